@@ -1,0 +1,57 @@
+# Each target makes the virtual environment itself when it is missing or older than pyproject.toml.
+# `make help` lists them.
+
+PYTHON ?= python3
+RUNNER  = .venv/bin/runner
+PYTEST  = .venv/bin/python -m pytest
+JOB    ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run plan apply status test lab lint bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/run  ## plan, review and run what is due, or JOB="name ..."
+	@$(RUNNER) run $(JOB)
+
+plan: .venv/run  ## show what would run and write it to plan.toml for review
+	@$(RUNNER) plan $(JOB) --out plan.toml
+
+apply: .venv/run  ## run exactly what plan.toml says, once
+	@$(RUNNER) apply plan.toml
+
+status: .venv/run  ## how each job ended last, when it is due, what the stores hold
+	@$(RUNNER) status
+
+test: .venv/dev  ## all tests, the fast ones first; as root the lab too
+	$(PYTEST) -q tests/unit
+	$(PYTEST) -q tests/contract
+	$(PYTEST) -q tests/lab
+
+lab: .venv/dev  ## two real hosts with a real disk: the story of the guide (root)
+	$(PYTEST) tests/lab
+
+lint: .venv/dev  ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+bench: .venv/dev  ## against bare rsync and rsnapshot, in one run (root, some minutes)
+	.venv/bin/python -m tests.bench
+
+clean:  ## remove the virtual environment and caches; the sandbox stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
+
+.venv/run: pyproject.toml
+	@PYTHON=$(PYTHON) sh .ci/packages run
+	@echo "making .venv"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+.venv/dev: .venv/run
+	@PYTHON=$(PYTHON) sh .ci/packages test
+	@echo "adding what the tests need"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@

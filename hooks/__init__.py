@@ -1,0 +1,1 @@
+"""Bundled plugins; each is used when jobs.toml has a table of its name."""

@@ -1,0 +1,56 @@
+"""Carries a message on this machine: to the sendmail program, or into a file of the sandbox."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from email.message import EmailMessage
+from pathlib import Path
+
+from runner.model.errors import ReportUndelivered
+
+PATIENCE = 60  # seconds that the program may take
+
+
+def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str]) -> None:
+    """Give the message to `argv` with the people after `--`; ReportUndelivered unless it exits 0."""
+    program = argv[0]
+    # sendmail programs want the line ends of the machine, not those of the wire.
+    text = message.as_bytes(policy=message.policy.clone(linesep="\n"))
+    try:
+        ended = subprocess.run(
+            (*argv, "--", *people),
+            input=text,
+            capture_output=True,
+            timeout=PATIENCE,
+            check=False,
+            cwd="/",
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": ""},
+        )
+    except OSError as problem:
+        raise ReportUndelivered(
+            f"{program} cannot be started: {problem.strerror}",
+            do="install a mail server program, or give hooks.mail a table smtp in jobs.toml",
+        ) from problem
+    except subprocess.TimeoutExpired as problem:
+        raise ReportUndelivered(
+            f"{program} did not end within {PATIENCE} seconds", do="look at the mail queue of this host"
+        ) from problem
+    if ended.returncode != 0:
+        said = (ended.stderr or ended.stdout).decode(errors="backslashreplace").strip()
+        raise ReportUndelivered(
+            f"{program} ended with {ended.returncode}: {said or 'it said nothing'}",
+            do="look at the mail log of this host",
+        )
+
+
+def keep(message: EmailMessage, path: Path) -> None:
+    """Write the message to `path`, whole or not at all; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with part.open("wb") as out:
+        out.write(message.as_bytes())
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(path)

@@ -1,0 +1,122 @@
+"""Carries a message to a mail server over SMTP."""
+
+from __future__ import annotations
+
+import base64
+import os
+import smtplib
+import socket
+import ssl
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Literal
+
+from runner.model.errors import ReportUndelivered
+
+PATIENCE = 60  # seconds that a mail server may take to answer
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Server:
+    """A mail server. `tls` encrypts from the start, `starttls` after a greeting; both check its
+    certificate. The password is the first line of `password_file`, which only its owner may read.
+    """
+
+    host: str
+    port: int = 25
+    tls: Literal["none", "starttls", "tls"] = "none"
+    user: str = ""
+    password_file: str = ""
+
+
+def over_smtp(message: EmailMessage, people: Sequence[str], server: Server) -> None:
+    """Send the message; ReportUndelivered when a server or one of the people is refused.
+
+    The password is in no text: not in an error either, should the server repeat it.
+    """
+    password = _password(server) if server.user else ""
+    place = f"mail server {server.host}:{server.port}"
+    try:
+        with _connect(server) as session:
+            if server.user:
+                session.login(server.user, password)
+            refused = session.send_message(message, to_addrs=list(people))
+    except smtplib.SMTPRecipientsRefused as problem:
+        refused = problem.recipients
+    except (OSError, smtplib.SMTPException, ValueError) as problem:
+        raise ReportUndelivered(
+            f"{place}: {_without(_said(problem), server.user, password)}",
+            do="see that the server runs and that hooks.mail.smtp in jobs.toml is right",
+        ) from None
+    if refused:
+        answers = "; ".join(f"{who}: {code} {_text(reply)}" for who, (code, reply) in refused.items())
+        raise ReportUndelivered(f"{place} refuses {answers}", do="mend the address under people in jobs.toml")
+
+
+def _connect(server: Server) -> smtplib.SMTP:
+    # Our own name is given, since smtplib would ask the name server for it, and wait.
+    name = socket.gethostname()
+    if server.tls == "tls":
+        context = ssl.create_default_context()
+        return smtplib.SMTP_SSL(server.host, server.port, name, timeout=PATIENCE, context=context)
+    session = smtplib.SMTP(server.host, server.port, name, timeout=PATIENCE)
+    if server.tls == "starttls":
+        try:
+            session.starttls(context=ssl.create_default_context())
+        except BaseException:
+            session.close()
+            raise
+    return session
+
+
+def _password(server: Server) -> str:
+    if server.tls == "none" and server.host not in LOOPBACK:
+        raise ReportUndelivered(
+            f"the password for {server.host} would travel in clear", do="set hooks.mail.smtp.tls in jobs.toml"
+        )
+    path = server.password_file
+    try:
+        with Path(path).open(encoding="utf-8") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            if mode & 0o077:
+                raise ReportUndelivered(
+                    f"{path} holds a password, and others may read it (mode {mode:04o})",
+                    do=f"chmod 600 {path}",
+                )
+            password = file.readline().rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ReportUndelivered(
+            f"the password in {path or 'password_file'} cannot be read: {problem}",
+            do="set hooks.mail.smtp.password_file in jobs.toml to a file with one line",
+        ) from None
+    if not password.isascii() or not password:
+        raise ReportUndelivered(
+            f"the password in {path} is empty or not ASCII", do=f"write it into {path} again"
+        )
+    return password
+
+
+def _without(text: str, user: str, password: str) -> str:
+    if password:
+        login = f"\0{user}\0{password}"
+        for secret in (password, *(base64.b64encode(part.encode()).decode() for part in (password, login))):
+            text = text.replace(secret, "***")
+    return text
+
+
+def _said(problem: Exception) -> str:
+    if isinstance(problem, smtplib.SMTPSenderRefused):
+        return f"it refuses the sender {problem.sender}: {problem.smtp_code} {_text(problem.smtp_error)}"
+    if isinstance(problem, smtplib.SMTPResponseException):
+        return f"{problem.smtp_code} {_text(problem.smtp_error)}"
+    if isinstance(problem, TimeoutError):
+        return f"no answer within {PATIENCE} seconds"
+    return (problem.strerror if isinstance(problem, OSError) else "") or str(problem)
+
+
+def _text(answer: bytes | str) -> str:
+    return answer.decode(errors="backslashreplace") if isinstance(answer, bytes) else answer

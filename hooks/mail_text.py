@@ -1,0 +1,120 @@
+"""The words of the mail: subject and body. Pure; what a file name can hold is shown, never obeyed."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from runner.model.run import Report, Verdict
+from runner.model.text import length, one_line
+
+WIDTH = 78
+LOG_LINES = 200
+
+SENTENCES = {
+    Verdict.NOTHING: "Nothing was done: no job was due or could run.",
+    Verdict.DONE: "Done. Nobody has to do anything.",
+    Verdict.ATTENTION: "Attention needed: please read what to do, and do it.",
+    Verdict.FAILED: "Failed: please refer this message to a Linux administrator.",
+}
+
+
+def subject(report: Report) -> str:
+    """`[site] verdict: the most important line`, one line of at most 120 characters."""
+    line = header(f"[{report.site}] {report.verdict}: {_most_important(report)}")
+    return line if len(line) <= 120 else f"{line[:117].rstrip()}..."
+
+
+def body(report: Report) -> str:
+    """The message: verdict, what to do, what happened, what was not done and why, findings, log."""
+    import jinja2  # noqa: PLC0415  (40 ms that only a run which mails should take)
+
+    # Plain text: nothing is escaped for HTML, control characters are by the filters.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=False,  # noqa: S701
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"item": item, "log": log, "heading": heading}
+    zone = _zone(report.timezone)
+    return environment.get_template("mail.txt.j2").render(
+        report=report,
+        sentence=SENTENCES[report.verdict],
+        started=_time(report.started, zone),
+        ended=_time(report.ended, zone),
+        took=length(report.ended - report.started),
+        lines=report.log[-LOG_LINES:],
+        left_out=max(0, len(report.log) - LOG_LINES),
+    )
+
+
+def item(text: str, first: str = "") -> str:
+    """The text as one paragraph behind `first`, wrapped, its other lines indented as deep.
+
+    A command after a last `run: ` stands whole on a line of its own, to be copied.
+    """
+    told, run, command = one_line(text).rpartition(" run: ")
+    indent = " " * len(first)
+    paragraph = textwrap.fill(
+        f"{told} run:" if run else command,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return f"{paragraph}\n{indent}  {command}" if run else paragraph
+
+
+def heading(text: str) -> str:
+    """A heading that also a reader of plain text sees."""
+    return f"{text}\n{'-' * len(text)}"
+
+
+def log(text: str) -> str:
+    """One entry of the log, its lines indented so that none can pass for a part of the report."""
+    return "\n".join(f"  {one_line(line)}".rstrip() for line in text.split("\n"))
+
+
+def header(text: str) -> str:
+    """The text fit for a header: what cannot be printed is a blank, and blanks do not pile up."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def word(text: str) -> str:
+    """The text as a word that can be part of a file name or a Message-ID."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".") or "run"
+
+
+def _most_important(report: Report) -> str:
+    worst = [f"{job.job}: {job.headline}" for job in report.jobs if job.verdict is report.verdict]
+    if report.verdict is Verdict.FAILED and worst:
+        return _and_more(worst)
+    if report.actions:
+        return _and_more(list(report.actions))
+    found = [finding.text for finding in report.findings if finding.severity != "note"]
+    if found and report.verdict in (Verdict.ATTENTION, Verdict.FAILED):
+        return _and_more(found)
+    left_out = [f"{skip.job}: {skip.reason}" for skip in report.skips]
+    return _and_more(worst or left_out or ["no job"])
+
+
+def _and_more(lines: list[str]) -> str:
+    return lines[0] if len(lines) == 1 else f"{lines[0]} (and {len(lines) - 1} more)"
+
+
+def _zone(name: str) -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (LookupError, OSError, ValueError):
+        return UTC
+
+
+def _time(at: datetime, zone: tzinfo) -> str:
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"

@@ -1,0 +1,3 @@
+"""Keep a small site safe: read jobs.toml, show the plan, run exactly that plan, tell people."""
+
+__version__ = "0.1.0"

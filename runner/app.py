@@ -1,0 +1,321 @@
+"""The verbs that plan and run, as visible lists of calls: load, gather, plan, review, execute, tell."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from runner import planner, review
+from runner.catalogue import KINDS
+from runner.edge import artifact, config, execute, planfile, probe, sandbox
+from runner.edge.hook_tables import own_plugins
+from runner.edge.journal import JobLine, Journal
+from runner.edge.plugins import Hooks
+from runner.edge.reach import transports, write_ssh_config
+from runner.edge.transport import Transport
+from runner.model.errors import (
+    FactsIncomplete,
+    ReportUndelivered,
+    RunnerError,
+    StalePlan,
+    UsageError,
+)
+from runner.model.event import Event, RunFinished, RunStarted
+from runner.model.facts import Facts, Probe
+from runner.model.kind import Draft
+from runner.model.plan import Finding, Plan, PlannedJob
+from runner.model.run import JobReport, Outcome, Pass, Report, State, Verdict
+from runner.model.site import Site
+from runner.rules import schedule
+from runner.rules.again import MOST_PASSES, again
+from runner.rules.forecast import forecast
+from runner.view import report as view
+
+Tell = Callable[[Event], None]
+_WAITS = (10.0, 60.0)
+_LOG_LINES = 200
+
+
+def load(path: Path) -> Site:
+    """The site in jobs.toml; ConfigError with every problem, HookFailed for a plugin that does not fit."""
+    own = own_plugins(path)
+    brought = Hooks.named(own, str(path.parent.resolve())).declare_kinds() if own else ()
+    return config.load(path, kinds={**KINDS, **{kind.name: kind for kind in brought}})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What a person or cron asks of a run: these jobs (empty: what is due), confirmed with --yes or not."""
+
+    jobs: tuple[str, ...] = ()
+    confirmed: bool = False
+
+
+class App:
+    """An opened site: journal, ways to the hosts, plugins. A context manager."""
+
+    def __init__(self, site: Site, tell: Tell, stop: threading.Event) -> None:
+        """Open it; `tell` hears every event of a run, `stop` ends it."""
+        self.site = site
+        self.stop = stop
+        self._say = tell
+        self._saying = threading.Lock()
+        if not site.live:
+            sandbox.make(site)
+        self.journal = Journal(Path(site.state) / "journal.sqlite")
+        ssh_config = Path(site.state) / "ssh_config"
+        if site.live:
+            write_ssh_config(site, ssh_config)
+        self.transports: dict[str, Transport] = dict(transports(site, ssh_config))
+        self.hooks = Hooks.load(site)
+        brought = {kind.name: kind for kind in self.hooks.declare_kinds()}
+        self.kinds = {**KINDS, **brought}
+        content = artifact.runner_store()
+        self._program = (content, hashlib.sha256(content).hexdigest())
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Let go of connections and the journal."""
+        for transport in self.transports.values():
+            transport.close()
+        self.journal.close()
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+        return datetime.now(UTC)
+
+    def gather(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
+        """Read these hosts now."""
+        return probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=self._program)
+
+    def due(self, names: Sequence[str]) -> schedule.Due:
+        """What is to be planned: the named jobs, or what is due."""
+        known = {job.name for job in self.site.jobs}
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise UsageError(
+                f"there is no job {', '.join(repr(name) for name in unknown)} in jobs.toml",
+                do=f"the jobs are: {', '.join(sorted(known)) or 'none yet'}",
+            )
+        return (
+            schedule.named(self.site, names)
+            if names
+            else schedule.due(self.site, self.journal.last_success(), self.now())
+        )
+
+    def plan(self, names: Sequence[str]) -> Plan:
+        """The plan for the named jobs, or for what is due, with all findings of review and hooks."""
+        due = self.due(names)
+        hosts = planner.hosts_of(self.site, due.jobs)
+        wanted = [one for one in self.hooks.declare_probes(self.site) if one.host in hosts]
+        wanted += [one for job in due.jobs for one in self.kinds[job.kind].probes(self.site, job)]
+        facts = self.gather(hosts, wanted)
+        past = {job.name: forecast(self.journal.past(job.name)) for job in due.jobs}
+        plan = planner.draft(self.site, due.jobs, facts, self.kinds, past)
+        return self._reviewed(replace(plan, skips=(*plan.skips, *due.skips)), facts)
+
+    def plan_of(self, draft: Draft, facts: Facts) -> Plan:
+        """The plan of one draft that is no job of jobs.toml, such as a restore."""
+        return self._reviewed(planner.assemble(self.site, (draft,), facts, {}), facts)
+
+    def _reviewed(self, plan: Plan, facts: Facts) -> Plan:
+        plan = planner.insert(plan, facts, self.hooks.add_steps)
+        said = review.check(plan)
+        # A hook speaks of the plan it is given; with nothing planned there is nothing to speak of.
+        told = self.hooks.check_plan(plan, facts) if plan.steps else ()
+        return replace(plan, findings=(*plan.findings, *said, *told))
+
+    def run(self, asked: Asked, shown: Callable[[Plan], None]) -> tuple[Report, int]:
+        """Plan, review and run what is asked, up to three passes; `shown` gets each plan before it runs."""
+
+        def passes(done: list[Pass], run: str) -> None:
+            names = asked.jobs
+            for number in range(MOST_PASSES):
+                plan = self.plan(names)
+                shown(plan)
+                review.allow(plan, ceiling=self.site.unattended, reviewed=False, confirmed=asked.confirmed)
+                done.append(self._pass(plan, run, number))
+                names = again(done[-1])
+                if not names or self.stop.is_set() or number + 1 == MOST_PASSES:
+                    return
+                if self.stop.wait(_WAITS[number] if self.site.live else 0.0):
+                    return
+
+        return self._told(passes)
+
+    def apply(self, plan: Plan, *, reviewed: bool, confirmed: bool) -> tuple[Report, int]:
+        """Run exactly this plan, once; StalePlan if anything it rests on changed, or it was run before."""
+
+        def passes(done: list[Pass], run: str) -> None:
+            review.allow(plan, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
+            self._fresh(plan)
+            done.append(self._pass(plan, run, 0))
+
+        return self._told(passes)
+
+    def _fresh(self, plan: Plan) -> None:
+        again_do = "plan again, read it, apply it"
+        ran = self.journal.plan_run(plan.id)
+        if ran:
+            raise StalePlan(f"plan {plan.id} was run already, at {ran:%Y-%m-%d %H:%M} UTC", do=again_do)
+        if plan.site != self.site.name or plan.live != self.site.live:
+            raise StalePlan("this plan was made for another site, or for the sandbox", do=again_do)
+        subjects = {basis.subject for basis in plan.basis}
+        hosts = tuple(host.name for host in self.site.hosts if f"host {host.name}" in subjects)
+        changes = planner.changed(plan.basis, planner.basis(self.site, self.gather(hosts)))
+        if changes:
+            raise StalePlan("\n".join(changes), do=again_do)
+
+    def _pass(self, plan: Plan, run: str, number: int) -> Pass:
+        if not plan.steps:
+            return Pass(plan=plan, outcomes=())
+        if not self.journal.plan_started(run, plan, planfile.data(plan)):
+            raise StalePlan(f"plan {plan.id} was run already", do="plan again, read it, apply it")
+        self.tell(RunStarted(run=run, plan=plan, at=self.now(), again=number))
+        means = execute.Means(
+            transports=self.transports, artifacts={"runner-store": self._program[0]},
+            spool=Path(self.site.state) / "spool", stop=self.stop, tell=self.tell,
+            begun=lambda step, at: self.journal.step_started(plan.id, step, at),
+            ended=lambda step, outcome: self.journal.step_ended(plan.id, step, outcome),
+        )  # fmt: skip
+        done = Pass(plan=plan, outcomes=execute.run(plan, means))
+        for told in _job_reports((done,)):
+            outcomes = [one for one in done.outcomes if one.job == told.job]
+            if all(one.state != State.BUSY for one in outcomes):
+                self.journal.job_ended(run, _line(outcomes, told))
+        return done
+
+    def tell(self, event: Event) -> None:
+        """Tell the terminal and the plugins; one event at a time."""
+        with self._saying:
+            self._say(event)
+            self.hooks.observe(event)
+
+    def _told(self, passes: Callable[[list[Pass], str], None]) -> tuple[Report, int]:
+        started = self.now()
+        run = f"{started:%Y%m%dT%H%M%S}Z"
+        killed = self.journal.killed()
+        findings = [
+            Finding(
+                severity="note",
+                source="journal",
+                text=f"the run of {line.started:%Y-%m-%d %H:%M} UTC was killed before it ended",
+            )
+            for line in killed
+        ]
+        self.journal.run_started(run, started)
+        done: list[Pass] = []
+        trouble: BaseException | None = None
+        try:
+            passes(done, run)
+        except RunnerError as error:
+            trouble = error
+            findings.append(Finding(severity="refusal", source="runner", text=error.text, do=error.do))
+        except Exception as error:  # a bug must reach people too, then the door
+            trouble = error
+            findings.append(
+                Finding(
+                    severity="refusal",
+                    source="runner",
+                    text=f"a bug: {error!r}",
+                    do="send the log below to the makers",
+                )
+            )
+        return self._deliver(run, started, done, (findings, trouble))
+
+    def _deliver(
+        self,
+        run: str,
+        started: datetime,
+        done: Sequence[Pass],
+        said: tuple[list[Finding], BaseException | None],
+    ) -> tuple[Report, int]:
+        findings, trouble = said
+        ended = self.now()
+        told = view.Told(
+            run=run, started=started, ended=ended, plans=tuple(item.plan for item in done),
+            jobs=_job_reports(done), skips=tuple(skip for item in done for skip in item.plan.skips),
+            findings=(*findings, *self.hooks.deaf()), log=_log(done, trouble),
+        )  # fmt: skip
+        report = view.report(self.site, told)
+        self.journal.run_ended(run, ended, report.verdict)
+        self.tell(RunFinished(run=run, report=report, at=ended))
+        failed = self.hooks.deliver_report(report)
+        code = _exit_code(report, done, trouble)
+        if failed:
+            lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
+            report = replace(
+                report, actions=(*report.actions, f"the report could not be delivered: {lost.text}")
+            )
+            code = code if code in (1, 4, 5, 70) else ReportUndelivered.code
+        if trouble is not None and not isinstance(trouble, RunnerError):
+            raise trouble
+        return report, code
+
+
+def _latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome, ...]], ...]:
+    """Each job with its outcomes in the last pass that had it, in the order they were first planned."""
+    last = {
+        job.name: (job, item.plan, tuple(one for one in item.outcomes if one.job == job.name))
+        for item in done
+        for job in item.plan.jobs
+    }
+    return tuple(last.values())
+
+
+def _job_reports(done: Sequence[Pass]) -> tuple[JobReport, ...]:
+    reports = [(job, view.job_report(job, told, live=plan.live)) for job, plan, told in _latest(done)]
+    # Preparing a host is worth a word only when it went wrong.
+    return tuple(one for job, one in reports if job.kind != "prepare" or one.verdict != Verdict.DONE)
+
+
+def _line(outcomes: Sequence[Outcome], told: JobReport) -> JobLine:
+    sealed = next((one.result for one in outcomes if "sealed" in one.result), None)
+    return JobLine(
+        job=told.job, verdict=told.verdict, headline=told.headline,
+        started=min(one.started for one in outcomes if one.started),
+        ended=max(one.ended for one in outcomes if one.ended),
+        written=(int(sealed["added_bytes"]), int(sealed["added_files"])) if sealed else None,
+    )  # fmt: skip
+
+
+def _log(done: Sequence[Pass], trouble: BaseException | None) -> tuple[str, ...]:
+    lines = [text for item in done for one in item.outcomes for text in _outcome_log(one)]
+    if trouble is not None and not isinstance(trouble, RunnerError):
+        lines += "".join(traceback.format_exception(trouble)).splitlines()
+    return tuple(lines[-_LOG_LINES:])
+
+
+def _outcome_log(one: Outcome) -> list[str]:
+    exit_code = "" if one.exit is None else f" (exit {one.exit})"
+    took = f"{(one.ended - one.started).total_seconds():.1f} s" if one.started and one.ended else ""
+    note = f": {one.note}" if one.note else ""
+    return [
+        f"{one.step}: {one.state.value}{exit_code} {took}{note}".rstrip(),
+        *(f"  {text}" for text in one.log.splitlines()),
+    ]
+
+
+def _exit_code(report: Report, done: Sequence[Pass], trouble: BaseException | None) -> int:
+    if trouble is not None:
+        return trouble.code if isinstance(trouble, RunnerError) else 70
+    states = {one.state for _, _, outcomes in _latest(done) for one in outcomes}
+    if states & {State.FAILED, State.INTERRUPTED}:
+        return 1
+    if State.STALE in states:
+        return StalePlan.code
+    if State.BUSY in states:
+        return 75
+    return FactsIncomplete.code if report.verdict == Verdict.ATTENTION else 0

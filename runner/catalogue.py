@@ -1,0 +1,8 @@
+"""The table of kinds, written out by hand."""
+
+from __future__ import annotations
+
+from runner.kinds.snapshot import Snapshot
+from runner.model.kind import JobKind
+
+KINDS: dict[str, JobKind] = {"snapshot": Snapshot()}

@@ -1,0 +1,64 @@
+"""runner diff: what differs between two snapshots."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import Any
+
+from runner.cli.opening import opened
+from runner.cli.show import show, show_json
+from runner.model.text import count, one_line, size
+from runner.rules.when import WHEN_HELP
+from runner.view.line import Line, Role, line
+
+_MARKS: dict[str, tuple[str, Role]] = {
+    "added": ("+", "good"),
+    "removed": ("-", "bad"),
+    "content": ("M", "warn"),
+    "attributes": ("a", "dim"),
+    "type": ("T", "warn"),
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The two, and below where."""
+    parser.add_argument("older", metavar="A", help=f"{WHEN_HELP}, or previous")
+    parser.add_argument("newer", metavar="B", nargs="?", default="latest", help="likewise (default: latest)")
+    parser.add_argument("--store", default="", metavar="STORE", help="the store that has them")
+    parser.add_argument("--path", default="/", metavar="PATH", help="only below this path (default: /)")
+    parser.add_argument("--json", action="store_true", help="print JSON, a line a difference")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print + added, - removed, M content, a attributes, T type."""
+    from runner import inquiry
+
+    def heard(change: Mapping[str, Any]) -> None:
+        if options.json:
+            show_json(change)
+        else:
+            show([_line(change)])
+
+    with opened(options) as app:
+        wanted = inquiry.pair(app, (options.older, options.newer), options.store, options.path)
+        if not options.json:
+            show(
+                [
+                    line(
+                        (f"{wanted.older.name} -> {wanted.newer.name}", "head"),
+                        f"  store {wanted.holding.store.name}",
+                    )
+                ]
+            )
+        inquiry.diff(app, wanted, heard)
+    return 0
+
+
+def _line(change: Mapping[str, Any]) -> Line:
+    if "counts" in change:
+        told = [f"{amount:,} {word}" for word, amount in change["counts"].items() if amount]
+        return line(", ".join(told) if told else count(0, "difference"))
+    mark = _MARKS[change["change"]]
+    amount = f"  ({size(change['size'])})" if change.get("size") is not None else ""
+    return line(mark, f" {one_line(change['path'])}", (amount, "dim"))

@@ -1,0 +1,55 @@
+"""runner find: every version of a file or folder."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from runner.cli.opening import opened
+from runner.cli.show import show, show_json, table
+from runner.model.text import one_line, size
+from runner.view.line import line
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The path, and where to look."""
+    parser.add_argument("path", metavar="PATH", help="as it is on its host, from the first /")
+    parser.add_argument(
+        "--store", action="append", default=[], metavar="STORE", help="look only in this store"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """List the versions, newest last; 2 where there is none."""
+    from runner import inquiry
+
+    with opened(options) as app:
+        found = [
+            (holding.store, answer) for holding, answer in inquiry.find(app, options.path, options.store)
+        ]
+    if options.json:
+        show_json({"path": options.path, "stores": {store.name: dict(answer) for store, answer in found}})
+        return 0 if found else 2
+    for store, answer in found:
+        show([line((f"store {store.name}", "name"), f"  {one_line(options.path)}")])
+        rows = [_row(version) for version in answer["versions"]]
+        show(
+            table(
+                ("  first in", "last in", "snapshots", "type", "size", "changed", "owner", "mode"),
+                rows,
+                right=(2, 4),
+            )
+        )
+    if not found:
+        show([line(f"{one_line(options.path)} is in no snapshot")])
+    return 0 if found else 2
+
+
+def _row(version: dict[str, object]) -> tuple[str, ...]:
+    changed = datetime.fromtimestamp(int(str(version["mtime_ns"])) / 1e9, UTC)
+    return (
+        f"  {version['first']}", str(version["last"]), str(version["snapshots"]), str(version["type"]),
+        size(int(str(version["size"]))), f"{changed:%Y-%m-%d %H:%M:%S}", f"{version['uid']}:{version['gid']}",
+        f"{int(str(version['mode'])) & 0o7777:04o}",
+    )  # fmt: skip

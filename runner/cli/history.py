@@ -1,0 +1,43 @@
+"""runner history: the last runs."""
+
+from __future__ import annotations
+
+import argparse
+from zoneinfo import ZoneInfo
+
+from runner.cli.opening import opened
+from runner.cli.show import show, show_json, table
+from runner.model.text import length
+from runner.view.line import line
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """How many, which form."""
+    parser.add_argument(
+        "-n", "--number", type=int, default=20, metavar="N", help="how many runs (default: 20)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: argparse.Namespace) -> int:
+    """List them, newest first."""
+    with opened(options) as app:
+        runs, zone = app.journal.runs(options.number), ZoneInfo(app.site.timezone)
+    if options.json:
+        show_json(
+            [
+                {"id": one.id, "started": one.started, "ended": one.ended, "verdict": one.verdict}
+                for one in runs
+            ]
+        )
+        return 0
+    rows = [
+        (
+            f"  {one.id}", f"{one.started.astimezone(zone):%Y-%m-%d %H:%M %Z}",
+            length(one.ended - one.started) if one.ended else "",
+            one.verdict or ("under way" if one.alive else "killed"),
+        )
+        for one in runs
+    ]  # fmt: skip
+    show(table(("  run", "started", "took", "verdict"), rows) if rows else [line("no run yet")])
+    return 0

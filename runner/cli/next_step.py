@@ -1,0 +1,30 @@
+"""What a newcomer does next, after a run in the sandbox."""
+
+from __future__ import annotations
+
+from runner.model.run import Report, Verdict
+from runner.model.site import Site
+from runner.view.line import Line, line
+
+
+def hints(site: Site, report: Report) -> list[Line]:
+    """Where the snapshot is, and what to edit; nothing when live or when nothing was sealed."""
+    stores = [
+        store for store in site.stores if any(f"sealed {store.name}/" in job.headline for job in report.jobs)
+    ]
+    if site.live or not stores or report.verdict == Verdict.FAILED:
+        return []
+    lines = [line(), line(("Next", "head"))]
+    for store in stores:
+        lines.append(line(f"  look at it      ls {site.host(store.host).at(store.path)}/latest/"))
+    first = stores[0]
+    host = next(
+        (job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller
+    )
+    stand_in = next(iter(site.host(host).stand_ins), "/etc")
+    lines += [
+        line(f"  get a file back runner restore {host} {stand_in}/hostname"),
+        line("  change it       edit jobs.toml, then: runner plan"),
+        line("  for real        set live = true in jobs.toml; docs/guide.md says what else"),
+    ]
+    return lines

@@ -1,0 +1,50 @@
+"""What every verb that reads the site begins with: the file, the app, the signals."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from runner import app
+from runner.app import App, Tell
+from runner.model.errors import UsageError
+from runner.model.event import Event
+
+
+@contextmanager
+def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[App]:
+    """The site of `--file`, open. Ctrl-C and TERM end what runs and leave a partial to take up."""
+    stop = threading.Event()
+
+    def ask_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {
+        number: signal.signal(number, ask_to_stop)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    }
+    try:
+        with App(app.load(site_file(options)), tell or _silent, stop) as site:
+            yield site
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def site_file(options: argparse.Namespace) -> Path:
+    """The jobs.toml that was named; UsageError where there is none."""
+    path = Path(options.file)
+    if not path.is_file():
+        raise UsageError(
+            f"{path}: no such file", do="name the site's file: runner VERB --file PATH/jobs.toml"
+        )
+    return path
+
+
+def _silent(event: Event) -> None:
+    return

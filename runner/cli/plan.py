@@ -1,0 +1,40 @@
+"""runner plan: show what would run, and write it to a file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from runner.cli.opening import opened
+from runner.cli.show import show, show_json, width
+from runner.edge import planfile
+from runner.model.errors import PlanRefused
+from runner.view.line import line
+from runner.view.plan import plan_lines
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which jobs, which form, which file."""
+    parser.add_argument(
+        "jobs", nargs="*", metavar="JOB", help="plan these and what they come after, due or not"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print the plan as JSON (schema/plan.schema.json)"
+    )
+    parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan to a file, for `runner apply`")
+    parser.add_argument("--brief", action="store_true", help="leave the commands out")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the plan; 4 where something refuses it."""
+    with opened(options) as app:
+        plan = app.plan(options.jobs)
+    if options.json:
+        show_json(planfile.data(plan))
+    else:
+        show(plan_lines(plan, width=width(), commands=not options.brief))
+    if options.out:
+        planfile.write(plan, Path(options.out))
+        if not options.json:
+            show([line(), line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
+    return PlanRefused.code if plan.refusals else 0

@@ -1,0 +1,152 @@
+"""What a run is doing, while it does it: a live display at a terminal, sparse lines in a log."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from runner.cli.show import at_terminal
+from runner.model.event import Event, Progress, RunStarted, StepFinished, StepStarted
+from runner.model.plan import Plan
+from runner.model.run import State
+from runner.model.text import count, length, one_line, size
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
+
+_LOG_EVERY = timedelta(minutes=1)
+_QUIET = frozenset((State.NOT_REACHED, State.NOT_NEEDED, State.NOT_HERE))
+
+
+class Display(Protocol):
+    """Something that shows events; a context manager around a run."""
+
+    def __call__(self, event: Event) -> None:
+        """Show one event."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """End, and leave the terminal as it was."""
+        ...
+
+
+def display() -> Display:
+    """The display that fits where standard output goes."""
+    return Live() if at_terminal() else Log()
+
+
+class Log:
+    """A line when a step that matters ends, and one a minute while a long one runs."""
+
+    def __init__(self) -> None:
+        """Nothing is printed yet."""
+        self._last: dict[str, datetime] = {}
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Nothing to put back."""
+
+    def __call__(self, event: Event) -> None:
+        """Print what is worth a line."""
+        match event:
+            case StepStarted(step=step, at=at):
+                self._last[step.id] = at
+            case Progress(step=step_id, files=files, bytes=amount, at=at):
+                if at - self._last.get(step_id, at) >= _LOG_EVERY:
+                    self._last[step_id] = at
+                    _print(f"{at:%H:%M:%S} {step_id}: {count(files, 'file')}, {size(amount)} so far")
+            case StepFinished(outcome=outcome, at=at) if outcome.state not in _QUIET:
+                took = length(at - outcome.started) if outcome.started else ""
+                note = f": {one_line(outcome.note)}" if outcome.note else ""
+                _print(f"{at:%H:%M:%S} {outcome.step}: {outcome.state.value} in {took}{note}")
+            case _:
+                pass
+
+
+class Live:
+    """A line a running job, with files, bytes, rate and, where history tells how much, the time left."""
+
+    def __init__(self) -> None:
+        """Nothing is shown before the first step."""
+        self._bars: Bars | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._plan: Plan | None = None
+        self._started: dict[str, datetime] = {}
+
+    def __enter__(self) -> Self:
+        """Begin the live display."""
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bars
+
+        self._bars = Bars(
+            SpinnerColumn(),
+            TextColumn("[bold cyan]{task.description}", markup=True),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[told]}", markup=False),
+            TimeElapsedColumn(),
+            transient=True,
+        )
+        self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Take the live display away."""
+        if self._bars:
+            self._bars.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Bring the display up to date."""
+        if self._bars is None:
+            return
+        match event:
+            case RunStarted(plan=plan):
+                self._plan = plan
+            case StepStarted(step=step, at=at):
+                self._started[step.job] = at
+                if step.job not in self._tasks:
+                    total = self._expected(step.job)
+                    self._tasks[step.job] = self._bars.add_task(step.job, total=total, told="")
+                self._bars.update(self._tasks[step.job], told=step.id.removeprefix(f"{step.job}/"))
+            case Progress(job=job, files=files, bytes=amount, at=at):
+                told = f"{count(files, 'file')}  {size(amount)}{self._rate(job, amount, at)}"
+                self._bars.update(self._tasks[job], completed=amount, told=told)
+            case StepFinished(outcome=outcome) if outcome.state in (State.FAILED, State.STALE, State.BUSY):
+                self._bars.console.print(
+                    f"{outcome.step}: {outcome.state.value}: {one_line(outcome.note)}", markup=False
+                )
+            case _:
+                pass
+
+    def _expected(self, job: str) -> int | None:
+        planned = [one for one in self._plan.jobs if one.name == job] if self._plan else []
+        return planned[0].forecast.bytes if planned else None
+
+    def _rate(self, job: str, amount: int, at: datetime) -> str:
+        seconds = (at - self._started[job]).total_seconds()
+        if seconds < 1 or not amount:
+            return ""
+        rate = amount / seconds
+        expected = self._expected(job)
+        left = f", about {length((expected - amount) / rate)} left" if expected and expected > amount else ""
+        return f"  {size(rate)}/s{left}"
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,68 @@
+"""Print lines: in colour at a terminal, plain in a pipe. Also JSON, and a table."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from runner.view.line import Line, Role, line, plain
+
+_STYLES: dict[Role, str] = {
+    "head": "1",
+    "dim": "2",
+    "good": "32",
+    "warn": "33",
+    "bad": "1;31",
+    "name": "1;36",
+    "command": "2",
+}
+
+
+def at_terminal() -> bool:
+    """Whether colour and live progress make sense: a terminal, and NO_COLOR is not set."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def width() -> int:
+    """The columns there are to fold commands in; wide enough where nobody looks."""
+    if not sys.stdout.isatty():
+        return 100
+    try:
+        return max(os.get_terminal_size().columns, 60)
+    except OSError:
+        return 100
+
+
+def show(lines: Sequence[Line]) -> None:
+    """Print them."""
+    colour = at_terminal()
+    text = "".join(_coloured(one) + "\n" for one in lines) if colour else plain(tuple(lines))
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form for)
+    """Print one JSON document; names that are not UTF-8 keep their bytes as lone surrogates."""
+    sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+) -> tuple[Line, ...]:
+    """Aligned columns under a heading; the columns in `right` are numbers."""
+    widths = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head))]
+
+    def cells(row: Sequence[str]) -> list[str]:
+        return [
+            text.rjust(widths[index]) if index in right else text.ljust(widths[index])
+            for index, text in enumerate(row)
+        ]
+
+    return (line(("  ".join(cells(head)), "head")), *(line("  ".join(cells(row))) for row in rows))
+
+
+def _coloured(one: Line) -> str:
+    return "".join(f"\x1b[{_STYLES[role]}m{text}\x1b[0m" if role and text else text for text, role in one)

@@ -1,0 +1,123 @@
+"""runner snapshots: what the stores hold."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime
+
+from runner.cli.opening import opened
+from runner.cli.show import show, show_json, table
+from runner.model.errors import FactsIncomplete
+from runner.model.facts import Snapshot
+from runner.model.text import count, length, one_line, size
+from runner.rules.names import snapshot_time
+from runner.view.line import Line, line
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which stores, which form."""
+    parser.add_argument("stores", nargs="*", metavar="STORE", help="only these stores")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--exceptions", metavar="WHEN", nargs="?", const="latest",
+                        help="list what the snapshot of that time (default: the latest) could not hold")  # fmt: skip
+
+
+def run(options: argparse.Namespace) -> int:
+    """List them; 3 where a store could not be read."""
+    from runner import inquiry
+
+    with opened(options) as app:
+        found = inquiry.holdings(app, options.stores)
+        now = app.now()
+        if options.exceptions:
+            return _exceptions(app, found, options)
+    if options.json:
+        show_json({
+            "stores": {
+                one.store.name: {
+                    "host": one.store.host, "path": one.store.path, "error": one.error,
+                    "snapshots": [inquiry.as_json(snapshot) for snapshot in one.sealed],
+                    "partials": [partial.name for partial in one.found.partials] if one.found else [],
+                }
+                for one in found
+            }
+        })  # fmt: skip
+    else:
+        for one in found:
+            show(_store(one, now))
+    return FactsIncomplete.code if any(one.error for one in found) else 0
+
+
+def _store(one, now: datetime) -> list[Line]:  # type: ignore[no-untyped-def]
+    lines: list[Line] = [line((f"store {one.store.name}", "name"), f"  {one.store.path} on {one.store.host}")]
+    if one.error:
+        lines.append(line("  ", (one_line(one.error), "bad")))
+    if one.sealed:
+        rows = [_row(snapshot, now) for snapshot in one.sealed]
+        lines += table(
+            ("  snapshot", "of", "files", "new files", "new", "exceptions", "age"),
+            rows,
+            right=(2, 3, 4, 5, 6),
+        )
+    elif not one.error:
+        lines.append(line("  no snapshot yet"))
+    if one.found and one.found.partials:
+        lines.append(
+            line(
+                "  ",
+                (f"{count(len(one.found.partials), 'interrupted one')}, which the next run takes up", "warn"),
+            )
+        )
+    if one.found and one.found.space:
+        space = one.found.space
+        share = f"{100 * space.free / space.size:.0f} %" if space.size else "?"
+        inodes = f", {100 * space.inodes_free / space.inodes:.0f} % of inodes" if space.inodes else ""
+        kept = one.store.retention
+        limits = f"; {kept.min} to {kept.max} are kept" if kept else ""
+        lines.append(
+            line(
+                f"  {count(len(one.sealed), 'snapshot')}{limits}; free: {size(space.free)} ({share}{inodes})"
+            )
+        )
+    return [*lines, line()]
+
+
+def _row(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
+    at = snapshot_time(snapshot.name)
+    return (
+        f"  {snapshot.name}", snapshot.host or "?", _number(snapshot.files), _number(snapshot.added_files),
+        size(snapshot.added_bytes) if snapshot.added_bytes is not None else "?",
+        str(snapshot.exceptions) if snapshot.recorded else "no record", length(now - at) if at else "?",
+    )  # fmt: skip
+
+
+def _number(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"
+
+
+def _exceptions(app, found, options: argparse.Namespace) -> int:  # type: ignore[no-untyped-def]
+    from runner import inquiry
+    from runner.rules.when import pick
+
+    for one in found:
+        chosen = pick(one.sealed, options.exceptions, zone=app.site.timezone, now=app.now())
+        if isinstance(chosen, str):
+            show([line((f"store {one.store.name}", "name"), f"  {chosen}")])
+            continue
+        record = inquiry.exceptions(app, one, chosen.name)
+        if options.json:
+            show_json(record)
+            continue
+        listed = record.get("exceptions_list", [])
+        show(
+            [
+                line(
+                    (f"store {one.store.name}", "name"),
+                    f"  {chosen.name}: {count(record.get('exceptions', 0), 'exception')}",
+                )
+            ]
+        )
+        show([line(f"  {item['cause']:12} {one_line(str(item['path']))}") for item in listed])
+        if len(listed) < record.get("exceptions", 0):
+            show([line(f"  and {record['exceptions'] - len(listed):,} more, which the record does not name")])
+    return 0

@@ -1,0 +1,31 @@
+"""runner validate: check jobs.toml, every problem at once."""
+
+from __future__ import annotations
+
+import argparse
+
+from runner.cli.opening import site_file
+from runner.cli.show import show
+from runner.model.text import count
+from runner.view.line import line
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """No options of its own."""
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print what the site has; ConfigError carries the problems."""
+    from runner.app import load
+
+    site = load(site_file(options))
+    parts = (count(len(site.hosts), "host"), count(len(site.stores), "store"), count(len(site.jobs), "job"))
+    show(
+        [
+            line(
+                ("Good", "good"),
+                f"  {options.file}: {site.name}, {', '.join(parts)}, {'live' if site.live else 'sandbox'}",
+            )
+        ]
+    )
+    return 0

@@ -1,0 +1,211 @@
+"""One ssh connection to a host, made by fabric when it is first needed and again when it is lost."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import socket
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import fabric  # type: ignore[import-untyped]
+    import paramiko  # type: ignore[import-untyped]
+
+OPEN_TIMEOUT = 10.0
+KEEPALIVE = 15
+DEAD_AFTER_MS = 60_000
+
+
+class Unreachable(Exception):
+    """The host cannot be reached; the text says why and what to do."""
+
+
+class Connection:
+    """A connection to `host` as the ssh configuration at `config_path` describes it, for all threads."""
+
+    def __init__(self, host: str, config_path: str, known_hosts: tuple[str, ...]) -> None:
+        """Connect to nothing yet."""
+        self._host = host
+        self._config_path = config_path
+        self._known_hosts = known_hosts
+        self._lock = threading.Lock()
+        self._made: list[fabric.Connection] = []
+
+    @property
+    def broken(self) -> str:
+        """What to say of a command whose channel ended without an exit code."""
+        return f"the connection to {self._host} broke; the command may still run there"
+
+    def execute(self, command: bytes) -> paramiko.Channel:
+        """Give the paramiko channel on which `command` runs. Unreachable if it certainly does not run.
+
+        Its reads and writes wait half a second; `killed_by` is the signal that ended the command, if any.
+        """
+        transport, channel = self._channel()
+        channel.settimeout(0.5)
+        try:
+            channel.exec_command(command)
+        except Exception as problem:
+            # Where the line broke just now nobody knows whether it started: the dead channel says 255.
+            if transport.is_active():
+                raise Unreachable(f"{self._host} refused to run the command: {problem}") from problem
+        return channel
+
+    def close(self) -> None:
+        """End the connection; `execute` makes a new one."""
+        with self._lock:
+            for made in self._made:
+                _end(made)
+            self._made.clear()
+
+    def _channel(self) -> tuple[paramiko.Transport, paramiko.Channel]:
+        import paramiko  # noqa: PLC0415
+
+        failed: paramiko.Transport | None = None
+        while True:
+            transport = self._transport(failed)
+            try:
+                return transport, transport.open_session(timeout=OPEN_TIMEOUT)
+            except paramiko.ChannelException as problem:
+                raise Unreachable(
+                    f"{self._host} allows no further session ({problem}): see MaxSessions in its sshd_config"
+                ) from problem
+            except (paramiko.SSHException, OSError, EOFError) as problem:
+                if failed is not None:
+                    raise Unreachable(f"{self._host} opens no session: {problem}") from problem
+                failed = transport
+
+    def _transport(self, failed: paramiko.Transport | None) -> paramiko.Transport:
+        """Give the newest connection's transport, after making a new one where it is dead or `failed`.
+
+        One that failed here is not closed: other threads may have commands on it.
+        """
+        with self._lock:
+            for made in [made for made in self._made if not _alive(made)]:
+                self._made.remove(made)
+                _end(made)
+            if not self._made or self._made[-1].transport is failed:
+                self._made.append(self._connect())
+            return self._made[-1].transport
+
+    def _connect(self) -> fabric.Connection:
+        import fabric  # noqa: PLC0415
+
+        known = [path for path in map(_expanded, self._known_hosts) if path.is_file()]
+        if not known:
+            raise Unreachable(
+                f"no host key is known: none of {', '.join(self._known_hosts)} exists; check the key of "
+                f"{self._host} with its keeper, then put it there"
+            )
+        logging.getLogger("paramiko").addHandler(logging.NullHandler())
+        logging.getLogger("paramiko").propagate = False
+        made = None
+        try:
+            # Lazy: no file of fabric's own may change what the generated configuration says.
+            settings = fabric.Config(lazy=True, runtime_ssh_path=self._config_path)
+            settings.load_ssh_config()
+            keys = {"allow_agent": False, "banner_timeout": 15, "auth_timeout": 30}
+            made = fabric.Connection(self._host, config=settings, connect_kwargs=keys)
+            made.connect_kwargs["look_for_keys"] = "key_filename" not in made.connect_kwargs
+            for path in known:
+                made.client.load_system_host_keys(str(path))
+            made.client.set_missing_host_key_policy(Refuse())
+            made.open()
+            _watch_the_line(made.transport)
+        except Exception as problem:
+            if made is not None:
+                _end(made)
+            raise Unreachable(self._words(problem, made)) from problem
+        return made
+
+    def _words(self, problem: Exception, made: fabric.Connection | None) -> str:
+        """Say what is wrong and what to do, for everything that connecting can raise."""
+        import paramiko  # noqa: PLC0415
+
+        place = f"{self._host} ({made.user}@{made.host} port {made.port})" if made else self._host
+        match problem:
+            case Unreachable():
+                return f"{place} {problem}"
+            case paramiko.BadHostKeyException():
+                return (
+                    f"the host key of {place} is not the one in known_hosts but {fingerprint(problem.key)}: "
+                    "ask its keeper why, and replace the line only if this fingerprint is right"
+                )
+            case paramiko.AuthenticationException() | paramiko.PasswordRequiredException():
+                return (
+                    f"{place} refused to let us in: put the public half of our key into authorized_keys "
+                    f"there, and keep the key itself without a passphrase ({problem})"
+                )
+            case socket.gaierror():
+                return f"the address of {place} is not known: check `address` and the name service"
+            case TimeoutError():
+                return f"{place} does not answer: is it on, is the tunnel up, does a firewall drop us?"
+            case paramiko.ssh_exception.NoValidConnectionsError():
+                return f"{place} takes no connection: is sshd running there, is the port right?"
+            case _:
+                told = str(problem) or type(problem).__name__
+                return f"no connection to {place}: {told}; try ssh -F {self._config_path} {self._host}"
+
+
+class Refuse:
+    """What paramiko asks about a host without a known key: always no, with the fingerprint to check."""
+
+    def missing_host_key(self, _client: object, _name: str, key: paramiko.PKey) -> None:
+        """Refuse."""
+        raise Unreachable(
+            f"is not in known_hosts: check with its keeper that {fingerprint(key)} is its fingerprint, "
+            "then add it"
+        )
+
+
+def fingerprint(key: paramiko.PKey) -> str:
+    """Give the fingerprint as ssh-keygen -l prints it."""
+    digest = base64.b64encode(hashlib.sha256(key.asbytes()).digest()).decode().rstrip("=")
+    return f"{key.get_name()} SHA256:{digest}"
+
+
+def _expanded(path: str) -> Path:
+    return Path(path).expanduser()
+
+
+def _alive(made: fabric.Connection) -> bool:
+    return bool(made.transport and made.transport.is_active())
+
+
+def _end(made: fabric.Connection) -> None:
+    """Close, and reap the ssh of a jump host: paramiko only signals it, by number, so not before that."""
+    transport = made.client.get_transport()
+    with suppress(Exception):
+        made.client.close()
+        transport.join(5)
+    process = getattr(getattr(transport, "sock", None), "process", None)
+    if process is not None:
+        with suppress(Exception):
+            process.communicate(timeout=5)
+
+
+def _watch_the_line(transport: paramiko.Transport) -> None:
+    """Have a dead line noticed within some 75 seconds, and signals that end commands noted."""
+    from paramiko import common  # noqa: PLC0415
+
+    transport.set_keepalive(KEEPALIVE)
+    if isinstance(transport.sock, socket.socket):
+        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_MS)
+        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    table = transport._channel_handler_table
+    known = table[common.MSG_CHANNEL_REQUEST]
+
+    def note_signal(channel: paramiko.Channel, message: paramiko.Message) -> None:
+        # paramiko knows exit-status only; RFC 4254 6.10 has exit-signal for what a signal ended.
+        at = message.packet.tell()
+        if message.get_text() == "exit-signal":
+            message.get_boolean()
+            channel.killed_by = message.get_text()
+        message.packet.seek(at)
+        known(channel, message)
+
+    transport._channel_handler_table = {**table, common.MSG_CHANNEL_REQUEST: note_signal}

@@ -1,0 +1,169 @@
+"""Run a plan: each job in a thread of its own, in order of `after`, under the locks it names.
+
+The argv come from the plan and nothing is worked out anew. A job's first failed step ends that
+job and no other. The clock is read here only to say when things began and ended.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from runner.edge.spool import Spool
+from runner.edge.stepping import Stepper
+from runner.edge.transport import Held, Transport
+from runner.model.event import Event, StepFinished, StepStarted
+from runner.model.plan import Lock, Plan, PlannedJob, Step
+from runner.model.run import Outcome, State
+
+ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
+_MOST_JOBS = 8
+_LOCK_PATIENCE = 30.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What it takes to run a plan: the ways to the hosts, files that ship with the runner, a spool
+    folder, who is told, and the event by which a person stops it all."""
+
+    transports: Mapping[str, Transport]
+    artifacts: Mapping[str, bytes]
+    spool: Path
+    begun: Callable[[Step, datetime], None]
+    ended: Callable[[Step, Outcome], None]
+    tell: Callable[[Event], None]
+    stop: threading.Event
+
+
+def now() -> datetime:
+    """The time, UTC."""
+    return datetime.now(UTC)
+
+
+def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
+    """Run every step of `plan`; one outcome a step, in the plan's order. Raises only for our bugs."""
+    spool = Spool(means.spool, plan.id)
+    finished = {job.name: threading.Event() for job in plan.jobs}
+    turns = {lock.resource: threading.Lock() for job in plan.jobs for lock in job.locks}
+
+    def one(job: PlannedJob) -> tuple[Outcome, ...]:
+        try:
+            for name in job.after:
+                if name in finished:
+                    finished[name].wait()
+            with ExitStack() as stack:
+                for resource in sorted(lock.resource for lock in job.locks):
+                    stack.enter_context(turns[resource])
+                return _Job(plan, job, means, spool).run()
+        finally:
+            finished[job.name].set()
+
+    try:
+        with ThreadPoolExecutor(max_workers=max(len(plan.jobs), 1), thread_name_prefix="job") as pool:
+            outcomes = {item.step: item for some in pool.map(one, plan.jobs) for item in some}
+    finally:
+        spool.close()
+    return tuple(outcomes[step.id] for step in plan.steps)
+
+
+class _Job:
+    """One job of the plan while it runs."""
+
+    def __init__(self, plan: Plan, job: PlannedJob, means: Means, spool: Spool) -> None:
+        self._job = job
+        self._steps = tuple(step for step in plan.steps if step.job == job.name)
+        self._means = means
+        self._spool = spool
+        self._outcomes: dict[str, Outcome] = {}
+        self._stepper = Stepper(
+            transports=means.transports, artifacts=means.artifacts, spool=spool, live=plan.live,
+            stop=means.stop, tell=means.tell, read_by=frozenset(one for step in plan.steps for one in step.inputs),
+        )  # fmt: skip
+
+    def run(self) -> tuple[Outcome, ...]:
+        with ExitStack() as stack:
+            held: list[Held] = []
+            for lock in self._job.locks:
+                refused = self._hold(lock, held, stack)
+                if refused:
+                    self._end(self._steps[0], refused)
+                    break
+            else:
+                self._go(held)
+        self._rest()
+        if all(outcome.state not in ENDING for outcome in self._outcomes.values()):
+            for step in self._steps:
+                self._spool.drop(step)
+                self._spool.forget(step)
+        return tuple(self._outcomes.values())
+
+    def _hold(self, lock: Lock, held: list[Held], stack: ExitStack) -> Outcome | None:
+        first = self._steps[0]
+        try:
+            one = stack.enter_context(_holding(self._means.transports[lock.host], lock))
+        except OSError as error:
+            return self._outcome(first, State.FAILED, f"{lock.resource}: {error}")
+        reading = self._stepper.reading(one.first_line(_LOCK_PATIENCE))
+        if reading.get("held") is True:
+            held.append(one)
+            return None
+        if reading.get("held") is False:
+            holder = reading.get("holder") or {}
+            who, since, pid = (
+                holder.get("who", "another run"),
+                holder.get("since", "?"),
+                holder.get("pid", "?"),
+            )
+            return self._outcome(
+                first,
+                State.BUSY,
+                f"{lock.resource} on {lock.host} is held by {who} (pid {pid}) since {since}",
+            )
+        why = str(reading.get("error") or "its lock could not be taken: runner-store gave no answer")
+        return self._outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
+
+    def _go(self, held: list[Held]) -> None:
+        for step in self._steps:
+            if self._means.stop.is_set():
+                self._end(step, self._outcome(step, State.INTERRUPTED, "stopped before it began"))
+                return
+            if not all(one.alive() for one in held):
+                self._end(
+                    step, self._outcome(step, State.INTERRUPTED, "the lock was lost: the connection is gone")
+                )
+                return
+            at = now()
+            self._means.begun(step, at)
+            self._means.tell(StepStarted(step=step, at=at))
+            outcome = self._stepper.run(step, at, self._outcomes, {one.id: one for one in self._steps})
+            self._end(step, outcome)
+            if outcome.state in ENDING:
+                return
+
+    def _rest(self) -> None:
+        for step in self._steps:
+            if step.id not in self._outcomes:
+                self._end(step, self._outcome(step, State.NOT_REACHED, ""))
+
+    def _outcome(self, step: Step, state: State, note: str) -> Outcome:
+        at = now()
+        return Outcome(step=step.id, job=step.job, state=state, started=at, ended=at, note=note)
+
+    def _end(self, step: Step, outcome: Outcome) -> None:
+        self._outcomes[step.id] = outcome
+        self._means.ended(step, outcome)
+        self._means.tell(StepFinished(step=step, outcome=outcome, at=outcome.ended or now()))
+
+
+@contextmanager
+def _holding(transport: Transport, lock: Lock) -> Iterator[Held]:
+    held = transport.start(lock.argv)
+    try:
+        yield held
+    finally:
+        held.close()

@@ -1,0 +1,207 @@
+"""The journal: every run, plan, step, outcome, duration and size, in SQLite.
+
+Each change is committed before the next thing happens (write-ahead log, synchronous=FULL), so a
+kill -9 loses nothing that was told; what had begun and not ended is seen as such afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runner.model.plan import Plan, Step
+from runner.model.run import Outcome, Past, State, Verdict
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+  id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, verdict TEXT, pid INTEGER NOT NULL, boot TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS plans (
+  id TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs, made_at TEXT NOT NULL, plan TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS steps (
+  plan TEXT NOT NULL REFERENCES plans, id TEXT NOT NULL, job TEXT NOT NULL, host TEXT NOT NULL,
+  effect TEXT NOT NULL, started TEXT NOT NULL, ended TEXT, state TEXT, exit INTEGER, result TEXT, log TEXT,
+  note TEXT, PRIMARY KEY (plan, id));
+CREATE TABLE IF NOT EXISTS jobs (
+  run TEXT NOT NULL REFERENCES runs, job TEXT NOT NULL, ended TEXT NOT NULL, verdict TEXT NOT NULL,
+  started TEXT NOT NULL, bytes INTEGER, files INTEGER, headline TEXT NOT NULL, PRIMARY KEY (run, job));
+CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One run as the journal tells it; `ended` None and `alive` False means it was killed."""
+
+    id: str
+    started: datetime
+    ended: datetime | None
+    verdict: str
+    alive: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobLine:
+    """How one job of one run ended; `written` is (bytes, files) or None where it wrote nothing."""
+
+    job: str
+    started: datetime
+    ended: datetime
+    verdict: Verdict
+    headline: str
+    written: tuple[int, int] | None = None
+
+
+class Journal:
+    """The journal in the file `path`; made when missing. Safe for threads and for several runners."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it. sqlite3.Error where that cannot be."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file; nothing is pending."""
+        self._db.close()
+
+    def run_started(self, run: str, at: datetime) -> None:
+        """A run exists from now on."""
+        self._do(
+            "INSERT INTO runs (id, started, pid, boot) VALUES (?, ?, ?, ?)",
+            run,
+            _text(at),
+            os.getpid(),
+            _boot(),
+        )
+
+    def plan_started(self, run: str, plan: Plan, values: Mapping[str, Any]) -> bool:
+        """Note that `plan` begins; False if a plan of that id was begun before, by anyone."""
+        try:
+            self._do(
+                "INSERT INTO plans VALUES (?, ?, ?, ?)", plan.id, run, _text(plan.made_at), json.dumps(values)
+            )
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+    def step_started(self, plan: str, step: Step, at: datetime) -> None:
+        """A step begins."""
+        self._do(
+            "INSERT OR REPLACE INTO steps (plan, id, job, host, effect, started) VALUES (?, ?, ?, ?, ?, ?)",
+            plan, step.id, step.job, step.host, step.effect.name, _text(at),
+        )  # fmt: skip
+
+    def step_ended(self, plan: str, step: Step, outcome: Outcome) -> None:
+        """A step ended, or was found not needed without being started."""
+        started, ended = outcome.started, outcome.ended
+        self._do(
+            "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            plan, step.id, step.job, step.host, step.effect.name, _text(started), _text(ended),
+            outcome.state.value, outcome.exit, json.dumps(dict(outcome.result)), outcome.log, outcome.note,
+        )  # fmt: skip
+
+    def job_ended(self, run: str, line: JobLine) -> None:
+        """A job ended with a verdict."""
+        size, files = line.written or (None, None)
+        self._do(
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            run, line.job, _text(line.ended), line.verdict.value, _text(line.started), size, files, line.headline,
+        )  # fmt: skip
+
+    def run_ended(self, run: str, at: datetime, verdict: Verdict) -> None:
+        """A run is over and recorded; people are told after this."""
+        self._do("UPDATE runs SET ended = ?, verdict = ? WHERE id = ?", _text(at), verdict.value, run)
+
+    def plan_run(self, plan: str) -> datetime | None:
+        """When the plan of that id was run, or None."""
+        rows = self._rows(
+            "SELECT runs.started FROM plans JOIN runs ON runs.id = plans.run WHERE plans.id = ?", plan
+        )
+        return _time(rows[0][0]) if rows else None
+
+    def last_success(self) -> dict[str, datetime]:
+        """For each job the start of its last run that was neither failed nor skipped."""
+        rows = self._rows(
+            "SELECT job, max(started) FROM jobs WHERE verdict != ? GROUP BY job", Verdict.FAILED.value
+        )
+        return {job: _time(started) for job, started in rows}
+
+    def past(self, job: str, most: int = 10) -> tuple[Past, ...]:
+        """What the last runs of a job wrote and took, newest first; only runs that wrote."""
+        rows = self._rows(
+            "SELECT bytes, files, started, ended FROM jobs WHERE job = ? AND bytes IS NOT NULL "
+            "ORDER BY ended DESC LIMIT ?", job, most,
+        )  # fmt: skip
+        return tuple(
+            Past(bytes=size, files=files, seconds=(_time(ended) - _time(started)).total_seconds())
+            for size, files, started, ended in rows
+        )
+
+    def last_of(self, job: str) -> JobLine | None:
+        """How the job ended last, or None."""
+        rows = self._rows(
+            "SELECT started, ended, verdict, headline, bytes, files FROM jobs WHERE job = ? ORDER BY ended DESC LIMIT 1",
+            job,
+        )
+        if not rows:
+            return None
+        started, ended, verdict, headline, size, files = rows[0]
+        return JobLine(
+            job=job, started=_time(started), ended=_time(ended), verdict=Verdict(verdict), headline=headline,
+            written=(size, files) if size is not None else None,
+        )  # fmt: skip
+
+    def runs(self, most: int = 20) -> tuple[Line, ...]:
+        """The last runs, newest first."""
+        rows = self._rows(
+            "SELECT id, started, ended, verdict, pid, boot FROM runs ORDER BY started DESC LIMIT ?", most
+        )
+        return tuple(
+            Line(
+                id=run, started=_time(started), ended=_time(ended) if ended else None, verdict=verdict or "",
+                alive=not ended and boot == _boot() and Path(f"/proc/{pid}").exists(),
+            )
+            for run, started, ended, verdict, pid, boot in rows
+        )  # fmt: skip
+
+    def killed(self) -> tuple[Line, ...]:
+        """Runs that never ended and whose process is gone; each is told once, as `failed`."""
+        dead = tuple(line for line in self.runs(1000) if line.ended is None and not line.alive)
+        for line in dead:
+            self._do("UPDATE steps SET state = ? WHERE state IS NULL AND plan IN (SELECT id FROM plans WHERE run = ?)",
+                     State.INTERRUPTED.value, line.id)  # fmt: skip
+            self.run_ended(line.id, line.started, Verdict.FAILED)
+        return dead
+
+    def _do(self, statement: str, *values: object) -> None:
+        with self._lock:
+            self._db.execute(statement, values)
+
+    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(statement, values).fetchall()
+
+
+def _text(moment: datetime | None) -> str:
+    return moment.astimezone(UTC).isoformat() if moment else ""
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _boot() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

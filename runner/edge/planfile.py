@@ -1,0 +1,136 @@
+"""plan.toml: a plan as a person reads it, and back, exactly."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from runner.model.errors import UsageError
+from runner.model.plan import (
+    Basis,
+    Check,
+    Command,
+    Effect,
+    Ended,
+    Finding,
+    Forecast,
+    Lock,
+    Plan,
+    PlannedJob,
+    PutFile,
+    Skip,
+    Step,
+)
+
+FORMAT = 1
+
+
+def data(plan: Plan) -> dict[str, Any]:
+    """The plan as plain JSON and TOML values; empty and default values are left out."""
+    return {"format": FORMAT, **_plain(plan)}
+
+
+def write(plan: Plan, path: Path) -> None:
+    """Write `plan` to `path` in one piece; a plan that is being read is never half there."""
+    import tomli_w
+
+    heading = (
+        "# A plan of runner. What is written here is what `runner apply` runs: nothing else, and once.\n"
+        "# It is refused when jobs.toml, a store or a host has changed since.\n\n"
+    )
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(heading + tomli_w.dumps(data(plan)), "utf-8")
+    temporary.replace(path)
+
+
+def read(path: Path) -> Plan:
+    """The plan in `path`. UsageError if it is not one, or of a format this runner does not know."""
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", do="make one: runner plan --out plan.toml") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{path}: not a plan: {error}", do="make it again: runner plan --out plan.toml"
+        ) from error
+    if values.get("format") != FORMAT:
+        raise UsageError(
+            f"{path}: its format is {values.get('format')!r}, this runner reads {FORMAT}",
+            do="make it again with this runner",
+        )
+    try:
+        return _plan(values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(
+            f"{path}: not a whole plan: {error}", do="make it again; it is not for editing"
+        ) from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Effect):
+        return value.name.lower()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if is_dataclass(value):
+        pairs = ((field.name, getattr(value, field.name), field.default) for field in fields(value))
+        return {name: _plain(item) for name, item, default in pairs if item != default and item is not None}
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _plan(values: Mapping[str, Any]) -> Plan:
+    return Plan(
+        id=values["id"],
+        made_at=datetime.fromisoformat(values["made_at"]),
+        site=values["site"],
+        live=values["live"],
+        jobs=tuple(_job(one) for one in values.get("jobs", ())),
+        steps=tuple(_step(one) for one in values.get("steps", ())),
+        skips=tuple(Skip(**one) for one in values.get("skips", ())),
+        findings=tuple(Finding(**one) for one in values.get("findings", ())),
+        basis=tuple(Basis(**one) for one in values.get("basis", ())),
+    )
+
+
+def _job(values: Mapping[str, Any]) -> PlannedJob:
+    return PlannedJob(
+        **_but(values, "after", "locks", "forecast"),
+        after=tuple(values.get("after", ())),
+        locks=tuple(Lock(**_but(one, "argv"), argv=tuple(one["argv"])) for one in values.get("locks", ())),
+        forecast=Forecast(**values.get("forecast", {})),
+    )
+
+
+def _step(values: Mapping[str, Any]) -> Step:
+    action, unless = values["action"], values.get("unless")
+    return Step(
+        **_but(values, "action", "effect", "guard", "unless", *_TUPLES),
+        **{name: tuple(values[name]) for name in _TUPLES if name in values},
+        action=PutFile(**action) if "artifact" in action else Command(argv=tuple(action["argv"])),
+        effect=Effect[values["effect"].upper()],
+        guard=_check(values["guard"]) if "guard" in values else None,
+        unless=_unless(unless) if unless else None,
+    )
+
+
+_TUPLES = ("inputs", "ok_codes", "needs")
+
+
+def _unless(values: Mapping[str, Any]) -> Check | Ended:
+    if "step" in values:
+        return Ended(step=values["step"], codes=tuple(values.get("codes", (0,))))
+    return _check(values)
+
+
+def _check(values: Mapping[str, Any]) -> Check:
+    return Check(**_but(values, "argv"), argv=tuple(values["argv"]))
+
+
+def _but(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}

@@ -1,0 +1,265 @@
+"""Loads the plugins that jobs.toml names, and calls them: in name order, each on its own.
+
+pluggy calls the last registered first and lets the first exception silence the rest. So every
+plugin gets a registry to itself, and the order and what an exception means are decided here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from runner.model.errors import HookFailed, ReportUndelivered
+from runner.model.event import Event
+from runner.model.facts import Facts, Probe
+from runner.model.kind import JobKind
+from runner.model.plan import Finding, Insertion, Plan, PlannedJob, Step
+from runner.model.run import Report
+from runner.model.site import Hook, Site
+
+if TYPE_CHECKING:
+    import pluggy
+
+T = TypeVar("T")
+
+# A plugin that calls sys.exit must not end the run of everybody else.
+FAILURES = (Exception, SystemExit)
+
+KIND = ("name", "schema", "options", "probes", "draft")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """A plugin that is in use: its name in jobs.toml, and the pluggy registry that it has alone."""
+
+    name: str
+    registry: pluggy.PluginManager
+
+    def call(self, spec: str, values: Mapping[str, object]) -> object:
+        """Call one hook of this plugin; None where it does not implement it. Raises what it raises."""
+        answers = getattr(self.registry.hook, spec)(**values)
+        return answers[0] if answers else None
+
+
+class Hooks:
+    """The plugins of a site. Its methods mirror `hookspecs.Specs`.
+
+    The planning methods raise HookFailed, naming hook, function and reason, for whatever goes
+    wrong in a plugin. `observe` and `deliver_report` never raise.
+    """
+
+    def __init__(self, loaded: Sequence[Loaded] = ()) -> None:
+        """Call `loaded` in this order."""
+        self._loaded = tuple(loaded)
+        self._deaf: dict[str, tuple[int, str]] = {}
+
+    @classmethod
+    def load(cls, site: Site) -> Self:
+        """Import every plugin that `[hooks.NAME]` tables name; raises HookFailed."""
+        return cls.named(site.hooks, site.folder)
+
+    @classmethod
+    def named(cls, hooks: Sequence[Hook], folder: str) -> Self:
+        """Import these plugins, a site's own from `folder`; raises HookFailed for the first bad one."""
+        return cls([_load(hook, folder) for hook in sorted(hooks, key=lambda hook: hook.name)])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The plugins in the order in which they are called."""
+        return tuple(hook.name for hook in self._loaded)
+
+    def declare_kinds(self) -> tuple[JobKind, ...]:
+        """The kinds of jobs that plugins bring, no name twice."""
+        kinds: dict[str, JobKind] = {}
+        for hook in self._loaded:
+            for kind in _answers(hook, "declare_kinds", {}):
+                if not all(hasattr(kind, word) for word in KIND):
+                    raise _wrong(hook, "declare_kinds", f"{kind!r} is no JobKind: that has {', '.join(KIND)}")
+                if kind.name in kinds:
+                    raise _wrong(hook, "declare_kinds", f"another hook has a kind '{kind.name}' already")
+                kinds[kind.name] = kind
+        return tuple(kinds.values())
+
+    def declare_probes(self, site: Site) -> tuple[Probe, ...]:
+        """The READ commands that plugins want answered, no id twice on a host."""
+        known = {host.name for host in site.hosts}
+        probes: dict[tuple[str, str], Probe] = {}
+        for hook in self._loaded:
+            for probe in _typed(hook, "declare_probes", Probe, {"site": site}):
+                if probe.host not in known:
+                    raise _wrong(hook, "declare_probes", f"jobs.toml has no host '{probe.host}'")
+                if (probe.host, probe.id) in probes:
+                    raise _wrong(hook, "declare_probes", f"probe '{probe.id}' on {probe.host} is there twice")
+                probes[probe.host, probe.id] = probe
+        return tuple(probes.values())
+
+    def add_steps(self, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> tuple[Insertion, ...]:
+        """The steps that plugins want in this job, in name order; `added_by` is set to their name."""
+        anchors = {step.id for step in steps}
+        taken = set(anchors)
+        wanted: list[Insertion] = []
+        values = {"job": job, "steps": steps, "facts": facts}
+        for hook in self._loaded:
+            for insertion in _typed(hook, "add_steps", Insertion, values):
+                step = insertion.step
+                if step.job != job.name:
+                    raise _wrong(
+                        hook, "add_steps", f"step '{step.id}' is of '{step.job}', not of '{job.name}'"
+                    )
+                if insertion.anchor not in anchors:
+                    raise _wrong(hook, "add_steps", f"job '{job.name}' has no step '{insertion.anchor}'")
+                if step.id in taken:
+                    raise _wrong(hook, "add_steps", f"job '{job.name}' has a step '{step.id}' already")
+                taken.add(step.id)
+                wanted.append(replace(insertion, step=replace(step, added_by=hook.name)))
+        return tuple(wanted)
+
+    def check_plan(self, plan: Plan, facts: Facts) -> tuple[Finding, ...]:
+        """What plugins have to say about the plan; the source of each is `hooks.<name>`."""
+        return tuple(
+            replace(finding, source=f"hooks.{hook.name}")
+            for hook in self._loaded
+            for finding in _typed(hook, "check_plan", Finding, {"plan": plan, "facts": facts})
+        )
+
+    def observe(self, event: Event) -> None:
+        """Tell every plugin; one that raises is remembered for `deaf` and told the next event too."""
+        for hook in self._loaded:
+            try:
+                hook.call("observe", {"event": event})
+            except FAILURES as problem:
+                count, first = self._deaf.get(hook.name, (0, _told(problem)))
+                self._deaf[hook.name] = (count + 1, first)
+
+    def deaf(self) -> tuple[Finding, ...]:
+        """One finding for every plugin whose `observe` raised so far; each failure is told once."""
+        found = tuple(
+            Finding(
+                severity="attention",
+                text=f"{name} could not follow the run ({count} times observe failed, first: {first})",
+                source=f"hooks.{name}",
+                do=f"mend the plugin, or take {_table(name)} out of jobs.toml",
+            )
+            for name, (count, first) in self._deaf.items()
+        )
+        self._deaf.clear()
+        return found
+
+    def deliver_report(self, report: Report) -> tuple[tuple[str, str], ...]:
+        """Let every plugin carry the report; the names and reasons of those that could not."""
+        failed: list[tuple[str, str]] = []
+        for hook in self._loaded:
+            try:
+                hook.call("deliver_report", {"report": report})
+            except FAILURES as problem:
+                failed.append((hook.name, _told(problem)))
+        return tuple(failed)
+
+
+def _answers(hook: Loaded, spec: str, values: Mapping[str, object]) -> tuple[Any, ...]:
+    try:
+        answer = hook.call(spec, values)
+    except FAILURES as problem:
+        raise _wrong(hook, spec, _told(problem)) from problem
+    if answer is None:
+        return ()
+    if not isinstance(answer, Sequence) or isinstance(answer, str | bytes):
+        raise _wrong(hook, spec, f"it must return a list or a tuple, not {type(answer).__name__}")
+    return tuple(answer)
+
+
+def _typed(hook: Loaded, spec: str, wanted: type[T], values: Mapping[str, object]) -> tuple[T, ...]:
+    answers = _answers(hook, spec, values)
+    for answer in answers:
+        if not isinstance(answer, wanted):
+            raise _wrong(hook, spec, f"it must return {wanted.__name__}s, not {type(answer).__name__}")
+    return answers
+
+
+def _wrong(hook: Loaded, spec: str, reason: str) -> HookFailed:
+    return HookFailed(
+        f"hooks.{hook.name}: {spec}: {reason}",
+        do=f"mend the plugin (docs/hooks.md), or take {_table(hook.name)} out of jobs.toml",
+    )
+
+
+def _load(hook: Hook, folder: str) -> Loaded:
+    import pluggy  # noqa: PLC0415  (a site without hooks does not pay for it)
+
+    from runner import hookspecs  # noqa: PLC0415
+
+    plugin = _make(hook, folder)
+    registry = pluggy.PluginManager(hookspecs.PROJECT)
+    registry.add_hookspecs(hookspecs.Specs)
+    specs = tuple(name for name in vars(hookspecs.Specs) if hasattr(registry.hook, name))
+    try:
+        registry.register(plugin, hook.name)
+        registry.check_pending()
+    except (pluggy.PluginValidationError, ValueError) as problem:
+        raise _unfit(hook, f"{_line(problem)}; the hooks are {', '.join(specs)}") from problem
+    callers = registry.get_hookcallers(plugin) or []
+    if not callers:
+        raise _unfit(hook, f"nothing in it is marked @hookimpl; the hooks are {', '.join(specs)}")
+    for caller in callers:
+        for implementation in caller.get_hookimpls():
+            _check_arguments(hook, caller.name, implementation)
+    return Loaded(name=hook.name, registry=registry)
+
+
+def _make(hook: Hook, folder: str) -> object:
+    # At the end of the path: a json.py that lies beside jobs.toml must not replace Python's.
+    if not hook.module.startswith("hooks.") and folder not in sys.path:
+        sys.path.append(folder)
+    try:
+        module = importlib.import_module(hook.module)
+    except FAILURES as problem:
+        raise HookFailed(
+            f"hooks.{hook.name}: cannot import {hook.module}: {_told(problem)}",
+            do=f"see that {Path(folder, *hook.module.split('.'))}.py is there and imports, "
+            f"or take {_table(hook.name)} out of jobs.toml",
+        ) from problem
+    make = getattr(module, "plugin", None)
+    if not callable(make):
+        raise _unfit(hook, "it has no function plugin(settings)")
+    try:
+        return make(hook.settings)
+    except FAILURES as problem:
+        raise _unfit(hook, f"plugin(settings): {_told(problem)}") from problem
+
+
+def _check_arguments(hook: Hook, spec: str, implementation: pluggy.HookImpl) -> None:
+    if implementation.wrapper or implementation.hookwrapper:
+        raise _unfit(hook, f"{spec} is a wrapper; a plugin speaks for itself only")
+    for argument in inspect.signature(implementation.function).parameters.values():
+        # What pluggy passes for these differs from version to version.
+        if argument.default is not argument.empty or argument.kind is not argument.POSITIONAL_OR_KEYWORD:
+            raise _unfit(hook, f"{spec}: argument '{argument}' must be plain, without a default")
+
+
+def _unfit(hook: Hook, reason: str) -> HookFailed:
+    return HookFailed(
+        f"hooks.{hook.name}: {hook.module} is no plugin: {reason}",
+        do=f"mend it (docs/hooks.md), or take {_table(hook.name)} out of jobs.toml",
+    )
+
+
+def _table(name: str) -> str:
+    return f'[hooks."{name}"]' if "." in name else f"[hooks.{name}]"
+
+
+def _told(problem: BaseException) -> str:
+    if isinstance(problem, ReportUndelivered):
+        return _line(problem)
+    frames = traceback.extract_tb(problem.__traceback__)
+    place = f" ({Path(frames[-1].filename).name} line {frames[-1].lineno})" if frames else ""
+    return f"{type(problem).__name__}: {_line(problem)}{place}"
+
+
+def _line(problem: BaseException) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in str(problem)).split())

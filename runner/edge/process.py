@@ -1,0 +1,130 @@
+"""A command as a process of this machine: its pipes, its group, and its end with the runner's own."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+ENVIRONMENT = {
+    "LC_ALL": "C",
+    "LANGUAGE": "",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "TZ": "UTC",
+}
+
+
+class Process:
+    """A process of this machine with three pipes, leader of a session and group of its own."""
+
+    linger = 2.0
+
+    def __init__(self, argv: tuple[str, ...]) -> None:
+        """Start `argv`; OSError or ValueError if that cannot be done."""
+        self._process = process = _SPAWNER.submit(_spawn, argv).result()
+        self._pipes = [pipe for pipe in (process.stdin, process.stdout, process.stderr) if pipe]
+        self._input = self._pipes[0]
+        self._lock = threading.Lock()
+        self._gone = threading.Event()
+        self.exit: int | None = None
+        self._io: dict[int, int] = {}
+        os.set_blocking(self._input.fileno(), False)
+        threading.Thread(target=self._await, daemon=True).start()
+
+    def read(self, err: bool) -> bytes | None:
+        """See Session."""
+        pipe = self._pipes[2 if err else 1].fileno()
+        return os.read(pipe, 1 << 18) if _ready(pipe, select.POLLIN) else None
+
+    def write(self, data: bytes) -> int:
+        """See Session."""
+        with self._lock:
+            if self._input.closed:
+                raise BrokenPipeError
+            if not _ready(self._input.fileno(), select.POLLOUT):
+                return 0
+            try:
+                return os.write(self._input.fileno(), data)
+            except BlockingIOError:
+                return 0
+
+    def end_input(self) -> None:
+        """See Session."""
+        with self._lock, suppress(OSError):
+            self._input.close()
+
+    def wait(self, seconds: float) -> bool:
+        """See Session."""
+        return self._gone.wait(seconds)
+
+    def signal(self, number: int) -> None:
+        """See Session. The leader is not reaped before `close`, so the group's number is still its own."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def moved(self) -> int:
+        """See Session."""
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError, ValueError, IndexError):
+                pid = int(entry.name)
+                if os.getpgid(pid) == self._process.pid:
+                    lines = (entry / "io").read_bytes().split(b"\n")
+                    self._io[pid] = sum(int(line.split()[1]) for line in lines[:2])
+        return sum(self._io.values())
+
+    def close(self) -> None:
+        """Reap the process, so that `exit` is known, and close the pipes."""
+        if self._gone.is_set():
+            self.exit = self._process.wait()
+        self.end_input()
+        for pipe in self._pipes[1:]:
+            pipe.close()
+
+    def _await(self) -> None:
+        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        self._gone.set()
+
+
+def _ready(file: int, event: int) -> bool:
+    waiting = select.poll()
+    waiting.register(file, event)
+    return bool(waiting.poll(500))
+
+
+# The kernel sends the death signal when the *thread* that forked ends, not the process: every
+# command is therefore started by one thread, which lives as long as the runner.
+_SPAWNER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
+
+# Looked up before any fork; a PyDLL call keeps the interpreter's lock, which nobody could give back
+# to the child of a process with threads.
+_prctl = ctypes.PyDLL(None).prctl
+_PR_SET_PDEATHSIG = 1
+
+
+def _spawn(argv: tuple[str, ...]) -> subprocess.Popen[bytes]:
+    if not argv:
+        raise ValueError("there is no command")
+    runner = os.getpid()
+
+    def die_with_the_runner() -> None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL.value)
+        if os.getppid() != runner:
+            os._exit(1)
+
+    return subprocess.Popen(
+        argv,
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd="/",
+        env={**ENVIRONMENT, "HOME": str(Path.home())},
+        start_new_session=True,
+        preexec_fn=die_with_the_runner,  # noqa: PLW1509
+    )

@@ -1,0 +1,229 @@
+"""Carry one running command: feed it, read it, watch its limits. The same for local and remote ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from signal import SIGKILL, SIGTERM
+from typing import Protocol
+
+KEPT_OUT = 1 << 20
+KEPT_ERR = 16 << 10
+GRACE = 10.0
+TICK = 0.1
+PIECE = 64 << 10
+QUIET_CHANGE = 64 << 10
+
+
+class Session(Protocol):
+    """A command that has been started, with three pipes. Reads and writes wait at most half a second.
+
+    `linger`: seconds of silence after the command's end when its output counts as complete although
+    something that it started keeps the pipe open.
+    """
+
+    linger: float
+
+    def read(self, err: bool) -> bytes | None:
+        """Give the next output (or errors), b"" at its end, None if nothing came yet."""
+        ...
+
+    def write(self, data: bytes) -> int:
+        """Give what the command took of `data`, perhaps 0. OSError when it reads no more."""
+        ...
+
+    def end_input(self) -> None:
+        """Tell the command that its standard input is complete."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Tell whether the command has ended, after at most `seconds`."""
+        ...
+
+    def signal(self, number: int) -> None:
+        """Signal the command's whole process group; no error if it is gone."""
+        ...
+
+    def moved(self) -> int:
+        """Bytes that the command's processes are known to have read and written; it may only grow."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limits:
+    """What ends a command early: seconds in all, seconds without progress, a wish from outside."""
+
+    timeout: float
+    stall: float | None = None
+    stop: threading.Event | None = None
+
+
+class Carrier:
+    """Runs a session to its end. Afterwards `out`, `err`, `cut`, `timed_out` and `error` say what came.
+
+    Output goes to `sink` complete and in order; `out` keeps its first MiB (`cut`: there was more),
+    `err` the last 16 KiB. `left_open`: its pipes never ended. A command ended early never sees a
+    regular end of its input first, so that a truncated input is not taken for a whole one (a broken
+    ssh connection is beyond our control: there it looks like one).
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        limits: Limits,
+        stdin: Iterable[bytes] | None,
+        sink: Callable[[bytes], None] | None,
+    ) -> None:
+        self.out = b""
+        self.err = b""
+        self.cut = False
+        self.left_open = False
+        self.timed_out = False
+        self.error = ""
+        self._session = session
+        self._limits = limits
+        self._stdin = stdin
+        self._sink = sink
+        self._kept: list[bytes] = []
+        self._room = KEPT_OUT
+        self._seen = 0
+        self._ended = 0.0
+        self._halted = False
+        self._fault: BaseException | None = None
+
+    def carry(self) -> None:
+        """Return when the command has ended and its output is read; raise what `stdin` or `sink` raised."""
+        readers = [self._thread(self._read_out), self._thread(self._read_err)]
+        if self._stdin is None:
+            self._session.end_input()
+        else:
+            self._thread(self._feed)
+        watch = _Watch(self._limits)
+        while not self._session.wait(TICK):
+            if self._must_halt(watch):
+                self._halt()
+                break
+        self._ended = time.monotonic()
+        for reader in readers:
+            while reader.is_alive() and not self._left_behind():
+                reader.join(TICK)
+                if not self._halted and self._must_halt(watch):
+                    self._halt()
+            if reader.is_alive():
+                self._sink = None
+                self.error = self.error or "it was told to stop, and its output is not complete"
+        self.out = b"".join(self._kept)
+        if self._fault is not None:
+            raise self._fault
+
+    def _thread(self, target: Callable[[], None]) -> threading.Thread:
+        thread = threading.Thread(target=target, daemon=True)
+        thread.start()
+        return thread
+
+    def _must_halt(self, watch: _Watch) -> bool:
+        if self._fault is not None:
+            return True
+        stop = self._limits.stop
+        if stop is not None and stop.is_set():
+            return True
+        self.error = watch.overdue(self._seen, self._session.moved)
+        self.timed_out = bool(self.error)
+        return self.timed_out
+
+    def _halt(self) -> None:
+        self._halted = True
+        self._session.signal(SIGTERM)
+        if not self._session.wait(GRACE):
+            self._session.signal(SIGKILL)
+            if not self._session.wait(GRACE):
+                self.error = f"{self.error or 'it was told to stop'}; it cannot be ended and may still run"
+        self._session.signal(SIGKILL)
+
+    def _left_behind(self) -> bool:
+        """Whether it is vain to wait for a reader: its sink still blocks though the command was ended."""
+        return self._halted and time.monotonic() - self._ended > GRACE
+
+    def _feed(self) -> None:
+        try:
+            for data in self._stdin or ():
+                if not self._give(data):
+                    return
+        except BaseException as problem:
+            self._fault = problem
+            return
+        self._session.end_input()
+
+    def _give(self, data: bytes) -> bool:
+        while data and not self._halted:
+            try:
+                taken = self._session.write(data[:PIECE])
+            except OSError:
+                return False
+            self._seen += taken
+            data = data[taken:]
+        return not self._halted
+
+    def _read_out(self) -> None:
+        while data := self._next(err=False):
+            if self._room > 0:
+                self._kept.append(data[: self._room])
+            self.cut = self.cut or len(data) > self._room
+            self._room = max(0, self._room - len(data))
+            sink = self._sink
+            if sink is not None and self._fault is None:
+                try:
+                    sink(data)
+                except BaseException as problem:
+                    self._fault = problem
+
+    def _read_err(self) -> None:
+        while data := self._next(err=True):
+            self.err = (self.err + data)[-KEPT_ERR:]
+
+    def _next(self, *, err: bool) -> bytes:
+        while (data := self._read(err)) is None:
+            # A daemon that the command left behind may hold the pipe open for ever.
+            if self._ended and time.monotonic() - self._ended > self._session.linger:
+                self.left_open = True
+                return b""
+        self._seen += len(data)
+        return data
+
+    def _read(self, err: bool) -> bytes | None:
+        try:
+            return self._session.read(err)
+        except (OSError, ValueError):
+            return b""
+
+
+class _Watch:
+    """The two deadlines of a command, and what was last seen of its progress."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._begin = self._progress = self._looked = time.monotonic()
+        self._seen = -1
+        self._moved = -1
+
+    def overdue(self, seen: int, moved: Callable[[], int]) -> str:
+        """Say in words which deadline has passed, "" if none has."""
+        now = time.monotonic()
+        if now - self._begin > self._limits.timeout:
+            return f"it took longer than {self._limits.timeout:g} s and was ended"
+        if self._limits.stall is None:
+            return ""
+        if seen != self._seen:
+            self._seen, self._progress, self._moved = seen, now, -1
+        elif now - self._looked > min(5.0, self._limits.stall / 8):
+            self._looked = now
+            moved_now = moved()
+            if self._moved < 0:
+                self._moved = moved_now
+            elif moved_now - self._moved > QUIET_CHANGE:
+                self._moved, self._progress = moved_now, now
+        if now - self._progress > self._limits.stall:
+            return f"it made no progress for {self._limits.stall:g} s and was ended"
+        return ""

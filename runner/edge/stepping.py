@@ -1,0 +1,202 @@
+"""One step: its guard, its unless, its action, what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, assert_never
+
+from runner.edge.spool import Spool
+from runner.edge.transport import Result, Transport
+from runner.model.event import Event, Progress
+from runner.model.plan import Check, Command, Ended, PutFile, Step
+from runner.model.run import Outcome, State
+from runner.model.text import printable
+from runner.tools import rsync
+
+BUSY = 75
+_CHECK_PATIENCE = 60
+_STALL = 1800.0
+_PROGRESS_EVERY = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stepper:
+    """Runs the steps of one job. `read_by` are the ids whose output a later step reads."""
+
+    transports: Mapping[str, Transport]
+    artifacts: Mapping[str, bytes]
+    spool: Spool
+    live: bool
+    stop: threading.Event
+    tell: Callable[[Event], None]
+    read_by: frozenset[str]
+
+    def run(
+        self, step: Step, at: datetime, outcomes: Mapping[str, Outcome], steps: Mapping[str, Step]
+    ) -> Outcome:
+        """Check, act, and say how it ended; nothing is run where a claim says so."""
+        if step.needs and not self.live:
+            return _outcome(step, at, State.NOT_HERE, f"needs {' and '.join(step.needs)}: not in the sandbox")
+        if isinstance(step.unless, Ended):
+            told = outcomes.get(step.unless.step)
+            if told and told.state == State.DONE and told.exit in step.unless.codes:
+                return _outcome(step, at, State.NOT_NEEDED, f"{step.unless.step} ended {told.exit}")
+        elif step.unless:
+            holds, told_so = self._claim(step.unless)
+            if holds:
+                return _outcome(step, at, State.NOT_NEEDED, told_so)
+        if step.guard:
+            holds, told_so = self._claim(step.guard)
+            if not holds:
+                return _outcome(step, at, State.STALE, told_so)
+        earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
+        return self._act(step, at, earlier)
+
+    def reading(self, text: bytes) -> dict[str, Any]:
+        """The JSON object on the last line of an answer; empty where there is none."""
+        lines = text.strip().splitlines()
+        try:
+            answer = json.loads(lines[-1]) if lines else {}
+        except ValueError:
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+    def _claim(self, check: Check) -> tuple[bool, str]:
+        result = self.transports[check.host].run(
+            check.argv, stdin=None, timeout=_CHECK_PATIENCE, sink=None, stop=self.stop, stall=None
+        )
+        answer = self.reading(result.out)
+        if check.field not in answer:
+            why = answer.get("error") or result.error or printable(result.err) or "no answer"
+            return False, f"could not be checked ({check.why}): {why}"
+        found = answer[check.field]
+        return _holds(
+            found, check
+        ), f"{check.field} is {found!r}; the plan wants {check.relation} {check.value!r}"
+
+    def _act(self, step: Step, at: datetime, earlier: Mapping[str, tuple[Step, Outcome]]) -> Outcome:
+        transport = self.transports[step.host]
+        match step.action:
+            case PutFile(path=path, artifact=artifact, sha256=sha256, mode=mode):
+                content = self.artifacts.get(artifact, b"")
+                if hashlib.sha256(content).hexdigest() != sha256:
+                    return _outcome(step, at, State.STALE, f"{artifact} is not the one that was planned")
+                return self._told(step, at, transport.put(path, content, mode))
+            case Command(argv=argv):
+                return self._command(step, at, argv, earlier)
+            case _:
+                assert_never(step.action)
+
+    def _command(
+        self, step: Step, at: datetime, argv: tuple[str, ...], earlier: Mapping[str, tuple[Step, Outcome]]
+    ) -> Outcome:
+        stdin = self.spool.frames(step, earlier) if step.inputs else None
+        spooled = bool(step.keep_output_as) or step.id in self.read_by
+        transport = self.transports[step.host]
+        stall = _STALL if step.keep_output_as else None
+        if not spooled:
+            result = transport.run(
+                argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall
+            )
+            return self._told(step, at, result)
+        with self.spool.open(step) as file:
+            counter = _Counter(step, self.tell) if step.keep_output_as else None
+
+            def sink(chunk: bytes) -> None:
+                file.write(chunk)
+                if counter:
+                    counter.add(chunk)
+
+            result = transport.run(
+                argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall
+            )
+        return self._told(step, at, result)
+
+    def _told(self, step: Step, at: datetime, result: Result) -> Outcome:
+        answer = self.reading(result.out[-65536:]) if step.id not in self.read_by else {}
+        log = printable(result.err[-4096:])
+        state = _state(step, result, stopped=self.stop.is_set())
+        note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
+        return Outcome(
+            step=step.id, job=step.job, state=state, exit=result.exit, started=at, ended=datetime.now(UTC),
+            result=answer, log=log, note=note,
+        )  # fmt: skip
+
+
+class _Counter:
+    """Counts files and bytes in rsync's output as it comes, and tells now and then."""
+
+    def __init__(self, step: Step, tell: Callable[[Event], None]) -> None:
+        self._step, self._tell = step, tell
+        self._rest = b""
+        self._files = self._bytes = 0
+        self._told = monotonic()
+
+    def add(self, chunk: bytes) -> None:
+        lines = (self._rest + chunk).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            if line[1:2] == b"f" and line[:1] in b"<>":
+                parts = line.split(b"|", 3)
+                if len(parts) == 4 and parts[2].isdigit():
+                    self._files += 1
+                    self._bytes += int(parts[2])
+        if monotonic() - self._told >= _PROGRESS_EVERY:
+            self._told = monotonic()
+            self._tell(
+                Progress(
+                    step=self._step.id, job=self._step.job, files=self._files, bytes=self._bytes,
+                    at=datetime.now(UTC),
+                )
+            )  # fmt: skip
+
+
+def _state(step: Step, result: Result, *, stopped: bool) -> State:
+    if result.exit in step.ok_codes and not result.timed_out and not result.error:
+        return State.FAILED if step.silent and result.out.strip() else State.DONE
+    if stopped:
+        return State.INTERRUPTED
+    if result.exit == BUSY:
+        return State.BUSY
+    cut = result.exit is not None and (result.exit < 0 or result.exit in rsync.INTERRUPTED)
+    return State.INTERRUPTED if cut and step.keep_output_as and not result.timed_out else State.FAILED
+
+
+def _differs(result: Result) -> str:
+    lines = result.out.strip().splitlines()
+    if not lines:
+        return _why(result, {}, printable(result.err))
+    return f"{len(lines)} differences, the first: {printable(lines[0])}"
+
+
+def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
+    said = answer.get("error")
+    if said:
+        do = f" -> {answer['do']}" if answer.get("do") else ""
+        return f"{said}{do}"
+    last = log.strip().splitlines()[-1:] or ["it said nothing"]
+    return result.error or f"ended {result.exit}: {last[0]}"
+
+
+def _holds(found: Any, check: Check) -> bool:
+    match check.relation:
+        case "==":
+            return bool(found == check.value)
+        case "!=":
+            return bool(found != check.value)
+        case ">=":
+            return bool(float(found) >= float(check.value))
+        case "<=":
+            return bool(float(found) <= float(check.value))
+        case _:
+            assert_never(check.relation)
+
+
+def _outcome(step: Step, at: datetime, state: State, note: str) -> Outcome:
+    return Outcome(step=step.id, job=step.job, state=state, started=at, ended=datetime.now(UTC), note=note)

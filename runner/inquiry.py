@@ -1,0 +1,174 @@
+"""The verbs that only ask: what the stores hold, where a file is, what differs, what to restore."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from runner.app import App
+from runner.edge.asking import ask, ask_lines
+from runner.kinds import restore
+from runner.model.errors import FactsIncomplete, UsageError
+from runner.model.facts import Facts, Snapshot, StoreFacts
+from runner.model.plan import Plan
+from runner.model.site import Store
+from runner.rules.when import pick
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holding:
+    """A store and what was found in it; `error` says why nothing was."""
+
+    store: Store
+    found: StoreFacts | None
+    error: str = ""
+
+    @property
+    def sealed(self) -> tuple[Snapshot, ...]:
+        """Its sealed snapshots, oldest first."""
+        return self.found.sealed if self.found else ()
+
+
+def holdings(app: App, names: Sequence[str] = ()) -> tuple[Holding, ...]:
+    """What these stores hold (all, where none is named); one that cannot be read says why."""
+    return _holdings(app, names)[0]
+
+
+def _holdings(app: App, names: Sequence[str], more: Sequence[str] = ()) -> tuple[tuple[Holding, ...], Facts]:
+    known = {store.name: store for store in app.site.stores}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"there is no store '{name}'", do=f"the stores are: {', '.join(sorted(known))}")
+    wanted = [store for store in app.site.stores if not names or store.name in names]
+    facts = app.gather(tuple(dict.fromkeys([*(store.host for store in wanted), *more])))
+    return tuple(_holding(store, facts) for store in wanted), facts
+
+
+def _holding(store: Store, facts: Facts) -> Holding:
+    host = facts.hosts[store.host]
+    if host.error:
+        return Holding(store=store, found=None, error=f"{store.host} cannot be read: {host.error}")
+    found = host.stores[store.name]
+    return Holding(store=store, found=found, error=found.problem)
+
+
+def find(app: App, path: str, names: Sequence[str] = ()) -> Iterator[tuple[Holding, Mapping[str, Any]]]:
+    """Every distinct version of `path` (absolute, as on its host) in each store, oldest first."""
+    _absolute(path)
+    for holding in holdings(app, names):
+        if holding.found is None or not holding.sealed:
+            continue
+        answer = ask(app.transports[holding.store.host], ("find", holding.found.path), {"path": path})
+        if answer.get("versions"):
+            yield holding, answer
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pair:
+    """Two snapshots of one store to compare, below `path`."""
+
+    holding: Holding
+    older: Snapshot
+    newer: Snapshot
+    path: str = "/"
+
+
+def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
+    """The two snapshots a person means, in the one store that has them."""
+    _absolute(path)
+    for holding in holdings(app, (name,) if name else ()):
+        chosen = [_pick(app, holding, when) for when in ends]
+        if all(isinstance(one, Snapshot) for one in chosen):
+            first, second = (one for one in chosen if isinstance(one, Snapshot))
+            return Pair(holding=holding, older=first, newer=second, path=path)
+    raise UsageError(
+        f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is"
+    )
+
+
+def diff(app: App, wanted: Pair, heard: Callable[[Mapping[str, Any]], None]) -> None:
+    """Tell `heard` of each name that differs, in order, and last the counts."""
+    assert wanted.holding.found is not None  # noqa: S101  (a pair has snapshots, so it was read)
+    verb = ("diff", wanted.holding.found.path, wanted.older.name, wanted.newer.name)
+    ask_lines(app.transports[wanted.holding.store.host], verb, {"path": wanted.path}, heard)
+
+
+def exceptions(app: App, holding: Holding, snapshot: str) -> Mapping[str, Any]:
+    """The whole record of a snapshot, with what could not be read."""
+    assert holding.found is not None  # noqa: S101  (a holding with snapshots was read)
+    return ask(app.transports[holding.store.host], ("record", holding.found.path, snapshot), {})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Back:
+    """What a person wants back: `path` of `host`, as of `when`, into folder `to` ("" for a side folder)."""
+
+    host: str
+    path: str
+    when: str = "latest"
+    to: str = ""
+    store: str = ""
+
+
+def restoring(app: App, back: Back) -> Plan:
+    """The plan that gets it back; UsageError or FactsIncomplete where it cannot be had."""
+    path = _absolute(back.path)
+    if back.to:
+        _absolute(back.to)
+    if back.host not in {host.name for host in app.site.hosts}:
+        names = ", ".join(host.name for host in app.site.hosts)
+        raise UsageError(f"there is no host '{back.host}' in jobs.toml", do=f"the hosts are: {names}")
+    found, facts = _holdings(app, (back.store,) if back.store else (), (back.host,))
+    if facts.hosts[back.host].error:
+        raise FactsIncomplete(f"{back.host} cannot be read: {facts.hosts[back.host].error}")
+    said: list[str] = []
+    for holding in found:
+        own = tuple(one for one in holding.sealed if one.host == back.host)
+        if not own:
+            said.append(f"store {holding.store.name}: {holding.error or f'no snapshot of {back.host}'}")
+            continue
+        chosen = pick(own, back.when, zone=app.site.timezone, now=facts.at)
+        if isinstance(chosen, str):
+            said.append(f"store {holding.store.name}: {chosen}")
+            continue
+        if not _has(app, holding, path, chosen.name):
+            said.append(f"{chosen.name} of store {holding.store.name} has no {path}")
+            continue
+        wanted = restore.Wanted(host=back.host, path=path, store=holding.store, snapshot=chosen, to=back.to)
+        return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
+    raise UsageError(
+        "; ".join(said) or "there is no store", do=f"runner find {path} lists every version there is"
+    )
+
+
+def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:
+    assert holding.found is not None  # noqa: S101  (it has snapshots, so it was read)
+    asked = {"path": path, "snapshot": snapshot}
+    answer = ask(app.transports[holding.store.host], ("find", holding.found.path), asked)
+    return bool(answer.get("versions"))
+
+
+def _pick(app: App, holding: Holding, when: str) -> Snapshot | str:
+    if when == "previous" and len(holding.sealed) > 1:
+        return holding.sealed[-2]
+    return pick(holding.sealed, when, zone=app.site.timezone, now=app.now())
+
+
+def _absolute(path: str) -> str:
+    pure = PurePosixPath(path)
+    if not pure.is_absolute() or ".." in pure.parts:
+        raise UsageError(
+            f"'{path}' is not an absolute path", do="write it as it is on its host, from the first /"
+        )
+    return str(pure)
+
+
+def as_json(snapshot: Snapshot) -> dict[str, Any]:
+    """A snapshot as plain values."""
+    values: dict[str, Any] = json.loads(
+        json.dumps({name: getattr(snapshot, name) for name in Snapshot.__slots__}, default=str)
+    )
+    return values

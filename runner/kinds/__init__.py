@@ -1,0 +1,1 @@
+"""What a job means: one file a kind, pure."""

@@ -1,0 +1,225 @@
+"""Kind `snapshot`: a complete copy of a host's filesystems into one folder of a store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+from runner.kinds import link_dest
+from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
+from runner.model.kind import Draft, SnapshotOptions
+from runner.model.plan import Finding, Lock, PlannedJob, Skip
+from runner.model.site import Host, Job, Site, Store
+from runner.rules import filesystems
+from runner.rules.names import next_snapshot_name, plan_id
+from runner.tools import rsync, ssh, store
+
+name = "snapshot"
+options = SnapshotOptions
+OLDEST_RSYNC = (3, 1, 3)
+SAFE_RSYNC = (3, 5, 0)
+
+
+class Snapshot:
+    """The kind's entry in the catalogue."""
+
+    name = name
+    options: type[Any] = SnapshotOptions
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The kind's own keys, from schema/kinds/snapshot.schema.json."""
+        text = files("schema").joinpath("kinds/snapshot.schema.json").read_text("utf-8")
+        schema: Mapping[str, Any] = json.loads(text)
+        return schema
+
+    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
+        """None: host and store facts are enough."""
+        return ()
+
+    def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
+        """One snapshot of the host as it is mounted now; a skip where it could not be faithful."""
+        wanted: SnapshotOptions = job.options
+        place = site.store(wanted.store)
+        source, target = facts.hosts[job.host], facts.hosts[place.host]
+        found = target.stores[place.name]
+        refusal = _unusable(site, (job, place), (source, target), found)
+        if refusal:
+            return _skipped(refusal)
+        taken = [one.name for one in (*found.sealed, *found.partials)]
+        fresh = next_snapshot_name(now, taken)
+        if fresh is None:
+            return _skipped(Finding(
+                severity="attention", source=job.name,
+                text=f"the clock says {now:%Y-%m-%d %H:%M} UTC, before the newest snapshot {max(taken)}",
+                do=f"set the clock of {site.controller}; snapshots must be in order of time",
+            ))  # fmt: skip
+        return _draft(site, job, (source, target), (fresh, now))
+
+
+def _skipped(finding: Finding) -> Draft:
+    return Draft(skip=Skip(job=finding.source, reason=finding.text), findings=(finding,))
+
+
+def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tuple[str, datetime]) -> Draft:
+    source_facts, keeper_facts = hosts
+    fresh, now = named
+    place = site.store(job.options.store)
+    store_facts = keeper_facts.stores[place.name]
+    host, keeper = site.host(job.host), site.host(place.host)
+    choice = _choice(site, job, source_facts, store_facts)
+    if not choice.chosen:
+        return _skipped(Finding(
+            severity="attention", source=job.name,
+            text=f"no filesystem of {job.host} can be copied",
+            do="compare `filesystems` in jobs.toml with what is mounted there",
+        ))  # fmt: skip
+    source = _source(site, (host, keeper), choice, job)
+    target = _target(site, (host, keeper), store_facts, (place, fresh, plan_id(now)))
+    manner = link_dest.Manner(
+        job=job.name, runs_on=_runs_on(site, host, keeper), started=now.isoformat(),
+        rsh=ssh.rsh(f"{site.state}/ssh_config") if source.remote or target.remote else (),
+        checksum=_checksum(source_facts, keeper_facts), timeout=int(job.options.timeout.total_seconds()),
+        guard_mounts=not host.root,
+    )  # fmt: skip
+    disk = (link_dest.disk_step(target, manner),) if place.disk else ()
+    lock = Lock(
+        resource=f"store {place.name}", host=place.host,
+        argv=store.hold(target.at, who=f"{job.name} of {site.controller}"),
+    )  # fmt: skip
+    planned = PlannedJob(
+        name=job.name, kind=name, after=job.after, locks=(lock,), writes=f"{place.name}/{fresh}",
+        resumes=len(target.partials),
+    )  # fmt: skip
+    return Draft(
+        planned=planned,
+        steps=(*disk, *link_dest.steps(source, target, manner)),
+        findings=_findings(site, job, choice, (source_facts, store_facts)),
+    )
+
+
+def _choice(site: Site, job: Job, source: HostFacts, found: StoreFacts) -> filesystems.Choice:
+    host = site.host(job.host)
+    newest = found.sealed[-1] if found.sealed else None
+    stores = () if host.root else tuple(one.path for one in site.stores if one.host == host.name)
+    declared = job.options.filesystems or (() if host.root else host.filesystems)
+    expected = newest.filesystems if newest and newest.host == host.name else ()
+    return filesystems.choose(source.filesystems, declared=declared, stores=stores, expected=expected)
+
+
+def _source(site: Site, pair: tuple[Host, Host], choice: filesystems.Choice, job: Job) -> link_dest.Source:
+    host, keeper = pair
+    stores = [site.host(one.host).at(one.path) for one in site.stores if host.root or one.host == host.name]
+    # In the sandbox a stand-in is a real folder of this machine, and so is an excluded path.
+    left_out = tuple(path if host.stand_ins else host.at(path) for path in job.options.exclude)
+    return link_dest.Source(
+        host=host.name, filesystems=choice.chosen, absent=choice.absent,
+        emptied=(*stores, *((site.sandbox,) if host.root else ())), left_out=left_out,
+        program=store.program(host), remote=f"{host.name}:" if _far(site, host, keeper, host) else "",
+    )  # fmt: skip
+
+
+def _target(
+    site: Site, pair: tuple[Host, Host], found: StoreFacts, what: tuple[Store, str, str]
+) -> link_dest.Target:
+    host, keeper = pair
+    place, fresh, plan = what
+    disk = site.disk(place.disk) if place.disk else None
+    newest = found.sealed[-1] if found.sealed else None
+    at = store.At(
+        program=store.program(keeper), path=found.path, plan=plan,
+        mount=disk.mount if disk and not keeper.root else "",
+        uuid=(disk.uuid or found.uuid) if disk and not keeper.root else "",
+    )  # fmt: skip
+    return link_dest.Target(
+        host=keeper.name, at=at, store=place.name, name=fresh, partials=found.partials,
+        basis=newest.name if newest else "", basis_mounts=newest.filesystems if newest else (),
+        remote=f"{keeper.name}:" if _far(site, host, keeper, keeper) else "", has_trash=bool(found.trash),
+    )  # fmt: skip
+
+
+def _runs_on(site: Site, host: Host, keeper: Host) -> str:
+    return host.name if host.name == keeper.name and site.live else site.controller
+
+
+def _far(site: Site, host: Host, keeper: Host, which: Host) -> bool:
+    return site.live and host.name != keeper.name and which.name != site.controller
+
+
+def _checksum(source: HostFacts, keeper: HostFacts) -> str:
+    # Both ends must know it; it stands in the command, since a sum alone does not tell what it is.
+    both = set(source.rsync.checksums) & set(keeper.rsync.checksums)
+    return "xxh128" if "xxh128" in both else "md5"
+
+
+def _unusable(
+    site: Site, what: tuple[Job, Store], hosts: tuple[HostFacts, HostFacts], found: StoreFacts
+) -> Finding | None:
+    job, place = what
+    for facts in hosts:
+        version = rsync.version_number(facts.rsync.version)
+        if version < OLDEST_RSYNC:
+            has = f"rsync {facts.rsync.version}" if version else "no rsync"
+            return Finding(
+                severity="attention", source=job.name, text=f"{facts.name} has {has}",
+                do=f"install rsync 3.1.3 or newer on {facts.name}",
+            )  # fmt: skip
+    if found.problem:
+        return Finding(
+            severity="attention", source=job.name,
+            text=f"store {place.name} on {place.host} cannot be used: {found.problem}",
+            do="nothing was written to it; put that right and run again",
+        )  # fmt: skip
+    keeper = hosts[1]
+    if site.live and keeper.uid != 0:
+        return Finding(
+            severity="attention", source=job.name,
+            text=f"owners cannot be kept: on {keeper.name} this runs as uid {keeper.uid}, not as root",
+            do=f"let hosts.{keeper.name}.user be root, or run as root there",
+        )  # fmt: skip
+    return None
+
+
+def _findings(
+    site: Site, job: Job, choice: filesystems.Choice, found: tuple[HostFacts, StoreFacts]
+) -> tuple[Finding, ...]:
+    source, store_facts = found
+    said: list[tuple[str, str, str]] = [
+        ("attention", f"{mount} of {job.host} should be in this snapshot and is not mounted",
+         "mount it, or take it out of `filesystems`")
+        for mount in choice.absent
+    ]  # fmt: skip
+    if not (job.options.filesystems or site.host(job.host).filesystems):
+        said += [("note", f"left out: {mount} ({why})", "") for mount, why in choice.left]
+    if source.uid != 0:
+        said.append(
+            (
+                "note",
+                f"not root on {job.host}: owners are not kept, and what only root may read is missing",
+                "",
+            )
+        )
+    if store_facts.whole_seconds:
+        said.append(("attention", f"the disk of store {job.options.store} keeps whole seconds only: nothing will be shared",
+                     "make it again with 256-byte inodes (mke2fs -I 256)"))  # fmt: skip
+    if site.live and rsync.version_number(source.rsync.version) < SAFE_RSYNC:
+        said.append(
+            (
+                "note",
+                f"rsync {source.rsync.version} on {job.host} follows links that its users plant; 3.5.0 does not",
+                "",
+            )
+        )
+    if store_facts.holder:
+        holder = store_facts.holder
+        since = f" since {holder.since:%Y-%m-%d %H:%M} UTC" if holder.since else ""
+        said.append(("note", f"store {job.options.store} is busy now: {holder.who} holds it{since}", ""))
+    return tuple(
+        Finding(
+            severity="attention" if severity == "attention" else "note", text=text, source=job.name, do=do
+        )
+        for severity, text, do in said
+    )

@@ -1,0 +1,100 @@
+"""Every way the runner stops before or instead of a run, each with its exit code.
+
+RunnerError                 1   (never raised itself)
+├── ConfigError             2   jobs.toml is wrong: every problem at once
+├── UsageError              2   the command line asks for something that is not there
+├── FactsIncomplete         3   no host could be read, so nothing can be planned
+├── PlanRefused             4   a finding refuses the plan, or it is above the ceiling
+├── HookFailed              4   a planning hook failed or does not fit
+├── StalePlan               5   jobs.toml, a store or a host changed since the review
+├── ReportUndelivered       6   the run is recorded, but a person could not be told
+└── Busy                   75   another run holds a lock
+
+Each is built once with fields, and its text says what to do next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+EXIT_CODES: dict[int, str] = {
+    0: "done, or nothing to do",
+    1: "a step failed",
+    2: "jobs.toml or the command line is wrong",
+    3: "attention: a person must act",
+    4: "the plan was refused",
+    5: "the plan is stale: something changed since it was made",
+    6: "the report could not be delivered",
+    70: "a bug in the runner",
+    75: "busy: another run holds the lock",
+}
+
+
+class RunnerError(Exception):
+    """A reason to stop that a person can act on; `code` is the exit code of the process."""
+
+    code = 1
+
+    def __init__(self, text: str, *, do: str = "") -> None:
+        """`text` says what is wrong, `do` what to do next (may be empty)."""
+        super().__init__(text)
+        self.text = text
+        self.do = do
+
+    def __str__(self) -> str:
+        """Give the problem and, on a line of its own, what to do next."""
+        return f"{self.text}\n  -> {self.do}" if self.do else self.text
+
+
+class ConfigError(RunnerError):
+    """jobs.toml cannot be used; `problems` holds every reason, one line each."""
+
+    code = 2
+
+    def __init__(self, path: str, problems: Sequence[str]) -> None:
+        """`problems` are complete lines: place, key path, what is wrong, what is allowed."""
+        self.problems = tuple(problems)
+        count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
+        super().__init__("\n".join((f"{path}: {count}", *self.problems)))
+
+
+class UsageError(RunnerError):
+    """The command line names a job, host, store or snapshot that does not exist."""
+
+    code = 2
+
+
+class FactsIncomplete(RunnerError):
+    """No host that the plan needs could be read."""
+
+    code = 3
+
+
+class PlanRefused(RunnerError):
+    """The plan may not run: a finding refuses it, or its effect is above the ceiling."""
+
+    code = 4
+
+
+class HookFailed(RunnerError):
+    """A hook cannot be loaded, or failed while planning; nothing was run."""
+
+    code = 4
+
+
+class StalePlan(RunnerError):
+    """What the plan was made from is no longer true; nothing was run."""
+
+    code = 5
+
+
+class ReportUndelivered(RunnerError):
+    """The run ended and is recorded, but its report did not reach anyone."""
+
+    code = 6
+
+
+class Busy(RunnerError):
+    """Another run holds the lock; `text` says who and since when."""
+
+    code = 75

@@ -1,0 +1,59 @@
+"""What a run tells while it runs; progress displays and `observe` hooks get these."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.model.plan import Plan, Step
+from runner.model.run import Outcome, Report
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunStarted:
+    """A plan begins; `again` is 0 for the first pass of a run."""
+
+    run: str
+    plan: Plan
+    at: datetime
+    again: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepStarted:
+    """A step begins."""
+
+    step: Step
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """A running step has handled `files` files and `bytes` bytes so far; sent at most twice a second."""
+
+    step: str
+    job: str
+    files: int
+    bytes: int
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepFinished:
+    """A step ended."""
+
+    step: Step
+    outcome: Outcome
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFinished:
+    """The run is over and recorded; the report goes to people now."""
+
+    run: str
+    report: Report
+    at: datetime
+
+
+Event = RunStarted | StepStarted | Progress | StepFinished | RunFinished

@@ -1,0 +1,171 @@
+"""What was read from the hosts before planning, and what could not be read, and why.
+
+`probe` of runner-store prints this shape as JSON; unknown numbers are None, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filesystem:
+    """A mounted filesystem: `dev` is its device number, `root` the part of it that is mounted."""
+
+    mount: str
+    source: str
+    type: str
+    dev: int
+    root: str = "/"
+    uuid: str = ""
+    size: int = 0
+    used: int = 0
+    inodes_used: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Rsync:
+    """The rsync of a host; `version` is "" where there is none."""
+
+    version: str = ""
+    checksums: tuple[str, ...] = ()
+    acls: bool = False
+    xattrs: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Snapshot:
+    """A sealed snapshot as its record tells it. Sizes in bytes, times UTC.
+
+    `added_bytes` and `added_files` count what the snapshot brought that no other had.
+    """
+
+    name: str
+    started: datetime | None = None
+    sealed: datetime | None = None
+    host: str = ""
+    job: str = ""
+    filesystems: tuple[str, ...] = ()
+    files: int | None = None
+    added_files: int | None = None
+    added_bytes: int | None = None
+    exceptions: int = 0
+    recorded: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Partial:
+    """An interrupted snapshot; it counts for nothing and is only a basis to resume from."""
+
+    name: str
+    basis: str = ""
+    filesystems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Holder:
+    """Who holds a store's lock: `plan` is the id of the plan it works on."""
+
+    plan: str = ""
+    who: str = ""
+    pid: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Space:
+    """statvfs of a store, in bytes and inodes; `free` is root's view, `available` everybody's."""
+
+    size: int
+    free: int
+    available: int
+    inodes: int
+    inodes_free: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreFacts:
+    """A store as found. `path` is where it really is. `problem` says why it cannot be used.
+
+    `mounted`: the store's own device differs from its parent's, or `disk mount` contains it.
+    `whole_seconds` is true where the disk cannot hold nanosecond times.
+    """
+
+    path: str
+    exists: bool
+    mounted: bool = False
+    writable: bool = False
+    uuid: str = ""
+    device: str = ""
+    problem: str = ""
+    whole_seconds: bool = False
+    sealed: tuple[Snapshot, ...] = ()
+    partials: tuple[Partial, ...] = ()
+    trash: tuple[str, ...] = ()
+    holder: Holder | None = None
+    space: Space | None = None
+    max_links: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reading:
+    """What a probe's command said: exit code (None: it could not be started) and its output."""
+
+    exit: int | None
+    out: str = ""
+    err: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HostFacts:
+    """One host as read in one round trip; `error` says why nothing is known about it."""
+
+    name: str
+    error: str = ""
+    uid: int | None = None
+    boot_id: str = ""
+    kernel: str = ""
+    now: datetime | None = None
+    python: str = ""
+    program: str = ""
+    rsync: Rsync = Rsync()
+    filesystems: tuple[Filesystem, ...] = ()
+    stores: Mapping[str, StoreFacts] = field(default_factory=dict)
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Probe:
+    """A READ command whose output somebody wants when planning; found under `id` in `readings`.
+
+    `needs` as in a step: a probe that needs a device is not asked in the sandbox.
+    """
+
+    id: str
+    host: str
+    argv: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    timeout: int = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Facts:
+    """All hosts that were asked, by name, and the time (UTC, the controller's) of asking.
+
+    `program` is the SHA-256 of the runner-store that this runner ships.
+    """
+
+    at: datetime
+    hosts: Mapping[str, HostFacts]
+    program: str = ""
+
+    def reading(self, host: str, probe: str) -> Reading | None:
+        """What probe `probe` read on `host`, or None where it was not asked or not answered."""
+        found = self.hosts.get(host)
+        return found.readings.get(probe) if found else None
+
+
+Json = Mapping[str, Any]

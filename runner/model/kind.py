@@ -1,0 +1,65 @@
+"""What a kind of job is: its own keys in jobs.toml, the facts it needs, the steps it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal, Protocol
+
+from runner.model.facts import Facts, Probe
+from runner.model.plan import Finding, PlannedJob, Skip, Step
+from runner.model.site import Job, Site
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotOptions:
+    """What a `snapshot` job says beside the common keys.
+
+    `exclude` are absolute folders or files of the host whose content is left out; `filesystems`
+    overrides the host's and is empty for all; `timeout` ends a transfer that takes longer.
+    """
+
+    store: str
+    ownership: Literal["numeric"] = "numeric"
+    exclude: tuple[str, ...] = ()
+    filesystems: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(hours=20)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft:
+    """What a kind makes of a job: a planned job with its steps, or a skip; findings with either."""
+
+    planned: PlannedJob | None = None
+    steps: tuple[Step, ...] = ()
+    skip: Skip | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class JobKind(Protocol):
+    """A kind of job. `schema` is the JSON Schema (an object) of the kind's own keys, `options` the
+    frozen dataclass they become. Both methods are pure: no I/O, no clock but `now`."""
+
+    @property
+    def name(self) -> str:
+        """The word after `kind =`."""
+        ...
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema 2020-12 of the kind's own keys: `type`, `properties`, `required`."""
+        ...
+
+    @property
+    def options(self) -> type[Any]:
+        """The frozen dataclass that the kind's own keys become."""
+        ...
+
+    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
+        """Name the READ commands whose output `draft` needs, beyond host and store facts."""
+        ...
+
+    def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
+        """Turn the job into steps, or say why it is skipped."""
+        ...

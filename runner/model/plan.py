@@ -1,0 +1,195 @@
+"""A plan: every step that would run, literally, and why. Data only; nothing here acts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum
+from typing import Literal
+
+Argv = tuple[str, ...]
+Need = Literal["device", "packages", "power", "network"]
+Severity = Literal["note", "attention", "refusal"]
+
+
+class Effect(IntEnum):
+    """How much a step can change, in rising order; `[site] unattended` is a ceiling on this scale."""
+
+    READ = 1
+    WRITE = 2
+    EXPIRE = 3
+    INTERRUPT = 4
+    DESTROY = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Command:
+    """Run this argv on the step's host: no shell, stdin from the step's inputs or closed."""
+
+    argv: Argv
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PutFile:
+    """Place a file that ships with the runner at `path`; refused unless its content has `sha256`."""
+
+    path: str
+    artifact: str
+    sha256: str
+    mode: int = 0o644
+
+
+Action = Command | PutFile
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Check:
+    """A READ command on `host`, and the claim that its JSON reading has `value` under `field`.
+
+    As a guard a claim that fails makes the job stale; as an unless a claim that holds makes the
+    step not needed. `relation` is one of `==`, `!=`, `>=`, `<=`; the last two compare numbers.
+    """
+
+    host: str
+    argv: Argv
+    field: str
+    relation: Literal["==", "!=", ">=", "<="]
+    value: str | int | float | bool
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ended:
+    """The claim that an earlier step of this plan ended with one of these exit codes."""
+
+    step: str
+    codes: tuple[int, ...] = (0,)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lock:
+    """A resource of a job. `argv` runs on `host` for as long as the job does: it prints one JSON
+    line, `{"held": true}` or `{"held": false, "holder": {...}}`, and lets go when its stdin ends."""
+
+    resource: str
+    host: str
+    argv: Argv
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """One action of a job, with what it may change, why, and when it must not or need not run.
+
+    `inputs` names earlier steps whose standard output is fed to this one's standard input, or
+    `kept:<store>/<snapshot>` for the outputs kept from an interrupted snapshot. `ok_codes` are the
+    exit codes that do not end the job. `keep_output_as` (`<store>/<snapshot>/<n>`) keeps the
+    step's output on the controller when the job is interrupted. `silent`: any output at all means
+    that it failed, as with a comparison. `timeout` is in seconds.
+    """
+
+    id: str
+    job: str
+    host: str
+    action: Action
+    effect: Effect
+    why: str
+    guard: Check | None = None
+    unless: Check | Ended | None = None
+    inputs: tuple[str, ...] = ()
+    ok_codes: tuple[int, ...] = (0,)
+    keep_output_as: str = ""
+    silent: bool = False
+    timeout: int = 600
+    needs: tuple[Need, ...] = ()
+    added_by: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Insertion:
+    """A hook's wish: put `step` before or after the step with id `anchor` (of the same job)."""
+
+    step: Step
+    where: Literal["before", "after"]
+    anchor: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Skip:
+    """A job that is not in the plan, and why."""
+
+    job: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """Something a reviewer should know; a refusal stops the plan. `do` says what to do next."""
+
+    severity: Severity
+    text: str
+    source: str
+    do: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Forecast:
+    """What a job is expected to write and take, from the last runs of it; None where unknown."""
+
+    bytes: int | None = None
+    files: int | None = None
+    seconds: float | None = None
+    runs: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlannedJob:
+    """One job of the plan: what it comes after, the locks it takes, what it should cost.
+
+    `writes` names the snapshot that it makes (`store/name`) or is empty; `resumes` counts the
+    interrupted ones it takes up.
+    """
+
+    name: str
+    kind: str
+    after: tuple[str, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    writes: str = ""
+    resumes: int = 0
+    forecast: Forecast = Forecast()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Basis:
+    """What the plan was made from: a subject and a short digest of its state at that time.
+
+    `subject` is `jobs.toml`, `host papio` or `store papio`; `told` is the state in words.
+    """
+
+    subject: str
+    digest: str
+    told: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """Everything that would run, in order, with what was left out and what a reviewer must know."""
+
+    id: str
+    made_at: datetime
+    site: str
+    live: bool
+    jobs: tuple[PlannedJob, ...] = ()
+    steps: tuple[Step, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    basis: tuple[Basis, ...] = ()
+
+    @property
+    def effect(self) -> Effect:
+        """The strongest effect of any step; READ for an empty plan."""
+        return max((step.effect for step in self.steps), default=Effect.READ)
+
+    @property
+    def refusals(self) -> tuple[Finding, ...]:
+        """The findings that forbid this plan to run."""
+        return tuple(finding for finding in self.findings if finding.severity == "refusal")

@@ -1,0 +1,112 @@
+"""What happened: the outcome of each step, the run, the report that people get."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from runner.model.plan import Finding, Plan, Skip
+
+
+class State(StrEnum):
+    """How a step ended. Everything after `failed`, `stale` or `interrupted` is `not reached`."""
+
+    DONE = "done"
+    NOT_NEEDED = "not needed"
+    NOT_HERE = "not in the sandbox"
+    FAILED = "failed"
+    STALE = "stale"
+    INTERRUPTED = "interrupted"
+    BUSY = "busy"
+    NOT_REACHED = "not reached"
+
+
+class Verdict(StrEnum):
+    """The guide's three messages and the fourth that is missing there."""
+
+    NOTHING = "nothing done"
+    DONE = "done"
+    ATTENTION = "attention needed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """How one step ended. `result` is its JSON answer where it gives one, `log` its last lines.
+
+    `exit` is None where nothing was started; a signal is negative, as in subprocess.
+    """
+
+    step: str
+    job: str
+    state: State
+    exit: int | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+    log: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pass:
+    """One plan and what became of it; a run has up to three."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Run:
+    """Everything that one call of `runner run` or `runner apply` did."""
+
+    id: str
+    started: datetime
+    ended: datetime
+    passes: tuple[Pass, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobReport:
+    """What became of one job, in words: `headline` is one sentence, `details` the numbers."""
+
+    job: str
+    verdict: Verdict
+    headline: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """What one finished run of a job wrote (bytes, files) and took (seconds)."""
+
+    bytes: int
+    files: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """What people are told about a run: the verdict, what to do (first), what happened, the log.
+
+    `actions` is empty unless a person must act. `sandbox` is the sandbox folder, "" when live.
+    `recipients` maps admin, experts and users to mail addresses.
+    """
+
+    site: str
+    run: str
+    controller: str
+    verdict: Verdict
+    started: datetime
+    ended: datetime
+    timezone: str = "UTC"
+    sandbox: str = ""
+    actions: tuple[str, ...] = ()
+    jobs: tuple[JobReport, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    log: tuple[str, ...] = ()
+    recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -1,0 +1,159 @@
+"""The site as jobs.toml declares it: the only configuration object, complete and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from runner.model.plan import Effect
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Amount:
+    """A share of a disk (0 to 100) or a number of bytes; exactly one of the two is set."""
+
+    percent: float | None = None
+    bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Retention:
+    """How many sealed snapshots a store keeps, and how much room stays free."""
+
+    min: int
+    max: int
+    free_space: Amount | None = None
+    free_inodes: Amount | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Host:
+    """A machine. `root` is "" when live; in the sandbox it is the folder that plays the machine,
+    and `stand_ins` are the real folders that play its filesystems (read only).
+
+    `filesystems` is empty for "all": every local filesystem, found when the plan is made.
+    """
+
+    name: str
+    address: str
+    user: str = "root"
+    port: int = 22
+    jump: str = ""
+    key: str = ""
+    packages: str = ""
+    hold: tuple[str, ...] = ()
+    filesystems: tuple[str, ...] = ()
+    root: str = ""
+    stand_ins: tuple[str, ...] = ()
+
+    def at(self, path: str) -> str:
+        """Where the absolute `path` of this host really is: below `root` in the sandbox."""
+        return self.root + path if self.root else path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Disk:
+    """A disk of a host: what it is made from, where it is mounted, how often it is checked."""
+
+    name: str
+    host: str
+    device: str
+    mount: str
+    filesystem: str = "ext3"
+    bytes_per_inode: int = 4096
+    fsck_every: timedelta | None = None
+    uuid: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Store:
+    """A folder of snapshots on a host, kept by `retention`; `disk` is the disk it must be on."""
+
+    name: str
+    host: str
+    path: str
+    disk: str = ""
+    retention: Retention | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One thing to keep doing. `options` is the kind's own dataclass; `after` names other jobs."""
+
+    name: str
+    kind: str
+    host: str
+    options: Any
+    schedule: str = ""
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hook:
+    """A plugin in use: `module` is what is imported, `settings` its own checked options."""
+
+    name: str
+    module: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class People:
+    """Who hears what: mail addresses."""
+
+    admin: tuple[str, ...] = ()
+    experts: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+
+
+T = TypeVar("T", Host, Disk, Store, Job)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """Everything jobs.toml says. `folder` holds jobs.toml, `state` the journal and spools,
+    `sandbox` is the folder that stands in for the site while `live` is false. All three absolute.
+    `digest` is the SHA-256 of the file's bytes.
+    """
+
+    name: str
+    controller: str
+    folder: str
+    state: str
+    sandbox: str
+    digest: str
+    timezone: str = "UTC"
+    live: bool = False
+    unattended: Effect = Effect.EXPIRE
+    known_hosts: str = ""
+    people: People = People()
+    hosts: tuple[Host, ...] = ()
+    disks: tuple[Disk, ...] = ()
+    stores: tuple[Store, ...] = ()
+    jobs: tuple[Job, ...] = ()
+    hooks: tuple[Hook, ...] = ()
+
+    def host(self, name: str) -> Host:
+        """The host of that name; KeyError if jobs.toml has none (the loader checks every name)."""
+        return _named(self.hosts, name)
+
+    def disk(self, name: str) -> Disk:
+        """The disk of that name; KeyError if there is none."""
+        return _named(self.disks, name)
+
+    def store(self, name: str) -> Store:
+        """The store of that name; KeyError if there is none."""
+        return _named(self.stores, name)
+
+    def job(self, name: str) -> Job:
+        """The job of that name; KeyError if there is none."""
+        return _named(self.jobs, name)
+
+
+def _named(things: tuple[T, ...], name: str) -> T:
+    for thing in things:
+        if thing.name == name:
+            return thing
+    raise KeyError(name)

@@ -1,0 +1,73 @@
+"""Text for people: what came from outside, made harmless; sizes, times and counts in words."""
+
+from __future__ import annotations
+
+import unicodedata
+from datetime import timedelta
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def printable(text: bytes | str) -> str:
+    """`text` with everything escaped that a terminal, a mail or a page could take as more than text.
+
+    Line feeds stay. Bytes that are not UTF-8 become `\\xff`.
+    """
+    known = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
+    return "".join(char if char == "\n" or _harmless(char) else _escaped(char) for char in known)
+
+
+def one_line(text: bytes | str) -> str:
+    """`printable`, with line feeds escaped too: for a name, or a subject."""
+    return printable(text).replace("\n", "\\n")
+
+
+def _harmless(char: str) -> bool:
+    # Cc, Cf, Cs, Zl, Zp: controls, invisible and direction-changing marks, lone surrogates, separators.
+    return (
+        char.isascii()
+        and char.isprintable()
+        or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+    )
+
+
+def _escaped(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    return (
+        char.encode("unicode_escape", "backslashreplace").decode("ascii")
+        if code < 0xD800 or code > 0xDFFF
+        else f"\\u{code:04x}"
+    )
+
+
+def size(number: float) -> str:
+    """Bytes in words: `0 B`, `12.3 MiB`."""
+    value = float(number)
+    for unit in _UNITS:
+        if abs(value) < 1024 or unit == _UNITS[-1]:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return ""
+
+
+def count(number: int, what: str, many: str = "") -> str:
+    """`1 file`, `3,214 files`; `many` where the plural is not `what` with an s."""
+    return f"{number:,} {what if number == 1 else many or what + 's'}"
+
+
+def length(span: timedelta | float) -> str:
+    """A duration in words, two units at most: `0.4 s`, `3 min 12 s`, `2 days 4 h`."""
+    seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole % 60 else f"{whole // 60} min"
+    if whole < 86400:
+        return f"{whole // 3600} h {whole % 3600 // 60} min" if whole % 3600 // 60 else f"{whole // 3600} h"
+    days, hours = whole // 86400, whole % 86400 // 3600
+    return f"{count(days, 'day')} {hours} h" if hours and days < 10 else count(days, "day")

@@ -1,0 +1,178 @@
+"""Jobs and facts to a plan, pure: drafts of each kind, what hooks insert, what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from runner.model.errors import HookFailed
+from runner.model.facts import Facts, HostFacts, StoreFacts
+from runner.model.kind import Draft, JobKind
+from runner.model.plan import (
+    Basis,
+    Effect,
+    Finding,
+    Forecast,
+    Insertion,
+    Plan,
+    PlannedJob,
+    PutFile,
+    Skip,
+    Step,
+)
+from runner.model.site import Job, Site
+from runner.rules.names import plan_id
+from runner.tools import store
+
+AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
+
+
+def hosts_of(site: Site, jobs: Sequence[Job]) -> tuple[str, ...]:
+    """The hosts that must be read to plan these jobs: their own and those of their stores."""
+    names = {job.host for job in jobs}
+    stores = {getattr(job.options, "store", "") for job in jobs} - {""}
+    names |= {site.store(name).host for name in stores}
+    return tuple(host.name for host in site.hosts if host.name in names)
+
+
+def draft(
+    site: Site,
+    jobs: Sequence[Job],
+    facts: Facts,
+    kinds: Mapping[str, JobKind],
+    past: Mapping[str, Forecast],
+) -> Plan:
+    """The plan for these jobs (in order) as of `facts.at`: literal, complete, nothing run yet."""
+    return assemble(site, [_draft(site, job, facts, kinds) for job in jobs], facts, past)
+
+
+def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[str, Forecast]) -> Plan:
+    """One plan of these drafts; where a host lacks runner-store, putting it there comes first."""
+    steps = [step for one in drafts for step in one.steps]
+    users = {step.host for step in steps if store.PROGRAM in _words(step)}
+    lacking = sorted(name for name in users if facts.hosts[name].program != facts.program)
+    preparing = tuple(_prepare(site, host, facts.program) for host in lacking)
+    planned = [one.planned for one in drafts if one.planned]
+    return Plan(
+        id=plan_id(facts.at),
+        made_at=facts.at,
+        site=site.name,
+        live=site.live,
+        jobs=(
+            *(PlannedJob(name=step.job, kind="prepare") for step in preparing),
+            *(_after(one, preparing, past.get(one.name, Forecast())) for one in planned),
+        ),
+        steps=(*preparing, *steps),
+        skips=tuple(one.skip for one in drafts if one.skip),
+        findings=tuple(finding for one in drafts for finding in one.findings),
+        basis=basis(site, facts),
+    )
+
+
+def insert(plan: Plan, facts: Facts, add_steps: AddSteps) -> Plan:
+    """The plan with every step that hooks want in it, next to its anchor, marked with who added it.
+
+    HookFailed if an anchor does not exist, or an id is taken.
+    """
+    steps: list[Step] = []
+    for job in plan.jobs:
+        own = [step for step in plan.steps if step.job == job.name]
+        for wish in add_steps(job, tuple(own), facts):
+            _place(own, wish)
+        steps += own
+    ids = [step.id for step in steps]
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    if twice:
+        raise HookFailed(f"two steps are called {', '.join(twice)}", do="rename the step in the hook")
+    return replace(plan, steps=tuple(steps))
+
+
+def basis(site: Site, facts: Facts) -> tuple[Basis, ...]:
+    """What the plan rests on, each with a digest: jobs.toml, the hosts, what is in the stores."""
+    hosts = [_host_basis(host) for host in facts.hosts.values() if not host.error]
+    stores = [
+        _store_basis(name, found)
+        for host in facts.hosts.values()
+        for name, found in sorted(host.stores.items())
+    ]
+    file = Basis(subject="jobs.toml", digest=site.digest[:16], told="as it was when this was planned")
+    return (file, *hosts, *stores)
+
+
+def changed(then: Sequence[Basis], now: Sequence[Basis]) -> tuple[str, ...]:
+    """A sentence for each thing that is not as it was when the plan was made."""
+    today = {one.subject: one for one in now}
+    said: list[str] = []
+    for old in then:
+        new = today.get(old.subject)
+        if new is None:
+            said.append(f"{old.subject} cannot be read now")
+        elif new.digest != old.digest:
+            said.append(f"{old.subject} changed: {old.told} then, {new.told} now")
+    return tuple(said)
+
+
+def _draft(site: Site, job: Job, facts: Facts, kinds: Mapping[str, JobKind]) -> Draft:
+    for name in hosts_of(site, (job,)):
+        host = facts.hosts.get(name)
+        if host is None or host.error:
+            why = host.error if host else "it was not asked"
+            finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
+            return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
+    return kinds[job.kind].draft(site, job, facts, facts.at)
+
+
+def _words(step: Step) -> str:
+    return "" if isinstance(step.action, PutFile) else " ".join(step.action.argv)
+
+
+def _prepare(site: Site, name: str, sha256: str) -> Step:
+    return Step(
+        id=f"prepare-{name}/runner-store", job=f"prepare-{name}", host=name, effect=Effect.WRITE,
+        action=PutFile(path=store.program(site.host(name)), artifact=store.ARTIFACT, sha256=sha256, mode=0o755),
+        why="the program at the disk is not there yet, or is another version",
+    )  # fmt: skip
+
+
+def _after(job: PlannedJob, preparing: Sequence[Step], forecast: Forecast) -> PlannedJob:
+    return replace(job, after=(*(step.job for step in preparing), *job.after), forecast=forecast)
+
+
+def _place(own: list[Step], wish: Insertion) -> None:
+    for index, step in enumerate(own):
+        if step.id == wish.anchor:
+            own.insert(index + (wish.where == "after"), wish.step)
+            return
+    raise HookFailed(
+        f"hook {wish.step.added_by} wants a step {wish.where} {wish.anchor}, which is not in the plan",
+        do="anchor it to a step that add_steps was given",
+    )
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _host_basis(host: HostFacts) -> Basis:
+    mounts = tuple(sorted((one.mount, one.type, one.dev) for one in host.filesystems if one.size))
+    return Basis(
+        subject=f"host {host.name}",
+        digest=_digest(host.uid, host.rsync.version, mounts),
+        told=f"uid {host.uid}, rsync {host.rsync.version}, {len(mounts)} filesystems",
+    )
+
+
+def _store_basis(name: str, found: StoreFacts) -> Basis:
+    sealed = tuple(one.name for one in found.sealed)
+    partials = tuple(one.name for one in found.partials)
+    newest = f", the newest {sealed[-1]}" if sealed else ""
+    return Basis(
+        subject=f"store {name}",
+        digest=_digest(found.path, found.uuid, found.problem, sealed, partials),
+        told=f"{_count(len(sealed), 'snapshot')}{newest}, {_count(len(partials), 'interrupted one')}",
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

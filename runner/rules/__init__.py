@@ -1,0 +1,1 @@
+"""Pure rules: schedules, ages and names. No I/O, no clock."""

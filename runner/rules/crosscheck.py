@@ -1,0 +1,103 @@
+"""What a schema cannot say of jobs.toml: names that must exist, and things that do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from runner.model.kind import SnapshotOptions
+from runner.model.site import Job, Site
+from runner.rules import order, overlap
+from runner.rules.problem import KeyPath, Problem, no_such
+
+Names = tuple[str, ...] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Declared:
+    """Every name that jobs.toml declares, also those whose table is wrong and so not in the Site.
+
+    None stands for a section that cannot be read: what refers to it is not checked. `sandbox` are
+    the hosts that have stand-ins, `runs_on` pairs a job with the host that shall start it.
+    """
+
+    hosts: Names = ()
+    disks: Names = ()
+    stores: Names = ()
+    jobs: Names = ()
+    sandbox: tuple[str, ...] = ()
+    runs_on: tuple[tuple[str, str], ...] = ()
+
+
+def check(site: Site, declared: Declared) -> tuple[Problem, ...]:
+    """Find every contradiction in the site; things missing from it but declared are passed over."""
+    return (
+        *_references(site, declared),
+        *_retention(site),
+        *overlap.check(site),
+        *order.check(site),
+        *_reach(site),
+    )
+
+
+def _references(site: Site, declared: Declared) -> Iterator[Problem]:
+    if site.controller:
+        yield from _one(("site", "controller"), "host", site.controller, declared.hosts)
+    for name in declared.sandbox:
+        yield from _one(("sandbox", name), "host", name, declared.hosts)
+    for name, host in declared.runs_on:
+        if site.controller in (declared.hosts or ()) and host != site.controller:
+            text = f"{host!r} is not the controller: only {site.controller!r} starts jobs"
+            yield Problem(path=("jobs", name, "runs_on"), text=text)
+    for disk in site.disks:
+        yield from _one(("disks", disk.name, "host"), "host", disk.host, declared.hosts)
+    for store in site.stores:
+        yield from _one(("stores", store.name, "host"), "host", store.host, declared.hosts)
+        if store.disk:
+            yield from _one(("stores", store.name, "disk"), "disk", store.disk, declared.disks)
+    for job in site.jobs:
+        yield from _one(("jobs", job.name, "host"), "host", job.host, declared.hosts)
+        if store_name := store_of(job):
+            yield from _one(("jobs", job.name, "store"), "store", store_name, declared.stores)
+        for place, name in enumerate(job.after):
+            yield from _one(("jobs", job.name, "after", place), "job", name, declared.jobs)
+
+
+def _one(path: KeyPath, what: str, name: str, known: Names) -> Iterator[Problem]:
+    if known is not None and name not in known:
+        yield Problem(path=path, text=no_such(what, name, known))
+
+
+def store_of(job: Job) -> str:
+    """Give the store that the job's options name, or "": a kind of a plugin may have none."""
+    store = getattr(job.options, "store", "")
+    return store if isinstance(store, str) else ""
+
+
+def _retention(site: Site) -> Iterator[Problem]:
+    for store in site.stores:
+        kept = store.retention
+        if kept is not None and kept.min > kept.max:
+            yield Problem(
+                path=("stores", store.name, "retention"),
+                text=f"min {kept.min} is more than max {kept.max}",
+            )
+
+
+def _reach(site: Site) -> Iterable[Problem]:
+    """Check what only matters where hosts are really reached."""
+    if not site.live:
+        return
+    for host in site.hosts:
+        if not host.address and host.name != site.controller:
+            yield Problem(path=("hosts", host.name, "address"), text="is missing: the site is live")
+    hosts = {store.name: store.host for store in site.stores}
+    for job in site.jobs:
+        if not isinstance(job.options, SnapshotOptions) or job.options.store not in hosts:
+            continue
+        if site.controller and site.controller not in (job.host, hosts[job.options.store]):
+            yield Problem(
+                path=("jobs", job.name, "store"),
+                text=f"{job.host!r} and the store's host {hosts[job.options.store]!r} are both away from"
+                f" the controller {site.controller!r}; one end of a snapshot must be there",
+            )

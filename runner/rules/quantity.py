@@ -1,0 +1,55 @@
+"""Text with a unit, as people write it in jobs.toml, and the value it stands for."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from runner.model.site import Amount
+
+_NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?"
+_DURATION = re.compile(_NUMBER + r"(s|min|h|d|w)")
+_PERCENT = re.compile(_NUMBER + "%")
+_SIZE = re.compile(_NUMBER + r"([KMGT]i?B)")
+
+_SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_BYTES = {f"{letter}{end}": base**power for end, base in (("B", 1000), ("iB", 1024))
+          for power, letter in enumerate("KMGT", start=1)}  # fmt: skip
+
+
+def duration(text: str) -> timedelta:
+    """Read "120d", "20 h" or "90 min" (also s and w) as a time longer than zero.
+
+    ValueError says in words what is wrong; a bare number or the ambiguous "m" is refused.
+    """
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError("is not a length of time: write a number and s, min, h, d or w, such as '120d'")
+    length = timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
+    if not timedelta() < length <= timedelta(days=36500):
+        raise ValueError("is not a length of time between 0 and 100 years")
+    return length
+
+
+def percent(text: str) -> Amount:
+    """Read "5%" as a share of more than 0 and less than 100; ValueError says what is wrong."""
+    found = _PERCENT.fullmatch(text)
+    if found is None:
+        raise ValueError("is not a share: write a number and %, such as '5%'")
+    share = float(found[1])
+    if not 0 < share < 100:
+        raise ValueError("is not a share between 0% and 100%")
+    return Amount(percent=share)
+
+
+def amount(text: str) -> Amount:
+    """Read "5%" as a share, or "20 GiB" or "500 MB" as bytes; ValueError says what is wrong."""
+    if text.endswith("%"):
+        return percent(text)
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError("is neither a share such as '5%' nor a size such as '20 GiB'")
+    size = round(float(found[1]) * _BYTES[found[2]])
+    if size == 0:
+        raise ValueError("is a size of nothing")
+    return Amount(bytes=size)

@@ -1,0 +1,86 @@
+"""Which jobs are due. Cron's five fields, read in the site's time zone; a missed time is made up once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from cronsim import CronSim
+
+from runner.model.plan import Skip
+from runner.model.site import Job, Site
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """The jobs to plan now, in an order that respects `after`, and the others with their reason."""
+
+    jobs: tuple[Job, ...]
+    skips: tuple[Skip, ...]
+
+
+def due(site: Site, last: Mapping[str, datetime], now: datetime) -> Due:
+    """Every job whose latest scheduled time has come since it last succeeded (`last`, aware).
+
+    A job that never succeeded is due; one without a schedule runs only when it is named.
+    """
+    zone = ZoneInfo(site.timezone)
+    jobs: list[Job] = []
+    skips: list[Skip] = []
+    for job in in_order(site.jobs):
+        reason = _not_due(job, last.get(job.name), now.astimezone(zone))
+        if reason:
+            skips.append(Skip(job=job.name, reason=reason))
+        else:
+            jobs.append(job)
+    return Due(jobs=tuple(jobs), skips=tuple(skips))
+
+
+def named(site: Site, names: Sequence[str]) -> Due:
+    """The named jobs and all that they come after, whatever their schedule. KeyError if unknown."""
+    wanted: set[str] = set()
+    todo = list(names)
+    while todo:
+        job = site.job(todo.pop())
+        if job.name not in wanted:
+            wanted.add(job.name)
+            todo.extend(job.after)
+    jobs = tuple(job for job in in_order(site.jobs) if job.name in wanted)
+    return Due(jobs=jobs, skips=())
+
+
+def in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """Each job behind those it comes after, otherwise as declared. The loader refused circles."""
+    by_name = {job.name: job for job in jobs}
+    ordered: dict[str, Job] = {}
+
+    def place(job: Job) -> None:
+        for name in job.after:
+            if name not in ordered:
+                place(by_name[name])
+        ordered.setdefault(job.name, job)
+
+    for job in jobs:
+        place(job)
+    return tuple(ordered.values())
+
+
+def next_time(schedule: str, moment: datetime) -> datetime:
+    """The first time after `moment` (aware, in the site's zone) that `schedule` names."""
+    return next(CronSim(schedule, moment))
+
+
+def previous_time(schedule: str, moment: datetime) -> datetime:
+    """The last time at or before `moment` (aware, in the site's zone) that `schedule` names."""
+    return next(CronSim(schedule, moment + timedelta(minutes=1), reverse=True))
+
+
+def _not_due(job: Job, last: datetime | None, now: datetime) -> str:
+    if not job.schedule:
+        return "has no schedule: it runs when it is named"
+    # Compared in UTC: two moments of one zone are compared by wall clock, which repeats in autumn.
+    if last is None or last.astimezone(UTC) < previous_time(job.schedule, now).astimezone(UTC):
+        return ""
+    return f"not due until {next_time(job.schedule, now):%Y-%m-%d %H:%M %Z}"

@@ -1,0 +1,60 @@
+"""Which snapshot a person means by `--at`: a name, a date, a time, "yesterday", "3 days ago"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from runner.model.facts import Snapshot
+from runner.rules.names import SNAPSHOT, snapshot_time
+
+WHEN_HELP = "latest, a snapshot's name, 2026-11-22, '2026-11-22 18:00', yesterday, or '3 days ago'"
+_AGO = re.compile(r"(\d+)\s*(hour|day|week|month|year)s?\s+ago")
+_DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
+
+
+def pick(sealed: Sequence[Snapshot], when: str, *, zone: str, now: datetime) -> Snapshot | str:
+    """The newest snapshot at or before `when`; a sentence for a person where there is none.
+
+    `sealed` is oldest first. A date alone means the end of that day in the site's zone.
+    """
+    if not sealed:
+        return "there is no snapshot yet"
+    wanted = when.strip()
+    if wanted in ("", "latest"):
+        return sealed[-1]
+    if SNAPSHOT.fullmatch(wanted):
+        exact = [snapshot for snapshot in sealed if snapshot.name == wanted]
+        return exact[0] if exact else f"there is no snapshot {wanted}; the newest is {sealed[-1].name}"
+    moment = moment_of(wanted, zone=zone, now=now)
+    if moment is None:
+        return f"'{when}' is not a time: say {WHEN_HELP}"
+    before = [one for one in sealed if (at := snapshot_time(one.name)) and at <= moment]
+    return before[-1] if before else f"the oldest snapshot is {sealed[0].name}, later than '{when}'"
+
+
+def moment_of(when: str, *, zone: str, now: datetime) -> datetime | None:
+    """The UTC moment that `when` means, or None where it is no time at all."""
+    here = ZoneInfo(zone)
+    local = now.astimezone(here)
+    if when == "now":
+        return now.astimezone(UTC)
+    if when in ("today", "yesterday"):
+        day = local.date() - timedelta(days=when == "yesterday")
+        return datetime.combine(day, time.max, here).astimezone(UTC)
+    if ago := _AGO.fullmatch(when):
+        count, unit = int(ago[1]), ago[2]
+        if count > 100_000:
+            return None
+        return (
+            now - (timedelta(hours=count) if unit == "hour" else timedelta(days=count * _DAYS[unit]))
+        ).astimezone(UTC)
+    try:
+        moment = datetime.fromisoformat(when)
+    except ValueError:
+        return None
+    if len(when) == len("2026-11-22"):
+        moment = datetime.combine(moment.date(), time.max)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=here)).astimezone(UTC)

@@ -1,0 +1,52 @@
+"""The door of runner-store: find the verb's module, run it, and turn refusals into JSON."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from .say import Refused, refuse
+
+VERBS = {
+    "probe": "probe",
+    "hold": "hold",
+    "begin": "begin",
+    "explain": "explain",
+    "seal": "seal",
+    "reap": "reap",
+    "check-disk": "check_disk",
+    "newest": "newest",
+    "find": "find",
+    "diff": "diff",
+}
+
+
+def main() -> None:
+    """Run the verb that the command line names; exit 0, 1 (refused or failed) or 75 (busy)."""
+    try:
+        code = _run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody listens any more: there is no one to tell, and Python would complain on its way out.
+        os._exit(1)
+    sys.exit(code)
+
+
+def _run(argv: list[str]) -> int:
+    if not argv or argv[0] not in VERBS:
+        return refuse(Refused(f"no such verb; there are: {', '.join(VERBS)}", "see docs/store.md"))
+    verb = importlib.import_module(f".{VERBS[argv[0]]}", __package__)
+    try:
+        return int(verb.run(argv[1:]))
+    except Refused as refused:
+        return refuse(refused)
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        name = f" ({os.fsdecode(problem.filename)!a})" if isinstance(problem.filename, (str, bytes)) else ""
+        return refuse(Refused(f"{problem.strerror or problem}{name}", "look at the disk and the folder"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Writing so that a power cut leaves the old or the new, never a half."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def make_folder(path: Path, mode: int = 0o755) -> None:
+    """Make a folder with exactly `mode`, unless it is there; its parent must be."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return
+    path.chmod(mode)
+
+
+def sync_folder(path: Path) -> None:
+    """Force a folder's entries to the disk; fsync(2)."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_filesystem(path: Path) -> None:
+    """Force the whole filesystem that holds `path` to the disk; syncfs(2). Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        if libc.syncfs(descriptor) != 0:
+            code = ctypes.get_errno()
+            raise OSError(code, os.strerror(code), str(path))
+    finally:
+        os.close(descriptor)
+
+
+def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Put `content` at `path` in one move, and sync file and folder."""
+    draft = path.with_name(f"{path.name}.tmp")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.rename(path)
+    sync_folder(path.parent)
+
+
+def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o644) -> None:
+    """Put a JSON object at `path` as `write_file` does."""
+    write_file(path, (json.dumps(content, indent=1) + "\n").encode(), mode)
+
+
+def point(link: Path, target: str, draft: Path) -> None:
+    """Make `link` a symbolic link to `target` in one move; `draft` is a free name beside it."""
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(target)
+    draft.rename(link)
+    sync_folder(link.parent)

@@ -1,0 +1,78 @@
+"""`find`: the versions of one path over all sealed snapshots."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+from . import descend
+from .arguments import parse
+from .layout import Store, open_store, sealed
+from .say import Refused, emit
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print one entry for each distinct inode with its attributes, oldest first; reads only.
+
+    A folder has an inode of its own in every snapshot: its versions differ by attributes alone.
+    """
+    store = open_store(parse(argv, words=1).words[0])
+    parts = descend.components(asked_path())
+    versions: dict[Hashable, dict[str, Any]] = {}
+    missing = 0
+    for name in sealed(store):
+        found = _at(store, name, parts)
+        if found is None:
+            missing += 1
+            continue
+        key = tuple(found.values()) if found["type"] != "directory" else _without_inode(found)
+        entry = versions.setdefault(key, {"first": name, "snapshots": 0, **found})
+        entry["last"] = name
+        entry["snapshots"] += 1
+    emit({"versions": list(versions.values()), "missing": missing})
+    return 0
+
+
+def asked_path() -> str:
+    """The `path` of the request on stdin; Refused if there is none."""
+    try:
+        request = json.loads(sys.stdin.buffer.read())
+    except ValueError:
+        request = None
+    if not isinstance(request, dict) or not isinstance(request.get("path"), str):
+        raise Refused("the request on stdin names no path", 'give {"path": "/etc/hosts"}')
+    return str(request["path"])
+
+
+def _at(store: Store, name: str, parts: tuple[bytes, ...]) -> dict[str, Any] | None:
+    try:
+        parent = descend.above(str(store.root / name), parts)
+    except OSError:
+        return None
+    try:
+        last = parts[-1] if parts else b"."
+        found = descend.status(parent, last)
+        about: dict[str, Any] = {
+            "type": descend.kind(found),
+            "size": found.st_size,
+            "mtime_ns": found.st_mtime_ns,
+            "mode": stat.S_IMODE(found.st_mode),
+            "uid": found.st_uid,
+            "gid": found.st_gid,
+            "inode": found.st_ino,
+        }
+        if stat.S_ISLNK(found.st_mode):
+            about["target"] = os.fsdecode(os.readlink(last, dir_fd=parent))
+        return about
+    except OSError:
+        return None
+    finally:
+        os.close(parent)
+
+
+def _without_inode(found: dict[str, Any]) -> Hashable:
+    return tuple(value for key, value in found.items() if key not in ("inode", "size"))

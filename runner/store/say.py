@@ -1,0 +1,45 @@
+"""What the program says: one JSON object on the last line of stdout, or why not and what to do."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+FAILED = 1
+BUSY = 75
+
+
+class Refused(Exception):
+    """The program will not do it, or could not; `do` says what to do next, `code` is the exit code."""
+
+    def __init__(
+        self, error: str, do: str = "", *, code: int = FAILED, holder: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(error)
+        self.error = error
+        self.do = do
+        self.code = code
+        self.holder = holder
+
+
+def emit(answer: Mapping[str, Any]) -> None:
+    """Write one line of JSON; bytes of file names that are not UTF-8 become lone surrogates."""
+    sys.stdout.write(json.dumps(answer, separators=(", ", ": ")) + "\n")
+
+
+def refuse(refused: Refused) -> int:
+    """Write the refusal as the last line and give the exit code."""
+    answer: dict[str, Any] = {"error": refused.error, "do": refused.do}
+    if refused.holder is not None:
+        answer["holder"] = dict(refused.holder)
+    if refused.code == BUSY:
+        answer["held"] = False
+    emit(answer)
+    return refused.code
+
+
+def shown(name: str) -> str:
+    """A file name as a person may safely see it: one line, printable ASCII, quoted."""
+    return ascii(name)

@@ -1,0 +1,12 @@
+"""coreutils: the few commands on plain folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.model.plan import Argv
+
+
+def make_folders(paths: Sequence[str]) -> Argv:
+    """Make folders and their parents, readable by their owner only; existing ones stay (mkdir(1))."""
+    return ("mkdir", "--parents", "--mode=0700", "--", *paths)

@@ -1,0 +1,126 @@
+"""rsync(1): the three commands a snapshot and a restore need, and what rsync says of itself.
+
+Options and traps: rsync(1), and docs/decisions for the ones that are not obvious.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.model.plan import Argv
+
+# %n is escaped by rsync (\#ooo) and cannot hold "//", so every line parses in one way only.
+LINE = "--out-format=%i|%C|%l|%n//%L"
+
+FAITHFUL: Argv = (
+    "--archive", "--hard-links", "--acls", "--xattrs", "--sparse", "--numeric-ids",
+    "--one-file-system", "--modify-window=-1", "--no-inc-recursive",
+)  # fmt: skip
+
+# A dry run against a tree that equals the source must print nothing, so it compares all that
+# FAITHFUL keeps and asks for names that should not be there.
+COMPARE: Argv = ("--dry-run", "--itemize-changes", "--delete")
+
+# A restore takes one path out of one snapshot, over whatever filesystems it was.
+_WHOLE: Argv = (*(option for option in FAITHFUL if option != "--one-file-system"), "--relative")
+
+PARTIAL_OK = (0, 23, 24)
+INTERRUPTED = (10, 12, 20, 30, 255)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ends:
+    """Where a transfer starts and ends; `rsh` is the ssh command for a remote end, "" for none.
+
+    Both are absolute paths, with `host:` in front of the remote one.
+    """
+
+    source: str
+    target: str
+    rsh: Argv = ()
+    checksum: str = "xxh128"
+
+
+def send(ends: Ends, *, link_dest: Sequence[str], exclude: Sequence[str], keep_parts: str = "") -> Argv:
+    """Copy a filesystem into an empty folder, sharing what is unchanged with the `link_dest` folders.
+
+    `link_dest` are absolute folders on the target's machine, at most 20 (rsync refuses more);
+    `exclude` are patterns from `below`; `keep_parts` is where halves of big files survive.
+    """
+    if len(link_dest) > 20:
+        raise ValueError("rsync takes at most 20 --link-dest folders")
+    return (
+        "rsync", *FAITHFUL, "--timeout=600", "--no-human-readable", "--stats",
+        f"--checksum-choice={ends.checksum}", LINE,
+        *((f"--partial-dir={keep_parts}",) if keep_parts else ()),
+        *(f"--exclude={pattern}" for pattern in exclude),
+        *(f"--link-dest={folder}" for folder in link_dest),
+        *_rsh(ends), "--", ends.source, ends.target,
+    )  # fmt: skip
+
+
+def look(ends: Ends, *, exclude: Sequence[str]) -> Argv:
+    """List every name in which source and target differ; reads only, exit 0 and no line if none."""
+    return (
+        "rsync", *FAITHFUL, *COMPARE, "--timeout=600", "--out-format=%i|%n//%L",
+        *(f"--exclude={pattern}" for pattern in exclude),
+        *_rsh(ends), "--", ends.source, ends.target,
+    )  # fmt: skip
+
+
+def restore(ends: Ends, *, aside: str = "") -> Argv:
+    """Copy one path (with `/./` where its kept parents begin) out of a snapshot, whole.
+
+    Into a folder in use (`aside` given) whatever would be overwritten is moved to `aside` first, and
+    parents that are there stay as they are; into an empty one they come back as they were.
+    """
+    return (
+        "rsync", *_WHOLE, "--timeout=600", "--no-human-readable", "--stats", LINE,
+        f"--checksum-choice={ends.checksum}",
+        *(("--no-implied-dirs", "--backup", f"--backup-dir={aside}") if aside else ()),
+        *_rsh(ends), "--", ends.source, ends.target,
+    )  # fmt: skip
+
+
+def verify(ends: Ends, *, parents: bool) -> Argv:
+    """Compare a restored path with the snapshot, by content; prints a line for each difference."""
+    return (
+        "rsync", *_WHOLE, "--dry-run", "--itemize-changes", "--checksum", "--timeout=600",
+        "--out-format=%i|%n//%L", *(() if parents else ("--no-implied-dirs",)),
+        *_rsh(ends), "--", ends.source, ends.target,
+    )  # fmt: skip
+
+
+def below(source: str, path: str) -> str:
+    """The pattern that leaves out what is in `path`, a folder in the tree `source`, but keeps it.
+
+    Both absolute. rsync(1), FILTER RULES: a leading slash anchors at the transfer's root, and a
+    backslash takes the meaning from `*?[` once a pattern has a wildcard, which the final `*` is.
+    """
+    inside = path.rstrip("/")[len(source.rstrip("/")) :]
+    return "".join("\\" + char if char in "*?[\\" else char for char in inside) + "/*"
+
+
+def exactly(source: str, path: str) -> str:
+    """The pattern that leaves out `path` itself, a file or folder in the tree `source`."""
+    inside = path.rstrip("/")[len(source.rstrip("/")) :]
+    if any(char in "*?[" for char in inside):
+        return "".join("\\" + char if char in "*?[\\" else char for char in inside)
+    return inside
+
+
+def version_number(version: str) -> tuple[int, ...]:
+    """`3.2.7` as (3, 2, 7), to be compared; () where there is no rsync."""
+    digits = [part for part in version.split(".") if part.isdigit()]
+    return tuple(int(part) for part in digits)
+
+
+def _rsh(ends: Ends) -> Argv:
+    # rsync(1), --rsh: blanks separate, single quotes quote, two of them inside mean one.
+    if not ends.rsh:
+        return ()
+    words = (
+        f"'{word.replace(chr(39), chr(39) * 2)}'" if set(word) & set(" '\"\t") else word for word in ends.rsh
+    )
+    return (f"--rsh={' '.join(words)}", "--protect-args")

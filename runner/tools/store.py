@@ -1,0 +1,120 @@
+"""runner-store, the program at the disk: its argv, one function a verb. See docs/store.md."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.model.plan import Argv
+from runner.model.site import Host
+
+PROGRAM = "/usr/local/sbin/runner-store"
+ARTIFACT = "runner-store"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class At:
+    """A store to work on: where it really is, under which plan's lock, on which disk.
+
+    `mount` and `uuid` are "" where no disk is declared, or in the sandbox.
+    """
+
+    program: str
+    path: str
+    plan: str
+    mount: str = ""
+    uuid: str = ""
+
+    @property
+    def disk(self) -> Argv:
+        """The disk that must be mounted, as options of every writing verb."""
+        mount = (f"--mount={self.mount}",) if self.mount else ()
+        return (*mount, *((f"--uuid={self.uuid}",) if self.uuid else ()))
+
+
+def program(host: Host) -> str:
+    """Where the program is on `host`."""
+    return host.at(PROGRAM)
+
+
+def hold(at: At, *, who: str) -> Argv:
+    """Take the store's lock and keep it until stdin ends."""
+    return (at.program, "hold", at.path, f"--plan={at.plan}", f"--who={who}", *at.disk)
+
+
+def check_disk(at: At) -> Argv:
+    """Say whether the store is on its declared disk, really mounted. Reads only."""
+    return (at.program, "check-disk", at.path, *at.disk)
+
+
+def newest(at: At) -> Argv:
+    """Print the newest sealed snapshot, counts and room as JSON. Reads only."""
+    return (at.program, "newest", at.path)
+
+
+def begin(at: At, name: str, *, basis: str, resume: Sequence[str], mounts: Sequence[str]) -> Argv:
+    """Make the partial folder `name`, if the newest sealed snapshot is still `basis`."""
+    return (
+        at.program, "begin", at.path, name, f"--plan={at.plan}", f"--basis={basis}",
+        *(f"--resume={one}" for one in resume), *at.disk, "--", *mounts,
+    )  # fmt: skip
+
+
+def mounted(program_path: str, mount: str) -> Argv:
+    """Print as JSON which device is mounted at `mount`. Reads only."""
+    return (program_path, "mounted", mount)
+
+
+def explain(program_path: str, source: str, *, since: str, exclude: Sequence[str]) -> Argv:
+    """Say of each name on stdin why it differs from its source: gone, changed, unreadable. Reads only."""
+    return (
+        program_path, "explain", source, f"--since={since}", *(f"--exclude={one}" for one in exclude),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sealing:
+    """What a seal is told: step ids by mount point, and what the record should say.
+
+    `kept` are inputs saved from interrupted snapshots; `absent` are mount points that should have
+    been there.
+    """
+
+    transfers: tuple[tuple[str, str], ...]
+    explained: tuple[tuple[str, str], ...]
+    kept: tuple[str, ...]
+    absent: tuple[str, ...]
+    host: str
+    job: str
+    started: str
+
+
+def seal(at: At, name: str, sealing: Sealing) -> Argv:
+    """Turn the partial `name` into a sealed snapshot, if it is a faithful copy."""
+    return (
+        at.program, "seal", at.path, name, f"--plan={at.plan}",
+        f"--host={sealing.host}", f"--job={sealing.job}", f"--started={sealing.started}",
+        *(f"--transfer={step}={mount}" for step, mount in sealing.transfers),
+        *(f"--explained={step}={mount}" for step, mount in sealing.explained),
+        *(f"--kept={one}" for one in sealing.kept),
+        *(f"--absent={one}" for one in sealing.absent),
+        *at.disk,
+    )  # fmt: skip
+
+
+def reap(at: At) -> Argv:
+    """Remove what is in the trash, at idle priority (ionice(1), nice(1))."""
+    return (
+        "ionice", "--class=idle", "nice", "--adjustment=19",
+        at.program, "reap", at.path, f"--plan={at.plan}", *at.disk,
+    )  # fmt: skip
+
+
+def find(program_path: str, store: str) -> Argv:
+    """Print as JSON every distinct version of the path on stdin. Reads only."""
+    return (program_path, "find", store)
+
+
+def diff(program_path: str, store: str, older: str, newer: str) -> Argv:
+    """Print as NDJSON what differs between two snapshots below the path on stdin. Reads only."""
+    return (program_path, "diff", store, older, newer)

@@ -1,0 +1,153 @@
+"""A plan as a reviewer reads it: what each step changes, the exact command, why; then the sum of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from runner.model.plan import Check, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step
+from runner.model.text import count, length, one_line, printable, size
+from runner.view.line import Line, Role, line
+
+_ROLES: dict[Effect, Role] = {
+    Effect.READ: "dim",
+    Effect.WRITE: "good",
+    Effect.EXPIRE: "warn",
+    Effect.INTERRUPT: "bad",
+    Effect.DESTROY: "bad",
+}
+_SEVERITY: dict[str, Role] = {"note": "dim", "attention": "warn", "refusal": "bad"}
+
+
+def plan_lines(plan: Plan, *, width: int = 100, commands: bool = True) -> tuple[Line, ...]:
+    """The whole plan; `width` is where commands are folded, `commands` whether they are shown."""
+    where = "live" if plan.live else "sandbox: nothing outside ./sandbox is written"
+    head = line(("Plan ", "head"), (plan.id, "head"), f"  {plan.site} ({where})")
+    jobs = [one for job in plan.jobs for one in _job(plan, job, width, commands)]
+    skips = [line("  ", (skip.job, "name"), f"  {one_line(skip.reason)}") for skip in plan.skips]
+    told = [line()] + [line(("Not in this plan", "head"))] + skips if skips else []
+    return (head, *jobs, *told, *finding_lines(plan.findings), line(), summary(plan))
+
+
+def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
+    """Findings under a heading, the same text of several jobs once; nothing where there are none."""
+    if not findings:
+        return ()
+    merged: dict[tuple[str, str, str], list[str]] = {}
+    for one in findings:
+        merged.setdefault((one.severity, one.text, one.do), []).append(one.source)
+    lines = [line(), line(("To know", "head"))]
+    for (severity, text, do), sources in merged.items():
+        mark = line(
+            "  ",
+            (f"{severity:9}", _SEVERITY[severity]),
+            f"  {one_line(text)}  ",
+            (f"({', '.join(sources)})", "dim"),
+        )
+        lines.append(mark)
+        if do:
+            lines.append(line(" " * 13 + f"-> {one_line(do)}"))
+    return tuple(lines)
+
+
+def summary(plan: Plan) -> Line:
+    """One line: what is written, expired, interrupted; roughly how much and how long."""
+    if not plan.steps:
+        return line(("Nothing to do.", "good"))
+    writes = [job for job in plan.jobs if job.writes]
+    resumed = sum(job.resumes for job in writes)
+    foretold = [job.forecast for job in writes if job.forecast.runs]
+    parts = [f"writes {count(len(writes), 'snapshot')}"] if writes else []
+    parts += ["gets files back" for job in plan.jobs if job.kind == "restore"]
+    if resumed:
+        parts.append(f"takes up {count(resumed, 'interrupted one')}")
+    if foretold:
+        amount = size(sum(one.bytes or 0 for one in foretold))
+        parts.append(f"about {amount} new in {length(max(one.seconds or 0.0 for one in foretold))}")
+    elif writes:
+        parts.append("how much is not known yet: no run to go by")
+    for effect, word in (
+        (Effect.EXPIRE, "removes from the trash"),
+        (Effect.INTERRUPT, "interrupts"),
+        (Effect.DESTROY, "destroys"),
+    ):
+        hits = [step for step in plan.steps if step.effect == effect]
+        if hits:
+            parts.append(f"{word}: {', '.join(step.id for step in hits)}")
+    if not any(step.effect >= Effect.EXPIRE for step in plan.steps):
+        parts.append("expires nothing, interrupts nothing")
+    return line(("Summary  ", "head"), "; ".join(parts) + ".")
+
+
+def command_lines(argv: Sequence[str], width: int) -> tuple[str, ...]:
+    """The exact command, quoted for a shell, folded at blanks with a backslash so that it can be pasted."""
+    lines: list[str] = []
+    current = ""
+    for word in (shlex.quote(one) for one in argv):
+        shown = printable(word)
+        if current and len(current) + 1 + len(shown) > width - 2:
+            lines.append(current + " \\")
+            current = "  " + shown
+        else:
+            current = f"{current} {shown}" if current else shown
+    return (*lines, current)
+
+
+def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
+    steps = [step for step in plan.steps if step.job == job.name]
+    if not commands:
+        # In short: what only happens when something else went wrong is left out.
+        steps = [step for step in steps if not isinstance(step.unless, Ended)]
+    title = f"  {job.kind}" + (f" -> {job.writes}" if job.writes else "")
+    after = f"  after {', '.join(job.after)}" if job.after else ""
+    lines = [line(), line((job.name, "name"), title, (after, "dim"))]
+    for step in steps:
+        lines += _step(plan, step, width, commands)
+    return lines
+
+
+def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
+    short = step.id.removeprefix(f"{step.job}/")
+    elsewhere = "" if plan.live or not step.needs else "  [not in the sandbox]"
+    added = f"  [added by {step.added_by}]" if step.added_by else ""
+    lines = [
+        line(
+            f"  {short:12} ", (f"{step.effect.name.lower():9}", _ROLES[step.effect]), f" {step.host:15} ",
+            one_line(step.why), (elsewhere + added, "warn"),
+        )
+    ]  # fmt: skip
+    if not commands:
+        return lines
+    pad = " " * 15
+    for word, claim in (("only if", step.guard), ("unless", step.unless)):
+        if claim:
+            lines.append(line(pad, (f"{word} {_claim(claim)}", "dim")))
+    if step.inputs:
+        lines.append(
+            line(
+                pad, (f"reads the output of {', '.join(_short(one, step.job) for one in step.inputs)}", "dim")
+            )
+        )
+    if isinstance(step.action, PutFile):
+        text = f"puts {step.action.artifact} ({step.action.sha256[:12]}) at {step.action.path}, mode {step.action.mode:o}"
+        return [*lines, line(pad, (printable(text), "command"))]
+    folded = command_lines(step.action.argv, max(width - len(pad) - 2, 40))
+    return [
+        *lines,
+        *(
+            line(pad, ("$ " if not number else "  ", "dim"), (text, "command"))
+            for number, text in enumerate(folded)
+        ),
+    ]
+
+
+def _short(name: str, job: str) -> str:
+    return name.removeprefix(f"{job}/")
+
+
+def _claim(claim: Check | Ended) -> str:
+    match claim:
+        case Ended(step=step, codes=codes):
+            return f"{step.rpartition('/')[2]} ended {' or '.join(str(code) for code in codes)}"
+        case Check(why=why):
+            return one_line(why)

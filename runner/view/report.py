@@ -1,0 +1,162 @@
+"""What became of a run: outcomes to job reports, to one report, to the lines that people read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from runner.model.plan import Finding, Plan, PlannedJob, Skip
+from runner.model.run import JobReport, Outcome, Report, State, Verdict
+from runner.model.site import Site
+from runner.model.text import count, length, one_line, size
+from runner.view.line import Line, Role, line
+
+_RANK = (Verdict.NOTHING, Verdict.DONE, Verdict.ATTENTION, Verdict.FAILED)
+_ROLES: dict[Verdict, Role] = {
+    Verdict.NOTHING: "good",
+    Verdict.DONE: "good",
+    Verdict.ATTENTION: "warn",
+    Verdict.FAILED: "bad",
+}
+_BAD = (State.FAILED, State.STALE, State.INTERRUPTED)
+_SHOWN = 5
+_WORDS = {
+    "restore": "copied back, and compared byte for byte with the snapshot: no difference",
+    "prepare": "runner-store is in place",
+}
+
+
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """The most serious of them; `nothing done` where there is none."""
+    return max(verdicts, key=_RANK.index, default=Verdict.NOTHING)
+
+
+def job_report(job: PlannedJob, outcomes: Sequence[Outcome], *, live: bool) -> JobReport:
+    """One job in words, from the outcomes of its steps."""
+    for outcome in outcomes:
+        if outcome.state in _BAD or outcome.state == State.BUSY:
+            return _stopped(job, outcome)
+    result = next((dict(one.result) for one in outcomes if "sealed" in one.result), {})
+    if not result:
+        done = sum(one.state == State.DONE for one in outcomes)
+        words = _WORDS.get(job.kind, f"{count(done, 'step')} done")
+        return JobReport(job=job.name, verdict=Verdict.DONE, headline=words)
+    return _sealed(job, result, live=live)
+
+
+def _stopped(job: PlannedJob, outcome: Outcome) -> JobReport:
+    step = outcome.step.rpartition("/")[2]
+    kept = " What was sent is kept, and the next run takes it up." if job.writes else ""
+    match outcome.state:
+        case State.BUSY:
+            return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=f"busy: {outcome.note}")
+        case State.STALE:
+            return JobReport(
+                job=job.name, verdict=Verdict.FAILED, headline=f"stale at {step}: {outcome.note}"
+            )
+        case State.INTERRUPTED:
+            text = f"interrupted at {step}: {outcome.note}.{kept}"
+        case _:
+            text = f"{step} failed: {outcome.note}"
+    return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=_tail(outcome.log))
+
+
+def _sealed(job: PlannedJob, result: Mapping[str, Any], *, live: bool) -> JobReport:
+    exceptions, fresh = int(result.get("exceptions", 0)), int(result.get("exceptions_new", 0))
+    moved = int(result.get("vanished", 0)) + int(result.get("changed", 0))
+    headline = (
+        f"sealed {job.writes}: {count(int(result.get('files') or 0), 'file')}, "
+        f"{size(int(result.get('added_bytes') or 0))} new in {count(int(result.get('added_files') or 0), 'file')}"
+    )
+    details = []
+    if exceptions:
+        new = f", {fresh} of them new" if fresh and fresh != exceptions else ""
+        details.append(
+            f"{count(exceptions, 'exception')}{new}: what could not be read is not in it (runner snapshots --exceptions)"
+        )
+    if moved:
+        details.append(f"{count(moved, 'file')} changed or went while it was copied, as on any busy machine")
+    verdict = Verdict.ATTENTION if fresh and live else Verdict.DONE
+    return JobReport(job=job.name, verdict=verdict, headline=headline, details=tuple(details))
+
+
+def _tail(log: str) -> tuple[str, ...]:
+    return tuple(one_line(text) for text in log.strip().splitlines()[-_SHOWN:])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Told:
+    """What a report is made of, beside the site: the run's id and times, what was planned and done."""
+
+    run: str
+    started: datetime
+    ended: datetime
+    plans: tuple[Plan, ...] = ()
+    jobs: tuple[JobReport, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    log: tuple[str, ...] = ()
+
+
+def report(site: Site, told: Told) -> Report:
+    """The report of a run: the verdict is the worst of its jobs and findings; what to do comes first."""
+    findings = _once((*(one for plan in told.plans for one in plan.findings), *told.findings))
+    serious = [
+        Verdict.FAILED if one.severity == "refusal" else Verdict.ATTENTION
+        for one in findings
+        if one.severity != "note"
+    ]
+    verdict = worst([*(job.verdict for job in told.jobs), *serious])
+    return Report(
+        site=site.name, run=told.run, controller=site.controller, verdict=verdict, started=told.started,
+        ended=told.ended, timezone=site.timezone, sandbox="" if site.live else site.sandbox,
+        actions=_actions(told.jobs, findings), jobs=told.jobs, skips=told.skips,
+        findings=tuple(one for one in findings if one.severity == "note"), log=told.log,
+        recipients={"admin": site.people.admin, "experts": site.people.experts, "users": site.people.users},
+    )  # fmt: skip
+
+
+def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(dict.fromkeys(findings))
+
+
+def _actions(jobs: Sequence[JobReport], findings: Sequence[Finding]) -> tuple[str, ...]:
+    wanted = [
+        f"{one.source}: {one.text}" + (f": {one.do}" if one.do else "")
+        for one in findings
+        if one.severity != "note"
+    ]
+    told = {one.source for one in findings if one.severity != "note"}
+    wanted += [
+        f"{job.job}: {job.headline}"
+        for job in jobs
+        if job.verdict in (Verdict.ATTENTION, Verdict.FAILED) and job.job not in told
+    ]
+    return tuple(wanted)
+
+
+def report_lines(told: Report) -> tuple[Line, ...]:
+    """The report at a terminal or in a log."""
+    zone = ZoneInfo(told.timezone)
+    took = length(told.ended - told.started)
+    lines = [
+        line((told.verdict.value.capitalize(), _ROLES[told.verdict]), f"  {told.site}, "
+             f"{told.ended.astimezone(zone):%Y-%m-%d %H:%M %Z}, after {took}")
+    ]  # fmt: skip
+    if told.actions:
+        lines += [line(), line(("What to do", "head"))]
+        lines += [line("  ", ("* ", "warn"), one_line(action)) for action in told.actions]
+    for job in told.jobs:
+        lines += [
+            line(),
+            line((job.job, "name"), "  ", (job.verdict.value, _ROLES[job.verdict])),
+            line(f"  {one_line(job.headline)}"),
+        ]
+        lines += [line(f"  {one_line(detail)}") for detail in job.details]
+    if told.skips:
+        lines += [line(), line(("Not done", "head"))]
+        lines += [line("  ", (skip.job, "name"), f"  {one_line(skip.reason)}") for skip in told.skips]
+    return tuple(lines)

@@ -1,0 +1,116 @@
+"""A store driven as a run drives it: the real program, the real rsync, outputs passed as frames."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from runner.tools import rsync
+
+REPOSITORY = Path(__file__).parents[2]
+# The system's own python: a virtual environment may lie where only its owner may look.
+PROGRAM = (shutil.which("python3", path="/usr/bin:/bin") or sys.executable, "-B", "-m", "runner.store")
+NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
+ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C", "LANGUAGE": "", "PYTHONPATH": str(REPOSITORY)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a call of the program, or of rsync, said."""
+
+    code: int
+    out: bytes
+    err: bytes = b""
+
+    @property
+    def answer(self) -> dict[str, Any]:
+        assert b"Traceback" not in self.err, self.err.decode()
+        return json.loads(self.out.splitlines()[-1])
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def frame(source: str, said: Said, state: str = "done") -> bytes:
+    head = {"from": source, "state": state, "exit": said.code, "bytes": len(said.out)}
+    return json.dumps(head).encode() + b"\n" + said.out + b"\n"
+
+
+def execute(argv: Sequence[str], given: bytes = b"") -> Said:
+    done = subprocess.run(argv, input=given, capture_output=True, env=ENVIRONMENT, timeout=60)
+    return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storehouse:
+    """One store and one source; `before` is put before every command (to be somebody else)."""
+
+    root: Path
+    source: Path
+    before: tuple[str, ...] = ()
+    disk: tuple[str, ...] = ()
+    plan: str = "plan-1"
+    kept: dict[str, bytes] = field(default_factory=dict)
+
+    def call(self, *argv: str, given: bytes = b"", around: tuple[str, ...] = ()) -> Said:
+        return execute((*self.before, *around, *PROGRAM, *argv), given)
+
+    @contextlib.contextmanager
+    def held(self, plan: str = "") -> Iterator[subprocess.Popen[bytes]]:
+        argv = (*PROGRAM, "hold", str(self.root), "--plan", plan or self.plan, "--who", "a test", *self.disk)
+        with subprocess.Popen(
+            (*self.before, *argv), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT
+        ) as process:
+            assert process.stdin and process.stdout
+            assert json.loads(process.stdout.readline()) == {"held": True}
+            try:
+                yield process
+            finally:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()
+
+    def begin(self, name: str, basis: str = "", resume: Sequence[str] = (), points: Sequence[str] = ("/",)) -> Said:
+        again = [word for each in resume for word in ("--resume", each)]
+        return self.call(
+            "begin", str(self.root), name, "--plan", self.plan, "--basis", basis, *again, *self.disk, "--", *points
+        )
+
+    def ends(self, name: str) -> rsync.Ends:
+        return rsync.Ends(source=f"{self.source}/", target=f"{self.root}/.partial/{name}/")
+
+    def send(self, name: str, bases: Sequence[str] = (), extra: tuple[str, ...] = ()) -> Said:
+        folders = [str(self.root / basis) for basis in bases]
+        argv = rsync.send(self.ends(name), link_dest=folders, exclude=(), keep_parts=f"{self.root}/.partial/parts")
+        return execute((*self.before, argv[0], *extra, *argv[1:]))
+
+    def look(self, name: str) -> Said:
+        return execute((*self.before, *rsync.look(self.ends(name), exclude=())))
+
+    def explain(self, looked: Said, since: str) -> Said:
+        return self.call("explain", str(self.source), "--since", since, given=frame("look", looked))
+
+    def seal(self, name: str, given: bytes, *options: str, around: tuple[str, ...] = ()) -> Said:
+        return self.call(
+            "seal", str(self.root), name, "--plan", self.plan, "--transfer", "send=/", *options, *self.disk,
+            given=given, around=around,
+        )  # fmt: skip
+
+    def snapshot(self, name: str, basis: str = "", resume: Sequence[str] = (), *options: str) -> Said:
+        """Begin, send and seal in one go; everything but the seal must succeed."""
+        with self.held():
+            begun = self.begin(name, basis, resume)
+            assert begun.code == 0, begun.out
+            bases = [each for each in (basis, *(f".partial/{part}" for part in resume)) if each]
+            sent = self.send(name, bases)
+            assert sent.code == 0, sent.err
+            kept = b"".join(self.kept.values())
+            return self.seal(name, frame("send", sent) + kept, *options)

@@ -1,0 +1,97 @@
+"""The schemas and docs/jobs.md: complete, closed, true, and usable by an editor."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
+from referencing import Registry, Resource
+
+from tests.contract.jobs_schema import ROOT, SCHEMAS, keys, read, rows
+
+JOBS_TOML = ("jobs", "hooks/fsck", "hooks/mail", "kinds/snapshot")
+KEYS = list(keys())
+
+
+def editor() -> Draft202012Validator:
+    """Read jobs.schema.json as an editor does: references are files beside it."""
+    base = SCHEMAS.as_uri() + "/"
+    registry: Registry[Any] = Registry().with_resources(
+        [(f"{base}{name}.schema.json", Resource.from_contents(read(name))) for name in JOBS_TOML]
+    )
+    return Draft202012Validator({"$ref": f"{base}jobs.schema.json"}, registry=registry)
+
+
+def example() -> dict[str, Any]:
+    return tomllib.loads((ROOT / "jobs.toml").read_text())
+
+
+def objects(part: object) -> Iterator[Mapping[str, Any]]:
+    if isinstance(part, dict):
+        if part.get("type") == "object":
+            yield part
+        for inner in part.values():
+            yield from objects(inner)
+
+
+@pytest.mark.parametrize("name", JOBS_TOML)
+def test_each_schema_is_json_schema_2020_12(name: str) -> None:
+    assert read(name)["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    Draft202012Validator.check_schema(read(name))
+
+
+@pytest.mark.parametrize("name", ["jobs", "hooks/fsck", "hooks/mail"])
+def test_no_table_takes_keys_that_it_does_not_name(name: str) -> None:
+    for table in objects(read(name)):
+        if table != {"type": "object"}:
+            assert table.get("additionalProperties", table.get("unevaluatedProperties", True)) is not True
+
+
+@pytest.mark.parametrize(
+    ("path", "part"), [(path, part) for path, part, _ in KEYS], ids=[key[0] for key in KEYS]
+)
+def test_every_key_has_a_description_and_examples_that_hold(path: str, part: dict[str, Any]) -> None:
+    assert part.get("description", "").endswith(
+        (".", "."),
+    )
+    if part.get("type") != "object":
+        validator = Draft202012Validator(
+            {**part, "$defs": read("jobs")["$defs"]}, format_checker=FormatChecker(())
+        )
+        for value in (*part["examples"], *([part["default"]] if "default" in part else [])):
+            validator.validate(value)
+
+
+def test_every_key_is_in_the_documentation_as_the_schema_has_it() -> None:
+    text = (ROOT / "docs" / "jobs.md").read_text()
+    written = [line for line in text.splitlines() if re.match(r"\| `[a-z]+\.", line)]
+    assert sorted(written) == sorted(rows().values())
+
+
+def test_an_editor_accepts_the_example() -> None:
+    assert list(editor().iter_errors(example())) == []
+
+
+@pytest.mark.parametrize(
+    "way",
+    [("site", "nmae"), ("jobs", "backup-papio", "stoer"), ("hooks", "mail", "form"), ("hooks", "mial")],
+    ids=".".join,
+)
+def test_an_editor_marks_a_misspelt_key(way: tuple[str, ...]) -> None:
+    tables = example()
+    table = tables
+    for name in way[:-1]:
+        table = table[name]
+    table[way[-1]] = {}
+    assert len(list(editor().iter_errors(tables))) == 1
+
+
+def test_an_editor_lets_the_jobs_and_hooks_of_plugins_be() -> None:
+    tables = example()
+    tables["jobs"]["own"] = {"kind": "mine", "host": "papio", "anything": 1}
+    tables["hooks"]["mysite.quota"] = {"anything": 1}
+    assert list(editor().iter_errors(tables)) == []

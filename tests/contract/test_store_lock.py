@@ -1,0 +1,72 @@
+"""The store's lock: one holder, known by name, gone with its process."""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+
+import pytest
+
+from tests.contract.storehouse import Storehouse, frame
+
+ONE, TWO = "2026-11-21T010000Z", "2026-11-22T010000Z"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Storehouse:
+    (tmp_path / "source").mkdir()
+    return Storehouse(root=tmp_path / "store", source=tmp_path / "source")
+
+
+def hold(house: Storehouse, plan: str) -> tuple[int, dict[str, object]]:
+    said = house.call("hold", str(house.root), "--plan", plan, "--who", "another")
+    return said.code, said.answer
+
+
+def test_a_second_holder_is_told_who_is_first(house: Storehouse) -> None:
+    with house.held("plan-7") as first:
+        code, answer = hold(house, "plan-8")
+        assert code == 75
+        assert answer["held"] is False
+        holder = answer["holder"]
+        assert isinstance(holder, dict)
+        assert (holder["plan"], holder["who"], holder["pid"]) == ("plan-7", "a test", first.pid)
+    assert hold(house, "plan-8")[0] == 0
+
+
+def test_the_lock_is_free_when_its_holder_is_killed(house: Storehouse) -> None:
+    with house.held() as first:
+        first.kill()
+        first.wait()
+        assert hold(house, "plan-8")[0] == 0
+
+
+def test_a_writing_verb_without_the_lock_changes_nothing(house: Storehouse) -> None:
+    assert house.begin(ONE).code == 1
+    assert not house.root.exists()
+    with house.held("another plan"):
+        said = house.begin(ONE)
+        assert said.code == 75
+        assert said.answer["holder"]["plan"] == "another plan"
+        assert house.call("reap", str(house.root), "--plan", house.plan).code == 75
+    said = house.begin(ONE)
+    assert said.code == 1
+    assert "nobody holds" in said.answer["error"]
+
+
+def test_a_partial_of_another_plan_cannot_be_sealed(house: Storehouse) -> None:
+    with house.held():
+        house.begin(ONE)
+        sent = house.send(ONE)
+    later = Storehouse(root=house.root, source=house.source, plan="plan-2")
+    with later.held():
+        assert "another plan" in later.seal(ONE, frame("send", sent)).answer["error"]
+
+
+def test_nobody_takes_the_lock_while_a_verb_of_the_former_holder_works(house: Storehouse) -> None:
+    with house.held():
+        pass
+    with (house.root / ".runner/lock").open("r+b", buffering=0) as verb:
+        fcntl.lockf(verb, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, 1)
+        assert hold(house, "plan-2")[0] == 75
+    assert hold(house, "plan-2")[0] == 0
