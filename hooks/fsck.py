@@ -108,9 +108,9 @@ def _policy(disk: Disk, name: str, found: tune2fs.Superblock) -> list[Finding]:
     if found.interval and tune2fs.whole_days(found.interval) == days:
         return []
     wanted = f"jobs.toml says every {days} days"
-    told = f"every {tune2fs.whole_days(found.interval)} days" if found.interval else "never"
+    told = f"checked every {tune2fs.whole_days(found.interval)} days" if found.interval else "never checked"
     mend = shlex.join(tune2fs.check_every(disk.device, disk.fsck_every))
-    return [_finding("attention", f"{name} is checked {told}, {wanted}", do=f"on {disk.host} run: {mend}")]
+    return [_finding("attention", f"{name} is {told}, {wanted}", do=f"on {disk.host} run: {mend}")]
 
 
 def _finding(severity: Severity, text: str, do: str = "") -> Finding:

@@ -16,31 +16,25 @@ from runner import planner, review
 from runner.catalogue import KINDS
 from runner.edge import artifact, config, execute, planfile, probe, sandbox
 from runner.edge.hook_tables import own_plugins
-from runner.edge.journal import JobLine, Journal
+from runner.edge.journal import Journal
 from runner.edge.plugins import Hooks
 from runner.edge.reach import transports, write_ssh_config
 from runner.edge.transport import Transport
-from runner.model.errors import (
-    FactsIncomplete,
-    ReportUndelivered,
-    RunnerError,
-    StalePlan,
-    UsageError,
-)
+from runner.model.errors import BUG, ReportUndelivered, RunnerError, StalePlan, UsageError
 from runner.model.event import Event, RunFinished, RunStarted
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
-from runner.model.plan import Finding, Plan, PlannedJob
-from runner.model.run import JobReport, Outcome, Pass, Report, State, Verdict
+from runner.model.plan import Finding, Plan
+from runner.model.run import Pass, Report
 from runner.model.site import Site
 from runner.rules import schedule
 from runner.rules.again import MOST_PASSES, again
 from runner.rules.forecast import forecast
+from runner.view import came_of
 from runner.view import report as view
 
 Tell = Callable[[Event], None]
 _WAITS = (10.0, 60.0)
-_LOG_LINES = 200
 
 
 def load(path: Path) -> Site:
@@ -191,10 +185,8 @@ class App:
             ended=lambda step, outcome: self.journal.step_ended(plan.id, step, outcome),
         )  # fmt: skip
         done = Pass(plan=plan, outcomes=execute.run(plan, means))
-        for told in _job_reports((done,)):
-            outcomes = [one for one in done.outcomes if one.job == told.job]
-            if all(one.state != State.BUSY for one in outcomes):
-                self.journal.job_ended(run, _line(outcomes, told))
+        for line in came_of.job_lines(done):
+            self.journal.job_ended(run, line)
         return done
 
     def tell(self, event: Event) -> None:
@@ -246,8 +238,8 @@ class App:
         ended = self.now()
         told = view.Told(
             run=run, started=started, ended=ended, plans=tuple(item.plan for item in done),
-            jobs=_job_reports(done), skips=tuple(skip for item in done for skip in item.plan.skips),
-            findings=(*findings, *self.hooks.deaf()), log=_log(done, trouble),
+            jobs=came_of.job_reports(done), skips=tuple(skip for item in done for skip in item.plan.skips),
+            findings=(*findings, *self.hooks.deaf()), log=came_of.log(done, _trace(trouble)),
         )  # fmt: skip
         report = view.report(self.site, told)
         self.journal.run_ended(run, ended, report.verdict)
@@ -265,57 +257,13 @@ class App:
         return report, code
 
 
-def _latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome, ...]], ...]:
-    """Each job with its outcomes in the last pass that had it, in the order they were first planned."""
-    last = {
-        job.name: (job, item.plan, tuple(one for one in item.outcomes if one.job == job.name))
-        for item in done
-        for job in item.plan.jobs
-    }
-    return tuple(last.values())
-
-
-def _job_reports(done: Sequence[Pass]) -> tuple[JobReport, ...]:
-    reports = [(job, view.job_report(job, told, live=plan.live)) for job, plan, told in _latest(done)]
-    # Preparing a host is worth a word only when it went wrong.
-    return tuple(one for job, one in reports if job.kind != "prepare" or one.verdict != Verdict.DONE)
-
-
-def _line(outcomes: Sequence[Outcome], told: JobReport) -> JobLine:
-    sealed = next((one.result for one in outcomes if "sealed" in one.result), None)
-    return JobLine(
-        job=told.job, verdict=told.verdict, headline=told.headline,
-        started=min(one.started for one in outcomes if one.started),
-        ended=max(one.ended for one in outcomes if one.ended),
-        written=(int(sealed["added_bytes"]), int(sealed["added_files"])) if sealed else None,
-    )  # fmt: skip
-
-
-def _log(done: Sequence[Pass], trouble: BaseException | None) -> tuple[str, ...]:
-    lines = [text for item in done for one in item.outcomes for text in _outcome_log(one)]
-    if trouble is not None and not isinstance(trouble, RunnerError):
-        lines += "".join(traceback.format_exception(trouble)).splitlines()
-    return tuple(lines[-_LOG_LINES:])
-
-
-def _outcome_log(one: Outcome) -> list[str]:
-    exit_code = "" if one.exit is None else f" (exit {one.exit})"
-    took = f"{(one.ended - one.started).total_seconds():.1f} s" if one.started and one.ended else ""
-    note = f": {one.note}" if one.note else ""
-    return [
-        f"{one.step}: {one.state.value}{exit_code} {took}{note}".rstrip(),
-        *(f"  {text}" for text in one.log.splitlines()),
-    ]
+def _trace(trouble: BaseException | None) -> tuple[str, ...]:
+    if trouble is None or isinstance(trouble, RunnerError):
+        return ()
+    return tuple("".join(traceback.format_exception(trouble)).splitlines())
 
 
 def _exit_code(report: Report, done: Sequence[Pass], trouble: BaseException | None) -> int:
     if trouble is not None:
-        return trouble.code if isinstance(trouble, RunnerError) else 70
-    states = {one.state for _, _, outcomes in _latest(done) for one in outcomes}
-    if states & {State.FAILED, State.INTERRUPTED}:
-        return 1
-    if State.STALE in states:
-        return StalePlan.code
-    if State.BUSY in states:
-        return 75
-    return FactsIncomplete.code if report.verdict == Verdict.ATTENTION else 0
+        return trouble.code if isinstance(trouble, RunnerError) else BUG
+    return came_of.exit_code(report, done)

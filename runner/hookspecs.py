@@ -29,7 +29,7 @@ class Specs(Protocol):
 
     @hookspec
     def declare_kinds(self) -> Sequence[JobKind]:
-        """Offer kinds of jobs of your own. Called once, before the jobs of jobs.toml are read.
+        """Offer kinds of jobs of your own. Called before the jobs of jobs.toml are read.
 
         No I/O. Raising, or a name that is taken, refuses to go on (exit 4).
         """
@@ -57,7 +57,7 @@ class Specs(Protocol):
 
     @hookspec
     def check_plan(self, plan: Plan, facts: Facts) -> Sequence[Finding]:
-        """Say what a reviewer of this plan should know. Called once the plan is complete.
+        """Say what a reviewer of this plan should know. Called once the plan is complete, if it has steps.
 
         No I/O. A `refusal` stops the run before it starts; `attention` makes a person look at it
         and the exit code 3; a `note` is only read. Raising refuses the plan (exit 4).

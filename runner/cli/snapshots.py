@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json, table
@@ -12,6 +14,10 @@ from runner.model.facts import Snapshot
 from runner.model.text import count, length, one_line, size
 from runner.rules.names import snapshot_time
 from runner.view.line import Line, line
+
+if TYPE_CHECKING:
+    from runner.app import App
+    from runner.inquiry import Holding
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +54,7 @@ def run(options: argparse.Namespace) -> int:
     return FactsIncomplete.code if any(one.error for one in found) else 0
 
 
-def _store(one, now: datetime) -> list[Line]:  # type: ignore[no-untyped-def]
+def _store(one: Holding, now: datetime) -> list[Line]:
     lines: list[Line] = [line((f"store {one.store.name}", "name"), f"  {one.store.path} on {one.store.host}")]
     if one.error:
         lines.append(line("  ", (one_line(one.error), "bad")))
@@ -95,7 +101,7 @@ def _number(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
-def _exceptions(app, found, options: argparse.Namespace) -> int:  # type: ignore[no-untyped-def]
+def _exceptions(app: App, found: Sequence[Holding], options: argparse.Namespace) -> int:
     from runner import inquiry
     from runner.rules.when import pick
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json, table
 from runner.model.errors import FactsIncomplete
+from runner.model.run import JobLine
+from runner.model.site import Job, Site
 from runner.model.text import length, one_line, size
 from runner.view.line import line
+
+if TYPE_CHECKING:
+    from runner.inquiry import Holding
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,57 +34,64 @@ def run(options: argparse.Namespace) -> int:
         site, now = app.site, app.now().astimezone(ZoneInfo(app.site.timezone))
         last = {job.name: app.journal.last_of(job.name) for job in site.jobs}
         found = inquiry.holdings(app)
-        runs = [one for one in app.journal.runs(50) if one.alive]
+        running = [one for one in app.journal.runs(50) if one.alive]
     upcoming = {job.name: next_time(job.schedule, now) for job in site.jobs if job.schedule}
     if options.json:
-        show_json({
-            "site": site.name, "live": site.live,
-            "jobs": {
-                job.name: {
-                    "verdict": told.verdict.value if (told := last[job.name]) else None,
-                    "ended": told.ended if told else None, "headline": told.headline if told else "",
-                    "next": upcoming.get(job.name),
-                }
-                for job in site.jobs
-            },
-            "stores": {
-                one.store.name: {
-                    "snapshots": len(one.sealed), "newest": one.sealed[-1].name if one.sealed else None,
-                    "error": one.error,
-                }
-                for one in found
-            },
-        })  # fmt: skip
-        return FactsIncomplete.code if any(one.error for one in found) else 0
-    rows = []
-    for job in site.jobs:
-        told = last[job.name]
-        rows.append((
-            f"  {job.name}", told.verdict.value if told else "never run",
-            f"{length(now - told.ended)} ago" if told else "", f"{upcoming[job.name]:%a %d %b %H:%M}" if job.name in upcoming else "when named",
-            one_line(told.headline) if told else "",
-        ))  # fmt: skip
-    show(
-        [
-            line(
-                (f"{site.name}", "name"),
-                f"  {'live' if site.live else 'sandbox'}, controller {site.controller}",
-            ),
-            line(),
-        ]
-    )
-    show(table(("  job", "last", "when", "next", "what"), rows))
-    show([line()])
-    stores = [
-        (
-            f"  {one.store.name}", str(len(one.sealed)),
-            f"{one.store.retention.min} to {one.store.retention.max}" if one.store.retention else "all",
-            one.sealed[-1].name if one.sealed else "none",
-            size(one.found.space.free) if one.found and one.found.space else "?", one_line(one.error) or "good",
-        )
-        for one in found
-    ]  # fmt: skip
-    show(table(("  store", "snapshots", "to keep", "newest", "free", "state"), stores, right=(1,)))
-    for one in runs:
-        show([line(), line((f"a run is under way since {one.started:%Y-%m-%d %H:%M} UTC", "warn"))])
+        show_json(_json(site, last, upcoming, found))
+    else:
+        mode = "live" if site.live else "sandbox"
+        show([line((site.name, "name"), f"  {mode}, controller {site.controller}"), line()])
+        rows = [_job_row(job, last[job.name], upcoming.get(job.name), now) for job in site.jobs]
+        show(table(("  job", "last", "when", "next", "what"), rows))
+        show([line()])
+        head = ("  store", "snapshots", "to keep", "newest", "free", "state")
+        show(table(head, [_store_row(one) for one in found], right=(1,)))
+        for one in running:
+            show([line(), line((f"a run is under way since {one.started:%Y-%m-%d %H:%M} UTC", "warn"))])
     return FactsIncomplete.code if any(one.error for one in found) else 0
+
+
+def _job_row(job: Job, told: JobLine | None, upcoming: datetime | None, now: datetime) -> tuple[str, ...]:
+    due = f"{upcoming:%a %d %b %H:%M}" if upcoming else "when named"
+    if told is None:
+        return (f"  {job.name}", "never run", "", due, "")
+    ago = f"{length(now - told.ended)} ago"
+    return (f"  {job.name}", told.verdict.value, ago, due, one_line(told.headline))
+
+
+def _store_row(one: Holding) -> tuple[str, ...]:
+    kept = one.store.retention
+    return (
+        f"  {one.store.name}",
+        str(len(one.sealed)),
+        f"{kept.min} to {kept.max}" if kept else "all",
+        one.sealed[-1].name if one.sealed else "none",
+        size(one.found.space.free) if one.found and one.found.space else "?",
+        one_line(one.error) or "good",
+    )
+
+
+def _json(
+    site: Site,
+    last: Mapping[str, JobLine | None],
+    upcoming: Mapping[str, datetime],
+    found: Sequence[Holding],
+) -> dict[str, Any]:
+    jobs = {
+        job.name: {
+            "verdict": told.verdict.value if (told := last[job.name]) else None,
+            "ended": told.ended if told else None,
+            "headline": told.headline if told else "",
+            "next": upcoming.get(job.name),
+        }
+        for job in site.jobs
+    }
+    stores = {
+        one.store.name: {
+            "snapshots": len(one.sealed),
+            "newest": one.sealed[-1].name if one.sealed else None,
+            "error": one.error,
+        }
+        for one in found
+    }
+    return {"site": site.name, "live": site.live, "jobs": jobs, "stores": stores}

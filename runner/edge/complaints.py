@@ -82,7 +82,8 @@ def _missing(violation: Violation, path: KeyPath) -> Iterator[Problem]:
     needed = violation.validator_value
     if isinstance(needed, Mapping):
         needed = [key for given, keys in needed.items() if given in violation.instance for key in keys]
-    meant = {near for _, near in _strangers(violation)}
+    closed = violation.schema.get("additionalProperties") is False
+    meant = {near for _, near in _strangers(violation)} if closed else set()
     for key in needed:
         if key not in violation.instance and key not in meant:
             yield Problem(path=(*path, key), text="is missing")
@@ -137,7 +138,6 @@ def _sentence(violation: Violation) -> str:
 
 
 def _hint(violation: Violation) -> str:
-    near = (
-        nearest(violation.instance, violation.validator_value) if isinstance(violation.instance, str) else ""
-    )
+    value = violation.instance
+    near = nearest(value, violation.validator_value) if isinstance(value, str) else ""
     return f"; did you mean {near!r}?" if near else ""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.model.plan import Plan, Step
-from runner.model.run import Outcome, Past, State, Verdict
+from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -44,18 +44,6 @@ class Line:
     ended: datetime | None
     verdict: str
     alive: bool
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobLine:
-    """How one job of one run ended; `written` is (bytes, files) or None where it wrote nothing."""
-
-    job: str
-    started: datetime
-    ended: datetime
-    verdict: Verdict
-    headline: str
-    written: tuple[int, int] | None = None
 
 
 class Journal:

@@ -109,17 +109,17 @@ def _job(values: Mapping[str, Any]) -> PlannedJob:
 
 def _step(values: Mapping[str, Any]) -> Step:
     action, unless = values["action"], values.get("unless")
+    plain: dict[str, Any] = {
+        name: tuple(one) if isinstance(one, list) else one
+        for name, one in _but(values, "action", "effect", "guard", "unless").items()
+    }
     return Step(
-        **_but(values, "action", "effect", "guard", "unless", *_TUPLES),
-        **{name: tuple(values[name]) for name in _TUPLES if name in values},
+        **plain,
         action=PutFile(**action) if "artifact" in action else Command(argv=tuple(action["argv"])),
         effect=Effect[values["effect"].upper()],
         guard=_check(values["guard"]) if "guard" in values else None,
         unless=_unless(unless) if unless else None,
     )
-
-
-_TUPLES = ("inputs", "ok_codes", "needs")
 
 
 def _unless(values: Mapping[str, Any]) -> Check | Ended:

@@ -157,13 +157,14 @@ class Carrier:
         self._session.end_input()
 
     def _give(self, data: bytes) -> bool:
-        while data and not self._halted:
+        rest = memoryview(data)
+        while rest and not self._halted:
             try:
-                taken = self._session.write(data[:PIECE])
+                taken = self._session.write(bytes(rest[:PIECE]))
             except OSError:
                 return False
             self._seen += taken
-            data = data[taken:]
+            rest = rest[taken:]
         return not self._halted
 
     def _read_out(self) -> None:

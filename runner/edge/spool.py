@@ -45,7 +45,7 @@ class Spool:
         for name in step.inputs:
             if name.startswith("kept:"):
                 path = self._kept / name.removeprefix("kept:")
-                told = {"from": name, "state": "done" if path.exists() else "missing", "exit": None}
+                told: dict[str, object] = {"from": name, "state": "done" if path.exists() else "missing"}
             else:
                 source, outcome = earlier[name]
                 path = self.path(source)

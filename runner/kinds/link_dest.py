@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.model.facts import Filesystem, Partial
-from runner.model.plan import Argv, Check, Command, Effect, Ended, Need, Step
+from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
 from runner.tools import rsync, store
 
 MOST_BASES = 20
@@ -82,10 +82,6 @@ def _id(manner: Manner, what: str, number: int | None = None) -> str:
     return f"{manner.job}/{what}" if number is None else f"{manner.job}/{what}-{number + 1}"
 
 
-def _needs(target: Target) -> tuple[Need, ...]:
-    return ("device",) if target.at.mount else ()
-
-
 def _open(source: Source, target: Target, manner: Manner) -> tuple[Step, ...]:
     guard = Check(
         host=target.host, argv=store.newest(target.at), field="newest", relation="==",
@@ -109,7 +105,7 @@ def disk_step(target: Target, manner: Manner) -> Step:
     """The step that looks whether the store's disk is there; its own, so that a sandbox can show it."""
     return Step(
         id=_id(manner, "disk"), job=manner.job, host=target.host, effect=Effect.READ,
-        action=Command(argv=store.check_disk(target.at)), needs=_needs(target),
+        action=Command(argv=store.check_disk(target.at)), needs=("device",),
         why="the store is on its own disk, mounted and writable",
     )  # fmt: skip
 

@@ -17,8 +17,6 @@ from runner.rules import filesystems
 from runner.rules.names import next_snapshot_name, plan_id
 from runner.tools import rsync, ssh, store
 
-name = "snapshot"
-options = SnapshotOptions
 OLDEST_RSYNC = (3, 1, 3)
 SAFE_RSYNC = (3, 5, 0)
 
@@ -26,7 +24,7 @@ SAFE_RSYNC = (3, 5, 0)
 class Snapshot:
     """The kind's entry in the catalogue."""
 
-    name = name
+    name = "snapshot"
     options: type[Any] = SnapshotOptions
 
     @property
@@ -49,7 +47,7 @@ class Snapshot:
         refusal = _unusable(site, (job, place), (source, target), found)
         if refusal:
             return _skipped(refusal)
-        taken = [one.name for one in (*found.sealed, *found.partials)]
+        taken = [*(one.name for one in found.sealed), *(one.name for one in found.partials)]
         fresh = next_snapshot_name(now, taken)
         if fresh is None:
             return _skipped(Finding(
@@ -91,7 +89,7 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
         argv=store.hold(target.at, who=f"{job.name} of {site.controller}"),
     )  # fmt: skip
     planned = PlannedJob(
-        name=job.name, kind=name, after=job.after, locks=(lock,), writes=f"{place.name}/{fresh}",
+        name=job.name, kind="snapshot", after=job.after, locks=(lock,), writes=f"{place.name}/{fresh}",
         resumes=len(target.partials),
     )  # fmt: skip
     return Draft(

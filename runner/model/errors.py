@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+BUG = 70
+
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing to do",
     1: "a step failed",
@@ -25,7 +27,7 @@ EXIT_CODES: dict[int, str] = {
     4: "the plan was refused",
     5: "the plan is stale: something changed since it was made",
     6: "the report could not be delivered",
-    70: "a bug in the runner",
+    BUG: "a bug in the runner",
     75: "busy: another run holds the lock",
 }
 

@@ -80,6 +80,18 @@ class JobReport:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JobLine:
+    """How one job of one run ended; `written` is (bytes, files) or None where it wrote nothing."""
+
+    job: str
+    started: datetime
+    ended: datetime
+    verdict: Verdict
+    headline: str
+    written: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Past:
     """What one finished run of a job wrote (bytes, files) and took (seconds)."""
 

@@ -86,7 +86,8 @@ def _store_and_source(store: Store, disk: Disk | None, job: Job, site: Site) -> 
     for source in sources:
         if inside(source, store.path):
             yield Problem(path=keys, text=f"{source!r} is inside store {store.name!r} ({store.path})")
-    around = max((source for source in sources if inside(store.path, source)), key=len, default="")
+    above = (source for source in sources if inside(store.path, source) and source != store.path)
+    around = max(above, key=len, default="")
     apart = disk is not None and not inside(around, disk.mount)
     if around and not apart and not any(inside(store.path, folder) for folder in job.options.exclude):
         yield Problem(

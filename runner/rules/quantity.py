@@ -13,22 +13,23 @@ _PERCENT = re.compile(_NUMBER + "%")
 _SIZE = re.compile(_NUMBER + r"([KMGT]i?B)")
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
+_CENTURY = 36500 * _SECONDS["d"]
 _BYTES = {f"{letter}{end}": base**power for end, base in (("B", 1000), ("iB", 1024))
           for power, letter in enumerate("KMGT", start=1)}  # fmt: skip
 
 
 def duration(text: str) -> timedelta:
-    """Read "120d", "20 h" or "90 min" (also s and w) as a time longer than zero.
+    """Read "120d", "20 h" or "90 min" (also s and w) as a time of a second to 100 years.
 
     ValueError says in words what is wrong; a bare number or the ambiguous "m" is refused.
     """
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError("is not a length of time: write a number and s, min, h, d or w, such as '120d'")
-    length = timedelta(seconds=float(found[1]) * _SECONDS[found[2]])
-    if not timedelta() < length <= timedelta(days=36500):
-        raise ValueError("is not a length of time between 0 and 100 years")
-    return length
+    seconds = float(found[1]) * _SECONDS[found[2]]
+    if not 1 <= seconds <= _CENTURY:
+        raise ValueError("is not a length of time from a second to 100 years")
+    return timedelta(seconds=seconds)
 
 
 def percent(text: str) -> Amount:

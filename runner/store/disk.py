@@ -35,7 +35,8 @@ def look(store: Store, declared: Declared) -> Found:
     """Compare what is mounted with what is declared. Reads only; the store itself need not exist."""
     here = nearest(store.root)
     mount = mount_of(here, mounts())
-    uuid = uuid_of(mount) if mount and mount.local else ""
+    known = mount is not None and mount.local and bool(declared.mount or declared.uuid)
+    uuid = uuid_of(mount) if mount and known else ""
     device = device_of(mount) if mount and mount.local else None
     own = here == store.root and here.stat().st_dev != here.parent.stat().st_dev
     found = Found(own, uuid, str(device or ""), bool(mount and mount.read_only))

@@ -141,7 +141,8 @@ def _linked_uuid(device: Path) -> str:
 
 def _asked_uuid(device: Path) -> str:
     for argv in (
-        ("blkid", "-o", "value", "-s", "UUID", "--", str(device)),
+        # Without a cache: blkid would write its own, and a reading writes nothing.
+        ("blkid", "-c", "/dev/null", "-o", "value", "-s", "UUID", "--", str(device)),
         ("lsblk", "-dno", "UUID", "--", str(device)),
     ):
         answer = ask(argv, timeout=10)

@@ -68,7 +68,9 @@ class Remover:
             folder = descend.folder(parent, name)
         try:
             if _mount_id(folder) == self._mount:
-                os.fchmod(folder, 0o700)
+                _clear_flags(folder)
+                if os.fstat(folder).st_mode & 0o700 != 0o700:
+                    os.fchmod(folder, 0o700)
             before = self.stuck
             self.empty(folder, depth + 1)
         finally:

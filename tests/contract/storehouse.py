@@ -46,7 +46,7 @@ def frame(source: str, said: Said, state: str = "done") -> bytes:
 
 
 def execute(argv: Sequence[str], given: bytes = b"") -> Said:
-    done = subprocess.run(argv, input=given, capture_output=True, env=ENVIRONMENT, timeout=60)
+    done = subprocess.run(argv, check=False, input=given, capture_output=True, env=ENVIRONMENT, timeout=60)
     return Said(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
@@ -78,10 +78,22 @@ class Storehouse:
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.close()
 
-    def begin(self, name: str, basis: str = "", resume: Sequence[str] = (), points: Sequence[str] = ("/",)) -> Said:
+    def begin(
+        self, name: str, basis: str = "", resume: Sequence[str] = (), points: Sequence[str] = ("/",)
+    ) -> Said:
         again = [word for each in resume for word in ("--resume", each)]
         return self.call(
-            "begin", str(self.root), name, "--plan", self.plan, "--basis", basis, *again, *self.disk, "--", *points
+            "begin",
+            str(self.root),
+            name,
+            "--plan",
+            self.plan,
+            "--basis",
+            basis,
+            *again,
+            *self.disk,
+            "--",
+            *points,
         )
 
     def ends(self, name: str) -> rsync.Ends:
@@ -89,7 +101,9 @@ class Storehouse:
 
     def send(self, name: str, bases: Sequence[str] = (), extra: tuple[str, ...] = ()) -> Said:
         folders = [str(self.root / basis) for basis in bases]
-        argv = rsync.send(self.ends(name), link_dest=folders, exclude=(), keep_parts=f"{self.root}/.partial/parts")
+        argv = rsync.send(
+            self.ends(name), link_dest=folders, exclude=(), keep_parts=f"{self.root}/.partial/parts"
+        )
         return execute((*self.before, argv[0], *extra, *argv[1:]))
 
     def look(self, name: str) -> Said:

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -185,6 +186,24 @@ def test_a_kind_whose_options_contradict_its_schema_is_told_at_the_job(tmp_path:
     assert problem.startswith(
         "sandbox.toml:14: jobs.own: kind 'snapshot' does not take what its schema allows"
     )
+
+
+def test_a_plugins_open_table_still_needs_its_required_keys(tmp_path: Path) -> None:
+    class Open:
+        name = "open"
+        options = SnapshotOptions
+        schema: dict[str, Any] = {
+            "properties": {"to": {"type": "object", "required": ["host"], "properties": {"host": {}}}}
+        }
+        probes = KINDS["snapshot"].probes
+        draft = KINDS["snapshot"].draft
+
+    text = (
+        SAMPLES / "valid" / "smallest.toml"
+    ).read_text() + '[jobs.a]\nkind = "open"\nhost = "here"\nto = { hosst = 1 }\n'
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text), kinds={"open": Open()})
+    assert caught.value.problems == ("jobs.toml:9: jobs.a.to.host: is missing",)
 
 
 def test_the_example_loads_in_015_seconds_and_jsonschema_only_then() -> None:

@@ -171,6 +171,18 @@ def test_a_store_of_any_name_can_be_left_out(name: str, tmp_path: Path) -> None:
     assert differences(source, copy, below=(name,)) == []
 
 
+@pytest.mark.parametrize("name", [os.fsdecode(name) for name in HOSTILE])
+def test_a_file_of_any_name_can_be_left_out_alone(name: str, tmp_path: Path) -> None:
+    source, copy = tmp_path / "source", tmp_path / "snapshot"
+    for folder in (source, source / "deeper"):
+        folder.mkdir()
+        for file in (name, name[:-1] + "x", "x" + name[1:], name.replace("\\", "") or "x"):
+            (folder / file).touch()
+    snapshot(source, copy, exclude=(rsync.exactly(str(source), str(source / name)),))
+    gone = [line for line in differences(source, copy) if "same_inode" not in line]
+    assert gone == [f"{os.fsencode(name)!r} is missing"]
+
+
 def test_the_pattern_of_a_store_below_the_root_of_the_machine_starts_at_that_root() -> None:
     assert rsync.below("/", "/srv/backups/") == "/srv/backups/*"
     assert rsync.below("/srv", "/srv") == "/*"

@@ -35,7 +35,8 @@ def make_images(folder: Path, *, root_mb: int, disk_mb: int) -> None:
     """Put `HOST.img` for both hosts and `usb/backups.img`, as the guide formats it, into `folder`."""
     usb = folder / "usb"
     usb.mkdir()
-    ext3 = ("mke2fs", "-q", "-t", "ext3", "-i", "4096", "-I", "256", "-m", "1", "-L", "backups")
+    # A disk this small would get blocks of 1 KiB, which hold no symlink as long as a real disk's do.
+    ext3 = ("mke2fs", "-q", "-t", "ext3", "-b", "4096", "-i", "4096", "-I", "256", "-m", "1", "-L", "backups")
     do(*ext3, "-e", "remount-ro", str(usb / "backups.img"), f"{disk_mb}M")
     for key in ("root_key", *(f"{host}_key" for host in ADDRESS)):
         do("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", key, "-f", str(folder / key))

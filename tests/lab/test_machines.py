@@ -205,8 +205,8 @@ def test_a_lab_ends_with_its_test_run_however_that_ends(end: signal.Signals) -> 
 
 
 def test_a_lab_that_does_not_come_up_says_why_and_leaves_nothing(tmp_path: Path) -> None:
-    before = set(Path("/tmp").glob("lab-*"))
     faulty = Lab(binds=(tmp_path / "missing",))
     with pytest.raises(RuntimeError, match="papio did not start: mount: .*missing"), faulty:
         pass
-    assert set(Path("/tmp").glob("lab-*")) <= before
+    assert not faulty.folder.exists()
+    assert processes_of(str(faulty.folder)) == []

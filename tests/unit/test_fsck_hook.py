@@ -66,7 +66,7 @@ def test_a_due_check_is_a_note_and_attention_when_the_plan_reboots_that_host() -
 def test_a_check_that_is_switched_off_against_jobs_toml_comes_with_the_command_that_mends_it() -> None:
     (only,) = findings(captured("default"))
     assert only.severity == "attention"
-    assert only.text.endswith("is checked never, jobs.toml says every 120 days")
+    assert only.text.endswith("is never checked, jobs.toml says every 120 days")
     assert only.do == "on backup-server1 run: tune2fs -i 120d -c 0 -- /dev/usb"
 
 

@@ -29,7 +29,8 @@ def test_a_length_of_time_has_its_unit_in_the_text(text: str, length: timedelta)
 @pytest.mark.parametrize(
     "text",
     [
-        "", "120", "d", "1m", "1 M", "1D", "-1d", "+1d", "0d", "0.0h", "36501d", "999999999w", "9999999999s", "1  d",
+        "", "120", "d", "1m", "1 M", "1D", "-1d", "+1d", "0d", "0.0h", "0.9s", "36501d", "999999999w", "9999999999s",
+            "1  d",
         " 1d", "1d ", "1d\n", "1h30min", "1e3d", "1.d", ".5d", "\u0661d", "inf d", "nan d", "1_0d", "1,5h", "0x1d",
     ],
 )  # fmt: skip

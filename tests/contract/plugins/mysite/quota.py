@@ -46,7 +46,7 @@ class Sizes:
 
 
 class Quota:
-    """The plugin: one object for each `[hooks."mysite.quota"]`, made anew in every run."""
+    """The plugin: one object has all the calls of a run."""
 
     def __init__(self, host: str, folder: str, limit: int, monitor: str) -> None:
         self.host, self.folder, self.limit, self.monitor = host, folder, limit, monitor

@@ -1,0 +1,150 @@
+"""The disk is the disk: mounted, the declared one, writable; on real filesystems in files."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.storehouse import Storehouse, frame
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+
+ONE = "2026-11-21T010000Z"
+UUID = "11111111-2222-4333-8444-555555555555"
+OTHER = "99999999-2222-4333-8444-555555555555"
+
+
+@contextlib.contextmanager
+def disk(folder: Path, *options: str, uuid: str = UUID) -> Iterator[Path]:
+    """A small ext3 filesystem, mounted at `folder/mnt`."""
+    image, mount = folder / f"{uuid}.img", folder / "mnt"
+    mount.mkdir(exist_ok=True)
+    if not image.exists():
+        with image.open("wb") as stream:
+            stream.truncate(16 << 20)
+        subprocess.run(("mke2fs", "-q", "-t", "ext3", "-m", "0", "-U", uuid, *options, image), check=True)
+    if subprocess.run(("mount", "-o", "loop", image, mount), check=False).returncode:
+        pytest.skip("this machine mounts no loop devices")
+    try:
+        yield mount
+    finally:
+        subprocess.run(("umount", mount), check=True)
+
+
+def on(folder: Path, mount: Path, uuid: str = UUID) -> Storehouse:
+    (folder / "source").mkdir(exist_ok=True)
+    options = ("--mount", str(mount), "--uuid", uuid)
+    return Storehouse(root=mount / "papio", source=folder / "source", disk=options)
+
+
+def probed(house: Storehouse, mount: Path, uuid: str = UUID) -> dict[str, Any]:
+    store = {"name": "s", "path": str(house.root), "mount": str(mount), "uuid": uuid}
+    given = json.dumps({"host": "h", "stores": [store]}).encode()
+    return dict(house.call("probe", given=given).answer["stores"]["s"])
+
+
+def refused(house: Storehouse) -> str:
+    argv = ("hold", str(house.root), "--plan", "p", "--who", "w", *house.disk)
+    said = house.call(*argv)
+    assert said.code == 1
+    assert house.call("check-disk", str(house.root), *house.disk).code == 1
+    return str(said.answer["error"])
+
+
+def test_the_declared_disk_is_used_and_marked_as_this_stores(tmp_path: Path) -> None:
+    with disk(tmp_path, "-I", "256") as mount:
+        house = on(tmp_path, mount)
+        assert house.snapshot(ONE).code == 0
+        assert json.loads((house.root / ".runner/disk.json").read_bytes())["uuid"] == UUID
+        told = probed(house, mount)
+        assert (told["uuid"], told["mounted"], told["problem"], told["whole_seconds"]) == (
+            UUID,
+            True,
+            "",
+            False,
+        )
+        assert told["device"].startswith("/dev/loop")
+        assert house.call("check-disk", str(house.root), *house.disk).answer == {"ok": True, "uuid": UUID}
+
+
+def test_a_disk_that_is_not_mounted_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
+    mount = tmp_path / "mnt"
+    mount.mkdir()
+    house = on(tmp_path, mount)
+    assert "not mounted" in refused(house)
+    assert "not mounted" in probed(house, mount)["problem"]
+    assert list(mount.iterdir()) == []
+
+
+def test_another_disk_is_refused_by_declaration_and_by_the_stores_own_mark(tmp_path: Path) -> None:
+    with disk(tmp_path) as mount:
+        house = on(tmp_path, mount, OTHER)
+        assert "another disk" in refused(house)
+        assert list(mount.glob("papio")) == []
+        ours = on(tmp_path, mount)
+        ours.snapshot(ONE)
+    with disk(tmp_path, uuid=OTHER) as mount:
+        subprocess.run(("cp", "-a", "/dev/null", mount / "null"), check=True)
+        (mount / "papio/.runner").mkdir(parents=True)
+        (mount / "papio/.runner/disk.json").write_text(json.dumps({"uuid": UUID}))
+        undeclared = on(tmp_path, mount, "")
+        assert "made on disk" in refused(undeclared)
+        assert "made on disk" in probed(undeclared, mount, "")["problem"]
+
+
+def test_a_read_only_disk_is_refused(tmp_path: Path) -> None:
+    with disk(tmp_path) as mount:
+        house = on(tmp_path, mount)
+        house.snapshot(ONE)
+        subprocess.run(("mount", "-o", "remount,ro", mount), check=True)
+        assert "read-only" in refused(house)
+        assert probed(house, mount)["writable"] is False
+
+
+def test_a_disk_taken_away_during_the_transfer_is_not_sealed(tmp_path: Path) -> None:
+    with disk(tmp_path) as mount, disk(tmp_path, uuid=OTHER):
+        assert mount.is_dir()
+        house = on(tmp_path, mount, OTHER)
+        with house.held():
+            house.begin(ONE)
+            sent = house.send(ONE)
+            subprocess.run(("umount", "--lazy", mount), check=True)
+            said = house.seal(ONE, frame("send", sent))
+            assert said.code == 1
+            subprocess.run(("mount", "-o", "loop", tmp_path / f"{OTHER}.img", mount), check=True)
+        assert not (house.root / ONE).exists()
+
+
+def test_a_disk_with_small_inodes_keeps_whole_seconds_and_says_so(tmp_path: Path) -> None:
+    with disk(tmp_path, "-I", "128") as mount:
+        house = on(tmp_path, mount)
+        with house.held():
+            assert house.begin(ONE).answer["whole_seconds"] is True
+        assert probed(house, mount)["whole_seconds"] is True
+
+
+def test_a_disk_without_inodes_or_room_is_never_sealed_but_can_be_held_and_reaped(tmp_path: Path) -> None:
+    with disk(tmp_path, "-N", "64") as mount:
+        house = on(tmp_path, mount)
+        for number in range(80):
+            (house.source / f"{number}").write_text("text")
+        (house.source / "until").write_text("now")
+        since = "2100-01-01T00:00:00Z"
+        with house.held():
+            assert house.begin(ONE).code == 0
+            sent = house.send(ONE)
+            assert sent.code == 23
+            told = house.explain(house.look(ONE), since)
+            assert told.answer["counts"]["unexplained"] > 0
+            said = house.seal(ONE, frame("send", sent) + frame("x", told), "--explained", "x=/")
+            assert said.code == 1
+            (house.root / ".partial" / ONE).rename(house.root / ".partial/parts/moved")
+            reaped = house.call("reap", str(house.root), "--plan", house.plan, *house.disk)
+            assert reaped.answer["removed"] > 30
