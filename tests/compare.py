@@ -1,7 +1,7 @@
 """Two trees compared to the last attribute, with nothing that rsync has a hand in."""
 
 # Names are bytes here, as the kernel has them; pathlib knows only text.
-# ruff: noqa: PTH115, PTH118, PTH123, PTH208
+# ruff: noqa: PTH115, PTH116, PTH118, PTH123, PTH208
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def walk(root: Path, *, below: tuple[str, ...] = ()) -> dict[bytes, Entry]:
     """
     top = os.fsencode(root)
     skipped = {os.fsencode(name).strip(b"/") for name in below}
-    device = os.lstat(top).st_dev
+    device = os.stat(top).st_dev
     found: dict[bytes, os.stat_result] = {}
     todo = [b"."]
     while todo:

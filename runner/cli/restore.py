@@ -71,4 +71,7 @@ def _agreed() -> bool:
 def _place(site: Site, plan: Plan) -> str:
     copy = next(step for step in plan.steps if step.id.endswith("/copy"))
     source, target = copy.action.argv[-2:]  # type: ignore[union-attr]
-    return target.rstrip("/") + "/" + source.partition("/./")[2]
+    place = target.rstrip("/") + "/" + source.partition("/./")[2]
+    # rsync writes HOST:PATH; a person reads where that is.
+    host = next((host.name for host in site.hosts if site.live and place.startswith(f"{host.name}:/")), "")
+    return f"{place.removeprefix(f'{host}:')} on {host}" if host else place

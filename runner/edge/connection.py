@@ -5,14 +5,16 @@ from __future__ import annotations
 import base64
 import hashlib
 import logging
+import shlex
 import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runner.edge.process import Proxy
+
 if TYPE_CHECKING:
-    import fabric  # type: ignore[import-untyped]
     import paramiko  # type: ignore[import-untyped]
 
 OPEN_TIMEOUT = 10.0
@@ -33,7 +35,7 @@ class Connection:
         self._config_path = config_path
         self._known_hosts = known_hosts
         self._lock = threading.Lock()
-        self._made: list[fabric.Connection] = []
+        self._lines: list[_Line] = []
 
     @property
     def broken(self) -> str:
@@ -58,9 +60,9 @@ class Connection:
     def close(self) -> None:
         """End the connection; `execute` makes a new one."""
         with self._lock:
-            for made in self._made:
-                _end(made)
-            self._made.clear()
+            for line in self._lines:
+                line.close()
+            self._lines.clear()
 
     def _channel(self) -> tuple[paramiko.Transport, paramiko.Channel]:
         import paramiko  # noqa: PLC0415
@@ -85,16 +87,14 @@ class Connection:
         One that failed here is not closed: other threads may have commands on it.
         """
         with self._lock:
-            for made in [made for made in self._made if not _alive(made)]:
-                self._made.remove(made)
-                _end(made)
-            if not self._made or self._made[-1].transport is failed:
-                self._made.append(self._connect())
-            return self._made[-1].transport
+            for line in [line for line in self._lines if not line.transport.is_active()]:
+                self._lines.remove(line)
+                line.close()
+            if not self._lines or self._lines[-1].transport is failed:
+                self._lines.append(self._connect())
+            return self._lines[-1].transport
 
-    def _connect(self) -> fabric.Connection:
-        import fabric  # noqa: PLC0415
-
+    def _connect(self) -> _Line:
         known = [path for path in map(_expanded, self._known_hosts) if path.is_file()]
         if not known:
             raise Unreachable(
@@ -103,30 +103,20 @@ class Connection:
             )
         logging.getLogger("paramiko").addHandler(logging.NullHandler())
         logging.getLogger("paramiko").propagate = False
-        made = None
+        line = None
         try:
-            # Lazy: no file of fabric's own may change what the generated configuration says.
-            settings = fabric.Config(lazy=True, runtime_ssh_path=self._config_path)
-            settings.load_ssh_config()
-            keys = {"allow_agent": False, "banner_timeout": 15, "auth_timeout": 30}
-            made = fabric.Connection(self._host, config=settings, connect_kwargs=keys)
-            made.connect_kwargs["look_for_keys"] = "key_filename" not in made.connect_kwargs
-            for path in known:
-                made.client.load_system_host_keys(str(path))
-            made.client.set_missing_host_key_policy(Refuse())
-            made.open()
-            _watch_the_line(made.transport)
+            line = _Line(self._host, self._config_path)
+            line.open(known)
         except Exception as problem:
-            if made is not None:
-                _end(made)
-            raise Unreachable(self._words(problem, made)) from problem
-        return made
+            said = line.close() if line else ""
+            raise Unreachable(self._words(problem, line, said)) from problem
+        return line
 
-    def _words(self, problem: Exception, made: fabric.Connection | None) -> str:
+    def _words(self, problem: Exception, line: _Line | None, said: str) -> str:
         """Say what is wrong and what to do, for everything that connecting can raise."""
         import paramiko  # noqa: PLC0415
 
-        place = f"{self._host} ({made.user}@{made.host} port {made.port})" if made else self._host
+        place = f"{self._host} ({line.place})" if line else self._host
         match problem:
             case Unreachable():
                 return f"{place} {problem}"
@@ -147,8 +137,48 @@ class Connection:
             case paramiko.ssh_exception.NoValidConnectionsError():
                 return f"{place} takes no connection: is sshd running there, is the port right?"
             case _:
-                told = str(problem) or type(problem).__name__
+                told = said or str(problem) or type(problem).__name__
                 return f"no connection to {place}: {told}; try ssh -F {self._config_path} {self._host}"
+
+
+class _Line:
+    """One fabric connection, and the ssh to a jump host that carries it, if any."""
+
+    def __init__(self, host: str, config_path: str) -> None:
+        import fabric  # noqa: PLC0415
+
+        # Lazy: no file of fabric's own may change what the generated configuration says.
+        settings = fabric.Config(lazy=True, runtime_ssh_path=config_path)
+        settings.load_ssh_config()
+        keys = {"allow_agent": False, "banner_timeout": 15, "auth_timeout": 30}
+        self._fabric = fabric.Connection(host, config=settings, gateway=False, connect_kwargs=keys)
+        self._proxy: Proxy | None = None
+        self.place = f"{self._fabric.user}@{self._fabric.host} port {self._fabric.port}"
+
+    @property
+    def transport(self) -> paramiko.Transport:
+        """The transport that channels are opened on."""
+        return self._fabric.transport
+
+    def open(self, known_hosts: list[Path]) -> None:
+        """Connect; raises whatever stands in the way."""
+        kwargs = self._fabric.connect_kwargs
+        kwargs["look_for_keys"] = "key_filename" not in kwargs
+        for path in known_hosts:
+            self._fabric.client.load_system_host_keys(str(path))
+        self._fabric.client.set_missing_host_key_policy(Refuse())
+        # paramiko's own ProxyCommand never notices that the command has died.
+        if through := self._fabric.ssh_config.get("proxycommand"):
+            self._proxy = Proxy(tuple(shlex.split(through)))
+            kwargs["sock"] = self._proxy.socket
+        self._fabric.open()
+        _watch_the_line(self.transport)
+
+    def close(self) -> str:
+        """Disconnect; give what the jump host's ssh said last."""
+        with suppress(Exception):
+            self._fabric.client.close()
+        return self._proxy.close() if self._proxy else ""
 
 
 class Refuse:
@@ -172,28 +202,12 @@ def _expanded(path: str) -> Path:
     return Path(path).expanduser()
 
 
-def _alive(made: fabric.Connection) -> bool:
-    return bool(made.transport and made.transport.is_active())
-
-
-def _end(made: fabric.Connection) -> None:
-    """Close, and reap the ssh of a jump host: paramiko only signals it, by number, so not before that."""
-    transport = made.client.get_transport()
-    with suppress(Exception):
-        made.client.close()
-        transport.join(5)
-    process = getattr(getattr(transport, "sock", None), "process", None)
-    if process is not None:
-        with suppress(Exception):
-            process.communicate(timeout=5)
-
-
 def _watch_the_line(transport: paramiko.Transport) -> None:
     """Have a dead line noticed within some 75 seconds, and signals that end commands noted."""
     from paramiko import common  # noqa: PLC0415
 
     transport.set_keepalive(KEEPALIVE)
-    if isinstance(transport.sock, socket.socket):
+    if transport.sock.family != socket.AF_UNIX:
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_AFTER_MS)
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     table = transport._channel_handler_table
@@ -205,6 +219,7 @@ def _watch_the_line(transport: paramiko.Transport) -> None:
         if message.get_text() == "exit-signal":
             message.get_boolean()
             channel.killed_by = message.get_text()
+            channel.status_event.set()
         message.packet.seek(at)
         known(channel, message)
 

@@ -6,7 +6,9 @@ import ctypes
 import os
 import select
 import signal
+import socket
 import subprocess
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -27,7 +29,7 @@ class Process:
 
     def __init__(self, argv: tuple[str, ...]) -> None:
         """Start `argv`; OSError or ValueError if that cannot be done."""
-        self._process = process = _SPAWNER.submit(_spawn, argv).result()
+        self._process = process = _SPAWNER.submit(_spawn, argv, *[subprocess.PIPE] * 3).result()
         self._pipes = [pipe for pipe in (process.stdin, process.stdout, process.stderr) if pipe]
         self._input = self._pipes[0]
         self._lock = threading.Lock()
@@ -91,6 +93,33 @@ class Process:
         self._gone.set()
 
 
+class Proxy:
+    """A command that carries a connection: its standard input and output are the other end of `socket`.
+
+    It is gone when the runner is, and does not hear the interrupt key of the runner's terminal.
+    """
+
+    def __init__(self, argv: tuple[str, ...]) -> None:
+        """Start `argv`; OSError if that cannot be done."""
+        self.socket, theirs = socket.socketpair()
+        self._errors = tempfile.TemporaryFile()
+        with theirs:
+            started = _SPAWNER.submit(_spawn, argv, theirs.fileno(), theirs.fileno(), self._errors.fileno())
+            self._process = started.result()
+
+    def close(self) -> str:
+        """End it; give the last line it had to say."""
+        self.socket.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        self._process.kill()
+        self._process.wait()
+        with self._errors:
+            self._errors.seek(0)
+            said = self._errors.read().decode("ascii", "backslashreplace").split("\n")
+        return next((line.strip() for line in reversed(said) if line.strip()), "")
+
+
 def _ready(file: int, event: int) -> bool:
     waiting = select.poll()
     waiting.register(file, event)
@@ -107,7 +136,7 @@ _prctl = ctypes.PyDLL(None).prctl
 _PR_SET_PDEATHSIG = 1
 
 
-def _spawn(argv: tuple[str, ...]) -> subprocess.Popen[bytes]:
+def _spawn(argv: tuple[str, ...], stdin: int, stdout: int, stderr: int) -> subprocess.Popen[bytes]:
     if not argv:
         raise ValueError("there is no command")
     runner = os.getpid()
@@ -120,9 +149,9 @@ def _spawn(argv: tuple[str, ...]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         argv,
         bufsize=0,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
         cwd="/",
         env={**ENVIRONMENT, "HOME": str(Path.home())},
         start_new_session=True,

@@ -65,8 +65,8 @@ class Carrier:
 
     Output goes to `sink` complete and in order; `out` keeps its first MiB (`cut`: there was more),
     `err` the last 16 KiB. `left_open`: its pipes never ended. A command ended early never sees a
-    regular end of its input first, so that a truncated input is not taken for a whole one (a broken
-    ssh connection is beyond our control: there it looks like one).
+    regular end of its input first, so that a truncated input is not taken for a whole one. Over ssh
+    that is beyond our control when the connection breaks, and for what outlives the command itself.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from runner.edge.process import Process
-from runner.edge.session import KEPT_ERR, Carrier, Limits
+from runner.edge.session import GRACE, KEPT_ERR, Carrier, Limits
 
 PUT_TIMEOUT = 60.0
 
@@ -109,7 +109,7 @@ class Held:
     def close(self) -> Result:
         """End its input and wait for it; after 10 s it is ended as by `stop`. May be called again."""
         self._enough.set()
-        self._thread.join(10)
+        self._thread.join(GRACE)
         self._stop.set()
         self._thread.join()
         return self._result

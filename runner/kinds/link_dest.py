@@ -196,7 +196,7 @@ def _seal(source: Source, target: Target, manner: Manner) -> Step:
     )
     sealing = store.Sealing(
         transfers=transfers, explained=explained, kept=kept, absent=source.absent,
-        host=source.host, job=manner.job, started=manner.started,
+        host=source.host, job=manner.job, started=manner.started, checksum=manner.checksum,
     )  # fmt: skip
     return Step(
         id=_id(manner, "seal"), job=manner.job, host=target.host, effect=Effect.WRITE,

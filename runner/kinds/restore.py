@@ -59,7 +59,8 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
         ),
         Step(
             id=f"{job}/compare", job=job, host=runs_on, effect=Effect.READ, timeout=7 * 86400,
-            action=Command(argv=rsync.verify(ends, parents=not aside)), silent=True, why="what came back equals the snapshot, byte for byte",
+            action=Command(argv=rsync.verify(ends, parents=not aside)), silent=True,
+            why="what came back equals the snapshot, byte for byte",
         ),
     )  # fmt: skip
     planned = PlannedJob(name=job, kind="restore")

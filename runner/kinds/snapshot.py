@@ -184,40 +184,33 @@ def _unusable(
 def _findings(
     site: Site, job: Job, choice: filesystems.Choice, found: tuple[HostFacts, StoreFacts]
 ) -> tuple[Finding, ...]:
-    source, store_facts = found
-    said: list[tuple[str, str, str]] = [
-        ("attention", f"{mount} of {job.host} should be in this snapshot and is not mounted",
-         "mount it, or take it out of `filesystems`")
+    source, place = found
+    store_name, rsync_version = job.options.store, source.rsync.version
+    wants = [
+        (
+            f"{mount} of {job.host} should be in this snapshot and is not mounted",
+            "mount it, or name `filesystems`",
+        )
         for mount in choice.absent
-    ]  # fmt: skip
+    ]
+    if place.whole_seconds:
+        wants.append((
+            f"the disk of store {store_name} keeps whole seconds only: nothing will be shared",
+            "make it again with 256-byte inodes (mke2fs -I 256)",
+        ))  # fmt: skip
+    notes = []
     if not (job.options.filesystems or site.host(job.host).filesystems):
-        said += [("note", f"left out: {mount} ({why})", "") for mount, why in choice.left]
+        notes += [f"left out: {mount} ({why})" for mount, why in choice.left]
     if source.uid != 0:
-        said.append(
-            (
-                "note",
-                f"not root on {job.host}: owners are not kept, and what only root may read is missing",
-                "",
-            )
+        notes.append(f"not root on {job.host}: owners are not kept, and what only root may read is missing")
+    if site.live and rsync.version_number(rsync_version) < SAFE_RSYNC:
+        notes.append(
+            f"rsync {rsync_version} on {job.host} follows links that its users plant; 3.5.0 does not"
         )
-    if store_facts.whole_seconds:
-        said.append(("attention", f"the disk of store {job.options.store} keeps whole seconds only: nothing will be shared",
-                     "make it again with 256-byte inodes (mke2fs -I 256)"))  # fmt: skip
-    if site.live and rsync.version_number(source.rsync.version) < SAFE_RSYNC:
-        said.append(
-            (
-                "note",
-                f"rsync {source.rsync.version} on {job.host} follows links that its users plant; 3.5.0 does not",
-                "",
-            )
-        )
-    if store_facts.holder:
-        holder = store_facts.holder
-        since = f" since {holder.since:%Y-%m-%d %H:%M} UTC" if holder.since else ""
-        said.append(("note", f"store {job.options.store} is busy now: {holder.who} holds it{since}", ""))
-    return tuple(
-        Finding(
-            severity="attention" if severity == "attention" else "note", text=text, source=job.name, do=do
-        )
-        for severity, text, do in said
+    if place.holder:
+        since = f" since {place.holder.since:%Y-%m-%d %H:%M} UTC" if place.holder.since else ""
+        notes.append(f"store {store_name} is busy now: {place.holder.who} holds it{since}")
+    return (
+        *(Finding(severity="attention", text=text, source=job.name, do=do) for text, do in wants),
+        *(Finding(severity="note", text=text, source=job.name) for text in notes),
     )

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from runner.model.facts import Filesystem
+from runner.rules.overlap import inside
 
 # proc(5), mount(8): these hold the kernel's state, not anybody's data.
 PSEUDO = frozenset(
-    ["autofs", "bdev", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cpuset", "debugfs", "devpts", "devtmpfs", "dax", "drm", "efivarfs", "fusectl", "functionfs", "hugetlbfs", "mqueue", "nsfs", "pipefs", "proc", "pstore", "ramfs", "rootfs", "rpc_pipefs", "securityfs", "selinuxfs", "sockfs", "sysfs", "tmpfs", "tracefs", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal"]
-)
+    (
+        "autofs", "bdev", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cpuset",
+        "debugfs", "devpts", "devtmpfs", "dax", "drm", "efivarfs", "fusectl", "functionfs", "hugetlbfs",
+        "mqueue", "nsfs", "pipefs", "proc", "pstore", "ramfs", "rootfs", "rpc_pipefs", "securityfs",
+        "selinuxfs", "sockfs", "sysfs", "tmpfs", "tracefs", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal",
+    )
+)  # fmt: skip
 NETWORK = frozenset(
-    ["9p", "afs", "ceph", "cifs", "coda", "fuse.glusterfs", "fuse.sshfs", "fuse.rclone", "gfs2", "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs", "virtiofs"]
-)
+    (
+        "9p", "afs", "ceph", "cifs", "coda", "fuse.glusterfs", "fuse.sshfs", "fuse.rclone", "gfs2",
+        "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs", "virtiofs",
+    )
+)  # fmt: skip
 IMAGES = frozenset(["cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"])
 
 
@@ -89,8 +97,3 @@ def _reason(mount: Filesystem, declared: Sequence[str], stores: Sequence[str]) -
 
 def _inside_any(path: str, folders: Sequence[str]) -> bool:
     return any(inside(path, folder) for folder in folders)
-
-
-def inside(path: str, folder: str) -> bool:
-    """Tell whether `path` is `folder` or below it; both absolute."""
-    return PurePosixPath(path).is_relative_to(PurePosixPath(folder))

@@ -86,11 +86,15 @@ def _store_and_source(store: Store, disk: Disk | None, job: Job, site: Site) -> 
     for source in sources:
         if inside(source, store.path):
             yield Problem(path=keys, text=f"{source!r} is inside store {store.name!r} ({store.path})")
+    # The stores of other hosts are left out by the plan; a job's own on what it copies is no backup.
+    if store.name != job.options.store:
+        return
     above = (source for source in sources if inside(store.path, source) and source != store.path)
     around = max(above, key=len, default="")
     apart = disk is not None and not inside(around, disk.mount)
-    if around and not apart and not any(inside(store.path, folder) for folder in job.options.exclude):
+    if around and not apart:
         yield Problem(
-            path=("jobs", job.name, "exclude"),
-            text=f"{store.path!r} is not in it: the job copies {around!r} and with it store {store.name!r}",
+            path=("jobs", job.name, "store"),
+            text=f"store {store.name!r} ({store.path}) is inside {around!r}, which the job copies: "
+            "the two would be lost together; put the store on a disk of its own",
         )

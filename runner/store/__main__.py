@@ -17,6 +17,8 @@ VERBS = {
     "reap": "reap",
     "check-disk": "check_disk",
     "newest": "newest",
+    "mounted": "mounted",
+    "record": "record",
     "find": "find",
     "diff": "diff",
 }

@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional
 
 from . import descend
 from .arguments import parse
-from .find import asked_path
+from .find import asked
 from .layout import open_store, sealed
 from .say import Refused, emit, shown
 
@@ -46,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
     for name in names:
         if name not in counted:
             raise Refused(f"there is no sealed snapshot {shown(name)}", "`newest` and `probe` list them")
-    parts = descend.components(asked_path())
+    parts = descend.components(asked()["path"])
     counts = dict.fromkeys(CHANGES, 0)
     with contextlib.ExitStack() as stack:
         pair = Pair(*(_above(stack, str(store.root / name), parts) for name in names))

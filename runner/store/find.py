@@ -18,13 +18,18 @@ from .say import Refused, emit
 def run(argv: Sequence[str]) -> int:
     """Print one entry for each distinct inode with its attributes, oldest first; reads only.
 
+    With a `snapshot` in the request only that one is looked at.
     A folder has an inode of its own in every snapshot: its versions differ by attributes alone.
     """
     store = open_store(parse(argv, words=1).words[0])
-    parts = descend.components(asked_path())
+    request = asked()
+    parts = descend.components(request["path"])
     versions: dict[Hashable, dict[str, Any]] = {}
     missing = 0
+    only = request.get("snapshot")
     for name in sealed(store):
+        if only is not None and name != only:
+            continue
         found = _at(store, name, parts)
         if found is None:
             missing += 1
@@ -37,15 +42,15 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def asked_path() -> str:
-    """The `path` of the request on stdin; Refused if there is none."""
+def asked() -> dict[str, Any]:
+    """The request on stdin; Refused if it names no `path`."""
     try:
         request = json.loads(sys.stdin.buffer.read())
     except ValueError:
         request = None
     if not isinstance(request, dict) or not isinstance(request.get("path"), str):
         raise Refused("the request on stdin names no path", 'give {"path": "/etc/hosts"}')
-    return str(request["path"])
+    return request
 
 
 def _at(store: Store, name: str, parts: tuple[bytes, ...]) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from .frames import Frame, frames
@@ -16,8 +16,9 @@ from .sums import Sums
 
 LISTED = 1000
 WHOLE = (0, 23, 24)
-EXCEPTIONS = ("unreadable", "attributes")
-STATS = re.compile(rb"(Number of files|Total file size): ([0-9,]+)")
+EXCEPTIONS = ("unreadable", "attributes", "not mounted")
+HARMLESS = ("vanished", "changed")
+STATS = re.compile(rb"(Number of files|Total file size): ([0-9,]+)(?:.*[( ]dir: ([0-9,]+))?")
 
 
 class Expected(NamedTuple):
@@ -59,7 +60,8 @@ class Gathered:
             if told is None:
                 found = STATS.match(line)
                 if found:
-                    numbers[found[1]] = int(found[2].replace(b",", b""))
+                    numbers[found[1]] = _number(found[2])
+                    numbers.setdefault(b"dir", _number(found[3] or b"0"))
                 continue
             fresh = told.transferred or told.copied
             self.added_files += fresh or told.created
@@ -75,6 +77,7 @@ class Gathered:
             "mount": point,
             "exit": frame.exit,
             "files": files,
+            "folders": numbers[b"dir"],
             "size": numbers[b"Total file size"],
         }
 
@@ -94,12 +97,18 @@ class Gathered:
             raise Refused(f"the explanation for {point} is cut off", "run the job again")
         self.causes[point] = counts
 
+    def absent(self, points: Sequence[str]) -> None:
+        """Note filesystems that should have been copied and were not mounted."""
+        for point in points:
+            self.causes.setdefault(point, {})["not mounted"] = 1
+            self._note(point, "not mounted")
+
     def _note(self, path: str, cause: str) -> None:
         if cause in EXCEPTIONS:
             self.new += (path, cause) not in self._before
             if len(self.exceptions) < LISTED:
                 self.exceptions.append({"path": path, "cause": cause})
-        elif cause not in ("vanished", "changed") and len(self.unexplained) < 3:
+        elif cause not in HARMLESS and len(self.unexplained) < 3:
             self.unexplained.append(shown(path))
 
     def require(self, expected: Expected) -> None:
@@ -127,6 +136,10 @@ def gather(stream: BinaryIO, expected: Expected, kept: Kept, sums: Sums, into: G
             into.summed += kept.read(frame, sums)
     into.require(expected)
     into.unsummed += kept.unknown()
+
+
+def _number(text: bytes) -> int:
+    return int(text.replace(b",", b""))
 
 
 def _object(line: bytes) -> Mapping[str, Any]:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from .frames import Frame
 from .layout import Store, read_json
 from .lines import sent, unescaped
-from .say import Refused
 from .sums import Sums
 
 
@@ -25,7 +24,10 @@ class Kept:
 
     def read(self, frame: Frame, sums: Sums) -> int:
         """Write the checksum of each line whose file lives on; says how many."""
-        partial, point = self._place(frame.source)
+        place = self._place(frame.source)
+        if place is None:
+            return 0
+        partial, point = place
         old = os.fsencode(self._store.partial / partial)
         count = 0
         for line in frame.lines():
@@ -56,14 +58,15 @@ class Kept:
         inode = _inode(old, below)
         return inode if inode and inode == _inode(self._new, below) else 0
 
-    def _place(self, source: str) -> tuple[str, str]:
+    def _place(self, source: str) -> tuple[str, str] | None:
+        # An output that fits nothing only costs checksums: that must not keep a whole snapshot unsealed.
         kind, _, rest = source.partition(":")
         parts = rest.rsplit("/", 2)
         if kind == "kept" and len(parts) == 3 and parts[1] in self._resumed and parts[2].isdigit():
             points = read_json(self._store.told(parts[1])).get("filesystems", ())
             if int(parts[2]) < len(points):
                 return parts[1], str(points[int(parts[2])])
-        raise Refused(f"no interrupted snapshot fits {source!a}", "make a new plan")
+        return None
 
 
 def _inode(root: bytes, below: bytes) -> int:

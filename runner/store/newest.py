@@ -13,18 +13,19 @@ from .say import emit
 def run(argv: Sequence[str]) -> int:
     """Print the newest sealed snapshot, how many there are, and how much room is free; reads only.
 
-    Percentages are of what root may use, to two places, rounded down; 100 where a filesystem has no
-    fixed number of inodes.
+    Percentages are of what the caller may use (root also the reserve), to two places, rounded down;
+    100 where a filesystem has no fixed number of inodes.
     """
     store = open_store(parse(argv, words=1).words[0])
     counted = sealed(store)
     space = os.statvfs(nearest(store.root))
+    free = space.f_bfree if os.geteuid() == 0 else space.f_bavail
     emit(
         {
             "newest": counted[-1] if counted else "",
             "sealed": len(counted),
             "partials": len(partials(store)),
-            "free_percent": _percent(space.f_bfree, space.f_blocks),
+            "free_percent": _percent(free, space.f_blocks),
             "free_inodes_percent": _percent(space.f_ffree, space.f_files),
         }
     )

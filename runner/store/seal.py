@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from . import clock, disk, durable, readme
 from .arguments import DISK, Call, pairs, parse
-from .gather import LISTED, Expected, Gathered, gather
+from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, gather
 from .kept import Kept
 from .layout import Store, is_name, open_store, partials, read_json, sealed
 from .lock import working
@@ -39,7 +39,7 @@ def run(argv: Sequence[str]) -> int:
     Whenever it is cut off, a folder with a final name is whole, synced and has its record.
     """
     begun = time.monotonic()
-    call = parse(argv, words=2, one=OPTIONS, many=("transfer", "explained", "kept"))
+    call = parse(argv, words=2, one=OPTIONS, many=("transfer", "explained", "kept", "absent"))
     store, name = open_store(call.words[0]), call.words[1]
     expected = Expected(
         pairs(call.many["transfer"], "transfer"),
@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
         snapshot = Snapshot(store, name, _told(store, name, call.one["plan"]))
         _require_filesystems(snapshot, expected)
         durable.make_folder(store.records, 0o700)
-        gathered = _gather(snapshot, expected)
+        gathered = _gather(snapshot, expected, call.many["absent"])
         _require_room(store)
         record = _record(snapshot, gathered, call)
         durable.sync_filesystem(store.root)
@@ -85,7 +85,7 @@ def _require_filesystems(snapshot: Snapshot, expected: Expected) -> None:
         raise Refused("the transfers are not those of the filesystems begun", "make a new plan")
 
 
-def _gather(snapshot: Snapshot, expected: Expected) -> Gathered:
+def _gather(snapshot: Snapshot, expected: Expected, absent: Sequence[str]) -> Gathered:
     store, name, basis = snapshot.store, snapshot.name, str(snapshot.told.get("basis", ""))
     before = read_json(store.record(basis)) if basis else {}
     known = frozenset((str(each["path"]), str(each["cause"])) for each in before.get("exceptions_list", ()))
@@ -95,6 +95,7 @@ def _gather(snapshot: Snapshot, expected: Expected) -> Gathered:
     with Sums(draft) as sums:
         gather(sys.stdin.buffer, expected, kept, sums, gathered)
         sums.close()
+    gathered.absent(absent)
     unexplained = sum(gathered.cause(cause) for cause in _others(gathered))
     if unexplained:
         raise Refused(
@@ -102,7 +103,7 @@ def _gather(snapshot: Snapshot, expected: Expected) -> Gathered:
             f"{', '.join(gathered.unexplained)}{_fullness(store)}",
             "free room or look at the disk, then run the job again; the partial is kept",
         )
-    count = gathered.cause("unreadable") + gathered.cause("attributes")
+    count = sum(gathered.cause(cause) for cause in EXCEPTIONS)
     if int(before.get("exceptions", 0)) > LISTED:
         gathered.new = max(0, count - int(before["exceptions"]))
     return gathered
@@ -110,7 +111,7 @@ def _gather(snapshot: Snapshot, expected: Expected) -> Gathered:
 
 def _others(gathered: Gathered) -> set[str]:
     causes = {cause for counts in gathered.causes.values() for cause in counts}
-    return causes - {"vanished", "changed", "unreadable", "attributes"}
+    return causes - {*EXCEPTIONS, *HARMLESS}
 
 
 def _fullness(store: Store) -> str:
@@ -129,7 +130,7 @@ def _require_room(store: Store) -> None:
 
 
 def _record(snapshot: Snapshot, gathered: Gathered, call: Call) -> dict[str, Any]:
-    causes = {cause: gathered.cause(cause) for cause in ("unreadable", "attributes", "vanished", "changed")}
+    causes = {cause: gathered.cause(cause) for cause in (*EXCEPTIONS, *HARMLESS)}
     points = snapshot.told["filesystems"]
     return {
         "format": 1,
@@ -145,7 +146,7 @@ def _record(snapshot: Snapshot, gathered: Gathered, call: Call) -> dict[str, Any
         "files": sum(each["files"] for each in gathered.filesystems.values()),
         "added_files": gathered.added_files,
         "added_bytes": gathered.added_bytes,
-        "exceptions": causes["unreadable"] + causes["attributes"],
+        "exceptions": sum(causes[cause] for cause in EXCEPTIONS),
         "exceptions_by_cause": causes,
         "exceptions_new": gathered.new,
         "exceptions_list": gathered.exceptions,

@@ -87,6 +87,7 @@ class Sealing:
     host: str
     job: str
     started: str
+    checksum: str
 
 
 def seal(at: At, name: str, sealing: Sealing) -> Argv:
@@ -94,6 +95,7 @@ def seal(at: At, name: str, sealing: Sealing) -> Argv:
     return (
         at.program, "seal", at.path, name, f"--plan={at.plan}",
         f"--host={sealing.host}", f"--job={sealing.job}", f"--started={sealing.started}",
+        f"--checksum={sealing.checksum}",
         *(f"--transfer={step}={mount}" for step, mount in sealing.transfers),
         *(f"--explained={step}={mount}" for step, mount in sealing.explained),
         *(f"--kept={one}" for one in sealing.kept),

@@ -106,6 +106,7 @@ def test_the_key_of_a_jump_host_is_checked_too(server: Sshd, tmp_path: Path, tou
     finally:
         server.known_hosts.write_text(known)
     assert result.exit is None
+    assert "Host key verification failed" in result.error
     assert "try ssh -F" in result.error
 
 
@@ -133,6 +134,30 @@ def test_a_connection_that_breaks_is_255_and_the_next_command_gets_a_new_one(
     way.close()
 
 
+def test_a_jump_host_carries_everything_both_ways(server: Sshd, tmp_path: Path) -> None:
+    way, came = ssh(server, tmp_path, name="hidden"), []
+    blocks = [bytes([number]) * 1_000_000 for number in range(50)]
+    result = way.run(("cat",), stdin=iter(blocks), sink=came.append, timeout=60)
+    assert (result.exit, result.error) == (0, "")
+    assert b"".join(came) == b"".join(blocks)
+    assert way.run(("sleep", "600"), timeout=1).exit == -15
+    assert way.put(str(tmp_path / "placed"), b"content", 0o600).exit == 0
+    way.close()
+
+
+def test_a_jump_host_that_dies_is_noticed_at_once(server: Sshd, tmp_path: Path) -> None:
+    way = ssh(server, tmp_path, name="hidden")
+    way.run(("true",), timeout=30)
+    timers = [threading.Timer(1, os.kill, (pid, signal.SIGKILL)) for pid in server.connections()]
+    for timer in timers:
+        timer.start()
+    begin = time.monotonic()
+    assert way.run(("sleep", "20"), timeout=30).exit == 255
+    assert time.monotonic() - begin < 5
+    assert way.run(("echo", "again"), timeout=30).out == b"again\n"
+    way.close()
+
+
 def test_a_put_whose_connection_breaks_leaves_the_old_content(server: Sshd, tmp_path: Path) -> None:
     way, path = ssh(server, tmp_path), tmp_path / "placed" / "file"
     new = b"new" * 20_000_000
@@ -144,7 +169,7 @@ def test_a_put_whose_connection_breaks_leaves_the_old_content(server: Sshd, tmp_
         result = way.put(str(path), new, 0o644)
         timer.join()
         time.sleep(0.5)
-        assert path.read_bytes() == b"old" if result.exit != 0 else new
+        assert path.read_bytes() == (b"old" if result.exit != 0 else new)
     way.close()
 
 
@@ -174,20 +199,18 @@ def test_ssh_and_fabric_read_the_configuration_alike(server: Sshd, tmp_path: Pat
     config = tmp_path / "with space" / "ssh_config"
     key = tmp_path / "a key"
     write_ssh_config(site(server, user="saver", key=str(key)), config)
-    settings = fabric.Config(lazy=True, runtime_ssh_path=str(config))
-    settings.load_ssh_config()
     for name in ("backup", "hidden"):
         told = subprocess.run(["ssh", "-F", config, "-G", name], capture_output=True, text=True, check=True)
         lines = dict(line.split(" ", 1) for line in told.stdout.splitlines() if " " in line)
+        settings = fabric.Config(lazy=True, runtime_ssh_path=str(config))
+        settings.load_ssh_config()
         view = fabric.Connection(name, config=settings)
         assert (lines["hostname"], lines["user"]) == (view.host, view.user)
         assert int(lines["port"]) == view.port
         assert [lines["identityfile"]] == view.connect_kwargs["key_filename"]
         assert (lines["forwardagent"], view.forward_agent) == ("no", False)
         assert lines["stricthostkeychecking"] == "true"
-    assert settings.base_ssh_config.lookup("hidden")["proxycommand"].endswith(
-        f"-W '[127.0.0.1]:{server.port}' -- backup"
-    )
+    assert view.ssh_config["proxycommand"].endswith(f" -W '[127.0.0.1]:{server.port}' -- backup")
 
 
 @pytest.mark.parametrize("name", ["backup", "hidden"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -56,6 +58,20 @@ def test_a_probe_has_the_shape_of_host_facts_and_leaves_no_trace(house: Storehou
     assert facts.rsync.version
     assert "/" in {each.mount for each in facts.filesystems}
     assert facts.program == hashlib.sha256(Path(sys.executable).read_bytes()).hexdigest()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to see every call")
+def test_a_probe_opens_nothing_for_writing(house: Storehouse) -> None:
+    house.snapshot(ONE)
+    calls = "open,openat,creat,mkdir,mkdirat,unlink,unlinkat,rename,renameat2,link,symlink,chmod,utimensat"
+    around = ("strace", "-f", "-qq", "-s", "200", "-o", "/dev/stdout", f"--trace={calls}")
+    said = house.call("probe", given=request(house), around=around)
+    writes = [
+        line
+        for line in said.out.splitlines()[:-1]
+        if re.search(rb"O_WRONLY|O_RDWR|O_CREAT|^[0-9 ]+(?!open)[a-z]+[a-z0-9]*\(", line)
+    ]
+    assert [line for line in writes if b'"/dev/null"' not in line] == []
 
 
 def test_a_probe_of_a_store_that_is_not_there_yet_makes_nothing(house: Storehouse) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.edge import session
 from runner.edge.process import ENVIRONMENT
 from runner.edge.transport import Local, Transport
 from tests.contract.sshd import Sshd, sshd
@@ -57,7 +58,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
         yield running
 
 
-@pytest.fixture(scope="module", params=["local", "ssh", "jump"])
+@pytest.fixture(scope="module", params=["local", "ssh"])
 def way(
     request: pytest.FixtureRequest, server: Sshd, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Transport]:
@@ -65,7 +66,6 @@ def way(
     ways: dict[str, Transport] = {
         "local": Local("papio"),
         "ssh": ssh(server, folder),
-        "jump": ssh(server, folder, name="hidden"),
     }
     yield ways[request.param]
     ways[request.param].close()
@@ -159,12 +159,24 @@ def test_time_out_ends_the_whole_process_group(way: Transport) -> None:
     assert gone(int(result.out))
 
 
-def test_what_ignores_the_polite_signal_is_killed_after_ten_seconds(way: Transport) -> None:
+def test_what_ignores_the_polite_signal_is_killed_and_sees_no_regular_end_of_its_input(
+    way: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "GRACE", 2.0)
+    whole, rest = tmp_path / "whole", threading.Event()
+
+    def never_whole() -> Iterator[bytes]:
+        yield b"half"
+        rest.wait(20)
+
     begin = time.monotonic()
-    result = way.run(sh("trap '' TERM; sleep 600 & echo $!; while :; do sleep 1; done"), timeout=0.5)
+    script = 'trap "" TERM; sleep 600 & echo $!; cat >/dev/null && touch "$1"'
+    result = way.run(sh(script, str(whole)), stdin=never_whole(), timeout=0.5)
+    rest.set()
     assert result.exit == -9
-    assert 10 < time.monotonic() - begin < 16
+    assert 2 < time.monotonic() - begin < 9
     assert gone(int(result.out))
+    assert not whole.exists()
 
 
 def test_stop_ends_the_command(way: Transport) -> None:
@@ -174,19 +186,13 @@ def test_stop_ends_the_command(way: Transport) -> None:
     assert gone(int(result.out))
 
 
-def test_a_command_that_was_stopped_never_saw_a_regular_end_of_its_input(
-    way: Transport, tmp_path: Path
-) -> None:
-    stop, whole = threading.Event(), tmp_path / "whole"
-
-    def never_whole() -> Iterator[bytes]:
-        yield b"half"
-        stop.set()
-        time.sleep(1)
-
-    script = 'trap "" TERM; cat >/dev/null && sleep 1 && echo whole >"$1"'
-    way.run(sh(f"({script}) & wait", str(whole)), stdin=never_whole(), stop=stop, timeout=60)
-    assert not whole.exists()
+def test_what_outlives_a_stopped_command_is_killed_with_it(way: Transport) -> None:
+    begin = time.monotonic()
+    script = "(trap '' TERM; sleep 600 & echo $!; wait) & wait"
+    result = way.run(sh(script), timeout=1)
+    assert result.exit == -15
+    assert gone(int(result.out))
+    assert time.monotonic() - begin < 8
 
 
 def test_a_failing_input_ends_the_command_and_is_raised(way: Transport) -> None:

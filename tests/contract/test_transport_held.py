@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.edge import transport
 from runner.edge.transport import Held, Local, Transport
 from tests.contract.test_transport import gone, server, sh, way
 
@@ -57,7 +58,8 @@ def test_a_held_command_that_cannot_be_started_is_not_alive(way: Transport) -> N
     assert "cannot be started" in held.close().error
 
 
-def test_a_held_command_that_will_not_end_is_ended(way: Transport) -> None:
+def test_a_held_command_that_will_not_end_is_ended(way: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "GRACE", 1.0)
     held = way.start(sh("echo $$; sleep 600"))
     pid = int(held.first_line(10))
     assert held.close().exit == -15

@@ -36,6 +36,7 @@ image=$1 root=$2 name=$3; shift 3
 mount -o loop "$image" "$root"
 cd "$root"
 mount --bind /usr usr; mount -o remount,bind,ro usr
+mkdir -p opt/sbin; mount --bind opt/sbin usr/local/sbin
 mount --bind /dev dev; mount -t devpts -o newinstance,ptmxmode=0666,mode=620,gid=5 devpts dev/pts
 mount -t tmpfs tmpfs dev/shm; mount -t proc proc proc; mount -t sysfs sysfs sys
 mount -t tmpfs -o mode=755,size=64m tmpfs run
