@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import paramiko  # type: ignore[import-untyped]
 
 OPEN_TIMEOUT = 10.0
+START_TIMEOUT = 30.0
+ATTEMPTS = 5
 KEEPALIVE = 15
 DEAD_AFTER_MS = 60_000
 
@@ -49,12 +51,16 @@ class Connection:
         """
         transport, channel = self._channel()
         channel.settimeout(0.5)
+        late = threading.Timer(START_TIMEOUT, channel.close)
+        late.start()
         try:
             channel.exec_command(command)
         except Exception as problem:
-            # Where the line broke just now nobody knows whether it started: the dead channel says 255.
-            if transport.is_active():
+            # Where the line broke or hangs nobody knows whether it started: the dead channel says 255.
+            if transport.is_active() and not late.finished.is_set():
                 raise Unreachable(f"{self._host} refused to run the command: {problem}") from problem
+        finally:
+            late.cancel()
         return channel
 
     def close(self) -> None:
@@ -68,18 +74,21 @@ class Connection:
         import paramiko  # noqa: PLC0415
 
         failed: paramiko.Transport | None = None
-        while True:
+        problem: Exception | None = None
+        for _ in range(ATTEMPTS):
             transport = self._transport(failed)
             try:
                 return transport, transport.open_session(timeout=OPEN_TIMEOUT)
-            except paramiko.ChannelException as problem:
-                raise Unreachable(
-                    f"{self._host} allows no further session ({problem}): see MaxSessions in its sshd_config"
-                ) from problem
-            except (paramiko.SSHException, OSError, EOFError) as problem:
+            except paramiko.ChannelException as full:
+                # MaxSessions: the next connection has room again.
+                failed, problem = transport, full
+            except (paramiko.SSHException, OSError, EOFError) as broken:
                 if failed is not None:
-                    raise Unreachable(f"{self._host} opens no session: {problem}") from problem
-                failed = transport
+                    raise Unreachable(f"{self._host} opens no session: {broken}") from broken
+                failed, problem = transport, broken
+        raise Unreachable(
+            f"{self._host} allows no further session ({problem}): see MaxSessions in its sshd_config"
+        )
 
     def _transport(self, failed: paramiko.Transport | None) -> paramiko.Transport:
         """Give the newest connection's transport, after making a new one where it is dead or `failed`.
@@ -145,7 +154,7 @@ class _Line:
     """One fabric connection, and the ssh to a jump host that carries it, if any."""
 
     def __init__(self, host: str, config_path: str) -> None:
-        import fabric  # noqa: PLC0415
+        import fabric  # type: ignore[import-untyped]  # noqa: PLC0415
 
         # Lazy: no file of fabric's own may change what the generated configuration says.
         settings = fabric.Config(lazy=True, runtime_ssh_path=config_path)

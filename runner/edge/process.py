@@ -8,7 +8,6 @@ import select
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -102,10 +101,15 @@ class Proxy:
     def __init__(self, argv: tuple[str, ...]) -> None:
         """Start `argv`; OSError if that cannot be done."""
         self.socket, theirs = socket.socketpair()
-        self._errors = tempfile.TemporaryFile()
+        self._errors = os.memfd_create("errors")
         with theirs:
-            started = _SPAWNER.submit(_spawn, argv, theirs.fileno(), theirs.fileno(), self._errors.fileno())
-            self._process = started.result()
+            starting = _SPAWNER.submit(_spawn, argv, theirs.fileno(), theirs.fileno(), self._errors)
+            try:
+                self._process = starting.result()
+            except BaseException:
+                self.socket.close()
+                os.close(self._errors)
+                raise
 
     def close(self) -> str:
         """End it; give the last line it had to say."""
@@ -114,10 +118,9 @@ class Proxy:
             self._process.wait(1)
         self._process.kill()
         self._process.wait()
-        with self._errors:
-            self._errors.seek(0)
-            said = self._errors.read().decode("ascii", "backslashreplace").split("\n")
-        return next((line.strip() for line in reversed(said) if line.strip()), "")
+        said = os.pread(self._errors, 1 << 16, 0).decode("ascii", "backslashreplace")
+        os.close(self._errors)
+        return next((line.strip() for line in reversed(said.split("\n")) if line.strip()), "")
 
 
 def _ready(file: int, event: int) -> bool:

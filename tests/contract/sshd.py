@@ -61,7 +61,7 @@ def sshd(folder: Path, more: str = "") -> Iterator[Sshd]:
     settings.write_text(
         f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {folder}/host_key\nPidFile none\n"
         f"AuthorizedKeysFile {folder}/authorized_keys\nStrictModes no\nUsePAM no\n"
-        f"PasswordAuthentication no\nPermitRootLogin yes\nMaxSessions 30\n{more}"
+        f"PasswordAuthentication no\nPermitRootLogin yes\n{more}MaxSessions 30\n"
     )
     log = (folder / "log").open("wb")
     server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", settings], stderr=log)

@@ -13,20 +13,17 @@ from pathlib import Path
 import fabric
 import pytest
 
+from runner.edge import connection
 from runner.edge.reach import transports, write_ssh_config
 from runner.edge.ssh import Ssh
 from runner.edge.transport import Local, Result
 from runner.tools.ssh import rsh
 from tests.contract.sshd import Sshd, free_port, new_key, sshd
-from tests.contract.ways import site, ssh
+from tests.contract.ways import server, site, ssh
+
+__all__ = ["server"]
 
 Try = Callable[[Ssh], Result]
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("sshd") / "server") as running:
-        yield running
 
 
 @pytest.fixture
@@ -156,6 +153,31 @@ def test_a_jump_host_that_dies_is_noticed_at_once(server: Sshd, tmp_path: Path) 
     assert time.monotonic() - begin < 5
     assert way.run(("echo", "again"), timeout=30).out == b"again\n"
     way.close()
+
+
+def test_more_commands_at_once_than_a_connection_may_carry_get_a_second_one(tmp_path: Path) -> None:
+    with sshd(tmp_path / "narrow", more="MaxSessions 2\n") as narrow:
+        way = ssh(narrow, tmp_path)
+        held = [way.start(("sh", "-c", "echo up; cat")) for _ in range(3)]
+        assert [one.first_line(20) for one in held] == [b"up"] * 3
+        assert way.run(("sleep", "600"), timeout=1).exit == -15
+        assert [one.close().exit for one in held] == [0] * 3
+        way.close()
+
+
+def test_a_connection_that_hangs_is_replaced(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "OPEN_TIMEOUT", 1.0)
+    way = ssh(server, tmp_path)
+    way.run(("true",), timeout=30)
+    (mine,) = server.connections()
+    os.kill(mine, signal.SIGSTOP)
+    try:
+        assert way.run(("echo", "again"), timeout=30).out == b"again\n"
+    finally:
+        os.kill(mine, signal.SIGCONT)
+        way.close()
 
 
 def test_a_put_whose_connection_breaks_leaves_the_old_content(server: Sshd, tmp_path: Path) -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from runner.edge import session
 from runner.edge.process import ENVIRONMENT
-from runner.edge.transport import Local, Transport
-from tests.contract.sshd import Sshd, sshd
-from tests.contract.ways import ssh
+from runner.edge.transport import Transport
+from tests.contract.ways import gone, server, sh, way
+
+__all__ = ["server", "way"]
 
 HOSTILE = (
     "",
@@ -50,41 +51,6 @@ HOSTILE = (
     "\u202eright to left\u00e9",
     "n" * 255,
 )
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
-    with sshd(tmp_path_factory.mktemp("sshd") / "server") as running:
-        yield running
-
-
-@pytest.fixture(scope="module", params=["local", "ssh"])
-def way(
-    request: pytest.FixtureRequest, server: Sshd, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Transport]:
-    folder = tmp_path_factory.mktemp("config")
-    ways: dict[str, Transport] = {
-        "local": Local("papio"),
-        "ssh": ssh(server, folder),
-    }
-    yield ways[request.param]
-    ways[request.param].close()
-
-
-def sh(script: str, *words: str) -> tuple[str, ...]:
-    return ("sh", "-c", script, "sh", *words)
-
-
-def gone(pid: int, seconds: float = 5) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
-                return True
-        except OSError:
-            return True
-        time.sleep(0.05)
-    return False
 
 
 @pytest.mark.parametrize("code", [0, 1, 23, 127, 255])

@@ -13,7 +13,7 @@ import pytest
 
 from runner.edge import transport
 from runner.edge.transport import Held, Local, Transport
-from tests.contract.test_transport import gone, server, sh, way
+from tests.contract.ways import gone, server, sh, way
 
 __all__ = ["server", "way"]
 

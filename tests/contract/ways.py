@@ -1,14 +1,19 @@
-"""Sites with one host behind a real sshd, and the ways to it."""
+"""A site with hosts behind a real sshd, the ways to them, and commands to try there."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from runner.edge.reach import write_ssh_config
 from runner.edge.ssh import Ssh
+from runner.edge.transport import Local, Transport
 from runner.model.site import Host, Site
-from tests.contract.sshd import Sshd
+from tests.contract.sshd import Sshd, sshd
 
 
 def site(server: Sshd, **host: object) -> Site:
@@ -36,3 +41,38 @@ def ssh(
     config = folder / "ssh_config"
     write_ssh_config(site(server, **host), config)
     return Ssh(name, str(config), (str(known or server.known_hosts),))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
+    with sshd(tmp_path_factory.mktemp("sshd") / "server") as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=["local", "ssh"])
+def way(
+    request: pytest.FixtureRequest, server: Sshd, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Transport]:
+    folder = tmp_path_factory.mktemp("config")
+    ways: dict[str, Transport] = {
+        "local": Local("papio"),
+        "ssh": ssh(server, folder),
+    }
+    yield ways[request.param]
+    ways[request.param].close()
+
+
+def sh(script: str, *words: str) -> tuple[str, ...]:
+    return ("sh", "-c", script, "sh", *words)
+
+
+def gone(pid: int, seconds: float = 5) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+                return True
+        except OSError:
+            return True
+        time.sleep(0.05)
+    return False

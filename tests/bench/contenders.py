@@ -1,0 +1,173 @@
+"""Who runs against whom: bare rsync with the runner's own options, the runner, rsnapshot in its two ways."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from runner.tools import rsync
+from tests.bench.disk import Disk
+from tests.bench.measure import Work
+
+ROOT = Path(__file__).parent.parent.parent
+JOB = "backup-papio"
+
+SITE = """[site]
+name       = "bench"
+controller = "papio"
+timezone   = "UTC"
+live       = false
+unattended = "expire"
+
+[people]
+admin = ["root@localhost"]
+
+[sandbox]
+papio = ["{source}"]
+
+[hosts.papio]
+filesystems = "all"
+
+[hosts.backup-server1]
+
+[stores.papio]
+host = "backup-server1"
+path = "/srv/backups/papio"
+retention = {{ min = 30, max = 400 }}
+
+[jobs.backup-papio]
+kind      = "snapshot"
+host      = "papio"
+store     = "papio"
+ownership = "numeric"
+schedule  = "15 3 * * *"
+"""
+
+RSNAPSHOT = """config_version	1.2
+snapshot_root	{root}/
+no_create_root	1
+cmd_rsync	/usr/bin/rsync
+cmd_cp	/bin/cp
+cmd_rm	/bin/rm
+retain	daily	400
+verbose	1
+loglevel	1
+lockfile	{lock}
+link_dest	{link_dest}
+one_fs	1
+rsync_short_args	-aHAXS
+rsync_long_args	--delete --numeric-ids --relative --modify-window=-1 --no-inc-recursive
+backup	{source}/	localhost/
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """Where a contender works: its folder, the tree to copy, and its disk."""
+
+    folder: Path
+    source: Path
+    disk: Disk
+
+
+def mount_of(name: str, folder: Path) -> Path:
+    """Where the disk of contender `name` is to be mounted, in `folder`."""
+    return folder / "sandbox/backup-server1/srv/backups" if name == "runner" else folder / "disk"
+
+
+@dataclass(kw_only=True, slots=True)
+class BareRsync:
+    """One rsync with the options of a plan, and `sync -f`: a copy that is not on the disk is none."""
+
+    place: Place
+    made: list[str] = field(default_factory=list)
+    name = "rsync"
+
+    def work(self) -> Work:
+        """The next snapshot, sharing with the last."""
+        store = self.place.disk.mount
+        link_dest = (str(store / self.made[-1]),) if self.made else ()
+        self.made.append(f"day{len(self.made)}")
+        ends = rsync.Ends(source=f"{self.place.source}/", target=f"{store / self.made[-1]}/")
+        argv = rsync.send(ends, link_dest=link_dest, exclude=(), keep_parts=str(store / "parts"))
+        return Work(commands=(argv, ("sync", "-f", str(store))), folder=self.place.folder)
+
+    def newest(self) -> Path:
+        """The last copy of the tree."""
+        return self.place.disk.mount / self.made[-1]
+
+    def oldest(self) -> Path:
+        """The first copy of the tree."""
+        return self.place.disk.mount / self.made[0]
+
+
+@dataclass(kw_only=True, slots=True)
+class Runner:
+    """`runner run backup-papio`: facts, plan, guard, rsync, record, seal, report."""
+
+    place: Place
+    name = "runner"
+
+    def work(self) -> Work:
+        """The whole process, as cron starts it."""
+        (self.place.folder / "jobs.toml").write_text(SITE.format(source=self.place.source), "utf-8")
+        return Work(commands=((*RUNNER, "run", JOB),), folder=self.place.folder, environment=ENVIRONMENT)
+
+    def newest(self) -> Path:
+        """The last copy of the tree."""
+        return self._all()[-1] / str(self.place.source).lstrip("/")
+
+    def oldest(self) -> Path:
+        """The first copy of the tree."""
+        return self._all()[0] / str(self.place.source).lstrip("/")
+
+    def _all(self) -> list[Path]:
+        return sorted((self.place.disk.mount / "papio").glob("[0-9]*Z"))
+
+
+@dataclass(kw_only=True, slots=True)
+class Rsnapshot:
+    """rsnapshot with the same rsync options, by --link-dest or in its default way, `cp -al`."""
+
+    place: Place
+    link_dest: bool
+    name: str
+
+    def work(self) -> Work:
+        """`rsnapshot daily`, and `sync -f`."""
+        store, folder = self.place.disk.mount, self.place.folder
+        config = folder / "rsnapshot.conf"
+        config.write_text(
+            RSNAPSHOT.format(
+                root=store, lock=folder / "lock", link_dest=int(self.link_dest), source=self.place.source
+            ),
+            "utf-8",
+        )
+        daily = ("rsnapshot", "-c", str(config), "daily")
+        return Work(commands=(daily, ("sync", "-f", str(store))), folder=folder)
+
+    def newest(self) -> Path:
+        """The last copy of the tree."""
+        return self._copy(0)
+
+    def oldest(self) -> Path:
+        """The first copy of the tree."""
+        return self._copy(len(list(self.place.disk.mount.glob("daily.*"))) - 1)
+
+    def _copy(self, number: int) -> Path:
+        return self.place.disk.mount / f"daily.{number}" / "localhost" / str(self.place.source).lstrip("/")
+
+
+Contender = BareRsync | Runner | Rsnapshot
+RUNNER = (sys.executable, "-m", "runner")
+ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+
+
+def contender(name: str, place: Place) -> Contender:
+    """The contender of this name: rsync, runner, rsnapshot, rsnapshot-cp."""
+    if name == "rsync":
+        return BareRsync(place=place)
+    if name == "runner":
+        return Runner(place=place)
+    return Rsnapshot(place=place, link_dest=name == "rsnapshot", name=name)

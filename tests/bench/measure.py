@@ -1,0 +1,109 @@
+"""Run commands and say what they cost: time, processor, bytes written, memory of each program."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.bench.disk import Disk
+
+Argv = tuple[str, ...]
+LOOK_EVERY = 0.02
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cost:
+    """Seconds of wall and processor time (all processes, user and system), bytes written to the disk,
+    and the most memory (bytes) a process of each program had."""
+
+    wall: float
+    cpu: float
+    written: int
+    peaks: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """Commands to run one after the other, where, and in which environment."""
+
+    commands: tuple[Argv, ...]
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Failed(Exception):
+    """A command that is measured did not end well: its figures mean nothing."""
+
+
+def measure(work: Work, disk: Disk, log: Path) -> Cost:
+    """Run `work` and give its cost; the disk is settled before and after, outside the time."""
+    disk.settle()
+    written = disk.written()
+    peaks: dict[str, int] = {}
+    wall = cpu = 0.0
+    for argv in work.commands:
+        seconds, spent = _one(argv, work, log, peaks)
+        wall, cpu = wall + seconds, cpu + spent
+    disk.settle()
+    return Cost(wall=wall, cpu=cpu, written=disk.written() - written, peaks=peaks)
+
+
+def _one(argv: Argv, work: Work, log: Path, peaks: dict[str, int]) -> tuple[float, float]:
+    with log.open("wb") as errors:
+        begun = time.monotonic()
+        # Not Popen.wait: wait4 tells what the process and all it waited for have used.
+        process = subprocess.Popen(
+            argv, cwd=work.folder, env={**os.environ, **work.environment},
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+        )  # fmt: skip
+        done = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(process.pid, done, peaks))
+        watcher.start()
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begun
+        process.returncode = os.waitstatus_to_exitcode(status)
+        done.set()
+        watcher.join()
+    if process.returncode != 0:
+        last = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise Failed(f"{argv[0]} ended {process.returncode}: {last[0]}")
+    return wall, used.ru_utime + used.ru_stime
+
+
+def _watch(pid: int, done: threading.Event, peaks: dict[str, int]) -> None:
+    # The high-water mark only grows, so a look now and then finds all but the last moment's growth.
+    while not done.is_set():
+        for one in _family(pid):
+            with suppress(OSError, ValueError, IndexError):
+                words = Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")
+                lines = Path(f"/proc/{one}/status").read_text("utf-8", "replace").splitlines()
+                mark = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
+                program = name_of(words)
+                peaks[program] = max(peaks.get(program, 0), mark)
+        done.wait(LOOK_EVERY)
+
+
+def name_of(words: Sequence[bytes]) -> str:
+    """The program that a command line runs, whatever starts it: an interpreter is not the program."""
+    parts = [os.fsdecode(word.rpartition(b"/")[2]) for word in words[:4]]
+    for known in ("runner-store", "runner", "rsync", "rsnapshot", "cp"):
+        if known in parts:
+            return known
+    return parts[0] if parts else ""
+
+
+def _family(pid: int) -> list[int]:
+    found, waiting = [], [pid]
+    while waiting:
+        one = waiting.pop()
+        found.append(one)
+        with suppress(OSError):
+            for task in Path(f"/proc/{one}/task").iterdir():
+                waiting += [int(child) for child in (task / "children").read_text("ascii").split()]
+    return found
