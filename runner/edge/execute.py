@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,13 +29,18 @@ _LOCK_PATIENCE = 30.0
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Means:
     """What it takes to run a plan: the ways to the hosts, files that ship with the runner, a spool
-    folder, who is told, and the event by which a person stops it all."""
+    folder, who is told, and the event by which a person stops it all.
+
+    `begun`, `ended` and `left` (a job, with the outcomes of its steps) are called before `tell`, from
+    several threads; what they raise ends the run.
+    """
 
     transports: Mapping[str, Transport]
     artifacts: Mapping[str, bytes]
     spool: Path
     begun: Callable[[Step, datetime], None]
     ended: Callable[[Step, Outcome], None]
+    left: Callable[[PlannedJob, tuple[Outcome, ...]], None]
     tell: Callable[[Event], None]
     stop: threading.Event
 
@@ -59,7 +64,9 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
             with ExitStack() as stack:
                 for resource in sorted(lock.resource for lock in job.locks):
                     stack.enter_context(turns[resource])
-                return _Job(plan, job, means, spool).run()
+                outcomes = _Job(plan, job, means, spool).run()
+            means.left(job, outcomes)
+            return outcomes
         finally:
             finished[job.name].set()
 
@@ -80,21 +87,23 @@ class _Job:
         self._means = means
         self._spool = spool
         self._outcomes: dict[str, Outcome] = {}
+        self._stop = _Stop(means.stop)
         self._stepper = Stepper(
             transports=means.transports, artifacts=means.artifacts, spool=spool, live=plan.live,
-            stop=means.stop, tell=means.tell, read_by=frozenset(one for step in plan.steps for one in step.inputs),
+            stop=self._stop, tell=means.tell, read_by=frozenset(one for step in plan.steps for one in step.inputs),
         )  # fmt: skip
 
     def run(self) -> tuple[Outcome, ...]:
+        if not self._steps:
+            return ()
         with ExitStack() as stack:
-            held: list[Held] = []
             for lock in self._job.locks:
-                refused = self._hold(lock, held, stack)
+                refused = self._hold(lock, stack)
                 if refused:
                     self._end(self._steps[0], refused)
                     break
             else:
-                self._go(held)
+                self._go()
         self._rest()
         if all(outcome.state not in ENDING for outcome in self._outcomes.values()):
             for step in self._steps:
@@ -102,7 +111,7 @@ class _Job:
                 self._spool.forget(step)
         return tuple(self._outcomes.values())
 
-    def _hold(self, lock: Lock, held: list[Held], stack: ExitStack) -> Outcome | None:
+    def _hold(self, lock: Lock, stack: ExitStack) -> Outcome | None:
         first = self._steps[0]
         try:
             one = stack.enter_context(_holding(self._means.transports[lock.host], lock))
@@ -110,7 +119,7 @@ class _Job:
             return self._outcome(first, State.FAILED, f"{lock.resource}: {error}")
         reading = self._stepper.reading(one.first_line(_LOCK_PATIENCE))
         if reading.get("held") is True:
-            held.append(one)
+            self._stop.held.append(one)
             return None
         if reading.get("held") is False:
             holder = reading.get("holder") or {}
@@ -127,20 +136,17 @@ class _Job:
         why = str(reading.get("error") or "its lock could not be taken: runner-store gave no answer")
         return self._outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
 
-    def _go(self, held: list[Held]) -> None:
+    def _go(self) -> None:
         for step in self._steps:
-            if self._means.stop.is_set():
-                self._end(step, self._outcome(step, State.INTERRUPTED, "stopped before it began"))
-                return
-            if not all(one.alive() for one in held):
-                self._end(
-                    step, self._outcome(step, State.INTERRUPTED, "the lock was lost: the connection is gone")
-                )
+            if self._stop.is_set():
+                self._end(step, self._outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
                 return
             at = now()
             self._means.begun(step, at)
             self._means.tell(StepStarted(step=step, at=at))
             outcome = self._stepper.run(step, at, self._outcomes, {one.id: one for one in self._steps})
+            if outcome.state == State.INTERRUPTED and self._stop.is_set():
+                outcome = replace(outcome, note=f"{self._stop.why} while it ran")
             self._end(step, outcome)
             if outcome.state in ENDING:
                 return
@@ -158,6 +164,22 @@ class _Job:
         self._outcomes[step.id] = outcome
         self._means.ended(step, outcome)
         self._means.tell(StepFinished(step=step, outcome=outcome, at=outcome.ended or now()))
+
+
+class _Stop(threading.Event):
+    """Set when a person stops the run, or when a lock of this job is lost: nothing may go on then."""
+
+    def __init__(self, asked: threading.Event) -> None:
+        super().__init__()
+        self._asked = asked
+        self.held: list[Held] = []
+
+    def is_set(self) -> bool:
+        return self._asked.is_set() or not all(one.alive() for one in self.held)
+
+    @property
+    def why(self) -> str:
+        return "stopped" if self._asked.is_set() else "the lock was lost: its holder or the connection is gone"
 
 
 @contextmanager

@@ -33,6 +33,7 @@ class Process:
         self._input = self._pipes[0]
         self._lock = threading.Lock()
         self._gone = threading.Event()
+        self._reapable = True
         self.exit: int | None = None
         self._io: dict[int, int] = {}
         os.set_blocking(self._input.fileno(), False)
@@ -80,15 +81,22 @@ class Process:
         return sum(self._io.values())
 
     def close(self) -> None:
-        """Reap the process, so that `exit` is known, and close the pipes."""
-        if self._gone.is_set():
+        """Reap the process, so that `exit` is known, and close the pipes; what still runs is killed."""
+        if not self._gone.wait(0):
+            self.signal(signal.SIGKILL)
+        elif self._reapable:
             self.exit = self._process.wait()
         self.end_input()
         for pipe in self._pipes[1:]:
             pipe.close()
 
     def _await(self) -> None:
-        os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        try:
+            os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
+        except ChildProcessError:
+            # SIGCHLD is ignored, as some parents leave it: the kernel has thrown the exit code away.
+            self._reapable = False
+            self._process.poll()
         self._gone.set()
 
 

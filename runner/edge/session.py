@@ -100,6 +100,16 @@ class Carrier:
             self._session.end_input()
         else:
             self._thread(self._feed)
+        try:
+            self._watch(readers)
+        except BaseException:
+            self._halt()
+            raise
+        self.out = b"".join(self._kept)
+        if self._fault is not None:
+            raise self._fault
+
+    def _watch(self, readers: list[threading.Thread]) -> None:
         watch = _Watch(self._limits)
         while not self._session.wait(TICK):
             if self._must_halt(watch):
@@ -114,9 +124,6 @@ class Carrier:
             if reader.is_alive():
                 self._sink = None
                 self.error = self.error or "it was told to stop, and its output is not complete"
-        self.out = b"".join(self._kept)
-        if self._fault is not None:
-            raise self._fault
 
     def _thread(self, target: Callable[[], None]) -> threading.Thread:
         thread = threading.Thread(target=target, daemon=True)
@@ -126,12 +133,14 @@ class Carrier:
     def _must_halt(self, watch: _Watch) -> bool:
         if self._fault is not None:
             return True
-        stop = self._limits.stop
-        if stop is not None and stop.is_set():
+        if self._told_to_stop():
             return True
         self.error = watch.overdue(self._seen, self._session.moved)
         self.timed_out = bool(self.error)
         return self.timed_out
+
+    def _told_to_stop(self) -> bool:
+        return self._limits.stop is not None and self._limits.stop.is_set()
 
     def _halt(self) -> None:
         self._halted = True
@@ -154,7 +163,9 @@ class Carrier:
         except BaseException as problem:
             self._fault = problem
             return
-        self._session.end_input()
+        # The same wish may have cut short whatever this input came from.
+        if not self._told_to_stop():
+            self._session.end_input()
 
     def _give(self, data: bytes) -> bool:
         rest = memoryview(data)

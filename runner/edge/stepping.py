@@ -53,8 +53,10 @@ class Stepper:
                 return _outcome(step, at, State.NOT_NEEDED, told_so)
         if step.guard:
             holds, told_so = self._claim(step.guard)
-            if not holds:
+            if not holds and not self.stop.is_set():
                 return _outcome(step, at, State.STALE, told_so)
+        if self.stop.is_set():
+            return _outcome(step, at, State.INTERRUPTED, "stopped before it began")
         earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
         return self._act(step, at, earlier)
 
@@ -105,17 +107,22 @@ class Stepper:
                 argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall
             )
             return self._told(step, at, result)
-        with self.spool.open(step) as file:
-            counter = _Counter(step, self.tell) if step.keep_output_as else None
+        try:
+            with self.spool.open(step) as file:
+                counter = _Counter(step, self.tell) if step.keep_output_as else None
 
-            def sink(chunk: bytes) -> None:
-                file.write(chunk)
-                if counter:
-                    counter.add(chunk)
+                def sink(chunk: bytes) -> None:
+                    file.write(chunk)
+                    if counter:
+                        counter.add(chunk)
 
-            result = transport.run(
-                argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall
-            )
+                result = transport.run(
+                    argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall
+                )
+        except OSError as error:
+            # The command was ended: without its output a seal would have nothing to judge by.
+            note = f"its output could not be kept on the controller: {error}"
+            return _outcome(step, at, State.FAILED, note)
         return self._told(step, at, result)
 
     def _told(self, step: Step, at: datetime, result: Result) -> Outcome:
@@ -190,10 +197,12 @@ def _holds(found: Any, check: Check) -> bool:
             return bool(found == check.value)
         case "!=":
             return bool(found != check.value)
-        case ">=":
-            return bool(float(found) >= float(check.value))
-        case "<=":
-            return bool(float(found) <= float(check.value))
+        case ">=" | "<=":
+            try:
+                reading, claimed = float(found), float(check.value)
+            except (TypeError, ValueError):
+                return False
+            return reading >= claimed if check.relation == ">=" else reading <= claimed
         case _:
             assert_never(check.relation)
 

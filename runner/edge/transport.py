@@ -14,6 +14,7 @@ from runner.edge.process import Process
 from runner.edge.session import GRACE, KEPT_ERR, Carrier, Limits
 
 PUT_TIMEOUT = 60.0
+EXIT_LOST = "its exit code is lost: start the runner with SIGCHLD at its default"
 
 # The content is compared before the rename: a broken connection looks like the end of the input.
 _PLACE = """set -eu; umask 022; mkdir -p -- "$1"; umask 077; set -C
@@ -27,7 +28,7 @@ chmod -- "$4" "$2"; sync -- "$2"; mv -f -T -- "$2" "$3"; sync -- "$1"
 class Result:
     """How a command ended.
 
-    `exit` is None where it could not be started, negative for a signal, 255 for a broken ssh
+    `exit` is None where it could not be started or the code is not known, negative for a signal, 255 for a broken ssh
     session. `out` is its output, at most the first MiB (`cut`: there was more, which only the sink
     saw); `err` the last 16 KiB of its errors. `timed_out`: it was ended for being slow or silent.
     `error` is "" or says in words why it could not be started, was ended, or lost its connection.
@@ -166,7 +167,7 @@ class Local:
             out=carrier.out,
             err=carrier.err,
             timed_out=carrier.timed_out,
-            error=carrier.error,
+            error=carrier.error or ("" if process.exit is not None else EXIT_LOST),
             cut=carrier.cut,
         )
 

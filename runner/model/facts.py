@@ -40,7 +40,9 @@ class Rsync:
 class Snapshot:
     """A sealed snapshot as its record tells it. Sizes in bytes, times UTC.
 
-    `added_bytes` and `added_files` count what the snapshot brought that no other had.
+    `added_bytes` and `added_files` count what the snapshot brought that no other had. A pin holds
+    until `pinned_until`; `being_read` while a restore has it open. `freed_bytes` and `freed_inodes`
+    are what the disk gains when it is expired together with every older one, None if not measured.
     """
 
     name: str
@@ -54,6 +56,11 @@ class Snapshot:
     added_bytes: int | None = None
     exceptions: int = 0
     recorded: bool = True
+    pinned_until: datetime | None = None
+    pinned_why: str = ""
+    being_read: bool = False
+    freed_bytes: int | None = None
+    freed_inodes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from runner.model.plan import Effect
 
@@ -19,13 +19,27 @@ class Amount:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Thin:
+    """Keep `count` snapshots, the newest of each `period`; all periods where `count` is None."""
+
+    period: Literal["daily", "weekly", "monthly", "yearly"]
+    count: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Retention:
-    """How many sealed snapshots a store keeps, and how much room stays free."""
+    """How many sealed snapshots a store keeps, how much room stays free, and when to doubt.
+
+    `thin` is empty for no thinning. `max_shrink` (percent of the files of the snapshot before) is
+    how much smaller a source may have become before nothing is expired any more.
+    """
 
     min: int
     max: int
     free_space: Amount | None = None
     free_inodes: Amount | None = None
+    thin: tuple[Thin, ...] = ()
+    max_shrink: float = 30.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

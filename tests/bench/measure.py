@@ -81,11 +81,10 @@ def _watch(pid: int, done: threading.Event, peaks: dict[str, int]) -> None:
     while not done.is_set():
         for one in _family(pid):
             with suppress(OSError, ValueError, IndexError):
-                words = Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0")
-                lines = Path(f"/proc/{one}/status").read_text("utf-8", "replace").splitlines()
-                mark = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024
-                program = name_of(words)
-                peaks[program] = max(peaks.get(program, 0), mark)
+                program = name_of(Path(f"/proc/{one}/cmdline").read_bytes().split(b"\0"))
+                # A process that has ended and was not yet waited for has no such line: IndexError.
+                mark = Path(f"/proc/{one}/status").read_text("utf-8", "replace").split("VmHWM:")[1]
+                peaks[program] = max(peaks.get(program, 0), int(mark.split()[0]) * 1024)
         done.wait(LOOK_EVERY)
 
 

@@ -152,6 +152,18 @@ def test_stop_ends_the_command(way: Transport) -> None:
     assert gone(int(result.out))
 
 
+def test_an_input_that_ends_because_of_stop_is_not_taken_for_whole(way: Transport, tmp_path: Path) -> None:
+    stop, whole = threading.Event(), tmp_path / "whole"
+
+    def cut_short() -> Iterator[bytes]:
+        yield b"half"
+        time.sleep(0.5)
+        stop.set()
+
+    way.run(sh('cat >/dev/null && touch "$1"', str(whole)), stdin=cut_short(), stop=stop, timeout=60)
+    assert not whole.exists()
+
+
 def test_what_outlives_a_stopped_command_is_killed_with_it(way: Transport) -> None:
     begin = time.monotonic()
     script = "(trap '' TERM; sleep 600 & echo $!; wait) & wait"

@@ -129,6 +129,37 @@ def test_a_killed_runner_takes_its_local_command_along() -> None:
     assert gone(pid)
 
 
+def test_an_interrupt_from_the_keyboard_ends_the_command() -> None:
+    script = (
+        "import sys; from runner.edge.transport import Local\n"
+        "def sink(data): sys.stdout.buffer.write(data); sys.stdout.flush()\n"
+        "try: Local('papio').run(('sh', '-c', 'echo $$; exec sleep 600'), timeout=600, sink=sink)\n"
+        "except KeyboardInterrupt: sys.exit(9)\n"
+    )
+    root = Path(__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=root) as runner:
+        assert runner.stdout
+        pid = int(runner.stdout.readline())
+        runner.send_signal(signal.SIGINT)
+        assert runner.wait(10) == 9
+    assert gone(pid)
+
+
+def test_an_exit_code_that_the_kernel_threw_away_is_never_taken_for_success() -> None:
+    script = (
+        "import signal; from runner.edge.transport import Local\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "result = Local('papio').run(('false',), timeout=60)\n"
+        "print(result.exit, result.error)\n"
+    )
+    root = Path(__file__).parents[2]
+    told = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True
+    )
+    assert told.stdout.startswith("None its exit code is lost")
+    assert told.stderr == ""
+
+
 def test_reading_and_writing_without_output_is_progress_on_this_machine() -> None:
     script = "for i in 1 2 3 4 5 6 7 8 9 10; do head -c 300000 /dev/zero >/dev/null; sleep 0.3; done"
     result = Local("papio").run(sh(script), timeout=60, stall=1.5)

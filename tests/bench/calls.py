@@ -1,0 +1,37 @@
+"""Counts that no busy machine can change: system calls and processes of one day, by strace(1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from tests.bench.disk import Disk
+from tests.bench.measure import Work, measure
+
+COUNTED = (
+    "linkat", "mkdir", "openat", "newfstatat", "getdents64", "fsync", "syncfs", "execve", "connect",
+)  # fmt: skip
+
+
+def counted(work: Work, disk: Disk, folder: Path) -> Mapping[str, int]:
+    """Run `work` under strace and count its calls that succeeded; its time means nothing."""
+    total = dict.fromkeys(COUNTED, 0)
+    for argv in work.commands:
+        out = folder / "strace.out"
+        strace = ("strace", "-f", "-c", "--seccomp-bpf", "-o", str(out), f"--trace={','.join(COUNTED)}")
+        traced = Work(commands=((*strace, *argv),), folder=work.folder, environment=work.environment)
+        measure(traced, disk, folder / "strace.err")
+        for name, number in succeeded(out.read_text("ascii", "replace")).items():
+            total[name] = total.get(name, 0) + number
+    return total
+
+
+def succeeded(table: str) -> Mapping[str, int]:
+    """Calls without errors of each name in the table that `strace -c` writes."""
+    found = {}
+    for line in table.splitlines():
+        words = line.split()
+        if len(words) in (5, 6) and words[3].isdigit() and words[-1] in COUNTED:
+            errors = int(words[4]) if len(words) == 6 else 0
+            found[words[-1]] = int(words[3]) - errors
+    return found

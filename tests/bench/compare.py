@@ -1,0 +1,127 @@
+"""The contest: one tree, a disk for each contender, a first snapshot, then days, each in a different order."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from runner.tools import rsync
+from tests.bench import tree
+from tests.bench.calls import counted
+from tests.bench.contenders import Contender, Place, contender, mount_of
+from tests.bench.disk import Disk, disk, size_for
+from tests.bench.figures import Compared
+from tests.bench.measure import Cost, measure
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contest:
+    """How large, how long, who, and whether on disks of their own (root) or in plain folders."""
+
+    files: int
+    days: int
+    names: tuple[str, ...]
+    disks: bool
+    count_calls: bool
+    cold: bool
+
+
+def compare(contest: Contest, folder: Path, say: Say) -> Compared:
+    """Run the contest in the empty `folder`, which is removed."""
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        source = tree.make(folder / "source", files=contest.files)
+        places = {name: stack.enter_context(_place(contest, name, folder)) for name in contest.names}
+        runs = {name: contender(name, place) for name, place in places.items()}
+        names = tree.walk(source.root)
+        say(f"{contest.files} files, {names} names")
+        first = {name: _cost(run, f"first: {name}", say) for name, run in runs.items()}
+        before = {name: _look_of(run.oldest()) for name, run in runs.items()}
+        days: dict[str, list[Cost]] = {name: [] for name in runs}
+        for number in range(contest.days):
+            tree.day(source)
+            for name in _turn(contest.names, number):
+                what = f"day {number + 1}: {name}"
+                days[name].append(_cost(runs[name], what, say, cold=contest.cold, warm=not contest.cold))
+        return Compared(
+            files=contest.files, names=names, first=first, days=days,
+            differences={name: _differences(source.root, run.newest()) for name, run in runs.items()},
+            rewritten={name: len(before[name] - _look_of(run.oldest())) for name, run in runs.items()},
+            calls=_calls(contest, source, runs, say),
+        )  # fmt: skip
+
+
+def _turn(names: Sequence[str], number: int) -> tuple[str, ...]:
+    start = number % len(names)
+    return (*names[start:], *names[:start])
+
+
+@contextmanager
+def _place(contest: Contest, name: str, folder: Path) -> Iterator[Place]:
+    own = folder / name
+    mount = mount_of(name, own)
+    mount.mkdir(parents=True)
+    if not contest.disks:
+        yield Place(folder=own, source=folder / "source", disk=Disk(mount=mount))
+        return
+    size = size_for(contest.files, contest.days + contest.count_calls)
+    with disk(folder / f"{name}.img", mount, size=size) as made:
+        yield Place(folder=own, source=folder / "source", disk=made)
+
+
+def _cost(run: Contender, what: str, say: Say, *, cold: bool = False, warm: bool = False) -> Cost:
+    """Measure the next snapshot; `warm`: the tree and the last copy were read just before."""
+    place = run.place
+    if cold:
+        place.disk.settle()
+        os.sync()
+        Path("/proc/sys/vm/drop_caches").write_text("3", "ascii")
+    if warm:
+        tree.walk(place.source)
+        tree.walk(run.newest())
+    cost = measure(run.work(), place.disk, place.folder / "errors")
+    say(f"  {what}: {cost.wall:.2f} s, CPU {cost.cpu:.2f} s, wrote {cost.written >> 20} MiB")
+    return cost
+
+
+def _differences(source: Path, copy: Path) -> int:
+    ends = rsync.Ends(source=f"{source}/", target=f"{copy}/")
+    done = subprocess.run(rsync.look(ends, exclude=()), check=True, capture_output=True)
+    return len(done.stdout.splitlines())
+
+
+def _look_of(top: Path) -> frozenset[int]:
+    """What every name below `top` is, each as one number: mode, owner, time, size."""
+    found = []
+    waiting = [os.fsencode(top)]
+    while waiting:
+        with os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                seen = entry.stat(follow_symlinks=False)
+                size = 0 if stat.S_ISDIR(seen.st_mode) else seen.st_size
+                told = os.path.relpath(entry.path, os.fsencode(top))
+                found.append(hash((told, seen.st_mode, seen.st_uid, seen.st_gid, seen.st_mtime_ns, size)))
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+    return frozenset(found)
+
+
+def _calls(
+    contest: Contest, source: tree.Tree, runs: Mapping[str, Contender], say: Say
+) -> Mapping[str, Mapping[str, int]]:
+    if not contest.count_calls:
+        return {}
+    tree.day(source)
+    found = {}
+    for name, run in runs.items():
+        say(f"  calls of a day: {name}")
+        found[name] = counted(run.work(), run.place.disk, run.place.folder)
+    return found

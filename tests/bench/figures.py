@@ -1,0 +1,96 @@
+"""What the measurements amount to: medians, ratios of paired days, and which thresholds hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from tests.bench.measure import Cost
+
+MOST_CPU = 1.10
+CPU_FROM_FILES = 100_000
+MOST_MEMORY = 120_000_000
+MOST_HELP, MOST_VALIDATE = 0.06, 0.25
+OURS = ("runner", "runner-store")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Compared:
+    """One tree: what the first snapshot and each day cost each contender, and whether the copies are right.
+
+    `differences` are names of the last copy that are not as in the source, `rewritten` names of the
+    first copy that are no longer as they were when it was made. `calls` count system calls of a day.
+    """
+
+    files: int
+    names: int
+    first: Mapping[str, Cost]
+    days: Mapping[str, Sequence[Cost]]
+    differences: Mapping[str, int]
+    rewritten: Mapping[str, int]
+    calls: Mapping[str, Mapping[str, int]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ratio:
+    """A contender's cost over that of bare rsync on the same day: median, least and most."""
+
+    middle: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A threshold, what was found, and whether it holds."""
+
+    text: str
+    found: float
+    most: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether what was found is not above it."""
+        return self.found <= self.most
+
+
+def ratio(over: Sequence[float], under: Sequence[float]) -> Ratio | None:
+    """Ratios of the pairs; None where there is nothing to divide by."""
+    found = [one / other for one, other in zip(over, under, strict=True) if other > 0]
+    return Ratio(middle=median(found), least=min(found), most=max(found)) if found else None
+
+
+def overhead(compared: Compared) -> float:
+    """Processor seconds of a day that the runner needs beyond bare rsync: median of the differences."""
+    days = zip(compared.days["runner"], compared.days["rsync"], strict=True)
+    return median(ours.cpu - bare.cpu for ours, bare in days)
+
+
+def claims(trees: Sequence[Compared], start: Mapping[str, float]) -> tuple[Claim, ...]:
+    """Every threshold that these measurements can decide. `start` is in seconds, `pass` the interpreter's."""
+    found = []
+    for tree in trees:
+        if tree.files >= CPU_FROM_FILES:
+            days = ([one.cpu for one in tree.days[name]] for name in ("runner", "rsync"))
+            told = ratio(*days)
+            if told:
+                found.append(
+                    Claim(
+                        text=f"CPU of a day, {tree.files} files, over rsync", found=told.middle, most=MOST_CPU
+                    )
+                )
+        costs = (tree.first["runner"], *tree.days["runner"])
+        for program in OURS:
+            # A program that was never seen would be below any threshold.
+            peak = max(cost.peaks.get(program, 0) for cost in costs) or float("inf")
+            text = f"peak memory of {program}, {tree.files} files, MB"
+            found.append(Claim(text=text, found=peak / 1e6, most=MOST_MEMORY / 1e6))
+        for name in ("rsync", "runner"):
+            wrong = tree.differences[name] + tree.rewritten[name]
+            found.append(Claim(text=f"names that are wrong, {tree.files} files, {name}", found=wrong, most=0))
+    for what, most in (("help", MOST_HELP), ("validate", MOST_VALIDATE)):
+        if what in start:
+            text = f"start-up of {what} beyond `python3 -c pass`, s"
+            found.append(Claim(text=text, found=start[what] - start["pass"], most=most))
+    return tuple(found)
