@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -19,8 +20,8 @@ def run(argv: Sequence[str]) -> int:
     try:
         return verb(options)
     except BrokenPipeError:
-        # The reader has gone, as in `runner snapshots | head`; there is nobody to tell.
-        sys.stderr.close()
+        # The reader has gone, as in `runner snapshots | head`. Python would try to flush once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import traceback
 from collections.abc import Callable, Sequence
@@ -16,7 +17,7 @@ from runner import planner, review
 from runner.catalogue import KINDS
 from runner.edge import artifact, config, execute, planfile, probe, sandbox
 from runner.edge.hook_tables import own_plugins
-from runner.edge.journal import Journal
+from runner.edge.journal import Journal, Line
 from runner.edge.plugins import Hooks
 from runner.edge.reach import transports, write_ssh_config
 from runner.edge.transport import Transport
@@ -24,8 +25,8 @@ from runner.model.errors import BUG, ReportUndelivered, RunnerError, StalePlan, 
 from runner.model.event import Event, RunFinished, RunStarted
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
-from runner.model.plan import Finding, Plan
-from runner.model.run import Pass, Report
+from runner.model.plan import Finding, Plan, PlannedJob
+from runner.model.run import Outcome, Pass, Report
 from runner.model.site import Site
 from runner.rules import schedule
 from runner.rules.again import MOST_PASSES, again
@@ -111,7 +112,9 @@ class App:
 
     def plan(self, names: Sequence[str]) -> Plan:
         """The plan for the named jobs, or for what is due, with all findings of review and hooks."""
-        due = self.due(names)
+        return self._planned(self.due(names))
+
+    def _planned(self, due: schedule.Due) -> Plan:
         hosts = planner.hosts_of(self.site, due.jobs)
         wanted = [one for one in self.hooks.declare_probes(self.site) if one.host in hosts]
         wanted += [one for job in due.jobs for one in self.kinds[job.kind].probes(self.site, job)]
@@ -135,9 +138,9 @@ class App:
         """Plan, review and run what is asked, up to three passes; `shown` gets each plan before it runs."""
 
         def passes(done: list[Pass], run: str) -> None:
-            names = asked.jobs
+            due = self.due(asked.jobs)
             for number in range(MOST_PASSES):
-                plan = self.plan(names)
+                plan = self._planned(due)
                 shown(plan)
                 review.allow(plan, ceiling=self.site.unattended, reviewed=False, confirmed=asked.confirmed)
                 done.append(self._pass(plan, run, number))
@@ -146,6 +149,8 @@ class App:
                     return
                 if self.stop.wait(_WAITS[number] if self.site.live else 0.0):
                     return
+                # These and nothing else: what they come after has been done.
+                due = schedule.Due(jobs=tuple(job for job in due.jobs if job.name in names), skips=())
 
         return self._told(passes)
 
@@ -153,7 +158,8 @@ class App:
         """Run exactly this plan, once; StalePlan if anything it rests on changed, or it was run before."""
 
         def passes(done: list[Pass], run: str) -> None:
-            review.allow(plan, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
+            checked = replace(plan, findings=(*plan.findings, *review.check(plan)))
+            review.allow(checked, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
             self._fresh(plan)
             done.append(self._pass(plan, run, 0))
 
@@ -183,87 +189,101 @@ class App:
             spool=Path(self.site.state) / "spool", stop=self.stop, tell=self.tell,
             begun=lambda step, at: self.journal.step_started(plan.id, step, at),
             ended=lambda step, outcome: self.journal.step_ended(plan.id, step, outcome),
+            left=lambda job, outcomes: self._left(run, plan, job, outcomes),
         )  # fmt: skip
-        done = Pass(plan=plan, outcomes=execute.run(plan, means))
-        for line in came_of.job_lines(done):
+        return Pass(plan=plan, outcomes=execute.run(plan, means))
+
+    def _left(self, run: str, plan: Plan, job: PlannedJob, outcomes: tuple[Outcome, ...]) -> None:
+        for line in came_of.job_lines(Pass(plan=replace(plan, jobs=(job,)), outcomes=outcomes)):
             self.journal.job_ended(run, line)
-        return done
 
     def tell(self, event: Event) -> None:
-        """Tell the terminal and the plugins; one event at a time."""
+        """Tell the terminal and the plugins; one event at a time. A terminal that has gone ends nothing."""
         with self._saying:
-            self._say(event)
+            try:
+                self._say(event)
+            except (OSError, ValueError):
+                self._say = _to_nobody
             self.hooks.observe(event)
 
     def _told(self, passes: Callable[[list[Pass], str], None]) -> tuple[Report, int]:
         started = self.now()
-        run = f"{started:%Y%m%dT%H%M%S}Z"
-        killed = self.journal.killed()
-        findings = [
-            Finding(
-                severity="note",
-                source="journal",
-                text=f"the run of {line.started:%Y-%m-%d %H:%M} UTC was killed before it ended",
-            )
-            for line in killed
-        ]
-        self.journal.run_started(run, started)
-        done: list[Pass] = []
-        trouble: BaseException | None = None
+        told = _Telling(run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[])
+        trouble: Exception | None = None
         try:
-            passes(done, run)
-        except RunnerError as error:
+            told.findings.extend(_was_killed(line) for line in self.journal.killed())
+            self.journal.run_started(told.run, started)
+            passes(told.done, told.run)
+        except Exception as error:  # a refusal and a bug must reach people too, then the door
             trouble = error
-            findings.append(Finding(severity="refusal", source="runner", text=error.text, do=error.do))
-        except Exception as error:  # a bug must reach people too, then the door
-            trouble = error
-            findings.append(
-                Finding(
-                    severity="refusal",
-                    source="runner",
-                    text=f"a bug: {error!r}",
-                    do="send the log below to the makers",
-                )
-            )
-        return self._deliver(run, started, done, (findings, trouble))
+            told.findings.append(_finding(error))
+        return self._deliver(told, trouble)
 
-    def _deliver(
-        self,
-        run: str,
-        started: datetime,
-        done: Sequence[Pass],
-        said: tuple[list[Finding], BaseException | None],
-    ) -> tuple[Report, int]:
-        findings, trouble = said
-        ended = self.now()
-        told = view.Told(
-            run=run, started=started, ended=ended, plans=tuple(item.plan for item in done),
-            jobs=came_of.job_reports(done), skips=tuple(skip for item in done for skip in item.plan.skips),
-            findings=(*findings, *self.hooks.deaf()), log=came_of.log(done, _trace(trouble)),
-        )  # fmt: skip
-        report = view.report(self.site, told)
-        self.journal.run_ended(run, ended, report.verdict)
-        self.tell(RunFinished(run=run, report=report, at=ended))
+    def _deliver(self, told: _Telling, trouble: Exception | None) -> tuple[Report, int]:
+        try:
+            report = self._report(told, trouble)
+            self.journal.run_ended(told.run, report.ended, report.verdict)
+        except Exception as error:  # neither a full disk nor a bug keeps the report from people
+            trouble = trouble or error
+            told.findings.append(_finding(error))
+            if not isinstance(error, RunnerError):
+                told.done.clear()
+            report = self._report(told, error)
+        self.tell(RunFinished(run=told.run, report=report, at=report.ended))
         failed = self.hooks.deliver_report(report)
-        code = _exit_code(report, done, trouble)
+        code = _exit_code(report, told.done, trouble)
         if failed:
             lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
             report = replace(
                 report, actions=(*report.actions, f"the report could not be delivered: {lost.text}")
             )
-            code = code if code in (1, 4, 5, 70) else ReportUndelivered.code
+            code = code if code in (1, 2, 4, 5, 70) else ReportUndelivered.code
         if trouble is not None and not isinstance(trouble, RunnerError):
             raise trouble
         return report, code
 
+    def _report(self, told: _Telling, trouble: Exception | None) -> Report:
+        done = told.done
+        return view.report(self.site, view.Told(
+            run=told.run, started=told.started, ended=self.now(), plans=tuple(item.plan for item in done),
+            jobs=came_of.job_reports(done), skips=tuple(skip for item in done for skip in item.plan.skips),
+            findings=(*told.findings, *self.hooks.deaf()), log=came_of.log(done, _trace(trouble)),
+        ))  # fmt: skip
 
-def _trace(trouble: BaseException | None) -> tuple[str, ...]:
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Telling:
+    """A run as far as it has come: what its report will be made of."""
+
+    run: str
+    started: datetime
+    done: list[Pass]
+    findings: list[Finding]
+
+
+def _was_killed(line: Line) -> Finding:
+    text = f"the run of {line.started:%Y-%m-%d %H:%M} UTC was killed before it ended"
+    return Finding(severity="note", source="journal", text=text)
+
+
+def _finding(error: Exception) -> Finding:
+    if isinstance(error, RunnerError):
+        return Finding(severity="refusal", source="runner", text=error.text, do=error.do)
+    do = "send the log below to the makers"
+    return Finding(severity="refusal", source="runner", text=f"a bug: {error!r}", do=do)
+
+
+def _to_nobody(event: Event) -> None:
+    return
+
+
+def _trace(trouble: Exception | None) -> tuple[str, ...]:
     if trouble is None or isinstance(trouble, RunnerError):
         return ()
     return tuple("".join(traceback.format_exception(trouble)).splitlines())
 
 
-def _exit_code(report: Report, done: Sequence[Pass], trouble: BaseException | None) -> int:
+def _exit_code(report: Report, done: Sequence[Pass], trouble: Exception | None) -> int:
     if trouble is not None:
         return trouble.code if isinstance(trouble, RunnerError) else BUG
     return came_of.exit_code(report, done)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runner.kinds.snapshot import Snapshot
+from runner.kinds.snapshot import SnapshotKind
 from runner.model.kind import JobKind
 
-KINDS: dict[str, JobKind] = {"snapshot": Snapshot()}
+KINDS: dict[str, JobKind] = {"snapshot": SnapshotKind()}

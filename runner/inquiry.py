@@ -55,10 +55,10 @@ def _holding(store: Store, facts: Facts) -> Holding:
     return Holding(store=store, found=found, error=found.problem)
 
 
-def find(app: App, path: str, names: Sequence[str] = ()) -> Iterator[tuple[Holding, Mapping[str, Any]]]:
-    """Every distinct version of `path` (absolute, as on its host) in each store, oldest first."""
+def find(app: App, path: str, held: Sequence[Holding]) -> Iterator[tuple[Holding, Mapping[str, Any]]]:
+    """Every distinct version of `path` (absolute, as on its host) in each of these stores, oldest first."""
     _absolute(path)
-    for holding in holdings(app, names):
+    for holding in held:
         if holding.found is None or not holding.sealed:
             continue
         answer = ask(app.transports[holding.store.host], ("find", holding.found.path), {"path": path})

@@ -11,6 +11,7 @@ from runner.model.facts import Facts, HostFacts, StoreFacts
 from runner.model.kind import Draft, JobKind
 from runner.model.plan import (
     Basis,
+    Command,
     Effect,
     Finding,
     Forecast,
@@ -50,7 +51,7 @@ def draft(
 def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[str, Forecast]) -> Plan:
     """One plan of these drafts; where a host lacks runner-store, putting it there comes first."""
     steps = [step for one in drafts for step in one.steps]
-    users = {step.host for step in steps if store.PROGRAM in _words(step)}
+    users = {step.host for step in steps if _uses(step, store.program(site.host(step.host)))}
     lacking = sorted(name for name in users if facts.hosts[name].program != facts.program)
     preparing = tuple(_prepare(site, host, facts.program) for host in lacking)
     planned = [one.planned for one in drafts if one.planned]
@@ -73,13 +74,15 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
 def insert(plan: Plan, facts: Facts, add_steps: AddSteps) -> Plan:
     """The plan with every step that hooks want in it, next to its anchor, marked with who added it.
 
-    HookFailed if an anchor does not exist, or an id is taken.
+    Several behind one anchor stand in the order in which they were wished for. HookFailed if an
+    anchor does not exist, or an id is taken.
     """
     steps: list[Step] = []
     for job in plan.jobs:
         own = [step for step in plan.steps if step.job == job.name]
+        behind: dict[str, str] = {}
         for wish in add_steps(job, tuple(own), facts):
-            _place(own, wish)
+            _place(own, wish, behind)
         steps += own
     ids = [step.id for step in steps]
     twice = sorted({one for one in ids if ids.count(one) > 1})
@@ -90,13 +93,10 @@ def insert(plan: Plan, facts: Facts, add_steps: AddSteps) -> Plan:
 
 def basis(site: Site, facts: Facts) -> tuple[Basis, ...]:
     """What the plan rests on, each with a digest: jobs.toml, the hosts, what is in the stores."""
-    hosts = [_host_basis(host) for host in facts.hosts.values() if not host.error]
-    stores = [
-        _store_basis(name, found)
-        for host in facts.hosts.values()
-        for name, found in sorted(host.stores.items())
-    ]
-    file = Basis(subject="jobs.toml", digest=site.digest[:16], told="as it was when this was planned")
+    found = [host for _, host in sorted(facts.hosts.items())]
+    hosts = [_host_basis(host) for host in found if not host.error]
+    stores = [_store_basis(name, one) for host in found for name, one in sorted(host.stores.items())]
+    file = Basis(subject="jobs.toml", digest=site.digest[:16], told=f"SHA-256 {site.digest[:8]}...")
     return (file, *hosts, *stores)
 
 
@@ -123,8 +123,8 @@ def _draft(site: Site, job: Job, facts: Facts, kinds: Mapping[str, JobKind]) -> 
     return kinds[job.kind].draft(site, job, facts, facts.at)
 
 
-def _words(step: Step) -> str:
-    return "" if isinstance(step.action, PutFile) else " ".join(step.action.argv)
+def _uses(step: Step, program: str) -> bool:
+    return isinstance(step.action, Command) and program in step.action.argv
 
 
 def _prepare(site: Site, name: str, sha256: str) -> Step:
@@ -139,10 +139,14 @@ def _after(job: PlannedJob, preparing: Sequence[Step], forecast: Forecast) -> Pl
     return replace(job, after=(*(step.job for step in preparing), *job.after), forecast=forecast)
 
 
-def _place(own: list[Step], wish: Insertion) -> None:
+def _place(own: list[Step], wish: Insertion, behind: dict[str, str]) -> None:
+    after = wish.where == "after"
+    anchor = behind.get(wish.anchor, wish.anchor) if after else wish.anchor
     for index, step in enumerate(own):
-        if step.id == wish.anchor:
-            own.insert(index + (wish.where == "after"), wish.step)
+        if step.id == anchor:
+            own.insert(index + after, wish.step)
+            if after:
+                behind[wish.anchor] = wish.step.id
             return
     raise HookFailed(
         f"hook {wish.step.added_by} wants a step {wish.where} {wish.anchor}, which is not in the plan",

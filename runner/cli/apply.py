@@ -8,7 +8,7 @@ from pathlib import Path
 from runner.cli.next_step import hints
 from runner.cli.opening import opened
 from runner.cli.progress import display
-from runner.cli.show import show
+from runner.cli.show import tell
 from runner.edge import planfile
 from runner.view.report import report_lines
 
@@ -24,6 +24,6 @@ def run(options: argparse.Namespace) -> int:
     live = display()
     with opened(options, live) as app, live:
         report, code = app.apply(plan, reviewed=True, confirmed=True)
-    show(report_lines(report))
-    show(hints(app.site, report))
+    tell(report_lines(report))
+    tell(hints(app.site, report))
     return code

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json, table
+from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.text import one_line, size
 from runner.view.line import line
 
@@ -21,16 +22,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """List the versions, newest last; 2 where there is none."""
+    """List the versions, newest last; 3 where a store could not be read, 2 where there is no version."""
     from runner import inquiry
 
     with opened(options) as app:
-        found = [
-            (holding.store, answer) for holding, answer in inquiry.find(app, options.path, options.store)
-        ]
+        held = inquiry.holdings(app, options.store)
+        found = [(holding.store, answer) for holding, answer in inquiry.find(app, options.path, held)]
+    unread = {one.store.name: one.error for one in held if one.error}
+    code = FactsIncomplete.code if unread else 0 if found else UsageError.code
     if options.json:
-        show_json({"path": options.path, "stores": {store.name: dict(answer) for store, answer in found}})
-        return 0 if found else 2
+        stores = {store.name: dict(answer) for store, answer in found}
+        show_json({"path": options.path, "stores": stores, "unread": unread})
+        return code
     for store, answer in found:
         show([line((f"store {store.name}", "name"), f"  {one_line(options.path)}")])
         rows = [_row(version) for version in answer["versions"]]
@@ -42,8 +45,9 @@ def run(options: argparse.Namespace) -> int:
             )
         )
     if not found:
-        show([line(f"{one_line(options.path)} is in no snapshot")])
-    return 0 if found else 2
+        show([line(f"{one_line(options.path)} is in no snapshot{' that could be read' if unread else ''}")])
+    show([line((f"store {name}", "name"), "  ", (one_line(why), "bad")) for name, why in unread.items()])
+    return code
 
 
 def _row(version: dict[str, object]) -> tuple[str, ...]:

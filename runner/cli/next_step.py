@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import shutil
+import sys
+
 from runner.model.run import Report, Verdict
 from runner.model.site import Site
 from runner.view.line import Line, line
@@ -22,9 +27,19 @@ def hints(site: Site, report: Report) -> list[Line]:
         (job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller
     )
     stand_in = next(iter(site.host(host).stand_ins), "/etc")
+    runner = _command()
     lines += [
-        line(f"  get a file back runner restore {host} {stand_in}/hostname"),
-        line("  change it       edit jobs.toml, then: runner plan"),
+        line(f"  get a file back {runner} restore {host} {stand_in}/hostname"),
+        line(f"  change it       edit jobs.toml, then: {runner} plan"),
         line("  for real        set live = true in jobs.toml; docs/guide.md says what else"),
     ]
     return lines
+
+
+def _command() -> str:
+    """How to call the runner from here: it need not be on the PATH of a fresh clone."""
+    called = sys.argv[0]
+    if shutil.which("runner") or not called.endswith("/runner"):
+        return "runner"
+    here = os.path.relpath(called)
+    return shlex.quote(called if here.startswith("..") else here)

@@ -18,16 +18,18 @@ from runner.model.event import Event
 
 @contextmanager
 def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[App]:
-    """The site of `--file`, open. Ctrl-C and TERM end what runs and leave a partial to take up."""
+    """The site of `--file`, open. For a verb that runs something (it gives `tell`) Ctrl-C, TERM and a lost
+    terminal end what runs and leave a partial to take up; any other verb just ends.
+    """
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
         stop.set()
 
-    before = {
-        number: signal.signal(number, ask_to_stop)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    }
+    asking = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # A verb that only reads may wait for a slow host, and nothing is lost with it.
+    wanted = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
         with App(app.load(site_file(options)), tell or _silent, stop) as site:
             yield site

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
-from runner.cli.show import at_terminal
+from runner.cli.show import at_terminal, tell
 from runner.model.event import Event, Progress, RunStarted, StepFinished, StepStarted
 from runner.model.plan import Plan
 from runner.model.run import State
 from runner.model.text import count, length, one_line, size
+from runner.view.line import line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
@@ -148,5 +148,4 @@ class Live:
 
 
 def _print(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    tell([line(text)])

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from runner.cli.opening import opened
 from runner.cli.progress import display
-from runner.cli.show import show, width
+from runner.cli.show import tell, width
 from runner.edge import planfile
 from runner.model.plan import Effect, Plan
 from runner.model.run import Verdict
 from runner.model.site import Site
+from runner.model.text import one_line
 from runner.rules.when import WHEN_HELP
 from runner.view.line import line
 from runner.view.plan import plan_lines
@@ -45,18 +46,18 @@ def run(options: argparse.Namespace) -> int:
     live = display()
     with opened(options, live) as app:
         plan = inquiry.restoring(app, back)
-        show(plan_lines(plan, width=width()))
-        show([()])
+        tell(plan_lines(plan, width=width()))
+        tell([()])
         if options.out:
             planfile.write(plan, Path(options.out))
-            show([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
+            tell([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
             return 0
         confirmed = options.yes or (plan.effect >= Effect.INTERRUPT and _agreed())
         with live:
             report, code = app.apply(plan, reviewed=False, confirmed=confirmed)
-        show(report_lines(report))
+        tell(report_lines(report))
         if report.verdict not in (Verdict.FAILED, Verdict.ATTENTION):
-            show([line(), line(("It is back: ", "good"), _place(app.site, plan))])
+            tell([line(), line(("It is back: ", "good"), _place(app.site, plan))])
     return code
 
 
@@ -74,4 +75,4 @@ def _place(site: Site, plan: Plan) -> str:
     place = target.rstrip("/") + "/" + source.partition("/./")[2]
     # rsync writes HOST:PATH; a person reads where that is.
     host = next((host.name for host in site.hosts if site.live and place.startswith(f"{host.name}:/")), "")
-    return f"{place.removeprefix(f'{host}:')} on {host}" if host else place
+    return one_line(f"{place.removeprefix(f'{host}:')} on {host}" if host else place)

@@ -7,7 +7,7 @@ import argparse
 from runner.cli.next_step import hints
 from runner.cli.opening import opened
 from runner.cli.progress import display
-from runner.cli.show import show, width
+from runner.cli.show import tell, width
 from runner.model.plan import Plan
 from runner.view.plan import plan_lines
 from runner.view.report import report_lines
@@ -29,12 +29,12 @@ def run(options: argparse.Namespace) -> int:
     from runner.app import Asked
 
     def shown(plan: Plan) -> None:
-        show(plan_lines(plan, width=width(), commands=options.commands))
-        show([()])
+        tell(plan_lines(plan, width=width(), commands=options.commands))
+        tell([()])
 
     live = display()
     with opened(options, live) as app, live:
         report, code = app.run(Asked(jobs=tuple(options.jobs), confirmed=options.yes), shown)
-    show(report_lines(report))
-    show(hints(app.site, report))
+    tell(report_lines(report))
+    tell(hints(app.site, report))
     return code

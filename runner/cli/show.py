@@ -44,6 +44,15 @@ def show(lines: Sequence[Line]) -> None:
     sys.stdout.flush()
 
 
+def tell(lines: Sequence[Line]) -> None:
+    """Show what a run has to say; a reader that has gone ends no run and changes no exit code."""
+    try:
+        show(lines)
+    except OSError:
+        # Python would try to flush once more when it ends, and fail with a code of its own.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form for)
     """Print one JSON document; names that are not UTF-8 keep their bytes as lone surrogates."""
     sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")

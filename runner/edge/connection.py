@@ -110,7 +110,7 @@ class Connection:
                 f"no host key is known: none of {', '.join(self._known_hosts)} exists; check the key of "
                 f"{self._host} with its keeper, then put it there"
             )
-        logging.getLogger("paramiko").addHandler(logging.NullHandler())
+        logging.getLogger("paramiko").handlers = [logging.NullHandler()]
         logging.getLogger("paramiko").propagate = False
         line = None
         try:

@@ -10,12 +10,14 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runner.model.errors import RunnerError
 from runner.model.plan import Plan, Step
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
@@ -50,13 +52,15 @@ class Journal:
     """The journal in the file `path`; made when missing. Safe for threads and for several runners."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make it. sqlite3.Error where that cannot be."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Open or make it. Like every method it raises RunnerError where the file cannot be used."""
+        self._path = path
         self._lock = threading.Lock()
-        self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        with self._told():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
 
     def close(self) -> None:
         """Close the file; nothing is pending."""
@@ -69,18 +73,15 @@ class Journal:
             run,
             _text(at),
             os.getpid(),
-            _boot(),
+            _process(os.getpid()),
         )
 
     def plan_started(self, run: str, plan: Plan, values: Mapping[str, Any]) -> bool:
         """Note that `plan` begins; False if a plan of that id was begun before, by anyone."""
-        try:
-            self._do(
-                "INSERT INTO plans VALUES (?, ?, ?, ?)", plan.id, run, _text(plan.made_at), json.dumps(values)
-            )
-        except sqlite3.IntegrityError:
-            return False
-        return True
+        begun = self._do(
+            "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?)", plan.id, run, _text(plan.made_at), json.dumps(values)
+        )
+        return begun == 1
 
     def step_started(self, plan: str, step: Step, at: datetime) -> None:
         """A step begins."""
@@ -138,7 +139,8 @@ class Journal:
     def last_of(self, job: str) -> JobLine | None:
         """How the job ended last, or None."""
         rows = self._rows(
-            "SELECT started, ended, verdict, headline, bytes, files FROM jobs WHERE job = ? ORDER BY ended DESC LIMIT 1",
+            "SELECT started, ended, verdict, headline, bytes, files FROM jobs WHERE job = ? "
+            "ORDER BY ended DESC LIMIT 1",
             job,
         )
         if not rows:
@@ -157,7 +159,7 @@ class Journal:
         return tuple(
             Line(
                 id=run, started=_time(started), ended=_time(ended) if ended else None, verdict=verdict or "",
-                alive=not ended and boot == _boot() and Path(f"/proc/{pid}").exists(),
+                alive=not ended and boot == _process(pid),
             )
             for run, started, ended, verdict, pid, boot in rows
         )  # fmt: skip
@@ -171,13 +173,23 @@ class Journal:
             self.run_ended(line.id, line.started, Verdict.FAILED)
         return dead
 
-    def _do(self, statement: str, *values: object) -> None:
-        with self._lock:
-            self._db.execute(statement, values)
+    def _do(self, statement: str, *values: object) -> int:
+        with self._lock, self._told():
+            return self._db.execute(statement, values).rowcount
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock:
+        with self._lock, self._told():
             return self._db.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise RunnerError(
+                f"the journal {self._path} cannot be used: {error}",
+                do="see that its disk has room and that this user may write there; nothing runs unrecorded",
+            ) from error
 
 
 def _text(moment: datetime | None) -> str:
@@ -188,8 +200,12 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _boot() -> str:
+def _process(pid: int) -> str:
+    """What tells this process from every other that had or will have its number; "" if it is gone."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        # proc(5): the command's name is in parentheses and may hold anything; the 22nd field is the start.
+        about = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return ""
+    return f"{boot} {about[19].decode('ascii')}" if about[0] != b"Z" else ""

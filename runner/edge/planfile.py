@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -31,7 +33,11 @@ FORMAT = 1
 
 
 def data(plan: Plan) -> dict[str, Any]:
-    """The plan as plain JSON and TOML values; empty and default values are left out."""
+    """The plan as plain JSON and TOML values; empty and default values are left out.
+
+    Text that is not UTF-8 (a name with bytes of its own) becomes `{"escaped": "..."}`, as Python
+    writes it, since TOML has no form for it.
+    """
     return {"format": FORMAT, **_plain(plan)}
 
 
@@ -43,9 +49,15 @@ def write(plan: Plan, path: Path) -> None:
         "# A plan of runner. What is written here is what `runner apply` runs: nothing else, and once.\n"
         "# It is refused when jobs.toml, a store or a host has changed since.\n\n"
     )
+    values = data(plan)
+    content = (heading + tomli_w.dumps({**values, "sha256": _sum(values)})).encode("utf-8")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(heading + tomli_w.dumps(data(plan)), "utf-8")
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"{path}: {error.strerror}", do="name a file that can be written") from error
 
 
 def read(path: Path) -> Plan:
@@ -63,15 +75,24 @@ def read(path: Path) -> Plan:
             f"{path}: its format is {values.get('format')!r}, this runner reads {FORMAT}",
             do="make it again with this runner",
         )
+    if values.pop("sha256", "") != _sum(values):
+        raise UsageError(
+            f"{path}: it was changed after it was made",
+            do="make it again: runner plan --out plan.toml; what should run is said in jobs.toml",
+        )
     try:
-        return _plan(values)
-    except (KeyError, TypeError, ValueError) as error:
+        return _plan(_unescaped(values))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path}: not a whole plan: {error}", do="make it again; it is not for editing"
         ) from error
 
 
-def _plain(value: Any) -> Any:
+def _sum(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode("ascii")).hexdigest()
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  (any value of a plan)
     if isinstance(value, Effect):
         return value.name.lower()
     if isinstance(value, datetime):
@@ -81,7 +102,23 @@ def _plain(value: Any) -> Any:
         return {name: _plain(item) for name, item, default in pairs if item != default and item is not None}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, str) and not _is_utf8(value):
+        return {"escaped": value.encode("unicode_escape").decode("ascii")}
     return value
+
+
+def _is_utf8(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _unescaped(value: Any) -> Any:  # noqa: ANN401  (any value of a plan file)
+    if isinstance(value, list):
+        return [_unescaped(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {"escaped"}:
+        return value["escaped"].encode("ascii").decode("unicode_escape")
+    return {name: _unescaped(item) for name, item in value.items()}
 
 
 def _plan(values: Mapping[str, Any]) -> Plan:

@@ -148,7 +148,7 @@ class Carrier:
         if not self._session.wait(GRACE):
             self._session.signal(SIGKILL)
             if not self._session.wait(GRACE):
-                self.error = f"{self.error or 'it was told to stop'}; it cannot be ended and may still run"
+                self.error = f"{self.error or 'it was told to stop'}; it could not be ended and may still run"
         self._session.signal(SIGKILL)
 
     def _left_behind(self) -> bool:
@@ -224,7 +224,7 @@ class _Watch:
         """Say in words which deadline has passed, "" if none has."""
         now = time.monotonic()
         if now - self._begin > self._limits.timeout:
-            return f"it took longer than {self._limits.timeout:g} s and was ended"
+            return f"it took longer than {self._limits.timeout:g} s"
         if self._limits.stall is None:
             return ""
         if seen != self._seen:
@@ -237,5 +237,5 @@ class _Watch:
             elif moved_now - self._moved > QUIET_CHANGE:
                 self._moved, self._progress = moved_now, now
         if now - self._progress > self._limits.stall:
-            return f"it made no progress for {self._limits.stall:g} s and was ended"
+            return f"it made no progress for {self._limits.stall:g} s"
         return ""

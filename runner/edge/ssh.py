@@ -15,9 +15,11 @@ from runner.edge.session import Carrier, Limits
 from runner.edge.transport import Held, Result, cannot_start, place
 
 # `$0` is a word made for this one command: only the line that begins with it is believed, and it
-# comes before anything that the command itself can say. It tells the process group to signal.
+# comes before anything that the command itself can say. It tells the process group to signal, or 0
+# where that is not the login shell's own: an sshd that makes no session would be hit itself.
 _START = (
     f"cd /; PATH={ENVIRONMENT['PATH']}; export PATH; read -r a b c d group e </proc/$$/stat; "
+    '[ "$group" = $$ ] || [ "$group" = $PPID ] || group=0; '
     'if command -v "$1" >/dev/null 2>&1; then echo "$0 $group" >&2; '
     'exec env -i LC_ALL=C LANGUAGE= PATH="$PATH" TZ=UTC HOME="$HOME" "$@"; fi; echo "$0 absent" >&2; exit 127'
 )

@@ -91,7 +91,12 @@ class Stepper:
                     return _outcome(step, at, State.STALE, f"{artifact} is not the one that was planned")
                 return self._told(step, at, transport.put(path, content, mode))
             case Command(argv=argv):
-                return self._command(step, at, argv, earlier)
+                try:
+                    return self._command(step, at, argv, earlier)
+                except OSError as error:
+                    # The spool: the command was ended, and what came of it cannot be judged.
+                    note = f"its input or output could not be kept on the controller: {error}"
+                    return _outcome(step, at, State.FAILED, note)
             case _:
                 assert_never(step.action)
 
@@ -107,22 +112,19 @@ class Stepper:
                 argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall
             )
             return self._told(step, at, result)
-        try:
-            with self.spool.open(step) as file:
-                counter = _Counter(step, self.tell) if step.keep_output_as else None
+        with self.spool.open(step) as file:
+            counter = _Counter(step, self.tell) if step.keep_output_as else None
 
-                def sink(chunk: bytes) -> None:
-                    file.write(chunk)
-                    if counter:
-                        counter.add(chunk)
+            def sink(chunk: bytes) -> None:
+                file.write(chunk)
+                # What is not with the kernel is lost when the runner is killed: checksums of what was sent.
+                file.flush()
+                if counter:
+                    counter.add(chunk)
 
-                result = transport.run(
-                    argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall
-                )
-        except OSError as error:
-            # The command was ended: without its output a seal would have nothing to judge by.
-            note = f"its output could not be kept on the controller: {error}"
-            return _outcome(step, at, State.FAILED, note)
+            result = transport.run(
+                argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall
+            )
         return self._told(step, at, result)
 
     def _told(self, step: Step, at: datetime, result: Result) -> Outcome:
@@ -191,7 +193,7 @@ def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
     return result.error or f"ended {result.exit}: {last[0]}"
 
 
-def _holds(found: Any, check: Check) -> bool:
+def _holds(found: object, check: Check) -> bool:
     match check.relation:
         case "==":
             return bool(found == check.value)
@@ -199,7 +201,7 @@ def _holds(found: Any, check: Check) -> bool:
             return bool(found != check.value)
         case ">=" | "<=":
             try:
-                reading, claimed = float(found), float(check.value)
+                reading, claimed = float(str(found)), float(check.value)
             except (TypeError, ValueError):
                 return False
             return reading >= claimed if check.relation == ">=" else reading <= claimed

@@ -50,7 +50,10 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manner:
-    """How it is copied: where rsync runs, over what, how long it may take, since when."""
+    """How it is copied: where rsync runs, over what, how long it may take.
+
+    `started` is by the controller's clock, `since` the same moment by the source's own.
+    """
 
     job: str
     runs_on: str
@@ -58,6 +61,7 @@ class Manner:
     checksum: str
     timeout: int
     started: str
+    since: str
     guard_mounts: bool
 
 
@@ -162,7 +166,7 @@ def _copy(source: Source, target: Target, manner: Manner, which: tuple[int, File
         id=_id(manner, "explain", number), job=manner.job, host=source.host, effect=Effect.READ,
         action=Command(
             argv=store.explain(
-                source.program, top, since=manner.started,
+                source.program, top, since=manner.since,
                 exclude=tuple(p for p in (*source.emptied, *source.left_out) if _below(p, top)),
             )
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.model.facts import Facts, Snapshot
@@ -41,7 +41,8 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
     aside = f"{SIDE}/{stamp}-replaced" if wanted.to else ""
     job = f"restore-{wanted.host}"
     far = _far(site, host, keeper)
-    ends = _ends(site, wanted, (host, keeper), host.at(folder))
+    sums = rsync.checksum(facts.hosts[host.name].rsync, facts.hosts[keeper.name].rsync)
+    ends = replace(_ends(site, wanted, (host, keeper), host.at(folder)), checksum=sums)
     runs_on = (
         site.controller if far or site.host(site.controller).name in (host.name, keeper.name) else host.name
     )

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from runner.kinds import link_dest
-from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
+from runner.model.facts import Facts, HostFacts, Probe, Snapshot, StoreFacts
 from runner.model.kind import Draft, SnapshotOptions
 from runner.model.plan import Finding, Lock, PlannedJob, Skip
 from runner.model.site import Host, Job, Site, Store
@@ -19,9 +19,11 @@ from runner.tools import rsync, ssh, store
 
 OLDEST_RSYNC = (3, 1, 3)
 SAFE_RSYNC = (3, 5, 0)
+# A filesystem that is missing is missed for as many snapshots, then taken for gone.
+_REMEMBERED = 7
 
 
-class Snapshot:
+class SnapshotKind:
     """The kind's entry in the catalogue."""
 
     name = "snapshot"
@@ -75,12 +77,14 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
             text=f"no filesystem of {job.host} can be copied",
             do="compare `filesystems` in jobs.toml with what is mounted there",
         ))  # fmt: skip
-    source = _source(site, (host, keeper), choice, job)
+    source = _source(site, (host, keeper), choice, (job, source_facts))
     target = _target(site, (host, keeper), store_facts, (place, fresh, plan_id(now)))
     manner = link_dest.Manner(
         job=job.name, runs_on=_runs_on(site, host, keeper), started=now.isoformat(),
+        since=(source_facts.now or now).isoformat(),
         rsh=ssh.rsh(f"{site.state}/ssh_config") if source.remote or target.remote else (),
-        checksum=_checksum(source_facts, keeper_facts), timeout=int(job.options.timeout.total_seconds()),
+        checksum=rsync.checksum(source_facts.rsync, keeper_facts.rsync),
+        timeout=int(job.options.timeout.total_seconds()),
         guard_mounts=not host.root,
     )  # fmt: skip
     disk = (link_dest.disk_step(target, manner),) if place.disk else ()
@@ -99,18 +103,39 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
     )
 
 
+def _newest(found: StoreFacts) -> Snapshot | None:
+    # A folder without a record was not sealed by this tool: it may be anything, and is no basis.
+    recorded = [one for one in found.sealed if one.recorded]
+    return recorded[-1] if recorded else None
+
+
 def _choice(site: Site, job: Job, source: HostFacts, found: StoreFacts) -> filesystems.Choice:
     host = site.host(job.host)
-    newest = found.sealed[-1] if found.sealed else None
-    stores = () if host.root else tuple(one.path for one in site.stores if one.host == host.name)
-    declared = job.options.filesystems or (() if host.root else host.filesystems)
-    expected = newest.filesystems if newest and newest.host == host.name else ()
-    return filesystems.choose(source.filesystems, declared=declared, stores=stores, expected=expected)
+    before = [one for one in found.sealed if one.recorded and one.host == host.name][-_REMEMBERED:]
+    return filesystems.choose(
+        source.filesystems,
+        # Stand-ins are other folders than those that jobs.toml names, and all of them are wanted.
+        declared=() if host.root else job.options.filesystems or host.filesystems,
+        stores=() if host.root else _stores(site, source),
+        expected=tuple(mount for one in before for mount in one.filesystems),
+        excluded=job.options.exclude,
+    )
 
 
-def _source(site: Site, pair: tuple[Host, Host], choice: filesystems.Choice, job: Job) -> link_dest.Source:
+def _stores(site: Site, source: HostFacts) -> tuple[str, ...]:
+    # Where they are declared to be, and where they really are: a link on the way may lead elsewhere.
+    declared = {one.path for one in site.stores if one.host == source.name}
+    return tuple(sorted(declared | {found.path for found in source.stores.values()}))
+
+
+def _source(
+    site: Site, pair: tuple[Host, Host], choice: filesystems.Choice, what: tuple[Job, HostFacts]
+) -> link_dest.Source:
     host, keeper = pair
-    stores = [site.host(one.host).at(one.path) for one in site.stores if host.root or one.host == host.name]
+    job, found = what
+    stores = _stores(site, found)
+    if host.root:
+        stores = tuple(sorted({site.host(one.host).at(one.path) for one in site.stores}))
     # In the sandbox a stand-in is a real folder of this machine, and so is an excluded path.
     left_out = tuple(path if host.stand_ins else host.at(path) for path in job.options.exclude)
     return link_dest.Source(
@@ -126,7 +151,7 @@ def _target(
     host, keeper = pair
     place, fresh, plan = what
     disk = site.disk(place.disk) if place.disk else None
-    newest = found.sealed[-1] if found.sealed else None
+    newest = _newest(found)
     at = store.At(
         program=store.program(keeper), path=found.path, plan=plan,
         mount=disk.mount if disk and not keeper.root else "",
@@ -145,12 +170,6 @@ def _runs_on(site: Site, host: Host, keeper: Host) -> str:
 
 def _far(site: Site, host: Host, keeper: Host, which: Host) -> bool:
     return site.live and host.name != keeper.name and which.name != site.controller
-
-
-def _checksum(source: HostFacts, keeper: HostFacts) -> str:
-    # Both ends must know it; it stands in the command, since a sum alone does not tell what it is.
-    both = set(source.rsync.checksums) & set(keeper.rsync.checksums)
-    return "xxh128" if "xxh128" in both else "md5"
 
 
 def _unusable(

@@ -46,7 +46,7 @@ def size(number: float) -> str:
     """Bytes in words: `0 B`, `12.3 MiB`."""
     value = float(number)
     for unit in _UNITS:
-        if abs(value) < 1024 or unit == _UNITS[-1]:
+        if abs(value) < (1024 if unit == "B" else 1023.95) or unit == _UNITS[-1]:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     return ""

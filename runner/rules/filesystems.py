@@ -44,34 +44,49 @@ def choose(
     declared: Sequence[str],
     stores: Sequence[str],
     expected: Sequence[str],
+    excluded: Sequence[str] = (),
 ) -> Choice:
     """Choose from everything mounted: all local filesystems, or the `declared` mount points.
 
-    A filesystem that is a store, or lies in one, is left out; one mounted in several places is
-    taken once, at its whole (root "/") and shortest place. `expected` are those of the last
-    snapshot: one that is not mounted any more is absent.
+    A filesystem that is a store, or lies in one, is left out, and so is one in an `excluded`
+    folder; what several mounts show is taken once, at the mount that shows most of it. `expected`
+    are those of earlier snapshots: one that is not mounted any more is absent.
     """
     left: list[tuple[str, str]] = []
-    chosen: dict[int | str, Filesystem] = {}
-    for mount in sorted(_topmost(mounts), key=lambda one: (one.root != "/", len(one.mount), one.mount)):
+    chosen: list[Filesystem] = []
+    for mount in sorted(_topmost(mounts), key=lambda one: (len(one.root), len(one.mount), one.mount)):
         reason = _reason(mount, declared, stores)
-        # Stand-ins are folders of one disk, and all of them are wanted.
-        key = mount.mount if mount.type == "stand-in" else mount.dev
-        if reason is None and key in chosen:
-            reason = f"the same filesystem as {chosen[key].mount}"
+        if reason is None and _inside_any(mount.mount, excluded):
+            reason = "the job excludes it"
+        shown = next((one for one in chosen if _shows(one, mount)), None)
+        if reason is None and shown:
+            reason = f"the same filesystem as {shown.mount}"
         if reason is None:
-            chosen[key] = mount
+            chosen.append(mount)
         elif mount.type not in PSEUDO:
             left.append((mount.mount, reason))
-    taken = {mount.mount for mount in chosen.values()}
+    taken = {mount.mount for mount in chosen}
     known = {mount.mount for mount in mounts}
-    wanted = declared or tuple(one for one in expected if not _inside_any(one, stores))
-    absent = tuple(sorted(one for one in wanted if one not in taken and (declared or one not in known)))
+    wanted = [one for one in declared or expected if not _inside_any(one, (*stores, *excluded))]
+    absent = {one for one in wanted if one not in taken and (declared or one not in known)}
     return Choice(
-        chosen=tuple(sorted(chosen.values(), key=lambda one: one.mount)),
+        chosen=tuple(sorted(chosen, key=lambda one: one.mount)),
         left=tuple(sorted(left)),
-        absent=absent,
+        absent=tuple(sorted(absent)),
     )
+
+
+def _shows(mount: Filesystem, other: Filesystem) -> bool:
+    """Tell whether a copy of `mount`, kept to one filesystem, has all that is seen at `other`."""
+    # Stand-ins are folders of one disk, and all of them are wanted.
+    if mount.dev != other.dev or "stand-in" in (mount.type, other.type):
+        return False
+    if not inside(other.root, mount.root):
+        return False
+    # Subvolumes of btrfs share a device number in mountinfo, but rsync stops at each. One that is seen
+    # at its natural place may as well be a folder, and must not be sent there twice.
+    natural = mount.mount.rstrip("/") + other.root[len(mount.root.rstrip("/")) :]
+    return mount.type != "btrfs" or other.root == mount.root or other.mount == natural
 
 
 def _topmost(mounts: Sequence[Filesystem]) -> list[Filesystem]:
@@ -88,6 +103,8 @@ def _reason(mount: Filesystem, declared: Sequence[str], stores: Sequence[str]) -
         return "not a disk"
     if mount.type in NETWORK or mount.source.startswith("//"):
         return f"it belongs to another machine ({mount.type})"
+    if mount.type == "fuse" or mount.type.startswith("fuse."):
+        return f"what a program shows, not a disk ({mount.type})"
     if mount.type in IMAGES:
         return f"a read-only image ({mount.type})"
     if mount.type == "overlay" and mount.mount != "/":

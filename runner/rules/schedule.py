@@ -74,7 +74,10 @@ def next_time(schedule: str, moment: datetime) -> datetime:
 
 def previous_time(schedule: str, moment: datetime) -> datetime:
     """The last time at or before `moment` (aware, in the site's zone) that `schedule` names."""
-    return next(CronSim(schedule, moment + timedelta(minutes=1), reverse=True))
+    # A whole minute on: from half past, the next one would be named before it has come. In UTC, since
+    # a zone's own clock does not count minutes where it is put forward or back.
+    after = moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
+    return next(CronSim(schedule, after.astimezone(moment.tzinfo), reverse=True))
 
 
 def _not_due(job: Job, last: datetime | None, now: datetime) -> str:

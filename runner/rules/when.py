@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from runner.model.facts import Snapshot
 from runner.rules.names import SNAPSHOT, snapshot_time
 
 WHEN_HELP = "latest, a snapshot's name, 2026-11-22, '2026-11-22 18:00', yesterday, or '3 days ago'"
-_AGO = re.compile(r"(\d+)\s*(hour|day|week|month|year)s?\s+ago")
+_AGO = re.compile(r"([0-9]{1,6})\s*(hour|day|week|month|year)s?\s+ago")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
@@ -37,24 +37,27 @@ def pick(sealed: Sequence[Snapshot], when: str, *, zone: str, now: datetime) -> 
 
 def moment_of(when: str, *, zone: str, now: datetime) -> datetime | None:
     """The UTC moment that `when` means, or None where it is no time at all."""
-    here = ZoneInfo(zone)
-    local = now.astimezone(here)
+    try:
+        return _moment(when, ZoneInfo(zone), now).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _moment(when: str, here: tzinfo, now: datetime) -> datetime:
     if when == "now":
-        return now.astimezone(UTC)
+        return now
     if when in ("today", "yesterday"):
-        day = local.date() - timedelta(days=when == "yesterday")
-        return datetime.combine(day, time.max, here).astimezone(UTC)
+        return _end_of(now.astimezone(here).date() - timedelta(days=when == "yesterday"), here)
     if ago := _AGO.fullmatch(when):
         count, unit = int(ago[1]), ago[2]
-        if count > 100_000:
-            return None
-        return (
-            now - (timedelta(hours=count) if unit == "hour" else timedelta(days=count * _DAYS[unit]))
-        ).astimezone(UTC)
+        return now - (timedelta(hours=count) if unit == "hour" else timedelta(days=count * _DAYS[unit]))
     try:
-        moment = datetime.fromisoformat(when)
+        return _end_of(date.fromisoformat(when), here)
     except ValueError:
-        return None
-    if len(when) == len("2026-11-22"):
-        moment = datetime.combine(moment.date(), time.max)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=here)).astimezone(UTC)
+        moment = datetime.fromisoformat(when)
+    return moment if moment.tzinfo else moment.replace(tzinfo=here)
+
+
+def _end_of(day: date, here: tzinfo) -> datetime:
+    # Where clocks go back at midnight, the last moment of the day is the second one of that name.
+    return datetime.combine(day, time.max.replace(fold=1), here)

@@ -24,6 +24,8 @@ def run(argv: Sequence[str]) -> int:
     store = open_store(parse(argv, words=1).words[0])
     request = asked()
     parts = descend.components(request["path"])
+    if not store.runner.is_dir():
+        raise Refused(f"there is no store at {store.root}", "is its disk mounted?")
     versions: dict[Hashable, dict[str, Any]] = {}
     missing = 0
     only = request.get("snapshot")

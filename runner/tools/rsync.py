@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.model.facts import Rsync
 from runner.model.plan import Argv
 
 # %n is escaped by rsync (\#ooo) and cannot hold "//", so every line parses in one way only.
@@ -108,6 +109,11 @@ def exactly(source: str, path: str) -> str:
     if any(char in "*?[" for char in inside):
         return "".join("\\" + char if char in "*?[\\" else char for char in inside)
     return inside
+
+
+def checksum(one: Rsync, other: Rsync) -> str:
+    """The best checksum that both ends know; named in every command, since a sum does not say what it is."""
+    return "xxh128" if "xxh128" in one.checksums and "xxh128" in other.checksums else "md5"
 
 
 def version_number(version: str) -> tuple[int, ...]:

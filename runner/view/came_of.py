@@ -32,7 +32,7 @@ def job_lines(done: Pass) -> tuple[JobLine, ...]:
     return tuple(
         _line(outcomes, job_report(job, outcomes, live=plan.live))
         for job, plan, outcomes in latest((done,))
-        if all(one.state != State.BUSY for one in outcomes)
+        if outcomes and all(one.state != State.BUSY for one in outcomes)
     )
 
 

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from runner.model.plan import Check, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step
-from runner.model.text import count, length, one_line, printable, size
+from runner.model.text import count, length, one_line, size
 from runner.view.line import Line, Role, line
 
 _ROLES: dict[Effect, Role] = {
@@ -80,17 +80,38 @@ def summary(plan: Plan) -> Line:
 
 
 def command_lines(argv: Sequence[str], width: int) -> tuple[str, ...]:
-    """The exact command, quoted for a shell, folded at blanks with a backslash so that it can be pasted."""
+    """The exact command, quoted for sh(1), folded at blanks with a backslash so that it can be pasted.
+
+    What cannot be printed is spelt as printf(1) reads it, so nothing in it can pass for a line of the plan.
+    """
     lines: list[str] = []
     current = ""
-    for word in (shlex.quote(one) for one in argv):
-        shown = printable(word)
+    for shown in (_quoted(one) for one in argv):
         if current and len(current) + 1 + len(shown) > width - 2:
             lines.append(current + " \\")
             current = "  " + shown
         else:
             current = f"{current} {shown}" if current else shown
     return (*lines, current)
+
+
+def _quoted(word: str) -> str:
+    if one_line(word) == word:
+        return shlex.quote(word)
+    # $(...) drops line feeds at its end; those can be printed, since nothing comes behind them.
+    text = word.rstrip("\n")
+    ends = "'" + "\n" * (len(word) - len(text)) + "'" if text != word else ""
+    if one_line(text) == text:
+        return shlex.quote(text) + ends
+    return f"\"$(printf '{''.join(_spelt(char) for char in text)}')\"{ends}"
+
+
+def _spelt(char: str) -> str:
+    if char == "%":
+        return "%%"
+    if char not in "'\\" and one_line(char) == char:
+        return char
+    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
 def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
@@ -129,8 +150,9 @@ def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
             )
         )
     if isinstance(step.action, PutFile):
-        text = f"puts {step.action.artifact} ({step.action.sha256[:12]}) at {step.action.path}, mode {step.action.mode:o}"
-        return [*lines, line(pad, (printable(text), "command"))]
+        put = step.action
+        text = f"puts {put.artifact} ({put.sha256[:12]}) at {put.path}, mode {put.mode:o}"
+        return [*lines, line(pad, (one_line(text), "command"))]
     folded = command_lines(step.action.argv, max(width - len(pad) - 2, 40))
     return [
         *lines,

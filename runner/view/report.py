@@ -74,9 +74,8 @@ def _sealed(job: PlannedJob, result: Mapping[str, Any], *, live: bool) -> JobRep
     details = []
     if exceptions:
         new = f", {fresh} of them new" if fresh and fresh != exceptions else ""
-        details.append(
-            f"{count(exceptions, 'exception')}{new}: what could not be read is not in it (runner snapshots --exceptions)"
-        )
+        missing = "what could not be read is not in it (runner snapshots --exceptions)"
+        details.append(f"{count(exceptions, 'exception')}{new}: {missing}")
     if moved:
         details.append(f"{count(moved, 'file')} changed or went while it was copied, as on any busy machine")
     verdict = Verdict.ATTENTION if fresh and live else Verdict.DONE
@@ -129,11 +128,8 @@ def _actions(jobs: Sequence[JobReport], findings: Sequence[Finding]) -> tuple[st
         for one in findings
         if one.severity != "note"
     ]
-    told = {one.source for one in findings if one.severity != "note"}
     wanted += [
-        f"{job.job}: {job.headline}"
-        for job in jobs
-        if job.verdict in (Verdict.ATTENTION, Verdict.FAILED) and job.job not in told
+        f"{job.job}: {job.headline}" for job in jobs if job.verdict in (Verdict.ATTENTION, Verdict.FAILED)
     ]
     return tuple(wanted)
 

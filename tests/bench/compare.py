@@ -14,7 +14,7 @@ from pathlib import Path
 from runner.tools import rsync
 from tests.bench import tree
 from tests.bench.calls import counted
-from tests.bench.contenders import Contender, Place, contender, mount_of
+from tests.bench.contenders import MOUNT, Contender, Place, contender
 from tests.bench.disk import Disk, disk, size_for
 from tests.bench.figures import Compared
 from tests.bench.measure import Cost, measure
@@ -67,7 +67,7 @@ def _turn(names: Sequence[str], number: int) -> tuple[str, ...]:
 @contextmanager
 def _place(contest: Contest, name: str, folder: Path) -> Iterator[Place]:
     own = folder / name
-    mount = mount_of(name, own)
+    mount = own / MOUNT
     mount.mkdir(parents=True)
     if not contest.disks:
         yield Place(folder=own, source=folder / "source", disk=Disk(mount=mount))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,9 +74,9 @@ class Place:
     disk: Disk
 
 
-def mount_of(name: str, folder: Path) -> Path:
-    """Where the disk of contender `name` is to be mounted, in `folder`."""
-    return folder / "sandbox/backup-server1/srv/backups" if name == "runner" else folder / "disk"
+# The sandbox's store is here. Everybody's disk is mounted as deep: for every link rsync 3.5 walks down
+# all of the --link-dest path, so that a copy one folder higher would be a cheaper copy.
+MOUNT = Path("sandbox/backup-server1/srv/backups")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -86,20 +89,24 @@ class BareRsync:
 
     def work(self) -> Work:
         """The next snapshot, sharing with the last."""
-        store = self.place.disk.mount
-        link_dest = (str(store / self.made[-1]),) if self.made else ()
-        self.made.append(f"day{len(self.made)}")
-        ends = rsync.Ends(source=f"{self.place.source}/", target=f"{store / self.made[-1]}/")
+        store = self.place.disk.mount / "papio"
+        link_dest = (str(self.newest()),) if self.made else ()
+        self.made.append(f"2026-01-{len(self.made) + 1:02}T000000Z")
+        self.newest().mkdir(parents=True)
+        ends = rsync.Ends(source=f"{self.place.source}/", target=f"{self.newest()}/")
         argv = rsync.send(ends, link_dest=link_dest, exclude=(), keep_parts=str(store / "parts"))
         return Work(commands=(argv, ("sync", "-f", str(store))), folder=self.place.folder)
 
     def newest(self) -> Path:
         """The last copy of the tree."""
-        return self.place.disk.mount / self.made[-1]
+        return self._copy(self.made[-1])
 
     def oldest(self) -> Path:
         """The first copy of the tree."""
-        return self.place.disk.mount / self.made[0]
+        return self._copy(self.made[0])
+
+    def _copy(self, name: str) -> Path:
+        return self.place.disk.mount / "papio" / name / str(self.place.source).lstrip("/")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -112,7 +119,13 @@ class Runner:
     def work(self) -> Work:
         """The whole process, as cron starts it."""
         (self.place.folder / "jobs.toml").write_text(SITE.format(source=self.place.source), "utf-8")
-        return Work(commands=((*RUNNER, "run", JOB),), folder=self.place.folder, environment=ENVIRONMENT)
+        # Runs and snapshots are named by the second.
+        time.sleep(1)
+        return Work(
+            commands=((*RUNNER, "run", JOB),),
+            folder=self.place.folder,
+            environment=environment(self.place.folder.parent.parent),
+        )
 
     def newest(self) -> Path:
         """The last copy of the tree."""
@@ -161,7 +174,12 @@ class Rsnapshot:
 
 Contender = BareRsync | Runner | Rsnapshot
 RUNNER = (sys.executable, "-m", "runner")
-ENVIRONMENT = {"PYTHONPATH": str(ROOT)}
+
+
+def environment(folder: Path) -> Mapping[str, str]:
+    """What an installed runner has: its modules compiled once (kept in `folder`), nothing of the developer's."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {**kept, "PYTHONPATH": str(ROOT), "PYTHONPYCACHEPREFIX": str(folder / "compiled")}
 
 
 def contender(name: str, place: Place) -> Contender:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -30,7 +31,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """Commands to run one after the other, where, and in which environment."""
+    """Commands to run one after the other, where, and in which environment (ours if empty)."""
 
     commands: tuple[Argv, ...]
     folder: Path
@@ -59,21 +60,33 @@ def _one(argv: Argv, work: Work, log: Path, peaks: dict[str, int]) -> tuple[floa
         begun = time.monotonic()
         # Not Popen.wait: wait4 tells what the process and all it waited for have used.
         process = subprocess.Popen(
-            argv, cwd=work.folder, env={**os.environ, **work.environment},
+            argv, cwd=work.folder, env=work.environment or None,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
         )  # fmt: skip
         done = threading.Event()
         watcher = threading.Thread(target=_watch, args=(process.pid, done, peaks))
         watcher.start()
-        _, status, used = os.wait4(process.pid, 0)
-        wall = time.monotonic() - begun
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+            wall = time.monotonic() - begun
+        except BaseException:
+            _end(process)
+            raise
+        finally:
+            done.set()
+            watcher.join()
         process.returncode = os.waitstatus_to_exitcode(status)
-        done.set()
-        watcher.join()
     if process.returncode != 0:
-        last = log.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
-        raise Failed(f"{argv[0]} ended {process.returncode}: {last[0]}")
+        last = log.read_text("utf-8", "replace").strip().splitlines()[-8:]
+        raise Failed("\n".join((f"{argv[0]} ended {process.returncode}:", *last)))
     return wall, used.ru_utime + used.ru_stime
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    for one in _family(process.pid):
+        with suppress(ProcessLookupError):
+            os.kill(one, signal.SIGKILL)
+    process.wait()
 
 
 def _watch(pid: int, done: threading.Event, peaks: dict[str, int]) -> None:

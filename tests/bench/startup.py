@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench.contenders import ENVIRONMENT, ROOT, RUNNER
+from tests.bench.contenders import ROOT, RUNNER, environment
 from tests.bench.measure import Failed
 
 RUNS = 12
@@ -33,7 +32,7 @@ def start_up(folder: Path, *, runs: int = RUNS) -> Mapping[str, float]:
         for name, argv in VERBS.items():
             begun = time.monotonic()
             done = subprocess.run(
-                argv, cwd=folder, env={**os.environ, **ENVIRONMENT}, capture_output=True, check=False,
+                argv, cwd=folder, env=environment(folder), capture_output=True, check=False,
                 stdin=subprocess.DEVNULL,
             )  # fmt: skip
             if done.returncode != 0:

@@ -131,7 +131,7 @@ class Place:
 
     def mails(self) -> list[str]:
         """The reports that were delivered, oldest first."""
-        found = sorted((self.sandbox / "mail").glob("*.eml"))
+        found = sorted((self.sandbox / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns)
         return [path.read_text() for path in found]
 
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
@@ -153,12 +153,8 @@ class Place:
 
 def ended(process: subprocess.Popen[bytes]) -> Said:
     """Wait for a started `runner`; bytes that are not UTF-8 show as such."""
-    out, err = process.communicate(timeout=PATIENCE)
-    return Said(
-        code=process.returncode,
-        out=out.decode(errors="surrogateescape"),
-        err=err.decode(errors="surrogateescape"),
-    )
+    out, err = (os.fsdecode(told or b"") for told in process.communicate(timeout=PATIENCE))
+    return Said(code=process.returncode, out=out, err=err)
 
 
 def until(found: Callable[[], T | None]) -> T:
@@ -182,6 +178,13 @@ def children(pid: int) -> list[tuple[int, tuple[str, ...]]]:
                     found.append((child, tuple(map(os.fsdecode, words))))
                     todo.append(child)
     return found
+
+
+def senders(pid: int) -> list[int]:
+    """The rsync that a runner has started for a transfer, and those that it has forked itself."""
+    found = children(pid)
+    first = [child for child, words in found if words[:2] == ("rsync", "--archive")]
+    return [*first, *(child for one in first for child, _ in children(one))]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,199 @@
+"""Runs cut off in the middle of a transfer: nothing sent is lost, nothing sealed is touched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests import compare, trees
+from tests.contract.site import Place, children, ended, running, senders, until
+
+FILES = 1500
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A site with one sealed snapshot of a small tree, to which many files have come since."""
+    tree = tmp_path / "tree"
+    trees.make_tree(tree, files=40)
+    made = Place(folder=tmp_path / "site", trees=(tree,))
+    made.declare()
+    assert made.runner("run").code == 0
+    fill(tree)
+    return made
+
+
+def fill(tree: Path) -> None:
+    dice = random.Random(7)
+    for number in range(FILES):
+        folder = tree / f"many{number % 10}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{number}").write_bytes(dice.randbytes(900))
+
+
+def arrived(place: Place) -> int:
+    """How many of the many files are in the newest partial."""
+    return sum(1 for partial in place.partials[-1:] for _ in partial.glob("**/many*/*"))
+
+
+def cut_when_sending(place: Place, number: int, *, whom: str = "runner") -> tuple[int, str]:
+    """Start a run and send signal `number` when files have arrived; how it ended and what it said.
+
+    rsync stands still meanwhile, so that it cannot be done before the signal is there.
+    """
+    with running(place.start("run", "backup-papio")) as process:
+        until(lambda: arrived(place) > 20)
+        pids = senders(process.pid)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        assert 20 < arrived(place) < FILES
+        target = {"runner": process.pid, "rsync": pids[0], "hold": holder(process.pid)}[whom]
+        os.kill(target, number)
+        if (whom, number) != ("runner", signal.SIGKILL):
+            until(lambda: not alive(pids[0]) or terminated(pids[0]))
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+        said = ended(process)
+        until(lambda: not any(alive(pid) for pid in pids))
+        return said.code, said.out
+
+
+def holder(pid: int) -> int:
+    return next(child for child, words in children(pid) if "hold" in words)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
+def terminated(pid: int) -> bool:
+    """Whether SIGTERM waits for a process that stands still."""
+    pending = re.search(r"ShdPnd:\s*([0-9a-f]+)", Path(f"/proc/{pid}/status").read_text())
+    return bool(pending and int(pending[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+def assert_whole(place: Place, older: dict[Path, object]) -> None:
+    """The next run takes up what there is, seals a copy of the source, and touches nothing older."""
+    said = place.runner("run", "backup-papio")
+    assert said.code == 0, said.out + said.err
+    tree = place.trees[0]
+    assert compare.differences(tree, place.copy_of(tree)) == []
+    assert compare.rsync_silent(tree, place.copy_of(tree)) == ""
+    assert {path: compare.fingerprint(path) for path in older} == older
+    assert place.partials == []
+    assert not list((place.store / ".trash").iterdir())
+    assert not list((place.state / "spool/kept").rglob("[0-9]"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_stopped_run_keeps_what_was_sent_says_so_and_the_next_takes_it_up(
+    place: Place, number: signal.Signals
+) -> None:
+    older = {path: compare.fingerprint(path) for path in place.sealed}
+    code, out = cut_when_sending(place, number)
+    assert code == 1 and "interrupted at send-1: stopped" in out, out
+    assert len(place.partials) == 1 and len(place.sealed) == 1
+    assert place.mails()[-1].count("] FAILED") == 1
+    sent = arrived(place)
+    there = {path.stat().st_ino for path in place.partials[0].glob("**/many*/*")}
+    assert_whole(place, older)
+    now = {path.stat().st_ino for path in place.copy_of(place.trees[0]).glob("many*/*")}
+    assert len(there & now) >= sent - 2
+    record = place.record(place.sealed[-1])
+    assert record["unsummed"] == 0 and record["summed"] >= FILES
+    assert len(record["resumed"]) == 1
+
+
+def test_a_source_that_changed_between_interruption_and_resume_touches_no_older_snapshot(
+    place: Place,
+) -> None:
+    older = {path: compare.fingerprint(path) for path in place.sealed}
+    cut_when_sending(place, signal.SIGINT)
+    tree = place.trees[0]
+    for path in sorted(tree.rglob("*")):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o611)
+    trees.change_tree(tree, seed=5)
+    assert_whole(place, older)
+
+
+def test_one_resumed_after_another_loses_nothing(place: Place) -> None:
+    older = {path: compare.fingerprint(path) for path in place.sealed}
+    cut_when_sending(place, signal.SIGINT)
+    cut_when_sending(place, signal.SIGINT)
+    assert len(place.partials) == 2
+    assert_whole(place, older)
+    record = place.record(place.sealed[-1])
+    assert record["unsummed"] == 0 and len(record["resumed"]) == 2
+
+
+def test_when_rsync_is_killed_the_same_run_takes_it_up(place: Place) -> None:
+    code, out = cut_when_sending(place, signal.SIGKILL, whom="rsync")
+    assert code == 0, out
+    assert len(place.sealed) == 2 and place.partials == []
+    assert compare.differences(place.trees[0], place.copy_of(place.trees[0])) == []
+    plans = place.rows("SELECT plans.id FROM plans JOIN runs ON runs.id = plans.run")
+    assert len(plans) == 3
+
+
+def test_when_the_lock_is_lost_the_transfer_ends_and_is_taken_up_under_a_new_one(place: Place) -> None:
+    older = {path: compare.fingerprint(path) for path in place.sealed}
+    code, out = cut_when_sending(place, signal.SIGKILL, whom="hold")
+    assert code == 0 and "the lock was lost" in out, out
+    assert len(place.sealed) == 2
+    assert {path: compare.fingerprint(path) for path in older} == older
+
+
+def test_after_kill_9_no_child_lives_on_and_the_journal_says_killed(place: Place) -> None:
+    older = {path: compare.fingerprint(path) for path in place.sealed}
+    code, _ = cut_when_sending(place, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert "killed" in place.runner("history").out
+    steps = place.rows("SELECT id, ended FROM steps WHERE state IS NULL")
+    assert [row["id"] for row in steps] == ["backup-papio/send-1"]
+    assert_whole(place, older)
+    assert "was killed before it ended" in place.mails()[-1]
+    assert place.rows("SELECT id FROM runs WHERE ended IS NULL") == []
+
+
+def test_kill_9_at_any_moment_leaves_a_journal_that_opens_and_a_store_that_goes_on(place: Place) -> None:
+    dice = random.Random(11)
+    older = {path: compare.fingerprint(path) for path in place.sealed}
+    for _ in range(12):
+        with running(place.start("run", "backup-papio")) as process:
+            moment = time.monotonic() + dice.uniform(0.1, 1.1)
+            while time.monotonic() < moment and process.poll() is None:
+                time.sleep(0.005)
+            grown = [pid for pid, _ in children(process.pid)]
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            until(lambda pids=tuple(grown): not any(alive(pid) for pid in pids))
+        assert place.rows("SELECT count(*) AS n FROM runs")[0]["n"] >= 1
+        for snapshot in place.sealed[1:]:
+            assert compare.differences(place.trees[0], place.copy_of(place.trees[0], snapshot)) == []
+    assert_whole(place, older)
+
+
+def test_the_report_of_a_stopped_run_is_delivered_though_the_terminal_is_gone(place: Place) -> None:
+    mails = len(place.mails())
+    with running(place.start("run", "backup-papio")) as process:
+        until(lambda: arrived(place) > 20)
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        process.stderr.close()
+        process.stdout = process.stderr = None
+        os.kill(process.pid, signal.SIGHUP)
+        assert process.wait(timeout=60) == 1
+    assert len(place.mails()) == mails + 1

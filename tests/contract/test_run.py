@@ -1,0 +1,149 @@
+"""`runner run` with the real rsync, over trees that hold everything hard to copy."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import compare, trees
+from tests.contract.site import SECOND, Place, children, ended, running, senders, until
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A site over one tree of everything; nothing has run."""
+    tree = tmp_path / "tree"
+    trees.make_tree(tree, files=60)
+    made = Place(folder=tmp_path / "site", trees=(tree,))
+    made.declare()
+    return made
+
+
+@pytest.fixture
+def frozen(place: Place) -> Iterator[tuple[Place, subprocess.Popen[bytes], list[int]]]:
+    """A run whose rsync stands still; the processes to continue."""
+    with running(place.start("run", "backup-papio")) as process:
+        found = until(lambda: senders(process.pid))
+        for pid in found:
+            os.kill(pid, signal.SIGSTOP)
+        yield place, process, found
+
+
+def test_every_snapshot_equals_its_source_and_shares_what_did_not_change(place: Place) -> None:
+    (tree,) = place.trees
+    before: dict[Path, object] = {}
+    for day in range(3):
+        if day:
+            trees.change_tree(tree, seed=day)
+        said = place.runner("run", "backup-papio")
+        assert said.code == 0, said.out + said.err
+        newest = place.sealed[-1]
+        assert compare.differences(tree, place.copy_of(tree, newest)) == []
+        assert compare.rsync_silent(tree, place.copy_of(tree, newest)) == ""
+        assert place.record(newest)["exceptions"] == 0
+        for older, fingerprint in before.items():
+            assert compare.fingerprint(older) == fingerprint
+        before[newest] = compare.fingerprint(newest)
+    first, second, third = place.sealed
+    kept = {name for name, entry in compare.walk(place.copy_of(tree, first)).items() if entry.kind == "file"}
+    for older, newer in ((first, second), (second, third)):
+        shared = compare.shared(place.copy_of(tree, older), place.copy_of(tree, newer))
+        assert len(shared & kept) > len(kept) * 0.8
+    assert (place.store / "latest").readlink() == Path(third.name)
+
+
+def test_an_unchanged_source_costs_no_inode_but_folders(place: Place) -> None:
+    place.runner("run")
+    place.runner("run", "backup-papio")
+    first, second = (place.copy_of(place.trees[0], one) for one in place.sealed)
+    others = {name for name, entry in compare.walk(first).items() if entry.kind != "folder"}
+    assert compare.shared(first, second) == others
+    assert place.record(place.sealed[-1])["added_files"] == 0
+
+
+def test_a_run_with_nothing_due_still_reports(place: Place) -> None:
+    place.runner("run")
+    said = place.runner("run")
+    assert said.code == 0
+    assert "Nothing done" in said.out and "not due until" in said.out
+    assert [mail.count("] nothing done") for mail in place.mails()] == [0, 1]
+
+
+def test_planning_writes_nothing_but_state_and_the_plan_asked_for(place: Place, tmp_path: Path) -> None:
+    place.runner("plan")
+    before, source = place.listing(), compare.walk(place.trees[0])
+    assert place.runner("plan", "--out", str(tmp_path / "plan.toml")).code == 0
+    assert place.runner("plan", "--json").json["steps"]
+    assert place.listing() == before and compare.walk(place.trees[0]) == source
+    assert not place.store.exists() and (tmp_path / "plan.toml").exists()
+
+
+def test_two_runs_at_once_the_second_says_who_holds_the_store_and_since_when(
+    frozen: tuple[Place, subprocess.Popen[bytes], list[int]],
+) -> None:
+    place, first, pids = frozen
+    second = place.runner("run", "backup-papio")
+    assert second.code == 75, second.out + second.err
+    assert re.search(r"held by backup-papio of papio \(pid \d+\) since 20\d\d-", second.out)
+    assert "busy" in place.mails()[-1]
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    assert ended(first).code == 0
+    assert len(place.sealed) == 1 and place.partials == []
+    assert [row["verdict"] for row in place.rows("SELECT verdict FROM jobs WHERE job = 'backup-papio'")] == ["done"]
+
+
+def test_jobs_of_different_stores_run_side_by_side(place: Place) -> None:
+    place.declare(SECOND)
+    with running(place.start("run")) as process:
+        slow = until(lambda: [
+            pid for pid, words in children(process.pid)
+            if words[:2] == ("rsync", "--archive") and "/second/" in words[-1]
+        ])  # fmt: skip
+        for pid in slow:
+            os.kill(pid, signal.SIGSTOP)
+        until(lambda: place.sealed)
+        assert not list((place.sandbox / "papio/srv/backups/second").glob("*Z"))
+        for pid in slow:
+            os.kill(pid, signal.SIGCONT)
+        assert ended(process).code == 0
+    assert len(list((place.sandbox / "papio/srv/backups/second").glob("*Z"))) == 1
+
+
+def test_a_store_that_cannot_be_written_is_told_and_the_other_job_goes_on(place: Place) -> None:
+    place.declare(SECOND)
+    place.store.parent.mkdir(parents=True)
+    place.store.write_text("not a folder")
+    said = place.runner("run")
+    assert said.code in (1, 3), said.out
+    assert "backup-papio" in said.out and len(place.mails()) == 1
+    assert len(list((place.sandbox / "papio/srv/backups/second").glob("*Z"))) == 1
+
+
+def test_a_reader_that_has_gone_ends_no_run(place: Place) -> None:
+    process = place.start("run", "backup-papio")
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+    assert ended(process).code == 0
+    assert len(place.sealed) == 1 and len(place.mails()) == 1
+
+
+def test_a_wrong_job_name_lists_the_names_there_are(place: Place) -> None:
+    said = place.runner("run", "backup-pappio")
+    assert said.code == 2
+    assert "'backup-pappio'" in said.out and "the jobs are: backup-papio" in said.out
+    assert not place.store.exists()
+
+
+def test_the_record_and_the_journal_are_for_the_owner_only(place: Place) -> None:
+    place.runner("run")
+    for path in (place.record_path(place.sealed[0]), place.state):
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
