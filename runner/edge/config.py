@@ -147,6 +147,10 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
         "additionalProperties": False,
         "$defs": {**defs, **own.get("$defs", {})},
     }
+    if "hostFrom" in own:
+        merged["properties"].pop("host")
+    else:
+        merged["required"].append("host")
     wrong = _against(merged, table, path)
     if not wrong and isinstance(table, dict):
         try:
@@ -189,6 +193,8 @@ _FORMATS: Mapping[str, Callable[[str], object]] = {
     "duration": quantity.duration,
     "amount": quantity.amount,
     "percent": quantity.percent,
+    "share": quantity.share,
+    "thinning": quantity.thinning,
     "timezone": soundness.timezone,
 }
 

@@ -104,11 +104,10 @@ class _Job:
                     break
             else:
                 self._go()
-        self._rest()
-        if all(outcome.state not in ENDING for outcome in self._outcomes.values()):
-            for step in self._steps:
-                self._spool.drop(step)
-                self._spool.forget(step)
+            self._rest()
+            if all(outcome.state not in ENDING for outcome in self._outcomes.values()):
+                for step in self._steps:
+                    self._spool.drop(step)
         return tuple(self._outcomes.values())
 
     def _hold(self, lock: Lock, stack: ExitStack) -> Outcome | None:

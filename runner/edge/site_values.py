@@ -42,7 +42,7 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
         hosts=_hosts(tables, known["hosts"]["additionalProperties"], None if live else sandbox),
         disks=_all(tables.get("disks", {}), known["disks"]["additionalProperties"], Disk),
         stores=_all(tables.get("stores", {}), known["stores"]["additionalProperties"], Store),
-        jobs=tuple(_job(name, table, kinds[table["kind"]]) for name, table in tables.get("jobs", {}).items()),
+        jobs=tuple(_job(name, table, kinds[table["kind"]], tables) for name, table in tables.get("jobs", {}).items()),
         hooks=tuple(
             _hook(name, settings, known["hooks"]) for name, settings in tables.get("hooks", {}).items()
         ),
@@ -67,15 +67,22 @@ def _hosts(tables: Table, schema: Table, sandbox: Path | None) -> tuple[Host, ..
     )
 
 
-def _job(name: str, table: Table, kind: JobKind) -> Job:
+def _job(name: str, table: Table, kind: JobKind, tables: Table) -> Job:
     return Job(
         name=name,
         kind=kind.name,
-        host=table["host"],
+        host=table["host"] if "host" in table else _host_of(table, kind, tables),
         options=options(table, kind),
         schedule=table.get("schedule", ""),
         after=tuple(table.get("after", ())),
     )
+
+
+def _host_of(table: Table, kind: JobKind, tables: Table) -> str:
+    """The host of the store or disk that the job is about: the kind's schema names the key."""
+    key = str(kind.schema.get("hostFrom", ""))
+    about: Table = tables.get(f"{key}s", {}).get(table.get(key), {})
+    return str(about.get("host", ""))
 
 
 def options(table: Table, kind: JobKind) -> object:
@@ -107,6 +114,10 @@ def _value(value: object, schema: Table) -> object:
             return quantity.amount(text)
         case "percent", str(text):
             return quantity.percent(text)
+        case "share", str(text):
+            return quantity.share(text)
+        case "thinning", str(text):
+            return quantity.thinning(text)
         case "filesystems", "all":
             return ()
         case _, dict(inner) if "properties" in schema:

@@ -53,15 +53,13 @@ class Spool:
             yield from _frame(told, path)
 
     def drop(self, step: Step) -> None:
-        """Forget what was kept for this step: the interrupted snapshots it names are sealed now."""
-        for name in step.inputs:
-            if name.startswith("kept:"):
-                shutil.rmtree((self._kept / name.removeprefix("kept:")).parent, ignore_errors=True)
+        """Forget all that was kept for the store this step writes, under its lock and after a seal.
 
-    def forget(self, step: Step) -> None:
-        """Forget a kept output whose own snapshot is sealed."""
+        A snapshot takes up every interrupted one of its store, so nothing there is wanted any more, nor
+        what a runner left that was killed between a seal and this.
+        """
         if step.keep_output_as:
-            shutil.rmtree((self._kept / step.keep_output_as).parent, ignore_errors=True)
+            shutil.rmtree(self._kept / step.keep_output_as.partition("/")[0], ignore_errors=True)
 
     def close(self) -> None:
         """Remove the outputs of this plan that nobody needs any more."""

@@ -28,6 +28,22 @@ class SnapshotOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class PruneOptions:
+    """What a `prune` job says: which store."""
+
+    store: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckOptions:
+    """What a `check` job says: which store, how old its newest snapshot may be, how long room must last."""
+
+    store: str
+    newest_within: timedelta = timedelta(hours=36)
+    runway: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Draft:
     """What a kind makes of a job: a planned job with its steps, or a skip; findings with either."""
 

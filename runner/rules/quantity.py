@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Literal, get_args
 
-from runner.model.site import Amount
+from runner.model.site import Amount, Thin
 
 _NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,3})?) ?"
 _DURATION = re.compile(_NUMBER + r"(s|min|h|d|w)")
@@ -54,3 +55,27 @@ def amount(text: str) -> Amount:
     if size == 0:
         raise ValueError("is a size of nothing")
     return Amount(bytes=size)
+
+
+_Period = Literal["daily", "weekly", "monthly", "yearly"]
+_PERIODS: dict[str, _Period] = {period: period for period in get_args(_Period)}
+
+
+def share(text: str) -> float:
+    """Read "30%" as 30.0; ValueError says what is wrong."""
+    return float(percent(text).percent or 0)
+
+
+def thinning(text: str) -> tuple[Thin, ...]:
+    """Read "daily 60, weekly 52, monthly all"; ValueError for a period twice, or a count of nothing."""
+    found: list[Thin] = []
+    for part in text.split(","):
+        word, _, count = part.strip().partition(" ")
+        if word not in _PERIODS or not (count == "all" or count.isdigit()):
+            raise ValueError("is not a list such as 'daily 60, weekly 52, monthly all'")
+        if any(one.period == word for one in found):
+            raise ValueError(f"says {word} twice")
+        if count != "all" and int(count) == 0:
+            raise ValueError(f"keeps 0 {word}: leave {word} out")
+        found.append(Thin(period=_PERIODS[word], count=None if count == "all" else int(count)))
+    return tuple(found)

@@ -40,7 +40,7 @@ def _measured(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=options.folder) as name:
         folder = Path(name)
         start = start_up(folder)
-        trees = [compare(_contest(options, files), folder / str(files), _say) for files in _sizes(options)]
+        trees = [compare(_contest(options, files), folder, _say) for files in _sizes(options)]
     held = claims(trees, start)
     print("\n".join(("", *table.lines(trees, start, held))))
     return 0 if all(claim.holds for claim in held) else 1

@@ -35,9 +35,10 @@ class Contest:
 
 
 def compare(contest: Contest, folder: Path, say: Say) -> Compared:
-    """Run the contest in the empty `folder`, which is removed."""
+    """Run the contest in `folder`; what it makes there it removes, but for the compiled modules."""
     with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        for name in ("source", *contest.names):
+            stack.callback(shutil.rmtree, folder / name, ignore_errors=True)
         source = tree.make(folder / "source", files=contest.files)
         places = {name: stack.enter_context(_place(contest, name, folder)) for name in contest.names}
         runs = {name: contender(name, place) for name, place in places.items()}

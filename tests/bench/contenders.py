@@ -36,7 +36,7 @@ filesystems = "all"
 
 [stores.papio]
 host = "backup-server1"
-path = "/srv/backups/papio"
+path = "/disk/papio"
 retention = {{ min = 30, max = 400 }}
 
 [jobs.backup-papio]
@@ -76,7 +76,7 @@ class Place:
 
 # The sandbox's store is here. Everybody's disk is mounted as deep: for every link rsync 3.5 walks down
 # all of the --link-dest path, so that a copy one folder higher would be a cheaper copy.
-MOUNT = Path("sandbox/backup-server1/srv/backups")
+MOUNT = Path("sandbox/backup-server1/disk")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -124,7 +124,7 @@ class Runner:
         return Work(
             commands=((*RUNNER, "run", JOB),),
             folder=self.place.folder,
-            environment=environment(self.place.folder.parent.parent),
+            environment=environment(self.place.source.parent),
         )
 
     def newest(self) -> Path:

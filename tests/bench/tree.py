@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-PER_FOLDER = 8
+PER_FOLDER, BRANCHES = 8, 10
 MEDIAN_SIZE, SPREAD, LARGEST = 3000, 1.8, 4 << 20
 EPOCH_NS = 1_600_000_000 * 10**9
 OWNERS = (0, 0, 1000, 1001, 54321)
@@ -37,7 +37,7 @@ def make(root: Path, *, files: int, seed: int = 1) -> Tree:
     root.mkdir(parents=True)
     tree.folders.append(root)
     for number in range(files // PER_FOLDER):
-        folder = dice.choice(tree.folders[-200:]) / f"folder{number}"
+        folder = tree.folders[number // BRANCHES] / f"folder{number}"
         folder.mkdir()
         tree.folders.append(folder)
     for number in range(files):

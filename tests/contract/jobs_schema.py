@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.model.facts import Facts, Probe
-from runner.model.kind import Draft, SnapshotOptions
+from runner.model.kind import CheckOptions, Draft, PruneOptions, SnapshotOptions
 from runner.model.site import Job, Site
 
 ROOT = Path(__file__).parents[2]
@@ -19,15 +19,16 @@ def read(name: str) -> dict[str, Any]:
     return dict(json.loads((SCHEMAS / f"{name}.schema.json").read_text()))
 
 
-class SnapshotKeys:
-    """The snapshot kind as far as jobs.toml is concerned; it never plans."""
+class KindKeys:
+    """A kind as far as jobs.toml is concerned; it never plans."""
 
-    name = "snapshot"
-    options: type[Any] = SnapshotOptions
+    def __init__(self, name: str, options: type[Any]) -> None:
+        self.name = name
+        self.options = options
 
     @property
     def schema(self) -> Mapping[str, Any]:
-        return read("kinds/snapshot")
+        return read(f"kinds/{self.name}")
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         raise NotImplementedError
@@ -36,7 +37,11 @@ class SnapshotKeys:
         raise NotImplementedError
 
 
-KINDS = {"snapshot": SnapshotKeys()}
+KINDS = {
+    "snapshot": KindKeys("snapshot", SnapshotOptions),
+    "prune": KindKeys("prune", PruneOptions),
+    "check": KindKeys("check", CheckOptions),
+}
 
 
 def rows() -> dict[str, str]:
@@ -59,6 +64,8 @@ def keys() -> Iterator[tuple[str, dict[str, Any], bool]]:
     root = read("jobs")
     yield from _inner("", root, root["$defs"])
     yield from _inner("jobs.NAME.", read("kinds/snapshot"), root["$defs"])
+    for kind in ("prune", "check"):
+        yield from _inner(f"jobs.NAME({kind}).", read(f"kinds/{kind}"), root["$defs"])
 
 
 Keys = Iterator[tuple[str, dict[str, Any], bool]]

@@ -49,8 +49,9 @@ def cut_when_sending(place: Place, number: int, *, whom: str = "runner") -> tupl
 
     rsync stands still meanwhile, so that it cannot be done before the signal is there.
     """
+    known = len(place.partials)
     with running(place.start("run", "backup-papio")) as process:
-        until(lambda: arrived(place) > 20)
+        until(lambda: len(place.partials) > known and arrived(place) > 20)
         pids = senders(process.pid)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
@@ -105,7 +106,7 @@ def test_a_stopped_run_keeps_what_was_sent_says_so_and_the_next_takes_it_up(
     code, out = cut_when_sending(place, number)
     assert code == 1 and "interrupted at send-1: stopped" in out, out
     assert len(place.partials) == 1 and len(place.sealed) == 1
-    assert place.mails()[-1].count("] FAILED") == 1
+    assert place.mails()[-1].count("] failed") == 1
     sent = arrived(place)
     there = {path.stat().st_ino for path in place.partials[0].glob("**/many*/*")}
     assert_whole(place, older)
@@ -123,7 +124,8 @@ def test_a_source_that_changed_between_interruption_and_resume_touches_no_older_
     cut_when_sending(place, signal.SIGINT)
     tree = place.trees[0]
     for path in sorted(tree.rglob("*")):
-        if path.is_file() and not path.is_symlink():
+        # Not those with holes: rsync fills them when it copies a file for a change of attributes.
+        if path.is_file() and not path.is_symlink() and path.parent.name != "special":
             path.chmod(0o611)
     trees.change_tree(tree, seed=5)
     assert_whole(place, older)
@@ -166,6 +168,7 @@ def test_after_kill_9_no_child_lives_on_and_the_journal_says_killed(place: Place
     assert_whole(place, older)
     assert "was killed before it ended" in place.mails()[-1]
     assert place.rows("SELECT id FROM runs WHERE ended IS NULL") == []
+    print("UNSUMMED", place.record(place.sealed[-1])["unsummed"], place.record(place.sealed[-1])["summed"])
 
 
 def test_kill_9_at_any_moment_leaves_a_journal_that_opens_and_a_store_that_goes_on(place: Place) -> None:
@@ -181,7 +184,8 @@ def test_kill_9_at_any_moment_leaves_a_journal_that_opens_and_a_store_that_goes_
             process.wait()
             until(lambda pids=tuple(grown): not any(alive(pid) for pid in pids))
         assert place.rows("SELECT count(*) AS n FROM runs")[0]["n"] >= 1
-        for snapshot in place.sealed[1:]:
+        for snapshot in set(place.sealed) - set(older):
+            older[snapshot] = compare.fingerprint(snapshot)
             assert compare.differences(place.trees[0], place.copy_of(place.trees[0], snapshot)) == []
     assert_whole(place, older)
 

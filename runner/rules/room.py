@@ -1,0 +1,105 @@
+"""How much room a store must keep free, how much is missing, and what expiring snapshots gains."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from runner.model.facts import Snapshot, Space
+from runner.model.site import Amount, Retention
+from runner.model.text import count, size
+
+Resource = Literal["space", "inodes"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """That a reading of the store has at least `value` under `field`; `why` says it in words.
+
+    `field` is `free_percent`, `free_inodes_percent`, `free_bytes` or `free_inodes`, of root's view.
+    """
+
+    field: str
+    value: float | int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Short:
+    """A floor that the free room is under: how much is `missing` (bytes or inodes), never 0."""
+
+    resource: Resource
+    missing: int
+    claim: Claim
+
+    def told(self, number: int) -> str:
+        """`number` of this resource in words."""
+        return size(number) if self.resource == "space" else count(number, "inode")
+
+
+def shortages(policy: Retention, space: Space) -> tuple[Short, ...]:
+    """The floors of `policy` that `space` is under, bytes first.
+
+    Free is what root may still write (statvfs(3): f_bfree of f_blocks), reserved blocks included,
+    since snapshots are written by root. A filesystem that counts no inodes never runs out of them.
+    """
+    found = []
+    if policy.free_space:
+        found.append(_short("space", policy.free_space, space.free, space.size))
+    if policy.free_inodes and space.inodes > 0:
+        found.append(_short("inodes", policy.free_inodes, space.inodes_free, space.inodes))
+    return tuple(short for short in found if short is not None)
+
+
+def floor(amount: Amount, whole: int) -> int:
+    """The least number that is not under `amount` of `whole`, exactly: percent has three places."""
+    if amount.percent is None:
+        return amount.bytes or 0
+    return -(-whole * round(amount.percent * 1000) // 100_000)
+
+
+def surely_freed(ordered: Sequence[Snapshot], gone: Collection[int], resource: Resource) -> int:
+    """What expiring those at the indices `gone` frees at least.
+
+    Measured is what each frees *together with every older one*. One that stays among the older may
+    share anything with those that go: so only the unbroken run from the oldest is counted.
+    """
+    sure = 0
+    for index, snapshot in enumerate(ordered):
+        if index not in gone:
+            break
+        sure = max(sure, _freed(snapshot, resource) or 0)
+    return sure
+
+
+def freed_at_most(ordered: Sequence[Snapshot], gone: Collection[int], resource: Resource) -> int | None:
+    """What expiring those at `gone` frees at most: no more than all up to the newest of them.
+
+    None where that was not measured.
+    """
+    if not gone:
+        return 0
+    return next((freed for one in ordered[max(gone) :] if (freed := _freed(one, resource)) is not None), None)
+
+
+def _freed(snapshot: Snapshot, resource: Resource) -> int | None:
+    return snapshot.freed_bytes if resource == "space" else snapshot.freed_inodes
+
+
+def _short(resource: Resource, amount: Amount, free: int, whole: int) -> Short | None:
+    missing = floor(amount, whole) - free
+    if missing <= 0:
+        return None
+    what = "free" if resource == "space" else "free inodes"
+    if amount.percent is None:
+        told = size(floor(amount, whole)) if resource == "space" else f"{floor(amount, whole):,}"
+        field = "free_bytes" if resource == "space" else "free_inodes"
+        return Short(
+            resource=resource,
+            missing=missing,
+            claim=Claim(field=field, value=floor(amount, whole), why=f"{told} {what}"),
+        )
+    field = "free_percent" if resource == "space" else "free_inodes_percent"
+    claim = Claim(field=field, value=amount.percent, why=f"{amount.percent:g} % {what}")
+    return Short(resource=resource, missing=missing, claim=claim)

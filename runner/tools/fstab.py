@@ -1,0 +1,112 @@
+"""fstab(5): the line that mounts a disk at every boot, as it is, as it should be, and how it gets there."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from runner.model.plan import Argv, Check
+
+PATH = "/etc/fstab"
+# nofail: the host comes up without the disk. nosuid, nodev: a snapshot holds every program and device that the
+# host ever had. Pass 2: checked at boot when its time has come, after the root filesystem.
+OPTIONS = ("noatime", "nodev", "nosuid", "nofail")
+_AGAINST = frozenset(("atime", "relatime", "strictatime", "dev", "suid", "defaults", "fail", "noauto", "ro"))
+_ESCAPED = re.compile(r"\\([0-7]{3})")
+_COUNT = "; ".join((
+    "set -eu",
+    "lines=0",
+    'while read -r what where rest || [ -n "$what" ]; do case $what in "#"*) ;; *) '
+    'if [ "$where" = "$2" ]; then lines=$((lines + 1)); fi;; esac; where=; done < "$1"',
+    'printf \'{"lines": %s}\\n\' "$lines"',
+))  # fmt: skip
+# One line is replaced or added, all others stay byte for byte, and no moment exists without a whole fstab. The
+# lock is for another job of ours: mv gives the file a new inode, so the folder is locked.
+_PUT = "; ".join((
+    "set -eu",
+    'folder=${1%/*}; exec 9< "$folder"; flock 9',
+    'draft=$(mktemp "$1.XXXXXXXXXX"); trap \'rm -f -- "$draft"\' EXIT',
+    'cp --preserve=all -- "$1" "$draft"',
+    "hits=0",
+    'put() { while IFS= read -r line || [ -n "$line" ]; do '
+    'if [ -n "$1" ] && [ "$line" = "$1" ]; then hits=$((hits + 1)); printf "%s\\n" "$2"; '
+    'else printf "%s\\n" "$line"; fi; done; '
+    'if [ -z "$1" ]; then hits=1; printf "%s\\n" "$2"; fi; }',
+    'put "$2" "$3" < "$1" > "$draft"',
+    'if [ "$hits" -ne 1 ]; then echo "$1 has the line $hits times" >&2; exit 1; fi',
+    'sync -- "$draft"; mv --force --no-target-directory -- "$draft" "$1"; trap - EXIT; sync -- "$folder"',
+))  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """One line of fstab; `line` is the line itself, `mount` where it mounts, in plain text."""
+
+    line: str
+    source: str
+    mount: str
+    type: str
+    options: tuple[str, ...]
+    check: str
+
+
+def show() -> Argv:
+    """Print the file. Reads only."""
+    return ("cat", "--", PATH)
+
+
+def parse(text: str) -> tuple[Entry, ...]:
+    """Read the file's entries; comments and lines with fewer than four words are passed over."""
+    found = []
+    # Not splitlines: a form feed or a Unicode line separator ends no line of this file.
+    for line in text.split("\n"):
+        words = [word for word in re.split(r"[ \t]+", line) if word]
+        if len(words) >= 4 and not words[0].startswith("#"):
+            mount = _ESCAPED.sub(lambda code: chr(int(code[1], 8)), words[1])
+            found.append(
+                Entry(
+                    line=line, source=words[0], mount=mount.rstrip("/") or "/", type=words[2],
+                    options=tuple(words[3].split(",")), check=words[5] if len(words) > 5 else "0",
+                )
+            )  # fmt: skip
+    return tuple(found)
+
+
+def right(entry: Entry, uuid: str, filesystem: str) -> bool:
+    """Whether `entry` mounts that filesystem as it should be: found by its UUID, checked, not missed."""
+    return (
+        entry.source == f"UUID={uuid}"
+        and entry.type in (filesystem, "auto")
+        and entry.check == "2"
+        and set(OPTIONS) <= set(entry.options)
+        and not (_AGAINST - {"defaults"}) & set(entry.options)
+    )
+
+
+def line(uuid: str, mount: str, filesystem: str, entry: Entry | None = None) -> str:
+    """The line as it should be; options of `entry`, the line there is, stay where they do not contradict."""
+    kept = entry.options if entry else ()
+    options = (*OPTIONS, *(one for one in kept if one not in _AGAINST and one not in OPTIONS))
+    return f"UUID={uuid} {escaped(mount)} {filesystem} {','.join(options)} 0 2"
+
+
+def put(old: str, new: str, path: str = PATH) -> Argv:
+    """Put the line `new` in the place of `old`, which must be there once; at the end where `old` is "".
+
+    The file is replaced in one move, with its mode and owner. The script is fixed, the lines are
+    words of their own.
+    """
+    return ("sh", "-c", _PUT, "sh", path, old, new)
+
+
+def absent(host: str, mount: str, path: str = PATH) -> Check:
+    """The claim that no line of the file mounts anything at `mount`."""
+    return Check(
+        host=host, argv=("sh", "-c", _COUNT, "sh", path, escaped(mount)), field="lines", relation="==",
+        value=0, why=f"{path} has no line for {mount} yet",
+    )  # fmt: skip
+
+
+def escaped(mount: str) -> str:
+    r"""A mount point as the file has it: blank, tab, line feed and backslash as `\040` and so on."""
+    return re.sub(r"[ \t\n\\]", lambda found: f"\\{ord(found[0]):03o}", mount)

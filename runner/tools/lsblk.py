@@ -1,0 +1,67 @@
+"""lsblk(8): what a block device is, and what is built on it or mounted from it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runner.model.plan import Argv
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Device:
+    """A block device as the kernel knows it; `size` in bytes, `number` as in Filesystem.dev.
+
+    `children` are its partitions and whatever else is built on it, `mount` one place where it is
+    mounted ("[SWAP]" for swap). Texts are "" where unknown.
+    """
+
+    name: str
+    type: str
+    size: int
+    number: int
+    model: str = ""
+    serial: str = ""
+    read_only: bool = False
+    mount: str = ""
+    children: tuple[Device, ...] = ()
+
+    @property
+    def told(self) -> str:
+        """Maker's name and serial number, as far as the device says them."""
+        serial = f"serial {self.serial}" if self.serial else "without a serial number"
+        return f"{self.model or f'a {self.type} without a model name'}, {serial}"
+
+
+def look(device: str) -> Argv:
+    """Describe `device` and all that is built on it, as JSON. Reads only; exit 32 where there is none."""
+    columns = "NAME,TYPE,SIZE,MAJ:MIN,MODEL,SERIAL,RO,MOUNTPOINT"
+    return ("lsblk", "--json", "--bytes", "--paths", "--output", columns, device)
+
+
+def parse(text: str) -> Device | None:
+    """Read what `look` printed; None where it tells of no device, of several, or makes no sense."""
+    try:
+        (found,) = json.loads(text)["blockdevices"]
+        return _device(found)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _device(found: Mapping[str, Any]) -> Device:
+    major, _, minor = str(found["maj:min"]).strip().partition(":")
+    return Device(
+        name=str(found["name"]),
+        type=str(found["type"]),
+        size=int(found["size"]),
+        number=os.makedev(int(major), int(minor)),
+        model=" ".join(str(found.get("model") or "").split()),
+        serial=" ".join(str(found.get("serial") or "").split()),
+        # Before version 2.33 truth and numbers were texts.
+        read_only=found.get("ro") not in (False, "0", 0),
+        mount=str(found.get("mountpoint") or ""),
+        children=tuple(_device(one) for one in found.get("children", ())),
+    )

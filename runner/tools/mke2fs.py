@@ -1,0 +1,59 @@
+"""mke2fs(8): what makes the filesystem of a backup disk, and what it says it would make."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from runner.model.plan import Argv
+from runner.model.site import Disk
+
+LABEL_BYTES = 16
+BLOCK = 4096
+INODE = 256
+_MAKES = re.compile(r"Creating filesystem with ([0-9]+) ([0-9]+)k blocks and ([0-9]+) inodes")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Made:
+    """What a filesystem would have: `bytes` in all, and how many files it can hold."""
+
+    bytes: int
+    inodes: int
+
+
+def label(disk: Disk) -> str:
+    """The label of the filesystem: the disk's name, as much of it as fits."""
+    return disk.name[:LABEL_BYTES]
+
+
+def make(disk: Disk, uuid: str) -> Argv:
+    """Make the filesystem of `disk`; whatever was on the device is gone.
+
+    256-byte inodes hold times to the nanosecond and beyond 2038. After a fault of the disk it
+    becomes read-only instead of going on. Without a terminal mke2fs asks nothing and overwrites a
+    filesystem that it sees, so the step must have a guard; it refuses a device in use by itself.
+    """
+    return ("mke2fs", "-q", *_shape(disk), "-L", label(disk), "-U", uuid, "--", disk.device)
+
+
+def would_make(disk: Disk) -> Argv:
+    """Say what `make` would make; writes nothing (`-n`)."""
+    return ("mke2fs", "-n", *_shape(disk), "--", disk.device)
+
+
+def parse(text: str) -> Made | None:
+    """Read what `would_make` printed; None where it does not say."""
+    # What it says of an old filesystem, a label among it, comes before: ours is the last of its kind.
+    found = _MAKES.findall(text)
+    if not found:
+        return None
+    blocks, kib, inodes = (int(one) for one in found[-1])
+    return Made(bytes=blocks * kib * 1024, inodes=inodes)
+
+
+def _shape(disk: Disk) -> Argv:
+    return (
+        "-t", disk.filesystem, "-b", str(BLOCK), "-i", str(disk.bytes_per_inode), "-I", str(INODE),
+        "-m", "1", "-e", "remount-ro",
+    )  # fmt: skip

@@ -1,0 +1,79 @@
+"""wipefs(8), which is only ever asked to look: the signatures on a device, and whether there is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from runner.model.plan import Argv, Check
+
+BLANK = "blank, unused"
+# One JSON line, so that it can be a guard: size, name, whether anything is on it or uses it. A command that
+# fails ends it without an answer. The name is cut down to letters that mean nothing in JSON.
+_STAMP = "; ".join((
+    "set -euf",
+    'size=$(blockdev --getsize64 "$1")',
+    'name=$(lsblk --nodeps --noheadings --output MODEL,SERIAL "$1")',
+    'marks=$(wipefs --no-act --noheadings --output OFFSET -- "$1")',
+    'users=$(lsblk --noheadings --raw --output TYPE,MOUNTPOINT "$1")',
+    "name=$(printf %s \"$name\" | tr -cs 'A-Za-z0-9.:+_-' ' ')",
+    'state=blank; [ -z "$marks" ] || state="not blank"',
+    'set -- $users; if [ $# -eq 1 ]; then state="$state, unused"; else state="$state, in use"; fi',
+    'printf \'{"device": "%s bytes, %s: %s"}\\n\' "$size" "${name% }" "$state"',
+))  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Signature:
+    """Something that a program would take for its own: a filesystem, a partition table, swap, RAID..."""
+
+    type: str
+    uuid: str = ""
+    label: str = ""
+
+
+def look(device: str) -> Argv:
+    """List the signatures on `device` as JSON, its partition table's too. Reads only (`--no-act`)."""
+    return ("wipefs", "--no-act", "--json", "--", device)
+
+
+def wipe(device: str) -> Argv:
+    """What a person types to wipe every signature; no plan of ours ever holds it."""
+    return ("wipefs", "--all", "--", device)
+
+
+def stamp(device: str) -> Argv:
+    """Print `{"device": "SIZE bytes, MODEL SERIAL: STATE"}`, STATE `BLANK` only if nothing is there.
+
+    Reads only; the script is fixed and the device a word of its own.
+    """
+    return ("sh", "-c", _STAMP, "sh", device)
+
+
+def unchanged(host: str, device: str, stamped: str) -> Check:
+    """The claim that `device` still is what `stamp` said: the same one, with nothing on it."""
+    return Check(
+        host=host, argv=stamp(device), field="device", relation="==", value=stamped,
+        why=f"{device} still is: {stamped}",
+    )  # fmt: skip
+
+
+def parse(text: str) -> tuple[Signature, ...] | None:
+    """Read what `look` printed; None where it makes no sense, which is not the same as no signature."""
+    try:
+        return tuple(
+            Signature(
+                type=str(one["type"]), uuid=str(one.get("uuid") or "").lower(), label=one.get("label") or ""
+            )
+            for one in json.loads(text)["signatures"]
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def parse_stamp(text: str) -> str:
+    """Read what `stamp` printed; "" where it makes no sense."""
+    try:
+        return str(json.loads(text)["device"])
+    except (ValueError, KeyError, TypeError):
+        return ""
