@@ -5,27 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from runner import planner, review
-from runner.catalogue import KINDS
+from runner.catalogue import KINDS, LOOKING
 from runner.edge import artifact, config, execute, planfile, probe, sandbox
 from runner.edge.hook_tables import own_plugins
-from runner.edge.journal import Journal, Line
+from runner.edge.journal import Journal
 from runner.edge.plugins import Hooks
 from runner.edge.reach import transports, write_ssh_config
 from runner.edge.transport import Transport
-from runner.model.errors import BUG, ReportUndelivered, RunnerError, StalePlan, UsageError
+from runner.model.errors import ReportUndelivered, RunnerError, StalePlan, UsageError
 from runner.model.event import Event, RunFinished, RunStarted
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
-from runner.model.plan import Finding, Plan, PlannedJob
+from runner.model.plan import Finding, Plan, PlannedJob, Skip
 from runner.model.run import Outcome, Pass, Report
 from runner.model.site import Site
 from runner.rules import schedule
@@ -64,11 +64,6 @@ class App:
         self._saying = threading.Lock()
         if not site.live:
             sandbox.make(site)
-        self.journal = Journal(Path(site.state) / "journal.sqlite")
-        ssh_config = Path(site.state) / "ssh_config"
-        if site.live:
-            write_ssh_config(site, ssh_config)
-        self.transports: dict[str, Transport] = dict(transports(site, ssh_config))
         self.hooks = Hooks.load(site)
         brought = {kind.name: kind for kind in self.hooks.declare_kinds()}
         self.kinds = {**KINDS, **brought}
@@ -83,9 +78,29 @@ class App:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         """Let go of connections and the journal."""
-        for transport in self.transports.values():
-            transport.close()
-        self.journal.close()
+        if "transports" in vars(self):
+            for transport in self.transports.values():
+                transport.close()
+        if "journal" in vars(self):
+            self.journal.close()
+
+    # Both need room on the controller's disk. They are opened when they are first used, so that a run
+    # that cannot have them is told to people like any other failure.
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal; RunnerError where it cannot be opened."""
+        return Journal(Path(self.site.state) / "journal.sqlite")
+
+    @cached_property
+    def transports(self) -> Mapping[str, Transport]:
+        """The ways to the hosts, by name; RunnerError where their configuration cannot be written."""
+        ssh_config = Path(self.site.state) / "ssh_config"
+        try:
+            if self.site.live:
+                write_ssh_config(self.site, ssh_config)
+        except OSError as error:
+            raise RunnerError(f"{ssh_config} cannot be written: {error}", do="free room there") from error
+        return transports(self.site, ssh_config)
 
     def now(self) -> datetime:
         """The time, UTC."""
@@ -112,7 +127,11 @@ class App:
 
     def plan(self, names: Sequence[str]) -> Plan:
         """The plan for the named jobs, or for what is due, with all findings of review and hooks."""
-        return self._planned(self.due(names))
+        doing, looking = schedule.apart(self.due(names), LOOKING)
+        if not doing.jobs:
+            return self._planned(looking)
+        waits = tuple(Skip(job=job.name, reason="looks when the others are done") for job in looking.jobs)
+        return self._planned(replace(doing, skips=(*doing.skips, *waits)))
 
     def _planned(self, due: schedule.Due) -> Plan:
         hosts = planner.hosts_of(self.site, due.jobs)
@@ -137,20 +156,24 @@ class App:
     def run(self, asked: Asked, shown: Callable[[Plan], None]) -> tuple[Report, int]:
         """Plan, review and run what is asked, up to three passes; `shown` gets each plan before it runs."""
 
+        def one(due: schedule.Due, done: list[Pass], run: str) -> None:
+            plan = self._planned(due)
+            shown(plan)
+            review.allow(plan, ceiling=self.site.unattended, reviewed=False, confirmed=asked.confirmed)
+            done.append(self._pass(plan, run, len(done)))
+
         def passes(done: list[Pass], run: str) -> None:
-            due = self.due(asked.jobs)
-            for number in range(MOST_PASSES):
-                plan = self._planned(due)
-                shown(plan)
-                review.allow(plan, ceiling=self.site.unattended, reviewed=False, confirmed=asked.confirmed)
-                done.append(self._pass(plan, run, number))
+            doing, looking = schedule.apart(self.due(asked.jobs), LOOKING)
+            for number in range(MOST_PASSES if doing.jobs or not looking.jobs else 0):
+                one(doing, done, run)
                 names = again(done[-1])
-                if not names or self.stop.is_set() or number + 1 == MOST_PASSES:
-                    return
-                if self.stop.wait(_WAITS[number] if self.site.live else 0.0):
-                    return
+                last = not names or number + 1 == MOST_PASSES
+                if last or self.stop.wait(_WAITS[number] if self.site.live else 0.0):
+                    break
                 # These and nothing else: what they come after has been done.
-                due = schedule.Due(jobs=tuple(job for job in due.jobs if job.name in names), skips=())
+                doing = schedule.Due(jobs=tuple(job for job in doing.jobs if job.name in names), skips=())
+            if looking.jobs and not self.stop.is_set():
+                one(looking, done, run)
 
         return self._told(passes)
 
@@ -211,12 +234,12 @@ class App:
         told = _Telling(run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[])
         trouble: Exception | None = None
         try:
-            told.findings.extend(_was_killed(line) for line in self.journal.killed())
+            told.findings.extend(came_of.killed(line.started) for line in self.journal.killed())
             self.journal.run_started(told.run, started)
             passes(told.done, told.run)
         except Exception as error:  # a refusal and a bug must reach people too, then the door
             trouble = error
-            told.findings.append(_finding(error))
+            told.findings.append(came_of.refusal(error))
         return self._deliver(told, trouble)
 
     def _deliver(self, told: _Telling, trouble: Exception | None) -> tuple[Report, int]:
@@ -225,13 +248,13 @@ class App:
             self.journal.run_ended(told.run, report.ended, report.verdict)
         except Exception as error:  # neither a full disk nor a bug keeps the report from people
             trouble = trouble or error
-            told.findings.append(_finding(error))
+            told.findings.append(came_of.refusal(error))
             if not isinstance(error, RunnerError):
                 told.done.clear()
             report = self._report(told, error)
         self.tell(RunFinished(run=told.run, report=report, at=report.ended))
         failed = self.hooks.deliver_report(report)
-        code = _exit_code(report, told.done, trouble)
+        code = came_of.exit_code(report, told.done, trouble)
         if failed:
             lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
             report = replace(
@@ -247,7 +270,7 @@ class App:
         return view.report(self.site, view.Told(
             run=told.run, started=told.started, ended=self.now(), plans=tuple(item.plan for item in done),
             jobs=came_of.job_reports(done), skips=tuple(skip for item in done for skip in item.plan.skips),
-            findings=(*told.findings, *self.hooks.deaf()), log=came_of.log(done, _trace(trouble)),
+            findings=(*told.findings, *self.hooks.deaf()), log=came_of.log(done, trouble),
         ))  # fmt: skip
 
 
@@ -261,29 +284,5 @@ class _Telling:
     findings: list[Finding]
 
 
-def _was_killed(line: Line) -> Finding:
-    text = f"the run of {line.started:%Y-%m-%d %H:%M} UTC was killed before it ended"
-    return Finding(severity="note", source="journal", text=text)
-
-
-def _finding(error: Exception) -> Finding:
-    if isinstance(error, RunnerError):
-        return Finding(severity="refusal", source="runner", text=error.text, do=error.do)
-    do = "send the log below to the makers"
-    return Finding(severity="refusal", source="runner", text=f"a bug: {error!r}", do=do)
-
-
 def _to_nobody(event: Event) -> None:
     return
-
-
-def _trace(trouble: Exception | None) -> tuple[str, ...]:
-    if trouble is None or isinstance(trouble, RunnerError):
-        return ()
-    return tuple("".join(traceback.format_exception(trouble)).splitlines())
-
-
-def _exit_code(report: Report, done: Sequence[Pass], trouble: Exception | None) -> int:
-    if trouble is not None:
-        return trouble.code if isinstance(trouble, RunnerError) else BUG
-    return came_of.exit_code(report, done)

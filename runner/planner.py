@@ -30,11 +30,17 @@ AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
 
 
 def hosts_of(site: Site, jobs: Sequence[Job]) -> tuple[str, ...]:
-    """The hosts that must be read to plan these jobs: their own and those of their stores."""
-    names = {job.host for job in jobs}
+    """The hosts to read when planning these jobs: those they need, and those whose snapshots they concern."""
+    names = {name for job in jobs for name in needed(site, job)}
     stores = {getattr(job.options, "store", "") for job in jobs} - {""}
-    names |= {site.store(name).host for name in stores}
+    names |= {job.host for job in site.jobs if getattr(job.options, "store", "") in stores}
     return tuple(host.name for host in site.hosts if host.name in names)
+
+
+def needed(site: Site, job: Job) -> tuple[str, ...]:
+    """The hosts without which a job cannot be planned: its own and that of its store."""
+    store_name = getattr(job.options, "store", "")
+    return tuple(dict.fromkeys((job.host, *((site.store(store_name).host,) if store_name else ()))))
 
 
 def draft(
@@ -114,7 +120,7 @@ def changed(then: Sequence[Basis], now: Sequence[Basis]) -> tuple[str, ...]:
 
 
 def _draft(site: Site, job: Job, facts: Facts, kinds: Mapping[str, JobKind]) -> Draft:
-    for name in hosts_of(site, (job,)):
+    for name in needed(site, job):
         host = facts.hosts.get(name)
         if host is None or host.error:
             why = host.error if host else "it was not asked"

@@ -75,7 +75,8 @@ class Stepper:
         )
         answer = self.reading(result.out)
         if check.field not in answer:
-            why = answer.get("error") or result.error or printable(result.err) or "no answer"
+            last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
+            why = answer.get("error") or result.error or last[0]
             return False, f"could not be checked ({check.why}): {why}"
         found = answer[check.field]
         return _holds(
@@ -132,6 +133,8 @@ class Stepper:
         log = printable(result.err[-4096:])
         state = _state(step, result, stopped=self.stop.is_set())
         note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
+        if state == State.FAILED and step.keep_output_as and not result.error:
+            note = rsync.WORDS.get(result.exit or 0, note)
         return Outcome(
             step=step.id, job=step.job, state=state, exit=result.exit, started=at, ended=datetime.now(UTC),
             result=answer, log=log, note=note,

@@ -179,10 +179,10 @@ def _copy(source: Source, target: Target, manner: Manner, which: tuple[int, File
 def _sharing(bases: tuple[str, ...], target: Target) -> str:
     if not bases:
         return ", whole: there is nothing to share with"
-    taken_up = " and what the interrupted one had" if target.partials else ""
-    if not target.basis:
-        return ", sharing what the interrupted one had"
-    return f", sharing what has not changed since {target.basis}{taken_up}"
+    interrupted = [one for one in bases if one.startswith(f"{target.at.path}/.partial/")]
+    told = [f"has not changed since {target.basis}"] if len(interrupted) < len(bases) else []
+    told += ["the interrupted one had"] if interrupted else []
+    return f", sharing what {' and what '.join(told)}"
 
 
 def _below(path: str, top: str) -> bool:

@@ -9,7 +9,7 @@ from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.plan import Argv, Command, Effect, Finding, PlannedJob, Step
 from runner.model.site import Host, Site, Store
-from runner.rules.names import snapshot_name
+from runner.rules.names import plan_id
 from runner.tools import files, rsync, ssh
 
 SIDE = "/var/restored"
@@ -36,7 +36,8 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
     restore into a folder that is in use interrupts, so it needs a person.
     """
     host, keeper = site.host(wanted.host), site.host(wanted.store.host)
-    stamp = snapshot_name(now)
+    # To the millisecond, as the plan: what two restores of one second keep aside must not be mixed.
+    stamp = plan_id(now)
     folder = wanted.to or f"{SIDE}/{stamp}"
     aside = f"{SIDE}/{stamp}-replaced" if wanted.to else ""
     job = f"restore-{wanted.host}"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
-from importlib.resources import files
 from typing import Any
 
-from runner.kinds import link_dest
+from runner.kinds import link_dest, making_room, pruning
+from runner.kinds.schemas import own_keys
 from runner.model.facts import Facts, HostFacts, Probe, Snapshot, StoreFacts
 from runner.model.kind import Draft, SnapshotOptions
 from runner.model.plan import Finding, Lock, PlannedJob, Skip
@@ -32,9 +31,7 @@ class SnapshotKind:
     @property
     def schema(self) -> Mapping[str, Any]:
         """The kind's own keys, from schema/kinds/snapshot.schema.json."""
-        text = files("schema").joinpath("kinds/snapshot.schema.json").read_text("utf-8")
-        schema: Mapping[str, Any] = json.loads(text)
-        return schema
+        return own_keys(self.name)
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """None: host and store facts are enough."""
@@ -87,6 +84,12 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
         timeout=int(job.options.timeout.total_seconds()),
         guard_mounts=not host.root,
     )  # fmt: skip
+    wanted = making_room.need(store_facts.sealed, choice.chosen)
+    room = making_room.room(store_facts, place.retention, wanted, now)
+    if room.full:
+        return _skipped(_full(job, place, room))
+    where = pruning.place(site, job.name, place, store_facts, plan_id(now))
+    making = pruning.steps(where, room.decision) if room.decision else ()
     disk = (link_dest.disk_step(target, manner),) if place.disk else ()
     lock = Lock(
         resource=f"store {place.name}", host=place.host,
@@ -98,9 +101,25 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
     )  # fmt: skip
     return Draft(
         planned=planned,
-        steps=(*disk, *link_dest.steps(source, target, manner)),
-        findings=_findings(site, job, choice, (source_facts, store_facts)),
+        steps=(*disk, *making, *link_dest.steps(source, target, manner)),
+        findings=(*_findings(site, job, choice, (source_facts, store_facts)), *_short(job, room)),
     )
+
+
+def _full(job: Job, place: Store, room: making_room.Room) -> Finding:
+    why = room.decision.frozen if room.decision and room.decision.frozen else "nothing in it may expire"
+    return Finding(
+        severity="attention", source=job.name,
+        text=f"store {place.name} is full, the next snapshot needs about {room.need.words()}, and {why}",
+        do="see what else fills the disk, take a larger one, or lower `min`; what was sent is kept",
+    )  # fmt: skip
+
+
+def _short(job: Job, room: making_room.Room) -> tuple[Finding, ...]:
+    if room.decision is None or not room.decision.frozen:
+        return ()
+    text = f"there is little room, and nothing expires: {room.decision.frozen}"
+    return (Finding(severity="attention", source=job.name, text=text, do=room.decision.do),)
 
 
 def _newest(found: StoreFacts) -> Snapshot | None:
@@ -208,7 +227,7 @@ def _findings(
     wants = [
         (
             f"{mount} of {job.host} should be in this snapshot and is not mounted",
-            "mount it, or name `filesystems`",
+            "mount it, or name it in `exclude`",
         )
         for mount in choice.absent
     ]

@@ -52,6 +52,7 @@ class Snapshot:
     job: str = ""
     filesystems: tuple[str, ...] = ()
     files: int | None = None
+    folders: int | None = None
     added_files: int | None = None
     added_bytes: int | None = None
     exceptions: int = 0

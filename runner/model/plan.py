@@ -146,7 +146,8 @@ class PlannedJob:
     """One job of the plan: what it comes after, the locks it takes, what it should cost.
 
     `writes` names the snapshot that it makes (`store/name`) or is empty; `resumes` counts the
-    interrupted ones it takes up.
+    interrupted ones it takes up. `told` is what the kind found out, for the report of a job that
+    only looks.
     """
 
     name: str
@@ -155,6 +156,7 @@ class PlannedJob:
     locks: tuple[Lock, ...] = ()
     writes: str = ""
     resumes: int = 0
+    told: str = ""
     forecast: Forecast = Forecast()
 
 

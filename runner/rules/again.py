@@ -1,14 +1,30 @@
-"""Which jobs of a pass deserve another: those whose transfer was cut off, and nothing else."""
+"""Which jobs of a pass deserve another: those whose copy was cut off, by the line or by a full disk."""
 
 from __future__ import annotations
 
-from runner.model.run import Pass, State
+from runner.model.run import Outcome, Pass, State
 
 MOST_PASSES = 3
+_FILE_IO = 11
 
 
 def again(done: Pass) -> tuple[str, ...]:
-    """Jobs of which a transfer was interrupted: what was sent is kept, and a new plan takes it up."""
+    """Jobs of which a transfer was interrupted, or for which the disk was full.
+
+    What was sent is kept, and a new plan takes it up; for a full disk that plan also says what must
+    go first, or that nothing may.
+    """
     kept = {step.id for step in done.plan.steps if step.keep_output_as}
-    cut = {one.job for one in done.outcomes if one.step in kept and one.state == State.INTERRUPTED}
-    return tuple(job.name for job in done.plan.jobs if job.name in cut)
+    worth = {one.job for one in done.outcomes if _interrupted(one, kept) or _full(one, kept)}
+    return tuple(job.name for job in done.plan.jobs if job.name in worth)
+
+
+def _interrupted(one: Outcome, kept: set[str]) -> bool:
+    return one.step in kept and one.state == State.INTERRUPTED
+
+
+def _full(one: Outcome, kept: set[str]) -> bool:
+    # rsync(1): 11 is a write that failed. Out of inodes it ends with 23, and the seal finds that out.
+    if one.state != State.FAILED:
+        return False
+    return (one.step in kept and one.exit == _FILE_IO) or one.result.get("full") is True

@@ -56,7 +56,11 @@ def _references(site: Site, declared: Declared) -> Iterator[Problem]:
         if store.disk:
             yield from _one(("stores", store.name, "disk"), "disk", store.disk, declared.disks)
     for job in site.jobs:
-        yield from _one(("jobs", job.name, "host"), "host", job.host, declared.hosts)
+        # Without a host of its own the job has that of its store or disk, whose name is checked instead.
+        if job.host:
+            yield from _one(("jobs", job.name, "host"), "host", job.host, declared.hosts)
+        if disk_name := getattr(job.options, "disk", ""):
+            yield from _one(("jobs", job.name, "disk"), "disk", disk_name, declared.disks)
         if store_name := store_of(job):
             yield from _one(("jobs", job.name, "store"), "store", store_name, declared.stores)
         for place, name in enumerate(job.after):

@@ -34,7 +34,7 @@ def moments(ordered: Sequence[Snapshot]) -> tuple[datetime, ...]:
 
 def clock_behind(times: Sequence[datetime], now: datetime) -> Doubt | None:
     """Doubt a clock that stands more than five minutes before the newest of `times` (oldest first)."""
-    if not times or times[-1] - now.astimezone(UTC) <= SLACK:
+    if not times or times[-1] - now <= SLACK:
         return None
     return Doubt(
         text=f"the clock says {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {length(times[-1] - now)} before "
@@ -49,14 +49,14 @@ def clock_ahead(times: Sequence[datetime], now: datetime) -> Doubt | None:
 
     A clock that jumped and a disk that lay in a drawer look the same from here.
     """
-    apart = [later - earlier for earlier, later in pairwise(times[-_RECENT - 1 :])]
+    apart = [(later - earlier).total_seconds() for earlier, later in pairwise(times[-_RECENT - 1 :])]
     if not apart:
         return None
-    gap = now.astimezone(UTC) - times[-1]
-    if gap <= SILENCE or gap <= TIMES_THE_USUAL * median(apart):
+    gap, usual = now - times[-1], timedelta(seconds=median(apart))
+    if gap <= SILENCE or gap <= TIMES_THE_USUAL * usual:
         return None
     return Doubt(
-        text=f"the newest snapshot is {length(gap)} old, they used to be {length(median(apart))} apart: "
+        text=f"the newest snapshot is {length(gap)} old, they used to be {length(usual)} apart: "
         "nothing is thinned and no pin runs out until there is a newer one",
         do="see that the clock is right and why there was no snapshot for so long",
     )
@@ -65,9 +65,9 @@ def clock_ahead(times: Sequence[datetime], now: datetime) -> Doubt | None:
 def shrunk(ordered: Sequence[Snapshot], max_shrink: float) -> Doubt | None:
     """Doubt a source of which the newest snapshot has over `max_shrink` percent fewer files.
 
-    Fewer than the one before of the same host, and also than the higher median of the seven before
-    it: a source that came back half empty is doubted for some days, not until its second snapshot.
-    A snapshot whose files were not counted says nothing.
+    Fewer than the one before of the same host had, or than most of the seven before: so a source that
+    came back half empty is doubted for some days, and not only until its second snapshot. A snapshot
+    whose files were not counted says nothing.
     """
     newest = ordered[-1] if ordered else None
     if newest is None or newest.files is None:

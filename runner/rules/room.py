@@ -27,10 +27,14 @@ class Claim:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Short:
-    """A floor that the free room is under: how much is `missing` (bytes or inodes), never 0."""
+    """A floor that the free room is under: how much is `missing` (bytes or inodes), never 0.
+
+    `share` is what is missing as a part of the whole disk, to compare bytes with inodes.
+    """
 
     resource: Resource
     missing: int
+    share: float
     claim: Claim
 
     def told(self, number: int) -> str:
@@ -91,15 +95,12 @@ def _short(resource: Resource, amount: Amount, free: int, whole: int) -> Short |
     missing = floor(amount, whole) - free
     if missing <= 0:
         return None
-    what = "free" if resource == "space" else "free inodes"
-    if amount.percent is None:
-        told = size(floor(amount, whole)) if resource == "space" else f"{floor(amount, whole):,}"
-        field = "free_bytes" if resource == "space" else "free_inodes"
-        return Short(
-            resource=resource,
-            missing=missing,
-            claim=Claim(field=field, value=floor(amount, whole), why=f"{told} {what}"),
-        )
-    field = "free_percent" if resource == "space" else "free_inodes_percent"
-    claim = Claim(field=field, value=amount.percent, why=f"{amount.percent:g} % {what}")
-    return Short(resource=resource, missing=missing, claim=claim)
+    least, percent, space = floor(amount, whole), amount.percent, resource == "space"
+    what = "free" if space else "free inodes"
+    if percent is None:
+        told = size(least) if space else f"{least:,}"
+        claim = Claim(field="free_bytes" if space else "free_inodes", value=least, why=f"{told} {what}")
+    else:
+        field = "free_percent" if space else "free_inodes_percent"
+        claim = Claim(field=field, value=percent, why=f"{percent:g} % {what}")
+    return Short(resource=resource, missing=missing, share=missing / max(whole, 1), claim=claim)

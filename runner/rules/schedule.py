@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -36,6 +36,17 @@ def due(site: Site, last: Mapping[str, datetime], now: datetime) -> Due:
         else:
             jobs.append(job)
     return Due(jobs=tuple(jobs), skips=tuple(skips))
+
+
+def apart(due: Due, looking: Collection[str]) -> tuple[Due, Due]:
+    """The jobs that do something, and those of the kinds `looking`, which come when the others are done.
+
+    What is due is looked at as the others leave it, so it is planned after them. Where nothing else is
+    due the second is all there is.
+    """
+    doing = tuple(job for job in due.jobs if job.kind not in looking)
+    last = tuple(job for job in due.jobs if job.kind in looking)
+    return (Due(jobs=doing, skips=due.skips), Due(jobs=last, skips=() if doing else due.skips))
 
 
 def named(site: Site, names: Sequence[str]) -> Due:

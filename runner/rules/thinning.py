@@ -14,8 +14,8 @@ _ONE = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
 
 
 def is_clean(snapshot: Snapshot) -> bool:
-    """Whether its record is there and tells of no exceptions: only such a one counts towards `min`."""
-    return snapshot.recorded and snapshot.exceptions == 0
+    """Whether it counts towards `min`: its record tells of no exceptions, and its name tells a time."""
+    return snapshot.recorded and snapshot.exceptions == 0 and snapshot_time(snapshot.name) is not None
 
 
 def stand_ins(snapshots: Sequence[Snapshot], rules: Sequence[Thin]) -> Mapping[str, tuple[str, ...]]:

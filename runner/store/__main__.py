@@ -21,6 +21,13 @@ VERBS = {
     "record": "record",
     "find": "find",
     "diff": "diff",
+    "floor": "floor",
+    "pin": "pin",
+    "unpin": "unpin",
+    "reading": "reading",
+    "expire": "expire",
+    "freed": "freed",
+    "audit": "audit",
 }
 
 

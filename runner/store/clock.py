@@ -10,17 +10,22 @@ from .say import Refused
 
 def now() -> str:
     """The time of this machine, UTC, to the microsecond."""
-    seconds, rest = divmod(time.time_ns(), 10**9)
+    return text(time.time_ns())
+
+
+def text(nanoseconds: int) -> str:
+    """A time in nanoseconds since 1970 as text, UTC, to the microsecond."""
+    seconds, rest = divmod(nanoseconds, 10**9)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}Z"
 
 
-def nanoseconds(text: str) -> int:
-    """The time `text` in nanoseconds since 1970; it must have an offset or `Z`. Raises Refused."""
+def nanoseconds(told: str) -> int:
+    """The time `told` in nanoseconds since 1970; it must have an offset or `Z`. Raises Refused."""
     try:
-        moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+        moment = datetime.fromisoformat(told[:-1] + "+00:00" if told.endswith("Z") else told)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise Refused(f"not a time with an offset: {text!r}", "give it as 2026-11-23T08:15:00Z")
+        raise Refused(f"not a time with an offset: {told!r}", "give it as 2026-11-23T08:15:00Z")
     start = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     return (moment - start) // timedelta(microseconds=1) * 1000

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import disk, lock
 from .layout import Store, folders, nearest, open_store, partials, read_json
+from .standing import standing
 
 SNAPSHOT = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes", "exceptions")
 
@@ -38,7 +39,7 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str
         "device": found.device,
         "problem": _problem(store, found, exists=exists, played=played),
         "whole_seconds": disk.whole_seconds(store),
-        "sealed": [_snapshot(store, name) for name in folders(store)],
+        "sealed": _snapshots(store),
         "partials": [_partial(store, name) for name in partials(store)],
         "trash": _names(store.trash),
         "holder": lock.holder(store.lock),
@@ -50,16 +51,27 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str
 def _problem(store: Store, found: disk.Found, *, exists: bool, played: bool) -> str:
     if found.problem:
         return f"{found.problem}; {found.do}"
+    if not exists and os.path.lexists(store.root):
+        return f"{store.root} is not a folder; correct the path in jobs.toml, or move what is there"
     if not exists and not played and not store.root.parent.is_dir():
         return f"{store.root.parent} is not there; make it, or correct the path in jobs.toml"
     return ""
+
+
+def _snapshots(store: Store) -> list[dict[str, Any]]:
+    names = folders(store)
+    known = standing(store, names)
+    return [{**_snapshot(store, name), **known[name]} for name in names]
 
 
 def _snapshot(store: Store, name: str) -> dict[str, Any]:
     record = read_json(store.record(name))
     about: dict[str, Any] = {"name": name, "recorded": store.record(name).exists()}
     about.update({key: record[key] for key in SNAPSHOT if record.get(key) is not None})
-    about["filesystems"] = [str(each.get("mount", "")) for each in record.get("filesystems", ())]
+    points = record.get("filesystems", ())
+    about["filesystems"] = [str(each.get("mount", "")) for each in points]
+    if points and all("folders" in each for each in points):
+        about["folders"] = sum(int(each["folders"]) for each in points)
     return about
 
 

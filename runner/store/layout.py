@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .say import Refused
+
 NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z")
 
 
@@ -46,6 +48,26 @@ class Store(NamedTuple):
         """The file that is locked while somebody works on the store."""
         return self.runner / "lock"
 
+    @property
+    def floor(self) -> Path:
+        """The least number of clean snapshots that must stay."""
+        return self.runner / "floor.json"
+
+    @property
+    def pins(self) -> Path:
+        """Which snapshots are pinned, until when and why."""
+        return self.runner / "pins.json"
+
+    @property
+    def freed(self) -> Path:
+        """What expiring the oldest would free, as last measured."""
+        return self.runner / "freed.json"
+
+    @property
+    def audit(self) -> Path:
+        """How far the audit has come."""
+        return self.runner / "audit.json"
+
     def told(self, name: str) -> Path:
         """What `begin` was told about the partial `name`."""
         return self.partial / f"{name}.json"
@@ -57,6 +79,10 @@ class Store(NamedTuple):
     def sums(self, name: str) -> Path:
         """The checksums of what snapshot `name` brought."""
         return self.records / f"{name}.sums.gz"
+
+    def names(self, name: str) -> Path:
+        """Every name in snapshot `name` with a digest of its attributes."""
+        return self.records / f"{name}.names.gz"
 
 
 def open_store(path: str) -> Store:
@@ -100,6 +126,25 @@ def read_json(path: Path) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def require_json(path: Path) -> Mapping[str, Any]:
+    """The JSON object in a file that guards snapshots; empty if there is none, Refused if it is not one."""
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know what it said")
+    return found
+
+
+def is_clean(store: Store, name: str) -> bool:
+    """Whether the sealed snapshot `name` is known to have no exceptions."""
+    found = read_json(store.record(name)).get("exceptions")
+    return found == 0 and not isinstance(found, bool)
 
 
 def _named_folders(path: Path) -> tuple[str, ...]:

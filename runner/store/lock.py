@@ -1,8 +1,12 @@
-"""The store's lock: two bytes of `.runner/lock`, released by the kernel when their holder ends.
+"""The store's lock: bytes of `.runner/lock`, released by the kernel when their holder ends.
 
 Byte 0 is held by `hold` for as long as a job runs, and the file says for which plan. Byte 1 is held by
 a writing verb while it works, so that a job cannot take over a store in which a verb of the one before
-(its connection lost, its `hold` gone) is still busy. fcntl(2), advisory record locking.
+(its connection lost, its `hold` gone) is still busy. The byte whose number is a snapshot's name is shared
+by those who read that snapshot. Nothing need be written for it: a disk that is full or has gone read-only
+is where people restore from. fcntl(2), advisory record locking.
+
+A process loses all it holds here when it closes any descriptor of the file: open it once.
 """
 
 from __future__ import annotations
@@ -31,6 +35,20 @@ def take(descriptor: int, byte: int) -> bool:
     except (BlockingIOError, PermissionError):
         return False
     return True
+
+
+def share(descriptor: int, byte: int) -> bool:
+    """Take one byte together with others who share it, without waiting; says whether it is ours too."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, byte)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def byte_of(name: str) -> int:
+    """The byte that stands for the snapshot `name`: its digits as a number."""
+    return int("".join(each for each in name if each.isdigit()))
 
 
 def held_by(descriptor: int, byte: int) -> int | None:
@@ -73,8 +91,11 @@ def holder(path: Path) -> Mapping[str, Any] | None:
 
 
 @contextlib.contextmanager
-def working(store: Store, plan: str) -> Iterator[None]:
-    """Work on the store under the lock that plan `plan` holds; Refused if it does not hold it."""
+def working(store: Store, plan: str) -> Iterator[int]:
+    """Work on the store under the lock that plan `plan` holds; Refused if it does not hold it.
+
+    Gives the descriptor of the lock file, for its other bytes.
+    """
     if not plan:
         raise Refused("--plan is missing", "only a plan that holds the store's lock may change it")
     try:
@@ -95,7 +116,7 @@ def working(store: Store, plan: str) -> Iterator[None]:
         if found.get("plan") != plan:
             who = found.get("who") or "another run"
             raise Refused(f"the store is held by {who}", "wait until it has ended", code=BUSY, holder=found)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

@@ -12,16 +12,26 @@ BUSY = 75
 
 
 class Refused(Exception):
-    """The program will not do it, or could not; `do` says what to do next, `code` is the exit code."""
+    """The program will not do it, or could not; `do` says what to do next, `code` is the exit code.
+
+    `full`: for want of room on the disk.
+    """
 
     def __init__(
-        self, error: str, do: str = "", *, code: int = FAILED, holder: Mapping[str, Any] | None = None
+        self,
+        error: str,
+        do: str = "",
+        *,
+        code: int = FAILED,
+        holder: Mapping[str, Any] | None = None,
+        full: bool = False,
     ) -> None:
         super().__init__(error)
         self.error = error
         self.do = do
         self.code = code
         self.holder = holder
+        self.full = full
 
 
 def emit(answer: Mapping[str, Any]) -> None:
@@ -34,6 +44,8 @@ def refuse(refused: Refused) -> int:
     answer: dict[str, Any] = {"error": refused.error, "do": refused.do}
     if refused.holder is not None:
         answer["holder"] = dict(refused.holder)
+    if refused.full:
+        answer["full"] = True
     if refused.code == BUSY:
         answer["held"] = False
     emit(answer)

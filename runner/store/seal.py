@@ -16,6 +16,7 @@ from .layout import Store, is_name, open_store, partials, read_json, sealed
 from .lock import working
 from .say import Refused, emit
 from .sums import Sums
+from .trash import free_name
 
 OPTIONS = ("plan", "host", "job", "started", "checksum", *DISK)
 
@@ -98,10 +99,12 @@ def _gather(snapshot: Snapshot, expected: Expected, absent: Sequence[str]) -> Ga
     gathered.absent(absent)
     unexplained = sum(gathered.cause(cause) for cause in _others(gathered))
     if unexplained:
+        fullness = _fullness(store)
         raise Refused(
             f"{unexplained} names are missing or differ for no reason of the source's: "
-            f"{', '.join(gathered.unexplained)}{_fullness(store)}",
+            f"{', '.join(gathered.unexplained)}{fullness}",
             "free room or look at the disk, then run the job again; the partial is kept",
+            full=bool(fullness),
         )
     count = sum(gathered.cause(cause) for cause in EXCEPTIONS)
     if int(before.get("exceptions", 0)) > LISTED:
@@ -126,7 +129,7 @@ def _fullness(store: Store) -> str:
 def _require_room(store: Store) -> None:
     space = os.statvfs(store.root)
     if space.f_files and not space.f_ffree:
-        raise Refused("the disk has no inode left", "prune the store, then run the job again")
+        raise Refused("the disk has no inode left", "prune the store, then run the job again", full=True)
 
 
 def _record(snapshot: Snapshot, gathered: Gathered, call: Call) -> dict[str, Any]:
@@ -175,19 +178,12 @@ def _name(snapshot: Snapshot) -> None:
     durable.make_folder(store.trash, 0o700)
     for other in snapshot.resumed:
         if (store.partial / other).is_dir():
-            (store.partial / other).rename(_free(store, other))
+            (store.partial / other).rename(free_name(store, other))
             store.record(other).unlink(missing_ok=True)
             store.sums(other).unlink(missing_ok=True)
         store.told(other).unlink(missing_ok=True)
     store.told(name).unlink(missing_ok=True)
     durable.sync_folder(store.partial)
-
-
-def _free(store: Store, name: str) -> os.PathLike[str]:
-    count = 0
-    while os.path.lexists(store.trash / (f"{name}.{count}" if count else name)):
-        count += 1
-    return store.trash / (f"{name}.{count}" if count else name)
 
 
 def _answer(record: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:

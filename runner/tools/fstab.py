@@ -18,7 +18,7 @@ _COUNT = "; ".join((
     "lines=0",
     'while read -r what where rest || [ -n "$what" ]; do case $what in "#"*) ;; *) '
     'if [ "$where" = "$2" ]; then lines=$((lines + 1)); fi;; esac; where=; done < "$1"',
-    'printf \'{"lines": %s}\\n\' "$lines"',
+    'printf \'{"fstab_lines": %s}\\n\' "$lines"',
 ))  # fmt: skip
 # One line is replaced or added, all others stay byte for byte, and no moment exists without a whole fstab. The
 # lock is for another job of ours: mv gives the file a new inode, so the folder is locked.
@@ -72,10 +72,16 @@ def parse(text: str) -> tuple[Entry, ...]:
     return tuple(found)
 
 
+def uuid_of(entry: Entry) -> str:
+    """The UUID by which `entry` finds its filesystem, lower case; "" where it is found in another way."""
+    name, _, value = entry.source.partition("=")
+    return value.strip('"').lower() if name == "UUID" else ""
+
+
 def right(entry: Entry, uuid: str, filesystem: str) -> bool:
     """Whether `entry` mounts that filesystem as it should be: found by its UUID, checked, not missed."""
     return (
-        entry.source == f"UUID={uuid}"
+        uuid_of(entry) == uuid
         and entry.type in (filesystem, "auto")
         and entry.check == "2"
         and set(OPTIONS) <= set(entry.options)
@@ -102,7 +108,7 @@ def put(old: str, new: str, path: str = PATH) -> Argv:
 def absent(host: str, mount: str, path: str = PATH) -> Check:
     """The claim that no line of the file mounts anything at `mount`."""
     return Check(
-        host=host, argv=("sh", "-c", _COUNT, "sh", path, escaped(mount)), field="lines", relation="==",
+        host=host, argv=("sh", "-c", _COUNT, "sh", path, escaped(mount)), field="fstab_lines", relation="==",
         value=0, why=f"{path} has no line for {mount} yet",
     )  # fmt: skip
 

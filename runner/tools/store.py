@@ -120,3 +120,61 @@ def find(program_path: str, store: str) -> Argv:
 def diff(program_path: str, store: str, older: str, newer: str) -> Argv:
     """Print as NDJSON what differs between two snapshots below the path on stdin. Reads only."""
     return (program_path, "diff", store, older, newer)
+
+
+def floor(at: At, least: int) -> Argv:
+    """Remember at the disk that at least so many clean snapshots must stay; never lowers it."""
+    return (at.program, "floor", at.path, str(least), f"--plan={at.plan}", *at.disk)
+
+
+def expire(at: At, name: str, *, least: int) -> Argv:
+    """Move one sealed snapshot to the trash, if the store can spare it."""
+    return (at.program, "expire", at.path, name, f"--plan={at.plan}", f"--min={least}", *at.disk)
+
+
+def pin(at: At, name: str, *, until: str, why: str) -> Argv:
+    """Keep a snapshot until then, whatever the retention says. `until` is ISO 8601 with an offset."""
+    return (
+        at.program, "pin", at.path, name, f"--plan={at.plan}", f"--until={until}", f"--why={why}", *at.disk,
+    )  # fmt: skip
+
+
+def unpin(at: At, name: str) -> Argv:
+    """Let a pinned snapshot go the way of the others."""
+    return (at.program, "unpin", at.path, name, f"--plan={at.plan}", *at.disk)
+
+
+def reading(program_path: str, store: str, name: str) -> Argv:
+    """Keep a snapshot from being expired until stdin ends. Reads only, takes no lock of the store's."""
+    return (program_path, "reading", store, name)
+
+
+def freed(program_path: str, store: str, names: Sequence[str] = (), *, exact: bool = False) -> Argv:
+    """Print as JSON what expiring snapshots in this order gains, cumulatively. Reads only."""
+    return (program_path, "freed", store, *(("--exact",) if exact else ()), "--", *names)
+
+
+def measure_freed(at: At, names: Sequence[str] = ()) -> Argv:
+    """Count what expiring the oldest gains and keep it for probes, at idle priority."""
+    return (
+        "ionice", "--class=idle", "nice", "--adjustment=19",
+        at.program, "freed", at.path, "--save", f"--plan={at.plan}", *at.disk, "--", *names,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """How much an audit reads at most: bytes and seconds a night, all of the store in `every` days."""
+
+    bytes: int
+    seconds: int
+    every: int
+
+
+def audit(at: At, share: Share) -> Argv:
+    """Read a share of the store again and compare it with what was sealed, at idle priority."""
+    return (
+        "ionice", "--class=idle", "nice", "--adjustment=19",
+        at.program, "audit", at.path, f"--plan={at.plan}", f"--bytes={share.bytes}",
+        f"--seconds={share.seconds}", f"--every={share.every}", *at.disk,
+    )  # fmt: skip

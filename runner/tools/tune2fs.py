@@ -32,6 +32,18 @@ class Superblock:
         return self.last_checked + self.interval
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shape:
+    """What only making the filesystem anew changes: its size and an inode's in bytes, how many inodes.
+
+    All 0 where the text was no superblock.
+    """
+
+    bytes: int = 0
+    inodes: int = 0
+    inode_size: int = 0
+
+
 def superblock(device: str) -> Argv:
     """Read the superblock of `device`, mounted or not; changes nothing. Needs root."""
     # The dates are local times without a zone, so the zone is ours.
@@ -46,6 +58,11 @@ def check_every(device: str, interval: timedelta) -> Argv:
     return ("tune2fs", "-i", f"{whole_days(interval)}d", "-c", "0", "--", device)
 
 
+def set_label(device: str, label: str) -> Argv:
+    """Name the filesystem on `device`; `label` has 16 bytes at most. Works while it is mounted."""
+    return ("tune2fs", "-L", label, "--", device)
+
+
 def whole_days(interval: timedelta) -> int:
     """The interval in days as tune2fs keeps it, rounded up."""
     return math.ceil(interval / timedelta(days=1))
@@ -53,14 +70,7 @@ def whole_days(interval: timedelta) -> int:
 
 def parse_superblock(text: str) -> Superblock:
     """Read what `superblock` printed; a line that is missing or odd leaves its field unknown."""
-    # The label and the last mount point stand above the magic number and may contain anything,
-    # line ends too; the first line of a kind below it is tune2fs's own.
-    _, _, own = text.rpartition("\nFilesystem magic number:")
-    lines: dict[str, str] = {}
-    for line in own.splitlines():
-        key, colon, value = line.partition(":")
-        if colon:
-            lines.setdefault(key, value.strip())
+    lines = _lines(text)
     most = _number(lines.get("Maximum mount count", ""))
     seconds = _number(lines.get("Check interval", ""))
     return Superblock(
@@ -70,6 +80,16 @@ def parse_superblock(text: str) -> Superblock:
         last_checked=_date(lines.get("Last checked", "")),
         interval=timedelta(seconds=seconds) if seconds > 0 else None,
         errors=_number(lines.get("FS Error count", "")),
+    )
+
+
+def parse_shape(text: str) -> Shape:
+    """Read the shape of the filesystem from what `superblock` printed."""
+    lines = _lines(text)
+    return Shape(
+        bytes=_number(lines.get("Block count", "")) * _number(lines.get("Block size", "")),
+        inodes=_number(lines.get("Inode count", "")),
+        inode_size=_number(lines.get("Inode size", "")),
     )
 
 
@@ -95,6 +115,18 @@ def will_check(superblock: Superblock, now: datetime) -> str | None:
             f"its last check was on {superblock.last_checked:%Y-%m-%d}, and it is checked every {days} days"
         )
     return None
+
+
+def _lines(text: str) -> dict[str, str]:
+    # The label and the last mount point stand above the magic number and may contain anything,
+    # line ends too; the first line of a kind below it is tune2fs's own.
+    _, _, own = text.rpartition("\nFilesystem magic number:")
+    lines: dict[str, str] = {}
+    for line in own.splitlines():
+        key, colon, value = line.partition(":")
+        if colon:
+            lines.setdefault(key, value.strip())
+    return lines
 
 
 def _number(text: str) -> int:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from datetime import datetime
 
-from runner.model.plan import Plan, PlannedJob
+from runner.model.errors import BUG, RunnerError
+from runner.model.plan import Effect, Finding, Plan, PlannedJob
 from runner.model.run import JobLine, JobReport, Outcome, Pass, Report, State, Verdict
-from runner.view.report import job_report
+from runner.view.report import job_report, sealing
 
 _LOG_LINES = 200
 
@@ -23,27 +26,50 @@ def latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome,
 
 def job_reports(done: Sequence[Pass]) -> tuple[JobReport, ...]:
     """A report a job; that a host was prepared is worth a word only when it went wrong."""
-    told = [(job, job_report(job, outcomes, live=plan.live)) for job, plan, outcomes in latest(done)]
+    told = [(job, _report(job, plan, outcomes)) for job, plan, outcomes in latest(done)]
     return tuple(one for job, one in told if job.kind != "prepare" or one.verdict != Verdict.DONE)
 
 
 def job_lines(done: Pass) -> tuple[JobLine, ...]:
     """What the journal keeps of each job; one that found its store busy did not run at all."""
     return tuple(
-        _line(outcomes, job_report(job, outcomes, live=plan.live))
+        _line(outcomes, _report(job, plan, outcomes))
         for job, plan, outcomes in latest((done,))
         if outcomes and all(one.state != State.BUSY for one in outcomes)
     )
 
 
-def log(done: Sequence[Pass], trace: Sequence[str]) -> tuple[str, ...]:
+def _report(job: PlannedJob, plan: Plan, outcomes: Sequence[Outcome]) -> JobReport:
+    effects = {step.effect for step in plan.steps if step.job == job.name}
+    return job_report(job, outcomes, live=plan.live, looked=effects == {Effect.READ})
+
+
+def killed(started: datetime) -> Finding:
+    """What the next run says of one that was killed."""
+    text = f"the run of {started:%Y-%m-%d %H:%M} UTC was killed before it ended"
+    return Finding(severity="note", source="journal", text=text)
+
+
+def refusal(trouble: Exception) -> Finding:
+    """Why a run stopped: a reason that a person can act on, or a bug."""
+    if isinstance(trouble, RunnerError):
+        return Finding(severity="refusal", source="runner", text=trouble.text, do=trouble.do)
+    do = "send the log below to the makers"
+    return Finding(severity="refusal", source="runner", text=f"a bug: {trouble!r}", do=do)
+
+
+def log(done: Sequence[Pass], trouble: Exception | None) -> tuple[str, ...]:
     """The log for the end of a report: a line a step with its last words, then the trace of a bug."""
     lines = [text for item in done for one in item.outcomes for text in _outcome_log(one)]
+    bug = trouble is not None and not isinstance(trouble, RunnerError)
+    trace = "".join(traceback.format_exception(trouble)).splitlines() if bug else ()
     return (*lines, *trace)[-_LOG_LINES:]
 
 
-def exit_code(report: Report, done: Sequence[Pass]) -> int:
-    """The worst of its parts: failed, stale, attention, busy, done."""
+def exit_code(report: Report, done: Sequence[Pass], trouble: Exception | None) -> int:
+    """That of what stopped it, or the worst of its parts: failed, stale, busy, attention, done."""
+    if trouble is not None:
+        return trouble.code if isinstance(trouble, RunnerError) else BUG
     states = {one.state for _, _, outcomes in latest(done) for one in outcomes}
     if states & {State.FAILED, State.INTERRUPTED}:
         return 1
@@ -55,14 +81,14 @@ def exit_code(report: Report, done: Sequence[Pass]) -> int:
 
 
 def _line(outcomes: Sequence[Outcome], told: JobReport) -> JobLine:
-    sealed = next((one.result for one in outcomes if "sealed" in one.result), None)
+    sealed = sealing(outcomes)
     return JobLine(
         job=told.job,
         verdict=told.verdict,
         headline=told.headline,
         started=min(one.started for one in outcomes if one.started),
         ended=max(one.ended for one in outcomes if one.ended),
-        written=(int(sealed["added_bytes"]), int(sealed["added_files"])) if sealed else None,
+        written=(int(sealed.get("added_bytes", 0)), int(sealed.get("added_files", 0))) if sealed else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from runner.model.plan import Check, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step
+from runner.model.plan import Check, Command, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step
 from runner.model.text import count, length, one_line, size
 from runner.view.line import Line, Role, line
 
@@ -66,17 +66,25 @@ def summary(plan: Plan) -> Line:
         parts.append(f"about {amount} new in {length(max(one.seconds or 0.0 for one in foretold))}")
     elif writes:
         parts.append("how much is not known yet: no run to go by")
-    for effect, word in (
-        (Effect.EXPIRE, "removes from the trash"),
-        (Effect.INTERRUPT, "interrupts"),
-        (Effect.DESTROY, "destroys"),
-    ):
+    gone = [step for step in plan.steps if _expires(step)]
+    if gone:
+        sure = [step for step in gone if step.unless is None]
+        parts.append(f"expires {count(len(gone), 'snapshot')}" + ("" if len(sure) == len(gone) else " at most"))
+    for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
         hits = [step for step in plan.steps if step.effect == effect]
         if hits:
             parts.append(f"{word}: {', '.join(step.id for step in hits)}")
-    if not any(step.effect >= Effect.EXPIRE for step in plan.steps):
+    if plan.effect == Effect.READ:
+        parts.append("looks only, changes nothing")
+    elif not gone and plan.effect <= Effect.EXPIRE:
         parts.append("expires nothing, interrupts nothing")
     return line(("Summary  ", "head"), "; ".join(parts) + ".")
+
+
+def _expires(step: Step) -> bool:
+    # Emptying the trash is of the same effect, but takes no snapshot. A step of a hook may be anything.
+    emptying = isinstance(step.action, Command) and "reap" in step.action.argv and not step.added_by
+    return step.effect == Effect.EXPIRE and not emptying
 
 
 def command_lines(argv: Sequence[str], width: int) -> tuple[str, ...]:
@@ -103,7 +111,7 @@ def _quoted(word: str) -> str:
     ends = "'" + "\n" * (len(word) - len(text)) + "'" if text != word else ""
     if one_line(text) == text:
         return shlex.quote(text) + ends
-    return f"\"$(printf '{''.join(_spelt(char) for char in text)}')\"{ends}"
+    return f"\"$(printf -- '{''.join(_spelt(char) for char in text)}')\"{ends}"
 
 
 def _spelt(char: str) -> str:

@@ -34,21 +34,45 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     return max(verdicts, key=_RANK.index, default=Verdict.NOTHING)
 
 
-def job_report(job: PlannedJob, outcomes: Sequence[Outcome], *, live: bool) -> JobReport:
-    """One job in words, from the outcomes of its steps."""
+def job_report(
+    job: PlannedJob, outcomes: Sequence[Outcome], *, live: bool, looked: bool = False
+) -> JobReport:
+    """One job in words, from the outcomes of its steps; `looked`: none of them changes anything."""
+    sealed = sealing(outcomes)
     for outcome in outcomes:
         if outcome.state in _BAD or outcome.state == State.BUSY:
-            return _stopped(job, outcome)
-    result = next((dict(one.result) for one in outcomes if "sealed" in one.result), {})
-    if not result:
+            return _stopped(job, outcome, sealed=sealed is not None)
+    if sealed is None:
         done = sum(one.state == State.DONE for one in outcomes)
-        words = _WORDS.get(job.kind, f"{count(done, 'step')} done")
-        return JobReport(job=job.name, verdict=Verdict.DONE, headline=words)
-    return _sealed(job, result, live=live)
+        if outcomes and not done:
+            return JobReport(job=job.name, verdict=Verdict.NOTHING, headline=job.told or "no step was needed")
+        words = _expired(outcomes) or job.told or _WORDS.get(job.kind, f"{count(done, 'step')} done")
+        return JobReport(job=job.name, verdict=Verdict.NOTHING if looked else Verdict.DONE, headline=words)
+    return _sealed(job, sealed, live=live)
 
 
-def _stopped(job: PlannedJob, outcome: Outcome) -> JobReport:
+def _expired(outcomes: Sequence[Outcome]) -> str:
+    gone = [one.result for one in outcomes if "expired" in one.result]
+    if not gone:
+        return ""
+    names = " to ".join(dict.fromkeys((str(gone[0]["expired"]), str(gone[-1]["expired"]))))
+    return f"expired {count(len(gone), 'snapshot')}: {names}; {gone[-1].get('sealed', '?')} are left"
+
+
+def sealing(outcomes: Sequence[Outcome]) -> Mapping[str, Any] | None:
+    """What the seal answered, None where no snapshot got its name."""
+    # Other answers have a number under the same word: how many snapshots there are.
+    return next((one.result for one in outcomes if isinstance(one.result.get("sealed"), str)), None)
+
+
+def _stopped(job: PlannedJob, outcome: Outcome, *, sealed: bool) -> JobReport:
     step = outcome.step.rpartition("/")[2]
+    if sealed:
+        # The snapshot is whole and counts: to call it failed would make another one at every run.
+        went = "failed" if outcome.state == State.FAILED else f"was {outcome.state.value}"
+        text = f"sealed {job.writes}, but then {step} {went}: {outcome.note}"
+        details = _tail(outcome.log)
+        return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=details)
     kept = " What was sent is kept, and the next run takes it up." if job.writes else ""
     match outcome.state:
         case State.BUSY:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -12,6 +12,7 @@ MOST_CPU = 1.10
 CPU_FROM_FILES = 100_000
 MOST_MEMORY = 120_000_000
 MOST_HELP, MOST_VALIDATE = 0.06, 0.25
+MOST_LOOKS_MORE = 100
 OURS = ("runner", "runner-store")
 
 
@@ -89,8 +90,21 @@ def claims(trees: Sequence[Compared], start: Mapping[str, float]) -> tuple[Claim
         for name in ("rsync", "runner"):
             wrong = tree.differences[name] + tree.rewritten[name]
             found.append(Claim(text=f"names that are wrong, {tree.files} files, {name}", found=wrong, most=0))
+    found += _constant([tree.calls for tree in trees if {"rsync", "runner"} <= set(tree.calls)])
     for what, most in (("help", MOST_HELP), ("validate", MOST_VALIDATE)):
         if what in start:
             text = f"start-up of {what} beyond `python3 -c pass`, s"
             found.append(Claim(text=text, found=start[what] - start["pass"], most=most))
     return tuple(found)
+
+
+def _constant(calls: Sequence[Mapping[str, Mapping[str, int]]]) -> Iterator[Claim]:
+    """What no busy machine changes: the calls beyond rsync's are as many for a large tree as for a small one."""
+    for one in calls:
+        links = one["runner"]["linkat"] - one["rsync"]["linkat"]
+        yield Claim(text=f"links made beyond rsync's {one['rsync']['linkat']}", found=links, most=0)
+    for name, what, most in (("execve", "processes", 0), ("openat", "opened files", MOST_LOOKS_MORE)):
+        beyond = [one["runner"][name] - one["rsync"][name] for one in calls]
+        if len(beyond) > 1:
+            text = f"{what} beyond rsync's: more for the largest tree than for the smallest"
+            yield Claim(text=text, found=beyond[-1] - beyond[0], most=most)

@@ -61,7 +61,7 @@ def _one(argv: Argv, work: Work, log: Path, peaks: dict[str, int]) -> tuple[floa
         # Not Popen.wait: wait4 tells what the process and all it waited for have used.
         process = subprocess.Popen(
             argv, cwd=work.folder, env=work.environment or None,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors,
+            stdin=subprocess.DEVNULL, stdout=errors, stderr=errors,
         )  # fmt: skip
         done = threading.Event()
         watcher = threading.Thread(target=_watch, args=(process.pid, done, peaks))
@@ -77,7 +77,7 @@ def _one(argv: Argv, work: Work, log: Path, peaks: dict[str, int]) -> tuple[floa
             watcher.join()
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
-        last = log.read_text("utf-8", "replace").strip().splitlines()[-8:]
+        last = log.read_text("utf-8", "replace").strip().splitlines()[-20:]
         raise Failed("\n".join((f"{argv[0]} ended {process.returncode}:", *last)))
     return wall, used.ru_utime + used.ru_stime
 

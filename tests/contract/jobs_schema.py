@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.kinds.disk import DiskOptions
 from runner.model.facts import Facts, Probe
 from runner.model.kind import CheckOptions, Draft, PruneOptions, SnapshotOptions
 from runner.model.site import Job, Site
@@ -41,6 +42,7 @@ KINDS = {
     "snapshot": KindKeys("snapshot", SnapshotOptions),
     "prune": KindKeys("prune", PruneOptions),
     "check": KindKeys("check", CheckOptions),
+    "disk": KindKeys("disk", DiskOptions),
 }
 
 
@@ -64,7 +66,7 @@ def keys() -> Iterator[tuple[str, dict[str, Any], bool]]:
     root = read("jobs")
     yield from _inner("", root, root["$defs"])
     yield from _inner("jobs.NAME.", read("kinds/snapshot"), root["$defs"])
-    for kind in ("prune", "check"):
+    for kind in ("prune", "check", "disk"):
         yield from _inner(f"jobs.NAME({kind}).", read(f"kinds/{kind}"), root["$defs"])
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests import trees
+
 T = TypeVar("T")
 REPOSITORY = Path(__file__).parents[2]
 PATIENCE = 60.0
@@ -149,6 +151,13 @@ class Place:
                 status = path.lstat()
                 found[str(path)] = (0 if path.is_dir() else status.st_size, status.st_ctime_ns)
         return found
+
+
+def tree_without_holes(path: Path) -> None:
+    """A tree of everything hard but large sparse files, which take long to compare."""
+    trees.make_tree(path, files=40)
+    for name in ("sparse", "all hole"):
+        (path / "special" / name).unlink()
 
 
 def ended(process: subprocess.Popen[bytes]) -> Said:

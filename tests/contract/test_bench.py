@@ -13,7 +13,7 @@ from tests.bench.measure import Cost
 from tests.bench.startup import start_up
 
 QUICK = Contest(
-    files=2000, days=1, names=("rsync", "runner"), disks=False, count_calls=False, cold=False
+    files=1000, days=1, names=("rsync", "runner"), disks=False, count_calls=False, cold=False
 )  # fmt: skip
 
 

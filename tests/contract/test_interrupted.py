@@ -7,23 +7,24 @@ import os
 import random
 import re
 import signal
-import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests import compare, trees
-from tests.contract.site import Place, children, ended, running, senders, until
+from tests.contract.site import Place, children, ended, running, senders, tree_without_holes, until
 
-FILES = 1500
+FILES = 1000
+Fingerprints = dict[Path, dict[bytes, tuple[int, compare.Entry]]]
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     """A site with one sealed snapshot of a small tree, to which many files have come since."""
     tree = tmp_path / "tree"
-    trees.make_tree(tree, files=40)
+    tree_without_holes(tree)
     made = Place(folder=tmp_path / "site", trees=(tree,))
     made.declare()
     assert made.runner("run").code == 0
@@ -41,7 +42,7 @@ def fill(tree: Path) -> None:
 
 def arrived(place: Place) -> int:
     """How many of the many files are in the newest partial."""
-    return sum(1 for partial in place.partials[-1:] for _ in partial.glob("**/many*/*"))
+    return sum(1 for newest in place.partials[-1:] for _ in newest.glob("**/many*/*"))
 
 
 def cut_when_sending(place: Place, number: int, *, whom: str = "runner") -> tuple[int, str]:
@@ -64,7 +65,7 @@ def cut_when_sending(place: Place, number: int, *, whom: str = "runner") -> tupl
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         said = ended(process)
-        until(lambda: not any(alive(pid) for pid in pids))
+        until(partial(none_alive, pids))
         return said.code, said.out
 
 
@@ -79,13 +80,17 @@ def alive(pid: int) -> bool:
         return False
 
 
+def none_alive(pids: list[int]) -> bool:
+    return not any(alive(pid) for pid in pids)
+
+
 def terminated(pid: int) -> bool:
     """Whether SIGTERM waits for a process that stands still."""
     pending = re.search(r"ShdPnd:\s*([0-9a-f]+)", Path(f"/proc/{pid}/status").read_text())
     return bool(pending and int(pending[1], 16) >> (signal.SIGTERM - 1) & 1)
 
 
-def assert_whole(place: Place, older: dict[Path, object]) -> None:
+def assert_whole(place: Place, older: Fingerprints) -> None:
     """The next run takes up what there is, seals a copy of the source, and touches nothing older."""
     said = place.runner("run", "backup-papio")
     assert said.code == 0, said.out + said.err
@@ -98,7 +103,7 @@ def assert_whole(place: Place, older: dict[Path, object]) -> None:
     assert not list((place.state / "spool/kept").rglob("[0-9]"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_keeps_what_was_sent_says_so_and_the_next_takes_it_up(
     place: Place, number: signal.Signals
 ) -> None:
@@ -124,8 +129,7 @@ def test_a_source_that_changed_between_interruption_and_resume_touches_no_older_
     cut_when_sending(place, signal.SIGINT)
     tree = place.trees[0]
     for path in sorted(tree.rglob("*")):
-        # Not those with holes: rsync fills them when it copies a file for a change of attributes.
-        if path.is_file() and not path.is_symlink() and path.parent.name != "special":
+        if path.is_file() and not path.is_symlink():
             path.chmod(0o611)
     trees.change_tree(tree, seed=5)
     assert_whole(place, older)
@@ -168,7 +172,8 @@ def test_after_kill_9_no_child_lives_on_and_the_journal_says_killed(place: Place
     assert_whole(place, older)
     assert "was killed before it ended" in place.mails()[-1]
     assert place.rows("SELECT id FROM runs WHERE ended IS NULL") == []
-    print("UNSUMMED", place.record(place.sealed[-1])["unsummed"], place.record(place.sealed[-1])["summed"])
+    record = place.record(place.sealed[-1])
+    assert record["summed"] + record["unsummed"] >= FILES
 
 
 def test_kill_9_at_any_moment_leaves_a_journal_that_opens_and_a_store_that_goes_on(place: Place) -> None:
@@ -180,9 +185,9 @@ def test_kill_9_at_any_moment_leaves_a_journal_that_opens_and_a_store_that_goes_
             while time.monotonic() < moment and process.poll() is None:
                 time.sleep(0.005)
             grown = [pid for pid, _ in children(process.pid)]
-            os.kill(process.pid, signal.SIGKILL)
+            process.kill()
             process.wait()
-            until(lambda pids=tuple(grown): not any(alive(pid) for pid in pids))
+            until(partial(none_alive, grown))
         assert place.rows("SELECT count(*) AS n FROM runs")[0]["n"] >= 1
         for snapshot in set(place.sealed) - set(older):
             older[snapshot] = compare.fingerprint(snapshot)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.compare import differences, fingerprint, rsync_silent
+from tests.compare import differences, fingerprint
 from tests.lab.images import BACKUP, PAPIO, STORE
 from tests.lab.machines import CHECKOUT, Lab, Process
 from tests.trees import make_tree
 
 FILE, DATA, LOCAL = "/etc/runner/jobs.toml", "/srv/data", "/srv/backups/local"
 REVERSE, MAIL, SENDMAIL = "/srv/backups/backup-server1", "/run/mail", "/usr/local/sbin/sendmail"
+MIB = 1 << 20
 STATE = "/var/lib/runner"
 PLACES = {"papio": (BACKUP, STORE), "backup-server1": (PAPIO, REVERSE), "local": (PAPIO, LOCAL)}
 NAME = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
@@ -67,7 +70,18 @@ filesystems = ["{DATA}"]
 sendmail = "{SENDMAIL}"
 """
 # What changes while a host runs, or on this machine: it cannot be compared after the fact.
-MOVING = (b"var/lib/runner", b"dev", b"proc", b"run", b"sys", b"tmp", b"mnt", b"usr", b"srv/backups", b"srv/data")
+MOVING = (
+    b"var/lib/runner",
+    b"dev",
+    b"proc",
+    b"run",
+    b"sys",
+    b"tmp",
+    b"mnt",
+    b"usr",
+    b"srv/backups",
+    b"srv/data",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,16 +101,24 @@ class Runner:
 
     def settle(self, *, files: int = 120) -> None:
         """Put jobs.toml on papio, a sendmail, a second filesystem at DATA with a hard tree in it."""
-        for folder in ("/etc/runner", "/srv/backups", DATA, "/run/images"):
+        for folder in ("/etc/runner", "/srv/backups", DATA):
             self.lab.run(PAPIO, "mkdir", "-p", folder)
         self.path(PAPIO, FILE).write_text(JOBS)
         self.path(PAPIO, SENDMAIL).write_text(f'#!/bin/sh\nexec cat >> "{MAIL}"\n')
         self.path(PAPIO, SENDMAIL).chmod(0o755)
-        self.lab.run(PAPIO, "mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", "/run/images")
+        self.make_room()
         self.lab.run(PAPIO, "truncate", "--size=160M", "/run/images/data.img")
         self.lab.run(PAPIO, "mke2fs", "-q", "-t", "ext4", "-b", "4096", "/run/images/data.img")
         self.mount_data()
         make_tree(self.data, files=files)
+        # A hole is a hole; these are read time and again.
+        for name, length in (("sparse", 21 << 20), ("all hole", 1 << 20)):
+            os.truncate(self.data / "special" / name, length)
+
+    def make_room(self) -> None:
+        """Make the place in papio's memory where the image of the second filesystem is."""
+        self.lab.run(PAPIO, "mkdir", "/run/images")
+        self.lab.run(PAPIO, "mount", "-t", "tmpfs", "-o", "size=200m", "tmpfs", "/run/images")
 
     def mount_data(self) -> None:
         """Mount papio's second filesystem."""
@@ -142,18 +164,43 @@ class Runner:
     def sealed(self, store: str = "papio") -> list[str]:
         """The snapshots of a store, oldest first; each has its record or the test fails."""
         folder = self.store(store)
-        names = sorted(one.name for one in folder.iterdir() if NAME.fullmatch(one.name)) if folder.is_dir() else []
+        names = (
+            sorted(one.name for one in folder.iterdir() if NAME.fullmatch(one.name))
+            if folder.is_dir()
+            else []
+        )
         assert all((folder / ".runner/records" / f"{name}.json").is_file() for name in names)
         return names
 
     def partials(self, store: str = "papio") -> list[str]:
         """The interrupted snapshots of a store, oldest first."""
         folder = self.store(store) / ".partial"
-        return sorted(one.name for one in folder.iterdir() if NAME.fullmatch(one.name)) if folder.is_dir() else []
+        return (
+            sorted(one.name for one in folder.iterdir() if NAME.fullmatch(one.name))
+            if folder.is_dir()
+            else []
+        )
+
+    def fill(self, name: str, mib: int, pieces: int = 8) -> int:
+        """Put some big files on papio that no snapshot has; how many bytes they are."""
+        folder = self.data / name
+        folder.mkdir()
+        for number in range(pieces):
+            content = random.Random(f"{name}{number}").randbytes(mib * MIB // pieces)
+            (folder / f"{name}{number}").write_bytes(content)
+        return mib * MIB
+
+    def arrived(self, name: str) -> int:
+        """How many of the files of `fill` are in the newest snapshot that is being made."""
+        names = self.partials()
+        folder = self.store("papio") / ".partial" / (names[-1] if names else "none") / DATA[1:] / name
+        return len(list(folder.glob(f"{name}*"))) if folder.is_dir() else 0
 
     def record(self, name: str, store: str = "papio") -> dict[str, Any]:
         """The record of a snapshot."""
-        found: dict[str, Any] = json.loads((self.store(store) / ".runner/records" / f"{name}.json").read_text())
+        found: dict[str, Any] = json.loads(
+            (self.store(store) / ".runner/records" / f"{name}.json").read_text()
+        )
         return found
 
     def sent(self) -> int:
@@ -174,11 +221,21 @@ class Runner:
         box.unlink(missing_ok=True)
         return text.replace("=\n", "")
 
+    def pids(self, host: str, command: str) -> list[str]:
+        """The ids of the processes of that host whose command line matches."""
+        return self.lab.run(host, "pgrep", "-f", command, check=False).stdout.split()
+
+    def rsync_silent(self, copy: str, original: str = DATA) -> str:
+        """What rsync on papio finds different by content in a copy, `host:path` or a path of papio."""
+        options = ("-aHAX", "--numeric-ids", "--modify-window=-1", "-n", "-i", "-c", "--delete")
+        done = self.lab.run(PAPIO, "rsync", *options, "--", f"{original}/", f"{copy}/", check=False)
+        return done.stdout + done.stderr
+
     def faithful(self, name: str) -> None:
         """Both filesystems of papio, as they are now, equal the snapshot of that name, or the test fails."""
         snapshot = self.store("papio") / name
         assert differences(self.data, snapshot / DATA[1:]) == []
-        assert rsync_silent(self.data, snapshot / DATA[1:]) == ""
+        assert self.rsync_silent(f"{BACKUP}:{STORE}/{name}{DATA}") == ""
         below = tuple(path.decode() for path in MOVING)
         root = differences(self.path(PAPIO, "/"), snapshot, below=below)
         assert [text for text in root if not text.startswith(tuple(f"{path!r}" for path in MOVING))] == []
@@ -191,16 +248,13 @@ class Runner:
         try:
             yield
         finally:
-            self.lab.run(PAPIO, "tc", "qdisc", "del", "dev", "eth0", "root")
+            # After a crash of papio the card is a new one, as fast as ever.
+            self.lab.run(PAPIO, "tc", "qdisc", "del", "dev", "eth0", "root", check=False)
 
     @contextmanager
     def nothing_old_changes(self) -> Iterator[None]:
-        """Look at every sealed snapshot before and after: none goes, none changes, each is faithful once."""
-        self._look()
+        """Afterwards no sealed snapshot has gone or changed since it was first seen, and new ones are seen."""
         yield
-        self._look()
-
-    def _look(self) -> None:
         for store in PLACES:
             names = self.sealed(store)
             for (_, name), before in [item for item in self.seen.items() if item[0][0] == store]:

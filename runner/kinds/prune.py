@@ -1,0 +1,88 @@
+"""Kind `prune`: the oldest snapshots of a store expire, by count, by room, by thinning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from runner.kinds import pruning
+from runner.kinds.schemas import own_keys
+from runner.model.facts import Facts, Probe, StoreFacts
+from runner.model.kind import Draft, PruneOptions
+from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.site import Job, Site, Store
+from runner.rules import retention
+from runner.rules.names import plan_id
+from runner.tools import store as tool
+
+_MEASURE_PATIENCE = 6 * 3600
+
+
+class PruneKind:
+    """The kind's entry in the catalogue."""
+
+    name = "prune"
+    options: type[Any] = PruneOptions
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The kind's own keys."""
+        return own_keys(self.name)
+
+    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
+        """None: store facts are enough."""
+        return ()
+
+    def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
+        """What expires now, oldest first; a skip with the reason where nothing does."""
+        place = site.store(job.options.store)
+        found = facts.hosts[place.host].stores[place.name]
+        if found.problem:
+            trouble = Finding(
+                severity="attention", source=job.name,
+                text=f"store {place.name} on {place.host} cannot be used: {found.problem}",
+                do="nothing was removed from it; put that right and run again",
+            )  # fmt: skip
+            return Draft(skip=Skip(job=job.name, reason=trouble.text), findings=(trouble,))
+        decision = retention.decide(found.sealed, place.retention, found.space, now)
+        where = pruning.place(site, job.name, place, found, plan_id(now))
+        findings = pruning.findings(where, decision)
+        steps = (*pruning.steps(where, decision), *_measure(where, place, found, decision))
+        if not steps:
+            return _nothing(where, decision, job, findings)
+        lock = Lock(
+            resource=f"store {place.name}", host=place.host,
+            argv=tool.hold(where.at, who=f"{job.name} of {site.controller}"),
+        )  # fmt: skip
+        told = pruning.told(decision)
+        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,), told=told)
+        return Draft(planned=planned, steps=steps, findings=findings)
+
+
+def _nothing(
+    where: pruning.Place, decision: retention.Decision, job: Job, findings: tuple[Finding, ...]
+) -> Draft:
+    step = Step(
+        id=f"{job.name}/count", job=job.name, host=where.host, effect=Effect.READ,
+        action=Command(argv=tool.newest(where.at)), why="count the sealed snapshots and what is free",
+    )  # fmt: skip
+    planned = PlannedJob(name=job.name, kind="prune", after=job.after, told=pruning.told(decision))
+    return Draft(planned=planned, steps=(step,), findings=findings)
+
+
+def _measure(
+    where: pruning.Place, place: Store, found: StoreFacts, decision: retention.Decision
+) -> tuple[Step, ...]:
+    """Measure what the oldest would free, for the next plans, where that is not known and may be asked."""
+    spare = place.retention is not None and len(found.sealed) > place.retention.min
+    known = bool(found.sealed) and found.sealed[0].freed_bytes is not None
+    if not spare or (known and not decision.expire):
+        return ()
+    return (
+        Step(
+            id=f"{where.job}/measure", job=where.job, host=where.host, effect=Effect.WRITE,
+            action=Command(argv=tool.measure_freed(where.at)), timeout=_MEASURE_PATIENCE,
+            why="measure what expiring the oldest would free, for the next plan",
+        ),
+    )  # fmt: skip

@@ -1,0 +1,80 @@
+"""Checksums outlive the snapshot that brought their files: the next one inherits those it shares."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Optional
+
+from . import descend, durable
+from .layout import Store
+from .sumlines import SumLine, algorithm, sum_lines
+
+
+def carry(store: Store, name: str, heir: str) -> Optional[int]:  # noqa: UP045
+    """Add to `heir`'s checksums those of `name` whose inode `heir` has at the same place.
+
+    `heir` is the sealed snapshot after `name`: what lives on in any later one is in it, since each is
+    linked against the one before. Says how many, None where the disk has no room for them or the
+    list is damaged: that costs the audit of these files, and must not keep a full disk full.
+    """
+    own, target = store.sums(name), store.sums(heir)
+    if not own.exists():
+        return 0
+    draft = target.with_name(f"{target.name}.tmp")
+    try:
+        return _write(draft, target, _shared(store, name, heir))
+    except (OSError, EOFError, zlib.error):
+        draft.unlink(missing_ok=True)
+        return None
+
+
+def _write(draft: Path, target: Path, lines: Iterator[bytes]) -> int:
+    count = 0
+    draft.unlink(missing_ok=True)
+    with draft.open("xb") as stream:
+        draft.chmod(0o600)
+        if target.exists():
+            with target.open("rb") as before:
+                shutil.copyfileobj(before, stream, 1 << 20)
+        # A second gzip member: what reads the file reads both as one.
+        with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) as packed:
+            for line in lines:
+                packed.write(line)
+                count += 1
+        stream.flush()
+        os.fsync(stream.fileno())
+    if count:
+        draft.rename(target)
+        durable.sync_folder(target.parent)
+    else:
+        draft.unlink()
+    return count
+
+
+def _shared(store: Store, name: str, heir: str) -> Iterator[bytes]:
+    old = os.open(store.root / name, descend.FOLDER)
+    new = os.open(store.root / heir, descend.FOLDER)
+    usual = algorithm(store, heir)
+    try:
+        for line in sum_lines(store, name):
+            inode = _inode(old, line)
+            if inode is not None and inode == _inode(new, line):
+                told = line.checksum if line.algorithm == usual else f"{line.algorithm}:{line.checksum}"
+                yield b"%s %d %s\n" % (told.encode(), line.size, line.name)
+    finally:
+        os.close(old)
+        os.close(new)
+
+
+def _inode(root: int, line: SumLine) -> Optional[int]:  # noqa: UP045
+    try:
+        found = descend.status(root, line.path)
+    except OSError:
+        return None
+    # With one name left there is no second snapshot that could share it.
+    return found.st_ino if found.st_nlink > 1 else None

@@ -1,0 +1,174 @@
+"""Reading files again and comparing them with the checksums they arrived with.
+
+The checksums of all snapshots together name every inode once: the snapshot that brought a file has its
+line, or the one that inherited it. They are dealt by name into 4096 equal shares; the cursor is a share,
+so that snapshots may come and go between two nights.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from . import descend
+from .checksum import Checksums
+from .findings import Findings
+from .layout import Store, sealed
+from .lines import unescaped
+from .sumlines import SumLine, sum_lines
+
+SHARES = 4096
+LINES = 200_000
+BATCH_FILES = 64
+BATCH_BYTES = 64 << 20
+
+
+class File(NamedTuple):
+    """A file of a snapshot (escaped name) and its lines: several where rsync sent it more than once."""
+
+    share: int
+    snapshot: str
+    name: bytes
+    lines: tuple[SumLine, ...]
+
+
+class Bounds(NamedTuple):
+    """How much may be read: bytes, until when (time.monotonic), and which part of everything."""
+
+    bytes: int
+    until: float
+    part: float
+
+
+class Read(NamedTuple):
+    """What was read, the next share, how many shares were finished, how many lines no program can check."""
+
+    bytes: int
+    files: int
+    cursor: int
+    shares: int
+    unchecked: int
+
+
+def reread(store: Store, cursor: int, bounds: Bounds, findings: Findings) -> Read:
+    """Read the files of the shares from `cursor` on; the first share whatever the bounds.
+
+    A file that is gone, of another size, unreadable or of another checksum is a finding.
+    """
+    weights, lines = _weigh(store, findings)
+    count = _how_many(weights, lines, cursor, bounds)
+    files = _collect(store, frozenset((cursor + each) % SHARES for each in range(count)), cursor)
+    checksums, done_bytes, done_files = Checksums(), 0, 0
+    reached = cursor
+    for batch in _batches(files):
+        share = batch[0].share
+        if share != cursor and time.monotonic() >= bounds.until:
+            done = (share - cursor) % SHARES
+            return Read(done_bytes, done_files, share, done, checksums.unchecked)
+        for size in _check(store, batch, checksums, findings):
+            done_bytes, done_files = done_bytes + size, done_files + 1
+    reached = (cursor + count) % SHARES
+    return Read(done_bytes, done_files, reached, count, checksums.unchecked)
+
+
+def _share(name: bytes) -> int:
+    return zlib.crc32(name) % SHARES
+
+
+def _lines(store: Store) -> Iterator[tuple[str, SumLine]]:
+    for name in sealed(store):
+        try:
+            for line in sum_lines(store, name):
+                # Nothing can rot in an empty file, and what is wrong with its size the manifest shows.
+                if line.size:
+                    yield name, line
+        except (OSError, EOFError, zlib.error):
+            continue
+
+
+def _weigh(store: Store, findings: Findings) -> tuple[list[int], list[int]]:
+    weights, counts = [0] * SHARES, [0] * SHARES
+    for name in sealed(store):
+        try:
+            for line in sum_lines(store, name):
+                share = _share(line.name)
+                weights[share] += line.size
+                counts[share] += 1
+        except (OSError, EOFError, zlib.error):
+            findings.add("content", os.fsencode(store.sums(name).relative_to(store.root)), name)
+    return weights, counts
+
+
+def _how_many(weights: Sequence[int], lines: Sequence[int], cursor: int, bounds: Bounds) -> int:
+    least = min(SHARES, int(SHARES * bounds.part) + 1)
+    size = amount = 0
+    for each in range(least):
+        share = (cursor + each) % SHARES
+        size, amount = size + weights[share], amount + lines[share]
+        if each and (size > bounds.bytes or amount > LINES):
+            return each
+    return least
+
+
+def _collect(store: Store, shares: frozenset[int], cursor: int) -> list[File]:
+    found: dict[tuple[int, str, bytes], list[SumLine]] = {}
+    for name, line in _lines(store):
+        share = _share(line.name)
+        if share in shares:
+            found.setdefault(((share - cursor) % SHARES, name, line.name), []).append(line)
+    return [
+        File((order + cursor) % SHARES, name, path, tuple(found[order, name, path]))
+        for order, name, path in sorted(found)
+    ]
+
+
+def _batches(files: Sequence[File]) -> Iterator[list[File]]:
+    batch: list[File] = []
+    size = 0
+    for file in files:
+        weight = file.lines[-1].size
+        full = len(batch) >= BATCH_FILES or size + weight > BATCH_BYTES
+        if batch and (full or file.share != batch[0].share):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += weight
+    if batch:
+        yield batch
+
+
+def _check(store: Store, batch: Sequence[File], checksums: Checksums, findings: Findings) -> Iterator[int]:
+    opened: list[tuple[int, File, os.stat_result]] = []
+    try:
+        for file in batch:
+            try:
+                descriptor = _open(store, file)
+            except (FileNotFoundError, NotADirectoryError):
+                findings.add("missing", unescaped(file.name), file.snapshot)
+                continue
+            except OSError:
+                findings.add("content", unescaped(file.name), file.snapshot)
+                continue
+            opened.append((descriptor, file, os.fstat(descriptor)))
+        good = checksums.agree([(descriptor, file.lines) for descriptor, file, _ in opened])
+        for (_, file, found), fine in zip(opened, good):  # noqa: B905
+            right = stat.S_ISREG(found.st_mode) and found.st_size in {line.size for line in file.lines}
+            if not (fine and right):
+                findings.add("content", unescaped(file.name), file.snapshot, found.st_ino)
+            yield found.st_size
+    finally:
+        for descriptor, _, _ in opened:
+            os.close(descriptor)
+
+
+def _open(store: Store, file: File) -> int:
+    root = os.open(store.root / file.snapshot, descend.FOLDER)
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return os.open(unescaped(file.name), flags, dir_fd=root)
+    finally:
+        os.close(root)

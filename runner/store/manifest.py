@@ -1,0 +1,130 @@
+"""Every name of a sealed snapshot with a digest of its attributes, written once and compared later.
+
+A line `/path` begins each folder, then a line `digest name` for each entry; names escaped as rsync does,
+gzipped. The digest is of type, mode, owner, size, time, target, device number and extended attributes
+(ACLs are among them). Not of the link count and the ctime: newer snapshots change those.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+
+from . import descend, durable
+from .findings import Findings
+from .layout import Store
+from .lines import escaped, unescaped
+from .walk import Entry, folders
+
+
+def take(store: Store, name: str) -> None:
+    """Write the manifest of snapshot `name` as it is now. Memory grows with its largest folder."""
+    target = store.names(name)
+    draft = target.with_name(f"{target.name}.tmp")
+    draft.unlink(missing_ok=True)
+    root = os.open(store.root / name, descend.FOLDER)
+    try:
+        with draft.open("xb") as stream:
+            draft.chmod(0o600)
+            with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=6) as packed:
+                for folder in folders(root):
+                    packed.write(b"/%s\n" % escaped(folder.path))
+                    for entry in _with_itself(folder.descriptor, folder.path, folder.entries):
+                        packed.write(b"%s %s\n" % (_digest(folder.descriptor, entry), escaped(entry.name)))
+            stream.flush()
+            os.fsync(stream.fileno())
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(root)
+    draft.rename(target)
+    durable.sync_folder(target.parent)
+
+
+def compare(store: Store, name: str, findings: Findings) -> None:
+    """Compare snapshot `name` with its manifest; a folder that is gone or new is one finding.
+
+    Raises OSError, EOFError or zlib.error where the manifest or the disk is damaged; whether the
+    manifest is, is known before the first finding.
+    """
+    for _ in _blocks(store, name):
+        pass
+    root = os.open(store.root / name, descend.FOLDER)
+    try:
+        for path, known in _blocks(store, name):
+            try:
+                descriptor = os.open(path or b".", descend.FOLDER, dir_fd=root)
+            except (FileNotFoundError, NotADirectoryError):
+                # Missing, or something else now: found with the folder above it.
+                continue
+            except OSError as problem:
+                if not stat.S_ISDIR(descend.status(root, path).st_mode):
+                    continue
+                raise problem
+            try:
+                _compare_folder(descriptor, path, known, (name, findings))
+            finally:
+                os.close(descriptor)
+    finally:
+        os.close(root)
+
+
+def _compare_folder(
+    descriptor: int, path: bytes, known: dict[bytes, bytes], told: tuple[str, Findings]
+) -> None:
+    snapshot, findings = told
+    present = {os.fsencode(entry) for entry in os.listdir(descriptor)}
+    for entry, digest in known.items():
+        below = path + b"/" + entry if path and entry != b"." else path or entry
+        if entry != b"." and entry not in present:
+            findings.add("missing", below, snapshot)
+            continue
+        found = Entry(entry, descend.status(descriptor, entry))
+        if _digest(descriptor, found) != digest:
+            inode = None if found.is_folder else found.status.st_ino
+            findings.add("attributes", below, snapshot, inode)
+    for entry in sorted(present.difference(known)):
+        findings.add("added", path + b"/" + entry if path else entry, snapshot)
+
+
+def _with_itself(descriptor: int, path: bytes, entries: list[Entry]) -> list[Entry]:
+    return entries if path else [Entry(b".", os.fstat(descriptor)), *entries]
+
+
+def _digest(parent: int, entry: Entry) -> bytes:
+    found = entry.status
+    told: list[object] = [found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns]
+    if not entry.is_folder:
+        told += [found.st_size, found.st_rdev]
+    if stat.S_ISLNK(found.st_mode):
+        told.append(os.readlink(entry.name, dir_fd=parent))
+    path = descend.through(parent, entry.name)
+    told += [(key, os.getxattr(path, key, follow_symlinks=False)) for key in _keys(path)]
+    return hashlib.blake2b(repr(told).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest().encode()
+
+
+def _keys(path: bytes) -> list[str]:
+    try:
+        return sorted(os.listxattr(path, follow_symlinks=False))
+    except OSError:
+        return []
+
+
+def _blocks(store: Store, name: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+    path: bytes = b""
+    entries: dict[bytes, bytes] = {}
+    with gzip.open(store.names(name), "rb") as stream:
+        for number, raw in enumerate(stream):
+            line = raw.rstrip(b"\n")
+            if line.startswith(b"/"):
+                if number:
+                    yield path, entries
+                path, entries = unescaped(line[1:]) if line != b"/" else b"", {}
+            else:
+                digest, _, entry = line.partition(b" ")
+                entries[unescaped(entry)] = digest
+        yield path, entries

@@ -1,0 +1,66 @@
+"""Which jobs deserve another pass: those whose transfer was cut off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runner.model.run import Outcome, Pass, State
+from runner.rules.again import again
+from tests.unit import parts
+
+PLAN = parts.plan(
+    parts.step("a/send-1", keep_output_as="papio/x/0"), parts.step("a/seal"),
+    parts.step("b/send-1", keep_output_as="server/x/0"), parts.step("b/seal"),
+)  # fmt: skip
+
+
+NAMES = {"a1": "a/send-1", "a2": "a/seal", "b1": "b/send-1", "b2": "b/seal"}
+
+
+def ended(**states: State) -> Pass:
+    outcomes = (
+        Outcome(step=name, job=name[0], state=states.get(key, State.DONE)) for key, name in NAMES.items()
+    )
+    return Pass(plan=PLAN, outcomes=tuple(outcomes))
+
+
+def failed(step: str, **changes: Any) -> Pass:
+    return Pass(plan=PLAN, outcomes=(Outcome(step=step, job=step[0], state=State.FAILED, **changes),))
+
+
+@pytest.mark.parametrize(
+    ("states", "jobs"),
+    [
+        ({}, ()),
+        ({"a1": State.INTERRUPTED, "a2": State.NOT_REACHED}, ("a",)),
+        ({"b1": State.INTERRUPTED, "a1": State.INTERRUPTED}, ("a", "b")),
+        ({"a1": State.FAILED}, ()),
+        ({"a1": State.STALE}, ()),
+        ({"a1": State.BUSY}, ()),
+        ({"a2": State.INTERRUPTED}, ()),
+        ({"a2": State.FAILED, "b1": State.INTERRUPTED}, ("b",)),
+    ],
+)
+def test_only_an_interrupted_transfer_is_taken_up_again(
+    states: dict[str, State], jobs: tuple[str, ...]
+) -> None:
+    assert again(ended(**states)) == jobs
+
+
+@pytest.mark.parametrize(
+    ("found", "jobs"),
+    [
+        (failed("a/send-1", exit=11), ("a",)),
+        (failed("a/send-1", exit=1), ()),
+        (failed("a/seal", exit=11), ()),
+        (failed("b/seal", exit=1, result={"full": True}), ("b",)),
+        (failed("b/seal", exit=1, result={"full": "true"}), ()),
+        (failed("b/seal", exit=1, result={"error": "No space left on device (28)"}, log="No space left"), ()),
+    ],
+)
+def test_a_full_disk_deserves_another_plan_and_is_not_known_by_words(
+    found: Pass, jobs: tuple[str, ...]
+) -> None:
+    assert again(found) == jobs

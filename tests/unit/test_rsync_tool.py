@@ -1,0 +1,122 @@
+"""What rsync wants: patterns that mean one path, words that survive its own splitting, versions in order."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.model.facts import Rsync
+from runner.tools import rsync
+
+ENDS = rsync.Ends(source="/source/", target="/target/")
+
+
+@pytest.mark.parametrize(
+    ("top", "path", "pattern"),
+    [
+        ("/", "/srv/store", "/srv/store/*"),
+        ("/srv", "/srv/store", "/store/*"),
+        ("/srv/", "/srv/store/", "/store/*"),
+        ("/", "/a*b", "/a\\*b/*"),
+        ("/", "/a?[b]", "/a\\?\\[b]/*"),
+        ("/", "/a\\b", "/a\\\\b/*"),
+        ("/", "/two words\n", "/two words\n/*"),
+    ],
+)
+def test_what_is_in_a_folder_is_left_out_by_an_anchored_pattern(top: str, path: str, pattern: str) -> None:
+    assert rsync.below(top, path) == pattern
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [("/var/cache", "/var/cache"), ("/a*b", "/a\\*b"), ("/a\\b", "/a\\b"), ("/a\\*b", "/a\\\\\\*b"), ("/-x", "/-x"),
+     ("/a[", "/a\\["), ("/a]", "/a]"), ("/ ", "/ ")],
+)  # fmt: skip
+def test_a_path_is_left_out_literally(path: str, pattern: str) -> None:
+    assert rsync.exactly("/", path) == pattern
+
+
+NAMES = st.text(st.sampled_from("ab*?[]\\-!^ "), min_size=1, max_size=6)
+
+
+def meant(pattern: str) -> str:
+    """The pattern as Python's fnmatch reads it: rsync's backslash becomes a class of one character."""
+    if not any(char in pattern for char in "*?["):
+        return pattern.replace("[", "[[]")
+    text, out = iter(pattern), ""
+    for char in text:
+        literal = next(text) if char == "\\" else ""
+        out += f"[{literal}]" if literal and literal not in "\\" else literal or char
+    return out
+
+
+@given(name=NAMES, other=NAMES)
+def test_a_pattern_matches_its_own_path_and_no_other(name: str, other: str) -> None:
+    pattern = meant(rsync.exactly("/", f"/{name}"))
+    assert fnmatchcase(f"/{name}", pattern)
+    assert fnmatchcase(f"/{other}", pattern) == (name == other)
+
+
+def test_more_bases_than_rsync_takes_are_refused() -> None:
+    assert len(rsync.send(ENDS, link_dest=["/b"] * 20, exclude=())) > 20
+    with pytest.raises(ValueError, match="at most 20"):
+        rsync.send(ENDS, link_dest=["/b"] * 21, exclude=())
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        rsync.send(ENDS, link_dest=("/b",), exclude=("/x/*",)),
+        rsync.look(ENDS, exclude=("/x/*",)),
+        rsync.restore(ENDS),
+        rsync.restore(ENDS, aside="/aside"),
+        rsync.verify(ENDS, parents=True),
+    ],
+)
+def test_every_command_keeps_all_of_a_file_and_ends_its_options(argv: tuple[str, ...]) -> None:
+    assert argv[0] == "rsync"
+    assert argv[-3:] == ("--", "/source/", "/target/")
+    assert {"--archive", "--hard-links", "--acls", "--xattrs", "--sparse", "--numeric-ids"} <= set(argv)
+    assert {"--modify-window=-1", "--no-inc-recursive", "--timeout=600"} <= set(argv)
+    assert all(word.startswith("--") for word in argv[1:-2])
+
+
+def test_only_what_looks_is_a_rehearsal_and_nothing_ever_deletes() -> None:
+    writes = [rsync.send(ENDS, link_dest=(), exclude=()), rsync.restore(ENDS, aside="/a")]
+    reads = [rsync.look(ENDS, exclude=()), rsync.verify(ENDS, parents=False)]
+    assert all("--dry-run" in argv for argv in reads)
+    assert not any("--dry-run" in argv or "--delete" in argv or "--inplace" in argv for argv in writes)
+
+
+@pytest.mark.parametrize(
+    ("rsh", "option"),
+    [
+        (("ssh", "-F", "/state/ssh_config"), "--rsh=ssh -F /state/ssh_config"),
+        (("ssh", "-F", "/my site/config"), "--rsh=ssh -F '/my site/config'"),
+        (("ssh", "-F", "/it's/config"), "--rsh=ssh -F '/it''s/config'"),
+        (("ssh", 'a"b'), "--rsh=ssh 'a\"b'"),
+    ],
+)
+def test_the_remote_shell_is_quoted_as_rsync_splits_it(rsh: tuple[str, ...], option: str) -> None:
+    argv = rsync.send(rsync.Ends(source="h:/s/", target="/t/", rsh=rsh), link_dest=(), exclude=())
+    assert option in argv
+    assert "--protect-args" in argv
+
+
+def test_versions_are_compared_as_numbers() -> None:
+    ordered = ["", "2.6.9", "3.1.2", "3.1.3", "3.2.7", "3.4.1", "3.5.0", "3.10.0"]
+    numbers = [rsync.version_number(one) for one in ordered]
+    assert numbers == sorted(numbers)
+    assert rsync.version_number("") == ()
+
+
+def test_a_checksum_is_one_that_both_know() -> None:
+    new, old = Rsync(checksums=("xxh128", "md5")), Rsync()
+    assert [rsync.checksum(new, new), rsync.checksum(new, old), rsync.checksum(old, new)] == [
+        "xxh128",
+        "md5",
+        "md5",
+    ]
