@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runner.kinds.audit import AuditKind
 from runner.kinds.check import CheckKind
 from runner.kinds.disk import DiskKind
 from runner.kinds.prune import PruneKind
@@ -9,6 +10,7 @@ from runner.kinds.snapshot import SnapshotKind
 from runner.model.kind import JobKind
 
 KINDS: dict[str, JobKind] = {
+    "audit": AuditKind(),
     "check": CheckKind(),
     "disk": DiskKind(),
     "prune": PruneKind(),

@@ -10,12 +10,13 @@ from typing import Any
 
 from runner.app import App
 from runner.edge.asking import ask, ask_lines
+from runner.kinds import pinning as pinned
 from runner.kinds import restore
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.facts import Facts, Snapshot, StoreFacts
 from runner.model.plan import Plan
 from runner.model.site import Store
-from runner.rules.when import pick
+from runner.rules.when import moment_of, pick
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -142,6 +143,34 @@ def restoring(app: App, back: Back) -> Plan:
     raise UsageError(
         "; ".join(said) or "there is no store", do=f"runner find {path} lists every version there is"
     )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Keep:
+    """What a person wants kept: the snapshot of `when`, until the end of day `until` ("": no longer)."""
+
+    when: str
+    store: str
+    until: str
+    why: str
+
+
+def pinning(app: App, keep: Keep) -> Plan:
+    """The plan that pins a snapshot, or lets it go again; UsageError where it cannot be found."""
+    found, facts = _holdings(app, (keep.store,) if keep.store else ())
+    until = moment_of(keep.until, zone=app.site.timezone, now=facts.at) if keep.until else None
+    if keep.until and (until is None or until <= facts.at):
+        raise UsageError(f"'{keep.until}' is not a day to come", do="write it as 2027-01-31")
+    if until and not keep.why.strip():
+        raise UsageError("a pin needs a reason", do='say it for whoever finds it later: --why "..."')
+    said = []
+    for holding in found:
+        chosen = _pick(app, holding, keep.when)
+        if isinstance(chosen, Snapshot) and holding.found:
+            pin = pinned.Pin(store=holding.store, name=chosen.name, until=until, why=keep.why)
+            return app.plan_of(pinned.draft(app.site, pin, holding.found, facts.at), facts)
+        said.append(f"store {holding.store.name}: {holding.error or chosen}")
+    raise UsageError("; ".join(said), do="runner snapshots lists what there is")
 
 
 def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:

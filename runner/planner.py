@@ -58,6 +58,7 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
     """One plan of these drafts; where a host lacks runner-store, putting it there comes first."""
     steps = [step for one in drafts for step in one.steps]
     users = {step.host for step in steps if _uses(step, store.program(site.host(step.host)))}
+    users |= {lock.host for one in drafts if one.planned for lock in one.planned.locks}
     lacking = sorted(name for name in users if facts.hosts[name].program != facts.program)
     preparing = tuple(_prepare(site, host, facts.program) for host in lacking)
     planned = [one.planned for one in drafts if one.planned]

@@ -61,9 +61,9 @@ def _store(one: Holding, now: datetime) -> list[Line]:
     if one.sealed:
         rows = [_row(snapshot, now) for snapshot in one.sealed]
         lines += table(
-            ("  snapshot", "of", "files", "new files", "new", "exceptions", "age"),
+            ("  snapshot", "of", "files", "new files", "new", "exceptions", "age", "frees", ""),
             rows,
-            right=(2, 3, 4, 5, 6),
+            right=(2, 3, 4, 5, 6, 7),
         )
     elif not one.error:
         lines.append(line("  no snapshot yet"))
@@ -85,6 +85,8 @@ def _store(one: Holding, now: datetime) -> list[Line]:
                 f"  {count(len(one.sealed), 'snapshot')}{limits}; free: {size(space.free)} ({share}{inodes})"
             )
         )
+    if any(snapshot.freed_bytes is not None for snapshot in one.sealed):
+        lines.append(line(("  frees: what the disk gains when it and every older one expire", "dim")))
     return [*lines, line()]
 
 
@@ -94,7 +96,16 @@ def _row(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
         f"  {snapshot.name}", snapshot.host or "?", _number(snapshot.files), _number(snapshot.added_files),
         size(snapshot.added_bytes) if snapshot.added_bytes is not None else "?",
         str(snapshot.exceptions) if snapshot.recorded else "no record", length(now - at) if at else "?",
+        size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "", _kept(snapshot, now),
     )  # fmt: skip
+
+
+def _kept(snapshot: Snapshot, now: datetime) -> str:
+    if snapshot.being_read:
+        return "being read"
+    if snapshot.pinned_until and snapshot.pinned_until > now:
+        return f"pinned until {snapshot.pinned_until:%Y-%m-%d}: {one_line(snapshot.pinned_why)}"
+    return ""
 
 
 def _number(value: int | None) -> str:

@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         show([line()])
         head = ("  store", "snapshots", "to keep", "newest", "free", "state")
         show(table(head, [_store_row(one) for one in found], right=(1,)))
+        show([line((f"  {one.store.name}: {_runway(one)}", "dim")) for one in found if len(one.sealed) > 1])
         for one in running:
             show([line(), line((f"a run is under way since {one.started:%Y-%m-%d %H:%M} UTC", "warn"))])
     return FactsIncomplete.code if any(one.error for one in found) else 0
@@ -71,6 +72,13 @@ def _store_row(one: Holding) -> tuple[str, ...]:
     )
 
 
+def _runway(one: Holding) -> str:
+    from runner.rules.runway import growth, runway
+
+    space = one.found.space if one.found else None
+    return runway(growth(one.sealed), space, one.store.retention).words()
+
+
 def _json(
     site: Site,
     last: Mapping[str, JobLine | None],
@@ -91,6 +99,7 @@ def _json(
             "snapshots": len(one.sealed),
             "newest": one.sealed[-1].name if one.sealed else None,
             "error": one.error,
+            "runway": _runway(one),
         }
         for one in found
     }

@@ -15,6 +15,7 @@ VERBS = {
     "find": "list every version of a file or folder across the snapshots",
     "diff": "show what differs between two snapshots",
     "restore": "get a file or folder back, into a side folder unless told otherwise",
+    "pin": "keep one snapshot whatever the retention says, or let it go again",
     "validate": "check jobs.toml and print every problem at once",
     "config": "print jobs.toml as it is understood, with every default filled in",
     "history": "list the last runs",

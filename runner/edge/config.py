@@ -194,6 +194,7 @@ _FORMATS: Mapping[str, Callable[[str], object]] = {
     "amount": quantity.amount,
     "percent": quantity.percent,
     "share": quantity.share,
+    "size": quantity.size,
     "thinning": quantity.thinning,
     "timezone": soundness.timezone,
 }

@@ -114,6 +114,8 @@ def _value(value: object, schema: Table) -> object:
             return quantity.amount(text)
         case "percent", str(text):
             return quantity.percent(text)
+        case "size", str(text):
+            return quantity.size(text)
         case "share", str(text):
             return quantity.share(text)
         case "thinning", str(text):

@@ -91,7 +91,9 @@ def _count(look: _Look) -> Sequence[Finding]:
     # A new store fills by one a day, and its keeper knows it: that is no reason to call anybody.
     if oldest and clean + 1 >= (look.now - oldest).days:
         return (Finding(severity="note", text=f"{text}: it is young yet", source=""),)
-    return (_say(text, "see in `runner history` why there were fewer; nothing expires until there are enough"),)
+    return (
+        _say(text, "see in `runner history` why there were fewer; nothing expires until there are enough"),
+    )
 
 
 def _age(look: _Look) -> Sequence[Finding]:
@@ -154,7 +156,7 @@ def _uncovered(site: Site, place: Store, facts: Facts) -> Sequence[Finding]:
         missing = [one.mount for one in every.chosen if one.mount not in declared]
         if missing:
             text = f"no job copies {', '.join(missing)} of {host.name}"
-            found.append(_say(text, f"add to `filesystems` of {host.name}, or say \"all\""))
+            found.append(_say(text, f'add to `filesystems` of {host.name}, or say "all"'))
     return found
 
 

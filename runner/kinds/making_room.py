@@ -45,7 +45,9 @@ def need(sealed: Sequence[Snapshot], filesystems: Sequence[Filesystem]) -> Need:
     Before the first one: all that is on the filesystems.
     """
     if not sealed:
-        return Need(bytes=sum(one.used for one in filesystems), inodes=sum(one.inodes_used for one in filesystems))
+        return Need(
+            bytes=sum(one.used for one in filesystems), inodes=sum(one.inodes_used for one in filesystems)
+        )
     last = [one for one in sealed[-_LAST:] if one.added_bytes is not None and one.added_files is not None]
     # The first of all is whole, and says nothing of a day.
     daily = [one for one in last if one.name != sealed[0].name] or last

@@ -7,10 +7,10 @@ from datetime import datetime
 
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
-from runner.model.plan import Argv, Command, Effect, Finding, PlannedJob, Step
+from runner.model.plan import Argv, Command, Effect, Finding, Lock, PlannedJob, Step
 from runner.model.site import Host, Site, Store
 from runner.rules.names import plan_id
-from runner.tools import files, rsync, ssh
+from runner.tools import files, rsync, ssh, store
 
 SIDE = "/var/restored"
 
@@ -65,7 +65,12 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
             why="what came back equals the snapshot, byte for byte",
         ),
     )  # fmt: skip
-    planned = PlannedJob(name=job, kind="restore")
+    # While it is read, nobody expires it.
+    lock = Lock(
+        resource=f"reading {wanted.store.name}/{wanted.snapshot.name}", host=keeper.name,
+        argv=store.reading(store.program(keeper), keeper.at(wanted.store.path), wanted.snapshot.name),
+    )  # fmt: skip
+    planned = PlannedJob(name=job, kind="restore", locks=(lock,))
     return Draft(planned=planned, steps=steps, findings=_findings(site, wanted, facts, job))
 
 
@@ -81,9 +86,9 @@ def _far(site: Site, host: Host, keeper: Host) -> bool:
 def _ends(site: Site, wanted: Wanted, pair: tuple[Host, Host], folder: str) -> rsync.Ends:
     host, keeper = pair
     far = _far(site, host, keeper)
-    store = keeper.at(wanted.store.path)
+    folder_of = keeper.at(wanted.store.path)
     inside = wanted.path.strip("/")
-    source = f"{store}/{wanted.snapshot.name}/./{inside}"
+    source = f"{folder_of}/{wanted.snapshot.name}/./{inside}"
     rsh: Argv = ssh.rsh(f"{site.state}/ssh_config") if far else ()
     return rsync.Ends(
         source=f"{keeper.name}:{source}" if far and keeper.name != site.controller else source,

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from runner.model.facts import Facts, Probe
 from runner.model.plan import Finding, PlannedJob, Skip, Step
-from runner.model.site import Job, Site
+from runner.model.site import Amount, Job, Site
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,6 +41,16 @@ class CheckOptions:
     store: str
     newest_within: timedelta = timedelta(hours=36)
     runway: timedelta = timedelta(days=30)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditOptions:
+    """What an `audit` job says: which store, how often all of it is read, how much and how long a night."""
+
+    store: str
+    every: timedelta = timedelta(days=60)
+    most: Amount = Amount(bytes=100 << 30)
+    within: timedelta = timedelta(hours=3)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,4 +1,4 @@
-"""Which jobs of a pass deserve another: those whose copy was cut off, by the line or by a full disk."""
+"""Which jobs of a pass deserve another: those whose copy was cut off, or could not be whole this time."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _FILE_IO = 11
 def again(done: Pass) -> tuple[str, ...]:
     """Jobs of which a transfer was interrupted, or for which the disk was full.
 
-    What was sent is kept, and a new plan takes it up; for a full disk that plan also says what must
-    go first, or that nothing may.
+    What was sent is kept, and a new plan takes it up. For a full disk that plan also says what must go
+    first, or that nothing may; where an inode had no link left, rsync copies it in the fresh folder.
     """
     kept = {step.id for step in done.plan.steps if step.keep_output_as}
-    worth = {one.job for one in done.outcomes if _interrupted(one, kept) or _full(one, kept)}
+    worth = {one.job for one in done.outcomes if _interrupted(one, kept) or _not_whole(one, kept)}
     return tuple(job.name for job in done.plan.jobs if job.name in worth)
 
 
@@ -23,8 +23,8 @@ def _interrupted(one: Outcome, kept: set[str]) -> bool:
     return one.step in kept and one.state == State.INTERRUPTED
 
 
-def _full(one: Outcome, kept: set[str]) -> bool:
-    # rsync(1): 11 is a write that failed. Out of inodes it ends with 23, and the seal finds that out.
+def _not_whole(one: Outcome, kept: set[str]) -> bool:
+    # rsync(1): 11 is a write that failed. Out of inodes or links it ends with 23, and the seal finds out.
     if one.state != State.FAILED:
         return False
-    return (one.step in kept and one.exit == _FILE_IO) or one.result.get("full") is True
+    return (one.step in kept and one.exit == _FILE_IO) or one.result.get("again") is True

@@ -61,6 +61,14 @@ _Period = Literal["daily", "weekly", "monthly", "yearly"]
 _PERIODS: dict[str, _Period] = {period: period for period in get_args(_Period)}
 
 
+def size(text: str) -> Amount:
+    """Read "20 GiB" or "500 MB" as bytes; ValueError says what is wrong."""
+    found = amount(text)
+    if found.bytes is None:
+        raise ValueError("is not a size: write a number and KiB, MiB, GiB or TiB, such as '20 GiB'")
+    return found
+
+
 def share(text: str) -> float:
     """Read "30%" as 30.0; ValueError says what is wrong."""
     return float(percent(text).percent or 0)

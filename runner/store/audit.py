@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import time
 import zlib
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from . import clock, contents, disk, durable, manifest
 from .arguments import DISK, number, parse
@@ -71,21 +72,22 @@ def _progress(store: Store, done: tuple[Names, contents.Read], days: float) -> d
     }
 
 
-def _names(store: Store, told: Any, bounds: tuple[float, float], findings: Findings) -> Names:
+def _names(store: Store, told: Mapping[str, Any], bounds: tuple[float, float], findings: Findings) -> Names:
     part, until = bounds
     counted = sealed(store)
     last = told.get("compared")
     known = last if isinstance(last, dict) else {}
     times = {name: str(known[name]) for name in counted if name in known}
     fresh = [name for name in counted if not store.names(name).exists()]
-    # Those that nothing is known of come first: what changes before that cannot be seen.
+    # Those that nothing is known of come first, for what changes before that cannot be seen; the newest
+    # first, for they will stay longest.
     taken = compared = 0
-    for name in fresh:
+    for name in reversed(fresh):
         if taken and time.monotonic() >= until:
             break
-        manifest.take(store, name)
-        times[name] = clock.now()
-        taken += 1
+        if _take(store, name, findings):
+            times[name] = clock.now()
+            taken += 1
     due = sorted(
         (name for name in counted if name not in fresh), key=lambda name: (times.get(name, ""), name)
     )
@@ -98,18 +100,26 @@ def _names(store: Store, told: Any, bounds: tuple[float, float], findings: Findi
     return Names(taken, compared, times)
 
 
+def _take(store: Store, name: str, findings: Findings) -> bool:
+    try:
+        manifest.take(store, name)
+    except OSError as problem:
+        if problem.errno != errno.EIO:
+            raise
+        findings.add("content", b".", name)
+        return False
+    return True
+
+
 def _compare(store: Store, name: str, findings: Findings) -> None:
     try:
         manifest.compare(store, name, findings)
-    except (EOFError, zlib.error, OSError) as problem:
-        path = getattr(problem, "filename", None) or store.names(name).relative_to(store.root)
-        findings.add(
-            "content", os.fsencode(path) if isinstance(path, (str, bytes, os.PathLike)) else b"?", name
-        )
+    except (EOFError, zlib.error, OSError):
+        findings.add("content", os.fsencode(store.names(name).relative_to(store.root)), name)
 
 
-def _cursor(told: Any) -> int:
-    found: Optional[object] = told.get("cursor")  # noqa: UP045
+def _cursor(told: Mapping[str, Any]) -> int:
+    found = told.get("cursor")
     return found % contents.SHARES if isinstance(found, int) else 0
 
 

@@ -15,6 +15,7 @@ CHUNK = 1 << 20
 # A disk that gives less than this, in bytes a second, is as good as gone.
 SLOWEST = 1_000_000
 PATIENCE = 120
+OF_NOTHING = "99aa06d3014798d86001c324468d497f"
 Asked = tuple[int, tuple[SumLine, ...]]
 
 
@@ -23,7 +24,7 @@ class Checksums:
 
     def __init__(self) -> None:
         self.unchecked = 0
-        self._xxhsum = _program("xxhsum")
+        self._xxhsum = _program()
 
     def agree(self, files: Sequence[Asked]) -> list[bool]:
         """For each file whether its content has the checksum of one of its lines.
@@ -49,28 +50,30 @@ class Checksums:
         return any(actual.get(line.algorithm) == line.checksum for line in lines)
 
     def _by_xxhsum(self, files: Sequence[Asked]) -> dict[int, str]:
-        if not files or not self._xxhsum:
-            return {}
         numbers = [descriptor for descriptor, _ in files]
-        size = sum(os.fstat(each).st_size for each in numbers)
-        argv = (self._xxhsum, "-H2", *(f"/dev/fd/{each}" for each in numbers))
-        try:
-            said = subprocess.run(
-                argv,
-                check=False,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                env=ENVIRONMENT,
-                cwd="/",
-                pass_fds=numbers,
-                timeout=PATIENCE + size / SLOWEST,
-            ).stdout
-        except subprocess.TimeoutExpired:
-            raise Refused("reading files back takes for ever", "look at the disk") from None
-        found = [line.split() for line in said.decode("ascii", "replace").splitlines()]
-        return {
-            int(line[1][8:]): line[0] for line in found if len(line) == 2 and line[1].startswith("/dev/fd/")
-        }
+        return _xxh128(self._xxhsum, numbers) if numbers and self._xxhsum else {}
+
+
+def _xxh128(program: str, numbers: Sequence[int]) -> dict[int, str]:
+    size = sum(os.fstat(each).st_size for each in numbers)
+    try:
+        said = subprocess.run(
+            (program, "-H2", *(f"/dev/fd/{each}" for each in numbers)),
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=ENVIRONMENT,
+            cwd="/",
+            pass_fds=numbers,
+            timeout=PATIENCE + size / SLOWEST,
+        )
+    except subprocess.TimeoutExpired:
+        raise Refused("reading files back takes for ever", "look at the disk") from None
+    if said.returncode not in (0, 1):
+        # 1 is a file that cannot be read; any other end says nothing about the files.
+        raise Refused(f"xxhsum ended with {said.returncode}", "run the audit again")
+    found = [line.split() for line in said.stdout.decode("ascii", "replace").splitlines()]
+    return {int(line[1][8:]): line[0] for line in found if len(line) == 2 and line[1].startswith("/dev/fd/")}
 
 
 def _algorithms(asked: Asked) -> set[str]:
@@ -91,6 +94,14 @@ def _md5(descriptor: int) -> str:
         return ""
 
 
-def _program(name: str) -> str:
-    places = [f"{folder}/{name}" for folder in ENVIRONMENT["PATH"].split(":")]
-    return next((place for place in places if os.access(place, os.X_OK)), "")
+def _program() -> str:
+    """Where xxhsum is, "" if it is not there or too old to know xxh128."""
+    places = [f"{folder}/xxhsum" for folder in ENVIRONMENT["PATH"].split(":")]
+    place = next((place for place in places if os.access(place, os.X_OK)), "")
+    if not place:
+        return ""
+    trial = os.memfd_create("empty")
+    try:
+        return place if _xxh128(place, [trial]) == {trial: OF_NOTHING} else ""
+    finally:
+        os.close(trial)

@@ -59,11 +59,10 @@ def reread(store: Store, cursor: int, bounds: Bounds, findings: Findings) -> Rea
 
     A file that is gone, of another size, unreadable or of another checksum is a finding.
     """
-    weights, lines = _weigh(store, findings)
-    count = _how_many(weights, lines, cursor, bounds)
-    files = _collect(store, frozenset((cursor + each) % SHARES for each in range(count)), cursor)
+    weights = _weigh(store, findings)
+    count = _how_many(weights, cursor, bounds)
+    files = _collect(store, weights.sound, cursor, count)
     checksums, done_bytes, done_files = Checksums(), 0, 0
-    reached = cursor
     for batch in _batches(files):
         share = batch[0].share
         if share != cursor and time.monotonic() >= bounds.until:
@@ -71,55 +70,54 @@ def reread(store: Store, cursor: int, bounds: Bounds, findings: Findings) -> Rea
             return Read(done_bytes, done_files, share, done, checksums.unchecked)
         for size in _check(store, batch, checksums, findings):
             done_bytes, done_files = done_bytes + size, done_files + 1
-    reached = (cursor + count) % SHARES
-    return Read(done_bytes, done_files, reached, count, checksums.unchecked)
+    return Read(done_bytes, done_files, (cursor + count) % SHARES, count, checksums.unchecked)
 
 
 def _share(name: bytes) -> int:
     return zlib.crc32(name) % SHARES
 
 
-def _lines(store: Store) -> Iterator[tuple[str, SumLine]]:
-    for name in sealed(store):
-        try:
-            for line in sum_lines(store, name):
-                # Nothing can rot in an empty file, and what is wrong with its size the manifest shows.
-                if line.size:
-                    yield name, line
-        except (OSError, EOFError, zlib.error):
-            continue
+class _Weights(NamedTuple):
+    """Bytes and lines of each share, and the snapshots whose checksums could be read to the end."""
+
+    bytes: list[int]
+    lines: list[int]
+    sound: list[str]
 
 
-def _weigh(store: Store, findings: Findings) -> tuple[list[int], list[int]]:
-    weights, counts = [0] * SHARES, [0] * SHARES
+def _weigh(store: Store, findings: Findings) -> _Weights:
+    found = _Weights([0] * SHARES, [0] * SHARES, [])
     for name in sealed(store):
         try:
             for line in sum_lines(store, name):
                 share = _share(line.name)
-                weights[share] += line.size
-                counts[share] += 1
+                found.bytes[share] += line.size
+                found.lines[share] += 1
+            found.sound.append(name)
         except (OSError, EOFError, zlib.error):
             findings.add("content", os.fsencode(store.sums(name).relative_to(store.root)), name)
-    return weights, counts
+    return found
 
 
-def _how_many(weights: Sequence[int], lines: Sequence[int], cursor: int, bounds: Bounds) -> int:
-    least = min(SHARES, int(SHARES * bounds.part) + 1)
-    size = amount = 0
-    for each in range(least):
+def _how_many(weights: _Weights, cursor: int, bounds: Bounds) -> int:
+    most = min(SHARES, int(SHARES * bounds.part) + 1)
+    size = lines = 0
+    for each in range(most):
         share = (cursor + each) % SHARES
-        size, amount = size + weights[share], amount + lines[share]
-        if each and (size > bounds.bytes or amount > LINES):
+        size, lines = size + weights.bytes[share], lines + weights.lines[share]
+        if each and (size > bounds.bytes or lines > LINES):
             return each
-    return least
+    return most
 
 
-def _collect(store: Store, shares: frozenset[int], cursor: int) -> list[File]:
+def _collect(store: Store, snapshots: Sequence[str], cursor: int, count: int) -> list[File]:
     found: dict[tuple[int, str, bytes], list[SumLine]] = {}
-    for name, line in _lines(store):
-        share = _share(line.name)
-        if share in shares:
-            found.setdefault(((share - cursor) % SHARES, name, line.name), []).append(line)
+    for name in snapshots:
+        for line in sum_lines(store, name):
+            order = (_share(line.name) - cursor) % SHARES
+            # Nothing can rot in an empty file, and that it is empty the manifest shows.
+            if order < count and line.size:
+                found.setdefault((order, name, line.name), []).append(line)
     return [
         File((order + cursor) % SHARES, name, path, tuple(found[order, name, path]))
         for order, name, path in sorted(found)
@@ -142,26 +140,25 @@ def _batches(files: Sequence[File]) -> Iterator[list[File]]:
 
 
 def _check(store: Store, batch: Sequence[File], checksums: Checksums, findings: Findings) -> Iterator[int]:
-    opened: list[tuple[int, File, os.stat_result]] = []
+    opened: list[tuple[int, File]] = []
     try:
         for file in batch:
             try:
-                descriptor = _open(store, file)
+                opened.append((_open(store, file), file))
             except (FileNotFoundError, NotADirectoryError):
                 findings.add("missing", unescaped(file.name), file.snapshot)
-                continue
             except OSError:
                 findings.add("content", unescaped(file.name), file.snapshot)
-                continue
-            opened.append((descriptor, file, os.fstat(descriptor)))
-        good = checksums.agree([(descriptor, file.lines) for descriptor, file, _ in opened])
-        for (_, file, found), fine in zip(opened, good):  # noqa: B905
-            right = stat.S_ISREG(found.st_mode) and found.st_size in {line.size for line in file.lines}
-            if not (fine and right):
+        regular = [each for each in opened if stat.S_ISREG(os.fstat(each[0]).st_mode)]
+        good = checksums.agree([(descriptor, file.lines) for descriptor, file in regular])
+        right = {file for (_, file), fine in zip(regular, good) if fine}  # noqa: B905
+        for descriptor, file in opened:
+            found = os.fstat(descriptor)
+            if file not in right or found.st_size not in {line.size for line in file.lines}:
                 findings.add("content", unescaped(file.name), file.snapshot, found.st_ino)
             yield found.st_size
     finally:
-        for descriptor, _, _ in opened:
+        for descriptor, _ in opened:
             os.close(descriptor)
 
 

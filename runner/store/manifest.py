@@ -7,6 +7,7 @@ gzipped. The digest is of type, mode, owner, size, time, target, device number a
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import os
@@ -48,8 +49,8 @@ def take(store: Store, name: str) -> None:
 def compare(store: Store, name: str, findings: Findings) -> None:
     """Compare snapshot `name` with its manifest; a folder that is gone or new is one finding.
 
-    Raises OSError, EOFError or zlib.error where the manifest or the disk is damaged; whether the
-    manifest is, is known before the first finding.
+    A folder that cannot be read is a finding of kind content. Raises OSError, EOFError or zlib.error
+    where the manifest itself is damaged, before anything else is found.
     """
     for _ in _blocks(store, name):
         pass
@@ -57,38 +58,33 @@ def compare(store: Store, name: str, findings: Findings) -> None:
     try:
         for path, known in _blocks(store, name):
             try:
-                descriptor = os.open(path or b".", descend.FOLDER, dir_fd=root)
-            except (FileNotFoundError, NotADirectoryError):
-                # Missing, or something else now: found with the folder above it.
-                continue
+                _compare_folder(root, path, known, (name, findings))
             except OSError as problem:
-                if not stat.S_ISDIR(descend.status(root, path).st_mode):
-                    continue
-                raise problem
-            try:
-                _compare_folder(descriptor, path, known, (name, findings))
-            finally:
-                os.close(descriptor)
+                # Gone, or something else now: that was found with the folder above it.
+                if problem.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                    findings.add("content", path, name)
     finally:
         os.close(root)
 
 
-def _compare_folder(
-    descriptor: int, path: bytes, known: dict[bytes, bytes], told: tuple[str, Findings]
-) -> None:
+def _compare_folder(root: int, path: bytes, known: dict[bytes, bytes], told: tuple[str, Findings]) -> None:
     snapshot, findings = told
-    present = {os.fsencode(entry) for entry in os.listdir(descriptor)}
-    for entry, digest in known.items():
-        below = path + b"/" + entry if path and entry != b"." else path or entry
-        if entry != b"." and entry not in present:
-            findings.add("missing", below, snapshot)
-            continue
-        found = Entry(entry, descend.status(descriptor, entry))
-        if _digest(descriptor, found) != digest:
-            inode = None if found.is_folder else found.status.st_ino
-            findings.add("attributes", below, snapshot, inode)
-    for entry in sorted(present.difference(known)):
-        findings.add("added", path + b"/" + entry if path else entry, snapshot)
+    descriptor = os.open(path or b".", descend.FOLDER, dir_fd=root)
+    try:
+        with os.scandir(descriptor) as entries:
+            present = {os.fsencode(entry.name) for entry in entries}
+        for entry, digest in known.items():
+            below = path + b"/" + entry if path else entry
+            if entry != b"." and entry not in present:
+                findings.add("missing", below, snapshot)
+                continue
+            found = Entry(entry, descend.status(descriptor, entry))
+            if _digest(descriptor, found) != digest:
+                findings.add("attributes", below, snapshot, None if found.is_folder else found.status.st_ino)
+        for entry in sorted(present.difference(known)):
+            findings.add("added", path + b"/" + entry if path else entry, snapshot)
+    finally:
+        os.close(descriptor)
 
 
 def _with_itself(descriptor: int, path: bytes, entries: list[Entry]) -> list[Entry]:

@@ -14,7 +14,7 @@ from .say import BUSY, Refused, emit
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print `{"reading": NAME}` and wait for the end of stdin; `expire` refuses NAME until then.
+    """Print `{"held": true, "reading": NAME}` and wait for the end of stdin; `expire` refuses NAME until then.
 
     Any number may read at once. Takes no store lock, writes nothing, and ends with the process.
     """
@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
         raise Refused(f"{name} is being expired now", "choose another snapshot", code=BUSY)
     # Again: it may have been expired between the first look and the lock.
     _require(store, name)
-    emit({"reading": name})
+    emit({"held": True, "reading": name})
     sys.stdout.flush()
     with contextlib.suppress(OSError):
         while os.read(0, 65536):

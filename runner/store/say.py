@@ -14,7 +14,7 @@ BUSY = 75
 class Refused(Exception):
     """The program will not do it, or could not; `do` says what to do next, `code` is the exit code.
 
-    `full`: for want of room on the disk.
+    `again`: another plan may well do better, since this one changed what is there.
     """
 
     def __init__(
@@ -24,14 +24,14 @@ class Refused(Exception):
         *,
         code: int = FAILED,
         holder: Mapping[str, Any] | None = None,
-        full: bool = False,
+        again: bool = False,
     ) -> None:
         super().__init__(error)
         self.error = error
         self.do = do
         self.code = code
         self.holder = holder
-        self.full = full
+        self.again = again
 
 
 def emit(answer: Mapping[str, Any]) -> None:
@@ -44,8 +44,8 @@ def refuse(refused: Refused) -> int:
     answer: dict[str, Any] = {"error": refused.error, "do": refused.do}
     if refused.holder is not None:
         answer["holder"] = dict(refused.holder)
-    if refused.full:
-        answer["full"] = True
+    if refused.again:
+        answer["again"] = True
     if refused.code == BUSY:
         answer["held"] = False
     emit(answer)

@@ -104,7 +104,8 @@ def _gather(snapshot: Snapshot, expected: Expected, absent: Sequence[str]) -> Ga
             f"{unexplained} names are missing or differ for no reason of the source's: "
             f"{', '.join(gathered.unexplained)}{fullness}",
             "free room or look at the disk, then run the job again; the partial is kept",
-            full=bool(fullness),
+            # Full: the next plan makes room. Out of links: in a fresh folder rsync copies what it could not link.
+            again=True,
         )
     count = sum(gathered.cause(cause) for cause in EXCEPTIONS)
     if int(before.get("exceptions", 0)) > LISTED:
@@ -129,7 +130,7 @@ def _fullness(store: Store) -> str:
 def _require_room(store: Store) -> None:
     space = os.statvfs(store.root)
     if space.f_files and not space.f_ffree:
-        raise Refused("the disk has no inode left", "prune the store, then run the job again", full=True)
+        raise Refused("the disk has no inode left", "prune the store, then run the job again", again=True)
 
 
 def _record(snapshot: Snapshot, gathered: Gathered, call: Call) -> dict[str, Any]:

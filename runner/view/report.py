@@ -42,6 +42,9 @@ def job_report(
     for outcome in outcomes:
         if outcome.state in _BAD or outcome.state == State.BUSY:
             return _stopped(job, outcome, sealed=sealed is not None)
+    audited = next((one.result for one in outcomes if "read_bytes" in one.result), None)
+    if audited is not None:
+        return _audited(job, audited)
     if sealed is None:
         done = sum(one.state == State.DONE for one in outcomes)
         if outcomes and not done:
@@ -49,6 +52,20 @@ def job_report(
         words = _expired(outcomes) or job.told or _WORDS.get(job.kind, f"{count(done, 'step')} done")
         return JobReport(job=job.name, verdict=Verdict.NOTHING if looked else Verdict.DONE, headline=words)
     return _sealed(job, sealed, live=live)
+
+
+def _audited(job: PlannedJob, result: Mapping[str, Any]) -> JobReport:
+    read = f"read {size(int(result['read_bytes']))} again"
+    found = list(result.get("findings", ()))
+    if not found:
+        return JobReport(job=job.name, verdict=Verdict.DONE, headline=f"{read}: all as it was sealed")
+    told = [
+        f"{one['kind']}: {one_line(str(one['path']))} in {', '.join(str(name) for name in one['snapshots'][:_SHOWN])}"
+        for one in found[:_SHOWN]
+    ]
+    more = (f"and {len(found) - _SHOWN} more",) if len(found) > _SHOWN else ()
+    text = f"{read}: {count(len(found), 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
+    return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=(*told, *more))
 
 
 def _expired(outcomes: Sequence[Outcome]) -> str:

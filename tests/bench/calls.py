@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from tests.bench.disk import Disk
@@ -19,7 +20,7 @@ def counted(work: Work, disk: Disk, folder: Path) -> Mapping[str, int]:
     for argv in work.commands:
         out = folder / "strace.out"
         strace = ("strace", "-f", "-c", "--seccomp-bpf", "-o", str(out), f"--trace={','.join(COUNTED)}")
-        traced = Work(commands=((*strace, *argv),), folder=work.folder, environment=work.environment)
+        traced = replace(work, commands=((*strace, *argv),))
         measure(traced, disk, folder / "strace.err")
         for name, number in succeeded(out.read_text("ascii", "replace")).items():
             total[name] = total.get(name, 0) + number

@@ -31,11 +31,15 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
-    """Commands to run one after the other, where, and in which environment (ours if empty)."""
+    """Commands to run one after the other, where, and in which environment (ours if empty).
+
+    `ok_codes` are the exit codes that are no failure.
+    """
 
     commands: tuple[Argv, ...]
     folder: Path
     environment: Mapping[str, str] = field(default_factory=dict)
+    ok_codes: tuple[int, ...] = (0,)
 
 
 class Failed(Exception):
@@ -76,7 +80,7 @@ def _one(argv: Argv, work: Work, log: Path, peaks: dict[str, int]) -> tuple[floa
             done.set()
             watcher.join()
         process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
+    if process.returncode not in work.ok_codes:
         last = log.read_text("utf-8", "replace").strip().splitlines()[-20:]
         raise Failed("\n".join((f"{argv[0]} ended {process.returncode}:", *last)))
     return wall, used.ru_utime + used.ru_stime

@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.kinds.disk import DiskOptions
 from runner.model.facts import Facts, Probe
-from runner.model.kind import CheckOptions, Draft, PruneOptions, SnapshotOptions
+from runner.model.kind import AuditOptions, CheckOptions, Draft, PruneOptions, SnapshotOptions
 from runner.model.site import Job, Site
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +43,7 @@ KINDS = {
     "prune": KindKeys("prune", PruneOptions),
     "check": KindKeys("check", CheckOptions),
     "disk": KindKeys("disk", DiskOptions),
+    "audit": KindKeys("audit", AuditOptions),
 }
 
 
@@ -66,7 +67,7 @@ def keys() -> Iterator[tuple[str, dict[str, Any], bool]]:
     root = read("jobs")
     yield from _inner("", root, root["$defs"])
     yield from _inner("jobs.NAME.", read("kinds/snapshot"), root["$defs"])
-    for kind in ("prune", "check", "disk"):
+    for kind in ("prune", "check", "disk", "audit"):
         yield from _inner(f"jobs.NAME({kind}).", read(f"kinds/{kind}"), root["$defs"])
 
 

@@ -55,12 +55,12 @@ def test_only_an_interrupted_transfer_is_taken_up_again(
         (failed("a/send-1", exit=11), ("a",)),
         (failed("a/send-1", exit=1), ()),
         (failed("a/seal", exit=11), ()),
-        (failed("b/seal", exit=1, result={"full": True}), ("b",)),
-        (failed("b/seal", exit=1, result={"full": "true"}), ()),
+        (failed("b/seal", exit=1, result={"again": True}), ("b",)),
+        (failed("b/seal", exit=1, result={"again": "true"}), ()),
         (failed("b/seal", exit=1, result={"error": "No space left on device (28)"}, log="No space left"), ()),
     ],
 )
-def test_a_full_disk_deserves_another_plan_and_is_not_known_by_words(
+def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_not(
     found: Pass, jobs: tuple[str, ...]
 ) -> None:
     assert again(found) == jobs

@@ -1,0 +1,40 @@
+"""runner pin: keep one snapshot whatever the retention says, or let it go again."""
+
+from __future__ import annotations
+
+import argparse
+
+from runner.cli.opening import opened
+from runner.cli.progress import display
+from runner.cli.show import show, width
+from runner.rules.when import WHEN_HELP
+from runner.view.plan import plan_lines
+from runner.view.report import report_lines
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which, until when, why."""
+    parser.add_argument("snapshot", metavar="WHEN", help=WHEN_HELP)
+    parser.add_argument("--store", default="", metavar="STORE", help="the store that has it")
+    choice = parser.add_mutually_exclusive_group(required=True)
+    choice.add_argument("--until", metavar="DATE", help="keep it until the end of this day: 2027-01-31")
+    choice.add_argument("--remove", action="store_true", help="let it go the way of the others again")
+    parser.add_argument("--why", default="", metavar="TEXT", help="for whoever finds it later")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Show the plan, run it, show what came of it."""
+    from runner import inquiry
+
+    until = "" if options.remove else options.until
+    live = display()
+    with opened(options, live) as app:
+        plan = inquiry.pinning(
+            app, inquiry.Keep(when=options.snapshot, store=options.store, until=until, why=options.why)
+        )
+        show(plan_lines(plan, width=width()))
+        show([()])
+        with live:
+            report, code = app.apply(plan, reviewed=False, confirmed=False)
+    show(report_lines(report))
+    return code

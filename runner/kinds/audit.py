@@ -1,0 +1,67 @@
+"""Kind `audit`: a share of a store is read again each night, and compared with what was once sealed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from runner.kinds import pruning
+from runner.kinds.schemas import own_keys
+from runner.model.facts import Facts, Probe
+from runner.model.kind import AuditOptions, Draft
+from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.site import Job, Site
+from runner.rules.names import plan_id
+from runner.tools import store as tool
+
+_TO_END = 900
+
+
+class AuditKind:
+    """The kind's entry in the catalogue."""
+
+    name = "audit"
+    options: type[Any] = AuditOptions
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The kind's own keys."""
+        return own_keys(self.name)
+
+    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
+        """None: store facts are enough."""
+        return ()
+
+    def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
+        """One step that reads as much as a night allows, going on where the last one stopped."""
+        wanted: AuditOptions = job.options
+        place = site.store(wanted.store)
+        found = facts.hosts[place.host].stores[place.name]
+        if found.problem:
+            trouble = Finding(
+                severity="attention", source=job.name,
+                text=f"store {place.name} on {place.host} cannot be read: {found.problem}",
+                do="put that right and run again",
+            )  # fmt: skip
+            return Draft(skip=Skip(job=job.name, reason=trouble.text), findings=(trouble,))
+        if not found.sealed:
+            return Draft(skip=Skip(job=job.name, reason="there is no snapshot to audit yet"))
+        where = pruning.place(site, job.name, place, found, plan_id(now))
+        share = tool.Share(
+            bytes=wanted.most.bytes or 0,
+            seconds=int(wanted.within.total_seconds()),
+            every=max(wanted.every.days, 1),
+        )
+        step = Step(
+            id=f"{job.name}/read", job=job.name, host=place.host, effect=Effect.WRITE,
+            action=Command(argv=tool.audit(where.at, share)), timeout=share.seconds + _TO_END,
+            why="read a share of the store again: is everything as it was sealed",
+        )  # fmt: skip
+        lock = Lock(
+            resource=f"store {place.name}", host=place.host,
+            argv=tool.hold(where.at, who=f"{job.name} of {site.controller}"),
+        )  # fmt: skip
+        return Draft(
+            planned=PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,)), steps=(step,)
+        )
