@@ -6,9 +6,11 @@ import os
 import shlex
 import shutil
 import sys
+from pathlib import Path
 
 from runner.model.run import Report, Verdict
 from runner.model.site import Site
+from runner.model.text import one_line
 from runner.view.line import Line, line
 
 
@@ -26,14 +28,22 @@ def hints(site: Site, report: Report) -> list[Line]:
     host = next(
         (job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller
     )
-    stand_in = next(iter(site.host(host).stand_ins), "/etc")
+    wanted = next((_example(folder) for folder in site.host(host).stand_ins), "/")
     runner = _command()
     lines += [
-        line(f"  get a file back {runner} restore {host} {stand_in}/hostname"),
+        line(f"  get a file back {runner} restore {host} {one_line(wanted)}"),
         line(f"  change it       edit jobs.toml, then: {runner} plan"),
         line("  for real        set live = true in jobs.toml; docs/guide.md says what else"),
     ]
     return lines
+
+
+def _example(folder: str) -> str:
+    """A file to try a restore with: something readable that a person would know, or the folder itself."""
+    files = sorted(path for path in Path(folder).iterdir() if path.is_file() and os.access(path, os.R_OK))
+    known = [path for path in files if path.name == "hostname"]
+    plain = [path for path in files if path.name.isidentifier()]
+    return shlex.quote(str(next(iter((*known, *plain)), Path(folder))))
 
 
 def _command() -> str:

@@ -42,12 +42,11 @@ class Room:
 def need(sealed: Sequence[Snapshot], filesystems: Sequence[Filesystem]) -> Need:
     """Half as much again as the last snapshots brought (median), and a block and an inode a folder.
 
-    Before the first one: all that is on the filesystems.
+    Before the first one: all that is on the filesystems; of a folder that stands in for one nobody knows.
     """
     if not sealed:
-        return Need(
-            bytes=sum(one.used for one in filesystems), inodes=sum(one.inodes_used for one in filesystems)
-        )
+        real = [one for one in filesystems if one.type != "stand-in"]
+        return Need(bytes=sum(one.used for one in real), inodes=sum(one.inodes_used for one in real))
     last = [one for one in sealed[-_LAST:] if one.added_bytes is not None and one.added_files is not None]
     # The first of all is whole, and says nothing of a day.
     daily = [one for one in last if one.name != sealed[0].name] or last
@@ -71,7 +70,9 @@ def room(found: StoreFacts, policy: Retention | None, wanted: Need, now: datetim
     wider = _with(policy, space, wanted)
     if not shortages(wider, space):
         return Room(need=wanted)
-    decision = retention.decide(found.sealed, wider, space, now)
+    # Only room counts here: what is over max or thinned goes by a prune job, and must not be counted on.
+    only_room = replace(wider, max=max(len(found.sealed), policy.max), thin=())
+    decision = retention.decide(found.sealed, only_room, space, now)
     expire = tuple(one for one in decision.expire if one.goal in ("space", "inodes"))
     lacks = space.free < wanted.bytes or (space.inodes > 0 and space.inodes_free < wanted.inodes)
     full = lacks and not expire and bool(found.partials)

@@ -35,19 +35,20 @@ def place(site: Site, job: str, store: Store, found: StoreFacts, plan: str) -> P
     return Place(job=job, host=store.host, at=at, least=store.retention.min if store.retention else 0)
 
 
-def steps(where: Place, decision: Decision) -> tuple[Step, ...]:
-    """One step a snapshot that goes, oldest first; for room each is emptied at once, `unless` there is room.
+def steps(where: Place, decision: Decision, *, has_trash: bool = False) -> tuple[Step, ...]:
+    """One step a snapshot that goes; for room each is emptied at once, `unless` there is room.
 
-    What goes for another reason than room is emptied together, after the last of them.
+    What goes for another reason than room goes first and is emptied together, and so is what was in
+    the trash before: the first `unless` then sees the room that all of it made.
     """
-    made: list[Step] = []
-    waiting = False
-    for number, gone in enumerate(decision.expire, start=1):
-        made.append(_expire(where, gone, number))
-        if gone.unless:
-            made.append(_reap(where, gone, number))
-        waiting = waiting or not gone.unless
-    return (*made, _reap(where, None, len(decision.expire))) if waiting else tuple(made)
+    sure = [one for one in decision.expire if not one.unless]
+    rest = [one for one in decision.expire if one.unless]
+    made = [_expire(where, gone, number) for number, gone in enumerate(sure, start=1)]
+    if sure or has_trash:
+        made.append(_reap(where, None, 0))
+    for number, gone in enumerate(rest, start=len(sure) + 1):
+        made += (_expire(where, gone, number), _reap(where, gone, number))
+    return tuple(made)
 
 
 def findings(where: Place, decision: Decision) -> tuple[Finding, ...]:
@@ -83,9 +84,9 @@ def _expire(where: Place, gone: Expired, number: int) -> Step:
 
 def _reap(where: Place, gone: Expired | None, number: int) -> Step:
     return Step(
-        id=f"{where.job}/empty-{number}", job=where.job, host=where.host, effect=Effect.EXPIRE,
+        id=f"{where.job}/empty-{number}" if gone else f"{where.job}/empty", job=where.job, host=where.host, effect=Effect.EXPIRE,
         action=Command(argv=tool.reap(where.at)), unless=_unless(where, gone) if gone else None,
-        timeout=_REAP_PATIENCE, why="remove what expired from the disk",
+        timeout=_REAP_PATIENCE, why="remove what is in the trash from the disk",
     )  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def overhead(compared: Compared) -> float:
 
 
 def claims(trees: Sequence[Compared], start: Mapping[str, float]) -> tuple[Claim, ...]:
-    """Every threshold that these measurements can decide. `start` is in seconds, `pass` the interpreter's."""
+    """Every threshold that these measurements can decide. `start` is in processor seconds, `pass` the interpreter's."""
     found = []
     for tree in trees:
         if tree.files >= CPU_FROM_FILES:
@@ -93,7 +93,7 @@ def claims(trees: Sequence[Compared], start: Mapping[str, float]) -> tuple[Claim
     found += _constant([tree.calls for tree in trees if {"rsync", "runner"} <= set(tree.calls)])
     for what, most in (("help", MOST_HELP), ("validate", MOST_VALIDATE)):
         if what in start:
-            text = f"start-up of {what} beyond `python3 -c pass`, s"
+            text = f"start-up of {what} beyond `python3 -c pass`, CPU s"
             found.append(Claim(text=text, found=start[what] - start["pass"], most=most))
     return tuple(found)
 

@@ -22,7 +22,7 @@ def lines(trees: Sequence[Compared], start: Mapping[str, float], claims: Sequenc
     if len(trees) > 1:
         yield from _overhead(trees)
     if start:
-        yield "start-up, least of several, ms"
+        yield "start-up, CPU ms, least of several"
         yield "  " + "   ".join(f"{name} {seconds * 1000:.0f}" for name, seconds in start.items())
         yield ""
     yield "held"
