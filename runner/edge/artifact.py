@@ -10,8 +10,9 @@ from pathlib import Path
 _MADE = (1980, 1, 1, 0, 0, 0)
 _DOOR = "from runner_store.__main__ import main\n\nmain()\n"
 
-# Runs the program without installing it: `python3 -I -c BOOT LENGTH [VERB ...]` (probe, unless another
-# verb is named) reads the file from stdin, keeps it in memory, and leaves the rest of stdin to the verb. Unbuffered, so that nothing more is read.
+# Runs the program without installing it: `python3 -I -c BOOT LENGTH [VERB ...]` reads the file from
+# stdin, keeps it in memory, and leaves the rest of stdin to the verb (probe, unless another is named).
+# Unbuffered, so that nothing more is read.
 BOOT = (
     "import os,sys;f=os.memfd_create('runner-store');n=int(sys.argv[1]);"
     "[os.write(f,b)for b in iter(lambda:os.read(0,min(65536,n-os.fstat(f).st_size)),b'')];"

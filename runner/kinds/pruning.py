@@ -84,7 +84,8 @@ def _expire(where: Place, gone: Expired, number: int) -> Step:
 
 def _reap(where: Place, gone: Expired | None, number: int) -> Step:
     return Step(
-        id=f"{where.job}/empty-{number}" if gone else f"{where.job}/empty", job=where.job, host=where.host, effect=Effect.EXPIRE,
+        id=f"{where.job}/empty-{number}" if gone else f"{where.job}/empty",
+        job=where.job, host=where.host, effect=Effect.EXPIRE,
         action=Command(argv=tool.reap(where.at)), unless=_unless(where, gone) if gone else None,
         timeout=_REAP_PATIENCE, why="remove what is in the trash from the disk",
     )  # fmt: skip

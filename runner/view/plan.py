@@ -124,12 +124,17 @@ def _spelt(char: str) -> str:
 
 def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
     steps = [step for step in plan.steps if step.job == job.name]
+    # Hosts are prepared before everything else: that need not be said of each job.
+    preparing = {one.name for one in plan.jobs if one.kind == "prepare"}
+    awaited = [name for name in job.after if name not in preparing]
+    title = f"  {job.kind}" + (f" -> {job.writes}" if job.writes else "")
+    after = f"  after {', '.join(awaited)}" if awaited else ""
+    lines = [line(), line((job.name, "name"), title, (after, "dim"))]
     if not commands:
+        if job.told and all(step.effect == Effect.READ for step in steps):
+            return [*lines, line(f"  {one_line(job.told)}")]
         # In short: what only happens when something else went wrong is left out.
         steps = [step for step in steps if not isinstance(step.unless, Ended)]
-    title = f"  {job.kind}" + (f" -> {job.writes}" if job.writes else "")
-    after = f"  after {', '.join(job.after)}" if job.after else ""
-    lines = [line(), line((job.name, "name"), title, (after, "dim"))]
     for step in steps:
         lines += _step(plan, step, width, commands)
     return lines

@@ -87,10 +87,10 @@ def test_an_empty_store_says_so() -> None:
 
 
 @pytest.mark.parametrize(
-    "zone", ["America/Havana", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe", "UTC"]
+    "zone", ["America/Santiago", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe", "UTC"]
 )
 def test_a_date_means_the_whole_day_also_where_clocks_go_back_at_midnight(zone: str) -> None:
-    for day in ("2026-10-31", "2026-11-01", "2026-04-05", "2026-03-08"):
+    for day in ("2026-10-31", "2026-11-01", "2026-04-04", "2026-03-08"):
         end = moment_of(day, zone=zone, now=NOW)
         assert end is not None
         after = (end + timedelta(microseconds=1)).astimezone(ZoneInfo(zone))
