@@ -79,7 +79,11 @@ class Journal:
     def plan_started(self, run: str, plan: Plan, values: Mapping[str, Any]) -> bool:
         """Note that `plan` begins; False if a plan of that id was begun before, by anyone."""
         begun = self._do(
-            "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?)", plan.id, run, _text(plan.made_at), json.dumps(values)
+            "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?)",
+            plan.id,
+            run,
+            _text(plan.made_at),
+            json.dumps(values),
         )
         return begun == 1
 

@@ -42,7 +42,9 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
         hosts=_hosts(tables, known["hosts"]["additionalProperties"], None if live else sandbox),
         disks=_all(tables.get("disks", {}), known["disks"]["additionalProperties"], Disk),
         stores=_all(tables.get("stores", {}), known["stores"]["additionalProperties"], Store),
-        jobs=tuple(_job(name, table, kinds[table["kind"]], tables) for name, table in tables.get("jobs", {}).items()),
+        jobs=tuple(
+            _job(name, table, kinds[table["kind"]], tables) for name, table in tables.get("jobs", {}).items()
+        ),
         hooks=tuple(
             _hook(name, settings, known["hooks"]) for name, settings in tables.get("hooks", {}).items()
         ),

@@ -48,7 +48,10 @@ class PruneKind:
         decision = retention.decide(found.sealed, place.retention, found.space, now)
         where = pruning.place(site, job.name, place, found, plan_id(now))
         findings = pruning.findings(where, decision)
-        steps = (*pruning.steps(where, decision, has_trash=bool(found.trash)), *_measure(where, place, found, decision))
+        steps = (
+            *pruning.steps(where, decision, has_trash=bool(found.trash)),
+            *_measure(where, place, found, decision),
+        )
         if not steps:
             return _nothing(where, decision, job, findings)
         lock = Lock(

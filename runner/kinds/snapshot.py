@@ -136,7 +136,8 @@ def _choice(site: Site, job: Job, source: HostFacts, found: StoreFacts) -> files
         # Stand-ins are other folders than those that jobs.toml names, and all of them are wanted.
         declared=() if host.root else job.options.filesystems or host.filesystems,
         stores=() if host.root else _stores(site, source),
-        expected=tuple(mount for one in before for mount in one.filesystems),
+        # What stands in is what jobs.toml says now, and nothing else is missed.
+        expected=() if host.root else tuple(mount for one in before for mount in one.filesystems),
         excluded=job.options.exclude,
     )
 

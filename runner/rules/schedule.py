@@ -95,6 +95,8 @@ def _not_due(job: Job, last: datetime | None, now: datetime) -> str:
     if not job.schedule:
         return "has no schedule: it runs when it is named"
     # Compared in UTC: two moments of one zone are compared by wall clock, which repeats in autumn.
-    if last is None or last.astimezone(UTC) < previous_time(job.schedule, now).astimezone(UTC):
+    # A success in the future is one under a clock that was ahead: it proves nothing.
+    ahead = last is not None and last.astimezone(UTC) > now.astimezone(UTC)
+    if last is None or ahead or last.astimezone(UTC) < previous_time(job.schedule, now).astimezone(UTC):
         return ""
     return f"not due until {next_time(job.schedule, now):%Y-%m-%d %H:%M %Z}"

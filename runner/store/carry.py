@@ -14,6 +14,8 @@ from . import descend, durable
 from .layout import Store
 from .sumlines import SumLine, algorithm, sum_lines
 
+LINES = 1000
+
 
 def carry(store: Store, name: str, heir: str) -> Optional[int]:  # noqa: UP045
     """Add to `heir`'s checksums those of `name` whose inode `heir` has at the same place.
@@ -35,6 +37,7 @@ def carry(store: Store, name: str, heir: str) -> Optional[int]:  # noqa: UP045
 
 def _write(draft: Path, target: Path, lines: Iterator[bytes]) -> int:
     count = 0
+    buffer: list[bytes] = []
     draft.unlink(missing_ok=True)
     with draft.open("xb") as stream:
         draft.chmod(0o600)
@@ -42,10 +45,14 @@ def _write(draft: Path, target: Path, lines: Iterator[bytes]) -> int:
             with target.open("rb") as before:
                 shutil.copyfileobj(before, stream, 1 << 20)
         # A second gzip member: what reads the file reads both as one.
-        with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0) as packed:
+        with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=4) as packed:
             for line in lines:
-                packed.write(line)
+                buffer.append(line)
                 count += 1
+                if len(buffer) == LINES:
+                    packed.write(b"".join(buffer))
+                    buffer.clear()
+            packed.write(b"".join(buffer))
         stream.flush()
         os.fsync(stream.fileno())
     if count:

@@ -130,7 +130,7 @@ def _batches(files: Sequence[File]) -> Iterator[list[File]]:
     for file in files:
         weight = file.lines[-1].size
         full = len(batch) >= BATCH_FILES or size + weight > BATCH_BYTES
-        if batch and (full or file.share != batch[0].share):
+        if batch and full:
             yield batch
             batch, size = [], 0
         batch.append(file)

@@ -24,7 +24,7 @@ class SumLine(NamedTuple):
     @property
     def path(self) -> bytes:
         """The name as it is on the disk."""
-        return unescaped(self.name)
+        return unescaped(self.name) if b"\\#" in self.name else self.name
 
 
 def algorithm(store: Store, name: str) -> str:

@@ -69,7 +69,9 @@ def summary(plan: Plan) -> Line:
     gone = [step for step in plan.steps if _expires(step)]
     if gone:
         sure = [step for step in gone if step.unless is None]
-        parts.append(f"expires {count(len(gone), 'snapshot')}" + ("" if len(sure) == len(gone) else " at most"))
+        parts.append(
+            f"expires {count(len(gone), 'snapshot')}" + ("" if len(sure) == len(gone) else " at most")
+        )
     for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
         hits = [step for step in plan.steps if step.effect == effect]
         if hits:

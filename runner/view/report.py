@@ -64,7 +64,9 @@ def _audited(job: PlannedJob, result: Mapping[str, Any]) -> JobReport:
         for one in found[:_SHOWN]
     ]
     more = (f"and {len(found) - _SHOWN} more",) if len(found) > _SHOWN else ()
-    text = f"{read}: {count(len(found), 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
+    text = (
+        f"{read}: {count(len(found), 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
+    )
     return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=(*told, *more))
 
 
@@ -186,6 +188,8 @@ def report_lines(told: Report) -> tuple[Line, ...]:
     if told.actions:
         lines += [line(), line(("What to do", "head"))]
         lines += [line("  ", ("* ", "warn"), one_line(action)) for action in told.actions]
+    # The others were seen in the plan.
+    lines += [line(one_line(one.text)) for one in told.findings if one.source == "journal"]
     for job in told.jobs:
         lines += [
             line(),

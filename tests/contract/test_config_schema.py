@@ -13,7 +13,16 @@ from referencing import Registry, Resource
 
 from tests.contract.jobs_schema import ROOT, SCHEMAS, keys, read, rows
 
-JOBS_TOML = ("jobs", "hooks/fsck", "hooks/mail", "kinds/snapshot", "kinds/prune", "kinds/check", "kinds/disk", "kinds/audit")
+JOBS_TOML = (
+    "jobs",
+    "hooks/fsck",
+    "hooks/mail",
+    "kinds/snapshot",
+    "kinds/prune",
+    "kinds/check",
+    "kinds/disk",
+    "kinds/audit",
+)
 KEYS = list(keys())
 
 

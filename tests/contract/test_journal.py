@@ -55,7 +55,14 @@ STEP = Step(
 
 def done(step: Step) -> Outcome:
     return Outcome(
-        step=step.id, job=step.job, state=State.DONE, exit=0, started=NOW, ended=NOW, log="x" * 200, note="\udcff"
+        step=step.id,
+        job=step.job,
+        state=State.DONE,
+        exit=0,
+        started=NOW,
+        ended=NOW,
+        log="x" * 200,
+        note="\udcff",
     )
 
 

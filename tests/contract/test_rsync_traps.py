@@ -153,7 +153,12 @@ def test_what_is_below_a_folder_is_left_out_and_nothing_else(tmp_path: Path) -> 
     store = source / "srv" / name
     near = ("stXre[1]?\\x **", "st*re1?\\x **", "st*re[1]Z\\x **", "st*re[1]?\\x ab", "st*re[1]?x **")
     kept = [source / "srv" / other / "kept" for other in (*near, name + " too")]
-    for folder in (store / "inside" / "deep", store / ".hidden", *kept, source / "here" / "srv" / name / "kept"):
+    for folder in (
+        store / "inside" / "deep",
+        store / ".hidden",
+        *kept,
+        source / "here" / "srv" / name / "kept",
+    ):
         folder.mkdir(parents=True)
     (store / "file").touch()
     snapshot(source, tmp_path / "snapshot", exclude=(rsync.below(str(source), str(store)),))

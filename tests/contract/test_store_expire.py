@@ -156,7 +156,10 @@ def test_a_snapshot_being_read_stays_until_the_last_reader_ends(house: Storehous
     ):
         assert first.stdin and first.stdout and second.stdin and second.stdout
         for reader in (first, second):
-            assert json.loads((reader.stdout or first.stdout).readline()) == {"held": True, "reading": NAMES[0]}
+            assert json.loads((reader.stdout or first.stdout).readline()) == {
+                "held": True,
+                "reading": NAMES[0],
+            }
         assert [each["being_read"] for each in facts(house)["sealed"]] == [True, False, False, False, False]
         first.kill()
         first.wait()

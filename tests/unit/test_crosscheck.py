@@ -161,7 +161,9 @@ def test_a_snapshot_is_not_kept_on_the_filesystem_that_it_copies(
 
 
 def test_the_store_of_another_host_may_lie_in_what_is_copied() -> None:
-    root = replace(JOB, host="papio", options=SnapshotOptions(store="store", filesystems=("/", "/srv/backups")))
+    root = replace(
+        JOB, host="papio", options=SnapshotOptions(store="store", filesystems=("/", "/srv/backups"))
+    )
     away = Store(name="away", host="papio", path="/srv/backups/server")
     assert places(replace(SITE, stores=(STORE, away), jobs=(root,))) == []
 
