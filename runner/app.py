@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,7 +18,7 @@ from runner import planner, review
 from runner.catalogue import KINDS, LOOKING
 from runner.edge import artifact, config, execute, planfile, probe, sandbox
 from runner.edge.hook_tables import own_plugins
-from runner.edge.journal import Journal
+from runner.edge.journal import Journal, Line
 from runner.edge.plugins import Hooks
 from runner.edge.reach import transports, write_ssh_config
 from runner.edge.transport import Transport
@@ -148,7 +149,7 @@ class App:
 
     def _reviewed(self, plan: Plan, facts: Facts) -> Plan:
         plan = planner.insert(plan, facts, self.hooks.add_steps)
-        said = review.check(plan)
+        said = (*review.check(plan), *review.floors(plan, self.site, facts))
         # A hook speaks of the plan it is given; with nothing planned there is nothing to speak of.
         told = self.hooks.check_plan(plan, facts) if plan.steps else ()
         return replace(plan, findings=(*plan.findings, *said, *told))
@@ -183,12 +184,14 @@ class App:
         def passes(done: list[Pass], run: str) -> None:
             checked = replace(plan, findings=(*plan.findings, *review.check(plan)))
             review.allow(checked, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
-            self._fresh(plan)
+            facts = self._fresh(plan)
+            below = replace(plan, findings=review.floors(plan, self.site, facts))
+            review.allow(below, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
             done.append(self._pass(plan, run, 0))
 
         return self._told(passes)
 
-    def _fresh(self, plan: Plan) -> None:
+    def _fresh(self, plan: Plan) -> Facts:
         again_do = "plan again, read it, apply it"
         ran = self.journal.plan_run(plan.id)
         if ran:
@@ -197,9 +200,11 @@ class App:
             raise StalePlan("this plan was made for another site, or for the sandbox", do=again_do)
         subjects = {basis.subject for basis in plan.basis}
         hosts = tuple(host.name for host in self.site.hosts if f"host {host.name}" in subjects)
-        changes = planner.changed(plan.basis, planner.basis(self.site, self.gather(hosts)))
+        facts = self.gather(hosts)
+        changes = planner.changed(plan.basis, planner.basis(self.site, facts))
         if changes:
             raise StalePlan("\n".join(changes), do=again_do)
+        return facts
 
     def _pass(self, plan: Plan, run: str, number: int) -> Pass:
         if not plan.steps:
@@ -231,10 +236,11 @@ class App:
 
     def _told(self, passes: Callable[[list[Pass], str], None]) -> tuple[Report, int]:
         started = self.now()
-        told = _Telling(run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[])
+        told = _Telling(run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[], dead=[])
         trouble: Exception | None = None
         try:
-            told.findings.extend(came_of.killed(line.started) for line in self.journal.killed())
+            told.dead.extend(self.journal.killed())
+            told.findings.extend(came_of.killed(line.started) for line in told.dead)
             self.journal.run_started(told.run, started)
             passes(told.done, told.run)
         except Exception as error:  # a refusal and a bug must reach people too, then the door
@@ -254,6 +260,9 @@ class App:
             report = self._report(told, error)
         self.tell(RunFinished(run=told.run, report=report, at=report.ended))
         failed = self.hooks.deliver_report(report)
+        if told.dead and not failed:
+            with suppress(RunnerError):
+                self.journal.told_of_killed(told.dead)
         code = came_of.exit_code(report, told.done, trouble)
         if failed:
             lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
@@ -282,6 +291,7 @@ class _Telling:
     started: datetime
     done: list[Pass]
     findings: list[Finding]
+    dead: list[Line]
 
 
 def _to_nobody(event: Event) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 from runner.model.errors import PlanRefused
-from runner.model.plan import Effect, Ended, Finding, Plan
+from runner.model.facts import Facts, StoreFacts
+from runner.model.plan import Command, Effect, Ended, Finding, Plan, Step
+from runner.model.site import Site, Store
+from runner.model.text import count
 
 
 def check(plan: Plan) -> tuple[Finding, ...]:
@@ -31,6 +34,62 @@ def check(plan: Plan) -> tuple[Finding, ...]:
     writes = Counter(job.writes.partition("/")[0] for job in plan.jobs if job.writes)
     said += [f"{times} jobs of this plan write store {store}" for store, times in writes.items() if times > 1]
     return tuple(Finding(severity="refusal", text=text, source="review") for text in said)
+
+
+def floors(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
+    """Refusals for a plan that would leave a store with less than its `retention.min`.
+
+    Counted here again, and by itself: whoever decided what expires may be wrong. Every step that may
+    expire counts as if it did. Only snapshots with a record and without exceptions count as left.
+    """
+    said: list[str] = []
+    steps = [(step, *gone) for step in plan.steps if (gone := _expires(step))]
+    for place in site.stores:
+        host = facts.hosts.get(place.host)
+        found = host.stores.get(place.name) if host else None
+        if found is None:
+            continue
+        own = [(step, name) for step, path, name in steps if (step.host, path) == (place.host, found.path)]
+        if own:
+            said += _below(place, found, own)
+            steps = [one for one in steps if (one[0], one[2]) not in own]
+    said += [
+        f"{step.id} expires {name} from {path}, which is no store that was read" for step, path, name in steps
+    ]
+    return tuple(Finding(severity="refusal", text=text, source="review") for text in said)
+
+
+def _below(place: Store, found: StoreFacts, own: list[tuple[Step, str]]) -> list[str]:
+    if place.retention is None:
+        return [f"{step.id} expires {name}, and store {place.name} has no retention" for step, name in own]
+    least = place.retention.min
+    recorded = [one for one in found.sealed if one.recorded]
+    wrong = {one.name: "is the newest" for one in recorded[-1:]}
+    wrong |= {one.name: "is being read" for one in recorded if one.being_read}
+    wrong |= {name: "is no sealed snapshot" for _, name in own if name not in {one.name for one in recorded}}
+    said = [f"{step.id} expires {name}, which {wrong[name]}" for step, name in own if name in wrong]
+    said += [
+        f"{step.id} is told another floor than min = {least}"
+        for step, _ in own
+        if isinstance(step.action, Command) and f"--min={least}" not in step.action.argv
+    ]
+    gone = {name for _, name in own}
+    left = sum(one.exceptions == 0 and one.name not in gone for one in recorded)
+    if left < least:
+        stay = count(left, "snapshot")
+        said.append(
+            f"this plan would leave {stay} without exceptions in store {place.name}, and min is {least}"
+        )
+    return said
+
+
+def _expires(step: Step) -> tuple[str, str] | None:
+    """Give the store's folder and the snapshot, where a step calls `runner-store expire`."""
+    argv = step.action.argv if isinstance(step.action, Command) else ()
+    for program, verb, *rest in (argv[at : at + 4] for at in range(len(argv) - 3)):
+        if verb == "expire" and program.endswith("runner-store"):
+            return rest[0], rest[1]
+    return None
 
 
 def _circle(plan: Plan) -> list[str]:

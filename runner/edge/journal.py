@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -169,13 +169,15 @@ class Journal:
         )  # fmt: skip
 
     def killed(self) -> tuple[Line, ...]:
-        """Runs that never ended and whose process is gone; each is told once, as `failed`."""
-        dead = tuple(line for line in self.runs(1000) if line.ended is None and not line.alive)
+        """Runs that never ended, whose process is gone and of which nobody was told yet."""
+        return tuple(line for line in self.runs(1000) if line.ended is None and not line.alive)
+
+    def told_of_killed(self, dead: Sequence[Line]) -> None:
+        """People know of these now: they failed, and what was under way in them was interrupted."""
         for line in dead:
             self._do("UPDATE steps SET state = ? WHERE state IS NULL AND plan IN (SELECT id FROM plans WHERE run = ?)",
                      State.INTERRUPTED.value, line.id)  # fmt: skip
             self.run_ended(line.id, line.started, Verdict.FAILED)
-        return dead
 
     def _do(self, statement: str, *values: object) -> int:
         with self._lock, self._told():

@@ -35,14 +35,18 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Target:
-    """Where the snapshot goes, and what it shares inodes with. `partials` is oldest first."""
+    """Where the snapshot goes, and what it shares inodes with.
+
+    `basis` is the newest sealed one. `bases` pairs each mount point with the newest that has it, which
+    is an older one where a filesystem was not mounted lately. `partials` is oldest first.
+    """
 
     host: str
     at: store.At
     store: str
     name: str
     basis: str
-    basis_mounts: tuple[str, ...]
+    bases: tuple[tuple[str, str], ...]
     partials: tuple[Partial, ...]
     remote: str = ""
     has_trash: bool = False
@@ -116,7 +120,7 @@ def disk_step(target: Target, manner: Manner) -> Step:
 
 def _bases(target: Target, mount: str) -> tuple[str, ...]:
     inside = mount.rstrip("/")
-    newest = [f"{target.at.path}/{target.basis}{inside}"] if mount in target.basis_mounts else []
+    newest = [f"{target.at.path}/{name}{inside}" for point, name in target.bases if point == mount]
     resumed = [
         f"{target.at.path}/.partial/{partial.name}{inside}"
         for partial in reversed(target.partials)
@@ -180,7 +184,8 @@ def _sharing(bases: tuple[str, ...], target: Target) -> str:
     if not bases:
         return ", whole: there is nothing to share with"
     interrupted = [one for one in bases if one.startswith(f"{target.at.path}/.partial/")]
-    told = [f"has not changed since {target.basis}"] if len(interrupted) < len(bases) else []
+    sealed = [one.removeprefix(f"{target.at.path}/").partition("/")[0] for one in bases if one not in interrupted]
+    told = [f"has not changed since {sealed[0]}"] if sealed else []
     told += ["the interrupted one had"] if interrupted else []
     return f", sharing what {' and what '.join(told)}"
 

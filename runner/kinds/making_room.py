@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
 
+from runner.kinds import pruning
 from runner.model.facts import Filesystem, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
 from runner.model.text import count, size
@@ -47,15 +48,17 @@ def need(sealed: Sequence[Snapshot], filesystems: Sequence[Filesystem]) -> Need:
     if not sealed:
         real = [one for one in filesystems if one.type != "stand-in"]
         return Need(bytes=sum(one.used for one in real), inodes=sum(one.inodes_used for one in real))
-    last = [one for one in sealed[-_LAST:] if one.added_bytes is not None and one.added_files is not None]
     # The first of all is whole, and says nothing of a day.
-    daily = [one for one in last if one.name != sealed[0].name] or last
-    if not daily:
-        return Need()
+    last = [
+        one for one in sealed[-_LAST:]
+        if one.name != sealed[0].name and one.added_bytes is not None and one.added_files is not None
+    ]  # fmt: skip
     folders = sealed[-1].folders or 0
+    if not last:
+        return Need(bytes=_BLOCK * folders, inodes=folders)
     return Need(
-        bytes=int(_MARGIN * median(one.added_bytes or 0 for one in daily)) + _BLOCK * folders,
-        inodes=int(_MARGIN * median(one.added_files or 0 for one in daily)) + folders,
+        bytes=int(_MARGIN * median(one.added_bytes or 0 for one in last)) + _BLOCK * folders,
+        inodes=int(_MARGIN * median(one.added_files or 0 for one in last)) + folders,
     )
 
 
@@ -71,11 +74,12 @@ def room(found: StoreFacts, policy: Retention | None, wanted: Need, now: datetim
     if not shortages(wider, space):
         return Room(need=wanted)
     # Only room counts here: what is over max or thinned goes by a prune job, and must not be counted on.
-    only_room = replace(wider, max=max(len(found.sealed), policy.max), thin=())
-    decision = retention.decide(found.sealed, only_room, space, now)
+    sealed = pruning.counted(found)
+    only_room = replace(wider, max=max(len(sealed), policy.max), thin=())
+    decision = pruning.careful(retention.decide(sealed, only_room, space, now), space)
     expire = tuple(one for one in decision.expire if one.goal in ("space", "inodes"))
     lacks = space.free < wanted.bytes or (space.inodes > 0 and space.inodes_free < wanted.inodes)
-    full = lacks and not expire and bool(found.partials)
+    full = lacks and not expire and not decision.unmeasured and bool(found.partials)
     return Room(need=wanted, decision=replace(decision, expire=expire), full=full)
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from runner.kinds import pruning
 from runner.kinds.schemas import own_keys
-from runner.model.facts import Facts, Probe, StoreFacts
+from runner.model.facts import Facts, Probe, Snapshot
 from runner.model.kind import Draft, PruneOptions
 from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
 from runner.model.site import Job, Site, Store
 from runner.rules import retention
 from runner.rules.names import plan_id
 from runner.tools import store as tool
-
-_MEASURE_PATIENCE = 6 * 3600
 
 
 class PruneKind:
@@ -45,12 +43,13 @@ class PruneKind:
                 do="nothing was removed from it; put that right and run again",
             )  # fmt: skip
             return Draft(skip=Skip(job=job.name, reason=trouble.text), findings=(trouble,))
-        decision = retention.decide(found.sealed, place.retention, found.space, now)
+        sealed = pruning.counted(found)
+        decision = pruning.careful(retention.decide(sealed, place.retention, found.space, now), found.space)
         where = pruning.place(site, job.name, place, found, plan_id(now))
         findings = pruning.findings(where, decision)
         steps = (
             *pruning.steps(where, decision, has_trash=bool(found.trash)),
-            *_measure(where, place, found, decision),
+            *_measure(where, place, sealed, decision),
         )
         if not steps:
             return _nothing(where, decision, job, findings)
@@ -75,17 +74,17 @@ def _nothing(
 
 
 def _measure(
-    where: pruning.Place, place: Store, found: StoreFacts, decision: retention.Decision
+    where: pruning.Place, place: Store, sealed: Sequence[Snapshot], decision: retention.Decision
 ) -> tuple[Step, ...]:
     """Measure what the oldest would free, for the next plans, where that is not known and may be asked."""
-    spare = place.retention is not None and len(found.sealed) > place.retention.min
-    known = bool(found.sealed) and found.sealed[0].freed_bytes is not None
-    if not spare or (known and not decision.expire):
+    spare = place.retention is not None and len(sealed) > place.retention.min
+    known = bool(sealed) and sealed[0].freed_bytes is not None
+    if not spare or decision.unmeasured or (known and not decision.expire):
         return ()
     return (
         Step(
             id=f"{where.job}/measure", job=where.job, host=where.host, effect=Effect.WRITE,
-            action=Command(argv=tool.measure_freed(where.at)), timeout=_MEASURE_PATIENCE,
+            action=Command(argv=tool.measure_freed(where.at)), timeout=pruning.MEASURE_PATIENCE,
             why="measure what expiring the oldest would free, for the next plan",
         ),
     )  # fmt: skip

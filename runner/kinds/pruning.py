@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runner.model.facts import StoreFacts
+from runner.model.facts import Snapshot, Space, StoreFacts
 from runner.model.plan import Check, Command, Effect, Finding, Step
 from runner.model.site import Site, Store
 from runner.model.text import count, size
-from runner.rules.retention import Decision, Expired
+from runner.rules.retention import Decision, Expired, Kept
 from runner.tools import store as tool
 
+MEASURE_PATIENCE = 6 * 3600
 _REAP_PATIENCE = 24 * 3600
+_ROOM_TO_NOTE = (1 << 20, 16)
+_NAMES_TO_COUNT = 10_000_000
+_FEWEST = 5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,11 +39,45 @@ def place(site: Site, job: str, store: Store, found: StoreFacts, plan: str) -> P
     return Place(job=job, host=store.host, at=at, least=store.retention.min if store.retention else 0)
 
 
-def steps(where: Place, decision: Decision, *, has_trash: bool = False) -> tuple[Step, ...]:
+def counted(found: StoreFacts) -> tuple[Snapshot, ...]:
+    """The snapshots that count, oldest first: what has no record was not sealed, and is nobody's to expire."""
+    return tuple(one for one in found.sealed if one.recorded)
+
+
+def careful(decision: Decision, space: Space | None) -> Decision:
+    """What of `decision` may be done before it is known what it frees.
+
+    To try one after the other could take all above `min` and free nothing, where something foreign fills
+    the disk. So nothing goes for room before that is measured; only where the disk has no room left to
+    note the answer, the oldest does.
+    """
+    rest = [one for one in decision.expire if one.unless]
+    if not decision.unmeasured:
+        return decision
+    if space is None or not _can_note(space):
+        rest = rest[1:]
+    stay = {one.snapshot.name for one in rest}
+    kept = (Kept(snapshot=one.snapshot, reason="what it frees is measured first") for one in rest)
+    return replace(
+        decision,
+        keep=tuple(sorted((*decision.keep, *kept), key=lambda one: one.snapshot.name)),
+        expire=tuple(one for one in decision.expire if one.snapshot.name not in stay),
+    )
+
+
+def _can_note(space: Space) -> bool:
+    least_bytes, least_inodes = _ROOM_TO_NOTE
+    return space.free >= least_bytes and (space.inodes == 0 or space.inodes_free >= least_inodes)
+
+
+def steps(
+    where: Place, decision: Decision, *, has_trash: bool = False, may_fail: bool = False
+) -> tuple[Step, ...]:
     """One step a snapshot that goes; for room each is emptied at once, `unless` there is room.
 
     What goes for another reason than room goes first and is emptied together, and so is what was in
-    the trash before: the first `unless` then sees the room that all of it made.
+    the trash before: the first `unless` then sees the room that all of it made. Last is measured what
+    was not known when this was decided; `may_fail`: the job goes on where that cannot be noted.
     """
     sure = [one for one in decision.expire if not one.unless]
     rest = [one for one in decision.expire if one.unless]
@@ -48,7 +86,7 @@ def steps(where: Place, decision: Decision, *, has_trash: bool = False) -> tuple
         made.append(_reap(where, None, 0))
     for number, gone in enumerate(rest, start=len(sure) + 1):
         made += (_expire(where, gone, number), _reap(where, gone, number))
-    return tuple(made)
+    return (*made, _measure(where, decision, may_fail=may_fail)) if decision.unmeasured else tuple(made)
 
 
 def findings(where: Place, decision: Decision) -> tuple[Finding, ...]:
@@ -61,13 +99,16 @@ def findings(where: Place, decision: Decision) -> tuple[Finding, ...]:
 def told(decision: Decision) -> str:
     """The decision in one line: how many stay, how many go, what that frees."""
     gone, stay = decision.expire, count(len(decision.keep), "snapshot")
+    if decision.unmeasured and not gone:
+        return f"room is short, and what expiring the oldest frees is measured first: {stay}"
     if not gone:
         return f"nothing to expire: {stay}" if decision.keep else "nothing to expire: no snapshot yet"
-    known = [one.snapshot for one in gone if one.snapshot.freed_bytes is not None]
+    oldest = _every(decision)[: len(gone)]
+    last = max((one.snapshot for one in gone), key=lambda one: one.name)
     frees = ""
-    if len(known) == len(gone):
-        last = known[-1]
-        frees = f", which frees {size(last.freed_bytes or 0)} and {count(last.freed_inodes or 0, 'inode')}"
+    # Measured is what each frees with every older one: that is the sum only where no older one stays.
+    if oldest[-1] == last and last.freed_bytes is not None:
+        frees = f", which frees {size(last.freed_bytes)} and {count(last.freed_inodes or 0, 'inode')}"
     return f"{count(len(gone), 'snapshot')} may go{frees}; {len(decision.keep)} stay"
 
 
@@ -88,6 +129,26 @@ def _reap(where: Place, gone: Expired | None, number: int) -> Step:
         job=where.job, host=where.host, effect=Effect.EXPIRE,
         action=Command(argv=tool.reap(where.at)), unless=_unless(where, gone) if gone else None,
         timeout=_REAP_PATIENCE, why="remove what is in the trash from the disk",
+    )  # fmt: skip
+
+
+def _every(decision: Decision) -> list[Snapshot]:
+    """All that were decided about, oldest first."""
+    every = [*(one.snapshot for one in decision.keep), *(one.snapshot for one in decision.expire)]
+    return sorted(every, key=lambda one: one.name)
+
+
+def _measure(where: Place, decision: Decision, *, may_fail: bool) -> Step:
+    every = _every(decision)
+    known = sum(one.freed_bytes is not None for one in every)
+    files = max((one.files or 0 for one in every), default=0) or _NAMES_TO_COUNT
+    names = [one.name for one in every[:-1]][: max(_FEWEST, 4 * known, _NAMES_TO_COUNT // files)]
+    gone = {one.snapshot.name for one in decision.expire}
+    return Step(
+        id=f"{where.job}/{'measure' if gone else 'measure-first'}", job=where.job, host=where.host,
+        action=Command(argv=tool.measure_freed(where.at, tuple(one for one in names if one not in gone))),
+        effect=Effect.WRITE, timeout=MEASURE_PATIENCE, ok_codes=(0, 1) if may_fail else (0,),
+        why="measure what expiring the oldest would free: it is not known, and room is short",
     )  # fmt: skip
 
 

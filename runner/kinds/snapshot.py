@@ -75,7 +75,11 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
             do="compare `filesystems` in jobs.toml with what is mounted there",
         ))  # fmt: skip
     source = _source(site, (host, keeper), choice, (job, source_facts))
-    target = _target(site, (host, keeper), store_facts, (place, fresh, plan_id(now)))
+    wanted = making_room.need(store_facts.sealed, choice.chosen)
+    room = making_room.room(store_facts, place.retention, wanted, now)
+    if room.full:
+        return _skipped(_full(job, place, room))
+    target = _target(site, (host, keeper), store_facts, (place, fresh, plan_id(now), room))
     manner = link_dest.Manner(
         job=job.name, runs_on=_runs_on(site, host, keeper), started=now.isoformat(),
         since=(source_facts.now or now).isoformat(),
@@ -84,12 +88,8 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
         timeout=int(job.options.timeout.total_seconds()),
         guard_mounts=not host.root,
     )  # fmt: skip
-    wanted = making_room.need(store_facts.sealed, choice.chosen)
-    room = making_room.room(store_facts, place.retention, wanted, now)
-    if room.full:
-        return _skipped(_full(job, place, room))
     where = pruning.place(site, job.name, place, store_facts, plan_id(now))
-    making = pruning.steps(where, room.decision) if room.decision else ()
+    making = pruning.steps(where, room.decision, may_fail=True) if room.decision else ()
     disk = (link_dest.disk_step(target, manner),) if place.disk else ()
     lock = Lock(
         resource=f"store {place.name}", host=place.host,
@@ -166,10 +166,10 @@ def _source(
 
 
 def _target(
-    site: Site, pair: tuple[Host, Host], found: StoreFacts, what: tuple[Store, str, str]
+    site: Site, pair: tuple[Host, Host], found: StoreFacts, what: tuple[Store, str, str, making_room.Room]
 ) -> link_dest.Target:
     host, keeper = pair
-    place, fresh, plan = what
+    place, fresh, plan, room = what
     disk = site.disk(place.disk) if place.disk else None
     newest = _newest(found)
     at = store.At(
@@ -179,9 +179,20 @@ def _target(
     )  # fmt: skip
     return link_dest.Target(
         host=keeper.name, at=at, store=place.name, name=fresh, partials=found.partials,
-        basis=newest.name if newest else "", basis_mounts=newest.filesystems if newest else (),
+        basis=newest.name if newest else "", bases=_bases(host, found, room),
         remote=f"{keeper.name}:" if _far(site, host, keeper, keeper) else "", has_trash=bool(found.trash),
     )  # fmt: skip
+
+
+def _bases(host: Host, found: StoreFacts, room: making_room.Room) -> tuple[tuple[str, str], ...]:
+    going = {one.snapshot.name for one in room.decision.expire} if room.decision else set()
+    latest = {
+        mount: one.name
+        for one in found.sealed
+        if one.recorded and one.host == host.name and one.name not in going
+        for mount in one.filesystems
+    }
+    return tuple(sorted(latest.items()))
 
 
 def _runs_on(site: Site, host: Host, keeper: Host) -> str:

@@ -9,18 +9,24 @@ _FILE_IO = 11
 
 
 def again(done: Pass) -> tuple[str, ...]:
-    """Jobs of which a transfer was interrupted, or for which the disk was full.
+    """Jobs of which a transfer was interrupted, for which the disk was full, or that measured what to expire.
 
     What was sent is kept, and a new plan takes it up. For a full disk that plan also says what must go
     first, or that nothing may; where an inode had no link left, rsync copies it in the fresh folder.
     """
     kept = {step.id for step in done.plan.steps if step.keep_output_as}
+    prunes = {job.name for job in done.plan.jobs if job.kind == "prune"}
     worth = {one.job for one in done.outcomes if _interrupted(one, kept) or _not_whole(one, kept)}
+    worth |= {one.job for one in done.outcomes if one.job in prunes and _measured_first(one)}
     return tuple(job.name for job in done.plan.jobs if job.name in worth)
 
 
 def _interrupted(one: Outcome, kept: set[str]) -> bool:
     return one.step in kept and one.state == State.INTERRUPTED
+
+
+def _measured_first(one: Outcome) -> bool:
+    return one.step == f"{one.job}/measure-first" and one.state == State.DONE
 
 
 def _not_whole(one: Outcome, kept: set[str]) -> bool:

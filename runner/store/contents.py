@@ -105,7 +105,7 @@ def _how_many(weights: _Weights, cursor: int, bounds: Bounds) -> int:
     for each in range(most):
         share = (cursor + each) % SHARES
         size, lines = size + weights.bytes[share], lines + weights.lines[share]
-        if each and (size > bounds.bytes or lines > LINES):
+        if each and weights.lines[share] and (size > bounds.bytes or lines > LINES):
             return each
     return most
 

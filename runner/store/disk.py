@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +73,10 @@ def require_writable(store: Store, declared: Declared) -> Found:
         trial.unlink()
     except OSError as problem:
         raise Refused(
-            f"{store.root} cannot be written: {problem.strerror}", "look at the disk and its free space"
+            f"{store.root} cannot be written: {problem.strerror}",
+            "look at the disk and its free space",
+            # Without an inode left the trial cannot be made either: the next plan makes room.
+            again=problem.errno in (errno.ENOSPC, errno.EDQUOT),
         ) from problem
     return found
 

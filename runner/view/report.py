@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -41,33 +41,46 @@ def job_report(
     sealed = sealing(outcomes)
     for outcome in outcomes:
         if outcome.state in _BAD or outcome.state == State.BUSY:
-            return _stopped(job, outcome, sealed=sealed is not None)
+            stopped = _stopped(job, outcome, sealed=sealed is not None)
+            went = _expired(outcomes)
+            return replace(stopped, details=(went, *stopped.details)) if went else stopped
     audited = next((one.result for one in outcomes if "read_bytes" in one.result), None)
     if audited is not None:
         return _audited(job, audited)
     if sealed is None:
         done = sum(one.state == State.DONE for one in outcomes)
+        spared = "no snapshot had to go: there is room by now" if _spared(outcomes) else ""
         if outcomes and not done:
-            return JobReport(job=job.name, verdict=Verdict.NOTHING, headline=job.told or "no step was needed")
-        words = _expired(outcomes) or job.told or _WORDS.get(job.kind, f"{count(done, 'step')} done")
+            words = spared or job.told or "no step was needed"
+            return JobReport(job=job.name, verdict=Verdict.NOTHING, headline=words)
+        words = (
+            _expired(outcomes) or spared or job.told or _WORDS.get(job.kind, f"{count(done, 'step')} done")
+        )
         return JobReport(job=job.name, verdict=Verdict.NOTHING if looked else Verdict.DONE, headline=words)
-    return _sealed(job, sealed, live=live)
+    return _sealed(job, sealed, live=live, went=_expired(outcomes))
 
 
 def _audited(job: PlannedJob, result: Mapping[str, Any]) -> JobReport:
     read = f"read {size(int(result['read_bytes']))} again"
-    found = list(result.get("findings", ()))
-    if not found:
-        return JobReport(job=job.name, verdict=Verdict.DONE, headline=f"{read}: all as it was sealed")
+    listed, problem = list(result.get("findings", ()))[:_SHOWN], str(result.get("problem", ""))
+    found = max(int(result.get("found", 0)), len(listed))
+    days = result.get("complete_in_days")
     told = [
         f"{one['kind']}: {one_line(str(one['path']))} in {', '.join(str(name) for name in one['snapshots'][:_SHOWN])}"
-        for one in found[:_SHOWN]
+        for one in listed
     ]
-    more = (f"and {len(found) - _SHOWN} more",) if len(found) > _SHOWN else ()
-    text = (
-        f"{read}: {count(len(found), 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
-    )
-    return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=(*told, *more))
+    told += [f"and {found - len(listed):,} more"] if found > len(listed) else []
+    told += [problem] if problem else []
+    told += [f"so all of the store is read once in {count(int(days), 'day')}"] if days else []
+    text = f"{read}: all as it was sealed"
+    if found:
+        text = (
+            f"{read}: {count(found, 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
+        )
+    elif problem:
+        text = f"{read}, but not everything could be compared"
+    verdict = Verdict.ATTENTION if found or problem else Verdict.DONE
+    return JobReport(job=job.name, verdict=verdict, headline=text, details=tuple(told))
 
 
 def _expired(outcomes: Sequence[Outcome]) -> str:
@@ -76,6 +89,11 @@ def _expired(outcomes: Sequence[Outcome]) -> str:
         return ""
     names = " to ".join(dict.fromkeys((str(gone[0]["expired"]), str(gone[-1]["expired"]))))
     return f"expired {count(len(gone), 'snapshot')}: {names}; {gone[-1].get('sealed', '?')} are left"
+
+
+def _spared(outcomes: Sequence[Outcome]) -> bool:
+    expiring = [one.state for one in outcomes if one.step.rpartition("/")[2].startswith("expire-")]
+    return bool(expiring) and all(state == State.NOT_NEEDED for state in expiring)
 
 
 def sealing(outcomes: Sequence[Outcome]) -> Mapping[str, Any] | None:
@@ -107,14 +125,14 @@ def _stopped(job: PlannedJob, outcome: Outcome, *, sealed: bool) -> JobReport:
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=_tail(outcome.log))
 
 
-def _sealed(job: PlannedJob, result: Mapping[str, Any], *, live: bool) -> JobReport:
+def _sealed(job: PlannedJob, result: Mapping[str, Any], *, live: bool, went: str) -> JobReport:
     exceptions, fresh = int(result.get("exceptions", 0)), int(result.get("exceptions_new", 0))
     moved = int(result.get("vanished", 0)) + int(result.get("changed", 0))
     headline = (
         f"sealed {job.writes}: {count(int(result.get('files') or 0), 'file')}, "
         f"{size(int(result.get('added_bytes') or 0))} new in {count(int(result.get('added_files') or 0), 'file')}"
     )
-    details = []
+    details = [f"to make room {went}"] if went else []
     if exceptions:
         new = f", {fresh} of them new" if fresh and fresh != exceptions else ""
         missing = "what could not be read is not in it (runner snapshots --exceptions)"

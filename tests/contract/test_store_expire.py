@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -14,6 +16,7 @@ import pytest
 
 from tests.compare import fingerprint
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse
+from tests.contract.test_store_disks import disk
 
 NAMES = tuple(f"2026-11-{day}T010000Z" for day in range(20, 25))
 MOVES = "rename,renameat,renameat2,unlink,unlinkat,fsync,mkdir,mkdirat"
@@ -170,6 +173,29 @@ def test_a_snapshot_being_read_stays_until_the_last_reader_ends(house: Storehous
         assert not any(each["being_read"] for each in facts(house)["sealed"])
         assert expire(house, NAMES[0]).code == 0
     assert house.call("reading", str(house.root), NAMES[0]).code == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+@pytest.mark.parametrize("wanting", ["bytes", "inodes"])
+def test_a_full_disk_can_be_emptied(tmp_path: Path, wanting: str) -> None:
+    with disk(tmp_path, "-b", "1024", "-N", "256") as mount:
+        (tmp_path / "source").mkdir()
+        house = Storehouse(root=mount / "papio", source=tmp_path / "source")
+        for number in range(30):
+            (house.source / f"{number}").write_text("text")
+        for before, name in (("", NAMES[0]), (NAMES[0], NAMES[1])):
+            assert house.snapshot(name, before).code == 0
+        with house.held(), contextlib.suppress(OSError):
+            for number in range(1000):
+                (mount / f"{number}").write_bytes(b"" if wanting == "inodes" else bytes(1 << 20))
+        with house.held(), contextlib.suppress(OSError):
+            for number in range(1000):
+                (mount / f"small{number}").write_bytes(b"" if wanting == "inodes" else bytes(1000))
+        assert os.statvfs(mount).f_bfree == 0 or os.statvfs(mount).f_ffree == 0
+        answer = expire(house, NAMES[0]).answer
+        assert (answer["sealed"], answer["carried"]) == (1, None)
+        assert verb(house, "reap").answer["removed"] == 33
+        assert answer["free_inodes"] + 3 == os.statvfs(mount).f_ffree
 
 
 def test_reading_writes_nothing(house: Storehouse) -> None:

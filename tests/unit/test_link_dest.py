@@ -24,7 +24,7 @@ SOURCE = link_dest.Source(
 )  # fmt: skip
 TARGET = link_dest.Target(
     host="server", at=store.At(program="/s/runner-store", path="/store", plan="plan"), store="papio", name=NEW,
-    basis=OLD, basis_mounts=("/", "/home"), partials=(), remote="server:",
+    basis=OLD, bases=(("/", OLD), ("/home", OLD)), partials=(), remote="server:",
 )  # fmt: skip
 MANNER = link_dest.Manner(
     job="job", runs_on="papio", rsh=("ssh",), checksum="xxh128", timeout=60, started="then", since="there",
@@ -71,8 +71,8 @@ def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:
 @pytest.mark.parametrize(
     ("changes", "first", "second"),
     [
-        ({"basis": "", "basis_mounts": ()}, [], []),
-        ({"basis_mounts": ("/",)}, [f"/store/{OLD}"], []),
+        ({"basis": "", "bases": ()}, [], []),
+        ({"bases": (("/", OLD),)}, [f"/store/{OLD}"], []),
         (
             {
                 "partials": (

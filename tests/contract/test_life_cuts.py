@@ -1,0 +1,207 @@
+"""Power cuts and kills while a real ext3 store lives: what was sealed stays whole, what follows goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from tests.compare import Entry, differences, walk
+from tests.contract import life
+from tests.contract.site import Place, children, ended, running, until
+from tests.contract.storehouse import Storehouse
+
+# What is being done when the power goes; each comes round as often as the others.
+DURING = ("--archive", "seal", "seal", "expire", "reap", "freed", "begin", "seal")
+CUTS = 40
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+
+
+@contextmanager
+def freezable(folder: Path, mib: int) -> Iterator[Path]:
+    """A filesystem to put a disk's image on: while it is frozen, nothing more reaches the disk."""
+    file, mount = folder / "outer.img", folder / "outer"
+    with file.open("wb") as stream:
+        stream.truncate(mib << 20)
+    subprocess.run(("mke2fs", "-q", "-t", "ext4", "-m", "0", "-O", "^has_journal", file), check=True)
+    mount.mkdir()
+    subprocess.run(("mount", "-o", "loop", file, mount), check=True)
+    try:
+        yield mount
+    finally:
+        subprocess.run(("umount", mount), check=True)
+
+
+@dataclass(kw_only=True)
+class Days:
+    """Runs and prunes one after another in a thread, until `over`; what each snapshot was when it was sealed.
+
+    `promised` are those that were sealed by a run that has ended and that no prune may have touched yet.
+    """
+
+    place: Place
+    seen: dict[str, dict[bytes, Entry]] = field(default_factory=dict)
+    promised: frozenset[str] = frozenset()
+    over: threading.Event = field(default_factory=threading.Event)
+    trouble: list[str] = field(default_factory=list)
+    process: subprocess.Popen[bytes] | None = None
+
+    def live(self) -> None:
+        """Go on until `over`; a run that fails ends it."""
+        day = 0
+        while not self.over.is_set() and not self.trouble:
+            day += 1
+            life.ballast(self.place.trees[0], 1, day=day, pieces=40)
+            self._run("backup-papio")
+            names = [one.name for one in self.place.sealed]
+            for name in names:
+                self.seen.setdefault(name, walk(self.place.store / name))
+            # The next prune leaves the newest three.
+            self.promised = frozenset(names[-3:])
+            self._run("purge-papio")
+
+    def during(self, word: str) -> bool:
+        """Whether a command with this word in it is running now."""
+        process = self.process
+        return process is not None and any(word in words[:6] for _, words in children(process.pid))
+
+    def _run(self, job: str) -> None:
+        self.process = self.place.start("run", job)
+        said = ended(self.process)
+        if said.code:
+            self.trouble.append(said.out + said.err)
+
+
+def cut(outer: Path, image: Path, copy: Path) -> None:
+    """Copy the image as a power cut at this moment leaves it: all that the disk was given, no more."""
+    subprocess.run(("fsfreeze", "--freeze", outer), check=True)
+    try:
+        subprocess.run(("cp", "--sparse=always", image, copy), check=True)
+    finally:
+        subprocess.run(("fsfreeze", "--unfreeze", outer), check=True)
+
+
+def test_what_was_sealed_is_whole_after_a_power_cut_at_any_moment(tmp_path: Path) -> None:
+    place = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
+    place.folder.mkdir()
+    dice = random.Random(7)
+    cuts: list[tuple[Path, frozenset[str]]] = []
+    with freezable(tmp_path, 80) as outer, life.disk(place, 40, image=outer / "disk.img") as image:
+        life.policy(place, "min = 2, max = 3")
+        days = Days(place=place)
+        thread = threading.Thread(target=days.live)
+        thread.start()
+        until(lambda: len(place.sealed) > 2)
+        for number in range(CUTS):
+            time.sleep(dice.uniform(0, 0.4))
+            before, copy = days.promised, tmp_path / f"cut{number}.img"
+            cut(outer, image, copy)
+            cuts.append((copy, before))
+        days.over.set()
+        thread.join()
+        assert days.trouble == []
+    found = [after_cut(place, days, *one, go_on=not number % 5) for number, one in enumerate(cuts)]
+    print(found)
+    # More than what is there in a quiet moment: partials, and snapshots on their way to the trash.
+    assert len(set(found)) > 2
+
+
+def after_cut(
+    place: Place, days: Days, image: Path, promised: frozenset[str], *, go_on: bool
+) -> tuple[int, int, int]:
+    """Mend and mount a disk after its cut and look at everything; `go_on`: live another day on it."""
+    checked = subprocess.run(("e2fsck", "-fy", image), capture_output=True, check=False)
+    assert checked.returncode in (0, 1), checked.stdout
+    subprocess.run(("mount", "-o", "loop", image, place.store), check=True)
+    try:
+        names = {one.name for one in place.sealed}
+        going = (len(names), len(place.partials), len(list((place.store / ".trash").glob("*"))))
+        assert promised <= names
+        for name in names:
+            assert walk(place.store / name) == days.seen[name], f"{name} in {image}"
+        assert life.audited(place)["findings"] == []
+        if go_on:
+            another_day(place)
+    finally:
+        subprocess.run(("umount", place.store), check=True)
+    image.unlink()
+    return going
+
+
+def another_day(place: Place) -> None:
+    """A snapshot and a prune on what is there, as if nothing had happened."""
+    life.good(place, "run", "backup-papio")
+    assert differences(place.trees[0], place.copy_of(place.trees[0])) == []
+    life.good(place, "run", "purge-papio")
+    assert len(place.sealed) == 3
+    assert list((place.store / ".trash").iterdir()) == []
+    assert place.partials == []
+    assert life.audited(place)["findings"] == []
+    records = {path.name.partition(".")[0] for path in (place.store / ".runner/records").iterdir()}
+    assert records == {one.name for one in place.sealed}
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Iterator[Place]:
+    """Six snapshots of a tree of 400 files, of which a prune takes three at once."""
+    place = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
+    place.folder.mkdir()
+    with life.disk(place, 64):
+        life.policy(place, "min = 2, max = 9")
+        for day in range(6):
+            life.ballast(place.trees[0], 1, day=day, pieces=400)
+            life.good(place, "run", "backup-papio")
+        life.policy(place, "min = 2, max = 3")
+        yield place
+
+
+@pytest.mark.parametrize("verb", ["expire", "reap", "freed"])
+def test_a_prune_killed_in_any_of_its_steps_leaves_whole_snapshots_and_the_next_one_finishes(
+    full: Place, verb: str
+) -> None:
+    before, names = life.whole(full), [one.name for one in full.sealed]
+    dice, kills = random.Random(verb), 0
+    while kills < 4 and len(full.sealed) > 2:
+        with running(full.start("run", "purge-papio")) as process:
+            found = until(lambda: doing(process.pid, verb) or process.poll() is not None)  # noqa: B023
+            time.sleep(dice.uniform(0, 0.04))
+            os.kill(process.pid, signal.SIGKILL)
+            ended(process)
+        kills += found is True
+        until(lambda: lock_is_free(full))
+        left = life.whole(full)
+        # The oldest go first, one by one; no other has gone, and none has changed.
+        assert list(left) == names[len(names) - len(left) :]
+        assert all(left[name] == before[name] for name in left)
+        assert len(left) >= 3
+        if len(left) == 3 and verb != "freed":
+            break
+    assert kills
+    said = life.good(full, "run", "purge-papio")
+    assert "was killed" in said.out or "killed" in full.mails()[-1], said.out
+    assert [one.name for one in full.sealed] == names[3:]
+    assert list((full.store / ".trash").iterdir()) == []
+    assert all(walk(full.store / name) == before[name] for name in names[3:])
+    assert life.audited(full)["findings"] == []
+    foretold = life.foretold(full)
+    assert foretold.inodes > 400
+
+
+def doing(pid: int, verb: str) -> bool:
+    """Whether that runner has runner-store at this verb now."""
+    return any(verb in words[:6] for _, words in children(pid))
+
+
+def lock_is_free(place: Place) -> bool:
+    """Whether nobody works on the store any more."""
+    house = Storehouse(root=place.store, source=place.trees[0], plan="look")
+    return house.call("hold", str(house.root), "--plan", "look", "--who", "a test").code == 0

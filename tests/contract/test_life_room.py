@@ -1,0 +1,219 @@
+"""A real ext3 that runs out of room or inodes in mid-transfer: the same run makes room within its policy."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests import trees
+from tests.compare import Entry, differences, rsync_silent, shared, walk
+from tests.contract import life
+from tests.contract.site import Place, Said
+from tests.contract.storehouse import Storehouse
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+
+
+@contextmanager
+def kept(place: Place, gone: list[str]) -> Iterator[None]:
+    """Afterwards of the snapshots that there were exactly `gone` are gone, and no other was touched."""
+    before = life.whole(place)
+    yield
+    after = life.whole(place)
+    assert [name for name in before if name not in after] == gone
+    assert {name: after[name] for name in before if name in after} == {
+        name: entries for name, entries in before.items() if name not in gone
+    }
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    made = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
+    made.folder.mkdir()
+    return made
+
+
+def six(place: Place) -> list[str]:
+    """Six snapshots; no file of the ballast of the two oldest is in any other. The last days were quiet."""
+    (tree,) = place.trees
+    for day, mib in enumerate((16, 8, 2, 0, 0, 0)):
+        if mib:
+            life.ballast(tree, mib, day=day)
+        (tree / "day").write_text(f"day {day}")
+        # It may warn: for all it knows each day is as big as these.
+        assert place.runner("run", "backup-papio").code in (0, 3)
+        assert len(place.sealed) == day + 1
+    return [one.name for one in place.sealed]
+
+
+def faithful(place: Place) -> None:
+    """The newest snapshot is the tree, nothing interrupted is left, and all is as it was recorded."""
+    (tree,) = place.trees
+    assert differences(tree, place.copy_of(tree)) == []
+    assert rsync_silent(tree, place.copy_of(tree)) == ""
+    assert place.partials == []
+    assert life.audited(place)["findings"] == []
+
+
+def passes(place: Place) -> int:
+    """How many plans the last run made."""
+    rows = place.rows("SELECT run, count(*) AS plans FROM plans GROUP BY run ORDER BY run DESC")
+    return int(rows[0]["plans"])
+
+
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_disk_that_fills_up_in_mid_transfer_is_pruned_and_finished_by_the_same_run(
+    place: Place, measured: bool
+) -> None:
+    (tree,) = place.trees
+    with life.disk(place, 64):
+        life.policy(place, "min = 2, max = 400, free_space = '5%'")
+        names = six(place)
+        if measured:
+            life.good(place, "run", "purge-papio")
+        life.ballast(tree, 36, day=6)
+        with kept(place, names[:1]):
+            said = life.good(place, "run", "backup-papio")
+        assert "the receiving disk took no more" in said.out
+        assert passes(place) == 2
+        faithful(place)
+
+
+def test_a_file_that_fits_only_after_two_expired_takes_three_passes(place: Place) -> None:
+    (tree,) = place.trees
+    with life.disk(place, 64):
+        life.policy(place, "min = 2, max = 400, free_space = '5%'")
+        names = six(place)
+        life.good(place, "run", "purge-papio")
+        (tree / "one file").write_bytes(random.Random(1).randbytes(45 << 20))
+        with kept(place, names[:2]):
+            life.good(place, "run", "backup-papio")
+        assert passes(place) == 3
+        faithful(place)
+
+
+def test_a_disk_without_inodes_in_mid_transfer_is_pruned_and_finished_by_the_same_run(place: Place) -> None:
+    (tree,) = place.trees
+    with life.disk(place, 96, "-N", "2048"):
+        life.policy(place, "min = 6, max = 400, free_inodes = '5%'")
+        names = six(place)
+        life.policy(place, "min = 2, max = 400, free_inodes = '5%'")
+        life.good(place, "run", "purge-papio")
+        life.ballast(tree, 1, day=6)
+        with kept(place, names[:1]):
+            life.good(place, "run", "backup-papio")
+        assert passes(place) == 2
+        faithful(place)
+
+
+@pytest.mark.parametrize("scarce", ["bytes", "inodes"])
+def test_with_min_in_the_way_it_stops_says_why_and_keeps_what_was_sent(place: Place, scarce: str) -> None:
+    (tree,) = place.trees
+    options = () if scarce == "bytes" else ("-N", "2048")
+    policy = "max = 400, free_space = '5%', free_inodes = '5%'"
+    with life.disk(place, 64 if scarce == "bytes" else 96, *options):
+        life.policy(place, f"min = 6, {policy}")
+        names = six(place)
+        life.ballast(tree, 36 if scarce == "bytes" else 1, day=6)
+        for _ in range(2):
+            with kept(place, []):
+                said = place.runner("run", "backup-papio")
+            _told(said)
+            assert len(place.sealed) == 6
+            assert place.partials
+        assert len(place.mails()) > 4
+        life.policy(place, f"min = 5, {policy}")
+        with kept(place, names[:1]):
+            life.good(place, "run", "backup-papio")
+        faithful(place)
+
+
+def _told(said: Said) -> None:
+    assert said.code in (1, 3), said.out
+    text = " ".join(said.out.split())
+    assert "min" in text, said.out
+    assert "larger" in text, said.out
+    assert "disk" in text, said.out
+
+
+def test_a_foreign_file_in_the_way_freezes_the_store_and_nothing_expires(place: Place) -> None:
+    with life.disk(place, 128):
+        life.policy(place, "min = 2, max = 3, free_space = '60%'")
+        six(place)
+        life.good(place, "run", "purge-papio")
+        with (place.store / "film.iso").open("wb") as stream:
+            stream.write(bytes(51 << 20))
+        for job in ("purge-papio", "backup-papio", "purge-papio"):
+            with kept(place, []):
+                said = place.runner("run", job)
+            assert said.code == 3, said.out
+            text = " ".join(said.out.split())
+            assert "cannot be had" in text
+            assert "whatever is on the disk that is no snapshot" in text
+        (place.store / "film.iso").unlink()
+        life.good(place, "run", "purge-papio")
+        assert len(place.sealed) == 3
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_the_plan_foretells_is_what_statvfs_says_afterwards(tmp_path: Path, seed: int) -> None:
+    tree = tmp_path / "tree"
+    trees.make_tree(tree, seed=seed, files=80)
+    place = Place(folder=tmp_path / "site", trees=(tree,))
+    place.folder.mkdir()
+    with life.disk(place, 64):
+        life.policy(place, "min = 1, max = 9")
+        for day in range(5):
+            if day:
+                trees.change_tree(tree, seed=10 * seed + day)
+            life.good(place, "run", "backup-papio")
+        life.good(place, "run", "purge-papio")
+        life.policy(place, "min = 1, max = 3")
+        before = life.free(place)
+        (told,) = place.runner("plan", "purge-papio", "--json").json["jobs"]
+        foretold = life.foretold(place, *(one.name for one in place.sealed[:2]))
+        assert told["told"].endswith(f"; {len(place.sealed) - 2} stay")
+        life.good(place, "run", "purge-papio")
+        after = life.free(place)
+        assert after.inodes - before.inodes == foretold.inodes
+        assert abs(after.bytes - before.bytes - foretold.bytes) <= 4096 * foretold.inodes
+        assert len(place.sealed) == 3
+        assert differences(tree, place.copy_of(tree)) == []
+        assert life.audited(place)["findings"] == []
+
+
+LINKS = 65_000
+
+
+def test_a_group_of_links_that_a_disk_cannot_hold_twice_is_copied_whole_by_the_same_run(place: Place) -> None:
+    (tree,) = place.trees
+    first = tree / "many/first"
+    first.parent.mkdir()
+    first.write_text("one inode, many names")
+    for number in range(11_000):
+        os.link(first, tree / f"many/{number}")
+    with life.disk(place, 48):
+        life.policy(place, "min = 1, max = 400")
+        life.good(place, "run", "backup-papio")
+        sealed = place.copy_of(first)
+        assert sealed.stat().st_nlink == 11_001
+        # As if five days had gone by, and a little more: the next one would need 11,001 links and there are fewer.
+        (place.store / ".runner/days").mkdir()
+        for number in range(LINKS - 11_001 - 6_000):
+            os.link(sealed, place.store / f".runner/days/{number}")
+        with kept(place, []):
+            life.good(place, "run", "backup-papio")
+        assert passes(place) == 2
+        fresh = place.copy_of(first)
+        assert fresh.stat().st_nlink == 11_001
+        assert sealed.stat().st_ino != fresh.stat().st_ino
+        faithful(place)
+        life.good(place, "run", "backup-papio")
+        assert place.copy_of(first).stat().st_nlink == 22_002
+        assert "day" in {os.fsdecode(name) for name in shared(sealed.parents[1], place.copy_of(tree))}
