@@ -1,0 +1,32 @@
+"""What the README shows is what there is."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_readme_shows_the_help_as_it_is() -> None:
+    environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
+    argv = (sys.executable, "-m", "runner", "--help")
+    said = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment).stdout
+    shown = "".join(f"    {line}".rstrip() + "\n" for line in said.splitlines())
+    assert f"    $ runner --help\n{shown}" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_make_help_lists_every_target() -> None:
+    targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    said = subprocess.run(("make", "-C", str(ROOT), "help"), capture_output=True, text=True, check=True).stdout
+    assert targets == {"help", "run", "plan", "apply", "status", "test", "lab", "lint", "bench", "clean"}
+    assert all(f"make {target}" in said for target in targets)
+
+
+def test_every_document_that_is_linked_is_there() -> None:
+    for document in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")):
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):
+            assert (document.parent / link).exists(), f"{document.name} links {link}"
