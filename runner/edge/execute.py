@@ -22,7 +22,6 @@ from runner.model.plan import Lock, Plan, PlannedJob, Step
 from runner.model.run import Outcome, State
 
 ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
-_MOST_JOBS = 8
 _LOCK_PATIENCE = 30.0
 
 
@@ -122,17 +121,10 @@ class _Job:
             return None
         if reading.get("held") is False:
             holder = reading.get("holder") or {}
-            who, since, pid = (
-                holder.get("who", "another run"),
-                holder.get("since", "?"),
-                holder.get("pid", "?"),
-            )
-            return self._outcome(
-                first,
-                State.BUSY,
-                f"{lock.resource} on {lock.host} is held by {who} (pid {pid}) since {since}",
-            )
-        why = str(reading.get("error") or "its lock could not be taken: runner-store gave no answer")
+            who, since, pid = (holder.get(word, "?") for word in ("who", "since", "pid"))
+            note = f"{lock.resource} on {lock.host} is held by {who} (pid {pid}) since {since}"
+            return self._outcome(first, State.BUSY, note)
+        why = str(reading.get("error") or one.close().error or "runner-store gave no answer")
         return self._outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
 
     def _go(self) -> None:

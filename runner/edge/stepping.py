@@ -14,7 +14,7 @@ from typing import Any, assert_never
 from runner.edge.spool import Spool
 from runner.edge.transport import Result, Transport
 from runner.model.event import Event, Progress
-from runner.model.plan import Check, Command, Ended, PutFile, Step
+from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step
 from runner.model.run import Outcome, State
 from runner.model.text import printable
 from runner.tools import rsync
@@ -51,6 +51,9 @@ class Stepper:
             holds, told_so = self._claim(step.unless)
             if holds:
                 return _outcome(step, at, State.NOT_NEEDED, told_so)
+            if holds is None and step.effect >= Effect.EXPIRE and not self.stop.is_set():
+                # Whether it is needed is not known, and what it does cannot be undone.
+                return _outcome(step, at, State.FAILED, told_so)
         if step.guard:
             holds, told_so = self._claim(step.guard)
             if not holds and not self.stop.is_set():
@@ -69,7 +72,8 @@ class Stepper:
             return {}
         return answer if isinstance(answer, dict) else {}
 
-    def _claim(self, check: Check) -> tuple[bool, str]:
+    def _claim(self, check: Check) -> tuple[bool | None, str]:
+        """Whether the claim holds, None where that could not be read; and the reading in words."""
         result = self.transports[check.host].run(
             check.argv, stdin=None, timeout=_CHECK_PATIENCE, sink=None, stop=self.stop, stall=None
         )
@@ -77,11 +81,10 @@ class Stepper:
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
             why = answer.get("error") or result.error or last[0]
-            return False, f"could not be checked ({check.why}): {why}"
+            return None, f"could not be checked ({check.why}): {why}"
         found = answer[check.field]
-        return _holds(
-            found, check
-        ), f"{check.field} is {found!r}; the plan wants {check.relation} {check.value!r}"
+        told_so = f"{check.field} is {found!r}; the plan wants {check.relation} {check.value!r}"
+        return _holds(found, check), told_so
 
     def _act(self, step: Step, at: datetime, earlier: Mapping[str, tuple[Step, Outcome]]) -> Outcome:
         transport = self.transports[step.host]

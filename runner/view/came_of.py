@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from runner.model.errors import BUG, RunnerError
 from runner.model.plan import Effect, Finding, Plan, PlannedJob
 from runner.model.run import JobLine, JobReport, Outcome, Pass, Report, State, Verdict
-from runner.view.report import job_report, sealing
+from runner.view.report import expired, job_report, sealing
 
 _LOG_LINES = 200
 
@@ -26,8 +27,15 @@ def latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome,
 
 def job_reports(done: Sequence[Pass]) -> tuple[JobReport, ...]:
     """A report a job; that a host was prepared is worth a word only when it went wrong."""
-    told = [(job, _report(job, plan, outcomes)) for job, plan, outcomes in latest(done)]
+    told = [(job, _after(_report(job, plan, outcomes), done, plan)) for job, plan, outcomes in latest(done)]
     return tuple(one for job, one in told if job.kind != "prepare" or one.verdict != Verdict.DONE)
+
+
+def _after(told: JobReport, done: Sequence[Pass], last: Plan) -> JobReport:
+    """Add what went in earlier passes: no snapshot goes without a word."""
+    before = [one for item in done if item.plan is not last for one in item.outcomes if one.job == told.job]
+    went = expired(before)
+    return replace(told, details=(f"in a pass before {went}", *told.details)) if went else told
 
 
 def job_lines(done: Pass) -> tuple[JobLine, ...]:

@@ -42,7 +42,7 @@ def job_report(
     for outcome in outcomes:
         if outcome.state in _BAD or outcome.state == State.BUSY:
             stopped = _stopped(job, outcome, sealed=sealed is not None)
-            went = _expired(outcomes)
+            went = expired(outcomes)
             return replace(stopped, details=(went, *stopped.details)) if went else stopped
     audited = next((one.result for one in outcomes if "read_bytes" in one.result), None)
     if audited is not None:
@@ -53,11 +53,9 @@ def job_report(
         if outcomes and not done:
             words = spared or job.told or "no step was needed"
             return JobReport(job=job.name, verdict=Verdict.NOTHING, headline=words)
-        words = (
-            _expired(outcomes) or spared or job.told or _WORDS.get(job.kind, f"{count(done, 'step')} done")
-        )
+        words = expired(outcomes) or spared or job.told or _WORDS.get(job.kind, f"{count(done, 'step')} done")
         return JobReport(job=job.name, verdict=Verdict.NOTHING if looked else Verdict.DONE, headline=words)
-    return _sealed(job, sealed, live=live, went=_expired(outcomes))
+    return _sealed(job, sealed, live=live, went=expired(outcomes))
 
 
 def _audited(job: PlannedJob, result: Mapping[str, Any]) -> JobReport:
@@ -83,7 +81,8 @@ def _audited(job: PlannedJob, result: Mapping[str, Any]) -> JobReport:
     return JobReport(job=job.name, verdict=verdict, headline=text, details=tuple(told))
 
 
-def _expired(outcomes: Sequence[Outcome]) -> str:
+def expired(outcomes: Sequence[Outcome]) -> str:
+    """Which snapshots went, and how many are left; nothing where none did."""
     gone = [one.result for one in outcomes if "expired" in one.result]
     if not gone:
         return ""

@@ -128,12 +128,17 @@ def test_a_guard_that_does_not_hold_or_cannot_be_read_lets_nothing_run(
     assert outcomes[1].state == (State.DONE if state == "done" else State.NOT_REACHED)
 
 
-def test_an_unless_that_cannot_be_read_lets_the_step_run(stage: Stage) -> None:
+def test_an_unless_that_cannot_be_read_lets_a_harmless_step_run(stage: Stage) -> None:
     holds = replace(step("a/1"), unless=claim({"n": 9}, "n", ">=", 5))
     unread = replace(step("a/2"), unless=claim({}, "n", ">=", 5))
     ended = replace(step("a/3"), unless=Ended(step="a/2"))
     other = replace(step("a/4"), unless=Ended(step="a/2", codes=(23,)))
     assert states(stage.run(holds, unread, ended, other)) == ["not needed", "done", "not needed", "done"]
+
+
+def test_an_unless_that_cannot_be_read_never_lets_anything_expire(stage: Stage) -> None:
+    unread = replace(step("a/1"), unless=claim({}, "n", ">=", 5), effect=Effect.EXPIRE)
+    assert states(stage.run(unread, step("a/2"))) == ["failed", "not reached"]
 
 
 def test_a_later_step_reads_what_an_earlier_one_printed_to_the_last_byte(
