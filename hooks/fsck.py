@@ -12,7 +12,7 @@ from typing import Any
 
 from runner.hookspecs import hookimpl
 from runner.model.facts import Facts, Probe
-from runner.model.plan import Effect, Finding, Plan, Severity
+from runner.model.plan import Command, Effect, Finding, Plan, Severity
 from runner.model.site import Disk, Site
 from runner.tools import tune2fs
 
@@ -42,15 +42,27 @@ class Fsck:
             return ()
         if not plan.live:
             return (_finding("note", "the sandbox has no disks, so none is looked at"),)
-        stops = {step.host for step in plan.steps if step.effect >= Effect.INTERRUPT}
+        stops = {step.host for step in plan.steps if step.effect == Effect.INTERRUPT}
         return tuple(
-            finding for disk in self._disks for finding in _look(disk, facts, reboot=disk.host in stops)
+            finding
+            for disk in self._disks
+            if not _is_made(disk, plan)
+            for finding in _look(disk, facts, reboot=disk.host in stops)
         )
 
 
 def plugin(settings: Mapping[str, Any]) -> Fsck:
     """Make the hook; it has no settings."""
     return Fsck()
+
+
+def _is_made(disk: Disk, plan: Plan) -> bool:
+    """Whether this very plan makes the disk: what is on it now is of no interest then."""
+    return any(
+        step.effect == Effect.DESTROY and step.host == disk.host and disk.device in step.action.argv
+        for step in plan.steps
+        if isinstance(step.action, Command)
+    )
 
 
 def _look(disk: Disk, facts: Facts, *, reboot: bool) -> list[Finding]:

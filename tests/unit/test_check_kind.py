@@ -210,9 +210,10 @@ def test_partials_left_behind_are_told_after_two_days(names: list[str], texts: l
 def daily(count: int, brings: int, frees: int | None = None) -> list[dict[str, Any]]:
     """Snapshots that each bring `brings` bytes; expiring one frees `frees`."""
     found = [{**one, "added_bytes": brings, "folders": 0} for one in sealed(count)]
-    for number, each in enumerate(found[:5], start=1):
-        each |= {} if frees is None else {"freed_bytes": frees * number, "freed_inodes": 5 * number}
-    return found
+    if frees is None:
+        return found
+    gains = ({"freed_bytes": frees * number, "freed_inodes": 5 * number} for number in range(1, 6))
+    return [*({**one, **gain} for one, gain in zip(found, gains, strict=False)), *found[5:]]
 
 
 LAST = "at the last month's growth"

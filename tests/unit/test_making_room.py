@@ -101,19 +101,19 @@ PARTIAL = (parts.facts({"server": {"store": {"partials": [{"name": "2026-11-23T0
 
 
 @pytest.mark.parametrize(
-    ("about", "found", "free", "partials", "full"),
+    ("about", "found", "free", "least", "partials", "full"),
     [
-        ("min forbids and it was tried", sealed(3), 0, PARTIAL, True),
-        ("min forbids and it was not tried", sealed(3), 0, (), False),
-        ("one may go", sealed(9), 4 * GIB, PARTIAL, False),
-        ("what they free is measured first", sealed(9, freed=None), 4 * GIB, PARTIAL, False),
-        ("enough for the snapshot, not for the floor", sealed(3), 6 * GIB, PARTIAL, False),
+        ("min forbids and it was tried", sealed(3), 0, 0, PARTIAL, True),
+        ("min forbids and it was not tried", sealed(3), 0, 0, (), False),
+        ("one may go", sealed(9), 4 * GIB, 0, PARTIAL, False),
+        ("what they free is measured first", sealed(9, freed=None), 4 * GIB, 0, PARTIAL, False),
+        ("enough for the snapshot, not for the floor", sealed(3), 6 * GIB, 100, PARTIAL, False),
     ],
 )
 def test_a_store_is_full_only_when_it_was_tried_and_nothing_may_go(
-    about: str, found: tuple[Snapshot, ...], free: int, partials: Any, full: bool
+    about: str, found: tuple[Snapshot, ...], free: int, least: int, partials: Any, full: bool
 ) -> None:
-    policy = replace(POLICY, free_space=Amount(bytes=100 * GIB))
+    policy = replace(POLICY, free_space=Amount(bytes=least * GIB))
     assert room(found, free, 5 * GIB, policy, partials=partials).full == full, about
 
 
@@ -175,8 +175,8 @@ def ended(name: str, state: State = State.DONE, **result: Any) -> Outcome:
     return Outcome(step=name, job=name.partition("/")[0], state=state, result=result)
 
 
-GONE = {"expired": "2026-11-14T081500Z", "sealed": 8}
-SEAL = {"sealed": "2026-11-23T081500Z", "files": 1, "added_files": 1, "added_bytes": 1}
+GONE: dict[str, Any] = {"expired": "2026-11-14T081500Z", "sealed": 8}
+SEAL: dict[str, Any] = {"sealed": "2026-11-23T081500Z", "files": 1, "added_files": 1, "added_bytes": 1}
 
 
 def report(*passes: tuple[Outcome, ...], kind: str = "snapshot", told: str = "") -> JobReport:
