@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from runner.kinds import pruning
 from runner.model.errors import HookFailed
 from runner.model.facts import Facts, HostFacts, StoreFacts
 from runner.model.kind import Draft, JobKind
@@ -23,6 +24,7 @@ from runner.model.plan import (
     Step,
 )
 from runner.model.site import Job, Site
+from runner.rules.emptied import emptied
 from runner.rules.names import plan_id
 from runner.tools import store
 
@@ -51,7 +53,8 @@ def draft(
     past: Mapping[str, Forecast],
 ) -> Plan:
     """The plan for these jobs (in order) as of `facts.at`: literal, complete, nothing run yet."""
-    return assemble(site, [_draft(site, job, facts, kinds) for job in jobs], facts, past)
+    drafts = [_draft(site, job, facts, (kinds[job.kind], past.get(job.name, Forecast()))) for job in jobs]
+    return assemble(site, pruning.once(drafts), facts, past)
 
 
 def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[str, Forecast]) -> Plan:
@@ -120,14 +123,18 @@ def changed(then: Sequence[Basis], now: Sequence[Basis]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _draft(site: Site, job: Job, facts: Facts, kinds: Mapping[str, JobKind]) -> Draft:
+def _draft(site: Site, job: Job, facts: Facts, known: tuple[JobKind, Forecast]) -> Draft:
+    kind, forecast = known
     for name in needed(site, job):
         host = facts.hosts.get(name)
         if host is None or host.error:
             why = host.error if host else "it was not asked"
             finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
             return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
-    return kinds[job.kind].draft(site, job, facts, facts.at)
+    strange = emptied(site, job, facts, runs=forecast.runs)
+    if strange:
+        return Draft(skip=Skip(job=job.name, reason=strange.text), findings=(strange,))
+    return kind.draft(site, job, facts, facts.at)
 
 
 def _uses(step: Step, program: str) -> bool:

@@ -61,16 +61,19 @@ def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form f
 def table(
     head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
 ) -> tuple[Line, ...]:
-    """Aligned columns under a heading; the columns in `right` are numbers."""
+    """Aligned columns under a heading; the columns in `right` are numbers. At a terminal each row fits a line."""
     widths = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head))]
+    most = width() if sys.stdout.isatty() else None
 
-    def cells(row: Sequence[str]) -> list[str]:
-        return [
+    def one(row: Sequence[str]) -> str:
+        cells = [
             text.rjust(widths[index]) if index in right else text.ljust(widths[index])
             for index, text in enumerate(row)
         ]
+        text = "  ".join(cells).rstrip()
+        return text if most is None or len(text) <= most else text[: most - 3] + "..."
 
-    return (line(("  ".join(cells(head)), "head")), *(line("  ".join(cells(row))) for row in rows))
+    return (line((one(head), "head")), *(line(one(row)) for row in rows))
 
 
 def _coloured(one: Line) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runner.model.facts import Snapshot, Space, StoreFacts
+from runner.model.kind import Draft
 from runner.model.plan import Check, Command, Effect, Finding, Step
 from runner.model.site import Site, Store
 from runner.model.text import count, size
@@ -87,6 +89,22 @@ def steps(
     for number, gone in enumerate(rest, start=len(sure) + 1):
         made += (_expire(where, gone, number), _reap(where, gone, number))
     return (*made, _measure(where, decision, may_fail=may_fail)) if decision.unmeasured else tuple(made)
+
+
+def once(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
+    """The drafts of one plan without what an earlier one expires: of two jobs that make room in a store,
+    the second would fail on a snapshot that has gone."""
+    taken: set[tuple[str, tuple[str, ...]]] = set()
+    made = []
+    for one in drafts:
+        made.append(replace(one, steps=tuple(step for step in one.steps if _gone(step) not in taken)))
+        taken |= {gone for step in one.steps if (gone := _gone(step))}
+    return tuple(made)
+
+
+def _gone(step: Step) -> tuple[str, tuple[str, ...]] | None:
+    argv = step.action.argv[:4] if isinstance(step.action, Command) else ()
+    return (step.host, argv) if argv[1:2] == ("expire",) else None
 
 
 def findings(where: Place, decision: Decision) -> tuple[Finding, ...]:

@@ -56,7 +56,7 @@ def summary(plan: Plan) -> Line:
         return line(("Nothing to do.", "good"))
     writes = [job for job in plan.jobs if job.writes]
     resumed = sum(job.resumes for job in writes)
-    foretold = [job.forecast for job in writes if job.forecast.runs]
+    foretold = [job.forecast for job in writes if job.forecast.bytes is not None]
     parts = [f"writes {count(len(writes), 'snapshot')}"] if writes else []
     parts += ["gets files back" for job in plan.jobs if job.kind == "restore"]
     if resumed:
@@ -65,7 +65,7 @@ def summary(plan: Plan) -> Line:
         amount = size(sum(one.bytes or 0 for one in foretold))
         parts.append(f"about {amount} new in {length(max(one.seconds or 0.0 for one in foretold))}")
     elif writes:
-        parts.append("how much is not known yet: no run to go by")
+        parts.append("how much is not known yet: no day to go by")
     gone = [step for step in plan.steps if _expires(step)]
     if gone:
         sure = [step for step in gone if step.unless is None]

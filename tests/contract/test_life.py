@@ -47,7 +47,9 @@ def test_of_401_snapshots_exactly_the_oldest_goes_and_frees_what_was_foretold(gr
 
     before, others, foretold = life.free(place), life.whole(place), life.foretold(place, names[0])
     steps = place.runner("plan", "purge-papio", "--json").json["steps"]
-    assert [step["id"] for step in steps] == [f"purge-papio/{what}" for what in ("expire-1", "empty", "measure")]
+    assert [step["id"] for step in steps] == [
+        f"purge-papio/{what}" for what in ("expire-1", "empty", "measure")
+    ]
     life.good(place, "run", "purge-papio")
     after = life.free(place)
     assert [one.name for one in place.sealed] == names[1:]
@@ -61,7 +63,13 @@ def test_of_401_snapshots_exactly_the_oldest_goes_and_frees_what_was_foretold(gr
 
 @pytest.mark.parametrize(
     "argv",
-    [("snapshots", "papio"), ("plan", "purge-papio"), ("plan", "backup-papio"), ("plan", "check-papio"), ("status",)],
+    [
+        ("snapshots", "papio"),
+        ("plan", "purge-papio"),
+        ("plan", "backup-papio"),
+        ("plan", "check-papio"),
+        ("status",),
+    ],
     ids=" ".join,
 )
 def test_listing_checking_and_planning_400_is_one_question_a_host_and_under_a_second(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests import trees
-from tests.compare import Entry, differences, rsync_silent, shared, walk
+from tests.compare import differences, rsync_silent, shared
 from tests.contract import life
 from tests.contract.site import Place, Said
-from tests.contract.storehouse import Storehouse
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 
 import pytest
 
+from tests.compare import fingerprint
 from tests.lab.images import BACKUP, PAPIO, STORE
 from tests.lab.machines import Lab
-from tests.lab.site import DATA, FILE, Runner, until
+from tests.lab.site import FILE, MIB, Runner, until
 
 MORE = """
 [jobs.purge-papio]
@@ -44,6 +47,36 @@ def _old(runner: Runner) -> Iterator[None]:
         runner.lab.disk("mount")
 
 
+def test_a_disk_that_fills_up_over_ssh_is_pruned_and_finished_by_the_same_run(runner: Runner) -> None:
+    file, old, new = runner.path(PAPIO, FILE), runner.data / "old", runner.data / "new"
+    jobs = file.read_text()
+    file.write_text(jobs.replace("{ min = 30, max = 400 }", "{ min = 2, max = 400, free_space = '2%' }"))
+    runner.fill("old", 24)
+    runner.good("run", "backup-papio")
+    shutil.rmtree(old)
+    for _ in range(2):
+        runner.good("run", "backup-papio")
+    names = runner.sealed()
+    before = {name: fingerprint(runner.store("papio") / name) for name in names[2:]}
+    foreign, space = runner.store("papio") / "film.iso", os.statvfs(runner.store("papio"))
+    with foreign.open("wb") as stream:
+        os.posix_fallocate(stream.fileno(), 0, space.f_bfree * space.f_frsize - 12 * MIB)
+    runner.fill("new", 30)
+    try:
+        ran = runner.good("run", "backup-papio")
+        assert "the receiving disk took no more" in ran.said
+        assert runner.sealed()[:-1] == names[2:]
+        runner.faithful(runner.sealed()[-1])
+        assert runner.partials() == []
+        assert {name: fingerprint(runner.store("papio") / name) for name in names[2:]} == before
+    finally:
+        foreign.unlink()
+        shutil.rmtree(new)
+        file.write_text(jobs)
+        # These have gone, and were meant to.
+        runner.seen = {key: seen for key, seen in runner.seen.items() if key[1] not in names[:2]}
+
+
 def test_a_disk_unplugged_in_mid_transfer_costs_that_snapshot_and_nothing_else(runner: Runner) -> None:
     sealed = runner.sealed()
     runner.fill("big", 24)
@@ -56,7 +89,6 @@ def test_a_disk_unplugged_in_mid_transfer_costs_that_snapshot_and_nothing_else(r
         ran = runner.finish(process)
     assert ran.code in (1, 3), ran.said
     assert list(runner.store("papio").iterdir()) == []
-    print(ran.said)
     until("the disk to be let go of", lambda: not runner.pids(BACKUP, "rsync --server"))
     runner.lab.disk("mount")
     assert runner.sealed() == sealed
@@ -65,13 +97,40 @@ def test_a_disk_unplugged_in_mid_transfer_costs_that_snapshot_and_nothing_else(r
     assert runner.partials() == []
 
 
-def test_another_disk_with_the_right_label_gets_nothing(runner: Runner) -> None:
-    other = "/mnt/usb/other.img"
-    runner.lab.run(BACKUP, "mke2fs", "-q", "-t", "ext3", "-b", "4096", "-I", "256", "-L", "backups", other, "64M")
+def test_another_disk_with_the_right_label_gets_nothing_until_a_person_declares_it(runner: Runner) -> None:
+    other, file = "/mnt/usb/other.img", runner.path(PAPIO, FILE)
+    runner.lab.run(
+        BACKUP, "mke2fs", "-q", "-t", "ext3", "-b", "4096", "-I", "256", "-L", "backups", other, "96M"
+    )
+    uuid = runner.lab.run(BACKUP, "blkid", "-p", "-o", "value", "-s", "UUID", other).stdout.strip()
+    ours = runner.lab.run(BACKUP, "blkid", "-p", "-o", "value", "-s", "UUID", mounted(runner)).stdout.strip()
+    jobs = file.read_text()
     runner.lab.disk("umount")
     runner.lab.run(BACKUP, "mount", "-o", "loop", other, STORE)
-    for job in ("backup-papio", "purge-papio", "check-papio"):
-        ran = runner.run("run", job)
-        print(ran.code, ran.said)
-    print([one.name for one in runner.store("papio").iterdir()])
-    assert 0
+    try:
+        for job, words in (
+            ("check-papio", "store papio has no snapshot"),
+            ("backup-papio", "store papio is empty, and backup-papio has written to it before: another disk"),
+            ("backup-papio", f'uuid = "{uuid}"'),
+        ):
+            ran = runner.run("run", job)
+            assert ran.code == 3, ran.said
+            assert words in " ".join(ran.said.split())
+            assert [one.name for one in runner.store("papio").iterdir()] == ["lost+found"]
+
+        file.write_text(jobs.replace("[disks.usb]", f'[disks.usb]\nuuid = "{ours}"'))
+        for job in ("backup-papio", "purge-papio"):
+            ran = runner.run("run", job)
+            assert ran.code == 3, ran.said
+            assert f"another disk is mounted: {uuid} instead of {ours}" in " ".join(ran.said.split())
+            assert [one.name for one in runner.store("papio").iterdir()] == ["lost+found"]
+
+        file.write_text(jobs.replace("[disks.usb]", f'[disks.usb]\nuuid = "{uuid}"'))
+        runner.good("run", "backup-papio")
+        assert len(runner.sealed()) == 1
+    finally:
+        file.write_text(jobs)
+        runner.lab.disk("umount")
+        runner.lab.disk("mount")
+    runner.good("run", "backup-papio")
+    runner.faithful(runner.sealed()[-1])

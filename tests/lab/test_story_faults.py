@@ -154,14 +154,22 @@ def test_a_disk_with_another_disk_s_store_on_it_is_refused(runner: Runner) -> No
 
 def test_a_disk_that_fills_up_in_mid_transfer_seals_nothing_and_says_so(runner: Runner) -> None:
     runner.fill("toomuch", 24)
+    file = runner.path(PAPIO, FILE)
+    jobs = file.read_text()
     try:
         with mounted_instead(runner, "small.img", 16):
+            # A new disk is taken for the store's only if a person says so.
+            uuid = runner.lab.run(
+                BACKUP, "blkid", "-p", "-o", "value", "-s", "UUID", "/mnt/usb/small.img"
+            ).stdout
+            file.write_text(jobs.replace("[disks.usb]", f'[disks.usb]\nuuid = "{uuid.strip()}"'))
             ran = runner.run("run", "backup-papio")
             assert runner.sealed() == []
             assert len(runner.partials()) == 1
             again = runner.run("run", "backup-papio")
             assert runner.sealed() == []
     finally:
+        file.write_text(jobs)
         runner.lab.run(PAPIO, "rm", "-r", f"{DATA}/toomuch")
     assert ran.code == 1, ran.said
     assert "send-2 failed: the receiving disk took no more: it is full, or it fails" in ran.said

@@ -252,15 +252,9 @@ def disk(mount: str, dev: int, kind: str = "ext4") -> dict[str, Any]:
     return {"mount": mount, "source": f"/dev/{dev}", "type": kind, "dev": dev, "size": 1}
 
 
-MOUNTS = {
-    "filesystems": [
-        disk("/", 1),
-        disk("/home", 2),
-        disk("/data", 3),
-        disk("/n", 4, "nfs4"),
-        disk("/proc", 5, "proc"),
-    ]
-}
+MOUNTS = {"filesystems": [
+    disk("/", 1), disk("/home", 2), disk("/data", 3), disk("/n", 4, "nfs4"), disk("/proc", 5, "proc"),
+]}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -275,11 +269,7 @@ MOUNTS = {
     ],
 )
 def test_filesystems_that_no_job_copies_are_told(
-    about: str,
-    declared: tuple[str, ...],
-    excluded: tuple[str, ...],
-    second: tuple[str, ...] | None,
-    texts: list[str],
+    about: str, declared: tuple[str, ...], excluded: tuple[str, ...], second: Any, texts: list[str]
 ) -> None:
     here = site()
     first = parts.job("backup-papio", exclude=excluded)

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from runner import review
+from runner import planner, review
+from runner.catalogue import KINDS
 from runner.kinds import making_room
 from runner.kinds.making_room import Need
 from runner.kinds.snapshot import SnapshotKind
 from runner.model.facts import Filesystem, Snapshot, Space, StoreFacts
-from runner.model.kind import Draft
+from runner.model.kind import Draft, PruneOptions
 from runner.model.plan import Check, Command, Plan, PlannedJob
 from runner.model.run import JobReport, Outcome, Pass, State
-from runner.model.site import Amount, Retention
+from runner.model.site import Amount, Job, Retention
 from runner.rules.again import again
 from runner.view import came_of
 from tests.unit import parts
@@ -252,3 +253,21 @@ def test_a_prune_that_had_to_measure_first_is_planned_again_in_the_same_run(
 ) -> None:
     plan = parts.plan(parts.step(step), jobs=(PlannedJob(name="a", kind=kind),))
     assert again(Pass(plan=plan, outcomes=(ended(step, state),))) == jobs
+
+
+def test_of_two_jobs_that_make_room_in_one_store_only_one_expires_each() -> None:
+    here = parts.site()
+    purge = Job(name="purge", kind="prune", host="server", options=PruneOptions(store="papio"))
+    policy = Retention(min=2, max=7, free_space=Amount(bytes=5 * MIB))
+    here = replace(here, jobs=(*here.jobs, purge), stores=(replace(here.stores[0], retention=policy),))
+    server = parts.facts().hosts["server"]
+    kept = replace(server.stores["papio"], sealed=sealed(9, freed=8 * MIB), space=replace(BIG, free=8 * MIB))
+    known = replace(
+        parts.facts(), hosts={**parts.facts().hosts, "server": replace(server, stores={"papio": kept})}
+    )
+    plan = planner.draft(here, [here.job("backup-papio"), purge], known, KINDS, {})
+    gone = [(one.job, one.id.rpartition("/")[2]) for one in plan.steps if "/expire-" in one.id]
+    assert gone == [("backup-papio", "expire-1"), ("backup-papio", "expire-2")]
+    alone = planner.draft(here, [purge], known, KINDS, {})
+    assert [one.id for one in alone.steps if "/expire-" in one.id] == ["purge/expire-1", "purge/expire-2"]
+    assert (*review.check(plan), *review.floors(plan, here, known)) == ()

@@ -1,0 +1,296 @@
+"""The command line over a store's life: prune, check, audit and pins, and what people hear of them."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract import life
+from tests.contract.site import Place
+
+JOBS = """
+[jobs.purge-papio]
+kind = "prune"
+store = "papio"
+[jobs.check-papio]
+kind = "check"
+store = "papio"
+[jobs.audit-papio]
+kind = "audit"
+store = "papio"
+every = "1d"
+"""
+GREEDY = """
+from runner.hookspecs import hookimpl
+from runner.model.plan import Command, Effect, Insertion, Step
+
+class Greedy:
+    @hookimpl
+    def add_steps(self, job, steps, facts):
+        (store,) = facts.hosts["backup-server1"].stores.values()
+        program = next(word for one in steps for word in one.action.argv if word.endswith("runner-store"))
+        return [
+            Insertion(anchor=steps[-1].id, where="after", step=Step(
+                id=f"{job.name}/greedy-{number}", job=job.name, host="backup-server1", effect=Effect.EXPIRE,
+                why="I want room", added_by="mysite.greedy",
+                action=Command(argv=(program, "expire", store.path, one.name, "--plan=x", "--min=2")),
+            ))
+            for number, one in enumerate(store.sealed[:-1])
+        ]
+
+def plugin(settings):
+    return Greedy()
+"""
+
+
+def declare(place: Place, retention: str, *, more: str = "", site: str = "") -> None:
+    """Write jobs.toml with this retention of the store."""
+    place.declare(JOBS + more, site=site)
+    path = place.folder / "jobs.toml"
+    path.write_text(path.read_text().replace("{ min = 30, max = 400 }", f"{{ {retention} }}"))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """Six snapshots, one a day until yesterday, where two to four are kept."""
+    made = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
+    declare(made, "min = 2, max = 4")
+    life.good(made, "run", "backup-papio")
+    life.years(made, 6)
+    return made
+
+
+def names(place: Place) -> list[str]:
+    return [one.name for one in place.sealed]
+
+
+def words(mail: str) -> str:
+    """A mail's text, unfolded."""
+    return re.sub(r"\s+", " ", mail)
+
+
+def test_a_prune_says_what_went_and_what_is_left_and_the_next_has_nothing_to_do(place: Place) -> None:
+    before = names(place)
+    said = life.good(place, "run", "purge-papio")
+    assert "Summary  expires 2 snapshots." in said.out
+    told = f"expired 2 snapshots: {before[0]} to {before[1]}; 4 are left"
+    assert said.out.startswith("Plan ") and told in said.out
+    assert told in words(place.mails()[-1])
+    assert "done" in next(line for line in place.mails()[-1].splitlines() if line.startswith("Subject:"))
+    assert names(place) == before[2:]
+    assert list((place.store / ".trash").iterdir()) == []
+    again = life.good(place, "run", "purge-papio")
+    assert "nothing to expire: 4 snapshots" in again.out
+    assert "Nothing done" in again.out
+    assert names(place) == before[2:]
+
+
+def test_below_the_ceiling_nothing_goes_unless_a_person_has_read_the_plan(place: Place) -> None:
+    declare(place, "min = 2, max = 4", site='unattended = "write"')
+    before = names(place)
+    said = place.runner("run", "purge-papio")
+    assert said.code == 4, said.out + said.err
+    assert (
+        "purge-papio/expire-1 would expire, and jobs.toml allows unattended runs no more than write"
+        in said.out
+    )
+    assert "runner apply plan.toml" in words(place.mails()[-1])
+    assert names(place) == before
+    life.good(place, "plan", "purge-papio", "--out", "plan.toml")
+    assert "expired 2 snapshots" in life.good(place, "apply", "plan.toml").out
+    assert names(place) == before[2:]
+
+
+def test_a_plan_to_expire_is_stale_once_there_is_another_snapshot(place: Place) -> None:
+    life.good(place, "plan", "purge-papio", "--out", "plan.toml")
+    life.good(place, "run", "backup-papio")
+    before = names(place)
+    said = place.runner("apply", "plan.toml")
+    assert said.code == 5, said.out + said.err
+    assert "store papio changed: 6 snapshots" in said.out
+    assert names(place) == before
+
+
+def test_review_refuses_a_plan_with_which_a_hook_would_go_below_min(place: Place) -> None:
+    (place.folder / "mysite").mkdir()
+    (place.folder / "mysite/greedy.py").write_text(GREEDY)
+    declare(place, "min = 2, max = 400", more='[hooks."mysite.greedy"]\n')
+    before = names(place)
+    said = place.runner("run", "purge-papio")
+    assert said.code == 4, said.out + said.err
+    assert "this plan would leave 1 snapshot without exceptions in store papio, and min is 2" in said.out
+    assert names(place) == before
+
+
+def test_a_source_that_came_back_half_empty_freezes_the_store_and_calls_a_person(place: Place) -> None:
+    for path in (place.trees[0] / "folder").iterdir():
+        path.unlink()
+    life.good(place, "run", "backup-papio")
+    before = names(place)
+    said = place.runner("run", "purge-papio")
+    assert said.code == 3, said.out + said.err
+    assert "nothing expires from this store: papio shrank" in said.out
+    assert "Attention needed" in said.out
+    mail = words(place.mails()[-1])
+    assert "What to do" in mail and "see that all of it was mounted and is there" in mail
+    assert names(place) == before
+
+
+def test_a_check_that_finds_nothing_is_a_message_too(place: Place) -> None:
+    said = life.good(place, "run", "check-papio")
+    assert "looks only, changes nothing" in said.out and "Nothing done" in said.out
+    assert "nothing to do: 6 snapshots, the newest " in words(place.mails()[-1])
+    assert place.rows("SELECT verdict FROM jobs WHERE job = 'check-papio'") == [{"verdict": "nothing done"}]
+
+
+def test_fewer_than_min_calls_a_person_and_says_why_and_what_to_do(place: Place) -> None:
+    declare(place, "min = 5, max = 400")
+    for old in place.sealed[:2]:
+        shutil.rmtree(old)
+    said = place.runner("run", "check-papio")
+    assert said.code == 3, said.out + said.err
+    told = "store papio has 4 snapshots without exceptions, min is 5: those before "
+    assert told in said.out and "1 thing to look at: 4 snapshots" in said.out
+    mail = place.mails()[-1]
+    assert "attention" in next(line for line in mail.splitlines() if line.startswith("Subject:")).lower()
+    assert told in words(mail) and "find out who removed them" in words(mail)
+
+
+def test_the_check_looks_when_the_backup_and_the_prune_are_done(place: Place) -> None:
+    plan = life.good(place, "plan", "check-papio", "purge-papio", "backup-papio").out
+    assert "check-papio  looks when the others are done" in plan
+    said = life.good(place, "run", "check-papio", "purge-papio", "backup-papio")
+    first, second = said.out.split("\nPlan ")
+    assert "check-papio/count" not in first and "check-papio  check" in second
+    # What was planned before the new snapshot was there: 6 less 2, and the new one.
+    assert "nothing to do: 5 snapshots, the newest " in second
+    assert len(names(place)) == 5
+
+
+def test_an_audit_says_that_all_is_as_sealed_and_names_one_flipped_byte(place: Place) -> None:
+    said = life.good(place, "run", "audit-papio")
+    assert ": all as it was sealed" in said.out
+    rotten = place.copy_of(place.trees[0], place.sealed[2]) / "folder/file5"
+    status = rotten.stat()
+    with rotten.open("r+b") as file:
+        byte = file.read(1)
+        file.seek(0)
+        file.write(bytes([byte[0] ^ 1]))
+    os.utime(rotten, ns=(status.st_atime_ns, status.st_mtime_ns))
+    said = place.runner("run", "audit-papio")
+    assert said.code == 3, said.out + said.err
+    assert "1 name not as sealed" in said.out
+    (line,) = [line for line in said.out.splitlines() if "content: " in line]
+    assert "folder/file5" in line and all(name in line for name in names(place)[:5])
+    assert "not as sealed" in words(place.mails()[-1])
+
+
+def test_a_pinned_snapshot_stays_and_goes_the_way_of_the_others_when_let_go(place: Place) -> None:
+    before = names(place)
+    said = life.good(place, "pin", before[0], "--until", "2099-01-31", "--why", "the audit of 2098")
+    assert f"keep {before[0]} until 2099-" in said.out
+    listed = life.good(place, "snapshots").out
+    (row,) = [line for line in listed.splitlines() if before[0] in line]
+    assert "pinned until 2099-" in row and "the audit of 2098" in row
+    life.good(place, "run", "purge-papio")
+    assert names(place) == [before[0], *before[3:]]
+    assert (
+        f"{before[0]} goes the way of the others again" in life.good(place, "pin", before[0], "--remove").out
+    )
+    declare(place, "min = 2, max = 3")
+    life.good(place, "run", "purge-papio")
+    assert names(place) == before[3:]
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (("oldest", "--until", "2001-01-31", "--why", "x"), "'2001-01-31' is not a day to come"),
+        (("latest", "--until", "2001-01-31", "--why", "x"), "'2001-01-31' is not a day to come"),
+        (("latest", "--until", "2099-02-30", "--why", "x"), "'2099-02-30' is not a day to come"),
+        (("latest", "--until", "2099-01-31"), "a pin needs a reason"),
+        (("latest", "--until", "2099-01-31", "--why", " "), "a pin needs a reason"),
+        (("2001-01-01", "--remove"), "store papio: "),
+    ],
+)
+def test_a_pin_that_says_too_little_is_refused_and_nothing_is_written(
+    place: Place, argv: tuple[str, ...], text: str
+) -> None:
+    before = sorted(path.name for path in (place.store / ".runner").iterdir())
+    said = place.runner("pin", *argv)
+    assert said.code == 2, said.out + said.err
+    assert text in said.err
+    assert sorted(path.name for path in (place.store / ".runner").iterdir()) == before
+
+
+def test_before_the_first_snapshot_nothing_of_this_fails(tmp_path: Path) -> None:
+    fresh = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
+    declare(fresh, "min = 2, max = 4")
+    assert "nothing to expire: no snapshot yet" in life.good(fresh, "run", "purge-papio").out
+    assert "there is no snapshot to audit yet" in life.good(fresh, "run", "audit-papio").out
+    said = fresh.runner("run", "check-papio")
+    assert said.code == 3
+    assert "store papio has no snapshot" in said.out
+
+
+def test_status_says_how_each_ended_and_how_long_the_disk_will_do(place: Place) -> None:
+    life.good(place, "run", "purge-papio")
+    said = life.good(place, "status")
+    (row,) = [line for line in said.out.splitlines() if "purge-papio" in line]
+    assert "expired 2 snapshots" in row and "when named" in row
+    assert "at the last month's growth" in said.out and "2 to 4" in said.out
+    told = life.good(place, "status", "--json").json
+    assert told["jobs"]["purge-papio"]["verdict"] == "done"
+    assert told["stores"]["papio"]["snapshots"] == 4
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Place]:
+    """Eight snapshots of 2 MiB each on an ext3 of 64 MiB; nothing was measured yet."""
+    made = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
+    made.folder.mkdir()
+    with life.disk(made, 64):
+        declare(made, "min = 2, max = 400")
+        life.good(made, "run", "backup-papio")
+        life.years(made, 8, each=2 << 20)
+        yield made
+
+
+def short_of(place: Place, missing: int) -> None:
+    """Ask for so many bytes of room more than there are."""
+    declare(place, f'min = 2, max = 400, free_space = "{(life.free(place).bytes + missing) >> 10} KiB"')
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_what_is_not_known_is_measured_and_then_exactly_enough_goes_in_the_same_run(
+    small_disk: Place,
+) -> None:
+    before = names(small_disk)
+    short_of(small_disk, 5 << 20)
+    said = life.good(small_disk, "run", "purge-papio")
+    first, second = said.out.split("\nPlan ")
+    assert "measure-first" in first and "expires nothing" in first
+    assert "expire-1" in second
+    # The first brought next to nothing of its own; three of the others have 6 MiB.
+    assert f"expired 4 snapshots: {before[0]} to {before[3]}; 4 are left" in second
+    assert names(small_disk) == before[4:]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_a_foreign_file_that_fills_the_disk_costs_no_snapshot_measured_or_not(small_disk: Place) -> None:
+    before = names(small_disk)
+    (small_disk.store / "somebody's.iso").write_bytes(os.urandom(life.free(small_disk).bytes - (4 << 20)))
+    short_of(small_disk, 20 << 20)
+    for again in ("not measured yet", "measured"):
+        said = small_disk.runner("run", "purge-papio")
+        assert said.code == 3, again + said.out + said.err
+        assert "nothing expires from this store: " in said.out and "that is no snapshot" in said.out
+        assert names(small_disk) == before
+    assert "see what else fills the disk" in words(small_disk.mails()[-1])
+    said = small_disk.runner("run", "backup-papio")
+    assert names(small_disk)[:8] == before, said.out
