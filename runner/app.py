@@ -30,7 +30,7 @@ from runner.model.plan import Finding, Plan, PlannedJob, Skip
 from runner.model.run import Outcome, Pass, Report
 from runner.model.site import Site
 from runner.rules import schedule
-from runner.rules.again import MOST_PASSES, again
+from runner.rules.again import MOST_PASSES, again, waits
 from runner.rules.forecast import forecast
 from runner.view import came_of
 from runner.view import report as view
@@ -169,7 +169,7 @@ class App:
                 one(doing, done, run)
                 names = again(done[-1])
                 last = not names or number + 1 == MOST_PASSES
-                if last or self.stop.wait(_WAITS[number] if self.site.live else 0.0):
+                if last or self.stop.wait(_WAITS[number] if self.site.live and waits(done[-1]) else 0.0):
                     break
                 # These and nothing else: what they come after has been done.
                 doing = schedule.Due(jobs=tuple(job for job in doing.jobs if job.name in names), skips=())
@@ -236,7 +236,9 @@ class App:
 
     def _told(self, passes: Callable[[list[Pass], str], None]) -> tuple[Report, int]:
         started = self.now()
-        told = _Telling(run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[], dead=[])
+        told = _Telling(
+            run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[], dead=[]
+        )
         trouble: Exception | None = None
         try:
             told.dead.extend(self.journal.killed())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -14,9 +14,11 @@ from runner.kinds import pinning as pinned
 from runner.kinds import restore
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.facts import Facts, Snapshot, StoreFacts
-from runner.model.plan import Plan
+from runner.model.plan import Command, Plan, PlannedJob
 from runner.model.site import Store
+from runner.rules.filesystems import scaffold
 from runner.rules.when import moment_of, pick
+from runner.tools import rsync
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,6 +173,34 @@ def pinning(app: App, keep: Keep) -> Plan:
             return app.plan_of(pinned.draft(app.site, pin, holding.found, facts.at), facts)
         said.append(f"store {holding.store.name}: {holding.error or chosen}")
     raise UsageError("; ".join(said), do="runner snapshots lists what there is")
+
+
+def exactly(app: App, plan: Plan) -> Plan:
+    """The plan with its snapshots' forecasts counted by a dry run of each transfer; reads only."""
+    return replace(plan, jobs=tuple(_counted(app, plan, job) if job.writes else job for job in plan.jobs))
+
+
+def _counted(app: App, plan: Plan, job: PlannedJob) -> PlannedJob:
+    foreseen = rsync.Foreseen()
+    for step in plan.steps:
+        if step.job == job.name and step.keep_output_as and isinstance(step.action, Command):
+            argv = rsync.foresee(step.action.argv)
+            if not argv:
+                return job
+            result = app.transports[step.host].run(argv, timeout=step.timeout, sink=foreseen.hear)
+            if result.exit not in rsync.PARTIAL_OK:
+                return job
+    around = scaffold(_mounts(plan, job))
+    size = foreseen.bytes + around * rsync.BLOCK
+    counted = replace(job.forecast, bytes=size, files=foreseen.inodes + around, exact=True)
+    return replace(job, forecast=counted)
+
+
+def _mounts(plan: Plan, job: PlannedJob) -> tuple[str, ...]:
+    begun = (
+        step.action.argv for step in plan.steps if step.job == job.name and isinstance(step.action, Command)
+    )
+    return next((argv[argv.index("--") + 1 :] for argv in begun if argv[1:2] == ("begin",)), ())
 
 
 def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:

@@ -22,13 +22,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--json", action="store_true", help="print the plan as JSON (schema/plan.schema.json)"
     )
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan to a file, for `runner apply`")
+    parser.add_argument(
+        "--exact", action="store_true", help="count what the snapshots will need (scans the sources)"
+    )
     parser.add_argument("--brief", action="store_true", help="leave the commands out")
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the plan; 4 where something refuses it."""
+    from runner import inquiry
+
     with opened(options) as app:
         plan = app.plan(options.jobs)
+        plan = inquiry.exactly(app, plan) if options.exact else plan
     if options.json:
         show_json(planfile.data(plan))
     else:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json, table
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
     with opened(options) as app:
         found = inquiry.holdings(app, options.stores)
-        now = app.now()
+        now = app.now().astimezone(ZoneInfo(app.site.timezone))
         if options.exceptions:
             return _exceptions(app, found, options)
     if options.json:
@@ -104,7 +105,9 @@ def _kept(snapshot: Snapshot, now: datetime) -> str:
     if snapshot.being_read:
         return "being read"
     if snapshot.pinned_until and snapshot.pinned_until > now:
-        return f"pinned until {snapshot.pinned_until:%Y-%m-%d}: {one_line(snapshot.pinned_why)}"
+        # As it was said: the day is the site's, where UTC may be in the next one already.
+        until = snapshot.pinned_until.astimezone(now.tzinfo)
+        return f"pinned until {until:%Y-%m-%d}: {one_line(snapshot.pinned_why)}"
     return ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from runner.kinds import pruning
 from runner.model.facts import StoreFacts
@@ -30,7 +31,8 @@ def draft(site: Site, pin: Pin, found: StoreFacts, now: datetime) -> Draft:
     where = pruning.place(site, job, pin.store, found, plan_id(now))
     if pin.until:
         argv = tool.pin(where.at, pin.name, until=pin.until.isoformat(), why=pin.why)
-        why = f"keep {pin.name} until {pin.until:%Y-%m-%d}: {pin.why}"
+        day = pin.until.astimezone(ZoneInfo(site.timezone))
+        why = f"keep {pin.name} until {day:%Y-%m-%d}: {pin.why}"
     else:
         argv = tool.unpin(where.at, pin.name)
         why = f"{pin.name} goes the way of the others again"

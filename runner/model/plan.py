@@ -133,12 +133,16 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Forecast:
-    """What a job is expected to write and take, from the last runs of it; None where unknown."""
+    """What a job is expected to write and take, from the last runs of it; None where unknown.
+
+    `exact`: bytes and files (inodes then) were counted by a dry run, not taken from history.
+    """
 
     bytes: int | None = None
     files: int | None = None
     seconds: float | None = None
     runs: int = 0
+    exact: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

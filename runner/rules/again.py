@@ -21,6 +21,12 @@ def again(done: Pass) -> tuple[str, ...]:
     return tuple(job.name for job in done.plan.jobs if job.name in worth)
 
 
+def waits(done: Pass) -> bool:
+    """Whether time may heal what `again` is for: a transfer cut off from outside. Nobody waits for a full disk."""
+    kept = {step.id for step in done.plan.steps if step.keep_output_as}
+    return any(_interrupted(one, kept) for one in done.outcomes)
+
+
 def _interrupted(one: Outcome, kept: set[str]) -> bool:
     return one.step in kept and one.state == State.INTERRUPTED
 

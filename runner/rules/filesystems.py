@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from runner.model.facts import Filesystem
 from runner.rules.overlap import inside
@@ -114,3 +115,18 @@ def _reason(mount: Filesystem, declared: Sequence[str], stores: Sequence[str]) -
 
 def _inside_any(path: str, folders: Sequence[str]) -> bool:
     return any(inside(path, folder) for folder in folders)
+
+
+def scaffold(mounts: Sequence[str]) -> int:
+    """How many folders a snapshot of these mount points has beside those that each transfer counts.
+
+    The folders above them are made for them; a mount point in another of them is counted with both.
+    """
+    above: set[PurePosixPath] = set()
+    twice = 0
+    for mount in mounts:
+        if any(other != mount and inside(mount, other) for other in mounts):
+            twice += 1
+        else:
+            above.update(PurePosixPath(mount).parents)
+    return len(above) - twice

@@ -8,7 +8,6 @@ from statistics import median
 from runner.model.plan import Forecast
 from runner.model.run import Past
 
-
 MOST = 10
 
 

@@ -26,6 +26,7 @@ COMPARE: Argv = ("--dry-run", "--itemize-changes", "--delete")
 # A restore takes one path out of one snapshot, over whatever filesystems it was.
 _WHOLE: Argv = (*(option for option in FAITHFUL if option != "--one-file-system"), "--relative")
 
+BLOCK = 4096
 PARTIAL_OK = (0, 23, 24)
 INTERRUPTED = (10, 12, 20, 30, 255)
 
@@ -74,6 +75,57 @@ def look(ends: Ends, *, exclude: Sequence[str]) -> Argv:
         *(f"--exclude={pattern}" for pattern in exclude),
         *_rsh(ends), "--", ends.source, ends.target,
     )  # fmt: skip
+
+
+def foresee(sent: Argv) -> Argv:
+    """The dry run that lists what the transfer `sent` (made by `send`) would bring; reads only.
+
+    It compares with the folder that is first shared with, since a dry run into a new folder ends with 23
+    for extended attributes. () where there is nothing to share with: then everything is brought.
+    """
+    shared = next((word.partition("=")[2] for word in sent if word.startswith("--link-dest=")), "")
+    if not shared:
+        return ()
+    kept = ("--exclude=", "--rsh=", "--protect-args")
+    before, _, _ = sent[-1].rpartition("/.partial/")
+    host = before.partition(":/")[0] + ":" if not before.startswith("/") else ""
+    return (
+        "rsync", *FAITHFUL, "--dry-run", "--itemize-changes", "--no-human-readable", "--stats",
+        "--timeout=600", "--out-format=%i|%l", *(word for word in sent if word.startswith(kept)),
+        "--", sent[-2], f"{host}{shared}/",
+    )  # fmt: skip
+
+
+class Foreseen:
+    """Adds up what `foresee` prints, as it comes: bytes and inodes that the snapshot will take.
+
+    Every folder is made anew, a block and an inode each; a file whose attributes alone changed is copied.
+    """
+
+    def __init__(self) -> None:
+        """Nothing was heard yet."""
+        self.bytes = 0
+        self.inodes = 0
+        self._rest = b""
+
+    def hear(self, chunk: bytes) -> None:
+        """Take the next piece of output, cut anywhere."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        for line in lines:
+            self._line(line)
+
+    def _line(self, line: bytes) -> None:
+        if line[11:12] == b"|":
+            item, size = line[:11], line[12:]
+            # h is one more name; folders are counted by the statistics, since no line tells of all.
+            if item[:1] in b"<>c." and item[1:2] != b"d":
+                self.inodes += 1
+                self.bytes += int(size) if item[1:2] == b"f" and size.isdigit() else 0
+        elif line.startswith(b"Number of files:"):
+            folders = line.partition(b"dir: ")[2].partition(b")")[0].partition(b",")[0]
+            count = int(folders) if folders.isdigit() else 0
+            self.inodes += count
+            self.bytes += count * BLOCK
 
 
 def restore(ends: Ends, *, aside: str = "") -> Argv:

@@ -63,7 +63,11 @@ def summary(plan: Plan) -> Line:
         parts.append(f"takes up {count(resumed, 'interrupted one')}")
     if foretold:
         amount = size(sum(one.bytes or 0 for one in foretold))
-        parts.append(f"about {amount} new in {length(max(one.seconds or 0.0 for one in foretold))}")
+        exact = all(one.exact for one in foretold)
+        inodes = f" in {count(sum(one.files or 0 for one in foretold), 'inode')}" if exact else ""
+        slowest = max((one.seconds for one in foretold if one.seconds is not None), default=None)
+        took = f", in about {length(slowest)}" if slowest is not None else ""
+        parts.append(f"{'' if exact else 'about '}{amount} new{inodes}{took}")
     elif writes:
         parts.append("how much is not known yet: no day to go by")
     gone = [step for step in plan.steps if _expires(step)]

@@ -193,10 +193,10 @@ def test_an_audit_says_that_all_is_as_sealed_and_names_one_flipped_byte(place: P
 def test_a_pinned_snapshot_stays_and_goes_the_way_of_the_others_when_let_go(place: Place) -> None:
     before = names(place)
     said = life.good(place, "pin", before[0], "--until", "2099-01-31", "--why", "the audit of 2098")
-    assert f"keep {before[0]} until 2099-" in said.out
+    assert f"keep {before[0]} until 2099-01-31: the audit of 2098" in said.out
     listed = life.good(place, "snapshots").out
     (row,) = [line for line in listed.splitlines() if before[0] in line]
-    assert "pinned until 2099-" in row and "the audit of 2098" in row
+    assert "pinned until 2099-01-31: the audit of 2098" in row
     life.good(place, "run", "purge-papio")
     assert names(place) == [before[0], *before[3:]]
     assert (

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from runner.model.run import Outcome, Pass, State
-from runner.rules.again import again
+from runner.rules.again import again, waits
 from tests.unit import parts
 
 PLAN = parts.plan(
@@ -64,3 +64,9 @@ def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_n
     found: Pass, jobs: tuple[str, ...]
 ) -> None:
     assert again(found) == jobs
+
+
+def test_only_what_was_cut_off_from_outside_is_waited_for() -> None:
+    assert waits(ended(a1=State.INTERRUPTED))
+    assert not waits(failed("a/send-1", exit=11))
+    assert not waits(failed("b/seal", exit=1, result={"again": True}))

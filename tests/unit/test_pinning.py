@@ -11,7 +11,7 @@ from runner.model.plan import Command, Effect
 from tests.unit import parts
 
 NAME = "2026-11-22T081500Z"
-UNTIL = datetime(2027, 2, 1, 5, 0, tzinfo=UTC)
+UNTIL = datetime(2027, 2, 1, 4, 59, tzinfo=UTC)
 
 
 def draft(until: datetime | None, why: str = "") -> Draft:
@@ -33,11 +33,15 @@ def test_a_pin_says_which_until_when_and_why_and_is_written_under_the_lock() -> 
     made = draft(UNTIL, "--why the audit; 'quoted'\nsecond line")
     assert argv(made) == (
         "/usr/local/sbin/runner-store", "pin", "/srv/backups/papio", NAME, "--plan=20261123T081500.000Z",
-        "--until=2027-02-01T05:00:00+00:00", "--why=--why the audit; 'quoted'\nsecond line",
+        "--until=2027-02-01T04:59:00+00:00", "--why=--why the audit; 'quoted'\nsecond line",
         "--mount=/srv/backups/papio", "--uuid=11111111-2222-3333-4444-555555555555",
     )  # fmt: skip
     assert made.planned
     assert [(lock.resource, lock.host) for lock in made.planned.locks] == [("store papio", "server")]
+
+
+def test_the_day_is_told_as_the_site_has_it_and_not_as_utc_does() -> None:
+    assert draft(UNTIL, "x").steps[0].why == f"keep {NAME} until 2027-01-31: x"
 
 
 def test_letting_go_names_only_the_snapshot() -> None:

@@ -1,0 +1,60 @@
+"""`runner plan --exact` counts what the snapshot then takes."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from runner.rules.filesystems import scaffold
+from tests.contract.site import Place, tree_without_holes
+from tests.trees import change_tree
+
+
+def inodes(root: Path) -> dict[int, int]:
+    """Every inode below `root`, itself too, with the bytes it holds."""
+    found = {root.lstat().st_ino: 0}
+    for folder, folders, files in os.walk(os.fsencode(root)):
+        for name in (*folders, *files):
+            status = os.lstat(os.path.join(folder, name))
+            found[status.st_ino] = status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_inodes_foretold_are_those_that_are_new_and_the_bytes_too(tmp_path: Path, seed: int) -> None:
+    trees = (tmp_path / "a", tmp_path / "deep" / "b")
+    for tree in trees:
+        tree.parent.mkdir(exist_ok=True)
+        tree_without_holes(tree)
+    place = Place(folder=tmp_path / "site", trees=trees)
+    place.declare()
+    assert place.runner("run", "backup-papio").code == 0
+    for tree in trees:
+        change_tree(tree, seed=seed)
+    foretold = place.runner("plan", "backup-papio", "--exact", "--json").json["jobs"][-1]["forecast"]
+    assert place.runner("run", "backup-papio").code == 0
+    before, after = (inodes(snapshot) for snapshot in place.sealed)
+    new = {inode: size for inode, size in after.items() if inode not in before}
+    assert foretold["exact"] is True
+    assert foretold["files"] == len(new)
+    folders = sum(
+        path.is_dir() and not path.is_symlink() for path in (place.sealed[-1], *place.sealed[-1].rglob("*"))
+    )
+    assert foretold["bytes"] == sum(new.values()) + 4096 * folders
+
+
+@pytest.mark.parametrize(
+    ("mounts", "count"),
+    [
+        (("/",), 0),
+        (("/", "/boot", "/boot/efi"), -2),
+        (("/etc",), 1),
+        (("/etc", "/usr/share/doc"), 3),
+        (("/usr", "/usr/share/doc"), 0),
+    ],
+)
+def test_folders_around_the_mount_points_are_counted_once(mounts: tuple[str, ...], count: int) -> None:
+    assert scaffold(mounts) == count
