@@ -63,11 +63,13 @@ def summary(plan: Plan) -> Line:
         parts.append(f"takes up {count(resumed, 'interrupted one')}")
     if foretold:
         amount = size(sum(one.bytes or 0 for one in foretold))
-        exact = all(one.exact for one in foretold)
-        inodes = f" in {count(sum(one.files or 0 for one in foretold), 'inode')}" if exact else ""
         slowest = max((one.seconds for one in foretold if one.seconds is not None), default=None)
-        took = f", in about {length(slowest)}" if slowest is not None else ""
-        parts.append(f"{'' if exact else 'about '}{amount} new{inodes}{took}")
+        took = f" in {length(slowest)}" if slowest is not None else ""
+        if all(one.exact for one in foretold):
+            inodes = count(sum(one.files or 0 for one in foretold), "inode")
+            parts.append(f"{amount} new, {inodes}" + (f", about{took.removeprefix(' in')}" if took else ""))
+        else:
+            parts.append(f"about {amount} new{took}")
     elif writes:
         parts.append("how much is not known yet: no day to go by")
     gone = [step for step in plan.steps if _expires(step)]

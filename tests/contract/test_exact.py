@@ -18,7 +18,7 @@ def inodes(root: Path) -> dict[int, int]:
     found = {root.lstat().st_ino: 0}
     for folder, folders, files in os.walk(os.fsencode(root)):
         for name in (*folders, *files):
-            status = os.lstat(os.path.join(folder, name))
+            status = os.lstat(os.path.join(folder, name))  # noqa: PTH118 (names that are no text)
             found[status.st_ino] = status.st_size if stat.S_ISREG(status.st_mode) else 0
     return found
 
