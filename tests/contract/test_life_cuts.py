@@ -23,7 +23,7 @@ from tests.contract.storehouse import Storehouse
 
 # What is being done when the power goes; each comes round as often as the others.
 DURING = ("--archive", "seal", "seal", "expire", "reap", "freed", "begin", "seal")
-CUTS = 40
+CUTS = 24
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 
 
@@ -110,7 +110,7 @@ def test_what_was_sealed_is_whole_after_a_power_cut_at_any_moment(tmp_path: Path
         days.over.set()
         thread.join()
         assert days.trouble == []
-    found = [after_cut(place, days, *one, go_on=not number % 5) for number, one in enumerate(cuts)]
+    found = [after_cut(place, days, *one, go_on=not number % 6) for number, one in enumerate(cuts)]
     # More than what is there in a quiet moment: partials, and snapshots on their way to the trash.
     assert len(set(found)) > 2
 
