@@ -22,6 +22,7 @@ from runner.rules.runway import growth, runway
 from runner.rules.thinning import is_clean
 from runner.tools import store as tool
 
+_LINKS_PATIENCE = 3600
 _GREW = 10
 _USUAL = 14
 _LARGE = 1 << 26
@@ -46,7 +47,7 @@ class CheckKind:
         return ()
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
-        """Everything a person should know about the store now; one READ step counts again when it runs."""
+        """Everything a person should know about the store now; two READ steps look again when it runs."""
         place = site.store(job.options.store)
         found = facts.hosts[place.host].stores[place.name]
         if found.problem:
@@ -64,9 +65,14 @@ class CheckKind:
             id=f"{job.name}/count", job=job.name, host=place.host, effect=Effect.READ,
             action=Command(argv=tool.newest(at)), why="count the sealed snapshots and what is free",
         )  # fmt: skip
+        links = Step(
+            id=f"{job.name}/links", job=job.name, host=place.host, effect=Effect.READ, timeout=_LINKS_PATIENCE,
+            action=Command(argv=tool.links(at, place.retention.max if place.retention else len(found.sealed))),
+            why="whether the files with most names will run out of links before max",
+        )  # fmt: skip
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, told=_told(look, said))
         findings = (Finding(severity=one.severity, text=one.text, do=one.do, source=job.name) for one in said)
-        return Draft(planned=planned, steps=(step,), findings=tuple(findings))
+        return Draft(planned=planned, steps=(step, links), findings=tuple(findings))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

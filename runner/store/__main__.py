@@ -17,6 +17,7 @@ VERBS = {
     "reap": "reap",
     "check-disk": "check_disk",
     "newest": "newest",
+    "links": "links",
     "mounted": "mounted",
     "record": "record",
     "find": "find",

@@ -60,6 +60,14 @@ def begin(at: At, name: str, *, basis: str, resume: Sequence[str], mounts: Seque
     )  # fmt: skip
 
 
+def links(at: At, most: int) -> Argv:
+    """Print as JSON whether the largest group of hard links fits into `most` snapshots. Reads only."""
+    return (
+        "ionice", "--class=idle", "nice", "--adjustment=19",
+        at.program, "links", at.path, f"--max={most}",
+    )  # fmt: skip
+
+
 def mounted(program_path: str, mount: str) -> Argv:
     """Print as JSON which device is mounted at `mount`. Reads only."""
     return (program_path, "mounted", mount)

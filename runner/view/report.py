@@ -54,8 +54,20 @@ def job_report(
             words = spared or job.told or "no step was needed"
             return JobReport(job=job.name, verdict=Verdict.NOTHING, headline=words)
         words = expired(outcomes) or spared or job.told or _WORDS.get(job.kind, f"{count(done, 'step')} done")
-        return JobReport(job=job.name, verdict=Verdict.NOTHING if looked else Verdict.DONE, headline=words)
+        verdict = Verdict.NOTHING if looked else Verdict.DONE
+        return JobReport(job=job.name, verdict=verdict, headline=words, details=_links(outcomes))
     return _sealed(job, sealed, live=live, went=expired(outcomes))
+
+
+def _links(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    told = next((one.result for one in outcomes if one.result.get("fits") is False), None)
+    if told is None:
+        return ()
+    snapshots = int(told["limit"]) // max(int(told["largest_group"]), 1)
+    return (
+        f"{one_line(str(told['path']))} has {count(int(told['largest_group']), 'name')} in each snapshot: after "
+        f"{count(snapshots, 'snapshot')} its links run out, and it is copied once more; nothing is lost by it",
+    )
 
 
 def _audited(job: PlannedJob, result: Mapping[str, Any]) -> JobReport:

@@ -49,7 +49,9 @@ def _measured(options: argparse.Namespace) -> int:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "--quick", action="store_true", help=f"{QUICK} files, 2 days, rsync and the runner only"
+        "--quick",
+        action="store_true",
+        help=f"{QUICK} files, 2 days and one at max, rsync and the runner only",
     )
     parser.add_argument(
         "--files", type=int, metavar="N", help=f"one tree of N files (default {FULL}, after smaller ones)"
@@ -83,6 +85,8 @@ def _contest(options: argparse.Namespace, files: int) -> Contest:
         disks=root and not options.plain,
         count_calls=bool(shutil.which("strace")) and files <= COUNTED_UP_TO and not options.quick,
         cold=options.cold and root,
+        at_max=1 if options.quick else 3,
+        prunes=1 if options.quick else 3,
     )
 
 

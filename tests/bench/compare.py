@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,18 @@ from tests.bench import tree
 from tests.bench.calls import counted
 from tests.bench.contenders import MOUNT, Contender, Place, contender
 from tests.bench.disk import Disk, disk, size_for
-from tests.bench.figures import Compared
-from tests.bench.measure import Cost, measure
-
-Say = Callable[[str], None]
+from tests.bench.figures import Compared, Stage
+from tests.bench.life import Life, days_at_max, prunes
+from tests.bench.measure import Cost
+from tests.bench.running import Say, cost, in_turn, prepare
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Contest:
-    """How large, how long, who, and whether on disks of their own (root) or in plain folders."""
+    """How large, how long, who, and whether on disks of their own (root) or in plain folders.
+
+    `at_max` days follow on which as much expires as is made, and `prunes` of one snapshot each.
+    """
 
     files: int
     days: int
@@ -32,6 +35,13 @@ class Contest:
     disks: bool
     count_calls: bool
     cold: bool
+    at_max: int = 0
+    prunes: int = 0
+
+    @property
+    def kept(self) -> int:
+        """Snapshots on each disk once the days are over."""
+        return 1 + self.days + self.count_calls
 
 
 def compare(contest: Contest, folder: Path, say: Say) -> Compared:
@@ -44,25 +54,41 @@ def compare(contest: Contest, folder: Path, say: Say) -> Compared:
         runs = {name: contender(name, place) for name, place in places.items()}
         names = tree.walk(source.root)
         say(f"{contest.files} files, {names} names")
-        first = {name: _cost(run, f"first: {name}", say) for name, run in runs.items()}
+        first = {name: cost(run.place, run.work(), f"first: {name}", say) for name, run in runs.items()}
         before = {name: _look_of(run.oldest()) for name, run in runs.items()}
-        days: dict[str, list[Cost]] = {name: [] for name in runs}
-        for number in range(contest.days):
-            tree.day(source)
-            for name in _turn(contest.names, number):
-                what = f"day {number + 1}: {name}"
-                days[name].append(_cost(runs[name], what, say, cold=contest.cold, warm=not contest.cold))
+        days = _days(contest, source, runs, say)
+        calls = _calls(contest, source, runs, say)
+        rewritten = {name: len(before[name] - _look_of(run.oldest())) for name, run in runs.items()}
+        stages = _stages(contest, source, runs, say)
         return Compared(
-            files=contest.files, names=names, first=first, days=days,
+            files=contest.files, names=names, first=first, days=days, stages=stages, calls=calls,
             differences={name: _differences(source.root, run.newest()) for name, run in runs.items()},
-            rewritten={name: len(before[name] - _look_of(run.oldest())) for name, run in runs.items()},
-            calls=_calls(contest, source, runs, say),
+            rewritten=rewritten,
         )  # fmt: skip
 
 
-def _turn(names: Sequence[str], number: int) -> tuple[str, ...]:
-    start = number % len(names)
-    return (*names[start:], *names[:start])
+def _days(
+    contest: Contest, source: tree.Tree, runs: Mapping[str, Contender], say: Say
+) -> Mapping[str, Sequence[Cost]]:
+    days: dict[str, list[Cost]] = {name: [] for name in runs}
+    for number in range(contest.days):
+        tree.day(source)
+        for name in in_turn(contest.names, number):
+            run = runs[name]
+            prepare(run.place, (source.root, run.newest()), cold=contest.cold)
+            days[name].append(cost(run.place, run.work(), f"day {number + 1}: {name}", say))
+    return days
+
+
+def _stages(
+    contest: Contest, source: tree.Tree, runs: Mapping[str, Contender], say: Say
+) -> tuple[Stage, ...]:
+    life = Life(kept=contest.kept, days=contest.at_max, prunes=contest.prunes, cold=contest.cold)
+    done = (
+        days_at_max(life, source, runs, say) if life.days else None,
+        prunes(life, runs, say) if life.prunes else None,
+    )
+    return tuple(one for one in done if one)
 
 
 @contextmanager
@@ -73,24 +99,9 @@ def _place(contest: Contest, name: str, folder: Path) -> Iterator[Place]:
     if not contest.disks:
         yield Place(folder=own, source=folder / "source", disk=Disk(mount=mount))
         return
-    size = size_for(contest.files, contest.days + contest.count_calls)
+    size = size_for(contest.files, contest.kept + contest.at_max)
     with disk(folder / f"{name}.img", mount, size=size) as made:
         yield Place(folder=own, source=folder / "source", disk=made)
-
-
-def _cost(run: Contender, what: str, say: Say, *, cold: bool = False, warm: bool = False) -> Cost:
-    """Measure the next snapshot; `warm`: the tree and the last copy were read just before."""
-    place = run.place
-    if cold:
-        place.disk.settle()
-        os.sync()
-        Path("/proc/sys/vm/drop_caches").write_text("3", "ascii")
-    if warm:
-        tree.walk(place.source)
-        tree.walk(run.newest())
-    cost = measure(run.work(), place.disk, place.folder / "errors")
-    say(f"  {what}: {cost.wall:.2f} s, CPU {cost.cpu:.2f} s, wrote {cost.written >> 20} MiB")
-    return cost
 
 
 def _differences(source: Path, copy: Path) -> int:

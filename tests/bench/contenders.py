@@ -14,7 +14,8 @@ from tests.bench.disk import Disk
 from tests.bench.measure import Work
 
 ROOT = Path(__file__).parent.parent.parent
-JOB = "backup-papio"
+JOB, PRUNE_JOB = "backup-papio", "purge-papio"
+MANY = 400
 
 SITE = """[site]
 name       = "bench"
@@ -37,7 +38,7 @@ filesystems = "all"
 [stores.papio]
 host = "backup-server1"
 path = "/disk/papio"
-retention = {{ min = 30, max = 400 }}
+retention = {{ min = 1, max = {most} }}
 
 [jobs.backup-papio]
 kind      = "snapshot"
@@ -45,6 +46,11 @@ host      = "papio"
 store     = "papio"
 ownership = "numeric"
 schedule  = "15 3 * * *"
+
+[jobs.purge-papio]
+kind     = "prune"
+store    = "papio"
+schedule = "30 6 * * *"
 """
 
 RSNAPSHOT = """config_version	1.2
@@ -53,7 +59,7 @@ no_create_root	1
 cmd_rsync	/usr/bin/rsync
 cmd_cp	/bin/cp
 cmd_rm	/bin/rm
-retain	daily	400
+retain	daily	{most}
 verbose	1
 loglevel	1
 lockfile	{lock}
@@ -85,17 +91,29 @@ class BareRsync:
 
     place: Place
     made: list[str] = field(default_factory=list)
+    number: int = 0
     name = "rsync"
 
-    def work(self) -> Work:
-        """The next snapshot, sharing with the last."""
-        store = self.place.disk.mount / "papio"
+    def work(self, *, most: int = MANY) -> Work:
+        """The next snapshot, sharing with the last; where there are `most` already, the oldest goes."""
+        store = self._store()
         link_dest = (str(self.newest()),) if self.made else ()
-        self.made.append(f"2026-01-{len(self.made) + 1:02}T000000Z")
+        self.number += 1
+        self.made.append(f"2026-01-01T{self.number:06}Z")
         self.newest().mkdir(parents=True)
         ends = rsync.Ends(source=f"{self.place.source}/", target=f"{self.newest()}/")
         argv = rsync.send(ends, link_dest=link_dest, exclude=(), keep_parts=str(store / "parts"))
-        return Work(commands=(argv, ("sync", "-f", str(store))), folder=self.place.folder)
+        gone = (self._remove(),) if len(self.made) > most else ()
+        return Work(commands=(argv, *gone, ("sync", "-f", str(store))), folder=self.place.folder)
+
+    def prune(self, *, most: int) -> Work:
+        """`rm -rf` of the oldest, where there are more than `most`."""
+        gone = (self._remove(),) if len(self.made) > most else ()
+        return Work(commands=(*gone, ("sync", "-f", str(self._store()))), folder=self.place.folder)
+
+    def copies(self) -> int:
+        """How many copies there are on the disk."""
+        return len(list(self._store().glob("[0-9]*Z")))
 
     def newest(self) -> Path:
         """The last copy of the tree."""
@@ -105,8 +123,14 @@ class BareRsync:
         """The first copy of the tree."""
         return self._copy(self.made[0])
 
+    def _remove(self) -> tuple[str, ...]:
+        return ("rm", "-rf", "--", str(self._store() / self.made.pop(0)))
+
     def _copy(self, name: str) -> Path:
-        return self.place.disk.mount / "papio" / name / str(self.place.source).lstrip("/")
+        return self._store() / name / str(self.place.source).lstrip("/")
+
+    def _store(self) -> Path:
+        return self.place.disk.mount / "papio"
 
 
 @dataclass(kw_only=True, slots=True)
@@ -116,18 +140,45 @@ class Runner:
     place: Place
     name = "runner"
 
-    def work(self) -> Work:
-        """The whole process, as cron starts it."""
-        (self.place.folder / "jobs.toml").write_text(SITE.format(source=self.place.source), "utf-8")
+    def work(self, *, most: int = MANY) -> Work:
+        """The whole process, as cron starts it; where there are `most` already, with the prune job."""
+        if self.copies() < most:
+            return self._run(MANY, JOB)
+        # The plan counts before the snapshot is made: one that is over max goes, and one comes.
+        return self._run(most - 1, JOB, PRUNE_JOB)
+
+    def prune(self, *, most: int) -> Work:
+        """The prune job alone, with `most` as its `max`."""
+        return self._run(most, PRUNE_JOB)
+
+    def measuring(self) -> Work:
+        """The walk of the last step of a prune, which tells the next plan what the oldest free."""
+        program = self.place.folder / "sandbox/backup-server1/usr/local/sbin/runner-store"
+        store = self.place.disk.mount / "papio"
+        return Work(
+            commands=((str(program), "freed", str(store), "--exact"),),
+            folder=self.place.folder,
+            environment=environment(self.place.source.parent),
+        )
+
+    def _run(self, most: int, *jobs: str) -> Work:
+        site = SITE.format(source=self.place.source, most=most)
+        (self.place.folder / "jobs.toml").write_text(site, "utf-8")
         # Runs and snapshots are named by the second.
         time.sleep(1)
+        # What is removed need not be on the disk for a report; it is for the others, and so here.
+        end = (("sync", "-f", str(self.place.disk.mount / "papio")),) if PRUNE_JOB in jobs else ()
         return Work(
-            commands=((*RUNNER, "run", JOB),),
+            commands=((*RUNNER, "run", *jobs), *end),
             folder=self.place.folder,
             environment=environment(self.place.source.parent),
             # 3: the snapshot is sealed and a person should look at something, such as a disk this small.
             ok_codes=(0, 3),
         )
+
+    def copies(self) -> int:
+        """How many sealed snapshots there are."""
+        return len(self._all())
 
     def newest(self) -> Path:
         """The last copy of the tree."""
@@ -149,14 +200,18 @@ class Rsnapshot:
     link_dest: bool
     name: str
 
-    def work(self) -> Work:
-        """`rsnapshot daily`, and `sync -f`."""
+    def work(self, *, most: int = MANY) -> Work:
+        """`rsnapshot daily` with `retain daily` of `most`, and `sync -f`."""
         store, folder = self.place.disk.mount, self.place.folder
         config = folder / "rsnapshot.conf"
         config.write_text(
             RSNAPSHOT.format(
-                root=store, lock=folder / "lock", link_dest=int(self.link_dest), source=self.place.source
-            ),
+                root=store,
+                lock=folder / "lock",
+                link_dest=int(self.link_dest),
+                source=self.place.source,
+                most=most,
+            ),  # fmt: skip
             "utf-8",
         )
         daily = ("rsnapshot", "-c", str(config), "daily")
@@ -168,7 +223,11 @@ class Rsnapshot:
 
     def oldest(self) -> Path:
         """The first copy of the tree."""
-        return self._copy(len(list(self.place.disk.mount.glob("daily.*"))) - 1)
+        return self._copy(self.copies() - 1)
+
+    def copies(self) -> int:
+        """How many there are."""
+        return len(list(self.place.disk.mount.glob("daily.*")))
 
     def _copy(self, number: int) -> Path:
         return self.place.disk.mount / f"daily.{number}" / "localhost" / str(self.place.source).lstrip("/")

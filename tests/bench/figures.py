@@ -8,12 +8,26 @@ from statistics import median
 
 from tests.bench.measure import Cost
 
-MOST_CPU = 1.10
+MOST_CPU, MOST_CPU_AT_MAX = 1.10, 1.15
 CPU_FROM_FILES = 100_000
 MOST_MEMORY = 120_000_000
 MOST_HELP, MOST_VALIDATE = 0.06, 0.25
 MOST_LOOKS_MORE = 100
 OURS = ("runner", "runner-store")
+AT_MAX, PRUNE = "a day at max", "a prune of one"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stage:
+    """What followed the plain days, of stores that held `kept` snapshots.
+
+    `measuring` is the part of the runner's cost, day by day, in which it looked what the next prune frees.
+    """
+
+    name: str
+    kept: int
+    costs: Mapping[str, Sequence[Cost]]
+    measuring: Sequence[Cost]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,6 +45,7 @@ class Compared:
     differences: Mapping[str, int]
     rewritten: Mapping[str, int]
     calls: Mapping[str, Mapping[str, int]]
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,26 +77,30 @@ def ratio(over: Sequence[float], under: Sequence[float]) -> Ratio | None:
     return Ratio(middle=median(found), least=min(found), most=max(found)) if found else None
 
 
-def overhead(compared: Compared) -> float:
-    """Processor seconds of a day that the runner needs beyond bare rsync: median of the differences."""
-    days = zip(compared.days["runner"], compared.days["rsync"], strict=True)
-    return median(ours.cpu - bare.cpu for ours, bare in days)
+def cpu(costs: Sequence[Cost]) -> list[float]:
+    """Processor seconds of each."""
+    return [one.cpu for one in costs]
+
+
+def overhead(costs: Mapping[str, Sequence[Cost]]) -> float:
+    """Processor seconds that the runner needs beyond bare rsync (and rm): median of the paired differences."""
+    pairs = zip(cpu(costs["runner"]), cpu(costs["rsync"]), strict=True)
+    return median(ours - bare for ours, bare in pairs)
+
+
+def unmeasured(stage: Stage) -> list[float]:
+    """Processor seconds of each of the runner's without looking what the next prune frees."""
+    pairs = zip(cpu(stage.costs["runner"]), cpu(stage.measuring), strict=True)
+    return [whole - part for whole, part in pairs]
 
 
 def claims(trees: Sequence[Compared], start: Mapping[str, float]) -> tuple[Claim, ...]:
     """Every threshold that these measurements can decide. `start` is in processor seconds, `pass` the interpreter's."""
     found = []
     for tree in trees:
-        if tree.files >= CPU_FROM_FILES:
-            days = ([one.cpu for one in tree.days[name]] for name in ("runner", "rsync"))
-            told = ratio(*days)
-            if told:
-                found.append(
-                    Claim(
-                        text=f"CPU of a day, {tree.files} files, over rsync", found=told.middle, most=MOST_CPU
-                    )
-                )
-        costs = (tree.first["runner"], *tree.days["runner"])
+        found += _processor(tree)
+        later = (one for stage in tree.stages for one in stage.costs["runner"])
+        costs = (tree.first["runner"], *tree.days["runner"], *later)
         for program in OURS:
             # A program that was never seen would be below any threshold.
             peak = max(cost.peaks.get(program, 0) for cost in costs) or float("inf")
@@ -96,6 +115,17 @@ def claims(trees: Sequence[Compared], start: Mapping[str, float]) -> tuple[Claim
             text = f"start-up of {what} beyond `python3 -c pass`, CPU s"
             found.append(Claim(text=text, found=start[what] - start["pass"], most=most))
     return tuple(found)
+
+
+def _processor(tree: Compared) -> Iterator[Claim]:
+    if tree.files < CPU_FROM_FILES:
+        return
+    held = [("a day", tree.days, MOST_CPU)]
+    held += [(AT_MAX, stage.costs, MOST_CPU_AT_MAX) for stage in tree.stages if stage.name == AT_MAX]
+    for what, costs, most in held:
+        told = ratio(cpu(costs["runner"]), cpu(costs["rsync"]))
+        if told:
+            yield Claim(text=f"CPU of {what}, {tree.files} files, over rsync", found=told.middle, most=most)
 
 
 def _constant(calls: Sequence[Mapping[str, Mapping[str, int]]]) -> Iterator[Claim]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
-from tests.bench.figures import Claim, Compared, Ratio, overhead, ratio
+from tests.bench.figures import Claim, Compared, Ratio, Stage, cpu, overhead, ratio, unmeasured
 from tests.bench.measure import Cost
 
 MEASURES: tuple[tuple[str, Callable[[Cost], float]], ...] = (
@@ -33,14 +33,11 @@ def lines(trees: Sequence[Compared], start: Mapping[str, float], claims: Sequenc
 
 def _tree(tree: Compared) -> Iterator[str]:
     yield f"{tree.files} files ({tree.names} names): a day, medians of {len(tree.days['rsync'])} paired days"
-    yield _row(
-        "", *(f"{name} / rsync (min-max)" for name, _ in MEASURES), "wall s", "CPU s", "MiB", "first CPU s"
-    )
-    for name, days in tree.days.items():
-        bare = tree.days["rsync"]
-        ratios = (_ratio(ratio([of(one) for one in days], [of(one) for one in bare])) for _, of in MEASURES)
-        middles = (f"{median(of(one) for one in days):.2f}" for _, of in MEASURES)
-        yield _row(name, *ratios, *middles, f"{tree.first[name].cpu:.2f}")
+    yield _heads("first CPU s")
+    firsts = {name: f"{first.cpu:.2f}" for name, first in tree.first.items()}
+    yield from _rows(tree.days, firsts)
+    for stage in tree.stages:
+        yield from _stage(stage)
     yield from _memory(tree)
     for name in tree.days:
         yield (
@@ -50,6 +47,30 @@ def _tree(tree: Compared) -> Iterator[str]:
     for name, calls in tree.calls.items():
         yield f"  calls of a day, {name}: " + ", ".join(f"{call} {number}" for call, number in calls.items())
     yield ""
+
+
+def _heads(last: str) -> str:
+    return _row("", *(f"{name} / rsync (min-max)" for name, _ in MEASURES), "wall s", "CPU s", "MiB", last)
+
+
+def _rows(costs: Mapping[str, Sequence[Cost]], last: Mapping[str, str]) -> Iterator[str]:
+    bare = costs["rsync"]
+    for name, each in costs.items():
+        ratios = (_ratio(ratio([of(one) for one in each], [of(one) for one in bare])) for _, of in MEASURES)
+        middles = (f"{median(of(one) for one in each):.2f}" for _, of in MEASURES)
+        yield _row(name, *ratios, *middles, last.get(name, ""))
+
+
+def _stage(stage: Stage) -> Iterator[str]:
+    bare, number = stage.costs["rsync"], len(stage.measuring)
+    yield f"  {stage.name}, {stage.kept} snapshots, `rm -rf` with rsync: medians of {number} pairs"
+    yield _heads("")
+    yield from _rows(stage.costs, {})
+    part, rest = cpu(stage.measuring), unmeasured(stage)
+    yield (
+        f"  runner: {overhead(stage.costs):+.2f} s of CPU; {median(part):.2f} s of it measures what the next "
+        f"frees, without that CPU / rsync {_ratio(ratio(rest, cpu(bare)))}"
+    )
 
 
 def _memory(tree: Compared) -> Iterator[str]:
@@ -63,10 +84,11 @@ def _memory(tree: Compared) -> Iterator[str]:
 
 
 def _overhead(trees: Sequence[Compared]) -> Iterator[str]:
-    yield "the runner's own part: CPU seconds of a day beyond rsync's, and the ratio"
+    yield "the runner's own part: CPU seconds beyond rsync's (and rm's), and the ratio"
     for tree in trees:
-        told = ratio([one.cpu for one in tree.days["runner"]], [one.cpu for one in tree.days["rsync"]])
-        yield f"  {tree.files:>7} files: {overhead(tree):+.2f} s   {_ratio(told)}"
+        for what, costs in (("a day", tree.days), *((one.name, one.costs) for one in tree.stages)):
+            told = ratio(cpu(costs["runner"]), cpu(costs["rsync"]))
+            yield f"  {tree.files:>7} files, {what:<14}: {overhead(costs):+.2f} s   {_ratio(told)}"
     yield ""
 
 
