@@ -96,7 +96,7 @@ def unmeasured(stage: Stage) -> list[float]:
 
 def claims(trees: Sequence[Compared], start: Mapping[str, float]) -> tuple[Claim, ...]:
     """Every threshold that these measurements can decide. `start` is in processor seconds, `pass` the interpreter's."""
-    found = []
+    found: list[Claim] = []
     for tree in trees:
         found += _processor(tree)
         later = (one for stage in tree.stages for one in stage.costs["runner"])

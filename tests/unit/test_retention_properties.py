@@ -256,8 +256,10 @@ def test_max_is_kept_unless_nothing_more_may_go(world: World) -> None:
 @settings(max_examples=100, deadline=None)
 def test_deciding_again_after_it_was_done_expires_nothing_more(world: World) -> None:
     world = without_room(world)
-    left = tuple(kept(world.decide()))
-    assert replace(world, sealed=left).decide().expire == ()
+    decision = world.decide()
+    # What is left after `max` may be so far apart that a clock is no longer in doubt, and thinning goes on.
+    assume(not decision.doubts)
+    assert replace(world, sealed=tuple(kept(decision))).decide().expire == ()
 
 
 @given(ANY)
