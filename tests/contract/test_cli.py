@@ -57,7 +57,13 @@ def test_every_verb_has_help_that_needs_no_site(verb: str, tmp_path: Path) -> No
     nowhere = Place(folder=tmp_path, trees=())
     said = nowhere.runner(verb, "--help")
     assert said.code == 0 and f"usage: runner {verb}" in said.out and said.err == ""
-    words = {"pin": ("latest", "--remove"), "restore": ("papio", "/x"), "diff": ("previous",), "find": ("/x",), "apply": ("plan.toml",)}
+    words = {
+        "pin": ("latest", "--remove"),
+        "restore": ("papio", "/x"),
+        "diff": ("previous",),
+        "find": ("/x",),
+        "apply": ("plan.toml",),
+    }
     refused = nowhere.runner(verb, *words.get(verb, ()))
     assert refused.code == 2 and refused.out == "" and "no such file" in refused.err.lower()
 
