@@ -35,6 +35,7 @@ from runner.rules.forecast import forecast
 from runner.view import came_of
 from runner.view import report as view
 
+JOURNAL = "journal.sqlite"
 Tell = Callable[[Event], None]
 _WAITS = (10.0, 60.0)
 
@@ -90,7 +91,7 @@ class App:
     @cached_property
     def journal(self) -> Journal:
         """The journal; RunnerError where it cannot be opened."""
-        return Journal(Path(self.site.state) / "journal.sqlite")
+        return Journal(Path(self.site.state) / JOURNAL)
 
     @cached_property
     def transports(self) -> Mapping[str, Transport]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -25,6 +25,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Which stores, which form."""
     parser.add_argument("stores", nargs="*", metavar="STORE", help="only these stores")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--unique", action="store_true", help="measure what each one has for itself alone (walks them)"
+    )
     parser.add_argument("--exceptions", metavar="WHEN", nargs="?", const="latest",
                         help="list what the snapshot of that time (default: the latest) could not hold")  # fmt: skip
 
@@ -38,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
         now = app.now().astimezone(ZoneInfo(app.site.timezone))
         if options.exceptions:
             return _exceptions(app, found, options)
+        alone = {one.store.name: inquiry.unique(app, one) for one in found if options.unique and one.sealed}
     if options.json:
         show_json({
             "stores": {
@@ -45,27 +49,28 @@ def run(options: argparse.Namespace) -> int:
                     "host": one.store.host, "path": one.store.path, "error": one.error,
                     "snapshots": [inquiry.as_json(snapshot) for snapshot in one.sealed],
                     "partials": [partial.name for partial in one.found.partials] if one.found else [],
+                    **({"unique": _told(alone[one.store.name])} if one.store.name in alone else {}),
                 }
                 for one in found
             }
         })  # fmt: skip
     else:
         for one in found:
-            show(_store(one, now))
+            show(_store(one, now, alone.get(one.store.name, {})))
     return FactsIncomplete.code if any(one.error for one in found) else 0
 
 
-def _store(one: Holding, now: datetime) -> list[Line]:
+def _store(one: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) -> list[Line]:
     lines: list[Line] = [line((f"store {one.store.name}", "name"), f"  {one.store.path} on {one.store.host}")]
     if one.error:
         lines.append(line("  ", (one_line(one.error), "bad")))
     if one.sealed:
-        rows = [_row(snapshot, now) for snapshot in one.sealed]
-        lines += table(
-            ("  snapshot", "of", "files", "new files", "new", "exceptions", "age", "frees", ""),
-            rows,
-            right=(2, 3, 4, 5, 6, 7),
-        )
+        head = ("  snapshot", "of", "files", "new files", "new", "exceptions", "age", "unique", "frees", "")
+        rows = [_row(snapshot, now, alone.get(snapshot.name)) for snapshot in one.sealed]
+        # A column that says nothing of any of them is left out.
+        shown = [index for index in range(len(head)) if index < 7 or any(row[index] for row in rows)]
+        cells = [[row[index] for index in shown] for row in (head, *rows)]
+        lines += table(cells[0], cells[1:], right=[shown.index(index) for index in shown if 2 <= index <= 8])
     elif not one.error:
         lines.append(line("  no snapshot yet"))
     if one.found and one.found.partials:
@@ -91,14 +96,19 @@ def _store(one: Holding, now: datetime) -> list[Line]:
     return [*lines, line()]
 
 
-def _row(snapshot: Snapshot, now: datetime) -> tuple[str, ...]:
+def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tuple[str, ...]:
     at = snapshot_time(snapshot.name)
     return (
         f"  {snapshot.name}", snapshot.host or "?", _number(snapshot.files), _number(snapshot.added_files),
         size(snapshot.added_bytes) if snapshot.added_bytes is not None else "?",
         str(snapshot.exceptions) if snapshot.recorded else "no record", length(now - at) if at else "?",
+        size(alone[0]) if alone else "",
         size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "", _kept(snapshot, now),
     )  # fmt: skip
+
+
+def _told(alone: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+    return {name: {"bytes": size_, "inodes": inodes} for name, (size_, inodes) in alone.items()}
 
 
 def _kept(snapshot: Snapshot, now: datetime) -> str:

@@ -17,6 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print what the site has; ConfigError carries the problems."""
     from runner.app import load
+    from runner.inquiry import outgrown
 
     site = load(site_file(options))
     parts = (count(len(site.hosts), "host"), count(len(site.stores), "store"), count(len(site.jobs), "job"))
@@ -28,4 +29,5 @@ def run(options: argparse.Namespace) -> int:
             )
         ]
     )
+    show([line(("note", "warn"), f"  {text}") for text in outgrown(site)])
     return 0

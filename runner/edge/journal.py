@@ -155,6 +155,16 @@ class Journal:
             written=(size, files) if size is not None else None,
         )  # fmt: skip
 
+    def answer(self, step: str) -> Mapping[str, Any]:
+        """What the step of that id answered when it was last done; empty if it never was."""
+        rows = self._rows(
+            "SELECT result FROM steps WHERE id = ? AND state = ? ORDER BY ended DESC LIMIT 1",
+            step,
+            State.DONE.value,
+        )
+        found: Mapping[str, Any] = json.loads(rows[0][0]) if rows else {}
+        return found
+
     def runs(self, most: int = 20) -> tuple[Line, ...]:
         """The last runs, newest first."""
         rows = self._rows(

@@ -22,6 +22,7 @@ from tests.bench.startup import start_up
 
 FULL, SMALLER, QUICK = 100_000, (1000, 10_000), 5000
 COUNTED_UP_TO = 10_000
+PEERS = ("rsnapshot", "rsnapshot-cp")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,6 +59,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--days", type=int, metavar="N", help="days to measure (default 5, quick 2)")
     parser.add_argument(
+        "--only", nargs="*", choices=PEERS, metavar="NAME", help=f"which of {', '.join(PEERS)}, or none"
+    )
+    parser.add_argument(
         "--plain", action="store_true", help="plain folders, no disks: needs no root, tells no bytes"
     )
     parser.add_argument(
@@ -77,7 +81,10 @@ def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
 
 def _contest(options: argparse.Namespace, files: int) -> Contest:
     root = os.geteuid() == 0
-    peers = ("rsnapshot", "rsnapshot-cp") if shutil.which("rsnapshot") and root and not options.quick else ()
+    able = shutil.which("rsnapshot") and root and not options.quick
+    peers = tuple(
+        name for name in PEERS if able and name in (PEERS if options.only is None else options.only)
+    )
     return Contest(
         files=files,
         days=options.days or (2 if options.quick else 5),

@@ -138,6 +138,7 @@ class Runner:
     """`runner run backup-papio`: facts, plan, guard, rsync, record, seal, report."""
 
     place: Place
+    _measured_before: int = 0
     name = "runner"
 
     def work(self, *, most: int = MANY) -> Work:
@@ -151,23 +152,32 @@ class Runner:
         """The prune job alone, with `most` as its `max`."""
         return self._run(most, PRUNE_JOB)
 
-    def measuring(self) -> Work:
-        """The walk of the last step of a prune, which tells the next plan what the oldest free."""
+    def measuring(self) -> Work | None:
+        """The walk that tells the next plan what the oldest free, by itself, if the last run ended with it."""
+        if self._measured() == self._measured_before:
+            return None
         program = self.place.folder / "sandbox/backup-server1/usr/local/sbin/runner-store"
-        store = self.place.disk.mount / "papio"
         return Work(
-            commands=((str(program), "freed", str(store), "--exact"),),
+            commands=((str(program), "freed", str(self._store()), "--exact"),),
             folder=self.place.folder,
             environment=environment(self.place.source.parent),
         )
 
+    def _measured(self) -> int:
+        told = self._store() / ".runner/freed.json"
+        return told.stat().st_mtime_ns if told.exists() else 0
+
+    def _store(self) -> Path:
+        return self.place.disk.mount / "papio"
+
     def _run(self, most: int, *jobs: str) -> Work:
         site = SITE.format(source=self.place.source, most=most)
         (self.place.folder / "jobs.toml").write_text(site, "utf-8")
+        self._measured_before = self._measured()
         # Runs and snapshots are named by the second.
         time.sleep(1)
         # What is removed need not be on the disk for a report; it is for the others, and so here.
-        end = (("sync", "-f", str(self.place.disk.mount / "papio")),) if PRUNE_JOB in jobs else ()
+        end = (("sync", "-f", str(self._store())),) if PRUNE_JOB in jobs else ()
         return Work(
             commands=((*RUNNER, "run", *jobs), *end),
             folder=self.place.folder,
@@ -189,7 +199,7 @@ class Runner:
         return self._all()[0] / str(self.place.source).lstrip("/")
 
     def _all(self) -> list[Path]:
-        return sorted((self.place.disk.mount / "papio").glob("[0-9]*Z"))
+        return sorted(self._store().glob("[0-9]*Z"))
 
 
 @dataclass(kw_only=True, slots=True)

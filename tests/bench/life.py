@@ -57,10 +57,13 @@ def prunes(life: Life, runs: Mapping[str, Contender], say: Say) -> Stage:
 
 
 def _measuring(run: Contender, say: Say) -> Sequence[Cost]:
-    """What of the runner's cost was its last step: the same walk once more, by itself."""
+    """What of the runner's cost was its last step: the same walk once more, by itself; none if it left it out."""
     if not isinstance(run, Runner):
         return ()
-    return (cost(run.place, run.measuring(), "  of which measuring what the next would free", say),)
+    work = run.measuring()
+    if work is None:
+        return (Cost(wall=0, cpu=0, written=0, peaks={}),)
+    return (cost(run.place, work, "  of which measuring what the next would free", say),)
 
 
 def _require(run: Contender, number: int) -> None:

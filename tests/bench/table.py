@@ -68,8 +68,8 @@ def _stage(stage: Stage) -> Iterator[str]:
     yield from _rows(stage.costs, {})
     part, rest = cpu(stage.measuring), unmeasured(stage)
     yield (
-        f"  runner: {overhead(stage.costs):+.2f} s of CPU; {median(part):.2f} s of it measures what the next "
-        f"frees, without that CPU / rsync {_ratio(ratio(rest, cpu(bare)))}"
+        f"  runner: {overhead(stage.costs):+.2f} s of CPU; {sum(map(bool, part))} of {number} measured what the "
+        f"next frees, {median(part):.2f} s; without that CPU / rsync {_ratio(ratio(rest, cpu(bare)))}"
     )
 
 
