@@ -18,7 +18,7 @@ from runner import planner, review
 from runner.catalogue import KINDS, LOOKING
 from runner.edge import artifact, config, execute, planfile, probe, sandbox
 from runner.edge.hook_tables import own_plugins
-from runner.edge.journal import Journal, Line
+from runner.edge.journal import FILE, Journal, Line
 from runner.edge.plugins import Hooks
 from runner.edge.reach import transports, write_ssh_config
 from runner.edge.transport import Transport
@@ -35,7 +35,6 @@ from runner.rules.forecast import forecast
 from runner.view import came_of
 from runner.view import report as view
 
-JOURNAL = "journal.sqlite"
 Tell = Callable[[Event], None]
 _WAITS = (10.0, 60.0)
 
@@ -91,7 +90,7 @@ class App:
     @cached_property
     def journal(self) -> Journal:
         """The journal; RunnerError where it cannot be opened."""
-        return Journal(Path(self.site.state) / JOURNAL)
+        return Journal(Path(self.site.state) / FILE)
 
     @cached_property
     def transports(self) -> Mapping[str, Transport]:

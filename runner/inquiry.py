@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from runner.app import JOURNAL, App
+from runner.app import App
 from runner.edge.asking import ask, ask_lines
-from runner.edge.journal import Journal
+from runner.edge.journal import FILE, Journal
 from runner.kinds import pinning as pinned
 from runner.kinds import restore
 from runner.model.errors import FactsIncomplete, UsageError
@@ -164,7 +164,7 @@ def outgrown(site: Site) -> tuple[str, ...]:
 
     Asks no host, so it knows nothing before the first check.
     """
-    path = Path(site.state) / JOURNAL
+    path = Path(site.state) / FILE
     if not path.exists():
         return ()
     journal = Journal(path)

@@ -21,6 +21,7 @@ from runner.model.errors import RunnerError
 from runner.model.plan import Plan, Step
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
+FILE = "journal.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, verdict TEXT, pid INTEGER NOT NULL, boot TEXT NOT NULL);
