@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from . import descend
 from .arguments import number, parse
-from .layout import open_store, sealed
+from .layout import nearest, open_store, sealed
 from .say import emit
 from .walk import folders
 
@@ -25,7 +25,7 @@ def run(argv: Sequence[str]) -> int:
     call = parse(argv, words=1, one=("max",))
     store = open_store(call.words[0])
     counted = sealed(store)
-    limit = os.pathconf(store.root, "PC_LINK_MAX")
+    limit = os.pathconf(nearest(store.root), "PC_LINK_MAX")
     kept = number(call.one["max"], "max") if call.one["max"] else len(counted)
     groups: dict[int, int] = {}
     most, where = 0, b""

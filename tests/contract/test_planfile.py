@@ -87,6 +87,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
         files=st.none() | BIG,
         seconds=st.none() | SECONDS,
         runs=st.integers(0, 9),
+        exact=st.booleans(),
     )
     locks = st.builds(Lock, resource=name, host=name, argv=ARGV)
     jobs = st.builds(
