@@ -78,8 +78,11 @@ def _measure(
 ) -> tuple[Step, ...]:
     """Measure what the oldest would free, for the next plans, where that is not known and may be asked."""
     spare = place.retention is not None and len(sealed) > place.retention.min
-    known = bool(sealed) and sealed[0].freed_bytes is not None
-    if not spare or decision.unmeasured or (known and not decision.expire):
+    gone = {one.snapshot.name for one in decision.expire}
+    rest = sorted((one for one in sealed if one.name not in gone), key=lambda one: one.name)
+    # Two ahead, so that neither the next prune nor a shortage has to measure before it can decide.
+    known = all(one.freed_bytes is not None for one in rest[:2])
+    if not spare or decision.unmeasured or known:
         return ()
     return (
         Step(

@@ -12,7 +12,7 @@ from typing import Optional
 
 from . import descend, durable
 from .layout import Store
-from .sumlines import SumLine, algorithm, sum_lines
+from .sumlines import algorithm, sum_lines
 
 LINES = 1000
 
@@ -64,24 +64,54 @@ def _write(draft: Path, target: Path, lines: Iterator[bytes]) -> int:
 
 
 def _shared(store: Store, name: str, heir: str) -> Iterator[bytes]:
-    old = os.open(store.root / name, descend.FOLDER)
-    new = os.open(store.root / heir, descend.FOLDER)
+    old, new = _Inodes(store.root / name), _Inodes(store.root / heir)
     usual = algorithm(store, heir)
     try:
         for line in sum_lines(store, name):
-            inode = _inode(old, line)
-            if inode is not None and inode == _inode(new, line):
+            inode = old.of(line.path)
+            if inode is not None and inode == new.of(line.path):
                 told = line.checksum if line.algorithm == usual else f"{line.algorithm}:{line.checksum}"
                 yield b"%s %d %s\n" % (told.encode(), line.size, line.name)
     finally:
-        os.close(old)
-        os.close(new)
+        old.close()
+        new.close()
 
 
-def _inode(root: int, line: SumLine) -> Optional[int]:  # noqa: UP045
-    try:
-        found = descend.status(root, line.path)
-    except OSError:
-        return None
-    # With one name left there is no second snapshot that could share it.
-    return found.st_ino if found.st_nlink > 1 else None
+class _Inodes:
+    """Looks up names in one tree; the folder of the last name stays open, since lists go by folder."""
+
+    def __init__(self, top: Path) -> None:
+        self._root = os.open(top, descend.FOLDER)
+        self._folder: Optional[int] = None  # noqa: UP045
+        self._path: Optional[bytes] = None  # noqa: UP045
+
+    def of(self, path: bytes) -> Optional[int]:  # noqa: UP045
+        """The inode of `path`; None where there is none, or where no second snapshot can share it."""
+        parent, _, name = path.rpartition(b"/")
+        if parent != self._path:
+            self._enter(parent)
+        if self._folder is None:
+            return None
+        try:
+            found = descend.status(self._folder, name)
+        except OSError:
+            return None
+        return found.st_ino if found.st_nlink > 1 else None
+
+    def _enter(self, parent: bytes) -> None:
+        self._leave()
+        self._path = parent
+        try:
+            self._folder = os.open(parent or b".", descend.FOLDER, dir_fd=self._root)
+        except OSError:
+            self._folder = None
+
+    def _leave(self) -> None:
+        if self._folder is not None:
+            os.close(self._folder)
+        self._folder = None
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._leave()
+        os.close(self._root)

@@ -6,7 +6,7 @@ import array
 import errno
 import fcntl
 import os
-import stat
+import re
 from pathlib import Path
 
 from . import descend
@@ -34,17 +34,22 @@ class Remover:
             self.stuck += 1
             return
         _clear_flags(folder)
+        self._empty(folder, depth)
+
+    def _empty(self, folder: int, depth: int) -> None:
         while True:
             moved = self._moved
-            for name in os.listdir(folder):
-                self._remove(folder, os.fsencode(name), depth)
+            with os.scandir(folder) as entries:
+                found = [(os.fsencode(each.name), each.is_dir(follow_symlinks=False)) for each in entries]
+            for name, is_folder in found:
+                self._remove(folder, name, is_folder, depth)
             # Folders too deep were moved to the top: they are new names there, and must go too.
             if depth or moved == self._moved:
                 return
 
-    def _remove(self, parent: int, name: bytes, depth: int) -> None:
+    def _remove(self, parent: int, name: bytes, is_folder: bool, depth: int) -> None:
         try:
-            if not stat.S_ISDIR(descend.status(parent, name).st_mode):
+            if not is_folder:
                 self._unlink(parent, name)
             elif depth >= DEEPEST:
                 self._move_up(parent, name)
@@ -67,12 +72,14 @@ class Remover:
             _permit(parent, name)
             folder = descend.folder(parent, name)
         try:
-            if _mount_id(folder) == self._mount:
-                _clear_flags(folder)
-                if os.fstat(folder).st_mode & 0o700 != 0o700:
-                    os.fchmod(folder, 0o700)
+            if _mount_id(folder) != self._mount:
+                self.stuck += 1
+                return
+            _clear_flags(folder)
+            if os.fstat(folder).st_mode & 0o700 != 0o700:
+                os.fchmod(folder, 0o700)
             before = self.stuck
-            self.empty(folder, depth + 1)
+            self._empty(folder, depth + 1)
         finally:
             os.close(folder)
         if self.stuck == before:
@@ -127,8 +134,11 @@ def _permit(parent: int, name: bytes) -> None:
 
 def _mount_id(descriptor: int) -> tuple[int, int]:
     # A bind mount of the same filesystem has the same st_dev: only the mount's id tells them apart.
-    text = Path(f"/proc/self/fdinfo/{descriptor}").read_text()
-    found = [line.split()[1] for line in text.splitlines() if line.startswith("mnt_id:")]
+    about = os.open(b"/proc/self/fdinfo/%d" % descriptor, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = re.search(rb"^mnt_id:\s*([0-9]+)$", os.read(about, 4096), re.MULTILINE)
+    finally:
+        os.close(about)
     if not found:
         raise Refused("the kernel does not say which mount a folder is on", "is /proc mounted?")
-    return os.fstat(descriptor).st_dev, int(found[0])
+    return os.fstat(descriptor).st_dev, int(found[1])

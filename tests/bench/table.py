@@ -66,10 +66,10 @@ def _stage(stage: Stage) -> Iterator[str]:
     yield f"  {stage.name}, {stage.kept} snapshots, `rm -rf` with rsync: medians of {number} pairs"
     yield _heads("")
     yield from _rows(stage.costs, {})
-    part, rest = cpu(stage.measuring), unmeasured(stage)
+    part, rest = [one for one in cpu(stage.measuring) if one], unmeasured(stage)
     yield (
-        f"  runner: {overhead(stage.costs):+.2f} s of CPU; {sum(map(bool, part))} of {number} measured what the "
-        f"next frees, {median(part):.2f} s; without that CPU / rsync {_ratio(ratio(rest, cpu(bare)))}"
+        f"  runner: {overhead(stage.costs):+.2f} s of CPU; {len(part)} of {number} measured what the "
+        f"next frees, {median(part or [0]):.2f} s; without that CPU / rsync {_ratio(ratio(rest, cpu(bare)))}"
     )
 
 
