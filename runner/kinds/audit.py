@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from runner.kinds import pruning
-from runner.kinds.schemas import own_keys
+from runner.kinds.schemas import Bundled, unusable
 from runner.model.facts import Facts, Probe
 from runner.model.kind import AuditOptions, Draft
-from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.plan import Command, Effect, Lock, PlannedJob, Skip, Step
 from runner.model.site import Job, Site
 from runner.rules.names import plan_id
 from runner.tools import store as tool
@@ -18,16 +16,11 @@ from runner.tools import store as tool
 _TO_END = 900
 
 
-class AuditKind:
+class AuditKind(Bundled):
     """The kind's entry in the catalogue."""
 
     name = "audit"
-    options: type[Any] = AuditOptions
-
-    @property
-    def schema(self) -> Mapping[str, Any]:
-        """The kind's own keys."""
-        return own_keys(self.name)
+    options = AuditOptions
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """None: store facts are enough."""
@@ -38,13 +31,8 @@ class AuditKind:
         wanted: AuditOptions = job.options
         place = site.store(wanted.store)
         found = facts.hosts[place.host].stores[place.name]
-        if found.problem:
-            trouble = Finding(
-                severity="attention", source=job.name,
-                text=f"store {place.name} on {place.host} cannot be read: {found.problem}",
-                do="put that right and run again",
-            )  # fmt: skip
-            return Draft(skip=Skip(job=job.name, reason=trouble.text), findings=(trouble,))
+        if skipped := unusable(job, place, found, "put that right and run again"):
+            return skipped
         if not found.sealed:
             return Draft(skip=Skip(job=job.name, reason="there is no snapshot to audit yet"))
         where = pruning.place(site, job.name, place, found, plan_id(now))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any
 
 from runner.kinds import pruning
-from runner.kinds.schemas import own_keys
-from runner.model.facts import Facts, Probe, Snapshot, Space, StoreFacts
+from runner.kinds.schemas import Bundled, unusable
+from runner.model.facts import Facts, Snapshot, Space, StoreFacts
 from runner.model.kind import CheckOptions, Draft, SnapshotOptions
-from runner.model.plan import Command, Effect, Finding, PlannedJob, Skip, Step
+from runner.model.plan import Command, Effect, Finding, PlannedJob, Step
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, length, size
 from runner.rules import filesystems, retention
@@ -31,32 +30,18 @@ _OLD_PARTIAL = timedelta(days=2)
 _SHOWN = 5
 
 
-class CheckKind:
+class CheckKind(Bundled):
     """The kind's entry in the catalogue."""
 
     name = "check"
-    options: type[Any] = CheckOptions
-
-    @property
-    def schema(self) -> Mapping[str, Any]:
-        """The kind's own keys."""
-        return own_keys(self.name)
-
-    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
-        """None: host and store facts are enough."""
-        return ()
+    options = CheckOptions
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """Everything a person should know about the store now; two READ steps look again when it runs."""
         place = site.store(job.options.store)
         found = facts.hosts[place.host].stores[place.name]
-        if found.problem:
-            trouble = Finding(
-                severity="attention", source=job.name,
-                text=f"store {place.name} on {place.host} cannot be used: {found.problem}",
-                do="put that right; until then nothing is backed up to it",
-            )  # fmt: skip
-            return Draft(skip=Skip(job=job.name, reason=trouble.text), findings=(trouble,))
+        if skipped := unusable(job, place, found, "put that right; until then nothing is backed up to it"):
+            return skipped
         look = _look(place, found, job.options, now)
         said = (*_count(look), *_foreign(look), *_age(look), *_growth(look), *_partials(look), *_room(look))
         said = (*said, *_uncovered(site, place, facts))

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from runner.kinds import pruning
-from runner.kinds.schemas import own_keys
+from runner.kinds.schemas import Bundled, unusable
 from runner.model.facts import Facts, Probe, Snapshot
 from runner.model.kind import Draft, PruneOptions
-from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Step
 from runner.model.site import Job, Site, Store
 from runner.rules import retention
 from runner.rules.names import plan_id
 from runner.tools import store as tool
 
 
-class PruneKind:
+class PruneKind(Bundled):
     """The kind's entry in the catalogue."""
 
     name = "prune"
-    options: type[Any] = PruneOptions
-
-    @property
-    def schema(self) -> Mapping[str, Any]:
-        """The kind's own keys."""
-        return own_keys(self.name)
+    options = PruneOptions
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """None: store facts are enough."""
@@ -36,13 +30,10 @@ class PruneKind:
         """What expires now, oldest first; a skip with the reason where nothing does."""
         place = site.store(job.options.store)
         found = facts.hosts[place.host].stores[place.name]
-        if found.problem:
-            trouble = Finding(
-                severity="attention", source=job.name,
-                text=f"store {place.name} on {place.host} cannot be used: {found.problem}",
-                do="nothing was removed from it; put that right and run again",
-            )  # fmt: skip
-            return Draft(skip=Skip(job=job.name, reason=trouble.text), findings=(trouble,))
+        if skipped := unusable(
+            job, place, found, "nothing was removed from it; put that right and run again"
+        ):
+            return skipped
         sealed = pruning.counted(found)
         decision = pruning.careful(retention.decide(sealed, place.retention, found.space, now), found.space)
         where = pruning.place(site, job.name, place, found, plan_id(now))

@@ -1,4 +1,4 @@
-"""The kinds' own keys of jobs.toml, from schema/kinds/."""
+"""What the bundled kinds have in common: their own keys of jobs.toml, from schema/kinds/."""
 
 from __future__ import annotations
 
@@ -6,7 +6,28 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, ClassVar
+
+from runner.model.facts import Probe, StoreFacts
+from runner.model.kind import Draft
+from runner.model.plan import Finding, Skip
+from runner.model.site import Job, Site, Store
+
+
+class Bundled:
+    """A kind that comes with the runner; host and store facts are enough for it unless it says otherwise."""
+
+    name: ClassVar[str]
+    options: ClassVar[type[Any]]
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """The kind's own keys."""
+        return own_keys(self.name)
+
+    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
+        """None beside host and store facts."""
+        return ()
 
 
 @cache
@@ -15,3 +36,12 @@ def own_keys(kind: str) -> Mapping[str, Any]:
     text = files("schema").joinpath(f"kinds/{kind}.schema.json").read_text("utf-8")
     schema: Mapping[str, Any] = json.loads(text)
     return schema
+
+
+def unusable(job: Job, store: Store, found: StoreFacts, do: str) -> Draft | None:
+    """The skip of a job whose store cannot be used, with what to `do`; None where it can."""
+    if not found.problem:
+        return None
+    text = f"store {store.name} on {store.host} cannot be used: {found.problem}"
+    finding = Finding(severity="attention", source=job.name, text=text, do=do)
+    return Draft(skip=Skip(job=job.name, reason=text), findings=(finding,))

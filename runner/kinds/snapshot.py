@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from runner.kinds import link_dest, making_room, pruning
-from runner.kinds.schemas import own_keys
-from runner.model.facts import Facts, HostFacts, Probe, Snapshot, StoreFacts
+from runner.kinds.schemas import Bundled
+from runner.model.facts import Facts, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft, SnapshotOptions
 from runner.model.plan import Finding, Lock, PlannedJob, Skip
 from runner.model.site import Host, Job, Site, Store
@@ -22,20 +20,11 @@ SAFE_RSYNC = (3, 5, 0)
 _REMEMBERED = 7
 
 
-class SnapshotKind:
+class SnapshotKind(Bundled):
     """The kind's entry in the catalogue."""
 
     name = "snapshot"
-    options: type[Any] = SnapshotOptions
-
-    @property
-    def schema(self) -> Mapping[str, Any]:
-        """The kind's own keys, from schema/kinds/snapshot.schema.json."""
-        return own_keys(self.name)
-
-    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
-        """None: host and store facts are enough."""
-        return ()
+    options = SnapshotOptions
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One snapshot of the host as it is mounted now; a skip where it could not be faithful."""
