@@ -117,6 +117,9 @@ class _Session:
             return int(self._channel.send(data))
         except TimeoutError:
             return 0
+        except EOFError as gone:
+            # What paramiko says when the connection dies in the middle of a send; it is no OSError.
+            raise BrokenPipeError("the connection is gone") from gone
 
     def end_input(self) -> None:
         with suppress(OSError, EOFError):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import fabric
 import pytest
+from pytest_mock import MockerFixture
 
 from runner.edge import connection
 from runner.edge.reach import transports, write_ssh_config
@@ -199,6 +200,17 @@ def test_a_put_whose_connection_breaks_leaves_the_old_content(server: Sshd, tmp_
         timer.join()
         time.sleep(0.5)
         assert path.read_bytes() == (b"old" if result.exit != 0 else new)
+    way.close()
+
+
+def test_a_connection_that_dies_in_the_middle_of_a_send_is_no_crash(
+    server: Sshd, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    way = ssh(server, tmp_path)
+    assert way.run(("true",), timeout=30).exit == 0
+    mocker.patch("paramiko.Channel.send", autospec=True, side_effect=EOFError)
+    result = way.run(("sh", "-c", "cat >/dev/null; exit 7"), stdin=(b"lost",), timeout=5)
+    assert result.exit != 0
     way.close()
 
 
