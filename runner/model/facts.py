@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,6 +173,3 @@ class Facts:
         """What probe `probe` read on `host`, or None where it was not asked or not answered."""
         found = self.hosts.get(host)
         return found.readings.get(probe) if found else None
-
-
-Json = Mapping[str, Any]

@@ -32,3 +32,15 @@ def test_every_document_that_is_linked_is_there() -> None:
     for document in (ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")):
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text("utf-8")):
             assert (document.parent / link).exists(), f"{document.name} links {link}"
+
+
+def test_what_the_guide_says_it_says_is_said_in_these_words() -> None:
+    sources = "".join(path.read_text("utf-8") for path in (ROOT / "runner").rglob("*.py"))
+    # A sentence may be cut over two lines of source.
+    said = re.sub(r'"\s*\n\s*f?"', "", sources)
+    table = (ROOT / "docs/guide.md").read_text("utf-8").partition("## When it says")[2]
+    rows = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert len(rows) > 10
+    for row in rows:
+        for words in re.split(r"\.\.\.|papio|\bN\b|send-1|:", row):
+            assert words.strip(" ,") in said, f"nothing says {words!r} of {row!r}"
