@@ -25,6 +25,7 @@ def check(plan: Plan) -> tuple[Finding, ...]:
         needed = [one for one in step.inputs if not one.startswith("kept:")]
         if isinstance(step.unless, Ended):
             needed.append(step.unless.step)
+        needed += step.despite
         said += [
             f"{step.id} rests on {one}, which does not come before it in the same job"
             for one in needed

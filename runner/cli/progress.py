@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from runner.cli.show import at_terminal, tell
-from runner.model.event import Event, Progress, RunStarted, StepFinished, StepStarted
+from runner.model.event import Event, Progress, RunStarted, StepFinished, StepStarted, Waiting
 from runner.model.plan import Plan
 from runner.model.run import State
 from runner.model.text import count, length, one_line, size
@@ -69,6 +69,8 @@ class Log:
                 if at - self._last.get(step_id, at) >= _LOG_EVERY:
                     self._last[step_id] = at
                     _print(f"{at:%H:%M:%S} {step_id}: {count(files, 'file')}, {size(amount)} so far")
+            case Waiting(step=step_id, seen=seen, at=at):
+                _print(f"{at:%H:%M:%S} {step_id}: {one_line(seen)}")
             case StepFinished(outcome=outcome, at=at) if outcome.state not in _QUIET:
                 took = length(at - outcome.started) if outcome.started else ""
                 note = f": {one_line(outcome.note)}" if outcome.note else ""
@@ -126,6 +128,8 @@ class Live:
             case Progress(job=job, files=files, bytes=amount, at=at):
                 told = f"{count(files, 'file')}  {size(amount)}{self._rate(job, amount, at)}"
                 self._bars.update(self._tasks[job], completed=amount, told=told)
+            case Waiting(job=job, seen=seen):
+                self._bars.update(self._tasks[job], told=one_line(seen)[:100])
             case StepFinished(outcome=outcome) if outcome.state in (State.FAILED, State.STALE, State.BUSY):
                 self._bars.console.print(
                     f"{outcome.step}: {outcome.state.value}: {one_line(outcome.note)}", markup=False

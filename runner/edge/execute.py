@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from runner.edge.spool import Spool
 from runner.edge.stepping import Stepper
@@ -23,6 +24,7 @@ from runner.model.run import Outcome, State
 
 ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _LOCK_PATIENCE = 30.0
+_LOOK = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +119,7 @@ class _Job:
             return self._outcome(first, State.FAILED, f"{lock.resource}: {error}")
         reading = self._stepper.reading(one.first_line(_LOCK_PATIENCE))
         if reading.get("held") is True:
-            self._stop.held.append(one)
+            self._stop.held.append((one, lock.until))
             return None
         if reading.get("held") is False:
             holder = reading.get("holder") or {}
@@ -128,19 +130,29 @@ class _Job:
         return self._outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
 
     def _go(self) -> None:
+        bad: set[str] = set()
         for step in self._steps:
-            if self._stop.is_set():
+            if bad and not bad <= set(step.despite):
+                continue
+            # What undoes something, or looks at something else, is done even when the run is stopped.
+            cleanup = bool(bad)
+            if self._stop.is_set() and not cleanup:
                 self._end(step, self._outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
                 return
-            at = now()
-            self._means.begun(step, at)
-            self._means.tell(StepStarted(step=step, at=at))
-            outcome = self._stepper.run(step, at, self._outcomes, {one.id: one for one in self._steps})
-            if outcome.state == State.INTERRUPTED and self._stop.is_set():
-                outcome = replace(outcome, note=f"{self._stop.why} while it ran")
-            self._end(step, outcome)
-            if outcome.state in ENDING:
-                return
+            if self._one(step, cleanup) in ENDING:
+                bad.add(step.id)
+
+    def _one(self, step: Step, cleanup: bool) -> State:
+        at = now()
+        self._stop.let_go(step.id)
+        self._means.begun(step, at)
+        self._means.tell(StepStarted(step=step, at=at))
+        stepper = replace(self._stepper, stop=threading.Event()) if cleanup else self._stepper
+        outcome = stepper.run(step, at, self._outcomes, {one.id: one for one in self._steps})
+        if outcome.state == State.INTERRUPTED and self._stop.is_set() and not cleanup:
+            outcome = replace(outcome, note=f"{self._stop.why} while it ran")
+        self._end(step, outcome)
+        return outcome.state
 
     def _rest(self) -> None:
         for step in self._steps:
@@ -163,10 +175,24 @@ class _Stop(threading.Event):
     def __init__(self, asked: threading.Event) -> None:
         super().__init__()
         self._asked = asked
-        self.held: list[Held] = []
+        self.held: list[tuple[Held, str]] = []
 
     def is_set(self) -> bool:
-        return self._asked.is_set() or not all(one.alive() for one in self.held)
+        return self._asked.is_set() or not all(one.alive() for one, _ in self.held)
+
+    def let_go(self, step: str) -> None:
+        """From this step on the locks that say so may be lost; until they are they are held."""
+        self.held = [(one, until) for one, until in self.held if until != step]
+
+    def wait(self, timeout: float | None = None) -> bool:
+        # An Event's own wait would not see what `is_set` sees.
+        end = monotonic() + timeout if timeout is not None else None
+        while not self.is_set():
+            left = _LOOK if end is None else end - monotonic()
+            if left <= 0:
+                return False
+            self._asked.wait(min(_LOOK, left))
+        return True
 
     @property
     def why(self) -> str:

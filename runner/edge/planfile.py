@@ -14,6 +14,7 @@ from typing import Any
 
 from runner.model.errors import UsageError
 from runner.model.plan import (
+    Action,
     Basis,
     Check,
     Command,
@@ -27,6 +28,7 @@ from runner.model.plan import (
     PutFile,
     Skip,
     Step,
+    WaitFor,
 )
 
 FORMAT = 1
@@ -152,11 +154,19 @@ def _step(values: Mapping[str, Any]) -> Step:
     }
     return Step(
         **plain,
-        action=PutFile(**action) if "artifact" in action else Command(argv=tuple(action["argv"])),
+        action=_action(action),
         effect=Effect[values["effect"].upper()],
         guard=_check(values["guard"]) if "guard" in values else None,
         unless=_unless(unless) if unless else None,
     )
+
+
+def _action(values: Mapping[str, Any]) -> Action:
+    if "artifact" in values:
+        return PutFile(**values)
+    if "until" in values:
+        return WaitFor(**_but(values, "until"), until=_check(values["until"]))
+    return Command(argv=tuple(values["argv"]))
 
 
 def _unless(values: Mapping[str, Any]) -> Check | Ended:

@@ -6,15 +6,16 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, assert_never
 
+from runner.edge import waiting
 from runner.edge.spool import Spool
 from runner.edge.transport import Result, Transport
-from runner.model.event import Event, Progress
-from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step
+from runner.model.event import Event, Progress, Waiting
+from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, WaitFor
 from runner.model.run import Outcome, State
 from runner.model.text import printable
 from runner.tools import rsync
@@ -22,6 +23,8 @@ from runner.tools import rsync
 BUSY = 75
 _CHECK_PATIENCE = 60
 _STALL = 1800.0
+# What a broken connection leaves behind: no exit code, or that of ssh.
+_LOST = (None, 255)
 _PROGRESS_EVERY = 0.5
 
 
@@ -48,14 +51,14 @@ class Stepper:
             if told and told.state == State.DONE and told.exit in step.unless.codes:
                 return _outcome(step, at, State.NOT_NEEDED, f"{step.unless.step} ended {told.exit}")
         elif step.unless:
-            holds, told_so = self._claim(step.unless)
+            holds, told_so, _ = self._claim(step.unless)
             if holds:
                 return _outcome(step, at, State.NOT_NEEDED, told_so)
             if holds is None and step.effect >= Effect.EXPIRE and not self.stop.is_set():
                 # Whether it is needed is not known, and what it does cannot be undone.
                 return _outcome(step, at, State.FAILED, told_so)
         if step.guard:
-            holds, told_so = self._claim(step.guard)
+            holds, told_so, _ = self._claim(step.guard)
             if not holds and not self.stop.is_set():
                 return _outcome(step, at, State.STALE, told_so)
         if self.stop.is_set():
@@ -72,8 +75,8 @@ class Stepper:
             return {}
         return answer if isinstance(answer, dict) else {}
 
-    def _claim(self, check: Check) -> tuple[bool | None, str]:
-        """Whether the claim holds, None where that could not be read; and the reading in words."""
+    def _claim(self, check: Check) -> tuple[bool | None, str, dict[str, Any]]:
+        """Whether the claim holds, None where that could not be read; the reading in words, and itself."""
         result = self.transports[check.host].run(
             check.argv, stdin=None, timeout=_CHECK_PATIENCE, sink=None, stop=self.stop, stall=None
         )
@@ -81,10 +84,10 @@ class Stepper:
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
             why = answer.get("error") or result.error or last[0]
-            return None, f"could not be checked ({check.why}): {why}"
+            return None, f"could not be checked ({check.why}): {why}", answer
         found = answer[check.field]
         told_so = f"{check.field} is {found!r}; the plan wants {check.relation} {check.value!r}"
-        return _holds(found, check), told_so
+        return _holds(found, check), told_so, answer
 
     def _act(self, step: Step, at: datetime, earlier: Mapping[str, tuple[Step, Outcome]]) -> Outcome:
         transport = self.transports[step.host]
@@ -101,8 +104,20 @@ class Stepper:
                     # The spool: the command was ended, and what came of it cannot be judged.
                     note = f"its input or output could not be kept on the controller: {error}"
                     return _outcome(step, at, State.FAILED, note)
+            case WaitFor():
+                return self._wait(step, at, step.action)
             case _:
                 assert_never(step.action)
+
+    def _wait(self, step: Step, at: datetime, action: WaitFor) -> Outcome:
+        def seen(told: str) -> None:
+            self.tell(Waiting(step=step.id, job=step.job, seen=told, at=datetime.now(UTC)))
+
+        done = waiting.wait(action, lambda: self._claim(action.until), self.stop, seen)
+        stopped = not done.over and self.stop.is_set()
+        state = State.DONE if done.over else State.INTERRUPTED if stopped else State.FAILED
+        answer = {**done.answer, "waited": round(done.seconds, 1)}
+        return replace(_outcome(step, at, state, done.note), result=answer)
 
     def _command(
         self, step: Step, at: datetime, argv: tuple[str, ...], earlier: Mapping[str, tuple[Step, Outcome]]
@@ -179,6 +194,8 @@ def _state(step: Step, result: Result, *, stopped: bool) -> State:
         return State.INTERRUPTED
     if result.exit == BUSY:
         return State.BUSY
+    if step.carried and result.exit in _LOST:
+        return State.INTERRUPTED
     cut = result.exit is not None and (result.exit < 0 or result.exit in rsync.INTERRUPTED)
     return State.INTERRUPTED if cut and step.keep_output_as and not result.timed_out else State.FAILED
 

@@ -39,6 +39,16 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """A step waits for a host; `seen` is what was seen of it now, told when that changes."""
+
+    step: str
+    job: str
+    seen: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StepFinished:
     """A step ended."""
 
@@ -56,4 +66,4 @@ class RunFinished:
     at: datetime
 
 
-Event = RunStarted | StepStarted | Progress | StepFinished | RunFinished
+Event = RunStarted | StepStarted | Progress | Waiting | StepFinished | RunFinished

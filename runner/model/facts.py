@@ -159,15 +159,29 @@ class Probe:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Announced:
+    """The users were told at `told` that a job will interrupt them at `at`; both UTC."""
+
+    at: datetime
+    told: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """All hosts that were asked, by name, and the time (UTC, the controller's) of asking.
 
-    `program` is the SHA-256 of the runner-store that this runner ships.
+    `program` is the SHA-256 of the runner-store that this runner ships. From the journal: `last` is when
+    each job last succeeded, `took` how many seconds a step (by its id) took when it was last done, newest
+    first, and `announced` what the users were told is coming, by job.
     """
 
     at: datetime
     hosts: Mapping[str, HostFacts]
     program: str = ""
+    last: Mapping[str, datetime] = field(default_factory=dict)
+    took: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    announced: Mapping[str, Announced] = field(default_factory=dict)
 
     def reading(self, host: str, probe: str) -> Reading | None:
         """What probe `probe` read on `host`, or None where it was not asked or not answered."""

@@ -39,9 +39,6 @@ class PutFile:
     mode: int = 0o644
 
 
-Action = Command | PutFile
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Check:
     """A READ command on `host`, and the claim that its JSON reading has `value` under `field`.
@@ -59,6 +56,23 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class WaitFor:
+    """Read `until` every `every` seconds until its claim holds; given up after `within` seconds.
+
+    A host that does not answer has not answered yet. With `gone` the wait is for that instead: it is
+    over when the host has given no answer three times in a row.
+    """
+
+    until: Check
+    within: int
+    every: int = 5
+    gone: bool = False
+
+
+Action = Command | PutFile | WaitFor
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ended:
     """The claim that an earlier step of this plan ended with one of these exit codes."""
 
@@ -69,11 +83,14 @@ class Ended:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
     """A resource of a job. `argv` runs on `host` for as long as the job does: it prints one JSON
-    line, `{"held": true}` or `{"held": false, "holder": {...}}`, and lets go when its stdin ends."""
+    line, `{"held": true}` or `{"held": false, "holder": {...}}`, and lets go when its stdin ends.
+
+    From the step `until` on it may be lost, as when that step reboots the host that keeps it."""
 
     resource: str
     host: str
     argv: Argv
+    until: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,6 +102,10 @@ class Step:
     exit codes that do not end the job. `keep_output_as` (`<store>/<snapshot>/<n>`) keeps the
     step's output on the controller when the job is interrupted. `silent`: any output at all means
     that it failed, as with a comparison. `timeout` is in seconds.
+
+    `despite` names earlier steps whose failure does not keep this one from running: it undoes what
+    they began, or looks at something else. Such a step also runs when the run is being stopped.
+    `carried`: the command goes on at the host when the connection to it is lost, and is taken up again.
     """
 
     id: str
@@ -102,6 +123,8 @@ class Step:
     timeout: int = 600
     needs: tuple[Need, ...] = ()
     added_by: str = ""
+    despite: tuple[str, ...] = ()
+    carried: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

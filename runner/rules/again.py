@@ -14,7 +14,7 @@ def again(done: Pass) -> tuple[str, ...]:
     What was sent is kept, and a new plan takes it up. For a full disk that plan also says what must go
     first, or that nothing may; where an inode had no link left, rsync copies it in the fresh folder.
     """
-    kept = {step.id for step in done.plan.steps if step.keep_output_as}
+    kept = _kept(done)
     prunes = {job.name for job in done.plan.jobs if job.kind == "prune"}
     worth = {one.job for one in done.outcomes if _interrupted(one, kept) or _not_whole(one, kept)}
     worth |= {one.job for one in done.outcomes if one.job in prunes and _measured_first(one)}
@@ -23,8 +23,13 @@ def again(done: Pass) -> tuple[str, ...]:
 
 def waits(done: Pass) -> bool:
     """Whether time may heal what `again` is for: a transfer cut off from outside. Nobody waits for a full disk."""
-    kept = {step.id for step in done.plan.steps if step.keep_output_as}
+    kept = _kept(done)
     return any(_interrupted(one, kept) for one in done.outcomes)
+
+
+def _kept(done: Pass) -> set[str]:
+    """Steps that a new plan takes up where they were cut off."""
+    return {step.id for step in done.plan.steps if step.keep_output_as or step.carried}
 
 
 def _interrupted(one: Outcome, kept: set[str]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from runner.model.plan import Check, Command, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step
+from runner.model.plan import Check, Command, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step, WaitFor
 from runner.model.text import count, length, one_line, size
 from runner.view.line import Line, Role, line
 
@@ -170,17 +170,28 @@ def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
                 pad, (f"reads the output of {', '.join(_short(one, step.job) for one in step.inputs)}", "dim")
             )
         )
+    if step.despite:
+        others = ", ".join(_short(one, step.job) for one in step.despite)
+        lines.append(line(pad, (f"also when {others} failed", "dim")))
     if isinstance(step.action, PutFile):
         put = step.action
         text = f"puts {put.artifact} ({put.sha256[:12]}) at {put.path}, mode {put.mode:o}"
         return [*lines, line(pad, (one_line(text), "command"))]
-    folded = command_lines(step.action.argv, max(width - len(pad) - 2, 40))
+    if isinstance(step.action, WaitFor):
+        return [*lines, line(pad, (_waiting(step.action), "dim")), *_folded(step.action.until.argv, pad, width)]
+    return [*lines, *_folded(step.action.argv, pad, width)]
+
+
+def _waiting(action: WaitFor) -> str:
+    what = "until it no longer answers" if action.gone else f"until {one_line(action.until.why)}"
+    return f"asks every {length(action.every)} {what}, for {length(action.within)} at most"
+
+
+def _folded(argv: Sequence[str], pad: str, width: int) -> list[Line]:
+    folded = command_lines(argv, max(width - len(pad) - 2, 40))
     return [
-        *lines,
-        *(
-            line(pad, ("$ " if not number else "  ", "dim"), (text, "command"))
-            for number, text in enumerate(folded)
-        ),
+        line(pad, ("$ " if not number else "  ", "dim"), (text, "command"))
+        for number, text in enumerate(folded)
     ]
 
 

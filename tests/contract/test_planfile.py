@@ -37,6 +37,7 @@ from runner.model.plan import (
     PutFile,
     Skip,
     Step,
+    WaitFor,
 )
 from runner.model.run import JobReport, Report
 from runner.view.plan import command_lines
@@ -76,10 +77,14 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     command = st.builds(Command, argv=ARGV)
     put = st.builds(PutFile, path=TEXT, artifact=name, sha256=name, mode=st.sampled_from((0o644, 0o755, 0)))
     ended = st.builds(Ended, step=name, codes=CODES)
+    wait = st.builds(
+        WaitFor, until=checks, within=st.integers(1, 10**6), every=st.integers(1, 99), gone=st.booleans()
+    )
     steps = st.builds(
-        Step, id=name, job=name, host=name, action=command | put, effect=st.sampled_from(Effect), why=TEXT,
+        Step, id=name, job=name, host=name, action=command | put | wait, effect=st.sampled_from(Effect), why=TEXT,
         guard=st.none() | checks, unless=st.none() | checks | ended, inputs=some(name), ok_codes=CODES,
         keep_output_as=name, silent=st.booleans(), timeout=st.integers(1, 10**6), added_by=name, needs=NEEDS,
+        despite=some(name), carried=st.booleans(),
     )  # fmt: skip
     forecasts = st.builds(
         Forecast,
@@ -89,7 +94,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
         runs=st.integers(0, 9),
         exact=st.booleans(),
     )
-    locks = st.builds(Lock, resource=name, host=name, argv=ARGV)
+    locks = st.builds(Lock, resource=name, host=name, argv=ARGV, until=name)
     jobs = st.builds(
         PlannedJob, name=name, kind=name, after=some(name), writes=name, resumes=st.integers(0, 30), told=TEXT,
         locks=some(locks), forecast=forecasts,

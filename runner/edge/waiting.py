@@ -1,0 +1,55 @@
+"""Wait for a host: ask again and again until it answers as wanted, or no longer answers at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from runner.model.plan import WaitFor
+from runner.model.text import length
+
+_SILENCES = 3
+
+Ask = Callable[[], tuple[bool | None, str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waited:
+    """How a wait ended: `over` as wanted, or given up (or stopped); `note` says what was seen last.
+
+    `seconds` is how long it took, `answer` the last reading that there was.
+    """
+
+    over: bool
+    note: str
+    seconds: float
+    answer: Mapping[str, Any]
+
+
+def wait(action: WaitFor, ask: Ask, stop: threading.Event, seen: Callable[[str], None]) -> Waited:
+    """Ask until it is as wanted, `within` has passed or `stop` is set; `seen` hears each new answer.
+
+    `ask` gives whether the claim holds (None: no answer), that in words, and the reading.
+    """
+    begun = monotonic()
+    last, silences, heard = "", 0, begun
+    answer: Mapping[str, Any] = {}
+    while True:
+        holds, told, reading = ask()
+        silences = silences + 1 if holds is None else 0
+        if holds is not None:
+            answer, heard = reading, monotonic()
+        now = told if holds is not None else f"no answer: {told}"
+        if now != last:
+            last = now
+            seen(now)
+        passed = monotonic() - begun
+        if silences >= _SILENCES if action.gone else holds:
+            return Waited(over=True, note="", seconds=passed, answer=answer)
+        if passed >= action.within or stop.wait(min(action.every, max(action.within - passed, 0.0))):
+            silent = f"; the last answer came after {length(heard - begun)}" if silences and answer else ""
+            note = f"given up after {length(passed)}, last seen: {last}{silent}"
+            return Waited(over=False, note=note, seconds=passed, answer=answer)

@@ -1,0 +1,28 @@
+"""What the users of a host are told: it will be interrupted, it is back, it is late, or it is not to be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notice:
+    """One message to the users. `at` (UTC) is when the interruption begins, or began.
+
+    `downtime` is how long it should take, least and most, in seconds; None where nobody knows yet.
+    `took` is how long it took, when it is over. `sandbox` as in a report: nothing is sent then.
+    """
+
+    what: Literal["coming", "over", "late", "cancelled"]
+    site: str
+    job: str
+    host: str
+    at: datetime
+    reason: str = ""
+    timezone: str = "UTC"
+    downtime: tuple[float, float] | None = None
+    took: float | None = None
+    sandbox: str = ""
+    recipients: tuple[str, ...] = ()

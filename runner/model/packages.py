@@ -1,0 +1,97 @@
+"""A host's packages as they were read: what can be upgraded, what is held, what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+What = Literal[
+    "lock",
+    "interrupted",
+    "broken",
+    "half",
+    "boot full",
+    "disk full",
+    "expired",
+    "signature",
+    "moved",
+    "clock",
+    "unreachable",
+    "damaged",
+    "hold drift",
+    "unknown",
+]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Update:
+    """A newer version of an installed package; `old` is "" for a package that is newly installed.
+
+    Versions are as the package manager writes them (rpm: `epoch:version-release`, no epoch 0).
+    `origin` is where it comes from, `security` whether it is a security update as its origin says.
+    """
+
+    name: str
+    arch: str
+    old: str
+    new: str
+    origin: str = ""
+    security: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """An update that is not installed because of a hold: of the package itself, or of `by`, others."""
+
+    update: Update
+    by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trouble:
+    """Something that keeps the packages from being upgraded: what, the evidence, what a person does.
+
+    `mends` is true where the runner repairs it by itself (see the kind's `repair` step).
+    """
+
+    what: What
+    text: str
+    do: str
+    mends: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kernel:
+    """The running kernel's release, the newest installed one (as `uname -r` would tell it), "" if unknown."""
+
+    running: str = ""
+    newest: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageFacts:
+    """What was read of one host's packages, from lists that were fetched for this reading.
+
+    `fresh` is false where they could not be fetched: what is told is then by the old lists. `updates` are
+    what can be installed without touching a hold and without removing anything; `held` the others.
+    `removals` are what a full upgrade would remove. `installed` are the packages whose name fits a hold
+    pattern of jobs.toml, and `holds` what is held now (by every program that keeps holds), by name.
+    `unheld` should be held and is not; `stray` is held and should not be. `reboot` are reasons for a
+    reboot that is needed already, in words. `boot_free` is the room in /boot in bytes, `download` what
+    the updates take to fetch.
+    """
+
+    fresh: bool
+    updates: tuple[Update, ...] = ()
+    held: tuple[Held, ...] = ()
+    removals: tuple[str, ...] = ()
+    installed: tuple[str, ...] = ()
+    holds: tuple[str, ...] = ()
+    unheld: tuple[str, ...] = ()
+    stray: tuple[str, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    kernel: Kernel = Kernel()
+    reboot: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    boot_free: int | None = None
+    download: int | None = None
