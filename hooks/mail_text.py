@@ -30,6 +30,21 @@ def subject(report: Report) -> str:
 
 def body(report: Report) -> str:
     """The message: verdict, what to do, what happened, what was not done and why, findings, log."""
+    zone = _zone(report.timezone)
+    return render(
+        "mail.txt.j2",
+        report=report,
+        sentence=SENTENCES[report.verdict],
+        started=_time(report.started, zone),
+        ended=_time(report.ended, zone),
+        took=length(report.ended - report.started),
+        lines=report.log[-LOG_LINES:],
+        left_out=max(0, len(report.log) - LOG_LINES),
+    )
+
+
+def render(template: str, **values: object) -> str:
+    """A text for a mail from a template beside this file, with the filters item, log and heading."""
     import jinja2  # noqa: PLC0415  (40 ms that only a run which mails should take)
 
     # Plain text: nothing is escaped for HTML, control characters are by the filters.
@@ -42,16 +57,7 @@ def body(report: Report) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"item": item, "log": log, "heading": heading}
-    zone = _zone(report.timezone)
-    return environment.get_template("mail.txt.j2").render(
-        report=report,
-        sentence=SENTENCES[report.verdict],
-        started=_time(report.started, zone),
-        ended=_time(report.ended, zone),
-        took=length(report.ended - report.started),
-        lines=report.log[-LOG_LINES:],
-        left_out=max(0, len(report.log) - LOG_LINES),
-    )
+    return environment.get_template(template).render(values)
 
 
 def item(text: str, first: str = "") -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,26 +12,25 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from runner import planner, review
+from runner import planner, review, telling
 from runner.catalogue import KINDS, LOOKING
 from runner.edge import artifact, config, execute, planfile, probe, sandbox
 from runner.edge.hook_tables import own_plugins
-from runner.edge.journal import FILE, Journal, Line
+from runner.edge.journal import FILE, Journal
 from runner.edge.plugins import Hooks
 from runner.edge.reach import transports, write_ssh_config
 from runner.edge.transport import Transport
-from runner.model.errors import ReportUndelivered, RunnerError, StalePlan, UsageError
-from runner.model.event import Event, RunFinished, RunStarted
+from runner.model.errors import GoingDown, RunnerError, StalePlan, UsageError
+from runner.model.event import Event, RunStarted
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
-from runner.model.plan import Finding, Plan, PlannedJob, Skip
-from runner.model.run import Outcome, Pass, Report
+from runner.model.plan import Plan, PlannedJob, Skip
+from runner.model.run import Outcome, Pass, Report, Verdict
 from runner.model.site import Site
-from runner.rules import schedule
+from runner.rules import resume, schedule
 from runner.rules.again import MOST_PASSES, again, waits
 from runner.rules.forecast import forecast
 from runner.view import came_of
-from runner.view import report as view
 
 Tell = Callable[[Event], None]
 _WAITS = (10.0, 60.0)
@@ -48,10 +45,14 @@ def load(path: Path) -> Site:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """What a person or cron asks of a run: these jobs (empty: what is due), confirmed with --yes or not."""
+    """What a person or cron asks of a run: these jobs (empty: what is due), confirmed with --yes or not.
+
+    `packages` are the only ones that the jobs of kind `upgrade` among them shall upgrade.
+    """
 
     jobs: tuple[str, ...] = ()
     confirmed: bool = False
+    packages: tuple[str, ...] = ()
 
 
 class App:
@@ -109,10 +110,12 @@ class App:
 
     def gather(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
         """Read these hosts now."""
-        return probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=self._program)
+        facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=self._program)
+        known = self.journal
+        return replace(facts, last=known.last_success(), took=known.took(), announced=known.announced())
 
-    def due(self, names: Sequence[str]) -> schedule.Due:
-        """What is to be planned: the named jobs, or what is due."""
+    def due(self, names: Sequence[str], packages: tuple[str, ...] = ()) -> schedule.Due:
+        """What is to be planned: the named jobs, or what is due; UsageError for what is not in jobs.toml."""
         known = {job.name for job in self.site.jobs}
         unknown = [name for name in names if name not in known]
         if unknown:
@@ -120,15 +123,17 @@ class App:
                 f"there is no job {', '.join(repr(name) for name in unknown)} in jobs.toml",
                 do=f"the jobs are: {', '.join(sorted(known)) or 'none yet'}",
             )
+        if packages:
+            return narrowed(schedule.named(self.site, names), packages)
         return (
             schedule.named(self.site, names)
             if names
             else schedule.due(self.site, self.journal.last_success(), self.now())
         )
 
-    def plan(self, names: Sequence[str]) -> Plan:
+    def plan(self, names: Sequence[str], packages: tuple[str, ...] = ()) -> Plan:
         """The plan for the named jobs, or for what is due, with all findings of review and hooks."""
-        doing, looking = schedule.apart(self.due(names), LOOKING)
+        doing, looking = schedule.apart(self.due(names, packages), LOOKING)
         if not doing.jobs:
             return self._planned(looking)
         waits = tuple(Skip(job=job.name, reason="looks when the others are done") for job in looking.jobs)
@@ -164,7 +169,8 @@ class App:
             done.append(self._pass(plan, run, len(done)))
 
         def passes(done: list[Pass], run: str) -> None:
-            doing, looking = schedule.apart(self.due(asked.jobs), LOOKING)
+            self._go_on(done, run)
+            doing, looking = schedule.apart(self.due(asked.jobs, asked.packages), LOOKING)
             for number in range(MOST_PASSES if doing.jobs or not looking.jobs else 0):
                 one(doing, done, run)
                 names = again(done[-1])
@@ -176,7 +182,7 @@ class App:
             if looking.jobs and not self.stop.is_set():
                 one(looking, done, run)
 
-        return self._told(passes)
+        return telling.told(self, passes)
 
     def apply(self, plan: Plan, *, reviewed: bool, confirmed: bool) -> tuple[Report, int]:
         """Run exactly this plan, once; StalePlan if anything it rests on changed, or it was run before."""
@@ -189,7 +195,7 @@ class App:
             review.allow(below, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
             done.append(self._pass(plan, run, 0))
 
-        return self._told(passes)
+        return telling.told(self, passes)
 
     def _fresh(self, plan: Plan) -> Facts:
         again_do = "plan again, read it, apply it"
@@ -219,9 +225,30 @@ class App:
             ended=lambda step, outcome: self.journal.step_ended(plan.id, step, outcome),
             left=lambda job, outcomes: self._left(run, plan, job, outcomes),
         )  # fmt: skip
-        return Pass(plan=plan, outcomes=execute.run(plan, means))
+        outcomes = execute.run(plan, means)
+        if self._goes_down(plan, outcomes):
+            raise GoingDown(
+                f"{self.site.controller} goes down, as planned", do="the next run says how it came back"
+            )
+        return Pass(plan=plan, outcomes=outcomes)
+
+    def _go_on(self, done: list[Pass], run: str) -> None:
+        """Do what is left of a plan that rebooted the machine that the runner is on."""
+        for line in self.journal.killed():
+            for values, outcomes in self.journal.passes_of(line.id) if line.rebooted else ():
+                plan = planfile.plan(values)
+                left = resume.rest(plan, outcomes, self.site.controller)
+                if left and self.journal.plan_run(left.id) is None:
+                    now = self._pass(left, run, len(done))
+                    done.append(Pass(plan=plan, outcomes=resume.joined(plan, outcomes, now.outcomes)))
+                    self.journal.run_ended(line.id, self.now(), Verdict.DONE)
+
+    def _goes_down(self, plan: Plan, outcomes: tuple[Outcome, ...]) -> bool:
+        return self.stop.is_set() and resume.rest(plan, outcomes, self.site.controller) is not None
 
     def _left(self, run: str, plan: Plan, job: PlannedJob, outcomes: tuple[Outcome, ...]) -> None:
+        if self._goes_down(plan, outcomes):
+            return
         for line in came_of.job_lines(Pass(plan=replace(plan, jobs=(job,)), outcomes=outcomes)):
             self.journal.job_ended(run, line)
 
@@ -234,66 +261,18 @@ class App:
                 self._say = _to_nobody
             self.hooks.observe(event)
 
-    def _told(self, passes: Callable[[list[Pass], str], None]) -> tuple[Report, int]:
-        started = self.now()
-        told = _Telling(
-            run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[], dead=[]
+
+def narrowed(due: schedule.Due, packages: tuple[str, ...]) -> schedule.Due:
+    """The same jobs, those of kind `upgrade` for these packages only; UsageError where there is none."""
+    jobs = tuple(
+        replace(job, options=replace(job.options, packages=packages)) if job.kind == "upgrade" else job
+        for job in due.jobs
+    )
+    if jobs == due.jobs:
+        raise UsageError(
+            "--package is for jobs of kind upgrade", do="name such a job: runner run JOB --package NAME"
         )
-        trouble: Exception | None = None
-        try:
-            told.dead.extend(self.journal.killed())
-            told.findings.extend(came_of.killed(line.started) for line in told.dead)
-            self.journal.run_started(told.run, started)
-            passes(told.done, told.run)
-        except Exception as error:  # a refusal and a bug must reach people too, then the door
-            trouble = error
-            told.findings.append(came_of.refusal(error))
-        return self._deliver(told, trouble)
-
-    def _deliver(self, told: _Telling, trouble: Exception | None) -> tuple[Report, int]:
-        try:
-            report = self._report(told, trouble)
-            self.journal.run_ended(told.run, report.ended, report.verdict)
-        except Exception as error:  # neither a full disk nor a bug keeps the report from people
-            trouble = trouble or error
-            told.findings.append(came_of.refusal(error))
-            if not isinstance(error, RunnerError):
-                told.done.clear()
-            report = self._report(told, error)
-        self.tell(RunFinished(run=told.run, report=report, at=report.ended))
-        failed = self.hooks.deliver_report(report)
-        if told.dead and not failed:
-            with suppress(RunnerError):
-                self.journal.told_of_killed(told.dead)
-        code = came_of.exit_code(report, told.done, trouble)
-        if failed:
-            lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
-            report = replace(
-                report, actions=(*report.actions, f"the report could not be delivered: {lost.text}")
-            )
-            code = code if code in (1, 2, 4, 5, 70) else ReportUndelivered.code
-        if trouble is not None and not isinstance(trouble, RunnerError):
-            raise trouble
-        return report, code
-
-    def _report(self, told: _Telling, trouble: Exception | None) -> Report:
-        done = told.done
-        return view.report(self.site, view.Told(
-            run=told.run, started=told.started, ended=self.now(), plans=tuple(item.plan for item in done),
-            jobs=came_of.job_reports(done), skips=tuple(skip for item in done for skip in item.plan.skips),
-            findings=(*told.findings, *self.hooks.deaf()), log=came_of.log(done, trouble),
-        ))  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Telling:
-    """A run as far as it has come: what its report will be made of."""
-
-    run: str
-    started: datetime
-    done: list[Pass]
-    findings: list[Finding]
-    dead: list[Line]
+    return replace(due, jobs=jobs)
 
 
 def _to_nobody(event: Event) -> None:

@@ -1,4 +1,4 @@
-"""The plugin contract: six functions a plugin may implement, and when each is called.
+"""The plugin contract: seven functions a plugin may implement, and when each is called.
 
 A plugin is an object whose methods carry `@hookimpl`. It is given values, never the application;
 it takes the arguments named here, all or some, without defaults. docs/hooks.md shows a whole one.
@@ -14,6 +14,7 @@ import pluggy
 from runner.model.event import Event
 from runner.model.facts import Facts, Probe
 from runner.model.kind import JobKind
+from runner.model.notice import Notice
 from runner.model.plan import Finding, Insertion, Plan, PlannedJob, Step
 from runner.model.run import Report
 from runner.model.site import Site
@@ -25,7 +26,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 
 class Specs(Protocol):
-    """The six hooks in the order in which a run calls them; plugins are called in name order."""
+    """The seven hooks in the order in which a run calls them; plugins are called in name order."""
 
     @hookspec
     def declare_kinds(self) -> Sequence[JobKind]:
@@ -78,5 +79,14 @@ class Specs(Protocol):
 
         The run is recorded before. Raising means that it did not arrive: the other hooks are
         still called, and the exit code is 6.
+        """
+        ...
+
+    @hookspec
+    def deliver_notice(self, notice: Notice) -> None:
+        """Carry a message to the users: an interruption comes, is over, is late, or is not to be.
+
+        Called when a person announces or cancels one, and after the run that carried it out. It is
+        recorded before. Raising means that it did not arrive; a person is told so.
         """
         ...

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import assert_never
 
 from runner.kinds import pruning
 from runner.model.errors import HookFailed
 from runner.model.facts import Facts, HostFacts, StoreFacts
 from runner.model.kind import Draft, JobKind
 from runner.model.plan import (
+    Argv,
     Basis,
     Command,
     Effect,
@@ -22,6 +24,7 @@ from runner.model.plan import (
     PutFile,
     Skip,
     Step,
+    WaitFor,
 )
 from runner.model.site import Job, Site
 from runner.rules.emptied import emptied
@@ -77,7 +80,7 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
         steps=(*preparing, *steps),
         skips=tuple(one.skip for one in drafts if one.skip),
         findings=tuple(finding for one in drafts for finding in one.findings),
-        basis=basis(site, facts),
+        basis=_concerned(basis(site, facts), steps, facts),
     )
 
 
@@ -138,7 +141,7 @@ def _draft(site: Site, job: Job, facts: Facts, known: tuple[JobKind, Forecast]) 
 
 
 def _uses(step: Step, program: str) -> bool:
-    return isinstance(step.action, Command) and program in step.action.argv
+    return not isinstance(step.action, PutFile) and program in _argv(step)
 
 
 def _prepare(site: Site, name: str, sha256: str) -> Step:
@@ -166,6 +169,27 @@ def _place(own: list[Step], wish: Insertion, behind: dict[str, str]) -> None:
         f"hook {wish.step.added_by} wants a step {wish.where} {wish.anchor}, which is not in the plan",
         do="anchor it to a step that add_steps was given",
     )
+
+
+def _concerned(known: Sequence[Basis], steps: Sequence[Step], facts: Facts) -> tuple[Basis, ...]:
+    """Without the stores that no step names: a reboot is not stale because of a new snapshot."""
+    words = [word for step in steps for word in _argv(step)]
+    paths = {f"store {name}": one.path for host in facts.hosts.values() for name, one in host.stores.items()}
+    return tuple(
+        one for one in known if one.subject not in paths or any(paths[one.subject] in w for w in words)
+    )
+
+
+def _argv(step: Step) -> Argv:
+    match step.action:
+        case Command(argv=argv):
+            return argv
+        case WaitFor(until=until):
+            return until.argv
+        case PutFile(path=path):
+            return (path,)
+        case _:
+            assert_never(step.action)
 
 
 def _digest(*parts: object) -> str:

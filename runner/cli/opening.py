@@ -38,6 +38,13 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
             signal.signal(number, handler)
 
 
+def package_option(parser: argparse.ArgumentParser) -> None:
+    """The packages that a job of kind `upgrade` shall upgrade, in place of all that are held back."""
+    parser.add_argument(
+        "--package", action="append", default=[], metavar="NAME", help="upgrade only this (repeat for more)"
+    )
+
+
 def site_file(options: argparse.Namespace) -> Path:
     """The jobs.toml that was named; UsageError where there is none."""
     path = Path(options.file)

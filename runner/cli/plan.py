@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runner.cli.opening import opened
+from runner.cli.opening import opened, package_option
 from runner.cli.show import show, show_json, width
 from runner.edge import planfile
 from runner.model.errors import PlanRefused
@@ -18,6 +18,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "jobs", nargs="*", metavar="JOB", help="plan these and what they come after, due or not"
     )
+    package_option(parser)
     parser.add_argument(
         "--json", action="store_true", help="print the plan as JSON (schema/plan.schema.json)"
     )
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
     from runner import inquiry
 
     with opened(options) as app:
-        plan = app.plan(options.jobs)
+        plan = app.plan(options.jobs, tuple(options.package))
         plan = inquiry.exactly(app, plan) if options.exact else plan
     if options.json:
         show_json(planfile.data(plan))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from runner.cli.next_step import hints
-from runner.cli.opening import opened
+from runner.cli.opening import opened, package_option
 from runner.cli.progress import display
 from runner.cli.show import tell, width
 from runner.model.plan import Plan
@@ -21,20 +21,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--yes", action="store_true", help="allow what interrupts people (never what destroys)"
     )
+    package_option(parser)
     parser.add_argument("--commands", action="store_true", help="show every command in the plan")
 
 
 def run(options: argparse.Namespace) -> int:
     """Show the plan, run it, show the report; the exit code is the worst of its parts."""
-    from runner.app import Asked
 
     def shown(plan: Plan) -> None:
         tell(plan_lines(plan, width=width(), commands=options.commands))
         tell([()])
 
+    from runner.app import Asked
+
+    packages = tuple(options.package)
+    asked = Asked(jobs=tuple(options.jobs), confirmed=options.yes, packages=packages)
     live = display()
     with opened(options, live) as app, live:
-        report, code = app.run(Asked(jobs=tuple(options.jobs), confirmed=options.yes), shown)
+        report, code = app.run(asked, shown)
     tell(report_lines(report))
     tell(hints(app.site, report))
     return code

@@ -16,6 +16,7 @@ VERBS = {
     "diff": "show what differs between two snapshots",
     "restore": "get a file or folder back, into a side folder unless told otherwise",
     "pin": "keep one snapshot whatever the retention says, or let it go again",
+    "announce": "tell the users when a job will interrupt them, or that it will not",
     "validate": "check jobs.toml and print every problem at once",
     "config": "print jobs.toml as it is understood, with every default filled in",
     "history": "list the last runs",

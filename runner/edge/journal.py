@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.model.errors import RunnerError
+from runner.model.facts import Announced
 from runner.model.plan import Plan, Step
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
@@ -35,18 +36,25 @@ CREATE TABLE IF NOT EXISTS jobs (
   run TEXT NOT NULL REFERENCES runs, job TEXT NOT NULL, ended TEXT NOT NULL, verdict TEXT NOT NULL,
   started TEXT NOT NULL, bytes INTEGER, files INTEGER, headline TEXT NOT NULL, PRIMARY KEY (run, job));
 CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
+CREATE TABLE IF NOT EXISTS announcements (
+  job TEXT NOT NULL, at TEXT NOT NULL, told TEXT NOT NULL, reason TEXT NOT NULL, ended TEXT, how TEXT,
+  PRIMARY KEY (job, at));
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Line:
-    """One run as the journal tells it; `ended` None and `alive` False means it was killed."""
+    """One run as the journal tells it; `ended` None and `alive` False means it was killed.
+
+    `rebooted`: this machine was started again since it began.
+    """
 
     id: str
     started: datetime
     ended: datetime | None
     verdict: str
     alive: bool
+    rebooted: bool = False
 
 
 class Journal:
@@ -166,6 +174,58 @@ class Journal:
         found: Mapping[str, Any] = json.loads(rows[0][0]) if rows else {}
         return found
 
+    def took(self, most: int = 5) -> dict[str, tuple[float, ...]]:
+        """How many seconds each wait of a step took when it was last done, newest first."""
+        rows = self._rows(
+            "SELECT id, json_extract(result, '$.waited') FROM steps WHERE state = ? "
+            "AND json_extract(result, '$.waited') IS NOT NULL ORDER BY ended DESC LIMIT 500",
+            State.DONE.value,
+        )
+        found: dict[str, tuple[float, ...]] = {}
+        for step, seconds in rows:
+            found[step] = (*found.get(step, ()), float(seconds))[:most]
+        return found
+
+    def announce(self, job: str, announced: Announced) -> None:
+        """People are being told that `job` will interrupt them; what was told of it before is void."""
+        self.announcement_ended(job, announced.told, "moved")
+        self._do(
+            "INSERT OR REPLACE INTO announcements (job, at, told, reason) VALUES (?, ?, ?, ?)",
+            job, _text(announced.at), _text(announced.told), announced.reason,
+        )  # fmt: skip
+
+    def announced(self) -> dict[str, Announced]:
+        """What people were told is coming and has not come yet, by job."""
+        rows = self._rows("SELECT job, at, told, reason FROM announcements WHERE ended IS NULL")
+        return {
+            job: Announced(at=_time(at), told=_time(told), reason=reason) for job, at, told, reason in rows
+        }
+
+    def announcement_ended(self, job: str, at: datetime, how: str) -> None:
+        """It came, or will not come: `how` in a word."""
+        self._do(
+            "UPDATE announcements SET ended = ?, how = ? WHERE job = ? AND ended IS NULL", _text(at), how, job
+        )
+
+    def passes_of(self, run: str) -> tuple[tuple[Mapping[str, Any], tuple[Outcome, ...]], ...]:
+        """The plans of a run, as `plan_started` got them, with what its steps came to as far as is known."""
+        plans = self._rows("SELECT id, plan FROM plans WHERE run = ? ORDER BY made_at", run)
+        return tuple((json.loads(values), self._outcomes(plan)) for plan, values in plans)
+
+    def _outcomes(self, plan: str) -> tuple[Outcome, ...]:
+        rows = self._rows(
+            "SELECT id, job, started, ended, state, exit, result, log, note FROM steps WHERE plan = ? "
+            "ORDER BY rowid", plan,
+        )  # fmt: skip
+        return tuple(
+            Outcome(
+                step=step, job=job, state=State(state) if state else State.INTERRUPTED, exit=code,
+                started=_time(started) if started else None, ended=_time(ended) if ended else None,
+                result=json.loads(result) if result else {}, log=log or "", note=note or "",
+            )
+            for step, job, started, ended, state, code, result, log, note in rows
+        )  # fmt: skip
+
     def runs(self, most: int = 20) -> tuple[Line, ...]:
         """The last runs, newest first."""
         rows = self._rows(
@@ -174,7 +234,7 @@ class Journal:
         return tuple(
             Line(
                 id=run, started=_time(started), ended=_time(ended) if ended else None, verdict=verdict or "",
-                alive=not ended and boot == _process(pid),
+                alive=not ended and boot == _process(pid), rebooted=boot.partition(" ")[0] not in ("", _boot()),
             )
             for run, started, ended, verdict, pid, boot in rows
         )  # fmt: skip
@@ -220,9 +280,13 @@ def _time(text: str) -> datetime:
 def _process(pid: int) -> str:
     """What tells this process from every other that had or will have its number; "" if it is gone."""
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        boot = _boot()
         # proc(5): the command's name is in parentheses and may hold anything; the 22nd field is the start.
         about = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return ""
     return f"{boot} {about[19].decode('ascii')}" if about[0] != b"Z" else ""
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()

@@ -83,11 +83,16 @@ def read(path: Path) -> Plan:
             do="make it again: runner plan --out plan.toml; what should run is said in jobs.toml",
         )
     try:
-        return _plan(_unescaped(values))
+        return plan(values)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise UsageError(
             f"{path}: not a whole plan: {error}", do="make it again; it is not for editing"
         ) from error
+
+
+def plan(values: Mapping[str, Any]) -> Plan:
+    """The plan of which `data` made these values; AttributeError, KeyError, TypeError or ValueError if of none."""
+    return _plan(_unescaped({**values}))
 
 
 def _sum(values: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from runner.model.errors import HookFailed, ReportUndelivered
 from runner.model.event import Event
 from runner.model.facts import Facts, Probe
 from runner.model.kind import JobKind
+from runner.model.notice import Notice
 from runner.model.plan import Finding, Insertion, Plan, PlannedJob, Step
 from runner.model.run import Report
 from runner.model.site import Hook, Site
@@ -153,10 +154,17 @@ class Hooks:
 
     def deliver_report(self, report: Report) -> tuple[tuple[str, str], ...]:
         """Let every plugin carry the report; the names and reasons of those that could not."""
+        return self._carried("deliver_report", {"report": report})
+
+    def deliver_notice(self, notice: Notice) -> tuple[tuple[str, str], ...]:
+        """Let every plugin carry the notice; the names and reasons of those that could not."""
+        return self._carried("deliver_notice", {"notice": notice})
+
+    def _carried(self, spec: str, values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         failed: list[tuple[str, str]] = []
         for hook in self._loaded:
             try:
-                hook.call("deliver_report", {"report": report})
+                hook.call(spec, values)
             except FAILURES as problem:
                 failed.append((hook.name, _told(problem)))
         return tuple(failed)

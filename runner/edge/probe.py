@@ -76,7 +76,8 @@ def request(site: Site, host: Host, probes: Sequence[Probe]) -> dict[str, Any]:
 def _read(name: str, transport: Transport, program: bytes, asked: Mapping[str, Any]) -> HostFacts:
     argv = ("python3", "-I", "-c", BOOT, str(len(program)))
     question = json.dumps(asked).encode("ascii")
-    result = transport.run(argv, stdin=(program, question), timeout=_PATIENCE)
+    patience = _PATIENCE + sum(one["timeout"] for one in asked["commands"])
+    result = transport.run(argv, stdin=(program, question), timeout=patience)
     if result.exit != 0:
         why = result.error or printable(result.err).strip().splitlines()[-1:] or f"it ended {result.exit}"
         return HostFacts(name=name, error=why if isinstance(why, str) else why[0])

@@ -7,6 +7,7 @@ RunnerError                 1   (never raised itself)
 ├── PlanRefused             4   a finding refuses the plan, or it is above the ceiling
 ├── HookFailed              4   a planning hook failed or does not fit
 ├── StalePlan               5   jobs.toml, a store or a host changed since the review
+├── GoingDown               0   the machine that the runner is on is being rebooted, as planned
 ├── ReportUndelivered       6   the run is recorded, but a person could not be told
 └── Busy                   75   another run holds a lock
 
@@ -88,6 +89,12 @@ class StalePlan(RunnerError):
     """What the plan was made from is no longer true; nothing was run."""
 
     code = 5
+
+
+class GoingDown(RunnerError):
+    """A plan reboots the machine that the runner is on; after the boot the next run goes on with it."""
+
+    code = 0
 
 
 class ReportUndelivered(RunnerError):

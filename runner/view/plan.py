@@ -178,7 +178,11 @@ def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
         text = f"puts {put.artifact} ({put.sha256[:12]}) at {put.path}, mode {put.mode:o}"
         return [*lines, line(pad, (one_line(text), "command"))]
     if isinstance(step.action, WaitFor):
-        return [*lines, line(pad, (_waiting(step.action), "dim")), *_folded(step.action.until.argv, pad, width)]
+        return [
+            *lines,
+            line(pad, (_waiting(step.action), "dim")),
+            *_folded(step.action.until.argv, pad, width),
+        ]
     return [*lines, *_folded(step.action.argv, pad, width)]
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.kinds.disk import DiskOptions
+from runner.catalogue import KINDS as CATALOGUE
 from runner.model.facts import Facts, Probe
-from runner.model.kind import AuditOptions, CheckOptions, Draft, PruneOptions, SnapshotOptions
+from runner.model.kind import Draft
 from runner.model.site import Job, Site
 
 ROOT = Path(__file__).parents[2]
@@ -38,13 +38,7 @@ class KindKeys:
         raise NotImplementedError
 
 
-KINDS = {
-    "snapshot": KindKeys("snapshot", SnapshotOptions),
-    "prune": KindKeys("prune", PruneOptions),
-    "check": KindKeys("check", CheckOptions),
-    "disk": KindKeys("disk", DiskOptions),
-    "audit": KindKeys("audit", AuditOptions),
-}
+KINDS = {name: KindKeys(name, kind.options) for name, kind in CATALOGUE.items()}
 
 
 def rows() -> dict[str, str]:
@@ -67,7 +61,7 @@ def keys() -> Iterator[tuple[str, dict[str, Any], bool]]:
     root = read("jobs")
     yield from _inner("", root, root["$defs"])
     yield from _inner("jobs.NAME.", read("kinds/snapshot"), root["$defs"])
-    for kind in ("prune", "check", "disk", "audit"):
+    for kind in sorted(KINDS.keys() - {"snapshot"}):
         yield from _inner(f"jobs.NAME({kind}).", read(f"kinds/{kind}"), root["$defs"])
 
 

@@ -11,18 +11,10 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
 from referencing import Registry, Resource
 
-from tests.contract.jobs_schema import ROOT, SCHEMAS, keys, read, rows
+from tests.contract.jobs_schema import KINDS, ROOT, SCHEMAS, keys, read, rows
 
-JOBS_TOML = (
-    "jobs",
-    "hooks/fsck",
-    "hooks/mail",
-    "kinds/snapshot",
-    "kinds/prune",
-    "kinds/check",
-    "kinds/disk",
-    "kinds/audit",
-)
+HOOKS = ("hooks/announce", "hooks/fsck", "hooks/mail")
+JOBS_TOML = ("jobs", *HOOKS, *(f"kinds/{kind}" for kind in KINDS))
 KEYS = list(keys())
 
 
@@ -53,7 +45,7 @@ def test_each_schema_is_json_schema_2020_12(name: str) -> None:
     Draft202012Validator.check_schema(read(name))
 
 
-@pytest.mark.parametrize("name", ["jobs", "hooks/fsck", "hooks/mail"])
+@pytest.mark.parametrize("name", ["jobs", *HOOKS])
 def test_no_table_takes_keys_that_it_does_not_name(name: str) -> None:
     for table in objects(read(name)):
         if table != {"type": "object"}:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from hooks.mail import Mail, compose, plugin
+from hooks.mail import Mail, letter, plugin
+from hooks.post import compose
 from runner.model.errors import ReportUndelivered
 from runner.model.plan import Skip
 from runner.model.run import JobReport, Report, Verdict
@@ -43,7 +44,7 @@ def posted(folder: Path, report: Report, **settings: Any) -> tuple[list[str], by
 
 
 def test_the_whole_message_reads_as_reviewed() -> None:
-    message = compose(FAILED, ("root@localhost",), "runner@papio.example.edu")
+    message = compose(letter(FAILED), ("root@localhost",), "runner@papio.example.edu")
     assert message.as_string(policy=message.policy.clone(linesep="\n")) == GOLDEN.read_text(encoding="utf-8")
 
 
@@ -111,7 +112,7 @@ SUBJECTS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", SUBJECTS)
 def test_the_subject_says_the_verdict_and_what_matters_most(case: str) -> None:
     changes, expected = SUBJECTS[case]
-    assert compose(replace(FAILED, **changes), ("a@b",), "c@d")["Subject"] == expected
+    assert compose(letter(replace(FAILED, **changes)), ("a@b",), "c@d")["Subject"] == expected
 
 
 @pytest.mark.parametrize("evil", EVIL, ids=repr)
@@ -127,7 +128,7 @@ def test_no_text_of_a_report_adds_a_header_a_recipient_or_a_line(evil: str, fiel
         "run": {"run": text},
     }
     message = read(
-        compose(replace(FAILED, **every[field]), ("root@localhost",), "runner@localhost").as_bytes()
+        compose(letter(replace(FAILED, **every[field])), ("root@localhost",), "runner@localhost").as_bytes()
     )
     assert sorted(message.keys()) == sorted(
         ["Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "Content-Type",
@@ -193,7 +194,7 @@ def test_a_sender_that_is_no_address_is_refused_when_it_is_loaded() -> None:
 
 def test_a_log_without_end_is_cut_at_its_beginning_and_says_so() -> None:
     report = replace(FAILED, log=tuple(f"line {number} {'x' * 2000}" for number in range(1000)))
-    raw = compose(report, ("a@b",), "c@d").as_bytes()
+    raw = compose(letter(report), ("a@b",), "c@d").as_bytes()
     text = read(raw).get_content()
     assert "(800 earlier lines are in the journal)" in text
     assert "line 799 " not in text
@@ -202,4 +203,4 @@ def test_a_log_without_end_is_cut_at_its_beginning_and_says_so() -> None:
 
 
 def test_a_time_zone_that_this_host_does_not_know_stops_no_mail() -> None:
-    assert "UTC" in compose(replace(FAILED, timezone="Mars/Olympus"), ("a@b",), "c@d").get_content()
+    assert "UTC" in compose(letter(replace(FAILED, timezone="Mars/Olympus")), ("a@b",), "c@d").get_content()

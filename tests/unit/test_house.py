@@ -21,12 +21,12 @@ FLOORS = (
     ("catalogue",),
     ("planner", "review"),
     ("edge",),
-    ("app", "inquiry"),
+    ("app", "inquiry", "telling", "announcing"),
     ("cli", "__main__"),
 )
 # Parts of one piece, or a piece that rests on another of its floor; never in a circle (see below).
 WITHIN = {"model", "rules", "tools", "view", "kinds", "edge", "cli"}
-BESIDE = {("inquiry", "app"), ("__main__", "cli"), ("view", "rules")}
+BESIDE = {("inquiry", "app"), ("app", "telling"), ("telling", "announcing"), ("__main__", "cli"), ("view", "rules")}
 # What decides may not be known to what acts.
 EDGE_MAY_NOT = {"kinds", "catalogue", "planner", "review", "view"}
 

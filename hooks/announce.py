@@ -1,0 +1,83 @@
+"""Mails the users of a host: an interruption comes, it is over, it is late, or it is not to be.
+
+Use it with a table `[hooks.announce]`; the people are those of `users` in jobs.toml, and how it is sent
+is said as in `[hooks.mail]`. In the sandbox nothing is sent: the message is a file in `sandbox/mail`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hooks import mail_text
+from hooks.post import Letter, Post
+from runner.hookspecs import hookimpl
+from runner.model.errors import ReportUndelivered
+from runner.model.notice import Notice
+from runner.model.text import length
+
+_HEADLINES = {
+    "coming": "{host} will be down from {when}, for {downtime}",
+    "over": "{host} is back",
+    "late": "{host} is not back yet",
+    "cancelled": "{host} stays up: nothing happens at {when}",
+}
+_MANY = 3600.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Announce:
+    """The hook; `what` is in words what people miss while the host is down."""
+
+    post: Post = Post()
+    what: str = ""
+
+    @hookimpl
+    def deliver_notice(self, notice: Notice) -> None:
+        """Mail the notice to the users, or raise ReportUndelivered."""
+        letter = Letter(
+            subject=subject(notice), text=body(notice, self.what), at=datetime.now(UTC),
+            name=f"{notice.job}-{notice.what}-{notice.at:%Y%m%dT%H%M%SZ}", site=notice.site, host=notice.host,
+        )  # fmt: skip
+        self.post.send(letter, notice.recipients, notice.sandbox)
+        if not notice.recipients:
+            raise ReportUndelivered("nobody is to be told", do="fill people.users in jobs.toml")
+
+
+def plugin(settings: Mapping[str, Any]) -> Announce:
+    """Make the hook from `[hooks.announce]`; raises ValueError for a sender that is no address."""
+    return Announce(post=Post.of(settings), what=settings.get("what", ""))
+
+
+def subject(notice: Notice) -> str:
+    """One line that says it all."""
+    told = _HEADLINES[notice.what].format(host=notice.host, when=_when(notice), downtime=_downtime(notice))
+    return mail_text.header(f"[{notice.site}] {told}")
+
+
+def body(notice: Notice, what: str) -> str:
+    """The message: what, when with the zone, how long, why, and what to do if that does not suit."""
+    return mail_text.render(
+        "announce.txt.j2", notice=notice, when=_when(notice), utc=f"{notice.at.astimezone(UTC):%H:%M} UTC",
+        downtime=_downtime(notice), took=length(timedelta(seconds=notice.took)) if notice.took else "",
+        what=what,
+    )  # fmt: skip
+
+
+def _when(notice: Notice) -> str:
+    at = notice.at.astimezone(ZoneInfo(notice.timezone))
+    return f"{at:%A} {at.day} {at:%B %Y}, {at:%H:%M %Z}"
+
+
+def _downtime(notice: Notice) -> str:
+    if notice.downtime is None:
+        return "a time that nobody can foretell"
+    least, most = notice.downtime
+    if most < _MANY and least != most:
+        return f"about {least / 60:.0f} to {most / 60:.0f} minutes"
+    if least == most:
+        return f"about {length(timedelta(seconds=most))}"
+    return f"{length(timedelta(seconds=least))} to {length(timedelta(seconds=most))}"

@@ -1,0 +1,104 @@
+"""Carries a message to people: by the sendmail program, over SMTP, or into a file of the sandbox."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from pathlib import Path
+from typing import Any
+
+from hooks import mail_local, mail_text
+from runner.model.errors import ReportUndelivered
+
+# What may stand in an envelope and in a header as it is: a comma would make two people of one,
+# a dash at the start an option of sendmail.
+ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+ADDRESS = re.compile(rf"(?!-){ATOM}(\.{ATOM})*(@[A-Za-z0-9][A-Za-z0-9.-]*)?")
+
+# What no server may change on the way: ASCII in lines that SMTP allows. All else is encoded to be that.
+POLICY = SMTP.clone(cte_type="7bit")
+LONGEST = 998
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    """A message before it is one: `name` is its own in file and Message-ID, `host` whence it comes."""
+
+    subject: str
+    text: str
+    at: datetime
+    name: str
+    site: str
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Post:
+    """How messages leave. `sender` is empty for root of this host; without `smtp` it is sendmail."""
+
+    sender: str = ""
+    sendmail: str = "/usr/sbin/sendmail"
+    smtp: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Post:
+        """From a hook's settings `from`, `sendmail` and `smtp`; ValueError for a sender that is no address."""
+        sender = settings.get("from", "")
+        if sender and not ADDRESS.fullmatch(sender):
+            raise ValueError(f"from: {sender!r} is no plain mail address")
+        sendmail = settings.get("sendmail", "/usr/sbin/sendmail")
+        return cls(sender=sender, sendmail=sendmail, smtp=settings.get("smtp", {}))
+
+    def send(self, letter: Letter, people: tuple[str, ...], sandbox: str) -> None:
+        """Send it, in the sandbox keep it there; ReportUndelivered with what the server or program said.
+
+        An address that is none keeps the others from nothing, and is told.
+        """
+        good = tuple(person for person in people if ADDRESS.fullmatch(person))
+        message = compose(letter, good, self.sender or self._root())
+        if sandbox:
+            mail_local.keep(message, Path(sandbox, "mail", f"{mail_text.word(letter.name)}.eml"))
+        elif good and self.smtp:
+            from hooks import mail_smtp  # noqa: PLC0415  (35 ms that only those who use it should take)
+
+            mail_smtp.over_smtp(message, good, mail_smtp.Server(**self.smtp))
+        elif good:
+            mail_local.by_sendmail(message, good, (self.sendmail, "-i", *self._envelope()))
+        if bad := [mail_text.header(person) for person in people if person not in good]:
+            raise ReportUndelivered(
+                f"not mailed to {', '.join(bad)}: no plain mail address",
+                do="write it as name@example.com, one address a string, under people in jobs.toml",
+            )
+
+    def _root(self) -> str:
+        # The sendmail program knows what this host is called in mail; a server elsewhere does not.
+        return f"root@{socket.gethostname()}" if self.smtp else "root"
+
+    def _envelope(self) -> tuple[str, ...]:
+        return ("-f", self.sender) if self.sender else ()
+
+
+def compose(letter: Letter, people: tuple[str, ...], sender: str) -> EmailMessage:
+    """Make the message; nothing that the letter holds can add a header or a recipient."""
+    user, _, domain = sender.partition("@")
+    place = domain or mail_text.word(letter.host)
+    message = EmailMessage(policy=POLICY)
+    message["Subject"] = letter.subject
+    message["From"] = Address(
+        display_name=f"runner of {mail_text.header(letter.site)}", username=user, domain=domain
+    )
+    if people:
+        message["To"] = ", ".join(people)
+    message["Date"] = format_datetime(letter.at)
+    message["Message-ID"] = f"<{mail_text.word(letter.name)}.{mail_text.word(letter.site)}@{place}>"
+    message["Auto-Submitted"] = "auto-generated"
+    plain = letter.text.isascii() and max(map(len, letter.text.splitlines())) <= LONGEST
+    message.set_content(letter.text, cte="7bit" if plain else "quoted-printable")
+    return message

@@ -1,0 +1,51 @@
+"""runner announce: tell the users when a job will interrupt them, or that it will not after all."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from runner.cli.opening import opened
+from runner.cli.show import show
+from runner.model.notice import Notice
+from runner.model.text import length, one_line
+from runner.view.line import Line, line
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which job, when, why."""
+    parser.add_argument("job", metavar="JOB", help="a job that interrupts people, such as a reboot")
+    choice = parser.add_mutually_exclusive_group(required=True)
+    choice.add_argument("--at", metavar="TIME", help="when it begins: '2026-11-28 17:00', in the site's zone")
+    choice.add_argument("--cancel", action="store_true", help="say that what was announced does not happen")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the users")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Tell them; 6 where they could not be told."""
+    from runner import announcing
+
+    with opened(options) as app:
+        if options.cancel:
+            notice = announcing.cancel(app, options.job)
+        else:
+            notice = announcing.announce(app, options.job, options.at, options.reason)
+    show(_lines(notice))
+    return 0
+
+
+def _lines(notice: Notice) -> list[Line]:
+    at = notice.at.astimezone(ZoneInfo(notice.timezone))
+    people = ", ".join(notice.recipients) or "nobody"
+    where = f" (a file in {notice.sandbox}/mail; nothing is sent from the sandbox)" if notice.sandbox else ""
+    if notice.what == "cancelled":
+        return [line(f"cancelled: {notice.job} on {at:%Y-%m-%d %H:%M %Z}; told {one_line(people)}{where}")]
+    long = " to ".join(dict.fromkeys(length(timedelta(seconds=one)) for one in notice.downtime or ()))
+    return [
+        line(
+            f"announced: {notice.job} on {at:%Y-%m-%d %H:%M %Z}, for {long}; told {one_line(people)}{where}"
+        ),
+        line(f"  then: runner run {notice.job} --yes"),
+        line(f"  or not: runner announce {notice.job} --cancel"),
+    ]
