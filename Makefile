@@ -26,7 +26,8 @@ status: .venv/run  ## how each job ended last, when it is due, what the stores h
 
 test: .venv/dev  ## all tests, the fast ones first; as root the lab too
 	$(PYTEST) -q tests/unit
-	$(PYTEST) -q tests/contract
+	$(PYTEST) -q tests/contract -m "not alone" --numprocesses=2 --dist=loadfile
+	$(PYTEST) -q tests/contract -m alone
 	$(PYTEST) -q tests/lab
 
 lab: .venv/dev  ## two real hosts with a real disk: the story of the guide (root)

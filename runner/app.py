@@ -164,6 +164,8 @@ class App:
 
         def one(due: schedule.Due, done: list[Pass], run: str) -> None:
             plan = self._planned(due)
+            if not asked.jobs and not asked.confirmed:
+                plan = review.contain(plan, self.site.unattended)
             shown(plan)
             review.allow(plan, ceiling=self.site.unattended, reviewed=False, confirmed=asked.confirmed)
             done.append(self._pass(plan, run, len(done)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 from runner.model.errors import PlanRefused
 from runner.model.facts import Facts, StoreFacts
-from runner.model.plan import Command, Effect, Ended, Finding, Plan, Step
+from runner.model.plan import Command, Effect, Ended, Finding, Plan, Skip, Step
 from runner.model.site import Site, Store
 from runner.model.text import count
 
@@ -100,6 +101,50 @@ def _circle(plan: Plan) -> list[str]:
         for name in free:
             del waiting[name]
     return [f"{', '.join(sorted(waiting))} wait for each other"] if waiting else []
+
+
+def contain(plan: Plan, ceiling: Effect) -> Plan:
+    """The plan without the jobs that nobody may run unwatched, each told as a matter for a person.
+
+    For a run that nobody asked for by name: one job that is above the ceiling, or refused on its own
+    account, keeps no other from running.
+    """
+    most = {name: max(step.effect for step in plan.steps if step.job == name) for name in _jobs(plan)}
+    above = {name for name, effect in most.items() if effect > min(ceiling, Effect.INTERRUPT)}
+    refused = {one.source for one in plan.refusals if one.source in {job.name for job in plan.jobs}}
+    out = above | refused
+    said = [
+        Finding(
+            severity="attention", source=name, do=_by_hand(name, most[name]),
+            text=f"it would {most[name].name.lower()}, and jobs.toml allows unattended runs no more than "
+            f"{ceiling.name.lower()}",
+        )
+        for name in most if name in above
+    ]  # fmt: skip
+    kept = [
+        replace(one, severity="attention") if one.severity == "refusal" and one.source in refused else one
+        for one in plan.findings
+    ]
+    return replace(
+        plan,
+        jobs=tuple(job for job in plan.jobs if job.name not in out),
+        steps=tuple(step for step in plan.steps if step.job not in out),
+        skips=(
+            *plan.skips,
+            *(Skip(job=name, reason="it needs a person") for name in _jobs(plan) if name in out),
+        ),
+        findings=(*kept, *said),
+    )
+
+
+def _jobs(plan: Plan) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(step.job for step in plan.steps))
+
+
+def _by_hand(name: str, effect: Effect) -> str:
+    if effect == Effect.INTERRUPT:
+        return f"when it suits people: runner run {name} --yes"
+    return f"runner plan {name} --out plan.toml, read it, then: runner apply plan.toml"
 
 
 def allow(plan: Plan, *, ceiling: Effect, reviewed: bool, confirmed: bool) -> None:

@@ -60,6 +60,7 @@ def test_of_401_snapshots_exactly_the_oldest_goes_and_frees_what_was_foretold(gr
     assert life.audited(place)["findings"] == []
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "argv",
     [

@@ -40,7 +40,7 @@ def on_small_disk(size: str, folder: Path, argv: Argv) -> subprocess.CompletedPr
 
 @needs_root
 def test_an_unreadable_file_is_exit_23_and_a_look_names_it(tmp_path: Path) -> None:
-    for path in (tmp_path, *tmp_path.parents[:2]):
+    for path in (tmp_path, *tmp_path.parents[:3]):
         path.chmod(0o755)
     source, target = tmp_path / "source", tmp_path / "target"
     for folder in (source, target, source / "closed"):

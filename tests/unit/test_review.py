@@ -88,3 +88,41 @@ def test_a_refusal_stops_any_plan_and_says_what_to_do(reviewed: bool) -> None:
     with pytest.raises(PlanRefused, match="refused by hooks.fsck: the wrong disk") as refused:
         review.allow(plan, ceiling=DESTROY, reviewed=reviewed, confirmed=True)
     assert refused.value.do == "look at it"
+
+
+def test_of_a_run_that_nobody_asked_for_only_the_job_that_needs_a_person_is_left_out() -> None:
+    plan = parts.plan(
+        parts.step("backup/send", effect=WRITE), parts.step("down/still"), parts.step("down/reboot", effect=INTERRUPT),
+        parts.step("disk/format", effect=DESTROY), jobs=(job("backup"), job("down"), job("disk")),
+    )  # fmt: skip
+    left = review.contain(plan, EXPIRE)
+    assert [one.id for one in left.steps] == ["backup/send"] and [one.name for one in left.jobs] == ["backup"]
+    assert [(one.job, one.reason) for one in left.skips] == [
+        ("down", "it needs a person"), ("disk", "it needs a person"),
+    ]  # fmt: skip
+    assert [(one.severity, one.source) for one in left.findings] == [
+        ("attention", "down"),
+        ("attention", "disk"),
+    ]
+    assert "runner run down --yes" in left.findings[0].do and "runner apply plan.toml" in left.findings[1].do
+    review.allow(left, ceiling=EXPIRE, reviewed=False, confirmed=False)
+
+
+@pytest.mark.parametrize("ceiling", [READ, WRITE, EXPIRE, INTERRUPT])
+def test_what_is_left_may_always_run_and_nothing_below_the_ceiling_is_left_out(ceiling: Effect) -> None:
+    plan = parts.plan(*(parts.step(f"{effect.name.lower()}/one", effect=effect) for effect in Effect))
+    left = review.contain(plan, ceiling)
+    review.allow(left, ceiling=ceiling, reviewed=False, confirmed=False)
+    assert [one.effect for one in left.steps] == [one for one in Effect if one <= ceiling]
+
+
+def test_a_job_that_refuses_itself_keeps_no_other_from_running_but_a_hook_or_the_review_does() -> None:
+    refused = Finding(severity="refusal", text="not now", source="down", do="later")
+    plan = parts.plan(parts.step("backup/send"), parts.step("down/reboot"), findings=(refused,))
+    left = review.contain(plan, EXPIRE)
+    assert [one.id for one in left.steps] == ["backup/send"] and left.refusals == ()
+    assert [(one.severity, one.text) for one in left.findings] == [("attention", "not now")]
+    others = parts.plan(
+        parts.step("backup/send"), findings=(Finding(severity="refusal", text="no", source="hooks.fsck"),)
+    )
+    assert review.contain(others, EXPIRE) == others
