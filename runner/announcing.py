@@ -9,12 +9,14 @@ from typing import Protocol
 
 from runner.edge.journal import Journal
 from runner.edge.plugins import Hooks
+from runner.kinds.rebooting import RebootOptions
 from runner.model.errors import ReportUndelivered, UsageError
 from runner.model.facts import Announced
 from runner.model.notice import Notice
 from runner.model.plan import Effect, Finding
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site
+from runner.rules import window
 from runner.rules.downtime import downtime
 from runner.rules.when import moment_of
 from runner.view.came_of import latest
@@ -49,7 +51,11 @@ def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     if moment is None or moment <= desk.now():
         do = "say it as '2026-11-28 17:00', in the site's time zone"
         raise UsageError(f"'{at}' is not a time to come", do=do)
-    why = reason or str(getattr(job.options, "reason", ""))
+    windows = getattr(_terms(desk, job), "window", ())
+    if windows and window.closes(windows, moment, desk.site.timezone) is None:
+        do = "choose another time, or change `window` in jobs.toml"
+        raise UsageError(f"{job.host} may be interrupted {' and '.join(windows)} only", do=do)
+    why = reason or str(getattr(_terms(desk, job), "reason", ""))
     seconds = downtime(desk.journal.took().get(f"{name}/back", ()))
     desk.journal.announce(name, Announced(at=moment, told=desk.now(), reason=why))
     notice = replace(_notice(desk, job, moment), reason=why, downtime=seconds)
@@ -127,15 +133,23 @@ def _seconds(begun: datetime | None, ended: datetime | None) -> float | None:
 def _job(desk: Desk, name: str) -> Job:
     known = [one for one in desk.site.jobs if one.name == name]
     if not known:
-        names = ", ".join(one.name for one in desk.site.jobs if hasattr(one.options, "announce"))
+        names = ", ".join(one.name for one in desk.site.jobs if hasattr(_terms(desk, one), "announce"))
         raise UsageError(
             f"there is no job '{name}' in jobs.toml", do=f"those that interrupt people: {names or 'none'}"
         )
     (job,) = known
-    if not hasattr(job.options, "announce"):
+    if not hasattr(_terms(desk, job), "announce"):
         do = "there is nothing to announce"
         raise UsageError(f"{name} is of kind {job.kind}, which interrupts nobody", do=do)
     return job
+
+
+def _terms(desk: Desk, job: Job) -> object:
+    """The options that say when it may interrupt people: an upgrade has those of its host's reboot job."""
+    if job.kind != "upgrade":
+        return job.options
+    reboots = (one.options for one in desk.site.jobs if one.kind == "reboot" and one.host == job.host)
+    return next(reboots, RebootOptions())
 
 
 def _notice(desk: Desk, job: Job, at: datetime) -> Notice:

@@ -140,10 +140,10 @@ class App:
         return self._planned(replace(doing, skips=(*doing.skips, *waits)))
 
     def _planned(self, due: schedule.Due) -> Plan:
-        hosts = planner.hosts_of(self.site, due.jobs)
+        own = [one for job in due.jobs for one in self.kinds[job.kind].probes(self.site, job)]
+        hosts = planner.hosts_of(self.site, due.jobs, own)
         wanted = [one for one in self.hooks.declare_probes(self.site) if one.host in hosts]
-        wanted += [one for job in due.jobs for one in self.kinds[job.kind].probes(self.site, job)]
-        facts = self.gather(hosts, wanted)
+        facts = self.gather(hosts, [*own, *wanted])
         past = {job.name: forecast(self.journal.past(job.name)) for job in due.jobs}
         plan = planner.draft(self.site, due.jobs, facts, self.kinds, past)
         return self._reviewed(replace(plan, skips=(*plan.skips, *due.skips)), facts)

@@ -9,7 +9,7 @@ from typing import assert_never
 
 from runner.kinds import pruning
 from runner.model.errors import HookFailed
-from runner.model.facts import Facts, HostFacts, StoreFacts
+from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
 from runner.model.kind import Draft, JobKind
 from runner.model.plan import (
     Argv,
@@ -34,9 +34,9 @@ from runner.tools import store
 AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
 
 
-def hosts_of(site: Site, jobs: Sequence[Job]) -> tuple[str, ...]:
-    """The hosts to read when planning these jobs: those they need, and those whose snapshots they concern."""
-    names = {name for job in jobs for name in needed(site, job)}
+def hosts_of(site: Site, jobs: Sequence[Job], probes: Sequence[Probe] = ()) -> tuple[str, ...]:
+    """The hosts to read when planning these jobs: those they need or ask, and those whose snapshots they concern."""
+    names = {name for job in jobs for name in needed(site, job)} | {probe.host for probe in probes}
     stores = {getattr(job.options, "store", "") for job in jobs} - {""}
     names |= {job.host for job in site.jobs if getattr(job.options, "store", "") in stores}
     return tuple(host.name for host in site.hosts if host.name in names)

@@ -138,8 +138,8 @@ class _Job:
             cleanup = bool(bad)
             if self._stop.is_set() and not cleanup:
                 self._end(step, self._outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
-                return
-            if self._one(step, cleanup) in ENDING:
+                bad.add(step.id)
+            elif self._one(step, cleanup) in ENDING:
                 bad.add(step.id)
 
     def _one(self, step: Step, cleanup: bool) -> State:

@@ -175,10 +175,14 @@ class Journal:
         return found
 
     def took(self, most: int = 5) -> dict[str, tuple[float, ...]]:
-        """How many seconds each wait of a step took when it was last done, newest first."""
+        """How many seconds each step that waits, or is carried, took when it was last done, newest first."""
+        took = (
+            "coalesce(json_extract(result, '$.waited'), "
+            "CASE WHEN json_extract(result, '$.carried') THEN json_extract(result, '$.seconds') END)"
+        )
         rows = self._rows(
-            "SELECT id, json_extract(result, '$.waited') FROM steps WHERE state = ? "
-            "AND json_extract(result, '$.waited') IS NOT NULL ORDER BY ended DESC LIMIT 500",
+            f"SELECT id, {took} AS took FROM steps WHERE state = ? AND took IS NOT NULL "  # noqa: S608 (constant)
+            "ORDER BY ended DESC LIMIT 500",
             State.DONE.value,
         )
         found: dict[str, tuple[float, ...]] = {}

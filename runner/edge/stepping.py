@@ -24,7 +24,8 @@ BUSY = 75
 _CHECK_PATIENCE = 60
 _STALL = 1800.0
 # What a broken connection leaves behind: no exit code, or that of ssh.
-_LOST = (None, 255)
+_SSH_LOST = 255
+_LOST = (None, _SSH_LOST)
 _PROGRESS_EVERY = 0.5
 
 
@@ -87,7 +88,10 @@ class Stepper:
             return None, f"could not be checked ({check.why}): {why}", answer
         found = answer[check.field]
         told_so = f"{check.field} is {found!r}; the plan wants {check.relation} {check.value!r}"
-        return _holds(found, check), told_so, answer
+        holds = _holds(found, check)
+        if not holds and answer.get("error"):
+            told_so = _said(answer)
+        return holds, told_so, answer
 
     def _act(self, step: Step, at: datetime, earlier: Mapping[str, tuple[Step, Outcome]]) -> Outcome:
         transport = self.transports[step.host]
@@ -188,7 +192,9 @@ class _Counter:
 
 
 def _state(step: Step, result: Result, *, stopped: bool) -> State:
-    if result.exit in step.ok_codes and not result.timed_out and not result.error:
+    # Where 255 is expected the connection is: the command takes its host away.
+    expected = result.exit == _SSH_LOST and _SSH_LOST in step.ok_codes
+    if result.exit in step.ok_codes and not result.timed_out and (expected or not result.error):
         return State.FAILED if step.silent and result.out.strip() else State.DONE
     if stopped:
         return State.INTERRUPTED
@@ -208,12 +214,14 @@ def _differs(result: Result) -> str:
 
 
 def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
-    said = answer.get("error")
-    if said:
-        do = f" -> {answer['do']}" if answer.get("do") else ""
-        return f"{said}{do}"
+    if answer.get("error"):
+        return _said(answer)
     last = log.strip().splitlines()[-1:] or ["it said nothing"]
     return result.error or f"ended {result.exit}: {last[0]}"
+
+
+def _said(answer: Mapping[str, Any]) -> str:
+    return f"{answer['error']} -> {answer['do']}" if answer.get("do") else str(answer["error"])
 
 
 def _holds(found: object, check: Check) -> bool:

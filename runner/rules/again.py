@@ -6,10 +6,14 @@ from runner.model.run import Outcome, Pass, State
 
 MOST_PASSES = 3
 _FILE_IO = 11
+_PACKAGES = frozenset(("updates", "upgrade"))
+# What must be done before it can be known what is to be installed.
+_FIRST = ("refresh-first", "repair-first", "before/back")
 
 
 def again(done: Pass) -> tuple[str, ...]:
-    """Jobs of which a transfer was interrupted, for which the disk was full, or that measured what to expire.
+    """Jobs of which a transfer was interrupted, for which the disk was full, that measured what to expire, or
+    that fetched, repaired or rebooted first and know only now what to install.
 
     What was sent is kept, and a new plan takes it up. For a full disk that plan also says what must go
     first, or that nothing may; where an inode had no link left, rsync copies it in the fresh folder.
@@ -17,7 +21,9 @@ def again(done: Pass) -> tuple[str, ...]:
     kept = _kept(done)
     prunes = {job.name for job in done.plan.jobs if job.kind == "prune"}
     worth = {one.job for one in done.outcomes if _interrupted(one, kept) or _not_whole(one, kept)}
-    worth |= {one.job for one in done.outcomes if one.job in prunes and _measured_first(one)}
+    worth |= {one.job for one in done.outcomes if one.job in prunes and _ended(one, "measure-first")}
+    packages = {job.name for job in done.plan.jobs if job.kind in _PACKAGES}
+    worth |= {one.job for one in done.outcomes if one.job in packages and _ended(one, *_FIRST)}
     return tuple(job.name for job in done.plan.jobs if job.name in worth)
 
 
@@ -36,8 +42,8 @@ def _interrupted(one: Outcome, kept: set[str]) -> bool:
     return one.step in kept and one.state == State.INTERRUPTED
 
 
-def _measured_first(one: Outcome) -> bool:
-    return one.step == f"{one.job}/measure-first" and one.state == State.DONE
+def _ended(one: Outcome, *names: str) -> bool:
+    return one.step.removeprefix(f"{one.job}/") in names and one.state == State.DONE
 
 
 def _not_whole(one: Outcome, kept: set[str]) -> bool:

@@ -11,6 +11,7 @@ from runner.rules import order, overlap
 from runner.rules.problem import KeyPath, Problem, no_such
 
 Names = tuple[str, ...] | None
+_UPGRADING = frozenset(("updates", "upgrade"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +35,7 @@ def check(site: Site, declared: Declared) -> tuple[Problem, ...]:
     return (
         *_references(site, declared),
         *_retention(site),
+        *_packages(site),
         *overlap.check(site),
         *order.check(site),
         *_reach(site),
@@ -76,6 +78,15 @@ def store_of(job: Job) -> str:
     """Give the store that the job's options name, or "": a kind of a plugin may have none."""
     store = getattr(job.options, "store", "")
     return store if isinstance(store, str) else ""
+
+
+def _packages(site: Site) -> Iterator[Problem]:
+    hosts = {host.name: host for host in site.hosts}
+    for job in site.jobs:
+        host = hosts.get(job.host)
+        if job.kind in _UPGRADING and host and not host.packages:
+            text = f'is missing: job {job.name!r} upgrades them; say packages = "apt", "dnf" or "yum"'
+            yield Problem(path=("hosts", host.name, "packages"), text=text)
 
 
 def _retention(site: Site) -> Iterator[Problem]:

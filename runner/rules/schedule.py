@@ -24,12 +24,14 @@ class Due:
 def due(site: Site, last: Mapping[str, datetime], now: datetime) -> Due:
     """Every job whose latest scheduled time has come since it last succeeded (`last`, aware).
 
-    A job that never succeeded is due; one without a schedule runs only when it is named.
+    A job that never succeeded is due; one without a schedule runs only when it is named, and is no news.
     """
     zone = ZoneInfo(site.timezone)
     jobs: list[Job] = []
     skips: list[Skip] = []
     for job in in_order(site.jobs):
+        if not job.schedule:
+            continue
         reason = _not_due(job, last.get(job.name), now.astimezone(zone))
         if reason:
             skips.append(Skip(job=job.name, reason=reason))
@@ -92,8 +94,6 @@ def previous_time(schedule: str, moment: datetime) -> datetime:
 
 
 def _not_due(job: Job, last: datetime | None, now: datetime) -> str:
-    if not job.schedule:
-        return "has no schedule: it runs when it is named"
     # Compared in UTC: two moments of one zone are compared by wall clock, which repeats in autumn.
     # A success in the future is one under a clock that was ahead: it proves nothing.
     ahead = last is not None and last.astimezone(UTC) > now.astimezone(UTC)

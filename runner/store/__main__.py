@@ -29,6 +29,20 @@ VERBS = {
     "expire": "expire",
     "freed": "freed",
     "audit": "audit",
+    "hold-host": "hold_host",
+    "carry": "carry_command",
+    "carried": "carried",
+    "outdated": "outdated",
+    "up": "up",
+    "still": "still",
+    "came-back": "came_back",
+    "page": "page",
+    "note-boot": "boots",
+    "let-go": "let_go",
+    "take-over": "take_over",
+    "in-use": "in_use",
+    "access": "access",
+    "boot-checks": "boot_checks",
 }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import clock
+from . import clock, readers
 from .arguments import parse
 from .ask import ask
 from .filesystems import filesystems, stand_ins
@@ -66,6 +66,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reading(command: Mapping[str, Any]) -> dict[str, Any]:
+    if command["argv"][:1] == [readers.PROGRAM]:
+        return readers.reading(command["argv"])
     return dict(ask(command["argv"], timeout=float(command.get("timeout", 20)))._asdict())
 
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from runner.model.plan import Argv
+
+# e2fsck.conf(5), accept_time_fudge: on unless somebody switched it off.
+_FUDGE = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Superblock:
     """What `tune2fs -l` says of checks; `state` is "" where the text was no superblock.
 
-    `last_checked` is UTC. `max_mounts` and `interval` are None where that check is switched off.
-    `errors` is what the kernel met since the last check; alone it does not make e2fsck check.
+    `last_checked`, `last_mounted` and `last_written` are UTC. `max_mounts` and `interval` are None where
+    that check is switched off. `errors` is what the kernel met since the last check; alone it does not
+    make e2fsck check.
     """
 
     state: str = ""
@@ -23,6 +28,8 @@ class Superblock:
     last_checked: datetime | None = None
     interval: timedelta | None = None
     errors: int = 0
+    last_mounted: datetime | None = None
+    last_written: datetime | None = None
 
     @property
     def next_check(self) -> datetime | None:
@@ -34,7 +41,7 @@ class Superblock:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """What only making the filesystem anew changes: its size and an inode's in bytes, how many inodes.
+    """What only making the filesystem anew changes: its size, a block's and an inode's in bytes, how many inodes.
 
     All 0 where the text was no superblock.
     """
@@ -42,6 +49,15 @@ class Shape:
     bytes: int = 0
     inodes: int = 0
     inode_size: int = 0
+    block: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Due:
+    """Why a filesystem is checked: damage, mounts or age, or dates that were set by a wrong clock."""
+
+    cause: Literal["damage", "mounts", "age", "clock"]
+    why: str
 
 
 def superblock(device: str) -> Argv:
@@ -56,6 +72,20 @@ def check_every(device: str, interval: timedelta) -> Argv:
     Works while it is mounted. Counting mounts is switched off, since it says nothing about age.
     """
     return ("tune2fs", "-i", f"{whole_days(interval)}d", "-c", "0", "--", device)
+
+
+def switch_off(device: str) -> Argv:
+    """Have no boot check `device` because of its age or its mounts, until `switch_on`; damage still counts.
+
+    Works while it is mounted. When it was checked last, and how often mounted since, stays as it is.
+    """
+    return ("tune2fs", "-i", "0", "-c", "0", "--", device)
+
+
+def switch_on(device: str, superblock: Superblock) -> Argv:
+    """Have `device` checked by age and mounts again, exactly as `superblock` says that it was."""
+    seconds = round(superblock.interval.total_seconds()) if superblock.interval else 0
+    return ("tune2fs", "-i", f"{seconds}s", "-c", str(superblock.max_mounts or 0), "--", device)
 
 
 def set_label(device: str, label: str) -> Argv:
@@ -80,6 +110,8 @@ def parse_superblock(text: str) -> Superblock:
         last_checked=_date(lines.get("Last checked", "")),
         interval=timedelta(seconds=seconds) if seconds > 0 else None,
         errors=_number(lines.get("FS Error count", "")),
+        last_mounted=_date(lines.get("Last mount time", "")),
+        last_written=_date(lines.get("Last write time", "")),
     )
 
 
@@ -90,7 +122,16 @@ def parse_shape(text: str) -> Shape:
         bytes=_number(lines.get("Block count", "")) * _number(lines.get("Block size", "")),
         inodes=_number(lines.get("Inode count", "")),
         inode_size=_number(lines.get("Inode size", "")),
+        block=_number(lines.get("Block size", "")),
     )
+
+
+def parse_used(text: str) -> tuple[int, int]:
+    """Bytes and inodes in use as `superblock` printed them: true of a filesystem that is not mounted."""
+    lines = _lines(text)
+    shape = parse_shape(text)
+    free = _number(lines.get("Free blocks", "")) * shape.block
+    return shape.bytes - free, shape.inodes - _number(lines.get("Free inodes", ""))
 
 
 def will_check(superblock: Superblock, now: datetime) -> str | None:
@@ -99,22 +140,55 @@ def will_check(superblock: Superblock, now: datetime) -> str | None:
     Only where fstab has it checked at all (its last column is not 0). While it is mounted the
     mount count includes this mount already. A power cut alone needs no check: the journal is replayed.
     """
+    found = due(superblock, now)
+    return found.why if found else None
+
+
+def due(superblock: Superblock, now: datetime) -> Due | None:
+    """As `will_check`, with the kind of reason: whether it can wait depends on that.
+
+    By the host's clock at the time of the boot: e2fsck takes dates up to a day ahead of it for those
+    of a clock kept in local time.
+    """
     if "errors" in superblock.state:
-        return "errors were found on it"
+        return Due(cause="damage", why="errors were found on it")
     if superblock.state.startswith("not clean"):
-        return "it is not marked clean"
+        return Due(cause="damage", why="it is not marked clean")
+    now = now.replace(microsecond=0)
+    ahead = _ahead(superblock, now)
+    if ahead:
+        return Due(cause="clock", why=ahead)
     if superblock.max_mounts is not None and superblock.mounts >= superblock.max_mounts:
-        return f"it was mounted {superblock.mounts} times, and is checked after {superblock.max_mounts}"
-    if superblock.interval is None or superblock.last_checked is None:
+        why = f"it was mounted {superblock.mounts} times, and is checked after {superblock.max_mounts}"
+        return Due(cause="mounts", why=why)
+    return _by_age(superblock, now)
+
+
+def _ahead(superblock: Superblock, now: datetime) -> str:
+    """Which of its dates of use lies so far ahead that e2fsck puts it right, and then checks."""
+    # Only asked where it is checked by age at all.
+    if superblock.interval is not None:
+        for what, date in (("mount", superblock.last_mounted), ("write", superblock.last_written)):
+            if date is not None and date > now + _FUDGE:
+                return f"its last {what} is in the future ({date:%Y-%m-%d}): the clock was wrong, or is"
+    return ""
+
+
+def _by_age(superblock: Superblock, now: datetime) -> Due | None:
+    last = superblock.last_checked
+    if superblock.interval is None or last is None:
         return None
-    if superblock.last_checked > now:
-        return f"its last check is in the future ({superblock.last_checked:%Y-%m-%d}): the clock was wrong"
-    if now - superblock.last_checked >= superblock.interval:
-        days = whole_days(superblock.interval)
-        return (
-            f"its last check was on {superblock.last_checked:%Y-%m-%d}, and it is checked every {days} days"
-        )
-    return None
+    if last > now:
+        # What is less than a day ahead counts as a day old.
+        last -= _FUDGE
+    if last > now:
+        why = f"its last check is in the future ({superblock.last_checked:%Y-%m-%d}): the clock was wrong"
+        return Due(cause="clock", why=why)
+    if now - last < superblock.interval:
+        return None
+    days = whole_days(superblock.interval)
+    why = f"its last check was on {superblock.last_checked:%Y-%m-%d}, and it is checked every {days} days"
+    return Due(cause="age", why=why)
 
 
 def _lines(text: str) -> dict[str, str]:

@@ -12,6 +12,9 @@ from runner.model.plan import Finding, Plan, PlannedJob, Skip
 from runner.model.run import JobReport, Outcome, Report, State, Verdict
 from runner.model.site import Site
 from runner.model.text import count, length, one_line, size
+from runner.view.came_of_access import access_report
+from runner.view.came_of_packages import packages_report
+from runner.view.came_of_power import power_report
 from runner.view.line import Line, Role, line
 
 _RANK = (Verdict.NOTHING, Verdict.DONE, Verdict.ATTENTION, Verdict.FAILED)
@@ -38,6 +41,9 @@ def job_report(
     job: PlannedJob, outcomes: Sequence[Outcome], *, live: bool, looked: bool = False
 ) -> JobReport:
     """One job in words, from the outcomes of its steps; `looked`: none of them changes anything."""
+    for one in (packages_report, power_report, access_report):
+        if told := one(job, outcomes):
+            return told
     sealed = sealing(outcomes)
     for outcome in outcomes:
         if outcome.state in _BAD or outcome.state == State.BUSY:

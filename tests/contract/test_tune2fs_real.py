@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from hooks.fsck import plugin
-from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.plan import Plan
-from runner.model.site import Disk, Host, Site
+from runner.model.site import Disk
 from runner.tools import tune2fs
+from tests.contract.fsck_parts import fsck_facts, fsck_site
 
 CASES = {
     "as it was made": (),
@@ -55,22 +55,24 @@ def test_e2fsck_checks_when_the_forecast_says_so(case: str, disk: str) -> None:
 def test_the_command_in_the_finding_mends_what_was_found(disk: str) -> None:
     hook = plugin({})
     usb = Disk(name="usb", host="papio", device=disk, mount="/srv", fsck_every=timedelta(days=120))
-    site = Site(
-        name="babase", controller="papio", folder="/", state="/", sandbox="/", digest="", disks=(usb,),
-        hosts=(Host(name="papio", address=""),),
-    )  # fmt: skip
-    (probe,) = hook.declare_probes(site)
-    now = datetime.now(tz=UTC)
-    facts = Facts(at=now, hosts={"papio": HostFacts(name="papio")})
-    plan = Plan(id="p", made_at=now, site="babase", live=True)
+    hook.declare_probes(fsck_site(usb))
+    plan = Plan(id="p", made_at=datetime.now(tz=UTC), site="babase", live=True)
 
-    def told() -> list[tuple[str, str]]:
-        said = run(*probe.argv)
-        readings = {probe.id: Reading(exit=said.returncode, out=said.stdout, err=said.stderr)}
-        asked = replace(facts, hosts={"papio": HostFacts(name="papio", readings=readings)})
-        return [(finding.severity, finding.do) for finding in hook.check_plan(plan, asked)]
+    def told() -> list[str]:
+        return [one.do for one in hook.check_plan(plan, fsck_facts(usb)) if one.severity == "attention"]
 
-    ((severity, do),) = told()
-    assert severity == "attention"
+    (do,) = told()
     assert run(*shlex.split(do.partition("run: ")[2])).returncode == 0
-    assert told() == [("note", "")]
+    assert told() == []
+
+
+def test_a_check_that_was_put_off_is_due_again_afterwards(disk: str) -> None:
+    assert (
+        run("tune2fs", "-i", "10368001s", "-c", "3", "-C", "3", "-T", "20260101", "--", disk).returncode == 0
+    )
+    before = tune2fs.parse_superblock(run(*tune2fs.superblock(disk)).stdout)
+    assert run(*tune2fs.switch_off(disk)).returncode == 0
+    assert "clean," in run("e2fsck", "-p", "--", disk).stdout
+    assert run(*tune2fs.switch_on(disk, before)).returncode == 0
+    after = tune2fs.parse_superblock(run(*tune2fs.superblock(disk)).stdout)
+    assert replace(after, last_written=None) == replace(before, last_written=None)

@@ -186,5 +186,7 @@ def test_no_identity_is_none(text: str) -> None:
 def test_the_shape_is_read_below_whatever_the_label_says() -> None:
     text = "Filesystem volume name:   x\nInode count: 1\nFilesystem magic number:  0xEF53\n"
     text += "Inode count: 16384\nBlock count: 16384\nBlock size: 4096\nInode size:\t 256\n"
-    assert tune2fs.parse_shape(text) == tune2fs.Shape(bytes=16384 * 4096, inodes=16384, inode_size=256)
+    assert tune2fs.parse_shape(text) == tune2fs.Shape(
+        bytes=16384 * 4096, inodes=16384, inode_size=256, block=4096
+    )
     assert tune2fs.parse_shape("") == tune2fs.Shape()

@@ -26,7 +26,14 @@ FLOORS = (
 )
 # Parts of one piece, or a piece that rests on another of its floor; never in a circle (see below).
 WITHIN = {"model", "rules", "tools", "view", "kinds", "edge", "cli"}
-BESIDE = {("inquiry", "app"), ("app", "telling"), ("telling", "announcing"), ("__main__", "cli"), ("view", "rules")}
+BESIDE = {
+    ("inquiry", "app"),
+    ("app", "telling"),
+    ("telling", "announcing"),
+    ("__main__", "cli"),
+    ("view", "rules"),
+    ("view", "tools"),
+}
 # What decides may not be known to what acts.
 EDGE_MAY_NOT = {"kinds", "catalogue", "planner", "review", "view"}
 

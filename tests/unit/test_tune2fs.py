@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -48,6 +49,7 @@ def test_every_field_is_read() -> None:
         last_checked=datetime(2026, 11, 23, 3, 45, 39, tzinfo=UTC),
         interval=AGE,
     )
+    assert captured("mounted-first").last_mounted is not None
     assert found.next_check == datetime(2027, 3, 23, 3, 45, 39, tzinfo=UTC)
     assert captured("error-count").errors == 3
     assert captured("mounted-first").max_mounts == 3
@@ -77,7 +79,9 @@ def test_what_is_no_superblock_has_no_state(text: str) -> None:
     [
         (NOW - AGE, True),
         (NOW - AGE + timedelta(seconds=1), False),
-        (NOW + timedelta(seconds=1), True),
+        (NOW + timedelta(seconds=1), False),
+        (NOW + timedelta(days=1), False),
+        (NOW + timedelta(days=1, seconds=1), True),
         (NOW, False),
     ],
 )
@@ -85,6 +89,21 @@ def test_a_check_is_due_from_the_second_it_is_old_enough_or_when_the_clock_was_w
     last: datetime, due: bool
 ) -> None:
     assert (will_check(Superblock(state="clean", last_checked=last, interval=AGE), NOW) is not None) == due
+
+
+@pytest.mark.parametrize("field", ["last_mounted", "last_written"])
+def test_a_use_in_the_future_has_it_checked_where_it_is_checked_by_age_at_all(field: str) -> None:
+    wrong = {field: NOW + timedelta(days=2)}
+    found = Superblock(state="clean", last_checked=NOW, interval=AGE, **wrong)  # type: ignore[arg-type]
+    assert "is in the future" in (will_check(found, NOW) or "")
+    assert will_check(replace(found, interval=None), NOW) is None
+    assert will_check(found, NOW + timedelta(days=1)) is None
+
+
+def test_a_check_that_is_put_off_comes_back_as_it_was() -> None:
+    odd = Superblock(state="clean", interval=timedelta(seconds=10_368_001), max_mounts=7)
+    assert tune2fs.switch_off("/dev/x") == ("tune2fs", "-i", "0", "-c", "0", "--", "/dev/x")
+    assert tune2fs.switch_on("/dev/x", odd) == ("tune2fs", "-i", "10368001s", "-c", "7", "--", "/dev/x")
 
 
 @pytest.mark.parametrize(

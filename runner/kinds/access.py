@@ -1,0 +1,70 @@
+"""Kind `access`: who got into a host in the last day, and who tried to; the guide's daily report."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.kinds.schemas import Bundled
+from runner.model.facts import Facts
+from runner.model.kind import Draft
+from runner.model.plan import Command, Effect, Finding, PlannedJob, Skip, Step
+from runner.model.site import Job, Site
+from runner.tools import access
+from runner.tools import store as tool
+
+_PATIENCE = 3600
+_WEEK = 7 * 24
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessOptions:
+    """What an `access` job says: how far back it looks, how many rows a table has, where people come from.
+
+    `expected` are addresses and networks: a login from there is never news.
+    """
+
+    hours: timedelta = timedelta(hours=24)
+    quiet: int = 10
+    expected: tuple[str, ...] = ()
+
+
+class AccessKind(Bundled):
+    """The kind's entry in the catalogue."""
+
+    name = "access"
+    options = AccessOptions
+
+    def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
+        """One step, at the host: it reads the logs there and keeps the history of what is usual."""
+        if not site.live:
+            return Draft(skip=Skip(job=job.name, reason="nobody logs in to the sandbox"))
+        wanted: AccessOptions = job.options
+        hours = math.ceil(wanted.hours / timedelta(hours=1))
+        if wrong := _wrong(wanted, hours):
+            finding = Finding(
+                severity="attention", source=job.name, text=wrong, do=f"correct jobs.{job.name} in jobs.toml"
+            )
+            return Draft(skip=Skip(job=job.name, reason=wrong), findings=(finding,))
+        argv = access.look(
+            tool.program(site.host(job.host)), hours=hours, rows=wanted.quiet, expected=wanted.expected
+        )
+        step = Step(
+            id=f"{job.name}/look", job=job.name, host=job.host, effect=Effect.WRITE, timeout=_PATIENCE,
+            action=Command(argv=argv), needs=("network",),
+            why=f"see in the logs of {job.host} who got in and who tried to, and keep what is usual",
+        )  # fmt: skip
+        return Draft(planned=PlannedJob(name=job.name, kind=self.name, after=job.after), steps=(step,))
+
+
+def _wrong(wanted: AccessOptions, hours: int) -> str:
+    if hours > _WEEK:
+        return "`hours` is more than a week"
+    for one in wanted.expected:
+        try:
+            ipaddress.ip_network(one, strict=False)
+        except ValueError:
+            return f"`expected` has {one!a}, which is no address or network"
+    return ""

@@ -1,0 +1,106 @@
+"""Kind `halt`: a host is switched off to be moved or unplugged, with everything on its disks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from runner.kinds import power_before, power_locks, power_when
+from runner.kinds.halt_steps import Halt, halt_steps
+from runner.kinds.power_locks import Concerned
+from runner.kinds.power_when import When, Wrong
+from runner.kinds.reboot import refused, told
+from runner.kinds.schemas import Bundled
+from runner.model.facts import Facts, Probe
+from runner.model.kind import Draft
+from runner.model.plan import Lock, PlannedJob, Skip
+from runner.model.site import Job, Site
+from runner.rules.names import plan_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HaltOptions:
+    """What a `halt` job says beside the common keys: `start` is what must be pressed to start the host again.
+
+    With `stop_writers` a snapshot that is being made is cut off, to be gone on with later; otherwise the
+    host is not switched off meanwhile. `window`, `announce` and `reason` as in a reboot job.
+    """
+
+    start: str
+    stop_writers: bool = False
+    window: tuple[str, ...] = ()
+    announce: timedelta | None = None
+    reason: str = ""
+
+
+class HaltKind(Bundled):
+    """The kind's entry in the catalogue."""
+
+    name = "halt"
+    options = HaltOptions
+
+    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
+        """Look at the host as before a reboot, and at the stores of other hosts that keep its snapshots."""
+        return power_before.probes(site, site.host(job.host), database=False)
+
+    def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
+        """Sync, unmount, switch off and see that it is off, or say what forbids that now."""
+        options: HaltOptions = job.options
+        if not site.live:
+            return Draft(skip=Skip(job=job.name, reason="the sandbox cannot be switched off"))
+        found = power_before.read(job.host, facts)
+        if isinstance(found, Wrong):
+            return refused(job, (found,))
+        stores = power_locks.concerned(site, job.host, facts)
+        ended = tuple(one for one in stores if _ends(one, options))
+        if ended and found.busy:
+            # What is at work will be ended, or it is seen again before the host is switched off.
+            found = replace(found, busy="")
+        host, when = site.host(job.host), When(windows=options.window, announce=options.announce)
+        known = tuple(told(
+            job, (*power_before.doubts(site, host, found, facts), *power_locks.unknown(stores), *map(_cut_off, ended)),
+            (*power_before.notes(host, found, facts), f"to start {job.host} again: {options.start}"),
+        ))  # fmt: skip
+        wrongs = (
+            *power_when.against(site, job, when, facts, now),
+            *power_locks.against(stores, ending=options.stop_writers),
+            *power_before.against(host, found),
+        )
+        if wrongs:
+            return refused(job, wrongs, known)
+        halt = Halt(
+            site=site, job=job.name, host=job.host, plan=plan_id(now), boot_id=found.up.boot_id,
+            systemd=found.systemd, by=power_when.closes(site, when, now), stores=stores, ending=bool(ended),
+            mounted=frozenset(one.mount for one in facts.hosts[job.host].filesystems), why=options.reason,
+        )  # fmt: skip
+        planned = PlannedJob(
+            name=job.name, kind=self.name, after=job.after, locks=_locks(halt, ended), told=options.start
+        )
+        return Draft(planned=planned, steps=halt_steps(halt), findings=known)
+
+
+def _ends(one: Concerned, options: HaltOptions) -> bool:
+    return bool(options.stop_writers and one.found and one.found.holder and one.found.holder.plan)
+
+
+def _cut_off(one: Concerned) -> Wrong:
+    holder = one.found.holder if one.found else None
+    who = power_locks.told(holder) if holder else "somebody"
+    return Wrong(
+        text=f"what {who} does in store {one.store.name} is cut off",
+        do="a snapshot that is being made is kept as it is then, and the next run goes on with it",
+    )
+
+
+def _locks(halt: Halt, ended: tuple[Concerned, ...]) -> tuple[Lock, ...]:
+    """The host's own, then the stores; those that are taken from somebody last, when nothing else is in the way."""
+    who = f"{halt.job} of {halt.site.controller}"
+    own = power_locks.hosts_locks(halt.site, halt.host, plan=halt.plan, who=who, until=halt.last)
+    stores = sorted((one for one in halt.stores if power_locks.there(one)), key=lambda one: one in ended)
+    return (*own, *(
+        power_locks.store_lock(
+            halt.site, one, plan=halt.plan, who=who, until=halt.until(one),
+            instead=one.found.holder.plan if one in ended and one.found and one.found.holder else "",
+        )
+        for one in stores
+    ))  # fmt: skip

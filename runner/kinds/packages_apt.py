@@ -1,0 +1,68 @@
+"""A Debian host's packages: what is asked, and what the answers say."""
+
+from __future__ import annotations
+
+from runner.kinds.packages_apt_found import Found
+from runner.model.facts import Facts, Probe
+from runner.model.packages import Kernel, PackageFacts, Trouble
+from runner.model.site import Host
+from runner.rules import reboot_need
+from runner.tools import apt_health, apt_lists, apt_survey, carry
+
+SURVEY, OUTDATED = "packages.apt", "packages.outdated"
+# needrestart's word for the kernel: 2 is a newer build of the one that runs, 3 a newer kernel.
+_KSTA = {2: "needrestart: the running kernel was replaced", 3: "needrestart: a newer kernel waits"}
+
+
+def probes(host: Host) -> tuple[Probe, ...]:
+    """The READ commands that `read` wants the output of. The first talks to the mirrors, so it may take minutes."""
+    needs = ("packages",)
+    survey = Probe(id=SURVEY, host=host.name, argv=apt_survey.ask(host.hold), needs=needs, timeout=600)
+    return (survey, Probe(id=OUTDATED, host=host.name, argv=carry.OUTDATED, needs=needs, timeout=60))
+
+
+def read(host: Host, facts: Facts) -> PackageFacts:
+    """What is known of the host's packages; where nothing could be read, `fresh` is false and a trouble says so.
+
+    `updates` and `held` are by the holds there are and those that jobs.toml wants, together. `held` has new
+    packages too (`old` is ""), which only come with a held one.
+    """
+    reading = facts.reading(host.name, SURVEY)
+    answers = apt_survey.parse(reading.out) if reading else {}
+    outdated = carry.parse_outdated(_said(facts, host, OUTDATED)) or carry.Outdated()
+    if not answers:
+        lines = reading.err.strip().splitlines() if reading else ["they were not asked for"]
+        text = f"the packages of {host.name} could not be read: {lines[0] if lines else 'the answer was cut short'}"
+        return PackageFacts(
+            fresh=False, troubles=(Trouble(what="unknown", text=text, do="refer it to an expert"),)
+        )
+    found = Found(host, answers)
+    return PackageFacts(
+        fresh=found.one("refresh").exit == 0,
+        updates=found.updates,
+        held=found.held,
+        removals=apt_lists.removed(found.one("full").out),
+        installed=found.wanted,
+        holds=found.holds,
+        unheld=tuple(name for name in found.wanted if name not in found.holds),
+        stray=tuple(sorted(found.held_anyhow - set(found.wanted))),
+        troubles=(*apt_health.troubles(answers, found.installed, found.download), *found.untold),
+        kernel=Kernel(running=outdated.running, newest=outdated.newest),
+        reboot=reboot_need.reasons(_witness(outdated)),
+        services=outdated.services,
+        boot_free=room.free if (room := apt_health.rooms(answers).get("/boot")) else None,
+        download=found.download,
+    )
+
+
+def _said(facts: Facts, host: Host, probe: str) -> str:
+    reading = facts.reading(host.name, probe)
+    return reading.out if reading and reading.exit == 0 else ""
+
+
+def _witness(outdated: carry.Outdated) -> reboot_need.Witness:
+    extra = (_KSTA[outdated.ksta],) if outdated.ksta in _KSTA else ()
+    return reboot_need.Witness(
+        kernel=Kernel(running=outdated.running, newest=outdated.newest),
+        changed=outdated.changed, flag=outdated.flag, pid1=outdated.pid1, extra=extra,
+    )  # fmt: skip

@@ -1,0 +1,152 @@
+"""A reboot as part of any job: what stands against it, what it takes, its steps, what a person should know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.kinds import boot_checks, coming_back, power_before, power_locks, power_when
+from runner.kinds.coming_back import Wanted
+from runner.kinds.power_before import Before
+from runner.kinds.power_when import When, Wrong
+from runner.kinds.reboot_steps import Reboot, reboot_steps
+from runner.model.facts import Facts
+from runner.model.plan import Lock, Step
+from runner.model.site import Job, Site
+from runner.model.text import length
+from runner.rules import patience
+from runner.rules.downtime import downtime
+from runner.rules.names import plan_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RebootOptions:
+    """What a `reboot` job says beside the common keys.
+
+    `window` are the times at which it is allowed, empty for always; `announce` how long before users must
+    have been told, None for not at all; `must_run` units that must be active afterwards, `database`
+    whether PostgreSQL must answer, `page` an address that must. `patience` is the least that is waited
+    for the host. `reason` is told to users. With `only_if_needed` nothing is done without a need.
+    """
+
+    window: tuple[str, ...] = ()
+    announce: timedelta | None = None
+    must_run: tuple[str, ...] = ()
+    database: bool = False
+    page: str = ""
+    patience: timedelta = timedelta(minutes=30)
+    reason: str = ""
+    only_if_needed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """A reboot of the host of `job`, with the options of a reboot job and the host as `found`.
+
+    `prefix` is "" or ends in "/", and tells two reboots of one job apart. `later`: the same plan reboots
+    the host before. `kernel` is the release that must run afterwards, "" for the newest then installed.
+    """
+
+    site: Site
+    job: Job
+    options: RebootOptions
+    facts: Facts
+    found: Before
+    prefix: str = ""
+    later: bool = False
+    kernel: str = ""
+
+    @property
+    def id(self) -> str:
+        """The step that reboots: locks are kept until it begins."""
+        return f"{self.job.name}/{self.prefix}reboot"
+
+    @property
+    def when(self) -> When:
+        """When it is allowed."""
+        return When(windows=self.options.window, announce=self.options.announce)
+
+
+def options_of(site: Site, host: str) -> RebootOptions:
+    """The options of the first reboot job of `host`, or those of one that says nothing."""
+    found = (job.options for job in site.jobs if job.host == host and isinstance(job.options, RebootOptions))
+    return next(found, RebootOptions())
+
+
+def against(asked: Asked, now: datetime) -> tuple[Wrong, ...]:
+    """Everything that forbids it now; empty where it may be."""
+    site, job = asked.site, asked.job
+    stores = power_locks.concerned(site, job.host, asked.facts)
+    return (
+        *power_when.against(site, job, asked.when, asked.facts, now),
+        *power_locks.against(stores),
+        *power_before.against(site.host(job.host), asked.found),
+    )
+
+
+def doubts(asked: Asked) -> tuple[Wrong, ...]:
+    """What a person should look at first, although it forbids nothing."""
+    site, job = asked.site, asked.job
+    stores = power_locks.concerned(site, job.host, asked.facts)
+    return (
+        *power_before.doubts(site, site.host(job.host), asked.found, asked.facts),
+        *power_locks.unknown(stores),
+    )
+
+
+def notes(asked: Asked) -> tuple[str, ...]:
+    """Who is interrupted, and for how long."""
+    job = asked.job
+    took = asked.facts.took.get(f"{job.name}/{asked.prefix}back", ())
+    outlook = boot_checks.outlooks(asked.site, asked.facts, job.host, asked.facts.at)
+    checks = boot_checks.most(outlook)
+    least, most = downtime(took, sum(one for one in checks if one is not None))
+    span = length(least) if least == most else f"{length(least)} to {length(most)}"
+    unknown = (
+        ", and a disk check of which nobody knows how long it takes: plan hours" if None in checks else ""
+    )
+    said = f"{job.host} should be away for {span}{unknown}; it is waited for {length(_wait(asked).back)}"
+    return (*power_before.notes(asked.site.host(job.host), asked.found, asked.facts), said)
+
+
+def locks(asked: Asked, until: str = "") -> tuple[Lock, ...]:
+    """The host's power and packages, and every store that it has to do with, until the step `until`.
+
+    A store on a disk that is checked before is let go in a step of the fsck hook.
+    """
+    site, job = asked.site, asked.job
+    plan, who = plan_id(asked.facts.at), f"{job.name} of {site.controller}"
+    early = {disk.name for disk, _ in boot_checks.brought_forward(site, asked.facts, job)}
+    own = power_locks.hosts_locks(site, job.host, plan=plan, who=who, until=until or asked.id)
+    return (*own, *(
+        power_locks.store_lock(
+            site, one, plan=plan, who=who,
+            until=boot_checks.let_go_step(job.name, one.store.name) if one.store.disk in early else until or asked.id,
+        )
+        for one in power_locks.concerned(site, job.host, asked.facts) if power_locks.there(one)
+    ))  # fmt: skip
+
+
+def steps(asked: Asked, why: str) -> tuple[Step, ...]:
+    """Its steps, from `still` to the last look; see reboot_steps."""
+    site, job, found = asked.site, asked.job, asked.found
+    here = asked.facts.hosts[job.host]
+    early = {disk.name for disk, _ in boot_checks.brought_forward(site, asked.facts, job)}
+    stores = power_locks.concerned(site, job.host, asked.facts)
+    wanted = Wanted(
+        kernel=asked.kernel or ("" if asked.later else found.outdated.newest),
+        mounted=coming_back.mounted(site, here, found.entries), failed=found.up.failed,
+        must_run=asked.options.must_run, database=asked.options.database, page=asked.options.page,
+    )  # fmt: skip
+    return reboot_steps(Reboot(
+        site=site, host=job.host, job=job.name, plan=plan_id(asked.facts.at), why=why, wait=_wait(asked),
+        wanted=wanted, prefix=asked.prefix, boot_id="" if asked.later else found.up.boot_id,
+        systemd=found.systemd, by=power_when.closes(site, asked.when, asked.facts.at),
+        unheld=tuple(one.found.path for one in stores if one.found and one.store.disk in early),
+    ))  # fmt: skip
+
+
+def _wait(asked: Asked) -> patience.Patience:
+    outlook = boot_checks.outlooks(asked.site, asked.facts, asked.job.host, asked.facts.at)
+    took = asked.facts.took.get(f"{asked.job.name}/{asked.prefix}back", ())
+    return patience.patience(asked.options.patience, took, boot_checks.most(outlook))

@@ -1,0 +1,50 @@
+"""What runs here: processes by number and start time, since numbers are used again. proc(5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+ENDED = (b"Z", b"X")
+
+
+def boot_id(root: Path = Path("/")) -> str:
+    """What the kernel calls this boot; "" if it does not say."""
+    try:
+        return (root / "proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+
+
+def booted(root: Path = Path("/")) -> int:
+    """When this boot began, in whole seconds since 1970 by the clock as it stands now; 0 if unknown."""
+    try:
+        lines = (root / "proc/stat").read_text("ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) for line in lines if line.startswith("btime ")), 0)
+
+
+def started(pid: int) -> int:
+    """When process `pid` started, in ticks since the boot; 0 if it has ended, reaped or not."""
+    try:
+        # The name comes in brackets and may hold anything, brackets too.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return 0 if fields[0] in ENDED else int(fields[19])
+    except (OSError, IndexError, ValueError):
+        return 0
+
+
+def processes(root: Path = Path("/")) -> Iterator[Path]:
+    """The folder of every process that runs now and was started in the pid namespace that we are in."""
+    ours = _namespace(root / "proc/self")
+    for entry in sorted((root / "proc").glob("[1-9]*")):
+        if entry.name.isdigit() and _namespace(entry) == ours:
+            yield entry
+
+
+def _namespace(process: Path) -> str:
+    try:
+        return str((process / "ns/pid").readlink())
+    except OSError:
+        return ""

@@ -1,0 +1,106 @@
+"""`still`: is nothing being written here that a reboot would cut off."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from . import carriage, clock, lock, processes, sessions
+from .arguments import parse
+from .boots import noted
+from .layout import open_store
+from .plain import plain
+from .say import FAILED, emit
+
+# Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is told.
+WRITERS = frozenset((
+    "rsync", "pg_dump", "pg_dumpall", "pg_restore", "dpkg", "apt-get", "apt", "aptitude", "yum", "dnf", "rpm",
+    "e2fsck", "mke2fs", "mkfs.ext3", "mkfs.ext4", "resize2fs", "tune2fs",
+))  # fmt: skip
+LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/lib/rpm/.rpm.lock")
+SHOWN = 5
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print `{"still": true}`, or the reasons why a reboot must wait, with exit 1. Reads only.
+
+    `--boot` or `--noted` (see `note-boot`) says which boot it must be, `--by` until when it may happen,
+    `--store` (repeated) which stores nobody may hold.
+    """
+    answer = read(argv)
+    emit(answer)
+    return 0 if answer.get("still") else FAILED
+
+
+def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
+    """As `run`, without printing. What could not be seen is not among the reasons."""
+    call = parse(argv, words=0, one=("boot", "noted", "by", "state"), many=("store",))
+    boot = noted(call.one["state"], call.one["noted"]) if call.one["noted"] else call.one["boot"]
+    if boot and processes.boot_id(root) != boot:
+        return {"error": "the host was restarted since the plan was made", "do": "make a new plan"}
+    if call.one["by"] and time.time_ns() >= clock.nanoseconds(call.one["by"]):
+        error = f"it is too late by this host's clock: the window closed at {call.one['by']}"
+        return {"error": error, "do": "make a new plan when it opens again"}
+    reasons = [
+        *_writing(root), *_locked(root), *_carried(call.one["state"]), *_held(call.many["store"]), *_asked(root)
+    ]  # fmt: skip
+    if not reasons:
+        return {"still": True}
+    more = f", and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+    do = "wait until it has ended, or end it"
+    return {"error": "; ".join(reasons[:SHOWN]) + more, "do": do, "writing": reasons[:SHOWN]}
+
+
+def _writing(root: Path) -> Iterator[str]:
+    for process in processes.processes(root):
+        try:
+            name = (process / "comm").read_text("utf-8", "backslashreplace").strip()
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            owner = process.stat().st_uid
+        except OSError:
+            continue
+        # One that waits for others to call is no work. A dead one that nobody has reaped has no words.
+        if name in WRITERS and words != [b""] and b"--daemon" not in words:
+            yield f"{plain(name)} (process {process.name} of user {owner}) is at work"
+
+
+def _locked(root: Path) -> Iterator[str]:
+    for name in LOCKS:
+        holder = _holder(root / name)
+        if holder is not None:
+            yield f"process {holder} works on the packages (it holds /{name})"
+            return
+
+
+def _holder(path: Path) -> Optional[int]:  # noqa: UP045
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        return lock.held_by(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _carried(state: str) -> Iterator[str]:
+    worker = carriage.working(state)
+    if worker:
+        yield f"{plain(str(worker['who']))} works on the packages"
+
+
+def _held(stores: Sequence[str]) -> Iterator[str]:
+    for path in stores:
+        holder = lock.holder(open_store(path).lock)
+        if holder:
+            yield f"{plain(str(holder['who'] or 'another run'))} holds the store {plain(path)}"
+
+
+def _asked(root: Path) -> Iterator[str]:
+    for one in sessions.inhibitors(root):
+        yield f"{one['who']} asks that it is not shut down: {one['why']}"
+    for device in sessions.checking(root):
+        yield f"{device} is being checked"

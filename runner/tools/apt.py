@@ -1,0 +1,41 @@
+"""apt-get(8): refresh the lists, install exactly these versions, see whether dependencies are met."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.model.packages import Update
+from runner.model.plan import Argv
+
+# How long, in seconds, another program may keep dpkg's lock before apt-get gives up.
+PATIENCE = 300
+_MIRROR = ("-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20", "-o", "Acquire::Retries=2")
+# A person's changes to a configuration file stay; the packager's new one is put beside it.
+KEEP_CONFFILES = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
+
+
+def refresh() -> Argv:
+    """Fetch the package lists. Exit 100 if any of them could not be had; without the option that is 0.
+
+    Waits for the lists' lock as `install` does. See apt-get(8), `update`.
+    """
+    return ("apt-get", "-q", "--error-on=any", "-o", f"DPkg::Lock::Timeout={PATIENCE}", *_MIRROR, "update")
+
+
+def install(updates: Sequence[Update]) -> Argv:
+    """Install these versions and nothing that was not named, dependencies apart; ask nothing.
+
+    Ends with 100 and changes nothing where a held package would change, a package be removed, or a version
+    is not to be had any more. What was installed automatically stays so, and what is new is. Needs the
+    environment of `runner-store carry`, and must not be killed while it works.
+    """
+    return (
+        "apt-get", "-q", "-y", "--no-remove", "--no-auto-remove", "--no-install-recommends", "--mark-auto",
+        "-o", f"DPkg::Lock::Timeout={PATIENCE}", "-o", "Dpkg::Use-Pty=0", *KEEP_CONFFILES, *_MIRROR,
+        "install", *(f"{one.name}={one.new}" for one in updates),
+    )  # fmt: skip
+
+
+def check() -> Argv:
+    """See whether every installed package has what it depends on: exit 0, or 100 with the reason."""
+    return ("apt-get", "-q", "check")

@@ -1,0 +1,204 @@
+"""Everything that is asked of a Debian host's packages, in one go, without changing anything there.
+
+The lists are refreshed in a private folder, and what would be upgraded is found out there, once with the
+holds and once without. Each answer is a line `# NAME EXIT`, then what was said, a blank before each
+line of stdout and a `!` before each of stderr, so that nothing that is said can be taken for the next answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.model.plan import Argv
+
+# A package's name has nothing else in it (deb-control(5)), so a pattern with anything else fits none.
+_PATTERN = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9.+:~*?\[\]!-]*")
+_HEAD = re.compile(r"# ([a-z]+) ([0-9]+)")
+
+# Hooks of apt are cleared: reading shall start nothing. A folder that a killed survey left is swept a day later.
+_BEGIN = r"""
+umask 022; export DEBIAN_FRONTEND=noninteractive
+d=$(mktemp -d /var/tmp/runner-packages.XXXXXXXX) || exit 1
+trap 'rm -rf "$d"' EXIT; trap 'exit 1' HUP INT TERM
+find /var/tmp -mindepth 1 -maxdepth 1 -type d -user 0 -name 'runner-packages.*' -mmin +1440 -exec rm -rf {} +
+chmod 755 "$d"; mkdir "$d/log"
+told() { echo "# $1 $2"; awk '{ print " " $0 }' "$d/out"; head -c 8192 "$d/err" | awk '{ print "!" $0 }'; }
+ask() { name=$1; shift; "$@" >"$d/out" 2>"$d/err" </dev/null; told "$name" $?; }
+get() { apt-get -c "$d/apt.conf" -q "$@" </dev/null; }
+cat >"$d/apt.conf" <<END
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+Dir::State::lists "$d/lists";
+Dir::Cache::pkgcache "$d/pkgcache.bin";
+Dir::Cache::srcpkgcache "$d/srcpkgcache.bin";
+Acquire::Languages "none";
+Acquire::http::Timeout "20";
+Acquire::https::Timeout "20";
+Acquire::Retries "1";
+Debug::NoLocking "true";
+Dir::Log "$d/log";
+APT::Get::AutomaticRemove "false";
+END
+ask copy cp -a /var/lib/apt/lists "$d/lists"
+rm -rf "$d/lists/partial"/*
+ask refresh timeout 240 apt-get -c "$d/apt.conf" -q --error-on=any update
+ask arch dpkg --print-architecture
+"""
+
+# aptitude writes down what it wants and what dpkg wanted when it looked last; where dpkg wants something
+# else now, that counts. Running aptitude to ask it could change holds, and so could its first run (exit 2).
+_HOLDS = r"""
+: >"$d/want"; : >"$d/out"; : >"$d/err"; code=127
+[ $# -eq 0 ] || dpkg-query -W -f='${Package}\n' "$@" >"$d/want" 2>/dev/null
+if command -v aptitude >/dev/null; then code=2; fi
+if [ $code -eq 2 ] && [ -e /var/lib/aptitude/pkgstates ]; then
+  awk -v native="$(dpkg --print-architecture)" '
+    BEGIN { number["install"] = 1; number["hold"] = 2; number["deinstall"] = 3; number["purge"] = 4 }
+    function ends() {
+      if (p == "") return
+      if (NR == FNR || first) { now[p, a] = want + 0; here[p, a] = state }
+      else if ((p, a) in now && here[p, a] !~ /^(config-files|not-installed)$/) {
+        if ((now[p, a] != d ? now[p, a] : s) == 2) print p "|" a
+      }
+      p = ""
+    }
+    FNR == 1 { first = NR != 1; ends(); first = 0 }
+    /^Package: / { ends(); p = $2; a = s = d = ""; want = 0 }
+    /^Architecture: / { a = $2 == "all" ? native : $2 }
+    /^Status: / { want = number[$2]; state = $4 }
+    /^State: / { s = $2 }
+    /^Dselect-State: / { d = $2 }
+    END { ends() }' /var/lib/dpkg/status /var/lib/aptitude/pkgstates >"$d/out" 2>"$d/err"
+  code=$?
+fi
+told aptitude $code
+sed 's/|.*//' "$d/out" >>"$d/want"
+status='${db:Status-Want}|${db:Status-Status}|${db:Status-Eflag}'
+needs='${Depends}, ${Pre-Depends}'
+dpkg-query -W -f='${Package}|${Architecture}|${Version}|'"$status|$needs\n" >"$d/all" 2>"$d/err"; code=$?
+awk -F'|' '
+  function needs_exactly() {
+    deps = $0; for (i = 1; i < 7; i++) sub(/^[^|]*[|]/, "", deps); gsub(/^, |, $/, "", deps)
+    count = split(deps, each, /[,|]/); all = exact = count > 0
+    for (i = 1; i <= count; i++) {
+      sub(/^ +/, "", each[i]); split(each[i], word, /[ :(]/)
+      exact = exact && each[i] ~ /[(]= /; all = all && word[1] in want
+    }
+    return exact
+  }
+  NR == FNR { want[$1]; next }
+  needs_exactly() && all && $5 != "config-files" { print $1 >>brings }
+  $1 in want || $4 != "install" || $5 != "installed" || $6 != "ok" { print; next }
+  exact' brings="$d/brings" "$d/want" "$d/all" >"$d/out"
+told table $code
+cat "$d/brings" >>"$d/want" 2>/dev/null
+"""
+
+# In one copy of dpkg's status every hold is written that there is or should be, in the other none. New packages
+# that fit a pattern are pinned away, else a metapackage that is not held would bring the next kernel. Of the
+# second and third simulation only what is more than in the first is told: an answer has an end.
+_WOULD = r"""
+awk '
+  NR == FNR && FILENAME ~ /want$/ { want[$1]; next }
+  /^Package: / { p = $2 }
+  /^Status: (install|hold) / { sub(/^Status: [a-z]+/, "Status: " (($2 == "hold" || p in want) ? "hold" : "install")) }
+  { print }' "$d/want" /var/lib/dpkg/status >"$d/status.held"
+sed -E 's/^Status: hold /Status: install /' /var/lib/dpkg/status >"$d/status.free"
+: >"$d/pins"
+if [ $# -gt 0 ]; then
+  { printf 'Package:'; printf ' %s' "$@"; printf '\nPin: release *\nPin-Priority: -1\n\n'; } >"$d/pins"
+fi
+cat /etc/apt/preferences >>"$d/pins" 2>/dev/null
+holds="-o Dir::State::status=$d/status.held -o Dir::Etc::preferences=$d/pins"
+none="-o Dir::State::status=$d/status.free"
+would() {
+  name=$1; shift
+  get -s "$@" >"$d/all" 2>"$d/err"; code=$?
+  grep -E '^(Inst|Remv) ' "$d/all" >"$d/would.$name"
+  case $name in
+    held) cp "$d/would.held" "$d/out";;
+    full) grep '^Remv ' "$d/would.full" >"$d/out";;
+    free) grep -vxFf "$d/would.held" "$d/would.free" >"$d/out";;
+  esac
+  told "$name" $code
+}
+would held $holds upgrade --with-new-pkgs
+would full $holds dist-upgrade
+would free $none upgrade --with-new-pkgs
+kept=$(awk '/^The following packages have been kept back/ { on = 1; next } /^[^ ]/ { on = 0 }
+  on { for (i = 1; i <= NF; i++) if ($i ~ /^[A-Za-z0-9.+:~-]+$/) print $i }' "$d/all" | head -n 10)
+for name in $kept; do
+  get -s --no-remove $none install "$name" >"$d/all" 2>"$d/err"; code=$?
+  { echo "$name"; awk '/have unmet dependencies/ { on = 1; next } on' "$d/all" | head -n 5; } >"$d/out"
+  told kept $code
+done
+get -qq --print-uris $holds upgrade --with-new-pkgs >"$d/all" 2>"$d/err"; code=$?
+awk '{ sum += $(NF - 1) } END { printf "%.0f\n", sum }' "$d/all" >"$d/out"
+told download $code
+back=$(awk '$1 != "Inst" { next } FILENAME ~ /held$/ { seen[$2]; next } !($2 in seen) { print $2 }' \
+  "$d/would.held" "$d/would.free" | head -n 300)
+: >"$d/out"; : >"$d/err"; code=0
+if [ -n "$back" ]; then
+  apt-cache -c "$d/apt.conf" --no-all-versions show $back >"$d/all" 2>"$d/err"; code=$?
+  grep -E '^(Package|Version|Architecture|Depends|Pre-Depends|Breaks|Conflicts): ' "$d/all" >"$d/out"
+fi
+told back $code
+"""
+
+_HEALTH = r"""
+ask check get check
+ask audit dpkg --audit
+ask updates ls -A /var/lib/dpkg/updates
+for path in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock; do
+  stat -c '%i %n' "$path" 2>/dev/null
+done >"$d/locks"
+awk 'NR == FNR { name[$1] = $2; next } $2 == "->" { next }
+  { split($6, at, ":"); if (at[3] in name) print $5, name[at[3]] }' "$d/locks" /proc/locks 2>/dev/null |
+while read -r pid path; do
+  echo "$pid|$path|$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | tr -c '[:print:]' '?' | head -c 100)"
+done >"$d/out"
+: >"$d/err"; told locks 0
+ask room stat -f -c '%n|%S|%a|%c|%d' /boot /var/cache/apt/archives /var/lib/dpkg /usr
+ask initrds find /boot -maxdepth 1 -name 'initrd.img-*' -printf '%s\n'
+: >"$d/out"; : >"$d/err"; told end 0
+"""
+_SCRIPT = _BEGIN + _HOLDS + _WOULD + _HEALTH
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """What one of the commands said; `exit` as the shell tells it, 127 where the program is not there."""
+
+    exit: int
+    out: tuple[str, ...] = ()
+    err: tuple[str, ...] = ()
+
+
+def ask(patterns: Sequence[str]) -> Argv:
+    """Ask it all; `patterns` are of the names that should be held. Takes seconds, and up to some minutes
+    where a mirror does not answer. Ends with 0 and tells what failed in its answers."""
+    return ("sh", "-c", _SCRIPT, "runner-packages", *(one for one in patterns if _PATTERN.fullmatch(one)))
+
+
+def parse(text: str) -> dict[str, tuple[Answer, ...]]:
+    """The answers by name, in the order they were given; empty unless it is the whole text.
+
+    Every name is there once, apart from `kept`: one for each package that cannot be upgraded at all.
+    """
+    found: dict[str, list[tuple[int, list[str], list[str]]]] = {}
+    current: tuple[int, list[str], list[str]] = (0, [], [])
+    for line in text.split("\n"):
+        if head := _HEAD.fullmatch(line):
+            current = (int(head[2]), [], [])
+            found.setdefault(head[1], []).append(current)
+        elif line:
+            (current[1] if line.startswith(" ") else current[2]).append(line[1:])
+    if "end" not in found:
+        return {}
+    return {
+        name: tuple(Answer(exit=code, out=tuple(out), err=tuple(err)) for code, out, err in answers)
+        for name, answers in found.items()
+    }

@@ -1,0 +1,50 @@
+"""e2fsck(8): a whole check of a disk that is not mounted, and the claims that guard it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runner.model.plan import Argv, Check
+
+# 0: nothing found; 1: what was found is put right. Anything more leaves errors, or did not run to its end.
+DONE = (0, 1)
+
+
+def check(device: str) -> Argv:
+    """Check all of `device`, which must not be mounted; mends what is safe to mend without asking anybody."""
+    return ("e2fsck", "-p", "-f", "--", device)
+
+
+def unmount(mount: str) -> Argv:
+    """Unmount what is at `mount`; fails while anybody has anything open there."""
+    return ("umount", "--", mount)
+
+
+def let_go(program: str, store: str, plan: str) -> Argv:
+    """End the lock that `plan` holds in `store`, since it lies on the disk that is to be unmounted."""
+    return (program, "let-go", store, f"--plan={plan}")
+
+
+def unused(host: str, program: str, mount: str, plan: str, stores: Sequence[str]) -> Check:
+    """The claim that nobody uses what is mounted at `mount`, but for the locks of `plan` in `stores`."""
+    told = (f"--plan={plan}", *(f"--store={one}" for one in stores))
+    return Check(
+        host=host, argv=(program, "in-use", *told, "--", mount), field="users", relation="==", value=0,
+        why=f"nobody uses {mount}",
+    )  # fmt: skip
+
+
+def sound(host: str, program: str, device: str) -> Check:
+    """The claim that no errors are marked on `device`, so that it may be mounted."""
+    return Check(
+        host=host, argv=(program, "in-use", f"--device={device}"), field="sound", relation="==", value=True,
+        why=f"no errors are left on {device}",
+    )  # fmt: skip
+
+
+def mounted(host: str, program: str, device: str) -> Check:
+    """The claim that `device` is mounted somewhere."""
+    return Check(
+        host=host, argv=(program, "in-use", f"--device={device}"), field="mounted", relation="==", value=True,
+        why=f"{device} is mounted",
+    )  # fmt: skip

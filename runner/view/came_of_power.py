@@ -1,0 +1,135 @@
+"""What became of a reboot or a halt: it is back after so long, what is missing, or what was seen last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from runner.model.plan import PlannedJob
+from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.model.text import count, length, one_line
+
+_BAD = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
+_REACHED = frozenset((State.DONE, *_BAD))
+_KINDS = ("reboot", "halt")
+_GONE, _OFF, _BACK, _DOWN = "gone", "poweroff", "back", "reboot"
+
+
+def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
+    """The report of a job that took a host down; None where it did not come so far, or is another job.
+
+    Of several reboots of one job the last that was begun is told. A host that does not come back, or
+    not with everything, is a failure.
+    """
+    if job.kind not in _KINDS:
+        return None
+    known = {one.step.removeprefix(f"{job.name}/"): one for one in outcomes}
+    if _OFF in known:
+        return _halted(job, known)
+    begun = [
+        name.removesuffix(_DOWN)
+        for name, one in known.items()
+        if name.rpartition("/")[2] == _DOWN and one.state == State.DONE
+    ]
+    if not begun:
+        return None
+    prefix = begun[-1]
+    own = {name.removeprefix(prefix): one for name, one in known.items() if name.startswith(prefix)}
+    back = own.get(_BACK)
+    if back is None or back.state not in _REACHED:
+        text = f"was restarted{_at(own[_DOWN].started)}; whether it came back is not known yet"
+        return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text)
+    return _came_back(job, own) if back.state == State.DONE else _not_back(job, own)
+
+
+def downtime(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """How long each reboot among these took, in words: for the report of a job that does more than that."""
+    backs = [one for one in outcomes if one.step.endswith(f"/{_BACK}") and one.state == State.DONE]
+    steps = {one.step: one for one in outcomes}
+    downs = [steps.get(one.step.removesuffix(_BACK) + _DOWN) for one in backs]
+    spans = (_span(down, back) for down, back in zip(downs, backs, strict=True) if down)
+    return tuple(f"restarted, and back after {span}" for span in spans if span)
+
+
+def _came_back(job: PlannedJob, own: Mapping[str, Outcome]) -> JobReport:
+    down, back = own[_DOWN], own[_BACK]
+    span = _span(down, back) or "some time"
+    names = list(own)
+    after = [own[name] for name in names[names.index(_BACK) + 1 :] if own[name].state in _REACHED]
+    wrong = [one for one in after if one.state in _BAD]
+    settled = own.get("settled")
+    whole = _span(down, settled) if settled and settled.state == State.DONE else ""
+    details = [
+        f"down {_at(down.started).strip()}, up {_at(back.ended).strip()}",
+        *([f"its boot was over after {whole}"] if whole and whole != span else []),
+    ]
+    kernel = own.get("kernel")
+    if kernel and kernel.result.get("running"):
+        details.append(f"it runs kernel {one_line(str(kernel.result['running']))}")
+    if wrong:
+        missing = "; ".join(_why(one) for one in wrong)
+        text = f"is back after {span}, but not as it was: {missing}"
+        details += [f"{one.step.rpartition('/')[2]}: {_do(one)}" for one in wrong if _do(one)]
+        return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=tuple(details))
+    looked = sum(one.state == State.DONE for one in after)
+    text = f"is back after {span}; {count(looked, 'thing')} looked at, all as before"
+    return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
+
+
+def _not_back(job: PlannedJob, own: Mapping[str, Outcome]) -> JobReport:
+    down, back = own[_DOWN], own[_BACK]
+    span = _span(down, back) or "some time"
+    text = f"did not come back within {span}" if back.state == State.FAILED else "was no longer waited for"
+    seen = one_line(str(back.result.get("error") or "")) or "it has not answered since"
+    details = (
+        f"told to restart {_at(down.started).strip()}",
+        f"seen last: {seen}",
+        *([back.note] if back.note else []),
+        "ask somebody on the spot what its screen shows; a disk check must not be cut off",
+    )
+    return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=details)
+
+
+def _halted(job: PlannedJob, known: Mapping[str, Outcome]) -> JobReport | None:
+    down, gone = known[_OFF], known.get(_GONE)
+    if down.state != State.DONE:
+        return None
+    details = [
+        text for name, one in known.items() if one.state == State.DONE and (text := _let_be(name, one.ended))
+    ]
+    details += [f"to start it again: {one_line(job.told)}"] if job.told else []
+    if gone is None:
+        text = f"was told to switch off{_at(down.started)}; nobody is left here to see it: look at its lights"
+        return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
+    if gone.state == State.DONE:
+        text = f"is off since{_at(gone.ended).removeprefix(' at')}"
+        return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
+    text = f"was told to switch off{_at(down.started)}, but still answers: do not unplug it"
+    return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=(gone.note, *details))
+
+
+def _let_be(name: str, ended: datetime | None) -> str:
+    if name == "sync":
+        return f"written to its disks{_at(ended)}"
+    disk = name.removeprefix("unmount-")
+    return f"disk {disk} unmounted{_at(ended)}" if disk != name else ""
+
+
+def _why(one: Outcome) -> str:
+    step = one.step.rpartition("/")[2]
+    said = one_line(str(one.result.get("error") or one.note.partition(" -> ")[0]))
+    return said or f"{step} {one.state.value}"
+
+
+def _do(one: Outcome) -> str:
+    return one_line(str(one.result.get("do") or ""))
+
+
+def _span(down: Outcome | None, back: Outcome | None) -> str:
+    if not (down and back and down.started and back.ended):
+        return ""
+    return length(back.ended - down.started)
+
+
+def _at(moment: datetime | None) -> str:
+    return f" at {moment:%Y-%m-%d %H:%M:%S} UTC" if moment else ""

@@ -1,0 +1,170 @@
+"""What people are told after packages were installed: the guide's messages, and what they left out."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from runner.model.plan import PlannedJob
+from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.view.came_of_packages import packages_report
+from tests.unit.upkeep_parts import NOW, done
+
+JOB = PlannedJob(name="upgrade-server", kind="upgrade", told="no update to install")
+
+
+def carried(**changes: Any) -> dict[str, Any]:
+    """What `carry` answers after a good run; `packages` in `changes` are merged in."""
+    packages = {
+        "upgraded": [["libssl3", "3.0.14-1", "3.0.15-1"]],
+        "installed": [],
+        "removed": [],
+        "unfinished": [],
+    }
+    told = {
+        "carried": True, "exit": 0, "seconds": 12.5, "log": ["Setting up libssl3 (3.0.15-1) ..."], "lines": 1,
+        "conffiles": [], "services": [], "pid1": False, "reboot": [], "note": "", "problem": "",
+    }  # fmt: skip
+    return {**told, **changes, "packages": {**packages, **changes.get("packages", {})}}
+
+
+def failed(step: str, state: State = State.FAILED, note: str = "ended 100", answer: Any = None) -> Outcome:
+    return Outcome(
+        step=f"upgrade-server/{step}",
+        job="upgrade-server",
+        state=state,
+        exit=100,
+        result=answer or {},
+        note=note,
+    )
+
+
+def told(*outcomes: Outcome) -> JobReport:
+    found = packages_report(JOB, outcomes)
+    assert found is not None
+    return found
+
+
+def test_nothing_to_do_is_said_in_one_line() -> None:
+    said = told(done("whole"), done("look", services=[]))
+    assert (said.verdict, said.headline, said.details) == (Verdict.NOTHING, "no update to install", ())
+
+
+def test_updates_that_wait_are_listed_below_the_notice() -> None:
+    job = PlannedJob(
+        name="u", kind="updates", told="2 updates wait\nbind-libs.x86_64  1\nbind-utils.x86_64  1"
+    )
+    said = packages_report(job, (done("look"),))
+    assert said is not None
+    assert said.headline == "2 updates wait"
+    assert said.details == ("bind-libs.x86_64  1", "bind-utils.x86_64  1")
+
+
+def test_what_was_installed_is_told_with_old_and_new_versions_and_what_was_restarted() -> None:
+    answer = carried(services=["ssh.service", "cron.service"], packages={"installed": [["libfoo", "1"]]})
+    said = told(done("refresh"), done("install", **answer), done("restart-ssh.service"), done("look"))
+    assert said.verdict == Verdict.DONE
+    assert said.headline == "1 package upgraded, 1 package newly installed"
+    assert said.details[:2] == ("libssl3 3.0.14-1 -> 3.0.15-1", "libfoo 1, newly installed")
+    assert "restarted ssh.service" in said.details
+    assert any(line.startswith("still running what was replaced: cron.service;") for line in said.details)
+
+
+def test_a_reboot_conffiles_and_removals_need_a_person() -> None:
+    answer = carried(
+        reboot=["process 1 runs files that were replaced"], conffiles=["/etc/demo.conf.dpkg-dist"],
+        packages={"removed": [["demo", "1"]]},
+    )  # fmt: skip
+    said = told(done("install", **answer))
+    assert said.verdict == Verdict.ATTENTION
+    assert "a reboot is needed: process 1 runs files that were replaced" in said.headline
+    assert "1 configuration file to compare" in said.headline
+    assert "1 package removed, which nobody asked for" in said.headline
+    assert "the old one stays; the new one is /etc/demo.conf.dpkg-dist" in said.details
+
+
+def test_a_failed_installation_names_what_was_upgraded_all_the_same_and_shows_the_last_lines() -> None:
+    answer = carried(exit=100, log=["dpkg: error processing package bad", "E: it broke"],
+                     packages={"unfinished": [["bad", "half-configured"]]})  # fmt: skip
+    said = told(done("refresh"), failed("install", answer=answer))
+    assert said.verdict == Verdict.FAILED
+    assert said.headline == "install failed: ended 100: E: it broke; 1 package upgraded all the same"
+    assert "bad is half-configured" in said.details
+    assert said.details[-2:] == ("dpkg: error processing package bad", "E: it broke")
+
+
+def test_a_package_that_is_not_set_up_is_a_failure_whatever_the_exit_code_says() -> None:
+    said = told(done("install", **carried(packages={"unfinished": [["bad", "unpacked"]]})))
+    assert said.verdict == Verdict.FAILED
+    assert "1 package not set up" in said.headline
+
+
+def test_a_scriptlet_that_failed_with_exit_0_and_odd_lines_are_told_and_the_known_noise_is_not() -> None:
+    noise = ["run-parts: executing /etc/kernel/postinst.d/zz-update-grub 6.1.0-50", "error: out of partition"]
+    assert told(done("install", **carried(log=noise))).verdict == Verdict.DONE
+    odd = told(done("install", **carried(log=["error: out of partition"])))
+    assert odd.verdict == Verdict.ATTENTION
+    assert "odd: error: out of partition" in odd.details
+    script = told(done("install", **carried(log=["Error in POSTIN scriptlet in rpm package httpd"])))
+    assert script.verdict == Verdict.ATTENTION
+    assert "scripts of packages failed: httpd (postin)" in script.headline
+
+
+def test_a_lost_connection_says_that_the_host_goes_on_by_itself() -> None:
+    said = told(done("refresh"), failed("upgrade", State.INTERRUPTED, "the connection was lost"))
+    assert said.verdict == Verdict.FAILED
+    assert "goes on there by itself" in said.headline
+    assert "the connection was lost" in said.headline
+
+
+def test_what_an_earlier_run_had_begun_is_told_by_the_next_however_it_ended() -> None:
+    good = told(done("attach-1", **carried()), done("attach-1-told"), done("look"))
+    assert good.verdict == Verdict.DONE
+    assert good.details[0] == "libssl3 3.0.14-1 -> 3.0.15-1"
+    bad = told(done("attach-1", **carried(exit=100)), done("look"))
+    assert bad.verdict == Verdict.FAILED
+    assert "what an earlier run had begun ended 100" in bad.headline
+    unseen = told(done("attach-1", **carried(exit=None, note="the machine was restarted in the middle")))
+    assert "the machine was restarted in the middle" in unseen.headline
+
+
+def test_a_mended_hold_alone_is_no_longer_nothing_done() -> None:
+    said = told(done("hold"), done("look"))
+    assert said.verdict == Verdict.DONE
+    assert said.details == ("held again what jobs.toml wants held",)
+
+
+def test_after_the_reboot_the_downtime_is_told_and_the_need_for_it_no_more() -> None:
+    down = Outcome(step="upgrade-server/reboot", job="upgrade-server", state=State.DONE, exit=0, started=NOW)
+    back = Outcome(
+        step="upgrade-server/back", job="upgrade-server", state=State.DONE, ended=NOW + timedelta(seconds=95)
+    )
+    answer = carried(reboot=["kernel 6.1.0-49 runs, 6.1.0-50 is installed"])
+    said = told(done("upgrade", **answer), down, back, done("kernel", running="6.1.0-50"))
+    assert said.verdict == Verdict.DONE
+    assert said.headline.startswith("1 package upgraded; the host is back after 1 min 35 s")
+    assert "a reboot is needed" not in said.headline
+    late = told(done("upgrade", **answer), down, failed("back", note="given up"))
+    assert late.verdict == Verdict.FAILED
+    assert "the host did not come back" in late.headline
+    assert "libssl3 3.0.14-1 -> 3.0.15-1" in late.details
+
+
+def test_the_reboot_before_an_upgrade_says_that_the_upgrade_is_still_to_come() -> None:
+    job = PlannedJob(
+        name="upgrade-server", kind="upgrade", told="rebooted; the upgrade itself comes next: runner run u"
+    )
+    down = Outcome(
+        step="upgrade-server/before/reboot", job="upgrade-server", state=State.DONE, exit=0, started=NOW
+    )
+    back = Outcome(step="upgrade-server/before/back", job="upgrade-server", state=State.DONE, ended=NOW)
+    said = packages_report(job, (down, back))
+    assert said is not None
+    assert said.verdict == Verdict.ATTENTION
+    assert said.headline.endswith("rebooted; the upgrade itself comes next: runner run u")
+
+
+def test_other_kinds_and_a_busy_host_are_told_elsewhere() -> None:
+    assert packages_report(PlannedJob(name="b", kind="snapshot"), ()) is None
+    assert packages_report(JOB, (failed("refresh", State.BUSY),)) is None
+    assert packages_report(JOB, (failed("refresh"),)) is None

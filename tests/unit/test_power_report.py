@@ -1,0 +1,144 @@
+"""What people are told of a reboot or a halt: how long it took, what is missing, what was seen last."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from runner.model.plan import PlannedJob
+from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.view.came_of_power import downtime, power_report
+from tests.unit.parts import NOW
+
+JOB = PlannedJob(name="reboot-server", kind="reboot")
+HALT = PlannedJob(name="halt-server", kind="halt", told="the round button\x1b")
+
+
+def outcome(name: str, begun: float, ended: float, state: State = State.DONE, **changes: Any) -> Outcome:
+    values: dict[str, Any] = {
+        "step": name, "job": name.partition("/")[0], "state": state, "started": NOW + timedelta(seconds=begun),
+        "ended": NOW + timedelta(seconds=ended), "exit": 0,
+    }  # fmt: skip
+    return Outcome(**{**values, **changes})
+
+
+def rebooted(*after: Outcome, back: State = State.DONE, **changes: Any) -> JobReport:
+    steps = [
+        outcome("reboot-server/still", 0, 1),
+        outcome("reboot-server/reboot", 10, 12),
+        outcome("reboot-server/back", 12, 202, back, **changes),
+    ]
+    told = power_report(JOB, (*steps, *after))
+    assert told is not None
+    return told
+
+
+def test_a_host_that_is_back_is_told_with_the_time_it_was_away() -> None:
+    told = rebooted(
+        outcome("reboot-server/settled", 202, 250),
+        outcome("reboot-server/kernel", 250, 251, result={"kernel": True, "running": "6.1.0-56-amd64"}),
+        outcome("reboot-server/disk-disk", 251, 252),
+    )
+    assert told.verdict == Verdict.DONE
+    assert told.headline == "is back after 3 min 12 s; 3 things looked at, all as before"
+    assert told.details == (
+        "down at 2026-11-23 08:15:10 UTC, up at 2026-11-23 08:18:22 UTC",
+        "its boot was over after 4 min", "it runs kernel 6.1.0-56-amd64",
+    )  # fmt: skip
+
+
+def test_everything_that_is_missing_is_named_at_once() -> None:
+    told = rebooted(
+        outcome("reboot-server/settled", 202, 250),
+        outcome("reboot-server/kernel", 250, 251, State.FAILED, note="the kernel that runs is a, not b -> look",
+                result={"error": "the kernel that runs is a, not b", "do": "look at grub"}),
+        outcome("reboot-server/disk-disk", 251, 252, State.FAILED,
+                result={"error": "nothing is mounted at /srv/backups/papio", "do": "see dmesg"}),
+        outcome("reboot-server/units", 252, 253),
+        outcome("reboot-server/page", 253, 260, State.FAILED, note="given up after 10 min"),
+    )  # fmt: skip
+    assert told.verdict == Verdict.FAILED
+    assert told.headline == (
+        "is back after 3 min 12 s, but not as it was: the kernel that runs is a, not b; "
+        "nothing is mounted at /srv/backups/papio; given up after 10 min"
+    )
+    assert "kernel: look at grub" in told.details
+    assert "disk-disk: see dmesg" in told.details
+
+
+def test_a_host_that_does_not_come_back_is_told_with_what_was_seen_last() -> None:
+    told = rebooted(
+        outcome("reboot-server/settled", 0, 0, State.NOT_REACHED),
+        back=State.FAILED, note="given up after 30 min", result={"error": "it answers, but is still in the boot before"},
+    )  # fmt: skip
+    assert told.verdict == Verdict.FAILED
+    assert told.headline == "did not come back within 3 min 12 s"
+    assert "seen last: it answers, but is still in the boot before" in told.details
+    silent = rebooted(back=State.FAILED, note="given up")
+    assert "seen last: it has not answered since" in silent.details
+
+
+def test_a_reboot_that_was_never_begun_is_told_as_any_other_step_that_failed() -> None:
+    for state in (State.FAILED, State.STALE, State.NOT_REACHED):
+        steps = (outcome("reboot-server/still", 0, 1), outcome("reboot-server/reboot", 1, 2, state))
+        assert power_report(JOB, steps) is None
+    assert power_report(PlannedJob(name="j", kind="snapshot"), (outcome("j/poweroff", 0, 1),)) is None
+
+
+def test_while_it_is_down_nobody_says_that_it_is_back() -> None:
+    told = rebooted(back=State.NOT_REACHED)
+    assert told.verdict == Verdict.ATTENTION
+    assert "whether it came back is not known yet" in told.headline
+
+
+def test_a_step_of_a_hook_that_was_skipped_counts_for_nothing() -> None:
+    told = rebooted(
+        outcome("reboot-server/settled", 202, 250), outcome("reboot-server/x", 0, 0, State.NOT_NEEDED)
+    )
+    assert told.headline.startswith("is back after 3 min 12 s; 1 thing looked at")
+
+
+def test_the_reboots_of_a_bigger_job_are_told_in_its_details() -> None:
+    outcomes = (
+        outcome("up/before/reboot", 0, 5), outcome("up/before/back", 5, 60),
+        outcome("up/after/reboot", 100, 105), outcome("up/after/back", 105, 225),
+    )  # fmt: skip
+    assert downtime(outcomes) == ("restarted, and back after 1 min", "restarted, and back after 2 min 5 s")
+
+
+def halted(*last: Outcome) -> JobReport | None:
+    return power_report(HALT, (
+        outcome("halt-server/still", 0, 1), outcome("halt-server/sync", 1, 3),
+        outcome("halt-server/let-go-papio", 3, 4), outcome("halt-server/unmount-disk", 4, 5), *last,
+    ))  # fmt: skip
+
+
+def test_a_host_that_is_off_is_told_with_what_was_unmounted_and_what_to_press() -> None:
+    told = halted(outcome("halt-server/poweroff", 5, 6), outcome("halt-server/gone", 6, 50))
+    assert told is not None
+    assert told.verdict == Verdict.DONE
+    assert told.headline == "is off since 2026-11-23 08:15:50 UTC"
+    assert told.details == (
+        "written to its disks at 2026-11-23 08:15:03 UTC", "disk disk unmounted at 2026-11-23 08:15:05 UTC",
+        "to start it again: the round button\\x1b",
+    )  # fmt: skip
+
+
+def test_a_host_that_still_answers_must_not_be_unplugged() -> None:
+    told = halted(
+        outcome("halt-server/poweroff", 5, 6),
+        outcome("halt-server/gone", 6, 50, State.FAILED, note="given up"),
+    )
+    assert told is not None
+    assert told.verdict == Verdict.FAILED
+    assert "do not unplug it" in told.headline
+
+
+def test_the_runners_own_host_says_that_it_was_told_to_go() -> None:
+    told = halted(outcome("halt-server/poweroff", 5, 6))
+    assert told is not None
+    assert "look at its lights" in told.headline
+
+
+def test_a_halt_that_did_not_come_so_far_is_told_as_any_other_step_that_failed() -> None:
+    assert halted(outcome("halt-server/poweroff", 5, 6, State.STALE)) is None

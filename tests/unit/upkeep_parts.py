@@ -1,0 +1,134 @@
+"""A Debian host whose packages are read, for tests of the kinds that change them: real surveys, one each state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runner.kinds.rebooting import RebootOptions
+from runner.kinds.updates import UpdatesKind, UpdatesOptions
+from runner.kinds.upgrade import UpgradeKind, UpgradeOptions
+from runner.model.facts import Facts, HostFacts, Reading
+from runner.model.kind import Draft
+from runner.model.plan import Command, Finding, Step
+from runner.model.run import Outcome, State
+from runner.model.site import Host, Job, Site
+
+CAPTURES = Path(__file__).parent / "captures" / "upkeep"
+NOW = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
+SERVER, PROGRAM = "server", "/usr/local/sbin/runner-store"
+KERNEL, META, NEXT = "linux-image-9.9.9-demo", "linux-image-demo", "linux-image-9.9.10-demo"
+UPDATES = Job(
+    name="updates-server", kind="updates", host=SERVER, options=UpdatesOptions(), schedule="25 6 * * *"
+)
+UPGRADE = Job(name="upgrade-server", kind="upgrade", host=SERVER, options=UpgradeOptions())
+REBOOT = Job(name="reboot-server", kind="reboot", host=SERVER, options=RebootOptions())
+SITE = Site(
+    name="babase", controller="papio", folder="/f", state="/s", sandbox="/x", digest="d", live=True,
+    hosts=(
+        Host(name="papio", address="", packages="yum"),
+        Host(name=SERVER, address="192.0.2.2", packages="apt", hold=("linux-image-*", "libc-demo")),
+    ),
+    jobs=(UPDATES, UPGRADE, REBOOT),
+)  # fmt: skip
+UP = {"boot_id": "b1", "kernel": "9.9.9-demo", "up_since": "2026-10-01T00:00:00Z", "systemd": True}
+OUTDATED = {
+    "kernel": {"running": "9.9.9-demo", "newest": "9.9.9-demo"}, "boot_free": 300 << 20, "initrd": True,
+    "entry": True, "services": [], "changed": [],
+}  # fmt: skip
+
+
+def survey(name: str) -> str:
+    """What a real host said in that state."""
+    return (CAPTURES / f"survey-{name}.txt").read_text("utf-8")
+
+
+def facts(state: str, *carried: Mapping[str, Any], **changes: Any) -> Facts:
+    """The host in that state; `carried` was begun there before, `outdated` and `up` are merged in."""
+    said = {
+        "packages.apt": survey(state),
+        "packages.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
+        "packages.carried": json.dumps({"carried": list(carried)}),
+        "power.up": json.dumps({**UP, **changes.get("up", {})}),
+        "power.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
+        "power.still": json.dumps({"still": True, "busy": [], "inhibitors": []}),
+        "power.systemd": "systemd 252 (252.39-1~deb12u2)\n",
+        "power.fstab": "UUID=1 / ext4 defaults 0 1\n",
+        "power.half": "",
+    }
+    readings = {name: Reading(exit=0, out=text) for name, text in said.items()}
+    hosts = {
+        SERVER: HostFacts(
+            name=SERVER, boot_id="b1", kernel="9.9.9-demo", readings=readings, program="p", now=NOW
+        ),
+        "papio": HostFacts(name="papio", boot_id="c1", program="p", now=NOW),
+    }
+    return Facts(at=NOW, hosts=hosts, program="p", last=changes.get("last", {}))
+
+
+def red_hat(state: str) -> Facts:
+    """papio, a host of the Red Hat family, in that state: a real answer again."""
+    known = facts("nothing")
+    text = (CAPTURES.parent / "dnf" / f"look-{state}.stdout").read_text("utf-8")
+    server = known.hosts[SERVER]
+    readings = {**server.readings, "packages.dnf": Reading(exit=0, out=text)}
+    running = "5.14.0-70.el9.x86_64"
+    kernel = {"running": running, "newest": running}
+    readings["power.outdated"] = Reading(exit=0, out=json.dumps({**OUTDATED, "kernel": kernel}))
+    papio = replace(known.hosts["papio"], kernel=running, readings=readings)
+    return replace(known, hosts={**known.hosts, "papio": papio})
+
+
+def begun(step: str, *, alive: bool, told: bool = False, argv: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Something that an earlier plan began."""
+    return {
+        "plan": "20261122T081500.000Z", "step": step, "argv": list(argv), "started": "2026-11-22T08:15:04Z",
+        "ended": None if alive else "2026-11-22T08:20:00Z", "exit": None if alive else 0, "alive": alive, "told": told,
+    }  # fmt: skip
+
+
+def with_options(job: Job, **changes: Any) -> Job:
+    """The job with these options of its kind."""
+    return replace(job, options=replace(job.options, **changes))
+
+
+def drafted(job: Job, known: Facts, site: Site = SITE) -> Draft:
+    """What the job's kind makes of it."""
+    kind = UpdatesKind() if job.kind == "updates" else UpgradeKind()
+    return kind.draft(site, job, known, NOW)
+
+
+def names(draft: Draft) -> list[str]:
+    """The names of the steps, in order."""
+    return [step.id.partition("/")[2] for step in draft.steps]
+
+
+def by_name(draft: Draft) -> dict[str, Step]:
+    """The steps by name."""
+    return dict(zip(names(draft), draft.steps, strict=True))
+
+
+def argv(step: Step) -> tuple[str, ...]:
+    """What a step runs."""
+    assert isinstance(step.action, Command)
+    return step.action.argv
+
+
+def texts(draft: Draft, severity: str) -> list[str]:
+    """The findings of that severity, with what to do."""
+    return [f"{one.text} -> {one.do}" if one.do else one.text for one in draft.findings if _is(one, severity)]
+
+
+def _is(one: Finding, severity: str) -> bool:
+    return one.severity == severity
+
+
+def done(step: str, **result: Any) -> Outcome:
+    """A step of the upgrade that went well, with its answer."""
+    return Outcome(
+        step=f"upgrade-server/{step}", job="upgrade-server", state=State.DONE, exit=0, result=result
+    )
