@@ -143,7 +143,8 @@ class App:
         own = [one for job in due.jobs for one in self.kinds[job.kind].probes(self.site, job)]
         hosts = planner.hosts_of(self.site, due.jobs, own)
         wanted = [one for one in self.hooks.declare_probes(self.site) if one.host in hosts]
-        facts = self.gather(hosts, [*own, *wanted])
+        # Two jobs may want the same reading of a host, and some readings take long.
+        facts = self.gather(hosts, tuple({(one.host, one.id): one for one in (*wanted, *own)}.values()))
         past = {job.name: forecast(self.journal.past(job.name)) for job in due.jobs}
         plan = planner.draft(self.site, due.jobs, facts, self.kinds, past)
         return self._reviewed(replace(plan, skips=(*plan.skips, *due.skips)), facts)

@@ -35,13 +35,17 @@ def run(options: argparse.Namespace) -> int:
         last = {job.name: app.journal.last_of(job.name) for job in site.jobs}
         found = inquiry.holdings(app)
         running = [one for one in app.journal.runs(50) if one.alive]
+        announced = app.journal.announced()
     upcoming = {job.name: next_time(job.schedule, now) for job in site.jobs if job.schedule}
     if options.json:
         show_json(_json(site, last, upcoming, found))
     else:
         mode = "live" if site.live else "sandbox"
         show([line((site.name, "name"), f"  {mode}, controller {site.controller}"), line()])
-        rows = [_job_row(job, last[job.name], upcoming.get(job.name), now) for job in site.jobs]
+        told = {name: one.at.astimezone(now.tzinfo) for name, one in announced.items()}
+        due = {**{name: f"{at:%a %d %b %H:%M}" for name, at in upcoming.items()},
+               **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in told.items()}}  # fmt: skip
+        rows = [_job_row(job, last[job.name], due.get(job.name, "when named"), now) for job in site.jobs]
         show(table(("  job", "last", "when", "next", "what"), rows))
         show([line()])
         head = ("  store", "snapshots", "to keep", "newest", "free", "state")
@@ -52,8 +56,7 @@ def run(options: argparse.Namespace) -> int:
     return FactsIncomplete.code if any(one.error for one in found) else 0
 
 
-def _job_row(job: Job, told: JobLine | None, upcoming: datetime | None, now: datetime) -> tuple[str, ...]:
-    due = f"{upcoming:%a %d %b %H:%M}" if upcoming else "when named"
+def _job_row(job: Job, told: JobLine | None, due: str, now: datetime) -> tuple[str, ...]:
     if told is None:
         return (f"  {job.name}", "never run", "", due, "")
     ago = f"{length(now - told.ended)} ago"

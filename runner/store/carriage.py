@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import clock, lock, processes
+from . import lock, processes
 from .layout import read_json
 from .say import Refused
 
 STATE = "/var/lib/runner"
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:._/-]{0,199}")
 KEPT = 50
-UNTOLD_DAYS = 90
 AT_WORK = 0
 
 
@@ -73,13 +70,13 @@ def carriage(state: str, plan: str, step: str) -> Carriage:
         if not WORD.fullmatch(word) or ".." in word:
             raise Refused(f"--plan and --step want ids of a plan: {word!a}", "see docs/store.md")
     name = f"{plan}.{step}".replace("/", ".")
-    return Carriage(_folder(state) / name)
+    return Carriage(folder_of(state) / name)
 
 
 def carriages(state: str) -> list[Carriage]:
     """Everything that was ever begun here and is still known, newest first."""
     try:
-        found = [Carriage(entry) for entry in _folder(state).iterdir() if (entry / "began.json").is_file()]
+        found = [Carriage(entry) for entry in folder_of(state).iterdir() if (entry / "began.json").is_file()]
     except OSError:
         return []
     return sorted(found, key=lambda each: str(read_json(each.began).get("started", "")), reverse=True)
@@ -125,44 +122,6 @@ def working(state: str) -> Mapping[str, Any] | None:
     return None
 
 
-def forget(state: str) -> None:
-    """Remove the oldest finished ones beyond 50, but none that nobody was told of within 90 days.
-
-    Folders in which nothing was begun go after a day.
-    """
-    finished = [place for place in carriages(state) if not alive(place)]
-    long_ago = time.time_ns() - UNTOLD_DAYS * 86400 * 10**9
-    for place in finished[KEPT:]:
-        if place.told.exists() or _time(read_json(place.began).get("started")) < long_ago:
-            _remove(place)
-    for place in _never_begun(state):
-        _remove(place)
-
-
-def _never_begun(state: str) -> list[Carriage]:
-    found = []
-    with contextlib.suppress(OSError):
-        for entry in _folder(state).iterdir():
-            place = Carriage(entry)
-            if not place.began.exists() and entry.stat().st_mtime < time.time() - 86400 and not alive(place):
-                found.append(place)
-    return found
-
-
-def _folder(state: str) -> Path:
+def folder_of(state: str) -> Path:
+    """Where all that was begun here is kept."""
     return Path(state or STATE).resolve() / "carried"
-
-
-def _time(told: object) -> int:
-    try:
-        return clock.nanoseconds(str(told))
-    except Refused:
-        return 0
-
-
-def _remove(place: Carriage) -> None:
-    # What says that it ever began goes last, so that a removal that is cut off is taken up again.
-    with contextlib.suppress(OSError):
-        for entry in sorted(place.folder.iterdir(), key=lambda each: each == place.began):
-            entry.unlink()
-        place.folder.rmdir()

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import carriage, durable, lock, worker
+from . import carriage, durable, keep_few, lock, worker
 from .arguments import Call, number, parse
 from .carriage import AT_WORK, Carriage
 from .conclude import code_of, conclude
@@ -49,7 +49,7 @@ def run(argv: Sequence[str]) -> int:
     else:
         order = _order(call)
         if not place.began.exists():
-            carriage.forget(call.one["state"])
+            keep_few.keep_few(call.one["state"])
             worker.start(place, order)
         _same(place, order)
     return _answer(place, within)

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,24 +17,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import clock, conclude, durable, lock, processes, resources, scope
-from .ask import ENVIRONMENT
 from .carriage import AT_WORK, Carriage
 from .conffiles import conffiles
 from .installed import listed
-from .output import Output
+from .running import run_all
 from .say import Refused
 
-CARRIED = {
-    **ENVIRONMENT,
-    "HOME": "/root",
-    "TZ": "UTC",
-    "DEBIAN_FRONTEND": "noninteractive",
-    "APT_LISTCHANGES_FRONTEND": "none",
-    "NEEDRESTART_MODE": "l",
-    "UCF_FORCE_CONFFOLD": "1",
-}
 ROOM = 1024 * 1024
-NOT_STARTED = 127
 LOOK = 0.2
 
 
@@ -99,7 +87,7 @@ def _work(place: Carriage, order: Mapping[str, Any], report: int) -> None:
     if held is None:
         return
     scope.leave(os.getpid())
-    _carry(place, order)
+    run_all(place, order)
     conclude.conclude(place)
     for descriptor in held:
         # Only then may the caller see that we are gone, so that its next step gets the lock.
@@ -135,40 +123,3 @@ def _claim(place: Carriage, order: Mapping[str, Any]) -> Sequence[int] | None:
     about = {"started": clock.now(), "boot_id": processes.boot_id(), "pid": pid}
     durable.write_json(place.began, {**order, **about}, 0o600)
     return [*held, own]
-
-
-def _carry(place: Carriage, order: Mapping[str, Any]) -> None:
-    output = Output(place.output)
-    began = time.monotonic()
-    code = _one(place, order["argv"], order, output)
-    then = [{"argv": argv, "exit": _one(place, argv, order, output)} for argv in order["then"]]
-    # What comes after the command is part of it: a hold that was not set again is no success.
-    code = code or next((each["exit"] for each in then if each["exit"]), 0)
-    seconds = round(time.monotonic() - began, 3)
-    place.room.unlink()
-    about = {"exit": code, "seconds": seconds, "then": then, **output.close(), "ended": clock.now()}
-    durable.write_json(place.child, about, 0o600)
-
-
-def _one(place: Carriage, argv: Sequence[str], order: Mapping[str, Any], output: Output) -> int:
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output.fileno(),
-            stderr=subprocess.STDOUT,
-            env={**CARRIED, **order["env"]},
-            cwd="/",
-            start_new_session=True,
-        )
-    except (OSError, ValueError) as problem:
-        os.write(output.fileno(), f"{argv[0]} could not be started: {problem}\n".encode("utf-8", "replace"))
-        return NOT_STARTED
-    about = {"pid": process.pid, "since": processes.started(process.pid), "boot_id": processes.boot_id()}
-    with contextlib.suppress(OSError):
-        durable.write_json(place.child, about, 0o600)
-    while True:
-        output.follow()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = process.wait(LOOK)
-            return code if code >= 0 else 128 - code

@@ -12,8 +12,8 @@ from runner.model.packages import Update
 from runner.model.plan import Argv
 from runner.tools import apt
 
-# aptitude does not wait for dpkg's lock, so it is asked again. --schedule-only: it shall carry out
-# nothing that somebody left planned in its window.
+# aptitude does not wait for dpkg's lock, so it is asked again. --schedule-only: it shall only write the holds
+# down, whatever somebody left planned in its window.
 _BOTH = r"""
 with_aptitude() { command -v aptitude >/dev/null; }
 told() {

@@ -85,7 +85,7 @@ awk -F'|' '
     count = split(deps, each, /[,|]/); all = exact = count > 0
     for (i = 1; i <= count; i++) {
       sub(/^ +/, "", each[i]); split(each[i], word, /[ :(]/)
-      exact = exact && each[i] ~ /[(]= /; all = all && word[1] in want
+      exact = exact && each[i] ~ /[(]= /; all = all && word[1] ~ /[0-9][.][0-9]/ && word[1] in want
     }
     return exact
   }
@@ -136,7 +136,8 @@ for name in $kept; do
   told kept $code
 done
 get -qq --print-uris $holds upgrade --with-new-pkgs >"$d/all" 2>"$d/err"; code=$?
-awk '{ sum += $(NF - 1) } END { printf "%.0f\n", sum }' "$d/all" >"$d/out"
+# 'URI' FILE SIZE, and a checksum or none; a URI may have blanks.
+awk '{ sum += $NF ~ /^[0-9]+$/ ? $NF : $(NF - 1) } END { printf "%.0f\n", sum }' "$d/all" >"$d/out"
 told download $code
 back=$(awk '$1 != "Inst" { next } FILENAME ~ /held$/ { seen[$2]; next } !($2 in seen) { print $2 }' \
   "$d/would.held" "$d/would.free" | head -n 300)

@@ -133,6 +133,7 @@ def test_announced_carried_out_and_all_clear(place: Place) -> None:
     said = place.runner("announce", "bounce", "--at", soon(hours=1), "--reason", "new kernel")
     assert said.code == 0, said.err
     assert "announced: bounce on" in said.out and "users@example.com" in said.out
+    assert ", announced" in place.runner("status").out
     assert place.runner("run", "bounce", "--yes").code == 0
     (coming, over) = notices(place)
     assert (

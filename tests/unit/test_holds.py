@@ -27,6 +27,11 @@ def test_patterns_are_of_the_names_that_are_installed_today() -> None:
 def test_a_metapackage_that_would_bring_the_next_kernel_is_held_with_it() -> None:
     installed = {IMAGE: (), META: (IMAGE,), "linux-all": (IMAGE, "firmware"), "libcap2": ()}
     assert wanted(["linux-image-6.1.*"], installed) == (IMAGE, META)
+    assert wanted([IMAGE], installed) == (IMAGE, META)
+
+
+def test_what_only_goes_with_a_held_package_is_not_held_itself() -> None:
+    assert wanted(["libc6"], {"libc6": (), "libc6-dbg": ("libc6",)}) == ("libc6",)
 
 
 def test_a_pattern_means_a_package_of_every_architecture() -> None:

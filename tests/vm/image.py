@@ -112,6 +112,7 @@ def _settle(made: Path, root: Path) -> None:
 def _disks(made: Path, root: Path) -> None:
     do("mke2fs", "-q", "-t", "ext4", "-L", "root", "-d", str(root), str(made / ROOT), f"{recipe.ROOT_MB}M")
     do(*recipe.MAKE_DISK, str(made / DISK), f"{recipe.DISK_MB}M")
+    do(*recipe.PERIODIC, str(made / DISK))
     shutil.rmtree(root)
 
 

@@ -21,18 +21,22 @@ WantedBy=sysinit.target
 """
 
 
-def make_due(machine: Machine, *, since: str = "20260101") -> None:
-    """Have the next boot check the backup disk, which was last checked at `since`, as every 120 days."""
+def make_due(machine: Machine) -> None:
+    """Have the next boot check the backup disk: its last check was at the beginning of the year."""
     machine.run("umount", STORE)
-    machine.run("tune2fs", "-i", "120d", "-c", "0", "-T", since, BY_ID)
+    machine.run("tune2fs", "-T", "20260101", BY_ID)
     machine.run("mount", STORE)
 
 
 def break_disk(machine: Machine) -> None:
-    """Have the next boot check the backup disk, and find what it may not mend by itself."""
-    make_due(machine)
+    """Have the next boot check the backup disk, and find what it must not mend by itself."""
+    # Two files that claim the same block: it can be mounted, but e2fsck -p leaves that to a person.
+    machine.run("sh", "-euc", 'echo one > "$1/one"; echo two > "$1/two"', "files", STORE)
     machine.run("umount", STORE)
-    machine.run("debugfs", "-w", "-R", "clri <2>", BY_ID)
+    block = machine.run("debugfs", "-R", "blocks /one", BY_ID).stdout.strip()
+    machine.run("debugfs", "-w", "-R", f"set_inode_field /two block[0] {block}", BY_ID)
+    machine.run("mount", STORE)
+    make_due(machine)
 
 
 def panic_at_boot(machine: Machine) -> None:

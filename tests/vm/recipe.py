@@ -39,6 +39,7 @@ LEFT_OUT = ("/usr/share/doc/*", "/usr/share/locale/*", "/usr/share/man/*")
 ROOT_MB, DISK_MB, MEMORY_MB = 1200, 4096, 512
 # As the guide formats the disk: its check reads 256 MiB of inode tables, whatever the disk holds.
 MAKE_DISK = ("mke2fs", "-q", "-t", "ext3", "-b", "4096", "-i", "4096", "-I", "256", "-m", "1", "-L", "papio")
+PERIODIC = ("tune2fs", "-i", "120d", "-c", "0")
 KERNEL_LINE = "root=LABEL=root console=ttyS0 net.ifnames=0 mitigations=off quiet systemd.show_status=1"
 HARDWARE = (
     "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "qemu64", "-machine", "q35", "-smp", "2",
