@@ -9,7 +9,7 @@ from typing import Literal
 from runner.kinds import boot_checks
 from runner.kinds.boot_checks import Outlook
 from runner.model.facts import Facts
-from runner.model.plan import Argv, Command, Effect, Insertion, PlannedJob, Step
+from runner.model.plan import Argv, Check, Command, Effect, Insertion, PlannedJob, Step
 from runner.model.site import Disk, Site
 from runner.rules.names import plan_id
 from runner.tools import carry, e2fsck, mount, store, tune2fs
@@ -110,10 +110,8 @@ def defer(site: Site, job: PlannedJob, steps: Sequence[Step], facts: Facts) -> t
             f"put-on-{disk.name}", tune2fs.switch_on(disk.device, outlook.found.superblock), Effect.WRITE,
             "it is checked by age and mounts again, as before",
         )  # fmt: skip
-        wishes += [
-            reboot.put(off, "before"),
-            reboot.put(replace(on, despite=(off.id, *reboot.between)), "after"),
-        ]
+        on = replace(on, despite=(off.id, *reboot.between), guard=_not_going(reboot))
+        wishes += [reboot.put(off, "before"), reboot.put(on, "after")]
     return tuple(wishes)
 
 
@@ -123,12 +121,10 @@ def _forward(reboot: Reboot, disk: Disk, outlook: Outlook, stores: Sequence[str]
         return [reboot.put(check, "before")]
     host, program = reboot.step.host, reboot.program
     paths = [_path(reboot, name) for name in stores]
-    unmount = reboot.new(
-        f"unmount-{disk.name}",
-        e2fsck.unmount(disk.mount),
-        Effect.INTERRUPT,
-        "nothing may change while it is checked",
-    )
+    why = "nothing may change while it is checked"
+    unmount = reboot.new(f"unmount-{disk.name}", e2fsck.unmount(disk.mount), Effect.INTERRUPT, why)
+    # What interrupts and needs power takes the host away; what is left of a plan begins behind that.
+    unmount = replace(unmount, needs=("device",))
     lets = [
         reboot.new(
             f"let-go-{name}",
@@ -149,6 +145,17 @@ def _forward(reboot: Reboot, disk: Disk, outlook: Outlook, stores: Sequence[str]
         despite=(*(step.id for step in steps), *reboot.between),
     )
     return [*(reboot.put(step, "before") for step in steps), reboot.put(back, "after")]
+
+
+def _not_going(reboot: Reboot) -> Check | None:
+    """Where the runner goes down with the host, it cleans up before that, and again when it is back."""
+    host = reboot.step.host
+    if host != reboot.site.controller:
+        return None
+    return Check(
+        host=host, argv=(reboot.program, "up"), field="system", relation="!=", value="stopping",
+        why="this is not yet the boot that is to pass without a check",
+    )  # fmt: skip
 
 
 def _check(reboot: Reboot, disk: Disk, outlook: Outlook) -> Step:

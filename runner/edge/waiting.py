@@ -20,7 +20,7 @@ Ask = Callable[[], tuple[bool | None, str, Mapping[str, Any]]]
 class Waited:
     """How a wait ended: `over` as wanted, or given up (or stopped); `note` says what was seen last.
 
-    `seconds` is how long it took, `answer` the last reading that there was.
+    `seconds` is how long it took, `answer` the last reading, empty where the host was silent in the end.
     """
 
     over: bool
@@ -39,7 +39,8 @@ def wait(action: WaitFor, ask: Ask, stop: threading.Event, seen: Callable[[str],
     answer: Mapping[str, Any] = {}
     while True:
         holds, told, reading = ask()
-        silences = silences + 1 if holds is None else 0
+        # A refusal is an answer too: who gives one is not gone.
+        silences = silences + 1 if holds is None and not (action.gone and reading) else 0
         if holds is not None:
             answer, heard = reading, monotonic()
         now = told if holds is not None else f"no answer: {told}"
@@ -52,4 +53,5 @@ def wait(action: WaitFor, ask: Ask, stop: threading.Event, seen: Callable[[str],
         if passed >= action.within or stop.wait(min(action.every, max(action.within - passed, 0.0))):
             silent = f"; the last answer came after {length(heard - begun)}" if silences and answer else ""
             note = f"given up after {length(passed)}, last seen: {last}{silent}"
-            return Waited(over=False, note=note, seconds=passed, answer=answer)
+            # What it said before it fell silent says nothing of how it is.
+            return Waited(over=False, note=note, seconds=passed, answer={} if silences else answer)

@@ -30,13 +30,14 @@ class Mounted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """What must be there again. `kernel` is the release, "" for the newest that is installed then.
+    """What must be there again. `kernel` is the release, "" for the newest that is installed then, None
+    where none can be told.
 
     `failed` are the units that had failed before, `must_run` those that must be active, `page` an
     address that must answer, "" for none.
     """
 
-    kernel: str = ""
+    kernel: str | None = ""
     mounted: tuple[Mounted, ...] = ()
     failed: tuple[str, ...] = ()
     must_run: tuple[str, ...] = ()
@@ -105,7 +106,8 @@ def _looks(site: Site, host: str, wanted: Wanted) -> Iterator[Look]:
 
     release = (f"--is={wanted.kernel}",) if wanted.kernel else ()
     which = f"kernel {wanted.kernel}" if wanted.kernel else "the newest kernel that is installed"
-    yield "kernel", (host, Command(argv=argv("kernel", *release))), f"it runs {which}"
+    if wanted.kernel is not None:
+        yield "kernel", (host, Command(argv=argv("kernel", *release))), f"it runs {which}"
     for number, one in enumerate(wanted.mounted, start=1):
         uuid = (f"--uuid={one.uuid}",) if one.uuid else ()
         writable = ("--writable",) if one.disk else ()

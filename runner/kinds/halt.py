@@ -70,7 +70,7 @@ class HaltKind(Bundled):
             return refused(job, wrongs, known)
         halt = Halt(
             site=site, job=job.name, host=job.host, plan=plan_id(now), boot_id=found.up.boot_id,
-            systemd=found.systemd, by=power_when.closes(site, when, now), stores=stores, ending=bool(ended),
+            systemd=found.systemd, by=power_when.closes(site, job, when, facts), stores=stores, ending=bool(ended),
             mounted=frozenset(one.mount for one in facts.hosts[job.host].filesystems), why=options.reason,
         )  # fmt: skip
         planned = PlannedJob(

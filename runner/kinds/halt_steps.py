@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
 
 from runner.kinds import power_locks
 from runner.kinds.power_locks import Concerned
-from runner.model.plan import Argv, Check, Command, Effect, Need, Step, WaitFor
+from runner.model.plan import Argv, Check, Command, Effect, Ended, Need, Step, WaitFor
 from runner.model.site import Disk, Site
-from runner.tools import e2fsck, power, store
+from runner.tools import e2fsck, mount, power, store
 
 # What was told to end has this long; the disk takes what is still in memory; shutting down takes its time.
 _ENDS = 120
@@ -78,7 +78,8 @@ class Halt:
 
 
 def halt_steps(halt: Halt) -> tuple[Step, ...]:
-    """All of them. Nothing is switched off before every declared disk of the host is unmounted.
+    """All of them. Nothing is switched off before every declared disk of the host is unmounted; those that
+    are, are mounted again where it then stays on.
 
     Where the host is the one that the runner is on, nobody is left to see that it is gone.
     """
@@ -94,17 +95,15 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
         WaitFor(until=power.is_back(halt.host, boot), within=_GOES, gone=True),
         "it does not answer any more",
     )
+    why = "what is still in memory goes to the disks"
+    unmounting = tuple(step for disk in halt.disks for step in _unmounting(halt, disk))
     return (
         _quiet(halt, still),
-        halt.step(
-            "sync",
-            Command(argv=power.sync()),
-            "what is still in memory goes to the disks",
-            effect=Effect.WRITE,
-        ),
-        *(step for disk in halt.disks for step in _unmounting(halt, disk)),
+        halt.step("sync", Command(argv=power.sync()), why, effect=Effect.WRITE),
+        *unmounting,
         down,
         *((gone,) if halt.host != halt.site.controller else ()),
+        *_mounting_again(halt, tuple(step.id for step in (*unmounting, down))),
     )
 
 
@@ -133,6 +132,21 @@ def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:
         f"disk {disk.name} is whole, and can be unplugged", effect=Effect.INTERRUPT, needs=("device",),
         guard=None if paths else unused,
     )  # fmt: skip
+
+
+def _mounting_again(halt: Halt, before: tuple[str, ...]) -> Iterator[Step]:
+    """Undo each unmounting where something between it and the end of the host failed, or was stopped."""
+    made: list[str] = []
+    for disk in reversed(halt.disks):
+        since = before[before.index(f"{halt.job}/unmount-{disk.name}") + 1 :]
+        step = halt.step(
+            f"mount-{disk.name}", Command(argv=mount.mount(disk.mount)), "where the host stays on after all",
+            effect=Effect.WRITE, needs=("device",),
+        )  # fmt: skip
+        yield replace(
+            step, unless=Ended(step=halt.last, codes=(0, _SESSION_DIED)), despite=(*since, *made), timeout=_ENDS
+        )
+        made.append(step.id)
 
 
 def _let_go(job: str, one: Concerned) -> str:

@@ -64,7 +64,8 @@ def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
 
 
 def read(host: str, facts: Facts) -> Before | Wrong:
-    """What the probes found; Wrong where not even the boot is known, or whether anything is being written."""
+    """What the probes found; Wrong where it is not known which boot this is, whether anything is being
+    written, or what the next boot would start."""
 
     def reading(name: str) -> Reading:
         return facts.reading(host, f"power.{name}") or Reading(exit=None, err="it was not asked")
@@ -74,12 +75,21 @@ def read(host: str, facts: Facts) -> Before | Wrong:
     if up is None or quiet is None:
         why = one_line((reading("up").err or still.err or "its answer makes no sense").strip())
         return Wrong(text=f"the state of {host} cannot be read: {why}", do="see whether python3 runs there")
+    outdated = carry.parse_outdated(reading("outdated").out)
+    if outdated is None:
+        why = one_line((reading("outdated").err or "its answer makes no sense").strip())
+        do = "see what `runner-store outdated` says there: its kernel, its initrd and the boot loader must be known"
+        return Wrong(text=f"what {host} would boot cannot be read: {why}", do=do)
+    half = facts.reading(host, "power.half")
+    if half and half.exit is None:
+        why = one_line(half.err.strip())
+        return Wrong(text=f"whether packages of {host} are only half installed cannot be read: {why}", do="try again")
     return Before(
         up=up,
-        outdated=carry.parse_outdated(reading("outdated").out) or Outdated(),
+        outdated=outdated,
         systemd=power.parse_version(reading("systemd").out) if up.systemd else None,
         busy=quiet,
-        half=reading("half").out.strip(),
+        half=half.out.strip() if half else "",
         sessions=power.parse_sessions(reading("sessions").out),
         entries=fstab.parse(reading("fstab").out) if reading("fstab").exit == 0 else (),
     )
@@ -98,9 +108,12 @@ def against(host: Host, found: Before) -> tuple[Wrong, ...]:
 
 def _boots(host: Host, found: Outdated) -> Iterator[Wrong]:
     # The kernel that runs has been booted with what there is; only another one may lack something.
-    if not found.newest or found.newest == found.running:
-        return
-    kernel = f"kernel {one_line(found.newest)} of {host.name}, which runs {one_line(found.running)},"
+    if found.newest and found.newest != found.running:
+        kernel = f"kernel {one_line(found.newest)} of {host.name}, which runs {one_line(found.running)},"
+        yield from _lacking(kernel, found)
+
+
+def _lacking(kernel: str, found: Outdated) -> Iterator[Wrong]:
     if not found.initrd:
         do = f"there: update-initramfs -c -k {found.newest} (dracut --kver on Red Hat), with room in /boot"
         yield Wrong(text=f"{kernel} has no initrd: it might not come back", do=do)
@@ -112,6 +125,12 @@ def _boots(host: Host, found: Outdated) -> Iterator[Wrong]:
 def doubts(site: Site, host: Host, found: Before, facts: Facts) -> tuple[Wrong, ...]:
     """What a person should look at, although it stands against nothing."""
     said: list[Wrong] = []
+    if found.outdated.newest == found.outdated.running:
+        # It was booted with what there was then: an initrd that was written anew, and cut short, is gone since.
+        said += _lacking(f"kernel {one_line(found.outdated.running)} of {host.name}", found.outdated)
+    if not found.outdated.newest:
+        text = f"which kernel {host.name} will boot cannot be told: none is found in /boot"
+        said.append(Wrong(text=text, do="see there that /boot is mounted and what it has"))
     free = found.outdated.boot_free
     if free is not None and free < _ROOM:
         text = (
@@ -142,9 +161,7 @@ def notes(host: Host, found: Before, facts: Facts) -> tuple[str, ...]:
         said.append(f"logged in to {host.name}: {', '.join(named[:_SHOWN])}{more}")
     if found.sessions:
         said.append(f"connected to the database of {host.name}: {count(found.sessions, 'session')}")
-    if not found.outdated.newest:
-        said.append(f"which kernel {host.name} will boot cannot be told")
-    elif found.outdated.newest != found.outdated.running:
+    if found.outdated.newest not in ("", found.outdated.running):
         now, then = found.outdated.running, found.outdated.newest
         said.append(f"{host.name} runs kernel {now}; it should come back with {then}")
     if found.outdated.entry is None and found.outdated.newest:

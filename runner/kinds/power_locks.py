@@ -21,7 +21,10 @@ class Concerned:
 
 
 def concerned(site: Site, host: str, facts: Facts) -> tuple[Concerned, ...]:
-    """Every store on `host`, and every one that a job of `host` works with, as read."""
+    """Every store on `host`, and every one that a job of `host` works with, as read.
+
+    All of them where it is the host that the runner is on: whatever runs is cut off with it.
+    """
     return tuple(_read(one, facts) for one in _stores(site, host))
 
 
@@ -96,7 +99,8 @@ def told(holder: Holder) -> str:
 
 def _stores(site: Site, host: str) -> tuple[Store, ...]:
     sources = {getattr(job.options, "store", "") for job in site.jobs if job.host == host}
-    return tuple(one for one in site.stores if one.host == host or one.name in sources)
+    every = host == site.controller
+    return tuple(one for one in site.stores if every or one.host == host or one.name in sources)
 
 
 def _read(one: Store, facts: Facts) -> Concerned:

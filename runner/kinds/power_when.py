@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from runner.model.facts import Facts
+from runner.model.facts import Announced, Facts
 from runner.model.site import Job, Site
 from runner.model.text import length
 from runner.rules import window
@@ -37,9 +37,13 @@ def against(site: Site, job: Job, when: When, facts: Facts, now: datetime) -> tu
     return (*_closed(site, job, when, now), *_untold(site, job, when, facts, now))
 
 
-def closes(site: Site, when: When, now: datetime) -> datetime | None:
-    """Until when it may, None where there is no end."""
-    return window.closes(when.windows, now, site.timezone) if when.windows else None
+def closes(site: Site, job: Job, when: When, facts: Facts) -> datetime | None:
+    """Until when it may, None where there is no end: a plan may be applied long after it was made."""
+    ends = [window.closes(when.windows, facts.at, site.timezone)] if when.windows else []
+    told = facts.announced.get(job.name)
+    if when.announce is not None and told is not None:
+        ends.append(told.at + _LATE)
+    return min((one for one in ends if one is not None), default=None)
 
 
 def _closed(site: Site, job: Job, when: When, now: datetime) -> tuple[Wrong, ...]:
@@ -51,9 +55,9 @@ def _closed(site: Site, job: Job, when: When, now: datetime) -> tuple[Wrong, ...
 
 
 def _untold(site: Site, job: Job, when: When, facts: Facts, now: datetime) -> tuple[Wrong, ...]:
-    if when.announce is None:
-        return ()
     told = facts.announced.get(job.name)
+    if when.announce is None:
+        return _early(site, job, told, now) if told else ()
     tell = f"announce it at least {length(when.announce)} ahead: runner announce {job.name} --at TIME"
     if told is None:
         return (Wrong(text=f"the users of {job.host} have not been told", do=tell),)
@@ -61,14 +65,18 @@ def _untold(site: Site, job: Job, when: When, facts: Facts, now: datetime) -> tu
     if told.at - told.told < when.announce:
         ahead = length(max(told.at - told.told, timedelta(0)))
         return (Wrong(text=f"the users were told only {ahead} ahead that it comes at {at}", do=tell),)
-    if now < told.at - _EARLY:
-        return (
-            Wrong(text=f"the users were told that it comes at {at}, not before", do=f"try again at {at}"),
-        )
     if now > told.at + _LATE:
         late = length(now - told.at)
         return (Wrong(text=f"the users were told that it comes at {at}, which is {late} ago", do=tell),)
-    return ()
+    return _early(site, job, told, now)
+
+
+def _early(site: Site, job: Job, told: Announced, now: datetime) -> tuple[Wrong, ...]:
+    if now >= told.at - _EARLY:
+        return ()
+    at = _shown(site, told.at)
+    do = f"try again at {at}, or take it back first: runner announce {job.name} --cancel"
+    return (Wrong(text=f"the users were told that it comes at {at}, not before", do=do),)
 
 
 def _shown(site: Site, moment: datetime) -> str:

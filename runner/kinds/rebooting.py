@@ -134,14 +134,14 @@ def steps(asked: Asked, why: str) -> tuple[Step, ...]:
     early = {disk.name for disk, _ in boot_checks.brought_forward(site, asked.facts, job)}
     stores = power_locks.concerned(site, job.host, asked.facts)
     wanted = Wanted(
-        kernel=asked.kernel or ("" if asked.later else found.outdated.newest),
+        kernel=asked.kernel or ("" if asked.later else found.outdated.newest or None),
         mounted=coming_back.mounted(site, here, found.entries), failed=found.up.failed,
         must_run=asked.options.must_run, database=asked.options.database, page=asked.options.page,
     )  # fmt: skip
     return reboot_steps(Reboot(
         site=site, host=job.host, job=job.name, plan=plan_id(asked.facts.at), why=why, wait=_wait(asked),
         wanted=wanted, prefix=asked.prefix, boot_id="" if asked.later else found.up.boot_id,
-        systemd=found.systemd, by=power_when.closes(site, asked.when, asked.facts.at),
+        systemd=found.systemd, by=power_when.closes(site, job, asked.when, asked.facts),
         unheld=tuple(one.found.path for one in stores if one.found and one.store.disk in early),
     ))  # fmt: skip
 

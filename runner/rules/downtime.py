@@ -7,6 +7,8 @@ from collections.abc import Sequence
 # What the guide tells people when nobody has measured it yet: five to ten minutes.
 _UNKNOWN = (300.0, 600.0)
 _ROUND = 60.0
+# A runner that went down with the host began to wait when all was over.
+_QUICKEST = 10.0
 
 
 def downtime(took: Sequence[float], check: float | None = None) -> tuple[float, float]:
@@ -14,7 +16,8 @@ def downtime(took: Sequence[float], check: float | None = None) -> tuple[float, 
 
     `took` are the last ones measured, newest first. Rounded to minutes, the most with a reserve of half.
     """
-    least, most = (min(took), max(took) * 1.5) if took else _UNKNOWN
+    known = [one for one in took if one >= _QUICKEST]
+    least, most = (min(known), max(known) * 1.5) if known else _UNKNOWN
     return _minutes(least), _minutes(most + (check or 0.0))
 
 

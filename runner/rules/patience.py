@@ -50,6 +50,6 @@ def _why(least: timedelta, took: Sequence[float], checks: Sequence[float | None]
     if checks:
         known = sum(one for one in checks if one is not None)
         what = count(len(checks), "filesystem")
-        told = f"twice the {length(known)} that checking {what} may take"
-        said.append(told if None not in checks else f"and hours for checking {what}, how many nobody knows")
+        told = f"plus twice the {length(known)} that checking {what} may take"
+        said.append(told if None not in checks else f"plus hours for checking {what}, how many nobody knows")
     return ", ".join(said)

@@ -60,7 +60,9 @@ def _settled(call: Call) -> dict[str, Any]:
 def _kernel(call: Call) -> dict[str, Any]:
     found = outdated.read(())["kernel"]
     wanted, running = call.one["is"] or found["newest"], found["running"]
-    if wanted and running != wanted:
+    if not wanted:
+        return _no("which kernel should run cannot be told", "see there that /boot is mounted and what it has")
+    if running != wanted:
         error = f"the kernel that runs is {plain(running)}, not {plain(wanted)}"
         do = "look at what the boot loader starts (grub.cfg, its default), then reboot again"
         return {**_no(error, do), "running": running}
@@ -94,7 +96,10 @@ def _active(call: Call) -> dict[str, Any]:
 
 
 def _units(call: Call) -> dict[str, Any]:
-    new = [unit for unit in up.read(())["failed"] if unit not in call.many["known"]]
+    found = up.read(())
+    if found["systemd"] and (not found["system"] or (found["system"] == "degraded" and not found["failed"])):
+        return _no("systemd does not say which units failed", "run `systemctl --failed` there")
+    new = [unit for unit in found["failed"] if unit not in call.many["known"]]
     if new:
         named = ", ".join(plain(str(unit)) for unit in new[:ANSWERS])
         return _no(f"failed since the boot: {named}", "run `systemctl --failed` there")

@@ -38,8 +38,11 @@ def newest(root: Path) -> str:
 
 
 def order(release: str) -> list[tuple[int, int, str]]:
-    """A key by which releases sort like `sort --version-sort`: numbers as numbers, the rest as text."""
-    parts = re.findall(r"\d+|[^\d]+", release)
+    """A key by which releases sort as both families name them: numbers as numbers, and above any text.
+
+    So an update, 1160.2.1.el7, is newer than what it updates, 1160.el7: `sort --version-sort` has it wrong.
+    """
+    parts = re.findall(r"\d+|[A-Za-z]+|[^\dA-Za-z]+", release)
     return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
 
 

@@ -17,8 +17,11 @@ from .say import FAILED, emit
 
 # Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is told.
 WRITERS = frozenset((
-    "rsync", "pg_dump", "pg_dumpall", "pg_restore", "dpkg", "apt-get", "apt", "aptitude", "yum", "dnf", "rpm",
+    "rsync", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pg_upgrade",
+    "dpkg", "apt-get", "apt", "aptitude", "yum", "dnf", "rpm",
     "e2fsck", "mke2fs", "mkfs.ext3", "mkfs.ext4", "resize2fs", "tune2fs",
+    # Cut off, these leave a host that does not boot. The kernel keeps 15 characters of a name.
+    "update-initramf", "mkinitramfs", "dracut", "grub-install", "grub-mkconfig", "grub2-install", "grub2-mkconfig",
 ))  # fmt: skip
 LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/lib/rpm/.rpm.lock")
 SHOWN = 5
@@ -42,8 +45,8 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
     if boot and processes.boot_id(root) != boot:
         return {"error": "the host was restarted since the plan was made", "do": "make a new plan"}
     if call.one["by"] and time.time_ns() >= clock.nanoseconds(call.one["by"]):
-        error = f"it is too late by this host's clock: the window closed at {call.one['by']}"
-        return {"error": error, "do": "make a new plan when it opens again"}
+        error = f"it is too late by this host's clock: it was to happen before {call.one['by']}"
+        return {"error": error, "do": "see that the clock is right, and make a new plan"}
     reasons = [
         *_writing(root), *_locked(root), *_carried(call.one["state"]), *_held(call.many["store"]), *_asked(root)
     ]  # fmt: skip
@@ -62,9 +65,18 @@ def _writing(root: Path) -> Iterator[str]:
             owner = process.stat().st_uid
         except OSError:
             continue
-        # One that waits for others to call is no work. A dead one that nobody has reaped has no words.
-        if name in WRITERS and words != [b""] and b"--daemon" not in words:
+        # A dead one that nobody has reaped has no words.
+        if name in WRITERS and words != [b""] and not (b"--daemon" in words and _waits(process, words)):
             yield f"{plain(name)} (process {process.name} of user {owner}) is at work"
+
+
+def _waits(process: Path, words: Sequence[bytes]) -> bool:
+    """Whether a daemon only waits for others to call: who serves one is its child, with the same words."""
+    try:
+        parent = (process / "stat").read_bytes().rpartition(b")")[2].split()[1].decode("ascii")
+        return (process.parent / parent / "cmdline").read_bytes().split(b"\0") != words
+    except (OSError, IndexError):
+        return True
 
 
 def _locked(root: Path) -> Iterator[str]:

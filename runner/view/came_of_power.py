@@ -81,10 +81,13 @@ def _not_back(job: PlannedJob, own: Mapping[str, Outcome]) -> JobReport:
     span = _span(down, back) or "some time"
     text = f"did not come back within {span}" if back.state == State.FAILED else "was no longer waited for"
     seen = one_line(str(back.result.get("error") or "")) or "it has not answered since"
+    names = list(own)
+    undone = [own[name] for name in names[names.index(_BACK) + 1 :] if own[name].state in _BAD]
     details = (
         f"told to restart {_at(down.started).strip()}",
         f"seen last: {seen}",
         *([back.note] if back.note else []),
+        *(f"also not done: {one.step.rpartition('/')[2]}: {_why(one)}" for one in undone),
         "ask somebody on the spot what its screen shows; a disk check must not be cut off",
     )
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=details)
@@ -102,9 +105,13 @@ def _halted(job: PlannedJob, known: Mapping[str, Outcome]) -> JobReport | None:
         text = f"was told to switch off{_at(down.started)}; nobody is left here to see it: look at its lights"
         return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
     if gone.state == State.DONE:
-        text = f"is off since{_at(gone.ended).removeprefix(' at')}"
+        text = f"is off: it has not answered since{_at(gone.ended).removeprefix(' at')}"
+        # It stops to answer some time before its power goes.
+        details = ["before it is unplugged: are its lights out?", *details]
         return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
     text = f"was told to switch off{_at(down.started)}, but still answers: do not unplug it"
+    if gone.state != State.FAILED:
+        text = f"was told to switch off{_at(down.started)}, and nobody saw whether it did: look at its lights"
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=(gone.note, *details))
 
 
@@ -126,7 +133,8 @@ def _do(one: Outcome) -> str:
 
 
 def _span(down: Outcome | None, back: Outcome | None) -> str:
-    if not (down and back and down.started and back.ended):
+    # A clock that was put back, by a boot for one, makes no duration.
+    if not (down and back and down.started and back.ended and back.ended >= down.started):
         return ""
     return length(back.ended - down.started)
 

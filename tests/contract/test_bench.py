@@ -23,6 +23,7 @@ def broken(found: tuple[Claim, ...]) -> list[str]:
     ]
 
 
+@pytest.mark.alone
 def test_the_first_word_comes_soon(tmp_path: Path) -> None:
     found = claims((), start_up(tmp_path))
     assert len(found) == 2

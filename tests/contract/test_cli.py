@@ -63,6 +63,7 @@ def test_every_verb_has_help_that_needs_no_site(verb: str, tmp_path: Path) -> No
         "diff": ("previous",),
         "find": ("/x",),
         "apply": ("plan.toml",),
+        "announce": ("reboot-papio", "--cancel"),
     }
     refused = nowhere.runner(verb, *words.get(verb, ()))
     assert refused.code == 2 and refused.out == "" and "no such file" in refused.err.lower()

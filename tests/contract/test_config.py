@@ -49,7 +49,8 @@ def test_the_example_says_what_the_administration_guide_asks_for() -> None:
     assert [store.retention for store in site.stores] == [retention, retention]
     assert site.disk("papio-snapshots").fsck_every == timedelta(days=120)
     assert site.job("backup-papio").options == SnapshotOptions(store="papio")
-    assert [hook.module for hook in site.hooks] == ["hooks.mail", "hooks.fsck"]
+    assert [hook.module for hook in site.hooks] == ["hooks.announce", "hooks.mail", "hooks.fsck"]
+    assert {job.kind for job in site.jobs} >= {"updates", "upgrade", "reboot", "halt", "access"}
     assert site.digest == hashlib.sha256(EXAMPLE.read_bytes()).hexdigest()
 
 

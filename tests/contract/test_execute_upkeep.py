@@ -11,11 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from runner.kinds.halt_steps import Halt, halt_steps
 from runner.model.event import Waiting
 from runner.model.plan import Check, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.run import Outcome, Pass, State
+from runner.model.site import Disk, Host
 from runner.rules.again import again, waits
 from tests.contract.test_execute import HELD, NOW, Stage, stage, states, step
+from tests.unit import parts
 
 __all__ = ["stage"]
 
@@ -61,6 +64,16 @@ def test_a_wait_that_is_given_up_says_what_was_seen_last(stage: Stage, tmp_path:
     assert outcome.result["kernel"] == "5.10"
 
 
+def test_what_a_host_said_before_it_fell_silent_is_not_told_as_seen_last(stage: Stage, tmp_path: Path) -> None:
+    answers = tmp_path / "answers"
+    answers.write_text('{"up": false, "error": "it answers, but is still in the boot from before"}')
+    thread = later(1.5, answers, None)
+    (outcome,) = stage.run(wait("a/back", answers, within=5))
+    thread.join()
+    assert outcome.state == State.FAILED and "error" not in outcome.result
+    assert "last seen: no answer" in outcome.note and "the last answer came after" in outcome.note
+
+
 def test_gone_is_three_silences_in_a_row(stage: Stage, tmp_path: Path) -> None:
     answers = tmp_path / "answers"
     answers.write_text('{"up": true}')
@@ -70,6 +83,9 @@ def test_gone_is_three_silences_in_a_row(stage: Stage, tmp_path: Path) -> None:
     assert outcome.state == State.DONE and outcome.result["waited"] >= 3
     answers.write_text('{"up": true}')
     (outcome,) = stage.run(wait("a/gone", answers, within=2, gone=True))
+    assert outcome.state == State.FAILED
+    answers.write_text('{"error": "its disk cannot be read"}')
+    (outcome,) = stage.run(wait("a/gone", answers, within=5, gone=True))
     assert outcome.state == State.FAILED
 
 
@@ -158,3 +174,34 @@ def test_a_wait_reads_the_last_line_as_json_and_nothing_else(stage: Stage, tmp_p
     answers.write_text(f"{json.dumps({'up': True})}\nnoise\n")
     (outcome,) = stage.run(wait("a/back", answers, within=2))
     assert outcome.state == State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("unmounts", "ends", "goes", "mounted"),
+    [
+        ("true", "true", True, "not needed"), ("true", "false", False, "done"), ("false", "true", False, "not reached"),
+        ("true", "true", False, "not reached"),
+    ],
+)  # fmt: skip
+def test_what_a_halt_unmounted_is_mounted_again_only_where_the_host_was_not_switched_off(
+    stage: Stage, tmp_path: Path, unmounts: str, ends: str, goes: bool, mounted: str
+) -> None:
+    disk = Disk(name="disk", host="here", device="/dev/none", mount=str(tmp_path / "disk"))
+    host = Host(name="here", address="")
+    site = replace(parts.site(), hosts=(host,), controller="other", disks=(disk,), stores=(), jobs=())
+    halt = Halt(
+        site=site, job="a", host="here", plan="p", boot_id="boot", systemd=None, by=None, stores=(),
+        mounted=frozenset((disk.mount,)),
+    )  # fmt: skip
+    answers = tmp_path / "answers"
+    if not goes:
+        answers.write_text('{"up": true}')
+    stand_ins = {
+        "a/unmount-disk": step("a", unmounts).action, "a/poweroff": step("a", ends).action,
+        "a/gone": wait("a", answers, within=4, gone=True).action,
+    }  # fmt: skip
+    steps = [
+        replace(one, action=stand_ins.get(one.id, step("a").action), guard=None) for one in halt_steps(halt)
+    ]
+    outcomes = {one.step: one.state.value for one in stage.run(*steps)}
+    assert outcomes["a/mount-disk"] == mounted

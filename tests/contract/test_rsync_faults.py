@@ -195,6 +195,7 @@ def test_a_restore_into_an_empty_folder_is_the_whole_snapshot(source: Path, tmp_
     assert rsync_silent(source, tmp_path / "back") == ""
 
 
+@pytest.mark.alone
 def test_half_of_a_large_file_is_kept_apart_and_used_by_the_next_send(tmp_path: Path) -> None:
     source, first, second, parts = (tmp_path / name for name in ("source", "first", "second", "parts"))
     for folder in (source, parts):

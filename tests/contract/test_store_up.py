@@ -110,9 +110,18 @@ def test_the_newest_kernel_is_the_highest_number_not_the_highest_text(tmp_path: 
 
 
 RELEASES = (
-    "6.1.0-9-amd64", "6.1.0-50-amd64", "5.14.0-70.13.1.el9.x86_64", "5.14.0-70.el9.x86_64",
+    "6.1.0-9-amd64", "6.1.0-50-amd64", "5.14.0-70.13.1.el9.x86_64", "5.14.0-362.8.1.el9_3.x86_64",
     "4.18.0-80.el8.x86_64", "2.6.32-754.35.1.el6.x86_64", "2.6.32-5-686", "6.12.48+deb13-amd64",
 )  # fmt: skip
+
+
+def test_an_update_of_red_hats_kernel_is_newer_than_what_it_updates() -> None:
+    # As rpm has it, and the boot loader; sort(1) puts the first release of all last.
+    old, new, newer = "3.10.0-1160.el7.x86_64", "3.10.0-1160.2.1.el7.x86_64", "3.10.0-1160.105.1.el7.x86_64"
+    assert sorted((newer, old, new), key=kernels.order) == [old, new, newer]
+    assert max(("5.14.0-503.11.1.el9_5.x86_64", "5.14.0-503.el9.x86_64"), key=kernels.order) == (
+        "5.14.0-503.11.1.el9_5.x86_64"
+    )
 
 
 def test_kernels_are_ordered_as_sort_orders_versions() -> None:

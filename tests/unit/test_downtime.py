@@ -24,3 +24,8 @@ def test_the_most_is_never_less_than_the_least_nor_than_what_was_measured(
     least, most = downtime(took, check)
     assert 60 <= least <= most and most >= max(took, default=0)
     assert least % 60 == most % 60 == 0
+
+
+def test_what_a_runner_measured_that_went_down_with_the_host_says_nothing() -> None:
+    assert downtime((0.2,)) == downtime(())
+    assert downtime((0.2, 120.0)) == downtime((120.0,))

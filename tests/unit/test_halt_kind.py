@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,11 @@ from runner import planner, review
 from runner.kinds.halt import HaltKind, HaltOptions
 from runner.model.facts import Facts
 from runner.model.kind import Draft
-from runner.model.plan import Command, Effect, Step, WaitFor
+from runner.model.plan import Command, Effect, Ended, Step, WaitFor
+from runner.model.run import Outcome, State
 from runner.model.site import Disk, Job, Store
-from tests.unit.parts import NOW, PAPIO, SERVER
+from runner.rules.resume import rest
+from tests.unit.parts import NOW, PAPIO, SERVER, plan
 from tests.unit.power_parts import facts, site, told
 
 PROGRAM = "/usr/local/sbin/runner-store"
@@ -42,16 +45,52 @@ def argv(step: Step) -> tuple[str, ...]:
 def test_everything_is_written_and_unmounted_before_the_power_goes() -> None:
     drawn = draft(job(), facts())
     found = steps(drawn)
-    assert list(found) == ["still", "sync", "let-go-papio", "unmount-disk", "poweroff", "gone"]
+    assert list(found) == ["still", "sync", "let-go-papio", "unmount-disk", "poweroff", "gone", "mount-disk"]
     assert argv(found["let-go-papio"]) == (PROGRAM, "let-go", "/srv/backups/papio", f"--plan={PLAN}")
     assert argv(found["unmount-disk"]) == ("umount", "--", "/srv/backups/papio")
     assert argv(found["poweroff"]) == ("systemctl", "poweroff", "--check-inhibitors=yes")
     gone = found["gone"].action
     assert isinstance(gone, WaitFor)
     assert gone.gone
-    assert all(step.despite == () for step in drawn.steps)
+    assert all(step.despite == () for step in drawn.steps[:-1])
     assert drawn.planned is not None
     assert drawn.planned.told == "the round button"
+
+
+def test_a_disk_that_was_unmounted_for_nothing_is_mounted_again_and_no_other() -> None:
+    two = (Disk(name="disk", host=SERVER, device="/dev/sdb1", mount="/srv/backups/papio"),
+           Disk(name="home", host=SERVER, device="/dev/sdc1", mount="/home"))
+    found = facts()
+    here = found.hosts[SERVER]
+    home = replace(here.filesystems[-1], mount="/home", source="/dev/sdc1", dev=99)
+    here = replace(here, filesystems=(*here.filesystems, home))
+    known = steps(draft(job(), replace(found, hosts={**found.hosts, SERVER: here}), disks=two))
+    assert list(known)[-7:] == [
+        "let-go-papio", "unmount-disk", "unmount-home", "poweroff", "gone", "mount-home", "mount-disk",
+    ]  # fmt: skip
+    assert argv(known["mount-disk"]) == ("mount", "--", "/srv/backups/papio")
+    assert known["mount-disk"].unless == Ended(step="halt-server/poweroff", codes=(0, 255))
+    # Not where its own unmounting failed: it is mounted then. Nor where the host still answers: it goes down.
+    assert known["mount-home"].despite == ("halt-server/poweroff",)
+    assert known["mount-disk"].despite == tuple(
+        f"halt-server/{name}" for name in ("unmount-home", "poweroff", "mount-home")
+    )
+
+
+def test_after_the_controller_was_off_nothing_of_the_plan_is_left() -> None:
+    disk = Disk(name="own", host=PAPIO, device="/dev/sdz1", mount="/home")
+    one = job(host=PAPIO)
+    found = facts(host=PAPIO)
+    drawn = draft(one, found, disks=(*site(one).disks, disk))
+    assert "mount-own" in steps(drawn)
+    assert drawn.planned is not None
+    whole = plan(*drawn.steps, jobs=(drawn.planned,))
+    done = tuple(
+        Outcome(step=step.id, job=step.job, state=State.DONE, exit=0)
+        for step in drawn.steps
+        if step.id != "halt-server/mount-own"
+    )
+    assert rest(whole, done, PAPIO) is None
 
 
 def test_the_disk_is_let_go_only_when_nobody_else_uses_it() -> None:
@@ -141,7 +180,8 @@ def test_a_disk_below_another_is_unmounted_first() -> None:
     stores = (Store(name="papio", host=SERVER, path="/srv/backups/papio"),)
     drawn = draft(job(), facts(changes={SERVER: {"filesystems": filesystems}}), disks=disks, stores=stores)
     assert list(steps(drawn)) == [
-        "still", "sync", "unmount-inner", "let-go-papio", "unmount-outer", "poweroff", "gone",
+        "still", "sync", "unmount-inner", "let-go-papio", "unmount-outer", "poweroff", "gone", "mount-outer",
+        "mount-inner",
     ]  # fmt: skip
 
 

@@ -117,8 +117,9 @@ def test_a_host_that_is_off_is_told_with_what_was_unmounted_and_what_to_press() 
     told = halted(outcome("halt-server/poweroff", 5, 6), outcome("halt-server/gone", 6, 50))
     assert told is not None
     assert told.verdict == Verdict.DONE
-    assert told.headline == "is off since 2026-11-23 08:15:50 UTC"
+    assert told.headline == "is off: it has not answered since 2026-11-23 08:15:50 UTC"
     assert told.details == (
+        "before it is unplugged: are its lights out?",
         "written to its disks at 2026-11-23 08:15:03 UTC", "disk disk unmounted at 2026-11-23 08:15:05 UTC",
         "to start it again: the round button\\x1b",
     )  # fmt: skip
@@ -132,6 +133,31 @@ def test_a_host_that_still_answers_must_not_be_unplugged() -> None:
     assert told is not None
     assert told.verdict == Verdict.FAILED
     assert "do not unplug it" in told.headline
+
+
+def test_where_nobody_waited_to_the_end_it_is_not_said_to_be_on_or_off() -> None:
+    told = halted(
+        outcome("halt-server/poweroff", 5, 6),
+        outcome("halt-server/gone", 6, 9, State.INTERRUPTED, note="stopped while it ran"),
+    )
+    assert told is not None
+    assert told.verdict == Verdict.FAILED
+    assert "nobody saw whether it did" in told.headline and "answers" not in told.headline
+
+
+def test_what_could_not_be_put_right_at_a_host_that_is_away_is_named() -> None:
+    told = rebooted(
+        outcome("reboot-server/put-on-disk", 202, 203, State.FAILED, note="ssh: no route to host"),
+        back=State.FAILED, note="given up after 30 min",
+    )  # fmt: skip
+    assert "also not done: put-on-disk: ssh: no route to host" in told.details
+
+
+def test_a_clock_that_was_put_back_makes_no_duration() -> None:
+    steps = (outcome("reboot-server/reboot", 3600, 3602), outcome("reboot-server/back", 3602, 200))
+    told = power_report(JOB, steps)
+    assert told is not None
+    assert told.headline.startswith("is back after some time")
 
 
 def test_the_runners_own_host_says_that_it_was_told_to_go() -> None:

@@ -16,7 +16,7 @@ from runner.kinds.rebooting import Asked, RebootOptions
 from runner.model.facts import Announced, Facts
 from runner.model.kind import Draft
 from runner.model.plan import Command, Effect, Plan, Step, WaitFor
-from runner.model.site import Hook, Job
+from runner.model.site import Hook, Job, Store
 from tests.unit import parts
 from tests.unit.parts import NOW, PAPIO, SERVER
 from tests.unit.power_parts import SUPERBLOCK, boot_checks, facts, site, told
@@ -149,6 +149,8 @@ def test_nothing_is_rebooted_in_the_sandbox() -> None:
         ({"up": None}, "the state of server cannot be read: no answer within 60 s"),
         ({"still": None}, "the state of server cannot be read"),
         ({"up": {"boot_id": ""}}, "the state of server cannot be read"),
+        ({"half": None}, "whether packages of server are only half installed cannot be read: no answer"),
+        ({"outdated": None}, "what server would boot cannot be read: no answer within 60 s"),
     ],
 )  # fmt: skip
 def test_a_host_that_is_at_work_or_would_not_come_back_is_left_alone(readings: Any, words: str) -> None:
@@ -159,6 +161,14 @@ def test_a_kernel_that_runs_already_needs_nothing_to_be_booted_again() -> None:
     kernel = {"running": "6.1.0-50-amd64", "newest": "6.1.0-50-amd64"}
     drawn = draft(job(), facts(told(outdated={"kernel": kernel, "initrd": False, "entry": False})))
     assert drawn.planned is not None
+    # But a file that is gone since then is worth a look.
+    assert "attention: kernel 6.1.0-50-amd64 of server has no initrd: it might not come back" in notes(drawn)
+
+
+def test_where_no_kernel_is_found_a_person_is_told_and_none_is_expected() -> None:
+    drawn = draft(job(), facts(told(outdated={"kernel": {"running": "6.1.0-50-amd64", "newest": ""}})))
+    assert "attention: which kernel server will boot cannot be told" in notes(drawn)
+    assert "kernel" not in steps(drawn)
 
 
 def test_a_boot_loader_that_is_not_known_forbids_nothing_but_is_told() -> None:
@@ -238,9 +248,24 @@ def test_users_are_told_in_time_and_it_comes_when_they_were_told(found: Facts, w
     assert words in refusal(job(announce=timedelta(hours=24)), found)
 
 
+def test_where_nobody_need_be_told_it_does_not_come_before_what_they_were_told_all_the_same() -> None:
+    assert "not before" in refusal(job(), announced(5, 1))
+    assert draft(job(), announced(-3, 1)).planned is not None
+
+
 def test_what_was_announced_in_time_is_done_at_its_time() -> None:
     for late in (0.0, -1.5):
         assert draft(job(announce=timedelta(hours=24)), announced(late, 24)).planned is not None
+
+
+def test_a_plan_that_is_applied_long_after_what_was_announced_does_not_reboot() -> None:
+    guard = steps(draft(job(announce=timedelta(hours=24)), announced(-1.5, 24)))["reboot"].guard
+    assert guard is not None
+    assert guard.argv[-1] == "--by=2026-11-23T08:45:00Z"
+    earlier = job(announce=timedelta(hours=24), window=("17:00-03:20",))
+    guard = steps(draft(earlier, announced(0, 24)))["reboot"].guard
+    assert guard is not None
+    assert guard.argv[-1] == "--by=2026-11-23T08:20:00Z"
 
 
 def test_without_need_nothing_is_done_where_the_job_says_so() -> None:
@@ -349,3 +374,16 @@ def test_the_controller_itself_is_planned_like_any_other() -> None:
     drawn = draft(job(host=PAPIO), found)
     assert {"reboot", "back", "settled"} <= set(steps(drawn))
     assert parts.site().controller == PAPIO
+
+
+def test_the_controller_holds_every_store_since_all_that_runs_is_cut_off_with_it() -> None:
+    other = Store(name="other", host=SERVER, path="/srv/other")
+    changes = {"stores": (*parts.site().stores, other)}
+    found = facts(host=PAPIO)
+    here = found.hosts[SERVER]
+    stores = {**here.stores, "other": replace(here.stores["papio"], path="/srv/other")}
+    found = replace(found, hosts={**found.hosts, SERVER: replace(here, stores=stores)})
+    one = job(host=PAPIO)
+    drawn = RebootKind().draft(site(one, **changes), one, found, found.at)
+    assert drawn.planned is not None
+    assert "store other" in {lock.resource for lock in drawn.planned.locks}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from runner.model.plan import Effect, Lock, PlannedJob
 from runner.model.run import Outcome, State
 from runner.rules.resume import joined, rest
-from tests.unit.parts import PAPIO, SERVER, plan, step
+from tests.unit.parts import NOW, PAPIO, SERVER, plan, step
 
 REBOOT = step("down/reboot", effect=Effect.INTERRUPT, needs=("power",))
 STEPS = (step("down/still"), REBOOT, step("down/back"), step("down/kernel"))
@@ -31,7 +31,22 @@ def test_only_what_comes_after_the_reboot_is_left_and_never_the_reboot() -> None
 
 
 def test_a_reboot_that_was_cut_off_while_it_was_ordered_counts_as_begun() -> None:
-    assert rest(PLAN, (*ended("still"), *ended("reboot", state=State.INTERRUPTED)), PAPIO) is not None
+    # Its runner died with it, or lived to see it ended by a signal.
+    (dead,) = ended("reboot", state=State.INTERRUPTED)
+    for one in (dead, replace(dead, exit=-15, ended=NOW)):
+        assert rest(PLAN, (*ended("still"), one), PAPIO) is not None
+
+
+def test_a_person_who_stops_the_run_before_the_reboot_has_rebooted_nothing() -> None:
+    (stopped,) = ended("reboot", state=State.INTERRUPTED)
+    stopped = replace(stopped, note="stopped before it began", started=NOW, ended=NOW)
+    assert rest(PLAN, (*ended("still"), stopped), PAPIO) is None
+
+
+def test_a_reboot_that_cut_off_its_own_order_is_told_as_done_when_the_host_is_back() -> None:
+    (cut,) = ended("reboot", state=State.INTERRUPTED)
+    whole = joined(PLAN, (*ended("still"), replace(cut, exit=-15, ended=NOW)), ended("back", "kernel"))
+    assert [one.state for one in whole] == [State.DONE] * 4
 
 
 def test_nothing_is_left_where_the_reboot_was_not_reached_or_refused_or_is_of_another_machine() -> None:

@@ -78,9 +78,6 @@ class Ran:
     code: int
     said: str
 
-    def __str__(self) -> str:
-        return f"exit {self.code}\n{self.said}"
-
 
 @dataclass(kw_only=True)
 class Site:
@@ -152,7 +149,7 @@ class Site:
     def good(self, *argv: str) -> str:
         """Run it; anything but exit 0 fails the test. What it said."""
         ran = self.run(*argv)
-        assert ran.code == 0, ran
+        assert ran.code == 0, ran.said
         return ran.said
 
     def plan(self, job: str) -> tuple[Any, str]:

@@ -14,14 +14,13 @@ def test_a_machine_that_is_halted_is_really_off_its_disk_is_clean_and_somebody_k
     machine = site.machine
     machine.run("sh", "-c", f"echo kept > {STORE}/file")
     ran = site.run("run", HALT, "--yes")
-    assert ran.code == 0, ran
+    assert ran.code == 0, ran.said
     machine.await_off(30)
     assert "press the round button on the front" in ran.said
     assert "round button" in site.mail().replace("=\n", "")
 
-    before = ""
     machine.press_button()
-    machine.await_boot(before)
+    machine.await_boot()
     assert machine.await_settled() == "running"
     assert mounted(machine)
     assert machine.run("cat", f"{STORE}/file").stdout == "kept\n"
@@ -34,10 +33,11 @@ def test_a_machine_to_which_something_is_written_is_not_halted(site: Site) -> No
     snapshot = site.start("run", "backup-papio")
     until("the transfer", site.partials, 60)
     ran = site.run("run", HALT, "--yes")
-    assert ran.code in (4, 75), ran
-    assert "backup-papio" in ran.said or "store papio" in ran.said, ran
+    assert ran.code in (4, 75), ran.said
+    assert "backup-papio" in ran.said or "store papio" in ran.said, ran.said
     assert snapshot.poll() is None, "the snapshot was still under way"
-    assert site.finish(snapshot).code == 0
+    done = site.finish(snapshot)
+    assert done.code == 0, done.said
     assert site.machine.on
     assert len(site.sealed()) == 1
 
@@ -51,10 +51,11 @@ def test_writers_that_are_stopped_leave_a_snapshot_that_is_taken_up_when_it_is_o
     until("the transfer", site.partials, 60)
     (name,) = site.partials()
     ran = site.run("run", HALT, "--yes")
-    assert ran.code == 0, ran
+    # That somebody is cut off is a matter for attention, however well it went.
+    assert ran.code in (0, 3), ran.said
     machine.await_off(30)
     ended = site.finish(snapshot)
-    assert ended.code not in (0, 70), ended
+    assert ended.code not in (0, 70), ended.said
 
     machine.press_button()
     machine.await_boot()
@@ -62,7 +63,7 @@ def test_writers_that_are_stopped_leave_a_snapshot_that_is_taken_up_when_it_is_o
     assert site.partials() == [name]
     assert site.sealed() == []
     again = site.run("run", "backup-papio")
-    assert again.code == 0, again
-    assert "resumes" in again.said or "resume" in again.said, again
+    assert again.code == 0, again.said
+    assert "resumes" in again.said or "resume" in again.said, again.said
     assert len(site.sealed()) == 1
     assert site.partials() == []

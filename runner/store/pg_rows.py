@@ -1,0 +1,76 @@
+"""What a database holds: its tables with their rows, its large objects, whose it is and what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .pg_session import Session
+
+# Ordinary tables whose rows a dump carries: what belongs to an extension comes with the extension.
+_TABLES = """
+from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+and not exists (select from pg_depend d
+    where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+"""
+_LOCK = f"select format('lock table only %I.%I in access share mode', nspname, relname) {_TABLES} \\gexec"
+_COUNT = f"""
+select format('select json_build_object(''table'', %L, ''rows'', count(*)) from only %I.%I',
+    format('%I.%I', nspname, relname), nspname, relname) {_TABLES} \\gexec
+select json_build_object('large_objects', count(*)) from pg_largeobject_metadata;
+"""  # noqa: S608  (nothing from outside is put into it)
+_ABOUT = """
+select json_build_object(
+    'snapshot', pg_export_snapshot(),
+    'server', current_setting('server_version'),
+    'number', current_setting('server_version_num')::int,
+    'owner', pg_get_userbyid(datdba),
+    'encoding', pg_encoding_to_char(encoding),
+    'collate', datcollate,
+    'ctype', datctype,
+    'size', pg_database_size(d.oid),
+    'extensions', (select coalesce(json_agg(extname order by extname), '[]') from pg_extension),
+    'tablespaces', (select coalesce(json_agg(distinct spcname), '[]') from pg_class c
+        join pg_tablespace t on t.oid = c.reltablespace where spcname <> 'pg_global'),
+    'roles', (select coalesce(json_agg(distinct rolname), '[]') from pg_roles r where r.oid = datdba
+        or exists (select from pg_shdepend s where s.refclassid = 'pg_authid'::regclass and s.refobjid = r.oid
+            and (s.dbid = d.oid or (s.dbid = 0 and s.classid = 'pg_database'::regclass and s.objid = d.oid)))
+        or exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relowner = r.oid
+            and n.nspname !~ '^pg_' and n.nspname <> 'information_schema')))
+from pg_database d where datname = current_database();
+"""
+
+
+def begin(session: Session, lock_wait: int) -> Mapping[str, Any]:
+    """Open the transaction that is dumped and counted, its tables locked against being altered or emptied.
+
+    Gives what is known of the database, `snapshot` among it, which holds as long as the session does.
+    Raises SqlTrouble (55P03) when a table stays locked by others for `lock_wait` seconds.
+    """
+    first = f"set lock_timeout = '{lock_wait}s';\nbegin isolation level repeatable read read only;"
+    (about,) = session.ask(f"{first}\n{_ABOUT}\n{_LOCK}", seconds=20 * lock_wait + 60)
+    return about
+
+
+def count(
+    session: Session, *, seconds: float, go_on: Callable[[], bool] = lambda: True
+) -> tuple[dict[str, int], int]:
+    """The rows of each table by its name as SQL writes it (`public.members`), and the number of large objects.
+
+    Counted in the session's transaction where there is one. Raises SqlTrouble.
+    """
+    rows = session.ask(_COUNT, seconds=seconds, go_on=go_on)
+    tables = {str(row["table"]): int(row["rows"]) for row in rows if "table" in row}
+    return dict(sorted(tables.items())), sum(int(row.get("large_objects", 0)) for row in rows)
+
+
+def blockers(session: Session) -> list[dict[str, Any]]:
+    """Who holds a lock on a table of this database that keeps everybody else out."""
+    return session.ask(
+        """select json_build_object('pid', a.pid, 'user', usename, 'since', xact_start, 'doing', left(query, 80))
+        from pg_stat_activity a where a.pid <> pg_backend_pid() and exists (select from pg_locks l
+            join pg_database d on d.oid = l.database where l.pid = a.pid and l.granted
+            and l.locktype = 'relation' and l.mode = 'AccessExclusiveLock'
+            and d.datname = current_database()) order by xact_start limit 5;"""
+    )

@@ -1,0 +1,131 @@
+"""One conversation with a database through psql: statements in, JSON objects out, one transaction if wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import select
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any
+
+from . import pg_programs
+from .pg_server import Server, complaint, run, start, stop
+from .say import Refused
+
+LOOK = 0.2
+NO_SUCH_DATABASE = "3D000"
+_STATE = re.compile(r"(?:^|/ )(?:ERROR|FATAL):  ([0-9A-Z]{5}):")
+# Names in the catalogue are looked up in pg_catalog only: nobody's own operators take part.
+_FIRST = "set search_path = '';\nset statement_timeout = 0;\nset idle_in_transaction_session_timeout = 0;\n"
+
+
+class SqlTrouble(Exception):
+    """psql ended: `state` is the SQLSTATE of the error, "" where there was none, as without a connection."""
+
+    def __init__(self, state: str, text: str) -> None:
+        super().__init__(text)
+        self.state = state
+        self.text = text
+
+
+class Session:
+    """A psql that waits for statements, as the server's OS user; ended when the block is left."""
+
+    def __init__(self, to: Server, database: str = "") -> None:
+        """Begin; whether the server answers is known after the first `ask`."""
+        self._errors = tempfile.TemporaryFile()
+        words = ("--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--no-password")
+        settings = ("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose")
+        where = to.conninfo(database, client_encoding="UTF8", application_name="runner")
+        self._process = start(
+            to, (pg_programs.psql(to), *words, *settings, f"--dbname={where}"),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
+        )  # fmt: skip
+        self._rest = b""
+        self._asked = 0
+        self._say(_FIRST)
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        stop(self._process)
+        for stream in (self._process.stdin, self._process.stdout, self._errors):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+    def ask(
+        self, sql: str, *, seconds: float = 60, go_on: Callable[[], bool] = lambda: True
+    ) -> list[dict[str, Any]]:
+        """What these statements answer, each row a JSON object.
+
+        Raises SqlTrouble when one fails, when there is no answer in time, or when `go_on` says no.
+        """
+        self._asked += 1
+        end = {"end": self._asked}
+        self._say(f"{sql}\nselect json_build_object('end', {self._asked});\n")
+        found: list[dict[str, Any]] = []
+        until = time.monotonic() + seconds
+        while True:
+            row = self._line(until, go_on)
+            if row == end:
+                return found
+            found.append(row)
+
+    def _say(self, text: str) -> None:
+        assert self._process.stdin is not None  # noqa: S101  (it was asked for)
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(text.encode())
+            self._process.stdin.flush()
+
+    def _line(self, until: float, go_on: Callable[[], bool]) -> dict[str, Any]:
+        stream = self._process.stdout
+        assert stream is not None  # noqa: S101
+        while b"\n" not in self._rest:
+            if not select.select((stream,), (), (), LOOK)[0]:
+                if time.monotonic() > until:
+                    raise SqlTrouble("", "the database gave no answer in time")
+                if not go_on():
+                    raise SqlTrouble("", "what it was asked for has ended")
+                continue
+            data = stream.read1(65536)  # type: ignore[attr-defined]
+            if not data:
+                raise self._ended()
+            self._rest += data
+        line, _, self._rest = self._rest.partition(b"\n")
+        row: dict[str, Any] = json.loads(line.decode("utf-8", "surrogateescape"))
+        return row
+
+    def _ended(self) -> SqlTrouble:
+        self._process.wait()
+        text = complaint(self._errors)
+        state = _STATE.search(text)
+        return SqlTrouble(state[1] if state else "", text)
+
+
+def refusal(to: Server, trouble: SqlTrouble) -> Refused:
+    """The trouble in words with what to do: by what the server says of itself, not by the text of an error."""
+    program = pg_programs.isready(to)
+    code = run(to, (program, f"--dbname={to.conninfo()}", "--quiet"), seconds=30).exit if program else None
+    if code == 1:
+        return Refused(f"the database server is starting or stopping: {trouble.text}", "wait, and run it again")
+    if code in (2, 3):
+        return Refused(
+            f"the database server does not answer: {trouble.text}",
+            "start it (systemctl status postgresql says why it is down); or correct `socket` or `service`",
+        )
+    if trouble.state:
+        return Refused(f"the database refused a statement: {trouble.text}", "see the log of the database server")
+    return Refused(
+        f"the database server answers, but does not let us in: {trouble.text}",
+        "see that pg_hba.conf lets this user in, that the service file is right, and that its passfile has "
+        "the password and mode 0600",
+    )
