@@ -86,6 +86,10 @@ def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
     for name, announced in desk.journal.announced().items():
         known = [job for job in desk.site.jobs if job.name == name]
         outcomes = ended.get(name, ())
+        if known and _is_off(outcomes, done):
+            # It was announced as going, and it went: when it comes back is for whoever starts it.
+            desk.journal.announcement_ended(name, desk.now(), "over")
+            continue
         notice = _became(desk, known[0], announced, outcomes, done) if known else None
         if notice is None and known and desk.now() - announced.at < _OVERDUE:
             continue
@@ -109,21 +113,32 @@ def _became(
     desk: Desk, job: Job, announced: Announced, outcomes: Sequence[Outcome], done: Sequence[Pass]
 ) -> Notice | None:
     """The notice of a job that was run; None where it was not, or has not yet interrupted anybody."""
-    steps = {step.id: step for item in done for step in item.plan.steps}
-    down = [
-        one for one in outcomes
-        if one.state == State.DONE and steps[one.step].effect == Effect.INTERRUPT and "power" in steps[one.step].needs
-    ]  # fmt: skip
+    steps = {step.id: step for item in done for step in item.plan.steps if step.job == job.name}
+    taking = {one.id for one in steps.values() if one.effect == Effect.INTERRUPT and "power" in one.needs}
+    down = [one for one in outcomes if one.state == State.DONE and one.step in taking]
     back = [one for one in outcomes if one.step.endswith("/back") and one.state == State.DONE]
     base = replace(_notice(desk, job, announced.at), reason=announced.reason)
     if not down:
-        interrupted = any(
+        interrupted = not taking and any(
             one.state == State.DONE and steps[one.step].effect == Effect.INTERRUPT for one in outcomes
         )
         return replace(base, what="over") if interrupted else None
     if not back:
         return replace(base, what="late")
     return replace(base, what="over", took=_seconds(down[0].started, back[-1].ended))
+
+
+def _is_off(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> bool:
+    """Whether a job took its host down for good: it never meant to wait for it."""
+    ids = {one.step for one in outcomes}
+    own = [step for item in done for step in item.plan.steps if step.id in ids]
+    off = [step for step in own if step.effect == Effect.INTERRUPT and "power" in step.needs]
+    waits = any(step.id.endswith("/back") for step in own)
+    return (
+        bool(off)
+        and not waits
+        and all(one.state == State.DONE for one in outcomes if one.step in {step.id for step in off})
+    )
 
 
 def _seconds(begun: datetime | None, ended: datetime | None) -> float | None:

@@ -91,7 +91,8 @@ class _Job:
         self._stop = _Stop(means.stop)
         self._stepper = Stepper(
             transports=means.transports, artifacts=means.artifacts, spool=spool, live=plan.live,
-            stop=self._stop, tell=means.tell, read_by=frozenset(one for step in plan.steps for one in step.inputs),
+            stop=self._stop, tell=means.tell, acts=self._stop.let_go,
+            read_by=frozenset(one for step in plan.steps for one in step.inputs),
         )  # fmt: skip
 
     def run(self) -> tuple[Outcome, ...]:
@@ -144,7 +145,6 @@ class _Job:
 
     def _one(self, step: Step, cleanup: bool) -> State:
         at = now()
-        self._stop.let_go(step.id)
         self._means.begun(step, at)
         self._means.tell(StepStarted(step=step, at=at))
         stepper = replace(self._stepper, stop=threading.Event()) if cleanup else self._stepper

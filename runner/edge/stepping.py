@@ -31,7 +31,10 @@ _PROGRESS_EVERY = 0.5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Stepper:
-    """Runs the steps of one job. `read_by` are the ids whose output a later step reads."""
+    """Runs the steps of one job. `read_by` are the ids whose output a later step reads.
+
+    `acts` hears the id of a step when its guard has held and nothing has stopped it: it acts now.
+    """
 
     transports: Mapping[str, Transport]
     artifacts: Mapping[str, bytes]
@@ -40,6 +43,7 @@ class Stepper:
     stop: threading.Event
     tell: Callable[[Event], None]
     read_by: frozenset[str]
+    acts: Callable[[str], None]
 
     def run(
         self, step: Step, at: datetime, outcomes: Mapping[str, Outcome], steps: Mapping[str, Step]
@@ -65,6 +69,7 @@ class Stepper:
         if self.stop.is_set():
             return _outcome(step, at, State.INTERRUPTED, "stopped before it began")
         earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
+        self.acts(step.id)
         return self._act(step, at, earlier)
 
     def reading(self, text: bytes) -> dict[str, Any]:
@@ -85,7 +90,9 @@ class Stepper:
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
             why = answer.get("error") or result.error or last[0]
-            return None, f"could not be checked ({check.why}): {why}", answer
+            # Whoever answers anything at all is there, even where the program itself cannot be run.
+            there = answer or ({} if result.exit in _LOST else {"exit": result.exit})
+            return None, f"could not be checked ({check.why}): {why}", there
         found = answer[check.field]
         told_so = f"{check.field} is {found!r}; the plan wants {check.relation} {check.value!r}"
         holds = _holds(found, check)

@@ -144,7 +144,10 @@ def _mounting_again(halt: Halt, before: tuple[str, ...]) -> Iterator[Step]:
             effect=Effect.WRITE, needs=("device",),
         )  # fmt: skip
         yield replace(
-            step, unless=Ended(step=halt.last, codes=(0, _SESSION_DIED)), despite=(*since, *made), timeout=_ENDS
+            step,
+            unless=Ended(step=halt.last, codes=(0, _SESSION_DIED)),
+            despite=(*since, *made),
+            timeout=_ENDS,
         )
         made.append(step.id)
 

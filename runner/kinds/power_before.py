@@ -83,7 +83,9 @@ def read(host: str, facts: Facts) -> Before | Wrong:
     half = facts.reading(host, "power.half")
     if half and half.exit is None:
         why = one_line(half.err.strip())
-        return Wrong(text=f"whether packages of {host} are only half installed cannot be read: {why}", do="try again")
+        return Wrong(
+            text=f"whether packages of {host} are only half installed cannot be read: {why}", do="try again"
+        )
     return Before(
         up=up,
         outdated=outdated,

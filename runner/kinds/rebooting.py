@@ -44,7 +44,8 @@ class Asked:
     """A reboot of the host of `job`, with the options of a reboot job and the host as `found`.
 
     `prefix` is "" or ends in "/", and tells two reboots of one job apart. `later`: the same plan reboots
-    the host before. `kernel` is the release that must run afterwards, "" for the newest then installed.
+    the host before. `kernel` is the release that must run afterwards, "" for the newest that there is now,
+    or then where the plan has `upgraded` packages before.
     """
 
     site: Site
@@ -55,6 +56,7 @@ class Asked:
     prefix: str = ""
     later: bool = False
     kernel: str = ""
+    upgraded: bool = False
 
     @property
     def id(self) -> str:
@@ -134,7 +136,7 @@ def steps(asked: Asked, why: str) -> tuple[Step, ...]:
     early = {disk.name for disk, _ in boot_checks.brought_forward(site, asked.facts, job)}
     stores = power_locks.concerned(site, job.host, asked.facts)
     wanted = Wanted(
-        kernel=asked.kernel or ("" if asked.later else found.outdated.newest or None),
+        kernel=asked.kernel or ("" if asked.later or asked.upgraded else found.outdated.newest or None),
         mounted=coming_back.mounted(site, here, found.entries), failed=found.up.failed,
         must_run=asked.options.must_run, database=asked.options.database, page=asked.options.page,
     )  # fmt: skip

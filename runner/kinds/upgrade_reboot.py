@@ -39,9 +39,11 @@ def probes(site: Site, job: Job) -> tuple[Probe, ...]:
 
 def fresh(job: Job, facts: Facts) -> bool:
     """Whether the host was rebooted a short time ago, so that disks and boot are known to be good."""
-    reading = facts.reading(job.host, "power.up")
+    reading, host = facts.reading(job.host, "power.up"), facts.hosts.get(job.host)
     found = carry.parse_up(reading.out) if reading else None
-    return bool(found and found.up_since and facts.at - found.up_since < _RECENT)
+    # By the host's own clock, which said when it was started; the controller's may be another.
+    now = host.now if host and host.now else facts.at
+    return bool(found and found.up_since and now - found.up_since < _RECENT)
 
 
 def first(work: Work, facts: Facts) -> Draft:
@@ -115,8 +117,9 @@ def _asked(work: Work, facts: Facts, prefix: str, kernel: str = "") -> Asked | W
     found = replace(found, half="", busy="" if alive else found.busy)
     options = rebooting.options_of(work.site, work.job.host)
     return Asked(
-        site=work.site, job=work.job, options=options, facts=facts, found=found, prefix=prefix, kernel=kernel
-    )
+        site=work.site, job=work.job, options=options, facts=facts, found=found, prefix=prefix, kernel=kernel,
+        upgraded=not prefix,
+    )  # fmt: skip
 
 
 def _known(work: Work, asked: Asked) -> tuple[Finding, ...]:

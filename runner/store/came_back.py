@@ -61,7 +61,9 @@ def _kernel(call: Call) -> dict[str, Any]:
     found = outdated.read(())["kernel"]
     wanted, running = call.one["is"] or found["newest"], found["running"]
     if not wanted:
-        return _no("which kernel should run cannot be told", "see there that /boot is mounted and what it has")
+        return _no(
+            "which kernel should run cannot be told", "see there that /boot is mounted and what it has"
+        )
     if running != wanted:
         error = f"the kernel that runs is {plain(running)}, not {plain(wanted)}"
         do = "look at what the boot loader starts (grub.cfg, its default), then reboot again"

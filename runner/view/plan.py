@@ -188,7 +188,7 @@ def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
 
 def _waiting(action: WaitFor) -> str:
     what = "until it no longer answers" if action.gone else f"until {one_line(action.until.why)}"
-    return f"asks every {length(action.every)} {what}, for {length(action.within)} at most"
+    return f"asks every {action.every} s {what}, for {length(action.within)} at most"
 
 
 def _folded(argv: Sequence[str], pad: str, width: int) -> list[Line]:

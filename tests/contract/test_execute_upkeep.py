@@ -24,9 +24,14 @@ __all__ = ["stage"]
 
 
 def wait(name: str, answers: Path, *, within: int = 20, gone: bool = False) -> Step:
-    """Waits for `{"up": true}` in a file that the test writes; a file that is missing is no answer."""
+    """Waits for `{"up": true}` in a file that the test writes; a file that is missing is a broken connection."""
     claim = Check(
-        host="here", argv=("cat", str(answers)), field="up", relation="==", value=True, why="it is up"
+        host="here",
+        argv=("sh", "-c", 'cat -- "$0" || exit 255', str(answers)),
+        field="up",
+        relation="==",
+        value=True,
+        why="it is up",
     )
     return replace(step(name), action=WaitFor(until=claim, within=within, every=1, gone=gone))
 
@@ -64,7 +69,9 @@ def test_a_wait_that_is_given_up_says_what_was_seen_last(stage: Stage, tmp_path:
     assert outcome.result["kernel"] == "5.10"
 
 
-def test_what_a_host_said_before_it_fell_silent_is_not_told_as_seen_last(stage: Stage, tmp_path: Path) -> None:
+def test_what_a_host_said_before_it_fell_silent_is_not_told_as_seen_last(
+    stage: Stage, tmp_path: Path
+) -> None:
     answers = tmp_path / "answers"
     answers.write_text('{"up": false, "error": "it answers, but is still in the boot from before"}')
     thread = later(1.5, answers, None)
@@ -205,3 +212,23 @@ def test_what_a_halt_unmounted_is_mounted_again_only_where_the_host_was_not_swit
     ]
     outcomes = {one.step: one.state.value for one in stage.run(*steps)}
     assert outcomes["a/mount-disk"] == mounted
+
+
+def test_a_lock_that_is_lost_while_the_guard_of_its_last_step_is_read_keeps_that_step_from_acting(
+    stage: Stage, tmp_path: Path
+) -> None:
+    dies = "import time; print('{\"held\": true}', flush=True); time.sleep(1.5)"
+    lock = Lock(resource="r", host="here", argv=(sys.executable, "-c", dies), until="a/reboot")
+    slow = ("sh", "-c", "sleep 3; echo '{\"still\": true}'")
+    guard = Check(host="here", argv=slow, field="still", relation="==", value=True, why="it is still")
+    down = replace(step("a/reboot", "touch", str(tmp_path / "down")), guard=guard)
+    (outcome,) = stage.run(down, locks=(lock,))
+    assert outcome.state == State.INTERRUPTED and not (tmp_path / "down").exists()
+
+
+def test_a_host_whose_program_cannot_be_run_any_more_is_not_gone(stage: Stage, tmp_path: Path) -> None:
+    gone = wait("a/gone", tmp_path, within=12, gone=True)
+    assert isinstance(gone.action, WaitFor)
+    broken = replace(gone.action.until, argv=("sh", "-c", "exit 126"))
+    (outcome,) = stage.run(replace(gone, action=replace(gone.action, until=broken)))
+    assert outcome.state == State.FAILED

@@ -72,7 +72,7 @@ def test_an_rsync_that_serves_a_caller_is_at_work(tmp_path: Path) -> None:
     (tmp_path / "conf").write_text(f"port = 0\npid file = {tmp_path}/pid\n[all]\npath = {tmp_path}\n")
     script = (
         'rsync --daemon --no-detach --port=18730 --address=127.0.0.1 --config="$0/conf" & sleep 0.5; '
-        'exec 7<>/dev/tcp/127.0.0.1/18730; sleep 0.5'
+        "exec 7<>/dev/tcp/127.0.0.1/18730; sleep 0.5"
     )
     words = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec bash -c "$@"', "sh")
     said = execute((*WORLD, *words, f'{script}; exec "$@"', str(tmp_path), *PROGRAM, "still"))
@@ -196,6 +196,36 @@ def test_a_disk_that_is_not_mounted_or_is_another_is_named(tmp_path: Path) -> No
     assert other["error"] == f"another filesystem is mounted at {point}: {uuid}"
     assert "is mounted read-only" in mounted("loop,ro", "--writable")["error"]
     assert mounted("loop,ro", f"--uuid={uuid}")["mounted"] is True
+
+
+SYSTEMD = (
+    'mount -t tmpfs none /run; mkdir -p /run/systemd/system; mount -t tmpfs none /usr/local/sbin; '
+    'printf "#!/bin/sh\\n%s\\n" "$0" > /usr/local/sbin/systemctl; chmod +x /usr/local/sbin/systemctl'
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("says", "found"),
+    [
+        ('case $1 in is-*) echo degraded; exit 1;; *) echo old.service loaded failed failed Old;; esac', True),
+        ('case $1 in is-*) echo degraded; exit 1;; *) echo new.service loaded failed failed New;; esac', False),
+        ('case $1 in is-*) echo running;; esac', True),
+        ('echo "Failed to connect to bus" >&2; exit 1', False),
+        ('case $1 in is-*) echo degraded; exit 1;; *) echo "Connection timed out" >&2; exit 1;; esac', False),
+    ],
+)  # fmt: skip
+def test_no_unit_has_failed_only_where_systemd_says_so(says: str, found: bool) -> None:
+    said = alone(SYSTEMD, says, argv=("came-back", "units", "--known=old.service"))
+    assert (said.answer["units"], said.code) == (found, 0 if found else 1)
+
+
+def test_where_no_kernel_is_found_nobody_says_that_the_right_one_runs() -> None:
+    said = alone("mount -t tmpfs none /boot", argv=("came-back", "kernel"))
+    assert (said.answer["kernel"], said.code) == (False, 1)
+    assert (
+        alone("mount -t tmpfs none /boot", argv=("came-back", "kernel", f"--is={os.uname().release}")).code
+        == 0
+    )
 
 
 def test_a_service_that_does_not_run_is_named() -> None:

@@ -58,8 +58,10 @@ def test_everything_is_written_and_unmounted_before_the_power_goes() -> None:
 
 
 def test_a_disk_that_was_unmounted_for_nothing_is_mounted_again_and_no_other() -> None:
-    two = (Disk(name="disk", host=SERVER, device="/dev/sdb1", mount="/srv/backups/papio"),
-           Disk(name="home", host=SERVER, device="/dev/sdc1", mount="/home"))
+    two = (
+        Disk(name="disk", host=SERVER, device="/dev/sdb1", mount="/srv/backups/papio"),
+        Disk(name="home", host=SERVER, device="/dev/sdc1", mount="/home"),
+    )
     found = facts()
     here = found.hosts[SERVER]
     home = replace(here.filesystems[-1], mount="/home", source="/dev/sdc1", dev=99)
