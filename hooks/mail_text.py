@@ -34,7 +34,7 @@ def body(report: Report) -> str:
     return render(
         "mail.txt.j2",
         report=report,
-        sentence=SENTENCES[report.verdict],
+        sentence=_sentence(report),
         started=_time(report.started, zone),
         ended=_time(report.ended, zone),
         took=length(report.ended - report.started),
@@ -58,6 +58,11 @@ def render(template: str, **values: object) -> str:
     )
     environment.filters |= {"item": item, "log": log, "heading": heading}
     return environment.get_template(template).render(values)
+
+
+def _sentence(report: Report) -> str:
+    looked = report.verdict is Verdict.NOTHING and report.jobs
+    return "Nothing was to do." if looked else SENTENCES[report.verdict]
 
 
 def item(text: str, first: str = "") -> str:

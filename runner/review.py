@@ -68,6 +68,12 @@ def _below(place: Store, found: StoreFacts, own: list[tuple[Step, str]]) -> list
     recorded = [one for one in found.sealed if one.recorded]
     wrong = {one.name: "is the newest" for one in recorded[-1:]}
     wrong |= {one.name: "is being read" for one in recorded if one.being_read}
+    proven = {one.snapshot for one in found.proven.values()}
+    wrong |= {
+        one.name: "is the last that was proven to come back"
+        for one in recorded
+        if one.proven or one.name in proven
+    }
     wrong |= {name: "is no sealed snapshot" for _, name in own if name not in {one.name for one in recorded}}
     said = [f"{step.id} expires {name}, which {wrong[name]}" for step, name in own if name in wrong]
     said += [
@@ -143,7 +149,7 @@ def _jobs(plan: Plan) -> tuple[str, ...]:
 
 def _by_hand(name: str, effect: Effect) -> str:
     if effect == Effect.INTERRUPT:
-        return f"when it suits people: runner run {name} --yes"
+        return f"when it suits people, run: runner run {name} --yes"
     return f"runner plan {name} --out plan.toml, read it, then: runner apply plan.toml"
 
 

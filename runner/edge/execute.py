@@ -196,9 +196,8 @@ class _Stop(threading.Event):
 
     @property
     def why(self) -> str:
-        return (
-            "stopped" if self._asked.is_set() else "the lock was lost: its holder or the connection is gone"
-        )
+        lost = "the lock was lost (its holder or the connection is gone)"
+        return "stopped" if self._asked.is_set() else lost
 
 
 @contextmanager

@@ -223,7 +223,8 @@ def _differs(result: Result) -> str:
 def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
     if answer.get("error"):
         return _said(answer)
-    last = log.strip().splitlines()[-1:] or ["it said nothing"]
+    told = log.strip().splitlines() or [str(one) for one in answer.get("log", ())]
+    last = told[-1:] or ["it said nothing"]
     return result.error or f"ended {result.exit}: {last[0]}"
 
 

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from runner.kinds import package_choice
 from runner.model.facts import Facts
-from runner.model.packages import Held, PackageFacts, Trouble, Update
+from runner.model.packages import Held, PackageFacts, Trouble, Update, What
 from runner.model.plan import Finding, Severity
 from runner.model.site import Job, Site
 from runner.model.text import count, length, size
+from runner.tools.carry import Carried
 
 _LISTED = 40
+# Why nothing is done, in few words; the finding beside it has the evidence.
+_SHORT: dict[What, str] = {
+    "lock": "another program is at work on the packages",
+    "broken": "the dependencies of its packages are not met",
+    "disk full": "its disk is full",
+    "signature": "the lists of an archive are not signed as they should be",
+}
 
 
 def command(site: Site, kind: str, host: str, *words: str) -> str:
-    """Give the command that a person runs for a job of `kind` on `host`; or how there can be one."""
+    """Tell a person what to run for a job of `kind` on `host`, at the end; or how there can be such a job."""
     name = next((one.name for one in site.jobs if one.kind == kind and one.host == host), "")
     if not name:
         return f'jobs.toml has no job of kind "{kind}" for {host}: add one, and run it'
-    return " ".join(("runner run", name, *words))
+    return f"when it suits people, run: {shlex.join(('runner', 'run', name, *words, '--yes'))}"
 
 
 def held(site: Site, job: Job, found: Sequence[Held]) -> tuple[Finding, ...]:
@@ -30,9 +40,12 @@ def held(site: Site, job: Job, found: Sequence[Held]) -> tuple[Finding, ...]:
     for name, others in package_choice.blocks(found).items():
         text = package_choice.told(own[name]) if name in own else name
         rest = [one.update for one in found if one.update.name in others]
-        also = f"; it also keeps back {', '.join(package_choice.told(one) for one in rest)}" if rest else ""
+        also = [package_choice.told(one) for one in rest if one.old]
+        new = [f"{one.name} {one.new}" for one in rest if not one.old]
+        text += f"; it also keeps back {', '.join(also)}" if also else ""
+        text += f"; with it comes {', '.join(new)}, not installed before" if new else ""
         said.append(Finding(
-            severity="attention", source=job.name, text=f"held back: {text}{also}",
+            severity="attention", source=job.name, text=f"held back: {text}",
             do=command(site, "upgrade", job.host, "--package", name),
         ))  # fmt: skip
     return tuple(said)
@@ -46,6 +59,37 @@ def troubles(job: Job, found: Sequence[Trouble]) -> tuple[Finding, ...]:
     )
 
 
+def short(trouble: Trouble) -> str:
+    """Why a job is not in the plan, without the evidence."""
+    return _SHORT.get(trouble.what, trouble.text)
+
+
+def replaced(found: Sequence[Trouble], install: Sequence[Update]) -> tuple[Trouble, ...]:
+    """The troubles, where those of packages that get another version now are mended by that."""
+    halves = {f"{one.name} {one.old} is only half ": one for one in install}
+    said = []
+    for one in found:
+        new = next((update for words, update in halves.items() if one.text.startswith(words)), None)
+        if one.what == "half" and new:
+            do = f"nothing now: this plan installs {new.name} {new.new}"
+            said.append(replace(one, do=do, mends=True))
+        else:
+            said.append(one)
+    return tuple(said)
+
+
+def cut_off(site: Site, begun: Sequence[Carried]) -> tuple[Finding, ...]:
+    """What other jobs began at the host and nobody was told the end of: only they themselves tell it."""
+    jobs = (site.job(name) for name in dict.fromkeys(one.step.partition("/")[0] for one in begun))
+    return tuple(
+        Finding(
+            severity="attention", source=one.name, do=command(site, one.kind, one.host),
+            text=f"{one.name} was cut off, and nobody was told what came of it: it says so when it runs again",
+        )
+        for one in jobs
+    )  # fmt: skip
+
+
 def reboot(site: Site, job: Job, reasons: Sequence[str], due: Sequence[Update]) -> tuple[Finding, ...]:
     """A reboot that is needed already, for `reasons`; one that these updates will make necessary."""
     do = command(site, "reboot", job.host)
@@ -55,12 +99,18 @@ def reboot(site: Site, job: Job, reasons: Sequence[str], due: Sequence[Update]) 
     return tuple(Finding(severity="attention", source=job.name, text=text, do=do) for text in said)
 
 
-def holds(job: Job, found: PackageFacts) -> tuple[Finding, ...]:
-    """What is held and should not be, or should be and is not: somebody changed that at the host."""
+def holds(job: Job, found: PackageFacts, facts: Facts) -> tuple[Finding, ...]:
+    """What is held and should not be, or should be and is not: somebody changed that at the host.
+
+    Before the first run of a job nobody can have let go of what it holds.
+    """
     said = []
-    if found.unheld:
+    if found.unheld and facts.last.get(job.name) is None:
+        text = f"held from now on, as jobs.toml wants it: {_some(found.unheld)}"
+        said.append(Finding(severity="note", source=job.name, text=text))
+    elif found.unheld:
         text = f"not held, although jobs.toml wants it: {_some(found.unheld)}"
-        do = "nothing now: this plan holds it again; find out who let go of it"
+        do = "nothing now: this plan holds it; unless it is new in jobs.toml, find out who let go of it"
         said.append(Finding(severity="attention", source=job.name, text=text, do=do))
     if found.stray:
         text = f"held at the host, although jobs.toml does not say so: {_some(found.stray)}"
@@ -82,7 +132,8 @@ def notes(job: Job, found: PackageFacts, install: Sequence[Update], facts: Facts
     """What is installed, with versions; how much there is to fetch; how old the lists are if not of now."""
     lines = [f"to install: {package_choice.told(one)}" for one in install[:_LISTED]]
     lines += [f"and {len(install) - _LISTED:,} more"] if len(install) > _LISTED else []
-    if install and found.download is not None:
+    # What was counted is without that which is held.
+    if install and found.download is not None and set(install) <= set(found.updates):
         lines.append(f"to fetch: {size(found.download)} at most")
     if not found.fresh:
         lines.append(age(facts.last.get(job.name), facts.at))

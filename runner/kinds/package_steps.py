@@ -19,6 +19,7 @@ from runner.rules.names import plan_id
 from runner.tools import carry, store
 
 CARRIED = "packages.carried"
+KINDS = ("updates", "upgrade")
 _MARGIN = 120
 # How a run of before ended is told, and must not end the job of today; 255 is ssh's own.
 _ANY_END = tuple(range(255))
@@ -108,6 +109,12 @@ def left(job: Job, facts: Facts) -> tuple[carry.Carried, ...]:
     found = carry.parse_carried(reading.out) if reading else ()
     own = [one for one in found if one.step.startswith(f"{job.name}/") and (one.alive or not one.told)]
     return tuple(reversed(own))
+
+
+def left_by_others(site: Site, job: Job, facts: Facts) -> tuple[carry.Carried, ...]:
+    """The same of the other jobs that change this host's packages."""
+    others = [one for one in site.jobs if one.host == job.host and one.kind in KINDS and one.name != job.name]
+    return tuple(found for one in others for found in left(one, facts))
 
 
 def attach(work: Work, begun: Sequence[carry.Carried]) -> tuple[Step, ...]:

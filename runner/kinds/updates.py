@@ -70,22 +70,42 @@ class UpdatesKind(Bundled):
             return _planned(work, package_steps.attach(work, left), (), attach=left[-1].plan)
         found = package_steps.read(work, facts)
         before = package_steps.attach(work, left)
+        others = package_steps.left_by_others(site, job, facts)
+        if at_work := next((one for one in others if one.alive), None):
+            return _waits(job, at_work)
         if locked := next((one for one in found.troubles if one.what == "lock"), None):
             findings = package_findings.troubles(job, (locked,))
-            return Draft(skip=Skip(job=job.name, reason=locked.text), findings=findings)
+            return Draft(skip=Skip(job=job.name, reason=package_findings.short(locked)), findings=findings)
+        install = _choice(work, found).install if found.fresh else ()
         told = (
-            *package_findings.troubles(job, found.troubles),
-            *package_findings.holds(job, found),
+            *package_findings.troubles(job, package_findings.replaced(found.troubles, install)),
+            *package_findings.holds(job, found, facts),
+            *package_findings.cut_off(site, others),
         )
         if not found.fresh:
             return _refresh_first(work, before, (*told, *package_findings.notes(job, found, (), facts)))
         stuck = next((one for one in found.troubles if one.what in _IN_THE_WAY), None)
         mended = package_steps.repair(work, found, "repair-first")
-        if stuck and (mended or _choice(work, found).install):
+        if stuck and (mended or install):
             if not mended and not before:
-                return Draft(skip=Skip(job=job.name, reason=stuck.text), findings=told)
+                return Draft(skip=Skip(job=job.name, reason=package_findings.short(stuck)), findings=told)
             return _planned(work, (*before, *mended), told)
         return _install(work, found, before, (*told, *_known(work, found, facts)))
+
+
+def _waits(job: Job, one: carry.Carried) -> Draft:
+    """Another job of this runner is at work there; the next run makes this one up."""
+    since = f", since {one.started:%Y-%m-%d %H:%M} UTC" if one.started else ""
+    text = f"{one.step.partition('/')[0]} is at work on the packages{since}"
+    finding = Finding(
+        severity="attention",
+        source=job.name,
+        text=text,
+        do="let it come to its end; the next run makes this up",
+    )
+    return Draft(
+        skip=Skip(job=job.name, reason="another job is at work on the packages"), findings=(finding,)
+    )
 
 
 def _refresh_first(work: Work, before: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:

@@ -67,7 +67,7 @@ class UpgradeKind(Bundled):
             wish = Wish(left=left, held=found.installed, kernel=kernel, reboot=found.reboot)
             return _planned(work, wish, facts, due, ())
         if wrong := _against(work, found, left):
-            return Draft(skip=Skip(job=job.name, reason=wrong[0].text), findings=wrong)
+            return Draft(skip=Skip(job=job.name, reason=_short(found, wrong)), findings=wrong)
         if job.options.reboot == "before and after" and not upgrade_reboot.fresh(job, facts):
             return upgrade_reboot.first(work, facts)
         return _upgrade(work, found, facts, left)
@@ -94,6 +94,11 @@ def _against(work: Work, found: PackageFacts, left: Sequence[Carried]) -> tuple[
         text = f"{name} is not held back, and there is no update of it"
         wrong.append(package_findings.refused(job, text, f"there are updates of: {known}"))
     return tuple(wrong)
+
+
+def _short(found: PackageFacts, wrong: Sequence[Finding]) -> str:
+    first = wrong[0].text
+    return next((package_findings.short(one) for one in found.troubles if one.text == first), first)
 
 
 def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried, ...]) -> Draft:
@@ -124,8 +129,8 @@ def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried,
         repairs=package_steps.repair(work, found), reboot=found.reboot,
     )  # fmt: skip
     findings = (
-        *package_findings.troubles(job, found.troubles),
-        *package_findings.holds(job, found),
+        *package_findings.troubles(job, package_findings.replaced(found.troubles, (*others, *upgraded))),
+        *package_findings.holds(job, found, facts),
         *package_findings.removals(job, found),
         *_noted(work, wish, choice.held, held),
         *package_findings.notes(job, found, (*others, *upgraded), facts),

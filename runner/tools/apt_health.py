@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runner.model.packages import Trouble
+from runner.model.packages import Trouble, What
 from runner.model.text import count, one_line, size
 from runner.tools import apt_trouble
 from runner.tools.apt_survey import Answer
 from runner.tools.dpkg import Installed
 
+_PENDING = ("unpacked", "triggers-awaited", "triggers-pending")
 # Below this dpkg cannot even write down what it did.
 _LEAST = 16 << 20
 _NONE = Answer(exit=127)
+# What the evidence means, for who does not read apt's words every day.
+_MEANS: dict[What, str] = {
+    "unreachable": "an archive of packages cannot be reached",
+    "expired": "the lists of an archive have expired",
+    "clock": "the clock of the host is behind",
+    "moved": "an archive says that it is another one now",
+    "signature": "the lists of an archive are not signed as they should be",
+    "damaged": "what came from an archive is damaged",
+}
 _BOOT = "remove a kernel that does not run and is not the newest (uname -r; dpkg -l 'linux-image-*'); see df /boot"
 
 
@@ -76,22 +86,23 @@ def _unfinished(
     answers: Mapping[str, tuple[Answer, ...]], installed: tuple[Installed, ...]
 ) -> tuple[Trouble, ...]:
     said = []
-    pending = [
-        one.name for one in installed if one.state in ("unpacked", "triggers-awaited", "triggers-pending")
-    ]
+    pending = [one.name for one in installed if one.state in _PENDING]
     journal = _one(answers, "updates").out
-    if journal or pending:
+    cut = bool(journal or pending)
+    if cut:
+        # A script that was cut off leaves the same state as one that failed: the repair tells which it was.
+        pending = [one.name for one in installed if one.state in (*_PENDING, "half-configured")]
         names = f": {', '.join(pending[:10])}" if pending else ""
         said.append(Trouble(
             what="interrupted", mends=True,
             text=f"dpkg was interrupted; {count(len(pending), 'package')} waiting to be configured{names}",
-            do="dpkg --configure -a; the runner does that as a step of its plan",
+            do="nothing now: this plan has dpkg --configure -a as a step",
         ))  # fmt: skip
     for one in installed:
-        if one.state == "half-configured":
+        if one.state == "half-configured" and not cut:
             said.append(Trouble(
                 what="half", text=f"{one.name} {one.version} is only half configured: its script failed",
-                do=f"dpkg --configure {one.name}, read what its script says, mend that, and again",
+                do=f"at the host: dpkg --configure {one.name}, read what its script says, mend that, and again",
             ))  # fmt: skip
         elif one.state == "half-installed" or one.flag != "ok":
             said.append(Trouble(
@@ -148,7 +159,12 @@ def _refresh(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
         )
         return (Trouble(what="unreachable", text=text, do=do),)
     text, do = f"the package lists could not be fetched (apt-get ended with {refresh.exit})", "apt-get update"
-    return known or (Trouble(what="unknown", text=text, do=do),)
+    return tuple(map(_meant, known)) or (Trouble(what="unknown", text=text, do=do),)
+
+
+def _meant(known: Trouble) -> Trouble:
+    means = _MEANS.get(known.what)
+    return replace(known, text=f"{means}: {known.text}") if means else known
 
 
 def _stuck(kept: Answer) -> Trouble:

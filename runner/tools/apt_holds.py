@@ -56,13 +56,13 @@ verified() {
   return $failed
 }
 """
-_HOLD = _BOTH + 'both hold "$@" && verified "$@"\n'
-_UNHOLD = _BOTH + 'both unhold "$@"\n'
-_VERIFY = _BOTH + 'verified "$@"\n'
+_HOLD = _BOTH.lstrip() + 'both hold "$@" && verified "$@"'
+_UNHOLD = _BOTH.lstrip() + 'both unhold "$@"'
+_VERIFY = _BOTH.lstrip() + 'verified "$@"'
 # Arguments: names to let go of, --, names to hold afterwards, --, what to run between. A signal ends what
 # runs, not this: the holds come back.
 _BETWEEN = (
-    _BOTH
+    _BOTH.lstrip()
     + r"""
 trap : HUP INT TERM
 free= again=
@@ -74,8 +74,7 @@ ended=0
 there=
 for name in $again; do installed "$name" && there="$there $name"; done
 [ -z "$there" ] || { both hold $there && verified $there; } || { [ $ended -ne 0 ] || ended=1; }
-exit $ended
-"""
+exit $ended"""
 )
 
 

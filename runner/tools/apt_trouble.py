@@ -66,9 +66,13 @@ _SIGNS = (
           "read the reason in the next line; then: apt-get -f install"),
     _sign("unknown", r"^E: Version '.*' for '.*' was not found",
           "the archive has gone on since the plan was made: run again, and it is planned anew"),
+    _sign("unknown", r"^E: Packages were downgraded",
+          "somebody installed a newer version since the plan was made: plan again"),
     _sign("broken", r"^E: Unmet dependencies|^E: Unable to correct problems, you have held broken packages",
           "see what is missing: apt-get check; then apt-get -f install, reading what it would remove"),
 )  # fmt: skip
+# What stands before the evidence and adds nothing to it.
+_BEFORE = re.compile(r"^(?:[EW]: )?(?:An error occurred during the signature verification\..* GPG error: )?")
 # These only tell that there is trouble; some other line tells which.
 _FOLLOWS = re.compile(
     r"^(?:E: Some index files failed|W: Some index files failed|E: Unable to fetch some archives|"
@@ -85,7 +89,7 @@ def read(lines: Iterable[str]) -> tuple[Trouble, ...]:
     found: dict[tuple[What, str], Trouble] = {}
     unknown: dict[tuple[What, str], Trouble] = {}
     for line in lines:
-        text = one_line(line.strip())[:_LONGEST]
+        text = one_line(_BEFORE.sub("", line.strip(), count=1).rstrip("."))[:_LONGEST]
         sign = next((one for one in _SIGNS if one.pattern.search(line)), None)
         if sign:
             known = Trouble(what=sign.what, text=text, do=sign.do, mends=sign.mends)

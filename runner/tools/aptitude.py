@@ -28,6 +28,11 @@ _QUOTES = re.compile(
     r"(?:Setting up|Unpacking|Preparing to|Selecting previously|Removing|Purging|Processing triggers for|Get: ?\d+|"
     r"Hit:?|Inst|Conf|Remv)\b.*"
 )
+_PROGRESS = re.compile(
+    r"(?:Get: ?\d+|Hit:?|Fetched|Need to get|After this operation|Reading |Building |\(Reading database|"
+    r"Preparing to|Unpacking|Selecting previously|debconf: delaying|0 upgraded, 0 newly)\b.*|"
+    r".*\bwas already (?:not on|set on) hold\."
+)
 _ODD = re.compile(r"error|fail|cannot|^[EW]: |^Err", re.IGNORECASE)
 
 
@@ -72,6 +77,11 @@ def understood(text: str) -> Understood:
 def odd_lines(lines: Iterable[str]) -> tuple[str, ...]:
     """The lines of a log that speak of an error or a failure, without what is known to be harmless."""
     return _sifted(_lists(list(lines))[1])[1]
+
+
+def telling(lines: Iterable[str]) -> tuple[str, ...]:
+    """The lines of a log without those that only show how far it has come."""
+    return tuple(line for line in lines if not _PROGRESS.fullmatch(line))
 
 
 def _lists(lines: list[str]) -> tuple[dict[str, list[str]], list[str]]:

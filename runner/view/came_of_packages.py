@@ -9,18 +9,27 @@ from typing import Any
 from runner.model.plan import PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, length
-from runner.tools import aptitude, rpm
+from runner.tools import apt_trouble, aptitude, rpm
 from runner.view.came_of_power import power_report
 
 KINDS = frozenset(("updates", "upgrade"))
 # Steps that change something without being carried, by the beginning of their names.
 _CHANGES = {
     "repair": "an interrupted installation was taken up and ended",
-    "hold": "held again what jobs.toml wants held",
+    "hold": "held what jobs.toml wants held",
     "restart-": "restarted",
 }
+# Steps whose failure needs more than their names.
+_NO_LISTS = "the package lists could not be fetched, so no update was installed"
+_FAILED = {
+    "refresh-first": _NO_LISTS,
+    "refresh": _NO_LISTS,
+    "initrd": "the newest kernel has no initrd to boot from: do not reboot; see df /boot, then, at the host: "
+    "update-initramfs -u -k all",
+    "entry": "the boot loader does not know the newest kernel: do not reboot; at the host: update-grub",
+}
 _BAD = (State.FAILED, State.INTERRUPTED, State.STALE)
-_MOST, _LAST = 100, 20
+_MOST, _LAST = 100, 12
 
 
 def packages_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
@@ -35,7 +44,8 @@ def packages_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport |
     power = power_report(replace(job, kind="reboot"), outcomes)
     bad = next((one for one in outcomes if one.state in _BAD), None)
     if bad is not None and (power is None or power.verdict != Verdict.FAILED):
-        return _failed(job, bad, outcomes) if runs or bad.state == State.INTERRUPTED else None
+        known = runs or bad.state == State.INTERRUPTED or _step(bad) in _FAILED
+        return _failed(job, bad, outcomes) if known else None
     if any(one.state == State.BUSY for one in outcomes):
         return None
     told = _told(job, outcomes) if not runs else _installed(job, outcomes)
@@ -67,7 +77,11 @@ def _installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     more = tuple(line for _, lines in wanting for line in lines)
     details = (*_versions(runs), *_did(outcomes), *more, *_running(outcomes))
     end = _end(ended[0] if ended else runs[-1]) if broken else ()
-    headline = "; ".join((_changed(runs), *(text for text, _ in wanting)))
+    changed = _changed(runs) or next(iter(_did(outcomes)), "") or "all was installed already"
+    if any(_step(one).startswith("attach") for one in outcomes):
+        changed += ", by what was cut off before and went on at the host"
+    headline = "; ".join((changed, *(text for text, _ in wanting)))
+    details = tuple(line for line in details if line != changed)
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*details, *end))
 
 
@@ -80,17 +94,40 @@ def _failed(job: PlannedJob, bad: Outcome, outcomes: Sequence[Outcome]) -> JobRe
             "and the next run says what came of it"
         )
     else:
-        word = "failed" if bad.state == State.FAILED else f"is {bad.state.value}"
-        # A carried command's own last words are in its answer; nothing of it was on stderr.
-        last = [str(line) for line in bad.result.get("log", ())][-1:]
-        why = ": ".join((_ended(bad.result), *last)) if _runs((bad,)) else bad.note
-        headline = f"{step} {word}: {why}"
-    if any(_names(runs, word) for word in ("upgraded", "installed")):
-        headline += f"; {_changed(runs)} all the same"
-    wanting = tuple(line for text, lines in _wanting(outcomes) for line in (text, *lines))
-    end = _end(bad.result) or tuple(bad.log.strip().splitlines()[-_LAST:])
+        headline = _why(bad)
+    if changed := _changed(runs):
+        headline += f"; {changed} all the same"
+    wanting = tuple(
+        line for text, lines in _wanting(outcomes, failed=True) for line in lines or (text,) if line
+    )
+    # Why refresh-first failed is what the plan itself had found.
+    said = () if step == "refresh-first" else bad.log.strip().splitlines()[-_LAST:]
+    end = _end(bad.result) or tuple(said)
     details = (*_versions(runs), *_did(outcomes), *wanting, *end)
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=details)
+
+
+def _why(bad: Outcome) -> str:
+    """Why a step failed and what to do about it, as far as what it said tells that."""
+    step = _step(bad)
+    word = "failed" if bad.state == State.FAILED else f"is {bad.state.value}"
+    # A carried command's own words are in its answer; nothing of them was on stderr.
+    said = [str(line) for line in bad.result.get("log", ())] if _runs((bad,)) else bad.log.splitlines()
+    known = next(iter(apt_trouble.read(said)), None)
+    if step in _FAILED and bad.state == State.FAILED:
+        # Before refresh-first the plan itself found the reason, and says what to do.
+        reason = f": {known.text}: {known.do}" if known else f": {bad.note}"
+        return _FAILED[step] + (reason if step == "refresh" else "")
+    if names := _all(_runs((bad,)), "unfinished"):
+        broken = ", ".join(str(name) for name, _ in names[:_LAST])
+        do = "see its last lines below, mend that, then, at the host: dpkg --configure -a"
+        return f"{step} {word}: {broken} could not be set up: {do}"
+    if known:
+        return f"{step} {word}: {known.text}: {known.do}"
+    if not _runs((bad,)):
+        return f"{step} {word}: {bad.note}"
+    last = [line for line in said if line.startswith("E: ")][-1:] or said[-1:]
+    return ": ".join((f"{step} {word}", _ended(bad.result), *last))
 
 
 def _runs(outcomes: Sequence[Outcome]) -> list[Mapping[str, Any]]:
@@ -108,16 +145,20 @@ def _names(runs: Sequence[Mapping[str, Any]], word: str) -> list[str]:
 
 
 def _changed(runs: Sequence[Mapping[str, Any]]) -> str:
+    """How many packages were upgraded and installed, and are whole; "" where none."""
     words = (("upgraded", "upgraded"), ("installed", "newly installed"))
-    parts = [
-        f"{count(len(names), 'package')} {said}" for word, said in words if (names := _names(runs, word))
-    ]
-    return ", ".join(parts) or "no package changed"
+    broken = _names(runs, "unfinished")
+    parts = []
+    for word, said in words:
+        names = [name for name in _names(runs, word) if name not in broken]
+        parts += [f"{count(len(names), 'package')} {said}"] if names else []
+    return ", ".join(parts)
 
 
 def _versions(runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    lines = [f"{name} {old} -> {new}" for name, old, new in _all(runs, "upgraded")]
-    lines += [f"{name} {new}, newly installed" for name, new in _all(runs, "installed")]
+    states = {str(name): f", and it is {state}" for name, state in _all(runs, "unfinished")}
+    lines = [f"{name} {old} -> {new}{states.get(name, '')}" for name, old, new in _all(runs, "upgraded")]
+    lines += [f"{name} {new}, newly installed{states.get(name, '')}" for name, new in _all(runs, "installed")]
     more = (f"and {len(lines) - _MOST:,} more",) if len(lines) > _MOST else ()
     return (*lines[:_MOST], *more)
 
@@ -133,8 +174,11 @@ def _did(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     return tuple(f"{text} {', '.join(names)}".rstrip(" ,") for text, names in said.items())
 
 
-def _wanting(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What a person must look at: in a few words, with the lines that belong to it."""
+def _wanting(outcomes: Sequence[Outcome], *, failed: bool = False) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What a person must look at: in a few words, with the lines that belong to it.
+
+    Of a job that failed the packages that are not set up and the last lines of the log are told anyway.
+    """
     runs = _runs(outcomes)
     for one in outcomes:
         if _step(one).startswith("attach") and _runs((one,)) and one.result.get("exit") != 0:
@@ -142,21 +186,30 @@ def _wanting(outcomes: Sequence[Outcome]) -> Iterator[tuple[str, tuple[str, ...]
     if problem := next((str(one["problem"]) for one in runs if one.get("problem")), ""):
         yield f"what changed is not known: {problem}", ()
     if unfinished := _all(runs, "unfinished"):
-        lines = tuple(f"{name} is {state}" for name, state in unfinished)
-        yield f"{count(len(unfinished), 'package')} not set up", lines
+        known = _names(runs, "upgraded") + _names(runs, "installed")
+        lines = tuple(f"{name} is {state}" for name, state in unfinished if name not in known)
+        yield "" if failed else f"{count(len(unfinished), 'package')} not set up", lines
     if removed := _all(runs, "removed"):
         lines = tuple(f"removed: {name} {old}" for name, old in removed)
         yield f"{count(len(removed), 'package')} removed, which nobody asked for", lines
     log = [str(line) for one in runs for line in one.get("log", ())]
     if scripts := rpm.failed_scriptlets(log):
         yield f"scripts of packages failed: {', '.join(scripts)}", ()
-    if odd := aptitude.odd_lines(log):
-        yield f"{count(len(odd), 'odd line')} in the log", tuple(f"odd: {line}" for line in odd[:_LAST])
+    if not failed and (found := aptitude.odd_lines(log)):
+        yield f"{count(len(found), 'odd line')} in the log", tuple(f"odd: {line}" for line in found[:_LAST])
     if files := list(dict.fromkeys(str(path) for one in runs for path in one.get("conffiles", ()))):
-        lines = tuple(f"the old one stays; the new one is {path}" for path in files)
-        yield f"{count(len(files), 'configuration file')} to compare with the new version", lines
+        lines = tuple(f"{_stays(path)} stays; compare it with {path}" for path in files)
+        words = (
+            lines[0] if len(lines) == 1 else f"{len(files)} configuration files to compare with the new ones"
+        )
+        yield words, lines if len(lines) > 1 else ()
     if (reasons := runs[-1].get("reboot") if runs else ()) and not _rebooted(outcomes):
         yield f"a reboot is needed: {', '.join(str(reason) for reason in reasons)}", ()
+
+
+def _stays(path: str) -> str:
+    """The configuration file beside which a new one was put."""
+    return path.rpartition(".")[0]
 
 
 def _ended(run: Mapping[str, Any]) -> str:
@@ -188,6 +241,6 @@ def _running(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 
 def _end(run: Mapping[str, Any]) -> tuple[str, ...]:
-    lines = [str(text) for text in run.get("log", ())][-_LAST:]
+    lines = aptitude.telling(str(text) for text in run.get("log", ()))[-_LAST:]
     took = f" after {length(float(run['seconds']))}" if isinstance(run.get("seconds"), int | float) else ""
     return (f"its last lines{took}:", *lines) if lines else ()

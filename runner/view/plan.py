@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from runner.model.plan import Check, Command, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step, WaitFor
-from runner.model.text import count, length, one_line, size
+from runner.model.text import count, length, one_line, printable, size
 from runner.view.line import Line, Role, line
 
 _ROLES: dict[Effect, Role] = {
@@ -102,13 +102,27 @@ def command_lines(argv: Sequence[str], width: int) -> tuple[str, ...]:
     """
     lines: list[str] = []
     current = ""
-    for shown in (_quoted(one) for one in argv):
+    for index, word in enumerate(argv):
+        if _is_script(argv, index):
+            # Its own lines, as sh reads them. It is one of ours: no name of a file is in it.
+            first, *more = shlex.quote(word).split("\n")
+            lines += [f"{current} {first}", *more[:-1]]
+            current = more[-1]
+            continue
+        shown = _quoted(word)
         if current and len(current) + 1 + len(shown) > width - 2:
             lines.append(current + " \\")
             current = "  " + shown
         else:
             current = f"{current} {shown}" if current else shown
     return (*lines, current)
+
+
+def _is_script(argv: Sequence[str], index: int) -> bool:
+    """Whether the word is a script of several lines that can be shown as they are: `sh -c SCRIPT`."""
+    word = argv[index]
+    behind = index >= 2 and argv[index - 1] in ("-c", "-euc", "-eu") and argv[index - 2].endswith("sh")
+    return behind and "\n" in word and printable(word) == word
 
 
 def _quoted(word: str) -> str:

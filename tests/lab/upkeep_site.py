@@ -166,8 +166,9 @@ class Keeper:
 
     def rebooted(self) -> None:
         """The host has been started again since its packages were changed last, as far as anybody can see."""
-        for name in ("/var/log/dpkg.log", "/var/lib/runner/since-boot.json"):
-            self.world.path(name).unlink(missing_ok=True)
+        self.world.path("/var/lib/runner/since-boot.json").unlink(missing_ok=True)
+        for path in self.world.path("/var/lib/dpkg/info").glob("*.list"):
+            os.utime(path, (1, 1))
 
     def published(self, *debs: Deb) -> None:
         """The archive for security has these from now on."""

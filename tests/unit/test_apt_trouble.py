@@ -76,7 +76,7 @@ def test_an_error_that_nobody_knows_is_told_in_its_own_words() -> None:
         "W: dull",
     ]
     (found,) = apt_trouble.read(said)
-    assert (found.what, found.text) == ("unknown", "E: The dog ate \\x1b[31mit")
+    assert (found.what, found.text) == ("unknown", "The dog ate \\x1b[31mit")
 
 
 def test_boot_that_ran_full_is_told_apart_from_another_disk() -> None:

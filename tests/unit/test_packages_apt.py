@@ -116,6 +116,14 @@ def test_each_trouble_has_its_evidence(old: str, new: str, kinds: list[str]) -> 
     )
 
 
+def test_a_package_that_was_cut_off_half_configured_is_mended_with_the_rest() -> None:
+    half = ("|install|installed|ok|", "|install|half-configured|ok|")
+    found = read(survey("drifted", ("# updates 0", "# updates 0\n 0000"), half))
+    (only,) = (one for one in found.troubles if "demo-stuck" not in one.text)
+    assert (only.what, only.mends) == ("interrupted", True)
+    assert only.text.startswith("dpkg was interrupted; 1 package waiting to be configured: ")
+
+
 def test_while_somebody_is_at_work_nothing_looks_interrupted() -> None:
     lock = ("# locks 0", "# locks 0\n 77|/var/lib/dpkg/lock|dpkg \x1b[1m--unpack")
     found = read(survey("drifted", ("# updates 0", "# updates 0\n 0000"), lock))

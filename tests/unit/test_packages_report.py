@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -78,18 +79,22 @@ def test_a_reboot_conffiles_and_removals_need_a_person() -> None:
     said = told(done("install", **answer))
     assert said.verdict == Verdict.ATTENTION
     assert "a reboot is needed: process 1 runs files that were replaced" in said.headline
-    assert "1 configuration file to compare" in said.headline
+    assert "/etc/demo.conf stays; compare it with /etc/demo.conf.dpkg-dist" in said.headline
     assert "1 package removed, which nobody asked for" in said.headline
-    assert "the old one stays; the new one is /etc/demo.conf.dpkg-dist" in said.details
 
 
 def test_a_failed_installation_names_what_was_upgraded_all_the_same_and_shows_the_last_lines() -> None:
     answer = carried(exit=100, log=["dpkg: error processing package bad", "E: it broke"],
-                     packages={"unfinished": [["bad", "half-configured"]]})  # fmt: skip
+                     packages={"upgraded": [["bad", "1", "2"], ["good", "1", "2"]],
+                               "unfinished": [["bad", "half-configured"]]})  # fmt: skip
     said = told(done("refresh"), failed("install", answer=answer))
     assert said.verdict == Verdict.FAILED
-    assert said.headline == "install failed: ended 100: E: it broke; 1 package upgraded all the same"
-    assert "bad is half-configured" in said.details
+    assert said.headline == (
+        "install failed: bad could not be set up: see its last lines below, mend that, then, at the host: "
+        "dpkg --configure -a; 1 package upgraded all the same"
+    )
+    assert said.details[:2] == ("bad 1 -> 2, and it is half-configured", "good 1 -> 2")
+    assert not any(line.startswith("odd: ") for line in said.details)
     assert said.details[-2:] == ("dpkg: error processing package bad", "E: it broke")
 
 
@@ -108,6 +113,42 @@ def test_a_scriptlet_that_failed_with_exit_0_and_odd_lines_are_told_and_the_know
     script = told(done("install", **carried(log=["Error in POSTIN scriptlet in rpm package httpd"])))
     assert script.verdict == Verdict.ATTENTION
     assert "scripts of packages failed: httpd (postin)" in script.headline
+
+
+def test_lists_that_cannot_be_fetched_are_told_with_the_reason_where_the_plan_did_not_know_it() -> None:
+    log = "E: Release file for http://a/InRelease is expired (invalid since 3d). Updates will not be applied."
+    late = told(replace(failed("refresh"), log=log))
+    words = "the package lists could not be fetched, so no update was installed"
+    assert late.headline.startswith(f"{words}: Release file for http://a/InRelease is expired")
+    assert "if date shows a wrong day" in late.headline
+    assert told(replace(failed("refresh-first"), log=log)).headline == words
+
+
+def test_a_kernel_that_cannot_be_booted_is_told_in_words_that_keep_people_from_rebooting() -> None:
+    said = told(
+        done("upgrade", **carried()), failed("initrd", note="initrd is False; the plan wants == True")
+    )
+    assert said.headline.startswith("the newest kernel has no initrd to boot from: do not reboot;")
+    assert said.headline.endswith("; 1 package upgraded all the same")
+    assert "False" not in said.headline
+
+
+def test_a_failure_is_told_by_the_line_that_tells_of_it_and_not_by_the_last() -> None:
+    log = ["libc6 was already not on hold.", "Reading package lists...",
+           "E: Packages were downgraded and -y was used without --allow-downgrades.", "held: libc6"]  # fmt: skip
+    said = told(failed("upgrade", answer=carried(exit=100, log=log, packages={"upgraded": []})))
+    assert said.headline == (
+        "upgrade failed: Packages were downgraded and -y was used without --allow-downgrades: somebody installed "
+        "a newer version since the plan was made: plan again"
+    )
+    assert said.details[-2:] == (log[2], "held: libc6")
+
+
+def test_where_nothing_was_left_to_install_that_is_said() -> None:
+    none = carried(packages={"upgraded": []})
+    assert told(done("upgrade", **none)).headline == "all was installed already"
+    mended = told(done("repair", **none), done("look"))
+    assert (mended.headline, mended.details) == ("an interrupted installation was taken up and ended", ())
 
 
 def test_a_lost_connection_says_that_the_host_goes_on_by_itself() -> None:
@@ -131,7 +172,7 @@ def test_what_an_earlier_run_had_begun_is_told_by_the_next_however_it_ended() ->
 def test_a_mended_hold_alone_is_no_longer_nothing_done() -> None:
     said = told(done("hold"), done("look"))
     assert said.verdict == Verdict.DONE
-    assert said.details == ("held again what jobs.toml wants held",)
+    assert said.details == ("held what jobs.toml wants held",)
 
 
 def test_after_the_reboot_the_downtime_is_told_and_the_need_for_it_no_more() -> None:
@@ -167,4 +208,4 @@ def test_the_reboot_before_an_upgrade_says_that_the_upgrade_is_still_to_come() -
 def test_other_kinds_and_a_busy_host_are_told_elsewhere() -> None:
     assert packages_report(PlannedJob(name="b", kind="snapshot"), ()) is None
     assert packages_report(JOB, (failed("refresh", State.BUSY),)) is None
-    assert packages_report(JOB, (failed("refresh"),)) is None
+    assert packages_report(JOB, (failed("whole"),)) is None

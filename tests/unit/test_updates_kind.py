@@ -69,9 +69,9 @@ def test_each_hold_that_keeps_something_back_is_told_with_the_command_that_upgra
     said = texts(drafted(UPDATES, facts("waiting")), "attention")
     assert said == [
         "held back: libc-demo 1.0 -> 1.1, a security update; it also keeps back demo-app 1.0 -> 1.1, a security "
-        "update -> runner run upgrade-server --package libc-demo",
-        f"held back: {META} 1 -> 2, a security update; it also keeps back {NEXT} 1.0, not installed before, a "
-        f"security update -> runner run upgrade-server --package {META}",
+        "update -> when it suits people, run: runner run upgrade-server --package libc-demo --yes",
+        f"held back: {META} 1 -> 2, a security update; with it comes {NEXT} 1.0, not installed before -> "
+        f"when it suits people, run: runner run upgrade-server --package {META} --yes",
     ]
 
 
@@ -81,13 +81,19 @@ def test_without_an_upgrade_job_the_message_says_that_one_is_needed() -> None:
 
 
 def test_a_lost_hold_is_put_back_before_anything_is_installed_and_is_told() -> None:
-    draft = drafted(UPDATES, facts("drift"))
+    draft = drafted(UPDATES, facts("drift", last={UPDATES.name: NOW}))
     assert names(draft)[:3] == ["hold", "refresh", "install"]
     assert set(argv(by_name(draft)["hold"])[-3:]) == {"libc-demo", KERNEL, META}
     assert not {KERNEL, META, NEXT, "libc-demo"} & {
         word.partition("=")[0] for word in argv(by_name(draft)["install"])
     }
     assert any("not held, although jobs.toml wants it" in one for one in texts(draft, "attention"))
+
+
+def test_before_the_first_run_nobody_can_have_let_go_of_a_hold() -> None:
+    draft = drafted(UPDATES, facts("drift"))
+    assert any(one.startswith("held from now on, as jobs.toml wants it: ") for one in texts(draft, "note"))
+    assert not any("find out who" in one for one in texts(draft, "attention"))
 
 
 def test_where_there_is_nothing_to_do_nothing_is_changed_and_no_lock_is_taken() -> None:
@@ -123,9 +129,27 @@ def test_a_lock_held_by_another_program_skips_the_job_and_says_who() -> None:
     draft = drafted(UPDATES, facts("locked"))
     assert draft.steps == ()
     assert draft.skip is not None
-    assert "python3" in draft.skip.reason
+    assert draft.skip.reason == "another program is at work on the packages"
     (said,) = texts(draft, "attention")
+    assert "python3" in said
     assert "do not kill it" in said
+
+
+def test_what_an_upgrade_that_was_cut_off_left_untold_is_a_matter_for_a_person() -> None:
+    draft = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False)))
+    assert texts(draft, "attention") == [
+        "upgrade-server was cut off, and nobody was told what came of it: it says so when it runs again -> "
+        "when it suits people, run: runner run upgrade-server --yes"
+    ]
+    told = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False, told=True)))
+    assert told.findings == ()
+
+
+def test_while_an_upgrade_is_at_work_the_updates_wait_and_name_it() -> None:
+    draft = drafted(UPDATES, facts("waiting", begun("upgrade-server/upgrade", alive=True)))
+    assert (draft.steps, draft.skip and draft.skip.reason) == ((), "another job is at work on the packages")
+    (said,) = texts(draft, "attention")
+    assert said.startswith("upgrade-server is at work on the packages, since 2026-11-22 08:15 UTC")
 
 
 def test_an_interrupted_installation_is_finished_first_by_a_carried_step() -> None:
@@ -156,10 +180,14 @@ def test_a_reboot_that_is_due_is_told_with_its_command_and_never_done() -> None:
     draft = drafted(UPDATES, known)
     (said,) = texts(draft, "attention")
     assert said == (
-        "server needs a reboot: kernel 9.9.9-demo runs, and 9.9.10-demo is installed -> runner run reboot-server"
+        "server needs a reboot: kernel 9.9.9-demo runs, and 9.9.10-demo is installed -> "
+        "when it suits people, run: runner run reboot-server --yes"
     )
     foreseen = texts(drafted(with_options(UPDATES, reboot_for=("demo-lib",)), facts("waiting")), "attention")
-    assert "server will need a reboot after this: demo-lib -> runner run reboot-server" in foreseen
+    assert (
+        "server will need a reboot after this: demo-lib -> when it suits people, run: runner run reboot-server --yes"
+        in foreseen
+    )
 
 
 def test_only_packages_that_jobs_toml_names_make_a_reboot_due_where_it_names_any() -> None:
@@ -207,7 +235,9 @@ def test_where_only_the_notice_is_wanted_the_updates_are_listed_for_a_person() -
     head, *lines = draft.planned.told.splitlines()
     assert head == "3 updates wait, 2 of them for security"
     assert lines[0].split() == ["demo-extra.amd64", "1.0", "Demo-Security:stable-security", "security"]
-    assert "3 updates wait, 2 of them for security -> runner run upgrade-server" in texts(draft, "attention")
+    assert (
+        "3 updates wait, 2 of them for security -> when it suits people, run: runner run upgrade-server --yes"
+    ) in texts(draft, "attention")
 
 
 def test_on_red_hat_only_the_notice_is_made_unless_jobs_toml_says_otherwise() -> None:

@@ -90,7 +90,7 @@ def test_what_to_do_holds_every_serious_finding_once_and_every_job_that_went_wro
         plans=(parts.plan(findings=(twice,)), parts.plan(findings=(twice, finding("note", "fine")))),
         jobs=(job("a", FAILED, "seal failed"), job("b", DONE), job("c", ATTENTION, "busy")),
     )
-    assert told.actions == ("a: not mounted: mount it", "a: seal failed", "c: busy")
+    assert told.actions == ("a: seal failed", "a: not mounted: mount it", "c: busy")
     assert told.findings == (finding("note", "fine"),)
 
 
