@@ -7,7 +7,7 @@ PYTEST  = .venv/bin/python -m pytest
 JOB    ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run plan apply status test lab lint bench clean
+.PHONY: help run plan apply status test lab vm lint bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,12 +26,14 @@ status: .venv/run  ## how each job ended last, when it is due, what the stores h
 
 test: .venv/dev  ## all tests, the fast ones first; as root the lab too
 	$(PYTEST) -q tests/unit
-	$(PYTEST) -q tests/contract -m "not alone" --numprocesses=2 --dist=loadfile
-	$(PYTEST) -q tests/contract -m alone
-	$(PYTEST) -q tests/lab
+	$(PYTEST) -q tests/lab tests/contract -m "not alone" --numprocesses=3 --dist=loadfile
+	$(PYTEST) -q tests/lab tests/contract -m alone
 
 lab: .venv/dev  ## two real hosts with a real disk: the story of the guide (root)
 	$(PYTEST) tests/lab
+
+vm: .venv/dev  ## a machine that really reboots, under qemu: disks checked, kernels old and new (root)
+	$(PYTEST) tests/vm
 
 lint: .venv/dev  ## ruff and mypy
 	.venv/bin/ruff check .

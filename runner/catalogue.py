@@ -6,6 +6,8 @@ from runner.kinds.access import AccessKind
 from runner.kinds.audit import AuditKind
 from runner.kinds.check import CheckKind
 from runner.kinds.disk import DiskKind
+from runner.kinds.drill import DrillKind
+from runner.kinds.dump import DumpKind
 from runner.kinds.halt import HaltKind
 from runner.kinds.prune import PruneKind
 from runner.kinds.reboot import RebootKind
@@ -19,6 +21,8 @@ KINDS: dict[str, JobKind] = {
     "audit": AuditKind(),
     "check": CheckKind(),
     "disk": DiskKind(),
+    "drill": DrillKind(),
+    "dump": DumpKind(),
     "halt": HaltKind(),
     "prune": PruneKind(),
     "reboot": RebootKind(),

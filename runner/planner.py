@@ -27,6 +27,7 @@ from runner.model.plan import (
     WaitFor,
 )
 from runner.model.site import Job, Site
+from runner.rules import dumps
 from runner.rules.emptied import emptied
 from runner.rules.names import plan_id
 from runner.tools import store
@@ -57,7 +58,9 @@ def draft(
 ) -> Plan:
     """The plan for these jobs (in order) as of `facts.at`: literal, complete, nothing run yet."""
     drafts = [_draft(site, job, facts, (kinds[job.kind], past.get(job.name, Forecast()))) for job in jobs]
-    return assemble(site, pruning.once(drafts), facts, past)
+    planned = {one.planned.name for one in drafts if one.planned}
+    old = Draft(findings=dumps.stale(site, jobs, planned, facts))
+    return assemble(site, (*pruning.once(drafts), old), facts, past)
 
 
 def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[str, Forecast]) -> Plan:

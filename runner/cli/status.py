@@ -51,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
         head = ("  store", "snapshots", "to keep", "newest", "free", "state")
         show(table(head, [_store_row(one) for one in found], right=(1,)))
         show([line((f"  {one.store.name}: {_runway(one)}", "dim")) for one in found if len(one.sealed) > 1])
+        proven = [(one.store.name, _proven(one, now)) for one in found]
+        show([line((f"  {name}: {told}", "dim")) for name, told in proven if told])
         for one in running:
             show([line(), line((f"a run is under way since {one.started:%Y-%m-%d %H:%M} UTC", "warn"))])
     return FactsIncomplete.code if any(one.error for one in found) else 0
@@ -82,6 +84,12 @@ def _runway(one: Holding) -> str:
     return runway(growth(one.sealed), space, one.store.retention).words()
 
 
+def _proven(one: Holding, now: datetime) -> str:
+    from runner.rules.drill import told
+
+    return told(one.found.proven, now) if one.found else ""
+
+
 def _json(
     site: Site,
     last: Mapping[str, JobLine | None],
@@ -103,6 +111,7 @@ def _json(
             "newest": one.sealed[-1].name if one.sealed else None,
             "error": one.error,
             "runway": _runway(one),
+            "proven": {sort: each.at for sort, each in one.found.proven.items()} if one.found else {},
         }
         for one in found
     }

@@ -15,6 +15,9 @@ VERBS = {
     "find": "list every version of a file or folder across the snapshots",
     "diff": "show what differs between two snapshots",
     "restore": "get a file or folder back, into a side folder unless told otherwise",
+    "restore-db": "get a database back from a dump, beside the old one or in its place",
+    "bare-metal": "print how a lost host is made again, step by step",
+    "bare-metal": "print how to make a host again on an empty machine",
     "pin": "keep one snapshot whatever the retention says, or let it go again",
     "announce": "tell the users when a job will interrupt them, or that it will not",
     "validate": "check jobs.toml and print every problem at once",
@@ -41,7 +44,7 @@ def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], arg
             "-f", "--file", default="jobs.toml", metavar="JOBS.TOML", help="the site (default: jobs.toml)"
         )
         if name == wanted:
-            module = import_module(f"runner.cli.{name}")
+            module = import_module(f"runner.cli.{name.replace('-', '_')}")
             module.arguments(verb)
             run = module.run
     options = parser.parse_args(argv)

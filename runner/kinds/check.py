@@ -10,11 +10,11 @@ from statistics import median
 from runner.kinds import pruning
 from runner.kinds.schemas import Bundled, unusable
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
-from runner.model.kind import CheckOptions, Draft, SnapshotOptions
+from runner.model.kind import CheckOptions, Draft, DrillOptions, SnapshotOptions
 from runner.model.plan import Command, Effect, Finding, PlannedJob, Step
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, length, size
-from runner.rules import filesystems, retention
+from runner.rules import drill, filesystems, retention
 from runner.rules.doubts import shrunk
 from runner.rules.names import snapshot_time
 from runner.rules.runway import growth, runway
@@ -44,7 +44,7 @@ class CheckKind(Bundled):
             return skipped
         look = _look(place, found, job.options, now)
         said = (*_count(look), *_foreign(look), *_age(look), *_growth(look), *_partials(look), *_room(look))
-        said = (*said, *_uncovered(site, place, facts))
+        said = (*said, *_uncovered(site, place, facts), *_unproven(site, look))
         at = tool.At(program=tool.program(site.host(place.host)), path=found.path, plan="")
         step = Step(
             id=f"{job.name}/count", job=job.name, host=place.host, effect=Effect.READ,
@@ -196,6 +196,24 @@ def _room(look: _Look) -> Sequence[Finding]:
     return (*frozen, _say(text, "a larger disk, fewer snapshots (min), or less to copy (exclude)"))
 
 
+def _unproven(site: Site, look: _Look) -> Sequence[Finding]:
+    """What no drill has brought back for too long, of all that the store's drills try."""
+    if look.options.proven_every is None or not look.sealed:
+        return ()
+    own = [one.options for one in site.jobs if isinstance(one.options, DrillOptions)]
+    tries = [one for one in own if one.store == look.store.name]
+    # The sandbox has no database, and nobody asks of a store younger than that what was never tried.
+    database = site.live and any(one.database for one in tries)
+    oldest = snapshot_time(look.sealed[0].name)
+    young = oldest is not None and look.now - oldest < look.options.proven_every
+    sorts = ("files", *(("database",) if database else ()))
+    wanted = tuple(sort for sort in sorts if sort in look.found.proven or not young)
+    return tuple(
+        _say(f"store {look.store.name}: {doubt.text}", doubt.do)
+        for doubt in drill.stale(look.found.proven, wanted, look.options.proven_every, look.now)
+    )
+
+
 def _spare(look: _Look) -> Space | None:
     """The room that there would be without all above `min`, as far as is known; None where it is not."""
     policy, space = look.store.retention, look.found.space
@@ -245,4 +263,5 @@ def _told(look: _Look, said: Sequence[Finding]) -> str:
     ahead = runway(growth(look.sealed), look.found.space, look.store.retention)
     lasts = f"; {ahead.words()}" if len(look.sealed) > 1 else ""
     head = count(wrong, "thing") + " to look at" if wrong else "nothing to do"
-    return f"{head}: {count(len(look.sealed), 'snapshot')}{age}{lasts}"
+    proven = drill.told(look.found.proven, look.now)
+    return f"{head}: {count(len(look.sealed), 'snapshot')}{age}{lasts}{f'; {proven}' if proven else ''}"

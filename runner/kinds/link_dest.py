@@ -69,14 +69,14 @@ class Manner:
     guard_mounts: bool
 
 
-def steps(source: Source, target: Target, manner: Manner) -> tuple[Step, ...]:
-    """Every step from the disk's check to the seal, in order."""
+def steps(source: Source, target: Target, manner: Manner, beside: tuple[Step, ...] = ()) -> tuple[Step, ...]:
+    """Every step from `begin` on, in order; `beside` are those that leave something beside what is sealed."""
     copying = [
         step
         for number, filesystem in enumerate(source.filesystems)
         for step in _copy(source, target, manner, (number, filesystem))
     ]
-    closing = (_seal(source, target, manner),)
+    closing = (_seal(source, target, manner), *beside)
     reaping = (_reap(target, manner),) if target.partials or target.has_trash else ()
     return (*_open(source, target, manner), *copying, *closing, *reaping)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runner.kinds import link_dest, making_room, pruning
+from runner.kinds import kept_about, link_dest, making_room, pruning
 from runner.kinds.schemas import Bundled
 from runner.model.facts import Facts, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft, SnapshotOptions
@@ -80,6 +80,9 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
     where = pruning.place(site, job.name, place, store_facts, plan_id(now))
     making = pruning.steps(where, room.decision, may_fail=True) if room.decision else ()
     disk = (link_dest.disk_step(target, manner),) if place.disk else ()
+    beside = kept_about.Kept(
+        job=job.name, host=host.name, program=source.program, keeper=keeper.name, at=target.at, name=fresh
+    )
     lock = Lock(
         resource=f"store {place.name}", host=place.host,
         argv=store.hold(target.at, who=f"{job.name} of {site.controller}"),
@@ -90,7 +93,7 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
     )  # fmt: skip
     return Draft(
         planned=planned,
-        steps=(*disk, *making, *link_dest.steps(source, target, manner)),
+        steps=(*disk, *making, *link_dest.steps(source, target, manner, kept_about.steps(site, beside))),
         findings=(*_findings(site, job, choice, (source_facts, store_facts)), *_short(job, room)),
     )
 

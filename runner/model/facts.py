@@ -36,12 +36,21 @@ class Rsync:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Proven:
+    """A drill that succeeded: what is in `snapshot` came back whole at `at` (UTC)."""
+
+    snapshot: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """A sealed snapshot as its record tells it. Sizes in bytes, times UTC.
 
     `added_bytes` and `added_files` count what the snapshot brought that no other had. A pin holds
     until `pinned_until`; `being_read` while a restore has it open. `freed_bytes` and `freed_inodes`
     are what the disk gains when it is expired together with every older one, None if not measured.
+    `proven` names the sorts (files, database) whose last successful drill was of this snapshot.
     """
 
     name: str
@@ -61,6 +70,7 @@ class Snapshot:
     being_read: bool = False
     freed_bytes: int | None = None
     freed_inodes: int | None = None
+    proven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +108,8 @@ class StoreFacts:
     """A store as found. `path` is where it really is. `problem` says why it cannot be used.
 
     `mounted`: the store's own device differs from its parent's, or `disk mount` contains it.
-    `whole_seconds` is true where the disk cannot hold nanosecond times.
+    `whole_seconds` is true where the disk cannot hold nanosecond times. `proven` is the last successful
+    drill of each sort, `files` and `database`; a sort that never succeeded is not in it.
     """
 
     path: str
@@ -115,6 +126,7 @@ class StoreFacts:
     holder: Holder | None = None
     space: Space | None = None
     max_links: int | None = None
+    proven: Mapping[str, Proven] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

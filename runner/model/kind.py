@@ -36,11 +36,15 @@ class PruneOptions:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CheckOptions:
-    """What a `check` job says: which store, how old its newest snapshot may be, how long room must last."""
+    """What a `check` job says: which store, how old its newest snapshot may be, how long room must last.
+
+    `proven_every`: the last restore that was seen to work may be this old; None where nobody asks.
+    """
 
     store: str
     newest_within: timedelta = timedelta(hours=36)
     runway: timedelta = timedelta(days=30)
+    proven_every: timedelta | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,6 +55,24 @@ class AuditOptions:
     every: timedelta = timedelta(days=60)
     most: Amount = Amount(bytes=100 << 30)
     within: timedelta = timedelta(hours=3)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrillOptions:
+    """What a `drill` job says: what is brought back from which store, and where to on the source's host.
+
+    `files` and `most` (bytes) bound the random sample; `canaries` are absolute paths that must come back
+    from the newest snapshot, folders with all that is in them. `database` names a job of kind `dump`, ""
+    for files only. `seed` is "" for another sample each time.
+    """
+
+    store: str
+    files: int = 200
+    most: Amount = Amount(bytes=1 << 30)
+    canaries: tuple[str, ...] = ()
+    database: str = ""
+    scratch: str = "/var/restored/drill"
+    seed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -46,10 +46,12 @@ class Choice:
         reasons = list(self.protected.values())
         pinned = sum(one.startswith("pinned") for one in reasons)
         read = reasons.count("being read")
+        proven = sum(one.startswith("the last that was proven") for one in reasons)
         told = [
             f"{count(len(self.held), 'snapshot')} needed for min = {self._least}" if self.held else "",
             f"{pinned} pinned" if pinned else "",
             f"{read} being read" if read else "",
+            f"{proven} proven to come back" if proven else "",
             "the newest",
         ]
         return ", ".join(one for one in told if one)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runner.model.kind import SnapshotOptions
+from runner.model.kind import DrillOptions, SnapshotOptions
 from runner.model.site import Job, Site
 from runner.rules import order, overlap
 from runner.rules.problem import KeyPath, Problem, no_such
@@ -58,6 +58,7 @@ def _references(site: Site, declared: Declared) -> Iterator[Problem]:
         if store.disk:
             yield from _one(("stores", store.name, "disk"), "disk", store.disk, declared.disks)
     for job in site.jobs:
+        yield from _dumped(site, job, declared.jobs)
         # Without a host of its own the job has that of its store or disk, whose name is checked instead.
         if job.host:
             yield from _one(("jobs", job.name, "host"), "host", job.host, declared.hosts)
@@ -78,6 +79,17 @@ def store_of(job: Job) -> str:
     """Give the store that the job's options name, or "": a kind of a plugin may have none."""
     store = getattr(job.options, "store", "")
     return store if isinstance(store, str) else ""
+
+
+def _dumped(site: Site, job: Job, known: Names) -> Iterator[Problem]:
+    """A drill tries the dumps of a job that makes some; one whose own table is wrong is passed over."""
+    wanted = job.options.database if isinstance(job.options, DrillOptions) else ""
+    kinds = {one.name: one.kind for one in site.jobs}
+    path: KeyPath = ("jobs", job.name, "database")
+    if wanted and known is not None and wanted not in known:
+        yield Problem(path=path, text=no_such("job", wanted, known))
+    elif wanted and kinds.get(wanted, "dump") != "dump":
+        yield Problem(path=path, text=f"job {wanted!r} is of kind {kinds[wanted]!r}, not dump")
 
 
 def _packages(site: Site) -> Iterator[Problem]:

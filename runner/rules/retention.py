@@ -67,9 +67,10 @@ def decide(
 
     First thinning, then `max`, then room: each takes the oldest that may go, and no more than it
     needs, as far as it is known what expiring them frees. Never goes: the newest, the newest without
-    exceptions, one that is pinned or being read, one whose name tells no time. After each that goes
-    there are at least `min` without exceptions: one with exceptions does not count towards `min`, so it
-    may go at exactly `min`, and nothing may below. If what is missing cannot be freed, nothing goes.
+    exceptions, one that is pinned or being read, the last that was proven to come back, one whose name
+    tells no time. After each that goes there are at least `min` without exceptions: one with exceptions
+    does not count towards `min`, so it may go at exactly `min`, and nothing may below. If what is missing
+    cannot be freed, nothing goes.
     """
     ordered = sorted(sealed, key=lambda one: one.name)
     if policy is None:
@@ -185,6 +186,8 @@ def _protected(ordered: Sequence[Snapshot], now: datetime) -> dict[int, str]:
             why[index] = f"pinned until {one.pinned_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" + (
                 f": {one_line(one.pinned_why)}" if one.pinned_why else ""
             )
+        elif one.proven:
+            why[index] = "the last that was proven to come back: no newer one is"
     dated = [index for index, one in enumerate(ordered) if snapshot_time(one.name) is not None]
     clean = [index for index in dated if is_clean(ordered[index])]
     why.update({index: "the newest without exceptions" for index in clean[-1:]})

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from . import disk, durable, lock, trash
+from . import about_folder, disk, durable, lock, trash
 from .arguments import DISK, number, parse
 from .carry import carry
 from .floor import kept_floor
 from .layout import Store, is_clean, is_name, open_store, sealed
 from .lock import working
 from .pins import pins
+from .proof import guarded
 from .say import Refused, emit
 from .space import room
 
@@ -19,10 +20,11 @@ from .space import room
 def run(argv: Sequence[str]) -> int:
     """Expire NAME, or refuse and leave it; `reap` removes it for good.
 
-    Refused when NAME is no sealed snapshot, the newest, pinned or being read, and when fewer than
-    `--min` or the store's own floor of snapshots without exceptions would stay. Needs no room on the
-    disk. Prints `{"expired", "sealed", "carried", "free_percent", "free_inodes_percent"}`; `carried`
-    counts the checksums that the next snapshot inherited, None if they could not be written.
+    Refused when NAME is no sealed snapshot, the newest, pinned, being read or the last that was proven to
+    come back, and when fewer than `--min` or the store's own floor of snapshots without exceptions would
+    stay. Needs no room on the disk. Prints `{"expired", "sealed", "carried", "free_percent",
+    "free_inodes_percent"}`; `carried` counts the checksums that the next snapshot inherited, None if they
+    could not be written.
     """
     call = parse(argv, words=2, one=("plan", "min", *DISK))
     store, name = open_store(call.words[0]), call.words[1]
@@ -51,6 +53,11 @@ def _require(store: Store, name: str, least: int) -> None:
     pin = pins(store).get(name)
     if pin is not None and pin.holds:
         raise Refused(f"{name} is pinned: {pin.why}", "unpin it first if you know better")
+    if name in guarded(store):
+        raise Refused(
+            f"{name} is the last snapshot that was proven to come back",
+            "run the drill: a newer one lets it go",
+        )
     stay = sum(is_clean(store, each) for each in counted if each != name)
     floor = max(least, kept_floor(store))
     if stay < floor:
@@ -74,6 +81,8 @@ def _move(store: Store, name: str) -> None:
             homes = (store.root / about, store.partial / about)
             if is_name(about) and not any(os.path.lexists(home) for home in homes):
                 trash.move(store, path, descriptor)
+        if about_folder.place(store, name).is_dir():
+            trash.move(store, about_folder.place(store, name), descriptor)
         os.fsync(descriptor)
         durable.sync_folder(store.records)
     finally:

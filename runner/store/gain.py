@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from . import descend
+from . import about_folder, descend
 from .layout import Store
 from .walk import folders
 
@@ -45,8 +45,8 @@ def gains(store: Store, names: Sequence[str]) -> list[Gain]:
     """The gain of expiring and reaping the sealed snapshots `names` in this order, cumulatively.
 
     What is in the trash already counts as gone: an inode whose last name besides the trash is in a
-    snapshot is that snapshot's gain. Records are not counted. Memory grows with the inodes that have
-    names elsewhere. Raises OSError.
+    snapshot is that snapshot's gain. What is kept about its host counts, its records do not. Memory grows
+    with the inodes that have names elsewhere. Raises OSError.
     """
     counter = Counter()
     _count(counter, store.trash)
@@ -57,6 +57,7 @@ def gains(store: Store, names: Sequence[str]) -> list[Gain]:
 def _gains(counter: Counter, store: Store, names: Sequence[str], before: tuple[int, int]) -> Iterator[Gain]:
     for name in names:
         _count(counter, store.root / name)
+        _count(counter, about_folder.place(store, name))
         yield Gain(name, counter.bytes - before[0], counter.inodes - before[1])
 
 

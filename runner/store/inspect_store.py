@@ -9,6 +9,7 @@ from typing import Any
 
 from . import disk, lock
 from .layout import Store, folders, nearest, open_store, partials, read_json
+from .proof import Proof, proofs
 from .standing import standing
 
 SNAPSHOT = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes", "exceptions")
@@ -30,6 +31,7 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str
     found = disk.look(store, declared)
     exists = store.root.is_dir()
     here = nearest(store.root)
+    proven = proofs(store)
     return {
         "path": str(store.root),
         "exists": exists,
@@ -39,12 +41,13 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str
         "device": found.device,
         "problem": _problem(store, found, exists=exists, played=played),
         "whole_seconds": disk.whole_seconds(store),
-        "sealed": _snapshots(store),
+        "sealed": _snapshots(store, proven),
         "partials": [_partial(store, name) for name in partials(store)],
         "trash": _names(store.trash),
         "holder": lock.holder(store.lock),
         "space": _space(here),
         "max_links": _max_links(here),
+        "proven": {sort: each._asdict() for sort, each in proven.items()},
     }
 
 
@@ -58,10 +61,11 @@ def _problem(store: Store, found: disk.Found, *, exists: bool, played: bool) -> 
     return ""
 
 
-def _snapshots(store: Store) -> list[dict[str, Any]]:
+def _snapshots(store: Store, proven: Mapping[str, Proof]) -> list[dict[str, Any]]:
     names = folders(store)
     known = standing(store, names)
-    return [{**_snapshot(store, name), **known[name]} for name in names]
+    sorts = {name: [sort for sort, each in proven.items() if each.snapshot == name] for name in names}
+    return [{**_snapshot(store, name), **known[name], "proven": sorts[name]} for name in names]
 
 
 def _snapshot(store: Store, name: str) -> dict[str, Any]:

@@ -59,6 +59,11 @@ class Store(NamedTuple):
         return self.runner / "pins.json"
 
     @property
+    def proven(self) -> Path:
+        """The last drill of each sort that succeeded."""
+        return self.runner / "proven.json"
+
+    @property
     def freed(self) -> Path:
         """What expiring the oldest would free, as last measured."""
         return self.runner / "freed.json"

@@ -34,7 +34,7 @@ def take(store: Store, name: str) -> None:
                 for folder in folders(root):
                     packed.write(b"/%s\n" % escaped(folder.path))
                     for entry in _with_itself(folder.descriptor, folder.path, folder.entries):
-                        packed.write(b"%s %s\n" % (_digest(folder.descriptor, entry), escaped(entry.name)))
+                        packed.write(b"%s %s\n" % (digest_of(folder.descriptor, entry), escaped(entry.name)))
             stream.flush()
             os.fsync(stream.fileno())
     except OSError:
@@ -52,11 +52,11 @@ def compare(store: Store, name: str, findings: Findings) -> None:
     A folder that cannot be read is a finding of kind content. Raises OSError, EOFError or zlib.error
     where the manifest itself is damaged, before anything else is found.
     """
-    for _ in _blocks(store, name):
+    for _ in blocks(store, name):
         pass
     root = os.open(store.root / name, descend.FOLDER)
     try:
-        for path, known in _blocks(store, name):
+        for path, known in blocks(store, name):
             try:
                 _compare_folder(root, path, known, (name, findings))
             except OSError as problem:
@@ -79,7 +79,7 @@ def _compare_folder(root: int, path: bytes, known: dict[bytes, bytes], told: tup
                 findings.add("missing", below, snapshot)
                 continue
             found = Entry(entry, descend.status(descriptor, entry))
-            if _digest(descriptor, found) != digest:
+            if digest_of(descriptor, found) != digest:
                 findings.add("attributes", below, snapshot, None if found.is_folder else found.status.st_ino)
         for entry in sorted(present.difference(known)):
             findings.add("added", path + b"/" + entry if path else entry, snapshot)
@@ -91,7 +91,8 @@ def _with_itself(descriptor: int, path: bytes, entries: list[Entry]) -> list[Ent
     return entries if path else [Entry(b".", os.fstat(descriptor)), *entries]
 
 
-def _digest(parent: int, entry: Entry) -> bytes:
+def digest_of(parent: int, entry: Entry) -> bytes:
+    """The digest of `entry` of the open folder `parent`, as it is now. Raises OSError."""
     found = entry.status
     told: list[object] = [found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns]
     if not entry.is_folder:
@@ -110,7 +111,11 @@ def _keys(path: bytes) -> list[str]:
         return []
 
 
-def _blocks(store: Store, name: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+def blocks(store: Store, name: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+    """Each folder of the manifest with its entries and their digests; b"." is the top folder itself.
+
+    Raises OSError, EOFError or zlib.error where the manifest is damaged.
+    """
     path: bytes = b""
     entries: dict[bytes, bytes] = {}
     with gzip.open(store.names(name), "rb") as stream:

@@ -33,15 +33,19 @@ def dumper(to: Server, number: int) -> tuple[Path, str]:
     older: pg_dump refuses a server that is newer than itself.
     """
     wanted = number // 10000
-    known = {path: version(to, path / "pg_dump") for path in _holding(to, "pg_dump", "pg_restore", "pg_dumpall")}
-    fit = sorted((int(told.partition(".")[0]), -at, path) for at, (path, told) in enumerate(known.items()) if told)
-    for major, _, path in fit:
-        if major >= wanted:
-            return path, known[path]
-    if not fit:
+    newest = ""
+    # By what their folders are called the fitting one comes first, and most often it is the only one asked.
+    for path in sorted(
+        _holding(to, "pg_dump", "pg_restore", "pg_dumpall"), key=lambda one: _rank(one, wanted)
+    ):
+        told = version(to, path / "pg_dump")
+        if told and int(told.partition(".")[0]) >= wanted:
+            return path, told
+        newest = max(newest, told, key=lambda one: int(one.partition(".")[0] or 0))
+    if not newest:
         raise Refused("there is no pg_dump on this host", _install(wanted))
     raise Refused(
-        f"pg_dump {known[fit[-1][2]]} is older than the server, which is {wanted}: it cannot dump it", _install(wanted)
+        f"pg_dump {newest} is older than the server, which is {wanted}: it cannot dump it", _install(wanted)
     )
 
 
@@ -65,6 +69,11 @@ def _holding(to: Server, *names: str) -> list[Path]:
     else:
         folders = [path for place in reversed(PLACES) for path in sorted(Path("/").glob(place), key=_major)]
     return [path for path in folders if all((path / name).is_file() for name in names)]
+
+
+def _rank(path: Path, wanted: int) -> tuple[bool, int]:
+    major = _major(path)
+    return major < wanted, major if major >= wanted else -major
 
 
 def _major(path: Path) -> int:

@@ -10,16 +10,28 @@ from .pg_session import Session
 # Ordinary tables whose rows a dump carries: what belongs to an extension comes with the extension.
 _TABLES = """
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
-where c.relkind = 'r' and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+where c.relkind in ('r', 'p') and c.relpersistence <> 't' and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
 and not exists (select from pg_depend d
     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 """
 _LOCK = f"select format('lock table only %I.%I in access share mode', nspname, relname) {_TABLES} \\gexec"
 _COUNT = f"""
 select format('select json_build_object(''table'', %L, ''rows'', count(*)) from only %I.%I',
-    format('%I.%I', nspname, relname), nspname, relname) {_TABLES} \\gexec
+    format('%I.%I', nspname, relname), nspname, relname) {_TABLES} and c.relkind = 'r' \\gexec
 select json_build_object('large_objects', count(*)) from pg_largeobject_metadata;
 """  # noqa: S608  (nothing from outside is put into it)
+# Whether the dump has all its locks: then it has all tables, or is at their rows already. Until then
+# somebody who waits for ours to alter a table keeps it waiting, and would as long as we wait for it.
+_SETTLED = f"""
+select pg_stat_clear_snapshot() \\g /dev/null
+select json_build_object(
+    'over', a.query ilike 'copy %%' or not exists (select {_TABLES} and not exists (select from pg_locks l
+        where l.pid = a.pid and l.granted and l.locktype = 'relation' and l.relation = c.oid)),
+    'blocked', (with recursive b(pid) as (select unnest(pg_blocking_pids(a.pid))
+        union select unnest(pg_blocking_pids(b.pid)) from b)
+        select count(*) > 0 from b where b.pid = pg_backend_pid()))
+from pg_stat_activity a where a.application_name = '%s' and a.datname = current_database();
+"""  # noqa: S608
 _ABOUT = """
 select json_build_object(
     'snapshot', pg_export_snapshot(),
@@ -51,6 +63,14 @@ def begin(session: Session, lock_wait: int) -> Mapping[str, Any]:
     first = f"set lock_timeout = '{lock_wait}s';\nbegin isolation level repeatable read read only;"
     (about,) = session.ask(f"{first}\n{_ABOUT}\n{_LOCK}", seconds=20 * lock_wait + 60)
     return about
+
+
+def locked(session: Session, name: str) -> bool | None:
+    """Whether the dump of that application name has the locks it wants; None where it never will, because of ours."""
+    rows = session.ask(_SETTLED % name)
+    if any(row["blocked"] for row in rows):
+        return None
+    return any(row["over"] for row in rows)
 
 
 def count(

@@ -44,7 +44,14 @@ def server(call: Call) -> Server:
     return Server(*(call.one[name] for name in OPTIONS))
 
 
-def start(to: Server, argv: Sequence[str], *, stdin: Any, stdout: Any, stderr: Any) -> subprocess.Popen[bytes]:
+def start(
+    to: Server,
+    argv: Sequence[str],
+    *,
+    stdin: int | IO[bytes],
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+) -> subprocess.Popen[bytes]:
     """Start a program as the server's OS user, with nothing of our environment.
 
     Raises Refused where that cannot be.
@@ -64,7 +71,8 @@ def start(to: Server, argv: Sequence[str], *, stdin: Any, stdout: Any, stderr: A
             tuple(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=environment, cwd="/", **switch
         )
     except (OSError, ValueError) as problem:
-        raise Refused(f"{argv[0]!a} could not be started: {problem}", "install the PostgreSQL client programs") from None
+        said = f"{argv[0]!a} could not be started: {problem}"
+        raise Refused(said, "install the PostgreSQL client programs") from None
 
 
 def account(to: Server) -> pwd.struct_passwd | None:
@@ -74,7 +82,9 @@ def account(to: Server) -> pwd.struct_passwd | None:
     try:
         found = pwd.getpwnam(to.user)
     except KeyError:
-        raise Refused(f"this host has no user {to.user!a}", "name the one that the database knows: `user`") from None
+        raise Refused(
+            f"this host has no user {to.user!a}", "name the one that the database knows: `user`"
+        ) from None
     if os.geteuid() not in (0, found.pw_uid):
         raise Refused(f"only root can act as {to.user!a}", "run it as root, or as that user")
     return found

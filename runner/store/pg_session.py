@@ -18,10 +18,14 @@ from .pg_server import Server, complaint, run, start, stop
 from .say import Refused
 
 LOOK = 0.2
-NO_SUCH_DATABASE = "3D000"
 _STATE = re.compile(r"(?:^|/ )(?:ERROR|FATAL):  ([0-9A-Z]{5}):")
 # Names in the catalogue are looked up in pg_catalog only: nobody's own operators take part.
-_FIRST = "set search_path = '';\nset statement_timeout = 0;\nset idle_in_transaction_session_timeout = 0;\n"
+# Counting is to leave the other processors to people, and to the dump.
+_FIRST = """set search_path = '';
+set statement_timeout = 0;
+set idle_in_transaction_session_timeout = 0;
+set max_parallel_workers_per_gather = 0;
+"""
 
 
 class SqlTrouble(Exception):
@@ -38,7 +42,7 @@ class Session:
 
     def __init__(self, to: Server, database: str = "") -> None:
         """Begin; whether the server answers is known after the first `ask`."""
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the session)
         words = ("--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--no-password")
         settings = ("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose")
         where = to.conninfo(database, client_encoding="UTF8", application_name="runner")
@@ -116,14 +120,18 @@ def refusal(to: Server, trouble: SqlTrouble) -> Refused:
     program = pg_programs.isready(to)
     code = run(to, (program, f"--dbname={to.conninfo()}", "--quiet"), seconds=30).exit if program else None
     if code == 1:
-        return Refused(f"the database server is starting or stopping: {trouble.text}", "wait, and run it again")
+        return Refused(
+            f"the database server is starting or stopping: {trouble.text}", "wait, and run it again"
+        )
     if code in (2, 3):
         return Refused(
             f"the database server does not answer: {trouble.text}",
             "start it (systemctl status postgresql says why it is down); or correct `socket` or `service`",
         )
     if trouble.state:
-        return Refused(f"the database refused a statement: {trouble.text}", "see the log of the database server")
+        return Refused(
+            f"the database refused a statement: {trouble.text}", "see the log of the database server"
+        )
     return Refused(
         f"the database server answers, but does not let us in: {trouble.text}",
         "see that pg_hba.conf lets this user in, that the service file is right, and that its passfile has "

@@ -1,4 +1,4 @@
-"""`reading`: keep a snapshot from being expired while somebody restores from it."""
+"""`reading`: keep snapshots from being expired while somebody restores from them."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from .say import BUSY, Refused, emit
 def run(argv: Sequence[str]) -> int:
     """Print `{"held": true, "reading": NAME}` and wait for the end of stdin; `expire` refuses NAME until then.
 
-    Any number may read at once. Takes no store lock, writes nothing, and ends with the process.
+    Of several NAMEs all are kept, or it is refused. Any number may read at once. Takes no store lock, writes
+    nothing, and ends with the process.
     """
-    path, name = parse(argv, words=2).words
+    path, *names = parse(argv, words=2, more=True).words
     store = open_store(path)
-    _require(store, name)
+    _require(store, names)
     try:
         descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
         raise Refused(f"{store.root} has no lock", "is this a store, and is its disk mounted?") from None
-    if not lock.share(descriptor, lock.byte_of(name)):
-        raise Refused(f"{name} is being expired now", "choose another snapshot", code=BUSY)
+    for name in names:
+        if not lock.share(descriptor, lock.byte_of(name)):
+            raise Refused(f"{name} is being expired now", "choose another snapshot", code=BUSY)
     # Again: it may have been expired between the first look and the lock.
-    _require(store, name)
-    emit({"held": True, "reading": name})
+    _require(store, names)
+    emit({"held": True, "reading": ", ".join(names)})
     sys.stdout.flush()
     with contextlib.suppress(OSError):
         while os.read(0, 65536):
@@ -37,6 +39,8 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _require(store: Store, name: str) -> None:
-    if name not in sealed(store):
-        raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+def _require(store: Store, names: Sequence[str]) -> None:
+    counted = sealed(store)
+    for name in names:
+        if name not in counted:
+            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")

@@ -1,30 +1,79 @@
 """What the disk says about itself to people who have never seen this tool."""
 
-TEXT = """\
-WHAT IS ON THIS DISK
+from __future__ import annotations
 
-Each folder in this store whose name is a time, such as 2026-11-23T081500Z, is a complete copy of one
-computer as it was then. The time is UTC. The link "latest" leads to the newest. You need no special
-program to read them: they are ordinary files, in the places where they were on that computer.
+import contextlib
+import shlex
+from pathlib import Path
+from typing import NamedTuple
 
-Files that did not change between two copies are on the disk only once and appear in both (hard links).
-So NEVER change anything in these folders: a change to a file shows in every copy that shares it.
-Copy out what you need and work on that.
+from . import about_folder, durable, restore_script
+from .layout import Store, read_json
+from .mounts import mount_of, mounts, uuid_of
+from .readme_text import TEXT
 
-Owners and groups are kept as numbers. They belong to the users of the computer that was copied, and
-"ls -ln" shows them as they are. Names that "ls -l" shows are those of the computer you sit at.
+_DUMPS = "srv/babase_database/postgres"
 
-TO GET SOMETHING BACK, as root, for example the folder /srv/data:
 
-    rsync --archive --hard-links --acls --xattrs --sparse --numeric-ids \\
-        /WHERE/THIS/STORE/IS/latest/srv/data/  /somewhere/else/data/
+class Known(NamedTuple):
+    """What fills the README in; "" for what is not known. `inside` is the store's folder on its disk."""
 
-Put it somewhere else first, look at it, and then move it to its place.
+    inside: str
+    uuid: str = ""
+    host: str = ""
+    system: str = ""
+    dumps: str = ""
 
-THE OTHER FOLDERS
 
-    .runner    this text, and for each copy a record: when it was made and from what, what could not be
-               read (exceptions), and checksums of the files that were new in it (zcat ....sums.gz)
-    .partial   copies that were interrupted; they are NOT complete
-    .trash     copies that are being removed
-"""
+def keep(store: Store) -> None:
+    """Write README.txt and restore.sh where they are not there, or say something else.
+
+    A disk without room for them stops nobody: the next seal tries again.
+    """
+    for name, text in (("README.txt", text_for(_known(store))), ("restore.sh", restore_script.TEXT)):
+        path = store.runner / name
+        with contextlib.suppress(OSError):
+            if not _says(path, text):
+                durable.write_file(path, text.encode("utf-8", "backslashreplace"), 0o644)
+
+
+def text_for(known: Known) -> str:
+    """The README. Lines that begin with four spaces are commands, good as they are; no other line does."""
+    disk = f"UUID={known.uuid}" if known.uuid else "/dev/DISK"
+    store = "/mnt/disk" + known.inside.rstrip("/")
+    dumps = f'"$store/latest"/{shlex.quote((known.dumps or _DUMPS).strip("/"))}'
+    of = f", of {known.host}" if known.host else ""
+    running = f", which ran {known.system}" if known.system else ""
+    values = {"disk": disk, "store": shlex.quote(store), "dumps": dumps, "of": of, "running": running}
+    text = TEXT
+    for word, value in values.items():
+        # A line feed in a name would make a command of what comes after it.
+        text = text.replace(f"@{word}@", value if value.isprintable() else ascii(value)[1:-1])
+    return text
+
+
+def _known(store: Store) -> Known:
+    mount = mount_of(store.root, mounts())
+    inside = str(store.root)
+    uuid = ""
+    if mount:
+        below = str(store.root.relative_to(mount.point))
+        inside = (
+            f"/{mount.root}/{'' if below == '.' else below}".replace("//", "/").replace("//", "/").rstrip("/")
+        )
+        uuid = uuid_of(mount) if mount.source.startswith("/dev/") and mount.local else ""
+    newest = about_folder.newest(store)
+    if newest is None:
+        return Known(inside, uuid)
+    facts, record = read_json(newest / about_folder.FACTS), read_json(store.record(newest.name))
+    dumps = [str(one) for one in facts.get("dumps", ())]
+    return Known(
+        inside, uuid, str(record.get("host", "")), str(facts.get("system", "")), dumps[0] if dumps else ""
+    )
+
+
+def _says(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode("utf-8", "backslashreplace")
+    except OSError:
+        return False

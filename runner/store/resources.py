@@ -9,7 +9,7 @@ from . import lock
 from .say import BUSY, Refused
 
 RUN = "/run/lock/runner"
-RESOURCES = ("packages", "power")
+RESOURCES = ("packages", "power", "dump", "drill")
 
 
 def place(run: str, resource: str) -> Path:

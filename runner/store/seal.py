@@ -163,8 +163,7 @@ def _record(snapshot: Snapshot, gathered: Gathered, call: Call) -> dict[str, Any
 
 def _keep(snapshot: Snapshot, record: Mapping[str, Any]) -> None:
     store, name = snapshot.store, snapshot.name
-    if not (store.runner / "README.txt").exists():
-        durable.write_file(store.runner / "README.txt", readme.TEXT.encode())
+    readme.keep(store)
     sums = store.sums(name)
     sums.with_name(f"{name}.sums.gz.tmp").rename(sums)
     durable.write_json(store.record(name), record, 0o600)

@@ -142,6 +142,17 @@ def restore(ends: Ends, *, aside: str = "") -> Argv:
     )  # fmt: skip
 
 
+def chosen(ends: Ends) -> Argv:
+    """Copy the names on stdin (`./SNAPSHOT/PATH`, each with a NUL) out of a store, as faithfully as `restore`.
+
+    A folder is copied without what is in it; a name that is not there is exit 23.
+    """
+    return (
+        "rsync", *_WHOLE, "--files-from=-", "--from0", "--timeout=600", "--no-human-readable", "--stats",
+        f"--checksum-choice={ends.checksum}", *_rsh(ends), "--", ends.source, ends.target,
+    )  # fmt: skip
+
+
 def verify(ends: Ends, *, parents: bool) -> Argv:
     """Compare a restored path with the snapshot, by content; prints a line for each difference."""
     return (

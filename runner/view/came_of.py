@@ -10,6 +10,7 @@ from datetime import datetime
 from runner.model.errors import BUG, RunnerError
 from runner.model.plan import Effect, Finding, Plan, PlannedJob
 from runner.model.run import JobLine, JobReport, Outcome, Pass, Report, State, Verdict
+from runner.view.came_of_dump import stale_with
 from runner.view.report import expired, job_report, sealing
 
 _LOG_LINES = 200
@@ -27,8 +28,16 @@ def latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome,
 
 def job_reports(done: Sequence[Pass]) -> tuple[JobReport, ...]:
     """A report a job; that a host was prepared is worth a word only when it went wrong."""
-    told = [(job, _after(_report(job, plan, outcomes), done, plan)) for job, plan, outcomes in latest(done)]
-    return tuple(one for job, one in told if job.kind != "prepare" or one.verdict != Verdict.DONE)
+    told = [
+        (job, outcomes, _after(_report(job, plan, outcomes), done, plan))
+        for job, plan, outcomes in latest(done)
+    ]
+    dumps = {job.name: (job, outcomes, one.verdict) for job, outcomes, one in told if job.kind == "dump"}
+    return tuple(
+        replace(one, details=(*stale_with(job, dumps), *one.details))
+        for job, _, one in told
+        if job.kind != "prepare" or one.verdict != Verdict.DONE
+    )
 
 
 def _after(told: JobReport, done: Sequence[Pass], last: Plan) -> JobReport:

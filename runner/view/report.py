@@ -13,8 +13,11 @@ from runner.model.run import JobReport, Outcome, Report, State, Verdict
 from runner.model.site import Site
 from runner.model.text import count, length, one_line, size
 from runner.view.came_of_access import access_report
+from runner.view.came_of_drill import drill_report
+from runner.view.came_of_dump import dump_report
 from runner.view.came_of_packages import packages_report
 from runner.view.came_of_power import power_report
+from runner.view.came_of_restore_db import restore_db_report
 from runner.view.line import Line, Role, line
 
 _RANK = (Verdict.NOTHING, Verdict.DONE, Verdict.ATTENTION, Verdict.FAILED)
@@ -41,7 +44,14 @@ def job_report(
     job: PlannedJob, outcomes: Sequence[Outcome], *, live: bool, looked: bool = False
 ) -> JobReport:
     """One job in words, from the outcomes of its steps; `looked`: none of them changes anything."""
-    for one in (packages_report, power_report, access_report):
+    for one in (
+        packages_report,
+        power_report,
+        access_report,
+        dump_report,
+        drill_report,
+        restore_db_report,
+    ):
         if told := one(job, outcomes):
             return told
     sealed = sealing(outcomes)
@@ -201,15 +211,15 @@ def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def _actions(jobs: Sequence[JobReport], findings: Sequence[Finding]) -> tuple[str, ...]:
+    """What to do, the failures first: what else is due may be for another day."""
     wanted = [
         f"{one.source}: {one.text}" + (f": {one.do}" if one.do else "")
         for one in findings
         if one.severity != "note"
     ]
-    wanted += [
-        f"{job.job}: {job.headline}" for job in jobs if job.verdict in (Verdict.ATTENTION, Verdict.FAILED)
-    ]
-    return tuple(wanted)
+    failed, others = ([f"{job.job}: {job.headline}" for job in jobs if job.verdict == verdict]
+                      for verdict in (Verdict.FAILED, Verdict.ATTENTION))  # fmt: skip
+    return (*failed, *wanted, *others)
 
 
 def report_lines(told: Report) -> tuple[Line, ...]:

@@ -218,7 +218,9 @@ def test_above_the_ceiling_nothing_runs_but_a_reviewed_plan_does(
     assert said.code == 4 and f"would {effect.lower()}" in said.out
     assert not mark.exists() and not place.store.exists() and len(place.mails()) == 1
     unasked = place.runner("run")
-    assert unasked.code == 3 and f"it would {effect.lower()}" in unasked.out and "needs a person" in unasked.out
+    assert (
+        unasked.code == 3 and f"it would {effect.lower()}" in unasked.out and "needs a person" in unasked.out
+    )
     assert not mark.exists() and not place.store.exists() and len(place.mails()) == 2
     if effect == "DESTROY":
         assert place.runner("run", "--yes").code == 4 and not mark.exists()

@@ -173,6 +173,7 @@ def test_papio_can_crash_and_boot_as_well(fresh_lab: Lab) -> None:
     assert fresh_lab.run(PAPIO, *SSH, BACKUP, "hostname").stdout == f"{BACKUP}\n"
 
 
+@pytest.mark.alone
 def test_two_labs_run_side_by_side_and_leave_nothing_behind(lab: Lab) -> None:
     start = time.monotonic()
     with Lab() as other:

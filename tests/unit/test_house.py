@@ -21,13 +21,19 @@ FLOORS = (
     ("catalogue",),
     ("planner", "review"),
     ("edge",),
-    ("app", "inquiry", "telling", "announcing"),
+    ("app", "inquiry", "inquiry_db", "inquiry_bare", "telling", "announcing"),
     ("cli", "__main__"),
 )
 # Parts of one piece, or a piece that rests on another of its floor; never in a circle (see below).
 WITHIN = {"model", "rules", "tools", "view", "kinds", "edge", "cli"}
 BESIDE = {
     ("inquiry", "app"),
+    ("inquiry_bare", "app"),
+    ("inquiry_bare", "inquiry"),
+    ("inquiry_db", "app"),
+    ("inquiry_db", "inquiry"),
+    ("inquiry_bare", "app"),
+    ("inquiry_bare", "inquiry"),
     ("app", "telling"),
     ("telling", "announcing"),
     ("__main__", "cli"),
@@ -45,6 +51,7 @@ DOORS = {
     "pluggy": {"hookspecs.py", "edge/plugins.py"},
     "tomli_w": {"edge/planfile.py", "cli/config.py"},
     "sqlite3": {"edge/journal.py"},
+    "jinja2": {"view/bare_metal.py"},
     "rich": {"cli/progress.py"},
     "cronsim": {"rules/schedule.py", "rules/order.py", "rules/crosscheck.py"},
     "msgspec": {"edge/config.py", "edge/probe.py", "edge/site_values.py"},

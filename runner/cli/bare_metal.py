@@ -1,0 +1,26 @@
+"""runner bare-metal: how to make a host again on an empty machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from runner.cli.opening import opened
+from runner.rules.when import WHEN_HELP
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Which host, as of when."""
+    parser.add_argument("host", metavar="HOST", help="the host to make again")
+    parser.add_argument("--at", default="latest", metavar="WHEN", help=WHEN_HELP)
+    parser.add_argument("--store", default="", metavar="STORE", help="take the snapshot from this store")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the procedure, filled in with this site's facts; runs nothing and changes nothing."""
+    from runner import inquiry_bare
+    from runner.view.bare_metal import page
+
+    with opened(options) as app:
+        sys.stdout.write(page(inquiry_bare.lost(app, options.host, options.at, options.store)))
+    return 0

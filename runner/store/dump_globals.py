@@ -1,0 +1,61 @@
+"""`dump-globals`: write what all databases of a server share, roles and tablespaces, into the folder of dumps."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+
+from . import dump_folder, dump_part, dump_readme, durable, pg_programs
+from .arguments import number, parse
+from .pg_server import OPTIONS, complaint, server, start, stop
+from .pg_session import Session, SqlTrouble, refusal
+from .say import Refused, emit
+
+_ASK = """select json_build_object('number', current_setting('server_version_num')::int,
+    'super', (select rolsuper from pg_roles where rolname = current_user));"""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Dump the roles to `TO/globals/TIME.sql`. Prints `{"globals": TIME, "bytes", "passwords": bool}`.
+
+    Who is no superuser of the server may not read the passwords: then they are not in it.
+    """
+    call = parse(argv, words=2, one=(*OPTIONS, "within"))
+    held = dump_folder.hold(call.words[0], server(call))
+    folder, to, at = held.folder, held.server, dump_folder.moment(call.words[1])
+    within = number(call.one["within"] or "600", "--within", least=1)
+    try:
+        with Session(to) as session:
+            (about,) = session.ask(_ASK)
+    except SqlTrouble as trouble:
+        raise refusal(to, trouble) from None
+    programs, _ = pg_programs.dumper(to, about["number"])
+    durable.make_folder(folder.globals, 0o700)
+    durable.sync_folder(folder.root)
+    dump_readme.write(folder, to)
+    final = folder.roles(at)
+    if not dump_folder.complete(final):
+        began = time.monotonic()
+        less = () if about["super"] else ("--no-role-passwords",)
+        words = (str(programs / "pg_dumpall"), "--globals-only", "--no-password", *less)
+        with dump_part.writing(final) as (part, descriptor), tempfile.TemporaryFile() as err:
+            argv = (*words, f"--dbname={to.conninfo()}")
+            process = start(to, argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=err)
+            try:
+                process.wait(max(1, began + within - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                raise Refused(
+                    f"pg_dumpall had not ended after {within} s and was stopped", "raise `timeout`"
+                ) from None
+            finally:
+                stop(process)
+            if process.returncode != 0 or not dump_folder.complete(part):
+                raise Refused(
+                    f"pg_dumpall ended {process.returncode} and wrote {part.stat().st_size:,} bytes: {complaint(err)}",
+                    "see the room on the disk and the log of the database server, and run it again",
+                )
+            dump_part.publish(part, final)
+    emit({"globals": at, "bytes": final.stat().st_size, "passwords": bool(about["super"])})
+    return 0

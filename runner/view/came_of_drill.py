@@ -1,0 +1,104 @@
+"""What became of a drill: what came back as it was sealed, or the first that did not, and how many more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runner.model.plan import PlannedJob
+from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.model.text import count, one_line
+
+_BAD = (State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY)
+_SHOWN = 5
+
+
+def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
+    """The report of a drill, with its numbers; None for another job, or where it was not begun.
+
+    Failed where anything that was tried did not come back whole, and where it could not be tried.
+    """
+    known = {one.step.removeprefix(f"{job.name}/"): one for one in outcomes}
+    if job.kind != "drill" or not known or any(one.state == State.BUSY for one in outcomes):
+        return None
+    bad = {name: one for name, one in known.items() if one.state in _BAD}
+    failed = {name: one for name, one in bad.items() if name != "clear"}
+    said = [text for text in (_files(known.get("compare")), _database(known.get("restore"))) if text]
+    again = (f"the same sample again: {job.told}",) if job.told else ()
+    if failed:
+        first = next(iter(failed))
+        headline = _first(first, failed[first], others=len(failed) - 1)
+        details = [*(text for one in failed.values() for text in _wrong(one)), *said, *again]
+        return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=tuple(details))
+    notes = (*_unchecked(known.get("compare")), *again)
+    if bad:
+        text = f"{'; '.join(said)}; but what was restored is still there: {one_line(bad['clear'].note)}"
+        return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=notes)
+    return JobReport(job=job.name, verdict=Verdict.DONE, headline="; ".join(said) or job.told, details=notes)
+
+
+def _files(outcome: Outcome | None) -> str:
+    if outcome is None or outcome.state != State.DONE:
+        return ""
+    told = outcome.result
+    canaries = (
+        f" and {count(_number(told, 'canaries'), 'canary', 'canaries')}" if told.get("canaries") else ""
+    )
+    return (
+        f"{count(_number(told, 'files'), 'file')}{canaries} of {count(_number(told, 'snapshots'), 'snapshot')} "
+        "came back as sealed"
+    )
+
+
+def _database(outcome: Outcome | None) -> str:
+    if outcome is None:
+        return ""
+    return "; ".join(
+        f"database {one_line(str(each['database']))}: {count(int(each['tables']), 'table')}, "
+        f"{count(int(each['rows']), 'row')} (dump of {one_line(str(each['at']))[:16]})"
+        for each in outcome.result.get("databases", ())
+    )
+
+
+def _first(name: str, outcome: Outcome, *, others: int) -> str:
+    stopped = {State.STALE: "is stale", State.INTERRUPTED: "was interrupted"}.get(outcome.state)
+    more = f"; and {count(others, 'step')} more failed" if others else ""
+    if stopped:
+        return f"{name} {stopped}: {one_line(outcome.note)}{more}"
+    if outcome.result.get("wrong"):
+        error = one_line(str(outcome.result.get("error", "")))
+        return f"what came back is not what it was: {error}{more}"
+    return f"{name} failed: {one_line(outcome.note)}{more}"
+
+
+def _wrong(outcome: Outcome) -> list[str]:
+    listed = list(outcome.result.get("wrong", ()))
+    found = max(int(outcome.result.get("found", 0)), len(listed))
+    told = [_line(each) for each in listed[:_SHOWN]]
+    return [*told, *([f"and {found - _SHOWN:,} more"] if found > _SHOWN else [])]
+
+
+def _line(each: Mapping[str, Any]) -> str:
+    if "database" in each:
+        name = f"database {each['database']}: " if each["database"] else ""
+        return one_line(f"{name}{each['what']}")
+    where = f" of {each['snapshot']}" if each.get("snapshot") else ""
+    return one_line(f"{each['path']}{where}: {each['what']}")
+
+
+def _unchecked(outcome: Outcome | None) -> tuple[str, ...]:
+    if outcome is None:
+        return ()
+    told = outcome.result
+    compared = (
+        f"compared with what was recorded when sealed: content of {_number(told, 'recorded'):,}, attributes of "
+        f"{_number(told, 'attributes'):,}; with the source: {_number(told, 'source'):,}"
+    )
+    left = _number(told, "unchecked")
+    missing = f"{count(left, 'file')} with a checksum that no program at the store can check; install xxhash"
+    return (compared, missing) if left else (compared,)
+
+
+def _number(told: Mapping[str, Any], key: str) -> int:
+    found = told.get(key)
+    return found if isinstance(found, int) else 0

@@ -1,0 +1,132 @@
+"""What came of a `dump` job: each database with its size and rows, or what to do about the one that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from runner.model.plan import PlannedJob
+from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.model.text import count, length, one_line, size
+
+_SHOWN = 40
+_STOPPED = (State.BUSY, State.STALE, State.INTERRUPTED)
+
+
+def dump_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
+    """Report on a job of kind `dump`; None for others, and where it was stopped or could not begin."""
+    if job.kind != "dump" or not outcomes or any(one.state in _STOPPED for one in outcomes):
+        return None
+    wrong = tuple(_wrong(outcomes))
+    doubts = tuple(_doubts(outcomes))
+    details = (*(text for text in wrong[1:]), *_dumped(outcomes), *_rest(outcomes))
+    if wrong:
+        headline = f"{wrong[0]}; {stale(job, outcomes)}"
+        return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=(*doubts, *details))
+    if doubts:
+        headline, *more = doubts
+        return JobReport(
+            job=job.name, verdict=Verdict.ATTENTION, headline=f"{_total(outcomes)}; {headline}",
+            details=(*more, *details),
+        )  # fmt: skip
+    return JobReport(job=job.name, verdict=Verdict.DONE, headline=_total(outcomes), details=details)
+
+
+def stale(job: PlannedJob, outcomes: Sequence[Outcome]) -> str:
+    """Since when the dumps of a `dump` job that failed are old, and of which databases, in words."""
+    told: Sequence[Mapping[str, Any]] = next(
+        (one.result["missing"] for one in outcomes if isinstance(one.result.get("missing"), list)), []
+    )
+    last = {one_line(str(one["database"])): str(one["last"]) for one in told}
+    if not last:
+        return f"database: {_since(job.told)}"
+    return "; ".join(f"database {name}: {_since(at)}" for name, at in last.items())
+
+
+def stale_with(
+    job: PlannedJob, dumps: Mapping[str, tuple[PlannedJob, Sequence[Outcome], Verdict]]
+) -> tuple[str, ...]:
+    """What a snapshot says of the dumps it came after: nothing of those that went well."""
+    if job.kind != "snapshot":
+        return ()
+    known = (dumps[name] for name in job.after if name in dumps)
+    return tuple(
+        stale(dump, outcomes)
+        for dump, outcomes, verdict in known
+        if dump.kind == "dump" and verdict == Verdict.FAILED
+    )
+
+
+def _since(at: str) -> str:
+    try:
+        moment = datetime.fromisoformat(at)
+    except ValueError:
+        return "there is no good dump of it yet"
+    return f"stale since {moment:%Y-%m-%d %H:%M} UTC"
+
+
+def _wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """What failed, each step in its own words; that something is missing only where nothing else says why."""
+    said = False
+    for one in outcomes:
+        if one.step.endswith("/all") and said:
+            continue
+        error = one.result.get("error")
+        if one.state == State.FAILED or error:
+            said = True
+            do = f" -> {one.result['do']}" if error and one.result.get("do") else ""
+            text = f"{error}{do}" if error else one.note or f"ended {one.exit}"
+            yield one_line(f"{one.step.partition('/')[2]} failed: {text}")
+        elif one.state == State.DONE and one.exit:
+            said = True
+            yield one_line(
+                f"{one.step.partition('/')[2]} failed: {(one.log.strip().splitlines() or ['it said nothing'])[-1]}"
+            )
+
+
+def _doubts(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for one in outcomes:
+        name = one_line(str(one.result.get("database", "")))
+        if one.result.get("doubts"):
+            found = ", ".join(str(text) for text in one.result["doubts"])
+            yield f"{name} has become much smaller: {found}; none of its older dumps expires: see what happened to it"
+        if one.result.get("gone") is True:
+            yield f"{name} was dropped after the plan was made; its dumps are kept"
+
+
+def _good(outcomes: Sequence[Outcome]) -> list[Mapping[str, Any]]:
+    return [one.result for one in outcomes if isinstance(one.result.get("dump"), str)]
+
+
+def _total(outcomes: Sequence[Outcome]) -> str:
+    good = _good(outcomes)
+    rows, written = (sum(int(one[word]) for one in good) for word in ("rows", "bytes"))
+    return f"dumped {count(len(good), 'database')} with {count(rows, 'row')}, {size(written)}, and read them again"
+
+
+def _dumped(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    good = _good(outcomes)
+    for one in good[:_SHOWN]:
+        said = f"; pg_dump said: {one_line(str(one['said']))}" if one.get("said") else ""
+        yield (
+            f"{one_line(str(one['database']))}: {size(int(one['bytes']))}, {count(int(one['rows']), 'row')} in "
+            f"{count(int(one['tables']), 'table')}, in {length(float(one['took']))}{said}"
+        )
+    if len(good) > _SHOWN:
+        yield f"and {len(good) - _SHOWN:,} more"
+
+
+def _rest(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    if any(one.result.get("passwords") is False for one in outcomes):
+        yield "the roles are kept without their passwords: only a superuser of the server may read those"
+    gone = sum("expired_dump" in one.result for one in outcomes)
+    if gone:
+        yield f"{count(gone, 'old dump')} expired"
+    spared = [one for one in outcomes if one.state == State.NOT_NEEDED and "/expire" in one.step]
+    if spared:
+        yield f"{count(len(spared), 'old dump')} spared: there is no new one, or a doubtful one"
+    for one in outcomes:
+        if one.result.get("new"):
+            names = ", ".join(one_line(str(name)) for name in one.result["new"])
+            yield f"new since the plan was made, dumped the next time: {names}"
