@@ -17,7 +17,6 @@ VERBS = {
     "restore": "get a file or folder back, into a side folder unless told otherwise",
     "restore-db": "get a database back from a dump, beside the old one or in its place",
     "bare-metal": "print how a lost host is made again, step by step",
-    "bare-metal": "print how to make a host again on an empty machine",
     "pin": "keep one snapshot whatever the retention says, or let it go again",
     "announce": "tell the users when a job will interrupt them, or that it will not",
     "validate": "check jobs.toml and print every problem at once",

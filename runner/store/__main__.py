@@ -68,9 +68,6 @@ VERBS = {
     "in-use": "in_use",
     "access": "access",
     "boot-checks": "boot_checks",
-    "about": "about",
-    "keep-about": "keep_about",
-    "about-of": "about_of",
 }
 
 

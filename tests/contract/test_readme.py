@@ -24,7 +24,19 @@ def test_make_help_lists_every_target() -> None:
     said = subprocess.run(
         ("make", "-C", str(ROOT), "help"), capture_output=True, text=True, check=True
     ).stdout
-    assert targets == {"help", "run", "plan", "apply", "status", "test", "lab", "vm", "lint", "bench", "clean"}
+    assert targets == {
+        "help",
+        "run",
+        "plan",
+        "apply",
+        "status",
+        "test",
+        "lab",
+        "vm",
+        "lint",
+        "bench",
+        "clean",
+    }
     assert all(f"make {target}" in said for target in targets)
 
 
