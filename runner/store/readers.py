@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from . import boot_checks, carried, outdated, still, up
+from . import boot_checks, carried, databases, dumps, outdated, still, up
 from .say import Refused
 
 PROGRAM = "runner-store"
@@ -16,6 +16,8 @@ READERS: Mapping[str, Callable[[Sequence[str]], Mapping[str, Any]]] = {
     "carried": carried.read,
     "still": still.read,
     "boot-checks": boot_checks.read,
+    "databases": databases.read,
+    "dumps": dumps.read,
 }
 
 
