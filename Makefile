@@ -26,7 +26,7 @@ status: .venv/run  ## how each job ended last, when it is due, what the stores h
 
 test: .venv/dev  ## all tests, the fast ones first; as root the lab too
 	$(PYTEST) -q tests/unit
-	$(PYTEST) -q tests/lab tests/contract -m "not alone" --numprocesses=3 --dist=loadfile
+	$(PYTEST) -q tests/vm/test_due_check.py tests/lab tests/contract -m "not alone" --numprocesses=3 --dist=loadfile
 	$(PYTEST) -q tests/lab tests/contract -m alone
 
 lab: .venv/dev  ## two real hosts with a real disk: the story of the guide (root)

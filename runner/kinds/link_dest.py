@@ -56,7 +56,8 @@ class Target:
 class Manner:
     """How it is copied: where rsync runs, over what, how long it may take.
 
-    `started` is by the controller's clock, `since` the same moment by the source's own.
+    `started` is by the controller's clock, `since` the same moment by the source's own. `halves`: what came
+    of a big file before it was cut off is kept, and used by the next transfer.
     """
 
     job: str
@@ -67,6 +68,7 @@ class Manner:
     started: str
     since: str
     guard_mounts: bool
+    halves: bool = True
 
 
 def steps(source: Source, target: Target, manner: Manner, beside: tuple[Step, ...] = ()) -> tuple[Step, ...]:
@@ -152,7 +154,8 @@ def _copy(source: Source, target: Target, manner: Manner, which: tuple[int, File
         id=_id(manner, "send", number), job=manner.job, host=manner.runs_on, effect=Effect.WRITE,
         action=Command(
             argv=rsync.send(
-                ends, link_dest=bases, exclude=exclude, keep_parts=f"{target.at.path}/.partial/parts"
+                ends, link_dest=bases, exclude=exclude,
+                keep_parts=f"{target.at.path}/.partial/parts" if manner.halves else "",
             )
         ),
         why=f"copy {mount}{_sharing(bases, target)}", ok_codes=rsync.PARTIAL_OK, timeout=manner.timeout,

@@ -74,6 +74,7 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
         since=(source_facts.now or now).isoformat(),
         rsh=ssh.rsh(f"{site.state}/ssh_config") if source.remote or target.remote else (),
         checksum=rsync.checksum(source_facts.rsync, keeper_facts.rsync),
+        halves=rsync.takes_up_halves(keeper_facts.rsync),
         timeout=int(job.options.timeout.total_seconds()),
         guard_mounts=not host.root,
     )  # fmt: skip

@@ -185,6 +185,15 @@ def checksum(one: Rsync, other: Rsync) -> str:
     return "xxh128" if "xxh128" in one.checksums and "xxh128" in other.checksums else "md5"
 
 
+def takes_up_halves(receiver: Rsync) -> bool:
+    """Whether this rsync, receiving, may be given an absolute --partial-dir.
+
+    Since the security fixes of January 2025, that distributions put into older versions without another
+    number, it dies on a half file there (rsync issues 715 and 722, Debian bug 1093696); 3.5.0 does not.
+    """
+    return version_number(receiver.version) >= (3, 5)
+
+
 def version_number(version: str) -> tuple[int, ...]:
     """`3.2.7` as (3, 2, 7), to be compared; () where there is no rsync."""
     digits = [part for part in version.split(".") if part.isdigit()]

@@ -120,3 +120,10 @@ def test_a_checksum_is_one_that_both_know() -> None:
         "md5",
         "md5",
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "able"), [("3.5.0", True), ("3.10.1", True), ("3.2.7", False), ("3.4.1", False), ("", False)]
+)
+def test_half_a_file_is_only_kept_where_the_receiver_survives_it(version: str, able: bool) -> None:
+    assert rsync.takes_up_halves(Rsync(version=version)) == able

@@ -139,3 +139,9 @@ def test_the_job_holds_its_store_and_says_what_it_writes() -> None:
     assert planned is not None
     assert (planned.writes, planned.resumes, planned.after) == ("papio/2026-11-23T081500Z", 0, ())
     assert [(lock.resource, lock.host) for lock in planned.locks] == [("store papio", "server")]
+
+
+def test_half_a_file_is_sent_again_to_a_receiver_that_would_die_of_it() -> None:
+    assert any(word.startswith("--partial-dir=") for word in argv(draft(), "send-1"))
+    stock = draft({"server": {"rsync": {"version": "3.2.7"}}})
+    assert not any(word.startswith("--partial-dir=") for word in argv(stock, "send-1"))
