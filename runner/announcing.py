@@ -9,10 +9,10 @@ from typing import Protocol
 
 from runner.edge.journal import Journal
 from runner.edge.plugins import Hooks
-from runner.kinds.rebooting import RebootOptions
 from runner.model.errors import ReportUndelivered, UsageError
 from runner.model.facts import Announced
 from runner.model.notice import Notice
+from runner.model.options import RebootOptions
 from runner.model.plan import Effect, Finding
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site

@@ -14,8 +14,7 @@ from typing import Self
 
 from runner import planner, review, telling
 from runner.catalogue import KINDS, LOOKING
-from runner.edge import artifact, config, execute, planfile, probe, sandbox
-from runner.edge.hook_tables import own_plugins
+from runner.edge import artifact, execute, planfile, probe, sandbox
 from runner.edge.journal import FILE, Journal
 from runner.edge.plugins import Hooks
 from runner.edge.reach import transports, write_ssh_config
@@ -34,13 +33,6 @@ from runner.view import came_of
 
 Tell = Callable[[Event], None]
 _WAITS = (10.0, 60.0)
-
-
-def load(path: Path) -> Site:
-    """The site in jobs.toml; ConfigError with every problem, HookFailed for a plugin that does not fit."""
-    own = own_plugins(path)
-    brought = Hooks.named(own, str(path.parent.resolve())).declare_kinds() if own else ()
-    return config.load(path, kinds={**KINDS, **{kind.name: kind for kind in brought}})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

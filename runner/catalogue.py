@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-from runner.kinds.access import AccessKind
-from runner.kinds.audit import AuditKind
-from runner.kinds.check import CheckKind
-from runner.kinds.disk import DiskKind
-from runner.kinds.drill import DrillKind
-from runner.kinds.dump import DumpKind
-from runner.kinds.halt import HaltKind
-from runner.kinds.prune import PruneKind
-from runner.kinds.reboot import RebootKind
-from runner.kinds.snapshot import SnapshotKind
-from runner.kinds.updates import UpdatesKind
-from runner.kinds.upgrade import UpgradeKind
-from runner.model.kind import JobKind
+from runner.kinds.late import Late
+from runner.model.kind import (
+    AuditOptions,
+    CheckOptions,
+    DrillOptions,
+    JobKind,
+    PruneOptions,
+    SnapshotOptions,
+)
+from runner.model.options import (
+    AccessOptions,
+    DiskOptions,
+    DumpOptions,
+    HaltOptions,
+    RebootOptions,
+    UpdatesOptions,
+    UpgradeOptions,
+)
 
 KINDS: dict[str, JobKind] = {
-    "access": AccessKind(),
-    "audit": AuditKind(),
-    "check": CheckKind(),
-    "disk": DiskKind(),
-    "drill": DrillKind(),
-    "dump": DumpKind(),
-    "halt": HaltKind(),
-    "prune": PruneKind(),
-    "reboot": RebootKind(),
-    "snapshot": SnapshotKind(),
-    "updates": UpdatesKind(),
-    "upgrade": UpgradeKind(),
+    "access": Late(name="access", place="access:AccessKind", options=AccessOptions),
+    "audit": Late(name="audit", place="audit:AuditKind", options=AuditOptions),
+    "check": Late(name="check", place="check:CheckKind", options=CheckOptions),
+    "disk": Late(name="disk", place="disk:DiskKind", options=DiskOptions),
+    "drill": Late(name="drill", place="drill:DrillKind", options=DrillOptions),
+    "dump": Late(name="dump", place="dump:DumpKind", options=DumpOptions),
+    "halt": Late(name="halt", place="halt:HaltKind", options=HaltOptions),
+    "prune": Late(name="prune", place="prune:PruneKind", options=PruneOptions),
+    "reboot": Late(name="reboot", place="reboot:RebootKind", options=RebootOptions),
+    "snapshot": Late(name="snapshot", place="snapshot:SnapshotKind", options=SnapshotOptions),
+    "updates": Late(name="updates", place="updates:UpdatesKind", options=UpdatesOptions),
+    "upgrade": Late(name="upgrade", place="upgrade:UpgradeKind", options=UpgradeOptions),
 }
 
 # Kinds that only look: they are planned when everything else of the run is done.

@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 from runner.app import App
 from runner.edge.asking import ask, ask_lines
-from runner.edge.journal import FILE, Journal
 from runner.kinds import pinning as pinned
 from runner.kinds import restore
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.facts import Facts, Snapshot, StoreFacts
 from runner.model.plan import Command, Plan, PlannedJob
-from runner.model.site import Job, Site, Store
+from runner.model.site import Store
 from runner.rules.filesystems import scaffold
 from runner.rules.when import moment_of, pick
 from runner.tools import rsync
@@ -157,35 +156,6 @@ def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
         answer = ask(transport, ("freed", path, "--exact", "--", snapshot.name), {})
         found[snapshot.name] = (int(answer["freed"][0]["bytes"]), int(answer["freed"][0]["inodes"]))
     return found
-
-
-def outgrown(site: Site) -> tuple[str, ...]:
-    """Stores whose `max` is more than the links of some file allow, as the last check counted them.
-
-    Asks no host, so it knows nothing before the first check.
-    """
-    path = Path(site.state) / FILE
-    if not path.exists():
-        return ()
-    journal = Journal(path)
-    try:
-        return tuple(
-            said for job in site.jobs if job.kind == "check" and (said := _outgrown(site, job, journal))
-        )
-    finally:
-        journal.close()
-
-
-def _outgrown(site: Site, job: Job, journal: Journal) -> str:
-    policy = site.store(job.options.store).retention
-    counted = journal.answer(f"{job.name}/links")
-    group, limit = int(counted.get("largest_group", 0)), int(counted.get("limit", 0))
-    if policy is None or not group or group * policy.max < limit:
-        return ""
-    return (
-        f"stores.{job.options.store}.retention.max: {policy.max} snapshots of a file with {group} names are more than "
-        f"the {limit:,} links that the disk allows: it is copied once more after {limit // group} snapshots"
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,8 +10,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any
 
-from runner.cli.opening import site_file
 from runner.cli.show import show_json
+from runner.cli.site_file import site_file
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the site with every default filled in."""
     import tomli_w
 
-    from runner.app import load
+    from runner.loading import load
 
     values = _plain(load(site_file(options)))
     if options.json:

@@ -7,12 +7,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
 
-from runner import app
 from runner.app import App, Tell
-from runner.model.errors import UsageError
+from runner.cli.site_file import site_file
+from runner.loading import load
 from runner.model.event import Event
 
 
@@ -31,7 +30,7 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     wanted = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
-        with App(app.load(site_file(options)), tell or _silent, stop) as site:
+        with App(load(site_file(options)), tell or _silent, stop) as site:
             yield site
     finally:
         for number, handler in before.items():
@@ -43,16 +42,6 @@ def package_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--package", action="append", default=[], metavar="NAME", help="upgrade only this (repeat for more)"
     )
-
-
-def site_file(options: argparse.Namespace) -> Path:
-    """The jobs.toml that was named; UsageError where there is none."""
-    path = Path(options.file)
-    if not path.is_file():
-        raise UsageError(
-            f"{path}: no such file", do="name the site's file: runner VERB --file PATH/jobs.toml"
-        )
-    return path
 
 
 def _silent(event: Event) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from runner.cli.opening import site_file
 from runner.cli.show import show
+from runner.cli.site_file import site_file
 from runner.model.text import count
 from runner.view.line import line
 
@@ -16,8 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what the site has; ConfigError carries the problems."""
-    from runner.app import load
-    from runner.inquiry import outgrown
+    from runner.loading import load, outgrown
 
     site = load(site_file(options))
     parts = (count(len(site.hosts), "host"), count(len(site.stores), "store"), count(len(site.jobs), "job"))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import math
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.kinds.schemas import Bundled
 from runner.model.facts import Facts
 from runner.model.kind import Draft
+from runner.model.options import AccessOptions
 from runner.model.plan import Command, Effect, Finding, PlannedJob, Skip, Step
 from runner.model.site import Job, Site
 from runner.tools import access
@@ -17,18 +17,6 @@ from runner.tools import store as tool
 
 _PATIENCE = 3600
 _WEEK = 7 * 24
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AccessOptions:
-    """What an `access` job says: how far back it looks, how many rows a table has, where people come from.
-
-    `expected` are addresses and networks: a login from there is never news.
-    """
-
-    hours: timedelta = timedelta(hours=24)
-    quiet: int = 10
-    expected: tuple[str, ...] = ()
 
 
 class AccessKind(Bundled):

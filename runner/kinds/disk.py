@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from typing import Any
@@ -14,6 +13,7 @@ from runner.kinds import disk_fit, disk_found, disk_steps
 from runner.kinds.disk_found import Found, Wrong
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
+from runner.model.options import DiskOptions
 from runner.model.plan import Finding, PlannedJob, Severity, Skip, Step
 from runner.model.site import Disk, Job, Site
 from runner.model.text import count, size
@@ -21,13 +21,6 @@ from runner.tools import mke2fs
 
 # How much rarer inodes may be than declared before it is worth a word; mke2fs rounds.
 _RARER = 1.25
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DiskOptions:
-    """What a `disk` job says beside the common keys: the disk of [disks] that it makes and keeps."""
-
-    disk: str
 
 
 class DiskKind:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from runner.kinds import dump_findings
 from runner.kinds.schemas import Bundled
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
+from runner.model.options import DumpOptions
 from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Skip, Step
 from runner.model.site import Host, Job, Site
 from runner.model.text import one_line
@@ -23,26 +24,6 @@ SERVER, FOLDER = "dump.server", "dump.folder"
 _MARGIN = 3600
 # A database that could not be dumped ends 1, keeps no other from being dumped, and is missed at the end.
 _EITHER = (0, 1)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DumpOptions:
-    """What a `dump` job says beside the common keys; see schema/kinds/dump.schema.json.
-
-    `databases` is empty for all of them.
-    """
-
-    to: str
-    databases: tuple[str, ...] = ()
-    user: str = postgres.USER
-    service: str = ""
-    service_file: str = ""
-    socket: str = ""
-    programs: str = ""
-    keep: int = 14
-    keep_for: timedelta = timedelta(days=30)
-    timeout: timedelta = timedelta(hours=6)
-    max_shrink: float = 50.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

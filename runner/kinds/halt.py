@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
 from runner.kinds import power_before, power_locks, power_when
 from runner.kinds.halt_steps import Halt, halt_steps
@@ -13,24 +13,10 @@ from runner.kinds.reboot import refused, told
 from runner.kinds.schemas import Bundled
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
+from runner.model.options import HaltOptions
 from runner.model.plan import Lock, PlannedJob, Skip
 from runner.model.site import Job, Site
 from runner.rules.names import plan_id
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class HaltOptions:
-    """What a `halt` job says beside the common keys: `start` is what must be pressed to start the host again.
-
-    With `stop_writers` a snapshot that is being made is cut off, to be gone on with later; otherwise the
-    host is not switched off meanwhile. `window`, `announce` and `reason` as in a reboot job.
-    """
-
-    start: str
-    stop_writers: bool = False
-    window: tuple[str, ...] = ()
-    announce: timedelta | None = None
-    reason: str = ""
 
 
 class HaltKind(Bundled):

@@ -8,10 +8,11 @@ from datetime import datetime
 from runner.kinds import power_before, rebooting
 from runner.kinds.power_before import Before
 from runner.kinds.power_when import Wrong
-from runner.kinds.rebooting import Asked, RebootOptions
+from runner.kinds.rebooting import Asked
 from runner.kinds.schemas import Bundled
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
+from runner.model.options import RebootOptions
 from runner.model.packages import Kernel
 from runner.model.plan import Finding, PlannedJob, Severity, Skip
 from runner.model.site import Job, Site

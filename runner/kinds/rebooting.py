@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from runner.kinds import boot_checks, coming_back, power_before, power_locks, power_when
 from runner.kinds.coming_back import Wanted
@@ -11,32 +11,13 @@ from runner.kinds.power_before import Before
 from runner.kinds.power_when import When, Wrong
 from runner.kinds.reboot_steps import Reboot, reboot_steps
 from runner.model.facts import Facts
+from runner.model.options import RebootOptions
 from runner.model.plan import Lock, Step
 from runner.model.site import Job, Site
 from runner.model.text import length
 from runner.rules import patience
 from runner.rules.downtime import downtime
 from runner.rules.names import plan_id
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RebootOptions:
-    """What a `reboot` job says beside the common keys.
-
-    `window` are the times at which it is allowed, empty for always; `announce` how long before users must
-    have been told, None for not at all; `must_run` units that must be active afterwards, `database`
-    whether PostgreSQL must answer, `page` an address that must. `patience` is the least that is waited
-    for the host. `reason` is told to users. With `only_if_needed` nothing is done without a need.
-    """
-
-    window: tuple[str, ...] = ()
-    announce: timedelta | None = None
-    must_run: tuple[str, ...] = ()
-    database: bool = False
-    page: str = ""
-    patience: timedelta = timedelta(minutes=30)
-    reason: str = ""
-    only_if_needed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Literal
+from dataclasses import replace
+from datetime import datetime
 
 from runner.kinds import package_choice, package_findings, package_steps
 from runner.kinds.package_choice import Choice, Policy
@@ -13,6 +12,7 @@ from runner.kinds.package_steps import Work
 from runner.kinds.schemas import Bundled
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
+from runner.model.options import UpdatesOptions
 from runner.model.packages import PackageFacts
 from runner.model.plan import Finding, PlannedJob, Skip, Step
 from runner.model.site import Job, Site
@@ -31,19 +31,6 @@ _WRITES_BOOT = (
     "*microcode*",
 )
 _IN_THE_WAY = frozenset(("broken", "disk full", "signature"))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdatesOptions:
-    """What an `updates` job says beside the common keys; see schema/kinds/updates.schema.json.
-
-    `install` is "" for the family's own policy, `reboot_for` empty for the runner's own list.
-    """
-
-    install: Literal["", "security", "all", "nothing"] = ""
-    restart: tuple[str, ...] = ()
-    reboot_for: tuple[str, ...] = ()
-    within: timedelta = timedelta(hours=2)
 
 
 class UpdatesKind(Bundled):

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Literal
+from datetime import datetime
 
 from runner.kinds import package_choice, package_findings, package_steps, upgrade_reboot, upgrade_steps
 from runner.kinds.package_steps import Work
@@ -14,29 +12,16 @@ from runner.kinds.upgrade_reboot import Reason
 from runner.kinds.upgrade_steps import Wish
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
+from runner.model.options import UpgradeOptions
 from runner.model.packages import Held, PackageFacts, Update
 from runner.model.plan import Finding, PlannedJob, Skip
-from runner.model.site import Amount, Job, Site
+from runner.model.site import Job, Site
 from runner.model.text import size
 from runner.rules.holds import fits
 from runner.tools.carry import Carried
 
 # With these nothing can be upgraded, or should be.
 _IN_THE_WAY = frozenset(("broken", "disk full", "signature"))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpgradeOptions:
-    """What an `upgrade` job says beside the common keys; see schema/kinds/upgrade.schema.json.
-
-    `packages` is empty for all that are held back, `reboot_for` for the runner's own list.
-    """
-
-    packages: tuple[str, ...] = ()
-    reboot: Literal["before and after", "after", "if needed", "no"] = "if needed"
-    reboot_for: tuple[str, ...] = ()
-    boot_room: Amount = Amount(bytes=150 << 20)
-    within: timedelta = timedelta(hours=3)
 
 
 class UpgradeKind(Bundled):

@@ -21,7 +21,7 @@ FLOORS = (
     ("catalogue",),
     ("planner", "review"),
     ("edge",),
-    ("app", "inquiry", "inquiry_db", "inquiry_bare", "telling", "announcing"),
+    ("app", "inquiry", "inquiry_db", "inquiry_bare", "telling", "announcing", "loading"),
     ("cli", "__main__"),
 )
 # Parts of one piece, or a piece that rests on another of its floor; never in a circle (see below).

@@ -1,0 +1,113 @@
+"""What jobs of the upkeep, of disks and of databases say beside the common keys; see schema/kinds/.
+
+Apart from the kinds themselves, so that jobs.toml can be read without loading what plans them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from runner.model.site import Amount
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiskOptions:
+    """What a `disk` job says beside the common keys: the disk of [disks] that it makes and keeps."""
+
+    disk: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpdatesOptions:
+    """What an `updates` job says beside the common keys; see schema/kinds/updates.schema.json.
+
+    `install` is "" for the family's own policy, `reboot_for` empty for the runner's own list.
+    """
+
+    install: Literal["", "security", "all", "nothing"] = ""
+    restart: tuple[str, ...] = ()
+    reboot_for: tuple[str, ...] = ()
+    within: timedelta = timedelta(hours=2)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UpgradeOptions:
+    """What an `upgrade` job says beside the common keys; see schema/kinds/upgrade.schema.json.
+
+    `packages` is empty for all that are held back, `reboot_for` for the runner's own list.
+    """
+
+    packages: tuple[str, ...] = ()
+    reboot: Literal["before and after", "after", "if needed", "no"] = "if needed"
+    reboot_for: tuple[str, ...] = ()
+    boot_room: Amount = Amount(bytes=150 << 20)
+    within: timedelta = timedelta(hours=3)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RebootOptions:
+    """What a `reboot` job says beside the common keys.
+
+    `window` are the times at which it is allowed, empty for always; `announce` how long before users must
+    have been told, None for not at all; `must_run` units that must be active afterwards, `database`
+    whether PostgreSQL must answer, `page` an address that must. `patience` is the least that is waited
+    for the host. `reason` is told to users. With `only_if_needed` nothing is done without a need.
+    """
+
+    window: tuple[str, ...] = ()
+    announce: timedelta | None = None
+    must_run: tuple[str, ...] = ()
+    database: bool = False
+    page: str = ""
+    patience: timedelta = timedelta(minutes=30)
+    reason: str = ""
+    only_if_needed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HaltOptions:
+    """What a `halt` job says beside the common keys: `start` is what must be pressed to start the host again.
+
+    With `stop_writers` a snapshot that is being made is cut off, to be gone on with later; otherwise the
+    host is not switched off meanwhile. `window`, `announce` and `reason` as in a reboot job.
+    """
+
+    start: str
+    stop_writers: bool = False
+    window: tuple[str, ...] = ()
+    announce: timedelta | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AccessOptions:
+    """What an `access` job says: how far back it looks, how many rows a table has, where people come from.
+
+    `expected` are addresses and networks: a login from there is never news.
+    """
+
+    hours: timedelta = timedelta(hours=24)
+    quiet: int = 10
+    expected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DumpOptions:
+    """What a `dump` job says beside the common keys; see schema/kinds/dump.schema.json.
+
+    `databases` is empty for all of them.
+    """
+
+    to: str
+    databases: tuple[str, ...] = ()
+    user: str = "postgres"
+    service: str = ""
+    service_file: str = ""
+    socket: str = ""
+    programs: str = ""
+    keep: int = 14
+    keep_for: timedelta = timedelta(days=30)
+    timeout: timedelta = timedelta(hours=6)
+    max_shrink: float = 50.0
