@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import about_disks
+from . import about_disks, changed
 from .arguments import parse
 from .installed import listed
 from .say import Refused, emit
@@ -75,7 +75,11 @@ def _system(*paths: Path) -> dict[str, str]:
 
 
 def _packages(missing: list[str]) -> dict[str, str]:
-    family = "dpkg" if Path("/var/lib/dpkg/status").is_file() else "rpm"
+    # Asked of a host that has no packages of its own, rpm would make a database for the answer.
+    family = changed.family(Path("/"))
+    if not family:
+        missing.append("packages.txt: neither dpkg nor rpm has packages here")
+        return {}
     try:
         lines = listed(family, {})
     except Refused as refused:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .ask import ask
+from .changed import family
 
 PREFIX = "vmlinuz-"
 NO_KERNEL = re.compile(r"(^0-rescue-)|(\.(old|bak|hmac|dpkg-[a-z]+|rpm[a-z]+)$)")
@@ -34,7 +35,10 @@ def newest(root: Path) -> str:
         names = []
     found = [name[len(PREFIX) :] for name in names]
     found = [release for release in found if release and not NO_KERNEL.search(release)]
-    return max(found, key=order) if found else _asked()
+    if found:
+        return max(found, key=order)
+    # Where it has no packages of its own, rpm would make a database for the answer.
+    return _asked() if family(root) == "rpm" else ""
 
 
 def order(release: str) -> list[tuple[int, int, str]]:
