@@ -41,6 +41,11 @@ class Scene:
         """When the boot is that is spoken of."""
         return boot_checks.when(self.facts, self.stop.job) if self.stop else self.facts.at
 
+    @property
+    def returns(self) -> bool:
+        """Whether the plan sees the host through that boot itself, and so leaves nobody anything to do."""
+        return self.stop is not None and self.stop.id.endswith("/reboot")
+
     def has(self, name: str) -> bool:
         """Whether the job that ends the boot has such a step."""
         job = self.stop.job if self.stop else ""
@@ -142,7 +147,9 @@ def _next(scene: Scene, name: str, outlook: Outlook, disk: Disk | None) -> Itera
         yield _finding("note", f"this boot does not check {name}, although {why}; the next one does")
     elif scene.stop:
         doubt = _not_as_asked(scene, outlook, disk)
-        yield _finding("attention", f"the next boot checks {name}: {why}; {lasts}{doubt}", do=_leave(outlook))
+        # The run's verdict is that of its findings: what it has outlasted itself must not stand there as undone.
+        severity: Severity = "note" if scene.returns and not doubt else "attention"
+        yield _finding(severity, f"the next boot checks {name}: {why}; {lasts}{doubt}", do=_leave(outlook))
     else:
         yield _finding("note", f"the next boot checks {name}: {why}; {lasts}")
 

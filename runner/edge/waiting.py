@@ -8,10 +8,19 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from runner.edge.transport import cannot_start
 from runner.model.plan import WaitFor
 from runner.model.text import length
 
 _SILENCES = 3
+# What a port says behind which no sshd speaks (yet, or any more): a tunnel, a router, a kernel that panicked.
+_SPEECHLESS = (
+    "No existing session",
+    "Error reading SSH protocol banner",
+    "Connection reset by peer",
+    "Connection closed",
+    "EOFError",
+)
 
 Ask = Callable[[], tuple[bool | None, str, Mapping[str, Any]]]
 
@@ -35,15 +44,15 @@ def wait(action: WaitFor, ask: Ask, stop: threading.Event, seen: Callable[[str],
     `ask` gives whether the claim holds (None: no answer), that in words, and the reading.
     """
     begun = monotonic()
-    last, silences, heard = "", 0, begun
+    last, silences, heard, words = "", 0, begun, ""
     answer: Mapping[str, Any] = {}
     while True:
         holds, told, reading = ask()
         # A refusal is an answer too: who gives one is not gone.
         silences = silences + 1 if holds is None and not (action.gone and reading) else 0
         if holds is not None:
-            answer, heard = reading, monotonic()
-        now = told if holds is not None else f"no answer: {told}"
+            answer, heard, words = reading, monotonic(), str(reading.get("error") or told)
+        now = told if holds is not None else f"no answer: {_silence(action, told)}"
         if now != last:
             last = now
             seen(now)
@@ -51,7 +60,19 @@ def wait(action: WaitFor, ask: Ask, stop: threading.Event, seen: Callable[[str],
         if silences >= _SILENCES if action.gone else holds:
             return Waited(over=True, note="", seconds=passed, answer=answer)
         if passed >= action.within or stop.wait(min(action.every, max(action.within - passed, 0.0))):
-            silent = f"; the last answer came after {length(heard - begun)}" if silences and answer else ""
-            note = f"given up after {length(passed)}, last seen: {last}{silent}"
+            before = f"; the last answer came after {length(heard - begun)}: {words}"
+            note = (
+                f"given up after {length(passed)}, last seen: {last}{before if silences and answer else ''}"
+            )
             # What it said before it fell silent says nothing of how it is.
             return Waited(over=False, note=note, seconds=passed, answer={} if silences else answer)
+
+
+def _silence(action: WaitFor, told: str) -> str:
+    """Why there is no answer, without what everybody knows who waits for one, and in plain words."""
+    claim = action.until
+    why = told.removeprefix(f"could not be checked ({claim.why}): ")
+    why = why.removeprefix(cannot_start(claim.argv, claim.host, ""))
+    if any(raw in why for raw in _SPEECHLESS):
+        return f"something takes the connection to {claim.host}, but no ssh server speaks: it is on its way, or hangs"
+    return why

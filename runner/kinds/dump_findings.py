@@ -32,7 +32,8 @@ def unable(job: Job, found: Found, kept: Kept, wanted: Sequence[str], at: str | 
 
 def findings(job: Job, found: Found, kept: Kept, wanted: Sequence[str]) -> tuple[Finding, ...]:
     """What was seen: databases that went or came, dumps that shrank or cannot be read here, too little room."""
-    said = [_finding(job, "attention", found.error, found.do)] if found.error else []
+    # The plan asks once more: whether it needs a person is known then.
+    said = [_finding(job, "note", found.error, found.do)] if found.error else []
     if not found.error:
         said += [
             _finding(

@@ -44,8 +44,11 @@ class HaltKind(Bundled):
             found = replace(found, busy="")
         host, when = site.host(job.host), When(windows=options.window, announce=options.announce)
         known = tuple(told(
-            job, (*power_before.doubts(site, host, found, facts), *power_locks.unknown(stores), *map(_cut_off, ended)),
-            (*power_before.notes(host, found, facts), f"to start {job.host} again: {options.start}"),
+            job, (*power_before.doubts(site, host, found, facts), *power_locks.unknown(stores)),
+            (
+                *power_before.notes(host, found, facts), *map(_cut_off, ended),
+                f"to start {job.host} again: {options.start}",
+            ),
         ))  # fmt: skip
         wrongs = (
             *power_when.against(site, job, when, facts, now),
@@ -69,13 +72,11 @@ def _ends(one: Concerned, options: HaltOptions) -> bool:
     return bool(options.stop_writers and one.found and one.found.holder and one.found.holder.plan)
 
 
-def _cut_off(one: Concerned) -> Wrong:
+def _cut_off(one: Concerned) -> str:
     holder = one.found.holder if one.found else None
     who = power_locks.told(holder) if holder else "somebody"
-    return Wrong(
-        text=f"what {who} does in store {one.store.name} is cut off",
-        do="a snapshot that is being made is kept as it is then, and the next run goes on with it",
-    )
+    kept = "a snapshot that is being made is kept as it is then, and the next run goes on with it"
+    return f"what {who} does in store {one.store.name} is cut off: {kept}"
 
 
 def _locks(halt: Halt, ended: tuple[Concerned, ...]) -> tuple[Lock, ...]:

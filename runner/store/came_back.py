@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import boots, outdated, processes, up
+from . import boots, check_times, outdated, processes, up
 from .arguments import Call, parse
 from .ask import Answer, ask
 from .mounts import mounts, uuid_of
@@ -54,7 +54,7 @@ def _settled(call: Call) -> dict[str, Any]:
     if found["systemd"] and found["system"] not in SETTLED:
         do = "run `systemctl list-jobs` there: what is it waiting for"
         return {**_no(f"systemd says that it is {found['system'] or 'not to be asked'}", do), **told}
-    return told
+    return {**told, "checks": check_times.whole()}
 
 
 def _kernel(call: Call) -> dict[str, Any]:

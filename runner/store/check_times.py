@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from . import clock
 from .ask import ask
+from .fstab_lines import number_of
+from .mounts import Mount, device_of, mounts, superblock, uuid_of
 
 ASK = (
     "journalctl", "--quiet", "--no-pager", "--reverse", "--lines=400", "--output=json",
@@ -22,6 +25,7 @@ COUNTS = re.compile(
     r": ([0-9]{1,15})/[0-9]{1,15} files \([0-9.]+% non-contiguous\), ([0-9]{1,18})/[0-9]{1,18} blocks$"
 )
 MOST = 10
+SLACK = 2 * 10**9
 
 
 class Time(NamedTuple):
@@ -38,9 +42,12 @@ class Time(NamedTuple):
     blocks: Optional[int]  # noqa: UP045
 
 
-def times() -> tuple[Time, ...]:
-    """All that the journal knows, newest first; empty without systemd or without rights."""
-    answer = ask(ASK, timeout=15)
+def times(*only: str) -> tuple[Time, ...]:
+    """All that the journal knows, newest first; empty without systemd or without rights.
+
+    `only` are further options of journalctl, such as `--boot`.
+    """
+    answer = ask((*ASK, *only), timeout=15)
     return parse(answer.out) if answer.exit == 0 else ()
 
 
@@ -70,6 +77,40 @@ def parse(text: str) -> tuple[Time, ...]:
                 Time(device(str(unit)), clock.text(started * 1000), (ticks - at) / 1e6, inodes, blocks)
             )
     return tuple(reversed(found))
+
+
+def whole() -> list[dict[str, Any]]:
+    """The whole checks of ext filesystems that this boot made, newest first: device, mount, uuid, seconds.
+
+    A unit that only looked whether a check is due is none. `mount` and `uuid` are "" where it is not mounted.
+    """
+    seen = mounts()
+    found = (_whole(one, seen) for one in times("--boot"))
+    return [one for one in found if one][:MOST]
+
+
+def _whole(one: Time, seen: Sequence[Mount]) -> dict[str, Any]:
+    root = next((mount for mount in seen if mount.point == "/"), None)
+    path = Path(one.device) if one.device else device_of(root) if root else None
+    block = superblock(path) if path else b""
+    if path is None or not block or not (one.inodes is not None or _within(one, block)):
+        return {}
+    number = number_of(str(path))
+    fits = [mount for mount in seen if number and mount.dev == number]
+    mount = min(fits, key=lambda one: len(one.point), default=None)
+    return {
+        "device": str(path),
+        "mount": mount.point if mount else "",
+        "uuid": uuid_of(mount) if mount else "",
+        "seconds": round(one.seconds, 1),
+    }
+
+
+def _within(one: Time, block: bytes) -> bool:
+    """Whether the date of the last check, in its superblock, is that of this one."""
+    last = (int.from_bytes(block[0x40:0x44], "little") | block[0x277] << 32) * 10**9
+    begun = clock.nanoseconds(one.started)
+    return begun - SLACK <= last <= begun + int(one.seconds * 1e9) + SLACK
 
 
 def device(unit: str) -> str:

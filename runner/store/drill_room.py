@@ -127,6 +127,6 @@ def _require(folder: Path, need: int) -> None:
     room = free(folder) - floor(folder)
     if room < need:
         raise Refused(
-            f"{folder} has room for {max(room, 0)} bytes, and the drill may need {need}",
+            f"{folder} has room for {max(room, 0):,} bytes, and the drill may need {need:,}",
             "take `scratch` on a larger disk, or draw less: `most`",
         )

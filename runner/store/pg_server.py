@@ -123,7 +123,7 @@ def complaint(err: IO[bytes]) -> str:
     """The last lines that a program wrote to this file, as one harmless line."""
     err.seek(max(0, err.seek(0, os.SEEK_END) - 4096))
     lines = [line for line in err.read().splitlines() if line.strip()]
-    return " / ".join(plain(line) for line in lines[-_LAST:])
+    return " / ".join(plain(line.strip()) for line in lines[-_LAST:])
 
 
 def free(folder: Path) -> int:

@@ -27,7 +27,7 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     again = (f"the same sample again: {job.told}",) if job.told else ()
     if failed:
         first = next(iter(failed))
-        headline = _first(first, failed[first], others=len(failed) - 1)
+        headline = _first(first, failed[first], [failed[name] for name in failed if name != first])
         details = [*(text for one in failed.values() for text in _wrong(one)), *said, *again]
         return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=tuple(details))
     notes = (*_unchecked(known.get("compare")), *again)
@@ -60,9 +60,12 @@ def _database(outcome: Outcome | None) -> str:
     )
 
 
-def _first(name: str, outcome: Outcome, *, others: int) -> str:
+def _first(name: str, outcome: Outcome, others: Sequence[Outcome]) -> str:
     stopped = {State.STALE: "is stale", State.INTERRUPTED: "was interrupted"}.get(outcome.state)
-    more = f"; and {count(others, 'step')} more failed" if others else ""
+    wrong = [one_line(str(one.result.get("error", ""))) for one in others if one.result.get("wrong")]
+    rest = len(others) - len(wrong)
+    more = "".join(f"; and {text}" for text in wrong)
+    more += f"; and {count(rest, 'step')} more failed" if rest else ""
     if stopped:
         return f"{name} {stopped}: {one_line(outcome.note)}{more}"
     if outcome.result.get("wrong"):

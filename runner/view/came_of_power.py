@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from runner.model.plan import PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
@@ -13,6 +14,10 @@ _BAD = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _REACHED = frozenset((State.DONE, *_BAD))
 _KINDS = ("reboot", "halt")
 _GONE, _OFF, _BACK, _DOWN = "gone", "poweroff", "back", "reboot"
+_DISK = "disk-"
+# What the fsck hook does before, and e2fsck(8) ends with where it put errors right.
+_CHECK, _MENDED = "check-", 1
+_SHOWN = 5
 
 
 def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
@@ -35,11 +40,12 @@ def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
         return None
     prefix = begun[-1]
     own = {name.removeprefix(prefix): one for name, one in known.items() if name.startswith(prefix)}
+    early = {name.removeprefix(_CHECK): one for name, one in known.items() if _is_check(name, one)}
     back = own.get(_BACK)
     if back is None or back.state not in _REACHED:
         text = f"was restarted{_at(own[_DOWN].started)}; whether it came back is not known yet"
         return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text)
-    return _came_back(job, own) if back.state == State.DONE else _not_back(job, own)
+    return _came_back(job, own, early) if back.state == State.DONE else _not_back(job, own, early)
 
 
 def downtime(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
@@ -51,7 +57,7 @@ def downtime(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     return tuple(f"restarted, and back after {span}" for span in spans if span)
 
 
-def _came_back(job: PlannedJob, own: Mapping[str, Outcome]) -> JobReport:
+def _came_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, Outcome]) -> JobReport:
     down, back = own[_DOWN], own[_BACK]
     span = _span(down, back) or "some time"
     names = list(own)
@@ -62,7 +68,8 @@ def _came_back(job: PlannedJob, own: Mapping[str, Outcome]) -> JobReport:
     details = [
         f"down {_at(down.started).strip()}, up {_at(back.ended).strip()}",
         *([f"its boot was over after {whole}"] if whole and whole != span else []),
-    ]
+        *_checked_before(early), *_checked_at_boot(own),
+    ]  # fmt: skip
     kernel = own.get("kernel")
     if kernel and kernel.result.get("running"):
         details.append(f"it runs kernel {one_line(str(kernel.result['running']))}")
@@ -73,20 +80,26 @@ def _came_back(job: PlannedJob, own: Mapping[str, Outcome]) -> JobReport:
         return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=tuple(details))
     looked = sum(one.state == State.DONE for one in after)
     text = f"is back after {span}; {count(looked, 'thing')} looked at, all as before"
-    return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
+    mended = [name for name, one in early.items() if one.exit == _MENDED]
+    if mended:
+        text += f"; errors on disk {', '.join(mended)} were put right"
+    verdict = Verdict.ATTENTION if mended else Verdict.DONE
+    return JobReport(job=job.name, verdict=verdict, headline=text, details=tuple(details))
 
 
-def _not_back(job: PlannedJob, own: Mapping[str, Outcome]) -> JobReport:
+def _not_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, Outcome]) -> JobReport:
     down, back = own[_DOWN], own[_BACK]
     span = _span(down, back) or "some time"
     text = f"did not come back within {span}" if back.state == State.FAILED else "was no longer waited for"
-    seen = one_line(str(back.result.get("error") or "")) or "it has not answered since"
+    # Its own words, where it has some, say what was seen last.
+    said = str(back.result.get("error") or "it has not answered since")
+    seen = one_line(back.note) or f"seen last: {one_line(said)}"
     names = list(own)
     undone = [own[name] for name in names[names.index(_BACK) + 1 :] if own[name].state in _BAD]
     details = (
         f"told to restart {_at(down.started).strip()}",
-        f"seen last: {seen}",
-        *([back.note] if back.note else []),
+        *_checked_before(early),
+        seen,
         *(f"also not done: {one.step.rpartition('/')[2]}: {_why(one)}" for one in undone),
         "ask somebody on the spot what its screen shows; a disk check must not be cut off",
     )
@@ -120,6 +133,39 @@ def _let_be(name: str, ended: datetime | None) -> str:
         return f"written to its disks{_at(ended)}"
     disk = name.removeprefix("unmount-")
     return f"disk {disk} unmounted{_at(ended)}" if disk != name else ""
+
+
+def _is_check(name: str, one: Outcome) -> bool:
+    return name.startswith(_CHECK) and one.state == State.DONE and "carried" in one.result
+
+
+def _checked_before(early: Mapping[str, Outcome]) -> Iterator[str]:
+    for name, one in early.items():
+        how = "errors were put right" if one.exit == _MENDED else "no error was found"
+        yield f"disk {name} was checked{_took(one.result)} before the host went down: {how}"
+        log = one.result.get("log")
+        if one.exit == _MENDED and isinstance(log, list):
+            yield from (f"e2fsck: {one_line(str(text))}" for text in log[-_SHOWN:])
+            yield f"see in dmesg of its host, and at the cable of disk {name}, why there were any"
+
+
+def _checked_at_boot(own: Mapping[str, Outcome]) -> Iterator[str]:
+    settled = own.get("settled")
+    told = settled.result.get("checks") if settled else None
+    disks = {
+        str(one.result.get("uuid")): f"disk {name.removeprefix(_DISK)}"
+        for name, one in own.items()
+        if name.startswith(_DISK) and one.result.get("uuid")
+    }
+    for one in told if isinstance(told, list) else ():
+        if isinstance(one, dict):
+            place = f"filesystem {one_line(str(one.get('mount') or one.get('device')))}"
+            yield f"{disks.get(str(one.get('uuid')), place)} was checked{_took(one)}"
+
+
+def _took(told: Mapping[str, Any]) -> str:
+    found = told.get("seconds")
+    return f" in {length(found)}" if isinstance(found, int | float) else ""
 
 
 def _why(one: Outcome) -> str:

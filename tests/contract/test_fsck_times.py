@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from runner.store.check_times import STARTED, STARTING, parse
 ROOT = Path(__file__).parent.parent.parent
 JOURNALD = Path("/lib/systemd/systemd-journald")
 UNIT = r"systemd-fsck@dev-disk-by\x2dlabel-papio.service"
+UUID = "0a4f3c1e-5b1e-4c52-9d0c-0d8f5c1f7a55"
 # What plays PID 1 in a namespace of its own: only of PID 1 does the journal believe what it says of units.
 PLAYED = """
 import json, os, socket, subprocess, sys, time
@@ -51,6 +54,72 @@ while not check_times.times() and time.monotonic() < end:
 print(json.dumps([one._asdict() for one in check_times.times()]))
 journald.kill()
 """
+
+
+# Two boot checks: of a disk that is due, and of one that is not.
+CHECKED = (
+    PLAYED.partition("unit = sys.argv[1]")[0]
+    + """
+for device, unit in zip(sys.argv[1::2], sys.argv[2::2]):
+    say(True, "Starting", MESSAGE_ID=check_times.STARTING, UNIT=unit)
+    time.sleep(0.5)
+    subprocess.run(("e2fsck", "-p", device), stdout=subprocess.DEVNULL)
+    say(True, "Finished", MESSAGE_ID=check_times.STARTED, UNIT=unit)
+subprocess.run(("mount", sys.argv[1], "/var/log"), check=True)
+end = time.monotonic() + 10
+while len(check_times.times("--boot")) < 2 and time.monotonic() < end:
+    time.sleep(0.1)
+print(json.dumps([[one.device for one in check_times.times()], check_times.whole()]))
+journald.kill()
+"""
+)
+
+
+@pytest.fixture
+def disks(tmp_path: Path) -> Iterator[list[str]]:
+    """Two loop devices with an ext3 of which only the first is due."""
+    found = []
+    for name, last in (("due", "20260101"), ("not-due", f"{datetime.now(UTC) - timedelta(days=10):%Y%m%d}")):
+        image = tmp_path / name
+        subprocess.run(("mke2fs", "-q", "-t", "ext3", "-U", UUID, str(image), "16M"), check=True)
+        subprocess.run(("tune2fs", "-i", "120d", "-T", last, str(image)), check=True, capture_output=True)
+        made = subprocess.run(
+            ("losetup", "--find", "--show", str(image)), capture_output=True, text=True, check=False
+        )
+        if made.returncode == 0:
+            found.append(made.stdout.strip())
+    try:
+        if len(found) < 2:
+            pytest.skip("this machine has no loop devices")
+        yield found
+    finally:
+        for one in found:
+            subprocess.run(("losetup", "--detach", one), check=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not JOURNALD.exists(), reason="needs root and systemd's journal")
+def test_only_the_whole_check_of_this_boot_is_told_with_where_its_disk_is_mounted(disks: list[str]) -> None:
+    units = [f"systemd-fsck@{one[1:].replace('/', '-')}.service" for one in disks]
+    words = [word for pair in zip(disks, units, strict=True) for word in pair]
+    argv = (
+        "unshare",
+        "--pid",
+        "--fork",
+        "--mount",
+        "--propagation",
+        "private",
+        sys.executable,
+        "-c",
+        CHECKED,
+    )
+    done = subprocess.run((*argv, *words), capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
+    if "unshare failed" in done.stderr:
+        pytest.skip("this machine makes no namespaces")
+    assert done.returncode == 0, done.stderr
+    looked, (only,) = json.loads(done.stdout.splitlines()[-1])
+    assert looked == disks[::-1], "both units ran, and only one of them checked"
+    assert (only["device"], only["mount"], only["uuid"]) == (disks[0], "/var/log", UUID)
+    assert 0.5 <= only["seconds"] < 5
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not JOURNALD.exists(), reason="needs root and systemd's journal")

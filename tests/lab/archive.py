@@ -61,7 +61,8 @@ class Archive:
         self.stop()
         for home in self._homes:
             subprocess.run(["gpgconf", "--homedir", str(home), "--kill", "all"], check=False)
-            shutil.rmtree(home)
+            # The agent takes its sockets away by itself, a moment after it was told to end.
+            shutil.rmtree(home, ignore_errors=True)
 
     @property
     def key(self) -> bytes:

@@ -201,13 +201,13 @@ def test_two_failures_are_both_told() -> None:
         "databases": [],
         "found": 1,
         "wrong": [{"database": "babase", "dump": "d", "what": "d: damaged"}],
-        "error": "x",
+        "error": "database 'babase': d: damaged",
     }
     made = told(
         compare=(State.FAILED, {**FILES, "found": 1, "wrong": WRONG[:1], "error": "e"}),
         restore=(State.FAILED, bad),
     )
-    assert made.headline.endswith("; and 1 step more failed")
+    assert made.headline == "what came back is not what it was: e; and database 'babase': d: damaged"
     assert "database babase: d: damaged" in made.details
 
 

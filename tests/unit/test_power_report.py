@@ -73,9 +73,64 @@ def test_a_host_that_does_not_come_back_is_told_with_what_was_seen_last() -> Non
     )  # fmt: skip
     assert told.verdict == Verdict.FAILED
     assert told.headline == "did not come back within 3 min 12 s"
-    assert "seen last: it answers, but is still in the boot before" in told.details
-    silent = rebooted(back=State.FAILED, note="given up")
+    assert "given up after 30 min" in told.details
+    assert "seen last" not in " ".join(told.details), (
+        "what was seen last stands in the note, and nowhere else"
+    )
+    unsaid = rebooted(back=State.FAILED, result={"error": "it answers, but is still in the boot before"})
+    assert "seen last: it answers, but is still in the boot before" in unsaid.details
+    silent = rebooted(back=State.FAILED)
     assert "seen last: it has not answered since" in silent.details
+
+
+CHECKS: list[Any] = [
+    {"device": "/dev/disk/by-label/papio", "mount": "/srv/papio", "uuid": "aa", "seconds": 9.1},
+    {"device": "/dev/sda2", "mount": "/home\n", "uuid": "", "seconds": 4000},
+    {"device": "/dev/sda3", "mount": "", "seconds": "long"},
+    "nonsense",
+]  # fmt: skip
+
+
+def test_each_disk_that_the_boot_checked_is_told_by_its_name_with_how_long_that_took() -> None:
+    told = rebooted(
+        outcome("reboot-server/settled", 202, 250, result={"settled": True, "checks": CHECKS}),
+        outcome("reboot-server/disk-usb", 250, 251, result={"mounted": True, "uuid": "aa"}),
+    )
+    assert told.verdict == Verdict.DONE
+    assert told.details[2:] == (
+        "disk usb was checked in 9.1 s", "filesystem /home\\n was checked in 1 h 6 min",
+        "filesystem /dev/sda3 was checked",
+    )  # fmt: skip
+
+
+def test_a_host_that_does_not_say_what_it_checked_is_told_as_any_other() -> None:
+    for odd in ("x", None, {"a": 1}, 7):
+        settled = outcome("reboot-server/settled", 202, 250, result={"checks": odd})
+        assert len(rebooted(settled).details) == 2
+
+
+def early(code: int) -> Outcome:
+    log = ["papio: Inode 12, i_blocks is 8, should be 0.  FIXED.", "papio: 12/65536 files"]
+    result = {"carried": True, "exit": code, "seconds": 75.0, "log": log}
+    return outcome("reboot-server/check-usb", -90, -10, exit=code, result=result)
+
+
+def test_errors_that_a_check_before_the_reboot_put_right_are_said_and_shown() -> None:
+    told = rebooted(early(1))
+    assert told.verdict == Verdict.ATTENTION
+    assert told.headline.endswith("; errors on disk usb were put right")
+    assert (
+        "disk usb was checked in 1 min 15 s before the host went down: errors were put right" in told.details
+    )
+    assert "e2fsck: papio: Inode 12, i_blocks is 8, should be 0.  FIXED." in told.details
+    assert any("errors were put right" in one for one in rebooted(early(1), back=State.FAILED).details)
+
+
+def test_a_check_before_the_reboot_that_found_nothing_is_one_line() -> None:
+    told = rebooted(early(0))
+    assert told.verdict == Verdict.DONE
+    (line,) = [one for one in told.details if "usb" in one]
+    assert line == "disk usb was checked in 1 min 15 s before the host went down: no error was found"
 
 
 def test_a_reboot_that_was_never_begun_is_told_as_any_other_step_that_failed() -> None:
