@@ -11,9 +11,11 @@ from .pg_server import OPTIONS, Server, server
 from .pg_session import Session, SqlTrouble, refusal
 from .say import Refused, emit
 
+# What a restore has begun is no database yet: dumping it would stand in the way of the restore.
 _LIST = """select json_build_object('name', datname, 'owner', pg_get_userbyid(datdba),
     'size', case when has_database_privilege(oid, 'connect') then pg_database_size(oid) end)
-from pg_database where datallowconn and not datistemplate order by datname;"""
+from pg_database where datallowconn and not datistemplate
+and datname !~ '^runner_restoring_[0-9]{8}T[0-9]{6}[.][0-9]{3}Z$' order by datname;"""
 _SERVER = """select json_build_object('server', current_setting('server_version'),
     'number', current_setting('server_version_num')::int, 'standby', pg_is_in_recovery());"""
 

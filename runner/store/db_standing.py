@@ -42,7 +42,8 @@ def standing(to: Server, name: str, new: str, before: str) -> dict[str, Any]:
     if new not in known:
         raise Refused(f"there is no database {shown(new)}", "runner restore-db makes one")
     mark = db_mark.read(known[new]["comment"])
-    if mark is None:
+    # One that is being made may have the mark already: of the database that was dumped, not of itself.
+    if mark is None or db_cluster.left_over((new,)):
         raise Refused(
             f"{shown(new)} was not restored and compared by this tool: nothing on it says so",
             "runner restore-db makes one that is; or rename it by hand",

@@ -87,11 +87,15 @@ def _ours(folder: Path) -> None:
 def _remove(folder: Path) -> int:
     count = 0
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        # Only what has a plan's name was made by a drill.
-        if PLAN.fullmatch(path.name) and path.is_dir() and not path.is_symlink():
+        # A restore of files calls its folder by its plan too: a drill's has nothing but our own places in it.
+        if PLAN.fullmatch(path.name) and path.is_dir() and not path.is_symlink() and _made(path):
             _clear(path)
             count += 1
     return count
+
+
+def _made(path: Path) -> bool:
+    return all(each.name in INSIDE for each in path.iterdir())
 
 
 def _clear(path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from . import durable
 from .dump_folder import PART
+from .layout import is_name
 from .pg_server import Server, complaint, start, stop
 from .say import Refused
 
@@ -39,9 +40,11 @@ def writing(final: Path) -> Iterator[tuple[Path, int]]:
 
     What earlier ones left there, killed before they could remove it, goes first.
     """
-    for left in final.parent.glob(f"*{PART}"):
-        left.unlink()
     part = final.with_name(final.name + PART)
+    for left in final.parent.glob(f"*{PART}"):
+        # Others may keep files in that folder that are called so.
+        if left == part or is_name(left.name.partition(".")[0]):
+            left.unlink()
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         yield part, descriptor

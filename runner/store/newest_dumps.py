@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -25,7 +26,8 @@ def run(argv: Sequence[str]) -> int:
     FOLDER is absolute, as on the host. A dump counts only with its record, and of each database the
     newest is told; of the globals the newest. `bytes` is what the dumps take, and the largest of the
     databases restored. A line is `{"snapshot", "path", "type", "what", "database",
-    "time"}`, `what` one of record, dump, globals.
+    "time"}`, `what` one of record, dump, globals; of a database whose folder is a link, which leads out of
+    the snapshot, only `{"what": "link", "database"}`. Where no dump has its record, the newest is told.
     """
     path, name, folder = parse(argv, words=3).words
     store = open_store(path)
@@ -43,6 +45,8 @@ def run(argv: Sequence[str]) -> int:
             below = os.fsdecode(b"/".join((*place, time + ending)))
             emit({"snapshot": name, "path": below, "type": "file", "what": SORTS[ending], "database": database,
                   "time": time.decode()})  # fmt: skip
+        if database and _is_link(root, place):
+            emit({"what": "link", "database": database})
         if time and database:
             record = _record(root, (*place, time + b".json"))
             size, largest = size + _whole(record, "bytes"), max(largest, _whole(record, "size"))
@@ -58,12 +62,25 @@ def _databases(root: str, top: Sequence[bytes]) -> list[bytes]:
     return [name for name in names if not name.startswith(b".")]
 
 
+def _is_link(root: str, place: Sequence[bytes]) -> bool:
+    parent = descend.above(root, tuple(place))
+    try:
+        return stat.S_ISLNK(descend.status(parent, place[-1]).st_mode)
+    finally:
+        os.close(parent)
+
+
 def _newest(root: str, place: Sequence[bytes], endings: Sequence[bytes]) -> bytes:
     names = set(_list(root, place))
     first = endings[0]
     times = [name[: -len(first)] for name in names if name.endswith(first)]
     whole = [time for time in times if TIME.fullmatch(time) and all(time + end in names for end in endings)]
-    return max(whole, default=b"")
+    if whole or len(endings) == 1:
+        return max(whole, default=b"")
+    # None has its record: then the newest is told as it is, so that it is missed and not passed over.
+    return max(
+        (name[:-5] for name in names if name.endswith(b".dump") and TIME.fullmatch(name[:-5])), default=b""
+    )
 
 
 def _list(root: str, place: Sequence[bytes]) -> list[bytes]:

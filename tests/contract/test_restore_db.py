@@ -440,6 +440,24 @@ def test_what_was_not_restored_and_compared_takes_nobodys_place(world: World) ->
     assert world.runner("restore-db", "--yes", "--swap", "mine", "babase").code == 4
 
 
+def test_what_a_restore_is_still_making_takes_nobodys_place_and_is_not_dumped(world: World) -> None:
+    name = "runner_restoring_20261122T100000.123Z"
+    # As the dump of a database that was restored once brings it: the mark is that one's.
+    mark = json.dumps({"runner": "restored", "database": "babase"})
+    world.cluster.sql(f'create database "{name}"')
+    world.cluster.sql(f"comment on database \"{name}\" is '{mark}'")
+    try:
+        said = world.runner("restore-db", "--yes", "--swap", name, "babase")
+        assert said.code == 4
+        assert "was not restored and compared" in said.out + said.err
+        told = world.store("databases", f"--user={pg.USER}", f"--socket={world.cluster.sockets}").answer
+        listed = [one["name"] for one in told["databases"]]
+        assert "babase" in listed
+        assert name not in listed
+    finally:
+        world.cluster.sql(f'drop database "{name}"')
+
+
 def test_where_the_old_one_is_gone_the_new_one_takes_its_name(world: World) -> None:
     made = world.new("--help")
     world.cluster.sql('alter database "--help" rename to saved')
