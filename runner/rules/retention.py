@@ -170,7 +170,8 @@ def _still_over(choice: Choice, policy: Retention) -> Doubt | None:
     return Doubt(
         text=f"{count(choice.left, 'snapshot')} are left, max is {policy.max}; in the way: "
         f"{choice.obstacles()}",
-        do="unpin what need not stay, and see why snapshots have exceptions: only those without count",
+        do="unpin what need not stay, see why snapshots have exceptions: only those without count; and let a "
+        "drill prove a newer one",
     )
 
 
