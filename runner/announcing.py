@@ -44,9 +44,14 @@ class Desk(Protocol):
 def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     """Tell the users that the job interrupts them at `at`; recorded before they are told.
 
-    UsageError where there is nothing to announce, or where that is no time to come; ReportUndelivered.
+    UsageError where there is nothing to announce, nobody who would carry it, or where that is no time to
+    come. ReportUndelivered where they were not told: then nothing counts as announced.
     """
     job = _job(desk, name)
+    if not desk.hooks.tells_users:
+        raise UsageError(
+            "no hook carries announcements, so nobody would be told", do="add [hooks.announce] to jobs.toml"
+        )
     moment = moment_of(at, zone=desk.site.timezone, now=desk.now())
     if moment is None or moment <= desk.now():
         do = "say it as '2026-11-28 17:00', in the site's time zone"
@@ -59,7 +64,11 @@ def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     seconds = downtime(desk.journal.took().get(f"{name}/back", ()))
     desk.journal.announce(name, Announced(at=moment, told=desk.now(), reason=why))
     notice = replace(_notice(desk, job, moment), reason=why, downtime=seconds)
-    _deliver(desk, notice)
+    try:
+        _deliver(desk, notice)
+    except ReportUndelivered:
+        desk.journal.announcement_ended(name, desk.now(), "not delivered")
+        raise
     return notice
 
 
@@ -179,4 +188,4 @@ def _deliver(desk: Desk, notice: Notice) -> None:
     failed = desk.hooks.deliver_notice(notice)
     if failed:
         lost = "; ".join(f"{name}: {why}" for name, why in failed)
-        raise ReportUndelivered(lost, do="tell the users yourself, then mend the hook")
+        raise ReportUndelivered(lost, do="mend that and say it again; until then they were not told")

@@ -160,6 +160,11 @@ class Hooks:
         """Let every plugin carry the notice; the names and reasons of those that could not."""
         return self._carried("deliver_notice", {"notice": notice})
 
+    @property
+    def tells_users(self) -> bool:
+        """Whether any plugin carries notices at all."""
+        return any(hook.registry.hook.deliver_notice.get_hookimpls() for hook in self._loaded)
+
     def _carried(self, spec: str, values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         failed: list[tuple[str, str]] = []
         for hook in self._loaded:

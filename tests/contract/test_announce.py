@@ -210,3 +210,19 @@ def test_papio_reboots_itself_and_the_next_run_goes_on_where_the_boot_left_off(p
     assert "killed" not in back.out
     assert not (place.folder / "down").exists(), "it was rebooted twice"
     assert "bounce/back" not in place.runner("run", "bounce").out
+
+
+def test_without_a_hook_that_carries_it_nothing_counts_as_announced(place: Place) -> None:
+    path = place.folder / "jobs.toml"
+    path.write_text(path.read_text().replace('[hooks.announce]\nwhat = "the database"', ""))
+    said = place.runner("announce", "bounce", "--at", soon(hours=1))
+    assert said.code == 2 and "nobody would be told" in said.err
+    assert ", announced" not in place.runner("status").out
+
+
+def test_what_was_not_delivered_does_not_count_as_announced(place: Place) -> None:
+    path = place.folder / "jobs.toml"
+    path.write_text(path.read_text().replace('users = ["users@example.com"]', "users = []"))
+    said = place.runner("announce", "bounce", "--at", soon(hours=1))
+    assert said.code == 6 and "nobody is to be told" in said.err
+    assert ", announced" not in place.runner("status").out
