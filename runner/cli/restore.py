@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
+from runner.cli.carry_out import carry_out
 from runner.cli.opening import opened
 from runner.cli.progress import display
-from runner.cli.show import tell, width
-from runner.edge import planfile
-from runner.model.plan import Effect, Plan
+from runner.cli.show import tell
+from runner.model.plan import Plan
 from runner.model.run import Verdict
 from runner.model.site import Site
 from runner.model.text import one_line
 from runner.rules.when import WHEN_HELP
 from runner.view.line import line
-from runner.view.plan import plan_lines
-from runner.view.report import report_lines
+
+_QUESTION = "This writes into a folder that may be in use."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,27 +44,10 @@ def run(options: argparse.Namespace) -> int:
     live = display()
     with opened(options, live) as app:
         plan = inquiry.restoring(app, back)
-        tell(plan_lines(plan, width=width()))
-        tell([()])
-        if options.out:
-            planfile.write(plan, Path(options.out))
-            tell([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
-            return 0
-        confirmed = options.yes or (plan.effect >= Effect.INTERRUPT and _agreed())
-        with live:
-            report, code = app.apply(plan, reviewed=False, confirmed=confirmed)
-        tell(report_lines(report))
-        if report.verdict not in (Verdict.FAILED, Verdict.ATTENTION):
+        report, code = carry_out(app, plan, options, live, _QUESTION)
+        if report and report.verdict not in (Verdict.FAILED, Verdict.ATTENTION):
             tell([line(), line(("It is back: ", "good"), _place(app.site, plan))])
     return code
-
-
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
-        return False
-    sys.stdout.write("This writes into a folder that may be in use. Go on? [y/N] ")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def _place(site: Site, plan: Plan) -> str:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from pathlib import Path
 
 from runner.app import App
+from runner.cli.carry_out import carry_out
 from runner.cli.opening import opened
 from runner.cli.progress import display
-from runner.cli.show import tell, width
-from runner.edge import planfile
 from runner.model.errors import UsageError
-from runner.model.plan import Effect, Plan
+from runner.model.plan import Plan
 from runner.rules.when import WHEN_HELP
-from runner.view.line import line
-from runner.view.plan import plan_lines
-from runner.view.report import report_lines
+
+_QUESTION = "This ends the sessions of whoever is connected."
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,16 +45,7 @@ def run(options: argparse.Namespace) -> int:
     live = display()
     with opened(options, live) as app:
         plan = _plan(app, options)
-        tell(plan_lines(plan, width=width()))
-        tell([()])
-        if options.out:
-            planfile.write(plan, Path(options.out))
-            tell([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
-            return 0
-        confirmed = options.yes or (plan.effect >= Effect.INTERRUPT and _agreed())
-        with live:
-            report, code = app.apply(plan, reviewed=False, confirmed=confirmed)
-        tell(report_lines(report))
+        _, code = carry_out(app, plan, options, live, _QUESTION)
     return code
 
 
@@ -84,11 +71,3 @@ def _plan(app: App, options: argparse.Namespace) -> Plan:
             globals=options.globals,
         ),
     )
-
-
-def _agreed() -> bool:
-    if not sys.stdin.isatty():
-        return False
-    sys.stdout.write("This ends the sessions of whoever is connected. Go on? [y/N] ")
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -1,0 +1,45 @@
+"""What getting something back ends in: the plan is shown, asked about where it interrupts people, and run."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from runner.app import App
+from runner.cli.progress import Display
+from runner.cli.show import tell, width
+from runner.edge import planfile
+from runner.model.plan import Effect, Plan
+from runner.model.run import Report
+from runner.view.line import line
+from runner.view.plan import plan_lines
+from runner.view.report import report_lines
+
+
+def carry_out(
+    app: App, plan: Plan, options: argparse.Namespace, live: Display, question: str
+) -> tuple[Report | None, int]:
+    """Run `plan` and tell what came of it, or write it to `--out` instead; the report and the exit code.
+
+    Where it interrupts, `--yes` or an answer to `question` at a terminal must allow it.
+    """
+    tell(plan_lines(plan, width=width()))
+    tell([()])
+    if options.out:
+        planfile.write(plan, Path(options.out))
+        tell([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
+        return None, 0
+    confirmed = options.yes or (plan.effect >= Effect.INTERRUPT and _agreed(question))
+    with live:
+        report, code = app.apply(plan, reviewed=False, confirmed=confirmed)
+    tell(report_lines(report))
+    return report, code
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    sys.stdout.write(f"{question} Go on? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
