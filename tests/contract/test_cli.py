@@ -330,5 +330,5 @@ def test_ctrl_c_ends_a_verb_that_only_reads_at_once(fresh: Place) -> None:
         until((fresh.folder / "begun").exists)
         begun = time.monotonic()
         os.kill(process.pid, signal.SIGINT)
-        assert process.wait(timeout=20) == -signal.SIGINT
-        assert time.monotonic() - begun < 5
+        assert process.wait(timeout=60) == -signal.SIGINT
+        assert time.monotonic() - begun < 20

@@ -156,8 +156,8 @@ def test_a_jump_host_that_dies_is_noticed_at_once(server: Sshd, tmp_path: Path) 
     timer = threading.Timer(1, break_all)
     timer.start()
     begin = time.monotonic()
-    assert way.run(("sleep", "20"), timeout=30).exit == 255
-    assert time.monotonic() - begin < 5
+    assert way.run(("sleep", "60"), timeout=90).exit == 255
+    assert time.monotonic() - begin < 20
     timer.join()
     assert way.run(("echo", "again"), timeout=30).out == b"again\n"
     way.close()

