@@ -109,6 +109,7 @@ class App:
     def due(self, names: Sequence[str], packages: tuple[str, ...] = ()) -> schedule.Due:
         """What is to be planned: the named jobs, or what is due; UsageError for what is not in jobs.toml."""
         known = {job.name for job in self.site.jobs}
+        self._require_here(names)
         unknown = [name for name in names if name not in known]
         if unknown:
             raise UsageError(
@@ -122,6 +123,18 @@ class App:
             if names
             else schedule.due(self.site, self.journal.last_success(), self.now())
         )
+
+    def _require_here(self, names: Sequence[str]) -> None:
+        """UsageError where a job is started on another host, or none at all on this one."""
+        for job in self.site.elsewhere:
+            if job.name in names:
+                raise UsageError(f"{job.name} is started on {job.runs_on}, by `runs_on`", do="type it there")
+        if self.site.elsewhere and not self.site.jobs:
+            here, starters = self.site.controller, {job.runs_on for job in self.site.elsewhere}
+            raise UsageError(
+                f"this machine is {here}, and jobs.toml starts no job on it",
+                do=f"run it on {' or '.join(sorted(starters))}; if this is not {here}: --here HOST",
+            )
 
     def plan(self, names: Sequence[str], packages: tuple[str, ...] = ()) -> Plan:
         """The plan for the named jobs, or for what is due, with all findings of review and hooks."""

@@ -11,6 +11,7 @@ from types import FrameType
 
 from runner.app import App, Tell
 from runner.cli.site_file import site_file
+from runner.edge.here import placed
 from runner.loading import load
 from runner.model.event import Event
 
@@ -30,7 +31,7 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     wanted = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
-        with App(load(site_file(options)), tell or _silent, stop) as site:
+        with App(placed(load(site_file(options)), options.here), tell or _silent, stop) as site:
             yield site
     finally:
         for number, handler in before.items():

@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
         due = {**{name: f"{at:%a %d %b %H:%M}" for name, at in upcoming.items()},
                **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in told.items()}}  # fmt: skip
         rows = [_job_row(job, last[job.name], due.get(job.name, "when named"), now) for job in site.jobs]
+        rows += [(f"  {job.name}", "", "", f"on {job.runs_on}", "") for job in site.elsewhere]
         show(table(("  job", "last", "when", "next", "what"), rows))
         show([line()])
         head = ("  store", "snapshots", "to keep", "newest", "free", "state")

@@ -23,6 +23,8 @@ VERBS = {
     "config": "print jobs.toml as it is understood, with every default filled in",
     "history": "list the last runs",
 }
+# These are about jobs.toml alone, wherever they are typed.
+_OF_THE_FILE = ("validate", "config")
 
 
 def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], argparse.Namespace]:
@@ -42,6 +44,11 @@ def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], arg
         verb.add_argument(
             "-f", "--file", default="jobs.toml", metavar="JOBS.TOML", help="the site (default: jobs.toml)"
         )
+        if name not in _OF_THE_FILE:
+            verb.add_argument(
+                "--here", default="", metavar="HOST",
+                help="which host of it this machine is (default: the one of its name, else the controller)",
+            )  # fmt: skip
         if name == wanted:
             module = import_module(f"runner.cli.{name.replace('-', '_')}")
             module.arguments(verb)

@@ -77,6 +77,7 @@ def _job(name: str, table: Table, kind: JobKind, tables: Table) -> Job:
         options=options(table, kind),
         schedule=table.get("schedule", ""),
         after=tuple(table.get("after", ())),
+        runs_on=table.get("runs_on", ""),
     )
 
 

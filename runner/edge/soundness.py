@@ -75,14 +75,12 @@ def sound_part(tables: Table, wrong: Iterable[Problem]) -> tuple[Table, Declared
     def names(section: str) -> tuple[str, ...] | None:
         return None if section in unread else tuple(tables.get(section, ()))
 
-    jobs = sound.get("jobs", {})
     declared = Declared(
         hosts=names("hosts"),
         disks=names("disks"),
         stores=names("stores"),
         jobs=names("jobs"),
         sandbox=tuple(sound.get("sandbox", ())),
-        runs_on=tuple((name, job["runs_on"]) for name, job in jobs.items() if "runs_on" in job),
     )
     return sound, declared
 

@@ -27,10 +27,12 @@ _SHORT: dict[What, str] = {
 
 def command(site: Site, kind: str, host: str, *words: str) -> str:
     """Tell a person what to run for a job of `kind` on `host`, at the end; or how there can be such a job."""
-    name = next((one.name for one in site.jobs if one.kind == kind and one.host == host), "")
-    if not name:
+    every = (*site.jobs, *site.elsewhere)
+    found = next((one for one in every if one.kind == kind and one.host == host), None)
+    if not found:
         return f'jobs.toml has no job of kind "{kind}" for {host}: add one, and run it'
-    return f"when it suits people, run: {shlex.join(('runner', 'run', name, *words, '--yes'))}"
+    name, where = found.name, f" on {found.runs_on}" if found in site.elsewhere else ""
+    return f"when it suits people{where}, run: {shlex.join(('runner', 'run', name, *words, '--yes'))}"
 
 
 def held(site: Site, job: Job, found: Sequence[Held]) -> tuple[Finding, ...]:

@@ -113,7 +113,8 @@ def left(job: Job, facts: Facts) -> tuple[carry.Carried, ...]:
 
 def left_by_others(site: Site, job: Job, facts: Facts) -> tuple[carry.Carried, ...]:
     """The same of the other jobs that change this host's packages."""
-    others = [one for one in site.jobs if one.host == job.host and one.kind in KINDS and one.name != job.name]
+    every = (*site.jobs, *site.elsewhere)
+    others = [one for one in every if one.host == job.host and one.kind in KINDS and one.name != job.name]
     return tuple(found for one in others for found in left(one, facts))
 
 

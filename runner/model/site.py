@@ -94,7 +94,10 @@ class Store:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One thing to keep doing. `options` is the kind's own dataclass; `after` names other jobs."""
+    """One thing to keep doing. `options` is the kind's own dataclass; `after` names other jobs.
+
+    `runs_on` is the host whose runner starts it, "" for the controller.
+    """
 
     name: str
     kind: str
@@ -102,6 +105,7 @@ class Job:
     options: Any
     schedule: str = ""
     after: tuple[str, ...] = ()
+    runs_on: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +133,8 @@ T = TypeVar("T", Host, Disk, Store, Job)
 class Site:
     """Everything jobs.toml says. `folder` holds jobs.toml, `state` the journal and spools,
     `sandbox` is the folder that stands in for the site while `live` is false. All three absolute.
-    `digest` is the SHA-256 of the file's bytes.
+    `digest` is the SHA-256 of the file's bytes. `controller` is the host that this runner is on, and
+    `elsewhere` are the jobs that the runner of another host starts, which is their `runs_on` then.
     """
 
     name: str
@@ -147,6 +152,7 @@ class Site:
     disks: tuple[Disk, ...] = ()
     stores: tuple[Store, ...] = ()
     jobs: tuple[Job, ...] = ()
+    elsewhere: tuple[Job, ...] = ()
     hooks: tuple[Hook, ...] = ()
 
     def host(self, name: str) -> Host:

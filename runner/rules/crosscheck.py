@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.model.kind import DrillOptions, SnapshotOptions
 from runner.model.site import Job, Site
-from runner.rules import order, overlap
+from runner.rules import here, order, overlap
 from runner.rules.problem import KeyPath, Problem, no_such
 
 Names = tuple[str, ...] | None
@@ -19,7 +19,7 @@ class Declared:
     """Every name that jobs.toml declares, also those whose table is wrong and so not in the Site.
 
     None stands for a section that cannot be read: what refers to it is not checked. `sandbox` are
-    the hosts that have stand-ins, `runs_on` pairs a job with the host that shall start it.
+    the hosts that have stand-ins.
     """
 
     hosts: Names = ()
@@ -27,7 +27,6 @@ class Declared:
     stores: Names = ()
     jobs: Names = ()
     sandbox: tuple[str, ...] = ()
-    runs_on: tuple[tuple[str, str], ...] = ()
 
 
 def check(site: Site, declared: Declared) -> tuple[Problem, ...]:
@@ -36,6 +35,7 @@ def check(site: Site, declared: Declared) -> tuple[Problem, ...]:
         *_references(site, declared),
         *_retention(site),
         *_packages(site),
+        *_alone(site),
         *overlap.check(site),
         *order.check(site),
         *_reach(site),
@@ -47,10 +47,6 @@ def _references(site: Site, declared: Declared) -> Iterator[Problem]:
         yield from _one(("site", "controller"), "host", site.controller, declared.hosts)
     for name in declared.sandbox:
         yield from _one(("sandbox", name), "host", name, declared.hosts)
-    for name, host in declared.runs_on:
-        if site.controller in (declared.hosts or ()) and host != site.controller:
-            text = f"{host!r} is not the controller: only {site.controller!r} starts jobs"
-            yield Problem(path=("jobs", name, "runs_on"), text=text)
     for disk in site.disks:
         yield from _one(("disks", disk.name, "host"), "host", disk.host, declared.hosts)
     for store in site.stores:
@@ -66,6 +62,8 @@ def _references(site: Site, declared: Declared) -> Iterator[Problem]:
             yield from _one(("jobs", job.name, "disk"), "disk", disk_name, declared.disks)
         if store_name := store_of(job):
             yield from _one(("jobs", job.name, "store"), "store", store_name, declared.stores)
+        if job.runs_on:
+            yield from _one(("jobs", job.name, "runs_on"), "host", job.runs_on, declared.hosts)
         for place, name in enumerate(job.after):
             yield from _one(("jobs", job.name, "after", place), "job", name, declared.jobs)
 
@@ -99,6 +97,27 @@ def _packages(site: Site) -> Iterator[Problem]:
         if job.kind in _UPGRADING and host and not host.packages:
             text = f'is missing: job {job.name!r} upgrades them; say packages = "apt", "dnf" or "yum"'
             yield Problem(path=("hosts", host.name, "packages"), text=text)
+
+
+def _alone(site: Site) -> Iterator[Problem]:
+    """A host that starts a job by itself reaches no other, and does not hear how another's jobs end."""
+    jobs = {job.name: job for job in site.jobs}
+    hosts = {host.name for host in site.hosts}
+    for job in site.jobs if site.controller in hosts else ():
+        starts = here.starter(site, job)
+        if starts not in hosts:
+            continue
+        if starts != site.controller and job.kind not in here.ALONE:
+            kinds = " and ".join(here.ALONE)
+            text = f"a job of kind {job.kind!r} is for the controller {site.controller!r}; others start only {kinds}"
+            yield Problem(path=("jobs", job.name, "runs_on"), text=text)
+        elif starts not in (site.controller, job.host):
+            text = f"{starts!r} can only start what it does to itself, and this job is for {job.host!r}"
+            yield Problem(path=("jobs", job.name, "runs_on"), text=text)
+        for place, name in enumerate(job.after):
+            if name in jobs and (other := here.starter(site, jobs[name])) != starts:
+                text = f"job {name!r} is started on {other!r} and this one on {starts!r}: neither hears of the other"
+                yield Problem(path=("jobs", job.name, "after", place), text=text)
 
 
 def _retention(site: Site) -> Iterator[Problem]:

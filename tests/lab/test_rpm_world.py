@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import threading
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from runner.model.packages import Held, PackageFacts, Update
 from runner.model.site import Host
 from runner.tools import dnf, rpm
 from runner.view.packages import update_lines
+from tests.contract.hosts import wait_for
 from tests.lab.rpm_world import NEEDED, Advisory, Made, Repositories, RpmWorld
 from tests.unit.parts import NOW
 
@@ -48,13 +50,16 @@ GLIBC = Made(name="glibc", evr="2.34-100.el9")
 OPENSSL_FIX = Made(name="openssl-libs", evr="1:3.0.7-2.el9")
 OPENSSL_LATER = Made(name="openssl-libs", evr="1:3.0.7-3.el9")
 NEWS = (LIBS, TOOLS, EXTRA, NEXT_KERNEL, GLIBC)
+# The scriptlet of a package that takes as long as its test does.
+LET_GO = "/opt/let-go"
+UNTIL_LET_GO = f"timeout 300 sh -c 'until [ -e {LET_GO} ]; do sleep 0.1; done'"
 # By repository; each is in use only where a test says so.
 OTHERS = {
     "openssl": (OPENSSL_FIX, OPENSSL_LATER),
     "renamed": (Made(name="newname", evr="2.0-1.el9", more=("Obsoletes: oldname < 2",)),),
     "broken": (Made(name="service", evr="9-1", more=("Requires: nothing-has-this",)), GLIBC),
     "post": (Made(name="service", evr="1.1-1.el9", post="exit 1"), GLIBC),
-    "slow": (Made(name="service", evr="1.2-1.el9", post="sleep 12"), GLIBC),
+    "slow": (Made(name="service", evr="1.2-1.el9", post=UNTIL_LET_GO), GLIBC),
     "signed": (Made(name="service", evr="1.3-1.el9"), GLIBC),
 }
 ADVISORIES = {
@@ -264,31 +269,34 @@ def test_one_unsigned_package_keeps_all_from_being_installed(
     assert world.do("rpm", "-q", "glibc").stdout == "glibc-2.34-60.el9.x86_64\n"
 
 
-def test_another_dnf_at_work_is_named_and_ours_does_not_wait_for_it(world: RpmWorld) -> None:
+@contextmanager
+def at_work(world: RpmWorld) -> Iterator[subprocess.Popen[str]]:
+    """A dnf that has installed a package and is in its scriptlet, until the block ends at the latest."""
     world.use("slow", "gpgcheck=0")
-    first = world.popen(("dnf", "-y", "upgrade", "service"))
-    waited = time.monotonic() + 20
-    while not world.path("/opt/made/service").read_text().startswith("1.2") and time.monotonic() < waited:
-        time.sleep(0.1)
-    found = read(world)
-    assert [trouble.what for trouble in found.troubles] == ["lock"] * len(found.troubles)
-    assert found.troubles[0].text.startswith("dnf (process ")
-    begun = time.monotonic()
-    code, _ = install(world, tuple(one for one in found.updates if one.name == "glibc"))
-    assert code == 200
-    assert time.monotonic() - begun < 15
-    assert first.communicate(timeout=30)[0]
+    with world.popen(("dnf", "-y", "upgrade", "service")) as process:
+        try:
+            wait_for(lambda: world.path("/opt/made/service").read_text().startswith("1.2"), 120)
+            yield process
+        finally:
+            world.path(LET_GO).touch()
+
+
+def test_another_dnf_at_work_is_named_and_ours_does_not_wait_for_it(world: RpmWorld) -> None:
+    with at_work(world) as first:
+        found = read(world)
+        assert [trouble.what for trouble in found.troubles] == ["lock"] * len(found.troubles)
+        assert found.troubles[0].text.startswith("dnf (process ")
+        # Were it to wait, it would do so until the first one is let go.
+        code, _ = install(world, tuple(one for one in found.updates if one.name == "glibc"))
+        assert code == 200
+        world.path(LET_GO).touch()
+        assert first.communicate(timeout=60)[0]
     assert read(world).troubles == ()
 
 
 def test_an_upgrade_that_was_killed_is_seen_by_what_it_left(world: RpmWorld) -> None:
-    world.use("slow", "gpgcheck=0")
-    first = world.popen(("dnf", "-y", "upgrade", "service"))
-    waited = time.monotonic() + 20
-    while not world.path("/opt/made/service").read_text().startswith("1.2") and time.monotonic() < waited:
-        time.sleep(0.1)
-    first.kill()
-    first.communicate()
+    with at_work(world) as first:
+        first.kill()
     found = read(world)
     assert [(trouble.what, trouble.text) for trouble in found.troubles] == [
         ("interrupted", "a former upgrade was cut off: service")

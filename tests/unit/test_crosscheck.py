@@ -9,6 +9,7 @@ import pytest
 from runner.model.kind import SnapshotOptions
 from runner.model.site import Disk, Host, Job, Retention, Site, Store
 from runner.rules.crosscheck import Declared, check
+from runner.rules.here import seen_from
 from runner.rules.order import never_fires
 from runner.rules.overlap import inside
 from runner.rules.problem import no_such
@@ -245,11 +246,38 @@ def test_one_end_of_a_live_snapshot_is_the_controller() -> None:
     assert places(replace(away, live=False)) == []
 
 
-def test_only_the_controller_starts_jobs() -> None:
-    names = declared(SITE)
-    assert check(SITE, replace(names, runs_on=(("job", "papio"),))) == ()
-    (problem,) = check(SITE, replace(names, runs_on=(("job", "server"),)))
-    assert problem.path == ("jobs", "job", "runs_on")
+ACCESS = Job(name="access", kind="access", host="server", options=None)
+
+
+@pytest.mark.parametrize(
+    ("jobs", "place"),
+    [
+        ((replace(ACCESS, runs_on="server"),), ""),
+        ((replace(JOB, runs_on="papio"), replace(ACCESS, runs_on="papio")), ""),
+        ((replace(ACCESS, runs_on="sever"),), "jobs.access.runs_on"),
+        ((replace(ACCESS, host="papio", runs_on="server"),), "jobs.access.runs_on"),
+        ((replace(JOB, runs_on="server"),), "jobs.job.runs_on"),
+        ((replace(JOB, after=("access",)), ACCESS), ""),
+        ((replace(JOB, after=("access",)), replace(ACCESS, runs_on="server")), "jobs.job.after.0"),
+        ((JOB, replace(ACCESS, runs_on="server", after=("job",))), "jobs.access.after.0"),
+    ],
+)
+def test_a_host_starts_by_itself_only_what_it_does_to_itself(jobs: tuple[Job, ...], place: str) -> None:
+    assert ",".join(places(replace(SITE, jobs=jobs))) == place
+
+
+def test_each_job_is_seen_on_the_one_machine_that_starts_it() -> None:
+    site = replace(SITE, jobs=(JOB, ACCESS, replace(ACCESS, name="alone", runs_on="server")))
+    papio, server = seen_from(site, "papio"), seen_from(site, "server")
+    assert [job.name for job in papio.jobs] == ["job", "access"]
+    assert [(job.name, job.runs_on) for job in papio.elsewhere] == [("alone", "server")]
+    assert (papio.name, papio.stores) == ("s", (STORE,))
+    assert [job.name for job in server.jobs] == ["alone"]
+    assert {job.runs_on for job in server.elsewhere} == {"papio"}
+    # It must be its own controller: what it starts goes over no connection.
+    assert (server.name, server.controller, server.stores) == ("s on server", "server", (STORE,))
+    far = replace(site, stores=(replace(STORE, host="papio"),))
+    assert seen_from(far, "server").stores == ()
 
 
 def test_only_declared_hosts_have_stand_ins() -> None:

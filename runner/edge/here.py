@@ -1,0 +1,28 @@
+"""Which host of jobs.toml this machine is."""
+
+from __future__ import annotations
+
+import os
+
+from runner.model.errors import UsageError
+from runner.model.site import Site
+from runner.rules.here import seen_from
+
+
+def placed(site: Site, asked: str = "") -> Site:
+    """The site as this machine sees it. UsageError where `asked` is no host of it.
+
+    `asked` says which host this is; "" means the one that is called like this machine, else the controller.
+    The sandbox is never divided: one runner plays all its hosts.
+    """
+    names = [host.name for host in site.hosts]
+    if asked and not site.live:
+        raise UsageError(
+            "the sandbox plays every host, so this machine is none of them", do="leave --here out"
+        )
+    if asked and asked not in names:
+        raise UsageError(f"there is no host {asked!r} in jobs.toml", do=f"the hosts are: {', '.join(names)}")
+    if not site.live:
+        return site
+    own = os.uname().nodename.partition(".")[0]
+    return seen_from(site, asked or (own if own in names else site.controller))
