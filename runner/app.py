@@ -29,6 +29,7 @@ from runner.model.site import Site
 from runner.rules import resume, schedule
 from runner.rules.again import MOST_PASSES, again, waits
 from runner.rules.forecast import forecast
+from runner.rules.problem import no_such
 from runner.view import came_of
 
 Tell = Callable[[Event], None]
@@ -112,10 +113,8 @@ class App:
         self._require_here(names)
         unknown = [name for name in names if name not in known]
         if unknown:
-            raise UsageError(
-                f"there is no job {', '.join(repr(name) for name in unknown)} in jobs.toml",
-                do=f"the jobs are: {', '.join(sorted(known)) or 'none yet'}",
-            )
+            said = "; ".join(no_such("job", name, sorted(known)) for name in unknown)
+            raise UsageError(said, do="the jobs are those of jobs.toml")
         if packages:
             return narrowed(schedule.named(self.site, names), packages)
         return (
@@ -225,7 +224,8 @@ class App:
             return Pass(plan=plan, outcomes=())
         if not self.journal.plan_started(run, plan, planfile.data(plan)):
             raise StalePlan(f"plan {plan.id} was run already", do="plan again, read it, apply it")
-        self.tell(RunStarted(run=run, plan=plan, at=self.now(), again=number))
+        zone = self.site.timezone
+        self.tell(RunStarted(run=run, plan=plan, at=self.now(), again=number, timezone=zone))
         means = execute.Means(
             transports=self.transports, artifacts={"runner-store": self._program[0]},
             spool=Path(self.site.state) / "spool", stop=self.stop, tell=self.tell,

@@ -131,7 +131,7 @@ def restoring(app: App, back: Back) -> Plan:
     for holding in found:
         own = tuple(one for one in holding.sealed if one.host == back.host)
         if not own:
-            said.append(f"store {holding.store.name}: {holding.error or f'no snapshot of {back.host}'}")
+            said += [f"store {holding.store.name}: {holding.error}"] if holding.error else []
             continue
         chosen = pick(own, back.when, zone=app.site.timezone, now=facts.at)
         if isinstance(chosen, str):
@@ -143,7 +143,8 @@ def restoring(app: App, back: Back) -> Plan:
         wanted = restore.Wanted(host=back.host, path=path, store=holding.store, snapshot=chosen, to=back.to)
         return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
     raise UsageError(
-        "; ".join(said) or "there is no store", do=f"runner find {path} lists every version there is"
+        "; ".join(said) or f"no store has a snapshot of {back.host}",
+        do=f"runner find {path} lists every version there is"
     )
 
 

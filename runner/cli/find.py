@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json, table
@@ -26,6 +27,7 @@ def run(options: argparse.Namespace) -> int:
     from runner import inquiry
 
     with opened(options) as app:
+        zone = ZoneInfo(app.site.timezone)
         held = inquiry.holdings(app, options.store)
         found = [(holding.store, answer) for holding, answer in inquiry.find(app, options.path, held)]
     unread = {one.store.name: one.error for one in held if one.error}
@@ -36,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
         return code
     for store, answer in found:
         show([line((f"store {store.name}", "name"), f"  {one_line(options.path)}")])
-        rows = [_row(version) for version in answer["versions"]]
+        rows = [_row(version, zone) for version in answer["versions"]]
         show(
             table(
                 ("  first in", "last in", "snapshots", "type", "size", "changed", "owner", "mode"),
@@ -50,10 +52,10 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _row(version: dict[str, object]) -> tuple[str, ...]:
-    changed = datetime.fromtimestamp(int(str(version["mtime_ns"])) / 1e9, UTC)
+def _row(version: dict[str, object], zone: ZoneInfo) -> tuple[str, ...]:
+    changed = datetime.fromtimestamp(int(str(version["mtime_ns"])) / 1e9, zone)
     return (
         f"  {version['first']}", str(version["last"]), str(version["snapshots"]), str(version["type"]),
-        size(int(str(version["size"]))), f"{changed:%Y-%m-%d %H:%M:%S}", f"{version['uid']}:{version['gid']}",
+        size(int(str(version["size"]))), f"{changed:%Y-%m-%d %H:%M:%S %Z}", f"{version['uid']}:{version['gid']}",
         f"{int(str(version['mode'])) & 0o7777:04o}",
     )  # fmt: skip

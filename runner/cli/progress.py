@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
+from zoneinfo import ZoneInfo
 
 from runner.cli.show import at_terminal, tell
 from runner.model.event import Event, Progress, RunStarted, StepFinished, StepStarted, Waiting
@@ -50,6 +51,7 @@ class Log:
     def __init__(self) -> None:
         """Nothing is printed yet."""
         self._last: dict[str, datetime] = {}
+        self._zone = ZoneInfo("UTC")
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -63,20 +65,25 @@ class Log:
     def __call__(self, event: Event) -> None:
         """Print what is worth a line."""
         match event:
+            case RunStarted(timezone=zone):
+                self._zone = ZoneInfo(zone)
             case StepStarted(step=step, at=at):
                 self._last[step.id] = at
             case Progress(step=step_id, files=files, bytes=amount, at=at):
                 if at - self._last.get(step_id, at) >= _LOG_EVERY:
                     self._last[step_id] = at
-                    _print(f"{at:%H:%M:%S} {step_id}: {count(files, 'file')}, {size(amount)} so far")
+                    self._print(at, f"{step_id}: {count(files, 'file')}, {size(amount)} so far")
             case Waiting(step=step_id, seen=seen, at=at):
-                _print(f"{at:%H:%M:%S} {step_id}: {one_line(seen)}")
+                self._print(at, f"{step_id}: {one_line(seen)}")
             case StepFinished(outcome=outcome, at=at) if outcome.state not in _QUIET:
                 took = length(at - outcome.started) if outcome.started else ""
                 note = f": {one_line(outcome.note)}" if outcome.note else ""
-                _print(f"{at:%H:%M:%S} {outcome.step}: {outcome.state.value} in {took}{note}")
+                self._print(at, f"{outcome.step}: {outcome.state.value} in {took}{note}")
             case _:
                 pass
+
+    def _print(self, at: datetime, text: str) -> None:
+        tell([line(f"{at.astimezone(self._zone):%H:%M:%S} {text}")])
 
 
 class Live:
@@ -149,7 +156,3 @@ class Live:
         expected = self._expected(job)
         left = f", about {length((expected - amount) / rate)} left" if expected and expected > amount else ""
         return f"  {size(rate)}/s{left}"
-
-
-def _print(text: str) -> None:
-    tell([line(text)])

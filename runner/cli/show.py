@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from runner.view.line import Line, Role, line, plain
+from runner.view.line import Line, Role, folded, line, plain
 
 _STYLES: dict[Role, str] = {
     "head": "1",
@@ -27,7 +27,7 @@ def at_terminal() -> bool:
 
 
 def width() -> int:
-    """The columns there are to fold commands in; wide enough where nobody looks."""
+    """The columns there are to fold in; wide enough where nobody looks."""
     if not sys.stdout.isatty():
         return 100
     try:
@@ -37,7 +37,9 @@ def width() -> int:
 
 
 def show(lines: Sequence[Line]) -> None:
-    """Print them."""
+    """Print them; at a terminal in lines that fit it."""
+    if sys.stdout.isatty():
+        lines = [part for one in lines for part in folded(one, width())]
     colour = at_terminal()
     text = "".join(_coloured(one) + "\n" for one in lines) if colour else plain(tuple(lines))
     sys.stdout.write(text)

@@ -64,7 +64,8 @@ def _read(path: Path) -> bytes:
 def _parse(content: bytes, path: Path) -> tuple[str, Table]:
     """Decode and parse; of a syntax error tomllib knows only the first, with its place."""
     try:
-        text = content.decode()
+        # Editors of another system put a mark before the text.
+        text = content.decode("utf-8-sig")
         return text, tomllib.loads(text)
     except UnicodeDecodeError as error:
         line, what = content[: error.start].count(b"\n") + 1, "is not UTF-8 text"
@@ -196,6 +197,8 @@ _FORMATS: Mapping[str, Callable[[str], object]] = {
     "share": quantity.share,
     "size": quantity.size,
     "thinning": quantity.thinning,
+    "week": quantity.week,
+    "network": quantity.network,
     "timezone": soundness.timezone,
 }
 

@@ -72,9 +72,11 @@ def read(path: Path) -> Plan:
         raise UsageError(
             f"{path}: not a plan: {error}", do="make it again: runner plan --out plan.toml"
         ) from error
-    if values.get("format") != FORMAT:
+    if "format" not in values:
+        raise UsageError(f"{path}: is not a plan", do="make one: runner plan --out plan.toml")
+    if values["format"] != FORMAT:
         raise UsageError(
-            f"{path}: its format is {values.get('format')!r}, this runner reads {FORMAT}",
+            f"{path}: its format is {values['format']!r}, this runner reads {FORMAT}",
             do="make it again with this runner",
         )
     if values.pop("sha256", "") != _sum(values):

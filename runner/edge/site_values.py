@@ -111,7 +111,7 @@ def _plain(table: Table, schema: Table) -> dict[str, Any]:
 
 def _value(value: object, schema: Table) -> object:
     match schema.get("format"), value:
-        case "duration", str(text):
+        case "duration" | "week", str(text):
             return quantity.duration(text)
         case "amount", str(text):
             return quantity.amount(text)

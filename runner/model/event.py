@@ -11,12 +11,13 @@ from runner.model.run import Outcome, Report
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunStarted:
-    """A plan begins; `again` is 0 for the first pass of a run."""
+    """A plan begins; `again` is 0 for the first pass of a run, `timezone` the site's."""
 
     run: str
     plan: Plan
     at: datetime
     again: int = 0
+    timezone: str = "UTC"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -89,7 +89,7 @@ class AccessOptions:
     """
 
     hours: timedelta = timedelta(hours=24)
-    quiet: int = 10
+    rows: int = 10
     expected: tuple[str, ...] = ()
 
 

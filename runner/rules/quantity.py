@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import timedelta
 from typing import Literal, get_args
@@ -72,6 +73,23 @@ def size(text: str) -> Amount:
 def share(text: str) -> float:
     """Read "30%" as 30.0; ValueError says what is wrong."""
     return float(percent(text).percent or 0)
+
+
+def week(text: str) -> timedelta:
+    """Read a duration of a week at most; ValueError says what is wrong."""
+    found = duration(text)
+    if found > timedelta(days=7):
+        raise ValueError("is more than a week")
+    return found
+
+
+def network(text: str) -> str:
+    """Give an address or a network back; ValueError where it is none."""
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise ValueError("is not an address or a network such as '192.0.2.0/24'") from None
+    return text
 
 
 def thinning(text: str) -> tuple[Thin, ...]:

@@ -20,7 +20,7 @@ def run(argv: Sequence[str]) -> int:
         disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
         known = pins(store)
         if name not in known:
-            raise Refused(f"{name!a} is not pinned", "`probe` lists the pins there are")
+            raise Refused(f"{name!a} is not pinned", "`runner snapshots` shows which are")
         del known[name]
         write(store, known)
     emit({"unpinned": name})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 Role = Literal["", "head", "dim", "good", "warn", "bad", "name", "command"]
@@ -16,3 +17,35 @@ def line(*pieces: str | tuple[str, Role]) -> Line:
 def plain(lines: tuple[Line, ...]) -> str:
     """The lines as text without colour, each ended by a line feed."""
     return "".join("".join(text for text, _ in one).rstrip() + "\n" for one in lines)
+
+
+def folded(one: Line, width: int) -> tuple[Line, ...]:
+    """The line in pieces of at most `width` columns, broken at blanks; what follows stands under its last column.
+
+    Commands are left as they are: they were folded so that they can be pasted.
+    """
+    text = "".join(piece for piece, _ in one)
+    if len(text) <= width or any(role == "command" for _, role in one):
+        return (one,)
+    columns = [gap.end() for gap in re.finditer(r"(?:^| ) +(?:(?:\*|->) )?", text) if gap.end() <= width * 11 // 20]
+    indent = columns[-1] if columns else 0
+    lines, start = [], 0
+    while len(text) - start > (room := width - (indent if start else 0)):
+        end = text.rfind(" ", start + (0 if start else indent) + 1, start + room + 1)
+        # A word that is longer than a line stays whole: it may be a path, to be copied.
+        end = end if end > 0 else text.find(" ", start + room)
+        if end < 0:
+            break
+        lines.append(_part(one, start, end, indent if start else 0))
+        start = end + len(text[end:]) - len(text[end:].lstrip(" "))
+    return (*lines, _part(one, start, len(text), indent if start else 0))
+
+
+def _part(one: Line, start: int, end: int, indent: int) -> Line:
+    pieces: list[tuple[str, Role]] = [(" " * indent, "")] if indent else []
+    place = 0
+    for text, role in one:
+        cut = text[max(start - place, 0) : max(end - place, 0)]
+        pieces += [(cut, role)] if cut else []
+        place += len(text)
+    return tuple(pieces)

@@ -138,10 +138,10 @@ def test_a_reader_that_has_gone_ends_no_run(place: Place) -> None:
     assert len(place.sealed) == 1 and len(place.mails()) == 1
 
 
-def test_a_wrong_job_name_lists_the_names_there_are(place: Place) -> None:
+def test_a_wrong_job_name_is_told_with_the_likely_one(place: Place) -> None:
     said = place.runner("run", "backup-pappio")
     assert said.code == 2
-    assert "'backup-pappio'" in said.out and "the jobs are: backup-papio" in said.out
+    assert "there is no job 'backup-pappio'; did you mean 'backup-papio'?" in said.out
     assert not place.store.exists()
 
 
