@@ -63,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
                 tally.add(line)
         tally.end()
         if isinstance(log, Journal):
-            tally.pretended = log.pretended
+            tally.pretended, tally.unproven = log.pretended, log.unproven
         answer = {
             "access": True, "since": clock.text(window.since * 10**9), "until": clock.text(window.until * 10**9),
             "source": source, "covered": log.covered, "alive": log.written >= window.since, "long": log.long,

@@ -18,6 +18,7 @@ from .say import Refused, shown
 FOLDERS = ("/var/log/journal", "/run/log/journal")
 _FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID,_EXE"
 _SELECTED = 236
+_SYSTEM = frozenset(("/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"))
 _ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": "", "TZ": "UTC"}
 
 
@@ -29,12 +30,13 @@ def there(folder: str) -> bool:
 class Journal:
     """Reads the journal of a time (whole seconds since 1970); the fields are those of `Files`.
 
-    `pretended`: lines under the name of a program of ours that another program of another user wrote.
+    `pretended`: lines under the name of a program of ours that another program of another user wrote;
+    `unproven`: those of sudo and su that count, though the journal does not know which program wrote them.
     """
 
     def __init__(self, since: int, until: int) -> None:
         self.long = 0
-        self.pretended = 0
+        self.pretended = self.unproven = 0
         self.problems: list[str] = []
         self.covered = bool(_run("--lines=1", f"--until=@{since}"))
         self.written = float(since if _run("--lines=1", f"--since=@{since}", f"--until=@{until}") else 0)
@@ -81,23 +83,30 @@ class Journal:
             _bytes(told.get("SYSLOG_PID") or told.get("_PID")),
             _bytes(message),
         )
-        return line if self._true(line, str(told.get("_UID", "0")), told.get("_EXE")) else None
+        writer = whose(line, str(told.get("_UID", "0")), told.get("_EXE"))
+        self.pretended += writer == "another"
+        self.unproven += writer == "unproven"
+        return line if writer in ("own", "unproven") else None
 
-    def _true(self, line: Line, uid: str, executable: object) -> bool:
-        """Whether the program itself may have said it: sudo and su run as whoever calls them.
 
-        What sshd says as somebody else is of those that are in already, and counts for nothing. A program
-        that has ended before the journal looked has no `_EXE` there.
-        """
-        if uid == "0":
-            return True
-        if line.program in (b"sudo", b"su"):
-            true = not isinstance(executable, str) or Path(executable).name.encode() == line.program
-            self.pretended += not true
-            return true
-        read = access_su.login if line.program == b"login" else access_sshd.read
-        self.pretended += read(line.message) is not None
-        return False
+def whose(line: Line, uid: str, executable: object) -> str:
+    """Whether its program itself (`own`) or `another` said it; `unproven` where that is not known, "" for
+    what sshd and login say as somebody else: of those that are in already, which counts for nothing.
+
+    sudo and su run as whoever calls them, and a program that has ended before the journal looked has no
+    `_EXE` there. A user may call a program of his own su, but not put it into a folder of the system.
+    """
+    if uid == "0":
+        return "own"
+    read = {b"sudo": access_su.sudo, b"su": access_su.su, b"login": access_su.login}.get(
+        line.program, access_sshd.read
+    )
+    if line.program not in (b"sudo", b"su"):
+        return "another" if read(line.message) else ""
+    if not isinstance(executable, str):
+        return "unproven" if read(line.message) else ""
+    folder, _, name = executable.rpartition("/")
+    return "own" if folder in _SYSTEM and name.encode() == line.program else "another"
 
 
 def _bytes(value: object) -> bytes:

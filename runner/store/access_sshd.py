@@ -24,9 +24,10 @@ class Event(NamedTuple):
     """One thing that sshd (or another program) said of an attempt.
 
     `what` is `accepted`; or one of the refused: `failed` (an authentication), `unknown` (no such user, or
-    not allowed), `pam` (PAM refused), `tries` (too many), `left` (went before logging in), which may all be
-    of one attempt, and `dropped` (sent away), which never is; or `root` (only PermitRootLogin refused root),
-    `kex` (a beginning that may be an end), `ownership` (a key was not looked at: its file is open to others).
+    not allowed), `none` (it asked what it may try), `pam` (PAM refused), `tries` (too many), `left` (went
+    before logging in), which may all be of one attempt, and `dropped` (sent away), which never is; or
+    `root` (only PermitRootLogin refused root), `kex` (a beginning that may be an end), `ownership` (a key
+    was not looked at: its file is open to others).
     """
 
     what: str
@@ -150,7 +151,11 @@ def read(message: bytes) -> Event | None:
         found = pattern.fullmatch(message)
         if found is not None:
             said = found.groupdict()
-            return Event(what, said.get("user") or b"", said.get("source") or b"", said.get("method") or b"")
+            method = said.get("method") or b""
+            asked = what == "failed" and method == b"none"
+            return Event(
+                "none" if asked else what, said.get("user") or b"", said.get("source") or b"", method
+            )
     return None
 
 

@@ -37,7 +37,7 @@ def sudo(message: bytes) -> Event | None:
     if found is None:
         return None
     user, rest = found.groups()
-    ran = rest.startswith((b"TTY=", b"PWD="))
+    ran = rest.startswith((b"TTY=", b"PWD=", b"HOST="))
     why = None if ran else _WHY.match(rest)
     if not ran and why is None:
         return None

@@ -19,7 +19,7 @@ USERS = 5
 _TYPED = (b"password", b"keyboard-interactive", b"keyboard-interactive/pam", b"challenge-response")
 _SU_BY_PAM = b"pam"
 # What is said of an attempt before it is known how it was made, and how that is counted until then.
-_NAMES = {"unknown": "unknown user", "pam": "keyboard-interactive"}
+_NAMES = {"unknown": "unknown user", "pam": "keyboard-interactive", "none": "none"}
 _METHODS = (
     b"password", b"publickey", b"keyboard-interactive", b"none", b"console", b"hostbased", b"gssapi-with-mic",
 )  # fmt: skip
@@ -52,7 +52,7 @@ class Tally:
         self.pairs = Table()
         self.signs = {name: Table(100) for name in ("root_typed", "root_right", "no_password")}
         self.ownership = 0
-        self.pretended = 0
+        self.pretended = self.unproven = 0
         self.lines = 0
         self.by_day = [[0] * len(COUNTED) for _ in days]
         self._pam_days = [0 for _ in days]
@@ -128,6 +128,8 @@ class Tally:
         if event.what == "kex":
             self._mark(line, "kex")
             return
+        if event.what == "none" and mark not in ("", "kex"):
+            return
         if event.what == "dropped":
             pass
         elif event.what in ("left", "tries", "closed"):
@@ -150,7 +152,7 @@ class Tally:
         self.methods[method] = self.methods.get(method, 0) + line.times
         self.unknown += line.times if event.what == "unknown" else 0
         self.refused.add(source, line.times)
-        if event.user or event.what in ("failed", "unknown", "pam"):
+        if event.user or event.what in ("failed", *_NAMES):
             self.users.add(event.user, line.times)
             self.pairs.add((event.user, source), line.times)
         self._day(line, COUNTED.index("refused"))
@@ -179,8 +181,8 @@ class Tally:
 
 def _same(mark: str, event: Event) -> bool:
     if event.what == "failed":
-        return mark == "unknown" or (mark == "pam" and event.method.startswith(b"keyboard"))
-    return event.what == "pam" and mark == "unknown"
+        return mark in ("unknown", "none") or (mark == "pam" and event.method.startswith(b"keyboard"))
+    return event.what == "pam" and mark in ("unknown", "none")
 
 
 def _method(event: Event) -> str:

@@ -39,6 +39,7 @@ def told(tally: Tally, known: History, wanted: tuple[float, Sequence[Network]], 
         **{name: table.told(rows) for name, table in tally.signs.items()},
         "ownership": tally.ownership,
         "pretended": tally.pretended,
+        "unproven": tally.unproven,
     }
 
 

@@ -76,6 +76,8 @@ PYTHON
 su karl -c true
 setpriv --reuid 4711 --clear-groups su -c true </dev/null >/dev/null 2>&1 || true
 setpriv --reuid 4711 --clear-groups logger -t sshd -p auth.info 'Accepted password for root from 6.6.6.6 port 22 ssh2'
+cp /usr/bin/logger /run/su
+{ echo '(to root) mallory on pts/1'; sleep 1; } | setpriv --reuid 4711 --clear-groups /run/su -t su -p auth.info
 printf 'Failed password for invalid user a\377b from 198.51.100.77 port 5 ssh2\n' | logger -t sshd -p auth.info
 head -c 5000 /dev/zero | tr '\0' x | logger --size 8192 -t sshd -p auth.info
 sleep 1.5

@@ -373,5 +373,5 @@ def test_a_real_sshd_su_and_journal_are_understood(world: Path) -> None:
     assert answer["root_right"]["total"] == 1
     assert answer["su"]["rows"] == [["root", "karl", "", 1]]
     assert answer["su_refused"]["rows"] == [["karl", "root", "", 1]]
-    # What karl wrote under the name of sshd is no login, and is told.
-    assert answer["pretended"] == 1
+    # What karl wrote under the name of sshd is no login, nor is that of a su of his own one; both are told.
+    assert answer["pretended"] == 2

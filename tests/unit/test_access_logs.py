@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.store import access_sshd, access_su
+from runner.store.access_journal import whose
 from runner.store.access_lines import LONGEST, Line, Syslog, bounded
 from runner.store.access_sshd import Event
 from runner.store.access_tally import Tally
@@ -185,6 +186,19 @@ def test_what_sshd_says_several_times_of_one_attempt_counts_once() -> None:
     assert (tally.refused.total, methods(tally), tally.unknown) == (1, {"keyboard-interactive": 1}, 1)
 
 
+def test_asking_what_may_be_tried_is_no_attempt_of_its_own() -> None:
+    end = b" from 203.0.113.7 port 4022 ssh2"
+    tally = told(
+        b"Invalid user x from 203.0.113.7 port 4022",
+        b"Failed none for invalid user x" + end,
+        b"Failed password for invalid user x" + end,
+        b"Failed password for invalid user x" + end,
+    )
+    assert (tally.refused.total, methods(tally)) == (2, {"password": 2})
+    assert methods(told(b"Failed none for root" + end, b"Failed password for root" + end)) == {"password": 1}
+    assert methods(told(b"Failed none for root" + end)) == {"none": 1}
+
+
 def test_a_repeated_message_counts_as_often_as_it_was_said() -> None:
     reader = Syslog(1_795_430_000.0)
     line = reader.read(
@@ -203,8 +217,27 @@ def test_the_folder_and_the_words_of_a_sudo_command_change_nothing() -> None:
     assert access_su.sudo(into) == Event("allowed", b"karl", b"", b"?", b"?")
     words = b"karl : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/bin/echo karl : command not allowed ; TTY=x"
     assert access_su.sudo(words) == Event("allowed", b"karl", b"", b"echo", b"root")
+    assert access_su.sudo(b"karl : HOST=papio ; TTY=x ; PWD=/ ; USER=root ; COMMAND=/bin/ls")
     assert access_su.sudo(b"karl : (command continued) ; USER=root ; COMMAND=/bin/sh") is None
     assert access_su.sudo(b"root : problem with defaults entries ; TTY=pts/0 ; PWD=/ ; ") is None
+
+
+@pytest.mark.parametrize(
+    ("program", "uid", "executable", "writer"),
+    [
+        (b"sshd", "0", None, "own"),
+        (b"sshd", "1000", "/usr/sbin/sshd", "another"),
+        (b"su", "1000", "/usr/bin/su", "own"),
+        (b"su", "1000", "/tmp/su", "another"),  # noqa: S108
+        (b"su", "1000", "/usr/bin/logger", "another"),
+        (b"su", "1000", None, "unproven"),
+    ],
+)
+def test_the_journal_says_who_wrote_a_line(
+    program: bytes, uid: str, executable: str | None, writer: str
+) -> None:
+    message = b"(to root) karl on pts/1" if program == b"su" else ROOT_IN
+    assert whose(Line(1.0, program, b"1", message), uid, executable) == writer
 
 
 def test_a_line_of_any_length_is_passed_over_in_bounded_memory() -> None:
