@@ -70,7 +70,9 @@ def item(text: str, first: str = "") -> str:
 
     A command after a last `run: ` stands whole on a line of its own, to be copied.
     """
-    told, run, command = one_line(text).rpartition(" run: ")
+    bare = text.lstrip(" ")
+    first += " " * (len(text) - len(bare))
+    told, run, command = one_line(bare).rpartition(" run: ")
     indent = " " * len(first)
     paragraph = textwrap.fill(
         f"{told} run:" if run else command,

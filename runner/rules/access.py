@@ -13,7 +13,7 @@ from runner.model.text import count, one_line
 _PLAIN = re.compile(r"[\w.@+:/%,-]+")
 _SHOWN = 3
 _GUESSES = 20
-_DAYS = 7
+DAYS = 7
 # From how many more than usual on a number is worth a word, and what it counts.
 _WATCHED = {
     "refused": (50, "refused attempts"),
@@ -91,7 +91,7 @@ def _read(answer: Mapping[str, Any]) -> Access:
         history_damaged=answer.get("history_damaged") is True,
         problems=tuple(one_line(str(one)) for one in answer.get("problems", ())),
         methods=tuple(sorted(((one_line(name), int(times)) for name, times in methods.items()), key=_most)),
-        numbers={name: int(answer.get(name, 0)) for name in ("long", "ownership", "pretended", "lines")},
+        numbers={name: int(answer.get(name, 0)) for name in ("long", "ownership", "pretended", "unproven", "lines")},
         tables=tables,
         usual={
             str(name): Usual(
@@ -133,7 +133,7 @@ def per_day(found: Access, number: int) -> float:
 def usually(found: Access, name: str) -> str:
     """How it is on other days: `usually 300 to 900`; "" where too few are known."""
     known = found.usual.get(name)
-    if known is None or known.days < _DAYS:
+    if known is None or known.days < DAYS:
         return ""
     low, high = round(known.low), round(known.high)
     return f"usually {low:,}" if low == high else f"usually {low:,} to {high:,}"
@@ -143,7 +143,7 @@ def extremes(found: Access) -> Iterator[str]:
     """Numbers that are far from what is usual on this host; none before a week is known."""
     for name, (least, words) in _WATCHED.items():
         known = found.usual.get(name)
-        if known is None or known.days < _DAYS:
+        if known is None or known.days < DAYS:
             continue
         number = found.table(name).total
         day = per_day(found, number)
@@ -195,7 +195,9 @@ def _new(found: Access) -> Sequence[str]:
     if not by:
         return ()
     number = len(by) + table.others
-    return (f"{count(number, 'login source')} never seen before: {_some(by, table.others)}",)
+    return (
+        f"{count(number, 'login source')} never seen before: {_some(by, table.others)}; ask if that was them",
+    )
 
 
 def _some(names: Sequence[str], others: int) -> str:

@@ -8,9 +8,8 @@ from itertools import zip_longest
 from runner.model.plan import PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count
-from runner.rules.access import Access, Rows, alarms, read, usually
+from runner.rules.access import DAYS, Access, Rows, alarms, read, usually
 
-_NAME = 24
 _HEADLINE = 3
 _STANDS_OUT = 1000
 
@@ -45,16 +44,23 @@ def _headline(found: Access) -> str:
 
 def _details(found: Access) -> Iterator[str]:
     yield f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC, from {found.source}"
+    if found.source != "journal":
+        yield "any user there can write to it, also such lines; a journal (/var/log/journal) knows who did"
     if not found.covered:
         yield "the log does not go back that far"
     if found.first:
-        yield "the first report of this host: what is usual, and who comes from where, is learnt from now on"
+        yield "the first report of this host: who comes from where is known from now on"
+    if (known := found.usual["refused"].days if "refused" in found.usual else 0) < DAYS:
+        yield f"what is usual is told when {DAYS} whole days are known: {known} so far"
     if found.history_damaged:
         yield "the history could not be understood and was put aside: it begins anew"
     yield from _accepted(found)
     yield from _refused(found)
     yield from _became(found, "sudo", "sudo")
     yield from _became(found, "su", "su")
+    if found.numbers["unproven"]:
+        lines = count(found.numbers["unproven"], "line")
+        yield f"{lines} of sudo or su by a program that had ended: any user may have written them"
     if found.numbers["ownership"]:
         yield f"{count(found.numbers['ownership'], 'key')} not looked at, since others may write to the file"
     if found.numbers["long"]:
@@ -70,23 +76,23 @@ def _accepted(found: Access) -> Iterator[str]:
 
 
 def _refused(found: Access) -> Iterator[str]:
-    table, users = found.table("refused"), found.table("users")
-    yield _total("refused", table.total, usually(found, "refused"))
+    yield _total("refused", found.table("refused").total, usually(found, "refused"))
     if found.methods:
         yield "  " + ", ".join(f"{name} {times:,}" for name, times in found.methods)
-    for left, right in zip_longest(_cells(users, "as"), _cells(table, "from"), fillvalue=""):
-        yield f"  {left:<{_NAME + 14}}  {right}".rstrip()
+    users, sources = _cells(found.table("users"), "as", 16), _cells(found.table("refused"), "from", 20)
+    for left, right in zip_longest(users, sources, fillvalue=""):
+        yield f"  {left:<26}   {right}".rstrip()
 
 
-def _cells(table: Rows, word: str) -> Iterator[str]:
+def _cells(table: Rows, word: str, width: int) -> Iterator[str]:
     # Where names were too many to count each, only those that stand out mean anything.
     rows = [row for row in table.rows if table.exact or row[1] * _STANDS_OUT >= table.total]
     for (name,), times in rows:
         # An address is never cut: it is what is looked up, or shut out.
-        shown = name if word == "from" or len(name) <= _NAME else f"{name[: _NAME - 3]}..."
-        yield f"{word} {shown:<{_NAME}}{f'{times:,}' if table.exact else f'>={times:,}':>10}"
+        shown = name if word == "from" or len(name) <= width else f"{name[: width - 3]}..."
+        yield f"{word} {shown:<{width}}{f'{times:,}' if table.exact else f'>={times:,}':>7}"
     if others := table.others + len(table.rows) - len(rows):
-        yield f"{word} {'' if table.exact else 'about '}{others:,} others"
+        yield f"{word} {'' if table.exact else 'about '}{count(others, 'other')}"
 
 
 def _became(found: Access, name: str, words: str) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from hooks.mail import Mail, letter, plugin
+from hooks.mail_text import body
 from hooks.post import compose
 from runner.model.errors import ReportUndelivered
 from runner.model.plan import Skip
@@ -46,6 +47,16 @@ def posted(folder: Path, report: Report, **settings: Any) -> tuple[list[str], by
 def test_the_whole_message_reads_as_reviewed() -> None:
     message = compose(letter(FAILED), ("root@localhost",), "runner@papio.example.edu")
     assert message.as_string(policy=message.policy.clone(linesep="\n")) == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_the_rows_of_a_table_stand_under_their_heading_without_a_mark_of_their_own() -> None:
+    job = JobReport(
+        job="access-papio", verdict=Verdict.DONE, headline="2 logins", details=("refused:", "  as root  500   " + "x " * 40)
+    )  # fmt: skip
+    lines = body(replace(FAILED, jobs=(job,))).splitlines()
+    at = lines.index("    - refused:")
+    assert lines[at + 1].startswith("        as root  500   x x")
+    assert lines[at + 2].startswith("        x x")
 
 
 def test_sendmail_gets_the_people_as_arguments_after_two_dashes_and_the_message_as_input(

@@ -49,7 +49,7 @@ def answer(**changes: Any) -> dict[str, Any]:
         "refused": {**table(["203.0.113.7", 700], others=3, total=712), "methods": {"password": 700, "left before login": 12}},
         "users": table(["root", 500], ["admin", 200], others=9, total=709),
         "sudo": table(["karl", "root", "apt-get", 6]), "su": table(["root", "postgres", "", 2]),
-        "ownership": 0, "pretended": 0,
+        "ownership": 0, "pretended": 0, "unproven": 0,
     }  # fmt: skip
     return {**values, **changes}
 
@@ -90,8 +90,8 @@ def test_an_ordinary_day_is_done_with_a_short_table() -> None:
         "  karl from 192.0.2.4 by publickey: 14",
         "refused: 712 (usually 300 to 900)",
         "  password 700, left before login 12",
-        "  as root                           500   from 203.0.113.7                    700",
-        "  as admin                          200   from 3 others",
+        "  as root                500   from 203.0.113.7             700",
+        "  as admin               200   from 3 others",
         "  as 9 others",
         "sudo: 6",
         "  karl to root, apt-get: 6",
@@ -158,9 +158,23 @@ def test_several_things_are_listed_first_and_counted_in_the_headline() -> None:
 
 def test_numbers_that_are_not_exact_say_so_and_only_what_stands_out_is_named() -> None:
     made = report(users=table(["root", 500], ["u1", 1], total=9000, others=470775, exact=False))
-    assert "  as root                         >=500   from 203.0.113.7                    700" in made.details
+    assert "  as root              >=500   from 203.0.113.7             700" in made.details
     assert any("as about 470,776 others" in one for one in made.details)
     assert not any("u1" in one for one in made.details)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"source": "/var/log/auth.log"}, "any user there can write to it"),
+        ({"usual": {}, "first": True}, "what is usual is told when 7 whole days are known: 0 so far"),
+        ({"usual": {"refused": {**USUAL, "days": 6}}}, "7 whole days are known: 6 so far"),
+        ({"unproven": 2}, "2 lines of sudo or su by a program that had ended"),
+    ],
+)
+def test_how_far_it_can_be_believed_is_said(changes: dict[str, Any], words: str) -> None:
+    assert any(words in one for one in report(**changes).details)
+    assert not any(words in one for one in report().details)
 
 
 @given(name=st.text(max_size=80))
