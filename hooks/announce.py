@@ -38,9 +38,11 @@ class Announce:
     @hookimpl
     def deliver_notice(self, notice: Notice) -> None:
         """Mail the notice to the users, or raise ReportUndelivered."""
+        now, about = datetime.now(UTC), f"{notice.job}-{notice.at:%Y%m%dT%H%M%SZ}"
+        # What is announced again is another message: mail systems drop one whose Message-ID they know.
         letter = Letter(
-            subject=subject(notice), text=body(notice, self.what), at=datetime.now(UTC),
-            name=f"{notice.job}-{notice.what}-{notice.at:%Y%m%dT%H%M%SZ}", site=notice.site, host=notice.host,
+            subject=subject(notice), text=body(notice, self.what), at=now,
+            name=f"{about}-{notice.what}-{now:%Y%m%dT%H%M%S%fZ}", site=notice.site, host=notice.host, about=about,
         )  # fmt: skip
         self.post.send(letter, notice.recipients, notice.sandbox)
         if not notice.recipients:

@@ -29,7 +29,10 @@ LONGEST = 998
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Letter:
-    """A message before it is one: `name` is its own in file and Message-ID, `host` whence it comes."""
+    """A message before it is one: `name` is its own in file and Message-ID, `host` whence it comes.
+
+    Those that have the same `about` belong together.
+    """
 
     subject: str
     text: str
@@ -37,6 +40,7 @@ class Letter:
     name: str
     site: str
     host: str
+    about: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,6 +102,9 @@ def compose(letter: Letter, people: tuple[str, ...], sender: str) -> EmailMessag
         message["To"] = ", ".join(people)
     message["Date"] = format_datetime(letter.at)
     message["Message-ID"] = f"<{mail_text.word(letter.name)}.{mail_text.word(letter.site)}@{place}>"
+    if letter.about:
+        # A message that was never sent: mail programs put those together that refer to the same one.
+        message["References"] = f"<{mail_text.word(letter.about)}.{mail_text.word(letter.site)}@{place}>"
     message["Auto-Submitted"] = "auto-generated"
     plain = letter.text.isascii() and max(map(len, letter.text.splitlines())) <= LONGEST
     message.set_content(letter.text, cte="7bit" if plain else "quoted-printable")

@@ -144,7 +144,7 @@ def restoring(app: App, back: Back) -> Plan:
         return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
     raise UsageError(
         "; ".join(said) or f"no store has a snapshot of {back.host}",
-        do=f"runner find {path} lists every version there is"
+        do=f"runner find {path} lists every version there is",
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import email
 import email.policy
 import sqlite3
+from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -71,6 +73,17 @@ announce = "1h"
 what = "the database"
 [hooks."mysite.bounce"]
 """
+
+
+def test_what_is_said_of_one_interruption_is_one_thread_and_every_message_another(tmp_path: Path) -> None:
+    hook = announce.Announce()
+    for what in ("coming", "cancelled", "coming"):
+        hook.deliver_notice(replace(NOTICE, what=what, sandbox=str(tmp_path)))
+    other = replace(NOTICE, at=AT + timedelta(days=1), sandbox=str(tmp_path))
+    hook.deliver_notice(other)
+    mails = [email.message_from_bytes(path.read_bytes()) for path in (tmp_path / "mail").iterdir()]
+    threads = sorted(Counter(mail["References"] for mail in mails).values())
+    assert (len(mails), len({mail["Message-ID"] for mail in mails}), threads) == (4, 4, [1, 3])
 
 
 @pytest.fixture

@@ -54,6 +54,24 @@ def test_the_example_says_what_the_administration_guide_asks_for() -> None:
     assert site.digest == hashlib.sha256(EXAMPLE.read_bytes()).hexdigest()
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ('expected = ["192.0.2.300"]', "jobs.access-papio.expected[1]: '192.0.2.300' is not an address or a network"),
+        ('expected = ["192.0.2.0/33"]', "jobs.access-papio.expected[1]: '192.0.2.0/33' is not an address or a network"),
+        ('hours = "8d"', "jobs.access-papio.hours: '8d' is more than a week"),
+    ],
+)  # fmt: skip
+def test_what_an_access_job_cannot_mean_is_told_with_the_rest(line: str, told: str, tmp_path: Path) -> None:
+    text = EXAMPLE.read_text().replace('kind     = "access"', f'kind = "access"\n{line}')
+    (problem,) = problems(write(tmp_path, text))
+    assert told in problem
+
+
+def test_a_mark_that_an_editor_put_before_the_text_is_no_mistake(tmp_path: Path) -> None:
+    assert load(write(tmp_path, "\ufeff" + EXAMPLE.read_text()), kinds=KINDS).name == "babase"
+
+
 def test_in_the_sandbox_every_path_lies_beside_jobs_toml(tmp_path: Path) -> None:
     shutil.copy(SAMPLES / "valid" / "sandbox.toml", tmp_path / "jobs.toml")
     site = load(tmp_path / "jobs.toml", kinds=KINDS)

@@ -8,7 +8,9 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -143,6 +145,22 @@ def test_a_wrong_job_name_is_told_with_the_likely_one(place: Place) -> None:
     assert said.code == 2
     assert "there is no job 'backup-pappio'; did you mean 'backup-papio'?" in said.out
     assert not place.store.exists()
+
+
+def test_the_times_of_a_run_are_those_of_the_site(place: Place) -> None:
+    zone = ZoneInfo("America/New_York")
+    before = datetime.now(zone).replace(microsecond=0)
+    said = place.runner("run", "backup-papio")
+    at = re.search(r"^(\d\d:\d\d:\d\d) backup-papio/", said.out, re.MULTILINE)
+    assert at
+    seconds = [int(part) for moment in (f"{before:%H:%M:%S}", at[1]) for part in moment.split(":")]
+    (one, two) = (hour * 3600 + minute * 60 + second for hour, minute, second in (seconds[:3], seconds[3:]))
+    assert (two - one) % 86400 < 600
+
+
+def test_a_file_that_is_no_plan_is_called_that(place: Place) -> None:
+    said = place.runner("apply", "jobs.toml")
+    assert (said.code, "jobs.toml: is not a plan" in said.err) == (2, True)
 
 
 def test_the_record_and_the_journal_are_for_the_owner_only(place: Place) -> None:
