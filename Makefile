@@ -32,7 +32,7 @@ test: .venv/dev  ## all tests, the fast ones first; as root the lab too
 lab: .venv/dev  ## two real hosts with a real disk: the story of the guide (root)
 	$(PYTEST) tests/lab
 
-vm: .venv/dev  ## a machine that really reboots, under qemu: disks checked, kernels old and new (root)
+vm: .venv/dev  ## a machine that really reboots, under qemu (root)
 	$(PYTEST) tests/vm
 
 lint: .venv/dev  ## ruff and mypy
@@ -40,7 +40,7 @@ lint: .venv/dev  ## ruff and mypy
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 
-bench: .venv/dev  ## against bare rsync and rsnapshot, in one run (root, some minutes)
+bench: .venv/dev  ## against bare rsync and rsnapshot, some minutes (root)
 	.venv/bin/python -m tests.bench
 
 clean:  ## remove the virtual environment and caches; the sandbox stays

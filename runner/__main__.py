@@ -30,11 +30,12 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _tell(error: Exception) -> int:
+    from runner.cli.show import complain
     from runner.model.errors import RunnerError
     from runner.model.text import printable
 
     if isinstance(error, RunnerError):
-        sys.stderr.write(f"runner: {printable(str(error))}\n")
+        complain(f"runner: {printable(str(error))}")
         return error.code
     import traceback
 

@@ -23,7 +23,7 @@ def hints(site: Site, report: Report) -> list[Line]:
         return []
     lines = [line(), line(("Next", "head"))]
     for store in stores:
-        lines.append(line(f"  look at it      ls {site.host(store.host).at(store.path)}/latest/"))
+        lines.append(_hint("look at it", f"ls {site.host(store.host).at(store.path)}/latest/"))
     first = stores[0]
     host = next(
         (job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller
@@ -31,11 +31,15 @@ def hints(site: Site, report: Report) -> list[Line]:
     wanted = next((_example(folder) for folder in site.host(host).stand_ins), "/")
     runner = _command()
     lines += [
-        line(f"  get a file back {runner} restore {host} {one_line(wanted)}"),
-        line(f"  change it       edit jobs.toml, then: {runner} plan"),
-        line("  for real        set live = true in jobs.toml; docs/guide.md says what else"),
+        _hint("get a file back", f"{runner} restore {host} {one_line(wanted)}"),
+        line(f"  change it        edit jobs.toml, then: {runner} plan"),
+        line("  for real         set live = true in jobs.toml; docs/guide.md says what else"),
     ]
     return lines
+
+
+def _hint(what: str, command: str) -> Line:
+    return line(f"  {what:15}  ", (command, "command"))
 
 
 def _example(folder: str) -> str:

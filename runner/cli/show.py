@@ -61,21 +61,33 @@ def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form f
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), cut: bool = False
 ) -> tuple[Line, ...]:
-    """Aligned columns under a heading; the columns in `right` are numbers. At a terminal each row fits a line."""
+    """Aligned columns under a heading; the columns in `right` are numbers.
+
+    `cut`: at a terminal the last column is only what there is room for.
+    """
     widths = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head))]
     most = width() if sys.stdout.isatty() else None
+    gap = "  " if most is None or sum(widths) + 2 * len(widths) - 2 <= most else " "
 
     def one(row: Sequence[str]) -> str:
         cells = [
             text.rjust(widths[index]) if index in right else text.ljust(widths[index])
             for index, text in enumerate(row)
         ]
-        text = "  ".join(cells).rstrip()
-        return text if most is None or len(text) <= most else text[: most - 3] + "..."
+        text = gap.join(cells).rstrip()
+        return f"{text[: most - 3]}..." if cut and most is not None and len(text) > most else text
 
     return (line((one(head), "head")), *(line(one(row)) for row in rows))
+
+
+def complain(text: str) -> None:
+    """Write to standard error, at a terminal in lines that fit it."""
+    lines = tuple(line(one) for one in text.split("\n"))
+    if sys.stderr.isatty():
+        lines = tuple(part for one in lines for part in folded(one, width()))
+    sys.stderr.write(plain(lines))
 
 
 def _coloured(one: Line) -> str:

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
                **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in told.items()}}  # fmt: skip
         rows = [_job_row(job, last[job.name], due.get(job.name, "when named"), now) for job in site.jobs]
         rows += [(f"  {job.name}", "", "", f"on {job.runs_on}", "") for job in site.elsewhere]
-        show(table(("  job", "last", "when", "next", "what"), rows))
+        show(table(("  job", "last", "when", "next", "what"), rows, cut=True))
         show([line()])
         head = ("  store", "snapshots", "to keep", "newest", "free", "state")
         show(table(head, [_store_row(one) for one in found], right=(1,)))
@@ -55,14 +55,24 @@ def run(options: argparse.Namespace) -> int:
         proven = [(one.store.name, _proven(one, now)) for one in found]
         show([line((f"  {name}: {told}", "dim")) for name, told in proven if told])
         for one in running:
-            show([line(), line((f"a run is under way since {one.started:%Y-%m-%d %H:%M} UTC", "warn"))])
+            show(
+                [
+                    line(),
+                    line(
+                        (
+                            f"a run is under way since {one.started.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}",
+                            "warn",
+                        )
+                    ),
+                ]
+            )
     return FactsIncomplete.code if any(one.error for one in found) else 0
 
 
 def _job_row(job: Job, told: JobLine | None, due: str, now: datetime) -> tuple[str, ...]:
     if told is None:
         return (f"  {job.name}", "never run", "", due, "")
-    ago = f"{length(now - told.ended)} ago"
+    ago = f"{' '.join(length(now - told.ended).split()[:2])} ago"
     return (f"  {job.name}", told.verdict.value, ago, due, one_line(told.headline))
 
 
