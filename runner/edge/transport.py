@@ -188,6 +188,11 @@ def cannot_start(argv: tuple[str, ...], host: str, problem: str) -> str:
     return f"{''.join(argv[:1])!a} cannot be started on {host}: {problem}"
 
 
+def unreached(host: str) -> str:
+    """Begin to say why `host` could not be reached."""
+    return f"ssh to {host}: "
+
+
 def place(transport: Transport, path: str, content: bytes, mode: int) -> Result:
     """Do what Transport.put promises with commands that every Linux has."""
     target = PurePosixPath(path)
