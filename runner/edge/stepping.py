@@ -141,7 +141,7 @@ class Stepper:
             result = transport.run(
                 argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall
             )
-            return self._told(step, at, result)
+            return self._told(step, at, result, printed=step.effect == Effect.READ)
         with self.spool.open(step) as file:
             counter = _Counter(step, self.tell) if step.keep_output_as else None
 
@@ -157,13 +157,16 @@ class Stepper:
             )
         return self._told(step, at, result)
 
-    def _told(self, step: Step, at: datetime, result: Result) -> Outcome:
+    def _told(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
         answer = self.reading(result.out[-65536:]) if step.id not in self.read_by else {}
         log = printable(result.err[-4096:])
         state = _state(step, result, stopped=self.stop.is_set())
         note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
         if state == State.FAILED and step.keep_output_as and not result.error:
             note = rsync.WORDS.get(result.exit or 0, note)
+        if printed and not answer:
+            # It was run for what it prints, and that is for people.
+            log = printable(result.out[-4096:].expandtabs()) + log
         return Outcome(
             step=step.id, job=step.job, state=state, exit=result.exit, started=at, ended=datetime.now(UTC),
             result=answer, log=log, note=note,

@@ -71,7 +71,8 @@ def job_report(
             return JobReport(job=job.name, verdict=Verdict.NOTHING, headline=words)
         words = expired(outcomes) or spared or job.told or _WORDS.get(job.kind, f"{count(done, 'step')} done")
         verdict = Verdict.NOTHING if looked else Verdict.DONE
-        return JobReport(job=job.name, verdict=verdict, headline=words, details=_links(outcomes))
+        printed = [text for one in outcomes for text in _tail(one.log)] if looked else []
+        return JobReport(job=job.name, verdict=verdict, headline=words, details=(*_links(outcomes), *printed))
     return _sealed(job, sealed, live=live, went=expired(outcomes))
 
 

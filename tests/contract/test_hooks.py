@@ -19,6 +19,7 @@ from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.plan import Command
 from runner.model.site import Hook, Host, Job, Site
 from tests.contract.hook_parts import FACTS, JOB, NOW, PLAN, REPORT, SITE, STEP, imports_as_they_were
+from tests.contract.site import Place
 
 HERE = Path(__file__).parent
 HOUSE = HERE.parent.parent
@@ -125,6 +126,21 @@ def test_the_documented_plugin_brings_a_kind_of_job(tmp_path: Path) -> None:
     assert kind.name == "sizes"
     assert [step.id for step in draft.steps] == ["sizes/sizes"]
     assert kind.probes(site, job) == ()
+
+
+def test_what_a_job_of_the_documented_kind_prints_reaches_people(tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    place = Place(folder=tmp_path / "site", trees=(tmp_path / "tree",))
+    where = f'host = "papio"\nfolder = "/srv"\nlimit_bytes = 1\nmonitor = "{tmp_path}/monitor"'
+    place.declare(
+        f'[hooks."mysite.quota"]\n{where}\n[jobs.sizes]\nkind = "sizes"\nhost = "papio"\nfolder = "/srv"\n'
+    )
+    shutil.copytree(QUOTA.parent, place.folder / "mysite")
+    (place.sandbox / "papio/srv/people/karl").mkdir(parents=True)
+    said = place.runner("run", "sizes")
+    assert said.code == 3, said.out + said.err
+    assert re.search(r"^  \S+ +/\S*/srv/people$", said.out, re.MULTILINE)
+    assert "/srv/people" in place.mails()[0]
 
 
 def test_the_bundled_hooks_load_with_the_settings_of_the_example() -> None:

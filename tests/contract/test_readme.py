@@ -50,7 +50,7 @@ def test_what_the_guide_says_it_says_is_said_in_these_words() -> None:
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "runner").rglob("*.py"))
     # A sentence may be cut over two lines of source.
     said = re.sub(r'"\s*\n\s*f?"', "", sources)
-    table = (ROOT / "docs/guide.md").read_text("utf-8").partition("## When it says")[2]
+    table = (ROOT / "docs/guide.md").read_text("utf-8").partition("## Who tried to get in")[2]
     rows = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
     assert len(rows) > 10
     for row in rows:
