@@ -93,9 +93,11 @@ def _unchecked(outcome: Outcome | None) -> tuple[str, ...]:
     if outcome is None:
         return ()
     told = outcome.result
+    # Who is not root gets no owners back, and compares no attributes.
+    attributes = _number(told, "attributes")
     compared = (
-        f"compared with what was recorded when sealed: content of {_number(told, 'recorded'):,}, attributes of "
-        f"{_number(told, 'attributes'):,}; with the source: {_number(told, 'source'):,}"
+        f"compared with what was recorded when sealed: content of {_number(told, 'recorded'):,}"
+        f"{f', attributes of {attributes:,}' if attributes else ''}; with the source: {_number(told, 'source'):,}"
     )
     left = _number(told, "unchecked")
     missing = f"{count(left, 'file')} with a checksum that no program at the store can check; install xxhash"
