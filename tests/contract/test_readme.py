@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from runner.store.__main__ import VERBS
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -38,6 +40,11 @@ def test_make_help_lists_every_target() -> None:
         "clean",
     }
     assert all(f"make {target}" in said for target in targets)
+
+
+def test_every_verb_of_the_program_at_the_disk_is_in_its_manual() -> None:
+    manual = (ROOT / "docs/store.md").read_text("utf-8")
+    assert [verb for verb in VERBS if not re.search(rf"`{verb}\b", manual)] == []
 
 
 def test_every_document_that_is_linked_is_there() -> None:
