@@ -22,6 +22,7 @@ from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Lock, Plan, PlannedJob, Step
 from runner.model.run import Outcome, State
 
+PREPARE = "prepare"
 ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _LOCK_PATIENCE = 30.0
 _LOOK = 1.0
@@ -55,6 +56,7 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
     """Run every step of `plan`; one outcome a step, in the plan's order. Raises only for our bugs."""
     spool = Spool(means.spool, plan.id)
     finished = {job.name: threading.Event() for job in plan.jobs}
+    unready: dict[str, Outcome] = {}
     turns = {lock.resource: threading.Lock() for job in plan.jobs for lock in job.locks}
 
     def one(job: PlannedJob) -> tuple[Outcome, ...]:
@@ -62,10 +64,18 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
             for name in job.after:
                 if name in finished:
                     finished[name].wait()
+            own = _Job(plan, job, means, spool)
+            if missing := [outcome for host, outcome in unready.items() if host in own.hosts]:
+                outcomes = own.refuse(missing[0])
+                means.left(job, outcomes)
+                return outcomes
             with ExitStack() as stack:
                 for resource in sorted(lock.resource for lock in job.locks):
                     stack.enter_context(turns[resource])
-                outcomes = _Job(plan, job, means, spool).run()
+                outcomes = own.run()
+            # Nobody else needs another job to end well; but without its program nothing goes on at a host.
+            if job.kind == PREPARE:
+                unready.update((host, one) for one in outcomes if one.state in ENDING for host in own.hosts)
             means.left(job, outcomes)
             return outcomes
         finally:
@@ -110,6 +120,18 @@ class _Job:
             if all(outcome.state not in ENDING for outcome in self._outcomes.values()):
                 for step in self._steps:
                     self._spool.drop(step)
+        return tuple(self._outcomes.values())
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        return frozenset((*(one.host for one in self._steps), *(one.host for one in self._job.locks)))
+
+    def refuse(self, why: Outcome) -> tuple[Outcome, ...]:
+        """End it before it begins, since what `why` tells of was not done."""
+        if self._steps:
+            note = f"not begun, as {why.job} {why.state.value}"
+            self._end(self._steps[0], self._outcome(self._steps[0], why.state, note))
+            self._rest()
         return tuple(self._outcomes.values())
 
     def _hold(self, lock: Lock, stack: ExitStack) -> Outcome | None:

@@ -12,7 +12,7 @@ from signal import Signals
 from runner.edge.connection import OPEN_TIMEOUT, Connection, Unreachable
 from runner.edge.process import ENVIRONMENT
 from runner.edge.session import Carrier, Limits
-from runner.edge.transport import Held, Result, cannot_start, place, unreached
+from runner.edge.transport import UNREACHED, Held, Result, cannot_start, place
 
 # `$0` is a word made for this one command: only the line that begins with it is believed, and it
 # comes before anything that the command itself can say. It tells the process group to signal, or 0
@@ -53,7 +53,7 @@ class Ssh:
             session = _Session(self._connection, argv)
         except Unreachable as problem:
             # Not a word of the command: it is not its fault.
-            return Result(exit=None, error=f"{unreached(self.host)}{problem}")
+            return Result(exit=None, error=f"{UNREACHED}{problem}")
         except ValueError as problem:
             return Result(exit=None, error=cannot_start(argv, self.host, str(problem)))
         carrier = Carrier(session, Limits(timeout=timeout, stall=stall, stop=stop), stdin, sink)

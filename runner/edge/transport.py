@@ -188,9 +188,8 @@ def cannot_start(argv: tuple[str, ...], host: str, problem: str) -> str:
     return f"{''.join(argv[:1])!a} cannot be started on {host}: {problem}"
 
 
-def unreached(host: str) -> str:
-    """Begin to say why `host` could not be reached."""
-    return f"ssh to {host}: "
+# How it begins that a host could not be reached: what follows names the host.
+UNREACHED = "ssh: "
 
 
 def place(transport: Transport, path: str, content: bytes, mode: int) -> Result:

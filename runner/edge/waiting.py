@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from runner.edge.transport import cannot_start, unreached
+from runner.edge.transport import UNREACHED, cannot_start
 from runner.model.plan import WaitFor
 from runner.model.text import length
 
@@ -72,7 +72,7 @@ def _silence(action: WaitFor, told: str) -> str:
     """Why there is no answer, without what everybody knows who waits for one, and in plain words."""
     claim = action.until
     why = told.removeprefix(f"could not be checked ({claim.why}): ")
-    why = why.removeprefix(cannot_start(claim.argv, claim.host, "")).removeprefix(unreached(claim.host))
+    why = why.removeprefix(cannot_start(claim.argv, claim.host, "")).removeprefix(UNREACHED)
     if any(raw in why for raw in _SPEECHLESS):
         return f"something takes the connection to {claim.host}, but no ssh server speaks: it is on its way, or hangs"
     return why

@@ -36,8 +36,10 @@ def newest(root: str, inside: str, database: str) -> dict[str, Any]:
     try:
         top = descend.above(root, (*descend.components(inside), b"."))
     except OSError as problem:
+        folder = f"{root}/{inside.strip('/')}".rstrip("/")
         raise Refused(
-            f"there is no folder {inside!a} with dumps: {problem.strerror}", "see `to` of the job"
+            f"there is no folder of dumps {folder!a}: {problem.strerror}",
+            "run the job of kind dump first, or see its `to` in jobs.toml",
         ) from None
     try:
         known = _names(top, b"databases")

@@ -36,6 +36,7 @@ class Stage:
         self.told: list[Event] = []
         self.journal: list[tuple[str, str]] = []
         self.left: list[str] = []
+        self.places = {"here": Local("here")}
 
     def stop_when(self, mark: Path) -> None:
         until(mark.exists)
@@ -49,9 +50,12 @@ class Stage:
             PlannedJob(name=name, kind="test", locks=locks, after=(after[name],) if name in after else ())
             for name in dict.fromkeys(step.job for step in steps)
         )
-        plan = Plan(id="p", made_at=NOW, site="s", live=live, jobs=jobs, steps=steps)
+        return self.carry_out(Plan(id="p", made_at=NOW, site="s", live=live, jobs=jobs, steps=steps))
+
+    def carry_out(self, plan: Plan) -> list[Outcome]:
+        """Run this plan."""
         return list(execute.run(plan, execute.Means(
-            transports={"here": Local("here")}, artifacts={"program": CONTENT}, spool=self.spool,
+            transports=self.places, artifacts={"program": CONTENT}, spool=self.spool,
             begun=lambda step, at: self.journal.append((step.id, "begun")),
             ended=lambda step, outcome: self.journal.append((step.id, outcome.state.value)),
             left=lambda job, outcomes: self.left.append(job.name), tell=self.told.append, stop=self.stop,
@@ -68,6 +72,19 @@ def step(name: str, *argv: str) -> Step:
         id=name, job=name.partition("/")[0], host="here", action=Command(argv=argv or ("true",)),
         effect=Effect.WRITE, why="a test",
     )  # fmt: skip
+
+
+def test_at_a_host_that_could_not_be_prepared_nothing_is_begun(stage: Stage) -> None:
+    steps = (step("prepare-here/put", "false"), step("a/1"), replace(step("b/1"), host="there"))
+    jobs = (
+        PlannedJob(name="prepare-here", kind="prepare"),
+        *(PlannedJob(name=name, kind="test", after=("prepare-here",)) for name in "ab"),
+    )
+    stage.places["there"] = Local("there")
+    outcomes = stage.carry_out(Plan(id="p", made_at=NOW, site="s", live=True, jobs=jobs, steps=steps))
+    assert [one.state for one in outcomes] == [State.FAILED, State.FAILED, State.DONE]
+    assert outcomes[1].note == "not begun, as prepare-here failed"
+    assert ("a/1", "begun") not in stage.journal and sorted(stage.left) == ["a", "b", "prepare-here"]
 
 
 def python(name: str, source: str, *argv: str) -> Step:

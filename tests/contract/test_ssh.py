@@ -87,7 +87,7 @@ def test_a_closed_port_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None
     result = touch(ssh(server, tmp_path, port=free_port()))
     assert result.exit is None
     assert "is sshd running there" in result.error
-    assert result.error.startswith("ssh to ") and "'true'" not in result.error
+    assert result.error.startswith("ssh: ") and "'true'" not in result.error
 
 
 def test_an_unknown_address_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
