@@ -86,7 +86,8 @@ def complain(text: str) -> None:
     """Write to standard error, at a terminal in lines that fit it."""
     lines = tuple(line(one) for one in text.split("\n"))
     if sys.stderr.isatty():
-        lines = tuple(part for one in lines for part in folded(one, width()))
+        columns = os.get_terminal_size(sys.stderr.fileno()).columns
+        lines = tuple(part for one in lines for part in folded(one, max(columns, 60)))
     sys.stderr.write(plain(lines))
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from runner.edge.artifact import BOOT, runner_store
 from runner.model.facts import HostFacts
-from tests.contract.storehouse import Storehouse, execute
+from tests.contract.storehouse import PROGRAM, Storehouse, execute
 
 ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
 
@@ -192,3 +192,10 @@ def test_an_answer_that_nobody_reads_ends_quietly(house: Storehouse) -> None:
     argv = f"{sys.executable} -m runner.store newest {house.root} | true"
     done = subprocess.run(("sh", "-c", argv), check=False, capture_output=True, cwd=Path(__file__).parents[2])
     assert done.stderr == b""
+
+
+def test_a_folder_of_dumps_that_is_not_there_is_named_whole(tmp_path: Path) -> None:
+    said = execute((*PROGRAM, "db-newest", str(tmp_path), "/srv/dumps"), b'{"database": "babase"}')
+    assert (said.code, f"'{tmp_path}/srv/dumps'" in said.answer["error"]) == (1, True)
+    said = execute((*PROGRAM, "db-newest", f"{tmp_path}/dumps", "/"), b'{"database": "babase"}')
+    assert f"'{tmp_path}/dumps'" in said.answer["error"]
