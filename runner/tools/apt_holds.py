@@ -37,8 +37,13 @@ both() {
   apt-mark -q "$verb" "$@" || failed=1
   return $failed
 }
+status() { # status NAME FIELD: of this machine's own architecture, unless the name has another
+  own=$(dpkg --print-architecture); case $1 in *:*) own=${1##*:};; esac
+  dpkg-query -W -f="\${Architecture}|\${$2}\n" -- "$1" 2>/dev/null |
+    awk -F '|' -v own="$own" '$1 == "all" || $1 == own { print $2 }'
+}
 installed() {
-  case $(dpkg-query -W -f='${db:Status-Status}' -- "$1" 2>/dev/null) in
+  case $(status "$1" db:Status-Status) in
     ''|not-installed|config-files) return 1;;
   esac
 }
@@ -46,7 +51,7 @@ verified() {
   failed=0
   with_aptitude && { by_aptitude=$(aptitude -q search '~ahold' -F '%p' --disable-columns 2>/dev/null </dev/null) || :; }
   for name; do
-    case $(dpkg-query -W -f='${db:Status-Want}' -- "$name") in
+    case $(status "$name" db:Status-Want) in
       hold) ;; *) echo "$name is not held by dpkg" >&2; failed=1;;
     esac
     with_aptitude || continue

@@ -178,7 +178,7 @@ def build(deb: Deb, folder: Path, pool: Path) -> Path:
         (folder / "DEBIAN" / name).chmod(0o755)
     if deb.conffiles:
         (folder / "DEBIAN/conffiles").write_text("".join(f"{name}\n" for name in deb.conffiles))
-    target = pool / f"{deb.name}_{deb.version}_amd64.deb"
+    target = pool / f"{deb.name}_{deb.version}_{fields['Architecture']}.deb"
     _do("dpkg-deb", "--root-owner-group", "-Zgzip", "--build", str(folder), str(target), cwd=pool)
     return target
 

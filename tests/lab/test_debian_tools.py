@@ -11,7 +11,7 @@ import pytest
 from runner.model.packages import Update
 from runner.rules import debian_version
 from runner.tools import apt, apt_holds, dpkg
-from tests.lab.archive import SECURITY, Archive, Deb
+from tests.lab.archive import SECURITY, STABLE, Archive, Deb
 from tests.lab.debian import World
 from tests.lab.packages import KERNEL, META, by_aptitude, by_dpkg, grown, named, read
 
@@ -152,6 +152,36 @@ def test_a_hold_that_only_one_of_the_two_keeps_is_seen(world: World, archive: Ar
     world.run("apt-mark", "hold", "linux-image-8-demo")
     assert "linux-image-8-demo" not in by_aptitude(world)
     assert read(world).unheld == ("linux-image-8-demo",)
+    world.run("apt-mark", "unhold", "libc-demo")
+    assert "libc-demo" in by_aptitude(world), "so a person is told of both commands"
+    world.run("aptitude", "-q", "-y", "--schedule-only", "unhold", "libc-demo")
+    assert "libc-demo" not in by_dpkg(world) | by_aptitude(world)
+
+
+def test_a_package_of_two_architectures_is_held_in_both_and_each_hold_is_verified_by_itself(
+    world: World, archive: Archive
+) -> None:
+    foreign = {"Multi-Arch": "same", "Architecture": "i386"}
+    for version, suite in (("1.0", STABLE), ("1.1", SECURITY)):
+        archive.add(
+            Deb(name="libc-demo", version=version, control={"Multi-Arch": "same"}),
+            Deb(name="libc-demo", version=version, control=foreign, files={"/usr/share/demo/i386": version}),
+            suite=suite,
+        )
+        if suite == STABLE:
+            world.run("dpkg", "--add-architecture", "i386")
+            world.install("libc-demo", "libc-demo:i386")
+    names = ["libc-demo", "libc-demo:i386"]
+    assert list(read(world).unheld) == names
+    world.run(*apt_holds.hold(names))
+    assert list(read(world).holds) == names
+    world.run(*apt.refresh())
+    world.run(*apt_holds.upgrade([one.update for one in read(world).held], names, names))
+    assert world.run(*apt_holds.verify(names)).stdout == "held: libc-demo libc-demo:i386\n"
+    assert set(world.run("dpkg-query", "-Wf", "${Version} ", "libc-demo").stdout.split()) == {"1.1"}
+    world.run("apt-mark", "unhold", "libc-demo:i386")
+    failed = world.run(*apt_holds.verify(names), check=False)
+    assert (failed.returncode, failed.stderr) == (1, "libc-demo:i386 is not held by dpkg\n")
 
 
 def test_holding_carries_out_nothing_that_somebody_left_planned_in_aptitude(
