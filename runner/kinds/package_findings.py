@@ -13,6 +13,7 @@ from runner.model.packages import Held, PackageFacts, Trouble, Update, What
 from runner.model.plan import Finding, Severity
 from runner.model.site import Job, Site
 from runner.model.text import count, length, size
+from runner.rules.holds import fits
 from runner.tools.carry import Carried
 
 _LISTED = 40
@@ -101,10 +102,11 @@ def reboot(site: Site, job: Job, reasons: Sequence[str], due: Sequence[Update]) 
     return tuple(Finding(severity="attention", source=job.name, text=text, do=do) for text in said)
 
 
-def holds(job: Job, found: PackageFacts, facts: Facts) -> tuple[Finding, ...]:
-    """What is held and should not be, or should be and is not: somebody changed that at the host.
+def holds(site: Site, job: Job, found: PackageFacts, facts: Facts) -> tuple[Finding, ...]:
+    """What is held and should not be, or should be and is not: somebody changed that at the host, or jobs.toml.
 
-    Before the first run of a job nobody can have let go of what it holds.
+    Before the first run of a job nobody can have let go of what it holds. A pattern that fits nothing
+    holds nothing: perhaps it is misspelt.
     """
     said = []
     if found.unheld and facts.last.get(job.name) is None:
@@ -116,7 +118,16 @@ def holds(job: Job, found: PackageFacts, facts: Facts) -> tuple[Finding, ...]:
         said.append(Finding(severity="attention", source=job.name, text=text, do=do))
     if found.stray:
         text = f"held at the host, although jobs.toml does not say so: {_some(found.stray)}"
-        do = f"write it into `hold` of [hosts.{job.host}], or let go of it: apt-mark unhold"
+        names = shlex.join(found.stray[:_LISTED])
+        do = (
+            f"write it into `hold` of [hosts.{job.host}], or let go of it there: apt-mark unhold {names}; and where "
+            f"aptitude is installed, which keeps holds of its own: aptitude --schedule-only unhold {names}"
+        )
+        said.append(Finding(severity="note", source=job.name, text=text, do=do))
+    idle = [one for one in site.host(job.host).hold if not any(fits(name, (one,)) for name in found.installed)]
+    if idle and found.fresh:
+        text = f"`hold` of [hosts.{job.host}] has what fits no installed package: {_some(idle)}"
+        do = "see how it is spelt; nothing, if the package is not there on purpose"
         said.append(Finding(severity="note", source=job.name, text=text, do=do))
     return tuple(said)
 

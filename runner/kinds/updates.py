@@ -66,7 +66,7 @@ class UpdatesKind(Bundled):
         install = _choice(work, found).install if found.fresh else ()
         told = (
             *package_findings.troubles(job, package_findings.replaced(found.troubles, install)),
-            *package_findings.holds(job, found, facts),
+            *package_findings.holds(work.site, job, found, facts),
             *package_findings.cut_off(site, others),
         )
         if not found.fresh:

@@ -115,7 +115,7 @@ def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried,
     )  # fmt: skip
     findings = (
         *package_findings.troubles(job, package_findings.replaced(found.troubles, (*others, *upgraded))),
-        *package_findings.holds(job, found, facts),
+        *package_findings.holds(work.site, job, found, facts),
         *package_findings.removals(job, found),
         *_noted(work, wish, choice.held, held),
         *package_findings.notes(job, found, (*others, *upgraded), facts),

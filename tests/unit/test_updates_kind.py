@@ -96,6 +96,23 @@ def test_before_the_first_run_nobody_can_have_let_go_of_a_hold() -> None:
     assert not any("find out who" in one for one in texts(draft, "attention"))
 
 
+def test_what_the_host_holds_by_itself_is_told_with_both_ways_to_let_go_of_it() -> None:
+    bare = replace(SITE, hosts=(SITE.hosts[0], replace(SITE.hosts[1], hold=("linux-image-*",))))
+    (said,) = texts(drafted(UPDATES, facts("nothing"), bare), "note")
+    assert said.startswith("held at the host, although jobs.toml does not say so: libc-demo -> ")
+    assert "apt-mark unhold libc-demo; " in said
+    assert "aptitude --schedule-only unhold libc-demo" in said
+
+
+def test_a_hold_that_fits_no_package_is_told_since_it_may_be_misspelt() -> None:
+    hold = ("linux-imgae-*", "linux-image-*", "libc-demo", "$(x)")
+    bare = replace(SITE, hosts=(SITE.hosts[0], replace(SITE.hosts[1], hold=hold)))
+    (said,) = texts(drafted(UPDATES, facts("nothing"), bare), "note")
+    assert "what fits no installed package: linux-imgae-*, $(x) -> see how it is spelt" in said
+    stale = drafted(UPDATES, facts("unreachable"), bare)
+    assert not any("fits no installed" in one for one in texts(stale, "note"))
+
+
 def test_where_there_is_nothing_to_do_nothing_is_changed_and_no_lock_is_taken() -> None:
     draft = drafted(UPDATES, facts("nothing"))
     assert draft.planned is not None
