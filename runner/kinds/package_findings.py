@@ -55,11 +55,14 @@ def held(site: Site, job: Job, found: Sequence[Held]) -> tuple[Finding, ...]:
 
 
 def troubles(job: Job, found: Sequence[Trouble]) -> tuple[Finding, ...]:
-    """Each trouble with its remedy; what the plan itself mends is only a note."""
+    """Each trouble with its remedy; what the plan itself mends, or time does, is only a note."""
     return tuple(
-        Finding(severity="note" if one.mends else "attention", source=job.name, text=one.text, do=one.do)
+        Finding(
+            severity="note" if one.mends or one.what == "phased" else "attention",
+            source=job.name, text=one.text, do=one.do,
+        )
         for one in found
-    )
+    )  # fmt: skip
 
 
 def short(trouble: Trouble) -> str:

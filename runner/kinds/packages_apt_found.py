@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from runner.model.packages import Held, Trouble, Update
 from runner.model.site import Host
+from runner.rules.debian_version import compare
 from runner.rules.holds import fits, wanted
 from runner.rules.kept_back import Fixed, Wish, brought_by, kept_back
-from runner.tools import apt_lists, dpkg
+from runner.tools import apt_lists, apt_origins, dpkg
 from runner.tools.apt_survey import Answer
 
 _NONE = Answer(exit=127)
@@ -31,11 +33,27 @@ class Found:
         without = self.one("aptitude").exit == 127
         self.holds = tuple(sorted(by_dpkg if without else by_dpkg & by_aptitude))
         self.held_anyhow = by_dpkg | by_aptitude
-        self.updates = apt_lists.simulated(self.one("held").out)
+        places = apt_origins.security_places(self.one("places").out)
+        self._fixed = apt_origins.fixes(self.one("versions").out, places)
+        self._would = self._told("held")
+        self.updates = tuple(one for one in self._would if not _back(one))
 
     def one(self, name: str) -> Answer:
         """The answer of that name."""
         return self._answers.get(name, (_NONE,))[0]
+
+    @property
+    def downgrades(self) -> tuple[Trouble, ...]:
+        """What apt would take back to an older version, because somebody's preferences say so."""
+        return tuple(
+            Trouble(
+                what="unknown", text=f"{one.name} would go back from {one.old} to {one.new}: that is never done here",
+                do=f"see who wants it: apt-cache policy {one.name}, and the files in /etc/apt/preferences.d; if it is "
+                f"meant, at the host: apt-get --allow-downgrades install {one.name}={one.new}",
+            )
+            for one in self._would
+            if _back(one)
+        )  # fmt: skip
 
     @property
     def download(self) -> int | None:
@@ -48,6 +66,7 @@ class Found:
     def untold(self) -> tuple[Trouble, ...]:
         """What could not be found out, so that nobody takes it for nothing."""
         failed = [name for name in ("table", "held", "full", "free") if self.one(name).exit != 0]
+        failed += [name for name in ("places", "versions") if self.one(name).exit not in (0, 127)]
         failed += ["aptitude"] if self.one("aptitude").exit not in (0, 2, 127) else []
         if not failed or self.one("check").exit != 0:
             return ()
@@ -60,8 +79,8 @@ class Found:
     @property
     def held(self) -> tuple[Held, ...]:
         """The updates that holds keep back, and which hold does; with them the new packages they would bring."""
-        now = {(one.name, one.new) for one in self.updates}
-        back = [one for one in apt_lists.simulated(self.one("free").out) if (one.name, one.new) not in now]
+        now = {(one.name, one.new) for one in self._would}
+        back = [one for one in self._told("free") if (one.name, one.new) not in now and not _back(one)]
         names = self.held_anyhow | set(self.wanted)
         fixed = {
             one.name: Fixed(version=one.version, needs=one.needs)
@@ -81,6 +100,17 @@ class Found:
 
         return tuple(Held(update=one, by=by(one)) for one in back)
 
+    def _told(self, name: str) -> tuple[Update, ...]:
+        simulated = apt_lists.simulated(self.one(name).out)
+        return tuple(replace(one, security=one.security or self._mends(one)) for one in simulated)
+
+    def _mends(self, one: Update) -> bool:
+        """Whether it brings a version of a security archive, or passes one over."""
+        return bool(one.old) and any(
+            compare(one.old, version) < 0 <= compare(one.new, version)
+            for version in self._fixed.get(one.name, ())
+        )
+
     def _wishes(self, back: list[Update]) -> dict[str, Wish]:
         shown = {one.name: one for one in apt_lists.candidates(self.one("back").out, self.native)}
         return {
@@ -90,6 +120,10 @@ class Found:
             for one in back
             if one.name in shown
         }
+
+
+def _back(one: Update) -> bool:
+    return bool(one.old) and compare(one.new, one.old) < 0
 
 
 def _exact(needs: tuple[dpkg.Clause, ...]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ What = Literal[
     "unreachable",
     "damaged",
     "hold drift",
+    "phased",
     "unknown",
 ]
 

@@ -15,6 +15,7 @@ _PENDING = ("unpacked", "triggers-awaited", "triggers-pending")
 # Below this dpkg cannot even write down what it did.
 _LEAST = 16 << 20
 _NONE = Answer(exit=127)
+_PHASED = "Phased-Update-Percentage: "
 # What the evidence means, for who does not read apt's words every day.
 _MEANS: dict[What, str] = {
     "unreachable": "an archive of packages cannot be reached",
@@ -170,6 +171,11 @@ def _meant(known: Trouble) -> Trouble:
 def _stuck(kept: Answer) -> Trouble:
     """A package that is not held and that apt does not upgrade."""
     name, *reasons = (*kept.out, "")
+    phased = next((line.split()[-1] for line in reasons if line.startswith(_PHASED)), "")
+    if phased and kept.exit == 0:
+        text = f"{name} is not upgraded yet: its archive gives it to {phased} of 100 hosts so far, and not to this one"
+        return Trouble(what="phased", text=text, do="nothing: it comes by itself")
+    reasons = [line for line in reasons if not line.startswith(_PHASED)]
     if any("remove is disabled" in line for line in kept.err):
         text = f"{name} is not upgraded, since that would remove other packages"
         do = f"at the host: apt-get -s install {name} names them; decide by hand, the runner removes nothing"

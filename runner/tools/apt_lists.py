@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from runner.model.packages import Update
 from runner.tools import dpkg
+from runner.tools.apt_origins import is_security
 
 # Inst NAME [OLD] (NEW ORIGIN [ARCH]) and whatever; these lines are not translated, and stayed the same in apt 3.
 _INST = re.compile(
@@ -43,15 +44,6 @@ def simulated(lines: Iterable[str]) -> tuple[Update, ...]:
 def removed(lines: Iterable[str]) -> tuple[str, ...]:
     """The names of the `Remv` lines of a simulation."""
     return tuple(found[1] for line in lines if (found := _REMV.fullmatch(line)))
-
-
-def is_security(origin: str) -> bool:
-    """Whether any of the places a version comes from (`LABEL:SUITE, LABEL:SUITE`) is a security archive."""
-    return any(
-        part.strip().casefold().endswith("-security")
-        for place in origin.split(",")
-        for part in place.partition(":")[::2]
-    )
 
 
 def candidates(lines: Iterable[str], native: str) -> tuple[Candidate, ...]:

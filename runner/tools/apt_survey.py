@@ -132,7 +132,8 @@ kept=$(awk '/^The following packages have been kept back/ { on = 1; next } /^[^ 
   on { for (i = 1; i <= NF; i++) if ($i ~ /^[A-Za-z0-9.+:~-]+$/) print $i }' "$d/all" | head -n 10)
 for name in $kept; do
   get -s --no-remove $none install "$name" >"$d/all" 2>"$d/err"; code=$?
-  { echo "$name"; awk '/have unmet dependencies/ { on = 1; next } on' "$d/all" | head -n 5; } >"$d/out"
+  { echo "$name"; awk '/have unmet dependencies/ { on = 1; next } on' "$d/all" | head -n 5
+    apt-cache -c "$d/apt.conf" --no-all-versions show "$name" | grep '^Phased-Update-Percentage: '; } >"$d/out"
   told kept $code
 done
 get -qq --print-uris $holds upgrade --with-new-pkgs >"$d/all" 2>"$d/err"; code=$?
@@ -147,6 +148,12 @@ if [ -n "$back" ]; then
   grep -E '^(Package|Version|Architecture|Depends|Pre-Depends|Breaks|Conflicts): ' "$d/all" >"$d/out"
 fi
 told back $code
+ask places apt-cache -c "$d/apt.conf" policy
+plain=$(awk '$1 == "Inst" && $3 ~ /^\[/ && tolower($0) !~ /-security[,: ]/ { print $2 }' \
+  "$d/would.held" "$d/would.free" | sort -u)
+: >"$d/out"; : >"$d/err"; code=0
+[ -z "$plain" ] || { apt-cache -c "$d/apt.conf" madison $plain >"$d/out" 2>"$d/err"; code=$?; }
+told versions $code
 """
 
 _HEALTH = r"""

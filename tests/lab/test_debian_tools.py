@@ -266,3 +266,25 @@ def test_versions_are_ordered_as_dpkg_orders_them(world: World) -> None:
     for (one, other), word in zip(pairs, said, strict=True):
         found = debian_version.compare(one, other)
         assert word == ("lt" if found < 0 else "gt" if found else "eq"), (one, other)
+
+
+def test_a_later_version_that_passes_a_security_update_over_is_one_and_an_older_one_is_no_update(
+    world: World, archive: Archive
+) -> None:
+    names = ("mended", "plain", "pinned", "slowly")
+    archive.add(*(Deb(name=name, version="1:1.0~rc1") for name in names))
+    world.install(*names)
+    archive.add(Deb(name="mended", version="1:1.0+deb1"), Deb(name="plain", version="1:0.9"), suite=SECURITY)
+    archive.add(*(Deb(name=name, version="1:1.0+deb2") for name in ("mended", "plain")))
+    archive.add(Deb(name="pinned", version="1:0.9"))
+    archive.add(Deb(name="slowly", version="1:1.1", control={"Phased-Update-Percentage": "10"}))
+    world.write("/etc/apt/preferences.d/back", "Package: pinned\nPin: version 1:0.9\nPin-Priority: 1001\n")
+    world.write("/etc/apt/apt.conf.d/slowly", 'APT::Get::Never-Include-Phased-Updates "true";\n')
+    found = read(world, hold=())
+    assert {one.name: one.security for one in found.updates} == {"mended": True, "plain": False}
+    assert {one.what for one in found.troubles} == {"phased", "unknown"}
+    texts = sorted(one.text for one in found.troubles)
+    assert texts[0] == "pinned would go back from 1:1.0~rc1 to 1:0.9: that is never done here"
+    assert texts[1].startswith("slowly is not upgraded yet: its archive gives it to 10 of 100 hosts so far")
+    held = read(world, hold=("mended", "plain")).held
+    assert {one.update.name: one.update.security for one in held} == {"mended": True, "plain": False}

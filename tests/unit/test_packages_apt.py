@@ -13,7 +13,7 @@ from runner.kinds import packages_apt
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.packages import PackageFacts
 from runner.model.site import Host
-from runner.tools import apt_lists, apt_survey, dpkg
+from runner.tools import apt_lists, apt_origins, apt_survey, dpkg
 
 CAPTURES = Path(__file__).parent / "captures" / "apt"
 HOST = Host(name="server", address="192.168.199.2", packages="apt", hold=("linux-image-*", "libc-demo"))
@@ -180,6 +180,35 @@ def test_security_is_told_by_where_it_comes_from_and_never_by_a_name(
 ) -> None:
     (found,) = apt_lists.simulated([line])
     assert (found.origin, found.security) == (origin, security)
+
+
+def test_lists_for_security_are_known_by_label_suite_or_codename_and_by_no_address() -> None:
+    policy = """Package files:
+ 100 /var/lib/dpkg/status
+     release a=now
+ -10 http://deb.example.org/debian-security buster/updates/main amd64 Packages
+     release v=10,o=Debian,a=oldstable,n=buster,l=Debian-Security,c=main,b=amd64
+     origin deb.example.org
+ 500 http://deb.example.org/ubuntu jammy-security/main i386 Packages
+     release v=22.04,o=Ubuntu,a=jammy-security,n=jammy,l=Ubuntu,c=main,b=i386
+     origin deb.example.org
+ 500 http://nice-security.example.org stable/main amd64 Packages
+     release o=Some Vendor,l=Vendor,c=main,b=amd64
+     origin nice-security.example.org
+ 500 file:/srv/flat-security ./ Packages
+Pinned packages:
+""".splitlines()
+    places = apt_origins.security_places(policy)
+    assert places == {
+        "http://deb.example.org/debian-security buster/updates/main amd64 Packages",
+        "http://deb.example.org/ubuntu jammy-security/main i386 Packages",
+    }
+    rows = [
+        "   libc6 | 2.36-9+deb12u10 | http://deb.example.org/debian-security buster/updates/main amd64 Packages",
+        "   libc6 | 2.36-9+deb12u11 | http://nice-security.example.org stable/main amd64 Packages",
+        "libc6:i386 | 2.35 | http://deb.example.org/ubuntu jammy-security/main i386 Packages", "", "libc6 | 1",
+    ]  # fmt: skip
+    assert apt_origins.fixes(rows, places) == {"libc6": ("2.36-9+deb12u10",), "libc6:i386": ("2.35",)}
 
 
 def test_lines_that_are_no_answer_are_passed_over() -> None:
