@@ -127,7 +127,9 @@ def holds(site: Site, job: Job, found: PackageFacts, facts: Facts) -> tuple[Find
             f"aptitude is installed, which keeps holds of its own: aptitude --schedule-only unhold {names}"
         )
         said.append(Finding(severity="note", source=job.name, text=text, do=do))
-    idle = [one for one in site.host(job.host).hold if not any(fits(name, (one,)) for name in found.installed)]
+    idle = [
+        one for one in site.host(job.host).hold if not any(fits(name, (one,)) for name in found.installed)
+    ]
     if idle and found.fresh:
         text = f"`hold` of [hosts.{job.host}] has what fits no installed package: {_some(idle)}"
         do = "see how it is spelt; nothing, if the package is not there on purpose"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.kinds import package_findings
@@ -16,7 +16,7 @@ from runner.model.site import Host, Job, Site
 from runner.model.text import count
 from runner.rules import reboot_need
 from runner.rules.names import plan_id
-from runner.tools import carry, store
+from runner.tools import carry, planned, store
 
 CARRIED = "packages.carried"
 KINDS = ("updates", "upgrade")
@@ -149,7 +149,26 @@ def install(
 ) -> tuple[Step, ...]:
     """Install these, literally."""
     argv = work.family.install(work.host, updates)
-    return carried(work, name, argv, f"install {words(updates)}", effect=effect)
+    guard = planned.installable(work.program, work.host.name, work.family.lists, updates)
+    return carried(work, name, argv, f"install {words(updates)}", effect=effect, guard=guard)
+
+
+def guarded(work: Work, steps: Sequence[Step], updates: Sequence[Update]) -> tuple[Step, ...]:
+    """The steps, of which the first that changes anything does so only if these are in their old versions.
+
+    Otherwise nothing is done after it either: there is nothing to be undone yet. That an earlier run's
+    end was seen is noted in any case, and has a guard of its own.
+    """
+    first = next((one for one in steps if one.effect > Effect.READ and one.guard is None), None)
+    if first is None or not updates:
+        return tuple(steps)
+    guard = planned.unchanged(work.program, work.host.name, work.family.lists, updates)
+    return tuple(
+        replace(one, guard=guard)
+        if one is first
+        else replace(one, despite=tuple(name for name in one.despite if name != first.id))
+        for one in steps
+    )
 
 
 def words(updates: Sequence[Update]) -> str:

@@ -46,7 +46,11 @@ def read(host: Host, facts: Facts) -> PackageFacts:
         holds=found.holds,
         unheld=tuple(name for name in found.wanted if name not in found.holds),
         stray=tuple(sorted(found.held_anyhow - set(found.wanted))),
-        troubles=(*apt_health.troubles(answers, found.installed, found.download), *found.untold, *found.downgrades),
+        troubles=(
+            *apt_health.troubles(answers, found.installed, found.download),
+            *found.untold,
+            *found.downgrades,
+        ),
         kernel=Kernel(running=outdated.running, newest=outdated.newest),
         reboot=reboot_need.reasons(_witness(outdated)),
         services=outdated.services,

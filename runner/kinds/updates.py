@@ -113,7 +113,8 @@ def _install(
     if choice.install or found.services:
         steps += [_restart(work, unit) for unit in work.job.options.restart]
     steps += package_steps.look(work, choice.install)
-    return _planned(work, tuple(steps), findings, told=_told(work, choice))
+    steps = list(package_steps.guarded(work, steps, choice.install))
+    return _planned(work, steps, findings, told=_told(work, choice))
 
 
 def _choice(work: Work, found: PackageFacts) -> Choice:

@@ -11,7 +11,7 @@ from runner.kinds.package_steps import Work
 from runner.model.packages import Update
 from runner.model.plan import Check, Effect, Step, WaitFor
 from runner.rules.holds import fits
-from runner.tools import carry, rpm
+from runner.tools import carry, planned, rpm
 
 # Packages that bring a kernel to boot, or build what it boots from.
 _BOOTS = ("linux-image-*", "kernel", "kernel-core", "kernel-rt*", "kernel-uek*", "kernel-PAE*")
@@ -76,19 +76,17 @@ def steps(work: Work, wish: Wish) -> tuple[Step, ...]:
     made += package_steps.verify(work, wish.held, despite=made)
     made += package_steps.hold(work, wish.fresh, name="hold-new")
     made += package_steps.look(work, (*wish.others, *wish.upgraded))
-    return (*made, *(_boot(work) if wish.kernel else ()))
+    guarded = package_steps.guarded(work, made, (*wish.others, *wish.upgraded))
+    return (*guarded, *(_boot(work) if wish.kernel else ()))
 
 
 def _upgrade(work: Work, wish: Wish) -> tuple[Step, ...]:
     argv = work.family.upgrade(work.host, wish.upgraded, wish.free, (*wish.held, *wish.fresh))
     why = f"upgrade what was held back, {package_steps.words(wish.upgraded)}, and hold it again"
-    guard = Check(
-        host=work.host.name, argv=carry.outdated(work.program), field="boot_free", relation=">=",
-        value=wish.room, why="there is room in /boot for a kernel",
-    )  # fmt: skip
-    return package_steps.carried(
-        work, "upgrade", argv, why, effect=Effect.INTERRUPT, guard=guard if wish.kernel else None
+    guard = planned.installable(
+        work.program, work.host.name, work.family.lists, wish.upgraded, wish.room if wish.kernel else 0
     )
+    return package_steps.carried(work, "upgrade", argv, why, effect=Effect.INTERRUPT, guard=guard)
 
 
 def _boot(work: Work) -> tuple[Step, ...]:

@@ -12,8 +12,9 @@ _FIRST = ("refresh-first", "repair-first", "before/back")
 
 
 def again(done: Pass) -> tuple[str, ...]:
-    """Jobs of which a transfer was interrupted, for which the disk was full, that measured what to expire, or
-    that fetched, repaired or rebooted first and know only now what to install.
+    """Jobs of which a transfer was interrupted, for which the disk was full, that measured what to expire,
+    that fetched, repaired or rebooted first and know only now what to install, or that found other
+    packages than their plan knew.
 
     What was sent is kept, and a new plan takes it up. For a full disk that plan also says what must go
     first, or that nothing may; where an inode had no link left, rsync copies it in the fresh folder.
@@ -24,6 +25,7 @@ def again(done: Pass) -> tuple[str, ...]:
     worth |= {one.job for one in done.outcomes if one.job in prunes and _ended(one, "measure-first")}
     packages = {job.name for job in done.plan.jobs if job.kind in _PACKAGES}
     worth |= {one.job for one in done.outcomes if one.job in packages and _ended(one, *_FIRST)}
+    worth |= {one.job for one in done.outcomes if one.job in packages and _stale(one)}
     return tuple(job.name for job in done.plan.jobs if job.name in worth)
 
 
@@ -44,6 +46,11 @@ def _interrupted(one: Outcome, kept: set[str]) -> bool:
 
 def _ended(one: Outcome, *names: str) -> bool:
     return one.step.removeprefix(f"{one.job}/") in names and one.state == State.DONE
+
+
+def _stale(one: Outcome) -> bool:
+    # That an end was seen is noted once there is one: another plan would only wait again.
+    return one.state == State.STALE and not one.step.endswith("-told")
 
 
 def _not_whole(one: Outcome, kept: set[str]) -> bool:

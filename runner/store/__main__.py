@@ -33,6 +33,7 @@ VERBS = {
     "carry": "carry_command",
     "carried": "carried",
     "outdated": "outdated",
+    "as-planned": "as_planned",
     "up": "up",
     "about": "about",
     "about-of": "about_of",

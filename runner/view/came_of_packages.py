@@ -44,7 +44,7 @@ def packages_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport |
     power = power_report(replace(job, kind="reboot"), outcomes)
     bad = next((one for one in outcomes if one.state in _BAD), None)
     if bad is not None and (power is None or power.verdict != Verdict.FAILED):
-        known = runs or bad.state == State.INTERRUPTED or _step(bad) in _FAILED
+        known = runs or bad.state in (State.INTERRUPTED, State.STALE) or _step(bad) in _FAILED
         return _failed(job, bad, outcomes) if known else None
     if any(one.state == State.BUSY for one in outcomes):
         return None
@@ -93,6 +93,9 @@ def _failed(job: PlannedJob, bad: Outcome, outcomes: Sequence[Outcome]) -> JobRe
             f"interrupted at {step}: {bad.note}. What had begun at the host goes on there by itself, "
             "and the next run says what came of it"
         )
+    elif bad.state == State.STALE:
+        before = f"stopped before {step}" if runs or _did(outcomes) else "nothing was done"
+        headline = f"{before}: {bad.note}"
     else:
         headline = _why(bad)
     if changed := _changed(runs):
@@ -110,7 +113,7 @@ def _failed(job: PlannedJob, bad: Outcome, outcomes: Sequence[Outcome]) -> JobRe
 def _why(bad: Outcome) -> str:
     """Why a step failed and what to do about it, as far as what it said tells that."""
     step = _step(bad)
-    word = "failed" if bad.state == State.FAILED else f"is {bad.state.value}"
+    word = "failed" if bad.state == State.FAILED else f"was {bad.state.value}"
     # A carried command's own words are in its answer; nothing of them was on stderr.
     said = [str(line) for line in bad.result.get("log", ())] if _runs((bad,)) else bad.log.splitlines()
     known = next(iter(apt_trouble.read(said)), None)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from runner.model.plan import PlannedJob
 from runner.model.run import Outcome, Pass, State
 from runner.rules.again import again, waits
 from tests.unit import parts
@@ -64,6 +65,23 @@ def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_n
     found: Pass, jobs: tuple[str, ...]
 ) -> None:
     assert again(found) == jobs
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "state", "jobs"),
+    [
+        ("updates", "a/refresh", State.STALE, ("a",)),
+        ("upgrade", "a/upgrade", State.STALE, ("a",)),
+        ("updates", "a/refresh", State.FAILED, ()),
+        ("updates", "a/attach-1-told", State.STALE, ()),
+        ("snapshot", "a/begin", State.STALE, ()),
+    ],
+)
+def test_packages_that_are_not_as_planned_are_planned_again_in_the_same_run(
+    kind: str, step: str, state: State, jobs: tuple[str, ...]
+) -> None:
+    plan = parts.plan(parts.step(step), jobs=(PlannedJob(name="a", kind=kind),))
+    assert again(Pass(plan=plan, outcomes=(Outcome(step=step, job="a", state=state),))) == jobs
 
 
 def test_only_what_was_cut_off_from_outside_is_waited_for() -> None:

@@ -51,6 +51,15 @@ def test_nothing_to_do_is_said_in_one_line() -> None:
     assert (said.verdict, said.headline, said.details) == (Verdict.NOTHING, "no update to install", ())
 
 
+def test_a_plan_that_is_stale_says_that_nothing_was_done_or_where_it_stopped() -> None:
+    note = "libc6 is 2 now, and 1 was installed when this was planned -> plan again, read it, apply it"
+    said = told(failed("hold-first", State.STALE, note))
+    assert (said.verdict, said.headline) == (Verdict.FAILED, f"nothing was done: {note}")
+    late = told(done("others", **carried()), failed("upgrade", State.STALE, note))
+    assert late.headline == f"stopped before upgrade: {note}; 1 package upgraded all the same"
+    assert "libssl3 3.0.14-1 -> 3.0.15-1" in late.details
+
+
 def test_updates_that_wait_are_listed_below_the_notice() -> None:
     job = PlannedJob(
         name="u", kind="updates", told="2 updates wait\nbind-libs.x86_64  1\nbind-utils.x86_64  1"

@@ -60,6 +60,25 @@ def test_security_updates_are_installed_in_exactly_the_versions_of_the_plan() ->
     assert "to fetch: 1.8 KiB at most" in texts(draft, "note")
 
 
+def test_nothing_is_begun_where_somebody_changed_the_packages_since_they_were_read() -> None:
+    steps = by_name(drafted(UPDATES, facts("waiting")))
+    first, last = steps["refresh"].guard, steps["install"].guard
+    assert isinstance(first, Check)
+    assert isinstance(last, Check)
+    assert first.argv == (
+        PROGRAM, "as-planned", "--packages=dpkg", "--", "demo-extra==1.0", "demo-lib=1.0=1.1",
+    )  # fmt: skip
+    assert (last.field, last.relation, last.value) == ("as_planned", "==", True)
+    assert last.argv == (*first.argv[:3], "--to-be-had", *first.argv[3:])
+    told = by_name(drafted(UPDATES, facts("drift", begun("updates-server/install", alive=False))))
+    assert isinstance(told["hold"].guard, Check)
+    assert isinstance(told["attach-1-told"].guard, Check)
+    assert "as-planned" not in told["attach-1-told"].guard.argv
+    red = by_name(drafted(with_options(PAPIO, install="all"), red_hat("updates")))["refresh"].guard
+    assert isinstance(red, Check)
+    assert "kernel-core.x86_64=5.14.0-70.el9=5.14.0-100.el9" in red.argv
+
+
 def test_all_updates_are_installed_where_jobs_toml_says_so_but_none_that_is_held() -> None:
     install = argv(by_name(drafted(with_options(UPDATES, install="all"), facts("waiting")))["install"])
     assert install[-3:] == ("demo-extra=1.0", "demo-feature=1.1", "demo-lib=1.1")
