@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import threading
@@ -16,7 +17,7 @@ from runner.kinds import packages_rpm
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.packages import Held, PackageFacts, Update
 from runner.model.site import Host
-from runner.tools import dnf, rpm
+from runner.tools import dnf, planned, rpm
 from runner.view.packages import update_lines
 from tests.contract.hosts import wait_for
 from tests.lab.rpm_world import NEEDED, Advisory, Made, Repositories, RpmWorld
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.skipif(
     not all(shutil.which(program) for program in NEEDED),
     reason="the rpm world needs dnf, rpm and createrepo_c",
 )
+REPOSITORY = Path(__file__).parents[2]
 CAPTURES = Path(__file__).parents[1] / "unit/captures"
 KERNEL = ("Provides: installonlypkg(kernel)",)
 BASE = (
@@ -157,6 +159,20 @@ def test_what_was_planned_is_what_is_installed_and_then_there_is_nothing_to_do(w
     assert world.do("rpm", "-q", "kernel-core").stdout.split() == [
         "kernel-core-5.14.0-70.el9.x86_64", "kernel-core-5.14.0-100.el9.x86_64",
     ]  # fmt: skip
+
+
+def test_a_plan_made_before_somebody_else_upgraded_is_seen_to_be_so(world: RpmWorld) -> None:
+    world.use("updates", "gpgcheck=0")
+    updates = read(world).updates
+    argv = planned.unchanged("runner-store", "papio", "rpm", updates).argv[1:]
+    asked = ("env", f"PYTHONPATH={REPOSITORY}", "python3", "-B", "-m", "runner.store", *argv)
+    assert json.loads(world.do(*asked).stdout) == {"as_planned": True}
+    world.do("dnf", "-y", "upgrade", "kernel-core")
+    said = json.loads(world.do(*asked).stdout)
+    assert said["error"] == (
+        "kernel-core:x86_64 is 5.14.0-70.el9 and 5.14.0-100.el9 now, and 5.14.0-70.el9 was installed when this "
+        "was planned"
+    )
 
 
 def test_a_package_that_lacks_its_planned_version_makes_looking_fail(world: RpmWorld) -> None:
