@@ -14,12 +14,31 @@ _MIRROR = ("-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"
 KEEP_CONFFILES = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
 
 
+# apt-get waits for dpkg's lock and never for that of the lists, which Debian's own timer takes twice a day.
+# Who holds a lock is in /proc/locks (by inode), whatever language an error is in.
+_WHEN_FREE = r"""
+held() {
+  inode=$(stat -c %i /var/lib/apt/lists/lock 2>/dev/null) || return 1
+  awk -v inode="$inode" '$2 != "->" { n = split($6, at, ":"); found = found || at[n] == inode } END { exit !found }' \
+    /proc/locks
+}
+left=LIMIT
+while :; do
+  while held && [ $left -gt 0 ]; do sleep 2; left=$((left - 2)); done
+  "$@"; ended=$?
+  [ $ended -ne 0 ] && held && [ $left -gt 0 ] || exit $ended
+done
+"""
+
+
 def refresh() -> Argv:
     """Fetch the package lists. Exit 100 if any of them could not be had; without the option that is 0.
 
-    Waits for the lists' lock as `install` does. See apt-get(8), `update`.
+    Waits for another program that fetches them. See apt-get(8), `update`.
     """
-    return ("apt-get", "-q", "--error-on=any", "-o", f"DPkg::Lock::Timeout={PATIENCE}", *_MIRROR, "update")
+    script = _WHEN_FREE.strip().replace("LIMIT", str(PATIENCE))
+    words = ("apt-get", "-q", "--error-on=any", *_MIRROR, "update")
+    return ("sh", "-c", script, "runner-refresh", *words)
 
 
 def install(updates: Sequence[Update]) -> Argv:

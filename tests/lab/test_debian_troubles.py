@@ -120,6 +120,18 @@ def test_an_installation_waits_for_another_that_is_at_work(world: World, archive
     assert world.versions("demo-lib") == {"demo-lib": "ii 1.1"}
 
 
+def test_fetching_the_lists_waits_for_another_that_fetches_them(world: World, archive: Archive) -> None:
+    grown(world, archive)
+    with world.popen("python3", "-c", LOCKED, "/var/lib/apt/lists/lock", "4") as process:
+        wait_for(world, "/run/locked")
+        world.run(*apt.refresh())
+        assert process.poll() is not None
+    archive.stop()
+    began = time.monotonic()
+    assert world.run(*apt.refresh(), check=False).returncode == 100
+    assert time.monotonic() - began < 30, "what no lock is to blame for is not waited for"
+
+
 def broken(what: str, world: World, archive: Archive) -> None:
     """Break the archive, or the way to it."""
     match what:
