@@ -15,6 +15,7 @@ from runner.model.site import Job, Site
 from runner.model.text import count, length, size
 from runner.rules.holds import fits
 from runner.tools.carry import Carried
+from runner.view.packages import TO_FETCH, TO_INSTALL
 
 _LISTED = 40
 # Why nothing is done, in few words; the finding beside it has the evidence.
@@ -148,11 +149,11 @@ def removals(job: Job, found: PackageFacts) -> tuple[Finding, ...]:
 
 def notes(job: Job, found: PackageFacts, install: Sequence[Update], facts: Facts) -> tuple[Finding, ...]:
     """What is installed, with versions; how much there is to fetch; how old the lists are if not of now."""
-    lines = [f"to install: {package_choice.told(one)}" for one in install[:_LISTED]]
-    lines += [f"and {len(install) - _LISTED:,} more"] if len(install) > _LISTED else []
+    lines = [f"{TO_INSTALL}{package_choice.told(one)}" for one in install[:_LISTED]]
+    lines += [f"{TO_INSTALL}{len(install) - _LISTED:,} more"] if len(install) > _LISTED else []
     # What was counted is without that which is held.
     if install and found.download is not None and set(install) <= set(found.updates):
-        lines.append(f"to fetch: {size(found.download)} at most")
+        lines.append(f"{TO_FETCH}{size(found.download)} at most")
     if not found.fresh:
         lines.append(age(facts.last.get(job.name), facts.at))
     return tuple(Finding(severity="note", source=job.name, text=text) for text in lines)

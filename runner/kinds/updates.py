@@ -157,9 +157,12 @@ def _later(work: Work, choice: Choice) -> tuple[Finding, ...]:
 
 def _told(work: Work, choice: Choice) -> str:
     """The headline, and below it the updates that wait, a line each."""
-    if not choice.later or _policy(work) != "nothing":
-        waiting = f"; {package_findings.notice([one.update for one in choice.held], ' for a person')}"
-        return "no update to install, by lists fetched for this" + (waiting if choice.held else "")
+    policy = _policy(work)
+    if not choice.later or policy != "nothing":
+        sort = "security update" if policy == "security" else "update"
+        held = [one.update for one in choice.held]
+        waiting = f"; {package_findings.notice(held, ' for a person')}" if held else ""
+        return f"no {sort} for {work.host.name}, by package lists fetched just now{waiting}"
     return "\n".join((package_findings.notice(choice.later), *update_lines(choice.later)))
 
 

@@ -8,6 +8,13 @@ from runner.model.packages import Update
 from runner.model.text import one_line
 
 _SECURITY = "security"
+# How notes begin that say what a plan will do. In a report they would be read as still to be done.
+TO_INSTALL, TO_FETCH = "to install: ", "to fetch: "
+
+
+def foretells(text: str) -> bool:
+    """Whether a note only says what a plan will do to packages: what it did is told by the report of the job."""
+    return text.startswith((TO_INSTALL, TO_FETCH))
 
 
 def update_lines(updates: Iterable[Update]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from runner.view.came_of_packages import packages_report
 from runner.view.came_of_power import power_report
 from runner.view.came_of_restore_db import restore_db_report
 from runner.view.line import Line, Role, line
+from runner.view.packages import foretells
 
 _RANK = (Verdict.NOTHING, Verdict.DONE, Verdict.ATTENTION, Verdict.FAILED)
 _ROLES: dict[Verdict, Role] = {
@@ -202,7 +203,7 @@ def report(site: Site, told: Told) -> Report:
         site=site.name, run=told.run, controller=site.controller, verdict=verdict, started=told.started,
         ended=told.ended, timezone=site.timezone, sandbox="" if site.live else site.sandbox,
         actions=_actions(told.jobs, findings), jobs=told.jobs, skips=told.skips,
-        findings=tuple(one for one in findings if one.severity == "note"), log=told.log,
+        findings=tuple(one for one in findings if one.severity == "note" and not foretells(one.text)), log=told.log,
         recipients={"admin": site.people.admin, "experts": site.people.experts, "users": site.people.users},
     )  # fmt: skip
 

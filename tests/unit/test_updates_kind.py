@@ -137,7 +137,7 @@ def test_where_there_is_nothing_to_do_nothing_is_changed_and_no_lock_is_taken() 
     assert draft.planned is not None
     assert draft.planned.locks == ()
     assert {step.effect for step in draft.steps} == {Effect.READ}
-    assert draft.planned.told == "no update to install, by lists fetched for this"
+    assert draft.planned.told == "no security update for server, by package lists fetched just now"
     assert draft.findings == ()
 
 
@@ -146,7 +146,8 @@ def test_held_updates_alone_install_nothing_and_still_need_a_person() -> None:
     assert names(draft) == ["whole", "look"]
     assert draft.planned is not None
     assert draft.planned.told == (
-        "no update to install, by lists fetched for this; 4 updates wait for a person, 4 of them for security"
+        "no security update for server, by package lists fetched just now; 4 updates wait for a person, "
+        "4 of them for security"
     )
     assert len(texts(draft, "attention")) == 2
 

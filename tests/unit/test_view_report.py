@@ -57,6 +57,16 @@ def test_the_report_reads_like_the_golden_text(name: str) -> None:
     assert now == (parts.CASES / "view" / f"{name}.txt").read_text("utf-8"), f"it is now:\n{now}"
 
 
+def test_what_a_plan_would_do_to_packages_is_no_news_once_it_was_run() -> None:
+    notes = (
+        "to install: libc6 1 -> 2, a security update",
+        "to fetch: 3 KiB at most",
+        "held from now on: libc6",
+    )
+    told = made(plans=(parts.plan(findings=tuple(finding("note", one) for one in notes)),))
+    assert [one.text for one in told.findings] == ["held from now on: libc6"]
+
+
 def test_no_text_from_outside_makes_a_line_of_its_own() -> None:
     for each in GOLDEN.values():
         assert all(piece.isprintable() for line in report_lines(each) for piece, _ in line)
