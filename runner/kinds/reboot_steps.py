@@ -7,7 +7,7 @@ from datetime import datetime
 
 from runner.kinds import coming_back
 from runner.kinds.coming_back import Wanted
-from runner.model.plan import Argv, Command, Effect, Step, WaitFor
+from runner.model.plan import Command, Effect, Step, WaitFor
 from runner.model.site import Site
 from runner.rules.patience import Patience
 from runner.tools import power, store
@@ -19,24 +19,22 @@ _GOES_DOWN = 120
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reboot:
-    """A reboot of `host` as part of `job`; `plan` is the id of the plan.
+    """A reboot of `host`, now in boot `boot_id`, as part of `job`.
 
-    `prefix` tells two reboots of one job apart: it stands before the names of the steps and ends in "/".
-    `boot_id` is the boot now, "" where the plan itself reboots the host before: which boot it then is, it
-    notes itself. `systemd` is its version, None where another program runs the host. It must not happen
-    later than `by`. `wait` says how long it may take, `wanted` what must be there again. `unheld` are
-    folders of stores on the host whose locks end before the reboot, and that nobody may have taken then.
+    `prefix` stands before the names of the steps, and is "" or ends in "/". `systemd` is its version, None
+    where another program runs the host. It must not happen later than `by`. `wait` says how long it may
+    take, `wanted` what must be there again. `unheld` are folders of stores on the host whose locks end
+    before the reboot, and that nobody may have taken then.
     """
 
     site: Site
     host: str
     job: str
-    plan: str
+    boot_id: str
     why: str
     wait: Patience
     wanted: Wanted
     prefix: str = ""
-    boot_id: str = ""
     systemd: int | None = None
     by: datetime | None = None
     unheld: tuple[str, ...] = ()
@@ -44,9 +42,7 @@ class Reboot:
     @property
     def boot(self) -> power.Boot:
         """The boot before this reboot."""
-        program = store.program(self.site.host(self.host))
-        noted = f"{self.plan}.{self.job}.{self.prefix.replace('/', '.')}"
-        return power.Boot(program=program, id=self.boot_id, noted=noted.rstrip("."))
+        return power.Boot(program=store.program(self.site.host(self.host)), id=self.boot_id)
 
     def step(self, name: str, action: Command | WaitFor, effect: Effect, why: str) -> Step:
         """A step of this reboot."""
@@ -64,7 +60,6 @@ def reboot_steps(one: Reboot) -> tuple[Step, ...]:
     `settled` are taken each despite the others.
     """
     boot = one.boot
-    note = () if one.boot_id else (_note(one, power.note_boot(boot)),)
     quiet = "nothing is being written, and nobody asks that it stays up"
     still = one.step("still", Command(argv=power.still(boot, one.by)), Effect.READ, quiet)
     quiet_still = power.is_still(one.host, power.still(boot, one.by, one.unheld))
@@ -81,12 +76,7 @@ def reboot_steps(one: Reboot) -> tuple[Step, ...]:
         "settled", _settles(one, boot), Effect.READ, "its boot is over, and no disk is being checked"
     )
     looks = coming_back.steps(one.site, f"{one.job}/{one.prefix}", settled, one.wanted)
-    return (*note, still, down, back, settled, *looks)
-
-
-def _note(one: Reboot, argv: Argv) -> Step:
-    why = "which boot it is now, to tell it from the next"
-    return one.step("note", Command(argv=argv), Effect.WRITE, why)
+    return (still, down, back, settled, *looks)
 
 
 def _settles(one: Reboot, boot: power.Boot) -> WaitFor:

@@ -24,9 +24,9 @@ from runner.rules.names import plan_id
 class Asked:
     """A reboot of the host of `job`, with the options of a reboot job and the host as `found`.
 
-    `prefix` is "" or ends in "/", and tells two reboots of one job apart. `later`: the same plan reboots
-    the host before. `kernel` is the release that must run afterwards, "" for the newest that there is now,
-    or then where the plan has `upgraded` packages before.
+    `prefix` is "" or ends in "/", and stands before the names of the steps. `kernel` is the release that
+    must run afterwards, "" for the newest that there is now, or then where the plan has `upgraded`
+    packages before.
     """
 
     site: Site
@@ -35,7 +35,6 @@ class Asked:
     facts: Facts
     found: Before
     prefix: str = ""
-    later: bool = False
     kernel: str = ""
     upgraded: bool = False
 
@@ -117,13 +116,13 @@ def steps(asked: Asked, why: str) -> tuple[Step, ...]:
     early = {disk.name for disk, _ in boot_checks.brought_forward(site, asked.facts, job)}
     stores = power_locks.concerned(site, job.host, asked.facts)
     wanted = Wanted(
-        kernel=asked.kernel or ("" if asked.later or asked.upgraded else found.outdated.newest or None),
+        kernel=asked.kernel or ("" if asked.upgraded else found.outdated.newest or None),
         mounted=coming_back.mounted(site, here, found.entries), failed=found.up.failed,
         must_run=asked.options.must_run, database=asked.options.database, page=asked.options.page,
     )  # fmt: skip
     return reboot_steps(Reboot(
-        site=site, host=job.host, job=job.name, plan=plan_id(asked.facts.at), why=why, wait=_wait(asked),
-        wanted=wanted, prefix=asked.prefix, boot_id="" if asked.later else found.up.boot_id,
+        site=site, host=job.host, job=job.name, boot_id=found.up.boot_id, why=why, wait=_wait(asked),
+        wanted=wanted, prefix=asked.prefix,
         systemd=found.systemd, by=power_when.closes(site, job, asked.when, asked.facts),
         unheld=tuple(one.found.path for one in stores if one.found and one.store.disk in early),
     ))  # fmt: skip

@@ -63,7 +63,6 @@ VERBS = {
     "still": "still",
     "came-back": "came_back",
     "page": "page",
-    "note-boot": "boots",
     "let-go": "let_go",
     "take-over": "take_over",
     "in-use": "in_use",

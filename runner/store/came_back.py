@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import boots, check_times, outdated, processes, up
+from . import check_times, outdated, processes, up
 from .arguments import Call, parse
 from .ask import Answer, ask
 from .mounts import mounts, uuid_of
@@ -22,10 +22,10 @@ SERVERS = ("usr/pgsql-*/bin/pg_isready", "usr/lib/postgresql/*/bin/pg_isready")
 def run(argv: Sequence[str]) -> int:
     """Look at what the first word names, and print it as true or false with the reason; exit 1 for false.
 
-    `back` (`--was` or `--noted`), `settled`, `kernel` (`--is`; else the newest installed), `mounted`
+    `back` (`--was`), `settled`, `kernel` (`--is`; else the newest installed), `mounted`
     (`--at`, `--uuid`, `--writable`), `active` (`--unit`), `units` (`--known`, repeated) and `database`. Reads only.
     """
-    options = ("was", "noted", "is", "at", "uuid", "unit", "state")
+    options = ("was", "is", "at", "uuid", "unit")
     call = parse(argv, words=1, one=options, many=("known",), flags=("writable",))
     look = LOOKS.get(call.words[0])
     if look is None:
@@ -36,8 +36,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _back(call: Call) -> dict[str, Any]:
-    before = boots.noted(call.one["state"], call.one["noted"]) if call.one["noted"] else call.one["was"]
-    now = processes.boot_id()
+    before, now = call.one["was"], processes.boot_id()
     if not before or not now:
         return _no("which boot this is cannot be told", "look at the host")
     if now == before:

@@ -10,7 +10,6 @@ from typing import Any, Optional
 
 from . import carriage, clock, lock, processes, sessions
 from .arguments import parse
-from .boots import noted
 from .layout import open_store
 from .plain import plain
 from .say import FAILED, emit
@@ -30,8 +29,8 @@ SHOWN = 5
 def run(argv: Sequence[str]) -> int:
     """Print `{"still": true}`, or the reasons why a reboot must wait, with exit 1. Reads only.
 
-    `--boot` or `--noted` (see `note-boot`) says which boot it must be, `--by` until when it may happen,
-    `--store` (repeated) which stores nobody may hold.
+    `--boot` says which boot it must be, `--by` until when it may happen, `--store` (repeated) which
+    stores nobody may hold.
     """
     answer = read(argv)
     emit(answer)
@@ -40,9 +39,8 @@ def run(argv: Sequence[str]) -> int:
 
 def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
     """As `run`, without printing. What could not be seen is not among the reasons."""
-    call = parse(argv, words=0, one=("boot", "noted", "by", "state"), many=("store",))
-    boot = noted(call.one["state"], call.one["noted"]) if call.one["noted"] else call.one["boot"]
-    if boot and processes.boot_id(root) != boot:
+    call = parse(argv, words=0, one=("boot", "by", "state"), many=("store",))
+    if call.one["boot"] and processes.boot_id(root) != call.one["boot"]:
         return {"error": "the host was restarted since the plan was made", "do": "make a new plan"}
     if call.one["by"] and time.time_ns() >= clock.nanoseconds(call.one["by"]):
         error = f"it is too late by this host's clock: it was to happen before {call.one['by']}"

@@ -21,24 +21,10 @@ _SESSIONS = "SELECT 'sessions ' || (count(*) - 1) FROM pg_stat_activity WHERE da
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Boot:
-    """The boot before a reboot: `id` where it is known when planning, else the name it is `noted` under.
-
-    `program` is where runner-store is on the host.
-    """
+    """The boot before a reboot, as its kernel calls it; `program` is where runner-store is on the host."""
 
     program: str
-    id: str = ""
-    noted: str = ""
-
-    @property
-    def was(self) -> str:
-        """The boot, as an option of `came-back back`."""
-        return f"--was={self.id}" if self.id else f"--noted={self.noted}"
-
-    @property
-    def now(self) -> str:
-        """The boot, as an option of `still`."""
-        return f"--boot={self.id}" if self.id else f"--noted={self.noted}"
+    id: str
 
 
 def version() -> Argv:
@@ -96,18 +82,13 @@ def parse_sessions(text: str) -> int | None:
     return int(number) if word == "sessions" and number.isascii() and number.isdigit() else None
 
 
-def note_boot(boot: Boot) -> Argv:
-    """Write down which boot this is, once, under the name it is noted under."""
-    return (boot.program, "note-boot", boot.noted)
-
-
 def still(boot: Boot, by: datetime | None, stores: Sequence[str] = ()) -> Argv:
     """Say whether nothing is being written in that boot, and it is not later than `by` (UTC). Reads only.
 
     `stores` are folders of stores on the host that nobody may hold: those whose locks the plan let go.
     """
     late = (f"--by={by:%Y-%m-%dT%H:%M:%SZ}",) if by else ()
-    return (boot.program, "still", boot.now, *late, *(f"--store={one}" for one in stores))
+    return (boot.program, "still", f"--boot={boot.id}", *late, *(f"--store={one}" for one in stores))
 
 
 def is_still(host: str, argv: Argv) -> Check:
@@ -118,7 +99,7 @@ def is_still(host: str, argv: Argv) -> Check:
 
 def is_back(host: str, boot: Boot) -> Check:
     """The claim that the host is in another boot than before."""
-    argv = (boot.program, "came-back", "back", boot.was)
+    argv = (boot.program, "came-back", "back", f"--was={boot.id}")
     return Check(
         host=host, argv=argv, field="back", relation="==", value=True, why="it answers, in another boot"
     )

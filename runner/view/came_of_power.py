@@ -23,8 +23,7 @@ _SHOWN = 5
 def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
     """The report of a job that took a host down; None where it did not come so far, or is another job.
 
-    Of several reboots of one job the last that was begun is told. A host that does not come back, or
-    not with everything, is a failure.
+    A host that does not come back, or not with everything, is a failure.
     """
     if job.kind not in _KINDS:
         return None

@@ -143,30 +143,6 @@ def test_the_boot_that_answers_is_only_another_one_when_it_is() -> None:
     assert run("came-back", "back").answer["back"] is False
 
 
-def test_a_boot_is_noted_once_and_told_from_the_next(tmp_path: Path) -> None:
-    state, boot = f"--state={tmp_path}", power.Boot(program=HERE, noted="plan-1.job.after")
-    assert run(*power.note_boot(boot)[1:], state).answer == {"noted": BOOT}
-    argv = power.is_back("h", boot).argv[1:]
-    assert run(*argv, state).answer["back"] is False
-    assert (
-        run(*power.still(boot, None)[1:], state).answer.get("error")
-        != "the host was restarted since the plan was made"
-    )
-    noted = tmp_path / "boots/plan-1.job.after.json"
-    noted.write_text(noted.read_text().replace(BOOT, "the boot before"))
-    assert run(*argv, state).answer["back"] is True
-    assert (
-        run(*power.still(boot, None)[1:], state).answer["error"]
-        == "the host was restarted since the plan was made"
-    )
-    # The step that notes, taken up again after the reboot, must not take the new boot for the old one.
-    assert run(*power.note_boot(boot)[1:], state).answer == {"noted": "the boot before"}
-    missing = run("came-back", "back", "--noted=nothing", state)
-    assert missing.code == 1
-    assert "back" not in missing.answer
-    assert run("note-boot", "../../etc/passwd", state).code == 1
-
-
 def test_the_kernel_that_runs_is_compared_with_the_one_that_should() -> None:
     running = os.uname().release
     assert tool(power.came_back(HERE, "kernel", f"--is={running}")).answer == {

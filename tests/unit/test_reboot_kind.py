@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from runner import planner, review
-from runner.kinds import power_before, rebooting
-from runner.kinds.power_before import Before
 from runner.kinds.reboot import RebootKind
-from runner.kinds.rebooting import Asked, RebootOptions
+from runner.kinds.rebooting import RebootOptions
 from runner.model.facts import Announced, Facts
 from runner.model.kind import Draft
 from runner.model.plan import Command, Effect, Plan, Step, WaitFor
@@ -335,26 +333,9 @@ def test_a_host_is_rebooted_by_what_runs_it(systemd: bool, line: str, argv_: tup
     assert argv(steps(draft(job(), found))["reboot"]) == argv_
 
 
-def test_the_second_reboot_of_a_plan_notes_the_boot_before_it() -> None:
-    one, found = job(), facts()
-    before = power_before.read(SERVER, found)
-    assert isinstance(before, Before)
-    asked = Asked(
-        site=site(one),
-        job=one,
-        options=RebootOptions(),
-        facts=found,
-        found=before,
-        prefix="after/",
-        later=True,
-    )
-    made = {step.id.removeprefix("reboot-server/"): step for step in rebooting.steps(asked, "a new kernel")}
-    noted = "20261123T081500.000Z.reboot-server.after"
-    assert argv(made["after/note"]) == (PROGRAM, "note-boot", noted)
-    assert argv(made["after/still"]) == (PROGRAM, "still", f"--noted={noted}")
-    assert argv(made["after/back"])[-1] == f"--noted={noted}"
-    assert argv(made["after/kernel"]) == (PROGRAM, "came-back", "kernel")
-    assert made["after/reboot"].id.endswith("/reboot")
+def test_a_host_that_does_not_say_which_boot_it_is_in_is_not_rebooted() -> None:
+    # Which boot it was is all that keeps a plan from rebooting twice.
+    assert "the state of server cannot be read" in refusal(job(), facts(told(up={"boot_id": ""})))
 
 
 def test_a_filesystem_that_was_mounted_by_hand_is_told_and_not_looked_for() -> None:
