@@ -20,6 +20,7 @@ from runner.rules import window
 from runner.rules.downtime import downtime
 from runner.rules.when import moment_of
 from runner.view.came_of import latest
+from runner.view.came_of_power import away
 
 # An interruption that has not come by then will not come today; people may go on with their work.
 _OVERDUE = timedelta(hours=2)
@@ -134,7 +135,8 @@ def _became(
         return replace(base, what="over") if interrupted else None
     if not back:
         return replace(base, what="late")
-    return replace(base, what="over", took=_seconds(down[0].started, back[-1].ended))
+    settled = [one for one in outcomes if one.step.endswith("/settled") and one.state == State.DONE]
+    return replace(base, what="over", took=away(down[0], back[-1], settled[-1] if settled else None))
 
 
 def _is_off(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> bool:
@@ -148,10 +150,6 @@ def _is_off(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> bool:
         and not waits
         and all(one.state == State.DONE for one in outcomes if one.step in {step.id for step in off})
     )
-
-
-def _seconds(begun: datetime | None, ended: datetime | None) -> float | None:
-    return (ended - begun).total_seconds() if begun and ended else None
 
 
 def _job(desk: Desk, name: str) -> Job:

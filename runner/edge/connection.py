@@ -22,6 +22,7 @@ START_TIMEOUT = 30.0
 ATTEMPTS = 5
 KEEPALIVE = 15
 DEAD_AFTER_MS = 60_000
+_CLOSING = 1.0
 
 
 class Unreachable(Exception):
@@ -64,11 +65,15 @@ class Connection:
         return channel
 
     def close(self) -> None:
-        """End the connection; `execute` makes a new one."""
-        with self._lock:
+        """End the connection; `execute` makes a new one. One that is being made is left to itself."""
+        if not self._lock.acquire(timeout=_CLOSING):
+            return
+        try:
             for line in self._lines:
                 line.close()
             self._lines.clear()
+        finally:
+            self._lock.release()
 
     def _channel(self) -> tuple[paramiko.Transport, paramiko.Channel]:
         import paramiko  # noqa: PLC0415

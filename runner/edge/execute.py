@@ -19,7 +19,7 @@ from runner.edge.spool import Spool
 from runner.edge.stepping import Stepper
 from runner.edge.transport import Held, Transport
 from runner.model.event import Event, StepFinished, StepStarted
-from runner.model.plan import Lock, Plan, PlannedJob, Step
+from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.run import Outcome, State
 
 PREPARE = "prepare"
@@ -137,7 +137,7 @@ class _Job:
     def _hold(self, lock: Lock, stack: ExitStack) -> Outcome | None:
         first = self._steps[0]
         try:
-            one = stack.enter_context(_holding(self._means.transports[lock.host], lock))
+            one = stack.enter_context(_holding(self._means.transports[lock.host], lock, self._stop))
         except OSError as error:
             return self._outcome(first, State.FAILED, f"{lock.resource}: {error}")
         reading = self._stepper.reading(one.first_line(_LOCK_PATIENCE))
@@ -157,13 +157,19 @@ class _Job:
         for step in self._steps:
             if bad and not bad <= set(step.despite):
                 continue
-            # What undoes something, or looks at something else, is done even when the run is stopped.
-            cleanup = bool(bad)
+            # What undoes something is done even when the run is stopped.
+            cleanup = bool(bad) and not self._only_looks(step)
             if self._stop.is_set() and not cleanup:
                 self._end(step, self._outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
                 bad.add(step.id)
             elif self._one(step, cleanup) in ENDING:
                 bad.add(step.id)
+
+    def _only_looks(self, step: Step) -> bool:
+        """Whether a step looks for its own sake, and not whether something was undone."""
+        return step.effect == Effect.READ and all(
+            one.effect == Effect.READ for one in self._steps if one.id in step.despite
+        )
 
     def _one(self, step: Step, cleanup: bool) -> State:
         at = now()
@@ -172,7 +178,8 @@ class _Job:
         stepper = replace(self._stepper, stop=threading.Event()) if cleanup else self._stepper
         outcome = stepper.run(step, at, self._outcomes, {one.id: one for one in self._steps})
         if outcome.state == State.INTERRUPTED and self._stop.is_set() and not cleanup:
-            outcome = replace(outcome, note=f"{self._stop.why} while it ran")
+            seen = f"; {outcome.note}" if isinstance(step.action, WaitFor) and outcome.note else ""
+            outcome = replace(outcome, note=f"{self._stop.why} while it ran{seen}")
         self._end(step, outcome)
         return outcome.state
 
@@ -198,12 +205,14 @@ class _Stop(threading.Event):
         super().__init__()
         self._asked = asked
         self.held: list[tuple[Held, str]] = []
+        self.left: list[Held] = []
 
     def is_set(self) -> bool:
         return self._asked.is_set() or not all(one.alive() for one, _ in self.held)
 
     def let_go(self, step: str) -> None:
         """From this step on the locks that say so may be lost; until they are they are held."""
+        self.left += [one for one, until in self.held if until == step]
         self.held = [(one, until) for one, until in self.held if until != step]
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -223,9 +232,12 @@ class _Stop(threading.Event):
 
 
 @contextmanager
-def _holding(transport: Transport, lock: Lock) -> Iterator[Held]:
+def _holding(transport: Transport, lock: Lock, stop: _Stop) -> Iterator[Held]:
     held = transport.start(lock.argv)
     try:
         yield held
     finally:
-        held.close()
+        if held in stop.left:
+            held.leave()
+        else:
+            held.close()

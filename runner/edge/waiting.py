@@ -22,7 +22,12 @@ _SPEECHLESS = (
     "EOFError",
 )
 
-Ask = Callable[[], tuple[bool | None, str, Mapping[str, Any]]]
+# A look that was under way when the run was stopped has this long. It may be at a host that is down.
+_LAST_WORD = 2.0
+_TICK = 0.5
+
+Answer = tuple[bool | None, str, Mapping[str, Any]]
+Ask = Callable[[], Answer]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,13 +46,17 @@ class Waited:
 def wait(action: WaitFor, ask: Ask, stop: threading.Event, seen: Callable[[str], None]) -> Waited:
     """Ask until it is as wanted, `within` has passed or `stop` is set; `seen` hears each new answer.
 
-    `ask` gives whether the claim holds (None: no answer), that in words, and the reading.
+    `ask` gives whether the claim holds (None: no answer), that in words, and the reading. It changes
+    nothing, so one that is under way when `stop` is set is left to itself after a moment.
     """
     begun = monotonic()
     last, silences, heard, words = "", 0, begun, ""
     answer: Mapping[str, Any] = {}
     while True:
-        holds, told, reading = ask()
+        answered = _unless_stopped(ask, stop)
+        if answered is None or (answered[0] is None and stop.is_set()):
+            return _stopped(monotonic() - begun, last)
+        holds, told, reading = answered
         # A refusal is an answer too: who gives one is not gone.
         silences = silences + 1 if holds is None and not (action.gone and reading) else 0
         if holds is not None:
@@ -61,11 +70,38 @@ def wait(action: WaitFor, ask: Ask, stop: threading.Event, seen: Callable[[str],
             return Waited(over=True, note="", seconds=passed, answer=answer)
         if passed >= action.within or stop.wait(min(action.every, max(action.within - passed, 0.0))):
             before = f"; the last answer came after {length(heard - begun)}: {words}"
-            note = (
-                f"given up after {length(passed)}, last seen: {last}{before if silences and answer else ''}"
-            )
+            ended = "waited" if stop.is_set() else "given up after"
+            note = f"{ended} {length(passed)}, last seen: {last}{before if silences and answer else ''}"
             # What it said before it fell silent says nothing of how it is.
             return Waited(over=False, note=note, seconds=passed, answer={} if silences else answer)
+
+
+def _unless_stopped(ask: Ask, stop: threading.Event) -> Answer | None:
+    """What `ask` gives, or raises; None where the run was stopped and nothing came soon."""
+    answers: list[Answer | BaseException] = []
+
+    def listen() -> None:
+        try:
+            answers.append(ask())
+        except BaseException as problem:
+            answers.append(problem)
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_TICK)
+        if stop.is_set():
+            thread.join(_LAST_WORD)
+            break
+    answer = answers[0] if answers else None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _stopped(seconds: float, last: str) -> Waited:
+    note = f"waited {length(seconds)}, last seen: {last or 'nothing yet'}"
+    return Waited(over=False, note=note, seconds=seconds, answer={})
 
 
 def _silence(action: WaitFor, told: str) -> str:

@@ -53,7 +53,15 @@ def _settled(call: Call) -> dict[str, Any]:
     if found["systemd"] and found["system"] not in SETTLED:
         do = "run `systemctl list-jobs` there: what is it waiting for"
         return {**_no(f"systemd says that it is {found['system'] or 'not to be asked'}", do), **told}
-    return {**told, "checks": check_times.whole()}
+    return {**told, "checks": check_times.whole(), **_since()}
+
+
+def _since() -> dict[str, Any]:
+    """When the boot was over as systemd saw it, in seconds since 1970 as the clock stands now."""
+    argv = ("systemctl", "show", "--value", "--property=FinishTimestampMonotonic")
+    text, booted = ask(argv, timeout=ANSWERS).out.strip(), processes.booted()
+    took = int(text) if text.isascii() and text.isdigit() else 0
+    return {"up": booted + took // 10**6} if booted and took else {}
 
 
 def _kernel(call: Call) -> dict[str, Any]:

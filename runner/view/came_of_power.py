@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from runner.model.plan import PlannedJob
@@ -13,7 +13,7 @@ from runner.model.text import count, length, one_line
 _BAD = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _REACHED = frozenset((State.DONE, *_BAD))
 _KINDS = ("reboot", "halt")
-_GONE, _OFF, _BACK, _DOWN = "gone", "poweroff", "back", "reboot"
+_GONE, _OFF, _BACK, _DOWN, _SETTLED = "gone", "poweroff", "back", "reboot", "settled"
 _DISK = "disk-"
 # What the fsck hook does before, and e2fsck(8) ends with where it put errors right.
 _CHECK, _MENDED = "check-", 1
@@ -33,7 +33,7 @@ def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     begun = [
         name.removesuffix(_DOWN)
         for name, one in known.items()
-        if name.rpartition("/")[2] == _DOWN and one.state == State.DONE
+        if name.rpartition("/")[2] == _DOWN and (one.state == State.DONE or _cut_off(one))
     ]
     if not begun:
         return None
@@ -41,6 +41,9 @@ def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     own = {name.removeprefix(prefix): one for name, one in known.items() if name.startswith(prefix)}
     early = {name.removeprefix(_CHECK): one for name, one in known.items() if _is_check(name, one)}
     back = own.get(_BACK)
+    if _cut_off(own[_DOWN]):
+        text = f"the run was stopped while the host was told to restart: {_look(job)}"
+        return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text)
     if back is None or back.state not in _REACHED:
         text = f"was restarted{_at(own[_DOWN].started)}; whether it came back is not known yet"
         return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text)
@@ -52,20 +55,54 @@ def downtime(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     backs = [one for one in outcomes if one.step.endswith(f"/{_BACK}") and one.state == State.DONE]
     steps = {one.step: one for one in outcomes}
     downs = [steps.get(one.step.removesuffix(_BACK) + _DOWN) for one in backs]
-    spans = (_span(down, back) for down, back in zip(downs, backs, strict=True) if down)
+    over = [steps.get(one.step.removesuffix(_BACK) + _SETTLED) for one in backs]
+    spans = (_away(*three) for three in zip(downs, backs, over, strict=True))
     return tuple(f"restarted, and back after {span}" for span in spans if span)
 
 
+def away(down: Outcome, back: Outcome, settled: Outcome | None) -> float | None:
+    """How many seconds a host was away that was told to restart and came back; None where no clock says."""
+    up = _up_again(down, back, settled)
+    # A clock that was put back, by a boot for one, makes no duration.
+    return (up - down.started).total_seconds() if up and down.started and up >= down.started else None
+
+
+def _up_again(down: Outcome, back: Outcome, settled: Outcome | None) -> datetime | None:
+    """When it was seen again. Where it was up before anybody looked, as when the runner went down with
+    it, what it says itself: when its boot was over, or else began."""
+    said = (settled.result.get("up") if settled else None, back.result.get("booted"))
+    booted = next((datetime.fromtimestamp(one, UTC) for one in said if isinstance(one, int | float)), None)
+    if booted and down.started and back.started and down.started <= booted <= back.started:
+        return booted
+    return back.ended
+
+
+def _away(down: Outcome | None, back: Outcome, settled: Outcome | None) -> str:
+    seconds = away(down, back, settled) if down else None
+    return "" if seconds is None else length(seconds)
+
+
+def _cut_off(one: Outcome) -> bool:
+    """Whether the run was stopped when the host had been told to restart, or was about to be."""
+    return one.state == State.INTERRUPTED and one.exit is not None
+
+
+def _look(job: PlannedJob) -> str:
+    return f"see whether it answers, and in which state it is: runner plan {job.name}"
+
+
 def _came_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, Outcome]) -> JobReport:
-    down, back = own[_DOWN], own[_BACK]
-    span = _span(down, back) or "some time"
+    down, back, settled = own[_DOWN], own[_BACK], own.get(_SETTLED)
+    span = _away(down, back, settled) or "some time"
     names = list(own)
     after = [own[name] for name in names[names.index(_BACK) + 1 :] if own[name].state in _REACHED]
-    wrong = [one for one in after if one.state in _BAD]
-    settled = own.get("settled")
-    whole = _span(down, settled) if settled and settled.state == State.DONE else ""
+    wrong = [one for one in after if one.state in _BAD and one.state != State.INTERRUPTED]
+    unseen = [one.step.rpartition("/")[2] for one in after if one.state == State.INTERRUPTED]
+    up = _up_again(down, back, settled)
+    watched = up == back.ended and settled and settled.state == State.DONE
+    whole = _span(down, settled) if watched else ""
     details = [
-        f"down {_at(down.started).strip()}, up {_at(back.ended).strip()}",
+        f"down {_at(down.started).strip()}, up {_at(up).strip()}",
         *([f"its boot was over after {whole}"] if whole and whole != span else []),
         *_checked_before(early), *_checked_at_boot(own),
     ]  # fmt: skip
@@ -77,6 +114,10 @@ def _came_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, 
         text = f"is back after {span}, but not as it was: {missing}"
         details += [f"{one.step.rpartition('/')[2]}: {_do(one)}" for one in wrong if _do(one)]
         return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=tuple(details))
+    if unseen:
+        left = f"the run was stopped before it had looked at {', '.join(unseen)}"
+        text = f"is back after {span}, but {left}: {_look(job)}"
+        return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=tuple(details))
     looked = sum(one.state == State.DONE for one in after)
     text = f"is back after {span}; {count(looked, 'thing')} looked at, all as before"
     mended = [name for name, one in early.items() if one.exit == _MENDED]
@@ -89,7 +130,11 @@ def _came_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, 
 def _not_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, Outcome]) -> JobReport:
     down, back = own[_DOWN], own[_BACK]
     span = _span(down, back) or "some time"
-    text = f"did not come back within {span}" if back.state == State.FAILED else "was no longer waited for"
+    ask = "ask somebody on the spot what its screen shows"
+    text = f"did not come back within {span}: {ask}; a disk check must not be cut off"
+    if back.state != State.FAILED:
+        stopped = f"the run was stopped after {span}; {_look(job)}"
+        text = f"was told to restart{_at(down.started)}, and was not seen back: {stopped}"
     # Its own words, where it has some, say what was seen last.
     said = str(back.result.get("error") or "it has not answered since")
     seen = one_line(back.note) or f"seen last: {one_line(said)}"
@@ -100,7 +145,6 @@ def _not_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, O
         *_checked_before(early),
         seen,
         *(f"also not done: {one.step.rpartition('/')[2]}: {_why(one)}" for one in undone),
-        "ask somebody on the spot what its screen shows; a disk check must not be cut off",
     )
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=details)
 
@@ -117,14 +161,17 @@ def _halted(job: PlannedJob, known: Mapping[str, Outcome]) -> JobReport | None:
         text = f"was told to switch off{_at(down.started)}; nobody is left here to see it: look at its lights"
         return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
     if gone.state == State.DONE:
-        text = f"is off: it has not answered since{_at(gone.ended).removeprefix(' at')}"
-        # It stops to answer some time before its power goes.
-        details = ["before it is unplugged: are its lights out?", *details]
+        # It stops to answer before its power goes, and a broken line is silent too.
+        text = f"is going off, and has not answered{_since(gone)}: unplug it when its lights are out"
         return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
     text = f"was told to switch off{_at(down.started)}, but still answers: do not unplug it"
     if gone.state != State.FAILED:
         text = f"was told to switch off{_at(down.started)}, and nobody saw whether it did: look at its lights"
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=(gone.note, *details))
+
+
+def _since(gone: Outcome) -> str:
+    return f" since{_at(gone.ended).removeprefix(' at')}" if gone.ended else ""
 
 
 def _let_be(name: str, ended: datetime | None) -> str:
@@ -149,7 +196,7 @@ def _checked_before(early: Mapping[str, Outcome]) -> Iterator[str]:
 
 
 def _checked_at_boot(own: Mapping[str, Outcome]) -> Iterator[str]:
-    settled = own.get("settled")
+    settled = own.get(_SETTLED)
     told = settled.result.get("checks") if settled else None
     disks = {
         str(one.result.get("uuid")): f"disk {name.removeprefix(_DISK)}"

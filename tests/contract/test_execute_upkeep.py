@@ -13,7 +13,7 @@ import pytest
 
 from runner.kinds.halt_steps import Halt, halt_steps
 from runner.model.event import Waiting
-from runner.model.plan import Check, Lock, Plan, PlannedJob, Step, WaitFor
+from runner.model.plan import Check, Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Disk, Host
 from runner.rules.again import again, waits
@@ -232,3 +232,44 @@ def test_a_host_whose_program_cannot_be_run_any_more_is_not_gone(stage: Stage, t
     broken = replace(gone.action.until, argv=("sh", "-c", "exit 126"))
     (outcome,) = stage.run(replace(gone, action=replace(gone.action, until=broken)))
     assert outcome.state == State.FAILED
+
+
+def test_a_wait_that_a_person_stops_says_what_was_seen_last(stage: Stage, tmp_path: Path) -> None:
+    back = wait("a/back", tmp_path, within=600)
+    assert isinstance(back.action, WaitFor)
+    hangs = replace(back.action.until, argv=("sleep", "30"))
+    threading.Timer(1.0, stage.stop.set).start()
+    begun = time.monotonic()
+    (outcome,) = stage.run(replace(back, action=replace(back.action, until=hangs)))
+    assert time.monotonic() - begun < 8
+    assert outcome.state == State.INTERRUPTED
+    assert (
+        outcome.note.startswith("stopped while it ran; waited ") and "last seen: nothing yet" in outcome.note
+    )
+
+
+def test_stopping_a_run_ends_the_looks_that_are_taken_despite_each_other(
+    stage: Stage, tmp_path: Path
+) -> None:
+    settled, never = (
+        replace(wait("a/settled", tmp_path / "never", within=600), effect=Effect.READ),
+        tmp_path / "n",
+    )
+    page = replace(wait("a/page", never, within=600), effect=Effect.READ, despite=("a/settled",))
+    mark = tmp_path / "put on again"
+    put_on = replace(step("a/put-on", "touch", str(mark)), despite=("a/settled", "a/page"))
+    threading.Timer(1.0, stage.stop.set).start()
+    begun = time.monotonic()
+    outcomes = stage.run(settled, page, put_on)
+    assert time.monotonic() - begun < 8
+    assert states(outcomes) == ["interrupted", "interrupted", "done"]
+    assert outcomes[1].note == "stopped before it began" and mark.exists()
+
+
+def test_a_lock_that_went_with_its_host_is_not_waited_for(stage: Stage, tmp_path: Path) -> None:
+    # Its connection has not noticed yet that the host is gone: nothing ends it.
+    deaf = "import time; print('{\"held\": true}', flush=True); time.sleep(60)"
+    lock = Lock(resource="power", host="here", argv=(sys.executable, "-c", deaf), until="a/reboot")
+    begun = time.monotonic()
+    assert states(stage.run(step("a/reboot"), locks=(lock,))) == ["done"]
+    assert time.monotonic() - begun < 8

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -27,15 +28,8 @@ Answer = tuple[bool | None, str, Mapping[str, Any]]
 def waited(*answers: Answer) -> tuple[Waited, list[str]]:
     """Give up after these answers, the last of them again and again; and what was shown meanwhile."""
     left, seen = list(answers), list[str]()
-    stop = threading.Event()
-
-    def ask() -> Answer:
-        if len(left) == 1:
-            stop.set()
-        return left.pop(0)
-
-    action = WaitFor(until=CLAIM, within=60, every=0)
-    return waiting.wait(action, ask, stop, seen.append), seen
+    action = WaitFor(until=CLAIM, within=len(answers) - 1, every=1)
+    return waiting.wait(action, lambda: left.pop(0), threading.Event(), seen.append), seen
 
 
 def by_ssh(folder: Path, port: int) -> str:
@@ -91,6 +85,33 @@ def port_that(does: Callable[[socket.socket], None]) -> Iterator[int]:
                 one.close()
 
 
+def test_a_person_who_stops_does_not_wait_for_a_look_at_a_host_that_is_down() -> None:
+    stop, seen, asked, over = threading.Event(), list[str](), list[int](), threading.Event()
+
+    def ask() -> Answer:
+        asked.append(1)
+        if len(asked) > 1:
+            stop.set()
+            over.wait(60)
+        return None, "server does not answer", {}
+
+    begun = monotonic()
+    done = waiting.wait(WaitFor(until=CLAIM, within=600, every=0), ask, stop, seen.append)
+    over.set()
+    assert monotonic() - begun < 8 and not done.over
+    assert done.note.startswith("waited ") and done.note.endswith(
+        "last seen: no answer: server does not answer"
+    )
+
+
+def test_a_look_that_breaks_is_not_taken_for_silence() -> None:
+    def ask() -> Answer:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        waiting.wait(WaitFor(until=CLAIM, within=600), ask, threading.Event(), print)
+
+
 @pytest.mark.parametrize("does", [silent, half, socket.socket.close])
 def test_a_port_behind_which_no_ssh_server_speaks_is_told_in_plain_words(
     does: Callable[[socket.socket], None], tmp_path: Path
@@ -119,6 +140,6 @@ def test_the_last_words_of_a_host_that_fell_silent_are_told_with_when_they_came(
     done, _ = waited((False, f"{old['error']} -> see why", old), (None, "server does not answer", {}))
     assert not done.over and done.answer == {}
     assert done.note == (
-        "given up after 0.0 s, last seen: no answer: server does not answer; the last answer came after 0.0 s: "
+        "given up after 1.0 s, last seen: no answer: server does not answer; the last answer came after 0.0 s: "
         "it answers, but is still in the boot from before"
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from runner.model.plan import PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
-from runner.view.came_of_power import downtime, power_report
+from runner.view.came_of_power import away, downtime, power_report
 from tests.unit.parts import NOW
 
 JOB = PlannedJob(name="reboot-server", kind="reboot")
@@ -72,7 +73,10 @@ def test_a_host_that_does_not_come_back_is_told_with_what_was_seen_last() -> Non
         back=State.FAILED, note="given up after 30 min", result={"error": "it answers, but is still in the boot before"},
     )  # fmt: skip
     assert told.verdict == Verdict.FAILED
-    assert told.headline == "did not come back within 3 min 12 s"
+    assert told.headline == (
+        "did not come back within 3 min 12 s: ask somebody on the spot what its screen shows; "
+        "a disk check must not be cut off"
+    )
     assert "given up after 30 min" in told.details
     assert "seen last" not in " ".join(told.details), (
         "what was seen last stands in the note, and nowhere else"
@@ -172,9 +176,10 @@ def test_a_host_that_is_off_is_told_with_what_was_unmounted_and_what_to_press() 
     told = halted(outcome("halt-server/poweroff", 5, 6), outcome("halt-server/gone", 6, 50))
     assert told is not None
     assert told.verdict == Verdict.DONE
-    assert told.headline == "is off: it has not answered since 2026-11-23 08:15:50 UTC"
+    assert told.headline == (
+        "is going off, and has not answered since 2026-11-23 08:15:50 UTC: unplug it when its lights are out"
+    )
     assert told.details == (
-        "before it is unplugged: are its lights out?",
         "written to its disks at 2026-11-23 08:15:03 UTC", "disk disk unmounted at 2026-11-23 08:15:05 UTC",
         "to start it again: the round button\\x1b",
     )  # fmt: skip
@@ -223,3 +228,49 @@ def test_the_runners_own_host_says_that_it_was_told_to_go() -> None:
 
 def test_a_halt_that_did_not_come_so_far_is_told_as_any_other_step_that_failed() -> None:
     assert halted(outcome("halt-server/poweroff", 5, 6, State.STALE)) is None
+
+
+def test_a_run_that_was_stopped_says_what_it_had_told_the_host_and_what_to_type() -> None:
+    told = rebooted(back=State.INTERRUPTED, note="stopped while it ran; waited 3 min, last seen: no answer")
+    assert told.verdict == Verdict.FAILED
+    assert told.headline == (
+        "was told to restart at 2026-11-23 08:15:10 UTC, and was not seen back: the run was stopped after "
+        "3 min 12 s; see whether it answers, and in which state it is: runner plan reboot-server"
+    )
+    assert "stopped while it ran; waited 3 min, last seen: no answer" in told.details
+
+
+def test_a_run_that_was_stopped_after_the_host_was_back_says_what_was_not_looked_at() -> None:
+    told = rebooted(
+        outcome("reboot-server/settled", 202, 250, State.INTERRUPTED, note="stopped while it ran"),
+        outcome("reboot-server/page", 250, 250, State.INTERRUPTED, note="stopped before it began"),
+    )
+    assert told.verdict == Verdict.ATTENTION
+    assert told.headline.startswith(
+        "is back after 3 min 12 s, but the run was stopped before it had looked at settled, page: "
+    )
+    assert "runner plan reboot-server" in told.headline
+
+
+def test_a_run_that_was_stopped_while_it_gave_the_order_does_not_say_that_nothing_happened() -> None:
+    (cut,) = (outcome("reboot-server/reboot", 1, 2, State.INTERRUPTED, exit=-15),)
+    told = power_report(JOB, (cut,))
+    assert told is not None and "stopped while the host was told to restart" in told.headline
+    assert power_report(JOB, (replace(cut, exit=None),)) is None, "it was stopped before the order"
+
+
+def test_a_host_that_was_up_before_anybody_looked_says_itself_how_long_it_was_away() -> None:
+    # The runner went down with it, and was started again by cron some hours later.
+    def seconds(after: float) -> int:
+        return int((NOW + timedelta(seconds=after)).timestamp())
+
+    down = outcome("reboot-server/reboot", 10, 12)
+    back = outcome("reboot-server/back", 9000, 9001, result={"back": True, "booted": seconds(50)})
+    settled = outcome("reboot-server/settled", 9001, 9002, result={"settled": True, "up": seconds(70)})
+    told = power_report(JOB, (down, back, settled))
+    assert told is not None
+    assert told.headline.startswith("is back after 1 min;")
+    assert told.details == ("down at 2026-11-23 08:15:10 UTC, up at 2026-11-23 08:16:10 UTC",)
+    assert away(down, back, settled) == 60 and away(down, back, None) == 40
+    watched = replace(back, started=down.ended)
+    assert away(down, watched, settled) == 8991, "who watched saw more than that"
