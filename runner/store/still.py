@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,6 +23,15 @@ WRITERS = frozenset((
     # Cut off, these leave a host that does not boot. The kernel keeps 15 characters of a name.
     "update-initramf", "mkinitramfs", "dracut", "grub-install", "grub-mkconfig", "grub2-install", "grub2-mkconfig",
 ))  # fmt: skip
+# Those of them that only read, by their words: looks of our own run beside this one.
+READS = {
+    "dpkg": re.compile(
+        rb"--audit|-C|-[lsLSpV]|--(list|status|search|verify|print-.*|get-selections|compare-versions)"
+    ),
+    "rpm": re.compile(rb"-q.*|--query|-V.*|--verify|--eval|-E|--version"),
+    "tune2fs": re.compile(rb"-l"),
+    "apt-get": re.compile(rb"-s|--simulate|--just-print|--print-uris|check"),
+}
 LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/lib/rpm/.rpm.lock")
 SHOWN = 5
 
@@ -64,8 +74,14 @@ def _writing(root: Path) -> Iterator[str]:
         except OSError:
             continue
         # A dead one that nobody has reaped has no words.
-        if name in WRITERS and words != [b""] and not (b"--daemon" in words and _waits(process, words)):
+        if name not in WRITERS or _reads(name, words[1:]):
+            continue
+        if words != [b""] and not (b"--daemon" in words and _waits(process, words)):
             yield f"{plain(name)} (process {process.name} of user {owner}) is at work"
+
+
+def _reads(name: str, words: Sequence[bytes]) -> bool:
+    return name in READS and any(READS[name].fullmatch(word) for word in words)
 
 
 def _waits(process: Path, words: Sequence[bytes]) -> bool:

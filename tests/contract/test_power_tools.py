@@ -49,6 +49,26 @@ def test_where_nothing_is_at_work_it_is_still() -> None:
     assert (said.code, said.answer) == (0, {"still": True})
 
 
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "dpkg --audit",
+        "rpm --root=/ -qa",
+        "tune2fs -l -- /dev/sda1",
+        "apt-get -q check",
+        "apt-get -qq -s upgrade",
+    ],
+)
+def test_what_only_reads_is_not_at_work(tmp_path: Path, argv: str) -> None:
+    # Such as our own looks at the host, which are taken beside this one.
+    name, _, words = argv.partition(" ")
+    (tmp_path / name).write_text("#!/bin/sh\nsleep 30; :\n")
+    (tmp_path / name).chmod(0o755)
+    said = alone(f'"$0" {words} & sleep 0.3', str(tmp_path / name), argv=("still",))
+    assert said.answer.get("still") is True, said.answer
+    assert still._reads(name, [b"--configure", b"-a"]) is still._reads(name, [b"install", b"x=-s1"]) is False
+
+
 @pytest.mark.parametrize("name", ["rsync", "pg_dump", "e2fsck", "update-initramfs"])
 def test_a_program_that_writes_is_named(tmp_path: Path, name: str) -> None:
     shutil.copy("/bin/sleep", tmp_path / name)
