@@ -22,7 +22,7 @@ from runner.model.text import length
 _HEADLINES = {
     "coming": "{host} will be down from {when}, for {downtime}",
     "over": "{host} is back",
-    "late": "{host} is not back yet",
+    "late": "{host} cannot be used yet",
     "cancelled": "{host} stays up: nothing happens at {when}",
 }
 _MANY = 3600.0
@@ -62,15 +62,21 @@ def subject(notice: Notice) -> str:
 
 def body(notice: Notice, what: str) -> str:
     """The message: what, when with the zone, how long, why, and what to do if that does not suit."""
+    took = length(timedelta(seconds=notice.took)) if notice.took else ""
+    instead = _time(notice.instead, notice) if notice.instead else ""
+    utc = f"{notice.at.astimezone(UTC):%H:%M} UTC"
     return mail_text.render(
-        "announce.txt.j2", notice=notice, when=_when(notice), utc=f"{notice.at.astimezone(UTC):%H:%M} UTC",
-        downtime=_downtime(notice), took=length(timedelta(seconds=notice.took)) if notice.took else "",
-        what=what,
+        "announce.txt.j2", notice=notice, when=_when(notice), utc=utc, instead=instead,
+        downtime=_downtime(notice), took=took, what=what,
     )  # fmt: skip
 
 
 def _when(notice: Notice) -> str:
-    at = notice.at.astimezone(ZoneInfo(notice.timezone))
+    return _time(notice.at, notice)
+
+
+def _time(moment: datetime, notice: Notice) -> str:
+    at = moment.astimezone(ZoneInfo(notice.timezone))
     return f"{at:%A} {at.day} {at:%B %Y}, {at:%H:%M %Z}"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Literal, Protocol
 
 from runner.edge.journal import Journal
 from runner.edge.plugins import Hooks
@@ -13,17 +13,21 @@ from runner.model.errors import ReportUndelivered, UsageError
 from runner.model.facts import Announced
 from runner.model.notice import Notice
 from runner.model.options import RebootOptions
-from runner.model.plan import Effect, Finding
+from runner.model.plan import Effect, Finding, Step
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site
 from runner.rules import window
 from runner.rules.downtime import downtime
-from runner.rules.when import moment_of
+from runner.rules.when import time_of
 from runner.view.came_of import latest
 from runner.view.came_of_power import away
 
 # An interruption that has not come by then will not come today; people may go on with their work.
 _OVERDUE = timedelta(hours=2)
+# The looks at a host without which people cannot use it; an old kernel is no concern of theirs.
+_NEEDED = frozenset(("back", "settled", "database", "page"))
+_NEEDED_OF = ("disk-", "mounted-", "runs-")
+_Came = Literal["", "over", "late", "unseen"]
 
 
 class Desk(Protocol):
@@ -43,107 +47,143 @@ class Desk(Protocol):
 
 
 def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
-    """Tell the users that the job interrupts them at `at`; recorded before they are told.
+    """Tell the users that the job interrupts them at `at`; only what they were told counts as announced.
 
     UsageError where there is nothing to announce, nobody who would carry it, or where that is no time to
-    come. ReportUndelivered where they were not told: then nothing counts as announced.
+    come. ReportUndelivered where they were not told: then what was announced before still stands.
     """
     job = _job(desk, name)
     if not desk.hooks.tells_users:
         raise UsageError(
             "no hook carries announcements, so nobody would be told", do="add [hooks.announce] to jobs.toml"
         )
-    moment = moment_of(at, zone=desk.site.timezone, now=desk.now())
-    if moment is None or moment <= desk.now():
-        do = "say it as '2026-11-28 17:00', in the site's time zone"
-        raise UsageError(f"'{at}' is not a time to come", do=do)
+    moment = time_of(at, zone=desk.site.timezone)
+    if isinstance(moment, str):
+        raise UsageError(f"'{at}' is not a time to come", do=moment)
+    if moment <= desk.now():
+        raise UsageError(f"'{at}' is not a time to come", do="it has passed: say a later one")
     windows = getattr(_terms(desk, job), "window", ())
     if windows and window.closes(windows, moment, desk.site.timezone) is None:
         do = "choose another time, or change `window` in jobs.toml"
         raise UsageError(f"{job.host} may be interrupted {' and '.join(windows)} only", do=do)
     why = reason or str(getattr(_terms(desk, job), "reason", ""))
     seconds = downtime(desk.journal.took().get(f"{name}/back", ()))
-    desk.journal.announce(name, Announced(at=moment, told=desk.now(), reason=why))
-    notice = replace(_notice(desk, job, moment), reason=why, downtime=seconds)
-    try:
-        _deliver(desk, notice)
-    except ReportUndelivered:
-        desk.journal.announcement_ended(name, desk.now(), "not delivered")
-        raise
+    before = desk.journal.announcements.coming().get(name)
+    instead = before.at if before and before.at != moment else None
+    notice = replace(_notice(desk, job, moment), reason=why, downtime=seconds, instead=instead)
+    _deliver(desk, notice)
+    desk.journal.announcements.add(name, Announced(at=moment, told=desk.now(), reason=why))
     return notice
 
 
 def cancel(desk: Desk, name: str) -> Notice:
-    """Tell them that it is not to be. UsageError where nothing is announced; ReportUndelivered."""
+    """Tell them that it is not to be. UsageError where nothing is announced; ReportUndelivered: it still stands."""
     job = _job(desk, name)
-    announced = desk.journal.announced().get(name)
+    announced = desk.journal.announcements.coming().get(name)
     if announced is None:
         raise UsageError(f"nothing is announced for {name}", do="`runner status` shows what is")
-    notice = replace(_notice(desk, job, announced.at), what="cancelled", reason=announced.reason)
-    desk.journal.announcement_ended(name, desk.now(), "cancelled")
+    return _told(desk, replace(_notice(desk, job, announced.at), what="cancelled", reason=announced.reason))
+
+
+def over(desk: Desk, name: str) -> Notice:
+    """Tell them that it is over at last. UsageError where they do not wait for it; ReportUndelivered."""
+    job = _job(desk, name)
+    announced = desk.journal.announcements.late().get(name)
+    if announced is None:
+        do = "a run that sees the host come back says so itself"
+        raise UsageError(f"the users of {job.host} do not wait for the end of {name}", do=do)
+    return _told(desk, replace(_notice(desk, job, announced.at), what="over", reason=announced.reason))
+
+
+def _told(desk: Desk, notice: Notice) -> Notice:
     _deliver(desk, notice)
+    desk.journal.announcements.end(notice.job, desk.now(), notice.what)
     return notice
 
 
 def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
     """Tell the users what became of what was announced; findings for those who could not be told.
 
-    An interruption that was carried out is over, or late where the host is not back; one that was
-    refused, or whose time is long past, is cancelled.
+    An interruption that was carried out is over, or late where the host cannot be used; one that was
+    refused, or whose time is long past, is cancelled. Of one that nobody watched to its end they are told
+    nothing: a person is asked to.
     """
     said: list[Finding] = []
     ended = {job.name: outcomes for job, plan, outcomes in latest(done)}
-    for name, announced in desk.journal.announced().items():
-        known = [job for job in desk.site.jobs if job.name == name]
+    late = desk.journal.announcements.late()
+    for name, announced in {**late, **desk.journal.announcements.coming()}.items():
+        job = next((one for one in desk.site.jobs if one.name == name), None)
         outcomes = ended.get(name, ())
-        if known and _is_off(outcomes, done):
+        came, took = _came(outcomes, done)
+        if name in late and came != "over":
+            continue
+        if job and _is_off(outcomes, done):
             # It was announced as going, and it went: when it comes back is for whoever starts it.
-            desk.journal.announcement_ended(name, desk.now(), "over")
+            desk.journal.announcements.end(name, desk.now(), "over")
             continue
-        notice = _became(desk, known[0], announced, outcomes, done) if known else None
-        if notice is None and known and desk.now() - announced.at < _OVERDUE:
+        begun = None if came else desk.journal.interrupting(name, announced.told)
+        if job and ((begun and begun.alive) or not (came or begun or desk.now() - announced.at >= _OVERDUE)):
             continue
-        if notice is None:
-            job = known[0] if known else Job(name=name, kind="", host="", options=None)
-            notice = replace(_notice(desk, job, announced.at), what="cancelled", reason=announced.reason)
-            text = f"{name} was announced for {announced.at:%Y-%m-%d %H:%M} UTC and did not run; the users are told so"
-            said.append(
-                Finding(severity="attention", source="announcements", text=text, do="announce it anew")
-            )
-        desk.journal.announcement_ended(name, desk.now(), notice.what)
-        said += [
-            Finding(severity="attention", source=f"hooks.{hook}", text=f"the users could not be told: {why}",
-                    do=f"tell them that {name} is {notice.what}")
-            for hook, why in desk.hooks.deliver_notice(notice)
-        ]  # fmt: skip
+        notice = replace(
+            _notice(desk, job or Job(name=name, kind="", host="", options=None), announced.at),
+            what=came if came in ("over", "late") else "cancelled", reason=announced.reason, took=took,
+        )  # fmt: skip
+        said += _settled(desk, notice, unseen=came == "unseen" or begun is not None)
     return tuple(said)
 
 
-def _became(
-    desk: Desk, job: Job, announced: Announced, outcomes: Sequence[Outcome], done: Sequence[Pass]
-) -> Notice | None:
-    """The notice of a job that was run; None where it was not, or has not yet interrupted anybody."""
-    steps = {step.id: step for item in done for step in item.plan.steps if step.job == job.name}
-    taking = {one.id for one in steps.values() if one.effect == Effect.INTERRUPT and "power" in one.needs}
-    down = [one for one in outcomes if one.state == State.DONE and one.step in taking]
-    back = [one for one in outcomes if one.step.endswith("/back") and one.state == State.DONE]
-    base = replace(_notice(desk, job, announced.at), reason=announced.reason)
+def _settled(desk: Desk, notice: Notice, *, unseen: bool) -> Iterator[Finding]:
+    """Tell this to the users, unless nobody has seen what became of it, and to a person what they must know."""
+    name, what = notice.job, "late" if unseen else notice.what
+    desk.journal.announcements.end(name, desk.now(), what)
+    text, do = "", f"when {notice.host} can be used again, tell them: runner announce {name} --over"
+    if unseen:
+        text = f"{name} was begun, and whether {notice.host} is back was not seen; its users were told nothing more"
+    elif what == "late":
+        text = f"the users of {notice.host} were told that it cannot be used yet"
+    elif what == "cancelled":
+        text = (
+            f"{name} was announced for {notice.at:%Y-%m-%d %H:%M} UTC and did not run; the users are told so"
+        )
+        do = "announce it anew"
+    if text:
+        yield Finding(severity="attention", source="announcements", text=text, do=do)
+    for hook, why in () if unseen else desk.hooks.deliver_notice(notice):
+        text = f"the users could not be told: {why}"
+        yield Finding(
+            severity="attention", source=f"hooks.{hook}", text=text, do=f"tell them that {name} is {what}"
+        )
+
+
+def _came(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_Came, float | None]:
+    """What became of a job that was run, and how long its host was away; "" where it interrupted nobody."""
+    steps = {step.id: step for item in done for step in item.plan.steps}
+    taking = [one for one in outcomes if _takes_power(steps[one.step])]
+    down = [one for one in taking if one.state == State.DONE]
     if not down:
+        halfway = any(one.state == State.INTERRUPTED and one.exit is not None for one in taking)
         interrupted = not taking and any(
             one.state == State.DONE and steps[one.step].effect == Effect.INTERRUPT for one in outcomes
         )
-        return replace(base, what="over") if interrupted else None
-    if not back:
-        return replace(base, what="late")
-    settled = [one for one in outcomes if one.step.endswith("/settled") and one.state == State.DONE]
-    return replace(base, what="over", took=away(down[0], back[-1], settled[-1] if settled else None))
+        return ("unseen" if halfway else "over" if interrupted else ""), None
+    last = {one.step.rpartition("/")[2]: one for one in outcomes}
+    needed = [one for name, one in last.items() if name in _NEEDED or name.startswith(_NEEDED_OF)]
+    if any(one.state in (State.FAILED, State.STALE, State.BUSY) for one in needed):
+        return "late", None
+    if "back" not in last or any(one.state not in (State.DONE, State.NOT_NEEDED) for one in needed):
+        return "unseen", None
+    return "over", away(down[0], last["back"], last.get("settled"))
+
+
+def _takes_power(step: Step) -> bool:
+    return step.effect == Effect.INTERRUPT and "power" in step.needs
 
 
 def _is_off(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> bool:
     """Whether a job took its host down for good: it never meant to wait for it."""
     ids = {one.step for one in outcomes}
     own = [step for item in done for step in item.plan.steps if step.id in ids]
-    off = [step for step in own if step.effect == Effect.INTERRUPT and "power" in step.needs]
+    off = [step for step in own if _takes_power(step)]
     waits = any(step.id.endswith("/back") for step in own)
     return (
         bool(off)

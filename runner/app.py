@@ -105,7 +105,9 @@ class App:
         """Read these hosts now."""
         facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=self._program)
         known = self.journal
-        return replace(facts, last=known.last_success(), took=known.took(), announced=known.announced())
+        return replace(
+            facts, last=known.last_success(), took=known.took(), announced=known.announcements.coming()
+        )
 
     def due(self, names: Sequence[str], packages: tuple[str, ...] = ()) -> schedule.Due:
         """What is to be planned: the named jobs, or what is due; UsageError for what is not in jobs.toml."""

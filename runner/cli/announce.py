@@ -1,4 +1,4 @@
-"""runner announce: tell the users when a job will interrupt them, or that it will not after all."""
+"""runner announce: tell the users when a job will interrupt them, that it will not after all, or that it is over."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_mutually_exclusive_group(required=True)
     choice.add_argument("--at", metavar="TIME", help="when it begins: '2026-11-28 17:00', in the site's zone")
     choice.add_argument("--cancel", action="store_true", help="say that what was announced does not happen")
+    choice.add_argument(
+        "--over", action="store_true", help="say that it is over, where they were left waiting"
+    )
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the users")
 
 
@@ -29,6 +32,8 @@ def run(options: argparse.Namespace) -> int:
     with opened(options) as app:
         if options.cancel:
             notice = announcing.cancel(app, options.job)
+        elif options.over:
+            notice = announcing.over(app, options.job)
         else:
             notice = announcing.announce(app, options.job, options.at, options.reason)
     show(_lines(notice))
@@ -39,8 +44,10 @@ def _lines(notice: Notice) -> list[Line]:
     at = notice.at.astimezone(ZoneInfo(notice.timezone))
     people = ", ".join(notice.recipients) or "nobody"
     where = f" (a file in {notice.sandbox}/mail; nothing is sent from the sandbox)" if notice.sandbox else ""
-    if notice.what == "cancelled":
-        return [line(f"cancelled: {notice.job} on {at:%Y-%m-%d %H:%M %Z}; told {one_line(people)}{where}")]
+    if notice.what != "coming":
+        return [
+            line(f"{notice.what}: {notice.job} on {at:%Y-%m-%d %H:%M %Z}; told {one_line(people)}{where}")
+        ]
     long = " to ".join(dict.fromkeys(length(timedelta(seconds=one)) for one in notice.downtime or ()))
     return [
         line(

@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
         last = {job.name: app.journal.last_of(job.name) for job in site.jobs}
         found = inquiry.holdings(app)
         running = [one for one in app.journal.runs(50) if one.alive]
-        announced = app.journal.announced()
+        announced = app.journal.announcements.coming()
     upcoming = {job.name: next_time(job.schedule, now) for job in site.jobs if job.schedule}
     if options.json:
         show_json(_json(site, last, upcoming, found))

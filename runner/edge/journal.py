@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from runner.edge import announced
 from runner.model.errors import RunnerError
-from runner.model.facts import Announced
-from runner.model.plan import Plan, Step
+from runner.model.plan import Effect, Plan, Step
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
 FILE = "journal.sqlite"
@@ -36,9 +36,6 @@ CREATE TABLE IF NOT EXISTS jobs (
   run TEXT NOT NULL REFERENCES runs, job TEXT NOT NULL, ended TEXT NOT NULL, verdict TEXT NOT NULL,
   started TEXT NOT NULL, bytes INTEGER, files INTEGER, headline TEXT NOT NULL, PRIMARY KEY (run, job));
 CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
-CREATE TABLE IF NOT EXISTS announcements (
-  job TEXT NOT NULL, at TEXT NOT NULL, told TEXT NOT NULL, reason TEXT NOT NULL, ended TEXT, how TEXT,
-  PRIMARY KEY (job, at));
 """
 
 
@@ -69,7 +66,8 @@ class Journal:
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
+            self._db.executescript(_SCHEMA + announced.SCHEMA)
+        self.announcements = announced.Announcements(self._do, self._rows)
 
     def close(self) -> None:
         """Close the file; nothing is pending."""
@@ -132,10 +130,16 @@ class Journal:
         return _time(rows[0][0]) if rows else None
 
     def last_success(self) -> dict[str, datetime]:
-        """For each job the start of its last run that was neither failed nor skipped."""
+        """For each job the start of its last run that was neither failed nor skipped.
+
+        One that took a host down counts whatever came of it: by itself it is not done again before its time.
+        """
         rows = self._rows(
-            "SELECT job, max(started) FROM jobs WHERE verdict != ? GROUP BY job", Verdict.FAILED.value
-        )
+            "SELECT job, max(started) FROM (SELECT job, started FROM jobs WHERE verdict != ? "
+            "UNION ALL SELECT job, started FROM steps WHERE effect = ? AND (state IS NULL OR state = ?) "
+            "AND id IN (job || '/reboot', job || '/poweroff')) GROUP BY job",
+            Verdict.FAILED.value, Effect.INTERRUPT.name, State.DONE.value,
+        )  # fmt: skip
         return {job: _time(started) for job, started in rows}
 
     def past(self, job: str, most: int = 10) -> tuple[Past, ...]:
@@ -190,26 +194,14 @@ class Journal:
             found[step] = (*found.get(step, ()), float(seconds))[:most]
         return found
 
-    def announce(self, job: str, announced: Announced) -> None:
-        """People are being told that `job` will interrupt them; what was told of it before is void."""
-        self.announcement_ended(job, announced.told, "moved")
-        self._do(
-            "INSERT OR REPLACE INTO announcements (job, at, told, reason) VALUES (?, ?, ?, ?)",
-            job, _text(announced.at), _text(announced.told), announced.reason,
+    def interrupting(self, job: str, since: datetime) -> Line | None:
+        """The run in which `job` last began to interrupt people after `since`; None where it did not."""
+        rows = self._rows(
+            "SELECT plans.run FROM steps JOIN plans ON plans.id = steps.plan WHERE steps.job = ? AND effect = ? "
+            "AND started > ? AND (state IS NULL OR state IN (?, ?)) ORDER BY started DESC LIMIT 1",
+            job, Effect.INTERRUPT.name, _text(since), State.DONE.value, State.INTERRUPTED.value,
         )  # fmt: skip
-
-    def announced(self) -> dict[str, Announced]:
-        """What people were told is coming and has not come yet, by job."""
-        rows = self._rows("SELECT job, at, told, reason FROM announcements WHERE ended IS NULL")
-        return {
-            job: Announced(at=_time(at), told=_time(told), reason=reason) for job, at, told, reason in rows
-        }
-
-    def announcement_ended(self, job: str, at: datetime, how: str) -> None:
-        """It came, or will not come: `how` in a word."""
-        self._do(
-            "UPDATE announcements SET ended = ?, how = ? WHERE job = ? AND ended IS NULL", _text(at), how, job
-        )
+        return next((line for line in self.runs(1000) if rows and line.id == rows[0][0]), None)
 
     def passes_of(self, run: str) -> tuple[tuple[Mapping[str, Any], tuple[Outcome, ...]], ...]:
         """The plans of a run, as `plan_started` got them, with what its steps came to as far as is known."""

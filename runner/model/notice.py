@@ -12,7 +12,8 @@ class Notice:
     """One message to the users. `at` (UTC) is when the interruption begins, or began.
 
     `downtime` is how long it should take, least and most, in seconds; None where nobody knows yet.
-    `took` is how long it took, when it is over. `sandbox` as in a report: nothing is sent then.
+    `took` is how long it took, when it is over. `instead` is the time that was announced before and is
+    void now. `sandbox` as in a report: nothing is sent then.
     """
 
     what: Literal["coming", "over", "late", "cancelled"]
@@ -24,5 +25,6 @@ class Notice:
     timezone: str = "UTC"
     downtime: tuple[float, float] | None = None
     took: float | None = None
+    instead: datetime | None = None
     sandbox: str = ""
     recipients: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -41,6 +42,27 @@ def moment_of(when: str, *, zone: str, now: datetime) -> datetime | None:
         return _moment(when, ZoneInfo(zone), now).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def time_of(when: str, *, zone: str) -> datetime | str:
+    """The UTC moment that `when`, a day with a time of that day, means; a sentence where it means none, or two."""
+    how = "say the day and the time, as '2026-11-28 17:00', in the site's time zone"
+    with suppress(ValueError):
+        date.fromisoformat(when)
+        return how
+    try:
+        moment = datetime.fromisoformat(when)
+    except ValueError:
+        return how
+    if moment.tzinfo:
+        return moment.astimezone(UTC)
+    first, second = (moment.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1))
+    if first == second:
+        return first
+    here = [one.astimezone(ZoneInfo(zone)).isoformat(" ", "minutes") for one in (first, second)]
+    if second < first:
+        return f"the clock is put forward then, so there is no such time: say '{here[0]}', or another"
+    return f"the clock is put back then, so that time comes twice: say '{here[0]}' or '{here[1]}'"
 
 
 def _moment(when: str, here: tzinfo, now: datetime) -> datetime:

@@ -17,7 +17,7 @@ from runner.edge.journal import Journal
 from runner.model.errors import ReportUndelivered
 from runner.model.facts import Announced
 from runner.model.notice import Notice
-from tests.contract.site import Place
+from tests.contract.site import Place, ended, until
 
 AT = datetime(2026, 11, 28, 22, 0, tzinfo=UTC)
 NOTICE = Notice(
@@ -34,13 +34,14 @@ from runner.model.plan import Check, Command, Effect, PlannedJob, Step, WaitFor
 @dataclass(frozen=True, kw_only=True)
 class Options:
     argv: tuple[str, ...] = ("true",)
+    look: tuple[str, ...] = ("true",)
     announce: str = ""
 
 class Bounce:
     name = "bounce"
     options = Options
-    schema = {"type": "object", "properties": {"argv": {"type": "array", "items": {"type": "string"}},
-              "announce": {"type": "string"}}}
+    words = {"type": "array", "items": {"type": "string"}}
+    schema = {"type": "object", "properties": {"argv": words, "look": words, "announce": {"type": "string"}}}
     def probes(self, site, job):
         return ()
     def draft(self, site, job, facts, now):
@@ -52,6 +53,7 @@ class Bounce:
             step("still", Command(argv=("true",)), Effect.READ),
             step("reboot", Command(argv=job.options.argv), Effect.INTERRUPT, *(("power",) if site.live else ())),
             step("back", WaitFor(until=up, within=20), Effect.READ),
+            step("page", Command(argv=job.options.look), Effect.READ),
         )
         return Draft(planned=PlannedJob(name=job.name, kind=self.name), steps=steps)
 
@@ -69,6 +71,10 @@ kind = "bounce"
 host = "papio"
 announce = "1h"
 {argv}
+[jobs.quick]
+kind = "bounce"
+host = "papio"
+argv = ["true"]
 [hooks.announce]
 what = "the database"
 [hooks."mysite.bounce"]
@@ -110,6 +116,25 @@ def notices(place: Place) -> list[tuple[str, str]]:
     read = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in found]
     assert all(one["To"] == "users@example.com" for one in read)
     return [(one["Subject"], one.get_content()) for one in read]
+
+
+def live(place: Place, argv: str) -> Path:
+    """Make it a site that is no sandbox, whose mail a script takes; the file that the mails go to."""
+    declare(place, argv)
+    sent, sendmail = place.folder / "sent", place.folder / "sendmail"
+    sendmail.write_text(f'#!/bin/sh\nexec cat >>"{sent}"\n')
+    sendmail.chmod(0o755)
+    text = (place.folder / "jobs.toml").read_text().replace("live = false", "live = true")
+    text = "\n".join(line for line in text.splitlines() if not line.startswith("papio = ["))
+    text = text.replace("[sandbox]", "").replace("[hooks.mail]", "[hooks.fsck]")
+    text = text.replace("[hooks.announce]", f'[hooks.announce]\nsendmail = "{sendmail}"')
+    (place.folder / "jobs.toml").write_text(text)
+    return sent
+
+
+def subjects(sent: Path) -> list[str]:
+    lines = sent.read_text().splitlines() if sent.exists() else []
+    return [line.removeprefix("Subject: [babase] ") for line in lines if line.startswith("Subject: ")]
 
 
 def soon(**span: float) -> str:
@@ -178,7 +203,7 @@ def test_one_that_never_came_is_cancelled_by_the_next_run_which_says_so(place: P
     place.runner("announce", "bounce", "--at", soon(hours=1))
     journal = Journal(place.state / "journal.sqlite")
     past = datetime.now(UTC) - timedelta(hours=3)
-    journal.announce("bounce", Announced(at=past, told=past - timedelta(days=1)))
+    journal.announcements.add("bounce", Announced(at=past, told=past - timedelta(days=1)))
     journal.close()
     said = place.runner("run", "backup-papio")
     assert said.code == 3 and "did not run" in said.out
@@ -190,6 +215,15 @@ def test_one_that_never_came_is_cancelled_by_the_next_run_which_says_so(place: P
     [
         (("bounce", "--at", "yesterday"), "not a time to come"),
         (("bounce", "--at", "next week"), "not a time to come"),
+        (("bounce", "--at", "2020-01-01 17:00"), "it has passed"),
+        # A day is no time, and was taken for its last moment.
+        (("bounce", "--at", "2099-01-01"), "say the day and the time"),
+        (("bounce", "--at", "today"), "say the day and the time"),
+        (("bounce", "--at", "2099-03-08 02:30"), "put forward then"),
+        (
+            ("bounce", "--at", "2099-11-01 01:30"),
+            "comes twice: say '2099-11-01 01:30-04:00' or '2099-11-01 01:30-05:00'",
+        ),
         (("backup-papio", "--at", "2099-01-01 17:00"), "interrupts nobody"),
         (("nothing", "--at", "2099-01-01 17:00"), "there is no job"),
     ],
@@ -202,12 +236,7 @@ def test_what_cannot_be_announced_is_refused_in_words(place: Place, argv: tuple[
 
 def test_papio_reboots_itself_and_the_next_run_goes_on_where_the_boot_left_off(place: Place) -> None:
     # The deed ends the runner as a reboot does: TERM to it, while it waits for its machine to come back.
-    declare(place, f'argv = ["sh", "-c", "touch {place.folder}/down; kill -TERM $PPID"]')
-    text = (place.folder / "jobs.toml").read_text().replace("live = false", "live = true")
-    text = "\n".join(line for line in text.splitlines() if not line.startswith("papio = ["))
-    (place.folder / "jobs.toml").write_text(
-        text.replace("[sandbox]", "").replace("[hooks.mail]", "[hooks.fsck]")
-    )
+    live(place, f'argv = ["sh", "-c", "touch {place.folder}/down; kill -TERM $PPID"]')
     said = place.runner("run", "bounce", "--yes")
     assert said.code == 0 and "goes down, as planned" in said.err, said.out + said.err
     (place.folder / "down").unlink()
@@ -239,3 +268,84 @@ def test_what_was_not_delivered_does_not_count_as_announced(place: Place) -> Non
     said = place.runner("announce", "bounce", "--at", soon(hours=1))
     assert said.code == 6 and "nobody is to be told" in said.err
     assert ", announced" not in place.runner("status").out
+
+
+def test_another_time_takes_the_place_of_the_first_and_says_so(place: Place) -> None:
+    place.runner("announce", "bounce", "--at", soon(hours=1))
+    first = announce._when(replace(NOTICE, at=datetime.now(UTC) + timedelta(hours=1)))
+    assert place.runner("announce", "bounce", "--at", soon(hours=5)).code == 0
+    (_, moved) = notices(place)
+    assert first[:-10] in " ".join(moved[1].split()) and "takes the place of" in moved[1]
+
+
+def test_what_cannot_be_taken_back_or_moved_still_stands(place: Place) -> None:
+    assert place.runner("announce", "bounce", "--at", soon(hours=1)).code == 0
+    path = place.folder / "jobs.toml"
+    whole = path.read_text()
+    path.write_text(whole.replace('users = ["users@example.com"]', "users = []"))
+    assert place.runner("announce", "bounce", "--at", soon(hours=5)).code == 6
+    assert place.runner("announce", "bounce", "--cancel").code == 6
+    assert ", announced" in place.runner("status").out
+    path.write_text(whole)
+    assert place.runner("announce", "bounce", "--cancel").code == 0
+
+
+def test_a_host_that_is_back_without_what_people_need_is_not_told_as_back(place: Place) -> None:
+    sent = live(place, 'look = ["false"]')
+    assert place.runner("announce", "bounce", "--at", soon(hours=1)).code == 0
+    said = place.runner("run", "bounce", "--yes")
+    assert said.code == 1 and "runner announce bounce --over" in said.out
+    assert [one.partition(" from ")[0] for one in subjects(sent)] == [
+        "papio will be down",
+        "papio cannot be used yet",
+    ]
+    assert "runner announce bounce --over" not in place.runner("run", "quick", "--yes").out, (
+        "it was told once"
+    )
+    assert place.runner("announce", "bounce", "--over").code == 0
+    assert subjects(sent)[2] == "papio is back"
+    again = place.runner("announce", "bounce", "--over")
+    assert again.code == 2 and "do not wait for the end of bounce" in again.err
+
+
+def test_users_who_were_left_waiting_hear_of_the_next_time_that_ends_well(place: Place) -> None:
+    sent = live(place, f'look = ["test", "-e", "{place.folder}/mended"]')
+    place.runner("announce", "bounce", "--at", soon(hours=1))
+    assert place.runner("run", "bounce", "--yes").code == 1
+    (place.folder / "mended").touch()
+    assert place.runner("run", "bounce", "--yes").code == 0
+    assert subjects(sent)[1:] == ["papio cannot be used yet", "papio is back"]
+
+
+def overdue(place: Place) -> None:
+    """Have it announced for three hours ago."""
+    journal = Journal(place.folder / "state/journal.sqlite")
+    past = datetime.now(UTC) - timedelta(hours=3)
+    journal.announcements.add("bounce", Announced(at=past, told=past - timedelta(days=1)))
+    journal.close()
+
+
+def test_while_another_run_waits_for_the_host_nobody_says_that_it_stays_up(place: Place) -> None:
+    sent = live(place, f'argv = ["sh", "-c", "touch {place.folder}/down; sleep 12"]')
+    overdue(place)
+    waiting = place.start("run", "bounce", "--yes")
+    until((place.folder / "down").exists)
+    said = place.runner("run", "quick", "--yes")
+    assert waiting.poll() is None, "it was still at it"
+    assert subjects(sent) == [] and "announcements" not in said.out
+    assert ended(waiting).code == 0
+    assert subjects(sent) == ["papio is back"]
+
+
+def test_an_interruption_whose_run_was_killed_is_not_told_as_one_that_did_not_come(place: Place) -> None:
+    sent = live(place, f'argv = ["sh", "-c", "touch {place.folder}/down; sleep 60"]')
+    overdue(place)
+    killed = place.start("run", "bounce", "--yes")
+    until((place.folder / "down").exists)
+    killed.kill()
+    ended(killed)
+    said = place.runner("run", "quick", "--yes")
+    assert said.code == 3 and "whether papio is back was not seen" in said.out
+    assert "runner announce bounce --over" in said.out and subjects(sent) == []
+    assert place.runner("announce", "bounce", "--over").code == 0
+    assert subjects(sent) == ["papio is back"]

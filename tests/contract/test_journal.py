@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -193,3 +194,22 @@ def test_a_full_disk_is_told_and_what_was_written_stays(path: Path) -> None:
             assert [one.id for one in journal.runs()] == ["run"]
     finally:
         subprocess.run(("umount", str(path.parent)), check=True)
+
+
+def test_a_reboot_is_not_done_again_before_its_time_whatever_came_of_it(path: Path) -> None:
+    def ended(name: str, state: State) -> None:
+        one = replace(STEP, id=f"job/{name}", effect=Effect.INTERRUPT)
+        journal.step_ended(PLAN.id, one, replace(done(one), note="", state=state))
+
+    with opened(path) as journal:
+        journal.run_started("run", NOW)
+        journal.plan_started("run", PLAN, {})
+        journal.job_ended("run", line("job", Verdict.FAILED, 0))
+        ended("before/reboot", State.DONE)
+        assert journal.last_success() == {}, "what was to come after the first reboot was not done"
+        journal.step_started(PLAN.id, replace(STEP, id="job/reboot", effect=Effect.INTERRUPT), NOW)
+        assert journal.last_success() == {"job": NOW}, "a run that was killed in it may have rebooted"
+        ended("reboot", State.FAILED)
+        assert journal.last_success() == {}
+        ended("reboot", State.DONE)
+        assert journal.last_success() == {"job": NOW}
