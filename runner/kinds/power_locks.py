@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from runner.kinds.power_when import Wrong
 from runner.model.facts import Facts, Holder, StoreFacts
 from runner.model.plan import Lock
 from runner.model.site import Site, Store
 from runner.tools import carry, power, store
+
+# As in the plans of those who take them alone.
+_OWN: tuple[tuple[Literal["packages", "power", "dump", "drill"], str], ...] = (
+    ("packages", "packages of"), ("power", "power of"), ("dump", "dumps of"), ("drill", "drill on"),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,13 +40,13 @@ def keepers(site: Site, host: str) -> tuple[str, ...]:
 
 
 def hosts_locks(site: Site, host: str, *, plan: str, who: str, until: str) -> tuple[Lock, ...]:
-    """The host's own two locks, until the step `until`."""
+    """The host's own locks, until the step `until`: nothing is installed, dumped or restored meanwhile."""
     program = store.program(site.host(host))
-    packages = carry.hold_host(program, "packages", plan, who)
-    own = carry.hold_host(program, "power", plan, who)
-    return (
-        Lock(resource=f"packages of {host}", host=host, argv=packages, until=until),
-        Lock(resource=f"power of {host}", host=host, argv=own, until=until),
+    return tuple(
+        Lock(
+            resource=f"{words} {host}", host=host, argv=carry.hold_host(program, name, plan, who), until=until
+        )
+        for name, words in _OWN
     )
 
 

@@ -33,6 +33,7 @@ READS = {
     "apt-get": re.compile(rb"-s|--simulate|--just-print|--print-uris|check"),
 }
 LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/lib/rpm/.rpm.lock")
+RESOURCES = (("dump", "works on the dumps"), ("drill", "restores to see that it can be done"))
 SHOWN = 5
 
 
@@ -55,7 +56,9 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
     if call.one["by"] and time.time_ns() >= clock.nanoseconds(call.one["by"]):
         error = f"it is too late by this host's clock: it was to happen before {call.one['by']}"
         return {"error": error, "do": "see that the clock is right, and make a new plan"}
-    reasons = [
+    # A plan that is carried out holds these itself by then.
+    reasons = list(_taken(root)) if not call.one["boot"] else []
+    reasons += [
         *_writing(root), *_locked(root), *_carried(call.one["state"]), *_held(call.many["store"]), *_asked(root)
     ]  # fmt: skip
     if not reasons:
@@ -116,6 +119,14 @@ def _carried(state: str) -> Iterator[str]:
     worker = carriage.working(state)
     if worker:
         yield f"{plain(str(worker['who']))} works on the packages"
+
+
+def _taken(root: Path) -> Iterator[str]:
+    for name, does in RESOURCES:
+        path = root / "run/lock/runner" / name
+        holder = lock.holder(path) if path.exists() else None
+        if holder:
+            yield f"{plain(str(holder['who'] or 'another run'))} {does}"
 
 
 def _held(stores: Sequence[str]) -> Iterator[str]:

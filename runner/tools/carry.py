@@ -20,9 +20,13 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 def hold_host(
-    program: str, resource: Literal["packages", "power"], plan: str, who: str, attach: str = ""
+    program: str,
+    resource: Literal["packages", "power", "dump", "drill"],
+    plan: str,
+    who: str,
+    attach: str = "",
 ) -> Argv:
-    """Take the lock on the host's packages or power and keep it until stdin ends.
+    """Take one of the locks of a host and keep it until stdin ends.
 
     `attach` is a plan whose carried command may still work: the holder waits for its end.
     """

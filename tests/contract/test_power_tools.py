@@ -7,6 +7,7 @@ import fcntl
 import http.server
 import json
 import os
+import shlex
 import shutil
 import socket
 import struct
@@ -144,6 +145,17 @@ def test_a_store_that_somebody_holds_is_not_still(tmp_path: Path) -> None:
     assert f"holds the store {house.root}" not in run("still", f"--store={house.root}").answer.get(
         "error", ""
     )
+
+
+def test_who_dumps_or_drills_is_named_also_between_two_programs_and_only_before_we_take_that_ourselves() -> (
+    None
+):
+    take = f"{shlex.join(PROGRAM)} hold-host dump --plan=p --who=dump-babase >/run/lock/told &"
+    script = (
+        f"mount -t tmpfs tmpfs /run/lock; sleep 30 | {take} until [ -s /run/lock/told ]; do sleep 0.1; done"
+    )
+    assert "dump-babase works on the dumps" in alone(script, argv=("still",)).answer["error"]
+    assert alone(script, argv=("still", f"--boot={BOOT}")).answer == {"still": True}
 
 
 def test_the_reading_of_a_probe_and_of_the_program_are_the_same() -> None:

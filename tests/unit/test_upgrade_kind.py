@@ -152,7 +152,9 @@ def test_the_new_kernel_must_run_after_the_reboot() -> None:
     assert "--is=9.9.10-demo" in argv(by_name(draft)["kernel"])
     assert by_name(draft)["reboot"].effect == Effect.INTERRUPT
     assert draft.planned is not None
-    assert {lock.resource for lock in draft.planned.locks} == {"packages of server", "power of server"}
+    assert {lock.resource for lock in draft.planned.locks} == {
+        "packages of server", "power of server", "dumps of server", "drill on server",
+    }  # fmt: skip
     assert {lock.until for lock in draft.planned.locks} == {"upgrade-server/reboot"}
 
 
