@@ -46,6 +46,23 @@ def closes(site: Site, job: Job, when: When, facts: Facts) -> datetime | None:
     return min((one for one in ends if one is not None), default=None)
 
 
+def overruns(site: Site, job: Job, when: When, facts: Facts, most: timedelta | None) -> tuple[Wrong, ...]:
+    """Whether the host may still be away, `most` (None: nobody knows) from now, when its window has closed."""
+    ends = window.closes(when.windows, facts.at, site.timezone) if when.windows else None
+    if ends is None or (most is not None and facts.at + most <= ends):
+        return ()
+    away = (
+        f"may be away until {_shown(site, facts.at + most)}" if most is not None else "may be away for hours"
+    )
+    text = f"{job.host} {away}, and its window closes at {_shown(site, ends)}"
+    return (
+        Wrong(
+            text=text,
+            do="begin earlier; a disk check can be made before the reboot (when_due in [hooks.fsck])",
+        ),
+    )
+
+
 def _closed(site: Site, job: Job, when: When, now: datetime) -> tuple[Wrong, ...]:
     if not when.windows or window.closes(when.windows, now, site.timezone):
         return ()

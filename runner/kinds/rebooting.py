@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from runner.kinds import boot_checks, coming_back, power_before, power_locks, power_when
 from runner.kinds.coming_back import Wanted
@@ -70,7 +70,9 @@ def doubts(asked: Asked) -> tuple[Wrong, ...]:
     """What a person should look at first, although it forbids nothing."""
     site, job = asked.site, asked.job
     stores = power_locks.concerned(site, job.host, asked.facts)
+    _, most, known = _downtime(asked)
     return (
+        *power_when.overruns(site, job, asked.when, asked.facts, timedelta(seconds=most) if known else None),
         *power_before.doubts(site, site.host(job.host), asked.found, asked.facts),
         *power_locks.unknown(stores),
     )
@@ -79,16 +81,18 @@ def doubts(asked: Asked) -> tuple[Wrong, ...]:
 def notes(asked: Asked) -> tuple[str, ...]:
     """Who is interrupted, and for how long."""
     job = asked.job
-    took = asked.facts.took.get(f"{job.name}/{asked.prefix}back", ())
-    outlook = boot_checks.outlooks(asked.site, asked.facts, job.host, asked.facts.at)
-    checks = boot_checks.most(outlook)
-    least, most = downtime(took, sum(one for one in checks if one is not None))
+    least, most, known = _downtime(asked)
     span = length(least) if least == most else f"{length(least)} to {length(most)}"
-    unknown = (
-        ", and a disk check of which nobody knows how long it takes: plan hours" if None in checks else ""
-    )
+    unknown = "" if known else ", and a disk check of which nobody knows how long it takes: plan hours"
     said = f"{job.host} should be away for {span}{unknown}; it is waited for {length(_wait(asked).back)}"
     return (*power_before.notes(asked.site.host(job.host), asked.found, asked.facts), said)
+
+
+def _downtime(asked: Asked) -> tuple[float, float, bool]:
+    """The least and the most seconds that it should be away, and whether the checks at the boot are in that."""
+    took = asked.facts.took.get(f"{asked.job.name}/{asked.prefix}back", ())
+    checks = boot_checks.most(boot_checks.outlooks(asked.site, asked.facts, asked.job.host, asked.facts.at))
+    return (*downtime(took, sum(one for one in checks if one is not None)), None not in checks)
 
 
 def locks(asked: Asked, until: str = "") -> tuple[Lock, ...]:

@@ -222,6 +222,17 @@ def test_outside_its_window_it_is_refused_with_when_it_opens_next() -> None:
     )
 
 
+def test_a_reboot_that_may_last_longer_than_its_window_is_pointed_out() -> None:
+    # It is 03:15 in New York, and nobody has measured one: ten minutes at most.
+    told_so = "attention: server may be away until Mon 2026-11-23 03:25 EST, and its window closes at"
+    assert told_so in notes(draft(job(window=("17:00-03:20",)), facts()))
+    assert told_so not in notes(draft(job(window=("17:00-03:25",)), facts()))
+    assert told_so not in notes(draft(job(), facts()))
+    unknown = facts(told(fsck=boot_checks(superblock=DUE.replace("Block size:               4096\n", ""))))
+    took = replace(unknown, took={"reboot-server/back": (40.0,)})
+    assert "its window closes at" in notes(draft(job(window=("17:00-08:00",)), took))
+
+
 def test_a_plan_that_is_applied_when_the_window_has_closed_does_not_reboot() -> None:
     found = steps(draft(job(window=("17:00-08:00",)), facts()))
     guard = found["reboot"].guard
