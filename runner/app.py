@@ -197,6 +197,7 @@ class App:
         """Run exactly this plan, once; StalePlan if anything it rests on changed, or it was run before."""
 
         def passes(done: list[Pass], run: str) -> None:
+            self._go_on(done, run)
             checked = replace(plan, findings=(*plan.findings, *review.check(plan)))
             review.allow(checked, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
             facts = self._fresh(plan)

@@ -234,19 +234,34 @@ def test_what_cannot_be_announced_is_refused_in_words(place: Place, argv: tuple[
     assert notices(place) == []
 
 
-def test_papio_reboots_itself_and_the_next_run_goes_on_where_the_boot_left_off(place: Place) -> None:
-    # The deed ends the runner as a reboot does: TERM to it, while it waits for its machine to come back.
-    live(place, f'argv = ["sh", "-c", "touch {place.folder}/down; kill -TERM $PPID"]')
-    said = place.runner("run", "bounce", "--yes")
-    assert said.code == 0 and "goes down, as planned" in said.err, said.out + said.err
-    (place.folder / "down").unlink()
-
+def rebooted(place: Place) -> None:
+    """Have the runs that did not end be those of a boot before."""
     with sqlite3.connect(place.folder / "state/journal.sqlite") as journal:
         journal.execute(
             "UPDATE runs SET ended = NULL, verdict = NULL, boot = 'another-boot 1' WHERE ended = started"
         )
         journal.execute("UPDATE runs SET boot = 'another-boot 1' WHERE ended IS NULL")
     journal.close()
+
+
+def test_what_is_left_of_a_reboot_is_done_before_a_plan_is_applied(place: Place) -> None:
+    live(place, 'argv = ["sh", "-c", "kill -TERM $PPID"]')
+    assert place.runner("run", "bounce", "--yes").code == 0
+    place.runner("plan", "quick", "--out", "plan.toml")
+    rebooted(place)
+    said = place.runner("apply", "plan.toml")
+    assert said.code == 0 and "bounce/back: done" in said.out and "quick/back: done" in said.out, (
+        said.out + said.err
+    )
+
+
+def test_papio_reboots_itself_and_the_next_run_goes_on_where_the_boot_left_off(place: Place) -> None:
+    # The deed ends the runner as a reboot does: TERM to it, while it waits for its machine to come back.
+    live(place, f'argv = ["sh", "-c", "touch {place.folder}/down; kill -TERM $PPID"]')
+    said = place.runner("run", "bounce", "--yes")
+    assert said.code == 0 and "goes down, as planned" in said.err, said.out + said.err
+    (place.folder / "down").unlink()
+    rebooted(place)
     back = place.runner("run", "bounce")
     assert "bounce/back: done" in back.out and "bounce  done" in back.out
     assert "killed" not in back.out
