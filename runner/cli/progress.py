@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from runner.cli.show import at_terminal, tell
 from runner.model.event import Event, Progress, RunStarted, StepFinished, StepStarted, Waiting
-from runner.model.plan import Plan
+from runner.model.plan import Plan, WaitFor
 from runner.model.run import State
 from runner.model.text import count, length, one_line, size
 from runner.view.line import line
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _LOG_EVERY = timedelta(minutes=1)
+# A wait that may take longer than these seconds is told with its end: people plan what to do meanwhile.
+_LONG = 300
 _QUIET = frozenset((State.NOT_REACHED, State.NOT_NEEDED, State.NOT_HERE))
 
 
@@ -100,15 +102,17 @@ class Live:
         """Begin the live display."""
         from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
         from rich.progress import Progress as Bars
+        from rich.table import Column
 
+        # Where the terminal is narrow, what is told is cut short, and not the time.
         self._bars = Bars(
-            SpinnerColumn(),
-            TextColumn("[bold cyan]{task.description}", markup=True),
-            BarColumn(bar_width=20),
-            TextColumn("{task.fields[told]}", markup=False),
-            TimeElapsedColumn(),
-            transient=True,
-        )
+            SpinnerColumn(table_column=Column(min_width=1)),
+            TextColumn("[bold cyan]{task.description}", markup=True, table_column=Column(no_wrap=True, min_width=12)),
+            BarColumn(bar_width=12),
+            TextColumn("{task.fields[told]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
+            transient=True, expand=True,
+        )  # fmt: skip
         self._bars.start()
         return self
 
@@ -132,11 +136,18 @@ class Live:
                     total = self._expected(step.job)
                     self._tasks[step.job] = self._bars.add_task(step.job, total=total, told="")
                 self._bars.update(self._tasks[step.job], told=step.id.removeprefix(f"{step.job}/"))
+                if isinstance(step.action, WaitFor) and step.action.within >= _LONG:
+                    until = (at + timedelta(seconds=step.action.within)).astimezone()
+                    self._bars.console.print(
+                        f"{step.id}: waits until {until:%Y-%m-%d %H:%M} at most",
+                        markup=False,
+                        highlight=False,
+                    )
             case Progress(job=job, files=files, bytes=amount, at=at):
                 told = f"{count(files, 'file')}  {size(amount)}{self._rate(job, amount, at)}"
                 self._bars.update(self._tasks[job], completed=amount, told=told)
             case Waiting(job=job, seen=seen):
-                self._bars.update(self._tasks[job], told=one_line(seen)[:100])
+                self._bars.update(self._tasks[job], told=one_line(seen))
             case StepFinished(outcome=outcome) if outcome.state in (State.FAILED, State.STALE, State.BUSY):
                 self._bars.console.print(
                     f"{outcome.step}: {outcome.state.value}: {one_line(outcome.note)}", markup=False
