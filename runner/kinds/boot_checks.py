@@ -9,6 +9,7 @@ from typing import Literal
 
 from runner.model.facts import Facts
 from runner.model.site import Disk, Job, Site
+from runner.model.text import one_line
 from runner.rules import fsck_forecast
 from runner.rules.fsck_forecast import AtBoot, Content, Drive, FsckForecast, Measured
 from runner.tools import fsck_reading, tune2fs
@@ -42,6 +43,19 @@ def known(facts: Facts, host: str) -> BootChecks | None:
     """What the probe of `fsck_reading` read on `host`; None where it was not asked or did not answer."""
     reading = facts.reading(host, fsck_reading.ID)
     return fsck_reading.read(reading) if reading else None
+
+
+def unread(facts: Facts, host: str) -> str:
+    """What of `outlooks` is not known because it could not be read, in words; "" where all was."""
+    checks = known(facts, host)
+    if checks is None:
+        reading = facts.reading(host, fsck_reading.ID)
+        return one_line((reading.err if reading else "").strip()) or "its answer makes no sense"
+    return "; ".join(
+        f"{one_line(one.mount or one.device)}: {one_line(one.problem)}"
+        for one in checks.filesystems
+        if one.problem
+    )
 
 
 def outlooks(site: Site, facts: Facts, host: str, at: datetime) -> tuple[Outlook, ...]:

@@ -73,6 +73,7 @@ def doubts(asked: Asked) -> tuple[Wrong, ...]:
     _, most, known = _downtime(asked)
     return (
         *power_when.overruns(site, job, asked.when, asked.facts, timedelta(seconds=most) if known else None),
+        *_unforeseen(job.host, boot_checks.unread(asked.facts, job.host)),
         *power_before.doubts(site, site.host(job.host), asked.found, asked.facts),
         *power_locks.unknown(stores),
     )
@@ -86,6 +87,12 @@ def notes(asked: Asked) -> tuple[str, ...]:
     unknown = "" if known else ", and a disk check of which nobody knows how long it takes: plan hours"
     said = f"{job.host} should be away for {span}{unknown}; it is waited for {length(_wait(asked).back)}"
     return (*power_before.notes(asked.site.host(job.host), asked.found, asked.facts), said)
+
+
+def _unforeseen(host: str, why: str) -> tuple[Wrong, ...]:
+    do = "do not take it for dead before that, and do not switch it off"
+    text = f"whether the boot of {host} checks a disk, which may take hours, could not be read: {why}"
+    return (Wrong(text=text, do=do),) if why else ()
 
 
 def _downtime(asked: Asked) -> tuple[float, float, bool]:

@@ -222,6 +222,17 @@ def test_outside_its_window_it_is_refused_with_when_it_opens_next() -> None:
     )
 
 
+def test_where_the_disks_cannot_be_read_it_is_said_that_the_boot_may_take_hours() -> None:
+    words = "attention: whether the boot of server checks a disk, which may take hours, could not be read: "
+    silent = notes(draft(job(), facts(told(fsck=None))))
+    assert f"{words}no answer within 60 s" in silent
+    broken = notes(
+        draft(job(), facts(told(fsck=boot_checks(superblock="", exit=1, error="no tune2fs there"))))
+    )
+    assert f"{words}/srv/backups/papio: no tune2fs there" in broken
+    assert words not in notes(draft(job(), facts()))
+
+
 def test_a_reboot_that_may_last_longer_than_its_window_is_pointed_out() -> None:
     # It is 03:15 in New York, and nobody has measured one: ten minutes at most.
     told_so = "attention: server may be away until Mon 2026-11-23 03:25 EST, and its window closes at"
