@@ -9,8 +9,9 @@ from typing import Literal, Protocol
 
 from runner.edge.journal import Journal
 from runner.edge.plugins import Hooks
+from runner.kinds import boot_checks
 from runner.model.errors import ReportUndelivered, UsageError
-from runner.model.facts import Announced
+from runner.model.facts import Announced, Facts, Probe
 from runner.model.notice import Notice
 from runner.model.options import RebootOptions
 from runner.model.plan import Effect, Finding, Step
@@ -19,6 +20,7 @@ from runner.model.site import Job, Site
 from runner.rules import window
 from runner.rules.downtime import downtime
 from runner.rules.when import time_of
+from runner.tools import fsck_reading
 from runner.view.came_of import latest
 from runner.view.came_of_power import away
 
@@ -45,6 +47,10 @@ class Desk(Protocol):
         """The time, UTC."""
         ...
 
+    def gather(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
+        """Read these hosts now."""
+        ...
+
 
 def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     """Tell the users that the job interrupts them at `at`; only what they were told counts as announced.
@@ -67,13 +73,30 @@ def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
         do = "choose another time, or change `window` in jobs.toml"
         raise UsageError(f"{job.host} may be interrupted {' and '.join(windows)} only", do=do)
     why = reason or str(getattr(_terms(desk, job), "reason", ""))
-    seconds = downtime(desk.journal.took().get(f"{name}/back", ()))
     before = desk.journal.announcements.coming().get(name)
     instead = before.at if before and before.at != moment else None
-    notice = replace(_notice(desk, job, moment), reason=why, downtime=seconds, instead=instead)
+    notice = _notice(desk, job, moment)
+    notice = replace(notice, reason=why, downtime=_foretold(desk, job, moment), instead=instead)
     _deliver(desk, notice)
     desk.journal.announcements.add(name, Announced(at=moment, told=desk.now(), reason=why))
     return notice
+
+
+def _foretold(desk: Desk, job: Job, moment: datetime) -> tuple[float, float] | None:
+    """The least and the most seconds that it should take; None where it does not come back by itself, or a
+    disk is checked of which nobody knows how long that takes."""
+    # Only who switches a host off must be told how to start it again.
+    if hasattr(job.options, "start"):
+        return None
+    checks: tuple[float | None, ...] = ()
+    if desk.site.live:
+        devices = [disk.device for disk in desk.site.disks if disk.host == job.host]
+        facts = desk.gather((job.host,), (fsck_reading.probe(job.host, devices),))
+        checks = boot_checks.awaited(desk.site, facts, job, moment)
+    if None in checks:
+        return None
+    took = desk.journal.took().get(f"{job.name}/back", ())
+    return downtime(took, sum(one for one in checks if one is not None))
 
 
 def cancel(desk: Desk, name: str) -> Notice:
@@ -118,8 +141,10 @@ def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
         if name in late and came != "over":
             continue
         if job and _is_off(outcomes, done):
-            # It was announced as going, and it went: when it comes back is for whoever starts it.
-            desk.journal.announcements.end(name, desk.now(), "over")
+            # It was announced as going, and it went: when it is back is said by whoever starts it.
+            desk.journal.announcements.end(name, desk.now(), "late")
+            text = f"when {job.host} is on again, tell its users: runner announce {name} --over"
+            said.append(Finding(severity="note", source="announcements", text=text))
             continue
         begun = None if came else desk.journal.interrupting(name, announced.told)
         if job and ((begun and begun.alive) or not (came or begun or desk.now() - announced.at >= _OVERDUE)):

@@ -48,7 +48,9 @@ def _lines(notice: Notice) -> list[Line]:
         return [
             line(f"{notice.what}: {notice.job} on {at:%Y-%m-%d %H:%M %Z}; told {one_line(people)}{where}")
         ]
-    long = " to ".join(dict.fromkeys(length(timedelta(seconds=one)) for one in notice.downtime or ()))
+    long = "a time that nobody can foretell"
+    if notice.downtime:
+        long = " to ".join(dict.fromkeys(length(timedelta(seconds=one)) for one in notice.downtime))
     return [
         line(
             f"announced: {notice.job} on {at:%Y-%m-%d %H:%M %Z}, for {long}; told {one_line(people)}{where}"

@@ -18,6 +18,7 @@ from runner.tools.fsck_reading import BootChecks, Extfs
 Cause = Literal["", "damage", "mounts", "age", "clock", "forced"]
 
 HOOK = "fsck"
+_ELSEWHERE = ("forward", "defer")
 _SLACK = timedelta(seconds=2)
 
 
@@ -84,6 +85,16 @@ def when(facts: Facts, job: str) -> datetime:
 def most(outlook: Sequence[Outlook]) -> tuple[float | None, ...]:
     """For each check that the boot makes, how many seconds it takes at most; None where nobody can say."""
     return tuple(one.forecast.most for one in outlook if one.forecast.why)
+
+
+def awaited(site: Site, facts: Facts, job: Job, at: datetime) -> tuple[float | None, ...]:
+    """As `most`, for the boot of `job` at `at`: without the checks that the fsck hook makes before, or defers."""
+    hook = next((one for one in site.hooks if one.name == HOOK), None)
+    elsewhere = (
+        due_disks(site, facts, job.host, at) if hook and hook.settings.get("when_due") in _ELSEWHERE else ()
+    )
+    devices = {one.found.device for _, one in elsewhere}
+    return most([one for one in outlooks(site, facts, job.host, at) if one.found.device not in devices])
 
 
 def declared(site: Site, host: str, found: Extfs) -> Disk | None:

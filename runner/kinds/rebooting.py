@@ -98,7 +98,7 @@ def _unforeseen(host: str, why: str) -> tuple[Wrong, ...]:
 def _downtime(asked: Asked) -> tuple[float, float, bool]:
     """The least and the most seconds that it should be away, and whether the checks at the boot are in that."""
     took = asked.facts.took.get(f"{asked.job.name}/{asked.prefix}back", ())
-    checks = boot_checks.most(boot_checks.outlooks(asked.site, asked.facts, asked.job.host, asked.facts.at))
+    checks = boot_checks.awaited(asked.site, asked.facts, asked.job, asked.facts.at)
     return (*downtime(took, sum(one for one in checks if one is not None)), None not in checks)
 
 

@@ -236,7 +236,7 @@ def report_lines(told: Report) -> tuple[Line, ...]:
         lines += [line(), line(("What to do", "head"))]
         lines += [line("  ", ("* ", "warn"), one_line(action)) for action in told.actions]
     # The others were seen in the plan.
-    lines += [line(one_line(one.text)) for one in told.findings if one.source == "journal"]
+    lines += [line(one_line(one.text)) for one in told.findings if one.source in ("journal", "announcements")]
     for job in told.jobs:
         lines += [
             line(),

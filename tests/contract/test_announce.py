@@ -293,6 +293,17 @@ def test_another_time_takes_the_place_of_the_first_and_says_so(place: Place) -> 
     assert first[:-10] in " ".join(moved[1].split()) and "takes the place of" in moved[1]
 
 
+def test_a_host_that_is_switched_off_is_not_announced_as_back_in_ten_minutes(place: Place) -> None:
+    path = place.folder / "jobs.toml"
+    path.write_text(
+        path.read_text() + '\n[jobs.bounce-off]\nkind = "halt"\nhost = "papio"\nstart = "the button"\n'
+    )
+    said = place.runner("announce", "bounce-off", "--at", soon(hours=1))
+    assert said.code == 0 and ", for a time that nobody can foretell; told" in said.out, said.err
+    ((subject, text),) = notices(place)
+    assert subject.endswith("for a time that nobody can foretell") and "minutes" not in text
+
+
 def test_what_cannot_be_taken_back_or_moved_still_stands(place: Place) -> None:
     assert place.runner("announce", "bounce", "--at", soon(hours=1)).code == 0
     path = place.folder / "jobs.toml"

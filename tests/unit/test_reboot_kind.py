@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runner import planner, review
+from runner.kinds import boot_checks as boot_checks_of
 from runner.kinds.reboot import RebootKind
 from runner.kinds.rebooting import RebootOptions
 from runner.model.facts import Announced, Facts
@@ -220,6 +221,17 @@ def test_outside_its_window_it_is_refused_with_when_it_opens_next() -> None:
         "server may be interrupted 17:00-03:00 and Sat 06:00-10:00 only -> "
         "try again from Mon 2026-11-23 17:00 EST on"
     )
+
+
+def test_a_check_that_is_made_before_or_put_off_is_not_in_the_time_that_the_host_is_away() -> None:
+    one, found = job(), facts(told(fsck=boot_checks(superblock=DUE)))
+    (most,) = boot_checks_of.awaited(site(one), found, one, NOW)
+    assert most is not None and most > 10
+    for when_due, left in (("tell", (most,)), ("forward", ()), ("defer", ())):
+        here = site(one, hooks=(Hook(name="fsck", module="hooks.fsck", settings={"when_due": when_due}),))
+        assert boot_checks_of.awaited(here, found, one, NOW) == left
+    assert boot_checks_of.awaited(site(one), facts(), one, NOW) == ()
+    assert boot_checks_of.awaited(site(one), facts(), one, NOW + timedelta(days=120)) != ()
 
 
 def test_where_the_disks_cannot_be_read_it_is_said_that_the_boot_may_take_hours() -> None:
