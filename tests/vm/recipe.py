@@ -9,7 +9,7 @@ from pathlib import Path
 HOST, STORE = "backup-server1", "/srv/backups/papio"
 PACKAGES = (
     "linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "dbus", "udev", "kmod", "e2fsprogs",
-    "procps", "iproute2", "openssh-server", "python3", "rsync",
+    "procps", "iproute2", "openssh-server", "python3", "rsync", "cron", "make",
 )  # fmt: skip
 # What a machine that is only ever rebooted does without, each of them seconds of an emulated processor.
 MASKED = (
