@@ -73,6 +73,7 @@ def doubts(asked: Asked) -> tuple[Wrong, ...]:
     _, most, known = _downtime(asked)
     return (
         *power_when.overruns(site, job, asked.when, asked.facts, timedelta(seconds=most) if known else None),
+        *_too_long_before(asked),
         *_unforeseen(job.host, boot_checks.unread(asked.facts, job.host)),
         *power_before.doubts(site, site.host(job.host), asked.found, asked.facts),
         *power_locks.unknown(stores),
@@ -87,6 +88,19 @@ def notes(asked: Asked) -> tuple[str, ...]:
     unknown = "" if known else ", and a disk check of which nobody knows how long it takes: plan hours"
     said = f"{job.host} should be away for {span}{unknown}; it is waited for {length(_wait(asked).back)}"
     return (*power_before.notes(asked.site.host(job.host), asked.found, asked.facts), said)
+
+
+def _too_long_before(asked: Asked) -> tuple[Wrong, ...]:
+    """Whether the checks that are made before may last until it is too late for the reboot itself."""
+    early = [one.forecast.most for _, one in boot_checks.brought_forward(asked.site, asked.facts, asked.job)]
+    by = power_when.closes(asked.site, asked.job, asked.when, asked.facts)
+    known = sum(one for one in early if one is not None)
+    if not early or by is None or (None not in early and asked.facts.at + timedelta(seconds=known) < by):
+        return ()
+    lasts = length(known) if None not in early else "nobody knows how long"
+    text = f"the disk check before the reboot may last {lasts}, and then it is too late for the reboot itself"
+    do = 'have the boot make it, or put it off: when_due = "tell" or "defer" in [hooks.fsck]'
+    return (Wrong(text=text, do=do),)
 
 
 def _unforeseen(host: str, why: str) -> tuple[Wrong, ...]:

@@ -234,6 +234,21 @@ def test_a_check_that_is_made_before_or_put_off_is_not_in_the_time_that_the_host
     assert boot_checks_of.awaited(site(one), facts(), one, NOW + timedelta(days=120)) != ()
 
 
+def test_a_check_before_the_reboot_that_leaves_no_time_for_it_is_pointed_out() -> None:
+    found = facts(told(fsck=boot_checks(superblock=DUE)))
+    hooks = (Hook(name="fsck", module="hooks.fsck", settings={"when_due": "forward"}),)
+    late = "the disk check before the reboot may last 23 s, and then it is too late for the reboot itself"
+    for window, when_due, said in (
+        ("17:00-03:15", hooks, True),
+        ("17:00-03:20", hooks, False),
+        ("17:00-03:15", (), False),
+    ):
+        words = notes(
+            draft(job(window=(window,)), replace(found, at=NOW - timedelta(seconds=10)), hooks=when_due)
+        )
+        assert (late in words) is said, words
+
+
 def test_where_the_disks_cannot_be_read_it_is_said_that_the_boot_may_take_hours() -> None:
     words = "attention: whether the boot of server checks a disk, which may take hours, could not be read: "
     silent = notes(draft(job(), facts(told(fsck=None))))
