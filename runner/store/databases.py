@@ -41,7 +41,8 @@ def read(argv: Sequence[str]) -> dict[str, Any]:
         raise refusal(to, trouble) from None
     told: dict[str, Any] = {**about, "databases": found, "pg_dump": "", "trouble": None}
     try:
-        told["pg_dump"] = pg_programs.dumper(to, about["number"])[1]
+        programs = pg_programs.dumper(to, about["number"])
+        told["pg_dump"] = pg_programs.version(to, programs / "pg_dump")
     except Refused as refused:
         told["trouble"] = {"error": refused.error, "do": refused.do}
     return told

@@ -30,7 +30,7 @@ def run(argv: Sequence[str]) -> int:
     with db_dump.opened(call.words[0], call.one["sha256"]) as dump:
         dump.verify(call.one["sha256"])
         newest = max(int(db_cluster.has(to)["number"]), 10000 * major(dump.record.get("pg_dump")))
-        programs, _ = pg_programs.dumper(to, newest)
+        programs = pg_programs.dumper(to, newest)
         pg_restore = str(programs / "pg_restore")
         known = db_properties.read(to, pg_restore, dump, name)
         with db_cluster.session(to) as one:

@@ -12,7 +12,7 @@ from . import dump_folder, pg_rows
 from .arguments import number, parse
 from .databases import names
 from .dump_doubts import amount
-from .dump_take import Order, take
+from .dump_order import Order
 from .pg_server import OPTIONS, server
 from .pg_session import Session, SqlTrouble, refusal
 from .say import Refused, emit
@@ -65,8 +65,13 @@ def _dumped(order: Order) -> Mapping[str, Any] | None:
     while True:
         with Session(order.server, order.database) as session:
             try:
-                about = pg_rows.begin(session, order.lock_wait)
-                if record := take(order, session, about):
+                pg_rows.begin(session, order.lock_wait)
+                # While the server lets us in there is time to load the rest, and for what need not know it.
+                from . import dump_take  # noqa: PLC0415
+
+                before = dump_take.ready(order)
+                begun = pg_rows.begun(session, order.lock_wait)
+                if record := dump_take.take(order, session, begun, before):
                     return record
             except SqlTrouble as trouble:
                 if trouble.state == _LOCKED:

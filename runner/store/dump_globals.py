@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
-import time
 from collections.abc import Sequence
 
 from . import dump_folder, dump_part, dump_readme, durable, pg_programs
 from .arguments import number, parse
-from .pg_server import OPTIONS, complaint, server, start, stop
+from .pg_server import OPTIONS, complaint, ended, scrap, server, start, stop
 from .pg_session import Session, SqlTrouble, refusal
 from .say import Refused, emit
 
@@ -31,29 +29,26 @@ def run(argv: Sequence[str]) -> int:
             (about,) = session.ask(_ASK)
     except SqlTrouble as trouble:
         raise refusal(to, trouble) from None
-    programs, _ = pg_programs.dumper(to, about["number"])
+    programs = pg_programs.dumper(to, about["number"])
     durable.make_folder(folder.globals, 0o700)
     durable.sync_folder(folder.root)
     dump_readme.write(folder, to)
     final = folder.roles(at)
     if not dump_folder.complete(final):
-        began = time.monotonic()
         less = () if about["super"] else ("--no-role-passwords",)
         words = (str(programs / "pg_dumpall"), "--globals-only", "--no-password", *less)
-        with dump_part.writing(final) as (part, descriptor), tempfile.TemporaryFile() as err:
+        with dump_part.writing(final) as (part, descriptor), scrap() as err:
             argv = (*words, f"--dbname={to.conninfo()}")
             process = start(to, argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=err)
             try:
-                process.wait(max(1, began + within - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                raise Refused(
-                    f"pg_dumpall had not ended after {within} s and was stopped", "raise `timeout`"
-                ) from None
+                code = ended(process, within)
             finally:
                 stop(process)
-            if process.returncode != 0 or not dump_folder.complete(part):
+            if code is None:
+                raise Refused(f"pg_dumpall had not ended after {within} s and was stopped", "raise `timeout`")
+            if code != 0 or not dump_folder.complete(part):
                 raise Refused(
-                    f"pg_dumpall ended {process.returncode} and wrote {part.stat().st_size:,} bytes: {complaint(err)}",
+                    f"pg_dumpall ended {code} and wrote {part.stat().st_size:,} bytes: {complaint(err)}",
                     "see the room on the disk and the log of the database server, and run it again",
                 )
             dump_part.publish(part, final)

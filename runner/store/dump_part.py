@@ -7,7 +7,6 @@ import hashlib
 import os
 import re
 import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,22 +15,27 @@ from typing import Any, NamedTuple
 from . import durable
 from .dump_folder import PART
 from .layout import is_name
-from .pg_server import Server, complaint, start, stop
+from .pg_server import Server, complaint, ended, scrap, start, stop
 from .say import Refused
 
 BITE = 1024 * 1024
 # Lines of `pg_restore --list`: names come after these words, and it writes no line feed of a name.
 _ENTRIES = re.compile(rb"; +TOC Entries: ([0-9]+)$")
+_WRITER = re.compile(rb"; +Dumped by pg_dump version: (\S+)")
 _ROWS = re.compile(rb"[0-9]+; [0-9]+ [0-9]+ TABLE DATA ")
 
 
 class Looked(NamedTuple):
-    """What a dump file holds: its size, its digest, the objects in its list, tables with rows among them."""
+    """What a dump file holds: its size, its digest, the objects in its list, tables with rows among them.
+
+    `version` is that of the pg_dump that wrote it.
+    """
 
     bytes: int
     sha256: str
     objects: int
     tables: int
+    version: str
 
 
 @contextlib.contextmanager
@@ -83,24 +87,26 @@ def look(to: Server, pg_restore: Path, part: Path, seconds: float) -> Looked:
         raise Refused(
             "the dump is empty, though pg_dump said that it was done", "run it again; see the host's log"
         )
-    with _digesting(part) as digest:
-        _inflate(to, pg_restore, part, seconds)
-        objects, tables = _listed(to, pg_restore, part)
-    return Looked(size, digest.hexdigest(), objects, tables)
+    with _digesting(part) as digest, _inflating(to, pg_restore, part, seconds):
+        listed = _listed(to, pg_restore, part)
+    if not listed[0]:
+        raise Refused("pg_restore cannot list the dump, though it can read it", "run it again")
+    return Looked(size, digest.hexdigest(), *listed)
 
 
-def _inflate(to: Server, pg_restore: Path, part: Path, seconds: float) -> None:
-    with part.open("rb") as given, tempfile.TemporaryFile() as err:
+@contextlib.contextmanager
+def _inflating(to: Server, pg_restore: Path, part: Path, seconds: float) -> Iterator[None]:
+    """Have it read to its end while the block runs; Refused where it cannot be."""
+    with part.open("rb") as given, scrap() as err:
         words = (str(pg_restore), "--file=/dev/null")
         process = start(to, words, stdin=given, stdout=subprocess.DEVNULL, stderr=err)
         try:
-            code = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            raise Refused(
-                f"reading the dump again took longer than {seconds:g} s", "raise `timeout`"
-            ) from None
+            yield
+            code = ended(process, seconds)
         finally:
             stop(process)
+        if code is None:
+            raise Refused(f"reading the dump again took longer than {seconds:g} s", "raise `timeout`")
         if code != 0:
             raise Refused(
                 f"the dump is truncated or damaged: pg_restore ended {code}: {complaint(err)}",
@@ -108,26 +114,29 @@ def _inflate(to: Server, pg_restore: Path, part: Path, seconds: float) -> None:
             )
 
 
-def _listed(to: Server, pg_restore: Path, part: Path) -> tuple[int, int]:
-    objects = tables = 0
-    with part.open("rb") as given, tempfile.TemporaryFile() as err:
+def _listed(to: Server, pg_restore: Path, part: Path) -> tuple[int, int, str]:
+    """How many objects and tables with rows its list has, and which pg_dump it says that wrote it.
+
+    0 and "" where it has no list: whoever reads the whole of it knows why.
+    """
+    objects, tables, version = 0, 0, ""
+    with part.open("rb") as given, scrap() as err:
         words = (str(pg_restore), "--list")
         process = start(to, words, stdin=given, stdout=subprocess.PIPE, stderr=err)
         try:
             for line in process.stdout or ():
-                known = _ENTRIES.match(line)
-                objects = int(known[1]) if known else objects
-                tables += _ROWS.match(line) is not None
+                if known := _ENTRIES.match(line):
+                    objects = int(known[1])
+                elif known := _WRITER.match(line):
+                    version = known[1].decode()
+                else:
+                    tables += _ROWS.match(line) is not None
             code = process.wait()
         finally:
             stop(process)
             if process.stdout:
                 process.stdout.close()
-        if code != 0 or not objects:
-            raise Refused(
-                f"pg_restore cannot list the dump: {complaint(err) or 'it is empty'}", "run it again"
-            )
-    return objects, tables
+    return (objects, tables, version) if code == 0 else (0, 0, "")
 
 
 @contextlib.contextmanager

@@ -1,21 +1,21 @@
-"""One database into one file: pg_dump at work, its rows counted in the same snapshot, the file read again."""
+"""One database into one file: pg_dump at work, then the file read again while rows are counted in its snapshot."""
 
 from __future__ import annotations
 
 import json
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import clock, dump_folder, dump_part, dump_readme, durable, pg_programs, pg_rows
 from .dump_doubts import doubts
 from .dump_folder import Folder
-from .pg_server import Server, complaint, free, start, stop
-from .pg_session import Session, SqlTrouble
+from .dump_order import Order
+from .pg_server import complaint, ended, free, scrap, start, stop
+from .pg_session import Session
 from .say import Refused
 
 _SPARE = 16 << 20
@@ -23,51 +23,51 @@ _LOOK = 0.02
 _ABOUT = ("server", "owner", "encoding", "collate", "ctype", "size", "extensions", "tablespaces", "roles")
 
 
-class Order(NamedTuple):
-    """What is to be dumped and where to, as the command line says it."""
-
-    folder: Folder
-    server: Server
-    at: str
-    database: str
-    within: int
-    lock_wait: int
-    max_shrink: float
+def ready(order: Order) -> Sequence[Mapping[str, Any]]:
+    """The dumps of before, oldest first, once there is room for another. Raises Refused."""
+    before = dump_folder.dumps(order.folder, order.database)
+    _require_room(order.folder, before)
+    dump_readme.write(order.folder, order.server)
+    return before
 
 
-def take(order: Order, session: Session, about: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The record of the finished dump; None where it must be begun once more."""
+def take(
+    order: Order, session: Session, begun: Mapping[str, Any], before: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """The record of the finished dump; None where it must be begun once more.
+
+    Rows are counted when pg_dump has ended: it needs the processors, and reading its file again leaves some.
+    """
     folder, database = order.folder, order.database
-    before = dump_folder.dumps(folder, database)
-    _require_room(folder, before)
-    programs, version = pg_programs.dumper(order.server, about["number"])
+    programs = pg_programs.dumper(order.server, begun["number"])
     began, began_at = time.monotonic(), clock.now()
     until = began + order.within
-    dump_readme.write(folder, order.server)
     for path in (folder.databases, folder.home(database)):
         durable.make_folder(path, 0o700)
         durable.sync_folder(path.parent)
     final, name = folder.dump(database, order.at), f"runner {order.at} {os.getpid()}"
-    with dump_part.writing(final) as (part, descriptor), tempfile.TemporaryFile() as err:
+    with dump_part.writing(final) as (part, descriptor), scrap() as err:
         known = order.server.conninfo(database, application_name=name)
-        words = ("--format=custom", "--create", "--no-password", f"--snapshot={about['snapshot']}")
+        words = ("--format=custom", "--create", "--no-password", f"--snapshot={begun['snapshot']}")
         waits = (f"--lock-wait-timeout={order.lock_wait * 1000}", f"--dbname={known}")
         argv = (str(programs / "pg_dump"), *words, *waits)
         process = start(order.server, argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=err)
         try:
+            about = pg_rows.about(session)
             if not _locks(session, name, process, until):
                 return None
-            tables, objects = _counted(order, session, process)
-            code = _ended(process, until)
+            code = ended(process, max(1, until - time.monotonic()))
         finally:
             stop(process)
         said = complaint(err)
         if code != 0:
             raise _failed(order, part, code, said)
+        pg_rows.start_counting(session)
         looked = dump_part.look(order.server, programs / "pg_restore", part, order.within)
+        tables, objects = pg_rows.counted(session, seconds=order.within)
         record = {
             "database": database, "at": began_at, "dump": final.name, "bytes": looked.bytes,
-            "sha256": looked.sha256, "objects": looked.objects, "pg_dump": version, "tables": tables,
+            "sha256": looked.sha256, "objects": looked.objects, "pg_dump": looked.version, "tables": tables,
             "large_objects": objects, **{word: about[word] for word in _ABOUT}, "said": said,
             "took": round(time.monotonic() - began, 1),
         }  # fmt: skip
@@ -87,23 +87,6 @@ def _locks(session: Session, name: str, process: subprocess.Popen[bytes], until:
             return found is not None
         time.sleep(_LOOK)
     return True
-
-
-def _counted(order: Order, session: Session, process: subprocess.Popen[bytes]) -> tuple[dict[str, int], int]:
-    """Count while pg_dump works, as long as it may still succeed."""
-    try:
-        return pg_rows.count(session, seconds=order.within, go_on=lambda: process.poll() in (None, 0))
-    except SqlTrouble:
-        if process.poll() in (None, 0):
-            raise
-        return {}, 0
-
-
-def _ended(process: subprocess.Popen[bytes], until: float) -> int | None:
-    try:
-        return process.wait(max(1, until - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return None
 
 
 def _require_room(folder: Folder, before: Sequence[Mapping[str, Any]]) -> None:

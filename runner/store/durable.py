@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 from collections.abc import Mapping
@@ -30,6 +29,8 @@ def sync_folder(path: Path) -> None:
 
 def sync_filesystem(path: Path) -> None:
     """Force the whole filesystem that holds `path` to the disk; syncfs(2). Raises OSError."""
+    import ctypes  # noqa: PLC0415  (slow to load, and few want it)
+
     libc = ctypes.CDLL(None, use_errno=True)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

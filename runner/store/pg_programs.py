@@ -26,21 +26,24 @@ def isready(to: Server) -> str:
     return str(found[-1] / "pg_isready") if found else ""
 
 
-def dumper(to: Server, number: int) -> tuple[Path, str]:
-    """The folder of the pg_dump and pg_restore for a server of that version number, and their version.
+def dumper(to: Server, number: int) -> Path:
+    """The folder of the pg_dump and pg_restore for a server of that version number.
 
     The server's own major version where it is here, else the next newer one. Raises Refused if all are
     older: pg_dump refuses a server that is newer than itself.
     """
     wanted = number // 10000
     newest = ""
-    # By what their folders are called the fitting one comes first, and most often it is the only one asked.
+    # By what their folders are called the fitting one comes first.
     for path in sorted(
         _holding(to, "pg_dump", "pg_restore", "pg_dumpall"), key=lambda one: _rank(one, wanted)
     ):
+        # The distribution's folder of that version need not be asked: a pg_dump in the wrong one would refuse.
+        if not to.programs and _major(path) == wanted:
+            return path
         told = version(to, path / "pg_dump")
         if told and int(told.partition(".")[0]) >= wanted:
-            return path, told
+            return path
         newest = max(newest, told, key=lambda one: int(one.partition(".")[0] or 0))
     if not newest:
         raise Refused("there is no pg_dump on this host", _install(wanted))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .pg_session import Session
@@ -32,11 +32,12 @@ select json_build_object(
         select count(*) > 0 from b where b.pid = pg_backend_pid()))
 from pg_stat_activity a where a.application_name = '%s' and a.datname = current_database();
 """  # noqa: S608
+_SNAPSHOT = """
+select json_build_object('snapshot', pg_export_snapshot(), 'number', current_setting('server_version_num')::int);
+"""
 _ABOUT = """
 select json_build_object(
-    'snapshot', pg_export_snapshot(),
     'server', current_setting('server_version'),
-    'number', current_setting('server_version_num')::int,
     'owner', pg_get_userbyid(datdba),
     'encoding', pg_encoding_to_char(encoding),
     'collate', datcollate,
@@ -54,15 +55,26 @@ from pg_database d where datname = current_database();
 """
 
 
-def begin(session: Session, lock_wait: int) -> Mapping[str, Any]:
-    """Open the transaction that is dumped and counted, its tables locked against being altered or emptied.
+def begin(session: Session, lock_wait: int) -> None:
+    """Let it open the transaction that is dumped and counted; `begun` is to follow."""
+    first = f"set lock_timeout = '{lock_wait}s';\nbegin isolation level repeatable read read only;"
+    session.put(f"{first}\n{_SNAPSHOT}\n{_LOCK}")
 
-    Gives what is known of the database, `snapshot` among it, which holds as long as the session does.
+
+def begun(session: Session, lock_wait: int) -> Mapping[str, Any]:
+    """Wait until the transaction is open and its tables are locked against being altered or emptied.
+
+    Gives its `snapshot`, which holds as long as the transaction does, and the `number` of the server's version.
     Raises SqlTrouble (55P03) when a table stays locked by others for `lock_wait` seconds.
     """
-    first = f"set lock_timeout = '{lock_wait}s';\nbegin isolation level repeatable read read only;"
-    (about,) = session.ask(f"{first}\n{_ABOUT}\n{_LOCK}", seconds=20 * lock_wait + 60)
-    return about
+    (told,) = session.answer(seconds=20 * lock_wait + 60)
+    return told
+
+
+def about(session: Session) -> Mapping[str, Any]:
+    """What is known of the database itself: whose it is, and what it needs. Raises SqlTrouble."""
+    (told,) = session.ask(_ABOUT)
+    return told
 
 
 def locked(session: Session, name: str) -> bool | None:
@@ -73,14 +85,23 @@ def locked(session: Session, name: str) -> bool | None:
     return any(row["over"] for row in rows)
 
 
-def count(
-    session: Session, *, seconds: float, go_on: Callable[[], bool] = lambda: True
-) -> tuple[dict[str, int], int]:
+def start_counting(session: Session) -> None:
+    """Let it count in its transaction, and let go of snapshot and locks then; `counted` is to follow."""
+    session.put(f"{_COUNT}\ncommit;")
+
+
+def count(session: Session, *, seconds: float) -> tuple[dict[str, int], int]:
+    """Count, and wait for it: what `counted` gives."""
+    session.put(_COUNT)
+    return counted(session, seconds=seconds)
+
+
+def counted(session: Session, *, seconds: float) -> tuple[dict[str, int], int]:
     """The rows of each table by its name as SQL writes it (`public.members`), and the number of large objects.
 
-    Counted in the session's transaction where there is one. Raises SqlTrouble.
+    Raises SqlTrouble.
     """
-    rows = session.ask(_COUNT, seconds=seconds, go_on=go_on)
+    rows = session.answer(seconds=seconds)
     tables = {str(row["table"]): int(row["rows"]) for row in rows if "table" in row}
     return dict(sorted(tables.items())), sum(int(row.get("large_objects", 0)) for row in rows)
 

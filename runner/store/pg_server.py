@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import select
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -100,16 +101,34 @@ class Ran(NamedTuple):
 
 def run(to: Server, argv: Sequence[str], *, given: IO[bytes] | None = None, seconds: float = 60) -> Ran:
     """Run a program to its end, or until `seconds` have passed. Raises Refused where it does not start."""
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with scrap() as out, scrap() as err:
         process = start(to, argv, stdin=given or subprocess.DEVNULL, stdout=out, stderr=err)
         try:
-            process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pass
+            ended(process, seconds)
         finally:
             stop(process)
         out.seek(0)
         return Ran(process.returncode, out.read(65536).decode("utf-8", "backslashreplace"), complaint(err))
+
+
+def scrap() -> IO[bytes]:
+    """A file without a name for what a program says; memfd_create(2)."""
+    return os.fdopen(os.memfd_create("said"), "w+b")
+
+
+def ended(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Wait for a program to end; its exit, or None where it still runs after so many seconds."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):
+        # Without it, Python looks again and again, and is up to 50 ms late.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        return process.poll()
+    try:
+        return process.wait() if select.select((descriptor,), (), (), max(0, seconds))[0] else None
+    finally:
+        os.close(descriptor)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -7,24 +7,25 @@ import json
 import re
 import select
 import subprocess
-import tempfile
 import time
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
 from . import pg_programs
-from .pg_server import Server, complaint, run, start, stop
+from .pg_server import Server, complaint, run, scrap, start, stop
 from .say import Refused
 
-LOOK = 0.2
 _STATE = re.compile(r"(?:^|/ )(?:ERROR|FATAL):  ([0-9A-Z]{5}):")
 # Names in the catalogue are looked up in pg_catalog only: nobody's own operators take part.
 # Counting is to leave the other processors to people, and to the dump.
+# A server that outlives us is not to count on for nobody, nor to end a long transaction by itself.
 _FIRST = """set search_path = '';
 set statement_timeout = 0;
 set idle_in_transaction_session_timeout = 0;
 set max_parallel_workers_per_gather = 0;
+select 'set ' || setting from (values (140000, 'client_connection_check_interval = 10000'),
+    (170000, 'transaction_timeout = 0')) as known (since, setting)
+where since <= current_setting('server_version_num')::int \\gexec
 """
 
 
@@ -42,7 +43,7 @@ class Session:
 
     def __init__(self, to: Server, database: str = "") -> None:
         """Begin; whether the server answers is known after the first `ask`."""
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the session)
+        self._errors = scrap()
         words = ("--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--no-password")
         settings = ("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose")
         where = to.conninfo(database, client_encoding="UTF8", application_name="runner")
@@ -66,20 +67,26 @@ class Session:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
 
-    def ask(
-        self, sql: str, *, seconds: float = 60, go_on: Callable[[], bool] = lambda: True
-    ) -> list[dict[str, Any]]:
+    def ask(self, sql: str, *, seconds: float = 60) -> list[dict[str, Any]]:
         """What these statements answer, each row a JSON object.
 
-        Raises SqlTrouble when one fails, when there is no answer in time, or when `go_on` says no.
+        Raises SqlTrouble when one fails, or when there is no answer in time.
         """
+        self.put(sql)
+        return self.answer(seconds=seconds)
+
+    def put(self, sql: str) -> None:
+        """Let it begin with these statements, and go on meanwhile; `answer` is to follow."""
         self._asked += 1
-        end = {"end": self._asked}
         self._say(f"{sql}\nselect json_build_object('end', {self._asked});\n")
+
+    def answer(self, *, seconds: float = 60) -> list[dict[str, Any]]:
+        """What the statements that were `put` answer; see `ask`."""
+        end = {"end": self._asked}
         found: list[dict[str, Any]] = []
         until = time.monotonic() + seconds
         while True:
-            row = self._line(until, go_on)
+            row = self._line(until)
             if row == end:
                 return found
             found.append(row)
@@ -90,16 +97,12 @@ class Session:
             self._process.stdin.write(text.encode())
             self._process.stdin.flush()
 
-    def _line(self, until: float, go_on: Callable[[], bool]) -> dict[str, Any]:
+    def _line(self, until: float) -> dict[str, Any]:
         stream = self._process.stdout
         assert stream is not None  # noqa: S101
         while b"\n" not in self._rest:
-            if not select.select((stream,), (), (), LOOK)[0]:
-                if time.monotonic() > until:
-                    raise SqlTrouble("", "the database gave no answer in time")
-                if not go_on():
-                    raise SqlTrouble("", "what it was asked for has ended")
-                continue
+            if not select.select((stream,), (), (), max(0, until - time.monotonic()))[0]:
+                raise SqlTrouble("", "the database gave no answer in time")
             data = stream.read1(65536)  # type: ignore[attr-defined]
             if not data:
                 raise self._ended()
