@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from . import db_cluster, db_dump, db_properties, pg_programs
+from . import db_cluster, db_dump, db_properties, ending, pg_programs
 from .arguments import number, parse
 from .db_dump import Dump
 from .db_fits import major
@@ -27,7 +27,7 @@ def run(argv: Sequence[str]) -> int:
     call = parse(argv, words=1, one=(*OPTIONS, "sha256", "plan", "within"))
     name, to = db_cluster.making(call.one["plan"]), server(call)
     within = number(call.one["within"] or "604800", "--within", least=1)
-    with db_dump.opened(call.words[0], call.one["sha256"]) as dump:
+    with ending.together(), db_dump.opened(call.words[0], call.one["sha256"]) as dump:
         dump.verify(call.one["sha256"])
         newest = max(int(db_cluster.has(to)["number"]), 10000 * major(dump.record.get("pg_dump")))
         programs = pg_programs.dumper(to, newest)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from . import db_cluster, db_dump, pg_rows
+from . import db_cluster, db_dump, ending, pg_rows
 from .arguments import number, parse
 from .pg_server import OPTIONS, server
 from .say import Refused, emit, shown
@@ -23,7 +23,7 @@ def run(argv: Sequence[str]) -> int:
     with db_dump.opened(call.words[0], call.one["sha256"]) as dump:
         then = {str(table): int(rows) for table, rows in dict(dump.record.get("tables") or {}).items()}
         objects = dump.record.get("large_objects")
-    with db_cluster.session(server(call), name) as one:
+    with ending.together(), db_cluster.session(server(call), name) as one:
         now, kept = pg_rows.count(one, seconds=within)
     wrong = differing(then, now)
     if objects is not None and kept != objects:

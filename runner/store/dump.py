@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from . import dump_folder, pg_rows
+from . import dump_folder, ending, pg_rows
 from .arguments import number, parse
 from .databases import names
 from .dump_doubts import amount
@@ -30,9 +28,6 @@ def run(argv: Sequence[str]) -> int:
     """
     call = parse(argv, words=3, one=(*OPTIONS, "within", "lock-wait", "max-shrink"))
     path, at, database = call.words
-    # Ended in the middle, it is to remove what it began.
-    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(each, lambda which, _: sys.exit(128 + which))
     held = dump_folder.hold(path, server(call))
     order = Order(
         folder=held.folder, server=held.server, at=dump_folder.moment(at), database=database,
@@ -40,7 +35,8 @@ def run(argv: Sequence[str]) -> int:
         lock_wait=number(call.one["lock-wait"] or "600", "--lock-wait", least=1),
         max_shrink=number(call.one["max-shrink"] or "100", "--max-shrink"),
     )  # fmt: skip
-    emit(_answer(order))
+    with ending.together():
+        emit(_answer(order))
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from . import dump_folder, dump_part, dump_readme, durable, pg_programs
+from . import dump_folder, dump_part, dump_readme, durable, ending, pg_programs
 from .arguments import number, parse
 from .pg_server import OPTIONS, complaint, ended, scrap, server, start, stop
 from .pg_session import Session, SqlTrouble, refusal
@@ -37,7 +37,7 @@ def run(argv: Sequence[str]) -> int:
     if not dump_folder.complete(final):
         less = () if about["super"] else ("--no-role-passwords",)
         words = (str(programs / "pg_dumpall"), "--globals-only", "--no-password", *less)
-        with dump_part.writing(final) as (part, descriptor), scrap() as err:
+        with ending.together(), dump_part.writing(final) as (part, descriptor), scrap() as err:
             argv = (*words, f"--dbname={to.conninfo()}")
             process = start(to, argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=err)
             try:

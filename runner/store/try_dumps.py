@@ -5,15 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import IO, Any, NamedTuple
 
-from . import pg_rows
+from . import ending, pg_rows
 from .arguments import parse
 from .dump_folder import complete, decoded
 from .frames import frames
@@ -46,8 +44,6 @@ def run(argv: Sequence[str]) -> int:
     """
     call = parse(argv, words=1, one=OPTIONS)
     folder, to = Path(call.words[0]), server(call)
-    for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(each, _leave)
     told = [line for line in _lines() if "what" in line]
     good: list[dict[str, Any]] = []
     wrong: list[dict[str, str]] = []
@@ -63,7 +59,8 @@ def run(argv: Sequence[str]) -> int:
     elif not roles or not complete(roles[0]):
         wrong.append({"database": "", "dump": "", "what": "the dump of the roles is missing, or cut off"})
     elif dumps:
-        _restore(to, folder / "cluster", (roles[0], dumps), good, wrong)
+        with ending.together():
+            _restore(to, folder / "cluster", (roles[0], dumps), good, wrong)
     return _tell(good, wrong)
 
 
@@ -77,11 +74,6 @@ def _tell(good: Sequence[Mapping[str, Any]], wrong: Sequence[Mapping[str, str]])
         answer["do"] = "dump it anew and run the drill again; until then rely on an older dump"
     emit(answer)
     return FAILED if wrong else 0
-
-
-def _leave(number: int, _: FrameType | None) -> NoReturn:
-    # So that what is to be removed is.
-    raise SystemExit(128 + number)
 
 
 def _lines() -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import subprocess
 import time
@@ -14,7 +15,7 @@ import pytest
 from tests.contract import pg
 from tests.contract.dump_parts import Dumps, at, folder, programs, small_disk
 from tests.contract.hosts import wait_for
-from tests.contract.storehouse import PROGRAM, Said, execute
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, execute
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +160,75 @@ def test_one_that_is_ended_takes_pg_dump_and_what_it_wrote_with_it(dumps: Dumps,
     process.communicate(timeout=30)
     assert process.returncode == 128 + which
     assert dumps.parts() == [] and not Path(f"/proc/{int(pid.read_text())}").exists()
+
+
+# Runs the program and sends it a signal when so many programs have been forked and it does not know of the last.
+AT_THE_FORK = """
+import os, signal, sys, _posixsubprocess, subprocess
+left, real = [int(sys.argv.pop(1))], _posixsubprocess.fork_exec
+def fork_exec(*words):
+    pid = real(*words)
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGTERM)
+    return pid
+_posixsubprocess.fork_exec = subprocess._fork_exec = fork_exec
+from runner.store.__main__ import main
+main()
+"""
+
+
+def forked(argv: tuple[str, ...], number: int) -> subprocess.Popen[bytes]:
+    """The program of `argv` in a session of its own, ended at that fork."""
+    python, *_, module = argv[: len(PROGRAM)]
+    assert module == "runner.store"
+    words = (python, "-B", "-c", AT_THE_FORK, str(number), *argv[len(PROGRAM) :])
+    return subprocess.Popen(
+        words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    )
+
+
+def of_session(number: int) -> list[str]:
+    """The processes that still run in that session."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = path.read_text().rpartition(")")
+        except OSError:
+            continue
+        state, _, _, session = rest.split()[:4]
+        found += [name] if session == str(number) and state not in "ZX" else []
+    return found
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+def test_one_that_is_ended_at_the_very_start_of_a_program_takes_it_with_it(dumps: Dumps, number: int) -> None:
+    # psql, pg_dump's version, pg_dump, and pg_restore twice.
+    scripts = {"pg_restore": "exec sleep 60", **({"pg_dump": "exec sleep 60"} if number == 3 else {})}
+    made = programs(dumps.root.parent, **scripts)
+    process = forked(dumps.argv("dump", at(23), "babase", options=(f"--programs={made}",)), number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, err.decode()
+    assert of_session(process.pid) == [] and dumps.parts() == []
+
+
+def test_roles_that_are_ended_at_the_very_start_leave_no_program(dumps: Dumps) -> None:
+    made = programs(dumps.root.parent, pg_dumpall="exec sleep 60")
+    process = forked(dumps.argv("dump-globals", at(23), options=(f"--programs={made}",)), 3)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    assert of_session(process.pid) == [] and dumps.parts() == []
+
+
+def test_one_that_is_ended_at_any_moment_leaves_no_program(dumps: Dumps) -> None:
+    made = programs(dumps.root.parent, pg_dump="exec sleep 60")
+    chance = random.Random(5)
+    for _ in range(12):
+        process = dumps.start("babase", f"--programs={made}", session=True)
+        time.sleep(chance.uniform(0.1, 0.6))
+        process.send_signal(chance.choice((signal.SIGTERM, signal.SIGHUP, signal.SIGINT)))
+        process.communicate(timeout=30)
+        assert of_session(process.pid) == []
 
 
 def test_what_a_killed_one_left_is_removed_by_the_next(dumps: Dumps) -> None:
