@@ -22,7 +22,8 @@ def carry_out(
 ) -> tuple[Report | None, int]:
     """Run `plan` and tell what came of it, or write it to `--out` instead; the report and the exit code.
 
-    Where it interrupts, `--yes` or an answer to `question` at a terminal must allow it.
+    Where it interrupts, `--yes` or an answer to `question` at a terminal must allow it. Who answers no
+    has nothing to be told of.
     """
     tell(plan_lines(plan, width=width()))
     tell([()])
@@ -30,7 +31,12 @@ def carry_out(
         planfile.write(plan, Path(options.out))
         tell([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
         return None, 0
-    confirmed = options.yes or (plan.effect >= Effect.INTERRUPT and _agreed(question))
+    confirmed = options.yes
+    if plan.effect >= Effect.INTERRUPT and not confirmed and sys.stdin.isatty():
+        confirmed = _agreed(question)
+        if not confirmed:
+            tell([line("Nothing was done.")])
+            return None, 0
     with live:
         report, code = app.apply(plan, reviewed=False, confirmed=confirmed)
     tell(report_lines(report))
@@ -38,8 +44,6 @@ def carry_out(
 
 
 def _agreed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        return False
     sys.stdout.write(f"{question} Go on? [y/N] ")
     sys.stdout.flush()
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -148,12 +148,17 @@ class Live:
                 self._bars.update(self._tasks[job], completed=amount, told=told)
             case Waiting(job=job, seen=seen):
                 self._bars.update(self._tasks[job], told=one_line(seen))
-            case StepFinished(outcome=outcome) if outcome.state in (State.FAILED, State.STALE, State.BUSY):
-                self._bars.console.print(
-                    f"{outcome.step}: {outcome.state.value}: {one_line(outcome.note)}", markup=False
-                )
+            case StepFinished(step=step, outcome=outcome):
+                if outcome.state in (State.FAILED, State.STALE, State.BUSY):
+                    said = f"{outcome.step}: {outcome.state.value}: {one_line(outcome.note)}"
+                    self._bars.console.print(said, markup=False)
+                if step.job in self._tasks and step.id == self._last(step.job):
+                    self._bars.remove_task(self._tasks.pop(step.job))
             case _:
                 pass
+
+    def _last(self, job: str) -> str:
+        return [one.id for one in self._plan.steps if one.job == job][-1] if self._plan else ""
 
     def _expected(self, job: str) -> int | None:
         planned = [one for one in self._plan.jobs if one.name == job] if self._plan else []

@@ -19,8 +19,8 @@ from tests.contract.site import REPOSITORY, Place
 COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def shown(place: Place, *argv: str) -> list[str]:
-    """The lines of `runner argv` at a terminal of 80 columns."""
+def shown(place: Place, *argv: str, typed: bytes = b"") -> list[str]:
+    """The lines of `runner argv` at a terminal of 80 columns, at which `typed` was typed beforehand."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "TERM": "xterm"}
@@ -29,6 +29,7 @@ def shown(place: Place, *argv: str) -> list[str]:
         stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
+    os.write(ours, typed)
     said = b""
     try:
         while piece := os.read(ours, 65536):
@@ -60,3 +61,15 @@ def test_everything_fits_and_nothing_is_lost(place: Place) -> None:
     assert "yesterday, or '3 days ago'" in re.sub(r"\s+", " ", told)
     # The last columns are there, also where a row takes two lines.
     assert "mode" in " ".join(shown(place, "find", file))
+
+
+def test_who_answers_no_has_nothing_done_and_nobody_told(place: Place) -> None:
+    file = place.trees[0] / "file"
+    assert place.runner("run").code == 0
+    mails = len(place.mails())
+    restore = ("restore", "papio", str(file), "--to", "/")
+    assert "Nothing was done." in " ".join(shown(place, *restore, typed=b"n\n"))
+    assert len(place.mails()) == mails
+    assert not (place.sandbox / "papio" / str(file).lstrip("/")).exists()
+    assert "Done" in " ".join(shown(place, *restore, typed=b"y\n"))
+    assert (place.sandbox / "papio" / str(file).lstrip("/")).exists()
