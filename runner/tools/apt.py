@@ -15,12 +15,15 @@ KEEP_CONFFILES = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options:
 
 
 # apt-get waits for dpkg's lock and never for that of the lists, which Debian's own timer takes twice a day.
-# Who holds a lock is in /proc/locks (by inode), whatever language an error is in.
+# Who holds a lock is in /proc/locks by its inode, which other filesystems have too.
 _WHEN_FREE = r"""
 held() {
-  inode=$(stat -c %i /var/lib/apt/lists/lock 2>/dev/null) || return 1
-  awk -v inode="$inode" '$2 != "->" { n = split($6, at, ":"); found = found || at[n] == inode } END { exit !found }' \
-    /proc/locks
+  lists=/var/lib/apt/lists/lock
+  inode=$(stat -c %i "$lists" 2>/dev/null) || return 1
+  for pid in $(awk -v i="$inode" '$2 != "->" { split($6, at, ":"); if (at[3] == i) print $5 }' /proc/locks); do
+    for fd in "/proc/$pid/fd"/*; do [ "$fd" -ef "$lists" ] && return 0; done
+  done
+  return 1
 }
 left=LIMIT
 while :; do

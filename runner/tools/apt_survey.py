@@ -166,6 +166,8 @@ done >"$d/locks"
 awk 'NR == FNR { name[$1] = $2; next } $2 == "->" { next }
   { split($6, at, ":"); if (at[3] in name) print $5, name[at[3]] }' "$d/locks" /proc/locks 2>/dev/null |
 while read -r pid path; do
+  # Other filesystems have the same inode numbers: is it this very file that the process has open?
+  for fd in "/proc/$pid/fd"/*; do [ "$fd" -ef "$path" ] && break; done || continue
   echo "$pid|$path|$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | tr -c '[:print:]' '?' | head -c 100)"
 done >"$d/out"
 : >"$d/err"; told locks 0

@@ -68,9 +68,12 @@ locks() { # who is at work on packages now: process and program
         pid=$(head -c 20 "$one" 2>/dev/null | tr -cd 0-9)
         [ -z "$pid" ] || [ ! -r "/proc/$pid/comm" ] || echo "$pid|$(head -n 1 "/proc/$pid/comm")"
     done
-    inode=$(stat -c %i "$(rpm --eval '%{_dbpath}')/.rpm.lock" 2>/dev/null) || return 0
+    database=$(rpm --eval '%{_dbpath}')/.rpm.lock
+    inode=$(stat -c %i "$database" 2>/dev/null) || return 0
     awk -v i="$inode" '$4 == "WRITE" { n = split($6, part, ":"); if (part[n] == i) print $5 }' /proc/locks |
         while read -r pid; do
+            # Other filesystems have the same inode numbers: is it this very file that the process has open?
+            for fd in "/proc/$pid/fd"/*; do [ "$fd" -ef "$database" ] && break; done || continue
             echo "$pid|$(head -n 1 "/proc/$pid/comm" 2>/dev/null)"
         done
 }

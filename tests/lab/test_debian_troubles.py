@@ -110,6 +110,35 @@ def test_who_holds_the_lock_is_named_and_dpkgs_journal_is_not_taken_for_a_wreck(
         assert [one.what for one in said(failed)] == ["lock"]
 
 
+TWIN = """
+import fcntl, os, time
+wanted = os.stat("/var/lib/dpkg/lock-frontend").st_ino
+for number in range(wanted + 1):
+    file = open("/mnt/twin", "w")
+    if os.fstat(file.fileno()).st_ino == wanted:
+        fcntl.lockf(file, fcntl.LOCK_EX)
+        open("/run/locked", "w").close()
+        time.sleep(20)
+    file.close()
+    os.unlink("/mnt/twin")
+"""
+
+
+def test_a_lock_on_another_file_of_the_same_number_is_no_lock_on_packages(
+    world: World, archive: Archive
+) -> None:
+    grown(world, archive)
+    # A file that was always there has a number of the disk below, which may be any.
+    world.path("/var/lib/dpkg/lock-frontend").unlink()
+    world.path("/var/lib/dpkg/lock-frontend").touch()
+    world.run("mount", "-t", "tmpfs", "tmpfs", "/mnt")
+    with world.popen("python3", "-c", TWIN) as process:
+        wait_for(world, "/run/locked")
+        found = read(world)
+        process.kill()
+    assert kinds(found) == []
+
+
 def test_an_installation_waits_for_another_that_is_at_work(world: World, archive: Archive) -> None:
     grown(world, archive)
     world.run(*apt.refresh())
