@@ -19,6 +19,7 @@ from runner.model.site import Job, Site
 from runner.model.text import size
 from runner.rules.holds import fits
 from runner.tools.carry import Carried
+from runner.view.packages import TO_FREE
 
 # With these nothing can be upgraded, or should be.
 _IN_THE_WAY = frozenset(("broken", "disk full", "signature"))
@@ -124,7 +125,7 @@ def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried,
 
 
 def _noted(work: Work, wish: Wish, held: tuple[Held, ...], chosen: tuple[Held, ...]) -> tuple[Finding, ...]:
-    said = [f"let go of for this, and held again: {', '.join(wish.free)}"] if wish.free else []
+    said = [f"{TO_FREE}{', '.join(wish.free)}"] if wish.free else []
     stay = [one.update.name for one in held if one not in chosen]
     said += [f"stays held back: {', '.join(stay)}"] if stay else []
     return tuple(Finding(severity="note", source=work.job.name, text=text) for text in said)

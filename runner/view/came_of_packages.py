@@ -162,6 +162,9 @@ def _versions(runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     states = {str(name): f", and it is {state}" for name, state in _all(runs, "unfinished")}
     lines = [f"{name} {old} -> {new}{states.get(name, '')}" for name, old, new in _all(runs, "upgraded")]
     lines += [f"{name} {new}, newly installed{states.get(name, '')}" for name, new in _all(runs, "installed")]
+    # Of a kernel only so many are kept: the oldest goes when the next one comes.
+    fresh = _names(runs, "installed")
+    lines += [f"{name} {old}, which made room for it" for name, old in _all(runs, "removed") if name in fresh]
     more = (f"and {len(lines) - _MOST:,} more",) if len(lines) > _MOST else ()
     return (*lines[:_MOST], *more)
 
@@ -192,7 +195,8 @@ def _wanting(outcomes: Sequence[Outcome], *, failed: bool = False) -> Iterator[t
         known = _names(runs, "upgraded") + _names(runs, "installed")
         lines = tuple(f"{name} is {state}" for name, state in unfinished if name not in known)
         yield "" if failed else f"{count(len(unfinished), 'package')} not set up", lines
-    if removed := _all(runs, "removed"):
+    installed = _names(runs, "installed")
+    if removed := [(name, old) for name, old in _all(runs, "removed") if name not in installed]:
         lines = tuple(f"removed: {name} {old}" for name, old in removed)
         yield f"{count(len(removed), 'package')} removed, which nobody asked for", lines
     log = [str(line) for one in runs for line in one.get("log", ())]

@@ -9,12 +9,12 @@ from runner.model.text import one_line
 
 _SECURITY = "security"
 # How notes begin that say what a plan will do. In a report they would be read as still to be done.
-TO_INSTALL, TO_FETCH = "to install: ", "to fetch: "
+TO_INSTALL, TO_FETCH, TO_FREE = "to install: ", "to fetch: ", "let go of for this, and held again: "
 
 
 def foretells(text: str) -> bool:
     """Whether a note only says what a plan will do to packages: what it did is told by the report of the job."""
-    return text.startswith((TO_INSTALL, TO_FETCH))
+    return text.startswith((TO_INSTALL, TO_FETCH, TO_FREE))
 
 
 def update_lines(updates: Iterable[Update]) -> tuple[str, ...]:

@@ -51,6 +51,19 @@ def test_nothing_to_do_is_said_in_one_line() -> None:
     assert (said.verdict, said.headline, said.details) == (Verdict.NOTHING, "no update to install", ())
 
 
+def test_an_old_kernel_that_makes_room_for_the_next_is_no_removal() -> None:
+    kernels = {
+        "installed": [["kernel-core", "5.14.0-100.el9"]],
+        "removed": [["kernel-core", "5.14.0-70.el9"]],
+    }
+    said = told(done("install", **carried(packages=kernels)))
+    assert (said.verdict, said.headline) == (Verdict.DONE, "1 package upgraded, 1 package newly installed")
+    assert "kernel-core 5.14.0-70.el9, which made room for it" in said.details
+    lost = told(done("install", **carried(packages={"removed": [["kernel-core", "5.14.0-70.el9"]]})))
+    assert lost.verdict == Verdict.ATTENTION
+    assert "1 package removed, which nobody asked for" in lost.headline
+
+
 def test_a_plan_that_is_stale_says_that_nothing_was_done_or_where_it_stopped() -> None:
     note = "libc6 is 2 now, and 1 was installed when this was planned -> plan again, read it, apply it"
     said = told(failed("hold-first", State.STALE, note))
