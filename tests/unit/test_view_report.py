@@ -61,6 +61,7 @@ def test_what_a_plan_would_do_to_packages_is_no_news_once_it_was_run() -> None:
     notes = (
         "to install: libc6 1 -> 2, a security update",
         "to fetch: 3 KiB at most",
+        "let go of for this, and held again: libc6",
         "held from now on: libc6",
     )
     told = made(plans=(parts.plan(findings=tuple(finding("note", one) for one in notes)),))
