@@ -25,7 +25,7 @@ def again(done: Pass) -> tuple[str, ...]:
     worth |= {one.job for one in done.outcomes if one.job in prunes and _ended(one, "measure-first")}
     packages = {job.name for job in done.plan.jobs if job.kind in _PACKAGES}
     worth |= {one.job for one in done.outcomes if one.job in packages and _ended(one, *_FIRST)}
-    worth |= {one.job for one in done.outcomes if one.job in packages and _stale(one)}
+    worth |= packages & _unchanged(done)
     return tuple(job.name for job in done.plan.jobs if job.name in worth)
 
 
@@ -48,9 +48,11 @@ def _ended(one: Outcome, *names: str) -> bool:
     return one.step.removeprefix(f"{one.job}/") in names and one.state == State.DONE
 
 
-def _stale(one: Outcome) -> bool:
-    # That an end was seen is noted once there is one: another plan would only wait again.
-    return one.state == State.STALE and not one.step.endswith("-told")
+def _unchanged(done: Pass) -> set[str]:
+    """Jobs that were stale since packages are not as planned, and had changed none: so nothing goes untold."""
+    asks = {step.id for step in done.plan.steps if step.guard and step.guard.field == "as_planned"}
+    stale = {one.job for one in done.outcomes if one.step in asks and one.state == State.STALE}
+    return stale - {one.job for one in done.outcomes if one.result.get("carried") is True}
 
 
 def _not_whole(one: Outcome, kept: set[str]) -> bool:

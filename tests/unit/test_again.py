@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.model.plan import PlannedJob
+from runner.model.plan import Check, PlannedJob
 from runner.model.run import Outcome, Pass, State
 from runner.rules.again import again, waits
 from tests.unit import parts
@@ -68,20 +68,27 @@ def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_n
 
 
 @pytest.mark.parametrize(
-    ("kind", "step", "state", "jobs"),
+    ("kind", "field", "state", "before", "jobs"),
     [
-        ("updates", "a/refresh", State.STALE, ("a",)),
-        ("upgrade", "a/upgrade", State.STALE, ("a",)),
-        ("updates", "a/refresh", State.FAILED, ()),
-        ("updates", "a/attach-1-told", State.STALE, ()),
-        ("snapshot", "a/begin", State.STALE, ()),
+        ("updates", "as_planned", State.STALE, {}, ("a",)),
+        ("upgrade", "as_planned", State.STALE, {}, ("a",)),
+        ("updates", "as_planned", State.FAILED, {}, ()),
+        ("upgrade", "still", State.STALE, {}, ()),
+        ("upgrade", "as_planned", State.STALE, {"carried": True}, ()),
+        ("snapshot", "as_planned", State.STALE, {}, ()),
     ],
 )
-def test_packages_that_are_not_as_planned_are_planned_again_in_the_same_run(
-    kind: str, step: str, state: State, jobs: tuple[str, ...]
+def test_packages_that_are_not_as_planned_are_planned_again_unless_some_were_changed_already(
+    kind: str, field: str, state: State, before: dict[str, Any], jobs: tuple[str, ...]
 ) -> None:
-    plan = parts.plan(parts.step(step), jobs=(PlannedJob(name="a", kind=kind),))
-    assert again(Pass(plan=plan, outcomes=(Outcome(step=step, job="a", state=state),))) == jobs
+    guard = Check(host="server", argv=("x",), field=field, relation="==", value=True, why="w")
+    steps = (parts.step("a/others"), parts.step("a/upgrade", guard=guard))
+    plan = parts.plan(*steps, jobs=(PlannedJob(name="a", kind=kind),))
+    outcomes = (
+        Outcome(step="a/others", job="a", state=State.DONE, result=before),
+        Outcome(step="a/upgrade", job="a", state=state),
+    )
+    assert again(Pass(plan=plan, outcomes=outcomes)) == jobs
 
 
 def test_only_what_was_cut_off_from_outside_is_waited_for() -> None:
