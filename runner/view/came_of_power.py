@@ -88,7 +88,7 @@ def _cut_off(one: Outcome) -> bool:
 
 
 def _look(job: PlannedJob) -> str:
-    return f"see whether it answers, and in which state it is: runner plan {job.name}"
+    return f"see how it is: runner plan {job.name}"
 
 
 def _came_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, Outcome]) -> JobReport:
@@ -134,7 +134,7 @@ def _not_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, O
     text = f"did not come back within {span}: {ask}; a disk check must not be cut off"
     if back.state != State.FAILED:
         stopped = f"the run was stopped after {span}; {_look(job)}"
-        text = f"was told to restart{_at(down.started)}, and was not seen back: {stopped}"
+        text = f"was told to restart and not seen back: {stopped}"
     # Its own words, where it has some, say what was seen last.
     said = str(back.result.get("error") or "it has not answered since")
     seen = one_line(back.note) or f"seen last: {one_line(said)}"
