@@ -26,6 +26,7 @@ PREPARE = "prepare"
 ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _LOCK_PATIENCE = 30.0
 _LOOK = 1.0
+_PARTING = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +207,7 @@ class _Stop(threading.Event):
         self._asked = asked
         self.held: list[tuple[Held, str]] = []
         self.left: list[Held] = []
+        self._parted = 0.0
 
     def is_set(self) -> bool:
         return self._asked.is_set() or not all(one.alive() for one, _ in self.held)
@@ -214,6 +216,11 @@ class _Stop(threading.Event):
         """From this step on the locks that say so may be lost; until they are they are held."""
         self.left += [one for one, until in self.held if until == step]
         self.held = [(one, until) for one, until in self.held if until != step]
+
+    def parting(self) -> float:
+        """How many seconds are left to let go of those that may be lost, from the first that is asked for."""
+        self._parted = self._parted or monotonic() + _PARTING
+        return max(self._parted - monotonic(), 0.0)
 
     def wait(self, timeout: float | None = None) -> bool:
         # An Event's own wait would not see what `is_set` sees.
@@ -238,6 +245,6 @@ def _holding(transport: Transport, lock: Lock, stop: _Stop) -> Iterator[Held]:
         yield held
     finally:
         if held in stop.left:
-            held.leave()
+            held.leave(stop.parting())
         else:
             held.close()

@@ -14,7 +14,6 @@ from runner.edge.process import Process
 from runner.edge.session import GRACE, KEPT_ERR, Carrier, Limits
 
 PUT_TIMEOUT = 60.0
-_LEFT = 2.0
 EXIT_LOST = "its exit code is lost: start the runner with SIGCHLD at its default"
 
 # The content is compared before the rename: a broken connection looks like the end of the input.
@@ -116,10 +115,10 @@ class Held:
         self._thread.join()
         return self._result
 
-    def leave(self) -> None:
-        """End its input, and do not wait for what may be on a host that is gone."""
+    def leave(self, seconds: float) -> None:
+        """End its input, and wait no longer than that for what may be on a host that is gone."""
         self._enough.set()
-        self._thread.join(_LEFT)
+        self._thread.join(seconds)
 
     def _carry(self) -> None:
         try:

@@ -269,7 +269,11 @@ def test_stopping_a_run_ends_the_looks_that_are_taken_despite_each_other(
 def test_a_lock_that_went_with_its_host_is_not_waited_for(stage: Stage, tmp_path: Path) -> None:
     # Its connection has not noticed yet that the host is gone: nothing ends it.
     deaf = "import time; print('{\"held\": true}', flush=True); time.sleep(60)"
-    lock = Lock(resource="power", host="here", argv=(sys.executable, "-c", deaf), until="a/reboot")
+    argv = (sys.executable, "-c", deaf)
+    locks = tuple(
+        Lock(resource=name, host="here", argv=argv, until="a/reboot")
+        for name in ("power", "dumps", "drill", "store")
+    )
     begun = time.monotonic()
-    assert states(stage.run(step("a/reboot"), locks=(lock,))) == ["done"]
+    assert states(stage.run(step("a/reboot"), locks=locks)) == ["done"]
     assert time.monotonic() - begun < 8
