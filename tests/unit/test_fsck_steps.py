@@ -115,6 +115,12 @@ def test_this_boot_passes_without_the_check_and_the_next_ones_do_not() -> None:
     assert on.step.despite == tuple(
         f"reboot-it/{name}" for name in ("put-off-usb", "reboot", "back", "settled", "mounted")
     )
+    # But not while it goes down, as where the run is stopped then: that boot would check after all.
+    assert on.step.guard and (on.step.guard.field, on.step.guard.relation, on.step.guard.value) == (
+        "system",
+        "!=",
+        "stopping",
+    )
 
 
 @pytest.mark.parametrize("when_due", ["forward", "defer"])
