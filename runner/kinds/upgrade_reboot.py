@@ -19,8 +19,9 @@ from runner.rules import debian_version
 from runner.tools import carry, rpm
 
 BEFORE = "before/"
-# A host that came up this short a time ago need not be rebooted before an upgrade.
-_RECENT = timedelta(hours=2)
+# A host that was started this short a time ago need not be rebooted before an upgrade. It may have been
+# checking a disk for most of that, and must not be rebooted once more when that is over.
+_RECENT = timedelta(hours=24)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
