@@ -21,7 +21,6 @@ from runner.rules import window
 from runner.rules.downtime import downtime
 from runner.rules.when import time_of
 from runner.tools import fsck_reading
-from runner.view.came_of import latest
 from runner.view.came_of_power import away
 
 # An interruption that has not come by then will not come today; people may go on with their work.
@@ -132,7 +131,9 @@ def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
     nothing: a person is asked to.
     """
     said: list[Finding] = []
-    ended = {job.name: outcomes for job, plan, outcomes in latest(done)}
+    # All passes: an upgrade may reboot first, and upgrade in the next.
+    ended = {one.job: tuple(each for item in done for each in item.outcomes if each.job == one.job)
+             for item in done for one in item.outcomes}  # fmt: skip
     late = desk.journal.announcements.late()
     for name, announced in {**late, **desk.journal.announcements.coming()}.items():
         job = next((one for one in desk.site.jobs if one.name == name), None)
@@ -191,13 +192,14 @@ def _came(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_Came, flo
             one.state == State.DONE and steps[one.step].effect == Effect.INTERRUPT for one in outcomes
         )
         return ("unseen" if halfway else "over" if interrupted else ""), None
-    last = {one.step.rpartition("/")[2]: one for one in outcomes}
+    prefix = f"{down[-1].step.rpartition('/')[0]}/"
+    last = {one.step.removeprefix(prefix): one for one in outcomes if one.step.startswith(prefix)}
     needed = [one for name, one in last.items() if name in _NEEDED or name.startswith(_NEEDED_OF)]
     if any(one.state in (State.FAILED, State.STALE, State.BUSY) for one in needed):
         return "late", None
     if "back" not in last or any(one.state not in (State.DONE, State.NOT_NEEDED) for one in needed):
         return "unseen", None
-    return "over", away(down[0], last["back"], last.get("settled"))
+    return "over", away(down[-1], last["back"], last.get("settled"))
 
 
 def _takes_power(step: Step) -> bool:
