@@ -104,7 +104,8 @@ class Step:
     that it failed, as with a comparison. `timeout` is in seconds.
 
     `despite` names earlier steps whose failure does not keep this one from running: it undoes what
-    they began, or looks at something else. Such a step also runs when the run is being stopped.
+    they began, or looks at something else. It also runs when the run is being stopped, unless it is a
+    look that is despite nothing but looks.
     `carried`: the command goes on at the host when the connection to it is lost, and is taken up again.
     """
 
