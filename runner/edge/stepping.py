@@ -89,7 +89,7 @@ class Stepper:
         answer = self.reading(result.out)
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
-            why = answer.get("error") or result.error or last[0]
+            why = printable(str(answer.get("error") or result.error or last[0]))
             # Whoever answers anything at all is there, even where the program itself cannot be run.
             there = answer or ({} if result.exit in _LOST else {"exit": result.exit})
             return None, f"could not be checked ({check.why}): {why}", there
@@ -232,7 +232,9 @@ def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
 
 
 def _said(answer: Mapping[str, Any]) -> str:
-    return f"{answer['error']} -> {answer['do']}" if answer.get("do") else str(answer["error"])
+    # Half a character in it could not be written down, and the run would end there.
+    do = f" -> {answer['do']}" if answer.get("do") else ""
+    return printable(f"{answer['error']}{do}")
 
 
 def _holds(found: object, check: Check) -> bool:

@@ -22,6 +22,8 @@ _SPEECHLESS = (
     "EOFError",
 )
 
+# Of a look nobody minds.
+_MAY_RUN = "; the command may still run there"
 # A look that was under way when the run was stopped has this long. It may be at a host that is down.
 _LAST_WORD = 2.0
 _TICK = 0.5
@@ -108,7 +110,7 @@ def _silence(action: WaitFor, told: str) -> str:
     """Why there is no answer, without what everybody knows who waits for one, and in plain words."""
     claim = action.until
     why = told.removeprefix(f"could not be checked ({claim.why}): ")
-    why = why.removeprefix(cannot_start(claim.argv, claim.host, "")).removeprefix(UNREACHED)
+    why = why.removeprefix(cannot_start(claim.argv, claim.host, "")).removeprefix(UNREACHED).removesuffix(_MAY_RUN)
     if any(raw in why for raw in _SPEECHLESS):
         return f"something takes the connection to {claim.host}, but no ssh server speaks: it is on its way, or hangs"
     return why

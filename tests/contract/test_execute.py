@@ -301,3 +301,12 @@ def test_a_command_gets_no_input_of_ours_and_nothing_of_our_environment(stage: S
         assert states(stage.run(python("a/1", source))) == ["done"]
     finally:
         del os.environ["SECRET_OF_THE_TEST"]
+
+
+def test_half_a_character_in_an_answer_can_be_written_down(stage: Stage) -> None:
+    odd = json.dumps({"error": "a\udcff", "do": "b\udcff"})
+    (outcome,) = stage.run(python("a/1", f"import sys; print({odd!r}); sys.exit(1)"))
+    assert outcome.note == "a\\xff -> b\\xff" and outcome.note.encode()
+    guard = Check(host="here", argv=("printf", "%s", odd), field="n", relation="==", value=1, why="a test")
+    (outcome,) = stage.run(replace(step("a/1"), guard=guard))
+    assert outcome.state == State.STALE and outcome.note.encode()

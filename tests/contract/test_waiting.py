@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from runner.edge import waiting
+from runner.edge.connection import Connection
 from runner.edge.ssh import Ssh
 from runner.edge.waiting import Waited
 from runner.model.plan import Check, WaitFor
@@ -83,6 +84,11 @@ def port_that(does: Callable[[socket.socket], None]) -> Iterator[int]:
             thread.join()
             for one in kept:
                 one.close()
+
+
+def test_that_a_look_may_still_run_is_nobodys_concern() -> None:
+    _, seen = waited((None, Connection("server", "", ()).broken, {}))
+    assert seen == ["no answer: the connection to server broke"]
 
 
 def test_a_person_who_stops_does_not_wait_for_a_look_at_a_host_that_is_down() -> None:
