@@ -40,9 +40,14 @@ def findings(job: Job, found: Found, kept: Kept, wanted: Sequence[str]) -> tuple
                 job, "attention", f"there is no database {one_line(name)}", "correct `databases` in jobs.toml"
             )
             for name in job.options.databases
-            if name not in found.databases
+            if name not in (*found.databases, *found.closed)
         ]
-        gone = [name for name, some in kept.databases.items() if some and name not in found.databases]
+        said += _closed(job, found)
+        gone = [
+            name
+            for name, some in kept.databases.items()
+            if some and name not in (*found.databases, *found.closed)
+        ]
         if gone and not job.options.databases:
             said.append(
                 _finding(
@@ -57,6 +62,20 @@ def findings(job: Job, found: Found, kept: Kept, wanted: Sequence[str]) -> tuple
     if kept.odd:
         said.append(_finding(job, "note", f"no dumps, and left alone: {_some(kept.odd)}"))
     return (*said, *_unreadable(job, found, kept), *_room(job, kept, wanted))
+
+
+def _closed(job: Job, found: Found) -> list[Finding]:
+    """Those that cannot be dumped since nobody can connect to them; a person who named one has to act."""
+    named = [name for name in found.closed if name in job.options.databases]
+    others = [] if job.options.databases else found.closed
+    texts: tuple[tuple[Sequence[str], Severity], ...] = ((named, "attention"), (others, "note"))
+    return [
+        _finding(
+            job, severity, f"not dumped, since no connection to it is allowed: {_some(names)}",
+            f"ALTER DATABASE {one_line(names[0])} ALLOW_CONNECTIONS true; or drop it",
+        )
+        for names, severity in texts if names
+    ]  # fmt: skip
 
 
 def _unreadable(job: Job, found: Found, kept: Kept) -> tuple[Finding, ...]:

@@ -85,7 +85,8 @@ def _dumped(order: Order) -> Mapping[str, Any] | None:
 def _gone(order: Order) -> bool:
     """Whether the server answers and does not have the database any more."""
     try:
-        return order.database not in names(order.server)
+        there, closed = names(order.server)
+        return order.database not in (*there, *closed)
     except SqlTrouble:
         return False
 

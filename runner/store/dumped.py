@@ -39,11 +39,11 @@ def run(argv: Sequence[str]) -> int:
     answer: dict[str, object] = {"gone": [], "new": []}
     if "require" in call.flags:
         try:
-            there = names(server(call))
+            there, closed = names(server(call))
         except SqlTrouble:
-            there = list(wanted)
-        gone = [name for name in missing if name not in there]
-        missing = [name for name in missing if name in there]
+            there, closed = list(wanted), []
+        gone = [name for name in missing if name not in (*there, *closed)]
+        missing = [name for name in missing if name not in gone]
         fresh = [name for name in there if name not in wanted] if "all" in call.flags else []
         answer = {"gone": gone[:_MOST], "new": fresh[:_MOST]}
     roles = "globals" in call.flags and not dump_folder.complete(folder.roles(at))

@@ -15,9 +15,13 @@ and not exists (select from pg_depend d
     where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
 """
 _LOCK = f"select format('lock table only %I.%I in access share mode', nspname, relname) {_TABLES} \\gexec"
+# A standby has nothing of unlogged tables, and pg_dump leaves their rows out there.
+_EMPTY = "c.relpersistence = 'u' and pg_is_in_recovery()"
 _COUNT = f"""
 select format('select json_build_object(''table'', %L, ''rows'', count(*)) from only %I.%I',
-    format('%I.%I', nspname, relname), nspname, relname) {_TABLES} and c.relkind = 'r' \\gexec
+    format('%I.%I', nspname, relname), nspname, relname) {_TABLES} and c.relkind = 'r' and not ({_EMPTY}) \\gexec
+select json_build_object('table', format('%I.%I', nspname, relname), 'rows', 0)
+    {_TABLES} and c.relkind = 'r' and {_EMPTY};
 select json_build_object('large_objects', count(*)) from pg_largeobject_metadata;
 """  # noqa: S608  (nothing from outside is put into it)
 # Whether the dump has all its locks: then it has all tables, or is at their rows already. Until then

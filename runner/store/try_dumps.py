@@ -13,6 +13,7 @@ from typing import IO, Any, NamedTuple
 
 from . import ending, pg_rows
 from .arguments import parse
+from .db_cluster import SETTINGS
 from .dump_folder import complete, decoded
 from .frames import frames
 from .pg_server import OPTIONS, Server, server
@@ -167,13 +168,14 @@ def _one(scratch: Scratch, restore: Path, dump: Dump) -> dict[str, Any]:
     """Restore one, count, and drop it again: there may not be room for all at once."""
     _psql(scratch, _sql(f"drop database if exists {_quoted(dump.database)} with (force)"))
     with dump.file.open("rb") as stream:
-        where = f"--dbname={scratch.server.conninfo(MAINTENANCE)}"
+        where = f"--dbname={scratch.server.conninfo(MAINTENANCE, options=SETTINGS)}"
         scratch.run("pg_restore", "--create", "--exit-on-error", "--no-password", where, given=stream,
                     place=restore, seconds=HOURS)  # fmt: skip
     with Session(scratch.server, dump.database) as session:
         tables, objects = pg_rows.count(session, seconds=HOURS)
     _compare(dump.record, tables, objects)
-    _psql(scratch, _sql(f"drop database {_quoted(dump.database)} with (force)"))
+    name = _quoted(dump.database)
+    _psql(scratch, _sql(f"alter database {name} is_template false;\ndrop database {name} with (force)"))
     return {"database": dump.database, "at": dump.record.get("at", ""), "dump": dump.file.name,
             "tables": len(tables), "rows": sum(tables.values())}  # fmt: skip
 

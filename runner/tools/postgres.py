@@ -119,7 +119,7 @@ def expire(into: Into, time: str, database: str = "", *, keep: int) -> Argv:
 class Found:
     """A server as it answered, or in `error` why not, with what to `do`. `trouble`: nothing here can dump it.
 
-    `databases` are the sizes on its disk by name, None where we may not ask.
+    `databases` are the sizes on its disk by name, None where we may not ask; nobody can connect to `closed` ones.
     """
 
     error: str = ""
@@ -129,6 +129,7 @@ class Found:
     trouble: str = ""
     standby: bool = False
     databases: Mapping[str, int | None] = field(default_factory=dict)
+    closed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,6 +174,7 @@ def parse_databases(reading: Reading | None) -> Found:
         do=json_fields.text(trouble.get("do")) if isinstance(trouble, dict) else "",
         standby=told.get("standby") is True,
         databases={json_fields.text(one.get("name")): json_fields.whole(one.get("size")) for one in known},
+        closed=json_fields.texts(told.get("closed")),
     )  # fmt: skip
 
 

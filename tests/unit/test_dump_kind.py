@@ -129,6 +129,16 @@ def test_a_listed_database_that_is_not_there_is_told() -> None:
     assert "--all" not in argv(draft, "all")
 
 
+def test_a_database_that_allows_no_connection_is_told_and_is_not_gone() -> None:
+    known, kept = server("babase", closed=["shut"]), {"shut": [dump(9)], "babase": [dump(1)]}
+    said = texts(drafted(facts(known, kept)), "note")
+    assert "not dumped, since no connection to it is allowed: shut" in said and "gone" not in said
+    named = drafted(
+        facts(known, kept), replace(JOB, options=DumpOptions(to=TO, databases=("babase", "shut")))
+    )
+    assert texts(named) == "not dumped, since no connection to it is allowed: shut"
+
+
 def test_a_server_that_does_not_answer_is_asked_once_more_for_what_it_had() -> None:
     down = {"error": "the database server does not answer: x", "do": "start it"}
     draft = drafted(facts(down, {"babase": [dump(1)], "empty": []}))
