@@ -62,8 +62,18 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
     steps = (*steps[: len(copies)], first, *steps[len(copies) :])
     if folder:
         steps = (*steps, _tidy(wanted, folder, steps))
-    planned = PlannedJob(name=JOB, kind="restore-db", locks=locks, told=_told(wanted))
+    planned = PlannedJob(
+        name=JOB, kind="restore-db", locks=(*locks, _lock(site, source, host.name)), told=_told(wanted)
+    )
     return Draft(planned=planned, steps=steps, findings=tuple(_findings(wanted)))
+
+
+def _lock(site: Site, source: From, host: str) -> Lock:
+    """One restore at a time: of the same plan begun twice the second would drop what the first is making."""
+    return Lock(
+        resource=f"restores of databases on {host}", host=host,
+        argv=database.hold(source.program, source.plan, f"{JOB} of {site.controller}"),
+    )  # fmt: skip
 
 
 def _copies(

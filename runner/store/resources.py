@@ -1,4 +1,4 @@
-"""What a whole host has only one of: its packages and its power, each with a lock as a store has one."""
+"""What a whole host has only one of, such as its packages and its power, each with a lock as a store has one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from . import lock
 from .say import BUSY, Refused
 
 RUN = "/run/lock/runner"
-RESOURCES = ("packages", "power", "dump", "drill")
+RESOURCES = ("packages", "power", "dump", "drill", "restore-db")
 
 
 def place(run: str, resource: str) -> Path:

@@ -43,6 +43,11 @@ def standing(reach: Reach, swap: Swap) -> Argv:
     return ("db-standing", *reach.words, f"--before={swap.before}", "--", swap.name, swap.new)
 
 
+def hold(program: str, plan: str, who: str) -> Argv:
+    """Take the host's lock on restoring databases and keep it until stdin ends."""
+    return (program, "hold-host", "restore-db", f"--plan={plan}", f"--who={who}")
+
+
 def check(source: From, into: str, bring: Sequence[str] = ()) -> Argv:
     """Read the whole dump, and say whether it can become the database `into`. Reads only."""
     options = (f"--sha256={source.sha256}", f"--into={into}", *_each("bring", bring))

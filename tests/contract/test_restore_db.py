@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ import pytest
 
 from tests.contract import pg
 from tests.contract.site import Said, ended, until
-from tests.contract.storehouse import PROGRAM, REPOSITORY, execute
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, REPOSITORY, execute
 from tests.contract.storehouse import Said as Answer
 
 pytestmark = pytest.mark.skipif(
@@ -363,6 +364,22 @@ def test_a_restore_that_is_stopped_drops_what_it_began(world: World) -> None:
     said = ended(process)
     assert said.code == 1, said.out
     assert "back" not in world.cluster.databases()
+
+
+def test_a_restore_is_busy_while_another_is_at_work_and_leaves_what_that_one_is_making(world: World) -> None:
+    # Of the same plan, begun at the same moment: neither knew of the other when it looked into the journal.
+    assert world.runner("restore-db", "babase", "--into", "back", "--out", "plan.toml").code == 0
+    (plan,) = set(re.findall(r"--plan=([0-9TZ.]+)", (world.folder / "plan.toml").read_text()))
+    making = f"runner_restoring_{plan}"
+    hold = (*world.into, *PROGRAM, "hold-host", "restore-db", f"--plan={plan}", "--who=another")
+    with subprocess.Popen(hold, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
+        assert first.stdout and b'"held": true' in first.stdout.readline()
+        world.cluster.sql(f"create database {pg.identifier(making)}")
+        said = world.runner("apply", "plan.toml")
+        assert said.code == 75 and "another" in said.out, said
+        assert making in world.names() and "back" not in world.names()
+        first.communicate()
+    world.cluster.sql(f"drop database {pg.identifier(making)}")
 
 
 def test_nothing_but_what_a_plan_began_can_be_dropped(world: World) -> None:

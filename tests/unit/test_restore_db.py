@@ -66,6 +66,12 @@ def test_a_restore_makes_compares_and_only_then_names_it() -> None:
     assert argvs(made)["restore"][-1] == "/srv/pg/databases/babase/2026-11-22T070000Z.dump"
 
 
+def test_restores_of_a_host_are_one_after_the_other() -> None:
+    for kept in (None, (parts.site().stores[0], SNAPSHOT)):
+        planned = draft(kept=kept).planned
+        assert planned and [lock.host for lock in planned.locks if "restore-db" in lock.argv] == ["papio"]
+
+
 def test_what_was_begun_is_dropped_whatever_fails_and_kept_when_it_has_its_name() -> None:
     drop = draft().steps[-1]
     assert drop.despite == ("restore-db/restore", "restore-db/compare", "restore-db/name")
