@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 
 from runner.model.plan import Finding, Severity
@@ -61,7 +62,15 @@ def findings(job: Job, found: Found, kept: Kept, wanted: Sequence[str]) -> tuple
         said.append(_finding(job, "note", "the server is a standby: it is dumped as far as it has followed"))
     if kept.odd:
         said.append(_finding(job, "note", f"no dumps, and left alone: {_some(kept.odd)}"))
-    return (*said, *_unreadable(job, found, kept), *_room(job, kept, wanted))
+    return (*said, *_elsewhere(job, kept), *_unreadable(job, found, kept), *_room(job, kept, wanted))
+
+
+def _elsewhere(job: Job, kept: Kept) -> tuple[Finding, ...]:
+    """A snapshot has a link as a link: what is looked for in it by the name in jobs.toml is not found."""
+    if not kept.real or kept.real == posixpath.normpath(job.options.to):
+        return ()
+    text = f"{job.options.to} leads to {one_line(kept.real)} through a link, and in a snapshot no link is followed"
+    return (_finding(job, "attention", text, f'to = "{one_line(kept.real)}" in jobs.toml'),)
 
 
 def _closed(job: Job, found: Found) -> list[Finding]:

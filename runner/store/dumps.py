@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,8 @@ def run(argv: Sequence[str]) -> int:
 def read(argv: Sequence[str]) -> dict[str, Any]:
     """The dumps that count, oldest first, by database, and the times of the roles'; what does not count is `odd`.
 
-    `{"exists", "free": bytes, "databases": {NAME: [...]}, "globals": [...], "odd": [...]}`
+    `{"exists", "free": bytes, "real": where the folder is, through links, "databases": {NAME: [...]},
+    "globals": [...], "odd": [...]}`
     """
     call = parse(argv, words=1)
     folder = dump_folder.absolute(call.words[0])
@@ -34,6 +36,7 @@ def read(argv: Sequence[str]) -> dict[str, Any]:
     return {
         "exists": folder.root.is_dir(),
         "free": free(nearest(folder.root)),
+        "real": os.path.realpath(folder.root),
         "databases": {name: [_short(each) for each in found] for name, found in known.items()},
         "globals": dump_folder.roles(folder),
         "odd": _odd(folder, known)[:_MOST],

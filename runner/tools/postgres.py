@@ -150,11 +150,13 @@ class Dump:
 class Kept:
     """What is in a folder of dumps, oldest first; `free` bytes are left there, None if that is not known.
 
+    `real` is where the folder is when every link on the way is followed.
     `roles` are the times of the dumps of roles; `odd` are files that are no dumps.
     """
 
     error: str = ""
     free: int | None = None
+    real: str = ""
     databases: Mapping[str, tuple[Dump, ...]] = field(default_factory=dict)
     roles: tuple[str, ...] = ()
     odd: tuple[str, ...] = ()
@@ -185,7 +187,7 @@ def parse_dumps(reading: Reading | None) -> Kept:
     if not isinstance(known, dict):
         return Kept(error=json_fields.text(told.get("error")) or "the folder of dumps could not be read")
     return Kept(
-        free=json_fields.whole(told.get("free")),
+        free=json_fields.whole(told.get("free")), real=json_fields.text(told.get("real")),
         databases={name: tuple(map(_dump, json_fields.objects(found))) for name, found in known.items()},
         roles=json_fields.texts(told.get("globals")), odd=json_fields.texts(told.get("odd")),
     )  # fmt: skip

@@ -231,6 +231,15 @@ def test_a_folder_of_roots_gets_dumps_of_roots(dumps: Dumps) -> None:
     assert dumps.expire("babase", 22, after=23).code == 0
 
 
+def test_a_folder_that_is_a_link_is_said_to_be_elsewhere(dumps: Dumps) -> None:
+    assert dumps.listed()["real"] == str(dumps.root)
+    real = dumps.root.with_name("real")
+    real.mkdir(mode=0o700)
+    dumps.root.symlink_to(real)
+    assert dumps.dump("empty").code == 0
+    assert dumps.listed()["real"] == str(real) and (real / "databases/empty").is_dir()
+
+
 def test_a_folder_whose_parent_is_missing_is_not_made(dumps: Dumps) -> None:
     dumps.root.parent.chmod(0o755)
     lost = Dumps(root=dumps.root / "deep", cluster=dumps.cluster, options=dumps.options)

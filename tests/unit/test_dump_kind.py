@@ -156,6 +156,13 @@ def test_the_report_of_a_failure_can_say_when_the_last_good_one_was() -> None:
     assert "dumped for the first time: new" in texts(draft, "note")
 
 
+def test_a_folder_that_is_reached_through_a_link_is_told() -> None:
+    known = facts(server("a"), {"a": [dump(1)]})
+    assert texts(drafted(known)) == ""
+    draft = drafted(facts(server("a"), {"a": [dump(1)]}, real="/big/dumps"))
+    assert f"{TO} leads to /big/dumps through a link" in texts(draft) and draft.steps
+
+
 def test_too_little_room_is_foretold() -> None:
     kept = {"a": [dump(1, bytes=700 << 20)], "b": [dump(1, bytes=400 << 20)]}
     assert "512.0 MiB free, and 2 dumps need about 1.2 GiB" in texts(
