@@ -12,7 +12,7 @@ from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, 
 from runner.model.site import Job, Site
 from runner.model.text import count, one_line
 from runner.rules.names import plan_id
-from runner.tools import database, postgres, store
+from runner.tools import database, json_fields, postgres, store
 from runner.tools.database import Standing, Swap
 
 JOB = "swap-db"
@@ -70,7 +70,7 @@ def _findings(wanted: Wanted) -> list[Finding]:
     texts = [_made(wanted)]
     texts.append(
         f"ends {count(found.connected, 'session')} of {old} and {new}" if found.connected
-        else f"nobody is connected to {old} or {new} now; whoever is then is ended"
+        else f"nobody is connected to {old} or {new} now; a session that begins before the swap is ended"
     )  # fmt: skip
     texts += [f"ends the session of {one_line(one)}" for one in found.sessions[:_SHOWN]]
     texts += [f"to undo it afterwards: {undo(wanted.swap)}"] if found.there else [f"there is no {old} now"]
@@ -80,10 +80,14 @@ def _findings(wanted: Wanted) -> list[Finding]:
 def _made(wanted: Wanted) -> str:
     mark, new = wanted.standing.mark, one_line(wanted.swap.new)
     if mark.get("runner") == "before":
-        return f"{new} was {one_line(str(mark.get('database')))} until {one_line(str(mark.get('until')))}"
+        until = json_fields.moment(mark.get("until"))
+        since = f"{until:%Y-%m-%d %H:%M} UTC" if until else one_line(str(mark.get("until")))
+        return f"{new} was {one_line(str(mark.get('database')))} until {since}"
+    dump = one_line(str(mark.get("dump"))).removesuffix(".dump")
+    tables, rows = (json_fields.whole(mark.get(word)) or 0 for word in ("tables", "rows"))
     return (
-        f"{new} was restored from the dump {one_line(str(mark.get('dump')))} of {one_line(str(mark.get('database')))} "
-        f"and compared: {mark.get('tables')} tables, {mark.get('rows')} rows. What was written to "
+        f"{new} was restored from the dump {dump} of {one_line(str(mark.get('database')))} "
+        f"and compared: {count(tables, 'table')}, {count(rows, 'row')}. What was written to "
         f"{one_line(wanted.swap.name)} since that dump is not in it"
     )
 

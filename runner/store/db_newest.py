@@ -11,7 +11,7 @@ from typing import Any
 
 from . import db_dump, db_globals, descend
 from .arguments import parse
-from .dump_folder import encoded
+from .dump_folder import decoded, encoded
 from .layout import is_name
 from .say import Refused, emit, shown
 
@@ -45,7 +45,9 @@ def newest(root: str, inside: str, database: str) -> dict[str, Any]:
         known = _names(top, b"databases")
         wanted = encoded(database).encode()
         if wanted not in known:
-            names = ", ".join(os.fsdecode(one) for one in known[:20])
+            names = ", ".join(
+                shown(name) for one in known[:20] if (name := decoded(os.fsdecode(one))) is not None
+            )
             raise Refused(
                 f"there is no dump of {shown(database)}", f"there are dumps of: {names or 'nothing'}"
             )

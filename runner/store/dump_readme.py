@@ -44,6 +44,8 @@ DUMP stands for databases/NAME/TIME.dump, GLOBALS for the globals/TIME.sql of th
     runuser -u {user} -- pg_restore --exit-on-error --dbname=NEWNAME < DUMP
 
    One table only: the same with --table=TABLE before --dbname.
+   A database that its own setting makes read-only wants "env PGOPTIONS=-cdefault_transaction_read_only=off"
+   before pg_restore.
 
 4. Afterwards let the planner know its data, and compare rows with "tables" in the .json:
 

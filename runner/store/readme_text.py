@@ -85,7 +85,7 @@ Then the newest dump of each database; one that has no .json beside it is not co
       case $record in '') continue ;; esac
       case $folder in */databases/postgres/) create='' ;; *) create='--create' ;; esac
       echo "$folder${record%.json}.dump"
-      restore="pg_restore --exit-on-error $create --dbname=postgres"
+      restore="env PGOPTIONS=-cdefault_transaction_read_only=off pg_restore --exit-on-error $create --dbname=postgres"
       su postgres -s /bin/sh -c "$restore" < "$folder${record%.json}.dump"
     done
     su postgres -s /bin/sh -c 'vacuumdb --all --analyze-only --quiet'

@@ -123,6 +123,28 @@ def test_all_of_them_are_listed_dumped_drilled_and_restored(dumps: Dumps) -> Non
         assert dumps.cluster.counts(f"new_{name}") == dumps.cluster.counts(name)
 
 
+def test_what_the_readmes_say_of_a_read_only_database_brings_it_back(dumps: Dumps) -> None:
+    assert dumps.dump("careful").code == 0
+    option = "PGOPTIONS=-cdefault_transaction_read_only=off"
+    assert f"env {option}" in (dumps.root / "README.txt").read_text()
+    restore = ("pg_restore", "--create", "--exit-on-error", "-d", "postgres")
+    with pg.cluster() as other, dumps.file("careful").open("rb") as given:
+        content = given.read()
+        assert other.run(*restore, given=content, ok=False).returncode == 1
+        other.sql("drop database careful")
+        other.run("env", option, *restore, given=content)
+        assert other.counts("careful") == dumps.cluster.counts("careful")
+
+
+def test_a_database_without_dumps_is_missed_beside_the_names_of_those_that_have_some(dumps: Dumps) -> None:
+    cluster = dumps.cluster
+    cluster.sql('create database "Über uns"')
+    assert dumps.dump("Über uns").code == 0
+    cluster.sql('drop database "Über uns"')
+    said = execute((*PROGRAM, "db-newest", "/", str(dumps.root)), b'{"database": "no such"}')
+    assert said.code == 1 and "'\\xdcber uns'" in said.answer["do"]
+
+
 def test_a_database_that_nobody_may_connect_to_is_not_said_to_be_gone(dumps: Dumps) -> None:
     said = dumps.dump("shut")
     assert said.code == 1 and "shut" in said.answer["error"]

@@ -97,7 +97,9 @@ def test_out_of_a_snapshot_the_dump_is_copied_first_read_where_it_is_kept_and_re
     assert argvs(made)["tidy"][-1] == side
     assert made.steps[-1].despite == tuple(step.id for step in made.steps[:-1])
     assert made.planned
-    assert [lock.resource for lock in made.planned.locks] == ["reading papio/2026-11-22T081500Z"]
+    assert [lock.resource for lock in made.planned.locks] == [
+        "reading papio/2026-11-22T081500Z", "restores of databases on papio",
+    ]  # fmt: skip
 
 
 def test_the_roles_that_it_makes_are_named_one_by_one() -> None:
@@ -186,7 +188,13 @@ def test_a_swap_interrupts_is_guarded_keeps_dumps_out_and_says_how_to_undo_it() 
     assert "ends the session of karl with psql from this host" in text
     assert "runner restore-db --swap babase_before_20261123_081500 babase" in text
     assert "runner restore-db --swap babase_before_20261123_081500 babase" in made.planned.told
+    assert "back was restored from the dump D of babase and compared: 2 tables, 7 rows." in text
     assert "since that dump is not in it" in text
+
+
+def test_what_was_put_aside_is_told_with_the_time_as_people_read_it() -> None:
+    made = swapped(mark={"runner": "before", "database": "babase", "until": "2026-11-28T18:38:25.780755Z"})
+    assert made.findings[0].text == "back was babase until 2026-11-28 18:38 UTC"
 
 
 def test_a_swap_where_nothing_is_replaced_has_nothing_to_undo() -> None:
