@@ -22,7 +22,8 @@ def together() -> Iterator[None]:
     """
     before = {each: signal.getsignal(each) for each in _SIGNALS}
     for each, known in before.items():
-        if known != signal.SIG_IGN:
+        # Begun with nohup(1) it outlives its terminal. Shells ignore SIGINT for whatever they begin in the background.
+        if (each, known) != (signal.SIGHUP, signal.SIG_IGN):
             signal.signal(each, _leave)
     try:
         yield

@@ -48,8 +48,9 @@ select json_build_object(
     'ctype', datctype,
     'size', pg_database_size(d.oid),
     'extensions', (select coalesce(json_agg(extname order by extname), '[]') from pg_extension),
-    'tablespaces', (select coalesce(json_agg(distinct spcname), '[]') from pg_class c
-        join pg_tablespace t on t.oid = c.reltablespace where spcname <> 'pg_global'),
+    'tablespaces', (select coalesce(json_agg(spcname order by spcname), '[]') from pg_tablespace t
+        where spcname not in ('pg_global', 'pg_default')
+        and (t.oid = d.dattablespace or exists (select from pg_class c where c.reltablespace = t.oid))),
     'roles', (select coalesce(json_agg(distinct rolname), '[]') from pg_roles r where r.oid = datdba
         or exists (select from pg_shdepend s where s.refclassid = 'pg_authid'::regclass and s.refobjid = r.oid
             and (s.dbid = d.oid or (s.dbid = 0 and s.classid = 'pg_database'::regclass and s.objid = d.oid)))

@@ -115,6 +115,8 @@ def test_all_of_them_are_listed_dumped_drilled_and_restored(dumps: Dumps) -> Non
     for name in MAKES:
         assert dumps.dump(name).code == 0
         assert dumps.record(name)["tables"] == dumps.cluster.counts(name)
+    # Its own, though none of its tables names it: CREATE DATABASE does.
+    assert dumps.record("spaced")["tablespaces"] == ["fast"]
     said = drilled(dumps, *MAKES)
     assert said.code == 0, said.answer
     assert sorted(one["database"] for one in said.answer["databases"]) == sorted(MAKES)
