@@ -66,7 +66,8 @@ def wait(action: WaitFor, ask: Ask, stop: threading.Event, seen: Callable[[str],
         now = told if holds is not None else f"no answer: {_silence(action, told)}"
         if now != last:
             last = now
-            seen(now)
+            # What to do is for when it is given up: most that is seen goes by.
+            seen(now.partition(" -> ")[0])
         passed = monotonic() - begun
         if silences >= _SILENCES if action.gone else holds:
             return Waited(over=True, note="", seconds=passed, answer=answer)

@@ -143,8 +143,9 @@ def test_a_host_that_takes_no_connection_is_told_so_without_the_command_that_was
 
 def test_the_last_words_of_a_host_that_fell_silent_are_told_with_when_they_came() -> None:
     old = {"back": False, "error": "it answers, but is still in the boot from before"}
-    done, _ = waited((False, f"{old['error']} -> see why", old), (None, "server does not answer", {}))
+    done, seen = waited((False, f"{old['error']} -> see why", old), (None, "server does not answer", {}))
     assert not done.over and done.answer == {}
+    assert seen[0] == old["error"], "what to do about it is said when it is given up"
     assert done.note == (
         "given up after 1.0 s, last seen: no answer: server does not answer; the last answer came after 0.0 s: "
         "it answers, but is still in the boot from before"

@@ -110,7 +110,7 @@ class Machine:
         """The next time it reboots itself it stands still, until `go_on`."""
         self.monitor.ask("set-action", reboot="shutdown", shutdown="pause")
 
-    def await_held(self, seconds: float = 90) -> None:
+    def await_held(self, seconds: float = BOOT) -> None:
         """Wait until it stands still where `hold_reboot` holds it."""
         self.monitor.await_event("STOP", seconds)
 
