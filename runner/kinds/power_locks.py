@@ -12,8 +12,9 @@ from runner.model.site import Site, Store
 from runner.tools import carry, power, store
 
 # As in the plans of those who take them alone.
-_OWN: tuple[tuple[Literal["packages", "power", "dump", "drill"], str], ...] = (
+_OWN: tuple[tuple[Literal["packages", "power", "dump", "drill", "restore-db"], str], ...] = (
     ("packages", "packages of"), ("power", "power of"), ("dump", "dumps of"), ("drill", "drill on"),
+    ("restore-db", "restores of databases on"),
 )  # fmt: skip
 
 

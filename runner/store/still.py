@@ -33,7 +33,11 @@ READS = {
     "apt-get": re.compile(rb"-s|--simulate|--just-print|--print-uris|check"),
 }
 LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/lib/rpm/.rpm.lock")
-RESOURCES = (("dump", "works on the dumps"), ("drill", "restores to see that it can be done"))
+RESOURCES = (
+    ("dump", "works on the dumps"),
+    ("drill", "restores to see that it can be done"),
+    ("restore-db", "restores a database"),
+)
 SHOWN = 5
 
 

@@ -21,7 +21,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 def hold_host(
     program: str,
-    resource: Literal["packages", "power", "dump", "drill"],
+    resource: Literal["packages", "power", "dump", "drill", "restore-db"],
     plan: str,
     who: str,
     attach: str = "",

@@ -147,14 +147,22 @@ def test_a_store_that_somebody_holds_is_not_still(tmp_path: Path) -> None:
     )
 
 
-def test_who_dumps_or_drills_is_named_also_between_two_programs_and_only_before_we_take_that_ourselves() -> (
-    None
-):
-    take = f"{shlex.join(PROGRAM)} hold-host dump --plan=p --who=dump-babase >/run/lock/told &"
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("dump", "somebody works on the dumps"),
+        ("drill", "somebody restores to see that it can be done"),
+        ("restore-db", "somebody restores a database"),
+    ],
+)
+def test_who_works_with_databases_is_named_also_between_two_programs_and_only_before_we_take_that_ourselves(
+    name: str, told: str
+) -> None:
+    take = f"{shlex.join(PROGRAM)} hold-host {name} --plan=p --who=somebody >/run/lock/told &"
     script = (
         f"mount -t tmpfs tmpfs /run/lock; sleep 30 | {take} until [ -s /run/lock/told ]; do sleep 0.1; done"
     )
-    assert "dump-babase works on the dumps" in alone(script, argv=("still",)).answer["error"]
+    assert told in alone(script, argv=("still",)).answer["error"]
     assert alone(script, argv=("still", f"--boot={BOOT}")).answer == {"still": True}
 
 

@@ -122,6 +122,7 @@ def test_locks_are_held_until_the_disk_goes_or_the_host() -> None:
     assert until == {
         "packages of server": "halt-server/poweroff", "power of server": "halt-server/poweroff",
         "dumps of server": "halt-server/poweroff", "drill on server": "halt-server/poweroff",
+        "restores of databases on server": "halt-server/poweroff",
         "store papio": "halt-server/let-go-papio", "store server": "halt-server/poweroff",
     }  # fmt: skip
 

@@ -105,7 +105,8 @@ def test_a_reboot_holds_the_host_and_every_store_that_it_has_to_do_with_until_it
     assert drawn.planned is not None
     held = {lock.resource: lock for lock in drawn.planned.locks}
     assert list(held) == [
-        "packages of server", "power of server", "dumps of server", "drill on server", "store papio", "store server",
+        "packages of server", "power of server", "dumps of server", "drill on server",
+        "restores of databases on server", "store papio", "store server",
     ]  # fmt: skip
     assert held["store papio"].host == SERVER
     assert held["store server"].host == PAPIO

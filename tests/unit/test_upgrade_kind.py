@@ -154,6 +154,7 @@ def test_the_new_kernel_must_run_after_the_reboot() -> None:
     assert draft.planned is not None
     assert {lock.resource for lock in draft.planned.locks} == {
         "packages of server", "power of server", "dumps of server", "drill on server",
+        "restores of databases on server",
     }  # fmt: skip
     assert {lock.until for lock in draft.planned.locks} == {"upgrade-server/reboot"}
 
