@@ -16,7 +16,7 @@ import pytest
 from tests import compare, trees
 from tests.contract.site import Place, children, ended, running, senders, tree_without_holes, until
 
-FILES = 1000
+FILES = 2500
 Fingerprints = dict[Path, dict[bytes, tuple[int, compare.Entry]]]
 
 
