@@ -154,7 +154,7 @@ def notes(job: Job, found: PackageFacts, install: Sequence[Update], facts: Facts
     # What was counted is without that which is held.
     if install and found.download is not None and set(install) <= set(found.updates):
         lines.append(f"{TO_FETCH}{size(found.download)} at most")
-    if not found.fresh:
+    if not (found.fresh or found.partly):
         lines.append(age(facts.last.get(job.name), facts.at))
     return tuple(Finding(severity="note", source=job.name, text=text) for text in lines)
 

@@ -17,7 +17,7 @@ _KSTA = {2: "needrestart: the running kernel was replaced", 3: "needrestart: a n
 def probes(host: Host) -> tuple[Probe, ...]:
     """The READ commands that `read` wants the output of. The first talks to the mirrors, so it may take minutes."""
     needs = ("packages",)
-    survey = Probe(id=SURVEY, host=host.name, argv=apt_survey.ask(host.hold), needs=needs, timeout=600)
+    survey = Probe(id=SURVEY, host=host.name, argv=apt_survey.ask(host.hold), needs=needs, timeout=900)
     return (survey, Probe(id=OUTDATED, host=host.name, argv=carry.OUTDATED, needs=needs, timeout=60))
 
 
@@ -37,11 +37,14 @@ def read(host: Host, facts: Facts) -> PackageFacts:
             fresh=False, troubles=(Trouble(what="unknown", text=text, do="refer it to an expert"),)
         )
     found = Found(host, answers)
+    partly = apt_health.is_partly(answers)
     return PackageFacts(
         fresh=found.one("refresh").exit == 0,
+        partly=partly,
         updates=found.updates,
         held=found.held,
-        removals=apt_lists.removed(found.one("full").out),
+        # What an archive that did not answer has could make these needless.
+        removals=() if partly else apt_lists.removed(found.one("full").out),
         installed=found.wanted,
         holds=found.holds,
         unheld=tuple(name for name in found.wanted if name not in found.holds),
@@ -49,7 +52,7 @@ def read(host: Host, facts: Facts) -> PackageFacts:
         troubles=(
             *apt_health.troubles(answers, found.installed, found.download),
             *found.untold,
-            *found.downgrades,
+            *(() if partly else found.downgrades),
         ),
         kernel=Kernel(running=outdated.running, newest=outdated.newest),
         reboot=reboot_need.reasons(_witness(outdated)),

@@ -17,8 +17,8 @@ from runner.model.packages import PackageFacts
 from runner.model.plan import Finding, PlannedJob, Skip, Step
 from runner.model.site import Job, Site
 from runner.rules.holds import fits
-from runner.tools import carry
-from runner.view.packages import update_lines
+from runner.tools import apt, carry
+from runner.view.packages import NOT_ALL, update_lines
 
 # With these nothing can be installed, or should be.
 _WRITES_BOOT = (
@@ -63,15 +63,18 @@ class UpdatesKind(Bundled):
         if locked := next((one for one in found.troubles if one.what == "lock"), None):
             findings = package_findings.troubles(job, (locked,))
             return Draft(skip=Skip(job=job.name, reason=package_findings.short(locked)), findings=findings)
-        install = _choice(work, found).install if found.fresh else ()
+        known = found.fresh or found.partly
+        install = _choice(work, found).install if known else ()
         told = (
             *package_findings.troubles(job, package_findings.replaced(found.troubles, install)),
             *package_findings.holds(work.site, job, found, facts),
             *package_findings.cut_off(site, others),
         )
-        if not found.fresh:
+        if not known:
             return _refresh_first(work, before, (*told, *package_findings.notes(job, found, (), facts)))
-        stuck = next((one for one in found.troubles if one.what in _IN_THE_WAY), None)
+        # What an archive lacks that did not answer is in the way of nothing that others have.
+        in_the_way = _IN_THE_WAY - {"signature"} if found.partly else _IN_THE_WAY
+        stuck = next((one for one in found.troubles if one.what in in_the_way), None)
         mended = package_steps.repair(work, found, "repair-first")
         if stuck and (mended or install):
             if not mended and not before:
@@ -108,13 +111,15 @@ def _install(
     choice = _choice(work, found)
     steps = [*before, *package_steps.repair(work, found), *package_steps.hold(work, found.unheld)]
     if choice.install:
-        steps.append(work.step("refresh", work.family.refresh(work.host), "fetch the package lists"))
+        step = work.step("refresh", work.family.refresh(work.host), "fetch the package lists")
+        # The same archive may still not answer; that each version can be had is asked before it is installed.
+        steps.append(replace(step, ok_codes=(0, *apt.NOT_ALL)) if found.partly else step)
         steps += package_steps.install(work, "install", choice.install)
     if choice.install or found.services:
         steps += [_restart(work, unit) for unit in work.job.options.restart]
     steps += package_steps.look(work, choice.install)
     steps = list(package_steps.guarded(work, steps, choice.install))
-    return _planned(work, steps, findings, told=_told(work, choice))
+    return _planned(work, steps, findings, told=_told(work, choice, found.partly))
 
 
 def _choice(work: Work, found: PackageFacts) -> Choice:
@@ -155,15 +160,16 @@ def _later(work: Work, choice: Choice) -> tuple[Finding, ...]:
     return (Finding(severity="note", source=work.job.name, text=f"{text}, and not for this job", do=do),)
 
 
-def _told(work: Work, choice: Choice) -> str:
+def _told(work: Work, choice: Choice, partly: bool) -> str:
     """The headline, and below it the updates that wait, a line each."""
+    less = f"; {NOT_ALL}" if partly else ""
     policy = _policy(work)
     if not choice.later or policy != "nothing":
         sort = "security update" if policy == "security" else "update"
         held = [one.update for one in choice.held]
         waiting = f"; {package_findings.notice(held, ' for a person')}" if held else ""
-        return f"no {sort} for {work.host.name}, by package lists fetched just now{waiting}"
-    return "\n".join((package_findings.notice(choice.later), *update_lines(choice.later)))
+        return f"no {sort} for {work.host.name}, by package lists fetched just now{waiting}{less}"
+    return "\n".join((f"{package_findings.notice(choice.later)}{less}", *update_lines(choice.later)))
 
 
 def _restart(work: Work, name: str) -> Step:

@@ -73,7 +73,8 @@ class Kernel:
 class PackageFacts:
     """What was read of one host's packages, from lists that were fetched for this reading.
 
-    `fresh` is false where they could not be fetched: what is told is then by the old lists. `updates` are
+    `fresh` is false where they could not all be fetched. Of those that could, what is told is then: `partly` is
+    true, and a trouble names the archives that did not answer. Where none could it is by the old lists. `updates` are
     what can be installed without touching a hold and without removing anything; `held` the others.
     `removals` are what a full upgrade would remove. `installed` are the packages whose name fits a hold
     pattern of jobs.toml, and `holds` what is held now (by every program that keeps holds), by name.
@@ -83,6 +84,7 @@ class PackageFacts:
     """
 
     fresh: bool
+    partly: bool = False
     updates: tuple[Update, ...] = ()
     held: tuple[Held, ...] = ()
     removals: tuple[str, ...] = ()

@@ -9,6 +9,8 @@ from runner.model.plan import Argv
 
 # How long, in seconds, another program may keep dpkg's lock before apt-get gives up.
 PATIENCE = 300
+# How `refresh` ends where not every archive answered.
+NOT_ALL = (100,)
 _MIRROR = ("-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20", "-o", "Acquire::Retries=2")
 # A person's changes to a configuration file stay; the packager's new one is put beside it.
 KEEP_CONFFILES = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")

@@ -15,6 +15,7 @@ _PENDING = ("unpacked", "triggers-awaited", "triggers-pending")
 # Below this dpkg cannot even write down what it did.
 _LEAST = 16 << 20
 _NONE = Answer(exit=127)
+_NAMED = 5
 _PHASED = "Phased-Update-Percentage: "
 # What the evidence means, for who does not read apt's words every day.
 _MEANS: dict[What, str] = {
@@ -42,6 +43,8 @@ def troubles(
 ) -> tuple[Trouble, ...]:
     """Everything that is wrong, each from evidence; the worst for what comes next first."""
     locked = _locks(answers)
+    partly = is_partly(answers)
+    stuck = [_stuck(one) for one in answers.get("kept", ())]
     halves = () if any("/var/lib/dpkg/" in one.text for one in locked) else _unfinished(answers, installed)
     return (
         *locked,
@@ -49,8 +52,13 @@ def troubles(
         *_broken(answers),
         *_full(answers, download),
         *_refresh(answers),
-        *(_stuck(one) for one in answers.get("kept", ())),
+        *(one for one in stuck if not (partly and one.what == "unknown")),
     )
+
+
+def is_partly(answers: Mapping[str, tuple[Answer, ...]]) -> bool:
+    """Whether some archives answered, and not all."""
+    return _one(answers, "partly").exit == 0
 
 
 def rooms(answers: Mapping[str, tuple[Answer, ...]]) -> dict[str, Room]:
@@ -160,7 +168,22 @@ def _refresh(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
         )
         return (Trouble(what="unreachable", text=text, do=do),)
     text, do = f"the package lists could not be fetched (apt-get ended with {refresh.exit})", "apt-get update"
-    return tuple(map(_meant, known)) or (Trouble(what="unknown", text=text, do=do),)
+    found = tuple(map(_meant, known)) or (Trouble(what="unknown", text=text, do=do),)
+    return (_without(answers, found[0]), *found[1:]) if is_partly(answers) else found
+
+
+def _without(answers: Mapping[str, tuple[Answer, ...]], trouble: Trouble) -> Trouble:
+    """The trouble of archives that did not answer, where others did: which, and what that means.
+
+    What is not upgraded besides, and has no other reason, may only want something from there.
+    """
+    names = [one_line(name) for name in _one(answers, "partly").out]
+    some = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
+    stuck = [one.out[0] for one in answers.get("kept", ()) if one.out and _stuck(one).what == "unknown"]
+    text = f"no package lists of {some or 'an archive'}, so nothing new is known from there: {trouble.text}"
+    text += f"; perhaps for that reason these are not upgraded: {one_line(', '.join(stuck))}" if stuck else ""
+    do = f"{trouble.do}; if that archive is gone for good, take it out of /etc/apt/sources.list and sources.list.d"
+    return replace(trouble, text=text, do=do)
 
 
 def _meant(known: Trouble) -> Trouble:

@@ -1,8 +1,9 @@
 """Everything that is asked of a Debian host's packages, in one go, without changing anything there.
 
 The lists are refreshed in a private folder, and what would be upgraded is found out there, once with the
-holds and once without. Each answer is a line `# NAME EXIT`, then what was said, a blank before each
-line of stdout and a `!` before each of stderr, so that nothing that is said can be taken for the next answer.
+holds and once without; of an archive that does not answer, where others do, no old list is used. Each answer
+is a line `# NAME EXIT`, then what was said, a blank before each line of stdout and a `!` before each of stderr,
+so that nothing that is said can be taken for the next answer.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ chmod 755 "$d"; mkdir "$d/log"
 told() { echo "# $1 $2"; awk '{ print " " $0 }' "$d/out"; head -c 8192 "$d/err" | awk '{ print "!" $0 }'; }
 ask() { name=$1; shift; "$@" >"$d/out" 2>"$d/err" </dev/null; told "$name" $?; }
 get() { apt-get -c "$d/apt.conf" -q "$@" </dev/null; }
+there() { for one in "$1"*; do [ -e "$one" ]; return; done; }
 cat >"$d/apt.conf" <<END
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
@@ -44,7 +46,36 @@ APT::Get::AutomaticRemove "false";
 END
 ask copy cp -a /var/lib/apt/lists "$d/lists"
 rm -rf "$d/lists/partial"/*
-ask refresh timeout 240 apt-get -c "$d/apt.conf" -q --error-on=any update
+"""
+
+# Where not all answered it is asked once more, with no lists of packages there: those that lie there then came
+# just now, whatever apt-get says. Who signed an archive and what it called itself is kept, to be compared. Where
+# none came all is as after the first time. An archive without a package has no such list, and is not missed.
+_REFRESH = r"""
+update() { timeout 240 apt-get -c "$d/apt.conf" -q --error-on=any update >"$d/out" 2>>"$d/err" </dev/null; code=$?; }
+lists() { find "$d/lists" -mindepth 1 -maxdepth 1 -name '*_Packages*' "$@"; }
+: >"$d/err"; update; some=1  # 0: some archives answered, and not all
+if [ $code -ne 0 ]; then
+  mkdir "$d/old"; lists -exec mv -t "$d/old" {} +
+  update
+  if [ $code -eq 0 ]; then :; elif lists | grep -q .; then some=0
+  else find "$d/old" -mindepth 1 -exec mv -t "$d/lists" {} +; fi
+fi
+told refresh $code
+if [ $code -ne 0 ]; then
+  apt-get -c "$d/apt.conf" indextargets --no-release-info --format '$(FILENAME)|$(METAKEY)|$(SITE) $(RELEASE)' \
+    'Created-By: Packages' 2>"$d/err" |
+  awk -F'|' '{ print $1 "|" substr($1, 1, length($1) - length($2)) "|" $3 }' |
+  while IFS='|' read -r list archive place; do
+    if there "$list"; then echo "came|$place"
+    elif there "$d/old/${list##*/}"; then echo "gone|$place"
+    elif ! there "${archive}InRelease" && ! there "${archive}Release"; then echo "gone|$place"
+    fi
+  done |
+  awk -F'|' '$1 == "came" { came[$2]; next } !seen[$2]++ { gone[++n] = $2 }
+    END { for (i = 1; i <= n; i++) if (!(gone[i] in came)) print gone[i] }' >"$d/out"
+  told partly $some
+fi
 ask arch dpkg --print-architecture
 """
 
@@ -99,7 +130,9 @@ cat "$d/brings" >>"$d/want" 2>/dev/null
 
 # In one copy of dpkg's status every hold is written that there is or should be, in the other none. New packages
 # that fit a pattern are pinned away, else a metapackage that is not held would bring the next kernel. Of the
-# second and third simulation only what is more than in the first is told: an answer has an end.
+# second and third simulation only what is more than in the first is told: an answer has an end. Where an archive
+# did not answer, only that is told which apt would do with its old lists too: else a package that is taken from there
+# by somebody's preferences would go over to another archive.
 _WOULD = r"""
 awk '
   NR == FNR && FILENAME ~ /want$/ { want[$1]; next }
@@ -119,12 +152,19 @@ would() {
   get -s "$@" >"$d/all" 2>"$d/err"; code=$?
   grep -E '^(Inst|Remv) ' "$d/all" >"$d/would.$name"
   case $name in
-    held) cp "$d/would.held" "$d/out";;
+    held) cp "$d/would.held" "$d/out"; [ ! -d "$d/both" ] || as_with_all "$@";;
     full) grep '^Remv ' "$d/would.full" >"$d/out";;
     free) grep -vxFf "$d/would.held" "$d/would.free" >"$d/out";;
   esac
   told "$name" $code
 }
+as_with_all() {
+  get -s -o Dir::State::lists="$d/both" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@" \
+    >"$d/all" 2>>"$d/err" || code=$?
+  awk '{ new = ""; for (i = 3; i < 5; i++) if (new == "" && $i ~ /^[(]/) new = $i } $1 != "Inst" { next }
+    FILENAME ~ /all$/ { with[$2, new]; next } ($2, new) in with' "$d/all" "$d/would.held" >"$d/out"
+}
+if [ $some -eq 0 ]; then cp -a "$d/old" "$d/both"; cp -a "$d/lists/." "$d/both"; fi
 would held $holds upgrade --with-new-pkgs
 would full $holds dist-upgrade
 would free $none upgrade --with-new-pkgs
@@ -175,7 +215,7 @@ ask room stat -f -c '%n|%S|%a|%c|%d' /boot /var/cache/apt/archives /var/lib/dpkg
 ask initrds find /boot -maxdepth 1 -name 'initrd.img-*' -printf '%s\n'
 : >"$d/out"; : >"$d/err"; told end 0
 """
-_SCRIPT = _BEGIN + _HOLDS + _WOULD + _HEALTH
+_SCRIPT = _BEGIN + _REFRESH + _HOLDS + _WOULD + _HEALTH
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -196,7 +236,9 @@ def ask(patterns: Sequence[str]) -> Argv:
 def parse(text: str) -> dict[str, tuple[Answer, ...]]:
     """The answers by name, in the order they were given; empty unless it is the whole text.
 
-    Every name is there once, apart from `kept`: one for each package that cannot be upgraded at all.
+    Every name is there once, apart from `kept`: one for each package that cannot be upgraded at all. `partly` is
+    there where `refresh` failed: exit 0 if some archives answered, by whose lists alone the rest then is; its
+    lines are the others.
     """
     found: dict[str, list[tuple[int, list[str], list[str]]]] = {}
     current: tuple[int, list[str], list[str]] = (0, [], [])

@@ -11,6 +11,7 @@ from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, length
 from runner.tools import apt_trouble, aptitude, rpm
 from runner.view.came_of_power import power_report
+from runner.view.packages import NOT_ALL
 
 KINDS = frozenset(("updates", "upgrade"))
 # Steps that change something without being carried, by the beginning of their names.
@@ -64,13 +65,13 @@ def _told(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     """Nothing was installed: what the plan knew."""
     did = _did(outcomes)
     headline, *details = job.told.splitlines() or ["nothing to do"]
-    verdict = Verdict.DONE if did else Verdict.NOTHING
+    verdict = Verdict.ATTENTION if NOT_ALL in headline else Verdict.DONE if did else Verdict.NOTHING
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*did, *details))
 
 
 def _installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     runs = _runs(outcomes)
-    wanting = tuple(_wanting(outcomes))
+    wanting = (*_wanting(outcomes), *[(NOT_ALL, ())] * (NOT_ALL in job.told))
     ended = [one for one in runs if one.get("exit") != 0]
     broken = bool(ended or _all(runs, "unfinished"))
     verdict = Verdict.FAILED if broken else Verdict.ATTENTION if wanting else Verdict.DONE

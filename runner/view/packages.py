@@ -10,6 +10,8 @@ from runner.model.text import one_line
 _SECURITY = "security"
 # How notes begin that say what a plan will do. In a report they would be read as still to be done.
 TO_INSTALL, TO_FETCH, TO_FREE = "to install: ", "to fetch: ", "let go of for this, and held again: "
+# In what a job tells of itself: the rest is by the lists of some archives only.
+NOT_ALL = "not every archive answered"
 
 
 def foretells(text: str) -> bool:

@@ -41,8 +41,9 @@ class Deb:
 class Archive:
     """Two suites, one of them security, from `with` until the block ends."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
         self.folder = folder
+        self.address = address
         self.root = folder / "www"
         self._homes: list[Path] = []
         self._server: http.server.ThreadingHTTPServer | None = None
@@ -73,12 +74,12 @@ class Archive:
     def sources(self) -> str:
         """The lines for sources.list."""
         signed = "[signed-by=/etc/apt/demo.gpg]"
-        return "".join(f"deb {signed} http://127.0.0.1:{self.port} {suite} main\n" for suite in _LABEL)
+        return "".join(f"deb {signed} http://{self.address}:{self.port} {suite} main\n" for suite in _LABEL)
 
     def start(self) -> None:
         """Serve, on the port it had before if there was one."""
         handler = functools.partial(_Silent, directory=str(self.root))
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), handler)
+        self._server = http.server.ThreadingHTTPServer((self.address, self.port), handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

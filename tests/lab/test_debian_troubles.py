@@ -204,6 +204,8 @@ def test_lists_that_cannot_be_had_are_never_nothing_to_do(
     broken(what, world, archive)
     found = read(world)
     assert not found.fresh
+    assert found.partly == (what not in ("unreachable", "no such host", "another key"))
+    assert "demo-lib" not in named(found.updates) or not found.partly, "its archive is not to be had"
     assert set(kinds(found)) == {kind}, found.troubles
     assert all(one.do and not one.mends for one in found.troubles)
     done = world.run(*apt.refresh(), check=False)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.archive import SECURITY, Archive, Deb
+from tests.lab.archive import SECURITY, STABLE, Archive, Deb
 from tests.lab.debian import World
 from tests.lab.packages import KERNEL, META, OLD, by_aptitude, by_dpkg, meta
 from tests.lab.upkeep_site import DAILY, UPGRADE, Keeper, commands, present, until
@@ -94,20 +94,22 @@ def test_four_days_and_the_command_that_a_mail_names(keeper: Keeper) -> None:
         ),
     ],
 )
-def test_an_archive_that_cannot_be_used_is_a_failure_with_its_remedy(
+def test_archives_of_which_none_can_be_used_are_a_failure_with_its_remedy(
     keeper: Keeper, fault: str, reason: str, remedy: str
 ) -> None:
-    if fault == "dead":
-        keeper.archive.stop()
-    elif fault == "expired":
-        keeper.archive.publish(SECURITY, valid="Mon, 01 Jan 2024 00:00:00 UTC")
-    else:
-        keeper.archive.spoil(SECURITY)
+    for suite in (STABLE, SECURITY):
+        if fault == "dead":
+            keeper.archive.stop()
+        elif fault == "expired":
+            keeper.archive.publish(suite, valid="Mon, 01 Jan 2024 00:00:00 UTC")
+        else:
+            keeper.archive.spoil(suite)
     failed = keeper.cron()
     asked = keeper.runner("run", UPGRADE, "--yes")
     if fault == "dead":
         keeper.archive.start()
-    keeper.archive.publish(SECURITY)
+    for suite in (STABLE, SECURITY):
+        keeper.archive.publish(suite)
     assert (failed.code, failed.mail.subject) == (1, f"[babase] failed: {UNREACHED}")
     assert failed.mail.to == "keeper@example.com, expert@example.com"
     present(failed.mail.flat, [reason, remedy, " good package lists"])

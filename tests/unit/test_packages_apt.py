@@ -66,6 +66,53 @@ def test_lists_that_could_not_be_fetched_are_not_fresh() -> None:
     assert [one.what for one in found.troubles] == ["unreachable"]
 
 
+def less(text: str, *gone: str, some: int = 0) -> str:
+    """A survey of when the archives `gone` did not answer, the first of them with a reason."""
+    said = "!E: Failed to fetch http://dead.example.org/dists/x/InRelease  Unable to connect\n"
+    lines = "".join(f" {name}\n" for name in gone)
+    return text.replace("# refresh 0\n", "# refresh 100\n").replace(
+        "# arch 0", f"{said}# partly {some}\n{lines}# arch 0"
+    )
+
+
+def test_where_some_archives_answered_the_others_are_named_and_what_is_known_is_known() -> None:
+    found = read(less(survey("first-run"), "http://dead.example.org x", "http://b y\x1b"))
+    whole = read(survey("first-run"))
+    assert (found.fresh, found.partly, whole.partly) == (False, True, False)
+    assert (found.updates, found.held) == (whole.updates, whole.held)
+    (only,) = found.troubles
+    assert only.what == "unreachable"
+    assert only.text.startswith(
+        "no package lists of http://dead.example.org x, http://b y\\x1b, so nothing new is known from there: an archive "
+        "of packages cannot be reached: "
+    )
+    assert only.do.endswith(
+        "if that archive is gone for good, take it out of /etc/apt/sources.list and sources.list.d"
+    )
+    many = read(less(survey("first-run"), *(f"http://a{number} x" for number in range(7))))
+    assert "http://a4 x and 2 more, so" in many.troubles[0].text
+
+
+def test_where_no_archive_answered_the_lists_are_the_old_ones() -> None:
+    found = read(less(survey("first-run"), "http://dead.example.org x", some=1))
+    assert (found.fresh, found.partly) == (False, False)
+    assert found.troubles[0].text.startswith("an archive of packages cannot be reached: ")
+
+
+def test_what_an_archive_that_did_not_answer_may_be_to_blame_for_is_told_with_it() -> None:
+    found = read(less(survey("drifted"), "http://dead.example.org x"))
+    (only,) = found.troubles
+    assert only.text.endswith("; perhaps for that reason these are not upgraded: demo-stuck")
+    back = (" Inst demo-lib [1.0] (1.1", " Inst demo-lib [1.2] (1.1")
+    assert any("would go back" in one.text for one in read(survey("first-run", back)).troubles)
+    less_known = read(less(survey("first-run", back), "http://dead.example.org x"))
+    assert len(less_known.troubles) == 1
+    assert "demo-lib" not in {one.name for one in less_known.updates}
+    assert read(survey("first-run", ("# full 0", "# full 0\n Remv demo-old [1.0]"))).removals == ("demo-old",)
+    removes = survey("first-run", ("# full 0", "# full 0\n Remv demo-old [1.0]"))
+    assert read(less(removes, "http://dead.example.org x")).removals == ()
+
+
 def test_a_mirror_that_never_answers_is_unreachable() -> None:
     text = survey("drifted", ("# refresh 0", "# refresh 124"))
     assert [one.what for one in read(text).troubles][0] == "unreachable"

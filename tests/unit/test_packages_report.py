@@ -146,6 +146,19 @@ def test_lists_that_cannot_be_fetched_are_told_with_the_reason_where_the_plan_di
     assert told(replace(failed("refresh-first"), log=log)).headline == words
 
 
+def test_what_was_installed_while_an_archive_was_away_needs_a_person() -> None:
+    job = PlannedJob(
+        name="updates-server", kind="updates", told="no update for server; not every archive answered"
+    )
+    said = packages_report(job, [done("refresh"), done("install", **carried())])
+    assert said is not None
+    assert said.verdict == Verdict.ATTENTION
+    assert said.headline.endswith("; not every archive answered")
+    broken = packages_report(job, [done("install", **carried(exit=100))])
+    assert broken is not None
+    assert broken.verdict == Verdict.FAILED
+
+
 def test_a_kernel_that_cannot_be_booted_is_told_in_words_that_keep_people_from_rebooting() -> None:
     said = told(
         done("upgrade", **carried()), failed("initrd", note="initrd is False; the plan wants == True")

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from runner import planner, review
 from runner.catalogue import KINDS
 from runner.kinds.updates import UpdatesKind
 from runner.model.plan import Check, Effect
+from runner.model.run import Verdict
 from runner.model.site import Host, Site
+from runner.view.came_of_packages import packages_report
 from tests.unit.upkeep_parts import (
     KERNEL,
     META,
@@ -27,6 +31,7 @@ from tests.unit.upkeep_parts import (
     drafted,
     facts,
     names,
+    partly,
     red_hat,
     texts,
     with_options,
@@ -160,6 +165,41 @@ def test_with_a_dead_mirror_nothing_is_called_up_to_date() -> None:
     assert "mirror.example.org" in said
     assert " -> " in said
     assert any("the last run with good package lists was 3 days ago" in one for one in texts(draft, "note"))
+
+
+@pytest.mark.parametrize("why", ["Failed to fetch http://dead.example.org/x  Unable to connect",
+                                 "Repository http://dead.example.org is not signed."])  # fmt: skip
+def test_an_archive_that_is_away_keeps_no_update_of_the_others_from_the_host(why: str) -> None:
+    draft, whole = drafted(UPDATES, partly("waiting", why)), drafted(UPDATES, facts("waiting"))
+    assert names(draft) == names(whole)
+    assert argv(by_name(draft)["install"]) == argv(by_name(whole)["install"])
+    assert by_name(draft)["refresh"].ok_codes == (0, 100)
+    assert by_name(whole)["refresh"].ok_codes == (0,)
+    assert isinstance(by_name(draft)["install"].guard, Check)
+    (said,) = [one for one in texts(draft, "attention") if "held back" not in one]
+    assert said.startswith(
+        "no package lists of http://dead.example.org x, so nothing new is known from there: "
+    )
+    assert not any("good package lists" in one for one in texts(draft, "note"))
+
+
+@pytest.mark.parametrize("install", ["security", "all", "nothing"])
+def test_with_an_archive_away_nothing_to_install_is_never_told_alone(install: str) -> None:
+    draft = drafted(with_options(UPDATES, install=install), partly("nothing"))
+    assert {step.effect for step in draft.steps} == {Effect.READ}
+    assert draft.planned is not None
+    report = packages_report(draft.planned, [])
+    assert report is not None
+    assert report.verdict == Verdict.ATTENTION
+    assert report.headline.endswith("; not every archive answered")
+    assert len(texts(draft, "attention")) == 1
+
+
+def test_where_only_the_notice_is_wanted_it_says_that_an_archive_is_away() -> None:
+    draft = drafted(with_options(UPDATES, install="nothing"), partly("waiting"))
+    assert draft.planned is not None
+    head, *lines = draft.planned.told.splitlines()
+    assert (head, len(lines)) == ("3 updates wait, 2 of them for security; not every archive answered", 3)
 
 
 def test_a_lock_held_by_another_program_skips_the_job_and_says_who() -> None:

@@ -26,6 +26,7 @@ from tests.unit.upkeep_parts import (
     drafted,
     facts,
     names,
+    partly,
     red_hat,
     texts,
     with_options,
@@ -208,6 +209,15 @@ def test_what_cannot_be_read_or_is_locked_refuses_with_its_remedy(state: str) ->
     # With a schedule it must not take other jobs with it.
     nightly = drafted(replace(UPGRADE, schedule="0 1 * * *"), facts(state))
     assert texts(nightly, "refusal") == []
+
+
+def test_while_an_archive_is_away_no_upgrade_is_begun() -> None:
+    draft = drafted(UPGRADE, partly("waiting"))
+    assert draft.steps == ()
+    (said,) = texts(draft, "refusal")
+    assert said.startswith(
+        "no package lists of http://dead.example.org x, so nothing new is known from there: "
+    )
 
 
 def test_an_upgrade_that_lost_its_connection_is_waited_for_and_the_holds_are_put_back_and_proved() -> None:

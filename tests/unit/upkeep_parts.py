@@ -70,6 +70,17 @@ def facts(state: str, *carried: Mapping[str, Any], **changes: Any) -> Facts:
     return Facts(at=NOW, hosts=hosts, program="p", last=changes.get("last", {}))
 
 
+def partly(state: str, said: str = "Failed to fetch http://dead.example.org/x  Unable to connect") -> Facts:
+    """The host in that state, where one archive did not answer for the reason `said`."""
+    known = facts(state)
+    server = known.hosts[SERVER]
+    text = survey(state).replace("# refresh 0\n", "# refresh 100\n", 1).replace(
+        "# arch 0", f"!E: {said}\n# partly 0\n http://dead.example.org x\n# arch 0", 1
+    )  # fmt: skip
+    readings = {**server.readings, "packages.apt": Reading(exit=0, out=text)}
+    return replace(known, hosts={**known.hosts, SERVER: replace(server, readings=readings)})
+
+
 def red_hat(state: str) -> Facts:
     """papio, a host of the Red Hat family, in that state: a real answer again."""
     known = facts("nothing")
