@@ -35,8 +35,8 @@ class Family(Protocol):
     def repair(self) -> Argv:
         """Finish what was interrupted."""
 
-    def refresh(self, host: Host) -> Argv:
-        """Fetch the lists."""
+    def refresh(self, host: Host, *, partly: bool = False) -> Argv:
+        """Fetch the lists; `partly`: some archive is known not to answer."""
 
     def install(self, host: Host, updates: Sequence[Update]) -> Argv:
         """Install exactly these, and nothing that is held."""
@@ -83,9 +83,9 @@ class Debian:
         """Configure what was unpacked."""
         return dpkg.repair()
 
-    def refresh(self, host: Host) -> Argv:
+    def refresh(self, host: Host, *, partly: bool = False) -> Argv:
         """Fetch the lists; a mirror that is down is an error."""
-        return apt.refresh()
+        return apt.refresh(partly=partly)
 
     def install(self, host: Host, updates: Sequence[Update]) -> Argv:
         """Install exactly these, never removing anything."""
@@ -128,7 +128,7 @@ class RedHat:
         """Nothing that may be done without a person."""
         return ()
 
-    def refresh(self, host: Host) -> Argv:
+    def refresh(self, host: Host, *, partly: bool = False) -> Argv:
         """Fetch the lists; a repository that is down is an error."""
         return dnf.refresh(host.packages)
 

@@ -111,7 +111,8 @@ def _install(
     choice = _choice(work, found)
     steps = [*before, *package_steps.repair(work, found), *package_steps.hold(work, found.unheld)]
     if choice.install:
-        step = work.step("refresh", work.family.refresh(work.host), "fetch the package lists")
+        fetch = work.family.refresh(work.host, partly=found.partly)
+        step = work.step("refresh", fetch, "fetch the package lists")
         # The same archive may still not answer; that each version can be had is asked before it is installed.
         steps.append(replace(step, ok_codes=(0, *apt.NOT_ALL)) if found.partly else step)
         steps += package_steps.install(work, "install", choice.install)

@@ -11,6 +11,7 @@ from runner.model.plan import Argv
 PATIENCE = 300
 # How `refresh` ends where not every archive answered.
 NOT_ALL = (100,)
+_ONCE = ("-o", "Acquire::http::Timeout=10", "-o", "Acquire::https::Timeout=10", "-o", "Acquire::Retries=0")
 _MIRROR = ("-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20", "-o", "Acquire::Retries=2")
 # A person's changes to a configuration file stay; the packager's new one is put beside it.
 KEEP_CONFFILES = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
@@ -36,13 +37,14 @@ done
 """
 
 
-def refresh() -> Argv:
+def refresh(*, partly: bool = False) -> Argv:
     """Fetch the package lists. Exit 100 if any of them could not be had; without the option that is 0.
 
-    Waits for another program that fetches them. See apt-get(8), `update`.
+    `partly`: for an archive that is known not to answer it does not wait for long, since there may be many such
+    lists. Waits for another program that fetches them. See apt-get(8), `update`.
     """
     script = _WHEN_FREE.strip().replace("LIMIT", str(PATIENCE))
-    words = ("apt-get", "-q", "--error-on=any", *_MIRROR, "update")
+    words = ("apt-get", "-q", "--error-on=any", *(_ONCE if partly else _MIRROR), "update")
     return ("sh", "-c", script, "runner-refresh", *words)
 
 

@@ -73,6 +73,21 @@ def test_what_wants_something_from_the_archive_that_is_away_is_no_trouble_of_its
     assert "demo-lib" in named(found.updates)
 
 
+def test_what_apt_would_take_a_file_for_from_the_archive_that_is_away_keeps_nothing_else_back(
+    world: World, archive: Archive
+) -> None:
+    grown(world, archive, Deb(name="demo-free", version="1.0"))
+    archive.add(Deb(name="demo-free", version="1.1"), suite=SECURITY)
+    archive.add(Deb(name="demo-extra", version="2.0"), suite=STABLE)
+    world.run("apt-get", "-qq", "update")
+    archive.spoil(STABLE)
+    found = read(world)
+    # For demo-lib apt takes demo-extra of the old lists.
+    assert named(found.updates) == {"demo-free": "1.1"}
+    (only,) = found.troubles
+    assert only.text.endswith("; perhaps for that reason these are not upgraded: demo-lib")
+
+
 def test_an_archive_without_a_package_is_not_taken_for_one_that_is_away(
     world: World, archive: Archive
 ) -> None:

@@ -175,6 +175,9 @@ def test_an_archive_that_is_away_keeps_no_update_of_the_others_from_the_host(why
     assert argv(by_name(draft)["install"]) == argv(by_name(whole)["install"])
     assert by_name(draft)["refresh"].ok_codes == (0, 100)
     assert by_name(whole)["refresh"].ok_codes == (0,)
+    assert "Acquire::Retries=0" in argv(by_name(draft)["refresh"]), (
+        "what does not answer is not waited for again"
+    )
     assert isinstance(by_name(draft)["install"].guard, Check)
     (said,) = [one for one in texts(draft, "attention") if "held back" not in one]
     assert said.startswith(
