@@ -77,9 +77,9 @@ class Cluster:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs of PostgreSQL: which server, as its superuser."""
+        """For programs of PostgreSQL: which server, as its superuser, as patient as a test must be."""
         return {"PATH": f"{self.bin}:{os.environ['PATH']}", "LC_ALL": "C", "PGHOST": str(self.sockets),
-                "PGUSER": self.user, "PGTZ": "UTC", "HOME": str(self.folder)}  # fmt: skip
+                "PGUSER": self.user, "PGTZ": "UTC", "HOME": str(self.folder), "PGOPTIONS": "-c statement_timeout=0"}  # fmt: skip
 
     def run(
         self, *argv: str | Path, given: bytes | None = None, ok: bool = True

@@ -180,7 +180,11 @@ def children(pid: int) -> list[tuple[int, tuple[str, ...]]]:
     found: list[tuple[int, tuple[str, ...]]] = []
     todo = [pid]
     while todo:
-        for path in Path(f"/proc/{todo.pop()}/task").glob("*/children"):
+        paths: list[Path] = []
+        # Each of them may end at any moment, and its folder with it.
+        with contextlib.suppress(OSError):
+            paths += Path(f"/proc/{todo.pop()}/task").glob("*/children")
+        for path in paths:
             with contextlib.suppress(OSError):
                 for child in map(int, path.read_text().split()):
                     words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[:-1]

@@ -22,9 +22,9 @@ MAKES = {
         create table t (x text collate "de-x-icu"); insert into t values ('ä'), ('b');""",
     "careful": """create database careful;
         \\c careful
-        create table t as select 1 as x;
+        create table t as select generate_series(1, 600000) as x;
         alter database careful set default_transaction_read_only = on;
-        alter database careful set statement_timeout = '5ms';""",
+        alter database careful set statement_timeout = '20ms';""",
     "pattern": """create database pattern is_template true;
         \\c pattern
         create table t as select generate_series(1, 3) as x;""",
