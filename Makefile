@@ -29,6 +29,7 @@ status: .venv/run  ## how each job ended last, when it is due, what the stores h
 test: .venv/dev  ## all tests, the fast ones first; as root the lab too
 	$(PYTEST) -q tests/unit
 	$(PYTEST) -q $(REAL) -m "not alone" --numprocesses=3 --dist=loadfile || { \
+	  ended=$$?; [ $$ended -eq 1 ] || exit $$ended; \
 	  echo "what failed beside others is tried once more, alone; if it is not well then, it fails" ; \
 	  $(PYTEST) -q $(REAL) -m "not alone" --last-failed --last-failed-no-failures=none; }
 	$(PYTEST) -q tests/lab tests/contract -m alone

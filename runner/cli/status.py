@@ -55,17 +55,8 @@ def run(options: argparse.Namespace) -> int:
         proven = [(one.store.name, _proven(one, now)) for one in found]
         show([line((f"  {name}: {told}", "dim")) for name, told in proven if told])
         for one in running:
-            show(
-                [
-                    line(),
-                    line(
-                        (
-                            f"a run is under way since {one.started.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}",
-                            "warn",
-                        )
-                    ),
-                ]
-            )
+            since = f"{one.started.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}"
+            show([line(), line((f"a run is under way since {since}", "warn"))])
     return FactsIncomplete.code if any(one.error for one in found) else 0
 
 

@@ -7,6 +7,7 @@ import os
 from runner.model.errors import UsageError
 from runner.model.site import Site
 from runner.rules.here import seen_from
+from runner.rules.problem import no_such
 
 
 def placed(site: Site, asked: str = "") -> Site:
@@ -15,14 +16,13 @@ def placed(site: Site, asked: str = "") -> Site:
     `asked` says which host this is; "" means the one that is called like this machine, else the controller.
     The sandbox is never divided: one runner plays all its hosts.
     """
-    names = [host.name for host in site.hosts]
-    if asked and not site.live:
-        raise UsageError(
-            "the sandbox plays every host, so this machine is none of them", do="leave --here out"
-        )
-    if asked and asked not in names:
-        raise UsageError(f"there is no host {asked!r} in jobs.toml", do=f"the hosts are: {', '.join(names)}")
     if not site.live:
+        if asked:
+            text = "the sandbox plays every host, so this machine is none of them"
+            raise UsageError(text, do="leave --here out")
         return site
+    names = [host.name for host in site.hosts]
+    if asked and asked not in names:
+        raise UsageError(no_such("host", asked, names), do="name one of jobs.toml")
     own = os.uname().nodename.partition(".")[0]
     return seen_from(site, asked or (own if own in names else site.controller))

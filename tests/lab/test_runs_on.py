@@ -30,8 +30,8 @@ def runner(lab: Lab) -> Runner:
     sendmail.parent.mkdir(parents=True, exist_ok=True)
     sendmail.write_text(f'#!/bin/sh\nexec cat >> "{MAIL}"\n')
     sendmail.chmod(0o755)
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="microseconds")
-    line = f"{now} {BACKUP} sshd[77]: Accepted publickey for karl from 192.0.2.7 port 4022 ssh2: ED25519 SHA256:x"
+    at = datetime.datetime.now(datetime.UTC) - datetime.timedelta(hours=1)
+    line = f"{at.isoformat(timespec='microseconds')} {BACKUP} sshd[77]: Accepted publickey for karl from 192.0.2.7 port 4022 ssh2: ED25519 SHA256:x"
     lab.path(BACKUP, "/var/log/auth.log").write_text(f"{line}\n")
     return made
 
@@ -64,6 +64,12 @@ def test_the_controller_leaves_it_alone_and_says_where_it_is_started(runner: Run
     assert "access-backup" in status.said and "on backup-server1" in status.said, status.said
     other = on_backup(runner, "run", "backup-papio")
     assert other.code == 2 and "started on papio" in other.said, other.said
+
+
+def test_a_machine_of_another_name_is_told_which_host_it_is(runner: Runner) -> None:
+    assert "access-backup" in runner.good("plan", "--here", "backup-server1").said
+    wrong = runner.run("plan", "--here", "backup-server")
+    assert wrong.code == 2 and "did you mean 'backup-server1'?" in wrong.said, wrong.said
 
 
 def test_a_machine_that_starts_nothing_is_not_taken_for_the_controller(runner: Runner) -> None:
