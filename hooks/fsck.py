@@ -12,10 +12,10 @@ from typing import Any
 
 from hooks import fsck_steps, fsck_told
 from runner.hookspecs import hookimpl
+from runner.jobs.power import agent_checks
 from runner.model.facts import Facts, Probe
 from runner.model.plan import Finding, Insertion, Plan, PlannedJob, Step
 from runner.model.site import Site
-from runner.tools import fsck_reading
 
 # Kinds of jobs that end a boot: only then is it worth half a second to see how fast a disk is.
 ENDS_BOOT = ("reboot", "upgrade", "halt")
@@ -38,7 +38,7 @@ class Fsck:
             host.name: [disk.device for disk in site.disks if disk.host == host.name] for host in site.hosts
         }
         return tuple(
-            fsck_reading.probe(host, devices, speed=host in ends)
+            agent_checks.probe(host, devices, speed=host in ends)
             for host, devices in disks.items()
             if devices or host in ends
         )

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from runner.kinds import boot_checks
-from runner.kinds.boot_checks import Outlook
+from runner.jobs.disks import e2fsck, mount, tune2fs
+from runner.jobs.power import boot_checks
+from runner.jobs.power.boot_checks import Outlook
 from runner.model.facts import Facts
+from runner.model.names import plan_id
 from runner.model.plan import Argv, Check, Command, Effect, Insertion, PlannedJob, Step
 from runner.model.site import Disk, Site
-from runner.rules.names import plan_id
-from runner.tools import carry, e2fsck, mount, store, tune2fs
+from runner.tools import agent, detached
 
 DAY = 86400
 SOURCE = "hooks.fsck"
@@ -32,7 +33,7 @@ class Reboot:
     @property
     def program(self) -> str:
         """Where runner-store is on the host."""
-        return store.program(self.site.host(self.step.host))
+        return agent.program(self.site.host(self.step.host))
 
     @property
     def plan(self) -> str:
@@ -158,7 +159,7 @@ def _not_going(reboot: Reboot) -> Check:
 def _check(reboot: Reboot, disk: Disk, outlook: Outlook) -> Step:
     name = f"check-{disk.name}"
     # Once begun it goes on whatever becomes of the connection: a check that is cut off has to begin anew.
-    argv = carry.run(
+    argv = detached.run(
         reboot.program, reboot.plan, f"{reboot.job.name}/{name}", e2fsck.check(disk.device), packages=""
     )
     step = reboot.new(name, argv, Effect.WRITE, f"checked now, while the host is up: {outlook.forecast.why}")

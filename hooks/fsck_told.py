@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from hooks.fsck_steps import SOURCE
-from runner.kinds import boot_checks
-from runner.kinds.boot_checks import Outlook
+from runner.jobs.disks import tune2fs
+from runner.jobs.disks.tune2fs import Superblock
+from runner.jobs.power import boot_checks
+from runner.jobs.power.agent_checks import Extfs
+from runner.jobs.power.boot_checks import Outlook
 from runner.model.facts import Facts
 from runner.model.plan import Command, Effect, Finding, Plan, Severity, Step
 from runner.model.site import Disk, Site
 from runner.model.text import count, length, one_line, size
-from runner.tools import tune2fs
-from runner.tools.fsck_reading import Extfs
-from runner.tools.tune2fs import Superblock
 
 DAMAGED = "have a Linux administrator unmount it and run: "
 NEAR = timedelta(days=7)

@@ -10,7 +10,7 @@ from runner.cli.opening import opened
 from runner.cli.show import show
 from runner.model.notice import Notice
 from runner.model.text import length, one_line
-from runner.view.line import Line, line
+from runner.report.line import Line, line
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,15 +27,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Tell them; 6 where they could not be told."""
-    from runner import announcing
+    from runner.verbs import announce
 
     with opened(options) as app:
         if options.cancel:
-            notice = announcing.cancel(app, options.job)
+            notice = announce.cancel(app, options.job)
         elif options.over:
-            notice = announcing.over(app, options.job)
+            notice = announce.over(app, options.job)
         else:
-            notice = announcing.announce(app, options.job, options.at, options.reason)
+            notice = announce.announce(app, options.job, options.at, options.reason)
     show(_lines(notice))
     return 0
 

@@ -9,8 +9,8 @@ from runner.cli.next_step import hints
 from runner.cli.opening import opened
 from runner.cli.progress import display
 from runner.cli.show import tell
-from runner.edge import planfile
-from runner.view.report import report_lines
+from runner.engine import planfile
+from runner.report.report import report_lines
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from runner.cli.opening import opened
-from runner.rules.when import WHEN_HELP
+from runner.jobs.snapshots.when import WHEN_HELP
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -18,8 +18,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the procedure, filled in with this site's facts; runs nothing and changes nothing."""
-    from runner import inquiry_bare
-    from runner.view.bare_metal import page
+    from runner.verbs import inquiry_bare
+    from runner.verbs.bare_metal import page
 
     with opened(options) as app:
         sys.stdout.write(page(inquiry_bare.lost(app, options.host, options.at, options.store)))

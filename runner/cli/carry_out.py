@@ -6,15 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from runner.app import App
 from runner.cli.progress import Display
 from runner.cli.show import tell, width
-from runner.edge import planfile
+from runner.engine import planfile
 from runner.model.plan import Effect, Plan
 from runner.model.run import Report
-from runner.view.line import line
-from runner.view.plan import plan_lines
-from runner.view.report import report_lines
+from runner.report.line import line
+from runner.report.plan import plan_lines
+from runner.report.report import report_lines
+from runner.verbs.app import App
 
 
 def carry_out(

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the site with every default filled in."""
     import tomli_w
 
-    from runner.loading import load
+    from runner.verbs.load import load
 
     values = _plain(load(site_file(options)))
     if options.json:

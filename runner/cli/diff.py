@@ -8,9 +8,9 @@ from typing import Any
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json
+from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.text import count, one_line, size
-from runner.rules.when import WHEN_HELP
-from runner.view.line import Line, Role, line
+from runner.report.line import Line, Role, line
 
 _MARKS: dict[str, tuple[str, Role]] = {
     "added": ("+", "good"),
@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print + added, - removed, M content, a attributes, T type."""
-    from runner import inquiry
+    from runner.verbs import browse
 
     def heard(change: Mapping[str, Any]) -> None:
         if options.json:
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
             show([_line(change)])
 
     with opened(options) as app:
-        wanted = inquiry.pair(app, (options.older, options.newer), options.store, options.path)
+        wanted = browse.pair(app, (options.older, options.newer), options.store, options.path)
         if not options.json:
             show(
                 [
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
                     )
                 ]
             )
-        inquiry.diff(app, wanted, heard)
+        browse.diff(app, wanted, heard)
     return 0
 
 

@@ -10,7 +10,7 @@ from runner.cli.opening import opened
 from runner.cli.show import show, show_json, table
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.text import one_line, size
-from runner.view.line import line
+from runner.report.line import line
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +24,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List the versions, newest last; 3 where a store could not be read, 2 where there is no version."""
-    from runner import inquiry
+    from runner.verbs import browse
 
     with opened(options) as app:
         zone = ZoneInfo(app.site.timezone)
-        held = inquiry.holdings(app, options.store)
-        found = [(holding.store, answer) for holding, answer in inquiry.find(app, options.path, held)]
+        held = browse.holdings(app, options.store)
+        found = [(holding.store, answer) for holding, answer in browse.find(app, options.path, held)]
     unread = {one.store.name: one.error for one in held if one.error}
     code = FactsIncomplete.code if unread else 0 if found else UsageError.code
     if options.json:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json, table
 from runner.model.text import length
-from runner.view.line import line
+from runner.report.line import line
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from runner.model.run import Report, Verdict
 from runner.model.site import Site
 from runner.model.text import one_line
-from runner.view.line import Line, line
+from runner.report.line import Line, line
 
 
 def hints(site: Site, report: Report) -> list[Line]:

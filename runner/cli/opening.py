@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from runner.app import App, Tell
 from runner.cli.site_file import site_file
-from runner.edge.here import placed
-from runner.loading import load
+from runner.config.here import placed
 from runner.model.event import Event
+from runner.verbs.app import App, Tell
+from runner.verbs.load import load
 
 
 @contextmanager

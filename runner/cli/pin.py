@@ -7,9 +7,9 @@ import argparse
 from runner.cli.opening import opened
 from runner.cli.progress import display
 from runner.cli.show import show, width
-from runner.rules.when import WHEN_HELP
-from runner.view.plan import plan_lines
-from runner.view.report import report_lines
+from runner.jobs.snapshots.when import WHEN_HELP
+from runner.report.plan import plan_lines
+from runner.report.report import report_lines
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,13 +24,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the plan, run it, show what came of it."""
-    from runner import inquiry
+    from runner.verbs import browse
 
     until = "" if options.remove else options.until
     live = display()
     with opened(options, live) as app:
-        plan = inquiry.pinning(
-            app, inquiry.Keep(when=options.snapshot, store=options.store, until=until, why=options.why)
+        plan = browse.pinning(
+            app, browse.Keep(when=options.snapshot, store=options.store, until=until, why=options.why)
         )
         show(plan_lines(plan, width=width()))
         show([()])

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from runner.cli.opening import opened, package_option
 from runner.cli.show import show, show_json, width
-from runner.edge import planfile
+from runner.engine import planfile
 from runner.model.errors import PlanRefused
-from runner.view.line import line
-from runner.view.plan import plan_lines
+from runner.report.line import line
+from runner.report.plan import plan_lines
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,11 +31,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the plan; 4 where something refuses it."""
-    from runner import inquiry
+    from runner.verbs import browse
 
     with opened(options) as app:
         plan = app.plan(options.jobs, tuple(options.package))
-        plan = inquiry.exactly(app, plan) if options.exact else plan
+        plan = browse.exactly(app, plan) if options.exact else plan
     if options.json:
         show_json(planfile.data(plan))
     else:

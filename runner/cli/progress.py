@@ -12,7 +12,7 @@ from runner.model.event import Event, Progress, RunStarted, StepFinished, StepSt
 from runner.model.plan import Plan, WaitFor
 from runner.model.run import State
 from runner.model.text import count, length, one_line, size
-from runner.view.line import line
+from runner.report.line import line
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars

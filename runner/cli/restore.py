@@ -8,12 +8,12 @@ from runner.cli.carry_out import carry_out
 from runner.cli.opening import opened
 from runner.cli.progress import display
 from runner.cli.show import tell
+from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.plan import Plan
 from runner.model.run import Verdict
 from runner.model.site import Site
 from runner.model.text import one_line
-from runner.rules.when import WHEN_HELP
-from runner.view.line import line
+from runner.report.line import line
 
 _QUESTION = "This writes into a folder that may be in use."
 
@@ -36,14 +36,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Show the plan, ask where it could hurt, run it, say where things are."""
-    from runner import inquiry
+    from runner.verbs import browse
 
-    back = inquiry.Back(
+    back = browse.Back(
         host=options.host, path=options.path, when=options.at, to=options.to, store=options.store
     )
     live = display()
     with opened(options, live) as app:
-        plan = inquiry.restoring(app, back)
+        plan = browse.restoring(app, back)
         report, code = carry_out(app, plan, options, live, _QUESTION)
         if report and report.verdict not in (Verdict.FAILED, Verdict.ATTENTION):
             tell([line(), line(("It is back: ", "good"), _place(app.site, plan))])

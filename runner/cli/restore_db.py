@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from runner.app import App
 from runner.cli.carry_out import carry_out
 from runner.cli.opening import opened
 from runner.cli.progress import display
+from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.errors import UsageError
 from runner.model.plan import Plan
-from runner.rules.when import WHEN_HELP
+from runner.verbs.app import App
 
 _QUESTION = "This ends the sessions of whoever is connected."
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _plan(app: App, options: argparse.Namespace) -> Plan:
-    from runner import inquiry_db
+    from runner.verbs import restore_database
 
     if options.swap:
         if len(options.names) != 2 or options.at or options.into or options.globals:
@@ -58,12 +58,12 @@ def _plan(app: App, options: argparse.Namespace) -> Plan:
                 "--swap wants two names and nothing else", do="runner restore-db --swap NEWNAME NAME"
             )
         new, name = options.names
-        return inquiry_db.swapping(app, new, name, options.job)
+        return restore_database.swapping(app, new, name, options.job)
     if len(options.names) != 1:
         raise UsageError("one database at a time", do="runner restore-db NAME")
-    return inquiry_db.restoring(
+    return restore_database.restoring(
         app,
-        inquiry_db.Back(
+        restore_database.Back(
             name=options.names[0],
             when=options.at,
             into=options.into,

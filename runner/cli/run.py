@@ -9,8 +9,8 @@ from runner.cli.opening import opened, package_option
 from runner.cli.progress import display
 from runner.cli.show import tell, width
 from runner.model.plan import Plan
-from runner.view.plan import plan_lines
-from runner.view.report import report_lines
+from runner.report.plan import plan_lines
+from runner.report.report import report_lines
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         tell(plan_lines(plan, width=width(), commands=options.commands))
         tell([()])
 
-    from runner.app import Asked
+    from runner.verbs.app import Asked
 
     packages = tuple(options.package)
     asked = Asked(jobs=tuple(options.jobs), confirmed=options.yes, packages=packages)

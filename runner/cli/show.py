@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from runner.view.line import Line, Role, folded, line, plain
+from runner.report.line import Line, Role, folded, line, plain
 
 _STYLES: dict[Role, str] = {
     "head": "1",

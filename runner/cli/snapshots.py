@@ -12,13 +12,13 @@ from runner.cli.opening import opened
 from runner.cli.show import show, show_json, table
 from runner.model.errors import FactsIncomplete
 from runner.model.facts import Snapshot
+from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line, size
-from runner.rules.names import snapshot_time
-from runner.view.line import Line, line
+from runner.report.line import Line, line
 
 if TYPE_CHECKING:
-    from runner.app import App
-    from runner.inquiry import Holding
+    from runner.verbs.app import App
+    from runner.verbs.browse import Holding
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,20 +34,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """List them; 3 where a store could not be read."""
-    from runner import inquiry
+    from runner.verbs import browse
 
     with opened(options) as app:
-        found = inquiry.holdings(app, options.stores)
+        found = browse.holdings(app, options.stores)
         now = app.now().astimezone(ZoneInfo(app.site.timezone))
         if options.exceptions:
             return _exceptions(app, found, options)
-        alone = {one.store.name: inquiry.unique(app, one) for one in found if options.unique and one.sealed}
+        alone = {one.store.name: browse.unique(app, one) for one in found if options.unique and one.sealed}
     if options.json:
         show_json({
             "stores": {
                 one.store.name: {
                     "host": one.store.host, "path": one.store.path, "error": one.error,
-                    "snapshots": [inquiry.as_json(snapshot) for snapshot in one.sealed],
+                    "snapshots": [browse.as_json(snapshot) for snapshot in one.sealed],
                     "partials": [partial.name for partial in one.found.partials] if one.found else [],
                     **({"unique": _told(alone[one.store.name])} if one.store.name in alone else {}),
                 }
@@ -126,15 +126,15 @@ def _number(value: int | None) -> str:
 
 
 def _exceptions(app: App, found: Sequence[Holding], options: argparse.Namespace) -> int:
-    from runner import inquiry
-    from runner.rules.when import pick
+    from runner.jobs.snapshots.when import pick
+    from runner.verbs import browse
 
     for one in found:
         chosen = pick(one.sealed, options.exceptions, zone=app.site.timezone, now=app.now())
         if isinstance(chosen, str):
             show([line((f"store {one.store.name}", "name"), f"  {chosen}")])
             continue
-        record = inquiry.exceptions(app, one, chosen.name)
+        record = browse.exceptions(app, one, chosen.name)
         if options.json:
             show_json(record)
             continue

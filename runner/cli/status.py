@@ -14,10 +14,10 @@ from runner.model.errors import FactsIncomplete
 from runner.model.run import JobLine
 from runner.model.site import Job, Site
 from runner.model.text import length, one_line, size
-from runner.view.line import line
+from runner.report.line import line
 
 if TYPE_CHECKING:
-    from runner.inquiry import Holding
+    from runner.verbs.browse import Holding
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,13 +27,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it; 3 where a store could not be read."""
-    from runner import inquiry
-    from runner.rules.schedule import next_time
+    from runner.planning.schedule import next_time
+    from runner.verbs import browse
 
     with opened(options) as app:
         site, now = app.site, app.now().astimezone(ZoneInfo(app.site.timezone))
         last = {job.name: app.journal.last_of(job.name) for job in site.jobs}
-        found = inquiry.holdings(app)
+        found = browse.holdings(app)
         running = [one for one in app.journal.runs(50) if one.alive]
         announced = app.journal.announcements.coming()
     upcoming = {job.name: next_time(job.schedule, now) for job in site.jobs if job.schedule}
@@ -80,14 +80,14 @@ def _store_row(one: Holding) -> tuple[str, ...]:
 
 
 def _runway(one: Holding) -> str:
-    from runner.rules.runway import growth, runway
+    from runner.jobs.retention.runway import growth, runway
 
     space = one.found.space if one.found else None
     return runway(growth(one.sealed), space, one.store.retention).words()
 
 
 def _proven(one: Holding, now: datetime) -> str:
-    from runner.rules.drill import told
+    from runner.jobs.snapshots.proven import told
 
     return told(one.found.proven, now) if one.found else ""
 

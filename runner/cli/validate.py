@@ -7,7 +7,7 @@ import argparse
 from runner.cli.show import show
 from runner.cli.site_file import site_file
 from runner.model.text import count
-from runner.view.line import line
+from runner.report.line import line
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what the site has; ConfigError carries the problems."""
-    from runner.loading import load, outgrown
+    from runner.verbs.load import load, outgrown
 
     site = load(site_file(options))
     parts = (count(len(site.hosts), "host"), count(len(site.stores), "store"), count(len(site.jobs), "job"))

@@ -17,18 +17,18 @@ from typing import Any
 
 import msgspec
 
-from runner import planner
-from runner.edge import artifact, execute
-from runner.edge.transport import Local
-from runner.kinds.drill import DrillKind
-from runner.kinds.dump import DumpOptions
+from runner.engine import artifact, execute
+from runner.hosts.transport import Local
+from runner.jobs.database.dump import DumpOptions
+from runner.jobs.drill.drill import DrillKind
+from runner.jobs.drill.report import drill_report
 from runner.model.facts import Facts, HostFacts
 from runner.model.kind import DrillOptions, SnapshotOptions
 from runner.model.plan import Plan
 from runner.model.run import JobReport, Outcome
 from runner.model.site import Host, Job, Retention, Site, Store
-from runner.tools import store as tool
-from runner.view.came_of_drill import drill_report
+from runner.planning import planner
+from runner.tools import agent as tool
 from tests.contract.storehouse import Storehouse
 
 DUMPS = "/srv/dumps"

@@ -6,10 +6,10 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from runner.agent.power import boot_checks
+from runner.jobs.power import agent_checks
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.site import Disk, Hook, Host, Job, Site
-from runner.store import boot_checks
-from runner.tools import fsck_reading
 
 
 def fsck_site(disk: Disk, *, when_due: str = "tell", jobs: tuple[Job, ...] = (), **changes: Any) -> Site:
@@ -24,7 +24,7 @@ def fsck_site(disk: Disk, *, when_due: str = "tell", jobs: tuple[Job, ...] = (),
 
 def fsck_facts(disk: Disk, *, speed: bool = False, **changes: Any) -> Facts:
     """What this machine says of the disk, by the program that every host runs."""
-    probe = fsck_reading.probe(disk.host, [disk.device], speed=speed)
+    probe = agent_checks.probe(disk.host, [disk.device], speed=speed)
     reading = Reading(exit=0, out=json.dumps(boot_checks.read(probe.argv[2:])))
     host = HostFacts(name=disk.host, readings={probe.id: reading})
     return Facts(at=datetime.now(tz=UTC), hosts={disk.host: host}, **changes)

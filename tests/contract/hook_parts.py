@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from runner.edge.plugins import Hooks
+from runner.config.plugins import Hooks
 from runner.model.event import Progress
 from runner.model.facts import Facts, HostFacts
 from runner.model.plan import Command, Effect, Plan, PlannedJob, Step

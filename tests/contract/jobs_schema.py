@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.catalogue import KINDS as CATALOGUE
+from runner.jobs.catalogue import KINDS as CATALOGUE
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.site import Job, Site

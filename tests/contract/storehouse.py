@@ -17,7 +17,7 @@ from runner.tools import rsync
 
 REPOSITORY = Path(__file__).parents[2]
 # The system's own python: a virtual environment may lie where only its owner may look.
-PROGRAM = (shutil.which("python3", path="/usr/bin:/bin") or sys.executable, "-B", "-m", "runner.store")
+PROGRAM = (shutil.which("python3", path="/usr/bin:/bin") or sys.executable, "-B", "-m", "runner.agent")
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C", "LANGUAGE": "", "PYTHONPATH": str(REPOSITORY)}
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from runner.edge.reach import write_ssh_config
-from runner.edge.ssh import Ssh
-from runner.edge.transport import Local, Transport
+from runner.hosts.reach import write_ssh_config
+from runner.hosts.ssh import Ssh
+from runner.hosts.transport import Local, Transport
 from runner.model.site import Host, Site
 from tests.contract.sshd import Sshd, sshd
 

@@ -13,9 +13,9 @@ import msgspec
 
 from runner.model.facts import Facts, HostFacts, Snapshot
 from runner.model.kind import SnapshotOptions
+from runner.model.names import snapshot_time
 from runner.model.plan import Check, Command, Plan, PlannedJob, Step
 from runner.model.site import Disk, Host, Job, Site, Store
-from runner.rules.names import snapshot_time
 
 CASES = Path(__file__).parent / "cases"
 NOW = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.kinds.rebooting import RebootOptions
-from runner.kinds.updates import UpdatesKind, UpdatesOptions
-from runner.kinds.upgrade import UpgradeKind, UpgradeOptions
+from runner.jobs.packages.updates import UpdatesKind, UpdatesOptions
+from runner.jobs.packages.upgrade import UpgradeKind, UpgradeOptions
+from runner.jobs.power.rebooting import RebootOptions
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.kind import Draft
 from runner.model.plan import Command, Finding, Step

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
-from runner.edge.artifact import runner_store
-from runner.tools import carry
-from runner.tools.store import PROGRAM
-from tests.contract.hosts import wait_for
+from runner.engine.artifact import runner_store
+from runner.tools import detached
+from runner.tools.agent import PROGRAM
+from tests.contract.two_hosts import wait_for
 from tests.vm.machine import Machine
 
 PLAN, STEP = "2026-11-23T081500Z", "updates-server/install"
@@ -19,15 +19,15 @@ def test_a_unit_that_is_stopped_leaves_its_command_alone_and_so_does_a_shutdown(
     machine.run("chmod", "755", PROGRAM)
     command = ("sh", "-c", "touch /run/begun; sleep 12; echo over; exit 7")
     unit = ("systemd-run", "--quiet", "--unit=runs-the-runner")
-    machine.run(*unit, *carry.run(PROGRAM, PLAN, STEP, command, packages=""))
+    machine.run(*unit, *detached.run(PROGRAM, PLAN, STEP, command, packages=""))
     wait_for(lambda: machine.run("test", "-e", "/run/begun", check=False).returncode == 0, seconds=60)
     machine.run("systemctl", "stop", "runs-the-runner")
-    (begun,) = carry.parse_carried(machine.run(PROGRAM, "carried").stdout)
+    (begun,) = detached.parse_carried(machine.run(PROGRAM, "carried").stdout)
     assert (begun.alive, begun.exit) == (True, None)
     # What a shutdown does to it: it is waited for.
     machine.run("systemctl", "stop", "runner-carried-*.scope", timeout=90)
-    said = machine.run(*carry.again(PROGRAM, PLAN, STEP), check=False)
-    found = carry.parse_answer(said.stdout)
+    said = machine.run(*detached.again(PROGRAM, PLAN, STEP), check=False)
+    found = detached.parse_answer(said.stdout)
     assert found
     assert (said.returncode, found.exit, found.log) == (7, 7, ("over",))
 
@@ -40,14 +40,14 @@ def test_what_systemd_says_of_the_machine_is_told(machine: Machine) -> None:
     machine.run("systemd-run", "--quiet", "systemd-inhibit", "--what=shutdown", "--mode=block", *why)
     machine.run("systemd-run", "--quiet", "--unit=broken", "false")
 
-    def told() -> carry.Up:
-        found = carry.parse_up(machine.run(PROGRAM, "up").stdout)
+    def told() -> detached.Up:
+        found = detached.parse_up(machine.run(PROGRAM, "up").stdout)
         assert found
         return found
 
     wait_for(lambda: bool(told().inhibitors), seconds=60)
     found = told()
-    assert found.inhibitors == (carry.Inhibitor(who="a backup", why="rsync läuft", what="shutdown"),)
+    assert found.inhibitors == (detached.Inhibitor(who="a backup", why="rsync läuft", what="shutdown"),)
     assert (found.systemd, found.system, found.failed) == (True, "degraded", ("broken.service",))
     assert found.boot_id == machine.boot_id()
     assert "/srv/backups/papio" in dict(found.mounts).values()

@@ -1,0 +1,139 @@
+"""The systemd journal, read through journalctl(1): who wrote a line is known there, whatever it claims."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from io import BufferedIOBase
+from pathlib import Path
+from typing import cast
+
+from ..answer import Refused, shown
+from . import access_su, messages
+from .access_lines import PROGRAMS, Line, bounded
+
+FOLDERS = ("/var/log/journal", "/run/log/journal")
+_FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID,_EXE"
+_SELECTED = 236
+_SYSTEM = frozenset(("/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"))
+_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": "", "TZ": "UTC"}
+
+
+def there(folder: str) -> bool:
+    """Whether a journal is kept in `folder`."""
+    return any(Path(folder).glob("*/*.journal"))
+
+
+class Journal:
+    """Reads the journal of a time (whole seconds since 1970); the fields are those of `Files`.
+
+    `pretended`: lines under the name of a program of ours that another program of another user wrote;
+    `unproven`: those of sudo and su that count, though the journal does not know which program wrote them.
+    """
+
+    def __init__(self, since: int, until: int) -> None:
+        self.long = 0
+        self.pretended = self.unproven = 0
+        self.problems: list[str] = []
+        self.covered = bool(_run("--lines=1", f"--until=@{since}"))
+        self.written = float(since if _run("--lines=1", f"--since=@{since}", f"--until=@{until}") else 0)
+        self._window = (f"--since=@{since}", f"--until=@{until}")
+
+    def lines(self) -> Iterator[Line]:
+        """Every message of our programs, oldest first. Refused where journalctl fails."""
+        names = [f"SYSLOG_IDENTIFIER={name.decode()}" for name in PROGRAMS]
+        argv = ["journalctl", "--no-pager", "--quiet", "--output=json", *_selection(), *self._window, *names]
+        with tempfile.TemporaryFile() as complaints:
+            with subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, env=_ENVIRONMENT
+            ) as process:
+                for raw in bounded(cast(BufferedIOBase, process.stdout)):
+                    line = None if raw is None else self._line(raw)
+                    if line is not None:
+                        yield line
+                    elif raw is None:
+                        self.long += 1
+            complaints.seek(0)
+            said = complaints.read(300).decode("utf-8", "replace").strip()
+        if process.returncode:
+            raise Refused(
+                f"journalctl ended with {process.returncode}: {shown(said)}", "run `journalctl --verify`"
+            )
+        if said:
+            # A damaged file of the journal is passed over with a warning, and exit 0.
+            self.problems.append(shown(said))
+
+    def _line(self, raw: bytes) -> Line | None:
+        try:
+            told = json.loads(raw)
+            at = int(told["__REALTIME_TIMESTAMP"]) / 1e6
+        except (ValueError, KeyError, TypeError):
+            return None
+        message = told.get("MESSAGE")
+        if message is None:
+            # journalctl leaves out what is longer than 4096 bytes.
+            self.long += 1
+            return None
+        line = Line(
+            at,
+            _bytes(told.get("SYSLOG_IDENTIFIER")),
+            _bytes(told.get("SYSLOG_PID") or told.get("_PID")),
+            _bytes(message),
+        )
+        writer = whose(line, str(told.get("_UID", "0")), told.get("_EXE"))
+        self.pretended += writer == "another"
+        self.unproven += writer == "unproven"
+        return line if writer in ("own", "unproven") else None
+
+
+def whose(line: Line, uid: str, executable: object) -> str:
+    """Whether its program itself (`own`) or `another` said it; `unproven` where that is not known, "" for
+    what sshd and login say as somebody else: of those that are in already, which counts for nothing.
+
+    sudo and su run as whoever calls them, and a program that has ended before the journal looked has no
+    `_EXE` there. A user may call a program of his own su, but not put it into a folder of the system.
+    """
+    if uid == "0":
+        return "own"
+    read = {b"sudo": access_su.sudo, b"su": access_su.su, b"login": access_su.login}.get(
+        line.program, messages.read
+    )
+    if line.program not in (b"sudo", b"su"):
+        return "another" if read(line.message) else ""
+    if not isinstance(executable, str):
+        return "unproven" if read(line.message) else ""
+    folder, _, name = executable.rpartition("/")
+    return "own" if folder in _SYSTEM and name.encode() == line.program else "another"
+
+
+def _bytes(value: object) -> bytes:
+    """A field of the journal: text, a list of bytes where it is not UTF-8, or a list of several of either."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if not isinstance(value, list) or not value:
+        return b""
+    if all(isinstance(one, int) and 0 <= one < 256 for one in value):
+        return bytes(value)
+    return _bytes(value[-1]) if not isinstance(value[-1], int) else b""
+
+
+def _run(*options: str) -> bytes:
+    argv = ["journalctl", "--no-pager", "--quiet", "--output=json", *options]
+    try:
+        done = subprocess.run(
+            argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120, env=_ENVIRONMENT
+        )
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        raise Refused(f"journalctl cannot be asked: {type(problem).__name__}", "look at journald") from None
+    return done.stdout.strip()
+
+
+def _selection() -> tuple[str, ...]:
+    """Only the fields that are needed, where this journalctl can do that: it is several times as fast."""
+    argv = ["journalctl", "--version"]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=_ENVIRONMENT)
+    found = re.match(rb"systemd ([0-9]{1,6})", done.stdout)
+    return (f"--output-fields={_FIELDS}",) if found and int(found[1]) >= _SELECTED else ()

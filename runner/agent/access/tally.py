@@ -1,0 +1,201 @@
+"""Counting attempts: what sshd says several times of one attempt is counted once."""
+
+from __future__ import annotations
+
+import bisect
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from . import access_su, messages
+from .access_lines import Line
+from .access_table import Table
+from .messages import Event
+
+MARKS = 10_000
+MARKED = 600
+SOURCES = 2_000
+USERS = 5
+_TYPED = (b"password", b"keyboard-interactive", b"keyboard-interactive/pam", b"challenge-response")
+_SU_BY_PAM = b"pam"
+# What is said of an attempt before it is known how it was made, and how that is counted until then.
+_NAMES = {"unknown": "unknown user", "pam": "keyboard-interactive", "none": "none"}
+_METHODS = (
+    b"password", b"publickey", b"keyboard-interactive", b"none", b"console", b"hostbased", b"gssapi-with-mic",
+)  # fmt: skip
+COUNTED = ("refused", "accepted", "sudo_refused", "su_refused")
+
+
+class Seen(NamedTuple):
+    """A source that somebody was let in from: first and last time, how often, as whom (five at most)."""
+
+    first: float
+    last: float
+    times: int
+    users: tuple[bytes, ...]
+
+
+class Tally:
+    """Everything that is counted of the time from `since` on; `days` are the beginnings of days.
+
+    `by_day` has a row a day with the numbers that COUNTED names, of what happened from `fresh` on.
+    """
+
+    def __init__(self, fresh: float, days: Sequence[float]) -> None:
+        self.accepted = Table(500)
+        self.refused = Table()
+        self.methods: dict[str, int] = {}
+        self.users, self.unknown = Table(), 0
+        self.sudo, self.sudo_refused = Table(500), Table(500)
+        self.su, self.su_refused = Table(500), Table(500)
+        self.sources: dict[bytes, Seen] = {}
+        self.pairs = Table()
+        self.signs = {name: Table(100) for name in ("root_typed", "root_right", "no_password")}
+        self.ownership = 0
+        self.pretended = self.unproven = 0
+        self.lines = 0
+        self.by_day = [[0] * len(COUNTED) for _ in days]
+        self._pam_days = [0 for _ in days]
+        self._by_pam = (Table(500), Table(500))
+        self._marks: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._fresh, self._days = fresh, list(days)
+
+    def add(self, line: Line) -> None:
+        """Count what one message says; most say nothing of an attempt."""
+        self.lines += line.times
+        if line.program == b"sudo":
+            self._ran(line, access_su.sudo(line.message), "sudo_refused", (self.sudo, self.sudo_refused))
+        elif line.program == b"su":
+            event = access_su.su(line.message)
+            by_pam = event is not None and event.method == _SU_BY_PAM
+            self._ran(line, event, "su_refused", self._by_pam if by_pam else (self.su, self.su_refused))
+        elif line.program == b"login":
+            self._tried(line, access_su.login(line.message))
+        else:
+            self._tried(line, messages.read(line.message))
+
+    def end(self) -> None:
+        """Call it last: where su itself says nothing (old systems), what PAM said of it counts."""
+        if not self.su.total and not self.su_refused.total:
+            self.su, self.su_refused = self._by_pam
+            for day, times in enumerate(self._pam_days):
+                self.by_day[day][COUNTED.index("su_refused")] += times
+
+    def _ran(self, line: Line, event: Event | None, name: str, tables: tuple[Table, Table]) -> None:
+        if event is None:
+            return
+        what = b"" if event.method == _SU_BY_PAM else event.method
+        if event.what == "refused":
+            tables[1].add((event.user, event.to, what), line.times)
+            self._day(line, None if tables is self._by_pam else COUNTED.index(name))
+        else:
+            tables[0].add((event.user, event.to, what), line.times)
+
+    def _tried(self, line: Line, event: Event | None) -> None:
+        if event is None:
+            return
+        if event.what == "accepted":
+            self._accept(line, event)
+        elif event.what == "ownership":
+            self.ownership += line.times
+        elif event.what == "root":
+            self.signs["root_right"].add((b"root", plain(event.source)), line.times)
+        else:
+            self._refuse(line, event)
+
+    def _accept(self, line: Line, event: Event) -> None:
+        source = plain(event.source)
+        self._mark(line, "in")
+        self.accepted.add((event.user, source, event.method), line.times)
+        self._day(line, COUNTED.index("accepted"))
+        if event.user == b"root" and event.method in _TYPED:
+            self.signs["root_typed"].add((event.user, source), line.times)
+        if event.method == b"none":
+            self.signs["no_password"].add((event.user, source), line.times)
+        old = self.sources.get(source)
+        if old is None:
+            if len(self.sources) < SOURCES:
+                self.sources[source] = Seen(line.at, line.at, line.times, (event.user,))
+            return
+        users = old.users if event.user in old.users else (*old.users, event.user)[:USERS]
+        self.sources[source] = Seen(
+            min(old.first, line.at), max(old.last, line.at), old.times + line.times, users
+        )
+
+    def _refuse(self, line: Line, event: Event) -> None:
+        """Count it, unless it is one more word on an attempt of the same process that is counted already."""
+        mark, method, times = self._marked(line), _method(event), line.times
+        if event.what == "kex":
+            self._mark(line, "kex")
+            return
+        if event.what == "none" and mark not in ("", "kex"):
+            return
+        if event.what == "dropped":
+            pass
+        elif event.what in ("left", "tries", "closed"):
+            if mark not in ("", "kex") or (event.what == "closed" and not mark):
+                return
+            self._mark(line, "counted")
+        elif _same(mark, event):
+            # The same attempt, and now it is known how it was made.
+            self.methods[_NAMES[mark]] -= 1
+            self.methods[method] = self.methods.get(method, 0) + 1
+            self._mark(line, "pam" if event.what == "pam" else "counted")
+            times -= 1
+        else:
+            self._mark(line, event.what if event.what in _NAMES else "counted")
+        if times:
+            self._count(line._replace(times=times), event, method)
+
+    def _count(self, line: Line, event: Event, method: str) -> None:
+        source = plain(event.source)
+        self.methods[method] = self.methods.get(method, 0) + line.times
+        self.unknown += line.times if event.what == "unknown" else 0
+        self.refused.add(source, line.times)
+        if event.user or event.what in ("failed", *_NAMES):
+            self.users.add(event.user, line.times)
+            self.pairs.add((event.user, source), line.times)
+        self._day(line, COUNTED.index("refused"))
+
+    def _marked(self, line: Line) -> str:
+        said, at = self._marks.get(line.pid, ("", 0.0))
+        return said if abs(line.at - at) < MARKED else ""
+
+    def _mark(self, line: Line, said: str) -> None:
+        if not line.pid:
+            return
+        self._marks[line.pid] = (said, line.at)
+        self._marks.move_to_end(line.pid)
+        if len(self._marks) > MARKS:
+            self._marks.popitem(last=False)
+
+    def _day(self, line: Line, number: int | None) -> None:
+        if line.at < self._fresh:
+            return
+        day = max(bisect.bisect_right(self._days, line.at) - 1, 0)
+        if number is None:
+            self._pam_days[day] += line.times
+        else:
+            self.by_day[day][number] += line.times
+
+
+def _same(mark: str, event: Event) -> bool:
+    if event.what == "failed":
+        return mark in ("unknown", "none") or (mark == "pam" and event.method.startswith(b"keyboard"))
+    return event.what == "pam" and mark in ("unknown", "none")
+
+
+def _method(event: Event) -> str:
+    if event.what in _NAMES:
+        return _NAMES[event.what]
+    if event.what == "tries":
+        return "too many tries"
+    if event.what in ("left", "closed", "dropped"):
+        return "left before login"
+    known = event.method.partition(b"/")[0]
+    return known.decode("ascii") if known in _METHODS else "other"
+
+
+def plain(source: bytes) -> bytes:
+    """An address as people write it: IPv4 within IPv6 as IPv4."""
+    return source[7:] if source[:7].lower() == b"::ffff:" and b"." in source else source

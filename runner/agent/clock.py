@@ -1,0 +1,31 @@
+"""Times as text and back: UTC, ISO 8601."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+
+from .answer import Refused
+
+
+def now() -> str:
+    """The time of this machine, UTC, to the microsecond."""
+    return text(time.time_ns())
+
+
+def text(nanoseconds: int) -> str:
+    """A time in nanoseconds since 1970 as text, UTC, to the microsecond."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}Z"
+
+
+def nanoseconds(told: str) -> int:
+    """The time `told` in nanoseconds since 1970; it must have an offset or `Z`. Raises Refused."""
+    try:
+        moment = datetime.fromisoformat(told[:-1] + "+00:00" if told.endswith("Z") else told)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise Refused(f"not a time with an offset: {told!r}", "give it as 2026-11-23T08:15:00Z")
+    start = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+    return (moment - start) // timedelta(microseconds=1) * 1000

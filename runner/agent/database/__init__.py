@@ -1,0 +1,1 @@
+"""PostgreSQL on this host: dumps taken and read again, databases restored beside the old one."""

@@ -1,0 +1,110 @@
+"""The server as a restore sees it: what it has, whose sessions are where, and databases by the plan that makes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from ..answer import Refused, shown
+from .server import Server
+from .session import Session, SqlTrouble, refusal
+from .sql import identifier, literal
+
+MAINTENANCE = ("postgres", "template1")
+MOST_BYTES = 63
+# What a database sets for its sessions is not to keep us from our work in it.
+SETTINGS = "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0"
+_PLAN = re.compile(r"[0-9A-Za-z.]{1,40}")
+_MAKING = "runner_restoring_"
+_HAS = """
+select json_build_object(
+    'number', current_setting('server_version_num')::int,
+    'makes', (select rolsuper or rolcreatedb from pg_roles where rolname = current_user),
+    'super', (select rolsuper from pg_roles where rolname = current_user),
+    'data', current_setting('data_directory', true),
+    'roles', (select coalesce(json_agg(rolname), '[]') from pg_roles),
+    'extensions', (select coalesce(json_agg(name), '[]') from pg_available_extensions),
+    'tablespaces', (select coalesce(json_agg(spcname), '[]') from pg_tablespace),
+    'databases', (select coalesce(json_agg(datname), '[]') from pg_database));
+"""
+_SESSIONS = """
+select json_build_object('pid', pid, 'database', datname, 'user', usename, 'application', application_name,
+    'client', coalesce(host(client_addr), 'this host'), 'since', backend_start)
+from pg_stat_activity where pid <> pg_backend_pid() and datname in ({names}) order by backend_start, pid;
+"""
+_END = """
+select json_build_object('ended', count(*) filter (where pg_terminate_backend(pid)))
+from pg_stat_activity where pid <> pg_backend_pid() and datname in ({names});
+"""
+
+
+@contextmanager
+def session(to: Server, database: str = "") -> Iterator[Session]:
+    """A conversation with the server, or with a database of it; its troubles become Refused."""
+    try:
+        with Session(to, database) as one:
+            yield one
+    except SqlTrouble as trouble:
+        raise refusal(to, trouble) from None
+
+
+def maintenance(names: Sequence[str]) -> str:
+    """A database to be connected to while those of `names` are renamed."""
+    return next(one for one in (*MAINTENANCE, "") if one not in names)
+
+
+def has(to: Server) -> Mapping[str, Any]:
+    """What the server has of roles, extensions and so on. Raises Refused where it does not answer."""
+    with session(to) as one:
+        (found,) = one.ask(_HAS)
+    return found
+
+
+def sessions(one: Session, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Who is connected to these databases, but for us."""
+    return one.ask(_SESSIONS.format(names=_list(names)))
+
+
+def end_sessions(one: Session, names: Sequence[str]) -> int:
+    """End whoever is connected to these databases; how many were told to go."""
+    (found,) = one.ask(_END.format(names=_list(names)))
+    return int(found["ended"])
+
+
+def making(plan: str) -> str:
+    """The name that a database has until it is whole: nobody else's, and it says what it is."""
+    if not _PLAN.fullmatch(plan):
+        raise Refused(f"not the id of a plan: {plan!a}", "see docs/store.md")
+    return f"{_MAKING}{plan}"
+
+
+def left_over(names: Sequence[str]) -> list[str]:
+    """Those of them that a restore was making."""
+    return sorted(
+        name for name in names if name.startswith(_MAKING) and _PLAN.fullmatch(name[len(_MAKING) :])
+    )
+
+
+def database_name(text: str) -> str:
+    """`text`, if a database can have that name. Raises Refused: the server would cut a longer one short."""
+    size = len(text.encode("utf-8", "surrogateescape"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise Refused(f"not a name in UTF-8: {shown(text)}", "take another name") from None
+    if not 0 < size <= MOST_BYTES:
+        raise Refused(
+            f"a name has 1 to {MOST_BYTES} bytes, and this has {size}: {shown(text)}", "take another name"
+        )
+    return text
+
+
+def rename(old: str, new: str) -> str:
+    """The statement that gives a database another name."""
+    return f"alter database {identifier(old)} rename to {identifier(new)};"
+
+
+def _list(names: Sequence[str]) -> str:
+    return ", ".join(literal(name) for name in names)

@@ -1,0 +1,161 @@
+"""A dump while it is written: made under a name that nobody reads, looked at, then given its own in one move."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import durable
+from ..answer import Refused
+from ..store.layout import is_name
+from .folder import PART
+from .server import Server, complaint, ended, scrap, start, stop
+
+BITE = 1024 * 1024
+# Lines of `pg_restore --list`: names come after these words, and it writes no line feed of a name.
+_ENTRIES = re.compile(rb"; +TOC Entries: ([0-9]+)$")
+_WRITER = re.compile(rb"; +Dumped by pg_dump version: (\S+)")
+_ROWS = re.compile(rb"[0-9]+; [0-9]+ [0-9]+ TABLE DATA ")
+
+
+class Looked(NamedTuple):
+    """What a dump file holds: its size, its digest, the objects in its list, tables with rows among them.
+
+    `version` is that of the pg_dump that wrote it.
+    """
+
+    bytes: int
+    sha256: str
+    objects: int
+    tables: int
+    version: str
+
+
+@contextlib.contextmanager
+def writing(final: Path) -> Iterator[tuple[Path, int]]:
+    """A new file beside `final` and a descriptor to write it by; removed unless `publish` took it.
+
+    What earlier ones left there, killed before they could remove it, goes first.
+    """
+    part = final.with_name(final.name + PART)
+    for left in final.parent.glob(f"*{PART}"):
+        # Others may keep files in that folder that are called so.
+        if left == part or is_name(left.name.partition(".")[0]):
+            left.unlink()
+    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        yield part, descriptor
+    finally:
+        os.close(descriptor)
+        part.unlink(missing_ok=True)
+
+
+def publish(part: Path, final: Path) -> None:
+    """Give a finished file its name: on the disk before anybody can see it."""
+    descriptor = os.open(part, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    part.rename(final)
+    durable.sync_folder(final.parent)
+
+
+def publish_text(final: Path, text: str, mode: int = 0o600) -> None:
+    """Put a small file there in one move."""
+    with writing(final) as (part, descriptor):
+        os.fchmod(descriptor, mode)
+        with os.fdopen(os.dup(descriptor), "wb") as stream:
+            stream.write(text.encode())
+        publish(part, final)
+
+
+def look(to: Server, pg_restore: Path, part: Path, seconds: float) -> Looked:
+    """Read a dump as a restore would, to its end. Raises Refused where that is not possible.
+
+    Its list alone proves little: it stands at the beginning of the file, and is whole in one cut to a tenth.
+    """
+    size = part.stat().st_size
+    if not size:
+        raise Refused(
+            "the dump is empty, though pg_dump said that it was done", "run it again; see the host's log"
+        )
+    with _digesting(part) as digest, _inflating(to, pg_restore, part, seconds):
+        listed = _listed(to, pg_restore, part)
+    if not listed[0]:
+        raise Refused("pg_restore cannot list the dump, though it can read it", "run it again")
+    return Looked(size, digest.hexdigest(), *listed)
+
+
+@contextlib.contextmanager
+def _inflating(to: Server, pg_restore: Path, part: Path, seconds: float) -> Iterator[None]:
+    """Have it read to its end while the block runs; Refused where it cannot be."""
+    with part.open("rb") as given, scrap() as err:
+        words = (str(pg_restore), "--file=/dev/null")
+        process = start(to, words, stdin=given, stdout=subprocess.DEVNULL, stderr=err)
+        try:
+            yield
+            code = ended(process, seconds)
+        finally:
+            stop(process)
+        if code is None:
+            raise Refused(f"reading the dump again took longer than {seconds:g} s", "raise `timeout`")
+        if code != 0:
+            raise Refused(
+                f"the dump is truncated or damaged: pg_restore ended {code}: {complaint(err)}",
+                "run it again; if it happens twice, look at the disk and the memory of this host",
+            )
+
+
+def _listed(to: Server, pg_restore: Path, part: Path) -> tuple[int, int, str]:
+    """How many objects and tables with rows its list has, and which pg_dump it says that wrote it.
+
+    0 and "" where it has no list: whoever reads the whole of it knows why.
+    """
+    objects, tables, version = 0, 0, ""
+    with part.open("rb") as given, scrap() as err:
+        words = (str(pg_restore), "--list")
+        process = start(to, words, stdin=given, stdout=subprocess.PIPE, stderr=err)
+        try:
+            for line in process.stdout or ():
+                if known := _ENTRIES.match(line):
+                    objects = int(known[1])
+                elif known := _WRITER.match(line):
+                    version = known[1].decode()
+                else:
+                    tables += _ROWS.match(line) is not None
+            code = process.wait()
+        finally:
+            stop(process)
+            if process.stdout:
+                process.stdout.close()
+    return (objects, tables, version) if code == 0 else (0, 0, "")
+
+
+@contextlib.contextmanager
+def _digesting(part: Path) -> Iterator[Any]:
+    """The SHA-256 of a file, worked out while the block runs and complete after it."""
+    digest = hashlib.sha256()
+    enough = threading.Event()
+
+    def read() -> None:
+        with part.open("rb") as stream:
+            while not enough.is_set() and (data := stream.read(BITE)):
+                digest.update(data)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        yield digest
+    except BaseException:
+        enough.set()
+        raise
+    finally:
+        thread.join()

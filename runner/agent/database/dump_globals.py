@@ -1,0 +1,58 @@
+"""`dump-globals`: write what all databases of a server share, roles and tablespaces, into the folder of dumps."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+from .. import durable, ending
+from ..answer import Refused, emit
+from ..arguments import number, parse
+from . import dump_file, dump_readme, pg_programs
+from . import folder as dump_folder
+from .server import OPTIONS, complaint, ended, scrap, server, start, stop
+from .session import Session, SqlTrouble, refusal
+
+_ASK = """select json_build_object('number', current_setting('server_version_num')::int,
+    'super', (select rolsuper from pg_roles where rolname = current_user));"""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Dump the roles to `TO/globals/TIME.sql`. Prints `{"globals": TIME, "bytes", "passwords": bool}`.
+
+    Who is no superuser of the server may not read the passwords: then they are not in it.
+    """
+    call = parse(argv, words=2, one=(*OPTIONS, "within"))
+    held = dump_folder.hold(call.words[0], server(call))
+    folder, to, at = held.folder, held.server, dump_folder.moment(call.words[1])
+    within = number(call.one["within"] or "600", "--within", least=1)
+    try:
+        with Session(to) as session:
+            (about,) = session.ask(_ASK)
+    except SqlTrouble as trouble:
+        raise refusal(to, trouble) from None
+    programs = pg_programs.dumper(to, about["number"])
+    durable.make_folder(folder.globals, 0o700)
+    durable.sync_folder(folder.root)
+    dump_readme.write(folder, to)
+    final = folder.roles(at)
+    if not dump_folder.complete(final):
+        less = () if about["super"] else ("--no-role-passwords",)
+        words = (str(programs / "pg_dumpall"), "--globals-only", "--no-password", *less)
+        with ending.together(), dump_file.writing(final) as (part, descriptor), scrap() as err:
+            argv = (*words, f"--dbname={to.conninfo()}")
+            process = start(to, argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=err)
+            try:
+                code = ended(process, within)
+            finally:
+                stop(process)
+            if code is None:
+                raise Refused(f"pg_dumpall had not ended after {within} s and was stopped", "raise `timeout`")
+            if code != 0 or not dump_folder.complete(part):
+                raise Refused(
+                    f"pg_dumpall ended {code} and wrote {part.stat().st_size:,} bytes: {complaint(err)}",
+                    "see the room on the disk and the log of the database server, and run it again",
+                )
+            dump_file.publish(part, final)
+    emit({"globals": at, "bytes": final.stat().st_size, "passwords": bool(about["super"])})
+    return 0

@@ -1,0 +1,181 @@
+"""The folder of dumps: what is where in it, which dumps count, and who may write there.
+
+    README.txt                       how to restore, with standard tools only
+    globals/<TIME>.sql               roles and tablespaces of the server
+    databases/<DB>/<TIME>.dump       one database, as pg_dump --format=custom writes it
+    databases/<DB>/<TIME>.json       its record; a dump without one that fits does not count
+
+What ends in `.part` is being written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import durable
+from ..answer import BUSY, Refused
+from ..store.layout import is_name, read_json
+from .server import Server, account
+
+PART = ".part"
+GLOBALS_END = b"-- PostgreSQL database cluster dump complete"
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
+_CODE = re.compile(rb"%([0-9A-F]{2})")
+_TAIL = 4096
+
+
+class Folder(NamedTuple):
+    """A folder of dumps; nothing here looks at the disk."""
+
+    root: Path
+
+    @property
+    def databases(self) -> Path:
+        """One folder a database."""
+        return self.root / "databases"
+
+    @property
+    def globals(self) -> Path:
+        """The dumps of what all databases share."""
+        return self.root / "globals"
+
+    def home(self, database: str) -> Path:
+        """Where the dumps of a database are."""
+        return self.databases / encoded(database)
+
+    def dump(self, database: str, at: str) -> Path:
+        """The dump of a database begun at that time."""
+        return self.home(database) / f"{at}.dump"
+
+    def record(self, database: str, at: str) -> Path:
+        """The record of that dump."""
+        return self.home(database) / f"{at}.json"
+
+    def roles(self, at: str) -> Path:
+        """The dump of the roles begun at that time."""
+        return self.globals / f"{at}.sql"
+
+
+class Held(NamedTuple):
+    """A folder that is ours to write until we end, and the server as it is to be asked from here."""
+
+    folder: Folder
+    server: Server
+
+
+def encoded(database: str) -> str:
+    """A database's name as the name of a folder: what is not a letter, digit, `_`, `-` or `.` as %XX."""
+    name = os.fsencode(database)
+    text = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in name)
+    return f"%2E{text[1:]}" if text.startswith(".") else text
+
+
+def decoded(name: str) -> str | None:
+    """The database whose dumps are in a folder of that name; None where no database would have it."""
+    text = os.fsdecode(_CODE.sub(lambda code: bytes.fromhex(code[1].decode()), os.fsencode(name)))
+    return text if encoded(text) == name else None
+
+
+def absolute(path: str) -> Folder:
+    """The folder at `path`. Raises Refused if it is not an absolute path."""
+    if not path.startswith("/"):
+        raise Refused(f"not an absolute path: {path!a}", "see docs/store.md")
+    return Folder(Path(path))
+
+
+def moment(text: str) -> str:
+    """`text`, if it is a time as dumps are named by. Raises Refused."""
+    if not is_name(text):
+        raise Refused(f"not a time such as 2026-11-23T070000Z: {text!a}", "see docs/store.md")
+    return text
+
+
+def hold(path: str, server: Server) -> Held:
+    """Take the folder for ourselves, made for the server's OS user if it is not there; its parent must be.
+
+    From here on we are its owner: root, or the server's OS user, who then needs no help to write there.
+    Raises Refused: busy while somebody else writes there, and where it belongs to a third.
+    """
+    folder = absolute(path)
+    who = account(server)
+    os.umask(0o077)
+    if not folder.root.is_dir():
+        _make(folder.root, who.pw_uid if who else os.geteuid(), who.pw_gid if who else os.getegid())
+    descriptor = os.open(folder.root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise Refused(f"another dump is at work in {path!a}", "wait until it has ended", code=BUSY) from None
+    found = os.fstat(descriptor)
+    if found.st_mode & (0o022 if found.st_uid == 0 else 0o002):
+        raise Refused(f"others may write to {path!a}", f"chmod 700 {path!a}")
+    if found.st_uid == os.geteuid():
+        return Held(folder, server)
+    if who is None or found.st_uid != who.pw_uid:
+        raise Refused(f"{path!a} belongs to another user", f"chown {server.user or 'root'}: {path!a}")
+    os.initgroups(who.pw_name, who.pw_gid)
+    os.setgid(who.pw_gid)
+    os.setuid(who.pw_uid)
+    return Held(folder, server)
+
+
+def _make(root: Path, uid: int, gid: int) -> None:
+    if not root.parent.is_dir():
+        raise Refused(
+            f"there is no folder {str(root.parent)!a}", "mount its disk, or make it, and correct `to`"
+        )
+    root.mkdir(mode=0o700)
+    os.chown(root, uid, gid)
+    durable.sync_folder(root.parent)
+
+
+def dumps(folder: Folder, database: str) -> list[Mapping[str, Any]]:
+    """The records of the dumps of a database that count, oldest first: those whose dump has its size."""
+    try:
+        names = sorted(entry.name for entry in folder.home(database).iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    times = [name[: -len(".json")] for name in names if name.endswith(".json")]
+    return [found for at in times if is_name(at) and (found := good(folder, database, at))]
+
+
+def good(folder: Folder, database: str, at: str) -> Mapping[str, Any]:
+    """The record of a dump that counts, with its `time`; empty where there is none, or it is no dump of that size."""
+    record, dump = read_json(folder.record(database, at)), folder.dump(database, at)
+    if not record or not dump.is_file() or dump.stat().st_size != record.get("bytes"):
+        return {}
+    return {**record, "time": at} if record["bytes"] and record.get("database") == database else {}
+
+
+def roles(folder: Folder) -> list[str]:
+    """The times of the complete dumps of roles, oldest first."""
+    try:
+        names = sorted(entry.name for entry in folder.globals.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    times = [name[: -len(".sql")] for name in names if name.endswith(".sql")]
+    return [at for at in times if is_name(at) and complete(folder.roles(at))]
+
+
+def complete(path: Path) -> bool:
+    """Whether a dump of roles is there to its last line."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+        lines = stream.read().splitlines()
+    return GLOBALS_END in lines
+
+
+def databases(folder: Folder) -> list[str]:
+    """The databases that have a folder here."""
+    try:
+        names = sorted(entry.name for entry in folder.databases.iterdir() if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [name for each in names if (name := decoded(each)) is not None]

@@ -1,0 +1,156 @@
+"""How a PostgreSQL server is reached: as which user, over which socket or by which service, with whose programs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import select
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from ..answer import Refused
+from ..arguments import Call
+from ..command import ENVIRONMENT
+from ..plain import plain
+
+OPTIONS = ("user", "socket", "service", "service-file", "programs")
+PATIENCE = 20
+_LAST = 5
+
+
+class Server(NamedTuple):
+    """Where the server is; "" for what libpq takes by itself. `user` is the OS user of every program.
+
+    No password is ever named here: they are in the passfile that libpq or the service file knows.
+    """
+
+    user: str = ""
+    socket: str = ""
+    service: str = ""
+    service_file: str = ""
+    programs: str = ""
+
+    def conninfo(self, database: str = "", **more: str) -> str:
+        """A connection string that can only mean `database`; without one that of the service, or `postgres`."""
+        known = {"service": self.service, "host": self.socket, **more}
+        known["dbname"] = database or ("" if self.service else "postgres")
+        return " ".join(f"{word}={_quoted(text)}" for word, text in known.items() if text)
+
+
+def server(call: Call) -> Server:
+    """The server that a verb's options name."""
+    return Server(*(call.one[name] for name in OPTIONS))
+
+
+def start(
+    to: Server,
+    argv: Sequence[str],
+    *,
+    stdin: int | IO[bytes],
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+) -> subprocess.Popen[bytes]:
+    """Start a program as the server's OS user, with nothing of our environment.
+
+    Raises Refused where that cannot be.
+    """
+    who = account(to)
+    environment = {**ENVIRONMENT, "PGCONNECT_TIMEOUT": str(PATIENCE)}
+    if to.service_file:
+        environment["PGSERVICEFILE"] = to.service_file
+    switch: dict[str, Any] = {}
+    if who:
+        environment["HOME"] = who.pw_dir
+        if who.pw_uid != os.geteuid():
+            groups = os.getgrouplist(who.pw_name, who.pw_gid)
+            switch = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": groups}
+    try:
+        return subprocess.Popen(
+            tuple(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=environment, cwd="/", **switch
+        )
+    except (OSError, ValueError) as problem:
+        said = f"{argv[0]!a} could not be started: {problem}"
+        raise Refused(said, "install the PostgreSQL client programs") from None
+
+
+def account(to: Server) -> pwd.struct_passwd | None:
+    """The OS user that programs run as; None for whoever runs this. Raises Refused if that cannot be."""
+    if not to.user:
+        return None
+    try:
+        found = pwd.getpwnam(to.user)
+    except KeyError:
+        raise Refused(
+            f"this host has no user {to.user!a}", "name the one that the database knows: `user`"
+        ) from None
+    if os.geteuid() not in (0, found.pw_uid):
+        raise Refused(f"only root can act as {to.user!a}", "run it as root, or as that user")
+    return found
+
+
+class Ran(NamedTuple):
+    """How a program ended, the first of what it printed and the last lines of what it complained of."""
+
+    exit: int
+    out: str
+    complaint: str
+
+
+def run(to: Server, argv: Sequence[str], *, given: IO[bytes] | None = None, seconds: float = 60) -> Ran:
+    """Run a program to its end, or until `seconds` have passed. Raises Refused where it does not start."""
+    with scrap() as out, scrap() as err:
+        process = start(to, argv, stdin=given or subprocess.DEVNULL, stdout=out, stderr=err)
+        try:
+            ended(process, seconds)
+        finally:
+            stop(process)
+        out.seek(0)
+        return Ran(process.returncode, out.read(65536).decode("utf-8", "backslashreplace"), complaint(err))
+
+
+def scrap() -> IO[bytes]:
+    """A file without a name for what a program says; memfd_create(2)."""
+    return os.fdopen(os.memfd_create("said"), "w+b")
+
+
+def ended(process: subprocess.Popen[bytes], seconds: float) -> int | None:
+    """Wait for a program to end; its exit, or None where it still runs after so many seconds."""
+    try:
+        descriptor = os.pidfd_open(process.pid)
+    except (AttributeError, OSError):
+        # Without it, Python looks again and again, and is up to 50 ms late.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        return process.poll()
+    try:
+        return process.wait() if select.select((descriptor,), (), (), max(0, seconds))[0] else None
+    finally:
+        os.close(descriptor)
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """End a program that still runs, and wait for that."""
+    if process.poll() is None:
+        process.kill()
+    process.wait()
+
+
+def complaint(err: IO[bytes]) -> str:
+    """The last lines that a program wrote to this file, as one harmless line."""
+    err.seek(max(0, err.seek(0, os.SEEK_END) - 4096))
+    lines = [line for line in err.read().splitlines() if line.strip()]
+    return " / ".join(plain(line.strip()) for line in lines[-_LAST:])
+
+
+def free(folder: Path) -> int:
+    """How many bytes whoever runs this can still write there."""
+    found = os.statvfs(folder)
+    return (found.f_bfree if os.geteuid() == 0 else found.f_bavail) * found.f_frsize
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,1 @@
+"""An installation that outlives its connection: begun here, recorded here, taken up again."""

@@ -1,0 +1,41 @@
+"""`hold-host`: take the lock on a host's packages or power and keep it until stdin ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..answer import BUSY, Refused
+from ..arguments import parse
+from ..store import hold, lock, resources
+from . import records
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print `{"held": true}` and wait for the end of stdin; exit 75 with the holder if taken.
+
+    The packages are also taken while a carried command works on them, unless it is one of this plan or
+    of the plan that `--attach` names: a plan that waits for its end.
+    """
+    call = parse(argv, words=1, one=("plan", "who", "attach", "run", "state"))
+    resource, plan = call.words[0], call.one["plan"]
+    if not plan:
+        raise Refused("--plan is missing", "say for which plan the lock is taken")
+    path = resources.place(call.one["run"], resource)
+    descriptor = hold.take(path)
+    at_work = records.working(call.one["state"]) if resource == "packages" else None
+    if descriptor is not None and _free(descriptor, at_work, (plan, call.one["attach"])):
+        hold.keep(descriptor, plan, call.one["who"])
+        return 0
+    raise Refused(
+        f"this host's {resource}: held by another run",
+        "wait until it has ended",
+        code=BUSY,
+        holder=(at_work if descriptor is not None else None) or lock.holder(path) or {},
+    )
+
+
+def _free(descriptor: int, at_work: Mapping[str, Any] | None, plans: Sequence[str]) -> bool:
+    if at_work is not None:
+        return at_work["plan"] in plans
+    return lock.held_by(descriptor, lock.WORK) is None

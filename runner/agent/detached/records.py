@@ -1,0 +1,128 @@
+"""A carried command's folder: what it was, what it said, how it ended. One for each step of a plan."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..answer import Refused
+from ..host import processes
+from ..store import lock
+from ..store.layout import read_json
+
+STATE = "/var/lib/runner"
+WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:._/-]{0,199}")
+KEPT = 50
+AT_WORK = 0
+
+
+class Carriage(NamedTuple):
+    """The folder of one carried command and the places in it; nothing here looks at the disk."""
+
+    folder: Path
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the worker for as long as it lives; fcntl(2)."""
+        return self.folder / "lock"
+
+    @property
+    def began(self) -> Path:
+        """What was started, when, in which boot. Without it nothing ever was."""
+        return self.folder / "began.json"
+
+    @property
+    def child(self) -> Path:
+        """The command's own process, which outlives a worker that is killed, and how it ended."""
+        return self.folder / "child.json"
+
+    @property
+    def before(self) -> Path:
+        """Packages and configuration files as they were."""
+        return self.folder / "before.json"
+
+    @property
+    def output(self) -> Path:
+        """What the command printed."""
+        return self.folder / "output"
+
+    @property
+    def ended(self) -> Path:
+        """The answer, once there is one."""
+        return self.folder / "ended.json"
+
+    @property
+    def told(self) -> Path:
+        """Is there once a person has been told of the end."""
+        return self.folder / "told"
+
+    @property
+    def room(self) -> Path:
+        """Room on the disk that is given back when the answer is written: the command may fill the disk."""
+        return self.folder / "room"
+
+
+def carriage(state: str, plan: str, step: str) -> Carriage:
+    """The place of step `step` of plan `plan`, there or not. Raises Refused for names that are none."""
+    for word in (plan, step):
+        if not WORD.fullmatch(word) or ".." in word:
+            raise Refused(f"--plan and --step want ids of a plan: {word!a}", "see docs/store.md")
+    name = f"{plan}.{step}".replace("/", ".")
+    return Carriage(folder_of(state) / name)
+
+
+def carriages(state: str) -> list[Carriage]:
+    """Everything that was ever begun here and is still known, newest first."""
+    try:
+        found = [Carriage(entry) for entry in folder_of(state).iterdir() if (entry / "began.json").is_file()]
+    except OSError:
+        return []
+    return sorted(found, key=lambda each: str(read_json(each.began).get("started", "")), reverse=True)
+
+
+def at_work(place: Carriage) -> bool:
+    """Whether a worker looks after it now."""
+    try:
+        descriptor = os.open(place.lock, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        return lock.held_by(descriptor, AT_WORK) is not None
+    finally:
+        os.close(descriptor)
+
+
+def orphaned(place: Carriage) -> bool:
+    """Whether the command itself still runs although its worker is gone."""
+    child = read_json(place.child)
+    pid, since = child.get("pid"), child.get("since")
+    if child.get("boot_id") != processes.boot_id() or not isinstance(pid, int):
+        return False
+    return bool(since) and since == processes.started(pid)
+
+
+def alive(place: Carriage) -> bool:
+    """Whether it still works: the command, or what comes after it."""
+    return at_work(place) or orphaned(place)
+
+
+def working(state: str) -> Mapping[str, Any] | None:
+    """What was begun about the host's packages and still works, as the holder of a lock; None if nothing."""
+    for place in carriages(state):
+        began = read_json(place.began)
+        if began.get("packages") and not place.ended.exists() and alive(place):
+            return {
+                "plan": str(began.get("plan", "")),
+                "who": f"step {began.get('step', '')}, which goes on without its runner",
+                "pid": int(read_json(place.child).get("pid", 0) or began.get("pid", 0)),
+                "since": began.get("started"),
+            }
+    return None
+
+
+def folder_of(state: str) -> Path:
+    """Where all that was begun here is kept."""
+    return Path(state or STATE).resolve() / "carried"

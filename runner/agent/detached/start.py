@@ -1,0 +1,126 @@
+"""`carry`: run a command so that it comes to its end, and is known to have, whoever goes away meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import durable
+from ..answer import Refused, emit
+from ..arguments import Call, number, parse
+from ..packages.installed import LISTS
+from ..store import lock
+from ..store.layout import read_json
+from . import keep_few, records, worker
+from .outcome import code_of, conclude
+from .records import AT_WORK, Carriage
+
+LOOK = 0.1
+
+
+def run(argv: Sequence[str]) -> int:
+    """Start `-- ARGV...` unless this step of this plan was begun before, wait for its end, print the answer.
+
+    Ends with the exit code of ARGV, 1 where nobody saw its end, or when `--within` seconds have passed: the
+    command is never stopped. `--again` only waits for, or repeats, an answer; `--told` notes that a person
+    has read it. The answer is described in docs/store.md.
+    """
+    call = parse(
+        argv,
+        words=0,
+        one=("plan", "step", "packages", "within", "state", "run", "root"),
+        many=("env", "then"),
+        flags=("again", "told"),
+        more=True,
+    )
+    place = records.carriage(call.one["state"], call.one["plan"], call.one["step"])
+    # A caller that was ended is to end quietly: what it began goes on.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    within = number(call.one["within"], "--within", least=1) if call.one["within"] else 0
+    if call.flags:
+        if call.words or len(call.flags) > 1:
+            raise Refused("--again and --told stand alone", "see docs/store.md")
+        if not place.began.exists():
+            raise Refused("nothing of that plan and step was begun here", "`carried` lists what was")
+        if call.flags == {"told"}:
+            return _told(place)
+    else:
+        order = _order(call)
+        if not place.began.exists():
+            keep_few.keep_few(call.one["state"])
+            worker.start(place, order)
+        _same(place, order)
+    return _answer(place, within)
+
+
+def _order(call: Call) -> dict[str, Any]:
+    if not call.words:
+        raise Refused("nothing to carry", "name the command after --")
+    if call.one["packages"] and call.one["packages"] not in LISTS:
+        raise Refused(f"--packages is one of {', '.join(LISTS)}", "see docs/store.md")
+    environment = dict(each.partition("=")[::2] for each in call.many["env"])
+    if "" in environment or any("=" not in each for each in call.many["env"]):
+        raise Refused("--env wants NAME=VALUE", "see docs/store.md")
+    return {
+        "plan": call.one["plan"],
+        "step": call.one["step"],
+        "argv": list(call.words),
+        "then": [_command(each) for each in call.many["then"]],
+        "packages": call.one["packages"],
+        "env": environment,
+        "run": call.one["run"],
+        "root": call.one["root"] or "/",
+    }
+
+
+def _command(text: str) -> list[str]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not found or not all(isinstance(each, str) for each in found):
+        raise Refused("--then wants a command as a JSON list of words", "see docs/store.md")
+    return found
+
+
+def _same(place: Carriage, order: Mapping[str, Any]) -> None:
+    began = read_json(place.began)
+    if not began:
+        raise Refused("the command could not be started", "look at /var/lib/runner and at the memory")
+    if any(began.get(each) != order[each] for each in ("plan", "step", "argv", "then")):
+        raise Refused("that step was begun with another command", "make a new plan")
+
+
+def _answer(place: Carriage, within: int) -> int:
+    until = time.monotonic() + within if within else None
+    while records.alive(place):
+        if until is not None and time.monotonic() >= until:
+            raise Refused(
+                f"the command still runs after {within} s; it was not stopped",
+                "wait: `runner-store carry --again` tells how it ends",
+            )
+        time.sleep(LOOK)
+    answer = read_json(place.ended) or _unseen(place)
+    emit(answer)
+    return code_of(answer)
+
+
+def _unseen(place: Carriage) -> Mapping[str, Any]:
+    """The answer that the worker did not come to write."""
+    own = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        while not lock.take(own, AT_WORK):
+            time.sleep(LOOK)
+        return read_json(place.ended) or conclude(place)
+    finally:
+        os.close(own)
+
+
+def _told(place: Carriage) -> int:
+    durable.write_file(place.told, b"", 0o600)
+    emit({"told": True})
+    return 0

@@ -1,0 +1,128 @@
+"""The process that looks after a carried command: a session of its own that no lost connection reaches.
+
+Everything it needs is imported before it is forked: its own file, and Python itself, may be replaced by
+the very command it carries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .. import clock, durable
+from ..answer import Refused
+from ..host import processes
+from ..packages.installed import listed
+from ..store import lock, resources
+from . import outcome, scope
+from .conffiles import conffiles
+from .records import AT_WORK, Carriage
+from .running import run_all
+
+ROOM = 1024 * 1024
+LOOK = 0.2
+
+
+def start(place: Carriage, order: Mapping[str, Any]) -> None:
+    """Have `order` begun by a process of its own, unless it was begun already; returns once it was.
+
+    Raises Refused where it could not be: then nothing was.
+    """
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        _leave(place, order, writer)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as report:
+        told = report.read()
+    os.waitpid(child, 0)
+    if told:
+        refused = json.loads(told)
+        raise Refused(refused["error"], refused["do"], code=refused["code"], holder=refused["holder"])
+
+
+def _leave(place: Carriage, order: Mapping[str, Any], report: int) -> NoReturn:
+    # _exit everywhere: what the caller has open, and wants flushed at its end, is the caller's.
+    try:
+        os.setsid()
+        if os.fork() != 0:
+            os._exit(0)
+        for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+            # A handler, since what is ignored stays ignored in the command. At a shutdown the worker is
+            # to outlive the command by as much as it takes to write down how it ended.
+            signal.signal(each, lambda *_: None)
+        _detach(report)
+        _work(place, order, report)
+    finally:
+        os._exit(0)
+
+
+def _detach(report: int) -> None:
+    os.chdir("/")
+    os.umask(0o022)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for each in (0, 1, 2):
+        os.dup2(nothing, each)
+    # A connection closes when the last process lets go of its pipes.
+    for entry in list(Path("/proc/self/fd").iterdir()):
+        descriptor = int(entry.name)
+        if descriptor > 2 and descriptor != report:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+def _work(place: Carriage, order: Mapping[str, Any], report: int) -> None:
+    try:
+        held = _claim(place, order)
+    except (Refused, OSError) as problem:
+        _report(report, problem)
+        return
+    finally:
+        os.close(report)
+    if held is None:
+        return
+    scope.leave(os.getpid())
+    run_all(place, order)
+    outcome.conclude(place)
+    for descriptor in held:
+        # Only then may the caller see that we are gone, so that its next step gets the lock.
+        os.close(descriptor)
+
+
+def _report(report: int, problem: Refused | OSError) -> None:
+    refused = problem if isinstance(problem, Refused) else Refused(str(problem), "look at /var/lib/runner")
+    about = {"error": refused.error, "do": refused.do, "code": refused.code, "holder": refused.holder}
+    with contextlib.suppress(OSError):
+        os.write(report, json.dumps(about).encode())
+
+
+def _claim(place: Carriage, order: Mapping[str, Any]) -> Sequence[int] | None:
+    """Take the place, from here on it counts as begun; None if somebody has begun it already."""
+    place.folder.parent.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    durable.make_folder(place.folder.parent, 0o700)
+    durable.make_folder(place.folder, 0o700)
+    own = os.open(place.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    while not lock.take(own, AT_WORK):
+        # Another caller is just beginning the same: it will have begun, or have been refused.
+        if place.began.exists():
+            return None
+        time.sleep(LOOK)
+    if place.began.exists():
+        return None
+    family = order["packages"]
+    held = [resources.work(order["run"], "packages", order["plan"])] if family else []
+    durable.write_file(place.room, b"\xff" * ROOM, 0o600)
+    before = {"packages": listed(family, order["env"]), "conffiles": conffiles(order["root"])}
+    durable.write_json(place.before, before, 0o600)
+    pid = os.getpid()
+    about = {"started": clock.now(), "boot_id": processes.boot_id(), "pid": pid}
+    durable.write_json(place.began, {**order, **about}, 0o600)
+    return [*held, own]

@@ -1,0 +1,114 @@
+"""`newest-dumps`: the newest dump of each database in a folder of dumps inside a snapshot. Reads only."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .. import tree
+from ..answer import Refused, emit
+from ..arguments import parse
+from ..database.folder import decoded
+from ..store.layout import open_store, sealed
+from .drill_about import open_file
+
+TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z")
+SORTS = {b".json": "record", b".dump": "dump", b".sql": "globals"}
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print a line for each file that a restore from snapshot NAME needs, then `{"databases", "tried", "bytes"}`.
+
+    FOLDER is absolute, as on the host. A dump counts only with its record, and of each database the
+    newest is told; of the globals the newest. `bytes` is what the dumps take, and the largest of the
+    databases restored. A line is `{"snapshot", "path", "type", "what", "database",
+    "time"}`, `what` one of record, dump, globals; of a database whose folder is a link, which leads out of
+    the snapshot, only `{"what": "link", "database"}`. Where no dump has its record, the newest is told.
+    """
+    path, name, folder = parse(argv, words=3).words
+    store = open_store(path)
+    if name not in sealed(store):
+        raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+    top = tree.components(folder)
+    root = str(store.root / name)
+    size, largest, newest, databases = 0, 0, "", []
+    for directory in (b"globals", *(b"databases/" + each for each in _databases(root, top))):
+        place = (*top, *directory.split(b"/"))
+        wanted = (b".sql",) if directory == b"globals" else (b".json", b".dump")
+        time = _newest(root, place, wanted)
+        database = os.fsdecode(directory.partition(b"/")[2])
+        for ending in wanted if time else ():
+            below = os.fsdecode(b"/".join((*place, time + ending)))
+            emit({"snapshot": name, "path": below, "type": "file", "what": SORTS[ending], "database": database,
+                  "time": time.decode()})  # fmt: skip
+        if database and _is_link(root, place):
+            emit({"what": "link", "database": database})
+        if time and database:
+            record = _record(root, (*place, time + b".json"))
+            size, largest = size + _whole(record, "bytes"), max(largest, _whole(record, "size"))
+            databases.append(decoded(database) or database)
+            newest = max(newest, f"{time.decode()}.dump")
+    tried = {"database": ", ".join(databases), "dump": newest}
+    emit({"databases": databases, "bytes": size + largest, "tried": tried})
+    return 0
+
+
+def _databases(root: str, top: Sequence[bytes]) -> list[bytes]:
+    names = _list(root, (*top, b"databases"))
+    return [name for name in names if not name.startswith(b".")]
+
+
+def _is_link(root: str, place: Sequence[bytes]) -> bool:
+    parent = tree.above(root, tuple(place))
+    try:
+        return stat.S_ISLNK(tree.status(parent, place[-1]).st_mode)
+    finally:
+        os.close(parent)
+
+
+def _newest(root: str, place: Sequence[bytes], endings: Sequence[bytes]) -> bytes:
+    names = set(_list(root, place))
+    first = endings[0]
+    times = [name[: -len(first)] for name in names if name.endswith(first)]
+    whole = [time for time in times if TIME.fullmatch(time) and all(time + end in names for end in endings)]
+    if whole or len(endings) == 1:
+        return max(whole, default=b"")
+    # None has its record: then the newest is told as it is, so that it is missed and not passed over.
+    return max(
+        (name[:-5] for name in names if name.endswith(b".dump") and TIME.fullmatch(name[:-5])), default=b""
+    )
+
+
+def _list(root: str, place: Sequence[bytes]) -> list[bytes]:
+    try:
+        parent = tree.above(root, (*place, b""))
+    except OSError:
+        return []
+    try:
+        return sorted(os.fsencode(each) for each in os.listdir(parent))  # noqa: PTH208  (a descriptor)
+    finally:
+        os.close(parent)
+
+
+def _record(root: str, place: Sequence[bytes]) -> Mapping[str, Any]:
+    try:
+        parent = tree.above(root, tuple(place))
+    except OSError:
+        return {}
+    try:
+        with os.fdopen(open_file(parent, place[-1]), "rb") as stream:
+            found = json.load(stream)
+    except (OSError, ValueError):
+        return {}
+    finally:
+        os.close(parent)
+    return found if isinstance(found, dict) else {}
+
+
+def _whole(record: Mapping[str, Any], key: str) -> int:
+    found = record.get(key)
+    return found if isinstance(found, int) and found > 0 else 0

@@ -1,0 +1,136 @@
+"""`drill-room`: the scratch folder of a drill, made under the host's lock, and removed with all in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..answer import Refused, emit
+from ..arguments import number, parse
+from ..database.server import free
+from ..frames import frames
+from ..store import resources
+
+PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
+INSIDE = ("files", "dumps", "cluster")
+PATIENCE = 20.0
+LOOK = 0.05
+
+
+def run(argv: Sequence[str]) -> int:
+    """Make FOLDER/PLAN with a place for files, dumps and a cluster; with `--remove` remove it again.
+
+    Under the lock that the plan holds on this host's `drill`, so what other plans left in FOLDER is nobody's
+    any more and is removed too, a server that still runs in it ended first. Refused where there is no room
+    for `--need` bytes beside a twentieth of the disk (8 GiB at most); with `--measure` only that is looked
+    at, for the `bytes` that the last line of the frame on stdin tells. Prints `{"folder", "removed", "free"}`.
+    """
+    call = parse(argv, words=2, one=("need", "run"), flags=("remove", "measure"))
+    folder, plan = Path(call.words[0]), call.words[1]
+    if not folder.is_absolute() or not PLAN.fullmatch(plan):
+        raise Refused(f"not a scratch folder and a plan: {call.words!a}", "see docs/store.md")
+    own = resources.work(call.one["run"], "drill", plan)
+    removed = 0
+    try:
+        if "measure" in call.flags:
+            _require(folder, _told())
+        elif "remove" in call.flags:
+            removed = _remove(folder)
+        else:
+            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            _ours(folder)
+            removed = _remove(folder)
+            _require(folder, number(call.one["need"] or "0", "--need"))
+            _make(folder / plan)
+    finally:
+        os.close(own)
+    emit({"folder": str(folder / plan), "removed": removed, "free": free(folder) if folder.is_dir() else 0})
+    return 0
+
+
+def floor(folder: Path) -> int:
+    """How many bytes a drill leaves free on the disk of `folder`, whatever happens."""
+    found = os.statvfs(folder)
+    return min(found.f_blocks * found.f_frsize // 20, 8 << 30)
+
+
+def end_server(data: Path) -> None:
+    """End the server whose data is in this folder, if one runs; it need not be told what to save."""
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+        if pid <= 1 or Path(f"/proc/{pid}/cwd").readlink() != data.resolve():
+            return
+        os.kill(pid, signal.SIGQUIT)
+        until = time.monotonic() + PATIENCE
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+            time.sleep(LOOK)
+        if Path(f"/proc/{pid}").exists():
+            os.kill(pid, signal.SIGKILL)
+    except (OSError, ValueError):
+        # There is none, or it has ended by itself.
+        return
+
+
+def _ours(folder: Path) -> None:
+    found = folder.lstat()
+    if folder.is_symlink() or found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
+        raise Refused(f"others may write to {folder}", "take another `scratch`, or chmod it to 755")
+
+
+def _remove(folder: Path) -> int:
+    count = 0
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        # A restore of files calls its folder by its plan too: a drill's has nothing but our own places in it.
+        if PLAN.fullmatch(path.name) and path.is_dir() and not path.is_symlink() and _made(path):
+            _clear(path)
+            count += 1
+    return count
+
+
+def _made(path: Path) -> bool:
+    return all(each.name in INSIDE for each in path.iterdir())
+
+
+def _clear(path: Path) -> None:
+    """Remove it; who was killed may have left programs that write there a moment longer."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        end_server(path / "cluster/data")
+        try:
+            shutil.rmtree(path)
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(LOOK)
+
+
+def _make(place: Path) -> None:
+    place.mkdir(mode=0o711)
+    place.chmod(0o711)
+    for name in INSIDE:
+        (place / name).mkdir(mode=0o700)
+
+
+def _told() -> int:
+    found = 0
+    for frame in frames(sys.stdin.buffer):
+        for line in frame.lines():
+            found = int(json.loads(line).get("bytes", 0))
+    return found
+
+
+def _require(folder: Path, need: int) -> None:
+    room = free(folder) - floor(folder)
+    if room < need:
+        raise Refused(
+            f"{folder} has room for {max(room, 0):,} bytes, and the drill may need {need:,}",
+            "take `scratch` on a larger disk, or draw less: `most`",
+        )

@@ -1,0 +1,223 @@
+"""A PostgreSQL server made to be thrown away: its own folder and socket, no network, gone whatever happens."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import re
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, NamedTuple
+
+from ..answer import Refused
+from ..command import ask
+from ..database import pg_programs
+from ..database.pg_programs import PLACES
+from ..database.server import Server, account, complaint, free, run, start, stop
+from .scratch import end_server, floor
+
+PATIENCE = 120.0
+LOOK = 0.2
+# sun_path of unix(7), with the name that PostgreSQL gives its socket.
+LONGEST = 107 - len("/.s.PGSQL.5432")
+# One statement a line, as pg_dumpall writes them; text in quotes may hold doubled quotes.
+_TABLESPACE = re.compile(
+    r"(CREATE TABLESPACE (?:\"(?:[^\"]|\"\")+\"|\w+) OWNER (?:\"(?:[^\"]|\"\")+\"|\w+)) LOCATION .*;"
+)
+_SETTINGS = {
+    "listen_addresses": "", "fsync": "off", "full_page_writes": "off", "autovacuum": "off",
+    "max_wal_size": "4GB", "wal_level": "minimal", "max_wal_senders": "0", "logging_collector": "off",
+    "log_destination": "stderr",
+}  # fmt: skip
+
+
+class Programs(NamedTuple):
+    """The folder of a server's programs, and that of a pg_restore that understands the dump."""
+
+    server: Path
+    restore: Path
+
+
+def programs(to: Server, server: str, pg_dump: str) -> Programs:
+    """The programs to restore a dump of a `server` that `pg_dump` wrote (versions such as `15.18`).
+
+    Raises Refused unless the same major version of the server is here, and a pg_restore no older than pg_dump.
+    """
+    major, least = _major(server), max(_major(server), _major(pg_dump))
+    own = [path for path in _folders(to) if (path / "initdb").is_file() and (path / "postgres").is_file()]
+    fit = [path for path in own if _major(pg_programs.version(to, path / "postgres")) == major]
+    if not major or not fit:
+        raise Refused(
+            f"the dump is of PostgreSQL {major or '?'}, and this host has no server of that version to try it with",
+            f"install postgresql-{major} (Red Hat: postgresql{major}-server) on this host",
+        )
+    known = sorted(
+        (_major(pg_programs.version(to, path / "pg_restore")), place, path)
+        for place, path in enumerate((*fit, *_folders(to)))
+        if (path / "pg_restore").is_file()
+    )
+    able = [path for version, _, path in known if version >= least]
+    if not able:
+        raise Refused(
+            f"the dump was written by pg_dump {pg_dump}, and pg_restore on this host is older",
+            f"install the client programs of PostgreSQL {least} on this host",
+        )
+    return Programs(fit[0], able[0])
+
+
+class Scratch:
+    """A server in `folder` (ours, 0700), for the OS user of `to`; started when the block is entered."""
+
+    def __init__(self, to: Server, bin_folder: Path, folder: Path) -> None:
+        """Nothing is made yet. Raises Refused where a socket could not be below `folder`."""
+        self._bin, self._folder = bin_folder, folder
+        self._as, self._errors = to, tempfile.TemporaryFile()  # noqa: SIM115  (closed on leaving)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._apart = _apart()
+        self.server = Server(user=to.user, socket=str(folder), programs=to.programs)
+        if len(os.fsencode(folder)) > LONGEST:
+            raise Refused(f"{folder} is too long for the path of a socket", "take a shorter `scratch`")
+
+    @property
+    def name(self) -> str:
+        """The name of the superuser: that of the OS user."""
+        who = account(self._as) or pwd.getpwuid(os.geteuid())
+        return who.pw_name
+
+    def __enter__(self) -> Scratch:
+        who = account(self._as)
+        if who:
+            os.chown(self._folder, who.pw_uid, who.pw_gid)
+        data = self._folder / "data"
+        self.run("initdb", f"--pgdata={data}", f"--username={self.name}", "--auth=trust", "--encoding=UTF8",
+                 "--locale=C", "--no-sync")  # fmt: skip
+        settings = {
+            **_SETTINGS,
+            "unix_socket_directories": f'"{self._folder}"',
+            "unix_socket_permissions": "0700",
+        }
+        words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+        argv = (*self._apart, str(self._bin / "postgres"), "-D", str(data), *words)
+        try:
+            self._process = start(
+                self._as, argv, stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors
+            )
+            self._wait()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGQUIT)
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                stop(self._process)
+        end_server(self._folder / "data")
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._errors.close()
+
+    def run(
+        self,
+        program: str,
+        *words: str,
+        given: IO[bytes] | None = None,
+        place: Path | None = None,
+        seconds: float = 600,
+    ) -> None:
+        """Run a program of PostgreSQL against the server, on a disk that keeps some room.
+
+        Raises Refused with what it complained of, or when the disk of the folder is nearly full.
+        """
+        argv = (*self._apart, str((place or self._bin) / program), *words)
+        with tempfile.TemporaryFile() as errors:
+            process = start(
+                self._as, argv, stdin=given or subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
+            )
+            try:
+                _watch(process, self._folder, time.monotonic() + seconds)
+            finally:
+                stop(process)
+            if process.returncode != 0:
+                raise Refused(f"{program} ended {process.returncode}: {complaint(errors)}", "")
+
+    def _wait(self) -> None:
+        until = time.monotonic() + PATIENCE
+        ready = (str(self._bin / "pg_isready"), f"--host={self._folder}", "--quiet")
+        while run(self._as, ready, seconds=30).exit != 0:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > until:
+                raise Refused(
+                    f"the scratch server did not start: {complaint(self._errors)}", "see why, and drill again"
+                )
+            time.sleep(LOOK)
+
+    def globals(self, text: str) -> str:
+        """The globals to be run here: not the superuser that is there already, tablespaces in a place of ours.
+
+        Raises Refused where a tablespace is told in a way that would put it somewhere else.
+        """
+        own = f"CREATE ROLE {_identifier(self.name)};"
+        lines = []
+        for number, line in enumerate(line for line in text.split("\n") if line != own):
+            if line.startswith("CREATE TABLESPACE "):
+                found = _TABLESPACE.fullmatch(line)
+                if found is None:
+                    raise Refused(
+                        "the globals make a tablespace in a way that is not understood", "look at them"
+                    )
+                place = self._folder / f"space-{number}"
+                place.mkdir(mode=0o700)
+                if who := account(self._as):
+                    os.chown(place, who.pw_uid, who.pw_gid)
+                lines.append(f"{found[1]} LOCATION '{str(place)}';")
+            else:
+                lines.append(line)
+        return "\n".join(lines)
+
+
+def _watch(process: subprocess.Popen[bytes], folder: Path, until: float) -> None:
+    least = floor(folder) // 2
+    while True:
+        try:
+            process.wait(LOOK)
+        except subprocess.TimeoutExpired:
+            if free(folder) < least:
+                raise Refused(
+                    "the disk of the scratch folder is nearly full", "take `scratch` on a larger disk"
+                ) from None
+            if time.monotonic() > until:
+                raise Refused("the restore takes longer than it may", "see why the host is so slow") from None
+            continue
+        return
+
+
+def _apart() -> tuple[str, ...]:
+    """What keeps a program from outliving us, where this host can do that; setpriv(1)."""
+    words = ("setpriv", "--pdeathsig", "QUIT", "--")
+    return words if ask((*words, "true"), timeout=10).exit == 0 else ()
+
+
+def _folders(to: Server) -> Sequence[Path]:
+    if to.programs:
+        return [Path(to.programs)]
+    return [path for place in PLACES for path in sorted(Path("/").glob(place), reverse=True)]
+
+
+def _major(version: str) -> int:
+    digits = version.partition(".")[0]
+    found = re.match(r"[0-9]+", digits)
+    return int(found[0]) if found else 0
+
+
+def _identifier(name: str) -> str:
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,66 @@
+"""The outputs of earlier steps on stdin, one frame each: a line of JSON, then exactly its bytes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from .answer import Refused, shown
+
+LONGEST = 1 << 20
+
+
+class Frame:
+    """One output: `source` names the step, `state` and `exit` say how it ended."""
+
+    def __init__(self, stream: BinaryIO, source: str, state: str, ended: int | None, size: int) -> None:
+        self.source = source
+        self.state = state
+        self.exit = ended
+        self._stream = stream
+        self._left = size
+
+    def lines(self) -> Iterator[bytes]:
+        """Each line once, with its newline; the last one may lack it. Refused if stdin ends too soon."""
+        while self._left:
+            line = self._stream.readline(min(self._left, LONGEST))
+            if not line:
+                raise _torn(self.source)
+            self._left -= len(line)
+            yield line
+
+    def skip(self) -> None:
+        """Read to the end of the frame."""
+        for _ in self.lines():
+            pass
+        if self._stream.read(1) != b"\n":
+            raise _torn(self.source)
+
+
+def frames(stream: BinaryIO) -> Iterator[Frame]:
+    """Every frame in order; what its reader leaves unread is skipped. Refused if one is torn."""
+    while True:
+        head = stream.readline(LONGEST)
+        if not head:
+            return
+        frame = _frame(stream, head)
+        yield frame
+        frame.skip()
+
+
+def _frame(stream: BinaryIO, head: bytes) -> Frame:
+    try:
+        found = json.loads(head)
+        source, state, size = found["from"], found["state"], found["bytes"]
+        ended = found.get("exit")
+    except (ValueError, KeyError, TypeError):
+        raise Refused("stdin is not made of frames", "give each output as docs/store.md says") from None
+    whole = isinstance(ended, int) or ended is None
+    if not (head.endswith(b"\n") and whole and isinstance(size, int) and size >= 0):
+        raise _torn(str(source))
+    return Frame(stream, str(source), str(state), ended, size)
+
+
+def _torn(source: str) -> Refused:
+    return Refused(f"the output of {shown(source)} is cut off", "run the job again; the partial is kept")

@@ -1,0 +1,1 @@
+"""This host as the kernel tells it: mounts, fstab, processes, sessions."""

@@ -1,0 +1,72 @@
+"""fstab(5) as it stands: which line is for a device, and whether a boot checks what it mounts."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+from ..command import ask
+from .mounts import unescaped
+
+
+class Line(NamedTuple):
+    """One entry; `device` and `number` are "" and 0 where the device is not there. `passno` is the last column."""
+
+    device: str
+    number: int
+    mount: str
+    type: str
+    options: tuple[str, ...]
+    passno: int
+
+
+def fstab(path: Path) -> tuple[Line, ...]:
+    """The entries for filesystems on devices of this host; empty where the file cannot be read."""
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return ()
+    # Not splitlines: a form feed ends no line of this file.
+    found = (_line(line) for line in text.split(b"\n"))
+    return tuple(one for one in found if one is not None)
+
+
+def number_of(path: str) -> int:
+    """The device number of the block device at `path`, 0 where there is none."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return 0
+    return status.st_rdev if stat.S_ISBLK(status.st_mode) else 0
+
+
+def _line(line: bytes) -> Optional[Line]:  # noqa: UP045
+    words = [word for word in re.split(rb"[ \t]+", line) if word]
+    if len(words) < 4 or words[0].startswith(b"#"):
+        return None
+    source, mount, kind = (unescaped(word) for word in words[:3])
+    if not source.startswith("/dev/") and "=" not in source:
+        return None
+    last = words[5] if len(words) > 5 else b"0"
+    device = source if source.startswith("/") else _found(source)
+    return Line(
+        device=device,
+        number=number_of(device),
+        mount=mount.rstrip("/") or "/",
+        type=kind,
+        options=tuple(os.fsdecode(words[3]).split(",")),
+        passno=int(last) if last.isdigit() else 0,
+    )
+
+
+def _found(tag: str) -> str:
+    name, _, value = tag.partition("=")
+    folder = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid"}.get(name)
+    link = Path("/dev/disk") / folder / value.strip('"') if folder else None
+    if link is not None and link.exists():
+        return str(link)
+    answer = ask(("findfs", tag.replace('"', "")), timeout=10)
+    return answer.out.strip() if answer.exit == 0 else ""

@@ -1,0 +1,152 @@
+"""What is mounted here: /proc/self/mountinfo, and which filesystem a device holds."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+from ..command import ask
+
+OCTAL = re.compile(rb"\\([0-7]{3})")
+EXT = ("ext2", "ext3", "ext4")
+DEVICELESS = ("btrfs", "zfs", "bcachefs", "tmpfs", "overlay", "ubifs")
+READ_ONLY = ("ro", "emergency_ro")
+
+
+class Mount(NamedTuple):
+    """One line of mountinfo; `options` are those of the mount and of the filesystem."""
+
+    id: int
+    dev: int
+    root: str
+    point: str
+    options: tuple[str, ...]
+    type: str
+    source: str
+
+    @property
+    def local(self) -> bool:
+        """Whether asking it cannot hang on a network: a block device, or a known type without one."""
+        if self.type in DEVICELESS:
+            return True
+        return self.source.startswith("/dev/") and not self.type.startswith("fuse.")
+
+    @property
+    def read_only(self) -> bool:
+        """Whether the kernel says so; a disk that failed may still be missing here."""
+        return any(option in READ_ONLY for option in self.options)
+
+
+def mounts() -> tuple[Mount, ...]:
+    """Every mount of this process, in the kernel's order; proc_pid_mountinfo(5)."""
+    text = Path("/proc/self/mountinfo").read_bytes()
+    return tuple(_mount(line) for line in text.splitlines() if b" - " in line)
+
+
+def mount_of(path: Path, found: tuple[Mount, ...]) -> Mount | None:
+    """The mount that `path`, absolute and resolved, is on."""
+    best: Mount | None = None
+    for mount in found:
+        point = Path(mount.point)
+        if (point == path or point in path.parents) and (best is None or len(mount.point) >= len(best.point)):
+            best = mount
+    return best
+
+
+def device_of(mount: Mount) -> Path | None:
+    """The block device of a mount, or None where it has none that can be found."""
+    number = f"{os.major(mount.dev)}:{os.minor(mount.dev)}"
+    for place in (mount.source, f"/dev/block/{number}", _kernel_name(number)):
+        try:
+            status = Path(place).stat()
+        except (OSError, ValueError):
+            continue
+        if stat.S_ISBLK(status.st_mode) and (status.st_rdev == mount.dev or mount.type == "btrfs"):
+            return Path(place)
+    return None
+
+
+def uuid_of(mount: Mount) -> str:
+    """The uuid of a mounted filesystem, lower case; "" where it cannot be known."""
+    device = device_of(mount)
+    if device is None:
+        return ""
+    if mount.type in EXT:
+        block = superblock(device)
+        if block:
+            text = block[0x68:0x78].hex()
+            return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+    return _linked_uuid(device) or _asked_uuid(device)
+
+
+def superblock(device: Path) -> bytes:
+    """The superblock of an ext2, ext3 or ext4 filesystem; empty if it cannot be read or is none."""
+    try:
+        with device.open("rb", buffering=0) as stream:
+            stream.seek(1024)
+            block = stream.read(1024)
+    except OSError:
+        return b""
+    return block if len(block) == 1024 and block[0x38:0x3A] == b"\x53\xef" else b""
+
+
+def unescaped(field: bytes) -> str:
+    """A field of mountinfo as it is: the kernel writes blank, tab, newline, backslash as octal."""
+    return os.fsdecode(OCTAL.sub(lambda found: bytes((int(found[1], 8),)), field))
+
+
+def _mount(line: bytes) -> Mount:
+    left, _, right = line.partition(b" - ")
+    fields = left.split(b" ")
+    kind, source, super_options = (right.split(b" ") + [b"", b""])[:3]
+    major, _, minor = fields[2].partition(b":")
+    options = (fields[5] + b"," + super_options).decode("ascii", "replace").split(",")
+    return Mount(
+        id=int(fields[0]),
+        dev=os.makedev(int(major), int(minor)),
+        root=unescaped(fields[3]),
+        point=unescaped(fields[4]),
+        options=tuple(options),
+        type=unescaped(kind),
+        source=unescaped(source),
+    )
+
+
+def _kernel_name(number: str) -> str:
+    try:
+        lines = Path(f"/sys/dev/block/{number}/uevent").read_text().splitlines()
+    except OSError:
+        return ""
+    names = [line.partition("=")[2] for line in lines if line.startswith("DEVNAME=")]
+    return f"/dev/{names[0]}" if names else ""
+
+
+def _linked_uuid(device: Path) -> str:
+    wanted = device.stat().st_rdev
+    try:
+        links = sorted(Path("/dev/disk/by-uuid").iterdir())
+    except OSError:
+        return ""
+    for link in links:
+        try:
+            if link.stat().st_rdev == wanted:
+                return link.name.lower()
+        except OSError:
+            continue
+    return ""
+
+
+def _asked_uuid(device: Path) -> str:
+    for argv in (
+        # Without a cache: blkid would write its own, and a reading writes nothing.
+        ("blkid", "-c", "/dev/null", "-o", "value", "-s", "UUID", "--", str(device)),
+        ("lsblk", "-dno", "UUID", "--", str(device)),
+    ):
+        answer = ask(argv, timeout=10)
+        words = answer.out.split()
+        if answer.exit == 0 and len(words) == 1:
+            return words[0].lower()
+    return ""

@@ -1,0 +1,107 @@
+"""Who is logged in, what asks this host not to be shut down, which filesystems are being checked."""
+
+from __future__ import annotations
+
+import os
+import platform
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from .. import clock
+from ..command import ask
+from ..plain import plain
+from .processes import processes
+
+# utmp(5); most 64-bit machines keep the 32-bit times of their elder brothers.
+SHORT = struct.Struct("=hxxi32s4s32s256s4xi2i36x")
+LONG = struct.Struct("=hxxi32s4s32s256s4xq2q36x4x")
+LONG_ON = ("aarch64", "riscv64", "loongarch64")
+USER = 7
+FIELDS = ("Name", "RemoteHost", "Timestamp", "Class", "TTY", "Display")
+
+
+def users(root: Path) -> list[dict[str, str]]:
+    """Who sits at a terminal, from where, since when (UTC): `{"name", "from", "since"}`."""
+    try:
+        data = (root / "run/utmp").read_bytes()
+    except OSError:
+        return _asked() if (root / "run/systemd/seats").is_dir() and root == Path("/") else []
+    shape = LONG if platform.machine() in LONG_ON else SHORT
+    whole = len(data) - len(data) % shape.size
+    found = []
+    for kind, pid, _, _, name, host, _, seconds, _ in shape.iter_unpack(data[:whole]):
+        # Nobody removes the line of a session that was killed.
+        if kind == USER and (root / f"proc/{pid}").exists():
+            since = clock.text(seconds * 10**9)
+            found.append({"name": _cut(name), "from": _cut(host), "since": since})
+    return found
+
+
+def inhibitors(root: Path) -> list[dict[str, str]]:
+    """What blocks a shutdown, as logind keeps it: `{"who", "why", "what"}`. Delays are left out."""
+    found = []
+    for path in sorted((root / "run/systemd/inhibit").glob("*")):
+        about = _pairs(path)
+        if about.get("MODE", "").startswith("block") and "shutdown" in about.get("WHAT", "").split(":"):
+            found.append(
+                {key: plain(_unescaped(about.get(key.upper(), ""))) for key in ("who", "why", "what")}
+            )
+    return found
+
+
+def checking(root: Path) -> list[str]:
+    """The devices that root has a check of under way, as they were named."""
+    devices: set[str] = set()
+    for process in processes(root):
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            mine = process.stat().st_uid in (0, os.geteuid())
+        except OSError:
+            continue
+        program = words[0].rpartition(b"/")[2]
+        if mine and (program == b"e2fsck" or program.startswith(b"fsck")):
+            devices.update(plain(word) for word in words[1:] if word.startswith(b"/dev/"))
+    return sorted(devices)
+
+
+def _asked() -> list[dict[str, str]]:
+    """What logind says where utmp is no more: people have a terminal or a screen, a command has neither."""
+    listed = ask(("loginctl", "list-sessions", "--no-legend"), timeout=10)
+    ids = [line.split()[0] for line in listed.out.splitlines() if line.strip()]
+    if not ids:
+        return []
+    wanted = [f"--property={each}" for each in FIELDS]
+    answer = ask(("env", "TZ=UTC", "loginctl", "show-session", *wanted, *ids), timeout=10)
+    return list(_told(answer.out))
+
+
+def _told(text: str) -> Iterator[dict[str, str]]:
+    for block in text.split("\n\n"):
+        about = dict(line.partition("=")[::2] for line in block.splitlines())
+        if about.get("Class") == "user" and (about.get("TTY") or about.get("Display")):
+            # As in "Mon 2026-11-23 08:15:00 UTC".
+            moment = about.get("Timestamp", "").split()
+            yield {
+                "name": plain(about.get("Name", "")),
+                "from": plain(about.get("RemoteHost", "")),
+                "since": plain(f"{moment[1]}T{moment[2]}Z") if len(moment) == 4 else "",
+            }
+
+
+def _pairs(path: Path) -> Mapping[str, str]:
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines() if path.is_file() else []
+    except OSError:
+        return {}
+    return dict(line.partition("=")[::2] for line in lines)
+
+
+def _unescaped(text: str) -> str:
+    # As C writes them, byte by byte: \n, \x20, \303\244.
+    known = text.encode().decode("unicode_escape", "replace")
+    return known.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _cut(field: bytes) -> str:
+    return plain(field.partition(b"\0")[0])

@@ -1,0 +1,149 @@
+"""`boot-checks`: all that decides which filesystems the next boot checks, and how long that takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .. import clock
+from ..answer import emit
+from ..arguments import parse
+from ..command import ask
+from ..host.fstab import Line, fstab, number_of
+from ..host.mounts import EXT, Mount, device_of, mounts, superblock
+from .check_times import MOST, Time, times
+from .disk_speed import speed
+from .ext_groups import groups
+
+FORCED = ("fsck.mode=force", "forcefsck")
+SKIPPED = ("fsck.mode=skip", "fastboot")
+# systemd built for old habits, and init scripts, look for these as well.
+FILES = ("forcefsck", "fastboot")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print what `read` finds; reads only."""
+    emit(read(argv))
+    return 0
+
+
+def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
+    """Every mounted ext2, ext3 and ext4 filesystem, those of fstab, and the devices named as words.
+
+    With `--speed` a few megabytes are read from each to see how fast it is. What is not known is null.
+    """
+    call = parse(argv, words=0, flags=("speed",), more=True)
+    lines, seen = fstab(root / "etc/fstab"), mounts()
+    asked = {path: number_of(path) for path in call.words}
+    places = _places(seen, lines, asked)
+    spent = times() if places else ()
+    return {
+        "clock": clock.now(),
+        "kernel": _kernel(root / "proc/cmdline"),
+        "files": [f"/{name}" for name in FILES if (root / name).exists()],
+        "memory": _memory(),
+        "filesystems": [
+            {
+                **_look(device, _mount(number, seen), measured="speed" in call.flags),
+                **_line(number, lines),
+                "asked": [path for path, other in asked.items() if number and other == number or path == device],
+                "checks": [one._asdict() for one in spent if _is(one, number, _mount(number, seen))][:MOST],
+            }
+            for device, number in places.items()
+        ],
+    }  # fmt: skip
+
+
+def _places(seen: Sequence[Mount], lines: Sequence[Line], asked: dict[str, int]) -> dict[str, int]:
+    """The devices to look at, each once, with their numbers (0 for what is no block device)."""
+    found: dict[int, str] = {}
+    for mount in seen:
+        device = device_of(mount) if mount.type in EXT else None
+        if device is not None:
+            found.setdefault(mount.dev, str(device))
+    for line in lines:
+        if line.number and (line.type in EXT or superblock(Path(line.device))):
+            found.setdefault(line.number, line.device)
+    places = {path: number for number, path in found.items()}
+    for path, number in asked.items():
+        if not number or number not in found:
+            places[path] = number
+            found[number] = path
+    return places
+
+
+def _look(device: str, mount: Mount | None, *, measured: bool) -> dict[str, Any]:
+    # The dates are local times without a zone, so the zone is ours.
+    answer = ask(("env", "TZ=UTC", "LC_ALL=C", "tune2fs", "-l", "--", device), timeout=10)
+    counted = groups(Path(device))
+    about = os.statvfs(mount.point) if mount else None
+    return {
+        "device": device,
+        "mount": mount.point if mount else "",
+        "superblock": answer.out,
+        "exit": answer.exit,
+        "error": answer.err,
+        "used": (about.f_blocks - about.f_bfree) * about.f_frsize if about else None,
+        "inodes_used": about.f_files - about.f_ffree if about else None,
+        "table": counted.table if counted else None,
+        "directories": counted.directories if counted else None,
+        "extents": counted.extents if counted else None,
+        "rotates": _rotates(number_of(device)),
+        "speed": speed(Path(device)) if measured and counted else None,
+    }
+
+
+def _mount(number: int, seen: Sequence[Mount]) -> Mount | None:
+    """Where a device is mounted so that it can be asked; of several places the shortest."""
+    fits = [one for one in seen if number and one.dev == number and _shows(one)]
+    return min(fits, key=lambda one: len(one.point), default=None)
+
+
+def _shows(mount: Mount) -> bool:
+    # What lies under another mount cannot be asked by its path: the answer would be the other's.
+    try:
+        return Path(mount.point).stat().st_dev == mount.dev
+    except OSError:
+        return False
+
+
+def _line(number: int, lines: Sequence[Line]) -> dict[str, Any]:
+    for line in lines:
+        if number and line.number == number:
+            options = {word: word in line.options for word in ("noauto", "nofail")}
+            return {"pass": line.passno, "at": line.mount, **options}
+    return {"pass": None, "at": "", "noauto": False, "nofail": False}
+
+
+def _is(one: Time, number: int, mount: Mount | None) -> bool:
+    if not one.device:
+        return mount is not None and mount.point == "/"
+    return bool(number) and number_of(one.device) == number
+
+
+def _kernel(path: Path) -> list[str]:
+    try:
+        words = path.read_text("utf-8", "backslashreplace").split()
+    except OSError:
+        return []
+    return [word for word in words if word in (*FORCED, *SKIPPED)]
+
+
+def _memory() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii", "replace").splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemTotal:")), None)
+
+
+def _rotates(number: int) -> bool | None:
+    here = Path(f"/sys/dev/block/{os.major(number)}:{os.minor(number)}")
+    for folder in (here, here.resolve().parent):
+        try:
+            return (folder / "queue/rotational").read_text("ascii").strip() == "1"
+        except OSError:
+            continue
+    return None

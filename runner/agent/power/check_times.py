@@ -1,0 +1,137 @@
+"""How long checks at boot took, from the journal: when systemd began and finished each systemd-fsck unit."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Optional
+
+from .. import clock
+from ..command import ask
+from ..host.fstab import number_of
+from ..host.mounts import Mount, device_of, mounts, superblock, uuid_of
+
+ASK = (
+    "journalctl", "--quiet", "--no-pager", "--reverse", "--lines=400", "--output=json",
+    "--unit=systemd-fsck@*.service", "--unit=systemd-fsck-root.service",
+)  # fmt: skip
+# systemd.journal-fields(7): what PID 1 says when a unit is being started, and when it has started.
+STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
+STARTED = "39f53479d3a045ac8e11786248231fbf"
+ROOT = "systemd-fsck-root.service"
+COUNTS = re.compile(
+    r": ([0-9]{1,15})/[0-9]{1,15} files \([0-9.]+% non-contiguous\), ([0-9]{1,18})/[0-9]{1,18} blocks$"
+)
+MOST = 10
+SLACK = 2 * 10**9
+
+
+class Time(NamedTuple):
+    """One unit that ran to its end: for which device ("" for the root), when it began, how long it took.
+
+    `inodes` and `blocks` are what e2fsck counted in use, None where it only looked. Whether it was a
+    whole check is told by the superblock, whose date of the last check lies within, and by nothing here.
+    """
+
+    device: str
+    started: str
+    seconds: float
+    inodes: Optional[int]  # noqa: UP045
+    blocks: Optional[int]  # noqa: UP045
+
+
+def times(*only: str) -> tuple[Time, ...]:
+    """All that the journal knows, newest first; empty without systemd or without rights.
+
+    `only` are further options of journalctl, such as `--boot`.
+    """
+    answer = ask((*ASK, *only), timeout=15)
+    return parse(answer.out) if answer.exit == 0 else ()
+
+
+def parse(text: str) -> tuple[Time, ...]:
+    """Read the journal's JSON lines, newest first; a line that makes no sense is passed over."""
+    begun: dict[tuple[str, str], tuple[int, int]] = {}
+    counted: dict[tuple[str, str], tuple[int, int]] = {}
+    found: list[Time] = []
+    for entry in reversed(list(_entries(text))):
+        # The fields with an underscore are the journal's own; only PID 1 speaks for a unit.
+        own = entry.get("_PID") == "1" and entry.get("_UID") == "0"
+        unit = entry.get("UNIT") if own else entry.get("_SYSTEMD_UNIT")
+        key = (str(entry.get("_BOOT_ID")), str(unit))
+        # By the clock that nobody sets: a boot is when the other one jumps.
+        ticks, wall = _stamp(entry, "__MONOTONIC_TIMESTAMP"), _stamp(entry, "__REALTIME_TIMESTAMP")
+        if not own:
+            counts = COUNTS.search(str(entry.get("MESSAGE")))
+            if counts:
+                counted[key] = (int(counts[1]), int(counts[2]))
+        elif entry.get("MESSAGE_ID") == STARTING:
+            begun[key] = (ticks, wall)
+            counted.pop(key, None)
+        elif entry.get("MESSAGE_ID") == STARTED and key in begun:
+            at, started = begun.pop(key)
+            inodes, blocks = counted.pop(key, (None, None))
+            found.append(
+                Time(device(str(unit)), clock.text(started * 1000), (ticks - at) / 1e6, inodes, blocks)
+            )
+    return tuple(reversed(found))
+
+
+def whole() -> list[dict[str, Any]]:
+    """The whole checks of ext filesystems that this boot made, newest first: device, mount, uuid, seconds.
+
+    A unit that only looked whether a check is due is none. `mount` and `uuid` are "" where it is not mounted.
+    """
+    seen = mounts()
+    found = (_whole(one, seen) for one in times("--boot"))
+    return [one for one in found if one][:MOST]
+
+
+def _whole(one: Time, seen: Sequence[Mount]) -> dict[str, Any]:
+    root = next((mount for mount in seen if mount.point == "/"), None)
+    path = Path(one.device) if one.device else device_of(root) if root else None
+    block = superblock(path) if path else b""
+    if path is None or not block or not (one.inodes is not None or _within(one, block)):
+        return {}
+    number = number_of(str(path))
+    fits = [mount for mount in seen if number and mount.dev == number]
+    mount = min(fits, key=lambda one: len(one.point), default=None)
+    return {
+        "device": str(path),
+        "mount": mount.point if mount else "",
+        "uuid": uuid_of(mount) if mount else "",
+        "seconds": round(one.seconds, 1),
+    }
+
+
+def _within(one: Time, block: bytes) -> bool:
+    """Whether the date of the last check, in its superblock, is that of this one."""
+    last = (int.from_bytes(block[0x40:0x44], "little") | block[0x277] << 32) * 10**9
+    begun = clock.nanoseconds(one.started)
+    return begun - SLACK <= last <= begun + int(one.seconds * 1e9) + SLACK
+
+
+def device(unit: str) -> str:
+    """The path of the device that a unit checks: systemd.unit(5), "string escaping"; "" for the root's."""
+    if unit == ROOT:
+        return ""
+    name = unit.partition("@")[2].rpartition(".")[0]
+    plain = re.sub(r"\\x([0-9a-f]{2})|-", lambda part: chr(int(part[1], 16)) if part[1] else "/", name)
+    return "/" + plain.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
+
+
+def _entries(text: str) -> Iterator[Mapping[str, Any]]:
+    for line in text.splitlines():
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(entry, dict):
+            yield entry
+
+
+def _stamp(entry: Mapping[str, Any], name: str) -> int:
+    text = str(entry.get(name))
+    return int(text) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,150 @@
+"""`still`: is nothing being written here that a reboot would cut off."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+from .. import clock
+from ..answer import FAILED, emit
+from ..arguments import parse
+from ..detached import records
+from ..host import processes, sessions
+from ..plain import plain
+from ..store import lock
+from ..store.layout import open_store
+
+# Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is told.
+WRITERS = frozenset((
+    "rsync", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pg_upgrade",
+    "dpkg", "apt-get", "apt", "aptitude", "yum", "dnf", "rpm",
+    "e2fsck", "mke2fs", "mkfs.ext3", "mkfs.ext4", "resize2fs", "tune2fs",
+    # Cut off, these leave a host that does not boot. The kernel keeps 15 characters of a name.
+    "update-initramf", "mkinitramfs", "dracut", "grub-install", "grub-mkconfig", "grub2-install", "grub2-mkconfig",
+))  # fmt: skip
+# Those of them that only read, by their words: looks of our own run beside this one.
+READS = {
+    "dpkg": re.compile(
+        rb"--audit|-C|-[lsLSpV]|--(list|status|search|verify|print-.*|get-selections|compare-versions)"
+    ),
+    "rpm": re.compile(rb"-q.*|--query|-V.*|--verify|--eval|-E|--version"),
+    "tune2fs": re.compile(rb"-l"),
+    "apt-get": re.compile(rb"-s|--simulate|--just-print|--print-uris|check"),
+}
+LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/lib/rpm/.rpm.lock")
+RESOURCES = (
+    ("dump", "works on the dumps"),
+    ("drill", "restores to see that it can be done"),
+    ("restore-db", "restores a database"),
+)
+SHOWN = 5
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print `{"still": true}`, or the reasons why a reboot must wait, with exit 1. Reads only.
+
+    `--boot` says which boot it must be, `--by` until when it may happen, `--store` (repeated) which
+    stores nobody may hold.
+    """
+    answer = read(argv)
+    emit(answer)
+    return 0 if answer.get("still") else FAILED
+
+
+def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
+    """As `run`, without printing. What could not be seen is not among the reasons."""
+    call = parse(argv, words=0, one=("boot", "by", "state"), many=("store",))
+    if call.one["boot"] and processes.boot_id(root) != call.one["boot"]:
+        return {"error": "the host was restarted since the plan was made", "do": "make a new plan"}
+    if call.one["by"] and time.time_ns() >= clock.nanoseconds(call.one["by"]):
+        error = f"it is too late by this host's clock: it was to happen before {call.one['by']}"
+        return {"error": error, "do": "see that the clock is right, and make a new plan"}
+    # A plan that is carried out holds these itself by then.
+    reasons = list(_taken(root)) if not call.one["boot"] else []
+    reasons += [
+        *_writing(root), *_locked(root), *_carried(call.one["state"]), *_held(call.many["store"]), *_asked(root)
+    ]  # fmt: skip
+    if not reasons:
+        return {"still": True}
+    more = f", and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
+    do = "wait until it has ended, or end it"
+    return {"error": "; ".join(reasons[:SHOWN]) + more, "do": do, "writing": reasons[:SHOWN]}
+
+
+def _writing(root: Path) -> Iterator[str]:
+    for process in processes.processes(root):
+        try:
+            name = (process / "comm").read_text("utf-8", "backslashreplace").strip()
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            owner = process.stat().st_uid
+        except OSError:
+            continue
+        # A dead one that nobody has reaped has no words.
+        if name not in WRITERS or _reads(name, words[1:]):
+            continue
+        if words != [b""] and not (b"--daemon" in words and _waits(process, words)):
+            yield f"{plain(name)} (process {process.name} of user {owner}) is at work"
+
+
+def _reads(name: str, words: Sequence[bytes]) -> bool:
+    return name in READS and any(READS[name].fullmatch(word) for word in words)
+
+
+def _waits(process: Path, words: Sequence[bytes]) -> bool:
+    """Whether a daemon only waits for others to call: who serves one is its child, with the same words."""
+    try:
+        parent = (process / "stat").read_bytes().rpartition(b")")[2].split()[1].decode("ascii")
+        return (process.parent / parent / "cmdline").read_bytes().split(b"\0") != words
+    except (OSError, IndexError):
+        return True
+
+
+def _locked(root: Path) -> Iterator[str]:
+    for name in LOCKS:
+        holder = _holder(root / name)
+        if holder is not None:
+            yield f"process {holder} works on the packages (it holds /{name})"
+            return
+
+
+def _holder(path: Path) -> Optional[int]:  # noqa: UP045
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        return lock.held_by(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _carried(state: str) -> Iterator[str]:
+    worker = records.working(state)
+    if worker:
+        yield f"{plain(str(worker['who']))} works on the packages"
+
+
+def _taken(root: Path) -> Iterator[str]:
+    for name, does in RESOURCES:
+        path = root / "run/lock/runner" / name
+        holder = lock.holder(path) if path.exists() else None
+        if holder:
+            yield f"{plain(str(holder['who'] or 'another run'))} {does}"
+
+
+def _held(stores: Sequence[str]) -> Iterator[str]:
+    for path in stores:
+        holder = lock.holder(open_store(path).lock)
+        if holder:
+            yield f"{plain(str(holder['who'] or 'another run'))} holds the store {plain(path)}"
+
+
+def _asked(root: Path) -> Iterator[str]:
+    for one in sessions.inhibitors(root):
+        yield f"{one['who']} asks that it is not shut down: {one['why']}"
+    for device in sessions.checking(root):
+        yield f"{device} is being checked"

@@ -1,0 +1,149 @@
+"""`came-back`: did the host come back from its reboot, and is everything there that was there before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..answer import FAILED, Refused, emit
+from ..arguments import Call, parse
+from ..command import Answer, ask
+from ..host import processes, up
+from ..host.mounts import mounts, uuid_of
+from ..packages import outdated
+from ..plain import plain
+from . import check_times
+
+SETTLED = ("running", "degraded")
+ANSWERS = 10
+# Where distributions put it when it is not on the path.
+SERVERS = ("usr/pgsql-*/bin/pg_isready", "usr/lib/postgresql/*/bin/pg_isready")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Look at what the first word names, and print it as true or false with the reason; exit 1 for false.
+
+    `back` (`--was`), `settled`, `kernel` (`--is`; else the newest installed), `mounted`
+    (`--at`, `--uuid`, `--writable`), `active` (`--unit`), `units` (`--known`, repeated) and `database`. Reads only.
+    """
+    options = ("was", "is", "at", "uuid", "unit")
+    call = parse(argv, words=1, one=options, many=("known",), flags=("writable",))
+    look = LOOKS.get(call.words[0])
+    if look is None:
+        raise Refused(f"nothing to look at: {plain(call.words[0])}", f"there are: {', '.join(LOOKS)}")
+    answer = look(call)
+    emit({call.words[0]: "error" not in answer, **answer})
+    return FAILED if "error" in answer else 0
+
+
+def _back(call: Call) -> dict[str, Any]:
+    before, now = call.one["was"], processes.boot_id()
+    if not before or not now:
+        return _no("which boot this is cannot be told", "look at the host")
+    if now == before:
+        return _no("it answers, but is still in the boot from before", "see on its console why it stays up")
+    return {"boot_id": now, "booted": processes.booted()}
+
+
+def _settled(call: Call) -> dict[str, Any]:
+    found = up.read(())
+    told = {"system": found["system"], "failed": found["failed"]}
+    if found["checking"]:
+        which = ", ".join(plain(str(one)) for one in found["checking"])
+        return {**_no(f"still checking {which}", "let it finish: it must not be switched off"), **told}
+    if found["systemd"] and found["system"] not in SETTLED:
+        do = "run `systemctl list-jobs` there: what is it waiting for"
+        return {**_no(f"systemd says that it is {found['system'] or 'not to be asked'}", do), **told}
+    return {**told, "checks": check_times.whole(), **_since()}
+
+
+def _since() -> dict[str, Any]:
+    """When the boot was over as systemd saw it, in seconds since 1970 as the clock stands now."""
+    argv = ("systemctl", "show", "--value", "--property=FinishTimestampMonotonic")
+    text, booted = ask(argv, timeout=ANSWERS).out.strip(), processes.booted()
+    took = int(text) if text.isascii() and text.isdigit() else 0
+    return {"up": booted + took // 10**6} if booted and took else {}
+
+
+def _kernel(call: Call) -> dict[str, Any]:
+    found = outdated.read(())["kernel"]
+    wanted, running = call.one["is"] or found["newest"], found["running"]
+    if not wanted:
+        return _no(
+            "which kernel should run cannot be told", "see there that /boot is mounted and what it has"
+        )
+    if running != wanted:
+        error = f"the kernel that runs is {plain(running)}, not {plain(wanted)}"
+        do = "look at what the boot loader starts (grub.cfg, its default), then reboot again"
+        return {**_no(error, do), "running": running}
+    return {"running": running}
+
+
+def _mounted(call: Call) -> dict[str, Any]:
+    point, wanted = call.one["at"], call.one["uuid"].lower()
+    found = [mount for mount in mounts() if mount.point == point]
+    if not found:
+        do = "see `systemctl --failed` and dmesg there: a check that failed, or the disk is away"
+        return _no(f"nothing is mounted at {plain(point)}", do)
+    uuid = uuid_of(found[-1])
+    if wanted and uuid != wanted:
+        other = uuid or "one without a UUID"
+        return _no(f"another filesystem is mounted at {plain(point)}: {other}", "attach the right disk")
+    if "writable" in call.flags and found[-1].read_only:
+        return _no(f"{plain(point)} is mounted read-only", "look for disk errors in dmesg")
+    return {"uuid": uuid}
+
+
+def _active(call: Call) -> dict[str, Any]:
+    unit = call.one["unit"]
+    if Path("/run/systemd/system").is_dir():
+        answer = ask(("systemctl", "is-active", "--", unit), timeout=ANSWERS)
+    else:
+        answer = ask(("service", unit.removesuffix(".service"), "status"), timeout=ANSWERS)
+    if answer.exit == 0:
+        return {}
+    return _no(f"{plain(unit)} does not run: {_first(answer)}", f"run `systemctl status {plain(unit)}` there")
+
+
+def _units(call: Call) -> dict[str, Any]:
+    found = up.read(())
+    if found["systemd"] and (not found["system"] or (found["system"] == "degraded" and not found["failed"])):
+        return _no("systemd does not say which units failed", "run `systemctl --failed` there")
+    new = [unit for unit in found["failed"] if unit not in call.many["known"]]
+    if new:
+        named = ", ".join(plain(str(unit)) for unit in new[:ANSWERS])
+        return _no(f"failed since the boot: {named}", "run `systemctl --failed` there")
+    return {}
+
+
+def _database(call: Call) -> dict[str, Any]:
+    places = sorted(str(place) for pattern in SERVERS for place in Path("/").glob(pattern))
+    said = ""
+    for program in ("pg_isready", *places[-1:]):
+        answer = ask((program, f"--timeout={ANSWERS}"), timeout=ANSWERS + 5)
+        if answer.exit == 0:
+            return {}
+        # What a server says is worth more than that there is no such program.
+        said = _first(answer) if answer.exit is not None or not said else said
+    return _no(f"the database does not answer: {said}", "look at PostgreSQL's log there")
+
+
+def _first(answer: Answer) -> str:
+    lines = (answer.out.strip() or answer.err.strip()).splitlines()
+    return plain(lines[0]) if lines else "it says nothing"
+
+
+def _no(error: str, do: str) -> dict[str, Any]:
+    return {"error": error, "do": do}
+
+
+LOOKS: Mapping[str, Callable[[Call], dict[str, Any]]] = {
+    "back": _back,
+    "settled": _settled,
+    "kernel": _kernel,
+    "mounted": _mounted,
+    "active": _active,
+    "units": _units,
+    "database": _database,
+}

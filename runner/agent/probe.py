@@ -1,0 +1,114 @@
+"""`probe`: everything a plan needs to know about this host and its stores, read in one go."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from . import clock, readers
+from .answer import Refused, emit
+from .arguments import parse
+from .command import ask
+from .host.filesystems import filesystems, stand_ins
+from .store.inspect import inspect_store
+
+VERSION = re.compile(r"rsync +version v?([0-9][0-9.]*)")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Answer the request on stdin; creates, locks and changes nothing.
+
+    The request and the answer are described in docs/store.md; what cannot be read is left at its
+    empty value, and a store that cannot be used says why.
+    """
+    parse(argv, words=0)
+    try:
+        request = json.loads(sys.stdin.buffer.read())
+    except ValueError:
+        request = None
+    if not isinstance(request, dict):
+        raise Refused("the request on stdin is no JSON object", "see docs/store.md")
+    emit(_answer(request))
+    return 0
+
+
+def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    commands = request.get("commands", ())
+    root = str(request.get("root", ""))
+    folders = tuple(request.get("stand_ins", ()))
+    played = bool(root or folders)
+    with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
+        rsync = pool.submit(_rsync)
+        readings = [(str(each["id"]), pool.submit(_reading, each)) for each in commands]
+        stores = {str(each["name"]): inspect_store(each, played=played) for each in request.get("stores", ())}
+        seen = stand_ins(folders or (root,), root) if played else filesystems()
+        return {
+            "name": str(request.get("host", "")),
+            "uid": os.getuid(),
+            "boot_id": _text("/proc/sys/kernel/random/boot_id"),
+            "kernel": platform.release(),
+            "now": clock.now(),
+            "python": platform.python_version(),
+            "program": _digest(str(request.get("program", ""))),
+            "rsync": rsync.result(),
+            "filesystems": seen,
+            "stores": stores,
+            "readings": {key: future.result() for key, future in readings},
+        }
+
+
+def _reading(command: Mapping[str, Any]) -> dict[str, Any]:
+    if command["argv"][:1] == [readers.PROGRAM]:
+        return readers.reading(command["argv"])
+    return dict(ask(command["argv"], timeout=float(command.get("timeout", 20)))._asdict())
+
+
+def _rsync() -> dict[str, Any]:
+    answer = ask(("rsync", "-VV"), timeout=10)
+    try:
+        found = json.loads(answer.out)
+        able = found["capabilities"]
+        sums = [str(name) for name in found["checksum_list"] if name != "none"]
+        return {
+            "version": str(found["version"]),
+            "checksums": sums,
+            "acls": able.get("ACLs") is True,
+            "xattrs": able.get("xattrs") is True,
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _told_in_words(answer.out or ask(("rsync", "--version"), timeout=10).out)
+
+
+def _told_in_words(text: str) -> dict[str, Any]:
+    """What rsync before 3.2.4 says of itself: prose, with a list of checksums since 3.2.0."""
+    version = VERSION.search(text)
+    sums = re.search(r"Checksum list:\n +(.*)\n", text)
+    words = re.split(r"[\s,]+", text)
+    return {
+        "version": version[1] if version else "",
+        "checksums": [name for name in sums[1].split() if name != "none"] if sums else [],
+        "acls": "ACLs" in words,
+        "xattrs": "xattrs" in words,
+    }
+
+
+def _digest(path: str) -> str:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
+    except OSError:
+        return ""
+
+
+def _text(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""

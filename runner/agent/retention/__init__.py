@@ -1,0 +1,1 @@
+"""Snapshots that go: expired to the trash, counted, audited while they stay."""

@@ -1,0 +1,133 @@
+"""`audit`: is every sealed snapshot still what was sealed? A share of it every night."""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+import time
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .. import clock, durable
+from ..answer import Refused, emit
+from ..arguments import DISK, number, parse
+from ..store import disk
+from ..store.layout import Store, open_store, read_json, sealed
+from ..store.lock import working
+from . import contents, manifest
+from .findings import Findings
+
+DAY = 86400 * 10**9
+
+
+class Names(NamedTuple):
+    """How many manifests were written and compared, and when each was compared last."""
+
+    taken: int
+    compared: int
+    times: dict[str, str]
+
+
+def run(argv: Sequence[str]) -> int:
+    """Compare names and attributes of some snapshots with their manifests, and some contents with their
+    checksums: so many that `--every` days are enough for all, but at most `--bytes` bytes and about
+    `--seconds` seconds (a snapshot's names, and one share of the contents, are finished once begun).
+
+    A snapshot's manifest is written by the first audit after it was sealed. Prints `{"read_bytes",
+    "read_files", "findings": [{"kind", "path", "snapshots"}...], "found", "taken", "compared",
+    "unchecked", "cursor", "complete_in_days", "problem"}`; kinds are content, attributes, missing, added.
+    """
+    call = parse(argv, words=1, one=("plan", "bytes", "seconds", "every", *DISK))
+    store = open_store(call.words[0])
+    most, seconds, every = (
+        number(call.one[each], f"--{each}", least=1) for each in ("bytes", "seconds", "every")
+    )
+    began = time.monotonic()
+    with working(store, call.one["plan"]):
+        disk.require_writable(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+        told = read_json(store.audit)
+        days = min(every, _days_since(told.get("last")))
+        findings = Findings(store)
+        names = _names(store, told, (days / every, began + seconds / 2), findings)
+        bounds = contents.Bounds(most, began + seconds, days / every)
+        read = contents.reread(store, _cursor(told), bounds, findings)
+        durable.write_json(store.audit, {"cursor": read.cursor, "last": clock.now(), "compared": names.times})
+    answer = {"read_bytes": read.bytes, "read_files": read.files, "findings": findings.listed}
+    emit({**answer, "found": findings.total, **_progress(store, (names, read), days)})
+    return 0
+
+
+def _progress(store: Store, done: tuple[Names, contents.Read], days: float) -> dict[str, Any]:
+    names, read = done
+    count = len(sealed(store))
+    parts = [read.shares / contents.SHARES, (names.taken + names.compared) / count if count else 1.0]
+    problem = f"{read.unchecked} files have a checksum that no program here can check; install xxhash"
+    return {
+        "taken": names.taken,
+        "compared": names.compared,
+        "unchecked": read.unchecked,
+        "cursor": read.cursor,
+        "complete_in_days": math.ceil(days / min(parts)) if min(parts) else None,
+        "problem": problem if read.unchecked else "",
+    }
+
+
+def _names(store: Store, told: Mapping[str, Any], bounds: tuple[float, float], findings: Findings) -> Names:
+    part, until = bounds
+    counted = sealed(store)
+    last = told.get("compared")
+    known = last if isinstance(last, dict) else {}
+    times = {name: str(known[name]) for name in counted if name in known}
+    fresh = [name for name in counted if not store.names(name).exists()]
+    # Those that nothing is known of come first, for what changes before that cannot be seen; the newest
+    # first, for they will stay longest.
+    taken = compared = 0
+    for name in reversed(fresh):
+        if taken and time.monotonic() >= until:
+            break
+        if _take(store, name, findings):
+            times[name] = clock.now()
+            taken += 1
+    due = sorted(
+        (name for name in counted if name not in fresh), key=lambda name: (times.get(name, ""), name)
+    )
+    for name in due[: math.ceil(len(counted) * part)]:
+        if compared and time.monotonic() >= until:
+            break
+        _compare(store, name, findings)
+        times[name] = clock.now()
+        compared += 1
+    return Names(taken, compared, times)
+
+
+def _take(store: Store, name: str, findings: Findings) -> bool:
+    try:
+        manifest.take(store, name)
+    except OSError as problem:
+        if problem.errno != errno.EIO:
+            raise
+        findings.add("content", b".", name)
+        return False
+    return True
+
+
+def _compare(store: Store, name: str, findings: Findings) -> None:
+    try:
+        manifest.compare(store, name, findings)
+    except (EOFError, zlib.error, OSError):
+        findings.add("content", os.fsencode(store.names(name).relative_to(store.root)), name)
+
+
+def _cursor(told: Mapping[str, Any]) -> int:
+    found = told.get("cursor")
+    return found % contents.SHARES if isinstance(found, int) else 0
+
+
+def _days_since(last: object) -> float:
+    try:
+        passed = time.time_ns() - clock.nanoseconds(str(last))
+    except Refused:
+        return 1.0
+    return max(1.0, passed / DAY)

@@ -1,0 +1,90 @@
+"""`expire`: move one sealed snapshot to the trash, if the store can spare it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from .. import durable
+from ..answer import Refused, emit
+from ..arguments import DISK, number, parse
+from ..snapshots.carry import carry
+from ..store import disk, inventory, lock, trash
+from ..store.layout import Store, is_clean, is_name, open_store, sealed
+from ..store.lock import working
+from ..store.pins import pins
+from ..store.proven import guarded
+from ..store.space import room
+from .floor import kept_floor
+
+
+def run(argv: Sequence[str]) -> int:
+    """Expire NAME, or refuse and leave it; `reap` removes it for good.
+
+    Refused when NAME is no sealed snapshot, the newest, pinned, being read or the last that was proven to
+    come back, and when fewer than `--min` or the store's own floor of snapshots without exceptions would
+    stay. Needs no room on the disk. Prints `{"expired", "sealed", "carried", "free_percent",
+    "free_inodes_percent"}`; `carried` counts the checksums that the next snapshot inherited, None if they
+    could not be written.
+    """
+    call = parse(argv, words=2, one=("plan", "min", *DISK))
+    store, name = open_store(call.words[0]), call.words[1]
+    least = number(call.one["min"], "--min", least=1)
+    declared = disk.Declared(call.one["mount"], call.one["uuid"].lower())
+    with working(store, call.one["plan"]) as descriptor:
+        # Not by writing, as other verbs: on a full disk this is the verb that must work.
+        disk.require(store, declared)
+        _require(store, name, least)
+        if not lock.take(descriptor, lock.byte_of(name)):
+            raise Refused(f"{name} is being read by a restore", "wait until it has ended")
+        counted = sealed(store)
+        carried = carry(store, name, counted[counted.index(name) + 1])
+        disk.require(store, declared)
+        _move(store, name)
+    emit({"expired": name, "sealed": len(sealed(store)), "carried": carried, **room(store)})
+    return 0
+
+
+def _require(store: Store, name: str, least: int) -> None:
+    counted = sealed(store)
+    if not is_name(name) or name not in counted:
+        raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+    if name == counted[-1]:
+        raise Refused(f"{name} is the newest snapshot", "the newest is never expired")
+    pin = pins(store).get(name)
+    if pin is not None and pin.holds:
+        raise Refused(f"{name} is pinned: {pin.why}", "unpin it first if you know better")
+    if name in guarded(store):
+        raise Refused(
+            f"{name} is the last snapshot that was proven to come back",
+            "run the drill: a newer one lets it go",
+        )
+    stay = sum(is_clean(store, each) for each in counted if each != name)
+    floor = max(least, kept_floor(store))
+    if stay < floor:
+        raise Refused(
+            f"without {name} there would be {stay} snapshots without exceptions, and the floor is {floor}",
+            "find out why there are so few; a person may lower the floor at the store",
+        )
+
+
+def _move(store: Store, name: str) -> None:
+    # The folder first, and on the disk, then what is known of it: cut off in between, there is a record
+    # without a folder, which counts for nothing and goes with the next snapshot that is expired.
+    durable.make_folder(store.trash, 0o700)
+    descriptor = trash.open_trash(store)
+    try:
+        trash.move(store, store.root / name, descriptor)
+        os.fsync(descriptor)
+        durable.sync_folder(store.root)
+        for path in sorted(store.records.iterdir()):
+            about = path.name.partition(".")[0]
+            homes = (store.root / about, store.partial / about)
+            if is_name(about) and not any(os.path.lexists(home) for home in homes):
+                trash.move(store, path, descriptor)
+        if inventory.place(store, name).is_dir():
+            trash.move(store, inventory.place(store, name), descriptor)
+        os.fsync(descriptor)
+        durable.sync_folder(store.records)
+    finally:
+        os.close(descriptor)

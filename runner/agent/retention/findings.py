@@ -1,0 +1,49 @@
+"""What an audit found: each thing once, with every snapshot that it concerns."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Optional
+
+from .. import tree
+from ..store.layout import Store, sealed
+
+LISTED = 1000
+
+
+class Findings:
+    """Collects findings; lists the first 1000 and counts all (`total`)."""
+
+    def __init__(self, store: Store) -> None:
+        self.total = 0
+        self.listed: list[dict[str, Any]] = []
+        self._store = store
+        self._known: set[tuple[str, bytes, object]] = set()
+
+    def add(self, kind: str, path: bytes, snapshot: str, inode: Optional[int] = None) -> None:  # noqa: UP045
+        """Note a finding at `path` (below the snapshot); with `inode` for all that have it there."""
+        if (kind, path, inode or snapshot) in self._known:
+            return
+        if self.total < LISTED:
+            self._known.add((kind, path, inode or snapshot))
+            snapshots = self._sharing(path, inode) if inode else []
+            about = {"kind": kind, "path": os.fsdecode(path), "snapshots": snapshots or [snapshot]}
+            self.listed.append(about)
+        self.total += 1
+
+    def _sharing(self, path: bytes, inode: int) -> list[str]:
+        return [name for name in sealed(self._store) if inode_at(self._store, name, path) == inode]
+
+
+def inode_at(store: Store, name: str, path: bytes) -> Optional[int]:  # noqa: UP045
+    """The inode at `path` in snapshot `name`; None if there is nothing."""
+    try:
+        root = os.open(store.root / name, tree.FOLDER)
+    except OSError:
+        return None
+    try:
+        return tree.status(root, path or b".").st_ino
+    except OSError:
+        return None
+    finally:
+        os.close(root)

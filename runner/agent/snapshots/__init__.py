@@ -1,0 +1,1 @@
+"""A snapshot from its empty folder to its seal, and what can be read in it."""

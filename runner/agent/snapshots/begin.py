@@ -1,0 +1,105 @@
+"""`begin`: make the folder that a new snapshot is sent into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from .. import clock, durable
+from ..answer import Refused, emit
+from ..arguments import DISK, parse
+from ..store import disk
+from ..store.layout import Store, folders, is_name, open_store, partials, sealed
+from ..store.lock import working
+
+
+def run(argv: Sequence[str]) -> int:
+    """Make `.partial/NAME` with a folder for each mount point; print where it is.
+
+    Refused unless the store is what the plan was made from: `--basis` is the newest sealed snapshot
+    and `--resume` names every partial there is.
+    """
+    call = parse(argv, words=3, one=("plan", "basis", *DISK), many=("resume",), more=True)
+    store, name, points = open_store(call.words[0]), call.words[1], call.words[2:]
+    resumed = tuple(sorted(call.many["resume"]))
+    _check_points(points)
+    declared = disk.Declared(call.one["mount"], call.one["uuid"].lower())
+    with working(store, call.one["plan"]):
+        found = disk.require_writable(store, declared)
+        _check_names(store, name, call.one["basis"], resumed)
+        _tidy(store)
+        whole = not disk.keeps_nanoseconds(store.runner)
+        if declared.mount and found.uuid and not (store.runner / "disk.json").exists():
+            durable.write_json(store.runner / "disk.json", {"uuid": found.uuid, "since": clock.now()})
+        told = {
+            "format": 1,
+            "name": name,
+            "plan": call.one["plan"],
+            "basis": call.one["basis"],
+            "resumed": resumed,
+            "filesystems": points,
+            "started": clock.now(),
+            "whole_seconds": whole,
+        }
+        _make(store, name, points)
+        durable.write_json(store.told(name), told)
+        emit({"partial": str(store.partial / name), "whole_seconds": whole})
+    return 0
+
+
+def _check_points(points: Sequence[str]) -> None:
+    for point in points:
+        parts = PurePosixPath(point).parts
+        if not point.startswith("/") or ".." in parts or point.startswith("//"):
+            raise Refused(f"not an absolute mount point: {point!a}", "name each as on the host, from /")
+    if len(set(points)) != len(points):
+        raise Refused("a mount point is named twice", "name each once")
+
+
+def _check_names(store: Store, name: str, basis: str, resumed: tuple[str, ...]) -> None:
+    if not is_name(name):
+        raise Refused(f"{name!a} is no snapshot name", "names are UTC times such as 2026-11-23T081500Z")
+    counted = sealed(store)
+    newest = counted[-1] if counted else ""
+    if newest != basis:
+        raise Refused(f"the newest snapshot is {newest or 'none'}, not {basis or 'none'}", "make a new plan")
+    there = partials(store)
+    if there != resumed:
+        raise Refused(
+            f"the interrupted snapshots are {', '.join(there) or 'none'}, not {', '.join(resumed) or 'none'}",
+            "make a new plan",
+        )
+    for other in (*folders(store), *there):
+        if other >= name:
+            raise Refused(f"{name} is not later than {other}", "check the clocks, then make a new plan")
+
+
+def _tidy(store: Store) -> None:
+    """Finish what a seal that was cut off after its rename left undone, and drop torn drafts."""
+    counted = sealed(store)
+    if counted:
+        durable.point(store.root / "latest", counted[-1], store.runner / "latest.tmp")
+    there = partials(store)
+    if store.partial.is_dir():
+        for path in store.partial.glob("*.json"):
+            if path.stem not in there:
+                path.unlink()
+    if store.records.is_dir():
+        for path in store.records.glob("*.tmp"):
+            path.unlink()
+
+
+def _make(store: Store, name: str, points: Sequence[str]) -> None:
+    durable.make_folder(store.partial, 0o700)
+    durable.make_folder(store.parts, 0o700)
+    folder = store.partial / name
+    folder.mkdir()
+    folder.chmod(0o755)
+    for point in sorted(points):
+        place = folder
+        for part in PurePosixPath(point).parts[1:]:
+            place /= part
+            durable.make_folder(place)
+    durable.sync_folder(folder)
+    durable.sync_folder(store.partial)
+    durable.sync_folder(store.root)

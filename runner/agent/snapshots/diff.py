@@ -1,0 +1,139 @@
+"""`diff`: what changed between two snapshots, by inode first, so that what is shared costs nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Optional
+
+from .. import tree
+from ..answer import Refused, emit, shown
+from ..arguments import parse
+from ..store.layout import open_store, sealed
+from .find import asked
+
+DEEPEST = 400
+CHANGES = ("added", "removed", "content", "attributes", "type")
+Status = Optional[os.stat_result]  # noqa: UP045
+
+
+class Pair(NamedTuple):
+    """The same folder in both snapshots, as open descriptors; None where it is no folder there."""
+
+    old: int | None
+    new: int | None
+
+
+class Change(NamedTuple):
+    """One difference; `size` is that of the newer file, or of the one removed."""
+
+    change: str
+    path: bytes
+    size: int
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print a line for each difference in path order, then the counts; reads only.
+
+    Content differs when type-specific content does: size or time of a file, target of a link, number
+    of a device. Attributes are mode, owner and extended attributes (ACLs are among them).
+    """
+    call = parse(argv, words=3)
+    store, names = open_store(call.words[0]), call.words[1:]
+    counted = sealed(store)
+    for name in names:
+        if name not in counted:
+            raise Refused(f"there is no sealed snapshot {shown(name)}", "`newest` and `probe` list them")
+    parts = tree.components(asked()["path"])
+    counts = dict.fromkeys(CHANGES, 0)
+    with contextlib.ExitStack() as stack:
+        pair = Pair(*(_above(stack, str(store.root / name), parts) for name in names))
+        where = b"".join(b"/" + part for part in parts)
+        for change in _compare(pair, parts[-1] if parts else b".", where or b"/"):
+            counts[change.change] += 1
+            emit({"change": change.change, "path": os.fsdecode(change.path), "size": change.size})
+    emit({"counts": counts})
+    return 0
+
+
+def _above(stack: contextlib.ExitStack, root: str, parts: tuple[bytes, ...]) -> int | None:
+    try:
+        found = tree.above(root, parts)
+    except OSError:
+        return None
+    stack.callback(os.close, found)
+    return found
+
+
+def _compare(pair: Pair, name: bytes, path: bytes) -> Iterator[Change]:
+    old, new = _status(pair.old, name), _status(pair.new, name)
+    change = _change(pair, name, old, new)
+    told = new or old
+    if change and told:
+        yield Change(change, path, told.st_size)
+    if _is_folder(old) or _is_folder(new):
+        if path.count(b"/") > DEEPEST:
+            raise Refused(f"{shown(os.fsdecode(path))} is too deep", "compare a folder further down")
+        inside = Pair(_open(pair.old, name, old), _open(pair.new, name, new))
+        try:
+            for child in sorted(_list(inside.old) | _list(inside.new)):
+                yield from _compare(inside, child, path.rstrip(b"/") + b"/" + child)
+        finally:
+            for descriptor in inside:
+                if descriptor is not None:
+                    os.close(descriptor)
+
+
+def _change(pair: Pair, name: bytes, old: Status, new: Status) -> str:
+    if old is None or new is None:
+        return "added" if new else "removed" if old else ""
+    if (old.st_dev, old.st_ino) == (new.st_dev, new.st_ino):
+        return ""
+    if stat.S_IFMT(old.st_mode) != stat.S_IFMT(new.st_mode):
+        return "type"
+    if _content(pair.old, name, old) != _content(pair.new, name, new):
+        return "content"
+    if (old.st_mode, old.st_uid, old.st_gid) != (new.st_mode, new.st_uid, new.st_gid):
+        return "attributes"
+    return "attributes" if _extended(pair.old, name) != _extended(pair.new, name) else ""
+
+
+def _content(parent: int | None, name: bytes, found: os.stat_result) -> object:
+    if stat.S_ISREG(found.st_mode):
+        return found.st_size, found.st_mtime_ns
+    if stat.S_ISLNK(found.st_mode):
+        return os.readlink(name, dir_fd=parent)
+    return found.st_rdev if stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode) else None
+
+
+def _extended(parent: int | None, name: bytes) -> dict[str, bytes]:
+    path = tree.through(parent or 0, name)
+    try:
+        keys = os.listxattr(path, follow_symlinks=False)
+        return {key: os.getxattr(path, key, follow_symlinks=False) for key in keys}
+    except OSError:
+        return {}
+
+
+def _status(parent: int | None, name: bytes) -> Status:
+    try:
+        return None if parent is None else tree.status(parent, name)
+    except FileNotFoundError:
+        return None
+
+
+def _is_folder(found: Status) -> bool:
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def _open(parent: int | None, name: bytes, found: Status) -> int | None:
+    return tree.folder(parent, name) if parent is not None and _is_folder(found) else None
+
+
+def _list(descriptor: int | None) -> set[bytes]:
+    if descriptor is None:
+        return set()
+    with os.scandir(descriptor) as entries:
+        return {os.fsencode(entry.name) for entry in entries}

@@ -1,0 +1,152 @@
+"""What the frames given to `seal` add up to: counts, exceptions, and whether they allow a seal."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
+
+from ..answer import Refused, shown
+from ..frames import Frame, frames
+from .kept import Kept
+from .lines import sent
+from .sums import Sums
+
+LISTED = 1000
+WHOLE = (0, 23, 24)
+EXCEPTIONS = ("unreadable", "attributes", "not mounted")
+HARMLESS = ("vanished", "changed")
+STATS = re.compile(rb"(Number of files|Total file size): ([0-9,]+)(?:.*[( ]dir: ([0-9,]+))?")
+
+
+class Expected(NamedTuple):
+    """The steps whose outputs must be there, with their mount points, and those that may be."""
+
+    transfers: Mapping[str, str]
+    explained: Mapping[str, str]
+    kept: tuple[str, ...]
+
+
+class Gathered:
+    """Sums over all frames; `exceptions` holds the first of them in the order they came."""
+
+    def __init__(self, before: frozenset[tuple[str, str]]) -> None:
+        self.filesystems: dict[str, dict[str, Any]] = {}
+        self.causes: dict[str, dict[str, int]] = {}
+        self.exceptions: list[dict[str, str]] = []
+        self.new = 0
+        self.added_files = 0
+        self.added_bytes = 0
+        self.summed = 0
+        self.unsummed = 0
+        self.unexplained: list[str] = []
+        self._before = before
+
+    def cause(self, name: str) -> int:
+        """How many names have this cause."""
+        return sum(counts.get(name, 0) for counts in self.causes.values())
+
+    def transfer(self, frame: Frame, point: str, sums: Sums) -> None:
+        """Read the output of a transfer; Refused if rsync did not come to its end."""
+        if frame.state != "done" or frame.exit not in WHOLE:
+            raise Refused(
+                f"the transfer of {point} is not whole: {frame.state}, exit {frame.exit}", "run the job again"
+            )
+        numbers: dict[bytes, int] = {}
+        for line in frame.lines():
+            told = sent(line)
+            if told is None:
+                found = STATS.match(line)
+                if found:
+                    numbers[found[1]] = _number(found[2])
+                    numbers.setdefault(b"dir", _number(found[3] or b"0"))
+                continue
+            fresh = told.transferred or told.copied
+            self.added_files += fresh or told.created
+            self.added_bytes += told.size if fresh else 0
+            self.unsummed += fresh and not told.checksum
+            if told.transferred and told.checksum:
+                self.summed += 1
+                sums.add(told.checksum, told.size, point, told.name)
+        files = numbers.get(b"Number of files", 0)
+        if files < 1 or b"Total file size" not in numbers:
+            raise Refused(f"the transfer of {point} sent nothing", "is it mounted on the source?")
+        self.filesystems[point] = {
+            "mount": point,
+            "exit": frame.exit,
+            "files": files,
+            "folders": numbers[b"dir"],
+            "size": numbers[b"Total file size"],
+        }
+
+    def explain(self, frame: Frame, point: str) -> None:
+        """Read what `explain` said; Refused if it did not come to its end."""
+        if frame.state != "done" or frame.exit != 0:
+            return
+        counts: dict[str, int] = {}
+        told: Any = {}
+        for line in frame.lines():
+            told = _object(line)
+            if "cause" in told:
+                counts[str(told["cause"])] = counts.get(str(told["cause"]), 0) + 1
+                self._note(posixpath.join(point, str(told.get("path", ""))), str(told["cause"]))
+        said = told.get("counts")
+        if not isinstance(said, dict) or {key: n for key, n in said.items() if n} != counts:
+            raise Refused(f"the explanation for {point} is cut off", "run the job again")
+        self.causes[point] = counts
+
+    def absent(self, points: Sequence[str]) -> None:
+        """Note filesystems that should have been copied and were not mounted."""
+        for point in points:
+            self.causes.setdefault(point, {})["not mounted"] = 1
+            self._note(point, "not mounted")
+
+    def _note(self, path: str, cause: str) -> None:
+        if cause in EXCEPTIONS:
+            self.new += (path, cause) not in self._before
+            if len(self.exceptions) < LISTED:
+                self.exceptions.append({"path": path, "cause": cause})
+        elif cause not in HARMLESS and len(self.unexplained) < 3:
+            self.unexplained.append(shown(path))
+
+    def require(self, expected: Expected) -> None:
+        """Refused unless every transfer is here and what is missing from it is explained."""
+        for step, point in expected.transfers.items():
+            if point not in self.filesystems:
+                raise Refused(f"the output of {shown(step)} is missing", "run the job again")
+            ended = self.filesystems[point]["exit"]
+            if ended != 0 and point not in self.causes:
+                raise Refused(f"rsync ended with {ended} for {point}, unexplained", "run the job again")
+
+
+def gather(stream: BinaryIO, expected: Expected, kept: Kept, sums: Sums, into: Gathered) -> None:
+    """Read every frame once and add it up; outputs that nobody asked about are passed over."""
+    seen: set[str] = set()
+    for frame in frames(stream):
+        if frame.source in seen:
+            raise Refused(f"{shown(frame.source)} is given twice", "give each output once")
+        seen.add(frame.source)
+        if frame.source in expected.transfers:
+            into.transfer(frame, expected.transfers[frame.source], sums)
+        elif frame.source in expected.explained:
+            into.explain(frame, expected.explained[frame.source])
+        elif frame.source in expected.kept:
+            into.summed += kept.read(frame, sums)
+    into.require(expected)
+    into.unsummed += kept.unknown()
+
+
+def _number(text: bytes) -> int:
+    return int(text.replace(b",", b""))
+
+
+def _object(line: bytes) -> Mapping[str, Any]:
+    try:
+        found = json.loads(line)
+    except ValueError:
+        raise Refused("an explanation cannot be read", "run the job again") from None
+    if not isinstance(found, dict):
+        raise Refused("an explanation cannot be read", "run the job again")
+    return found

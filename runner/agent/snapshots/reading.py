@@ -1,0 +1,46 @@
+"""`reading`: keep snapshots from being expired while somebody restores from them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+
+from ..answer import BUSY, Refused, emit
+from ..arguments import parse
+from ..store import lock
+from ..store.layout import Store, open_store, sealed
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print `{"held": true, "reading": NAME}` and wait for the end of stdin; `expire` refuses NAME until then.
+
+    Of several NAMEs all are kept, or it is refused. Any number may read at once. Takes no store lock, writes
+    nothing, and ends with the process.
+    """
+    path, *names = parse(argv, words=2, more=True).words
+    store = open_store(path)
+    _require(store, names)
+    try:
+        descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise Refused(f"{store.root} has no lock", "is this a store, and is its disk mounted?") from None
+    for name in names:
+        if not lock.share(descriptor, lock.byte_of(name)):
+            raise Refused(f"{name} is being expired now", "choose another snapshot", code=BUSY)
+    # Again: it may have been expired between the first look and the lock.
+    _require(store, names)
+    emit({"held": True, "reading": ", ".join(names)})
+    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        while os.read(0, 65536):
+            pass
+    return 0
+
+
+def _require(store: Store, names: Sequence[str]) -> None:
+    counted = sealed(store)
+    for name in names:
+        if name not in counted:
+            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")

@@ -1,0 +1,198 @@
+"""`seal`: give a snapshot its name, once all of it and what is known about it is on the disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from .. import clock, durable
+from ..answer import Refused, emit
+from ..arguments import DISK, Call, pairs, parse
+from ..store import disk
+from ..store.layout import Store, is_name, open_store, partials, read_json, sealed
+from ..store.lock import working
+from ..store.trash import free_name
+from . import readme
+from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, gather
+from .kept import Kept
+from .sums import Sums
+
+OPTIONS = ("plan", "host", "job", "started", "checksum", *DISK)
+
+
+class Snapshot(NamedTuple):
+    """The partial that becomes a snapshot, and what `begin` was told about it."""
+
+    store: Store
+    name: str
+    told: Mapping[str, Any]
+
+    @property
+    def resumed(self) -> tuple[str, ...]:
+        """The partials that it supersedes."""
+        return tuple(str(name) for name in self.told.get("resumed", ()))
+
+
+def run(argv: Sequence[str]) -> int:
+    """Seal the partial NAME from the outputs on stdin, or refuse and leave it as it is.
+
+    Whenever it is cut off, a folder with a final name is whole, synced and has its record.
+    """
+    begun = time.monotonic()
+    call = parse(argv, words=2, one=OPTIONS, many=("transfer", "explained", "kept", "absent"))
+    store, name = open_store(call.words[0]), call.words[1]
+    expected = Expected(
+        pairs(call.many["transfer"], "transfer"),
+        pairs(call.many["explained"], "explained"),
+        call.many["kept"],
+    )
+    declared = disk.Declared(call.one["mount"], call.one["uuid"].lower())
+    with working(store, call.one["plan"]):
+        disk.require_writable(store, declared)
+        snapshot = Snapshot(store, name, _told(store, name, call.one["plan"]))
+        _require_filesystems(snapshot, expected)
+        durable.make_folder(store.records, 0o700)
+        gathered = _gather(snapshot, expected, call.many["absent"])
+        _require_room(store)
+        record = _record(snapshot, gathered, call)
+        durable.sync_filesystem(store.root)
+        _keep(snapshot, record)
+        disk.require(store, declared)
+        _name(snapshot)
+        durable.sync_filesystem(store.root)
+    emit({**_answer(record, gathered), "seconds": round(time.monotonic() - begun, 3)})
+    return 0
+
+
+def _told(store: Store, name: str, plan: str) -> Mapping[str, Any]:
+    if not is_name(name) or name not in partials(store):
+        raise Refused(f"there is no partial {name!a}", "run `begin` and the transfers first")
+    told = read_json(store.told(name))
+    if told.get("plan") != plan or told.get("name") != name:
+        raise Refused(f"the partial {name} was begun by another plan", "make a new plan")
+    counted = sealed(store)
+    newest = counted[-1] if counted else ""
+    if newest != told.get("basis", ""):
+        raise Refused(f"the newest snapshot is {newest or 'none'} now", "make a new plan")
+    if os.path.lexists(store.root / name):
+        raise Refused(f"there is a {name} already", "look at what it is; nothing was changed")
+    return told
+
+
+def _require_filesystems(snapshot: Snapshot, expected: Expected) -> None:
+    begun = sorted(str(point) for point in snapshot.told.get("filesystems", ()))
+    if not begun or sorted(expected.transfers.values()) != begun:
+        raise Refused("the transfers are not those of the filesystems begun", "make a new plan")
+
+
+def _gather(snapshot: Snapshot, expected: Expected, absent: Sequence[str]) -> Gathered:
+    store, name, basis = snapshot.store, snapshot.name, str(snapshot.told.get("basis", ""))
+    before = read_json(store.record(basis)) if basis else {}
+    known = frozenset((str(each["path"]), str(each["cause"])) for each in before.get("exceptions_list", ()))
+    gathered = Gathered(known)
+    kept = Kept(store, name, basis, snapshot.resumed)
+    draft = store.sums(name).with_name(f"{name}.sums.gz.tmp")
+    with Sums(draft) as sums:
+        gather(sys.stdin.buffer, expected, kept, sums, gathered)
+        sums.close()
+    gathered.absent(absent)
+    unexplained = sum(gathered.cause(cause) for cause in _others(gathered))
+    if unexplained:
+        fullness = _fullness(store)
+        raise Refused(
+            f"{unexplained} names are missing or differ for no reason of the source's: "
+            f"{', '.join(gathered.unexplained)}{fullness}",
+            "free room or look at the disk, then run the job again; the partial is kept",
+            # Full: the next plan makes room. Out of links: in a fresh folder rsync copies what it could not link.
+            again=True,
+        )
+    count = sum(gathered.cause(cause) for cause in EXCEPTIONS)
+    if int(before.get("exceptions", 0)) > LISTED:
+        gathered.new = max(0, count - int(before["exceptions"]))
+    return gathered
+
+
+def _others(gathered: Gathered) -> set[str]:
+    causes = {cause for counts in gathered.causes.values() for cause in counts}
+    return causes - {*EXCEPTIONS, *HARMLESS}
+
+
+def _fullness(store: Store) -> str:
+    space = os.statvfs(store.root)
+    if space.f_files and space.f_ffree * 1000 < space.f_files:
+        return f"; the disk has {space.f_ffree} inodes left"
+    if space.f_bfree * 1000 < space.f_blocks:
+        return f"; the disk has {space.f_bfree * space.f_frsize} bytes left"
+    return ""
+
+
+def _require_room(store: Store) -> None:
+    space = os.statvfs(store.root)
+    if space.f_files and not space.f_ffree:
+        raise Refused("the disk has no inode left", "prune the store, then run the job again", again=True)
+
+
+def _record(snapshot: Snapshot, gathered: Gathered, call: Call) -> dict[str, Any]:
+    causes = {cause: gathered.cause(cause) for cause in (*EXCEPTIONS, *HARMLESS)}
+    points = snapshot.told["filesystems"]
+    return {
+        "format": 1,
+        "name": snapshot.name,
+        "host": call.one["host"],
+        "job": call.one["job"],
+        "plan": call.one["plan"],
+        "started": call.one["started"] or snapshot.told.get("started"),
+        "sealed": clock.now(),
+        "basis": snapshot.told.get("basis", ""),
+        "resumed": list(snapshot.resumed),
+        "filesystems": [gathered.filesystems[point] for point in points],
+        "files": sum(each["files"] for each in gathered.filesystems.values()),
+        "added_files": gathered.added_files,
+        "added_bytes": gathered.added_bytes,
+        "exceptions": sum(causes[cause] for cause in EXCEPTIONS),
+        "exceptions_by_cause": causes,
+        "exceptions_new": gathered.new,
+        "exceptions_list": gathered.exceptions,
+        "checksum": call.one["checksum"] or "xxh128",
+        "summed": gathered.summed,
+        "unsummed": gathered.unsummed,
+        "whole_seconds": bool(snapshot.told.get("whole_seconds")),
+    }
+
+
+def _keep(snapshot: Snapshot, record: Mapping[str, Any]) -> None:
+    store, name = snapshot.store, snapshot.name
+    readme.keep(store)
+    sums = store.sums(name)
+    sums.with_name(f"{name}.sums.gz.tmp").rename(sums)
+    durable.write_json(store.record(name), record, 0o600)
+    durable.sync_folder(store.runner)
+
+
+def _name(snapshot: Snapshot) -> None:
+    store, name = snapshot.store, snapshot.name
+    (store.partial / name).rename(store.root / name)
+    durable.sync_folder(store.root)
+    durable.point(store.root / "latest", name, store.runner / "latest.tmp")
+    durable.make_folder(store.trash, 0o700)
+    for other in snapshot.resumed:
+        if (store.partial / other).is_dir():
+            (store.partial / other).rename(free_name(store, other))
+            store.record(other).unlink(missing_ok=True)
+            store.sums(other).unlink(missing_ok=True)
+        store.told(other).unlink(missing_ok=True)
+    store.told(name).unlink(missing_ok=True)
+    durable.sync_folder(store.partial)
+
+
+def _answer(record: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:
+    same = ("files", "added_files", "added_bytes", "exceptions", "exceptions_new", "unsummed")
+    return {
+        "sealed": record["name"],
+        **{key: record[key] for key in same},
+        "vanished": gathered.cause("vanished"),
+        "changed": gathered.cause("changed"),
+    }

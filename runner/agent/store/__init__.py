@@ -1,0 +1,1 @@
+"""A store on its disk: its lock, its layout, its identity, its trash."""

@@ -1,0 +1,131 @@
+"""Is the disk the disk: mounted where it should be, the one that was declared, and writable."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import durable
+from ..answer import Refused
+from ..host.mounts import EXT, device_of, mount_of, mounts, superblock, uuid_of
+from .layout import Store, nearest, read_json
+
+
+class Declared(NamedTuple):
+    """The disk as declared; "" for what is not. The uuid is in lower case."""
+
+    mount: str = ""
+    uuid: str = ""
+
+
+class Found(NamedTuple):
+    """The disk as found; `problem` and `do` are "" when the store may be used."""
+
+    mounted: bool = False
+    uuid: str = ""
+    device: str = ""
+    read_only: bool = False
+    problem: str = ""
+    do: str = ""
+
+
+def look(store: Store, declared: Declared) -> Found:
+    """Compare what is mounted with what is declared. Reads only; the store itself need not exist."""
+    here = nearest(store.root)
+    mount = mount_of(here, mounts())
+    known = mount is not None and mount.local and bool(declared.mount or declared.uuid)
+    uuid = uuid_of(mount) if mount and known else ""
+    device = device_of(mount) if mount and mount.local else None
+    own = here == store.root and here.stat().st_dev != here.parent.stat().st_dev
+    found = Found(own, uuid, str(device or ""), bool(mount and mount.read_only))
+    if declared.mount:
+        problem = _not_mounted(store, declared)
+        if problem:
+            return found._replace(mounted=False, problem=problem, do=f"mount {declared.mount} and try again")
+        found = found._replace(mounted=True)
+    problem = _wrong(found, declared, read_json(store.runner / "disk.json"))
+    if problem:
+        return found._replace(problem=problem, do="attach the right disk, or correct jobs.toml")
+    if found.read_only:
+        return found._replace(
+            problem=f"{here} is mounted read-only", do="look for disk errors, then remount it"
+        )
+    return found
+
+
+def require(store: Store, declared: Declared) -> Found:
+    """As `look`, but any problem is Refused."""
+    found = look(store, declared)
+    if found.problem:
+        raise Refused(found.problem, found.do)
+    return found
+
+
+def require_writable(store: Store, declared: Declared) -> Found:
+    """As `require`, and by writing, syncing and removing a file: a failed disk may still say `rw`."""
+    found = require(store, declared)
+    trial = store.runner / f"trial.{os.getpid()}"
+    try:
+        durable.write_file(trial, b"written to see whether this disk can be written\n")
+        trial.unlink()
+    except OSError as problem:
+        raise Refused(
+            f"{store.root} cannot be written: {problem.strerror}",
+            "look at the disk and its free space",
+            # Without an inode left the trial cannot be made either: the next plan makes room.
+            again=problem.errno in (errno.ENOSPC, errno.EDQUOT),
+        ) from problem
+    return found
+
+
+def whole_seconds(store: Store) -> bool:
+    """Whether times are kept in whole seconds only, as far as reading tells (True only if sure)."""
+    for path in (store.root, store.runner, store.lock, store.records):
+        try:
+            if path.stat().st_mtime_ns % 10**9:
+                return False
+        except OSError:
+            continue
+    mount = mount_of(nearest(store.root), mounts())
+    device = device_of(mount) if mount and mount.type in EXT else None
+    block = superblock(device) if device else b""
+    return bool(block) and int.from_bytes(block[0x58:0x5A], "little") == 128
+
+
+def keeps_nanoseconds(folder: Path) -> bool:
+    """Whether times below `folder` keep their nanoseconds, by giving a new file one and reading it."""
+    trial = folder / f"trial.{os.getpid()}"
+    try:
+        trial.touch()
+        os.utime(trial, ns=(1_000_000_000_123_456_789, 1_000_000_000_123_456_789))
+        return trial.stat().st_mtime_ns == 1_000_000_000_123_456_789
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def _not_mounted(store: Store, declared: Declared) -> str:
+    point = Path(declared.mount).resolve()
+    try:
+        status = point.stat()
+    except OSError as problem:
+        return f"the disk's mount point {declared.mount} is not there: {problem.strerror}"
+    if status.st_dev == point.parent.stat().st_dev:
+        return f"the disk is not mounted at {declared.mount}"
+    if point != store.root and point not in store.root.parents:
+        return f"{store.root} is not below {declared.mount}"
+    if nearest(store.root).stat().st_dev != status.st_dev:
+        return f"{store.root} is not on the disk mounted at {declared.mount}"
+    return ""
+
+
+def _wrong(found: Found, declared: Declared, marker: Mapping[str, Any]) -> str:
+    if declared.uuid and found.uuid != declared.uuid:
+        actual = found.uuid or "one whose uuid cannot be read"
+        return f"another disk is mounted: {actual} instead of {declared.uuid}"
+    marked = str(marker.get("uuid", "")).lower()
+    if declared.mount and marked and found.uuid and marked != found.uuid:
+        return f"this store was made on disk {marked}, but {found.uuid} is mounted"
+    return ""

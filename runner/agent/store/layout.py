@@ -1,0 +1,160 @@
+"""Where things are in a store, and which of its folders count as what."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..answer import Refused
+
+NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z")
+
+
+class Store(NamedTuple):
+    """A store's folder and the places in it; nothing here looks at the disk."""
+
+    root: Path
+
+    @property
+    def partial(self) -> Path:
+        """Where snapshots are while they are made."""
+        return self.root / ".partial"
+
+    @property
+    def parts(self) -> Path:
+        """Where rsync keeps the halves of big files."""
+        return self.partial / "parts"
+
+    @property
+    def trash(self) -> Path:
+        """What waits to be removed."""
+        return self.root / ".trash"
+
+    @property
+    def runner(self) -> Path:
+        """What the program knows about the store."""
+        return self.root / ".runner"
+
+    @property
+    def records(self) -> Path:
+        """One record and one list of checksums a sealed snapshot."""
+        return self.runner / "records"
+
+    @property
+    def lock(self) -> Path:
+        """The file that is locked while somebody works on the store."""
+        return self.runner / "lock"
+
+    @property
+    def floor(self) -> Path:
+        """The least number of clean snapshots that must stay."""
+        return self.runner / "floor.json"
+
+    @property
+    def pins(self) -> Path:
+        """Which snapshots are pinned, until when and why."""
+        return self.runner / "pins.json"
+
+    @property
+    def proven(self) -> Path:
+        """The last drill of each sort that succeeded."""
+        return self.runner / "proven.json"
+
+    @property
+    def freed(self) -> Path:
+        """What expiring the oldest would free, as last measured."""
+        return self.runner / "freed.json"
+
+    @property
+    def audit(self) -> Path:
+        """How far the audit has come."""
+        return self.runner / "audit.json"
+
+    def told(self, name: str) -> Path:
+        """What `begin` was told about the partial `name`."""
+        return self.partial / f"{name}.json"
+
+    def record(self, name: str) -> Path:
+        """The record of snapshot `name`."""
+        return self.records / f"{name}.json"
+
+    def sums(self, name: str) -> Path:
+        """The checksums of what snapshot `name` brought."""
+        return self.records / f"{name}.sums.gz"
+
+    def names(self, name: str) -> Path:
+        """Every name in snapshot `name` with a digest of its attributes."""
+        return self.records / f"{name}.names.gz"
+
+
+def open_store(path: str) -> Store:
+    """The store at `path`, with symbolic links above it resolved once. The folder need not exist."""
+    return Store(Path(path).resolve())
+
+
+def nearest(path: Path) -> Path:
+    """`path` itself, or the nearest folder above it that exists."""
+    return next(folder for folder in (path, *path.parents) if folder.is_dir())
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` is a snapshot's name: UTC, to the second, so that its order is that of time."""
+    return NAME.fullmatch(text) is not None
+
+
+def folders(store: Store) -> tuple[str, ...]:
+    """Every folder with a snapshot's name, oldest first, sealed or not."""
+    return _named_folders(store.root)
+
+
+def sealed(store: Store) -> tuple[str, ...]:
+    """The snapshots that count, oldest first: seal writes the record before it gives the name."""
+    try:
+        records = {entry.name for entry in store.records.iterdir()}
+    except FileNotFoundError:
+        return ()
+    return tuple(name for name in folders(store) if f"{name}.json" in records)
+
+
+def partials(store: Store) -> tuple[str, ...]:
+    """The interrupted snapshots, oldest first."""
+    return _named_folders(store.partial)
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """The JSON object in a file; empty if there is none, or if it is not one."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def require_json(path: Path) -> Mapping[str, Any]:
+    """The JSON object in a file that guards snapshots; empty if there is none, Refused if it is not one."""
+    try:
+        found = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know what it said")
+    return found
+
+
+def is_clean(store: Store, name: str) -> bool:
+    """Whether the sealed snapshot `name` is known to have no exceptions."""
+    found = read_json(store.record(name)).get("exceptions")
+    return found == 0 and not isinstance(found, bool)
+
+
+def _named_folders(path: Path) -> tuple[str, ...]:
+    try:
+        entries = [entry for entry in path.iterdir() if is_name(entry.name)]
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not entry.is_symlink()))

@@ -1,0 +1,125 @@
+"""The store's lock: bytes of `.runner/lock`, released by the kernel when their holder ends.
+
+Byte 0 is held by `hold` for as long as a job runs, and the file says for which plan. Byte 1 is held by
+a writing verb while it works, so that a job cannot take over a store in which a verb of the one before
+(its connection lost, its `hold` gone) is still busy. The byte whose number is a snapshot's name is shared
+by those who read that snapshot. Nothing need be written for it: a disk that is full or has gone read-only
+is where people restore from. fcntl(2), advisory record locking.
+
+A process loses all it holds here when it closes any descriptor of the file: open it once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..answer import BUSY, Refused
+from .layout import Store
+
+HOLD = 0
+WORK = 1
+FLOCK = "hhqqi0q"
+
+
+def take(descriptor: int, byte: int) -> bool:
+    """Take one byte of the lock without waiting; says whether it is ours now."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def share(descriptor: int, byte: int) -> bool:
+    """Take one byte together with others who share it, without waiting; says whether it is ours too."""
+    try:
+        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, byte)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def byte_of(name: str) -> int:
+    """The byte that stands for the snapshot `name`: its digits as a number."""
+    return int("".join(each for each in name if each.isdigit()))
+
+
+def held_by(descriptor: int, byte: int) -> int | None:
+    """The process id (0: not visible from here) of who holds a byte, None if nobody does."""
+    query = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, byte, 1, 0)
+    kind, _, _, _, pid = struct.unpack(FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, query))
+    return None if kind == fcntl.F_UNLCK else int(pid)
+
+
+def told(descriptor: int) -> dict[str, Any]:
+    """What the holder wrote about itself, as far as it can be read."""
+    try:
+        found = json.loads(os.pread(descriptor, 65536, 0))
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+def holder(path: Path) -> Mapping[str, Any] | None:
+    """Who holds the lock now, without touching it; None if nobody."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        pid = held_by(descriptor, HOLD)
+        if pid is None:
+            pid = held_by(descriptor, WORK)
+        if pid is None:
+            return None
+        found = told(descriptor)
+        return {
+            "plan": str(found.get("plan", "")),
+            "who": str(found.get("who", "")),
+            "pid": pid or int(found.get("pid", 0)),
+            "since": found.get("since"),
+        }
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def working(store: Store, plan: str) -> Iterator[int]:
+    """Work on the store under the lock that plan `plan` holds; Refused if it does not hold it.
+
+    Gives the descriptor of the lock file, for its other bytes.
+    """
+    if not plan:
+        raise Refused("--plan is missing", "only a plan that holds the store's lock may change it")
+    try:
+        descriptor = os.open(store.lock, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise _not_held() from None
+    try:
+        if not take(descriptor, WORK):
+            raise Refused(
+                "another verb is at work in this store",
+                "wait until it has ended",
+                code=BUSY,
+                holder=told(descriptor),
+            )
+        if held_by(descriptor, HOLD) is None:
+            raise _not_held()
+        found = told(descriptor)
+        if found.get("plan") != plan:
+            who = found.get("who") or "another run"
+            raise Refused(f"the store is held by {who}", "wait until it has ended", code=BUSY, holder=found)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _not_held() -> Refused:
+    return Refused("nobody holds this store's lock", "start `runner-store hold` first and keep it running")

@@ -1,0 +1,143 @@
+"""What a JSON Schema validator found wrong, said in the words of a person who reads jobs.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time
+from typing import Any, Protocol
+
+from runner.config.problem import KeyPath, Problem, nearest
+
+_TYPES = {
+    "string": "a text in quotes",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
+
+
+class Violation(Protocol):
+    """The part of a jsonschema ValidationError that is needed here.
+
+    `validator` is the keyword that does not hold, `validator_value` what the schema has under it,
+    `context` what is wrong with each branch of an anyOf, `cause` the exception of a format's check.
+    """
+
+    validator: str
+    validator_value: Any
+    instance: Any
+    schema: Any
+    schema_path: Sequence[str | int]
+    path: Collection[str | int]
+    absolute_path: Collection[str | int]
+    context: Sequence[Violation]
+    cause: Exception | None
+
+
+def problems(found: Iterable[Violation], prefix: KeyPath = ()) -> tuple[Problem, ...]:
+    """Turn violations into problems, at most one for each key; `prefix` leads to the checked part."""
+    first: dict[KeyPath, Problem] = {}
+    for violation in found:
+        for problem in _explain(violation):
+            path = prefix + problem.path
+            first.setdefault(path, Problem(path=path, text=problem.text))
+    return tuple(first.values())
+
+
+def show(value: object) -> str:
+    """Print a value as TOML would name it: short, in one line, printable."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case datetime() | date() | time():
+            return value.isoformat()
+        case Mapping():
+            return "a table"
+        case list():
+            return "a list"
+        case _:
+            text = ascii(value)
+            return text if len(text) <= 64 else f"{text[:60]}...{text[-1]}"
+
+
+def _explain(violation: Violation) -> Iterator[Problem]:
+    path = tuple(violation.absolute_path)
+    match violation.validator:
+        case "required" | "dependentRequired":
+            yield from _missing(violation, path)
+        case "additionalProperties":
+            yield from _unknown(violation, path)
+        case "anyOf":
+            yield from _any_of(violation, path)
+        case "pattern" if "propertyNames" in violation.schema_path:
+            yield Problem(path=(*path, violation.instance), text=_sentence(violation))
+        case _:
+            yield Problem(path=path, text=_sentence(violation))
+
+
+def _missing(violation: Violation, path: KeyPath) -> Iterator[Problem]:
+    """Name the keys that are missing, but not those that an unknown key beside them stands for."""
+    needed = violation.validator_value
+    if isinstance(needed, Mapping):
+        needed = [key for given, keys in needed.items() if given in violation.instance for key in keys]
+    closed = violation.schema.get("additionalProperties") is False
+    meant = {near for _, near in _strangers(violation)} if closed else set()
+    for key in needed:
+        if key not in violation.instance and key not in meant:
+            yield Problem(path=(*path, key), text="is missing")
+
+
+def _unknown(violation: Violation, path: KeyPath) -> Iterator[Problem]:
+    known = violation.schema.get("properties", {})
+    for key, near in _strangers(violation):
+        hint = f"did you mean {near!r}?" if near else f"allowed here: {', '.join(known) or 'none'}"
+        yield Problem(path=(*path, key), text=f"there is no key {show(key)} here; {hint}")
+
+
+def _strangers(violation: Violation) -> list[tuple[str, str]]:
+    """Pair each key that the schema does not know with the missing one it is likely to stand for."""
+    known = violation.schema.get("properties", {})
+    free = [key for key in known if key not in violation.instance]
+    return [
+        (key, nearest(key, free) or nearest(key, known)) for key in violation.instance if key not in known
+    ]
+
+
+def _any_of(violation: Violation, path: KeyPath) -> Iterator[Problem]:
+    """Complain about the branch that was meant: the one whose type is right."""
+    branches: dict[str | int, list[Violation]] = {}
+    for inner in violation.context:
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    for inners in branches.values():
+        if all(inner.path or inner.validator not in ("type", "const") for inner in inners):
+            for inner in inners:
+                yield from _explain(inner)
+            return
+    yield Problem(path=path, text=_sentence(violation))
+
+
+def _sentence(violation: Violation) -> str:
+    value, limit = show(violation.instance), violation.validator_value
+    words: Mapping[str, Callable[[], str]] = {
+        "type": lambda: f"is not {_TYPES.get(str(limit), str(limit))}",
+        "enum": lambda: f"is not one of {', '.join(map(show, limit))}{_hint(violation)}",
+        "const": lambda: f"is not {show(limit)}",
+        "format": lambda: str(violation.cause),
+        "minimum": lambda: f"is less than {limit}",
+        "maximum": lambda: f"is more than {limit}",
+        "minItems": lambda: "is empty",
+        "minLength": lambda: "is empty",
+        "maxLength": lambda: f"is longer than {limit} characters",
+        "uniqueItems": lambda: "has an item twice",
+    }
+    told: str = violation.schema.get("errorMessage", "is not as its schema says")
+    words_for = words.get(violation.validator)
+    return f"{value} {words_for() if words_for else told}"
+
+
+def _hint(violation: Violation) -> str:
+    value = violation.instance
+    near = nearest(value, violation.validator_value) if isinstance(value, str) else ""
+    return f"; did you mean {near!r}?" if near else ""

@@ -1,0 +1,149 @@
+"""What a schema cannot say of jobs.toml: names that must exist, and things that do not go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from runner.config import here_rules, order, overlap
+from runner.config.problem import KeyPath, Problem, no_such
+from runner.model.kind import DrillOptions, SnapshotOptions
+from runner.model.site import Job, Site
+
+Names = tuple[str, ...] | None
+_UPGRADING = frozenset(("updates", "upgrade"))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Declared:
+    """Every name that jobs.toml declares, also those whose table is wrong and so not in the Site.
+
+    None stands for a section that cannot be read: what refers to it is not checked. `sandbox` are
+    the hosts that have stand-ins.
+    """
+
+    hosts: Names = ()
+    disks: Names = ()
+    stores: Names = ()
+    jobs: Names = ()
+    sandbox: tuple[str, ...] = ()
+
+
+def check(site: Site, declared: Declared) -> tuple[Problem, ...]:
+    """Find every contradiction in the site; things missing from it but declared are passed over."""
+    return (
+        *_references(site, declared),
+        *_retention(site),
+        *_packages(site),
+        *_alone(site),
+        *overlap.check(site),
+        *order.check(site),
+        *_reach(site),
+    )
+
+
+def _references(site: Site, declared: Declared) -> Iterator[Problem]:
+    if site.controller:
+        yield from _one(("site", "controller"), "host", site.controller, declared.hosts)
+    for name in declared.sandbox:
+        yield from _one(("sandbox", name), "host", name, declared.hosts)
+    for disk in site.disks:
+        yield from _one(("disks", disk.name, "host"), "host", disk.host, declared.hosts)
+    for store in site.stores:
+        yield from _one(("stores", store.name, "host"), "host", store.host, declared.hosts)
+        if store.disk:
+            yield from _one(("stores", store.name, "disk"), "disk", store.disk, declared.disks)
+    for job in site.jobs:
+        yield from _dumped(site, job, declared.jobs)
+        # Without a host of its own the job has that of its store or disk, whose name is checked instead.
+        if job.host:
+            yield from _one(("jobs", job.name, "host"), "host", job.host, declared.hosts)
+        if disk_name := getattr(job.options, "disk", ""):
+            yield from _one(("jobs", job.name, "disk"), "disk", disk_name, declared.disks)
+        if store_name := store_of(job):
+            yield from _one(("jobs", job.name, "store"), "store", store_name, declared.stores)
+        if job.runs_on:
+            yield from _one(("jobs", job.name, "runs_on"), "host", job.runs_on, declared.hosts)
+        for place, name in enumerate(job.after):
+            yield from _one(("jobs", job.name, "after", place), "job", name, declared.jobs)
+
+
+def _one(path: KeyPath, what: str, name: str, known: Names) -> Iterator[Problem]:
+    if known is not None and name not in known:
+        yield Problem(path=path, text=no_such(what, name, known))
+
+
+def store_of(job: Job) -> str:
+    """Give the store that the job's options name, or "": a kind of a plugin may have none."""
+    store = getattr(job.options, "store", "")
+    return store if isinstance(store, str) else ""
+
+
+def _dumped(site: Site, job: Job, known: Names) -> Iterator[Problem]:
+    """A drill tries the dumps of a job that makes some; one whose own table is wrong is passed over."""
+    wanted = job.options.database if isinstance(job.options, DrillOptions) else ""
+    kinds = {one.name: one.kind for one in site.jobs}
+    path: KeyPath = ("jobs", job.name, "database")
+    if wanted and known is not None and wanted not in known:
+        yield Problem(path=path, text=no_such("job", wanted, known))
+    elif wanted and kinds.get(wanted, "dump") != "dump":
+        yield Problem(path=path, text=f"job {wanted!r} is of kind {kinds[wanted]!r}, not dump")
+
+
+def _packages(site: Site) -> Iterator[Problem]:
+    hosts = {host.name: host for host in site.hosts}
+    for job in site.jobs:
+        host = hosts.get(job.host)
+        if job.kind in _UPGRADING and host and not host.packages:
+            text = f'is missing: job {job.name!r} upgrades them; say packages = "apt", "dnf" or "yum"'
+            yield Problem(path=("hosts", host.name, "packages"), text=text)
+
+
+def _alone(site: Site) -> Iterator[Problem]:
+    """A host that starts a job by itself reaches no other, and does not hear how another's jobs end."""
+    jobs = {job.name: job for job in site.jobs}
+    hosts = {host.name for host in site.hosts}
+    for job in site.jobs if site.controller in hosts else ():
+        starts = here_rules.starter(site, job)
+        if starts not in hosts:
+            continue
+        if starts != site.controller and job.kind not in here_rules.ALONE:
+            kinds = " and ".join(here_rules.ALONE)
+            text = f"a job of kind {job.kind!r} is for the controller {site.controller!r}; others start only {kinds}"
+            yield Problem(path=("jobs", job.name, "runs_on"), text=text)
+        elif starts not in (site.controller, job.host):
+            text = f"{starts!r} can only start what it does to itself, and this job is for {job.host!r}"
+            yield Problem(path=("jobs", job.name, "runs_on"), text=text)
+        for place, name in enumerate(job.after):
+            if name in jobs and (other := here_rules.starter(site, jobs[name])) != starts:
+                text = f"job {name!r} is started on {other!r} and this one on {starts!r}: neither hears of the other"
+                yield Problem(path=("jobs", job.name, "after", place), text=text)
+
+
+def _retention(site: Site) -> Iterator[Problem]:
+    for store in site.stores:
+        kept = store.retention
+        if kept is not None and kept.min > kept.max:
+            yield Problem(
+                path=("stores", store.name, "retention"),
+                text=f"min {kept.min} is more than max {kept.max}",
+            )
+
+
+def _reach(site: Site) -> Iterable[Problem]:
+    """Check what only matters where hosts are really reached."""
+    if not site.live:
+        return
+    for host in site.hosts:
+        if not host.address and host.name != site.controller:
+            yield Problem(path=("hosts", host.name, "address"), text="is missing: the site is live")
+    hosts = {store.name: store.host for store in site.stores}
+    for job in site.jobs:
+        if not isinstance(job.options, SnapshotOptions) or job.options.store not in hosts:
+            continue
+        if site.controller and site.controller not in (job.host, hosts[job.options.store]):
+            yield Problem(
+                path=("jobs", job.name, "store"),
+                text=f"{job.host!r} and the store's host {hosts[job.options.store]!r} are both away from"
+                f" the controller {site.controller!r}; one end of a snapshot must be there",
+            )

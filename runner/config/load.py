@@ -1,0 +1,212 @@
+"""jobs.toml: read, checked as a whole, and turned into the Site. The only door of jsonschema."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import schema
+from runner.config import complaints, crosscheck, quantity, site_values, soundness
+from runner.config.problem import KeyPath, Problem, nearest, no_such
+from runner.config.toml_lines import key_lines, line_of
+from runner.model.errors import ConfigError
+from runner.model.kind import JobKind
+from runner.model.site import Site
+
+Table = dict[str, Any]
+
+_SCHEMAS = Path(schema.__file__).parent
+_SITE_PLUGIN = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)+")
+_BARE = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def load(path: Path, *, kinds: Mapping[str, JobKind]) -> Site:
+    """Read the jobs.toml at `path`; `kinds` are the kinds of job it may use, by name.
+
+    The Site that comes back is complete: every name in it exists, every path is absolute and in
+    its plain form, every default is filled in (hooks' settings excepted: they are as written).
+    ConfigError holds every problem at once, in the order of the file, each as
+    `jobs.toml:LINE: KEY PATH: what is wrong`.
+    """
+    content = _read(path)
+    text, tables = _parse(content, path)
+    if hopeless := soundness.hopeless(tables):
+        raise _error(path, text, hopeless)
+    root = json.loads((_SCHEMAS / "jobs.schema.json").read_bytes())
+    hidden = soundness.control_characters(tables)
+    seen = {problem.path for problem in hidden}
+    found = [*hidden, *(problem for problem in _violations(tables, root, kinds) if problem.path not in seen)]
+    sound, declared = soundness.sound_part(tables, found)
+    digest = hashlib.sha256(content).hexdigest()
+    site = site_values.site(sound, schema=root, kinds=kinds, folder=path.parent.resolve(), digest=digest)
+    wrong = (*found, *crosscheck.check(site, declared), *soundness.stand_ins(site))
+    if wrong:
+        raise _error(path, text, wrong)
+    return site
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(str(path), [f"{path.name}: cannot be read: {error.strerror}"]) from error
+
+
+def _parse(content: bytes, path: Path) -> tuple[str, Table]:
+    """Decode and parse; of a syntax error tomllib knows only the first, with its place."""
+    try:
+        # Editors of another system put a mark before the text.
+        text = content.decode("utf-8-sig")
+        return text, tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line, what = content[: error.start].count(b"\n") + 1, "is not UTF-8 text"
+    except RecursionError:
+        line, what = 1, "is nested too deeply"
+    except ValueError as error:
+        at = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
+        line = int(at[1]) if at else content.count(b"\n") + 1
+        what = f"is not TOML: {str(error)[: at.start()]} (column {at[2]})" if at else f"is not TOML: {error}"
+    raise ConfigError(str(path), [f"{path.name}:{line}: {what}"])
+
+
+def _error(path: Path, text: str, wrong: Iterable[Problem]) -> ConfigError:
+    lines = key_lines(text)
+    placed = sorted({(line_of(problem.path, lines), _line(problem)) for problem in wrong})
+    return ConfigError(str(path), [f"{path.name}:{line}: {said}" for line, said in placed])
+
+
+def _line(problem: Problem) -> str:
+    return f"{_dotted(problem.path)}: {problem.text}" if problem.path else problem.text
+
+
+def _dotted(path: KeyPath) -> str:
+    """Write a key path as TOML does; the number of a list's item in brackets, from 1."""
+    words = ""
+    for part in path:
+        if isinstance(part, int):
+            words += f"[{part + 1}]"
+        else:
+            words += "." * bool(words) + (part if _BARE.fullmatch(part) else json.dumps(part))
+    return words
+
+
+def _violations(tables: Table, root: Table, kinds: Mapping[str, JobKind]) -> tuple[Problem, ...]:
+    """Hold the file to its schema, each job to its kind's and each hook to its own."""
+    parts = ("jobs", "hooks")
+    outer = {**root, "properties": {**root["properties"]}}
+    for part in parts:
+        outer["properties"][part] = {"type": "object"}
+    outer["properties"]["jobs"]["propertyNames"] = root["properties"]["jobs"]["propertyNames"]
+    found = list(_against(outer, tables, ()))
+    for name, table in _tables(tables, "jobs"):
+        found += _job(name, table, root["$defs"], kinds)
+    for name, table in _tables(tables, "hooks"):
+        found += _hook(name, table, root["properties"]["hooks"]["properties"])
+    return tuple(found)
+
+
+def _tables(tables: Table, part: str) -> Iterable[tuple[str, Any]]:
+    held = tables.get(part, {})
+    return held.items() if isinstance(held, dict) else ()
+
+
+def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) -> tuple[Problem, ...]:
+    """Check a job against the keys that all jobs have together with those of its kind."""
+    path: KeyPath = ("jobs", name)
+    common = defs["job"]
+    rules = {
+        "type": "object",
+        "properties": common["properties"],
+        "required": common["required"],
+        "$defs": defs,
+    }
+    word = table.get("kind") if isinstance(table, dict) else None
+    if not isinstance(word, str):
+        known: Table = {key: {} for kind in kinds.values() for key in kind.schema.get("properties", {})}
+        rules |= {"properties": {**known, **common["properties"]}, "additionalProperties": False}
+        return _against(rules, table, path)
+    kind = kinds.get(word)
+    if kind is None:
+        return (
+            Problem(path=(*path, "kind"), text=no_such("kind", word, kinds)),
+            *_against(rules, table, path),
+        )
+    own = kind.schema
+    merged = {
+        **own,
+        "properties": {**own.get("properties", {}), **common["properties"]},
+        "required": [*common["required"], *own.get("required", ())],
+        "additionalProperties": False,
+        "$defs": {**defs, **own.get("$defs", {})},
+    }
+    if "hostFrom" in own:
+        merged["properties"].pop("host")
+    else:
+        merged["required"].append("host")
+    wrong = _against(merged, table, path)
+    if not wrong and isinstance(table, dict):
+        try:
+            site_values.options(table, kind)
+        except msgspec.ValidationError as error:
+            return (Problem(path=path, text=f"kind {word!r} does not take what its schema allows: {error}"),)
+    return wrong
+
+
+def _hook(name: str, settings: object, bundled: Table) -> tuple[Problem, ...]:
+    path: KeyPath = ("hooks", name)
+    if name in bundled:
+        own = json.loads((_SCHEMAS / bundled[name]["$ref"]).read_bytes())
+        return _against(own, settings, path)
+    if not _SITE_PLUGIN.fullmatch(name):
+        hint = (
+            f"did you mean {near!r}?" if (near := nearest(name, bundled)) else f"known: {', '.join(bundled)}"
+        )
+        text = (
+            f'there is no hook {name!r}; {hint} (one of your own has a dotted name: [hooks."mysite.quota"])'
+        )
+        return (Problem(path=path, text=text),)
+    return _against({"type": "object"}, settings, path)
+
+
+def _against(rules: Table, value: object, path: KeyPath) -> tuple[Problem, ...]:
+    import jsonschema  # type: ignore[import-untyped]  # noqa: PLC0415 (70 ms that only this needs)
+
+    formats = jsonschema.FormatChecker(formats=())
+    for word, read in _FORMATS.items():
+        formats.checks(word, raises=ValueError)(partial(_reads, read))
+    dialect = jsonschema.Draft202012Validator
+    strict = dialect.TYPE_CHECKER.redefine("integer", _is_integer)
+    validator = jsonschema.validators.extend(dialect, type_checker=strict)
+    violations = validator(rules, format_checker=formats).iter_errors(value)
+    return complaints.problems(violations, path)
+
+
+_FORMATS: Mapping[str, Callable[[str], object]] = {
+    "duration": quantity.duration,
+    "amount": quantity.amount,
+    "percent": quantity.percent,
+    "share": quantity.share,
+    "size": quantity.size,
+    "thinning": quantity.thinning,
+    "week": quantity.week,
+    "network": quantity.network,
+    "timezone": soundness.timezone,
+}
+
+
+def _reads(read: Callable[[str], object], value: object) -> bool:
+    """Let a format pass for anything but text: its type is complained about already."""
+    return not isinstance(value, str) or read(value) is not None
+
+
+def _is_integer(_: object, value: object) -> bool:
+    """Take neither true nor 30.0 for an integer, as JSON Schema would the latter."""
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -1,0 +1,96 @@
+"""Jobs that wait for each other, write at once, or never become due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from itertools import combinations
+
+from runner.config.problem import Problem
+from runner.model.kind import SnapshotOptions
+from runner.model.site import Job, Site
+
+_ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 (only whether there is a next time, not when)
+
+
+def check(site: Site) -> Iterator[Problem]:
+    """Find circles of `after`, jobs that may write one store at once, and dead schedules."""
+    after = {job.name: job.after for job in site.jobs}
+    yield from _circles(after)
+    yield from _writers(site, after)
+    for job in site.jobs:
+        if job.schedule and (wrong := never_fires(job.schedule)):
+            yield Problem(path=("jobs", job.name, "schedule"), text=f"{job.schedule!r} {wrong}")
+
+
+def never_fires(schedule: str) -> str:
+    """Say why the crontab line never has a next time, or "" where it has."""
+    wrong = _unreadable(schedule)
+    if not wrong:
+        return ""
+    minute, hour, day, month, weekday = (schedule.split() + [""] * 5)[:5]
+    in_any_month = " ".join((minute, hour, day, "*", weekday))
+    on_the_first = " ".join((minute, hour, "1", month, weekday))
+    if wrong == "never" or not _unreadable(in_any_month) and not _unreadable(on_the_first):
+        return "never fires: no month that it names has such a day"
+    return f"is not a crontab schedule: {wrong}"
+
+
+def _unreadable(schedule: str) -> str:
+    from cronsim import CronSim, CronSimError  # noqa: PLC0415 (only jobs.toml's loader needs it)
+
+    try:
+        next(CronSim(schedule, _ANY_DAY))
+    except StopIteration:
+        return "never"
+    except (CronSimError, AssertionError, ValueError) as error:
+        return str(error)[:80].lower() or "it cannot be read"
+    return ""
+
+
+def _circles(after: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
+    """Report each circle once, at its first job in the file."""
+    told: set[frozenset[str]] = set()
+    for name in after:
+        way = _way(name, name, after)
+        if way and frozenset(way) not in told:
+            told.add(frozenset(way))
+            yield Problem(path=("jobs", name, "after"), text=f"makes a circle: {' -> '.join((name, *way))}")
+
+
+def _way(start: str, goal: str, after: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Find a shortest way from `start` along `after` to `goal`, without `start`; () if there is none."""
+    ways: list[tuple[str, ...]] = [(name,) for name in after.get(start, ())]
+    seen: set[str] = set()
+    for way in ways:
+        if way[-1] == goal:
+            return way
+        if way[-1] not in seen:
+            seen.add(way[-1])
+            ways.extend((*way, name) for name in after.get(way[-1], ()))
+    return ()
+
+
+def _writers(site: Site, after: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
+    writers = [(job, job.options.store) for job in site.jobs if isinstance(job.options, SnapshotOptions)]
+    for (first, store), (second, other) in combinations(writers, 2):
+        if store == other:
+            yield from _two_writers(first, second, store, after)
+
+
+def _two_writers(
+    first: Job, second: Job, store: str, after: Mapping[str, tuple[str, ...]]
+) -> Iterator[Problem]:
+    path = ("jobs", second.name, "store")
+    if first.host != second.host:
+        yield Problem(
+            path=path,
+            text=f"job {first.name!r} keeps host {first.host!r} in store {store!r}: a store holds one host,"
+            " or retention would count both as one",
+        )
+    elif not _way(first.name, second.name, after) and not _way(second.name, first.name, after):
+        yield Problem(
+            path=path,
+            text=f"jobs {first.name!r} and {second.name!r} write store {store!r} and may do so at once:"
+            " put one under the other's `after`",
+        )

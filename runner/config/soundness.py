@@ -1,0 +1,120 @@
+"""What is checked of jobs.toml beside its schema, and which part of a faulty file can still be read."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from runner.config.crosscheck import Declared
+from runner.config.problem import KeyPath, Problem, nearest
+from runner.model.site import Site
+
+Table = dict[str, Any]
+
+_DEEPEST = 20
+_LARGEST = 2**63
+
+
+def hopeless(tables: Table) -> tuple[Problem, ...]:
+    """Find what no sensible file has and no later check need be ready for."""
+    found = []
+    for path, value in _walk(tables):
+        if len(path) >= _DEEPEST:
+            found.append(Problem(path=path[:1], text="is nested too deeply"))
+        elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
+            found.append(Problem(path=path, text="is too large a number"))
+    return tuple(found)
+
+
+def control_characters(tables: Table) -> tuple[Problem, ...]:
+    """Find texts and keys with characters that a terminal, a mail or ssh would take as a command."""
+    found = []
+    for path, value in _walk(tables):
+        if isinstance(value, str) and _has_control(value):
+            found.append(Problem(path=path, text=f"{ascii(value)[:64]} has a control or invisible character"))
+        if path and isinstance(path[-1], str) and _has_control(path[-1]):
+            found.append(Problem(path=path, text="the key has a control or invisible character"))
+    return tuple(found)
+
+
+def _has_control(text: str) -> bool:
+    return any(unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs") for character in text)
+
+
+def _walk(tables: Table) -> Iterator[tuple[KeyPath, Any]]:
+    """Yield every value with its path, no deeper than needed to see that it is too deep."""
+    left: list[tuple[KeyPath, Any]] = [((), tables)]
+    while left:
+        path, value = left.pop()
+        yield path, value
+        if len(path) >= _DEEPEST:
+            continue
+        if isinstance(value, Mapping):
+            left.extend(((*path, key), inner) for key, inner in value.items())
+        elif isinstance(value, list):
+            left.extend(((*path, place), inner) for place, inner in enumerate(value))
+
+
+def sound_part(tables: Table, wrong: Iterable[Problem]) -> tuple[Table, Declared]:
+    """Leave out every table of the second level that has a problem, and every section that is one.
+
+    The names that come with it include what was left out, so that nobody is told twice.
+    """
+    wrong = tuple(wrong)
+    unread = {problem.path[0] for problem in wrong if len(problem.path) == 1}
+    unread |= {nearest(str(name), ("hosts", "disks", "stores", "jobs")) for name in unread}
+    tainted = {problem.path[:2] for problem in wrong}
+    sound = {
+        section: {name: inner for name, inner in held.items() if (section, name) not in tainted}
+        for section, held in tables.items()
+        if section not in unread and isinstance(held, dict)
+    }
+
+    def names(section: str) -> tuple[str, ...] | None:
+        return None if section in unread else tuple(tables.get(section, ()))
+
+    declared = Declared(
+        hosts=names("hosts"),
+        disks=names("disks"),
+        stores=names("stores"),
+        jobs=names("jobs"),
+        sandbox=tuple(sound.get("sandbox", ())),
+    )
+    return sound, declared
+
+
+def timezone(name: str) -> str:
+    """Give `name` back if it is a time zone of this system; ValueError says what is wrong."""
+    from zoneinfo import ZoneInfo, available_timezones  # noqa: PLC0415 (only a site's loader needs it)
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        near = nearest(name, available_timezones())
+        raise ValueError(f"is not a time zone{f'; did you mean {near!r}?' if near else ''}") from None
+    return name
+
+
+def stand_ins(site: Site) -> Iterator[Problem]:
+    """Check that what stands in for a host is there and neither holds nor is the sandbox itself."""
+    sandbox = Path(site.sandbox).resolve()
+    for host in site.hosts:
+        for place, folder in enumerate(host.stand_ins):
+            path: KeyPath = ("sandbox", host.name, place)
+            real = _folder(folder)
+            if real is None:
+                yield Problem(path=path, text=f"{folder!r} is not a folder here")
+            elif sandbox.is_relative_to(real):
+                yield Problem(path=path, text=f"{folder!r} holds the sandbox, which would copy itself")
+            elif real.is_relative_to(sandbox):
+                yield Problem(path=path, text=f"{folder!r} is inside the sandbox, which is written")
+
+
+def _folder(path: str) -> Path | None:
+    try:
+        real = Path(path).resolve(strict=True)
+        return real if real.is_dir() else None
+    except (OSError, RuntimeError):
+        return None

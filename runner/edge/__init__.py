@@ -1,1 +1,0 @@
-"""The only I/O of the runner."""

@@ -1,0 +1,250 @@
+"""Run a plan: each job in a thread of its own, in order of `after`, under the locks it names.
+
+The argv come from the plan and nothing is worked out anew. A job's first failed step ends that
+job and no other. The clock is read here only to say when things began and ended.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+from runner.engine.spool import Spool
+from runner.engine.step import Stepper
+from runner.hosts.transport import Held, Transport
+from runner.model.event import Event, StepFinished, StepStarted
+from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
+from runner.model.run import Outcome, State
+
+PREPARE = "prepare"
+ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
+_LOCK_PATIENCE = 30.0
+_LOOK = 1.0
+_PARTING = 2.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What it takes to run a plan: the ways to the hosts, files that ship with the runner, a spool
+    folder, who is told, and the event by which a person stops it all.
+
+    `begun`, `ended` and `left` (a job, with the outcomes of its steps) are called before `tell`, from
+    several threads; what they raise ends the run.
+    """
+
+    transports: Mapping[str, Transport]
+    artifacts: Mapping[str, bytes]
+    spool: Path
+    begun: Callable[[Step, datetime], None]
+    ended: Callable[[Step, Outcome], None]
+    left: Callable[[PlannedJob, tuple[Outcome, ...]], None]
+    tell: Callable[[Event], None]
+    stop: threading.Event
+
+
+def now() -> datetime:
+    """The time, UTC."""
+    return datetime.now(UTC)
+
+
+def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
+    """Run every step of `plan`; one outcome a step, in the plan's order. Raises only for our bugs."""
+    spool = Spool(means.spool, plan.id)
+    finished = {job.name: threading.Event() for job in plan.jobs}
+    unready: dict[str, Outcome] = {}
+    turns = {lock.resource: threading.Lock() for job in plan.jobs for lock in job.locks}
+
+    def one(job: PlannedJob) -> tuple[Outcome, ...]:
+        try:
+            for name in job.after:
+                if name in finished:
+                    finished[name].wait()
+            own = _Job(plan, job, means, spool)
+            if missing := [outcome for host, outcome in unready.items() if host in own.hosts]:
+                outcomes = own.refuse(missing[0])
+                means.left(job, outcomes)
+                return outcomes
+            with ExitStack() as stack:
+                for resource in sorted(lock.resource for lock in job.locks):
+                    stack.enter_context(turns[resource])
+                outcomes = own.run()
+            # Nobody else needs another job to end well; but without its program nothing goes on at a host.
+            if job.kind == PREPARE:
+                unready.update((host, one) for one in outcomes if one.state in ENDING for host in own.hosts)
+            means.left(job, outcomes)
+            return outcomes
+        finally:
+            finished[job.name].set()
+
+    try:
+        with ThreadPoolExecutor(max_workers=max(len(plan.jobs), 1), thread_name_prefix="job") as pool:
+            outcomes = {item.step: item for some in pool.map(one, plan.jobs) for item in some}
+    finally:
+        spool.close()
+    return tuple(outcomes[step.id] for step in plan.steps)
+
+
+class _Job:
+    """One job of the plan while it runs."""
+
+    def __init__(self, plan: Plan, job: PlannedJob, means: Means, spool: Spool) -> None:
+        self._job = job
+        self._steps = tuple(step for step in plan.steps if step.job == job.name)
+        self._means = means
+        self._spool = spool
+        self._outcomes: dict[str, Outcome] = {}
+        self._stop = _Stop(means.stop)
+        self._stepper = Stepper(
+            transports=means.transports, artifacts=means.artifacts, spool=spool, live=plan.live,
+            stop=self._stop, tell=means.tell, acts=self._stop.let_go,
+            read_by=frozenset(one for step in plan.steps for one in step.inputs),
+        )  # fmt: skip
+
+    def run(self) -> tuple[Outcome, ...]:
+        if not self._steps:
+            return ()
+        with ExitStack() as stack:
+            for lock in self._job.locks:
+                refused = self._hold(lock, stack)
+                if refused:
+                    self._end(self._steps[0], refused)
+                    break
+            else:
+                self._go()
+            self._rest()
+            if all(outcome.state not in ENDING for outcome in self._outcomes.values()):
+                for step in self._steps:
+                    self._spool.drop(step)
+        return tuple(self._outcomes.values())
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        return frozenset((*(one.host for one in self._steps), *(one.host for one in self._job.locks)))
+
+    def refuse(self, why: Outcome) -> tuple[Outcome, ...]:
+        """End it before it begins, since what `why` tells of was not done."""
+        if self._steps:
+            note = f"not begun, as {why.job} {why.state.value}"
+            self._end(self._steps[0], self._outcome(self._steps[0], why.state, note))
+            self._rest()
+        return tuple(self._outcomes.values())
+
+    def _hold(self, lock: Lock, stack: ExitStack) -> Outcome | None:
+        first = self._steps[0]
+        try:
+            one = stack.enter_context(_holding(self._means.transports[lock.host], lock, self._stop))
+        except OSError as error:
+            return self._outcome(first, State.FAILED, f"{lock.resource}: {error}")
+        reading = self._stepper.reading(one.first_line(_LOCK_PATIENCE))
+        if reading.get("held") is True:
+            self._stop.held.append((one, lock.until))
+            return None
+        if reading.get("held") is False:
+            holder = reading.get("holder") or {}
+            who, since, pid = (holder.get(word, "?") for word in ("who", "since", "pid"))
+            note = f"{lock.resource} on {lock.host} is held by {who} (pid {pid}) since {since}"
+            return self._outcome(first, State.BUSY, note)
+        why = str(reading.get("error") or one.close().error or "runner-store gave no answer")
+        return self._outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
+
+    def _go(self) -> None:
+        bad: set[str] = set()
+        for step in self._steps:
+            if bad and not bad <= set(step.despite):
+                continue
+            # What undoes something is done even when the run is stopped.
+            cleanup = bool(bad) and not self._only_looks(step)
+            if self._stop.is_set() and not cleanup:
+                self._end(step, self._outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
+                bad.add(step.id)
+            elif self._one(step, cleanup) in ENDING:
+                bad.add(step.id)
+
+    def _only_looks(self, step: Step) -> bool:
+        """Whether a step looks for its own sake, and not whether something was undone."""
+        return step.effect == Effect.READ and all(
+            one.effect == Effect.READ for one in self._steps if one.id in step.despite
+        )
+
+    def _one(self, step: Step, cleanup: bool) -> State:
+        at = now()
+        self._means.begun(step, at)
+        self._means.tell(StepStarted(step=step, at=at))
+        stepper = replace(self._stepper, stop=threading.Event()) if cleanup else self._stepper
+        outcome = stepper.run(step, at, self._outcomes, {one.id: one for one in self._steps})
+        if outcome.state == State.INTERRUPTED and self._stop.is_set() and not cleanup:
+            seen = f"; {outcome.note}" if isinstance(step.action, WaitFor) and outcome.note else ""
+            outcome = replace(outcome, note=f"{self._stop.why} while it ran{seen}")
+        self._end(step, outcome)
+        return outcome.state
+
+    def _rest(self) -> None:
+        for step in self._steps:
+            if step.id not in self._outcomes:
+                self._end(step, self._outcome(step, State.NOT_REACHED, ""))
+
+    def _outcome(self, step: Step, state: State, note: str) -> Outcome:
+        at = now()
+        return Outcome(step=step.id, job=step.job, state=state, started=at, ended=at, note=note)
+
+    def _end(self, step: Step, outcome: Outcome) -> None:
+        self._outcomes[step.id] = outcome
+        self._means.ended(step, outcome)
+        self._means.tell(StepFinished(step=step, outcome=outcome, at=outcome.ended or now()))
+
+
+class _Stop(threading.Event):
+    """Set when a person stops the run, or when a lock of this job is lost: nothing may go on then."""
+
+    def __init__(self, asked: threading.Event) -> None:
+        super().__init__()
+        self._asked = asked
+        self.held: list[tuple[Held, str]] = []
+        self.left: list[Held] = []
+        self._parted = 0.0
+
+    def is_set(self) -> bool:
+        return self._asked.is_set() or not all(one.alive() for one, _ in self.held)
+
+    def let_go(self, step: str) -> None:
+        """From this step on the locks that say so may be lost; until they are they are held."""
+        self.left += [one for one, until in self.held if until == step]
+        self.held = [(one, until) for one, until in self.held if until != step]
+
+    def parting(self) -> float:
+        """How many seconds are left to let go of those that may be lost, from the first that is asked for."""
+        self._parted = self._parted or monotonic() + _PARTING
+        return max(self._parted - monotonic(), 0.0)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        # An Event's own wait would not see what `is_set` sees.
+        end = monotonic() + timeout if timeout is not None else None
+        while not self.is_set():
+            left = _LOOK if end is None else end - monotonic()
+            if left <= 0:
+                return False
+            self._asked.wait(min(_LOOK, left))
+        return True
+
+    @property
+    def why(self) -> str:
+        lost = "the lock was lost (its holder or the connection is gone)"
+        return "stopped" if self._asked.is_set() else lost
+
+
+@contextmanager
+def _holding(transport: Transport, lock: Lock, stop: _Stop) -> Iterator[Held]:
+    held = transport.start(lock.argv)
+    try:
+        yield held
+    finally:
+        if held in stop.left:
+            held.leave(stop.parting())
+        else:
+            held.close()

@@ -1,0 +1,288 @@
+"""The journal: every run, plan, step, outcome, duration and size, in SQLite.
+
+Each change is committed before the next thing happens (write-ahead log, synchronous=FULL), so a
+kill -9 loses nothing that was told; what had begun and not ended is seen as such afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from runner.engine import announcements
+from runner.model.errors import RunnerError
+from runner.model.plan import Effect, Plan, Step
+from runner.model.run import JobLine, Outcome, Past, State, Verdict
+
+FILE = "journal.sqlite"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+  id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, verdict TEXT, pid INTEGER NOT NULL, boot TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS plans (
+  id TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs, made_at TEXT NOT NULL, plan TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS steps (
+  plan TEXT NOT NULL REFERENCES plans, id TEXT NOT NULL, job TEXT NOT NULL, host TEXT NOT NULL,
+  effect TEXT NOT NULL, started TEXT NOT NULL, ended TEXT, state TEXT, exit INTEGER, result TEXT, log TEXT,
+  note TEXT, PRIMARY KEY (plan, id));
+CREATE TABLE IF NOT EXISTS jobs (
+  run TEXT NOT NULL REFERENCES runs, job TEXT NOT NULL, ended TEXT NOT NULL, verdict TEXT NOT NULL,
+  started TEXT NOT NULL, bytes INTEGER, files INTEGER, headline TEXT NOT NULL, PRIMARY KEY (run, job));
+CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """One run as the journal tells it; `ended` None and `alive` False means it was killed.
+
+    `rebooted`: this machine was started again since it began.
+    """
+
+    id: str
+    started: datetime
+    ended: datetime | None
+    verdict: str
+    alive: bool
+    rebooted: bool = False
+
+
+class Journal:
+    """The journal in the file `path`; made when missing. Safe for threads and for several runners."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make it. Like every method it raises RunnerError where the file cannot be used."""
+        self._path = path
+        self._lock = threading.Lock()
+        with self._told():
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA + announcements.SCHEMA)
+        self.announcements = announcements.Announcements(self._do, self._rows)
+
+    def close(self) -> None:
+        """Close the file; nothing is pending."""
+        self._db.close()
+
+    def run_started(self, run: str, at: datetime) -> None:
+        """A run exists from now on."""
+        self._do(
+            "INSERT INTO runs (id, started, pid, boot) VALUES (?, ?, ?, ?)",
+            run,
+            _text(at),
+            os.getpid(),
+            _process(os.getpid()),
+        )
+
+    def plan_started(self, run: str, plan: Plan, values: Mapping[str, Any]) -> bool:
+        """Note that `plan` begins; False if a plan of that id was begun before, by anyone."""
+        begun = self._do(
+            "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?)",
+            plan.id,
+            run,
+            _text(plan.made_at),
+            json.dumps(values),
+        )
+        return begun == 1
+
+    def step_started(self, plan: str, step: Step, at: datetime) -> None:
+        """A step begins."""
+        self._do(
+            "INSERT OR REPLACE INTO steps (plan, id, job, host, effect, started) VALUES (?, ?, ?, ?, ?, ?)",
+            plan, step.id, step.job, step.host, step.effect.name, _text(at),
+        )  # fmt: skip
+
+    def step_ended(self, plan: str, step: Step, outcome: Outcome) -> None:
+        """A step ended, or was found not needed without being started."""
+        started, ended = outcome.started, outcome.ended
+        self._do(
+            "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            plan, step.id, step.job, step.host, step.effect.name, _text(started), _text(ended),
+            outcome.state.value, outcome.exit, json.dumps(dict(outcome.result)), outcome.log, outcome.note,
+        )  # fmt: skip
+
+    def job_ended(self, run: str, line: JobLine) -> None:
+        """A job ended with a verdict."""
+        size, files = line.written or (None, None)
+        self._do(
+            "INSERT OR REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            run, line.job, _text(line.ended), line.verdict.value, _text(line.started), size, files, line.headline,
+        )  # fmt: skip
+
+    def run_ended(self, run: str, at: datetime, verdict: Verdict) -> None:
+        """A run is over and recorded; people are told after this."""
+        self._do("UPDATE runs SET ended = ?, verdict = ? WHERE id = ?", _text(at), verdict.value, run)
+
+    def plan_run(self, plan: str) -> datetime | None:
+        """When the plan of that id was run, or None."""
+        rows = self._rows(
+            "SELECT runs.started FROM plans JOIN runs ON runs.id = plans.run WHERE plans.id = ?", plan
+        )
+        return _time(rows[0][0]) if rows else None
+
+    def last_success(self) -> dict[str, datetime]:
+        """For each job the start of its last run that was neither failed nor skipped.
+
+        One that took a host down counts whatever came of it: by itself it is not done again before its time.
+        """
+        rows = self._rows(
+            "SELECT job, max(started) FROM (SELECT job, started FROM jobs WHERE verdict != ? "
+            "UNION ALL SELECT job, started FROM steps WHERE effect = ? AND (state IS NULL OR state = ?) "
+            "AND id IN (job || '/reboot', job || '/poweroff')) GROUP BY job",
+            Verdict.FAILED.value, Effect.INTERRUPT.name, State.DONE.value,
+        )  # fmt: skip
+        return {job: _time(started) for job, started in rows}
+
+    def past(self, job: str, most: int = 10) -> tuple[Past, ...]:
+        """What the last runs of a job wrote and took, newest first; only runs that wrote."""
+        rows = self._rows(
+            "SELECT bytes, files, started, ended FROM jobs WHERE job = ? AND bytes IS NOT NULL "
+            "ORDER BY ended DESC LIMIT ?", job, most,
+        )  # fmt: skip
+        return tuple(
+            Past(bytes=size, files=files, seconds=(_time(ended) - _time(started)).total_seconds())
+            for size, files, started, ended in rows
+        )
+
+    def last_of(self, job: str) -> JobLine | None:
+        """How the job ended last, or None."""
+        rows = self._rows(
+            "SELECT started, ended, verdict, headline, bytes, files FROM jobs WHERE job = ? "
+            "ORDER BY ended DESC LIMIT 1",
+            job,
+        )
+        if not rows:
+            return None
+        started, ended, verdict, headline, size, files = rows[0]
+        return JobLine(
+            job=job, started=_time(started), ended=_time(ended), verdict=Verdict(verdict), headline=headline,
+            written=(size, files) if size is not None else None,
+        )  # fmt: skip
+
+    def answer(self, step: str) -> Mapping[str, Any]:
+        """What the step of that id answered when it was last done; empty if it never was."""
+        rows = self._rows(
+            "SELECT result FROM steps WHERE id = ? AND state = ? ORDER BY ended DESC LIMIT 1",
+            step,
+            State.DONE.value,
+        )
+        found: Mapping[str, Any] = json.loads(rows[0][0]) if rows else {}
+        return found
+
+    def took(self, most: int = 5) -> dict[str, tuple[float, ...]]:
+        """How many seconds each step that waits, or is carried, took when it was last done, newest first."""
+        took = (
+            "coalesce(json_extract(result, '$.waited'), "
+            "CASE WHEN json_extract(result, '$.carried') THEN json_extract(result, '$.seconds') END)"
+        )
+        rows = self._rows(
+            f"SELECT id, {took} AS took FROM steps WHERE state = ? AND took IS NOT NULL "  # noqa: S608 (constant)
+            "ORDER BY ended DESC LIMIT 500",
+            State.DONE.value,
+        )
+        found: dict[str, tuple[float, ...]] = {}
+        for step, seconds in rows:
+            found[step] = (*found.get(step, ()), float(seconds))[:most]
+        return found
+
+    def interrupting(self, job: str, since: datetime) -> Line | None:
+        """The run in which `job` last began to interrupt people after `since`; None where it did not."""
+        rows = self._rows(
+            "SELECT plans.run FROM steps JOIN plans ON plans.id = steps.plan WHERE steps.job = ? AND effect = ? "
+            "AND started > ? AND (state IS NULL OR state IN (?, ?)) ORDER BY started DESC LIMIT 1",
+            job, Effect.INTERRUPT.name, _text(since), State.DONE.value, State.INTERRUPTED.value,
+        )  # fmt: skip
+        return next((line for line in self.runs(1000) if rows and line.id == rows[0][0]), None)
+
+    def passes_of(self, run: str) -> tuple[tuple[Mapping[str, Any], tuple[Outcome, ...]], ...]:
+        """The plans of a run, as `plan_started` got them, with what its steps came to as far as is known."""
+        plans = self._rows("SELECT id, plan FROM plans WHERE run = ? ORDER BY made_at", run)
+        return tuple((json.loads(values), self._outcomes(plan)) for plan, values in plans)
+
+    def _outcomes(self, plan: str) -> tuple[Outcome, ...]:
+        rows = self._rows(
+            "SELECT id, job, started, ended, state, exit, result, log, note FROM steps WHERE plan = ? "
+            "ORDER BY rowid", plan,
+        )  # fmt: skip
+        return tuple(
+            Outcome(
+                step=step, job=job, state=State(state) if state else State.INTERRUPTED, exit=code,
+                started=_time(started) if started else None, ended=_time(ended) if ended else None,
+                result=json.loads(result) if result else {}, log=log or "", note=note or "",
+            )
+            for step, job, started, ended, state, code, result, log, note in rows
+        )  # fmt: skip
+
+    def runs(self, most: int = 20) -> tuple[Line, ...]:
+        """The last runs, newest first."""
+        rows = self._rows(
+            "SELECT id, started, ended, verdict, pid, boot FROM runs ORDER BY started DESC LIMIT ?", most
+        )
+        return tuple(
+            Line(
+                id=run, started=_time(started), ended=_time(ended) if ended else None, verdict=verdict or "",
+                alive=not ended and boot == _process(pid), rebooted=boot.partition(" ")[0] not in ("", _boot()),
+            )
+            for run, started, ended, verdict, pid, boot in rows
+        )  # fmt: skip
+
+    def killed(self) -> tuple[Line, ...]:
+        """Runs that never ended, whose process is gone and of which nobody was told yet."""
+        return tuple(line for line in self.runs(1000) if line.ended is None and not line.alive)
+
+    def told_of_killed(self, dead: Sequence[Line]) -> None:
+        """People know of these now: they failed, and what was under way in them was interrupted."""
+        for line in dead:
+            self._do("UPDATE steps SET state = ? WHERE state IS NULL AND plan IN (SELECT id FROM plans WHERE run = ?)",
+                     State.INTERRUPTED.value, line.id)  # fmt: skip
+            self.run_ended(line.id, line.started, Verdict.FAILED)
+
+    def _do(self, statement: str, *values: object) -> int:
+        with self._lock, self._told():
+            return self._db.execute(statement, values).rowcount
+
+    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        with self._lock, self._told():
+            return self._db.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise RunnerError(
+                f"the journal {self._path} cannot be used: {error}",
+                do="see that its disk has room and that this user may write there; nothing runs unrecorded",
+            ) from error
+
+
+def _text(moment: datetime | None) -> str:
+    return moment.astimezone(UTC).isoformat() if moment else ""
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _process(pid: int) -> str:
+    """What tells this process from every other that had or will have its number; "" if it is gone."""
+    try:
+        boot = _boot()
+        # proc(5): the command's name is in parentheses and may hold anything; the 22nd field is the start.
+        about = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return ""
+    return f"{boot} {about[19].decode('ascii')}" if about[0] != b"Z" else ""
+
+
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()

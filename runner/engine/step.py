@@ -1,0 +1,257 @@
+"""One step: its guard, its unless, its action, what came of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, assert_never
+
+from runner.engine import waiting
+from runner.engine.spool import Spool
+from runner.hosts.transport import Result, Transport
+from runner.model.event import Event, Progress, Waiting
+from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, WaitFor
+from runner.model.run import Outcome, State
+from runner.model.text import printable
+from runner.tools import rsync
+
+BUSY = 75
+_CHECK_PATIENCE = 60
+_STALL = 1800.0
+# What a broken connection leaves behind: no exit code, or that of ssh.
+_SSH_LOST = 255
+_LOST = (None, _SSH_LOST)
+_PROGRESS_EVERY = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Stepper:
+    """Runs the steps of one job. `read_by` are the ids whose output a later step reads.
+
+    `acts` hears the id of a step when its guard has held and nothing has stopped it: it acts now.
+    """
+
+    transports: Mapping[str, Transport]
+    artifacts: Mapping[str, bytes]
+    spool: Spool
+    live: bool
+    stop: threading.Event
+    tell: Callable[[Event], None]
+    read_by: frozenset[str]
+    acts: Callable[[str], None]
+
+    def run(
+        self, step: Step, at: datetime, outcomes: Mapping[str, Outcome], steps: Mapping[str, Step]
+    ) -> Outcome:
+        """Check, act, and say how it ended; nothing is run where a claim says so."""
+        if step.needs and not self.live:
+            return _outcome(step, at, State.NOT_HERE, f"needs {' and '.join(step.needs)}: not in the sandbox")
+        if isinstance(step.unless, Ended):
+            told = outcomes.get(step.unless.step)
+            if told and told.state == State.DONE and told.exit in step.unless.codes:
+                return _outcome(step, at, State.NOT_NEEDED, f"{step.unless.step} ended {told.exit}")
+        elif step.unless:
+            holds, told_so, _ = self._claim(step.unless)
+            if holds:
+                return _outcome(step, at, State.NOT_NEEDED, told_so)
+            if holds is None and step.effect >= Effect.EXPIRE and not self.stop.is_set():
+                # Whether it is needed is not known, and what it does cannot be undone.
+                return _outcome(step, at, State.FAILED, told_so)
+        if step.guard:
+            holds, told_so, _ = self._claim(step.guard)
+            if not holds and not self.stop.is_set():
+                return _outcome(step, at, State.STALE, told_so)
+        if self.stop.is_set():
+            return _outcome(step, at, State.INTERRUPTED, "stopped before it began")
+        earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
+        self.acts(step.id)
+        return self._act(step, at, earlier)
+
+    def reading(self, text: bytes) -> dict[str, Any]:
+        """The JSON object on the last line of an answer; empty where there is none."""
+        lines = text.strip().splitlines()
+        try:
+            answer = json.loads(lines[-1]) if lines else {}
+        except ValueError:
+            return {}
+        return answer if isinstance(answer, dict) else {}
+
+    def _claim(self, check: Check) -> tuple[bool | None, str, dict[str, Any]]:
+        """Whether the claim holds, None where that could not be read; the reading in words, and itself."""
+        result = self.transports[check.host].run(
+            check.argv, stdin=None, timeout=_CHECK_PATIENCE, sink=None, stop=self.stop, stall=None
+        )
+        answer = self.reading(result.out)
+        if check.field not in answer:
+            last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
+            why = printable(str(answer.get("error") or result.error or last[0]))
+            # Whoever answers anything at all is there, even where the program itself cannot be run.
+            there = answer or ({} if result.exit in _LOST else {"exit": result.exit})
+            return None, f"could not be checked ({check.why}): {why}", there
+        found = answer[check.field]
+        told_so = f"{check.field} is {found!r}; the plan wants {check.relation} {check.value!r}"
+        holds = _holds(found, check)
+        if not holds and answer.get("error"):
+            told_so = _said(answer)
+        return holds, told_so, answer
+
+    def _act(self, step: Step, at: datetime, earlier: Mapping[str, tuple[Step, Outcome]]) -> Outcome:
+        transport = self.transports[step.host]
+        match step.action:
+            case PutFile(path=path, artifact=artifact, sha256=sha256, mode=mode):
+                content = self.artifacts.get(artifact, b"")
+                if hashlib.sha256(content).hexdigest() != sha256:
+                    return _outcome(step, at, State.STALE, f"{artifact} is not the one that was planned")
+                return self._told(step, at, transport.put(path, content, mode))
+            case Command(argv=argv):
+                try:
+                    return self._command(step, at, argv, earlier)
+                except OSError as error:
+                    # The spool: the command was ended, and what came of it cannot be judged.
+                    note = f"its input or output could not be kept on the controller: {error}"
+                    return _outcome(step, at, State.FAILED, note)
+            case WaitFor():
+                return self._wait(step, at, step.action)
+            case _:
+                assert_never(step.action)
+
+    def _wait(self, step: Step, at: datetime, action: WaitFor) -> Outcome:
+        def seen(told: str) -> None:
+            self.tell(Waiting(step=step.id, job=step.job, seen=told, at=datetime.now(UTC)))
+
+        done = waiting.wait(action, lambda: self._claim(action.until), self.stop, seen)
+        stopped = not done.over and self.stop.is_set()
+        state = State.DONE if done.over else State.INTERRUPTED if stopped else State.FAILED
+        answer = {**done.answer, "waited": round(done.seconds, 1)}
+        return replace(_outcome(step, at, state, done.note), result=answer)
+
+    def _command(
+        self, step: Step, at: datetime, argv: tuple[str, ...], earlier: Mapping[str, tuple[Step, Outcome]]
+    ) -> Outcome:
+        stdin = self.spool.frames(step, earlier) if step.inputs else None
+        spooled = bool(step.keep_output_as) or step.id in self.read_by
+        transport = self.transports[step.host]
+        stall = _STALL if step.keep_output_as else None
+        if not spooled:
+            result = transport.run(
+                argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall
+            )
+            return self._told(step, at, result, printed=step.effect == Effect.READ)
+        with self.spool.open(step) as file:
+            counter = _Counter(step, self.tell) if step.keep_output_as else None
+
+            def sink(chunk: bytes) -> None:
+                file.write(chunk)
+                # What is not with the kernel is lost when the runner is killed: checksums of what was sent.
+                file.flush()
+                if counter:
+                    counter.add(chunk)
+
+            result = transport.run(
+                argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall
+            )
+        return self._told(step, at, result)
+
+    def _told(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
+        answer = self.reading(result.out[-65536:]) if step.id not in self.read_by else {}
+        log = printable(result.err[-4096:])
+        state = _state(step, result, stopped=self.stop.is_set())
+        note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
+        if state == State.FAILED and step.keep_output_as and not result.error:
+            note = rsync.WORDS.get(result.exit or 0, note)
+        if printed and not answer:
+            # It was run for what it prints, and that is for people.
+            log = printable(result.out[-4096:].expandtabs()) + log
+        return Outcome(
+            step=step.id, job=step.job, state=state, exit=result.exit, started=at, ended=datetime.now(UTC),
+            result=answer, log=log, note=note,
+        )  # fmt: skip
+
+
+class _Counter:
+    """Counts files and bytes in rsync's output as it comes, and tells now and then."""
+
+    def __init__(self, step: Step, tell: Callable[[Event], None]) -> None:
+        self._step, self._tell = step, tell
+        self._rest = b""
+        self._files = self._bytes = 0
+        self._told = monotonic()
+
+    def add(self, chunk: bytes) -> None:
+        lines = (self._rest + chunk).split(b"\n")
+        self._rest = lines.pop()
+        for line in lines:
+            if line[1:2] == b"f" and line[:1] in b"<>":
+                parts = line.split(b"|", 3)
+                if len(parts) == 4 and parts[2].isdigit():
+                    self._files += 1
+                    self._bytes += int(parts[2])
+        if monotonic() - self._told >= _PROGRESS_EVERY:
+            self._told = monotonic()
+            self._tell(
+                Progress(
+                    step=self._step.id, job=self._step.job, files=self._files, bytes=self._bytes,
+                    at=datetime.now(UTC),
+                )
+            )  # fmt: skip
+
+
+def _state(step: Step, result: Result, *, stopped: bool) -> State:
+    # Where 255 is expected the connection is: the command takes its host away.
+    expected = result.exit == _SSH_LOST and _SSH_LOST in step.ok_codes
+    if result.exit in step.ok_codes and not result.timed_out and (expected or not result.error):
+        return State.FAILED if step.silent and result.out.strip() else State.DONE
+    if stopped:
+        return State.INTERRUPTED
+    if result.exit == BUSY:
+        return State.BUSY
+    if step.carried and result.exit in _LOST:
+        return State.INTERRUPTED
+    cut = result.exit is not None and (result.exit < 0 or result.exit in rsync.INTERRUPTED)
+    return State.INTERRUPTED if cut and step.keep_output_as and not result.timed_out else State.FAILED
+
+
+def _differs(result: Result) -> str:
+    lines = result.out.strip().splitlines()
+    if not lines:
+        return _why(result, {}, printable(result.err))
+    return f"{len(lines)} differences, the first: {printable(lines[0])}"
+
+
+def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
+    if answer.get("error"):
+        return _said(answer)
+    told = log.strip().splitlines() or [str(one) for one in answer.get("log", ())]
+    last = told[-1:] or ["it said nothing"]
+    return result.error or f"ended {result.exit}: {last[0]}"
+
+
+def _said(answer: Mapping[str, Any]) -> str:
+    # Half a character in it could not be written down, and the run would end there.
+    do = f" -> {answer['do']}" if answer.get("do") else ""
+    return printable(f"{answer['error']}{do}")
+
+
+def _holds(found: object, check: Check) -> bool:
+    match check.relation:
+        case "==":
+            return bool(found == check.value)
+        case "!=":
+            return bool(found != check.value)
+        case ">=" | "<=":
+            try:
+                reading, claimed = float(str(found)), float(check.value)
+            except (TypeError, ValueError):
+                return False
+            return reading >= claimed if check.relation == ">=" else reading <= claimed
+        case _:
+            assert_never(check.relation)
+
+
+def _outcome(step: Step, at: datetime, state: State, note: str) -> Outcome:
+    return Outcome(step=step.id, job=step.job, state=state, started=at, ended=datetime.now(UTC), note=note)

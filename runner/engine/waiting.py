@@ -1,0 +1,121 @@
+"""Wait for a host: ask again and again until it answers as wanted, or no longer answers at all."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from runner.hosts.transport import UNREACHED, cannot_start
+from runner.model.plan import WaitFor
+from runner.model.text import length
+
+_SILENCES = 3
+# What a port says behind which no sshd speaks (yet, or any more): a tunnel, a router, a kernel that panicked.
+_SPEECHLESS = (
+    "No existing session",
+    "Error reading SSH protocol banner",
+    "Connection reset by peer",
+    "Connection closed",
+    "EOFError",
+)
+
+# Of a look nobody minds.
+_MAY_RUN = "; the command may still run there"
+# A look that was under way when the run was stopped has this long. It may be at a host that is down.
+_LAST_WORD = 2.0
+_TICK = 0.5
+
+Answer = tuple[bool | None, str, Mapping[str, Any]]
+Ask = Callable[[], Answer]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waited:
+    """How a wait ended: `over` as wanted, or given up (or stopped); `note` says what was seen last.
+
+    `seconds` is how long it took, `answer` the last reading, empty where the host was silent in the end.
+    """
+
+    over: bool
+    note: str
+    seconds: float
+    answer: Mapping[str, Any]
+
+
+def wait(action: WaitFor, ask: Ask, stop: threading.Event, seen: Callable[[str], None]) -> Waited:
+    """Ask until it is as wanted, `within` has passed or `stop` is set; `seen` hears each new answer.
+
+    `ask` gives whether the claim holds (None: no answer), that in words, and the reading. It changes
+    nothing, so one that is under way when `stop` is set is left to itself after a moment.
+    """
+    begun = monotonic()
+    last, silences, heard, words = "", 0, begun, ""
+    answer: Mapping[str, Any] = {}
+    while True:
+        answered = _unless_stopped(ask, stop)
+        if answered is None or (answered[0] is None and stop.is_set()):
+            return _stopped(monotonic() - begun, last)
+        holds, told, reading = answered
+        # A refusal is an answer too: who gives one is not gone.
+        silences = silences + 1 if holds is None and not (action.gone and reading) else 0
+        if holds is not None:
+            answer, heard, words = reading, monotonic(), str(reading.get("error") or told)
+        now = told if holds is not None else f"no answer: {_silence(action, told)}"
+        if now != last:
+            last = now
+            # What to do is for when it is given up: most that is seen goes by.
+            seen(now.partition(" -> ")[0])
+        passed = monotonic() - begun
+        if silences >= _SILENCES if action.gone else holds:
+            return Waited(over=True, note="", seconds=passed, answer=answer)
+        if passed >= action.within or stop.wait(min(action.every, max(action.within - passed, 0.0))):
+            before = f"; the last answer came after {length(heard - begun)}: {words}"
+            ended = "waited" if stop.is_set() else "given up after"
+            note = f"{ended} {length(passed)}, last seen: {last}{before if silences and answer else ''}"
+            # What it said before it fell silent says nothing of how it is.
+            return Waited(over=False, note=note, seconds=passed, answer={} if silences else answer)
+
+
+def _unless_stopped(ask: Ask, stop: threading.Event) -> Answer | None:
+    """What `ask` gives, or raises; None where the run was stopped and nothing came soon."""
+    answers: list[Answer | BaseException] = []
+
+    def listen() -> None:
+        try:
+            answers.append(ask())
+        except BaseException as problem:
+            answers.append(problem)
+
+    thread = threading.Thread(target=listen, daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(_TICK)
+        if stop.is_set():
+            thread.join(_LAST_WORD)
+            break
+    answer = answers[0] if answers else None
+    if isinstance(answer, BaseException):
+        raise answer
+    return answer
+
+
+def _stopped(seconds: float, last: str) -> Waited:
+    note = f"waited {length(seconds)}, last seen: {last or 'nothing yet'}"
+    return Waited(over=False, note=note, seconds=seconds, answer={})
+
+
+def _silence(action: WaitFor, told: str) -> str:
+    """Why there is no answer, without what everybody knows who waits for one, and in plain words."""
+    claim = action.until
+    why = told.removeprefix(f"could not be checked ({claim.why}): ")
+    why = (
+        why.removeprefix(cannot_start(claim.argv, claim.host, ""))
+        .removeprefix(UNREACHED)
+        .removesuffix(_MAY_RUN)
+    )
+    if any(raw in why for raw in _SPEECHLESS):
+        return f"something takes the connection to {claim.host}, but no ssh server speaks: it is on its way, or hangs"
+    return why

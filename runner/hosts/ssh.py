@@ -1,0 +1,177 @@
+"""Run commands on a host over ssh: fabric makes the connection, each command has a channel of its own."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from signal import Signals
+
+from runner.hosts.connection import OPEN_TIMEOUT, Connection, Unreachable
+from runner.hosts.process import ENVIRONMENT
+from runner.hosts.session import Carrier, Limits
+from runner.hosts.transport import UNREACHED, Held, Result, cannot_start, place
+
+# `$0` is a word made for this one command: only the line that begins with it is believed, and it
+# comes before anything that the command itself can say. It tells the process group to signal, or 0
+# where that is not the login shell's own: an sshd that makes no session would be hit itself.
+_START = (
+    f"cd /; PATH={ENVIRONMENT['PATH']}; export PATH; read -r a b c d group e </proc/$$/stat; "
+    '[ "$group" = $$ ] || [ "$group" = $PPID ] || group=0; '
+    'if command -v "$1" >/dev/null 2>&1; then echo "$0 $group" >&2; '
+    'exec env -i LC_ALL=C LANGUAGE= PATH="$PATH" TZ=UTC HOME="$HOME" "$@"; fi; echo "$0 absent" >&2; exit 127'
+)
+_HEAD = 64 << 10
+
+
+class Ssh:
+    """A host over ssh, by one connection that all its commands share and that is made again when lost.
+
+    Only a host whose key is in one of `known_hosts` is talked to. The login shell there must be a
+    Bourne shell. `host` is a name of the ssh configuration at `config_path`.
+    """
+
+    def __init__(self, host: str, config_path: str, known_hosts: Sequence[str]) -> None:
+        """Connect to nothing yet."""
+        self.host = host
+        self._connection = Connection(host, config_path, tuple(known_hosts))
+
+    def run(  # noqa: PLR0913
+        self,
+        argv: tuple[str, ...],
+        *,
+        timeout: float,
+        stdin: Iterable[bytes] | None = None,
+        sink: Callable[[bytes], None] | None = None,
+        stop: threading.Event | None = None,
+        stall: float | None = None,
+    ) -> Result:
+        """See Transport. A command that loses its connection may live on: `error` says so."""
+        try:
+            session = _Session(self._connection, argv)
+        except Unreachable as problem:
+            # Not a word of the command: it is not its fault.
+            return Result(exit=None, error=f"{UNREACHED}{problem}")
+        except ValueError as problem:
+            return Result(exit=None, error=cannot_start(argv, self.host, str(problem)))
+        carrier = Carrier(session, Limits(timeout=timeout, stall=stall, stop=stop), stdin, sink)
+        try:
+            carrier.carry()
+        finally:
+            session.close()
+        if session.absent:
+            return Result(exit=None, error=cannot_start(argv, self.host, "it is not installed there"))
+        left_open = "it ended, but what it started keeps its output open" if carrier.left_open else ""
+        return Result(
+            exit=session.exit,
+            out=carrier.out,
+            err=carrier.err,
+            timed_out=carrier.timed_out,
+            error="; ".join(filter(None, (carrier.error, session.lost, left_open))),
+            cut=carrier.cut,
+        )
+
+    def start(self, argv: tuple[str, ...]) -> Held:
+        """See Transport."""
+        return Held(self, argv)
+
+    def put(self, path: str, content: bytes, mode: int) -> Result:
+        """See Transport."""
+        return place(self, path, content, mode)
+
+    def close(self) -> None:
+        """See Transport."""
+        self._connection.close()
+
+
+class _Session:
+    """A command on a channel; see Session for what each method promises."""
+
+    # What the command wrote may still be under way when its end is told, so silence must be long.
+    linger = 30.0
+
+    def __init__(self, connection: Connection, argv: tuple[str, ...]) -> None:
+        if not argv or not argv[0] or argv[0].startswith("-") or "=" in argv[0]:
+            raise ValueError("that is no name of a command")
+        if any("\0" in word for word in argv):
+            raise ValueError("embedded null byte")
+        self.absent = False
+        self.lost = ""
+        self.exit: int | None = None
+        self._connection = connection
+        self._token = secrets.token_hex(16)
+        self._head: bytes | None = b""
+        self._group = ""
+        self._started = threading.Event()
+        command = shlex.join(("sh", "-c", _START, self._token, *argv))
+        self._channel = connection.execute(command.encode(errors="surrogateescape"))
+
+    def read(self, err: bool) -> bytes | None:
+        try:
+            data: bytes = self._channel.recv_stderr(1 << 16) if err else self._channel.recv(1 << 18)
+        except TimeoutError:
+            return None
+        return self._beheaded(data) if err and self._head is not None else data
+
+    def write(self, data: bytes) -> int:
+        try:
+            return int(self._channel.send(data))
+        except TimeoutError:
+            return 0
+        except EOFError as gone:
+            # What paramiko says when the connection dies in the middle of a send; it is no OSError.
+            raise BrokenPipeError("the connection is gone") from gone
+
+    def end_input(self) -> None:
+        with suppress(OSError, EOFError):
+            self._channel.shutdown_write()
+
+    def wait(self, seconds: float) -> bool:
+        return bool(self._channel.status_event.wait(seconds))
+
+    def signal(self, number: int) -> None:
+        self._started.wait(OPEN_TIMEOUT)
+        try:
+            if not self._group.isdigit() or int(self._group) < 2:
+                raise Unreachable("it never said which processes it has")
+            kill = f"kill -s {Signals(number).name[3:]} -- -{self._group}"
+            channel = self._connection.execute(kill.encode())
+            channel.status_event.wait(OPEN_TIMEOUT)
+            channel.close()
+        except Unreachable as problem:
+            self.lost = f"it could not be ended and may still run there: {problem}"
+            self._channel.close()
+
+    def moved(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        """Let go of the channel, so that `exit` is known."""
+        status = self._channel.exit_status
+        killed_by = getattr(self._channel, "killed_by", "")
+        if status >= 0:
+            self.exit = status
+        elif killed_by:
+            self.exit = -Signals[f"SIG{killed_by}"] if f"SIG{killed_by}" in Signals.__members__ else -1
+        else:
+            self.exit = 255
+            self.lost = self.lost or self._connection.broken
+        self._channel.close()
+
+    def _beheaded(self, data: bytes) -> bytes | None:
+        """Take the first line, which is ours, off the errors; a login shell may have written before it."""
+        self._head = (self._head or b"") + data
+        before, token, after = self._head.partition(self._token.encode() + b" ")
+        told, newline, rest = after.partition(b"\n")
+        if data and not newline and len(self._head) < _HEAD:
+            return None
+        if token and newline:
+            self._group = told.decode("ascii", "replace")
+            self.absent = self._group == "absent"
+            self._started.set()
+        else:
+            before, rest = self._head, b""
+        self._head = None
+        return before + rest or (None if data else b"")

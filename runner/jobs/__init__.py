@@ -1,0 +1,1 @@
+"""What a job means: pure, a room a capability."""

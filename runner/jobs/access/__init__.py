@@ -1,0 +1,1 @@
+"""Jobs of kind `access`: who came into a host."""

@@ -1,0 +1,40 @@
+"""Kind `access`: who got into a host in the last day, and who tried to; the guide's daily report."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+
+from runner.jobs.access import access_tools
+from runner.jobs.bundled import Bundled
+from runner.model.facts import Facts
+from runner.model.kind import Draft
+from runner.model.options import AccessOptions
+from runner.model.plan import Command, Effect, PlannedJob, Skip, Step
+from runner.model.site import Job, Site
+from runner.tools import agent as tool
+
+_PATIENCE = 3600
+
+
+class AccessKind(Bundled):
+    """The kind's entry in the catalogue."""
+
+    name = "access"
+    options = AccessOptions
+
+    def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
+        """One step, at the host: it reads the logs there and keeps the history of what is usual."""
+        if not site.live:
+            return Draft(skip=Skip(job=job.name, reason="nobody logs in to the sandbox"))
+        wanted: AccessOptions = job.options
+        hours = math.ceil(wanted.hours / timedelta(hours=1))
+        argv = access_tools.look(
+            tool.program(site.host(job.host)), hours=hours, rows=wanted.rows, expected=wanted.expected
+        )
+        step = Step(
+            id=f"{job.name}/look", job=job.name, host=job.host, effect=Effect.WRITE, timeout=_PATIENCE,
+            action=Command(argv=argv), needs=("network",),
+            why=f"see in the logs of {job.host} who got in and who tried to, and keep what is usual",
+        )  # fmt: skip
+        return Draft(planned=PlannedJob(name=job.name, kind=self.name, after=job.after), steps=(step,))

@@ -1,0 +1,1 @@
+"""Jobs of kind `dump`, and databases restored from their dumps."""

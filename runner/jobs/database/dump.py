@@ -1,0 +1,167 @@
+"""Kind `dump`: every database of a server as a file that PostgreSQL's own programs restore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.jobs.bundled import Bundled
+from runner.jobs.database import agent, dump_findings, dumps
+from runner.jobs.database.agent import Found, Into, Kept, Reach
+from runner.model.facts import Facts, Probe
+from runner.model.kind import Draft
+from runner.model.names import next_snapshot_name, plan_id
+from runner.model.options import DumpOptions
+from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.site import Host, Job, Site
+from runner.model.text import one_line
+from runner.tools import agent as store
+
+SERVER, FOLDER = "dump.server", "dump.folder"
+# The dump, reading it again, and waiting for locks before it.
+_MARGIN = 3600
+# A database that could not be dumped ends 1, keeps no other from being dumped, and is missed at the end.
+_EITHER = (0, 1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Work:
+    """What all steps of a job have in common."""
+
+    job: Job
+    host: Host
+    into: Into
+
+    @property
+    def options(self) -> DumpOptions:
+        options: DumpOptions = self.job.options
+        return options
+
+    @property
+    def within(self) -> int:
+        return int(self.options.timeout.total_seconds())
+
+    def step(self, name: str, argv: Argv, why: str, effect: Effect, unless: Check | None = None) -> Step:
+        return Step(
+            id=f"{self.job.name}/{name}", job=self.job.name, host=self.host.name, action=Command(argv=argv),
+            effect=effect, why=why, unless=unless,
+        )  # fmt: skip
+
+
+class DumpKind(Bundled):
+    """The kind's entry in the catalogue."""
+
+    name = "dump"
+    options = DumpOptions
+
+    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
+        """Which databases the server has, and which dumps there are; nobody is asked in the sandbox."""
+        if not site.live:
+            return ()
+        return (
+            Probe(id=f"{SERVER}.{job.name}", host=job.host, argv=agent.databases(reach(job)), timeout=60),
+            Probe(id=f"{FOLDER}.{job.name}", host=job.host, argv=agent.dumps(job.options.to), timeout=60),
+        )
+
+    def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
+        """One step a database, each for itself; what is old goes last, where there is a new one.
+
+        A server that does not answer is asked once more by the plan, for the databases it had last time.
+        """
+        if not site.live:
+            return Draft(skip=Skip(job=job.name, reason="the sandbox has no database"))
+        found = agent.parse_databases(facts.reading(job.host, f"{SERVER}.{job.name}"))
+        kept = agent.parse_dumps(facts.reading(job.host, f"{FOLDER}.{job.name}"))
+        wanted = _wanted(job.options, found, kept)
+        at = next_snapshot_name(
+            now, [*kept.roles, *(one.time for some in kept.databases.values() for one in some)]
+        )
+        wrong = dump_findings.unable(job, found, kept, wanted, at)
+        if wrong or at is None:
+            return Draft(
+                skip=Skip(job=job.name, reason=wrong[0].text if wrong else "the clock is wrong"),
+                findings=wrong,
+            )
+        host = site.host(job.host)
+        into = Into(program=store.program(host), to=job.options.to, at=at, reach=reach(job))
+        return _draft(site, _Work(job=job, host=host, into=into), (found, kept), wanted, now)
+
+
+def reach(job: Job) -> Reach:
+    """How the server of a `dump` job is reached, for other kinds as well."""
+    options: DumpOptions = job.options
+    return Reach(
+        user=options.user, socket=options.socket, service=options.service, service_file=options.service_file,
+        programs=options.programs,
+    )  # fmt: skip
+
+
+def _wanted(options: DumpOptions, found: Found, kept: Kept) -> tuple[str, ...]:
+    """Those that are there of the ones wanted; where that is not known those that there were."""
+    if found.error:
+        return options.databases or tuple(sorted(name for name, some in kept.databases.items() if some))
+    return tuple(name for name in found.databases if name in options.databases or not options.databases)
+
+
+def _draft(
+    site: Site, work: _Work, known: tuple[Found, Kept], wanted: tuple[str, ...], now: datetime
+) -> Draft:
+    found, kept = known
+    job, options, into = work.job, work.options, work.into
+    lock = Lock(
+        resource=f"dumps of {job.host}", host=job.host,
+        argv=agent.hold(into.program, plan_id(now), f"{job.name} of {site.controller}"),
+    )  # fmt: skip
+    steps = (
+        work.step("answers", agent.databases(into.reach, into.program), "see that the server answers", Effect.READ),
+        _may_fail(work, "globals", agent.dump_globals(into, within=600), "keep the roles, which no database has"),
+        *(_dump(work, name) for name in wanted),
+        *(step for name in wanted for step in _expire(work, name, kept, now)),
+        *_expire(work, "", kept, now),
+        work.step(
+            "all", agent.all_dumped(into, wanted, every=not options.databases), "miss none of them", Effect.READ
+        ),
+    )  # fmt: skip
+    planned = PlannedJob(name=job.name, kind="dump", after=job.after, locks=(lock,), told=_last(kept, wanted))
+    findings: tuple[Finding, ...] = dump_findings.findings(job, found, kept, wanted)
+    return Draft(planned=planned, steps=steps, findings=findings)
+
+
+def _dump(work: _Work, name: str) -> Step:
+    argv = agent.dump(work.into, name, within=work.within, max_shrink=work.options.max_shrink)
+    return _may_fail(
+        work, f"dump-{agent.encoded(name)}", argv, f"dump {one_line(name)}, and read the dump again"
+    )
+
+
+def _may_fail(work: _Work, name: str, argv: Argv, why: str) -> Step:
+    return Step(
+        id=f"{work.job.name}/{name}", job=work.job.name, host=work.host.name, action=Command(argv=argv),
+        effect=Effect.WRITE, why=why, ok_codes=_EITHER, timeout=2 * work.within + _MARGIN,
+    )  # fmt: skip
+
+
+def _expire(work: _Work, name: str, kept: Kept, now: datetime) -> tuple[Step, ...]:
+    """The old dumps of a database, of the roles where it is "", by name."""
+    options, what = work.options, one_line(name) if name else "the roles"
+    times: Sequence[str] = [one.time for one in kept.databases.get(name, ())] if name else kept.roles
+    spared = Check(
+        host=work.host.name, argv=agent.dumped(work.into, name), field="spared", relation="==", value=True,
+        why=f"{what} has no good dump of this run, or a doubtful one",
+    )  # fmt: skip
+    folder = f"-{agent.encoded(name)}" if name else ""
+    return tuple(
+        work.step(
+            f"expire{folder}-{time}",
+            agent.expire(work.into, time, name, keep=max(options.keep, 1)),
+            f"{what}: older than is kept, and {options.keep} newer ones stay", Effect.EXPIRE, spared,
+        )
+        for time in dumps.expiring(times, options.keep, options.keep_for, now)
+    )  # fmt: skip
+
+
+def _last(kept: Kept, wanted: Sequence[str]) -> str:
+    """When the oldest of the newest good dumps was made; "" where one of them has none."""
+    newest = [kept.databases[name][-1].at if kept.databases.get(name) else "" for name in wanted]
+    return min(newest, default="")

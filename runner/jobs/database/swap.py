@@ -1,0 +1,98 @@
+"""Putting a restored database in the place of the old one, which is kept under another name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.jobs.database import agent, agent_restore
+from runner.jobs.database.agent_restore import Standing, Swap
+from runner.jobs.database.dump import reach
+from runner.jobs.database.restore import SANDBOX, shell
+from runner.model.kind import Draft
+from runner.model.names import plan_id
+from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.site import Job, Site
+from runner.model.text import count, one_line
+from runner.tools import agent as store
+from runner.tools import fields
+
+JOB = "swap-db"
+_SHOWN = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """The swap that a person wants, at the server of the dump job `job`, and what it was found to mean."""
+
+    job: Job
+    swap: Swap
+    standing: Standing
+
+
+def draft(site: Site, wanted: Wanted, now: datetime) -> Draft:
+    """One step that ends sessions and changes both names in one transaction; the lock keeps dumps out."""
+    if not site.live:
+        return Draft(skip=Skip(job=JOB, reason=SANDBOX))
+    host, swap = site.host(wanted.job.host), wanted.swap
+    program, server, plan = store.program(host), reach(wanted.job), plan_id(now)
+    step = Step(
+        id=f"{JOB}/swap", job=JOB, host=host.name, effect=Effect.INTERRUPT, timeout=300, why=_why(wanted),
+        action=Command(argv=agent_restore.swap(program, server, swap, plan)),
+        guard=agent_restore.ready(program, server, swap, host.name),
+    )  # fmt: skip
+    lock = Lock(
+        resource=f"dumps of {host.name}", host=host.name,
+        argv=agent.hold(program, plan, f"{JOB} of {site.controller}"),
+    )  # fmt: skip
+    planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), told=_told(wanted))
+    return Draft(planned=planned, steps=(step,), findings=tuple(_findings(wanted)))
+
+
+def _why(wanted: Wanted) -> str:
+    old, new, before = _names(wanted.swap)
+    kept = f", and {old} is kept as {before}" if wanted.standing.there else ""
+    return f"{new} becomes {old}{kept}, in one transaction"
+
+
+def _told(wanted: Wanted) -> str:
+    old, new, before = _names(wanted.swap)
+    if not wanted.standing.there:
+        return f"{new} is {old} now; there was none before"
+    return f"{new} is {old} now; the old one is {before}, and nothing drops it but you. To undo: {undo(wanted.swap)}"
+
+
+def undo(swap: Swap) -> str:
+    """The command that swaps back."""
+    return f"runner restore-db --swap {shell(swap.before)} {shell(swap.name)}"
+
+
+def _findings(wanted: Wanted) -> list[Finding]:
+    found, (old, new, _) = wanted.standing, _names(wanted.swap)
+    texts = [_made(wanted)]
+    texts.append(
+        f"ends {count(found.connected, 'session')} of {old} and {new}" if found.connected
+        else f"nobody is connected to {old} or {new} now; a session that begins before the swap is ended"
+    )  # fmt: skip
+    texts += [f"ends the session of {one_line(one)}" for one in found.sessions[:_SHOWN]]
+    texts += [f"to undo it afterwards: {undo(wanted.swap)}"] if found.there else [f"there is no {old} now"]
+    return [Finding(severity="note", text=text, source=JOB) for text in texts]
+
+
+def _made(wanted: Wanted) -> str:
+    mark, new = wanted.standing.mark, one_line(wanted.swap.new)
+    if mark.get("runner") == "before":
+        until = fields.moment(mark.get("until"))
+        since = f"{until:%Y-%m-%d %H:%M} UTC" if until else one_line(str(mark.get("until")))
+        return f"{new} was {one_line(str(mark.get('database')))} until {since}"
+    dump = one_line(str(mark.get("dump"))).removesuffix(".dump")
+    tables, rows = (fields.whole(mark.get(word)) or 0 for word in ("tables", "rows"))
+    return (
+        f"{new} was restored from the dump {dump} of {one_line(str(mark.get('database')))} "
+        f"and compared: {count(tables, 'table')}, {count(rows, 'row')}. What was written to "
+        f"{one_line(wanted.swap.name)} since that dump is not in it"
+    )
+
+
+def _names(swap: Swap) -> tuple[str, str, str]:
+    return one_line(swap.name), one_line(swap.new), one_line(swap.before)

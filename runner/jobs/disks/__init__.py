@@ -1,0 +1,1 @@
+"""Jobs of kind `disk`: what a disk must be, and the programs that make it so."""

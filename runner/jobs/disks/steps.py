@@ -1,0 +1,142 @@
+"""The steps that make a disk, and those that put right what is not as declared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runner.jobs.disks import fstab, identity, mke2fs, mount, tune2fs, wipefs
+from runner.jobs.disks.found import Found, stores_on
+from runner.model.plan import Argv, Check, Command, Effect, Step
+from runner.model.site import Disk, Site
+from runner.model.text import count, size
+from runner.tools import agent, files
+
+DAY = 86400
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What all steps of a job have in common: the disk, as found, and the UUID it has or shall have."""
+
+    site: Site
+    job: str
+    disk: Disk
+    found: Found
+    uuid: str
+    now: datetime
+
+    def step(
+        self,
+        name: str,
+        argv: Argv,
+        why: str,
+        *,
+        effect: Effect = Effect.WRITE,
+        guard: Check | None = None,
+    ) -> Step:
+        """A step of this job on the disk's host; making a filesystem may take a day."""
+        return Step(
+            id=f"{self.job}/{name}", job=self.job, host=self.disk.host, action=Command(argv=argv), effect=effect,
+            why=why, guard=guard, timeout=DAY if effect == Effect.DESTROY else 600, needs=("device",),
+        )  # fmt: skip
+
+    def same(self) -> Check:
+        """The claim that the device is still the one that was looked at, with the same on it."""
+        return wipefs.unchanged(self.disk.host, self.disk.device, self.found.stamp)
+
+
+def make(work: Work) -> tuple[Step, ...]:
+    """From a blank device to a mounted store."""
+    disk, made = work.disk, work.found.made
+    holds = f", {size(made.bytes)} with {count(made.inodes, 'inode')}" if made else ""
+    destroy = work.step(
+        "format", mke2fs.make(disk, work.uuid), effect=Effect.DESTROY, guard=work.same(),
+        why=f"make an {disk.filesystem}{holds}, on {work.found.stamp}",
+    )  # fmt: skip
+    checked = (_interval(work, disk.fsck_every, None),) if disk.fsck_every else ()
+    return (destroy, *checked, *attach(work), *_identities(work))
+
+
+def keep(work: Work) -> tuple[Step, ...]:
+    """Whatever is not as declared on a disk that is the declared one; nothing where all is."""
+    steps: list[Step] = []
+    disk, found = work.disk, work.found
+    label, wanted = found.marks[0].label if found.marks else "", mke2fs.label(disk)
+    if label != wanted:
+        why = f"its label is {label!a}, not {wanted!a}"
+        steps.append(work.step("label", tune2fs.set_label(disk.device, wanted), why, guard=work.same()))
+    if disk.fsck_every and not _checked(found.superblock, disk.fsck_every):
+        steps.append(_interval(work, disk.fsck_every, work.same()))
+    unmarked = found.mounted and any(not uuid for uuid in found.identities.values())
+    marks = _identities(work) if unmarked or not found.mounted else ()
+    return (*steps, *attach(work), *marks)
+
+
+def attach(work: Work) -> tuple[Step, ...]:
+    """Mount point, fstab and mount, as far as they are missing or wrong."""
+    disk, found = work.disk, work.found
+    steps: list[Step] = []
+    if found.point is None or not found.point.exists:
+        steps.append(work.step("folder", files.make_folders((disk.mount,)), f"the mount point {disk.mount}"))
+    if found.point and (not found.point.exists or found.point.unwritable is False):
+        why = "nobody can write to the mount point while the disk is away, and so fill the root filesystem"
+        steps.append(work.step("unwritable", mount.make_unwritable(disk.mount), why))
+    old = found.lines[0] if found.lines else None
+    if old is None or not fstab.right(old, work.uuid, disk.filesystem):
+        steps.append(_line(work, old))
+        if found.systemd:
+            why = "systemd knows the former fstab until it reads it anew"
+            steps.append(work.step("reload", mount.reread_fstab(), why))
+    if not found.mounted:
+        steps.append(work.step("mount", mount.mount(disk.mount), f"mount it at {disk.mount}"))
+    return tuple(steps)
+
+
+def _line(work: Work, old: fstab.Entry | None) -> Step:
+    disk = work.disk
+    new = fstab.line(work.uuid, disk.mount, disk.filesystem, old)
+    if old is None:
+        why, guard = (
+            "mounted at every boot, checked when it is time, not missed when it is away",
+            fstab.absent(disk.host, disk.mount),
+        )
+    else:
+        why, guard = f"replaces {old.line!a}; in force from the next mount on", None
+    return work.step("fstab", fstab.put(old.line if old else "", new), why, guard=guard)
+
+
+def _interval(work: Work, every: timedelta, guard: Check | None) -> Step:
+    days = tune2fs.whole_days(every)
+    why = f"checked by the first boot after {count(days, 'day')}, however often it is mounted"
+    return work.step("interval", tune2fs.check_every(work.disk.device, every), why, guard=guard)
+
+
+def _checked(found: tune2fs.Superblock, every: timedelta) -> bool:
+    days = tune2fs.whole_days(found.interval) if found.interval else 0
+    return found.max_mounts is None and days == tune2fs.whole_days(every)
+
+
+def _identities(work: Work) -> tuple[Step, ...]:
+    """Prove that this disk is what is mounted, then let each store say that it is on this disk."""
+    host = work.site.host(work.disk.host)
+    at = agent.At(
+        program=agent.program(host), path=work.disk.mount, plan="", mount=work.disk.mount, uuid=work.uuid
+    )
+    proof = work.step(
+        "mounted",
+        agent.check_disk(at),
+        f"this disk, and no other, is what is at {at.path}",
+        effect=Effect.READ,
+    )
+    return (
+        proof,
+        *(
+            work.step(
+                f"identity-{one.name}", identity.write(one.path, work.uuid, work.now),
+                f"store {one.name} belongs to this disk and is used on no other",
+            )
+            for one in stores_on(work.site, work.disk)
+            if not work.found.mounted or not work.found.identities[one.name]
+        ),
+    )  # fmt: skip

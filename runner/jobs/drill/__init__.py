@@ -1,0 +1,1 @@
+"""Jobs of kind `drill`: a restore that is tried."""

@@ -1,0 +1,1 @@
+"""Jobs of kinds `updates` and `upgrade`, for every family of packages."""

@@ -1,0 +1,184 @@
+"""What a person should know before packages are touched: held updates, troubles, a reboot that is due."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from runner.jobs.packages import package_choice
+from runner.jobs.packages.held import fits
+from runner.jobs.packages.packages import TO_FETCH, TO_INSTALL
+from runner.model.facts import Facts
+from runner.model.packages import Held, PackageFacts, Trouble, Update, What
+from runner.model.plan import Finding, Severity
+from runner.model.site import Job, Site
+from runner.model.text import count, length, size
+from runner.tools.detached import Carried
+
+_LISTED = 40
+# Why nothing is done, in few words; the finding beside it has the evidence.
+_SHORT: dict[What, str] = {
+    "lock": "another program is at work on the packages",
+    "broken": "the dependencies of its packages are not met",
+    "disk full": "its disk is full",
+    "signature": "the lists of an archive are not signed as they should be",
+}
+
+
+def command(site: Site, kind: str, host: str, *words: str) -> str:
+    """Tell a person what to run for a job of `kind` on `host`, at the end; or how there can be such a job."""
+    every = (*site.jobs, *site.elsewhere)
+    found = next((one for one in every if one.kind == kind and one.host == host), None)
+    if not found:
+        return f'jobs.toml has no job of kind "{kind}" for {host}: add one, and run it'
+    name, where = found.name, f" on {found.runs_on}" if found in site.elsewhere else ""
+    return f"when it suits people{where}, run: {shlex.join(('runner', 'run', name, *words, '--yes'))}"
+
+
+def held(site: Site, job: Job, found: Sequence[Held]) -> tuple[Finding, ...]:
+    """One for each hold that keeps an update back: what it is, what else it keeps back, what to do."""
+    own = {one.update.name: one.update for one in found if not one.by}
+    said = []
+    for name, others in package_choice.blocks(found).items():
+        text = package_choice.told(own[name]) if name in own else name
+        rest = [one.update for one in found if one.update.name in others]
+        also = [package_choice.told(one) for one in rest if one.old]
+        new = [f"{one.name} {one.new}" for one in rest if not one.old]
+        text += f"; it also keeps back {', '.join(also)}" if also else ""
+        text += f"; with it comes {', '.join(new)}, not installed before" if new else ""
+        said.append(Finding(
+            severity="attention", source=job.name, text=f"held back: {text}",
+            do=command(site, "upgrade", job.host, "--package", name),
+        ))  # fmt: skip
+    return tuple(said)
+
+
+def troubles(job: Job, found: Sequence[Trouble]) -> tuple[Finding, ...]:
+    """Each trouble with its remedy; what the plan itself mends, or time does, is only a note."""
+    return tuple(
+        Finding(
+            severity="note" if one.mends or one.what == "phased" else "attention",
+            source=job.name, text=one.text, do=one.do,
+        )
+        for one in found
+    )  # fmt: skip
+
+
+def short(trouble: Trouble) -> str:
+    """Why a job is not in the plan, without the evidence."""
+    return _SHORT.get(trouble.what, trouble.text)
+
+
+def replaced(found: Sequence[Trouble], install: Sequence[Update]) -> tuple[Trouble, ...]:
+    """The troubles, where those of packages that get another version now are mended by that."""
+    halves = {f"{one.name} {one.old} is only half ": one for one in install}
+    said = []
+    for one in found:
+        new = next((update for words, update in halves.items() if one.text.startswith(words)), None)
+        if one.what == "half" and new:
+            do = f"nothing now: this plan installs {new.name} {new.new}"
+            said.append(replace(one, do=do, mends=True))
+        else:
+            said.append(one)
+    return tuple(said)
+
+
+def cut_off(site: Site, begun: Sequence[Carried]) -> tuple[Finding, ...]:
+    """What other jobs began at the host and nobody was told the end of: only they themselves tell it."""
+    jobs = (site.job(name) for name in dict.fromkeys(one.step.partition("/")[0] for one in begun))
+    return tuple(
+        Finding(
+            severity="attention", source=one.name, do=command(site, one.kind, one.host),
+            text=f"{one.name} was cut off, and nobody was told what came of it: it says so when it runs again",
+        )
+        for one in jobs
+    )  # fmt: skip
+
+
+def reboot(site: Site, job: Job, reasons: Sequence[str], due: Sequence[Update]) -> tuple[Finding, ...]:
+    """A reboot that is needed already, for `reasons`; one that these updates will make necessary."""
+    do = command(site, "reboot", job.host)
+    said = [f"{job.host} needs a reboot: {', '.join(reasons)}"] if reasons else []
+    names = _some([one.name for one in due])
+    said += [f"{job.host} will need a reboot after this: {names}"] if due else []
+    return tuple(Finding(severity="attention", source=job.name, text=text, do=do) for text in said)
+
+
+def holds(site: Site, job: Job, found: PackageFacts, facts: Facts) -> tuple[Finding, ...]:
+    """What is held and should not be, or should be and is not: somebody changed that at the host, or jobs.toml.
+
+    Before the first run of a job nobody can have let go of what it holds. A pattern that fits nothing
+    holds nothing: perhaps it is misspelt.
+    """
+    said = []
+    if found.unheld and facts.last.get(job.name) is None:
+        text = f"held from now on, as jobs.toml wants it: {_some(found.unheld)}"
+        said.append(Finding(severity="note", source=job.name, text=text))
+    elif found.unheld:
+        text = f"not held, although jobs.toml wants it: {_some(found.unheld)}"
+        do = "nothing now: this plan holds it; unless it is new in jobs.toml, find out who let go of it"
+        said.append(Finding(severity="attention", source=job.name, text=text, do=do))
+    if found.stray:
+        text = f"held at the host, although jobs.toml does not say so: {_some(found.stray)}"
+        names = shlex.join(found.stray[:_LISTED])
+        do = (
+            f"write it into `hold` of [hosts.{job.host}], or let go of it there: apt-mark unhold {names}; and where "
+            f"aptitude is installed, which keeps holds of its own: aptitude --schedule-only unhold {names}"
+        )
+        said.append(Finding(severity="note", source=job.name, text=text, do=do))
+    idle = [
+        one for one in site.host(job.host).hold if not any(fits(name, (one,)) for name in found.installed)
+    ]
+    if idle and found.fresh:
+        text = f"`hold` of [hosts.{job.host}] has what fits no installed package: {_some(idle)}"
+        do = "see how it is spelt; nothing, if the package is not there on purpose"
+        said.append(Finding(severity="note", source=job.name, text=text, do=do))
+    return tuple(said)
+
+
+def removals(job: Job, found: PackageFacts) -> tuple[Finding, ...]:
+    """What only a removal would let be upgraded: told, never done."""
+    if not found.removals:
+        return ()
+    text = f"a full upgrade would remove {_some(found.removals)}; that is never done here"
+    do = f"at {job.host}, see what it is and decide by hand"
+    return (Finding(severity="note", source=job.name, text=text, do=do),)
+
+
+def notes(job: Job, found: PackageFacts, install: Sequence[Update], facts: Facts) -> tuple[Finding, ...]:
+    """What is installed, with versions; how much there is to fetch; how old the lists are if not of now."""
+    lines = [f"{TO_INSTALL}{package_choice.told(one)}" for one in install[:_LISTED]]
+    lines += [f"{TO_INSTALL}{len(install) - _LISTED:,} more"] if len(install) > _LISTED else []
+    # What was counted is without that which is held.
+    if install and found.download is not None and set(install) <= set(found.updates):
+        lines.append(f"{TO_FETCH}{size(found.download)} at most")
+    if not (found.fresh or found.partly):
+        lines.append(age(facts.last.get(job.name), facts.at))
+    return tuple(Finding(severity="note", source=job.name, text=text) for text in lines)
+
+
+def age(last: datetime | None, now: datetime) -> str:
+    """How long ago the lists were good, by our own record: no file at the host tells that truly."""
+    if last is None:
+        return "no earlier run of this job got good package lists"
+    return f"the last run with good package lists was {length(now - last)} ago, {last:%Y-%m-%d %H:%M} UTC"
+
+
+def notice(updates: Sequence[Update], whom: str = "") -> str:
+    """Say how many updates wait (`whom`: " for a person"), and how many are a matter of security."""
+    security = sum(one.security for one in updates)
+    words = f", {security:,} of them for security" if security else ""
+    return f"{count(len(updates), 'update waits', 'updates wait')}{whom}{words}"
+
+
+def refused(job: Job, text: str, do: str) -> Finding:
+    """Why nothing of the job is done; that refuses a plan that a person asked for, and no nightly one."""
+    severity: Severity = "attention" if job.schedule else "refusal"
+    return Finding(severity=severity, source=job.name, text=text, do=do)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(names[:_LISTED]) + more

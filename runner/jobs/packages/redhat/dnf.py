@@ -1,0 +1,175 @@
+"""dnf(8), version 4: what can be upgraded and what it would do, read without changing anything; and doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from runner.jobs.packages.redhat.rpm import Package, from_spec, package
+from runner.jobs.packages.redhat.survey import script
+from runner.model.packages import Update
+from runner.model.plan import Argv
+
+# A repository that cannot be read is an error (the short form of the option does not reach repositories), and
+# a lock is an error instead of a wait without end.
+_NOT_SKIPPED = "--setopt=*.skip_if_unavailable=0"
+_STRICT = (_NOT_SKIPPED, "--setopt=exit_on_lock=True")
+# `-y` answers yes to every key that a package is signed with: then there is no key to ask about.
+_NO_KEYS = "--setopt=*.gpgkey="
+# Nothing that is replaced by a package of another name, since that is a removal too.
+_IN_PLACE = "--setopt=obsoletes=0"
+
+_MIDDLE = r"""
+[ "$(family)" = dnf4 ] || { echo 'family exit 1'; exit 0; }
+keep_lists /var/cache/dnf
+[ ! -d /var/lib/dnf ] || cp -a /var/lib/dnf "$hidden/lib"
+rm -f "$hidden"/lib/*lock.pid
+ask() {
+    "$program" --color=never STRICT --setopt=timeout=20 --setopt=retries=1 \
+        --setopt=cachedir="$hidden/cache" --setopt=persistdir="$hidden/lib" \
+        --disableplugin=generate_completion_cache --setopt=logdir="$hidden/log" "$@"
+}
+open() { ask --disableexcludes=all --disableplugin=versionlock "$@"; }
+upgrades() {
+    where=$1; shift
+    "$where" -q "$@" repoquery --upgrades --latest-limit=1 \
+        --qf '%{name}|%{epoch}|%{version}|%{release}|%{arch}|%{reponame}|%{downloadsize}'
+}
+table() { "$@" | awk '{ match($0, /^ */); lead = substr($0, 1, RLENGTH); $1 = $1; print lead $0 }'; }
+would() ( # what `install` below would do with all that it may touch
+    set -f
+    for pattern do set -- "$@" "--exclude=$pattern"; shift; done
+    set -- "$@" upgrade
+    awk -F '|' '/^[A-Za-z0-9_]/ { print $1 "-" $2 ":" $3 "-" $4 "." $5 }' "$hidden/all" >"$hidden/specs"
+    [ ! -s "$hidden/specs" ] || table ask $cached --assumeno --nobest OBSOLETES "$@" $(cat "$hidden/specs")
+)
+cached=
+say all upgrades open --refresh || { cached=-C; say old upgrades open -C; }
+cp "$hidden/out" "$hidden/all"
+cut -d '|' -f 1 "$hidden/all" >"$hidden/names"
+# repoquery knows nothing of version locks, check-update does; its rows are not broken without a terminal.
+hidden_ones() {
+    ask -q $cached check-update >"$hidden/plain"
+    case $? in 0 | 100) ;; *) return 1 ;; esac
+    awk -F '[| ]' 'FILENAME == ARGV[1] { seen[$1]; next } !(($1 "." $5) in seen)' "$hidden/plain" "$hidden/all"
+}
+say hidden hidden_ones
+advised() { open -q $cached updateinfo list security | awk '{ print $NF }' | sort -u; }
+say security advised
+twice() { open -q -C repoquery --duplicates --qf '%{name}|%{epoch}|%{version}|%{release}|%{arch}'; }
+say twice twice
+say would would "$@"
+say full table open $cached --assumeno --nobest upgrade
+say restarting ask -q --disablerepo='*' needs-restarting -r
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Transaction:
+    """What dnf would do: upgrade and install `updates`, and remove packages for them (by name).
+
+    `problems` are dnf's own words about what it had to leave out.
+    """
+
+    updates: tuple[Update, ...] = ()
+    removals: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+def look(program: str, hold: Sequence[str]) -> Argv:
+    """Read everything that a decision needs; `hold` are patterns of names that stay as they are.
+
+    The lists are fetched into a private folder that is gone afterwards, so nothing of the host changes
+    and no lock is needed. Exit 0, and the sections of rpm_look; `family` alone where this is no dnf 4.
+    """
+    text = script(_MIDDLE).replace("STRICT", " ".join(f"'{one}'" for one in _STRICT))
+    return ("sh", "-c", text.replace("OBSOLETES", _IN_PLACE), "look", program, *hold)
+
+
+def refresh(program: str) -> Argv:
+    """Fetch the lists of all repositories anew; exit 1 where one cannot be had.
+
+    Waits for another program that fetches lists, as many hosts do every hour; gives up after nine minutes
+    with exit 124.
+    """
+    bounded = ("timeout", "--kill-after=10", "540")
+    words = (program, "-q", "--color=never", _NOT_SKIPPED)
+    if program != "yum":
+        return (*bounded, *words, "--refresh", "makecache")
+    # yum may be version 3, which has no --refresh.
+    return (*bounded, "sh", "-c", '"$@" clean expire-cache && "$@" makecache', "refresh", *words)
+
+
+def install(program: str, packages: Iterable[Package], hold: Sequence[str]) -> Argv:
+    """Upgrade to exactly these packages; nothing that fits `hold` changes, and nothing is replaced or removed.
+
+    Exit 1 and nothing done where one of them is not to be had any more, is not signed by a key that rpm
+    knows, or does not fit; 200 where another program is at work. Exit 0 says nothing about scriptlets.
+    Must not be killed while it works. `program` may be yum 3 as well.
+    """
+    kept = tuple(f"--exclude={pattern}" for pattern in hold)
+    if program == "yum":
+        # What is an error to dnf is a line of text to version 3.
+        kept = ("--setopt=skip_missing_names_on_install=0", *kept)
+    specs = tuple(one.spec for one in packages)
+    return (program, "-y", "--color=never", *_STRICT, _NO_KEYS, _IN_PLACE, *kept, "install", *specs)
+
+
+def parse_upgrades(lines: Iterable[str]) -> tuple[tuple[Package, str, int], ...]:
+    """Read the lines of `repoquery --upgrades`: each package, its repository, the bytes to fetch."""
+    found = []
+    for line in lines:
+        parts = line.split("|")
+        if len(parts) == 7:
+            name, epoch, version, release, arch, repository, size = parts
+            one = package(name, arch, f"{epoch}:{version}-{release}")
+            if one:
+                found.append((one, repository, int(size) if size.isdecimal() else 0))
+    return tuple(found)
+
+
+def parse_advised(lines: Iterable[str]) -> tuple[Package, ...]:
+    """Read the packages that security advisories name."""
+    return tuple(one for one in map(from_spec, lines) if one)
+
+
+def parse_transaction(lines: Iterable[str], problems: Iterable[str] = ()) -> Transaction:
+    """Read the table of `--assumeno`, whose rows may be broken into several lines.
+
+    `problems` is what stood on stderr.
+    """
+    updates: list[Update] = []
+    removals: list[str] = []
+    for head, words in _rows(lines):
+        if words[0] == "replacing":
+            removals.append(words[1].rpartition(".")[0])
+        elif head.startswith("Removing"):
+            removals.append(words[0])
+        elif head.startswith(("Installing", "Upgrading")) and len(words) >= 4:
+            one = package(words[0], words[1], words[2])
+            if one:
+                updates.append(Update(name=one.name, arch=one.arch, old="", new=one.version, origin=words[3]))
+    # A kernel beyond the number that is kept makes room for the next: that is no removal of a package.
+    staying = {update.name for update in updates}
+    told = tuple(line.strip() for line in problems if line.lstrip().startswith(("Problem", "- ")))
+    return Transaction(
+        updates=tuple(updates),
+        removals=tuple(name for name in removals if name not in staying),
+        problems=told,
+    )
+
+
+def _rows(lines: Iterable[str]) -> list[tuple[str, list[str]]]:
+    rows: list[tuple[str, list[str]]] = []
+    head = ""
+    for line in lines:
+        if not line.startswith(" "):
+            head = line if line.endswith(":") else ""
+        elif head:
+            words = line.split()
+            fresh = line.startswith(" ") and not line.startswith("  ")
+            if fresh or words[:1] == ["replacing"]:
+                rows.append((head, words))
+            elif rows:
+                rows[-1][1].extend(words)
+    return [(head, words) for head, words in rows if len(words) > 1]

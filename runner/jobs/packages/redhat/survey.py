@@ -1,0 +1,126 @@
+"""The script that reads a host of the Red Hat family in one go, and the sections that it prints.
+
+Every line begins with the section's name and what it is, so that nothing a repository, a package or
+a file says can be taken for another section. `end` is the last: without it the text was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from runner.jobs.packages.redhat.rpm import INSTALLED
+
+# `$1` is the program, the other arguments are hold patterns. All that is fetched goes below $hidden; what a
+# look that was killed has left there is swept a day later.
+BEGIN = r"""
+program=$1; shift
+hidden=$(mktemp -d /var/tmp/runner-packages.XXXXXX) || exit 1
+trap 'rm -rf -- "$hidden"' EXIT
+trap 'exit 143' HUP INT TERM
+find /var/tmp -mindepth 1 -maxdepth 1 -type d -user 0 -name 'runner-packages.*' -mmin +1440 -exec rm -rf {} +
+mkdir "$hidden/cache" "$hidden/log"
+say() { # say SECTION COMMAND...: the exit code, then what it printed, every line under the section's name
+    section=$1; shift
+    "$@" >"$hidden/out" 2>"$hidden/err" </dev/null
+    code=$?
+    echo "$section exit $code"
+    head -c 60000 "$hidden/out" | awk -v s="$section out " '{ print s $0 }'
+    head -c 8000 "$hidden/err" | awk -v s="$section err " '{ print s $0 }'
+    return "$code"
+}
+family() { # which program it is, from its own text: even --version would write logs
+    text=$(readlink -f -- "$(command -v "$program")") || return 0
+    if grep -qs yummain "$text"; then echo yum3; elif grep -qs 'dnf\.cli' "$text"; then echo dnf4; fi
+}
+keep_lists() { # the lists that DIR has, without the packages, so that only what is new is fetched
+    for one in "$1"/*; do
+        [ -e "$one" ] || continue
+        if [ -L "$one" ] || [ ! -d "$one" ]; then cp -a -- "$one" "$hidden/cache/"; continue; fi
+        mkdir "$hidden/cache/${one##*/}"
+        for part in "$one"/*; do
+            [ "${part##*/}" = packages ] || cp -a -- "$part" "$hidden/cache/${one##*/}/"
+        done
+    done
+}
+installed() { # installed FILE PATTERN...: kernels, what the patterns fit, and the names that FILE lists
+    names=$1; shift
+    rpm -qa --qf 'FORMAT' 'kernel*' "$@"
+    [ ! -s "$names" ] || sort -u "$names" | xargs -d '\n' rpm -q --qf 'FORMAT' --
+    true
+}
+repositories() { # which are in use, and whose signatures they want; passwords stay where they are
+    cat /etc/yum.conf /etc/dnf/dnf.conf /etc/yum.repos.d/*.repo /etc/distro.repos.d/*.repo 2>/dev/null |
+        grep -E '^(\[|(enabled|gpgcheck|gpgkey|exclude|excludepkgs)[[:space:]]*=|[[:space:]])' |
+        sed 's,//[^/@]*@,//,'
+    true
+}
+keys() { # the keys that rpm trusts, then the keys of the distribution's files
+    rpm -q gpg-pubkey --qf 'rpm|%{VERSION}\n'
+    for one in /etc/pki/rpm-gpg/*; do
+        [ ! -f "$one" ] || gpg --batch --no-default-keyring --homedir "$hidden" --with-colons \
+            --show-keys "$one" 2>/dev/null | awk -F: -v f="$one" '$1 == "pub" { print f "|" $5 }'
+    done
+    true
+}
+locks() { # who is at work on packages now: process and program
+    for one in /var/lib/dnf/rpmdb_lock.pid /var/lib/dnf/download_lock.pid /var/run/yum.pid; do
+        pid=$(head -c 20 "$one" 2>/dev/null | tr -cd 0-9)
+        [ -z "$pid" ] || [ ! -r "/proc/$pid/comm" ] || echo "$pid|$(head -n 1 "/proc/$pid/comm")"
+    done
+    database=$(rpm --eval '%{_dbpath}')/.rpm.lock
+    inode=$(stat -c %i "$database" 2>/dev/null) || return 0
+    awk -v i="$inode" '$4 == "WRITE" { n = split($6, part, ":"); if (part[n] == i) print $5 }' /proc/locks |
+        while read -r pid; do
+            # Other filesystems have the same inode numbers: is it this very file that the process has open?
+            for fd in "/proc/$pid/fd"/*; do [ "$fd" -ef "$database" ] && break; done || continue
+            echo "$pid|$(head -n 1 "/proc/$pid/comm" 2>/dev/null)"
+        done
+}
+room() { # bytes free where kernels and where downloads go
+    echo "boot|$(stat -f -c '%a|%S' /boot 2>/dev/null)"
+    echo "var|$(stat -f -c '%a|%S' /var 2>/dev/null)"
+}
+"""
+# What is asked the same way whoever installs; `$hidden/names` lists what may be upgraded.
+END = r"""
+say installed installed "$hidden/names" "$@"
+say repositories repositories
+say keys keys
+say after locks
+say room room
+say end true
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Section:
+    """What one command of the script said; `exit` is None where it was not asked."""
+
+    exit: int | None = None
+    out: tuple[str, ...] = ()
+    err: tuple[str, ...] = ()
+
+
+def script(middle: str) -> str:
+    """The whole script around the questions that only one program answers."""
+    return (BEGIN + "say before locks\n" + middle + END).replace("FORMAT", INSTALLED)
+
+
+def sections(text: str) -> Mapping[str, Section]:
+    """What the script printed, by section; a text that was cut has no section `end`."""
+    codes: dict[str, int] = {}
+    said: dict[tuple[str, str], list[str]] = {}
+    for line in text.split("\n"):
+        name, _, rest = line.partition(" ")
+        kind, _, words = rest.partition(" ")
+        if kind == "exit" and words.isdecimal():
+            codes[name] = int(words)
+        elif kind in ("out", "err"):
+            said.setdefault((name, kind), []).append(words)
+    return {
+        name: Section(
+            exit=code, out=tuple(said.get((name, "out"), ())), err=tuple(said.get((name, "err"), ()))
+        )
+        for name, code in codes.items()
+    }

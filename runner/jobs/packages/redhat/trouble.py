@@ -1,0 +1,155 @@
+"""What keeps a host of the Red Hat family from being upgraded: evidence from its sections, and the remedy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from runner.jobs.packages.redhat.rpm import is_kernel
+from runner.jobs.packages.redhat.survey import Section
+from runner.model.packages import Trouble, Update, What
+from runner.model.text import one_line, size
+
+# That the lists could not be had is told by an exit code; the words only choose the remedy.
+_LISTS: tuple[tuple[str, What, str], ...] = (
+    ("lock", "lock", "wait until the other program has ended, or see what it does"),
+    ("No space left", "disk full", "make room below /var, then plan again"),
+    ("not yet valid", "clock", "see that the clock of the host is right (date), then plan again"),
+    ("has expired", "expired", "see that the clock is right; else the repository's certificate must be renewed"),
+    ("GPG", "signature", "look at the repository's gpgkey, and run `dnf makecache` by hand: it shows the key and asks"),
+    ("hecksum", "damaged", "wait for the mirror to be whole again; if it lasts: dnf clean metadata"),
+    ("rpmdb", "broken", "see what rpm says (rpm -qa); a damaged database is made anew with rpm --rebuilddb"),
+    ("Unknown repo", "moved", "look at the files in /etc/yum.repos.d"),
+    ("Status code: 40", "moved", "the repository is not where it was: look at its baseurl in /etc/yum.repos.d"),
+)  # fmt: skip
+_UNREACHABLE = "see that the host reaches the network and that the mirror is up; the next run tries again"
+_AT_WORK = re.compile(r"(dnf|yum|microdnf|rpm|packagekit|tdnf)", re.IGNORECASE)
+# A kernel with its initrd; below this dracut fails in the middle of a transaction.
+_KERNEL_ROOM = 100 << 20
+_SPARE = 64 << 20
+
+
+def lists(section: Section) -> Trouble:
+    """Why the lists could not be fetched."""
+    said = [one_line(line.strip()) for line in section.err if line.strip()]
+    errors = [line for line in said if line.startswith("Error")] or said
+    evidence = "; ".join(errors[:3]) or f"exit {section.exit}, and not a word"
+    text = "\n".join(said)
+    what, do = next(((what, do) for word, what, do in _LISTS if word in text), ("unreachable", _UNREACHABLE))
+    return Trouble(what=what, text=f"the package lists could not be fetched: {evidence}", do=do)
+
+
+def locked(*seen: Section) -> tuple[Trouble, ...]:
+    """Which programs were at work on packages, each with its process, whenever that was looked at."""
+    found = dict.fromkeys(line for section in seen for line in section.out if "|" in line)
+    at_work = [line.partition("|") for line in found]
+    return tuple(
+        Trouble(
+            what="lock", text=f"{one_line(name)} (process {pid}) is at work on the packages",
+            do=f"wait until it has ended; if it hangs: ps -fp {pid}",
+        )
+        for pid, _, name in at_work
+        if pid.isdecimal() and _AT_WORK.search(name)
+    )  # fmt: skip
+
+
+def cut_off(names: Iterable[str]) -> tuple[Trouble, ...]:
+    """Packages that are there in two versions since an upgrade was cut off, or unfinished transactions of yum 3."""
+    found = ", ".join(dict.fromkeys(one_line(name) for name in names))
+    if not found:
+        return ()
+    do = "as root: dnf remove --duplicates (yum 3: yum-complete-transaction), and look at what it wants to do"
+    return (Trouble(what="interrupted", text=f"a former upgrade was cut off: {found}", do=do),)
+
+
+def unfit(problems: Sequence[str]) -> tuple[Trouble, ...]:
+    """Updates that cannot be installed because what they need is nowhere; the others can."""
+    if not problems:
+        return ()
+    text = f"some updates do not fit: {'; '.join(one_line(line) for line in problems[:4])}"
+    return (
+        Trouble(
+            what="damaged", text=text, do="wait for the repository to be mended; nothing to do at the host"
+        ),
+    )
+
+
+def unsolved(section: Section) -> tuple[Trouble, ...]:
+    """Why dnf could not even say what it would do."""
+    said = [one_line(line.strip()) for line in section.err if line.strip()]
+    if section.exit in (0, None) and not any(line.startswith("Error") for line in said):
+        return ()
+    do = "run `dnf check` at the host and see what is missing there"
+    text = f"dnf cannot say what it would do: {'; '.join(said[:4]) or f'exit {section.exit}'}"
+    return (Trouble(what="broken", text=text, do=do),)
+
+
+def unsigned(sections: Mapping[str, Section], updates: Iterable[Update]) -> tuple[Trouble, ...]:
+    """Repositories with updates whose packages are checked against a key that rpm does not know.
+
+    The runner never imports a key. Where a key file cannot be read here (it is at a URL, or there is no
+    gpg) nothing is said, and the installation itself refuses.
+    """
+    lines = [line.partition("|") for line in sections.get("keys", Section()).out if "|" in line]
+    known = {key.lower() for place, _, key in lines if place == "rpm"}
+    files: dict[str, set[str]] = {}
+    for place, _, key in lines:
+        files.setdefault(place, set()).add(key[-8:].lower())
+    wanted = repositories(sections.get("repositories", Section()).out)
+    missing = []
+    for name in dict.fromkeys(one.origin for one in updates):
+        keys = wanted.get(name)
+        if keys is None:
+            continue
+        own = [files.get(key.removeprefix("file://")) for key in keys]
+        if not known or (own and all(each is not None and not each & known for each in own)):
+            missing.append((name, keys[0].removeprefix("file://") if keys else "FILE"))
+    return tuple(
+        Trouble(
+            what="signature", text=f"packages of {one_line(name)} are signed with a key that this host does not trust",
+            do=f"compare the key's fingerprint with the distribution's, then as root: rpm --import {one_line(key)}",
+        )
+        for name, key in missing
+    )  # fmt: skip
+
+
+def repositories(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The repositories in use whose packages must be signed, and the places of their keys."""
+    found: dict[str, dict[str, str]] = {}
+    name = last = ""
+    for line in lines:
+        if line.startswith("["):
+            name, last = line.strip().strip("[]"), ""
+            found.setdefault(name, {})
+        elif line[:1].isspace() and last:
+            found[name][last] += f" {line.strip()}"
+        elif "=" in line and name:
+            last, value = (word.strip() for word in line.split("=", 1))
+            found[name][last] = value
+    general = found.pop("main", {})
+    return {
+        name: tuple(re.split(r"[\s,]+", own["gpgkey"])) if own.get("gpgkey") else ()
+        for name, own in found.items()
+        if _yes(own.get("enabled", "1")) and _yes(own.get("gpgcheck", general.get("gpgcheck", "0")))
+    }
+
+
+def room(free: Mapping[str, int], updates: Sequence[Update], download: int) -> tuple[Trouble, ...]:
+    """Too little room for what would be installed; `free` are bytes by `boot` and `var`."""
+    found = []
+    boot, var = free.get("boot"), free.get("var")
+    if boot is not None and boot < _KERNEL_ROOM and any(is_kernel(one.name) for one in updates):
+        do = "remove an old kernel: rpm -q kernel-core, and dnf remove one that does not run"
+        found.append(
+            Trouble(what="boot full", text=f"only {size(boot)} are free in /boot, for a kernel", do=do)
+        )
+    if var is not None and updates and var < 2 * download + _SPARE:
+        text = f"only {size(var)} are free below /var, and {size(download)} are to be fetched"
+        found.append(
+            Trouble(what="disk full", text=text, do="make room below /var; dnf clean packages may help")
+        )
+    return tuple(found)
+
+
+def _yes(word: str) -> bool:
+    return word.strip().lower() in ("1", "yes", "true", "on")

@@ -1,0 +1,234 @@
+"""The steps that the kinds `updates` and `upgrade` share, and how they take up what was cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from runner.jobs.packages import agent, findings
+from runner.jobs.packages.family import Family, family
+from runner.jobs.power import reboot_need
+from runner.model.facts import Facts, Probe
+from runner.model.kind import Draft
+from runner.model.names import plan_id
+from runner.model.packages import PackageFacts, Update
+from runner.model.plan import Argv, Check, Command, Effect, Lock, Skip, Step
+from runner.model.site import Host, Job, Site
+from runner.model.text import count
+from runner.tools import agent as store
+from runner.tools import detached
+
+CARRIED = "packages.carried"
+KINDS = ("updates", "upgrade")
+_MARGIN = 120
+# How a run of before ended is told, and must not end the job of today; 255 is ssh's own.
+_ANY_END = tuple(range(255))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Work:
+    """What all steps of a job have in common; `within` is how long a carried one is waited for."""
+
+    site: Site
+    job: Job
+    host: Host
+    family: Family
+    now: datetime
+    within: timedelta
+
+    @property
+    def program(self) -> str:
+        """Where runner-store is on the host."""
+        return store.program(self.host)
+
+    def step(
+        self, name: str, argv: Argv, why: str, *, effect: Effect = Effect.WRITE,
+        unless: Check | None = None, despite: Sequence[Step] = (),
+    ) -> Step:  # fmt: skip
+        """A step of this job on its host."""
+        return Step(
+            id=self.id(name), job=self.job.name, host=self.host.name, action=Command(argv=argv), effect=effect,
+            why=why, unless=unless, despite=tuple(one.id for one in despite), needs=("packages",),
+        )  # fmt: skip
+
+    def carried(
+        self, name: str, argv: Argv, why: str, *, effect: Effect = Effect.WRITE, guard: Check | None = None
+    ) -> Step:
+        """A step that goes on at the host when the connection is lost. It is never killed for taking long."""
+        order = detached.run(self.program, plan_id(self.now), self.id(name), argv, packages=self.family.lists)
+        return Step(
+            id=self.id(name), job=self.job.name, host=self.host.name, action=Command(argv=order), effect=effect,
+            why=why, guard=guard, timeout=self.patience, needs=("packages",), carried=True,
+        )  # fmt: skip
+
+    @property
+    def patience(self) -> int:
+        """For how many seconds a carried step is waited for."""
+        return int(self.within.total_seconds()) + _MARGIN
+
+    def id(self, name: str) -> str:
+        """The id of this job's step of that name."""
+        return f"{self.job.name}/{name}"
+
+
+def work(site: Site, job: Job, now: datetime) -> Work | Draft:
+    """What the steps of a job need; a draft that does nothing where there can be none."""
+    if not site.live:
+        return Draft(skip=Skip(job=job.name, reason="the sandbox has no packages"))
+    host = site.host(job.host)
+    found = family(host)
+    if found is None:
+        text = f"jobs.toml does not say what upgrades the packages of {host.name}"
+        do = f'write packages = "apt", "yum" or "dnf" below [hosts.{host.name}]'
+        finding = findings.refused(job, text, do)
+        return Draft(skip=Skip(job=job.name, reason=text), findings=(finding,))
+    return Work(site=site, job=job, host=host, family=found, now=now, within=job.options.within)
+
+
+def probes(site: Site, job: Job) -> tuple[Probe, ...]:
+    """The host's packages, and which commands were begun there by plans, and how they ended."""
+    host = site.host(job.host)
+    found = family(host)
+    begun = Probe(id=CARRIED, host=host.name, argv=detached.CARRIED, needs=("packages",))
+    return (*found.probes(host), begun) if found else ()
+
+
+def read(work: Work, facts: Facts) -> PackageFacts:
+    """The host's packages, with reasons for a reboot by the patterns that the job names, if it does."""
+    return work.family.read(work.host, facts, patterns(work.job))
+
+
+def patterns(job: Job) -> tuple[str, ...]:
+    """Packages of which an upgrade needs a reboot: those that the job names, or the runner's own list."""
+    return tuple(job.options.reboot_for) or reboot_need.PATTERNS
+
+
+def left(job: Job, facts: Facts) -> tuple[detached.Carried, ...]:
+    """What this job began in an earlier run and nobody was told the end of, oldest first."""
+    reading = facts.reading(job.host, CARRIED)
+    found = detached.parse_carried(reading.out) if reading else ()
+    own = [one for one in found if one.step.startswith(f"{job.name}/") and (one.alive or not one.told)]
+    return tuple(reversed(own))
+
+
+def left_by_others(site: Site, job: Job, facts: Facts) -> tuple[detached.Carried, ...]:
+    """The same of the other jobs that change this host's packages."""
+    every = (*site.jobs, *site.elsewhere)
+    others = [one for one in every if one.host == job.host and one.kind in KINDS and one.name != job.name]
+    return tuple(found for one in others for found in left(one, facts))
+
+
+def attach(work: Work, begun: Sequence[detached.Carried]) -> tuple[Step, ...]:
+    """Wait for the end of what still works, and ask how the rest ended: what earlier runs began."""
+    steps: list[Step] = []
+    for number, one in enumerate(begun, start=1):
+        name = f"attach-{number}"
+        argv = detached.again(work.program, one.plan, one.step)
+        steps.append(
+            Step(
+                id=work.id(name), job=work.job.name, host=work.host.name, action=Command(argv=argv),
+                effect=Effect.READ, ok_codes=(0,) if one.alive else _ANY_END, needs=("packages",),
+                why=f"an earlier run lost sight of what it began ({one.step}, plan {one.plan}): how did it end",
+                carried=one.alive, timeout=work.patience,
+            )
+        )  # fmt: skip
+        steps.append(_told(work, name, one.plan, one.step))
+    return tuple(steps)
+
+
+def carried(
+    work: Work, name: str, argv: Argv, why: str, *, effect: Effect = Effect.WRITE, guard: Check | None = None
+) -> tuple[Step, ...]:
+    """A carried step, and the one that notes that its end was seen."""
+    step = work.carried(name, argv, why, effect=effect, guard=guard)
+    return (step, _told(work, name, plan_id(work.now), step.id))
+
+
+def install(
+    work: Work, name: str, updates: Sequence[Update], *, effect: Effect = Effect.WRITE
+) -> tuple[Step, ...]:
+    """Install these, literally."""
+    argv = work.family.install(work.host, updates)
+    guard = agent.installable(work.program, work.host.name, work.family.lists, updates)
+    return carried(work, name, argv, f"install {words(updates)}", effect=effect, guard=guard)
+
+
+def guarded(work: Work, steps: Sequence[Step], updates: Sequence[Update]) -> tuple[Step, ...]:
+    """The steps, of which the first that changes anything does so only if these are in their old versions.
+
+    Otherwise nothing is done after it either: there is nothing to be undone yet. That an earlier run's
+    end was seen is noted in any case, and has a guard of its own.
+    """
+    first = next((one for one in steps if one.effect > Effect.READ and one.guard is None), None)
+    if first is None or not updates:
+        return tuple(steps)
+    guard = agent.unchanged(work.program, work.host.name, work.family.lists, updates)
+    return tuple(
+        replace(one, guard=guard)
+        if one is first
+        else replace(one, despite=tuple(name for name in one.despite if name != first.id))
+        for one in steps
+    )
+
+
+def words(updates: Sequence[Update]) -> str:
+    """How many, and how many of them for security."""
+    security = sum(one.security for one in updates)
+    return count(len(updates), "update") + (f", {security:,} for security" if security else "")
+
+
+def repair(work: Work, found: PackageFacts, name: str = "repair") -> tuple[Step, ...]:
+    """Finish what was interrupted, if anything was and that is safe."""
+    argv = work.family.repair()
+    if not argv or not any(one.mends for one in found.troubles):
+        return ()
+    return carried(work, name, argv, "an installation was interrupted: configure what was unpacked")
+
+
+def hold(
+    work: Work, names: Sequence[str], *, name: str = "hold", despite: Sequence[Step] = ()
+) -> tuple[Step, ...]:
+    """Hold these; nothing where there are none, or the family writes no holds."""
+    argv = work.family.hold(names)
+    why = f"hold {count(len(names), 'package')} that only a person upgrades"
+    return (work.step(name, argv, why, despite=despite),) if argv else ()
+
+
+def verify(work: Work, names: Sequence[str], *, despite: Sequence[Step] = ()) -> tuple[Step, ...]:
+    """See that these are held."""
+    argv = work.family.verify(names)
+    why = f"{count(len(names), 'package')} held, by whatever keeps holds here"
+    return (work.step("held", argv, why, effect=Effect.READ, despite=despite),) if argv else ()
+
+
+def look(work: Work, updates: Sequence[Update]) -> tuple[Step, ...]:
+    """See that all is well with the packages, and what still runs what was replaced."""
+    argv = work.family.look(updates)
+    whole = "every package is whole" + (", in its new version" if updates else "")
+    checks = (work.step("whole", argv, whole, effect=Effect.READ),) if argv else ()
+    why = "does anything still run what was replaced, and is a reboot needed"
+    last = detached.outdated(work.program)
+    return (*checks, work.step("look", last, why, effect=Effect.READ))
+
+
+def locks(work: Work, steps: Sequence[Step], attach: str = "") -> tuple[Lock, ...]:
+    """The host's packages, where a step changes anything; with `attach` also while that plan's command works."""
+    if all(step.effect == Effect.READ for step in steps):
+        return ()
+    who = f"{work.job.name} of {work.site.controller}"
+    argv = detached.hold_host(work.program, "packages", plan_id(work.now), who, attach)
+    return (Lock(resource=f"packages of {work.host.name}", host=work.host.name, argv=argv),)
+
+
+def _told(work: Work, name: str, plan: str, step: str) -> Step:
+    """Note at the host that the end was seen; only if it has ended."""
+    over = Check(
+        host=work.host.name, argv=detached.again(work.program, plan, step, within=1), field="carried",
+        relation="==", value=True, why="it has ended",
+    )  # fmt: skip
+    return Step(
+        id=work.id(f"{name}-told"), job=work.job.name, host=work.host.name, effect=Effect.WRITE,
+        action=Command(argv=detached.told(work.program, plan, step)), guard=over, despite=(work.id(name),),
+        why=f"note at the host that the end of {name} was seen", needs=("packages",),
+    )  # fmt: skip

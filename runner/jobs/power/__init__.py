@@ -1,0 +1,1 @@
+"""Jobs of kinds `reboot` and `halt`: what must be done before, and be back after."""

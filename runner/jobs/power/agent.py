@@ -1,0 +1,145 @@
+"""A host's power: how it is rebooted and switched off, what is asked before, and what when it is back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from runner.model.plan import Argv, Check
+from runner.model.site import Host
+from runner.tools import agent
+
+# Before this version systemctl does not ask inhibitors when nobody sits at a terminal, and cannot be told to.
+_ASKS = 248
+_VERSION = re.compile(r"systemd ([0-9]{1,5})\b")
+# Who is connected beside the one who asks; what PostgreSQL itself keeps running belongs to no database.
+_SESSIONS = "SELECT 'sessions ' || (count(*) - 1) FROM pg_stat_activity WHERE datname IS NOT NULL"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Boot:
+    """The boot before a reboot, as its kernel calls it; `program` is where runner-store is on the host."""
+
+    program: str
+    id: str
+
+
+def version() -> Argv:
+    """Print the version of systemd. Reads only."""
+    return ("systemctl", "--version")
+
+
+def parse_version(text: str) -> int:
+    """Read what `version` printed; 0 where it makes no sense."""
+    found = _VERSION.match(text)
+    return int(found[1]) if found else 0
+
+
+def reboot(systemd: int | None) -> Argv:
+    """Reboot under this version of systemd, None where it does not run the host.
+
+    Returns before the host goes down. Where systemd can be told to, it refuses if somebody inhibits it.
+    """
+    return _end(systemd, "reboot", ("shutdown", "-r", "now"))
+
+
+def poweroff(systemd: int | None) -> Argv:
+    """Switch the host off, really: `halt` leaves it on under systemd. Otherwise as `reboot`."""
+    return _end(systemd, "poweroff", ("shutdown", "-h", "-P", "now"))
+
+
+def _end(systemd: int | None, verb: str, plain: Argv) -> Argv:
+    if systemd is None:
+        return plain
+    return ("systemctl", verb, *(("--check-inhibitors=yes",) if systemd >= _ASKS else ()))
+
+
+def sync() -> Argv:
+    """Write everything to the disks that is still in memory; sync(1)."""
+    return ("sync",)
+
+
+def sessions() -> Argv:
+    """Count who is connected to PostgreSQL, asked as its administrator. Reads only."""
+    ask = (
+        "psql",
+        "--no-psqlrc",
+        "--no-align",
+        "--tuples-only",
+        "--quiet",
+        f"--command={_SESSIONS}",
+        "postgres",
+    )
+    return ("env", "PGCONNECT_TIMEOUT=5", "runuser", "-u", "postgres", "--", *ask)
+
+
+def parse_sessions(text: str) -> int | None:
+    """Read what `sessions` printed; None where it makes no sense."""
+    word, _, number = text.strip().partition(" ")
+    return int(number) if word == "sessions" and number.isascii() and number.isdigit() else None
+
+
+def still(boot: Boot, by: datetime | None, stores: Sequence[str] = ()) -> Argv:
+    """Say whether nothing is being written in that boot, and it is not later than `by` (UTC). Reads only.
+
+    `stores` are folders of stores on the host that nobody may hold: those whose locks the plan let go.
+    """
+    late = (f"--by={by:%Y-%m-%dT%H:%M:%SZ}",) if by else ()
+    return (boot.program, "still", f"--boot={boot.id}", *late, *(f"--store={one}" for one in stores))
+
+
+def is_still(host: str, argv: Argv) -> Check:
+    """The claim of `still`, as a guard or to be waited for."""
+    why = "nothing is being written, nobody asks that it stays up, and it is the boot that was planned for"
+    return Check(host=host, argv=argv, field="still", relation="==", value=True, why=why)
+
+
+def is_back(host: str, boot: Boot) -> Check:
+    """The claim that the host is in another boot than before."""
+    argv = (boot.program, "came-back", "back", f"--was={boot.id}")
+    return Check(
+        host=host, argv=argv, field="back", relation="==", value=True, why="it answers, in another boot"
+    )
+
+
+def came_back(program: str, what: str, *options: str) -> Argv:
+    """Look at one thing after a reboot; exit 0 where it is as it should be. Reads only."""
+    return (program, "came-back", what, *options)
+
+
+def is_there(host: str, argv: Argv, why: str) -> Check:
+    """The claim of a `came_back` look, to be waited for."""
+    return Check(host=host, argv=argv, field=argv[2], relation="==", value=True, why=why)
+
+
+def answers(controller: Host, url: str) -> Check:
+    """The claim that the web page answers, asked from the controller."""
+    argv = (agent.program(controller), "page", url)
+    return Check(
+        host=controller.name, argv=argv, field="answers", relation="==", value=True, why=f"{url} answers"
+    )
+
+
+def take_over(at: agent.At, *, holder: str, who: str) -> Argv:
+    """Take a store's lock from the plan `holder`, whose work there ends, and keep it until stdin ends."""
+    rest = agent.hold(at, who=who)[3:]
+    return (at.program, "take-over", at.path, f"--from={holder}", *rest)
+
+
+def known(units: Sequence[str]) -> Argv:
+    """Units that had failed before, as options of `came-back units`."""
+    return tuple(f"--known={unit}" for unit in units)
+
+
+def parse_still(text: str) -> str | None:
+    """Read what `still` printed as a probe: what is being written, "" for nothing, None for no answer."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or not (found.get("still") is True or isinstance(found.get("error"), str)):
+        return None
+    return str(found.get("error", ""))

@@ -1,0 +1,177 @@
+"""What is known of a host before it is rebooted or switched off, and what stands against doing so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from runner.jobs.disks import fstab
+from runner.jobs.packages.debian import dpkg
+from runner.jobs.power import after, agent, agent_checks, locks
+from runner.jobs.power.window import Wrong
+from runner.model.facts import Facts, Probe, Reading
+from runner.model.plan import Argv
+from runner.model.site import Host, Site
+from runner.model.text import count, length, one_line, size
+from runner.tools import detached
+from runner.tools.detached import Outdated, Up
+
+STILL: Argv = ("runner-store", "still")
+# Less than this in /boot, and the initrd that was written last may be cut short.
+_ROOM = 1 << 20
+_CLOCK = timedelta(minutes=5)
+_SHOWN = 5
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Before:
+    """A host as read. `systemd` is its version, None where another program runs the host.
+
+    `busy` says what is being written there, "" for nothing; `half` what dpkg says of packages that are not
+    whole. `sessions` are those of the database, None where they were not or could not be counted.
+    """
+
+    up: Up
+    outdated: Outdated
+    systemd: int | None
+    busy: str = ""
+    half: str = ""
+    sessions: int | None = None
+    entries: tuple[fstab.Entry, ...] = ()
+
+
+def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
+    """The READ commands whose output `read` needs. The hosts that keep the host's snapshots are asked too."""
+    asked: dict[str, Argv] = {
+        "up": detached.UP,
+        "outdated": detached.OUTDATED,
+        "still": STILL,
+        "systemd": agent.version(),
+        "fstab": fstab.show(),
+        **({"half": dpkg.audit()} if host.packages == "apt" else {}),
+        **({"sessions": agent.sessions()} if database else {}),
+    }
+    own = (
+        Probe(id=f"power.{name}", host=host.name, argv=argv, needs=("power",), timeout=60)
+        for name, argv in asked.items()
+    )
+    devices = [disk.device for disk in site.disks if disk.host == host.name]
+    # Asked for the facts about their stores, which come with any probe.
+    others = (
+        Probe(id="power.up", host=name, argv=detached.UP, needs=("power",))
+        for name in locks.keepers(site, host.name)
+    )
+    return (*own, agent_checks.probe(host.name, devices), *others)
+
+
+def read(host: str, facts: Facts) -> Before | Wrong:
+    """What the probes found; Wrong where it is not known which boot this is, whether anything is being
+    written, or what the next boot would start."""
+
+    def reading(name: str) -> Reading:
+        return facts.reading(host, f"power.{name}") or Reading(exit=None, err="it was not asked")
+
+    up, still = detached.parse_up(reading("up").out), reading("still")
+    quiet = agent.parse_still(still.out)
+    if up is None or quiet is None:
+        why = one_line((reading("up").err or still.err or "its answer makes no sense").strip())
+        return Wrong(text=f"the state of {host} cannot be read: {why}", do="see whether python3 runs there")
+    outdated = detached.parse_outdated(reading("outdated").out)
+    if outdated is None:
+        why = one_line((reading("outdated").err or "its answer makes no sense").strip())
+        do = "see what `runner-store outdated` says there: its kernel, its initrd and the boot loader must be known"
+        return Wrong(text=f"what {host} would boot cannot be read: {why}", do=do)
+    half = facts.reading(host, "power.half")
+    if half and half.exit is None:
+        why = one_line(half.err.strip())
+        return Wrong(
+            text=f"whether packages of {host} are only half installed cannot be read: {why}", do="try again"
+        )
+    return Before(
+        up=up,
+        outdated=outdated,
+        systemd=agent.parse_version(reading("systemd").out) if up.systemd else None,
+        busy=quiet,
+        half=half.out.strip() if half else "",
+        sessions=agent.parse_sessions(reading("sessions").out),
+        entries=fstab.parse(reading("fstab").out) if reading("fstab").exit == 0 else (),
+    )
+
+
+def against(host: Host, found: Before) -> tuple[Wrong, ...]:
+    """What of the host itself stands against it: each would cut something off, or leave the host down."""
+    wrongs: list[Wrong] = []
+    if found.busy:
+        wrongs.append(Wrong(text=f"{host.name} is at work: {found.busy}", do="wait until it has ended"))
+    if found.half:
+        do = "finish it first: the job of kind updates repairs what it can; or `dpkg --configure -a` there"
+        wrongs.append(Wrong(text=f"packages of {host.name} are only half installed", do=do))
+    return (*wrongs, *_boots(host, found.outdated))
+
+
+def _boots(host: Host, found: Outdated) -> Iterator[Wrong]:
+    # The kernel that runs has been booted with what there is; only another one may lack something.
+    if found.newest and found.newest != found.running:
+        kernel = f"kernel {one_line(found.newest)} of {host.name}, which runs {one_line(found.running)},"
+        yield from _lacking(kernel, found)
+
+
+def _lacking(kernel: str, found: Outdated) -> Iterator[Wrong]:
+    if not found.initrd:
+        do = f"there: update-initramfs -c -k {found.newest} (dracut --kver on Red Hat), with room in /boot"
+        yield Wrong(text=f"{kernel} has no initrd: it might not come back", do=do)
+    if found.entry is False:
+        do = "there: update-grub (grub2-mkconfig -o /boot/grub2/grub.cfg on Red Hat)"
+        yield Wrong(text=f"{kernel} is not among what the boot loader offers", do=do)
+
+
+def doubts(site: Site, host: Host, found: Before, facts: Facts) -> tuple[Wrong, ...]:
+    """What a person should look at, although it stands against nothing."""
+    said: list[Wrong] = []
+    if found.outdated.newest == found.outdated.running:
+        # It was booted with what there was then: an initrd that was written anew, and cut short, is gone since.
+        said += _lacking(f"kernel {one_line(found.outdated.running)} of {host.name}", found.outdated)
+    if not found.outdated.newest:
+        text = f"which kernel {host.name} will boot cannot be told: none is found in /boot"
+        said.append(Wrong(text=text, do="see there that /boot is mounted and what it has"))
+    free = found.outdated.boot_free
+    if free is not None and free < _ROOM:
+        text = (
+            f"/boot of {host.name} has only {size(free)} left: what was last written to it may be cut short"
+        )
+        said.append(Wrong(text=text, do="remove old kernels there, and write the initrd anew"))
+    here = facts.hosts[host.name]
+    if here.now and abs(here.now - facts.at) > _CLOCK:
+        text = f"the clock of {host.name} is wrong by {length(abs(here.now - facts.at))}"
+        said.append(
+            Wrong(text=text, do="put it right first: a boot checks disks whose date is in the future")
+        )
+    away = {one.mount for one in here.filesystems}
+    said += [
+        Wrong(text=f"disk {one.name} is not mounted at {one.mount} now, and is not looked for afterwards")
+        for one in site.disks
+        if one.host == host.name and one.mount not in away
+    ]
+    return tuple(said)
+
+
+def notes(host: Host, found: Before, facts: Facts) -> tuple[str, ...]:
+    """Who and what is interrupted, in words."""
+    said: list[str] = []
+    if found.up.users:
+        named = sorted({one_line(one.name) for one in found.up.users})
+        more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
+        said.append(f"logged in to {host.name}: {', '.join(named[:_SHOWN])}{more}")
+    if found.sessions:
+        said.append(f"connected to the database of {host.name}: {count(found.sessions, 'session')}")
+    if found.outdated.newest not in ("", found.outdated.running):
+        now, then = found.outdated.running, found.outdated.newest
+        said.append(f"{host.name} runs kernel {now}; it should come back with {then}")
+    if found.outdated.entry is None and found.outdated.newest:
+        said.append(f"{host.name} has no boot loader that is known here, so its entries were not looked at")
+    by_hand = after.by_hand(facts.hosts[host.name], found.entries) if found.entries else ()
+    said += [
+        f"{one.source} is mounted at {one_line(one.mount)}, but fstab does not say so" for one in by_hand
+    ]
+    return tuple(one_line(text) for text in said)

@@ -1,0 +1,1 @@
+"""Jobs of kinds `prune` and `audit`: what goes, and whether the rest is as it was sealed."""

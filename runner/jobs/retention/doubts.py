@@ -1,0 +1,86 @@
+"""What makes it unwise to expire anything: a clock that cannot be right, a source that shrank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from statistics import median, median_high
+
+from runner.model.facts import Snapshot
+from runner.model.names import snapshot_time
+from runner.model.text import count, length, one_line
+
+SLACK = timedelta(minutes=5)
+SILENCE = timedelta(days=14)
+TIMES_THE_USUAL = 10
+_RECENT = 10
+_WEEK = 7
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Doubt:
+    """What a person should look at, and what to do about it."""
+
+    text: str
+    do: str
+
+
+def moments(ordered: Sequence[Snapshot]) -> tuple[datetime, ...]:
+    """When the snapshots were begun, as their names tell it."""
+    return tuple(moment for one in ordered if (moment := snapshot_time(one.name)) is not None)
+
+
+def clock_behind(times: Sequence[datetime], now: datetime) -> Doubt | None:
+    """Doubt a clock that stands more than five minutes before the newest of `times` (oldest first)."""
+    if not times or times[-1] - now <= SLACK:
+        return None
+    return Doubt(
+        text=f"the clock says {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {length(times[-1] - now)} before "
+        "the newest snapshot was begun",
+        do="set the clock right; if a snapshot has a wrong name from a wrong clock, move it out of the store",
+    )
+
+
+def clock_ahead(times: Sequence[datetime], now: datetime) -> Doubt | None:
+    """Doubt a clock that stands more than 14 days, and ten times the usual distance of the last
+    snapshots, after the newest of `times` (oldest first).
+
+    A clock that jumped and a disk that lay in a drawer look the same from here.
+    """
+    apart = [(later - earlier).total_seconds() for earlier, later in pairwise(times[-_RECENT - 1 :])]
+    if not apart:
+        return None
+    gap, usual = now - times[-1], timedelta(seconds=median(apart))
+    if gap <= SILENCE or gap <= TIMES_THE_USUAL * usual:
+        return None
+    return Doubt(
+        text=f"the newest snapshot is {length(gap)} old, they used to be {length(usual)} apart: "
+        "nothing is thinned and no pin runs out until there is a newer one",
+        do="see that the clock is right and why there was no snapshot for so long",
+    )
+
+
+def shrunk(ordered: Sequence[Snapshot], max_shrink: float) -> Doubt | None:
+    """Doubt a source of which the newest snapshot has over `max_shrink` percent fewer files.
+
+    Fewer than the one before of the same host had, or than most of the seven before: so a source that
+    came back half empty is doubted for some days, and not only until its second snapshot. A snapshot
+    whose files were not counted says nothing.
+    """
+    newest = ordered[-1] if ordered else None
+    if newest is None or newest.files is None:
+        return None
+    before = [one.files for one in ordered[:-1] if one.host == newest.host and one.files is not None]
+    if not before:
+        return None
+    usual = max(before[-1], median_high(before[-_WEEK:]))
+    if newest.files * 100 >= usual * (100 - max_shrink):
+        return None
+    return Doubt(
+        text=f"{one_line(newest.host or 'the source')} shrank: {count(newest.files, 'file')} in "
+        f"{newest.name}, {usual:,} before; max_shrink is {max_shrink:g} %",
+        do="see that all of it was mounted and is there; if it was meant, raise max_shrink, or wait: it goes "
+        f"on by itself once most of the last {_WEEK} snapshots are of the new size",
+    )

@@ -1,0 +1,64 @@
+"""Which snapshots stand for a day, a week, a month or a year."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import assert_never
+
+from runner.model.facts import Snapshot
+from runner.model.names import snapshot_time
+from runner.model.site import Thin
+
+_ONE = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
+
+
+def is_clean(snapshot: Snapshot) -> bool:
+    """Whether it counts towards `min`: its record tells of no exceptions, and its name tells a time."""
+    return snapshot.recorded and snapshot.exceptions == 0 and snapshot_time(snapshot.name) is not None
+
+
+def stand_ins(snapshots: Sequence[Snapshot], rules: Sequence[Thin]) -> Mapping[str, tuple[str, ...]]:
+    """The names that thinning keeps, each with the periods it stands for (`day`, `month`).
+
+    A period is stood for by its newest snapshot without exceptions, or by its newest where all have
+    some. The last `count` periods *that have a snapshot* are kept, so a disk that lay in a drawer
+    loses nothing by it. What any rule keeps, stays.
+
+    Periods are UTC's, as the names are: in UTC no hour comes twice and none is missing, so the answer
+    is the same wherever and whenever it is asked, and asking again after expiring changes nothing.
+    """
+    kept: dict[str, tuple[str, ...]] = {}
+    for rule in rules:
+        for name in _of(snapshots, rule):
+            kept[name] = (*kept.get(name, ()), _ONE[rule.period])
+    return kept
+
+
+def _of(snapshots: Sequence[Snapshot], rule: Thin) -> list[str]:
+    newest: dict[tuple[int, ...], Snapshot] = {}
+    for snapshot in sorted(snapshots, key=lambda one: one.name):
+        moment = snapshot_time(snapshot.name)
+        if moment is None:
+            continue
+        period = _period(moment.astimezone(UTC), rule)
+        before = newest.get(period)
+        if before is None or is_clean(snapshot) or not is_clean(before):
+            newest[period] = snapshot
+    latest = sorted(newest, reverse=True)[: rule.count]
+    return [newest[period].name for period in latest]
+
+
+def _period(moment: datetime, rule: Thin) -> tuple[int, ...]:
+    match rule.period:
+        case "daily":
+            return (moment.year, moment.month, moment.day)
+        case "weekly":
+            # ISO 8601: the days around New Year belong to one week, and to the year that has most of it.
+            return tuple(moment.isocalendar()[:2])
+        case "monthly":
+            return (moment.year, moment.month)
+        case "yearly":
+            return (moment.year,)
+        case _:
+            assert_never(rule.period)

@@ -1,1 +1,0 @@
-"""What a job means: one file a kind, pure."""

@@ -1,0 +1,1 @@
+"""Jobs and facts to a plan, and the plan's review. Pure."""

@@ -1,0 +1,223 @@
+"""Jobs and facts to a plan, pure: drafts of each kind, what hooks insert, what it was made from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import assert_never
+
+from runner.jobs.database import dumps
+from runner.jobs.retention import pruning
+from runner.jobs.snapshots.emptied import emptied
+from runner.model.errors import HookFailed
+from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
+from runner.model.kind import Draft, JobKind
+from runner.model.names import plan_id
+from runner.model.plan import (
+    Argv,
+    Basis,
+    Command,
+    Effect,
+    Finding,
+    Forecast,
+    Insertion,
+    Plan,
+    PlannedJob,
+    PutFile,
+    Skip,
+    Step,
+    WaitFor,
+)
+from runner.model.site import Job, Site
+from runner.tools import agent
+
+AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
+
+
+def hosts_of(site: Site, jobs: Sequence[Job], probes: Sequence[Probe] = ()) -> tuple[str, ...]:
+    """The hosts to read when planning these jobs: those they need or ask, and those whose snapshots they concern."""
+    names = {name for job in jobs for name in needed(site, job)} | {probe.host for probe in probes}
+    stores = {getattr(job.options, "store", "") for job in jobs} - {""}
+    names |= {job.host for job in site.jobs if getattr(job.options, "store", "") in stores}
+    return tuple(host.name for host in site.hosts if host.name in names)
+
+
+def needed(site: Site, job: Job) -> tuple[str, ...]:
+    """The hosts without which a job cannot be planned: its own and that of its store."""
+    store_name = getattr(job.options, "store", "")
+    return tuple(dict.fromkeys((job.host, *((site.store(store_name).host,) if store_name else ()))))
+
+
+def draft(
+    site: Site,
+    jobs: Sequence[Job],
+    facts: Facts,
+    kinds: Mapping[str, JobKind],
+    past: Mapping[str, Forecast],
+) -> Plan:
+    """The plan for these jobs (in order) as of `facts.at`: literal, complete, nothing run yet."""
+    drafts = [_draft(site, job, facts, (kinds[job.kind], past.get(job.name, Forecast()))) for job in jobs]
+    planned = {one.planned.name for one in drafts if one.planned}
+    old = Draft(findings=dumps.stale(site, jobs, planned, facts))
+    return assemble(site, (*pruning.once(drafts), old), facts, past)
+
+
+def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[str, Forecast]) -> Plan:
+    """One plan of these drafts; where a host lacks runner-store, putting it there comes first."""
+    steps = [step for one in drafts for step in one.steps]
+    users = {step.host for step in steps if _uses(step, agent.program(site.host(step.host)))}
+    users |= {lock.host for one in drafts if one.planned for lock in one.planned.locks}
+    lacking = sorted(name for name in users if facts.hosts[name].program != facts.program)
+    preparing = tuple(_prepare(site, host, facts.program) for host in lacking)
+    planned = [one.planned for one in drafts if one.planned]
+    return Plan(
+        id=plan_id(facts.at),
+        made_at=facts.at,
+        site=site.name,
+        live=site.live,
+        jobs=(
+            *(PlannedJob(name=step.job, kind="prepare") for step in preparing),
+            *(_after(one, preparing, past.get(one.name, Forecast())) for one in planned),
+        ),
+        steps=(*preparing, *steps),
+        skips=tuple(one.skip for one in drafts if one.skip),
+        findings=tuple(finding for one in drafts for finding in one.findings),
+        basis=_concerned(basis(site, facts), steps, facts),
+    )
+
+
+def insert(plan: Plan, facts: Facts, add_steps: AddSteps) -> Plan:
+    """The plan with every step that hooks want in it, next to its anchor, marked with who added it.
+
+    Several behind one anchor stand in the order in which they were wished for. HookFailed if an
+    anchor does not exist, or an id is taken.
+    """
+    steps: list[Step] = []
+    for job in plan.jobs:
+        own = [step for step in plan.steps if step.job == job.name]
+        behind: dict[str, str] = {}
+        for wish in add_steps(job, tuple(own), facts):
+            _place(own, wish, behind)
+        steps += own
+    ids = [step.id for step in steps]
+    twice = sorted({one for one in ids if ids.count(one) > 1})
+    if twice:
+        raise HookFailed(f"two steps are called {', '.join(twice)}", do="rename the step in the hook")
+    return replace(plan, steps=tuple(steps))
+
+
+def basis(site: Site, facts: Facts) -> tuple[Basis, ...]:
+    """What the plan rests on, each with a digest: jobs.toml, the hosts, what is in the stores."""
+    found = [host for _, host in sorted(facts.hosts.items())]
+    hosts = [_host_basis(host) for host in found if not host.error]
+    stores = [_store_basis(name, one) for host in found for name, one in sorted(host.stores.items())]
+    file = Basis(subject="jobs.toml", digest=site.digest[:16], told=f"SHA-256 {site.digest[:8]}...")
+    return (file, *hosts, *stores)
+
+
+def changed(then: Sequence[Basis], now: Sequence[Basis]) -> tuple[str, ...]:
+    """A sentence for each thing that is not as it was when the plan was made."""
+    today = {one.subject: one for one in now}
+    said: list[str] = []
+    for old in then:
+        new = today.get(old.subject)
+        if new is None:
+            said.append(f"{old.subject} cannot be read now")
+        elif new.digest != old.digest:
+            said.append(f"{old.subject} changed: {old.told} then, {new.told} now")
+    return tuple(said)
+
+
+def _draft(site: Site, job: Job, facts: Facts, known: tuple[JobKind, Forecast]) -> Draft:
+    kind, forecast = known
+    for name in needed(site, job):
+        host = facts.hosts.get(name)
+        if host is None or host.error:
+            why = host.error if host else "it was not asked"
+            finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
+            return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
+    strange = emptied(site, job, facts, runs=forecast.runs)
+    if strange:
+        return Draft(skip=Skip(job=job.name, reason=strange.text), findings=(strange,))
+    return kind.draft(site, job, facts, facts.at)
+
+
+def _uses(step: Step, program: str) -> bool:
+    return not isinstance(step.action, PutFile) and program in _argv(step)
+
+
+def _prepare(site: Site, name: str, sha256: str) -> Step:
+    return Step(
+        id=f"prepare-{name}/runner-store", job=f"prepare-{name}", host=name, effect=Effect.WRITE,
+        action=PutFile(path=agent.program(site.host(name)), artifact=agent.ARTIFACT, sha256=sha256, mode=0o755),
+        why="the program at the disk is not there yet, or is another version",
+    )  # fmt: skip
+
+
+def _after(job: PlannedJob, preparing: Sequence[Step], forecast: Forecast) -> PlannedJob:
+    return replace(job, after=(*(step.job for step in preparing), *job.after), forecast=forecast)
+
+
+def _place(own: list[Step], wish: Insertion, behind: dict[str, str]) -> None:
+    after = wish.where == "after"
+    anchor = behind.get(wish.anchor, wish.anchor) if after else wish.anchor
+    for index, step in enumerate(own):
+        if step.id == anchor:
+            own.insert(index + after, wish.step)
+            if after:
+                behind[wish.anchor] = wish.step.id
+            return
+    raise HookFailed(
+        f"hook {wish.step.added_by} wants a step {wish.where} {wish.anchor}, which is not in the plan",
+        do="anchor it to a step that add_steps was given",
+    )
+
+
+def _concerned(known: Sequence[Basis], steps: Sequence[Step], facts: Facts) -> tuple[Basis, ...]:
+    """Without the stores that no step names: a reboot is not stale because of a new snapshot."""
+    words = [word for step in steps for word in _argv(step)]
+    paths = {f"store {name}": one.path for host in facts.hosts.values() for name, one in host.stores.items()}
+    return tuple(
+        one for one in known if one.subject not in paths or any(paths[one.subject] in w for w in words)
+    )
+
+
+def _argv(step: Step) -> Argv:
+    match step.action:
+        case Command(argv=argv):
+            return argv
+        case WaitFor(until=until):
+            return until.argv
+        case PutFile(path=path):
+            return (path,)
+        case _:
+            assert_never(step.action)
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def _host_basis(host: HostFacts) -> Basis:
+    mounts = tuple(sorted((one.mount, one.type, one.dev) for one in host.filesystems if one.size))
+    return Basis(
+        subject=f"host {host.name}",
+        digest=_digest(host.uid, host.rsync.version, mounts),
+        told=f"uid {host.uid}, rsync {host.rsync.version}, {len(mounts)} filesystems",
+    )
+
+
+def _store_basis(name: str, found: StoreFacts) -> Basis:
+    sealed = tuple(one.name for one in found.sealed)
+    partials = tuple(one.name for one in found.partials)
+    newest = f", the newest {sealed[-1]}" if sealed else ""
+    return Basis(
+        subject=f"store {name}",
+        digest=_digest(found.path, found.uuid, found.problem, sealed, partials),
+        told=f"{_count(len(sealed), 'snapshot')}{newest}, {_count(len(partials), 'interrupted one')}",
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

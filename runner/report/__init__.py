@@ -1,0 +1,1 @@
+"""Plan and report as text for people. It knows no job."""

@@ -1,0 +1,117 @@
+"""What came of the passes of a run: job by job, for the journal, for people, and as an exit code."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from runner.jobs.database.report import stale_with
+from runner.model.errors import BUG, RunnerError
+from runner.model.plan import Effect, Finding, Plan, PlannedJob
+from runner.model.run import JobLine, JobReport, Outcome, Pass, Report, State, Verdict
+from runner.report.report import expired, job_report, sealing
+
+_LOG_LINES = 200
+
+
+def latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome, ...]], ...]:
+    """Each job with its outcomes in the last pass that had it, in the order they were first planned."""
+    last = {
+        job.name: (job, item.plan, tuple(one for one in item.outcomes if one.job == job.name))
+        for item in done
+        for job in item.plan.jobs
+    }
+    return tuple(last.values())
+
+
+def job_reports(done: Sequence[Pass]) -> tuple[JobReport, ...]:
+    """A report a job; that a host was prepared is worth a word only when it went wrong."""
+    told = [
+        (job, outcomes, _after(_report(job, plan, outcomes), done, plan))
+        for job, plan, outcomes in latest(done)
+    ]
+    dumps = {job.name: (job, outcomes, one.verdict) for job, outcomes, one in told if job.kind == "dump"}
+    return tuple(
+        replace(one, details=(*stale_with(job, dumps), *one.details))
+        for job, _, one in told
+        if job.kind != "prepare" or one.verdict != Verdict.DONE
+    )
+
+
+def _after(told: JobReport, done: Sequence[Pass], last: Plan) -> JobReport:
+    """Add what went in earlier passes: no snapshot goes without a word."""
+    before = [one for item in done if item.plan is not last for one in item.outcomes if one.job == told.job]
+    went = expired(before)
+    return replace(told, details=(f"in a pass before {went}", *told.details)) if went else told
+
+
+def job_lines(done: Pass) -> tuple[JobLine, ...]:
+    """What the journal keeps of each job; one that found its store busy did not run at all."""
+    return tuple(
+        _line(outcomes, _report(job, plan, outcomes))
+        for job, plan, outcomes in latest((done,))
+        if outcomes and all(one.state != State.BUSY for one in outcomes)
+    )
+
+
+def _report(job: PlannedJob, plan: Plan, outcomes: Sequence[Outcome]) -> JobReport:
+    effects = {step.effect for step in plan.steps if step.job == job.name}
+    return job_report(job, outcomes, live=plan.live, looked=effects == {Effect.READ})
+
+
+def killed(started: datetime) -> Finding:
+    """What the next run says of one that was killed."""
+    text = f"the run of {started:%Y-%m-%d %H:%M} UTC was killed before it ended"
+    return Finding(severity="note", source="journal", text=text)
+
+
+def refusal(trouble: Exception) -> Finding:
+    """Why a run stopped: a reason that a person can act on, or a bug."""
+    if isinstance(trouble, RunnerError):
+        return Finding(severity="refusal", source="runner", text=trouble.text, do=trouble.do)
+    do = "send the log below to the makers"
+    return Finding(severity="refusal", source="runner", text=f"a bug: {trouble!r}", do=do)
+
+
+def log(done: Sequence[Pass], trouble: Exception | None) -> tuple[str, ...]:
+    """The log for the end of a report: a line a step with its last words, then the trace of a bug."""
+    lines = [text for item in done for one in item.outcomes for text in _outcome_log(one)]
+    bug = trouble is not None and not isinstance(trouble, RunnerError)
+    trace = "".join(traceback.format_exception(trouble)).splitlines() if bug else ()
+    return (*lines, *trace)[-_LOG_LINES:]
+
+
+def exit_code(report: Report, done: Sequence[Pass], trouble: Exception | None) -> int:
+    """That of what stopped it, or the worst of its parts: failed, stale, busy, attention, done."""
+    if trouble is not None:
+        return trouble.code if isinstance(trouble, RunnerError) else BUG
+    states = {one.state for _, _, outcomes in latest(done) for one in outcomes}
+    if states & {State.FAILED, State.INTERRUPTED}:
+        return 1
+    if State.STALE in states:
+        return 5
+    if State.BUSY in states:
+        return 75
+    return 3 if report.verdict == Verdict.ATTENTION else 0
+
+
+def _line(outcomes: Sequence[Outcome], told: JobReport) -> JobLine:
+    sealed = sealing(outcomes)
+    return JobLine(
+        job=told.job,
+        verdict=told.verdict,
+        headline=told.headline,
+        started=min(one.started for one in outcomes if one.started),
+        ended=max(one.ended for one in outcomes if one.ended),
+        written=(int(sealed.get("added_bytes", 0)), int(sealed.get("added_files", 0))) if sealed else None,
+    )
+
+
+def _outcome_log(one: Outcome) -> list[str]:
+    exit_text = "" if one.exit is None else f" (exit {one.exit})"
+    took = f"{(one.ended - one.started).total_seconds():.1f} s" if one.started and one.ended else ""
+    note = f": {one.note}" if one.note else ""
+    head = f"{one.step}: {one.state.value}{exit_text} {took}{note}".rstrip()
+    return [head, *(f"  {text}" for text in one.log.splitlines())]

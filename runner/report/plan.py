@@ -1,0 +1,236 @@
+"""A plan as a reviewer reads it: what each step changes, the exact command, why; then the sum of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from runner.model.plan import (
+    Check,
+    Command,
+    Effect,
+    Ended,
+    Finding,
+    Plan,
+    PlannedJob,
+    PutFile,
+    Step,
+    WaitFor,
+)
+from runner.model.text import count, length, one_line, printable, size
+from runner.report.line import Line, Role, line
+
+_ROLES: dict[Effect, Role] = {
+    Effect.READ: "dim",
+    Effect.WRITE: "good",
+    Effect.EXPIRE: "warn",
+    Effect.INTERRUPT: "bad",
+    Effect.DESTROY: "bad",
+}
+_SEVERITY: dict[str, Role] = {"note": "dim", "attention": "warn", "refusal": "bad"}
+
+
+def plan_lines(plan: Plan, *, width: int = 100, commands: bool = True) -> tuple[Line, ...]:
+    """The whole plan; `width` is where commands are folded, `commands` whether they are shown."""
+    where = "live" if plan.live else "sandbox: nothing outside ./sandbox is written"
+    head = line(("Plan ", "head"), (plan.id, "head"), f"  {plan.site} ({where})")
+    jobs = [one for job in plan.jobs for one in _job(plan, job, width, commands)]
+    skips = [line("  ", (skip.job, "name"), f"  {one_line(skip.reason)}") for skip in plan.skips]
+    told = [line()] + [line(("Not in this plan", "head"))] + skips if skips else []
+    return (head, *jobs, *told, *finding_lines(plan.findings), line(), summary(plan))
+
+
+def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
+    """Findings under a heading, the same text of several jobs once; nothing where there are none."""
+    if not findings:
+        return ()
+    merged: dict[tuple[str, str, str], list[str]] = {}
+    for one in findings:
+        merged.setdefault((one.severity, one.text, one.do), []).append(one.source)
+    lines = [line(), line(("To know", "head"))]
+    for (severity, text, do), sources in merged.items():
+        mark = line(
+            "  ",
+            (f"{severity:9}", _SEVERITY[severity]),
+            f"  {one_line(text)}  ",
+            (f"({', '.join(sources)})", "dim"),
+        )
+        lines.append(mark)
+        if do:
+            lines.append(line(" " * 13 + f"-> {one_line(do)}"))
+    return tuple(lines)
+
+
+def summary(plan: Plan) -> Line:
+    """One line: what is written, expired, interrupted; roughly how much and how long."""
+    if not plan.steps:
+        return line(("Nothing to do.", "good"))
+    writes = [job for job in plan.jobs if job.writes]
+    resumed = sum(job.resumes for job in writes)
+    foretold = [job.forecast for job in writes if job.forecast.bytes is not None]
+    parts = [f"writes {count(len(writes), 'snapshot')}"] if writes else []
+    parts += ["gets files back" for job in plan.jobs if job.kind == "restore"]
+    if resumed:
+        parts.append(f"takes up {count(resumed, 'interrupted one')}")
+    if foretold:
+        amount = size(sum(one.bytes or 0 for one in foretold))
+        slowest = max((one.seconds for one in foretold if one.seconds is not None), default=None)
+        took = f" in {length(slowest)}" if slowest is not None else ""
+        if all(one.exact for one in foretold):
+            inodes = count(sum(one.files or 0 for one in foretold), "inode")
+            parts.append(f"{amount} new, {inodes}" + (f", about{took.removeprefix(' in')}" if took else ""))
+        else:
+            parts.append(f"about {amount} new{took}")
+    elif writes:
+        parts.append("how much is not known yet: no day to go by")
+    gone = [step for step in plan.steps if _expires(step)]
+    if gone:
+        sure = [step for step in gone if step.unless is None]
+        parts.append(
+            f"expires {count(len(gone), 'snapshot')}" + ("" if len(sure) == len(gone) else " at most")
+        )
+    for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
+        hits = [step for step in plan.steps if step.effect == effect]
+        if hits:
+            parts.append(f"{word}: {', '.join(step.id for step in hits)}")
+    if plan.effect == Effect.READ:
+        parts.append("looks only, changes nothing")
+    elif not gone and plan.effect <= Effect.EXPIRE:
+        parts.append("expires nothing, interrupts nothing")
+    return line(("Summary  ", "head"), "; ".join(parts) + ".")
+
+
+def _expires(step: Step) -> bool:
+    # Emptying the trash is of the same effect, but takes no snapshot. A step of a hook may be anything.
+    emptying = isinstance(step.action, Command) and "reap" in step.action.argv and not step.added_by
+    return step.effect == Effect.EXPIRE and not emptying
+
+
+def command_lines(argv: Sequence[str], width: int) -> tuple[str, ...]:
+    """The exact command, quoted for sh(1), folded at blanks with a backslash so that it can be pasted.
+
+    What cannot be printed is spelt as printf(1) reads it, so nothing in it can pass for a line of the plan.
+    """
+    lines: list[str] = []
+    current = ""
+    for index, word in enumerate(argv):
+        if _is_script(argv, index):
+            # Its own lines, as sh reads them. It is one of ours: no name of a file is in it.
+            first, *more = shlex.quote(word).split("\n")
+            lines += [f"{current} {first}", *more[:-1]]
+            current = more[-1]
+            continue
+        shown = _quoted(word)
+        if current and len(current) + 1 + len(shown) > width - 2:
+            lines.append(current + " \\")
+            current = "  " + shown
+        else:
+            current = f"{current} {shown}" if current else shown
+    return (*lines, current)
+
+
+def _is_script(argv: Sequence[str], index: int) -> bool:
+    """Whether the word is a script of several lines that can be shown as they are: `sh -c SCRIPT`."""
+    word = argv[index]
+    behind = index >= 2 and argv[index - 1] in ("-c", "-euc", "-eu") and argv[index - 2].endswith("sh")
+    return behind and "\n" in word and printable(word) == word
+
+
+def _quoted(word: str) -> str:
+    if one_line(word) == word:
+        return shlex.quote(word)
+    # $(...) drops line feeds at its end; those can be printed, since nothing comes behind them.
+    text = word.rstrip("\n")
+    ends = "'" + "\n" * (len(word) - len(text)) + "'" if text != word else ""
+    if one_line(text) == text:
+        return shlex.quote(text) + ends
+    return f"\"$(printf -- '{''.join(_spelt(char) for char in text)}')\"{ends}"
+
+
+def _spelt(char: str) -> str:
+    if char == "%":
+        return "%%"
+    if char not in "'\\" and one_line(char) == char:
+        return char
+    return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
+    steps = [step for step in plan.steps if step.job == job.name]
+    # Hosts are prepared before everything else: that need not be said of each job.
+    preparing = {one.name for one in plan.jobs if one.kind == "prepare"}
+    awaited = [name for name in job.after if name not in preparing]
+    title = f"  {job.kind}" + (f" -> {job.writes}" if job.writes else "")
+    after = f"  after {', '.join(awaited)}" if awaited else ""
+    lines = [line(), line((job.name, "name"), title, (after, "dim"))]
+    if not commands:
+        if job.told and all(step.effect == Effect.READ for step in steps):
+            return [*lines, *(line(f"  {one_line(text)}") for text in job.told.split("\n"))]
+        # In short: what only happens when something else went wrong is left out.
+        steps = [step for step in steps if not isinstance(step.unless, Ended)]
+    for step in steps:
+        lines += _step(plan, step, width, commands)
+    return lines
+
+
+def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
+    short = step.id.removeprefix(f"{step.job}/")
+    elsewhere = "" if plan.live or not step.needs else "  [not in the sandbox]"
+    added = f"  [added by {step.added_by}]" if step.added_by else ""
+    lines = [
+        line(
+            f"  {short:12} ", (f"{step.effect.name.lower():9}", _ROLES[step.effect]), f" {step.host:15} ",
+            one_line(step.why), (elsewhere + added, "warn"),
+        )
+    ]  # fmt: skip
+    if not commands:
+        return lines
+    pad = " " * 15
+    for word, claim in (("only if", step.guard), ("unless", step.unless)):
+        if claim:
+            lines.append(line(pad, (f"{word} {_claim(claim)}", "dim")))
+    if step.inputs:
+        lines.append(
+            line(
+                pad, (f"reads the output of {', '.join(_short(one, step.job) for one in step.inputs)}", "dim")
+            )
+        )
+    if step.despite:
+        others = ", ".join(_short(one, step.job) for one in step.despite)
+        lines.append(line(pad, (f"also when {others} failed", "dim")))
+    if isinstance(step.action, PutFile):
+        put = step.action
+        text = f"puts {put.artifact} ({put.sha256[:12]}) at {put.path}, mode {put.mode:o}"
+        return [*lines, line(pad, (one_line(text), "command"))]
+    if isinstance(step.action, WaitFor):
+        return [
+            *lines,
+            line(pad, (_waiting(step.action), "dim")),
+            *_folded(step.action.until.argv, pad, width),
+        ]
+    return [*lines, *_folded(step.action.argv, pad, width)]
+
+
+def _waiting(action: WaitFor) -> str:
+    what = "until it no longer answers" if action.gone else f"until {one_line(action.until.why)}"
+    return f"asks every {action.every} s {what}, for {length(action.within)} at most"
+
+
+def _folded(argv: Sequence[str], pad: str, width: int) -> list[Line]:
+    folded = command_lines(argv, max(width - len(pad) - 2, 40))
+    return [
+        line(pad, ("$ " if not number else "  ", "dim"), (text, "command"))
+        for number, text in enumerate(folded)
+    ]
+
+
+def _short(name: str, job: str) -> str:
+    return name.removeprefix(f"{job}/")
+
+
+def _claim(claim: Check | Ended) -> str:
+    match claim:
+        case Ended(step=step, codes=codes):
+            return f"{step.rpartition('/')[2]} ended {' or '.join(str(code) for code in codes)}"
+        case Check(why=why):
+            return one_line(why)

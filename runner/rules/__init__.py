@@ -1,1 +1,0 @@
-"""Pure rules: schedules, ages and names. No I/O, no clock."""

@@ -1,0 +1,100 @@
+"""What a run is told of: every run ends in a report, also when it was refused, when it failed, when it broke."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from runner.engine.journal import Line
+from runner.model.errors import GoingDown, ReportUndelivered, RunnerError
+from runner.model.event import Event, RunFinished
+from runner.model.plan import Finding
+from runner.model.run import Pass, Report
+from runner.report import outcome
+from runner.report import report as view
+from runner.verbs import announce
+
+Passes = Callable[[list[Pass], str], None]
+
+
+class Desk(announce.Desk, Protocol):
+    """What telling needs of the app."""
+
+    def tell(self, event: Event) -> None:
+        """Tell the terminal and the plugins."""
+        ...
+
+
+def told(desk: Desk, passes: Passes) -> tuple[Report, int]:
+    """Run `passes`, record what came of it, tell people; the report and the exit code.
+
+
+    What the passes raise is told first and, where it is a bug, raised again.
+    """
+    started = desk.now()
+    telling = _Telling(
+        run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[], dead=[]
+    )
+    trouble: Exception | None = None
+    try:
+        desk.journal.run_started(telling.run, started)
+        passes(telling.done, telling.run)
+    except GoingDown:
+        raise  # what this run began is told by the one that goes on with it
+    except Exception as error:  # a refusal and a bug must reach people too, then the door
+        trouble = error
+        telling.findings.append(outcome.refusal(error))
+    with suppress(RunnerError):
+        telling.dead.extend(desk.journal.killed())
+        telling.findings.extend(outcome.killed(line.started) for line in telling.dead)
+        telling.findings.extend(announce.settle(desk, telling.done))
+    return _deliver(desk, telling, trouble)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Telling:
+    """A run as far as it has come: what its report will be made of."""
+
+    run: str
+    started: datetime
+    done: list[Pass]
+    findings: list[Finding]
+    dead: list[Line]
+
+
+def _deliver(desk: Desk, telling: _Telling, trouble: Exception | None) -> tuple[Report, int]:
+    try:
+        report = _report(desk, telling, trouble)
+        desk.journal.run_ended(telling.run, report.ended, report.verdict)
+    except Exception as error:  # neither a full disk nor a bug keeps the report from people
+        trouble = trouble or error
+        telling.findings.append(outcome.refusal(error))
+        if not isinstance(error, RunnerError):
+            telling.done.clear()
+        report = _report(desk, telling, error)
+    desk.tell(RunFinished(run=telling.run, report=report, at=report.ended))
+    failed = desk.hooks.deliver_report(report)
+    if telling.dead and not failed:
+        with suppress(RunnerError):
+            desk.journal.told_of_killed(telling.dead)
+    code = outcome.exit_code(report, telling.done, trouble)
+    if failed:
+        lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
+        report = replace(report, actions=(*report.actions, f"the report could not be delivered: {lost.text}"))
+        code = code if code in (1, 2, 4, 5, 70) else ReportUndelivered.code
+    if trouble is not None and not isinstance(trouble, RunnerError):
+        raise trouble
+    return report, code
+
+
+def _report(desk: Desk, telling: _Telling, trouble: Exception | None) -> Report:
+    done = telling.done
+    return view.report(desk.site, view.Told(
+        run=telling.run, started=telling.started, ended=desk.now(), plans=tuple(item.plan for item in done),
+        jobs=outcome.job_reports(done), skips=tuple(skip for item in done for skip in item.plan.skips),
+        findings=(*telling.findings, *desk.hooks.deaf()), log=outcome.log(done, trouble),
+    ))  # fmt: skip

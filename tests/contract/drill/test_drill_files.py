@@ -1,0 +1,312 @@
+"""Files of a drill: what is sound comes back and is proven, and whatever is not is named."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.model.run import Verdict
+from runner.model.site import Amount
+from tests.contract.drill_parts import Drilled, World, copied, world
+from tests.contract.retention.test_audit import flip
+from tests.contract.site import until
+from tests.contract.storehouse import frame
+
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0, reason="owners come back to root only"),
+    pytest.mark.skipif(shutil.which("xxhsum") is None, reason="needs xxhsum"),
+]
+ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
+HOSTILE = os.fsdecode(b"new\nline \\#012 \xff -rf")
+
+
+@pytest.fixture(scope="module")
+def ready() -> Iterator[World]:
+    """Three snapshots of a host with all sorts of names; `day` is another file each day."""
+    with world() as one:
+        data = one.source / "data"
+        (data / "folder").mkdir(parents=True)
+        for name in ("old", "other", HOSTILE, "#comment", ";comment", "-dash"):
+            (data / "folder" / name).write_text(f"text of {name!a}")
+        (data / "folder/twin").hardlink_to(data / "folder/old")
+        (data / "link").symlink_to("folder/old")
+        os.mkfifo(data / "fifo")
+        os.mknod(data / "null", 0o20666, os.makedev(1, 3))
+        (data / "owned").write_text("owned")
+        os.chown(data / "owned", 1234, 4321)
+        (data / "owned").chmod(0o4750)
+        subprocess.run(("setfacl", "-m", "u:nobody:rwx", data / "folder", data / "folder/other"), check=True)
+        os.setxattr(data / "folder/old", "user.note", b"a note")
+        for before, name in (("", ONE), (ONE, TWO), (TWO, THREE)):
+            (data / "day").write_text(name)
+            assert one.house.snapshot(name, before).code == 0
+        yield one
+
+
+@pytest.fixture
+def one(ready: World) -> Iterator[World]:
+    """The same, to be damaged."""
+    with world() as place:
+        yield copied(ready, place.base)
+
+
+def wrong(told: Drilled) -> list[tuple[str, str, str]]:
+    found = told.result("compare")["wrong"]
+    return [(each["snapshot"], each["path"], each["what"]) for each in found]
+
+
+def test_what_is_sound_comes_back_is_proven_and_leaves_nothing_behind(one: World) -> None:
+    told = one.drill(canaries=("/data/owned", "/data/folder"))
+    assert set(told.states.values()) == {"done"}
+    assert told.report.verdict == Verdict.DONE
+    assert told.report.headline.endswith(" and 2 canaries of 3 snapshots came back as sealed")
+    assert "the same sample again: seed a seed" in told.report.details
+    found = told.result("compare")
+    assert found["wrong"] == [] and found["recorded"] >= 6 and found["unchecked"] == 0 and found["source"] > 6
+    assert (one.proven["files"]["snapshot"], one.proven["files"]["canaries"]) == (THREE, 2)
+    assert list(one.scratch.iterdir()) == []
+
+
+def test_the_same_seed_draws_the_same_and_another_seed_another(one: World) -> None:
+    def drawn(seed: str) -> list[object]:
+        said = one.house.call("sample", str(one.house.root), f"--seed={seed}", "--files=6", "--most=1000000",
+                              "--", ONE, TWO, THREE)  # fmt: skip
+        assert said.code == 0, said.out
+        return [(each["snapshot"], each["path"]) for each in said.lines if each.get("main")]
+
+    first = drawn("1")
+    assert len(first) == 6
+    assert drawn("1") == first
+    assert len({str(drawn(str(seed))) for seed in range(8)}) > 4
+
+
+def test_no_more_bytes_are_drawn_than_are_asked_for(one: World) -> None:
+    (one.source / "data/large").write_bytes(os.urandom(200_000))
+    assert one.house.snapshot("2026-11-23T010000Z", THREE).code == 0
+    told = one.drill(most=Amount(bytes=5000))
+    assert told.report.verdict == Verdict.DONE
+    assert 0 < told.result("compare")["bytes"] <= 5000
+
+
+def chown(path: Path) -> None:
+    before = path.lstat()
+    os.lchown(path, 77, 88)
+    if not path.is_symlink():
+        path.chmod(before.st_mode & 0o7777)
+
+
+def acl(path: Path) -> None:
+    subprocess.run(("setfacl", "-m", "u:daemon:rwx", path), check=True)
+
+
+def note(path: Path) -> None:
+    os.setxattr(path, "user.note", b"another")
+
+
+def older(path: Path) -> None:
+    os.utime(path, ns=(1, 10**18))
+
+
+def cut(path: Path) -> None:
+    before = path.stat()
+    os.truncate(path, before.st_size - 3)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+CONTENT = "its content is not what was sealed"
+ATTRIBUTES = "its mode, owner, time, ACL or other attributes are not what was sealed"
+
+
+@pytest.mark.parametrize(
+    ("damage", "name", "what"),
+    [
+        (flip, "data/folder/old", CONTENT),
+        (flip, f"data/folder/{HOSTILE}", CONTENT),
+        (cut, "data/folder/other", CONTENT),
+        (chown, "data/owned", ATTRIBUTES),
+        (chown, "data/link", ATTRIBUTES),
+        (acl, "data/folder/other", ATTRIBUTES),
+        (acl, "data/folder", ATTRIBUTES),
+        (note, "data/folder/old", ATTRIBUTES),
+        (older, "data/owned", ATTRIBUTES),
+    ],
+    ids=lambda each: getattr(each, "__name__", None) or ascii(each)[:24],
+)
+def test_what_was_changed_in_the_store_fails_the_drill_and_is_named(
+    one: World, damage: Callable[[Path], None], name: str, what: str
+) -> None:
+    one.audit()
+    damage(one.at(TWO, name))
+    told = one.drill(canaries=("/data",))
+    assert (told.states["compare"], told.states["proven-files"]) == ("failed", "not reached")
+    assert {(f"/{name}", what)} & {(path, text) for _, path, text in wrong(told)}, wrong(told)
+    assert told.report.verdict == Verdict.FAILED
+    assert told.report.headline.startswith("what came back is not what it was: ")
+    assert one.proven == {}
+    assert list(one.scratch.iterdir()) == []
+
+
+def test_what_differs_from_an_unchanged_source_is_named(ready: World, one: World) -> None:
+    # The copy's own files are new: what has not changed since the snapshot is the first world's source.
+    for path in (one.house.root / ".runner/records").glob("*.gz"):
+        path.unlink()
+    flip(one.at(THREE, "data/folder/old"))
+    chown(one.at(THREE, "data/folder/other"))
+    sample = one.house.call("sample", str(one.house.root), "--seed=1", "--files=1", "--most=1000",
+                            "--canary=/data", "--", THREE)  # fmt: skip
+    given = frame("drill/sample", sample)
+    shutil.copytree(
+        one.house.root / THREE,
+        one.base / "back" / THREE,
+        symlinks=True,
+        ignore=shutil.ignore_patterns("fifo", "null"),
+    )
+    said = one.house.call("compare-drill", str(one.base / "back"), f"--source={ready.source}", given=given)
+    told = {(each["path"], each["what"]) for each in said.answer["wrong"]}
+    assert said.code == 1
+    assert (
+        "/data/folder/old",
+        "its content differs from that of the source, which has the same size and time",
+    ) in told
+    assert any(path == "/data/folder/other" and "the owner (0:0, not 77:88) differs from that of the source" in text
+               for path, text in told), told  # fmt: skip
+
+
+def test_a_file_that_has_gone_from_the_store_is_missed(one: World) -> None:
+    one.at(THREE, "data/day").unlink()
+    told = one.drill(canaries=("/data/day",))
+    assert ("/data/day", "it is a canary, and not there") in {(path, what) for _, path, what in wrong(told)}
+    assert (THREE, "/data/day", "it was sealed, and is not there any more") in wrong(told)
+
+
+def test_records_that_cannot_be_read_are_a_failure_of_their_own(one: World) -> None:
+    one.audit()
+    for name, ending in ((ONE, "sums"), (TWO, "names")):
+        path = one.house.root / f".runner/records/{name}.{ending}.gz"
+        path.write_bytes(path.read_bytes()[:-20])
+    told = one.drill()
+    assert told.report.verdict == Verdict.FAILED
+    assert {path for snapshot, path, _ in wrong(told) if not snapshot} == {
+        f".runner/records/{ONE}.sums.gz", f".runner/records/{TWO}.names.gz",
+    }  # fmt: skip
+
+
+def test_what_does_not_come_back_whole_is_named(one: World) -> None:
+    """As rsync would leave it: a file cut, one with another owner, one that is not there."""
+    said = one.house.call("sample", str(one.house.root), "--seed=1", "--files=1", "--most=1000",
+                          "--canary=/data/folder", "--", THREE)  # fmt: skip
+    back = one.base / "back"
+    back.mkdir()
+    subprocess.run(("cp", "-a", one.house.root / THREE, back), check=True)
+    folder = back / THREE / "data/folder"
+    cut(folder / "old")
+    os.chown(folder / "#comment", 5, 5)
+    (folder / "-dash").unlink()
+    compared = one.house.call("compare-drill", str(back), "--source=/none", given=frame("drill/sample", said))
+    told = {(Path(each["path"]).name, each["what"]) for each in compared.answer["wrong"]}
+    assert ("-dash", "it did not come back") in told
+    assert ("#comment", "it came back with another owner (5:5, not 0:0)") in told
+    assert any(name in ("old", "twin") and "another size" in what for name, what in told)
+
+
+def test_a_sample_that_is_cut_off_proves_nothing(one: World) -> None:
+    said = one.house.call("sample", str(one.house.root), "--seed=1", "--files=3", "--most=1000", "--", THREE)
+    half = b"".join(said.out.splitlines(keepends=True)[:-1])
+    head = json.dumps({"from": "drill/sample", "state": "done", "exit": 0, "bytes": len(half)}).encode()
+    told = one.house.call("compare-drill", str(one.base), given=head + b"\n" + half + b"\n")
+    assert (told.code, told.answer["error"]) == (1, "the sample is cut off")
+
+
+def test_what_an_earlier_drill_left_is_removed_and_nothing_else(one: World) -> None:
+    left = one.scratch / "20261101T000000.000Z/files/secret"
+    left.mkdir(parents=True)
+    (one.scratch / "of-people").mkdir()
+    assert one.drill().report.verdict == Verdict.DONE
+    assert [each.name for each in one.scratch.iterdir()] == ["of-people"]
+
+
+def test_a_drill_that_is_stopped_removes_what_it_restored(one: World) -> None:
+    (one.source / "data/large").write_bytes(os.urandom(30_000_000))
+    assert one.house.snapshot("2026-11-23T010000Z", THREE).code == 0
+    stop = threading.Event()
+    plan = one.plan(canaries=("/data/large",))
+
+    def stopper() -> None:
+        until(lambda: any(one.scratch.glob("*/files/*")))
+        stop.set()
+
+    watch = threading.Thread(target=stopper)
+    watch.start()
+    told = one.run(plan, stop)
+    watch.join()
+    assert told.states["clear"] == "done"
+    assert list(one.scratch.iterdir()) == []
+
+
+def test_a_file_that_grew_between_the_scan_and_its_turn_is_as_it_was_sealed(one: World) -> None:
+    for path in (one.house.root / ".runner/records").glob("*.sums.gz"):
+        lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
+        # rsync tells the size of its scan with the checksum of what it sent.
+        grown = [line.replace(b" 5 data/owned", b" 0 data/owned") for line in lines]
+        path.write_bytes(gzip.compress(b"".join(grown)))
+        assert path.name[:-8] != ONE or grown != lines
+    told = one.drill(canaries=("/data/owned",))
+    assert (wrong(told), told.report.verdict) == ([], Verdict.DONE)
+
+
+def test_without_room_nothing_is_restored(one: World) -> None:
+    told = one.drill(most=Amount(bytes=1 << 60))
+    assert (told.states["room"], told.states["copy"]) == ("failed", "not reached")
+    assert "take `scratch` on a larger disk" in told.report.headline
+
+
+def test_two_drills_on_one_host_do_not_meet(one: World) -> None:
+    plan = one.plan()
+    (lock,) = (each for each in plan.jobs[-1].locks if each.resource.startswith("drill"))
+    with subprocess.Popen(
+        (*lock.argv[:3], "--plan=other", "--who=another", *lock.argv[5:]),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as holder:
+        assert holder.stdin and holder.stdout and b"true" in holder.stdout.readline()
+        told = one.run(plan)
+        holder.stdin.close()
+    assert told.states["room"] == "busy"
+    assert one.run(one.plan()).report.verdict == Verdict.DONE
+
+
+def test_an_old_list_of_checksums_counts_for_what_newer_snapshots_share(one: World) -> None:
+    """`other` came with the first snapshot: that its content is right in the third is known from there."""
+    names = gzip.decompress((one.house.root / f".runner/records/{THREE}.sums.gz").read_bytes())
+    assert b"folder/other" not in names
+    said = one.house.call("sample", str(one.house.root), "--seed=1", "--files=1", "--most=0",
+                          "--canary=/data/folder/other", "--", THREE)  # fmt: skip
+    assert said.answer["recorded"] == 1
+
+
+def test_where_nothing_can_be_drawn_nothing_is_proven(one: World) -> None:
+    for name in (ONE, TWO, THREE):
+        for path in one.house.root.joinpath(name).iterdir():
+            shutil.rmtree(path)
+    for path in (one.house.root / ".runner/records").glob("*.gz"):
+        path.unlink()
+    told = one.drill()
+    assert told.report.headline == (
+        "compare failed: there is nothing in these snapshots to restore -> see what the store holds"
+    )
+    assert one.proven == {}
+
+
+def test_a_canary_that_is_no_path_is_said_in_words(one: World) -> None:
+    told = one.drill(canaries=("/data/../etc",))
+    assert told.states["sample"] == "failed"
+    assert "sample failed: ended 1: not an absolute path" in told.report.headline
+    assert list(one.scratch.iterdir()) == []

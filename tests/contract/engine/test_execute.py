@@ -1,0 +1,312 @@
+"""Execution of hand-made plans with real processes: guards, stop rules, locks, outputs, ends."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from runner.engine import execute
+from runner.hosts.transport import Local
+from runner.model.event import Event, StepFinished, StepStarted
+from runner.model.plan import Check, Command, Effect, Ended, Lock, Plan, PlannedJob, PutFile, Step
+from runner.model.run import Outcome, State
+from tests.contract.site import until
+
+NOW = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
+HELD = "import sys; print('{\"held\": true}', flush=True); sys.stdin.read()"
+CONTENT = b"a program\n"
+
+
+class Stage:
+    """Means that remember everything."""
+
+    def __init__(self, folder: Path) -> None:
+        self.spool = folder / "spool"
+        self.stop = threading.Event()
+        self.told: list[Event] = []
+        self.journal: list[tuple[str, str]] = []
+        self.left: list[str] = []
+        self.places = {"here": Local("here")}
+
+    def stop_when(self, mark: Path) -> None:
+        until(mark.exists)
+        self.stop.set()
+
+    def run(
+        self, *steps: Step, locks: tuple[Lock, ...] = (), live: bool = True, **after: str
+    ) -> list[Outcome]:
+        """Run these steps; every job of theirs takes `locks` and comes `after` another."""
+        jobs = tuple(
+            PlannedJob(name=name, kind="test", locks=locks, after=(after[name],) if name in after else ())
+            for name in dict.fromkeys(step.job for step in steps)
+        )
+        return self.carry_out(Plan(id="p", made_at=NOW, site="s", live=live, jobs=jobs, steps=steps))
+
+    def carry_out(self, plan: Plan) -> list[Outcome]:
+        """Run this plan."""
+        return list(execute.run(plan, execute.Means(
+            transports=self.places, artifacts={"program": CONTENT}, spool=self.spool,
+            begun=lambda step, at: self.journal.append((step.id, "begun")),
+            ended=lambda step, outcome: self.journal.append((step.id, outcome.state.value)),
+            left=lambda job, outcomes: self.left.append(job.name), tell=self.told.append, stop=self.stop,
+        )))  # fmt: skip
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+def step(name: str, *argv: str) -> Step:
+    return Step(
+        id=name, job=name.partition("/")[0], host="here", action=Command(argv=argv or ("true",)),
+        effect=Effect.WRITE, why="a test",
+    )  # fmt: skip
+
+
+def test_at_a_host_that_could_not_be_prepared_nothing_is_begun(stage: Stage) -> None:
+    steps = (step("prepare-here/put", "false"), step("a/1"), replace(step("b/1"), host="there"))
+    jobs = (
+        PlannedJob(name="prepare-here", kind="prepare"),
+        *(PlannedJob(name=name, kind="test", after=("prepare-here",)) for name in "ab"),
+    )
+    stage.places["there"] = Local("there")
+    outcomes = stage.carry_out(Plan(id="p", made_at=NOW, site="s", live=True, jobs=jobs, steps=steps))
+    assert [one.state for one in outcomes] == [State.FAILED, State.FAILED, State.DONE]
+    assert outcomes[1].note == "not begun, as prepare-here failed"
+    assert ("a/1", "begun") not in stage.journal and sorted(stage.left) == ["a", "b", "prepare-here"]
+
+
+def python(name: str, source: str, *argv: str) -> Step:
+    return step(name, sys.executable, "-c", source, *argv)
+
+
+def claim(answer: object, field: str, relation: str, value: str | int | float | bool) -> Check:
+    return Check(
+        host="here", argv=("printf", "%s", json.dumps(answer)), field=field, relation=relation,  # type: ignore[arg-type]
+        value=value, why="a test",
+    )  # fmt: skip
+
+
+def states(outcomes: list[Outcome]) -> list[str]:
+    return [outcome.state.value for outcome in outcomes]
+
+
+def test_the_first_failed_step_ends_its_job_and_no_other(stage: Stage) -> None:
+    outcomes = stage.run(step("a/1"), step("a/2", "false"), step("a/3"), step("b/1"), step("b/2"))
+    assert states(outcomes) == ["done", "failed", "not reached", "done", "done"]
+    assert [one.step for one in outcomes] == ["a/1", "a/2", "a/3", "b/1", "b/2"]
+    assert outcomes[1].exit == 1 and sorted(stage.left) == ["a", "b"]
+
+
+def test_a_command_that_is_not_there_fails_in_words(stage: Stage) -> None:
+    (outcome,) = stage.run(step("a/1", "no-such-program"))
+    assert outcome.state == State.FAILED and outcome.exit is None and "no-such-program" in outcome.note
+
+
+def test_a_step_is_recorded_before_it_acts_and_before_anyone_is_told(stage: Stage, tmp_path: Path) -> None:
+    stage.run(step("a/1", "touch", str(tmp_path / "mark")))
+    assert stage.journal == [("a/1", "begun"), ("a/1", "done")]
+    assert [type(one) for one in stage.told] == [StepStarted, StepFinished]
+
+
+@pytest.mark.parametrize(
+    ("answer", "relation", "value", "state"),
+    [
+        ({"n": 5}, "==", 5, "done"),
+        ({"n": 5}, "!=", 5, "stale"),
+        ({"n": 5}, ">=", 5.0, "done"),
+        ({"n": 4}, ">=", 5, "stale"),
+        ({"n": 4}, "<=", 5, "done"),
+        ({"n": None}, ">=", 5, "stale"),
+        ({"n": "many"}, "<=", 5, "stale"),
+        ({"other": 5}, "==", 5, "stale"),
+        ([5], "==", 5, "stale"),
+        ("", "==", 5, "stale"),
+    ],
+)
+def test_a_guard_that_does_not_hold_or_cannot_be_read_lets_nothing_run(
+    stage: Stage, tmp_path: Path, answer: object, relation: str, value: float, state: str
+) -> None:
+    guarded = replace(step("a/1", "touch", str(tmp_path / "mark")), guard=claim(answer, "n", relation, value))
+    outcomes = stage.run(guarded, step("a/2"))
+    assert states(outcomes)[0] == state
+    assert (tmp_path / "mark").exists() == (state == "done")
+    assert outcomes[1].state == (State.DONE if state == "done" else State.NOT_REACHED)
+
+
+def test_an_unless_that_cannot_be_read_lets_a_harmless_step_run(stage: Stage) -> None:
+    holds = replace(step("a/1"), unless=claim({"n": 9}, "n", ">=", 5))
+    unread = replace(step("a/2"), unless=claim({}, "n", ">=", 5))
+    ended = replace(step("a/3"), unless=Ended(step="a/2"))
+    other = replace(step("a/4"), unless=Ended(step="a/2", codes=(23,)))
+    assert states(stage.run(holds, unread, ended, other)) == ["not needed", "done", "not needed", "done"]
+
+
+def test_an_unless_that_cannot_be_read_never_lets_anything_expire(stage: Stage) -> None:
+    unread = replace(step("a/1"), unless=claim({}, "n", ">=", 5), effect=Effect.EXPIRE)
+    assert states(stage.run(unread, step("a/2"))) == ["failed", "not reached"]
+
+
+def test_a_later_step_reads_what_an_earlier_one_printed_to_the_last_byte(
+    stage: Stage, tmp_path: Path
+) -> None:
+    source = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 20000); sys.exit(23)"
+    copy = f"import sys; open({str(tmp_path / 'copy')!r}, 'wb').write(sys.stdin.buffer.read())"
+    first = replace(python("a/1", source), ok_codes=(0, 23))
+    assert states(stage.run(first, replace(python("a/2", copy), inputs=("a/1",)))) == ["done", "done"]
+    head, _, rest = (tmp_path / "copy").read_bytes().partition(b"\n")
+    assert json.loads(head) == {"from": "a/1", "state": "done", "exit": 23, "bytes": 256 * 20000}
+    assert rest == bytes(range(256)) * 20000 + b"\n"
+    assert not (stage.spool / "p").exists()
+
+
+def test_what_is_kept_is_kept_until_a_snapshot_of_the_store_is_whole(stage: Stage) -> None:
+    sent = replace(step("a/1", "echo", "one"), keep_output_as="papio/2026-11-23T081500Z/0")
+    stage.run(sent, step("a/2", "false"))
+    kept = stage.spool / "kept/papio/2026-11-23T081500Z/0"
+    assert kept.read_bytes() == b"one\n"
+    again = replace(step("a/1", "echo", "two"), keep_output_as="papio/2026-11-24T081500Z/0")
+    reads = replace(step("a/2", "grep", "one"), inputs=("kept:papio/2026-11-23T081500Z/0",))
+    other = stage.spool / "kept/other/x/0"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    assert states(stage.run(again, reads)) == ["done", "done"]
+    assert not (stage.spool / "kept/papio").exists() and other.exists()
+
+
+def test_no_room_for_outputs_fails_the_step_and_not_the_run(stage: Stage) -> None:
+    stage.spool.mkdir()
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=64k", "none", str(stage.spool)), check=True)
+    try:
+        large = python("a/1", "import sys; sys.stdout.write('x' * 1000000)")
+        outcomes = stage.run(large, replace(step("a/2"), inputs=("a/1",)), step("b/1"))
+    finally:
+        subprocess.run(("umount", str(stage.spool)), check=True)
+    assert states(outcomes) == ["failed", "not reached", "done"]
+    assert "could not be kept on the controller" in outcomes[0].note and "No space left" in outcomes[0].note
+
+
+def test_a_step_that_takes_too_long_is_ended_with_all_it_started(stage: Stage, tmp_path: Path) -> None:
+    source = "import os, subprocess, sys; c = subprocess.Popen(['sleep', '600']); print(c.pid, flush=True); c.wait()"
+    slow = replace(python("a/1", source), timeout=1, keep_output_as="s/n/0")
+    outcomes = stage.run(slow, step("a/2"))
+    assert states(outcomes) == ["failed", "not reached"] and "took longer than 1 s" in outcomes[0].note
+    child = int((stage.spool / "kept/s/n/0").read_text())
+    until(lambda: not Path(f"/proc/{child}").exists() or zombie(child))
+
+
+def zombie(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z"
+
+
+def test_a_wish_to_stop_ends_what_runs_and_begins_nothing_more(stage: Stage, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    threading.Thread(target=stage.stop_when, args=(mark,)).start()
+    source = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    begun = time.monotonic()
+    outcomes = stage.run(python("a/1", source, str(mark)), step("a/2"), step("b/1"), b="a")
+    assert states(outcomes) == ["interrupted", "not reached", "interrupted"]
+    assert outcomes[0].note == "stopped while it ran" and outcomes[2].note == "stopped before it began"
+    assert time.monotonic() - begun < 20
+
+
+def test_a_stop_during_a_guard_is_no_stale_plan(stage: Stage, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    threading.Thread(target=stage.stop_when, args=(mark,)).start()
+    source = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
+    slow = replace(claim({}, "n", "==", 1), argv=(sys.executable, "-c", source, str(mark)))
+    assert states(stage.run(replace(step("a/1"), guard=slow))) == ["interrupted"]
+
+
+def lock(source: str) -> tuple[Lock, ...]:
+    return (Lock(resource="store papio", host="here", argv=(sys.executable, "-c", source)),)
+
+
+def test_a_job_that_does_not_get_its_lock_says_who_has_it_and_runs_nothing(stage: Stage) -> None:
+    taken = {"held": False, "holder": {"who": "backup-papio", "pid": 7, "since": "2026-11-23T08:15:00Z"}}
+    outcomes = stage.run(step("a/1"), step("a/2"), locks=lock(f"print('''{json.dumps(taken)}''')"))
+    assert states(outcomes) == ["busy", "not reached"]
+    assert "held by backup-papio (pid 7) since 2026-11-23T08:15:00Z" in outcomes[0].note
+
+
+@pytest.mark.parametrize(
+    "source", ["print('what')", "raise SystemExit(3)", 'print(\'{"error": "no disk"}\')']
+)
+def test_a_lock_that_cannot_be_taken_fails_the_job(stage: Stage, source: str) -> None:
+    outcomes = stage.run(step("a/1"), locks=lock(source))
+    assert states(outcomes) == ["failed"] and outcomes[0].note
+
+
+def test_a_lock_lost_in_the_middle_ends_the_step(stage: Stage, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    waits = f"import os, time\nwhile not os.path.exists({str(mark)!r}): time.sleep(0.01)"
+    source = HELD.replace("sys.stdin.read()", waits)
+    works = python(
+        "a/1", "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)", str(mark)
+    )
+    outcomes = stage.run(works, step("a/2"), locks=lock(source))
+    assert states(outcomes) == ["interrupted", "not reached"] and "the lock was lost" in outcomes[0].note
+
+
+def test_jobs_that_want_the_same_lock_take_turns(stage: Stage, tmp_path: Path) -> None:
+    source = "import os, sys, time; os.mkdir(sys.argv[1]); time.sleep(0.2); os.rmdir(sys.argv[1])"
+    where = str(tmp_path / "alone")
+    outcomes = stage.run(*(python(f"{name}/1", source, where) for name in "abc"), locks=lock(HELD))
+    assert states(outcomes) == ["done"] * 3
+
+
+def test_a_job_begins_when_the_one_it_comes_after_has_ended_however_that_ended(stage: Stage) -> None:
+    outcomes = stage.run(step("b/1"), step("a/1", "sleep", "0.3"), step("a/2", "false"), b="a")
+    assert states(outcomes) == ["done", "done", "failed"]
+    assert outcomes[0].started and outcomes[2].ended and outcomes[0].started >= outcomes[2].ended
+
+
+def test_a_comparison_that_says_anything_has_failed(stage: Stage) -> None:
+    quiet, loud = replace(step("a/1"), silent=True), replace(step("a/2", "echo", ">f..t.... x"), silent=True)
+    outcomes = stage.run(quiet, loud)
+    assert states(outcomes) == ["done", "failed"] and outcomes[1].note.startswith("1 differences")
+
+
+def test_a_file_is_put_in_place_only_if_it_is_the_planned_one(stage: Stage, tmp_path: Path) -> None:
+    path = tmp_path / "sbin/program"
+    put = PutFile(path=str(path), artifact="program", sha256=hashlib.sha256(CONTENT).hexdigest(), mode=0o750)
+    other = replace(put, path=str(tmp_path / "other"), sha256="0" * 64)
+    outcomes = stage.run(replace(step("a/1"), action=put), replace(step("a/2"), action=other))
+    assert states(outcomes) == ["done", "stale"]
+    assert path.read_bytes() == CONTENT and path.stat().st_mode & 0o7777 == 0o750
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_needs_a_real_machine_is_not_run_in_the_sandbox(stage: Stage, tmp_path: Path) -> None:
+    needy = replace(step("a/1", "touch", str(tmp_path / "mark")), needs=("device",))
+    assert states(stage.run(needy, step("a/2"), live=False)) == ["not in the sandbox", "done"]
+    assert not (tmp_path / "mark").exists()
+
+
+def test_a_command_gets_no_input_of_ours_and_nothing_of_our_environment(stage: Stage) -> None:
+    os.environ["SECRET_OF_THE_TEST"] = "x"
+    try:
+        source = "import os, sys; assert not sys.stdin.read(); assert 'SECRET_OF_THE_TEST' not in os.environ"
+        assert states(stage.run(python("a/1", source))) == ["done"]
+    finally:
+        del os.environ["SECRET_OF_THE_TEST"]
+
+
+def test_half_a_character_in_an_answer_can_be_written_down(stage: Stage) -> None:
+    odd = json.dumps({"error": "a\udcff", "do": "b\udcff"})
+    (outcome,) = stage.run(python("a/1", f"import sys; print({odd!r}); sys.exit(1)"))
+    assert outcome.note == "a\\xff -> b\\xff" and outcome.note.encode()
+    guard = Check(host="here", argv=("printf", "%s", odd), field="n", relation="==", value=1, why="a test")
+    (outcome,) = stage.run(replace(step("a/1"), guard=guard))
+    assert outcome.state == State.STALE and outcome.note.encode()

@@ -1,0 +1,215 @@
+"""The journal on a real disk: killed writers, several runners, no room."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from runner.engine.journal import Journal
+from runner.model.errors import RunnerError
+from runner.model.plan import Command, Effect, Plan, Step
+from runner.model.run import JobLine, Outcome, State, Verdict
+from tests.contract.site import PATIENCE, REPOSITORY
+
+NOW = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
+PLAN = Plan(id="20261123T081500.000Z", made_at=NOW, site="babase", live=True)
+WRITER = """
+import itertools, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from dataclasses import replace
+from runner.edge.journal import Journal
+from tests.contract.test_journal import PLAN, STEP, done
+journal = Journal(Path(sys.argv[1]))
+journal.run_started("run", datetime.now(UTC))
+journal.plan_started("run", PLAN, {})
+for number in itertools.count():
+    step = replace(STEP, id=f"job/{number}")
+    journal.step_started(PLAN.id, step, datetime.now(UTC))
+    print("began", number, flush=True)
+    journal.step_ended(PLAN.id, step, done(step))
+    print("ended", number, flush=True)
+"""
+ONCE = """
+import sys
+from pathlib import Path
+from runner.edge.journal import Journal
+from tests.contract.test_journal import PLAN
+journal = Journal(Path(sys.argv[1]))
+sys.stdin.read()
+print(journal.plan_started("run", PLAN, {}))
+"""
+STEP = Step(
+    id="job/step", job="job", host="papio", action=Command(argv=("true",)), effect=Effect.READ, why="",
+)  # fmt: skip
+
+
+def done(step: Step) -> Outcome:
+    return Outcome(
+        step=step.id,
+        job=step.job,
+        state=State.DONE,
+        exit=0,
+        started=NOW,
+        ended=NOW,
+        log="x" * 200,
+        note="\udcff",
+    )
+
+
+def line(job: str, verdict: Verdict, hour: int, written: tuple[int, int] | None = None) -> JobLine:
+    at = NOW + timedelta(hours=hour)
+    return JobLine(
+        job=job, started=at, ended=at + timedelta(minutes=5), verdict=verdict, headline="so", written=written
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "journal.sqlite"
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Journal]:
+    with contextlib.closing(Journal(path)) as journal:
+        yield journal
+
+
+def process(source: str, path: Path) -> subprocess.Popen[str]:
+    known = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.Popen(
+        (sys.executable, "-c", source, str(path)), env=known, text=True,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def rows(path: Path, statement: str) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        return database.execute(statement).fetchall()
+
+
+@pytest.mark.parametrize("lines", [1, 7, 40, 41])
+def test_whatever_was_told_before_kill_9_is_there_afterwards(path: Path, lines: int) -> None:
+    with process(WRITER, path) as writer:
+        assert writer.stdout
+        told = [writer.stdout.readline() for _ in range(lines)]
+        writer.kill()
+        told += writer.stdout.readlines()
+    began = sum(text.startswith("began") for text in told)
+    finished = sum(text.startswith("ended") for text in told)
+    assert 0 <= len(rows(path, "SELECT id FROM steps")) - began <= 1
+    assert 0 <= len(rows(path, "SELECT id FROM steps WHERE state = 'done'")) - finished <= 1
+    with opened(path) as journal:
+        assert [(one.id, one.alive) for one in journal.runs()] == [("run", False)]
+        dead = journal.killed()
+        assert [one.id for one in dead] == [one.id for one in journal.killed()] == ["run"]
+        journal.told_of_killed(dead)
+        assert journal.killed() == ()
+        assert journal.runs()[0].verdict == "failed"
+    assert rows(path, "SELECT id FROM steps WHERE state IS NULL") == []
+
+
+def test_a_plan_begins_once_whoever_tries_at_the_same_time(path: Path) -> None:
+    with opened(path) as journal:
+        journal.run_started("run", NOW)
+    tries = [process(ONCE, path) for _ in range(4)]
+    said = [one.communicate(timeout=PATIENCE)[0].strip() for one in tries]
+    assert sorted(said) == ["False", "False", "False", "True"]
+
+
+def test_a_run_that_goes_on_is_not_taken_for_killed(path: Path) -> None:
+    with opened(path) as journal:
+        journal.run_started("run", datetime.now(UTC))
+        assert journal.killed() == () and journal.runs()[0].alive
+
+
+def test_another_process_with_the_number_of_a_killed_one_does_not_hide_it(path: Path) -> None:
+    with opened(path) as journal:
+        journal.run_started("run", NOW)
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("UPDATE runs SET boot = substr(boot, 1, 37) || '1'")
+    with opened(path) as journal:
+        assert [one.id for one in journal.killed()] == ["run"]
+
+
+def test_a_stopped_process_that_nobody_has_buried_is_killed(path: Path) -> None:
+    writer = process(WRITER, path)
+    assert writer.stdout and writer.stdin
+    writer.stdout.readline()
+    os.kill(writer.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, writer.pid, os.WEXITED | os.WNOWAIT)
+    with opened(path) as journal:
+        assert not journal.runs()[0].alive
+    writer.communicate()
+
+
+def test_only_what_succeeded_counts_as_done_and_only_what_wrote_foretells(path: Path) -> None:
+    with opened(path) as journal:
+        for hour, run in enumerate("abc"):
+            journal.run_started(run, NOW + timedelta(hours=hour))
+        journal.job_ended("a", line("job", Verdict.DONE, 0, (100, 2)))
+        journal.job_ended("b", line("job", Verdict.ATTENTION, 1))
+        journal.job_ended("c", line("job", Verdict.FAILED, 2))
+        assert journal.last_success() == {"job": NOW + timedelta(hours=1)}
+        assert [(one.bytes, one.files, one.seconds) for one in journal.past("job")] == [(100, 2, 300.0)]
+        last = journal.last_of("job")
+        assert last and last.verdict == Verdict.FAILED and journal.last_of("other") is None
+
+
+@pytest.mark.parametrize("kind", ["a folder", "not a database", "no place"])
+def test_a_journal_that_cannot_be_used_is_told_in_words(path: Path, kind: str) -> None:
+    if kind == "a folder":
+        path.mkdir(parents=True)
+    elif kind == "not a database":
+        path.parent.mkdir()
+        path.write_bytes(b"something else entirely\n" * 400)
+    else:
+        path.parent.write_text("a file")
+    with pytest.raises(RunnerError, match=r"journal .*journal\.sqlite cannot be used: .*\n.*-> "):
+        Journal(path)
+
+
+def test_a_full_disk_is_told_and_what_was_written_stays(path: Path) -> None:
+    path.parent.mkdir()
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=256k", "none", str(path.parent)), check=True)
+    try:
+        with opened(path) as journal:
+            journal.run_started("run", NOW)
+            journal.plan_started("run", PLAN, {})
+            with pytest.raises(RunnerError, match="full"):
+                for number in range(2000):
+                    journal.plan_started("run", PLAN, {"text": "x" * 10_000, "number": number})
+                    journal.step_started(f"plan {number}" + "x" * 10_000, STEP, NOW)
+            assert [one.id for one in journal.runs()] == ["run"]
+    finally:
+        subprocess.run(("umount", str(path.parent)), check=True)
+
+
+def test_a_reboot_is_not_done_again_before_its_time_whatever_came_of_it(path: Path) -> None:
+    def ended(name: str, state: State) -> None:
+        one = replace(STEP, id=f"job/{name}", effect=Effect.INTERRUPT)
+        journal.step_ended(PLAN.id, one, replace(done(one), note="", state=state))
+
+    with opened(path) as journal:
+        journal.run_started("run", NOW)
+        journal.plan_started("run", PLAN, {})
+        journal.job_ended("run", line("job", Verdict.FAILED, 0))
+        ended("before/reboot", State.DONE)
+        assert journal.last_success() == {}, "what was to come after the first reboot was not done"
+        journal.step_started(PLAN.id, replace(STEP, id="job/reboot", effect=Effect.INTERRUPT), NOW)
+        assert journal.last_success() == {"job": NOW}, "a run that was killed in it may have rebooted"
+        ended("reboot", State.FAILED)
+        assert journal.last_success() == {}
+        ended("reboot", State.DONE)
+        assert journal.last_success() == {"job": NOW}

@@ -1,0 +1,277 @@
+"""Whom ssh talks to, what it says when it does not, and that rsync's ssh sees it the same way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import fabric
+import pytest
+from pytest_mock import MockerFixture
+
+from runner.hosts import connection
+from runner.hosts.reach import transports, write_ssh_config
+from runner.hosts.ssh import Ssh
+from runner.hosts.transport import Local, Result
+from runner.tools.ssh import rsh
+from tests.contract.sshd import Sshd, free_port, new_key, sshd
+from tests.contract.ways import server, site, ssh
+
+__all__ = ["server"]
+
+Try = Callable[[Ssh], Result]
+
+
+@pytest.fixture
+def touch(tmp_path: Path) -> Iterator[Try]:
+    """Try to run a command that would leave a trace; it must not."""
+    trace = tmp_path / "trace"
+
+    def attempt(way: Ssh) -> Result:
+        result = way.run(("touch", str(trace)), timeout=30)
+        way.close()
+        return result
+
+    yield attempt
+    assert not trace.exists()
+
+
+def test_an_unknown_host_is_refused_with_its_fingerprint(server: Sshd, tmp_path: Path, touch: Try) -> None:
+    known = tmp_path / "known"
+    known.write_text("")
+    result = touch(ssh(server, tmp_path, known=known))
+    listed = subprocess.run(
+        ["ssh-keygen", "-lf", server.folder / "host_key.pub"], capture_output=True, text=True, check=True
+    )
+    assert result.exit is None
+    assert "is not in known_hosts" in result.error
+    assert listed.stdout.split()[1] in result.error
+
+
+def test_a_host_with_another_key_than_the_known_one_is_refused(
+    server: Sshd, tmp_path: Path, touch: Try
+) -> None:
+    other = new_key(tmp_path / "other").with_suffix(".pub").read_text()
+    known = tmp_path / "known"
+    known.write_text(f"[127.0.0.1]:{server.port} {other}")
+    result = touch(ssh(server, tmp_path, known=known))
+    assert result.exit is None
+    assert "is not the one in known_hosts" in result.error
+
+
+def test_without_any_known_hosts_file_nobody_is_trusted(server: Sshd, tmp_path: Path, touch: Try) -> None:
+    result = touch(ssh(server, tmp_path, known=tmp_path / "absent"))
+    assert result.exit is None
+    assert "no host key is known" in result.error
+
+
+def test_a_key_that_is_not_authorized_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
+    result = touch(ssh(server, tmp_path, key=str(server.stranger)))
+    assert result.exit is None
+    assert "authorized_keys" in result.error
+
+
+def test_a_key_file_that_is_missing_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
+    result = touch(ssh(server, tmp_path, key=str(tmp_path / "no-key")))
+    assert result.exit is None
+    assert "no-key" in result.error
+
+
+def test_a_closed_port_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
+    result = touch(ssh(server, tmp_path, port=free_port()))
+    assert result.exit is None
+    assert "is sshd running there" in result.error
+    assert result.error.startswith("ssh: ") and "'true'" not in result.error
+
+
+def test_an_unknown_address_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
+    result = touch(ssh(server, tmp_path, address="nowhere.invalid"))
+    assert result.exit is None
+    assert "address" in result.error
+
+
+def test_the_key_of_a_jump_host_is_checked_too(server: Sshd, tmp_path: Path, touch: Try) -> None:
+    known = server.known_hosts.read_text()
+    server.known_hosts.write_text(known.replace("[127.0.0.1]", "[127.0.0.9]"))
+    try:
+        mine = tmp_path / "mine"
+        mine.write_text(known)
+        result = touch(ssh(server, tmp_path, name="hidden", known=mine))
+    finally:
+        server.known_hosts.write_text(known)
+    assert result.exit is None
+    assert "Host key verification failed" in result.error
+    assert "try ssh -F" in result.error
+
+
+def test_a_refusal_writes_nothing_to_the_terminal(
+    server: Sshd, tmp_path: Path, touch: Try, capfd: pytest.CaptureFixture[str]
+) -> None:
+    touch(ssh(server, tmp_path, key=str(server.stranger)))
+    touch(ssh(server, tmp_path, port=free_port()))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_connection_that_breaks_is_255_and_the_next_command_gets_a_new_one(
+    server: Sshd, tmp_path: Path
+) -> None:
+    way = ssh(server, tmp_path)
+    way.run(("true",), timeout=30)
+    (mine,) = server.connections()
+    timer = threading.Timer(1, os.kill, (mine, signal.SIGKILL))
+    timer.start()
+    result = way.run(("sleep", "5"), timeout=30)
+    timer.join()
+    assert (result.exit, result.timed_out) == (255, False)
+    assert "broke" in result.error
+    assert way.run(("echo", "again"), timeout=30).out == b"again\n"
+    way.close()
+
+
+def test_a_jump_host_carries_everything_both_ways(server: Sshd, tmp_path: Path) -> None:
+    way, came = ssh(server, tmp_path, name="hidden"), []
+    blocks = [bytes([number]) * 1_000_000 for number in range(50)]
+    result = way.run(("cat",), stdin=iter(blocks), sink=came.append, timeout=60)
+    assert (result.exit, result.error) == (0, "")
+    assert b"".join(came) == b"".join(blocks)
+    assert way.run(("sleep", "600"), timeout=1).exit == -15
+    assert way.put(str(tmp_path / "placed"), b"content", 0o600).exit == 0
+    way.close()
+
+
+def test_a_jump_host_that_dies_is_noticed_at_once(server: Sshd, tmp_path: Path) -> None:
+    way = ssh(server, tmp_path, name="hidden")
+    way.run(("true",), timeout=30)
+
+    def break_all() -> None:
+        for pid in server.connections():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    timer = threading.Timer(1, break_all)
+    timer.start()
+    begin = time.monotonic()
+    assert way.run(("sleep", "60"), timeout=90).exit == 255
+    assert time.monotonic() - begin < 20
+    timer.join()
+    assert way.run(("echo", "again"), timeout=30).out == b"again\n"
+    way.close()
+
+
+def test_more_commands_at_once_than_a_connection_may_carry_get_a_second_one(tmp_path: Path) -> None:
+    with sshd(tmp_path / "narrow", more="MaxSessions 2\n") as narrow:
+        way = ssh(narrow, tmp_path)
+        held = [way.start(("sh", "-c", "echo up; cat")) for _ in range(3)]
+        assert [one.first_line(20) for one in held] == [b"up"] * 3
+        assert way.run(("sleep", "600"), timeout=1).exit == -15
+        assert [one.close().exit for one in held] == [0] * 3
+        way.close()
+
+
+def test_a_connection_that_hangs_is_replaced(
+    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "OPEN_TIMEOUT", 1.0)
+    way = ssh(server, tmp_path)
+    way.run(("true",), timeout=30)
+    (mine,) = server.connections()
+    os.kill(mine, signal.SIGSTOP)
+    try:
+        assert way.run(("echo", "again"), timeout=30).out == b"again\n"
+    finally:
+        os.kill(mine, signal.SIGCONT)
+        way.close()
+
+
+def test_a_put_whose_connection_breaks_leaves_the_old_content(server: Sshd, tmp_path: Path) -> None:
+    way, path = ssh(server, tmp_path), tmp_path / "placed" / "file"
+    new = b"new" * 20_000_000
+    for delay in (0.05, 0.15, 0.3):
+        assert way.put(str(path), b"old", 0o644).exit == 0
+        (mine,) = server.connections()
+        timer = threading.Timer(delay, os.kill, (mine, signal.SIGKILL))
+        timer.start()
+        result = way.put(str(path), new, 0o644)
+        timer.join()
+        time.sleep(0.5)
+        assert path.read_bytes() == (b"old" if result.exit != 0 else new)
+    way.close()
+
+
+def test_a_connection_that_dies_in_the_middle_of_a_send_is_no_crash(
+    server: Sshd, tmp_path: Path, mocker: MockerFixture
+) -> None:
+    way = ssh(server, tmp_path)
+    assert way.run(("true",), timeout=30).exit == 0
+    mocker.patch("paramiko.Channel.send", autospec=True, side_effect=EOFError)
+    result = way.run(("sh", "-c", "cat >/dev/null; exit 7"), stdin=(b"lost",), timeout=5)
+    assert result.exit != 0
+    way.close()
+
+
+def test_commands_of_one_host_share_one_connection(server: Sshd, tmp_path: Path) -> None:
+    way = ssh(server, tmp_path)
+    for _ in range(3):
+        assert way.run(("true",), timeout=30).exit == 0
+    assert len(server.connections()) == 1
+    way.close()
+    time.sleep(0.5)
+    assert server.connections() == []
+
+
+def test_what_a_login_shell_says_first_does_not_hide_the_process_group(
+    tmp_path: Path,
+) -> None:
+    with sshd(
+        tmp_path / "noisy", more='ForceCommand echo noise >&2; eval "$SSH_ORIGINAL_COMMAND"\n'
+    ) as noisy:
+        way = ssh(noisy, tmp_path)
+        assert way.run(("sleep", "600"), timeout=1).exit == -15
+        assert way.run(("sh", "-c", "echo mine >&2"), timeout=30).err == b"noise\nmine\n"
+        way.close()
+
+
+def test_ssh_and_fabric_read_the_configuration_alike(server: Sshd, tmp_path: Path) -> None:
+    config = tmp_path / "with space" / "ssh_config"
+    key = tmp_path / "a key"
+    write_ssh_config(site(server, user="saver", key=str(key)), config)
+    for name in ("backup", "hidden"):
+        told = subprocess.run(["ssh", "-F", config, "-G", name], capture_output=True, text=True, check=True)
+        lines = dict(line.split(" ", 1) for line in told.stdout.splitlines() if " " in line)
+        settings = fabric.Config(lazy=True, runtime_ssh_path=str(config))
+        settings.load_ssh_config()
+        view = fabric.Connection(name, config=settings)
+        assert (lines["hostname"], lines["user"]) == (view.host, view.user)
+        assert int(lines["port"]) == view.port
+        assert [lines["identityfile"]] == view.connect_kwargs["key_filename"]
+        assert (lines["forwardagent"], view.forward_agent) == ("no", False)
+        assert lines["stricthostkeychecking"] == "true"
+    assert view.ssh_config["proxycommand"].endswith(f" -W '[127.0.0.1]:{server.port}' -- backup")
+
+
+@pytest.mark.parametrize("name", ["backup", "hidden"])
+def test_rsyncs_own_ssh_gets_there_by_the_same_configuration(server: Sshd, tmp_path: Path, name: str) -> None:
+    config = tmp_path / "with space" / "ssh_config"
+    write_ssh_config(site(server), config)
+    result = Local("papio").run((*rsh(str(config)), name, "echo", "there"), timeout=30)
+    assert (result.exit, result.out) == (0, b"there\n")
+
+
+def test_the_configuration_is_for_its_owner_only(server: Sshd, tmp_path: Path) -> None:
+    config = tmp_path / "new" / "ssh_config"
+    write_ssh_config(site(server), config)
+    assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_controller_is_reached_without_ssh_and_connects_to_nothing_early(
+    server: Sshd, tmp_path: Path
+) -> None:
+    ways = transports(site(server), tmp_path / "not-written")
+    assert isinstance(ways["papio"], Local)
+    assert isinstance(ways["backup"], Ssh)

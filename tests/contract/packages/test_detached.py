@@ -1,0 +1,363 @@
+"""A carried command comes to its end and is known to have, whoever goes away or is killed meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.engine.artifact import runner_store
+from runner.tools import detached
+from tests.contract.sshd import sshd
+from tests.contract.storehouse import execute
+from tests.contract.two_hosts import PLAN, STEP, HostHouse, wait_for
+
+ESCAPES = r"""printf 'a\033[31mred\nold\rnew\r\n\377\n'"""
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> HostHouse:
+    (tmp_path / "root/etc").mkdir(parents=True)
+    return HostHouse(state=tmp_path / "state", locks=tmp_path / "locks")
+
+
+@pytest.fixture
+def slow(tmp_path: Path, house: HostHouse) -> Iterator[tuple[str, ...]]:
+    """A command that runs until it is let go, says where it is, and ends with 7."""
+    gate, there = tmp_path / "gate", tmp_path / "there"
+    script = f"echo begun; echo $$ >> {there}; while ! test -e {gate}; do sleep 0.05; done; echo over; exit 7"
+    yield ("--", "sh", "-c", script)
+    gate.touch()
+    with contextlib.suppress(AssertionError):
+        wait_for(lambda: not any(each["alive"] for each in house.carried()))
+
+
+def begun(tmp_path: Path) -> int:
+    """How often the slow command was begun."""
+    return len((tmp_path / "there").read_text().splitlines()) if (tmp_path / "there").exists() else 0
+
+
+def test_the_answer_says_how_it_ended_and_what_it_printed(house: HostHouse) -> None:
+    said = house.carry(
+        "--", "sh", "-c", f"{ESCAPES}; cat; echo $LC_ALL,$LANGUAGE,$DEBIAN_FRONTEND >&2; exit 3"
+    )
+    assert said.code == 3
+    found = detached.parse_answer(said.out.decode())
+    assert found
+    assert (found.exit, found.lines, found.note) == (3, 4, "")
+    assert found.log == (r"a\x1b[31mred", "new", r"\xff", "C,,noninteractive")
+    listed = house.carried()
+    assert [(each["plan"], each["step"], each["exit"], each["alive"]) for each in listed] == [
+        (PLAN, STEP, 3, False)
+    ]
+
+
+def test_a_command_that_cannot_be_started_has_ended_too(house: HostHouse) -> None:
+    said = house.carry("--", "/no/such/program")
+    assert said.code == 127
+    assert "could not be started" in said.answer["log"][0]
+
+
+def test_a_command_that_was_killed_ends_as_a_shell_would_say(house: HostHouse) -> None:
+    assert house.carry("--", "sh", "-c", "kill -9 $$").answer["exit"] == 137
+
+
+def test_the_same_step_is_never_begun_twice(house: HostHouse, tmp_path: Path) -> None:
+    command = ("--", "sh", "-c", f"echo x >> {tmp_path}/there; exit 5")
+    first = house.carry(*command)
+    assert house.carry(*command).answer == first.answer
+    assert house.again().answer == first.answer
+    assert begun(tmp_path) == 1
+    other = house.carry("--", "true")
+    assert (other.code, "another command" in other.answer["error"]) == (1, True)
+
+
+def test_two_at_once_begin_it_once_and_get_the_same_answer(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    fronts = [house.front(*slow) for _ in range(6)]
+    wait_for(lambda: begun(tmp_path) > 0)
+    time.sleep(0.3)
+    (tmp_path / "gate").touch()
+    answers = [front.communicate(timeout=30)[0] for front in fronts]
+    assert len(set(answers)) == 1
+    assert {front.returncode for front in fronts} == {7}
+    assert begun(tmp_path) == 1
+
+
+@pytest.mark.parametrize("how", ["KILL", "TERM", "HUP", "INT"])
+def test_it_goes_on_when_its_caller_is_ended(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path, how: str
+) -> None:
+    with house.front(*slow) as front:
+        wait_for(lambda: begun(tmp_path) == 1)
+        os.killpg(front.pid, getattr(signal, f"SIG{how}"))
+        # The pipes end at once: that is what lets an ssh channel close.
+        assert front.communicate(timeout=30)[1] == b""
+    assert [(each["alive"], each["exit"], each["ended"]) for each in house.carried()] == [(True, None, None)]
+    (tmp_path / "gate").touch()
+    said = house.again()
+    assert (said.code, said.answer["exit"], said.answer["log"]) == (7, 7, ["begun", "over"])
+    assert begun(tmp_path) == 1
+
+
+def test_a_caller_that_nobody_listens_to_any_more_harms_nothing(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    with house.front(*slow) as front:
+        assert front.stdout and front.stderr
+        wait_for(lambda: begun(tmp_path) == 1)
+        front.stdout.close()
+        front.stderr.close()
+        (tmp_path / "gate").touch()
+    assert house.again().answer["exit"] == 7
+
+
+def test_a_command_outlives_what_looks_after_it_and_nobody_takes_its_place(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    with house.held(), house.front("--packages=dpkg", *slow) as front:
+        wait_for(lambda: (house.folder / "child.json").exists() and begun(tmp_path) == 1)
+        house.kill_worker()
+        os.killpg(front.pid, signal.SIGKILL)
+    assert [(each["alive"], each["exit"]) for each in house.carried()] == [(True, None)]
+    assert house.hold().code == 75
+    (tmp_path / "gate").touch()
+    said = house.again()
+    assert (said.code, said.answer["exit"], said.answer["log"]) == (1, None, ["begun", "over"])
+    assert "was killed" in said.answer["note"]
+    assert house.hold().code == 0
+    assert house.again().answer == said.answer
+
+
+def test_a_machine_that_went_down_in_the_middle_is_told_so(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    with house.front(*slow) as front:
+        wait_for(lambda: (house.folder / "child.json").exists() and begun(tmp_path) == 1)
+        house.kill_worker()
+        os.kill(house.began("child.json")["pid"], signal.SIGKILL)
+        os.killpg(front.pid, signal.SIGKILL)
+    (tmp_path / "gate").touch()
+    for name in ("began.json", "child.json"):
+        about = {**house.began(name), "boot_id": "the one before"}
+        (house.folder / name).write_text(json.dumps(about))
+    assert [(each["alive"], each["exit"], each["ended"]) for each in house.carried()] == [(False, None, None)]
+    said = house.carry(*slow)
+    assert (said.code, said.answer["exit"]) == (1, None)
+    assert "restarted in the middle" in said.answer["note"]
+    assert begun(tmp_path) == 1
+
+
+def test_a_process_that_has_the_number_of_the_command_is_not_the_command(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    with house.front(*slow) as front:
+        wait_for(lambda: (house.folder / "child.json").exists() and begun(tmp_path) == 1)
+        house.kill_worker()
+        os.kill(house.began("child.json")["pid"], signal.SIGKILL)
+        os.killpg(front.pid, signal.SIGKILL)
+    about = {**house.began("child.json"), "pid": os.getpid()}
+    (house.folder / "child.json").write_text(json.dumps(about))
+    assert not house.carried()[0]["alive"]
+
+
+def test_a_shutdown_that_ends_the_command_is_written_down(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    with house.front(*slow) as front:
+        wait_for(lambda: (house.folder / "child.json").exists() and begun(tmp_path) == 1)
+        house.kill_worker(signal.SIGTERM)
+        time.sleep(0.1)
+        os.kill(house.began("child.json")["pid"], signal.SIGTERM)
+        assert front.wait(timeout=30) == 128 + signal.SIGTERM
+    assert house.began("ended.json")["exit"] == 143
+
+
+def test_nothing_is_begun_without_the_lock_on_the_packages(house: HostHouse, tmp_path: Path) -> None:
+    command = ("--packages=dpkg", "--", "touch", str(tmp_path / "there"))
+    said = house.carry(*command)
+    assert (said.code, "nobody holds" in said.answer["error"]) == (1, True)
+    with house.held(plan="another"):
+        said = house.carry(*command)
+        assert (said.code, said.answer["holder"]["plan"]) == (75, "another")
+    assert not (tmp_path / "there").exists()
+    assert house.carried() == []
+    with house.held():
+        assert house.carry(*command).code == 0
+    assert (tmp_path / "there").exists()
+
+
+def test_the_next_step_of_the_plan_finds_the_lock_free(house: HostHouse) -> None:
+    with house.held():
+        for number in range(8):
+            assert house.carry("--packages=dpkg", "--", "true", step=f"job/{number}").code == 0
+
+
+def test_waiting_can_be_given_up_and_stops_nothing(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    said = house.carry("--within=1", *slow)
+    assert (said.code, "was not stopped" in said.answer["error"]) == (1, True)
+    assert house.carried()[0]["alive"]
+    (tmp_path / "gate").touch()
+    assert house.again().code == 7
+
+
+def test_what_comes_after_is_run_however_the_command_ended(house: HostHouse, tmp_path: Path) -> None:
+    after = json.dumps(["sh", "-c", f"echo held again; touch {tmp_path}/after"])
+    said = house.carry(f"--then={after}", "--", "sh", "-c", "echo broken; exit 100")
+    assert (said.code, said.answer["log"]) == (100, ["broken", "held again"])
+    assert [each["exit"] for each in said.answer["then"]] == [0]
+    assert (tmp_path / "after").exists()
+    said = house.carry('--then=["false"]', "--", "true", step="job/other")
+    assert (said.code, said.answer["exit"]) == (1, 1)
+    found = detached.parse_answer(said.out.decode())
+    assert found
+    assert found.then == ((("false",), 1),)
+
+
+def test_what_comes_after_is_run_although_the_caller_is_gone(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    with house.front(f'--then=["touch", "{tmp_path}/after"]', *slow) as front:
+        wait_for(lambda: begun(tmp_path) == 1)
+        front.kill()
+    (tmp_path / "gate").touch()
+    assert house.again().code == 7
+    assert (tmp_path / "after").exists()
+
+
+def test_a_flood_of_output_stays_small_and_its_ends_are_kept(house: HostHouse, tmp_path: Path) -> None:
+    flood = (
+        "echo first; i=0; while test $i -lt 60; do head -c 1000000 /dev/zero | tr '\\0' '\\n'; i=$((i+1)); done;"
+        f"sleep 0.5; stat --format=%b {house.folder}/output > {tmp_path}/blocks; echo last"
+    )
+    said = house.carry("--", "sh", "-c", flood)
+    assert (said.code, said.answer["log"][-1], said.answer["lines"]) == (0, "last", 60_000_002)
+    assert int((tmp_path / "blocks").read_text()) * 512 < 12 * 1024 * 1024
+    output = (house.folder / "output").read_bytes()
+    assert len(output) < 600 * 1024
+    assert output.startswith(b"first\n")
+    assert b"bytes are left out here" in output
+
+
+def test_configuration_files_that_are_new_are_named(house: HostHouse, tmp_path: Path) -> None:
+    etc = tmp_path / "root/etc"
+    (etc / "known.rpmnew").touch()
+    (etc / "again.dpkg-dist").touch()
+    script = f"cd {etc}; mkdir d; touch d/a.conf.dpkg-dist b.ucf-dist c.conf; rm again.dpkg-dist; touch again.dpkg-dist"
+    found = house.carry("--", "sh", "-c", script).answer["conffiles"]
+    assert found == ["/etc/again.dpkg-dist", "/etc/b.ucf-dist", "/etc/d/a.conf.dpkg-dist"]
+
+
+def test_the_program_may_be_replaced_by_the_very_command_that_it_carries(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    installed = tmp_path / "runner-store"
+    installed.write_bytes(runner_store())
+    shipped = HostHouse(
+        state=house.state, locks=house.locks, program=(*house.program[:1], "-I", str(installed))
+    )
+    with shipped.front(*slow) as front:
+        wait_for(lambda: begun(tmp_path) == 1)
+        (tmp_path / "other").write_bytes(b"# nothing\n")
+        (tmp_path / "other").rename(installed)
+        (tmp_path / "gate").touch()
+        out, err = front.communicate(timeout=30)
+    assert (front.returncode, err) == (7, b"")
+    assert json.loads(out)["log"] == ["begun", "over"]
+
+
+def test_a_lost_connection_stops_nothing_and_the_next_one_gets_the_answer(
+    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
+) -> None:
+    installed = tmp_path / "runner-store"
+    installed.write_bytes(runner_store())
+    with sshd(tmp_path / "sshd") as server:
+        over = HostHouse(
+            state=house.state,
+            locks=house.locks,
+            program=(
+                "ssh", "-F", "none", "-i", str(server.key), "-p", str(server.port), "-o", "BatchMode=yes",
+                "-o", f"UserKnownHostsFile={server.known_hosts}", "127.0.0.1", "/usr/bin/python3", str(installed),
+            ),
+        )  # fmt: skip
+        command = (*slow[:-1], shlex.quote(slow[-1]))
+        with over.front(*command) as lost:
+            wait_for(lambda: begun(tmp_path) == 1)
+            for connection in server.connections():
+                os.kill(connection, signal.SIGKILL)
+            assert lost.wait(timeout=30) == 255
+        assert over.carried()[0]["alive"]
+        (tmp_path / "gate").touch()
+        said = over.again()
+        assert (said.code, said.answer["exit"], said.answer["log"]) == (7, 7, ["begun", "over"])
+        assert begun(tmp_path) == 1
+        # And a connection whose caller is killed on this side closes at once, though the command goes on.
+        (tmp_path / "gate").unlink()
+        with over.front("--step=job/second", *command) as lost:
+            wait_for(lambda: begun(tmp_path) == 2)
+            lost.kill()
+        wait_for(lambda: server.connections() == [])
+        assert over.carried()[0]["alive"]
+        (tmp_path / "gate").touch()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount")
+def test_the_answer_is_written_although_the_command_filled_the_disk(house: HostHouse) -> None:
+    house.state.mkdir()
+    fill = f"dd if=/dev/zero of={house.state}/rubbish bs=64k 2>/dev/null; exit 9"
+    inside = (
+        f"mount -t tmpfs -o size=3m none {house.state} || exit 99;"
+        ' "$@"; code=$?; rm -f "$0"; exit $code'
+    )  # fmt: skip
+    argv = house.carry_argv("--", "sh", "-c", fill)
+    said = execute(("unshare", "--mount", "sh", "-c", inside, "-", *argv))
+    assert (said.code, said.answer["exit"]) == (9, 9)
+
+
+def test_the_oldest_are_forgotten_but_never_what_nobody_was_told_of(house: HostHouse) -> None:
+    for number in range(60):
+        folder = house.state / f"carried/old-{number:02}.x"
+        folder.mkdir(parents=True)
+        about = {"plan": f"old-{number:02}", "step": "x", "started": f"2026-11-01T00:00:{number:02}.000000Z"}
+        (folder / "began.json").write_text(json.dumps(about))
+        if number not in (3, 5):
+            (folder / "told").touch()
+    assert house.carry("--", "true").code == 0
+    left = sorted(path.name for path in (house.state / "carried").iterdir())
+    assert [name for name in left if name < "old-10.x" and name.startswith("old")] == ["old-03.x", "old-05.x"]
+    assert len(left) == 50 + 2 + 1
+    assert len(house.carried()) == 50
+
+
+def test_that_a_person_was_told_is_kept(house: HostHouse) -> None:
+    assert house.carry("--told").code == 1
+    house.carry("--", "true")
+    assert house.carry("--told").answer == {"told": True}
+    assert house.carried()[0]["told"]
+
+
+@pytest.mark.parametrize("name", ["../../etc", "/etc", "", "a b", "a\nb", "x" * 300])
+def test_names_that_lead_elsewhere_are_refused(house: HostHouse, name: str) -> None:
+    assert house.carry("--", "true", plan=name).code == 1
+    assert house.carry("--", "true", step=name).code == 1
+    assert not house.state.exists()
+
+
+def test_nothing_is_repeated_that_was_never_begun(house: HostHouse) -> None:
+    said = house.again()
+    assert (said.code, "nothing of that plan" in said.answer["error"]) == (1, True)
+    assert house.carried() == []
+
+
+def test_the_answer_to_a_run_without_an_end_is_no_answer() -> None:
+    assert detached.parse_answer('{"error": "the command still runs", "do": ""}') is None

@@ -1,0 +1,95 @@
+"""The locks on a host's packages and power: one holder, known by name, gone with its process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runner.tools import detached
+from tests.contract.two_hosts import PLAN, STEP, HostHouse, wait_for
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> HostHouse:
+    return HostHouse(state=tmp_path / "state", locks=tmp_path / "locks")
+
+
+def test_a_second_holder_is_told_who_is_first(house: HostHouse) -> None:
+    with house.held(plan="plan-7") as first:
+        said = house.hold()
+        assert (said.code, said.answer["held"]) == (75, False)
+        holder = said.answer["holder"]
+        assert (holder["plan"], holder["who"], holder["pid"]) == ("plan-7", "a test", first.pid)
+    assert house.hold().code == 0
+
+
+def test_packages_and_power_are_held_each_for_itself(house: HostHouse) -> None:
+    with house.held("packages"):
+        assert house.hold("power").code == 0
+    said = house.hold("network")
+    assert (said.code, "packages, power" in said.answer["do"]) == (1, True)
+    assert house.hold("../packages").code == 1
+
+
+def test_the_lock_is_free_when_its_holder_is_killed(house: HostHouse) -> None:
+    with house.held("power") as first:
+        first.kill()
+        first.wait()
+        assert house.hold("power").code == 0
+
+
+def test_a_carried_command_whose_runner_is_gone_holds_the_packages(house: HostHouse, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    command = ("--packages=dpkg", "--", "sh", "-c", f"while ! test -e {gate}; do sleep 0.05; done")
+    with house.held(), house.front(*command) as front:
+        wait_for((house.folder / "child.json").exists)
+        # Its own runner's lock stands before it.
+        assert house.hold().answer["holder"]["who"] == "a test"
+        front.kill()
+    said = house.hold()
+    assert said.code == 75
+    holder = said.answer["holder"]
+    assert (holder["plan"], holder["pid"]) == (PLAN, house.began("child.json")["pid"])
+    assert STEP in holder["who"]
+    assert house.hold("power").code == 0
+    # A plan that waits for its end may hold them meanwhile, and begin something of its own only then.
+    attached = (f"--attach={PLAN}",)
+    assert house.hold("packages", "another", "--attach=some other").code == 75
+    with house.held("packages", "later", *attached):
+        assert house.carry("--packages=dpkg", "--", "true", plan="later").code == 75
+        gate.touch()
+        assert house.again().code == 0
+        assert house.carry("--packages=dpkg", "--", "true", plan="later").code == 0
+    assert house.hold().code == 0
+
+
+def test_the_lock_is_not_kept_in_a_folder_that_others_can_write(house: HostHouse, tmp_path: Path) -> None:
+    house.locks.mkdir()
+    house.locks.chmod(0o777)
+    assert "alone" in house.hold().answer["error"]
+    house.locks.chmod(0o755)
+    assert house.hold().code == 0
+    if os.geteuid() == 0:
+        os.chown(house.locks, 65534, 65534)
+        assert house.hold().code == 1
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    other = HostHouse(state=house.state, locks=tmp_path / "link")
+    other.locks.symlink_to(elsewhere)
+    assert other.hold().code == 1
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_lock_that_is_a_link_is_not_followed(house: HostHouse, tmp_path: Path) -> None:
+    house.locks.mkdir()
+    (house.locks / "packages").symlink_to(tmp_path / "victim")
+    assert house.hold().code == 1
+    assert not (tmp_path / "victim").exists()
+
+
+def test_the_argv_of_a_plan_is_understood(house: HostHouse) -> None:
+    argv = detached.hold_host("runner-store", "packages", PLAN, "updates of papio", attach="earlier")
+    with house.held("packages", PLAN, *argv[4:]):
+        assert house.hold().answer["holder"]["who"] == "updates of papio"

@@ -1,0 +1,284 @@
+"""What a host says of the checks of its next boot, and a check brought forward, on real mounted disks."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hooks.fsck import plugin
+from runner.agent.power import boot_checks
+from runner.jobs.disks import tune2fs
+from runner.jobs.power import agent_checks
+from runner.model.facts import Facts, HostFacts, Reading, StoreFacts
+from runner.model.plan import Argv, Check, Command, Effect, Insertion, Lock, PlannedJob, Step
+from runner.model.site import Disk, Store
+from tests.contract.fsck_parts import fsck_site
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+
+VERBS = {"in-use": "power.in_use", "let-go": "store.let_go", "carry": "detached.start", "hold": "store.hold"}
+VERB = "import importlib, sys; sys.exit(importlib.import_module(f'runner.agent.{sys.argv[1]}').run(sys.argv[2:]))"
+
+
+def run(*argv: str | Path, codes: tuple[int, ...] = (0,)) -> str:
+    done = subprocess.run(
+        [str(word) for word in argv], capture_output=True, text=True, check=False, timeout=60,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode in codes, (argv, done)
+    return done.stdout
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bench:
+    """A loop device with an ext3 whose check is due, and a root folder with its fstab."""
+
+    device: str
+    mount: Path
+    root: Path
+
+    def found(self) -> agent_checks.BootChecks:
+        """What the host says of it."""
+        told = boot_checks.read(("--", self.device), self.root)
+        read = agent_checks.read(Reading(exit=0, out=json.dumps(told)))
+        assert read is not None, told
+        return read
+
+    def own(self) -> agent_checks.Extfs:
+        """The filesystem on the device."""
+        (only,) = [one for one in self.found().filesystems if self.device in one.asked]
+        return only
+
+    def mounted(self) -> bool:
+        """Whether it is where it should be."""
+        return os.path.ismount(self.mount)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    image, mount = tmp_path / "disk.img", tmp_path / "mnt with blank"
+    mount.mkdir()
+    (tmp_path / "root/etc").mkdir(parents=True)
+    with image.open("wb") as file:
+        file.truncate(32 * 2**20)
+    run("mke2fs", "-q", "-F", "-t", "ext3", image)
+    run("tune2fs", "-i", "120d", "-T", "20260101", image)
+    try:
+        device = run("losetup", "--find", "--show", image).strip()
+    except AssertionError:
+        pytest.skip("this machine has no loop devices")
+    made = Bench(device=device, mount=mount, root=tmp_path / "root")
+    place = str(mount).replace(" ", "\\040")
+    fstab = f"# none\nproc /proc proc defaults 0 0\n{device} {place} ext3 nofail 0 2\n"
+    (made.root / "etc/fstab").write_text(fstab, encoding="ascii")
+    run("mount", device, mount)
+    try:
+        yield made
+    finally:
+        run("umount", mount, codes=(0, 32))
+        run("losetup", "--detach", device)
+
+
+def test_a_mounted_disk_is_told_with_its_line_of_fstab_and_what_is_on_it(bench: Bench) -> None:
+    for number in range(20):
+        (bench.mount / f"{number}").mkdir()
+    run("sync", "-f", bench.mount)
+    own = bench.own()
+    assert (own.mount, own.place, own.passno, own.noauto, own.nofail) == (
+        str(bench.mount), str(bench.mount), 2, False, True,
+    )  # fmt: skip
+    assert (own.superblock.state, own.superblock.interval is not None) == ("clean", True)
+    about = os.statvfs(bench.mount)
+    assert own.inodes_used == about.f_files - about.f_ffree
+    assert own.directories == 22
+    assert own.table == own.shape.inodes * own.shape.inode_size
+    assert own.problem == ""
+
+
+def test_a_disk_that_is_away_or_no_disk_says_why(bench: Bench, tmp_path: Path) -> None:
+    (tmp_path / "zero").write_bytes(bytes(2**20))
+    for path in (tmp_path / "zero", tmp_path / "gone"):
+        told = boot_checks.read(("--", str(path)), bench.root)
+        read = agent_checks.read(Reading(exit=0, out=json.dumps(told)))
+        assert read is not None
+        (only,) = [one for one in read.filesystems if str(path) in one.asked]
+        assert only.problem.startswith("tune2fs: ")
+
+
+def test_words_to_the_kernel_and_files_that_force_checks_are_found(bench: Bench) -> None:
+    (bench.root / "proc").mkdir()
+    (bench.root / "proc/cmdline").write_text("root=LABEL=root fsck.mode=force fsck.repair=yes quiet\n")
+    (bench.root / "forcefsck").touch()
+    found = bench.found()
+    assert (found.kernel, found.files) == (("fsck.mode=force",), ("/forcefsck",))
+
+
+def test_an_unmounted_disk_of_fstab_is_told_without_being_asked_for(bench: Bench) -> None:
+    run("umount", bench.mount)
+    told = boot_checks.read((), bench.root)
+    assert [one["mount"] for one in told["filesystems"] if one["device"] == bench.device] == [""]
+    assert [one["pass"] for one in told["filesystems"] if one["device"] == bench.device] == [2]
+
+
+class Host:
+    """Runs the steps of the hook as the runner would: guard, unless, action; the rest when one fails."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.came: dict[str, str] = {}
+
+    def play(self, wishes: list[Insertion], failing: str = "") -> dict[str, str]:
+        bad: set[str] = {failing} - {""}
+        for wish in wishes:
+            step = wish.step
+            name = step.id.partition("/")[2]
+            if bad and not bad <= set(step.despite):
+                continue
+            if isinstance(step.unless, Check) and self.holds(step.unless):
+                self.came[name] = "not needed"
+            elif step.guard and not self.holds(step.guard):
+                self.came[name] = "stale"
+                bad.add(step.id)
+            else:
+                assert isinstance(step.action, Command)
+                done = self.call(step.action.argv)
+                self.came[name] = "done" if done.returncode in step.ok_codes else done.stdout + done.stderr
+                if done.returncode not in step.ok_codes:
+                    bad.add(step.id)
+        return self.came
+
+    def holds(self, check: Check) -> bool:
+        said = json.loads(self.call(check.argv).stdout.splitlines()[-1])
+        return bool(said.get(check.field) == check.value)
+
+    def call(self, argv: Argv) -> subprocess.CompletedProcess[str]:
+        words = list(argv)
+        if words[0].endswith("/runner-store"):
+            words = [sys.executable, "-c", VERB, VERBS[words[1]], *words[2:]]
+            if words[3] == "carry_command":
+                words.insert(4, f"--state={self.bench.root / 'state'}")
+        elif words[0] == "mount":
+            words[1:1] = ["--fstab", str(self.bench.root / "etc/fstab")]
+        return subprocess.run(
+            words, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL
+        )
+
+
+def wishes(bench: Bench) -> list[Insertion]:
+    disk = Disk(name="usb", host="papio", device=bench.device, mount=str(bench.mount))
+    store = Store(name="papio", host="papio", path=str(bench.mount / "store"), disk="usb")
+    known = StoreFacts(path=store.path, exists=True)
+    now = datetime.now(tz=UTC)
+    told = Reading(exit=0, out=json.dumps(boot_checks.read(("--", bench.device), bench.root)))
+    host = HostFacts(name="papio", readings={"fsck": told}, stores={"papio": known})
+    facts = Facts(at=now, hosts={"papio": host})
+    site = fsck_site(disk, when_due="forward", stores=(store,))
+    hook = plugin({"when_due": "forward"})
+    hook.declare_probes(site)
+    reboot = Step(
+        id="r/reboot", job="r", host="papio", action=Command(argv=("reboot",)), effect=Effect.INTERRUPT, why="",
+        needs=("power",),
+    )  # fmt: skip
+    lock = Lock(resource="store papio", host="papio", argv=(), until="r/let-go-papio")
+    return list(hook.add_steps(PlannedJob(name="r", kind="reboot", locks=(lock,)), (reboot,), facts))
+
+
+def plan_of(given: list[Insertion]) -> str:
+    action = given[0].step.action
+    assert isinstance(action, Command)
+    return next(word for word in action.argv if word.startswith("--plan="))
+
+
+@pytest.fixture
+def held(bench: Bench) -> Iterator[tuple[list[Insertion], subprocess.Popen[Any]]]:
+    """The steps, while the job's own lock on the store is held, as it is when they run."""
+    given = wishes(bench)
+    argv = (sys.executable, "-c", VERB, "hold", str(bench.mount / "store"), plan_of(given), "--who=me")
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert b"true" in holder.stdout.readline()
+        yield given, holder
+        holder.kill()
+
+
+Held = tuple[list[Insertion], subprocess.Popen[Any]]
+
+
+def test_a_due_check_is_made_while_the_host_is_up_and_the_boot_has_nothing_to_do(
+    bench: Bench, held: Held
+) -> None:
+    given, holder = held
+    before = bench.own().superblock
+    assert tune2fs.will_check(before, datetime.now(tz=UTC)) is not None
+    # As up to the reboot; the last one is for after it.
+    came = Host(bench).play(given[:-1])
+    assert came == {"let-go-papio": "done", "unmount-usb": "done", "check-usb": "done"}
+    assert holder.wait(10) != 0
+    assert not bench.mounted()
+    after = bench.own().superblock
+    assert tune2fs.will_check(after, datetime.now(tz=UTC)) is None
+    assert (after.interval, after.mounts) == (before.interval, 0)
+
+
+def test_without_a_boot_the_disk_is_mounted_again_and_after_one_it_is_left_alone(
+    bench: Bench, held: Held
+) -> None:
+    given, _ = held
+    assert Host(bench).play(given[:-1])["check-usb"] == "done"
+    # The reboot was refused: only what is meant for that still runs.
+    assert Host(bench).play(given[-1:], failing="r/reboot") == {"mount-usb": "done"}
+    assert bench.mounted()
+    assert Host(bench).play(given[-1:]) == {"mount-usb": "not needed"}
+
+
+def test_a_disk_that_somebody_uses_stays_and_is_not_checked(bench: Bench, held: Held) -> None:
+    given, holder = held
+    with (bench.mount / "open").open("wb"):
+        came = Host(bench).play(given)
+    assert came == {"let-go-papio": "stale", "mount-usb": "not needed"}
+    assert bench.mounted()
+    assert holder.poll() is None
+
+
+def test_a_disk_with_errors_left_is_not_mounted_again(bench: Bench, held: Held) -> None:
+    given, _ = held
+    # What -p does not mend by itself: a folder whose parent is another.
+    (bench.mount / "a").mkdir()
+    (bench.mount / "a/b").mkdir()
+    host = Host(bench)
+    assert host.play(given[:2])["unmount-usb"] == "done"
+    run("debugfs", "-w", "-R", "unlink a/b/..", bench.device)
+    came = host.play(given[2:])
+    assert "UNEXPECTED INCONSISTENCY" in came["check-usb"]
+    assert came["mount-usb"] == "stale"
+    assert not bench.mounted()
+
+
+def test_the_users_of_a_disk_are_counted_without_the_lock_of_the_plan_itself(
+    bench: Bench, held: Held
+) -> None:
+    given, holder = held
+    check = given[0].step.guard
+    assert check is not None
+    assert Host(bench).holds(check)
+    other = replace(
+        check, argv=tuple("--plan=other" if word.startswith("--plan=") else word for word in check.argv)
+    )
+    said = json.loads(Host(bench).call(other.argv).stdout)
+    assert said["users"] == 1
+    assert str(holder.pid) in said["who"][0]
+    (bench.mount / "inner").mkdir()
+    run("mount", "-t", "tmpfs", "none", bench.mount / "inner")
+    try:
+        assert not Host(bench).holds(check)
+    finally:
+        run("umount", bench.mount / "inner")

@@ -1,0 +1,219 @@
+"""The audit: what changed under a sealed snapshot is found, named, and told apart."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.retention.test_expire import copied, expire, verb
+from tests.contract.storehouse import Storehouse
+
+ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
+HOSTILE = b"new\nline \\#012 \xff -rf"
+
+pytestmark = pytest.mark.skipif(shutil.which("xxhsum") is None, reason="needs xxhsum")
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
+    """Three snapshots; `folder/old` is shared by all, `late` by the last two, `day` by none."""
+    place = tmp_path_factory.mktemp("ready")
+    source = place / "source"
+    (source / "folder").mkdir(parents=True)
+    for name in (b"old", b"other", HOSTILE):
+        (source / "folder" / os.fsdecode(name)).write_bytes(b"text of " + name)
+    (source / "folder/twin").hardlink_to(source / "folder/old")
+    (source / "link").symlink_to("folder/old")
+    (source / "empty").touch()
+    house = Storehouse(root=place / "store", source=source)
+    for before, name in (("", ONE), (ONE, TWO), (TWO, THREE)):
+        (source / "day").write_text(name)
+        assert house.snapshot(name, before).code == 0
+        if name == ONE:
+            (source / "late").write_text("late")
+    return house
+
+
+@pytest.fixture
+def house(ready: Storehouse, tmp_path: Path) -> Storehouse:
+    """The same, after a first audit that found nothing."""
+    house = copied(ready, tmp_path / "house")
+    answer = audit(house)
+    assert (answer["findings"], answer["taken"], answer["problem"]) == ([], 3, "")
+    return house
+
+
+def audit(house: Storehouse, every: int = 1, most: int = 10**9, seconds: int = 60) -> dict[str, Any]:
+    argv = ("--every", str(every), "--bytes", str(most), "--seconds", str(seconds))
+    said = verb(house, "audit", *argv)
+    assert said.code == 0, said.out
+    return said.answer
+
+
+def found(house: Storehouse) -> list[tuple[str, str, list[str]]]:
+    answer = audit(house)
+    assert answer["found"] == len(answer["findings"])
+    return sorted((each["kind"], each["path"], each["snapshots"]) for each in answer["findings"])
+
+
+def flip(path: Path) -> None:
+    """Change one byte and nothing else that anybody could see."""
+    before = path.stat()
+    with path.open("r+b") as stream:
+        stream.write(b"T")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_nothing_changed_nothing_found_and_everything_was_read(house: Storehouse) -> None:
+    answer = audit(house)
+    assert answer["findings"] == []
+    assert (answer["read_files"], answer["compared"], answer["complete_in_days"]) == (7, 3, 1)
+    assert answer["read_bytes"] == sum(len(b"text of " + name) for name in (b"old", b"other", HOSTILE)) + 58
+
+
+def test_a_flipped_byte_is_content_of_every_snapshot_that_shares_it(house: Storehouse) -> None:
+    flip(house.root / TWO / "folder/other")
+    assert found(house) == [("content", "folder/other", [ONE, TWO, THREE])]
+    flip(house.root / THREE / "late")
+    assert found(house)[1] == ("content", "late", [TWO, THREE])
+
+
+def test_a_changed_mode_is_attributes_of_every_snapshot_that_shares_it(house: Storehouse) -> None:
+    (house.root / ONE / "folder/other").chmod(0o600)
+    assert found(house) == [("attributes", "folder/other", [ONE, TWO, THREE])]
+
+
+def test_a_lost_name_is_missing_from_the_one_snapshot(house: Storehouse) -> None:
+    folder = house.root / TWO / "folder"
+    before = folder.stat()
+    (folder / os.fsdecode(HOSTILE)).unlink()
+    os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert found(house) == [("missing", f"folder/{os.fsdecode(HOSTILE)}", [TWO])]
+
+
+CHANGES: dict[str, tuple[Callable[[Path], object], set[tuple[str, str]]]] = {
+    "a new name": (
+        lambda top: (top / "folder/new").touch(),
+        {("added", "folder/new"), ("attributes", "folder")},
+    ),
+    "a folder gone": (
+        lambda top: shutil.rmtree(top / "folder"),
+        {("missing", "folder"), ("attributes", ".")},
+    ),
+    "a time": (lambda top: os.utime(top / "late", ns=(0, 1)), {("attributes", "late")}),
+    "the top folder": (lambda top: top.chmod(0o700), {("attributes", ".")}),
+    "a file for a folder": (
+        lambda top: (shutil.rmtree(top / "folder"), (top / "folder").touch()),
+        {("attributes", "folder"), ("attributes", ".")},
+    ),
+    "a pipe for a file": (
+        lambda top: ((top / "day").unlink(), os.mkfifo(top / "day")),
+        {("attributes", "day"), ("attributes", "."), ("content", "day")},
+    ),
+    "a link's target": (
+        lambda top: ((top / "link").unlink(), (top / "link").symlink_to("folder/new")),
+        {("attributes", "link"), ("attributes", ".")},
+    ),
+    "an extended attribute": (
+        lambda top: os.setxattr(top / "late", "user.note", b"x"),
+        {("attributes", "late")},
+    ),
+    "a cut file": (
+        lambda top: (flip(top / "late"), os.truncate(top / "late", 2)),
+        {("attributes", "late"), ("content", "late")},
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_each_kind_of_change_is_found(house: Storehouse, change: str) -> None:
+    act, expected = CHANGES[change]
+    try:
+        act(house.root / TWO)
+    except OSError as problem:
+        pytest.skip(f"not on this filesystem: {problem}")
+    assert {(kind, path) for kind, path, _ in found(house)} == expected
+
+
+def test_expiring_and_sealing_change_nothing_that_the_audit_minds(house: Storehouse) -> None:
+    assert expire(house, ONE).code == 0
+    assert house.snapshot("2026-11-23T010000Z", THREE).code == 0
+    assert found(house) == []
+    assert verb(house, "reap").code == 0
+    assert found(house) == []
+    flip(house.root / TWO / "folder/other")
+    assert found(house) == [("content", "folder/other", [TWO, THREE, "2026-11-23T010000Z"])]
+
+
+def test_every_file_is_read_once_in_so_many_nights_whatever_is_expired_meanwhile(
+    house: Storehouse,
+) -> None:
+    (house.root / ".runner/audit.json").unlink()
+    for path in (Path("folder/other"), Path("folder", os.fsdecode(HOSTILE)), Path("late")):
+        flip(house.root / TWO / path)
+    nights = [audit(house, every=4)]
+    expire(house, ONE)
+    nights += [audit(house, every=4) for _ in range(3)]
+    assert all(night["complete_in_days"] == 4 for night in nights)
+    kinds = sorted((each["kind"], each["path"]) for night in nights for each in night["findings"])
+    assert kinds == [
+        ("content", f"folder/{os.fsdecode(HOSTILE)}"),
+        ("content", "folder/other"),
+        ("content", "late"),
+    ]
+    assert 0 < sum(night["read_files"] for night in nights) <= 7
+
+
+def test_bounds_on_bytes_stretch_the_round_and_the_answer_says_so(house: Storehouse) -> None:
+    (house.root / ".runner/audit.json").unlink()
+    nights = [audit(house, most=1) for _ in range(9)]
+    assert all(night["read_files"] <= 3 for night in nights)
+    assert nights[0]["complete_in_days"] > 1
+    assert sum(night["read_files"] for night in nights) >= 7
+
+
+def test_a_damaged_list_is_a_finding_and_accuses_no_file(house: Storehouse) -> None:
+    for kind in ("sums", "names"):
+        path = house.root / f".runner/records/{TWO}.{kind}.gz"
+        content = path.read_bytes()
+        path.write_bytes(content[: len(content) - 6])
+    assert found(house) == [
+        ("content", f".runner/records/{TWO}.names.gz", [TWO]),
+        ("content", f".runner/records/{TWO}.sums.gz", [TWO]),
+    ]
+
+
+def test_checksums_of_two_kinds_live_side_by_side(house: Storehouse) -> None:
+    record = house.root / f".runner/records/{TWO}.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "checksum": "md5"}))
+    sums = house.root / f".runner/records/{TWO}.sums.gz"
+    day = subprocess.run(("md5sum", house.root / TWO / "day"), capture_output=True, check=True).stdout[:32]
+    sums.write_bytes(gzip.compress(b"%s 18 day\n" % day))
+    assert found(house) == []
+    assert expire(house, ONE).answer["carried"] == 4
+    assert found(house) == []
+    flip(house.root / TWO / "folder/other")
+    flip(house.root / TWO / "day")
+    assert [each[:2] for each in found(house)] == [("content", "day"), ("content", "folder/other")]
+
+
+def test_what_no_program_here_can_check_is_counted_and_said(house: Storehouse) -> None:
+    record = house.root / f".runner/records/{TWO}.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "checksum": "sha1"}))
+    answer = audit(house)
+    assert (answer["unchecked"], answer["findings"]) == (2, [])
+    assert "2 files" in answer["problem"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"cursor": "x", "compared": 3, "last": 7}', '{"cursor": -1}'])
+def test_a_damaged_cursor_begins_again(house: Storehouse, content: str) -> None:
+    (house.root / ".runner/audit.json").write_text(content)
+    assert audit(house)["read_files"] == 7

@@ -1,0 +1,97 @@
+"""Pins: a person's word for keeping a snapshot."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from runner.model.facts import Snapshot
+from tests.contract.retention.test_expire import copied, expire, facts, verb
+from tests.contract.storehouse import Said, Storehouse
+
+ONE, TWO, THREE = (f"2026-11-2{day}T010000Z" for day in range(3))
+SOON = "2099-01-01T02:00:00+02:00"
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
+    place = tmp_path_factory.mktemp("ready")
+    (place / "source").mkdir()
+    house = Storehouse(root=place / "store", source=place / "source")
+    for before, name in (("", ONE), (ONE, TWO), (TWO, THREE)):
+        assert house.snapshot(name, before).code == 0
+    return house
+
+
+@pytest.fixture
+def house(ready: Storehouse, tmp_path: Path) -> Storehouse:
+    return copied(ready, tmp_path / "house")
+
+
+def pin(house: Storehouse, name: str, until: str = SOON, why: str = "the audit of 2026") -> Said:
+    return verb(house, "pin", name, "--until", until, "--why", why)
+
+
+def test_a_pinned_snapshot_stays_until_it_is_unpinned(house: Storehouse) -> None:
+    assert pin(house, ONE).answer == {
+        "pinned": ONE,
+        "until": "2099-01-01T00:00:00.000000Z",
+        "why": "the audit of 2026",
+    }
+    assert "the audit of 2026" in expire(house, ONE).answer["error"]
+    assert expire(house, TWO).code == 0
+    assert verb(house, "unpin", ONE).answer == {"unpinned": ONE}
+    assert verb(house, "unpin", ONE).code == 1
+    assert expire(house, ONE).code == 0
+
+
+def test_a_probe_tells_pins_as_the_facts_want_them(house: Storehouse) -> None:
+    pin(house, TWO, why='a "quoted"\nwhy')
+    known = {"name", "pinned_until", "pinned_why", "being_read"}
+    told = [
+        msgspec.convert({key: each[key] for key in known & each.keys()}, Snapshot)
+        for each in facts(house)["sealed"]
+    ]
+    assert [each.pinned_until is not None for each in told] == [False, True, False]
+    assert told[1].pinned_why == 'a "quoted"\nwhy'
+
+
+def test_a_pin_that_has_run_out_keeps_nothing(house: Storehouse) -> None:
+    now = time.gmtime(time.time() + 2)
+    assert pin(house, ONE, time.strftime("%Y-%m-%dT%H:%M:%SZ", now)).code == 0
+    assert expire(house, ONE).code == 1
+    time.sleep(2.1)
+    assert expire(house, ONE).code == 0
+
+
+@pytest.mark.parametrize(
+    "until", ["2020-01-01T00:00:00Z", "2099-01-01", "soon", "", "9999-12-31T23:59:59-10:00"]
+)
+def test_a_pin_needs_a_moment_in_the_future(house: Storehouse, until: str) -> None:
+    assert pin(house, ONE, until).code == 1
+    assert expire(house, ONE).code == 0
+
+
+def test_a_pin_needs_a_reason_a_snapshot_and_the_lock(house: Storehouse) -> None:
+    assert pin(house, ONE, why=" ").code == 1
+    assert pin(house, "2026-11-19T010000Z").code == 1
+    argv = ("pin", str(house.root), ONE, "--until", SOON, "--why", "w", "--plan", house.plan)
+    assert house.call(*argv).code == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"x": {}}', '{"x": {"until": "soon", "why": ""}}'])
+def test_pins_that_cannot_be_understood_keep_everything(house: Storehouse, content: str) -> None:
+    (house.root / ".runner/pins.json").write_text(content)
+    assert expire(house, ONE).code == 1
+    assert len(facts(house)["sealed"]) == 3
+
+
+def test_the_pins_of_snapshots_that_are_gone_are_dropped(house: Storehouse) -> None:
+    (house.root / ".runner/pins.json").write_text(
+        '{"2026-11-01T010000Z": {"until": "2099-01-01T00:00:00Z", "why": "gone"}}'
+    )
+    pin(house, ONE)
+    assert "2026-11-01" not in (house.root / ".runner/pins.json").read_text()

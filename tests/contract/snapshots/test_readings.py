@@ -1,0 +1,201 @@
+"""What the program tells without changing anything: probe, newest, find, diff, and its one file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from runner.engine.artifact import BOOT, runner_store
+from runner.model.facts import HostFacts
+from tests.contract.storehouse import PROGRAM, Storehouse, execute
+
+ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Storehouse:
+    (tmp_path / "source").mkdir()
+    return Storehouse(root=tmp_path / "store", source=tmp_path / "source")
+
+
+def request(house: Storehouse, **more: Any) -> bytes:
+    store = {"name": "papio", "path": str(house.root), "mount": "", "uuid": ""}
+    return json.dumps({"host": "papio", "stores": [store], **more}).encode()
+
+
+def test_a_probe_has_the_shape_of_host_facts_and_leaves_no_trace(house: Storehouse) -> None:
+    house.snapshot(ONE)
+    with house.held():
+        house.begin(TWO, ONE)
+        before = sorted((str(path), path.lstat().st_mtime_ns) for path in house.root.rglob("*"))
+        commands = [
+            {"id": "a", "argv": ["echo", "hi"], "timeout": 5},
+            {"id": "b", "argv": ["no-such-program"]},
+        ]
+        said = house.call("probe", given=request(house, commands=commands, program=sys.executable))
+        assert before == sorted((str(path), path.lstat().st_mtime_ns) for path in house.root.rglob("*"))
+    facts = msgspec.convert(said.answer, HostFacts)
+    store = facts.stores["papio"]
+    assert [(each.name, each.files, each.recorded) for each in store.sealed] == [(ONE, 1, True)]
+    assert store.sealed[0].filesystems == ("/",)
+    assert [(each.name, each.basis, each.filesystems) for each in store.partials] == [(TWO, ONE, ("/",))]
+    assert store.holder is not None
+    assert store.holder.plan == "plan-1"
+    assert (store.problem, store.whole_seconds) == ("", False)
+    assert facts.readings["a"].out == "hi\n"
+    assert facts.readings["b"].exit is None
+    assert facts.rsync.version
+    assert "/" in {each.mount for each in facts.filesystems}
+    assert facts.program == hashlib.sha256(Path(sys.executable).read_bytes()).hexdigest()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to see every call")
+def test_a_probe_opens_nothing_for_writing(house: Storehouse) -> None:
+    house.snapshot(ONE)
+    calls = "open,openat,creat,mkdir,mkdirat,unlink,unlinkat,rename,renameat2,link,symlink,chmod,utimensat"
+    around = ("strace", "-f", "-qq", "-s", "200", "-o", "/dev/stdout", f"--trace={calls}")
+    said = house.call("probe", given=request(house), around=around)
+    writes = [
+        line
+        for line in said.out.splitlines()[:-1]
+        if re.search(rb"O_WRONLY|O_RDWR|O_CREAT|^[0-9 ]+(?!open)[a-z]+[a-z0-9]*\(", line)
+    ]
+    assert [line for line in writes if b'"/dev/null"' not in line] == []
+
+
+def test_a_probe_of_a_store_that_is_not_there_yet_makes_nothing(house: Storehouse) -> None:
+    facts = msgspec.convert(house.call("probe", given=request(house)).answer, HostFacts)
+    assert (facts.stores["papio"].exists, facts.stores["papio"].problem) == (False, "")
+    assert not house.root.exists()
+
+
+def test_in_the_sandbox_folders_play_the_filesystems(house: Storehouse) -> None:
+    given = request(house, root="/sandbox/papio", stand_ins=["/usr/share", "/nonexistent"])
+    found = msgspec.convert(house.call("probe", given=given).answer, HostFacts).filesystems
+    assert [(each.mount, each.type) for each in found] == [
+        ("/usr/share", "stand-in"),
+        ("/nonexistent", "stand-in"),
+    ]
+    given = request(house, root=str(house.source))
+    only = msgspec.convert(house.call("probe", given=given).answer, HostFacts).filesystems
+    assert [(each.mount, each.source) for each in only] == [("/", str(house.source))]
+
+
+def test_four_hundred_snapshots_are_read_in_well_under_a_second(house: Storehouse) -> None:
+    house.snapshot(ONE)
+    record = house.root / f".runner/records/{ONE}.json"
+    for number in range(400):
+        name = f"2025-01-01T{number:06d}Z"
+        (house.root / name).mkdir()
+        record.with_name(f"{name}.json").write_bytes(record.read_bytes())
+    # Processor time: how long one waits for it beside other work is the machine's affair.
+    begun = os.times()
+    said = house.call("probe", given=request(house))
+    ended = os.times()
+    used = ended.children_user - begun.children_user + ended.children_system - begun.children_system
+    assert used < 1
+    assert len(said.answer["stores"]["papio"]["sealed"]) == 401
+
+
+def test_a_folder_without_a_record_is_listed_but_does_not_count(house: Storehouse) -> None:
+    house.snapshot(ONE)
+    (house.root / TWO).mkdir()
+    (house.root / "lost+found").mkdir()
+    told = house.call("probe", given=request(house)).answer["stores"]["papio"]["sealed"]
+    assert [(each["name"], each["recorded"]) for each in told] == [(ONE, True), (TWO, False)]
+    newest = house.call("newest", str(house.root)).answer
+    assert (newest["newest"], newest["sealed"], newest["partials"]) == (ONE, 1, 0)
+    assert 0 < newest["free_percent"] <= 100
+
+
+def test_the_shipped_file_is_reproducible_and_probes_without_being_installed(
+    house: Storehouse, tmp_path: Path
+) -> None:
+    file = tmp_path / "runner-store"
+    file.write_bytes(runner_store())
+    runner_store.cache_clear()
+    assert runner_store() == file.read_bytes()
+    assert "\n" not in BOOT
+    given = runner_store() + request(house, program=str(file))
+    said = execute(("/usr/bin/python3", "-I", "-c", BOOT, str(len(runner_store()))), given)
+    assert said.answer["program"] == hashlib.sha256(runner_store()).hexdigest()
+    file.chmod(0o755)
+    assert execute((str(file), "newest", str(house.root))).answer["sealed"] == 0
+    assert execute((str(file), "nothing")).code == 1
+
+
+def test_find_gives_one_entry_a_version_and_never_leaves_the_snapshot(house: Storehouse) -> None:
+    name = "new\nline \udcff"
+    (house.source / name).write_text("one")
+    house.snapshot(ONE)
+    house.snapshot(TWO, ONE)
+    (house.source / name).write_text("three")
+    (house.source / "link").symlink_to("/etc")
+    house.snapshot(THREE, TWO)
+    found = house.call("find", str(house.root), given=json.dumps({"path": f"/{name}"}).encode()).answer
+    assert [(each["first"], each["last"], each["snapshots"], each["size"]) for each in found["versions"]] == [
+        (ONE, TWO, 2, 3),
+        (THREE, THREE, 1, 5),
+    ]
+    linked = house.call("find", str(house.root), given=b'{"path": "/link/hosts"}').answer
+    assert linked == {"versions": [], "missing": 3}
+    target = house.call("find", str(house.root), given=b'{"path": "/link"}').answer["versions"][0]
+    assert (target["type"], target["target"]) == ("symlink", "/etc")
+    assert house.call("find", str(house.root), given=b'{"path": "/../x"}').code == 1
+
+
+def test_diff_tells_content_attributes_types_and_names_apart(house: Storehouse) -> None:
+    for name in ("same", "content", "mode", "gone", "type", "a\nb", "extended"):
+        (house.source / name).write_text("text")
+    (house.source / "folder/inside").mkdir(parents=True)
+    house.snapshot(ONE)
+    (house.source / "content").write_text("longer text")
+    (house.source / "a\nb").write_text("longer text")
+    (house.source / "mode").chmod(0o600)
+    os.setxattr(house.source / "extended", "user.note", b"1")
+    for name in ("gone", "type"):
+        (house.source / name).unlink()
+    (house.source / "type").symlink_to("same")
+    (house.source / "folder/inside").rmdir()
+    (house.source / "folder/new").write_text("new")
+    (house.source / "pair").hardlink_to(house.source / "same")
+    house.snapshot(TWO, ONE)
+    said = house.call("diff", str(house.root), ONE, TWO, given=b'{"path": "/"}')
+    assert [(each["path"], each["change"]) for each in said.lines[:-1]] == [
+        ("/a\nb", "content"),
+        ("/content", "content"),
+        ("/extended", "attributes"),
+        ("/folder/inside", "removed"),
+        ("/folder/new", "added"),
+        ("/gone", "removed"),
+        ("/mode", "attributes"),
+        ("/pair", "added"),
+        ("/type", "type"),
+    ]
+    assert said.answer["counts"]["content"] == 2
+    below = house.call("diff", str(house.root), ONE, TWO, given=b'{"path": "/folder"}')
+    assert [each["path"] for each in below.lines[:-1]] == ["/folder/inside", "/folder/new"]
+
+
+def test_an_answer_that_nobody_reads_ends_quietly(house: Storehouse) -> None:
+    house.snapshot(ONE)
+    argv = f"{sys.executable} -m runner.agent newest {house.root} | true"
+    done = subprocess.run(("sh", "-c", argv), check=False, capture_output=True, cwd=Path(__file__).parents[3])
+    assert done.stderr == b""
+
+
+def test_a_folder_of_dumps_that_is_not_there_is_named_whole(tmp_path: Path) -> None:
+    said = execute((*PROGRAM, "db-newest", str(tmp_path), "/srv/dumps"), b'{"database": "babase"}')
+    assert (said.code, f"'{tmp_path}/srv/dumps'" in said.answer["error"]) == (1, True)
+    said = execute((*PROGRAM, "db-newest", f"{tmp_path}/dumps", "/"), b'{"database": "babase"}')
+    assert f"'{tmp_path}/dumps'" in said.answer["error"]

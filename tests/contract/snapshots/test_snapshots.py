@@ -1,0 +1,249 @@
+"""A snapshot from begin to seal: sharing, resuming, exceptions, and what is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.agent.clock import now
+from runner.agent.snapshots.lines import unescaped
+from tests.compare import differences, fingerprint
+from tests.contract.storehouse import NOBODY, Said, Storehouse, execute, frame
+from tests.trees import make_tree
+
+ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Storehouse:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "same").write_text("stays the same")
+    (source / "folder").mkdir()
+    (source / "folder/log").write_text("first")
+    return Storehouse(root=tmp_path / "store", source=source)
+
+
+@pytest.fixture
+def theirs() -> Iterator[Storehouse]:
+    """A store and a source of somebody who is not root, so that permissions count."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become somebody else")
+    with tempfile.TemporaryDirectory(prefix="storehouse-") as folder:
+        top = Path(folder)
+        (top / "source").mkdir()
+        for path in (top, top / "source"):
+            os.chown(path, 65534, 65534)
+        yield Storehouse(root=top / "store", source=top / "source", before=NOBODY)
+
+
+def record(house: Storehouse, name: str) -> dict[str, object]:
+    return json.loads((house.root / ".runner/records" / f"{name}.json").read_bytes())
+
+
+def sums(house: Storehouse, name: str) -> dict[bytes, bytes]:
+    lines = gzip.decompress((house.root / ".runner/records" / f"{name}.sums.gz").read_bytes()).splitlines()
+    return {unescaped(line.split(b" ", 2)[2]): line.split(b" ", 2)[0] for line in lines}
+
+
+def test_the_first_snapshot_is_sealed_with_its_record_checksums_and_link(house: Storehouse) -> None:
+    said = house.snapshot(ONE, "", (), "--host", "papio", "--job", "backup-papio")
+    assert said.code == 0
+    assert said.answer["sealed"] == ONE
+    assert said.answer["files"] == 4
+    assert (said.answer["added_files"], said.answer["added_bytes"]) == (3, 19)
+    assert (house.root / "latest").readlink() == Path(ONE)
+    assert not differences(house.source, house.root / ONE)
+    told = record(house, ONE)
+    assert (told["host"], told["basis"], told["summed"], told["exceptions"]) == ("papio", "", 2, 0)
+    assert "rsync" in (house.root / ".runner/README.txt").read_text()
+    xxh = execute(("xxhsum", "-H2", str(house.source / "same"))).out.split()[0]
+    assert sums(house, ONE)[b"same"] == xxh
+    assert not any((house.root / ".partial").glob("2*"))
+
+
+def test_the_second_snapshot_shares_what_is_unchanged_and_touches_nothing_older(house: Storehouse) -> None:
+    house.snapshot(ONE)
+    before = fingerprint(house.root / ONE)
+    (house.source / "folder/log").write_text("second")
+    (house.source / "same").chmod(0o600)
+    (house.source / "new").write_text("new")
+    said = house.snapshot(TWO, ONE)
+    assert said.code == 0
+    assert fingerprint(house.root / ONE) == before
+    assert not differences(house.source, house.root / TWO)
+    (house.source / "same").chmod(0o644)
+    assert house.snapshot(THREE, TWO).answer["added_files"] == 1
+    assert (house.root / TWO / "new").stat().st_ino == (house.root / THREE / "new").stat().st_ino
+
+
+def test_a_hostile_tree_arrives_whole_and_its_checksums_name_it_exactly(tmp_path: Path) -> None:
+    make_tree(tmp_path / "source", files=60)
+    house = Storehouse(root=tmp_path / "store", source=tmp_path / "source")
+    assert house.snapshot(ONE).code == 0
+    assert not differences(house.source, house.root / ONE)
+    for name in sums(house, ONE):
+        assert os.path.lexists(os.fsencode(house.root / ONE) + b"/" + name)
+    assert b"odd/new\nline" in sums(house, ONE)
+    assert record(house, ONE)["unsummed"] == 0
+
+
+def test_an_interrupted_snapshot_is_resumed_into_a_fresh_folder_and_superseded(house: Storehouse) -> None:
+    house.snapshot(ONE)
+    (house.source / "big").write_bytes(os.urandom(300_000))
+    with house.held():
+        assert house.begin(TWO, ONE).code == 0
+        cut = house.send(TWO, [ONE])
+        broken = house.seal(TWO, frame("send", Said(code=20, out=cut.out), "interrupted"))
+        assert broken.code == 1
+        assert "not whole" in broken.answer["error"]
+    inode = (house.root / ".partial" / TWO / "big").stat().st_ino
+    (house.source / "folder/log").write_text("later")
+    key = f"kept:papio/{TWO}/0"
+    house.kept[key] = frame(key, Said(code=20, out=cut.out), "interrupted")
+    said = house.snapshot(THREE, ONE, (TWO,), "--kept", key)
+    assert said.code == 0, said.out
+    assert (house.root / THREE / "big").stat().st_ino == inode
+    assert set(sums(house, THREE)) == {b"big", b"folder/log"}
+    assert record(house, THREE)["unsummed"] == 0
+    assert {path.name for path in (house.root / ".trash").iterdir()} == {TWO}
+    assert not (house.root / ".partial" / f"{TWO}.json").exists()
+    assert not differences(house.source, house.root / THREE)
+
+
+def test_files_taken_from_a_partial_whose_output_is_lost_are_counted_as_unsummed(house: Storehouse) -> None:
+    with house.held():
+        house.begin(ONE)
+        house.send(ONE)
+    assert house.snapshot(TWO, "", (ONE,)).answer["unsummed"] == 2
+
+
+def test_a_file_that_vanishes_during_the_transfer_is_no_exception(house: Storehouse) -> None:
+    (house.source / "a-slow-one").write_bytes(os.urandom(400_000))
+    (house.source / "z-gone").write_text("soon gone")
+    since = now()
+    with house.held():
+        house.begin(ONE)
+        with subprocess.Popen(("sh", "-c", 'sleep 0.5; rm "$0"', house.source / "z-gone")):
+            sent = house.send(ONE, extra=("--bwlimit=300",))
+        assert sent.code == 24
+        told = house.explain(house.look(ONE), since)
+        said = house.seal(ONE, frame("send", sent) + frame("explain", told), "--explained", "explain=/")
+    assert said.code == 0, said.out
+    assert said.answer["exceptions"] == 0
+
+
+def test_unreadable_files_and_folders_are_exceptions_and_known_ones_are_not_new(theirs: Storehouse) -> None:
+    for folder in ("closed", "open"):
+        (theirs.source / folder).mkdir()
+        (theirs.source / folder / "file").write_text("secret")
+    (theirs.source / "open/unreadable").write_text("secret")
+    for path in theirs.source.rglob("*"):
+        os.chown(path, 65534, 65534)
+    (theirs.source / "closed").chmod(0)
+    (theirs.source / "open/unreadable").chmod(0)
+    time.sleep(0.02)
+    since, basis = now(), ""
+    for name, new in ((ONE, 2), (TWO, 0)):
+        with theirs.held():
+            assert theirs.begin(name, basis).code == 0
+            sent = theirs.send(name, [basis] if basis else [])
+            assert sent.code == 23
+            told = theirs.explain(theirs.look(name), since)
+            assert {line["path"]: line["cause"] for line in told.lines[:-1]} == {
+                "open/unreadable": "unreadable",
+                "closed": "unreadable",
+            }
+            said = theirs.seal(name, frame("send", sent) + frame("explain", told), "--explained", "explain=/")
+        assert said.code == 0, said.out
+        assert (said.answer["exceptions"], said.answer["exceptions_new"]) == (2, new)
+        basis = name
+
+
+def test_what_nobody_can_explain_is_not_sealed_and_says_which_names(house: Storehouse) -> None:
+    (house.source / "No space left on device (28)").write_text("only a name")
+    time.sleep(0.02)
+    since = now()
+    with house.held():
+        house.begin(ONE)
+        sent = house.send(ONE)
+        (house.root / ".partial" / ONE / "No space left on device (28)").unlink()
+        (house.root / ".partial" / ONE / "same").write_text("torn on the disk")
+        told = house.explain(house.look(ONE), since)
+        assert told.answer["counts"]["unexplained"] == 2
+        damaged = frame("send", Said(code=23, out=sent.out))
+        said = house.seal(ONE, damaged + frame("explain", told), "--explained", "explain=/")
+        assert said.code == 1
+        assert "2 names" in said.answer["error"]
+        assert house.seal(ONE, damaged, "--explained", "explain=/").code == 1
+    assert (house.root / ".partial" / ONE).is_dir()
+    assert not (house.root / ONE).exists()
+
+
+def test_every_cause_is_told_from_the_file_itself_and_not_from_its_name(house: Storehouse) -> None:
+    for name in ("grown", "gone", "attribute", "*deleting   all", "new\nline"):
+        (house.source / name).write_text("text")
+    with house.held():
+        house.begin(ONE)
+        house.send(ONE)
+    time.sleep(0.02)
+    (house.root / ".partial" / ONE / "attribute").chmod(0o600)
+    (house.root / ".partial" / ONE / "*deleting   all").write_text("other text")
+    (house.root / ".partial" / ONE / "new\nline").unlink()
+    since = now()
+    time.sleep(0.02)
+    (house.source / "grown").write_text("longer text")
+    (house.source / "gone").unlink()
+    told = house.explain(house.look(ONE), since)
+    assert {line["path"]: line["cause"] for line in told.lines[:-1] if line["path"] != "."} == {
+        "grown": "changed",
+        "gone": "vanished",
+        "attribute": "attributes",
+        "*deleting   all": "unexplained",
+        "new\nline": "unexplained",
+    }
+
+
+@pytest.mark.parametrize("cut", [1, 40, 120])
+def test_a_cut_off_frame_seals_nothing(house: Storehouse, cut: int) -> None:
+    with house.held():
+        house.begin(ONE)
+        whole = frame("send", house.send(ONE))
+        said = house.seal(ONE, whole[:-cut])
+    assert said.code == 1
+    assert not (house.root / ONE).exists()
+
+
+def test_a_missing_or_empty_source_is_not_sealed(house: Storehouse) -> None:
+    with house.held():
+        house.begin(ONE)
+        shutil.rmtree(house.source)
+        sent = house.send(ONE)
+        assert house.explain(house.look(ONE), now()).code == 1
+        assert house.seal(ONE, frame("send", sent)).code == 1
+        assert house.seal(ONE, b"").code == 1
+        assert house.seal(ONE, frame("send", Said(code=0, out=sent.out))).code == 1
+    assert not (house.root / ONE).exists()
+
+
+def test_begin_refuses_a_store_that_is_not_as_the_plan_saw_it(house: Storehouse) -> None:
+    house.snapshot(TWO)
+    with house.held():
+        assert "newest snapshot is" in house.begin(THREE, "").answer["error"]
+        assert "not later" in house.begin(ONE, TWO).answer["error"]
+        assert "no snapshot name" in house.begin("today", TWO).answer["error"]
+        assert house.begin(THREE, TWO, points=("/", "/srv/../..")).code == 1
+        assert house.begin(THREE, TWO, resume=(ONE,)).code == 1
+        assert house.begin(THREE, TWO, points=("/", "/srv/data")).code == 0
+        assert (house.root / ".partial" / THREE / "srv/data").is_dir()
+        assert house.begin("2026-11-24T010000Z", TWO).code == 1
+        assert "filesystems" in house.seal(THREE, b"").answer["error"]

@@ -1,0 +1,290 @@
+"""A real Debian with an archive of the test's own: reading, updating, holding, upgrading."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+
+import pytest
+
+from runner.jobs.packages.debian import apt, dpkg, holds
+from runner.jobs.packages.debian import version as debian_version
+from runner.model.packages import Update
+from tests.lab.archive import SECURITY, STABLE, Archive, Deb
+from tests.lab.debian import World
+from tests.lab.package_files import KERNEL, META, by_aptitude, by_dpkg, grown, named, read
+
+pytest_plugins = ("tests.lab.debian_fixtures",)
+ALL = (KERNEL, META, "libc-demo")
+
+
+def contents(world: World) -> dict[str, str]:
+    """Every file that a look could have changed."""
+    found = {}
+    for top in ("etc", "root", "run", "tmp", "var", "usr/local"):
+        for path in world.path(f"/{top}").rglob("*"):
+            if path.is_file() and not path.is_symlink():
+                known = f"{path.stat().st_mtime_ns} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+                found[str(path).partition("/root/")[2]] = known
+    return found
+
+
+def test_reading_changes_nothing_and_starts_no_hook_of_apt(world: World, archive: Archive) -> None:
+    grown(world, archive)
+    world.run("apt-mark", "hold", "demo-feature")
+    hooks = "".join(
+        f'APT::Update::{when} {{ "touch /root/hook-{when}"; }};\n'
+        for when in ("Pre-Invoke", "Post-Invoke", "Post-Invoke-Success")
+    )
+    world.write("/etc/apt/apt.conf.d/99hooks", hooks + 'DPkg::Pre-Invoke { "touch /root/hook-dpkg"; };\n')
+    before = contents(world)
+    found = read(world)
+    assert found.fresh
+    assert found.updates
+    assert contents(world) == before
+    world.run("apt-get", "-qq", "update")
+    assert world.path("/root/hook-Pre-Invoke").exists()
+
+
+def test_what_can_be_had_is_read_from_the_archive_of_now_with_its_origin(
+    world: World, archive: Archive
+) -> None:
+    grown(world, archive)
+    found = read(world)
+    assert named(found.updates) == {"demo-lib": "1.1", "demo-extra": "1.0", "demo-feature": "1.1"}
+    security = {one.name: one.security for one in found.updates}
+    assert security == {"demo-lib": True, "demo-extra": True, "demo-feature": False}
+    files = [path for one in found.updates for path in archive.root.glob(f"pool/*/{one.name}_{one.new}_*")]
+    assert found.download == sum(path.stat().st_size for path in files)
+    assert not found.troubles
+
+
+def test_a_hold_keeps_the_next_kernel_away_although_its_name_is_new(world: World, archive: Archive) -> None:
+    grown(world, archive)
+    found = read(world)
+    held = {one.update.name: one for one in found.held}
+    assert set(held) == {"libc-demo", "demo-app", META, "linux-image-9.9.10-demo"}
+    assert held["demo-app"].by == ("libc-demo",)
+    assert held["linux-image-9.9.10-demo"].by == (META,)
+    assert held[META].by == held["libc-demo"].by == ()
+    assert found.unheld == found.installed == tuple(sorted(ALL))
+    versioned = {one.update.name for one in read(world, [KERNEL]).held}
+    assert {META, "linux-image-9.9.10-demo"} <= versioned
+
+
+def test_exactly_what_was_planned_is_installed_and_marks_stay(world: World, archive: Archive) -> None:
+    grown(world, archive)
+    automatic = set(world.run("apt-mark", "showauto").stdout.split())
+    found = read(world)
+    world.run(*holds.hold(found.unheld))
+    world.run(*apt.refresh())
+    planned = [one for one in found.updates if one.security]
+    world.run(*apt.install(planned))
+    assert world.versions("demo-lib", "demo-extra", "demo-feature", "libc-demo", KERNEL) == {
+        "demo-lib": "ii 1.1", "demo-extra": "ii 1.0", "demo-feature": "ii 1.0", "libc-demo": "hi 1.0",
+        KERNEL: "hi 1.0",
+    }  # fmt: skip
+    assert set(world.run("apt-mark", "showauto").stdout.split()) == automatic | {"demo-extra"}
+    assert world.run(*dpkg.audit()).stdout == ""
+    world.run(*apt.check())
+    assert named(read(world).updates) == {"demo-feature": "1.1"}
+
+
+def test_a_version_that_is_gone_a_hold_and_a_removal_stop_the_installation(
+    world: World, archive: Archive
+) -> None:
+    grown(world, archive, Deb(name="demo-clash", version="1.0"))
+    archive.add(Deb(name="demo-clash", version="1.1", control={"Conflicts": "demo-feature"}), suite=SECURITY)
+    found = read(world)
+    assert found.removals == ("demo-feature",)
+    assert "demo-clash" not in named(found.updates)
+    assert any("demo-clash is not upgraded" in one.text for one in found.troubles)
+    world.run(*holds.hold(ALL))
+    world.run(*apt.refresh())
+    before = world.run("dpkg-query", "-W").stdout
+    for name, new in (
+        ("demo-lib", "1.0.9"),
+        ("libc-demo", "1.1"),
+        ("demo-app", "1.1"),
+        ("demo-clash", "1.1"),
+    ):
+        wish = Update(name=name, arch="amd64", old="1.0", new=new)
+        assert world.run(*apt.install([wish]), check=False).returncode == 100, name
+    assert world.run("dpkg-query", "-W").stdout == before
+    assert by_dpkg(world) == by_aptitude(world) == set(ALL)
+
+
+def test_the_first_run_of_aptitude_takes_no_hold_of_ours_away(world: World, archive: Archive) -> None:
+    grown(world, archive)
+    world.run("apt-mark", "hold", *ALL, "demo-feature")
+    assert read(world).unheld == tuple(sorted(ALL)), "aptitude would let go of them"
+    world.run(*holds.hold(ALL))
+    world.run("aptitude", "-q", "update")
+    assert by_dpkg(world) == by_aptitude(world) == {*ALL, "demo-feature"}
+    found = read(world)
+    assert (found.unheld, found.stray) == ((), ("demo-feature",))
+    world.run("aptitude", "-q", "-y", "safe-upgrade")
+    assert world.versions(KERNEL, META) == {KERNEL: "hi 1.0", META: "hi 1"}
+
+
+def test_letting_go_of_one_hold_keeps_the_others_even_in_aptitudes_first_run(
+    world: World, archive: Archive
+) -> None:
+    grown(world, archive)
+    world.run("apt-mark", "hold", *ALL)
+    world.run(*holds.unhold(["libc-demo"]))
+    assert by_dpkg(world) == by_aptitude(world) == {KERNEL, META}
+
+
+def test_a_hold_that_only_one_of_the_two_keeps_is_seen(world: World, archive: Archive) -> None:
+    grown(world, archive)
+    world.run(*holds.hold(ALL))
+    world.run("apt-mark", "unhold", "libc-demo")
+    assert by_aptitude(world) - by_dpkg(world) == {"libc-demo"}
+    assert read(world).unheld == ("libc-demo",)
+    failed = world.run(*holds.verify(ALL), check=False)
+    assert (failed.returncode, failed.stderr) == (1, "libc-demo is not held by dpkg\n")
+    world.run(*holds.hold(["libc-demo"]))
+    assert world.run(*holds.verify(ALL)).stdout == f"held: {' '.join(ALL)}\n"
+    archive.add(Deb(name="linux-image-8-demo", version="1.0", control={"Architecture": "all"}))
+    world.install("linux-image-8-demo")
+    world.run("apt-mark", "hold", "linux-image-8-demo")
+    assert "linux-image-8-demo" not in by_aptitude(world)
+    assert read(world).unheld == ("linux-image-8-demo",)
+    world.run("apt-mark", "unhold", "libc-demo")
+    assert "libc-demo" in by_aptitude(world), "so a person is told of both commands"
+    world.run("aptitude", "-q", "-y", "--schedule-only", "unhold", "libc-demo")
+    assert "libc-demo" not in by_dpkg(world) | by_aptitude(world)
+
+
+def test_a_package_of_two_architectures_is_held_in_both_and_each_hold_is_verified_by_itself(
+    world: World, archive: Archive
+) -> None:
+    foreign = {"Multi-Arch": "same", "Architecture": "i386"}
+    for version, suite in (("1.0", STABLE), ("1.1", SECURITY)):
+        archive.add(
+            Deb(name="libc-demo", version=version, control={"Multi-Arch": "same"}),
+            Deb(name="libc-demo", version=version, control=foreign, files={"/usr/share/demo/i386": version}),
+            suite=suite,
+        )
+        if suite == STABLE:
+            world.run("dpkg", "--add-architecture", "i386")
+            world.install("libc-demo", "libc-demo:i386")
+    names = ["libc-demo", "libc-demo:i386"]
+    assert list(read(world).unheld) == names
+    world.run(*holds.hold(names))
+    assert list(read(world).holds) == names
+    world.run(*apt.refresh())
+    world.run(*holds.upgrade([one.update for one in read(world).held], names, names))
+    assert world.run(*holds.verify(names)).stdout == "held: libc-demo libc-demo:i386\n"
+    assert set(world.run("dpkg-query", "-Wf", "${Version} ", "libc-demo").stdout.split()) == {"1.1"}
+    world.run("apt-mark", "unhold", "libc-demo:i386")
+    failed = world.run(*holds.verify(names), check=False)
+    assert (failed.returncode, failed.stderr) == (1, "libc-demo:i386 is not held by dpkg\n")
+
+
+def test_holding_carries_out_nothing_that_somebody_left_planned_in_aptitude(
+    world: World, archive: Archive
+) -> None:
+    grown(world, archive)
+    world.run("apt-get", "-qq", "update")
+    world.run("aptitude", "-q", "-y", "--schedule-only", "install", "demo-lib")
+    world.run(*holds.hold(ALL))
+    assert world.versions("demo-lib") == {"demo-lib": "ii 1.0"}
+
+
+def wishes(world: World) -> tuple[list[Update], list[str]]:
+    """All that is held back, and what must be let go of for it."""
+    held = read(world).held
+    return [one.update for one in held], [one.update.name for one in held if not one.by]
+
+
+def test_held_packages_are_upgraded_and_held_again_with_the_new_kernel(
+    world: World, archive: Archive
+) -> None:
+    grown(world, archive)
+    world.run(*holds.hold(ALL))
+    updates, free = wishes(world)
+    world.run(*apt.refresh())
+    world.run(*holds.upgrade(updates, free, [*ALL, "linux-image-9.9.10-demo", "not-there"]))
+    assert world.versions("demo-app", "libc-demo", META, "linux-image-9.9.10-demo") == {
+        "demo-app": "ii 1.1", "libc-demo": "hi 1.1", META: "hi 2", "linux-image-9.9.10-demo": "hi 1.0",
+    }  # fmt: skip
+    assert by_dpkg(world) == by_aptitude(world) == {*ALL, "linux-image-9.9.10-demo"}
+    found = read(world)
+    assert (found.held, found.unheld, found.stray) == ((), (), ())
+
+
+@pytest.mark.parametrize("signal", ["", "TERM", "HUP"])
+def test_the_holds_come_back_when_the_upgrade_fails_or_is_stopped(
+    world: World, archive: Archive, signal: str
+) -> None:
+    grown(world, archive)
+    script = "touch /run/began; sleep 3" if signal else "echo no >&2; exit 1"
+    archive.add(Deb(name="libc-demo", version="1.2", scripts={"postinst": script}), suite=SECURITY)
+    world.run(*holds.hold(ALL))
+    updates, free = wishes(world)
+    world.run(*apt.refresh())
+    process = world.popen(*holds.upgrade(updates, free, ALL))
+    if signal:
+        while not world.path("/run/began").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        (pid,) = world.run("sh", "-c", FIND, check=False).stdout.split()
+        world.run("kill", f"-{signal}", pid)
+    process.communicate(timeout=60)
+    assert (process.returncode == 0) == bool(signal)
+    assert by_dpkg(world) == by_aptitude(world) == set(ALL)
+
+
+# minbase has no pgrep.
+FIND = r"""for p in /proc/[0-9]*; do tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -qx runner-upgrade && echo "${p#/proc/}"; done"""
+
+
+def test_apt_itself_forgets_a_hold_that_it_is_allowed_to_change(world: World, archive: Archive) -> None:
+    # Why held packages are not upgraded by that option.
+    grown(world, archive)
+    world.run(*holds.hold(ALL))
+    world.run(*apt.refresh())
+    world.run("apt-get", "-q", "-y", "install", "--allow-change-held-packages", "libc-demo=1.1")
+    assert by_dpkg(world) == {KERNEL, META}
+    assert read(world).unheld == ("libc-demo",)
+
+
+def test_versions_are_ordered_as_dpkg_orders_them(world: World) -> None:
+    some = (
+        "1.0", "1.0-1", "1.0-1~bpo12+1", "1.0~rc1", "1.0+b1", "1:0.5", "0:1.0", "1.0-1+deb12u1", "1.0-1+deb12u10",
+        "1.0a", "1.0.a", "1.0-10", "6.1.176-1", "6.1.99-1", "2.36-9+deb12u9", "1.0-0", "1.0~~", "1.0~", "2009-1-1",
+        "007", "7", "1.0.0",
+    )  # fmt: skip
+    pairs = list(itertools.product(some, some))
+    asked = r'for pair; do for op in lt eq gt; do dpkg --compare-versions "${pair%%|*}" $op "${pair#*|}" && echo $op; done; done'
+    said = world.run(
+        "sh", "-c", asked, "compare", *("|".join(pair) for pair in pairs), check=False
+    ).stdout.split()
+    for (one, other), word in zip(pairs, said, strict=True):
+        found = debian_version.compare(one, other)
+        assert word == ("lt" if found < 0 else "gt" if found else "eq"), (one, other)
+
+
+def test_a_later_version_that_passes_a_security_update_over_is_one_and_an_older_one_is_no_update(
+    world: World, archive: Archive
+) -> None:
+    names = ("mended", "plain", "pinned", "slowly")
+    archive.add(*(Deb(name=name, version="1:1.0~rc1") for name in names))
+    world.install(*names)
+    archive.add(Deb(name="mended", version="1:1.0+deb1"), Deb(name="plain", version="1:0.9"), suite=SECURITY)
+    archive.add(*(Deb(name=name, version="1:1.0+deb2") for name in ("mended", "plain")))
+    archive.add(Deb(name="pinned", version="1:0.9"))
+    archive.add(Deb(name="slowly", version="1:1.1", control={"Phased-Update-Percentage": "10"}))
+    world.write("/etc/apt/preferences.d/back", "Package: pinned\nPin: version 1:0.9\nPin-Priority: 1001\n")
+    world.write("/etc/apt/apt.conf.d/slowly", 'APT::Get::Never-Include-Phased-Updates "true";\n')
+    found = read(world, hold=())
+    assert {one.name: one.security for one in found.updates} == {"mended": True, "plain": False}
+    assert {one.what for one in found.troubles} == {"phased", "unknown"}
+    texts = sorted(one.text for one in found.troubles)
+    assert texts[0] == "pinned would go back from 1:1.0~rc1 to 1:0.9: that is never done here"
+    assert texts[1].startswith("slowly is not upgraded yet: its archive gives it to 10 of 100 hosts so far")
+    held = read(world, hold=("mended", "plain")).held
+    assert {one.update.name: one.update.security for one in held} == {"mended": True, "plain": False}

@@ -1,0 +1,78 @@
+"""Text with a unit and its value."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from runner.config.quantity import amount, duration, percent
+from runner.model.site import Amount
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("120d", timedelta(days=120)),
+        ("20h", timedelta(hours=20)),
+        ("90 min", timedelta(minutes=90)),
+        ("1.5h", timedelta(minutes=90)),
+        ("45s", timedelta(seconds=45)),
+        ("2w", timedelta(days=14)),
+        ("36500d", timedelta(days=36500)),
+    ],
+)
+def test_a_length_of_time_has_its_unit_in_the_text(text: str, length: timedelta) -> None:
+    assert duration(text) == length
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "120", "d", "1m", "1 M", "1D", "-1d", "+1d", "0d", "0.0h", "0.9s", "36501d", "999999999w", "9999999999s",
+            "1  d",
+        " 1d", "1d ", "1d\n", "1h30min", "1e3d", "1.d", ".5d", "\u0661d", "inf d", "nan d", "1_0d", "1,5h", "0x1d",
+    ],
+)  # fmt: skip
+def test_a_length_of_time_that_could_be_misread_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is not a length of time"):
+        duration(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "share"), [("5%", 5), ("2.5 %", 2.5), ("99.999%", 99.999), ("0.001%", 0.001)]
+)
+def test_a_share_is_between_nothing_and_everything(text: str, share: float) -> None:
+    assert percent(text) == amount(text) == Amount(percent=share)
+
+
+@pytest.mark.parametrize(
+    "text", ["0%", "100%", "101%", "5", "%", "-5%", "5 percent", "5%%", "5%\n", "0.0001%"]
+)
+def test_a_share_that_no_disk_can_keep_free_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is not a share"):
+        percent(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("20 GiB", 20 * 2**30),
+        ("20GiB", 20 * 2**30),
+        ("20 GB", 20 * 10**9),
+        ("1.5 TiB", 3 * 2**39),
+        ("500 MB", 500 * 10**6),
+        ("1 KiB", 1024),
+        ("1 KB", 1000),
+    ],
+)
+def test_a_size_tells_units_of_1000_from_units_of_1024(text: str, size: int) -> None:
+    assert amount(text) == Amount(bytes=size)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "20", "20G", "20 gib", "0 GiB", "-1 GiB", "20 GiB\n", "1 PiB", "B", "1 B", "20 Gib"]
+)
+def test_a_size_without_a_clear_unit_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^is (neither|a size of nothing)"):
+        amount(text)

@@ -1,0 +1,265 @@
+"""Restoring a database and swapping it in: what the plans hold, what they never do, names that are hostile."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from runner.agent.database import db_globals, sql
+from runner.jobs.database import agent_restore, database_names, restore
+from runner.jobs.database import swap as swap_db
+from runner.jobs.database.agent import Reach
+from runner.jobs.database.agent_restore import Found, Globals, Standing, Swap
+from runner.jobs.database.came_of_restore_db import restore_db_report
+from runner.jobs.database.dump import DumpOptions
+from runner.model.facts import Snapshot
+from runner.model.kind import Draft
+from runner.model.plan import Command, Effect, Ended
+from runner.model.run import Outcome, State, Verdict
+from runner.model.site import Job, Site
+from tests.unit import parts
+
+HOSTILE = (
+    "; DROP DATABASE x",
+    "it's",
+    'q"q',
+    "dbname=x user=y",
+    "a b",
+    "line\nfeed",
+    "ünï",
+    "--help",
+    "x" * 63,
+)
+DUMP = Job(name="dump-babase", kind="dump", host="papio", options=DumpOptions(to="/srv/pg", socket="/s"))
+RECORD = {
+    "database": "babase", "dump": "2026-11-22T070000Z.dump", "sha256": "ab" * 32, "bytes": 3 << 20,
+    "owner": "karl", "roles": ["karl", "reader"], "tables": {"public.a": 3, "public.b": 4},
+}  # fmt: skip
+GLOBALS = Globals(file="2026-11-22T070000Z.sql", sha256="cd" * 32, roles=("karl", "reader"))
+FOUND = Found(record=RECORD, globals=GLOBALS)
+SNAPSHOT = Snapshot(name="2026-11-22T081500Z", host="papio")
+
+
+def draft(site: Site | None = None, **changes: Any) -> Draft:
+    here = site or parts.site()
+    wanted = restore.Wanted(job=DUMP, name="babase", into="back", found=FOUND)
+    return restore.draft(here, replace(wanted, **changes), parts.facts(live=here.live), parts.NOW)
+
+
+def argvs(made: Draft) -> dict[str, tuple[str, ...]]:
+    return {
+        step.id.partition("/")[2]: step.action.argv for step in made.steps if isinstance(step.action, Command)
+    }
+
+
+def test_a_restore_makes_compares_and_only_then_names_it() -> None:
+    made = draft()
+    assert list(argvs(made)) == ["look", "restore", "compare", "name", "drop"]
+    assert max(step.effect for step in made.steps) == Effect.WRITE
+    assert all(step.host == "papio" for step in made.steps)
+    words = [word for argv in argvs(made).values() for word in argv]
+    assert words.count("--into=back") == 2
+    assert argvs(made)["restore"][-1] == "/srv/pg/databases/babase/2026-11-22T070000Z.dump"
+
+
+def test_restores_of_a_host_are_one_after_the_other() -> None:
+    for kept in (None, (parts.site().stores[0], SNAPSHOT)):
+        planned = draft(kept=kept).planned
+        assert planned and [lock.host for lock in planned.locks if "restore-db" in lock.argv] == ["papio"]
+
+
+def test_what_was_begun_is_dropped_whatever_fails_and_kept_when_it_has_its_name() -> None:
+    drop = draft().steps[-1]
+    assert drop.despite == ("restore-db/restore", "restore-db/compare", "restore-db/name")
+    assert drop.unless == Ended(step="restore-db/name")
+    assert argvs(draft())["drop"][-1] == "--plan=20261123T081500.000Z"
+
+
+def test_out_of_a_snapshot_the_dump_is_copied_first_read_where_it_is_kept_and_removed_again() -> None:
+    here = parts.site()
+    made = draft(kept=(here.store("papio"), SNAPSHOT), bring=("karl",))
+    names = list(argvs(made))
+    assert names == [
+        "folder", "copy-dump", "copy-record", "copy-globals", "look", "roles", "restore", "compare", "name",
+        "drop", "tidy",
+    ]  # fmt: skip
+    side = "/var/restored/20261123T081500.000Z"
+    assert argvs(made)["copy-dump"][-2:] == (
+        "server:/srv/backups/papio/2026-11-22T081500Z/./srv/pg/databases/babase/2026-11-22T070000Z.dump",
+        f"{side}/",
+    )
+    assert argvs(made)["restore"][-1] == f"{side}/srv/pg/databases/babase/2026-11-22T070000Z.dump"
+    assert argvs(made)["roles"][-1] == f"{side}/srv/pg/globals/2026-11-22T070000Z.sql"
+    assert argvs(made)["tidy"][-1] == side
+    assert made.steps[-1].despite == tuple(step.id for step in made.steps[:-1])
+    assert made.planned
+    assert [lock.resource for lock in made.planned.locks] == [
+        "reading papio/2026-11-22T081500Z", "restores of databases on papio",
+    ]  # fmt: skip
+
+
+def test_the_roles_that_it_makes_are_named_one_by_one() -> None:
+    made = draft(bring=("karl", "it's"))
+    assert [word for word in argvs(made)["roles"] if word.startswith("--role")] == [
+        "--role=karl",
+        "--role=it's",
+    ]
+    assert f"--sha256={GLOBALS.sha256}" in argvs(made)["roles"]
+    assert "roles" not in argvs(draft())
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_any_name_stays_one_word_of_every_command(name: str) -> None:
+    made = draft(name=name, into=name)
+    assert argvs(made)["name"].count(f"--into={name}") == 1
+    assert "/srv/pg/databases/" in argvs(made)["restore"][-1]
+    assert "\n" not in argvs(made)["restore"][-1]
+    swap = Swap(name=name, new="new", before="before")
+    argv = agent_restore.swap("/p", Reach(), swap, "plan")
+    assert argv[-3:] == ("--", name, "new")
+    told = [one.text for one in made.findings] + [step.why for step in made.steps]
+    assert not [text for text in told if "\n" in text]
+
+
+@pytest.mark.parametrize("make", [database_names.restored, database_names.before])
+@pytest.mark.parametrize("name", [*HOSTILE, "ü" * 31, "界" * 21])
+def test_a_made_up_name_is_one_that_a_server_keeps_whole(make: Any, name: str) -> None:
+    made = make(name, datetime(2026, 11, 23, 8, 15, tzinfo=UTC))
+    assert database_names.wrong(made) == ""
+    assert len(made.encode()) <= 63
+    assert made.endswith("20261123_081500")
+    assert made.startswith(name[:10])
+
+
+@pytest.mark.parametrize("name", ["", "x" * 64, "ü" * 32, "a\0b", "\udcff"])
+def test_what_no_database_can_be_called_is_refused(name: str) -> None:
+    assert database_names.wrong(name)
+
+
+def test_in_the_sandbox_there_is_no_database() -> None:
+    site = parts.site(live=False)
+    assert draft(site).skip
+    wanted = swap_db.Wanted(job=DUMP, swap=Swap(name="a", new="b", before="c"), standing=standing())
+    skip = swap_db.draft(site, wanted, parts.NOW).skip
+    assert skip
+    assert skip.reason == "the sandbox has no database"
+
+
+def test_what_was_passed_over_and_left_behind_is_said() -> None:
+    made = draft(found=replace(FOUND, passed=("later: it has 0 bytes",)), left=("runner_restoring_x",))
+    text = "\n".join(one.text for one in made.findings)
+    assert "a newer dump was passed over: later: it has 0 bytes" in text
+    assert "left database runner_restoring_x" in text
+    assert "3.0 MiB, 2 tables, 7 rows" in text
+    assert "runner restore-db --swap back babase" in text
+
+
+def standing(**changes: Any) -> Standing:
+    told = {
+        "there": True,
+        "connected": 2,
+        "sessions": [{"user": "karl", "application": "psql", "client": "this host"}],
+    }
+    told["mark"] = {"runner": "restored", "database": "babase", "dump": "D", "tables": 2, "rows": 7}
+    return agent_restore.parse_standing({**told, **changes})
+
+
+def swapped(**changes: Any) -> Draft:
+    swap = Swap(name="babase", new="back", before="babase_before_20261123_081500")
+    wanted = swap_db.Wanted(job=DUMP, swap=swap, standing=standing(**changes))
+    return swap_db.draft(parts.site(), wanted, parts.NOW)
+
+
+def test_a_swap_interrupts_is_guarded_keeps_dumps_out_and_says_how_to_undo_it() -> None:
+    made = swapped()
+    (step,) = made.steps
+    assert step.effect == Effect.INTERRUPT
+    assert step.guard
+    assert (step.guard.field, step.guard.value) == ("ready", True)
+    assert made.planned
+    assert "hold-host" in made.planned.locks[0].argv
+    assert "dump" in made.planned.locks[0].argv
+    text = "\n".join(one.text for one in made.findings)
+    assert "ends 2 sessions of babase and back" in text
+    assert "ends the session of karl with psql from this host" in text
+    assert "runner restore-db --swap babase_before_20261123_081500 babase" in text
+    assert "runner restore-db --swap babase_before_20261123_081500 babase" in made.planned.told
+    assert "back was restored from the dump D of babase and compared: 2 tables, 7 rows." in text
+    assert "since that dump is not in it" in text
+
+
+def test_what_was_put_aside_is_told_with_the_time_as_people_read_it() -> None:
+    made = swapped(mark={"runner": "before", "database": "babase", "until": "2026-11-28T18:38:25.780755Z"})
+    assert made.findings[0].text == "back was babase until 2026-11-28 18:38 UTC"
+
+
+def test_a_swap_where_nothing_is_replaced_has_nothing_to_undo() -> None:
+    made = swapped(there=False, connected=0, sessions=[])
+    text = "\n".join(one.text for one in made.findings)
+    assert "there is no babase now" in text
+    assert "undo" not in text
+    assert "nobody is connected" in text
+
+
+def outcome(step: str, state: State = State.DONE, **result: Any) -> Outcome:
+    return Outcome(step=f"restore-db/{step}", job="restore-db", state=state, result=result)
+
+
+def test_the_report_says_what_came_back_and_asks_for_a_hand_where_not_all_did() -> None:
+    job = draft().planned
+    assert job
+    fine = restore_db_report(job, (outcome("restore", left=[]), outcome("compare"), outcome("name")))
+    assert fine
+    assert fine.verdict == Verdict.DONE
+    assert fine.headline.startswith(
+        "babase is back as back, from the dump 2026-11-22T070000Z: 2 tables and 7 rows"
+    )
+    less = restore_db_report(job, (outcome("restore", left=["GRANT x"]), outcome("compare"), outcome("name")))
+    assert less
+    assert (less.verdict, less.details) == (Verdict.ATTENTION, ("did not come back: GRANT x",))
+    assert restore_db_report(job, (outcome("restore"), outcome("compare", State.FAILED))) is None
+
+
+def test_statements_are_told_apart_whatever_is_quoted_in_them() -> None:
+    text = "\\restrict x;'\nSET a = 'b;''c';\n-- it's; no\nALTER ROLE \"x;\"\"\" SET y TO E'\\\\'';';COMMENT"
+    found = [sql.text_of(one) for one in sql.statements(text)]
+    assert found == ["SET a = 'b;''c'", "ALTER ROLE \"x;\"\"\" SET y TO E'\\\\'';'"]
+
+
+DUMPED = b"""\\restrict abc
+SET client_encoding = 'UTF8';
+CREATE ROLE karl;
+ALTER ROLE karl WITH LOGIN PASSWORD 'SCRAM-SHA-256$4096:x$y:z';
+CREATE ROLE "new; DROP ROLE karl";
+ALTER ROLE "new; DROP ROLE karl" WITH NOLOGIN PASSWORD 'md5;';
+ALTER ROLE "new; DROP ROLE karl" SET search_path TO 'a;b';
+CREATE ROLE boss;
+GRANT boss TO karl GRANTED BY postgres;
+GRANT karl TO "new; DROP ROLE karl" WITH ADMIN OPTION GRANTED BY gone;
+GRANT boss TO "new; DROP ROLE karl";
+GRANT "new; DROP ROLE karl" TO karl;
+COMMENT ON ROLE "new; DROP ROLE karl" IS 'CREATE ROLE boss;';
+"""
+
+
+def test_only_missing_roles_are_made_and_none_that_is_there_is_changed() -> None:
+    name = "new; DROP ROLE karl"
+    assert db_globals.created(DUMPED) == {"karl", name, "boss"}
+    said = db_globals.bringing(DUMPED, [name], ["karl", "postgres"])
+    assert said == [
+        f'CREATE ROLE "{name}"',
+        f"ALTER ROLE \"{name}\" WITH NOLOGIN PASSWORD 'md5;'",
+        f"ALTER ROLE \"{name}\" SET search_path TO 'a;b'",
+        f'GRANT karl TO "{name}" WITH ADMIN OPTION ',
+        f"COMMENT ON ROLE \"{name}\" IS 'CREATE ROLE boss;'",
+    ]
+
+
+@pytest.mark.parametrize("name", [*HOSTILE, "back\\slash'", 'a"b;'])
+def test_a_name_in_sql_is_read_back_as_itself(name: str) -> None:
+    (statement,) = sql.statements(f"ALTER DATABASE {sql.identifier(name)} SET a TO {sql.literal(name)};")
+    assert sql.words(statement)[2].called == name
+    assert sql.words(statement)[-1].kind == "string"

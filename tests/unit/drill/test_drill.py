@@ -1,0 +1,282 @@
+"""Kind `drill` as a plan, and what is said of what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runner.jobs.database.dump import DumpOptions
+from runner.jobs.drill.drill import DrillKind
+from runner.jobs.drill.report import drill_report
+from runner.jobs.retention import retention
+from runner.jobs.snapshots import proven as drill
+from runner.jobs.snapshots.check import CheckKind
+from runner.model.facts import Proven, Snapshot
+from runner.model.kind import CheckOptions, Draft, DrillOptions
+from runner.model.plan import Command, Effect, PlannedJob
+from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.model.site import Job, Retention, Site
+from runner.planning import review
+from tests.unit import parts
+
+KIND = DrillKind()
+NAMES = [f"2026-11-{day:02}T081500Z" for day in range(1, 23)]
+SCRATCH = "/var/restored/drill/20261123T081500.000Z"
+OLD, NEW = NAMES[0], NAMES[-1]
+
+
+def site(options: DrillOptions, *, dumps_on: str = "papio", **changes: Any) -> Site:
+    here = parts.site(**changes)
+    dump = Job(name="dump-babase", kind="dump", host=dumps_on, options=DumpOptions(to="/srv/dumps"))
+    job = Job(name="drill", kind="drill", host="server", options=options)
+    return replace(here, jobs=(*here.jobs, dump, job))
+
+
+def draft(
+    here: Site | None = None,
+    *,
+    changes: dict[str, Any] | None = None,
+    names: list[str] | None = None,
+    **options: Any,
+) -> Draft:
+    made = here or site(DrillOptions(**{"store": "papio", **options}))
+    sealed = [{"name": one, "host": "papio"} for one in (NAMES if names is None else names)]
+    facts = parts.facts({"server": {"store": {"sealed": sealed}}, **(changes or {})}, live=made.live)
+    return KIND.draft(made, made.job("drill"), facts, parts.NOW)
+
+
+def argvs(made: Draft) -> dict[str, tuple[str, ...]]:
+    return {
+        one.id.partition("/")[2]: one.action.argv for one in made.steps if isinstance(one.action, Command)
+    }
+
+
+def test_files_come_back_over_the_wire_to_their_own_host_and_nothing_of_them_stays() -> None:
+    made = draft(canaries=("/etc/passwd",))
+    known = argvs(made)
+    assert list(known) == ["room", "sample", "copy", "compare", "proven-files", "clear"]
+    assert [one.host for one in made.steps] == ["papio", "server", "papio", "papio", "server", "papio"]
+    assert max(one.effect for one in made.steps) == Effect.WRITE
+    assert known["copy"][:3] == ("/usr/local/sbin/runner-store", "bring", "--")
+    assert known["copy"][-2:] == ("server:/srv/backups/papio/", f"{SCRATCH}/files/")
+    assert {"--files-from=-", "--from0", "--acls", "--numeric-ids", "--protect-args"} <= set(known["copy"])
+    assert known["sample"][3:7] == (
+        "--seed=20261123T081500.000Z", "--files=200", "--most=1073741824", "--canary=/etc/passwd",
+    )  # fmt: skip
+    assert made.planned and made.planned.told == "seed 20261123T081500.000Z"
+    assert made.steps[-1].despite == tuple(one.id for one in made.steps[:-1])
+    assert not review.check(parts.plan(*made.steps))
+
+
+def test_the_snapshots_it_draws_from_are_in_the_plan_and_kept_while_it_lasts() -> None:
+    made = draft()
+    words = argvs(made)["sample"]
+    drawn = words[words.index("--") + 1 :]
+    assert len(drawn) == drill.MOST and drawn[-1] == NEW and list(drawn) == sorted(set(drawn))
+    assert made.planned
+    _, reading = made.planned.locks
+    assert reading.argv == ("/usr/local/sbin/runner-store", "reading", "/srv/backups/papio", *drawn)
+    assert argvs(made)["proven-files"][3:5] == ("files", NEW)
+
+
+def test_the_same_seed_draws_from_the_same_snapshots() -> None:
+    assert drill.choose(NAMES, "1") == drill.choose(list(reversed(NAMES)), "1")
+    assert len({drill.choose(NAMES, str(seed)) for seed in range(9)}) > 5
+    assert drill.choose(NAMES[:1], "1") == (NAMES[0],)
+
+
+def test_what_is_about_to_expire_is_not_drawn_from() -> None:
+    here = site(DrillOptions(store="papio"))
+    here = replace(here, stores=(replace(here.stores[0], retention=Retention(min=1, max=3)), here.stores[1]))
+    words = argvs(draft(here))["sample"]
+    assert list(words[words.index("--") + 1 :]) == NAMES[-3:]
+
+
+def test_the_database_comes_out_of_the_newest_snapshot_and_is_tried_also_when_files_are_wrong() -> None:
+    made = draft(database="dump-babase")
+    known = argvs(made)
+    assert list(known)[5:] == ["dumps", "dumps-room", "dumps-copy", "restore", "proven-database", "clear"]
+    assert known["dumps"][1:] == ("newest-dumps", "/srv/backups/papio", NEW, "/srv/dumps")
+    assert known["restore"] == ("/usr/local/sbin/runner-store", "try-dumps", SCRATCH, "--user=postgres")
+    for one in made.steps[5:10]:
+        assert one.despite == ("drill/compare", "drill/proven-files")
+    assert known["proven-database"][3:5] == ("database", NEW)
+
+
+def test_in_the_sandbox_only_files_are_tried_and_all_stays_in_it() -> None:
+    made = draft(site(DrillOptions(store="papio", database="dump-babase"), live=False))
+    known = argvs(made)
+    assert list(known)[-2:] == ["proven-files", "clear"]
+    assert [one.text for one in made.findings] == ["the sandbox has no database: only files are tried"]
+    assert known["room"][2] == "/site/sandbox/papio/var/restored/drill"
+    assert known["room"][-1] == "--run=/site/sandbox/papio/run/lock/runner"
+    assert "--source=/" in known["compare"] and not any(word.startswith("--rsh") for word in known["copy"])
+
+
+@pytest.mark.parametrize(
+    ("here", "why"),
+    [
+        (site(DrillOptions(store="papio", database="dump-bab")), "'dump-bab' is no job of kind dump"),
+        (site(DrillOptions(store="papio", database="backup-papio")), "'backup-papio' is no job of kind dump"),
+        (
+            site(DrillOptions(store="papio", database="dump-babase"), dumps_on="server"),
+            "job dump-babase dumps the databases of server, and store papio has papio",
+        ),
+    ],
+)
+def test_a_database_that_cannot_be_in_the_store_needs_a_person_and_the_files_are_tried(
+    here: Site, why: str
+) -> None:
+    made = draft(here)
+    assert [(one.severity, one.text) for one in made.findings] == [
+        ("attention", f"no database is tried: {why}")
+    ]
+    assert "compare" in argvs(made) and "restore" not in argvs(made)
+
+
+def test_without_a_snapshot_or_a_host_to_restore_to_nothing_is_tried_and_it_is_said_why() -> None:
+    assert draft(names=[]).skip
+    made = draft(changes={"papio": {"error": "no route"}})
+    assert made.skip and made.skip.reason == "papio cannot be read: no route"
+    assert [one.severity for one in made.findings] == ["attention"]
+
+
+def told(**outcomes: tuple[State, dict[str, Any]]) -> JobReport:
+    made = [
+        Outcome(step=f"drill/{name.replace('_', '-')}", job="drill", state=state, result=result,
+                note=str(result.get("error", "")))
+        for name, (state, result) in outcomes.items()
+    ]  # fmt: skip
+    found = drill_report(PlannedJob(name="drill", kind="drill", told="seed 1"), made)
+    assert found
+    return found
+
+
+FILES = {
+    "files": 212,
+    "canaries": 3,
+    "snapshots": 14,
+    "recorded": 200,
+    "attributes": 14,
+    "source": 9,
+    "unchecked": 0,
+}
+BABASE = {"database": "babase", "at": "2026-11-23T07:00:00.5Z", "tables": 41, "rows": 1_204_113}
+WRONG = [{"snapshot": NEW, "path": "/etc/a\nb", "what": "its content is not what was sealed"}] * 7
+
+
+def test_a_drill_that_went_well_says_so_with_its_numbers() -> None:
+    made = told(
+        compare=(State.DONE, FILES), restore=(State.DONE, {"databases": [BABASE]}), clear=(State.DONE, {})
+    )
+    assert made.verdict == Verdict.DONE
+    assert made.headline == (
+        "212 files and 3 canaries of 14 snapshots came back as sealed; "
+        "database babase: 41 tables, 1,204,113 rows (dump of 2026-11-23T07:00)"
+    )
+    assert made.details[-1] == "the same sample again: seed 1"
+
+
+def test_what_is_wrong_is_named_first_and_the_rest_is_counted() -> None:
+    result = {
+        **FILES,
+        "found": 70,
+        "wrong": WRONG,
+        "error": f"'/etc/a\\nb' of {NEW}: its content ...; 69 more",
+    }
+    made = told(compare=(State.FAILED, result), restore=(State.DONE, {"databases": [BABASE]}))
+    assert made.verdict == Verdict.FAILED
+    assert (
+        made.headline == f"what came back is not what it was: '/etc/a\\nb' of {NEW}: its content ...; 69 more"
+    )
+    assert made.details[0] == f"/etc/a\\nb of {NEW}: its content is not what was sealed"
+    assert "and 65 more" in made.details
+    assert any("database babase" in one for one in made.details)
+
+
+def test_two_failures_are_both_told() -> None:
+    bad = {
+        "databases": [],
+        "found": 1,
+        "wrong": [{"database": "babase", "dump": "d", "what": "d: damaged"}],
+        "error": "database 'babase': d: damaged",
+    }
+    made = told(
+        compare=(State.FAILED, {**FILES, "found": 1, "wrong": WRONG[:1], "error": "e"}),
+        restore=(State.FAILED, bad),
+    )
+    assert made.headline == "what came back is not what it was: e; and database 'babase': d: damaged"
+    assert "database babase: d: damaged" in made.details
+
+
+def test_what_was_restored_and_could_not_be_removed_needs_a_person() -> None:
+    made = told(compare=(State.DONE, FILES), clear=(State.FAILED, {"error": "the disk is read-only"}))
+    assert made.verdict == Verdict.ATTENTION
+    assert "what was restored is still there: the disk is read-only" in made.headline
+
+
+def test_the_report_of_another_kind_is_not_its_own() -> None:
+    assert drill_report(PlannedJob(name="x", kind="prune"), []) is None
+
+
+PROVEN = {
+    "files": Proven(snapshot=NEW, at=parts.NOW - timedelta(days=2)),
+    "database": Proven(snapshot=OLD, at=parts.NOW - timedelta(days=5)),
+}
+
+
+def test_how_old_the_proof_is_is_said_in_words() -> None:
+    assert drill.told(PROVEN, parts.NOW) == "last proven restore: 2 days ago (files), 5 days ago (database)"
+    assert drill.told({}, parts.NOW) == ""
+
+
+def checked(proven: dict[str, Any], every: timedelta | None, **options: Any) -> list[str]:
+    here = site(DrillOptions(**{"store": "papio", **options}))
+    job = Job(
+        name="check", kind="check", host="server", options=CheckOptions(store="papio", proven_every=every)
+    )
+    sealed = [{"name": one, "host": "papio"} for one in NAMES]
+    facts = parts.facts({"server": {"store": {"sealed": sealed, "proven": proven}}})
+    made = CheckKind().draft(replace(here, jobs=(*here.jobs, job)), job, facts, parts.NOW)
+    return [one.text for one in made.findings if "proven" in one.text]
+
+
+def test_a_proof_that_is_too_old_or_missing_is_a_matter_for_a_person() -> None:
+    known = {sort: {"snapshot": one.snapshot, "at": one.at} for sort, one in PROVEN.items()}
+    week = timedelta(days=7)
+    assert checked(known, None) == checked({}, None) == []
+    assert checked(known, week, database="dump-babase") == []
+    assert checked(known, timedelta(days=3), database="dump-babase") == [
+        f"store papio: a restore of the database was last proven to work 5 days ago, with {OLD}"
+    ]
+    assert checked(known, timedelta(days=3)) == []
+    assert checked({}, week) == ["store papio: a restore of files was never proven to work"]
+
+
+def test_the_last_proven_snapshot_never_expires_while_no_newer_one_is() -> None:
+    sealed = [Snapshot(name=one, proven=("files",) if one == OLD else ()) for one in NAMES]
+    made = retention.decide(sealed, Retention(min=1, max=2), None, parts.NOW)
+    assert OLD not in {one.snapshot.name for one in made.expire}
+    (kept,) = (one for one in made.keep if one.snapshot.name == OLD)
+    assert kept.reason == "the last that was proven to come back: no newer one is"
+    free = retention.decide(
+        [replace(one, proven=()) for one in sealed], Retention(min=1, max=2), None, parts.NOW
+    )
+    assert OLD in {one.snapshot.name for one in free.expire}
+
+
+def test_a_plan_that_would_expire_the_last_proven_one_is_refused_whoever_made_it() -> None:
+    here = parts.site()
+    here = replace(here, stores=(replace(here.stores[0], retention=Retention(min=1, max=2)), here.stores[1]))
+    sealed = [{"name": one, "host": "papio"} for one in NAMES]
+    facts = parts.facts(
+        {"server": {"store": {"sealed": sealed, "proven": {"files": {"snapshot": OLD, "at": parts.NOW}}}}}
+    )
+    argv = ("/usr/local/sbin/runner-store", "expire", "/srv/backups/papio", OLD, "--plan=1", "--min=1")
+    plan = parts.plan(parts.step("x/1", *argv, host="server", effect=Effect.EXPIRE))
+    assert [one.text for one in review.floors(plan, here, facts)] == [
+        f"x/1 expires {OLD}, which is the last that was proven to come back"
+    ]

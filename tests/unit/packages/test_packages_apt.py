@@ -1,0 +1,271 @@
+"""What the survey of a Debian host says, read into PackageFacts; the surveys are of a real Debian."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from runner.jobs.packages.debian import apt_lists, apt_origins, dpkg
+from runner.jobs.packages.debian import found as packages_apt
+from runner.jobs.packages.debian import survey as apt_survey
+from runner.model.facts import Facts, HostFacts, Reading
+from runner.model.packages import PackageFacts
+from runner.model.site import Host
+
+CAPTURES = Path(__file__).parents[1] / "captures" / "apt"
+HOST = Host(name="server", address="192.168.199.2", packages="apt", hold=("linux-image-*", "libc-demo"))
+SURVEY, OUTDATED = (probe.id for probe in packages_apt.probes(HOST))
+
+
+def survey(name: str, *changes: tuple[str, str]) -> str:
+    text = (CAPTURES / f"survey-{name}.txt").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def read(text: str | None, outdated: str = "", host: Host = HOST, err: str = "") -> PackageFacts:
+    readings = {OUTDATED: Reading(exit=0, out=outdated)}
+    if text is not None:
+        readings[SURVEY] = Reading(exit=0 if text else None, out=text, err=err)
+    found = {HOST.name: HostFacts(name=HOST.name, readings=readings)}
+    return packages_apt.read(host, Facts(at=datetime(2026, 11, 23, tzinfo=UTC), hosts=found))
+
+
+def test_what_can_be_installed_and_what_holds_keep_back() -> None:
+    found = read(survey("first-run"))
+    assert found.fresh
+    assert [(one.name, one.old, one.new, one.security) for one in found.updates] == [
+        ("demo-extra", "", "1.0", True), ("demo-feature", "1.0", "1.1", False), ("demo-lib", "1.0", "1.1", True),
+    ]  # fmt: skip
+    assert {one.update.name: one.by for one in found.held} == {
+        "libc-demo": (), "demo-app": ("libc-demo",), "linux-image-demo": (),
+        "linux-image-9.9.10-demo": ("linux-image-demo",),
+    }  # fmt: skip
+
+
+def test_a_hold_counts_when_every_program_that_keeps_holds_has_it() -> None:
+    names = ("libc-demo", "linux-image-9.9.9-demo", "linux-image-demo")
+    first = read(survey("first-run"))
+    assert (first.holds, first.unheld, first.stray) == ((), names, ()), "aptitude's first run would let go"
+    without = read(survey("first-run", ("# aptitude 2", "# aptitude 127")))
+    assert (without.holds, without.unheld) == (("libc-demo",), names[1:])
+    drifted = read(survey("drifted"))
+    assert drifted.holds == ("demo-feature", *names[1:])
+    assert (drifted.unheld, drifted.stray) == (("libc-demo",), ("demo-feature",))
+    assert "demo-feature" in {one.update.name for one in drifted.held}, "a hold that nobody declared is kept"
+
+
+def test_lists_that_could_not_be_fetched_are_not_fresh() -> None:
+    found = read(survey("unreachable"))
+    assert not found.fresh
+    assert [one.what for one in found.troubles] == ["unreachable"]
+
+
+def less(text: str, *gone: str, some: int = 0) -> str:
+    """A survey of when the archives `gone` did not answer, the first of them with a reason."""
+    said = "!E: Failed to fetch http://dead.example.org/dists/x/InRelease  Unable to connect\n"
+    lines = "".join(f" {name}\n" for name in gone)
+    return text.replace("# refresh 0\n", "# refresh 100\n").replace(
+        "# arch 0", f"{said}# partly {some}\n{lines}# arch 0"
+    )
+
+
+def test_where_some_archives_answered_the_others_are_named_and_what_is_known_is_known() -> None:
+    found = read(less(survey("first-run"), "http://dead.example.org x", "http://b y\x1b"))
+    whole = read(survey("first-run"))
+    assert (found.fresh, found.partly, whole.partly) == (False, True, False)
+    assert (found.updates, found.held) == (whole.updates, whole.held)
+    (only,) = found.troubles
+    assert only.what == "unreachable"
+    assert only.text.startswith(
+        "no package lists of http://dead.example.org x, http://b y\\x1b, so nothing new is known from there: an archive "
+        "of packages cannot be reached: "
+    )
+    assert only.do.endswith(
+        "if that archive is gone for good, take it out of /etc/apt/sources.list and sources.list.d"
+    )
+    many = read(less(survey("first-run"), *(f"http://a{number} x" for number in range(7))))
+    assert "http://a4 x and 2 more, so" in many.troubles[0].text
+
+
+def test_where_no_archive_answered_the_lists_are_the_old_ones() -> None:
+    found = read(less(survey("first-run"), "http://dead.example.org x", some=1))
+    assert (found.fresh, found.partly) == (False, False)
+    assert found.troubles[0].text.startswith("an archive of packages cannot be reached: ")
+
+
+def test_what_an_archive_that_did_not_answer_may_be_to_blame_for_is_told_with_it() -> None:
+    found = read(less(survey("drifted"), "http://dead.example.org x"))
+    (only,) = found.troubles
+    assert only.text.endswith("; perhaps for that reason these are not upgraded: demo-stuck")
+    back = (" Inst demo-lib [1.0] (1.1", " Inst demo-lib [1.2] (1.1")
+    assert any("would go back" in one.text for one in read(survey("first-run", back)).troubles)
+    less_known = read(less(survey("first-run", back), "http://dead.example.org x"))
+    assert len(less_known.troubles) == 1
+    assert "demo-lib" not in {one.name for one in less_known.updates}
+    assert read(survey("first-run", ("# full 0", "# full 0\n Remv demo-old [1.0]"))).removals == ("demo-old",)
+    removes = survey("first-run", ("# full 0", "# full 0\n Remv demo-old [1.0]"))
+    assert read(less(removes, "http://dead.example.org x")).removals == ()
+
+
+def test_a_mirror_that_never_answers_is_unreachable() -> None:
+    text = survey("drifted", ("# refresh 0", "# refresh 124"))
+    assert [one.what for one in read(text).troubles][0] == "unreachable"
+
+
+@pytest.mark.parametrize("text", [None, "", "# refresh 0\n", survey("drifted")[:-30]])
+def test_without_a_whole_answer_nothing_is_claimed(text: str | None) -> None:
+    found = read(text, err="no answer within 600 s")
+    assert (found.fresh, found.updates, found.holds) == (False, (), ())
+    assert [one.what for one in found.troubles] == ["unknown"]
+
+
+def test_a_simulation_that_failed_is_told() -> None:
+    found = read(survey("drifted", ("# free 0", "# free 100")))
+    assert any("not wholly known (free)" in one.text for one in found.troubles)
+
+
+def test_what_is_said_cannot_be_taken_for_the_next_answer() -> None:
+    text = survey("drifted", ("# audit 0", "# audit 0\n # refresh 100\n!# held 0\n # end 0"))
+    found = apt_survey.parse(text)
+    assert found["audit"][0].out == ("# refresh 100", "# end 0")
+    assert len(found["refresh"]) == len(found["held"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "kinds"),
+    [
+        ("# updates 0", "# updates 0\n 0000", ["interrupted"]),
+        ("|install|installed|ok|", "|install|unpacked|ok|", ["interrupted"]),
+        ("|install|installed|ok|", "|install|triggers-pending|ok|", ["interrupted"]),
+        ("|install|installed|ok|", "|install|half-configured|ok|", ["half"]),
+        ("|install|installed|ok|", "|install|half-installed|reinstreq|", ["half"]),
+        ("# locks 0", "# locks 0\n 77|/var/lib/dpkg/lock-frontend|apt-get upgrade", ["lock"]),
+        ("# locks 0", "# locks 0\n 77|/var/lib/apt/lists/lock|apt-get update", []),
+        ("# check 0", "# check 100\n  app : Depends: lib", ["broken"]),
+        ("/boot|4096|3083391|", "/boot|4096|10|", []),
+        ("# initrds 0", "# initrds 0\n 90000000000000", ["boot full"]),
+        ("/usr|4096|3083391|", "/usr|4096|10|", ["disk full"]),
+        ("/usr|4096|3083391|3085511|3085398", "/usr|4096|3083391|3085511|0", ["disk full"]),
+        ("/usr|4096|3083391|3085511|3085398", "/usr|4096|3083391|0|0", []),
+    ],
+)
+def test_each_trouble_has_its_evidence(old: str, new: str, kinds: list[str]) -> None:
+    found = read(survey("drifted", (old, new)))
+    assert [one.what for one in found.troubles if "demo-stuck" not in one.text] == kinds
+    assert [one.mends for one in found.troubles if one.what == "interrupted"] == [True] * kinds.count(
+        "interrupted"
+    )
+
+
+def test_a_package_that_was_cut_off_half_configured_is_mended_with_the_rest() -> None:
+    half = ("|install|installed|ok|", "|install|half-configured|ok|")
+    found = read(survey("drifted", ("# updates 0", "# updates 0\n 0000"), half))
+    (only,) = (one for one in found.troubles if "demo-stuck" not in one.text)
+    assert (only.what, only.mends) == ("interrupted", True)
+    assert only.text.startswith("dpkg was interrupted; 1 package waiting to be configured: ")
+
+
+def test_while_somebody_is_at_work_nothing_looks_interrupted() -> None:
+    lock = ("# locks 0", "# locks 0\n 77|/var/lib/dpkg/lock|dpkg \x1b[1m--unpack")
+    found = read(survey("drifted", ("# updates 0", "# updates 0\n 0000"), lock))
+    assert [one.what for one in found.troubles if "demo-stuck" not in one.text] == ["lock"]
+    assert found.troubles[0].text.startswith("process 77 (dpkg \\x1b[1m--unpack) is at work")
+
+
+def test_kernel_services_and_reasons_for_a_reboot_come_from_the_host() -> None:
+    kernel = {"running": "6.1.0-50-amd64", "newest": "6.1.0-56-amd64"}
+    outdated = json.dumps(
+        {"kernel": kernel, "services": ["ssh.service"], "needrestart": {"ksta": 3}, "flag": True}
+    )
+    found = read(survey("drifted"), outdated)
+    assert (found.kernel.running, found.kernel.newest) == ("6.1.0-50-amd64", "6.1.0-56-amd64")
+    assert found.services == ("ssh.service",)
+    assert len(found.reboot) == 3
+    assert read(survey("drifted"), "no json").reboot == ()
+
+
+def test_the_script_has_no_pattern_in_its_text_and_takes_none_that_no_name_fits() -> None:
+    hostile = replace(HOST, hold=("linux-image-*", "$(reboot)", "a b", "x\n Pin-Priority: 1001", "-o"))
+    argv = packages_apt.probes(hostile)[0].argv
+    assert argv[:2] == ("sh", "-c")
+    assert argv[2] == packages_apt.probes(HOST)[0].argv[2]
+    assert argv[4:] == ("linux-image-*",)
+
+
+def test_the_lines_of_a_simulation_are_read_as_debian_12_and_13_and_a_german_print_them() -> None:
+    names = ("upg-apt-get-qq-s-dist-upgrade", "trixie-held-apt-get-s", "locale-de-apt-get-s")
+    for name in names:
+        found = apt_lists.simulated((CAPTURES / f"{name}.stdout").read_text().splitlines())
+        assert {one.name for one in found} >= {"demo-lib", "demo-app", "demo-feature"}, name
+        assert all(one.arch == "amd64" and (one.old, one.new) == ("1.0", "1.1") for one in found)
+        assert {one.name for one in found if not one.security} == {"demo-feature"}
+    lines = (CAPTURES / "newdep-apt-get-s-dist-upgrade.stdout").read_text().splitlines()
+    assert apt_lists.removed(lines) == ("demo-feature",)
+    assert [one.old for one in apt_lists.simulated(lines) if one.name == "demo-extra"] == [""]
+
+
+@pytest.mark.parametrize(
+    ("line", "origin", "security"),
+    [
+        ("Inst libc6 [2.36-9+deb12u9] (2.36-9+deb12u10 Debian-Security:12/stable-security [amd64])",
+         "Debian-Security:12/stable-security", True),
+        ("Inst libc6:i386 [1] (2 Debian:12.5/stable, Debian-Security:12/stable-security [i386]) [libc6:amd64 ]",
+         "Debian:12.5/stable, Debian-Security:12/stable-security", True),
+        ("Inst openssh-security-tools [1] (2 Some Vendor:stable [all])", "Some Vendor:stable", False),
+        ("Inst x (1:2~3 Ubuntu:22.04/jammy-security [amd64]) []", "Ubuntu:22.04/jammy-security", True),
+        ("Inst y [1] (2 [amd64])", "", False),
+    ],
+)  # fmt: skip
+def test_security_is_told_by_where_it_comes_from_and_never_by_a_name(
+    line: str, origin: str, security: bool
+) -> None:
+    (found,) = apt_lists.simulated([line])
+    assert (found.origin, found.security) == (origin, security)
+
+
+def test_lists_for_security_are_known_by_label_suite_or_codename_and_by_no_address() -> None:
+    policy = """Package files:
+ 100 /var/lib/dpkg/status
+     release a=now
+ -10 http://deb.example.org/debian-security buster/updates/main amd64 Packages
+     release v=10,o=Debian,a=oldstable,n=buster,l=Debian-Security,c=main,b=amd64
+     origin deb.example.org
+ 500 http://deb.example.org/ubuntu jammy-security/main i386 Packages
+     release v=22.04,o=Ubuntu,a=jammy-security,n=jammy,l=Ubuntu,c=main,b=i386
+     origin deb.example.org
+ 500 http://nice-security.example.org stable/main amd64 Packages
+     release o=Some Vendor,l=Vendor,c=main,b=amd64
+     origin nice-security.example.org
+ 500 file:/srv/flat-security ./ Packages
+Pinned packages:
+""".splitlines()
+    places = apt_origins.security_places(policy)
+    assert places == {
+        "http://deb.example.org/debian-security buster/updates/main amd64 Packages",
+        "http://deb.example.org/ubuntu jammy-security/main i386 Packages",
+    }
+    rows = [
+        "   libc6 | 2.36-9+deb12u10 | http://deb.example.org/debian-security buster/updates/main amd64 Packages",
+        "   libc6 | 2.36-9+deb12u11 | http://nice-security.example.org stable/main amd64 Packages",
+        "libc6:i386 | 2.35 | http://deb.example.org/ubuntu jammy-security/main i386 Packages", "", "libc6 | 1",
+    ]  # fmt: skip
+    assert apt_origins.fixes(rows, places) == {"libc6": ("2.36-9+deb12u10",), "libc6:i386": ("2.35",)}
+
+
+def test_lines_that_are_no_answer_are_passed_over() -> None:
+    assert apt_lists.simulated(["Inst", "Conf x (1)", "Inst x", "inst x (1)", "Inst x 1", ""]) == ()
+    assert dpkg.parse_table(["a|b", "x|amd64|1|deinstall|config-files|ok|"], "amd64") == ()
+
+
+def test_a_dependency_field_is_read() -> None:
+    assert dpkg.clauses("libc6 (>= 2.36), a:any | b (<< 2:1.0~) [amd64], c") == (
+        (("libc6", ">=", "2.36"),), (("a", "", ""), ("b", "<<", "2:1.0~")), (("c", "", ""),),
+    )  # fmt: skip
+    assert dpkg.clauses(", ") == ()

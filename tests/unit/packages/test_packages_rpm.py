@@ -1,0 +1,212 @@
+"""What a host of the Red Hat family is found to have: from what real looks printed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runner.jobs.packages.packages import update_lines
+from runner.jobs.packages.redhat import found as packages_rpm
+from runner.jobs.power import reboot_need
+from runner.jobs.power.reboot_need import Kernel, Witness
+from runner.model.facts import Facts, HostFacts, Reading
+from runner.model.packages import PackageFacts
+from runner.model.site import Host
+from tests.unit.parts import NOW
+
+CAPTURES = Path(__file__).parents[1] / "captures"
+RUNNING = "5.14.0-70.el9.x86_64"
+
+
+def host(*hold: str, packages: str = "dnf") -> Host:
+    return Host(name="papio", address="papio.example.edu", packages=packages, hold=hold)
+
+
+def read(
+    text: str, *hold: str, outdated: dict[str, Any] | None = None, probe: str = "packages.dnf"
+) -> PackageFacts:
+    readings = {
+        probe: Reading(exit=0, out=text),
+        "packages.outdated": Reading(exit=0, out=json.dumps(outdated or {})),
+    }
+    facts = Facts(at=NOW, hosts={"papio": HostFacts(name="papio", kernel=RUNNING, readings=readings)})
+    return packages_rpm.read(host(*hold, packages="yum"), facts)
+
+
+def look(name: str, *hold: str, **more: Any) -> PackageFacts:
+    return read((CAPTURES / f"dnf/look-{name}.stdout").read_text(), *hold, **more)
+
+
+def names(found: PackageFacts) -> list[str]:
+    return sorted(one.name for one in found.updates)
+
+
+def test_nothing_to_do_is_told_only_with_lists_that_were_fetched() -> None:
+    found = look("nothing")
+    assert (found.fresh, found.updates, found.held, found.troubles) == (True, (), (), ())
+
+
+def test_updates_have_the_old_version_the_repository_and_whether_they_are_for_security() -> None:
+    found = look("updates")
+    kernel = next(one for one in found.updates if one.name == "kernel-core")
+    assert (kernel.old, kernel.new, kernel.origin, kernel.security) == (
+        "5.14.0-70.el9", "5.14.0-100.el9", "updates", True,
+    )  # fmt: skip
+    assert {one.name for one in found.updates if not one.security} == {"glibc", "extra"}
+
+
+def test_a_held_package_stays_and_what_needs_it_is_held_by_it() -> None:
+    found = look("held", "kernel*", "bind-libs")
+    assert names(found) == ["glibc"]
+    assert {one.update.name: one.by for one in found.held} == {
+        "bind-libs": (), "kernel-core": (), "bind-utils": ("bind-libs",),
+    }  # fmt: skip
+    assert found.installed == ("bind-libs", "kernel-core")
+    assert found.troubles == ()
+
+
+def test_a_hold_that_the_look_was_not_told_of_holds_all_the_same() -> None:
+    found = look("updates", "kernel*")
+    assert "kernel-core" not in names(found)
+    assert [one.update.name for one in found.held] == ["kernel-core"]
+
+
+def test_updates_that_the_host_itself_excludes_or_locks_are_seen_and_named() -> None:
+    found = look("excluded-and-locked")
+    assert [one.update.name for one in found.held] == ["glibc", "kernel-core"]
+    assert [one.what for one in found.troubles] == ["hold drift"]
+    assert set(found.holds) == {"glibc", "kernel-core"}
+    assert look("excluded-and-locked", "kernel*", "glibc").troubles == ()
+
+
+def test_a_dead_mirror_is_not_fresh_and_says_which_repository() -> None:
+    found = look("no-address")
+    assert not found.fresh
+    assert found.updates == ()
+    assert [one.what for one in found.troubles] == ["unreachable"]
+    assert "repo 'updates'" in found.troubles[0].text
+
+
+def test_an_update_that_lacks_what_it_needs_is_told_and_the_others_remain() -> None:
+    found = look("broken")
+    assert names(found) == ["glibc"]
+    assert found.held == ()
+    assert [one.what for one in found.troubles] == ["damaged"]
+    assert "service 9-1" in found.troubles[0].text
+
+
+def test_a_package_that_would_be_replaced_is_told_and_stays() -> None:
+    found = look("replaced")
+    assert found.removals == ("oldname",)
+    assert "newname" not in names(found)
+
+
+def test_a_key_that_rpm_does_not_know_is_told_before_anything_is_fetched() -> None:
+    found = look("untrusted")
+    assert [one.what for one in found.troubles] == ["signature"]
+    assert "rpm --import /etc/pki/rpm-gpg/RPM-GPG-KEY-ours" in found.troubles[0].do
+
+
+def test_dnf_at_work_is_a_lock_and_what_it_has_half_done_no_trouble_yet() -> None:
+    assert [one.what for one in look("at-work").troubles] == ["lock"]
+    assert [one.what for one in look("cut-off").troubles] == ["interrupted"]
+
+
+@pytest.mark.parametrize("keep", [0, 1, 20, 60, -1])
+def test_an_answer_that_was_cut_says_nothing_for_sure(keep: int) -> None:
+    whole = (CAPTURES / "dnf/look-updates.stdout").read_text().splitlines(keepends=True)
+    found = read("".join(whole[:keep]))
+    assert (found.fresh, found.updates, [one.what for one in found.troubles]) == (False, (), ["unknown"])
+
+
+def test_a_host_that_was_not_read_has_no_fresh_lists() -> None:
+    found = packages_rpm.read(host(), Facts(at=NOW, hosts={}))
+    assert not found.fresh
+    assert found.troubles[0].what == "unknown"
+
+
+def yum3(**sections: tuple[int, str]) -> str:
+    """What the look of yum 3 prints."""
+    listed = (CAPTURES / "yum3/check-update-seed.stdout").read_text()
+    given: dict[str, tuple[int, str]] = {
+        "all": (100, listed), "plain": (100, listed), "security": (100, listed), "installed": (0, ""), "end": (0, ""),
+    }  # fmt: skip
+    text = ["family exit 3"]
+    for name, (code, out) in {**given, **sections}.items():
+        text += [f"{name} exit {code}", *(f"{name} out {line}" for line in out.splitlines())]
+    return "\n".join(text) + "\n"
+
+
+def test_a_hundred_from_yum_says_that_there_are_updates_and_is_no_error() -> None:
+    old = "bind-libs|32|9.8.2|0.37.rc1.el6_7.5|x86_64\nbind-utils|32|9.8.2|0.37.rc1.el6_7.5|x86_64"
+    found = read(yum3(installed=(0, old)), probe="packages.yum")
+    assert found.fresh
+    assert found.troubles == ()
+    assert [(one.name, one.old, one.security) for one in found.updates] == [
+        ("bind-libs", "32:9.8.2-0.37.rc1.el6_7.5", True), ("bind-utils", "32:9.8.2-0.37.rc1.el6_7.5", True),
+    ]  # fmt: skip
+
+
+def test_what_yum_excludes_is_held_and_an_unfinished_transaction_of_it_is_told() -> None:
+    left = ("transaction-all.2026-11-20.03:10.00",)
+    found = read(yum3(plain=(0, ""), unfinished=(0, left[0])), "bind-utils", probe="packages.yum")
+    assert found.updates == ()
+    assert [one.update.name for one in found.held] == ["bind-libs", "bind-utils"]
+    assert [one.what for one in found.troubles] == ["interrupted", "hold drift"]
+
+
+def test_yum_that_cannot_reach_a_mirror_has_no_fresh_lists() -> None:
+    found = read(yum3(all=(1, ""), old=(0, "")), probe="packages.yum")
+    assert not found.fresh
+    assert found.troubles[0].what == "unreachable"
+
+
+def test_a_host_whose_program_is_yum_is_asked_for_both_versions_of_it() -> None:
+    assert [one.id for one in packages_rpm.probes(host(packages="yum"))] == [
+        "packages.dnf", "packages.yum", "packages.outdated",
+    ]  # fmt: skip
+    assert all(one.needs == ("packages",) for one in packages_rpm.probes(host()))
+
+
+def test_a_reboot_is_needed_for_reasons_that_yum_does_not_tell() -> None:
+    changed = {
+        "kernel": {"running": RUNNING, "newest": RUNNING}, "changed": [["openssl-libs", "1:3.0.7-3.el9"], ["vim", "9-1"]],
+        "pid1": True, "services": ["sshd.service"],
+    }  # fmt: skip
+    found = look("nothing", outdated=changed)
+    assert "changed since the boot: openssl-libs 1:3.0.7-3.el9" in found.reboot
+    assert "process 1 still runs files that were replaced" in found.reboot
+    assert found.services == ("sshd.service",)
+
+
+def test_every_witness_for_a_reboot_counts_and_none_alone_denies_it() -> None:
+    kernel = Kernel(running="6.1.0-50-amd64", newest="6.1.0-56-amd64")
+    assert reboot_need.reasons(Witness(kernel=kernel)) == (
+        "kernel 6.1.0-50-amd64 runs, and 6.1.0-56-amd64 is installed",
+    )  # fmt: skip
+    assert reboot_need.reasons(Witness(flag=True)) == ("a package asked for it (/run/reboot-required)",)
+    assert reboot_need.reasons(Witness(extra=("needs-restarting names glibc",))) == (
+        "needs-restarting names glibc",
+    )
+    assert reboot_need.reasons(Witness(kernel=Kernel(running="6.1", newest=""))) == ()
+    assert reboot_need.reasons(Witness(changed=(("bash", "5"), ("kernel-headers", "5.14")))) == ()
+
+
+def test_the_sites_own_list_takes_the_place_of_the_runners() -> None:
+    seen = Witness(changed=(("postgresql-server", "15"), ("glibc", "2.34-100"), ("glibc", "2.34-100")))
+    assert reboot_need.reasons(seen, ("postgresql*",)) == ("changed since the boot: postgresql-server 15",)
+    assert reboot_need.reasons(seen) == ("changed since the boot: glibc 2.34-100",)
+
+
+def test_the_notice_has_a_column_for_each_thing_and_marks_security() -> None:
+    assert update_lines(look("updates").updates) == (
+        "bind-libs.x86_64    32:9.8.2-0.37.rc1.el6_7.6  updates  security",
+        "bind-utils.x86_64   32:9.8.2-0.37.rc1.el6_7.6  updates  security",
+        "extra.x86_64        1-1                        updates",
+        "glibc.x86_64        2.34-100.el9               updates",
+        "kernel-core.x86_64  5.14.0-100.el9             updates  security",
+    )
+    assert update_lines(()) == ()

@@ -1,0 +1,363 @@
+"""Kind `updates`: what is planned for each state of a host, and what a person is told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from runner.jobs.catalogue import KINDS
+from runner.jobs.packages.report import packages_report
+from runner.jobs.packages.updates import UpdatesKind
+from runner.model.plan import Check, Effect
+from runner.model.run import Verdict
+from runner.model.site import Host, Site
+from runner.planning import planner, review
+from tests.unit.upkeep_parts import (
+    KERNEL,
+    META,
+    NEXT,
+    NOW,
+    PROGRAM,
+    REBOOT,
+    SERVER,
+    SITE,
+    UPDATES,
+    UPGRADE,
+    argv,
+    begun,
+    by_name,
+    drafted,
+    facts,
+    names,
+    partly,
+    red_hat,
+    texts,
+    with_options,
+)
+
+PAPIO = replace(UPDATES, name="updates-papio", host="papio")
+PLAN = "20261123T081500.000Z"
+
+
+def test_security_updates_are_installed_in_exactly_the_versions_of_the_plan() -> None:
+    draft = drafted(UPDATES, facts("waiting"))
+    assert names(draft) == ["refresh", "install", "install-told", "whole", "look"]
+    steps = by_name(draft)
+    assert "--error-on=any" in argv(steps["refresh"])
+    install = argv(steps["install"])
+    assert install[:5] == (
+        PROGRAM, "carry", f"--plan={PLAN}", "--step=updates-server/install", "--packages=dpkg",
+    )  # fmt: skip
+    assert install[-2:] == ("demo-extra=1.0", "demo-lib=1.1")
+    assert "--no-remove" in install
+    assert "demo-feature=1.1" not in install
+    assert steps["install"].carried
+    assert max(step.effect for step in draft.steps) == Effect.WRITE
+    assert all(step.needs == ("packages",) for step in draft.steps)
+    assert draft.planned is not None
+    (lock,) = draft.planned.locks
+    assert lock.argv == (
+        PROGRAM, "hold-host", "packages", f"--plan={PLAN}", "--who=updates-server of papio",
+    )  # fmt: skip
+    assert "to install: demo-lib 1.0 -> 1.1, a security update" in texts(draft, "note")
+    assert "to fetch: 1.8 KiB at most" in texts(draft, "note")
+
+
+def test_nothing_is_begun_where_somebody_changed_the_packages_since_they_were_read() -> None:
+    steps = by_name(drafted(UPDATES, facts("waiting")))
+    first, last = steps["refresh"].guard, steps["install"].guard
+    assert isinstance(first, Check)
+    assert isinstance(last, Check)
+    assert first.argv == (
+        PROGRAM, "as-planned", "--packages=dpkg", "--", "demo-extra==1.0", "demo-lib=1.0=1.1",
+    )  # fmt: skip
+    assert (last.field, last.relation, last.value) == ("as_planned", "==", True)
+    assert last.argv == (*first.argv[:3], "--to-be-had", *first.argv[3:])
+    told = by_name(drafted(UPDATES, facts("drift", begun("updates-server/install", alive=False))))
+    assert isinstance(told["hold"].guard, Check)
+    assert isinstance(told["attach-1-told"].guard, Check)
+    assert "as-planned" not in told["attach-1-told"].guard.argv
+    red = by_name(drafted(with_options(PAPIO, install="all"), red_hat("updates")))["refresh"].guard
+    assert isinstance(red, Check)
+    assert "kernel-core.x86_64=5.14.0-70.el9=5.14.0-100.el9" in red.argv
+
+
+def test_all_updates_are_installed_where_jobs_toml_says_so_but_none_that_is_held() -> None:
+    install = argv(by_name(drafted(with_options(UPDATES, install="all"), facts("waiting")))["install"])
+    assert install[-3:] == ("demo-extra=1.0", "demo-feature=1.1", "demo-lib=1.1")
+
+
+def test_each_hold_that_keeps_something_back_is_told_with_the_command_that_upgrades_it() -> None:
+    said = texts(drafted(UPDATES, facts("waiting")), "attention")
+    assert said == [
+        "held back: libc-demo 1.0 -> 1.1, a security update; it also keeps back demo-app 1.0 -> 1.1, a security "
+        "update -> when it suits people, run: runner run upgrade-server --package libc-demo --yes",
+        f"held back: {META} 1 -> 2, a security update; with it comes {NEXT} 1.0, not installed before -> "
+        f"when it suits people, run: runner run upgrade-server --package {META} --yes",
+    ]
+
+
+def test_without_an_upgrade_job_the_message_says_that_one_is_needed() -> None:
+    said = texts(drafted(UPDATES, facts("waiting"), replace(SITE, jobs=(UPDATES,))), "attention")
+    assert said[0].endswith(f'jobs.toml has no job of kind "upgrade" for {SERVER}: add one, and run it')
+
+
+def test_a_lost_hold_is_put_back_before_anything_is_installed_and_is_told() -> None:
+    draft = drafted(UPDATES, facts("drift", last={UPDATES.name: NOW}))
+    assert names(draft)[:3] == ["hold", "refresh", "install"]
+    assert set(argv(by_name(draft)["hold"])[-3:]) == {"libc-demo", KERNEL, META}
+    assert not {KERNEL, META, NEXT, "libc-demo"} & {
+        word.partition("=")[0] for word in argv(by_name(draft)["install"])
+    }
+    assert any("not held, although jobs.toml wants it" in one for one in texts(draft, "attention"))
+
+
+def test_before_the_first_run_nobody_can_have_let_go_of_a_hold() -> None:
+    draft = drafted(UPDATES, facts("drift"))
+    assert any(one.startswith("held from now on, as jobs.toml wants it: ") for one in texts(draft, "note"))
+    assert not any("find out who" in one for one in texts(draft, "attention"))
+
+
+def test_what_the_host_holds_by_itself_is_told_with_both_ways_to_let_go_of_it() -> None:
+    bare = replace(SITE, hosts=(SITE.hosts[0], replace(SITE.hosts[1], hold=("linux-image-*",))))
+    (said,) = texts(drafted(UPDATES, facts("nothing"), bare), "note")
+    assert said.startswith("held at the host, although jobs.toml does not say so: libc-demo -> ")
+    assert "apt-mark unhold libc-demo; " in said
+    assert "aptitude --schedule-only unhold libc-demo" in said
+
+
+def test_a_hold_that_fits_no_package_is_told_since_it_may_be_misspelt() -> None:
+    hold = ("linux-imgae-*", "linux-image-*", "libc-demo", "$(x)")
+    bare = replace(SITE, hosts=(SITE.hosts[0], replace(SITE.hosts[1], hold=hold)))
+    (said,) = texts(drafted(UPDATES, facts("nothing"), bare), "note")
+    assert "what fits no installed package: linux-imgae-*, $(x) -> see how it is spelt" in said
+    stale = drafted(UPDATES, facts("unreachable"), bare)
+    assert not any("fits no installed" in one for one in texts(stale, "note"))
+
+
+def test_where_there_is_nothing_to_do_nothing_is_changed_and_no_lock_is_taken() -> None:
+    draft = drafted(UPDATES, facts("nothing"))
+    assert draft.planned is not None
+    assert draft.planned.locks == ()
+    assert {step.effect for step in draft.steps} == {Effect.READ}
+    assert draft.planned.told == "no security update for server, by package lists fetched just now"
+    assert draft.findings == ()
+
+
+def test_held_updates_alone_install_nothing_and_still_need_a_person() -> None:
+    draft = drafted(UPDATES, facts("held-only"))
+    assert names(draft) == ["whole", "look"]
+    assert draft.planned is not None
+    assert draft.planned.told == (
+        "no security update for server, by package lists fetched just now; 4 updates wait for a person, "
+        "4 of them for security"
+    )
+    assert len(texts(draft, "attention")) == 2
+
+
+def test_with_a_dead_mirror_nothing_is_called_up_to_date() -> None:
+    known = facts("unreachable", last={"updates-server": NOW - timedelta(days=3)})
+    draft = drafted(UPDATES, known)
+    assert names(draft) == ["refresh-first"]
+    (said,) = texts(draft, "attention")
+    assert "mirror.example.org" in said
+    assert " -> " in said
+    assert any("the last run with good package lists was 3 days ago" in one for one in texts(draft, "note"))
+
+
+@pytest.mark.parametrize("why", ["Failed to fetch http://dead.example.org/x  Unable to connect",
+                                 "Repository http://dead.example.org is not signed."])  # fmt: skip
+def test_an_archive_that_is_away_keeps_no_update_of_the_others_from_the_host(why: str) -> None:
+    draft, whole = drafted(UPDATES, partly("waiting", why)), drafted(UPDATES, facts("waiting"))
+    assert names(draft) == names(whole)
+    assert argv(by_name(draft)["install"]) == argv(by_name(whole)["install"])
+    assert by_name(draft)["refresh"].ok_codes == (0, 100)
+    assert by_name(whole)["refresh"].ok_codes == (0,)
+    assert "Acquire::Retries=0" in argv(by_name(draft)["refresh"]), (
+        "what does not answer is not waited for again"
+    )
+    assert isinstance(by_name(draft)["install"].guard, Check)
+    (said,) = [one for one in texts(draft, "attention") if "held back" not in one]
+    assert said.startswith(
+        "no package lists of http://dead.example.org x, so nothing new is known from there: "
+    )
+    assert not any("good package lists" in one for one in texts(draft, "note"))
+
+
+@pytest.mark.parametrize("install", ["security", "all", "nothing"])
+def test_with_an_archive_away_nothing_to_install_is_never_told_alone(install: str) -> None:
+    draft = drafted(with_options(UPDATES, install=install), partly("nothing"))
+    assert {step.effect for step in draft.steps} == {Effect.READ}
+    assert draft.planned is not None
+    report = packages_report(draft.planned, [])
+    assert report is not None
+    assert report.verdict == Verdict.ATTENTION
+    assert report.headline.endswith("; not every archive answered")
+    assert len(texts(draft, "attention")) == 1
+
+
+def test_where_only_the_notice_is_wanted_it_says_that_an_archive_is_away() -> None:
+    draft = drafted(with_options(UPDATES, install="nothing"), partly("waiting"))
+    assert draft.planned is not None
+    head, *lines = draft.planned.told.splitlines()
+    assert (head, len(lines)) == ("3 updates wait, 2 of them for security; not every archive answered", 3)
+
+
+def test_a_lock_held_by_another_program_skips_the_job_and_says_who() -> None:
+    draft = drafted(UPDATES, facts("locked"))
+    assert draft.steps == ()
+    assert draft.skip is not None
+    assert draft.skip.reason == "another program is at work on the packages"
+    (said,) = texts(draft, "attention")
+    assert "python3" in said
+    assert "do not kill it" in said
+
+
+def test_what_an_upgrade_that_was_cut_off_left_untold_is_a_matter_for_a_person() -> None:
+    draft = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False)))
+    assert texts(draft, "attention") == [
+        "upgrade-server was cut off, and nobody was told what came of it: it says so when it runs again -> "
+        "when it suits people, run: runner run upgrade-server --yes"
+    ]
+    told = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False, told=True)))
+    assert told.findings == ()
+
+
+def test_while_an_upgrade_is_at_work_the_updates_wait_and_name_it() -> None:
+    draft = drafted(UPDATES, facts("waiting", begun("upgrade-server/upgrade", alive=True)))
+    assert (draft.steps, draft.skip and draft.skip.reason) == ((), "another job is at work on the packages")
+    (said,) = texts(draft, "attention")
+    assert said.startswith("upgrade-server is at work on the packages, since 2026-11-22 08:15 UTC")
+
+
+def test_an_interrupted_installation_is_finished_first_by_a_carried_step() -> None:
+    draft = drafted(UPDATES, facts("interrupted"))
+    assert names(draft)[:2] == ["repair", "repair-told"]
+    assert argv(by_name(draft)["repair"])[-2:] == ("--configure", "-a")
+    assert by_name(draft)["repair"].carried
+    assert any("interrupted" in one for one in texts(draft, "note"))
+
+
+def test_a_service_is_restarted_only_where_jobs_toml_names_it_and_it_runs_old_files() -> None:
+    draft = drafted(with_options(UPDATES, restart=("ssh",)), facts("waiting"))
+    step = by_name(draft)["restart-ssh.service"]
+    assert argv(step) == ("systemctl", "restart", "--", "ssh.service")
+    assert step.effect == Effect.WRITE
+    unless = step.unless
+    assert isinstance(unless, Check)
+    assert unless.argv == (PROGRAM, "outdated", "--unit=ssh.service")
+    assert (unless.field, unless.value) == ("needs_restart", False)
+    assert names(drafted(UPDATES, facts("nothing", outdated={"services": ["ssh.service"]}))) == [
+        "whole",
+        "look",
+    ]
+
+
+def test_a_reboot_that_is_due_is_told_with_its_command_and_never_done() -> None:
+    known = facts("nothing", outdated={"kernel": {"running": "9.9.9-demo", "newest": "9.9.10-demo"}})
+    draft = drafted(UPDATES, known)
+    (said,) = texts(draft, "attention")
+    assert said == (
+        "server needs a reboot: kernel 9.9.9-demo runs, and 9.9.10-demo is installed -> "
+        "when it suits people, run: runner run reboot-server --yes"
+    )
+    foreseen = texts(drafted(with_options(UPDATES, reboot_for=("demo-lib",)), facts("waiting")), "attention")
+    assert (
+        "server will need a reboot after this: demo-lib -> when it suits people, run: runner run reboot-server --yes"
+        in foreseen
+    )
+
+
+def test_only_packages_that_jobs_toml_names_make_a_reboot_due_where_it_names_any() -> None:
+    known = facts("nothing", outdated={"changed": [["libc6", "2.36"], ["demo-app", "1.1"]]})
+    assert "libc6" in texts(drafted(UPDATES, known), "attention")[0]
+    (said,) = texts(drafted(with_options(UPDATES, reboot_for=("demo-*",)), known), "attention")
+    assert "demo-app" in said
+    assert "libc6" not in said
+
+
+def test_what_lost_its_connection_and_still_works_is_waited_for_and_nothing_else_is_begun() -> None:
+    draft = drafted(UPDATES, facts("interrupted", begun("updates-server/install", alive=True)))
+    assert names(draft) == ["attach-1", "attach-1-told"]
+    attach, told = draft.steps
+    assert argv(attach) == (
+        PROGRAM, "carry", "--plan=20261122T081500.000Z", "--step=updates-server/install", "--again",
+    )  # fmt: skip
+    assert attach.carried
+    assert attach.ok_codes == (0,)
+    assert argv(told)[-1] == "--told"
+    assert told.despite == (attach.id,)
+    assert isinstance(told.guard, Check)
+    assert told.guard.argv[-1] == "--within=1"
+    assert draft.planned is not None
+    assert "--attach=20261122T081500.000Z" in draft.planned.locks[0].argv
+
+
+def test_what_ended_unseen_is_told_and_todays_updates_are_installed_all_the_same() -> None:
+    draft = drafted(UPDATES, facts("waiting", begun("updates-server/install", alive=False)))
+    assert names(draft)[:4] == ["attach-1", "attach-1-told", "refresh", "install"]
+    assert 100 in draft.steps[0].ok_codes
+    assert 255 not in draft.steps[0].ok_codes
+    assert "attach-1" not in names(
+        drafted(UPDATES, facts("waiting", begun("updates-server/install", alive=False, told=True)))
+    )
+    assert "attach-1" not in names(
+        drafted(UPDATES, facts("waiting", begun("upgrade-server/upgrade", alive=True)))
+    )
+
+
+def test_where_only_the_notice_is_wanted_the_updates_are_listed_for_a_person() -> None:
+    draft = drafted(with_options(UPDATES, install="nothing"), facts("waiting"))
+    assert {step.effect for step in draft.steps} == {Effect.READ}
+    assert draft.planned is not None
+    head, *lines = draft.planned.told.splitlines()
+    assert head == "3 updates wait, 2 of them for security"
+    assert lines[0].split() == ["demo-extra.amd64", "1.0", "Demo-Security:stable-security", "security"]
+    assert (
+        "3 updates wait, 2 of them for security -> when it suits people, run: runner run upgrade-server --yes"
+    ) in texts(draft, "attention")
+
+
+def test_on_red_hat_only_the_notice_is_made_unless_jobs_toml_says_otherwise() -> None:
+    draft = drafted(PAPIO, red_hat("updates"))
+    assert {step.effect for step in draft.steps} == {Effect.READ}
+    assert draft.planned is not None
+    head, *lines = draft.planned.told.splitlines()
+    assert " updates wait, " in head
+    assert any(line.split()[:2] == ["kernel-core.x86_64", "5.14.0-100.el9"] for line in lines)
+    assert not any("update" in one for one in texts(drafted(PAPIO, red_hat("nothing")), "attention"))
+    every = argv(by_name(drafted(with_options(PAPIO, install="all"), red_hat("updates")))["install"])
+    assert "--packages=rpm" in every
+    assert "kernel-core-5.14.0-100.el9.x86_64" in every
+
+
+def test_a_notice_is_made_although_nothing_could_be_installed() -> None:
+    draft = drafted(PAPIO, red_hat("untrusted"))
+    assert draft.planned is not None
+    assert any("signed with a key" in one for one in texts(draft, "attention"))
+    stopped = drafted(with_options(PAPIO, install="all"), red_hat("untrusted"))
+    assert stopped.steps == ()
+
+
+def test_the_sandbox_and_a_host_of_unknown_packages_are_left_alone() -> None:
+    sandbox = drafted(UPDATES, facts("waiting"), replace(SITE, live=False))
+    assert sandbox.skip is not None
+    assert sandbox.skip.reason == "the sandbox has no packages"
+    bare = replace(SITE, hosts=(Host(name=SERVER, address=""),))
+    unknown = drafted(UPDATES, facts("waiting"), bare)
+    assert unknown.steps == ()
+    assert 'write packages = "apt"' in texts(unknown, "attention")[0]
+    assert UpdatesKind().probes(bare, UPDATES) == ()
+
+
+def test_the_whole_plan_holds_together() -> None:
+    kinds = {**KINDS, "updates": UpdatesKind()}
+    for state in ("nothing", "waiting", "drift", "held-only", "interrupted", "unreachable", "locked"):
+        plan = planner.draft(_papio_aside(SITE), (UPDATES,), facts(state), kinds, {})
+        assert review.check(plan) == ()
+
+
+def _papio_aside(site: Site) -> Site:
+    return replace(site, jobs=(UPDATES, UPGRADE, REBOOT))

@@ -1,0 +1,97 @@
+"""Which jobs deserve another pass: those whose transfer was cut off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runner.model.plan import Check, PlannedJob
+from runner.model.run import Outcome, Pass, State
+from runner.planning.passes import again, waits
+from tests.unit import parts
+
+PLAN = parts.plan(
+    parts.step("a/send-1", keep_output_as="papio/x/0"), parts.step("a/seal"),
+    parts.step("b/send-1", keep_output_as="server/x/0"), parts.step("b/seal"),
+)  # fmt: skip
+
+
+NAMES = {"a1": "a/send-1", "a2": "a/seal", "b1": "b/send-1", "b2": "b/seal"}
+
+
+def ended(**states: State) -> Pass:
+    outcomes = (
+        Outcome(step=name, job=name[0], state=states.get(key, State.DONE)) for key, name in NAMES.items()
+    )
+    return Pass(plan=PLAN, outcomes=tuple(outcomes))
+
+
+def failed(step: str, **changes: Any) -> Pass:
+    return Pass(plan=PLAN, outcomes=(Outcome(step=step, job=step[0], state=State.FAILED, **changes),))
+
+
+@pytest.mark.parametrize(
+    ("states", "jobs"),
+    [
+        ({}, ()),
+        ({"a1": State.INTERRUPTED, "a2": State.NOT_REACHED}, ("a",)),
+        ({"b1": State.INTERRUPTED, "a1": State.INTERRUPTED}, ("a", "b")),
+        ({"a1": State.FAILED}, ()),
+        ({"a1": State.STALE}, ()),
+        ({"a1": State.BUSY}, ()),
+        ({"a2": State.INTERRUPTED}, ()),
+        ({"a2": State.FAILED, "b1": State.INTERRUPTED}, ("b",)),
+    ],
+)
+def test_only_an_interrupted_transfer_is_taken_up_again(
+    states: dict[str, State], jobs: tuple[str, ...]
+) -> None:
+    assert again(ended(**states)) == jobs
+
+
+@pytest.mark.parametrize(
+    ("found", "jobs"),
+    [
+        (failed("a/send-1", exit=11), ("a",)),
+        (failed("a/send-1", exit=1), ()),
+        (failed("a/seal", exit=11), ()),
+        (failed("b/seal", exit=1, result={"again": True}), ("b",)),
+        (failed("b/seal", exit=1, result={"again": "true"}), ()),
+        (failed("b/seal", exit=1, result={"error": "No space left on device (28)"}, log="No space left"), ()),
+    ],
+)
+def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_not(
+    found: Pass, jobs: tuple[str, ...]
+) -> None:
+    assert again(found) == jobs
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "state", "before", "jobs"),
+    [
+        ("updates", "as_planned", State.STALE, {}, ("a",)),
+        ("upgrade", "as_planned", State.STALE, {}, ("a",)),
+        ("updates", "as_planned", State.FAILED, {}, ()),
+        ("upgrade", "still", State.STALE, {}, ()),
+        ("upgrade", "as_planned", State.STALE, {"carried": True}, ()),
+        ("snapshot", "as_planned", State.STALE, {}, ()),
+    ],
+)
+def test_packages_that_are_not_as_planned_are_planned_again_unless_some_were_changed_already(
+    kind: str, field: str, state: State, before: dict[str, Any], jobs: tuple[str, ...]
+) -> None:
+    guard = Check(host="server", argv=("x",), field=field, relation="==", value=True, why="w")
+    steps = (parts.step("a/others"), parts.step("a/upgrade", guard=guard))
+    plan = parts.plan(*steps, jobs=(PlannedJob(name="a", kind=kind),))
+    outcomes = (
+        Outcome(step="a/others", job="a", state=State.DONE, result=before),
+        Outcome(step="a/upgrade", job="a", state=state),
+    )
+    assert again(Pass(plan=plan, outcomes=outcomes)) == jobs
+
+
+def test_only_what_was_cut_off_from_outside_is_waited_for() -> None:
+    assert waits(ended(a1=State.INTERRUPTED))
+    assert not waits(failed("a/send-1", exit=11))
+    assert not waits(failed("b/seal", exit=1, result={"again": True}))

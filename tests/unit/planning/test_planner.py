@@ -1,0 +1,193 @@
+"""Facts in, plan out: golden cases in cases/plan (a new case is a new file), and what holds for every plan."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.jobs.catalogue import KINDS
+from runner.model.errors import HookFailed
+from runner.model.facts import Facts
+from runner.model.kind import Draft
+from runner.model.plan import Command, Forecast, Insertion, Plan, PlannedJob, PutFile, Step
+from runner.model.site import Site
+from runner.planning import planner, review
+from tests.unit import parts
+
+GOLDEN = parts.cases("plan")
+
+
+def planned(site: Site, facts: Facts, *names: str) -> Plan:
+    return planner.draft(site, [site.job(name) for name in names], facts, KINDS, {})
+
+
+def of_case(case: dict[str, Any]) -> tuple[Site, Facts]:
+    live = case.get("live", True)
+    site = parts.site(live=live, exclude=tuple(case.get("exclude", ())))
+    if case.get("here"):
+        disk, store = site.disks[0], site.stores[0]
+        site = replace(site, disks=(replace(disk, host="papio"),), stores=(replace(store, host="papio"),))
+    changes = case.get("facts", {})
+    if count := case.get("partials"):
+        names = [f"2026-11-23T00{number:02}00Z" for number in range(count)]
+        changes = {"server": {"store": {"partials": [{"name": one, "filesystems": ["/"]} for one in names]}}}
+    facts = parts.facts(changes, live=live)
+    if case.get("here"):
+        papio, server = facts.hosts["papio"], facts.hosts["server"]
+        facts = replace(facts, hosts={"papio": replace(papio, stores=server.stores)})
+    return site, facts
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_plan_is_the_golden_one(name: str) -> None:
+    case = GOLDEN[name]
+    site, facts = of_case(case)
+    plan = planned(site, facts, *case["jobs"])
+    text = parts.told(plan)
+    if not case.get("commands", True):
+        text = "".join(line + "\n" for line in text.splitlines() if not line.startswith("  "))
+    assert text == case.get("plan", "").lstrip("\n"), f"the plan is now:\n{text}"
+
+
+def test_every_golden_plan_passes_review() -> None:
+    for case in GOLDEN.values():
+        site, facts = of_case(case)
+        plan = planned(site, facts, *case["jobs"])
+        assert review.check(plan) == ()
+        review.allow(plan, ceiling=site.unattended, reviewed=False, confirmed=False)
+
+
+def test_no_golden_plan_lets_rsync_write_outside_the_new_partial() -> None:
+    for case in GOLDEN.values():
+        site, facts = of_case(case)
+        for step in planned(site, facts, *case["jobs"]).steps:
+            argv = step.action.argv if isinstance(step.action, Command) else ()
+            if argv[:1] == ("rsync",):
+                assert ".partial/2026-11-23T0815" in argv[-1]
+                assert not any(word.startswith("--link-dest") and argv[-1] in word for word in argv)
+
+
+@settings(max_examples=30, deadline=None)
+@given(data=st.data(), live=st.booleans())
+def test_the_plan_does_not_depend_on_any_order(data: st.DataObject, live: bool) -> None:
+    site = parts.site(live=live, exclude=("/var/cache", "/opt"))
+    facts = parts.facts(live=live)
+
+    def shuffled(things: tuple[Any, ...]) -> tuple[Any, ...]:
+        return tuple(data.draw(st.permutations(things)))
+
+    other = replace(
+        site, hosts=shuffled(site.hosts), stores=shuffled(site.stores), disks=shuffled(site.disks)
+    )
+    mixed = {
+        name: replace(
+            host, filesystems=shuffled(host.filesystems), stores=dict(shuffled(tuple(host.stores.items())))
+        )
+        for name, host in shuffled(tuple(facts.hosts.items()))
+    }
+    names = ("backup-papio", "backup-server")
+    assert planned(other, replace(facts, hosts=mixed), *names) == planned(site, facts, *names)
+
+
+def test_a_host_that_was_not_asked_skips_its_jobs() -> None:
+    facts = parts.facts()
+    plan = planned(parts.site(), replace(facts, hosts={"papio": facts.hosts["papio"]}), "backup-papio")
+    assert plan.steps == ()
+    assert "server cannot be read: it was not asked" in plan.skips[0].reason
+
+
+def test_the_program_is_put_only_where_it_is_used_and_another() -> None:
+    plan = planned(
+        parts.site(), parts.facts({"papio": {"program": "old"}, "server": {"program": "old"}}), "backup-papio"
+    )
+    put = [step for step in plan.steps if isinstance(step.action, PutFile)]
+    assert [step.host for step in put] == ["papio", "server"]
+    assert plan.jobs[-1].after == ("prepare-papio", "prepare-server")
+    first = planned(parts.site(), parts.facts({"papio": {"program": "old"}}), "backup-papio")
+    assert [step.host for step in first.steps if isinstance(step.action, PutFile)] == ["papio"]
+
+
+def test_a_path_that_only_looks_like_the_program_brings_it_nowhere() -> None:
+    step = parts.step("restore-server/copy", "rsync", "/x/usr/local/sbin/runner-store", "/y/", host="server")
+    draft = Draft(planned=PlannedJob(name="restore-server", kind="restore"), steps=(step,))
+    plan = planner.assemble(parts.site(), (draft,), parts.facts({"server": {"program": ""}}), {})
+    assert plan.steps == (step,)
+
+
+def test_the_forecast_of_a_job_is_in_its_plan() -> None:
+    foretold = Forecast(bytes=1, files=2, seconds=3.0, runs=4)
+    site = parts.site()
+    plan = planner.draft(site, site.jobs, parts.facts(), KINDS, {"backup-server": foretold})
+    assert [job.forecast for job in plan.jobs] == [Forecast(), foretold]
+
+
+def inserted(*wishes: Insertion) -> list[str]:
+    plan = parts.plan(parts.step("a/one"), parts.step("a/two"), parts.step("b/one"))
+
+    def add(job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> tuple[Insertion, ...]:
+        return wishes if job.name == "a" else ()
+
+    return [step.id for step in planner.insert(plan, parts.facts(), add).steps]
+
+
+def wish(name: str, where: Any, anchor: str) -> Insertion:
+    return Insertion(step=parts.step(name, added_by="hook"), where=where, anchor=anchor)
+
+
+def test_steps_of_hooks_stand_next_to_their_anchor_in_the_order_of_the_wishes() -> None:
+    assert inserted(wish("a/x", "before", "a/one"), wish("a/y", "before", "a/one")) == [
+        "a/x", "a/y", "a/one", "a/two", "b/one",
+    ]  # fmt: skip
+    assert inserted(wish("a/x", "after", "a/one"), wish("a/y", "after", "a/one"), wish("a/z", "after", "a/two")) == [
+        "a/one", "a/x", "a/y", "a/two", "a/z", "b/one",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "bad", [wish("a/x", "after", "a/none"), wish("a/x", "before", "b/one"), wish("b/one", "after", "a/one")]
+)
+def test_a_wish_that_does_not_fit_refuses_the_plan(bad: Insertion) -> None:
+    with pytest.raises(HookFailed):
+        inserted(bad)
+
+
+@pytest.mark.parametrize(
+    ("changes", "subject"),
+    [
+        ({"papio": {"uid": 1}}, "host papio"),
+        ({"server": {"rsync": {"version": "3.4.0"}}}, "host server"),
+        ({"papio": {"filesystems": []}}, "host papio"),
+        ({"server": {"store": {"sealed": []}}}, "store papio"),
+        ({"server": {"store": {"partials": [{"name": "2026-11-23T010000Z"}]}}}, "store papio"),
+        ({"server": {"store": {"problem": "gone"}}}, "store papio"),
+        ({"server": {"store": {"uuid": "another"}}}, "store papio"),
+        ({"papio": {"error": "no answer", "stores": {}}}, "host papio"),
+    ],
+)
+def test_what_changed_since_the_plan_is_named(changes: dict[str, Any], subject: str) -> None:
+    site = parts.site()
+    then, now = planner.basis(site, parts.facts()), planner.basis(site, parts.facts(changes))
+    assert planner.changed(then, then) == ()
+    told = planner.changed(then, now)
+    assert told
+    assert re.match(rf"{subject} (changed: .+ then, .+ now|cannot be read now)$", told[0])
+
+
+def test_another_jobs_toml_is_a_change_and_a_later_moment_is_none() -> None:
+    site = parts.site()
+    then = planner.basis(site, parts.facts())
+    assert planner.changed(then, planner.basis(site, parts.facts(at=parts.later(hours=3)))) == ()
+    changed = planner.changed(then, planner.basis(replace(site, digest="ee" * 32), parts.facts()))
+    assert [text.partition(" ")[0] for text in changed] == ["jobs.toml"]
+
+
+def test_only_the_hosts_of_a_job_and_of_its_store_are_read() -> None:
+    site = parts.site()
+    assert planner.hosts_of(site, site.jobs[:1]) == ("papio", "server")
+    alone = replace(site, stores=(replace(site.stores[0], host="papio"),))
+    assert planner.hosts_of(alone, site.jobs[:1]) == ("papio",)

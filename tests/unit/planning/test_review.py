@@ -1,0 +1,128 @@
+"""What may run: plans that hold together, below the ceiling or read by a person."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.model.errors import PlanRefused
+from runner.model.plan import Effect, Ended, Finding, Plan, PlannedJob
+from runner.planning import review
+from tests.unit import parts
+
+READ, WRITE, EXPIRE, INTERRUPT, DESTROY = Effect
+
+
+def job(name: str, *after: str, writes: str = "") -> PlannedJob:
+    return PlannedJob(name=name, kind="snapshot", after=after, writes=writes)
+
+
+SOUND = parts.plan(
+    parts.step("a/one"), parts.step("a/two", inputs=("a/one", "kept:papio/x/0"), unless=Ended(step="a/one")),
+    parts.step("b/one"), jobs=(job("a", "b", "elsewhere", writes="papio/x"), job("b", writes="server/x")),
+)  # fmt: skip
+
+
+def test_a_plan_that_holds_together_has_no_finding() -> None:
+    assert review.check(SOUND) == ()
+    assert review.check(parts.plan()) == ()
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (parts.plan(parts.step("a/one"), parts.step("a/one")), "two steps are called a/one"),
+        (parts.plan(parts.step("a/one"), jobs=(job("b"),)), "a/one belongs to no job of this plan"),
+        (parts.plan(parts.step("a/one", inputs=("a/two",)), parts.step("a/two")), "a/one rests on a/two"),
+        (parts.plan(parts.step("a/one", unless=Ended(step="a/one"))), "a/one rests on a/one"),
+        (parts.plan(parts.step("b/one"), parts.step("a/one", inputs=("b/one",))), "a/one rests on b/one"),
+        (parts.plan(parts.step("b/one"), parts.step("a/x", unless=Ended(step="b/one"))), "a/x rests on b/one"),
+        (parts.plan(jobs=(job("a", writes="s/x"), job("b", writes="s/y"))), "2 jobs of this plan write store s"),
+        (parts.plan(jobs=(job("a"), job("a"))), "two jobs are called a"),
+        (parts.plan(jobs=(job("a", "a"),)), "a wait for each other"),
+        (parts.plan(jobs=(job("a", "b"), job("b", "c"), job("c", "a"), job("d", "a"))), "a, b, c, d wait for each other"),
+    ],
+)  # fmt: skip
+def test_a_plan_that_does_not_hold_together_is_refused(plan: Plan, text: str) -> None:
+    found = review.check(plan)
+    assert [one.severity for one in found] == ["refusal"]
+    assert found[0].text.startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("effect", "ceiling", "reviewed", "confirmed", "runs"),
+    [
+        (READ, READ, False, False, True),
+        (WRITE, READ, False, False, False),
+        (WRITE, READ, False, True, False),
+        (EXPIRE, EXPIRE, False, False, True),
+        (EXPIRE, WRITE, False, True, False),
+        (INTERRUPT, EXPIRE, False, False, False),
+        (INTERRUPT, EXPIRE, False, True, True),
+        (INTERRUPT, INTERRUPT, False, False, True),
+        (DESTROY, EXPIRE, False, True, False),
+        (DESTROY, INTERRUPT, False, True, False),
+        (DESTROY, DESTROY, False, True, False),
+        (DESTROY, EXPIRE, True, False, True),
+        (INTERRUPT, READ, True, False, True),
+    ],
+)
+def test_the_ceiling_holds_unless_a_person_has_read_the_plan(
+    effect: Effect, ceiling: Effect, reviewed: bool, confirmed: bool, runs: bool
+) -> None:
+    plan = parts.plan(parts.step("a/one"), parts.step("a/two", effect=effect))
+    if runs:
+        review.allow(plan, ceiling=ceiling, reviewed=reviewed, confirmed=confirmed)
+        return
+    with pytest.raises(PlanRefused, match=f"a/two would {effect.name.lower()}"):
+        review.allow(plan, ceiling=ceiling, reviewed=reviewed, confirmed=confirmed)
+
+
+@pytest.mark.parametrize("reviewed", [True, False])
+def test_a_refusal_stops_any_plan_and_says_what_to_do(reviewed: bool) -> None:
+    plan = parts.plan(
+        findings=(
+            Finding(severity="note", text="fine", source="a"),
+            Finding(severity="refusal", text="the wrong disk", source="hooks.fsck", do="look at it"),
+        )
+    )
+    with pytest.raises(PlanRefused, match="refused by hooks.fsck: the wrong disk") as refused:
+        review.allow(plan, ceiling=DESTROY, reviewed=reviewed, confirmed=True)
+    assert refused.value.do == "look at it"
+
+
+def test_of_a_run_that_nobody_asked_for_only_the_job_that_needs_a_person_is_left_out() -> None:
+    plan = parts.plan(
+        parts.step("backup/send", effect=WRITE), parts.step("down/still"), parts.step("down/reboot", effect=INTERRUPT),
+        parts.step("disk/format", effect=DESTROY), jobs=(job("backup"), job("down"), job("disk")),
+    )  # fmt: skip
+    left = review.contain(plan, EXPIRE)
+    assert [one.id for one in left.steps] == ["backup/send"] and [one.name for one in left.jobs] == ["backup"]
+    assert [(one.job, one.reason) for one in left.skips] == [
+        ("down", "it needs a person"), ("disk", "it needs a person"),
+    ]  # fmt: skip
+    assert [(one.severity, one.source) for one in left.findings] == [
+        ("attention", "down"),
+        ("attention", "disk"),
+    ]
+    assert "runner run down --yes" in left.findings[0].do and "runner apply plan.toml" in left.findings[1].do
+    review.allow(left, ceiling=EXPIRE, reviewed=False, confirmed=False)
+
+
+@pytest.mark.parametrize("ceiling", [READ, WRITE, EXPIRE, INTERRUPT])
+def test_what_is_left_may_always_run_and_nothing_below_the_ceiling_is_left_out(ceiling: Effect) -> None:
+    plan = parts.plan(*(parts.step(f"{effect.name.lower()}/one", effect=effect) for effect in Effect))
+    left = review.contain(plan, ceiling)
+    review.allow(left, ceiling=ceiling, reviewed=False, confirmed=False)
+    assert [one.effect for one in left.steps] == [one for one in Effect if one <= ceiling]
+
+
+def test_a_job_that_refuses_itself_keeps_no_other_from_running_but_a_hook_or_the_review_does() -> None:
+    refused = Finding(severity="refusal", text="not now", source="down", do="later")
+    plan = parts.plan(parts.step("backup/send"), parts.step("down/reboot"), findings=(refused,))
+    left = review.contain(plan, EXPIRE)
+    assert [one.id for one in left.steps] == ["backup/send"] and left.refusals == ()
+    assert [(one.severity, one.text) for one in left.findings] == [("attention", "not now")]
+    others = parts.plan(
+        parts.step("backup/send"), findings=(Finding(severity="refusal", text="no", source="hooks.fsck"),)
+    )
+    assert review.contain(others, EXPIRE) == others

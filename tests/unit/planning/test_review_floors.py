@@ -1,0 +1,94 @@
+"""The floor of a store, counted again when a plan is reviewed: whoever decided what expires may be wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runner.model.plan import Effect, Finding, Plan
+from runner.model.site import Retention
+from runner.planning import review
+from tests.unit import parts
+from tests.unit.retention.test_prune import POLICY, facts, sealed, site
+
+EXPIRE = ("/usr/local/sbin/runner-store", "expire", "/srv/backups/papio")
+ON = ("--plan=1", "--min=2")
+
+
+def expiring(
+    *names: str, argv: tuple[str, ...] = EXPIRE, on: tuple[str, ...] = ON, host: str = "server"
+) -> Plan:
+    steps = (
+        parts.step(f"x/{number}", *argv, name, *on, host=host, effect=Effect.EXPIRE)
+        for number, name in enumerate(names)
+    )
+    return parts.plan(*steps)
+
+
+D18, D19, D20, D21, D22 = (f"2026-11-{day}T081500Z" for day in range(18, 23))
+READ = {"d21": {"being_read": True}}
+
+
+@pytest.mark.parametrize(
+    ("about", "plan", "policy", "found", "texts"),
+    [
+        ("down to min", expiring(D18, D19, D20), POLICY, {}, []),
+        (
+            "one below min", expiring(D18, D19, D20, D21), POLICY, {},
+            ["this plan would leave 1 snapshot without exceptions in store papio, and min is 2"],
+        ),
+        ("the same one twice counts once", expiring(D18, D18, D19), POLICY, {}, []),
+        ("the newest", expiring(D22), POLICY, {}, [f"x/0 expires {D22}, which is the newest"]),
+        ("one that is read", expiring(D21), POLICY, READ, [f"x/0 expires {D21}, which is being read"]),
+        (
+            "one that is not there", expiring("2020-01-01T000000Z"), POLICY, {},
+            ["x/0 expires 2020-01-01T000000Z, which is no sealed snapshot"],
+        ),
+        (
+            "a lower floor", expiring(D18, on=("--plan=1", "--min=1")), POLICY, {},
+            ["x/0 is told another floor than min = 2"],
+        ),
+        (
+            "no retention", expiring(D18), None, {},
+            [f"x/0 expires {D18}, and store papio has no retention"],
+        ),
+        (
+            "another folder", expiring(D18, argv=(*EXPIRE[:2], "/srv/other")), POLICY, {},
+            [f"x/0 expires {D18} from /srv/other, which is no store that was read"],
+        ),
+        (
+            "another host", expiring(D18, host="papio"), POLICY, {},
+            [f"x/0 expires {D18} from /srv/backups/papio, which is no store that was read"],
+        ),
+        (
+            "behind another program", expiring(D22, argv=("nice", *EXPIRE)), POLICY, {},
+            [f"x/0 expires {D22}, which is the newest"],
+        ),
+    ],
+)  # fmt: skip
+def test_review_counts_again_what_a_plan_would_leave(
+    about: str, plan: Plan, policy: Retention | None, found: dict[str, Any], texts: list[str]
+) -> None:
+    refusals = review.floors(plan, site(policy), facts(sealed(5, **found)))
+    assert [one.text for one in refusals] == texts, about
+    assert {one.severity for one in refusals} <= {"refusal"}
+
+
+def test_those_with_exceptions_or_without_a_record_are_not_what_is_left() -> None:
+    known = facts([
+        {"name": "2025-01-01T000000Z", "recorded": False}, *sealed(5, d20={"exceptions": 1}, d21={"exceptions": 9})
+    ])  # fmt: skip
+    assert review.floors(expiring(D18), site(), known) == ()
+    (finding,) = review.floors(expiring(D18, D19), site(), known)
+    assert finding == Finding(
+        severity="refusal", source="review",
+        text="this plan would leave 1 snapshot without exceptions in store papio, and min is 2",
+    )  # fmt: skip
+
+
+def test_a_host_that_could_not_be_read_has_no_store_to_expire_from() -> None:
+    (finding,) = review.floors(
+        expiring(D18), site(), parts.facts({"server": {"error": "no answer", "stores": {}}})
+    )
+    assert "no store that was read" in finding.text

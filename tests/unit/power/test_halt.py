@@ -1,0 +1,225 @@
+"""Kind `halt`: what is planned before a host loses its power, and what forbids it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runner.jobs.power.halt import HaltKind, HaltOptions
+from runner.model.facts import Facts
+from runner.model.kind import Draft
+from runner.model.plan import Command, Effect, Ended, Step, WaitFor
+from runner.model.run import Outcome, State
+from runner.model.site import Disk, Job, Store
+from runner.planning import planner, review
+from runner.planning.resume import rest
+from tests.unit.parts import NOW, PAPIO, SERVER, plan
+from tests.unit.power_parts import facts, site, told
+
+PROGRAM = "/usr/local/sbin/runner-store"
+PLAN = "20261123T081500.000Z"
+OTHER = "20261123T031500.000Z"
+HOLDER = {"plan": OTHER, "who": "backup of papio", "pid": 7, "since": NOW}
+BUSY = {"still": {"still": False, "error": "rsync (process 7 of user 0) is at work"}}
+
+
+def job(host: str = SERVER, **options: Any) -> Job:
+    values = {"start": "the round button", **options}
+    return Job(name="halt-server", kind="halt", host=host, options=HaltOptions(**values))
+
+
+def draft(one: Job, found: Facts, **changes: Any) -> Draft:
+    return HaltKind().draft(site(one, **changes), one, found, found.at)
+
+
+def steps(drawn: Draft) -> dict[str, Step]:
+    return {step.id.partition("/")[2]: step for step in drawn.steps}
+
+
+def argv(step: Step) -> tuple[str, ...]:
+    return step.action.argv if isinstance(step.action, Command) else step.action.until.argv  # type: ignore[union-attr]
+
+
+def test_everything_is_written_and_unmounted_before_the_power_goes() -> None:
+    drawn = draft(job(), facts())
+    found = steps(drawn)
+    assert list(found) == ["still", "sync", "let-go-papio", "unmount-disk", "poweroff", "gone", "mount-disk"]
+    assert argv(found["let-go-papio"]) == (PROGRAM, "let-go", "/srv/backups/papio", f"--plan={PLAN}")
+    assert argv(found["unmount-disk"]) == ("umount", "--", "/srv/backups/papio")
+    assert argv(found["poweroff"]) == ("systemctl", "poweroff", "--check-inhibitors=yes")
+    gone = found["gone"].action
+    assert isinstance(gone, WaitFor)
+    assert gone.gone
+    assert all(step.despite == () for step in drawn.steps[:-1])
+    assert drawn.planned is not None
+    assert drawn.planned.told == "the round button"
+
+
+def test_a_disk_that_was_unmounted_for_nothing_is_mounted_again_and_no_other() -> None:
+    two = (
+        Disk(name="disk", host=SERVER, device="/dev/sdb1", mount="/srv/backups/papio"),
+        Disk(name="home", host=SERVER, device="/dev/sdc1", mount="/home"),
+    )
+    found = facts()
+    here = found.hosts[SERVER]
+    home = replace(here.filesystems[-1], mount="/home", source="/dev/sdc1", dev=99)
+    here = replace(here, filesystems=(*here.filesystems, home))
+    known = steps(draft(job(), replace(found, hosts={**found.hosts, SERVER: here}), disks=two))
+    assert list(known)[-7:] == [
+        "let-go-papio", "unmount-disk", "unmount-home", "poweroff", "gone", "mount-home", "mount-disk",
+    ]  # fmt: skip
+    assert argv(known["mount-disk"]) == ("mount", "--", "/srv/backups/papio")
+    assert known["mount-disk"].unless == Ended(step="halt-server/poweroff", codes=(0, 255))
+    # Not where its own unmounting failed: it is mounted then. Nor where the host still answers: it goes down.
+    assert known["mount-home"].despite == ("halt-server/poweroff",)
+    assert known["mount-disk"].despite == tuple(
+        f"halt-server/{name}" for name in ("unmount-home", "poweroff", "mount-home")
+    )
+
+
+def test_after_the_controller_was_off_nothing_of_the_plan_is_left() -> None:
+    disk = Disk(name="own", host=PAPIO, device="/dev/sdz1", mount="/home")
+    one = job(host=PAPIO)
+    found = facts(host=PAPIO)
+    drawn = draft(one, found, disks=(*site(one).disks, disk))
+    assert "mount-own" in steps(drawn)
+    assert drawn.planned is not None
+    whole = plan(*drawn.steps, jobs=(drawn.planned,))
+    done = tuple(
+        Outcome(step=step.id, job=step.job, state=State.DONE, exit=0)
+        for step in drawn.steps
+        if step.id != "halt-server/mount-own"
+    )
+    assert rest(whole, done, PAPIO) is None
+
+
+def test_the_disk_is_let_go_only_when_nobody_else_uses_it() -> None:
+    guard = steps(draft(job(), facts()))["let-go-papio"].guard
+    assert guard is not None
+    assert (guard.field, guard.relation, guard.value) == ("users", "==", 0)
+    assert "--store=/srv/backups/papio" in guard.argv
+
+
+def test_the_power_goes_only_in_the_boot_that_was_planned_for_and_when_nothing_is_written() -> None:
+    guard = steps(draft(job(), facts()))["poweroff"].guard
+    assert guard is not None
+    assert guard.argv == (PROGRAM, "still", "--boot=boot")
+
+
+def test_a_machine_that_is_up_again_is_never_switched_off_by_what_was_left_of_the_plan() -> None:
+    # What is gone on with after a boot is what comes behind a step that takes the power away.
+    found = steps(draft(job(), facts()))
+    taking = [name for name, one in found.items() if one.effect == Effect.INTERRUPT and "power" in one.needs]
+    assert taking == ["poweroff"]
+
+
+def test_locks_are_held_until_the_disk_goes_or_the_host() -> None:
+    drawn = draft(job(), facts())
+    assert drawn.planned is not None
+    until = {lock.resource: lock.until for lock in drawn.planned.locks}
+    assert until == {
+        "packages of server": "halt-server/poweroff", "power of server": "halt-server/poweroff",
+        "dumps of server": "halt-server/poweroff", "drill on server": "halt-server/poweroff",
+        "restores of databases on server": "halt-server/poweroff",
+        "store papio": "halt-server/let-go-papio", "store server": "halt-server/poweroff",
+    }  # fmt: skip
+
+
+def test_while_something_is_being_written_it_is_not_switched_off() -> None:
+    held = facts(changes={SERVER: {"store": {"holder": HOLDER}}})
+    for found in (facts(told(**BUSY)), held):
+        drawn = draft(job(), found)
+        assert drawn.planned is None
+        assert [one.severity for one in drawn.findings if one.severity != "note"] == ["refusal"]
+
+
+def test_told_to_stop_writers_it_takes_the_store_from_the_plan_that_it_saw_and_from_no_other() -> None:
+    drawn = draft(
+        job(stop_writers=True), facts(told(**BUSY), changes={SERVER: {"store": {"holder": HOLDER}}})
+    )
+    assert drawn.planned is not None
+    last = drawn.planned.locks[-1]
+    assert last.resource == "store papio"
+    assert last.argv == (
+        PROGRAM, "take-over", "/srv/backups/papio", f"--from={OTHER}", f"--plan={PLAN}", "--who=halt-server of papio",
+        "--mount=/srv/backups/papio", "--uuid=11111111-2222-3333-4444-555555555555",
+    )  # fmt: skip
+    still = steps(drawn)["still"].action
+    assert isinstance(still, WaitFor)
+    (cut,) = [one for one in drawn.findings if "is cut off" in one.text]
+    assert cut.severity == "note", "the next run sees to it, and nobody else has to"
+    assert "what backup of papio" in cut.text
+    assert "the next run goes on with it" in cut.text
+
+
+def test_a_writer_without_a_store_is_not_stopped() -> None:
+    drawn = draft(job(stop_writers=True), facts(told(**BUSY)))
+    assert drawn.planned is None
+
+
+def test_a_restore_is_never_cut_off() -> None:
+    sealed = [{"name": "2026-11-22T081500Z", "being_read": True}]
+    store = {"sealed": sealed, "holder": HOLDER}
+    drawn = draft(job(stop_writers=True), facts(changes={SERVER: {"store": store}}))
+    assert drawn.planned is None
+
+
+def test_a_disk_that_is_not_mounted_is_not_unmounted() -> None:
+    root = [{"mount": "/", "source": "/dev/sda1", "dev": 1, "type": "ext4", "size": 1}]
+    changes = {SERVER: {"filesystems": root, "store": {"problem": "the disk is not mounted"}}}
+    assert list(steps(draft(job(), facts(changes=changes)))) == ["still", "sync", "poweroff", "gone"]
+
+
+def test_a_disk_below_another_is_unmounted_first() -> None:
+    disks = (
+        Disk(name="outer", host=SERVER, device="/dev/sdb1", mount="/srv/backups/papio"),
+        Disk(name="inner", host=SERVER, device="/dev/sdc1", mount="/srv/backups/papio/old"),
+    )
+    mounts = ["/", "/srv/backups/papio", "/srv/backups/papio/old"]
+    filesystems = [
+        {"mount": mount, "source": "/dev/sdx", "dev": number, "type": "ext4", "size": 1}
+        for number, mount in enumerate(mounts)
+    ]
+    stores = (Store(name="papio", host=SERVER, path="/srv/backups/papio"),)
+    drawn = draft(job(), facts(changes={SERVER: {"filesystems": filesystems}}), disks=disks, stores=stores)
+    assert list(steps(drawn)) == [
+        "still", "sync", "unmount-inner", "let-go-papio", "unmount-outer", "poweroff", "gone", "mount-outer",
+        "mount-inner",
+    ]  # fmt: skip
+
+
+def test_when_the_runner_is_on_the_host_nobody_is_left_to_see_that_it_is_off() -> None:
+    drawn = draft(job(host=PAPIO), facts(host=PAPIO))
+    assert list(steps(drawn))[-1] == "poweroff"
+
+
+def test_what_must_be_pressed_is_in_the_plan() -> None:
+    notes = [one.text for one in draft(job(), facts()).findings]
+    assert "to start server again: the round button" in notes
+
+
+@pytest.mark.parametrize(
+    ("systemd", "wanted"),
+    [
+        (True, ("systemctl", "poweroff", "--check-inhibitors=yes")),
+        (False, ("shutdown", "-h", "-P", "now")),
+    ],
+)
+def test_the_power_really_goes(systemd: bool, wanted: tuple[str, ...]) -> None:
+    found = steps(draft(job(), facts(told(up={"systemd": systemd}))))
+    assert argv(found["poweroff"]) == wanted
+
+
+def test_the_sandbox_is_not_switched_off() -> None:
+    drawn = draft(job(), facts(), live=False)
+    assert drawn.skip is not None
+    assert drawn.skip.reason == "the sandbox cannot be switched off"
+
+
+def test_the_plan_holds_together_and_needs_a_person() -> None:
+    one = job()
+    plan = planner.draft(site(one), (one,), facts(), {"halt": HaltKind()}, {})
+    assert plan.effect == Effect.INTERRUPT
+    assert [finding for finding in review.check(plan) if finding.severity == "refusal"] == []

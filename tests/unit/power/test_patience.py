@@ -1,0 +1,33 @@
+"""How long a host is waited for: what people say, what it took before, what its disks need."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from runner.jobs.power.patience import patience
+
+LEAST = timedelta(minutes=30)
+
+
+def test_without_history_it_is_what_people_say() -> None:
+    found = patience(LEAST, (), ())
+    assert (found.back, found.why) == (1800, "at least 30 min")
+
+
+def test_a_host_that_took_long_before_is_waited_for_twice_as_long() -> None:
+    found = patience(LEAST, (60.0, 1500.0, 90.0), ())
+    assert found.back == 3000
+    assert "twice the 25 min that the longest of 3 reboots took" in found.why
+
+
+def test_a_disk_check_is_waited_for_at_twice_its_most() -> None:
+    found = patience(LEAST, (60.0,), (2100.0, 300.0))
+    assert found.back == 1800 + 2 * 2400
+    assert found.settle == 600 + 2 * 2400
+    assert "twice the 40 min that checking 2 filesystems may take" in found.why
+
+
+def test_a_check_of_which_nobody_knows_the_length_may_take_a_day() -> None:
+    found = patience(LEAST, (), (2100.0, None))
+    assert found.back == 1800 + 4200 + 86400
+    assert "how many nobody knows" in found.why

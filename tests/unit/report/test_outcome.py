@@ -1,0 +1,196 @@
+"""What came of a run: a line a job for the journal, a report for people, an exit code for cron."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runner.model.errors import BUG, StalePlan
+from runner.model.plan import Effect, PlannedJob, Skip
+from runner.model.run import Outcome, Pass, State, Verdict
+from runner.report import outcome
+from runner.report import report as view
+from tests.unit import parts
+
+JOB = PlannedJob(name="a", kind="snapshot", writes="papio/2026-11-23T081500Z")
+SEALED = {"sealed": "2026-11-23T081500Z", "files": 10, "added_files": 3, "added_bytes": 2048, "exceptions": 0}
+
+
+def ended(step: str, state: State = State.DONE, **changes: Any) -> Outcome:
+    values = {"started": parts.NOW, "ended": parts.later(seconds=5), **changes}
+    return Outcome(step=step, job=step.partition("/")[0], state=state, **values)
+
+
+def done(*outcomes: Outcome, jobs: tuple[PlannedJob, ...] = (JOB,), live: bool = True) -> Pass:
+    steps = (parts.step(one.step, effect=Effect.WRITE) for one in outcomes)
+    return Pass(plan=parts.plan(*steps, jobs=jobs, live=live), outcomes=outcomes)
+
+
+def told(*outcomes: Outcome, job: PlannedJob = JOB, live: bool = True) -> tuple[Verdict, str]:
+    said = view.job_report(job, outcomes, live=live)
+    return said.verdict, said.headline
+
+
+def code(*passes: Pass, trouble: Exception | None = None) -> int:
+    report = view.report(
+        parts.site(),
+        view.Told(run="r", started=parts.NOW, ended=parts.NOW, jobs=outcome.job_reports(passes), plans=tuple(one.plan for one in passes)),
+    )  # fmt: skip
+    return outcome.exit_code(report, passes, trouble)
+
+
+def test_a_sealed_snapshot_is_done_in_figures() -> None:
+    assert told(ended("a/send-1", exit=0), ended("a/seal", result=SEALED)) == (
+        Verdict.DONE, "sealed papio/2026-11-23T081500Z: 10 files, 2.0 KiB new in 3 files",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("found", "live", "verdict", "details"),
+    [
+        ({"exceptions": 2, "exceptions_new": 0}, True, Verdict.DONE, ["2 exceptions: what could"]),
+        (
+            {"exceptions": 2, "exceptions_new": 1},
+            True,
+            Verdict.ATTENTION,
+            ["2 exceptions, 1 of them new: what"],
+        ),
+        ({"exceptions": 2, "exceptions_new": 2}, True, Verdict.ATTENTION, ["2 exceptions: what could"]),
+        ({"exceptions": 2, "exceptions_new": 2}, False, Verdict.DONE, ["2 exceptions: what could"]),
+        ({"vanished": 1, "changed": 2}, True, Verdict.DONE, ["3 files changed or went"]),
+        (
+            {"exceptions": 1, "changed": 1},
+            True,
+            Verdict.DONE,
+            ["1 exception: what", "1 file changed or went"],
+        ),
+    ],
+)
+def test_new_exceptions_want_attention_and_known_ones_only_a_word(
+    found: dict[str, int], live: bool, verdict: Verdict, details: list[str]
+) -> None:
+    said = view.job_report(JOB, (ended("a/seal", result={**SEALED, **found}),), live=live)
+    assert said.verdict == verdict
+    assert len(said.details) == len(details)
+    assert all(one.startswith(start) for one, start in zip(said.details, details, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "verdict", "headline"),
+    [
+        ((ended("a/begin", State.BUSY, note="held by b"),), Verdict.ATTENTION, "busy: held by b"),
+        ((ended("a/begin", State.STALE, note="newest is x"),), Verdict.FAILED, "stale at begin: newest is x"),
+        (
+            (ended("a/send-1", State.INTERRUPTED, note="cut"), ended("a/seal", State.NOT_REACHED)),
+            Verdict.FAILED, "interrupted at send-1: cut. What was sent is kept, and the next run takes it up.",
+        ),
+        ((ended("a/seal", State.FAILED, note="disk full"),), Verdict.FAILED, "seal failed: disk full"),
+        (
+            (ended("a/seal", result=SEALED), ended("a/reap", State.FAILED, note="ended 1")),
+            Verdict.ATTENTION, "sealed papio/2026-11-23T081500Z, but then reap failed: ended 1",
+        ),
+        (
+            (ended("a/seal", result=SEALED), ended("a/reap", State.INTERRUPTED, note="stopped")),
+            Verdict.ATTENTION, "sealed papio/2026-11-23T081500Z, but then reap was interrupted: stopped",
+        ),
+        ((ended("a/x"), ended("a/y", State.NOT_NEEDED)), Verdict.DONE, "1 step done"),
+        ((ended("a/x", State.NOT_NEEDED), ended("a/y", State.NOT_HERE)), Verdict.NOTHING, "no step was needed"),
+        ((ended("a/x", result={"sealed": 7, "newest": "n"}),), Verdict.DONE, "1 step done"),
+        ((), Verdict.DONE, "0 steps done"),
+    ],
+)  # fmt: skip
+def test_a_job_is_told_by_its_first_step_that_did_not_go_well(
+    outcomes: tuple[Outcome, ...], verdict: Verdict, headline: str
+) -> None:
+    assert told(*outcomes) == (verdict, headline)
+
+
+def test_the_last_words_of_a_failed_step_are_shown_and_cannot_lie() -> None:
+    log = "\n".join(f"line {number}" for number in range(9)) + "\n\x1b[2Jall is well"
+    said = view.job_report(JOB, (ended("a/seal", State.FAILED, log=log, note="n"),), live=True)
+    assert said.details == ("line 5", "line 6", "line 7", "line 8", "\\x1b[2Jall is well")
+
+
+def test_only_the_last_pass_of_a_job_counts() -> None:
+    first = done(ended("a/send-1", State.INTERRUPTED, note="cut"))
+    second = done(ended("a/send-1"), ended("a/seal", result=SEALED))
+    assert [one.verdict for one in outcome.job_reports((first, second))] == [Verdict.DONE]
+    assert code(first, second) == 0
+    assert code(second, first) == 1
+
+
+def test_a_job_of_the_first_pass_alone_is_still_told() -> None:
+    both = (JOB, PlannedJob(name="b", kind="snapshot", writes="server/x"))
+    first = done(ended("a/send-1", State.INTERRUPTED), ended("b/seal", result=SEALED), jobs=both)
+    second = done(ended("a/seal", result=SEALED))
+    assert [one.job for one in outcome.job_reports((first, second))] == ["a", "b"]
+
+
+def test_that_a_host_was_prepared_is_told_only_when_it_went_wrong() -> None:
+    prepare = PlannedJob(name="prepare-x", kind="prepare")
+    assert outcome.job_reports((done(ended("prepare-x/put"), jobs=(prepare,)),)) == ()
+    wrong = done(ended("prepare-x/put", State.FAILED, note="no room"), jobs=(prepare,))
+    assert [one.headline for one in outcome.job_reports((wrong,))] == ["put failed: no room"]
+
+
+@pytest.mark.parametrize(
+    ("states", "wanted"),
+    [
+        ((), 0), ((State.DONE,), 0), ((State.NOT_NEEDED,), 0), ((State.FAILED,), 1), ((State.INTERRUPTED,), 1),
+        ((State.STALE,), 5), ((State.BUSY,), 75), ((State.STALE, State.FAILED), 1), ((State.BUSY, State.STALE), 5),
+        ((State.BUSY, State.DONE), 75),
+    ],
+)  # fmt: skip
+def test_the_exit_code_is_the_worst_of_the_parts(states: tuple[State, ...], wanted: int) -> None:
+    jobs = tuple(PlannedJob(name=str(number), kind="x") for number in range(len(states)))
+    outcomes = (ended(f"{number}/step", state) for number, state in enumerate(states))
+    assert code(done(*outcomes, jobs=jobs)) == wanted
+
+
+def test_new_exceptions_alone_end_with_the_code_of_attention() -> None:
+    assert code(done(ended("a/seal", result={**SEALED, "exceptions": 1, "exceptions_new": 1}))) == 3
+
+
+def test_the_journal_keeps_what_was_written_and_when() -> None:
+    late = ended("a/seal", result=SEALED, started=parts.later(seconds=9), ended=parts.later(seconds=12))
+    (line,) = outcome.job_lines(done(ended("a/send-1"), late))
+    assert (line.started, line.ended, line.written) == (parts.NOW, parts.later(seconds=12), (2048, 3))
+    (sealed,) = outcome.job_lines(done(ended("a/seal", result=SEALED), ended("a/reap", State.FAILED)))
+    assert (sealed.verdict, sealed.written) == (Verdict.ATTENTION, (2048, 3))
+
+
+def test_a_job_that_found_its_store_busy_or_had_no_step_is_not_in_the_journal() -> None:
+    assert outcome.job_lines(done(ended("a/begin", State.BUSY), ended("a/seal", State.NOT_REACHED))) == ()
+    assert outcome.job_lines(done()) == ()
+
+
+def test_the_log_names_each_step_with_its_end_and_its_last_words() -> None:
+    item = done(
+        ended("a/send-1", exit=23, log="one\ntwo", ended=parts.NOW + timedelta(seconds=90)),
+        ended("a/seal", State.NOT_REACHED, started=None, ended=None),
+    )
+    assert outcome.log((item,), StalePlan("it was run already")) == (
+        "a/send-1: done (exit 23) 90.0 s", "  one", "  two", "a/seal: not reached",
+    )  # fmt: skip
+    assert len(outcome.log((done(ended("a/x", log="x\n" * 500)),), None)) == 200
+
+
+def test_a_bug_is_told_with_its_trace_and_has_an_exit_code_of_its_own() -> None:
+    bug = ValueError("ouch")
+    assert outcome.log((), bug)[-1] == "ValueError: ouch"
+    assert code(trouble=bug) == BUG
+    assert "ouch" in outcome.refusal(bug).text
+
+
+def test_what_stopped_a_run_decides_the_exit_code_whatever_its_jobs_did() -> None:
+    stale = StalePlan("it was run already", do="plan again")
+    assert code(done(ended("a/seal", State.FAILED)), trouble=stale) == StalePlan.code
+    told = outcome.refusal(stale)
+    assert (told.severity, told.text, told.do) == ("refusal", "it was run already", "plan again")
+
+
+def test_skips_are_no_jobs() -> None:
+    plan = parts.plan(skips=(Skip(job="a", reason="not due"),))
+    assert outcome.job_reports((Pass(plan=plan, outcomes=()),)) == ()

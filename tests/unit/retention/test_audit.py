@@ -1,0 +1,121 @@
+"""Kind `audit`: one bounded step a night, and what is said of what it found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runner.jobs.retention.audit import AuditKind
+from runner.model.kind import AuditOptions, Draft
+from runner.model.plan import Command, Effect, PlannedJob
+from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.model.site import Amount, Job
+from runner.report.report import job_report
+from tests.unit import parts
+
+KIND = AuditKind()
+JOB = PlannedJob(name="audit", kind="audit")
+
+
+def draft(options: AuditOptions | None = None, **store: Any) -> Draft:
+    wanted = options or AuditOptions(store="papio")
+    job = Job(name="audit", kind="audit", host="server", options=wanted)
+    here = parts.site()
+    here = replace(here, jobs=(*here.jobs, job))
+    return KIND.draft(here, job, parts.facts({"server": {"store": store}}), parts.NOW)
+
+
+def test_it_reads_a_share_at_idle_priority_within_its_bounds_and_its_lock() -> None:
+    options = AuditOptions(
+        store="papio", every=timedelta(days=30), most=Amount(bytes=7), within=timedelta(hours=1)
+    )
+    made = draft(options)
+    (step,) = made.steps
+    assert isinstance(step.action, Command)
+    assert step.action.argv == (
+        "ionice", "--class=idle", "nice", "--adjustment=19", "/usr/local/sbin/runner-store", "audit",
+        "/srv/backups/papio", "--plan=20261123T081500.000Z", "--bytes=7", "--seconds=3600", "--every=30",
+        "--mount=/srv/backups/papio", "--uuid=11111111-2222-3333-4444-555555555555",
+    )  # fmt: skip
+    assert (step.effect, step.timeout > 3600) == (Effect.WRITE, True)
+    assert made.planned
+    assert [(lock.resource, lock.host) for lock in made.planned.locks] == [("store papio", "server")]
+
+
+def test_less_than_a_day_is_a_day() -> None:
+    (step,) = draft(AuditOptions(store="papio", every=timedelta(hours=2))).steps
+    assert isinstance(step.action, Command)
+    assert "--every=1" in step.action.argv
+
+
+def test_without_a_snapshot_there_is_nothing_to_audit_and_nobody_is_called() -> None:
+    made = draft(sealed=[])
+    assert made.skip
+    assert (made.skip.reason, made.findings) == ("there is no snapshot to audit yet", ())
+
+
+def test_a_store_that_cannot_be_read_is_told() -> None:
+    made = draft(problem="the disk is not mounted")
+    assert made.skip
+    assert [one.severity for one in made.findings] == ["attention"]
+    assert made.findings[0].text == made.skip.reason
+
+
+def said(**result: Any) -> JobReport:
+    answer = {
+        "read_bytes": 1 << 30,
+        "findings": [],
+        "found": 0,
+        "complete_in_days": 60,
+        "problem": "",
+        **result,
+    }
+    return job_report(
+        JOB, [Outcome(step="audit/read", job="audit", state=State.DONE, result=answer)], live=True
+    )
+
+
+def found(kind: str, path: str = "etc/passwd", *names: str) -> dict[str, Any]:
+    return {"kind": kind, "path": path, "snapshots": list(names or ("2026-11-22T081500Z",))}
+
+
+READ = "read 1.0 GiB again"
+BAD = "not as sealed; the disk may be failing, or somebody wrote to it"
+
+
+@pytest.mark.parametrize(
+    ("result", "verdict", "headline", "details"),
+    [
+        ({}, Verdict.DONE, f"{READ}: all as it was sealed", ["so all of the store is read once in 60 days"]),
+        ({"complete_in_days": None}, Verdict.DONE, f"{READ}: all as it was sealed", []),
+        (
+            {"findings": [found("content", "a\nb", "x", "y")], "found": 1, "complete_in_days": 1},
+            Verdict.ATTENTION, f"{READ}: 1 name {BAD}",
+            ["content: a\\nb in x, y", "so all of the store is read once in 1 day"],
+        ),
+        (
+            # The program lists the first; it counted all.
+            {"findings": [found("missing")] * 7, "found": 70_000, "complete_in_days": None},
+            Verdict.ATTENTION, f"{READ}: 70,000 names {BAD}",
+            [*["missing: etc/passwd in 2026-11-22T081500Z"] * 5, "and 69,995 more"],
+        ),
+        (
+            {"problem": "9 files have a checksum that no program here can check", "complete_in_days": None},
+            Verdict.ATTENTION, f"{READ}, but not everything could be compared",
+            ["9 files have a checksum that no program here can check"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_an_audit_found_is_said_in_full_number_and_by_name(
+    result: dict[str, Any], verdict: Verdict, headline: str, details: list[str]
+) -> None:
+    made = said(**result)
+    assert (made.verdict, made.headline, list(made.details)) == (verdict, headline, details)
+
+
+def test_three_kinds_of_damage_are_three_different_words() -> None:
+    made = said(findings=[found("content"), found("attributes"), found("missing")], found=3)
+    assert [one.partition(":")[0] for one in made.details[:3]] == ["content", "attributes", "missing"]

@@ -1,0 +1,118 @@
+"""What expires and what stays, and why: readable cases in cases/retention (a new case is a new file)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from runner.config import quantity
+from runner.jobs.retention.retention import Decision, Expired, decide
+from runner.model.facts import Snapshot, Space
+from runner.model.names import snapshot_name, snapshot_time
+from runner.model.site import Amount, Retention
+from tests.unit import parts
+
+GOLDEN = parts.cases("retention")
+
+
+def series(newest: str, every: str, count: int) -> list[Snapshot]:
+    last = snapshot_time(newest)
+    assert last is not None
+    return [Snapshot(name=snapshot_name(last - number * quantity.duration(every))) for number in range(count)]
+
+
+def size(text: str) -> int:
+    return 0 if text == "0 B" else quantity.amount(text).bytes or 0
+
+
+def policy_of(case: dict[str, Any]) -> Retention | None:
+    if "retention" not in case:
+        return None
+    said = dict(case["retention"])
+    for key in {"free_space", "free_inodes"} & said.keys():
+        said[key] = asdict(quantity.amount(said[key]))
+    return msgspec.convert(said, Retention)
+
+
+def space_of(case: dict[str, Any]) -> Space | None:
+    if "space" not in case:
+        return None
+    said = case["space"]
+    free = said["free_bytes"] if "free_bytes" in said else size(said["free"])
+    return Space(
+        size=size(said["size"]),
+        free=free,
+        available=0,
+        inodes=said["inodes"],
+        inodes_free=said["inodes_free"],
+    )
+
+
+def of_case(case: dict[str, Any]) -> Decision:
+    sealed = [msgspec.convert(one, Snapshot) for one in case.get("sealed", ())]
+    for one in case.get("series", ()):
+        sealed += series(**one)
+    return decide(sealed, policy_of(case), space_of(case), case.get("now", parts.NOW))
+
+
+def told(gone: Expired) -> str:
+    unless = f"; unless {gone.unless.field} >= {gone.unless.value}" if gone.unless else ""
+    return f"{gone.snapshot.name} {gone.goal}: {gone.reason}{unless}"
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_decision_is_the_golden_one(name: str) -> None:
+    case = GOLDEN[name]
+    decision = of_case(case)
+    assert [told(one) for one in decision.expire] == case.get("expire", [])
+    assert decision.frozen == case.get("frozen", "")
+    assert [one.text for one in decision.doubts] == case.get("doubts", [])
+    assert list(decision.unmeasured) == case.get("unmeasured", [])
+    if "kept" in case:
+        assert [f"{one.snapshot.name} {one.reason}" for one in decision.keep] == case["kept"]
+    else:
+        assert len(decision.keep) == case["keep"]
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_what_a_person_must_see_says_what_to_do(name: str) -> None:
+    decision = of_case(GOLDEN[name])
+    assert bool(decision.frozen) == bool(decision.do)
+    assert all(doubt.do for doubt in decision.doubts)
+
+
+def test_a_shrunk_source_is_told_along_with_a_wrong_clock() -> None:
+    sealed = [
+        Snapshot(name="2026-11-22T081500Z", host="papio", files=1000),
+        Snapshot(name="2026-11-23T081500Z", host="papio", files=1),
+    ]
+    decision = decide(sealed, Retention(min=1, max=1), None, parts.NOW - timedelta(days=2))
+    assert "clock" in decision.frozen
+    assert "shrank" in decision.doubts[0].text
+
+
+def test_a_store_full_of_pins_goes_over_max_and_says_so() -> None:
+    sealed = [
+        Snapshot(name=f"2026-11-{day}T081500Z", pinned_until=parts.NOW + timedelta(days=1))
+        for day in range(10, 24)
+    ]
+    decision = decide(sealed, Retention(min=1, max=2), None, parts.NOW)
+    assert decision.expire == ()
+    assert "13 pinned" in decision.doubts[0].text
+
+
+def test_a_naive_clock_is_refused() -> None:
+    with pytest.raises(TypeError):
+        decide([Snapshot(name="2026-11-23T081500Z")], Retention(min=1, max=1), None, datetime(2026, 12, 1))  # noqa: DTZ001
+
+
+def test_percent_floors_are_exact_where_floats_are_not() -> None:
+    # 2.3 % of 1000 is 23; 0.023 * 1000 as floats is a little less.
+    space = Space(size=1000, free=23, available=0, inodes=0, inodes_free=0)
+    policy = Retention(min=1, max=9, free_space=Amount(percent=2.3))
+    sealed = [Snapshot(name=f"2026-11-2{day}T081500Z") for day in range(1, 4)]
+    assert decide(sealed, policy, space, parts.NOW).expire == ()

@@ -1,0 +1,300 @@
+"""Kind `check`: what a person hears of a store that is not as it should be, and when all is well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runner.jobs.catalogue import KINDS
+from runner.jobs.snapshots.check import CheckKind
+from runner.model.kind import CheckOptions, Draft
+from runner.model.plan import Effect
+from runner.model.run import Verdict
+from runner.model.site import Amount, Job, Retention, Site
+from runner.planning import planner
+from runner.report.report import Told, report
+from tests.unit import parts
+
+KIND = CheckKind()
+GIB, MIB = 1 << 30, 1 << 20
+SPACE = {
+    "size": 1000 * GIB,
+    "free": 500 * GIB,
+    "available": 450 * GIB,
+    "inodes": 10**8,
+    "inodes_free": 5 * 10**7,
+}
+POLICY = Retention(min=3, max=400)
+FLOORED = replace(POLICY, free_space=Amount(percent=5))
+
+
+def site(retention: Retention | None = POLICY, **changes: Any) -> Site:
+    here = parts.site(**changes)
+    job = Job(name="check", kind="check", host="server", options=CheckOptions(store="papio"))
+    stores = (replace(here.stores[0], retention=retention), here.stores[1])
+    return replace(here, stores=stores, jobs=(*here.jobs, job))
+
+
+def sealed(count: int, *, first: bool = False, **changes: dict[str, Any]) -> list[dict[str, Any]]:
+    """A snapshot a day until yesterday, of 1,000 files each; `first`: nothing was there before them."""
+    found = []
+    for day in range(23 - count, 23):
+        one = {
+            "name": f"2026-11-{day:02}T081500Z", "host": "papio", "files": 1000, "folders": 10, "added_files": 5,
+            "added_bytes": MIB,
+        }  # fmt: skip
+        found.append({**one, **changes.get(f"d{day}", {})})
+    if first:
+        found[0]["added_files"] = 1000
+    return found
+
+
+def draft(
+    found: list[dict[str, Any]],
+    retention: Retention | None = POLICY,
+    *,
+    here: Site | None = None,
+    **store: Any,
+) -> Draft:
+    space = {**SPACE, **store.pop("space", {})}
+    papio = store.pop("papio", {})
+    known = parts.facts({"papio": papio, "server": {"store": {"sealed": found, "space": space, **store}}})
+    at = here or site(retention)
+    return KIND.draft(at, at.job("check"), known, parts.NOW)
+
+
+def attentions(made: Draft) -> list[str]:
+    assert all(one.do for one in made.findings if one.severity == "attention")
+    assert {one.source for one in made.findings} <= {"check"}
+    return [one.text for one in made.findings if one.severity == "attention"]
+
+
+def test_nothing_wrong_is_a_message_with_the_count_and_the_age() -> None:
+    made = draft(sealed(9))
+    assert made.findings == ()
+    assert made.planned
+    assert made.planned.told == (
+        "nothing to do: 9 snapshots, the newest 1 day old; "
+        "more than 10 years of bytes, more than 10 years of inodes at the last month's growth"
+    )
+    assert [(step.id, step.effect) for step in made.steps] == [
+        ("check/count", Effect.READ), ("check/links", Effect.READ),
+    ]  # fmt: skip
+    assert made.planned.locks == ()
+
+
+E13 = {"exceptions": 13}
+
+
+@pytest.mark.parametrize(
+    ("about", "found", "retention", "texts"),
+    [
+        ("exactly min", sealed(3), POLICY, []),
+        ("no retention", sealed(1), None, []),
+        (
+            "the old ones are gone", sealed(2), POLICY,
+            ["store papio has 2 snapshots without exceptions, min is 3: those before 2026-11-21T081500Z are gone"],
+        ),
+        (
+            "exceptions", sealed(4, d20=E13, d22=E13), POLICY,
+            ["store papio has 2 snapshots without exceptions, min is 3: 2 more have exceptions, "
+             "those before 2026-11-19T081500Z are gone"],
+        ),
+        (
+            "days without one", [sealed(12, first=True)[0], *sealed(1)], POLICY,
+            ["store papio has 2 snapshots without exceptions, min is 3: in 12 days there were 2"],
+        ),
+        (
+            "not counted by their records", sealed(2, d21={"files": None}), POLICY,
+            ["store papio has 2 snapshots without exceptions, min is 3: those before 2026-11-21T081500Z are gone"],
+        ),
+        ("none at all", [], POLICY, ["store papio has no snapshot"]),
+    ],
+)  # fmt: skip
+def test_fewer_than_min_is_told_with_why(
+    about: str, found: list[dict[str, Any]], retention: Retention | None, texts: list[str]
+) -> None:
+    assert attentions(draft(found, retention)) == texts, about
+
+
+def test_a_store_that_is_young_has_few_and_nobody_is_called() -> None:
+    made = draft(sealed(2, first=True))
+    assert [(one.severity, one.text) for one in made.findings] == [
+        ("note", "store papio has 2 snapshots without exceptions, min is 3: it is young yet")
+    ]
+
+
+def test_a_store_from_which_somebody_removed_the_oldest_is_not_young() -> None:
+    before, after = sealed(20, first=True), sealed(20, first=True)[10:]
+    policy = Retention(min=15, max=400)
+    assert attentions(draft(before, policy)) == []
+    (text,) = attentions(draft(after, policy))
+    assert text.endswith("those before 2026-11-13T081500Z are gone")
+
+
+@pytest.mark.parametrize(
+    ("within", "texts"),
+    [
+        (timedelta(hours=36), []),
+        (timedelta(hours=24), []),
+        (timedelta(hours=23), ["the newest snapshot of store papio is 1 day old"]),
+    ],
+)
+def test_the_newest_may_be_so_old(within: timedelta, texts: list[str]) -> None:
+    here = site()
+    late = replace(here.jobs[-1], options=CheckOptions(store="papio", newest_within=within))
+    assert attentions(draft(sealed(5), here=replace(here, jobs=(*here.jobs[:-1], late)))) == texts
+
+
+@pytest.mark.parametrize(
+    ("about", "newest", "texts"),
+    [
+        ("as usual", {}, []),
+        ("ten times as many bytes, but not many", {"added_bytes": 60 * MIB}, []),
+        (
+            "far more bytes", {"added_bytes": 700 * MIB},
+            ["2026-11-22T081500Z brought 700.0 MiB, 1.0 MiB is usual"],
+        ),
+        (
+            "far more files", {"added_files": 500_000},
+            ["2026-11-22T081500Z brought 500,000 files, 5 files is usual"],
+        ),
+        ("not known", {"added_bytes": None, "added_files": None}, []),
+        (
+            "shrank", {"files": 100},
+            ["nothing expires: papio shrank: 100 files in 2026-11-22T081500Z, 1,000 before; max_shrink is 30 %"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_snapshot_that_grew_or_shrank_strangely_is_told_once(
+    about: str, newest: dict[str, Any], texts: list[str]
+) -> None:
+    assert attentions(draft(sealed(9, d22=newest))) == texts, about
+
+
+def test_that_a_source_shrank_is_told_of_a_store_without_retention_too() -> None:
+    (text,) = attentions(draft(sealed(9, d22={"files": 100}), None))
+    assert text.startswith("papio shrank: 100 files")
+
+
+def test_the_first_snapshot_is_whole_and_makes_the_second_neither_small_nor_large() -> None:
+    found = sealed(3, first=True, d20={"added_bytes": 900 * GIB}, d21={"added_bytes": 0})
+    assert attentions(draft(found)) == []
+
+
+def test_what_no_run_sealed_is_told_and_counts_for_nothing() -> None:
+    found = [{"name": "2025-01-01T000000Z", "recorded": False}, *sealed(3)]
+    made = draft(found)
+    assert attentions(made) == ["2025-01-01T000000Z in store papio has no record: no run sealed it"]
+    assert made.planned
+    assert made.planned.told.startswith("1 thing to look at: 3 snapshots, ")
+
+
+@pytest.mark.parametrize(
+    ("names", "texts"),
+    [
+        (["2026-11-22T091500Z"], []),
+        (
+            ["2026-11-20T081500Z", "2026-11-23T001500Z"],
+            ["2 interrupted snapshots left behind, the oldest of 2026-11-20"],
+        ),
+        (["not a name"], []),
+    ],
+)
+def test_partials_left_behind_are_told_after_two_days(names: list[str], texts: list[str]) -> None:
+    assert attentions(draft(sealed(9), partials=[{"name": name} for name in names])) == texts
+
+
+def daily(count: int, brings: int, frees: int | None = None) -> list[dict[str, Any]]:
+    """Snapshots that each bring `brings` bytes; expiring one frees `frees`."""
+    found = [{**one, "added_bytes": brings, "folders": 0} for one in sealed(count)]
+    if frees is None:
+        return found
+    gains = ({"freed_bytes": frees * number, "freed_inodes": 5 * number} for number in range(1, 6))
+    return [*({**one, **gain} for one, gain in zip(found, gains, strict=False)), *found[5:]]
+
+
+LAST = "at the last month's growth"
+
+
+@pytest.mark.parametrize(
+    ("about", "found", "free", "texts"),
+    [
+        ("room for long", daily(3, GIB), 500 * GIB, []),
+        (
+            "at min, room for ten days", daily(3, GIB), 60 * GIB,
+            [f"store papio fills up: 10 days of bytes, more than 10 years of inodes {LAST}, "
+             "and nothing may expire before min"],
+        ),
+        ("as much goes as comes", daily(22, GIB, GIB), 91 * GIB, []),
+        (
+            "little goes, much comes", daily(22, GIB, 0), 60 * GIB,
+            [f"store papio fills up: 10 days of bytes, more than 10 years of inodes {LAST}, "
+             "with all that may expire"],
+        ),
+        ("what goes is not known", daily(22, GIB), 60 * GIB, []),
+    ],
+)  # fmt: skip
+def test_a_store_that_fills_faster_than_its_runway_is_told(
+    about: str, found: list[dict[str, Any]], free: int, texts: list[str]
+) -> None:
+    assert attentions(draft(found, FLOORED, space={"free": free})) == texts, about
+
+
+def test_a_frozen_store_is_told_by_the_check_too() -> None:
+    (text,) = attentions(draft([*sealed(9), {"name": "2026-11-24T081500Z"}]))
+    assert text.startswith("nothing expires: the clock says 2026-11-23 08:15 UTC")
+
+
+def disk(mount: str, dev: int, kind: str = "ext4") -> dict[str, Any]:
+    return {"mount": mount, "source": f"/dev/{dev}", "type": kind, "dev": dev, "size": 1}
+
+
+MOUNTS = {"filesystems": [
+    disk("/", 1), disk("/home", 2), disk("/data", 3), disk("/n", 4, "nfs4"), disk("/proc", 5, "proc"),
+]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("about", "declared", "excluded", "second", "texts"),
+    [
+        ("all", (), (), None, []),
+        ("some", ("/", "/home"), (), None, ["no job copies /data of papio"]),
+        ("the rest is excluded", ("/", "/home"), ("/data",), None, []),
+        ("the rest goes into another store", ("/", "/home"), (), ("/data",), []),
+        ("all goes into another store", ("/",), (), (), []),
+        ("two that are not all", ("/",), (), ("/data",), ["no job copies /home of papio"]),
+    ],
+)
+def test_filesystems_that_no_job_copies_are_told(
+    about: str, declared: tuple[str, ...], excluded: tuple[str, ...], second: Any, texts: list[str]
+) -> None:
+    here = site()
+    first = parts.job("backup-papio", exclude=excluded)
+    jobs = [replace(first, options=replace(first.options, filesystems=declared)), here.jobs[-1]]
+    if second is not None:
+        other = parts.job("backup-too", store="server")
+        jobs.append(replace(other, options=replace(other.options, filesystems=second)))
+    assert attentions(draft(sealed(9), here=replace(here, jobs=tuple(jobs)), papio=MOUNTS)) == texts, about
+
+
+def test_a_store_that_cannot_be_used_is_told_and_skipped() -> None:
+    made = draft(sealed(9), problem="the disk is not mounted")
+    assert made.steps == ()
+    assert made.skip
+    assert attentions(made) == [made.skip.reason]
+    assert "the disk is not mounted" in made.skip.reason
+
+
+def test_what_is_wrong_makes_the_report_ask_for_a_person() -> None:
+    here = site()
+    known = parts.facts({"server": {"store": {"sealed": sealed(2), "space": SPACE}}})
+    plan = planner.draft(here, [here.job("check")], known, KINDS, {})
+    made = report(here, Told(run="r", started=parts.NOW, ended=parts.NOW, plans=(plan,)))
+    assert made.verdict == Verdict.ATTENTION
+    (action,) = made.actions
+    assert action.startswith("check: store papio has 2 snapshots without exceptions, min is 3")
+    assert action.endswith("nothing expires below min")

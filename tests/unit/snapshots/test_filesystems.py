@@ -1,0 +1,149 @@
+"""Which filesystems are copied: every local one once, no store, and what is missed is said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.jobs.snapshots.filesystems import Choice, choose
+from runner.model.facts import Filesystem
+
+
+def fs(mount: str, dev: int = 1, **changes: Any) -> Filesystem:
+    values: dict[str, Any] = {"source": "/dev/sda1", "type": "ext4", "root": "/", **changes}
+    return Filesystem(mount=mount, dev=dev, **values)
+
+
+def chosen(*mounts: Filesystem, **wishes: tuple[str, ...]) -> Choice:
+    return choose(mounts, **{"declared": (), "stores": (), "expected": (), **wishes})
+
+
+def names(choice: Choice) -> list[str]:
+    return [one.mount for one in choice.chosen]
+
+
+def test_every_local_filesystem_is_chosen_in_the_order_of_paths() -> None:
+    found = chosen(
+        fs("/home", 2, type="xfs"), fs("/", 1), fs("/boot/efi", 3, type="vfat"), fs("/b", 4, type="btrfs")
+    )
+    assert names(found) == ["/", "/b", "/boot/efi", "/home"]
+    assert (found.left, found.absent) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("mount", "reason"),
+    [
+        (fs("/n", 2, type="nfs4", source="server:/n"), "it belongs to another machine (nfs4)"),
+        (fs("/n", 2, type="cifs", source="//server/n"), "it belongs to another machine (cifs)"),
+        (fs("/n", 2, type="weird", source="//server/n"), "it belongs to another machine (weird)"),
+        (fs("/n", 2, type="fuse.sshfs", source="me@server:"), "it belongs to another machine (fuse.sshfs)"),
+        (fs("/n", 2, type="fuse.s3fs", source="s3fs"), "what a program shows, not a disk (fuse.s3fs)"),
+        (fs("/n", 2, type="squashfs", source="/dev/loop1"), "a read-only image (squashfs)"),
+        (fs("/n", 2, type="overlay", source="overlay"), "a container's view of files that are copied where they really are"),
+        (fs("/n", 1, root="/srv"), "the same filesystem as /"),
+        (fs("/n", 1), "the same filesystem as /"),
+        (fs("/srv/backups/papio", 2), "it holds snapshots: every store is left out of every source"),
+        (fs("/srv/backups/papio/x", 2), "it holds snapshots: every store is left out of every source"),
+        (fs("/cache/x", 2), "the job excludes it"),
+    ],
+)  # fmt: skip
+def test_what_is_left_out_is_told_with_its_reason(mount: Filesystem, reason: str) -> None:
+    found = chosen(fs("/"), mount, stores=("/srv/backups/papio",), excluded=("/cache",))
+    assert names(found) == ["/"]
+    assert found.left == ((mount.mount, reason),)
+
+
+@pytest.mark.parametrize("kind", ["proc", "sysfs", "tmpfs", "cgroup2", "devtmpfs", "fuse.lxcfs"])
+def test_what_the_kernel_shows_is_left_out_without_a_word(kind: str) -> None:
+    assert chosen(fs("/"), fs("/x", 2, type=kind, source=kind)).left == ()
+
+
+def test_ntfs_through_fuse_is_a_disk() -> None:
+    assert names(chosen(fs("/"), fs("/win", 2, type="fuseblk"))) == ["/", "/win"]
+
+
+def test_the_root_of_a_container_is_copied() -> None:
+    assert names(chosen(fs("/", type="overlay", source="overlay"))) == ["/"]
+
+
+def test_parts_of_a_disk_that_is_not_mounted_whole_are_all_copied() -> None:
+    assert names(chosen(fs("/"), fs("/a", 2, root="/x"), fs("/b", 2, root="/y"))) == ["/", "/a", "/b"]
+    assert names(chosen(fs("/"), fs("/a", 2, root="/x"), fs("/b", 2, root="/x/y"))) == ["/", "/a"]
+    assert names(chosen(fs("/"), fs("/a", 2, root="/x"), fs("/b", 2, root="/xy"))) == ["/", "/a", "/b"]
+
+
+def test_a_disk_mounted_twice_is_copied_from_its_whole_and_shortest_place() -> None:
+    assert names(chosen(fs("/part", 2, root="/p"), fs("/very/long", 2), fs("/long", 2))) == ["/long"]
+
+
+def test_subvolumes_of_btrfs_are_all_copied_although_they_share_a_number() -> None:
+    def sub(mount: str, root: str) -> Filesystem:
+        return fs(mount, 31, type="btrfs", root=root)
+
+    assert names(chosen(sub("/", "/@"), sub("/home", "/@home"))) == ["/", "/home"]
+    assert names(chosen(sub("/top", "/"), sub("/home", "/@home"))) == ["/home", "/top"]
+    assert names(chosen(sub("/", "/@"), sub("/again", "/@"))) == ["/"]
+    # This may be a folder that is mounted where it is anyway: two transfers would write one place.
+    assert names(chosen(sub("/", "/@"), sub("/var/x", "/@/var/x"))) == ["/"]
+
+
+def test_of_several_mounts_at_one_place_the_last_is_seen() -> None:
+    assert [one.dev for one in chosen(fs("/"), fs("/x", 2), fs("/x", 3)).chosen] == [1, 3]
+    assert names(chosen(fs("/"), fs("/x", 2), fs("/x", 3, type="tmpfs"))) == ["/"]
+
+
+def test_declared_filesystems_are_the_only_ones_and_each_must_be_there() -> None:
+    found = chosen(fs("/"), fs("/home", 2), fs("/n", 3, type="nfs"), declared=("/home", "/n", "/data"))
+    assert names(found) == ["/home", "/n"]
+    assert found.left == (("/", "not among the declared filesystems"),)
+    assert found.absent == ("/data",)
+
+
+def test_a_declared_filesystem_that_is_excluded_is_not_missed() -> None:
+    found = chosen(fs("/"), declared=("/", "/home"), excluded=("/home",))
+    assert (names(found), found.absent) == (["/"], ())
+
+
+@pytest.mark.parametrize(
+    ("expected", "absent"),
+    [
+        (("/", "/home"), ("/home",)),
+        (("/", "/home", "/home"), ("/home",)),
+        (("/", "/n"), ()),
+        (("/", "/srv/backups/papio/x"), ()),
+        (("/", "/cache"), ()),
+        ((), ()),
+    ],
+)
+def test_what_earlier_snapshots_had_is_missed_once(
+    expected: tuple[str, ...], absent: tuple[str, ...]
+) -> None:
+    mounted = (fs("/"), fs("/n", 2, type="nfs"))
+    found = chosen(*mounted, expected=expected, stores=("/srv/backups/papio",), excluded=("/cache",))
+    assert found.absent == absent
+
+
+def test_stand_ins_of_one_disk_are_all_wanted() -> None:
+    assert names(chosen(fs("/etc", type="stand-in"), fs("/usr/share", type="stand-in"))) == [
+        "/etc",
+        "/usr/share",
+    ]
+
+
+@settings(max_examples=50, deadline=None)
+@given(data=st.data())
+def test_the_choice_does_not_depend_on_the_order_of_mounting(data: st.DataObject) -> None:
+    places = ("/", "/a", "/a/b", "/c", "/srv/s")
+    mounts = tuple(
+        fs(place, data.draw(st.integers(1, 3)), root=data.draw(st.sampled_from(("/", "/r", "/r/s"))))
+        for place in places
+    )
+    mixed = tuple(data.draw(st.permutations(mounts)))
+    wishes = {"stores": ("/srv/s",), "expected": ("/gone", "/a")}
+    one = chosen(*mounts, **wishes)
+    assert one == chosen(*mixed, **wishes)
+    assert "/srv/s" not in names(one)
+    assert {one.mount for one in mounts} == {*names(one), *(mount for mount, _ in one.left)}

@@ -1,0 +1,105 @@
+"""Getting something back: into a side folder, or over what is there with everything it replaces kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runner.jobs.snapshots import restore
+from runner.model.facts import Snapshot
+from runner.model.kind import Draft
+from runner.model.plan import Command, Effect
+from runner.model.site import Site
+from tests.unit import parts
+
+SNAPSHOT = Snapshot(name="2026-11-22T081500Z", host="papio")
+
+
+def draft(
+    path: str = "/home/ann", to: str = "", *, host: str = "papio", site: Site | None = None,
+    snapshot: Snapshot = SNAPSHOT, facts: dict[str, Any] | None = None,
+) -> Draft:  # fmt: skip
+    here = site or parts.site()
+    store = here.store("papio" if host == "papio" else "server")
+    wanted = restore.Wanted(host=host, path=path, store=store, snapshot=snapshot, to=to)
+    return restore.draft(here, wanted, parts.facts(facts, live=here.live), parts.NOW)
+
+
+def argvs(made: Draft) -> list[tuple[str, ...]]:
+    return [step.action.argv for step in made.steps if isinstance(step.action, Command)]
+
+
+def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
+    made = draft()
+    folder, copy, compare = argvs(made)
+    assert folder[-1] == "/var/restored/20261123T081500.000Z"
+    assert copy[-2:] == (
+        "server:/srv/backups/papio/2026-11-22T081500Z/./home/ann",
+        "/var/restored/20261123T081500.000Z/",
+    )
+    assert compare[-2:] == copy[-2:]
+    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.WRITE, Effect.READ]
+    assert not any(word.startswith("--backup") for word in copy)
+    assert made.findings == ()
+
+
+def test_over_what_is_there_it_interrupts_and_keeps_what_it_replaces() -> None:
+    made = draft(to="/")
+    folder, copy, compare = argvs(made)
+    assert folder[-2:] == ("--", "/var/restored/20261123T081500.000Z-replaced")
+    assert "--backup-dir=/var/restored/20261123T081500.000Z-replaced" in copy
+    assert copy[-1] == "/"
+    assert "--no-implied-dirs" in copy
+    assert "--no-implied-dirs" in compare
+    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.INTERRUPT, Effect.READ]
+    assert "writes over what is in /" in made.findings[0].text
+
+
+def test_the_comparison_reads_only_and_any_word_of_it_is_a_failure() -> None:
+    compare = draft().steps[-1]
+    assert compare.silent
+    assert isinstance(compare.action, Command)
+    assert {"--dry-run", "--checksum", "--itemize-changes"} <= set(compare.action.argv)
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"), [("/", "."), ("/etc", "etc"), ("/a b/c", "a b/c"), ("/-x", "-x"), ("/a:b", "a:b")]
+)
+def test_any_path_stays_one_word_below_its_snapshot(path: str, inside: str) -> None:
+    source = argvs(draft(path))[1][-2]
+    assert source == f"server:/srv/backups/papio/2026-11-22T081500Z/./{inside if inside != '.' else ''}"
+
+
+def test_the_other_way_round_papio_sends_to_the_host() -> None:
+    made = draft("/etc", host="server", snapshot=Snapshot(name="2026-11-22T081500Z", host="server"))
+    copy = argvs(made)[1]
+    assert made.steps[1].host == "papio"
+    assert copy[-2:] == (
+        "/srv/backups/server/2026-11-22T081500Z/./etc", "server:/var/restored/20261123T081500.000Z/",
+    )  # fmt: skip
+
+
+def test_in_the_sandbox_everything_stays_in_it() -> None:
+    made = draft("/etc", "/", site=parts.site(live=False))
+    folder, copy, _ = argvs(made)
+    assert folder[-1] == "/site/sandbox/papio/var/restored/20261123T081500.000Z-replaced"
+    assert copy[-2:] == (
+        "/site/sandbox/server/srv/backups/papio/2026-11-22T081500Z/./etc", "/site/sandbox/papio/",
+    )  # fmt: skip
+    assert not any(word.startswith("--rsh") for word in copy)
+
+
+def test_an_old_rsync_is_not_asked_for_a_checksum_that_it_does_not_know() -> None:
+    made = draft(facts={"papio": {"rsync": {"version": "3.1.3"}}})
+    assert "--checksum-choice=md5" in argvs(made)[1]
+    assert "--checksum-choice=xxh128" in argvs(draft())[1]
+
+
+def test_what_will_not_come_back_whole_is_said() -> None:
+    holed = Snapshot(name="2026-11-22T081500Z", host="papio", exceptions=3)
+    made = draft(snapshot=holed, facts={"papio": {"uid": 1000}})
+    assert [finding.text for finding in made.findings] == [
+        "not root: owners will not come back as they were",
+        "snapshot 2026-11-22T081500Z has 3 exceptions: some files are not in it",
+    ]

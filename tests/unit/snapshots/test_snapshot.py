@@ -1,0 +1,147 @@
+"""Kind `snapshot`: what golden plans do not show; see test_planner.py and cases/plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runner.jobs.snapshots.snapshot import SnapshotKind
+from runner.model.kind import Draft
+from runner.model.plan import Command
+from runner.model.site import Site
+from tests.unit import parts
+
+KIND = SnapshotKind()
+
+
+def draft(
+    changes: dict[str, Any] | None = None, *, site: Site | None = None, job: str = "backup-papio"
+) -> Draft:
+    here = site or parts.site()
+    return KIND.draft(here, here.job(job), parts.facts(changes, live=here.live), parts.NOW)
+
+
+def argv(made: Draft, name: str) -> tuple[str, ...]:
+    (step,) = [one for one in made.steps if one.id.endswith(f"/{name}")]
+    assert isinstance(step.action, Command)
+    return step.action.argv
+
+
+def test_it_needs_no_probes_of_its_own_and_names_its_keys() -> None:
+    site = parts.site()
+    assert KIND.probes(site, site.jobs[0]) == ()
+    assert "store" in KIND.schema["properties"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"papio": {"rsync": {"version": ""}}}, "papio has no rsync"),
+        ({"server": {"rsync": {"version": "3.0.9"}}}, "server has rsync 3.0.9"),
+        ({"server": {"store": {"problem": "the disk is another"}}}, "cannot be used: the disk is another"),
+        ({"server": {"uid": 1000}}, "on server this runs as uid 1000"),
+        ({"papio": {"filesystems": []}}, "no filesystem of papio can be copied"),
+        ({"server": {"store": {"sealed": [{"name": "2026-11-24T000000Z"}]}}}, "before the newest snapshot"),
+        ({"server": {"store": {"partials": [{"name": "2026-11-24T000000Z"}]}}}, "before the newest snapshot"),
+    ],
+)
+def test_a_snapshot_that_could_not_be_faithful_is_skipped_and_somebody_told(
+    changes: dict[str, Any], reason: str
+) -> None:
+    made = draft(changes)
+    assert made.planned is None
+    assert made.steps == ()
+    assert made.skip is not None
+    assert reason in made.skip.reason
+    (finding,) = made.findings
+    assert (finding.severity, finding.text) == ("attention", made.skip.reason)
+    assert finding.do
+
+
+def test_in_the_sandbox_anybody_may_try_it() -> None:
+    made = draft({"server": {"uid": 1000}, "papio": {"uid": 1000}}, site=parts.site(live=False))
+    assert made.planned
+    assert [finding.severity for finding in made.findings] == ["note"]
+
+
+def test_in_the_sandbox_the_stand_ins_are_copied_whatever_filesystems_are_named() -> None:
+    site = parts.site(live=False)
+    named = replace(site.jobs[0], options=replace(site.jobs[0].options, filesystems=("/home",)))
+    made = draft(site=replace(site, jobs=(named,)))
+    assert argv(made, "begin")[-3:] == ("--", "/etc", "/usr/share/doc")
+    assert made.findings == ()
+
+
+def test_in_the_sandbox_an_excluded_stand_in_is_not_copied() -> None:
+    made = draft(site=parts.site(live=False, exclude=("/etc", "/usr/share/doc/x")))
+    assert argv(made, "begin")[-2:] == ("--", "/usr/share/doc")
+    assert "--exclude=/x" in argv(made, "send-1")
+
+
+def test_a_filesystem_is_missed_for_a_week_of_snapshots_and_then_taken_for_gone() -> None:
+    def sealed(count: int) -> dict[str, Any]:
+        first = {"name": "2026-11-01T000000Z", "host": "papio", "filesystems": ["/", "/data"]}
+        later = [
+            {"name": f"2026-11-{day:02}T000000Z", "host": "papio", "filesystems": ["/"]}
+            for day in range(2, 2 + count)
+        ]
+        return {"server": {"store": {"sealed": [first, *later]}}}
+
+    assert any("/data of papio should be" in finding.text for finding in draft(sealed(6)).findings)
+    assert draft(sealed(7)).findings == ()
+
+
+def test_snapshots_of_another_host_tell_nothing_about_what_is_missing() -> None:
+    sealed = [{"name": "2026-11-01T000000Z", "host": "old", "filesystems": ["/", "/data"]}]
+    assert draft({"server": {"store": {"sealed": sealed}}}).findings == ()
+
+
+def test_what_changed_is_judged_by_the_clock_of_the_source() -> None:
+    made = draft({"server": {"now": "2026-11-23T08:05:00Z"}}, job="backup-server")
+    assert "--since=2026-11-23T08:05:00+00:00" in argv(made, "explain-1")
+    assert "--started=2026-11-23T08:15:00+00:00" in argv(made, "seal")
+    unknown = draft({"server": {"now": None}}, job="backup-server")
+    assert "--since=2026-11-23T08:15:00+00:00" in argv(unknown, "explain-1")
+
+
+@pytest.mark.parametrize(
+    ("papio", "server", "sums"),
+    [
+        (["xxh128", "md5"], ["md5", "xxh128"], "xxh128"),
+        (["xxh128"], ["md5"], "md5"),
+        ([], ["xxh128"], "md5"),
+        ([], [], "md5"),
+    ],
+)
+def test_the_checksum_is_one_that_both_ends_know_and_the_record_says_which(
+    papio: list[str], server: list[str], sums: str
+) -> None:
+    made = draft({
+        "papio": {"rsync": {"version": "3.5.0", "checksums": papio}},
+        "server": {"rsync": {"version": "3.5.0", "checksums": server}},
+    })  # fmt: skip
+    assert f"--checksum-choice={sums}" in argv(made, "send-1")
+    assert f"--checksum={sums}" in argv(made, "seal")
+
+
+def test_the_uuid_of_jobs_toml_goes_before_the_one_that_was_found() -> None:
+    site = parts.site()
+    disk = replace(site.disks[0], uuid="99999999-2222-3333-4444-555555555555")
+    assert "--uuid=99999999-2222-3333-4444-555555555555" in argv(
+        draft(site=replace(site, disks=(disk,))), "begin"
+    )
+
+
+def test_the_job_holds_its_store_and_says_what_it_writes() -> None:
+    planned = draft().planned
+    assert planned is not None
+    assert (planned.writes, planned.resumes, planned.after) == ("papio/2026-11-23T081500Z", 0, ())
+    assert [(lock.resource, lock.host) for lock in planned.locks] == [("store papio", "server")]
+
+
+def test_half_a_file_is_sent_again_to_a_receiver_that_would_die_of_it() -> None:
+    assert any(word.startswith("--partial-dir=") for word in argv(draft(), "send-1"))
+    stock = draft({"server": {"rsync": {"version": "3.2.7"}}})
+    assert not any(word.startswith("--partial-dir=") for word in argv(stock, "send-1"))

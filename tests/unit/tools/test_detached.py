@@ -1,0 +1,129 @@
+"""What runner-store says of a host as a whole is read, and nothing that it says can be more than it is."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from runner.tools import detached
+
+PROGRAM = "/usr/local/sbin/runner-store"
+PLAN, STEP = "2026-11-23T081500Z", "updates-server/install"
+
+
+def test_a_command_is_carried_as_it_is_and_so_is_what_follows() -> None:
+    argv = detached.run(
+        PROGRAM, PLAN, STEP, ("apt-get", "install", "--", "a=1"), then=(("apt-mark", "hold", 'x "y'),)
+    )
+    assert argv == (
+        PROGRAM, "carry", f"--plan={PLAN}", f"--step={STEP}", "--packages=dpkg",
+        '--then=["apt-mark", "hold", "x \\"y"]', "--", "apt-get", "install", "--", "a=1",
+    )  # fmt: skip
+    assert "--packages=rpm" in detached.run(PROGRAM, PLAN, STEP, ("yum",), packages="rpm")
+    assert detached.run(PROGRAM, PLAN, STEP, ("true",), packages="")[4:] == ("--", "true")
+
+
+def test_an_answer_is_asked_for_without_beginning_anything() -> None:
+    assert detached.again(PROGRAM, PLAN, STEP)[-1] == "--again"
+    assert "--within=1" in detached.again(PROGRAM, PLAN, STEP, within=1)
+    assert detached.told(PROGRAM, PLAN, STEP)[-1] == "--told"
+
+
+def test_the_lock_names_who_and_what_it_waits_for() -> None:
+    assert detached.hold_host(PROGRAM, "power", PLAN, "reboot of papio") == (
+        PROGRAM, "hold-host", "power", f"--plan={PLAN}", "--who=reboot of papio",
+    )  # fmt: skip
+    assert detached.hold_host(PROGRAM, "packages", PLAN, "x", attach="p")[-1] == "--attach=p"
+
+
+def test_a_restart_is_not_needed_where_the_unit_runs_new_files() -> None:
+    check = detached.runs_new(PROGRAM, "server", "ssh.service")
+    assert check.argv == (PROGRAM, "outdated", "--unit=ssh.service")
+    assert (check.field, check.relation, check.value) == ("needs_restart", "==", False)
+
+
+ANSWER = {
+    "carried": True, "exit": 100, "seconds": 3.5, "note": "", "problem": "", "lines": 70, "log": ["a", "b"],
+    "packages": {
+        "upgraded": [["libssl3", "1", "2"], ["odd", "1"], "odder"], "installed": [["new", "1"]], "removed": [],
+        "unfinished": [["new", "half-configured"]],
+    },
+    "then": [{"argv": ["apt-mark", "hold", "x"], "exit": 0}],
+    "conffiles": ["/etc/a.dpkg-dist"], "services": ["ssh.service"], "pid1": True, "reboot": ["process 1 ..."],
+}  # fmt: skip
+
+
+def test_an_answer_is_read_from_the_last_line() -> None:
+    found = detached.parse_answer("a motd\n" + json.dumps(ANSWER) + "\n")
+    assert found == detached.Answer(
+        exit=100, seconds=3.5, lines=70, log=("a", "b"), upgraded=(("libssl3", "1", "2"),),
+        installed=(("new", "1"),), unfinished=(("new", "half-configured"),), conffiles=("/etc/a.dpkg-dist",),
+        services=("ssh.service",), pid1=True, reboot=("process 1 ...",),
+        then=((("apt-mark", "hold", "x"), 0),),
+    )  # fmt: skip
+
+
+def test_an_end_that_nobody_saw_is_no_success() -> None:
+    found = detached.parse_answer(json.dumps({**ANSWER, "exit": None, "note": "restarted in the middle"}))
+    assert found
+    assert (found.exit, found.note) == (None, "restarted in the middle")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "bash: not found\n", "[]", "7", '{"error": "busy", "held": false}', '{"carried": []}', "{" * 5],
+)
+def test_what_is_no_answer_is_none(text: str) -> None:
+    assert detached.parse_answer(text) is None
+    assert detached.parse_outdated(text) is None
+    assert detached.parse_up(text) is None
+    assert detached.parse_carried(text) == ()
+
+
+def test_what_was_carried_is_read_with_its_times() -> None:
+    one = {
+        "plan": PLAN, "step": STEP, "argv": ["true"], "started": "2026-11-23T08:15:00.000000Z", "ended": None,
+        "exit": None, "alive": True, "told": False,
+    }  # fmt: skip
+    odd = {"plan": 7, "step": None, "started": "0001-01-01T00:00:00+23:00", "exit": True}
+    found = detached.parse_carried(json.dumps({"carried": [one, odd, "x"]}))
+    assert found == (
+        detached.Carried(
+            plan=PLAN,
+            step=STEP,
+            argv=("true",),
+            started=datetime(2026, 11, 23, 8, 15, tzinfo=UTC),
+            alive=True,
+        ),
+        detached.Carried(plan="", step=""),
+    )
+
+
+def test_a_host_that_is_older_than_its_files_is_read() -> None:
+    told = {
+        "kernel": {"running": "6.1.0-50", "newest": "6.1.0-56"}, "services": ["ssh.service"], "pid1": False,
+        "changed": [["libssl3", "3.0.19"]], "flag": False, "needrestart": {"ksta": 3}, "boot_free": 10,
+        "boot_size": 20, "initrd": True, "entry": None,
+    }  # fmt: skip
+    assert detached.parse_outdated(json.dumps(told)) == detached.Outdated(
+        running="6.1.0-50", newest="6.1.0-56", services=("ssh.service",), changed=(("libssl3", "3.0.19"),),
+        ksta=3, boot_free=10, boot_size=20, initrd=True,
+    )  # fmt: skip
+
+
+def test_a_host_that_is_up_is_read() -> None:
+    told = {
+        "boot_id": "b", "kernel": "6.1", "system": "degraded", "failed": ["x.service"], "systemd": True,
+        "up_since": "2026-11-23T08:00:00Z", "users": [{"name": "amy", "from": "there", "since": "soon"}],
+        "inhibitors": [{"who": "backup", "why": "rsync", "what": "shutdown"}],
+        "mounts": {"u-1": "/srv"}, "checking": ["/dev/sdb1"],
+    }  # fmt: skip
+    found = detached.parse_up(json.dumps(told))
+    assert found == detached.Up(
+        boot_id="b", kernel="6.1", system="degraded", failed=("x.service",), systemd=True,
+        up_since=datetime(2026, 11, 23, 8, tzinfo=UTC), users=(detached.User(name="amy", source="there"),),
+        inhibitors=(detached.Inhibitor(who="backup", why="rsync", what="shutdown"),),
+        mounts=(("u-1", "/srv"),), checking=("/dev/sdb1",),
+    )  # fmt: skip

@@ -1,0 +1,177 @@
+"""The page `runner bare-metal` prints: what it tells to do, for hosts of several sorts."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+
+from runner.jobs.snapshots import inventory
+from runner.model.facts import Snapshot
+from runner.model.site import Disk, Host, Store
+from runner.verbs.bare_metal import Lost, page
+
+NAME = "2026-11-23T081500Z"
+GB = 10**9
+FILES = ["about.json", "fstab.txt", "network.txt", "partitions-sda.sfdisk"]
+SDA = {
+    "name": "/dev/sda", "type": "disk", "size": 500 * GB, "model": "ACME", "serial": "s1",
+    "table": "partitions-sda.sfdisk",
+    "parts": [
+        {"name": "/dev/sda1", "type": "part", "fstype": "vfat"},
+        {"name": "/dev/sda2", "type": "part", "fstype": "ext4"},
+        {"name": "/dev/sda3", "type": "part", "fstype": "swap", "uuid": "33-44"},
+        {"name": "/dev/sda5", "type": "part", "parts": [{"name": "/dev/mapper/vg-home", "type": "lvm"}]},
+    ],
+}  # fmt: skip
+FILESYSTEMS = [
+    {"mount": "/", "source": "/dev/sda2", "type": "ext4", "uuid": "11-22", "label": "root", "inodes": 4096},
+    {"mount": "/boot/efi", "source": "/dev/sda1", "type": "vfat", "uuid": "ABCD-1234"},
+    {"mount": "/home", "source": "/dev/mapper/vg-home", "type": "xfs", "uuid": "55-66", "label": "home dirs"},
+    {"mount": "/srv/backups", "source": "/dev/sdb1", "type": "ext3", "uuid": "77-88"},
+]
+DUMPS = {
+    "folder": "/srv/pg dumps", "globals": "globals/2026-11-23T070000Z.sql",
+    "databases": [
+        {"database": "babase", "dump": "databases/babase/2026-11-23T070000Z.dump", "time": "2026-11-23T070000Z",
+         "server": "15.14", "bytes": 3 << 20},
+        {"database": "postgres", "dump": "databases/postgres/2026-11-23T070000Z.dump"},
+        {"database": "it's\x1b[31m\n    rm -rf /", "dump": "databases/it%27s/2026-11-23T070000Z.dump"},
+    ],
+}  # fmt: skip
+
+
+def answer(**facts: Any) -> dict[str, Any]:
+    told = {
+        "hostname": "papio", "system": "Debian GNU/Linux 12", "family": "debian", "kernel": "6.1.0-40",
+        "firmware": "efi", "disks": [SDA], "filesystems": FILESYSTEMS, "missing": ["lvm.txt: there is no pvs"],
+        "swaps": [{"name": "/dev/sda3", "uuid": "33-44"}],
+    }  # fmt: skip
+    return {"facts": {**told, **facts}, "files": FILES, "folder": "/kept", "dumps": [DUMPS]}
+
+
+def lost(told: dict[str, Any], **changes: Any) -> Lost:
+    values: dict[str, Any] = {
+        "host": Host(name="papio", address="papio.example.edu"),
+        "keeper": Host(name="server", address="192.168.199.2"),
+        "snapshot": Snapshot(name=NAME, host="papio", filesystems=("/", "/boot/efi", "/home")),
+        "store": Store(name="papio", host="server", path="/srv/backups/papio", disk="usb"),
+        "disk": Disk(name="usb", host="server", device="/dev/disk/by-id/usb", mount="/srv/backups"),
+        "path": "/srv/backups/papio", "uuid": "99-00", "job": "backup-papio", "about": inventory.parse(told),
+        "users": {"/srv/pg dumps": "pg"},
+    }  # fmt: skip
+    return Lost(**{**values, **changes})
+
+
+def commands(text: str) -> list[str]:
+    return [line[4:] for line in text.splitlines() if line.startswith("    ")]
+
+
+def test_every_filesystem_of_the_snapshot_is_made_with_its_uuid_and_mounted_outer_ones_first() -> None:
+    told = commands(page(lost(answer())))
+    made = [line for line in told if line.startswith("mkfs")]
+    assert made == [
+        'mkfs.ext4 -U 11-22 -L root -N 4096 "$part1"2',
+        'mkfs.vfat -i ABCD1234 "$part1"1',
+        "mkfs.xfs -m uuid=55-66 -L 'home dirs' /dev/mapper/vg-home",
+    ]
+    assert 'mkswap -U 33-44 "$part1"3' in told
+    assert [line.split()[-1] for line in told if "&& mount" in line] == [
+        "/mnt/newroot", "/mnt/newroot/boot/efi", "/mnt/newroot/home",
+    ]  # fmt: skip
+
+
+def test_the_disk_is_mounted_read_only_and_the_store_is_where_it_is_on_it() -> None:
+    told = commands(page(lost(answer())))
+    assert "mount -o ro UUID=99-00 /mnt/disk" in told
+    assert "store=/mnt/disk/papio" in told
+    assert f'sh "$store/.runner/restore.sh" {NAME} / /mnt/newroot' in told
+    assert any(line.endswith(f"root@192.168.199.2:/srv/backups/papio/{NAME}/ /mnt/newroot/") for line in told)
+
+
+def test_partitions_come_from_the_kept_table_and_a_name_may_want_a_p() -> None:
+    told = commands(page(lost(answer())))
+    assert "disk1=/dev/sda part1=/dev/sda" in told
+    assert f'sfdisk "$disk1" < "$store/.runner/about/{NAME}/partitions-sda.sfdisk"' in told
+    parts = [{"name": "/dev/nvme0n1p2", "type": "part"}]
+    nvme = {"name": "/dev/nvme0n1", "type": "disk", "size": GB, "parts": parts}
+    root = {"mount": "/", "source": "/dev/nvme0n1p2", "type": "ext4"}
+    text = page(lost(answer(disks=[nvme], filesystems=[root])))
+    assert "disk1=/dev/nvme0n1 part1=/dev/nvme0n1p" in commands(text)
+    assert 'mkfs.ext4 "$part1"2' in commands(text)
+    assert "sfdisk" not in " ".join(commands(text))
+    assert "no device is known for /home" in text
+
+
+def test_what_was_between_partitions_and_filesystems_and_what_is_not_kept_is_said() -> None:
+    text = page(lost(answer()))
+    assert "there was lvm" in text
+    assert "not kept with the snapshot: lvm.txt: there is no pvs" in text
+
+
+@pytest.mark.parametrize(
+    ("family", "firmware", "wanted", "never"),
+    [
+        ("debian", "efi", "grub-install --target=x86_64-efi", "grub2"),
+        ("debian", "bios", 'grub-install "$disk1"', "efi-directory"),
+        ("redhat", "bios", 'grub2-install "$disk1"', "update-initramfs"),
+        ("redhat", "efi", "reinstall grub2-efi-x64 shim-x64", "grub2-install"),
+    ],
+)
+def test_the_boot_loader_is_that_of_the_family_and_the_firmware(
+    family: str, firmware: str, wanted: str, never: str
+) -> None:
+    told = "\n".join(commands(page(lost(answer(family=family, firmware=firmware)))))
+    assert wanted in told
+    assert never not in told
+
+
+def test_an_unknown_family_is_told_both_ways() -> None:
+    text = page(lost(answer(family="")))
+    assert "Debian and its kin" in text
+    assert "Red Hat and its kin" in text
+
+
+def test_databases_come_back_from_the_dumps_in_that_snapshot() -> None:
+    told = commands(page(lost(answer())))
+    assert f"""dumps="$store/{NAME}"'/srv/pg dumps'""" in told
+    restores = [line for line in told if " pg_restore " in line]
+    assert [shlex.split(line)[-1] for line in restores] == [
+        f"$dumps/databases/{name}/2026-11-23T070000Z.dump" for name in ("babase", "postgres", "it%27s")
+    ]
+    assert ["--create" in line for line in restores] == [True, False, True]
+    assert all(line.startswith("runuser -u pg -- ") for line in restores)
+
+
+def test_a_database_name_makes_no_line_and_no_colour_of_its_own() -> None:
+    text = page(lost(answer()))
+    assert "\x1b" not in text
+    assert not any("rm -rf" in line for line in commands(text))
+
+
+def test_every_command_is_one_that_a_shell_understands() -> None:
+    for line in commands(page(lost(answer()))):
+        assert shlex.split(line)
+
+
+def test_without_kept_facts_the_snapshot_s_own_fstab_is_shown() -> None:
+    text = page(lost({"facts": {}, "files": [], "folder": "/kept", "dumps": []}, users={}))
+    assert f'cat "$store/{NAME}/etc/fstab"' in commands(text)
+    assert "mkfs" not in " ".join(commands(text))
+    assert "DATABASES" not in text
+    assert "10. AT THE END" in text
+
+
+def test_exceptions_missing_dumps_and_a_lost_controller_are_warned_of() -> None:
+    some = Snapshot(name=NAME, host="papio", filesystems=("/",), exceptions=3)
+    told = answer() | {"dumps": []}
+    text = page(lost(told, snapshot=some, controller="papio"))
+    assert "3 names could not be read" in text
+    assert "there is no dump of a database in /srv/pg dumps" in text
+    assert "papio is where this tool runs" in text
+
+
+@pytest.mark.parametrize("odd", [{}, {"facts": 3}, {"facts": {"disks": [1, {"parts": "x"}], "swaps": {}}}])
+def test_an_answer_that_makes_no_sense_is_not_known_rather_than_an_error(odd: dict[str, Any]) -> None:
+    assert page(lost(odd))
