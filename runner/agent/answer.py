@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 FAILED = 1
 BUSY = 75
+
+WIDEST = 500
+HARMFUL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 class Refused(Exception):
@@ -55,3 +59,20 @@ def refuse(refused: Refused) -> int:
 def shown(name: str) -> str:
     """A file name as a person may safely see it: one line, printable ASCII, quoted."""
     return ascii(name)
+
+
+def plain(text: bytes | str, widest: int = WIDEST) -> str:
+    """`text` with everything escaped that a terminal could take as more than text; cut to `widest`."""
+    known = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
+    known = "".join(each if _harmless(each) else _escaped(each) for each in known[: widest + 1])
+    return known if len(known) <= widest else f"{known[:widest]}..."
+
+
+def _harmless(char: str) -> bool:
+    if char.isascii():
+        return char.isprintable()
+    return unicodedata.category(char) not in HARMFUL
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape", "backslashreplace").decode("ascii")

@@ -9,18 +9,34 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import clock, readers
+from . import clock
 from .answer import Refused, emit
 from .arguments import parse
 from .command import ask
-from .host.filesystems import filesystems, stand_ins
+from .database import databases, dumps
+from .detached import records
+from .host import sessions
+from .host.mounts import filesystems, stand_ins
+from .packages import outdated
+from .power import boot_checks, idle
 from .store.inspect import inspect_store
 
 VERSION = re.compile(r"rsync +version v?([0-9][0-9.]*)")
+
+PROGRAM = "runner-store"
+READERS: Mapping[str, Callable[[Sequence[str]], Mapping[str, Any]]] = {
+    "up": sessions.read,
+    "outdated": outdated.read,
+    "carried": records.read,
+    "still": idle.read,
+    "boot-checks": boot_checks.read,
+    "databases": databases.read,
+    "dumps": dumps.read,
+}
 
 
 def run(argv: Sequence[str]) -> int:
@@ -66,8 +82,8 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _reading(command: Mapping[str, Any]) -> dict[str, Any]:
-    if command["argv"][:1] == [readers.PROGRAM]:
-        return readers.reading(command["argv"])
+    if command["argv"][:1] == [PROGRAM]:
+        return reading(command["argv"])
     return dict(ask(command["argv"], timeout=float(command.get("timeout", 20)))._asdict())
 
 
@@ -112,3 +128,22 @@ def _text(path: str) -> str:
         return Path(path).read_text().strip()
     except OSError:
         return ""
+
+
+def reading(argv: Sequence[str]) -> dict[str, Any]:
+    """What `runner-store VERB ...` would have printed, as a reading; nothing need be installed for it."""
+    read = READERS.get(argv[1]) if len(argv) > 1 else None
+    if read is None:
+        return _reading_readers(
+            1, {"error": f"a probe may ask for: {', '.join(READERS)}", "do": "see docs/store.md"}
+        )
+    try:
+        return _reading_readers(0, read(argv[2:]))
+    except Refused as refused:
+        return _reading_readers(refused.code, {"error": refused.error, "do": refused.do})
+    except (OSError, ValueError) as problem:
+        return _reading_readers(1, {"error": ascii(str(problem)), "do": "look at the host"})
+
+
+def _reading_readers(code: int, answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {"exit": code, "out": json.dumps(answer) + "\n", "err": ""}

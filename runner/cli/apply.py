@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
-from runner.cli.next_step import hints
 from runner.cli.opening import opened
-from runner.cli.progress import display
-from runner.cli.show import tell
+from runner.cli.progress import Display, display
+from runner.cli.run import hints
+from runner.cli.show import tell, width
 from runner.engine import planfile
+from runner.model.plan import Effect, Plan
+from runner.model.run import Report
+from runner.report.line import line
+from runner.report.plan import plan_lines
 from runner.report.report import report_lines
+from runner.verbs.app import App
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,3 +33,35 @@ def run(options: argparse.Namespace) -> int:
     tell(report_lines(report))
     tell(hints(app.site, report))
     return code
+
+
+def carry_out(
+    app: App, plan: Plan, options: argparse.Namespace, live: Display, question: str
+) -> tuple[Report | None, int]:
+    """Run `plan` and tell what came of it, or write it to `--out` instead; the report and the exit code.
+
+    Where it interrupts, `--yes` or an answer to `question` at a terminal must allow it. Who answers no
+    has nothing to be told of.
+    """
+    tell(plan_lines(plan, width=width()))
+    tell([()])
+    if options.out:
+        planfile.write(plan, Path(options.out))
+        tell([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
+        return None, 0
+    confirmed = options.yes
+    if plan.effect >= Effect.INTERRUPT and not confirmed and sys.stdin.isatty():
+        confirmed = _agreed(question)
+        if not confirmed:
+            tell([line("Nothing was done.")])
+            return None, 0
+    with live:
+        report, code = app.apply(plan, reviewed=False, confirmed=confirmed)
+    tell(report_lines(report))
+    return report, code
+
+
+def _agreed(question: str) -> bool:
+    sys.stdout.write(f"{question} Go on? [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -10,8 +10,8 @@ from datetime import timedelta
 from enum import IntEnum
 from typing import Any
 
+from runner.cli.opening import site_file
 from runner.cli.show import show_json
-from runner.cli.site_file import site_file
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

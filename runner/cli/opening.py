@@ -7,10 +7,11 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
-from runner.cli.site_file import site_file
 from runner.config.here import placed
+from runner.model.errors import UsageError
 from runner.model.event import Event
 from runner.verbs.app import App, Tell
 from runner.verbs.load import load
@@ -47,3 +48,13 @@ def package_option(parser: argparse.ArgumentParser) -> None:
 
 def _silent(event: Event) -> None:
     return
+
+
+def site_file(options: argparse.Namespace) -> Path:
+    """The jobs.toml that was named; UsageError where there is none."""
+    path = Path(options.file)
+    if not path.is_file():
+        raise UsageError(
+            f"{path}: no such file", do="name the site's file: runner VERB --file PATH/jobs.toml"
+        )
+    return path

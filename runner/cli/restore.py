@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from runner.cli.carry_out import carry_out
+from runner.cli.apply import carry_out
 from runner.cli.opening import opened
 from runner.cli.progress import display
 from runner.cli.show import tell

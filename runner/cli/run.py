@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
 
-from runner.cli.next_step import hints
 from runner.cli.opening import opened, package_option
 from runner.cli.progress import display
 from runner.cli.show import tell, width
 from runner.model.plan import Plan
+from runner.model.run import Report, Verdict
+from runner.model.site import Site
+from runner.model.text import one_line
+from runner.report.line import Line, line
 from runner.report.plan import plan_lines
 from runner.report.report import report_lines
 
@@ -42,3 +50,48 @@ def run(options: argparse.Namespace) -> int:
     tell(report_lines(report))
     tell(hints(app.site, report))
     return code
+
+
+def hints(site: Site, report: Report) -> list[Line]:
+    """Where the snapshot is, and what to edit; nothing when live or when nothing was sealed."""
+    stores = [
+        store for store in site.stores if any(f"sealed {store.name}/" in job.headline for job in report.jobs)
+    ]
+    if site.live or not stores or report.verdict == Verdict.FAILED:
+        return []
+    lines = [line(), line(("Next", "head"))]
+    for store in stores:
+        lines.append(_hint("look at it", f"ls {site.host(store.host).at(store.path)}/latest/"))
+    first = stores[0]
+    host = next(
+        (job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller
+    )
+    wanted = next((_example(folder) for folder in site.host(host).stand_ins), "/")
+    runner = _command()
+    lines += [
+        _hint("get a file back", f"{runner} restore {host} {one_line(wanted)}"),
+        line(f"  change it        edit jobs.toml, then: {runner} plan"),
+        line("  for real         set live = true in jobs.toml; docs/guide.md says what else"),
+    ]
+    return lines
+
+
+def _hint(what: str, command: str) -> Line:
+    return line(f"  {what:15}  ", (command, "command"))
+
+
+def _example(folder: str) -> str:
+    """A file to try a restore with: something readable that a person would know, or the folder itself."""
+    files = sorted(path for path in Path(folder).iterdir() if path.is_file() and os.access(path, os.R_OK))
+    known = [path for path in files if path.name == "hostname"]
+    plain = [path for path in files if path.name.isidentifier()]
+    return shlex.quote(str(next(iter((*known, *plain)), Path(folder))))
+
+
+def _command() -> str:
+    """How to call the runner from here: it need not be on the PATH of a fresh clone."""
+    called = sys.argv[0]
+    if shutil.which("runner") or not called.endswith("/runner"):
+        return "runner"
+    here = os.path.relpath(called)
+    return shlex.quote(called if here.startswith("..") else here)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from runner.cli.opening import site_file
 from runner.cli.show import show
-from runner.cli.site_file import site_file
 from runner.model.text import count
 from runner.report.line import line
 

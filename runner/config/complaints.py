@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
+from difflib import get_close_matches
 from typing import Any, Protocol
-
-from runner.config.problem import KeyPath, Problem, nearest
 
 _TYPES = {
     "string": "a text in quotes",
@@ -16,6 +16,8 @@ _TYPES = {
     "array": "a list",
     "object": "a table",
 }
+
+KeyPath = tuple[str | int, ...]
 
 
 class Violation(Protocol):
@@ -141,3 +143,26 @@ def _hint(violation: Violation) -> str:
     value = violation.instance
     near = nearest(value, violation.validator_value) if isinstance(value, str) else ""
     return f"; did you mean {near!r}?" if near else ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """`path` leads to the key (tables, key, number of a list's item); `text` says what is wrong."""
+
+    path: KeyPath
+    text: str
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Give the known word that `name` most likely stands for, or ""."""
+    found = get_close_matches(name, tuple(known), n=1, cutoff=0.6)
+    return found[0] if found else ""
+
+
+def no_such(what: str, name: str, known: Iterable[str]) -> str:
+    """Say that there is no such thing, with the likely one, or with all where none is near."""
+    names = tuple(known)
+    text = f"there is no {what} {name!r}"
+    if near := nearest(name, names):
+        return f"{text}; did you mean {near!r}?"
+    return f"{text}; known: {', '.join(names)}" if names else text

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from runner.config import here_rules, order, overlap
-from runner.config.problem import KeyPath, Problem, no_such
+from runner.config import here, order, overlap
+from runner.config.complaints import KeyPath, Problem, no_such
 from runner.model.kind import DrillOptions, SnapshotOptions
 from runner.model.site import Job, Site
 
@@ -104,18 +104,18 @@ def _alone(site: Site) -> Iterator[Problem]:
     jobs = {job.name: job for job in site.jobs}
     hosts = {host.name for host in site.hosts}
     for job in site.jobs if site.controller in hosts else ():
-        starts = here_rules.starter(site, job)
+        starts = here.starter(site, job)
         if starts not in hosts:
             continue
-        if starts != site.controller and job.kind not in here_rules.ALONE:
-            kinds = " and ".join(here_rules.ALONE)
+        if starts != site.controller and job.kind not in here.ALONE:
+            kinds = " and ".join(here.ALONE)
             text = f"a job of kind {job.kind!r} is for the controller {site.controller!r}; others start only {kinds}"
             yield Problem(path=("jobs", job.name, "runs_on"), text=text)
         elif starts not in (site.controller, job.host):
             text = f"{starts!r} can only start what it does to itself, and this job is for {job.host!r}"
             yield Problem(path=("jobs", job.name, "runs_on"), text=text)
         for place, name in enumerate(job.after):
-            if name in jobs and (other := here_rules.starter(site, jobs[name])) != starts:
+            if name in jobs and (other := here.starter(site, jobs[name])) != starts:
                 text = f"job {name!r} is started on {other!r} and this one on {starts!r}: neither hears of the other"
                 yield Problem(path=("jobs", job.name, "after", place), text=text)
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
-from runner.config.here_rules import seen_from
-from runner.config.problem import no_such
+from runner.config.complaints import no_such
 from runner.model.errors import UsageError
-from runner.model.site import Site
+from runner.model.site import Job, Site
+
+# What a host can do for itself while nobody reaches it: it neither copies to others nor interrupts people.
+ALONE = ("access", "updates")
 
 
 def placed(site: Site, asked: str = "") -> Site:
@@ -26,3 +29,31 @@ def placed(site: Site, asked: str = "") -> Site:
         raise UsageError(no_such("host", asked, names), do="name one of jobs.toml")
     own = os.uname().nodename.partition(".")[0]
     return seen_from(site, asked or (own if own in names else site.controller))
+
+
+def starter(site: Site, job: Job) -> str:
+    """The host whose runner starts the job."""
+    return job.runs_on or site.controller
+
+
+def seen_from(site: Site, host: str) -> Site:
+    """The live site for the runner on `host`, which must be one of its hosts.
+
+    `jobs` are those that start there, `elsewhere` the others. On another host than the controller that host
+    is the controller of what it starts, and has only its own disks and stores: it reaches no other.
+    """
+    jobs = tuple(replace(job, runs_on=starter(site, job)) for job in site.jobs)
+    seen = replace(
+        site,
+        jobs=tuple(job for job in jobs if job.runs_on == host),
+        elsewhere=tuple(job for job in jobs if job.runs_on != host),
+    )
+    if host == site.controller:
+        return seen
+    return replace(
+        seen,
+        name=f"{site.name} on {host}",
+        controller=host,
+        disks=tuple(disk for disk in site.disks if disk.host == host),
+        stores=tuple(store for store in site.stores if store.host == host),
+    )

@@ -15,7 +15,12 @@ import msgspec
 
 import schema
 from runner.config import complaints, crosscheck, quantity, site_values, soundness
-from runner.config.problem import KeyPath, Problem, nearest, no_such
+from runner.config.complaints import (
+    KeyPath,
+    Problem,
+    nearest,
+    no_such,
+)
 from runner.config.toml_lines import key_lines, line_of
 from runner.model.errors import ConfigError
 from runner.model.kind import JobKind

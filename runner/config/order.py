@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from itertools import combinations
 
-from runner.config.problem import Problem
+from runner.config.complaints import Problem
 from runner.model.kind import SnapshotOptions
 from runner.model.site import Job, Site
 

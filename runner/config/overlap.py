@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
-from runner.config.problem import Problem
+from runner.config.complaints import Problem
 from runner.model.kind import SnapshotOptions
 from runner.model.site import Disk, Job, Site, Store
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+import tomllib
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -276,3 +277,18 @@ def _told(problem: BaseException) -> str:
 
 def _line(problem: BaseException) -> str:
     return " ".join("".join(c if c.isprintable() else " " for c in str(problem)).split())
+
+
+def own_plugins(path: Path) -> tuple[Hook, ...]:
+    """The `[hooks."module.name"]` tables of a jobs.toml; none where it is no good: the loader says why."""
+    try:
+        hooks = tomllib.loads(path.read_text("utf-8")).get("hooks", {})
+    except (OSError, ValueError, RecursionError):
+        return ()
+    if not isinstance(hooks, dict):
+        return ()
+    return tuple(
+        Hook(name=name, module=name, settings=settings)
+        for name, settings in sorted(hooks.items())
+        if "." in name and isinstance(settings, dict)
+    )

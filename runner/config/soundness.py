@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.config.complaints import KeyPath, Problem, nearest
 from runner.config.crosscheck import Declared
-from runner.config.problem import KeyPath, Problem, nearest
 from runner.model.site import Site
 
 Table = dict[str, Any]

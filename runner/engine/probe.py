@@ -6,22 +6,42 @@ written. One host that cannot be read never hides another.
 
 from __future__ import annotations
 
+import functools
+import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from runner.engine.artifact import BOOT
-from runner.hosts.transport import Transport
+from runner.hosts.transport import Result, Transport
+from runner.model.errors import RunnerError
 from runner.model.facts import Facts, HostFacts, Probe
 from runner.model.site import Host, Site
 from runner.model.text import printable
 from runner.tools import agent
 
 _PATIENCE = 120.0
+
+_PATIENCE_ASKING = 6 * 3600.0
+
+_MADE = (1980, 1, 1, 0, 0, 0)
+_DOOR = "from runner_agent.__main__ import main\n\nmain()\n"
+
+# Runs the program without installing it: `python3 -I -c BOOT LENGTH [VERB ...]` reads the file from
+# stdin, keeps it in memory, and leaves the rest of stdin to the verb (probe, unless another is named).
+# Unbuffered, so that nothing more is read.
+BOOT = (
+    "import os,sys;f=os.memfd_create('runner-store');n=int(sys.argv[1]);"
+    "[os.write(f,b)for b in iter(lambda:os.read(0,min(65536,n-os.fstat(f).st_size)),b'')];"
+    "os.fstat(f).st_size==n or sys.exit('the program was cut off');"
+    "sys.path.insert(0,'/proc/self/fd/%d'%f);sys.argv[1:]=sys.argv[2:]or['probe'];"
+    "from runner_agent.__main__ import main;main()"
+)
 
 
 def gather(
@@ -87,3 +107,66 @@ def _read(name: str, transport: Transport, program: bytes, asked: Mapping[str, A
     except (ValueError, msgspec.ValidationError) as error:
         return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}")
     return facts
+
+
+def ask(transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The JSON object that a READ verb answers; RunnerError with its reason where it does not."""
+    last: dict[str, Any] = {}
+    ask_lines(transport, verb, question, last.update)
+    return last
+
+
+def ask_lines(
+    transport: Transport,
+    verb: tuple[str, ...],
+    question: Mapping[str, Any],
+    heard: Callable[[Mapping[str, Any]], None],
+) -> None:
+    """Tell `heard` of every JSON line that a READ verb prints, as they come."""
+    program = runner_store()
+    rest = b""
+    answers: list[Mapping[str, Any]] = []
+
+    def sink(chunk: bytes) -> None:
+        nonlocal rest
+        *lines, rest = (rest + chunk).split(b"\n")
+        for text in lines:
+            answer = json.loads(text)
+            if "error" in answer:
+                answers.append(answer)
+            else:
+                heard(answer)
+
+    argv = ("python3", "-I", "-c", BOOT, str(len(program)), *verb)
+    stdin = (program, json.dumps(question).encode("ascii"))
+    result = transport.run(argv, stdin=stdin, timeout=_PATIENCE_ASKING, sink=sink)
+    if answers:
+        raise RunnerError(str(answers[0]["error"]), do=str(answers[0].get("do", "")))
+    if result.exit != 0:
+        raise RunnerError(f"{transport.host}: {_why(result)}")
+
+
+def _why(result: Result) -> str:
+    lines = printable(result.err).strip().splitlines()
+    return result.error or (lines[-1] if lines else f"runner-store ended {result.exit}")
+
+
+@functools.cache
+def runner_store() -> bytes:
+    """The file to install as `runner-store`; it needs python3, 3.9 or later, and nothing else."""
+    folder = Path(__file__).parent.parent / "agent"
+    names = {
+        f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in folder.rglob("*.py")
+    }
+    names["__main__.py"] = _DOOR.encode()
+    stream = io.BytesIO()
+    stream.write(b"#!/usr/bin/env python3\n")
+    # It travels with every question, perhaps over a slow line.
+    with zipfile.ZipFile(stream, "a") as archive:
+        for name in sorted(names):
+            entry = zipfile.ZipInfo(name, _MADE)
+            entry.external_attr = 0o644 << 16
+            entry.create_system = 3
+            archive.writestr(entry, names[name], zipfile.ZIP_DEFLATED)
+    return stream.getvalue()

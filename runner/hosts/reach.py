@@ -32,3 +32,11 @@ def transports(site: Site, config_path: Path) -> Mapping[str, Transport]:
         else Ssh(host.name, str(config_path), ssh.known_hosts(site))
         for host in site.hosts
     }
+
+
+def make(site: Site) -> None:
+    """Make the folder of every host and the parents of every store; what is there stays."""
+    for host in site.hosts:
+        Path(host.root).mkdir(parents=True, exist_ok=True)
+    for store in site.stores:
+        Path(site.host(store.host).at(store.path)).parent.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from runner.jobs.database import dumps
-from runner.jobs.retention import pruning
-from runner.jobs.snapshots.emptied import emptied
+from runner.jobs.database import dump_findings
+from runner.jobs.retention import prune
+from runner.jobs.snapshots.filesystems import emptied
 from runner.model.errors import HookFailed
 from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
 from runner.model.kind import Draft, JobKind
@@ -59,8 +59,8 @@ def draft(
     """The plan for these jobs (in order) as of `facts.at`: literal, complete, nothing run yet."""
     drafts = [_draft(site, job, facts, (kinds[job.kind], past.get(job.name, Forecast()))) for job in jobs]
     planned = {one.planned.name for one in drafts if one.planned}
-    old = Draft(findings=dumps.stale(site, jobs, planned, facts))
-    return assemble(site, (*pruning.once(drafts), old), facts, past)
+    old = Draft(findings=dump_findings.stale(site, jobs, planned, facts))
+    return assemble(site, (*prune.once(drafts), old), facts, past)
 
 
 def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[str, Forecast]) -> Plan:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from statistics import median
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from runner.model.plan import Skip
+from runner.model.plan import Forecast, Skip
+from runner.model.run import Past
 from runner.model.site import Job, Site
+
+MOST = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,3 +104,19 @@ def _not_due(job: Job, last: datetime | None, now: datetime) -> str:
     if last is None or ahead or last.astimezone(UTC) < previous_time(job.schedule, now).astimezone(UTC):
         return ""
     return f"not due until {next_time(job.schedule, now):%Y-%m-%d %H:%M %Z}"
+
+
+def forecast(past: Sequence[Past]) -> Forecast:
+    """The median of the past runs (newest first, at most `MOST`), without the first that there ever was.
+
+    The first copies everything and says nothing of a day: from it alone only the number of runs is known.
+    """
+    daily = past if len(past) >= MOST else past[:-1]
+    if not daily:
+        return Forecast(runs=len(past))
+    return Forecast(
+        bytes=int(median(one.bytes for one in daily)),
+        files=int(median(one.files for one in daily)),
+        seconds=float(median(one.seconds for one in daily)),
+        runs=len(past),
+    )

@@ -9,11 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runner.jobs.access.report import access_report
-from runner.jobs.database.came_of_restore_db import restore_db_report
-from runner.jobs.database.report import dump_report
+from runner.jobs.database.report import dump_report, restore_db_report
 from runner.jobs.drill.report import drill_report
-from runner.jobs.packages.packages import foretells
-from runner.jobs.packages.report import packages_report
+from runner.jobs.packages.report import foretells, packages_report
 from runner.jobs.power.report import power_report
 from runner.model.plan import Finding, Plan, PlannedJob, Skip
 from runner.model.run import JobReport, Outcome, Report, State, Verdict

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from runner.config.plugins import Hooks
 from runner.engine.journal import Journal
-from runner.jobs.power import agent_checks, boot_checks, window_rules
+from runner.jobs.power import agent_checks, boot_checks, window
 from runner.jobs.power.downtime import downtime
 from runner.jobs.power.report import away
 from runner.jobs.snapshots.when import time_of
@@ -66,7 +66,7 @@ def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     if moment <= desk.now():
         raise UsageError(f"'{at}' is not a time to come", do="it has passed: say a later one")
     windows = getattr(_terms(desk, job), "window", ())
-    if windows and window_rules.closes(windows, moment, desk.site.timezone) is None:
+    if windows and window.closes_window_rules(windows, moment, desk.site.timezone) is None:
         do = "choose another time, or change `window` in jobs.toml"
         raise UsageError(f"{job.host} may be interrupted {' and '.join(windows)} only", do=do)
     why = reason or str(getattr(_terms(desk, job), "reason", ""))

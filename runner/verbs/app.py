@@ -12,11 +12,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from runner.config.complaints import no_such
 from runner.config.plugins import Hooks
-from runner.config.problem import no_such
-from runner.engine import artifact, execute, planfile, probe
+from runner.engine import (
+    execute,
+    planfile,
+    probe,
+)
 from runner.engine.journal import FILE, Journal
-from runner.hosts import sandbox
+from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.transport import Transport
 from runner.jobs.catalogue import KINDS, LOOKING
@@ -27,9 +31,14 @@ from runner.model.kind import Draft
 from runner.model.plan import Plan, PlannedJob, Skip
 from runner.model.run import Outcome, Pass, Report, Verdict
 from runner.model.site import Site
-from runner.planning import planner, resume, review, schedule
-from runner.planning.forecast import forecast
+from runner.planning import (
+    passes,
+    planner,
+    review,
+    schedule,
+)
 from runner.planning.passes import MOST_PASSES, again, waits
+from runner.planning.schedule import forecast
 from runner.report import outcome as came_of
 from runner.verbs import deliver
 
@@ -59,11 +68,11 @@ class App:
         self._say = tell
         self._saying = threading.Lock()
         if not site.live:
-            sandbox.make(site)
+            reach.make(site)
         self.hooks = Hooks.load(site)
         brought = {kind.name: kind for kind in self.hooks.declare_kinds()}
         self.kinds = {**KINDS, **brought}
-        content = artifact.runner_store()
+        content = probe.runner_store()
         self._program = (content, hashlib.sha256(content).hexdigest())
 
     def __enter__(self) -> Self:
@@ -249,14 +258,14 @@ class App:
         for line in self.journal.killed():
             for values, outcomes in self.journal.passes_of(line.id) if line.rebooted else ():
                 plan = planfile.plan(values)
-                left = resume.rest(plan, outcomes, self.site.controller)
+                left = passes.rest(plan, outcomes, self.site.controller)
                 if left and self.journal.plan_run(left.id) is None:
                     now = self._pass(left, run, len(done))
-                    done.append(Pass(plan=plan, outcomes=resume.joined(plan, outcomes, now.outcomes)))
+                    done.append(Pass(plan=plan, outcomes=passes.joined(plan, outcomes, now.outcomes)))
                     self.journal.run_ended(line.id, self.now(), Verdict.DONE)
 
     def _goes_down(self, plan: Plan, outcomes: tuple[Outcome, ...]) -> bool:
-        return self.stop.is_set() and resume.rest(plan, outcomes, self.site.controller) is not None
+        return self.stop.is_set() and passes.rest(plan, outcomes, self.site.controller) is not None
 
     def _left(self, run: str, plan: Plan, job: PlannedJob, outcomes: tuple[Outcome, ...]) -> None:
         if self._goes_down(plan, outcomes):

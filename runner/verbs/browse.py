@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from runner.engine.asking import ask, ask_lines
+from runner.engine.probe import ask, ask_lines
 from runner.jobs.retention import pin as pinned
 from runner.jobs.snapshots import restore
 from runner.jobs.snapshots.filesystems import scaffold

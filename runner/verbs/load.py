@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.config import load as config
-from runner.config.hook_tables import own_plugins
-from runner.config.plugins import Hooks
+from runner.config.plugins import Hooks, own_plugins
 from runner.engine.journal import FILE, Journal
 from runner.jobs.catalogue import KINDS
 from runner.model.site import Job, Site

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.engine.asking import ask
-from runner.jobs.database import agent_restore, database_names, restore
+from runner.engine.probe import ask
+from runner.jobs.database import agent_restore, restore
 from runner.jobs.database import swap as swap_db
 from runner.jobs.database.agent_restore import Found, Swap
 from runner.jobs.database.dump import reach
@@ -40,9 +40,9 @@ def restoring(app: App, back: Back) -> Plan:
     job = _job(app, back.job)
     keepers = [one.host for one in app.site.stores] if back.when else []
     facts = app.gather(tuple(dict.fromkeys([job.host, *keepers])))
-    into = back.into or database_names.restored(back.name, facts.at)
+    into = back.into or restore.restored(back.name, facts.at)
     for name in (back.name, into):
-        if wrong := database_names.wrong(name):
+        if wrong := restore.wrong(name):
             raise UsageError(f"no database can be called {name!r}: {wrong}", do="take another name")
     if not app.site.live:
         return _nothing(app, facts, restore.JOB, restore.SANDBOX)
@@ -61,13 +61,13 @@ def swapping(app: App, new: str, name: str, job_name: str = "") -> Plan:
     """The plan that puts `new` in the place of `name`. UsageError or PlanRefused where that cannot be."""
     job = _job(app, job_name)
     for one in (new, name):
-        if wrong := database_names.wrong(one):
+        if wrong := restore.wrong(one):
             raise UsageError(f"no database can be called {one!r}: {wrong}", do="see --swap NEWNAME NAME")
     facts = app.gather((job.host,))
     if not app.site.live:
         return _nothing(app, facts, swap_db.JOB, restore.SANDBOX)
     _require(facts, job.host)
-    swap = Swap(name=name, new=new, before=database_names.before(name, facts.at))
+    swap = Swap(name=name, new=new, before=restore.before(name, facts.at))
     told = _asked(app, job.host, agent_restore.standing(reach(job), swap), {})
     wanted = swap_db.Wanted(job=job, swap=swap, standing=agent_restore.parse_standing(told))
     return app.plan_of(swap_db.draft(app.site, wanted, facts.at), facts)

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from runner.engine import artifact, execute
+from runner.engine import execute, probe
 from runner.hosts.transport import Local
 from runner.jobs.database.dump import DumpOptions
 from runner.jobs.drill.drill import DrillKind
@@ -134,7 +134,7 @@ def world() -> Iterator[World]:
         one = World(base=base)
         program = one.source / tool.PROGRAM.lstrip("/")
         program.parent.mkdir(parents=True)
-        program.write_bytes(artifact.runner_store())
+        program.write_bytes(probe.runner_store())
         program.chmod(0o755)
         yield one
     finally:

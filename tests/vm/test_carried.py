@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from runner.engine.artifact import runner_store
+from runner.engine.probe import runner_store
 from runner.tools import detached
 from runner.tools.agent import PROGRAM
 from tests.contract.two_hosts import wait_for

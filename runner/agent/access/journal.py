@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import cast
 
 from ..answer import Refused, shown
-from . import access_su, messages
-from .access_lines import PROGRAMS, Line, bounded
+from . import messages
+from .logs import PROGRAMS, Line, bounded
 
 FOLDERS = ("/var/log/journal", "/run/log/journal")
 _FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID,_EXE"
@@ -98,7 +98,7 @@ def whose(line: Line, uid: str, executable: object) -> str:
     """
     if uid == "0":
         return "own"
-    read = {b"sudo": access_su.sudo, b"su": access_su.su, b"login": access_su.login}.get(
+    read = {b"sudo": messages.sudo, b"su": messages.su, b"login": messages.login}.get(
         line.program, messages.read
     )
     if line.program not in (b"sudo", b"su"):

@@ -9,18 +9,39 @@ import lzma
 import os
 import re
 import stat
+import time
 import zlib
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 from ..answer import Refused, shown
-from .access_lines import Line, Syslog, bounded
 
 LOGS = ("/var/log/auth.log", "/var/log/secure")
 _ROTATED = re.compile(r"(?:\.[0-9]{1,4}|-[0-9]{8}(?:-[0-9]{1,10})?)(?:\.(gz|bz2|xz|zst))?")
 _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
+
+PIECE = 1 << 20
+LONGEST = 1 << 16
+DAY = 86400
+# Daemons that are asked who got in; sshd has several programs since OpenSSH 9.8.
+PROGRAMS = (b"sshd", b"sshd-session", b"sshd-auth", b"sudo", b"su", b"login")
+
+_CLASSIC = re.compile(
+    rb"([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2}):([0-9]{2}):([0-9]{2}) [^ ]+ "
+    rb"(sshd(?:-session|-auth)?|sudo|su|login)(?:\[([0-9]{1,10})\])?: (.*)",
+    re.DOTALL,
+)
+_RFC3339 = re.compile(
+    rb"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8})(?:[.,][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) [^ ]+ "
+    rb"(sshd(?:-session|-auth)?|sudo|su|login)(?:\[([0-9]{1,10})\])?: (.*)",
+    re.DOTALL,
+)
+_STAMP = re.compile(rb"[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} |[0-9]{4}-[0-9]{2}-[0-9]{2}T")
+_REPEATED = re.compile(rb"message repeated ([0-9]{1,6}) times: \[ (.*)\]", re.DOTALL)
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
 class Log(NamedTuple):
@@ -124,3 +145,110 @@ def _unpacked(log: Log) -> BufferedIOBase:
     if log.packed:
         raise OSError(f"packed as {log.packed}, which Python cannot read")
     return log.stream
+
+
+class Line(NamedTuple):
+    """One message of a program: seconds since 1970, process id (may be empty), how often it was said."""
+
+    at: float
+    program: bytes
+    pid: bytes
+    message: bytes
+    times: int = 1
+
+
+def bounded(stream: BufferedIOBase) -> Iterator[bytes | None]:
+    """Every line of `stream` without its end; None for one that is longer than `LONGEST`, however long."""
+    rest = b""
+    skipping = False
+    # What is there is taken before a fault further on is met.
+    while piece := stream.read1(PIECE):
+        first, *more = piece.split(b"\n")
+        if not more:
+            rest = b"" if skipping else rest + first
+            if len(rest) > LONGEST:
+                rest, skipping = b"", True
+            continue
+        whole = rest + first
+        yield None if skipping or len(whole) > LONGEST else whole
+        skipping, rest = False, more.pop()
+        for line in more:
+            yield line if len(line) <= LONGEST else None
+        if len(rest) > LONGEST:
+            rest, skipping = b"", True
+    if skipping:
+        yield None
+    elif rest:
+        yield rest
+
+
+class Syslog:
+    """Reads the lines of one log file that was last written at `written` (seconds since 1970).
+
+    A stamp without a year is in this machine's zone, and in the last year that puts it no later than a
+    day after `written`.
+    """
+
+    def __init__(self, written: float) -> None:
+        self._limit = written + DAY
+        self._year = time.localtime(self._limit).tm_year
+        self._last: tuple[object, float | None] = (None, None)
+
+    def read(self, line: bytes) -> Line | None:
+        """The message on a line, None where no program of ours said it, or its stamp makes no sense."""
+        found = _CLASSIC.fullmatch(line)
+        if found is not None:
+            stamp, (program, pid, message) = found.group(1, 2, 3, 4, 5), found.group(6, 7, 8)
+            at = self._cached(stamp)
+        else:
+            found = _RFC3339.fullmatch(line)
+            if found is None:
+                return None
+            stamp, (program, pid, message) = found.group(1, 2), found.group(3, 4, 5)
+            at = self._cached(stamp)
+        if at is None:
+            return None
+        repeated = _REPEATED.fullmatch(message)
+        if repeated is not None:
+            return Line(at, program, pid or b"", repeated[2], int(repeated[1]))
+        return Line(at, program, pid or b"", message)
+
+    def when(self, line: bytes) -> float | None:
+        """When a line of any program was written; None where it has no stamp."""
+        if _STAMP.match(line) is None:
+            return None
+        if line[:1].isdigit():
+            found = re.match(rb"(.{19})(?:[.,][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) ", line, re.DOTALL)
+            return self._cached(found.group(1, 2)) if found else None
+        return self._cached((line[:3], line[4:6], line[7:9], line[10:12], line[13:15]))
+
+    def _cached(self, stamp: tuple[bytes, ...]) -> float | None:
+        # Thousands of lines a second have the same stamp when it matters how fast this is.
+        if self._last[0] != stamp:
+            self._last = (stamp, _moment(stamp) if len(stamp) == 2 else self._local(stamp))
+        return self._last[1]
+
+    def _local(self, stamp: tuple[bytes, ...]) -> float | None:
+        if stamp[0] not in _MONTHS:
+            return None
+        month = _MONTHS.index(stamp[0]) + 1
+        day, hour, minute, second = (int(one) for one in stamp[1:])
+        # A 29 February is up to eight years back.
+        for year in range(self._year, self._year - 9, -1):
+            try:
+                datetime(year, month, day, hour, minute, min(second, 59))  # noqa: DTZ001
+                at = time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
+            except (ValueError, OverflowError):
+                continue
+            if at <= self._limit:
+                return at
+        return None
+
+
+def _moment(stamp: tuple[bytes, ...]) -> float | None:
+    day, zone = (one.decode("ascii") for one in stamp)
+    zone = "+00:00" if zone == "Z" else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
+    try:
+        return datetime.fromisoformat(day + zone).astimezone(timezone.utc).timestamp()  # noqa: UP017
+    except (ValueError, OverflowError):
+        return None

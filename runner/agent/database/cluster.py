@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -38,6 +39,10 @@ _END = """
 select json_build_object('ended', count(*) filter (where pg_terminate_backend(pid)))
 from pg_stat_activity where pid <> pg_backend_pid() and datname in ({names});
 """
+
+TAKEN = "42P04"
+_LOOK = 0.1
+_PATIENCE = 60
 
 
 @contextmanager
@@ -108,3 +113,37 @@ def rename(old: str, new: str) -> str:
 
 def _list(names: Sequence[str]) -> str:
     return ", ".join(literal(name) for name in names)
+
+
+def move(to: Server, beside: Session, names: Sequence[str], statements: str) -> int:
+    """Run `statements`, which rename the databases `names`; `beside` ends whoever is connected to them.
+
+    ALTER DATABASE RENAME first takes the lock that keeps new sessions out and then waits five seconds for
+    the old ones to go: they are ended meanwhile. Should anything die on the way, everything is as it was,
+    but for the sessions. Raises SqlTrouble. Gives how many sessions were ended.
+    """
+    ended, trouble = 0, list[SqlTrouble]()
+    away = maintenance(names)
+
+    def rename() -> None:
+        try:
+            with Session(to, away) as one:
+                one.ask(
+                    "set lock_timeout = '30s';\n"
+                    f"begin;\n{statements}\ncommit;", seconds=_PATIENCE,
+                )  # fmt: skip
+        except SqlTrouble as problem:
+            trouble.append(problem)
+
+    thread = threading.Thread(target=rename)
+    thread.start()
+    try:
+        while thread.is_alive():
+            thread.join(_LOOK)
+            if thread.is_alive():
+                ended += end_sessions(beside, names)
+    finally:
+        thread.join()
+    if trouble:
+        raise trouble[0]
+    return ended

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..answer import Refused, emit
 from ..arguments import parse
-from . import pg_programs
+from . import server as pg_programs
 from .server import OPTIONS, Server, server
 from .session import Session, SqlTrouble, refusal
 

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from .. import ending
+from .. import clock, command, durable
 from ..answer import Refused, emit
 from ..arguments import number, parse
+from . import dump_file, rows
 from . import folder as dump_folder
-from . import rows
 from .databases import names
-from .dump_doubts import amount
-from .dump_order import Order
-from .server import OPTIONS, server
+from .folder import Folder, Order, amount, doubts
+from .server import OPTIONS, complaint, dumper, ended, free, scrap, server, start, stop
 from .session import Session, SqlTrouble, refusal
 
 _LOCKED = "55P03"
 # A table was dropped after it was seen: it is begun once more, with what is there now.
 _MOVED = frozenset(("42P01", "3F000", "XX000"))
 _PAUSE = 0.5
+
+_SPARE = 16 << 20
+_LOOK = 0.02
+_ABOUT = ("server", "owner", "encoding", "collate", "ctype", "size", "extensions", "tablespaces", "roles")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -37,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
         lock_wait=number(call.one["lock-wait"] or "600", "--lock-wait", least=1),
         max_shrink=number(call.one["max-shrink"] or "100", "--max-shrink"),
     )  # fmt: skip
-    with ending.together():
+    with command.together():
         emit(_answer(order))
     return 0
 
@@ -65,11 +72,11 @@ def _dumped(order: Order) -> Mapping[str, Any] | None:
             try:
                 rows.begin(session, order.lock_wait)
                 # While the server lets us in there is time to load the rest, and for what need not know it.
-                from . import dump_take  # noqa: PLC0415
+                pass  # noqa: PLC0415
 
-                before = dump_take.ready(order)
+                before = ready(order)
                 begun = rows.begun(session, order.lock_wait)
-                if record := dump_take.take(order, session, begun, before):
+                if record := take(order, session, begun, before):
                     return record
             except SqlTrouble as trouble:
                 if trouble.state == _LOCKED:
@@ -106,3 +113,96 @@ def _locked(order: Order, why: str) -> Refused:
         f"a table stayed locked for {order.lock_wait} s by {who or 'others'}: {why}",
         "wait until that is done, or end that session with pg_terminate_backend(pid)",
     )
+
+
+def ready(order: Order) -> Sequence[Mapping[str, Any]]:
+    """The dumps of before, oldest first, once there is room for another. Raises Refused."""
+    before = dump_folder.dumps(order.folder, order.database)
+    _require_room(order.folder, before)
+    dump_file.write(order.folder, order.server)
+    return before
+
+
+def take(
+    order: Order, session: Session, begun: Mapping[str, Any], before: Sequence[Mapping[str, Any]]
+) -> Mapping[str, Any] | None:
+    """The record of the finished dump; None where it must be begun once more.
+
+    Rows are counted when pg_dump has ended: it needs the processors, and reading its file again leaves some.
+    """
+    folder, database = order.folder, order.database
+    programs = dumper(order.server, begun["number"])
+    began, began_at = time.monotonic(), clock.now()
+    until = began + order.within
+    for path in (folder.databases, folder.home(database)):
+        durable.make_folder(path, 0o700)
+        durable.sync_folder(path.parent)
+    final, name = folder.dump(database, order.at), f"runner {order.at} {os.getpid()}"
+    with dump_file.writing(final) as (part, descriptor), scrap() as err:
+        known = order.server.conninfo(database, application_name=name)
+        words = ("--format=custom", "--create", "--no-password", f"--snapshot={begun['snapshot']}")
+        waits = (f"--lock-wait-timeout={order.lock_wait * 1000}", f"--dbname={known}")
+        argv = (str(programs / "pg_dump"), *words, *waits)
+        process = start(order.server, argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=err)
+        try:
+            about = rows.about(session)
+            if not _locks(session, name, process, until):
+                return None
+            code = ended(process, max(1, until - time.monotonic()))
+        finally:
+            stop(process)
+        said = complaint(err)
+        if code != 0:
+            raise _failed(order, part, code, said)
+        rows.start_counting(session)
+        looked = dump_file.look(order.server, programs / "pg_restore", part, order.within)
+        tables, objects = rows.counted(session, seconds=order.within)
+        record = {
+            "database": database, "at": began_at, "dump": final.name, "bytes": looked.bytes,
+            "sha256": looked.sha256, "objects": looked.objects, "pg_dump": looked.version, "tables": tables,
+            "large_objects": objects, **{word: about[word] for word in _ABOUT}, "said": said,
+            "took": round(time.monotonic() - began, 1),
+        }  # fmt: skip
+        few = looked.tables < len(tables)
+        lacking = [f"{looked.tables:,} tables in it, {len(tables):,} counted"] if few else []
+        record["doubts"] = [*lacking, *doubts(record, before, order.max_shrink)]
+        dump_file.publish(part, final)
+    dump_file.publish_text(folder.record(database, order.at), json.dumps(record, indent=1) + "\n")
+    return record
+
+
+def _locks(session: Session, name: str, process: subprocess.Popen[bytes], until: float) -> bool:
+    """Wait until pg_dump has all its locks; False if it never will, because of ours."""
+    while process.poll() is None and time.monotonic() < until:
+        found = rows.locked(session, name)
+        if found is not False:
+            return found is not None
+        time.sleep(_LOOK)
+    return True
+
+
+def _require_room(folder: Folder, before: Sequence[Mapping[str, Any]]) -> None:
+    """As much as the last one took and a tenth: a disk that this fills would stop more than the dump."""
+    needed, there = (int(before[-1]["bytes"]) * 11 // 10 if before else 0) + _SPARE, free(folder.root)
+    if there < needed:
+        raise Refused(
+            f"no room for the dump: the last one makes it {needed:,} bytes, and {there:,} are free",
+            f"free some below {str(folder.root)!a}, keep fewer dumps, or take a larger disk",
+        )
+
+
+def _failed(order: Order, part: Path, code: int | None, said: str) -> Refused:
+    wrote = part.stat().st_size
+    if code is None:
+        return Refused(f"pg_dump had not ended after {order.within} s and was stopped", "raise `timeout`")
+    if code < 0:
+        return Refused(
+            f"pg_dump was killed (signal {-code}) after {wrote:,} bytes; nothing of it is kept",
+            "run it again; if the memory ran out, the host's log says so",
+        )
+    if free(order.folder.root) < _SPARE:
+        return Refused(
+            f"the disk is full after {wrote:,} bytes: {said}; what was written is removed again",
+            f"free some below {str(order.folder.root)!a}, keep fewer dumps, or take a larger disk",
+        )
+    return Refused(f"pg_dump ended {code}: {said}", "see the log of the database server, and run it again")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Sequence
 
-from .. import durable, ending
+from .. import command, durable
 from ..answer import Refused, emit
 from ..arguments import number, parse
-from . import dump_file, dump_readme, pg_programs
+from . import dump_file
 from . import folder as dump_folder
+from . import server as pg_programs
 from .server import OPTIONS, complaint, ended, scrap, server, start, stop
 from .session import Session, SqlTrouble, refusal
 
@@ -34,12 +35,12 @@ def run(argv: Sequence[str]) -> int:
     programs = pg_programs.dumper(to, about["number"])
     durable.make_folder(folder.globals, 0o700)
     durable.sync_folder(folder.root)
-    dump_readme.write(folder, to)
+    dump_file.write(folder, to)
     final = folder.roles(at)
     if not dump_folder.complete(final):
         less = () if about["super"] else ("--no-role-passwords",)
         words = (str(programs / "pg_dumpall"), "--globals-only", "--no-password", *less)
-        with ending.together(), dump_file.writing(final) as (part, descriptor), scrap() as err:
+        with command.together(), dump_file.writing(final) as (part, descriptor), scrap() as err:
             argv = (*words, f"--dbname={to.conninfo()}")
             process = start(to, argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=err)
             try:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,6 +27,9 @@ GLOBALS_END = b"-- PostgreSQL database cluster dump complete"
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _CODE = re.compile(rb"%([0-9A-F]{2})")
 _TAIL = 4096
+
+_RECENT = 7
+_WORDS = {"bytes": "bytes", "objects": "objects", "rows": "rows"}
 
 
 class Folder(NamedTuple):
@@ -179,3 +182,37 @@ def databases(folder: Folder) -> list[str]:
     except (FileNotFoundError, NotADirectoryError):
         return []
     return [name for each in names if (name := decoded(each)) is not None]
+
+
+class Order(NamedTuple):
+    """One database of a server into a folder of dumps; `within` and `lock_wait` are seconds, `max_shrink` percent."""
+
+    folder: Folder
+    server: Server
+    at: str
+    database: str
+    within: int
+    lock_wait: int
+    max_shrink: float
+
+
+def doubts(new: Mapping[str, Any], before: Sequence[Mapping[str, Any]], max_shrink: float) -> list[str]:
+    """In words, what of the `new` record has shrunk by more than `max_shrink` percent.
+
+    Against the one before, or most of the last seven: a database that lost half its rows is doubted for
+    some days, not only once, and then it goes on by itself. `before` is oldest first.
+    """
+    said = []
+    for word, name in _WORDS.items():
+        past = [amount(each, word) for each in before][-_RECENT:]
+        usual = max(past[-1], sorted(past)[len(past) // 2]) if past else 0
+        if amount(new, word) * 100 < usual * (100 - max_shrink):
+            said.append(f"{amount(new, word):,} {name}, {usual:,} before")
+    return said
+
+
+def amount(record: Mapping[str, Any], word: str) -> int:
+    """A number of a record; `rows` are those of all its tables."""
+    if word == "rows":
+        return sum(int(each) for each in dict(record.get("tables") or {}).values())
+    return int(record.get(word) or 0)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 
-from .. import clock
+from .. import clock, command
 from ..answer import Refused, emit, shown
-from ..arguments import parse
-from . import cluster, db_mark, db_moving, stored
+from ..arguments import number, parse
+from . import (
+    cluster,
+    sql,
+    stored,
+)
+from . import rows as pg_rows
 from .server import OPTIONS, server
 from .session import Session, SqlTrouble, refusal
+from .sql import identifier, literal
+
+_SHOWN = 5
+
+_THERE = "select json_build_object('oid', oid::bigint) from pg_database where datname = {name};"
+_TRIES = 5
+_IN_USE = "55006"
 
 
 def run(argv: Sequence[str]) -> int:
@@ -27,17 +40,77 @@ def run(argv: Sequence[str]) -> int:
         record = dump.record
     try:
         with Session(to) as one:
-            own = db_mark.comment_of(one, name)
-            mark = db_mark.writing(
-                name, db_mark.RESTORED, own, database=record.get("database"), dump=record.get("dump"),
+            own = sql.comment_of(one, name)
+            mark = sql.writing(
+                name, sql.RESTORED, own, database=record.get("database"), dump=record.get("dump"),
                 at=record.get("at"), sha256=call.one["sha256"], tables=len(record.get("tables") or {}),
                 rows=sum(dict(record.get("tables") or {}).values()), plan=call.one["plan"], restored=clock.now(),
             )  # fmt: skip
             # Only we and what looks at every database by itself can be connected to it.
-            db_moving.move(to, one, (name,), f"{mark}\n{cluster.rename(name, into)}")
+            cluster.move(to, one, (name,), f"{mark}\n{cluster.rename(name, into)}")
     except SqlTrouble as trouble:
-        if trouble.state == db_moving.TAKEN:
+        if trouble.state == cluster.TAKEN:
             raise Refused(f"a database {shown(into)} is there by now", "take another name: --into") from None
         raise refusal(to, trouble) from None
     emit({"published": into})
+    return 0
+
+
+def db_verify(argv: Sequence[str]) -> int:
+    """Count the rows of what plan `--plan` made out of DUMP, and compare; reads only.
+
+    Prints `{"tables", "rows", "large_objects"}`; refuses naming the first tables that differ.
+    """
+    call = parse(argv, words=1, one=(*OPTIONS, "sha256", "plan", "within"))
+    name = cluster.making(call.one["plan"])
+    within = number(call.one["within"] or "604800", "--within", least=1)
+    with stored.opened(call.words[0], call.one["sha256"]) as dump:
+        then = {str(table): int(rows) for table, rows in dict(dump.record.get("tables") or {}).items()}
+        objects = dump.record.get("large_objects")
+    with command.together(), cluster.session(server(call), name) as one:
+        now, kept = pg_rows.count(one, seconds=within)
+    wrong = differing(then, now)
+    if objects is not None and kept != objects:
+        wrong.append(f"{kept:,} large objects, {objects:,} then")
+    if wrong:
+        more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
+        raise Refused(f"not as it was dumped: {'; '.join(wrong[:_SHOWN])}{more}", "take an older dump: --at")
+    emit({"tables": len(then), "rows": sum(then.values()), "large_objects": kept})
+    return 0
+
+
+def differing(then: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
+    """What differs, a table a sentence, in the order of their names."""
+    return [
+        f"{shown(table)} has {_rows(now.get(table))}, {_rows(then.get(table))} then"
+        for table in sorted({*then, *now})
+        if then.get(table) != now.get(table)
+    ]
+
+
+def _rows(found: int | None) -> str:
+    return "no such table" if found is None else f"{found:,} rows"
+
+
+def db_drop(argv: Sequence[str]) -> int:
+    """Drop the database that plan `--plan` was making, if there is one, and whoever is connected to it.
+
+    No other can be named: once it is whole it has another name. Prints `{"dropped": bool}`.
+    """
+    call = parse(argv, words=0, one=(*OPTIONS, "plan"))
+    to, name = server(call), cluster.making(call.one["plan"])
+    for attempt in range(_TRIES):
+        try:
+            with Session(to) as one:
+                there = one.ask(_THERE.format(name=literal(name)))
+                if there:
+                    one.ask(f"alter database {identifier(name)} is_template false connection limit 0;")
+                    cluster.end_sessions(one, (name,))
+                    one.ask(f"drop database if exists {identifier(name)};", seconds=600)
+                emit({"dropped": bool(there)})
+                return 0
+        except SqlTrouble as trouble:
+            if trouble.state != _IN_USE or attempt + 1 == _TRIES:
+                raise refusal(to, trouble) from None
+            time.sleep(1)
     return 0

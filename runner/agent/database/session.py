@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from ..answer import Refused
-from . import pg_programs
+from . import server
 from .server import Server, complaint, run, scrap, start, stop
 
 # ERROR or FATAL, in the language of the server; 00 to 02 begin those of warnings.
@@ -51,7 +51,7 @@ class Session:
         settings = ("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose")
         where = to.conninfo(database, client_encoding="UTF8", application_name="runner")
         self._process = start(
-            to, (pg_programs.psql(to), *words, *settings, f"--dbname={where}"),
+            to, (server.psql(to), *words, *settings, f"--dbname={where}"),
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
         )  # fmt: skip
         self._rest = b""
@@ -123,7 +123,7 @@ class Session:
 
 def refusal(to: Server, trouble: SqlTrouble) -> Refused:
     """The trouble in words with what to do: by what the server says of itself, not by the text of an error."""
-    program = pg_programs.isready(to)
+    program = server.isready(to)
     code = run(to, (program, f"--dbname={to.conninfo()}", "--quiet"), seconds=30).exit if program else None
     if code == 1:
         return Refused(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from ..answer import Refused
+from .session import Session
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*)
@@ -20,6 +22,12 @@ _TOKEN = re.compile(
 )
 _ENCODING = re.compile(rb"^SET client_encoding = '([A-Za-z0-9_]+)';", re.MULTILINE)
 _CODECS = {"SQL_ASCII": "utf-8", "UTF8": "utf-8", "MULE_INTERNAL": ""}
+
+
+RESTORED, BEFORE = "restored", "before"
+_COMMENT = """
+select json_build_object('comment', shobj_description(oid, 'pg_database')) from pg_database where datname = {name};
+"""
 
 
 class Token(NamedTuple):
@@ -103,3 +111,75 @@ def identifier(name: str) -> str:
     """A name as SQL writes it."""
     escaped = name.replace('"', '""')
     return f'"{escaped}"'
+
+
+def created(content: bytes) -> set[str]:
+    """The names of the roles that it makes."""
+    found = (words(one) for one in statements(decoded(content)))
+    return {one[2].called for one in found if opens(one, "CREATE", "ROLE", "")}
+
+
+def bringing(content: bytes, roles: Collection[str], there: Collection[str]) -> list[str]:
+    """The statements that make exactly `roles`, with their passwords, settings and memberships.
+
+    None of them changes a role of `there`: a new role may become a member of an old one, never the other
+    way round. Who granted a membership is left out where that role is not there.
+    """
+    known = {*roles, *there}
+    return [text for one in statements(decoded(content)) for text in _chosen(one, frozenset(roles), known)]
+
+
+def _chosen(statement: Statement, roles: frozenset[str], known: Collection[str]) -> Iterator[str]:
+    found = words(statement)
+    own = opens(found, "CREATE", "ROLE", "") or (
+        opens(found, "ALTER", "ROLE", "") and (opens(found[3:], "WITH") or opens(found[3:], "SET"))
+    )
+    told = opens(found, "COMMENT", "ON", "ROLE", "")
+    if (own and found[2].called in roles) or (told and found[3].called in roles):
+        yield text_of(statement)
+    elif opens(found, "GRANT", "", "TO", "") and found[3].called in roles and found[1].called in known:
+        yield text_of(_granted(statement, known))
+
+
+def _granted(statement: Statement, known: Collection[str]) -> Statement:
+    """The grant, without GRANTED BY somebody who is not known."""
+    at = next((n for n, token in enumerate(statement) if token == Token("word", "GRANTED")), len(statement))
+    by = words(statement[at:])
+    return statement if opens(by, "GRANTED", "BY", "") and by[2].called in known else statement[:at]
+
+
+def comment_of(one: Session, name: str) -> str | None:
+    """The comment on a database; None where there is none."""
+    found = one.ask(_COMMENT.format(name=literal(name)))
+    return found[0]["comment"] if found else None
+
+
+def read(comment: str | None) -> Mapping[str, Any] | None:
+    """The mark that a comment is; None where it is somebody's own words.
+
+    `runner` is `restored` or `before`; `comment` is what stood there of its own.
+    """
+    try:
+        found = json.loads(comment or "")
+    except ValueError:
+        return None
+    known = isinstance(found, dict) and found.get("runner") in (RESTORED, BEFORE)
+    return found if known else None
+
+
+def own(comment: str | None) -> str | None:
+    """The words that people wrote on it, whether under a mark or not."""
+    mark = read(comment)
+    told = mark.get("comment") if mark else comment
+    return told if isinstance(told, str) else None
+
+
+def writing(name: str, kind: str, comment: str | None, **more: object) -> str:
+    """The statement that marks a database; `comment` is kept in it."""
+    text = json.dumps({"runner": kind, **more, "comment": comment}, ensure_ascii=True)
+    return f"comment on database {identifier(name)} is {literal(text)};"
+
+
+def removing(name: str, comment: str | None) -> str:
+    """The statement that leaves a database with nothing but people's own words."""
+    return f"comment on database {identifier(name)} is {literal(comment) if comment is not None else 'null'};"

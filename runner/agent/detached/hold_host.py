@@ -7,7 +7,7 @@ from typing import Any
 
 from ..answer import BUSY, Refused
 from ..arguments import parse
-from ..store import hold, lock, resources
+from ..store import hold, lock
 from . import records
 
 
@@ -21,7 +21,7 @@ def run(argv: Sequence[str]) -> int:
     resource, plan = call.words[0], call.one["plan"]
     if not plan:
         raise Refused("--plan is missing", "say for which plan the lock is taken")
-    path = resources.place(call.one["run"], resource)
+    path = lock.place(call.one["run"], resource)
     descriptor = hold.take(path)
     at_work = records.working(call.one["state"]) if resource == "packages" else None
     if descriptor is not None and _free(descriptor, at_work, (plan, call.one["attach"])):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..answer import Refused
+from .. import clock
+from ..answer import Refused, emit
+from ..arguments import parse
 from ..host import processes
 from ..store import lock
 from ..store.layout import read_json
@@ -17,6 +21,9 @@ STATE = "/var/lib/runner"
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:._/-]{0,199}")
 KEPT = 50
 AT_WORK = 0
+
+
+UNTOLD_DAYS = 90
 
 
 class Carriage(NamedTuple):
@@ -126,3 +133,72 @@ def working(state: str) -> Mapping[str, Any] | None:
 def folder_of(state: str) -> Path:
     """Where all that was begun here is kept."""
     return Path(state or STATE).resolve() / "carried"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print `{"carried": [{"plan", "step", "argv", "started", "ended", "exit", "alive", "told"}...]}`.
+
+    Newest first, at most 50. `exit` is null where it still works or nobody saw its end.
+    """
+    emit(read(argv))
+    return 0
+
+
+def read(argv: Sequence[str]) -> dict[str, Any]:
+    """What `run` prints; changes nothing."""
+    call = parse(argv, words=0, one=("state",))
+    return {"carried": [_about(place) for place in carriages(call.one["state"])[:KEPT]]}
+
+
+def _about(place: Carriage) -> dict[str, Any]:
+    works = alive(place)
+    began, ended = read_json(place.began), read_json(place.ended)
+    return {
+        "plan": began.get("plan", ""),
+        "step": began.get("step", ""),
+        "argv": began.get("argv", []),
+        "started": began.get("started"),
+        "ended": ended.get("ended"),
+        "exit": ended.get("exit", None if works else read_json(place.child).get("exit")),
+        "alive": works,
+        "told": place.told.exists(),
+    }
+
+
+def keep_few(state: str) -> None:
+    """Remove the oldest finished ones beyond 50, but none that nobody was told of within 90 days.
+
+    Folders in which nothing was begun go after a day.
+    """
+    finished = [place for place in carriages(state) if not alive(place)]
+    long_ago = time.time_ns() - UNTOLD_DAYS * 86400 * 10**9
+    for place in finished[KEPT:]:
+        if place.told.exists() or _time(read_json(place.began).get("started")) < long_ago:
+            _remove(place)
+    for place in _never_begun(state):
+        _remove(place)
+
+
+def _never_begun(state: str) -> list[Carriage]:
+    found = []
+    with contextlib.suppress(OSError):
+        for entry in folder_of(state).iterdir():
+            place = Carriage(entry)
+            if not place.began.exists() and entry.stat().st_mtime < time.time() - 86400 and not alive(place):
+                found.append(place)
+    return found
+
+
+def _time(told: object) -> int:
+    try:
+        return clock.nanoseconds(str(told))
+    except Refused:
+        return 0
+
+
+def _remove(place: Carriage) -> None:
+    # What says that it ever began goes last, so that a removal that is cut off is taken up again.
+    with contextlib.suppress(OSError):
+        for entry in sorted(place.folder.iterdir(), key=lambda each: each == place.began):
+            entry.unlink()
+        place.folder.rmdir()

@@ -15,7 +15,7 @@ from ..arguments import Call, number, parse
 from ..packages.installed import LISTS
 from ..store import lock
 from ..store.layout import read_json
-from . import keep_few, records, worker
+from . import records, worker
 from .outcome import code_of, conclude
 from .records import AT_WORK, Carriage
 
@@ -51,7 +51,7 @@ def run(argv: Sequence[str]) -> int:
     else:
         order = _order(call)
         if not place.began.exists():
-            keep_few.keep_few(call.one["state"])
+            records.keep_few(call.one["state"])
             worker.start(place, order)
         _same(place, order)
     return _answer(place, within)

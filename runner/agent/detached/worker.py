@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -18,16 +19,35 @@ from typing import Any, NoReturn
 
 from .. import clock, durable
 from ..answer import Refused
+from ..command import ENVIRONMENT, ask
 from ..host import processes
 from ..packages.installed import listed
-from ..store import lock, resources
-from . import outcome, scope
-from .conffiles import conffiles
+from ..store import lock
+from . import outcome
+from .outcome import Output, conffiles
 from .records import AT_WORK, Carriage
-from .running import run_all
 
 ROOM = 1024 * 1024
 LOOK = 0.2
+
+CARRIED = {
+    **ENVIRONMENT,
+    "HOME": "/root",
+    "TZ": "UTC",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "APT_LISTCHANGES_FRONTEND": "none",
+    "NEEDRESTART_MODE": "l",
+    "UCF_FORCE_CONFFOLD": "1",
+}
+NOT_STARTED = 127
+LOOK_running = 0.2
+
+PATIENCE = 10
+LOOK_scope = 0.02
+# systemd.kill(5): at a shutdown, too, the command is left alone (SIGCONT changes nothing) until this is
+# over: a package manager that is ended in the middle leaves packages half installed.
+LEFT_ALONE = 18
+MICROSECONDS = 600 * 10**6
 
 
 def start(place: Carriage, order: Mapping[str, Any]) -> None:
@@ -89,7 +109,7 @@ def _work(place: Carriage, order: Mapping[str, Any], report: int) -> None:
         os.close(report)
     if held is None:
         return
-    scope.leave(os.getpid())
+    leave(os.getpid())
     run_all(place, order)
     outcome.conclude(place)
     for descriptor in held:
@@ -118,7 +138,7 @@ def _claim(place: Carriage, order: Mapping[str, Any]) -> Sequence[int] | None:
     if place.began.exists():
         return None
     family = order["packages"]
-    held = [resources.work(order["run"], "packages", order["plan"])] if family else []
+    held = [lock.work(order["run"], "packages", order["plan"])] if family else []
     durable.write_file(place.room, b"\xff" * ROOM, 0o600)
     before = {"packages": listed(family, order["env"]), "conffiles": conffiles(order["root"])}
     durable.write_json(place.before, before, 0o600)
@@ -126,3 +146,77 @@ def _claim(place: Carriage, order: Mapping[str, Any]) -> Sequence[int] | None:
     about = {"started": clock.now(), "boot_id": processes.boot_id(), "pid": pid}
     durable.write_json(place.began, {**order, **about}, 0o600)
     return [*held, own]
+
+
+def run_all(place: Carriage, order: Mapping[str, Any]) -> None:
+    """Run the command of `order` and what comes after it, one after the other; nothing stops them."""
+    output = Output(place.output)
+    began = time.monotonic()
+    code = _one(place, order["argv"], order, output)
+    then = [{"argv": argv, "exit": _one(place, argv, order, output)} for argv in order["then"]]
+    # What comes after the command is part of it: a hold that was not set again is no success.
+    code = code or next((each["exit"] for each in then if each["exit"]), 0)
+    seconds = round(time.monotonic() - began, 3)
+    place.room.unlink(missing_ok=True)
+    about = {"exit": code, "seconds": seconds, "then": then, **output.close(), "ended": clock.now()}
+    durable.write_json(place.child, about, 0o600)
+
+
+def _one(place: Carriage, argv: Sequence[str], order: Mapping[str, Any], output: Output) -> int:
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=output.fileno(),
+            stderr=subprocess.STDOUT,
+            env={**CARRIED, **order["env"]},
+            cwd="/",
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as problem:
+        os.write(output.fileno(), f"{argv[0]} could not be started: {problem}\n".encode("utf-8", "replace"))
+        return NOT_STARTED
+    about = {"pid": process.pid, "since": processes.started(process.pid), "boot_id": processes.boot_id()}
+    with contextlib.suppress(OSError):
+        durable.write_json(place.child, about, 0o600)
+    while True:
+        output.follow()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = process.wait(LOOK_running)
+            return code if code >= 0 else 128 - code
+
+
+def leave(pid: int) -> None:
+    """Move process `pid`, and what it will start, out of its unit; nothing where systemd does not run.
+
+    A unit's end (`systemctl stop`, a timer's job, a session that logind ends) kills all it ever started.
+    """
+    if not Path("/run/systemd/system").is_dir():
+        return
+    scope = f"runner-carried-{pid}.scope"
+    properties = (
+        "Description", "s", "what a plan of runner began and goes on without it",
+        "PIDs", "au", "1", str(pid),
+        "KillSignal", "i", str(LEFT_ALONE),
+        "TimeoutStopUSec", "t", str(MICROSECONDS),
+    )  # fmt: skip
+    manager = "org.freedesktop.systemd1"
+    answer = ask(
+        (
+            "busctl", "--quiet", "call", manager, "/org/freedesktop/systemd1", f"{manager}.Manager",
+            "StartTransientUnit", "ssa(sv)a(sa(sv))", scope, "fail", "4", *properties, "0",
+        ),
+        timeout=PATIENCE,
+    )  # fmt: skip
+    # Where that fails it goes on in the unit in which it is: as it would have without us. The answer only
+    # says that it will be moved, and what is started before it was stays behind.
+    until = time.monotonic() + (PATIENCE if answer.exit == 0 else 0)
+    while scope not in _group(pid) and time.monotonic() < until:
+        time.sleep(LOOK_scope)
+
+
+def _group(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cgroup").read_text("utf-8", "replace")
+    except OSError:
+        return ""

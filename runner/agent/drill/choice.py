@@ -17,11 +17,10 @@ from typing import NamedTuple
 from .. import tree
 from ..answer import Refused
 from ..retention.findings import inode_at
-from ..snapshots.lines import unescaped
-from ..snapshots.sumlines import sum_lines
+from ..snapshots.sums import sum_lines, unescaped
 from ..store.layout import Store, sealed
-from ..walk import folders
-from .drill_about import parts_of
+from ..tree import folders
+from .compare import parts_of
 
 DEEPEST = 64
 MOST_OF_A_CANARY = 100_000

@@ -14,7 +14,7 @@ from ..answer import Refused, emit
 from ..arguments import parse
 from ..database.folder import decoded
 from ..store.layout import open_store, sealed
-from .drill_about import open_file
+from .compare import open_file
 
 TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z")
 SORTS = {b".json": "record", b".dump": "dump", b".sql": "globals"}

@@ -7,16 +7,18 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from ..answer import Refused, emit
 from ..arguments import number, parse
 from ..database.server import free
 from ..frames import frames
-from ..store import resources
+from ..store import lock
 
 PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 INSIDE = ("files", "dumps", "cluster")
@@ -36,7 +38,7 @@ def run(argv: Sequence[str]) -> int:
     folder, plan = Path(call.words[0]), call.words[1]
     if not folder.is_absolute() or not PLAN.fullmatch(plan):
         raise Refused(f"not a scratch folder and a plan: {call.words!a}", "see docs/store.md")
-    own = resources.work(call.one["run"], "drill", plan)
+    own = lock.work(call.one["run"], "drill", plan)
     removed = 0
     try:
         if "measure" in call.flags:
@@ -134,3 +136,31 @@ def _require(folder: Path, need: int) -> None:
             f"{folder} has room for {max(room, 0):,} bytes, and the drill may need {need:,}",
             "take `scratch` on a larger disk, or draw less: `most`",
         )
+
+
+def bring(argv: Sequence[str]) -> int:
+    """Run the words after `--`, ended by nothing but its own end; its exit code is ours.
+
+    On its stdin are the names in the frames on ours: of each line `./SNAPSHOT/PATH` and a NUL, as
+    rsync --from0 --files-from=- wants it. Without any name nothing is run.
+    """
+    words = parse(argv, words=1, more=True).words
+    names = list(_names(sys.stdin.buffer))
+    if not names:
+        return 0
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
+        try:
+            process.communicate(b"".join(name + b"\0" for name in names))
+        except BrokenPipeError:
+            process.wait()
+    return process.returncode if process.returncode >= 0 else 128 - process.returncode
+
+
+def _names(stream: BinaryIO) -> Iterator[bytes]:
+    for frame in frames(stream):
+        for line in frame.lines():
+            told = json.loads(line)
+            if "path" in told and "type" in told:
+                # A name that begins with # or ; would be a comment, and one with - an option.
+                place = f"./{told['snapshot']}/{told['path']}".rstrip("/")
+                yield os.fsencode(place)

@@ -17,9 +17,8 @@ from typing import IO, NamedTuple
 
 from ..answer import Refused
 from ..command import ask
-from ..database import pg_programs
-from ..database.pg_programs import PLACES
-from ..database.server import Server, account, complaint, free, run, start, stop
+from ..database import server as pg_programs
+from ..database.server import PLACES, Server, account, complaint, free, run, start, stop
 from .scratch import end_server, floor
 
 PATIENCE = 120.0

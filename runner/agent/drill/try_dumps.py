@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from .. import ending
+from .. import command
 from ..answer import FAILED, Refused, emit, shown
 from ..arguments import parse
 from ..database import rows as pg_rows
@@ -61,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
     elif not roles or not complete(roles[0]):
         wrong.append({"database": "", "dump": "", "what": "the dump of the roles is missing, or cut off"})
     elif dumps:
-        with ending.together():
+        with command.together():
             _restore(to, folder / "cluster", (roles[0], dumps), good, wrong)
     return _tell(good, wrong)
 

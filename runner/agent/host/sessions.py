@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import platform
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import clock
+from ..answer import emit, plain
+from ..arguments import parse
 from ..command import ask
-from ..plain import plain
-from .processes import processes
+from . import processes
+from .mounts import mounts, uuid_of
 
 # utmp(5); most 64-bit machines keep the 32-bit times of their elder brothers.
 SHORT = struct.Struct("=hxxi32s4s32s256s4xi2i36x")
@@ -19,6 +22,8 @@ LONG = struct.Struct("=hxxi32s4s32s256s4xq2q36x4x")
 LONG_ON = ("aarch64", "riscv64", "loongarch64")
 USER = 7
 FIELDS = ("Name", "RemoteHost", "Timestamp", "Class", "TTY", "Display")
+
+PATIENCE = 15
 
 
 def users(root: Path) -> list[dict[str, str]]:
@@ -53,7 +58,7 @@ def inhibitors(root: Path) -> list[dict[str, str]]:
 def checking(root: Path) -> list[str]:
     """The devices that root has a check of under way, as they were named."""
     devices: set[str] = set()
-    for process in processes(root):
+    for process in processes.processes(root):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
             mine = process.stat().st_uid in (0, os.geteuid())
@@ -105,3 +110,54 @@ def _unescaped(text: str) -> str:
 
 def _cut(field: bytes) -> str:
     return plain(field.partition(b"\0")[0])
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print the boot, the state of the system, failed units, users, inhibitors, mounts; see docs/store.md."""
+    emit(read(argv))
+    return 0
+
+
+def read(argv: Sequence[str], root: str = "/") -> dict[str, Any]:
+    """What `run` prints, of the host whose files are below `root`; changes nothing.
+
+    `system` and `failed` are what systemd says, empty where it does not run.
+    """
+    parse(argv, words=0)
+    top = Path(root)
+    booted = processes.booted(top)
+    systemd = (top / "run/systemd/system").is_dir()
+    return {
+        "boot_id": processes.boot_id(top),
+        "kernel": platform.release(),
+        "system": _system() if systemd else "",
+        "failed": _failed() if systemd else [],
+        "up_since": clock.text(booted * 10**9) if booted else None,
+        "users": users(top),
+        "systemd": systemd,
+        "inhibitors": inhibitors(top),
+        "mounts": _mounts(),
+        "checking": checking(top),
+    }
+
+
+def _system() -> str:
+    # It ends with 1 for every state but `running`, and says the word all the same.
+    return plain(ask(("systemctl", "is-system-running"), timeout=PATIENCE).out.strip())
+
+
+def _failed() -> list[str]:
+    argv = ("systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager")
+    lines = ask(argv, timeout=PATIENCE).out.splitlines()
+    return [plain(line.split()[0]) for line in lines if line.split()]
+
+
+def _mounts() -> dict[str, str]:
+    """Where each filesystem that has a uuid is mounted: the whole of it, at its first place."""
+    found: dict[str, str] = {}
+    for mount in mounts():
+        if mount.local and mount.root == "/":
+            uuid = uuid_of(mount)
+            if uuid:
+                found.setdefault(uuid, mount.point)
+    return found

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Optional
 
 from .. import clock
-from ..answer import FAILED, emit
+from ..answer import FAILED, emit, plain
 from ..arguments import parse
 from ..detached import records
 from ..host import processes, sessions
-from ..plain import plain
 from ..store import lock
 from ..store.layout import open_store
 

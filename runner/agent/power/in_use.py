@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..answer import Refused, emit
+from ..answer import Refused, emit, plain
 from ..arguments import parse
 from ..host.mounts import mounts, superblock
 from ..host.processes import processes
-from ..plain import plain
 from ..store import lock
 from ..store.layout import open_store
 

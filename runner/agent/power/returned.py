@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import http.client
+import ssl
+import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..answer import FAILED, Refused, emit
+from ..answer import FAILED, Refused, emit, plain
 from ..arguments import Call, parse
 from ..command import Answer, ask
-from ..host import processes, up
+from ..host import processes, sessions
 from ..host.mounts import mounts, uuid_of
 from ..packages import outdated
-from ..plain import plain
 from . import check_times
 
 SETTLED = ("running", "degraded")
 ANSWERS = 10
 # Where distributions put it when it is not on the path.
 SERVERS = ("usr/pgsql-*/bin/pg_isready", "usr/lib/postgresql/*/bin/pg_isready")
+
+PATIENCE = 20
+# A page that asks for a password is there.
+UNAUTHORIZED = 401
 
 
 def run(argv: Sequence[str]) -> int:
@@ -47,7 +53,7 @@ def _back(call: Call) -> dict[str, Any]:
 
 
 def _settled(call: Call) -> dict[str, Any]:
-    found = up.read(())
+    found = sessions.read(())
     told = {"system": found["system"], "failed": found["failed"]}
     if found["checking"]:
         which = ", ".join(plain(str(one)) for one in found["checking"])
@@ -107,7 +113,7 @@ def _active(call: Call) -> dict[str, Any]:
 
 
 def _units(call: Call) -> dict[str, Any]:
-    found = up.read(())
+    found = sessions.read(())
     if found["systemd"] and (not found["system"] or (found["system"] == "degraded" and not found["failed"])):
         return _no("systemd does not say which units failed", "run `systemctl --failed` there")
     new = [unit for unit in found["failed"] if unit not in call.many["known"]]
@@ -147,3 +153,48 @@ LOOKS: Mapping[str, Callable[[Call], dict[str, Any]]] = {
     "units": _units,
     "database": _database,
 }
+
+
+def page(argv: Sequence[str]) -> int:
+    """Print whether URL answers: with 2xx, 3xx (which is not followed) or 401. Exit 1 where it does not.
+
+    Asked without a proxy and without credentials; a certificate that is not good is no answer.
+    """
+    answer = read(argv)
+    emit(answer)
+    return 0 if answer["answers"] else FAILED
+
+
+def read(argv: Sequence[str]) -> dict[str, Any]:
+    """As `run`, without printing. Refused where URL is none."""
+    url = parse(argv, words=1).words[0]
+    try:
+        parts = urllib.parse.urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _no_url(url) from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+        raise _no_url(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname, port, timeout=PATIENCE)
+    target = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+    try:
+        connection.request("GET", target, headers={"User-Agent": "runner", "Connection": "close"})
+        status = connection.getresponse().status
+    except (OSError, http.client.HTTPException, ssl.CertificateError, ValueError) as problem:
+        return _not(f"{plain(url)} does not answer: {plain(str(problem) or type(problem).__name__)}")
+    finally:
+        connection.close()
+    if 200 <= status < 400 or status == UNAUTHORIZED:
+        return {"answers": True, "status": status}
+    return {**_not(f"{plain(url)} answers {status}"), "status": status}
+
+
+def _not(error: str) -> dict[str, Any]:
+    return {"answers": False, "error": error, "do": "look at the web server of that host"}
+
+
+def _no_url(url: str) -> Refused:
+    return Refused(
+        f"not the address of a page: {plain(url)}", "write it as http://host/path, without a password"
+    )

@@ -16,8 +16,7 @@ from typing import NamedTuple
 
 from .. import tree
 from ..snapshots.checksum import Checksums
-from ..snapshots.lines import unescaped
-from ..snapshots.sumlines import SumLine, sum_lines
+from ..snapshots.sums import SumLine, sum_lines, unescaped
 from ..store.layout import Store, sealed
 from .findings import Findings
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from .. import durable
+from .. import clock, durable
 from ..answer import Refused, emit
 from ..arguments import DISK, number, parse
-from ..snapshots.carry import carry
+from ..snapshots.sums import carry
 from ..store import disk, inventory, lock, trash
-from ..store.layout import Store, is_clean, is_name, open_store, sealed
+from ..store.layout import Store, is_clean, is_name, open_store, require_json, room, sealed
 from ..store.lock import working
 from ..store.pins import pins
 from ..store.proven import guarded
-from ..store.space import room
-from .floor import kept_floor
 
 
 def run(argv: Sequence[str]) -> int:
@@ -88,3 +86,33 @@ def _move(store: Store, name: str) -> None:
         durable.sync_folder(store.records)
     finally:
         os.close(descriptor)
+
+
+def floor(argv: Sequence[str]) -> int:
+    """Raise the store's floor to N; lower it only with `--lower`, which is for a person at the store.
+
+    Nothing is written when it is N already. Prints `{"floor", "before"}`.
+    """
+    call = parse(argv, words=2, one=("plan", *DISK), flags=("lower",))
+    store, least = open_store(call.words[0]), number(call.words[1], "floor", least=1)
+    with working(store, call.one["plan"]):
+        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+        before = kept_floor(store)
+        if least < before and "lower" not in call.flags:
+            raise Refused(
+                f"this store's floor is {before} snapshots and is not lowered to {least} from afar",
+                "let a person who means it run `runner-store floor` with --lower at the store",
+            )
+        if least != before:
+            durable.write_json(store.floor, {"min": least, "since": clock.now()})
+    emit({"floor": least, "before": before})
+    return 0
+
+
+def kept_floor(store: Store) -> int:
+    """The floor of a store, 0 if it has none; Refused where it cannot be understood."""
+    told = require_json(store.floor)
+    found = told.get("min", 0 if not told else None)
+    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+        raise Refused(f"{store.floor} cannot be understood", "correct it with `floor N --lower`")
+    return found

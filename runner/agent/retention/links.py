@@ -9,7 +9,7 @@ from .. import tree
 from ..answer import emit
 from ..arguments import number, parse
 from ..store.layout import nearest, open_store, sealed
-from ..walk import folders
+from ..tree import folders
 
 # Names that an inode has in every snapshot, below which it is not counted: keeps memory small.
 FEW = 8

@@ -15,9 +15,9 @@ import stat
 from collections.abc import Iterator
 
 from .. import durable, tree
-from ..snapshots.lines import escaped, unescaped
+from ..snapshots.sums import escaped, unescaped
 from ..store.layout import Store
-from ..walk import Entry, folders
+from ..tree import Entry, folders
 from .findings import Findings
 
 

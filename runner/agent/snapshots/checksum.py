@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ..answer import Refused
 from ..command import ENVIRONMENT
-from .sumlines import SumLine
+from .sums import SumLine
 
 CHUNK = 1 << 20
 # A disk that gives less than this, in bytes a second, is as good as gone.

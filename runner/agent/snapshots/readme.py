@@ -12,9 +12,112 @@ from ..host.mounts import mount_of, mounts, uuid_of
 from ..store import inventory
 from ..store.layout import Store, read_json
 from . import restore_script
-from .readme_text import TEXT
 
 _DUMPS = "srv/babase_database/postgres"
+
+TEXT = r"""WHAT IS ON THIS DISK
+
+Each folder in this store whose name is a time, such as 2026-11-23T081500Z, is a complete copy of one
+computer as it was then. The time is UTC. The link "latest" leads to the newest@of@@running@.
+You need no special program to read them: they are ordinary files, in the places where they were.
+
+Files that did not change between two copies are on the disk only once and appear in both (hard links).
+So NEVER change anything in these folders: a change to a file shows in every copy that shares it.
+Copy out what you need and work on that.
+
+Lines below that begin with four spaces are commands for a root shell, in this order, as they are. You
+need a Linux with rsync (any rescue system has it); nothing of the tool that wrote this.
+
+1. THE DISK, READ ONLY
+
+    mkdir -p /mnt/disk
+    mount -o ro @disk@ /mnt/disk
+    store=@store@
+    sh "$store/.runner/restore.sh" list
+
+(`lsblk -f` shows the disks there are. If this one must be repaired first: fsck, while it is not mounted.)
+
+2. A FILE OR A FOLDER
+
+    sh "$store/.runner/restore.sh" latest /etc /root/restored/etc
+
+Another copy than the newest: its name in place of "latest". Put things somewhere else first, look at
+them, and then move them to their places. Without the script it is, with a slash at the end of both,
+"rsync --archive --hard-links --acls --xattrs --sparse --numeric-ids $store/latest/etc/ /root/restored/etc/".
+
+3. WHOSE FILES THEY ARE
+
+Owners and groups are kept as numbers. They belong to the users of the computer that was copied; names
+that "ls -l" shows are those of the computer you sit at. The numbers, and the names that go with them:
+
+    ls -ln /root/restored/etc
+    cut -d: -f1,3 "$store/latest/etc/passwd"
+    cut -d: -f1,3 "$store/latest/etc/group"
+
+4. A WHOLE COMPUTER
+
+Start the new computer from a rescue system, in the same manner as the old one (BIOS or EFI). What the
+old one was made of is in the folder .runner/about, for each copy: devices.txt (disks, partitions,
+filesystems with their UUIDs and labels), partitions-*.sfdisk (for "sfdisk NEW-DISK < FILE"), fstab.txt,
+mounts.txt, network.txt, packages.txt, and if there were any raid.txt, lvm.txt and crypt.txt. To see them:
+
+    name=$(readlink "$store/latest")
+    ls "$store/.runner/about/$name"
+
+Make partitions and filesystems with the same UUIDs and labels as the old ones ("mkfs.ext4 -U UUID -L LABEL
+PARTITION", "mkfs.xfs -m uuid=UUID", "mkswap -U UUID"), or correct /etc/fstab afterwards. Mount the one for
+/ at /mnt/newroot and the others in their places below it, outer ones first. Then
+
+    mkdir -p /mnt/newroot
+    sh "$store/.runner/restore.sh" latest / /mnt/newroot
+
+What no copy holds must be there for the system to start: empty folders to mount on, and the boot loader.
+Not everything here can be known, so this is for you to adapt:
+
+   mkdir -p /mnt/newroot/proc /mnt/newroot/sys /mnt/newroot/dev /mnt/newroot/run /mnt/newroot/tmp
+   chmod 1777 /mnt/newroot/tmp
+   for one in dev proc sys run; do mount --rbind /$one /mnt/newroot/$one; done
+   chroot /mnt/newroot
+   Debian:   grub-install NEW-DISK; update-grub; update-initramfs -u -k all
+   Red Hat:  grub2-install NEW-DISK; grub2-mkconfig -o /boot/grub2/grub.cfg; dracut -f --regenerate-all
+   With EFI reinstall the boot loader's packages instead (grub2-efi-x64, shim-x64); with SELinux: touch /.autorelabel
+
+5. THE DATABASES
+
+Dumps of PostgreSQL databases are files of the copied computer like any others; a README.txt beside them
+says more, and the setting "to" in .runner/jobs.toml where they are. PostgreSQL of the same version or
+a newer one must be installed and running, and EMPTY: on a server in use, follow the README.txt instead.
+First the roles: that role "postgres" exists already is the one error to expect.
+
+    dumps=@dumps@
+    roles=$(ls "$dumps"/globals/*.sql | tail -n 1)
+    su postgres -s /bin/sh -c 'psql --no-psqlrc --quiet --dbname=postgres' < "$roles"
+
+Then the newest dump of each database; one that has no .json beside it is not complete, and is left out.
+
+    for folder in "$dumps"/databases/*/; do
+      record=$(ls "$folder" | grep '\.json$' | tail -n 1)
+      case $record in '') continue ;; esac
+      case $folder in */databases/postgres/) create='' ;; *) create='--create' ;; esac
+      echo "$folder${record%.json}.dump"
+      restore="env PGOPTIONS=-cdefault_transaction_read_only=off pg_restore --exit-on-error $create --dbname=postgres"
+      su postgres -s /bin/sh -c "$restore" < "$folder${record%.json}.dump"
+    done
+    su postgres -s /bin/sh -c 'vacuumdb --all --analyze-only --quiet'
+
+6. WHEN IT IS THERE
+
+Compare: "rsync --archive --hard-links --acls --xattrs --numeric-ids --checksum --dry-run --itemize-changes
+$store/latest/etc/ /root/restored/etc/" says nothing if nothing differs. The rows that each table had are in
+the .json beside each dump, under "tables". Then make backups of the new computer, to another disk.
+
+7. THE OTHER FOLDERS
+
+.runner: this text; restore.sh; jobs.toml, which says what was copied from where and when; about/, what the
+copied computer was; records/, for each copy when it was made and from what, what could not be read
+(exceptions), and checksums of the files that were new in it (zcat ....sums.gz).
+.partial: copies that were interrupted; they are NOT complete. .trash: copies that are being removed.
+"""
 
 
 class Known(NamedTuple):

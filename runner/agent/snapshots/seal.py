@@ -16,8 +16,7 @@ from ..store.layout import Store, is_name, open_store, partials, read_json, seal
 from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
-from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, gather
-from .kept import Kept
+from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, Kept, gather
 from .sums import Sums
 
 OPTIONS = ("plan", "host", "job", "started", "checksum", *DISK)

@@ -4,10 +4,25 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
+import shutil
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple, Optional
 
-from .lines import escaped
+from .. import durable, tree
+from ..store.layout import Store, read_json
+
+SENT = re.compile(rb"([<>ch.][fdLDS][^|]{9})\|([0-9a-f]*) *\|([0-9]+)\|(.+?)//", re.DOTALL)
+LOOKED = re.compile(rb"([<>ch.*][fdLDS][^|]{9})\|(.+?)//", re.DOTALL)
+ESCAPE = re.compile(rb"\\#([0-7]{3})")
+UNSAFE = re.compile(rb"[\x00-\x1f\x7f-\xff]|\\(?=#[0-7]{3})")
+BAR = 11
+
+
+LINES = 1000
 
 
 class Sums:
@@ -48,3 +63,192 @@ class Sums:
             self._zip.close()
             self._file.close()
             Path(self._file.name).unlink()
+
+
+class SumLine(NamedTuple):
+    """One line: `name` is escaped, relative to the snapshot; `algorithm` in rsync's word."""
+
+    algorithm: str
+    checksum: str
+    size: int
+    name: bytes
+
+    @property
+    def path(self) -> bytes:
+        """The name as it is on the disk."""
+        return unescaped(self.name) if b"\\#" in self.name else self.name
+
+
+def algorithm(store: Store, name: str) -> str:
+    """The algorithm of the checksums of snapshot `name`, as rsync calls it."""
+    return str(read_json(store.record(name)).get("checksum", "xxh128"))
+
+
+def sum_lines(store: Store, name: str) -> Iterator[SumLine]:
+    """Every line of snapshot `name` that can be read, in constant memory; none if there is no file.
+
+    Raises OSError, EOFError or zlib.error where the file is damaged.
+    """
+    usual, path = algorithm(store, name), store.sums(name)
+    if not path.exists():
+        return
+    with gzip.open(path, "rb") as stream:
+        for raw in stream:
+            parts = raw.rstrip(b"\n").split(b" ", 2)
+            if len(parts) == 3 and parts[1].isdigit() and parts[2]:
+                other, _, checksum = parts[0].decode("ascii", "replace").rpartition(":")
+                yield SumLine(other or usual, checksum, int(parts[1]), parts[2])
+
+
+class Sent(NamedTuple):
+    """A line of a transfer (`%i|%C|%l|%n//%L`); `name` is still escaped, `checksum` may be empty."""
+
+    item: str
+    checksum: str
+    size: int
+    name: bytes
+
+    @property
+    def transferred(self) -> bool:
+        """Whether it is about a regular file whose content was sent."""
+        return self.item[0] in "<>" and self.item[1] == "f"
+
+    @property
+    def copied(self) -> bool:
+        """Whether a file got an inode of its own here, with the content of an older one."""
+        return self.item.startswith("cf") and "+" not in self.item
+
+    @property
+    def created(self) -> bool:
+        """Whether a name that is no regular file was made."""
+        return self.item[0] == "c" and self.item.endswith("+++++++++")
+
+
+def sent(line: bytes) -> Sent | None:
+    """The line as a `Sent`, None if it is another kind of line or is cut off."""
+    found = SENT.match(line) if line.endswith(b"\n") else None
+    if found is None:
+        return None
+    item, checksum, size, name = found.groups()
+    return Sent(item.decode("ascii", "replace"), checksum.decode(), int(size), name)
+
+
+def looked(line: bytes) -> tuple[str, bytes] | None:
+    """Item and escaped name of a line of a comparison (`%i|%n//%L`), None for any other line."""
+    found = LOOKED.match(line)
+    return (found[1].decode("ascii", "replace"), found[2]) if found else None
+
+
+def is_about_a_name(line: bytes) -> bool:
+    """Whether the line has the mark of an out-format line, whether it can be read or not."""
+    return line[BAR : BAR + 1] == b"|"
+
+
+def unescaped(name: bytes) -> bytes:
+    """The name as it is on the disk, without the slash that rsync puts after a folder's."""
+    return ESCAPE.sub(lambda found: bytes((int(found[1], 8) & 0xFF,)), name).rstrip(b"/") or b"."
+
+
+def escaped(name: bytes) -> bytes:
+    """The name as rsync writes it with LC_ALL=C."""
+    return UNSAFE.sub(lambda found: b"\\#%03o" % found[0][0], name)
+
+
+def carry(store: Store, name: str, heir: str) -> Optional[int]:  # noqa: UP045
+    """Add to `heir`'s checksums those of `name` whose inode `heir` has at the same place.
+
+    `heir` is the sealed snapshot after `name`: what lives on in any later one is in it, since each is
+    linked against the one before. Says how many, None where the disk has no room for them or the
+    list is damaged: that costs the audit of these files, and must not keep a full disk full.
+    """
+    own, target = store.sums(name), store.sums(heir)
+    if not own.exists():
+        return 0
+    draft = target.with_name(f"{target.name}.tmp")
+    try:
+        return _write(draft, target, _shared(store, name, heir))
+    except (OSError, EOFError, zlib.error):
+        draft.unlink(missing_ok=True)
+        return None
+
+
+def _write(draft: Path, target: Path, lines: Iterator[bytes]) -> int:
+    count = 0
+    buffer: list[bytes] = []
+    draft.unlink(missing_ok=True)
+    with draft.open("xb") as stream:
+        draft.chmod(0o600)
+        if target.exists():
+            with target.open("rb") as before:
+                shutil.copyfileobj(before, stream, 1 << 20)
+        # A second gzip member: what reads the file reads both as one.
+        with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=4) as packed:
+            for line in lines:
+                buffer.append(line)
+                count += 1
+                if len(buffer) == LINES:
+                    packed.write(b"".join(buffer))
+                    buffer.clear()
+            packed.write(b"".join(buffer))
+        stream.flush()
+        os.fsync(stream.fileno())
+    if count:
+        draft.rename(target)
+        durable.sync_folder(target.parent)
+    else:
+        draft.unlink()
+    return count
+
+
+def _shared(store: Store, name: str, heir: str) -> Iterator[bytes]:
+    old, new = _Inodes(store.root / name), _Inodes(store.root / heir)
+    usual = algorithm(store, heir)
+    try:
+        for line in sum_lines(store, name):
+            inode = old.of(line.path)
+            if inode is not None and inode == new.of(line.path):
+                told = line.checksum if line.algorithm == usual else f"{line.algorithm}:{line.checksum}"
+                yield b"%s %d %s\n" % (told.encode(), line.size, line.name)
+    finally:
+        old.close()
+        new.close()
+
+
+class _Inodes:
+    """Looks up names in one tree; the folder of the last name stays open, since lists go by folder."""
+
+    def __init__(self, top: Path) -> None:
+        self._root = os.open(top, tree.FOLDER)
+        self._folder: Optional[int] = None  # noqa: UP045
+        self._path: Optional[bytes] = None  # noqa: UP045
+
+    def of(self, path: bytes) -> Optional[int]:  # noqa: UP045
+        """The inode of `path`; None where there is none, or where no second snapshot can share it."""
+        parent, _, name = path.rpartition(b"/")
+        if parent != self._path:
+            self._enter(parent)
+        if self._folder is None:
+            return None
+        try:
+            found = tree.status(self._folder, name)
+        except OSError:
+            return None
+        return found.st_ino if found.st_nlink > 1 else None
+
+    def _enter(self, parent: bytes) -> None:
+        self._leave()
+        self._path = parent
+        try:
+            self._folder = os.open(parent or b".", tree.FOLDER, dir_fd=self._root)
+        except OSError:
+            self._folder = None
+
+    def _leave(self) -> None:
+        if self._folder is not None:
+            os.close(self._folder)
+        self._folder = None
+
+    def close(self) -> None:
+        """Close what is open."""
+        self._leave()
+        os.close(self._root)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import durable
-from ..answer import Refused
+from ..answer import Refused, emit
+from ..arguments import DISK, parse
 from ..host.mounts import EXT, device_of, mount_of, mounts, superblock, uuid_of
-from .layout import Store, nearest, read_json
+from .layout import Store, nearest, open_store, read_json
 
 
 class Declared(NamedTuple):
@@ -129,3 +130,11 @@ def _wrong(found: Found, declared: Declared, marker: Mapping[str, Any]) -> str:
     if declared.mount and marked and found.uuid and marked != found.uuid:
         return f"this store was made on disk {marked}, but {found.uuid} is mounted"
     return ""
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print the uuid of the store's disk, or refuse; reads only."""
+    call = parse(argv, words=1, one=DISK)
+    found = require(open_store(call.words[0]), Declared(call.one["mount"], call.one["uuid"].lower()))
+    emit({"ok": True, "uuid": found.uuid})
+    return 0

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import disk, lock
-from .layout import Store, folders, nearest, open_store, partials, read_json
+from .. import clock
+from ..answer import Refused, emit
+from ..arguments import parse
+from . import disk, freed, lock
+from .layout import Store, folders, nearest, open_store, partials, read_json, room, sealed
+from .pins import Pin, pins
 from .proven import Proof, proofs
-from .standing import standing
 
 SNAPSHOT = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes", "exceptions")
 
@@ -108,3 +111,70 @@ def _max_links(folder: Path) -> int | None:
         return os.pathconf(folder, "PC_LINK_MAX")
     except (OSError, ValueError):
         return None
+
+
+def standing(store: Store, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """For each snapshot the fields `pinned_until`, `pinned_why`, `being_read`, `freed_bytes` and
+    `freed_inodes` of `Snapshot` that are known. Reads only.
+    """
+    read = _being_read(store, names)
+    pinned = _pins(store)
+    gains = freed.oldest(store)
+    found: dict[str, dict[str, Any]] = {}
+    for name in names:
+        about: dict[str, Any] = {"being_read": name in read}
+        if name in pinned:
+            about["pinned_until"] = clock.text(pinned[name].until)
+            about["pinned_why"] = pinned[name].why
+        if name in gains:
+            about["freed_bytes"] = gains[name].bytes
+            about["freed_inodes"] = gains[name].inodes
+        found[name] = about
+    return found
+
+
+def _pins(store: Store) -> dict[str, Pin]:
+    # A file that cannot be understood is not this reading's matter: `expire` refuses until it is corrected.
+    try:
+        return pins(store)
+    except (Refused, OSError):
+        return {}
+
+
+def _being_read(store: Store, names: Sequence[str]) -> frozenset[str]:
+    try:
+        descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return frozenset()
+    try:
+        return frozenset(name for name in names if lock.held_by(descriptor, lock.byte_of(name)) is not None)
+    finally:
+        os.close(descriptor)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Print the newest sealed snapshot, how many there are, and how much room is free; reads only.
+
+    Room is what the caller may use, as `space.room` gives it.
+    """
+    store = open_store(parse(argv, words=1).words[0])
+    counted = sealed(store)
+    emit(
+        {
+            "newest": counted[-1] if counted else "",
+            "sealed": len(counted),
+            "partials": len(partials(store)),
+            **room(store),
+        }
+    )
+    return 0
+
+
+def record(argv: Sequence[str]) -> int:
+    """Print the record of the sealed snapshot NAME, or refuse; reads only."""
+    path, name = parse(argv, words=2).words
+    store = open_store(path)
+    if name not in sealed(store):
+        raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+    emit(read_json(store.record(name)))
+    return 0

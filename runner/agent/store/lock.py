@@ -28,6 +28,10 @@ WORK = 1
 FLOCK = "hhqqi0q"
 
 
+RUN = "/run/lock/runner"
+RESOURCES = ("packages", "power", "dump", "drill", "restore-db")
+
+
 def take(descriptor: int, byte: int) -> bool:
     """Take one byte of the lock without waiting; says whether it is ours now."""
     try:
@@ -123,3 +127,58 @@ def working(store: Store, plan: str) -> Iterator[int]:
 
 def _not_held() -> Refused:
     return Refused("nobody holds this store's lock", "start `runner-store hold` first and keep it running")
+
+
+def place(run: str, resource: str) -> Path:
+    """The lock file of `resource`, its folder made if missing.
+
+    /run/lock is open to everybody: Refused where the folder is not ours alone.
+    """
+    if resource not in RESOURCES:
+        raise Refused(f"no such resource: {resource!a}", f"there are: {', '.join(RESOURCES)}")
+    folder = Path(run or RUN)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o755, exist_ok=True)
+    found = folder.lstat()
+    if folder.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise Refused(
+            f"{folder} is not {_name()}'s alone", "see who made it, remove it, and make it with mode 755"
+        )
+    return folder / resource
+
+
+def work(run: str, resource: str, plan: str) -> int:
+    """Work on `resource` from now until this process ends, under the lock that plan `plan` holds.
+
+    Refused if it does not hold it. Gives the descriptor, which must stay open.
+    """
+    path = place(run, resource)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise _not_held_resources(resource) from None
+    busy = not take(descriptor, WORK)
+    known = told(descriptor)
+    if not busy and held_by(descriptor, HOLD) is None:
+        os.close(descriptor)
+        raise _not_held_resources(resource)
+    if busy or known.get("plan") != plan:
+        os.close(descriptor)
+        raise Refused(
+            f"this host's {resource}: held by {known.get('who') or 'another run'}",
+            "wait until it has ended",
+            code=BUSY,
+            holder=known,
+        )
+    return descriptor
+
+
+def _name() -> str:
+    return "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
+
+
+def _not_held_resources(resource: str) -> Refused:
+    return Refused(
+        f"nobody holds the lock on this host's {resource}",
+        f"start `runner-store hold-host {resource}` first and keep it running",
+    )

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .. import clock, durable
-from ..answer import Refused
-from .layout import Store, require_json, sealed
+from ..answer import Refused, emit
+from ..arguments import DISK, parse
+from . import disk
+from .layout import Store, open_store, require_json, sealed
+from .lock import working
+
+# The last moment that four digits of a year can say, in ns since 1970.
+LAST = 253_402_300_799 * 10**9
 
 
 class Pin(NamedTuple):
@@ -45,3 +51,39 @@ def write(store: Store, wanted: Mapping[str, Pin]) -> None:
         if name in counted
     }
     durable.write_json(store.pins, told)
+
+
+def run(argv: Sequence[str]) -> int:
+    """Pin the sealed snapshot NAME until `--until` (ISO 8601 with an offset, in the future).
+
+    A pin that is there is replaced. Prints `{"pinned", "until", "why"}`.
+    """
+    call = parse(argv, words=2, one=("plan", "until", "why", *DISK))
+    store, name = open_store(call.words[0]), call.words[1]
+    pin = Pin(clock.nanoseconds(call.one["until"]), call.one["why"])
+    if not pin.why.strip():
+        raise Refused("--why is missing", "say why it is kept: somebody will ask")
+    if not pin.holds or pin.until > LAST:
+        raise Refused(f"--until {call.one['until']!a} is not in the future", "give a later time")
+    with working(store, call.one["plan"]):
+        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+        if name not in sealed(store):
+            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+        write(store, {**pins(store), name: pin})
+    emit({"pinned": name, "until": clock.text(pin.until), "why": pin.why})
+    return 0
+
+
+def unpin(argv: Sequence[str]) -> int:
+    """Remove the pin of NAME; refused if it has none. Prints `{"unpinned"}`."""
+    call = parse(argv, words=2, one=("plan", *DISK))
+    store, name = open_store(call.words[0]), call.words[1]
+    with working(store, call.one["plan"]):
+        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+        known = pins(store)
+        if name not in known:
+            raise Refused(f"{name!a} is not pinned", "`runner snapshots` shows which are")
+        del known[name]
+        write(store, known)
+    emit({"unpinned": name})
+    return 0

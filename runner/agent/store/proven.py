@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
 
-from .. import clock
-from ..answer import Refused
-from .layout import Store, is_name, read_json, require_json
+from .. import clock, durable
+from ..answer import BUSY, Refused, emit
+from ..arguments import DISK, parse
+from ..frames import frames
+from . import disk, lock
+from .layout import Store, is_name, open_store, read_json, require_json, sealed
 
 SORTS = ("files", "database")
+
+
+# A byte of the store's lock of its own: a drill must not wait for a snapshot that is being made.
+PROVING = 2
 
 
 class Proof(NamedTuple):
@@ -43,3 +54,62 @@ def _proof(told: object) -> Proof | None:
     except Refused:
         return None
     return Proof(snapshot, at) if is_name(snapshot) else None
+
+
+def run(argv: Sequence[str]) -> int:
+    """Write the proof of sort SORT (files, database) for snapshot NAME, as of `--at`, in one move.
+
+    What was tried is told by the last line of each frame on stdin. Refused if NAME is not sealed. An
+    older proof of the sort is replaced, unless it is of a later time or of a later snapshot that is still
+    there. Prints `{"proven", "snapshot", "kept"}`; `kept` is true where the one before stayed.
+    """
+    call = parse(argv, words=3, one=("at", *DISK))
+    path, sort, name = call.words
+    store = open_store(path)
+    if sort not in SORTS:
+        raise Refused(f"no such sort: {sort!a}", f"there are: {', '.join(SORTS)}")
+    when = clock.nanoseconds(call.one["at"])
+    tried = _told(sys.stdin.buffer)
+    descriptor = _alone(store)
+    try:
+        disk.require_writable(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+        counted = sealed(store)
+        if name not in counted:
+            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+        before = proofs(store).get(sort)
+        kept = before is not None and (
+            clock.nanoseconds(before.at) > when or (before.snapshot > name and before.snapshot in counted)
+        )
+        if not kept:
+            about = {"snapshot": name, "at": call.one["at"], **tried}
+            durable.write_json(store.proven, {**read_json(store.proven), sort: about})
+    finally:
+        os.close(descriptor)
+    emit({"proven": sort, "snapshot": before.snapshot if before and kept else name, "kept": kept})
+    return 0
+
+
+def _alone(store: Store) -> int:
+    try:
+        descriptor = os.open(store.lock, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise Refused(f"{store.root} has no lock", "is this a store, and is its disk mounted?") from None
+    if not lock.take(descriptor, PROVING):
+        os.close(descriptor)
+        raise Refused("another drill is writing what it has proven", "run this one again", code=BUSY)
+    return descriptor
+
+
+def _told(stream: BinaryIO) -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for frame in frames(stream):
+        last = b""
+        for line in frame.lines():
+            last = line
+        try:
+            told = json.loads(last)
+        except ValueError:
+            told = None
+        if isinstance(told, dict) and isinstance(told.get("tried"), dict):
+            found.update(told["tried"])
+    return found

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import array
+import errno
+import fcntl
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import tree
-from .layout import Store
+from ..answer import Refused, emit
+from ..arguments import DISK, parse
+from . import disk
+from .layout import Store, open_store, partials
+from .lock import working
+
+DEEPEST = 64
+GET_FLAGS = 0x80086601
+SET_FLAGS = 0x40086602
+IMMUTABLE_OR_APPEND = 0x10 | 0x20
 
 
 def free_name(store: Store, name: str) -> Path:
@@ -25,3 +39,174 @@ def open_trash(store: Store) -> int:
 def move(store: Store, path: Path, trash: int) -> None:
     """Rename `path` into the open folder `trash`, under its own name if that is free."""
     os.rename(path, free_name(store, path.name).name, dst_dir_fd=trash)  # noqa: PTH104
+
+
+def run(argv: Sequence[str]) -> int:
+    """Empty `.trash/`, and `.partial/parts/` when no partial is left; print how many names went.
+
+    Never follows a symbolic link and never enters another mount: what is mounted there stays, and
+    is Refused once everything else is gone. Can be repeated after any interruption.
+    """
+    call = parse(argv, words=1, one=("plan", *DISK))
+    store = open_store(call.words[0])
+    with working(store, call.one["plan"]):
+        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+        places = [store.trash] if partials(store) else [store.trash, store.parts]
+        removed, stuck = 0, 0
+        for place in places:
+            gone, left = _empty(store.root, place)
+            removed, stuck = removed + gone, stuck + left
+    if stuck:
+        raise Refused(
+            f"{stuck} names could not be removed, {removed} were",
+            "is something mounted in the trash, or the disk failing?",
+        )
+    emit({"removed": removed})
+    return 0
+
+
+def _empty(root: Path, place: Path) -> tuple[int, int]:
+    parts = tuple(os.fsencode(part) for part in place.relative_to(root).parts)
+    try:
+        parent = tree.above(str(root), parts)
+    except FileNotFoundError:
+        return 0, 0
+    try:
+        top = tree.folder(parent, os.fsencode(place.name))
+    except FileNotFoundError:
+        return 0, 0
+    finally:
+        os.close(parent)
+    try:
+        remover = Remover(top)
+        remover.empty(top, depth=0)
+        os.fsync(top)
+        return remover.removed, remover.stuck
+    finally:
+        os.close(top)
+
+
+class Remover:
+    """Empties folders of one mount; counts what went (`removed`) and what could not (`stuck`)."""
+
+    def __init__(self, top: int) -> None:
+        self.removed = 0
+        self.stuck = 0
+        self._top = top
+        self._mount = _mount_id(top)
+        self._moved = 0
+
+    def empty(self, folder: int, depth: int) -> None:
+        """Remove everything in `folder`, an open folder on the same mount as the top one."""
+        if _mount_id(folder) != self._mount:
+            self.stuck += 1
+            return
+        _clear_flags(folder)
+        self._empty(folder, depth)
+
+    def _empty(self, folder: int, depth: int) -> None:
+        while True:
+            moved = self._moved
+            with os.scandir(folder) as entries:
+                found = [(os.fsencode(each.name), each.is_dir(follow_symlinks=False)) for each in entries]
+            for name, is_folder in found:
+                self._remove(folder, name, is_folder, depth)
+            # Folders too deep were moved to the top: they are new names there, and must go too.
+            if depth or moved == self._moved:
+                return
+
+    def _remove(self, parent: int, name: bytes, is_folder: bool, depth: int) -> None:
+        try:
+            if not is_folder:
+                self._unlink(parent, name)
+            elif depth >= DEEPEST:
+                self._move_up(parent, name)
+                return
+            else:
+                self._remove_folder(parent, name, depth)
+                return
+            self.removed += 1
+        except FileNotFoundError:
+            return
+        except OSError as problem:
+            if problem.errno in (errno.EIO, errno.EROFS, errno.ENOSPC):
+                raise
+            self.stuck += 1
+
+    def _remove_folder(self, parent: int, name: bytes, depth: int) -> None:
+        try:
+            folder = tree.folder(parent, name)
+        except PermissionError:
+            _permit(parent, name)
+            folder = tree.folder(parent, name)
+        try:
+            if _mount_id(folder) != self._mount:
+                self.stuck += 1
+                return
+            _clear_flags(folder)
+            if os.fstat(folder).st_mode & 0o700 != 0o700:
+                os.fchmod(folder, 0o700)
+            before = self.stuck
+            self._empty(folder, depth + 1)
+        finally:
+            os.close(folder)
+        if self.stuck == before:
+            os.rmdir(name, dir_fd=parent)
+            self.removed += 1
+
+    def _move_up(self, parent: int, name: bytes) -> None:
+        self._moved += 1
+        fresh = b"deep.%d.%d" % (os.getpid(), self._moved)
+        os.rename(name, fresh, src_dir_fd=parent, dst_dir_fd=self._top)
+
+    def _unlink(self, parent: int, name: bytes) -> None:
+        try:
+            os.unlink(name, dir_fd=parent)
+        except PermissionError:
+            _unlink_flagged(parent, name)
+
+
+def _unlink_flagged(parent: int, name: bytes) -> None:
+    """Unlink a file that chattr(1) protects; its other names, in sealed snapshots, stay protected."""
+    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=parent)
+    try:
+        flags = _clear_flags(descriptor)
+        os.unlink(name, dir_fd=parent)
+        if flags and os.fstat(descriptor).st_nlink:
+            fcntl.ioctl(descriptor, SET_FLAGS, array.array("i", [flags]))
+    finally:
+        os.close(descriptor)
+
+
+def _clear_flags(descriptor: int) -> int:
+    """Take immutable and append-only from an open file; gives the flags that it had, 0 if neither."""
+    flags = array.array("i", [0])
+    try:
+        fcntl.ioctl(descriptor, GET_FLAGS, flags, True)
+        if not flags[0] & IMMUTABLE_OR_APPEND:
+            return 0
+        fcntl.ioctl(descriptor, SET_FLAGS, array.array("i", [flags[0] & ~IMMUTABLE_OR_APPEND]))
+    except OSError:
+        return 0
+    return flags[0]
+
+
+def _permit(parent: int, name: bytes) -> None:
+    """Let its owner into a folder; only the folder itself is changed, never what a link points to."""
+    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_DIRECTORY, dir_fd=parent)
+    try:
+        Path(f"/proc/self/fd/{descriptor}").chmod(0o700)
+    finally:
+        os.close(descriptor)
+
+
+def _mount_id(descriptor: int) -> tuple[int, int]:
+    # A bind mount of the same filesystem has the same st_dev: only the mount's id tells them apart.
+    about = os.open(b"/proc/self/fdinfo/%d" % descriptor, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        found = re.search(rb"^mnt_id:\s*([0-9]+)$", os.read(about, 4096), re.MULTILINE)
+    finally:
+        os.close(about)
+    if not found:
+        raise Refused("the kernel does not say which mount a folder is on", "is /proc mounted?")
+    return os.fstat(descriptor).st_dev, int(found[1])

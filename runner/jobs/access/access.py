@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from runner.jobs.access import access_tools
 from runner.jobs.bundled import Bundled
 from runner.model.facts import Facts
 from runner.model.kind import Draft
 from runner.model.options import AccessOptions
-from runner.model.plan import Command, Effect, PlannedJob, Skip, Step
+from runner.model.plan import Argv, Command, Effect, PlannedJob, Skip, Step
 from runner.model.site import Job, Site
 from runner.tools import agent as tool
 
 _PATIENCE = 3600
+
+STATE = "/var/lib/runner/access"
 
 
 class AccessKind(Bundled):
@@ -29,7 +31,7 @@ class AccessKind(Bundled):
             return Draft(skip=Skip(job=job.name, reason="nobody logs in to the sandbox"))
         wanted: AccessOptions = job.options
         hours = math.ceil(wanted.hours / timedelta(hours=1))
-        argv = access_tools.look(
+        argv = look(
             tool.program(site.host(job.host)), hours=hours, rows=wanted.rows, expected=wanted.expected
         )
         step = Step(
@@ -38,3 +40,14 @@ class AccessKind(Bundled):
             why=f"see in the logs of {job.host} who got in and who tried to, and keep what is usual",
         )  # fmt: skip
         return Draft(planned=PlannedJob(name=job.name, kind=self.name, after=job.after), steps=(step,))
+
+
+def look(program: str, *, hours: int, rows: int, expected: Sequence[str]) -> Argv:
+    """Print as JSON what the host's logs say of the last `hours`, with `rows` rows a table.
+
+    Adds what was counted to the host's own history of it. Sources in the networks `expected` are never new.
+    """
+    return (
+        "nice", "--adjustment=10", program, "access", f"--hours={hours}", f"--rows={rows}", f"--state={STATE}",
+        *(f"--expected={one}" for one in expected),
+    )  # fmt: skip

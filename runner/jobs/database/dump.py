@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
-from runner.jobs.database import agent, dump_findings, dumps
+from runner.jobs.database import agent, dump_findings
 from runner.jobs.database.agent import Found, Into, Kept, Reach
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
@@ -157,7 +157,7 @@ def _expire(work: _Work, name: str, kept: Kept, now: datetime) -> tuple[Step, ..
             agent.expire(work.into, time, name, keep=max(options.keep, 1)),
             f"{what}: older than is kept, and {options.keep} newer ones stay", Effect.EXPIRE, spared,
         )
-        for time in dumps.expiring(times, options.keep, options.keep_for, now)
+        for time in dump_findings.expiring(times, options.keep, options.keep_for, now)
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from runner.jobs.database import agent, agent_restore
 from runner.jobs.database.agent_restore import Found, From
@@ -21,6 +21,8 @@ from runner.tools import agent as store
 JOB = "restore-db"
 SANDBOX = "the sandbox has no database"
 _LONG = 7 * 86400
+
+MOST_BYTES = 63
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -176,3 +178,32 @@ def shell(name: str) -> str:
     """A name as a person types it at a shell."""
     plain = name.isascii() and name.replace("_", "").replace("-", "").isalnum() and not name.startswith("-")
     return name if plain else "'" + one_line(name).replace("'", "'\\''") + "'"
+
+
+def restored(name: str, now: datetime) -> str:
+    """What a database is called when it was restored beside `name` at `now`."""
+    return _with(name, "_restored_", now)
+
+
+def before(name: str, now: datetime) -> str:
+    """What the database `name` is called after another took its place at `now`."""
+    return _with(name, "_before_", now)
+
+
+def wrong(name: str) -> str:
+    """Why no database can have this name; "" where one can."""
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "it is not UTF-8"
+    if "\0" in name:
+        return "it has a NUL in it"
+    if not size:
+        return "it is empty"
+    return f"it has {size} bytes, and {MOST_BYTES} are the most" if size > MOST_BYTES else ""
+
+
+def _with(name: str, word: str, now: datetime) -> str:
+    # Small letters and no dashes: who types it need not quote it.
+    tail = f"{word}{now.astimezone(UTC):%Y%m%d_%H%M%S}"
+    return name.encode()[: MOST_BYTES - len(tail)].decode(errors="ignore") + tail

@@ -9,8 +9,9 @@ from datetime import datetime
 from importlib.resources import files
 from typing import Any
 
-from runner.jobs.disks import disk_fit, mke2fs
+from runner.jobs.disks import found as disk_fit
 from runner.jobs.disks import found as disk_found
+from runner.jobs.disks import mke2fs
 from runner.jobs.disks import steps as disk_steps
 from runner.jobs.disks.found import Found, Wrong
 from runner.model.facts import Facts, Probe

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runner.jobs.disks import fstab, identity, mke2fs, mount, tune2fs, wipefs
+from runner.jobs.disks import (
+    fstab,
+    mke2fs,
+    mount,
+    tune2fs,
+    wipefs,
+)
 from runner.jobs.disks.found import Found, stores_on
 from runner.model.plan import Argv, Check, Command, Effect, Step
 from runner.model.site import Disk, Site
@@ -133,7 +139,7 @@ def _identities(work: Work) -> tuple[Step, ...]:
         proof,
         *(
             work.step(
-                f"identity-{one.name}", identity.write(one.path, work.uuid, work.now),
+                f"identity-{one.name}", mke2fs.write(one.path, work.uuid, work.now),
                 f"store {one.name} belongs to this disk and is used on no other",
             )
             for one in stores_on(work.site, work.disk)

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
-from runner.jobs.drill import agent, drill_database, drill_files
+from runner.jobs.drill import agent
+from runner.jobs.drill import steps as drill_database
+from runner.jobs.drill import steps as drill_files
 from runner.jobs.drill.steps import Work
-from runner.jobs.retention import pruning, retention
+from runner.jobs.retention import prune, retention
 from runner.jobs.snapshots import proven as rules
 from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft, DrillOptions, SnapshotOptions
@@ -72,7 +74,9 @@ def _steps(work: Work, facts: Facts) -> tuple[tuple[Step, ...], tuple[Finding, .
     elif work.options.database and (problem := drill_database.wrong(work)):
         findings = (problem,)
     elif work.options.database:
-        made += drill_database.steps(work, facts, (work.id("compare"), work.id("proven-files")))
+        made += drill_database.steps_drill_database(
+            work, facts, (work.id("compare"), work.id("proven-files"))
+        )
     clear = work.step(
         "clear",
         work.source.name,
@@ -96,14 +100,14 @@ def _work(
         run=source.at("/run/lock/runner") if source.root else "",
     )  # fmt: skip
     return Work(
-        site=site, job=job, place=place, found=found, at=pruning.place(site, job.name, place, found, plan).at,
+        site=site, job=job, place=place, found=found, at=prune.place(site, job.name, place, found, plan).at,
         source=source, scratch=scratch, snapshots=rules.choose(names, seed), seed=seed, when=now.isoformat(),
     )  # fmt: skip
 
 
 def _names(place: Store, found: StoreFacts, now: datetime) -> tuple[str, ...]:
     """The snapshots to choose from: not those that a job of the same night may be about to expire."""
-    sealed = pruning.counted(found)
+    sealed = prune.counted(found)
     going = {one.snapshot.name for one in retention.decide(sealed, place.retention, found.space, now).expire}
     return tuple(one.name for one in sealed if one.name not in going)
 

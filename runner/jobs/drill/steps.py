@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from runner.jobs.drill import agent
 from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import DrillOptions
-from runner.model.plan import Action, Command, Effect, Step
+from runner.model.plan import Action, Command, Effect, Finding, Step
 from runner.model.site import Host, Job, Site, Store
+from runner.model.text import count
 from runner.tools import agent as tool
 from runner.tools import rsync, ssh
+
+DAY = 24 * 3600
+# A name that is not there, or that rsync could not give back whole, is named by the comparison.
+_NOT_ALL = (0, 23, 24)
+# Clocks that are kept by NTP are much closer; a change within it is not seen as one.
+_CLOCKS_APART = 600
+
+DAY_drill_database = 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,3 +84,103 @@ class Work:
             checksum=sums,
         )
         return Command(argv=agent.bring(tool.program(self.site.host(self.runs_on)), rsync.chosen(ends)))
+
+
+def steps(work: Work, facts: Facts) -> tuple[Step, ...]:
+    """Draw, copy, compare, and remember at the store that it all came back."""
+    options, source = work.options, work.source
+    wanted = agent.Sample(
+        snapshots=work.snapshots, seed=work.seed, files=options.files, most=options.most.bytes or 0,
+        canaries=options.canaries,
+    )  # fmt: skip
+    # In the sandbox the source's own folders stand in for it, or those of its playground.
+    real = "/" if not source.root or source.stand_ins else source.root
+    margin = 0 if source.name == work.site.controller or not work.site.live else _CLOCKS_APART
+    draw = work.step(
+        "sample", work.keeper.name,
+        Command(argv=agent.sample(tool.program(work.keeper), work.found.path, wanted)), Effect.READ,
+        f"draw {count(options.files, 'file')} from {count(len(work.snapshots), 'snapshot')}, "
+        f"{count(len(options.canaries), 'canary', 'canaries')} from the newest",
+    )  # fmt: skip
+    copy = work.step(
+        "copy", work.runs_on, work.copy(facts, "files"), Effect.WRITE, f"restore them to {source.name}"
+    )
+    compare = work.step(
+        "compare", source.name, Command(argv=agent.compare(work.scratch, source=real, margin=margin)),
+        Effect.READ, "is it what was sealed, and what the source still has unchanged",
+    )  # fmt: skip
+    proven = work.step(
+        "proven-files", work.keeper.name,
+        Command(argv=agent.proven(work.at, "files", work.snapshots[-1], work.when)), Effect.WRITE,
+        "remember at the store that its files come back",
+    )  # fmt: skip
+    return (
+        replace(draw, timeout=DAY),
+        replace(copy, timeout=DAY, inputs=(draw.id,), ok_codes=_NOT_ALL),
+        replace(compare, timeout=DAY, inputs=(draw.id,)),
+        replace(proven, inputs=(draw.id,)),
+    )
+
+
+def wrong(work: Work) -> Finding | None:
+    """Why there is no database to try, where `database` names something else."""
+    jobs = {one.name: one for one in work.site.jobs}
+    found, name = jobs.get(work.options.database), work.options.database
+    said = ""
+    if found is None or found.kind != "dump":
+        said = f"'{name}' is no job of kind dump"
+    elif found.host != work.source.name:
+        said = f"job {name} dumps the databases of {found.host}, and store {work.place.name} has {work.source.name}"
+    if not said:
+        return None
+    return Finding(
+        severity="attention", source=work.job.name, text=f"no database is tried: {said}",
+        do="correct `database` of this job in jobs.toml",
+    )  # fmt: skip
+
+
+def steps_drill_database(work: Work, facts: Facts, despite: Sequence[str]) -> tuple[Step, ...]:
+    """Find the dumps, see that there is room, copy, restore and count, remember it at the store.
+
+    They are tried also when what came back of the files (`despite`) was not as it should be.
+    """
+    dump: Any = work.site.job(work.options.database).options
+    host, keeper, newest = work.source.name, work.keeper.name, work.snapshots[-1]
+    reach = tuple(f"--{name}={value}" for name in ("user", "programs") if (value := getattr(dump, name, "")))
+    find = work.step(
+        "dumps", keeper,
+        Command(argv=agent.newest_dumps(tool.program(work.keeper), work.found.path, newest, dump.to)),
+        Effect.READ, f"find the newest dumps in {newest}",
+    )  # fmt: skip
+    room = work.step(
+        "dumps-room",
+        host,
+        Command(argv=work.scratch.measure()),
+        Effect.READ,
+        "there is room to restore them",
+    )
+    copy = work.step(
+        "dumps-copy", work.runs_on, work.copy(facts, "dumps"), Effect.WRITE, f"copy them to {host}"
+    )
+    restore = work.step(
+        "restore",
+        host,
+        Command(argv=agent.try_dumps(work.scratch, reach)),
+        Effect.WRITE,
+        "restore them into a server made for it, and count rows as they were counted then",
+    )
+    proven = work.step(
+        "proven-database", keeper,
+        Command(argv=agent.proven(work.at, "database", newest, work.when)), Effect.WRITE,
+        "remember at the store that its dumps come back",
+    )  # fmt: skip
+    read = (find.id,)
+    made = (
+        find,
+        replace(room, inputs=read),
+        # Without a dump there is nothing to copy: the restore says so.
+        replace(copy, inputs=read, timeout=DAY_drill_database, ok_codes=(0, 23, 24)),
+        replace(restore, inputs=read, timeout=DAY_drill_database),
+        replace(proven, inputs=read),
+    )
+    return tuple(replace(one, despite=tuple(despite)) for one in made)

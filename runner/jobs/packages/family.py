@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal, Protocol
 
-from runner.jobs.packages.debian import apt, dpkg, holds
+from runner.jobs.packages.debian import apt, holds
 from runner.jobs.packages.debian import found as packages_apt
+from runner.jobs.packages.findings import Policy
 from runner.jobs.packages.held import fits
-from runner.jobs.packages.package_choice import Policy
 from runner.jobs.packages.redhat import dnf, rpm
 from runner.jobs.packages.redhat import found as packages_rpm
 from runner.jobs.power import reboot_need
@@ -84,7 +84,7 @@ class Debian:
 
     def repair(self) -> Argv:
         """Configure what was unpacked."""
-        return dpkg.repair()
+        return apt.repair()
 
     def refresh(self, host: Host, *, partly: bool = False) -> Argv:
         """Fetch the lists; a mirror that is down is an error."""

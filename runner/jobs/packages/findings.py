@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
-from runner.jobs.packages import package_choice
 from runner.jobs.packages.held import fits
-from runner.jobs.packages.packages import TO_FETCH, TO_INSTALL
+from runner.jobs.packages.report import TO_FETCH, TO_INSTALL
 from runner.model.facts import Facts
 from runner.model.packages import Held, PackageFacts, Trouble, Update, What
 from runner.model.plan import Finding, Severity
@@ -26,6 +26,8 @@ _SHORT: dict[What, str] = {
     "signature": "the lists of an archive are not signed as they should be",
 }
 
+Policy = Literal["security", "all", "nothing"]
+
 
 def command(site: Site, kind: str, host: str, *words: str) -> str:
     """Tell a person what to run for a job of `kind` on `host`, at the end; or how there can be such a job."""
@@ -41,10 +43,10 @@ def held(site: Site, job: Job, found: Sequence[Held]) -> tuple[Finding, ...]:
     """One for each hold that keeps an update back: what it is, what else it keeps back, what to do."""
     own = {one.update.name: one.update for one in found if not one.by}
     said = []
-    for name, others in package_choice.blocks(found).items():
-        text = package_choice.told(own[name]) if name in own else name
+    for name, others in blocks(found).items():
+        text = told(own[name]) if name in own else name
         rest = [one.update for one in found if one.update.name in others]
-        also = [package_choice.told(one) for one in rest if one.old]
+        also = [told(one) for one in rest if one.old]
         new = [f"{one.name} {one.new}" for one in rest if not one.old]
         text += f"; it also keeps back {', '.join(also)}" if also else ""
         text += f"; with it comes {', '.join(new)}, not installed before" if new else ""
@@ -149,7 +151,7 @@ def removals(job: Job, found: PackageFacts) -> tuple[Finding, ...]:
 
 def notes(job: Job, found: PackageFacts, install: Sequence[Update], facts: Facts) -> tuple[Finding, ...]:
     """What is installed, with versions; how much there is to fetch; how old the lists are if not of now."""
-    lines = [f"{TO_INSTALL}{package_choice.told(one)}" for one in install[:_LISTED]]
+    lines = [f"{TO_INSTALL}{told(one)}" for one in install[:_LISTED]]
     lines += [f"{TO_INSTALL}{len(install) - _LISTED:,} more"] if len(install) > _LISTED else []
     # What was counted is without that which is held.
     if install and found.download is not None and set(install) <= set(found.updates):
@@ -182,3 +184,73 @@ def refused(job: Job, text: str, do: str) -> Finding:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """What becomes of the updates: `install` now, `held` until a person decides, `later` not by this job.
+
+    `held` has those that the host holds, and those that jobs.toml wants held and the host does not.
+    """
+
+    install: tuple[Update, ...] = ()
+    held: tuple[Held, ...] = ()
+    later: tuple[Update, ...] = ()
+
+
+def choose(found: PackageFacts, patterns: Sequence[str], policy: Policy) -> Choice:
+    """Divide the updates of `found`; nothing that fits a pattern, is held or should be, is installed.
+
+    The reading leaves held packages out by itself; that is not relied on, since a hold may have been
+    lost since, and a kernel whose name is new is held by nobody yet.
+    """
+    guarded = {*found.holds, *found.unheld}
+    install: list[Update] = []
+    held, later = list(found.held), []
+    for update in found.updates:
+        if update.name in guarded or fits(update.name, patterns):
+            held.append(Held(update=update))
+        elif policy == "all" or (policy == "security" and update.security):
+            install.append(update)
+        else:
+            later.append(update)
+    return Choice(install=tuple(install), held=tuple(held), later=tuple(later))
+
+
+def chosen(held: Sequence[Held], names: Sequence[str]) -> tuple[Held, ...]:
+    """The held updates that these names set free; all of them where there are no names.
+
+    A package that another one's hold keeps back comes with the other, and brings it: neither can be
+    upgraded alone.
+    """
+    if not names:
+        return tuple(held)
+    free = set(names)
+    while True:
+        more = {name for one in held if one.update.name in free for name in one.by}
+        more |= {one.update.name for one in held if one.by and set(one.by) <= free}
+        if more <= free:
+            return tuple(one for one in held if one.update.name in free)
+        free |= more
+
+
+def unknown(held: Sequence[Held], names: Sequence[str]) -> tuple[str, ...]:
+    """The names that no update has: wrong, or upgraded already."""
+    known = {name for one in held for name in (one.update.name, *one.by)}
+    return tuple(name for name in names if name not in known)
+
+
+def blocks(held: Sequence[Held]) -> dict[str, tuple[str, ...]]:
+    """For each hold that keeps something back, by its name, the other packages that it keeps back."""
+    names = dict.fromkeys(name for one in held for name in (one.by or (one.update.name,)))
+    return {
+        name: tuple(dict.fromkeys(one.update.name for one in held if name in one.by and one.update.name != name))
+        for name in names
+    }  # fmt: skip
+
+
+def told(update: Update) -> str:
+    """An update in words: name, old and new version, whether it is a security update."""
+    security = ", a security update" if update.security else ""
+    old = f"{update.old} -> {update.new}" if update.old else f"{update.new}, not installed before"
+    return f"{update.name} {old}{security}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from runner.jobs.packages.debian import aptitude, trouble
-from runner.jobs.packages.packages import NOT_ALL
+from runner.jobs.packages.debian import trouble
 from runner.jobs.packages.redhat import rpm
 from runner.jobs.power.report import power_report
+from runner.model.packages import Update
 from runner.model.plan import PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
-from runner.model.text import count, length
+from runner.model.text import count, length, one_line
 
 KINDS = frozenset(("updates", "upgrade"))
 # Steps that change something without being carried, by the beginning of their names.
@@ -32,6 +32,12 @@ _FAILED = {
 }
 _BAD = (State.FAILED, State.INTERRUPTED, State.STALE)
 _MOST, _LAST = 100, 12
+
+_SECURITY = "security"
+# How notes begin that say what a plan will do. In a report they would be read as still to be done.
+TO_INSTALL, TO_FETCH, TO_FREE = "to install: ", "to fetch: ", "let go of for this, and held again: "
+# In what a job tells of itself: the rest is by the lists of some archives only.
+NOT_ALL = "not every archive answered"
 
 
 def packages_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
@@ -204,7 +210,7 @@ def _wanting(outcomes: Sequence[Outcome], *, failed: bool = False) -> Iterator[t
     log = [str(line) for one in runs for line in one.get("log", ())]
     if scripts := rpm.failed_scriptlets(log):
         yield f"scripts of packages failed: {', '.join(scripts)}", ()
-    if not failed and (found := aptitude.odd_lines(log)):
+    if not failed and (found := trouble.odd_lines(log)):
         yield f"{count(len(found), 'odd line')} in the log", tuple(f"odd: {line}" for line in found[:_LAST])
     if files := list(dict.fromkeys(str(path) for one in runs for path in one.get("conffiles", ()))):
         lines = tuple(f"{_stays(path)} stays; compare it with {path}" for path in files)
@@ -250,6 +256,32 @@ def _running(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 
 def _end(run: Mapping[str, Any]) -> tuple[str, ...]:
-    lines = aptitude.telling(str(text) for text in run.get("log", ()))[-_LAST:]
+    lines = trouble.telling(str(text) for text in run.get("log", ()))[-_LAST:]
     took = f" after {length(float(run['seconds']))}" if isinstance(run.get("seconds"), int | float) else ""
     return (f"its last lines{took}:", *lines) if lines else ()
+
+
+def foretells(text: str) -> bool:
+    """Whether a note only says what a plan will do to packages: what it did is told by the report of the job."""
+    return text.startswith((TO_INSTALL, TO_FETCH, TO_FREE))
+
+
+def update_lines(updates: Iterable[Update]) -> tuple[str, ...]:
+    """One line an update, in the order of names: name with architecture, new version, where it is from.
+
+    Security updates say so at the end. Columns are aligned and nothing is wrapped or cut, so that a
+    line can be searched for and copied. No line ends in a blank.
+    """
+    rows = [
+        (_name(one), one_line(one.new), one_line(one.origin), _SECURITY if one.security else "")
+        for one in sorted(updates, key=lambda one: (one.name, one.arch, one.new))
+    ]
+    widths = [max((len(row[place]) for row in rows), default=0) for place in range(4)]
+    return tuple(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width).rstrip()
+        for row in rows
+    )
+
+
+def _name(update: Update) -> str:
+    return one_line(f"{update.name}.{update.arch}" if update.arch else update.name)

@@ -7,13 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
+from runner.jobs.packages import findings as package_choice
 from runner.jobs.packages import findings as package_findings
-from runner.jobs.packages import package_choice
 from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages.debian import apt
+from runner.jobs.packages.findings import Choice, Policy
 from runner.jobs.packages.held import fits
-from runner.jobs.packages.package_choice import Choice, Policy
-from runner.jobs.packages.packages import NOT_ALL, update_lines
+from runner.jobs.packages.report import NOT_ALL, update_lines
 from runner.jobs.packages.steps import Work
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft

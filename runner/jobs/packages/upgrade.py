@@ -6,22 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
+from runner.jobs.packages import findings as package_choice
 from runner.jobs.packages import (
     findings as package_findings,
 )
 from runner.jobs.packages import (
-    package_choice,
-    upgrade_reboot,
-    upgrade_steps,
-)
-from runner.jobs.packages import (
     steps as package_steps,
 )
+from runner.jobs.packages import upgrade_steps
 from runner.jobs.packages.held import fits
-from runner.jobs.packages.packages import TO_FREE
+from runner.jobs.packages.report import TO_FREE
 from runner.jobs.packages.steps import Work
-from runner.jobs.packages.upgrade_reboot import Reason
-from runner.jobs.packages.upgrade_steps import Wish
+from runner.jobs.packages.upgrade_steps import Reason, Wish
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpgradeOptions
@@ -43,7 +39,7 @@ class UpgradeKind(Bundled):
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """The host's packages, what earlier runs began there, and what a reboot must know."""
-        return (*package_steps.probes(site, job), *upgrade_reboot.probes(site, job))
+        return (*package_steps.probes(site, job), *upgrade_steps.probes(site, job))
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One literal plan: other updates, the held ones in exactly these versions, held again, reboot.
@@ -64,8 +60,8 @@ class UpgradeKind(Bundled):
             return _planned(work, wish, facts, due, ())
         if wrong := _against(work, found, left):
             return Draft(skip=Skip(job=job.name, reason=_short(found, wrong)), findings=wrong)
-        if job.options.reboot == "before and after" and not upgrade_reboot.fresh(job, facts):
-            return upgrade_reboot.first(work, facts)
+        if job.options.reboot == "before and after" and not upgrade_steps.fresh(job, facts):
+            return upgrade_steps.first(work, facts)
         return _upgrade(work, found, facts, left)
 
 
@@ -167,5 +163,5 @@ def _planned(
         if needed
         else "; ".join(wish.reboot) or "after the upgrade"
     )
-    kernel = upgrade_reboot.release((one.name, one.new, one.arch) for one in due)
-    return upgrade_reboot.after(work, draft, facts, Reason(why=why, kernel=kernel))
+    kernel = upgrade_steps.release((one.name, one.new, one.arch) for one in due)
+    return upgrade_steps.after(work, draft, facts, Reason(why=why, kernel=kernel))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from runner.jobs.disks import fstab
-from runner.jobs.packages.debian import dpkg
+from runner.jobs.packages.debian import apt
 from runner.jobs.power import after, agent, agent_checks, locks
 from runner.jobs.power.window import Wrong
 from runner.model.facts import Facts, Probe, Reading
@@ -49,7 +49,7 @@ def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
         "still": STILL,
         "systemd": agent.version(),
         "fstab": fstab.show(),
-        **({"half": dpkg.audit()} if host.packages == "apt" else {}),
+        **({"half": apt.audit()} if host.packages == "apt" else {}),
         **({"sessions": agent.sessions()} if database else {}),
     }
     own = (

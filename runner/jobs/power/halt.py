@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import PurePosixPath
 
 from runner.jobs.bundled import Bundled
-from runner.jobs.power import before, locks, window
-from runner.jobs.power.halt_steps import Halt, halt_steps
+from runner.jobs.disks import e2fsck, mount
+from runner.jobs.power import agent, before, locks, window
 from runner.jobs.power.locks import Concerned
 from runner.jobs.power.reboot import refused, told
 from runner.jobs.power.window import When, Wrong
@@ -15,8 +17,15 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import HaltOptions
-from runner.model.plan import Lock, PlannedJob, Skip
-from runner.model.site import Job, Site
+from runner.model.plan import Argv, Check, Command, Effect, Ended, Lock, Need, PlannedJob, Skip, Step, WaitFor
+from runner.model.site import Disk, Job, Site
+from runner.tools import agent as store
+
+# What was told to end has this long; the disk takes what is still in memory; shutting down takes its time.
+_ENDS = 120
+_SYNCS = 3600
+_GOES = 900
+_SESSION_DIED = 255
 
 
 class HaltKind(Bundled):
@@ -91,3 +100,144 @@ def _locks(halt: Halt, ended: tuple[Concerned, ...]) -> tuple[Lock, ...]:
         )
         for one in stores
     ))  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Halt:
+    """A host to switch off as plan `plan` of `job`, not later than `by`.
+
+    `stores` are those that concern it, `mounted` the mount points in use, `systemd` its version, None where
+    another program runs the host. `ending`: the plan cuts somebody off, who needs a moment to end.
+    """
+
+    site: Site
+    job: str
+    host: str
+    plan: str
+    boot_id: str
+    systemd: int | None
+    by: datetime | None
+    stores: tuple[Concerned, ...]
+    mounted: frozenset[str]
+    ending: bool = False
+    why: str = ""
+
+    @property
+    def last(self) -> str:
+        """The step that switches the host off: its own locks are kept until it begins."""
+        return f"{self.job}/poweroff"
+
+    @property
+    def disks(self) -> tuple[Disk, ...]:
+        """The declared disks that are mounted, those below others first."""
+        own = (one for one in self.site.disks if one.host == self.host and one.mount in self.mounted)
+        return tuple(sorted(own, key=lambda one: len(PurePosixPath(one.mount).parts), reverse=True))
+
+    def on(self, disk: Disk) -> tuple[Concerned, ...]:
+        """The stores that this plan holds on `disk`."""
+        mount = PurePosixPath(disk.mount)
+        return tuple(
+            one
+            for one in self.stores
+            if one.store.host == self.host and locks.there(one) and mount in _above(one)
+        )
+
+    def until(self, one: Concerned) -> str:
+        """The step in which the lock of a store ends: when its disk is unmounted, or with the host."""
+        own = any(one in self.on(disk) for disk in self.disks)
+        return _let_go(self.job, one) if own else self.last
+
+    def step(
+        self, name: str, action: Command | WaitFor, why: str, *, effect: Effect = Effect.READ,
+        needs: tuple[Need, ...] = ("power",), guard: Check | None = None,
+    ) -> Step:  # fmt: skip
+        """A step of this job on the host."""
+        timeout = action.within + _ENDS if isinstance(action, WaitFor) else _SYNCS
+        return Step(
+            id=f"{self.job}/{name}", job=self.job, host=self.host, action=action, effect=effect, why=why,
+            guard=guard, timeout=timeout, needs=needs,
+        )  # fmt: skip
+
+
+def halt_steps(halt: Halt) -> tuple[Step, ...]:
+    """All of them. Nothing is switched off before every declared disk of the host is unmounted; those that
+    are, are mounted again where it then stays on.
+
+    Where the host is the one that the runner is on, nobody is left to see that it is gone.
+    """
+    boot = agent.Boot(program=store.program(halt.site.host(halt.host)), id=halt.boot_id)
+    still = agent.still(boot, halt.by)
+    down = Step(
+        id=halt.last, job=halt.job, host=halt.host, action=Command(argv=agent.poweroff(halt.systemd)),
+        effect=Effect.INTERRUPT, why=halt.why or "switch the host off, and its power with it",
+        guard=agent.is_still(halt.host, still), ok_codes=(0, _SESSION_DIED), timeout=_ENDS, needs=("power",),
+    )  # fmt: skip
+    gone = halt.step(
+        "gone",
+        WaitFor(until=agent.is_back(halt.host, boot), within=_GOES, gone=True),
+        "it does not answer any more",
+    )
+    why = "what is still in memory goes to the disks"
+    unmounting = tuple(step for disk in halt.disks for step in _unmounting(halt, disk))
+    return (
+        _quiet(halt, still),
+        halt.step("sync", Command(argv=agent.sync()), why, effect=Effect.WRITE),
+        *unmounting,
+        down,
+        *((gone,) if halt.host != halt.site.controller else ()),
+        *_mounting_again(halt, tuple(step.id for step in (*unmounting, down))),
+    )
+
+
+def _quiet(halt: Halt, argv: Argv) -> Step:
+    why = "nothing is being written, and nobody asks that it stays up"
+    if not halt.ending:
+        return halt.step("still", Command(argv=argv), why)
+    return halt.step("still", WaitFor(until=agent.is_still(halt.host, argv), within=_ENDS), f"{why} any more")
+
+
+def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:
+    """Let go of the stores on the disk, then unmount it. Nobody runs these when the host is up again,
+    so they do not count as its power going away."""
+    program = store.program(halt.site.host(halt.host))
+    paths = [one.found.path for one in halt.on(disk) if one.found]
+    unused = e2fsck.unused(halt.host, program, disk.mount, halt.plan, paths)
+    for number, one in enumerate(halt.on(disk)):
+        path = one.found.path if one.found else one.store.path
+        yield halt.step(
+            _let_go(halt.job, one).removeprefix(f"{halt.job}/"), Command(argv=e2fsck.let_go(program, path, halt.plan)),
+            f"let go of store {one.store.name}, so that its disk can be unmounted", effect=Effect.INTERRUPT,
+            needs=("device",), guard=None if number else unused,
+        )  # fmt: skip
+    yield halt.step(
+        f"unmount-{disk.name}", Command(argv=e2fsck.unmount(disk.mount)),
+        f"disk {disk.name} is whole, and can be unplugged", effect=Effect.INTERRUPT, needs=("device",),
+        guard=None if paths else unused,
+    )  # fmt: skip
+
+
+def _mounting_again(halt: Halt, before: tuple[str, ...]) -> Iterator[Step]:
+    """Undo each unmounting where something between it and the end of the host failed, or was stopped."""
+    made: list[str] = []
+    for disk in reversed(halt.disks):
+        since = before[before.index(f"{halt.job}/unmount-{disk.name}") + 1 :]
+        step = halt.step(
+            f"mount-{disk.name}", Command(argv=mount.mount(disk.mount)), "where the host stays on after all",
+            effect=Effect.WRITE, needs=("device",),
+        )  # fmt: skip
+        yield replace(
+            step,
+            unless=Ended(step=halt.last, codes=(0, _SESSION_DIED)),
+            despite=(*since, *made),
+            timeout=_ENDS,
+        )
+        made.append(step.id)
+
+
+def _let_go(job: str, one: Concerned) -> str:
+    return f"{job}/let-go-{one.store.name}"
+
+
+def _above(one: Concerned) -> tuple[PurePosixPath, ...]:
+    path = PurePosixPath(one.found.path if one.found else one.store.path)
+    return (path, *path.parents)

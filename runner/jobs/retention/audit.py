@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
-from runner.jobs.retention import pruning
+from runner.jobs.retention import prune
 from runner.model.facts import Facts, Probe
 from runner.model.kind import AuditOptions, Draft
 from runner.model.names import plan_id
@@ -35,7 +35,7 @@ class AuditKind(Bundled):
             return skipped
         if not found.sealed:
             return Draft(skip=Skip(job=job.name, reason="there is no snapshot to audit yet"))
-        where = pruning.place(site, job.name, place, found, plan_id(now))
+        where = prune.place(site, job.name, place, found, plan_id(now))
         share = tool.Share(
             bytes=wanted.most.bytes or 0,
             seconds=int(wanted.within.total_seconds()),

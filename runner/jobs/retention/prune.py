@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
-from runner.jobs.retention import pruning, retention
-from runner.model.facts import Facts, Probe, Snapshot
+from runner.jobs.retention import retention
+from runner.jobs.retention.retention import Decision, Expired, Kept
+from runner.model.facts import Facts, Probe, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft, PruneOptions
 from runner.model.names import plan_id
-from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Step
+from runner.model.plan import Check, Command, Effect, Finding, Lock, PlannedJob, Step
 from runner.model.site import Job, Site, Store
+from runner.model.text import count, size
 from runner.tools import agent as tool
+
+MEASURE_PATIENCE = 6 * 3600
+_REAP_PATIENCE = 24 * 3600
+_ROOM_TO_NOTE = (1 << 20, 16)
+_NAMES_TO_COUNT = 10_000_000
+_FEWEST = 5
 
 
 class PruneKind(Bundled):
@@ -27,47 +36,46 @@ class PruneKind(Bundled):
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """What expires now, oldest first; a skip with the reason where nothing does."""
-        place = site.store(job.options.store)
-        found = facts.hosts[place.host].stores[place.name]
+        store = site.store(job.options.store)
+        found = facts.hosts[store.host].stores[store.name]
         if skipped := unusable(
-            job, place, found, "nothing was removed from it; put that right and run again"
+            job, store, found, "nothing was removed from it; put that right and run again"
         ):
             return skipped
-        sealed = pruning.counted(found)
-        decision = pruning.careful(retention.decide(sealed, place.retention, found.space, now), found.space)
-        where = pruning.place(site, job.name, place, found, plan_id(now))
-        findings = pruning.findings(where, decision)
-        steps = (
-            *pruning.steps(where, decision, has_trash=bool(found.trash)),
-            *_measure(where, place, sealed, decision),
+        sealed = counted(found)
+        decision = careful(retention.decide(sealed, store.retention, found.space, now), found.space)
+        where = place(site, job.name, store, found, plan_id(now))
+        said = findings(where, decision)
+        wanted = (
+            *steps(where, decision, has_trash=bool(found.trash)),
+            *_measure(where, store, sealed, decision),
         )
-        if not steps:
-            return _nothing(where, decision, job, findings)
+        if not wanted:
+            return _nothing(where, decision, job, said)
         lock = Lock(
-            resource=f"store {place.name}", host=place.host,
+            resource=f"store {store.name}", host=store.host,
             argv=tool.hold(where.at, who=f"{job.name} of {site.controller}"),
         )  # fmt: skip
-        told = pruning.told(decision)
-        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,), told=told)
-        return Draft(planned=planned, steps=steps, findings=findings)
+        planned = PlannedJob(
+            name=job.name, kind=self.name, after=job.after, locks=(lock,), told=told(decision)
+        )
+        return Draft(planned=planned, steps=wanted, findings=said)
 
 
-def _nothing(
-    where: pruning.Place, decision: retention.Decision, job: Job, findings: tuple[Finding, ...]
-) -> Draft:
+def _nothing(where: Place, decision: retention.Decision, job: Job, findings: tuple[Finding, ...]) -> Draft:
     step = Step(
         id=f"{job.name}/count", job=job.name, host=where.host, effect=Effect.READ,
         action=Command(argv=tool.newest(where.at)), why="count the sealed snapshots and what is free",
     )  # fmt: skip
-    planned = PlannedJob(name=job.name, kind="prune", after=job.after, told=pruning.told(decision))
+    planned = PlannedJob(name=job.name, kind="prune", after=job.after, told=told(decision))
     return Draft(planned=planned, steps=(step,), findings=findings)
 
 
 def _measure(
-    where: pruning.Place, place: Store, sealed: Sequence[Snapshot], decision: retention.Decision
+    where: Place, store: Store, sealed: Sequence[Snapshot], decision: retention.Decision
 ) -> tuple[Step, ...]:
     """Measure what the oldest would free, for the next plans, where that is not known and may be asked."""
-    spare = place.retention is not None and len(sealed) > place.retention.min
+    spare = store.retention is not None and len(sealed) > store.retention.min
     gone = {one.snapshot.name for one in decision.expire}
     rest = sorted((one for one in sealed if one.name not in gone), key=lambda one: one.name)
     # Two ahead, so that neither the next prune nor a shortage has to measure before it can decide.
@@ -77,7 +85,169 @@ def _measure(
     return (
         Step(
             id=f"{where.job}/measure", job=where.job, host=where.host, effect=Effect.WRITE,
-            action=Command(argv=tool.measure_freed(where.at)), timeout=pruning.MEASURE_PATIENCE,
+            action=Command(argv=tool.measure_freed(where.at)), timeout=MEASURE_PATIENCE,
             why="measure what expiring the oldest would free, for the next plan",
         ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Place:
+    """A store to expire from: under which job's lock, and the least that its retention keeps."""
+
+    job: str
+    host: str
+    at: tool.At
+    least: int
+
+
+def place(site: Site, job: str, store: Store, found: StoreFacts, plan: str) -> Place:
+    """Where steps of `job` expire snapshots of `store`."""
+    keeper = site.host(store.host)
+    disk = site.disk(store.disk) if store.disk and not keeper.root else None
+    at = tool.At(
+        program=tool.program(keeper), path=found.path, plan=plan,
+        mount=disk.mount if disk else "", uuid=(disk.uuid or found.uuid) if disk else "",
+    )  # fmt: skip
+    return Place(job=job, host=store.host, at=at, least=store.retention.min if store.retention else 0)
+
+
+def counted(found: StoreFacts) -> tuple[Snapshot, ...]:
+    """The snapshots that count, oldest first: what has no record was not sealed, and is nobody's to expire."""
+    return tuple(one for one in found.sealed if one.recorded)
+
+
+def careful(decision: Decision, space: Space | None) -> Decision:
+    """What of `decision` may be done before it is known what it frees.
+
+    To try one after the other could take all above `min` and free nothing, where something foreign fills
+    the disk. So nothing goes for room before that is measured; only where the disk has no room left to
+    note the answer, the oldest does.
+    """
+    rest = [one for one in decision.expire if one.unless]
+    if not decision.unmeasured:
+        return decision
+    if space is None or not _can_note(space):
+        rest = rest[1:]
+    stay = {one.snapshot.name for one in rest}
+    kept = (Kept(snapshot=one.snapshot, reason="what it frees is measured first") for one in rest)
+    return replace(
+        decision,
+        keep=tuple(sorted((*decision.keep, *kept), key=lambda one: one.snapshot.name)),
+        expire=tuple(one for one in decision.expire if one.snapshot.name not in stay),
+    )
+
+
+def _can_note(space: Space) -> bool:
+    least_bytes, least_inodes = _ROOM_TO_NOTE
+    return space.free >= least_bytes and (space.inodes == 0 or space.inodes_free >= least_inodes)
+
+
+def steps(
+    where: Place, decision: Decision, *, has_trash: bool = False, may_fail: bool = False
+) -> tuple[Step, ...]:
+    """One step a snapshot that goes; for room each is emptied at once, `unless` there is room.
+
+    What goes for another reason than room goes first and is emptied together, and so is what was in
+    the trash before: the first `unless` then sees the room that all of it made. Last is measured what
+    was not known when this was decided; `may_fail`: the job goes on where that cannot be noted.
+    """
+    sure = [one for one in decision.expire if not one.unless]
+    rest = [one for one in decision.expire if one.unless]
+    made = [_expire(where, gone, number) for number, gone in enumerate(sure, start=1)]
+    if sure or has_trash:
+        made.append(_reap(where, None, 0))
+    for number, gone in enumerate(rest, start=len(sure) + 1):
+        made += (_expire(where, gone, number), _reap(where, gone, number))
+    return (
+        (*made, _measure_pruning(where, decision, may_fail=may_fail)) if decision.unmeasured else tuple(made)
+    )
+
+
+def once(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
+    """The drafts of one plan without what an earlier one expires: of two jobs that make room in a store,
+    the second would fail on a snapshot that has gone."""
+    taken: set[tuple[str, tuple[str, ...]]] = set()
+    made = []
+    for one in drafts:
+        made.append(replace(one, steps=tuple(step for step in one.steps if _gone(step) not in taken)))
+        taken |= {gone for step in one.steps if (gone := _gone(step))}
+    return tuple(made)
+
+
+def _gone(step: Step) -> tuple[str, tuple[str, ...]] | None:
+    argv = step.action.argv[:4] if isinstance(step.action, Command) else ()
+    return (step.host, argv) if argv[1:2] == ("expire",) else None
+
+
+def findings(where: Place, decision: Decision) -> tuple[Finding, ...]:
+    """What a person should see: why nothing may expire where the decision is frozen, and its doubts."""
+    said = [(f"nothing expires from this store: {decision.frozen}", decision.do)] if decision.frozen else []
+    said += [(doubt.text, doubt.do) for doubt in decision.doubts]
+    return tuple(Finding(severity="attention", source=where.job, text=text, do=do) for text, do in said)
+
+
+def told(decision: Decision) -> str:
+    """The decision in one line: how many stay, how many go, what that frees."""
+    gone, stay = decision.expire, count(len(decision.keep), "snapshot")
+    if decision.unmeasured and not gone:
+        return f"room is short, and what expiring the oldest frees is measured first: {stay}"
+    if not gone:
+        return f"nothing to expire: {stay}" if decision.keep else "nothing to expire: no snapshot yet"
+    oldest = _every(decision)[: len(gone)]
+    last = max((one.snapshot for one in gone), key=lambda one: one.name)
+    frees = ""
+    # Measured is what each frees with every older one: that is the sum only where no older one stays.
+    if oldest[-1] == last and last.freed_bytes is not None:
+        frees = f", which frees {size(last.freed_bytes)} and {count(last.freed_inodes or 0, 'inode')}"
+    return f"{count(len(gone), 'snapshot')} may go{frees}; {len(decision.keep)} stay"
+
+
+def _expire(where: Place, gone: Expired, number: int) -> Step:
+    frees = ""
+    if gone.snapshot.freed_bytes is not None:
+        frees = f"; with all older ones that frees {size(gone.snapshot.freed_bytes)}"
+    return Step(
+        id=f"{where.job}/expire-{number}", job=where.job, host=where.host, effect=Effect.EXPIRE,
+        action=Command(argv=tool.expire(where.at, gone.snapshot.name, least=where.least)),
+        unless=_unless(where, gone), why=f"{gone.snapshot.name}: {gone.reason}{frees}",
+    )  # fmt: skip
+
+
+def _reap(where: Place, gone: Expired | None, number: int) -> Step:
+    return Step(
+        id=f"{where.job}/empty-{number}" if gone else f"{where.job}/empty",
+        job=where.job, host=where.host, effect=Effect.EXPIRE,
+        action=Command(argv=tool.reap(where.at)), unless=_unless(where, gone) if gone else None,
+        timeout=_REAP_PATIENCE, why="remove what is in the trash from the disk",
+    )  # fmt: skip
+
+
+def _every(decision: Decision) -> list[Snapshot]:
+    """All that were decided about, oldest first."""
+    every = [*(one.snapshot for one in decision.keep), *(one.snapshot for one in decision.expire)]
+    return sorted(every, key=lambda one: one.name)
+
+
+def _measure_pruning(where: Place, decision: Decision, *, may_fail: bool) -> Step:
+    every = _every(decision)
+    known = sum(one.freed_bytes is not None for one in every)
+    files = max((one.files or 0 for one in every), default=0) or _NAMES_TO_COUNT
+    names = [one.name for one in every[:-1]][: max(_FEWEST, 4 * known, _NAMES_TO_COUNT // files)]
+    gone = {one.snapshot.name for one in decision.expire}
+    return Step(
+        id=f"{where.job}/{'measure' if gone else 'measure-first'}", job=where.job, host=where.host,
+        action=Command(argv=tool.measure_freed(where.at, tuple(one for one in names if one not in gone))),
+        effect=Effect.WRITE, timeout=MEASURE_PATIENCE, ok_codes=(0, 1) if may_fail else (0,),
+        why="measure what expiring the oldest would free: it is not known, and room is short",
+    )  # fmt: skip
+
+
+def _unless(where: Place, gone: Expired) -> Check | None:
+    claim = gone.unless
+    if claim is None:
+        return None
+    return Check(
+        host=where.host, argv=tool.newest(where.at), field=claim.field, relation=">=", value=claim.value,
+        why=claim.why,
     )  # fmt: skip

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from runner.jobs.retention.choice import Choice
 from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, moments, shrunk
 from runner.jobs.retention.room import Claim, Short, freed_at_most, shortages, surely_freed
-from runner.jobs.retention.thinning import is_clean, stand_ins
+from runner.jobs.retention.thinning import Choice, is_clean, stand_ins
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_time
 from runner.model.site import Retention

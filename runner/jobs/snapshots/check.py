@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from runner.jobs.bundled import Bundled, unusable
-from runner.jobs.retention import pruning, retention
+from runner.jobs.retention import prune, retention
 from runner.jobs.retention.doubts import shrunk
 from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import is_clean
@@ -76,7 +76,7 @@ class _Look:
 
 
 def _look(place: Store, found: StoreFacts, options: CheckOptions, now: datetime) -> _Look:
-    sealed = pruning.counted(found)
+    sealed = prune.counted(found)
     decision = retention.decide(sealed, place.retention, found.space, now)
     return _Look(store=place, found=found, options=options, now=now, sealed=sealed, decision=decision)
 

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.model.plan import Argv
+from runner.model.plan import Argv, Command, Effect, Step
+from runner.model.site import Site
 from runner.tools.agent import At
 from runner.tools.fields import objects, text, texts, whole
+
+# The last step of a snapshot that is sealed already: whatever fails here, the snapshot counts.
+_PATIENCE = 300
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,3 +172,45 @@ def _dumps(one: Mapping[str, Any]) -> Dumps:
         for each in objects(one.get("databases"))
     )  # fmt: skip
     return Dumps(folder=text(one.get("folder")), roles=text(one.get("globals")), databases=databases)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """Of which host (and where runner-store is on it), beside which snapshot of the store at `at`."""
+
+    job: str
+    host: str
+    program: str
+    keeper: str
+    at: At
+    name: str
+
+
+def steps(site: Site, kept: Kept) -> tuple[Step, ...]:
+    """Look, read jobs.toml, keep both."""
+    asked, read = f"{kept.job}/about", f"{kept.job}/site"
+    keeping = Keeping(about=asked, site=read, digest=site.digest, dumps=dumps(site, kept.host))
+    return (
+        Step(
+            id=asked, job=kept.job, host=kept.host, effect=Effect.READ, timeout=_PATIENCE,
+            action=Command(argv=look(kept.program)),
+            why=f"what {kept.host} is beside its files: disks, partitions, packages, boot loader, network",
+        ),
+        Step(
+            id=read, job=kept.job, host=site.controller, effect=Effect.READ, ok_codes=(0, 1),
+            action=Command(argv=read_site(f"{site.folder}/jobs.toml")),
+            why="jobs.toml, which says what this store is",
+        ),
+        Step(
+            id=f"{kept.job}/keep-about", job=kept.job, host=kept.keeper, effect=Effect.WRITE, timeout=_PATIENCE,
+            action=Command(argv=keep(kept.at, kept.name, keeping)), inputs=(asked, read),
+            why="so that the disk alone is enough to make the machine again",
+        ),
+    )  # fmt: skip
+
+
+def dumps(site: Site, host: str) -> tuple[str, ...]:
+    """The folders of a host that jobs of kind `dump` fill."""
+    return tuple(
+        dict.fromkeys(str(job.options.to) for job in site.jobs if job.kind == "dump" and job.host == host)
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from statistics import median
 
-from runner.jobs.retention import pruning, retention
+from runner.jobs.retention import prune, retention
 from runner.jobs.retention.room import floor, shortages
 from runner.model.facts import Filesystem, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
@@ -73,9 +73,9 @@ def room(found: StoreFacts, policy: Retention | None, wanted: Need, now: datetim
     if not shortages(wider, space):
         return Room(need=wanted)
     # Only room counts here: what is over max or thinned goes by a prune job, and must not be counted on.
-    sealed = pruning.counted(found)
+    sealed = prune.counted(found)
     only_room = replace(wider, max=max(len(sealed), policy.max), thin=())
-    decision = pruning.careful(retention.decide(sealed, only_room, space, now), space)
+    decision = prune.careful(retention.decide(sealed, only_room, space, now), space)
     expire = tuple(one for one in decision.expire if one.goal in ("space", "inodes"))
     lacks = space.free < wanted.bytes or (space.inodes > 0 and space.inodes_free < wanted.inodes)
     full = lacks and not expire and not decision.unmeasured and bool(found.partials)

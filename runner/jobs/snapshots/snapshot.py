@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
-from runner.jobs.retention import pruning
-from runner.jobs.snapshots import filesystems, kept_about, link_dest
+from runner.jobs.retention import prune
+from runner.jobs.snapshots import filesystems, inventory, link_dest
 from runner.jobs.snapshots import room as making_room
 from runner.model.facts import Facts, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft, SnapshotOptions
@@ -79,10 +79,10 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
         timeout=int(job.options.timeout.total_seconds()),
         guard_mounts=not host.root,
     )  # fmt: skip
-    where = pruning.place(site, job.name, place, store_facts, plan_id(now))
-    making = pruning.steps(where, room.decision, may_fail=True) if room.decision else ()
+    where = prune.place(site, job.name, place, store_facts, plan_id(now))
+    making = prune.steps(where, room.decision, may_fail=True) if room.decision else ()
     disk = (link_dest.disk_step(target, manner),) if place.disk else ()
-    beside = kept_about.Kept(
+    beside = inventory.Kept(
         job=job.name, host=host.name, program=source.program, keeper=keeper.name, at=target.at, name=fresh
     )
     lock = Lock(
@@ -95,7 +95,7 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
     )  # fmt: skip
     return Draft(
         planned=planned,
-        steps=(*disk, *making, *link_dest.steps(source, target, manner, kept_about.steps(site, beside))),
+        steps=(*disk, *making, *link_dest.steps(source, target, manner, inventory.steps(site, beside))),
         findings=(*_findings(site, job, choice, (source_facts, store_facts)), *_short(job, room)),
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from runner.agent.store import lock
-from runner.jobs.access import access_tools as tool
+from runner.jobs.access import access
 from runner.jobs.access import alarms as rule
 from tests.contract.sshd import free_port
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, execute
@@ -99,7 +99,7 @@ def test_the_last_day_is_told_and_nothing_before_or_after(log: Log) -> None:
 
 
 def test_the_argv_of_a_plan_is_what_the_program_takes(log: Log) -> None:
-    argv = tool.look("runner-store", hours=24, rows=3, expected=("192.0.2.0/24",))
+    argv = access.look("runner-store", hours=24, rows=3, expected=("192.0.2.0/24",))
     assert argv[:3] == ("nice", "--adjustment=10", "runner-store")
     said = execute(
         (*PROGRAM, *(one for one in argv[3:] if not one.startswith("--state=")), f"--file={log.path}")

@@ -15,8 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from runner.agent.host.filesystems import filesystems
-from runner.jobs.disks import fstab, identity, lsblk, mke2fs, mount, tune2fs, wipefs
+from runner.agent.host.mounts import filesystems
+from runner.jobs.disks import (
+    fstab,
+    lsblk,
+    mke2fs,
+    mount,
+    tune2fs,
+    wipefs,
+)
 from runner.jobs.disks.disk import DiskKind, DiskOptions
 from runner.model.facts import Facts, Filesystem, HostFacts, Reading
 from runner.model.kind import Draft
@@ -306,10 +313,10 @@ def test_files_below_a_mount_are_seen(name: str, tmp_path: Path) -> None:
 def test_a_store_says_once_which_disk_it_is_on(tmp_path: Path) -> None:
     now = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
     store = str(tmp_path / "papio")
-    do(*identity.write(store, UUID, now))
-    assert identity.parse(do(*identity.show(store))) == UUID
-    do(*identity.write(store, "another", now))
-    assert identity.parse(do(*identity.show(store))) == UUID
+    do(*mke2fs.write(store, UUID, now))
+    assert mke2fs.parse_identity(do(*mke2fs.show(store))) == UUID
+    do(*mke2fs.write(store, "another", now))
+    assert mke2fs.parse_identity(do(*mke2fs.show(store))) == UUID
     assert [path.name for path in (tmp_path / "papio/.runner").iterdir()] == ["disk.json"]
     assert (tmp_path / "papio/.runner").stat().st_mode & 0o777 == 0o755
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.jobs.power.halt_steps import Halt, halt_steps
+from runner.jobs.power.halt import Halt, halt_steps
 from runner.model.event import Waiting
 from runner.model.plan import Check, Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.run import Outcome, Pass, State

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.engine.artifact import runner_store
+from runner.engine.probe import runner_store
 from runner.tools import detached
 from tests.contract.sshd import sshd
 from tests.contract.storehouse import execute

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.agent.host import sessions, up
-from runner.agent.packages import kernels, old_files, outdated
+from runner.agent.host import sessions
+from runner.agent.packages import kernels, outdated
 from runner.tools import detached
 from tests.contract.storehouse import PROGRAM, execute
 from tests.contract.two_hosts import wait_for
@@ -99,7 +99,7 @@ def test_a_check_under_way_is_seen(tmp_path: Path) -> None:
     ) as check:
         wait_for(lambda: sessions.checking(Path("/")) == ["/dev/sdz1"])
         check.kill()
-    assert "/dev/sdz1" not in up.read(())["checking"]
+    assert "/dev/sdz1" not in sessions.read(())["checking"]
 
 
 def test_the_newest_kernel_is_the_highest_number_not_the_highest_text(tmp_path: Path) -> None:
@@ -205,9 +205,9 @@ def test_a_real_program_that_was_replaced_is_old(tmp_path: Path) -> None:
             assert process.stdout
             process.stdout.readline()
             maps = Path(f"/proc/{process.pid}/maps")
-            assert old_files.GONE.search(maps.read_bytes()) is None
+            assert outdated.GONE.search(maps.read_bytes()) is None
             library.unlink()
-            assert old_files.GONE.search(maps.read_bytes())
+            assert outdated.GONE.search(maps.read_bytes())
             process.kill()
     finally:
         for path in (*folder.iterdir(), folder):
@@ -215,15 +215,15 @@ def test_a_real_program_that_was_replaced_is_old(tmp_path: Path) -> None:
 
 
 def test_what_needrestart_says_goes_first() -> None:
-    found = old_files.needrestart((CAPTURES / "man-5-needrestart-b.stdout").read_text())
+    found = outdated.needrestart((CAPTURES / "man-5-needrestart-b.stdout").read_text())
     assert found
     assert "ssh.service" in found.services
     assert "systemd-manager" not in found.services
     assert (found.pid1, found.needrestart) == (True, {"ksta": 3})
-    old_kernel = old_files.needrestart((CAPTURES / "reboot-old-kernel-detect.stdout").read_text())
+    old_kernel = outdated.needrestart((CAPTURES / "reboot-old-kernel-detect.stdout").read_text())
     assert old_kernel
     assert (old_kernel.services, old_kernel.needrestart) == ([], {"ksta": 3})
-    assert old_files.needrestart("") is None
+    assert outdated.needrestart("") is None
 
 
 def test_what_was_installed_since_the_boot_is_known_without_any_flag(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from runner.agent.power import idle, page
+from runner.agent.power import idle, returned
 from runner.jobs.power import agent
 from runner.model.plan import Argv
 from runner.tools import agent as store
@@ -293,7 +293,7 @@ def pages() -> Iterator[str]:
      ("/500", False), ("/503?a=b", False)],
 )  # fmt: skip
 def test_a_page_answers_or_not(pages: str, path: str, answers: bool) -> None:
-    found = page.read((pages + path,))
+    found = returned.read((pages + path,))
     assert found["answers"] is answers
     assert ("error" in found) is not answers
 
@@ -324,7 +324,7 @@ def test_what_is_no_web_server_does_not_answer(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=raw(answer), args=(listening,))
         thread.start()
-        found = page.read((f"http://127.0.0.1:{listening.getsockname()[1]}/",))
+        found = returned.read((f"http://127.0.0.1:{listening.getsockname()[1]}/",))
         thread.join()
     assert found["answers"] is False
     assert found["error"].isprintable()
@@ -333,7 +333,7 @@ def test_what_is_no_web_server_does_not_answer(answer: bytes) -> None:
 def test_nobody_listening_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    assert page.read((f"http://127.0.0.1:{port}/",))["answers"] is False
+    assert returned.read((f"http://127.0.0.1:{port}/",))["answers"] is False
 
 
 @pytest.mark.parametrize(

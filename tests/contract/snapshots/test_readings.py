@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from runner.engine.artifact import BOOT, runner_store
+from runner.engine.probe import BOOT, runner_store
 from runner.model.facts import HostFacts
 from tests.contract.storehouse import PROGRAM, Storehouse, execute
 

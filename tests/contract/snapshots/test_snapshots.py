@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from runner.agent.clock import now
-from runner.agent.snapshots.lines import unescaped
+from runner.agent.snapshots.sums import unescaped
 from tests.compare import differences, fingerprint
 from tests.contract.storehouse import NOBODY, Said, Storehouse, execute, frame
 from tests.trees import make_tree

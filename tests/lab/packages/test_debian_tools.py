@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from runner.jobs.packages.debian import apt, dpkg, holds
+from runner.jobs.packages.debian import apt, holds
 from runner.jobs.packages.debian import version as debian_version
 from runner.model.packages import Update
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
@@ -86,7 +86,7 @@ def test_exactly_what_was_planned_is_installed_and_marks_stay(world: World, arch
         KERNEL: "hi 1.0",
     }  # fmt: skip
     assert set(world.run("apt-mark", "showauto").stdout.split()) == automatic | {"demo-extra"}
-    assert world.run(*dpkg.audit()).stdout == ""
+    assert world.run(*apt.audit()).stdout == ""
     world.run(*apt.check())
     assert named(read(world).updates) == {"demo-feature": "1.1"}
 

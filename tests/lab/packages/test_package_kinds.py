@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.engine import artifact, execute, probe
+from runner.engine import execute, probe
 from runner.hosts.reach import transports, write_ssh_config
 from runner.jobs.packages.report import packages_report
 from runner.jobs.packages.updates import UpdatesKind, UpdatesOptions
@@ -57,7 +57,7 @@ class Reached:
 
     def plan(self, job: Job) -> Plan:
         """The plan for this job as of now."""
-        content = artifact.runner_store()
+        content = probe.runner_store()
         digest = hashlib.sha256(content).hexdigest()
         kinds: dict[str, JobKind] = {"updates": UpdatesKind(), "upgrade": UpgradeKind()}
         asked = kinds[job.kind].probes(self.site, job)
@@ -73,7 +73,7 @@ class Reached:
     def run(self, plan: Plan) -> tuple[Outcome, ...]:
         """Run it over ssh."""
         return execute.run(plan, execute.Means(
-            transports=self.ways, artifacts={"runner-store": artifact.runner_store()}, spool=self.folder / "spool",
+            transports=self.ways, artifacts={"runner-store": probe.runner_store()}, spool=self.folder / "spool",
             begun=lambda step, at: None, ended=lambda step, outcome: None, left=lambda job, outcomes: None,
             tell=self._told, stop=threading.Event(),
         ))  # fmt: skip

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from runner.jobs.packages import agent
-from runner.jobs.packages.packages import update_lines
 from runner.jobs.packages.redhat import dnf, rpm
 from runner.jobs.packages.redhat import found as packages_rpm
+from runner.jobs.packages.report import update_lines
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.packages import Held, PackageFacts, Update
 from runner.model.site import Host

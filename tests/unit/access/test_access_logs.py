@@ -10,10 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.agent.access import access_su
 from runner.agent.access import messages as access_sshd
-from runner.agent.access.access_lines import LONGEST, Line, Syslog, bounded
+from runner.agent.access import messages as access_su
 from runner.agent.access.journal import whose
+from runner.agent.access.logs import (
+    LONGEST,
+    Line,
+    Syslog,
+    bounded,
+)
 from runner.agent.access.messages import Event
 from runner.agent.access.tally import Tally
 

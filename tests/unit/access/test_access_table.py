@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.agent.access.access_table import Table, text
+from runner.agent.access.tally import Table, text
 
 
 @given(names=st.lists(st.integers(0, 60), max_size=600), most=st.integers(1, 20))

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from runner.config.complaints import no_such
 from runner.config.crosscheck import Declared, check
-from runner.config.here_rules import seen_from
+from runner.config.here import seen_from
 from runner.config.order import never_fires
 from runner.config.overlap import inside
-from runner.config.problem import no_such
 from runner.model.kind import SnapshotOptions
 from runner.model.site import Disk, Host, Job, Retention, Site, Store
 

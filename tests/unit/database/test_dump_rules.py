@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from runner.jobs.database import dumps
+from runner.jobs.database import dump_findings
 from runner.jobs.database.dump import DumpOptions
 from runner.jobs.snapshots.snapshot import SnapshotKind
 from runner.model.names import snapshot_name
@@ -25,28 +25,28 @@ def times(*days: float) -> list[str]:
 
 def test_what_is_old_goes_oldest_first_and_as_many_as_wanted_stay() -> None:
     known = times(*range(1, 41))
-    assert dumps.expiring(known, 14, 30 * DAY, parts.NOW) == tuple(reversed(times(*range(31, 41))))
+    assert dump_findings.expiring(known, 14, 30 * DAY, parts.NOW) == tuple(reversed(times(*range(31, 41))))
     # 35 stay: that of now and 34 more.
-    assert dumps.expiring(known, 35, 30 * DAY, parts.NOW) == tuple(reversed(times(*range(35, 41))))
-    assert dumps.expiring(known, 100, DAY, parts.NOW) == ()
+    assert dump_findings.expiring(known, 35, 30 * DAY, parts.NOW) == tuple(reversed(times(*range(35, 41))))
+    assert dump_findings.expiring(known, 100, DAY, parts.NOW) == ()
 
 
 def test_however_little_is_to_be_kept_that_of_now_stays() -> None:
-    assert dumps.expiring(times(40, 50), 1, DAY, parts.NOW) == tuple(times(50, 40))
-    assert dumps.expiring(times(40, 50), 0, DAY, parts.NOW) == tuple(times(50, 40))
-    assert dumps.expiring(times(40, 50), 2, DAY, parts.NOW) == tuple(times(50))
-    assert dumps.expiring([], 1, DAY, parts.NOW) == ()
+    assert dump_findings.expiring(times(40, 50), 1, DAY, parts.NOW) == tuple(times(50, 40))
+    assert dump_findings.expiring(times(40, 50), 0, DAY, parts.NOW) == tuple(times(50, 40))
+    assert dump_findings.expiring(times(40, 50), 2, DAY, parts.NOW) == tuple(times(50))
+    assert dump_findings.expiring([], 1, DAY, parts.NOW) == ()
 
 
 def test_what_is_not_named_by_a_time_never_goes() -> None:
     names = ["before the upgrade", "2026-13-45T000000Z", "", *times(50)]
-    assert dumps.expiring(names, 1, DAY, parts.NOW) == tuple(times(50))
+    assert dump_findings.expiring(names, 1, DAY, parts.NOW) == tuple(times(50))
 
 
 def stale(jobs: tuple[Job, ...], planned: set[str], **changes: Any) -> list[str]:
     live = changes.pop("live", True)
     site = parts.site(live=live, jobs=(DUMP, BACKUP))
-    found = dumps.stale(site, jobs, planned, _facts(changes))
+    found = dump_findings.stale(site, jobs, planned, _facts(changes))
     assert all((one.severity, one.source) == ("attention", "backup-papio") for one in found)
     return [one.text for one in found]
 

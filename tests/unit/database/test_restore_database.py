@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from runner.agent.database import db_globals, sql
-from runner.jobs.database import agent_restore, database_names, restore
+from runner.agent.database import sql
+from runner.jobs.database import agent_restore, restore
 from runner.jobs.database import swap as swap_db
 from runner.jobs.database.agent import Reach
 from runner.jobs.database.agent_restore import Found, Globals, Standing, Swap
-from runner.jobs.database.came_of_restore_db import restore_db_report
 from runner.jobs.database.dump import DumpOptions
+from runner.jobs.database.report import restore_db_report
 from runner.model.facts import Snapshot
 from runner.model.kind import Draft
 from runner.model.plan import Command, Effect, Ended
@@ -124,11 +124,11 @@ def test_any_name_stays_one_word_of_every_command(name: str) -> None:
     assert not [text for text in told if "\n" in text]
 
 
-@pytest.mark.parametrize("make", [database_names.restored, database_names.before])
+@pytest.mark.parametrize("make", [restore.restored, restore.before])
 @pytest.mark.parametrize("name", [*HOSTILE, "ü" * 31, "界" * 21])
 def test_a_made_up_name_is_one_that_a_server_keeps_whole(make: Any, name: str) -> None:
     made = make(name, datetime(2026, 11, 23, 8, 15, tzinfo=UTC))
-    assert database_names.wrong(made) == ""
+    assert restore.wrong(made) == ""
     assert len(made.encode()) <= 63
     assert made.endswith("20261123_081500")
     assert made.startswith(name[:10])
@@ -136,7 +136,7 @@ def test_a_made_up_name_is_one_that_a_server_keeps_whole(make: Any, name: str) -
 
 @pytest.mark.parametrize("name", ["", "x" * 64, "ü" * 32, "a\0b", "\udcff"])
 def test_what_no_database_can_be_called_is_refused(name: str) -> None:
-    assert database_names.wrong(name)
+    assert restore.wrong(name)
 
 
 def test_in_the_sandbox_there_is_no_database() -> None:
@@ -247,8 +247,8 @@ COMMENT ON ROLE "new; DROP ROLE karl" IS 'CREATE ROLE boss;';
 
 def test_only_missing_roles_are_made_and_none_that_is_there_is_changed() -> None:
     name = "new; DROP ROLE karl"
-    assert db_globals.created(DUMPED) == {"karl", name, "boss"}
-    said = db_globals.bringing(DUMPED, [name], ["karl", "postgres"])
+    assert sql.created(DUMPED) == {"karl", name, "boss"}
+    said = sql.bringing(DUMPED, [name], ["karl", "postgres"])
     assert said == [
         f'CREATE ROLE "{name}"',
         f"ALTER ROLE \"{name}\" WITH NOLOGIN PASSWORD 'md5;'",

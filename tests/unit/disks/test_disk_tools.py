@@ -6,7 +6,14 @@ import os
 
 import pytest
 
-from runner.jobs.disks import fstab, identity, lsblk, mke2fs, mount, tune2fs, wipefs
+from runner.jobs.disks import (
+    fstab,
+    lsblk,
+    mke2fs,
+    mount,
+    tune2fs,
+    wipefs,
+)
 from runner.model.site import Disk
 
 DISK = Disk(
@@ -180,7 +187,7 @@ def test_what_comes_from_jobs_toml_is_never_part_of_a_script() -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "{}", '{"uuid": ""}'])
 def test_no_identity_is_none(text: str) -> None:
-    assert identity.parse(text) == ""
+    assert mke2fs.parse_identity(text) == ""
 
 
 def test_the_shape_is_read_below_whatever_the_label_says() -> None:

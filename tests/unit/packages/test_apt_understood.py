@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.jobs.packages.debian.aptitude import odd_lines, understood
+from runner.jobs.packages.debian.trouble import odd_lines, understood
 
 CAPTURES = Path(__file__).parents[1] / "captures" / "apt"
 CAUSE = "run-parts: executing /etc/kernel/postinst.d/zz-update-grub 2.6.26-2-486 /boot/vmlinuz-2.6.26-2-486"

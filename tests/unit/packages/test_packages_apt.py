@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.jobs.packages.debian import apt_lists, apt_origins, dpkg
+from runner.jobs.packages.debian import apt, version
 from runner.jobs.packages.debian import found as packages_apt
 from runner.jobs.packages.debian import survey as apt_survey
 from runner.model.facts import Facts, HostFacts, Reading
@@ -202,13 +202,13 @@ def test_the_script_has_no_pattern_in_its_text_and_takes_none_that_no_name_fits(
 def test_the_lines_of_a_simulation_are_read_as_debian_12_and_13_and_a_german_print_them() -> None:
     names = ("upg-apt-get-qq-s-dist-upgrade", "trixie-held-apt-get-s", "locale-de-apt-get-s")
     for name in names:
-        found = apt_lists.simulated((CAPTURES / f"{name}.stdout").read_text().splitlines())
+        found = apt.simulated((CAPTURES / f"{name}.stdout").read_text().splitlines())
         assert {one.name for one in found} >= {"demo-lib", "demo-app", "demo-feature"}, name
         assert all(one.arch == "amd64" and (one.old, one.new) == ("1.0", "1.1") for one in found)
         assert {one.name for one in found if not one.security} == {"demo-feature"}
     lines = (CAPTURES / "newdep-apt-get-s-dist-upgrade.stdout").read_text().splitlines()
-    assert apt_lists.removed(lines) == ("demo-feature",)
-    assert [one.old for one in apt_lists.simulated(lines) if one.name == "demo-extra"] == [""]
+    assert apt.removed(lines) == ("demo-feature",)
+    assert [one.old for one in apt.simulated(lines) if one.name == "demo-extra"] == [""]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_the_lines_of_a_simulation_are_read_as_debian_12_and_13_and_a_german_pri
 def test_security_is_told_by_where_it_comes_from_and_never_by_a_name(
     line: str, origin: str, security: bool
 ) -> None:
-    (found,) = apt_lists.simulated([line])
+    (found,) = apt.simulated([line])
     assert (found.origin, found.security) == (origin, security)
 
 
@@ -246,7 +246,7 @@ def test_lists_for_security_are_known_by_label_suite_or_codename_and_by_no_addre
  500 file:/srv/flat-security ./ Packages
 Pinned packages:
 """.splitlines()
-    places = apt_origins.security_places(policy)
+    places = version.security_places(policy)
     assert places == {
         "http://deb.example.org/debian-security buster/updates/main amd64 Packages",
         "http://deb.example.org/ubuntu jammy-security/main i386 Packages",
@@ -256,16 +256,16 @@ Pinned packages:
         "   libc6 | 2.36-9+deb12u11 | http://nice-security.example.org stable/main amd64 Packages",
         "libc6:i386 | 2.35 | http://deb.example.org/ubuntu jammy-security/main i386 Packages", "", "libc6 | 1",
     ]  # fmt: skip
-    assert apt_origins.fixes(rows, places) == {"libc6": ("2.36-9+deb12u10",), "libc6:i386": ("2.35",)}
+    assert version.fixes(rows, places) == {"libc6": ("2.36-9+deb12u10",), "libc6:i386": ("2.35",)}
 
 
 def test_lines_that_are_no_answer_are_passed_over() -> None:
-    assert apt_lists.simulated(["Inst", "Conf x (1)", "Inst x", "inst x (1)", "Inst x 1", ""]) == ()
-    assert dpkg.parse_table(["a|b", "x|amd64|1|deinstall|config-files|ok|"], "amd64") == ()
+    assert apt.simulated(["Inst", "Conf x (1)", "Inst x", "inst x (1)", "Inst x 1", ""]) == ()
+    assert apt.parse_table(["a|b", "x|amd64|1|deinstall|config-files|ok|"], "amd64") == ()
 
 
 def test_a_dependency_field_is_read() -> None:
-    assert dpkg.clauses("libc6 (>= 2.36), a:any | b (<< 2:1.0~) [amd64], c") == (
+    assert apt.clauses("libc6 (>= 2.36), a:any | b (<< 2:1.0~) [amd64], c") == (
         (("libc6", ">=", "2.36"),), (("a", "", ""), ("b", "<<", "2:1.0~")), (("c", "", ""),),
     )  # fmt: skip
-    assert dpkg.clauses(", ") == ()
+    assert apt.clauses(", ") == ()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from runner.jobs.packages.packages import update_lines
 from runner.jobs.packages.redhat import found as packages_rpm
+from runner.jobs.packages.report import update_lines
 from runner.jobs.power import reboot_need
 from runner.jobs.power.reboot_need import Kernel, Witness
 from runner.model.facts import Facts, HostFacts, Reading

@@ -9,7 +9,7 @@ import pytest
 
 from runner.jobs.catalogue import KINDS
 from runner.jobs.packages.upgrade import UpgradeKind
-from runner.jobs.packages.upgrade_reboot import release
+from runner.jobs.packages.upgrade_steps import release
 from runner.model.plan import Check, Effect, Step, WaitFor
 from runner.model.site import Amount
 from runner.planning import planner, review

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from runner.jobs.packages.redhat import dnf, survey, yum
+from runner.jobs.packages.redhat import dnf, survey
 
 CAPTURES = Path(__file__).parents[1] / "captures"
 
 
 def listed(name: str) -> tuple[list[tuple[str, str, str]], tuple[str, ...]]:
-    updates, replaced = yum.parse_check_update((CAPTURES / name).read_text().splitlines())
+    updates, replaced = dnf.parse_check_update((CAPTURES / name).read_text().splitlines())
     return [(f"{one.name}.{one.arch}", one.version, origin) for one, origin in updates], replaced
 
 
@@ -52,17 +52,17 @@ def test_what_yum_says_besides_is_no_update() -> None:
         "Repodata is over 2 weeks old. Install yum-cron? Or run: yum makecache fast",
         "",
     )
-    assert yum.parse_check_update(said) == ((), ())
+    assert dnf.parse_check_update(said) == ((), ())
 
 
 def test_a_hostile_name_is_no_update() -> None:
     said = ("--installroot=/.x86_64   1.0-1   evil", "glibc.x86_64   2.34-1   base", "$(id).noarch 1-1 evil")
-    updates, _ = yum.parse_check_update(said)
+    updates, _ = dnf.parse_check_update(said)
     assert [one.name for one, _ in updates] == ["glibc"]
 
 
 def test_names_go_to_the_look_as_arguments_and_never_into_its_text() -> None:
-    argv = yum.look("yum", ("kernel*", "$(reboot)"))
+    argv = dnf.look_yum("yum", ("kernel*", "$(reboot)"))
     assert argv[:2] == ("sh", "-c")
     assert argv[3:] == ("look", "yum", "kernel*", "$(reboot)")
     assert "reboot)" not in argv[2]

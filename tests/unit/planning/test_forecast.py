@@ -6,7 +6,7 @@ import pytest
 
 from runner.model.plan import Forecast
 from runner.model.run import Past
-from runner.planning.forecast import MOST, forecast
+from runner.planning.schedule import MOST, forecast
 
 
 def past(size: int, files: int, seconds: float) -> Past:

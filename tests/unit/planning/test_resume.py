@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from runner.model.plan import Effect, Lock, PlannedJob
 from runner.model.run import Outcome, State
-from runner.planning.resume import joined, rest
+from runner.planning.passes import joined, rest
 from tests.unit.parts import NOW, PAPIO, SERVER, plan, step
 
 REBOOT = step("down/reboot", effect=Effect.INTERRUPT, needs=("power",))

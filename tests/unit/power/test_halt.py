@@ -14,7 +14,7 @@ from runner.model.plan import Command, Effect, Ended, Step, WaitFor
 from runner.model.run import Outcome, State
 from runner.model.site import Disk, Job, Store
 from runner.planning import planner, review
-from runner.planning.resume import rest
+from runner.planning.passes import rest
 from tests.unit.parts import NOW, PAPIO, SERVER, plan
 from tests.unit.power_parts import facts, site, told
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from runner.jobs.power.patience import patience
+from runner.jobs.power.downtime import patience
 
 LEAST = timedelta(minutes=30)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from runner.jobs.snapshots.emptied import emptied
+from runner.jobs.snapshots.filesystems import emptied
 from tests.unit import parts
 
 EMPTY: dict[str, dict[str, Any]] = {"server": {"store": {"sealed": []}}}

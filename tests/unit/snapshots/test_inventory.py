@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runner.jobs.snapshots import kept_about
+from runner.jobs.snapshots import inventory
 from runner.jobs.snapshots.snapshot import SnapshotKind
 from runner.model.plan import Command, Effect
 from runner.model.site import Job
@@ -23,8 +23,8 @@ def dump(name: str, host: str, to: str) -> Job:
 def test_a_host_s_folders_of_dumps_are_those_of_its_own_dump_jobs_each_once() -> None:
     jobs = (dump("a", "papio", "/srv/a"), dump("b", "server", "/srv/b"), dump("c", "papio", "/srv/a"))
     site = parts.site(jobs=(*parts.site().jobs, *jobs))
-    assert kept_about.dumps(site, "papio") == ("/srv/a",)
-    assert kept_about.dumps(parts.site(), "papio") == ()
+    assert inventory.dumps(site, "papio") == ("/srv/a",)
+    assert inventory.dumps(parts.site(), "papio") == ()
 
 
 def test_it_comes_after_the_seal_and_before_anything_is_removed() -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
+from runner.jobs.packages.debian.version import is_security
 from runner.model.packages import Update
 from runner.model.plan import Argv
 
@@ -36,6 +39,22 @@ while :; do
 done
 """
 
+# "libc6:any (>= 2.36) [amd64]" in a Depends field; see deb-control(5).
+_WORD = re.compile(
+    r"\s*([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?\s*(?:\(\s*(<<|<=|=|>=|>>)\s*([^)\s]+)\s*\))?.*"
+)
+
+# One of several packages that would do: its name, and a relation and a version where only some versions do.
+Alternative = tuple[str, str, str]
+Clause = tuple[Alternative, ...]
+
+# Inst NAME [OLD] (NEW ORIGIN [ARCH]) and whatever; these lines are not translated, and stayed the same in apt 3.
+_INST = re.compile(
+    r"Inst (?P<name>\S+) (?:\[(?P<old>[^]\s]+)\] )?"
+    r"\((?P<new>[^\s()]+)(?: (?P<origin>[^\[].*?))?(?: \[(?P<arch>[a-z0-9-]+)\])?\)(?: .*)?"
+)
+_REMV = re.compile(r"Remv (\S+) .*")
+
 
 def refresh(*, partly: bool = False) -> Argv:
     """Fetch the package lists. Exit 100 if any of them could not be had; without the option that is 0.
@@ -65,3 +84,111 @@ def install(updates: Sequence[Update]) -> Argv:
 def check() -> Argv:
     """See whether every installed package has what it depends on: exit 0, or 100 with the reason."""
     return ("apt-get", "-q", "check")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Installed:
+    """A package that is on the host, whole or not. `name` is as apt writes it: `libc6:i386` where foreign.
+
+    `want` is hold, install, deinstall or purge; `state` as dpkg-query's Status-Status; `flag` is `ok` or
+    `reinstreq`. `needs` are what it depends on.
+    """
+
+    name: str
+    arch: str
+    version: str
+    want: str
+    state: str
+    flag: str = "ok"
+    needs: tuple[Clause, ...] = ()
+
+
+def repair() -> Argv:
+    """Finish an interrupted run: configure what was unpacked, keeping a person's configuration files.
+
+    Exit 1 if a package's own script fails. Needs the environment of `runner-store carry`.
+    """
+    return ("dpkg", "--force-confdef", "--force-confold", "--configure", "-a")
+
+
+def audit() -> Argv:
+    """Name packages that are not whole. The exit code says nothing: any output means that there are some."""
+    return ("dpkg", "--audit")
+
+
+def parse_table(lines: Iterable[str], native: str) -> tuple[Installed, ...]:
+    """Read `name|arch|version|want|state|flag|dependencies` lines; packages that are gone are left out."""
+    found = []
+    for line in lines:
+        fields = line.split("|", 6)
+        if len(fields) == 7 and fields[4] not in ("not-installed", "config-files"):
+            name, arch, version, want, state, flag, needs = fields
+            known = name_of(name, arch, native)
+            found.append(Installed(
+                name=known, arch=arch, version=version, want=want, state=state, flag=flag, needs=clauses(needs),
+            ))  # fmt: skip
+    return tuple(found)
+
+
+def name_of(name: str, arch: str, native: str) -> str:
+    """The name as apt writes it: with the architecture where it is not the machine's own."""
+    return name if arch in ("", "all", native) else f"{name}:{arch}"
+
+
+def clauses(field: str) -> tuple[Clause, ...]:
+    """Read a field like Depends: `a (>= 1) | b, c` is two clauses, the first of two alternatives."""
+    read = (tuple(map(_alternative, one.split("|"))) for one in field.split(",") if one.strip())
+    return tuple(tuple(one for one in clause if one[0]) for clause in read)
+
+
+def _alternative(text: str) -> Alternative:
+    found = _WORD.fullmatch(text)
+    return (found[1], found[2] or "", found[3] or "") if found else ("", "", "")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidate:
+    """A version that could be installed: what it needs, and what must not be there with it."""
+
+    name: str
+    version: str
+    needs: tuple[Clause, ...] = ()
+    breaks: tuple[Clause, ...] = ()
+
+
+def simulated(lines: Iterable[str]) -> tuple[Update, ...]:
+    """The `Inst` lines of a simulation, in its order; others are passed over."""
+    found = (_INST.fullmatch(line) for line in lines)
+    return tuple(
+        Update(
+            name=one["name"], arch=one["arch"] or "", old=one["old"] or "", new=one["new"],
+            origin=one["origin"] or "", security=is_security(one["origin"] or ""),
+        )
+        for one in found
+        if one
+    )  # fmt: skip
+
+
+def removed(lines: Iterable[str]) -> tuple[str, ...]:
+    """The names of the `Remv` lines of a simulation."""
+    return tuple(found[1] for line in lines if (found := _REMV.fullmatch(line)))
+
+
+def candidates(lines: Iterable[str], native: str) -> tuple[Candidate, ...]:
+    """Read what `apt-cache show` told of some packages, with only the fields that are needed here."""
+    paragraphs: list[dict[str, str]] = []
+    for line in lines:
+        field, _, text = line.partition(": ")
+        if field == "Package":
+            paragraphs.append({})
+        if paragraphs:
+            paragraphs[-1][field] = text
+    return tuple(
+        Candidate(
+            name=name_of(one["Package"], one.get("Architecture", ""), native),
+            version=one.get("Version", ""),
+            needs=(*clauses(one.get("Pre-Depends", "")), *clauses(one.get("Depends", ""))),
+            breaks=(*clauses(one.get("Breaks", "")), *clauses(one.get("Conflicts", ""))),
+        )
+        for one in paragraphs
+    )

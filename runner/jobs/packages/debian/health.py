@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from runner.jobs.packages.debian import trouble as apt_trouble
-from runner.jobs.packages.debian.dpkg import Installed
+from runner.jobs.packages.debian.apt import Installed
 from runner.jobs.packages.debian.survey import Answer
 from runner.model.packages import Trouble, What
 from runner.model.text import count, one_line, size
