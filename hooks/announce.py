@@ -41,9 +41,14 @@ class Announce:
         now, about = datetime.now(UTC), f"{notice.job}-{notice.at:%Y%m%dT%H%M%SZ}"
         # What is announced again is another message: mail systems drop one whose Message-ID they know.
         letter = Letter(
-            subject=subject(notice), text=body(notice, self.what), at=now,
-            name=f"{about}-{notice.what}-{now:%Y%m%dT%H%M%S%fZ}", site=notice.site, host=notice.host, about=about,
-        )  # fmt: skip
+            subject=subject(notice),
+            text=body(notice, self.what),
+            at=now,
+            name=f"{about}-{notice.what}-{now:%Y%m%dT%H%M%S%fZ}",
+            site=notice.site,
+            host=notice.host,
+            about=about,
+        )
         self.post.send(letter, notice.recipients, notice.sandbox)
         if not notice.recipients:
             raise ReportUndelivered("nobody is to be told", do="fill people.users in jobs.toml")
@@ -66,9 +71,15 @@ def body(notice: Notice, what: str) -> str:
     instead = _time(notice.instead, notice) if notice.instead else ""
     utc = f"{notice.at.astimezone(UTC):%H:%M} UTC"
     return mail_text.render(
-        "announce.txt.j2", notice=notice, when=_when(notice), utc=utc, instead=instead,
-        downtime=_downtime(notice), took=took, what=what,
-    )  # fmt: skip
+        "announce.txt.j2",
+        notice=notice,
+        when=_when(notice),
+        utc=utc,
+        instead=instead,
+        downtime=_downtime(notice),
+        took=took,
+        what=what,
+    )
 
 
 def _when(notice: Notice) -> str:

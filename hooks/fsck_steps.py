@@ -32,7 +32,7 @@ class Reboot:
 
     @property
     def program(self) -> str:
-        """Where runner-store is on the host."""
+        """Where runner-agent is on the host."""
         return agent.program(self.site.host(self.step.host))
 
     @property
@@ -48,9 +48,15 @@ class Reboot:
     def new(self, name: str, argv: Argv, effect: Effect, why: str) -> Step:
         """A step of ours on the host that is rebooted."""
         return Step(
-            id=f"{self.job.name}/{name}", job=self.job.name, host=self.step.host, action=Command(argv=argv),
-            effect=effect, why=why, needs=("device", "power"), added_by=SOURCE,
-        )  # fmt: skip
+            id=f"{self.job.name}/{name}",
+            job=self.job.name,
+            host=self.step.host,
+            action=Command(argv=argv),
+            effect=effect,
+            why=why,
+            needs=("device", "power"),
+            added_by=SOURCE,
+        )
 
     def put(self, step: Step, where: Literal["before", "after"]) -> Insertion:
         """Before the step that reboots, or after the last of the job, where its failure keeps no look away."""
@@ -104,13 +110,17 @@ def defer(site: Site, job: PlannedJob, steps: Sequence[Step], facts: Facts) -> t
     wishes: list[Insertion] = []
     for disk, outlook in reboot.due():
         off = reboot.new(
-            f"put-off-{disk.name}", tune2fs.switch_off(disk.device), Effect.WRITE,
+            f"put-off-{disk.name}",
+            tune2fs.switch_off(disk.device),
+            Effect.WRITE,
             f"this boot is not to check it, although {outlook.forecast.why}",
-        )  # fmt: skip
+        )
         on = reboot.new(
-            f"put-on-{disk.name}", tune2fs.switch_on(disk.device, outlook.found.superblock), Effect.WRITE,
+            f"put-on-{disk.name}",
+            tune2fs.switch_on(disk.device, outlook.found.superblock),
+            Effect.WRITE,
             "it is checked by age and mounts again, as before",
-        )  # fmt: skip
+        )
         on = replace(on, despite=(off.id, *reboot.between), guard=_not_going(reboot))
         wishes += [reboot.put(off, "before"), reboot.put(on, "after")]
     return tuple(wishes)
@@ -151,9 +161,13 @@ def _forward(reboot: Reboot, disk: Disk, outlook: Outlook, stores: Sequence[str]
 def _not_going(reboot: Reboot) -> Check:
     """A run that is stopped cleans up while the host still goes down, and then the boot would check after all."""
     return Check(
-        host=reboot.step.host, argv=(reboot.program, "up"), field="system", relation="!=", value="stopping",
+        host=reboot.step.host,
+        argv=(reboot.program, "up"),
+        field="system",
+        relation="!=",
+        value="stopping",
         why="this is not yet the boot that is to pass without a check",
-    )  # fmt: skip
+    )
 
 
 def _check(reboot: Reboot, disk: Disk, outlook: Outlook) -> Step:

@@ -104,9 +104,10 @@ def _disk(scene: Scene, disk: Disk, own: Extfs | None, outlook: Outlook | None) 
         yield _finding("note", f"{name} was not asked, so its next check is not known")
     elif outlook is None:
         yield _finding(
-            "attention", f"{name} cannot be read: {one_line(own.problem)}",
+            "attention",
+            f"{name} cannot be read: {one_line(own.problem)}",
             do="see that it is plugged in and that `device` in jobs.toml is right",
-        )  # fmt: skip
+        )
     else:
         yield from _health(disk.device, name, own.superblock)
         yield from _next(scene, name, outlook, disk)

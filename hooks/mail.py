@@ -58,6 +58,10 @@ def recipients(report: Report, groups: tuple[str, ...]) -> tuple[str, ...]:
 def letter(report: Report) -> Letter:
     """The report as a message."""
     return Letter(
-        subject=mail_text.subject(report), text=mail_text.body(report), at=report.ended, name=report.run,
-        site=report.site, host=report.controller,
-    )  # fmt: skip
+        subject=mail_text.subject(report),
+        text=mail_text.body(report),
+        at=report.ended,
+        name=report.run,
+        site=report.site,
+        host=report.controller,
+    )

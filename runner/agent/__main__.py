@@ -1,4 +1,4 @@
-"""The door of runner-store: find the verb's module, run it, and turn refusals into JSON."""
+"""The door of runner-agent: find the verb's module, run it, and turn refusals into JSON."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ from .store.inspect import inspect_store
 
 VERSION = re.compile(r"rsync +version v?([0-9][0-9.]*)")
 
-PROGRAM = "runner-store"
+PROGRAM = "runner-agent"
 READERS: Mapping[str, Callable[[Sequence[str]], Mapping[str, Any]]] = {
     "up": sessions.read,
     "outdated": outdated.read,
@@ -131,7 +131,7 @@ def _text(path: str) -> str:
 
 
 def reading(argv: Sequence[str]) -> dict[str, Any]:
-    """What `runner-store VERB ...` would have printed, as a reading; nothing need be installed for it."""
+    """What `runner-agent VERB ...` would have printed, as a reading; nothing need be installed for it."""
     read = READERS.get(argv[1]) if len(argv) > 1 else None
     if read is None:
         return _reading_readers(

@@ -55,7 +55,12 @@ def run(options: argparse.Namespace) -> int:
 def _row(version: dict[str, object], zone: ZoneInfo) -> tuple[str, ...]:
     changed = datetime.fromtimestamp(int(str(version["mtime_ns"])) / 1e9, zone)
     return (
-        f"  {version['first']}", str(version["last"]), str(version["snapshots"]), str(version["type"]),
-        size(int(str(version["size"]))), f"{changed:%Y-%m-%d %H:%M:%S %Z}", f"{version['uid']}:{version['gid']}",
+        f"  {version['first']}",
+        str(version["last"]),
+        str(version["snapshots"]),
+        str(version["type"]),
+        size(int(str(version["size"]))),
+        f"{changed:%Y-%m-%d %H:%M:%S %Z}",
+        f"{version['uid']}:{version['gid']}",
         f"{int(str(version['mode'])) & 0o7777:04o}",
-    )  # fmt: skip
+    )

@@ -33,11 +33,12 @@ def run(options: argparse.Namespace) -> int:
         return 0
     rows = [
         (
-            f"  {one.id}", f"{one.started.astimezone(zone):%Y-%m-%d %H:%M %Z}",
+            f"  {one.id}",
+            f"{one.started.astimezone(zone):%Y-%m-%d %H:%M %Z}",
             length(one.ended - one.started) if one.ended else "",
             one.verdict or ("under way" if one.alive else "killed"),
         )
         for one in runs
-    ]  # fmt: skip
+    ]
     show(table(("  run", "started", "took", "verdict"), rows) if rows else [line("no run yet")])
     return 0

@@ -107,12 +107,15 @@ class Live:
         # Where the terminal is narrow, what is told is cut short, and not the time.
         self._bars = Bars(
             SpinnerColumn(table_column=Column(min_width=1)),
-            TextColumn("[bold cyan]{task.description}", markup=True, table_column=Column(no_wrap=True, min_width=12)),
+            TextColumn(
+                "[bold cyan]{task.description}", markup=True, table_column=Column(no_wrap=True, min_width=12)
+            ),
             BarColumn(bar_width=12),
             TextColumn("{task.fields[told]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
             TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
-            transient=True, expand=True,
-        )  # fmt: skip
+            transient=True,
+            expand=True,
+        )
         self._bars.start()
         return self
 

@@ -28,8 +28,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--unique", action="store_true", help="measure what each one has for itself alone (walks them)"
     )
-    parser.add_argument("--exceptions", metavar="WHEN", nargs="?", const="latest",
-                        help="list what the snapshot of that time (default: the latest) could not hold")  # fmt: skip
+    parser.add_argument(
+        "--exceptions",
+        metavar="WHEN",
+        nargs="?",
+        const="latest",
+        help="list what the snapshot of that time (default: the latest) could not hold",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,17 +48,21 @@ def run(options: argparse.Namespace) -> int:
             return _exceptions(app, found, options)
         alone = {one.store.name: browse.unique(app, one) for one in found if options.unique and one.sealed}
     if options.json:
-        show_json({
-            "stores": {
-                one.store.name: {
-                    "host": one.store.host, "path": one.store.path, "error": one.error,
-                    "snapshots": [browse.as_json(snapshot) for snapshot in one.sealed],
-                    "partials": [partial.name for partial in one.found.partials] if one.found else [],
-                    **({"unique": _told(alone[one.store.name])} if one.store.name in alone else {}),
+        show_json(
+            {
+                "stores": {
+                    one.store.name: {
+                        "host": one.store.host,
+                        "path": one.store.path,
+                        "error": one.error,
+                        "snapshots": [browse.as_json(snapshot) for snapshot in one.sealed],
+                        "partials": [partial.name for partial in one.found.partials] if one.found else [],
+                        **({"unique": _told(alone[one.store.name])} if one.store.name in alone else {}),
+                    }
+                    for one in found
                 }
-                for one in found
             }
-        })  # fmt: skip
+        )
     else:
         for one in found:
             show(_store(one, now, alone.get(one.store.name, {})))
@@ -99,12 +108,17 @@ def _store(one: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) ->
 def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tuple[str, ...]:
     at = snapshot_time(snapshot.name)
     return (
-        f"  {snapshot.name}", snapshot.host or "?", _number(snapshot.files), _number(snapshot.added_files),
+        f"  {snapshot.name}",
+        snapshot.host or "?",
+        _number(snapshot.files),
+        _number(snapshot.added_files),
         size(snapshot.added_bytes) if snapshot.added_bytes is not None else "?",
-        str(snapshot.exceptions) if snapshot.recorded else "no record", length(now - at) if at else "?",
+        str(snapshot.exceptions) if snapshot.recorded else "no record",
+        length(now - at) if at else "?",
         size(alone[0]) if alone else "",
-        size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "", _kept(snapshot, now),
-    )  # fmt: skip
+        size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "",
+        _kept(snapshot, now),
+    )
 
 
 def _told(alone: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:

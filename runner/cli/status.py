@@ -43,8 +43,10 @@ def run(options: argparse.Namespace) -> int:
         mode = "live" if site.live else "sandbox"
         show([line((site.name, "name"), f"  {mode}, controller {site.controller}"), line()])
         told = {name: one.at.astimezone(now.tzinfo) for name, one in announced.items()}
-        due = {**{name: f"{at:%a %d %b %H:%M}" for name, at in upcoming.items()},
-               **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in told.items()}}  # fmt: skip
+        due = {
+            **{name: f"{at:%a %d %b %H:%M}" for name, at in upcoming.items()},
+            **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in told.items()},
+        }
         rows = [_job_row(job, last[job.name], due.get(job.name, "when named"), now) for job in site.jobs]
         rows += [(f"  {job.name}", "", "", f"on {job.runs_on}", "") for job in site.elsewhere]
         show(table(("  job", "last", "when", "next", "what"), rows, cut=True))

@@ -46,9 +46,11 @@ def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], arg
         )
         if name not in _OF_THE_FILE:
             verb.add_argument(
-                "--here", default="", metavar="HOST",
+                "--here",
+                default="",
+                metavar="HOST",
                 help="which host of it this machine is (default: the one of its name, else the controller)",
-            )  # fmt: skip
+            )
         if name == wanted:
             module = import_module(f"runner.cli.{name.replace('-', '_')}")
             module.arguments(verb)

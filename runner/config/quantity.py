@@ -16,8 +16,11 @@ _SIZE = re.compile(_NUMBER + r"([KMGT]i?B)")
 
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "d": 86400, "w": 604800}
 _CENTURY = 36500 * _SECONDS["d"]
-_BYTES = {f"{letter}{end}": base**power for end, base in (("B", 1000), ("iB", 1024))
-          for power, letter in enumerate("KMGT", start=1)}  # fmt: skip
+_BYTES = {
+    f"{letter}{end}": base**power
+    for end, base in (("B", 1000), ("iB", 1024))
+    for power, letter in enumerate("KMGT", start=1)
+}
 
 
 def duration(text: str) -> timedelta:

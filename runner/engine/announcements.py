@@ -27,8 +27,11 @@ class Announcements:
         self.end(job, announced.told, "moved")
         self._do(
             "INSERT OR REPLACE INTO announcements (job, at, told, reason) VALUES (?, ?, ?, ?)",
-            job, _text(announced.at), _text(announced.told), announced.reason,
-        )  # fmt: skip
+            job,
+            _text(announced.at),
+            _text(announced.told),
+            announced.reason,
+        )
 
     def coming(self) -> dict[str, Announced]:
         """What people were told is coming and has not come yet."""
@@ -42,8 +45,10 @@ class Announcements:
         """It came, or will not come: `how` in a word. A late one is open until it is ended in another way."""
         self._do(
             "UPDATE announcements SET ended = ?, how = ? WHERE job = ? AND (ended IS NULL OR how = 'late')",
-            _text(at), how, job,
-        )  # fmt: skip
+            _text(at),
+            how,
+            job,
+        )
 
     def _of(self, which: str) -> dict[str, Announced]:
         rows = self._rows(f"SELECT job, at, told, reason FROM announcements WHERE {which}")  # noqa: S608 (constant)

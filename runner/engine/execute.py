@@ -101,10 +101,15 @@ class _Job:
         self._outcomes: dict[str, Outcome] = {}
         self._stop = _Stop(means.stop)
         self._stepper = Stepper(
-            transports=means.transports, artifacts=means.artifacts, spool=spool, live=plan.live,
-            stop=self._stop, tell=means.tell, acts=self._stop.let_go,
+            transports=means.transports,
+            artifacts=means.artifacts,
+            spool=spool,
+            live=plan.live,
+            stop=self._stop,
+            tell=means.tell,
+            acts=self._stop.let_go,
             read_by=frozenset(one for step in plan.steps for one in step.inputs),
-        )  # fmt: skip
+        )
 
     def run(self) -> tuple[Outcome, ...]:
         if not self._steps:
@@ -150,7 +155,7 @@ class _Job:
             who, since, pid = (holder.get(word, "?") for word in ("who", "since", "pid"))
             note = f"{lock.resource} on {lock.host} is held by {who} (pid {pid}) since {since}"
             return self._outcome(first, State.BUSY, note)
-        why = str(reading.get("error") or one.close().error or "runner-store gave no answer")
+        why = str(reading.get("error") or one.close().error or "runner-agent gave no answer")
         return self._outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
 
     def _go(self) -> None:

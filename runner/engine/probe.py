@@ -36,7 +36,7 @@ _DOOR = "from runner_agent.__main__ import main\n\nmain()\n"
 # stdin, keeps it in memory, and leaves the rest of stdin to the verb (probe, unless another is named).
 # Unbuffered, so that nothing more is read.
 BOOT = (
-    "import os,sys;f=os.memfd_create('runner-store');n=int(sys.argv[1]);"
+    "import os,sys;f=os.memfd_create('runner-agent');n=int(sys.argv[1]);"
     "[os.write(f,b)for b in iter(lambda:os.read(0,min(65536,n-os.fstat(f).st_size)),b'')];"
     "os.fstat(f).st_size==n or sys.exit('the program was cut off');"
     "sys.path.insert(0,'/proc/self/fd/%d'%f);sys.argv[1:]=sys.argv[2:]or['probe'];"
@@ -53,7 +53,7 @@ def gather(
     at: datetime,
     program: tuple[bytes, str],
 ) -> Facts:
-    """Read these hosts; `program` is runner-store as shipped and its SHA-256. Never raises for a host."""
+    """Read these hosts; `program` is runner-agent as shipped and its SHA-256. Never raises for a host."""
     wanted = tuple(probes)
 
     def one(name: str) -> HostFacts:
@@ -123,7 +123,7 @@ def ask_lines(
     heard: Callable[[Mapping[str, Any]], None],
 ) -> None:
     """Tell `heard` of every JSON line that a READ verb prints, as they come."""
-    program = runner_store()
+    program = runner_agent()
     rest = b""
     answers: list[Mapping[str, Any]] = []
 
@@ -148,12 +148,12 @@ def ask_lines(
 
 def _why(result: Result) -> str:
     lines = printable(result.err).strip().splitlines()
-    return result.error or (lines[-1] if lines else f"runner-store ended {result.exit}")
+    return result.error or (lines[-1] if lines else f"runner-agent ended {result.exit}")
 
 
 @functools.cache
-def runner_store() -> bytes:
-    """The file to install as `runner-store`; it needs python3, 3.9 or later, and nothing else."""
+def runner_agent() -> bytes:
+    """The file to install as `runner-agent`; it needs python3, 3.9 or later, and nothing else."""
     folder = Path(__file__).parent.parent / "agent"
     names = {
         f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes()

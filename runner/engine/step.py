@@ -168,9 +168,16 @@ class Stepper:
             # It was run for what it prints, and that is for people.
             log = printable(result.out[-4096:].expandtabs()) + log
         return Outcome(
-            step=step.id, job=step.job, state=state, exit=result.exit, started=at, ended=datetime.now(UTC),
-            result=answer, log=log, note=note,
-        )  # fmt: skip
+            step=step.id,
+            job=step.job,
+            state=state,
+            exit=result.exit,
+            started=at,
+            ended=datetime.now(UTC),
+            result=answer,
+            log=log,
+            note=note,
+        )
 
 
 class _Counter:
@@ -195,10 +202,13 @@ class _Counter:
             self._told = monotonic()
             self._tell(
                 Progress(
-                    step=self._step.id, job=self._step.job, files=self._files, bytes=self._bytes,
+                    step=self._step.id,
+                    job=self._step.job,
+                    files=self._files,
+                    bytes=self._bytes,
                     at=datetime.now(UTC),
                 )
-            )  # fmt: skip
+            )
 
 
 def _state(step: Step, result: Result, *, stopped: bool) -> State:

@@ -1,6 +1,6 @@
 """What was read from the hosts before planning, and what could not be read, and why.
 
-`probe` of runner-store prints this shape as JSON; unknown numbers are None, never 0.
+`probe` of runner-agent prints this shape as JSON; unknown numbers are None, never 0.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ class Announced:
 class Facts:
     """All hosts that were asked, by name, and the time (UTC, the controller's) of asking.
 
-    `program` is the SHA-256 of the runner-store that this runner ships. From the journal: `last` is when
+    `program` is the SHA-256 of the runner-agent that this runner ships. From the journal: `last` is when
     each job last succeeded, `took` how many seconds a step (by its id) took when it was last done, newest
     first, and `announced` what the users were told is coming, by job.
     """

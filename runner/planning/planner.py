@@ -64,7 +64,7 @@ def draft(
 
 
 def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[str, Forecast]) -> Plan:
-    """One plan of these drafts; where a host lacks runner-store, putting it there comes first."""
+    """One plan of these drafts; where a host lacks runner-agent, putting it there comes first."""
     steps = [step for one in drafts for step in one.steps]
     users = {step.host for step in steps if _uses(step, agent.program(site.host(step.host)))}
     users |= {lock.host for one in drafts if one.planned for lock in one.planned.locks}
@@ -149,10 +149,15 @@ def _uses(step: Step, program: str) -> bool:
 
 def _prepare(site: Site, name: str, sha256: str) -> Step:
     return Step(
-        id=f"prepare-{name}/runner-store", job=f"prepare-{name}", host=name, effect=Effect.WRITE,
-        action=PutFile(path=agent.program(site.host(name)), artifact=agent.ARTIFACT, sha256=sha256, mode=0o755),
+        id=f"prepare-{name}/runner-agent",
+        job=f"prepare-{name}",
+        host=name,
+        effect=Effect.WRITE,
+        action=PutFile(
+            path=agent.program(site.host(name)), artifact=agent.ARTIFACT, sha256=sha256, mode=0o755
+        ),
         why="the program at the disk is not there yet, or is another version",
-    )  # fmt: skip
+    )
 
 
 def _after(job: PlannedJob, preparing: Sequence[Step], forecast: Forecast) -> PlannedJob:

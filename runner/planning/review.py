@@ -92,10 +92,10 @@ def _below(place: Store, found: StoreFacts, own: list[tuple[Step, str]]) -> list
 
 
 def _expires(step: Step) -> tuple[str, str] | None:
-    """Give the store's folder and the snapshot, where a step calls `runner-store expire`."""
+    """Give the store's folder and the snapshot, where a step calls `runner-agent expire`."""
     argv = step.action.argv if isinstance(step.action, Command) else ()
     for program, verb, *rest in (argv[at : at + 4] for at in range(len(argv) - 3)):
-        if verb == "expire" and program.endswith("runner-store"):
+        if verb == "expire" and program.endswith("runner-agent"):
             return rest[0], rest[1]
     return None
 
@@ -121,12 +121,15 @@ def contain(plan: Plan, ceiling: Effect) -> Plan:
     out = above | refused
     said = [
         Finding(
-            severity="attention", source=name, do=_by_hand(name, most[name]),
+            severity="attention",
+            source=name,
+            do=_by_hand(name, most[name]),
             text=f"it would {most[name].name.lower()}, and jobs.toml allows unattended runs no more than "
             f"{ceiling.name.lower()}",
         )
-        for name in most if name in above
-    ]  # fmt: skip
+        for name in most
+        if name in above
+    ]
     kept = [
         replace(one, severity="attention") if one.severity == "refusal" and one.source in refused else one
         for one in plan.findings

@@ -179,10 +179,13 @@ def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
     added = f"  [added by {step.added_by}]" if step.added_by else ""
     lines = [
         line(
-            f"  {short:12} ", (f"{step.effect.name.lower():9}", _ROLES[step.effect]), f" {step.host:15} ",
-            one_line(step.why), (elsewhere + added, "warn"),
+            f"  {short:12} ",
+            (f"{step.effect.name.lower():9}", _ROLES[step.effect]),
+            f" {step.host:15} ",
+            one_line(step.why),
+            (elsewhere + added, "warn"),
         )
-    ]  # fmt: skip
+    ]
     if not commands:
         return lines
     pad = " " * 15

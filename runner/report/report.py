@@ -30,7 +30,7 @@ _BAD = (State.FAILED, State.STALE, State.INTERRUPTED)
 _SHOWN = 5
 _WORDS = {
     "restore": "copied back, and compared byte for byte with the snapshot: no difference",
-    "prepare": "runner-store is in place",
+    "prepare": "runner-agent is in place",
 }
 
 
@@ -198,12 +198,21 @@ def report(site: Site, told: Told) -> Report:
     ]
     verdict = worst([*(job.verdict for job in told.jobs), *serious])
     return Report(
-        site=site.name, run=told.run, controller=site.controller, verdict=verdict, started=told.started,
-        ended=told.ended, timezone=site.timezone, sandbox="" if site.live else site.sandbox,
-        actions=_actions(told.jobs, findings), jobs=told.jobs, skips=told.skips,
-        findings=tuple(one for one in findings if one.severity == "note" and not foretells(one.text)), log=told.log,
+        site=site.name,
+        run=told.run,
+        controller=site.controller,
+        verdict=verdict,
+        started=told.started,
+        ended=told.ended,
+        timezone=site.timezone,
+        sandbox="" if site.live else site.sandbox,
+        actions=_actions(told.jobs, findings),
+        jobs=told.jobs,
+        skips=told.skips,
+        findings=tuple(one for one in findings if one.severity == "note" and not foretells(one.text)),
+        log=told.log,
         recipients={"admin": site.people.admin, "experts": site.people.experts, "users": site.people.users},
-    )  # fmt: skip
+    )
 
 
 def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
@@ -217,8 +226,10 @@ def _actions(jobs: Sequence[JobReport], findings: Sequence[Finding]) -> tuple[st
         for one in findings
         if one.severity != "note"
     ]
-    failed, others = ([f"{job.job}: {job.headline}" for job in jobs if job.verdict == verdict]
-                      for verdict in (Verdict.FAILED, Verdict.ATTENTION))  # fmt: skip
+    failed, others = (
+        [f"{job.job}: {job.headline}" for job in jobs if job.verdict == verdict]
+        for verdict in (Verdict.FAILED, Verdict.ATTENTION)
+    )
     return (*failed, *wanted, *others)
 
 
@@ -227,9 +238,11 @@ def report_lines(told: Report) -> tuple[Line, ...]:
     zone = ZoneInfo(told.timezone)
     took = length(told.ended - told.started)
     lines = [
-        line((told.verdict.value.capitalize(), _ROLES[told.verdict]), f"  {told.site}, "
-             f"{told.ended.astimezone(zone):%Y-%m-%d %H:%M %Z}, after {took}")
-    ]  # fmt: skip
+        line(
+            (told.verdict.value.capitalize(), _ROLES[told.verdict]),
+            f"  {told.site}, {told.ended.astimezone(zone):%Y-%m-%d %H:%M %Z}, after {took}",
+        )
+    ]
     if told.actions:
         lines += [line(), line(("What to do", "head"))]
         lines += [line("  ", ("* ", "warn"), one_line(action)) for action in told.actions]

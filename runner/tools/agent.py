@@ -1,4 +1,4 @@
-"""runner-store, the program at the disk: its argv, one function a verb. See docs/store.md."""
+"""runner-agent, the program at the disk: its argv, one function a verb. See docs/store.md."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from runner.model.plan import Argv
 from runner.model.site import Host
 
-PROGRAM = "/usr/local/sbin/runner-store"
-ARTIFACT = "runner-store"
+PROGRAM = "/usr/local/sbin/runner-agent"
+ARTIFACT = "runner-agent"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,17 +55,31 @@ def newest(at: At) -> Argv:
 def begin(at: At, name: str, *, basis: str, resume: Sequence[str], mounts: Sequence[str]) -> Argv:
     """Make the partial folder `name`, if the newest sealed snapshot is still `basis`."""
     return (
-        at.program, "begin", at.path, name, f"--plan={at.plan}", f"--basis={basis}",
-        *(f"--resume={one}" for one in resume), *at.disk, "--", *mounts,
-    )  # fmt: skip
+        at.program,
+        "begin",
+        at.path,
+        name,
+        f"--plan={at.plan}",
+        f"--basis={basis}",
+        *(f"--resume={one}" for one in resume),
+        *at.disk,
+        "--",
+        *mounts,
+    )
 
 
 def links(at: At, most: int) -> Argv:
     """Print as JSON whether the largest group of hard links fits into `most` snapshots. Reads only."""
     return (
-        "ionice", "--class=idle", "nice", "--adjustment=19",
-        at.program, "links", at.path, f"--max={most}",
-    )  # fmt: skip
+        "ionice",
+        "--class=idle",
+        "nice",
+        "--adjustment=19",
+        at.program,
+        "links",
+        at.path,
+        f"--max={most}",
+    )
 
 
 def mounted(program_path: str, mount: str) -> Argv:
@@ -76,8 +90,12 @@ def mounted(program_path: str, mount: str) -> Argv:
 def explain(program_path: str, source: str, *, since: str, exclude: Sequence[str]) -> Argv:
     """Say of each name on stdin why it differs from its source: gone, changed, unreadable. Reads only."""
     return (
-        program_path, "explain", source, f"--since={since}", *(f"--exclude={one}" for one in exclude),
-    )  # fmt: skip
+        program_path,
+        "explain",
+        source,
+        f"--since={since}",
+        *(f"--exclude={one}" for one in exclude),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,23 +119,36 @@ class Sealing:
 def seal(at: At, name: str, sealing: Sealing) -> Argv:
     """Turn the partial `name` into a sealed snapshot, if it is a faithful copy."""
     return (
-        at.program, "seal", at.path, name, f"--plan={at.plan}",
-        f"--host={sealing.host}", f"--job={sealing.job}", f"--started={sealing.started}",
+        at.program,
+        "seal",
+        at.path,
+        name,
+        f"--plan={at.plan}",
+        f"--host={sealing.host}",
+        f"--job={sealing.job}",
+        f"--started={sealing.started}",
         f"--checksum={sealing.checksum}",
         *(f"--transfer={step}={mount}" for step, mount in sealing.transfers),
         *(f"--explained={step}={mount}" for step, mount in sealing.explained),
         *(f"--kept={one}" for one in sealing.kept),
         *(f"--absent={one}" for one in sealing.absent),
         *at.disk,
-    )  # fmt: skip
+    )
 
 
 def reap(at: At) -> Argv:
     """Remove what is in the trash, at idle priority (ionice(1), nice(1))."""
     return (
-        "ionice", "--class=idle", "nice", "--adjustment=19",
-        at.program, "reap", at.path, f"--plan={at.plan}", *at.disk,
-    )  # fmt: skip
+        "ionice",
+        "--class=idle",
+        "nice",
+        "--adjustment=19",
+        at.program,
+        "reap",
+        at.path,
+        f"--plan={at.plan}",
+        *at.disk,
+    )
 
 
 def find(program_path: str, store: str) -> Argv:
@@ -143,8 +174,15 @@ def expire(at: At, name: str, *, least: int) -> Argv:
 def pin(at: At, name: str, *, until: str, why: str) -> Argv:
     """Keep a snapshot until then, whatever the retention says. `until` is ISO 8601 with an offset."""
     return (
-        at.program, "pin", at.path, name, f"--plan={at.plan}", f"--until={until}", f"--why={why}", *at.disk,
-    )  # fmt: skip
+        at.program,
+        "pin",
+        at.path,
+        name,
+        f"--plan={at.plan}",
+        f"--until={until}",
+        f"--why={why}",
+        *at.disk,
+    )
 
 
 def unpin(at: At, name: str) -> Argv:
@@ -165,9 +203,19 @@ def freed(program_path: str, store: str, names: Sequence[str] = (), *, exact: bo
 def measure_freed(at: At, names: Sequence[str] = ()) -> Argv:
     """Count what expiring the oldest gains and keep it for probes, at idle priority."""
     return (
-        "ionice", "--class=idle", "nice", "--adjustment=19",
-        at.program, "freed", at.path, "--save", f"--plan={at.plan}", *at.disk, "--", *names,
-    )  # fmt: skip
+        "ionice",
+        "--class=idle",
+        "nice",
+        "--adjustment=19",
+        at.program,
+        "freed",
+        at.path,
+        "--save",
+        f"--plan={at.plan}",
+        *at.disk,
+        "--",
+        *names,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -182,7 +230,16 @@ class Share:
 def audit(at: At, share: Share) -> Argv:
     """Read a share of the store again and compare it with what was sealed, at idle priority."""
     return (
-        "ionice", "--class=idle", "nice", "--adjustment=19",
-        at.program, "audit", at.path, f"--plan={at.plan}", f"--bytes={share.bytes}",
-        f"--seconds={share.seconds}", f"--every={share.every}", *at.disk,
-    )  # fmt: skip
+        "ionice",
+        "--class=idle",
+        "nice",
+        "--adjustment=19",
+        at.program,
+        "audit",
+        at.path,
+        f"--plan={at.plan}",
+        f"--bytes={share.bytes}",
+        f"--seconds={share.seconds}",
+        f"--every={share.every}",
+        *at.disk,
+    )

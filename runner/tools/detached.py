@@ -1,4 +1,4 @@
-"""runner-store's verbs for a host as a whole: what outlives a connection, and the host as it is now."""
+"""runner-agent's verbs for a host as a whole: what outlives a connection, and the host as it is now."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from runner.model.plan import Argv, Check
 from runner.tools import fields
 
 # As probes: the program that probes answers them itself, so that nothing need be installed.
-UP: Argv = ("runner-store", "up")
-OUTDATED: Argv = ("runner-store", "outdated")
-CARRIED: Argv = ("runner-store", "carried")
+UP: Argv = ("runner-agent", "up")
+OUTDATED: Argv = ("runner-agent", "outdated")
+CARRIED: Argv = ("runner-agent", "carried")
 
 Pairs = tuple[tuple[str, str], ...]
 
@@ -36,7 +36,7 @@ def hold_host(
 
 def run(
     program: str, plan: str, step: str, argv: Sequence[str], packages: str = "dpkg", then: Sequence[Argv] = ()
-) -> Argv:  # fmt: skip
+) -> Argv:
     """Run `argv` so that it comes to its end whatever becomes of the connection, then each of `then`,
     however it ended. `packages` (`dpkg`, `rpm` or ``) says whose list is compared; it needs their lock.
     """
@@ -66,9 +66,13 @@ def outdated(program: str, unit: str = "") -> Argv:
 def runs_new(program: str, host: str, unit: str) -> Check:
     """The claim that `unit` runs no file that was replaced."""
     return Check(
-        host=host, argv=outdated(program, unit), field="needs_restart", relation="==", value=False,
+        host=host,
+        argv=outdated(program, unit),
+        field="needs_restart",
+        relation="==",
+        value=False,
         why=f"{unit} runs no old files",
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -199,7 +203,7 @@ def parse_answer(text: str) -> Answer | None:
             (fields.texts(one.get("argv")), fields.whole(one.get("exit")))
             for one in fields.objects(found.get("then"))
         ),
-    )  # fmt: skip
+    )
 
 
 def parse_carried(text: str) -> tuple[Carried, ...]:

@@ -15,9 +15,16 @@ from runner.model.plan import Argv
 LINE = "--out-format=%i|%C|%l|%n//%L"
 
 FAITHFUL: Argv = (
-    "--archive", "--hard-links", "--acls", "--xattrs", "--sparse", "--numeric-ids",
-    "--one-file-system", "--modify-window=-1", "--no-inc-recursive",
-)  # fmt: skip
+    "--archive",
+    "--hard-links",
+    "--acls",
+    "--xattrs",
+    "--sparse",
+    "--numeric-ids",
+    "--one-file-system",
+    "--modify-window=-1",
+    "--no-inc-recursive",
+)
 
 # A dry run against a tree that equals the source must print nothing, so it compares all that
 # FAITHFUL keeps and asks for names that should not be there.
@@ -59,22 +66,37 @@ def send(ends: Ends, *, link_dest: Sequence[str], exclude: Sequence[str], keep_p
     if len(link_dest) > 20:
         raise ValueError("rsync takes at most 20 --link-dest folders")
     return (
-        "rsync", *FAITHFUL, "--timeout=600", "--no-human-readable", "--stats",
-        f"--checksum-choice={ends.checksum}", LINE,
+        "rsync",
+        *FAITHFUL,
+        "--timeout=600",
+        "--no-human-readable",
+        "--stats",
+        f"--checksum-choice={ends.checksum}",
+        LINE,
         *((f"--partial-dir={keep_parts}",) if keep_parts else ()),
         *(f"--exclude={pattern}" for pattern in exclude),
         *(f"--link-dest={folder}" for folder in link_dest),
-        *_rsh(ends), "--", ends.source, ends.target,
-    )  # fmt: skip
+        *_rsh(ends),
+        "--",
+        ends.source,
+        ends.target,
+    )
 
 
 def look(ends: Ends, *, exclude: Sequence[str]) -> Argv:
     """List every name in which source and target differ; reads only, exit 0 and no line if none."""
     return (
-        "rsync", *FAITHFUL, *COMPARE, "--timeout=600", "--out-format=%i|%n//%L",
+        "rsync",
+        *FAITHFUL,
+        *COMPARE,
+        "--timeout=600",
+        "--out-format=%i|%n//%L",
         *(f"--exclude={pattern}" for pattern in exclude),
-        *_rsh(ends), "--", ends.source, ends.target,
-    )  # fmt: skip
+        *_rsh(ends),
+        "--",
+        ends.source,
+        ends.target,
+    )
 
 
 def foresee(sent: Argv) -> Argv:
@@ -90,10 +112,19 @@ def foresee(sent: Argv) -> Argv:
     before, _, _ = sent[-1].rpartition("/.partial/")
     host = before.partition(":/")[0] + ":" if not before.startswith("/") else ""
     return (
-        "rsync", *FAITHFUL, "--dry-run", "--itemize-changes", "--no-human-readable", "--stats",
-        "--timeout=600", "--out-format=%i|%l", *(word for word in sent if word.startswith(kept)),
-        "--", sent[-2], f"{host}{shared}/",
-    )  # fmt: skip
+        "rsync",
+        *FAITHFUL,
+        "--dry-run",
+        "--itemize-changes",
+        "--no-human-readable",
+        "--stats",
+        "--timeout=600",
+        "--out-format=%i|%l",
+        *(word for word in sent if word.startswith(kept)),
+        "--",
+        sent[-2],
+        f"{host}{shared}/",
+    )
 
 
 class Foreseen:
@@ -135,11 +166,19 @@ def restore(ends: Ends, *, aside: str = "") -> Argv:
     parents that are there stay as they are; into an empty one they come back as they were.
     """
     return (
-        "rsync", *_WHOLE, "--timeout=600", "--no-human-readable", "--stats", LINE,
+        "rsync",
+        *_WHOLE,
+        "--timeout=600",
+        "--no-human-readable",
+        "--stats",
+        LINE,
         f"--checksum-choice={ends.checksum}",
         *(("--no-implied-dirs", "--backup", f"--backup-dir={aside}") if aside else ()),
-        *_rsh(ends), "--", ends.source, ends.target,
-    )  # fmt: skip
+        *_rsh(ends),
+        "--",
+        ends.source,
+        ends.target,
+    )
 
 
 def chosen(ends: Ends) -> Argv:
@@ -148,18 +187,37 @@ def chosen(ends: Ends) -> Argv:
     A folder is copied without what is in it; a name that is not there is exit 23.
     """
     return (
-        "rsync", *_WHOLE, "--files-from=-", "--from0", "--timeout=600", "--no-human-readable", "--stats",
-        f"--checksum-choice={ends.checksum}", *_rsh(ends), "--", ends.source, ends.target,
-    )  # fmt: skip
+        "rsync",
+        *_WHOLE,
+        "--files-from=-",
+        "--from0",
+        "--timeout=600",
+        "--no-human-readable",
+        "--stats",
+        f"--checksum-choice={ends.checksum}",
+        *_rsh(ends),
+        "--",
+        ends.source,
+        ends.target,
+    )
 
 
 def verify(ends: Ends, *, parents: bool) -> Argv:
     """Compare a restored path with the snapshot, by content; prints a line for each difference."""
     return (
-        "rsync", *_WHOLE, "--dry-run", "--itemize-changes", "--checksum", "--timeout=600",
-        "--out-format=%i|%n//%L", *(() if parents else ("--no-implied-dirs",)),
-        *_rsh(ends), "--", ends.source, ends.target,
-    )  # fmt: skip
+        "rsync",
+        *_WHOLE,
+        "--dry-run",
+        "--itemize-changes",
+        "--checksum",
+        "--timeout=600",
+        "--out-format=%i|%n//%L",
+        *(() if parents else ("--no-implied-dirs",)),
+        *_rsh(ends),
+        "--",
+        ends.source,
+        ends.target,
+    )
 
 
 def below(source: str, path: str) -> str:

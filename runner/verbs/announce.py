@@ -130,8 +130,11 @@ def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
     """
     said: list[Finding] = []
     # All passes: an upgrade may reboot first, and upgrade in the next.
-    ended = {one.job: tuple(each for item in done for each in item.outcomes if each.job == one.job)
-             for item in done for one in item.outcomes}  # fmt: skip
+    ended = {
+        one.job: tuple(each for item in done for each in item.outcomes if each.job == one.job)
+        for item in done
+        for one in item.outcomes
+    }
     late = desk.journal.announcements.late()
     for name, announced in {**late, **desk.journal.announcements.coming()}.items():
         job = next((one for one in desk.site.jobs if one.name == name), None)
@@ -150,8 +153,10 @@ def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
             continue
         notice = replace(
             _notice(desk, job or Job(name=name, kind="", host="", options=None), announced.at),
-            what=came if came in ("over", "late") else "cancelled", reason=announced.reason, took=took,
-        )  # fmt: skip
+            what=came if came in ("over", "late") else "cancelled",
+            reason=announced.reason,
+            took=took,
+        )
         said += _settled(desk, notice, unseen=came == "unseen" or begun is not None)
     return tuple(said)
 
@@ -242,9 +247,15 @@ def _terms(desk: Desk, job: Job) -> object:
 def _notice(desk: Desk, job: Job, at: datetime) -> Notice:
     site = desk.site
     return Notice(
-        what="coming", site=site.name, job=job.name, host=job.host, at=at, timezone=site.timezone,
-        sandbox="" if site.live else site.sandbox, recipients=site.people.users,
-    )  # fmt: skip
+        what="coming",
+        site=site.name,
+        job=job.name,
+        host=job.host,
+        at=at,
+        timezone=site.timezone,
+        sandbox="" if site.live else site.sandbox,
+        recipients=site.people.users,
+    )
 
 
 def _deliver(desk: Desk, notice: Notice) -> None:

@@ -72,7 +72,7 @@ class App:
         self.hooks = Hooks.load(site)
         brought = {kind.name: kind for kind in self.hooks.declare_kinds()}
         self.kinds = {**KINDS, **brought}
-        content = probe.runner_store()
+        content = probe.runner_agent()
         self._program = (content, hashlib.sha256(content).hexdigest())
 
     def __enter__(self) -> Self:
@@ -240,7 +240,7 @@ class App:
         zone = self.site.timezone
         self.tell(RunStarted(run=run, plan=plan, at=self.now(), again=number, timezone=zone))
         means = execute.Means(
-            transports=self.transports, artifacts={"runner-store": self._program[0]},
+            transports=self.transports, artifacts={"runner-agent": self._program[0]},
             spool=Path(self.site.state) / "spool", stop=self.stop, tell=self.tell,
             begun=lambda step, at: self.journal.step_started(plan.id, step, at),
             ended=lambda step, outcome: self.journal.step_ended(plan.id, step, outcome),

@@ -50,10 +50,14 @@ def page(lost: Lost) -> str:
 
     # Plain text: nothing is escaped for HTML, and control characters are by the filters.
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), undefined=jinja2.StrictUndefined,
-        autoescape=False, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True,  # noqa: S701
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,  # noqa: S701 - it makes plain text
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
         finalize=lambda value: one_lines(value) if isinstance(value, str) else value,
-    )  # fmt: skip
+    )
     environment.filters.update(quote=lambda text: shlex.quote(one_line(text)), size=size, line=one_line)
     return environment.get_template("bare_metal.txt.j2").render(_values(lost))
 
@@ -68,21 +72,34 @@ def _values(lost: Lost) -> dict[str, Any]:
     top = lost.disk.mount if lost.disk else ""
     wanted = [one for one in about.filesystems if one.mount in lost.snapshot.filesystems]
     disks = [one for one in about.disks if _carries(one, wanted)]
-    names = {part.name: f'"$part{number}"{part.number}' for number, disk in enumerate(disks, 1)
-             for part in disk.parts if part.number}  # fmt: skip
+    names = {
+        part.name: f'"$part{number}"{part.number}'
+        for number, disk in enumerate(disks, 1)
+        for part in disk.parts
+        if part.number
+    }
     return {
-        "host": lost.host.name, "address": lost.host.address, "snapshot": lost.snapshot.name, "store": place,
-        "mounts": lost.snapshot.filesystems, "about": about, "disk": lost.disk, "uuid": lost.uuid,
-        "inside": lost.path.removeprefix(top) if top else lost.path, "job": lost.job, "dumps": _dumps(lost),
+        "host": lost.host.name,
+        "address": lost.host.address,
+        "snapshot": lost.snapshot.name,
+        "store": place,
+        "mounts": lost.snapshot.filesystems,
+        "about": about,
+        "disk": lost.disk,
+        "uuid": lost.uuid,
+        "inside": lost.path.removeprefix(top) if top else lost.path,
+        "job": lost.job,
+        "dumps": _dumps(lost),
         "remote": f"{lost.keeper.user}@{lost.keeper.address}:{lost.path}/{lost.snapshot.name}/",
         "warnings": _warnings(lost, wanted),
-        "family": about.family, "firmware": {"efi": "EFI", "bios": "BIOS"}.get(about.firmware, ""),
+        "family": about.family,
+        "firmware": {"efi": "EFI", "bios": "BIOS"}.get(about.firmware, ""),
         "disks": [_disk(number, one) for number, one in enumerate(disks, 1)],
         "first": next((f'"$disk{number}"' for number, _ in enumerate(disks, 1)), ""),
         "between": sorted({part.type for disk in disks for part in disk.all if part.type not in _PLAIN}),
         "filesystems": [_filesystem(one, names) for one in wanted],
         "swaps": [_swap(one, names) for one in about.swaps],
-    }  # fmt: skip
+    }
 
 
 def _carries(disk: Part, wanted: list[Filesystem]) -> bool:
@@ -93,9 +110,15 @@ def _disk(number: int, disk: Part) -> dict[str, Any]:
     # A name that ends in a digit has a p before the number of a partition.
     prefix = f"{disk.name}p" if disk.name[-1:].isdigit() else disk.name
     return {
-        "name": disk.name, "size": disk.size, "model": disk.model, "serial": disk.serial, "table": disk.table,
-        "var": f"disk{number}", "part": f"part{number}", "prefix": prefix,
-    }  # fmt: skip
+        "name": disk.name,
+        "size": disk.size,
+        "model": disk.model,
+        "serial": disk.serial,
+        "table": disk.table,
+        "var": f"disk{number}",
+        "part": f"part{number}",
+        "prefix": prefix,
+    }
 
 
 def _filesystem(one: Filesystem, names: Mapping[str, str]) -> dict[str, str]:
@@ -122,11 +145,15 @@ def _swap(one: Part, names: Mapping[str, str]) -> str:
 
 def _dumps(lost: Lost) -> list[dict[str, Any]]:
     return [
-        {"folder": one.folder, "roles": one.roles, "databases": one.databases,
-         "user": lost.users.get(one.folder) or "postgres"}
+        {
+            "folder": one.folder,
+            "roles": one.roles,
+            "databases": one.databases,
+            "user": lost.users.get(one.folder) or "postgres",
+        }
         for one in lost.about.dumps
         if one.databases
-    ]  # fmt: skip
+    ]
 
 
 def _warnings(lost: Lost, wanted: list[Filesystem]) -> list[str]:
@@ -185,8 +212,15 @@ def _lost(app: App, host: str, holding: Holding, chosen: Snapshot) -> Lost:
     live = not site.host(place.host).root
     disk = site.disk(place.disk) if place.disk and live else None
     return Lost(
-        host=site.host(host), snapshot=chosen, store=place, keeper=site.host(place.host),
-        path=found.path, about=inventory.parse(answer), disk=disk,
-        uuid=found.uuid or (disk.uuid if disk else ""), job=next(jobs, ""),
-        controller=site.controller, users=users,
-    )  # fmt: skip
+        host=site.host(host),
+        snapshot=chosen,
+        store=place,
+        keeper=site.host(place.host),
+        path=found.path,
+        about=inventory.parse(answer),
+        disk=disk,
+        uuid=found.uuid or (disk.uuid if disk else ""),
+        job=next(jobs, ""),
+        controller=site.controller,
+        users=users,
+    )

@@ -93,8 +93,16 @@ def _deliver(desk: Desk, telling: _Telling, trouble: Exception | None) -> tuple[
 
 def _report(desk: Desk, telling: _Telling, trouble: Exception | None) -> Report:
     done = telling.done
-    return view.report(desk.site, view.Told(
-        run=telling.run, started=telling.started, ended=desk.now(), plans=tuple(item.plan for item in done),
-        jobs=outcome.job_reports(done), skips=tuple(skip for item in done for skip in item.plan.skips),
-        findings=(*telling.findings, *desk.hooks.deaf()), log=outcome.log(done, trouble),
-    ))  # fmt: skip
+    return view.report(
+        desk.site,
+        view.Told(
+            run=telling.run,
+            started=telling.started,
+            ended=desk.now(),
+            plans=tuple(item.plan for item in done),
+            jobs=outcome.job_reports(done),
+            skips=tuple(skip for item in done for skip in item.plan.skips),
+            findings=(*telling.findings, *desk.hooks.deaf()),
+            log=outcome.log(done, trouble),
+        ),
+    )

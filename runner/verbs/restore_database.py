@@ -51,9 +51,14 @@ def restoring(app: App, back: Back) -> Plan:
     roles = found.globals.roles if found.globals and back.globals else ()
     told = _asked(app, job.host, agent_restore.fits(reach(job), into, roles), found.record)
     wanted = restore.Wanted(
-        job=job, name=back.name, into=into, found=found, kept=kept,
-        bring=texts(told.get("bring")), left=texts(told.get("left")),
-    )  # fmt: skip
+        job=job,
+        name=back.name,
+        into=into,
+        found=found,
+        kept=kept,
+        bring=texts(told.get("bring")),
+        left=texts(told.get("left")),
+    )
     return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
 
 

@@ -156,7 +156,7 @@ class Runner:
         """The walk that tells the next plan what the oldest free, by itself, if the last run ended with it."""
         if self._measured() == self._measured_before:
             return None
-        program = self.place.folder / "sandbox/backup-server1/usr/local/sbin/runner-store"
+        program = self.place.folder / "sandbox/backup-server1/usr/local/sbin/runner-agent"
         return Work(
             commands=((str(program), "freed", str(self._store()), "--exact"),),
             folder=self.place.folder,

@@ -1,4 +1,4 @@
-"""A dump by runner-store beside a bare pg_dump of the same database: python -m tests.bench.dump.
+"""A dump by runner-agent beside a bare pg_dump of the same database: python -m tests.bench.dump.
 
 Leaves with 0 if the dump itself costs no more than LIMIT times the bare one, 1 otherwise. Reading the dump
 again, which a bare pg_dump leaves out, is measured apart (as the two programs of PostgreSQL that do it, one
@@ -114,7 +114,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--runs", type=int, default=7, help="how often; the least counts")
     options = parser.parse_args(argv)
     found = measured(options.scale, options.runs)
-    print(f"pgbench scale {options.scale}: bare pg_dump {found.bare:.2f} s, runner-store dump {found.whole:.2f} s, "
+    print(f"pgbench scale {options.scale}: bare pg_dump {found.bare:.2f} s, runner-agent dump {found.whole:.2f} s, "
           f"of which reading it again {found.again:.2f} s")  # fmt: skip
     print(f"what is in it and not in the bare one: Python's start {found.start * 1000:.0f} ms, "
           f"sync of the file {found.sync * 1000:.0f} ms")  # fmt: skip

@@ -13,7 +13,7 @@ CPU_FROM_FILES = 100_000
 MOST_MEMORY = 120_000_000
 MOST_HELP, MOST_VALIDATE = 0.06, 0.25
 MOST_LOOKS_MORE = 100
-OURS = ("runner", "runner-store")
+OURS = ("runner", "runner-agent")
 AT_MAX, PRUNE = "a day at max", "a prune of one"
 
 

@@ -108,7 +108,7 @@ def _watch(pid: int, done: threading.Event, peaks: dict[str, int]) -> None:
 def name_of(words: Sequence[bytes]) -> str:
     """The program that a command line runs, whatever starts it: an interpreter is not the program."""
     parts = [os.fsdecode(word.rpartition(b"/")[2]) for word in words[:4]]
-    for known in ("runner-store", "runner", "rsync", "rsnapshot", "cp"):
+    for known in ("runner-agent", "runner", "rsync", "rsnapshot", "cp"):
         if known in parts:
             return known
     return parts[0] if parts else ""

@@ -77,7 +77,7 @@ def _memory(tree: Compared) -> Iterator[str]:
     for when, costs in (("first", [tree.first["runner"]]), ("day", tree.days["runner"])):
         peaks: dict[str, int] = {}
         for cost in costs:
-            for program in ("runner", "runner-store", "rsync"):
+            for program in ("runner", "runner-agent", "rsync"):
                 peaks[program] = max(peaks.get(program, 0), cost.peaks.get(program, 0))
         told = ", ".join(f"{program} {peak / 1e6:.0f} MB" for program, peak in peaks.items())
         yield f"  peak memory, {when}: {told}"

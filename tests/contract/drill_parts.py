@@ -127,14 +127,14 @@ class World:
 
 @contextlib.contextmanager
 def world() -> Iterator[World]:
-    """A host with runner-store and nothing else; in a folder short enough for a socket."""
+    """A host with runner-agent and nothing else; in a folder short enough for a socket."""
     base = Path(tempfile.mkdtemp(prefix="drill-", dir="/tmp"))
     base.chmod(0o755)
     try:
         one = World(base=base)
         program = one.source / tool.PROGRAM.lstrip("/")
         program.parent.mkdir(parents=True)
-        program.write_bytes(probe.runner_store())
+        program.write_bytes(probe.runner_agent())
         program.chmod(0o755)
         yield one
     finally:

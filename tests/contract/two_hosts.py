@@ -1,4 +1,4 @@
-"""A host's own folders below a test's, and runner-store's verbs for a host as a whole, really run."""
+"""A host's own folders below a test's, and runner-agent's verbs for a host as a whole, really run."""
 
 from __future__ import annotations
 

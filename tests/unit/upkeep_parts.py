@@ -20,7 +20,7 @@ from runner.model.site import Host, Job, Site
 
 CAPTURES = Path(__file__).parent / "captures" / "upkeep"
 NOW = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
-SERVER, PROGRAM = "server", "/usr/local/sbin/runner-store"
+SERVER, PROGRAM = "server", "/usr/local/sbin/runner-agent"
 KERNEL, META, NEXT = "linux-image-9.9.9-demo", "linux-image-demo", "linux-image-9.9.10-demo"
 UPDATES = Job(
     name="updates-server", kind="updates", host=SERVER, options=UpdatesOptions(), schedule="25 6 * * *"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
-from runner.engine.probe import runner_store
+from runner.engine.probe import runner_agent
 from runner.tools import detached
 from runner.tools.agent import PROGRAM
 from tests.contract.two_hosts import wait_for
@@ -15,7 +15,7 @@ PLAN, STEP = "2026-11-23T081500Z", "updates-server/install"
 
 def test_a_unit_that_is_stopped_leaves_its_command_alone_and_so_does_a_shutdown(machine: Machine) -> None:
     argv = machine.ssh("dd", f"of={PROGRAM}", "status=none")
-    subprocess.run(argv, input=runner_store(), check=True, timeout=60)
+    subprocess.run(argv, input=runner_agent(), check=True, timeout=60)
     machine.run("chmod", "755", PROGRAM)
     command = ("sh", "-c", "touch /run/begun; sleep 12; echo over; exit 7")
     unit = ("systemd-run", "--quiet", "--unit=runs-the-runner")
@@ -34,7 +34,7 @@ def test_a_unit_that_is_stopped_leaves_its_command_alone_and_so_does_a_shutdown(
 
 def test_what_systemd_says_of_the_machine_is_told(machine: Machine) -> None:
     argv = machine.ssh("dd", f"of={PROGRAM}", "status=none")
-    subprocess.run(argv, input=runner_store(), check=True, timeout=60)
+    subprocess.run(argv, input=runner_agent(), check=True, timeout=60)
     machine.run("chmod", "755", PROGRAM)
     why = ("--who=a backup", "--why=rsync läuft", "sleep", "300")
     machine.run("systemd-run", "--quiet", "systemd-inhibit", "--what=shutdown", "--mode=block", *why)

@@ -145,9 +145,12 @@ def usual(history: History, since: float) -> dict[str, dict[str, float]]:
         numbers = sorted(counts[name] for counts in before)
         middle = _middle(numbers)
         told[name] = {
-            "days": len(numbers), "median": middle, "low": numbers[len(numbers) // 10],
-            "high": numbers[-1 - len(numbers) // 10], "spread": _middle(sorted(abs(one - middle) for one in numbers)),
-        }  # fmt: skip
+            "days": len(numbers),
+            "median": middle,
+            "low": numbers[len(numbers) // 10],
+            "high": numbers[-1 - len(numbers) // 10],
+            "spread": _middle(sorted(abs(one - middle) for one in numbers)),
+        }
     return told
 
 

@@ -91,9 +91,14 @@ _FAILED = _all(
 )
 # The key's own text is a stranger's too: first and last place where sshd's part may end.
 _FAILED_KEY = _all(
-    rb"Failed (?P<method>[a-z0-9/_-]{1,60}) for (?:(?:invalid|illegal) user )?" + _USER + rb" from " + _FROM + _PORT
-    + _SSH + _KEY
-)  # fmt: skip
+    rb"Failed (?P<method>[a-z0-9/_-]{1,60}) for (?:(?:invalid|illegal) user )?"
+    + _USER
+    + rb" from "
+    + _FROM
+    + _PORT
+    + _SSH
+    + _KEY
+)
 _FAILED_KEY_FIRST = re.compile(_FAILED_KEY.pattern.replace(b".{0,400}", b".{0,400}?"), re.DOTALL)
 _UNKNOWN = _all(
     rb"(?:Invalid|Illegal) user " + _USER + rb" from " + _FROM + rb"(?:" + _PORT + rb")?(?:" + _PRE + rb")?"
@@ -104,27 +109,42 @@ _PAM = _all(
 )
 _TRIES = (
     _all(
-        rb"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?" + _USER + rb" from " + _FROM
-        + _PORT + _SSH + rb"(?:" + _PRE + rb")?"
+        rb"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?"
+        + _USER
+        + rb" from "
+        + _FROM
+        + _PORT
+        + _SSH
+        + rb"(?:"
+        + _PRE
+        + rb")?"
     ),
     _all(
-        rb"Disconnecting (?:authenticating|invalid) user " + _USER + rb" " + _FROM + _PORT
-        + rb": Too many authentication failures(?:" + _PRE + rb")?"
+        rb"Disconnecting (?:authenticating|invalid) user "
+        + _USER
+        + rb" "
+        + _FROM
+        + _PORT
+        + rb": Too many authentication failures(?:"
+        + _PRE
+        + rb")?"
     ),
-)  # fmt: skip
+)
 _GONE = rb"(?:Connection (?:closed|reset) by|Disconnected from)"
 _LEFT = (
     _all(_GONE + rb" " + _FROM + rb"(?:" + _PORT + rb")?" + _PRE),
     _all(_GONE + rb" (?:authenticating|invalid) user " + _USER + rb" " + _FROM + _PORT + _PRE),
     _all(rb"Received disconnect from " + _FROM + rb"(?:" + _PORT + rb")?: ?[0-9]+:.*" + _PRE),
-    _all(rb"Did not receive identification string from " + _FROM + rb"(?:" + _PORT + rb")?(?:" + _PRE + rb")?"),
+    _all(
+        rb"Did not receive identification string from " + _FROM + rb"(?:" + _PORT + rb")?(?:" + _PRE + rb")?"
+    ),
     _all(rb"(?:fatal: |error: )?Unable to negotiate with " + _FROM + _PORT + rb": .*"),
     _all(rb"(?:fatal: )?Timeout before authentication for " + _FROM + rb"(?:" + _PORT + rb")?"),
     _all(rb"(?:error: )?banner exchange: Connection from " + _FROM + _PORT + rb": .*"),
     _all(rb"(?:fatal: )?ssh_dispatch_run_fatal: Connection from " + _FROM + _PORT + rb": .*" + _PRE),
     _all(rb"Bad protocol version identification .* from " + _FROM + rb"(?:" + _PORT + rb")?"),
     _all(rb"refused connect from .{0,300}\(" + _FROM + rb"\)"),
-)  # fmt: skip
+)
 # These the server itself says, the same process for all.
 _DROPPED = (
     _all(rb"(?:error: )?drop connection #[0-9]+ from \[" + _FROM + rb"\]:[0-9]{1,5} on .*"),

@@ -70,11 +70,18 @@ def run(argv: Sequence[str]) -> int:
         if isinstance(log, Journal):
             tally.pretended, tally.unproven = log.pretended, log.unproven
         answer = {
-            "access": True, "since": clock.text(window.since * 10**9), "until": clock.text(window.until * 10**9),
-            "source": source, "covered": log.covered, "alive": log.written >= window.since, "long": log.long,
-            "problems": log.problems[:10], "history_damaged": damaged, "first": history.began is None,
+            "access": True,
+            "since": clock.text(window.since * 10**9),
+            "until": clock.text(window.until * 10**9),
+            "source": source,
+            "covered": log.covered,
+            "alive": log.written >= window.since,
+            "long": log.long,
+            "problems": log.problems[:10],
+            "history_damaged": damaged,
+            "first": history.began is None,
             "usual": access_history.usual(history, window.since),
-        }  # fmt: skip
+        }
         grown = access_history.grown(history, (window.fresh, window.until), tally.by_day, tally.sources)
         answer.update(_bounded(tally, grown, (window.since, expected), rows))
         if state:

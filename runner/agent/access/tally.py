@@ -22,8 +22,14 @@ _SU_BY_PAM = b"pam"
 # What is said of an attempt before it is known how it was made, and how that is counted until then.
 _NAMES = {"unknown": "unknown user", "pam": "keyboard-interactive", "none": "none"}
 _METHODS = (
-    b"password", b"publickey", b"keyboard-interactive", b"none", b"console", b"hostbased", b"gssapi-with-mic",
-)  # fmt: skip
+    b"password",
+    b"publickey",
+    b"keyboard-interactive",
+    b"none",
+    b"console",
+    b"hostbased",
+    b"gssapi-with-mic",
+)
 COUNTED = ("refused", "accepted", "sudo_refused", "su_refused")
 
 BITS = 1 << 20

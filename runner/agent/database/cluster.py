@@ -129,9 +129,9 @@ def move(to: Server, beside: Session, names: Sequence[str], statements: str) -> 
         try:
             with Session(to, away) as one:
                 one.ask(
-                    "set lock_timeout = '30s';\n"
-                    f"begin;\n{statements}\ncommit;", seconds=_PATIENCE,
-                )  # fmt: skip
+                    f"set lock_timeout = '30s';\nbegin;\n{statements}\ncommit;",
+                    seconds=_PATIENCE,
+                )
         except SqlTrouble as problem:
             trouble.append(problem)
 

@@ -42,10 +42,18 @@ def run(argv: Sequence[str]) -> int:
         with Session(to) as one:
             own = sql.comment_of(one, name)
             mark = sql.writing(
-                name, sql.RESTORED, own, database=record.get("database"), dump=record.get("dump"),
-                at=record.get("at"), sha256=call.one["sha256"], tables=len(record.get("tables") or {}),
-                rows=sum(dict(record.get("tables") or {}).values()), plan=call.one["plan"], restored=clock.now(),
-            )  # fmt: skip
+                name,
+                sql.RESTORED,
+                own,
+                database=record.get("database"),
+                dump=record.get("dump"),
+                at=record.get("at"),
+                sha256=call.one["sha256"],
+                tables=len(record.get("tables") or {}),
+                rows=sum(dict(record.get("tables") or {}).values()),
+                plan=call.one["plan"],
+                restored=clock.now(),
+            )
             # Only we and what looks at every database by itself can be connected to it.
             cluster.move(to, one, (name,), f"{mark}\n{cluster.rename(name, into)}")
     except SqlTrouble as trouble:

@@ -164,9 +164,10 @@ def _place(statement: Statement) -> int:
     """Where the name of the database stands: after the keyword. -1 where it does not stand once."""
     bare = [n for n, token in enumerate(statement) if token.kind != "space"]
     found = [
-        bare[n] for n in range(1, len(bare))
+        bare[n]
+        for n in range(1, len(bare))
         if statement[bare[n - 1]] == Token("word", "DATABASE") and statement[bare[n]].called
-    ]  # fmt: skip
+    ]
     return found[0] if len(found) == 1 else -1
 
 

@@ -51,9 +51,12 @@ class Session:
         settings = ("--set=ON_ERROR_STOP=1", "--set=VERBOSITY=verbose")
         where = to.conninfo(database, client_encoding="UTF8", application_name="runner")
         self._process = start(
-            to, (server.psql(to), *words, *settings, f"--dbname={where}"),
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors,
-        )  # fmt: skip
+            to,
+            (server.psql(to), *words, *settings, f"--dbname={where}"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+        )
         self._rest = b""
         self._asked = 0
         self._say(_FIRST)

@@ -103,9 +103,12 @@ def standing(to: Server, name: str, new: str, before: str) -> dict[str, Any]:
             "COMMIT PREPARED or ROLLBACK PREPARED (pg_prepared_xacts)",
         )
     return {
-        "ready": True, "there": name in known, "mark": {**mark, "comment": None},
-        "sessions": there[:_MOST], "connected": len(there),
-    }  # fmt: skip
+        "ready": True,
+        "there": name in known,
+        "mark": {**mark, "comment": None},
+        "sessions": there[:_MOST],
+        "connected": len(there),
+    }
 
 
 def found(to: Server, names: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], list[dict[str, Any]]]:

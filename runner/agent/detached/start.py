@@ -101,7 +101,7 @@ def _answer(place: Carriage, within: int) -> int:
         if until is not None and time.monotonic() >= until:
             raise Refused(
                 f"the command still runs after {within} s; it was not stopped",
-                "wait: `runner-store carry --again` tells how it ends",
+                "wait: `runner-agent carry --again` tells how it ends",
             )
         time.sleep(LOOK)
     answer = read_json(place.ended) or _unseen(place)

@@ -21,8 +21,16 @@ CHUNK = 1 << 20
 SECOND = 10**9
 # What only root may give back: a drill by anybody else says nothing of it.
 ROOTS_OWN = ("security.", "trusted.")
-WORDS = {"type": "type", "mode": "mode", "owner": "owner", "size": "size", "mtime_ns": "time", "rdev": "device",
-         "target": "target", "xattrs": "ACL or extended attributes"}  # fmt: skip
+WORDS = {
+    "type": "type",
+    "mode": "mode",
+    "owner": "owner",
+    "size": "size",
+    "mtime_ns": "time",
+    "rdev": "device",
+    "target": "target",
+    "xattrs": "ACL or extended attributes",
+}
 
 
 class Looked(NamedTuple):
@@ -122,8 +130,10 @@ def _came_back(folder: str, told: Mapping[str, Any]) -> list[str]:
         return ["it did not come back"]
     try:
         found = about(parent, parts[-1])
-        said = [f"it came back with another {each.removeprefix('the ')}"
-                for each in differences(told, found, root=os.geteuid() == 0)]  # fmt: skip
+        said = [
+            f"it came back with another {each.removeprefix('the ')}"
+            for each in differences(told, found, root=os.geteuid() == 0)
+        ]
         if not said and told["type"] == "file" and _digest(parent, parts[-1]) != told.get("sha256"):
             said.append("it came back with another content")
         return said
@@ -152,8 +162,10 @@ def _as_source(source: str, told: Mapping[str, Any], margin: int) -> Looked:
         said: list[str] = []
         untouched = before.st_ctime_ns < _began(told) - margin * SECOND
         if untouched and os.geteuid() == 0:
-            said = [f"{each} differs from that of the source, which has not changed since"
-                    for each in differences(told, now)]  # fmt: skip
+            said = [
+                f"{each} differs from that of the source, which has not changed since"
+                for each in differences(told, now)
+            ]
         same = told["type"] == now["type"] == "file" and all(
             told[key] == now[key] for key in ("size", "mtime_ns")
         )

@@ -43,8 +43,16 @@ def run(argv: Sequence[str]) -> int:
         database = os.fsdecode(directory.partition(b"/")[2])
         for ending in wanted if time else ():
             below = os.fsdecode(b"/".join((*place, time + ending)))
-            emit({"snapshot": name, "path": below, "type": "file", "what": SORTS[ending], "database": database,
-                  "time": time.decode()})  # fmt: skip
+            emit(
+                {
+                    "snapshot": name,
+                    "path": below,
+                    "type": "file",
+                    "what": SORTS[ending],
+                    "database": database,
+                    "time": time.decode(),
+                }
+            )
         if database and _is_link(root, place):
             emit({"what": "link", "database": database})
         if time and database:

@@ -80,11 +80,14 @@ def _sample(argv: Sequence[str]) -> int:
     asked = Asked(every, main, canaries, checksums(store, every), digests(store, every, damaged))
     compared = _print(store, asked)
     tried = {"sample": len(set(choice.names) - canaries), "canaries": len(found), "snapshots": len(names)}
-    emit({
-        "missing": [[path, names[-1]] for path, each in found.items() if each is None],
-        "damaged": [[name.snapshot, os.fsdecode(name.path), text] for name, text in damaged],
-        "tried": tried, **compared,
-    })  # fmt: skip
+    emit(
+        {
+            "missing": [[path, names[-1]] for path, each in found.items() if each is None],
+            "damaged": [[name.snapshot, os.fsdecode(name.path), text] for name, text in damaged],
+            "tried": tried,
+            **compared,
+        }
+    )
     return 0
 
 

@@ -30,10 +30,16 @@ _TABLESPACE = re.compile(
     r"(CREATE TABLESPACE (?:\"(?:[^\"]|\"\")+\"|\w+) OWNER (?:\"(?:[^\"]|\"\")+\"|\w+)) LOCATION .*;"
 )
 _SETTINGS = {
-    "listen_addresses": "", "fsync": "off", "full_page_writes": "off", "autovacuum": "off",
-    "max_wal_size": "4GB", "wal_level": "minimal", "max_wal_senders": "0", "logging_collector": "off",
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "max_wal_size": "4GB",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "logging_collector": "off",
     "log_destination": "stderr",
-}  # fmt: skip
+}
 
 
 class Programs(NamedTuple):
@@ -94,8 +100,15 @@ class Scratch:
         if who:
             os.chown(self._folder, who.pw_uid, who.pw_gid)
         data = self._folder / "data"
-        self.run("initdb", f"--pgdata={data}", f"--username={self.name}", "--auth=trust", "--encoding=UTF8",
-                 "--locale=C", "--no-sync")  # fmt: skip
+        self.run(
+            "initdb",
+            f"--pgdata={data}",
+            f"--username={self.name}",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        )
         settings = {
             **_SETTINGS,
             "unix_socket_directories": f'"{self._folder}"',

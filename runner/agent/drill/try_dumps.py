@@ -170,15 +170,28 @@ def _one(scratch: Scratch, restore: Path, dump: Dump) -> dict[str, Any]:
     _psql(scratch, _sql(f"drop database if exists {_quoted(dump.database)} with (force)"))
     with dump.file.open("rb") as stream:
         where = f"--dbname={scratch.server.conninfo(MAINTENANCE, options=SETTINGS)}"
-        scratch.run("pg_restore", "--create", "--exit-on-error", "--no-password", where, given=stream,
-                    place=restore, seconds=HOURS)  # fmt: skip
+        scratch.run(
+            "pg_restore",
+            "--create",
+            "--exit-on-error",
+            "--no-password",
+            where,
+            given=stream,
+            place=restore,
+            seconds=HOURS,
+        )
     with Session(scratch.server, dump.database) as session:
         tables, objects = pg_rows.count(session, seconds=HOURS)
     _compare(dump.record, tables, objects)
     name = _quoted(dump.database)
     _psql(scratch, _sql(f"alter database {name} is_template false;\ndrop database {name} with (force)"))
-    return {"database": dump.database, "at": dump.record.get("at", ""), "dump": dump.file.name,
-            "tables": len(tables), "rows": sum(tables.values())}  # fmt: skip
+    return {
+        "database": dump.database,
+        "at": dump.record.get("at", ""),
+        "dump": dump.file.name,
+        "tables": len(tables),
+        "rows": sum(tables.values()),
+    }
 
 
 def _compare(record: Mapping[str, Any], tables: Mapping[str, int], objects: int) -> None:
@@ -196,8 +209,13 @@ def _compare(record: Mapping[str, Any], tables: Mapping[str, int], objects: int)
 def _psql(scratch: Scratch, stream: IO[bytes]) -> None:
     # An error is not to show its line: that of a role has its password.
     words = (
-        "--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-",
-    )  # fmt: skip
+        "--no-psqlrc",
+        "--quiet",
+        "--no-password",
+        "--set=ON_ERROR_STOP=1",
+        "--set=VERBOSITY=terse",
+        "--file=-",
+    )
     with stream:
         scratch.run("psql", *words, f"--dbname={scratch.server.conninfo(MAINTENANCE)}", given=stream)
 

@@ -38,12 +38,14 @@ def run(argv: Sequence[str]) -> int:
     place = inventory.place(store, name)
     facts = read_json(place / inventory.FACTS)
     folders = dict.fromkeys((*call.many["dumps"], *(str(one) for one in facts.get("dumps", ()))))
-    emit({
-        "facts": facts,
-        "files": sorted(path.name for path in place.iterdir()) if place.is_dir() else [],
-        "folder": str(place),
-        "dumps": [found for one in folders if (found := _dumps(store.root / name, one))],
-    })  # fmt: skip
+    emit(
+        {
+            "facts": facts,
+            "files": sorted(path.name for path in place.iterdir()) if place.is_dir() else [],
+            "folder": str(place),
+            "dumps": [found for one in folders if (found := _dumps(store.root / name, one))],
+        }
+    )
     return 0
 
 

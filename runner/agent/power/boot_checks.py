@@ -55,12 +55,14 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
             {
                 **_look(device, _mount(number, seen), measured="speed" in call.flags),
                 **_line(number, lines),
-                "asked": [path for path, other in asked.items() if number and other == number or path == device],
+                "asked": [
+                    path for path, other in asked.items() if number and other == number or path == device
+                ],
                 "checks": [one._asdict() for one in spent if _is(one, number, _mount(number, seen))][:MOST],
             }
             for device, number in places.items()
         ],
-    }  # fmt: skip
+    }
 
 
 def _places(seen: Sequence[Mount], lines: Sequence[Line], asked: dict[str, int]) -> dict[str, int]:

@@ -18,13 +18,37 @@ from ..store import lock
 from ..store.layout import open_store
 
 # Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is told.
-WRITERS = frozenset((
-    "rsync", "pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pg_upgrade",
-    "dpkg", "apt-get", "apt", "aptitude", "yum", "dnf", "rpm",
-    "e2fsck", "mke2fs", "mkfs.ext3", "mkfs.ext4", "resize2fs", "tune2fs",
-    # Cut off, these leave a host that does not boot. The kernel keeps 15 characters of a name.
-    "update-initramf", "mkinitramfs", "dracut", "grub-install", "grub-mkconfig", "grub2-install", "grub2-mkconfig",
-))  # fmt: skip
+WRITERS = frozenset(
+    (
+        "rsync",
+        "pg_dump",
+        "pg_dumpall",
+        "pg_restore",
+        "pg_basebackup",
+        "pg_upgrade",
+        "dpkg",
+        "apt-get",
+        "apt",
+        "aptitude",
+        "yum",
+        "dnf",
+        "rpm",
+        "e2fsck",
+        "mke2fs",
+        "mkfs.ext3",
+        "mkfs.ext4",
+        "resize2fs",
+        "tune2fs",
+        # Cut off, these leave a host that does not boot. The kernel keeps 15 characters of a name.
+        "update-initramf",
+        "mkinitramfs",
+        "dracut",
+        "grub-install",
+        "grub-mkconfig",
+        "grub2-install",
+        "grub2-mkconfig",
+    )
+)
 # Those of them that only read, by their words: looks of our own run beside this one.
 READS = {
     "dpkg": re.compile(
@@ -65,8 +89,12 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
     # A plan that is carried out holds these itself by then.
     reasons = list(_taken(root)) if not call.one["boot"] else []
     reasons += [
-        *_writing(root), *_locked(root), *_carried(call.one["state"]), *_held(call.many["store"]), *_asked(root)
-    ]  # fmt: skip
+        *_writing(root),
+        *_locked(root),
+        *_carried(call.one["state"]),
+        *_held(call.many["store"]),
+        *_asked(root),
+    ]
     if not reasons:
         return {"still": True}
     more = f", and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""

@@ -101,7 +101,7 @@ def floor(argv: Sequence[str]) -> int:
         if least < before and "lower" not in call.flags:
             raise Refused(
                 f"this store's floor is {before} snapshots and is not lowered to {least} from afar",
-                "let a person who means it run `runner-store floor` with --lower at the store",
+                "let a person who means it run `runner-agent floor` with --lower at the store",
             )
         if least != before:
             durable.write_json(store.floor, {"min": least, "since": clock.now()})

@@ -126,7 +126,7 @@ def working(store: Store, plan: str) -> Iterator[int]:
 
 
 def _not_held() -> Refused:
-    return Refused("nobody holds this store's lock", "start `runner-store hold` first and keep it running")
+    return Refused("nobody holds this store's lock", "start `runner-agent hold` first and keep it running")
 
 
 def place(run: str, resource: str) -> Path:
@@ -180,5 +180,5 @@ def _name() -> str:
 def _not_held_resources(resource: str) -> Refused:
     return Refused(
         f"nobody holds the lock on this host's {resource}",
-        f"start `runner-store hold-host {resource}` first and keep it running",
+        f"start `runner-agent hold-host {resource}` first and keep it running",
     )

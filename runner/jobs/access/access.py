@@ -35,10 +35,15 @@ class AccessKind(Bundled):
             tool.program(site.host(job.host)), hours=hours, rows=wanted.rows, expected=wanted.expected
         )
         step = Step(
-            id=f"{job.name}/look", job=job.name, host=job.host, effect=Effect.WRITE, timeout=_PATIENCE,
-            action=Command(argv=argv), needs=("network",),
+            id=f"{job.name}/look",
+            job=job.name,
+            host=job.host,
+            effect=Effect.WRITE,
+            timeout=_PATIENCE,
+            action=Command(argv=argv),
+            needs=("network",),
             why=f"see in the logs of {job.host} who got in and who tried to, and keep what is usual",
-        )  # fmt: skip
+        )
         return Draft(planned=PlannedJob(name=job.name, kind=self.name, after=job.after), steps=(step,))
 
 
@@ -48,6 +53,12 @@ def look(program: str, *, hours: int, rows: int, expected: Sequence[str]) -> Arg
     Adds what was counted to the host's own history of it. Sources in the networks `expected` are never new.
     """
     return (
-        "nice", "--adjustment=10", program, "access", f"--hours={hours}", f"--rows={rows}", f"--state={STATE}",
+        "nice",
+        "--adjustment=10",
+        program,
+        "access",
+        f"--hours={hours}",
+        f"--rows={rows}",
+        f"--state={STATE}",
         *(f"--expected={one}" for one in expected),
-    )  # fmt: skip
+    )

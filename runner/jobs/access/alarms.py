@@ -1,4 +1,4 @@
-"""What runner-store says of who got in and who tried to: what in it needs a person, and what is unusual."""
+"""What runner-agent says of who got in and who tried to: what in it needs a person, and what is unusual."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Usual:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Access:
-    """The answer of runner-store's `access`; `numbers` and `tables` are empty where it has none of a name."""
+    """The answer of runner-agent's `access`; `numbers` and `tables` are empty where it has none of a name."""
 
     since: datetime
     until: datetime
@@ -91,16 +91,21 @@ def _read(answer: Mapping[str, Any]) -> Access:
         history_damaged=answer.get("history_damaged") is True,
         problems=tuple(one_line(str(one)) for one in answer.get("problems", ())),
         methods=tuple(sorted(((one_line(name), int(times)) for name, times in methods.items()), key=_most)),
-        numbers={name: int(answer.get(name, 0)) for name in ("long", "ownership", "pretended", "unproven", "lines")},
+        numbers={
+            name: int(answer.get(name, 0)) for name in ("long", "ownership", "pretended", "unproven", "lines")
+        },
         tables=tables,
         usual={
             str(name): Usual(
-                days=int(one["days"]), median=float(one["median"]), low=float(one["low"]), high=float(one["high"]),
+                days=int(one["days"]),
+                median=float(one["median"]),
+                low=float(one["low"]),
+                high=float(one["high"]),
                 spread=float(one["spread"]),
             )
             for name, one in answer.get("usual", {}).items()
         },
-    )  # fmt: skip
+    )
 
 
 def _rows(told: Mapping[str, Any]) -> Rows:

@@ -31,9 +31,11 @@ def access_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | N
     # The headline has the first of them already.
     listed = tuple(f"look at: {one}" for one in wrong) if len(wrong) > 1 else ()
     return JobReport(
-        job=job.name, verdict=verdict, headline="; ".join([*wrong[:_HEADLINE], *more]) or _headline(found),
+        job=job.name,
+        verdict=verdict,
+        headline="; ".join([*wrong[:_HEADLINE], *more]) or _headline(found),
         details=(*listed, *_details(found)),
-    )  # fmt: skip
+    )
 
 
 def _headline(found: Access) -> str:

@@ -1,4 +1,4 @@
-"""PostgreSQL: how a database is named to its programs, what runner-store's verbs for dumps want and say."""
+"""PostgreSQL: how a database is named to its programs, what runner-agent's verbs for dumps want and say."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runner.tools import fields
 
 USER = "postgres"
 # As probes: the program that probes answers them itself, so that nothing need be installed.
-_PROBE = "runner-store"
+_PROBE = "runner-agent"
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 
 
@@ -32,11 +32,14 @@ class Reach:
 
     @property
     def words(self) -> Argv:
-        """As options of runner-store's verbs."""
+        """As options of runner-agent's verbs."""
         known = {
-            "user": self.user, "socket": self.socket, "service": self.service,
-            "service-file": self.service_file, "programs": self.programs,
-        }  # fmt: skip
+            "user": self.user,
+            "socket": self.socket,
+            "service": self.service,
+            "service-file": self.service_file,
+            "programs": self.programs,
+        }
         return tuple(f"--{name}={value}" for name, value in known.items() if value)
 
 
@@ -171,13 +174,14 @@ def parse_databases(reading: Reading | None) -> Found:
     known = fields.objects(told["databases"])
     trouble = told.get("trouble")
     return Found(
-        server=fields.text(told.get("server")), pg_dump=fields.text(told.get("pg_dump")),
+        server=fields.text(told.get("server")),
+        pg_dump=fields.text(told.get("pg_dump")),
         trouble=fields.text(trouble.get("error")) if isinstance(trouble, dict) else "",
         do=fields.text(trouble.get("do")) if isinstance(trouble, dict) else "",
         standby=told.get("standby") is True,
         databases={fields.text(one.get("name")): fields.whole(one.get("size")) for one in known},
         closed=fields.texts(told.get("closed")),
-    )  # fmt: skip
+    )
 
 
 def parse_dumps(reading: Reading | None) -> Kept:
@@ -187,19 +191,25 @@ def parse_dumps(reading: Reading | None) -> Kept:
     if not isinstance(known, dict):
         return Kept(error=fields.text(told.get("error")) or "the folder of dumps could not be read")
     return Kept(
-        free=fields.whole(told.get("free")), real=fields.text(told.get("real")),
+        free=fields.whole(told.get("free")),
+        real=fields.text(told.get("real")),
         databases={name: tuple(map(_dump, fields.objects(found))) for name, found in known.items()},
-        roles=fields.texts(told.get("globals")), odd=fields.texts(told.get("odd")),
-    )  # fmt: skip
+        roles=fields.texts(told.get("globals")),
+        odd=fields.texts(told.get("odd")),
+    )
 
 
 def _dump(told: Mapping[str, Any]) -> Dump:
     return Dump(
-        time=fields.text(told.get("time")), at=fields.text(told.get("at")),
-        bytes=fields.whole(told.get("bytes")) or 0, objects=fields.whole(told.get("objects")) or 0,
-        rows=fields.whole(told.get("rows")) or 0, server=fields.text(told.get("server")),
-        pg_dump=fields.text(told.get("pg_dump")), doubts=fields.texts(told.get("doubts")),
-    )  # fmt: skip
+        time=fields.text(told.get("time")),
+        at=fields.text(told.get("at")),
+        bytes=fields.whole(told.get("bytes")) or 0,
+        objects=fields.whole(told.get("objects")) or 0,
+        rows=fields.whole(told.get("rows")) or 0,
+        server=fields.text(told.get("server")),
+        pg_dump=fields.text(told.get("pg_dump")),
+        doubts=fields.texts(told.get("doubts")),
+    )
 
 
 def _quoted(text: str) -> str:

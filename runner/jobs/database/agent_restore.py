@@ -1,4 +1,4 @@
-"""runner-store's verbs that make a database out of a dump, and put one in another's place: argv and answers."""
+"""runner-agent's verbs that make a database out of a dump, and put one in another's place: argv and answers."""
 
 from __future__ import annotations
 
@@ -97,9 +97,13 @@ class Swap:
 def ready(program: str, reach: Reach, swap: Swap, host: str) -> Check:
     """The claim that the swap can be done."""
     return Check(
-        host=host, argv=(program, *standing(reach, swap)), field="ready", relation="==", value=True,
+        host=host,
+        argv=(program, *standing(reach, swap)),
+        field="ready",
+        relation="==",
+        value=True,
         why="it was restored and compared, and the names are free",
-    )  # fmt: skip
+    )
 
 
 def swap(program: str, reach: Reach, wanted: Swap, plan: str) -> Argv:
@@ -159,10 +163,13 @@ def parse_newest(told: Mapping[str, Any]) -> Found:
         record=record if isinstance(record, dict) else {},
         passed=fields.texts(told.get("passed")),
         globals=Globals(
-            file=fields.text(roles.get("file")), sha256=fields.text(roles.get("sha256")),
+            file=fields.text(roles.get("file")),
+            sha256=fields.text(roles.get("sha256")),
             roles=fields.texts(roles.get("roles")),
-        ) if isinstance(roles, dict) else None,
-    )  # fmt: skip
+        )
+        if isinstance(roles, dict)
+        else None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

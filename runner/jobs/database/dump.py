@@ -44,9 +44,14 @@ class _Work:
 
     def step(self, name: str, argv: Argv, why: str, effect: Effect, unless: Check | None = None) -> Step:
         return Step(
-            id=f"{self.job.name}/{name}", job=self.job.name, host=self.host.name, action=Command(argv=argv),
-            effect=effect, why=why, unless=unless,
-        )  # fmt: skip
+            id=f"{self.job.name}/{name}",
+            job=self.job.name,
+            host=self.host.name,
+            action=Command(argv=argv),
+            effect=effect,
+            why=why,
+            unless=unless,
+        )
 
 
 class DumpKind(Bundled):
@@ -92,9 +97,12 @@ def reach(job: Job) -> Reach:
     """How the server of a `dump` job is reached, for other kinds as well."""
     options: DumpOptions = job.options
     return Reach(
-        user=options.user, socket=options.socket, service=options.service, service_file=options.service_file,
+        user=options.user,
+        socket=options.socket,
+        service=options.service,
+        service_file=options.service_file,
         programs=options.programs,
-    )  # fmt: skip
+    )
 
 
 def _wanted(options: DumpOptions, found: Found, kept: Kept) -> tuple[str, ...]:
@@ -110,19 +118,27 @@ def _draft(
     found, kept = known
     job, options, into = work.job, work.options, work.into
     lock = Lock(
-        resource=f"dumps of {job.host}", host=job.host,
+        resource=f"dumps of {job.host}",
+        host=job.host,
         argv=agent.hold(into.program, plan_id(now), f"{job.name} of {site.controller}"),
-    )  # fmt: skip
+    )
     steps = (
-        work.step("answers", agent.databases(into.reach, into.program), "see that the server answers", Effect.READ),
-        _may_fail(work, "globals", agent.dump_globals(into, within=600), "keep the roles, which no database has"),
+        work.step(
+            "answers", agent.databases(into.reach, into.program), "see that the server answers", Effect.READ
+        ),
+        _may_fail(
+            work, "globals", agent.dump_globals(into, within=600), "keep the roles, which no database has"
+        ),
         *(_dump(work, name) for name in wanted),
         *(step for name in wanted for step in _expire(work, name, kept, now)),
         *_expire(work, "", kept, now),
         work.step(
-            "all", agent.all_dumped(into, wanted, every=not options.databases), "miss none of them", Effect.READ
+            "all",
+            agent.all_dumped(into, wanted, every=not options.databases),
+            "miss none of them",
+            Effect.READ,
         ),
-    )  # fmt: skip
+    )
     planned = PlannedJob(name=job.name, kind="dump", after=job.after, locks=(lock,), told=_last(kept, wanted))
     findings: tuple[Finding, ...] = dump_findings.findings(job, found, kept, wanted)
     return Draft(planned=planned, steps=steps, findings=findings)
@@ -137,9 +153,15 @@ def _dump(work: _Work, name: str) -> Step:
 
 def _may_fail(work: _Work, name: str, argv: Argv, why: str) -> Step:
     return Step(
-        id=f"{work.job.name}/{name}", job=work.job.name, host=work.host.name, action=Command(argv=argv),
-        effect=Effect.WRITE, why=why, ok_codes=_EITHER, timeout=2 * work.within + _MARGIN,
-    )  # fmt: skip
+        id=f"{work.job.name}/{name}",
+        job=work.job.name,
+        host=work.host.name,
+        action=Command(argv=argv),
+        effect=Effect.WRITE,
+        why=why,
+        ok_codes=_EITHER,
+        timeout=2 * work.within + _MARGIN,
+    )
 
 
 def _expire(work: _Work, name: str, kept: Kept, now: datetime) -> tuple[Step, ...]:
@@ -147,18 +169,24 @@ def _expire(work: _Work, name: str, kept: Kept, now: datetime) -> tuple[Step, ..
     options, what = work.options, one_line(name) if name else "the roles"
     times: Sequence[str] = [one.time for one in kept.databases.get(name, ())] if name else kept.roles
     spared = Check(
-        host=work.host.name, argv=agent.dumped(work.into, name), field="spared", relation="==", value=True,
+        host=work.host.name,
+        argv=agent.dumped(work.into, name),
+        field="spared",
+        relation="==",
+        value=True,
         why=f"{what} has no good dump of this run, or a doubtful one",
-    )  # fmt: skip
+    )
     folder = f"-{agent.encoded(name)}" if name else ""
     return tuple(
         work.step(
             f"expire{folder}-{time}",
             agent.expire(work.into, time, name, keep=max(options.keep, 1)),
-            f"{what}: older than is kept, and {options.keep} newer ones stay", Effect.EXPIRE, spared,
+            f"{what}: older than is kept, and {options.keep} newer ones stay",
+            Effect.EXPIRE,
+            spared,
         )
         for time in dump_findings.expiring(times, options.keep, options.keep_for, now)
-    )  # fmt: skip
+    )
 
 
 def _last(kept: Kept, wanted: Sequence[str]) -> str:

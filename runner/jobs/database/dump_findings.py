@@ -85,11 +85,14 @@ def _closed(job: Job, found: Found) -> list[Finding]:
     texts: tuple[tuple[Sequence[str], Severity], ...] = ((named, "attention"), (others, "note"))
     return [
         _finding(
-            job, severity, f"not dumped, since no connection to it is allowed: {_some(names)}",
+            job,
+            severity,
+            f"not dumped, since no connection to it is allowed: {_some(names)}",
             f"ALTER DATABASE {one_line(names[0])} ALLOW_CONNECTIONS true; or drop it",
         )
-        for names, severity in texts if names
-    ]  # fmt: skip
+        for names, severity in texts
+        if names
+    ]
 
 
 def _unreadable(job: Job, found: Found, kept: Kept) -> tuple[Finding, ...]:
@@ -165,8 +168,12 @@ def stale(site: Site, jobs: Sequence[Job], planned: Collection[str], facts: Fact
             if kinds.get(name) != "dump" or name in planned or (last and facts.at - last <= OLD):
                 continue
             since = f"stale since {last:%Y-%m-%d %H:%M} UTC" if last else "never dumped, as far as is known"
-            said.append(Finding(
-                severity="attention", source=job.name, text=f"database: {since}; {name} is not in this plan",
-                do=f"runner run {name}",
-            ))  # fmt: skip
+            said.append(
+                Finding(
+                    severity="attention",
+                    source=job.name,
+                    text=f"database: {since}; {name} is not in this plan",
+                    do=f"runner run {name}",
+                )
+            )
     return tuple(said)

@@ -31,9 +31,11 @@ def dump_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | Non
     if doubts:
         headline, *more = doubts
         return JobReport(
-            job=job.name, verdict=Verdict.ATTENTION, headline=f"{_total(outcomes)}; {headline}",
+            job=job.name,
+            verdict=Verdict.ATTENTION,
+            headline=f"{_total(outcomes)}; {headline}",
             details=(*more, *details),
-        )  # fmt: skip
+        )
     return JobReport(job=job.name, verdict=Verdict.DONE, headline=_total(outcomes), details=details)
 
 

@@ -55,13 +55,22 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
     folder = f"{restore.SIDE}/{stamp}" if wanted.kept else ""
     below = f"{folder}{wanted.job.options.to}"
     source = From(
-        program=store.program(host), reach=reach(wanted.job), plan=stamp, sha256=wanted.found.sha256,
+        program=store.program(host),
+        reach=reach(wanted.job),
+        plan=stamp,
+        sha256=wanted.found.sha256,
         dump=f"{below}/{_file(wanted)}",
-    )  # fmt: skip
+    )
     copies, locks = _copies(site, wanted, facts, now)
     steps = (*copies, *_roles(wanted, source, below), *_making(wanted, source))
-    first = _step(wanted, "look", Effect.READ, agent_restore.check(source, wanted.into, wanted.bring),
-                  "the dump is whole, and the server can take it", _LONG)  # fmt: skip
+    first = _step(
+        wanted,
+        "look",
+        Effect.READ,
+        agent_restore.check(source, wanted.into, wanted.bring),
+        "the dump is whole, and the server can take it",
+        _LONG,
+    )
     steps = (*steps[: len(copies)], first, *steps[len(copies) :])
     if folder:
         steps = (*steps, _tidy(wanted, folder, steps))
@@ -74,9 +83,10 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
 def _lock(site: Site, source: From, host: str) -> Lock:
     """One restore at a time: of the same plan begun twice the second would drop what the first is making."""
     return Lock(
-        resource=f"restores of databases on {host}", host=host,
+        resource=f"restores of databases on {host}",
+        host=host,
         argv=agent_restore.hold(source.program, source.plan, f"{JOB} of {site.controller}"),
-    )  # fmt: skip
+    )
 
 
 def _copies(
@@ -116,12 +126,31 @@ def _roles(wanted: Wanted, source: From, below: str) -> tuple[Step, ...]:
 def _making(wanted: Wanted, source: From) -> tuple[Step, ...]:
     into = one_line(wanted.into)
     steps = (
-        _step(wanted, "restore", Effect.WRITE, agent_restore.restore(source), "restore it beside what is there", _LONG),
-        _step(wanted, "compare", Effect.READ, agent_restore.verify(source),
-              "every table has the rows that it had when it was dumped", _LONG),
-        _step(wanted, "name", Effect.WRITE, agent_restore.publish(source, wanted.into),
-              f"it is whole: call it {into}", 600),
-    )  # fmt: skip
+        _step(
+            wanted,
+            "restore",
+            Effect.WRITE,
+            agent_restore.restore(source),
+            "restore it beside what is there",
+            _LONG,
+        ),
+        _step(
+            wanted,
+            "compare",
+            Effect.READ,
+            agent_restore.verify(source),
+            "every table has the rows that it had when it was dumped",
+            _LONG,
+        ),
+        _step(
+            wanted,
+            "name",
+            Effect.WRITE,
+            agent_restore.publish(source, wanted.into),
+            f"it is whole: call it {into}",
+            600,
+        ),
+    )
     drop = _step(
         wanted, "drop", Effect.WRITE, agent_restore.drop(source), "leave nothing that is not whole", 600
     )
@@ -139,9 +168,14 @@ def _tidy(wanted: Wanted, folder: str, steps: Sequence[Step]) -> Step:
 
 def _step(wanted: Wanted, word: str, effect: Effect, argv: Argv, why: str, timeout: int) -> Step:
     return Step(
-        id=f"{JOB}/{word}", job=JOB, host=wanted.job.host, effect=effect, action=Command(argv=argv), why=why,
+        id=f"{JOB}/{word}",
+        job=JOB,
+        host=wanted.job.host,
+        effect=effect,
+        action=Command(argv=argv),
+        why=why,
         timeout=timeout,
-    )  # fmt: skip
+    )
 
 
 def _file(wanted: Wanted) -> str:

@@ -37,14 +37,20 @@ def draft(site: Site, wanted: Wanted, now: datetime) -> Draft:
     host, swap = site.host(wanted.job.host), wanted.swap
     program, server, plan = store.program(host), reach(wanted.job), plan_id(now)
     step = Step(
-        id=f"{JOB}/swap", job=JOB, host=host.name, effect=Effect.INTERRUPT, timeout=300, why=_why(wanted),
+        id=f"{JOB}/swap",
+        job=JOB,
+        host=host.name,
+        effect=Effect.INTERRUPT,
+        timeout=300,
+        why=_why(wanted),
         action=Command(argv=agent_restore.swap(program, server, swap, plan)),
         guard=agent_restore.ready(program, server, swap, host.name),
-    )  # fmt: skip
+    )
     lock = Lock(
-        resource=f"dumps of {host.name}", host=host.name,
+        resource=f"dumps of {host.name}",
+        host=host.name,
         argv=agent.hold(program, plan, f"{JOB} of {site.controller}"),
-    )  # fmt: skip
+    )
     planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), told=_told(wanted))
     return Draft(planned=planned, steps=(step,), findings=tuple(_findings(wanted)))
 
@@ -71,9 +77,10 @@ def _findings(wanted: Wanted) -> list[Finding]:
     found, (old, new, _) = wanted.standing, _names(wanted.swap)
     texts = [_made(wanted)]
     texts.append(
-        f"ends {count(found.connected, 'session')} of {old} and {new}" if found.connected
+        f"ends {count(found.connected, 'session')} of {old} and {new}"
+        if found.connected
         else f"nobody is connected to {old} or {new} now; a session that begins before the swap is ended"
-    )  # fmt: skip
+    )
     texts += [f"ends the session of {one_line(one)}" for one in found.sessions[:_SHOWN]]
     texts += [f"to undo it afterwards: {undo(wanted.swap)}"] if found.there else [f"there is no {old} now"]
     return [Finding(severity="note", text=text, source=JOB) for text in texts]

@@ -93,17 +93,23 @@ def _make(site: Site, what: tuple[Job, Disk], found: Found, now: datetime) -> Dr
     findings = [Finding(severity="note", text=text, source=job.name) for text in notes]
     if disk.uuid or found.lines:
         by = "its uuid" if disk.uuid else "its line in fstab"
-        findings.append(Finding(
-            severity="attention", source=job.name,
-            text=f"disk {disk.name} is known by {by}, and the device is blank",
-            do="if it held snapshots, do not apply this: the disk may be another one, or damaged",
-        ))  # fmt: skip
+        findings.append(
+            Finding(
+                severity="attention",
+                source=job.name,
+                text=f"disk {disk.name} is known by {by}, and the device is blank",
+                do="if it held snapshots, do not apply this: the disk may be another one, or damaged",
+            )
+        )
     if not disk.device.startswith(("/dev/disk/by-id/", "/dev/mapper/")):
-        findings.append(Finding(
-            severity="note", source=job.name,
-            text=f"{disk.device} is a place, and after a reboot another disk may be there",
-            do="let `device` be the disk's name below /dev/disk/by-id",
-        ))  # fmt: skip
+        findings.append(
+            Finding(
+                severity="note",
+                source=job.name,
+                text=f"{disk.device} is a place, and after a reboot another disk may be there",
+                do="let `device` be the disk's name below /dev/disk/by-id",
+            )
+        )
     if not disk.uuid:
         findings.append(_write_down(job, disk, chosen))
     return _planned(job, disk_steps.make(work), (*findings, *_place(job, disk, found)))
@@ -131,9 +137,11 @@ def _planned(job: Job, steps: tuple[Step, ...], findings: tuple[Finding, ...]) -
 
 def _write_down(job: Job, disk: Disk, own: str) -> Finding:
     return Finding(
-        severity="note", source=job.name, text=f"jobs.toml does not say the uuid of disk {disk.name}",
+        severity="note",
+        source=job.name,
+        text=f"jobs.toml does not say the uuid of disk {disk.name}",
         do=f'once it is made, write uuid = "{own}" below [disks.{disk.name}]: no other disk is then taken for it',
-    )  # fmt: skip
+    )
 
 
 def _shape(job: Job, disk: Disk, found: Found) -> tuple[Finding, ...]:

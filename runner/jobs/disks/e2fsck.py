@@ -29,22 +29,34 @@ def unused(host: str, program: str, mount: str, plan: str, stores: Sequence[str]
     """The claim that nobody uses what is mounted at `mount`, but for the locks of `plan` in `stores`."""
     told = (f"--plan={plan}", *(f"--store={one}" for one in stores))
     return Check(
-        host=host, argv=(program, "in-use", *told, "--", mount), field="users", relation="==", value=0,
+        host=host,
+        argv=(program, "in-use", *told, "--", mount),
+        field="users",
+        relation="==",
+        value=0,
         why=f"nobody uses {mount}",
-    )  # fmt: skip
+    )
 
 
 def sound(host: str, program: str, device: str) -> Check:
     """The claim that no errors are marked on `device`, so that it may be mounted."""
     return Check(
-        host=host, argv=(program, "in-use", f"--device={device}"), field="sound", relation="==", value=True,
+        host=host,
+        argv=(program, "in-use", f"--device={device}"),
+        field="sound",
+        relation="==",
+        value=True,
         why=f"no errors are left on {device}",
-    )  # fmt: skip
+    )
 
 
 def mounted(host: str, program: str, device: str) -> Check:
     """The claim that `device` is mounted somewhere."""
     return Check(
-        host=host, argv=(program, "in-use", f"--device={device}"), field="mounted", relation="==", value=True,
+        host=host,
+        argv=(program, "in-use", f"--device={device}"),
+        field="mounted",
+        relation="==",
+        value=True,
         why=f"{device} is mounted",
-    )  # fmt: skip
+    )

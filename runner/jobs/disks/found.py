@@ -108,9 +108,10 @@ def read(site: Site, disk: Disk, facts: Facts) -> Found | Wrong:
         # Of several at one place the last is the one that is seen.
         there=there[-1] if there else None,
         identities={
-            one.name: mke2fs.parse_identity(told.said(f"identity.{one.name}")) for one in stores_on(site, disk)
+            one.name: mke2fs.parse_identity(told.said(f"identity.{one.name}"))
+            for one in stores_on(site, disk)
         },
-    )  # fmt: skip
+    )
 
 
 class _Told:

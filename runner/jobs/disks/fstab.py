@@ -13,29 +13,33 @@ PATH = "/etc/fstab"
 OPTIONS = ("noatime", "nodev", "nosuid", "nofail")
 _AGAINST = frozenset(("atime", "relatime", "strictatime", "dev", "suid", "defaults", "fail", "noauto", "ro"))
 _ESCAPED = re.compile(r"\\([0-7]{3})")
-_COUNT = "; ".join((
-    "set -eu",
-    "lines=0",
-    'while read -r what where rest || [ -n "$what" ]; do case $what in "#"*) ;; *) '
-    'if [ "$where" = "$2" ]; then lines=$((lines + 1)); fi;; esac; where=; done < "$1"',
-    'printf \'{"fstab_lines": %s}\\n\' "$lines"',
-))  # fmt: skip
+_COUNT = "; ".join(
+    (
+        "set -eu",
+        "lines=0",
+        'while read -r what where rest || [ -n "$what" ]; do case $what in "#"*) ;; *) '
+        'if [ "$where" = "$2" ]; then lines=$((lines + 1)); fi;; esac; where=; done < "$1"',
+        'printf \'{"fstab_lines": %s}\\n\' "$lines"',
+    )
+)
 # One line is replaced or added, all others stay byte for byte, and no moment exists without a whole fstab. The
 # lock is for another job of ours: mv gives the file a new inode, so the folder is locked.
-_PUT = "; ".join((
-    "set -eu",
-    'folder=${1%/*}; exec 9< "$folder"; flock 9',
-    'draft=$(mktemp "$1.XXXXXXXXXX"); trap \'rm -f -- "$draft"\' EXIT',
-    'cp --preserve=all -- "$1" "$draft"',
-    "hits=0",
-    'put() { while IFS= read -r line || [ -n "$line" ]; do '
-    'if [ -n "$1" ] && [ "$line" = "$1" ]; then hits=$((hits + 1)); printf "%s\\n" "$2"; '
-    'else printf "%s\\n" "$line"; fi; done; '
-    'if [ -z "$1" ]; then hits=1; printf "%s\\n" "$2"; fi; }',
-    'put "$2" "$3" < "$1" > "$draft"',
-    'if [ "$hits" -ne 1 ]; then echo "$1 has the line $hits times" >&2; exit 1; fi',
-    'sync -- "$draft"; mv --force --no-target-directory -- "$draft" "$1"; trap - EXIT; sync -- "$folder"',
-))  # fmt: skip
+_PUT = "; ".join(
+    (
+        "set -eu",
+        'folder=${1%/*}; exec 9< "$folder"; flock 9',
+        'draft=$(mktemp "$1.XXXXXXXXXX"); trap \'rm -f -- "$draft"\' EXIT',
+        'cp --preserve=all -- "$1" "$draft"',
+        "hits=0",
+        'put() { while IFS= read -r line || [ -n "$line" ]; do '
+        'if [ -n "$1" ] && [ "$line" = "$1" ]; then hits=$((hits + 1)); printf "%s\\n" "$2"; '
+        'else printf "%s\\n" "$line"; fi; done; '
+        'if [ -z "$1" ]; then hits=1; printf "%s\\n" "$2"; fi; }',
+        'put "$2" "$3" < "$1" > "$draft"',
+        'if [ "$hits" -ne 1 ]; then echo "$1 has the line $hits times" >&2; exit 1; fi',
+        'sync -- "$draft"; mv --force --no-target-directory -- "$draft" "$1"; trap - EXIT; sync -- "$folder"',
+    )
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,10 +69,14 @@ def parse(text: str) -> tuple[Entry, ...]:
             mount = _ESCAPED.sub(lambda code: chr(int(code[1], 8)), words[1])
             found.append(
                 Entry(
-                    line=line, source=words[0], mount=mount.rstrip("/") or "/", type=words[2],
-                    options=tuple(words[3].split(",")), check=words[5] if len(words) > 5 else "0",
+                    line=line,
+                    source=words[0],
+                    mount=mount.rstrip("/") or "/",
+                    type=words[2],
+                    options=tuple(words[3].split(",")),
+                    check=words[5] if len(words) > 5 else "0",
                 )
-            )  # fmt: skip
+            )
     return tuple(found)
 
 
@@ -108,9 +116,13 @@ def put(old: str, new: str, path: str = PATH) -> Argv:
 def absent(host: str, mount: str, path: str = PATH) -> Check:
     """The claim that no line of the file mounts anything at `mount`."""
     return Check(
-        host=host, argv=("sh", "-c", _COUNT, "sh", path, escaped(mount)), field="fstab_lines", relation="==",
-        value=0, why=f"{path} has no line for {mount} yet",
-    )  # fmt: skip
+        host=host,
+        argv=("sh", "-c", _COUNT, "sh", path, escaped(mount)),
+        field="fstab_lines",
+        relation="==",
+        value=0,
+        why=f"{path} has no line for {mount} yet",
+    )
 
 
 def escaped(mount: str) -> str:

@@ -15,16 +15,18 @@ BLOCK = 4096
 INODE = 256
 _MAKES = re.compile(r"Creating filesystem with ([0-9]+) ([0-9]+)k blocks and ([0-9]+) inodes")
 
-_WRITE = "; ".join((
-    "set -eu",
-    "umask 022",
-    'mkdir --parents -- "$1"',
-    'if [ -e "$1/disk.json" ]; then exit; fi',
-    'printf "%s\\n" "$2" > "$1/disk.json.tmp"',
-    'sync -- "$1/disk.json.tmp"',
-    'mv --force --no-target-directory -- "$1/disk.json.tmp" "$1/disk.json"',
-    'sync -- "$1"',
-))  # fmt: skip
+_WRITE = "; ".join(
+    (
+        "set -eu",
+        "umask 022",
+        'mkdir --parents -- "$1"',
+        'if [ -e "$1/disk.json" ]; then exit; fi',
+        'printf "%s\\n" "$2" > "$1/disk.json.tmp"',
+        'sync -- "$1/disk.json.tmp"',
+        'mv --force --no-target-directory -- "$1/disk.json.tmp" "$1/disk.json"',
+        'sync -- "$1"',
+    )
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,9 +69,19 @@ def parse(text: str) -> Made | None:
 
 def _shape(disk: Disk) -> Argv:
     return (
-        "-t", disk.filesystem, "-b", str(BLOCK), "-i", str(disk.bytes_per_inode), "-I", str(INODE),
-        "-m", "1", "-e", "remount-ro",
-    )  # fmt: skip
+        "-t",
+        disk.filesystem,
+        "-b",
+        str(BLOCK),
+        "-i",
+        str(disk.bytes_per_inode),
+        "-I",
+        str(INODE),
+        "-m",
+        "1",
+        "-e",
+        "remount-ro",
+    )
 
 
 def show(store: str) -> Argv:

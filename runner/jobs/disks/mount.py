@@ -9,13 +9,15 @@ from runner.model.plan import Argv
 # In a mount namespace of its own, gone with the process, what is mounted there can be taken away to reach
 # the folder below; the host sees nothing of it. So a disk's own top folder is never made immutable.
 _BELOW = 'set -eu; while mountpoint --quiet -- "$1"; do umount --lazy -- "$1"; done'
-_LOOK = "; ".join((
-    _BELOW,
-    'if [ ! -d "$1" ]; then echo missing; exit; fi',
-    'flags=$(lsattr -d -- "$1" 2> /dev/null) || flags=unknown',
-    'inside=$(find "$1" -mindepth 1 -maxdepth 1 -printf x -quit)',
-    'printf "%s %s\\n" "${inside:-empty}" "${flags%% *}"',
-))  # fmt: skip
+_LOOK = "; ".join(
+    (
+        _BELOW,
+        'if [ ! -d "$1" ]; then echo missing; exit; fi',
+        'flags=$(lsattr -d -- "$1" 2> /dev/null) || flags=unknown',
+        'inside=$(find "$1" -mindepth 1 -maxdepth 1 -printf x -quit)',
+        'printf "%s %s\\n" "${inside:-empty}" "${flags%% *}"',
+    )
+)
 _UNWRITABLE = f'{_BELOW}; chattr +i -- "$1"'
 
 

@@ -43,9 +43,16 @@ class Work:
     ) -> Step:
         """A step of this job on the disk's host; making a filesystem may take a day."""
         return Step(
-            id=f"{self.job}/{name}", job=self.job, host=self.disk.host, action=Command(argv=argv), effect=effect,
-            why=why, guard=guard, timeout=DAY if effect == Effect.DESTROY else 600, needs=("device",),
-        )  # fmt: skip
+            id=f"{self.job}/{name}",
+            job=self.job,
+            host=self.disk.host,
+            action=Command(argv=argv),
+            effect=effect,
+            why=why,
+            guard=guard,
+            timeout=DAY if effect == Effect.DESTROY else 600,
+            needs=("device",),
+        )
 
     def same(self) -> Check:
         """The claim that the device is still the one that was looked at, with the same on it."""
@@ -57,9 +64,12 @@ def make(work: Work) -> tuple[Step, ...]:
     disk, made = work.disk, work.found.made
     holds = f", {size(made.bytes)} with {count(made.inodes, 'inode')}" if made else ""
     destroy = work.step(
-        "format", mke2fs.make(disk, work.uuid), effect=Effect.DESTROY, guard=work.same(),
+        "format",
+        mke2fs.make(disk, work.uuid),
+        effect=Effect.DESTROY,
+        guard=work.same(),
         why=f"make an {disk.filesystem}{holds}, on {work.found.stamp}",
-    )  # fmt: skip
+    )
     checked = (_interval(work, disk.fsck_every, None),) if disk.fsck_every else ()
     return (destroy, *checked, *attach(work), *_identities(work))
 
@@ -139,10 +149,11 @@ def _identities(work: Work) -> tuple[Step, ...]:
         proof,
         *(
             work.step(
-                f"identity-{one.name}", mke2fs.write(one.path, work.uuid, work.now),
+                f"identity-{one.name}",
+                mke2fs.write(one.path, work.uuid, work.now),
                 f"store {one.name} belongs to this disk and is used on no other",
             )
             for one in stores_on(work.site, work.disk)
             if not work.found.mounted or not work.found.identities[one.name]
         ),
-    )  # fmt: skip
+    )

@@ -11,19 +11,21 @@ BLANK = "blank, unused"
 # One JSON line, so that it can be a guard: size, name, whether anything is on it or uses it. A command that
 # fails ends it without an answer. A sector that cannot be read shows no signature, so the ends are read first:
 # what is damaged is not blank. The name is cut down to letters that mean nothing in JSON.
-_STAMP = "; ".join((
-    "set -euf",
-    'size=$(blockdev --getsize64 "$1")',
-    'dd if="$1" of=/dev/null bs=1M count=4 status=none',
-    'dd if="$1" of=/dev/null bs=1M skip=$((size / 1048576 - 1)) status=none',
-    'name=$(lsblk --nodeps --noheadings --output MODEL,SERIAL "$1")',
-    'marks=$(wipefs --no-act --noheadings --output OFFSET -- "$1")',
-    'users=$(lsblk --noheadings --raw --output TYPE,MOUNTPOINT "$1")',
-    "name=$(printf %s \"$name\" | tr -cs 'A-Za-z0-9.:+_-' ' ')",
-    'state=blank; [ -z "$marks" ] || state="not blank"',
-    'set -- $users; if [ $# -eq 1 ]; then state="$state, unused"; else state="$state, in use"; fi',
-    'printf \'{"device": "%s bytes, %s: %s"}\\n\' "$size" "${name% }" "$state"',
-))  # fmt: skip
+_STAMP = "; ".join(
+    (
+        "set -euf",
+        'size=$(blockdev --getsize64 "$1")',
+        'dd if="$1" of=/dev/null bs=1M count=4 status=none',
+        'dd if="$1" of=/dev/null bs=1M skip=$((size / 1048576 - 1)) status=none',
+        'name=$(lsblk --nodeps --noheadings --output MODEL,SERIAL "$1")',
+        'marks=$(wipefs --no-act --noheadings --output OFFSET -- "$1")',
+        'users=$(lsblk --noheadings --raw --output TYPE,MOUNTPOINT "$1")',
+        "name=$(printf %s \"$name\" | tr -cs 'A-Za-z0-9.:+_-' ' ')",
+        'state=blank; [ -z "$marks" ] || state="not blank"',
+        'set -- $users; if [ $# -eq 1 ]; then state="$state, unused"; else state="$state, in use"; fi',
+        'printf \'{"device": "%s bytes, %s: %s"}\\n\' "$size" "${name% }" "$state"',
+    )
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,9 +58,13 @@ def stamp(device: str) -> Argv:
 def unchanged(host: str, device: str, stamped: str) -> Check:
     """The claim that `device` still is what `stamp` said: the same one, in the same state."""
     return Check(
-        host=host, argv=stamp(device), field="device", relation="==", value=stamped,
+        host=host,
+        argv=stamp(device),
+        field="device",
+        relation="==",
+        value=stamped,
         why=f"{device} still is: {stamped}",
-    )  # fmt: skip
+    )
 
 
 def parse(text: str) -> tuple[Signature, ...] | None:

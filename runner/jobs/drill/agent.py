@@ -1,4 +1,4 @@
-"""What a drill asks of runner-store: the sample, what came back, the dumps, and what is proven by it."""
+"""What a drill asks of runner-agent: the sample, what came back, the dumps, and what is proven by it."""
 
 from __future__ import annotations
 
@@ -66,9 +66,16 @@ def reading(program: str, path: str, snapshots: Sequence[str]) -> Argv:
 def sample(program: str, path: str, wanted: Sample) -> Argv:
     """Print what is to come back, a line a name. Reads only."""
     return (
-        program, "sample", path, f"--seed={wanted.seed}", f"--files={wanted.files}", f"--most={wanted.most}",
-        *(f"--canary={one}" for one in wanted.canaries), "--", *wanted.snapshots,
-    )  # fmt: skip
+        program,
+        "sample",
+        path,
+        f"--seed={wanted.seed}",
+        f"--files={wanted.files}",
+        f"--most={wanted.most}",
+        *(f"--canary={one}" for one in wanted.canaries),
+        "--",
+        *wanted.snapshots,
+    )
 
 
 def bring(program: str, argv: Argv) -> Argv:
@@ -82,8 +89,12 @@ def compare(scratch: Scratch, *, source: str, margin: int) -> Argv:
     `margin` are the seconds that the clocks of source and controller may differ by.
     """
     return (
-        scratch.program, "compare-drill", f"{scratch.place}/files", f"--source={source}", f"--margin={margin}",
-    )  # fmt: skip
+        scratch.program,
+        "compare-drill",
+        f"{scratch.place}/files",
+        f"--source={source}",
+        f"--margin={margin}",
+    )
 
 
 def newest_dumps(program: str, path: str, snapshot: str, folder: str) -> Argv:

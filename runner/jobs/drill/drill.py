@@ -43,20 +43,25 @@ class DrillKind(Bundled):
         source = _source(site, place, found)
         known = facts.hosts.get(source.name) if source else None
         if source is None or known is None or known.error:
-            why = f"{source.name} cannot be read: {known.error if known else 'it was not asked'}" if source else (
-                f"no job writes store {place.name}, so there is no host to restore to")  # fmt: skip
+            why = (
+                f"{source.name} cannot be read: {known.error if known else 'it was not asked'}"
+                if source
+                else (f"no job writes store {place.name}, so there is no host to restore to")
+            )
             finding = Finding(severity="attention", source=job.name, text=why)
             return Draft(skip=Skip(job=job.name, reason=why), findings=(finding,))
         work = _work(site, job, (place, found, source), names, now)
         steps, findings = _steps(work, facts)
         lock = Lock(
-            resource=f"drill on {source.name}", host=source.name,
+            resource=f"drill on {source.name}",
+            host=source.name,
             argv=work.scratch.hold(f"{job.name} of {site.controller}"),
-        )  # fmt: skip
+        )
         reading = Lock(
-            resource=f"reading {place.name}", host=place.host,
+            resource=f"reading {place.name}",
+            host=place.host,
             argv=agent.reading(tool.program(work.keeper), found.path, work.snapshots),
-        )  # fmt: skip
+        )
         told = f"seed {work.seed}"
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock, reading), told=told)
         return Draft(planned=planned, steps=steps, findings=findings)
@@ -64,9 +69,12 @@ class DrillKind(Bundled):
 
 def _steps(work: Work, facts: Facts) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
     room = work.step(
-        "room", work.source.name, Command(argv=work.scratch.make(work.options.most.bytes or 0)), Effect.WRITE,
+        "room",
+        work.source.name,
+        Command(argv=work.scratch.make(work.options.most.bytes or 0)),
+        Effect.WRITE,
         f"a scratch folder: {work.scratch.folder}",
-    )  # fmt: skip
+    )
     made = [room, *drill_files.steps(work, facts)]
     findings: tuple[Finding, ...] = ()
     if work.options.database and not work.site.live:
@@ -96,13 +104,23 @@ def _work(
     plan = plan_id(now)
     seed = options.seed or plan
     scratch = agent.Scratch(
-        program=tool.program(source), folder=source.at(options.scratch.rstrip("/")), plan=plan,
+        program=tool.program(source),
+        folder=source.at(options.scratch.rstrip("/")),
+        plan=plan,
         run=source.at("/run/lock/runner") if source.root else "",
-    )  # fmt: skip
+    )
     return Work(
-        site=site, job=job, place=place, found=found, at=prune.place(site, job.name, place, found, plan).at,
-        source=source, scratch=scratch, snapshots=rules.choose(names, seed), seed=seed, when=now.isoformat(),
-    )  # fmt: skip
+        site=site,
+        job=job,
+        place=place,
+        found=found,
+        at=prune.place(site, job.name, place, found, plan).at,
+        source=source,
+        scratch=scratch,
+        snapshots=rules.choose(names, seed),
+        seed=seed,
+        when=now.isoformat(),
+    )
 
 
 def _names(place: Store, found: StoreFacts, now: datetime) -> tuple[str, ...]:

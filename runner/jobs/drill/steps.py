@@ -90,30 +90,40 @@ def steps(work: Work, facts: Facts) -> tuple[Step, ...]:
     """Draw, copy, compare, and remember at the store that it all came back."""
     options, source = work.options, work.source
     wanted = agent.Sample(
-        snapshots=work.snapshots, seed=work.seed, files=options.files, most=options.most.bytes or 0,
+        snapshots=work.snapshots,
+        seed=work.seed,
+        files=options.files,
+        most=options.most.bytes or 0,
         canaries=options.canaries,
-    )  # fmt: skip
+    )
     # In the sandbox the source's own folders stand in for it, or those of its playground.
     real = "/" if not source.root or source.stand_ins else source.root
     margin = 0 if source.name == work.site.controller or not work.site.live else _CLOCKS_APART
     draw = work.step(
-        "sample", work.keeper.name,
-        Command(argv=agent.sample(tool.program(work.keeper), work.found.path, wanted)), Effect.READ,
+        "sample",
+        work.keeper.name,
+        Command(argv=agent.sample(tool.program(work.keeper), work.found.path, wanted)),
+        Effect.READ,
         f"draw {count(options.files, 'file')} from {count(len(work.snapshots), 'snapshot')}, "
         f"{count(len(options.canaries), 'canary', 'canaries')} from the newest",
-    )  # fmt: skip
+    )
     copy = work.step(
         "copy", work.runs_on, work.copy(facts, "files"), Effect.WRITE, f"restore them to {source.name}"
     )
     compare = work.step(
-        "compare", source.name, Command(argv=agent.compare(work.scratch, source=real, margin=margin)),
-        Effect.READ, "is it what was sealed, and what the source still has unchanged",
-    )  # fmt: skip
+        "compare",
+        source.name,
+        Command(argv=agent.compare(work.scratch, source=real, margin=margin)),
+        Effect.READ,
+        "is it what was sealed, and what the source still has unchanged",
+    )
     proven = work.step(
-        "proven-files", work.keeper.name,
-        Command(argv=agent.proven(work.at, "files", work.snapshots[-1], work.when)), Effect.WRITE,
+        "proven-files",
+        work.keeper.name,
+        Command(argv=agent.proven(work.at, "files", work.snapshots[-1], work.when)),
+        Effect.WRITE,
         "remember at the store that its files come back",
-    )  # fmt: skip
+    )
     return (
         replace(draw, timeout=DAY),
         replace(copy, timeout=DAY, inputs=(draw.id,), ok_codes=_NOT_ALL),
@@ -134,9 +144,11 @@ def wrong(work: Work) -> Finding | None:
     if not said:
         return None
     return Finding(
-        severity="attention", source=work.job.name, text=f"no database is tried: {said}",
+        severity="attention",
+        source=work.job.name,
+        text=f"no database is tried: {said}",
         do="correct `database` of this job in jobs.toml",
-    )  # fmt: skip
+    )
 
 
 def steps_drill_database(work: Work, facts: Facts, despite: Sequence[str]) -> tuple[Step, ...]:
@@ -148,10 +160,12 @@ def steps_drill_database(work: Work, facts: Facts, despite: Sequence[str]) -> tu
     host, keeper, newest = work.source.name, work.keeper.name, work.snapshots[-1]
     reach = tuple(f"--{name}={value}" for name in ("user", "programs") if (value := getattr(dump, name, "")))
     find = work.step(
-        "dumps", keeper,
+        "dumps",
+        keeper,
         Command(argv=agent.newest_dumps(tool.program(work.keeper), work.found.path, newest, dump.to)),
-        Effect.READ, f"find the newest dumps in {newest}",
-    )  # fmt: skip
+        Effect.READ,
+        f"find the newest dumps in {newest}",
+    )
     room = work.step(
         "dumps-room",
         host,
@@ -170,10 +184,12 @@ def steps_drill_database(work: Work, facts: Facts, despite: Sequence[str]) -> tu
         "restore them into a server made for it, and count rows as they were counted then",
     )
     proven = work.step(
-        "proven-database", keeper,
-        Command(argv=agent.proven(work.at, "database", newest, work.when)), Effect.WRITE,
+        "proven-database",
+        keeper,
+        Command(argv=agent.proven(work.at, "database", newest, work.when)),
+        Effect.WRITE,
         "remember at the store that its dumps come back",
-    )  # fmt: skip
+    )
     read = (find.id,)
     made = (
         find,

@@ -1,4 +1,4 @@
-"""runner-store's `as-planned`: the claim that packages are still what a plan to change them was made for."""
+"""runner-agent's `as-planned`: the claim that packages are still what a plan to change them was made for."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from runner.model.plan import Check
 def unchanged(program: str, host: str, packages: Literal["dpkg", "rpm"], updates: Sequence[Update]) -> Check:
     """The claim that each of these is still in its old version."""
     return Check(
-        host=host, argv=(program, "as-planned", f"--packages={packages}", "--", *_words(packages, updates)),
-        field="as_planned", relation="==", value=True, why="the packages are still in the versions known here",
-    )  # fmt: skip
+        host=host,
+        argv=(program, "as-planned", f"--packages={packages}", "--", *_words(packages, updates)),
+        field="as_planned",
+        relation="==",
+        value=True,
+        why="the packages are still in the versions known here",
+    )
 
 
 def installable(
@@ -24,13 +28,21 @@ def installable(
     boot = (f"--boot-free={room}",) if room else ()
     why = "the packages are as known here, and the new versions can be had"
     return Check(
-        host=host, argv=(
-            program, "as-planned", f"--packages={packages}", "--to-be-had", *boot, "--",
+        host=host,
+        argv=(
+            program,
+            "as-planned",
+            f"--packages={packages}",
+            "--to-be-had",
+            *boot,
+            "--",
             *_words(packages, updates),
         ),
-        field="as_planned", relation="==", value=True,
+        field="as_planned",
+        relation="==",
+        value=True,
         why=f"{why}, and there is room in /boot for a kernel" if room else why,
-    )  # fmt: skip
+    )
 
 
 def _words(packages: str, updates: Sequence[Update]) -> tuple[str, ...]:

@@ -77,9 +77,12 @@ class Debian:
         answer = facts.reading(host.name, packages_apt.OUTDATED)
         seen = (detached.parse_outdated(answer.out) if answer else None) or detached.Outdated()
         witness = reboot_need.Witness(
-            kernel=found.kernel, changed=seen.changed, flag=seen.flag, pid1=seen.pid1,
+            kernel=found.kernel,
+            changed=seen.changed,
+            flag=seen.flag,
+            pid1=seen.pid1,
             extra=tuple(one for one in found.reboot if one.startswith("needrestart: ")),
-        )  # fmt: skip
+        )
         return replace(found, reboot=reboot_need.reasons(witness, patterns))
 
     def repair(self) -> Argv:

@@ -50,10 +50,14 @@ def held(site: Site, job: Job, found: Sequence[Held]) -> tuple[Finding, ...]:
         new = [f"{one.name} {one.new}" for one in rest if not one.old]
         text += f"; it also keeps back {', '.join(also)}" if also else ""
         text += f"; with it comes {', '.join(new)}, not installed before" if new else ""
-        said.append(Finding(
-            severity="attention", source=job.name, text=f"held back: {text}",
-            do=command(site, "upgrade", job.host, "--package", name),
-        ))  # fmt: skip
+        said.append(
+            Finding(
+                severity="attention",
+                source=job.name,
+                text=f"held back: {text}",
+                do=command(site, "upgrade", job.host, "--package", name),
+            )
+        )
     return tuple(said)
 
 
@@ -62,10 +66,12 @@ def troubles(job: Job, found: Sequence[Trouble]) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             severity="note" if one.mends or one.what == "phased" else "attention",
-            source=job.name, text=one.text, do=one.do,
+            source=job.name,
+            text=one.text,
+            do=one.do,
         )
         for one in found
-    )  # fmt: skip
+    )
 
 
 def short(trouble: Trouble) -> str:
@@ -92,11 +98,13 @@ def cut_off(site: Site, begun: Sequence[Carried]) -> tuple[Finding, ...]:
     jobs = (site.job(name) for name in dict.fromkeys(one.step.partition("/")[0] for one in begun))
     return tuple(
         Finding(
-            severity="attention", source=one.name, do=command(site, one.kind, one.host),
+            severity="attention",
+            source=one.name,
+            do=command(site, one.kind, one.host),
             text=f"{one.name} was cut off, and nobody was told what came of it: it says so when it runs again",
         )
         for one in jobs
-    )  # fmt: skip
+    )
 
 
 def reboot(site: Site, job: Job, reasons: Sequence[str], due: Sequence[Update]) -> tuple[Finding, ...]:
@@ -244,9 +252,11 @@ def blocks(held: Sequence[Held]) -> dict[str, tuple[str, ...]]:
     """For each hold that keeps something back, by its name, the other packages that it keeps back."""
     names = dict.fromkeys(name for one in held for name in (one.by or (one.update.name,)))
     return {
-        name: tuple(dict.fromkeys(one.update.name for one in held if name in one.by and one.update.name != name))
+        name: tuple(
+            dict.fromkeys(one.update.name for one in held if name in one.by and one.update.name != name)
+        )
         for name in names
-    }  # fmt: skip
+    }
 
 
 def told(update: Update) -> str:

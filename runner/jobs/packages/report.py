@@ -63,9 +63,11 @@ def packages_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport |
     # Without an installation it was the reboot that comes before, and the rest is still to be done.
     text = f"{told.headline}; the host {power.headline}" if runs else f"the host {power.headline}; {job.told}"
     return replace(
-        told, verdict=verdict if runs or verdict == Verdict.FAILED else Verdict.ATTENTION, headline=text,
+        told,
+        verdict=verdict if runs or verdict == Verdict.FAILED else Verdict.ATTENTION,
+        headline=text,
         details=(*told.details, *power.details),
-    )  # fmt: skip
+    )
 
 
 def _told(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:

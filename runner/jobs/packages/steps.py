@@ -39,18 +39,31 @@ class Work:
 
     @property
     def program(self) -> str:
-        """Where runner-store is on the host."""
+        """Where runner-agent is on the host."""
         return store.program(self.host)
 
     def step(
-        self, name: str, argv: Argv, why: str, *, effect: Effect = Effect.WRITE,
-        unless: Check | None = None, despite: Sequence[Step] = (),
-    ) -> Step:  # fmt: skip
+        self,
+        name: str,
+        argv: Argv,
+        why: str,
+        *,
+        effect: Effect = Effect.WRITE,
+        unless: Check | None = None,
+        despite: Sequence[Step] = (),
+    ) -> Step:
         """A step of this job on its host."""
         return Step(
-            id=self.id(name), job=self.job.name, host=self.host.name, action=Command(argv=argv), effect=effect,
-            why=why, unless=unless, despite=tuple(one.id for one in despite), needs=("packages",),
-        )  # fmt: skip
+            id=self.id(name),
+            job=self.job.name,
+            host=self.host.name,
+            action=Command(argv=argv),
+            effect=effect,
+            why=why,
+            unless=unless,
+            despite=tuple(one.id for one in despite),
+            needs=("packages",),
+        )
 
     def carried(
         self, name: str, argv: Argv, why: str, *, effect: Effect = Effect.WRITE, guard: Check | None = None
@@ -58,9 +71,17 @@ class Work:
         """A step that goes on at the host when the connection is lost. It is never killed for taking long."""
         order = detached.run(self.program, plan_id(self.now), self.id(name), argv, packages=self.family.lists)
         return Step(
-            id=self.id(name), job=self.job.name, host=self.host.name, action=Command(argv=order), effect=effect,
-            why=why, guard=guard, timeout=self.patience, needs=("packages",), carried=True,
-        )  # fmt: skip
+            id=self.id(name),
+            job=self.job.name,
+            host=self.host.name,
+            action=Command(argv=order),
+            effect=effect,
+            why=why,
+            guard=guard,
+            timeout=self.patience,
+            needs=("packages",),
+            carried=True,
+        )
 
     @property
     def patience(self) -> int:
@@ -127,12 +148,18 @@ def attach(work: Work, begun: Sequence[detached.Carried]) -> tuple[Step, ...]:
         argv = detached.again(work.program, one.plan, one.step)
         steps.append(
             Step(
-                id=work.id(name), job=work.job.name, host=work.host.name, action=Command(argv=argv),
-                effect=Effect.READ, ok_codes=(0,) if one.alive else _ANY_END, needs=("packages",),
+                id=work.id(name),
+                job=work.job.name,
+                host=work.host.name,
+                action=Command(argv=argv),
+                effect=Effect.READ,
+                ok_codes=(0,) if one.alive else _ANY_END,
+                needs=("packages",),
                 why=f"an earlier run lost sight of what it began ({one.step}, plan {one.plan}): how did it end",
-                carried=one.alive, timeout=work.patience,
+                carried=one.alive,
+                timeout=work.patience,
             )
-        )  # fmt: skip
+        )
         steps.append(_told(work, name, one.plan, one.step))
     return tuple(steps)
 
@@ -224,11 +251,21 @@ def locks(work: Work, steps: Sequence[Step], attach: str = "") -> tuple[Lock, ..
 def _told(work: Work, name: str, plan: str, step: str) -> Step:
     """Note at the host that the end was seen; only if it has ended."""
     over = Check(
-        host=work.host.name, argv=detached.again(work.program, plan, step, within=1), field="carried",
-        relation="==", value=True, why="it has ended",
-    )  # fmt: skip
+        host=work.host.name,
+        argv=detached.again(work.program, plan, step, within=1),
+        field="carried",
+        relation="==",
+        value=True,
+        why="it has ended",
+    )
     return Step(
-        id=work.id(f"{name}-told"), job=work.job.name, host=work.host.name, effect=Effect.WRITE,
-        action=Command(argv=detached.told(work.program, plan, step)), guard=over, despite=(work.id(name),),
-        why=f"note at the host that the end of {name} was seen", needs=("packages",),
-    )  # fmt: skip
+        id=work.id(f"{name}-told"),
+        job=work.job.name,
+        host=work.host.name,
+        effect=Effect.WRITE,
+        action=Command(argv=detached.told(work.program, plan, step)),
+        guard=over,
+        despite=(work.id(name),),
+        why=f"note at the host that the end of {name} was seen",
+        needs=("packages",),
+    )

@@ -116,10 +116,18 @@ def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried,
     again = tuple(dict.fromkeys((*found.installed, *free)))
     fresh = (one.name for one in upgraded if fits(one.name, work.host.hold))
     wish = Wish(
-        left=left, others=others, upgraded=upgraded, free=free, held=again, unheld=found.unheld,
-        fresh=tuple(name for name in fresh if name not in again), kernel=bool(kernel), room=room,
-        repairs=package_steps.repair(work, found), reboot=found.reboot,
-    )  # fmt: skip
+        left=left,
+        others=others,
+        upgraded=upgraded,
+        free=free,
+        held=again,
+        unheld=found.unheld,
+        fresh=tuple(name for name in fresh if name not in again),
+        kernel=bool(kernel),
+        room=room,
+        repairs=package_steps.repair(work, found),
+        reboot=found.reboot,
+    )
     findings = (
         *package_findings.troubles(job, package_findings.replaced(found.troubles, (*others, *upgraded))),
         *package_findings.holds(work.site, job, found, facts),

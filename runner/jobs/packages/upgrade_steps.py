@@ -110,21 +110,35 @@ def _boot(work: Work) -> tuple[Step, ...]:
     """A machine that finds nothing to boot comes back only by hand: see first that it will."""
     argv = detached.outdated(work.program)
     initrd = Check(
-        host=work.host.name, argv=argv, field="initrd", relation="==", value=True,
+        host=work.host.name,
+        argv=argv,
+        field="initrd",
+        relation="==",
+        value=True,
         why="the newest kernel has what it boots from",
-    )  # fmt: skip
+    )
     # None: no boot loader is known, so nothing is known against it.
     entry = Check(
-        host=work.host.name, argv=argv, field="entry", relation="!=", value=False,
+        host=work.host.name,
+        argv=argv,
+        field="entry",
+        relation="!=",
+        value=False,
         why="the boot loader knows the newest kernel",
-    )  # fmt: skip
+    )
     return tuple(
         Step(
-            id=work.id(one.field), job=work.job.name, host=work.host.name, effect=Effect.READ, why=one.why,
-            action=WaitFor(until=one, within=_LOOKED), timeout=_LOOKED * 4, needs=("packages",),
+            id=work.id(one.field),
+            job=work.job.name,
+            host=work.host.name,
+            effect=Effect.READ,
+            why=one.why,
+            action=WaitFor(until=one, within=_LOOKED),
+            timeout=_LOOKED * 4,
+            needs=("packages",),
         )
         for one in (initrd, entry)
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -159,13 +173,17 @@ def first(work: Work, facts: Facts) -> Draft:
     if wrong := rebooting.against(asked, work.now):
         return _refused(work, wrong)
     note = Finding(
-        severity="note", source=work.job.name,
+        severity="note",
+        source=work.job.name,
         text="this plan only reboots; what is upgraded is planned when the host is back",
-    )  # fmt: skip
+    )
     planned = PlannedJob(
-        name=work.job.name, kind=work.job.kind, after=work.job.after, locks=rebooting.locks(asked),
+        name=work.job.name,
+        kind=work.job.kind,
+        after=work.job.after,
+        locks=rebooting.locks(asked),
         told=f"rebooted; the upgrade itself comes next: runner run {work.job.name}",
-    )  # fmt: skip
+    )
     return Draft(planned=planned, steps=rebooting.steps(asked, why), findings=(note, *_known(work, asked)))
 
 
@@ -191,9 +209,11 @@ def after(work: Work, draft: Draft, facts: Facts, reason: Reason) -> Draft:
         *(lock for lock in rebooting.locks(asked) if lock.resource not in own),
     )
     return replace(
-        draft, planned=replace(draft.planned, locks=locks), findings=(*draft.findings, *_known(work, asked)),
+        draft,
+        planned=replace(draft.planned, locks=locks),
+        findings=(*draft.findings, *_known(work, asked)),
         steps=(*draft.steps, *rebooting.steps(asked, reason.why)),
-    )  # fmt: skip
+    )
 
 
 def release(names: Iterable[tuple[str, str, str]]) -> str:
@@ -221,9 +241,15 @@ def _asked(work: Work, facts: Facts, prefix: str, kernel: str = "") -> Asked | W
     found = replace(found, half="", busy="" if alive else found.busy)
     options = rebooting.options_of(work.site, work.job.host)
     return Asked(
-        site=work.site, job=work.job, options=options, facts=facts, found=found, prefix=prefix, kernel=kernel,
+        site=work.site,
+        job=work.job,
+        options=options,
+        facts=facts,
+        found=found,
+        prefix=prefix,
+        kernel=kernel,
         upgraded=not prefix,
-    )  # fmt: skip
+    )
 
 
 def _known(work: Work, asked: Asked) -> tuple[Finding, ...]:

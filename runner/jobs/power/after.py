@@ -87,9 +87,16 @@ def steps(site: Site, prefix: str, base: Step, wanted: Wanted) -> tuple[Step, ..
     for name, (host, action), why in looks:
         wait = action.within if isinstance(action, WaitFor) else _LOOKED
         step = Step(
-            id=f"{prefix}{name}", job=base.job, host=host, action=action, effect=Effect.READ, why=why,
-            timeout=wait + _LOOKED, needs=base.needs, despite=(base.id, *(one.id for one in made)),
-        )  # fmt: skip
+            id=f"{prefix}{name}",
+            job=base.job,
+            host=host,
+            action=action,
+            effect=Effect.READ,
+            why=why,
+            timeout=wait + _LOOKED,
+            needs=base.needs,
+            despite=(base.id, *(one.id for one in made)),
+        )
         made.append(step)
     return tuple(made)
 

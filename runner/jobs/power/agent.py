@@ -21,7 +21,7 @@ _SESSIONS = "SELECT 'sessions ' || (count(*) - 1) FROM pg_stat_activity WHERE da
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Boot:
-    """The boot before a reboot, as its kernel calls it; `program` is where runner-store is on the host."""
+    """The boot before a reboot, as its kernel calls it; `program` is where runner-agent is on the host."""
 
     program: str
     id: str

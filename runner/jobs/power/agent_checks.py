@@ -1,4 +1,4 @@
-"""`runner-store boot-checks`: what one host says of its ext filesystems and of what its boots check."""
+"""`runner-agent boot-checks`: what one host says of its ext filesystems and of what its boots check."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def probe(host: str, devices: Sequence[str], *, speed: bool = True) -> Probe:
     With `speed` some megabytes are read from each disk, half a second at most, to see how fast it is.
     """
     words = (*(("--speed",) if speed else ()), "--", *sorted(set(devices)))
-    argv = ("runner-store", "boot-checks", *words)
+    argv = ("runner-agent", "boot-checks", *words)
     return Probe(id=ID, host=host, argv=argv, needs=("device",), timeout=60)
 
 
@@ -117,15 +117,19 @@ def _extfs(told: Mapping[str, Any]) -> Extfs:
         rotates=_truth(told["rotates"]),
         speed=float(told["speed"]) if told["speed"] else None,
         took=tuple(_took(one) for one in told["checks"]),
-        problem="" if superblock.state else _first_line(str(told["error"])) or f"tune2fs ended with {told['exit']}",
-    )  # fmt: skip
+        problem=""
+        if superblock.state
+        else _first_line(str(told["error"])) or f"tune2fs ended with {told['exit']}",
+    )
 
 
 def _took(told: Mapping[str, Any]) -> Took:
     return Took(
-        started=_time(told["started"]), seconds=float(told["seconds"]), inodes=_count(told["inodes"]),
+        started=_time(told["started"]),
+        seconds=float(told["seconds"]),
+        inodes=_count(told["inodes"]),
         blocks=_count(told["blocks"]),
-    )  # fmt: skip
+    )
 
 
 def _time(text: str) -> datetime:

@@ -17,7 +17,7 @@ from runner.model.text import count, length, one_line, size
 from runner.tools import detached
 from runner.tools.detached import Outdated, Up
 
-STILL: Argv = ("runner-store", "still")
+STILL: Argv = ("runner-agent", "still")
 # Less than this in /boot, and the initrd that was written last may be cut short.
 _ROOM = 1 << 20
 _CLOCK = timedelta(minutes=5)
@@ -80,7 +80,7 @@ def read(host: str, facts: Facts) -> Before | Wrong:
     outdated = detached.parse_outdated(reading("outdated").out)
     if outdated is None:
         why = one_line((reading("outdated").err or "its answer makes no sense").strip())
-        do = "see what `runner-store outdated` says there: its kernel, its initrd and the boot loader must be known"
+        do = "see what `runner-agent outdated` says there: its kernel, its initrd and the boot loader must be known"
         return Wrong(text=f"what {host} would boot cannot be read: {why}", do=do)
     half = facts.reading(host, "power.half")
     if half and half.exit is None:

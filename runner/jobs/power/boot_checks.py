@@ -138,10 +138,15 @@ def content_of(found: Extfs) -> Content | None:
     # Without the group table: an ext4 may need less than all of its inode tables, an ext3 never does.
     table = shape.inodes * shape.inode_size if found.table is None else found.table
     return Content(
-        table=table, blocks=shape.bytes // shape.block, block=shape.block, inodes=shape.inodes,
-        inodes_used=found.inodes_used, used=found.used, directories=found.directories,
+        table=table,
+        blocks=shape.bytes // shape.block,
+        block=shape.block,
+        inodes=shape.inodes,
+        inodes_used=found.inodes_used,
+        used=found.used,
+        directories=found.directories,
         extents=found.extents is True,
-    )  # fmt: skip
+    )
 
 
 def let_go_step(job: str, store: str) -> str:

@@ -52,13 +52,17 @@ class HaltKind(Bundled):
             # What is at work will be ended, or it is seen again before the host is switched off.
             found = replace(found, busy="")
         host, when = site.host(job.host), When(windows=options.window, announce=options.announce)
-        known = tuple(told(
-            job, (*before.doubts(site, host, found, facts), *locks.unknown(stores)),
-            (
-                *before.notes(host, found, facts), *map(_cut_off, ended),
-                f"to start {job.host} again: {options.start}",
-            ),
-        ))  # fmt: skip
+        known = tuple(
+            told(
+                job,
+                (*before.doubts(site, host, found, facts), *locks.unknown(stores)),
+                (
+                    *before.notes(host, found, facts),
+                    *map(_cut_off, ended),
+                    f"to start {job.host} again: {options.start}",
+                ),
+            )
+        )
         wrongs = (
             *window.against(site, job, when, facts, now),
             *locks.against(stores, ending=options.stop_writers),
@@ -67,10 +71,18 @@ class HaltKind(Bundled):
         if wrongs:
             return refused(job, wrongs, known)
         halt = Halt(
-            site=site, job=job.name, host=job.host, plan=plan_id(now), boot_id=found.up.boot_id,
-            systemd=found.systemd, by=window.closes(site, job, when, facts), stores=stores, ending=bool(ended),
-            mounted=frozenset(one.mount for one in facts.hosts[job.host].filesystems), why=options.reason,
-        )  # fmt: skip
+            site=site,
+            job=job.name,
+            host=job.host,
+            plan=plan_id(now),
+            boot_id=found.up.boot_id,
+            systemd=found.systemd,
+            by=window.closes(site, job, when, facts),
+            stores=stores,
+            ending=bool(ended),
+            mounted=frozenset(one.mount for one in facts.hosts[job.host].filesystems),
+            why=options.reason,
+        )
         planned = PlannedJob(
             name=job.name, kind=self.name, after=job.after, locks=_locks(halt, ended), told=options.start
         )
@@ -93,13 +105,20 @@ def _locks(halt: Halt, ended: tuple[Concerned, ...]) -> tuple[Lock, ...]:
     who = f"{halt.job} of {halt.site.controller}"
     own = locks.hosts_locks(halt.site, halt.host, plan=halt.plan, who=who, until=halt.last)
     stores = sorted((one for one in halt.stores if locks.there(one)), key=lambda one: one in ended)
-    return (*own, *(
-        locks.store_lock(
-            halt.site, one, plan=halt.plan, who=who, until=halt.until(one),
-            instead=one.found.holder.plan if one in ended and one.found and one.found.holder else "",
-        )
-        for one in stores
-    ))  # fmt: skip
+    return (
+        *own,
+        *(
+            locks.store_lock(
+                halt.site,
+                one,
+                plan=halt.plan,
+                who=who,
+                until=halt.until(one),
+                instead=one.found.holder.plan if one in ended and one.found and one.found.holder else "",
+            )
+            for one in stores
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,15 +167,28 @@ class Halt:
         return _let_go(self.job, one) if own else self.last
 
     def step(
-        self, name: str, action: Command | WaitFor, why: str, *, effect: Effect = Effect.READ,
-        needs: tuple[Need, ...] = ("power",), guard: Check | None = None,
-    ) -> Step:  # fmt: skip
+        self,
+        name: str,
+        action: Command | WaitFor,
+        why: str,
+        *,
+        effect: Effect = Effect.READ,
+        needs: tuple[Need, ...] = ("power",),
+        guard: Check | None = None,
+    ) -> Step:
         """A step of this job on the host."""
         timeout = action.within + _ENDS if isinstance(action, WaitFor) else _SYNCS
         return Step(
-            id=f"{self.job}/{name}", job=self.job, host=self.host, action=action, effect=effect, why=why,
-            guard=guard, timeout=timeout, needs=needs,
-        )  # fmt: skip
+            id=f"{self.job}/{name}",
+            job=self.job,
+            host=self.host,
+            action=action,
+            effect=effect,
+            why=why,
+            guard=guard,
+            timeout=timeout,
+            needs=needs,
+        )
 
 
 def halt_steps(halt: Halt) -> tuple[Step, ...]:
@@ -168,10 +200,17 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
     boot = agent.Boot(program=store.program(halt.site.host(halt.host)), id=halt.boot_id)
     still = agent.still(boot, halt.by)
     down = Step(
-        id=halt.last, job=halt.job, host=halt.host, action=Command(argv=agent.poweroff(halt.systemd)),
-        effect=Effect.INTERRUPT, why=halt.why or "switch the host off, and its power with it",
-        guard=agent.is_still(halt.host, still), ok_codes=(0, _SESSION_DIED), timeout=_ENDS, needs=("power",),
-    )  # fmt: skip
+        id=halt.last,
+        job=halt.job,
+        host=halt.host,
+        action=Command(argv=agent.poweroff(halt.systemd)),
+        effect=Effect.INTERRUPT,
+        why=halt.why or "switch the host off, and its power with it",
+        guard=agent.is_still(halt.host, still),
+        ok_codes=(0, _SESSION_DIED),
+        timeout=_ENDS,
+        needs=("power",),
+    )
     gone = halt.step(
         "gone",
         WaitFor(until=agent.is_back(halt.host, boot), within=_GOES, gone=True),
@@ -205,15 +244,21 @@ def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:
     for number, one in enumerate(halt.on(disk)):
         path = one.found.path if one.found else one.store.path
         yield halt.step(
-            _let_go(halt.job, one).removeprefix(f"{halt.job}/"), Command(argv=e2fsck.let_go(program, path, halt.plan)),
-            f"let go of store {one.store.name}, so that its disk can be unmounted", effect=Effect.INTERRUPT,
-            needs=("device",), guard=None if number else unused,
-        )  # fmt: skip
+            _let_go(halt.job, one).removeprefix(f"{halt.job}/"),
+            Command(argv=e2fsck.let_go(program, path, halt.plan)),
+            f"let go of store {one.store.name}, so that its disk can be unmounted",
+            effect=Effect.INTERRUPT,
+            needs=("device",),
+            guard=None if number else unused,
+        )
     yield halt.step(
-        f"unmount-{disk.name}", Command(argv=e2fsck.unmount(disk.mount)),
-        f"disk {disk.name} is whole, and can be unplugged", effect=Effect.INTERRUPT, needs=("device",),
+        f"unmount-{disk.name}",
+        Command(argv=e2fsck.unmount(disk.mount)),
+        f"disk {disk.name} is whole, and can be unplugged",
+        effect=Effect.INTERRUPT,
+        needs=("device",),
         guard=None if paths else unused,
-    )  # fmt: skip
+    )
 
 
 def _mounting_again(halt: Halt, before: tuple[str, ...]) -> Iterator[Step]:
@@ -222,9 +267,12 @@ def _mounting_again(halt: Halt, before: tuple[str, ...]) -> Iterator[Step]:
     for disk in reversed(halt.disks):
         since = before[before.index(f"{halt.job}/unmount-{disk.name}") + 1 :]
         step = halt.step(
-            f"mount-{disk.name}", Command(argv=mount.mount(disk.mount)), "where the host stays on after all",
-            effect=Effect.WRITE, needs=("device",),
-        )  # fmt: skip
+            f"mount-{disk.name}",
+            Command(argv=mount.mount(disk.mount)),
+            "where the host stays on after all",
+            effect=Effect.WRITE,
+            needs=("device",),
+        )
         yield replace(
             step,
             unless=Ended(step=halt.last, codes=(0, _SESSION_DIED)),

@@ -15,9 +15,12 @@ from runner.tools import detached
 
 # As in the plans of those who take them alone.
 _OWN: tuple[tuple[Literal["packages", "power", "dump", "drill", "restore-db"], str], ...] = (
-    ("packages", "packages of"), ("power", "power of"), ("dump", "dumps of"), ("drill", "drill on"),
+    ("packages", "packages of"),
+    ("power", "power of"),
+    ("dump", "dumps of"),
+    ("drill", "drill on"),
     ("restore-db", "restores of databases on"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,9 +72,12 @@ def place(site: Site, one: Concerned, plan: str) -> store.At:
     disk = site.disk(one.store.disk) if one.store.disk else None
     path, uuid = (one.found.path, one.found.uuid) if one.found else (keeper.at(one.store.path), "")
     return store.At(
-        program=store.program(keeper), path=path, plan=plan,
-        mount=disk.mount if disk else "", uuid=(disk.uuid or uuid) if disk else "",
-    )  # fmt: skip
+        program=store.program(keeper),
+        path=path,
+        plan=plan,
+        mount=disk.mount if disk else "",
+        uuid=(disk.uuid or uuid) if disk else "",
+    )
 
 
 def there(one: Concerned) -> bool:
@@ -97,10 +103,13 @@ def against(found: tuple[Concerned, ...], *, ending: bool = False) -> tuple[Wron
 def unknown(found: tuple[Concerned, ...]) -> tuple[Wrong, ...]:
     """The stores of which nobody can say whether they are being written to."""
     return tuple(
-        Wrong(text=f"whether store {one.store.name} is in use is not known: {one.store.host}: {one.error}",
-              do="see that no snapshot of it is being made")
-        for one in found if one.error
-    )  # fmt: skip
+        Wrong(
+            text=f"whether store {one.store.name} is in use is not known: {one.store.host}: {one.error}",
+            do="see that no snapshot of it is being made",
+        )
+        for one in found
+        if one.error
+    )
 
 
 def told(holder: Holder) -> str:

@@ -53,9 +53,14 @@ class RebootKind(Bundled):
 def needed(found: Before) -> tuple[str, ...]:
     """Why the host needs a reboot, in words; nothing where nobody says so."""
     seen = found.outdated
-    return reboot_need.reasons(Witness(
-        kernel=Kernel(running=seen.running, newest=seen.newest), changed=seen.changed, flag=seen.flag, pid1=seen.pid1,
-    ))  # fmt: skip
+    return reboot_need.reasons(
+        Witness(
+            kernel=Kernel(running=seen.running, newest=seen.newest),
+            changed=seen.changed,
+            flag=seen.flag,
+            pid1=seen.pid1,
+        )
+    )
 
 
 def refused(job: Job, wrongs: Iterable[Wrong], known: Iterable[Finding] = ()) -> Draft:

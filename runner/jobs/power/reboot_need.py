@@ -11,12 +11,35 @@ from runner.model.packages import Kernel
 # What only a reboot takes up, or what everything that runs has loaded: dnf's list and yum-utils', and openssl,
 # which dnf's leaves out; then the same for Debian. A kernel's modules and headers need no reboot of their own.
 PATTERNS = (
-    "kernel", "kernel-core", "kernel-rt", "kernel-rt-core", "kernel-uek", "kernel-PAE", "linux-firmware",
-    "microcode_ctl", "glibc", "systemd", "systemd-libs", "udev", "dbus", "dbus-broker", "dbus-daemon",
-    "dbus-libs", "openssl", "openssl-libs", "gnutls",
-    "linux-image-*", "firmware-*", "*-microcode", "libc6", "libsystemd0", "libudev1", "libssl[0-9]*",
-    "libgnutls[0-9]*", "libdbus-1-3",
-)  # fmt: skip
+    "kernel",
+    "kernel-core",
+    "kernel-rt",
+    "kernel-rt-core",
+    "kernel-uek",
+    "kernel-PAE",
+    "linux-firmware",
+    "microcode_ctl",
+    "glibc",
+    "systemd",
+    "systemd-libs",
+    "udev",
+    "dbus",
+    "dbus-broker",
+    "dbus-daemon",
+    "dbus-libs",
+    "openssl",
+    "openssl-libs",
+    "gnutls",
+    "linux-image-*",
+    "firmware-*",
+    "*-microcode",
+    "libc6",
+    "libsystemd0",
+    "libudev1",
+    "libssl[0-9]*",
+    "libgnutls[0-9]*",
+    "libdbus-1-3",
+)
 _LISTED = 12
 
 

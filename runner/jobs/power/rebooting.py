@@ -138,13 +138,22 @@ def locks(asked: Asked, until: str = "") -> tuple[Lock, ...]:
     plan, who = plan_id(asked.facts.at), f"{job.name} of {site.controller}"
     early = {disk.name for disk, _ in boot_checks.brought_forward(site, asked.facts, job)}
     own = power_locks.hosts_locks(site, job.host, plan=plan, who=who, until=until or asked.id)
-    return (*own, *(
-        power_locks.store_lock(
-            site, one, plan=plan, who=who,
-            until=boot_checks.let_go_step(job.name, one.store.name) if one.store.disk in early else until or asked.id,
-        )
-        for one in power_locks.concerned(site, job.host, asked.facts) if power_locks.there(one)
-    ))  # fmt: skip
+    return (
+        *own,
+        *(
+            power_locks.store_lock(
+                site,
+                one,
+                plan=plan,
+                who=who,
+                until=boot_checks.let_go_step(job.name, one.store.name)
+                if one.store.disk in early
+                else until or asked.id,
+            )
+            for one in power_locks.concerned(site, job.host, asked.facts)
+            if power_locks.there(one)
+        ),
+    )
 
 
 def steps(asked: Asked, why: str) -> tuple[Step, ...]:
@@ -155,15 +164,27 @@ def steps(asked: Asked, why: str) -> tuple[Step, ...]:
     stores = power_locks.concerned(site, job.host, asked.facts)
     wanted = Wanted(
         kernel=asked.kernel or ("" if asked.upgraded else found.outdated.newest or None),
-        mounted=after.mounted(site, here, found.entries), failed=found.up.failed,
-        must_run=asked.options.must_run, database=asked.options.database, page=asked.options.page,
-    )  # fmt: skip
-    return reboot_steps(Reboot(
-        site=site, host=job.host, job=job.name, boot_id=found.up.boot_id, why=why, wait=_wait(asked),
-        wanted=wanted, prefix=asked.prefix,
-        systemd=found.systemd, by=window.closes(site, job, asked.when, asked.facts),
-        unheld=tuple(one.found.path for one in stores if one.found and one.store.disk in early),
-    ))  # fmt: skip
+        mounted=after.mounted(site, here, found.entries),
+        failed=found.up.failed,
+        must_run=asked.options.must_run,
+        database=asked.options.database,
+        page=asked.options.page,
+    )
+    return reboot_steps(
+        Reboot(
+            site=site,
+            host=job.host,
+            job=job.name,
+            boot_id=found.up.boot_id,
+            why=why,
+            wait=_wait(asked),
+            wanted=wanted,
+            prefix=asked.prefix,
+            systemd=found.systemd,
+            by=window.closes(site, job, asked.when, asked.facts),
+            unheld=tuple(one.found.path for one in stores if one.found and one.store.disk in early),
+        )
+    )
 
 
 def _wait(asked: Asked) -> patience.Patience:
@@ -203,9 +224,15 @@ class Reboot:
         """A step of this reboot."""
         wait = action.within if isinstance(action, WaitFor) else _GOES_DOWN
         return Step(
-            id=f"{self.job}/{self.prefix}{name}", job=self.job, host=self.host, action=action, effect=effect,
-            why=why, timeout=wait + _GOES_DOWN, needs=("power",),
-        )  # fmt: skip
+            id=f"{self.job}/{self.prefix}{name}",
+            job=self.job,
+            host=self.host,
+            action=action,
+            effect=effect,
+            why=why,
+            timeout=wait + _GOES_DOWN,
+            needs=("power",),
+        )
 
 
 def reboot_steps(one: Reboot) -> tuple[Step, ...]:
@@ -219,14 +246,23 @@ def reboot_steps(one: Reboot) -> tuple[Step, ...]:
     still = one.step("still", Command(argv=agent.still(boot, one.by)), Effect.READ, quiet)
     quiet_still = agent.is_still(one.host, agent.still(boot, one.by, one.unheld))
     down = Step(
-        id=f"{one.job}/{one.prefix}reboot", job=one.job, host=one.host, effect=Effect.INTERRUPT, why=one.why,
-        action=Command(argv=agent.reboot(one.systemd)), guard=quiet_still,
-        ok_codes=(0, _SESSION_DIED), timeout=_GOES_DOWN, needs=("power",),
-    )  # fmt: skip
+        id=f"{one.job}/{one.prefix}reboot",
+        job=one.job,
+        host=one.host,
+        effect=Effect.INTERRUPT,
+        why=one.why,
+        action=Command(argv=agent.reboot(one.systemd)),
+        guard=quiet_still,
+        ok_codes=(0, _SESSION_DIED),
+        timeout=_GOES_DOWN,
+        needs=("power",),
+    )
     back = one.step(
-        "back", WaitFor(until=agent.is_back(one.host, boot), within=one.wait.back), Effect.READ,
+        "back",
+        WaitFor(until=agent.is_back(one.host, boot), within=one.wait.back),
+        Effect.READ,
         f"it answers, in another boot; waited for {one.wait.why}",
-    )  # fmt: skip
+    )
     settled = one.step(
         "settled", _settles(one, boot), Effect.READ, "its boot is over, and no disk is being checked"
     )

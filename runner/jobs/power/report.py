@@ -104,8 +104,9 @@ def _came_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, 
     details = [
         f"down {_at(down.started).strip()}, up {_at(up).strip()}",
         *([f"its boot was over after {whole}"] if whole and whole != span else []),
-        *_checked_before(early), *_checked_at_boot(own),
-    ]  # fmt: skip
+        *_checked_before(early),
+        *_checked_at_boot(own),
+    ]
     kernel = own.get("kernel")
     if kernel and kernel.result.get("running"):
         details.append(f"it runs kernel {one_line(str(kernel.result['running']))}")

@@ -42,14 +42,19 @@ class AuditKind(Bundled):
             every=max(wanted.every.days, 1),
         )
         step = Step(
-            id=f"{job.name}/read", job=job.name, host=place.host, effect=Effect.WRITE,
-            action=Command(argv=tool.audit(where.at, share)), timeout=share.seconds + _TO_END,
+            id=f"{job.name}/read",
+            job=job.name,
+            host=place.host,
+            effect=Effect.WRITE,
+            action=Command(argv=tool.audit(where.at, share)),
+            timeout=share.seconds + _TO_END,
             why="read a share of the store again: is everything as it was sealed",
-        )  # fmt: skip
+        )
         lock = Lock(
-            resource=f"store {place.name}", host=place.host,
+            resource=f"store {place.name}",
+            host=place.host,
             argv=tool.hold(where.at, who=f"{job.name} of {site.controller}"),
-        )  # fmt: skip
+        )
         return Draft(
             planned=PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,)), steps=(step,)
         )

@@ -53,9 +53,10 @@ class PruneKind(Bundled):
         if not wanted:
             return _nothing(where, decision, job, said)
         lock = Lock(
-            resource=f"store {store.name}", host=store.host,
+            resource=f"store {store.name}",
+            host=store.host,
             argv=tool.hold(where.at, who=f"{job.name} of {site.controller}"),
-        )  # fmt: skip
+        )
         planned = PlannedJob(
             name=job.name, kind=self.name, after=job.after, locks=(lock,), told=told(decision)
         )
@@ -64,9 +65,13 @@ class PruneKind(Bundled):
 
 def _nothing(where: Place, decision: retention.Decision, job: Job, findings: tuple[Finding, ...]) -> Draft:
     step = Step(
-        id=f"{job.name}/count", job=job.name, host=where.host, effect=Effect.READ,
-        action=Command(argv=tool.newest(where.at)), why="count the sealed snapshots and what is free",
-    )  # fmt: skip
+        id=f"{job.name}/count",
+        job=job.name,
+        host=where.host,
+        effect=Effect.READ,
+        action=Command(argv=tool.newest(where.at)),
+        why="count the sealed snapshots and what is free",
+    )
     planned = PlannedJob(name=job.name, kind="prune", after=job.after, told=told(decision))
     return Draft(planned=planned, steps=(step,), findings=findings)
 
@@ -84,11 +89,15 @@ def _measure(
         return ()
     return (
         Step(
-            id=f"{where.job}/measure", job=where.job, host=where.host, effect=Effect.WRITE,
-            action=Command(argv=tool.measure_freed(where.at)), timeout=MEASURE_PATIENCE,
+            id=f"{where.job}/measure",
+            job=where.job,
+            host=where.host,
+            effect=Effect.WRITE,
+            action=Command(argv=tool.measure_freed(where.at)),
+            timeout=MEASURE_PATIENCE,
             why="measure what expiring the oldest would free, for the next plan",
         ),
-    )  # fmt: skip
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,9 +115,12 @@ def place(site: Site, job: str, store: Store, found: StoreFacts, plan: str) -> P
     keeper = site.host(store.host)
     disk = site.disk(store.disk) if store.disk and not keeper.root else None
     at = tool.At(
-        program=tool.program(keeper), path=found.path, plan=plan,
-        mount=disk.mount if disk else "", uuid=(disk.uuid or found.uuid) if disk else "",
-    )  # fmt: skip
+        program=tool.program(keeper),
+        path=found.path,
+        plan=plan,
+        mount=disk.mount if disk else "",
+        uuid=(disk.uuid or found.uuid) if disk else "",
+    )
     return Place(job=job, host=store.host, at=at, least=store.retention.min if store.retention else 0)
 
 
@@ -208,19 +220,27 @@ def _expire(where: Place, gone: Expired, number: int) -> Step:
     if gone.snapshot.freed_bytes is not None:
         frees = f"; with all older ones that frees {size(gone.snapshot.freed_bytes)}"
     return Step(
-        id=f"{where.job}/expire-{number}", job=where.job, host=where.host, effect=Effect.EXPIRE,
+        id=f"{where.job}/expire-{number}",
+        job=where.job,
+        host=where.host,
+        effect=Effect.EXPIRE,
         action=Command(argv=tool.expire(where.at, gone.snapshot.name, least=where.least)),
-        unless=_unless(where, gone), why=f"{gone.snapshot.name}: {gone.reason}{frees}",
-    )  # fmt: skip
+        unless=_unless(where, gone),
+        why=f"{gone.snapshot.name}: {gone.reason}{frees}",
+    )
 
 
 def _reap(where: Place, gone: Expired | None, number: int) -> Step:
     return Step(
         id=f"{where.job}/empty-{number}" if gone else f"{where.job}/empty",
-        job=where.job, host=where.host, effect=Effect.EXPIRE,
-        action=Command(argv=tool.reap(where.at)), unless=_unless(where, gone) if gone else None,
-        timeout=_REAP_PATIENCE, why="remove what is in the trash from the disk",
-    )  # fmt: skip
+        job=where.job,
+        host=where.host,
+        effect=Effect.EXPIRE,
+        action=Command(argv=tool.reap(where.at)),
+        unless=_unless(where, gone) if gone else None,
+        timeout=_REAP_PATIENCE,
+        why="remove what is in the trash from the disk",
+    )
 
 
 def _every(decision: Decision) -> list[Snapshot]:
@@ -236,11 +256,15 @@ def _measure_pruning(where: Place, decision: Decision, *, may_fail: bool) -> Ste
     names = [one.name for one in every[:-1]][: max(_FEWEST, 4 * known, _NAMES_TO_COUNT // files)]
     gone = {one.snapshot.name for one in decision.expire}
     return Step(
-        id=f"{where.job}/{'measure' if gone else 'measure-first'}", job=where.job, host=where.host,
+        id=f"{where.job}/{'measure' if gone else 'measure-first'}",
+        job=where.job,
+        host=where.host,
         action=Command(argv=tool.measure_freed(where.at, tuple(one for one in names if one not in gone))),
-        effect=Effect.WRITE, timeout=MEASURE_PATIENCE, ok_codes=(0, 1) if may_fail else (0,),
+        effect=Effect.WRITE,
+        timeout=MEASURE_PATIENCE,
+        ok_codes=(0, 1) if may_fail else (0,),
         why="measure what expiring the oldest would free: it is not known, and room is short",
-    )  # fmt: skip
+    )
 
 
 def _unless(where: Place, gone: Expired) -> Check | None:
@@ -248,6 +272,10 @@ def _unless(where: Place, gone: Expired) -> Check | None:
     if claim is None:
         return None
     return Check(
-        host=where.host, argv=tool.newest(where.at), field=claim.field, relation=">=", value=claim.value,
+        host=where.host,
+        argv=tool.newest(where.at),
+        field=claim.field,
+        relation=">=",
+        value=claim.value,
         why=claim.why,
-    )  # fmt: skip
+    )

@@ -48,14 +48,24 @@ class CheckKind(Bundled):
         said = (*said, *_uncovered(site, place, facts), *_unproven(site, look))
         at = tool.At(program=tool.program(site.host(place.host)), path=found.path, plan="")
         step = Step(
-            id=f"{job.name}/count", job=job.name, host=place.host, effect=Effect.READ,
-            action=Command(argv=tool.newest(at)), why="count the sealed snapshots and what is free",
-        )  # fmt: skip
+            id=f"{job.name}/count",
+            job=job.name,
+            host=place.host,
+            effect=Effect.READ,
+            action=Command(argv=tool.newest(at)),
+            why="count the sealed snapshots and what is free",
+        )
         links = Step(
-            id=f"{job.name}/links", job=job.name, host=place.host, effect=Effect.READ, timeout=_LINKS_PATIENCE,
-            action=Command(argv=tool.links(at, place.retention.max if place.retention else len(found.sealed))),
+            id=f"{job.name}/links",
+            job=job.name,
+            host=place.host,
+            effect=Effect.READ,
+            timeout=_LINKS_PATIENCE,
+            action=Command(
+                argv=tool.links(at, place.retention.max if place.retention else len(found.sealed))
+            ),
             why="whether the files with most names will run out of links before max",
-        )  # fmt: skip
+        )
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, told=_told(look, said))
         findings = (Finding(severity=one.severity, text=one.text, do=one.do, source=job.name) for one in said)
         return Draft(planned=planned, steps=(step, links), findings=tuple(findings))
@@ -243,10 +253,12 @@ def _uncovered(site: Site, place: Store, facts: Facts) -> Sequence[Finding]:
             continue
         stores = {one.path for one in site.stores if one.host == name}
         choice = filesystems.choose(
-            known.filesystems, declared=(), expected=(),
+            known.filesystems,
+            declared=(),
+            expected=(),
             stores=sorted(stores | {one.path for one in known.stores.values()}),
             excluded=[path for one in own for path in one.exclude],
-        )  # fmt: skip
+        )
         copied = {mount for one in declared for mount in one}
         missing = [one.mount for one in choice.chosen if one.mount not in copied]
         if missing:

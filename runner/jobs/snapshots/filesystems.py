@@ -14,18 +14,64 @@ from runner.model.site import Job, Site
 # proc(5), mount(8): these hold the kernel's state, not anybody's data.
 PSEUDO = frozenset(
     (
-        "autofs", "bdev", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cpuset",
-        "debugfs", "devpts", "devtmpfs", "dax", "drm", "efivarfs", "fusectl", "functionfs", "hugetlbfs",
-        "mqueue", "nsfs", "pipefs", "proc", "pstore", "ramfs", "rootfs", "rpc_pipefs", "securityfs",
-        "selinuxfs", "sockfs", "sysfs", "tmpfs", "tracefs", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal",
+        "autofs",
+        "bdev",
+        "binder",
+        "binfmt_misc",
+        "bpf",
+        "cgroup",
+        "cgroup2",
+        "configfs",
+        "cpuset",
+        "debugfs",
+        "devpts",
+        "devtmpfs",
+        "dax",
+        "drm",
+        "efivarfs",
+        "fusectl",
+        "functionfs",
+        "hugetlbfs",
+        "mqueue",
+        "nsfs",
+        "pipefs",
+        "proc",
+        "pstore",
+        "ramfs",
+        "rootfs",
+        "rpc_pipefs",
+        "securityfs",
+        "selinuxfs",
+        "sockfs",
+        "sysfs",
+        "tmpfs",
+        "tracefs",
+        "fuse.gvfsd-fuse",
+        "fuse.lxcfs",
+        "fuse.portal",
     )
-)  # fmt: skip
+)
 NETWORK = frozenset(
     (
-        "9p", "afs", "ceph", "cifs", "coda", "fuse.glusterfs", "fuse.sshfs", "fuse.rclone", "gfs2",
-        "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs", "virtiofs",
+        "9p",
+        "afs",
+        "ceph",
+        "cifs",
+        "coda",
+        "fuse.glusterfs",
+        "fuse.sshfs",
+        "fuse.rclone",
+        "gfs2",
+        "lustre",
+        "ncpfs",
+        "nfs",
+        "nfs4",
+        "ocfs2",
+        "smb3",
+        "smbfs",
+        "virtiofs",
     )
-)  # fmt: skip
+)
 IMAGES = frozenset(["cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"])
 
 
@@ -150,9 +196,10 @@ def emptied(site: Site, job: Job, facts: Facts, *, runs: int) -> Finding | None:
     if disk.uuid:
         return None
     return Finding(
-        severity="attention", source=job.name,
+        severity="attention",
+        source=job.name,
         text=f"store {place.name} is empty, and {job.name} has written to it before: another disk is mounted "
         f"at {disk.mount}, or somebody emptied it",
         do=f"attach the right disk; or, if this one is to be it, declare in jobs.toml under disks.{disk.name}: "
         f'uuid = "{found.uuid}"',
-    )  # fmt: skip
+    )

@@ -1,4 +1,4 @@
-"""runner-store's verbs for what a host is beside its files: their argv, and what `about-of` answers."""
+"""runner-agent's verbs for what a host is beside its files: their argv, and what `about-of` answers."""
 
 from __future__ import annotations
 
@@ -113,10 +113,17 @@ def look(program: str) -> Argv:
 def keep(at: At, name: str, keeping: Keeping) -> Argv:
     """Leave it beside snapshot `name`, with jobs.toml."""
     return (
-        at.program, "keep-about", at.path, name, f"--plan={at.plan}", f"--about={keeping.about}",
-        f"--site={keeping.site}", f"--site-sha256={keeping.digest}",
-        *(f"--dumps={one}" for one in keeping.dumps), *at.disk,
-    )  # fmt: skip
+        at.program,
+        "keep-about",
+        at.path,
+        name,
+        f"--plan={at.plan}",
+        f"--about={keeping.about}",
+        f"--site={keeping.site}",
+        f"--site-sha256={keeping.digest}",
+        *(f"--dumps={one}" for one in keeping.dumps),
+        *at.disk,
+    )
 
 
 def of(store: str, name: str, dumps: Sequence[str]) -> Argv:
@@ -134,49 +141,69 @@ def parse(answer: Mapping[str, Any]) -> About:
     facts = answer.get("facts")
     told: Mapping[str, Any] = facts if isinstance(facts, dict) else {}
     return About(
-        known=bool(told), folder=text(answer.get("folder")), files=texts(answer.get("files")),
-        hostname=text(told.get("hostname")), system=text(told.get("system")), family=text(told.get("family")),
-        kernel=text(told.get("kernel")), firmware=text(told.get("firmware")),
+        known=bool(told),
+        folder=text(answer.get("folder")),
+        files=texts(answer.get("files")),
+        hostname=text(told.get("hostname")),
+        system=text(told.get("system")),
+        family=text(told.get("family")),
+        kernel=text(told.get("kernel")),
+        firmware=text(told.get("firmware")),
         disks=tuple(_part(one, "") for one in objects(told.get("disks"))),
         filesystems=tuple(_filesystem(one) for one in objects(told.get("filesystems"))),
-        swaps=tuple(_part(one, "") for one in objects(told.get("swaps"))), missing=texts(told.get("missing")),
+        swaps=tuple(_part(one, "") for one in objects(told.get("swaps"))),
+        missing=texts(told.get("missing")),
         dumps=tuple(_dumps(one) for one in objects(answer.get("dumps"))),
-    )  # fmt: skip
+    )
 
 
 def _part(one: Mapping[str, Any], disk: str) -> Part:
     name, kind = text(one.get("name")), text(one.get("type"))
     number = name.removeprefix(disk).removeprefix("p") if disk and kind == "part" else ""
     return Part(
-        name=name, type=kind, size=whole(one.get("size")) or 0, filesystem=text(one.get("fstype")),
-        label=text(one.get("label")), uuid=text(one.get("uuid")), model=text(one.get("model")),
-        serial=text(one.get("serial")), table=text(one.get("table")), number=number if number.isdigit() else "",
+        name=name,
+        type=kind,
+        size=whole(one.get("size")) or 0,
+        filesystem=text(one.get("fstype")),
+        label=text(one.get("label")),
+        uuid=text(one.get("uuid")),
+        model=text(one.get("model")),
+        serial=text(one.get("serial")),
+        table=text(one.get("table")),
+        number=number if number.isdigit() else "",
         parts=tuple(_part(each, name if kind == "disk" else "") for each in objects(one.get("parts"))),
-    )  # fmt: skip
+    )
 
 
 def _filesystem(one: Mapping[str, Any]) -> Filesystem:
     return Filesystem(
-        mount=text(one.get("mount")), source=text(one.get("source")), type=text(one.get("type")),
-        uuid=text(one.get("uuid")), label=text(one.get("label")), size=whole(one.get("size")) or 0,
+        mount=text(one.get("mount")),
+        source=text(one.get("source")),
+        type=text(one.get("type")),
+        uuid=text(one.get("uuid")),
+        label=text(one.get("label")),
+        size=whole(one.get("size")) or 0,
         inodes=whole(one.get("inodes")) or 0,
-    )  # fmt: skip
+    )
 
 
 def _dumps(one: Mapping[str, Any]) -> Dumps:
     databases = tuple(
         Dump(
-            database=text(each.get("database")), file=text(each.get("dump")), time=text(each.get("time")),
-            server=text(each.get("server")), bytes=whole(each.get("bytes")) or 0,
+            database=text(each.get("database")),
+            file=text(each.get("dump")),
+            time=text(each.get("time")),
+            server=text(each.get("server")),
+            bytes=whole(each.get("bytes")) or 0,
         )
         for each in objects(one.get("databases"))
-    )  # fmt: skip
+    )
     return Dumps(folder=text(one.get("folder")), roles=text(one.get("globals")), databases=databases)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Kept:
-    """Of which host (and where runner-store is on it), beside which snapshot of the store at `at`."""
+    """Of which host (and where runner-agent is on it), beside which snapshot of the store at `at`."""
 
     job: str
     host: str
@@ -192,21 +219,34 @@ def steps(site: Site, kept: Kept) -> tuple[Step, ...]:
     keeping = Keeping(about=asked, site=read, digest=site.digest, dumps=dumps(site, kept.host))
     return (
         Step(
-            id=asked, job=kept.job, host=kept.host, effect=Effect.READ, timeout=_PATIENCE,
+            id=asked,
+            job=kept.job,
+            host=kept.host,
+            effect=Effect.READ,
+            timeout=_PATIENCE,
             action=Command(argv=look(kept.program)),
             why=f"what {kept.host} is beside its files: disks, partitions, packages, boot loader, network",
         ),
         Step(
-            id=read, job=kept.job, host=site.controller, effect=Effect.READ, ok_codes=(0, 1),
+            id=read,
+            job=kept.job,
+            host=site.controller,
+            effect=Effect.READ,
+            ok_codes=(0, 1),
             action=Command(argv=read_site(f"{site.folder}/jobs.toml")),
             why="jobs.toml, which says what this store is",
         ),
         Step(
-            id=f"{kept.job}/keep-about", job=kept.job, host=kept.keeper, effect=Effect.WRITE, timeout=_PATIENCE,
-            action=Command(argv=keep(kept.at, kept.name, keeping)), inputs=(asked, read),
+            id=f"{kept.job}/keep-about",
+            job=kept.job,
+            host=kept.keeper,
+            effect=Effect.WRITE,
+            timeout=_PATIENCE,
+            action=Command(argv=keep(kept.at, kept.name, keeping)),
+            inputs=(asked, read),
             why="so that the disk alone is enough to make the machine again",
         ),
-    )  # fmt: skip
+    )
 
 
 def dumps(site: Site, host: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""How a snapshot gets written: the seam between the kind and runner-store.
+"""How a snapshot gets written: the seam between the kind and runner-agent.
 
 One rsync a filesystem into a fresh folder, sharing inodes with the newest sealed snapshot by
 --link-dest. An interrupted snapshot is never written into again, because its files may be linked
@@ -21,7 +21,7 @@ MOST_BASES = 20
 class Source:
     """What is copied: from `host`, these filesystems, without the `excluded` real paths.
 
-    `left_out` are left out whole, `emptied` are kept as empty folders. `program` is runner-store
+    `left_out` are left out whole, `emptied` are kept as empty folders. `program` is runner-agent
     on that host, `remote` is `host:` where rsync must reach it over ssh.
     """
 

@@ -49,9 +49,10 @@ def need(sealed: Sequence[Snapshot], filesystems: Sequence[Filesystem]) -> Need:
         return Need(bytes=sum(one.used for one in real), inodes=sum(one.inodes_used for one in real))
     # The first of all is whole, and says nothing of a day.
     last = [
-        one for one in sealed[-_LAST:]
+        one
+        for one in sealed[-_LAST:]
         if one.name != sealed[0].name and one.added_bytes is not None and one.added_files is not None
-    ]  # fmt: skip
+    ]
     folders = sealed[-1].folders or 0
     if not last:
         return Need(bytes=_BLOCK * folders, inodes=folders)

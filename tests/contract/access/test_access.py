@@ -99,8 +99,8 @@ def test_the_last_day_is_told_and_nothing_before_or_after(log: Log) -> None:
 
 
 def test_the_argv_of_a_plan_is_what_the_program_takes(log: Log) -> None:
-    argv = access.look("runner-store", hours=24, rows=3, expected=("192.0.2.0/24",))
-    assert argv[:3] == ("nice", "--adjustment=10", "runner-store")
+    argv = access.look("runner-agent", hours=24, rows=3, expected=("192.0.2.0/24",))
+    assert argv[:3] == ("nice", "--adjustment=10", "runner-agent")
     said = execute(
         (*PROGRAM, *(one for one in argv[3:] if not one.startswith("--state=")), f"--file={log.path}")
     )

@@ -36,7 +36,7 @@ def test_a_snapshot_takes_little_memory_and_is_right(tmp_path: Path) -> None:
     compared = compare(QUICK, tmp_path, said.append)
     found = claims((compared,), {})
     assert {claim.text.split(",")[0] for claim in found} == {
-        "peak memory of runner", "peak memory of runner-store", "names that are wrong",
+        "peak memory of runner", "peak memory of runner-agent", "names that are wrong",
     }  # fmt: skip
     assert broken(found) == []
     assert any("day 1: runner" in line for line in said)
@@ -49,7 +49,7 @@ def test_a_program_that_was_never_seen_does_not_pass_for_a_small_one() -> None:
         files=1, names=1, first={"rsync": cost, "runner": cost}, days={"rsync": (cost,), "runner": (cost,)},
         differences={"rsync": 0, "runner": 0}, rewritten={"rsync": 0, "runner": 0}, calls={},
     )  # fmt: skip
-    assert broken(claims((blind,), {})) == ["peak memory of runner-store, 1 files, MB: inf, at most 120"]
+    assert broken(claims((blind,), {})) == ["peak memory of runner-agent, 1 files, MB: inf, at most 120"]
 
 
 def test_ratios_are_of_the_same_day() -> None:

@@ -31,7 +31,7 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Papio:
-    """A live site whose papio is this machine, with runner-store in a folder of the test's."""
+    """A live site whose papio is this machine, with runner-agent in a folder of the test's."""
 
     dumps: Dumps
     root: Path
@@ -51,7 +51,7 @@ class Papio:
         return parts.site(hosts=(host,), stores=(), disks=(), jobs=(self.job,))
 
     def install(self) -> None:
-        program = self.root / "usr/local/sbin/runner-store"
+        program = self.root / "usr/local/sbin/runner-agent"
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(
             f"#!/bin/sh\nexport PYTHONPATH={REPOSITORY}\n"

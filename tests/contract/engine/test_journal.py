@@ -28,7 +28,7 @@ import itertools, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from dataclasses import replace
-from runner.edge.journal import Journal
+from runner.engine.journal import Journal
 from tests.contract.test_journal import PLAN, STEP, done
 journal = Journal(Path(sys.argv[1]))
 journal.run_started("run", datetime.now(UTC))
@@ -43,7 +43,7 @@ for number in itertools.count():
 ONCE = """
 import sys
 from pathlib import Path
-from runner.edge.journal import Journal
+from runner.engine.journal import Journal
 from tests.contract.test_journal import PLAN
 journal = Journal(Path(sys.argv[1]))
 sys.stdin.read()

@@ -19,7 +19,7 @@ from runner.hosts.ssh import Ssh
 from runner.model.plan import Check, WaitFor
 from tests.contract.sshd import free_port, new_key
 
-ARGV = ("/usr/local/sbin/runner-store", "came-back", "back", "--was=boot")
+ARGV = ("/usr/local/sbin/runner-agent", "came-back", "back", "--was=boot")
 CLAIM = Check(
     host="server", argv=ARGV, field="back", relation="==", value=True, why="it answers, in another boot"
 )
@@ -138,7 +138,7 @@ def test_a_host_that_takes_no_connection_is_told_so_without_the_command_that_was
     _, seen = waited((None, told, {}))
     assert len(seen) == 1
     assert "takes no connection: is sshd running there" in seen[0]
-    assert "runner-store" not in seen[0] and "could not be checked" not in seen[0]
+    assert "runner-agent" not in seen[0] and "could not be checked" not in seen[0]
 
 
 def test_the_last_words_of_a_host_that_fell_silent_are_told_with_when_they_came() -> None:

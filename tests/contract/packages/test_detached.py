@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.engine.probe import runner_store
+from runner.engine.probe import runner_agent
 from runner.tools import detached
 from tests.contract.sshd import sshd
 from tests.contract.storehouse import execute
@@ -261,8 +261,8 @@ def test_configuration_files_that_are_new_are_named(house: HostHouse, tmp_path: 
 def test_the_program_may_be_replaced_by_the_very_command_that_it_carries(
     house: HostHouse, slow: tuple[str, ...], tmp_path: Path
 ) -> None:
-    installed = tmp_path / "runner-store"
-    installed.write_bytes(runner_store())
+    installed = tmp_path / "runner-agent"
+    installed.write_bytes(runner_agent())
     shipped = HostHouse(
         state=house.state, locks=house.locks, program=(*house.program[:1], "-I", str(installed))
     )
@@ -279,8 +279,8 @@ def test_the_program_may_be_replaced_by_the_very_command_that_it_carries(
 def test_a_lost_connection_stops_nothing_and_the_next_one_gets_the_answer(
     house: HostHouse, slow: tuple[str, ...], tmp_path: Path
 ) -> None:
-    installed = tmp_path / "runner-store"
-    installed.write_bytes(runner_store())
+    installed = tmp_path / "runner-agent"
+    installed.write_bytes(runner_agent())
     with sshd(tmp_path / "sshd") as server:
         over = HostHouse(
             state=house.state,

@@ -90,6 +90,6 @@ def test_a_lock_that_is_a_link_is_not_followed(house: HostHouse, tmp_path: Path)
 
 
 def test_the_argv_of_a_plan_is_understood(house: HostHouse) -> None:
-    argv = detached.hold_host("runner-store", "packages", PLAN, "updates of papio", attach="earlier")
+    argv = detached.hold_host("runner-agent", "packages", PLAN, "updates of papio", attach="earlier")
     with house.held("packages", PLAN, *argv[4:]):
         assert house.hold().answer["holder"]["who"] == "updates of papio"

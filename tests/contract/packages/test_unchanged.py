@@ -48,7 +48,7 @@ def asked(
     update: Update, admin: Path, *options: str, family: Any = "dpkg", kind: str = "DPKG_ADMINDIR"
 ) -> str:
     """What is not as planned; "" where all is."""
-    argv = agent.unchanged("runner-store", "h", family, (update,)).argv[1:]
+    argv = agent.unchanged("runner-agent", "h", family, (update,)).argv[1:]
     said = execute((*PROGRAM, argv[0], f"--env={kind}={admin}", *options, *argv[1:])).answer
     assert said["as_planned"] is ("error" not in said)
     return str(said.get("error", ""))

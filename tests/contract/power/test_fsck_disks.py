@@ -25,8 +25,7 @@ from tests.contract.fsck_parts import fsck_site
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 
-VERBS = {"in-use": "power.in_use", "let-go": "store.let_go", "carry": "detached.start", "hold": "store.hold"}
-VERB = "import importlib, sys; sys.exit(importlib.import_module(f'runner.agent.{sys.argv[1]}').run(sys.argv[2:]))"
+VERB = "from runner.agent.__main__ import main; main()"
 
 
 def run(*argv: str | Path, codes: tuple[int, ...] = (0,)) -> str:
@@ -162,8 +161,8 @@ class Host:
 
     def call(self, argv: Argv) -> subprocess.CompletedProcess[str]:
         words = list(argv)
-        if words[0].endswith("/runner-store"):
-            words = [sys.executable, "-c", VERB, VERBS[words[1]], *words[2:]]
+        if words[0].endswith("/runner-agent"):
+            words = [sys.executable, "-c", VERB, words[1], *words[2:]]
             if words[3] == "carry_command":
                 words.insert(4, f"--state={self.bench.root / 'state'}")
         elif words[0] == "mount":

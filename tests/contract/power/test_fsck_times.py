@@ -41,7 +41,7 @@ def say(pid1, message, **more):
         send = "import socket,sys; socket.socket(1, 2).sendto(sys.argv[1].encode(), sys.argv[2])"
         subprocess.run((sys.executable, "-c", send, data, door), check=True)
 
-from runner.store import check_times
+from runner.agent.power import check_times
 unit = sys.argv[1]
 say(True, "Starting", MESSAGE_ID=check_times.STARTING, UNIT=unit)
 time.sleep(0.7)

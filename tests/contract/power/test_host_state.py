@@ -47,7 +47,7 @@ def test_a_probe_is_answered_by_the_program_that_probes() -> None:
         {"id": "up", "argv": list(detached.UP)},
         {"id": "outdated", "argv": list(detached.OUTDATED)},
         {"id": "carried", "argv": [*detached.CARRIED, "--state=/no/such/folder"]},
-        {"id": "writes", "argv": ["runner-store", "carry", "--plan=x", "--step=x", "--", "true"]},
+        {"id": "writes", "argv": ["runner-agent", "carry", "--plan=x", "--step=x", "--", "true"]},
         {"id": "odd", "argv": [*detached.UP, "--odd"]},
     ]
     request = json.dumps({"host": "papio", "commands": commands}).encode()

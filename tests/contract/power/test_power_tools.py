@@ -28,7 +28,7 @@ from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, ex
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 WORLD = ("unshare", "--mount", "--pid", "--fork", "--mount-proc")
-HERE = "runner-store"
+HERE = "runner-agent"
 
 
 def run(*argv: str) -> Said:

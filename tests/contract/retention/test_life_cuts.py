@@ -199,7 +199,7 @@ def test_a_prune_killed_in_any_of_its_steps_leaves_whole_snapshots_and_the_next_
 
 
 def killed_during(place: Place, verb: str, *, after: float) -> bool:
-    """Kill a prune so many seconds after runner-store was first seen at this verb; False if it ended before."""
+    """Kill a prune so many seconds after runner-agent was first seen at this verb; False if it ended before."""
     with running(place.start("run", "purge-papio")) as process:
         until(lambda: doing(process.pid, verb) or process.poll() is not None)
         time.sleep(after)
@@ -208,7 +208,7 @@ def killed_during(place: Place, verb: str, *, after: float) -> bool:
 
 
 def doing(pid: int, verb: str) -> bool:
-    """Whether that runner has runner-store, or another program, at this verb now."""
+    """Whether that runner has runner-agent, or another program, at this verb now."""
     with contextlib.suppress(OSError):
         return any(verb in words[:6] for _, words in children(pid))
     return False

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from runner.engine.probe import BOOT, runner_store
+from runner.engine.probe import BOOT, runner_agent
 from runner.model.facts import HostFacts
 from tests.contract.storehouse import PROGRAM, Storehouse, execute
 
@@ -121,14 +121,14 @@ def test_a_folder_without_a_record_is_listed_but_does_not_count(house: Storehous
 def test_the_shipped_file_is_reproducible_and_probes_without_being_installed(
     house: Storehouse, tmp_path: Path
 ) -> None:
-    file = tmp_path / "runner-store"
-    file.write_bytes(runner_store())
-    runner_store.cache_clear()
-    assert runner_store() == file.read_bytes()
+    file = tmp_path / "runner-agent"
+    file.write_bytes(runner_agent())
+    runner_agent.cache_clear()
+    assert runner_agent() == file.read_bytes()
     assert "\n" not in BOOT
-    given = runner_store() + request(house, program=str(file))
-    said = execute(("/usr/bin/python3", "-I", "-c", BOOT, str(len(runner_store()))), given)
-    assert said.answer["program"] == hashlib.sha256(runner_store()).hexdigest()
+    given = runner_agent() + request(house, program=str(file))
+    said = execute(("/usr/bin/python3", "-I", "-c", BOOT, str(len(runner_agent()))), given)
+    assert said.answer["program"] == hashlib.sha256(runner_agent()).hexdigest()
     file.chmod(0o755)
     assert execute((str(file), "newest", str(house.root))).answer["sealed"] == 0
     assert execute((str(file), "nothing")).code == 1

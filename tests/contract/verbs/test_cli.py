@@ -246,7 +246,7 @@ def test_a_report_that_cannot_be_delivered_ends_6_and_the_work_is_recorded(fresh
 
 BUGGY = """
 from runner.hookspecs import hookimpl
-from runner.edge import execute
+from runner.engine import execute
 
 def broken(plan, means):
     raise KeyError("a bug of ours")

@@ -33,7 +33,7 @@ class Greedy:
     @hookimpl
     def add_steps(self, job, steps, facts):
         (store,) = facts.hosts["backup-server1"].stores.values()
-        program = next(word for one in steps for word in one.action.argv if word.endswith("runner-store"))
+        program = next(word for one in steps for word in one.action.argv if word.endswith("runner-agent"))
         return [
             Insertion(anchor=steps[-1].id, where="after", step=Step(
                 id=f"{job.name}/greedy-{number}", job=job.name, host="backup-server1", effect=Effect.EXPIRE,

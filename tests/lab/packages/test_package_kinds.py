@@ -57,7 +57,7 @@ class Reached:
 
     def plan(self, job: Job) -> Plan:
         """The plan for this job as of now."""
-        content = probe.runner_store()
+        content = probe.runner_agent()
         digest = hashlib.sha256(content).hexdigest()
         kinds: dict[str, JobKind] = {"updates": UpdatesKind(), "upgrade": UpgradeKind()}
         asked = kinds[job.kind].probes(self.site, job)
@@ -73,7 +73,7 @@ class Reached:
     def run(self, plan: Plan) -> tuple[Outcome, ...]:
         """Run it over ssh."""
         return execute.run(plan, execute.Means(
-            transports=self.ways, artifacts={"runner-store": probe.runner_store()}, spool=self.folder / "spool",
+            transports=self.ways, artifacts={"runner-agent": probe.runner_agent()}, spool=self.folder / "spool",
             begun=lambda step, at: None, ended=lambda step, outcome: None, left=lambda job, outcomes: None,
             tell=self._told, stop=threading.Event(),
         ))  # fmt: skip

@@ -102,7 +102,7 @@ def read(world: RpmWorld, *hold: str, program: str = "dnf") -> PackageFacts:
     papio = Host(name="papio", address="papio.example.edu", packages=program, hold=hold)
     readings = {}
     for probe in packages_rpm.probes(papio):
-        if probe.argv[0] != "runner-store":
+        if probe.argv[0] != "runner-agent":
             ended = world.do(*probe.argv, ok=False)
             readings[probe.id] = Reading(exit=ended.returncode, out=ended.stdout, err=ended.stderr)
     found = HostFacts(name="papio", kernel="5.14.0-70.el9.x86_64", readings=readings)
@@ -165,7 +165,7 @@ def test_what_was_planned_is_what_is_installed_and_then_there_is_nothing_to_do(w
 def test_a_plan_made_before_somebody_else_upgraded_is_seen_to_be_so(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0")
     updates = read(world).updates
-    argv = agent.unchanged("runner-store", "papio", "rpm", updates).argv[1:]
+    argv = agent.unchanged("runner-agent", "papio", "rpm", updates).argv[1:]
     asked = ("env", f"PYTHONPATH={REPOSITORY}", "python3", "-B", "-m", "runner.agent", *argv)
     assert json.loads(world.do(*asked).stdout) == {"as_planned": True}
     world.do("dnf", "-y", "upgrade", "kernel-core")

@@ -14,7 +14,7 @@ from tests.lab.machines import Lab
 from tests.lab.site import DATA, REVERSE, Runner, until
 from tests.trees import change_tree, make_tree
 
-PROGRAM = "/usr/local/sbin/runner-store"
+PROGRAM = "/usr/local/sbin/runner-agent"
 
 
 @pytest.fixture(scope="module")
@@ -158,7 +158,7 @@ def test_two_runs_begun_at_the_same_moment_seal_one_snapshot_each_or_say_busy(ru
 
 
 @pytest.mark.parametrize("lost", ["removed", "another version"])
-def test_a_missing_runner_store_is_put_there_again(runner: Runner, lost: str) -> None:
+def test_a_missing_runner_agent_is_put_there_again(runner: Runner, lost: str) -> None:
     program = runner.path(BACKUP, PROGRAM)
     good = program.read_bytes()
     program.unlink()

@@ -68,7 +68,7 @@ def test_the_plan_is_one_step_at_the_host_that_keeps_its_history() -> None:
     (step,) = made.steps
     assert isinstance(step.action, Command)
     assert step.action.argv == (
-        "nice", "--adjustment=10", "/usr/local/sbin/runner-store", "access", "--hours=36", "--rows=5",
+        "nice", "--adjustment=10", "/usr/local/sbin/runner-agent", "access", "--hours=36", "--rows=5",
         "--state=/var/lib/runner/access", "--expected=192.168.199.0/24", "--expected=2001:db8::/32",
     )  # fmt: skip
     assert (step.host, step.effect, step.needs) == ("papio", Effect.WRITE, ("network",))

@@ -19,7 +19,7 @@ from tests.unit import parts
 
 TO = "/srv/babase_database/postgres"
 JOB = Job(name="dump-papio", kind="dump", host=parts.PAPIO, options=DumpOptions(to=TO))
-PROGRAM = "/usr/local/sbin/runner-store"
+PROGRAM = "/usr/local/sbin/runner-agent"
 AT = snapshot_name(parts.NOW)
 ODD = 'it\'s "odd"\n--x'
 
@@ -202,7 +202,7 @@ def test_how_the_server_is_reached_is_in_every_word_and_no_password_is() -> None
     job = replace(JOB, options=options)
     words = ("--user=backup", "--service=babase", "--service-file=/etc/pg", "--programs=/opt/pg/bin")
     (probe, _) = DumpKind().probes(parts.site(), job)
-    assert probe.argv == ("runner-store", "databases", *words)
+    assert probe.argv == ("runner-agent", "databases", *words)
     draft = drafted(facts(server("a"), {}), job)
     for name in ("answers", "globals", "dump-a", "all"):
         assert set(words) <= set(argv(draft, name))

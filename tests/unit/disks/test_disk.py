@@ -147,7 +147,7 @@ def test_a_blank_device_becomes_a_mounted_store() -> None:
     assert argv(by_name["fstab"])[-3:] == ("/etc/fstab", "", LINE.replace(UUID, uuid))
     assert argv(by_name["mount"]) == ("mount", "--", MOUNT)
     assert argv(by_name["mounted"]) == (
-        "/usr/local/sbin/runner-store", "check-disk", MOUNT, f"--mount={MOUNT}", f"--uuid={uuid}",
+        "/usr/local/sbin/runner-agent", "check-disk", MOUNT, f"--mount={MOUNT}", f"--uuid={uuid}",
     )  # fmt: skip
     assert argv(by_name["identity-papio"])[-2] == f"{MOUNT}/.runner"
     assert json.loads(argv(by_name["identity-papio"])[-1]) == {"uuid": uuid, "since": NOW.isoformat()}

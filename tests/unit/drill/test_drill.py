@@ -60,7 +60,7 @@ def test_files_come_back_over_the_wire_to_their_own_host_and_nothing_of_them_sta
     assert list(known) == ["room", "sample", "copy", "compare", "proven-files", "clear"]
     assert [one.host for one in made.steps] == ["papio", "server", "papio", "papio", "server", "papio"]
     assert max(one.effect for one in made.steps) == Effect.WRITE
-    assert known["copy"][:3] == ("/usr/local/sbin/runner-store", "bring", "--")
+    assert known["copy"][:3] == ("/usr/local/sbin/runner-agent", "bring", "--")
     assert known["copy"][-2:] == ("server:/srv/backups/papio/", f"{SCRATCH}/files/")
     assert {"--files-from=-", "--from0", "--acls", "--numeric-ids", "--protect-args"} <= set(known["copy"])
     assert known["sample"][3:7] == (
@@ -78,7 +78,7 @@ def test_the_snapshots_it_draws_from_are_in_the_plan_and_kept_while_it_lasts() -
     assert len(drawn) == drill.MOST and drawn[-1] == NEW and list(drawn) == sorted(set(drawn))
     assert made.planned
     _, reading = made.planned.locks
-    assert reading.argv == ("/usr/local/sbin/runner-store", "reading", "/srv/backups/papio", *drawn)
+    assert reading.argv == ("/usr/local/sbin/runner-agent", "reading", "/srv/backups/papio", *drawn)
     assert argvs(made)["proven-files"][3:5] == ("files", NEW)
 
 
@@ -100,7 +100,7 @@ def test_the_database_comes_out_of_the_newest_snapshot_and_is_tried_also_when_fi
     known = argvs(made)
     assert list(known)[5:] == ["dumps", "dumps-room", "dumps-copy", "restore", "proven-database", "clear"]
     assert known["dumps"][1:] == ("newest-dumps", "/srv/backups/papio", NEW, "/srv/dumps")
-    assert known["restore"] == ("/usr/local/sbin/runner-store", "try-dumps", SCRATCH, "--user=postgres")
+    assert known["restore"] == ("/usr/local/sbin/runner-agent", "try-dumps", SCRATCH, "--user=postgres")
     for one in made.steps[5:10]:
         assert one.despite == ("drill/compare", "drill/proven-files")
     assert known["proven-database"][3:5] == ("database", NEW)
@@ -275,7 +275,7 @@ def test_a_plan_that_would_expire_the_last_proven_one_is_refused_whoever_made_it
     facts = parts.facts(
         {"server": {"store": {"sealed": sealed, "proven": {"files": {"snapshot": OLD, "at": parts.NOW}}}}}
     )
-    argv = ("/usr/local/sbin/runner-store", "expire", "/srv/backups/papio", OLD, "--plan=1", "--min=1")
+    argv = ("/usr/local/sbin/runner-agent", "expire", "/srv/backups/papio", OLD, "--plan=1", "--min=1")
     plan = parts.plan(parts.step("x/1", *argv, host="server", effect=Effect.EXPIRE))
     assert [one.text for one in review.floors(plan, here, facts)] == [
         f"x/1 expires {OLD}, which is the last that was proven to come back"

@@ -273,10 +273,10 @@ def test_hosts_without_disks_are_asked_where_a_job_reboots_them() -> None:
     assert (probe.id, probe.host, probe.argv) == (
         "fsck",
         "papio",
-        ("runner-store", "boot-checks", "--speed", "--"),
+        ("runner-agent", "boot-checks", "--speed", "--"),
     )
     (probe,) = plugin({}).declare_probes(site(DISK))
-    assert probe.argv == ("runner-store", "boot-checks", "--", "/dev/usb")
+    assert probe.argv == ("runner-agent", "boot-checks", "--", "/dev/usb")
 
 
 def test_a_kind_that_reboots_asks_the_same_question_and_measures_the_disk() -> None:

@@ -16,7 +16,7 @@ from tests.unit.hooks.test_fsck_hook import DISK, NOW, captured, facts, found, h
 
 HOST = "backup-server1"
 STORE = Store(name="papio", host=HOST, path="/srv/papio", disk="usb")
-PROGRAM = "/usr/local/sbin/runner-store"
+PROGRAM = "/usr/local/sbin/runner-agent"
 PLAN = "20261123T080000.000Z"
 LOCK = Lock(resource="store papio", host=HOST, argv=("hold",), until="reboot-it/let-go-papio")
 JOB = PlannedJob(name="reboot-it", kind="reboot", locks=(LOCK,))

@@ -113,7 +113,7 @@ def test_the_program_is_put_only_where_it_is_used_and_another() -> None:
 
 
 def test_a_path_that_only_looks_like_the_program_brings_it_nowhere() -> None:
-    step = parts.step("restore-server/copy", "rsync", "/x/usr/local/sbin/runner-store", "/y/", host="server")
+    step = parts.step("restore-server/copy", "rsync", "/x/usr/local/sbin/runner-agent", "/y/", host="server")
     draft = Draft(planned=PlannedJob(name="restore-server", kind="restore"), steps=(step,))
     plan = planner.assemble(parts.site(), (draft,), parts.facts({"server": {"program": ""}}), {})
     assert plan.steps == (step,)

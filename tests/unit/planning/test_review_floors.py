@@ -12,7 +12,7 @@ from runner.planning import review
 from tests.unit import parts
 from tests.unit.retention.test_prune import POLICY, facts, sealed, site
 
-EXPIRE = ("/usr/local/sbin/runner-store", "expire", "/srv/backups/papio")
+EXPIRE = ("/usr/local/sbin/runner-agent", "expire", "/srv/backups/papio")
 ON = ("--plan=1", "--min=2")
 
 

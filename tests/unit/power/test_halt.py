@@ -18,7 +18,7 @@ from runner.planning.passes import rest
 from tests.unit.parts import NOW, PAPIO, SERVER, plan
 from tests.unit.power_parts import facts, site, told
 
-PROGRAM = "/usr/local/sbin/runner-store"
+PROGRAM = "/usr/local/sbin/runner-agent"
 PLAN = "20261123T081500.000Z"
 OTHER = "20261123T031500.000Z"
 HOLDER = {"plan": OTHER, "who": "backup of papio", "pid": 7, "since": NOW}

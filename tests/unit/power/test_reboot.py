@@ -20,7 +20,7 @@ from tests.unit import parts
 from tests.unit.parts import NOW, PAPIO, SERVER
 from tests.unit.power_parts import SUPERBLOCK, boot_checks, facts, site, told
 
-PROGRAM = "/usr/local/sbin/runner-store"
+PROGRAM = "/usr/local/sbin/runner-agent"
 DUE = SUPERBLOCK.replace("Sep  1 03:45:39 2026", "Mar  1 03:45:39 2026")
 
 

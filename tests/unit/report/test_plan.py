@@ -38,7 +38,7 @@ def strange() -> Plan:
             "job/format", "mke2fs", "--", "/dev/x\n\x1b[2J", "a'b\u202e", "100%\x07", effect=Effect.DESTROY,
             needs=("device",), guard=guard, added_by="hook", why="make it\nnew",
         ),
-        parts.step("job/put", action=PutFile(path="/p\x1b", artifact="runner-store", sha256="ab" * 32, mode=0o755)),
+        parts.step("job/put", action=PutFile(path="/p\x1b", artifact="runner-agent", sha256="ab" * 32, mode=0o755)),
         parts.step("job/reboot", "reboot", effect=Effect.INTERRUPT),
         live=False, skips=(Skip(job="other", reason="no answer\n\x1b[31mfrom it"),),
         findings=(

@@ -36,7 +36,7 @@ def test_it_reads_a_share_at_idle_priority_within_its_bounds_and_its_lock() -> N
     (step,) = made.steps
     assert isinstance(step.action, Command)
     assert step.action.argv == (
-        "ionice", "--class=idle", "nice", "--adjustment=19", "/usr/local/sbin/runner-store", "audit",
+        "ionice", "--class=idle", "nice", "--adjustment=19", "/usr/local/sbin/runner-agent", "audit",
         "/srv/backups/papio", "--plan=20261123T081500.000Z", "--bytes=7", "--seconds=3600", "--every=30",
         "--mount=/srv/backups/papio", "--uuid=11111111-2222-3333-4444-555555555555",
     )  # fmt: skip

@@ -30,7 +30,7 @@ def argv(made: Draft) -> tuple[str, ...]:
 def test_a_pin_says_which_until_when_and_why_and_is_written_under_the_lock() -> None:
     made = draft(UNTIL, "--why the audit; 'quoted'\nsecond line")
     assert argv(made) == (
-        "/usr/local/sbin/runner-store", "pin", "/srv/backups/papio", NAME, "--plan=20261123T081500.000Z",
+        "/usr/local/sbin/runner-agent", "pin", "/srv/backups/papio", NAME, "--plan=20261123T081500.000Z",
         "--until=2027-02-01T04:59:00+00:00", "--why=--why the audit; 'quoted'\nsecond line",
         "--mount=/srv/backups/papio", "--uuid=11111111-2222-3333-4444-555555555555",
     )  # fmt: skip

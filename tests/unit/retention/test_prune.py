@@ -140,7 +140,7 @@ def test_the_steps_are(
 def test_each_that_goes_is_named_with_its_reason_the_floor_and_the_disk() -> None:
     one, *_ = draft(sealed(5)).steps
     assert argv(one) == (
-        "/usr/local/sbin/runner-store", "expire", "/srv/backups/papio", "2026-11-18T081500Z",
+        "/usr/local/sbin/runner-agent", "expire", "/srv/backups/papio", "2026-11-18T081500Z",
         "--plan=20261123T081500.000Z", "--min=2", "--mount=/srv/backups/papio",
         "--uuid=11111111-2222-3333-4444-555555555555",
     )  # fmt: skip
@@ -154,7 +154,7 @@ def test_what_goes_for_room_goes_and_is_emptied_only_until_there_is_room() -> No
     for step in made.steps:
         assert isinstance(step.unless, Check)
         assert (step.unless.field, step.unless.relation, step.unless.value) == ("free_percent", ">=", 5)
-        assert step.unless.argv == ("/usr/local/sbin/runner-store", "newest", "/srv/backups/papio")
+        assert step.unless.argv == ("/usr/local/sbin/runner-agent", "newest", "/srv/backups/papio")
     assert days(made.steps) == [14, 15]
 
 

@@ -19,11 +19,11 @@ OLD = "2026-11-22T081500Z"
 CUT = "2026-11-23T010000Z"
 
 SOURCE = link_dest.Source(
-    host="papio", filesystems=(ROOT, HOME), emptied=(), left_out=(), absent=(), program="/p/runner-store",
+    host="papio", filesystems=(ROOT, HOME), emptied=(), left_out=(), absent=(), program="/p/runner-agent",
     remote="",
 )  # fmt: skip
 TARGET = link_dest.Target(
-    host="server", at=agent.At(program="/s/runner-store", path="/store", plan="plan"), store="papio", name=NEW,
+    host="server", at=agent.At(program="/s/runner-agent", path="/store", plan="plan"), store="papio", name=NEW,
     basis=OLD, bases=(("/", OLD), ("/home", OLD)), partials=(), remote="server:",
 )  # fmt: skip
 MANNER = link_dest.Manner(
@@ -107,7 +107,7 @@ def test_the_plan_is_stale_where_the_newest_snapshot_or_a_mount_is_another() -> 
     assert isinstance(begin, Check)
     assert (begin.host, begin.field, begin.relation, begin.value) == ("server", "newest", "==", OLD)
     assert isinstance(send, Check)
-    assert (send.host, send.argv, send.value) == ("papio", ("/p/runner-store", "mounted", "/home"), 2)
+    assert (send.host, send.argv, send.value) == ("papio", ("/p/runner-agent", "mounted", "/home"), 2)
 
 
 def test_a_clean_transfer_is_not_looked_at_again_and_any_other_is_explained_at_the_source() -> None:

@@ -1,4 +1,4 @@
-"""What runner-store wants: every option that is sent to it is one that it knows."""
+"""What runner-agent wants: every option that is sent to it is one that it knows."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from runner.tools import agent
 
 # Below a device nothing can ever be made.
 NOWHERE = "/dev/null/store"
-BARE = agent.At(program="/p/runner-store", path=NOWHERE, plan="plan")
-AT = agent.At(program="/p/runner-store", path=NOWHERE, plan="plan", mount="/mnt", uuid="1-2")
+BARE = agent.At(program="/p/runner-agent", path=NOWHERE, plan="plan")
+AT = agent.At(program="/p/runner-agent", path=NOWHERE, plan="plan", mount="/mnt", uuid="1-2")
 NAME = "2026-11-23T081500Z"
 SEALING = agent.Sealing(
     transfers=(("job/send-1", "/"),), explained=(("job/explain-1", "/"),), kept=("kept:s/x/0",), absent=("/home",),
@@ -29,23 +29,23 @@ SEALING = agent.Sealing(
         agent.newest(AT),
         agent.begin(AT, NAME, basis="", resume=("x",), mounts=("/", "--home")),
         agent.begin(BARE, NAME, basis=NAME, resume=(), mounts=("/",)),
-        agent.explain("/p/runner-store", NOWHERE, since="2026-11-23T08:15:00+00:00", exclude=("/a", "/--b")),
+        agent.explain("/p/runner-agent", NOWHERE, since="2026-11-23T08:15:00+00:00", exclude=("/a", "/--b")),
         agent.seal(AT, NAME, SEALING),
         agent.seal(BARE, NAME, SEALING),
-        agent.reap(AT)[agent.reap(AT).index("/p/runner-store") :],
-        agent.mounted("/p/runner-store", "/no/such/mount"),
-        agent.find("/p/runner-store", NOWHERE),
-        agent.diff("/p/runner-store", NOWHERE, NAME, NAME),
+        agent.reap(AT)[agent.reap(AT).index("/p/runner-agent") :],
+        agent.mounted("/p/runner-agent", "/no/such/mount"),
+        agent.find("/p/runner-agent", NOWHERE),
+        agent.diff("/p/runner-agent", NOWHERE, NAME, NAME),
         agent.floor(AT, 30),
         agent.expire(AT, NAME, least=30),
         agent.pin(AT, NAME, until="2027-01-01T00:00:00+00:00", why="--for ever"),
         agent.unpin(AT, NAME),
-        agent.freed("/p/runner-store", NOWHERE, (NAME,), exact=True),
+        agent.freed("/p/runner-agent", NOWHERE, (NAME,), exact=True),
     ],
     ids=lambda argv: argv[1],
 )
 def test_the_program_knows_every_word_that_is_sent_to_it(argv: tuple[str, ...], capsys: Any) -> None:
-    assert argv[0] == "/p/runner-store"
+    assert argv[0] == "/p/runner-agent"
     assert argv[1] in VERBS
     _run(list(argv[1:]))
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
@@ -68,5 +68,5 @@ def test_the_disk_is_named_to_every_verb_that_writes_and_only_where_there_is_one
 
 
 def test_in_the_sandbox_the_program_is_in_the_sandbox() -> None:
-    assert agent.program(Host(name="a", address="")) == "/usr/local/sbin/runner-store"
-    assert agent.program(Host(name="a", address="", root="/s/a")) == "/s/a/usr/local/sbin/runner-store"
+    assert agent.program(Host(name="a", address="")) == "/usr/local/sbin/runner-agent"
+    assert agent.program(Host(name="a", address="", root="/s/a")) == "/s/a/usr/local/sbin/runner-agent"

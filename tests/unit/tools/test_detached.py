@@ -1,4 +1,4 @@
-"""What runner-store says of a host as a whole is read, and nothing that it says can be more than it is."""
+"""What runner-agent says of a host as a whole is read, and nothing that it says can be more than it is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from runner.tools import detached
 
-PROGRAM = "/usr/local/sbin/runner-store"
+PROGRAM = "/usr/local/sbin/runner-agent"
 PLAN, STEP = "2026-11-23T081500Z", "updates-server/install"
 
 

@@ -72,13 +72,25 @@ def install(updates: Sequence[Update]) -> Argv:
 
     Ends with 100 and changes nothing where a held package would change, a package be removed, or a version
     is not to be had any more. What was installed automatically stays so, and what is new is. Needs the
-    environment of `runner-store carry`, and must not be killed while it works.
+    environment of `runner-agent carry`, and must not be killed while it works.
     """
     return (
-        "apt-get", "-q", "-y", "--no-remove", "--no-auto-remove", "--no-install-recommends", "--mark-auto",
-        "-o", f"DPkg::Lock::Timeout={PATIENCE}", "-o", "Dpkg::Use-Pty=0", *KEEP_CONFFILES, *_MIRROR,
-        "install", *(f"{one.name}={one.new}" for one in updates),
-    )  # fmt: skip
+        "apt-get",
+        "-q",
+        "-y",
+        "--no-remove",
+        "--no-auto-remove",
+        "--no-install-recommends",
+        "--mark-auto",
+        "-o",
+        f"DPkg::Lock::Timeout={PATIENCE}",
+        "-o",
+        "Dpkg::Use-Pty=0",
+        *KEEP_CONFFILES,
+        *_MIRROR,
+        "install",
+        *(f"{one.name}={one.new}" for one in updates),
+    )
 
 
 def check() -> Argv:
@@ -106,7 +118,7 @@ class Installed:
 def repair() -> Argv:
     """Finish an interrupted run: configure what was unpacked, keeping a person's configuration files.
 
-    Exit 1 if a package's own script fails. Needs the environment of `runner-store carry`.
+    Exit 1 if a package's own script fails. Needs the environment of `runner-agent carry`.
     """
     return ("dpkg", "--force-confdef", "--force-confold", "--configure", "-a")
 
@@ -124,9 +136,17 @@ def parse_table(lines: Iterable[str], native: str) -> tuple[Installed, ...]:
         if len(fields) == 7 and fields[4] not in ("not-installed", "config-files"):
             name, arch, version, want, state, flag, needs = fields
             known = name_of(name, arch, native)
-            found.append(Installed(
-                name=known, arch=arch, version=version, want=want, state=state, flag=flag, needs=clauses(needs),
-            ))  # fmt: skip
+            found.append(
+                Installed(
+                    name=known,
+                    arch=arch,
+                    version=version,
+                    want=want,
+                    state=state,
+                    flag=flag,
+                    needs=clauses(needs),
+                )
+            )
     return tuple(found)
 
 
@@ -161,12 +181,16 @@ def simulated(lines: Iterable[str]) -> tuple[Update, ...]:
     found = (_INST.fullmatch(line) for line in lines)
     return tuple(
         Update(
-            name=one["name"], arch=one["arch"] or "", old=one["old"] or "", new=one["new"],
-            origin=one["origin"] or "", security=is_security(one["origin"] or ""),
+            name=one["name"],
+            arch=one["arch"] or "",
+            old=one["old"] or "",
+            new=one["new"],
+            origin=one["origin"] or "",
+            security=is_security(one["origin"] or ""),
         )
         for one in found
         if one
-    )  # fmt: skip
+    )
 
 
 def removed(lines: Iterable[str]) -> tuple[str, ...]:

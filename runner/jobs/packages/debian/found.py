@@ -88,8 +88,11 @@ def _witness(outdated: detached.Outdated) -> reboot_need.Witness:
     extra = (_KSTA[outdated.ksta],) if outdated.ksta in _KSTA else ()
     return reboot_need.Witness(
         kernel=Kernel(running=outdated.running, newest=outdated.newest),
-        changed=outdated.changed, flag=outdated.flag, pid1=outdated.pid1, extra=extra,
-    )  # fmt: skip
+        changed=outdated.changed,
+        flag=outdated.flag,
+        pid1=outdated.pid1,
+        extra=extra,
+    )
 
 
 class Found:
@@ -123,13 +126,14 @@ class Found:
         """What apt would take back to an older version, because somebody's preferences say so."""
         return tuple(
             Trouble(
-                what="unknown", text=f"{one.name} would go back from {one.old} to {one.new}: that is never done here",
+                what="unknown",
+                text=f"{one.name} would go back from {one.old} to {one.new}: that is never done here",
                 do=f"see who wants it: apt-cache policy {one.name}, and the files in /etc/apt/preferences.d; if it is "
                 f"meant, at the host: apt-get --allow-downgrades install {one.name}={one.new}",
             )
             for one in self._would
             if _back(one)
-        )  # fmt: skip
+        )
 
     @property
     def download(self) -> int | None:

@@ -84,10 +84,14 @@ def _locks(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
         if not path.startswith("/var/lib/dpkg/") and not path.startswith("/var/cache/"):
             continue
         who = f"process {pid} ({one_line(program.strip()) or 'unknown'})"
-        said.setdefault(pid, Trouble(
-            what="lock", text=f"{who} is at work on the packages: it holds {path}",
-            do="let it come to its end (do not kill it) and run again",
-        ))  # fmt: skip
+        said.setdefault(
+            pid,
+            Trouble(
+                what="lock",
+                text=f"{who} is at work on the packages: it holds {path}",
+                do="let it come to its end (do not kill it) and run again",
+            ),
+        )
     return tuple(said.values())
 
 
@@ -102,22 +106,31 @@ def _unfinished(
         # A script that was cut off leaves the same state as one that failed: the repair tells which it was.
         pending = [one.name for one in installed if one.state in (*_PENDING, "half-configured")]
         names = f": {', '.join(pending[:10])}" if pending else ""
-        said.append(Trouble(
-            what="interrupted", mends=True,
-            text=f"dpkg was interrupted; {count(len(pending), 'package')} waiting to be configured{names}",
-            do="nothing now: this plan has dpkg --configure -a as a step",
-        ))  # fmt: skip
+        said.append(
+            Trouble(
+                what="interrupted",
+                mends=True,
+                text=f"dpkg was interrupted; {count(len(pending), 'package')} waiting to be configured{names}",
+                do="nothing now: this plan has dpkg --configure -a as a step",
+            )
+        )
     for one in installed:
         if one.state == "half-configured" and not cut:
-            said.append(Trouble(
-                what="half", text=f"{one.name} {one.version} is only half configured: its script failed",
-                do=f"at the host: dpkg --configure {one.name}, read what its script says, mend that, and again",
-            ))  # fmt: skip
+            said.append(
+                Trouble(
+                    what="half",
+                    text=f"{one.name} {one.version} is only half configured: its script failed",
+                    do=f"at the host: dpkg --configure {one.name}, read what its script says, mend that, and again",
+                )
+            )
         elif one.state == "half-installed" or one.flag != "ok":
-            said.append(Trouble(
-                what="half", text=f"{one.name} {one.version} is only half installed",
-                do=f"apt-get install --reinstall {one.name}",
-            ))  # fmt: skip
+            said.append(
+                Trouble(
+                    what="half",
+                    text=f"{one.name} {one.version} is only half installed",
+                    do=f"apt-get install --reinstall {one.name}",
+                )
+            )
     return tuple(said)
 
 
@@ -129,10 +142,13 @@ def _broken(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
     known = tuple(one for one in apt_trouble.read(check.err) if one.what != "broken")
     if known and not reasons:
         return known
-    return (Trouble(
-        what="broken", text=f"dependencies are not met: {'; '.join(reasons[:3]) or 'apt-get check fails'}",
-        do="see what is missing: apt-get check; then apt-get -f install, reading what it would remove",
-    ),)  # fmt: skip
+    return (
+        Trouble(
+            what="broken",
+            text=f"dependencies are not met: {'; '.join(reasons[:3]) or 'apt-get check fails'}",
+            do="see what is missing: apt-get check; then apt-get -f install, reading what it would remove",
+        ),
+    )
 
 
 def _full(answers: Mapping[str, tuple[Answer, ...]], download: int | None) -> tuple[Trouble, ...]:

@@ -58,45 +58,95 @@ _FULL = "make room: apt-get clean, then old logs below /var/log; see df"
 _BOOT = "remove a kernel that does not run and is not the newest (uname -r; dpkg -l 'linux-image-*'); see df /boot"
 # The first that fits a line decides, so what is particular comes before what is general.
 _SIGNS = (
-    _sign("interrupted", r"^E: dpkg was interrupted",
-          "dpkg --configure -a; the runner does it as the first step of its next plan", mends=True),
-    _sign("lock", r"Could not get lock \S+ It is held by process \d+ \(.*\)|^E: Unable to (?:acquire|lock) ",
-          "let that program come to its end (do not kill it) and run again"),
-    _sign("clock", r"^E: Release file for \S+ is not valid yet",
-          "the host's clock is behind: set it (timedatectl, or date -s, then hwclock --systohc) and run again"),
-    _sign("expired", r"^E: Release file for \S+ is expired",
-          "if date shows a wrong day, set the clock; else the mirror is left behind or the release has ended: "
-          "take another mirror, or a supported release"),
-    _sign("moved", r"^E: Repository '.*' changed its '(?:Origin|Label|Suite|Codename)' value",
-          "read whether the release was meant to change; if so: apt-get update --allow-releaseinfo-change"),
-    _sign("signature", r"NO_PUBKEY|Missing key",
-          "nothing is installed from there, which is right; if the archive has a new key, install it from the "
-          "archive-keyring package or the vendor's page, never with [trusted=yes]"),
-    _sign("signature", r"EXPKEYSIG|KEYEXPIRED|REVKEYSIG|[Ee]xpired on|key .*expired",
-          "the archive's key has expired: upgrade the archive-keyring package or fetch the vendor's new key"),
-    _sign("signature", r"BADSIG|signatures? (?:were|was|is|are) invalid|is (?:not|no longer) signed|"
-          r"signature verification|[Bb]ad signature|Clearsigned file isn't valid",
-          "what came is not what the archive signed: try again in an hour; if it stays, ask an expert, and "
-          "install nothing from there"),
+    _sign(
+        "interrupted",
+        r"^E: dpkg was interrupted",
+        "dpkg --configure -a; the runner does it as the first step of its next plan",
+        mends=True,
+    ),
+    _sign(
+        "lock",
+        r"Could not get lock \S+ It is held by process \d+ \(.*\)|^E: Unable to (?:acquire|lock) ",
+        "let that program come to its end (do not kill it) and run again",
+    ),
+    _sign(
+        "clock",
+        r"^E: Release file for \S+ is not valid yet",
+        "the host's clock is behind: set it (timedatectl, or date -s, then hwclock --systohc) and run again",
+    ),
+    _sign(
+        "expired",
+        r"^E: Release file for \S+ is expired",
+        "if date shows a wrong day, set the clock; else the mirror is left behind or the release has ended: "
+        "take another mirror, or a supported release",
+    ),
+    _sign(
+        "moved",
+        r"^E: Repository '.*' changed its '(?:Origin|Label|Suite|Codename)' value",
+        "read whether the release was meant to change; if so: apt-get update --allow-releaseinfo-change",
+    ),
+    _sign(
+        "signature",
+        r"NO_PUBKEY|Missing key",
+        "nothing is installed from there, which is right; if the archive has a new key, install it from the "
+        "archive-keyring package or the vendor's page, never with [trusted=yes]",
+    ),
+    _sign(
+        "signature",
+        r"EXPKEYSIG|KEYEXPIRED|REVKEYSIG|[Ee]xpired on|key .*expired",
+        "the archive's key has expired: upgrade the archive-keyring package or fetch the vendor's new key",
+    ),
+    _sign(
+        "signature",
+        r"BADSIG|signatures? (?:were|was|is|are) invalid|is (?:not|no longer) signed|"
+        r"signature verification|[Bb]ad signature|Clearsigned file isn't valid",
+        "what came is not what the archive signed: try again in an hour; if it stays, ask an expert, and "
+        "install nothing from there",
+    ),
     _sign("boot full", r"/boot.*No space left on device|update-initramfs: failed for /boot", _BOOT),
     _sign("disk full", r"No space left on device|You don't have enough free space", _FULL),
-    _sign("damaged", r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
-          "the mirror is being renewed or something between damages files: try again in an hour"),
-    _sign("damaged", r"/pool/\S+  404 ",
-          "the lists are older than the archive: run again, which refreshes them first"),
-    _sign("unreachable", r"(?:^E: |^W: )?Failed to fetch .*|does not have a Release file|"
-          r"Could not (?:resolve|connect)|Unable to connect|Temporary failure resolving", _NET),
-    _sign("half", r"dpkg: error processing package \S+ \(--configure\)",
-          "read what its script said just above, mend that, then: dpkg --configure -a"),
-    _sign("half", r"dpkg: error processing (?:archive|package) ",
-          "read the reason in the next line; then: apt-get -f install"),
-    _sign("unknown", r"^E: Version '.*' for '.*' was not found",
-          "the archive has gone on since the plan was made: run again, and it is planned anew"),
-    _sign("unknown", r"^E: Packages were downgraded",
-          "somebody installed a newer version since the plan was made: plan again"),
-    _sign("broken", r"^E: Unmet dependencies|^E: Unable to correct problems, you have held broken packages",
-          "see what is missing: apt-get check; then apt-get -f install, reading what it would remove"),
-)  # fmt: skip
+    _sign(
+        "damaged",
+        r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
+        "the mirror is being renewed or something between damages files: try again in an hour",
+    ),
+    _sign(
+        "damaged",
+        r"/pool/\S+  404 ",
+        "the lists are older than the archive: run again, which refreshes them first",
+    ),
+    _sign(
+        "unreachable",
+        r"(?:^E: |^W: )?Failed to fetch .*|does not have a Release file|"
+        r"Could not (?:resolve|connect)|Unable to connect|Temporary failure resolving",
+        _NET,
+    ),
+    _sign(
+        "half",
+        r"dpkg: error processing package \S+ \(--configure\)",
+        "read what its script said just above, mend that, then: dpkg --configure -a",
+    ),
+    _sign(
+        "half",
+        r"dpkg: error processing (?:archive|package) ",
+        "read the reason in the next line; then: apt-get -f install",
+    ),
+    _sign(
+        "unknown",
+        r"^E: Version '.*' for '.*' was not found",
+        "the archive has gone on since the plan was made: run again, and it is planned anew",
+    ),
+    _sign(
+        "unknown",
+        r"^E: Packages were downgraded",
+        "somebody installed a newer version since the plan was made: plan again",
+    ),
+    _sign(
+        "broken",
+        r"^E: Unmet dependencies|^E: Unable to correct problems, you have held broken packages",
+        "see what is missing: apt-get check; then apt-get -f install, reading what it would remove",
+    ),
+)
 # What stands before the evidence and adds nothing to it.
 _BEFORE = re.compile(r"^(?:[EW]: )?(?:An error occurred during the signature verification\..* GPG error: )?")
 # These only tell that there is trouble; some other line tells which.

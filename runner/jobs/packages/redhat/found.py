@@ -70,11 +70,19 @@ def read(host: Host, facts: Facts, patterns: Sequence[str] = reboot_need.PATTERN
     running = facts.hosts[host.name].kernel or outdated.running
     kernel = Kernel(running=running, newest=rpm.newest_kernel(installed, running))
     return PackageFacts(
-        fresh=said["all"].exit in _good(said), updates=found.updates, held=found.held, removals=found.removals,
-        installed=fitting, holds=tuple(sorted({*fitting, *found.hidden})), troubles=troubles, kernel=kernel,
-        reboot=_reboot(said, kernel, outdated, patterns), services=outdated.services,
-        boot_free=free.get("boot", outdated.boot_free), download=found.download,
-    )  # fmt: skip
+        fresh=said["all"].exit in _good(said),
+        updates=found.updates,
+        held=found.held,
+        removals=found.removals,
+        installed=fitting,
+        holds=tuple(sorted({*fitting, *found.hidden})),
+        troubles=troubles,
+        kernel=kernel,
+        reboot=_reboot(said, kernel, outdated, patterns),
+        services=outdated.services,
+        boot_free=free.get("boot", outdated.boot_free),
+        download=found.download,
+    )
 
 
 def _said(host: Host, facts: Facts) -> Mapping[str, Section] | Trouble:
@@ -177,7 +185,10 @@ def from_dnf(host: Host, said: Mapping[str, Section], installed: Sequence[rpm.Pa
     ]
     twice = [one.name for one in rpm.parse(said.get("twice", _NONE_PACKAGES_RPM_FOUND).out)]
     return Found(
-        all=every, updates=updates, hidden=hidden, removals=full.removals,
+        all=every,
+        updates=updates,
+        hidden=hidden,
+        removals=full.removals,
         held=held_back(tuple(one for one in staying if one not in broken), keep, would.problems),
         troubles=(
             *trouble.cut_off(twice),
@@ -185,7 +196,7 @@ def from_dnf(host: Host, said: Mapping[str, Section], installed: Sequence[rpm.Pa
             *trouble.unfit(_about(broken, full.problems)),
         ),
         download=sum(sizes.get(key, 0) for key in going),
-    )  # fmt: skip
+    )
 
 
 def _about(broken: Sequence[Update], problems: Sequence[str]) -> tuple[str, ...]:
@@ -204,10 +215,13 @@ def from_yum(host: Host, said: Mapping[str, Section], installed: Sequence[rpm.Pa
     hidden = frozenset(one.name for one, _ in listed) - {one.name for one, _ in open_}
     keep = {one.name for one in every if one.name in hidden or fits(one.name, host.hold)}
     return Found(
-        all=every, hidden=hidden, updates=tuple(one for one in every if one.name not in keep),
-        removals=replaced, held=tuple(Held(update=one) for one in every if one.name in keep),
+        all=every,
+        hidden=hidden,
+        updates=tuple(one for one in every if one.name not in keep),
+        removals=replaced,
+        held=tuple(Held(update=one) for one in every if one.name in keep),
         troubles=trouble.cut_off(said.get("unfinished", _NONE_PACKAGES_RPM_FOUND).out),
-    )  # fmt: skip
+    )
 
 
 def _update(

@@ -15,13 +15,25 @@ _LISTS: tuple[tuple[str, What, str], ...] = (
     ("lock", "lock", "wait until the other program has ended, or see what it does"),
     ("No space left", "disk full", "make room below /var, then plan again"),
     ("not yet valid", "clock", "see that the clock of the host is right (date), then plan again"),
-    ("has expired", "expired", "see that the clock is right; else the repository's certificate must be renewed"),
-    ("GPG", "signature", "look at the repository's gpgkey, and run `dnf makecache` by hand: it shows the key and asks"),
+    (
+        "has expired",
+        "expired",
+        "see that the clock is right; else the repository's certificate must be renewed",
+    ),
+    (
+        "GPG",
+        "signature",
+        "look at the repository's gpgkey, and run `dnf makecache` by hand: it shows the key and asks",
+    ),
     ("hecksum", "damaged", "wait for the mirror to be whole again; if it lasts: dnf clean metadata"),
     ("rpmdb", "broken", "see what rpm says (rpm -qa); a damaged database is made anew with rpm --rebuilddb"),
     ("Unknown repo", "moved", "look at the files in /etc/yum.repos.d"),
-    ("Status code: 40", "moved", "the repository is not where it was: look at its baseurl in /etc/yum.repos.d"),
-)  # fmt: skip
+    (
+        "Status code: 40",
+        "moved",
+        "the repository is not where it was: look at its baseurl in /etc/yum.repos.d",
+    ),
+)
 _UNREACHABLE = "see that the host reaches the network and that the mirror is up; the next run tries again"
 _AT_WORK = re.compile(r"(dnf|yum|microdnf|rpm|packagekit|tdnf)", re.IGNORECASE)
 # A kernel with its initrd; below this dracut fails in the middle of a transaction.
@@ -45,12 +57,13 @@ def locked(*seen: Section) -> tuple[Trouble, ...]:
     at_work = [line.partition("|") for line in found]
     return tuple(
         Trouble(
-            what="lock", text=f"{one_line(name)} (process {pid}) is at work on the packages",
+            what="lock",
+            text=f"{one_line(name)} (process {pid}) is at work on the packages",
             do=f"wait until it has ended; if it hangs: ps -fp {pid}",
         )
         for pid, _, name in at_work
         if pid.isdecimal() and _AT_WORK.search(name)
-    )  # fmt: skip
+    )
 
 
 def cut_off(names: Iterable[str]) -> tuple[Trouble, ...]:
@@ -106,11 +119,12 @@ def unsigned(sections: Mapping[str, Section], updates: Iterable[Update]) -> tupl
             missing.append((name, keys[0].removeprefix("file://") if keys else "FILE"))
     return tuple(
         Trouble(
-            what="signature", text=f"packages of {one_line(name)} are signed with a key that this host does not trust",
+            what="signature",
+            text=f"packages of {one_line(name)} are signed with a key that this host does not trust",
             do=f"compare the key's fingerprint with the distribution's, then as root: rpm --import {one_line(key)}",
         )
         for name, key in missing
-    )  # fmt: skip
+    )
 
 
 def repositories(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
