@@ -74,6 +74,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             "now": clock.now(),
             "python": platform.python_version(),
             "program": _digest(str(request.get("program", ""))),
+            "former": _former(str(request.get("former", ""))),
             "rsync": rsync.result(),
             "filesystems": seen,
             "stores": stores,
@@ -121,6 +122,12 @@ def _digest(path: str) -> str:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else ""
     except OSError:
         return ""
+
+
+def _former(path: str) -> bool:
+    """Whether the file is there and nothing works from it: what is at work reads the rest of itself from it."""
+    there = bool(path) and Path(path).is_file()
+    return there and not any(each["alive"] for each in records.read(())["carried"])
 
 
 def _text(path: str) -> str:

@@ -90,6 +90,7 @@ def request(site: Site, host: Host, probes: Sequence[Probe]) -> dict[str, Any]:
         "stand_ins": list(host.stand_ins),
         "commands": commands,
         "program": agent.program(host),
+        "former": agent.former(host),
     }
 
 

@@ -140,7 +140,11 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostFacts:
-    """One host as read in one round trip; `error` says why nothing is known about it."""
+    """One host as read in one round trip; `error` says why nothing is known about it.
+
+    `program` is the SHA-256 of the runner-agent that is installed there, "" where there is none; `former`
+    is true where the file that it was called before is there too.
+    """
 
     name: str
     error: str = ""
@@ -150,6 +154,7 @@ class HostFacts:
     now: datetime | None = None
     python: str = ""
     program: str = ""
+    former: bool = False
     rsync: Rsync = Rsync()
     filesystems: tuple[Filesystem, ...] = ()
     stores: Mapping[str, StoreFacts] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -30,7 +30,7 @@ from runner.model.plan import (
     WaitFor,
 )
 from runner.model.site import Job, Site
-from runner.tools import agent
+from runner.tools import agent, files
 
 AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
 
@@ -68,8 +68,9 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
     steps = [step for one in drafts for step in one.steps]
     users = {step.host for step in steps if _uses(step, agent.program(site.host(step.host)))}
     users |= {lock.host for one in drafts if one.planned for lock in one.planned.locks}
-    lacking = sorted(name for name in users if facts.hosts[name].program != facts.program)
-    preparing = tuple(_prepare(site, host, facts.program) for host in lacking)
+    preparing = tuple(
+        step for name in sorted(users) for step in _prepare(site, facts.hosts[name], facts.program)
+    )
     planned = [one.planned for one in drafts if one.planned]
     return Plan(
         id=plan_id(facts.at),
@@ -77,7 +78,7 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
         site=site.name,
         live=site.live,
         jobs=(
-            *(PlannedJob(name=step.job, kind="prepare") for step in preparing),
+            *(PlannedJob(name=name, kind="prepare") for name in dict.fromkeys(one.job for one in preparing)),
             *(_after(one, preparing, past.get(one.name, Forecast())) for one in planned),
         ),
         steps=(*preparing, *steps),
@@ -147,21 +148,32 @@ def _uses(step: Step, program: str) -> bool:
     return not isinstance(step.action, PutFile) and program in _argv(step)
 
 
-def _prepare(site: Site, name: str, sha256: str) -> Step:
-    return Step(
-        id=f"prepare-{name}/runner-agent",
-        job=f"prepare-{name}",
-        host=name,
-        effect=Effect.WRITE,
-        action=PutFile(
-            path=agent.program(site.host(name)), artifact=agent.ARTIFACT, sha256=sha256, mode=0o755
-        ),
-        why="the program at the disk is not there yet, or is another version",
-    )
+def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
+    name = facts.name
+    path = agent.program(site.host(name))
+    if facts.program != sha256:
+        yield Step(
+            id=f"prepare-{name}/runner-agent",
+            job=f"prepare-{name}",
+            host=name,
+            effect=Effect.WRITE,
+            action=PutFile(path=path, artifact=agent.ARTIFACT, sha256=sha256, mode=0o755),
+            why="the program at the disk is not there yet, or is another version",
+        )
+    if facts.former:
+        yield Step(
+            id=f"prepare-{name}/former",
+            job=f"prepare-{name}",
+            host=name,
+            effect=Effect.WRITE,
+            action=Command(argv=files.remove_file(agent.former(site.host(name)))),
+            why="the program at the disk has another name now; the old file is of no use any more",
+        )
 
 
 def _after(job: PlannedJob, preparing: Sequence[Step], forecast: Forecast) -> PlannedJob:
-    return replace(job, after=(*(step.job for step in preparing), *job.after), forecast=forecast)
+    first = dict.fromkeys(step.job for step in preparing)
+    return replace(job, after=(*first, *job.after), forecast=forecast)
 
 
 def _place(own: list[Step], wish: Insertion, behind: dict[str, str]) -> None:

@@ -9,6 +9,8 @@ from runner.model.plan import Argv
 from runner.model.site import Host
 
 PROGRAM = "/usr/local/sbin/runner-agent"
+# What the same program was called until the agent got its name; nothing of ours uses it any more.
+FORMER = "/usr/local/sbin/runner-store"
 ARTIFACT = "runner-agent"
 
 
@@ -35,6 +37,11 @@ class At:
 def program(host: Host) -> str:
     """Where the program is on `host`."""
     return host.at(PROGRAM)
+
+
+def former(host: Host) -> str:
+    """Where an older runner put the same program on `host`, under another name."""
+    return host.at(FORMER)
 
 
 def hold(at: At, *, who: str) -> Argv:

@@ -167,3 +167,17 @@ def test_the_record_and_the_journal_are_for_the_owner_only(place: Place) -> None
     place.runner("run")
     for path in (place.record_path(place.sealed[0]), place.state):
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+
+
+def test_the_program_under_its_former_name_is_replaced_and_the_store_goes_on(place: Place) -> None:
+    assert place.runner("run", "backup-papio").code == 0
+    installed = place.sandbox / "backup-server1/usr/local/sbin/runner-agent"
+    installed.rename(installed.with_name("runner-store"))
+    (kept,) = place.sealed
+    before = compare.fingerprint(kept)
+    said = place.runner("run", "backup-papio")
+    assert said.code == 0, said.out + said.err
+    assert installed.is_file() and not installed.with_name("runner-store").exists()
+    assert len(place.sealed) == 2 and compare.fingerprint(kept) == before
+    planned = place.runner("plan", "backup-papio")
+    assert "prepare-" not in planned.out

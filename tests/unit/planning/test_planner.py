@@ -112,6 +112,16 @@ def test_the_program_is_put_only_where_it_is_used_and_another() -> None:
     assert [step.host for step in first.steps if isinstance(step.action, PutFile)] == ["papio"]
 
 
+def test_the_file_of_the_former_name_is_removed_after_the_program_is_there() -> None:
+    plan = planned(parts.site(), parts.facts({"papio": {"program": "", "former": True}}), "backup-papio")
+    put, removal = (step for step in plan.steps if step.job == "prepare-papio")
+    assert isinstance(put.action, PutFile)
+    assert removal.action == Command(argv=("rm", "--force", "--", "/usr/local/sbin/runner-store"))
+    assert plan.jobs[0].name == "prepare-papio" and plan.jobs[-1].after == ("prepare-papio",)
+    again = planned(parts.site(), parts.facts({"papio": {"former": True}}), "backup-papio")
+    assert [step.id for step in again.steps if step.job == "prepare-papio"] == ["prepare-papio/former"]
+
+
 def test_a_path_that_only_looks_like_the_program_brings_it_nowhere() -> None:
     step = parts.step("restore-server/copy", "rsync", "/x/usr/local/sbin/runner-agent", "/y/", host="server")
     draft = Draft(planned=PlannedJob(name="restore-server", kind="restore"), steps=(step,))
