@@ -1,0 +1,85 @@
+"""Rules about meaning: no text is read back, and each fact has one room that knows its words."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.unit.house import Offences, product, tree
+
+# What is made for people, or names a thing: never compared, searched, split or counted.
+PROSE = frozenset({"text", "headline", "details", "reason", "note", "why", "step", "argv"})
+READS = frozenset(
+    "startswith endswith partition rpartition split rsplit splitlines find rfind index rindex count "
+    "removeprefix removesuffix strip".split()
+)
+PATTERNS = frozenset({"search", "match", "fullmatch", "findall", "finditer", "split", "sub"})
+# Review reads a second time, from the command itself, what a plan would expire: that is its purpose.
+SECOND_READING = {"runner/planning/review.py"}
+FAMILIES = frozenset({"apt", "aptitude", "dpkg", "rpm", "dnf", "yum"})
+FAMILY_ROOMS = ("runner/jobs/packages/", "runner/agent/packages/")
+
+
+def _prose(node: ast.AST) -> str:
+    """The name of the attribute, where `node` is a text for people or a part of one."""
+    while isinstance(node, ast.Subscript):
+        node = node.value
+    if not isinstance(node, ast.Attribute) or node.attr not in PROSE:
+        return ""
+    # The command line of this very process is no text of ours.
+    return "" if isinstance(node.value, ast.Name) and node.value.id == "sys" else node.attr
+
+
+def _compared(node: ast.Compare) -> Iterator[str]:
+    sides = (node.left, *node.comparators)
+    # To be empty is no meaning; two ids may be the same.
+    plain = all(isinstance(side, ast.Constant) and side.value in ("", None) or _prose(side) for side in sides)
+    ids = any(_prose(side) == "step" for side in sides) and not any(
+        isinstance(side, ast.Constant | ast.JoinedStr) for side in sides
+    )
+    if not plain and not ids:
+        yield from filter(None, map(_prose, sides))
+
+
+def _called(node: ast.Call) -> Iterator[str]:
+    if isinstance(node.func, ast.Attribute):
+        if node.func.attr in READS and (name := _prose(node.func.value)):
+            yield name
+        if node.func.attr in PATTERNS:
+            yield from filter(None, map(_prose, node.args))
+
+
+def _read(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Compare):
+        yield from _compared(node)
+    elif isinstance(node, ast.Call):
+        yield from _called(node)
+    elif isinstance(node, ast.Subscript) and (name := _prose(node.value)) == "argv":
+        yield name
+
+
+def read_back(root: Path) -> Offences:
+    """Nobody reads the text of a finding, headline, reason, note, the name of a step or an argv."""
+    return [
+        f"{name}:{getattr(node, 'lineno', 0)} reads {word}"
+        for path in product(root)
+        if not (name := path.relative_to(root).as_posix()).startswith("runner/agent/")
+        and name not in SECOND_READING
+        for node in ast.walk(tree(path))
+        for word in _read(node)
+    ]
+
+
+def families(root: Path) -> Offences:
+    """The programs of a family of packages are known to the packages' rooms alone."""
+    return [
+        f"{name}:{node.lineno} says {node.value}"
+        for path in product(root)
+        if not (name := path.relative_to(root).as_posix()).startswith(FAMILY_ROOMS)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Constant) and node.value in FAMILIES
+    ]
+
+
+RULES: tuple[Callable[[Path], Offences], ...] = (read_back, families)
