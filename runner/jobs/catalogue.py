@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -13,6 +13,7 @@ from runner.jobs.bundled import own_keys
 from runner.model.facts import Facts, Probe
 from runner.model.kind import (
     AuditOptions,
+    Beyond,
     CheckOptions,
     Draft,
     DrillOptions,
@@ -29,6 +30,7 @@ from runner.model.options import (
     UpdatesOptions,
     UpgradeOptions,
 )
+from runner.model.plan import Finding, Forecast
 from runner.model.site import Job, Site
 
 
@@ -52,6 +54,18 @@ class Late:
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """See JobKind."""
         return _kind(self.place).draft(site, job, facts, now)
+
+    def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
+        """See Beyond; None for a kind that does not look there."""
+        kind = _kind(self.place)
+        return kind.doubt(site, job, facts, forecast) if isinstance(kind, Beyond) else None
+
+    def together(
+        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
+    ) -> tuple[Draft, ...]:
+        """See Beyond; the same drafts for a kind that does not look there."""
+        kind = _kind(self.place)
+        return kind.together(site, jobs, drafts, facts) if isinstance(kind, Beyond) else drafts
 
 
 @cache

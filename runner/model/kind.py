@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from runner.model.facts import Facts, Probe
-from runner.model.plan import Finding, PlannedJob, Skip, Step
+from runner.model.plan import Finding, Forecast, PlannedJob, Skip, Step
 from runner.model.site import Amount, Job, Site
 
 
@@ -110,4 +110,19 @@ class JobKind(Protocol):
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """Turn the job into steps, or say why it is skipped."""
+        ...
+
+
+@runtime_checkable
+class Beyond(Protocol):
+    """A kind that looks beyond one job and today: at its past, and at what else is in the plan. Pure."""
+
+    def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
+        """Why the job must not be planned, judged by its past runs; None where nothing speaks against it."""
+        ...
+
+    def together(
+        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
+    ) -> tuple[Draft, ...]:
+        """Settle what the drafts of one plan mean for each other. It may be asked twice; the second changes nothing."""
         ...

@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from runner.jobs.database import dump_findings
-from runner.jobs.retention import prune
-from runner.jobs.snapshots.filesystems import emptied
 from runner.model.errors import HookFailed
 from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
-from runner.model.kind import Draft, JobKind
+from runner.model.kind import Beyond, Draft, JobKind
 from runner.model.names import plan_id
 from runner.model.plan import (
     Argv,
@@ -57,10 +54,11 @@ def draft(
     past: Mapping[str, Forecast],
 ) -> Plan:
     """The plan for these jobs (in order) as of `facts.at`: literal, complete, nothing run yet."""
-    drafts = [_draft(site, job, facts, (kinds[job.kind], past.get(job.name, Forecast()))) for job in jobs]
-    planned = {one.planned.name for one in drafts if one.planned}
-    old = Draft(findings=dump_findings.stale(site, jobs, planned, facts))
-    return assemble(site, (*prune.once(drafts), old), facts, past)
+    drafts = tuple(_draft(site, job, facts, kinds[job.kind], past.get(job.name, Forecast())) for job in jobs)
+    for name in dict.fromkeys(job.kind for job in jobs):
+        if isinstance(kind := kinds[name], Beyond):
+            drafts = kind.together(site, jobs, drafts, facts)
+    return assemble(site, drafts, facts, past)
 
 
 def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[str, Forecast]) -> Plan:
@@ -130,17 +128,15 @@ def changed(then: Sequence[Basis], now: Sequence[Basis]) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _draft(site: Site, job: Job, facts: Facts, known: tuple[JobKind, Forecast]) -> Draft:
-    kind, forecast = known
+def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast) -> Draft:
     for name in needed(site, job):
         host = facts.hosts.get(name)
         if host is None or host.error:
             why = host.error if host else "it was not asked"
             finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
             return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
-    strange = emptied(site, job, facts, runs=forecast.runs)
-    if strange:
-        return Draft(skip=Skip(job=job.name, reason=strange.text), findings=(strange,))
+    if isinstance(kind, Beyond) and (doubt := kind.doubt(site, job, facts, forecast)):
+        return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
     return kind.draft(site, job, facts, facts.at)
 
 

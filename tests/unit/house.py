@@ -22,6 +22,8 @@ FLOORS = (
     ("__main__",),
 )
 BESIDE = {("config", "hookspecs"), ("hosts", "tools")}
+# A plan is made, run and reported without knowing what any kind of job means.
+KNOW_NO_JOB = {"planning", "engine", "report", "hosts", "config", "tools"}
 # Of the program on a host the others may know what its verbs take and answer, and nothing else.
 CONTRACTS = re.compile(r"runner\.agent\.(\w+\.)?(contract|arguments)\b")
 MAY_KNOW_CONTRACTS = {"jobs", "tools", "engine"}
@@ -73,7 +75,7 @@ def modules(root: Path) -> Iterator[tuple[str, Path]]:
 
 def part(short: str) -> str:
     """The first folder or module: `jobs` of `jobs/power/halt.py`."""
-    return short.split("/")[0].removesuffix(".py")
+    return short.split("/", maxsplit=1)[0].removesuffix(".py")
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -109,6 +111,8 @@ def floors(root: Path) -> Offences:
             if other == "agent":
                 if own not in MAY_KNOW_CONTRACTS or not (CONTRACTS.match(name) or name.count(".") < 3):
                     wrong.append(f"{short} imports {name}")
+            elif other == "jobs" and own in KNOW_NO_JOB:
+                wrong.append(f"{short} imports {name}")
             elif other != own and (own, other) not in BESIDE and floor_of(other) >= floor_of(own):
                 wrong.append(f"{short} imports {name}")
     return wrong

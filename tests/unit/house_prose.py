@@ -11,8 +11,23 @@ from tests.unit.house import Offences, product, tree
 # What is made for people, or names a thing: never compared, searched, split or counted.
 PROSE = frozenset({"text", "headline", "details", "reason", "note", "why", "step", "argv"})
 READS = frozenset(
-    "startswith endswith partition rpartition split rsplit splitlines find rfind index rindex count "
-    "removeprefix removesuffix strip".split()
+    [
+        "startswith",
+        "endswith",
+        "partition",
+        "rpartition",
+        "split",
+        "rsplit",
+        "splitlines",
+        "find",
+        "rfind",
+        "index",
+        "rindex",
+        "count",
+        "removeprefix",
+        "removesuffix",
+        "strip",
+    ]
 )
 PATTERNS = frozenset({"search", "match", "fullmatch", "findall", "finditer", "split", "sub"})
 # Review reads a second time, from the command itself, what a plan would expire: that is its purpose.

@@ -24,6 +24,7 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
     (house.floors, "runner/jobs/power/bad.py", "from runner.planning import planner\n"),
     (house.floors, "runner/jobs/power/bad2.py", "from runner.agent.power import idle\n"),
     (house.floors, "runner/verbs/bad.py", "from runner.agent.power.contract import Idle\n"),
+    (house.floors, "runner/planning/bad.py", "from runner.jobs.retention import prune\n"),
     (house.floors, "runner/newcomer.py", "x = 1\n"),
     (house.circles, "runner/tools/a.py", "from runner.tools import b\n"),
     (house.doors, "runner/jobs/power/bad.py", "import subprocess\n"),

@@ -12,7 +12,7 @@ from runner.jobs.retention.retention import Decision, Expired, Kept
 from runner.model.facts import Facts, Probe, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft, PruneOptions
 from runner.model.names import plan_id
-from runner.model.plan import Check, Command, Effect, Finding, Lock, PlannedJob, Step
+from runner.model.plan import Check, Command, Effect, Finding, Forecast, Lock, PlannedJob, Step
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, size
 from runner.tools import agent as tool
@@ -61,6 +61,16 @@ class PruneKind(Bundled):
             name=job.name, kind=self.name, after=job.after, locks=(lock,), told=told(decision)
         )
         return Draft(planned=planned, steps=wanted, findings=said)
+
+    def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
+        """See Beyond: nothing of its past speaks against it."""
+        return None
+
+    def together(
+        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
+    ) -> tuple[Draft, ...]:
+        """See Beyond: no snapshot expires twice."""
+        return once(drafts)
 
 
 def _nothing(where: Place, decision: retention.Decision, job: Job, findings: tuple[Finding, ...]) -> Draft:

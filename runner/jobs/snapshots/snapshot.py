@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
+from runner.jobs.database import dump_findings
 from runner.jobs.retention import prune
 from runner.jobs.snapshots import filesystems, inventory, link_dest
 from runner.jobs.snapshots import room as making_room
+from runner.jobs.snapshots.filesystems import emptied
 from runner.model.facts import Facts, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft, SnapshotOptions
 from runner.model.names import next_snapshot_name, plan_id
-from runner.model.plan import Finding, Lock, PlannedJob, Skip
+from runner.model.plan import Finding, Forecast, Lock, PlannedJob, Skip
 from runner.model.site import Host, Job, Site, Store
 from runner.tools import agent, rsync, ssh
 
@@ -45,6 +48,20 @@ class SnapshotKind(Bundled):
                 do=f"set the clock of {site.controller}; snapshots must be in order of time",
             ))  # fmt: skip
         return _draft(site, job, (source, target), (fresh, now))
+
+    def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
+        """See Beyond: a store that was written to before and is empty now may be another disk."""
+        return emptied(site, job, facts, runs=forecast.runs)
+
+    def together(
+        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
+    ) -> tuple[Draft, ...]:
+        """See Beyond: no snapshot expires twice, and one that comes after an old dump says so."""
+        planned = {draft.planned.name for draft in drafts if draft.planned}
+        old = dump_findings.stale(site, jobs, planned, facts)
+        known = {finding for draft in drafts for finding in draft.findings}
+        fresh = tuple(finding for finding in old if finding not in known)
+        return (*prune.once(drafts), *((Draft(findings=fresh),) if fresh else ()))
 
 
 def _skipped(finding: Finding) -> Draft:
