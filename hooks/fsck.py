@@ -8,6 +8,7 @@ up; with "defer" that one boot passes without.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from hooks import fsck_steps, fsck_told
@@ -21,18 +22,15 @@ from runner.model.site import Site
 ENDS_BOOT = ("reboot", "upgrade", "halt")
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Fsck:
-    """The hook; `declare_probes` tells it the site that the others speak of."""
+    """The hook; `when_due` is what it does about a check that is due."""
 
-    def __init__(self, when_due: str) -> None:
-        """Know no site yet."""
-        self._when_due = when_due
-        self._site: Site | None = None
+    when_due: str
 
     @hookimpl
     def declare_probes(self, site: Site) -> Sequence[Probe]:
         """Ask each host that has a disk, or a job that reboots it, for all that decides about checks."""
-        self._site = site
         ends = {job.host for job in site.jobs if job.kind in ENDS_BOOT}
         disks = {
             host.name: [disk.device for disk in site.disks if disk.host == host.name] for host in site.hosts
@@ -44,24 +42,26 @@ class Fsck:
         )
 
     @hookimpl
-    def add_steps(self, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
+    def add_steps(
+        self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts
+    ) -> Sequence[Insertion]:
         """Around a reboot: check what is due before it, or switch the check off until the host is back."""
-        if self._site is None or not self._site.live:
+        if not site.live:
             return ()
-        match self._when_due:
+        match self.when_due:
             case "forward":
-                return fsck_steps.forward(self._site, job, steps, facts)
+                return fsck_steps.forward(site, job, steps, facts)
             case "defer":
-                return fsck_steps.defer(self._site, job, steps, facts)
+                return fsck_steps.defer(site, job, steps, facts)
             case _:
                 return ()
 
     @hookimpl
-    def check_plan(self, plan: Plan, facts: Facts) -> Sequence[Finding]:
+    def check_plan(self, site: Site, plan: Plan, facts: Facts) -> Sequence[Finding]:
         """Tell of every disk what the next boot does to it; where the plan reboots, of every filesystem."""
-        return fsck_told.findings(self._site, plan, facts, self._when_due) if self._site else ()
+        return fsck_told.findings(site, plan, facts, self.when_due)
 
 
 def plugin(settings: Mapping[str, Any]) -> Fsck:
     """Make the hook from its table in jobs.toml."""
-    return Fsck(str(settings.get("when_due", "tell")))
+    return Fsck(when_due=str(settings.get("when_due", "tell")))

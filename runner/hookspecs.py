@@ -1,7 +1,8 @@
 """The plugin contract: seven functions a plugin may implement, and when each is called.
 
 A plugin is an object whose methods carry `@hookimpl`. It is given values, never the application;
-it takes the arguments named here, all or some, without defaults. docs/hooks.md shows a whole one.
+it takes the arguments named here, all or some, without defaults. It is given the site with each call
+that may need it, so it keeps its own settings and nothing else. docs/hooks.md shows a whole one.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ class Specs(Protocol):
         ...
 
     @hookspec
-    def add_steps(self, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
+    def add_steps(
+        self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts
+    ) -> Sequence[Insertion]:
         """Put steps of your own before or after a step of this job. Called once for each planned job.
 
         No I/O. `steps` are those of the job's kind, not what other hooks add. The new steps are
@@ -57,7 +60,7 @@ class Specs(Protocol):
         ...
 
     @hookspec
-    def check_plan(self, plan: Plan, facts: Facts) -> Sequence[Finding]:
+    def check_plan(self, site: Site, plan: Plan, facts: Facts) -> Sequence[Finding]:
         """Say what a reviewer of this plan should know. Called once the plan is complete, if it has steps.
 
         No I/O. A `refusal` stops the run before it starts; `attention` makes a person look at it

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.config import here, order, overlap
 from runner.config.complaints import KeyPath, Problem, no_such
-from runner.model.kind import DrillOptions, SnapshotOptions
+from runner.model.options import DrillOptions, SnapshotOptions
 from runner.model.site import Job, Site
 
 Names = tuple[str, ...] | None

@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import combinations
 
 from runner.config.complaints import Problem
-from runner.model.kind import SnapshotOptions
+from runner.model.options import SnapshotOptions
 from runner.model.site import Job, Site
 
 _ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 (only whether there is a next time, not when)

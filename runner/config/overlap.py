@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 
 from runner.config.complaints import Problem
-from runner.model.kind import SnapshotOptions
+from runner.model.options import SnapshotOptions
 from runner.model.site import Disk, Job, Site, Store
 
 

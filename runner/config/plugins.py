@@ -101,12 +101,14 @@ class Hooks:
                 probes[probe.host, probe.id] = probe
         return tuple(probes.values())
 
-    def add_steps(self, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> tuple[Insertion, ...]:
+    def add_steps(
+        self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts
+    ) -> tuple[Insertion, ...]:
         """The steps that plugins want in this job, in name order; `added_by` is set to their name."""
         anchors = {step.id for step in steps}
         taken = set(anchors)
         wanted: list[Insertion] = []
-        values = {"job": job, "steps": steps, "facts": facts}
+        values = {"site": site, "job": job, "steps": steps, "facts": facts}
         for hook in self._loaded:
             for insertion in _typed(hook, "add_steps", Insertion, values):
                 step = insertion.step
@@ -122,12 +124,13 @@ class Hooks:
                 wanted.append(replace(insertion, step=replace(step, added_by=hook.name)))
         return tuple(wanted)
 
-    def check_plan(self, plan: Plan, facts: Facts) -> tuple[Finding, ...]:
+    def check_plan(self, site: Site, plan: Plan, facts: Facts) -> tuple[Finding, ...]:
         """What plugins have to say about the plan; the source of each is `hooks.<name>`."""
+        values = {"site": site, "plan": plan, "facts": facts}
         return tuple(
             replace(finding, source=f"hooks.{hook.name}")
             for hook in self._loaded
-            for finding in _typed(hook, "check_plan", Finding, {"plan": plan, "facts": facts})
+            for finding in _typed(hook, "check_plan", Finding, values)
         )
 
     def observe(self, event: Event) -> None:

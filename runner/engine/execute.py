@@ -17,6 +17,7 @@ from time import monotonic
 
 from runner.engine.spool import Spool
 from runner.engine.step import Stepper
+from runner.hosts.session import Stop
 from runner.hosts.transport import Held, Transport
 from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
@@ -45,7 +46,7 @@ class Means:
     ended: Callable[[Step, Outcome], None]
     left: Callable[[PlannedJob, tuple[Outcome, ...]], None]
     tell: Callable[[Event], None]
-    stop: threading.Event
+    stop: Stop
 
 
 def now() -> datetime:
@@ -99,7 +100,7 @@ class _Job:
         self._means = means
         self._spool = spool
         self._outcomes: dict[str, Outcome] = {}
-        self._stop = _Stop(means.stop)
+        self._stop = _JobStop(means.stop)
         self._stepper = Stepper(
             transports=means.transports,
             artifacts=means.artifacts,
@@ -204,11 +205,10 @@ class _Job:
         self._means.tell(StepFinished(step=step, outcome=outcome, at=outcome.ended or now()))
 
 
-class _Stop(threading.Event):
-    """Set when a person stops the run, or when a lock of this job is lost: nothing may go on then."""
+class _JobStop:
+    """A `Stop`: set when a person stops the run, or when a lock of this job is lost: nothing may go on then."""
 
-    def __init__(self, asked: threading.Event) -> None:
-        super().__init__()
+    def __init__(self, asked: Stop) -> None:
         self._asked = asked
         self.held: list[tuple[Held, str]] = []
         self.left: list[Held] = []
@@ -228,7 +228,7 @@ class _Stop(threading.Event):
         return max(self._parted - monotonic(), 0.0)
 
     def wait(self, timeout: float | None = None) -> bool:
-        # An Event's own wait would not see what `is_set` sees.
+        # No event tells that a lock was lost: it is looked for.
         end = monotonic() + timeout if timeout is not None else None
         while not self.is_set():
             left = _LOOK if end is None else end - monotonic()
@@ -244,7 +244,7 @@ class _Stop(threading.Event):
 
 
 @contextmanager
-def _holding(transport: Transport, lock: Lock, stop: _Stop) -> Iterator[Held]:
+def _holding(transport: Transport, lock: Lock, stop: _JobStop) -> Iterator[Held]:
     held = transport.start(lock.argv)
     try:
         yield held

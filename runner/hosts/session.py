@@ -51,13 +51,25 @@ class Session(Protocol):
         ...
 
 
+class Stop(Protocol):
+    """A wish from outside that nothing go on; a `threading.Event` is one. Once set it stays set."""
+
+    def is_set(self) -> bool:
+        """Whether to stop now."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set, at most `timeout` seconds; whether it is."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
     """What ends a command early: seconds in all, seconds without progress, a wish from outside."""
 
     timeout: float
     stall: float | None = None
-    stop: threading.Event | None = None
+    stop: Stop | None = None
 
 
 class Carrier:

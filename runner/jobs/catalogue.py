@@ -11,22 +11,18 @@ from typing import Any
 
 from runner.jobs.bundled import own_keys
 from runner.model.facts import Facts, Probe
-from runner.model.kind import (
-    AuditOptions,
-    Beyond,
-    CheckOptions,
-    Draft,
-    DrillOptions,
-    JobKind,
-    PruneOptions,
-    SnapshotOptions,
-)
+from runner.model.kind import Beyond, Draft, JobKind
 from runner.model.options import (
     AccessOptions,
+    AuditOptions,
+    CheckOptions,
     DiskOptions,
+    DrillOptions,
     DumpOptions,
     HaltOptions,
+    PruneOptions,
     RebootOptions,
+    SnapshotOptions,
     UpdatesOptions,
     UpgradeOptions,
 )

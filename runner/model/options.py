@@ -1,4 +1,4 @@
-"""What jobs of the upkeep, of disks and of databases say beside the common keys; see schema/kinds/.
+"""What jobs of each bundled kind say beside the common keys; see schema/kinds/.
 
 Apart from the kinds themselves, so that jobs.toml can be read without loading what plans them.
 """
@@ -10,6 +10,69 @@ from datetime import timedelta
 from typing import Literal
 
 from runner.model.site import Amount
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SnapshotOptions:
+    """What a `snapshot` job says beside the common keys.
+
+    `exclude` are absolute folders or files of the host whose content is left out; `filesystems`
+    overrides the host's and is empty for all; `timeout` ends a transfer that takes longer.
+    """
+
+    store: str
+    ownership: Literal["numeric"] = "numeric"
+    exclude: tuple[str, ...] = ()
+    filesystems: tuple[str, ...] = ()
+    timeout: timedelta = timedelta(hours=20)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PruneOptions:
+    """What a `prune` job says: which store."""
+
+    store: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CheckOptions:
+    """What a `check` job says: which store, how old its newest snapshot may be, how long room must last.
+
+    `proven_every`: the last restore that was seen to work may be this old; None where nobody asks.
+    """
+
+    store: str
+    newest_within: timedelta = timedelta(hours=36)
+    runway: timedelta = timedelta(days=30)
+    proven_every: timedelta | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditOptions:
+    """What an `audit` job says: which store, how often all of it is read, how much and how long a night."""
+
+    store: str
+    every: timedelta = timedelta(days=60)
+    most: Amount = Amount(bytes=100 << 30)
+    within: timedelta = timedelta(hours=3)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrillOptions:
+    """What a `drill` job says: what is brought back from which store, and where to on the source's host.
+
+    `files` and `most` (bytes) bound the random sample; `canaries` are absolute paths that must come back
+    from the newest snapshot, folders with all that is in them. `database` names a job of kind `dump`, ""
+    for files only. `seed` is "" for another sample each time.
+    """
+
+    store: str
+    files: int = 200
+    most: Amount = Amount(bytes=1 << 30)
+    canaries: tuple[str, ...] = ()
+    database: str = ""
+    scratch: str = "/var/restored/drill"
+    seed: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

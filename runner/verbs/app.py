@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -170,10 +170,10 @@ class App:
         return self._reviewed(planner.assemble(self.site, (draft,), facts, {}), facts)
 
     def _reviewed(self, plan: Plan, facts: Facts) -> Plan:
-        plan = planner.insert(plan, facts, self.hooks.add_steps)
+        plan = planner.insert(plan, facts, partial(self.hooks.add_steps, self.site))
         said = (*review.check(plan), *review.floors(plan, self.site, facts))
         # A hook speaks of the plan it is given; with nothing planned there is nothing to speak of.
-        told = self.hooks.check_plan(plan, facts) if plan.steps else ()
+        told = self.hooks.check_plan(self.site, plan, facts) if plan.steps else ()
         return replace(plan, findings=(*plan.findings, *said, *told))
 
     def run(self, asked: Asked, shown: Callable[[Plan], None]) -> tuple[Report, int]:

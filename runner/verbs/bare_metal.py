@@ -199,8 +199,7 @@ def lost(app: App, host: str, when: str, store: str = "") -> Lost:
 
 
 def _lost(app: App, host: str, holding: Holding, chosen: Snapshot) -> Lost:
-    assert holding.found is not None  # noqa: S101  (it has snapshots, so it was read)
-    site, place, found = app.site, holding.store, holding.found
+    site, place, found = app.site, holding.store, holding.facts
     dumps = inventory.dumps(site, host)
     answer = ask(app.transports[place.host], inventory.of(found.path, chosen.name, dumps), {})
     users = {

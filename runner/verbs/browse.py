@@ -34,6 +34,13 @@ class Holding:
         """Its sealed snapshots, oldest first."""
         return self.found.sealed if self.found else ()
 
+    @property
+    def facts(self) -> StoreFacts:
+        """What was found; FactsIncomplete where it could not be read."""
+        if self.found is None:
+            raise FactsIncomplete(f"store {self.store.name} cannot be read: {self.error}")
+        return self.found
+
 
 def holdings(app: App, names: Sequence[str] = ()) -> tuple[Holding, ...]:
     """What these stores hold (all, where none is named); one that cannot be read says why."""
@@ -94,15 +101,13 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
 
 def diff(app: App, wanted: Pair, heard: Callable[[Mapping[str, Any]], None]) -> None:
     """Tell `heard` of each name that differs, in order, and last the counts."""
-    assert wanted.holding.found is not None  # noqa: S101  (a pair has snapshots, so it was read)
-    verb = ("diff", wanted.holding.found.path, wanted.older.name, wanted.newer.name)
+    verb = ("diff", wanted.holding.facts.path, wanted.older.name, wanted.newer.name)
     ask_lines(app.transports[wanted.holding.store.host], verb, {"path": wanted.path}, heard)
 
 
 def exceptions(app: App, holding: Holding, snapshot: str) -> Mapping[str, Any]:
     """The whole record of a snapshot, with what could not be read."""
-    assert holding.found is not None  # noqa: S101  (a holding with snapshots was read)
-    return ask(app.transports[holding.store.host], ("record", holding.found.path, snapshot), {})
+    return ask(app.transports[holding.store.host], ("record", holding.facts.path, snapshot), {})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,8 +155,7 @@ def restoring(app: App, back: Back) -> Plan:
 
 def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     """What each snapshot but the newest has for itself alone: bytes and inodes. Walks every one of them."""
-    assert holding.found is not None  # noqa: S101  (a holding with snapshots was read)
-    transport, path = app.transports[holding.store.host], holding.found.path
+    transport, path = app.transports[holding.store.host], holding.facts.path
     found = {}
     for snapshot in holding.sealed[:-1]:
         answer = ask(transport, ("freed", path, "--exact", "--", snapshot.name), {})
@@ -216,9 +220,8 @@ def _mounts(plan: Plan, job: PlannedJob) -> tuple[str, ...]:
 
 
 def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:
-    assert holding.found is not None  # noqa: S101  (it has snapshots, so it was read)
     asked = {"path": path, "snapshot": snapshot}
-    answer = ask(app.transports[holding.store.host], ("find", holding.found.path), asked)
+    answer = ask(app.transports[holding.store.host], ("find", holding.facts.path), asked)
     return bool(answer.get("versions"))
 
 

@@ -23,7 +23,7 @@ from runner.jobs.database.dump import DumpOptions
 from runner.jobs.drill.drill import DrillKind
 from runner.jobs.drill.report import drill_report
 from runner.model.facts import Facts, HostFacts
-from runner.model.kind import DrillOptions, SnapshotOptions
+from runner.model.options import DrillOptions, SnapshotOptions
 from runner.model.plan import Plan
 from runner.model.run import JobReport, Outcome
 from runner.model.site import Host, Job, Retention, Site, Store

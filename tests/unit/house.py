@@ -111,9 +111,13 @@ def floors(root: Path) -> Offences:
             if other == "agent":
                 if own not in MAY_KNOW_CONTRACTS or not (CONTRACTS.match(name) or name.count(".") < 3):
                     wrong.append(f"{short} imports {name}")
-            elif other == "jobs" and own in KNOW_NO_JOB:
-                wrong.append(f"{short} imports {name}")
-            elif other != own and (own, other) not in BESIDE and floor_of(other) >= floor_of(own):
+            elif (
+                other == "jobs"
+                and own in KNOW_NO_JOB
+                or other != own
+                and (own, other) not in BESIDE
+                and floor_of(other) >= floor_of(own)
+            ):
                 wrong.append(f"{short} imports {name}")
     return wrong
 

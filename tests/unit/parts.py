@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 from runner.model.facts import Facts, HostFacts, Snapshot
-from runner.model.kind import SnapshotOptions
 from runner.model.names import snapshot_time
+from runner.model.options import SnapshotOptions
 from runner.model.plan import Check, Command, Plan, PlannedJob, Step
 from runner.model.site import Disk, Host, Job, Site, Store
 

@@ -13,8 +13,9 @@ from runner.jobs.drill.steps import Work
 from runner.jobs.retention import prune, retention
 from runner.jobs.snapshots import proven as rules
 from runner.model.facts import Facts, StoreFacts
-from runner.model.kind import Draft, DrillOptions, SnapshotOptions
+from runner.model.kind import Draft
 from runner.model.names import plan_id
+from runner.model.options import DrillOptions, SnapshotOptions
 from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
 from runner.model.site import Host, Job, Site, Store
 from runner.tools import agent as tool

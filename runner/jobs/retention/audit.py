@@ -7,8 +7,9 @@ from datetime import datetime
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import prune
 from runner.model.facts import Facts, Probe
-from runner.model.kind import AuditOptions, Draft
+from runner.model.kind import Draft
 from runner.model.names import plan_id
+from runner.model.options import AuditOptions
 from runner.model.plan import Command, Effect, Lock, PlannedJob, Skip, Step
 from runner.model.site import Job, Site
 from runner.tools import agent as tool

@@ -10,8 +10,9 @@ from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import retention
 from runner.jobs.retention.retention import Decision, Expired, Kept
 from runner.model.facts import Facts, Probe, Snapshot, Space, StoreFacts
-from runner.model.kind import Draft, PruneOptions
+from runner.model.kind import Draft
 from runner.model.names import plan_id
+from runner.model.options import PruneOptions
 from runner.model.plan import Check, Command, Effect, Finding, Forecast, Lock, PlannedJob, Step
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, size

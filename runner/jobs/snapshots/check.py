@@ -15,8 +15,9 @@ from runner.jobs.retention.thinning import is_clean
 from runner.jobs.snapshots import filesystems
 from runner.jobs.snapshots import proven as drill
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
-from runner.model.kind import CheckOptions, Draft, DrillOptions, SnapshotOptions
+from runner.model.kind import Draft
 from runner.model.names import snapshot_time
+from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
 from runner.model.plan import Command, Effect, Finding, PlannedJob, Step
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, length, size

@@ -12,8 +12,9 @@ from runner.jobs.snapshots import filesystems, inventory, link_dest
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.model.facts import Facts, HostFacts, Snapshot, StoreFacts
-from runner.model.kind import Draft, SnapshotOptions
+from runner.model.kind import Draft
 from runner.model.names import next_snapshot_name, plan_id
+from runner.model.options import SnapshotOptions
 from runner.model.plan import Finding, Forecast, Lock, PlannedJob, Skip
 from runner.model.site import Host, Job, Site, Store
 from runner.tools import agent, rsync, ssh

@@ -17,7 +17,7 @@ import pytest
 
 from runner.config.load import load
 from runner.model.errors import ConfigError
-from runner.model.kind import SnapshotOptions
+from runner.model.options import SnapshotOptions
 from runner.model.plan import Effect
 from runner.model.site import Amount, Retention, Site
 from tests.contract.jobs_schema import KINDS, ROOT

@@ -55,11 +55,11 @@ def test_e2fsck_checks_when_the_forecast_says_so(case: str, disk: str) -> None:
 def test_the_command_in_the_finding_mends_what_was_found(disk: str) -> None:
     hook = plugin({})
     usb = Disk(name="usb", host="papio", device=disk, mount="/srv", fsck_every=timedelta(days=120))
-    hook.declare_probes(fsck_site(usb))
     plan = Plan(id="p", made_at=datetime.now(tz=UTC), site="babase", live=True)
 
     def told() -> list[str]:
-        return [one.do for one in hook.check_plan(plan, fsck_facts(usb)) if one.severity == "attention"]
+        findings = hook.check_plan(fsck_site(usb), plan, fsck_facts(usb))
+        return [one.do for one in findings if one.severity == "attention"]
 
     (do,) = told()
     assert run(*shlex.split(do.partition("run: ")[2])).returncode == 0

@@ -43,7 +43,11 @@ def test_plugins_are_called_in_name_order_whatever_pluggy_would_do(tmp_path: Pat
     hooks = load(
         tmp_path, c=source.format("tryfirst=True"), a=source.format("trylast=True"), b=source.format("")
     )
-    assert [finding.text for finding in hooks.check_plan(PLAN, FACTS)] == ["mysite.a", "mysite.b", "mysite.c"]
+    assert [finding.text for finding in hooks.check_plan(SITE, PLAN, FACTS)] == [
+        "mysite.a",
+        "mysite.b",
+        "mysite.c",
+    ]
 
 
 LOADING = {
@@ -104,8 +108,8 @@ def ask(hooks: Hooks, spec: str) -> object:
     calls: dict[str, Callable[[], object]] = {
         "declare_kinds": hooks.declare_kinds,
         "declare_probes": lambda: hooks.declare_probes(SITE),
-        "add_steps": lambda: hooks.add_steps(JOB, (STEP,), FACTS),
-        "check_plan": lambda: hooks.check_plan(PLAN, FACTS),
+        "add_steps": lambda: hooks.add_steps(SITE, JOB, (STEP,), FACTS),
+        "check_plan": lambda: hooks.check_plan(SITE, PLAN, FACTS),
     }
     return calls[spec]()
 
@@ -138,7 +142,7 @@ def test_a_step_that_fits_nowhere_is_refused(change: str, said: str, tmp_path: P
     )
     hooks = load(tmp_path, bad=method("add_steps", body, ", steps"))
     with pytest.raises(HookFailed, match=re.escape(said)):
-        hooks.add_steps(JOB, (STEP,), FACTS)
+        hooks.add_steps(SITE, JOB, (STEP,), FACTS)
 
 
 def test_a_hook_cannot_speak_or_act_under_the_name_of_another(tmp_path: Path) -> None:
@@ -147,7 +151,7 @@ def test_a_hook_cannot_speak_or_act_under_the_name_of_another(tmp_path: Path) ->
         "return [Insertion(where='after', anchor=steps[0].id, step=replace(steps[0], id='n', added_by='x'))]"
     )
     hooks = load(tmp_path, bad=method("add_steps", body, ", steps"))
-    assert hooks.add_steps(JOB, (STEP,), FACTS)[0].step.added_by == "mysite.bad"
+    assert hooks.add_steps(SITE, JOB, (STEP,), FACTS)[0].step.added_by == "mysite.bad"
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_no_hook_is_documented_that_is_not_there() -> None:
 @pytest.mark.parametrize("spec", SPECS)
 def test_every_hook_has_a_bundled_or_documented_user(spec: str) -> None:
     users = [*(HOUSE / "hooks").glob("*.py"), QUOTA]
-    marked = re.compile(rf"@hookimpl\n    def {spec}\(self")
+    marked = re.compile(rf"@hookimpl\n    def {spec}\(\s*self")
     assert any(marked.search(user.read_text(encoding="utf-8")) for user in users)
 
 
@@ -82,15 +82,15 @@ def test_the_documented_plugin_plans_its_probe_step_and_finding(tmp_path: Path) 
     (probe,) = hooks.declare_probes(site)
     reading = run(probe.argv)
     facts = Facts(at=NOW, hosts={"papio": HostFacts(name="papio", readings={probe.id: reading})})
-    (insertion,) = hooks.add_steps(JOB, (STEP,), facts)
+    (insertion,) = hooks.add_steps(site, JOB, (STEP,), facts)
     assert (insertion.where, insertion.anchor) == ("before", STEP.id)
     assert insertion.step.added_by == "mysite.quota"
     assert isinstance(insertion.step.action, Command)
     assert str(home) in run(insertion.step.action.argv).out
-    (finding,) = hooks.check_plan(PLAN, facts)
+    (finding,) = hooks.check_plan(site, PLAN, facts)
     assert finding.severity == "attention"
     assert finding.source == "hooks.mysite.quota"
-    assert hooks.add_steps(replace(JOB, kind="dump"), (STEP,), facts) == ()
+    assert hooks.add_steps(site, replace(JOB, kind="dump"), (STEP,), facts) == ()
 
 
 def test_the_documented_plugin_is_content_below_the_limit_and_says_what_it_does_not_know(
@@ -100,9 +100,9 @@ def test_the_documented_plugin_is_content_below_the_limit_and_says_what_it_does_
     hooks, site = quota(tmp_path, limit=10**9, monitor=tmp_path / "monitor")
     (probe,) = hooks.declare_probes(site)
     facts = Facts(at=NOW, hosts={"papio": HostFacts(name="papio", readings={probe.id: run(probe.argv)})})
-    assert hooks.check_plan(PLAN, facts) == ()
-    assert hooks.add_steps(JOB, (STEP,), facts) == ()
-    (unknown,) = hooks.check_plan(PLAN, FACTS)
+    assert hooks.check_plan(site, PLAN, facts) == ()
+    assert hooks.add_steps(site, JOB, (STEP,), facts) == ()
+    (unknown,) = hooks.check_plan(site, PLAN, FACTS)
     assert unknown.severity == "note"
 
 

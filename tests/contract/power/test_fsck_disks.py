@@ -182,13 +182,13 @@ def wishes(bench: Bench) -> list[Insertion]:
     facts = Facts(at=now, hosts={"papio": host})
     site = fsck_site(disk, when_due="forward", stores=(store,))
     hook = plugin({"when_due": "forward"})
-    hook.declare_probes(site)
     reboot = Step(
         id="r/reboot", job="r", host="papio", action=Command(argv=("reboot",)), effect=Effect.INTERRUPT, why="",
         needs=("power",),
     )  # fmt: skip
     lock = Lock(resource="store papio", host="papio", argv=(), until="r/let-go-papio")
-    return list(hook.add_steps(PlannedJob(name="r", kind="reboot", locks=(lock,)), (reboot,), facts))
+    job = PlannedJob(name="r", kind="reboot", locks=(lock,))
+    return list(hook.add_steps(site, job, (reboot,), facts))
 
 
 def plan_of(given: list[Insertion]) -> str:

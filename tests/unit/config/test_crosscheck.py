@@ -11,7 +11,7 @@ from runner.config.crosscheck import Declared, check
 from runner.config.here import seen_from
 from runner.config.order import never_fires
 from runner.config.overlap import inside
-from runner.model.kind import SnapshotOptions
+from runner.model.options import SnapshotOptions
 from runner.model.site import Disk, Host, Job, Retention, Site, Store
 
 PAPIO = Host(name="papio", address="papio.example.edu")

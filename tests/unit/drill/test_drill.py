@@ -15,7 +15,8 @@ from runner.jobs.retention import retention
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.check import CheckKind
 from runner.model.facts import Proven, Snapshot
-from runner.model.kind import CheckOptions, Draft, DrillOptions
+from runner.model.kind import Draft
+from runner.model.options import CheckOptions, DrillOptions
 from runner.model.plan import Command, Effect, PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.site import Job, Retention, Site

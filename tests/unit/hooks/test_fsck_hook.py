@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from hooks.fsck import Fsck, plugin
 from runner.jobs.power import agent_checks
 from runner.model.facts import Announced, Facts, HostFacts, Reading
-from runner.model.plan import Command, Effect, Finding, Plan, Step
+from runner.model.plan import Command, Effect, Finding, Insertion, Plan, PlannedJob, Step
 from runner.model.site import Disk, Host, Job, Site
 
 CAPTURES = Path(__file__).parents[1] / "captures" / "tune2fs"
@@ -43,12 +44,25 @@ def site(*disks: Disk, **changes: Any) -> Site:
     )  # fmt: skip
 
 
-def hook(*disks: Disk, when_due: str = "tell", **changes: Any) -> Fsck:
-    """The hook of a site with these disks, told about them as a run tells it."""
-    made = plugin({"when_due": when_due})
-    probes = made.declare_probes(site(*disks, **changes))
-    assert [probe.needs for probe in probes] == [("device",)] * bool(disks)
-    return made
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The hook, asked about one site as a run asks it."""
+
+    fsck: Fsck
+    site: Site
+
+    def add_steps(self, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
+        return self.fsck.add_steps(self.site, job, steps, facts)
+
+    def check_plan(self, plan: Plan, facts: Facts) -> Sequence[Finding]:
+        return self.fsck.check_plan(self.site, plan, facts)
+
+
+def hook(*disks: Disk, when_due: str = "tell", **changes: Any) -> Asked:
+    """The hook for a site with these disks."""
+    made, where = plugin({"when_due": when_due}), site(*disks, **changes)
+    assert [probe.needs for probe in made.declare_probes(where)] == [("device",)] * bool(disks)
+    return Asked(fsck=made, site=where)
 
 
 def found(reading: Reading, **changes: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from runner.jobs.retention.audit import AuditKind
-from runner.model.kind import AuditOptions, Draft
+from runner.model.kind import Draft
+from runner.model.options import AuditOptions
 from runner.model.plan import Command, Effect, PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.site import Amount, Job

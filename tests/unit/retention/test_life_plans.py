@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from runner.jobs.catalogue import KINDS
-from runner.model.kind import AuditOptions, CheckOptions, PruneOptions
+from runner.model.options import AuditOptions, CheckOptions, PruneOptions
 from runner.model.plan import Plan
 from runner.model.site import Job, Retention, Site
 from runner.planning import planner, review

@@ -10,7 +10,8 @@ import pytest
 from runner.jobs.catalogue import KINDS
 from runner.jobs.retention.prune import PruneKind
 from runner.model.facts import Facts
-from runner.model.kind import Draft, PruneOptions
+from runner.model.kind import Draft
+from runner.model.options import PruneOptions
 from runner.model.plan import Check, Command, Effect, Plan, Step
 from runner.model.site import Amount, Job, Retention, Site
 from runner.planning import planner, review

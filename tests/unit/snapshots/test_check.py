@@ -10,7 +10,8 @@ import pytest
 
 from runner.jobs.catalogue import KINDS
 from runner.jobs.snapshots.check import CheckKind
-from runner.model.kind import CheckOptions, Draft
+from runner.model.kind import Draft
+from runner.model.options import CheckOptions
 from runner.model.plan import Effect
 from runner.model.run import Verdict
 from runner.model.site import Amount, Job, Retention, Site

@@ -12,7 +12,8 @@ from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.room import Need
 from runner.jobs.snapshots.snapshot import SnapshotKind
 from runner.model.facts import Filesystem, Snapshot, Space, StoreFacts
-from runner.model.kind import Draft, PruneOptions
+from runner.model.kind import Draft
+from runner.model.options import PruneOptions
 from runner.model.plan import Check, Command, Plan, PlannedJob
 from runner.model.run import JobReport, Outcome, Pass, State
 from runner.model.site import Amount, Job, Retention

@@ -46,7 +46,7 @@ class Sizes:
 
 
 class Quota:
-    """The plugin: one object has all the calls of a run."""
+    """The plugin: it keeps its settings, and is given the site where it needs it."""
 
     def __init__(self, host: str, folder: str, limit: int, monitor: str) -> None:
         self.host, self.folder, self.limit, self.monitor = host, folder, limit, monitor
@@ -57,16 +57,17 @@ class Quota:
 
     @hookimpl
     def declare_probes(self, site: Site) -> Sequence[Probe]:
-        self.path = site.host(self.host).at(self.folder)
-        argv = ("du", "--summarize", "--block-size=1", "--one-file-system", "--", self.path)
+        argv = ("du", "--summarize", "--block-size=1", "--one-file-system", "--", self._path(site))
         return [Probe(id="mysite.quota", host=self.host, argv=argv)]
 
     @hookimpl
-    def add_steps(self, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
+    def add_steps(
+        self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts
+    ) -> Sequence[Insertion]:
         used = self._used(facts)
         if job.kind != "snapshot" or not steps or used is None or used <= self.limit:
             return []
-        step = _show(f"{job.name}/quota", job.name, self.host, self.path)
+        step = _show(f"{job.name}/quota", job.name, self.host, self._path(site))
         return [Insertion(step=step, where="before", anchor=steps[0].id)]
 
     @hookimpl
@@ -91,6 +92,9 @@ class Quota:
     def deliver_report(self, report: Report) -> None:
         if not report.sandbox:
             Path(self.monitor).write_text(f"{report.verdict}\n", encoding="utf-8")
+
+    def _path(self, site: Site) -> str:
+        return site.host(self.host).at(self.folder)
 
     def _used(self, facts: Facts) -> int | None:
         reading = facts.reading(self.host, "mysite.quota")
