@@ -14,11 +14,10 @@ from typing import Any
 import msgspec
 
 import schema
-from runner.config import complaints, crosscheck, quantity, site_values, soundness
+from runner.config import complaints, crosscheck, plugin_source, quantity, site_values, soundness
 from runner.config.complaints import (
     KeyPath,
     Problem,
-    nearest,
     no_such,
 )
 from runner.config.toml_lines import key_lines, line_of
@@ -29,7 +28,6 @@ from runner.model.site import Site
 Table = dict[str, Any]
 
 _SCHEMAS = Path(schema.__file__).parent
-_SITE_PLUGIN = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)+")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -170,15 +168,8 @@ def _hook(name: str, settings: object, bundled: Table) -> tuple[Problem, ...]:
     if name in bundled:
         own = json.loads((_SCHEMAS / bundled[name]["$ref"]).read_bytes())
         return _against(own, settings, path)
-    if not _SITE_PLUGIN.fullmatch(name):
-        hint = (
-            f"did you mean {near!r}?" if (near := nearest(name, bundled)) else f"known: {', '.join(bundled)}"
-        )
-        text = (
-            f'there is no hook {name!r}; {hint} (one of your own has a dotted name: [hooks."mysite.quota"])'
-        )
-        return (Problem(path=path, text=text),)
-    return _against({"type": "object"}, settings, path)
+    wrong = plugin_source.problem(name, settings if isinstance(settings, dict) else {})
+    return (wrong,) if wrong else _against({"type": "object"}, settings, path)
 
 
 def _against(rules: Table, value: object, path: KeyPath) -> tuple[Problem, ...]:
@@ -192,6 +183,19 @@ def _against(rules: Table, value: object, path: KeyPath) -> tuple[Problem, ...]:
     validator = jsonschema.validators.extend(dialect, type_checker=strict)
     violations = validator(rules, format_checker=formats).iter_errors(value)
     return complaints.problems(violations, path)
+
+
+def schema_fault(rules: object) -> str:
+    """What keeps `rules` from being a JSON Schema of a table's keys; "" where nothing does."""
+    import jsonschema  # noqa: PLC0415 (see above)
+
+    if not isinstance(rules, Mapping):
+        return f"{type(rules).__name__} is no table"
+    try:
+        jsonschema.Draft202012Validator.check_schema(rules)
+    except jsonschema.SchemaError as error:
+        return f"{'.'.join(map(str, error.absolute_path))}: {error.message}".removeprefix(": ")
+    return ""
 
 
 _FORMATS: Mapping[str, Callable[[str], object]] = {

@@ -6,17 +6,14 @@ plugin gets a registry to itself, and the order and what an exception means are 
 
 from __future__ import annotations
 
-import importlib
 import inspect
-import sys
-import tomllib
-import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from runner.model.errors import HookFailed, ReportUndelivered
+from runner.config.load import schema_fault
+from runner.config.plugin_source import FAILURES, line, make, reason, table, unfit
+from runner.model.errors import HookFailed
 from runner.model.event import Event
 from runner.model.facts import Facts, Probe
 from runner.model.kind import JobKind
@@ -29,9 +26,6 @@ if TYPE_CHECKING:
     import pluggy
 
 T = TypeVar("T")
-
-# A plugin that calls sys.exit must not end the run of everybody else.
-FAILURES = (Exception, SystemExit)
 
 KIND = ("name", "schema", "options", "probes", "draft")
 
@@ -76,8 +70,8 @@ class Hooks:
         """The plugins in the order in which they are called."""
         return tuple(hook.name for hook in self._loaded)
 
-    def declare_kinds(self) -> tuple[JobKind, ...]:
-        """The kinds of jobs that plugins bring, no name twice."""
+    def declare_kinds(self, taken: Collection[str] = ()) -> tuple[JobKind, ...]:
+        """The kinds of jobs that plugins bring, no name twice and none that is `taken`."""
         kinds: dict[str, JobKind] = {}
         for hook in self._loaded:
             for kind in _answers(hook, "declare_kinds", {}):
@@ -85,6 +79,10 @@ class Hooks:
                     raise _wrong(hook, "declare_kinds", f"{kind!r} is no JobKind: that has {', '.join(KIND)}")
                 if kind.name in kinds:
                     raise _wrong(hook, "declare_kinds", f"another hook has a kind '{kind.name}' already")
+                if kind.name in taken:
+                    raise _wrong(hook, "declare_kinds", f"the runner has a kind '{kind.name}' already")
+                if fault := _kind_fault(kind):
+                    raise _wrong(hook, "declare_kinds", f"kind '{kind.name}': {fault}")
                 kinds[kind.name] = kind
         return tuple(kinds.values())
 
@@ -139,7 +137,7 @@ class Hooks:
             try:
                 hook.call("observe", {"event": event})
             except FAILURES as problem:
-                count, first = self._deaf.get(hook.name, (0, _told(problem)))
+                count, first = self._deaf.get(hook.name, (0, reason(problem)))
                 self._deaf[hook.name] = (count + 1, first)
 
     def deaf(self) -> tuple[Finding, ...]:
@@ -149,7 +147,7 @@ class Hooks:
                 severity="attention",
                 text=f"{name} could not follow the run ({count} times observe failed, first: {first})",
                 source=f"hooks.{name}",
-                do=f"mend the plugin, or take {_table(name)} out of jobs.toml",
+                do=f"mend the plugin, or take {table(name)} out of jobs.toml",
             )
             for name, (count, first) in self._deaf.items()
         )
@@ -175,7 +173,7 @@ class Hooks:
             try:
                 hook.call(spec, values)
             except FAILURES as problem:
-                failed.append((hook.name, _told(problem)))
+                failed.append((hook.name, reason(problem)))
         return tuple(failed)
 
 
@@ -183,7 +181,7 @@ def _answers(hook: Loaded, spec: str, values: Mapping[str, object]) -> tuple[Any
     try:
         answer = hook.call(spec, values)
     except FAILURES as problem:
-        raise _wrong(hook, spec, _told(problem)) from problem
+        raise _wrong(hook, spec, reason(problem)) from problem
     if answer is None:
         return ()
     if not isinstance(answer, Sequence) or isinstance(answer, str | bytes):
@@ -199,10 +197,17 @@ def _typed(hook: Loaded, spec: str, wanted: type[T], values: Mapping[str, object
     return answers
 
 
+def _kind_fault(kind: JobKind) -> str:
+    if not is_dataclass(kind.options) or not isinstance(kind.options, type):
+        return f"its options are no dataclass: {kind.options!r}"
+    fault = schema_fault(kind.schema)
+    return f"its schema is no JSON Schema: {fault}" if fault else ""
+
+
 def _wrong(hook: Loaded, spec: str, reason: str) -> HookFailed:
     return HookFailed(
         f"hooks.{hook.name}: {spec}: {reason}",
-        do=f"mend the plugin (docs/hooks.md), or take {_table(hook.name)} out of jobs.toml",
+        do=f"mend the plugin (docs/hooks.md), or take {table(hook.name)} out of jobs.toml",
     )
 
 
@@ -211,7 +216,7 @@ def _load(hook: Hook, folder: str) -> Loaded:
 
     from runner import hookspecs  # noqa: PLC0415
 
-    plugin = _make(hook, folder)
+    plugin = make(hook, folder)
     registry = pluggy.PluginManager(hookspecs.PROJECT)
     registry.add_hookspecs(hookspecs.Specs)
     specs = tuple(name for name in vars(hookspecs.Specs) if hasattr(registry.hook, name))
@@ -219,79 +224,20 @@ def _load(hook: Hook, folder: str) -> Loaded:
         registry.register(plugin, hook.name)
         registry.check_pending()
     except (pluggy.PluginValidationError, ValueError) as problem:
-        raise _unfit(hook, f"{_line(problem)}; the hooks are {', '.join(specs)}") from problem
+        raise unfit(hook, f"{line(problem)}; the hooks are {', '.join(specs)}") from problem
     callers = registry.get_hookcallers(plugin) or []
     if not callers:
-        raise _unfit(hook, f"nothing in it is marked @hookimpl; the hooks are {', '.join(specs)}")
+        raise unfit(hook, f"nothing in it is marked @hookimpl; the hooks are {', '.join(specs)}")
     for caller in callers:
         for implementation in caller.get_hookimpls():
             _check_arguments(hook, caller.name, implementation)
     return Loaded(name=hook.name, registry=registry)
 
 
-def _make(hook: Hook, folder: str) -> object:
-    # At the end of the path: a json.py that lies beside jobs.toml must not replace Python's.
-    if not hook.module.startswith("hooks.") and folder not in sys.path:
-        sys.path.append(folder)
-    try:
-        module = importlib.import_module(hook.module)
-    except FAILURES as problem:
-        raise HookFailed(
-            f"hooks.{hook.name}: cannot import {hook.module}: {_told(problem)}",
-            do=f"see that {Path(folder, *hook.module.split('.'))}.py is there and imports, "
-            f"or take {_table(hook.name)} out of jobs.toml",
-        ) from problem
-    make = getattr(module, "plugin", None)
-    if not callable(make):
-        raise _unfit(hook, "it has no function plugin(settings)")
-    try:
-        return make(hook.settings)
-    except FAILURES as problem:
-        raise _unfit(hook, f"plugin(settings): {_told(problem)}") from problem
-
-
 def _check_arguments(hook: Hook, spec: str, implementation: pluggy.HookImpl) -> None:
     if implementation.wrapper or implementation.hookwrapper:
-        raise _unfit(hook, f"{spec} is a wrapper; a plugin speaks for itself only")
+        raise unfit(hook, f"{spec} is a wrapper; a plugin speaks for itself only")
     for argument in inspect.signature(implementation.function).parameters.values():
         # What pluggy passes for these differs from version to version.
         if argument.default is not argument.empty or argument.kind is not argument.POSITIONAL_OR_KEYWORD:
-            raise _unfit(hook, f"{spec}: argument '{argument}' must be plain, without a default")
-
-
-def _unfit(hook: Hook, reason: str) -> HookFailed:
-    return HookFailed(
-        f"hooks.{hook.name}: {hook.module} is no plugin: {reason}",
-        do=f"mend it (docs/hooks.md), or take {_table(hook.name)} out of jobs.toml",
-    )
-
-
-def _table(name: str) -> str:
-    return f'[hooks."{name}"]' if "." in name else f"[hooks.{name}]"
-
-
-def _told(problem: BaseException) -> str:
-    if isinstance(problem, ReportUndelivered):
-        return _line(problem)
-    frames = traceback.extract_tb(problem.__traceback__)
-    place = f" ({Path(frames[-1].filename).name} line {frames[-1].lineno})" if frames else ""
-    return f"{type(problem).__name__}: {_line(problem)}{place}"
-
-
-def _line(problem: BaseException) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in str(problem)).split())
-
-
-def own_plugins(path: Path) -> tuple[Hook, ...]:
-    """The `[hooks."module.name"]` tables of a jobs.toml; none where it is no good: the loader says why."""
-    try:
-        hooks = tomllib.loads(path.read_text("utf-8")).get("hooks", {})
-    except (OSError, ValueError, RecursionError):
-        return ()
-    if not isinstance(hooks, dict):
-        return ()
-    return tuple(
-        Hook(name=name, module=name, settings=settings)
-        for name, settings in sorted(hooks.items())
-        if "." in name and isinstance(settings, dict)
-    )
+            raise unfit(hook, f"{spec}: argument '{argument}' must be plain, without a default")

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from runner.config import quantity
+from runner.config import plugin_source, quantity
 from runner.model.kind import JobKind
 from runner.model.plan import Effect
-from runner.model.site import Disk, Hook, Host, Job, People, Site, Store
+from runner.model.site import Disk, Host, Job, People, Site, Store
 
 Table = Mapping[str, Any]
 T = TypeVar("T")
@@ -46,7 +46,9 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
             _job(name, table, kinds[table["kind"]], tables) for name, table in tables.get("jobs", {}).items()
         ),
         hooks=tuple(
-            _hook(name, settings, known["hooks"]) for name, settings in tables.get("hooks", {}).items()
+            hook
+            for name, settings in tables.get("hooks", {}).items()
+            if (hook := plugin_source.plugin_of(name, settings))
         ),
     )
 
@@ -97,11 +99,6 @@ def options(table: Table, kind: JobKind) -> object:
     own = {key: value for key, value in table.items() if key in properties}
     made: object = msgspec.convert(_plain(own, kind.schema), kind.options)
     return made
-
-
-def _hook(name: str, settings: Table, schema: Table) -> Hook:
-    bundled = name in schema["properties"]
-    return Hook(name=name, module=f"hooks.{name}" if bundled else name, settings=settings)
 
 
 def _plain(table: Table, schema: Table) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from time import monotonic
 
 from runner.engine.spool import Spool
 from runner.engine.step import Stepper
-from runner.hosts.session import Stop
+from runner.hosts.session import StopSignal
 from runner.hosts.transport import Held, Transport
 from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
@@ -46,7 +46,7 @@ class Means:
     ended: Callable[[Step, Outcome], None]
     left: Callable[[PlannedJob, tuple[Outcome, ...]], None]
     tell: Callable[[Event], None]
-    stop: Stop
+    stop: StopSignal
 
 
 def now() -> datetime:
@@ -206,9 +206,9 @@ class _Job:
 
 
 class _JobStop:
-    """A `Stop`: set when a person stops the run, or when a lock of this job is lost: nothing may go on then."""
+    """A `StopSignal`: set when a person stops the run, or when a lock of this job is lost: nothing may go on then."""
 
-    def __init__(self, asked: Stop) -> None:
+    def __init__(self, asked: StopSignal) -> None:
         self._asked = asked
         self.held: list[tuple[Held, str]] = []
         self.left: list[Held] = []

@@ -12,7 +12,7 @@ from typing import Any, assert_never
 
 from runner.engine import waiting
 from runner.engine.spool import Spool
-from runner.hosts.session import Stop
+from runner.hosts.session import StopSignal
 from runner.hosts.transport import Result, Transport
 from runner.model.event import Event, Progress, Waiting
 from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, WaitFor
@@ -40,7 +40,7 @@ class Stepper:
     artifacts: Mapping[str, bytes]
     spool: Spool
     live: bool
-    stop: Stop
+    stop: StopSignal
     tell: Callable[[Event], None]
     read_by: frozenset[str]
     acts: Callable[[str], None]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from runner.hosts.session import Stop
+from runner.hosts.session import StopSignal
 from runner.hosts.transport import UNREACHED, cannot_start
 from runner.model.plan import WaitFor
 from runner.model.text import length
@@ -46,7 +46,7 @@ class Waited:
     answer: Mapping[str, Any]
 
 
-def wait(action: WaitFor, ask: Ask, stop: Stop, seen: Callable[[str], None]) -> Waited:
+def wait(action: WaitFor, ask: Ask, stop: StopSignal, seen: Callable[[str], None]) -> Waited:
     """Ask until it is as wanted, `within` has passed or `stop` is set; `seen` hears each new answer.
 
     `ask` gives whether the claim holds (None: no answer), that in words, and the reading. It changes
@@ -80,7 +80,7 @@ def wait(action: WaitFor, ask: Ask, stop: Stop, seen: Callable[[str], None]) -> 
             return Waited(over=False, note=note, seconds=passed, answer={} if silences else answer)
 
 
-def _unless_stopped(ask: Ask, stop: Stop) -> Answer | None:
+def _unless_stopped(ask: Ask, stop: StopSignal) -> Answer | None:
     """What `ask` gives, or raises; None where the run was stopped and nothing came soon."""
     answers: list[Answer | BaseException] = []
 

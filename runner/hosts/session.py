@@ -51,7 +51,7 @@ class Session(Protocol):
         ...
 
 
-class Stop(Protocol):
+class StopSignal(Protocol):
     """A wish from outside that nothing go on; a `threading.Event` is one. Once set it stays set."""
 
     def is_set(self) -> bool:
@@ -69,7 +69,7 @@ class Limits:
 
     timeout: float
     stall: float | None = None
-    stop: Stop | None = None
+    stop: StopSignal | None = None
 
 
 class Carrier:

@@ -11,7 +11,7 @@ from signal import Signals
 
 from runner.hosts.connection import OPEN_TIMEOUT, Connection, Unreachable
 from runner.hosts.process import ENVIRONMENT
-from runner.hosts.session import Carrier, Limits, Stop
+from runner.hosts.session import Carrier, Limits, StopSignal
 from runner.hosts.transport import UNREACHED, Held, Result, cannot_start, place
 
 # `$0` is a word made for this one command: only the line that begins with it is believed, and it
@@ -45,7 +45,7 @@ class Ssh:
         timeout: float,
         stdin: Iterable[bytes] | None = None,
         sink: Callable[[bytes], None] | None = None,
-        stop: Stop | None = None,
+        stop: StopSignal | None = None,
         stall: float | None = None,
     ) -> Result:
         """See Transport. A command that loses its connection may live on: `error` says so."""

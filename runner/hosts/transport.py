@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 from runner.hosts.process import Process
-from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, Stop
+from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, StopSignal
 
 PUT_TIMEOUT = 60.0
 EXIT_LOST = "its exit code is lost: start the runner with SIGCHLD at its default"
@@ -54,7 +54,7 @@ class Transport(Protocol):
         timeout: float,
         stdin: Iterable[bytes] | None = None,
         sink: Callable[[bytes], None] | None = None,
-        stop: Stop | None = None,
+        stop: StopSignal | None = None,
         stall: float | None = None,
     ) -> Result:
         """Run `argv` to its end; whatever the world does is told in the Result, never raised.
@@ -154,7 +154,7 @@ class Local:
         timeout: float,
         stdin: Iterable[bytes] | None = None,
         sink: Callable[[bytes], None] | None = None,
-        stop: Stop | None = None,
+        stop: StopSignal | None = None,
         stall: float | None = None,
     ) -> Result:
         """See Transport. The command itself, not what it started, dies with the runner even by kill -9."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -32,11 +32,15 @@ from runner.model.site import Job, Site
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Late:
-    """The kind `name`; `place` is its class as `module:Class` below runner.jobs."""
+    """The kind `name`; `place` is its class as `module:Class` below runner.jobs.
+
+    `looks` says that it only looks: it is planned when everything else of the run is done.
+    """
 
     name: str
     place: str
     options: type[Any]
+    looks: bool = False
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -74,7 +78,7 @@ def _kind(place: str) -> JobKind:
 KINDS: dict[str, JobKind] = {
     "access": Late(name="access", place="access.access:AccessKind", options=AccessOptions),
     "audit": Late(name="audit", place="retention.audit:AuditKind", options=AuditOptions),
-    "check": Late(name="check", place="snapshots.check:CheckKind", options=CheckOptions),
+    "check": Late(name="check", place="snapshots.check:CheckKind", options=CheckOptions, looks=True),
     "disk": Late(name="disk", place="disks.disk:DiskKind", options=DiskOptions),
     "drill": Late(name="drill", place="drill.drill:DrillKind", options=DrillOptions),
     "dump": Late(name="dump", place="database.dump:DumpKind", options=DumpOptions),
@@ -86,5 +90,15 @@ KINDS: dict[str, JobKind] = {
     "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=UpgradeOptions),
 }
 
-# Kinds that only look: they are planned when everything else of the run is done.
-LOOKING = frozenset({"check"})
+# No plugin may bring a kind of such a name: these are here, or the runner makes such jobs by itself.
+TAKEN = frozenset((*KINDS, "pin", "prepare", "restore", "restore-db", "swap-db"))
+
+
+def together(brought: Iterable[JobKind]) -> dict[str, JobKind]:
+    """The bundled kinds and those that plugins bring, by name."""
+    return {**KINDS, **{kind.name: kind for kind in brought}}
+
+
+def looking_kinds(kinds: Mapping[str, JobKind]) -> frozenset[str]:
+    """The kinds that only look, and so are planned when everything else of the run is done."""
+    return frozenset(name for name, kind in kinds.items() if getattr(kind, "looks", False))

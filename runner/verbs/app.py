@@ -23,7 +23,7 @@ from runner.engine.journal import FILE, Journal
 from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.transport import Transport
-from runner.jobs.catalogue import KINDS, LOOKING
+from runner.jobs.catalogue import TAKEN, looking_kinds, together
 from runner.model.errors import GoingDown, RunnerError, StalePlan, UsageError
 from runner.model.event import Event, RunStarted
 from runner.model.facts import Facts, Probe
@@ -70,8 +70,8 @@ class App:
         if not site.live:
             reach.make(site)
         self.hooks = Hooks.load(site)
-        brought = {kind.name: kind for kind in self.hooks.declare_kinds()}
-        self.kinds = {**KINDS, **brought}
+        self.kinds = together(self.hooks.declare_kinds(TAKEN))
+        self.looking = looking_kinds(self.kinds)
         content = probe.runner_agent()
         self._program = (content, hashlib.sha256(content).hexdigest())
 
@@ -149,7 +149,7 @@ class App:
 
     def plan(self, names: Sequence[str], packages: tuple[str, ...] = ()) -> Plan:
         """The plan for the named jobs, or for what is due, with all findings of review and hooks."""
-        doing, looking = schedule.apart(self.due(names, packages), LOOKING)
+        doing, looking = schedule.apart(self.due(names, packages), self.looking)
         if not doing.jobs:
             return self._planned(looking)
         waits = tuple(Skip(job=job.name, reason="looks when the others are done") for job in looking.jobs)
@@ -189,7 +189,7 @@ class App:
 
         def passes(done: list[Pass], run: str) -> None:
             self._go_on(done, run)
-            doing, looking = schedule.apart(self.due(asked.jobs, asked.packages), LOOKING)
+            doing, looking = schedule.apart(self.due(asked.jobs, asked.packages), self.looking)
             for number in range(MOST_PASSES if doing.jobs or not looking.jobs else 0):
                 one(doing, done, run)
                 names = again(done[-1])

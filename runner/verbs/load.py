@@ -5,17 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from runner.config import load as config
-from runner.config.plugins import Hooks, own_plugins
+from runner.config import plugin_source
+from runner.config.plugins import Hooks
 from runner.engine.journal import FILE, Journal
-from runner.jobs.catalogue import KINDS
+from runner.jobs.catalogue import TAKEN, together
 from runner.model.site import Job, Site
 
 
 def load(path: Path) -> Site:
     """The site in jobs.toml; ConfigError with every problem, HookFailed for a plugin that does not fit."""
-    own = own_plugins(path)
-    brought = Hooks.named(own, str(path.parent.resolve())).declare_kinds() if own else ()
-    return config.load(path, kinds={**KINDS, **{kind.name: kind for kind in brought}})
+    own = plugin_source.others(path)
+    brought = Hooks.named(own, str(path.parent.resolve())).declare_kinds(TAKEN) if own else ()
+    return config.load(path, kinds=together(brought))
 
 
 def outgrown(site: Site) -> tuple[str, ...]:
