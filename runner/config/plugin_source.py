@@ -74,7 +74,7 @@ def problem(name: str, settings: Mapping[str, Any]) -> Problem | None:
     known = (*bundled(), *sorted(found))
     near = nearest(name, known)
     hint = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"
-    looked = f"none comes with the runner or as an entry point of {GROUP} with an installed package"
+    looked = f"looked for: a hook of the runner, an entry point of group {GROUP} of an installed package"
     return Problem(path=path, text=f"there is no hook {name!r}; {hint} ({looked}; {_OWN})")
 
 

@@ -39,11 +39,14 @@ def run(argv: Sequence[str]) -> int:
     path, at, database = call.words
     held = dump_folder.hold(path, server(call))
     order = Order(
-        folder=held.folder, server=held.server, at=dump_folder.moment(at), database=database,
+        folder=held.folder,
+        server=held.server,
+        at=dump_folder.moment(at),
+        database=database,
         within=number(call.one["within"] or "21600", "--within", least=1),
         lock_wait=number(call.one["lock-wait"] or "600", "--lock-wait", least=1),
         max_shrink=number(call.one["max-shrink"] or "100", "--max-shrink"),
-    )  # fmt: skip
+    )
     with command.together():
         emit(_answer(order))
     return 0

@@ -121,10 +121,11 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
 def _full(job: Job, place: Store, room: making_room.Room) -> Finding:
     why = room.decision.frozen if room.decision and room.decision.frozen else "nothing in it may expire"
     return Finding(
-        severity="attention", source=job.name,
+        severity="attention",
+        source=job.name,
         text=f"store {place.name} is full, the next snapshot needs about {room.need.words()}, and {why}",
         do="see what else fills the disk, take a larger one, or lower `min`; what was sent is kept",
-    )  # fmt: skip
+    )
 
 
 def _short(job: Job, room: making_room.Room) -> tuple[Finding, ...]:
@@ -171,10 +172,14 @@ def _source(
     # In the sandbox a stand-in is a real folder of this machine, and so is an excluded path.
     left_out = tuple(path if host.stand_ins else host.at(path) for path in job.options.exclude)
     return link_dest.Source(
-        host=host.name, filesystems=choice.chosen, absent=choice.absent,
-        emptied=(*stores, *((site.sandbox,) if host.root else ())), left_out=left_out,
-        program=agent.program(host), remote=f"{host.name}:" if _far(site, host, keeper, host) else "",
-    )  # fmt: skip
+        host=host.name,
+        filesystems=choice.chosen,
+        absent=choice.absent,
+        emptied=(*stores, *((site.sandbox,) if host.root else ())),
+        left_out=left_out,
+        program=agent.program(host),
+        remote=f"{host.name}:" if _far(site, host, keeper, host) else "",
+    )
 
 
 def _target(
@@ -185,15 +190,23 @@ def _target(
     disk = site.disk(place.disk) if place.disk else None
     newest = _newest(found)
     at = agent.At(
-        program=agent.program(keeper), path=found.path, plan=plan,
+        program=agent.program(keeper),
+        path=found.path,
+        plan=plan,
         mount=disk.mount if disk and not keeper.root else "",
         uuid=(disk.uuid or found.uuid) if disk and not keeper.root else "",
-    )  # fmt: skip
+    )
     return link_dest.Target(
-        host=keeper.name, at=at, store=place.name, name=fresh, partials=found.partials,
-        basis=newest.name if newest else "", bases=_bases(host, found, room),
-        remote=f"{keeper.name}:" if _far(site, host, keeper, keeper) else "", has_trash=bool(found.trash),
-    )  # fmt: skip
+        host=keeper.name,
+        at=at,
+        store=place.name,
+        name=fresh,
+        partials=found.partials,
+        basis=newest.name if newest else "",
+        bases=_bases(host, found, room),
+        remote=f"{keeper.name}:" if _far(site, host, keeper, keeper) else "",
+        has_trash=bool(found.trash),
+    )
 
 
 def _bases(host: Host, found: StoreFacts, room: making_room.Room) -> tuple[tuple[str, str], ...]:
@@ -224,22 +237,26 @@ def _unusable(
         if version < OLDEST_RSYNC:
             has = f"rsync {facts.rsync.version}" if version else "no rsync"
             return Finding(
-                severity="attention", source=job.name, text=f"{facts.name} has {has}",
+                severity="attention",
+                source=job.name,
+                text=f"{facts.name} has {has}",
                 do=f"install rsync 3.1.3 or newer on {facts.name}",
-            )  # fmt: skip
+            )
     if found.problem:
         return Finding(
-            severity="attention", source=job.name,
+            severity="attention",
+            source=job.name,
             text=f"store {place.name} on {place.host} cannot be used: {found.problem}",
             do="nothing was written to it; put that right and run again",
-        )  # fmt: skip
+        )
     keeper = hosts[1]
     if site.live and keeper.uid != 0:
         return Finding(
-            severity="attention", source=job.name,
+            severity="attention",
+            source=job.name,
             text=f"owners cannot be kept: on {keeper.name} this runs as uid {keeper.uid}, not as root",
             do=f"let hosts.{keeper.name}.user be root, or run as root there",
-        )  # fmt: skip
+        )
     return None
 
 
@@ -256,10 +273,12 @@ def _findings(
         for mount in choice.absent
     ]
     if place.whole_seconds:
-        wants.append((
-            f"the disk of store {store_name} keeps whole seconds only: nothing will be shared",
-            "make it again with 256-byte inodes (mke2fs -I 256)",
-        ))  # fmt: skip
+        wants.append(
+            (
+                f"the disk of store {store_name} keeps whole seconds only: nothing will be shared",
+                "make it again with 256-byte inodes (mke2fs -I 256)",
+            )
+        )
     notes = []
     if not (job.options.filesystems or site.host(job.host).filesystems):
         notes += [f"left out: {mount} ({why})" for mount, why in choice.left]

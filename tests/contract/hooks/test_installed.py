@@ -54,7 +54,7 @@ def test_without_the_package_the_key_is_named_with_what_was_looked_for(place: Pl
     assert said.code == 2
     (problem,) = [text for text in said.err.splitlines() if "watcher" in text]
     assert re.match(r"jobs\.toml:\d+: hooks\.watcher: there is no hook 'watcher'; known: announce,", problem)
-    assert "an entry point of runner.hooks with an installed package" in problem
+    assert "an entry point of group runner.hooks of an installed package" in problem
 
 
 def test_a_misspelt_name_of_an_installed_hook_is_recognised(place: Place) -> None:
