@@ -55,7 +55,7 @@ def test_a_host_is_told_the_same_twice_and_what_lacks_is_named(house: Storehouse
 
 def test_a_host_without_any_program_of_this_sort_is_told_all_the_same(tmp_path: Path) -> None:
     # Programs are looked for in fixed places: without them there is nothing but the kernel to ask.
-    bare = "import sys; sys.argv = ['x', 'about']; import runner.agent.command as a, runner.agent.inventory.about_disks as d; "
+    bare = "import sys; sys.argv = ['x', 'about']; import runner.agent.command as a, runner.agent.inventory.host as d; "
     bare += "a.ENVIRONMENT['PATH'] = '/nowhere'; from runner.agent.__main__ import main; main()"
     said = execute(("/usr/bin/python3", "-B", "-c", bare))
     assert said.code == 0
