@@ -90,7 +90,8 @@ def _entry_points(path: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
 
     places: dict[str, tuple[str, ...]] = {}
     for entry in entry_points(group=GROUP):
-        place = f"{entry.module}:{entry.attr or 'plugin'}"
+        module, _, function = (word.strip() for word in entry.value.partition("[")[0].partition(":"))
+        place = f"{module}:{function or 'plugin'}"
         places[entry.name] = tuple(dict.fromkeys((*places.get(entry.name, ()), place)))
     return places
 

@@ -80,7 +80,7 @@ def test_a_bundled_hook_is_not_replaced_by_a_package(place: Place) -> None:
 
 def test_an_entry_point_that_leads_nowhere_is_the_packages_fault(place: Place) -> None:
     place.declare("[hooks.broken]\n")
-    install(place.folder.parent / "packages", "other-1.0", "broken = not_there")
+    install(place.folder.parent / "packages", "other-1.0", "broken = not_there", "odd = a b:")
     said = place.runner("validate", **packages(place))
     assert said.code == 4
     assert "hooks.broken: cannot import not_there:plugin: ModuleNotFoundError" in said.err
