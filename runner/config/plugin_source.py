@@ -49,9 +49,9 @@ def plugin_of(name: str, settings: Mapping[str, Any]) -> Hook | None:
     if _gives_module(name, settings):
         own = {key: value for key, value in settings.items() if key != "module"}
         return Hook(name=name, module=str(settings["module"]), settings=own)
-    found = installed().get(name, ())
-    module = found[0] if found else name
-    return Hook(name=name, module=module, settings=settings) if found or _is_module(name) else None
+    places = installed().get(name, ())
+    module = places[0] if places else name
+    return Hook(name=name, module=module, settings=settings) if places or _is_module(name) else None
 
 
 def problem(name: str, settings: Mapping[str, Any]) -> Problem | None:
@@ -64,14 +64,14 @@ def problem(name: str, settings: Mapping[str, Any]) -> Problem | None:
         if isinstance(given, str) and MODULE.fullmatch(given):
             return None
         return Problem(path=(*path, "module"), text=f"{show(given)} is not the name of a Python module")
-    found = installed()
-    places = found.get(name, ())
+    packaged = installed()
+    places = packaged.get(name, ())
     if len(places) > 1:
         text = f"several installed packages bring a hook {name!r} ({', '.join(places)}); keep one of them"
         return Problem(path=path, text=text)
     if places or _is_module(name):
         return None
-    known = (*bundled(), *sorted(found))
+    known = (*bundled(), *sorted(packaged))
     near = nearest(name, known)
     hint = f"did you mean {near!r}?" if near else f"known: {', '.join(known)}"
     looked = f"looked for: a hook of the runner, an entry point of group {GROUP} of an installed package"
@@ -80,19 +80,20 @@ def problem(name: str, settings: Mapping[str, Any]) -> Problem | None:
 
 def installed() -> Mapping[str, tuple[str, ...]]:
     """The hooks that installed packages bring, as `module:function`; several where packages disagree."""
-    return _on(tuple(sys.path))
+    return _entry_points(tuple(sys.path))
 
 
 @cache
-def _on(path: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+def _entry_points(path: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     # `path` is what it looks through, and what makes an answer out of date.
     from importlib.metadata import entry_points  # noqa: PLC0415  (20 ms that few sites need)
 
-    found: dict[str, tuple[str, ...]] = {}
+    places: dict[str, tuple[str, ...]] = {}
     for entry in entry_points(group=GROUP):
-        place = f"{entry.module}:{entry.attr or 'plugin'}"
-        found[entry.name] = tuple(dict.fromkeys((*found.get(entry.name, ()), place)))
-    return found
+        module, _, function = (word.strip() for word in entry.value.partition("[")[0].partition(":"))
+        place = f"{module}:{function or 'plugin'}"
+        places[entry.name] = tuple(dict.fromkeys((*places.get(entry.name, ()), place)))
+    return places
 
 
 def others(path: Path) -> tuple[Hook, ...]:

@@ -7,13 +7,14 @@ plugin gets a registry to itself, and the order and what an exception means are 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, is_dataclass, replace
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from runner.config.load import schema_fault
 from runner.config.plugin_source import FAILURES, line, make, reason, table, unfit
-from runner.model.errors import HookFailed
+from runner.model.errors import HookFailed, RunnerError
 from runner.model.event import Event
 from runner.model.facts import Facts, Probe
 from runner.model.kind import JobKind
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 KIND = ("name", "schema", "options", "probes", "draft")
+_PLANNING = ("probes", "draft")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,7 +85,7 @@ class Hooks:
                     raise _wrong(hook, "declare_kinds", f"the runner has a kind '{kind.name}' already")
                 if fault := _kind_fault(kind):
                     raise _wrong(hook, "declare_kinds", f"kind '{kind.name}': {fault}")
-                kinds[kind.name] = kind
+                kinds[kind.name] = cast("JobKind", _Brought(hook, kind))
         return tuple(kinds.values())
 
     def declare_probes(self, site: Site) -> tuple[Probe, ...]:
@@ -195,6 +197,26 @@ def _typed(hook: Loaded, spec: str, wanted: type[T], values: Mapping[str, object
         if not isinstance(answer, wanted):
             raise _wrong(hook, spec, f"it must return {wanted.__name__}s, not {type(answer).__name__}")
     return answers
+
+
+class _Brought:
+    """A kind that a plugin brings, as it is; but what it raises while planning is its hook's failure."""
+
+    def __init__(self, hook: Loaded, kind: JobKind) -> None:
+        self._hook = hook
+        self._kind = kind
+
+    def __getattr__(self, word: str) -> object:
+        member: object = getattr(self._kind, word)
+        return partial(self._plan, word, member) if word in _PLANNING and callable(member) else member
+
+    def _plan(self, word: str, method: Callable[..., object], *values: object) -> object:
+        try:
+            return method(*values)
+        except RunnerError:
+            raise
+        except FAILURES as problem:
+            raise _wrong(self._hook, f"kind '{self._kind.name}': {word}", reason(problem)) from problem
 
 
 def _kind_fault(kind: JobKind) -> str:

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,13 @@ from tests.contract.hook_parts import (
 )
 
 HOUSE = Path(__file__).parents[3]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobKeys:
+    """What a job of a plugin's kind says."""
+
+    to: str = ""
 
 
 @pytest.fixture(autouse=True)
@@ -104,6 +111,36 @@ PLANNING = {
 }
 
 
+KINDS = {
+    "of the runner": ({"name": "snapshot"}, (), "the runner has a kind 'snapshot' already"),
+    "without a dataclass": (
+        {"options": dict},
+        (),
+        "kind 'own': its options are no dataclass: <class 'dict'>",
+    ),
+    "no schema": ({"schema": []}, (), "kind 'own': its schema is no JSON Schema: list is no table"),
+    "a wrong schema": (
+        {"schema": {"properties": {"to": {"type": "strnig"}}}},
+        (),
+        "kind 'own': its schema is no JSON Schema: properties.to.type: 'strnig' is not valid",
+    ),
+    "that fails": ({}, ("probes", SITE, None), "kind 'own': probes: ZeroDivisionError: division by zero"),
+}
+
+
+@pytest.mark.parametrize("case", KINDS)
+def test_a_kind_that_does_not_fit_or_fails_names_its_hook(case: str, tmp_path: Path) -> None:
+    changes, call, said = KINDS[case]
+    words = {"name": "own", "options": JobKeys, "schema": {}, "looks": True, **changes}
+    kind = type("Own", (), {**words, "probes": lambda self, site, job: 1 / 0, "draft": None})()
+    hooks = load(tmp_path, bad=method("declare_kinds", "return [type(self).kind]"))
+    sys.modules["mysite.bad"].C.kind = kind  # type: ignore[attr-defined]
+    with pytest.raises(HookFailed) as caught:
+        getattr(hooks.declare_kinds(["snapshot"])[0], call[0])(*call[1:])
+    assert caught.value.text.startswith("hooks.mysite.bad: ")
+    assert said in caught.value.text
+
+
 def ask(hooks: Hooks, spec: str) -> object:
     calls: dict[str, Callable[[], object]] = {
         "declare_kinds": hooks.declare_kinds,
@@ -137,7 +174,7 @@ def test_a_planning_hook_that_fails_refuses_the_plan_and_names_itself(case: str,
 )
 def test_a_step_that_fits_nowhere_is_refused(change: str, said: str, tmp_path: Path) -> None:
     body = (
-        "from dataclasses import replace; from runner.model.plan import Insertion; "
+        "from dataclasses import dataclass, replace; from runner.model.plan import Insertion; "
         f"return [Insertion(where='after', {change})]"
     )
     hooks = load(tmp_path, bad=method("add_steps", body, ", steps"))
@@ -147,7 +184,7 @@ def test_a_step_that_fits_nowhere_is_refused(change: str, said: str, tmp_path: P
 
 def test_a_hook_cannot_speak_or_act_under_the_name_of_another(tmp_path: Path) -> None:
     body = (
-        "from dataclasses import replace; from runner.model.plan import Insertion; "
+        "from dataclasses import dataclass, replace; from runner.model.plan import Insertion; "
         "return [Insertion(where='after', anchor=steps[0].id, step=replace(steps[0], id='n', added_by='x'))]"
     )
     hooks = load(tmp_path, bad=method("add_steps", body, ", steps"))

@@ -80,7 +80,7 @@ def test_a_bundled_hook_is_not_replaced_by_a_package(place: Place) -> None:
 
 def test_an_entry_point_that_leads_nowhere_is_the_packages_fault(place: Place) -> None:
     place.declare("[hooks.broken]\n")
-    install(place.folder.parent / "packages", "other-1.0", "broken = not_there")
+    install(place.folder.parent / "packages", "other-1.0", "broken = not_there", "odd = a b:")
     said = place.runner("validate", **packages(place))
     assert said.code == 4
     assert "hooks.broken: cannot import not_there:plugin: ModuleNotFoundError" in said.err
@@ -121,8 +121,8 @@ def test_only_an_unknown_name_pays_for_looking_through_packages(
         "import atexit, sys\n"
         "atexit.register(lambda: print('looked', 'importlib.metadata' in sys.modules, file=sys.stderr))\n"
     )
-    found = f"{place.folder}:{packages(place)['PYTHONPATH']}"
-    said = place.runner("validate", PYTHONPATH=found)
+    path = f"{place.folder}:{packages(place)['PYTHONPATH']}"
+    said = place.runner("validate", PYTHONPATH=path)
     assert f"looked {looked}" in said.err, said.err
 
 
@@ -146,10 +146,10 @@ def test_every_problem_of_such_a_job_is_told_at_once_with_line_and_suggestion(pl
     place.declare(HOOK + JOB.replace("folder", "fodler").replace('"2h"', '"2 moons"') + "deep = 0\n")
     said = place.runner("validate", **packages(place))
     assert said.code == 2
-    found = dict(re.findall(r"jobs\.toml:\d+: jobs\.water\.(\w+): (.*)", said.err))
-    assert found["fodler"] == "there is no key 'fodler' here; did you mean 'folder'?"
-    assert "2 moons" in found["every"]
-    assert found["deep"] == "0 is less than 1"
+    problems = dict(re.findall(r"jobs\.toml:\d+: jobs\.water\.(\w+): (.*)", said.err))
+    assert problems["fodler"] == "there is no key 'fodler' here; did you mean 'folder'?"
+    assert "2 moons" in problems["every"]
+    assert problems["deep"] == "0 is less than 1"
 
 
 def test_a_misspelt_kind_of_a_package_is_recognised(place: Place) -> None:
