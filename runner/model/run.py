@@ -33,6 +33,14 @@ class Verdict(StrEnum):
     FAILED = "failed"
 
 
+class Stop(StrEnum):
+    """What kept a job from being done, where that has an exit code of its own."""
+
+    NONE = ""
+    STALE = "stale"
+    BUSY = "busy"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """How one step ended. `result` is its JSON answer where it gives one, `log` its last lines.
@@ -71,12 +79,16 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobReport:
-    """What became of one job, in words: `headline` is one sentence, `details` the numbers."""
+    """What became of one job, in words: `headline` is one sentence, `details` the numbers.
+
+    `stop` is what kept it from being done: it decides between the exit codes of one verdict.
+    """
 
     job: str
     verdict: Verdict
     headline: str
     details: tuple[str, ...] = ()
+    stop: Stop = Stop.NONE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,11 +6,12 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import assert_never
 
 from runner.jobs.database.report import stale_with
-from runner.model.errors import BUG, RunnerError
+from runner.model.errors import BUG, Busy, FactsIncomplete, PlanRefused, RunnerError, StalePlan
 from runner.model.plan import Effect, Finding, Plan, PlannedJob
-from runner.model.run import JobLine, JobReport, Outcome, Pass, Report, State, Verdict
+from runner.model.run import JobLine, JobReport, Outcome, Pass, Report, State, Stop, Verdict
 from runner.report.report import expired, job_report, sealing
 
 _LOG_LINES = 200
@@ -58,7 +59,8 @@ def job_lines(done: Pass) -> tuple[JobLine, ...]:
 
 def _report(job: PlannedJob, plan: Plan, outcomes: Sequence[Outcome]) -> JobReport:
     effects = {step.effect for step in plan.steps if step.job == job.name}
-    return job_report(job, outcomes, live=plan.live, looked=effects == {Effect.READ})
+    report = job_report(job, outcomes, live=plan.live, looked=effects == {Effect.READ})
+    return report if report.stop else replace(report, stop=_stop(outcomes))
 
 
 def killed(started: datetime) -> Finding:
@@ -83,18 +85,32 @@ def log(done: Sequence[Pass], trouble: Exception | None) -> tuple[str, ...]:
     return (*lines, *trace)[-_LOG_LINES:]
 
 
-def exit_code(report: Report, done: Sequence[Pass], trouble: Exception | None) -> int:
-    """That of what stopped it, or the worst of its parts: failed, stale, busy, attention, done."""
+def exit_code(report: Report, trouble: Exception | None) -> int:
+    """That of what stopped the run, or else what the verdict of its report says; see EXIT_CODES."""
     if trouble is not None:
         return trouble.code if isinstance(trouble, RunnerError) else BUG
-    states = {one.state for _, _, outcomes in latest(done) for one in outcomes}
+    stops = [job.stop for job in report.jobs if job.verdict == report.verdict]
+    match report.verdict:
+        case Verdict.FAILED if not stops:
+            # No job failed, so a finding refuses it.
+            return PlanRefused.code
+        case Verdict.FAILED:
+            return StalePlan.code if all(stop == Stop.STALE for stop in stops) else RunnerError.code
+        case Verdict.ATTENTION:
+            return Busy.code if Stop.BUSY in stops else FactsIncomplete.code
+        case Verdict.DONE | Verdict.NOTHING:
+            return 0
+        case _:
+            assert_never(report.verdict)
+
+
+def _stop(outcomes: Sequence[Outcome]) -> Stop:
+    states = {one.state for one in outcomes}
     if states & {State.FAILED, State.INTERRUPTED}:
-        return 1
+        return Stop.NONE
     if State.STALE in states:
-        return 5
-    if State.BUSY in states:
-        return 75
-    return 3 if report.verdict == Verdict.ATTENTION else 0
+        return Stop.STALE
+    return Stop.BUSY if State.BUSY in states else Stop.NONE
 
 
 def _line(outcomes: Sequence[Outcome], told: JobReport) -> JobLine:

@@ -81,7 +81,7 @@ def _deliver(desk: Desk, telling: _Telling, trouble: Exception | None) -> tuple[
     if telling.dead and not failed:
         with suppress(RunnerError):
             desk.journal.told_of_killed(telling.dead)
-    code = outcome.exit_code(report, telling.done, trouble)
+    code = outcome.exit_code(report, trouble)
     if failed:
         lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
         report = replace(report, actions=(*report.actions, f"the report could not be delivered: {lost.text}"))

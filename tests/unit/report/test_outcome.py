@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from runner.model.errors import BUG, StalePlan
-from runner.model.plan import Effect, PlannedJob, Skip
-from runner.model.run import Outcome, Pass, State, Verdict
+from runner.model.errors import BUG, EXIT_CODES, StalePlan
+from runner.model.plan import Effect, Finding, PlannedJob, Skip
+from runner.model.run import JobReport, Outcome, Pass, State, Stop, Verdict
 from runner.report import outcome
 from runner.report import report as view
 from tests.unit import parts
@@ -38,7 +38,7 @@ def code(*passes: Pass, trouble: Exception | None = None) -> int:
         parts.site(),
         view.Told(run="r", started=parts.NOW, ended=parts.NOW, jobs=outcome.job_reports(passes), plans=tuple(one.plan for one in passes)),
     )  # fmt: skip
-    return outcome.exit_code(report, passes, trouble)
+    return outcome.exit_code(report, trouble)
 
 
 def test_a_sealed_snapshot_is_done_in_figures() -> None:
@@ -147,6 +147,37 @@ def test_the_exit_code_is_the_worst_of_the_parts(states: tuple[State, ...], want
     jobs = tuple(PlannedJob(name=str(number), kind="x") for number in range(len(states)))
     outcomes = (ended(f"{number}/step", state) for number, state in enumerate(states))
     assert code(done(*outcomes, jobs=jobs)) == wanted
+
+
+def reported(*jobs: tuple[Verdict, Stop], refused: bool = False) -> int:
+    reports = tuple(
+        JobReport(job=str(number), verdict=verdict, headline="x", stop=stop)
+        for number, (verdict, stop) in enumerate(jobs)
+    )
+    findings = (Finding(severity="refusal", source="a", text="x"),) if refused else ()
+    told = view.Told(run="r", started=parts.NOW, ended=parts.NOW, jobs=reports, findings=findings)
+    return outcome.exit_code(view.report(parts.site(), told), None)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("stop", list(Stop))
+def test_the_exit_code_follows_the_verdict(verdict: Verdict, stop: Stop) -> None:
+    wanted = {
+        Verdict.NOTHING: 0,
+        Verdict.DONE: 0,
+        Verdict.ATTENTION: 75 if stop == Stop.BUSY else 3,
+        Verdict.FAILED: 5 if stop == Stop.STALE else 1,
+    }
+    assert reported((verdict, stop)) == wanted[verdict]
+    assert reported((verdict, stop)) in EXIT_CODES
+    assert reported((verdict, stop), (Verdict.FAILED, Stop.NONE)) == 1
+    assert reported((verdict, stop), refused=True) == (wanted[verdict] if verdict == Verdict.FAILED else 4)
+
+
+def test_a_job_that_failed_by_its_own_report_fails_the_run_though_every_step_is_done() -> None:
+    dump = PlannedJob(name="d", kind="dump")
+    lost = ended("d/dump-x", exit=1, result={"error": "the disk is full"})
+    assert code(done(ended("d/answers", exit=0), lost, jobs=(dump,))) == 1
 
 
 def test_new_exceptions_alone_end_with_the_code_of_attention() -> None:
