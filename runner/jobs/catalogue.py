@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -29,6 +29,8 @@ from runner.model.options import (
     UpdatesOptions,
     UpgradeOptions,
 )
+from runner.model.plan import PlannedJob
+from runner.model.run import Around, JobReport, Outcome, Reporter
 from runner.model.site import Job, Site
 
 
@@ -53,6 +55,23 @@ class Late:
         """See JobKind."""
         return _kind(self.place).draft(site, job, facts, now)
 
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return _kind(self.place).report(job, outcomes, around)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LateReport:
+    """How jobs end that jobs.toml has none of; `place` is a function as `module:name` below runner.jobs."""
+
+    place: str
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See Reporter."""
+        module, _, name = self.place.partition(":")
+        report: JobReport = getattr(import_module(f"runner.jobs.{module}"), name)(job, outcomes, around)
+        return report
+
 
 @cache
 def _kind(place: str) -> JobKind:
@@ -74,6 +93,15 @@ KINDS: dict[str, JobKind] = {
     "snapshot": Late(name="snapshot", place="snapshots.snapshot:SnapshotKind", options=SnapshotOptions),
     "updates": Late(name="updates", place="packages.updates:UpdatesKind", options=UpdatesOptions),
     "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=UpgradeOptions),
+}
+
+# Jobs that a person asks for by a verb of their own, and the one that the planner adds.
+REPORTERS: dict[str, Reporter] = {
+    "pin": LateReport(place="retention.report:pin_report"),
+    "prepare": LateReport(place="prepare:prepare_report"),
+    "restore": LateReport(place="snapshots.report:restore_report"),
+    "restore-db": LateReport(place="database.report:restored"),
+    "swap-db": LateReport(place="database.report:restored"),
 }
 
 # Kinds that only look: they are planned when everything else of the run is done.

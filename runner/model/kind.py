@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
 from runner.model.facts import Facts, Probe
 from runner.model.plan import Finding, PlannedJob, Skip, Step
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Amount, Job, Site
 
 
@@ -87,7 +88,7 @@ class Draft:
 
 class JobKind(Protocol):
     """A kind of job. `schema` is the JSON Schema (an object) of the kind's own keys, `options` the
-    frozen dataclass they become. Both methods are pure: no I/O, no clock but `now`."""
+    frozen dataclass they become. Its methods are pure: no I/O, no clock but `now`."""
 
     @property
     def name(self) -> str:
@@ -110,4 +111,12 @@ class JobKind(Protocol):
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """Turn the job into steps, or say why it is skipped."""
+        ...
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """Say what became of the job, from the outcomes of its steps.
+
+        A kind that a plugin brings may leave this out: how the job stopped, or how many steps were done,
+        is said then.
+        """
         ...

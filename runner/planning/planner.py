@@ -25,6 +25,7 @@ from runner.model.plan import (
     Plan,
     PlannedJob,
     PutFile,
+    Role,
     Skip,
     Step,
     WaitFor,
@@ -150,6 +151,7 @@ def _uses(step: Step, program: str) -> bool:
 def _prepare(site: Site, name: str, sha256: str) -> Step:
     return Step(
         id=f"prepare-{name}/runner-agent",
+        role=Role.PREPARE,
         job=f"prepare-{name}",
         host=name,
         effect=Effect.WRITE,

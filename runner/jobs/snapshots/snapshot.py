@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
 from runner.jobs.retention import prune
 from runner.jobs.snapshots import filesystems, inventory, link_dest
 from runner.jobs.snapshots import room as making_room
+from runner.jobs.snapshots.report import snapshot_report
 from runner.model.facts import Facts, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft, SnapshotOptions
 from runner.model.names import next_snapshot_name, plan_id
 from runner.model.plan import Finding, Lock, PlannedJob, Skip
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site, Store
 from runner.tools import agent, rsync, ssh
 
@@ -45,6 +48,10 @@ class SnapshotKind(Bundled):
                 do=f"set the clock of {site.controller}; snapshots must be in order of time",
             ))  # fmt: skip
         return _draft(site, job, (source, target), (fresh, now))
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return snapshot_report(job, outcomes, around)
 
 
 def _skipped(finding: Finding) -> Draft:
