@@ -11,7 +11,7 @@ from runner.jobs.power import boot_checks
 from runner.jobs.power.boot_checks import Outlook
 from runner.model.facts import Facts
 from runner.model.names import plan_id
-from runner.model.plan import Argv, Check, Command, Effect, Insertion, PlannedJob, Step
+from runner.model.plan import Argv, Check, Command, Effect, Insertion, PlannedJob, Role, Step
 from runner.model.site import Disk, Site
 from runner.tools import agent, detached
 
@@ -66,7 +66,7 @@ class Reboot:
 def found(site: Site, job: PlannedJob, steps: Sequence[Step], facts: Facts) -> Reboot | None:
     """The reboot that a job makes, the first if it makes several; None if it makes none."""
     for place, step in enumerate(steps):
-        if step.effect == Effect.INTERRUPT and step.id.endswith("/reboot"):
+        if step.effect == Effect.INTERRUPT and step.role == Role.DOWN:
             between = tuple(one.id for one in steps[place:])
             return Reboot(site=site, job=job, facts=facts, step=step, last=steps[-1], between=between)
     return None
@@ -114,13 +114,13 @@ def defer(site: Site, job: PlannedJob, steps: Sequence[Step], facts: Facts) -> t
             tune2fs.switch_off(disk.device),
             Effect.WRITE,
             f"this boot is not to check it, although {outlook.forecast.why}",
-        )
+        ).known_as(Role.PUT_OFF, disk.name)
         on = reboot.new(
             f"put-on-{disk.name}",
             tune2fs.switch_on(disk.device, outlook.found.superblock),
             Effect.WRITE,
             "it is checked by age and mounts again, as before",
-        )
+        ).known_as(Role.PUT_ON, disk.name)
         on = replace(on, despite=(off.id, *reboot.between), guard=_not_going(reboot))
         wishes += [reboot.put(off, "before"), reboot.put(on, "after")]
     return tuple(wishes)
@@ -133,7 +133,9 @@ def _forward(reboot: Reboot, disk: Disk, outlook: Outlook, stores: Sequence[str]
     host, program = reboot.step.host, reboot.program
     paths = [_path(reboot, name) for name in stores]
     why = "nothing may change while it is checked"
-    unmount = reboot.new(f"unmount-{disk.name}", e2fsck.unmount(disk.mount), Effect.INTERRUPT, why)
+    unmount = reboot.new(f"unmount-{disk.name}", e2fsck.unmount(disk.mount), Effect.INTERRUPT, why).known_as(
+        Role.UNMOUNT, disk.name
+    )
     # What interrupts and needs power takes the host away; what is left of a plan begins behind that.
     unmount = replace(unmount, needs=("device",))
     lets = [
@@ -142,7 +144,7 @@ def _forward(reboot: Reboot, disk: Disk, outlook: Outlook, stores: Sequence[str]
             e2fsck.let_go(program, path, reboot.plan),
             Effect.WRITE,
             f"nothing can use store {name} without its disk",
-        )
+        ).known_as(Role.RELEASE, name)
         for name, path in zip(stores, paths, strict=True)
     ]
     steps = [*lets, unmount, check]
@@ -150,7 +152,7 @@ def _forward(reboot: Reboot, disk: Disk, outlook: Outlook, stores: Sequence[str]
     back = replace(
         reboot.new(
             f"mount-{disk.name}", mount.mount(disk.mount), Effect.WRITE, "where no boot has mounted it"
-        ),
+        ).known_as(Role.MOUNT, disk.name),
         guard=e2fsck.sound(host, program, disk.device),
         unless=e2fsck.mounted(host, program, disk.device),
         despite=(*(step.id for step in steps), *reboot.between),
@@ -176,7 +178,9 @@ def _check(reboot: Reboot, disk: Disk, outlook: Outlook) -> Step:
     argv = detached.run(
         reboot.program, reboot.plan, f"{reboot.job.name}/{name}", e2fsck.check(disk.device), packages=""
     )
-    step = reboot.new(name, argv, Effect.WRITE, f"checked now, while the host is up: {outlook.forecast.why}")
+    step = reboot.new(
+        name, argv, Effect.WRITE, f"checked now, while the host is up: {outlook.forecast.why}"
+    ).known_as(Role.CHECK, disk.name)
     most = outlook.forecast.most or 0.0
     return replace(step, ok_codes=e2fsck.DONE, timeout=max(2 * DAY, 3 * round(most)), carried=True)
 

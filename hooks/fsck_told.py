@@ -14,7 +14,7 @@ from runner.jobs.power import boot_checks
 from runner.jobs.power.agent_checks import Extfs
 from runner.jobs.power.boot_checks import Outlook
 from runner.model.facts import Facts
-from runner.model.plan import Command, Effect, Finding, Plan, Severity, Step
+from runner.model.plan import Command, Effect, Finding, Plan, Role, Severity, Step
 from runner.model.site import Disk, Site
 from runner.model.text import count, length, one_line, size
 
@@ -44,12 +44,13 @@ class Scene:
     @property
     def returns(self) -> bool:
         """Whether the plan sees the host through that boot itself, and so leaves nobody anything to do."""
-        return self.stop is not None and self.stop.id.endswith("/reboot")
+        return self.stop is not None and self.stop.role == Role.DOWN
 
-    def has(self, name: str) -> bool:
-        """Whether the job that ends the boot has such a step."""
+    def has(self, role: Role, disk: Disk) -> bool:
+        """Whether the job that ends the boot has such a step for a disk."""
         job = self.stop.job if self.stop else ""
-        return any(step.id == f"{job}/{name}" for step in self.plan.steps)
+        wanted = (job, role, disk.name)
+        return any((step.job, step.role, step.subject) == wanted for step in self.plan.steps)
 
 
 def findings(site: Site, plan: Plan, facts: Facts, when_due: str) -> tuple[Finding, ...]:
@@ -142,9 +143,9 @@ def _next(scene: Scene, name: str, outlook: Outlook, disk: Disk | None) -> Itera
         yield from _later(scene, name, outlook)
         return
     lasts = _lasts(outlook)
-    if disk and scene.has(f"check-{disk.name}"):
+    if disk and scene.has(Role.CHECK, disk):
         yield _finding("note", f"{name} is checked before the host goes down, since {why}; {lasts}")
-    elif disk and scene.has(f"put-off-{disk.name}"):
+    elif disk and scene.has(Role.PUT_OFF, disk):
         yield _finding("note", f"this boot does not check {name}, although {why}; the next one does")
     elif scene.stop:
         doubt = _not_as_asked(scene, outlook, disk)

@@ -9,7 +9,7 @@ from runner.cli.opening import opened
 from runner.cli.progress import display
 from runner.cli.show import tell
 from runner.jobs.snapshots.when import WHEN_HELP
-from runner.model.plan import Plan
+from runner.model.plan import Plan, Role
 from runner.model.run import Verdict
 from runner.model.site import Site
 from runner.model.text import one_line
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _place(site: Site, plan: Plan) -> str:
-    copy = next(step for step in plan.steps if step.id.endswith("/copy"))
+    copy = next(step for step in plan.steps if step.role == Role.COPY)
     source, target = copy.action.argv[-2:]  # type: ignore[union-attr]
     place = target.rstrip("/") + "/" + source.partition("/./")[2]
     # rsync writes HOST:PATH; a person reads where that is.

@@ -197,7 +197,16 @@ class _Job:
 
     def _outcome(self, step: Step, state: State, note: str) -> Outcome:
         at = now()
-        return Outcome(step=step.id, job=step.job, state=state, started=at, ended=at, note=note)
+        return Outcome(
+            step=step.id,
+            job=step.job,
+            role=step.role,
+            subject=step.subject,
+            state=state,
+            started=at,
+            ended=at,
+            note=note,
+        )
 
     def _end(self, step: Step, outcome: Outcome) -> None:
         self._outcomes[step.id] = outcome

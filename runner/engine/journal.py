@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.engine import announcements
+from runner.engine import announcements, migrate
 from runner.model.errors import RunnerError
-from runner.model.plan import Effect, Plan, Step
+from runner.model.facts import Timed
+from runner.model.plan import Effect, Plan, Role, Step
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
 FILE = "journal.sqlite"
@@ -31,7 +32,7 @@ CREATE TABLE IF NOT EXISTS plans (
 CREATE TABLE IF NOT EXISTS steps (
   plan TEXT NOT NULL REFERENCES plans, id TEXT NOT NULL, job TEXT NOT NULL, host TEXT NOT NULL,
   effect TEXT NOT NULL, started TEXT NOT NULL, ended TEXT, state TEXT, exit INTEGER, result TEXT, log TEXT,
-  note TEXT, PRIMARY KEY (plan, id));
+  note TEXT, role TEXT NOT NULL DEFAULT 'step', subject TEXT NOT NULL DEFAULT '', PRIMARY KEY (plan, id));
 CREATE TABLE IF NOT EXISTS jobs (
   run TEXT NOT NULL REFERENCES runs, job TEXT NOT NULL, ended TEXT NOT NULL, verdict TEXT NOT NULL,
   started TEXT NOT NULL, bytes INTEGER, files INTEGER, headline TEXT NOT NULL, PRIMARY KEY (run, job));
@@ -67,6 +68,7 @@ class Journal:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA + announcements.SCHEMA)
+            migrate.to_newest(self._db)
         self.announcements = announcements.Announcements(self._do, self._rows)
 
     def close(self) -> None:
@@ -97,17 +99,20 @@ class Journal:
     def step_started(self, plan: str, step: Step, at: datetime) -> None:
         """A step begins."""
         self._do(
-            "INSERT OR REPLACE INTO steps (plan, id, job, host, effect, started) VALUES (?, ?, ?, ?, ?, ?)",
-            plan, step.id, step.job, step.host, step.effect.name, _text(at),
+            "INSERT OR REPLACE INTO steps (plan, id, job, host, effect, started, role, subject) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            plan, step.id, step.job, step.host, step.effect.name, _text(at), step.role.value, step.subject,
         )  # fmt: skip
 
     def step_ended(self, plan: str, step: Step, outcome: Outcome) -> None:
         """A step ended, or was found not needed without being started."""
         started, ended = outcome.started, outcome.ended
         self._do(
-            "INSERT OR REPLACE INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO steps (plan, id, job, host, effect, started, ended, state, exit, result, log, "
+            "note, role, subject) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             plan, step.id, step.job, step.host, step.effect.name, _text(started), _text(ended),
             outcome.state.value, outcome.exit, json.dumps(dict(outcome.result)), outcome.log, outcome.note,
+            step.role.value, step.subject,
         )  # fmt: skip
 
     def job_ended(self, run: str, line: JobLine) -> None:
@@ -137,8 +142,8 @@ class Journal:
         rows = self._rows(
             "SELECT job, max(started) FROM (SELECT job, started FROM jobs WHERE verdict != ? "
             "UNION ALL SELECT job, started FROM steps WHERE effect = ? AND (state IS NULL OR state = ?) "
-            "AND id IN (job || '/reboot', job || '/poweroff')) GROUP BY job",
-            Verdict.FAILED.value, Effect.INTERRUPT.name, State.DONE.value,
+            "AND role IN (?, ?) AND subject = '') GROUP BY job",
+            Verdict.FAILED.value, Effect.INTERRUPT.name, State.DONE.value, Role.DOWN.value, Role.OFF.value,
         )  # fmt: skip
         return {job: _time(started) for job, started in rows}
 
@@ -168,29 +173,31 @@ class Journal:
             written=(size, files) if size is not None else None,
         )  # fmt: skip
 
-    def answer(self, step: str) -> Mapping[str, Any]:
-        """What the step of that id answered when it was last done; empty if it never was."""
+    def answer(self, job: str, role: Role) -> Mapping[str, Any]:
+        """What the step of that role answered when the job last did it; empty if it never did."""
         rows = self._rows(
-            "SELECT result FROM steps WHERE id = ? AND state = ? ORDER BY ended DESC LIMIT 1",
-            step,
+            "SELECT result FROM steps WHERE job = ? AND role = ? AND state = ? ORDER BY ended DESC LIMIT 1",
+            job,
+            role.value,
             State.DONE.value,
         )
         found: Mapping[str, Any] = json.loads(rows[0][0]) if rows else {}
         return found
 
-    def took(self, most: int = 5) -> dict[str, tuple[float, ...]]:
+    def took(self, most: int = 5) -> dict[Timed, tuple[float, ...]]:
         """How many seconds each step that waits, or is carried, took when it was last done, newest first."""
         took = (
             "coalesce(json_extract(result, '$.waited'), "
             "CASE WHEN json_extract(result, '$.carried') THEN json_extract(result, '$.seconds') END)"
         )
         rows = self._rows(
-            f"SELECT id, {took} AS took FROM steps WHERE state = ? AND took IS NOT NULL "  # noqa: S608 (constant)
+            f"SELECT job, role, subject, {took} AS took FROM steps WHERE state = ? AND took IS NOT NULL "  # noqa: S608 (constant)
             "ORDER BY ended DESC LIMIT 500",
             State.DONE.value,
         )
-        found: dict[str, tuple[float, ...]] = {}
-        for step, seconds in rows:
+        found: dict[Timed, tuple[float, ...]] = {}
+        for job, role, subject, seconds in rows:
+            step = (job, Role(role), subject)
             found[step] = (*found.get(step, ()), float(seconds))[:most]
         return found
 
@@ -210,16 +217,17 @@ class Journal:
 
     def _outcomes(self, plan: str) -> tuple[Outcome, ...]:
         rows = self._rows(
-            "SELECT id, job, started, ended, state, exit, result, log, note FROM steps WHERE plan = ? "
+            "SELECT id, job, role, subject, started, ended, state, exit, result, log, note FROM steps WHERE plan = ? "
             "ORDER BY rowid", plan,
         )  # fmt: skip
         return tuple(
             Outcome(
-                step=step, job=job, state=State(state) if state else State.INTERRUPTED, exit=code,
+                step=step, job=job, role=Role(role), subject=subject,
+                state=State(state) if state else State.INTERRUPTED, exit=code,
                 started=_time(started) if started else None, ended=_time(ended) if ended else None,
                 result=json.loads(result) if result else {}, log=log or "", note=note or "",
             )
-            for step, job, started, ended, state, code, result, log, note in rows
+            for step, job, role, subject, started, ended, state, code, result, log, note in rows
         )  # fmt: skip
 
     def runs(self, most: int = 20) -> tuple[Line, ...]:

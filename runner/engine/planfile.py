@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,17 @@ from runner.model.plan import (
     Finding,
     Forecast,
     Lock,
+    Phase,
     Plan,
     PlannedJob,
     PutFile,
+    Role,
     Skip,
     Step,
     WaitFor,
 )
 
-FORMAT = 1
+FORMAT = 2
 
 
 def data(plan: Plan) -> dict[str, Any]:
@@ -104,6 +107,8 @@ def _sum(values: Mapping[str, Any]) -> str:
 def _plain(value: Any) -> Any:  # noqa: ANN401  (any value of a plan)
     if isinstance(value, Effect):
         return value.name.lower()
+    if isinstance(value, StrEnum):
+        return value.value
     if isinstance(value, datetime):
         return value.isoformat()
     if is_dataclass(value):
@@ -139,9 +144,13 @@ def _plan(values: Mapping[str, Any]) -> Plan:
         jobs=tuple(_job(one) for one in values.get("jobs", ())),
         steps=tuple(_step(one) for one in values.get("steps", ())),
         skips=tuple(Skip(**one) for one in values.get("skips", ())),
-        findings=tuple(Finding(**one) for one in values.get("findings", ())),
+        findings=tuple(_finding(one) for one in values.get("findings", ())),
         basis=tuple(Basis(**one) for one in values.get("basis", ())),
     )
+
+
+def _finding(values: Mapping[str, Any]) -> Finding:
+    return Finding(**_but(values, "phase"), phase=Phase(values.get("phase", Phase.PLAN)))
 
 
 def _job(values: Mapping[str, Any]) -> PlannedJob:
@@ -157,12 +166,13 @@ def _step(values: Mapping[str, Any]) -> Step:
     action, unless = values["action"], values.get("unless")
     plain: dict[str, Any] = {
         name: tuple(one) if isinstance(one, list) else one
-        for name, one in _but(values, "action", "effect", "guard", "unless").items()
+        for name, one in _but(values, "action", "effect", "role", "guard", "unless").items()
     }
     return Step(
         **plain,
         action=_action(action),
         effect=Effect[values["effect"].upper()],
+        role=Role(values.get("role", Role.STEP)),
         guard=_check(values["guard"]) if "guard" in values else None,
         unless=_unless(unless) if unless else None,
     )

@@ -170,6 +170,8 @@ class Stepper:
         return Outcome(
             step=step.id,
             job=step.job,
+            role=step.role,
+            subject=step.subject,
             state=state,
             exit=result.exit,
             started=at,
@@ -264,4 +266,13 @@ def _holds(found: object, check: Check) -> bool:
 
 
 def _outcome(step: Step, at: datetime, state: State, note: str) -> Outcome:
-    return Outcome(step=step.id, job=step.job, state=state, started=at, ended=datetime.now(UTC), note=note)
+    return Outcome(
+        step=step.id,
+        job=step.job,
+        role=step.role,
+        subject=step.subject,
+        state=state,
+        started=at,
+        ended=datetime.now(UTC),
+        note=note,
+    )

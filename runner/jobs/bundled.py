@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
 from runner.model.facts import Probe, StoreFacts
 from runner.model.kind import Draft
-from runner.model.plan import Finding, Skip
+from runner.model.plan import Finding, PlannedJob, Skip
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
+from runner.report.default import default_report
 
 
 class Bundled:
@@ -28,6 +30,10 @@ class Bundled:
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """None beside host and store facts."""
         return ()
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """How it stopped, or what was done."""
+        return default_report(job, outcomes, around)
 
 
 @cache

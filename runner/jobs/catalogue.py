@@ -26,7 +26,8 @@ from runner.model.options import (
     UpdatesOptions,
     UpgradeOptions,
 )
-from runner.model.plan import Finding, Forecast
+from runner.model.plan import Finding, Forecast, PlannedJob
+from runner.model.run import Around, JobReport, Outcome, Reporter
 from runner.model.site import Job, Site
 
 
@@ -67,6 +68,23 @@ class Late:
         kind = _kind(self.place)
         return kind.together(site, jobs, drafts, facts) if isinstance(kind, Beyond) else drafts
 
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return _kind(self.place).report(job, outcomes, around)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LateReport:
+    """How jobs end that jobs.toml has none of; `place` is a function as `module:name` below runner.jobs."""
+
+    place: str
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See Reporter."""
+        module, _, name = self.place.partition(":")
+        report: JobReport = getattr(import_module(f"runner.jobs.{module}"), name)(job, outcomes, around)
+        return report
+
 
 @cache
 def _kind(place: str) -> JobKind:
@@ -90,8 +108,17 @@ KINDS: dict[str, JobKind] = {
     "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=UpgradeOptions),
 }
 
+# Jobs that a person asks for by a verb of their own, and the one that the planner adds.
+REPORTERS: dict[str, Reporter] = {
+    "pin": LateReport(place="retention.report:pin_report"),
+    "prepare": LateReport(place="prepare:prepare_report"),
+    "restore": LateReport(place="snapshots.report:restore_report"),
+    "restore-db": LateReport(place="database.report:restored"),
+    "swap-db": LateReport(place="database.report:restored"),
+}
+
 # No plugin may bring a kind of such a name: these are here, or the runner makes such jobs by itself.
-TAKEN = frozenset((*KINDS, "pin", "prepare", "restore", "restore-db", "swap-db"))
+TAKEN = frozenset((*KINDS, *REPORTERS))
 
 
 def together(brought: Iterable[JobKind]) -> dict[str, JobKind]:

@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from runner.model.plan import Role
+
+# A step that took some time: its job, its role and what it is about.
+Timed = tuple[str, Role, str]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filesystem:
@@ -189,15 +194,15 @@ class Facts:
     """All hosts that were asked, by name, and the time (UTC, the controller's) of asking.
 
     `program` is the SHA-256 of the runner-agent that this runner ships. From the journal: `last` is when
-    each job last succeeded, `took` how many seconds a step (by its id) took when it was last done, newest
-    first, and `announced` what the users were told is coming, by job.
+    each job last succeeded, `took` how many seconds a step took when it was last done, newest first, and
+    `announced` what the users were told is coming, by job.
     """
 
     at: datetime
     hosts: Mapping[str, HostFacts]
     program: str = ""
     last: Mapping[str, datetime] = field(default_factory=dict)
-    took: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    took: Mapping[Timed, tuple[float, ...]] = field(default_factory=dict)
     announced: Mapping[str, Announced] = field(default_factory=dict)
 
     def reading(self, host: str, probe: str) -> Reading | None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from runner.model.facts import Facts, Probe
 from runner.model.plan import Finding, Forecast, PlannedJob, Skip, Step
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 
 
@@ -24,7 +25,7 @@ class Draft:
 
 class JobKind(Protocol):
     """A kind of job. `schema` is the JSON Schema (an object) of the kind's own keys, `options` the
-    frozen dataclass they become. Both methods are pure: no I/O, no clock but `now`."""
+    frozen dataclass they become. Its methods are pure: no I/O, no clock but `now`."""
 
     @property
     def name(self) -> str:
@@ -49,6 +50,14 @@ class JobKind(Protocol):
         """Turn the job into steps, or say why it is skipped."""
         ...
 
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """Say what became of the job, from the outcomes of its steps.
+
+        A kind that a plugin brings may leave this out: how the job stopped, or how many steps were done,
+        is said then.
+        """
+        ...
+
 
 @runtime_checkable
 class Beyond(Protocol):
@@ -61,5 +70,5 @@ class Beyond(Protocol):
     def together(
         self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
     ) -> tuple[Draft, ...]:
-        """Settle what the drafts of one plan mean for each other. It may be asked twice; the second changes nothing."""
+        """Settle what the drafts of one plan mean for each other. Asked twice, the second changes nothing."""
         ...

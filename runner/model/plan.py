@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Literal
 
 Argv = tuple[str, ...]
@@ -20,6 +20,97 @@ class Effect(IntEnum):
     EXPIRE = 3
     INTERRUPT = 4
     DESTROY = 5
+
+
+class Role(StrEnum):
+    """What a step is for in its job; STEP where nobody else needs to know.
+
+    The kind that makes a step gives it its role. Who must find a step again asks for that, never for
+    a part of its id. What the step is about beside that (a disk, a database) is its `subject`.
+    """
+
+    STEP = "step"
+    PREPARE = "prepare"
+    DISK = "disk"
+    BEGIN = "begin"
+    SEND = "send"
+    LOOK = "look"
+    EXPLAIN = "explain"
+    ABOUT = "about"
+    SITE = "site"
+    KEEP = "keep"
+    SEAL = "seal"
+    REAP = "reap"
+    EXPIRE = "expire"
+    EMPTY = "empty"
+    MEASURE = "measure"
+    COUNT = "count"
+    LINKS = "links"
+    AUDIT = "audit"
+    PIN = "pin"
+    ANSWERS = "answers"
+    GLOBALS = "globals"
+    DUMP = "dump"
+    ALL = "all"
+    FOLDER = "folder"
+    ROLES = "roles"
+    COPY = "copy"
+    RESTORE = "restore"
+    COMPARE = "compare"
+    NAME = "name"
+    DROP = "drop"
+    TIDY = "tidy"
+    SWAP = "swap"
+    ROOM = "room"
+    SAMPLE = "sample"
+    DUMPS = "dumps"
+    PROVEN = "proven"
+    CLEAR = "clear"
+    FORMAT = "format"
+    LABEL = "label"
+    INTERVAL = "interval"
+    FSTAB = "fstab"
+    IDENTITY = "identity"
+    STILL = "still"
+    RELEASE = "release"
+    UNMOUNT = "unmount"
+    MOUNT = "mount"
+    CHECK = "check"
+    PUT_OFF = "put off"
+    PUT_ON = "put on"
+    SYNC = "sync"
+    OFF = "off"
+    GONE = "gone"
+    DOWN = "down"
+    BACK = "back"
+    SETTLED = "settled"
+    KERNEL = "kernel"
+    MOUNTED = "mounted"
+    RUNS = "runs"
+    UNITS = "units"
+    DATABASE = "database"
+    PAGE = "page"
+    ATTACH = "attach"
+    SEEN = "seen"
+    REFRESH = "refresh"
+    REFRESH_FIRST = "refresh first"
+    REPAIR = "repair"
+    HOLD = "hold"
+    HELD = "held"
+    INSTALL = "install"
+    UPGRADE = "upgrade"
+    RESTART = "restart"
+    WHOLE = "whole"
+    INITRD = "initrd"
+    ENTRY = "entry"
+
+
+class Phase(StrEnum):
+    """When a finding was made: while planning (a forecast says what the plan will do), or by the run."""
+
+    PLAN = "plan"
+    FORECAST = "forecast"
+    RUN = "run"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,6 +198,8 @@ class Step:
     they began, or looks at something else. It also runs when the run is being stopped, unless it is a
     look that is despite nothing but looks.
     `carried`: the command goes on at the host when the connection to it is lost, and is taken up again.
+    `role` says what the step is for, `subject` what it is about, such as the name of a disk. `replans`:
+    only when it is done can it be known what else there is to do, so the job is planned again then.
     """
 
     id: str
@@ -126,6 +219,13 @@ class Step:
     added_by: str = ""
     despite: tuple[str, ...] = ()
     carried: bool = False
+    role: Role = Role.STEP
+    subject: str = ""
+    replans: bool = False
+
+    def known_as(self, role: Role, subject: str = "") -> Step:
+        """The same step in this role, about this."""
+        return replace(self, role=role, subject=subject)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +253,7 @@ class Finding:
     text: str
     source: str
     do: str = ""
+    phase: Phase = Phase.PLAN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

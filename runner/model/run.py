@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
-from runner.model.plan import Finding, Plan, Skip
+from runner.model.plan import Finding, Plan, PlannedJob, Role, Skip
 
 
 class State(StrEnum):
@@ -33,11 +33,20 @@ class Verdict(StrEnum):
     FAILED = "failed"
 
 
+class Stop(StrEnum):
+    """What kept a job from being done, where that has an exit code of its own."""
+
+    NONE = ""
+    STALE = "stale"
+    BUSY = "busy"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """How one step ended. `result` is its JSON answer where it gives one, `log` its last lines.
 
-    `exit` is None where nothing was started; a signal is negative, as in subprocess.
+    `exit` is None where nothing was started; a signal is negative, as in subprocess. `role` and
+    `subject` are those of the step.
     """
 
     step: str
@@ -49,6 +58,13 @@ class Outcome:
     result: Mapping[str, Any] = field(default_factory=dict)
     log: str = ""
     note: str = ""
+    role: Role = Role.STEP
+    subject: str = ""
+
+    @property
+    def label(self) -> str:
+        """The step's name without its job's, for people."""
+        return self.step.rpartition("/")[2]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,12 +87,43 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobReport:
-    """What became of one job, in words: `headline` is one sentence, `details` the numbers."""
+    """What became of one job, in words: `headline` is one sentence, `details` the numbers.
+
+    `stop` is what kept it from being done: it decides between the exit codes of one verdict. `written`
+    are the bytes and files that it wrote, for the journal. `passes_on` is said by jobs that came after
+    it as well. `quiet`: not worth a word to people.
+    """
 
     job: str
     verdict: Verdict
     headline: str
     details: tuple[str, ...] = ()
+    stop: Stop = Stop.NONE
+    written: tuple[int, int] | None = None
+    passes_on: tuple[str, ...] = ()
+    quiet: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Around:
+    """What a kind may know beside the outcomes of a job's steps, to report on it.
+
+    `looked`: no step of the job changes anything. `earlier` are its outcomes in earlier passes of the
+    run, `reports` those of the jobs that were planned before it.
+    """
+
+    live: bool = True
+    looked: bool = False
+    earlier: tuple[Outcome, ...] = ()
+    reports: Mapping[str, JobReport] = field(default_factory=dict)
+
+
+class Reporter(Protocol):
+    """A kind as far as it tells its own end."""
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """What became of `job`, from the outcomes of its steps. Pure."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,26 +10,20 @@ from runner.model.run import Outcome, Pass, State
 
 MOST_PASSES = 3
 _FILE_IO = 11
-_PACKAGES = frozenset(("updates", "upgrade"))
-# What must be done before it can be known what is to be installed.
-_FIRST = ("refresh-first", "repair-first", "before/back")
 
 
 def again(done: Pass) -> tuple[str, ...]:
-    """Jobs of which a transfer was interrupted, for which the disk was full, that measured what to expire,
-    that fetched, repaired or rebooted first and know only now what to install, or that found other
-    packages than their plan knew.
+    """Jobs of which a transfer was interrupted, for which the disk was full, that did what had to be done
+    before it could be known what else there is to do, or that found other packages than their plan knew.
 
     What was sent is kept, and a new plan takes it up. For a full disk that plan also says what must go
     first, or that nothing may; where an inode had no link left, rsync copies it in the fresh folder.
     """
     kept = _kept(done)
-    prunes = {job.name for job in done.plan.jobs if job.kind == "prune"}
+    first = {step.id for step in done.plan.steps if step.replans}
     worth = {one.job for one in done.outcomes if _interrupted(one, kept) or _not_whole(one, kept)}
-    worth |= {one.job for one in done.outcomes if one.job in prunes and _ended(one, "measure-first")}
-    packages = {job.name for job in done.plan.jobs if job.kind in _PACKAGES}
-    worth |= {one.job for one in done.outcomes if one.job in packages and _ended(one, *_FIRST)}
-    worth |= packages & _unchanged(done)
+    worth |= {one.job for one in done.outcomes if one.step in first and one.state == State.DONE}
+    worth |= _unchanged(done)
     return tuple(job.name for job in done.plan.jobs if job.name in worth)
 
 
@@ -46,10 +40,6 @@ def _kept(done: Pass) -> set[str]:
 
 def _interrupted(one: Outcome, kept: set[str]) -> bool:
     return one.step in kept and one.state == State.INTERRUPTED
-
-
-def _ended(one: Outcome, *names: str) -> bool:
-    return one.step.removeprefix(f"{one.job}/") in names and one.state == State.DONE
 
 
 def _unchanged(done: Pass) -> set[str]:

@@ -22,6 +22,7 @@ from runner.model.plan import (
     Plan,
     PlannedJob,
     PutFile,
+    Role,
     Skip,
     Step,
     WaitFor,
@@ -150,6 +151,7 @@ def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
     if facts.program != sha256:
         yield Step(
             id=f"prepare-{name}/runner-agent",
+            role=Role.PREPARE,
             job=f"prepare-{name}",
             host=name,
             effect=Effect.WRITE,
@@ -159,6 +161,7 @@ def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
     if facts.former:
         yield Step(
             id=f"prepare-{name}/former",
+            role=Role.PREPARE,
             job=f"prepare-{name}",
             host=name,
             effect=Effect.WRITE,

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import assert_never
 
-from runner.jobs.database.report import stale_with
-from runner.model.errors import BUG, RunnerError
-from runner.model.plan import Effect, Finding, Plan, PlannedJob
-from runner.model.run import JobLine, JobReport, Outcome, Pass, Report, State, Verdict
-from runner.report.report import expired, job_report, sealing
+from runner.model.errors import BUG, Busy, FactsIncomplete, PlanRefused, RunnerError, StalePlan
+from runner.model.plan import Effect, Finding, Phase, Plan, PlannedJob
+from runner.model.run import (
+    Around,
+    JobLine,
+    JobReport,
+    Outcome,
+    Pass,
+    Report,
+    Reporter,
+    State,
+    Stop,
+    Verdict,
+)
+from runner.report.default import default_report
 
 _LOG_LINES = 200
 
@@ -26,45 +37,47 @@ def latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome,
     return tuple(last.values())
 
 
-def job_reports(done: Sequence[Pass]) -> tuple[JobReport, ...]:
-    """A report a job; that a host was prepared is worth a word only when it went wrong."""
-    told = [
-        (job, outcomes, _after(_report(job, plan, outcomes), done, plan))
-        for job, plan, outcomes in latest(done)
-    ]
-    dumps = {job.name: (job, outcomes, one.verdict) for job, outcomes, one in told if job.kind == "dump"}
-    return tuple(
-        replace(one, details=(*stale_with(job, dumps), *one.details))
-        for job, _, one in told
-        if job.kind != "prepare" or one.verdict != Verdict.DONE
-    )
+def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter]) -> tuple[JobReport, ...]:
+    """A report a job, by its kind, but for those that are not worth a word."""
+    reports: dict[str, JobReport] = {}
+    for job, plan, outcomes in latest(done):
+        before = (one for item in done if item.plan is not plan for one in item.outcomes)
+        around = Around(
+            live=plan.live,
+            looked=_looked(job, plan),
+            earlier=tuple(one for one in before if one.job == job.name),
+            reports=dict(reports),
+        )
+        reports[job.name] = _report(job, outcomes, around, kinds)
+    return tuple(one for one in reports.values() if not one.quiet)
 
 
-def _after(told: JobReport, done: Sequence[Pass], last: Plan) -> JobReport:
-    """Add what went in earlier passes: no snapshot goes without a word."""
-    before = [one for item in done if item.plan is not last for one in item.outcomes if one.job == told.job]
-    went = expired(before)
-    return replace(told, details=(f"in a pass before {went}", *told.details)) if went else told
-
-
-def job_lines(done: Pass) -> tuple[JobLine, ...]:
+def job_lines(done: Pass, kinds: Mapping[str, Reporter]) -> tuple[JobLine, ...]:
     """What the journal keeps of each job; one that found its store busy did not run at all."""
     return tuple(
-        _line(outcomes, _report(job, plan, outcomes))
+        _line(outcomes, _report(job, outcomes, Around(live=plan.live, looked=_looked(job, plan)), kinds))
         for job, plan, outcomes in latest((done,))
         if outcomes and all(one.state != State.BUSY for one in outcomes)
     )
 
 
-def _report(job: PlannedJob, plan: Plan, outcomes: Sequence[Outcome]) -> JobReport:
-    effects = {step.effect for step in plan.steps if step.job == job.name}
-    return job_report(job, outcomes, live=plan.live, looked=effects == {Effect.READ})
+def _looked(job: PlannedJob, plan: Plan) -> bool:
+    return {step.effect for step in plan.steps if step.job == job.name} == {Effect.READ}
+
+
+def _report(
+    job: PlannedJob, outcomes: Sequence[Outcome], around: Around, kinds: Mapping[str, Reporter]
+) -> JobReport:
+    # A kind that a plugin brings need not say how its jobs end.
+    by_kind = getattr(kinds.get(job.kind), "report", default_report)
+    report: JobReport = by_kind(job, outcomes, around)
+    return report if report.stop else replace(report, stop=_stop(outcomes))
 
 
 def killed(started: datetime) -> Finding:
     """What the next run says of one that was killed."""
     text = f"the run of {started:%Y-%m-%d %H:%M} UTC was killed before it ended"
-    return Finding(severity="note", source="journal", text=text)
+    return Finding(severity="note", source="journal", text=text, phase=Phase.RUN)
 
 
 def refusal(trouble: Exception) -> Finding:
@@ -83,29 +96,42 @@ def log(done: Sequence[Pass], trouble: Exception | None) -> tuple[str, ...]:
     return (*lines, *trace)[-_LOG_LINES:]
 
 
-def exit_code(report: Report, done: Sequence[Pass], trouble: Exception | None) -> int:
-    """That of what stopped it, or the worst of its parts: failed, stale, busy, attention, done."""
+def exit_code(report: Report, trouble: Exception | None) -> int:
+    """That of what stopped the run, or else what the verdict of its report says; see EXIT_CODES."""
     if trouble is not None:
         return trouble.code if isinstance(trouble, RunnerError) else BUG
-    states = {one.state for _, _, outcomes in latest(done) for one in outcomes}
+    stops = [job.stop for job in report.jobs if job.verdict == report.verdict]
+    match report.verdict:
+        case Verdict.FAILED if not stops:
+            # No job failed, so a finding refuses it.
+            return PlanRefused.code
+        case Verdict.FAILED:
+            return StalePlan.code if all(stop == Stop.STALE for stop in stops) else RunnerError.code
+        case Verdict.ATTENTION:
+            return Busy.code if Stop.BUSY in stops else FactsIncomplete.code
+        case Verdict.DONE | Verdict.NOTHING:
+            return 0
+        case _:
+            assert_never(report.verdict)
+
+
+def _stop(outcomes: Sequence[Outcome]) -> Stop:
+    states = {one.state for one in outcomes}
     if states & {State.FAILED, State.INTERRUPTED}:
-        return 1
+        return Stop.NONE
     if State.STALE in states:
-        return 5
-    if State.BUSY in states:
-        return 75
-    return 3 if report.verdict == Verdict.ATTENTION else 0
+        return Stop.STALE
+    return Stop.BUSY if State.BUSY in states else Stop.NONE
 
 
 def _line(outcomes: Sequence[Outcome], told: JobReport) -> JobLine:
-    sealed = sealing(outcomes)
     return JobLine(
         job=told.job,
         verdict=told.verdict,
         headline=told.headline,
         started=min(one.started for one in outcomes if one.started),
         ended=max(one.ended for one in outcomes if one.ended),
-        written=(int(sealed.get("added_bytes", 0)), int(sealed.get("added_files", 0))) if sealed else None,
+        written=told.written,
     )
 
 

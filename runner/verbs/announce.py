@@ -17,15 +17,14 @@ from runner.model.errors import ReportUndelivered, UsageError
 from runner.model.facts import Announced, Facts, Probe
 from runner.model.notice import Notice
 from runner.model.options import RebootOptions
-from runner.model.plan import Effect, Finding, Step
+from runner.model.plan import Effect, Finding, Phase, Role, Step
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site
 
 # An interruption that has not come by then will not come today; people may go on with their work.
 _OVERDUE = timedelta(hours=2)
 # The looks at a host without which people cannot use it; an old kernel is no concern of theirs.
-_NEEDED = frozenset(("back", "settled", "database", "page"))
-_NEEDED_OF = ("disk-", "mounted-", "runs-")
+_NEEDED = frozenset((Role.BACK, Role.SETTLED, Role.DATABASE, Role.PAGE, Role.MOUNTED, Role.RUNS))
 _Came = Literal["", "over", "late", "unseen"]
 
 
@@ -92,7 +91,7 @@ def _foretold(desk: Desk, job: Job, moment: datetime) -> tuple[float, float] | N
         checks = boot_checks.awaited(desk.site, facts, job, moment)
     if None in checks:
         return None
-    took = desk.journal.took().get(f"{job.name}/back", ())
+    took = desk.journal.took().get((job.name, Role.BACK, ""), ())
     return downtime(took, sum(one for one in checks if one is not None))
 
 
@@ -146,7 +145,7 @@ def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
             # It was announced as going, and it went: when it is back is said by whoever starts it.
             desk.journal.announcements.end(name, desk.now(), "late")
             text = f"when {job.host} is on again, tell its users: runner announce {name} --over"
-            said.append(Finding(severity="note", source="announcements", text=text))
+            said.append(Finding(severity="note", source="announcements", text=text, phase=Phase.RUN))
             continue
         begun = None if came else desk.journal.interrupting(name, announced.told)
         if job and ((begun and begun.alive) or not (came or begun or desk.now() - announced.at >= _OVERDUE)):
@@ -176,7 +175,7 @@ def _settled(desk: Desk, notice: Notice, *, unseen: bool) -> Iterator[Finding]:
         )
         do = "announce it anew"
     if text:
-        yield Finding(severity="attention", source="announcements", text=text, do=do)
+        yield Finding(severity="attention", source="announcements", text=text, do=do, phase=Phase.RUN)
     for hook, why in () if unseen else desk.hooks.deliver_notice(notice):
         text = f"the users could not be told: {why}"
         yield Finding(
@@ -195,14 +194,15 @@ def _came(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_Came, flo
             one.state == State.DONE and steps[one.step].effect == Effect.INTERRUPT for one in outcomes
         )
         return ("unseen" if halfway else "over" if interrupted else ""), None
-    prefix = f"{down[-1].step.rpartition('/')[0]}/"
-    last = {one.step.removeprefix(prefix): one for one in outcomes if one.step.startswith(prefix)}
-    needed = [one for name, one in last.items() if name in _NEEDED or name.startswith(_NEEDED_OF)]
-    if any(one.state in (State.FAILED, State.STALE, State.BUSY) for one in needed):
+    # Each pass is a plan of its own, and its steps stand in the order of that plan.
+    own = next(item for item in reversed(done) if down[-1] in item.outcomes).outcomes
+    last = [one for one in own[own.index(down[-1]) :] if one.job == down[-1].job and one.role in _NEEDED]
+    if any(one.state in (State.FAILED, State.STALE, State.BUSY) for one in last):
         return "late", None
-    if "back" not in last or any(one.state not in (State.DONE, State.NOT_NEEDED) for one in needed):
+    known = {one.role: one for one in last}
+    if Role.BACK not in known or any(one.state not in (State.DONE, State.NOT_NEEDED) for one in last):
         return "unseen", None
-    return "over", away(down[-1], last["back"], last.get("settled"))
+    return "over", away(down[-1], known[Role.BACK], known.get(Role.SETTLED))
 
 
 def _takes_power(step: Step) -> bool:
@@ -214,7 +214,7 @@ def _is_off(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> bool:
     ids = {one.step for one in outcomes}
     own = [step for item in done for step in item.plan.steps if step.id in ids]
     off = [step for step in own if _takes_power(step)]
-    waits = any(step.id.endswith("/back") for step in own)
+    waits = any(step.role == Role.BACK for step in own)
     return (
         bool(off)
         and not waits

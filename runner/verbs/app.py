@@ -23,13 +23,13 @@ from runner.engine.journal import FILE, Journal
 from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.transport import Transport
-from runner.jobs.catalogue import TAKEN, looking_kinds, together
+from runner.jobs.catalogue import REPORTERS, TAKEN, looking_kinds, together
 from runner.model.errors import GoingDown, RunnerError, StalePlan, UsageError
 from runner.model.event import Event, RunStarted
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.plan import Plan, PlannedJob, Skip
-from runner.model.run import Outcome, Pass, Report, Verdict
+from runner.model.run import Outcome, Pass, Report, Reporter, Verdict
 from runner.model.site import Site
 from runner.planning import (
     passes,
@@ -70,8 +70,9 @@ class App:
         if not site.live:
             reach.make(site)
         self.hooks = Hooks.load(site)
-        self.kinds = together(self.hooks.declare_kinds(TAKEN))
-        self.looking = looking_kinds(self.kinds)
+        self._kinds = together(self.hooks.declare_kinds(TAKEN))
+        self.kinds: Mapping[str, Reporter] = {**REPORTERS, **self._kinds}
+        self.looking = looking_kinds(self._kinds)
         content = probe.runner_agent()
         self._program = (content, hashlib.sha256(content).hexdigest())
 
@@ -156,13 +157,13 @@ class App:
         return self._planned(replace(doing, skips=(*doing.skips, *waits)))
 
     def _planned(self, due: schedule.Due) -> Plan:
-        own = [one for job in due.jobs for one in self.kinds[job.kind].probes(self.site, job)]
+        own = [one for job in due.jobs for one in self._kinds[job.kind].probes(self.site, job)]
         hosts = planner.hosts_of(self.site, due.jobs, own)
         wanted = [one for one in self.hooks.declare_probes(self.site) if one.host in hosts]
         # Two jobs may want the same reading of a host, and some readings take long.
         facts = self.gather(hosts, tuple({(one.host, one.id): one for one in (*wanted, *own)}.values()))
         past = {job.name: forecast(self.journal.past(job.name)) for job in due.jobs}
-        plan = planner.draft(self.site, due.jobs, facts, self.kinds, past)
+        plan = planner.draft(self.site, due.jobs, facts, self._kinds, past)
         return self._reviewed(replace(plan, skips=(*plan.skips, *due.skips)), facts)
 
     def plan_of(self, draft: Draft, facts: Facts) -> Plan:
@@ -270,7 +271,7 @@ class App:
     def _left(self, run: str, plan: Plan, job: PlannedJob, outcomes: tuple[Outcome, ...]) -> None:
         if self._goes_down(plan, outcomes):
             return
-        for line in came_of.job_lines(Pass(plan=replace(plan, jobs=(job,)), outcomes=outcomes)):
+        for line in came_of.job_lines(Pass(plan=replace(plan, jobs=(job,)), outcomes=outcomes), self.kinds):
             self.journal.job_ended(run, line)
 
     def tell(self, event: Event) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +13,7 @@ from runner.engine.journal import Line
 from runner.model.errors import GoingDown, ReportUndelivered, RunnerError
 from runner.model.event import Event, RunFinished
 from runner.model.plan import Finding
-from runner.model.run import Pass, Report
+from runner.model.run import Pass, Report, Reporter
 from runner.report import outcome
 from runner.report import report as view
 from runner.verbs import announce
@@ -22,7 +22,9 @@ Passes = Callable[[list[Pass], str], None]
 
 
 class Desk(announce.Desk, Protocol):
-    """What telling needs of the app."""
+    """What telling needs of the app: `kinds` say how their jobs ended."""
+
+    kinds: Mapping[str, Reporter]
 
     def tell(self, event: Event) -> None:
         """Tell the terminal and the plugins."""
@@ -81,7 +83,7 @@ def _deliver(desk: Desk, telling: _Telling, trouble: Exception | None) -> tuple[
     if telling.dead and not failed:
         with suppress(RunnerError):
             desk.journal.told_of_killed(telling.dead)
-    code = outcome.exit_code(report, telling.done, trouble)
+    code = outcome.exit_code(report, trouble)
     if failed:
         lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
         report = replace(report, actions=(*report.actions, f"the report could not be delivered: {lost.text}"))
@@ -100,7 +102,7 @@ def _report(desk: Desk, telling: _Telling, trouble: Exception | None) -> Report:
             started=telling.started,
             ended=desk.now(),
             plans=tuple(item.plan for item in done),
-            jobs=outcome.job_reports(done),
+            jobs=outcome.job_reports(done, desk.kinds),
             skips=tuple(skip for item in done for skip in item.plan.skips),
             findings=(*telling.findings, *desk.hooks.deaf()),
             log=outcome.log(done, trouble),

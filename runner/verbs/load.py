@@ -9,6 +9,7 @@ from runner.config import plugin_source
 from runner.config.plugins import Hooks
 from runner.engine.journal import FILE, Journal
 from runner.jobs.catalogue import TAKEN, together
+from runner.model.plan import Role
 from runner.model.site import Job, Site
 
 
@@ -38,7 +39,7 @@ def outgrown(site: Site) -> tuple[str, ...]:
 
 def _outgrown(site: Site, job: Job, journal: Journal) -> str:
     policy = site.store(job.options.store).retention
-    counted = journal.answer(f"{job.name}/links")
+    counted = journal.answer(job.name, Role.LINKS)
     group, limit = int(counted.get("largest_group", 0)), int(counted.get("limit", 0))
     if policy is None or not group or group * policy.max < limit:
         return ""

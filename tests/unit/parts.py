@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from runner.engine.migrate import role_of
 from runner.model.facts import Facts, HostFacts, Snapshot
 from runner.model.names import snapshot_time
 from runner.model.options import SnapshotOptions
@@ -115,13 +116,19 @@ def snapshots(*names: str) -> tuple[Snapshot, ...]:
     return tuple(Snapshot(name=name, started=snapshot_time(name)) for name in names)
 
 
+def role(name: str) -> dict[str, Any]:
+    """What a step of that id is for and about, as the kinds name them."""
+    found, subject = role_of(name)
+    return {"role": found, "subject": subject}
+
+
 def step(name: str, *argv: str, **changes: Any) -> Step:
     """A step of the job before the slash; what `changes` does not say is harmless."""
     from runner.model.plan import Effect
 
     values: dict[str, Any] = {
         "id": name, "job": name.partition("/")[0], "host": PAPIO, "effect": Effect.READ, "why": f"to {name}",
-        "action": Command(argv=argv or ("true",)),
+        "action": Command(argv=argv or ("true",)), **role(name),
     }  # fmt: skip
     return Step(**{**values, **changes})
 

@@ -17,6 +17,7 @@ from runner.model.kind import Draft
 from runner.model.plan import Command, Finding, Step
 from runner.model.run import Outcome, State
 from runner.model.site import Host, Job, Site
+from tests.unit import parts
 
 CAPTURES = Path(__file__).parent / "captures" / "upkeep"
 NOW = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
@@ -141,5 +142,10 @@ def _is(one: Finding, severity: str) -> bool:
 def done(step: str, **result: Any) -> Outcome:
     """A step of the upgrade that went well, with its answer."""
     return Outcome(
-        step=f"upgrade-server/{step}", job="upgrade-server", state=State.DONE, exit=0, result=result
+        step=f"upgrade-server/{step}",
+        **parts.role(f"upgrade-server/{step}"),
+        job="upgrade-server",
+        state=State.DONE,
+        exit=0,
+        result=result,
     )

@@ -6,12 +6,15 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from runner.jobs.access.report import access_report
 from runner.jobs.bundled import Bundled
 from runner.model.facts import Facts
 from runner.model.kind import Draft
 from runner.model.options import AccessOptions
-from runner.model.plan import Argv, Command, Effect, PlannedJob, Skip, Step
+from runner.model.plan import Argv, Command, Effect, PlannedJob, Role, Skip, Step
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
+from runner.report.default import default_report
 from runner.tools import agent as tool
 
 _PATIENCE = 3600
@@ -36,6 +39,7 @@ class AccessKind(Bundled):
         )
         step = Step(
             id=f"{job.name}/look",
+            role=Role.LOOK,
             job=job.name,
             host=job.host,
             effect=Effect.WRITE,
@@ -45,6 +49,10 @@ class AccessKind(Bundled):
             why=f"see in the logs of {job.host} who got in and who tried to, and keep what is usual",
         )
         return Draft(planned=PlannedJob(name=job.name, kind=self.name, after=job.after), steps=(step,))
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return access_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def look(program: str, *, hours: int, rows: int, expected: Sequence[str]) -> Argv:

@@ -9,11 +9,13 @@ from datetime import datetime
 from runner.jobs.bundled import Bundled
 from runner.jobs.database import agent, dump_findings
 from runner.jobs.database.agent import Found, Into, Kept, Reach
+from runner.jobs.database.report import dumped
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import next_snapshot_name, plan_id
 from runner.model.options import DumpOptions
-from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Role, Skip, Step
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site
 from runner.model.text import one_line
 from runner.tools import agent as store
@@ -92,6 +94,10 @@ class DumpKind(Bundled):
         into = Into(program=store.program(host), to=job.options.to, at=at, reach=reach(job))
         return _draft(site, _Work(job=job, host=host, into=into), (found, kept), wanted, now)
 
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return dumped(job, outcomes, around)
+
 
 def reach(job: Job) -> Reach:
     """How the server of a `dump` job is reached, for other kinds as well."""
@@ -125,10 +131,10 @@ def _draft(
     steps = (
         work.step(
             "answers", agent.databases(into.reach, into.program), "see that the server answers", Effect.READ
-        ),
+        ).known_as(Role.ANSWERS),
         _may_fail(
             work, "globals", agent.dump_globals(into, within=600), "keep the roles, which no database has"
-        ),
+        ).known_as(Role.GLOBALS),
         *(_dump(work, name) for name in wanted),
         *(step for name in wanted for step in _expire(work, name, kept, now)),
         *_expire(work, "", kept, now),
@@ -137,7 +143,7 @@ def _draft(
             agent.all_dumped(into, wanted, every=not options.databases),
             "miss none of them",
             Effect.READ,
-        ),
+        ).known_as(Role.ALL),
     )
     planned = PlannedJob(name=job.name, kind="dump", after=job.after, locks=(lock,), told=_last(kept, wanted))
     findings: tuple[Finding, ...] = dump_findings.findings(job, found, kept, wanted)
@@ -148,7 +154,7 @@ def _dump(work: _Work, name: str) -> Step:
     argv = agent.dump(work.into, name, within=work.within, max_shrink=work.options.max_shrink)
     return _may_fail(
         work, f"dump-{agent.encoded(name)}", argv, f"dump {one_line(name)}, and read the dump again"
-    )
+    ).known_as(Role.DUMP, one_line(name))
 
 
 def _may_fail(work: _Work, name: str, argv: Argv, why: str) -> Step:
@@ -184,7 +190,7 @@ def _expire(work: _Work, name: str, kept: Kept, now: datetime) -> tuple[Step, ..
             f"{what}: older than is kept, and {options.keep} newer ones stay",
             Effect.EXPIRE,
             spared,
-        )
+        ).known_as(Role.EXPIRE, one_line(name))
         for time in dump_findings.expiring(times, options.keep, options.keep_for, now)
     )
 

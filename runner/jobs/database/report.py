@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from runner.model.plan import PlannedJob
-from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.model.plan import PlannedJob, Role
+from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line, size
+from runner.report.default import default_report
 from runner.tools.fields import texts, whole
 
 _SHOWN = 40
 _STOPPED = (State.BUSY, State.STALE, State.INTERRUPTED)
 
 _SHOWN_CAME_OF_RESTORE_DB = 10
-_ENDS = {"restore-db": "name", "swap-db": "swap"}
+
+
+def dumped(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+    """The report of a job of kind `dump`; where it failed, a snapshot that came after it says so too."""
+    report = dump_report(job, outcomes) or default_report(job, outcomes, around)
+    return replace(report, passes_on=(_stale(job, outcomes),)) if report.verdict == Verdict.FAILED else report
+
+
+def restored(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+    """The report of a restore of a database, or of its coming into the place of another."""
+    return restore_db_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def dump_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
-    """Report on a job of kind `dump`; None for others, and where it was stopped or could not begin."""
-    if job.kind != "dump" or not outcomes or any(one.state in _STOPPED for one in outcomes):
+    """Report on a job of kind `dump`; None where it was stopped or could not begin."""
+    if not outcomes or any(one.state in _STOPPED for one in outcomes):
         return None
     wrong = tuple(_wrong(outcomes))
     doubts = tuple(_doubts(outcomes))
     details = (*(text for text in wrong[1:]), *_dumped(outcomes), *_rest(outcomes))
     if wrong:
-        headline = f"{wrong[0]}; {stale(job, outcomes)}"
+        headline = f"{wrong[0]}; {_stale(job, outcomes)}"
         return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=(*doubts, *details))
     if doubts:
         headline, *more = doubts
@@ -39,7 +51,7 @@ def dump_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | Non
     return JobReport(job=job.name, verdict=Verdict.DONE, headline=_total(outcomes), details=details)
 
 
-def stale(job: PlannedJob, outcomes: Sequence[Outcome]) -> str:
+def _stale(job: PlannedJob, outcomes: Sequence[Outcome]) -> str:
     """Since when the dumps of a `dump` job that failed are old, and of which databases, in words."""
     told: Sequence[Mapping[str, Any]] = next(
         (one.result["missing"] for one in outcomes if isinstance(one.result.get("missing"), list)), []
@@ -48,20 +60,6 @@ def stale(job: PlannedJob, outcomes: Sequence[Outcome]) -> str:
     if not last:
         return f"database: {_since(job.told)}"
     return "; ".join(f"database {name}: {_since(at)}" for name, at in last.items())
-
-
-def stale_with(
-    job: PlannedJob, dumps: Mapping[str, tuple[PlannedJob, Sequence[Outcome], Verdict]]
-) -> tuple[str, ...]:
-    """What a snapshot says of the dumps it came after: nothing of those that went well."""
-    if job.kind != "snapshot":
-        return ()
-    known = (dumps[name] for name in job.after if name in dumps)
-    return tuple(
-        stale(dump, outcomes)
-        for dump, outcomes, verdict in known
-        if dump.kind == "dump" and verdict == Verdict.FAILED
-    )
 
 
 def _since(at: str) -> str:
@@ -76,19 +74,17 @@ def _wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """What failed, each step in its own words; that something is missing only where nothing else says why."""
     said = False
     for one in outcomes:
-        if one.step.endswith("/all") and said:
+        if one.role == Role.ALL and said:
             continue
         error = one.result.get("error")
         if one.state == State.FAILED or error:
             said = True
             do = f" -> {one.result['do']}" if error and one.result.get("do") else ""
             text = f"{error}{do}" if error else one.note or f"ended {one.exit}"
-            yield one_line(f"{one.step.partition('/')[2]} failed: {text}")
+            yield one_line(f"{one.label} failed: {text}")
         elif one.state == State.DONE and one.exit:
             said = True
-            yield one_line(
-                f"{one.step.partition('/')[2]} failed: {(one.log.strip().splitlines() or ['it said nothing'])[-1]}"
-            )
+            yield one_line(f"{one.label} failed: {(one.log.strip().splitlines() or ['it said nothing'])[-1]}")
 
 
 def _doubts(outcomes: Sequence[Outcome]) -> Iterator[str]:
@@ -129,7 +125,7 @@ def _rest(outcomes: Sequence[Outcome]) -> Iterator[str]:
     gone = sum("expired_dump" in one.result for one in outcomes)
     if gone:
         yield f"{count(gone, 'old dump')} expired"
-    spared = [one for one in outcomes if one.state == State.NOT_NEEDED and "/expire" in one.step]
+    spared = [one for one in outcomes if one.state == State.NOT_NEEDED and one.role == Role.EXPIRE]
     if spared:
         yield f"{count(len(spared), 'old dump')} spared: there is no new one, or a doubtful one"
     for one in outcomes:
@@ -140,20 +136,20 @@ def _rest(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
     """Done with what it brought, attention where settings of the database did not come back; None for a job
-    of another kind, or one that did not get so far.
+    that did not get so far.
     """
-    last = _ENDS.get(job.kind)
-    done = {one.step.rpartition("/")[2]: one for one in outcomes if one.state == State.DONE}
-    if last not in done or any(one.state == State.FAILED for one in outcomes):
+    done = {one.role: one for one in outcomes if one.state == State.DONE}
+    last = done.get(Role.NAME) or done.get(Role.SWAP)
+    if last is None or any(one.state == State.FAILED for one in outcomes):
         return None
-    left = texts(done["restore"].result.get("left")) if "restore" in done else ()
+    left = texts(done[Role.RESTORE].result.get("left")) if Role.RESTORE in done else ()
     details = [f"did not come back: {one_line(one)}" for one in left[:_SHOWN_CAME_OF_RESTORE_DB]]
-    ended = whole(done[last].result.get("ended"))
+    ended = whole(last.result.get("ended"))
     details += [f"{count(ended, 'session')} ended"] if ended else []
-    if "restore" in done and "compare" in done:
+    if Role.RESTORE in done and Role.COMPARE in done:
         took = [
             (one.ended - one.started)
-            for one in (done["restore"], done["compare"])
+            for one in (done[Role.RESTORE], done[Role.COMPARE])
             if one.ended and one.started
         ]
         details += (

@@ -13,7 +13,7 @@ from runner.jobs.snapshots import restore
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Role, Skip, Step
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, one_line, size
 from runner.tools import agent as store
@@ -108,7 +108,7 @@ def _copies(
         folder, copy, _ = made.steps
         locks = made.planned.locks if made.planned else ()
         steps += [replace(folder, id=f"{JOB}/folder", job=JOB)] if not steps else []
-        steps.append(replace(copy, id=f"{JOB}/copy-{what}", job=JOB))
+        steps.append(replace(copy, id=f"{JOB}/copy-{what}", job=JOB, subject=what))
     return tuple(steps), locks
 
 
@@ -119,7 +119,9 @@ def _roles(wanted: Wanted, source: From, below: str) -> tuple[Step, ...]:
     argv = agent_restore.make_roles(source, f"{below}/globals/{known.file}", known.sha256, wanted.bring)
     names = ", ".join(map(one_line, wanted.bring))
     return (
-        _step(wanted, "roles", Effect.WRITE, argv, f"make {names}; no role that is there is changed", 600),
+        _step(
+            wanted, "roles", Effect.WRITE, argv, f"make {names}; no role that is there is changed", 600
+        ).known_as(Role.ROLES),
     )
 
 
@@ -133,7 +135,7 @@ def _making(wanted: Wanted, source: From) -> tuple[Step, ...]:
             agent_restore.restore(source),
             "restore it beside what is there",
             _LONG,
-        ),
+        ).known_as(Role.RESTORE),
         _step(
             wanted,
             "compare",
@@ -141,7 +143,7 @@ def _making(wanted: Wanted, source: From) -> tuple[Step, ...]:
             agent_restore.verify(source),
             "every table has the rows that it had when it was dumped",
             _LONG,
-        ),
+        ).known_as(Role.COMPARE),
         _step(
             wanted,
             "name",
@@ -149,11 +151,11 @@ def _making(wanted: Wanted, source: From) -> tuple[Step, ...]:
             agent_restore.publish(source, wanted.into),
             f"it is whole: call it {into}",
             600,
-        ),
+        ).known_as(Role.NAME),
     )
     drop = _step(
         wanted, "drop", Effect.WRITE, agent_restore.drop(source), "leave nothing that is not whole", 600
-    )
+    ).known_as(Role.DROP)
     return (
         *steps,
         replace(drop, unless=Ended(step=steps[-1].id), despite=tuple(step.id for step in steps)),
@@ -162,7 +164,9 @@ def _making(wanted: Wanted, source: From) -> tuple[Step, ...]:
 
 def _tidy(wanted: Wanted, folder: str, steps: Sequence[Step]) -> Step:
     argv = agent_restore.remove_copy(folder)
-    tidy = _step(wanted, "tidy", Effect.WRITE, argv, "the copy of the dump is not needed any more", 600)
+    tidy = _step(
+        wanted, "tidy", Effect.WRITE, argv, "the copy of the dump is not needed any more", 600
+    ).known_as(Role.TIDY)
     return replace(tidy, despite=tuple(step.id for step in steps))
 
 

@@ -13,7 +13,7 @@ from runner.jobs.disks import (
     wipefs,
 )
 from runner.jobs.disks.found import Found, stores_on
-from runner.model.plan import Argv, Check, Command, Effect, Step
+from runner.model.plan import Argv, Check, Command, Effect, Role, Step
 from runner.model.site import Disk, Site
 from runner.model.text import count, size
 from runner.tools import agent, files
@@ -69,7 +69,7 @@ def make(work: Work) -> tuple[Step, ...]:
         effect=Effect.DESTROY,
         guard=work.same(),
         why=f"make an {disk.filesystem}{holds}, on {work.found.stamp}",
-    )
+    ).known_as(Role.FORMAT)
     checked = (_interval(work, disk.fsck_every, None),) if disk.fsck_every else ()
     return (destroy, *checked, *attach(work), *_identities(work))
 
@@ -81,7 +81,11 @@ def keep(work: Work) -> tuple[Step, ...]:
     label, wanted = found.marks[0].label if found.marks else "", mke2fs.label(disk)
     if label != wanted:
         why = f"its label is {label!a}, not {wanted!a}"
-        steps.append(work.step("label", tune2fs.set_label(disk.device, wanted), why, guard=work.same()))
+        steps.append(
+            work.step("label", tune2fs.set_label(disk.device, wanted), why, guard=work.same()).known_as(
+                Role.LABEL
+            )
+        )
     if disk.fsck_every and not _checked(found.superblock, disk.fsck_every):
         steps.append(_interval(work, disk.fsck_every, work.same()))
     unmarked = found.mounted and any(not uuid for uuid in found.identities.values())
@@ -94,18 +98,26 @@ def attach(work: Work) -> tuple[Step, ...]:
     disk, found = work.disk, work.found
     steps: list[Step] = []
     if found.point is None or not found.point.exists:
-        steps.append(work.step("folder", files.make_folders((disk.mount,)), f"the mount point {disk.mount}"))
+        steps.append(
+            work.step("folder", files.make_folders((disk.mount,)), f"the mount point {disk.mount}").known_as(
+                Role.FOLDER
+            )
+        )
     if found.point and (not found.point.exists or found.point.unwritable is False):
         why = "nobody can write to the mount point while the disk is away, and so fill the root filesystem"
-        steps.append(work.step("unwritable", mount.make_unwritable(disk.mount), why))
+        steps.append(work.step("unwritable", mount.make_unwritable(disk.mount), why).known_as(Role.FOLDER))
     old = found.lines[0] if found.lines else None
     if old is None or not fstab.right(old, work.uuid, disk.filesystem):
         steps.append(_line(work, old))
         if found.systemd:
             why = "systemd knows the former fstab until it reads it anew"
-            steps.append(work.step("reload", mount.reread_fstab(), why))
+            steps.append(work.step("reload", mount.reread_fstab(), why).known_as(Role.FSTAB))
     if not found.mounted:
-        steps.append(work.step("mount", mount.mount(disk.mount), f"mount it at {disk.mount}"))
+        steps.append(
+            work.step("mount", mount.mount(disk.mount), f"mount it at {disk.mount}").known_as(
+                Role.MOUNT, disk.name
+            )
+        )
     return tuple(steps)
 
 
@@ -119,13 +131,15 @@ def _line(work: Work, old: fstab.Entry | None) -> Step:
         )
     else:
         why, guard = f"replaces {old.line!a}; in force from the next mount on", None
-    return work.step("fstab", fstab.put(old.line if old else "", new), why, guard=guard)
+    return work.step("fstab", fstab.put(old.line if old else "", new), why, guard=guard).known_as(Role.FSTAB)
 
 
 def _interval(work: Work, every: timedelta, guard: Check | None) -> Step:
     days = tune2fs.whole_days(every)
     why = f"checked by the first boot after {count(days, 'day')}, however often it is mounted"
-    return work.step("interval", tune2fs.check_every(work.disk.device, every), why, guard=guard)
+    return work.step("interval", tune2fs.check_every(work.disk.device, every), why, guard=guard).known_as(
+        Role.INTERVAL
+    )
 
 
 def _checked(found: tune2fs.Superblock, every: timedelta) -> bool:
@@ -144,7 +158,7 @@ def _identities(work: Work) -> tuple[Step, ...]:
         agent.check_disk(at),
         f"this disk, and no other, is what is at {at.path}",
         effect=Effect.READ,
-    )
+    ).known_as(Role.DISK)
     return (
         proof,
         *(
@@ -152,7 +166,7 @@ def _identities(work: Work) -> tuple[Step, ...]:
                 f"identity-{one.name}",
                 mke2fs.write(one.path, work.uuid, work.now),
                 f"store {one.name} belongs to this disk and is used on no other",
-            )
+            ).known_as(Role.IDENTITY, one.name)
             for one in stores_on(work.site, work.disk)
             if not work.found.mounted or not work.found.identities[one.name]
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -9,6 +10,7 @@ from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.drill import agent
 from runner.jobs.drill import steps as drill_database
 from runner.jobs.drill import steps as drill_files
+from runner.jobs.drill.report import drill_report
 from runner.jobs.drill.steps import Work
 from runner.jobs.retention import prune, retention
 from runner.jobs.snapshots import proven as rules
@@ -16,8 +18,10 @@ from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import DrillOptions, SnapshotOptions
-from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Role, Skip, Step
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site, Store
+from runner.report.default import default_report
 from runner.tools import agent as tool
 
 _NO_DATABASE = "the sandbox has no database: only files are tried"
@@ -67,6 +71,10 @@ class DrillKind(Bundled):
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock, reading), told=told)
         return Draft(planned=planned, steps=steps, findings=findings)
 
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return drill_report(job, outcomes) or default_report(job, outcomes, around)
+
 
 def _steps(work: Work, facts: Facts) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
     room = work.step(
@@ -75,7 +83,7 @@ def _steps(work: Work, facts: Facts) -> tuple[tuple[Step, ...], tuple[Finding, .
         Command(argv=work.scratch.make(work.options.most.bytes or 0)),
         Effect.WRITE,
         f"a scratch folder: {work.scratch.folder}",
-    )
+    ).known_as(Role.ROOM)
     made = [room, *drill_files.steps(work, facts)]
     findings: tuple[Finding, ...] = ()
     if work.options.database and not work.site.live:
@@ -92,7 +100,7 @@ def _steps(work: Work, facts: Facts) -> tuple[tuple[Step, ...], tuple[Finding, .
         Command(argv=work.scratch.remove()),
         Effect.WRITE,
         "remove all that was restored",
-    )
+    ).known_as(Role.CLEAR)
     # It also undoes what a failed step left, and what was begun when somebody stopped the run.
     return (*made, replace(clear, despite=tuple(one.id for one in made), timeout=drill_files.DAY)), findings
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.model.plan import PlannedJob
+from runner.model.plan import PlannedJob, Role
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line
 
@@ -14,25 +14,25 @@ _SHOWN = 5
 
 
 def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
-    """The report of a drill, with its numbers; None for another job, or where it was not begun.
+    """The report of a drill, with its numbers; None where it was not begun.
 
     Failed where anything that was tried did not come back whole, and where it could not be tried.
     """
-    known = {one.step.removeprefix(f"{job.name}/"): one for one in outcomes}
-    if job.kind != "drill" or not known or any(one.state == State.BUSY for one in outcomes):
+    if not outcomes or any(one.state == State.BUSY for one in outcomes):
         return None
-    bad = {name: one for name, one in known.items() if one.state in _BAD}
-    failed = {name: one for name, one in bad.items() if name != "clear"}
-    said = [text for text in (_files(known.get("compare")), _database(known.get("restore"))) if text]
+    known = {one.role: one for one in outcomes}
+    bad = [one for one in outcomes if one.state in _BAD]
+    failed = [one for one in bad if one.role != Role.CLEAR]
+    said = [text for text in (_files(known.get(Role.COMPARE)), _database(known.get(Role.RESTORE))) if text]
     again = (f"the same sample again: {job.told}",) if job.told else ()
     if failed:
-        first = next(iter(failed))
-        headline = _first(first, failed[first], [failed[name] for name in failed if name != first])
-        details = [*(text for one in failed.values() for text in _wrong(one)), *said, *again]
+        first, *others = failed
+        details = [*(text for one in failed for text in _wrong(one)), *said, *again]
+        headline = _first(first, others)
         return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=tuple(details))
-    notes = (*_unchecked(known.get("compare")), *again)
+    notes = (*_unchecked(known.get(Role.COMPARE)), *again)
     if bad:
-        text = f"{'; '.join(said)}; but what was restored is still there: {one_line(bad['clear'].note)}"
+        text = f"{'; '.join(said)}; but what was restored is still there: {one_line(bad[0].note)}"
         return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=notes)
     return JobReport(job=job.name, verdict=Verdict.DONE, headline="; ".join(said) or job.told, details=notes)
 
@@ -60,7 +60,8 @@ def _database(outcome: Outcome | None) -> str:
     )
 
 
-def _first(name: str, outcome: Outcome, others: Sequence[Outcome]) -> str:
+def _first(outcome: Outcome, others: Sequence[Outcome]) -> str:
+    name = outcome.label
     stopped = {State.STALE: "is stale", State.INTERRUPTED: "was interrupted"}.get(outcome.state)
     wrong = [one_line(str(one.result.get("error", ""))) for one in others if one.result.get("wrong")]
     rest = len(others) - len(wrong)

@@ -9,7 +9,7 @@ from typing import Any
 from runner.jobs.drill import agent
 from runner.model.facts import Facts, StoreFacts
 from runner.model.options import DrillOptions
-from runner.model.plan import Action, Command, Effect, Finding, Step
+from runner.model.plan import Action, Command, Effect, Finding, Role, Step
 from runner.model.site import Host, Job, Site, Store
 from runner.model.text import count
 from runner.tools import agent as tool
@@ -106,24 +106,24 @@ def steps(work: Work, facts: Facts) -> tuple[Step, ...]:
         Effect.READ,
         f"draw {count(options.files, 'file')} from {count(len(work.snapshots), 'snapshot')}, "
         f"{count(len(options.canaries), 'canary', 'canaries')} from the newest",
-    )
+    ).known_as(Role.SAMPLE)
     copy = work.step(
         "copy", work.runs_on, work.copy(facts, "files"), Effect.WRITE, f"restore them to {source.name}"
-    )
+    ).known_as(Role.COPY)
     compare = work.step(
         "compare",
         source.name,
         Command(argv=agent.compare(work.scratch, source=real, margin=margin)),
         Effect.READ,
         "is it what was sealed, and what the source still has unchanged",
-    )
+    ).known_as(Role.COMPARE)
     proven = work.step(
         "proven-files",
         work.keeper.name,
         Command(argv=agent.proven(work.at, "files", work.snapshots[-1], work.when)),
         Effect.WRITE,
         "remember at the store that its files come back",
-    )
+    ).known_as(Role.PROVEN)
     return (
         replace(draw, timeout=DAY),
         replace(copy, timeout=DAY, inputs=(draw.id,), ok_codes=_NOT_ALL),
@@ -165,31 +165,31 @@ def steps_drill_database(work: Work, facts: Facts, despite: Sequence[str]) -> tu
         Command(argv=agent.newest_dumps(tool.program(work.keeper), work.found.path, newest, dump.to)),
         Effect.READ,
         f"find the newest dumps in {newest}",
-    )
+    ).known_as(Role.DUMPS)
     room = work.step(
         "dumps-room",
         host,
         Command(argv=work.scratch.measure()),
         Effect.READ,
         "there is room to restore them",
-    )
+    ).known_as(Role.ROOM)
     copy = work.step(
         "dumps-copy", work.runs_on, work.copy(facts, "dumps"), Effect.WRITE, f"copy them to {host}"
-    )
+    ).known_as(Role.COPY)
     restore = work.step(
         "restore",
         host,
         Command(argv=agent.try_dumps(work.scratch, reach)),
         Effect.WRITE,
         "restore them into a server made for it, and count rows as they were counted then",
-    )
+    ).known_as(Role.RESTORE)
     proven = work.step(
         "proven-database",
         keeper,
         Command(argv=agent.proven(work.at, "database", newest, work.when)),
         Effect.WRITE,
         "remember at the store that its dumps come back",
-    )
+    ).known_as(Role.PROVEN)
     read = (find.id,)
     made = (
         find,

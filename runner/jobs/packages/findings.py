@@ -9,10 +9,9 @@ from datetime import datetime
 from typing import Literal
 
 from runner.jobs.packages.held import fits
-from runner.jobs.packages.report import TO_FETCH, TO_INSTALL
 from runner.model.facts import Facts
 from runner.model.packages import Held, PackageFacts, Trouble, Update, What
-from runner.model.plan import Finding, Severity
+from runner.model.plan import Finding, Phase, Severity
 from runner.model.site import Job, Site
 from runner.model.text import count, length, size
 from runner.tools.detached import Carried
@@ -159,14 +158,17 @@ def removals(job: Job, found: PackageFacts) -> tuple[Finding, ...]:
 
 def notes(job: Job, found: PackageFacts, install: Sequence[Update], facts: Facts) -> tuple[Finding, ...]:
     """What is installed, with versions; how much there is to fetch; how old the lists are if not of now."""
-    lines = [f"{TO_INSTALL}{told(one)}" for one in install[:_LISTED]]
-    lines += [f"{TO_INSTALL}{len(install) - _LISTED:,} more"] if len(install) > _LISTED else []
+    lines = [f"to install: {told(one)}" for one in install[:_LISTED]]
+    lines += [f"to install: {len(install) - _LISTED:,} more"] if len(install) > _LISTED else []
     # What was counted is without that which is held.
     if install and found.download is not None and set(install) <= set(found.updates):
-        lines.append(f"{TO_FETCH}{size(found.download)} at most")
-    if not (found.fresh or found.partly):
-        lines.append(age(facts.last.get(job.name), facts.at))
-    return tuple(Finding(severity="note", source=job.name, text=text) for text in lines)
+        lines.append(f"to fetch: {size(found.download)} at most")
+    # In a report they would be read as still to be done.
+    foretold = [Finding(severity="note", source=job.name, text=text, phase=Phase.FORECAST) for text in lines]
+    if found.fresh or found.partly:
+        return tuple(foretold)
+    text = age(facts.last.get(job.name), facts.at)
+    return (*foretold, Finding(severity="note", source=job.name, text=text))
 
 
 def age(last: datetime | None, now: datetime) -> str:

@@ -10,49 +10,44 @@ from runner.jobs.packages.debian import trouble
 from runner.jobs.packages.redhat import rpm
 from runner.jobs.power.report import power_report
 from runner.model.packages import Update
-from runner.model.plan import PlannedJob
+from runner.model.plan import PlannedJob, Role
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line
 
-KINDS = frozenset(("updates", "upgrade"))
-# Steps that change something without being carried, by the beginning of their names.
+# Steps that change something without being carried.
 _CHANGES = {
-    "repair": "an interrupted installation was taken up and ended",
-    "hold": "held what jobs.toml wants held",
-    "restart-": "restarted",
+    Role.REPAIR: "an interrupted installation was taken up and ended",
+    Role.HOLD: "held what jobs.toml wants held",
+    Role.RESTART: "restarted",
 }
 # Steps whose failure needs more than their names.
 _NO_LISTS = "the package lists could not be fetched, so no update was installed"
 _FAILED = {
-    "refresh-first": _NO_LISTS,
-    "refresh": _NO_LISTS,
-    "initrd": "the newest kernel has no initrd to boot from: do not reboot; see df /boot, then, at the host: "
+    Role.REFRESH_FIRST: _NO_LISTS,
+    Role.REFRESH: _NO_LISTS,
+    Role.INITRD: "the newest kernel has no initrd to boot from: do not reboot; see df /boot, then, at the host: "
     "update-initramfs -u -k all",
-    "entry": "the boot loader does not know the newest kernel: do not reboot; at the host: update-grub",
+    Role.ENTRY: "the boot loader does not know the newest kernel: do not reboot; at the host: update-grub",
 }
 _BAD = (State.FAILED, State.INTERRUPTED, State.STALE)
 _MOST, _LAST = 100, 12
 
 _SECURITY = "security"
-# How notes begin that say what a plan will do. In a report they would be read as still to be done.
-TO_INSTALL, TO_FETCH, TO_FREE = "to install: ", "to fetch: ", "let go of for this, and held again: "
 # In what a job tells of itself: the rest is by the lists of some archives only.
 NOT_ALL = "not every archive answered"
 
 
 def packages_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
-    """Report on a job of the kinds `updates` and `upgrade`; None for others, and where another says it better.
+    """Report on a job of the kinds `updates` and `upgrade`; None where how it stopped says it better.
 
     What was installed is told from the lists of packages before and after, never from what the
     package manager printed; of that the last lines are shown when something failed, and odd ones always.
     """
-    if job.kind not in KINDS:
-        return None
     runs = _runs(outcomes)
-    power = power_report(replace(job, kind="reboot"), outcomes)
+    power = power_report(job, outcomes)
     bad = next((one for one in outcomes if one.state in _BAD), None)
     if bad is not None and (power is None or power.verdict != Verdict.FAILED):
-        known = runs or bad.state in (State.INTERRUPTED, State.STALE) or _step(bad) in _FAILED
+        known = runs or bad.state in (State.INTERRUPTED, State.STALE) or bad.role in _FAILED
         return _failed(job, bad, outcomes) if known else None
     if any(one.state == State.BUSY for one in outcomes):
         return None
@@ -88,7 +83,7 @@ def _installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     details = (*_versions(runs), *_did(outcomes), *more, *_running(outcomes))
     end = _end(ended[0] if ended else runs[-1]) if broken else ()
     changed = _changed(runs) or next(iter(_did(outcomes)), "") or "all was installed already"
-    if any(_step(one).startswith("attach") for one in outcomes):
+    if any(one.role == Role.ATTACH for one in outcomes):
         changed += ", by what was cut off before and went on at the host"
     headline = "; ".join((changed, *(text for text, _ in wanting)))
     details = tuple(line for line in details if line != changed)
@@ -97,7 +92,7 @@ def _installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
 
 def _failed(job: PlannedJob, bad: Outcome, outcomes: Sequence[Outcome]) -> JobReport:
     runs = _runs(outcomes)
-    step = _step(bad)
+    step = bad.label
     if bad.state == State.INTERRUPTED and not _runs((bad,)):
         headline = (
             f"interrupted at {step}: {bad.note}. What had begun at the host goes on there by itself, "
@@ -114,7 +109,7 @@ def _failed(job: PlannedJob, bad: Outcome, outcomes: Sequence[Outcome]) -> JobRe
         line for text, lines in _wanting(outcomes, failed=True) for line in lines or (text,) if line
     )
     # Why refresh-first failed is what the plan itself had found.
-    said = () if step == "refresh-first" else bad.log.strip().splitlines()[-_LAST:]
+    said = () if bad.role == Role.REFRESH_FIRST else bad.log.strip().splitlines()[-_LAST:]
     end = _end(bad.result) or tuple(said)
     details = (*_versions(runs), *_did(outcomes), *wanting, *end)
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=details)
@@ -122,15 +117,15 @@ def _failed(job: PlannedJob, bad: Outcome, outcomes: Sequence[Outcome]) -> JobRe
 
 def _why(bad: Outcome) -> str:
     """Why a step failed and what to do about it, as far as what it said tells that."""
-    step = _step(bad)
+    step = bad.label
     word = "failed" if bad.state == State.FAILED else f"was {bad.state.value}"
     # A carried command's own words are in its answer; nothing of them was on stderr.
     said = [str(line) for line in bad.result.get("log", ())] if _runs((bad,)) else bad.log.splitlines()
     known = next(iter(trouble.read(said)), None)
-    if step in _FAILED and bad.state == State.FAILED:
+    if bad.role in _FAILED and bad.state == State.FAILED:
         # Before refresh-first the plan itself found the reason, and says what to do.
         reason = f": {known.text}: {known.do}" if known else f": {bad.note}"
-        return _FAILED[step] + (reason if step == "refresh" else "")
+        return _FAILED[bad.role] + (reason if bad.role == Role.REFRESH else "")
     if names := _all(_runs((bad,)), "unfinished"):
         broken = ", ".join(str(name) for name, _ in names[:_LAST])
         do = "see its last lines below, mend that, then, at the host: dpkg --configure -a"
@@ -183,10 +178,8 @@ def _did(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """What steps did that are no installation: those that count as a change, once each."""
     said: dict[str, list[str]] = {}
     for one in outcomes:
-        step = _step(one)
-        for word, text in _CHANGES.items():
-            if one.state == State.DONE and step.startswith(word):
-                said.setdefault(text, []).append(step.removeprefix(word) if word.endswith("-") else "")
+        if one.state == State.DONE and one.role in _CHANGES:
+            said.setdefault(_CHANGES[one.role], []).append(one.subject)
     return tuple(f"{text} {', '.join(names)}".rstrip(" ,") for text, names in said.items())
 
 
@@ -197,7 +190,7 @@ def _wanting(outcomes: Sequence[Outcome], *, failed: bool = False) -> Iterator[t
     """
     runs = _runs(outcomes)
     for one in outcomes:
-        if _step(one).startswith("attach") and _runs((one,)) and one.result.get("exit") != 0:
+        if one.role == Role.ATTACH and _runs((one,)) and one.result.get("exit") != 0:
             yield f"what an earlier run had begun {_ended(one.result)}", ()
     if problem := next((str(one["problem"]) for one in runs if one.get("problem")), ""):
         yield f"what changed is not known: {problem}", ()
@@ -238,18 +231,15 @@ def _ended(run: Mapping[str, Any]) -> str:
 def _rebooted(outcomes: Sequence[Outcome]) -> bool:
     """Whether the host came back from a reboot after the last package run."""
     last = max((at for at, one in enumerate(outcomes) if _runs((one,))), default=0)
-    return any(_step(one) == "back" and one.state == State.DONE for one in outcomes[last:])
-
-
-def _step(one: Outcome) -> str:
-    return one.step.rpartition("/")[2]
+    return any(one.role == Role.BACK and one.state == State.DONE for one in outcomes[last:])
 
 
 def _running(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """Services that still run what was replaced, but for those that were restarted since."""
-    fresh = {_step(one) for one in outcomes if one.state in (State.DONE, State.NOT_NEEDED)}
+    ended = (State.DONE, State.NOT_NEEDED)
+    fresh = {one.subject for one in outcomes if one.role == Role.RESTART and one.state in ended}
     runs = _runs(outcomes)
-    old = [str(unit) for unit in runs[-1].get("services", ()) if f"restart-{unit}" not in fresh]
+    old = [str(unit) for unit in runs[-1].get("services", ()) if str(unit) not in fresh]
     if not old or _rebooted(outcomes):
         return ()
     return (
@@ -261,11 +251,6 @@ def _end(run: Mapping[str, Any]) -> tuple[str, ...]:
     lines = trouble.telling(str(text) for text in run.get("log", ()))[-_LAST:]
     took = f" after {length(float(run['seconds']))}" if isinstance(run.get("seconds"), int | float) else ""
     return (f"its last lines{took}:", *lines) if lines else ()
-
-
-def foretells(text: str) -> bool:
-    """Whether a note only says what a plan will do to packages: what it did is told by the report of the job."""
-    return text.startswith((TO_INSTALL, TO_FETCH, TO_FREE))
 
 
 def update_lines(updates: Iterable[Update]) -> tuple[str, ...]:

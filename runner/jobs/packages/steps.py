@@ -13,7 +13,7 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.packages import PackageFacts, Update
-from runner.model.plan import Argv, Check, Command, Effect, Lock, Skip, Step
+from runner.model.plan import Argv, Check, Command, Effect, Lock, Role, Skip, Step
 from runner.model.site import Host, Job, Site
 from runner.model.text import count
 from runner.tools import agent as store
@@ -149,6 +149,7 @@ def attach(work: Work, begun: Sequence[detached.Carried]) -> tuple[Step, ...]:
         steps.append(
             Step(
                 id=work.id(name),
+                role=Role.ATTACH,
                 job=work.job.name,
                 host=work.host.name,
                 action=Command(argv=argv),
@@ -172,13 +173,19 @@ def carried(
     return (step, _told(work, name, plan_id(work.now), step.id))
 
 
+def known_as(role: Role, steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps, of which the first has this role."""
+    return tuple(replace(one, role=role) if at == 0 else one for at, one in enumerate(steps))
+
+
 def install(
     work: Work, name: str, updates: Sequence[Update], *, effect: Effect = Effect.WRITE
 ) -> tuple[Step, ...]:
     """Install these, literally."""
     argv = work.family.install(work.host, updates)
     guard = agent.installable(work.program, work.host.name, work.family.lists, updates)
-    return carried(work, name, argv, f"install {words(updates)}", effect=effect, guard=guard)
+    steps = carried(work, name, argv, f"install {words(updates)}", effect=effect, guard=guard)
+    return known_as(Role.INSTALL, steps)
 
 
 def guarded(work: Work, steps: Sequence[Step], updates: Sequence[Update]) -> tuple[Step, ...]:
@@ -210,7 +217,8 @@ def repair(work: Work, found: PackageFacts, name: str = "repair") -> tuple[Step,
     argv = work.family.repair()
     if not argv or not any(one.mends for one in found.troubles):
         return ()
-    return carried(work, name, argv, "an installation was interrupted: configure what was unpacked")
+    why = "an installation was interrupted: configure what was unpacked"
+    return known_as(Role.REPAIR, carried(work, name, argv, why))
 
 
 def hold(
@@ -219,24 +227,28 @@ def hold(
     """Hold these; nothing where there are none, or the family writes no holds."""
     argv = work.family.hold(names)
     why = f"hold {count(len(names), 'package')} that only a person upgrades"
-    return (work.step(name, argv, why, despite=despite),) if argv else ()
+    return (work.step(name, argv, why, despite=despite).known_as(Role.HOLD),) if argv else ()
 
 
 def verify(work: Work, names: Sequence[str], *, despite: Sequence[Step] = ()) -> tuple[Step, ...]:
     """See that these are held."""
     argv = work.family.verify(names)
     why = f"{count(len(names), 'package')} held, by whatever keeps holds here"
-    return (work.step("held", argv, why, effect=Effect.READ, despite=despite),) if argv else ()
+    return (
+        (work.step("held", argv, why, effect=Effect.READ, despite=despite).known_as(Role.HELD),)
+        if argv
+        else ()
+    )
 
 
 def look(work: Work, updates: Sequence[Update]) -> tuple[Step, ...]:
     """See that all is well with the packages, and what still runs what was replaced."""
     argv = work.family.look(updates)
     whole = "every package is whole" + (", in its new version" if updates else "")
-    checks = (work.step("whole", argv, whole, effect=Effect.READ),) if argv else ()
+    checks = (work.step("whole", argv, whole, effect=Effect.READ).known_as(Role.WHOLE),) if argv else ()
     why = "does anything still run what was replaced, and is a reboot needed"
     last = detached.outdated(work.program)
-    return (*checks, work.step("look", last, why, effect=Effect.READ))
+    return (*checks, work.step("look", last, why, effect=Effect.READ).known_as(Role.LOOK))
 
 
 def locks(work: Work, steps: Sequence[Step], attach: str = "") -> tuple[Lock, ...]:
@@ -260,6 +272,7 @@ def _told(work: Work, name: str, plan: str, step: str) -> Step:
     )
     return Step(
         id=work.id(f"{name}-told"),
+        role=Role.SEEN,
         job=work.job.name,
         host=work.host.name,
         effect=Effect.WRITE,

@@ -13,14 +13,16 @@ from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages.debian import apt
 from runner.jobs.packages.findings import Choice, Policy
 from runner.jobs.packages.held import fits
-from runner.jobs.packages.report import NOT_ALL, update_lines
+from runner.jobs.packages.report import NOT_ALL, packages_report, update_lines
 from runner.jobs.packages.steps import Work
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpdatesOptions
 from runner.model.packages import PackageFacts
-from runner.model.plan import Finding, PlannedJob, Skip, Step
+from runner.model.plan import Finding, PlannedJob, Role, Skip, Step
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
+from runner.report.default import default_report
 from runner.tools import detached
 
 # With these nothing can be installed, or should be.
@@ -79,11 +81,16 @@ class UpdatesKind(Bundled):
         in_the_way = _IN_THE_WAY - {"signature"} if found.partly else _IN_THE_WAY
         stuck = next((one for one in found.troubles if one.what in in_the_way), None)
         mended = package_steps.repair(work, found, "repair-first")
+        mended = tuple(replace(one, replans=one.role == Role.REPAIR) for one in mended)
         if stuck and (mended or install):
             if not mended and not before:
                 return Draft(skip=Skip(job=job.name, reason=package_findings.short(stuck)), findings=told)
             return _planned(work, (*before, *mended), told)
         return _install(work, found, before, (*told, *_known(work, found, facts)))
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return packages_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def _waits(job: Job, one: detached.Carried) -> Draft:
@@ -104,8 +111,8 @@ def _waits(job: Job, one: detached.Carried) -> Draft:
 def _refresh_first(work: Work, before: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:
     """Only fetch the lists: what the old ones say would be no truth. If it works, the job is planned again."""
     why = "the lists could not be fetched for the plan: try once more, and keep what went wrong"
-    step = work.step("refresh-first", work.family.refresh(work.host), why)
-    return _planned(work, (*before, step), findings)
+    step = work.step("refresh-first", work.family.refresh(work.host), why).known_as(Role.REFRESH_FIRST)
+    return _planned(work, (*before, replace(step, replans=True)), findings)
 
 
 def _install(
@@ -115,7 +122,7 @@ def _install(
     steps = [*before, *package_steps.repair(work, found), *package_steps.hold(work, found.unheld)]
     if choice.install:
         fetch = work.family.refresh(work.host, partly=found.partly)
-        step = work.step("refresh", fetch, "fetch the package lists")
+        step = work.step("refresh", fetch, "fetch the package lists").known_as(Role.REFRESH)
         # The same archive may still not answer; that each version can be had is asked before it is installed.
         steps.append(replace(step, ok_codes=(0, *apt.NOT_ALL)) if found.partly else step)
         steps += package_steps.install(work, "install", choice.install)
@@ -180,7 +187,9 @@ def _restart(work: Work, name: str) -> Step:
     unit = name if "." in name else f"{name}.service"
     why = f"{unit} still runs files that an update replaced"
     fresh = detached.runs_new(work.program, work.host.name, unit)
-    return work.step(f"restart-{unit}", ("systemctl", "restart", "--", unit), why, unless=fresh)
+    return work.step(f"restart-{unit}", ("systemctl", "restart", "--", unit), why, unless=fresh).known_as(
+        Role.RESTART, unit
+    )
 
 
 def _planned(

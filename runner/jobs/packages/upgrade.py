@@ -15,16 +15,18 @@ from runner.jobs.packages import (
 )
 from runner.jobs.packages import upgrade_steps
 from runner.jobs.packages.held import fits
-from runner.jobs.packages.report import TO_FREE
+from runner.jobs.packages.report import packages_report
 from runner.jobs.packages.steps import Work
 from runner.jobs.packages.upgrade_steps import Reason, Wish
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpgradeOptions
 from runner.model.packages import Held, PackageFacts, Update
-from runner.model.plan import Finding, PlannedJob, Skip
+from runner.model.plan import Finding, Phase, PlannedJob, Skip
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 from runner.model.text import size
+from runner.report.default import default_report
 from runner.tools.detached import Carried
 
 # With these nothing can be upgraded, or should be.
@@ -63,6 +65,10 @@ class UpgradeKind(Bundled):
         if job.options.reboot == "before and after" and not upgrade_steps.fresh(job, facts):
             return upgrade_steps.first(work, facts)
         return _upgrade(work, found, facts, left)
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return packages_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def _against(work: Work, found: PackageFacts, left: Sequence[Carried]) -> tuple[Finding, ...]:
@@ -139,10 +145,14 @@ def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried,
 
 
 def _noted(work: Work, wish: Wish, held: tuple[Held, ...], chosen: tuple[Held, ...]) -> tuple[Finding, ...]:
-    said = [f"{TO_FREE}{', '.join(wish.free)}"] if wish.free else []
+    said: list[tuple[str, Phase]] = []
+    if wish.free:
+        said.append((f"let go of for this, and held again: {', '.join(wish.free)}", Phase.FORECAST))
     stay = [one.update.name for one in held if one not in chosen]
-    said += [f"stays held back: {', '.join(stay)}"] if stay else []
-    return tuple(Finding(severity="note", source=work.job.name, text=text) for text in said)
+    said += [(f"stays held back: {', '.join(stay)}", Phase.PLAN)] if stay else []
+    return tuple(
+        Finding(severity="note", source=work.job.name, text=text, phase=phase) for text, phase in said
+    )
 
 
 def _nothing(work: Work, found: PackageFacts) -> Draft:

@@ -21,7 +21,7 @@ from runner.jobs.power.window import Wrong
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.packages import Update
-from runner.model.plan import Check, Effect, Finding, PlannedJob, Skip, Step, WaitFor
+from runner.model.plan import Check, Effect, Finding, PlannedJob, Role, Skip, Step, WaitFor
 from runner.model.site import Job, Site
 from runner.tools import detached
 
@@ -84,7 +84,11 @@ def steps(work: Work, wish: Wish) -> tuple[Step, ...]:
     made = [*package_steps.attach(work, wish.left), *wish.repairs]
     made += package_steps.hold(work, wish.unheld, name="hold-first")
     if wish.others or wish.upgraded:
-        made.append(work.step("refresh", work.family.refresh(work.host), "fetch the package lists"))
+        made.append(
+            work.step("refresh", work.family.refresh(work.host), "fetch the package lists").known_as(
+                Role.REFRESH
+            )
+        )
     if wish.others:
         made += package_steps.install(work, "others", wish.others, effect=Effect.INTERRUPT)
     if wish.upgraded:
@@ -103,7 +107,8 @@ def _upgrade(work: Work, wish: Wish) -> tuple[Step, ...]:
     guard = agent.installable(
         work.program, work.host.name, work.family.lists, wish.upgraded, wish.room if wish.kernel else 0
     )
-    return package_steps.carried(work, "upgrade", argv, why, effect=Effect.INTERRUPT, guard=guard)
+    steps = package_steps.carried(work, "upgrade", argv, why, effect=Effect.INTERRUPT, guard=guard)
+    return package_steps.known_as(Role.UPGRADE, steps)
 
 
 def _boot(work: Work) -> tuple[Step, ...]:
@@ -129,6 +134,7 @@ def _boot(work: Work) -> tuple[Step, ...]:
     return tuple(
         Step(
             id=work.id(one.field),
+            role=role,
             job=work.job.name,
             host=work.host.name,
             effect=Effect.READ,
@@ -137,7 +143,7 @@ def _boot(work: Work) -> tuple[Step, ...]:
             timeout=_LOOKED * 4,
             needs=("packages",),
         )
-        for one in (initrd, entry)
+        for one, role in ((initrd, Role.INITRD), (entry, Role.ENTRY))
     )
 
 
@@ -193,7 +199,7 @@ def after(work: Work, draft: Draft, facts: Facts, reason: Reason) -> Draft:
     An upgrade that works already is waited for in any case: then only the reboot is left out.
     """
     asked = _asked(work, facts, "", reason.kernel)
-    waits = any(step.carried and step.id.startswith(work.id("attach-")) for step in draft.steps)
+    waits = any(step.carried and step.role == Role.ATTACH for step in draft.steps)
     wrong = (asked,) if isinstance(asked, Wrong) else rebooting.against(asked, work.now)
     if isinstance(asked, Wrong) or wrong:
         return (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from runner.jobs.disks import fstab
 from runner.jobs.power import agent
 from runner.model.facts import Filesystem, HostFacts
-from runner.model.plan import Argv, Check, Command, Effect, Step, WaitFor
+from runner.model.plan import Argv, Check, Command, Effect, Role, Step, WaitFor
 from runner.model.site import Site
 from runner.tools import agent as store
 
@@ -82,12 +82,14 @@ def steps(site: Site, prefix: str, base: Step, wanted: Wanted) -> tuple[Step, ..
 
     Each is taken although those before it found something wrong: one visit should mend it all.
     """
-    looks = [(name, action, why) for name, action, why in _looks(site, base.host, wanted)]
+    looks = _looks(site, base.host, wanted)
     made: list[Step] = []
-    for name, (host, action), why in looks:
+    for (name, role, subject), (host, action), why in looks:
         wait = action.within if isinstance(action, WaitFor) else _LOOKED
         step = Step(
             id=f"{prefix}{name}",
+            role=role,
+            subject=subject,
             job=base.job,
             host=host,
             action=action,
@@ -101,7 +103,8 @@ def steps(site: Site, prefix: str, base: Step, wanted: Wanted) -> tuple[Step, ..
     return tuple(made)
 
 
-Look = tuple[str, tuple[str, Command | WaitFor], str]
+# A look has a name, a role and a subject.
+Look = tuple[tuple[str, Role, str], tuple[str, Command | WaitFor], str]
 
 
 def _looks(site: Site, host: str, wanted: Wanted) -> Iterator[Look]:
@@ -116,23 +119,31 @@ def _looks(site: Site, host: str, wanted: Wanted) -> Iterator[Look]:
     release = (f"--is={wanted.kernel}",) if wanted.kernel else ()
     which = f"kernel {wanted.kernel}" if wanted.kernel else "the newest kernel that is installed"
     if wanted.kernel is not None:
-        yield "kernel", (host, Command(argv=argv("kernel", *release))), f"it runs {which}"
+        yield ("kernel", Role.KERNEL, ""), (host, Command(argv=argv("kernel", *release))), f"it runs {which}"
     for number, one in enumerate(wanted.mounted, start=1):
         uuid = (f"--uuid={one.uuid}",) if one.uuid else ()
         writable = ("--writable",) if one.disk else ()
         what = f"disk {one.disk}" if one.disk else one.point
         why = f"{what} is mounted" + (f" at {one.point}" if one.disk else "")
         name = f"disk-{one.disk}" if one.disk else f"mounted-{number}"
-        yield name, wait(argv("mounted", f"--at={one.point}", *uuid, *writable), _MOUNTED, why), why
+        yield (
+            (name, Role.MOUNTED, one.disk),
+            wait(argv("mounted", f"--at={one.point}", *uuid, *writable), _MOUNTED, why),
+            why,
+        )
     for unit in wanted.must_run:
         why = f"{unit} runs, as jobs.toml says it must"
-        yield f"runs-{unit}", wait(argv("active", f"--unit={unit}"), _RUNS, why), why
+        yield (f"runs-{unit}", Role.RUNS, unit), wait(argv("active", f"--unit={unit}"), _RUNS, why), why
     units = Command(argv=argv("units", *agent.known(wanted.failed)))
-    yield "units", (host, units), "no unit failed that had not before"
+    yield ("units", Role.UNITS, ""), (host, units), "no unit failed that had not before"
     if wanted.database:
         why = "the database answers"
-        yield "database", wait(argv("database"), _ANSWERS, why), why
+        yield ("database", Role.DATABASE, ""), wait(argv("database"), _ANSWERS, why), why
     if wanted.page:
         controller = site.host(site.controller)
         asked: Check = agent.answers(controller, wanted.page)
-        yield "page", (controller.name, WaitFor(until=asked, within=_ANSWERS)), f"{wanted.page} answers"
+        yield (
+            ("page", Role.PAGE, ""),
+            (controller.name, WaitFor(until=asked, within=_ANSWERS)),
+            f"{wanted.page} answers",
+        )

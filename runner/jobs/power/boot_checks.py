@@ -11,7 +11,8 @@ from runner.jobs.disks import tune2fs
 from runner.jobs.power import agent_checks, check_forecast
 from runner.jobs.power.agent_checks import BootChecks, Extfs
 from runner.jobs.power.check_forecast import AtBoot, Content, Drive, FsckForecast, Measured
-from runner.model.facts import Facts
+from runner.model.facts import Facts, Timed
+from runner.model.plan import Role
 from runner.model.site import Disk, Job, Site
 from runner.model.text import one_line
 
@@ -189,7 +190,7 @@ def _disks(site: Site, host: str, found: Extfs) -> tuple[Disk, ...]:
 
 
 def _took(
-    found: Extfs, known: Mapping[str, tuple[float, ...]], disks: Iterable[Disk]
+    found: Extfs, known: Mapping[Timed, tuple[float, ...]], disks: Iterable[Disk]
 ) -> tuple[Measured, ...]:
     """The checks of this filesystem that were timed: at the boot of which its date of the last check is, or by us."""
     last = found.superblock.last_checked
@@ -202,6 +203,10 @@ def _took(
         for one in found.took
         if last and one.started - _SLACK <= last <= one.started + timedelta(seconds=one.seconds) + _SLACK
     )
-    names = tuple(f"/check-{disk.name}" for disk in disks)
-    own = tuple(times[0] for step, times in known.items() if names and step.endswith(names) and times)
+    names = {disk.name for disk in disks}
+    own = tuple(
+        times[0]
+        for (_, role, subject), times in known.items()
+        if role == Role.CHECK and subject in names and times
+    )
     return at_boot or tuple(Measured(seconds=seconds) for seconds in own)

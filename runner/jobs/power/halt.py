@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -12,13 +12,29 @@ from runner.jobs.disks import e2fsck, mount
 from runner.jobs.power import agent, before, locks, window
 from runner.jobs.power.locks import Concerned
 from runner.jobs.power.reboot import refused, told
+from runner.jobs.power.report import power_report
 from runner.jobs.power.window import When, Wrong
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import HaltOptions
-from runner.model.plan import Argv, Check, Command, Effect, Ended, Lock, Need, PlannedJob, Skip, Step, WaitFor
+from runner.model.plan import (
+    Argv,
+    Check,
+    Command,
+    Effect,
+    Ended,
+    Lock,
+    Need,
+    PlannedJob,
+    Role,
+    Skip,
+    Step,
+    WaitFor,
+)
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Disk, Job, Site
+from runner.report.default import default_report
 from runner.tools import agent as store
 
 # What was told to end has this long; the disk takes what is still in memory; shutting down takes its time.
@@ -87,6 +103,10 @@ class HaltKind(Bundled):
             name=job.name, kind=self.name, after=job.after, locks=_locks(halt, ended), told=options.start
         )
         return Draft(planned=planned, steps=halt_steps(halt), findings=known)
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return power_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def _ends(one: Concerned, options: HaltOptions) -> bool:
@@ -201,6 +221,7 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
     still = agent.still(boot, halt.by)
     down = Step(
         id=halt.last,
+        role=Role.OFF,
         job=halt.job,
         host=halt.host,
         action=Command(argv=agent.poweroff(halt.systemd)),
@@ -215,12 +236,12 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
         "gone",
         WaitFor(until=agent.is_back(halt.host, boot), within=_GOES, gone=True),
         "it does not answer any more",
-    )
+    ).known_as(Role.GONE)
     why = "what is still in memory goes to the disks"
     unmounting = tuple(step for disk in halt.disks for step in _unmounting(halt, disk))
     return (
         _quiet(halt, still),
-        halt.step("sync", Command(argv=agent.sync()), why, effect=Effect.WRITE),
+        halt.step("sync", Command(argv=agent.sync()), why, effect=Effect.WRITE).known_as(Role.SYNC),
         *unmounting,
         down,
         *((gone,) if halt.host != halt.site.controller else ()),
@@ -231,8 +252,10 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
 def _quiet(halt: Halt, argv: Argv) -> Step:
     why = "nothing is being written, and nobody asks that it stays up"
     if not halt.ending:
-        return halt.step("still", Command(argv=argv), why)
-    return halt.step("still", WaitFor(until=agent.is_still(halt.host, argv), within=_ENDS), f"{why} any more")
+        return halt.step("still", Command(argv=argv), why).known_as(Role.STILL)
+    return halt.step(
+        "still", WaitFor(until=agent.is_still(halt.host, argv), within=_ENDS), f"{why} any more"
+    ).known_as(Role.STILL)
 
 
 def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:
@@ -250,7 +273,7 @@ def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:
             effect=Effect.INTERRUPT,
             needs=("device",),
             guard=None if number else unused,
-        )
+        ).known_as(Role.RELEASE, one.store.name)
     yield halt.step(
         f"unmount-{disk.name}",
         Command(argv=e2fsck.unmount(disk.mount)),
@@ -258,7 +281,7 @@ def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:
         effect=Effect.INTERRUPT,
         needs=("device",),
         guard=None if paths else unused,
-    )
+    ).known_as(Role.UNMOUNT, disk.name)
 
 
 def _mounting_again(halt: Halt, before: tuple[str, ...]) -> Iterator[Step]:
@@ -272,7 +295,7 @@ def _mounting_again(halt: Halt, before: tuple[str, ...]) -> Iterator[Step]:
             "where the host stays on after all",
             effect=Effect.WRITE,
             needs=("device",),
-        )
+        ).known_as(Role.MOUNT, disk.name)
         yield replace(
             step,
             unless=Ended(step=halt.last, codes=(0, _SESSION_DIED)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
@@ -10,13 +10,16 @@ from runner.jobs.power import before, reboot_need, rebooting
 from runner.jobs.power.before import Before
 from runner.jobs.power.reboot_need import Witness
 from runner.jobs.power.rebooting import Asked
+from runner.jobs.power.report import power_report
 from runner.jobs.power.window import Wrong
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import RebootOptions
 from runner.model.packages import Kernel
 from runner.model.plan import Finding, PlannedJob, Severity, Skip
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
+from runner.report.default import default_report
 
 
 class RebootKind(Bundled):
@@ -48,6 +51,10 @@ class RebootKind(Bundled):
         why = options.reason or "; ".join(needs) or "restart it, and see that everything comes back"
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=rebooting.locks(asked))
         return Draft(planned=planned, steps=rebooting.steps(asked, why), findings=known)
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return power_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def needed(found: Before) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.jobs.power import (
@@ -23,7 +23,7 @@ from runner.jobs.power.window import When, Wrong
 from runner.model.facts import Facts
 from runner.model.names import plan_id
 from runner.model.options import RebootOptions
-from runner.model.plan import Command, Effect, Lock, Step, WaitFor
+from runner.model.plan import Command, Effect, Lock, Role, Step, WaitFor
 from runner.model.site import Job, Site
 from runner.model.text import length
 from runner.tools import agent as store
@@ -124,7 +124,7 @@ def _unforeseen(host: str, why: str) -> tuple[Wrong, ...]:
 
 def _downtime(asked: Asked) -> tuple[float, float, bool]:
     """The least and the most seconds that it should be away, and whether the checks at the boot are in that."""
-    took = asked.facts.took.get(f"{asked.job.name}/{asked.prefix}back", ())
+    took = asked.facts.took.get((asked.job.name, Role.BACK, asked.prefix.rstrip("/")), ())
     checks = boot_checks.awaited(asked.site, asked.facts, asked.job, asked.facts.at)
     return (*downtime(took, sum(one for one in checks if one is not None)), None not in checks)
 
@@ -189,7 +189,7 @@ def steps(asked: Asked, why: str) -> tuple[Step, ...]:
 
 def _wait(asked: Asked) -> patience.Patience:
     outlook = boot_checks.outlooks(asked.site, asked.facts, asked.job.host, asked.facts.at)
-    took = asked.facts.took.get(f"{asked.job.name}/{asked.prefix}back", ())
+    took = asked.facts.took.get((asked.job.name, Role.BACK, asked.prefix.rstrip("/")), ())
     return patience.patience(asked.options.patience, took, boot_checks.most(outlook))
 
 
@@ -220,6 +220,11 @@ class Reboot:
         """The boot before this reboot."""
         return agent.Boot(program=store.program(self.site.host(self.host)), id=self.boot_id)
 
+    @property
+    def which(self) -> str:
+        """What its steps are about: "" where the job is for this reboot, or ends with it."""
+        return self.prefix.rstrip("/")
+
     def step(self, name: str, action: Command | WaitFor, effect: Effect, why: str) -> Step:
         """A step of this reboot."""
         wait = action.within if isinstance(action, WaitFor) else _GOES_DOWN
@@ -243,10 +248,14 @@ def reboot_steps(one: Reboot) -> tuple[Step, ...]:
     """
     boot = one.boot
     quiet = "nothing is being written, and nobody asks that it stays up"
-    still = one.step("still", Command(argv=agent.still(boot, one.by)), Effect.READ, quiet)
+    still = one.step("still", Command(argv=agent.still(boot, one.by)), Effect.READ, quiet).known_as(
+        Role.STILL, one.which
+    )
     quiet_still = agent.is_still(one.host, agent.still(boot, one.by, one.unheld))
     down = Step(
         id=f"{one.job}/{one.prefix}reboot",
+        role=Role.DOWN,
+        subject=one.which,
         job=one.job,
         host=one.host,
         effect=Effect.INTERRUPT,
@@ -262,10 +271,12 @@ def reboot_steps(one: Reboot) -> tuple[Step, ...]:
         WaitFor(until=agent.is_back(one.host, boot), within=one.wait.back),
         Effect.READ,
         f"it answers, in another boot; waited for {one.wait.why}",
-    )
+    ).known_as(Role.BACK, one.which)
     settled = one.step(
         "settled", _settles(one, boot), Effect.READ, "its boot is over, and no disk is being checked"
-    )
+    ).known_as(Role.SETTLED, one.which)
+    # What comes after a reboot that is only the first thing is planned when the host is back.
+    back = replace(back, replans=bool(one.prefix))
     looks = after.steps(one.site, f"{one.job}/{one.prefix}", settled, one.wanted)
     return (still, down, back, settled, *looks)
 

@@ -3,60 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from runner.model.plan import PlannedJob
+from runner.model.plan import PlannedJob, Role
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line
 
 _BAD = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _REACHED = frozenset((State.DONE, *_BAD))
-_KINDS = ("reboot", "halt")
-_GONE, _OFF, _BACK, _DOWN, _SETTLED = "gone", "poweroff", "back", "reboot", "settled"
-_DISK = "disk-"
-# What the fsck hook does before, and e2fsck(8) ends with where it put errors right.
-_CHECK, _MENDED = "check-", 1
+# What e2fsck(8) ends with where it put errors right.
+_MENDED = 1
 _SHOWN = 5
 
 
 def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
-    """The report of a job that took a host down; None where it did not come so far, or is another job.
+    """The report of a job that took a host down; None where it did not come so far.
 
     A host that does not come back, or not with everything, is a failure.
     """
-    if job.kind not in _KINDS:
-        return None
-    known = {one.step.removeprefix(f"{job.name}/"): one for one in outcomes}
-    if _OFF in known:
-        return _halted(job, known)
+    off = _find(outcomes, Role.OFF)
+    if off is not None:
+        return _halted(job, off, outcomes)
     begun = [
-        name.removesuffix(_DOWN)
-        for name, one in known.items()
-        if name.rpartition("/")[2] == _DOWN and (one.state == State.DONE or _cut_off(one))
+        at
+        for at, one in enumerate(outcomes)
+        if one.role == Role.DOWN and (one.state == State.DONE or _cut_off(one))
     ]
     if not begun:
         return None
-    prefix = begun[-1]
-    own = {name.removeprefix(prefix): one for name, one in known.items() if name.startswith(prefix)}
-    early = {name.removeprefix(_CHECK): one for name, one in known.items() if _is_check(name, one)}
-    back = own.get(_BACK)
-    if _cut_off(own[_DOWN]):
+    down, *after = outcomes[begun[-1] :]
+    early = tuple(one for one in outcomes if _is_check(one))
+    back = _find(after, Role.BACK)
+    if _cut_off(down):
         text = f"the run was stopped while the host was told to restart: {_look(job)}"
         return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text)
     if back is None or back.state not in _REACHED:
-        text = f"was restarted{_at(own[_DOWN].started)}; whether it came back is not known yet"
+        text = f"was restarted{_at(down.started)}; whether it came back is not known yet"
         return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text)
-    return _came_back(job, own, early) if back.state == State.DONE else _not_back(job, own, early)
+    reboot = _Reboot(
+        down=down,
+        back=back,
+        settled=_find(after, Role.SETTLED),
+        after=tuple(after[after.index(back) + 1 :]),
+        early=early,
+    )
+    return _came_back(job, reboot) if back.state == State.DONE else _not_back(job, reboot)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reboot:
+    """What became of the steps of a reboot: `after` are those behind `back`, `early` the disk checks before."""
+
+    down: Outcome
+    back: Outcome
+    settled: Outcome | None
+    after: tuple[Outcome, ...]
+    early: tuple[Outcome, ...]
+
+
+def _find(outcomes: Sequence[Outcome], role: Role) -> Outcome | None:
+    return next((one for one in outcomes if one.role == role), None)
 
 
 def downtime(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """How long each reboot among these took, in words: for the report of a job that does more than that."""
-    backs = [one for one in outcomes if one.step.endswith(f"/{_BACK}") and one.state == State.DONE]
-    steps = {one.step: one for one in outcomes}
-    downs = [steps.get(one.step.removesuffix(_BACK) + _DOWN) for one in backs]
-    over = [steps.get(one.step.removesuffix(_BACK) + _SETTLED) for one in backs]
-    spans = (_away(*three) for three in zip(downs, backs, over, strict=True))
+    spans = [
+        _away(_find(outcomes[:at][::-1], Role.DOWN), one, _find(outcomes[at:], Role.SETTLED))
+        for at, one in enumerate(outcomes)
+        if one.role == Role.BACK and one.state == State.DONE
+    ]
     return tuple(f"restarted, and back after {span}" for span in spans if span)
 
 
@@ -91,29 +108,28 @@ def _look(job: PlannedJob) -> str:
     return f"see how it is: runner plan {job.name}"
 
 
-def _came_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, Outcome]) -> JobReport:
-    down, back, settled = own[_DOWN], own[_BACK], own.get(_SETTLED)
+def _came_back(job: PlannedJob, reboot: _Reboot) -> JobReport:
+    down, back, settled = reboot.down, reboot.back, reboot.settled
     span = _away(down, back, settled) or "some time"
-    names = list(own)
-    after = [own[name] for name in names[names.index(_BACK) + 1 :] if own[name].state in _REACHED]
+    after = [one for one in reboot.after if one.state in _REACHED]
     wrong = [one for one in after if one.state in _BAD and one.state != State.INTERRUPTED]
-    unseen = [one.step.rpartition("/")[2] for one in after if one.state == State.INTERRUPTED]
+    unseen = [one.label for one in after if one.state == State.INTERRUPTED]
     up = _up_again(down, back, settled)
     watched = up == back.ended and settled and settled.state == State.DONE
     whole = _span(down, settled) if watched else ""
     details = [
         f"down {_at(down.started).strip()}, up {_at(up).strip()}",
         *([f"its boot was over after {whole}"] if whole and whole != span else []),
-        *_checked_before(early),
-        *_checked_at_boot(own),
+        *_checked_before(reboot.early),
+        *_checked_at_boot(reboot),
     ]
-    kernel = own.get("kernel")
+    kernel = _find(reboot.after, Role.KERNEL)
     if kernel and kernel.result.get("running"):
         details.append(f"it runs kernel {one_line(str(kernel.result['running']))}")
     if wrong:
         missing = "; ".join(_why(one) for one in wrong)
         text = f"is back after {span}, but not as it was: {missing}"
-        details += [f"{one.step.rpartition('/')[2]}: {_do(one)}" for one in wrong if _do(one)]
+        details += [f"{one.label}: {_do(one)}" for one in wrong if _do(one)]
         return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=tuple(details))
     if unseen:
         left = f"the run was stopped before it had looked at {', '.join(unseen)}"
@@ -121,15 +137,15 @@ def _came_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, 
         return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=tuple(details))
     looked = sum(one.state == State.DONE for one in after)
     text = f"is back after {span}; {count(looked, 'thing')} looked at, all as before"
-    mended = [name for name, one in early.items() if one.exit == _MENDED]
+    mended = [one.subject for one in reboot.early if one.exit == _MENDED]
     if mended:
         text += f"; errors on disk {', '.join(mended)} were put right"
     verdict = Verdict.ATTENTION if mended else Verdict.DONE
     return JobReport(job=job.name, verdict=verdict, headline=text, details=tuple(details))
 
 
-def _not_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, Outcome]) -> JobReport:
-    down, back = own[_DOWN], own[_BACK]
+def _not_back(job: PlannedJob, reboot: _Reboot) -> JobReport:
+    down, back = reboot.down, reboot.back
     span = _span(down, back) or "some time"
     ask = "ask somebody on the spot what its screen shows"
     text = f"did not come back within {span}: {ask}; a disk check must not be cut off"
@@ -139,24 +155,21 @@ def _not_back(job: PlannedJob, own: Mapping[str, Outcome], early: Mapping[str, O
     # Its own words, where it has some, say what was seen last.
     said = str(back.result.get("error") or "it has not answered since")
     seen = one_line(back.note) or f"seen last: {one_line(said)}"
-    names = list(own)
-    undone = [own[name] for name in names[names.index(_BACK) + 1 :] if own[name].state in _BAD]
+    undone = [one for one in reboot.after if one.state in _BAD]
     details = (
         f"told to restart {_at(down.started).strip()}",
-        *_checked_before(early),
+        *_checked_before(reboot.early),
         seen,
-        *(f"also not done: {one.step.rpartition('/')[2]}: {_why(one)}" for one in undone),
+        *(f"also not done: {one.label}: {_why(one)}" for one in undone),
     )
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=details)
 
 
-def _halted(job: PlannedJob, known: Mapping[str, Outcome]) -> JobReport | None:
-    down, gone = known[_OFF], known.get(_GONE)
+def _halted(job: PlannedJob, down: Outcome, outcomes: Sequence[Outcome]) -> JobReport | None:
+    gone = _find(outcomes, Role.GONE)
     if down.state != State.DONE:
         return None
-    details = [
-        text for name, one in known.items() if one.state == State.DONE and (text := _let_be(name, one.ended))
-    ]
+    details = [text for one in outcomes if one.state == State.DONE and (text := _let_be(one))]
     details += [f"to start it again: {one_line(job.told)}"] if job.told else []
     if gone is None:
         text = f"was told to switch off{_at(down.started)}; nobody is left here to see it: look at its lights"
@@ -175,19 +188,19 @@ def _since(gone: Outcome) -> str:
     return f" since{_at(gone.ended).removeprefix(' at')}" if gone.ended else ""
 
 
-def _let_be(name: str, ended: datetime | None) -> str:
-    if name == "sync":
-        return f"written to its disks{_at(ended)}"
-    disk = name.removeprefix("unmount-")
-    return f"disk {disk} unmounted{_at(ended)}" if disk != name else ""
+def _let_be(one: Outcome) -> str:
+    if one.role == Role.SYNC:
+        return f"written to its disks{_at(one.ended)}"
+    return f"disk {one.subject} unmounted{_at(one.ended)}" if one.role == Role.UNMOUNT else ""
 
 
-def _is_check(name: str, one: Outcome) -> bool:
-    return name.startswith(_CHECK) and one.state == State.DONE and "carried" in one.result
+def _is_check(one: Outcome) -> bool:
+    return one.role == Role.CHECK and one.state == State.DONE and "carried" in one.result
 
 
-def _checked_before(early: Mapping[str, Outcome]) -> Iterator[str]:
-    for name, one in early.items():
+def _checked_before(early: Sequence[Outcome]) -> Iterator[str]:
+    for one in early:
+        name = one.subject
         how = "errors were put right" if one.exit == _MENDED else "no error was found"
         yield f"disk {name} was checked{_took(one.result)} before the host went down: {how}"
         log = one.result.get("log")
@@ -196,13 +209,13 @@ def _checked_before(early: Mapping[str, Outcome]) -> Iterator[str]:
             yield f"see in dmesg of its host, and at the cable of disk {name}, why there were any"
 
 
-def _checked_at_boot(own: Mapping[str, Outcome]) -> Iterator[str]:
-    settled = own.get(_SETTLED)
+def _checked_at_boot(reboot: _Reboot) -> Iterator[str]:
+    settled = reboot.settled
     told = settled.result.get("checks") if settled else None
     disks = {
-        str(one.result.get("uuid")): f"disk {name.removeprefix(_DISK)}"
-        for name, one in own.items()
-        if name.startswith(_DISK) and one.result.get("uuid")
+        str(one.result.get("uuid")): f"disk {one.subject}"
+        for one in reboot.after
+        if one.role == Role.MOUNTED and one.subject and one.result.get("uuid")
     }
     for one in told if isinstance(told, list) else ():
         if isinstance(one, dict):
@@ -216,9 +229,8 @@ def _took(told: Mapping[str, Any]) -> str:
 
 
 def _why(one: Outcome) -> str:
-    step = one.step.rpartition("/")[2]
     said = one_line(str(one.result.get("error") or one.note.partition(" -> ")[0]))
-    return said or f"{step} {one.state.value}"
+    return said or f"{one.label} {one.state.value}"
 
 
 def _do(one: Outcome) -> str:

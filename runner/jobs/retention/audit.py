@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import prune
+from runner.jobs.retention.report import audit_report
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import AuditOptions
-from runner.model.plan import Command, Effect, Lock, PlannedJob, Skip, Step
+from runner.model.plan import Command, Effect, Lock, PlannedJob, Role, Skip, Step
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 from runner.tools import agent as tool
 
@@ -44,6 +47,7 @@ class AuditKind(Bundled):
         )
         step = Step(
             id=f"{job.name}/read",
+            role=Role.AUDIT,
             job=job.name,
             host=place.host,
             effect=Effect.WRITE,
@@ -59,3 +63,7 @@ class AuditKind(Bundled):
         return Draft(
             planned=PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,)), steps=(step,)
         )
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return audit_report(job, outcomes, around)

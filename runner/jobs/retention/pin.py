@@ -10,7 +10,7 @@ from runner.jobs.retention import prune
 from runner.model.facts import StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Command, Effect, Lock, PlannedJob, Step
+from runner.model.plan import Command, Effect, Lock, PlannedJob, Role, Step
 from runner.model.site import Site, Store
 from runner.tools import agent as tool
 
@@ -38,6 +38,7 @@ def draft(site: Site, pin: Pin, found: StoreFacts, now: datetime) -> Draft:
         why = f"{pin.name} goes the way of the others again"
     step = Step(
         id=f"{job}/keep",
+        role=Role.PIN,
         job=job,
         host=pin.store.host,
         effect=Effect.WRITE,

@@ -8,14 +8,16 @@ from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import retention
+from runner.jobs.retention.report import prune_report
 from runner.jobs.retention.retention import Decision, Expired, Kept
 from runner.model.facts import Facts, Probe, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import PruneOptions
-from runner.model.plan import Check, Command, Effect, Finding, Forecast, Lock, PlannedJob, Step
+from runner.model.plan import Check, Command, Effect, Finding, Forecast, Lock, PlannedJob, Role, Step
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
-from runner.model.text import count, size
+from runner.model.text import count, one_line, size
 from runner.tools import agent as tool
 
 MEASURE_PATIENCE = 6 * 3600
@@ -73,10 +75,15 @@ class PruneKind(Bundled):
         """See Beyond: no snapshot expires twice."""
         return once(drafts)
 
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return prune_report(job, outcomes, around)
+
 
 def _nothing(where: Place, decision: retention.Decision, job: Job, findings: tuple[Finding, ...]) -> Draft:
     step = Step(
         id=f"{job.name}/count",
+        role=Role.COUNT,
         job=job.name,
         host=where.host,
         effect=Effect.READ,
@@ -101,6 +108,7 @@ def _measure(
     return (
         Step(
             id=f"{where.job}/measure",
+            role=Role.MEASURE,
             job=where.job,
             host=where.host,
             effect=Effect.WRITE,
@@ -232,6 +240,8 @@ def _expire(where: Place, gone: Expired, number: int) -> Step:
         frees = f"; with all older ones that frees {size(gone.snapshot.freed_bytes)}"
     return Step(
         id=f"{where.job}/expire-{number}",
+        role=Role.EXPIRE,
+        subject=one_line(gone.snapshot.name),
         job=where.job,
         host=where.host,
         effect=Effect.EXPIRE,
@@ -244,6 +254,7 @@ def _expire(where: Place, gone: Expired, number: int) -> Step:
 def _reap(where: Place, gone: Expired | None, number: int) -> Step:
     return Step(
         id=f"{where.job}/empty-{number}" if gone else f"{where.job}/empty",
+        role=Role.EMPTY,
         job=where.job,
         host=where.host,
         effect=Effect.EXPIRE,
@@ -268,6 +279,8 @@ def _measure_pruning(where: Place, decision: Decision, *, may_fail: bool) -> Ste
     gone = {one.snapshot.name for one in decision.expire}
     return Step(
         id=f"{where.job}/{'measure' if gone else 'measure-first'}",
+        role=Role.MEASURE,
+        replans=not gone and not may_fail,
         job=where.job,
         host=where.host,
         action=Command(argv=tool.measure_freed(where.at, tuple(one for one in names if one not in gone))),

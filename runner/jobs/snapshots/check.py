@@ -14,11 +14,13 @@ from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import is_clean
 from runner.jobs.snapshots import filesystems
 from runner.jobs.snapshots import proven as drill
+from runner.jobs.snapshots.report import check_report
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import snapshot_time
 from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
-from runner.model.plan import Command, Effect, Finding, PlannedJob, Step
+from runner.model.plan import Command, Effect, Finding, PlannedJob, Role, Step
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, length, size
 from runner.tools import agent as tool
@@ -50,6 +52,7 @@ class CheckKind(Bundled):
         at = tool.At(program=tool.program(site.host(place.host)), path=found.path, plan="")
         step = Step(
             id=f"{job.name}/count",
+            role=Role.COUNT,
             job=job.name,
             host=place.host,
             effect=Effect.READ,
@@ -58,6 +61,7 @@ class CheckKind(Bundled):
         )
         links = Step(
             id=f"{job.name}/links",
+            role=Role.LINKS,
             job=job.name,
             host=place.host,
             effect=Effect.READ,
@@ -70,6 +74,10 @@ class CheckKind(Bundled):
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, told=_told(look, said))
         findings = (Finding(severity=one.severity, text=one.text, do=one.do, source=job.name) for one in said)
         return Draft(planned=planned, steps=(step, links), findings=tuple(findings))
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return check_report(job, outcomes, around)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.model.plan import Argv, Command, Effect, Step
+from runner.model.plan import Argv, Command, Effect, Role, Step
 from runner.model.site import Site
 from runner.tools.agent import At
 from runner.tools.fields import objects, text, texts, whole
@@ -220,6 +220,7 @@ def steps(site: Site, kept: Kept) -> tuple[Step, ...]:
     return (
         Step(
             id=asked,
+            role=Role.ABOUT,
             job=kept.job,
             host=kept.host,
             effect=Effect.READ,
@@ -229,6 +230,7 @@ def steps(site: Site, kept: Kept) -> tuple[Step, ...]:
         ),
         Step(
             id=read,
+            role=Role.SITE,
             job=kept.job,
             host=site.controller,
             effect=Effect.READ,
@@ -238,6 +240,7 @@ def steps(site: Site, kept: Kept) -> tuple[Step, ...]:
         ),
         Step(
             id=f"{kept.job}/keep-about",
+            role=Role.KEEP,
             job=kept.job,
             host=kept.keeper,
             effect=Effect.WRITE,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.model.facts import Filesystem, Partial
-from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
+from runner.model.plan import Argv, Check, Command, Effect, Ended, Role, Step
 from runner.tools import agent as store
 from runner.tools import rsync
 
@@ -99,7 +99,7 @@ def _open(source: Source, target: Target, manner: Manner) -> tuple[Step, ...]:
         value=target.basis, why="the newest sealed snapshot is still the one this plan builds on",
     )  # fmt: skip
     begin = Step(
-        id=_id(manner, "begin"), job=manner.job, host=target.host, effect=Effect.WRITE, guard=guard,
+        id=_id(manner, "begin"), role=Role.BEGIN, job=manner.job, host=target.host, effect=Effect.WRITE, guard=guard,
         action=Command(
             argv=store.begin(
                 target.at, target.name, basis=target.basis,
@@ -115,7 +115,7 @@ def _open(source: Source, target: Target, manner: Manner) -> tuple[Step, ...]:
 def disk_step(target: Target, manner: Manner) -> Step:
     """The step that looks whether the store's disk is there; its own, so that a sandbox can show it."""
     return Step(
-        id=_id(manner, "disk"), job=manner.job, host=target.host, effect=Effect.READ,
+        id=_id(manner, "disk"), role=Role.DISK, job=manner.job, host=target.host, effect=Effect.READ,
         action=Command(argv=store.check_disk(target.at)), needs=("device",),
         why="the store is on its own disk, mounted and writable",
     )  # fmt: skip
@@ -152,7 +152,7 @@ def _copy(source: Source, target: Target, manner: Manner, which: tuple[int, File
         value=filesystem.dev, why=f"{mount} is still the filesystem that was mounted when this was planned",
     )  # fmt: skip
     send = Step(
-        id=_id(manner, "send", number), job=manner.job, host=manner.runs_on, effect=Effect.WRITE,
+        id=_id(manner, "send", number), role=Role.SEND, job=manner.job, host=manner.runs_on, effect=Effect.WRITE,
         action=Command(
             argv=rsync.send(
                 ends, link_dest=bases, exclude=exclude,
@@ -165,13 +165,13 @@ def _copy(source: Source, target: Target, manner: Manner, which: tuple[int, File
     )  # fmt: skip
     unless = Ended(step=send.id, codes=(0,))
     look = Step(
-        id=_id(manner, "look", number), job=manner.job, host=manner.runs_on, effect=Effect.READ,
+        id=_id(manner, "look", number), role=Role.LOOK, job=manner.job, host=manner.runs_on, effect=Effect.READ,
         action=Command(argv=rsync.look(ends, exclude=exclude)), unless=unless,
         ok_codes=rsync.PARTIAL_OK, timeout=manner.timeout,
         why=f"a second look: exactly what of {mount} is not in the copy",
     )  # fmt: skip
     explain = Step(
-        id=_id(manner, "explain", number), job=manner.job, host=source.host, effect=Effect.READ,
+        id=_id(manner, "explain", number), role=Role.EXPLAIN, job=manner.job, host=source.host, effect=Effect.READ,
         action=Command(
             argv=store.explain(
                 source.program, top, since=manner.since,
@@ -214,7 +214,7 @@ def _seal(source: Source, target: Target, manner: Manner) -> Step:
         host=source.host, job=manner.job, started=manner.started, checksum=manner.checksum,
     )  # fmt: skip
     return Step(
-        id=_id(manner, "seal"), job=manner.job, host=target.host, effect=Effect.WRITE,
+        id=_id(manner, "seal"), role=Role.SEAL, job=manner.job, host=target.host, effect=Effect.WRITE,
         action=Command(argv=store.seal(target.at, target.name, sealing)),
         inputs=(*(step for step, _ in transfers), *(step for step, _ in explained), *kept),
         timeout=3600, why="a faithful copy gets its name and is never written again",
@@ -223,7 +223,7 @@ def _seal(source: Source, target: Target, manner: Manner) -> Step:
 
 def _reap(target: Target, manner: Manner) -> Step:
     return Step(
-        id=_id(manner, "reap"), job=manner.job, host=target.host, effect=Effect.EXPIRE,
+        id=_id(manner, "reap"), role=Role.REAP, job=manner.job, host=target.host, effect=Effect.EXPIRE,
         action=Command(argv=store.reap(target.at)), timeout=manner.timeout,
         why="remove what is in the trash: interrupted copies that are now part of a sealed one",
     )  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import datetime
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Argv, Command, Effect, Finding, Lock, PlannedJob, Step
+from runner.model.plan import Argv, Command, Effect, Finding, Lock, PlannedJob, Role, Step
 from runner.model.site import Host, Site, Store
 from runner.tools import agent as store
 from runner.tools import files, rsync, ssh
@@ -52,16 +52,16 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
     make = tuple(host.at(one) for one in (folder, aside) if one and one != "/")
     steps = (
         Step(
-            id=f"{job}/folder", job=job, host=host.name, effect=Effect.WRITE,
+            id=f"{job}/folder", role=Role.FOLDER, job=job, host=host.name, effect=Effect.WRITE,
             action=Command(argv=files.make_folders(make)), why=f"a folder for what comes back: {folder}",
         ),
         Step(
-            id=f"{job}/copy", job=job, host=runs_on, effect=effect, timeout=7 * 86400,
+            id=f"{job}/copy", role=Role.COPY, job=job, host=runs_on, effect=effect, timeout=7 * 86400,
             action=Command(argv=rsync.restore(ends, aside=host.at(aside) if aside else "")),
             why=_why(wanted, folder, aside),
         ),
         Step(
-            id=f"{job}/compare", job=job, host=runs_on, effect=Effect.READ, timeout=7 * 86400,
+            id=f"{job}/compare", role=Role.COMPARE, job=job, host=runs_on, effect=Effect.READ, timeout=7 * 86400,
             action=Command(argv=rsync.verify(ends, parents=not aside)), silent=True,
             why="what came back equals the snapshot, byte for byte",
         ),

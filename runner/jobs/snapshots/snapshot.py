@@ -11,11 +11,13 @@ from runner.jobs.retention import prune
 from runner.jobs.snapshots import filesystems, inventory, link_dest
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
+from runner.jobs.snapshots.report import snapshot_report
 from runner.model.facts import Facts, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import next_snapshot_name, plan_id
 from runner.model.options import SnapshotOptions
 from runner.model.plan import Finding, Forecast, Lock, PlannedJob, Skip
+from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site, Store
 from runner.tools import agent, rsync, ssh
 
@@ -63,6 +65,10 @@ class SnapshotKind(Bundled):
         known = {finding for draft in drafts for finding in draft.findings}
         fresh = tuple(finding for finding in old if finding not in known)
         return (*prune.once(drafts), *((Draft(findings=fresh),) if fresh else ()))
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return snapshot_report(job, outcomes, around)
 
 
 def _skipped(finding: Finding) -> Draft:

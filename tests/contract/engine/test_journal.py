@@ -17,7 +17,7 @@ import pytest
 
 from runner.engine.journal import Journal
 from runner.model.errors import RunnerError
-from runner.model.plan import Command, Effect, Plan, Step
+from runner.model.plan import Command, Effect, Plan, Role, Step
 from runner.model.run import JobLine, Outcome, State, Verdict
 from tests.contract.site import PATIENCE, REPOSITORY
 
@@ -197,8 +197,10 @@ def test_a_full_disk_is_told_and_what_was_written_stays(path: Path) -> None:
 
 
 def test_a_reboot_is_not_done_again_before_its_time_whatever_came_of_it(path: Path) -> None:
+    down = replace(STEP, id="job/reboot", effect=Effect.INTERRUPT, role=Role.DOWN)
+
     def ended(name: str, state: State) -> None:
-        one = replace(STEP, id=f"job/{name}", effect=Effect.INTERRUPT)
+        one = replace(down, id=f"job/{name}", subject="" if name == "reboot" else "before")
         journal.step_ended(PLAN.id, one, replace(done(one), note="", state=state))
 
     with opened(path) as journal:
@@ -207,9 +209,62 @@ def test_a_reboot_is_not_done_again_before_its_time_whatever_came_of_it(path: Pa
         journal.job_ended("run", line("job", Verdict.FAILED, 0))
         ended("before/reboot", State.DONE)
         assert journal.last_success() == {}, "what was to come after the first reboot was not done"
-        journal.step_started(PLAN.id, replace(STEP, id="job/reboot", effect=Effect.INTERRUPT), NOW)
+        journal.step_started(PLAN.id, down, NOW)
         assert journal.last_success() == {"job": NOW}, "a run that was killed in it may have rebooted"
         ended("reboot", State.FAILED)
         assert journal.last_success() == {}
         ended("reboot", State.DONE)
         assert journal.last_success() == {"job": NOW}
+
+
+def test_a_step_is_found_again_by_its_role_and_what_it_is_about(path: Path) -> None:
+    waited = replace(STEP, id="job/back", role=Role.BACK)
+    checked = replace(STEP, id="job/check-usb", role=Role.CHECK, subject="usb")
+    with opened(path) as journal:
+        journal.run_started("run", NOW)
+        journal.plan_started("run", PLAN, {})
+        journal.step_ended(PLAN.id, waited, replace(done(waited), note="", result={"waited": 40.0}))
+        answer = {"carried": True, "seconds": 7.0}
+        journal.step_ended(PLAN.id, checked, replace(done(checked), note="", result=answer))
+        assert journal.took() == {("job", Role.BACK, ""): (40.0,), ("job", Role.CHECK, "usb"): (7.0,)}
+        assert journal.answer("job", Role.CHECK) == answer
+        assert journal.answer("other", Role.CHECK) == {}
+        ((_, outcomes),) = journal.passes_of("run")
+        assert [(one.role, one.subject) for one in outcomes] == [(Role.BACK, ""), (Role.CHECK, "usb")]
+
+
+OLDER = """
+CREATE TABLE runs (
+  id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, verdict TEXT, pid INTEGER NOT NULL, boot TEXT NOT NULL);
+CREATE TABLE plans (
+  id TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs, made_at TEXT NOT NULL, plan TEXT NOT NULL);
+CREATE TABLE steps (
+  plan TEXT NOT NULL REFERENCES plans, id TEXT NOT NULL, job TEXT NOT NULL, host TEXT NOT NULL,
+  effect TEXT NOT NULL, started TEXT NOT NULL, ended TEXT, state TEXT, exit INTEGER, result TEXT, log TEXT,
+  note TEXT, PRIMARY KEY (plan, id));
+INSERT INTO runs VALUES ('run', '2026-11-23T08:15:00+00:00', NULL, NULL, 1, 'boot 1');
+INSERT INTO plans VALUES ('p', 'run', '2026-11-23T08:15:00+00:00', '{"id": "p", "steps": [{"id": "up/back"}]}');
+INSERT INTO steps VALUES ('p', 'up/before/reboot', 'up', 'h', 'INTERRUPT', '2026-11-23T08:15:00+00:00',
+  '2026-11-23T08:16:00+00:00', 'done', 0, '{}', '', '');
+INSERT INTO steps VALUES ('p', 'up/reboot', 'up', 'h', 'INTERRUPT', '2026-11-23T08:17:00+00:00',
+  '2026-11-23T08:18:00+00:00', 'done', 0, '{}', '', '');
+INSERT INTO steps VALUES ('p', 'check/links', 'check', 'h', 'READ', '2026-11-23T08:17:00+00:00',
+  '2026-11-23T08:18:00+00:00', 'done', 0, '{"limit": 9}', '', '');
+"""
+
+
+def test_an_older_journal_is_made_like_one_of_today_and_once(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(OLDER)
+    for _ in range(2):
+        with opened(path) as journal:
+            assert journal.last_success() == {"up": NOW + timedelta(minutes=2)}
+            assert journal.answer("check", Role.LINKS) == {"limit": 9}
+            ((values, outcomes),) = journal.passes_of("run")
+            assert values["steps"] == [{"id": "up/back", "role": "back", "subject": ""}]
+            assert [(one.role, one.subject) for one in outcomes[:2]] == [
+                (Role.DOWN, "before"),
+                (Role.DOWN, ""),
+            ]
+    assert rows(path, "PRAGMA user_version") == [(2,)]

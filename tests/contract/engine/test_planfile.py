@@ -34,10 +34,12 @@ from runner.model.plan import (
     Plan,
     PlannedJob,
     PutFile,
+    Role,
     Skip,
     Step,
     WaitFor,
 )
+from runner.model.plan import Phase as When
 from runner.model.run import JobReport, Report
 from runner.planning import planner
 from runner.report.plan import command_lines
@@ -84,7 +86,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
         Step, id=name, job=name, host=name, action=command | put | wait, effect=st.sampled_from(Effect), why=TEXT,
         guard=st.none() | checks, unless=st.none() | checks | ended, inputs=some(name), ok_codes=CODES,
         keep_output_as=name, silent=st.booleans(), timeout=st.integers(1, 10**6), added_by=name, needs=NEEDS,
-        despite=some(name), carried=st.booleans(),
+        despite=some(name), carried=st.booleans(), role=st.sampled_from(Role), subject=TEXT, replans=st.booleans(),
     )  # fmt: skip
     forecasts = st.builds(
         Forecast,
@@ -103,7 +105,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     return st.builds(
         Plan, id=name, made_at=st.datetimes(timezones=st.just(UTC)), site=TEXT, live=st.booleans(), jobs=some(jobs),
         steps=some(steps), skips=some(st.builds(Skip, job=name, reason=TEXT)),
-        findings=some(st.builds(Finding, severity=severity, text=TEXT, source=name, do=TEXT)),
+        findings=some(st.builds(Finding, severity=severity, text=TEXT, source=name, do=TEXT, phase=st.sampled_from(When))),
         basis=some(st.builds(Basis, subject=name, digest=name, told=TEXT)),
     )  # fmt: skip
 
@@ -215,9 +217,9 @@ def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"\xff", b"x", b"format = 2", b"format = 1", b'format = "1"',
-        b'format = 1\nid = "x"\nmade_at = "today"\nsite = "s"\nlive = true',
-        b'format = 1\nid = "x"\nsite = "s"\nlive = true\nmade_at = 2026-11-23',
+        b"", b"\xff", b"x", b"format = 3", b"format = 1", b"format = 2", b'format = "2"',
+        b'format = 2\nid = "x"\nmade_at = "today"\nsite = "s"\nlive = true',
+        b'format = 2\nid = "x"\nsite = "s"\nlive = true\nmade_at = 2026-11-23',
     ],
 )  # fmt: skip
 def test_what_is_no_plan_says_so(content: bytes, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from runner.agent.power import boot_checks
 from runner.jobs.disks import tune2fs
 from runner.jobs.power import agent_checks
 from runner.model.facts import Facts, HostFacts, Reading, StoreFacts
-from runner.model.plan import Argv, Check, Command, Effect, Insertion, Lock, PlannedJob, Step
+from runner.model.plan import Argv, Check, Command, Effect, Insertion, Lock, PlannedJob, Role, Step
 from runner.model.site import Disk, Store
 from tests.contract.fsck_parts import fsck_site
 
@@ -183,7 +183,7 @@ def wishes(bench: Bench) -> list[Insertion]:
     site = fsck_site(disk, when_due="forward", stores=(store,))
     hook = plugin({"when_due": "forward"})
     reboot = Step(
-        id="r/reboot", job="r", host="papio", action=Command(argv=("reboot",)), effect=Effect.INTERRUPT, why="",
+        id="r/reboot", role=Role.DOWN, job="r", host="papio", action=Command(argv=("reboot",)), effect=Effect.INTERRUPT, why="",
         needs=("power",),
     )  # fmt: skip
     lock = Lock(resource="store papio", host="papio", argv=(), until="r/let-go-papio")

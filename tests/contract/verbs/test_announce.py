@@ -29,7 +29,7 @@ BOUNCE = """
 from dataclasses import dataclass
 from runner.hookspecs import hookimpl
 from runner.model.kind import Draft
-from runner.model.plan import Check, Command, Effect, PlannedJob, Step, WaitFor
+from runner.model.plan import Check, Command, Effect, PlannedJob, Role, Step, WaitFor
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -45,9 +45,10 @@ class Bounce:
     def probes(self, site, job):
         return ()
     def draft(self, site, job, facts, now):
+        roles = {"reboot": Role.DOWN, "back": Role.BACK, "page": Role.PAGE}
         def step(name, action, effect, *needs):
             return Step(id=f"{job.name}/{name}", job=job.name, host=job.host, action=action, effect=effect,
-                        why=name, needs=needs)
+                        why=name, needs=needs, role=roles.get(name, Role.STEP))
         up = Check(host=job.host, argv=("echo", '{"up": true}'), field="up", relation="==", value=True, why="up")
         steps = (
             step("still", Command(argv=("true",)), Effect.READ),

@@ -185,7 +185,9 @@ def test_a_plan_file_that_was_edited_is_not_run(place: Place) -> None:
     assert not place.store.exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"not = [toml", b"\xff\xfe", b"format = 99\n", b"format = 1\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"not = [toml", b"\xff\xfe", b"format = 99\n", b"format = 1\n", b"format = 2\n"]
+)
 def test_what_is_no_plan_is_not_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "plan.toml").write_bytes(content)
     with pytest.raises(UsageError, match=r"plan\.toml"):

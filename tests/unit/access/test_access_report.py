@@ -56,7 +56,11 @@ def answer(**changes: Any) -> dict[str, Any]:
 
 def report(**changes: Any) -> JobReport:
     outcome = Outcome(
-        step="access-papio/look", job="access-papio", state=State.DONE, result=answer(**changes)
+        step="access-papio/look",
+        **parts.role("access-papio/look"),
+        job="access-papio",
+        state=State.DONE,
+        result=answer(**changes),
     )
     made = access_report(JOB, (outcome,))
     assert made
@@ -197,11 +201,23 @@ def test_a_forged_sentence_in_a_name_stands_in_quotes() -> None:
     "result", [{}, {"access": True}, {"access": "yes"}, answer(refused=7), answer(since="soon")]
 )
 def test_an_answer_that_is_none_is_left_to_the_usual_report(result: dict[str, Any]) -> None:
-    outcome = Outcome(step="access-papio/look", job="access-papio", state=State.DONE, result=result)
+    outcome = Outcome(
+        step="access-papio/look",
+        **parts.role("access-papio/look"),
+        job="access-papio",
+        state=State.DONE,
+        result=result,
+    )
     assert access_report(JOB, (outcome,)) is None
 
 
 def test_a_step_that_failed_is_left_to_the_usual_report() -> None:
-    failed = Outcome(step="access-papio/look", job="access-papio", state=State.FAILED, result=answer())
+    failed = Outcome(
+        step="access-papio/look",
+        **parts.role("access-papio/look"),
+        job="access-papio",
+        state=State.FAILED,
+        result=answer(),
+    )
     assert access_report(JOB, (failed,)) is None
     assert rule.read(failed.result) is not None

@@ -205,7 +205,13 @@ def test_a_swap_where_nothing_is_replaced_has_nothing_to_undo() -> None:
 
 
 def outcome(step: str, state: State = State.DONE, **result: Any) -> Outcome:
-    return Outcome(step=f"restore-db/{step}", job="restore-db", state=state, result=result)
+    return Outcome(
+        step=f"restore-db/{step}",
+        **parts.role(f"restore-db/{step}"),
+        job="restore-db",
+        state=state,
+        result=result,
+    )
 
 
 def test_the_report_says_what_came_back_and_asks_for_a_hand_where_not_all_did() -> None:

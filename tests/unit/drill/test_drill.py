@@ -147,7 +147,7 @@ def test_without_a_snapshot_or_a_host_to_restore_to_nothing_is_tried_and_it_is_s
 
 def told(**outcomes: tuple[State, dict[str, Any]]) -> JobReport:
     made = [
-        Outcome(step=f"drill/{name.replace('_', '-')}", job="drill", state=state, result=result,
+        Outcome(step=f"drill/{name.replace('_', '-')}", **parts.role(f"drill/{name.replace('_', '-')}"), job="drill", state=state, result=result,
                 note=str(result.get("error", "")))
         for name, (state, result) in outcomes.items()
     ]  # fmt: skip

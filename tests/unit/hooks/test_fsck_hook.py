@@ -14,7 +14,7 @@ import pytest
 from hooks.fsck import Fsck, plugin
 from runner.jobs.power import agent_checks
 from runner.model.facts import Announced, Facts, HostFacts, Reading
-from runner.model.plan import Command, Effect, Finding, Insertion, Plan, PlannedJob, Step
+from runner.model.plan import Command, Effect, Finding, Insertion, Plan, PlannedJob, Role, Step
 from runner.model.site import Disk, Host, Job, Site
 
 CAPTURES = Path(__file__).parents[1] / "captures" / "tune2fs"
@@ -26,6 +26,7 @@ FREE = replace(DISK, fsck_every=None)
 PLAN = Plan(id="p", made_at=NOW, site="babase", live=True)
 REBOOT = Step(
     id="r/reboot",
+    role=Role.DOWN,
     job="r",
     host="backup-server1",
     action=Command(argv=("reboot",)),
@@ -105,7 +106,9 @@ def test_a_due_check_is_a_note_and_for_a_person_only_when_the_host_goes_off_and_
 ):
     (quiet,) = findings(captured("due"))
     (seen,) = findings(captured("due"), plan=REBOOTING)
-    (left,) = findings(captured("due"), plan=replace(PLAN, steps=(replace(REBOOT, id="r/poweroff"),)))
+    (left,) = findings(
+        captured("due"), plan=replace(PLAN, steps=(replace(REBOOT, id="r/poweroff", role=Role.OFF),))
+    )
     assert [one.severity for one in (quiet, seen, left)] == ["note", "note", "attention"]
     assert all("the next boot checks disk usb" in one.text for one in (quiet, seen, left))
     assert quiet.do == ""

@@ -12,6 +12,7 @@ from runner.jobs.power import boot_checks
 from runner.model.facts import Facts
 from runner.model.plan import Check, Command, Effect, Finding, Insertion, Lock, Plan, PlannedJob, Step
 from runner.model.site import Job, Store
+from tests.unit import parts
 from tests.unit.hooks.test_fsck_hook import DISK, NOW, captured, facts, found, hook, site
 
 HOST = "backup-server1"
@@ -25,7 +26,7 @@ JOB = PlannedJob(name="reboot-it", kind="reboot", locks=(LOCK,))
 def step(name: str, effect: Effect = Effect.READ) -> Step:
     return Step(
         id=f"reboot-it/{name}", job="reboot-it", host=HOST, action=Command(argv=(name,)), effect=effect, why="",
-        needs=("power",),
+        needs=("power",), **parts.role(f"reboot-it/{name}"),
     )  # fmt: skip
 
 

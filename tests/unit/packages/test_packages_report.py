@@ -9,6 +9,7 @@ from typing import Any
 from runner.jobs.packages.report import packages_report
 from runner.model.plan import PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
+from tests.unit import parts
 from tests.unit.upkeep_parts import NOW, done
 
 JOB = PlannedJob(name="upgrade-server", kind="upgrade", told="no update to install")
@@ -32,6 +33,7 @@ def carried(**changes: Any) -> dict[str, Any]:
 def failed(step: str, state: State = State.FAILED, note: str = "ended 100", answer: Any = None) -> Outcome:
     return Outcome(
         step=f"upgrade-server/{step}",
+        **parts.role(f"upgrade-server/{step}"),
         job="upgrade-server",
         state=state,
         exit=100,
@@ -211,9 +213,20 @@ def test_a_mended_hold_alone_is_no_longer_nothing_done() -> None:
 
 
 def test_after_the_reboot_the_downtime_is_told_and_the_need_for_it_no_more() -> None:
-    down = Outcome(step="upgrade-server/reboot", job="upgrade-server", state=State.DONE, exit=0, started=NOW)
+    down = Outcome(
+        step="upgrade-server/reboot",
+        **parts.role("upgrade-server/reboot"),
+        job="upgrade-server",
+        state=State.DONE,
+        exit=0,
+        started=NOW,
+    )
     back = Outcome(
-        step="upgrade-server/back", job="upgrade-server", state=State.DONE, ended=NOW + timedelta(seconds=95)
+        step="upgrade-server/back",
+        **parts.role("upgrade-server/back"),
+        job="upgrade-server",
+        state=State.DONE,
+        ended=NOW + timedelta(seconds=95),
     )
     answer = carried(reboot=["kernel 6.1.0-49 runs, 6.1.0-50 is installed"])
     said = told(done("upgrade", **answer), down, back, done("kernel", running="6.1.0-50"))
@@ -231,9 +244,20 @@ def test_the_reboot_before_an_upgrade_says_that_the_upgrade_is_still_to_come() -
         name="upgrade-server", kind="upgrade", told="rebooted; the upgrade itself comes next: runner run u"
     )
     down = Outcome(
-        step="upgrade-server/before/reboot", job="upgrade-server", state=State.DONE, exit=0, started=NOW
+        step="upgrade-server/before/reboot",
+        **parts.role("upgrade-server/before/reboot"),
+        job="upgrade-server",
+        state=State.DONE,
+        exit=0,
+        started=NOW,
     )
-    back = Outcome(step="upgrade-server/before/back", job="upgrade-server", state=State.DONE, ended=NOW)
+    back = Outcome(
+        step="upgrade-server/before/back",
+        **parts.role("upgrade-server/before/back"),
+        job="upgrade-server",
+        state=State.DONE,
+        ended=NOW,
+    )
     said = packages_report(job, (down, back))
     assert said is not None
     assert said.verdict == Verdict.ATTENTION
@@ -241,6 +265,5 @@ def test_the_reboot_before_an_upgrade_says_that_the_upgrade_is_still_to_come() -
 
 
 def test_other_kinds_and_a_busy_host_are_told_elsewhere() -> None:
-    assert packages_report(PlannedJob(name="b", kind="snapshot"), ()) is None
     assert packages_report(JOB, (failed("refresh", State.BUSY),)) is None
     assert packages_report(JOB, (failed("whole"),)) is None

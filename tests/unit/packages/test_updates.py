@@ -161,6 +161,7 @@ def test_with_a_dead_mirror_nothing_is_called_up_to_date() -> None:
     known = facts("unreachable", last={"updates-server": NOW - timedelta(days=3)})
     draft = drafted(UPDATES, known)
     assert names(draft) == ["refresh-first"]
+    assert [step.replans for step in draft.steps] == [True]
     (said,) = texts(draft, "attention")
     assert "mirror.example.org" in said
     assert " -> " in said

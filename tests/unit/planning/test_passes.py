@@ -22,7 +22,8 @@ NAMES = {"a1": "a/send-1", "a2": "a/seal", "b1": "b/send-1", "b2": "b/seal"}
 
 def ended(**states: State) -> Pass:
     outcomes = (
-        Outcome(step=name, job=name[0], state=states.get(key, State.DONE)) for key, name in NAMES.items()
+        Outcome(step=name, **parts.role(name), job=name[0], state=states.get(key, State.DONE))
+        for key, name in NAMES.items()
     )
     return Pass(plan=PLAN, outcomes=tuple(outcomes))
 
@@ -75,7 +76,6 @@ def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_n
         ("updates", "as_planned", State.FAILED, {}, ()),
         ("upgrade", "still", State.STALE, {}, ()),
         ("upgrade", "as_planned", State.STALE, {"carried": True}, ()),
-        ("snapshot", "as_planned", State.STALE, {}, ()),
     ],
 )
 def test_packages_that_are_not_as_planned_are_planned_again_unless_some_were_changed_already(
@@ -85,8 +85,8 @@ def test_packages_that_are_not_as_planned_are_planned_again_unless_some_were_cha
     steps = (parts.step("a/others"), parts.step("a/upgrade", guard=guard))
     plan = parts.plan(*steps, jobs=(PlannedJob(name="a", kind=kind),))
     outcomes = (
-        Outcome(step="a/others", job="a", state=State.DONE, result=before),
-        Outcome(step="a/upgrade", job="a", state=state),
+        Outcome(step="a/others", **parts.role("a/others"), job="a", state=State.DONE, result=before),
+        Outcome(step="a/upgrade", **parts.role("a/upgrade"), job="a", state=state),
     )
     assert again(Pass(plan=plan, outcomes=outcomes)) == jobs
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from runner.model.plan import Effect, Lock, PlannedJob
 from runner.model.run import Outcome, State
 from runner.planning.passes import joined, rest
+from tests.unit import parts
 from tests.unit.parts import NOW, PAPIO, SERVER, plan, step
 
 REBOOT = step("down/reboot", effect=Effect.INTERRUPT, needs=("power",))
@@ -19,7 +20,9 @@ PLAN = plan(*STEPS, jobs=(PlannedJob(name="down", kind="reboot", after=("other",
 
 
 def ended(*names: str, state: State = State.DONE) -> tuple[Outcome, ...]:
-    return tuple(Outcome(step=f"down/{name}", job="down", state=state) for name in names)
+    return tuple(
+        Outcome(step=f"down/{name}", **parts.role(f"down/{name}"), job="down", state=state) for name in names
+    )
 
 
 def test_only_what_comes_after_the_reboot_is_left_and_never_the_reboot() -> None:

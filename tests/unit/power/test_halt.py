@@ -88,7 +88,7 @@ def test_after_the_controller_was_off_nothing_of_the_plan_is_left() -> None:
     assert drawn.planned is not None
     whole = plan(*drawn.steps, jobs=(drawn.planned,))
     done = tuple(
-        Outcome(step=step.id, job=step.job, state=State.DONE, exit=0)
+        Outcome(step=step.id, role=step.role, subject=step.subject, job=step.job, state=State.DONE, exit=0)
         for step in drawn.steps
         if step.id != "halt-server/mount-own"
     )

@@ -13,7 +13,7 @@ from runner.jobs.power.reboot import RebootKind
 from runner.jobs.power.rebooting import RebootOptions
 from runner.model.facts import Announced, Facts
 from runner.model.kind import Draft
-from runner.model.plan import Command, Effect, Plan, Step, WaitFor
+from runner.model.plan import Command, Effect, Plan, Role, Step, WaitFor
 from runner.model.site import Hook, Job, Store
 from runner.planning import planner, review
 from tests.unit import parts
@@ -268,7 +268,7 @@ def test_a_reboot_that_may_last_longer_than_its_window_is_pointed_out() -> None:
     assert told_so not in notes(draft(job(window=("17:00-03:25",)), facts()))
     assert told_so not in notes(draft(job(), facts()))
     unknown = facts(told(fsck=boot_checks(superblock=DUE.replace("Block size:               4096\n", ""))))
-    took = replace(unknown, took={"reboot-server/back": (40.0,)})
+    took = replace(unknown, took={("reboot-server", Role.BACK, ""): (40.0,)})
     assert "its window closes at" in notes(draft(job(window=("17:00-08:00",)), took))
 
 
@@ -353,7 +353,7 @@ def test_a_disk_check_that_is_due_is_waited_for() -> None:
 
 
 def test_a_host_that_was_slow_before_is_waited_for_longer() -> None:
-    back = steps(draft(job(), facts(took={"reboot-server/back": (2000.0,)})))["back"].action
+    back = steps(draft(job(), facts(took={("reboot-server", Role.BACK, ""): (2000.0,)})))["back"].action
     assert isinstance(back, WaitFor)
     assert back.within == 4000
 

@@ -7,20 +7,22 @@ from typing import Any
 
 import pytest
 
-from runner.model.errors import BUG, StalePlan
-from runner.model.plan import Effect, PlannedJob, Skip
-from runner.model.run import Outcome, Pass, State, Verdict
+from runner.jobs.catalogue import KINDS, REPORTERS
+from runner.model.errors import BUG, EXIT_CODES, StalePlan
+from runner.model.plan import Effect, Finding, PlannedJob, Skip
+from runner.model.run import Around, JobReport, Outcome, Pass, State, Stop, Verdict
 from runner.report import outcome
 from runner.report import report as view
 from tests.unit import parts
 
+EVERY = {**KINDS, **REPORTERS}
 JOB = PlannedJob(name="a", kind="snapshot", writes="papio/2026-11-23T081500Z")
 SEALED = {"sealed": "2026-11-23T081500Z", "files": 10, "added_files": 3, "added_bytes": 2048, "exceptions": 0}
 
 
 def ended(step: str, state: State = State.DONE, **changes: Any) -> Outcome:
     values = {"started": parts.NOW, "ended": parts.later(seconds=5), **changes}
-    return Outcome(step=step, job=step.partition("/")[0], state=state, **values)
+    return Outcome(step=step, **parts.role(step), job=step.partition("/")[0], state=state, **values)
 
 
 def done(*outcomes: Outcome, jobs: tuple[PlannedJob, ...] = (JOB,), live: bool = True) -> Pass:
@@ -29,16 +31,16 @@ def done(*outcomes: Outcome, jobs: tuple[PlannedJob, ...] = (JOB,), live: bool =
 
 
 def told(*outcomes: Outcome, job: PlannedJob = JOB, live: bool = True) -> tuple[Verdict, str]:
-    said = view.job_report(job, outcomes, live=live)
+    said = KINDS[job.kind].report(job, outcomes, Around(live=live))
     return said.verdict, said.headline
 
 
 def code(*passes: Pass, trouble: Exception | None = None) -> int:
     report = view.report(
         parts.site(),
-        view.Told(run="r", started=parts.NOW, ended=parts.NOW, jobs=outcome.job_reports(passes), plans=tuple(one.plan for one in passes)),
+        view.Told(run="r", started=parts.NOW, ended=parts.NOW, jobs=outcome.job_reports(passes, EVERY), plans=tuple(one.plan for one in passes)),
     )  # fmt: skip
-    return outcome.exit_code(report, passes, trouble)
+    return outcome.exit_code(report, trouble)
 
 
 def test_a_sealed_snapshot_is_done_in_figures() -> None:
@@ -71,7 +73,7 @@ def test_a_sealed_snapshot_is_done_in_figures() -> None:
 def test_new_exceptions_want_attention_and_known_ones_only_a_word(
     found: dict[str, int], live: bool, verdict: Verdict, details: list[str]
 ) -> None:
-    said = view.job_report(JOB, (ended("a/seal", result={**SEALED, **found}),), live=live)
+    said = KINDS[JOB.kind].report(JOB, (ended("a/seal", result={**SEALED, **found}),), Around(live=live))
     assert said.verdict == verdict
     assert len(said.details) == len(details)
     assert all(one.startswith(start) for one, start in zip(said.details, details, strict=True))
@@ -109,14 +111,14 @@ def test_a_job_is_told_by_its_first_step_that_did_not_go_well(
 
 def test_the_last_words_of_a_failed_step_are_shown_and_cannot_lie() -> None:
     log = "\n".join(f"line {number}" for number in range(9)) + "\n\x1b[2Jall is well"
-    said = view.job_report(JOB, (ended("a/seal", State.FAILED, log=log, note="n"),), live=True)
+    said = KINDS[JOB.kind].report(JOB, (ended("a/seal", State.FAILED, log=log, note="n"),), Around(live=True))
     assert said.details == ("line 5", "line 6", "line 7", "line 8", "\\x1b[2Jall is well")
 
 
 def test_only_the_last_pass_of_a_job_counts() -> None:
     first = done(ended("a/send-1", State.INTERRUPTED, note="cut"))
     second = done(ended("a/send-1"), ended("a/seal", result=SEALED))
-    assert [one.verdict for one in outcome.job_reports((first, second))] == [Verdict.DONE]
+    assert [one.verdict for one in outcome.job_reports((first, second), EVERY)] == [Verdict.DONE]
     assert code(first, second) == 0
     assert code(second, first) == 1
 
@@ -125,14 +127,14 @@ def test_a_job_of_the_first_pass_alone_is_still_told() -> None:
     both = (JOB, PlannedJob(name="b", kind="snapshot", writes="server/x"))
     first = done(ended("a/send-1", State.INTERRUPTED), ended("b/seal", result=SEALED), jobs=both)
     second = done(ended("a/seal", result=SEALED))
-    assert [one.job for one in outcome.job_reports((first, second))] == ["a", "b"]
+    assert [one.job for one in outcome.job_reports((first, second), EVERY)] == ["a", "b"]
 
 
 def test_that_a_host_was_prepared_is_told_only_when_it_went_wrong() -> None:
     prepare = PlannedJob(name="prepare-x", kind="prepare")
-    assert outcome.job_reports((done(ended("prepare-x/put"), jobs=(prepare,)),)) == ()
+    assert outcome.job_reports((done(ended("prepare-x/put"), jobs=(prepare,)),), EVERY) == ()
     wrong = done(ended("prepare-x/put", State.FAILED, note="no room"), jobs=(prepare,))
-    assert [one.headline for one in outcome.job_reports((wrong,))] == ["put failed: no room"]
+    assert [one.headline for one in outcome.job_reports((wrong,), EVERY)] == ["put failed: no room"]
 
 
 @pytest.mark.parametrize(
@@ -149,21 +151,54 @@ def test_the_exit_code_is_the_worst_of_the_parts(states: tuple[State, ...], want
     assert code(done(*outcomes, jobs=jobs)) == wanted
 
 
+def reported(*jobs: tuple[Verdict, Stop], refused: bool = False) -> int:
+    reports = tuple(
+        JobReport(job=str(number), verdict=verdict, headline="x", stop=stop)
+        for number, (verdict, stop) in enumerate(jobs)
+    )
+    findings = (Finding(severity="refusal", source="a", text="x"),) if refused else ()
+    told = view.Told(run="r", started=parts.NOW, ended=parts.NOW, jobs=reports, findings=findings)
+    return outcome.exit_code(view.report(parts.site(), told), None)
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+@pytest.mark.parametrize("stop", list(Stop))
+def test_the_exit_code_follows_the_verdict(verdict: Verdict, stop: Stop) -> None:
+    wanted = {
+        Verdict.NOTHING: 0,
+        Verdict.DONE: 0,
+        Verdict.ATTENTION: 75 if stop == Stop.BUSY else 3,
+        Verdict.FAILED: 5 if stop == Stop.STALE else 1,
+    }
+    assert reported((verdict, stop)) == wanted[verdict]
+    assert reported((verdict, stop)) in EXIT_CODES
+    assert reported((verdict, stop), (Verdict.FAILED, Stop.NONE)) == 1
+    assert reported((verdict, stop), refused=True) == (wanted[verdict] if verdict == Verdict.FAILED else 4)
+
+
+def test_a_job_that_failed_by_its_own_report_fails_the_run_though_every_step_is_done() -> None:
+    dump = PlannedJob(name="d", kind="dump")
+    lost = ended("d/dump-x", exit=1, result={"error": "the disk is full"})
+    assert code(done(ended("d/answers", exit=0), lost, jobs=(dump,))) == 1
+
+
 def test_new_exceptions_alone_end_with_the_code_of_attention() -> None:
     assert code(done(ended("a/seal", result={**SEALED, "exceptions": 1, "exceptions_new": 1}))) == 3
 
 
 def test_the_journal_keeps_what_was_written_and_when() -> None:
     late = ended("a/seal", result=SEALED, started=parts.later(seconds=9), ended=parts.later(seconds=12))
-    (line,) = outcome.job_lines(done(ended("a/send-1"), late))
+    (line,) = outcome.job_lines(done(ended("a/send-1"), late), EVERY)
     assert (line.started, line.ended, line.written) == (parts.NOW, parts.later(seconds=12), (2048, 3))
-    (sealed,) = outcome.job_lines(done(ended("a/seal", result=SEALED), ended("a/reap", State.FAILED)))
+    (sealed,) = outcome.job_lines(done(ended("a/seal", result=SEALED), ended("a/reap", State.FAILED)), EVERY)
     assert (sealed.verdict, sealed.written) == (Verdict.ATTENTION, (2048, 3))
 
 
 def test_a_job_that_found_its_store_busy_or_had_no_step_is_not_in_the_journal() -> None:
-    assert outcome.job_lines(done(ended("a/begin", State.BUSY), ended("a/seal", State.NOT_REACHED))) == ()
-    assert outcome.job_lines(done()) == ()
+    assert (
+        outcome.job_lines(done(ended("a/begin", State.BUSY), ended("a/seal", State.NOT_REACHED)), EVERY) == ()
+    )
+    assert outcome.job_lines(done(), EVERY) == ()
 
 
 def test_the_log_names_each_step_with_its_end_and_its_last_words() -> None:
@@ -193,4 +228,4 @@ def test_what_stopped_a_run_decides_the_exit_code_whatever_its_jobs_did() -> Non
 
 def test_skips_are_no_jobs() -> None:
     plan = parts.plan(skips=(Skip(job="a", reason="not due"),))
-    assert outcome.job_reports((Pass(plan=plan, outcomes=()),)) == ()
+    assert outcome.job_reports((Pass(plan=plan, outcomes=()),), EVERY) == ()

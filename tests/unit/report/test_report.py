@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from runner.model.plan import Finding, Skip
+from runner.model.plan import Finding, Phase, Skip
 from runner.model.run import JobReport, Report, Verdict
 from runner.report.line import plain
 from runner.report.report import Told, report, report_lines, worst
@@ -59,13 +60,21 @@ def test_the_report_reads_like_the_golden_text(name: str) -> None:
 
 def test_what_a_plan_would_do_to_packages_is_no_news_once_it_was_run() -> None:
     notes = (
-        "to install: libc6 1 -> 2, a security update",
-        "to fetch: 3 KiB at most",
-        "let go of for this, and held again: libc6",
-        "held from now on: libc6",
+        replace(finding("note", "to install: libc6 1 -> 2, a security update"), phase=Phase.FORECAST),
+        finding("note", "to install: what only begins like one"),
     )
-    told = made(plans=(parts.plan(findings=tuple(finding("note", one) for one in notes)),))
-    assert [one.text for one in told.findings] == ["held from now on: libc6"]
+    told = made(plans=(parts.plan(findings=notes),))
+    assert [one.text for one in told.findings] == ["to install: what only begins like one"]
+
+
+def test_at_the_end_of_a_run_only_what_it_found_itself_is_said_once_more() -> None:
+    notes = (
+        finding("note", "was in the plan", "journal"),
+        replace(finding("note", "is new"), phase=Phase.RUN),
+    )
+    lines = plain(report_lines(made(findings=notes)))
+    assert "is new" in lines
+    assert "was in the plan" not in lines
 
 
 def test_no_text_from_outside_makes_a_line_of_its_own() -> None:

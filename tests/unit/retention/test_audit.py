@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from runner.jobs.retention.audit import AuditKind
+from runner.jobs.retention.report import audit_report
 from runner.model.kind import Draft
 from runner.model.options import AuditOptions
-from runner.model.plan import Command, Effect, PlannedJob
-from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.model.plan import Command, Effect, PlannedJob, Role
+from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.site import Amount, Job
-from runner.report.report import job_report
 from tests.unit import parts
 
 KIND = AuditKind()
@@ -74,9 +74,8 @@ def said(**result: Any) -> JobReport:
         "problem": "",
         **result,
     }
-    return job_report(
-        JOB, [Outcome(step="audit/read", job="audit", state=State.DONE, result=answer)], live=True
-    )
+    outcome = Outcome(step="audit/read", job="audit", role=Role.AUDIT, state=State.DONE, result=answer)
+    return audit_report(JOB, [outcome], Around())
 
 
 def found(kind: str, path: str = "etc/passwd", *names: str) -> dict[str, Any]:

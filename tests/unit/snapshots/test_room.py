@@ -151,6 +151,7 @@ def test_where_it_is_not_known_what_goes_would_free_that_is_measured_and_the_sna
     measure = made.steps[1]
     assert isinstance(measure.action, Command)
     assert measure.action.argv[-8:] == tuple(f"2026-11-{day}T081500Z" for day in range(14, 22))
+    assert not measure.replans, "it was tried all the same"
     assert measure.ok_codes == (0, 1), "that it cannot be noted must not keep the snapshot from being tried"
 
 
@@ -174,7 +175,7 @@ def test_little_room_of_which_nothing_may_be_made_is_told_and_the_snapshot_tried
 
 
 def ended(name: str, state: State = State.DONE, **result: Any) -> Outcome:
-    return Outcome(step=name, job=name.partition("/")[0], state=state, result=result)
+    return Outcome(step=name, **parts.role(name), job=name.partition("/")[0], state=state, result=result)
 
 
 GONE: dict[str, Any] = {"expired": "2026-11-14T081500Z", "sealed": 8}
@@ -186,7 +187,7 @@ def report(*passes: tuple[Outcome, ...], kind: str = "snapshot", told: str = "")
     plans = [parts.plan(*(parts.step(one.step) for one in each), jobs=(job,)) for each in passes]
     plans = [replace(plan, id=str(number)) for number, plan in enumerate(plans)]
     done = [Pass(plan=plan, outcomes=each) for plan, each in zip(plans, passes, strict=True)]
-    (told_of,) = outcome.job_reports(done)
+    (told_of,) = outcome.job_reports(done, KINDS)
     return told_of
 
 
@@ -241,19 +242,15 @@ def test_a_prune_is_told_by_what_went(outcomes: tuple[Outcome, ...], headline: s
 
 
 @pytest.mark.parametrize(
-    ("kind", "step", "state", "jobs"),
-    [
-        ("prune", "a/measure-first", State.DONE, ("a",)),
-        ("prune", "a/measure-first", State.FAILED, ()),
-        ("prune", "a/measure", State.DONE, ()),
-        ("snapshot", "a/measure-first", State.DONE, ()),
-    ],
+    ("replans", "state", "jobs"),
+    [(True, State.DONE, ("a",)), (True, State.FAILED, ()), (False, State.DONE, ())],
 )
-def test_a_prune_that_had_to_measure_first_is_planned_again_in_the_same_run(
-    kind: str, step: str, state: State, jobs: tuple[str, ...]
+def test_a_job_that_had_to_do_something_first_is_planned_again_in_the_same_run(
+    replans: bool, state: State, jobs: tuple[str, ...]
 ) -> None:
-    plan = parts.plan(parts.step(step), jobs=(PlannedJob(name="a", kind=kind),))
-    assert again(Pass(plan=plan, outcomes=(ended(step, state),))) == jobs
+    step = parts.step("a/measure-first", replans=replans)
+    plan = parts.plan(step, jobs=(PlannedJob(name="a", kind="prune"),))
+    assert again(Pass(plan=plan, outcomes=(ended("a/measure-first", state),))) == jobs
 
 
 def test_of_two_jobs_that_make_room_in_one_store_only_one_expires_each() -> None:

@@ -9,6 +9,7 @@ import pytest
 from runner.model.plan import Effect, PlannedJob
 from runner.model.run import Outcome, Pass, State
 from runner.verbs import announce
+from tests.unit import parts
 from tests.unit.parts import NOW, plan, step
 
 NAMES = ("still", "reboot", "back", "settled", "kernel", "disk-usb", "page")
@@ -24,7 +25,7 @@ def a_pass(prefix: str = "", exit_code: int | None = 0, **states: State) -> Pass
     )
     outcomes = tuple(
         Outcome(
-            step=one.id, job="up", state=states.get(one.id.rpartition("/")[2].replace("-", "_"), State.DONE),
+            step=one.id, **parts.role(one.id), job="up", state=states.get(one.id.rpartition("/")[2].replace("-", "_"), State.DONE),
             exit=exit_code, started=NOW, ended=NOW,
         )
         for one in steps

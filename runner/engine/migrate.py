@@ -1,0 +1,124 @@
+"""An older journal made like one of today. Here alone, and once, what a step is for is read from its id."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from typing import Any
+
+from runner.model.plan import Role
+
+FORMAT = 2
+
+# The last part of an id, as it was when ids were all that told what a step is for.
+_NAMES = {
+    "runner-agent": Role.PREPARE,
+    "keep": Role.PIN,
+    "keep-about": Role.KEEP,
+    "read": Role.AUDIT,
+    "measure-first": Role.MEASURE,
+    "mounted": Role.DISK,
+    "proven-files": Role.PROVEN,
+    "proven-database": Role.PROVEN,
+    "dumps-room": Role.ROOM,
+    "dumps-copy": Role.COPY,
+    "unwritable": Role.FOLDER,
+    "reload": Role.FSTAB,
+    "poweroff": Role.OFF,
+    "reboot": Role.DOWN,
+    "refresh-first": Role.REFRESH_FIRST,
+    "repair-first": Role.REPAIR,
+    "hold-new": Role.HOLD,
+}
+# The beginnings of those that name what the step is about, or count.
+_ABOUT = {
+    "dump-": Role.DUMP,
+    "identity-": Role.IDENTITY,
+    "let-go-": Role.RELEASE,
+    "unmount-": Role.UNMOUNT,
+    "mount-": Role.MOUNT,
+    "check-": Role.CHECK,
+    "put-off-": Role.PUT_OFF,
+    "put-on-": Role.PUT_ON,
+    "disk-": Role.MOUNTED,
+    "runs-": Role.RUNS,
+    "restart-": Role.RESTART,
+}
+_COUNTED = {
+    "send-": Role.SEND,
+    "look-": Role.LOOK,
+    "explain-": Role.EXPLAIN,
+    "expire-": Role.EXPIRE,
+    "empty-": Role.EMPTY,
+    "copy-": Role.COPY,
+    "mounted-": Role.MOUNTED,
+    "attach-": Role.ATTACH,
+}
+_PLAIN = {role.value: role for role in Role}
+_BEFORE = "before"
+
+
+def role_of(step: str) -> tuple[Role, str]:
+    """The role and the subject of a step of an older journal, by its id (`job/name`)."""
+    _, _, name = step.partition("/")
+    prefix, _, last = name.rpartition("/")
+    # A reboot that only came before what its job was for.
+    subject = _BEFORE if prefix == _BEFORE else ""
+    if last.endswith("-told"):
+        return Role.SEEN, subject
+    if role := _NAMES.get(last) or _PLAIN.get(last):
+        return role, subject
+    for beginning, role in _ABOUT.items():
+        if last.startswith(beginning):
+            return role, last.removeprefix(beginning)
+    return next(
+        (role for beginning, role in _COUNTED.items() if last.startswith(beginning)), Role.STEP
+    ), subject
+
+
+def to_newest(db: sqlite3.Connection) -> None:
+    """Add what the journal `db` lacks, in one transaction; nothing where it is of this format already.
+
+    Several runners may open it at the same time.
+    """
+    if _format(db) >= FORMAT:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        if _format(db) < FORMAT:
+            if "role" not in {row[1] for row in db.execute("PRAGMA table_info(steps)")}:
+                _add_roles(db)
+            db.execute(f"PRAGMA user_version = {FORMAT}")
+        db.execute("COMMIT")
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+
+
+def _format(db: sqlite3.Connection) -> int:
+    found: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return found
+
+
+def _add_roles(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE steps ADD COLUMN role TEXT NOT NULL DEFAULT 'step'")
+    db.execute("ALTER TABLE steps ADD COLUMN subject TEXT NOT NULL DEFAULT ''")
+    for plan, step in db.execute("SELECT plan, id FROM steps").fetchall():
+        role, subject = role_of(step)
+        db.execute(
+            "UPDATE steps SET role = ?, subject = ? WHERE plan = ? AND id = ?",
+            (role.value, subject, plan, step),
+        )
+    # What a run that went down with its machine has left to do is read again from its plans.
+    unended = "SELECT plans.id, plan FROM plans JOIN runs ON runs.id = plans.run WHERE runs.ended IS NULL"
+    for plan, text in db.execute(unended).fetchall():
+        values = json.dumps(_with_roles(json.loads(text)))
+        db.execute("UPDATE plans SET plan = ? WHERE id = ?", (values, plan))
+
+
+def _with_roles(plan: dict[str, Any]) -> dict[str, Any]:
+    steps = []
+    for step in plan.get("steps", ()):
+        role, subject = role_of(step["id"])
+        steps.append({**step, "role": role.value, "subject": subject})
+    return {**plan, "steps": steps}
