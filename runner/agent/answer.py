@@ -43,6 +43,18 @@ def emit(answer: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(answer, separators=(", ", ": ")) + "\n")
 
 
+def reply(answer: tuple[Any, ...]) -> None:
+    """Write the NamedTuple that is a verb's answer as one line of JSON; those in it are objects too."""
+    emit(table(answer))
+
+
+def table(answer: object) -> Any:  # noqa: ANN401
+    """A NamedTuple as a mapping, and what is in it likewise."""
+    if hasattr(answer, "_asdict"):
+        return {key.rstrip("_"): table(value) for key, value in answer._asdict().items()}
+    return [table(each) for each in answer] if isinstance(answer, (tuple, list)) else answer
+
+
 def refuse(refused: Refused) -> int:
     """Write the refusal as the last line and give the exit code."""
     answer: dict[str, Any] = {"error": refused.error, "do": refused.do}
