@@ -6,6 +6,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 FAILED = 1
@@ -49,9 +50,14 @@ def reply(answer: tuple[Any, ...]) -> None:
 
 
 def table(answer: object) -> Any:  # noqa: ANN401
-    """A NamedTuple as a mapping, and what is in it likewise."""
+    """A NamedTuple as a mapping, and what is in it likewise; times as text, UTC."""
     if hasattr(answer, "_asdict"):
         return {key.rstrip("_"): table(value) for key, value in answer._asdict().items()}
+    if isinstance(answer, dict):
+        return {key: table(value) for key, value in answer.items()}
+    if isinstance(answer, datetime):
+        moment = answer.astimezone(timezone.utc)  # noqa: UP017
+        return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
     return [table(each) for each in answer] if isinstance(answer, (tuple, list)) else answer
 
 
