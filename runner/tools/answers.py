@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
+from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -93,7 +94,7 @@ def _bounded(hint: Any) -> Any:  # noqa: ANN401
         return _TUPLE[tuple(_bounded(each) for each in inner)]
     if origin is dict:
         return Annotated[_DICT[_bounded(inner[0]), _bounded(inner[1])], msgspec.Meta(max_length=MANY)]
-    if origin is Union:
+    if origin in (Union, UnionType):
         return _UNION[tuple(_bounded(each) for each in inner)]
     return hint
 
@@ -108,6 +109,9 @@ def _made(hint: Any, value: Any) -> Any:  # noqa: ANN401
         return None
     if get_origin(hint) is Annotated:
         return _made(hint.__origin__, value)
+    inner = get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return _made(next(each for each in inner if each is not type(None)), value)
     if _is_contract(hint):
         given = {
             key: (each, getattr(value, key))
@@ -116,12 +120,9 @@ def _made(hint: Any, value: Any) -> Any:  # noqa: ANN401
         return hint(**{key: _made(*each) for key, each in given.items() if each[1] is not msgspec.UNSET})
     if isinstance(value, datetime):
         return value.astimezone(UTC)
-    inner = get_args(hint)
     if isinstance(value, tuple):
         kinds = inner[:1] * len(value) if inner[1:] == (Ellipsis,) else inner
         return tuple(_made(kind, each) for kind, each in zip(kinds, value, strict=True))
     if isinstance(value, dict):
         return {key: _made(inner[1], each) for key, each in value.items()}
-    if get_origin(hint) is Union:
-        return _made(next(each for each in inner if each is not type(None)), value)
     return value
