@@ -6,6 +6,7 @@ import json
 import sys
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 FAILED = 1
@@ -41,6 +42,23 @@ class Refused(Exception):
 def emit(answer: Mapping[str, Any]) -> None:
     """Write one line of JSON; bytes of file names that are not UTF-8 become lone surrogates."""
     sys.stdout.write(json.dumps(answer, separators=(", ", ": ")) + "\n")
+
+
+def reply(answer: tuple[Any, ...]) -> None:
+    """Write the NamedTuple that is a verb's answer as one line of JSON; those in it are objects too."""
+    emit(table(answer))
+
+
+def table(answer: object) -> Any:  # noqa: ANN401
+    """A NamedTuple as a mapping, and what is in it likewise; times as text, UTC."""
+    if hasattr(answer, "_asdict"):
+        return {key.rstrip("_"): table(value) for key, value in answer._asdict().items()}
+    if isinstance(answer, dict):
+        return {key: table(value) for key, value in answer.items()}
+    if isinstance(answer, datetime):
+        moment = answer.astimezone(timezone.utc)  # noqa: UP017
+        return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return [table(each) for each in answer] if isinstance(answer, (tuple, list)) else answer
 
 
 def refuse(refused: Refused) -> int:

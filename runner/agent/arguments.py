@@ -1,13 +1,30 @@
-"""The command line of a verb: words, options with one value, options that may be repeated."""
+"""The command line of a verb: its options are a NamedTuple, which is written and read here.
+
+What a field is follows from its type: `Word` a word, in order; `Rest` the words after `--`; `bool` a flag;
+`tuple[str, ...]` an option that is repeated; all else an option with one value, `Count` and `Positive` a
+number. A field without a default is always written, another only where it differs. `not_before` is
+`--not-before`; an underscore at the end keeps a name from being one of Python's words.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple, Tuple, TypeVar, get_type_hints  # noqa: UP035
 
 from .answer import Refused
 
 DISK = ("mount", "uuid")
+
+WORD, REST = "word", "rest"
+
+Word = Annotated[str, WORD]
+Rest = Annotated[Tuple[str, ...], REST]  # noqa: UP006
+Count = Annotated[int, 0]
+Positive = Annotated[int, 1]
+PositiveWord = Annotated[int, 1, WORD]
+
+Options = TypeVar("Options", bound=Tuple[Any, ...])  # noqa: UP006
 
 
 class Call(NamedTuple):
@@ -20,6 +37,90 @@ class Call(NamedTuple):
     one: dict[str, str]
     many: dict[str, tuple[str, ...]]
     flags: frozenset[str] = frozenset()
+
+
+class Field(NamedTuple):
+    """A field of a contract: its option's name, its place on the command line, its type and least number."""
+
+    key: str
+    name: str
+    place: str
+    kind: str
+    least: int = 0
+
+
+@lru_cache(maxsize=None)  # noqa: UP033
+def fields(contract: type[Any]) -> tuple[Field, ...]:
+    """The fields of a contract in order, as their types say."""
+    return tuple(_field(key, hint) for key, hint in get_type_hints(contract, include_extras=True).items())
+
+
+def _field(key: str, hint: object) -> Field:
+    marks = getattr(hint, "__metadata__", ())
+    kind = getattr(hint, "__origin__", hint) if marks else hint
+    kind = getattr(kind, "__origin__", kind)
+    place = next((mark for mark in marks if mark in (WORD, REST)), "")
+    least = next((mark for mark in marks if isinstance(mark, int)), 0)
+    return Field(key, key.rstrip("_").replace("_", "-"), place, getattr(kind, "__name__", ""), least)
+
+
+def argv(verb: str, options: tuple[Any, ...]) -> tuple[str, ...]:
+    """The words that call `verb`: its words, its options in the order of their fields, `--` and the rest."""
+    words: list[str] = []
+    given: list[str] = []
+    rest: tuple[str, ...] = ()
+    defaults = getattr(options, "_field_defaults", {})
+    for field in fields(type(options)):
+        value = getattr(options, field.key)
+        if field.place == WORD:
+            words.append(str(value))
+        elif field.key in defaults and value == defaults[field.key]:
+            continue
+        elif field.place == REST:
+            rest = ("--", *value)
+        elif field.kind == "bool":
+            given.extend([f"--{field.name}"] if value else [])
+        elif field.kind == "tuple":
+            given.extend(f"--{field.name}={each}" for each in value)
+        else:
+            given.append(f"--{field.name}={value}")
+    return (verb, *words, *given, *rest)
+
+
+def parse_as(contract: type[Options], given: Sequence[str]) -> Options:
+    """The options of a verb as its command line gives them: what `argv` wrote, without the verb.
+
+    An option that is missing has its default, and "" where it has none. Raises Refused.
+    """
+    known = fields(contract)
+    words = [field for field in known if field.place == WORD]
+    options = [field for field in known if not field.place]
+    rest = [field.key for field in known if field.place == REST]
+    call = parse(
+        given,
+        words=len(words),
+        one=[field.name for field in options if field.kind not in ("bool", "tuple")],
+        many=[field.name for field in options if field.kind == "tuple"],
+        flags=[field.name for field in options if field.kind == "bool"],
+        more=bool(rest),
+    )
+    defaults = getattr(contract, "_field_defaults", {})
+    values: dict[str, Any] = {field.key: _read(field, text) for field, text in zip(words, call.words)}  # noqa: B905
+    values.update(dict.fromkeys(rest, call.words[len(words) :]))
+    for field in options:
+        if field.kind == "bool":
+            values[field.key] = field.name in call.flags
+        elif field.kind == "tuple":
+            values[field.key] = call.many[field.name]
+        elif call.one[field.name] or field.key not in defaults:
+            values[field.key] = _read(field, call.one[field.name])
+    return contract(**values)
+
+
+def _read(field: Field, text: str) -> str | int:
+    if field.kind != "int":
+        return text
+    return number(text, field.name if field.place else f"--{field.name}", least=field.least)
 
 
 def parse(

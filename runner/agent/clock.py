@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 
 from .answer import Refused
 
@@ -17,6 +17,15 @@ def text(nanoseconds: int) -> str:
     """A time in nanoseconds since 1970 as text, UTC, to the microsecond."""
     seconds, rest = divmod(nanoseconds, 10**9)
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}Z"
+
+
+def moment(told: object) -> datetime | None:
+    """The time that a record tells, None where it tells none."""
+    start = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017
+    try:
+        return start + timedelta(microseconds=nanoseconds(str(told)) // 1000)
+    except Refused:
+        return None
 
 
 def nanoseconds(told: str) -> int:

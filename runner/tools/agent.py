@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.agent.arguments import argv
+from runner.agent.host.contract import Mounted
+from runner.agent.retention.contract import Audit, Expire, Floor, Links
+from runner.agent.snapshots.contract import Begin, Diff, Explain, Find, Reading, Seal
+from runner.agent.store.contract import CheckDisk, Freed, Hold, Newest, Pin, Reap, Unpin
 from runner.model.plan import Argv
 from runner.model.site import Host
 
@@ -12,6 +17,8 @@ PROGRAM = "/usr/local/sbin/runner-agent"
 # What the same program was called until the agent got its name; nothing of ours uses it any more.
 FORMER = "/usr/local/sbin/runner-store"
 ARTIFACT = "runner-agent"
+
+IDLE: Argv = ("ionice", "--class=idle", "nice", "--adjustment=19")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,63 +53,47 @@ def former(host: Host) -> str:
 
 def hold(at: At, *, who: str) -> Argv:
     """Take the store's lock and keep it until stdin ends."""
-    return (at.program, "hold", at.path, f"--plan={at.plan}", f"--who={who}", *at.disk)
+    return (at.program, *argv("hold", Hold(at.path, at.plan, who, at.mount, at.uuid)))
 
 
 def check_disk(at: At) -> Argv:
     """Say whether the store is on its declared disk, really mounted. Reads only."""
-    return (at.program, "check-disk", at.path, *at.disk)
+    return (at.program, *argv("check-disk", CheckDisk(at.path, at.mount, at.uuid)))
 
 
 def newest(at: At) -> Argv:
     """Print the newest sealed snapshot, counts and room as JSON. Reads only."""
-    return (at.program, "newest", at.path)
+    return (at.program, *argv("newest", Newest(at.path)))
 
 
 def begin(at: At, name: str, *, basis: str, resume: Sequence[str], mounts: Sequence[str]) -> Argv:
     """Make the partial folder `name`, if the newest sealed snapshot is still `basis`."""
-    return (
-        at.program,
-        "begin",
-        at.path,
-        name,
-        f"--plan={at.plan}",
-        f"--basis={basis}",
-        *(f"--resume={one}" for one in resume),
-        *at.disk,
-        "--",
-        *mounts,
+    options = Begin(
+        store=at.path,
+        name=name,
+        points=tuple(mounts),
+        plan=at.plan,
+        basis=basis,
+        resume=tuple(resume),
+        mount=at.mount,
+        uuid=at.uuid,
     )
+    return (at.program, *argv("begin", options))
 
 
 def links(at: At, most: int) -> Argv:
     """Print as JSON whether the largest group of hard links fits into `most` snapshots. Reads only."""
-    return (
-        "ionice",
-        "--class=idle",
-        "nice",
-        "--adjustment=19",
-        at.program,
-        "links",
-        at.path,
-        f"--max={most}",
-    )
+    return (*IDLE, at.program, *argv("links", Links(at.path, most)))
 
 
 def mounted(program_path: str, mount: str) -> Argv:
     """Print as JSON which device is mounted at `mount`. Reads only."""
-    return (program_path, "mounted", mount)
+    return (program_path, *argv("mounted", Mounted(mount)))
 
 
 def explain(program_path: str, source: str, *, since: str, exclude: Sequence[str]) -> Argv:
     """Say of each name on stdin why it differs from its source: gone, changed, unreadable. Reads only."""
-    return (
-        program_path,
-        "explain",
-        source,
-        f"--since={since}",
-        *(f"--exclude={one}" for one in exclude),
-    )
+    return (program_path, *argv("explain", Explain(source, since, tuple(exclude))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,104 +116,74 @@ class Sealing:
 
 def seal(at: At, name: str, sealing: Sealing) -> Argv:
     """Turn the partial `name` into a sealed snapshot, if it is a faithful copy."""
-    return (
-        at.program,
-        "seal",
-        at.path,
-        name,
-        f"--plan={at.plan}",
-        f"--host={sealing.host}",
-        f"--job={sealing.job}",
-        f"--started={sealing.started}",
-        f"--checksum={sealing.checksum}",
-        *(f"--transfer={step}={mount}" for step, mount in sealing.transfers),
-        *(f"--explained={step}={mount}" for step, mount in sealing.explained),
-        *(f"--kept={one}" for one in sealing.kept),
-        *(f"--absent={one}" for one in sealing.absent),
-        *at.disk,
+    options = Seal(
+        store=at.path,
+        name=name,
+        plan=at.plan,
+        host=sealing.host,
+        job=sealing.job,
+        started=sealing.started,
+        checksum=sealing.checksum,
+        transfer=tuple(f"{step}={mount}" for step, mount in sealing.transfers),
+        explained=tuple(f"{step}={mount}" for step, mount in sealing.explained),
+        kept=sealing.kept,
+        absent=sealing.absent,
+        mount=at.mount,
+        uuid=at.uuid,
     )
+    return (at.program, *argv("seal", options))
 
 
 def reap(at: At) -> Argv:
     """Remove what is in the trash, at idle priority (ionice(1), nice(1))."""
-    return (
-        "ionice",
-        "--class=idle",
-        "nice",
-        "--adjustment=19",
-        at.program,
-        "reap",
-        at.path,
-        f"--plan={at.plan}",
-        *at.disk,
-    )
+    return (*IDLE, at.program, *argv("reap", Reap(at.path, at.plan, at.mount, at.uuid)))
 
 
 def find(program_path: str, store: str) -> Argv:
     """Print as JSON every distinct version of the path on stdin. Reads only."""
-    return (program_path, "find", store)
+    return (program_path, *argv("find", Find(store)))
 
 
 def diff(program_path: str, store: str, older: str, newer: str) -> Argv:
     """Print as NDJSON what differs between two snapshots below the path on stdin. Reads only."""
-    return (program_path, "diff", store, older, newer)
+    return (program_path, *argv("diff", Diff(store, older, newer)))
 
 
 def floor(at: At, least: int) -> Argv:
     """Remember at the disk that at least so many clean snapshots must stay; never lowers it."""
-    return (at.program, "floor", at.path, str(least), f"--plan={at.plan}", *at.disk)
+    return (at.program, *argv("floor", Floor(at.path, least, at.plan, mount=at.mount, uuid=at.uuid)))
 
 
 def expire(at: At, name: str, *, least: int) -> Argv:
     """Move one sealed snapshot to the trash, if the store can spare it."""
-    return (at.program, "expire", at.path, name, f"--plan={at.plan}", f"--min={least}", *at.disk)
+    return (at.program, *argv("expire", Expire(at.path, name, at.plan, least, at.mount, at.uuid)))
 
 
 def pin(at: At, name: str, *, until: str, why: str) -> Argv:
     """Keep a snapshot until then, whatever the retention says. `until` is ISO 8601 with an offset."""
-    return (
-        at.program,
-        "pin",
-        at.path,
-        name,
-        f"--plan={at.plan}",
-        f"--until={until}",
-        f"--why={why}",
-        *at.disk,
-    )
+    options = Pin(at.path, name, at.plan, until, why, at.mount, at.uuid)
+    return (at.program, *argv("pin", options))
 
 
 def unpin(at: At, name: str) -> Argv:
     """Let a pinned snapshot go the way of the others."""
-    return (at.program, "unpin", at.path, name, f"--plan={at.plan}", *at.disk)
+    return (at.program, *argv("unpin", Unpin(at.path, name, at.plan, at.mount, at.uuid)))
 
 
 def reading(program_path: str, store: str, name: str) -> Argv:
     """Keep a snapshot from being expired until stdin ends. Reads only, takes no lock of the store's."""
-    return (program_path, "reading", store, name)
+    return (program_path, *argv("reading", Reading(store, name)))
 
 
 def freed(program_path: str, store: str, names: Sequence[str] = (), *, exact: bool = False) -> Argv:
     """Print as JSON what expiring snapshots in this order gains, cumulatively. Reads only."""
-    return (program_path, "freed", store, *(("--exact",) if exact else ()), "--", *names)
+    return (program_path, *argv("freed", Freed(store, tuple(names), exact=exact)))
 
 
 def measure_freed(at: At, names: Sequence[str] = ()) -> Argv:
     """Count what expiring the oldest gains and keep it for probes, at idle priority."""
-    return (
-        "ionice",
-        "--class=idle",
-        "nice",
-        "--adjustment=19",
-        at.program,
-        "freed",
-        at.path,
-        "--save",
-        f"--plan={at.plan}",
-        *at.disk,
-        "--",
-        *names,
-    )
+    options = Freed(at.path, tuple(names), save=True, plan=at.plan, mount=at.mount, uuid=at.uuid)
+    return (*IDLE, at.program, *argv("freed", options))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,17 +197,5 @@ class Share:
 
 def audit(at: At, share: Share) -> Argv:
     """Read a share of the store again and compare it with what was sealed, at idle priority."""
-    return (
-        "ionice",
-        "--class=idle",
-        "nice",
-        "--adjustment=19",
-        at.program,
-        "audit",
-        at.path,
-        f"--plan={at.plan}",
-        f"--bytes={share.bytes}",
-        f"--seconds={share.seconds}",
-        f"--every={share.every}",
-        *at.disk,
-    )
+    options = Audit(at.path, at.plan, share.bytes, share.seconds, share.every, at.mount, at.uuid)
+    return (*IDLE, at.program, *argv("audit", options))

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
+from runner.agent.arguments import argv as words
+from runner.agent.detached.contract import Answer, Carried, Carry, HoldHost, Listed
+from runner.agent.host.contract import Up
+from runner.agent.packages.contract import LookOutdated, Outdated
 from runner.model.plan import Argv, Check
-from runner.tools import fields
+from runner.tools import answers
+
+# What its callers read, as the agent declares it.
+__all__ = ["Answer", "Carried", "Outdated", "Up"]
 
 # As probes: the program that probes answers them itself, so that nothing need be installed.
 UP: Argv = ("runner-agent", "up")
 OUTDATED: Argv = ("runner-agent", "outdated")
 CARRIED: Argv = ("runner-agent", "carried")
-
-Pairs = tuple[tuple[str, str], ...]
 
 
 def hold_host(
@@ -30,8 +33,7 @@ def hold_host(
 
     `attach` is a plan whose carried command may still work: the holder waits for its end.
     """
-    other = (f"--attach={attach}",) if attach else ()
-    return (program, "hold-host", resource, f"--plan={plan}", f"--who={who}", *other)
+    return (program, *words("hold-host", HoldHost(resource, plan, who, attach)))
 
 
 def run(
@@ -40,27 +42,25 @@ def run(
     """Run `argv` so that it comes to its end whatever becomes of the connection, then each of `then`,
     however it ended. `packages` (`dpkg`, `rpm` or ``) says whose list is compared; it needs their lock.
     """
-    after = tuple(f"--then={json.dumps(list(each))}" for each in then)
-    family = (f"--packages={packages}",) if packages else ()
-    return (program, "carry", f"--plan={plan}", f"--step={step}", *family, *after, "--", *argv)
+    after = tuple(json.dumps(list(each)) for each in then)
+    return (program, *words("carry", Carry(plan, step, packages, after, argv=tuple(argv))))
 
 
 def again(program: str, plan: str, step: str, within: int = 0) -> Argv:
     """Wait for the end of what was begun for that step (at most `within` seconds, where that is not 0)
     and print its answer. Begins nothing, stops nothing, needs no lock.
     """
-    most = (f"--within={within}",) if within else ()
-    return (program, "carry", f"--plan={plan}", f"--step={step}", "--again", *most)
+    return (program, *words("carry", Carry(plan, step, again=True, within=within)))
 
 
 def told(program: str, plan: str, step: str) -> Argv:
     """Note at the host that a person was told how it ended."""
-    return (program, "carry", f"--plan={plan}", f"--step={step}", "--told")
+    return (program, *words("carry", Carry(plan, step, told=True)))
 
 
 def outdated(program: str, unit: str = "") -> Argv:
     """Print as JSON what is older than its files; with `unit` also `needs_restart`. Reads only."""
-    return (program, "outdated", *((f"--unit={unit}",) if unit else ()))
+    return (program, *words("outdated", LookOutdated(unit=unit)))
 
 
 def runs_new(program: str, host: str, unit: str) -> Check:
@@ -75,209 +75,25 @@ def runs_new(program: str, host: str, unit: str) -> Check:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """How a carried command ended. `exit` is None where nobody saw it, and `note` says why.
-
-    `upgraded` are (name, old, new); `unfinished` are packages in a state between two; `problem` says
-    why the packages could not be compared. `conffiles` are files to look at, `services` units that
-    still run old files, `reboot` reasons for one, in words. `log` are the last lines of `lines`.
-    """
-
-    exit: int | None
-    seconds: float | None = None
-    note: str = ""
-    problem: str = ""
-    log: tuple[str, ...] = ()
-    lines: int = 0
-    upgraded: tuple[tuple[str, str, str], ...] = ()
-    installed: Pairs = ()
-    removed: Pairs = ()
-    unfinished: Pairs = ()
-    conffiles: tuple[str, ...] = ()
-    services: tuple[str, ...] = ()
-    pid1: bool = False
-    reboot: tuple[str, ...] = ()
-    then: tuple[tuple[Argv, int | None], ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Carried:
-    """A command that was begun at a host. `exit` is None while it is `alive`, or where nobody saw its end.
-
-    `told`: a person knows how it ended.
-    """
-
-    plan: str
-    step: str
-    argv: Argv = ()
-    started: datetime | None = None
-    ended: datetime | None = None
-    exit: int | None = None
-    alive: bool = False
-    told: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Outdated:
-    """What on a host is older than its files. `newest` is "" where no kernel is found.
-
-    `changed` are packages (name, version) newer than the boot; `flag` is /run/reboot-required; `ksta`
-    is what needrestart says of the kernel (1: the newest runs), None where it is not installed.
-    `boot_free` and `boot_size` are bytes; `entry` is None where no boot loader is known.
-    """
-
-    running: str = ""
-    newest: str = ""
-    services: tuple[str, ...] = ()
-    pid1: bool = False
-    changed: Pairs = ()
-    flag: bool = False
-    ksta: int | None = None
-    boot_free: int | None = None
-    boot_size: int | None = None
-    initrd: bool = False
-    entry: bool | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class User:
-    """Somebody who is logged in at a terminal; `source` is "" at the console."""
-
-    name: str
-    source: str = ""
-    since: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Inhibitor:
-    """A program that asks that the host not be shut down, and why."""
-
-    who: str
-    why: str = ""
-    what: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Up:
-    """A host that is up. `system` and `failed` are systemd's, empty without it.
-
-    `mounts` are (uuid, mount point); `checking` are devices with a check of their filesystem under way.
-    """
-
-    boot_id: str
-    kernel: str = ""
-    system: str = ""
-    failed: tuple[str, ...] = ()
-    up_since: datetime | None = None
-    users: tuple[User, ...] = ()
-    systemd: bool = False
-    inhibitors: tuple[Inhibitor, ...] = ()
-    mounts: Pairs = ()
-    checking: tuple[str, ...] = ()
-
-
 def parse_answer(text: str) -> Answer | None:
     """Read what `run` and `again` printed; None where it is no answer (a refusal, nothing at all)."""
-    found = fields.last_object(text)
-    if found.get("carried") is not True:
-        return None
-    packages = found.get("packages")
-    changes: Mapping[str, Any] = packages if isinstance(packages, dict) else {}
-    return Answer(
-        exit=fields.whole(found.get("exit")),
-        seconds=fields.number(found.get("seconds")),
-        note=fields.text(found.get("note")),
-        problem=fields.text(found.get("problem")),
-        log=fields.texts(found.get("log")),
-        lines=fields.whole(found.get("lines")) or 0,
-        upgraded=tuple((one[0], one[1], one[2]) for one in fields.rows(changes.get("upgraded"), 3)),
-        installed=fields.pairs(changes.get("installed")),
-        removed=fields.pairs(changes.get("removed")),
-        unfinished=fields.pairs(changes.get("unfinished")),
-        conffiles=fields.texts(found.get("conffiles")),
-        services=fields.texts(found.get("services")),
-        pid1=found.get("pid1") is True,
-        reboot=fields.texts(found.get("reboot")),
-        then=tuple(
-            (fields.texts(one.get("argv")), fields.whole(one.get("exit")))
-            for one in fields.objects(found.get("then"))
-        ),
-    )
+    answer = answers.read(text, Answer)
+    return answer if answer and answer.carried else None
 
 
 def parse_carried(text: str) -> tuple[Carried, ...]:
     """Read what `carried` printed, newest first."""
-    return tuple(
-        Carried(
-            plan=fields.text(one.get("plan")),
-            step=fields.text(one.get("step")),
-            argv=fields.texts(one.get("argv")),
-            started=fields.moment(one.get("started")),
-            ended=fields.moment(one.get("ended")),
-            exit=fields.whole(one.get("exit")),
-            alive=one.get("alive") is True,
-            told=one.get("told") is True,
-        )
-        for one in fields.objects(fields.last_object(text).get("carried"))
-    )
+    answer = answers.read(text, Listed)
+    return answer.carried if answer else ()
 
 
 def parse_outdated(text: str) -> Outdated | None:
     """Read what `outdated` printed; None where it is something else."""
-    found = fields.last_object(text)
-    kernel = found.get("kernel")
-    if not isinstance(kernel, dict):
-        return None
-    asked = found.get("needrestart")
-    entry = found.get("entry")
-    return Outdated(
-        running=fields.text(kernel.get("running")),
-        newest=fields.text(kernel.get("newest")),
-        services=fields.texts(found.get("services")),
-        pid1=found.get("pid1") is True,
-        changed=fields.pairs(found.get("changed")),
-        flag=found.get("flag") is True,
-        ksta=fields.whole(asked.get("ksta")) if isinstance(asked, dict) else None,
-        boot_free=fields.whole(found.get("boot_free")),
-        boot_size=fields.whole(found.get("boot_size")),
-        initrd=found.get("initrd") is True,
-        entry=entry if isinstance(entry, bool) else None,
-    )
+    answer = answers.read(text, Outdated)
+    return answer if answer and answer.kernel else None
 
 
 def parse_up(text: str) -> Up | None:
     """Read what `up` printed; None where it is something else: an answer without a boot is none."""
-    found = fields.last_object(text)
-    boot_id = fields.text(found.get("boot_id"))
-    if not boot_id:
-        return None
-    mounts = found.get("mounts")
-    return Up(
-        boot_id=boot_id,
-        kernel=fields.text(found.get("kernel")),
-        system=fields.text(found.get("system")),
-        failed=fields.texts(found.get("failed")),
-        up_since=fields.moment(found.get("up_since")),
-        users=tuple(
-            User(
-                name=fields.text(one.get("name")),
-                source=fields.text(one.get("from")),
-                since=fields.moment(one.get("since")),
-            )
-            for one in fields.objects(found.get("users"))
-        ),
-        systemd=found.get("systemd") is True,
-        inhibitors=tuple(
-            Inhibitor(
-                who=fields.text(one.get("who")),
-                why=fields.text(one.get("why")),
-                what=fields.text(one.get("what")),
-            )
-            for one in fields.objects(found.get("inhibitors"))
-        ),
-        mounts=tuple((str(key), fields.text(value)) for key, value in mounts.items())
-        if isinstance(mounts, dict)
-        else (),
-        checking=fields.texts(found.get("checking")),
-    )
+    answer = answers.read(text, Up)
+    return answer if answer and answer.boot_id else None

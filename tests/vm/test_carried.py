@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 
+from runner.agent.host.contract import Inhibitor
 from runner.engine.probe import runner_agent
 from runner.tools import detached
 from runner.tools.agent import PROGRAM
@@ -47,7 +48,7 @@ def test_what_systemd_says_of_the_machine_is_told(machine: Machine) -> None:
 
     wait_for(lambda: bool(told().inhibitors), seconds=60)
     found = told()
-    assert found.inhibitors == (detached.Inhibitor(who="a backup", why="rsync läuft", what="shutdown"),)
+    assert found.inhibitors == (Inhibitor(who="a backup", why="rsync läuft", what="shutdown"),)
     assert (found.systemd, found.system, found.failed) == (True, "degraded", ("broken.service",))
     assert found.boot_id == machine.boot_id()
     assert "/srv/backups/papio" in dict(found.mounts).values()

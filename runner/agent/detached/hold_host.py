@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..answer import BUSY, Refused
-from ..arguments import parse
+from ..arguments import parse_as
 from ..store import hold, lock
 from . import records
+from .contract import HoldHost
 
 
 def run(argv: Sequence[str]) -> int:
@@ -17,15 +18,15 @@ def run(argv: Sequence[str]) -> int:
     The packages are also taken while a carried command works on them, unless it is one of this plan or
     of the plan that `--attach` names: a plan that waits for its end.
     """
-    call = parse(argv, words=1, one=("plan", "who", "attach", "run", "state"))
-    resource, plan = call.words[0], call.one["plan"]
+    options = parse_as(HoldHost, argv)
+    resource, plan = options.resource, options.plan
     if not plan:
         raise Refused("--plan is missing", "say for which plan the lock is taken")
-    path = lock.place(call.one["run"], resource)
+    path = lock.place(options.run, resource)
     descriptor = hold.take(path)
-    at_work = records.working(call.one["state"]) if resource == "packages" else None
-    if descriptor is not None and _free(descriptor, at_work, (plan, call.one["attach"])):
-        hold.keep(descriptor, plan, call.one["who"])
+    at_work = records.working(options.state) if resource == "packages" else None
+    if descriptor is not None and _free(descriptor, at_work, (plan, options.attach)):
+        hold.keep(descriptor, plan, options.who)
         return 0
     raise Refused(
         f"this host's {resource}: held by another run",

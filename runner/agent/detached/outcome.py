@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import durable
-from ..answer import Refused, plain
+from .. import clock, durable
+from ..answer import Refused, plain, table
 from ..host import processes
 from ..packages import installed as changed
 from ..packages.installed import changes, installed, listed
 from ..packages.outdated import condition
 from ..store.layout import read_json
+from .contract import Answer
 from .records import Carriage
 
 RESTARTED = "the command ended without an answer: the machine was restarted in the middle"
@@ -40,17 +41,19 @@ def conclude(place: Carriage) -> Mapping[str, Any]:
     note = ""
     if code is None:
         note = KILLED if began.get("boot_id") == processes.boot_id() else RESTARTED
-    answer = {
-        "carried": True,
-        "exit": code,
-        "seconds": child.get("seconds"),
-        "then": child.get("then", []),
-        "started": began.get("started"),
-        "ended": child.get("ended"),
-        "note": note,
-        **_said(place, child),
-        **_changed(place, began),
-    }
+    answer: dict[str, Any] = table(
+        Answer(
+            carried=True,
+            exit=code,
+            seconds=child.get("seconds"),
+            then=tuple(child.get("then", ())),
+            started=clock.moment(began.get("started")),
+            ended=clock.moment(child.get("ended")),
+            note=note,
+            **_said(place, child),
+            **_changed(place, began),
+        )
+    )
     with contextlib.suppress(FileNotFoundError):
         place.room.unlink()
     durable.write_json(place.ended, answer, 0o600)

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import clock
-from ..answer import Refused, emit
-from ..arguments import parse
+from ..answer import Refused, emit, table
+from ..arguments import parse_as
 from ..host import processes
 from ..store import lock
 from ..store.layout import read_json
+from .contract import Carried, ListCarried, Listed
 
 STATE = "/var/lib/runner"
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:._/-]{0,199}")
@@ -146,23 +147,24 @@ def run(argv: Sequence[str]) -> int:
 
 def read(argv: Sequence[str]) -> dict[str, Any]:
     """What `run` prints; changes nothing."""
-    call = parse(argv, words=0, one=("state",))
-    return {"carried": [_about(place) for place in carriages(call.one["state"])[:KEPT]]}
+    options = parse_as(ListCarried, argv)
+    answer: dict[str, Any] = table(Listed(tuple(_about(place) for place in carriages(options.state)[:KEPT])))
+    return answer
 
 
-def _about(place: Carriage) -> dict[str, Any]:
+def _about(place: Carriage) -> Carried:
     works = alive(place)
     began, ended = read_json(place.began), read_json(place.ended)
-    return {
-        "plan": began.get("plan", ""),
-        "step": began.get("step", ""),
-        "argv": began.get("argv", []),
-        "started": began.get("started"),
-        "ended": ended.get("ended"),
-        "exit": ended.get("exit", None if works else read_json(place.child).get("exit")),
-        "alive": works,
-        "told": place.told.exists(),
-    }
+    return Carried(
+        plan=began.get("plan", ""),
+        step=began.get("step", ""),
+        argv=tuple(began.get("argv", ())),
+        started=clock.moment(began.get("started")),
+        ended=clock.moment(ended.get("ended")),
+        exit=ended.get("exit", None if works else read_json(place.child).get("exit")),
+        alive=works,
+        told=place.told.exists(),
+    )
 
 
 def keep_few(state: str) -> None:

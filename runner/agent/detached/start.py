@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import durable
-from ..answer import Refused, emit
-from ..arguments import Call, number, parse
+from ..answer import Refused, emit, reply
+from ..arguments import parse_as
 from ..packages.installed import LISTS
 from ..store import lock
 from ..store.layout import read_json
 from . import records, worker
+from .contract import Carry, Noted
 from .outcome import code_of, conclude
 from .records import AT_WORK, Carriage
 
@@ -29,51 +30,43 @@ def run(argv: Sequence[str]) -> int:
     command is never stopped. `--again` only waits for, or repeats, an answer; `--told` notes that a person
     has read it. The answer is described in docs/store.md.
     """
-    call = parse(
-        argv,
-        words=0,
-        one=("plan", "step", "packages", "within", "state", "run", "root"),
-        many=("env", "then"),
-        flags=("again", "told"),
-        more=True,
-    )
-    place = records.carriage(call.one["state"], call.one["plan"], call.one["step"])
+    options = parse_as(Carry, argv)
+    place = records.carriage(options.state, options.plan, options.step)
     # A caller that was ended is to end quietly: what it began goes on.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    within = number(call.one["within"], "--within", least=1) if call.one["within"] else 0
-    if call.flags:
-        if call.words or len(call.flags) > 1:
+    if options.again or options.told:
+        if options.argv or (options.again and options.told):
             raise Refused("--again and --told stand alone", "see docs/store.md")
         if not place.began.exists():
             raise Refused("nothing of that plan and step was begun here", "`carried` lists what was")
-        if call.flags == {"told"}:
+        if options.told:
             return _told(place)
     else:
-        order = _order(call)
+        order = _order(options)
         if not place.began.exists():
-            records.keep_few(call.one["state"])
+            records.keep_few(options.state)
             worker.start(place, order)
         _same(place, order)
-    return _answer(place, within)
+    return _answer(place, options.within)
 
 
-def _order(call: Call) -> dict[str, Any]:
-    if not call.words:
+def _order(options: Carry) -> dict[str, Any]:
+    if not options.argv:
         raise Refused("nothing to carry", "name the command after --")
-    if call.one["packages"] and call.one["packages"] not in LISTS:
+    if options.packages and options.packages not in LISTS:
         raise Refused(f"--packages is one of {', '.join(LISTS)}", "see docs/store.md")
-    environment = dict(each.partition("=")[::2] for each in call.many["env"])
-    if "" in environment or any("=" not in each for each in call.many["env"]):
+    environment = dict(each.partition("=")[::2] for each in options.env)
+    if "" in environment or any("=" not in each for each in options.env):
         raise Refused("--env wants NAME=VALUE", "see docs/store.md")
     return {
-        "plan": call.one["plan"],
-        "step": call.one["step"],
-        "argv": list(call.words),
-        "then": [_command(each) for each in call.many["then"]],
-        "packages": call.one["packages"],
+        "plan": options.plan,
+        "step": options.step,
+        "argv": list(options.argv),
+        "then": [_command(each) for each in options.then],
+        "packages": options.packages,
         "env": environment,
-        "run": call.one["run"],
-        "root": call.one["root"] or "/",
+        "run": options.run,
+        "root": options.root or "/",
     }
 
 
@@ -122,5 +115,5 @@ def _unseen(place: Carriage) -> Mapping[str, Any]:
 
 def _told(place: Carriage) -> int:
     durable.write_file(place.told, b"", 0o600)
-    emit({"told": True})
+    reply(Noted(told=True))
     return 0

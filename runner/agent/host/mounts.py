@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..answer import Refused, emit
-from ..arguments import parse
+from ..answer import Refused, reply
+from ..arguments import parse_as
 from ..command import ask
+from .contract import Mounted, MountedThere
 
 OCTAL = re.compile(rb"\\([0-7]{3})")
 EXT = ("ext2", "ext3", "ext4")
@@ -157,12 +158,12 @@ def _asked_uuid(device: Path) -> str:
 
 def run(argv: Sequence[str]) -> int:
     """Print the device number mounted at PATH, or refuse where nothing is; reads only."""
-    path = parse(argv, words=1).words[0]
+    path = parse_as(Mounted, argv).mount
     found = [mount for mount in mounts() if mount.point == path]
     if not found:
         raise Refused(f"nothing is mounted at {path!a}", "mount it, and make a new plan")
     # Of several at one place the last is the one that is seen.
-    emit({"mounted": True, "dev": found[-1].dev, "type": found[-1].type})
+    reply(MountedThere(mounted=True, dev=found[-1].dev, type=found[-1].type))
     return 0
 
 

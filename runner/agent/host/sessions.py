@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import clock
-from ..answer import emit, plain
+from ..answer import emit, plain, table
 from ..arguments import parse
 from ..command import ask
 from . import processes
+from .contract import Inhibitor, Up, User
 from .mounts import mounts, uuid_of
 
 # utmp(5); most 64-bit machines keep the 32-bit times of their elder brothers.
@@ -26,8 +27,8 @@ FIELDS = ("Name", "RemoteHost", "Timestamp", "Class", "TTY", "Display")
 PATIENCE = 15
 
 
-def users(root: Path) -> list[dict[str, str]]:
-    """Who sits at a terminal, from where, since when (UTC): `{"name", "from", "since"}`."""
+def users(root: Path) -> list[User]:
+    """Who sits at a terminal, from where, since when."""
     try:
         data = (root / "run/utmp").read_bytes()
     except OSError:
@@ -38,19 +39,18 @@ def users(root: Path) -> list[dict[str, str]]:
     for kind, pid, _, _, name, host, _, seconds, _ in shape.iter_unpack(data[:whole]):
         # Nobody removes the line of a session that was killed.
         if kind == USER and (root / f"proc/{pid}").exists():
-            since = clock.text(seconds * 10**9)
-            found.append({"name": _cut(name), "from": _cut(host), "since": since})
+            found.append(User(_cut(name), _cut(host), clock.moment(clock.text(seconds * 10**9))))
     return found
 
 
-def inhibitors(root: Path) -> list[dict[str, str]]:
-    """What blocks a shutdown, as logind keeps it: `{"who", "why", "what"}`. Delays are left out."""
+def inhibitors(root: Path) -> list[Inhibitor]:
+    """What blocks a shutdown, as logind keeps it. Delays are left out."""
     found = []
     for path in sorted((root / "run/systemd/inhibit").glob("*")):
         about = _pairs(path)
         if about.get("MODE", "").startswith("block") and "shutdown" in about.get("WHAT", "").split(":"):
             found.append(
-                {key: plain(_unescaped(about.get(key.upper(), ""))) for key in ("who", "why", "what")}
+                Inhibitor(*(plain(_unescaped(about.get(key, ""))) for key in ("WHO", "WHY", "WHAT")))
             )
     return found
 
@@ -70,7 +70,7 @@ def checking(root: Path) -> list[str]:
     return sorted(devices)
 
 
-def _asked() -> list[dict[str, str]]:
+def _asked() -> list[User]:
     """What logind says where utmp is no more: people have a terminal or a screen, a command has neither."""
     listed = ask(("loginctl", "list-sessions", "--no-legend"), timeout=10)
     ids = [line.split()[0] for line in listed.out.splitlines() if line.strip()]
@@ -81,17 +81,17 @@ def _asked() -> list[dict[str, str]]:
     return list(_told(answer.out))
 
 
-def _told(text: str) -> Iterator[dict[str, str]]:
+def _told(text: str) -> Iterator[User]:
     for block in text.split("\n\n"):
         about = dict(line.partition("=")[::2] for line in block.splitlines())
         if about.get("Class") == "user" and (about.get("TTY") or about.get("Display")):
             # As in "Mon 2026-11-23 08:15:00 UTC".
             moment = about.get("Timestamp", "").split()
-            yield {
-                "name": plain(about.get("Name", "")),
-                "from": plain(about.get("RemoteHost", "")),
-                "since": plain(f"{moment[1]}T{moment[2]}Z") if len(moment) == 4 else "",
-            }
+            yield User(
+                plain(about.get("Name", "")),
+                plain(about.get("RemoteHost", "")),
+                clock.moment(f"{moment[1]}T{moment[2]}Z") if len(moment) == 4 else None,
+            )
 
 
 def _pairs(path: Path) -> Mapping[str, str]:
@@ -127,18 +127,21 @@ def read(argv: Sequence[str], root: str = "/") -> dict[str, Any]:
     top = Path(root)
     booted = processes.booted(top)
     systemd = (top / "run/systemd/system").is_dir()
-    return {
-        "boot_id": processes.boot_id(top),
-        "kernel": platform.release(),
-        "system": _system() if systemd else "",
-        "failed": _failed() if systemd else [],
-        "up_since": clock.text(booted * 10**9) if booted else None,
-        "users": users(top),
-        "systemd": systemd,
-        "inhibitors": inhibitors(top),
-        "mounts": _mounts(),
-        "checking": checking(top),
-    }
+    answer: dict[str, Any] = table(
+        Up(
+            boot_id=processes.boot_id(top),
+            kernel=platform.release(),
+            system=_system() if systemd else "",
+            failed=tuple(_failed()) if systemd else (),
+            up_since=clock.moment(clock.text(booted * 10**9)) if booted else None,
+            users=tuple(users(top)),
+            systemd=systemd,
+            inhibitors=tuple(inhibitors(top)),
+            mounts=_mounts(),
+            checking=tuple(checking(top)),
+        )
+    )
+    return answer
 
 
 def _system() -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..command import ask
+from .contract import Kernel
 from .installed import family
 
 PREFIX = "vmlinuz-"
@@ -59,7 +60,7 @@ def boot(root: Path) -> dict[str, Any]:
     folder = root / "boot" if (root / "boot").is_dir() else root
     space = os.statvfs(folder)
     return {
-        "kernel": {"running": platform.release(), "newest": release},
+        "kernel": Kernel(platform.release(), release),
         "boot_free": space.f_bfree * space.f_frsize,
         "boot_size": space.f_blocks * space.f_frsize,
         "initrd": bool(release) and any(_filled(folder / each.format(release)) for each in INITRD),

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..answer import emit, plain
-from ..arguments import parse
+from ..answer import emit, plain, table
+from ..arguments import parse_as
 from ..command import ENVIRONMENT, ask
 from ..detached.records import STATE
 from ..host.processes import processes
 from . import kernels
+from .contract import Kernel, LookOutdated, Needrestart, Outdated
 from .installed import since_boot
 
 FLAGS = ("run/reboot-required", "var/run/reboot-required")
@@ -37,21 +38,23 @@ def run(argv: Sequence[str]) -> int:
 
 def read(argv: Sequence[str], root: str = "/") -> dict[str, Any]:
     """What `run` prints, of the host whose files are below `root`; changes nothing."""
-    call = parse(argv, words=0, one=("state", "unit"))
+    options = parse_as(LookOutdated, argv)
     top = Path(root)
-    state = Path(call.one["state"] or top / STATE.lstrip("/"))
+    state = Path(options.state or top / STATE.lstrip("/"))
     old = old_files(top)
-    told = {
+    found = Outdated(
         **kernels.boot(top),
-        "services": old.services,
-        "pid1": old.pid1,
-        "changed": since_boot(state, top),
-        "flag": _flag(top),
-        "needrestart": old.needrestart,
-    }
-    if call.one["unit"]:
-        told["needs_restart"] = call.one["unit"] in old.services
-    return told
+        services=tuple(old.services),
+        pid1=old.pid1,
+        changed=tuple((name, version) for name, version in since_boot(state, top)),
+        flag=_flag(top),
+        needrestart=old.needrestart,
+        needs_restart=options.unit in old.services if options.unit else None,
+    )
+    answer: dict[str, Any] = table(found)
+    if found.needs_restart is None:
+        del answer["needs_restart"]
+    return answer
 
 
 def condition(root: Path) -> dict[str, Any]:
@@ -61,11 +64,11 @@ def condition(root: Path) -> dict[str, Any]:
     return {"services": old.services, "pid1": old.pid1, "reboot": _reasons(root, old, found)}
 
 
-def _reasons(root: Path, old: Old, kernel: dict[str, str]) -> list[str]:
+def _reasons(root: Path, old: Old, kernel: Kernel) -> list[str]:
     reasons = []
-    if kernel["newest"] and kernel["newest"] != kernel["running"]:
-        reasons.append(f"kernel {plain(kernel['running'])} runs, {plain(kernel['newest'])} is installed")
-    elif old.needrestart and old.needrestart["ksta"] in (2, 3):
+    if kernel.newest and kernel.newest != kernel.running:
+        reasons.append(f"kernel {plain(kernel.running)} runs, {plain(kernel.newest)} is installed")
+    elif old.needrestart and old.needrestart.ksta in (2, 3):
         reasons.append("needrestart says that the kernel is not the newest")
     if old.pid1:
         reasons.append("process 1 runs files that were replaced")
@@ -83,7 +86,7 @@ class Old(NamedTuple):
 
     services: list[str]
     pid1: bool
-    needrestart: dict[str, Any] | None
+    needrestart: Needrestart | None
 
 
 def old_files(root: Path) -> Old:
@@ -103,7 +106,7 @@ def needrestart(text: str) -> Old | None:
         return None
     named = {plain(value) for key, value in lines if key == "NEEDRESTART-SVC"}
     state = next((value for key, value in lines if key == "NEEDRESTART-KSTA"), "")
-    ksta = {"ksta": int(state) if state.isdecimal() else 0}
+    ksta = Needrestart(int(state) if state.isdecimal() else 0)
     return Old(sorted(named - {MANAGER}), MANAGER in named, ksta)
 
 

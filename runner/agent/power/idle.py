@@ -172,6 +172,6 @@ def _held(stores: Sequence[str]) -> Iterator[str]:
 
 def _asked(root: Path) -> Iterator[str]:
     for one in sessions.inhibitors(root):
-        yield f"{one['who']} asks that it is not shut down: {one['why']}"
+        yield f"{one.who} asks that it is not shut down: {one.why}"
     for device in sessions.checking(root):
         yield f"{device} is being checked"

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 
 from .. import clock, durable
 from ..answer import Refused, emit
-from ..arguments import DISK, number, parse
+from ..arguments import parse_as
 from ..store import disk
 from ..store.layout import Store, open_store, read_json, sealed
 from ..store.lock import working
 from . import contents, manifest
+from .contract import Audit
 from .findings import Findings
 
 DAY = 86400 * 10**9
@@ -39,14 +40,12 @@ def run(argv: Sequence[str]) -> int:
     "read_files", "findings": [{"kind", "path", "snapshots"}...], "found", "taken", "compared",
     "unchecked", "cursor", "complete_in_days", "problem"}`; kinds are content, attributes, missing, added.
     """
-    call = parse(argv, words=1, one=("plan", "bytes", "seconds", "every", *DISK))
-    store = open_store(call.words[0])
-    most, seconds, every = (
-        number(call.one[each], f"--{each}", least=1) for each in ("bytes", "seconds", "every")
-    )
+    options = parse_as(Audit, argv)
+    store = open_store(options.store)
+    most, seconds, every = options.bytes, options.seconds, options.every
     began = time.monotonic()
-    with working(store, call.one["plan"]):
-        disk.require_writable(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+    with working(store, options.plan):
+        disk.require_writable(store, disk.Declared(options.mount, options.uuid.lower()))
         told = read_json(store.audit)
         days = min(every, _days_since(told.get("last")))
         findings = Findings(store)

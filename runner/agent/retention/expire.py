@@ -6,14 +6,15 @@ import os
 from collections.abc import Sequence
 
 from .. import clock, durable
-from ..answer import Refused, emit
-from ..arguments import DISK, number, parse
+from ..answer import Refused, emit, reply
+from ..arguments import parse_as
 from ..snapshots.sums import carry
 from ..store import disk, inventory, lock, trash
 from ..store.layout import Store, is_clean, is_name, open_store, require_json, room, sealed
 from ..store.lock import working
 from ..store.pins import pins
 from ..store.proven import guarded
+from .contract import Expire, Floor, FloorKept
 
 
 def run(argv: Sequence[str]) -> int:
@@ -25,11 +26,10 @@ def run(argv: Sequence[str]) -> int:
     "free_inodes_percent"}`; `carried` counts the checksums that the next snapshot inherited, None if they
     could not be written.
     """
-    call = parse(argv, words=2, one=("plan", "min", *DISK))
-    store, name = open_store(call.words[0]), call.words[1]
-    least = number(call.one["min"], "--min", least=1)
-    declared = disk.Declared(call.one["mount"], call.one["uuid"].lower())
-    with working(store, call.one["plan"]) as descriptor:
+    options = parse_as(Expire, argv)
+    store, name, least = open_store(options.store), options.name, options.min
+    declared = disk.Declared(options.mount, options.uuid.lower())
+    with working(store, options.plan) as descriptor:
         # Not by writing, as other verbs: on a full disk this is the verb that must work.
         disk.require(store, declared)
         _require(store, name, least)
@@ -93,19 +93,19 @@ def floor(argv: Sequence[str]) -> int:
 
     Nothing is written when it is N already. Prints `{"floor", "before"}`.
     """
-    call = parse(argv, words=2, one=("plan", *DISK), flags=("lower",))
-    store, least = open_store(call.words[0]), number(call.words[1], "floor", least=1)
-    with working(store, call.one["plan"]):
-        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+    options = parse_as(Floor, argv)
+    store, least = open_store(options.store), options.floor
+    with working(store, options.plan):
+        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
         before = kept_floor(store)
-        if least < before and "lower" not in call.flags:
+        if least < before and not options.lower:
             raise Refused(
                 f"this store's floor is {before} snapshots and is not lowered to {least} from afar",
                 "let a person who means it run `runner-agent floor` with --lower at the store",
             )
         if least != before:
             durable.write_json(store.floor, {"min": least, "since": clock.now()})
-    emit({"floor": least, "before": before})
+    reply(FloorKept(least, before))
     return 0
 
 

@@ -6,10 +6,11 @@ import os
 from collections.abc import Sequence
 
 from .. import tree
-from ..answer import emit
-from ..arguments import number, parse
+from ..answer import reply
+from ..arguments import parse_as
 from ..store.layout import nearest, open_store, sealed
 from ..tree import folders
+from .contract import LinkGroups, Links
 
 # Names that an inode has in every snapshot, below which it is not counted: keeps memory small.
 FEW = 8
@@ -22,11 +23,11 @@ def run(argv: Sequence[str]) -> int:
     names an inode (65,000 with ext4's driver, also on ext3; 32,000 with ext3's own). `most` is the
     highest link count now, of `path`. A group of 8 names or fewer is told as 0.
     """
-    call = parse(argv, words=1, one=("max",))
-    store = open_store(call.words[0])
+    options = parse_as(Links, argv)
+    store = open_store(options.store)
     counted = sealed(store)
     limit = os.pathconf(nearest(store.root), "PC_LINK_MAX")
-    kept = number(call.one["max"], "max") if call.one["max"] else len(counted)
+    kept = options.max if options.max >= 0 else len(counted)
     groups: dict[int, int] = {}
     most, where = 0, b""
     if counted:
@@ -44,13 +45,5 @@ def run(argv: Sequence[str]) -> int:
         finally:
             os.close(root)
     largest = max(groups.values(), default=0)
-    emit(
-        {
-            "largest_group": largest,
-            "most": most,
-            "path": os.fsdecode(where),
-            "limit": limit,
-            "fits": largest * kept < limit,
-        }
-    )
+    reply(LinkGroups(largest, most, os.fsdecode(where), limit, fits=largest * kept < limit))
     return 0

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from .. import clock, durable
-from ..answer import Refused, emit
-from ..arguments import DISK, parse
+from ..answer import Refused, reply
+from ..arguments import parse_as
 from ..store import disk
 from ..store.layout import Store, folders, is_name, open_store, partials, sealed
 from ..store.lock import working
+from .contract import Begin, Begun
 
 
 def run(argv: Sequence[str]) -> int:
@@ -19,14 +20,14 @@ def run(argv: Sequence[str]) -> int:
     Refused unless the store is what the plan was made from: `--basis` is the newest sealed snapshot
     and `--resume` names every partial there is.
     """
-    call = parse(argv, words=3, one=("plan", "basis", *DISK), many=("resume",), more=True)
-    store, name, points = open_store(call.words[0]), call.words[1], call.words[2:]
-    resumed = tuple(sorted(call.many["resume"]))
+    options = parse_as(Begin, argv)
+    store, name, points = open_store(options.store), options.name, options.points
+    resumed = tuple(sorted(options.resume))
     _check_points(points)
-    declared = disk.Declared(call.one["mount"], call.one["uuid"].lower())
-    with working(store, call.one["plan"]):
+    declared = disk.Declared(options.mount, options.uuid.lower())
+    with working(store, options.plan):
         found = disk.require_writable(store, declared)
-        _check_names(store, name, call.one["basis"], resumed)
+        _check_names(store, name, options.basis, resumed)
         _tidy(store)
         whole = not disk.keeps_nanoseconds(store.runner)
         if declared.mount and found.uuid and not (store.runner / "disk.json").exists():
@@ -34,8 +35,8 @@ def run(argv: Sequence[str]) -> int:
         told = {
             "format": 1,
             "name": name,
-            "plan": call.one["plan"],
-            "basis": call.one["basis"],
+            "plan": options.plan,
+            "basis": options.basis,
             "resumed": resumed,
             "filesystems": points,
             "started": clock.now(),
@@ -43,11 +44,13 @@ def run(argv: Sequence[str]) -> int:
         }
         _make(store, name, points)
         durable.write_json(store.told(name), told)
-        emit({"partial": str(store.partial / name), "whole_seconds": whole})
+        reply(Begun(str(store.partial / name), whole))
     return 0
 
 
 def _check_points(points: Sequence[str]) -> None:
+    if not points:
+        raise Refused("no mount point is named", "see docs/store.md")
     for point in points:
         parts = PurePosixPath(point).parts
         if not point.startswith("/") or ".." in parts or point.startswith("//"):

@@ -10,8 +10,9 @@ from typing import NamedTuple, Optional
 
 from .. import tree
 from ..answer import Refused, emit, shown
-from ..arguments import parse
+from ..arguments import parse_as
 from ..store.layout import open_store, sealed
+from .contract import Diff
 from .find import asked
 
 DEEPEST = 400
@@ -40,8 +41,8 @@ def run(argv: Sequence[str]) -> int:
     Content differs when type-specific content does: size or time of a file, target of a link, number
     of a device. Attributes are mode, owner and extended attributes (ACLs are among them).
     """
-    call = parse(argv, words=3)
-    store, names = open_store(call.words[0]), call.words[1:]
+    options = parse_as(Diff, argv)
+    store, names = open_store(options.store), (options.older, options.newer)
     counted = sealed(store)
     for name in names:
         if name not in counted:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 from .. import clock
 from ..answer import Refused, emit
-from ..arguments import parse
+from ..arguments import parse_as
 from ..frames import Frame, frames
+from .contract import Explain
 from .sums import is_about_a_name, looked, unescaped
 
 LOOK_EXITS = (0, 23, 24)
@@ -35,12 +36,12 @@ def run(argv: Sequence[str]) -> int:
 
     Judges by lstat, open, read and errno only; runs where the source is, reads only.
     """
-    call = parse(argv, words=1, one=("since",), many=("exclude",))
-    since = clock.nanoseconds(call.one["since"])
-    source = Source(os.fsencode(call.words[0]), since)
-    excluded = frozenset(os.fsencode(path).rstrip(b"/") or b"/" for path in call.many["exclude"])
+    options = parse_as(Explain, argv)
+    since = clock.nanoseconds(options.since)
+    source = Source(os.fsencode(options.source), since)
+    excluded = frozenset(os.fsencode(path).rstrip(b"/") or b"/" for path in options.exclude)
     if not os.path.isdir(source.root):  # noqa: PTH112
-        raise Refused(f"{call.words[0]!a} is not there", "is the filesystem mounted?")
+        raise Refused(f"{options.source!a} is not there", "is the filesystem mounted?")
     counts = dict.fromkeys(CAUSES, 0)
     exits: list[int] = []
     for frame in frames(sys.stdin.buffer):

@@ -11,8 +11,9 @@ from typing import Any
 
 from .. import tree
 from ..answer import Refused, emit
-from ..arguments import parse
+from ..arguments import parse_as
 from ..store.layout import Store, open_store, sealed
+from .contract import Find
 
 
 def run(argv: Sequence[str]) -> int:
@@ -21,7 +22,7 @@ def run(argv: Sequence[str]) -> int:
     With a `snapshot` in the request only that one is looked at.
     A folder has an inode of its own in every snapshot: its versions differ by attributes alone.
     """
-    store = open_store(parse(argv, words=1).words[0])
+    store = open_store(parse_as(Find, argv).store)
     request = asked()
     parts = tree.components(request["path"])
     if not store.runner.is_dir():

@@ -7,10 +7,11 @@ import os
 import sys
 from collections.abc import Sequence
 
-from ..answer import BUSY, Refused, emit
-from ..arguments import parse
+from ..answer import BUSY, Refused, reply
+from ..arguments import parse_as
 from ..store import lock
 from ..store.layout import Store, open_store, sealed
+from .contract import BeingRead, Reading
 
 
 def run(argv: Sequence[str]) -> int:
@@ -19,8 +20,8 @@ def run(argv: Sequence[str]) -> int:
     Of several NAMEs all are kept, or it is refused. Any number may read at once. Takes no store lock, writes
     nothing, and ends with the process.
     """
-    path, *names = parse(argv, words=2, more=True).words
-    store = open_store(path)
+    options = parse_as(Reading, argv)
+    store, names = open_store(options.store), (options.name, *options.more)
     _require(store, names)
     try:
         descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
@@ -31,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
             raise Refused(f"{name} is being expired now", "choose another snapshot", code=BUSY)
     # Again: it may have been expired between the first look and the lock.
     _require(store, names)
-    emit({"held": True, "reading": ", ".join(names)})
+    reply(BeingRead(held=True, reading=", ".join(names)))
     sys.stdout.flush()
     with contextlib.suppress(OSError):
         while os.read(0, 65536):

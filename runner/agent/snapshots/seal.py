@@ -9,17 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import clock, durable
-from ..answer import Refused, emit
-from ..arguments import DISK, Call, pairs, parse
+from ..answer import Refused, reply
+from ..arguments import pairs, parse_as
 from ..store import disk
 from ..store.layout import Store, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
+from .contract import Seal, Sealed
 from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, Kept, gather
 from .sums import Sums
-
-OPTIONS = ("plan", "host", "job", "started", "checksum", *DISK)
 
 
 class Snapshot(NamedTuple):
@@ -41,28 +40,28 @@ def run(argv: Sequence[str]) -> int:
     Whenever it is cut off, a folder with a final name is whole, synced and has its record.
     """
     begun = time.monotonic()
-    call = parse(argv, words=2, one=OPTIONS, many=("transfer", "explained", "kept", "absent"))
-    store, name = open_store(call.words[0]), call.words[1]
+    options = parse_as(Seal, argv)
+    store, name = open_store(options.store), options.name
     expected = Expected(
-        pairs(call.many["transfer"], "transfer"),
-        pairs(call.many["explained"], "explained"),
-        call.many["kept"],
+        pairs(options.transfer, "transfer"),
+        pairs(options.explained, "explained"),
+        options.kept,
     )
-    declared = disk.Declared(call.one["mount"], call.one["uuid"].lower())
-    with working(store, call.one["plan"]):
+    declared = disk.Declared(options.mount, options.uuid.lower())
+    with working(store, options.plan):
         disk.require_writable(store, declared)
-        snapshot = Snapshot(store, name, _told(store, name, call.one["plan"]))
+        snapshot = Snapshot(store, name, _told(store, name, options.plan))
         _require_filesystems(snapshot, expected)
         durable.make_folder(store.records, 0o700)
-        gathered = _gather(snapshot, expected, call.many["absent"])
+        gathered = _gather(snapshot, expected, options.absent)
         _require_room(store)
-        record = _record(snapshot, gathered, call)
+        record = _record(snapshot, gathered, options)
         durable.sync_filesystem(store.root)
         _keep(snapshot, record)
         disk.require(store, declared)
         _name(snapshot)
         durable.sync_filesystem(store.root)
-    emit({**_answer(record, gathered), "seconds": round(time.monotonic() - begun, 3)})
+    reply(_answer(record, gathered, round(time.monotonic() - begun, 3)))
     return 0
 
 
@@ -134,16 +133,16 @@ def _require_room(store: Store) -> None:
         raise Refused("the disk has no inode left", "prune the store, then run the job again", again=True)
 
 
-def _record(snapshot: Snapshot, gathered: Gathered, call: Call) -> dict[str, Any]:
+def _record(snapshot: Snapshot, gathered: Gathered, options: Seal) -> dict[str, Any]:
     causes = {cause: gathered.cause(cause) for cause in (*EXCEPTIONS, *HARMLESS)}
     points = snapshot.told["filesystems"]
     return {
         "format": 1,
         "name": snapshot.name,
-        "host": call.one["host"],
-        "job": call.one["job"],
-        "plan": call.one["plan"],
-        "started": call.one["started"] or snapshot.told.get("started"),
+        "host": options.host,
+        "job": options.job,
+        "plan": options.plan,
+        "started": options.started or snapshot.told.get("started"),
         "sealed": clock.now(),
         "basis": snapshot.told.get("basis", ""),
         "resumed": list(snapshot.resumed),
@@ -155,7 +154,7 @@ def _record(snapshot: Snapshot, gathered: Gathered, call: Call) -> dict[str, Any
         "exceptions_by_cause": causes,
         "exceptions_new": gathered.new,
         "exceptions_list": gathered.exceptions,
-        "checksum": call.one["checksum"] or "xxh128",
+        "checksum": options.checksum or "xxh128",
         "summed": gathered.summed,
         "unsummed": gathered.unsummed,
         "whole_seconds": bool(snapshot.told.get("whole_seconds")),
@@ -187,11 +186,16 @@ def _name(snapshot: Snapshot) -> None:
     durable.sync_folder(store.partial)
 
 
-def _answer(record: Mapping[str, Any], gathered: Gathered) -> dict[str, Any]:
-    same = ("files", "added_files", "added_bytes", "exceptions", "exceptions_new", "unsummed")
-    return {
-        "sealed": record["name"],
-        **{key: record[key] for key in same},
-        "vanished": gathered.cause("vanished"),
-        "changed": gathered.cause("changed"),
-    }
+def _answer(record: Mapping[str, Any], gathered: Gathered, seconds: float) -> Sealed:
+    return Sealed(
+        sealed=record["name"],
+        files=record["files"],
+        added_files=record["added_files"],
+        added_bytes=record["added_bytes"],
+        exceptions=record["exceptions"],
+        exceptions_new=record["exceptions_new"],
+        unsummed=record["unsummed"],
+        vanished=gathered.cause("vanished"),
+        changed=gathered.cause("changed"),
+        seconds=seconds,
+    )

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import durable
-from ..answer import Refused, emit
-from ..arguments import DISK, parse
+from ..answer import Refused, reply
+from ..arguments import parse_as
 from ..host.mounts import EXT, device_of, mount_of, mounts, superblock, uuid_of
+from .contract import CheckDisk, DiskChecked
 from .layout import Store, nearest, open_store, read_json
 
 
@@ -134,7 +135,7 @@ def _wrong(found: Found, declared: Declared, marker: Mapping[str, Any]) -> str:
 
 def run(argv: Sequence[str]) -> int:
     """Print the uuid of the store's disk, or refuse; reads only."""
-    call = parse(argv, words=1, one=DISK)
-    found = require(open_store(call.words[0]), Declared(call.one["mount"], call.one["uuid"].lower()))
-    emit({"ok": True, "uuid": found.uuid})
+    options = parse_as(CheckDisk, argv)
+    found = require(open_store(options.store), Declared(options.mount, options.uuid.lower()))
+    reply(DiskChecked(ok=True, uuid=found.uuid))
     return 0

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from .. import durable, tree
-from ..answer import Refused, emit
-from ..arguments import DISK, parse
+from ..answer import Refused, reply
+from ..arguments import parse_as
 from ..tree import folders
 from . import disk, inventory
+from .contract import Freed, Gain, Gains
 from .layout import Store, open_store, read_json, sealed
 from .lock import working
 
@@ -27,21 +28,21 @@ def run(argv: Sequence[str]) -> int:
     only; with `--save --plan ID` the answer is also kept for `probe`. A saved answer that is still true
     is given again; with `--exact` the trees are always walked.
     """
-    call = parse(argv, words=1, one=("plan", *DISK), flags=("exact", "save"), more=True)
-    store, names = open_store(call.words[0]), call.words[1:]
-    if "save" in call.flags:
-        with working(store, call.one["plan"]):
-            disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+    options = parse_as(Freed, argv)
+    store, names = open_store(options.store), options.names
+    if options.save:
+        with working(store, options.plan):
+            disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
             chosen = _chosen(store, names)
             keep(store, chosen, gains(store, chosen))
             found = add_records(store, still_true(store))
     else:
         chosen = _chosen(store, names)
-        known = [] if "exact" in call.flags else still_true(store)
+        known = [] if options.exact else still_true(store)
         if [each.name for each in known[: len(chosen)]] != list(chosen):
             known = gains(store, chosen)
         found = add_records(store, known[: len(chosen)])
-    emit({"freed": [each._asdict() for each in found]})
+    reply(Gains(tuple(found)))
     return 0
 
 
@@ -55,14 +56,6 @@ def _chosen(store: Store, names: Sequence[str]) -> tuple[str, ...]:
         if name == counted[-1]:
             raise Refused(f"{name} is the newest snapshot", "the newest is never expired")
     return tuple(names) or counted[:-1][:OLDEST]
-
-
-class Gain(NamedTuple):
-    """What is gained, in bytes and inodes, by everything up to and with snapshot `name`."""
-
-    name: str
-    bytes: int
-    inodes: int
 
 
 class Counter:

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from .. import clock, durable
 from ..answer import BUSY, Refused, emit
-from ..arguments import DISK, number, parse
+from ..arguments import parse_as
 from . import disk, lock
+from .contract import Hold, Release, TakeOver
 from .layout import Store, open_store
 
 ROOM = 4096
@@ -31,11 +32,15 @@ def run(argv: Sequence[str]) -> int:
     Makes the store's folder (its parents too where no disk is declared) and `.runner` if missing,
     but nothing at all when the declared disk is not there.
     """
-    call = parse(argv, words=1, one=("plan", "who", *DISK))
-    if not call.one["plan"]:
+    _hold(parse_as(Hold, argv))
+    return 0
+
+
+def _hold(options: Hold) -> None:
+    if not options.plan:
         raise Refused("--plan is missing", "say for which plan the lock is taken")
-    store = open_store(call.words[0])
-    declared = disk.Declared(call.one["mount"], call.one["uuid"].lower())
+    store = open_store(options.store)
+    declared = disk.Declared(options.mount, options.uuid.lower())
     disk.require(store, declared)
     if declared.mount:
         durable.make_folder(store.root)
@@ -50,8 +55,7 @@ def run(argv: Sequence[str]) -> int:
             code=BUSY,
             holder=lock.holder(store.lock) or {},
         )
-    keep(descriptor, call.one["plan"], call.one["who"])
-    return 0
+    keep(descriptor, options.plan, options.who)
 
 
 def take(path: Path) -> int | None:
@@ -88,10 +92,10 @@ def let_go(argv: Sequence[str]) -> int:
     Only the holder that works for `--plan` is ended, by TERM; its run then sees that its lock is gone and
     stops what it does there. A verb at work is waited for, `--within` seconds (20), and never ended.
     """
-    call = parse(argv, words=1, one=("plan", "within"))
-    if not call.one["plan"]:
+    options = parse_as(Release, argv)
+    if not options.plan:
         raise Refused("--plan is missing", "say whose hold is to end")
-    end(open_store(call.words[0]), call.one["plan"], number(call.one["within"] or "20", "--within"))
+    end(open_store(options.store), options.plan, options.within)
     emit({"free": True})
     return 0
 
@@ -146,9 +150,9 @@ def take_over(argv: Sequence[str]) -> int:
 
     A snapshot that is cut off so is kept as a partial, and the next run goes on with it.
     """
-    call = parse(argv, words=1, one=("from", "plan", "who", *DISK))
-    if not call.one["from"]:
+    options = parse_as(TakeOver, argv)
+    if not options.from_:
         raise Refused("--from is missing", "say whose hold is to end")
-    end(open_store(call.words[0]), call.one["from"], WITHIN)
-    options = [f"--{name}={value}" for name, value in call.one.items() if value and name != "from"]
-    return run([call.words[0], *options])
+    end(open_store(options.store), options.from_, WITHIN)
+    _hold(Hold(options.store, options.plan, options.who, options.mount, options.uuid))
+    return 0

@@ -9,8 +9,9 @@ from typing import Any
 
 from .. import clock
 from ..answer import Refused, emit
-from ..arguments import parse
+from ..arguments import parse_as
 from . import disk, freed, lock
+from .contract import Newest, Record
 from .layout import Store, folders, nearest, open_store, partials, read_json, room, sealed
 from .pins import Pin, pins
 from .proven import Proof, proofs
@@ -157,7 +158,7 @@ def run(argv: Sequence[str]) -> int:
 
     Room is what the caller may use, as `space.room` gives it.
     """
-    store = open_store(parse(argv, words=1).words[0])
+    store = open_store(parse_as(Newest, argv).store)
     counted = sealed(store)
     emit(
         {
@@ -172,8 +173,8 @@ def run(argv: Sequence[str]) -> int:
 
 def record(argv: Sequence[str]) -> int:
     """Print the record of the sealed snapshot NAME, or refuse; reads only."""
-    path, name = parse(argv, words=2).words
-    store = open_store(path)
+    options = parse_as(Record, argv)
+    store, name = open_store(options.store), options.name
     if name not in sealed(store):
         raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
     emit(read_json(store.record(name)))

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from .. import clock, durable
-from ..answer import Refused, emit
-from ..arguments import DISK, parse
-from . import disk
+from ..answer import Refused, reply
+from ..arguments import parse_as
+from . import contract, disk
 from .layout import Store, open_store, require_json, sealed
 from .lock import working
 
@@ -58,32 +58,32 @@ def run(argv: Sequence[str]) -> int:
 
     A pin that is there is replaced. Prints `{"pinned", "until", "why"}`.
     """
-    call = parse(argv, words=2, one=("plan", "until", "why", *DISK))
-    store, name = open_store(call.words[0]), call.words[1]
-    pin = Pin(clock.nanoseconds(call.one["until"]), call.one["why"])
+    options = parse_as(contract.Pin, argv)
+    store, name = open_store(options.store), options.name
+    pin = Pin(clock.nanoseconds(options.until), options.why)
     if not pin.why.strip():
         raise Refused("--why is missing", "say why it is kept: somebody will ask")
     if not pin.holds or pin.until > LAST:
-        raise Refused(f"--until {call.one['until']!a} is not in the future", "give a later time")
-    with working(store, call.one["plan"]):
-        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+        raise Refused(f"--until {options.until!a} is not in the future", "give a later time")
+    with working(store, options.plan):
+        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
         if name not in sealed(store):
             raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
         write(store, {**pins(store), name: pin})
-    emit({"pinned": name, "until": clock.text(pin.until), "why": pin.why})
+    reply(contract.Pinned(name, clock.text(pin.until), pin.why))
     return 0
 
 
 def unpin(argv: Sequence[str]) -> int:
     """Remove the pin of NAME; refused if it has none. Prints `{"unpinned"}`."""
-    call = parse(argv, words=2, one=("plan", *DISK))
-    store, name = open_store(call.words[0]), call.words[1]
-    with working(store, call.one["plan"]):
-        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+    options = parse_as(contract.Unpin, argv)
+    store, name = open_store(options.store), options.name
+    with working(store, options.plan):
+        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
         known = pins(store)
         if name not in known:
             raise Refused(f"{name!a} is not pinned", "`runner snapshots` shows which are")
         del known[name]
         write(store, known)
-    emit({"unpinned": name})
+    reply(contract.Unpinned(name))
     return 0

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO, NamedTuple
 
 from .. import clock, durable
-from ..answer import BUSY, Refused, emit
-from ..arguments import DISK, parse
+from ..answer import BUSY, Refused, reply
+from ..arguments import parse_as
 from ..frames import frames
 from . import disk, lock
+from .contract import Prove, Proven
 from .layout import Store, is_name, open_store, read_json, require_json, sealed
 
 SORTS = ("files", "database")
@@ -63,16 +64,15 @@ def run(argv: Sequence[str]) -> int:
     older proof of the sort is replaced, unless it is of a later time or of a later snapshot that is still
     there. Prints `{"proven", "snapshot", "kept"}`; `kept` is true where the one before stayed.
     """
-    call = parse(argv, words=3, one=("at", *DISK))
-    path, sort, name = call.words
-    store = open_store(path)
+    options = parse_as(Prove, argv)
+    store, sort, name = open_store(options.store), options.sort, options.name
     if sort not in SORTS:
         raise Refused(f"no such sort: {sort!a}", f"there are: {', '.join(SORTS)}")
-    when = clock.nanoseconds(call.one["at"])
+    when = clock.nanoseconds(options.at)
     tried = _told(sys.stdin.buffer)
     descriptor = _alone(store)
     try:
-        disk.require_writable(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+        disk.require_writable(store, disk.Declared(options.mount, options.uuid.lower()))
         counted = sealed(store)
         if name not in counted:
             raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
@@ -81,11 +81,11 @@ def run(argv: Sequence[str]) -> int:
             clock.nanoseconds(before.at) > when or (before.snapshot > name and before.snapshot in counted)
         )
         if not kept:
-            about = {"snapshot": name, "at": call.one["at"], **tried}
+            about = {"snapshot": name, "at": options.at, **tried}
             durable.write_json(store.proven, {**read_json(store.proven), sort: about})
     finally:
         os.close(descriptor)
-    emit({"proven": sort, "snapshot": before.snapshot if before and kept else name, "kept": kept})
+    reply(Proven(sort, before.snapshot if before and kept else name, kept))
     return 0
 
 

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import tree
-from ..answer import Refused, emit
-from ..arguments import DISK, parse
+from ..answer import Refused, reply
+from ..arguments import parse_as
 from . import disk
+from .contract import Reap, Reaped
 from .layout import Store, open_store, partials
 from .lock import working
 
@@ -47,10 +48,10 @@ def run(argv: Sequence[str]) -> int:
     Never follows a symbolic link and never enters another mount: what is mounted there stays, and
     is Refused once everything else is gone. Can be repeated after any interruption.
     """
-    call = parse(argv, words=1, one=("plan", *DISK))
-    store = open_store(call.words[0])
-    with working(store, call.one["plan"]):
-        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+    options = parse_as(Reap, argv)
+    store = open_store(options.store)
+    with working(store, options.plan):
+        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
         places = [store.trash] if partials(store) else [store.trash, store.parts]
         removed, stuck = 0, 0
         for place in places:
@@ -61,7 +62,7 @@ def run(argv: Sequence[str]) -> int:
             f"{stuck} names could not be removed, {removed} were",
             "is something mounted in the trash, or the disk failing?",
         )
-    emit({"removed": removed})
+    reply(Reaped(removed))
     return 0
 
 

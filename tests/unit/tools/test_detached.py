@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from runner.agent.detached.contract import Answer, Carried, Changes, Ran
+from runner.agent.host.contract import Inhibitor, Up, User
+from runner.agent.packages.contract import Kernel, Needrestart, Outdated
 from runner.tools import detached
 
 PROGRAM = "/usr/local/sbin/runner-agent"
@@ -47,7 +50,7 @@ def test_a_restart_is_not_needed_where_the_unit_runs_new_files() -> None:
 ANSWER = {
     "carried": True, "exit": 100, "seconds": 3.5, "note": "", "problem": "", "lines": 70, "log": ["a", "b"],
     "packages": {
-        "upgraded": [["libssl3", "1", "2"], ["odd", "1"], "odder"], "installed": [["new", "1"]], "removed": [],
+        "upgraded": [["libssl3", "1", "2"]], "installed": [["new", "1"]], "removed": [],
         "unfinished": [["new", "half-configured"]],
     },
     "then": [{"argv": ["apt-mark", "hold", "x"], "exit": 0}],
@@ -57,11 +60,13 @@ ANSWER = {
 
 def test_an_answer_is_read_from_the_last_line() -> None:
     found = detached.parse_answer("a motd\n" + json.dumps(ANSWER) + "\n")
-    assert found == detached.Answer(
-        exit=100, seconds=3.5, lines=70, log=("a", "b"), upgraded=(("libssl3", "1", "2"),),
-        installed=(("new", "1"),), unfinished=(("new", "half-configured"),), conffiles=("/etc/a.dpkg-dist",),
-        services=("ssh.service",), pid1=True, reboot=("process 1 ...",),
-        then=((("apt-mark", "hold", "x"), 0),),
+    assert found == Answer(
+        carried=True, exit=100, seconds=3.5, lines=70, log=("a", "b"),
+        packages=Changes(
+            upgraded=(("libssl3", "1", "2"),), installed=(("new", "1"),), unfinished=(("new", "half-configured"),),
+        ),
+        conffiles=("/etc/a.dpkg-dist",), services=("ssh.service",), pid1=True, reboot=("process 1 ...",),
+        then=(Ran(("apt-mark", "hold", "x"), 0),),
     )  # fmt: skip
 
 
@@ -87,18 +92,24 @@ def test_what_was_carried_is_read_with_its_times() -> None:
         "plan": PLAN, "step": STEP, "argv": ["true"], "started": "2026-11-23T08:15:00.000000Z", "ended": None,
         "exit": None, "alive": True, "told": False,
     }  # fmt: skip
-    odd = {"plan": 7, "step": None, "started": "0001-01-01T00:00:00+23:00", "exit": True}
-    found = detached.parse_carried(json.dumps({"carried": [one, odd, "x"]}))
+    found = detached.parse_carried(json.dumps({"carried": [one]}))
     assert found == (
-        detached.Carried(
+        Carried(
             plan=PLAN,
             step=STEP,
             argv=("true",),
             started=datetime(2026, 11, 23, 8, 15, tzinfo=UTC),
             alive=True,
         ),
-        detached.Carried(plan="", step=""),
     )
+    for odd in (
+        {**one, "plan": 7},
+        {**one, "step": None},
+        {**one, "started": "0001-01-01T00:00:00+23:00"},
+        {**one, "exit": True},
+        "x",
+    ):
+        assert detached.parse_carried(json.dumps({"carried": [one, odd]})) == ()
 
 
 def test_a_host_that_is_older_than_its_files_is_read() -> None:
@@ -107,23 +118,23 @@ def test_a_host_that_is_older_than_its_files_is_read() -> None:
         "changed": [["libssl3", "3.0.19"]], "flag": False, "needrestart": {"ksta": 3}, "boot_free": 10,
         "boot_size": 20, "initrd": True, "entry": None,
     }  # fmt: skip
-    assert detached.parse_outdated(json.dumps(told)) == detached.Outdated(
-        running="6.1.0-50", newest="6.1.0-56", services=("ssh.service",), changed=(("libssl3", "3.0.19"),),
-        ksta=3, boot_free=10, boot_size=20, initrd=True,
+    assert detached.parse_outdated(json.dumps(told)) == Outdated(
+        kernel=Kernel("6.1.0-50", "6.1.0-56"), services=("ssh.service",), changed=(("libssl3", "3.0.19"),),
+        needrestart=Needrestart(3), boot_free=10, boot_size=20, initrd=True,
     )  # fmt: skip
 
 
 def test_a_host_that_is_up_is_read() -> None:
     told = {
         "boot_id": "b", "kernel": "6.1", "system": "degraded", "failed": ["x.service"], "systemd": True,
-        "up_since": "2026-11-23T08:00:00Z", "users": [{"name": "amy", "from": "there", "since": "soon"}],
+        "up_since": "2026-11-23T08:00:00Z", "users": [{"name": "amy", "from": "there", "since": None}],
         "inhibitors": [{"who": "backup", "why": "rsync", "what": "shutdown"}],
         "mounts": {"u-1": "/srv"}, "checking": ["/dev/sdb1"],
     }  # fmt: skip
     found = detached.parse_up(json.dumps(told))
-    assert found == detached.Up(
+    assert found == Up(
         boot_id="b", kernel="6.1", system="degraded", failed=("x.service",), systemd=True,
-        up_since=datetime(2026, 11, 23, 8, tzinfo=UTC), users=(detached.User(name="amy", source="there"),),
-        inhibitors=(detached.Inhibitor(who="backup", why="rsync", what="shutdown"),),
-        mounts=(("u-1", "/srv"),), checking=("/dev/sdb1",),
+        up_since=datetime(2026, 11, 23, 8, tzinfo=UTC), users=(User(name="amy", from_="there"),),
+        inhibitors=(Inhibitor(who="backup", why="rsync", what="shutdown"),),
+        mounts={"u-1": "/srv"}, checking=("/dev/sdb1",),
     )  # fmt: skip

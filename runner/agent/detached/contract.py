@@ -1,0 +1,110 @@
+"""What the verbs of what outlives a connection are told, and what they answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple, Optional
+
+from ..arguments import Positive, Rest, Word
+
+
+class HoldHost(NamedTuple):
+    """Options of `hold-host`."""
+
+    resource: Word
+    plan: str
+    who: str
+    attach: str = ""
+    run: str = ""
+    state: str = ""
+
+
+class Carry(NamedTuple):
+    """Options of `carry`: `then` are commands as JSON, `env` NAME=VALUE."""
+
+    plan: str
+    step: str
+    packages: str = ""
+    then: tuple[str, ...] = ()
+    again: bool = False
+    told: bool = False
+    within: Positive = 0
+    state: str = ""
+    run: str = ""
+    root: str = ""
+    env: tuple[str, ...] = ()
+    argv: Rest = ()
+
+
+class Noted(NamedTuple):
+    """Answer of `carry --told`."""
+
+    told: bool
+
+
+class Ran(NamedTuple):
+    """A command that ran after the one carried."""
+
+    argv: tuple[str, ...]
+    exit: Optional[int] = None
+
+
+class Changes(NamedTuple):
+    """What became of packages: (name, old, new), (name, version), and (name, state) of those between two."""
+
+    upgraded: tuple[tuple[str, str, str], ...] = ()
+    installed: tuple[tuple[str, str], ...] = ()
+    removed: tuple[tuple[str, str], ...] = ()
+    unfinished: tuple[tuple[str, str], ...] = ()
+
+
+class Answer(NamedTuple):
+    """Answer of `carry`: how the command ended. `exit` is None where nobody saw it, and `note` says why.
+
+    `problem` says why the packages could not be compared. `conffiles` are files to look at, `services`
+    units that still run old files, `reboot` reasons for one, in words. `log` are the last of `lines`.
+    """
+
+    carried: bool
+    exit: Optional[int] = None
+    seconds: Optional[float] = None
+    then: tuple[Ran, ...] = ()
+    started: Optional[datetime] = None
+    ended: Optional[datetime] = None
+    note: str = ""
+    log: tuple[str, ...] = ()
+    lines: int = 0
+    packages: Changes = Changes()
+    problem: str = ""
+    conffiles: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
+    pid1: bool = False
+    reboot: tuple[str, ...] = ()
+
+
+class ListCarried(NamedTuple):
+    """Options of `carried`."""
+
+    state: str = ""
+
+
+class Carried(NamedTuple):
+    """A command that was begun at a host. `exit` is None while it is `alive`, or where nobody saw its end.
+
+    `told`: a person knows how it ended.
+    """
+
+    plan: str
+    step: str
+    argv: tuple[str, ...] = ()
+    started: Optional[datetime] = None
+    ended: Optional[datetime] = None
+    exit: Optional[int] = None
+    alive: bool = False
+    told: bool = False
+
+
+class Listed(NamedTuple):
+    """Answer of `carried`, newest first."""
+
+    carried: tuple[Carried, ...]

@@ -1,0 +1,56 @@
+"""What the verbs of a host are told, and what they answer."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple, Optional
+
+from ..arguments import Word
+
+
+class Mounted(NamedTuple):
+    """Options of `mounted`."""
+
+    mount: Word
+
+
+class MountedThere(NamedTuple):
+    """Answer of `mounted`: the device and the type of what is mounted last."""
+
+    mounted: bool
+    dev: int
+    type: str
+
+
+class User(NamedTuple):
+    """Somebody who is logged in at a terminal; `from_` is "" at the console."""
+
+    name: str
+    from_: str = ""
+    since: Optional[datetime] = None
+
+
+class Inhibitor(NamedTuple):
+    """A program that asks that the host not be shut down, and why."""
+
+    who: str
+    why: str = ""
+    what: str = ""
+
+
+class Up(NamedTuple):
+    """Answer of `up`. `system` and `failed` are systemd's, empty without it.
+
+    `mounts` are mount points by uuid; `checking` are devices with a check of their filesystem under way.
+    """
+
+    boot_id: str
+    kernel: str = ""
+    system: str = ""
+    failed: tuple[str, ...] = ()
+    up_since: Optional[datetime] = None
+    users: tuple[User, ...] = ()
+    systemd: bool = False
+    inhibitors: tuple[Inhibitor, ...] = ()
+    mounts: dict[str, str] = {}
+    checking: tuple[str, ...] = ()

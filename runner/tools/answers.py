@@ -1,0 +1,128 @@
+"""The one place where an answer of runner-agent is read: as its verb's contract says, within bounds, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+# A host may say what it likes; no answer of ours comes near any of these.
+ANSWER = 64 * 1024 * 1024
+TEXT = 64 * 1024
+MANY = 100_000
+NUMBER = 2**63 - 1
+
+_INEXACT = 1e300
+
+# Types that are made here are nothing that mypy could follow.
+_TUPLE: Any = tuple
+_DICT: Any = dict
+_UNION: Any = Union
+
+Contract = TypeVar("Contract", bound=tuple[Any, ...])
+
+
+def last_object(text: str) -> Mapping[str, Any]:
+    """The JSON object on the last line; empty where there is none."""
+    line = text.strip().rpartition("\n")[2]
+    if len(line) > ANSWER:
+        return {}
+    try:
+        read = json.loads(line, parse_constant=_refused)
+    except (ValueError, RecursionError):
+        return {}
+    return read if isinstance(read, dict) else {}
+
+
+def read(answer: str | Mapping[str, Any], contract: type[Contract]) -> Contract | None:
+    """The answer as `contract`, whether it is a program's output or read already; None where it does not fit.
+
+    A key that is missing has the default of its field, a key that the contract does not know is ignored.
+    Times are UTC. Never raises, whatever is answered.
+    """
+    table = last_object(answer) if isinstance(answer, str) else answer
+    try:
+        made: Contract = _made(contract, msgspec.convert(table, _shape(contract)))
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        return None
+    return made
+
+
+def _refused(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")
+
+
+@cache
+def _shape(contract: type[Any]) -> type[msgspec.Struct]:
+    """What msgspec checks: the fields of the contract, each with its bounds."""
+    defaults = getattr(contract, "_field_defaults", {})
+    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    for key, hint in get_type_hints(contract, include_extras=True).items():
+        kind = _bounded(hint)
+        # Not the default itself: it may be a NamedTuple, which msgspec takes for a list.
+        fields.append(
+            (key, _UNION[kind, msgspec.UnsetType], msgspec.UNSET) if key in defaults else (key, kind)
+        )
+    names = {field[0]: field[0].rstrip("_") for field in fields}
+    return msgspec.defstruct(contract.__name__, fields, rename=names, kw_only=True)
+
+
+def _bounded(hint: Any) -> Any:  # noqa: ANN401
+    if _is_contract(hint):
+        return _shape(hint)
+    least = -NUMBER
+    if get_origin(hint) is Annotated:
+        least = next((mark for mark in hint.__metadata__ if isinstance(mark, int)), least)
+        hint = hint.__origin__
+    if hint is str:
+        return Annotated[str, msgspec.Meta(max_length=TEXT)]
+    if hint is int:
+        return Annotated[int, msgspec.Meta(ge=least, le=NUMBER)]
+    if hint is float:
+        return Annotated[float, msgspec.Meta(ge=-_INEXACT, le=_INEXACT)]
+    if hint is datetime:
+        return Annotated[datetime, msgspec.Meta(tz=True)]
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is tuple and inner[1:] == (Ellipsis,):
+        return Annotated[_TUPLE[_bounded(inner[0]), ...], msgspec.Meta(max_length=MANY)]
+    if origin is tuple:
+        return _TUPLE[tuple(_bounded(each) for each in inner)]
+    if origin is dict:
+        return Annotated[_DICT[_bounded(inner[0]), _bounded(inner[1])], msgspec.Meta(max_length=MANY)]
+    if origin in (Union, UnionType):
+        return _UNION[tuple(_bounded(each) for each in inner)]
+    return hint
+
+
+def _is_contract(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
+
+
+def _made(hint: Any, value: Any) -> Any:  # noqa: ANN401
+    """What was checked, as the types of the contract."""
+    if value is None:
+        return None
+    if get_origin(hint) is Annotated:
+        return _made(hint.__origin__, value)
+    inner = get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return _made(next(each for each in inner if each is not type(None)), value)
+    if _is_contract(hint):
+        given = {
+            key: (each, getattr(value, key))
+            for key, each in get_type_hints(hint, include_extras=True).items()
+        }
+        return hint(**{key: _made(*each) for key, each in given.items() if each[1] is not msgspec.UNSET})
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    if isinstance(value, tuple):
+        kinds = inner[:1] * len(value) if inner[1:] == (Ellipsis,) else inner
+        return tuple(_made(kind, each) for kind, each in zip(kinds, value, strict=True))
+    if isinstance(value, dict):
+        return {key: _made(inner[1], each) for key, each in value.items()}
+    return value

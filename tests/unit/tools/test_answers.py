@@ -1,0 +1,101 @@
+"""What a host answers is read as its contract says, or not at all; nothing that it says can raise."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any, NamedTuple, Optional
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.agent.answer import table
+from runner.agent.arguments import Count
+from runner.tools import answers
+
+
+class Part(NamedTuple):
+    name: str
+    size: Count = 0
+
+
+class Whole(NamedTuple):
+    held: bool
+    seconds: float = 0.0
+    exit: Optional[int] = None  # noqa: UP045
+    from_: str = ""
+    at: Optional[datetime] = None  # noqa: UP045
+    parts: tuple[Part, ...] = ()
+    pairs: tuple[tuple[str, str], ...] = ()
+    mounts: dict[str, Part] = {}
+    first: Optional[Part] = None  # noqa: UP045
+
+
+FULL = Whole(
+    held=True, seconds=1.5, exit=3, from_="there", at=datetime(2026, 11, 23, 8, 15, tzinfo=UTC),
+    parts=(Part("a", 1), Part("b")), pairs=(("a", "b"),), mounts={"x": Part("c")}, first=Part("d"),
+)  # fmt: skip
+
+
+def test_what_the_agent_writes_is_read_back() -> None:
+    assert answers.read("a motd\n" + json.dumps(table(FULL)) + "\n", Whole) == FULL
+    assert answers.read(table(FULL), Whole) == FULL
+    assert table(FULL)["from"] == "there"
+
+
+def test_what_is_missing_has_its_default_and_what_is_new_is_ignored() -> None:
+    assert answers.read('{"held": false, "of tomorrow": [1]}', Whole) == Whole(held=False)
+
+
+def test_a_time_is_utc() -> None:
+    read = answers.read('{"held": true, "at": "2026-11-23T10:15:00+02:00"}', Whole)
+    assert read
+    assert read.at == datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
+    assert read.at.tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"held": 1}, {"held": "true"}, {"held": None}, {"seconds": float("inf")}, {"exit": 2**63}, {"exit": True},
+        {"exit": "3"}, {"from": "x" * (answers.TEXT + 1)}, {"from": 7}, {"at": "2026-11-23T08:15:00"},
+        {"at": "0001-01-01T00:00:00+23:00"}, {"at": 7}, {"parts": [{"name": "a", "size": -1}]}, {"parts": [{}]},
+        {"parts": ["a"]}, {"parts": {}}, {"pairs": [["a"]]}, {"pairs": [["a", "b", "c"]]}, {"mounts": []},
+        {"pairs": [["a", "b"]] * (answers.MANY + 1)},
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_no_answer(values: dict[str, Any]) -> None:
+    assert answers.read({"held": True, **values}, Whole) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no", "7", "[]", "{" * 5, '{"held": true}\nbye', '{"held": true, "seconds": NaN}']
+)
+def test_only_an_object_on_the_last_line_is_an_answer(text: str) -> None:
+    assert answers.read(text, Whole) is None
+
+
+def test_no_depth_is_too_deep() -> None:
+    assert answers.read('{"held": true, "x": ' + "[" * 100_000 + "]" * 100_000 + "}", Whole) is None
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes().map(str),
+    lambda inner: (
+        st.lists(inner) | st.dictionaries(st.sampled_from(("name", "size", "x")) | st.text(), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.dictionaries(st.sampled_from((*(key.rstrip("_") for key in Whole._fields), "x")), VALUES))
+def test_whatever_is_answered_nothing_raises(values: dict[str, Any]) -> None:
+    for answer in (values, json.dumps(values)):
+        read = answers.read(answer, Whole)
+        assert read is None or isinstance(read, Whole)
+
+
+@given(st.text())
+def test_no_text_raises(text: str) -> None:
+    assert answers.read(text, Whole) is None
