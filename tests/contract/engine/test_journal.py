@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from dataclasses import replace
 from runner.engine.journal import Journal
-from tests.contract.test_journal import PLAN, STEP, done
+from tests.contract.engine.test_journal import PLAN, STEP, done
 journal = Journal(Path(sys.argv[1]))
 journal.run_started("run", datetime.now(UTC))
 journal.plan_started("run", PLAN, {})
@@ -44,7 +44,7 @@ ONCE = """
 import sys
 from pathlib import Path
 from runner.engine.journal import Journal
-from tests.contract.test_journal import PLAN
+from tests.contract.engine.test_journal import PLAN
 journal = Journal(Path(sys.argv[1]))
 sys.stdin.read()
 print(journal.plan_started("run", PLAN, {}))
