@@ -10,9 +10,9 @@ from runner.cli.opening import opened
 from runner.cli.show import show, show_json
 from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.text import count, one_line, size
-from runner.report.line import Line, Role, line
+from runner.report.line import Line, Style, line
 
-_MARKS: dict[str, tuple[str, Role]] = {
+_MARKS: dict[str, tuple[str, Style]] = {
     "added": ("+", "good"),
     "removed": ("-", "bad"),
     "content": ("M", "warn"),

@@ -12,7 +12,6 @@ from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.plan import Plan, Role
 from runner.model.run import Verdict
 from runner.model.site import Site
-from runner.model.text import one_line
 from runner.report.line import line
 
 _QUESTION = "This writes into a folder that may be in use."
@@ -51,9 +50,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _place(site: Site, plan: Plan) -> str:
-    copy = next(step for step in plan.steps if step.role == Role.COPY)
-    source, target = copy.action.argv[-2:]  # type: ignore[union-attr]
-    place = target.rstrip("/") + "/" + source.partition("/./")[2]
-    # rsync writes HOST:PATH; a person reads where that is.
-    host = next((host.name for host in site.hosts if site.live and place.startswith(f"{host.name}:/")), "")
-    return one_line(f"{place.removeprefix(f'{host}:')} on {host}" if host else place)
+    steps = {step.role: step for step in plan.steps}
+    copy, folder = steps[Role.COPY], steps[Role.FOLDER]
+    # Where another machine copies it, a person must be told on which it is now.
+    far = site.live and copy.host != folder.host
+    return f"{copy.subject} on {folder.host}" if far else copy.subject

@@ -54,9 +54,8 @@ def run(options: argparse.Namespace) -> int:
 
 def hints(site: Site, report: Report) -> list[Line]:
     """Where the snapshot is, and what to edit; nothing when live or when nothing was sealed."""
-    stores = [
-        store for store in site.stores if any(f"sealed {store.name}/" in job.headline for job in report.jobs)
-    ]
+    made = {job.made.partition("/")[0] for job in report.jobs if job.made}
+    stores = [store for store in site.stores if store.name in made]
     if site.live or not stores or report.verdict == Verdict.FAILED:
         return []
     lines = [line(), line(("Next", "head"))]

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from runner.report.line import Line, Role, folded, line, plain
+from runner.report.line import Line, Style, folded, line, plain
 
-_STYLES: dict[Role, str] = {
+_STYLES: dict[Style, str] = {
     "head": "1",
     "dim": "2",
     "good": "32",

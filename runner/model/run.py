@@ -90,7 +90,8 @@ class JobReport:
     """What became of one job, in words: `headline` is one sentence, `details` the numbers.
 
     `stop` is what kept it from being done: it decides between the exit codes of one verdict. `written`
-    are the bytes and files that it wrote, for the journal. `passes_on` is said by jobs that came after
+    are the bytes and files that it wrote, for the journal, `made` the snapshot (`store/name`) that there is
+    now. `passes_on` is said by jobs that came after
     it as well. `quiet`: not worth a word to people.
     """
 
@@ -100,6 +101,7 @@ class JobReport:
     details: tuple[str, ...] = ()
     stop: Stop = Stop.NONE
     written: tuple[int, int] | None = None
+    made: str = ""
     passes_on: tuple[str, ...] = ()
     quiet: bool = False
 

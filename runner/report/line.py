@@ -1,15 +1,15 @@
-"""A line of output: pieces of text, each with the role that decides its colour at a terminal."""
+"""A line of output: pieces of text, each with the style that decides its colour at a terminal."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal
 
-Role = Literal["", "head", "dim", "good", "warn", "bad", "name", "command"]
-Line = tuple[tuple[str, Role], ...]
+Style = Literal["", "head", "dim", "good", "warn", "bad", "name", "command"]
+Line = tuple[tuple[str, Style], ...]
 
 
-def line(*pieces: str | tuple[str, Role]) -> Line:
+def line(*pieces: str | tuple[str, Style]) -> Line:
     """A line of plain and coloured pieces."""
     return tuple((piece, "") if isinstance(piece, str) else piece for piece in pieces)
 
@@ -44,7 +44,7 @@ def folded(one: Line, width: int) -> tuple[Line, ...]:
 
 
 def _part(one: Line, start: int, end: int, indent: int) -> Line:
-    pieces: list[tuple[str, Role]] = [(" " * indent, "")] if indent else []
+    pieces: list[tuple[str, Style]] = [(" " * indent, "")] if indent else []
     place = 0
     for text, role in one:
         cut = text[max(start - place, 0) : max(end - place, 0)]

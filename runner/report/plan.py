@@ -7,27 +7,27 @@ from collections.abc import Sequence
 
 from runner.model.plan import (
     Check,
-    Command,
     Effect,
     Ended,
     Finding,
     Plan,
     PlannedJob,
     PutFile,
+    Role,
     Step,
     WaitFor,
 )
 from runner.model.text import count, length, one_line, printable, size
-from runner.report.line import Line, Role, line
+from runner.report.line import Line, Style, line
 
-_ROLES: dict[Effect, Role] = {
+_ROLES: dict[Effect, Style] = {
     Effect.READ: "dim",
     Effect.WRITE: "good",
     Effect.EXPIRE: "warn",
     Effect.INTERRUPT: "bad",
     Effect.DESTROY: "bad",
 }
-_SEVERITY: dict[str, Role] = {"note": "dim", "attention": "warn", "refusal": "bad"}
+_SEVERITY: dict[str, Style] = {"note": "dim", "attention": "warn", "refusal": "bad"}
 
 
 def plan_lines(plan: Plan, *, width: int = 100, commands: bool = True) -> tuple[Line, ...]:
@@ -102,7 +102,7 @@ def summary(plan: Plan) -> Line:
 
 def _expires(step: Step) -> bool:
     # Emptying the trash is of the same effect, but takes no snapshot. A step of a hook may be anything.
-    emptying = isinstance(step.action, Command) and "reap" in step.action.argv and not step.added_by
+    emptying = step.role in (Role.REAP, Role.EMPTY) and not step.added_by
     return step.effect == Effect.EXPIRE and not emptying
 
 

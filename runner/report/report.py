@@ -11,10 +11,10 @@ from runner.model.plan import Finding, Phase, Plan, Skip
 from runner.model.run import JobReport, Report, Verdict
 from runner.model.site import Site
 from runner.model.text import length, one_line
-from runner.report.line import Line, Role, line
+from runner.report.line import Line, Style, line
 
 _RANK = (Verdict.NOTHING, Verdict.DONE, Verdict.ATTENTION, Verdict.FAILED)
-_ROLES: dict[Verdict, Role] = {
+_ROLES: dict[Verdict, Style] = {
     Verdict.NOTHING: "good",
     Verdict.DONE: "good",
     Verdict.ATTENTION: "warn",

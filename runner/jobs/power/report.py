@@ -229,7 +229,7 @@ def _took(told: Mapping[str, Any]) -> str:
 
 
 def _why(one: Outcome) -> str:
-    said = one_line(str(one.result.get("error") or one.note.partition(" -> ")[0]))
+    said = one_line(str(one.result.get("error") or one.note))
     return said or f"{one.label} {one.state.value}"
 
 

@@ -207,8 +207,9 @@ def once(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
 
 
 def _gone(step: Step) -> tuple[str, tuple[str, ...]] | None:
-    argv = step.action.argv[:4] if isinstance(step.action, Command) else ()
-    return (step.host, argv) if argv[1:2] == ("expire",) else None
+    if step.role != Role.EXPIRE or not isinstance(step.action, Command):
+        return None
+    return step.host, step.action.argv
 
 
 def findings(where: Place, decision: Decision) -> tuple[Finding, ...]:

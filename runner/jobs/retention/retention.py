@@ -9,7 +9,7 @@ from typing import Literal
 
 from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, moments, shrunk
 from runner.jobs.retention.room import Claim, Short, freed_at_most, shortages, surely_freed
-from runner.jobs.retention.thinning import Choice, is_clean, stand_ins
+from runner.jobs.retention.thinning import Choice, Protected, Protection, is_clean, stand_ins
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_time
 from runner.model.site import Retention
@@ -174,31 +174,31 @@ def _still_over(choice: Choice, policy: Retention) -> Doubt | None:
     )
 
 
-def _protected(ordered: Sequence[Snapshot], now: datetime) -> dict[int, str]:
+def _protected(ordered: Sequence[Snapshot], now: datetime) -> dict[int, Protected]:
     """What may never go, by index, and why."""
-    why: dict[int, str] = {}
+    why: dict[int, Protected] = {}
     for index, one in enumerate(ordered):
         if snapshot_time(one.name) is None:
-            why[index] = "its name tells no time"
+            why[index] = Protected(by=Protection.UNDATED)
         elif one.being_read:
-            why[index] = "being read"
+            why[index] = Protected(by=Protection.READ)
         elif one.pinned_until is not None and one.pinned_until.astimezone(UTC) > now:
-            why[index] = f"pinned until {one.pinned_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC" + (
-                f": {one_line(one.pinned_why)}" if one.pinned_why else ""
-            )
+            more = f" until {one.pinned_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            more += f": {one_line(one.pinned_why)}" if one.pinned_why else ""
+            why[index] = Protected(by=Protection.PINNED, more=more)
         elif one.proven:
-            why[index] = "the last that was proven to come back: no newer one is"
+            why[index] = Protected(by=Protection.PROVEN)
     dated = [index for index, one in enumerate(ordered) if snapshot_time(one.name) is not None]
     clean = [index for index in dated if is_clean(ordered[index])]
-    why.update({index: "the newest without exceptions" for index in clean[-1:]})
-    why.update({index: "the newest: the next one is linked against it" for index in dated[-1:]})
+    why.update({index: Protected(by=Protection.CLEAN) for index in clean[-1:]})
+    why.update({index: Protected(by=Protection.NEWEST) for index in dated[-1:]})
     return why
 
 
 def _why_kept(choice: Choice, index: int, policy: Retention, stands: Mapping[str, tuple[str, ...]]) -> str:
     periods = stands.get(choice.ordered[index].name, ())
     if index in choice.protected:
-        return choice.protected[index]
+        return choice.protected[index].text
     if index in choice.held:
         return f"needed for min: {policy.min} without exceptions must stay"
     if periods:

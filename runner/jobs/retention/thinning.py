@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import assert_never
 
 from runner.model.facts import Snapshot
@@ -65,6 +68,30 @@ def _period(moment: datetime, rule: Thin) -> tuple[int, ...]:
             assert_never(rule.period)
 
 
+class Protection(StrEnum):
+    """Why a snapshot may never go, in words."""
+
+    UNDATED = "its name tells no time"
+    READ = "being read"
+    PINNED = "pinned"
+    PROVEN = "the last that was proven to come back: no newer one is"
+    CLEAN = "the newest without exceptions"
+    NEWEST = "the newest: the next one is linked against it"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Protected:
+    """That a snapshot may never go, why, and until when and for whom, in words."""
+
+    by: Protection
+    more: str = ""
+
+    @property
+    def text(self) -> str:
+        """Why, in full."""
+        return f"{self.by.value}{self.more}"
+
+
 class Choice:
     """Who goes so far: `gone`, as indices in `ordered`, which is oldest first.
 
@@ -72,7 +99,7 @@ class Choice:
     left. `held` are those that were wanted and had to stay for `least`.
     """
 
-    def __init__(self, ordered: Sequence[Snapshot], protected: Mapping[int, str], least: int) -> None:
+    def __init__(self, ordered: Sequence[Snapshot], protected: Mapping[int, Protected], least: int) -> None:
         self.ordered = ordered
         self.protected = protected
         self.gone: set[int] = set()
@@ -99,10 +126,8 @@ class Choice:
 
     def obstacles(self) -> str:
         """What keeps those that stay, in words."""
-        reasons = list(self.protected.values())
-        pinned = sum(one.startswith("pinned") for one in reasons)
-        read = reasons.count("being read")
-        proven = sum(one.startswith("the last that was proven") for one in reasons)
+        many = Counter(one.by for one in self.protected.values())
+        pinned, read, proven = (many[by] for by in (Protection.PINNED, Protection.READ, Protection.PROVEN))
         told = [
             f"{count(len(self.held), 'snapshot')} needed for min = {self._least}" if self.held else "",
             f"{pinned} pinned" if pinned else "",

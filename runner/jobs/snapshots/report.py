@@ -34,7 +34,7 @@ def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> J
         report = _not_to_the_end(job, bad)
     if sealed is not None:
         written = (int(sealed.get("added_bytes", 0)), int(sealed.get("added_files", 0)))
-        report = replace(report, written=written)
+        report = replace(report, written=written, made=job.writes)
     return replace(report, details=(went, *report.details)) if bad and went else report
 
 

@@ -10,6 +10,7 @@ from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.plan import Argv, Command, Effect, Finding, Lock, PlannedJob, Role, Step
 from runner.model.site import Host, Site, Store
+from runner.model.text import one_line
 from runner.tools import agent as store
 from runner.tools import files, rsync, ssh
 
@@ -49,6 +50,7 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
         site.controller if far or site.host(site.controller).name in (host.name, keeper.name) else host.name
     )
     effect = Effect.INTERRUPT if wanted.to else Effect.WRITE
+    place = one_line(f"{host.at(folder).rstrip('/')}/{wanted.path.strip('/')}")
     make = tuple(host.at(one) for one in (folder, aside) if one and one != "/")
     steps = (
         Step(
@@ -56,7 +58,7 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
             action=Command(argv=files.make_folders(make)), why=f"a folder for what comes back: {folder}",
         ),
         Step(
-            id=f"{job}/copy", role=Role.COPY, job=job, host=runs_on, effect=effect, timeout=7 * 86400,
+            id=f"{job}/copy", role=Role.COPY, subject=place, job=job, host=runs_on, effect=effect, timeout=7 * 86400,
             action=Command(argv=rsync.restore(ends, aside=host.at(aside) if aside else "")),
             why=_why(wanted, folder, aside),
         ),

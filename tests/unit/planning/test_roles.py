@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from runner.engine.migrate import role_of
+from runner.jobs.catalogue import KINDS
 from runner.model.plan import Role
+from runner.planning import planner
+from tests.unit.planning.test_planner import GOLDEN, of_case
 
 
 @pytest.mark.parametrize(
@@ -35,3 +38,11 @@ from runner.model.plan import Role
 )
 def test_the_role_of_an_older_step_is_read_from_its_id(step: str, role: Role, subject: str) -> None:
     assert role_of(step) == (role, subject)
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_kinds_give_their_steps_the_roles_that_an_older_journal_is_read_with(name: str) -> None:
+    case = GOLDEN[name]
+    site, facts = of_case(case)
+    plan = planner.draft(site, [site.job(job) for job in case["jobs"]], facts, KINDS, {})
+    assert [(one.id, one.role) for one in plan.steps] == [(one.id, role_of(one.id)[0]) for one in plan.steps]

@@ -229,3 +229,20 @@ def test_what_stopped_a_run_decides_the_exit_code_whatever_its_jobs_did() -> Non
 def test_skips_are_no_jobs() -> None:
     plan = parts.plan(skips=(Skip(job="a", reason="not due"),))
     assert outcome.job_reports((Pass(plan=plan, outcomes=()),), EVERY) == ()
+
+
+class Plain:
+    """A kind that a plugin brought, which does not say how its jobs end."""
+
+    name = "sizes"
+
+
+def test_a_kind_without_a_report_of_its_own_is_told_as_any_job() -> None:
+    sizes = PlannedJob(name="sizes", kind="sizes", told="12 folders")
+    for kinds in ({"sizes": Plain()}, {}):
+        fine = done(ended("sizes/look"), jobs=(sizes,))
+        (report,) = outcome.job_reports((fine,), kinds)
+        assert (report.verdict, report.headline) == (Verdict.DONE, "12 folders")
+        late = done(ended("sizes/look", State.STALE, note="changed"), jobs=(sizes,))
+        (report,) = outcome.job_reports((late,), kinds)
+        assert (report.headline, report.stop) == ("stale at look: changed", Stop.STALE)
