@@ -37,10 +37,11 @@ def hold_host(
 
 
 def run(
-    program: str, plan: str, step: str, argv: Sequence[str], packages: str = "dpkg", then: Sequence[Argv] = ()
+    program: str, plan: str, step: str, argv: Sequence[str], packages: str = "", then: Sequence[Argv] = ()
 ) -> Argv:
     """Run `argv` so that it comes to its end whatever becomes of the connection, then each of `then`,
-    however it ended. `packages` (`dpkg`, `rpm` or ``) says whose list is compared; it needs their lock.
+    however it ended. `packages` says whose list of packages is compared (see jobs/packages), "" for
+    none; it needs their lock.
     """
     after = tuple(json.dumps(list(each)) for each in then)
     return (program, *words("carry", Carry(plan, step, packages, after, argv=tuple(argv))))

@@ -14,11 +14,12 @@ from ..answer import FAILED, emit, plain
 from ..arguments import parse
 from ..detached import records
 from ..host import processes, sessions
+from ..packages import managers
 from ..store import lock
 from ..store.layout import open_store
 
 # Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is told.
-WRITERS = frozenset(
+WRITERS = managers.PROGRAMS | frozenset(
     (
         "rsync",
         "pg_dump",
@@ -26,13 +27,6 @@ WRITERS = frozenset(
         "pg_restore",
         "pg_basebackup",
         "pg_upgrade",
-        "dpkg",
-        "apt-get",
-        "apt",
-        "aptitude",
-        "yum",
-        "dnf",
-        "rpm",
         "e2fsck",
         "mke2fs",
         "mkfs.ext3",
@@ -51,14 +45,9 @@ WRITERS = frozenset(
 )
 # Those of them that only read, by their words: looks of our own run beside this one.
 READS = {
-    "dpkg": re.compile(
-        rb"--audit|-C|-[lsLSpV]|--(list|status|search|verify|print-.*|get-selections|compare-versions)"
-    ),
-    "rpm": re.compile(rb"-q.*|--query|-V.*|--verify|--eval|-E|--version"),
     "tune2fs": re.compile(rb"-l"),
-    "apt-get": re.compile(rb"-s|--simulate|--just-print|--print-uris|check"),
+    **managers.READS,
 }
-LOCKS = ("var/lib/dpkg/lock-frontend", "var/lib/dpkg/lock", "var/lib/rpm/.rpm.lock")
 RESOURCES = (
     ("dump", "works on the dumps"),
     ("drill", "restores to see that it can be done"),
@@ -131,7 +120,7 @@ def _waits(process: Path, words: Sequence[bytes]) -> bool:
 
 
 def _locked(root: Path) -> Iterator[str]:
-    for name in LOCKS:
+    for name in managers.LOCKS:
         holder = _holder(root / name)
         if holder is not None:
             yield f"process {holder} works on the packages (it holds /{name})"

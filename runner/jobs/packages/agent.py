@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
+from runner.jobs.packages.family import Family
 from runner.model.packages import Update
 from runner.model.plan import Check
 
 
-def unchanged(program: str, host: str, packages: Literal["dpkg", "rpm"], updates: Sequence[Update]) -> Check:
+def unchanged(program: str, host: str, family: Family, updates: Sequence[Update]) -> Check:
     """The claim that each of these is still in its old version."""
     return Check(
         host=host,
-        argv=(program, "as-planned", f"--packages={packages}", "--", *_words(packages, updates)),
+        argv=(program, "as-planned", f"--packages={family.lists}", "--", *_words(family, updates)),
         field="as_planned",
         relation="==",
         value=True,
@@ -21,9 +21,7 @@ def unchanged(program: str, host: str, packages: Literal["dpkg", "rpm"], updates
     )
 
 
-def installable(
-    program: str, host: str, packages: Literal["dpkg", "rpm"], updates: Sequence[Update], room: int = 0
-) -> Check:
+def installable(program: str, host: str, family: Family, updates: Sequence[Update], room: int = 0) -> Check:
     """The same, and that the new ones can be had; with `room`, that so many bytes are free in /boot."""
     boot = (f"--boot-free={room}",) if room else ()
     why = "the packages are as known here, and the new versions can be had"
@@ -32,11 +30,11 @@ def installable(
         argv=(
             program,
             "as-planned",
-            f"--packages={packages}",
+            f"--packages={family.lists}",
             "--to-be-had",
             *boot,
             "--",
-            *_words(packages, updates),
+            *_words(family, updates),
         ),
         field="as_planned",
         relation="==",
@@ -45,7 +43,5 @@ def installable(
     )
 
 
-def _words(packages: str, updates: Sequence[Update]) -> tuple[str, ...]:
-    # apt writes an architecture where it is not the machine's own; rpm's names need it always.
-    names = (f"{one.name}.{one.arch}" if packages == "rpm" else one.name for one in updates)
-    return tuple(f"{name}={one.old}={one.new}" for name, one in zip(names, updates, strict=True))
+def _words(family: Family, updates: Sequence[Update]) -> tuple[str, ...]:
+    return tuple(f"{family.label(one)}={one.old}={one.new}" for one in updates)

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
 
+from runner.jobs.packages.family import Family, Policy
 from runner.jobs.packages.held import fits
 from runner.model.facts import Facts
 from runner.model.packages import Held, PackageFacts, Trouble, Update, What
@@ -24,8 +24,6 @@ _SHORT: dict[What, str] = {
     "disk full": "its disk is full",
     "signature": "the lists of an archive are not signed as they should be",
 }
-
-Policy = Literal["security", "all", "nothing"]
 
 
 def command(site: Site, kind: str, host: str, *words: str) -> str:
@@ -115,7 +113,7 @@ def reboot(site: Site, job: Job, reasons: Sequence[str], due: Sequence[Update]) 
     return tuple(Finding(severity="attention", source=job.name, text=text, do=do) for text in said)
 
 
-def holds(site: Site, job: Job, found: PackageFacts, facts: Facts) -> tuple[Finding, ...]:
+def holds(site: Site, job: Job, found: PackageFacts, facts: Facts, family: Family) -> tuple[Finding, ...]:
     """What is held and should not be, or should be and is not: somebody changed that at the host, or jobs.toml.
 
     Before the first run of a job nobody can have let go of what it holds. A pattern that fits nothing
@@ -131,11 +129,8 @@ def holds(site: Site, job: Job, found: PackageFacts, facts: Facts) -> tuple[Find
         said.append(Finding(severity="attention", source=job.name, text=text, do=do))
     if found.stray:
         text = f"held at the host, although jobs.toml does not say so: {_some(found.stray)}"
-        names = shlex.join(found.stray[:_LISTED])
-        do = (
-            f"write it into `hold` of [hosts.{job.host}], or let go of it there: apt-mark unhold {names}; and where "
-            f"aptitude is installed, which keeps holds of its own: aptitude --schedule-only unhold {names}"
-        )
+        how = family.let_go(found.stray[:_LISTED])
+        do = f"write it into `hold` of [hosts.{job.host}], or let go of it there: {how}"
         said.append(Finding(severity="note", source=job.name, text=text, do=do))
     idle = [
         one for one in site.host(job.host).hold if not any(fits(name, (one,)) for name in found.installed)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.jobs.packages import agent, findings
-from runner.jobs.packages.family import Family, family
+from runner.jobs.packages.families import FAMILIES, family
+from runner.jobs.packages.families import words as known
+from runner.jobs.packages.family import Family
 from runner.jobs.power import reboot_need
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
@@ -93,24 +95,24 @@ class Work:
         return f"{self.job.name}/{name}"
 
 
-def work(site: Site, job: Job, now: datetime) -> Work | Draft:
+def work(site: Site, job: Job, now: datetime, table: Mapping[str, str] = FAMILIES) -> Work | Draft:
     """What the steps of a job need; a draft that does nothing where there can be none."""
     if not site.live:
         return Draft(skip=Skip(job=job.name, reason="the sandbox has no packages"))
     host = site.host(job.host)
-    found = family(host)
+    found = family(host, table)
     if found is None:
         text = f"jobs.toml does not say what upgrades the packages of {host.name}"
-        do = f'write packages = "apt", "yum" or "dnf" below [hosts.{host.name}]'
+        do = f"write packages = {known(table)} below [hosts.{host.name}]"
         finding = findings.refused(job, text, do)
         return Draft(skip=Skip(job=job.name, reason=text), findings=(finding,))
     return Work(site=site, job=job, host=host, family=found, now=now, within=job.options.within)
 
 
-def probes(site: Site, job: Job) -> tuple[Probe, ...]:
+def probes(site: Site, job: Job, table: Mapping[str, str] = FAMILIES) -> tuple[Probe, ...]:
     """The host's packages, and which commands were begun there by plans, and how they ended."""
     host = site.host(job.host)
-    found = family(host)
+    found = family(host, table)
     begun = Probe(id=CARRIED, host=host.name, argv=detached.CARRIED, needs=("packages",))
     return (*found.probes(host), begun) if found else ()
 
@@ -183,7 +185,7 @@ def install(
 ) -> tuple[Step, ...]:
     """Install these, literally."""
     argv = work.family.install(work.host, updates)
-    guard = agent.installable(work.program, work.host.name, work.family.lists, updates)
+    guard = agent.installable(work.program, work.host.name, work.family, updates)
     steps = carried(work, name, argv, f"install {words(updates)}", effect=effect, guard=guard)
     return known_as(Role.INSTALL, steps)
 
@@ -197,7 +199,7 @@ def guarded(work: Work, steps: Sequence[Step], updates: Sequence[Update]) -> tup
     first = next((one for one in steps if one.effect > Effect.READ and one.guard is None), None)
     if first is None or not updates:
         return tuple(steps)
-    guard = agent.unchanged(work.program, work.host.name, work.family.lists, updates)
+    guard = agent.unchanged(work.program, work.host.name, work.family, updates)
     return tuple(
         replace(one, guard=guard)
         if one is first

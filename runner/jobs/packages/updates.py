@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,8 +10,9 @@ from runner.jobs.bundled import Bundled
 from runner.jobs.packages import findings as package_choice
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
-from runner.jobs.packages.debian import apt
-from runner.jobs.packages.findings import Choice, Policy
+from runner.jobs.packages.families import FAMILIES
+from runner.jobs.packages.family import Policy
+from runner.jobs.packages.findings import Choice
 from runner.jobs.packages.held import fits
 from runner.jobs.packages.report import NOT_ALL, packages_report, update_lines
 from runner.jobs.packages.steps import Work
@@ -39,14 +40,17 @@ _IN_THE_WAY = frozenset(("broken", "disk full", "signature"))
 
 
 class UpdatesKind(Bundled):
-    """The kind's entry in the catalogue."""
+    """The kind's entry in the catalogue. `families` is the table of families that it knows: see `families`."""
 
     name = "updates"
     options = UpdatesOptions
 
+    def __init__(self, families: Mapping[str, str] = FAMILIES) -> None:
+        self._families = families
+
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """The host's packages, read without changing anything, and what earlier runs began there."""
-        return package_steps.probes(site, job)
+        return package_steps.probes(site, job, self._families)
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """Install what the policy says and no hold touches; name what waits for a person.
@@ -54,7 +58,7 @@ class UpdatesKind(Bundled):
         What an earlier run began and lost sight of is taken up first; while that still works,
         nothing else is begun.
         """
-        work = package_steps.work(site, job, now)
+        work = package_steps.work(site, job, now, self._families)
         if isinstance(work, Draft):
             return work
         left = package_steps.left(job, facts)
@@ -72,7 +76,7 @@ class UpdatesKind(Bundled):
         install = _choice(work, found).install if known else ()
         told = (
             *package_findings.troubles(job, package_findings.replaced(found.troubles, install)),
-            *package_findings.holds(work.site, job, found, facts),
+            *package_findings.holds(work.site, job, found, facts, work.family),
             *package_findings.cut_off(site, others),
         )
         if not known:
@@ -124,7 +128,7 @@ def _install(
         fetch = work.family.refresh(work.host, partly=found.partly)
         step = work.step("refresh", fetch, "fetch the package lists").known_as(Role.REFRESH)
         # The same archive may still not answer; that each version can be had is asked before it is installed.
-        steps.append(replace(step, ok_codes=(0, *apt.NOT_ALL)) if found.partly else step)
+        steps.append(replace(step, ok_codes=(0, *work.family.not_all)) if found.partly else step)
         steps += package_steps.install(work, "install", choice.install)
     if choice.install or found.services:
         steps += [_restart(work, unit) for unit in work.job.options.restart]

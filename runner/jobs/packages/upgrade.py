@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
@@ -14,6 +14,7 @@ from runner.jobs.packages import (
     steps as package_steps,
 )
 from runner.jobs.packages import upgrade_steps
+from runner.jobs.packages.families import FAMILIES
 from runner.jobs.packages.held import fits
 from runner.jobs.packages.report import packages_report
 from runner.jobs.packages.steps import Work
@@ -34,14 +35,17 @@ _IN_THE_WAY = frozenset(("broken", "disk full", "signature"))
 
 
 class UpgradeKind(Bundled):
-    """The kind's entry in the catalogue."""
+    """The kind's entry in the catalogue. `families` is the table of families that it knows: see `families`."""
 
     name = "upgrade"
     options = UpgradeOptions
 
+    def __init__(self, families: Mapping[str, str] = FAMILIES) -> None:
+        self._families = families
+
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """The host's packages, what earlier runs began there, and what a reboot must know."""
-        return (*package_steps.probes(site, job), *upgrade_steps.probes(site, job))
+        return (*package_steps.probes(site, job, self._families), *upgrade_steps.probes(site, job))
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One literal plan: other updates, the held ones in exactly these versions, held again, reboot.
@@ -49,13 +53,13 @@ class UpgradeKind(Bundled):
         What an earlier run began and lost sight of is taken up first: if it still works, this plan
         only waits for it, sees that the holds are back, and reboots where that is due.
         """
-        work = package_steps.work(site, job, now)
+        work = package_steps.work(site, job, now, self._families)
         if isinstance(work, Draft):
             return work
         found = package_steps.read(work, facts)
         left = package_steps.left(job, facts)
         if any(one.alive for one in left):
-            names = [name for one in left for name in upgrade_steps.named(one.argv)]
+            names = [name for one in left for name in upgrade_steps.named(work.family, one.argv)]
             due = [Update(name=name, arch="", old="", new="") for name in names]
             kernel = any(upgrade_steps.boots(name) for name in names)
             wish = Wish(left=left, held=found.installed, kernel=kernel, reboot=found.reboot)
@@ -104,7 +108,7 @@ def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried,
     choice = package_choice.choose(found, work.host.hold, "all")
     held = package_choice.chosen(choice.held, names)
     others = choice.install
-    if names and work.family.lists == "rpm":
+    if names and work.family.only_named:
         others = tuple(one for one in others if one.name in names)
     if not (others or held or left):
         return _nothing(work, found)
@@ -136,7 +140,7 @@ def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried,
     )
     findings = (
         *package_findings.troubles(job, package_findings.replaced(found.troubles, (*others, *upgraded))),
-        *package_findings.holds(work.site, job, found, facts),
+        *package_findings.holds(work.site, job, found, facts, work.family),
         *package_findings.removals(job, found),
         *_noted(work, wish, choice.held, held),
         *package_findings.notes(job, found, (*others, *upgraded), facts),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -12,6 +11,7 @@ from runner.jobs.packages import agent
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages.debian import version as debian_version
+from runner.jobs.packages.family import Family
 from runner.jobs.packages.held import fits
 from runner.jobs.packages.redhat import rpm
 from runner.jobs.packages.steps import Work
@@ -27,8 +27,6 @@ from runner.tools import detached
 
 # Packages that bring a kernel to boot, or build what it boots from.
 _BOOTS = ("linux-image-*", "kernel", "kernel-core", "kernel-rt*", "kernel-uek*", "kernel-PAE*")
-# A package with its version, as apt-get(8) is told.
-_APT = re.compile(r"[a-z0-9][a-z0-9+.:-]*=[0-9][A-Za-z0-9.+:~-]*")
 _LOOKED = 30
 
 BEFORE = "before/"
@@ -64,15 +62,9 @@ def boots(name: str) -> bool:
     return fits(name, _BOOTS)
 
 
-def named(argv: Iterable[str]) -> tuple[str, ...]:
+def named(family: Family, argv: Iterable[str]) -> tuple[str, ...]:
     """The packages that a carried command of ours named with their versions."""
-    found: dict[str, None] = {}
-    for word in argv:
-        if _APT.fullmatch(word):
-            found[word.partition("=")[0]] = None
-        elif spec := rpm.from_spec(word):
-            found[spec.name] = None
-    return tuple(found)
+    return tuple(dict.fromkeys(name for word in argv if (name := family.named(word))))
 
 
 def steps(work: Work, wish: Wish) -> tuple[Step, ...]:
@@ -105,7 +97,7 @@ def _upgrade(work: Work, wish: Wish) -> tuple[Step, ...]:
     argv = work.family.upgrade(work.host, wish.upgraded, wish.free, (*wish.held, *wish.fresh))
     why = f"upgrade what was held back, {package_steps.words(wish.upgraded)}, and hold it again"
     guard = agent.installable(
-        work.program, work.host.name, work.family.lists, wish.upgraded, wish.room if wish.kernel else 0
+        work.program, work.host.name, work.family, wish.upgraded, wish.room if wish.kernel else 0
     )
     steps = package_steps.carried(work, "upgrade", argv, why, effect=Effect.INTERRUPT, guard=guard)
     return package_steps.known_as(Role.UPGRADE, steps)

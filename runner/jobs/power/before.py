@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from runner.jobs.disks import fstab
-from runner.jobs.packages.debian import apt
+from runner.jobs.packages.families import family
 from runner.jobs.power import after, agent, agent_checks, locks
 from runner.jobs.power.window import Wrong
 from runner.model.facts import Facts, Probe, Reading
@@ -28,7 +28,7 @@ _SHOWN = 5
 class Before:
     """A host as read. `systemd` is its version, None where another program runs the host.
 
-    `busy` says what is being written there, "" for nothing; `half` what dpkg says of packages that are not
+    `busy` says what is being written there, "" for nothing; `half` what is said of packages that are not
     whole. `sessions` are those of the database, None where they were not or could not be counted.
     """
 
@@ -43,13 +43,15 @@ class Before:
 
 def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
     """The READ commands whose output `read` needs. The hosts that keep the host's snapshots are asked too."""
+    packages = family(host)
+    audit = packages.audit() if packages else ()
     asked: dict[str, Argv] = {
         "up": detached.UP,
         "outdated": detached.OUTDATED,
         "still": STILL,
         "systemd": agent.version(),
         "fstab": fstab.show(),
-        **({"half": apt.audit()} if host.packages == "apt" else {}),
+        **({"half": audit} if audit else {}),
         **({"sessions": agent.sessions()} if database else {}),
     }
     own = (

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from runner.jobs.packages import agent
+from runner.jobs.packages.debian.family import Debian
+from runner.jobs.packages.family import Family
+from runner.jobs.packages.redhat.family import RedHat
 from runner.model.packages import Update
 from tests.contract.storehouse import PROGRAM, execute
 
@@ -45,10 +47,10 @@ def admin(tmp_path: Path) -> Path:
 
 
 def asked(
-    update: Update, admin: Path, *options: str, family: Any = "dpkg", kind: str = "DPKG_ADMINDIR"
+    update: Update, admin: Path, *options: str, family: Family | None = None, kind: str = "DPKG_ADMINDIR"
 ) -> str:
     """What is not as planned; "" where all is."""
-    argv = agent.unchanged("runner-agent", "h", family, (update,)).argv[1:]
+    argv = agent.unchanged("runner-agent", "h", family or Debian(), (update,)).argv[1:]
     said = execute((*PROGRAM, argv[0], f"--env={kind}={admin}", *options, *argv[1:])).answer
     assert said["as_planned"] is ("error" not in said)
     return str(said.get("error", ""))
@@ -112,7 +114,7 @@ def test_of_a_kernel_beside_others_the_planned_one_must_be_missing_and_the_old_o
 
     def kernel(old: str, new: str) -> str:
         update = one("kernel-x.y", old, new, "noarch")
-        return asked(update, tmp_path, family="rpm", kind="HOME")
+        return asked(update, tmp_path, family=RedHat(), kind="HOME")
 
     assert kernel("3:5.15-1.el9", "3:5.16-1.el9") == ""
     assert kernel("3:5.14-1.el9", "3:5.15-1.el9").startswith(

@@ -16,6 +16,7 @@ import pytest
 from runner.jobs.packages import agent
 from runner.jobs.packages.redhat import dnf, rpm
 from runner.jobs.packages.redhat import found as packages_rpm
+from runner.jobs.packages.redhat.family import RedHat
 from runner.jobs.packages.report import update_lines
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.packages import Held, PackageFacts, Update
@@ -165,7 +166,7 @@ def test_what_was_planned_is_what_is_installed_and_then_there_is_nothing_to_do(w
 def test_a_plan_made_before_somebody_else_upgraded_is_seen_to_be_so(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0")
     updates = read(world).updates
-    argv = agent.unchanged("runner-agent", "papio", "rpm", updates).argv[1:]
+    argv = agent.unchanged("runner-agent", "papio", RedHat(), updates).argv[1:]
     asked = ("env", f"PYTHONPATH={REPOSITORY}", "python3", "-B", "-m", "runner.agent", *argv)
     assert json.loads(world.do(*asked).stdout) == {"as_planned": True}
     world.do("dnf", "-y", "upgrade", "kernel-core")

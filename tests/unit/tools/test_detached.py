@@ -18,7 +18,7 @@ PLAN, STEP = "2026-11-23T081500Z", "updates-server/install"
 
 def test_a_command_is_carried_as_it_is_and_so_is_what_follows() -> None:
     argv = detached.run(
-        PROGRAM, PLAN, STEP, ("apt-get", "install", "--", "a=1"), then=(("apt-mark", "hold", 'x "y'),)
+        PROGRAM, PLAN, STEP, ("apt-get", "install", "--", "a=1"), "dpkg", then=(("apt-mark", "hold", 'x "y'),)
     )
     assert argv == (
         PROGRAM, "carry", f"--plan={PLAN}", f"--step={STEP}", "--packages=dpkg",
