@@ -41,6 +41,7 @@ def say(pid1, message, **more):
         send = "import socket,sys; socket.socket(1, 2).sendto(sys.argv[1].encode(), sys.argv[2])"
         subprocess.run((sys.executable, "-c", send, data, door), check=True)
 
+from runner.agent.answer import table
 from runner.agent.power import check_times
 unit = sys.argv[1]
 say(True, "Starting", MESSAGE_ID=check_times.STARTING, UNIT=unit)
@@ -51,7 +52,7 @@ say(True, "Finished", MESSAGE_ID=check_times.STARTED, UNIT=unit)
 end = time.monotonic() + 10
 while not check_times.times() and time.monotonic() < end:
     time.sleep(0.1)
-print(json.dumps([one._asdict() for one in check_times.times()]))
+print(json.dumps(table(check_times.times())))
 journald.kill()
 """
 
