@@ -19,11 +19,16 @@ def text(nanoseconds: int) -> str:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest // 1000:06d}Z"
 
 
+def at(nanoseconds: int) -> datetime:
+    """A time in nanoseconds since 1970, UTC, to the microsecond."""
+    start = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017
+    return start + timedelta(microseconds=nanoseconds // 1000)
+
+
 def moment(told: object) -> datetime | None:
     """The time that a record tells, None where it tells none."""
-    start = datetime(1970, 1, 1, tzinfo=timezone.utc)  # noqa: UP017
     try:
-        return start + timedelta(microseconds=nanoseconds(str(told)) // 1000)
+        return at(nanoseconds(str(told)))
     except Refused:
         return None
 

@@ -39,7 +39,7 @@ def users(root: Path) -> list[User]:
     for kind, pid, _, _, name, host, _, seconds, _ in shape.iter_unpack(data[:whole]):
         # Nobody removes the line of a session that was killed.
         if kind == USER and (root / f"proc/{pid}").exists():
-            found.append(User(_cut(name), _cut(host), clock.moment(clock.text(seconds * 10**9))))
+            found.append(User(_cut(name), _cut(host), clock.at(seconds * 10**9)))
     return found
 
 
@@ -133,7 +133,7 @@ def read(argv: Sequence[str], root: str = "/") -> dict[str, Any]:
             kernel=platform.release(),
             system=_system() if systemd else "",
             failed=tuple(_failed()) if systemd else (),
-            up_since=clock.moment(clock.text(booted * 10**9)) if booted else None,
+            up_since=clock.at(booted * 10**9) if booted else None,
             users=tuple(users(top)),
             systemd=systemd,
             inhibitors=tuple(inhibitors(top)),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
 from .. import clock
-from ..answer import emit
-from ..arguments import parse
+from ..answer import emit, table
+from ..arguments import parse_as
 from ..command import ask
 from ..host.fstab import Line, fstab, number_of
 from ..host.mounts import EXT, Mount, device_of, mounts, superblock
-from .check_times import MOST, Time, speed, times
+from .check_times import MOST, speed, times
+from .contract import BootChecks, LookAtBoot, Looked, Time
 
 FORCED = ("fsck.mode=force", "forcefsck")
 SKIPPED = ("fsck.mode=skip", "fastboot")
@@ -41,28 +43,32 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
 
     With `--speed` a few megabytes are read from each to see how fast it is. What is not known is null.
     """
-    call = parse(argv, words=0, flags=("speed",), more=True)
+    options = parse_as(LookAtBoot, argv)
     lines, seen = fstab(root / "etc/fstab"), mounts()
-    asked = {path: number_of(path) for path in call.words}
+    asked = {path: number_of(path) for path in options.devices}
     places = _places(seen, lines, asked)
     spent = times() if places else ()
-    return {
-        "clock": clock.now(),
-        "kernel": _kernel(root / "proc/cmdline"),
-        "files": [f"/{name}" for name in FILES if (root / name).exists()],
-        "memory": _memory(),
-        "filesystems": [
-            {
-                **_look(device, _mount(number, seen), measured="speed" in call.flags),
-                **_line(number, lines),
-                "asked": [
-                    path for path, other in asked.items() if number and other == number or path == device
-                ],
-                "checks": [one._asdict() for one in spent if _is(one, number, _mount(number, seen))][:MOST],
-            }
-            for device, number in places.items()
-        ],
-    }
+    looked = tuple(
+        Looked(
+            **_look(device, _mount(number, seen), measured=options.speed),
+            **_line(number, lines),
+            asked=tuple(
+                path for path, other in asked.items() if number and other == number or path == device
+            ),
+            checks=tuple(one for one in spent if _is(one, number, _mount(number, seen)))[:MOST],
+        )
+        for device, number in places.items()
+    )
+    answer: dict[str, Any] = table(
+        BootChecks(
+            clock=clock.at(time.time_ns()),
+            kernel=tuple(_kernel(root / "proc/cmdline")),
+            files=tuple(f"/{name}" for name in FILES if (root / name).exists()),
+            memory=_memory(),
+            filesystems=looked,
+        )
+    )
+    return answer
 
 
 def _places(seen: Sequence[Mount], lines: Sequence[Line], asked: dict[str, int]) -> dict[str, int]:
@@ -122,8 +128,8 @@ def _line(number: int, lines: Sequence[Line]) -> dict[str, Any]:
     for line in lines:
         if number and line.number == number:
             options = {word: word in line.options for word in ("noauto", "nofail")}
-            return {"pass": line.passno, "at": line.mount, **options}
-    return {"pass": None, "at": "", "noauto": False, "nofail": False}
+            return {"pass_": line.passno, "at": line.mount, **options}
+    return {"pass_": None, "at": "", "noauto": False, "nofail": False}
 
 
 def _is(one: Time, number: int, mount: Mount | None) -> bool:

@@ -9,12 +9,13 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from .. import clock
 from ..command import ask
 from ..host.fstab import number_of
 from ..host.mounts import Mount, device_of, mounts, superblock, uuid_of
+from .contract import Time
 
 ASK = (
     "journalctl",
@@ -39,20 +40,6 @@ SLACK = 2 * 10**9
 CHUNK = 1 << 20
 CHUNKS = 24
 LONGEST = 0.5
-
-
-class Time(NamedTuple):
-    """One unit that ran to its end: for which device ("" for the root), when it began, how long it took.
-
-    `inodes` and `blocks` are what e2fsck counted in use, None where it only looked. Whether it was a
-    whole check is told by the superblock, whose date of the last check lies within, and by nothing here.
-    """
-
-    device: str
-    started: str
-    seconds: float
-    inodes: Optional[int]  # noqa: UP045
-    blocks: Optional[int]  # noqa: UP045
 
 
 def times(*only: str) -> tuple[Time, ...]:
@@ -87,7 +74,7 @@ def parse(text: str) -> tuple[Time, ...]:
             at, started = begun.pop(key)
             inodes, blocks = counted.pop(key, (None, None))
             found.append(
-                Time(device(str(unit)), clock.text(started * 1000), (ticks - at) / 1e6, inodes, blocks)
+                Time(device(str(unit)), clock.at(started * 1000), (ticks - at) / 1e6, inodes, blocks)
             )
     return tuple(reversed(found))
 
@@ -122,7 +109,7 @@ def _whole(one: Time, seen: Sequence[Mount]) -> dict[str, Any]:
 def _within(one: Time, block: bytes) -> bool:
     """Whether the date of the last check, in its superblock, is that of this one."""
     last = (int.from_bytes(block[0x40:0x44], "little") | block[0x277] << 32) * 10**9
-    begun = clock.nanoseconds(one.started)
+    begun = clock.nanoseconds(one.started.isoformat())
     return begun - SLACK <= last <= begun + int(one.seconds * 1e9) + SLACK
 
 

@@ -11,12 +11,13 @@ from typing import Any, Optional
 
 from .. import clock
 from ..answer import FAILED, emit, plain
-from ..arguments import parse
+from ..arguments import parse_as
 from ..detached import records
 from ..host import processes, sessions
 from ..packages import managers
 from ..store import lock
 from ..store.layout import open_store
+from .contract import AskStill
 
 # Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is told.
 WRITERS = managers.PROGRAMS | frozenset(
@@ -69,19 +70,19 @@ def run(argv: Sequence[str]) -> int:
 
 def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
     """As `run`, without printing. What could not be seen is not among the reasons."""
-    call = parse(argv, words=0, one=("boot", "by", "state"), many=("store",))
-    if call.one["boot"] and processes.boot_id(root) != call.one["boot"]:
+    options = parse_as(AskStill, argv)
+    if options.boot and processes.boot_id(root) != options.boot:
         return {"error": "the host was restarted since the plan was made", "do": "make a new plan"}
-    if call.one["by"] and time.time_ns() >= clock.nanoseconds(call.one["by"]):
-        error = f"it is too late by this host's clock: it was to happen before {call.one['by']}"
+    if options.by and time.time_ns() >= clock.nanoseconds(options.by):
+        error = f"it is too late by this host's clock: it was to happen before {options.by}"
         return {"error": error, "do": "see that the clock is right, and make a new plan"}
     # A plan that is carried out holds these itself by then.
-    reasons = list(_taken(root)) if not call.one["boot"] else []
+    reasons = list(_taken(root)) if not options.boot else []
     reasons += [
         *_writing(root),
         *_locked(root),
-        *_carried(call.one["state"]),
-        *_held(call.many["store"]),
+        *_carried(options.state),
+        *_held(options.store),
         *_asked(root),
     ]
     if not reasons:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from ..answer import Refused, emit, plain
-from ..arguments import parse
+from ..arguments import parse_as
 from ..host.mounts import mounts, superblock
 from ..host.processes import processes
 from ..store import lock
 from ..store.layout import open_store
+from .contract import InUse
 
 # ext2's own marks in the superblock, at 0x3a.
 VALID, ERRORS = 1, 2
@@ -25,14 +26,14 @@ def run(argv: Sequence[str]) -> int:
     `users` counts processes and mounts below it, without those that hold the lock of a `--store` for
     `--plan`: these let go when they are told. `sound` is false once errors are marked on the device.
     """
-    call = parse(argv, words=0, one=("plan", "device"), many=("store",), more=True)
-    if call.one["device"]:
-        emit(_device(call.one["device"]))
+    options = parse_as(InUse, argv)
+    if options.device:
+        emit(_device(options.device))
         return 0
-    if len(call.words) != 1:
+    if len(options.folder) != 1:
         raise Refused("the folder is missing", "see docs/store.md")
-    holding = {_holder(path, call.one["plan"]) for path in call.many["store"]}
-    who = [*_below(call.words[0]), *_users(call.words[0], holding)]
+    holding = {_holder(path, options.plan) for path in options.store}
+    who = [*_below(options.folder[0]), *_users(options.folder[0], holding)]
     emit({"users": len(who), "who": who[:SHOWN]})
     return 0
 

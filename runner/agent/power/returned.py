@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from ..answer import FAILED, Refused, emit, plain
-from ..arguments import Call, parse
+from ..arguments import parse_as
 from ..command import Answer, ask
 from ..host import processes, sessions
 from ..host.mounts import mounts, uuid_of
 from ..packages import outdated
 from . import check_times
+from .contract import CameBack, Page
 
 SETTLED = ("running", "degraded")
 ANSWERS = 10
@@ -33,18 +34,17 @@ def run(argv: Sequence[str]) -> int:
     `back` (`--was`), `settled`, `kernel` (`--is`; else the newest installed), `mounted`
     (`--at`, `--uuid`, `--writable`), `active` (`--unit`), `units` (`--known`, repeated) and `database`. Reads only.
     """
-    options = ("was", "is", "at", "uuid", "unit")
-    call = parse(argv, words=1, one=options, many=("known",), flags=("writable",))
-    look = LOOKS.get(call.words[0])
+    options = parse_as(CameBack, argv)
+    look = LOOKS.get(options.look)
     if look is None:
-        raise Refused(f"nothing to look at: {plain(call.words[0])}", f"there are: {', '.join(LOOKS)}")
-    answer = look(call)
-    emit({call.words[0]: "error" not in answer, **answer})
+        raise Refused(f"nothing to look at: {plain(options.look)}", f"there are: {', '.join(LOOKS)}")
+    answer = look(options)
+    emit({options.look: "error" not in answer, **answer})
     return FAILED if "error" in answer else 0
 
 
-def _back(call: Call) -> dict[str, Any]:
-    before, now = call.one["was"], processes.boot_id()
+def _back(options: CameBack) -> dict[str, Any]:
+    before, now = options.was, processes.boot_id()
     if not before or not now:
         return _no("which boot this is cannot be told", "look at the host")
     if now == before:
@@ -52,7 +52,7 @@ def _back(call: Call) -> dict[str, Any]:
     return {"boot_id": now, "booted": processes.booted()}
 
 
-def _settled(call: Call) -> dict[str, Any]:
+def _settled(options: CameBack) -> dict[str, Any]:
     found = sessions.read(())
     told = {"system": found["system"], "failed": found["failed"]}
     if found["checking"]:
@@ -72,9 +72,9 @@ def _since() -> dict[str, Any]:
     return {"up": booted + took // 10**6} if booted and took else {}
 
 
-def _kernel(call: Call) -> dict[str, Any]:
+def _kernel(options: CameBack) -> dict[str, Any]:
     found = outdated.read(())["kernel"]
-    wanted, running = call.one["is"] or found["newest"], found["running"]
+    wanted, running = options.is_ or found["newest"], found["running"]
     if not wanted:
         return _no(
             "which kernel should run cannot be told", "see there that /boot is mounted and what it has"
@@ -86,8 +86,8 @@ def _kernel(call: Call) -> dict[str, Any]:
     return {"running": running}
 
 
-def _mounted(call: Call) -> dict[str, Any]:
-    point, wanted = call.one["at"], call.one["uuid"].lower()
+def _mounted(options: CameBack) -> dict[str, Any]:
+    point, wanted = options.at, options.uuid.lower()
     found = [mount for mount in mounts() if mount.point == point]
     if not found:
         do = "see `systemctl --failed` and dmesg there: a check that failed, or the disk is away"
@@ -96,13 +96,13 @@ def _mounted(call: Call) -> dict[str, Any]:
     if wanted and uuid != wanted:
         other = uuid or "one without a UUID"
         return _no(f"another filesystem is mounted at {plain(point)}: {other}", "attach the right disk")
-    if "writable" in call.flags and found[-1].read_only:
+    if options.writable and found[-1].read_only:
         return _no(f"{plain(point)} is mounted read-only", "look for disk errors in dmesg")
     return {"uuid": uuid}
 
 
-def _active(call: Call) -> dict[str, Any]:
-    unit = call.one["unit"]
+def _active(options: CameBack) -> dict[str, Any]:
+    unit = options.unit
     if Path("/run/systemd/system").is_dir():
         answer = ask(("systemctl", "is-active", "--", unit), timeout=ANSWERS)
     else:
@@ -112,18 +112,18 @@ def _active(call: Call) -> dict[str, Any]:
     return _no(f"{plain(unit)} does not run: {_first(answer)}", f"run `systemctl status {plain(unit)}` there")
 
 
-def _units(call: Call) -> dict[str, Any]:
+def _units(options: CameBack) -> dict[str, Any]:
     found = sessions.read(())
     if found["systemd"] and (not found["system"] or (found["system"] == "degraded" and not found["failed"])):
         return _no("systemd does not say which units failed", "run `systemctl --failed` there")
-    new = [unit for unit in found["failed"] if unit not in call.many["known"]]
+    new = [unit for unit in found["failed"] if unit not in options.known]
     if new:
         named = ", ".join(plain(str(unit)) for unit in new[:ANSWERS])
         return _no(f"failed since the boot: {named}", "run `systemctl --failed` there")
     return {}
 
 
-def _database(call: Call) -> dict[str, Any]:
+def _database(options: CameBack) -> dict[str, Any]:
     places = sorted(str(place) for pattern in SERVERS for place in Path("/").glob(pattern))
     said = ""
     for program in ("pg_isready", *places[-1:]):
@@ -144,7 +144,7 @@ def _no(error: str, do: str) -> dict[str, Any]:
     return {"error": error, "do": do}
 
 
-LOOKS: Mapping[str, Callable[[Call], dict[str, Any]]] = {
+LOOKS: Mapping[str, Callable[[CameBack], dict[str, Any]]] = {
     "back": _back,
     "settled": _settled,
     "kernel": _kernel,
@@ -167,7 +167,7 @@ def page(argv: Sequence[str]) -> int:
 
 def read(argv: Sequence[str]) -> dict[str, Any]:
     """As `run`, without printing. Refused where URL is none."""
-    url = parse(argv, words=1).words[0]
+    url = parse_as(Page, argv).url
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port

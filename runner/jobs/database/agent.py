@@ -9,7 +9,7 @@ from typing import Any
 
 from runner.model.facts import Reading
 from runner.model.plan import Argv
-from runner.tools import fields
+from runner.tools import detached, fields
 
 USER = "postgres"
 # As probes: the program that probes answers them itself, so that nothing need be installed.
@@ -72,7 +72,7 @@ def encoded(database: str) -> str:
 
 def hold(program: str, plan: str, who: str) -> Argv:
     """Take the host's lock on dumps and keep it until stdin ends."""
-    return (program, "hold-host", "dump", f"--plan={plan}", f"--who={who}")
+    return detached.hold_host(program, "dump", plan, who)
 
 
 def databases(reach: Reach, program: str = _PROBE) -> Argv:

@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.jobs.database.agent import Reach
 from runner.model.plan import Argv, Check
-from runner.tools import fields
+from runner.tools import detached, fields
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,7 +45,7 @@ def standing(reach: Reach, swap: Swap) -> Argv:
 
 def hold(program: str, plan: str, who: str) -> Argv:
     """Take the host's lock on restoring databases and keep it until stdin ends."""
-    return (program, "hold-host", "restore-db", f"--plan={plan}", f"--who={who}")
+    return detached.hold_host(program, "restore-db", plan, who)
 
 
 def check(source: From, into: str, bring: Sequence[str] = ()) -> Argv:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runner.agent.arguments import argv
+from runner.agent.power.contract import InUse
+from runner.agent.store.contract import Release
 from runner.model.plan import Argv, Check
 
 # 0: nothing found; 1: what was found is put right. Anything more leaves errors, or did not run to its end.
@@ -22,15 +25,15 @@ def unmount(mount: str) -> Argv:
 
 def let_go(program: str, store: str, plan: str) -> Argv:
     """End the lock that `plan` holds in `store`, since it lies on the disk that is to be unmounted."""
-    return (program, "let-go", store, f"--plan={plan}")
+    return (program, *argv("let-go", Release(store, plan)))
 
 
 def unused(host: str, program: str, mount: str, plan: str, stores: Sequence[str]) -> Check:
     """The claim that nobody uses what is mounted at `mount`, but for the locks of `plan` in `stores`."""
-    told = (f"--plan={plan}", *(f"--store={one}" for one in stores))
+    options = InUse(plan=plan, store=tuple(stores), folder=(mount,))
     return Check(
         host=host,
-        argv=(program, "in-use", *told, "--", mount),
+        argv=(program, *argv("in-use", options)),
         field="users",
         relation="==",
         value=0,
@@ -42,7 +45,7 @@ def sound(host: str, program: str, device: str) -> Check:
     """The claim that no errors are marked on `device`, so that it may be mounted."""
     return Check(
         host=host,
-        argv=(program, "in-use", f"--device={device}"),
+        argv=(program, *argv("in-use", InUse(device=device))),
         field="sound",
         relation="==",
         value=True,
@@ -54,7 +57,7 @@ def mounted(host: str, program: str, device: str) -> Check:
     """The claim that `device` is mounted somewhere."""
     return Check(
         host=host,
-        argv=(program, "in-use", f"--device={device}"),
+        argv=(program, *argv("in-use", InUse(device=device))),
         field="mounted",
         relation="==",
         value=True,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from runner.agent.arguments import argv as words
+from runner.agent.detached.contract import HoldHost
+from runner.agent.store.contract import Prove
 from runner.model.plan import Argv
 from runner.tools import agent
 
@@ -32,7 +35,7 @@ class Scratch:
 
     def hold(self, who: str) -> Argv:
         """Take the host's lock on drills and keep it until stdin ends."""
-        return (self.program, "hold-host", "drill", f"--plan={self.plan}", f"--who={who}", *self._run)
+        return (self.program, *words("hold-host", HoldHost("drill", self.plan, who, run=self.run)))
 
     def make(self, need: int) -> Argv:
         """Make the folder, if there is room for `need` bytes, and remove what earlier drills left."""
@@ -109,4 +112,4 @@ def try_dumps(scratch: Scratch, reach: Argv) -> Argv:
 
 def proven(at: agent.At, sort: str, snapshot: str, when: str) -> Argv:
     """Remember at the store that a drill of this sort succeeded. `when` is ISO 8601 with an offset."""
-    return (at.program, "proven", at.path, sort, snapshot, f"--at={when}", *at.disk)
+    return (at.program, *words("proven", Prove(at.path, sort, snapshot, when, at.mount, at.uuid)))

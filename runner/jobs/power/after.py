@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from runner.agent.power.contract import CameBack
 from runner.jobs.disks import fstab
 from runner.jobs.power import agent
 from runner.model.facts import Filesystem, HostFacts
@@ -110,35 +111,36 @@ Look = tuple[tuple[str, Role, str], tuple[str, Command | WaitFor], str]
 def _looks(site: Site, host: str, wanted: Wanted) -> Iterator[Look]:
     program = store.program(site.host(host))
 
-    def argv(what: str, *options: str) -> Argv:
-        return agent.came_back(program, what, *options)
+    def argv(look: CameBack) -> Argv:
+        return agent.came_back(program, look)
 
     def wait(looked: Argv, within: int, why: str) -> tuple[str, WaitFor]:
         return host, WaitFor(until=agent.is_there(host, looked, why), within=within)
 
-    release = (f"--is={wanted.kernel}",) if wanted.kernel else ()
     which = f"kernel {wanted.kernel}" if wanted.kernel else "the newest kernel that is installed"
     if wanted.kernel is not None:
-        yield ("kernel", Role.KERNEL, ""), (host, Command(argv=argv("kernel", *release))), f"it runs {which}"
+        kernel = Command(argv=argv(CameBack("kernel", is_=wanted.kernel)))
+        yield ("kernel", Role.KERNEL, ""), (host, kernel), f"it runs {which}"
     for number, one in enumerate(wanted.mounted, start=1):
-        uuid = (f"--uuid={one.uuid}",) if one.uuid else ()
-        writable = ("--writable",) if one.disk else ()
         what = f"disk {one.disk}" if one.disk else one.point
         why = f"{what} is mounted" + (f" at {one.point}" if one.disk else "")
         name = f"disk-{one.disk}" if one.disk else f"mounted-{number}"
         yield (
             (name, Role.MOUNTED, one.disk),
-            wait(argv("mounted", f"--at={one.point}", *uuid, *writable), _MOUNTED, why),
+            wait(
+                argv(CameBack("mounted", at=one.point, uuid=one.uuid, writable=bool(one.disk))), _MOUNTED, why
+            ),
             why,
         )
     for unit in wanted.must_run:
         why = f"{unit} runs, as jobs.toml says it must"
-        yield (f"runs-{unit}", Role.RUNS, unit), wait(argv("active", f"--unit={unit}"), _RUNS, why), why
-    units = Command(argv=argv("units", *agent.known(wanted.failed)))
+        wanted_unit = wait(argv(CameBack("active", unit=unit)), _RUNS, why)
+        yield (f"runs-{unit}", Role.RUNS, unit), wanted_unit, why
+    units = Command(argv=argv(CameBack("units", known=wanted.failed)))
     yield ("units", Role.UNITS, ""), (host, units), "no unit failed that had not before"
     if wanted.database:
         why = "the database answers"
-        yield ("database", Role.DATABASE, ""), wait(argv("database"), _ANSWERS, why), why
+        yield ("database", Role.DATABASE, ""), wait(argv(CameBack("database")), _ANSWERS, why), why
     if wanted.page:
         controller = site.host(site.controller)
         asked: Check = agent.answers(controller, wanted.page)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from runner.agent.arguments import argv as words
+from runner.agent.power.contract import AskStill, CameBack, Page, Still
+from runner.agent.store.contract import TakeOver
 from runner.model.plan import Argv, Check
 from runner.model.site import Host
 from runner.tools import agent
+from runner.tools.answers import read
 
 # Before this version systemctl does not ask inhibitors when nobody sits at a terminal, and cannot be told to.
 _ASKS = 248
@@ -87,8 +90,8 @@ def still(boot: Boot, by: datetime | None, stores: Sequence[str] = ()) -> Argv:
 
     `stores` are folders of stores on the host that nobody may hold: those whose locks the plan let go.
     """
-    late = (f"--by={by:%Y-%m-%dT%H:%M:%SZ}",) if by else ()
-    return (boot.program, "still", f"--boot={boot.id}", *late, *(f"--store={one}" for one in stores))
+    late = f"{by:%Y-%m-%dT%H:%M:%SZ}" if by else ""
+    return (boot.program, *words("still", AskStill(boot.id, late, tuple(stores))))
 
 
 def is_still(host: str, argv: Argv) -> Check:
@@ -99,15 +102,15 @@ def is_still(host: str, argv: Argv) -> Check:
 
 def is_back(host: str, boot: Boot) -> Check:
     """The claim that the host is in another boot than before."""
-    argv = (boot.program, "came-back", "back", f"--was={boot.id}")
+    argv = came_back(boot.program, CameBack("back", was=boot.id))
     return Check(
         host=host, argv=argv, field="back", relation="==", value=True, why="it answers, in another boot"
     )
 
 
-def came_back(program: str, what: str, *options: str) -> Argv:
+def came_back(program: str, look: CameBack) -> Argv:
     """Look at one thing after a reboot; exit 0 where it is as it should be. Reads only."""
-    return (program, "came-back", what, *options)
+    return (program, *words("came-back", look))
 
 
 def is_there(host: str, argv: Argv, why: str) -> Check:
@@ -117,7 +120,7 @@ def is_there(host: str, argv: Argv, why: str) -> Check:
 
 def answers(controller: Host, url: str) -> Check:
     """The claim that the web page answers, asked from the controller."""
-    argv = (agent.program(controller), "page", url)
+    argv = (agent.program(controller), *words("page", Page(url)))
     return Check(
         host=controller.name, argv=argv, field="answers", relation="==", value=True, why=f"{url} answers"
     )
@@ -125,21 +128,13 @@ def answers(controller: Host, url: str) -> Check:
 
 def take_over(at: agent.At, *, holder: str, who: str) -> Argv:
     """Take a store's lock from the plan `holder`, whose work there ends, and keep it until stdin ends."""
-    rest = agent.hold(at, who=who)[3:]
-    return (at.program, "take-over", at.path, f"--from={holder}", *rest)
-
-
-def known(units: Sequence[str]) -> Argv:
-    """Units that had failed before, as options of `came-back units`."""
-    return tuple(f"--known={unit}" for unit in units)
+    options = TakeOver(at.path, holder, at.plan, who, at.mount, at.uuid)
+    return (at.program, *words("take-over", options))
 
 
 def parse_still(text: str) -> str | None:
     """Read what `still` printed as a probe: what is being written, "" for nothing, None for no answer."""
-    try:
-        found = json.loads(text)
-    except ValueError:
+    answer = read(text, Still)
+    if answer is None or not (answer.still or answer.error is not None):
         return None
-    if not isinstance(found, dict) or not (found.get("still") is True or isinstance(found.get("error"), str)):
-        return None
-    return str(found.get("error", ""))
+    return answer.error or ""

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
 
+from runner.agent.arguments import argv as words
+from runner.agent.power import contract
+from runner.agent.power.contract import LookAtBoot
 from runner.jobs.disks import tune2fs
 from runner.jobs.disks.tune2fs import Shape, Superblock
 from runner.model.facts import Probe, Reading
+from runner.tools import answers
 
 ID = "fsck"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Took:
-    """A check unit of a boot as the journal has it; the counts are e2fsck's, None where it counted nothing."""
-
-    started: datetime
-    seconds: float
-    inodes: int | None = None
-    blocks: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +44,7 @@ class Extfs:
     extents: bool | None = None
     rotates: bool | None = None
     speed: float | None = None
-    took: tuple[Took, ...] = ()
+    took: tuple[contract.Time, ...] = ()
     problem: str = ""
 
 
@@ -75,73 +67,49 @@ def probe(host: str, devices: Sequence[str], *, speed: bool = True) -> Probe:
 
     With `speed` some megabytes are read from each disk, half a second at most, to see how fast it is.
     """
-    words = (*(("--speed",) if speed else ()), "--", *sorted(set(devices)))
-    argv = ("runner-agent", "boot-checks", *words)
+    options = LookAtBoot(tuple(sorted(set(devices))), speed=speed)
+    argv = ("runner-agent", *words("boot-checks", options))
     return Probe(id=ID, host=host, argv=argv, needs=("device",), timeout=60)
 
 
 def read(reading: Reading) -> BootChecks | None:
     """What the probe found; None where the answer makes no sense or there is none."""
-    try:
-        told = json.loads(reading.out.strip().splitlines()[-1])
-        return BootChecks(
-            clock=_time(told["clock"]),
-            memory=_count(told["memory"]),
-            kernel=tuple(str(word) for word in told["kernel"]),
-            files=tuple(str(path) for path in told["files"]),
-            filesystems=tuple(_extfs(one) for one in told["filesystems"]),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+    answer = answers.read(reading.out, contract.BootChecks)
+    if answer is None:
         return None
+    return BootChecks(
+        clock=answer.clock,
+        memory=answer.memory,
+        kernel=answer.kernel,
+        files=answer.files,
+        filesystems=tuple(_extfs(one) for one in answer.filesystems),
+    )
 
 
-def _extfs(told: Mapping[str, Any]) -> Extfs:
-    text = str(told["superblock"]) if told["exit"] == 0 else ""
+def _extfs(looked: contract.Looked) -> Extfs:
+    text = looked.superblock if looked.exit == 0 else ""
     superblock = tune2fs.parse_superblock(text)
     used, inodes_used = tune2fs.parse_used(text)
     return Extfs(
-        device=str(told["device"]),
-        asked=tuple(str(path) for path in told["asked"]),
-        mount=str(told["mount"]),
-        place=str(told["at"]),
-        passno=_count(told["pass"]),
-        noauto=told["noauto"] is True,
-        nofail=told["nofail"] is True,
+        device=looked.device,
+        asked=looked.asked,
+        mount=looked.mount,
+        place=looked.at,
+        passno=looked.pass_,
+        noauto=looked.noauto,
+        nofail=looked.nofail,
         superblock=superblock,
         shape=tune2fs.parse_shape(text),
-        used=_count(told["used"]) or used,
-        inodes_used=_count(told["inodes_used"]) or inodes_used,
-        table=_count(told["table"]),
-        directories=_count(told["directories"]),
-        extents=_truth(told["extents"]),
-        rotates=_truth(told["rotates"]),
-        speed=float(told["speed"]) if told["speed"] else None,
-        took=tuple(_took(one) for one in told["checks"]),
-        problem=""
-        if superblock.state
-        else _first_line(str(told["error"])) or f"tune2fs ended with {told['exit']}",
+        used=looked.used or used,
+        inodes_used=looked.inodes_used or inodes_used,
+        table=looked.table,
+        directories=looked.directories,
+        extents=looked.extents,
+        rotates=looked.rotates,
+        speed=looked.speed or None,
+        took=looked.checks,
+        problem="" if superblock.state else _first_line(looked.error) or f"tune2fs ended with {looked.exit}",
     )
-
-
-def _took(told: Mapping[str, Any]) -> Took:
-    return Took(
-        started=_time(told["started"]),
-        seconds=float(told["seconds"]),
-        inodes=_count(told["inodes"]),
-        blocks=_count(told["blocks"]),
-    )
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def _count(told: object) -> int | None:
-    return told if isinstance(told, int) and not isinstance(told, bool) else None
-
-
-def _truth(told: object) -> bool | None:
-    return told if isinstance(told, bool) else None
 
 
 def _first_line(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from runner.agent.power.contract import CameBack
 from runner.jobs.power import (
     after,
     agent,
@@ -282,6 +283,6 @@ def reboot_steps(one: Reboot) -> tuple[Step, ...]:
 
 
 def _settles(one: Reboot, boot: agent.Boot) -> WaitFor:
-    argv = agent.came_back(boot.program, "settled")
+    argv = agent.came_back(boot.program, CameBack("settled"))
     until = agent.is_there(one.host, argv, "its boot is over, and no disk is being checked")
     return WaitFor(until=until, within=one.wait.settle)

@@ -64,8 +64,8 @@ def test_dpkg_is_known_by_its_list_before_and_after(house: HostHouse, admin: Pat
     first = dpkg(
         house, admin, "job/1", "-i", deb(tmp_path, "libc-demo", "1.0"), deb(tmp_path, "old-demo", "2:3")
     )
-    assert first.installed == (("libc-demo", "1.0"), ("old-demo", "2:3"))
-    assert (first.upgraded, first.removed, first.unfinished) == ((), (), ())
+    assert first.packages.installed == (("libc-demo", "1.0"), ("old-demo", "2:3"))
+    assert (first.packages.upgraded, first.packages.removed, first.packages.unfinished) == ((), (), ())
     second = dpkg(
         house,
         admin,
@@ -75,12 +75,12 @@ def test_dpkg_is_known_by_its_list_before_and_after(house: HostHouse, admin: Pat
         deb(tmp_path, "new-demo", "1", "exit 1"),
     )
     assert second.exit == 1
-    assert second.upgraded == (("libc-demo", "1.0", "1.1"),)
-    assert second.installed == (("new-demo", "1"),)
-    assert second.unfinished == (("new-demo", "half-configured"),)
+    assert second.packages.upgraded == (("libc-demo", "1.0", "1.1"),)
+    assert second.packages.installed == (("new-demo", "1"),)
+    assert second.packages.unfinished == (("new-demo", "half-configured"),)
     third = dpkg(house, admin, "job/3", "--purge", "old-demo")
-    assert third.removed == (("old-demo", "2:3"),)
-    assert third.unfinished == second.unfinished
+    assert third.packages.removed == (("old-demo", "2:3"),)
+    assert third.packages.unfinished == second.packages.unfinished
     changed = execute((*house.program, "outdated", f"--state={house.state}")).answer["changed"]
     assert ["libc-demo", "1.1"] in changed
     assert ["new-demo", "1"] in changed
@@ -96,8 +96,8 @@ def test_a_held_package_is_not_unfinished_and_unpacked_is(
         held = house.carry(*options, "--", "sh", "-c", selected, step="job/2").answer["packages"]
     assert held == {"upgraded": [], "installed": [], "removed": [], "unfinished": []}
     unpacked = dpkg(house, admin, "job/3", "--unpack", deb(tmp_path, "kernel-demo", "2"))
-    assert unpacked.upgraded == (("kernel-demo", "1", "2"),)
-    assert unpacked.unfinished == (("kernel-demo", "unpacked"),)
+    assert unpacked.packages.upgraded == (("kernel-demo", "1", "2"),)
+    assert unpacked.packages.unfinished == (("kernel-demo", "unpacked"),)
 
 
 def test_what_was_done_before_the_machine_went_down_is_told_after_it(
@@ -142,12 +142,12 @@ def test_rpm_is_known_by_its_list_before_and_after(house: HostHouse, tmp_path: P
         assert found and found.exit == 0, said.out
         return found
 
-    assert carried("job/1", "-i", made[0]).installed == (("demo", "1-1"),)
-    assert carried("job/2", "-U", made[1]).upgraded == (("demo", "1-1", "2-1"),)
+    assert carried("job/1", "-i", made[0]).packages.installed == (("demo", "1-1"),)
+    assert carried("job/2", "-U", made[1]).packages.upgraded == (("demo", "1-1", "2-1"),)
     # Kernels stay beside each other: one more is installed, none is upgraded.
     both = carried("job/3", "-i", "--force", made[2])
-    assert (both.installed, both.upgraded) == ((("demo", "4:3-1"),), ())
-    assert carried("job/4", "-e", "demo-2-1").removed == (("demo", "2-1"),)
+    assert (both.packages.installed, both.packages.upgraded) == ((("demo", "4:3-1"),), ())
+    assert carried("job/4", "-e", "demo-2-1").packages.removed == (("demo", "2-1"),)
     noted = json.loads((house.state / "since-boot.json").read_text())["changed"]
     assert noted == [["demo", "4:3-1"]]
 

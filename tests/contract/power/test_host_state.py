@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.answer import table
 from runner.agent.host import sessions
+from runner.agent.host.contract import Inhibitor
 from runner.agent.packages import kernels, outdated
+from runner.agent.packages.contract import Needrestart
 from runner.tools import detached
 from tests.contract.storehouse import PROGRAM, execute
 from tests.contract.two_hosts import wait_for
@@ -71,7 +74,7 @@ def test_users_are_those_at_a_terminal_who_are_still_there(tmp_path: Path) -> No
     (tmp_path / "run").mkdir()
     records = (entry(7, 41, b"amy", HOSTILE), entry(8, 42, b"gone", b""), entry(7, 43, b"dead", b""))
     (tmp_path / "run/utmp").write_bytes(b"".join(records) + b"half a record")
-    assert sessions.users(tmp_path) == [
+    assert table(sessions.users(tmp_path)) == [
         {"name": "amy", "from": r"e\x1b[31mvil", "since": "2026-11-23T08:15:00.000000Z"}
     ]
 
@@ -85,9 +88,7 @@ def test_only_what_blocks_a_shutdown_is_an_inhibitor(tmp_path: Path) -> None:
             "run/systemd/inhibit/3": "WHAT=handle-lid-switch\nMODE=block\nWHO=desktop\nWHY=x\n",
         },
     )
-    assert sessions.inhibitors(tmp_path) == [
-        {"who": "apt", "why": "läuft\\n\\x1b[1m", "what": "shutdown:sleep"}
-    ]
+    assert sessions.inhibitors(tmp_path) == [Inhibitor("apt", "läuft\\n\\x1b[1m", "shutdown:sleep")]
 
 
 def test_a_check_under_way_is_seen(tmp_path: Path) -> None:
@@ -219,10 +220,10 @@ def test_what_needrestart_says_goes_first() -> None:
     assert found
     assert "ssh.service" in found.services
     assert "systemd-manager" not in found.services
-    assert (found.pid1, found.needrestart) == (True, {"ksta": 3})
+    assert (found.pid1, found.needrestart) == (True, Needrestart(3))
     old_kernel = outdated.needrestart((CAPTURES / "reboot-old-kernel-detect.stdout").read_text())
     assert old_kernel
-    assert (old_kernel.services, old_kernel.needrestart) == ([], {"ksta": 3})
+    assert (old_kernel.services, old_kernel.needrestart) == ([], Needrestart(3))
     assert outdated.needrestart("") is None
 
 

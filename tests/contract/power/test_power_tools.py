@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from runner.agent.power import idle, returned
+from runner.agent.power.contract import CameBack
 from runner.jobs.power import agent
 from runner.model.plan import Argv
 from runner.tools import agent as store
@@ -186,11 +187,11 @@ def test_the_boot_that_answers_is_only_another_one_when_it_is() -> None:
 
 def test_the_kernel_that_runs_is_compared_with_the_one_that_should() -> None:
     running = os.uname().release
-    assert tool(agent.came_back(HERE, "kernel", f"--is={running}")).answer == {
+    assert tool(agent.came_back(HERE, CameBack("kernel", is_=running))).answer == {
         "kernel": True,
         "running": running,
     }
-    wrong = tool(agent.came_back(HERE, "kernel", "--is=9.9.9-new"))
+    wrong = tool(agent.came_back(HERE, CameBack("kernel", is_="9.9.9-new")))
     assert wrong.code == 1
     assert wrong.answer["error"] == f"the kernel that runs is {running}, not 9.9.9-new"
 
@@ -246,14 +247,14 @@ def test_where_no_kernel_is_found_nobody_says_that_the_right_one_runs() -> None:
 
 
 def test_a_service_that_does_not_run_is_named() -> None:
-    said = tool(agent.came_back(HERE, "active", "--unit=no-such-thing.service"))
+    said = tool(agent.came_back(HERE, CameBack("active", unit="no-such-thing.service")))
     assert said.code == 1
     assert said.answer["active"] is False
     assert "no-such-thing.service does not run" in said.answer["error"]
 
 
 def test_a_database_that_does_not_answer_is_named() -> None:
-    said = tool(agent.came_back(HERE, "database"))
+    said = tool(agent.came_back(HERE, CameBack("database")))
     assert said.answer["database"] is (said.code == 0)
     assert said.code == 0 or "the database does not answer" in said.answer["error"]
 

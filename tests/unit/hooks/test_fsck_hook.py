@@ -190,7 +190,7 @@ def test_a_site_without_disks_hears_nothing() -> None:
 
 def test_a_reboot_is_told_why_how_long_and_by_what_that_is_known() -> None:
     begun = "2026-01-01T00:00:00.500000Z"
-    last = {"started": begun, "seconds": 600.0, "inodes": 11, "blocks": 26752}
+    last = {"device": "/dev/usb", "started": begun, "seconds": 600.0, "inodes": 11, "blocks": 26752}
     other = {**last, "started": "2025-06-01T00:00:00Z", "seconds": 5.0}
     (only,) = findings(captured("due"), plan=REBOOTING, checks=[other, last], used=26_000_000, inodes_used=11)
     assert only.text == (
