@@ -14,7 +14,7 @@ from runner.jobs.power import boot_checks
 from runner.jobs.power.agent_checks import Extfs
 from runner.jobs.power.boot_checks import Outlook
 from runner.model.facts import Facts
-from runner.model.plan import Command, Effect, Finding, Plan, Role, Severity, Step
+from runner.model.plan import Effect, Finding, Plan, Role, Severity, Step
 from runner.model.site import Disk, Site
 from runner.model.text import count, length, one_line, size
 
@@ -93,9 +93,8 @@ def _host(scene: Scene) -> Iterator[Finding]:
 def _is_made(disk: Disk, plan: Plan) -> bool:
     """Whether this very plan makes the disk: what is on it now is of no interest then."""
     return any(
-        step.effect == Effect.DESTROY and step.host == disk.host and disk.device in step.action.argv
+        step.role == Role.FORMAT and step.subject == disk.name and step.host == disk.host
         for step in plan.steps
-        if isinstance(step.action, Command)
     )
 
 

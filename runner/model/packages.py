@@ -52,13 +52,16 @@ class Held:
 class Trouble:
     """Something that keeps the packages from being upgraded: what, the evidence, what a person does.
 
-    `mends` is true where the runner repairs it by itself (see the kind's `repair` step).
+    `mends` is true where the runner repairs it by itself (see the kind's `repair` step). `package` and
+    `version` say which package it is about, "" where it is about none or several.
     """
 
     what: What
     text: str
     do: str
     mends: bool = False
+    package: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,6 @@ READS = frozenset(
         "rpartition",
         "split",
         "rsplit",
-        "splitlines",
         "find",
         "rfind",
         "index",
@@ -26,7 +25,6 @@ READS = frozenset(
         "count",
         "removeprefix",
         "removesuffix",
-        "strip",
     ]
 )
 PATTERNS = frozenset({"search", "match", "fullmatch", "findall", "finditer", "split", "sub"})
@@ -42,8 +40,8 @@ def _prose(node: ast.AST) -> str:
         node = node.value
     if not isinstance(node, ast.Attribute) or node.attr not in PROSE:
         return ""
-    # The command line of this very process is no text of ours.
-    return "" if isinstance(node.value, ast.Name) and node.value.id == "sys" else node.attr
+    # The command line of this very process is no text of ours, and a value may know its own.
+    return "" if isinstance(node.value, ast.Name) and node.value.id in ("sys", "self") else node.attr
 
 
 def _compared(node: ast.Compare) -> Iterator[str]:

@@ -103,6 +103,11 @@ class Carried(NamedTuple):
     alive: bool = False
     told: bool = False
 
+    @property
+    def job(self) -> str:
+        """The job whose step it is: ids are JOB/STEP."""
+        return self.step.partition("/")[0]
+
 
 class Listed(NamedTuple):
     """Answer of `carried`, newest first."""

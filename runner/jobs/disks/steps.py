@@ -69,7 +69,7 @@ def make(work: Work) -> tuple[Step, ...]:
         effect=Effect.DESTROY,
         guard=work.same(),
         why=f"make an {disk.filesystem}{holds}, on {work.found.stamp}",
-    ).known_as(Role.FORMAT)
+    ).known_as(Role.FORMAT, disk.name)
     checked = (_interval(work, disk.fsck_every, None),) if disk.fsck_every else ()
     return (destroy, *checked, *attach(work), *_identities(work))
 

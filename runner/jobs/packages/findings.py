@@ -78,10 +78,10 @@ def short(trouble: Trouble) -> str:
 
 def replaced(found: Sequence[Trouble], install: Sequence[Update]) -> tuple[Trouble, ...]:
     """The troubles, where those of packages that get another version now are mended by that."""
-    halves = {f"{one.name} {one.old} is only half ": one for one in install}
+    halves = {(update.name, update.old): update for update in install}
     said = []
     for one in found:
-        new = next((update for words, update in halves.items() if one.text.startswith(words)), None)
+        new = halves.get((one.package, one.version))
         if one.what == "half" and new:
             do = f"nothing now: this plan installs {new.name} {new.new}"
             said.append(replace(one, do=do, mends=True))
@@ -92,7 +92,7 @@ def replaced(found: Sequence[Trouble], install: Sequence[Update]) -> tuple[Troub
 
 def cut_off(site: Site, begun: Sequence[Carried]) -> tuple[Finding, ...]:
     """What other jobs began at the host and nobody was told the end of: only they themselves tell it."""
-    jobs = (site.job(name) for name in dict.fromkeys(one.step.partition("/")[0] for one in begun))
+    jobs = (site.job(name) for name in dict.fromkeys(carried.job for carried in begun))
     return tuple(
         Finding(
             severity="attention",

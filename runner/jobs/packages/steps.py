@@ -131,7 +131,7 @@ def left(job: Job, facts: Facts) -> tuple[detached.Carried, ...]:
     """What this job began in an earlier run and nobody was told the end of, oldest first."""
     reading = facts.reading(job.host, CARRIED)
     found = detached.parse_carried(reading.out) if reading else ()
-    own = [one for one in found if one.step.startswith(f"{job.name}/") and (one.alive or not one.told)]
+    own = [one for one in found if one.job == job.name and (one.alive or not one.told)]
     return tuple(reversed(own))
 
 

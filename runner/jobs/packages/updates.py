@@ -100,7 +100,7 @@ class UpdatesKind(Bundled):
 def _waits(job: Job, one: detached.Carried) -> Draft:
     """Another job of this runner is at work there; the next run makes this one up."""
     since = f", since {one.started:%Y-%m-%d %H:%M} UTC" if one.started else ""
-    text = f"{one.step.partition('/')[0]} is at work on the packages{since}"
+    text = f"{one.job} is at work on the packages{since}"
     finding = Finding(
         severity="attention",
         source=job.name,

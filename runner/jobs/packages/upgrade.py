@@ -22,7 +22,7 @@ from runner.jobs.packages.upgrade_steps import Reason, Wish
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpgradeOptions
-from runner.model.packages import Held, PackageFacts, Update
+from runner.model.packages import Held, PackageFacts, Trouble, Update
 from runner.model.plan import Finding, Phase, PlannedJob, Skip
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
@@ -78,13 +78,7 @@ class UpgradeKind(Bundled):
 def _against(work: Work, found: PackageFacts, left: Sequence[Carried]) -> tuple[Finding, ...]:
     """Why nothing may be done; each with what to do."""
     job = work.job
-    mends = any(one.mends for one in found.troubles)
-    wrong = [
-        package_findings.refused(job, one.text, one.do)
-        for one in found.troubles
-        if not one.mends
-        and (one.what == "lock" or (one.what in _IN_THE_WAY and not mends) or not found.fresh)
-    ]
+    wrong = [package_findings.refused(job, trouble.text, trouble.do) for trouble in _in_the_way(found)]
     if not found.fresh and not wrong:
         do = "see why with: runner plan, and the job of kind updates"
         wrong.append(package_findings.refused(job, "the package lists could not be fetched", do))
@@ -98,9 +92,19 @@ def _against(work: Work, found: PackageFacts, left: Sequence[Carried]) -> tuple[
     return tuple(wrong)
 
 
+def _in_the_way(found: PackageFacts) -> tuple[Trouble, ...]:
+    mends = any(trouble.mends for trouble in found.troubles)
+    return tuple(
+        trouble
+        for trouble in found.troubles
+        if not trouble.mends
+        and (trouble.what == "lock" or (trouble.what in _IN_THE_WAY and not mends) or not found.fresh)
+    )
+
+
 def _short(found: PackageFacts, wrong: Sequence[Finding]) -> str:
-    first = wrong[0].text
-    return next((package_findings.short(one) for one in found.troubles if one.text == first), first)
+    first = next(iter(_in_the_way(found)), None)
+    return package_findings.short(first) if first else wrong[0].text
 
 
 def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried, ...]) -> Draft:

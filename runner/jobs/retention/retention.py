@@ -46,7 +46,8 @@ class Decision:
 
     `keep` is oldest first. `expire` is in the order to do it in: what goes whatever the room, then
     what goes for room, each oldest first. If `frozen` is not empty it says why nothing expires, and
-    `do` what a person should do. `doubts` is what a person should see although something may expire.
+    `do` what a person should do. `cause` is the doubt that froze it. `doubts` is what a person should see
+    although something may expire.
     `unmeasured` names those that go for room while it is not known what they free, oldest first: to
     measure that and decide again is better than to try.
     """
@@ -57,6 +58,7 @@ class Decision:
     do: str = ""
     doubts: tuple[Doubt, ...] = ()
     unmeasured: tuple[str, ...] = ()
+    cause: Doubt | None = None
 
 
 def decide(
@@ -222,7 +224,7 @@ def _is_measured(snapshot: Snapshot) -> bool:
 def _frozen(ordered: Sequence[Snapshot], *doubts: Doubt | None) -> Decision:
     first, *rest = (one for one in doubts if one)
     keep = _all_stay(ordered, "nothing expires now")
-    return Decision(keep=keep, frozen=first.text, do=first.do, doubts=tuple(rest))
+    return Decision(keep=keep, frozen=first.text, do=first.do, doubts=tuple(rest), cause=first)
 
 
 def _all_stay(ordered: Sequence[Snapshot], reason: str) -> tuple[Kept, ...]:

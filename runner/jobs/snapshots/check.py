@@ -165,7 +165,7 @@ def _growth(look: _Look) -> Sequence[Finding]:
     smaller = shrunk(look.sealed, limit)
     if smaller:
         # Where it freezes the store it is said with that.
-        return () if look.decision.frozen == smaller.text else (_say(smaller.text, smaller.do),)
+        return () if look.decision.cause == smaller else (_say(smaller.text, smaller.do),)
     if not look.sealed:
         return ()
     # The first of all is whole, and says nothing of what is usual.

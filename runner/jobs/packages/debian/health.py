@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from runner.jobs.packages.debian import trouble as apt_trouble
@@ -11,6 +11,7 @@ from runner.jobs.packages.debian.survey import Answer
 from runner.model.packages import Trouble, What
 from runner.model.text import count, one_line, size
 
+_LISTS = "/var/lib/dpkg/"
 _PENDING = ("unpacked", "triggers-awaited", "triggers-pending")
 # Below this dpkg cannot even write down what it did.
 _LEAST = 16 << 20
@@ -45,7 +46,8 @@ def troubles(
     locked = _locks(answers)
     partly = is_partly(answers)
     stuck = [_stuck(one) for one in answers.get("kept", ())]
-    halves = () if any("/var/lib/dpkg/" in one.text for one in locked) else _unfinished(answers, installed)
+    at_work = any(path.startswith(_LISTS) for _, path, _ in _holders(answers))
+    halves = () if at_work else _unfinished(answers, installed)
     return (
         *locked,
         *halves,
@@ -79,10 +81,7 @@ def _one(answers: Mapping[str, tuple[Answer, ...]], name: str) -> Answer:
 def _locks(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
     # Another program that works is no trouble for a look, only for what would follow.
     said: dict[str, Trouble] = {}
-    for line in _one(answers, "locks").out:
-        pid, path, program = (line.split("|", 2) + ["", ""])[:3]
-        if not path.startswith("/var/lib/dpkg/") and not path.startswith("/var/cache/"):
-            continue
+    for pid, path, program in _holders(answers):
         who = f"process {pid} ({one_line(program.strip()) or 'unknown'})"
         said.setdefault(
             pid,
@@ -93,6 +92,14 @@ def _locks(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
             ),
         )
     return tuple(said.values())
+
+
+def _holders(answers: Mapping[str, tuple[Answer, ...]]) -> Iterator[tuple[str, str, str]]:
+    """Who holds a lock of the packages: process, path, program."""
+    for line in _one(answers, "locks").out:
+        pid, path, program = (line.split("|", 2) + ["", ""])[:3]
+        if path.startswith((_LISTS, "/var/cache/")):
+            yield pid, path, program
 
 
 def _unfinished(
@@ -119,6 +126,8 @@ def _unfinished(
             said.append(
                 Trouble(
                     what="half",
+                    package=one.name,
+                    version=one.version,
                     text=f"{one.name} {one.version} is only half configured: its script failed",
                     do=f"at the host: dpkg --configure {one.name}, read what its script says, mend that, and again",
                 )
@@ -127,6 +136,8 @@ def _unfinished(
             said.append(
                 Trouble(
                     what="half",
+                    package=one.name,
+                    version=one.version,
                     text=f"{one.name} {one.version} is only half installed",
                     do=f"apt-get install --reinstall {one.name}",
                 )
