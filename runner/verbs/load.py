@@ -8,7 +8,7 @@ from runner.config import load as config
 from runner.config.plugins import Hooks, own_plugins
 from runner.engine.journal import FILE, Journal
 from runner.jobs.catalogue import KINDS
-from runner.model.plan import Role
+from runner.model.role import Role
 from runner.model.site import Job, Site
 
 

@@ -17,7 +17,8 @@ from runner.jobs.snapshots import proven as rules
 from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft, DrillOptions, SnapshotOptions
 from runner.model.names import plan_id
-from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Role, Skip, Step
+from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site, Store
 from runner.report.default import default_report

@@ -11,7 +11,8 @@ from runner.jobs.retention.report import audit_report
 from runner.model.facts import Facts, Probe
 from runner.model.kind import AuditOptions, Draft
 from runner.model.names import plan_id
-from runner.model.plan import Command, Effect, Lock, PlannedJob, Role, Skip, Step
+from runner.model.plan import Command, Effect, Lock, PlannedJob, Skip, Step
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 from runner.tools import agent as tool

@@ -13,7 +13,8 @@ from runner.jobs.retention.retention import Decision, Expired, Kept
 from runner.model.facts import Facts, Probe, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft, PruneOptions
 from runner.model.names import plan_id
-from runner.model.plan import Check, Command, Effect, Finding, Lock, PlannedJob, Role, Step
+from runner.model.plan import Check, Command, Effect, Finding, Lock, PlannedJob, Step
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, one_line, size

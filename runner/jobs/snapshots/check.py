@@ -18,7 +18,8 @@ from runner.jobs.snapshots.report import check_report
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
 from runner.model.kind import CheckOptions, Draft, DrillOptions, SnapshotOptions
 from runner.model.names import snapshot_time
-from runner.model.plan import Command, Effect, Finding, PlannedJob, Role, Step
+from runner.model.plan import Command, Effect, Finding, PlannedJob, Step
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, length, size
