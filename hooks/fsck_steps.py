@@ -11,7 +11,8 @@ from runner.jobs.power import boot_checks
 from runner.jobs.power.boot_checks import Outlook
 from runner.model.facts import Facts
 from runner.model.names import plan_id
-from runner.model.plan import Argv, Check, Command, Effect, Insertion, PlannedJob, Role, Step
+from runner.model.plan import Argv, Check, Command, Effect, Insertion, PlannedJob, Step
+from runner.model.role import Role
 from runner.model.site import Disk, Site
 from runner.tools import agent, detached
 

@@ -9,7 +9,8 @@ from runner.cli.opening import opened
 from runner.cli.progress import display
 from runner.cli.show import tell
 from runner.jobs.snapshots.when import WHEN_HELP
-from runner.model.plan import Plan, Role
+from runner.model.plan import Plan
+from runner.model.role import Role
 from runner.model.run import Verdict
 from runner.model.site import Site
 from runner.report.line import line

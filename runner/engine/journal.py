@@ -20,7 +20,8 @@ from typing import Any
 from runner.engine import announcements, migrate
 from runner.model.errors import RunnerError
 from runner.model.facts import Timed
-from runner.model.plan import Effect, Plan, Role, Step
+from runner.model.plan import Effect, Plan, Step
+from runner.model.role import Role
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
 FILE = "journal.sqlite"

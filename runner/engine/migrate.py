@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-from runner.model.plan import Role
+from runner.model.role import Role
 
 FORMAT = 2
 

@@ -24,15 +24,14 @@ from runner.model.plan import (
     Finding,
     Forecast,
     Lock,
-    Phase,
     Plan,
     PlannedJob,
     PutFile,
-    Role,
     Skip,
     Step,
     WaitFor,
 )
+from runner.model.role import Phase, Role
 
 FORMAT = 2
 

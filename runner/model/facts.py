@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from runner.model.plan import Role
+from runner.model.role import Role
 
 # A step that took some time: its job, its role and what it is about.
 Timed = tuple[str, Role, str]

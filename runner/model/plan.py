@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Literal
+
+from runner.model.role import Phase, Role
 
 Argv = tuple[str, ...]
 Need = Literal["device", "packages", "power", "network"]
@@ -20,97 +22,6 @@ class Effect(IntEnum):
     EXPIRE = 3
     INTERRUPT = 4
     DESTROY = 5
-
-
-class Role(StrEnum):
-    """What a step is for in its job; STEP where nobody else needs to know.
-
-    The kind that makes a step gives it its role. Who must find a step again asks for that, never for
-    a part of its id. What the step is about beside that (a disk, a database) is its `subject`.
-    """
-
-    STEP = "step"
-    PREPARE = "prepare"
-    DISK = "disk"
-    BEGIN = "begin"
-    SEND = "send"
-    LOOK = "look"
-    EXPLAIN = "explain"
-    ABOUT = "about"
-    SITE = "site"
-    KEEP = "keep"
-    SEAL = "seal"
-    REAP = "reap"
-    EXPIRE = "expire"
-    EMPTY = "empty"
-    MEASURE = "measure"
-    COUNT = "count"
-    LINKS = "links"
-    AUDIT = "audit"
-    PIN = "pin"
-    ANSWERS = "answers"
-    GLOBALS = "globals"
-    DUMP = "dump"
-    ALL = "all"
-    FOLDER = "folder"
-    ROLES = "roles"
-    COPY = "copy"
-    RESTORE = "restore"
-    COMPARE = "compare"
-    NAME = "name"
-    DROP = "drop"
-    TIDY = "tidy"
-    SWAP = "swap"
-    ROOM = "room"
-    SAMPLE = "sample"
-    DUMPS = "dumps"
-    PROVEN = "proven"
-    CLEAR = "clear"
-    FORMAT = "format"
-    LABEL = "label"
-    INTERVAL = "interval"
-    FSTAB = "fstab"
-    IDENTITY = "identity"
-    STILL = "still"
-    RELEASE = "release"
-    UNMOUNT = "unmount"
-    MOUNT = "mount"
-    CHECK = "check"
-    PUT_OFF = "put off"
-    PUT_ON = "put on"
-    SYNC = "sync"
-    OFF = "off"
-    GONE = "gone"
-    DOWN = "down"
-    BACK = "back"
-    SETTLED = "settled"
-    KERNEL = "kernel"
-    MOUNTED = "mounted"
-    RUNS = "runs"
-    UNITS = "units"
-    DATABASE = "database"
-    PAGE = "page"
-    ATTACH = "attach"
-    SEEN = "seen"
-    REFRESH = "refresh"
-    REFRESH_FIRST = "refresh first"
-    REPAIR = "repair"
-    HOLD = "hold"
-    HELD = "held"
-    INSTALL = "install"
-    UPGRADE = "upgrade"
-    RESTART = "restart"
-    WHOLE = "whole"
-    INITRD = "initrd"
-    ENTRY = "entry"
-
-
-class Phase(StrEnum):
-    """When a finding was made: while planning (a forecast says what the plan will do), or by the run."""
-
-    PLAN = "plan"
-    FORECAST = "forecast"
-    RUN = "run"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

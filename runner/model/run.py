@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from runner.model.plan import Finding, Plan, PlannedJob, Role, Skip
+from runner.model.plan import Finding, Plan, PlannedJob, Skip
+from runner.model.role import Role
 
 
 class State(StrEnum):

@@ -22,11 +22,11 @@ from runner.model.plan import (
     Plan,
     PlannedJob,
     PutFile,
-    Role,
     Skip,
     Step,
     WaitFor,
 )
+from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.tools import agent, files
 

@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import assert_never
 
 from runner.model.errors import BUG, Busy, FactsIncomplete, PlanRefused, RunnerError, StalePlan
-from runner.model.plan import Effect, Finding, Phase, Plan, PlannedJob
+from runner.model.plan import Effect, Finding, Plan, PlannedJob
+from runner.model.role import Phase
 from runner.model.run import (
     Around,
     JobLine,

@@ -5,18 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from runner.model.plan import (
-    Check,
-    Effect,
-    Ended,
-    Finding,
-    Plan,
-    PlannedJob,
-    PutFile,
-    Role,
-    Step,
-    WaitFor,
-)
+from runner.model.plan import Check, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step, WaitFor
+from runner.model.role import Role
 from runner.model.text import count, length, one_line, printable, size
 from runner.report.line import Line, Style, line
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from runner.model.plan import Finding, Phase, Plan, Skip
+from runner.model.plan import Finding, Plan, Skip
+from runner.model.role import Phase
 from runner.model.run import JobReport, Report, Verdict
 from runner.model.site import Site
 from runner.model.text import length, one_line

@@ -17,7 +17,8 @@ from runner.model.errors import ReportUndelivered, UsageError
 from runner.model.facts import Announced, Facts, Probe
 from runner.model.notice import Notice
 from runner.model.options import RebootOptions
-from runner.model.plan import Effect, Finding, Phase, Role, Step
+from runner.model.plan import Effect, Finding, Step
+from runner.model.role import Phase, Role
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site
 

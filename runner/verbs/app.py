@@ -14,11 +14,7 @@ from typing import Self
 
 from runner.config.complaints import no_such
 from runner.config.plugins import Hooks
-from runner.engine import (
-    execute,
-    planfile,
-    probe,
-)
+from runner.engine import execute, planfile, probe
 from runner.engine.journal import FILE, Journal
 from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
@@ -31,12 +27,7 @@ from runner.model.kind import Draft
 from runner.model.plan import Plan, PlannedJob, Skip
 from runner.model.run import Outcome, Pass, Report, Reporter, Verdict
 from runner.model.site import Site
-from runner.planning import (
-    passes,
-    planner,
-    review,
-    schedule,
-)
+from runner.planning import passes, planner, review, schedule
 from runner.planning.passes import MOST_PASSES, again, waits
 from runner.planning.schedule import forecast
 from runner.report import outcome as came_of

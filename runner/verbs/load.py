@@ -10,6 +10,8 @@ from runner.config.plugins import Hooks
 from runner.engine.journal import FILE, Journal
 from runner.jobs.catalogue import TAKEN, together
 from runner.model.plan import Role
+from runner.jobs.catalogue import KINDS
+from runner.model.role import Role
 from runner.model.site import Job, Site
 
 

@@ -11,7 +11,8 @@ from runner.jobs.bundled import Bundled
 from runner.model.facts import Facts
 from runner.model.kind import Draft
 from runner.model.options import AccessOptions
-from runner.model.plan import Argv, Command, Effect, PlannedJob, Role, Skip, Step
+from runner.model.plan import Argv, Command, Effect, PlannedJob, Skip, Step
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 from runner.report.default import default_report

@@ -14,7 +14,8 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import next_snapshot_name, plan_id
 from runner.model.options import DumpOptions
-from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Role, Skip, Step
+from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site
 from runner.model.text import one_line

@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from runner.model.plan import PlannedJob, Role
+from runner.model.plan import PlannedJob
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line, size
 from runner.report.default import default_report

@@ -13,7 +13,8 @@ from runner.jobs.snapshots import restore
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Role, Skip, Step
+from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.role import Role
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, one_line, size
 from runner.tools import agent as store

@@ -11,7 +11,8 @@ from runner.jobs.database.dump import reach
 from runner.jobs.database.restore import SANDBOX, shell
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Role, Skip, Step
+from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.model.text import count, one_line
 from runner.tools import agent as store

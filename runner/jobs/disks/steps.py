@@ -13,7 +13,8 @@ from runner.jobs.disks import (
     wipefs,
 )
 from runner.jobs.disks.found import Found, stores_on
-from runner.model.plan import Argv, Check, Command, Effect, Role, Step
+from runner.model.plan import Argv, Check, Command, Effect, Step
+from runner.model.role import Role
 from runner.model.site import Disk, Site
 from runner.model.text import count, size
 from runner.tools import agent, files

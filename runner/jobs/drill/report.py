@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runner.model.plan import PlannedJob, Role
+from runner.model.plan import PlannedJob
+from runner.model.role import Role
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line
 

@@ -11,7 +11,8 @@ from runner.jobs.packages.family import Family, Policy
 from runner.jobs.packages.held import fits
 from runner.model.facts import Facts
 from runner.model.packages import Held, PackageFacts, Trouble, Update, What
-from runner.model.plan import Finding, Phase, Severity
+from runner.model.plan import Finding, Severity
+from runner.model.role import Phase
 from runner.model.site import Job, Site
 from runner.model.text import count, length, size
 from runner.tools.detached import Carried

@@ -10,7 +10,8 @@ from runner.jobs.packages.debian import trouble
 from runner.jobs.packages.redhat import rpm
 from runner.jobs.power.report import power_report
 from runner.model.packages import Update
-from runner.model.plan import PlannedJob, Role
+from runner.model.plan import PlannedJob
+from runner.model.role import Role
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line
 

@@ -15,7 +15,8 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.packages import PackageFacts, Update
-from runner.model.plan import Argv, Check, Command, Effect, Lock, Role, Skip, Step
+from runner.model.plan import Argv, Check, Command, Effect, Lock, Skip, Step
+from runner.model.role import Role
 from runner.model.site import Host, Job, Site
 from runner.model.text import count
 from runner.tools import agent as store

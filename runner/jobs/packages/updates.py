@@ -20,7 +20,8 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpdatesOptions
 from runner.model.packages import PackageFacts
-from runner.model.plan import Finding, PlannedJob, Role, Skip, Step
+from runner.model.plan import Finding, PlannedJob, Skip, Step
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 from runner.report.default import default_report

@@ -21,7 +21,8 @@ from runner.jobs.power.window import Wrong
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.packages import Update
-from runner.model.plan import Check, Effect, Finding, PlannedJob, Role, Skip, Step, WaitFor
+from runner.model.plan import Check, Effect, Finding, PlannedJob, Skip, Step, WaitFor
+from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.tools import detached
 

@@ -9,7 +9,8 @@ from runner.agent.power.contract import CameBack
 from runner.jobs.disks import fstab
 from runner.jobs.power import agent
 from runner.model.facts import Filesystem, HostFacts
-from runner.model.plan import Argv, Check, Command, Effect, Role, Step, WaitFor
+from runner.model.plan import Argv, Check, Command, Effect, Step, WaitFor
+from runner.model.role import Role
 from runner.model.site import Site
 from runner.tools import agent as store
 

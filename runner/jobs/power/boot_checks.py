@@ -12,7 +12,7 @@ from runner.jobs.power import agent_checks, check_forecast
 from runner.jobs.power.agent_checks import BootChecks, Extfs
 from runner.jobs.power.check_forecast import AtBoot, Content, Drive, FsckForecast, Measured
 from runner.model.facts import Facts, Timed
-from runner.model.plan import Role
+from runner.model.role import Role
 from runner.model.site import Disk, Job, Site
 from runner.model.text import one_line
 

@@ -12,29 +12,16 @@ from runner.jobs.disks import e2fsck, mount
 from runner.jobs.power import agent, before, locks, window
 from runner.jobs.power.locks import Concerned
 from runner.jobs.power.reboot import refused, told
-from runner.jobs.power.report import power_report
+from runner.jobs.power.report import reported
 from runner.jobs.power.window import When, Wrong
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import HaltOptions
-from runner.model.plan import (
-    Argv,
-    Check,
-    Command,
-    Effect,
-    Ended,
-    Lock,
-    Need,
-    PlannedJob,
-    Role,
-    Skip,
-    Step,
-    WaitFor,
-)
+from runner.model.plan import Argv, Check, Command, Effect, Ended, Lock, Need, PlannedJob, Skip, Step, WaitFor
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Disk, Job, Site
-from runner.report.default import default_report
 from runner.tools import agent as store
 
 # What was told to end has this long; the disk takes what is still in memory; shutting down takes its time.
@@ -106,7 +93,7 @@ class HaltKind(Bundled):
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """See JobKind."""
-        return power_report(job, outcomes) or default_report(job, outcomes, around)
+        return reported(job, outcomes, around)
 
 
 def _ends(one: Concerned, options: HaltOptions) -> bool:
@@ -253,9 +240,8 @@ def _quiet(halt: Halt, argv: Argv) -> Step:
     why = "nothing is being written, and nobody asks that it stays up"
     if not halt.ending:
         return halt.step("still", Command(argv=argv), why).known_as(Role.STILL)
-    return halt.step(
-        "still", WaitFor(until=agent.is_still(halt.host, argv), within=_ENDS), f"{why} any more"
-    ).known_as(Role.STILL)
+    wait = WaitFor(until=agent.is_still(halt.host, argv), within=_ENDS)
+    return halt.step("still", wait, f"{why} any more").known_as(Role.STILL)
 
 
 def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:

@@ -10,7 +10,7 @@ from runner.jobs.power import before, reboot_need, rebooting
 from runner.jobs.power.before import Before
 from runner.jobs.power.reboot_need import Witness
 from runner.jobs.power.rebooting import Asked
-from runner.jobs.power.report import power_report
+from runner.jobs.power.report import reported
 from runner.jobs.power.window import Wrong
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
@@ -19,7 +19,6 @@ from runner.model.packages import Kernel
 from runner.model.plan import Finding, PlannedJob, Severity, Skip
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
-from runner.report.default import default_report
 
 
 class RebootKind(Bundled):
@@ -54,7 +53,7 @@ class RebootKind(Bundled):
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """See JobKind."""
-        return power_report(job, outcomes) or default_report(job, outcomes, around)
+        return reported(job, outcomes, around)
 
 
 def needed(found: Before) -> tuple[str, ...]:

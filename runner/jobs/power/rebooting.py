@@ -24,7 +24,8 @@ from runner.jobs.power.window import When, Wrong
 from runner.model.facts import Facts
 from runner.model.names import plan_id
 from runner.model.options import RebootOptions
-from runner.model.plan import Command, Effect, Lock, Role, Step, WaitFor
+from runner.model.plan import Command, Effect, Lock, Step, WaitFor
+from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.model.text import length
 from runner.tools import agent as store

@@ -10,7 +10,8 @@ from runner.jobs.retention import prune
 from runner.model.facts import StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Command, Effect, Lock, PlannedJob, Role, Step
+from runner.model.plan import Command, Effect, Lock, PlannedJob, Step
+from runner.model.role import Role
 from runner.model.site import Site, Store
 from runner.tools import agent as tool
 

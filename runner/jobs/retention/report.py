@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from runner.model.plan import PlannedJob, Role
+from runner.model.plan import PlannedJob
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line, size
 from runner.report.default import default_report, stopped

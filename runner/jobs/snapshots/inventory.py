@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.model.plan import Argv, Command, Effect, Role, Step
+from runner.model.plan import Argv, Command, Effect, Step
+from runner.model.role import Role
 from runner.model.site import Site
 from runner.tools.agent import At
 from runner.tools.fields import objects, text, texts, whole

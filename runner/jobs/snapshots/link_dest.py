@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runner.model.facts import Filesystem, Partial
-from runner.model.plan import Argv, Check, Command, Effect, Ended, Role, Step
+from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
+from runner.model.role import Role
 from runner.tools import agent as store
 from runner.tools import rsync
 

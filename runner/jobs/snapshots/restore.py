@@ -8,7 +8,8 @@ from datetime import datetime
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Argv, Command, Effect, Finding, Lock, PlannedJob, Role, Step
+from runner.model.plan import Argv, Command, Effect, Finding, Lock, PlannedJob, Step
+from runner.model.role import Role
 from runner.model.site import Host, Site, Store
 from runner.model.text import one_line
 from runner.tools import agent as store

@@ -17,7 +17,8 @@ import pytest
 
 from runner.engine.journal import Journal
 from runner.model.errors import RunnerError
-from runner.model.plan import Command, Effect, Plan, Role, Step
+from runner.model.plan import Command, Effect, Plan, Step
+from runner.model.role import Role
 from runner.model.run import JobLine, Outcome, State, Verdict
 from tests.contract.site import PATIENCE, REPOSITORY
 

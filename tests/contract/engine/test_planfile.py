@@ -34,12 +34,12 @@ from runner.model.plan import (
     Plan,
     PlannedJob,
     PutFile,
-    Role,
     Skip,
     Step,
     WaitFor,
 )
-from runner.model.plan import Phase as When
+from runner.model.role import Phase as When
+from runner.model.role import Role
 from runner.model.run import JobReport, Report
 from runner.planning import planner
 from runner.report.plan import command_lines

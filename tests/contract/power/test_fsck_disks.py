@@ -19,7 +19,8 @@ from runner.agent.power import boot_checks
 from runner.jobs.disks import tune2fs
 from runner.jobs.power import agent_checks
 from runner.model.facts import Facts, HostFacts, Reading, StoreFacts
-from runner.model.plan import Argv, Check, Command, Effect, Insertion, Lock, PlannedJob, Role, Step
+from runner.model.plan import Argv, Check, Command, Effect, Insertion, Lock, PlannedJob, Step
+from runner.model.role import Role
 from runner.model.site import Disk, Store
 from tests.contract.fsck_parts import fsck_site
 

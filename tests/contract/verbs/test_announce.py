@@ -29,7 +29,8 @@ BOUNCE = """
 from dataclasses import dataclass
 from runner.hookspecs import hookimpl
 from runner.model.kind import Draft
-from runner.model.plan import Check, Command, Effect, PlannedJob, Role, Step, WaitFor
+from runner.model.plan import Check, Command, Effect, PlannedJob, Step, WaitFor
+from runner.model.role import Role
 
 @dataclass(frozen=True, kw_only=True)
 class Options:

@@ -6,7 +6,7 @@ import pytest
 
 from runner.engine.migrate import role_of
 from runner.jobs.catalogue import KINDS
-from runner.model.plan import Role
+from runner.model.role import Role
 from runner.planning import planner
 from tests.unit.planning.test_planner import GOLDEN, of_case
 

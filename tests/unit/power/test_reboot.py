@@ -13,7 +13,8 @@ from runner.jobs.power.reboot import RebootKind
 from runner.jobs.power.rebooting import RebootOptions
 from runner.model.facts import Announced, Facts
 from runner.model.kind import Draft
-from runner.model.plan import Command, Effect, Plan, Role, Step, WaitFor
+from runner.model.plan import Command, Effect, Plan, Step, WaitFor
+from runner.model.role import Role
 from runner.model.site import Hook, Job, Store
 from runner.planning import planner, review
 from tests.unit import parts

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from runner.model.plan import Finding, Phase, Skip
+from runner.model.plan import Finding, Skip
+from runner.model.role import Phase
 from runner.model.run import JobReport, Report, Verdict
 from runner.report.line import plain
 from runner.report.report import Told, report, report_lines, worst
