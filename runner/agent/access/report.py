@@ -13,16 +13,19 @@ from typing import Any, NamedTuple, Union
 
 from .. import clock
 from ..answer import Refused, emit
-from ..arguments import number, parse
+from ..arguments import parse_as
 from . import history as access_history
 from . import journal as access_journal
 from . import logs as access_files
+from .contract import LookAtAccess
 from .history import History, network
 from .journal import Journal
 from .logs import Files
 from .tally import Table, Tally, text
 
 HOUR = 3600
+HOURS = 24
+ROWS = 10
 LONGEST = 7 * 24
 LARGEST = 48 << 10
 
@@ -46,21 +49,19 @@ def run(argv: Sequence[str]) -> int:
     `--state` is where the history is kept; without it nothing is written. Exit 75 if another report is
     being made with it.
     """
-    call = parse(
-        argv, words=0, one=("hours", "rows", "state", "until"), many=("file", "expected"), flags=("journal",)
-    )
-    hours = number(call.one["hours"] or "24", "--hours", least=1)
+    options = parse_as(LookAtAccess, argv)
+    hours = options.hours or HOURS
     if hours > LONGEST:
         raise Refused(f"--hours is more than a week ({LONGEST})", "logs are read whole: ask for less")
-    rows = min(number(call.one["rows"] or "10", "--rows", least=1), 100)
-    until = clock.nanoseconds(call.one["until"]) // 10**9 if call.one["until"] else int(time.time())
-    expected = [_network(one) for one in call.many["expected"]]
-    state = Path(call.one["state"]) if call.one["state"] else None
+    rows = min(options.rows or ROWS, 100)
+    until = clock.nanoseconds(options.until) // 10**9 if options.until else int(time.time())
+    expected = [_network(one) for one in options.expected]
+    state = Path(options.state) if options.state else None
     with access_history.locked(state) if state else contextlib.nullcontext():
         history, damaged = access_history.read(state) if state else (History(), False)
         history = access_history.believable(history, until, LONGEST * HOUR)
         window = _window(history, until, hours * HOUR)
-        log, source = _choose(call.many["file"], "journal" in call.flags, window)
+        log, source = _choose(options.file, options.journal, window)
         days = access_history.midnights(window.fresh, window.until) if window.fresh < window.until else []
         tally = Tally(window.fresh, days or [float(window.fresh)])
         for line in log.lines():

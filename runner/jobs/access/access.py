@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from runner.jobs.access.report import access_report
+from runner.agent.access.contract import LookAtAccess
+from runner.agent.arguments import argv as words
 from runner.jobs.bundled import Bundled
 from runner.model.facts import Facts
 from runner.model.kind import Draft
@@ -61,13 +63,5 @@ def look(program: str, *, hours: int, rows: int, expected: Sequence[str]) -> Arg
 
     Adds what was counted to the host's own history of it. Sources in the networks `expected` are never new.
     """
-    return (
-        "nice",
-        "--adjustment=10",
-        program,
-        "access",
-        f"--hours={hours}",
-        f"--rows={rows}",
-        f"--state={STATE}",
-        *(f"--expected={one}" for one in expected),
-    )
+    options = LookAtAccess(hours, rows, STATE, tuple(expected))
+    return ("nice", "--adjustment=10", program, *words("access", options))
