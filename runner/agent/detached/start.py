@@ -12,7 +12,7 @@ from typing import Any
 from .. import durable
 from ..answer import Refused, emit
 from ..arguments import Call, number, parse
-from ..packages.installed import LISTS
+from ..packages.families import FAMILIES
 from ..store import lock
 from ..store.layout import read_json
 from . import records, worker
@@ -60,8 +60,8 @@ def run(argv: Sequence[str]) -> int:
 def _order(call: Call) -> dict[str, Any]:
     if not call.words:
         raise Refused("nothing to carry", "name the command after --")
-    if call.one["packages"] and call.one["packages"] not in LISTS:
-        raise Refused(f"--packages is one of {', '.join(LISTS)}", "see docs/store.md")
+    if call.one["packages"] and call.one["packages"] not in FAMILIES:
+        raise Refused(f"--packages is one of {', '.join(FAMILIES)}", "see docs/store.md")
     environment = dict(each.partition("=")[::2] for each in call.many["env"])
     if "" in environment or any("=" not in each for each in call.many["env"]):
         raise Refused("--env wants NAME=VALUE", "see docs/store.md")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..command import ask
-from .installed import family
+from .families import family
 
 PREFIX = "vmlinuz-"
 NO_KERNEL = re.compile(r"(^0-rescue-)|(\.(old|bak|hmac|dpkg-[a-z]+|rpm[a-z]+)$)")
