@@ -9,8 +9,6 @@ from runner.config import plugin_source
 from runner.config.plugins import Hooks
 from runner.engine.journal import FILE, Journal
 from runner.jobs.catalogue import TAKEN, together
-from runner.model.plan import Role
-from runner.jobs.catalogue import KINDS
 from runner.model.role import Role
 from runner.model.site import Job, Site
 

@@ -12,7 +12,7 @@ from typing import Any
 from .. import durable
 from ..answer import Refused, emit, reply
 from ..arguments import parse_as
-from ..packages.installed import LISTS
+from ..packages.families import FAMILIES
 from ..store import lock
 from ..store.layout import read_json
 from . import records, worker
@@ -53,8 +53,8 @@ def run(argv: Sequence[str]) -> int:
 def _order(options: Carry) -> dict[str, Any]:
     if not options.argv:
         raise Refused("nothing to carry", "name the command after --")
-    if options.packages and options.packages not in LISTS:
-        raise Refused(f"--packages is one of {', '.join(LISTS)}", "see docs/store.md")
+    if options.packages and options.packages not in FAMILIES:
+        raise Refused(f"--packages is one of {', '.join(FAMILIES)}", "see docs/store.md")
     environment = dict(each.partition("=")[::2] for each in options.env)
     if "" in environment or any("=" not in each for each in options.env):
         raise Refused("--env wants NAME=VALUE", "see docs/store.md")

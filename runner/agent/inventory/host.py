@@ -15,7 +15,7 @@ from ..answer import Refused, emit
 from ..arguments import parse
 from ..command import ENVIRONMENT, ask
 from ..host.mounts import EXT, mounts, uuid_of
-from ..packages import installed
+from ..packages.families import family as family_of
 from ..packages.installed import listed
 
 LONGEST = 1 << 20
@@ -95,7 +95,7 @@ def _system(*paths: Path) -> dict[str, str]:
 
 def _packages(missing: list[str]) -> dict[str, str]:
     # Asked of a host that has no packages of its own, rpm would make a database for the answer.
-    family = installed.family(Path("/"))
+    family = family_of(Path("/"))
     if not family:
         missing.append("packages.txt: neither dpkg nor rpm has packages here")
         return {}

@@ -13,11 +13,8 @@ from ..answer import Refused
 from ..command import ENVIRONMENT, ask
 from ..host import processes
 from ..store.layout import read_json
+from .families import FAMILIES, family
 
-LISTS = {
-    "dpkg": ("dpkg-query", "-W", "-f=${db:Status-Abbrev}\\t${Package}\\t${Architecture}\\t${Version}\\n"),
-    "rpm": ("rpm", "-qa", "--qf", "ii \\t%{NAME}\\t%{ARCH}\\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"),
-}
 PATIENCE = 600
 UNFINISHED = {
     "H": "half-installed",
@@ -40,17 +37,18 @@ class Installed(NamedTuple):
 
 
 def listed(family: str, environment: Mapping[str, str]) -> list[str]:
-    """What `family` (dpkg or rpm) says is installed, a line a package. Raises Refused.
+    """What `family` (a word of FAMILIES) says is installed, a line a package. Raises Refused.
 
     An empty family has no packages.
     """
     if not family:
         return []
-    if family not in LISTS:
-        raise Refused(f"no such kind of packages: {family!a}", f"there are: {', '.join(LISTS)}")
+    if family not in FAMILIES:
+        raise Refused(f"no such kind of packages: {family!a}", f"there are: {', '.join(FAMILIES)}")
+    listing, needed = FAMILIES[family].listing, FAMILIES[family].needed
     try:
         done = subprocess.run(
-            LISTS[family],
+            listing,
             check=False,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -61,12 +59,15 @@ def listed(family: str, environment: Mapping[str, str]) -> list[str]:
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
         raise Refused(f"the list of packages cannot be read: {problem}", "run it by hand") from None
-    # Where there is no database dpkg-query ends with 0 as if nothing were installed.
-    status = Path(environment.get("DPKG_ADMINDIR", "/var/lib/dpkg"), "status")
-    if family == "dpkg" and not status.is_file():
-        raise Refused(f"the list of packages cannot be read: no {status}", "have it restored from a backup")
+    if needed:
+        variable, folder, name = needed
+        status = Path(environment.get(variable, folder), name)
+        if not status.is_file():
+            raise Refused(
+                f"the list of packages cannot be read: no {status}", "have it restored from a backup"
+            )
     if done.returncode != 0:
-        raise Refused(f"{LISTS[family][0]} ended with {done.returncode}", "run it by hand")
+        raise Refused(f"{listing[0]} ended with {done.returncode}", "run it by hand")
     return done.stdout.decode("utf-8", "backslashreplace").splitlines()
 
 
@@ -123,14 +124,6 @@ def since_boot(state: Path, root: Path) -> list[list[str]]:
     return sorted(list(each) for each in {**_remembered(state), **_dated(root)}.items())
 
 
-def family(root: Path) -> str:
-    """Whose packages this host has: dpkg, rpm, or "" where there is no sign of either."""
-    if (root / "var/lib/dpkg/status").is_file():
-        return "dpkg"
-    known = ("var/lib/rpm", "usr/lib/sysimage/rpm")
-    return "rpm" if any((root / each).is_dir() for each in known) else ""
-
-
 def _remembered(state: Path) -> dict[str, str]:
     found = read_json(state / NAME)
     told = found.get("changed")
@@ -143,10 +136,8 @@ def _dated(root: Path) -> dict[str, str]:
     booted = processes.booted(root)
     if not booted:
         return {}
-    kind = family(root)
-    if kind == "rpm":
-        return _rpm_dated(root, booted)
-    return _dpkg_dated(root, booted) if kind == "dpkg" else {}
+    dated = {"dpkg": _dpkg_dated, "rpm": _rpm_dated}.get(family(root))
+    return dated(root, booted) if dated else {}
 
 
 def _dpkg_dated(root: Path, booted: int) -> dict[str, str]:

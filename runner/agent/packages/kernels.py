@@ -11,7 +11,7 @@ from typing import Any
 
 from ..command import ask
 from .contract import Kernel
-from .installed import family
+from .families import family
 
 PREFIX = "vmlinuz-"
 NO_KERNEL = re.compile(r"(^0-rescue-)|(\.(old|bak|hmac|dpkg-[a-z]+|rpm[a-z]+)$)")

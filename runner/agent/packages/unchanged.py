@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..answer import Refused, emit
 from ..arguments import number, parse
-from ..command import ask
 from . import kernels
-from .installed import LISTS, Installed, installed, listed
+from .families import FAMILIES, Family
+from .installed import Installed, installed, listed
 
 SHOWN = 5
-PATIENCE = 40
 WORDS = "NAME=OLD=NEW wanted, with nothing as OLD where it is not installed yet"
 
 
@@ -44,14 +43,15 @@ def run(argv: Sequence[str]) -> int:
 def read(argv: Sequence[str]) -> dict[str, Any]:
     """What `run` prints."""
     call = parse(argv, words=1, one=("packages", "boot-free"), many=("env",), flags=("to-be-had",), more=True)
-    family = call.one["packages"]
-    if family not in LISTS:
-        raise Refused(f"--packages is one of {', '.join(LISTS)}", "see docs/store.md")
+    name = call.one["packages"]
+    if name not in FAMILIES:
+        raise Refused(f"--packages is one of {', '.join(FAMILIES)}", "see docs/store.md")
+    family = FAMILIES[name]
     environment = dict(each.partition("=")[::2] for each in call.many["env"])
     changes = [_change(word, family) for word in call.words]
-    found = _otherwise(changes, installed(listed(family, environment)), _native(family))
-    if not found and call.flags and family == "dpkg":
-        found = _gone(changes)
+    found = _otherwise(changes, installed(listed(name, environment)), family.native())
+    if not found and call.flags:
+        found = _gone(changes, family)
     if found:
         more = f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
         return _not(f"{'; '.join(found[:SHOWN])}{more}", "plan again, read it, apply it")
@@ -62,22 +62,12 @@ def _not(error: str, do: str) -> dict[str, Any]:
     return {"as_planned": False, "error": error, "do": do}
 
 
-def _change(word: str, family: str) -> Change:
+def _change(word: str, family: Family) -> Change:
     label, _, versions = word.partition("=")
     old, equals, new = versions.partition("=")
     if not (label and equals and new) or "=" in new:
         raise Refused(f"{WORDS}: {word!a}", "see docs/store.md")
-    # rpm's names have dots of their own, and dpkg's none of its colons.
-    name, _, arch = label.rpartition(".") if family == "rpm" else label.partition(":")
-    return Change(name, arch, old, new)
-
-
-def _native(family: str) -> tuple[str, ...]:
-    """The architectures of a package that is named without one."""
-    if family != "dpkg":
-        return ()
-    own = ask(("dpkg", "--print-architecture"), timeout=PATIENCE).out.strip()
-    return (own, "all")
+    return Change(*family.split(label), old, new)
 
 
 def _otherwise(changes: Sequence[Change], now: Installed, native: Sequence[str]) -> list[str]:
@@ -96,26 +86,17 @@ def _are(found: Sequence[str]) -> str:
     return " and ".join(found) if found else "not installed"
 
 
-def _gone(changes: Sequence[Change]) -> list[str]:
-    """A sentence for each version that apt's lists no longer have; nothing where they cannot be read."""
+def _gone(changes: Sequence[Change], family: Family) -> list[str]:
+    """A sentence for each version that the lists no longer have; nothing where they cannot be read."""
     names = [f"{one.name}:{one.arch}" if one.arch else one.name for one in changes]
-    answer = ask(("apt-cache", "madison", *names), timeout=PATIENCE)
-    if answer.exit != 0:
+    known = family.offered(names)
+    if known is None:
         return []
-    known = _known(answer.out)
     return [
         f"the archives no longer have {one.shown} {one.new}"
         for one in changes
         if one.new not in known.get(one.name, ())
     ]
-
-
-def _known(out: str) -> Mapping[str, set[str]]:
-    known: dict[str, set[str]] = {}
-    for line in out.splitlines():
-        label, _, rest = line.partition("|")
-        known.setdefault(label.strip().partition(":")[0], set()).add(rest.partition("|")[0].strip())
-    return known
 
 
 def _room(wanted: str) -> dict[str, Any]:

@@ -14,13 +14,13 @@ from ..answer import FAILED, emit, plain
 from ..arguments import parse_as
 from ..detached import records
 from ..host import processes, sessions
-from ..packages import managers
+from ..packages import families
 from ..store import lock
 from ..store.layout import open_store
 from .contract import AskStill
 
 # Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is told.
-WRITERS = managers.PROGRAMS | frozenset(
+WRITERS = families.PROGRAMS | frozenset(
     (
         "rsync",
         "pg_dump",
@@ -47,7 +47,7 @@ WRITERS = managers.PROGRAMS | frozenset(
 # Those of them that only read, by their words: looks of our own run beside this one.
 READS = {
     "tune2fs": re.compile(rb"-l"),
-    **managers.READS,
+    **families.READS,
 }
 RESOURCES = (
     ("dump", "works on the dumps"),
@@ -121,7 +121,7 @@ def _waits(process: Path, words: Sequence[bytes]) -> bool:
 
 
 def _locked(root: Path) -> Iterator[str]:
-    for name in managers.LOCKS:
+    for name in families.LOCKS:
         holder = _holder(root / name)
         if holder is not None:
             yield f"process {holder} works on the packages (it holds /{name})"

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from runner.jobs.access.report import access_report
 from runner.agent.access.contract import LookAtAccess
 from runner.agent.arguments import argv as words
+from runner.jobs.access.report import access_report
 from runner.jobs.bundled import Bundled
 from runner.model.facts import Facts
 from runner.model.kind import Draft

@@ -18,6 +18,7 @@ class Family(Protocol):
 
     `lists` is whose list of packages the agent compares to say what changed. `policy` is what is installed
     where jobs.toml does not say. `not_all` are exit codes of `refresh` where some archive did not answer.
+    `by_hand` is what a person runs at the host to finish what is half installed.
     `only_named`: where a person names packages for an upgrade, no others come with them.
     """
 
@@ -25,6 +26,7 @@ class Family(Protocol):
     policy: Policy
     not_all: tuple[int, ...]
     only_named: bool
+    by_hand: str
 
     def probes(self, host: Host) -> tuple[Probe, ...]:
         """Name the READ commands that `read` needs."""

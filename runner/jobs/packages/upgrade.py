@@ -23,9 +23,11 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpgradeOptions
 from runner.model.packages import Held, PackageFacts, Trouble, Update
-from runner.model.plan import Finding, Phase, PlannedJob, Skip
-from runner.model.packages import Held, PackageFacts, Update
-from runner.model.plan import Finding, PlannedJob, Skip
+from runner.model.plan import (
+    Finding,
+    PlannedJob,
+    Skip,
+)
 from runner.model.role import Phase
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site

@@ -107,7 +107,9 @@ def against(host: Host, found: Before) -> tuple[Wrong, ...]:
     if found.busy:
         wrongs.append(Wrong(text=f"{host.name} is at work: {found.busy}", do="wait until it has ended"))
     if found.half:
-        do = "finish it first: the job of kind updates repairs what it can; or `dpkg --configure -a` there"
+        packages = family(host)
+        by_hand = f"; or `{packages.by_hand}` there" if packages else ""
+        do = f"finish it first: the job of kind updates repairs what it can{by_hand}"
         wrongs.append(Wrong(text=f"packages of {host.name} are only half installed", do=do))
     return (*wrongs, *_boots(host, found.outdated))
 

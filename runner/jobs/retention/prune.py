@@ -14,8 +14,16 @@ from runner.model.facts import Facts, Probe, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import PruneOptions
-from runner.model.plan import Check, Command, Effect, Finding, Forecast, Lock, PlannedJob, Role, Step
-from runner.model.plan import Check, Command, Effect, Finding, Lock, PlannedJob, Step
+from runner.model.plan import (
+    Check,
+    Command,
+    Effect,
+    Finding,
+    Forecast,
+    Lock,
+    PlannedJob,
+    Step,
+)
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store

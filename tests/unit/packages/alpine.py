@@ -20,6 +20,7 @@ class Alpine:
     policy: Policy = "all"
     not_all: tuple[int, ...] = ()
     only_named = True
+    by_hand = "apk fix"
 
     def probes(self, host: Host) -> tuple[Probe, ...]:
         """One look."""

@@ -27,6 +27,7 @@ class Debian:
     policy: Policy = "security"
     not_all = apt.NOT_ALL
     only_named = False
+    by_hand = "dpkg --configure -a"
 
     def probes(self, host: Host) -> tuple[Probe, ...]:
         """Name the READ commands that `read` needs."""

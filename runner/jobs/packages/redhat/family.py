@@ -20,6 +20,7 @@ class RedHat:
     policy: Policy = "nothing"
     not_all: tuple[int, ...] = ()
     only_named = True
+    by_hand = ""
 
     def probes(self, host: Host) -> tuple[Probe, ...]:
         """Name the READ commands that `read` needs."""
