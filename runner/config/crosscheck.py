@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from runner.config import here, order, overlap
@@ -29,12 +29,15 @@ class Declared:
     sandbox: tuple[str, ...] = ()
 
 
-def check(site: Site, declared: Declared) -> tuple[Problem, ...]:
-    """Find every contradiction in the site; things missing from it but declared are passed over."""
+def check(site: Site, declared: Declared, families: Sequence[str] = ()) -> tuple[Problem, ...]:
+    """Find every contradiction in the site; things missing from it but declared are passed over.
+
+    `families` is what `packages` of a host may be, for the message where it is missing.
+    """
     return (
         *_references(site, declared),
         *_retention(site),
-        *_packages(site),
+        *_packages(site, families),
         *_alone(site),
         *overlap.check(site),
         *order.check(site),
@@ -90,12 +93,14 @@ def _dumped(site: Site, job: Job, known: Names) -> Iterator[Problem]:
         yield Problem(path=path, text=f"job {wanted!r} is of kind {kinds[wanted]!r}, not dump")
 
 
-def _packages(site: Site) -> Iterator[Problem]:
+def _packages(site: Site, families: Sequence[str]) -> Iterator[Problem]:
     hosts = {host.name: host for host in site.hosts}
     for job in site.jobs:
         host = hosts.get(job.host)
         if job.kind in _UPGRADING and host and not host.packages:
-            text = f'is missing: job {job.name!r} upgrades them; say packages = "apt", "dnf" or "yum"'
+            *others, last = (f'"{name}"' for name in sorted(families) or ("...",))
+            known = f"{', '.join(others)} or {last}" if others else last
+            text = f"is missing: job {job.name!r} upgrades them; say packages = {known}"
             yield Problem(path=("hosts", host.name, "packages"), text=text)
 
 

@@ -48,9 +48,11 @@ def load(path: Path, *, kinds: Mapping[str, JobKind]) -> Site:
     seen = {problem.path for problem in hidden}
     found = [*hidden, *(problem for problem in _violations(tables, root, kinds) if problem.path not in seen)]
     sound, declared = soundness.sound_part(tables, found)
+    hosts = root["properties"]["hosts"]["additionalProperties"]
+    families = hosts["properties"]["packages"]["enum"]
     digest = hashlib.sha256(content).hexdigest()
     site = site_values.site(sound, schema=root, kinds=kinds, folder=path.parent.resolve(), digest=digest)
-    wrong = (*found, *crosscheck.check(site, declared), *soundness.stand_ins(site))
+    wrong = (*found, *crosscheck.check(site, declared, families), *soundness.stand_ins(site))
     if wrong:
         raise _error(path, text, wrong)
     return site
