@@ -14,7 +14,7 @@ from runner.tools.fields import texts, whole
 _SHOWN = 40
 _STOPPED = (State.BUSY, State.STALE, State.INTERRUPTED)
 
-_SHOWN_CAME_OF_RESTORE_DB = 10
+_SHOWN_NOT_RESTORED = 10
 _ENDS = {"restore-db": "name", "swap-db": "swap"}
 
 
@@ -147,7 +147,7 @@ def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport
     if last not in done or any(one.state == State.FAILED for one in outcomes):
         return None
     left = texts(done["restore"].result.get("left")) if "restore" in done else ()
-    details = [f"did not come back: {one_line(one)}" for one in left[:_SHOWN_CAME_OF_RESTORE_DB]]
+    details = [f"did not come back: {one_line(one)}" for one in left[:_SHOWN_NOT_RESTORED]]
     ended = whole(done[last].result.get("ended"))
     details += [f"{count(ended, 'session')} ended"] if ended else []
     if "restore" in done and "compare" in done:
