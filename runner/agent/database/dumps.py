@@ -1,4 +1,4 @@
-"""`dumps`: what is in a folder of dumps, and how much room is left there. Reads only."""
+"""`dumps` and `dumped`: what a folder of dumps holds and lacks, reads only; `expire-dump`: remove an old one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _TOLD = ("time", "at", "bytes", "server", "pg_dump", "took", "doubts")
 _MOST = 20
 
 
-def run(argv: Sequence[str]) -> int:
+def dumps(argv: Sequence[str]) -> int:
     """Print what `read` gives."""
     emit(read(argv))
     return 0
