@@ -141,16 +141,14 @@ def reading(argv: Sequence[str]) -> dict[str, Any]:
     """What `runner-agent VERB ...` would have printed, as a reading; nothing need be installed for it."""
     read = READERS.get(argv[1]) if len(argv) > 1 else None
     if read is None:
-        return _reading_readers(
-            1, {"error": f"a probe may ask for: {', '.join(READERS)}", "do": "see docs/store.md"}
-        )
+        return _section(1, {"error": f"a probe may ask for: {', '.join(READERS)}", "do": "see docs/store.md"})
     try:
-        return _reading_readers(0, read(argv[2:]))
+        return _section(0, read(argv[2:]))
     except Refused as refused:
-        return _reading_readers(refused.code, {"error": refused.error, "do": refused.do})
+        return _section(refused.code, {"error": refused.error, "do": refused.do})
     except (OSError, ValueError) as problem:
-        return _reading_readers(1, {"error": ascii(str(problem)), "do": "look at the host"})
+        return _section(1, {"error": ascii(str(problem)), "do": "look at the host"})
 
 
-def _reading_readers(code: int, answer: Mapping[str, Any]) -> dict[str, Any]:
+def _section(code: int, answer: Mapping[str, Any]) -> dict[str, Any]:
     return {"exit": code, "out": json.dumps(answer) + "\n", "err": ""}

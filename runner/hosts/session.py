@@ -50,6 +50,10 @@ class Session(Protocol):
         """Bytes that the command's processes are known to have read and written; it may only grow."""
         ...
 
+    def close(self) -> None:
+        """Let go of it, so that its exit is known."""
+        ...
+
 
 class StopSignal(Protocol):
     """A wish from outside that nothing go on; a `threading.Event` is one. Once set it stays set."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 import shlex
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from signal import Signals
 
 from runner.hosts.connection import OPEN_TIMEOUT, Connection, Unreachable
 from runner.hosts.process import ENVIRONMENT
-from runner.hosts.session import Carrier, Limits, StopSignal
-from runner.hosts.transport import UNREACHED, Held, Result, cannot_start, place
+from runner.hosts.session import Carrier
+from runner.hosts.transport import UNREACHED, Result, Sessions, cannot_start, ended
 
 # `$0` is a word made for this one command: only the line that begins with it is believed, and it
 # comes before anything that the command itself can say. It tells the process group to signal, or 0
@@ -26,7 +26,7 @@ _START = (
 _HEAD = 64 << 10
 
 
-class Ssh:
+class Ssh(Sessions["_Session"]):
     """A host over ssh, by one connection that all its commands share and that is made again when lost.
 
     Only a host whose key is in one of `known_hosts` is talked to. The login shell there must be a
@@ -35,51 +35,24 @@ class Ssh:
 
     def __init__(self, host: str, config_path: str, known_hosts: Sequence[str]) -> None:
         """Connect to nothing yet."""
-        self.host = host
+        super().__init__(host)
         self._connection = Connection(host, config_path, tuple(known_hosts))
 
-    def run(  # noqa: PLR0913
-        self,
-        argv: tuple[str, ...],
-        *,
-        timeout: float,
-        stdin: Iterable[bytes] | None = None,
-        sink: Callable[[bytes], None] | None = None,
-        stop: StopSignal | None = None,
-        stall: float | None = None,
-    ) -> Result:
-        """See Transport. A command that loses its connection may live on: `error` says so."""
+    def _open(self, argv: tuple[str, ...]) -> _Session | Result:
         try:
-            session = _Session(self._connection, argv)
+            return _Session(self._connection, argv)
         except Unreachable as problem:
             # Not a word of the command: it is not its fault.
             return Result(exit=None, error=f"{UNREACHED}{problem}")
         except ValueError as problem:
             return Result(exit=None, error=cannot_start(argv, self.host, str(problem)))
-        carrier = Carrier(session, Limits(timeout=timeout, stall=stall, stop=stop), stdin, sink)
-        try:
-            carrier.carry()
-        finally:
-            session.close()
+
+    def _ended(self, argv: tuple[str, ...], session: _Session, carrier: Carrier) -> Result:
+        """A command that loses its connection may live on: `error` says so."""
         if session.absent:
             return Result(exit=None, error=cannot_start(argv, self.host, "it is not installed there"))
         left_open = "it ended, but what it started keeps its output open" if carrier.left_open else ""
-        return Result(
-            exit=session.exit,
-            out=carrier.out,
-            err=carrier.err,
-            timed_out=carrier.timed_out,
-            error="; ".join(filter(None, (carrier.error, session.lost, left_open))),
-            cut=carrier.cut,
-        )
-
-    def start(self, argv: tuple[str, ...]) -> Held:
-        """See Transport."""
-        return Held(self, argv)
-
-    def put(self, path: str, content: bytes, mode: int) -> Result:
-        """See Transport."""
-        return place(self, path, content, mode)
+        return ended(carrier, session.exit, "; ".join(filter(None, (carrier.error, session.lost, left_open))))
 
     def close(self) -> None:
         """See Transport."""

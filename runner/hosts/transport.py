@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from runner.hosts.process import Process
-from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, StopSignal
+from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, Session, StopSignal
+
+S = TypeVar("S", bound=Session)
 
 PUT_TIMEOUT = 60.0
 EXIT_LOST = "its exit code is lost: start the runner with SIGCHLD at its default"
@@ -140,12 +143,20 @@ class Held:
                 self._told.set()
 
 
-class Local:
-    """The machine that the runner is on."""
+class Sessions(ABC, Generic[S]):
+    """What every transport does alike; each one opens its own sessions and says how they ended."""
 
     def __init__(self, host: str) -> None:
         """`host` is only its name in the site."""
         self.host = host
+
+    @abstractmethod
+    def _open(self, argv: tuple[str, ...]) -> S | Result:
+        """Start a command, or say why it could not be started."""
+
+    @abstractmethod
+    def _ended(self, argv: tuple[str, ...], session: S, carrier: Carrier) -> Result:
+        """Say how a command that was carried to its end, and closed, has ended."""
 
     def run(  # noqa: PLR0913
         self,
@@ -157,24 +168,16 @@ class Local:
         stop: StopSignal | None = None,
         stall: float | None = None,
     ) -> Result:
-        """See Transport. The command itself, not what it started, dies with the runner even by kill -9."""
-        try:
-            process = Process(argv)
-        except (OSError, ValueError) as problem:
-            return Result(exit=None, error=cannot_start(argv, self.host, str(problem)))
-        carrier = Carrier(process, Limits(timeout=timeout, stall=stall, stop=stop), stdin, sink)
+        """See Transport."""
+        session = self._open(argv)
+        if isinstance(session, Result):
+            return session
+        carrier = Carrier(session, Limits(timeout=timeout, stall=stall, stop=stop), stdin, sink)
         try:
             carrier.carry()
         finally:
-            process.close()
-        return Result(
-            exit=process.exit,
-            out=carrier.out,
-            err=carrier.err,
-            timed_out=carrier.timed_out,
-            error=carrier.error or ("" if process.exit is not None else EXIT_LOST),
-            cut=carrier.cut,
-        )
+            session.close()
+        return self._ended(argv, session, carrier)
 
     def start(self, argv: tuple[str, ...]) -> Held:
         """See Transport."""
@@ -184,8 +187,28 @@ class Local:
         """See Transport."""
         return place(self, path, content, mode)
 
-    def close(self) -> None:
-        """See Transport; there is nothing to let go of."""
+    def close(self) -> None:  # noqa: B027
+        """See Transport; there is nothing to let go of, unless a transport says so."""
+
+
+class Local(Sessions[Process]):
+    """The machine that the runner is on. A command, not what it started, dies with the runner even by kill -9."""
+
+    def _open(self, argv: tuple[str, ...]) -> Process | Result:
+        try:
+            return Process(argv)
+        except (OSError, ValueError) as problem:
+            return Result(exit=None, error=cannot_start(argv, self.host, str(problem)))
+
+    def _ended(self, argv: tuple[str, ...], session: Process, carrier: Carrier) -> Result:
+        return ended(carrier, session.exit, carrier.error or ("" if session.exit is not None else EXIT_LOST))
+
+
+def ended(carrier: Carrier, code: int | None, error: str) -> Result:
+    """Tell how a command ended, with what the carrier kept of it."""
+    return Result(
+        exit=code, out=carrier.out, err=carrier.err, timed_out=carrier.timed_out, error=error, cut=carrier.cut
+    )
 
 
 def cannot_start(argv: tuple[str, ...], host: str, problem: str) -> str:

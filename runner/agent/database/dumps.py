@@ -1,4 +1,4 @@
-"""`dumps`: what is in a folder of dumps, and how much room is left there. Reads only."""
+"""`dumps` and `dumped`: what a folder of dumps holds and lacks, reads only; `expire-dump`: remove an old one."""
 
 from __future__ import annotations
 
@@ -20,10 +20,8 @@ from .session import SqlTrouble
 _TOLD = ("time", "at", "bytes", "server", "pg_dump", "took", "doubts")
 _MOST = 20
 
-_MOST_DUMPED = 20
 
-
-def run(argv: Sequence[str]) -> int:
+def dumps(argv: Sequence[str]) -> int:
     """Print what `read` gives."""
     emit(read(argv))
     return 0
@@ -94,12 +92,12 @@ def dumped(argv: Sequence[str]) -> int:
         gone = [name for name in missing if name not in (*there, *closed)]
         missing = [name for name in missing if name not in gone]
         fresh = [name for name in there if name not in wanted] if "all" in call.flags else []
-        answer = {"gone": gone[:_MOST_DUMPED], "new": fresh[:_MOST_DUMPED]}
+        answer = {"gone": gone[:_MOST], "new": fresh[:_MOST]}
     roles = "globals" in call.flags and not dump_folder.complete(folder.roles(at))
-    said = [shown(name) for name in missing[:_MOST_DUMPED]] + (["the roles"] if roles else [])
+    said = [shown(name) for name in missing[:_MOST]] + (["the roles"] if roles else [])
     lacking = f"no good dump of this run: {', '.join(said)}" if said else ""
-    answer["missing"] = [{"database": name, "last": _last(folder, name)} for name in missing[:_MOST_DUMPED]]
-    answer.update(spared=bool(lacking or doubtful), why=lacking or "; ".join(doubtful[:_MOST_DUMPED]))
+    answer["missing"] = [{"database": name, "last": _last(folder, name)} for name in missing[:_MOST]]
+    answer.update(spared=bool(lacking or doubtful), why=lacking or "; ".join(doubtful[:_MOST]))
     failed = bool(lacking) and "require" in call.flags
     if failed:
         answer.update(error=lacking, do="see what its own step says; the dumps of before are kept")

@@ -1,4 +1,4 @@
-"""`db-fits`: whether a dump can be restored into this server under a new name. Reads only."""
+"""`db-fits`: can a dump be restored here under a new name (reads only); `db-roles`: make the roles it needs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ begin;
 """
 
 
-def run(argv: Sequence[str]) -> int:
+def db_fits(argv: Sequence[str]) -> int:
     """Of the word DUMP: is it the one with `--sha256`, whole, and can it become the database `--into` here?
 
     Without a word the record is read from stdin and only the server is looked at. `--bring` names roles that

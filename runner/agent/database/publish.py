@@ -1,4 +1,4 @@
-"""`db-publish`: give a restored and compared database its name, and write on it what it was made from."""
+"""`db-publish`: give a restored database its name; `db-verify`: compare it first; `db-drop`: give it up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _TRIES = 5
 _IN_USE = "55006"
 
 
-def run(argv: Sequence[str]) -> int:
+def db_publish(argv: Sequence[str]) -> int:
     """Call what plan `--plan` made out of DUMP by the name `--into`, marked, in one transaction.
 
     Prints `{"published": NAME}`. Refused where that name is taken by now.

@@ -1,4 +1,4 @@
-"""`db-swap`: one database takes the place of another, which is kept under another name."""
+"""`db-swap`: one database takes the place of another, which is kept; `db-standing`: whether it may."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from pg_database where datname in ({names});
 """
 
 
-def run(argv: Sequence[str]) -> int:
+def db_swap(argv: Sequence[str]) -> int:
     """Of the words NAME and NEW: NAME is called `--before` from now on, and NEW is called NAME.
 
     Whoever is connected to either is ended. Both names change in one transaction: there is no moment
@@ -79,7 +79,7 @@ def db_standing(argv: Sequence[str]) -> int:
 
 
 def standing(to: Server, name: str, new: str, before: str) -> dict[str, Any]:
-    """See `run`."""
+    """See `db_swap`."""
     for one in (name, before):
         cluster.database_name(one)
     if len({name, new, before}) != 3:

@@ -40,10 +40,9 @@ CARRIED = {
     "UCF_FORCE_CONFFOLD": "1",
 }
 NOT_STARTED = 127
-LOOK_running = 0.2
 
 PATIENCE = 10
-LOOK_scope = 0.02
+SCOPE_EVERY = 0.02
 # systemd.kill(5): at a shutdown, too, the command is left alone (SIGCONT changes nothing) until this is
 # over: a package manager that is ended in the middle leaves packages half installed.
 LEFT_ALONE = 18
@@ -182,7 +181,7 @@ def _one(place: Carriage, argv: Sequence[str], order: Mapping[str, Any], output:
     while True:
         output.follow()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            code = process.wait(LOOK_running)
+            code = process.wait(LOOK)
             return code if code >= 0 else 128 - code
 
 
@@ -232,7 +231,7 @@ def leave(pid: int) -> None:
     # says that it will be moved, and what is started before it was stays behind.
     until = time.monotonic() + (PATIENCE if answer.exit == 0 else 0)
     while scope not in _group(pid) and time.monotonic() < until:
-        time.sleep(LOOK_scope)
+        time.sleep(SCOPE_EVERY)
 
 
 def _group(pid: int) -> str:

@@ -1,4 +1,4 @@
-"""`drill-room`: the scratch folder of a drill, made under the host's lock, and removed with all in it."""
+"""`drill-room`: the scratch folder of a drill, under the host's lock; `bring`: run what brings names into it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PATIENCE = 20.0
 LOOK = 0.05
 
 
-def run(argv: Sequence[str]) -> int:
+def drill_room(argv: Sequence[str]) -> int:
     """Make FOLDER/PLAN with a place for files, dumps and a cluster; with `--remove` remove it again.
 
     Under the lock that the plan holds on this host's `drill`, so what other plans left in FOLDER is nobody's

@@ -56,7 +56,7 @@ def run(argv: Sequence[str]) -> int:
 
 def read() -> dict[str, Any]:
     """See `run`."""
-    disks, files, missing = read_about_disks()
+    disks, files, missing = read_disks()
     system = _system(Path("/etc/os-release"), Path("/usr/lib/os-release"))
     families = (FAMILIES.get(word, "") for word in (system["id"], *system["like"].split()))
     facts = {
@@ -121,7 +121,7 @@ def _network(missing: list[str]) -> dict[str, str]:
     return said("network.txt", commands, missing)
 
 
-def read_about_disks() -> tuple[dict[str, Any], dict[str, str], list[str]]:
+def read_disks() -> tuple[dict[str, Any], dict[str, str], list[str]]:
     """Facts, texts by file name, and what could not be read; never raises for a host that lacks a program.
 
     Nothing in it changes by itself, such as how full a filesystem is. Sizes in bytes.

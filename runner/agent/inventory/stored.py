@@ -1,4 +1,4 @@
-"""`about-of`: what a snapshot's host was, and the newest dumps of databases in the snapshot; reads only."""
+"""`about-of`: what a snapshot's host was, and its newest dumps; reads only. `keep-about`: keep that by it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ..store.lock import working
 _TOLD = ("bytes", "server", "owner")
 
 
-def run(argv: Sequence[str]) -> int:
+def about_of(argv: Sequence[str]) -> int:
     """Print `{"facts", "files", "dumps", "folder"}` of sealed snapshot NAME.
 
     `facts` are those of `about` (empty where none were kept), `files` the names of the texts beside them. For

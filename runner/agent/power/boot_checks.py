@@ -29,7 +29,7 @@ WIDE = 0x80
 # Either means that a group says how much of its inode table was never used; a check passes over that.
 SAYS_UNUSED = 0x10 | 0x400
 TABLE_UNUSED = 0x1
-MOST_ext_groups = 64 << 20
+MOST_DESCRIPTORS = 64 << 20
 
 
 def run(argv: Sequence[str]) -> int:
@@ -183,7 +183,7 @@ def groups(device: Path) -> Optional[Groups]:  # noqa: UP045
     blocks = _number(block, 0x04, 4) | (_number(block, 0x150, 4) << 32 if wide else 0)
     count = -(-(blocks - first) // _number(block, 0x20, 4))
     each = max(_number(block, 0xFE, 2), 32) if wide else 32
-    if count <= 0 or count * each > MOST_ext_groups:
+    if count <= 0 or count * each > MOST_DESCRIPTORS:
         return None
     try:
         with device.open("rb", buffering=0) as stream:

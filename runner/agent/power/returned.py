@@ -1,4 +1,4 @@
-"""`came-back`: did the host come back from its reboot, and is everything there that was there before."""
+"""`came-back`: is the host back from its reboot, with everything there as before; `page`: does a page answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PATIENCE = 20
 UNAUTHORIZED = 401
 
 
-def run(argv: Sequence[str]) -> int:
+def came_back(argv: Sequence[str]) -> int:
     """Look at what the first word names, and print it as true or false with the reason; exit 1 for false.
 
     `back` (`--was`), `settled`, `kernel` (`--is`; else the newest installed), `mounted`
@@ -166,7 +166,7 @@ def page(argv: Sequence[str]) -> int:
 
 
 def read(argv: Sequence[str]) -> dict[str, Any]:
-    """As `run`, without printing. Refused where URL is none."""
+    """As `came_back`, without printing. Refused where URL is none."""
     url = parse_as(Page, argv).url
     try:
         parts = urllib.parse.urlsplit(url)

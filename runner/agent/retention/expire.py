@@ -1,4 +1,4 @@
-"""`expire`: move one sealed snapshot to the trash, if the store can spare it."""
+"""`expire`: move a sealed snapshot to the trash, if the store can spare it; `floor`: how many it keeps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..store.proven import guarded
 from .contract import Expire, Floor, FloorKept
 
 
-def run(argv: Sequence[str]) -> int:
+def expire(argv: Sequence[str]) -> int:
     """Expire NAME, or refuse and leave it; `reap` removes it for good.
 
     Refused when NAME is no sealed snapshot, the newest, pinned, being read or the last that was proven to

@@ -1,4 +1,4 @@
-"""`hold`: take the store's lock and keep it until stdin ends or the process dies."""
+"""`hold`: take the store's lock and keep it until stdin ends; `let-go`, `take-over`: end another's hold."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ STEP = 0.1
 WITHIN = 20.0
 
 
-def run(argv: Sequence[str]) -> int:
+def hold(argv: Sequence[str]) -> int:
     """Print `{"held": true}` and wait for the end of stdin; exit 75 with the holder if taken.
 
     Makes the store's folder (its parents too where no disk is declared) and `.runner` if missing,

@@ -1,4 +1,4 @@
-"""A store as `probe` tells it: the disk, the snapshots and their records, who works on it."""
+"""A store as `probe` tells it: disk, snapshots, records, who works on it; `newest` and `record` print a part."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _being_read(store: Store, names: Sequence[str]) -> frozenset[str]:
         os.close(descriptor)
 
 
-def run(argv: Sequence[str]) -> int:
+def newest(argv: Sequence[str]) -> int:
     """Print the newest sealed snapshot, how many there are, and how much room is free; reads only.
 
     Room is what the caller may use, as `space.room` gives it.

@@ -156,12 +156,12 @@ def work(run: str, resource: str, plan: str) -> int:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        raise _not_held_resources(resource) from None
+        raise _resource_not_held(resource) from None
     busy = not take(descriptor, WORK)
     known = told(descriptor)
     if not busy and held_by(descriptor, HOLD) is None:
         os.close(descriptor)
-        raise _not_held_resources(resource)
+        raise _resource_not_held(resource)
     if busy or known.get("plan") != plan:
         os.close(descriptor)
         raise Refused(
@@ -177,7 +177,7 @@ def _name() -> str:
     return "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
 
 
-def _not_held_resources(resource: str) -> Refused:
+def _resource_not_held(resource: str) -> Refused:
     return Refused(
         f"nobody holds the lock on this host's {resource}",
         f"start `runner-agent hold-host {resource}` first and keep it running",

@@ -1,4 +1,4 @@
-"""Which snapshots are pinned, until when and why."""
+"""Which snapshots are pinned, until when and why; `pin` and `unpin` change it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def write(store: Store, wanted: Mapping[str, Pin]) -> None:
     durable.write_json(store.pins, told)
 
 
-def run(argv: Sequence[str]) -> int:
+def pin(argv: Sequence[str]) -> int:
     """Pin the sealed snapshot NAME until `--until` (ISO 8601 with an offset, in the future).
 
     A pin that is there is replaced. Prints `{"pinned", "until", "why"}`.

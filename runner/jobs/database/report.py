@@ -17,7 +17,7 @@ from runner.tools.fields import texts, whole
 _SHOWN = 40
 _STOPPED = (State.BUSY, State.STALE, State.INTERRUPTED)
 
-_SHOWN_CAME_OF_RESTORE_DB = 10
+_SHOWN_NOT_RESTORED = 10
 
 
 def dumped(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -144,7 +144,7 @@ def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport
     if last is None or any(one.state == State.FAILED for one in outcomes):
         return None
     left = texts(done[Role.RESTORE].result.get("left")) if Role.RESTORE in done else ()
-    details = [f"did not come back: {one_line(one)}" for one in left[:_SHOWN_CAME_OF_RESTORE_DB]]
+    details = [f"did not come back: {one_line(one)}" for one in left[:_SHOWN_NOT_RESTORED]]
     ended = whole(last.result.get("ended"))
     details += [f"{count(ended, 'session')} ended"] if ended else []
     if Role.RESTORE in done and Role.COMPARE in done:

@@ -28,8 +28,6 @@ _NOT_ALL = (0, 23, 24)
 # Clocks that are kept by NTP are much closer; a change within it is not seen as one.
 _CLOCKS_APART = 600
 
-DAY_drill_database = 24 * 3600
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Work:
@@ -202,8 +200,8 @@ def steps_drill_database(work: Work, facts: Facts, despite: Sequence[str]) -> tu
         find,
         replace(room, inputs=read),
         # Without a dump there is nothing to copy: the restore says so.
-        replace(copy, inputs=read, timeout=DAY_drill_database, ok_codes=(0, 23, 24)),
-        replace(restore, inputs=read, timeout=DAY_drill_database),
+        replace(copy, inputs=read, timeout=DAY, ok_codes=(0, 23, 24)),
+        replace(restore, inputs=read, timeout=DAY),
         replace(proven, inputs=read),
     )
     return tuple(replace(one, despite=tuple(despite)) for one in made)

@@ -18,7 +18,7 @@ _QUICKEST = 10.0
 # What a forecast says at most is doubled: disks are slower when they are old, and a drive there is longer.
 _DOUBT = 2
 # A check whose length nobody knows may take a night and a day.
-_UNKNOWN_PATIENCE = timedelta(hours=24)
+_UNKNOWN_CHECKS = timedelta(hours=24)
 _SETTLE = timedelta(minutes=10)
 
 
@@ -53,7 +53,7 @@ def patience(least: timedelta, took: Sequence[float], checks: Sequence[float | N
     """
     base = max(least.total_seconds(), _DOUBT * max(took, default=0.0))
     known = sum(one for one in checks if one is not None)
-    extra = _DOUBT * known + (_UNKNOWN_PATIENCE.total_seconds() if None in checks else 0.0)
+    extra = _DOUBT * known + (_UNKNOWN_CHECKS.total_seconds() if None in checks else 0.0)
     return Patience(
         back=math.ceil(base + extra),
         # With `nofail` the host answers while a check still runs.

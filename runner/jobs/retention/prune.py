@@ -200,9 +200,7 @@ def steps(
         made.append(_reap(where, None, 0))
     for number, gone in enumerate(rest, start=len(sure) + 1):
         made += (_expire(where, gone, number), _reap(where, gone, number))
-    return (
-        (*made, _measure_pruning(where, decision, may_fail=may_fail)) if decision.unmeasured else tuple(made)
-    )
+    return (*made, _measure_after(where, decision, may_fail=may_fail)) if decision.unmeasured else tuple(made)
 
 
 def once(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
@@ -282,7 +280,7 @@ def _every(decision: Decision) -> list[Snapshot]:
     return sorted(every, key=lambda one: one.name)
 
 
-def _measure_pruning(where: Place, decision: Decision, *, may_fail: bool) -> Step:
+def _measure_after(where: Place, decision: Decision, *, may_fail: bool) -> Step:
     every = _every(decision)
     known = sum(one.freed_bytes is not None for one in every)
     files = max((one.files or 0 for one in every), default=0) or _NAMES_TO_COUNT

@@ -19,7 +19,7 @@ _NO_KEYS = "--setopt=*.gpgkey="
 # Nothing that is replaced by a package of another name, since that is a removal too.
 _IN_PLACE = "--setopt=obsoletes=0"
 
-_MIDDLE = r"""
+_LOOK_DNF = r"""
 [ "$(family)" = dnf4 ] || { echo 'family exit 1'; exit 0; }
 keep_lists /var/cache/dnf
 [ ! -d /var/lib/dnf ] || cp -a /var/lib/dnf "$hidden/lib"
@@ -65,7 +65,7 @@ say restarting ask -q --disablerepo='*' needs-restarting -r
 
 # `-q` would print nothing at all since 2014; without `-d 0` its own words stand between the packages. yum
 # takes its lock even to read, and waits for it without end unless told otherwise.
-_MIDDLE_YUM = r"""
+_LOOK_YUM = r"""
 [ "$(family)" = yum3 ] || { echo 'family exit 1'; exit 0; }
 for one in /var/cache/yum/*/*; do
     [ ! -d "$one" ] || keep_lists "$one"
@@ -104,7 +104,7 @@ def look(program: str, hold: Sequence[str]) -> Argv:
     The lists are fetched into a private folder that is gone afterwards, so nothing of the host changes
     and no lock is needed. Exit 0, and the sections of rpm_look; `family` alone where this is no dnf 4.
     """
-    text = script(_MIDDLE).replace("STRICT", " ".join(f"'{one}'" for one in _STRICT))
+    text = script(_LOOK_DNF).replace("STRICT", " ".join(f"'{one}'" for one in _STRICT))
     return ("sh", "-c", text.replace("OBSOLETES", _IN_PLACE), "look", program, *hold)
 
 
@@ -203,7 +203,7 @@ def look_yum(program: str, hold: Sequence[str]) -> Argv:
     The lists are fetched into a private folder that is gone afterwards. Exit 0, and the sections of
     rpm_look; `family` alone where this is no yum 3.
     """
-    return ("sh", "-c", script(_MIDDLE_YUM), "look", program, *hold)
+    return ("sh", "-c", script(_LOOK_YUM), "look", program, *hold)
 
 
 def parse_check_update(lines: Iterable[str]) -> tuple[tuple[tuple[Package, str], ...], tuple[str, ...]]:
@@ -216,7 +216,7 @@ def parse_check_update(lines: Iterable[str]) -> tuple[tuple[tuple[Package, str],
     updates: list[tuple[Package, str]] = []
     replaced: dict[str, None] = {}
     obsoleting = False
-    for indented, words in _rows_yum(lines):
+    for indented, words in _indented_rows(lines):
         if words == ["Obsoleting", "Packages"]:
             obsoleting = True
             continue
@@ -238,7 +238,7 @@ def _package(words: Sequence[str]) -> Package | None:
     return package(name, arch, version) if dot else None
 
 
-def _rows_yum(lines: Iterable[str]) -> list[tuple[bool, list[str]]]:
+def _indented_rows(lines: Iterable[str]) -> list[tuple[bool, list[str]]]:
     """Put rows together that were broken; whether each began indented, and its words."""
     rows: list[tuple[bool, list[str]]] = []
     for line in lines:

@@ -23,8 +23,6 @@ from runner.tools import detached
 _DNF, _YUM, _OUTDATED = "packages.dnf", "packages.yum", "packages.outdated"
 _NONE = Section()
 
-_NONE_PACKAGES_RPM_FOUND = Section()
-
 
 def probes(host: Host) -> tuple[Probe, ...]:
     """Everything that `read` wants to know; changes nothing at the host.
@@ -161,16 +159,12 @@ def from_dnf(host: Host, said: Mapping[str, Section], installed: Sequence[rpm.Pa
     """What dnf said: what its own simulation would install is what can be installed."""
     lists = said.get("old") or said["all"]
     listed = dnf.parse_upgrades(lists.out)
-    advised = dnf.parse_advised(said.get("security", _NONE_PACKAGES_RPM_FOUND).out)
+    advised = dnf.parse_advised(said.get("security", _NONE).out)
     sizes = {(one.name, one.arch, one.version): size for one, _, size in listed}
     every = tuple(_update(one, origin, installed, advised) for one, origin, _ in listed)
-    hidden = frozenset(
-        one.name for one, _, _ in dnf.parse_upgrades(said.get("hidden", _NONE_PACKAGES_RPM_FOUND).out)
-    )
+    hidden = frozenset(one.name for one, _, _ in dnf.parse_upgrades(said.get("hidden", _NONE).out))
     would = dnf.parse_transaction(said["would"].out, said["would"].err)
-    full = dnf.parse_transaction(
-        said.get("full", _NONE_PACKAGES_RPM_FOUND).out, said.get("full", _NONE_PACKAGES_RPM_FOUND).err
-    )
+    full = dnf.parse_transaction(said.get("full", _NONE).out, said.get("full", _NONE).err)
     keep = {one.name for one in every if one.name in hidden or fits(one.name, host.hold)}
     updates = tuple(
         _update(rpm.Package(name=one.name, arch=one.arch, version=one.new), one.origin, installed, advised)
@@ -183,7 +177,7 @@ def from_dnf(host: Host, said: Mapping[str, Section], installed: Sequence[rpm.Pa
     broken = [
         one for one in staying if one.name not in keep and (one.name, one.arch, one.new) not in possible
     ]
-    twice = [one.name for one in rpm.parse(said.get("twice", _NONE_PACKAGES_RPM_FOUND).out)]
+    twice = [one.name for one in rpm.parse(said.get("twice", _NONE).out)]
     return Found(
         all=every,
         updates=updates,
@@ -209,8 +203,8 @@ def _about(broken: Sequence[Update], problems: Sequence[str]) -> tuple[str, ...]
 def from_yum(host: Host, said: Mapping[str, Section], installed: Sequence[rpm.Package]) -> Found:
     """What yum 3 said: it simulates nothing, so what does not fit is met when it installs."""
     listed, replaced = dnf.parse_check_update((said.get("old") or said["all"]).out)
-    open_, _ = dnf.parse_check_update(said.get("plain", _NONE_PACKAGES_RPM_FOUND).out)
-    safe, _ = dnf.parse_check_update(said.get("security", _NONE_PACKAGES_RPM_FOUND).out)
+    open_, _ = dnf.parse_check_update(said.get("plain", _NONE).out)
+    safe, _ = dnf.parse_check_update(said.get("security", _NONE).out)
     every = tuple(_update(one, origin, installed, tuple(each for each, _ in safe)) for one, origin in listed)
     hidden = frozenset(one.name for one, _ in listed) - {one.name for one, _ in open_}
     keep = {one.name for one in every if one.name in hidden or fits(one.name, host.hold)}
@@ -220,7 +214,7 @@ def from_yum(host: Host, said: Mapping[str, Section], installed: Sequence[rpm.Pa
         updates=tuple(one for one in every if one.name not in keep),
         removals=replaced,
         held=tuple(Held(update=one) for one in every if one.name in keep),
-        troubles=trouble.cut_off(said.get("unfinished", _NONE_PACKAGES_RPM_FOUND).out),
+        troubles=trouble.cut_off(said.get("unfinished", _NONE).out),
     )
 
 
