@@ -14,21 +14,21 @@ from rich.text import Text
 from runner.report.line import Table
 
 _INDENT = 2
-_GAP = 2
 # What a column that may be cut keeps, however narrow the terminal is.
-_LEAST = 12
+_LEAST = 10
 
 
 def draw(table: Table, width: int, *, colour: bool) -> bool:
     """Print it in `width` columns; False, and nothing is printed, where words would have to be broken for that."""
-    columns = widths(table, width - _INDENT)
-    if columns is None:
+    fit = widths(table, width - _INDENT)
+    if fit is None:
         return False
+    columns, gap = fit
     drawing = Drawing(
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        padding=(0, _GAP - 1, 0, 0),
+        padding=(0, gap - 1, 0, 0),
         header_style="bold",
         border_style="dim",
     )
@@ -56,22 +56,23 @@ def draw(table: Table, width: int, *, colour: bool) -> bool:
     return True
 
 
-def widths(table: Table, room: int) -> tuple[int, ...] | None:
-    """How wide each column is for all of them to fit `room`: the widest gives way first, down to its longest word.
+def widths(table: Table, room: int) -> tuple[tuple[int, ...], int] | None:
+    """How wide each column is, and the gap between them, for all to fit `room`.
 
+    The column that may be cut gives way first, then the gap, then the widest column down to its longest word.
     None where that is not enough.
     """
     columns = list(zip(table.head, *table.rows, strict=True))
     wide = [max(map(cell_len, cells)) for cells in columns]
     least = [max(cell_len(word) for cell in cells for word in cell.split(" ")) for cells in columns]
+    gaps = len(wide) - 1
     if table.cut:
-        least[-1] = min(least[-1], max(_LEAST, cell_len(table.head[-1])))
-        wide[-1] = max(least[-1], min(wide[-1], room - sum(wide[:-1]) - _GAP * (len(wide) - 1)))
-    over = sum(wide) + _GAP * (len(wide) - 1) - room
-    while over > 0:
+        least[-1] = min(wide[-1], _LEAST)
+        wide[-1] = max(least[-1], min(wide[-1], room - sum(wide[:-1]) - 2 * gaps))
+    gap = 2 if sum(wide) + 2 * gaps <= room else 1
+    while sum(wide) + gap * gaps > room:
         gives = [index for index in range(len(wide)) if wide[index] > least[index]]
         if not gives:
             return None
         wide[max(gives, key=lambda index: wide[index])] -= 1
-        over -= 1
-    return tuple(wide)
+    return tuple(wide), gap
