@@ -7,10 +7,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
-from runner.cli.show import show, show_json, table
+from runner.cli.show import show, show_json
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.text import one_line, size
-from runner.report.line import line
+from runner.report.line import Table, line
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,14 +38,9 @@ def run(options: argparse.Namespace) -> int:
         return code
     for store, answer in found:
         show([line((f"store {store.name}", "name"), f"  {one_line(options.path)}")])
-        rows = [_row(version, zone) for version in answer["versions"]]
-        show(
-            table(
-                ("  first in", "last in", "snapshots", "type", "size", "changed", "owner", "mode"),
-                rows,
-                right=(2, 4),
-            )
-        )
+        rows = tuple(_row(version, zone) for version in answer["versions"])
+        head = ("first in", "last in", "snapshots", "type", "size", "changed", "owner", "mode")
+        show([Table(head=head, rows=rows, right=(2, 4))])
     if not found:
         show([line(f"{one_line(options.path)} is in no snapshot{' that could be read' if unread else ''}")])
     show([line((f"store {name}", "name"), "  ", (one_line(why), "bad")) for name, why in unread.items()])
@@ -55,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 def _row(version: dict[str, object], zone: ZoneInfo) -> tuple[str, ...]:
     changed = datetime.fromtimestamp(int(str(version["mtime_ns"])) / 1e9, zone)
     return (
-        f"  {version['first']}",
+        str(version["first"]),
         str(version["last"]),
         str(version["snapshots"]),
         str(version["type"]),

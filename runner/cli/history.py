@@ -6,9 +6,9 @@ import argparse
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
-from runner.cli.show import show, show_json, table
+from runner.cli.show import show, show_json
 from runner.model.text import length
-from runner.report.line import line
+from runner.report.line import Table, line
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +31,15 @@ def run(options: argparse.Namespace) -> int:
             ]
         )
         return 0
-    rows = [
+    rows = tuple(
         (
-            f"  {one.id}",
+            one.id,
             f"{one.started.astimezone(zone):%Y-%m-%d %H:%M %Z}",
             length(one.ended - one.started) if one.ended else "",
             one.verdict or ("under way" if one.alive else "killed"),
         )
         for one in runs
-    ]
-    show(table(("  run", "started", "took", "verdict"), rows) if rows else [line("no run yet")])
+    )
+    table = Table(head=("run", "started", "took", "verdict"), rows=rows)
+    show([table if rows else line("no run yet")])
     return 0

@@ -1,4 +1,4 @@
-"""Print lines: in colour at a terminal, plain in a pipe. Also JSON, and a table."""
+"""Print lines and tables: in colour and drawn at a terminal, plain in a pipe. Also JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from runner.report.line import Line, Style, folded, line, plain
+from runner.report.line import Line, Style, Table, aligned, folded, line, plain
 
 _STYLES: dict[Style, str] = {
     "head": "1",
@@ -36,17 +36,17 @@ def width() -> int:
         return 100
 
 
-def show(lines: Sequence[Line]) -> None:
-    """Print them; at a terminal in lines that fit it."""
-    if sys.stdout.isatty():
-        lines = [part for one in lines for part in folded(one, width())]
-    colour = at_terminal()
-    text = "".join(_coloured(one) + "\n" for one in lines) if colour else plain(tuple(lines))
-    sys.stdout.write(text)
+def show(parts: Sequence[Line | Table]) -> None:
+    """Print them; at a terminal in lines that fit it, and tables drawn."""
+    for part in parts:
+        if not isinstance(part, Table):
+            _write((part,))
+        elif not (sys.stdout.isatty() and _drawn(part)):
+            _write(aligned(part))
     sys.stdout.flush()
 
 
-def tell(lines: Sequence[Line]) -> None:
+def tell(lines: Sequence[Line | Table]) -> None:
     """Show what a run has to say; a reader that has gone ends no run and changes no exit code."""
     try:
         show(lines)
@@ -60,28 +60,6 @@ def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form f
     sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
 
 
-def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), cut: bool = False
-) -> tuple[Line, ...]:
-    """Aligned columns under a heading; the columns in `right` are numbers.
-
-    `cut`: at a terminal the last column is only what there is room for.
-    """
-    widths = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head))]
-    most = width() if sys.stdout.isatty() else None
-    gap = "  " if most is None or sum(widths) + 2 * len(widths) - 2 <= most else " "
-
-    def one(row: Sequence[str]) -> str:
-        cells = [
-            text.rjust(widths[index]) if index in right else text.ljust(widths[index])
-            for index, text in enumerate(row)
-        ]
-        text = gap.join(cells).rstrip()
-        return f"{text[: most - 3]}..." if cut and most is not None and len(text) > most else text
-
-    return (line((one(head), "head")), *(line(one(row)) for row in rows))
-
-
 def complain(text: str) -> None:
     """Write to standard error, at a terminal in lines that fit it."""
     lines = tuple(line(one) for one in text.split("\n"))
@@ -89,6 +67,19 @@ def complain(text: str) -> None:
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
         lines = tuple(part for one in lines for part in folded(one, max(columns, 60)))
     sys.stderr.write(plain(lines))
+
+
+def _write(lines: tuple[Line, ...]) -> None:
+    if sys.stdout.isatty():
+        lines = tuple(piece for whole in lines for piece in folded(whole, width()))
+    sys.stdout.write("".join(_coloured(each) + "\n" for each in lines) if at_terminal() else plain(lines))
+
+
+def _drawn(table: Table) -> bool:
+    # A pipe does not pay for importing rich.
+    from runner.cli.table import draw
+
+    return draw(table, width(), colour=at_terminal())
 
 
 def _coloured(one: Line) -> str:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
-from runner.cli.show import show, show_json, table
+from runner.cli.show import show, show_json
 from runner.model.errors import FactsIncomplete
 from runner.model.facts import Snapshot
 from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line, size
-from runner.report.line import Line, line
+from runner.report.line import Line, Table, line
 
 if TYPE_CHECKING:
     from runner.verbs.app import App
@@ -69,17 +69,20 @@ def run(options: argparse.Namespace) -> int:
     return FactsIncomplete.code if any(one.error for one in found) else 0
 
 
-def _store(one: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) -> list[Line]:
-    lines: list[Line] = [line((f"store {one.store.name}", "name"), f"  {one.store.path} on {one.store.host}")]
+def _store(one: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) -> list[Line | Table]:
+    lines: list[Line | Table] = [
+        line((f"store {one.store.name}", "name"), f"  {one.store.path} on {one.store.host}")
+    ]
     if one.error:
         lines.append(line("  ", (one_line(one.error), "bad")))
     if one.sealed:
-        head = ("  snapshot", "of", "files", "new files", "new", "exceptions", "age", "unique", "frees", "")
+        head = ("snapshot", "of", "files", "new files", "new", "exceptions", "age", "unique", "frees", "")
         rows = [_row(snapshot, now, alone.get(snapshot.name)) for snapshot in one.sealed]
         # A column that says nothing of any of them is left out.
         shown = [index for index in range(len(head)) if index < 7 or any(row[index] for row in rows)]
-        cells = [[row[index] for index in shown] for row in (head, *rows)]
-        lines += table(cells[0], cells[1:], right=[shown.index(index) for index in shown if 2 <= index <= 8])
+        cells = [tuple(row[index] for index in shown) for row in (head, *rows)]
+        right = tuple(shown.index(index) for index in shown if 2 <= index <= 8)
+        lines.append(Table(head=cells[0], rows=tuple(cells[1:]), right=right))
     elif not one.error:
         lines.append(line("  no snapshot yet"))
     if one.found and one.found.partials:
@@ -108,7 +111,7 @@ def _store(one: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) ->
 def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tuple[str, ...]:
     at = snapshot_time(snapshot.name)
     return (
-        f"  {snapshot.name}",
+        snapshot.name,
         snapshot.host or "?",
         _number(snapshot.files),
         _number(snapshot.added_files),

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
-from runner.cli.show import show, show_json, table
+from runner.cli.show import show, show_json
 from runner.model.errors import FactsIncomplete
 from runner.model.run import JobLine
 from runner.model.site import Job, Site
 from runner.model.text import length, one_line, size
-from runner.report.line import line
+from runner.report.line import Table, line
 
 if TYPE_CHECKING:
     from runner.verbs.browse import Holding
@@ -48,11 +48,12 @@ def run(options: argparse.Namespace) -> int:
             **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in told.items()},
         }
         rows = [_job_row(job, last[job.name], due.get(job.name, "when named"), now) for job in site.jobs]
-        rows += [(f"  {job.name}", "", "", f"on {job.runs_on}", "") for job in site.elsewhere]
-        show(table(("  job", "last", "when", "next", "what"), rows, cut=True))
+        rows += [(job.name, "", "", f"on {job.runs_on}", "") for job in site.elsewhere]
+        job_head = ("job", "last", "when", "next", "what")
+        show([Table(head=job_head, rows=tuple(rows), cut=True)])
         show([line()])
-        head = ("  store", "snapshots", "to keep", "newest", "free", "state")
-        show(table(head, [_store_row(one) for one in found], right=(1,)))
+        store_head = ("store", "snapshots", "to keep", "newest", "free", "state")
+        show([Table(head=store_head, rows=tuple(_store_row(one) for one in found), right=(1,))])
         show([line((f"  {one.store.name}: {_runway(one)}", "dim")) for one in found if len(one.sealed) > 1])
         proven = [(one.store.name, _proven(one, now)) for one in found]
         show([line((f"  {name}: {told}", "dim")) for name, told in proven if told])
@@ -64,15 +65,15 @@ def run(options: argparse.Namespace) -> int:
 
 def _job_row(job: Job, told: JobLine | None, due: str, now: datetime) -> tuple[str, ...]:
     if told is None:
-        return (f"  {job.name}", "never run", "", due, "")
+        return (job.name, "never run", "", due, "")
     ago = f"{' '.join(length(now - told.ended).split()[:2])} ago"
-    return (f"  {job.name}", told.verdict.value, ago, due, one_line(told.headline))
+    return (job.name, told.verdict.value, ago, due, one_line(told.headline))
 
 
 def _store_row(one: Holding) -> tuple[str, ...]:
     kept = one.store.retention
     return (
-        f"  {one.store.name}",
+        one.store.name,
         str(len(one.sealed)),
         f"{kept.min} to {kept.max}" if kept else "all",
         one.sealed[-1].name if one.sealed else "none",

@@ -1,12 +1,25 @@
-"""A line of output: pieces of text, each with the style that decides its colour at a terminal."""
+"""What is printed: a line, of pieces of text with the style that decides their colour; a table, as values."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Literal
 
 Style = Literal["", "head", "dim", "good", "warn", "bad", "name", "command"]
 Line = tuple[tuple[str, Style], ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Table:
+    """Rows of cells under a heading. The columns in `right` are numbers; with `cut`, the last may be shortened
+    where there is no room for it.
+    """
+
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    right: tuple[int, ...] = ()
+    cut: bool = False
 
 
 def line(*pieces: str | tuple[str, Style]) -> Line:
@@ -17,6 +30,20 @@ def line(*pieces: str | tuple[str, Style]) -> Line:
 def plain(lines: tuple[Line, ...]) -> str:
     """The lines as text without colour, each ended by a line feed."""
     return "".join("".join(text for text, _ in one).rstrip() + "\n" for one in lines)
+
+
+def aligned(table: Table) -> tuple[Line, ...]:
+    """The table as lines, two columns in, its cells under one another."""
+    widths = [max(map(len, cells)) for cells in zip(table.head, *table.rows, strict=True)]
+
+    def text(row: tuple[str, ...]) -> str:
+        cells = (
+            cell.rjust(widths[index]) if index in table.right else cell.ljust(widths[index])
+            for index, cell in enumerate(row)
+        )
+        return "  " + "  ".join(cells).rstrip()
+
+    return (line((text(table.head), "head")), *(line(text(row)) for row in table.rows))
 
 
 def folded(one: Line, width: int) -> tuple[Line, ...]:

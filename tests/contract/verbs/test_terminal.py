@@ -73,3 +73,12 @@ def test_who_answers_no_has_nothing_done_and_nobody_told(place: Place) -> None:
     assert not (place.sandbox / "papio" / str(file).lstrip("/")).exists()
     assert "Done" in " ".join(shown(place, *restore, typed=b"y\n"))
     assert (place.sandbox / "papio" / str(file).lstrip("/")).exists()
+
+
+def test_a_table_is_drawn_at_a_terminal_and_plain_in_a_pipe(place: Place) -> None:
+    assert place.runner("run").code == 0
+    (rule,) = (text for text in shown(place, "history") if "\u2500" in text)
+    assert set(rule) == {" ", "\u2500"}
+    piped = place.runner("history").out
+    assert piped.startswith("  run ")
+    assert "\u2500" not in piped

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.report.line import folded, line, plain
+from runner.report.line import Table, aligned, folded, line, plain
 
 
 def shown(text: str, width: int) -> list[str]:
@@ -40,3 +40,10 @@ def test_a_command_is_never_folded_and_a_colour_goes_on() -> None:
     assert folded(command, 40) == (command,)
     first, second = folded(line(("dim", "dim"), " ", ("one two three", "warn")), 12)
     assert (first, second) == ((("dim", "dim"), (" ", ""), ("one two", "warn")), (("three", "warn"),))
+
+
+def test_a_table_in_a_pipe_has_its_cells_under_one_another() -> None:
+    table = Table(
+        head=("job", "files", "what"), rows=(("papio", "7", "[red]"), ("x", "1,234", "")), right=(1,)
+    )
+    assert plain(aligned(table)) == "  job    files  what\n  papio      7  [red]\n  x      1,234\n"

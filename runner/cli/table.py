@@ -1,0 +1,78 @@
+"""A table at a terminal: rich draws it, in columns that wrap between words. Imported when one is drawn."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table as Drawing
+from rich.text import Text
+
+from runner.report.line import Table
+
+_INDENT = 2
+# What a column that may be cut keeps, however narrow the terminal is.
+_LEAST = 10
+
+
+def draw(table: Table, width: int, *, colour: bool) -> bool:
+    """Print it in `width` columns; False, and nothing is printed, where words would have to be broken for that."""
+    fit = widths(table, width - _INDENT)
+    if fit is None:
+        return False
+    columns, gap = fit
+    drawing = Drawing(
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, gap - 1, 0, 0),
+        header_style="bold",
+        border_style="dim",
+    )
+    last = len(table.head) - 1
+    for index, (title, column) in enumerate(zip(table.head, columns, strict=True)):
+        cut = table.cut and index == last
+        drawing.add_column(
+            Text(title),
+            justify="right" if index in table.right else "left",
+            width=column,
+            no_wrap=cut,
+            overflow="ellipsis" if cut else "fold",
+        )
+    for row in table.rows:
+        # Text, not str: what stands in brackets or between colons is no markup.
+        drawing.add_row(*(Text(cell) for cell in row))
+    console = Console(
+        file=sys.stdout,
+        width=width,
+        force_terminal=True,
+        color_system="standard" if colour else None,
+        legacy_windows=False,
+    )
+    console.print(Padding(drawing, (0, 0, 0, _INDENT)))
+    return True
+
+
+def widths(table: Table, room: int) -> tuple[tuple[int, ...], int] | None:
+    """How wide each column is, and the gap between them, for all to fit `room`.
+
+    The column that may be cut gives way first, then the gap, then the widest column down to its longest word.
+    None where that is not enough.
+    """
+    columns = list(zip(table.head, *table.rows, strict=True))
+    wide = [max(map(cell_len, cells)) for cells in columns]
+    least = [max(cell_len(word) for cell in cells for word in cell.split(" ")) for cells in columns]
+    gaps = len(wide) - 1
+    if table.cut:
+        least[-1] = min(wide[-1], _LEAST)
+        wide[-1] = max(least[-1], min(wide[-1], room - sum(wide[:-1]) - 2 * gaps))
+    gap = 2 if sum(wide) + 2 * gaps <= room else 1
+    while sum(wide) + gap * gaps > room:
+        gives = [index for index in range(len(wide)) if wide[index] > least[index]]
+        if not gives:
+            return None
+        wide[max(gives, key=lambda index: wide[index])] -= 1
+    return tuple(wide), gap
