@@ -27,10 +27,10 @@ def let_go(program: str, store: str, plan: str) -> Argv:
 
 def unused(host: str, program: str, mount: str, plan: str, stores: Sequence[str]) -> Check:
     """The claim that nobody uses what is mounted at `mount`, but for the locks of `plan` in `stores`."""
-    told = (f"--plan={plan}", *(f"--store={one}" for one in stores))
+    options = (f"--plan={plan}", *(f"--store={store}" for store in stores))
     return Check(
         host=host,
-        argv=(program, "in-use", *told, "--", mount),
+        argv=(program, "in-use", *options, "--", mount),
         field="users",
         relation="==",
         value=0,
