@@ -13,7 +13,7 @@ from runner.jobs.disks import found as disk_fit
 from runner.jobs.disks import found as disk_found
 from runner.jobs.disks import mke2fs
 from runner.jobs.disks import steps as disk_steps
-from runner.jobs.disks.found import Found, Wrong
+from runner.jobs.disks.found import DiskState, Wrong
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import DiskOptions
@@ -77,7 +77,7 @@ def _refused(job: Job, wrong: Wrong) -> Draft:
     return Draft(skip=Skip(job=job.name, reason=wrong.text), findings=(finding,))
 
 
-def _make(site: Site, what: tuple[Job, Disk], found: Found, now: datetime) -> Draft:
+def _make(site: Site, what: tuple[Job, Disk], found: DiskState, now: datetime) -> Draft:
     job, disk = what
     # The plan is literal, so it knows the UUID before mke2fs does.
     chosen = disk.uuid or str(uuid.uuid5(uuid.NAMESPACE_OID, f"{site.name}/{disk.name}/{now.isoformat()}"))
@@ -115,7 +115,7 @@ def _make(site: Site, what: tuple[Job, Disk], found: Found, now: datetime) -> Dr
     return _planned(job, disk_steps.make(work), (*findings, *_place(job, disk, found)))
 
 
-def _keep(site: Site, what: tuple[Job, Disk], found: Found, now: datetime) -> Draft:
+def _keep(site: Site, what: tuple[Job, Disk], found: DiskState, now: datetime) -> Draft:
     job, disk = what
     own = found.marks[0].uuid
     work = disk_steps.Work(site=site, job=job.name, disk=disk, found=found, uuid=own, now=now)
@@ -144,7 +144,7 @@ def _write_down(job: Job, disk: Disk, own: str) -> Finding:
     )
 
 
-def _shape(job: Job, disk: Disk, found: Found) -> tuple[Finding, ...]:
+def _shape(job: Job, disk: Disk, found: DiskState) -> tuple[Finding, ...]:
     block, wants = found.shape, []
     if block.inodes and block.bytes / block.inodes > disk.bytes_per_inode * _RARER:
         rare = block.bytes // block.inodes
@@ -159,7 +159,7 @@ def _shape(job: Job, disk: Disk, found: Found) -> tuple[Finding, ...]:
     return tuple(Finding(severity="attention", text=text, source=job.name, do=do) for text in wants)
 
 
-def _place(job: Job, disk: Disk, found: Found) -> tuple[Finding, ...]:
+def _place(job: Job, disk: Disk, found: DiskState) -> tuple[Finding, ...]:
     if found.point is None or (found.point.exists and found.point.unwritable is None):
         text = f"whether {disk.mount} can be written while the disk is away is not known"
         return (Finding(severity="attention", text=text, source=job.name, do="see chattr(1), option i"),)

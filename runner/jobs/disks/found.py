@@ -20,7 +20,7 @@ from runner.model.text import size
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
+class DiskState:
     """A disk as it is now; `made` (by mke2fs) and `point` are None where the host could not say.
 
     `device` is what the kernel knows, `marks` every signature on it, `stamp` both in one line.
@@ -57,7 +57,7 @@ class Wrong:
 
 def stores_on(site: Site, disk: Disk) -> tuple[Store, ...]:
     """The stores that are kept on `disk`."""
-    return tuple(one for one in site.stores if one.disk == disk.name)
+    return tuple(store for store in site.stores if store.disk == disk.name)
 
 
 def probes(site: Site, disk: Disk) -> tuple[Probe, ...]:
@@ -71,7 +71,7 @@ def probes(site: Site, disk: Disk) -> tuple[Probe, ...]:
         "fstab": fstab.show(),
         "point": mount.look(disk.mount),
         "systemd": mount.has_systemd(),
-        **{f"identity.{one.name}": mke2fs.show(one.path) for one in stores_on(site, disk)},
+        **{f"identity.{store.name}": mke2fs.show(store.path) for store in stores_on(site, disk)},
     }
     return tuple(
         Probe(id=f"disk.{disk.name}.{what}", host=disk.host, argv=argv, needs=("device",))
@@ -79,66 +79,66 @@ def probes(site: Site, disk: Disk) -> tuple[Probe, ...]:
     )
 
 
-def read(site: Site, disk: Disk, facts: Facts) -> Found | Wrong:
-    """What the probes found. Without a clear answer about device, signatures or fstab there is none."""
-    told = _Told(disk, facts)
-    device, marks = lsblk.parse(told.said("device")), wipefs.parse(told.said("marks"))
-    stamp = wipefs.parse_stamp(told.said("stamp"))
+def read(site: Site, disk: Disk, facts: Facts) -> DiskState | Wrong:
+    """The disk as the probes show it; `Wrong` without a clear answer about device, signatures or fstab."""
+    answers = _Answers(disk, facts)
+    device, marks = lsblk.parse(answers.output("device")), wipefs.parse(answers.output("marks"))
+    stamp = wipefs.parse_stamp(answers.output("stamp"))
     if device is None or marks is None or not stamp:
         return Wrong(
-            text=f"{disk.device} of {disk.host} cannot be read: {told.error('device', 'marks', 'stamp')}",
+            text=f"{disk.device} of {disk.host} cannot be read: {answers.error('device', 'marks', 'stamp')}",
             do="see that the disk is plugged in and that `device` in jobs.toml is right",
         )
-    if told.of("fstab").exit != 0:
-        text = f"fstab of {disk.host} cannot be read: {told.error('fstab')}"
+    if answers.reading("fstab").exit != 0:
+        text = f"fstab of {disk.host} cannot be read: {answers.error('fstab')}"
         return Wrong(text=text, do="put that right and plan again")
     seen = facts.hosts[disk.host].filesystems
-    there = [one for one in seen if one.mount == disk.mount]
-    return Found(
+    there = [filesystem for filesystem in seen if filesystem.mount == disk.mount]
+    return DiskState(
         device=device,
         marks=marks,
         stamp=stamp,
-        made=mke2fs.parse(told.said("would")),
-        superblock=tune2fs.parse_superblock(told.said("superblock")),
-        shape=tune2fs.parse_shape(told.said("superblock")),
-        lines=tuple(one for one in fstab.parse(told.said("fstab")) if one.mount == disk.mount),
-        point=mount.parse(told.said("point")),
-        systemd=told.of("systemd").exit == 0,
-        mounts=tuple(one.mount for one in seen if one.dev == device.number),
+        made=mke2fs.parse(answers.output("would")),
+        superblock=tune2fs.parse_superblock(answers.output("superblock")),
+        shape=tune2fs.parse_shape(answers.output("superblock")),
+        lines=tuple(entry for entry in fstab.parse(answers.output("fstab")) if entry.mount == disk.mount),
+        point=mount.parse(answers.output("point")),
+        systemd=answers.reading("systemd").exit == 0,
+        mounts=tuple(filesystem.mount for filesystem in seen if filesystem.dev == device.number),
         # Of several at one place the last is the one that is seen.
         there=there[-1] if there else None,
         identities={
-            one.name: mke2fs.parse_identity(told.said(f"identity.{one.name}"))
-            for one in stores_on(site, disk)
+            store.name: mke2fs.parse_identity(answers.output(f"identity.{store.name}"))
+            for store in stores_on(site, disk)
         },
     )
 
 
-class _Told:
+class _Answers:
     """The answers to the probes of one disk."""
 
     def __init__(self, disk: Disk, facts: Facts) -> None:
         self._disk, self._facts = disk, facts
 
-    def of(self, what: str) -> Reading:
-        found = self._facts.reading(self._disk.host, f"disk.{self._disk.name}.{what}")
-        return found or Reading(exit=None, err="it was not asked")
+    def reading(self, what: str) -> Reading:
+        answer = self._facts.reading(self._disk.host, f"disk.{self._disk.name}.{what}")
+        return answer or Reading(exit=None, err="it was not asked")
 
-    def said(self, what: str) -> str:
+    def output(self, what: str) -> str:
         """The output of a command that ended well; of any other, nothing."""
-        one = self.of(what)
-        return one.out if one.exit == 0 else ""
+        reading = self.reading(what)
+        return reading.out if reading.exit == 0 else ""
 
     def error(self, *names: str) -> str:
         """Why the first of these that failed did so."""
-        for one in map(self.of, names):
-            if one.exit != 0:
-                lines = [line for line in one.err.splitlines() if line.strip()]
-                return lines[0] if lines else f"it ended with {one.exit}"
+        for reading in map(self.reading, names):
+            if reading.exit != 0:
+                lines = [line for line in reading.err.splitlines() if line.strip()]
+                return lines[0] if lines else f"it ended with {reading.exit}"
         return "its answer makes no sense"
 
 
-def judge(disk: Disk, found: Found) -> Wrong | None:
+def judge(disk: Disk, found: DiskState) -> Wrong | None:
     """Say what forbids any step for `disk`; None if it is blank and free, or the declared disk.
 
     Only a device that nothing here knows is ever named with the command that wipes it.
@@ -146,12 +146,12 @@ def judge(disk: Disk, found: Found) -> Wrong | None:
     return _occupied(disk, found) or (_unfit(disk, found) if found.marks else _unready(disk, found))
 
 
-def expected(disk: Disk, found: Found) -> str:
+def expected(disk: Disk, found: DiskState) -> str:
     """The UUID that the filesystem must have: jobs.toml's, else that of fstab; "" if neither says one."""
     return disk.uuid or next((one for one in map(fstab.uuid_of, found.lines) if one), "")
 
 
-def _occupied(disk: Disk, found: Found) -> Wrong | None:
+def _occupied(disk: Disk, found: DiskState) -> Wrong | None:
     there, device = found.there, found.device
     if there and not found.mounted:
         text = f"{there.source} is mounted at {disk.mount}, and that is not {disk.device}"
@@ -178,14 +178,14 @@ def _occupied(disk: Disk, found: Found) -> Wrong | None:
     return _hiding(disk, found)
 
 
-def _hiding(disk: Disk, found: Found) -> Wrong | None:
+def _hiding(disk: Disk, found: DiskState) -> Wrong | None:
     if found.point and not found.point.empty and not found.mounted:
         text = f"there are files in {disk.mount}, where nothing is mounted: the disk would hide them"
         return Wrong(text=text, do="look at them, and move them away")
     return None
 
 
-def _unfit(disk: Disk, found: Found) -> Wrong | None:
+def _unfit(disk: Disk, found: DiskState) -> Wrong | None:
     """Say why what is on the device is not the declared disk."""
     told = ", ".join(_told(one) for one in found.marks)
     uuid = expected(disk, found)
@@ -208,7 +208,7 @@ def _unfit(disk: Disk, found: Found) -> Wrong | None:
     return None
 
 
-def _named(disk: Disk, found: Found, mark: wipefs.Signature) -> bool:
+def _named(disk: Disk, found: DiskState, mark: wipefs.Signature) -> bool:
     """Whether anything but a look inside says that this filesystem is the disk's."""
     if mark.uuid and mark.uuid == expected(disk, found):
         return True
@@ -216,7 +216,7 @@ def _named(disk: Disk, found: Found, mark: wipefs.Signature) -> bool:
     return mark.label == mke2fs.label(disk) or bool({f"LABEL={mark.label}", disk.device} & sources)
 
 
-def _unready(disk: Disk, found: Found) -> Wrong | None:
+def _unready(disk: Disk, found: DiskState) -> Wrong | None:
     """Say why a device without a signature cannot become the disk now."""
     if not found.stamp.endswith(f": {wipefs.BLANK}"):
         return Wrong(text=f"{disk.device} changed while it was looked at: {found.stamp}", do="plan again")

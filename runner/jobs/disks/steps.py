@@ -12,7 +12,7 @@ from runner.jobs.disks import (
     tune2fs,
     wipefs,
 )
-from runner.jobs.disks.found import Found, stores_on
+from runner.jobs.disks.found import DiskState, stores_on
 from runner.model.plan import Argv, Check, Command, Effect, Step
 from runner.model.role import Role
 from runner.model.site import Disk, Site
@@ -29,7 +29,7 @@ class Work:
     site: Site
     job: str
     disk: Disk
-    found: Found
+    found: DiskState
     uuid: str
     now: datetime
 

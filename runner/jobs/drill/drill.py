@@ -13,6 +13,7 @@ from runner.jobs.drill import steps as drill_files
 from runner.jobs.drill.report import drill_report
 from runner.jobs.drill.steps import Work
 from runner.jobs.retention import prune, retention
+from runner.jobs.retention import steps as expiring
 from runner.jobs.snapshots import proven as rules
 from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
@@ -132,7 +133,7 @@ def _work(
         job=job,
         place=place,
         found=found,
-        at=prune.place(site, job.name, place, found, plan).at,
+        at=expiring.place(site, job.name, place, found, plan).at,
         source=source,
         scratch=scratch,
         snapshots=rules.choose(names, seed),

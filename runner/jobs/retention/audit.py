@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
-from runner.jobs.retention import prune
 from runner.jobs.retention.report import audit_report
+from runner.jobs.retention.steps import place as place_of
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -47,7 +47,7 @@ class AuditKind(Bundled):
             return skipped
         if not found.sealed:
             return Draft(skip=Skip(job=job.name, reason="there is no snapshot to audit yet"))
-        where = prune.place(site, job.name, place, found, plan_id(now))
+        where = place_of(site, job.name, place, found, plan_id(now))
         share = tool.Share(
             bytes=wanted.most.bytes or 0,
             seconds=int(wanted.within.total_seconds()),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from runner.jobs.retention import prune
+from runner.jobs.retention import steps as expiring
 from runner.model.facts import StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -29,7 +29,7 @@ class Pin:
 def draft(site: Site, pin: Pin, found: StoreFacts, now: datetime) -> Draft:
     """One WRITE step under the store's lock."""
     job = f"{'pin' if pin.until else 'unpin'}-{pin.store.name}"
-    where = prune.place(site, job, pin.store, found, plan_id(now))
+    where = expiring.place(site, job, pin.store, found, plan_id(now))
     if pin.until:
         argv = tool.pin(where.at, pin.name, until=pin.until.isoformat(), why=pin.why)
         day = pin.until.astimezone(ZoneInfo(site.timezone))

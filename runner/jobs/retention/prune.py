@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import retention
 from runner.jobs.retention.report import prune_report
-from runner.jobs.retention.retention import Decision, Expired, Kept
+from runner.jobs.retention.retention import Decision, Kept
+from runner.jobs.retention.steps import MEASURE_PATIENCE, Place, every, place, steps
 from runner.model.facts import Facts, Probe, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import PruneOptions
 from runner.model.plan import (
-    Check,
     Command,
     Effect,
     Finding,
@@ -27,14 +27,10 @@ from runner.model.plan import (
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
-from runner.model.text import count, one_line, size
+from runner.model.text import count, size
 from runner.tools import agent as tool
 
-MEASURE_PATIENCE = 6 * 3600
-_REAP_PATIENCE = 24 * 3600
 _ROOM_TO_NOTE = (1 << 20, 16)
-_NAMES_TO_COUNT = 10_000_000
-_FEWEST = 5
 
 
 class PruneKind(Bundled):
@@ -129,30 +125,6 @@ def _measure(
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Place:
-    """A store to expire from: under which job's lock, and the least that its retention keeps."""
-
-    job: str
-    host: str
-    at: tool.At
-    least: int
-
-
-def place(site: Site, job: str, store: Store, found: StoreFacts, plan: str) -> Place:
-    """Where steps of `job` expire snapshots of `store`."""
-    keeper = site.host(store.host)
-    disk = site.disk(store.disk) if store.disk and not keeper.root else None
-    at = tool.At(
-        program=tool.program(keeper),
-        path=found.path,
-        plan=plan,
-        mount=disk.mount if disk else "",
-        uuid=(disk.uuid or found.uuid) if disk else "",
-    )
-    return Place(job=job, host=store.host, at=at, least=store.retention.min if store.retention else 0)
-
-
 def counted(found: StoreFacts) -> tuple[Snapshot, ...]:
     """The snapshots that count, oldest first: what has no record was not sealed, and is nobody's to expire."""
     return tuple(one for one in found.sealed if one.recorded)
@@ -182,25 +154,6 @@ def careful(decision: Decision, space: Space | None) -> Decision:
 def _can_note(space: Space) -> bool:
     least_bytes, least_inodes = _ROOM_TO_NOTE
     return space.free >= least_bytes and (space.inodes == 0 or space.inodes_free >= least_inodes)
-
-
-def steps(
-    where: Place, decision: Decision, *, has_trash: bool = False, may_fail: bool = False
-) -> tuple[Step, ...]:
-    """One step a snapshot that goes; for room each is emptied at once, `unless` there is room.
-
-    What goes for another reason than room goes first and is emptied together, and so is what was in
-    the trash before: the first `unless` then sees the room that all of it made. Last is measured what
-    was not known when this was decided; `may_fail`: the job goes on where that cannot be noted.
-    """
-    sure = [one for one in decision.expire if not one.unless]
-    rest = [one for one in decision.expire if one.unless]
-    made = [_expire(where, gone, number) for number, gone in enumerate(sure, start=1)]
-    if sure or has_trash:
-        made.append(_reap(where, None, 0))
-    for number, gone in enumerate(rest, start=len(sure) + 1):
-        made += (_expire(where, gone, number), _reap(where, gone, number))
-    return (*made, _measure_after(where, decision, may_fail=may_fail)) if decision.unmeasured else tuple(made)
 
 
 def once(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
@@ -234,81 +187,10 @@ def told(decision: Decision) -> str:
         return f"room is short, and what expiring the oldest frees is measured first: {stay}"
     if not gone:
         return f"nothing to expire: {stay}" if decision.keep else "nothing to expire: no snapshot yet"
-    oldest = _every(decision)[: len(gone)]
+    oldest = every(decision)[: len(gone)]
     last = max((one.snapshot for one in gone), key=lambda one: one.name)
     frees = ""
     # Measured is what each frees with every older one: that is the sum only where no older one stays.
     if oldest[-1] == last and last.freed_bytes is not None:
         frees = f", which frees {size(last.freed_bytes)} and {count(last.freed_inodes or 0, 'inode')}"
     return f"{count(len(gone), 'snapshot')} may go{frees}; {len(decision.keep)} stay"
-
-
-def _expire(where: Place, gone: Expired, number: int) -> Step:
-    frees = ""
-    if gone.snapshot.freed_bytes is not None:
-        frees = f"; with all older ones that frees {size(gone.snapshot.freed_bytes)}"
-    return Step(
-        id=f"{where.job}/expire-{number}",
-        role=Role.EXPIRE,
-        subject=one_line(gone.snapshot.name),
-        job=where.job,
-        host=where.host,
-        effect=Effect.EXPIRE,
-        action=Command(argv=tool.expire(where.at, gone.snapshot.name, least=where.least)),
-        unless=_unless(where, gone),
-        why=f"{gone.snapshot.name}: {gone.reason}{frees}",
-    )
-
-
-def _reap(where: Place, gone: Expired | None, number: int) -> Step:
-    return Step(
-        id=f"{where.job}/empty-{number}" if gone else f"{where.job}/empty",
-        role=Role.EMPTY,
-        job=where.job,
-        host=where.host,
-        effect=Effect.EXPIRE,
-        action=Command(argv=tool.reap(where.at)),
-        unless=_unless(where, gone) if gone else None,
-        timeout=_REAP_PATIENCE,
-        why="remove what is in the trash from the disk",
-    )
-
-
-def _every(decision: Decision) -> list[Snapshot]:
-    """All that were decided about, oldest first."""
-    every = [*(one.snapshot for one in decision.keep), *(one.snapshot for one in decision.expire)]
-    return sorted(every, key=lambda one: one.name)
-
-
-def _measure_after(where: Place, decision: Decision, *, may_fail: bool) -> Step:
-    every = _every(decision)
-    known = sum(one.freed_bytes is not None for one in every)
-    files = max((one.files or 0 for one in every), default=0) or _NAMES_TO_COUNT
-    names = [one.name for one in every[:-1]][: max(_FEWEST, 4 * known, _NAMES_TO_COUNT // files)]
-    gone = {one.snapshot.name for one in decision.expire}
-    return Step(
-        id=f"{where.job}/{'measure' if gone else 'measure-first'}",
-        role=Role.MEASURE,
-        replans=not gone and not may_fail,
-        job=where.job,
-        host=where.host,
-        action=Command(argv=tool.measure_freed(where.at, tuple(one for one in names if one not in gone))),
-        effect=Effect.WRITE,
-        timeout=MEASURE_PATIENCE,
-        ok_codes=(0, 1) if may_fail else (0,),
-        why="measure what expiring the oldest would free: it is not known, and room is short",
-    )
-
-
-def _unless(where: Place, gone: Expired) -> Check | None:
-    claim = gone.unless
-    if claim is None:
-        return None
-    return Check(
-        host=where.host,
-        argv=tool.newest(where.at),
-        field=claim.field,
-        relation=">=",
-        value=claim.value,
-        why=claim.why,
-    )

@@ -8,7 +8,8 @@ from datetime import datetime
 from runner.jobs.bundled import Bundled
 from runner.jobs.database import dump_findings
 from runner.jobs.retention import prune
-from runner.jobs.snapshots import filesystems, inventory, link_dest
+from runner.jobs.retention import steps as expiring
+from runner.jobs.snapshots import filesystems, findings, inventory, link_dest
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
@@ -21,8 +22,6 @@ from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site, Store
 from runner.tools import agent, rsync, ssh
 
-OLDEST_RSYNC = (3, 1, 3)
-SAFE_RSYNC = (3, 5, 0)
 # A filesystem that is missing is missed for as many snapshots, then taken for gone.
 _REMEMBERED = 7
 
@@ -39,7 +38,7 @@ class SnapshotKind(Bundled):
         place = site.store(wanted.store)
         source, target = facts.hosts[job.host], facts.hosts[place.host]
         found = target.stores[place.name]
-        refusal = _unusable(site, (job, place), (source, target), found)
+        refusal = findings.unusable(site, job, place, source, target)
         if refusal:
             return _skipped(refusal)
         taken = [*(one.name for one in found.sealed), *(one.name for one in found.partials)]
@@ -103,8 +102,8 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
         timeout=int(job.options.timeout.total_seconds()),
         guard_mounts=not host.root,
     )  # fmt: skip
-    where = prune.place(site, job.name, place, store_facts, plan_id(now))
-    making = prune.steps(where, room.decision, may_fail=True) if room.decision else ()
+    where = expiring.place(site, job.name, place, store_facts, plan_id(now))
+    making = expiring.steps(where, room.decision, may_fail=True) if room.decision else ()
     disk = (link_dest.disk_step(target, manner),) if place.disk else ()
     beside = inventory.Kept(
         job=job.name, host=host.name, program=source.program, keeper=keeper.name, at=target.at, name=fresh
@@ -120,7 +119,7 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
     return Draft(
         planned=planned,
         steps=(*disk, *making, *link_dest.steps(source, target, manner, inventory.steps(site, beside))),
-        findings=(*_findings(site, job, choice, (source_facts, store_facts)), *_short(job, room)),
+        findings=(*findings.findings(site, job, choice, source_facts, store_facts), *_short(job, room)),
     )
 
 
@@ -232,72 +231,3 @@ def _runs_on(site: Site, host: Host, keeper: Host) -> str:
 
 def _far(site: Site, host: Host, keeper: Host, which: Host) -> bool:
     return site.live and host.name != keeper.name and which.name != site.controller
-
-
-def _unusable(
-    site: Site, what: tuple[Job, Store], hosts: tuple[HostFacts, HostFacts], found: StoreFacts
-) -> Finding | None:
-    job, place = what
-    for facts in hosts:
-        version = rsync.version_number(facts.rsync.version)
-        if version < OLDEST_RSYNC:
-            has = f"rsync {facts.rsync.version}" if version else "no rsync"
-            return Finding(
-                severity="attention",
-                source=job.name,
-                text=f"{facts.name} has {has}",
-                do=f"install rsync 3.1.3 or newer on {facts.name}",
-            )
-    if found.problem:
-        return Finding(
-            severity="attention",
-            source=job.name,
-            text=f"store {place.name} on {place.host} cannot be used: {found.problem}",
-            do="nothing was written to it; put that right and run again",
-        )
-    keeper = hosts[1]
-    if site.live and keeper.uid != 0:
-        return Finding(
-            severity="attention",
-            source=job.name,
-            text=f"owners cannot be kept: on {keeper.name} this runs as uid {keeper.uid}, not as root",
-            do=f"let hosts.{keeper.name}.user be root, or run as root there",
-        )
-    return None
-
-
-def _findings(
-    site: Site, job: Job, choice: filesystems.Choice, found: tuple[HostFacts, StoreFacts]
-) -> tuple[Finding, ...]:
-    source, place = found
-    store_name, rsync_version = job.options.store, source.rsync.version
-    wants = [
-        (
-            f"{mount} of {job.host} should be in this snapshot and is not mounted",
-            "mount it, or name it in `exclude`",
-        )
-        for mount in choice.absent
-    ]
-    if place.whole_seconds:
-        wants.append(
-            (
-                f"the disk of store {store_name} keeps whole seconds only: nothing will be shared",
-                "make it again with 256-byte inodes (mke2fs -I 256)",
-            )
-        )
-    notes = []
-    if not (job.options.filesystems or site.host(job.host).filesystems):
-        notes += [f"left out: {mount} ({why})" for mount, why in choice.left]
-    if source.uid != 0:
-        notes.append(f"not root on {job.host}: owners are not kept, and what only root may read is missing")
-    if site.live and rsync.version_number(rsync_version) < SAFE_RSYNC:
-        notes.append(
-            f"rsync {rsync_version} on {job.host} follows links that its users plant; 3.5.0 does not"
-        )
-    if place.holder:
-        since = f" since {place.holder.since:%Y-%m-%d %H:%M} UTC" if place.holder.since else ""
-        notes.append(f"store {store_name} is busy now: {place.holder.who} holds it{since}")
-    return (
-        *(Finding(severity="attention", text=text, source=job.name, do=do) for text, do in wants),
-        *(Finding(severity="note", text=text, source=job.name) for text in notes),
-    )
