@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
-from runner.config.here import placed
 from runner.model.errors import UsageError
-from runner.model.event import Event
-from runner.verbs.app import App, Tell
-from runner.verbs.load import load
+
+if TYPE_CHECKING:
+    from runner.model.event import Event
+    from runner.verbs.app import App, Tell
 
 
 @contextmanager
@@ -22,6 +23,11 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     """The site of `--file`, open. For a verb that runs something (it gives `tell`) Ctrl-C, TERM and a lost
     terminal end what runs and leave a partial to take up; any other verb just ends.
     """
+    # Late: a verb about the file alone needs none of these.
+    from runner.config.here import placed
+    from runner.verbs.app import App
+    from runner.verbs.load import load
+
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
