@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import uuid
-from collections.abc import Mapping
 from datetime import datetime
-from importlib.resources import files
-from typing import Any
 
+from runner.jobs.bundled import Bundled
 from runner.jobs.disks import found as disk_fit
 from runner.jobs.disks import found as disk_found
 from runner.jobs.disks import mke2fs
@@ -25,18 +22,11 @@ from runner.model.text import count, size
 _RARER = 1.25
 
 
-class DiskKind:
+class DiskKind(Bundled):
     """The kind's entry in the catalogue."""
 
     name = "disk"
-    options: type[Any] = DiskOptions
-
-    @property
-    def schema(self) -> Mapping[str, Any]:
-        """The kind's own keys, from schema/kinds/disk.schema.json."""
-        text = files("schema").joinpath("kinds/disk.schema.json").read_text("utf-8")
-        schema: Mapping[str, Any] = json.loads(text)
-        return schema
+    options = DiskOptions
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """Look at the device, its signatures, fstab and the mount point; nothing where names are wrong."""
