@@ -14,13 +14,7 @@ from runner.jobs.power import boot_checks
 from runner.jobs.power.agent_checks import Extfs
 from runner.jobs.power.boot_checks import Outlook
 from runner.model.facts import Facts
-from runner.model.plan import (
-    Effect,
-    Finding,
-    Plan,
-    Severity,
-    Step,
-)
+from runner.model.plan import Effect, Finding, Plan, Severity, Step
 from runner.model.role import Role
 from runner.model.site import Disk, Site
 from runner.model.text import count, length, one_line, size

@@ -19,7 +19,7 @@ from .arguments import parse
 from .command import ask
 from .database import databases, dumps
 from .detached import records
-from .host import sessions
+from .host import processes, sessions
 from .host.mounts import filesystems, stand_ins
 from .packages import outdated
 from .power import boot_checks, idle
@@ -126,8 +126,16 @@ def _digest(path: str) -> str:
 
 def _former(path: str) -> bool:
     """Whether the file is there and nothing works from it: what is at work reads the rest of itself from it."""
-    there = bool(path) and Path(path).is_file()
-    return there and not any(each["alive"] for each in records.read(())["carried"])
+    if not path or not Path(path).is_file() or any(each["alive"] for each in records.read(())["carried"]):
+        return False
+    return not any(path.encode() in _words(process) for process in processes.processes())
+
+
+def _words(process: Path) -> list[bytes]:
+    try:
+        return (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def _text(path: str) -> str:

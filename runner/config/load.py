@@ -15,11 +15,7 @@ import msgspec
 
 import schema
 from runner.config import complaints, crosscheck, plugin_source, quantity, site_values, soundness
-from runner.config.complaints import (
-    KeyPath,
-    Problem,
-    no_such,
-)
+from runner.config.complaints import KeyPath, Problem, no_such
 from runner.config.toml_lines import key_lines, line_of
 from runner.model.errors import ConfigError
 from runner.model.kind import JobKind

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
+from runner.model.errors import RunnerError
 from runner.model.role import Role
 
 FORMAT = 2
@@ -79,9 +80,15 @@ def role_of(step: str) -> tuple[Role, str]:
 def to_newest(db: sqlite3.Connection) -> None:
     """Add what the journal `db` lacks, in one transaction; nothing where it is of this format already.
 
-    Several runners may open it at the same time.
+    Several runners may open it at the same time. RunnerError for the journal of a newer runner.
     """
-    if _format(db) >= FORMAT:
+    there = _format(db)
+    if there > FORMAT:
+        raise RunnerError(
+            f"the journal has format {there}, and this runner knows no later one than {FORMAT}",
+            do="run the newer runner that wrote it, or move the journal out of the way",
+        )
+    if there == FORMAT:
         return
     db.execute("BEGIN IMMEDIATE")
     try:

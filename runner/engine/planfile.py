@@ -154,10 +154,11 @@ def _finding(values: Mapping[str, Any]) -> Finding:
 
 def _job(values: Mapping[str, Any]) -> PlannedJob:
     return PlannedJob(
-        **_but(values, "after", "locks", "forecast"),
+        **_but(values, "after", "locks", "forecast", "since"),
         after=tuple(values.get("after", ())),
         locks=tuple(Lock(**_but(one, "argv"), argv=tuple(one["argv"])) for one in values.get("locks", ())),
         forecast=Forecast(**values.get("forecast", {})),
+        since=datetime.fromisoformat(values["since"]) if "since" in values else None,
     )
 
 

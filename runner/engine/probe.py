@@ -27,7 +27,7 @@ from runner.tools import agent
 
 _PATIENCE = 120.0
 
-_PATIENCE_ASKING = 6 * 3600.0
+_LONGEST = 6 * 3600.0
 
 _MADE = (1980, 1, 1, 0, 0, 0)
 _DOOR = "from runner_agent.__main__ import main\n\nmain()\n"
@@ -140,7 +140,7 @@ def ask_lines(
 
     argv = ("python3", "-I", "-c", BOOT, str(len(program)), *verb)
     stdin = (program, json.dumps(question).encode("ascii"))
-    result = transport.run(argv, stdin=stdin, timeout=_PATIENCE_ASKING, sink=sink)
+    result = transport.run(argv, stdin=stdin, timeout=_LONGEST, sink=sink)
     if answers:
         raise RunnerError(str(answers[0]["error"]), do=str(answers[0].get("do", "")))
     if result.exit != 0:

@@ -8,9 +8,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
-from runner.model.facts import Probe, StoreFacts
+from runner.model.facts import Facts, Probe, StoreFacts
 from runner.model.kind import Draft
-from runner.model.plan import Finding, PlannedJob, Skip
+from runner.model.plan import Finding, Forecast, PlannedJob, Skip
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
 from runner.report.default import default_report
@@ -30,6 +30,16 @@ class Bundled:
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """None beside host and store facts."""
         return ()
+
+    def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
+        """See Beyond: nothing of its past speaks against it."""
+        return None
+
+    def together(
+        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
+    ) -> tuple[Draft, ...]:
+        """See Beyond: nothing to settle with other jobs."""
+        return drafts
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """How it stopped, or what was done."""

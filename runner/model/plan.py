@@ -187,7 +187,8 @@ class PlannedJob:
 
     `writes` names the snapshot that it makes (`store/name`) or is empty; `resumes` counts the
     interrupted ones it takes up. `told` is what the kind found out, for the report of a job that
-    only looks.
+    only looks; `partly`: not all that it asked has answered. `since` is what the job made last, and
+    that is out of date from then on (UTC), where it fails now; None where there is none.
     """
 
     name: str
@@ -197,6 +198,8 @@ class PlannedJob:
     writes: str = ""
     resumes: int = 0
     told: str = ""
+    partly: bool = False
+    since: datetime | None = None
     forecast: Forecast = Forecast()
 
 

@@ -92,8 +92,7 @@ class JobReport:
 
     `stop` is what kept it from being done: it decides between the exit codes of one verdict. `written`
     are the bytes and files that it wrote, for the journal, `made` the snapshot (`store/name`) that there is
-    now. `passes_on` is said by jobs that came after
-    it as well. `quiet`: not worth a word to people.
+    now. `passes_on` is said by jobs that came after it as well. `quiet`: not worth a word to people.
     """
 
     job: str

@@ -11,18 +11,8 @@ from typing import assert_never
 from runner.model.errors import BUG, Busy, FactsIncomplete, PlanRefused, RunnerError, StalePlan
 from runner.model.plan import Effect, Finding, Plan, PlannedJob
 from runner.model.role import Phase
-from runner.model.run import (
-    Around,
-    JobLine,
-    JobReport,
-    Outcome,
-    Pass,
-    Report,
-    Reporter,
-    State,
-    Stop,
-    Verdict,
-)
+from runner.model.run import Around, JobLine, JobReport, Outcome, Pass, Report, Reporter, State, Stop, Verdict
+from runner.model.text import one_line
 from runner.report.default import default_report
 
 _LOG_LINES = 200
@@ -71,8 +61,22 @@ def _report(
 ) -> JobReport:
     # A kind that a plugin brings need not say how its jobs end.
     by_kind = getattr(kinds.get(job.kind), "report", default_report)
-    report: JobReport = by_kind(job, outcomes, around)
+    try:
+        report: object = by_kind(job, outcomes, around)
+    except Exception as error:  # a host's odd answer, or a plugin, must not keep what was done from people
+        report = error
+    if not isinstance(report, JobReport) or report.job != job.name:
+        report = _unreported(default_report(job, outcomes, around), job.kind, report)
     return report if report.stop else replace(report, stop=_stop(outcomes))
+
+
+def _unreported(plain: JobReport, kind: str, instead: object) -> JobReport:
+    """What is known without the kind, and that a person must look: the kind could not say how its job ended."""
+    why = f"kind {kind} could not report on it: {one_line(repr(instead))}"
+    verdict = plain.verdict if plain.verdict == Verdict.FAILED else Verdict.ATTENTION
+    return replace(
+        plain, verdict=verdict, details=(*plain.details, why, "see the log; tell the makers of that kind")
+    )
 
 
 def killed(started: datetime) -> Finding:

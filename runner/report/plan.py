@@ -155,7 +155,7 @@ def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
     lines = [line(), line((job.name, "name"), title, (after, "dim"))]
     if not commands:
         if job.told and all(step.effect == Effect.READ for step in steps):
-            return [*lines, *(line(f"  {one_line(text)}") for text in job.told.split("\n"))]
+            return [*lines, *(line(f"  {one_line(text)}") for text in job.told.splitlines())]
         # In short: what only happens when something else went wrong is left out.
         steps = [step for step in steps if not isinstance(step.unless, Ended)]
     for step in steps:

@@ -9,7 +9,7 @@ from runner.agent.arguments import argv
 from runner.agent.host.contract import Mounted
 from runner.agent.retention.contract import Audit, Expire, Floor, Links
 from runner.agent.snapshots.contract import Begin, Diff, Explain, Find, Reading, Seal
-from runner.agent.store.contract import CheckDisk, Freed, Hold, Newest, Pin, Reap, Unpin
+from runner.agent.store.contract import CheckDisk, Freed, Hold, Newest, Pin, Reap, Record, Unpin
 from runner.model.plan import Argv
 from runner.model.site import Host
 
@@ -139,14 +139,22 @@ def reap(at: At) -> Argv:
     return (*IDLE, at.program, *argv("reap", Reap(at.path, at.plan, at.mount, at.uuid)))
 
 
-def find(program_path: str, store: str) -> Argv:
-    """Print as JSON every distinct version of the path on stdin. Reads only."""
-    return (program_path, *argv("find", Find(store)))
+def find(store: str) -> Argv:
+    """Print as JSON every distinct version of the path on stdin. Reads only.
+
+    A verb without its program, as the next two: it is asked while nothing need be installed.
+    """
+    return argv("find", Find(store))
 
 
-def diff(program_path: str, store: str, older: str, newer: str) -> Argv:
-    """Print as NDJSON what differs between two snapshots below the path on stdin. Reads only."""
-    return (program_path, *argv("diff", Diff(store, older, newer)))
+def diff(store: str, older: str, newer: str) -> Argv:
+    """Print as NDJSON what differs between two snapshots below the path on stdin. Reads only; as `find`."""
+    return argv("diff", Diff(store, older, newer))
+
+
+def record(store: str, name: str) -> Argv:
+    """Print the record of a sealed snapshot. Reads only; as `find`."""
+    return argv("record", Record(store, name))
 
 
 def floor(at: At, least: int) -> Argv:
@@ -175,9 +183,9 @@ def reading(program_path: str, store: str, name: str) -> Argv:
     return (program_path, *argv("reading", Reading(store, name)))
 
 
-def freed(program_path: str, store: str, names: Sequence[str] = (), *, exact: bool = False) -> Argv:
-    """Print as JSON what expiring snapshots in this order gains, cumulatively. Reads only."""
-    return (program_path, *argv("freed", Freed(store, tuple(names), exact=exact)))
+def freed(store: str, names: Sequence[str] = (), *, exact: bool = False) -> Argv:
+    """Print as JSON what expiring snapshots in this order gains, cumulatively. Reads only; as `find`."""
+    return argv("freed", Freed(store, tuple(names), exact=exact))
 
 
 def measure_freed(at: At, names: Sequence[str] = ()) -> Argv:

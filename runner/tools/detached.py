@@ -82,10 +82,10 @@ def parse_answer(text: str) -> Answer | None:
     return answer if answer and answer.carried else None
 
 
-def parse_carried(text: str) -> tuple[Carried, ...]:
-    """Read what `carried` printed, newest first."""
+def parse_carried(text: str) -> tuple[Carried, ...] | None:
+    """Read what `carried` printed, newest first; None where it is something else, and nobody knows what is begun."""
     answer = answers.read(text, Listed)
-    return answer.carried if answer else ()
+    return answer.carried if answer else None
 
 
 def parse_outdated(text: str) -> Outdated | None:

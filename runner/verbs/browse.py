@@ -17,7 +17,7 @@ from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.facts import Facts, Snapshot, StoreFacts
 from runner.model.plan import Command, Plan, PlannedJob
 from runner.model.site import Store
-from runner.tools import rsync
+from runner.tools import agent, rsync
 from runner.verbs.app import App
 
 
@@ -71,7 +71,7 @@ def find(app: App, path: str, held: Sequence[Holding]) -> Iterator[tuple[Holding
     for holding in held:
         if holding.found is None or not holding.sealed:
             continue
-        answer = ask(app.transports[holding.store.host], ("find", holding.found.path), {"path": path})
+        answer = ask(app.transports[holding.store.host], agent.find(holding.found.path), {"path": path})
         if answer.get("versions"):
             yield holding, answer
 
@@ -101,13 +101,13 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
 
 def diff(app: App, wanted: Pair, heard: Callable[[Mapping[str, Any]], None]) -> None:
     """Tell `heard` of each name that differs, in order, and last the counts."""
-    verb = ("diff", wanted.holding.facts.path, wanted.older.name, wanted.newer.name)
+    verb = agent.diff(wanted.holding.facts.path, wanted.older.name, wanted.newer.name)
     ask_lines(app.transports[wanted.holding.store.host], verb, {"path": wanted.path}, heard)
 
 
 def exceptions(app: App, holding: Holding, snapshot: str) -> Mapping[str, Any]:
     """The whole record of a snapshot, with what could not be read."""
-    return ask(app.transports[holding.store.host], ("record", holding.facts.path, snapshot), {})
+    return ask(app.transports[holding.store.host], agent.record(holding.facts.path, snapshot), {})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +158,7 @@ def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     transport, path = app.transports[holding.store.host], holding.facts.path
     found = {}
     for snapshot in holding.sealed[:-1]:
-        answer = ask(transport, ("freed", path, "--exact", "--", snapshot.name), {})
+        answer = ask(transport, agent.freed(path, (snapshot.name,), exact=True), {})
         found[snapshot.name] = (int(answer["freed"][0]["bytes"]), int(answer["freed"][0]["inodes"]))
     return found
 
@@ -221,7 +221,7 @@ def _mounts(plan: Plan, job: PlannedJob) -> tuple[str, ...]:
 
 def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:
     asked = {"path": path, "snapshot": snapshot}
-    answer = ask(app.transports[holding.store.host], ("find", holding.facts.path), asked)
+    answer = ask(app.transports[holding.store.host], agent.find(holding.facts.path), asked)
     return bool(answer.get("versions"))
 
 

@@ -50,6 +50,7 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
     (house_prose.read_back, "runner/jobs/power/bad.py", "x = outcome.step.rpartition('/')[2]\n"),
     (house_prose.read_back, "runner/engine/bad.py", "import re\nx = re.search('a', one.note)\n"),
     (house_prose.read_back, "runner/verbs/bad.py", "x = step.action.argv[1]\n"),
+    (house_prose.read_back, "runner/jobs/power/bad.py", "x = NOT_ALL in job.told\n"),
     (house_prose.families, "runner/config/bad.py", "x = host.packages == 'apt'\n"),
     (house_prose.families, "runner/agent/power/bad.py", "x = 'dpkg'\n"),
 )
@@ -120,3 +121,18 @@ def test_unit_tests_use_no_mocks() -> None:
     for path in (ROOT / "tests/unit").rglob("*.py"):
         if path.name != "test_house.py":
             assert not re.search(r"\bmocker\b|unittest\.mock|monkeypatch", path.read_text("utf-8")), path
+
+
+def test_every_path_that_the_page_about_the_house_names_is_there() -> None:
+    page = (ROOT / "docs/house.md").read_text("utf-8")
+    named = set(re.findall(r"`([\w/.]+/?\w*\.(?:py|json))`", page))
+    known = {
+        path
+        for path in named
+        if "/" in path and "NAME" not in path and "VERB" not in path and "ROOM" not in path
+    }
+    assert len(known) > 20
+    missing = [
+        path for path in sorted(known) if not any((ROOT / top / path).exists() for top in ("runner", ""))
+    ]
+    assert missing == []

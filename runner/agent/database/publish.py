@@ -8,11 +8,7 @@ from collections.abc import Mapping, Sequence
 from .. import clock, command
 from ..answer import Refused, emit, shown
 from ..arguments import number, parse
-from . import (
-    cluster,
-    sql,
-    stored,
-)
+from . import cluster, sql, stored
 from . import rows as pg_rows
 from .server import OPTIONS, server
 from .session import Session, SqlTrouble, refusal

@@ -18,12 +18,7 @@ from ..snapshots.sums import SumLine, escaped, sum_lines
 from ..store.layout import Store, open_store, read_json, sealed
 from ..tree import Entry
 from .choice import Name, Wish, Wrong, canary, choose, with_parents
-from .compare import (
-    about,
-    digest,
-    open_file,
-    parts_of,
-)
+from .compare import about, digest, open_file, parts_of
 
 BATCH = 64
 

@@ -20,6 +20,7 @@ from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site
 from runner.model.text import one_line
 from runner.tools import agent as store
+from runner.tools.fields import moment
 
 SERVER, FOLDER = "dump.server", "dump.folder"
 # The dump, reading it again, and waiting for locks before it.
@@ -146,7 +147,9 @@ def _draft(
             Effect.READ,
         ).known_as(Role.ALL),
     )
-    planned = PlannedJob(name=job.name, kind="dump", after=job.after, locks=(lock,), told=_last(kept, wanted))
+    planned = PlannedJob(
+        name=job.name, kind="dump", after=job.after, locks=(lock,), since=_last(kept, wanted)
+    )
     findings: tuple[Finding, ...] = dump_findings.findings(job, found, kept, wanted)
     return Draft(planned=planned, steps=steps, findings=findings)
 
@@ -196,7 +199,8 @@ def _expire(work: _Work, name: str, kept: Kept, now: datetime) -> tuple[Step, ..
     )
 
 
-def _last(kept: Kept, wanted: Sequence[str]) -> str:
-    """When the oldest of the newest good dumps was made; "" where one of them has none."""
-    newest = [kept.databases[name][-1].at if kept.databases.get(name) else "" for name in wanted]
-    return min(newest, default="")
+def _last(kept: Kept, wanted: Sequence[str]) -> datetime | None:
+    """When the oldest of the newest good dumps was made; None where one of them has none."""
+    newest = [moment(kept.databases[name][-1].at) if kept.databases.get(name) else None for name in wanted]
+    known = [at for at in newest if at is not None]
+    return min(known) if known and len(known) == len(newest) else None

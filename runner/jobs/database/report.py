@@ -12,7 +12,7 @@ from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line, size
 from runner.report.default import default_report
-from runner.tools.fields import texts, whole
+from runner.tools.fields import moment, texts, whole
 
 _SHOWN = 40
 _STOPPED = (State.BUSY, State.STALE, State.INTERRUPTED)
@@ -57,18 +57,14 @@ def _stale(job: PlannedJob, outcomes: Sequence[Outcome]) -> str:
     told: Sequence[Mapping[str, Any]] = next(
         (one.result["missing"] for one in outcomes if isinstance(one.result.get("missing"), list)), []
     )
-    last = {one_line(str(one["database"])): str(one["last"]) for one in told}
+    last = {one_line(str(one["database"])): moment(one["last"]) for one in told}
     if not last:
-        return f"database: {_since(job.told)}"
+        return f"database: {_since(job.since)}"
     return "; ".join(f"database {name}: {_since(at)}" for name, at in last.items())
 
 
-def _since(at: str) -> str:
-    try:
-        moment = datetime.fromisoformat(at)
-    except ValueError:
-        return "there is no good dump of it yet"
-    return f"stale since {moment:%Y-%m-%d %H:%M} UTC"
+def _since(at: datetime | None) -> str:
+    return f"stale since {at:%Y-%m-%d %H:%M} UTC" if at else "there is no good dump of it yet"
 
 
 def _wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -6,14 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runner.jobs.disks import (
-    fstab,
-    lsblk,
-    mke2fs,
-    mount,
-    tune2fs,
-    wipefs,
-)
+from runner.jobs.disks import fstab, lsblk, mke2fs, mount, tune2fs, wipefs
 from runner.model.facts import Facts, Filesystem, Probe, Reading
 from runner.model.site import Disk, Site, Store
 from runner.model.text import size

@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runner.jobs.disks import (
-    fstab,
-    mke2fs,
-    mount,
-    tune2fs,
-    wipefs,
-)
+from runner.jobs.disks import fstab, mke2fs, mount, tune2fs, wipefs
 from runner.jobs.disks.found import DiskState, stores_on
 from runner.model.plan import Argv, Check, Command, Effect, Step
 from runner.model.role import Role

@@ -19,15 +19,7 @@ from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import DrillOptions, SnapshotOptions
-from runner.model.plan import (
-    Command,
-    Effect,
-    Finding,
-    Lock,
-    PlannedJob,
-    Skip,
-    Step,
-)
+from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site, Store

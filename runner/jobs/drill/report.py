@@ -9,8 +9,8 @@ from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line
+from runner.report.default import STOPPED
 
-_BAD = (State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY)
 _SHOWN = 5
 
 
@@ -22,7 +22,7 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     if not outcomes or any(one.state == State.BUSY for one in outcomes):
         return None
     known = {one.role: one for one in outcomes}
-    bad = [one for one in outcomes if one.state in _BAD]
+    bad = [one for one in outcomes if one.state in STOPPED]
     failed = [one for one in bad if one.role != Role.CLEAR]
     said = [text for text in (_files(known.get(Role.COMPARE)), _database(known.get(Role.RESTORE))) if text]
     again = (f"the same sample again: {job.told}",) if job.told else ()

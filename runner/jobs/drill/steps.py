@@ -9,13 +9,7 @@ from typing import Any
 from runner.jobs.drill import agent
 from runner.model.facts import Facts, StoreFacts
 from runner.model.options import DrillOptions
-from runner.model.plan import (
-    Action,
-    Command,
-    Effect,
-    Finding,
-    Step,
-)
+from runner.model.plan import Action, Command, Effect, Finding, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site, Store
 from runner.model.text import count

@@ -70,13 +70,13 @@ def _told(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     """Nothing was installed: what the plan knew."""
     did = _did(outcomes)
     headline, *details = job.told.splitlines() or ["nothing to do"]
-    verdict = Verdict.ATTENTION if NOT_ALL in headline else Verdict.DONE if did else Verdict.NOTHING
+    verdict = Verdict.ATTENTION if job.partly else Verdict.DONE if did else Verdict.NOTHING
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*did, *details))
 
 
 def _installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     runs = _runs(outcomes)
-    wanting = (*_wanting(outcomes), *[(NOT_ALL, ())] * (NOT_ALL in job.told))
+    wanting = (*_wanting(outcomes), *[(NOT_ALL, ())] * job.partly)
     ended = [one for one in runs if one.get("exit") != 0]
     broken = bool(ended or _all(runs, "unfinished"))
     verdict = Verdict.FAILED if broken else Verdict.ATTENTION if wanting else Verdict.DONE

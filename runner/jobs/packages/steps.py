@@ -15,10 +15,10 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.packages import PackageFacts, Update
-from runner.model.plan import Argv, Check, Command, Effect, Lock, Skip, Step
+from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, Skip, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site
-from runner.model.text import count
+from runner.model.text import count, one_line
 from runner.tools import agent as store
 from runner.tools import detached
 
@@ -128,11 +128,23 @@ def patterns(job: Job) -> tuple[str, ...]:
     return tuple(job.options.reboot_for) or reboot_need.PATTERNS
 
 
+def unread(work: Work, facts: Facts) -> Draft | None:
+    """The skip where it cannot be read what earlier runs began at the host: it may be at work still."""
+    reading = facts.reading(work.host.name, CARRIED)
+    if reading is None or detached.parse_carried(reading.out) is not None:
+        return None
+    why = one_line(reading.err.strip()) or "its answer makes no sense"
+    text = f"what earlier runs began on {work.host.name} cannot be read: {why}"
+    do = "see at the host what `runner-agent carried` says; nothing is installed before that is known"
+    finding = Finding(severity="attention", source=work.job.name, text=text, do=do)
+    return Draft(skip=Skip(job=work.job.name, reason=text), findings=(finding,))
+
+
 def left(job: Job, facts: Facts) -> tuple[detached.Carried, ...]:
-    """What this job began in an earlier run and nobody was told the end of, oldest first."""
+    """What this job began in an earlier run and nobody was told the end of, oldest first (see `unread`)."""
     reading = facts.reading(job.host, CARRIED)
     found = detached.parse_carried(reading.out) if reading else ()
-    own = [one for one in found if one.job == job.name and (one.alive or not one.told)]
+    own = [one for one in found or () if one.job == job.name and (one.alive or not one.told)]
     return tuple(reversed(own))
 
 

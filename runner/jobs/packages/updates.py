@@ -62,6 +62,8 @@ class UpdatesKind(Bundled):
         work = package_steps.work(site, job, now, self._families)
         if isinstance(work, Draft):
             return work
+        if unread := package_steps.unread(work, facts):
+            return unread
         left = package_steps.left(job, facts)
         if any(one.alive for one in left):
             return _planned(work, package_steps.attach(work, left), (), attach=left[-1].plan)
@@ -135,7 +137,8 @@ def _install(
         steps += [_restart(work, unit) for unit in work.job.options.restart]
     steps += package_steps.look(work, choice.install)
     steps = list(package_steps.guarded(work, steps, choice.install))
-    return _planned(work, steps, findings, told=_told(work, choice, found.partly))
+    draft = _planned(work, steps, findings, told=_told(work, choice, found.partly))
+    return _partly(draft) if found.partly else draft
 
 
 def _choice(work: Work, found: PackageFacts) -> Choice:
@@ -203,3 +206,8 @@ def _planned(
     locks = package_steps.locks(work, steps, attach)
     planned = PlannedJob(name=work.job.name, kind="updates", after=work.job.after, locks=locks, told=told)
     return Draft(planned=planned, steps=tuple(steps), findings=findings)
+
+
+def _partly(draft: Draft) -> Draft:
+    """The same, from the lists of some archives only."""
+    return replace(draft, planned=replace(draft.planned, partly=True) if draft.planned else None)

@@ -7,12 +7,8 @@ from datetime import datetime
 
 from runner.jobs.bundled import Bundled
 from runner.jobs.packages import findings as package_choice
-from runner.jobs.packages import (
-    findings as package_findings,
-)
-from runner.jobs.packages import (
-    steps as package_steps,
-)
+from runner.jobs.packages import findings as package_findings
+from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages import upgrade_steps
 from runner.jobs.packages.families import FAMILIES
 from runner.jobs.packages.held import fits
@@ -23,11 +19,7 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpgradeOptions
 from runner.model.packages import Held, PackageFacts, Trouble, Update
-from runner.model.plan import (
-    Finding,
-    PlannedJob,
-    Skip,
-)
+from runner.model.plan import Finding, PlannedJob, Skip
 from runner.model.role import Phase
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
@@ -61,6 +53,8 @@ class UpgradeKind(Bundled):
         work = package_steps.work(site, job, now, self._families)
         if isinstance(work, Draft):
             return work
+        if unread := package_steps.unread(work, facts):
+            return unread
         found = package_steps.read(work, facts)
         left = package_steps.left(job, facts)
         if any(one.alive for one in left):

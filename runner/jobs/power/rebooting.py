@@ -6,16 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from runner.agent.power.contract import CameBack
-from runner.jobs.power import (
-    after,
-    agent,
-    before,
-    boot_checks,
-    window,
-)
-from runner.jobs.power import (
-    downtime as patience,
-)
+from runner.jobs.power import after, agent, before, boot_checks, window
+from runner.jobs.power import downtime as patience
 from runner.jobs.power import locks as power_locks
 from runner.jobs.power.after import Wanted
 from runner.jobs.power.before import Before

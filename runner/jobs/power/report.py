@@ -11,10 +11,9 @@ from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line
-from runner.report.default import default_report
+from runner.report.default import STOPPED, default_report
 
-_BAD = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
-_REACHED = frozenset((State.DONE, *_BAD))
+_REACHED = frozenset((State.DONE, *STOPPED))
 # What e2fsck(8) ends with where it put errors right.
 _MENDED = 1
 _SHOWN = 5
@@ -119,7 +118,7 @@ def _came_back(job: PlannedJob, reboot: _Reboot) -> JobReport:
     down, back, settled = reboot.down, reboot.back, reboot.settled
     span = _away(down, back, settled) or "some time"
     after = [one for one in reboot.after if one.state in _REACHED]
-    wrong = [one for one in after if one.state in _BAD and one.state != State.INTERRUPTED]
+    wrong = [one for one in after if one.state in STOPPED and one.state != State.INTERRUPTED]
     unseen = [one.label for one in after if one.state == State.INTERRUPTED]
     up = _up_again(down, back, settled)
     watched = up == back.ended and settled and settled.state == State.DONE
@@ -162,7 +161,7 @@ def _not_back(job: PlannedJob, reboot: _Reboot) -> JobReport:
     # Its own words, where it has some, say what was seen last.
     said = str(back.result.get("error") or "it has not answered since")
     seen = one_line(back.note) or f"seen last: {one_line(said)}"
-    undone = [one for one in reboot.after if one.state in _BAD]
+    undone = [one for one in reboot.after if one.state in STOPPED]
     details = (
         f"told to restart {_at(down.started).strip()}",
         *_checked_before(reboot.early),

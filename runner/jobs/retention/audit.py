@@ -12,14 +12,7 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import AuditOptions
-from runner.model.plan import (
-    Command,
-    Effect,
-    Lock,
-    PlannedJob,
-    Skip,
-    Step,
-)
+from runner.model.plan import Command, Effect, Lock, PlannedJob, Skip, Step
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site

@@ -15,15 +15,7 @@ from runner.model.facts import Facts, Probe, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import PruneOptions
-from runner.model.plan import (
-    Command,
-    Effect,
-    Finding,
-    Forecast,
-    Lock,
-    PlannedJob,
-    Step,
-)
+from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Step
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
@@ -70,10 +62,6 @@ class PruneKind(Bundled):
             name=job.name, kind=self.name, after=job.after, locks=(lock,), told=told(decision)
         )
         return Draft(planned=planned, steps=wanted, findings=said)
-
-    def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
-        """See Beyond: nothing of its past speaks against it."""
-        return None
 
     def together(
         self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts

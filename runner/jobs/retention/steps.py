@@ -6,12 +6,7 @@ from dataclasses import dataclass
 
 from runner.jobs.retention.retention import Decision, Expired
 from runner.model.facts import Snapshot, StoreFacts
-from runner.model.plan import (
-    Check,
-    Command,
-    Effect,
-    Step,
-)
+from runner.model.plan import Check, Command, Effect, Step
 from runner.model.role import Role
 from runner.model.site import Site, Store
 from runner.model.text import one_line, size

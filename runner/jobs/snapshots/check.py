@@ -19,13 +19,7 @@ from runner.model.facts import Facts, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import snapshot_time
 from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
-from runner.model.plan import (
-    Command,
-    Effect,
-    Finding,
-    PlannedJob,
-    Step,
-)
+from runner.model.plan import Command, Effect, Finding, PlannedJob, Step
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store

@@ -16,14 +16,7 @@ from pathlib import Path
 import pytest
 
 from runner.agent.host.mounts import filesystems
-from runner.jobs.disks import (
-    fstab,
-    lsblk,
-    mke2fs,
-    mount,
-    tune2fs,
-    wipefs,
-)
+from runner.jobs.disks import fstab, lsblk, mke2fs, mount, tune2fs, wipefs
 from runner.jobs.disks.disk import DiskKind, DiskOptions
 from runner.model.facts import Facts, Filesystem, HostFacts, Reading
 from runner.model.kind import Draft

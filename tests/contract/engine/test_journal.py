@@ -269,3 +269,13 @@ def test_an_older_journal_is_made_like_one_of_today_and_once(path: Path) -> None
                 (Role.DOWN, ""),
             ]
     assert rows(path, "PRAGMA user_version") == [(2,)]
+
+
+def test_the_journal_of_a_newer_runner_is_left_alone_with_a_sentence(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA user_version = 3")
+    before = rows(path, "PRAGMA user_version")
+    with pytest.raises(RunnerError, match="the journal has format 3"), opened(path):
+        pass
+    assert rows(path, "PRAGMA user_version") == before

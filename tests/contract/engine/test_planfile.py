@@ -99,7 +99,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     locks = st.builds(Lock, resource=name, host=name, argv=ARGV, until=name)
     jobs = st.builds(
         PlannedJob, name=name, kind=name, after=some(name), writes=name, resumes=st.integers(0, 30), told=TEXT,
-        locks=some(locks), forecast=forecasts,
+        partly=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
     )  # fmt: skip
     severity = st.sampled_from(("note", "attention", "refusal"))
     return st.builds(
@@ -296,3 +296,10 @@ def test_every_command_of_the_golden_plans_survives_a_shell() -> None:
         if isinstance(step.action, Command) and "--basis=" not in step.action.argv
     ]  # fmt: skip
     assert through_a_shell(argvs, 81) == [[word.encode() for word in argv] for argv in argvs]
+
+
+def test_the_schema_of_a_plan_knows_every_role_and_phase_and_no_other() -> None:
+    text = files("schema").joinpath("plan.schema.json").read_text("utf-8")
+    parts = json.loads(text)["$defs"]
+    assert set(parts["step"]["properties"]["role"]["enum"]) == {role.value for role in Role}
+    assert set(parts["finding"]["properties"]["phase"]["enum"]) == {phase.value for phase in When}

@@ -181,3 +181,16 @@ def test_the_program_under_its_former_name_is_replaced_and_the_store_goes_on(pla
     assert len(place.sealed) == 2 and compare.fingerprint(kept) == before
     planned = place.runner("plan", "backup-papio")
     assert "prepare-" not in planned.out
+
+
+def test_a_file_of_the_former_name_stays_while_something_works_from_it(place: Place) -> None:
+    assert place.runner("run", "backup-papio").code == 0
+    former = place.sandbox / "backup-server1/usr/local/sbin/runner-store"
+    former.write_text("#!/bin/sh\nread word\n")
+    former.chmod(0o755)
+    with subprocess.Popen(("sh", str(former)), stdin=subprocess.PIPE) as at_work:
+        assert "runner-store" not in place.runner("plan", "backup-papio").out
+        assert place.runner("run", "backup-papio").code == 0
+        assert former.is_file()
+        at_work.communicate(b"go\n")
+    assert "runner-store" in place.runner("plan", "backup-papio").out

@@ -9,11 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.jobs.packages.debian import (
-    apt,
-    holds,
-    trouble,
-)
+from runner.jobs.packages.debian import apt, holds, trouble
 from runner.model.packages import PackageFacts, Trouble, Update
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
 from tests.lab.debian import World

@@ -13,12 +13,7 @@ from hypothesis import strategies as st
 from runner.agent.access import messages as access_sshd
 from runner.agent.access import messages as access_su
 from runner.agent.access.journal import whose
-from runner.agent.access.logs import (
-    LONGEST,
-    Line,
-    Syslog,
-    bounded,
-)
+from runner.agent.access.logs import LONGEST, Line, Syslog, bounded
 from runner.agent.access.messages import Event
 from runner.agent.access.tally import Tally
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from runner.jobs.database import agent
@@ -150,9 +150,9 @@ def test_a_server_that_does_not_answer_is_asked_once_more_for_what_it_had() -> N
 
 def test_the_report_of_a_failure_can_say_when_the_last_good_one_was() -> None:
     draft = drafted(facts(server("a", "b"), {"a": [dump(3), dump(1)], "b": [dump(2)]}))
-    assert draft.planned and draft.planned.told == dump(2)["at"]
+    assert draft.planned and draft.planned.since == datetime.fromisoformat(dump(2)["at"])
     draft = drafted(facts(server("a", "new"), {"a": [dump(1)]}))
-    assert draft.planned and draft.planned.told == ""
+    assert draft.planned and draft.planned.since is None
     assert "dumped for the first time: new" in texts(draft, "note")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from runner.jobs.catalogue import KINDS
@@ -12,7 +13,7 @@ from runner.report.outcome import job_reports
 from tests.unit import parts
 
 LAST = "2026-11-22T07:00:00+00:00"
-JOB = PlannedJob(name="dump-papio", kind="dump", told=LAST)
+JOB = PlannedJob(name="dump-papio", kind="dump", since=datetime.fromisoformat(LAST))
 
 
 def step(name: str, state: State = State.DONE, code: int = 0, note: str = "", **result: Any) -> Outcome:

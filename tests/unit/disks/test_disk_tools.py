@@ -6,14 +6,7 @@ import os
 
 import pytest
 
-from runner.jobs.disks import (
-    fstab,
-    lsblk,
-    mke2fs,
-    mount,
-    tune2fs,
-    wipefs,
-)
+from runner.jobs.disks import fstab, lsblk, mke2fs, mount, tune2fs, wipefs
 from runner.model.site import Disk
 
 DISK = Disk(

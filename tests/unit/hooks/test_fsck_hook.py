@@ -14,15 +14,7 @@ import pytest
 from hooks.fsck import Fsck, plugin
 from runner.jobs.power import agent_checks
 from runner.model.facts import Announced, Facts, HostFacts, Reading
-from runner.model.plan import (
-    Command,
-    Effect,
-    Finding,
-    Insertion,
-    Plan,
-    PlannedJob,
-    Step,
-)
+from runner.model.plan import Command, Effect, Finding, Insertion, Plan, PlannedJob, Step
 from runner.model.role import Role
 from runner.model.site import Disk, Host, Job, Site
 

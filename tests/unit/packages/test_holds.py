@@ -5,13 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runner.jobs.packages.debian.version import compare, fits
-from runner.jobs.packages.held import (
-    Fixed,
-    Wish,
-    brought_by,
-    kept_back,
-    wanted,
-)
+from runner.jobs.packages.held import Fixed, Wish, brought_by, kept_back, wanted
 
 IMAGE, META = "linux-image-6.1.0-50-amd64", "linux-image-amd64"
 

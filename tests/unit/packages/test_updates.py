@@ -10,9 +10,10 @@ import pytest
 from runner.jobs.catalogue import KINDS
 from runner.jobs.packages.report import packages_report
 from runner.jobs.packages.updates import UpdatesKind
+from runner.model.facts import Reading
 from runner.model.plan import Check, Effect
 from runner.model.run import Verdict
-from runner.model.site import Host, Site
+from runner.model.site import Host, Job, Site
 from runner.planning import planner, review
 from tests.unit.upkeep_parts import (
     KERNEL,
@@ -362,3 +363,17 @@ def test_the_whole_plan_holds_together() -> None:
 
 def _papio_aside(site: Site) -> Site:
     return replace(site, jobs=(UPDATES, UPGRADE, REBOOT))
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "{}", '{"error": "no room"}', '{"carried": [7]}', '{"carried": [{"plan": 1}]}']
+)
+@pytest.mark.parametrize("job", [UPDATES, UPGRADE], ids=lambda job: job.kind)
+def test_nothing_is_begun_where_what_earlier_runs_began_cannot_be_read(job: Job, answer: str) -> None:
+    known = facts("waiting")
+    host = known.hosts[SERVER]
+    readings = {**host.readings, "packages.carried": Reading(exit=1, out=answer, err="")}
+    draft = drafted(job, replace(known, hosts={**known.hosts, SERVER: replace(host, readings=readings)}))
+    assert draft.steps == ()
+    assert draft.skip and "what earlier runs began on server cannot be read" in draft.skip.reason
+    assert [finding.severity for finding in draft.findings] == ["attention"]

@@ -246,3 +246,34 @@ def test_a_kind_without_a_report_of_its_own_is_told_as_any_job() -> None:
         late = done(ended("sizes/look", State.STALE, note="changed"), jobs=(sizes,))
         (report,) = outcome.job_reports((late,), kinds)
         assert (report.headline, report.stop) == ("stale at look: changed", Stop.STALE)
+
+
+class _Odd:
+    """A kind whose report is no report."""
+
+    def __init__(self, gives: object) -> None:
+        self.gives = gives
+
+    def report(self, job: PlannedJob, outcomes: object, around: Around) -> Any:
+        if isinstance(self.gives, Exception):
+            raise self.gives
+        return self.gives
+
+
+@pytest.mark.parametrize(
+    "gives",
+    [KeyError("rows"), None, "fine", JobReport(job="another", verdict=Verdict.DONE, headline="mine")],
+    ids=["raises", "nothing", "text", "another job's"],
+)
+def test_a_kind_that_cannot_say_how_its_job_ended_hides_nothing_and_stops_nobody(gives: object) -> None:
+    odd = PlannedJob(name="b", kind="odd")
+    kinds = {**EVERY, "odd": _Odd(gives)}
+    well = done(ended("a/seal", result=SEALED), ended("b/step"), jobs=(JOB, odd))
+    sealed, report = outcome.job_reports((well,), kinds)
+    assert sealed.verdict == Verdict.DONE and report.job == "b"
+    assert (report.verdict, report.headline) == (Verdict.ATTENTION, "1 step done")
+    assert any("kind odd could not report on it" in text for text in report.details)
+    failed = done(ended("b/step", State.FAILED, note="no room"), jobs=(odd,))
+    (report,) = outcome.job_reports((failed,), kinds)
+    assert (report.verdict, report.headline) == (Verdict.FAILED, "step failed: no room")
+    assert [one.verdict for one in outcome.job_lines(failed, kinds)] == [Verdict.FAILED]

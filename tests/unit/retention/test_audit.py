@@ -12,11 +12,7 @@ from runner.jobs.retention.audit import AuditKind
 from runner.jobs.retention.report import audit_report
 from runner.model.kind import Draft
 from runner.model.options import AuditOptions
-from runner.model.plan import (
-    Command,
-    Effect,
-    PlannedJob,
-)
+from runner.model.plan import Command, Effect, PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.site import Amount, Job

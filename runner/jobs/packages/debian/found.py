@@ -10,14 +10,7 @@ from runner.jobs.packages.debian import survey as apt_survey
 from runner.jobs.packages.debian import version as apt_origins
 from runner.jobs.packages.debian.survey import Answer
 from runner.jobs.packages.debian.version import compare
-from runner.jobs.packages.held import (
-    Fixed,
-    Wish,
-    brought_by,
-    fits,
-    kept_back,
-    wanted,
-)
+from runner.jobs.packages.held import Fixed, Wish, brought_by, fits, kept_back, wanted
 from runner.jobs.power import reboot_need
 from runner.model.facts import Facts, Probe
 from runner.model.packages import Held, Kernel, PackageFacts, Trouble, Update

@@ -7,12 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from runner.jobs.packages.held import held_back
-from runner.jobs.packages.redhat import (
-    dnf,
-    rpm,
-    survey,
-    trouble,
-)
+from runner.jobs.packages.redhat import dnf, rpm, survey, trouble
 from runner.jobs.packages.redhat.survey import Section
 from runner.jobs.power import reboot_need
 from runner.model.facts import Facts, Probe, Reading
