@@ -156,7 +156,8 @@ def reason(trouble: BaseException) -> str:
     """An exception of a plugin in one line, with the place."""
     if isinstance(trouble, ReportUndelivered):
         return line(trouble)
-    frames = traceback.extract_tb(trouble.__traceback__)
+    # Python's own way of importing is nobody's fault.
+    frames = [frame for frame in traceback.extract_tb(trouble.__traceback__) if frame.filename[:1] != "<"]
     place = f" ({Path(frames[-1].filename).name} line {frames[-1].lineno})" if frames else ""
     return f"{type(trouble).__name__}: {line(trouble)}{place}"
 

@@ -72,11 +72,10 @@ def _report(
 
 def _unreported(plain: JobReport, kind: str, instead: object) -> JobReport:
     """What is known without the kind, and that a person must look: the kind could not say how its job ended."""
-    why = f"kind {kind} could not report on it: {one_line(repr(instead))}"
+    why = f"kind {kind} could not say more: {one_line(repr(instead))}; tell its makers"
     verdict = plain.verdict if plain.verdict == Verdict.FAILED else Verdict.ATTENTION
-    return replace(
-        plain, verdict=verdict, details=(*plain.details, why, "see the log; tell the makers of that kind")
-    )
+    headline = f"{plain.headline}; what came of it is not known in full: see the log"
+    return replace(plain, verdict=verdict, headline=headline, details=(*plain.details, why))
 
 
 def killed(started: datetime) -> Finding:

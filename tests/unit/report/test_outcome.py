@@ -271,9 +271,15 @@ def test_a_kind_that_cannot_say_how_its_job_ended_hides_nothing_and_stops_nobody
     well = done(ended("a/seal", result=SEALED), ended("b/step"), jobs=(JOB, odd))
     sealed, report = outcome.job_reports((well,), kinds)
     assert sealed.verdict == Verdict.DONE and report.job == "b"
-    assert (report.verdict, report.headline) == (Verdict.ATTENTION, "1 step done")
-    assert any("kind odd could not report on it" in text for text in report.details)
+    assert (report.verdict, report.headline) == (
+        Verdict.ATTENTION,
+        "1 step done; what came of it is not known in full: see the log",
+    )
+    assert any("kind odd could not say more" in text for text in report.details)
     failed = done(ended("b/step", State.FAILED, note="no room"), jobs=(odd,))
     (report,) = outcome.job_reports((failed,), kinds)
-    assert (report.verdict, report.headline) == (Verdict.FAILED, "step failed: no room")
+    assert (report.verdict, report.headline) == (
+        Verdict.FAILED,
+        "step failed: no room; what came of it is not known in full: see the log",
+    )
     assert [one.verdict for one in outcome.job_lines(failed, kinds)] == [Verdict.FAILED]
