@@ -156,8 +156,13 @@ def reason(trouble: BaseException) -> str:
     """An exception of a plugin in one line, with the place."""
     if isinstance(trouble, ReportUndelivered):
         return line(trouble)
-    # Python's own way of importing is nobody's fault.
-    frames = [frame for frame in traceback.extract_tb(trouble.__traceback__) if frame.filename[:1] != "<"]
+    # Where it is imported, by us and by Python, is nobody's fault.
+    ours = (__file__, importlib.__file__)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(trouble.__traceback__)
+        if frame.filename not in ours and not frame.filename.startswith("<")
+    ]
     place = f" ({Path(frames[-1].filename).name} line {frames[-1].lineno})" if frames else ""
     return f"{type(trouble).__name__}: {line(trouble)}{place}"
 
