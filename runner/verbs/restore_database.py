@@ -72,7 +72,7 @@ def swapping(app: App, new: str, name: str, job_name: str = "") -> Plan:
     if not app.site.live:
         return _nothing(app, facts, swap_db.JOB, restore.SANDBOX)
     _require(facts, job.host)
-    swap = Swap(name=name, new=new, before=restore.before(name, facts.at))
+    swap = Swap(name=name, new=new, before=restore.before(name, new, facts.at))
     told = _asked(app, job.host, agent_restore.standing(reach(job), swap), {})
     wanted = swap_db.Wanted(job=job, swap=swap, standing=agent_restore.parse_standing(told))
     return app.plan_of(swap_db.draft(app.site, wanted, facts.at), facts)

@@ -245,7 +245,9 @@ def loops(images: Iterable[Path]) -> list[str]:
     inodes = {str(image.stat().st_ino) for image in images if image.exists()}
     argv = ("losetup", "--list", "--noheadings", "--raw", "--output", "BACK-INO,NAME")
     rows = subprocess.run(argv, capture_output=True, text=True, check=True).stdout.splitlines()
-    return [name for inode, name in (row.split() for row in rows) if inode in inodes]
+    # One that is being let go of has no file any more.
+    pairs = (row.split() for row in rows)
+    return [pair[1] for pair in pairs if len(pair) == 2 and pair[0] in inodes]
 
 
 def _wait(what: str, test: Callable[[], bool], seconds: float = 10) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from runner.jobs.database import agent, agent_restore
 from runner.jobs.database.agent_restore import Found, From
@@ -224,9 +224,13 @@ def restored(name: str, now: datetime) -> str:
     return _with(name, "_restored_", now)
 
 
-def before(name: str, now: datetime) -> str:
-    """What the database `name` is called after another took its place at `now`."""
-    return _with(name, "_before_", now)
+def before(name: str, new: str, now: datetime) -> str:
+    """What the database `name` is called after `new` took its place at `now`.
+
+    Where `new` has just that name, from a swap of the same second, it is that of the next one.
+    """
+    found = _with(name, "_before_", now)
+    return found if found != new else _with(name, "_before_", now + timedelta(seconds=1))
 
 
 def wrong(name: str) -> str:

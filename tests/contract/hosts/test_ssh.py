@@ -189,7 +189,9 @@ def test_a_connection_that_hangs_is_replaced(
         way.close()
 
 
-def test_a_put_whose_connection_breaks_leaves_the_old_content(server: Sshd, tmp_path: Path) -> None:
+def test_a_put_whose_connection_breaks_leaves_the_old_content_or_the_whole_new_one(
+    server: Sshd, tmp_path: Path
+) -> None:
     way, path = ssh(server, tmp_path), tmp_path / "placed" / "file"
     new = b"new" * 20_000_000
     for delay in (0.05, 0.15, 0.3):
@@ -200,7 +202,8 @@ def test_a_put_whose_connection_breaks_leaves_the_old_content(server: Sshd, tmp_
         result = way.put(str(path), new, 0o644)
         timer.join()
         time.sleep(0.5)
-        assert path.read_bytes() == (b"old" if result.exit != 0 else new)
+        # Between its last act and the word of it the line may break too: then it is not known, and never half.
+        assert path.read_bytes() in ((b"old", new) if result.exit != 0 else (new,))
     way.close()
 
 

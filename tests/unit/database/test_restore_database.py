@@ -124,7 +124,7 @@ def test_any_name_stays_one_word_of_every_command(name: str) -> None:
     assert not [text for text in told if "\n" in text]
 
 
-@pytest.mark.parametrize("make", [restore.restored, restore.before])
+@pytest.mark.parametrize("make", [restore.restored, lambda name, now: restore.before(name, "", now)])
 @pytest.mark.parametrize("name", [*HOSTILE, "ü" * 31, "界" * 21])
 def test_a_made_up_name_is_one_that_a_server_keeps_whole(make: Any, name: str) -> None:
     made = make(name, datetime(2026, 11, 23, 8, 15, tzinfo=UTC))
@@ -132,6 +132,12 @@ def test_a_made_up_name_is_one_that_a_server_keeps_whole(make: Any, name: str) -
     assert len(made.encode()) <= 63
     assert made.endswith("20261123_081500")
     assert made.startswith(name[:10])
+
+
+def test_two_swaps_within_a_second_need_three_different_names() -> None:
+    first = restore.before("babase", "babase_restored", parts.NOW)
+    assert first == "babase_before_20261123_081500"
+    assert restore.before("babase", first, parts.NOW) == "babase_before_20261123_081501"
 
 
 @pytest.mark.parametrize("name", ["", "x" * 64, "ü" * 32, "a\0b", "\udcff"])
