@@ -32,9 +32,7 @@ class Fsck:
     def declare_probes(self, site: Site) -> Sequence[Probe]:
         """Ask each host that has a disk, or a job that reboots it, for all that decides about checks."""
         ends = {job.host for job in site.jobs if job.kind in ENDS_BOOT}
-        disks = {
-            host.name: [disk.device for disk in site.disks if disk.host == host.name] for host in site.hosts
-        }
+        disks = {host.name: [disk.device for disk in site.disks if disk.host == host.name] for host in site.hosts}
         return tuple(
             agent_checks.probe(host, devices, speed=host in ends)
             for host, devices in disks.items()
@@ -42,9 +40,7 @@ class Fsck:
         )
 
     @hookimpl
-    def add_steps(
-        self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts
-    ) -> Sequence[Insertion]:
+    def add_steps(self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
         """Around a reboot: check what is due before it, or switch the check off until the host is back."""
         if not site.live:
             return ()

@@ -179,9 +179,9 @@ def _check(reboot: Reboot, disk: Disk, outlook: Outlook) -> Step:
     argv = detached.run(
         reboot.program, reboot.plan, f"{reboot.job.name}/{name}", e2fsck.check(disk.device), packages=""
     )
-    step = reboot.new(
-        name, argv, Effect.WRITE, f"checked now, while the host is up: {outlook.forecast.why}"
-    ).known_as(Role.CHECK, disk.name)
+    step = reboot.new(name, argv, Effect.WRITE, f"checked now, while the host is up: {outlook.forecast.why}").known_as(
+        Role.CHECK, disk.name
+    )
     most = outlook.forecast.most or 0.0
     return replace(step, ok_codes=e2fsck.DONE, timeout=max(2 * DAY, 3 * round(most)), carried=True)
 

@@ -79,9 +79,7 @@ def _host(scene: Scene) -> Iterator[Finding]:
     checks = boot_checks.known(scene.facts, scene.host)
     disks = [disk for disk in scene.site.disks if disk.host == scene.host and not _is_made(disk, scene.plan)]
     found = checks.filesystems if checks else ()
-    outlooks = {
-        one.found.device: one for one in boot_checks.outlooks(scene.site, scene.facts, scene.host, scene.at)
-    }
+    outlooks = {one.found.device: one for one in boot_checks.outlooks(scene.site, scene.facts, scene.host, scene.at)}
     for disk in disks:
         own = next((one for one in found if disk.device in one.asked), None)
         yield from _disk(scene, disk, own, outlooks.get(own.device) if own else None)
@@ -93,10 +91,7 @@ def _host(scene: Scene) -> Iterator[Finding]:
 
 def _is_made(disk: Disk, plan: Plan) -> bool:
     """Whether this very plan makes the disk: what is on it now is of no interest then."""
-    return any(
-        step.role == Role.FORMAT and step.subject == disk.name and step.host == disk.host
-        for step in plan.steps
-    )
+    return any(step.role == Role.FORMAT and step.subject == disk.name and step.host == disk.host for step in plan.steps)
 
 
 def _disk(scene: Scene, disk: Disk, own: Extfs | None, outlook: Outlook | None) -> Iterator[Finding]:
@@ -119,9 +114,7 @@ def _disk(scene: Scene, disk: Disk, own: Extfs | None, outlook: Outlook | None) 
 def _other(scene: Scene, own: Extfs, outlook: Outlook | None) -> Iterator[Finding]:
     name = f"filesystem {one_line(own.mount or own.place)} ({one_line(own.device)} of {scene.host})"
     if outlook is None:
-        yield _finding(
-            "note", f"{name} cannot be read, so whether it is checked is not known: {one_line(own.problem)}"
-        )
+        yield _finding("note", f"{name} cannot be read, so whether it is checked is not known: {one_line(own.problem)}")
     else:
         yield from _health(own.device, name, own.superblock)
         if outlook.forecast.why or _near(outlook):
@@ -207,9 +200,7 @@ def _memory(scene: Scene, name: str, outlook: Outlook) -> Iterator[Finding]:
     have = checks.memory if checks else None
     if have and outlook.memory and outlook.forecast.why and outlook.memory > have * SPARE_MEMORY:
         text = f"checking {name} may take {size(outlook.memory)} of memory, and {scene.host} has {size(have)}"
-        yield _finding(
-            "attention", text, do="see scratch_files in e2fsck.conf(5), or check it at a bigger machine"
-        )
+        yield _finding("attention", text, do="see scratch_files in e2fsck.conf(5), or check it at a bigger machine")
 
 
 def _policy(disk: Disk, name: str, found: Superblock) -> Iterator[Finding]:

@@ -84,8 +84,7 @@ def _password(server: Server) -> str:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode & 0o077:
                 raise ReportUndelivered(
-                    f"{path} holds a password, and others may read it (mode {mode:04o})",
-                    do=f"chmod 600 {path}",
+                    f"{path} holds a password, and others may read it (mode {mode:04o})", do=f"chmod 600 {path}"
                 )
             password = file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as problem:
@@ -94,9 +93,7 @@ def _password(server: Server) -> str:
             do="set hooks.mail.smtp.password_file in jobs.toml to a file with one line",
         ) from None
     if not password.isascii() or not password:
-        raise ReportUndelivered(
-            f"the password in {path} is empty or not ASCII", do=f"write it into {path} again"
-        )
+        raise ReportUndelivered(f"the password in {path} is empty or not ASCII", do=f"write it into {path} again")
     return password
 
 

@@ -95,9 +95,7 @@ def compose(letter: Letter, people: tuple[str, ...], sender: str) -> EmailMessag
     place = domain or mail_text.word(letter.host)
     message = EmailMessage(policy=POLICY)
     message["Subject"] = letter.subject
-    message["From"] = Address(
-        display_name=f"runner of {mail_text.header(letter.site)}", username=user, domain=domain
-    )
+    message["From"] = Address(display_name=f"runner of {mail_text.header(letter.site)}", username=user, domain=domain)
     if people:
         message["To"] = ", ".join(people)
     message["Date"] = format_datetime(letter.at)

@@ -48,9 +48,7 @@ class Specs(Protocol):
         ...
 
     @hookspec
-    def add_steps(
-        self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts
-    ) -> Sequence[Insertion]:
+    def add_steps(self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
         """Put steps of your own before or after a step of this job. Called once for each planned job.
 
         No I/O. `steps` are those of the job's kind, not what other hooks add. The new steps are

@@ -19,9 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_mutually_exclusive_group(required=True)
     choice.add_argument("--at", metavar="TIME", help="when it begins: '2026-11-28 17:00', in the site's zone")
     choice.add_argument("--cancel", action="store_true", help="say that what was announced does not happen")
-    choice.add_argument(
-        "--over", action="store_true", help="say that it is over, where they were left waiting"
-    )
+    choice.add_argument("--over", action="store_true", help="say that it is over, where they were left waiting")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the users")
 
 
@@ -45,16 +43,12 @@ def _lines(notice: Notice) -> list[Line]:
     people = ", ".join(notice.recipients) or "nobody"
     where = f" (a file in {notice.sandbox}/mail; nothing is sent from the sandbox)" if notice.sandbox else ""
     if notice.what != "coming":
-        return [
-            line(f"{notice.what}: {notice.job} on {at:%Y-%m-%d %H:%M %Z}; told {one_line(people)}{where}")
-        ]
+        return [line(f"{notice.what}: {notice.job} on {at:%Y-%m-%d %H:%M %Z}; told {one_line(people)}{where}")]
     long = "a time that nobody can foretell"
     if notice.downtime:
         long = " to ".join(dict.fromkeys(length(timedelta(seconds=one)) for one in notice.downtime))
     return [
-        line(
-            f"announced: {notice.job} on {at:%Y-%m-%d %H:%M %Z}, for {long}; told {one_line(people)}{where}"
-        ),
+        line(f"announced: {notice.job} on {at:%Y-%m-%d %H:%M %Z}, for {long}; told {one_line(people)}{where}"),
         line(f"  then: runner run {notice.job} --yes"),
         line(f"  or not: runner announce {notice.job} --cancel"),
     ]

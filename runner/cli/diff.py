@@ -44,12 +44,7 @@ def run(options: argparse.Namespace) -> int:
         wanted = browse.pair(app, (options.older, options.newer), options.store, options.path)
         if not options.json:
             show(
-                [
-                    line(
-                        (f"{wanted.older.name} -> {wanted.newer.name}", "head"),
-                        f"  store {wanted.holding.store.name}",
-                    )
-                ]
+                [line((f"{wanted.older.name} -> {wanted.newer.name}", "head"), f"  store {wanted.holding.store.name}")]
             )
         browse.diff(app, wanted, heard)
     return 0

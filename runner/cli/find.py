@@ -16,9 +16,7 @@ from runner.report.line import Table, line
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The path, and where to look."""
     parser.add_argument("path", metavar="PATH", help="as it is on its host, from the first /")
-    parser.add_argument(
-        "--store", action="append", default=[], metavar="STORE", help="look only in this store"
-    )
+    parser.add_argument("--store", action="append", default=[], metavar="STORE", help="look only in this store")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 

@@ -13,9 +13,7 @@ from runner.report.line import Table, line
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """How many, which form."""
-    parser.add_argument(
-        "-n", "--number", type=int, default=20, metavar="N", help="how many runs (default: 20)"
-    )
+    parser.add_argument("-n", "--number", type=int, default=20, metavar="N", help="how many runs (default: 20)")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -24,12 +22,7 @@ def run(options: argparse.Namespace) -> int:
     with opened(options) as app:
         runs, zone = app.journal.runs(options.number), ZoneInfo(app.site.timezone)
     if options.json:
-        show_json(
-            [
-                {"id": one.id, "started": one.started, "ended": one.ended, "verdict": one.verdict}
-                for one in runs
-            ]
-        )
+        show_json([{"id": one.id, "started": one.started, "ended": one.ended, "verdict": one.verdict} for one in runs])
         return 0
     rows = tuple(
         (

@@ -15,17 +15,11 @@ from runner.report.plan import plan_lines
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which jobs, which form, which file."""
-    parser.add_argument(
-        "jobs", nargs="*", metavar="JOB", help="plan these and what they come after, due or not"
-    )
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help="plan these and what they come after, due or not")
     package_option(parser)
-    parser.add_argument(
-        "--json", action="store_true", help="print the plan as JSON (schema/plan.schema.json)"
-    )
+    parser.add_argument("--json", action="store_true", help="print the plan as JSON (schema/plan.schema.json)")
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan to a file, for `runner apply`")
-    parser.add_argument(
-        "--exact", action="store_true", help="count what the snapshots will need (scans the sources)"
-    )
+    parser.add_argument("--exact", action="store_true", help="count what the snapshots will need (scans the sources)")
     parser.add_argument("--brief", action="store_true", help="leave the commands out")
 
 

@@ -35,9 +35,7 @@ class Display(Protocol):
         """Begin."""
         ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """End, and leave the terminal as it was."""
         ...
 
@@ -59,9 +57,7 @@ class Log:
         """Itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Nothing to put back."""
 
     def __call__(self, event: Event) -> None:
@@ -107,9 +103,7 @@ class Live:
         # Where the terminal is narrow, what is told is cut short, and not the time.
         self._bars = Bars(
             SpinnerColumn(table_column=Column(min_width=1)),
-            TextColumn(
-                "[bold cyan]{task.description}", markup=True, table_column=Column(no_wrap=True, min_width=12)
-            ),
+            TextColumn("[bold cyan]{task.description}", markup=True, table_column=Column(no_wrap=True, min_width=12)),
             BarColumn(bar_width=12),
             TextColumn("{task.fields[told]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
             TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
@@ -119,9 +113,7 @@ class Live:
         self._bars.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Take the live display away."""
         if self._bars:
             self._bars.stop()
@@ -142,9 +134,7 @@ class Live:
                 if isinstance(step.action, WaitFor) and step.action.within >= _LONG:
                     until = (at + timedelta(seconds=step.action.within)).astimezone()
                     self._bars.console.print(
-                        f"{step.id}: waits until {until:%Y-%m-%d %H:%M} at most",
-                        markup=False,
-                        highlight=False,
+                        f"{step.id}: waits until {until:%Y-%m-%d %H:%M} at most", markup=False, highlight=False
                     )
             case Progress(job=job, files=files, bytes=amount, at=at):
                 told = f"{count(files, 'file')}  {size(amount)}{self._rate(job, amount, at)}"

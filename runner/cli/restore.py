@@ -38,9 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Show the plan, ask where it could hurt, run it, say where things are."""
     from runner.verbs import browse
 
-    back = browse.Back(
-        host=options.host, path=options.path, when=options.at, to=options.to, store=options.store
-    )
+    back = browse.Back(host=options.host, path=options.path, when=options.at, to=options.to, store=options.store)
     live = display()
     with opened(options, live) as app:
         plan = browse.restoring(app, back)

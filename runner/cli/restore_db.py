@@ -19,17 +19,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Which database, of when, under which name; or what to swap."""
     parser.add_argument("names", nargs="+", metavar="NAME", help="the database, as the dump job knows it")
     parser.add_argument(
-        "--at",
-        default="",
-        metavar="WHEN",
-        help=f"take the dump out of the snapshot of that time: {WHEN_HELP}",
+        "--at", default="", metavar="WHEN", help=f"take the dump out of the snapshot of that time: {WHEN_HELP}"
     )
-    parser.add_argument(
-        "--into", default="", metavar="NEWNAME", help="what to call it (default: NAME_restored_<time>)"
-    )
-    parser.add_argument(
-        "--job", default="", metavar="DUMPJOB", help="the dump job, where there is more than one"
-    )
+    parser.add_argument("--into", default="", metavar="NEWNAME", help="what to call it (default: NAME_restored_<time>)")
+    parser.add_argument("--job", default="", metavar="DUMPJOB", help="the dump job, where there is more than one")
     parser.add_argument("--globals", action="store_true", help="first make the roles that are missing")
     parser.add_argument(
         "--swap",
@@ -54,9 +47,7 @@ def _plan(app: App, options: argparse.Namespace) -> Plan:
 
     if options.swap:
         if len(options.names) != 2 or options.at or options.into or options.globals:
-            raise UsageError(
-                "--swap wants two names and nothing else", do="runner restore-db --swap NEWNAME NAME"
-            )
+            raise UsageError("--swap wants two names and nothing else", do="runner restore-db --swap NEWNAME NAME")
         new, name = options.names
         return restore_database.swapping(app, new, name, options.job)
     if len(options.names) != 1:
@@ -64,10 +55,6 @@ def _plan(app: App, options: argparse.Namespace) -> Plan:
     return restore_database.restoring(
         app,
         restore_database.Back(
-            name=options.names[0],
-            when=options.at,
-            into=options.into,
-            job=options.job,
-            globals=options.globals,
+            name=options.names[0], when=options.at, into=options.into, job=options.job, globals=options.globals
         ),
     )

@@ -23,12 +23,8 @@ from runner.report.report import report_lines
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Which jobs, and whether a person stands behind an interruption."""
-    parser.add_argument(
-        "jobs", nargs="*", metavar="JOB", help="run these and what they come after, due or not"
-    )
-    parser.add_argument(
-        "--yes", action="store_true", help="allow what interrupts people (never what destroys)"
-    )
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help="run these and what they come after, due or not")
+    parser.add_argument("--yes", action="store_true", help="allow what interrupts people (never what destroys)")
     package_option(parser)
     parser.add_argument("--commands", action="store_true", help="show every command in the plan")
 
@@ -62,9 +58,7 @@ def hints(site: Site, report: Report) -> list[Line]:
     for store in stores:
         lines.append(_hint("look at it", f"ls {site.host(store.host).at(store.path)}/latest/"))
     first = stores[0]
-    host = next(
-        (job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller
-    )
+    host = next((job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller)
     wanted = next((_example(folder) for folder in site.host(host).stand_ins), "/")
     runner = _command()
     lines += [

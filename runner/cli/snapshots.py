@@ -25,9 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Which stores, which form."""
     parser.add_argument("stores", nargs="*", metavar="STORE", help="only these stores")
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--unique", action="store_true", help="measure what each one has for itself alone (walks them)"
-    )
+    parser.add_argument("--unique", action="store_true", help="measure what each one has for itself alone (walks them)")
     parser.add_argument(
         "--exceptions",
         metavar="WHEN",
@@ -70,9 +68,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _store(one: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) -> list[Line | Table]:
-    lines: list[Line | Table] = [
-        line((f"store {one.store.name}", "name"), f"  {one.store.path} on {one.store.host}")
-    ]
+    lines: list[Line | Table] = [line((f"store {one.store.name}", "name"), f"  {one.store.path} on {one.store.host}")]
     if one.error:
         lines.append(line("  ", (one_line(one.error), "bad")))
     if one.sealed:
@@ -87,10 +83,7 @@ def _store(one: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) ->
         lines.append(line("  no snapshot yet"))
     if one.found and one.found.partials:
         lines.append(
-            line(
-                "  ",
-                (f"{count(len(one.found.partials), 'interrupted one')}, which the next run takes up", "warn"),
-            )
+            line("  ", (f"{count(len(one.found.partials), 'interrupted one')}, which the next run takes up", "warn"))
         )
     if one.found and one.found.space:
         space = one.found.space
@@ -99,9 +92,7 @@ def _store(one: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) ->
         kept = one.store.retention
         limits = f"; {kept.min} to {kept.max} are kept" if kept else ""
         lines.append(
-            line(
-                f"  {count(len(one.sealed), 'snapshot')}{limits}; free: {size(space.free)} ({share}{inodes})"
-            )
+            line(f"  {count(len(one.sealed), 'snapshot')}{limits}; free: {size(space.free)} ({share}{inodes})")
         )
     if any(snapshot.freed_bytes is not None for snapshot in one.sealed):
         lines.append(line(("  frees: what the disk gains when it and every older one expire", "dim")))

@@ -96,10 +96,7 @@ def _proven(one: Holding, now: datetime) -> str:
 
 
 def _json(
-    site: Site,
-    last: Mapping[str, JobLine | None],
-    upcoming: Mapping[str, datetime],
-    found: Sequence[Holding],
+    site: Site, last: Mapping[str, JobLine | None], upcoming: Mapping[str, datetime], found: Sequence[Holding]
 ) -> dict[str, Any]:
     jobs = {
         job.name: {

@@ -102,9 +102,7 @@ def _strangers(violation: Violation) -> list[tuple[str, str]]:
     """Pair each key that the schema does not know with the missing one it is likely to stand for."""
     known = violation.schema.get("properties", {})
     free = [key for key in known if key not in violation.instance]
-    return [
-        (key, nearest(key, free) or nearest(key, known)) for key in violation.instance if key not in known
-    ]
+    return [(key, nearest(key, free) or nearest(key, known)) for key in violation.instance if key not in known]
 
 
 def _any_of(violation: Violation, path: KeyPath) -> Iterator[Problem]:

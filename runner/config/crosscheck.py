@@ -129,10 +129,7 @@ def _retention(site: Site) -> Iterator[Problem]:
     for store in site.stores:
         kept = store.retention
         if kept is not None and kept.min > kept.max:
-            yield Problem(
-                path=("stores", store.name, "retention"),
-                text=f"min {kept.min} is more than max {kept.max}",
-            )
+            yield Problem(path=("stores", store.name, "retention"), text=f"min {kept.min} is more than max {kept.max}")
 
 
 def _reach(site: Site) -> Iterable[Problem]:

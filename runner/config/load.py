@@ -123,12 +123,7 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
     """Check a job against the keys that all jobs have together with those of its kind."""
     path: KeyPath = ("jobs", name)
     common = defs["job"]
-    rules = {
-        "type": "object",
-        "properties": common["properties"],
-        "required": common["required"],
-        "$defs": defs,
-    }
+    rules = {"type": "object", "properties": common["properties"], "required": common["required"], "$defs": defs}
     word = table.get("kind") if isinstance(table, dict) else None
     if not isinstance(word, str):
         known: Table = {key: {} for kind in kinds.values() for key in kind.schema.get("properties", {})}
@@ -136,10 +131,7 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
         return _against(rules, table, path)
     kind = kinds.get(word)
     if kind is None:
-        return (
-            Problem(path=(*path, "kind"), text=no_such("kind", word, kinds)),
-            *_against(rules, table, path),
-        )
+        return (Problem(path=(*path, "kind"), text=no_such("kind", word, kinds)), *_against(rules, table, path))
     own = kind.schema
     merged = {
         **own,

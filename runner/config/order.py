@@ -78,9 +78,7 @@ def _writers(site: Site, after: Mapping[str, tuple[str, ...]]) -> Iterator[Probl
             yield from _two_writers(first, second, store, after)
 
 
-def _two_writers(
-    first: Job, second: Job, store: str, after: Mapping[str, tuple[str, ...]]
-) -> Iterator[Problem]:
+def _two_writers(first: Job, second: Job, store: str, after: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
     path = ("jobs", second.name, "store")
     if first.host != second.host:
         yield Problem(

@@ -33,9 +33,7 @@ def _disks(site: Site) -> Iterator[Problem]:
             continue
         for key, same in (("mount", first.mount == second.mount), ("device", first.device == second.device)):
             if same:
-                yield Problem(
-                    path=("disks", second.name, key), text=f"disk {first.name!r} has the same {key}"
-                )
+                yield Problem(path=("disks", second.name, key), text=f"disk {first.name!r} has the same {key}")
 
 
 def _stores(site: Site) -> Iterator[Problem]:
@@ -56,17 +54,14 @@ def _store_and_disk(store: Store, disks: dict[str, Disk]) -> Iterator[Problem]:
     if not store.disk:
         for disk in disks.values():
             if disk.host == store.host and inside(store.path, disk.mount):
-                yield Problem(
-                    path=path, text=f"is missing: {store.path!r} is on disk {disk.name!r} ({disk.mount})"
-                )
+                yield Problem(path=path, text=f"is missing: {store.path!r} is on disk {disk.name!r} ({disk.mount})")
         return
     declared = disks.get(store.disk)
     if declared is None:
         return
     if declared.host != store.host:
         yield Problem(
-            path=path,
-            text=f"disk {declared.name!r} is on host {declared.host!r}, the store on {store.host!r}",
+            path=path, text=f"disk {declared.name!r} is on host {declared.host!r}, the store on {store.host!r}"
         )
     elif not inside(store.path, declared.mount):
         yield Problem(

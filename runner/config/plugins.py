@@ -101,9 +101,7 @@ class Hooks:
                 probes[probe.host, probe.id] = probe
         return tuple(probes.values())
 
-    def add_steps(
-        self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts
-    ) -> tuple[Insertion, ...]:
+    def add_steps(self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> tuple[Insertion, ...]:
         """The steps that plugins want in this job, in name order; `added_by` is set to their name."""
         anchors = {step.id for step in steps}
         taken = set(anchors)
@@ -113,9 +111,7 @@ class Hooks:
             for insertion in _typed(hook, "add_steps", Insertion, values):
                 step = insertion.step
                 if step.job != job.name:
-                    raise _wrong(
-                        hook, "add_steps", f"step '{step.id}' is of '{step.job}', not of '{job.name}'"
-                    )
+                    raise _wrong(hook, "add_steps", f"step '{step.id}' is of '{step.job}', not of '{job.name}'")
                 if insertion.anchor not in anchors:
                     raise _wrong(hook, "add_steps", f"job '{job.name}' has no step '{insertion.anchor}'")
                 if step.id in taken:

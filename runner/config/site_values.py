@@ -42,9 +42,7 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
         hosts=_hosts(tables, known["hosts"]["additionalProperties"], None if live else sandbox),
         disks=_all(tables.get("disks", {}), known["disks"]["additionalProperties"], Disk),
         stores=_all(tables.get("stores", {}), known["stores"]["additionalProperties"], Store),
-        jobs=tuple(
-            _job(name, table, kinds[table["kind"]], tables) for name, table in tables.get("jobs", {}).items()
-        ),
+        jobs=tuple(_job(name, table, kinds[table["kind"]], tables) for name, table in tables.get("jobs", {}).items()),
         hooks=tuple(
             hook
             for name, settings in tables.get("hooks", {}).items()
@@ -54,9 +52,7 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
 
 
 def _all(tables: Table, schema: Table, to: type[T]) -> tuple[T, ...]:
-    return tuple(
-        msgspec.convert({**_plain(table, schema), "name": name}, to) for name, table in tables.items()
-    )
+    return tuple(msgspec.convert({**_plain(table, schema), "name": name}, to) for name, table in tables.items())
 
 
 def _hosts(tables: Table, schema: Table, sandbox: Path | None) -> tuple[Host, ...]:
@@ -66,8 +62,7 @@ def _hosts(tables: Table, schema: Table, sandbox: Path | None) -> tuple[Host, ..
         return hosts
     stand_ins = tables.get("sandbox", {})
     return tuple(
-        replace(host, root=str(sandbox / host.name), stand_ins=tuple(stand_ins.get(host.name, ())))
-        for host in hosts
+        replace(host, root=str(sandbox / host.name), stand_ins=tuple(stand_ins.get(host.name, ()))) for host in hosts
     )
 
 

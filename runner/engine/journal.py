@@ -89,11 +89,7 @@ class Journal:
     def plan_started(self, run: str, plan: Plan, values: Mapping[str, Any]) -> bool:
         """Note that `plan` begins; False if a plan of that id was begun before, by anyone."""
         begun = self._do(
-            "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?)",
-            plan.id,
-            run,
-            _text(plan.made_at),
-            json.dumps(values),
+            "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?)", plan.id, run, _text(plan.made_at), json.dumps(values)
         )
         return begun == 1
 
@@ -130,9 +126,7 @@ class Journal:
 
     def plan_run(self, plan: str) -> datetime | None:
         """When the plan of that id was run, or None."""
-        rows = self._rows(
-            "SELECT runs.started FROM plans JOIN runs ON runs.id = plans.run WHERE plans.id = ?", plan
-        )
+        rows = self._rows("SELECT runs.started FROM plans JOIN runs ON runs.id = plans.run WHERE plans.id = ?", plan)
         return _time(rows[0][0]) if rows else None
 
     def last_success(self) -> dict[str, datetime]:
@@ -233,9 +227,7 @@ class Journal:
 
     def runs(self, most: int = 20) -> tuple[Line, ...]:
         """The last runs, newest first."""
-        rows = self._rows(
-            "SELECT id, started, ended, verdict, pid, boot FROM runs ORDER BY started DESC LIMIT ?", most
-        )
+        rows = self._rows("SELECT id, started, ended, verdict, pid, boot FROM runs ORDER BY started DESC LIMIT ?", most)
         return tuple(
             Line(
                 id=run, started=_time(started), ended=_time(ended) if ended else None, verdict=verdict or "",

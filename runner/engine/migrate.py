@@ -72,9 +72,7 @@ def role_of(step: str) -> tuple[Role, str]:
     for beginning, role in _ABOUT.items():
         if last.startswith(beginning):
             return role, last.removeprefix(beginning)
-    return next(
-        (role for beginning, role in _COUNTED.items() if last.startswith(beginning)), Role.STEP
-    ), subject
+    return next((role for beginning, role in _COUNTED.items() if last.startswith(beginning)), Role.STEP), subject
 
 
 def to_newest(db: sqlite3.Connection) -> None:
@@ -113,8 +111,7 @@ def _add_roles(db: sqlite3.Connection) -> None:
     for plan, step in db.execute("SELECT plan, id FROM steps").fetchall():
         role, subject = role_of(step)
         db.execute(
-            "UPDATE steps SET role = ?, subject = ? WHERE plan = ? AND id = ?",
-            (role.value, subject, plan, step),
+            "UPDATE steps SET role = ?, subject = ? WHERE plan = ? AND id = ?", (role.value, subject, plan, step)
         )
     # What a run that went down with its machine has left to do is read again from its plans.
     unended = "SELECT plans.id, plan FROM plans JOIN runs ON runs.id = plans.run WHERE runs.ended IS NULL"

@@ -71,9 +71,7 @@ def read(path: Path) -> Plan:
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", do="make one: runner plan --out plan.toml") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(
-            f"{path}: not a plan: {error}", do="make it again: runner plan --out plan.toml"
-        ) from error
+        raise UsageError(f"{path}: not a plan: {error}", do="make it again: runner plan --out plan.toml") from error
     if "format" not in values:
         raise UsageError(f"{path}: is not a plan", do="make one: runner plan --out plan.toml")
     if values["format"] != FORMAT:
@@ -89,9 +87,7 @@ def read(path: Path) -> Plan:
     try:
         return plan(values)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(
-            f"{path}: not a whole plan: {error}", do="make it again; it is not for editing"
-        ) from error
+        raise UsageError(f"{path}: not a whole plan: {error}", do="make it again; it is not for editing") from error
 
 
 def plan(values: Mapping[str, Any]) -> Plan:

@@ -118,10 +118,7 @@ def ask(transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any]
 
 
 def ask_lines(
-    transport: Transport,
-    verb: tuple[str, ...],
-    question: Mapping[str, Any],
-    heard: Callable[[Mapping[str, Any]], None],
+    transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any], heard: Callable[[Mapping[str, Any]], None]
 ) -> None:
     """Tell `heard` of every JSON line that a READ verb prints, as they come."""
     program = runner_agent()
@@ -156,10 +153,7 @@ def _why(result: Result) -> str:
 def runner_agent() -> bytes:
     """The file to install as `runner-agent`; it needs python3, 3.9 or later, and nothing else."""
     folder = Path(__file__).parent.parent / "agent"
-    names = {
-        f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes()
-        for path in folder.rglob("*.py")
-    }
+    names = {f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*.py")}
     names["__main__.py"] = _DOOR.encode()
     stream = io.BytesIO()
     stream.write(b"#!/usr/bin/env python3\n")

@@ -28,11 +28,7 @@ class Spool:
 
     def path(self, step: Step) -> Path:
         """Where the output of `step` goes; its folder is made."""
-        path = (
-            self._kept / step.keep_output_as
-            if step.keep_output_as
-            else self._plan / step.id.replace("/", "_")
-        )
+        path = self._kept / step.keep_output_as if step.keep_output_as else self._plan / step.id.replace("/", "_")
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path
 

@@ -45,9 +45,7 @@ class Stepper:
     read_by: frozenset[str]
     acts: Callable[[str], None]
 
-    def run(
-        self, step: Step, at: datetime, outcomes: Mapping[str, Outcome], steps: Mapping[str, Step]
-    ) -> Outcome:
+    def run(self, step: Step, at: datetime, outcomes: Mapping[str, Outcome], steps: Mapping[str, Step]) -> Outcome:
         """Check, act, and say how it ended; nothing is run where a claim says so."""
         if step.needs and not self.live:
             return _outcome(step, at, State.NOT_HERE, f"needs {' and '.join(step.needs)}: not in the sandbox")
@@ -138,9 +136,7 @@ class Stepper:
         transport = self.transports[step.host]
         stall = _STALL if step.keep_output_as else None
         if not spooled:
-            result = transport.run(
-                argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall
-            )
+            result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall)
             return self._told(step, at, result, printed=step.effect == Effect.READ)
         with self.spool.open(step) as file:
             counter = _Counter(step, self.tell) if step.keep_output_as else None
@@ -152,9 +148,7 @@ class Stepper:
                 if counter:
                     counter.add(chunk)
 
-            result = transport.run(
-                argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall
-            )
+            result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall)
         return self._told(step, at, result)
 
     def _told(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
@@ -204,11 +198,7 @@ class _Counter:
             self._told = monotonic()
             self._tell(
                 Progress(
-                    step=self._step.id,
-                    job=self._step.job,
-                    files=self._files,
-                    bytes=self._bytes,
-                    at=datetime.now(UTC),
+                    step=self._step.id, job=self._step.job, files=self._files, bytes=self._bytes, at=datetime.now(UTC)
                 )
             )
 

@@ -112,11 +112,7 @@ def _silence(action: WaitFor, told: str) -> str:
     """Why there is no answer, without what everybody knows who waits for one, and in plain words."""
     claim = action.until
     why = told.removeprefix(f"could not be checked ({claim.why}): ")
-    why = (
-        why.removeprefix(cannot_start(claim.argv, claim.host, ""))
-        .removeprefix(UNREACHED)
-        .removesuffix(_MAY_RUN)
-    )
+    why = why.removeprefix(cannot_start(claim.argv, claim.host, "")).removeprefix(UNREACHED).removesuffix(_MAY_RUN)
     if any(raw in why for raw in _SPEECHLESS):
         return f"something takes the connection to {claim.host}, but no ssh server speaks: it is on its way, or hangs"
     return why

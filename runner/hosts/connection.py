@@ -91,9 +91,7 @@ class Connection:
                 if failed is not None:
                     raise Unreachable(f"{self._host} opens no session: {broken}") from broken
                 failed, problem = transport, broken
-        raise Unreachable(
-            f"{self._host} allows no further session ({problem}): see MaxSessions in its sshd_config"
-        )
+        raise Unreachable(f"{self._host} allows no further session ({problem}): see MaxSessions in its sshd_config")
 
     def _transport(self, failed: paramiko.Transport | None) -> paramiko.Transport:
         """Give the newest connection's transport, after making a new one where it is dead or `failed`.
@@ -201,8 +199,7 @@ class Refuse:
     def missing_host_key(self, _client: object, _name: str, key: paramiko.PKey) -> None:
         """Refuse."""
         raise Unreachable(
-            f"is not in known_hosts: check with its keeper that {fingerprint(key)} is its fingerprint, "
-            "then add it"
+            f"is not in known_hosts: check with its keeper that {fingerprint(key)} is its fingerprint, then add it"
         )
 
 

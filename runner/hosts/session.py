@@ -86,11 +86,7 @@ class Carrier:
     """
 
     def __init__(
-        self,
-        session: Session,
-        limits: Limits,
-        stdin: Iterable[bytes] | None,
-        sink: Callable[[bytes], None] | None,
+        self, session: Session, limits: Limits, stdin: Iterable[bytes] | None, sink: Callable[[bytes], None] | None
     ) -> None:
         self.out = b""
         self.err = b""

@@ -35,9 +35,7 @@ class Bundled:
         """See Beyond: nothing of its past speaks against it."""
         return None
 
-    def together(
-        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
-    ) -> tuple[Draft, ...]:
+    def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """See Beyond: nothing to settle with other jobs."""
         return drafts
 

@@ -61,9 +61,7 @@ class Late:
         kind = _kind(self.place)
         return kind.doubt(site, job, facts, forecast) if isinstance(kind, Beyond) else None
 
-    def together(
-        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
-    ) -> tuple[Draft, ...]:
+    def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """See Beyond; the same drafts for a kind that does not look there."""
         kind = _kind(self.place)
         return kind.together(site, jobs, drafts, facts) if isinstance(kind, Beyond) else drafts

@@ -67,8 +67,6 @@ class Beyond(Protocol):
         """Why the job must not be planned, judged by its past runs; None where nothing speaks against it."""
         ...
 
-    def together(
-        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
-    ) -> tuple[Draft, ...]:
+    def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """Settle what the drafts of one plan mean for each other. Asked twice, the second changes nothing."""
         ...

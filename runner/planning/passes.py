@@ -77,9 +77,7 @@ def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | Non
         steps += left
     if not jobs:
         return None
-    return replace(
-        plan, id=f"{plan.id}.back", jobs=tuple(jobs), steps=tuple(steps), skips=(), findings=(), basis=()
-    )
+    return replace(plan, id=f"{plan.id}.back", jobs=tuple(jobs), steps=tuple(steps), skips=(), findings=(), basis=())
 
 
 def joined(plan: Plan, before: Sequence[Outcome], after: Sequence[Outcome]) -> tuple[Outcome, ...]:

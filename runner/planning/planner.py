@@ -48,11 +48,7 @@ def needed(site: Site, job: Job) -> tuple[str, ...]:
 
 
 def draft(
-    site: Site,
-    jobs: Sequence[Job],
-    facts: Facts,
-    kinds: Mapping[str, JobKind],
-    past: Mapping[str, Forecast],
+    site: Site, jobs: Sequence[Job], facts: Facts, kinds: Mapping[str, JobKind], past: Mapping[str, Forecast]
 ) -> Plan:
     """The plan for these jobs (in order) as of `facts.at`: literal, complete, nothing run yet."""
     drafts = tuple(_draft(site, job, facts, kinds[job.kind], past.get(job.name, Forecast())) for job in jobs)
@@ -67,9 +63,7 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
     steps = [step for one in drafts for step in one.steps]
     users = {step.host for step in steps if _uses(step, agent.program(site.host(step.host)))}
     users |= {lock.host for one in drafts if one.planned for lock in one.planned.locks}
-    preparing = tuple(
-        step for name in sorted(users) for step in _prepare(site, facts.hosts[name], facts.program)
-    )
+    preparing = tuple(step for name in sorted(users) for step in _prepare(site, facts.hosts[name], facts.program))
     planned = [one.planned for one in drafts if one.planned]
     return Plan(
         id=plan_id(facts.at),
@@ -194,9 +188,7 @@ def _concerned(known: Sequence[Basis], steps: Sequence[Step], facts: Facts) -> t
     """Without the stores that no step names: a reboot is not stale because of a new snapshot."""
     words = [word for step in steps for word in _argv(step)]
     paths = {f"store {name}": one.path for host in facts.hosts.values() for name, one in host.stores.items()}
-    return tuple(
-        one for one in known if one.subject not in paths or any(paths[one.subject] in w for w in words)
-    )
+    return tuple(one for one in known if one.subject not in paths or any(paths[one.subject] in w for w in words))
 
 
 def _argv(step: Step) -> Argv:

@@ -55,9 +55,7 @@ def floors(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
         if own:
             said += _below(place, found, own)
             steps = [one for one in steps if (one[0], one[2]) not in own]
-    said += [
-        f"{step.id} expires {name} from {path}, which is no store that was read" for step, path, name in steps
-    ]
+    said += [f"{step.id} expires {name} from {path}, which is no store that was read" for step, path, name in steps]
     return tuple(Finding(severity="refusal", text=text, source="review") for text in said)
 
 
@@ -70,9 +68,7 @@ def _below(place: Store, found: StoreFacts, own: list[tuple[Step, str]]) -> list
     wrong |= {one.name: "is being read" for one in recorded if one.being_read}
     proven = {one.snapshot for one in found.proven.values()}
     wrong |= {
-        one.name: "is the last that was proven to come back"
-        for one in recorded
-        if one.proven or one.name in proven
+        one.name: "is the last that was proven to come back" for one in recorded if one.proven or one.name in proven
     }
     wrong |= {name: "is no sealed snapshot" for _, name in own if name not in {one.name for one in recorded}}
     said = [f"{step.id} expires {name}, which {wrong[name]}" for step, name in own if name in wrong]
@@ -85,9 +81,7 @@ def _below(place: Store, found: StoreFacts, own: list[tuple[Step, str]]) -> list
     left = sum(one.exceptions == 0 and one.name not in gone for one in recorded)
     if left < least:
         stay = count(left, "snapshot")
-        said.append(
-            f"this plan would leave {stay} without exceptions in store {place.name}, and min is {least}"
-        )
+        said.append(f"this plan would leave {stay} without exceptions in store {place.name}, and min is {least}")
     return said
 
 
@@ -138,10 +132,7 @@ def contain(plan: Plan, ceiling: Effect) -> Plan:
         plan,
         jobs=tuple(job for job in plan.jobs if job.name not in out),
         steps=tuple(step for step in plan.steps if step.job not in out),
-        skips=(
-            *plan.skips,
-            *(Skip(job=name, reason="it needs a person") for name in _jobs(plan) if name in out),
-        ),
+        skips=(*plan.skips, *(Skip(job=name, reason="it needs a person") for name in _jobs(plan) if name in out)),
         findings=(*kept, *said),
     )
 

@@ -12,9 +12,7 @@ STOPPED = (State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY)
 _SHOWN = 5
 
 
-def default_report(
-    job: PlannedJob, outcomes: Sequence[Outcome], around: Around, words: str = ""
-) -> JobReport:
+def default_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around, words: str = "") -> JobReport:
     """How the job stopped, or else `words`, what the kind found out when it planned, or how many steps are done."""
     if report := stopped(job, outcomes):
         return report

@@ -54,9 +54,7 @@ def folded(one: Line, width: int) -> tuple[Line, ...]:
     text = "".join(piece for piece, _ in one)
     if len(text) <= width or any(role == "command" for _, role in one):
         return (one,)
-    columns = [
-        gap.end() for gap in re.finditer(r"(?:^| ) +(?:(?:\*|->) )?", text) if gap.end() <= width * 11 // 20
-    ]
+    columns = [gap.end() for gap in re.finditer(r"(?:^| ) +(?:(?:\*|->) )?", text) if gap.end() <= width * 11 // 20]
     indent = columns[-1] if columns else 0
     lines, start = [], 0
     while len(text) - start > (room := width - (indent if start else 0)):

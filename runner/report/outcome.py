@@ -56,9 +56,7 @@ def _looked(job: PlannedJob, plan: Plan) -> bool:
     return {step.effect for step in plan.steps if step.job == job.name} == {Effect.READ}
 
 
-def _report(
-    job: PlannedJob, outcomes: Sequence[Outcome], around: Around, kinds: Mapping[str, Reporter]
-) -> JobReport:
+def _report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around, kinds: Mapping[str, Reporter]) -> JobReport:
     # A kind that a plugin brings need not say how its jobs end.
     by_kind = getattr(kinds.get(job.kind), "report", default_report)
     try:

@@ -40,10 +40,7 @@ def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
     lines = [line(), line(("To know", "head"))]
     for (severity, text, do), sources in merged.items():
         mark = line(
-            "  ",
-            (f"{severity:9}", _SEVERITY[severity]),
-            f"  {one_line(text)}  ",
-            (f"({', '.join(sources)})", "dim"),
+            "  ", (f"{severity:9}", _SEVERITY[severity]), f"  {one_line(text)}  ", (f"({', '.join(sources)})", "dim")
         )
         lines.append(mark)
         if do:
@@ -76,9 +73,7 @@ def summary(plan: Plan) -> Line:
     gone = [step for step in plan.steps if _expires(step)]
     if gone:
         sure = [step for step in gone if step.unless is None]
-        parts.append(
-            f"expires {count(len(gone), 'snapshot')}" + ("" if len(sure) == len(gone) else " at most")
-        )
+        parts.append(f"expires {count(len(gone), 'snapshot')}" + ("" if len(sure) == len(gone) else " at most"))
     for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
         hits = [step for step in plan.steps if step.effect == effect]
         if hits:
@@ -184,9 +179,7 @@ def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
             lines.append(line(pad, (f"{word} {_claim(claim)}", "dim")))
     if step.inputs:
         lines.append(
-            line(
-                pad, (f"reads the output of {', '.join(_short(one, step.job) for one in step.inputs)}", "dim")
-            )
+            line(pad, (f"reads the output of {', '.join(_short(one, step.job) for one in step.inputs)}", "dim"))
         )
     if step.despite:
         others = ", ".join(_short(one, step.job) for one in step.despite)
@@ -196,11 +189,7 @@ def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
         text = f"puts {put.artifact} ({put.sha256[:12]}) at {put.path}, mode {put.mode:o}"
         return [*lines, line(pad, (one_line(text), "command"))]
     if isinstance(step.action, WaitFor):
-        return [
-            *lines,
-            line(pad, (_waiting(step.action), "dim")),
-            *_folded(step.action.until.argv, pad, width),
-        ]
+        return [*lines, line(pad, (_waiting(step.action), "dim")), *_folded(step.action.until.argv, pad, width)]
     return [*lines, *_folded(step.action.argv, pad, width)]
 
 
@@ -211,10 +200,7 @@ def _waiting(action: WaitFor) -> str:
 
 def _folded(argv: Sequence[str], pad: str, width: int) -> list[Line]:
     folded = command_lines(argv, max(width - len(pad) - 2, 40))
-    return [
-        line(pad, ("$ " if not number else "  ", "dim"), (text, "command"))
-        for number, text in enumerate(folded)
-    ]
+    return [line(pad, ("$ " if not number else "  ", "dim"), (text, "command")) for number, text in enumerate(folded)]
 
 
 def _short(name: str, job: str) -> str:

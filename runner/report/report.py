@@ -46,9 +46,7 @@ def report(site: Site, told: Told) -> Report:
     """The report of a run: the verdict is the worst of its jobs and findings; what to do comes first."""
     findings = _once((*(one for plan in told.plans for one in plan.findings), *told.findings))
     serious = [
-        Verdict.FAILED if one.severity == "refusal" else Verdict.ATTENTION
-        for one in findings
-        if one.severity != "note"
+        Verdict.FAILED if one.severity == "refusal" else Verdict.ATTENTION for one in findings if one.severity != "note"
     ]
     verdict = worst([*(job.verdict for job in told.jobs), *serious])
     return Report(
@@ -76,9 +74,7 @@ def _once(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 def _actions(jobs: Sequence[JobReport], findings: Sequence[Finding]) -> tuple[str, ...]:
     """What to do, the failures first: what else is due may be for another day."""
     wanted = [
-        f"{one.source}: {one.text}" + (f": {one.do}" if one.do else "")
-        for one in findings
-        if one.severity != "note"
+        f"{one.source}: {one.text}" + (f": {one.do}" if one.do else "") for one in findings if one.severity != "note"
     ]
     failed, others = (
         [f"{job.job}: {job.headline}" for job in jobs if job.verdict == verdict]

@@ -65,9 +65,7 @@ def _shape(contract: type[Any]) -> type[msgspec.Struct]:
     for key, hint in get_type_hints(contract, include_extras=True).items():
         kind = _bounded(hint)
         # Not the default itself: it may be a NamedTuple, which msgspec takes for a list.
-        fields.append(
-            (key, _UNION[kind, msgspec.UnsetType], msgspec.UNSET) if key in defaults else (key, kind)
-        )
+        fields.append((key, _UNION[kind, msgspec.UnsetType], msgspec.UNSET) if key in defaults else (key, kind))
     names = {field[0]: field[0].rstrip("_") for field in fields}
     return msgspec.defstruct(contract.__name__, fields, rename=names, kw_only=True)
 
@@ -113,10 +111,7 @@ def _made(hint: Any, value: Any) -> Any:  # noqa: ANN401
     if get_origin(hint) in (Union, UnionType):
         return _made(next(each for each in inner if each is not type(None)), value)
     if _is_contract(hint):
-        given = {
-            key: (each, getattr(value, key))
-            for key, each in get_type_hints(hint, include_extras=True).items()
-        }
+        given = {key: (each, getattr(value, key)) for key, each in get_type_hints(hint, include_extras=True).items()}
         return hint(**{key: _made(*each) for key, each in given.items() if each[1] is not msgspec.UNSET})
     if isinstance(value, datetime):
         return value.astimezone(UTC)

@@ -36,9 +36,7 @@ def hold_host(
     return (program, *words("hold-host", HoldHost(resource, plan, who, attach)))
 
 
-def run(
-    program: str, plan: str, step: str, argv: Sequence[str], packages: str = "", then: Sequence[Argv] = ()
-) -> Argv:
+def run(program: str, plan: str, step: str, argv: Sequence[str], packages: str = "", then: Sequence[Argv] = ()) -> Argv:
     """Run `argv` so that it comes to its end whatever becomes of the connection, then each of `then`,
     however it ended. `packages` says whose list of packages is compared (see jobs/packages), "" for
     none; it needs their lock.

@@ -39,9 +39,7 @@ INTERRUPTED = (10, 12, 20, 30, 255)
 
 # rsync(1), EXIT VALUES. What a sender cannot read is 23: of 11 it is the receiver that speaks, and the
 # last line is often the sender's broken pipe.
-WORDS = {
-    11: "the receiving disk took no more: it is full, or it fails (rsync exit 11); what was sent is kept"
-}
+WORDS = {11: "the receiving disk took no more: it is full, or it fails (rsync exit 11); what was sent is kept"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -262,7 +260,5 @@ def _rsh(ends: Ends) -> Argv:
     # rsync(1), --rsh: blanks separate, single quotes quote, two of them inside mean one.
     if not ends.rsh:
         return ()
-    words = (
-        f"'{word.replace(chr(39), chr(39) * 2)}'" if set(word) & set(" '\"\t") else word for word in ends.rsh
-    )
+    words = (f"'{word.replace(chr(39), chr(39) * 2)}'" if set(word) & set(" '\"\t") else word for word in ends.rsh)
     return (f"--rsh={' '.join(words)}", "--protect-args")

@@ -171,17 +171,13 @@ def _settled(desk: Desk, notice: Notice, *, unseen: bool) -> Iterator[Finding]:
     elif what == "late":
         text = f"the users of {notice.host} were told that it cannot be used yet"
     elif what == "cancelled":
-        text = (
-            f"{name} was announced for {notice.at:%Y-%m-%d %H:%M} UTC and did not run; the users are told so"
-        )
+        text = f"{name} was announced for {notice.at:%Y-%m-%d %H:%M} UTC and did not run; the users are told so"
         do = "announce it anew"
     if text:
         yield Finding(severity="attention", source="announcements", text=text, do=do, phase=Phase.RUN)
     for hook, why in () if unseen else desk.hooks.deliver_notice(notice):
         text = f"the users could not be told: {why}"
-        yield Finding(
-            severity="attention", source=f"hooks.{hook}", text=text, do=f"tell them that {name} is {what}"
-        )
+        yield Finding(severity="attention", source=f"hooks.{hook}", text=text, do=f"tell them that {name} is {what}")
 
 
 def _came(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_Came, float | None]:
@@ -227,9 +223,7 @@ def _job(desk: Desk, name: str) -> Job:
     known = [one for one in desk.site.jobs if one.name == name]
     if not known:
         names = ", ".join(one.name for one in desk.site.jobs if hasattr(_terms(desk, one), "announce"))
-        raise UsageError(
-            f"there is no job '{name}' in jobs.toml", do=f"those that interrupt people: {names or 'none'}"
-        )
+        raise UsageError(f"there is no job '{name}' in jobs.toml", do=f"those that interrupt people: {names or 'none'}")
     (job,) = known
     if not hasattr(_terms(desk, job), "announce"):
         do = "there is nothing to announce"

@@ -71,9 +71,7 @@ class App:
         """Itself."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Let go of connections and the journal."""
         if "transports" in vars(self):
             for transport in self.transports.values():
@@ -107,9 +105,7 @@ class App:
         """Read these hosts now."""
         facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=self._program)
         known = self.journal
-        return replace(
-            facts, last=known.last_success(), took=known.took(), announced=known.announcements.coming()
-        )
+        return replace(facts, last=known.last_success(), took=known.took(), announced=known.announcements.coming())
 
     def due(self, names: Sequence[str], packages: tuple[str, ...] = ()) -> schedule.Due:
         """What is to be planned: the named jobs, or what is due; UsageError for what is not in jobs.toml."""
@@ -240,9 +236,7 @@ class App:
         )  # fmt: skip
         outcomes = execute.run(plan, means)
         if self._goes_down(plan, outcomes):
-            raise GoingDown(
-                f"{self.site.controller} goes down, as planned", do="the next run says how it came back"
-            )
+            raise GoingDown(f"{self.site.controller} goes down, as planned", do="the next run says how it came back")
         return Pass(plan=plan, outcomes=outcomes)
 
     def _go_on(self, done: list[Pass], run: str) -> None:
@@ -282,9 +276,7 @@ def narrowed(due: schedule.Due, packages: tuple[str, ...]) -> schedule.Due:
         for job in due.jobs
     )
     if jobs == due.jobs:
-        raise UsageError(
-            "--package is for jobs of kind upgrade", do="name such a job: runner run JOB --package NAME"
-        )
+        raise UsageError("--package is for jobs of kind upgrade", do="name such a job: runner run JOB --package NAME")
     return replace(due, jobs=jobs)
 
 

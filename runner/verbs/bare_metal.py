@@ -129,10 +129,9 @@ def _filesystem(one: Filesystem, names: Mapping[str, str]) -> dict[str, str]:
 def _make(one: Filesystem, device: str) -> str:
     words = [f"mkfs.{one.type}"]
     if one.uuid:
-        words += {
-            "xfs": ["-m", f"uuid={one.uuid}"],
-            "vfat": ["-i", one.uuid.replace("-", "")],
-        }.get(one.type, ["-U", one.uuid])
+        words += {"xfs": ["-m", f"uuid={one.uuid}"], "vfat": ["-i", one.uuid.replace("-", "")]}.get(
+            one.type, ["-U", one.uuid]
+        )
     words += [_LABEL[one.type], one.label] if one.label and one.type in _LABEL else []
     words += ["-N", str(one.inodes)] if one.inodes else []
     return f"{shlex.join(words)} {device}"
@@ -160,9 +159,7 @@ def _warnings(lost: Lost, wanted: list[Filesystem]) -> list[str]:
     name, host, known = lost.snapshot.name, lost.host.name, {one.mount for one in wanted}
     said = []
     if lost.snapshot.exceptions:
-        said.append(
-            f"{lost.snapshot.exceptions} names could not be read when {name} was made, and are not in it:"
-        )
+        said.append(f"{lost.snapshot.exceptions} names could not be read when {name} was made, and are not in it:")
         said.append(f"runner snapshots {lost.store.name} --exceptions {name}")
     if host == lost.controller:
         said.append(

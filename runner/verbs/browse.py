@@ -94,9 +94,7 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
         if all(isinstance(one, Snapshot) for one in chosen):
             first, second = (one for one in chosen if isinstance(one, Snapshot))
             return Pair(holding=holding, older=first, newer=second, path=path)
-    raise UsageError(
-        f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is"
-    )
+    raise UsageError(f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is")
 
 
 def diff(app: App, wanted: Pair, heard: Callable[[Mapping[str, Any]], None]) -> None:
@@ -213,9 +211,7 @@ def _counted(app: App, plan: Plan, job: PlannedJob) -> PlannedJob:
 
 
 def _mounts(plan: Plan, job: PlannedJob) -> tuple[str, ...]:
-    begun = (
-        step.action.argv for step in plan.steps if step.job == job.name and isinstance(step.action, Command)
-    )
+    begun = (step.action.argv for step in plan.steps if step.job == job.name and isinstance(step.action, Command))
     return next((argv[argv.index("--") + 1 :] for argv in begun if argv[1:2] == ("begin",)), ())
 
 
@@ -234,9 +230,7 @@ def _pick(app: App, holding: Holding, when: str) -> Snapshot | str:
 def _absolute(path: str) -> str:
     pure = PurePosixPath(path)
     if not pure.is_absolute() or ".." in pure.parts:
-        raise UsageError(
-            f"'{path}' is not an absolute path", do="write it as it is on its host, from the first /"
-        )
+        raise UsageError(f"'{path}' is not an absolute path", do="write it as it is on its host, from the first /")
     return str(pure)
 
 

@@ -38,9 +38,7 @@ def told(desk: Desk, passes: Passes) -> tuple[Report, int]:
     What the passes raise is told first and, where it is a bug, raised again.
     """
     started = desk.now()
-    telling = _Telling(
-        run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[], dead=[]
-    )
+    telling = _Telling(run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[], dead=[])
     trouble: Exception | None = None
     try:
         desk.journal.run_started(telling.run, started)

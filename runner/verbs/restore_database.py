@@ -101,23 +101,15 @@ def _kept(app: App, back: Back, job: Job, facts: Facts) -> tuple[tuple[Store, Sn
     for place, snapshot in _snapshots(app, back, job, facts, said):
         root = f"{facts.hosts[place.host].stores[place.name].path}/{snapshot.name}"
         try:
-            told = ask(
-                app.transports[place.host],
-                agent_restore.newest(root, job.options.to),
-                {"database": back.name},
-            )
+            told = ask(app.transports[place.host], agent_restore.newest(root, job.options.to), {"database": back.name})
         except RunnerError as error:
             said.append(f"{snapshot.name} of store {place.name}: {error.text}")
         else:
             return (place, snapshot), agent_restore.parse_newest(told)
-    raise UsageError(
-        "; ".join(said) or "there is no store", do=f"runner find {job.options.to} lists what there is"
-    )
+    raise UsageError("; ".join(said) or "there is no store", do=f"runner find {job.options.to} lists what there is")
 
 
-def _snapshots(
-    app: App, back: Back, job: Job, facts: Facts, said: list[str]
-) -> Iterator[tuple[Store, Snapshot]]:
+def _snapshots(app: App, back: Back, job: Job, facts: Facts, said: list[str]) -> Iterator[tuple[Store, Snapshot]]:
     for place in app.site.stores:
         host = facts.hosts[place.host]
         found = None if host.error else host.stores[place.name]

@@ -50,9 +50,7 @@ def _measured(options: argparse.Namespace) -> int:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"{QUICK} files, 2 days and one at max, rsync and the runner only",
+        "--quick", action="store_true", help=f"{QUICK} files, 2 days and one at max, rsync and the runner only"
     )
     parser.add_argument(
         "--files", type=int, metavar="N", help=f"one tree of N files (default {FULL}, after smaller ones)"
@@ -61,15 +59,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--only", nargs="*", choices=PEERS, metavar="NAME", help=f"which of {', '.join(PEERS)}, or none"
     )
-    parser.add_argument(
-        "--plain", action="store_true", help="plain folders, no disks: needs no root, tells no bytes"
-    )
-    parser.add_argument(
-        "--cold", action="store_true", help="empty the machine's caches before each day (root)"
-    )
-    parser.add_argument(
-        "--folder", type=Path, metavar="DIR", help="where to work (default: the temporary folder)"
-    )
+    parser.add_argument("--plain", action="store_true", help="plain folders, no disks: needs no root, tells no bytes")
+    parser.add_argument("--cold", action="store_true", help="empty the machine's caches before each day (root)")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to work (default: the temporary folder)")
     return parser.parse_args(argv)
 
 
@@ -82,9 +74,7 @@ def _sizes(options: argparse.Namespace) -> tuple[int, ...]:
 def _contest(options: argparse.Namespace, files: int) -> Contest:
     root = os.geteuid() == 0
     able = shutil.which("rsnapshot") and root and not options.quick
-    peers = tuple(
-        name for name in PEERS if able and name in (PEERS if options.only is None else options.only)
-    )
+    peers = tuple(name for name in PEERS if able and name in (PEERS if options.only is None else options.only))
     return Contest(
         files=files,
         days=options.days or (2 if options.quick else 5),

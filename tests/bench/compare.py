@@ -67,9 +67,7 @@ def compare(contest: Contest, folder: Path, say: Say) -> Compared:
         )  # fmt: skip
 
 
-def _days(
-    contest: Contest, source: tree.Tree, runs: Mapping[str, Contender], say: Say
-) -> Mapping[str, Sequence[Cost]]:
+def _days(contest: Contest, source: tree.Tree, runs: Mapping[str, Contender], say: Say) -> Mapping[str, Sequence[Cost]]:
     days: dict[str, list[Cost]] = {name: [] for name in runs}
     for number in range(contest.days):
         tree.day(source)
@@ -80,9 +78,7 @@ def _days(
     return days
 
 
-def _stages(
-    contest: Contest, source: tree.Tree, runs: Mapping[str, Contender], say: Say
-) -> tuple[Stage, ...]:
+def _stages(contest: Contest, source: tree.Tree, runs: Mapping[str, Contender], say: Say) -> tuple[Stage, ...]:
     life = Life(kept=contest.kept, days=contest.at_max, prunes=contest.prunes, cold=contest.cold)
     done = (
         days_at_max(life, source, runs, say) if life.days else None,

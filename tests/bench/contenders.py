@@ -216,11 +216,7 @@ class Rsnapshot:
         config = folder / "rsnapshot.conf"
         config.write_text(
             RSNAPSHOT.format(
-                root=store,
-                lock=folder / "lock",
-                link_dest=int(self.link_dest),
-                source=self.place.source,
-                most=most,
+                root=store, lock=folder / "lock", link_dest=int(self.link_dest), source=self.place.source, most=most
             ),  # fmt: skip
             "utf-8",
         )

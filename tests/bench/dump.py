@@ -66,9 +66,7 @@ def measured(scale: int, runs: int) -> Figures:
                 sync.append(synced)
                 memory = max(memory, most)
             kept.unlink()
-    return Figures(
-        bare=min(bare), whole=min(whole), again=min(again), start=min(start), sync=min(sync), memory=memory
-    )
+    return Figures(bare=min(bare), whole=min(whole), again=min(again), start=min(start), sync=min(sync), memory=memory)
 
 
 def _synced(path: Path) -> float:
@@ -96,9 +94,7 @@ def _ours(dumps: Dumps, number: int) -> tuple[float, int]:
     """Seconds, and the most memory of the program and what it started."""
     argv = dumps.argv("dump", f"2026-11-23T07{number:02}00Z", "bench")
     begun = time.monotonic()
-    process = subprocess.Popen(
-        argv, env=ENVIRONMENT, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2]
-    )
+    process = subprocess.Popen(argv, env=ENVIRONMENT, stdout=subprocess.DEVNULL, cwd=Path(__file__).parents[2])
     _, status, used = os.wait4(process.pid, 0)
     seconds = time.monotonic() - begun
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -12,11 +12,7 @@ from tests.bench.disk import Disk
 from tests.bench.measure import Work, measure
 
 RUNS = 12
-VERBS = {
-    "pass": (sys.executable, "-c", "pass"),
-    "help": (*RUNNER, "--help"),
-    "validate": (*RUNNER, "validate"),
-}
+VERBS = {"pass": (sys.executable, "-c", "pass"), "help": (*RUNNER, "--help"), "validate": (*RUNNER, "validate")}
 
 
 def start_up(folder: Path, *, runs: int = RUNS) -> Mapping[str, float]:

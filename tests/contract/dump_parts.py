@@ -50,9 +50,7 @@ class Dumps:
     def listed(self) -> dict[str, Any]:
         return execute((*PROGRAM, "dumps", str(self.root))).answer
 
-    def start(
-        self, database: str, *options: str, day: int = 23, session: bool = False
-    ) -> subprocess.Popen[bytes]:
+    def start(self, database: str, *options: str, day: int = 23, session: bool = False) -> subprocess.Popen[bytes]:
         """Begin a dump; with `session` in a session of its own."""
         return subprocess.Popen(
             self.argv("dump", at(day), database, options=options), env=ENVIRONMENT, stdout=subprocess.PIPE,

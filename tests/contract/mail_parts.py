@@ -56,9 +56,7 @@ FAILED = Report(
     skips=(Skip(job="purge-papio", reason="not due until 2026-11-24 06:30 EST"),),
     findings=(
         Finding(
-            severity="note",
-            text="a boot checks disk root (/dev/sda1 of papio) from 2027-03-23 on",
-            source="hooks.fsck",
+            severity="note", text="a boot checks disk root (/dev/sda1 of papio) from 2027-03-23 on", source="hooks.fsck"
         ),
         Finding(severity="note", text="papio could be read", source="x", do="read on"),
     ),

@@ -81,9 +81,7 @@ class Cluster:
         return {"PATH": f"{self.bin}:{os.environ['PATH']}", "LC_ALL": "C", "PGHOST": str(self.sockets),
                 "PGUSER": self.user, "PGTZ": "UTC", "HOME": str(self.folder), "PGOPTIONS": "-c statement_timeout=0"}  # fmt: skip
 
-    def run(
-        self, *argv: str | Path, given: bytes | None = None, ok: bool = True
-    ) -> subprocess.CompletedProcess[bytes]:
+    def run(self, *argv: str | Path, given: bytes | None = None, ok: bool = True) -> subprocess.CompletedProcess[bytes]:
         """Run a program as the cluster's superuser; fails unless it exits 0, where `ok`."""
         done = subprocess.run(
             (*as_user(self.user), *map(str, argv)), check=False, input=given, capture_output=True, cwd="/",
@@ -118,17 +116,14 @@ class Cluster:
             where relkind = 'r' and nspname !~ '^pg_' and nspname <> 'information_schema'"""
         tables: list[str] = json.loads(self.sql(asked, database) or "null") or []
         return {
-            one: int(self.sql(f"set search_path = ''; select count(*) from only {one}", database))
-            for one in tables
+            one: int(self.sql(f"set search_path = ''; select count(*) from only {one}", database)) for one in tables
         }
 
     def contents(self, database: str) -> tuple[str, Mapping[str, list[str]]]:
         """A whole database in comparable form: its schema as pg_dump writes it, each table's sorted rows."""
         schema = self.run("pg_dump", "--schema-only", "-d", conninfo(database)).stdout.decode()
         rows = {
-            one: sorted(
-                self.sql(f"set search_path = ''; select t::text from only {one} t", database).splitlines()
-            )
+            one: sorted(self.sql(f"set search_path = ''; select t::text from only {one} t", database).splitlines())
             for one in self.counts(database)
         }
         objects = self.sql("select oid, md5(lo_get(oid)) from pg_largeobject_metadata", database).splitlines()

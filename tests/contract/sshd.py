@@ -67,9 +67,7 @@ def sshd(folder: Path, more: str = "") -> Iterator[Sshd]:
     server = subprocess.Popen(["/usr/sbin/sshd", "-D", "-e", "-f", settings], stderr=log)
     try:
         _await_port(port)
-        yield Sshd(
-            folder=folder, port=port, key=key, stranger=stranger, known_hosts=known_hosts, pid=server.pid
-        )
+        yield Sshd(folder=folder, port=port, key=key, stranger=stranger, known_hosts=known_hosts, pid=server.pid)
     finally:
         server.terminate()
         server.wait(10)

@@ -78,22 +78,10 @@ class Storehouse:
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.close()
 
-    def begin(
-        self, name: str, basis: str = "", resume: Sequence[str] = (), points: Sequence[str] = ("/",)
-    ) -> Said:
+    def begin(self, name: str, basis: str = "", resume: Sequence[str] = (), points: Sequence[str] = ("/",)) -> Said:
         again = [word for each in resume for word in ("--resume", each)]
         return self.call(
-            "begin",
-            str(self.root),
-            name,
-            "--plan",
-            self.plan,
-            "--basis",
-            basis,
-            *again,
-            *self.disk,
-            "--",
-            *points,
+            "begin", str(self.root), name, "--plan", self.plan, "--basis", basis, *again, *self.disk, "--", *points
         )
 
     def ends(self, name: str) -> rsync.Ends:
@@ -101,9 +89,7 @@ class Storehouse:
 
     def send(self, name: str, bases: Sequence[str] = (), extra: tuple[str, ...] = ()) -> Said:
         folders = [str(self.root / basis) for basis in bases]
-        argv = rsync.send(
-            self.ends(name), link_dest=folders, exclude=(), keep_parts=f"{self.root}/.partial/parts"
-        )
+        argv = rsync.send(self.ends(name), link_dest=folders, exclude=(), keep_parts=f"{self.root}/.partial/parts")
         return execute((*self.before, argv[0], *extra, *argv[1:]))
 
     def look(self, name: str) -> Said:

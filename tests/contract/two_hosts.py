@@ -48,14 +48,9 @@ class HostHouse:
         return execute(self.hold_argv(resource, plan, *options))
 
     @contextlib.contextmanager
-    def held(
-        self, resource: str = "packages", plan: str = PLAN, *options: str
-    ) -> Iterator[subprocess.Popen[bytes]]:
+    def held(self, resource: str = "packages", plan: str = PLAN, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         with subprocess.Popen(
-            self.hold_argv(resource, plan, *options),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=ENVIRONMENT,
+            self.hold_argv(resource, plan, *options), stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=ENVIRONMENT
         ) as process:
             assert process.stdin and process.stdout
             assert json.loads(process.stdout.readline()) == {"held": True}

@@ -34,9 +34,7 @@ def site(server: Sshd, **host: object) -> Site:
     )
 
 
-def ssh(
-    server: Sshd, folder: Path, *, name: str = "backup", known: Path | None = None, **host: object
-) -> Ssh:
+def ssh(server: Sshd, folder: Path, *, name: str = "backup", known: Path | None = None, **host: object) -> Ssh:
     """A way to `name`, with anything about `backup` said differently in `host`."""
     config = folder / "ssh_config"
     write_ssh_config(site(server, **host), config)
@@ -50,14 +48,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 @pytest.fixture(scope="module", params=["local", "ssh"])
-def way(
-    request: pytest.FixtureRequest, server: Sshd, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Transport]:
+def way(request: pytest.FixtureRequest, server: Sshd, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transport]:
     folder = tmp_path_factory.mktemp("config")
-    ways: dict[str, Transport] = {
-        "local": Local("papio"),
-        "ssh": ssh(server, folder),
-    }
+    ways: dict[str, Transport] = {"local": Local("papio"), "ssh": ssh(server, folder)}
     yield ways[request.param]
     ways[request.param].close()
 

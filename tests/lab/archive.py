@@ -148,10 +148,7 @@ class Archive:
     def _gpg(self, *argv: str, said: str = "") -> subprocess.CompletedProcess[bytes]:
         home = ("--homedir", str(self._homes[-1]))
         return subprocess.run(
-            ["gpg", *home, "--batch", "--yes", "--quiet", *argv],
-            input=said.encode(),
-            capture_output=True,
-            check=True,
+            ["gpg", *home, "--batch", "--yes", "--quiet", *argv], input=said.encode(), capture_output=True, check=True
         )
 
 

@@ -75,13 +75,9 @@ class Cluster(pg.Cluster):
     folder: Path = Path(HOME)
     user: str = "postgres"
 
-    def run(
-        self, *argv: str | Path, given: bytes | None = None, ok: bool = True
-    ) -> subprocess.CompletedProcess[bytes]:
+    def run(self, *argv: str | Path, given: bytes | None = None, ok: bool = True) -> subprocess.CompletedProcess[bytes]:
         """Run a program on papio as `postgres`; fails unless it exits 0, where `ok`."""
-        done = self.lab.run(
-            PAPIO, *self.words(*argv), check=ok, input=None if given is None else given.decode()
-        )
+        done = self.lab.run(PAPIO, *self.words(*argv), check=ok, input=None if given is None else given.decode())
         out, err = (text.encode(errors="surrogateescape") for text in (done.stdout, done.stderr))
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 

@@ -26,7 +26,9 @@ ENVIRONMENT = (
     "TZ=UTC", "DEBIAN_FRONTEND=noninteractive", "UCF_FORCE_CONFFOLD=1",
 )  # fmt: skip
 # Process 1 of the world: it only buries what is left behind.
-INIT = "import os, time\nprint(1, flush=True)\nwhile True:\n try: os.wait()\n except ChildProcessError: time.sleep(0.1)\n"
+INIT = (
+    "import os, time\nprint(1, flush=True)\nwhile True:\n try: os.wait()\n except ChildProcessError: time.sleep(0.1)\n"
+)
 # Arguments: the installed Debian, a folder for the layer. The first line out is this process's number outside.
 BOOT = r"""
 set -e
@@ -152,9 +154,7 @@ class World:
 
     def versions(self, *names: str) -> dict[str, str]:
         """What dpkg says is installed: state and version, by name."""
-        asked = self.run(
-            "dpkg-query", "-W", "-f=${Package} ${db:Status-Abbrev}${Version}\\n", *names, check=False
-        )
+        asked = self.run("dpkg-query", "-W", "-f=${Package} ${db:Status-Abbrev}${Version}\\n", *names, check=False)
         return dict(line.split(" ", 1) for line in asked.stdout.splitlines())
 
     def serve_ssh(self) -> None:
@@ -164,15 +164,7 @@ class World:
         self.write("/root/.ssh/authorized_keys", self.key.with_suffix(".pub").read_bytes(), 0o600)
         self.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "/etc/ssh/test_key")
         self.write("/etc/ssh/test_sshd", SSHD)
-        self.run(
-            "/usr/sbin/sshd",
-            "-f",
-            "/etc/ssh/test_sshd",
-            "-p",
-            str(self.port),
-            "-o",
-            "ListenAddress=127.0.0.1",
-        )
+        self.run("/usr/sbin/sshd", "-f", "/etc/ssh/test_sshd", "-p", str(self.port), "-o", "ListenAddress=127.0.0.1")
 
 
 def _do(*argv: str) -> None:

@@ -14,9 +14,7 @@ ADDRESS = {PAPIO: "192.168.199.1", BACKUP: "192.168.199.2"}
 USERS = {PAPIO: {"karl": 1000, "jake": 1001, "babase": 1002}, BACKUP: {"homeowner": 1000, "karl": 1500}}
 STORE = "/srv/backups/papio"
 DISK = "/mnt/usb/backups.img"
-FOLDERS = (
-    "etc/ssh etc/cron.d proc sys dev usr run tmp root/.ssh home srv mnt opt var/log var/lib var/spool var/tmp"
-)
+FOLDERS = "etc/ssh etc/cron.d proc sys dev usr run tmp root/.ssh home srv mnt opt var/log var/lib var/spool var/tmp"
 SHARED = "ld.so.cache alternatives nsswitch.conf protocols services mke2fs.conf xattr.conf"
 SSHD = """HostKey /etc/ssh/host_key
 PermitRootLogin prohibit-password
@@ -50,9 +48,7 @@ def make_images(folder: Path, *, root_mb: int, disk_mb: int) -> None:
 
 def do(*argv: str) -> None:
     """Run a command on this machine; RuntimeError with its output if it fails."""
-    done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60
-    )
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
     if done.returncode:
         raise RuntimeError(f"{shlex.join(argv)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
 

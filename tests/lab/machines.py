@@ -125,9 +125,7 @@ class Lab:
             raise AssertionError(f"{host}: {shlex.join(argv)}: exit {process.returncode}\n{out}{err}")
         return subprocess.CompletedProcess(argv, process.returncode, out, err)
 
-    def popen(
-        self, host: str, *argv: str, stdin: int | IO[str] = DEVNULL, out: int | IO[str] = PIPE
-    ) -> Process:
+    def popen(self, host: str, *argv: str, stdin: int | IO[str] = DEVNULL, out: int | IO[str] = PIPE) -> Process:
         """Start a command as root on a host; stdout (unless `out`) and stderr are pipes.
 
         What is said is text, with surrogates for bytes that are no UTF-8.

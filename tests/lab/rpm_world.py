@@ -40,11 +40,7 @@ printf '[main]\ngpgcheck=1\nbest=0\ninstallonly_limit=3\nskip_if_unavailable=1\n
 echo ready
 exec cat > /dev/null
 """
-BUILD = (
-    "_build_id_links none",
-    "debug_package %{nil}",
-    "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm",
-)
+BUILD = ("_build_id_links none", "debug_package %{nil}", "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -170,9 +166,7 @@ class RpmWorld:
     def popen(self, argv: Iterable[str]) -> subprocess.Popen[str]:
         """Start `argv` on the host, as a runner does: stdin closed, no terminal, a plain environment."""
         into = ("nsenter", f"--mount=/proc/{self._process.pid}/ns/mnt", "--", *argv)
-        return subprocess.Popen(
-            into, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, text=True, env=ENVIRONMENT, cwd="/"
-        )
+        return subprocess.Popen(into, stdin=DEVNULL, stdout=PIPE, stderr=PIPE, text=True, env=ENVIRONMENT, cwd="/")
 
     def do(self, *argv: str, ok: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `argv` on the host; with `ok` it must end with exit 0."""

@@ -70,18 +70,7 @@ filesystems = ["{DATA}"]
 sendmail = "{SENDMAIL}"
 """
 # What changes while a host runs, or on this machine: it cannot be compared after the fact.
-MOVING = (
-    b"var/lib/runner",
-    b"dev",
-    b"proc",
-    b"run",
-    b"sys",
-    b"tmp",
-    b"mnt",
-    b"usr",
-    b"srv/backups",
-    b"srv/data",
-)
+MOVING = (b"var/lib/runner", b"dev", b"proc", b"run", b"sys", b"tmp", b"mnt", b"usr", b"srv/backups", b"srv/data")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -164,22 +153,14 @@ class Runner:
     def sealed(self, store: str = "papio") -> list[str]:
         """The snapshots of a store, oldest first; each has its record or the test fails."""
         folder = self.store(store)
-        names = (
-            sorted(one.name for one in folder.iterdir() if NAME.fullmatch(one.name))
-            if folder.is_dir()
-            else []
-        )
+        names = sorted(one.name for one in folder.iterdir() if NAME.fullmatch(one.name)) if folder.is_dir() else []
         assert all((folder / ".runner/records" / f"{name}.json").is_file() for name in names)
         return names
 
     def partials(self, store: str = "papio") -> list[str]:
         """The interrupted snapshots of a store, oldest first."""
         folder = self.store(store) / ".partial"
-        return (
-            sorted(one.name for one in folder.iterdir() if NAME.fullmatch(one.name))
-            if folder.is_dir()
-            else []
-        )
+        return sorted(one.name for one in folder.iterdir() if NAME.fullmatch(one.name)) if folder.is_dir() else []
 
     def fill(self, name: str, mib: int, pieces: int = 8) -> int:
         """Put some big files on papio that no snapshot has; how many bytes they are."""
@@ -198,9 +179,7 @@ class Runner:
 
     def record(self, name: str, store: str = "papio") -> dict[str, Any]:
         """The record of a snapshot."""
-        found: dict[str, Any] = json.loads(
-            (self.store(store) / ".runner/records" / f"{name}.json").read_text()
-        )
+        found: dict[str, Any] = json.loads((self.store(store) / ".runner/records" / f"{name}.json").read_text())
         return found
 
     def sent(self) -> int:

@@ -126,9 +126,7 @@ def circles(root: Path) -> Offences:
     """No module imports itself by way of others."""
     names = {"runner." + short[:-3].replace("/", "."): path for short, path in modules(root)}
     names = {name.removesuffix(".__init__"): path for name, path in names.items()}
-    graph = {
-        name: {one for one in imports(path) if one in names and one != name} for name, path in names.items()
-    }
+    graph = {name: {one for one in imports(path) if one in names and one != name} for name, path in names.items()}
     seen: set[str] = set()
     wrong: Offences = []
 
@@ -241,8 +239,7 @@ def exports(root: Path) -> Offences:
     return [
         str(path.relative_to(root))
         for path in product(root)
-        if path.name == "__init__.py"
-        and any(not isinstance(node, ast.Expr | ast.Assign) for node in tree(path).body)
+        if path.name == "__init__.py" and any(not isinstance(node, ast.Expr | ast.Assign) for node in tree(path).body)
     ]
 
 

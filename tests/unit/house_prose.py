@@ -77,8 +77,7 @@ def read_back(root: Path) -> Offences:
     return [
         f"{name}:{getattr(node, 'lineno', 0)} reads {word}"
         for path in product(root)
-        if not (name := path.relative_to(root).as_posix()).startswith("runner/agent/")
-        and name not in SECOND_READING
+        if not (name := path.relative_to(root).as_posix()).startswith("runner/agent/") and name not in SECOND_READING
         for node in ast.walk(tree(path))
         for word in _read(node)
     ]

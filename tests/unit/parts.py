@@ -150,9 +150,7 @@ def later(**span: float) -> datetime:
 
 def cases(folder: str) -> dict[str, dict[str, Any]]:
     """Every golden case of a folder, by its name."""
-    return {
-        path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted((CASES / folder).glob("*.toml"))
-    }
+    return {path.stem: tomllib.loads(path.read_text("utf-8")) for path in sorted((CASES / folder).glob("*.toml"))}
 
 
 def told(planned: Plan) -> str:
@@ -167,9 +165,7 @@ def told(planned: Plan) -> str:
         lines += [text for each in planned.steps if each.job == one.name for text in _step(each)]
     lines += [f"skip {skip.job}: {skip.reason}" for skip in planned.skips]
     for found in planned.findings:
-        lines.append(
-            f"{found.severity} {found.source}: {found.text}" + (f" -> {found.do}" if found.do else "")
-        )
+        lines.append(f"{found.severity} {found.source}: {found.text}" + (f" -> {found.do}" if found.do else ""))
     return "\n".join(lines) + "\n"
 
 

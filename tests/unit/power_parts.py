@@ -72,11 +72,7 @@ def _reading(answer: Any) -> Reading:
 
 
 def facts(
-    readings: Mapping[str, Reading] | None = None,
-    *,
-    host: str = parts.SERVER,
-    changes: Any = None,
-    **own: Any,
+    readings: Mapping[str, Reading] | None = None, *, host: str = parts.SERVER, changes: Any = None, **own: Any
 ) -> Facts:
     """Both hosts as parts.facts has them, and what the probes read on the one to be rebooted."""
     found = parts.facts({**{parts.SERVER: {}}, **(changes or {})})

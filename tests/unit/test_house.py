@@ -81,9 +81,7 @@ def _house(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("rule", "name", "text"), PLANTED)
-def test_a_planted_offence_is_seen(
-    rule: Callable[[Path], list[str]], name: str, text: str, tmp_path: Path
-) -> None:
+def test_a_planted_offence_is_seen(rule: Callable[[Path], list[str]], name: str, text: str, tmp_path: Path) -> None:
     root = _house(tmp_path)
     assert rule(root) == []
     path = root / name
@@ -126,13 +124,7 @@ def test_unit_tests_use_no_mocks() -> None:
 def test_every_path_that_the_page_about_the_house_names_is_there() -> None:
     page = (ROOT / "docs/house.md").read_text("utf-8")
     named = set(re.findall(r"`([\w/.]+/?\w*\.(?:py|json))`", page))
-    known = {
-        path
-        for path in named
-        if "/" in path and "NAME" not in path and "VERB" not in path and "ROOM" not in path
-    }
+    known = {path for path in named if "/" in path and "NAME" not in path and "VERB" not in path and "ROOM" not in path}
     assert len(known) > 20
-    missing = [
-        path for path in sorted(known) if not any((ROOT / top / path).exists() for top in ("runner", ""))
-    ]
+    missing = [path for path in sorted(known) if not any((ROOT / top / path).exists() for top in ("runner", ""))]
     assert missing == []

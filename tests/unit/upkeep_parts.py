@@ -23,9 +23,7 @@ CAPTURES = Path(__file__).parent / "captures" / "upkeep"
 NOW = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
 SERVER, PROGRAM = "server", "/usr/local/sbin/runner-agent"
 KERNEL, META, NEXT = "linux-image-9.9.9-demo", "linux-image-demo", "linux-image-9.9.10-demo"
-UPDATES = Job(
-    name="updates-server", kind="updates", host=SERVER, options=UpdatesOptions(), schedule="25 6 * * *"
-)
+UPDATES = Job(name="updates-server", kind="updates", host=SERVER, options=UpdatesOptions(), schedule="25 6 * * *")
 UPGRADE = Job(name="upgrade-server", kind="upgrade", host=SERVER, options=UpgradeOptions())
 REBOOT = Job(name="reboot-server", kind="reboot", host=SERVER, options=RebootOptions())
 SITE = Site(
@@ -63,9 +61,7 @@ def facts(state: str, *carried: Mapping[str, Any], **changes: Any) -> Facts:
     }
     readings = {name: Reading(exit=0, out=text) for name, text in said.items()}
     hosts = {
-        SERVER: HostFacts(
-            name=SERVER, boot_id="b1", kernel="9.9.9-demo", readings=readings, program="p", now=NOW
-        ),
+        SERVER: HostFacts(name=SERVER, boot_id="b1", kernel="9.9.9-demo", readings=readings, program="p", now=NOW),
         "papio": HostFacts(name="papio", boot_id="c1", program="p", now=NOW),
     }
     return Facts(at=NOW, hosts=hosts, program="p", last=changes.get("last", {}))

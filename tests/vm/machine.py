@@ -62,9 +62,7 @@ class Machine:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
@@ -180,10 +178,7 @@ class Machine:
     def _start(self, *more: str) -> None:
         socket_path = self.folder / "monitor"
         socket_path.unlink(missing_ok=True)
-        drives = (
-            f"file={self.folder}/{image.ROOT},if=virtio",
-            f"file={self.folder}/{image.DISK},if=none,id={DISK_ID}",
-        )
+        drives = (f"file={self.folder}/{image.ROOT},if=virtio", f"file={self.folder}/{image.DISK},if=none,id={DISK_ID}")
         words = [word for drive in drives for word in ("-drive", f"{drive},cache=unsafe{self._format()}")]
         argv = (
             "qemu-system-x86_64", *recipe.HARDWARE,

@@ -104,9 +104,7 @@ class Site:
         sendmail.chmod(0o755)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         for process in reversed(self._ours):
             with process:
                 if process.poll() is None:

@@ -35,9 +35,7 @@ def test_a_check_that_is_due_is_foretold_run_outlasted_and_told(site: Site) -> N
     machine.slow_disk(12)
     before = machine.boot_id()
     plan, shown = site.plan(REBOOT)
-    (finding,) = [
-        one for one in plan["findings"] if "the next boot checks disk papio-snapshots" in one["text"]
-    ]
+    (finding,) = [one for one in plan["findings"] if "the next boot checks disk papio-snapshots" in one["text"]]
     told = finding["text"]
     assert finding["severity"] == "note", "the plan sees to it itself"
     assert "2026-01-01" in told and "every 120 days" in told, shown

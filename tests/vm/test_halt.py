@@ -8,9 +8,7 @@ from tests.vm.site import HALT, PRESS, Site
 from tests.vm.test_machine import mounted
 
 
-def test_a_machine_that_is_halted_is_really_off_its_disk_is_clean_and_somebody_knows_the_button(
-    site: Site,
-) -> None:
+def test_a_machine_that_is_halted_is_really_off_its_disk_is_clean_and_somebody_knows_the_button(site: Site) -> None:
     machine = site.machine
     machine.run("sh", "-c", f"echo kept > {STORE}/file")
     ran = site.run("run", HALT, "--yes")

@@ -38,9 +38,7 @@ def test_it_is_up_within_seconds_with_its_disk_and_the_right_time(machine: Machi
 
 
 def test_it_dies_with_the_process_that_started_it() -> None:
-    process = subprocess.Popen(
-        (sys.executable, "-c", HOLDER), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen((sys.executable, "-c", HOLDER), cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout
         pid, folder = process.stdout.readline().split()
@@ -78,9 +76,7 @@ def test_halt_leaves_the_power_on_and_poweroff_does_not(machine: Machine) -> Non
     machine.await_off()
 
 
-def test_a_reboot_that_somebody_inhibits_is_refused_only_where_it_is_asked_to_heed_it(
-    machine: Machine,
-) -> None:
+def test_a_reboot_that_somebody_inhibits_is_refused_only_where_it_is_asked_to_heed_it(machine: Machine) -> None:
     before = machine.boot_id()
     with inhibited(machine, "a long computation"):
         refused = machine.run("systemctl", "reboot", "--check-inhibitors=yes", check=False)

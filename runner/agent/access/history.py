@@ -47,12 +47,8 @@ def read(folder: Path) -> tuple[History, bool]:
     """The history, and whether there was one that could not be understood: it is put aside by `write`."""
     try:
         told = json.loads((folder / "history.json").read_bytes())
-        days = {
-            str(one["day"]): {name: int(one[name]) for name in ("seconds", *COUNTED)} for one in told["days"]
-        }
-        known = {
-            str(name): (_seconds(first), _seconds(last)) for name, (first, last) in told["known"].items()
-        }
+        days = {str(one["day"]): {name: int(one[name]) for name in ("seconds", *COUNTED)} for one in told["days"]}
+        known = {str(name): (_seconds(first), _seconds(last)) for name, (first, last) in told["known"].items()}
         return History(_seconds(told["until"]), _seconds(told["began"]), days, known), False
     except FileNotFoundError:
         return History(), False
@@ -103,10 +99,7 @@ def midnights(since: float, until: float) -> list[float]:
 
 
 def grown(
-    history: History,
-    window: tuple[float, float],
-    by_day: Sequence[Sequence[int]],
-    sources: Mapping[bytes, Seen],
+    history: History, window: tuple[float, float], by_day: Sequence[Sequence[int]], sources: Mapping[bytes, Seen]
 ) -> History:
     """The history with the time of `window` added, of which none was in it before."""
     fresh, until = window
@@ -136,9 +129,7 @@ def usual(history: History, since: float) -> dict[str, dict[str, float]]:
     median, `low` and `high` (of ten days one is below, one above), and `spread` (median distance from it).
     """
     before = [
-        counts
-        for day, counts in sorted(history.days.items())
-        if day < date(since) and counts["seconds"] >= WHOLE
+        counts for day, counts in sorted(history.days.items()) if day < date(since) and counts["seconds"] >= WHOLE
     ][-COMPARED:]
     told = {}
     for name in COUNTED if before else ():

@@ -59,9 +59,7 @@ class Journal:
             complaints.seek(0)
             said = complaints.read(300).decode("utf-8", "replace").strip()
         if process.returncode:
-            raise Refused(
-                f"journalctl ended with {process.returncode}: {shown(said)}", "run `journalctl --verify`"
-            )
+            raise Refused(f"journalctl ended with {process.returncode}: {shown(said)}", "run `journalctl --verify`")
         if said:
             # A damaged file of the journal is passed over with a warning, and exit 0.
             self.problems.append(shown(said))
@@ -98,9 +96,7 @@ def whose(line: Line, uid: str, executable: object) -> str:
     """
     if uid == "0":
         return "own"
-    read = {b"sudo": messages.sudo, b"su": messages.su, b"login": messages.login}.get(
-        line.program, messages.read
-    )
+    read = {b"sudo": messages.sudo, b"su": messages.su, b"login": messages.login}.get(line.program, messages.read)
     if line.program not in (b"sudo", b"su"):
         return "another" if read(line.message) else ""
     if not isinstance(executable, str):

@@ -79,9 +79,7 @@ class Files:
         logs = [self._open(live, "")]
         seen = {_inode(log) for log in logs if log}
         for path in sorted(live.parent.iterdir()):
-            found = (
-                _ROTATED.fullmatch(path.name[len(live.name) :]) if path.name.startswith(live.name) else None
-            )
+            found = _ROTATED.fullmatch(path.name[len(live.name) :]) if path.name.startswith(live.name) else None
             log = self._open(path, found[1] or "") if found else None
             if log is not None and _inode(log) in seen:
                 log.stream.close()

@@ -31,9 +31,7 @@ _PAM_SU = re.compile(
 _PAM_SU_FAILED = re.compile(
     rb"pam_unix\(su(?:-l)?:auth\): authentication failure; .* ruser=([^ ]{0,100}) rhost=[^ ]{0,100} +user=([^ ]{1,100})"
 )
-_LOGIN = re.compile(
-    rb"(?:ROOT |DIALUP AT .{1,40} )?LOGIN ON ([^ ]{1,40})(?: BY ([^ ]{1,100}))?(?: FROM [^ ]{1,100})?"
-)
+_LOGIN = re.compile(rb"(?:ROOT |DIALUP AT .{1,40} )?LOGIN ON ([^ ]{1,40})(?: BY ([^ ]{1,100}))?(?: FROM [^ ]{1,100})?")
 _LOGIN_FAILED = re.compile(
     rb"FAILED LOGIN (?:SESSION |\([0-9]{1,4}\) |[0-9]{1,4} )(?:on '([^ ']{1,40})' )?(?:FROM [^ ]{1,100} )?"
     rb"FOR '?(.{0,400}?)'?, [A-Za-z ]{1,60}",
@@ -63,11 +61,7 @@ def _all(*patterns: bytes) -> Pattern[bytes]:
 
 
 _ACCEPTED = _all(
-    rb"Accepted (?P<method>[a-z0-9/_-]{1,60}) for (?P<user>[^ ]{1,100}) from "
-    + _FROM
-    + _PORT
-    + _SSH
-    + rb"(?:: .*)?"
+    rb"Accepted (?P<method>[a-z0-9/_-]{1,60}) for (?P<user>[^ ]{1,100}) from " + _FROM + _PORT + _SSH + rb"(?:: .*)?"
 )
 # A name with spaces, as from a directory of another system.
 _ACCEPTED_ODD = _all(
@@ -104,9 +98,7 @@ _UNKNOWN = _all(
     rb"(?:Invalid|Illegal) user " + _USER + rb" from " + _FROM + rb"(?:" + _PORT + rb")?(?:" + _PRE + rb")?"
 )
 _NOT_ALLOWED = _all(rb"User " + _USER + rb" from " + _FROM + rb" not allowed because [ -~]{1,120}")
-_PAM = _all(
-    rb"(?:error: )?PAM: [A-Za-z' -]{1,80} for (?:(?:illegal|invalid) user )?" + _USER + rb" from " + _FROM
-)
+_PAM = _all(rb"(?:error: )?PAM: [A-Za-z' -]{1,80} for (?:(?:illegal|invalid) user )?" + _USER + rb" from " + _FROM)
 _TRIES = (
     _all(
         rb"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?"
@@ -135,9 +127,7 @@ _LEFT = (
     _all(_GONE + rb" " + _FROM + rb"(?:" + _PORT + rb")?" + _PRE),
     _all(_GONE + rb" (?:authenticating|invalid) user " + _USER + rb" " + _FROM + _PORT + _PRE),
     _all(rb"Received disconnect from " + _FROM + rb"(?:" + _PORT + rb")?: ?[0-9]+:.*" + _PRE),
-    _all(
-        rb"Did not receive identification string from " + _FROM + rb"(?:" + _PORT + rb")?(?:" + _PRE + rb")?"
-    ),
+    _all(rb"Did not receive identification string from " + _FROM + rb"(?:" + _PORT + rb")?(?:" + _PRE + rb")?"),
     _all(rb"(?:fatal: |error: )?Unable to negotiate with " + _FROM + _PORT + rb": .*"),
     _all(rb"(?:fatal: )?Timeout before authentication for " + _FROM + rb"(?:" + _PORT + rb")?"),
     _all(rb"(?:error: )?banner exchange: Connection from " + _FROM + _PORT + rb": .*"),
@@ -194,9 +184,7 @@ def read(message: bytes) -> Event | None:
             said = found.groupdict()
             method = said.get("method") or b""
             asked = what == "failed" and method == b"none"
-            return Event(
-                "none" if asked else what, said.get("user") or b"", said.get("source") or b"", method
-            )
+            return Event("none" if asked else what, said.get("user") or b"", said.get("source") or b"", method)
     return None
 
 

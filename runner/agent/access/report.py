@@ -115,8 +115,7 @@ def _choose(files: Sequence[str], journal: bool, window: Window) -> tuple[Files 
     if logs:
         return Files(logs[-1:], window.since), logs[-1]
     raise Refused(
-        f"there is no journal, nor {' nor '.join(access_files.LOGS)}",
-        "install rsyslog, or let journald keep one",
+        f"there is no journal, nor {' nor '.join(access_files.LOGS)}", "install rsyslog, or let journald keep one"
     )
 
 
@@ -124,14 +123,10 @@ def _network(text: str) -> Network:
     try:
         return ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise Refused(
-            f"not an address or a network: {text!a}", "write it as 192.0.2.7 or 192.0.2.0/24"
-        ) from None
+        raise Refused(f"not an address or a network: {text!a}", "write it as 192.0.2.7 or 192.0.2.0/24") from None
 
 
-def _bounded(
-    tally: Tally, grown: History, wanted: tuple[float, Sequence[Network]], rows: int
-) -> dict[str, Any]:
+def _bounded(tally: Tally, grown: History, wanted: tuple[float, Sequence[Network]], rows: int) -> dict[str, Any]:
     """As many rows as there is room for: an answer of 64 KiB would not be read."""
     while True:
         answer = told(tally, grown, wanted, rows)

@@ -21,15 +21,7 @@ _TYPED = (b"password", b"keyboard-interactive", b"keyboard-interactive/pam", b"c
 _SU_BY_PAM = b"pam"
 # What is said of an attempt before it is known how it was made, and how that is counted until then.
 _NAMES = {"unknown": "unknown user", "pam": "keyboard-interactive", "none": "none"}
-_METHODS = (
-    b"password",
-    b"publickey",
-    b"keyboard-interactive",
-    b"none",
-    b"console",
-    b"hostbased",
-    b"gssapi-with-mic",
-)
+_METHODS = (b"password", b"publickey", b"keyboard-interactive", b"none", b"console", b"hostbased", b"gssapi-with-mic")
 COUNTED = ("refused", "accepted", "sudo_refused", "su_refused")
 
 BITS = 1 << 20
@@ -127,9 +119,7 @@ class Tally:
                 self.sources[source] = Seen(line.at, line.at, line.times, (event.user,))
             return
         users = old.users if event.user in old.users else (*old.users, event.user)[:USERS]
-        self.sources[source] = Seen(
-            min(old.first, line.at), max(old.last, line.at), old.times + line.times, users
-        )
+        self.sources[source] = Seen(min(old.first, line.at), max(old.last, line.at), old.times + line.times, users)
 
     def _refuse(self, line: Line, event: Event) -> None:
         """Count it, unless it is one more word on an attempt of the same process that is counted already."""

@@ -87,9 +87,7 @@ def making(plan: str) -> str:
 
 def left_over(names: Sequence[str]) -> list[str]:
     """Those of them that a restore was making."""
-    return sorted(
-        name for name in names if name.startswith(_MAKING) and _PLAN.fullmatch(name[len(_MAKING) :])
-    )
+    return sorted(name for name in names if name.startswith(_MAKING) and _PLAN.fullmatch(name[len(_MAKING) :]))
 
 
 def database_name(text: str) -> str:
@@ -100,9 +98,7 @@ def database_name(text: str) -> str:
     except UnicodeEncodeError:
         raise Refused(f"not a name in UTF-8: {shown(text)}", "take another name") from None
     if not 0 < size <= MOST_BYTES:
-        raise Refused(
-            f"a name has 1 to {MOST_BYTES} bytes, and this has {size}: {shown(text)}", "take another name"
-        )
+        raise Refused(f"a name has 1 to {MOST_BYTES} bytes, and this has {size}: {shown(text)}", "take another name")
     return text
 
 
@@ -128,10 +124,7 @@ def move(to: Server, beside: Session, names: Sequence[str], statements: str) -> 
     def rename() -> None:
         try:
             with Session(to, away) as one:
-                one.ask(
-                    f"set lock_timeout = '30s';\nbegin;\n{statements}\ncommit;",
-                    seconds=_PATIENCE,
-                )
+                one.ask(f"set lock_timeout = '30s';\nbegin;\n{statements}\ncommit;", seconds=_PATIENCE)
         except SqlTrouble as problem:
             trouble.append(problem)
 

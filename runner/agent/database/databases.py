@@ -60,6 +60,4 @@ def names(to: Server) -> tuple[list[str], list[str]]:
 
 def _sorted(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
     known = [(each, bool(each.pop("closed"))) for each in rows]
-    return [each for each, closed in known if not closed], [
-        str(each["name"]) for each, closed in known if closed
-    ]
+    return [each for each, closed in known if not closed], [str(each["name"]) for each, closed in known if closed]

@@ -60,12 +60,7 @@ def _answer(order: Order) -> dict[str, Any]:
     if record is None:
         return {"database": database, "gone": True}
     short = {word: record[word] for word in ("database", "at", "dump", "bytes", "objects", "took", "doubts")}
-    return {
-        **short,
-        "tables": len(record["tables"]),
-        "rows": amount(record, "rows"),
-        "said": record.get("said", ""),
-    }
+    return {**short, "tables": len(record["tables"]), "rows": amount(record, "rows"), "said": record.get("said", "")}
 
 
 def _dumped(order: Order) -> Mapping[str, Any] | None:
@@ -109,9 +104,7 @@ def _locked(order: Order, why: str) -> Refused:
             found = rows.blockers(session)
     except SqlTrouble:
         found = []
-    who = "; ".join(
-        f"{each['user']!a} (pid {each['pid']}) since {each['since']}: {each['doing']!a}" for each in found
-    )
+    who = "; ".join(f"{each['user']!a} (pid {each['pid']}) since {each['since']}: {each['doing']!a}" for each in found)
     return Refused(
         f"a table stayed locked for {order.lock_wait} s by {who or 'others'}: {why}",
         "wait until that is done, or end that session with pg_terminate_backend(pid)",

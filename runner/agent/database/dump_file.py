@@ -134,9 +134,7 @@ def look(to: Server, pg_restore: Path, part: Path, seconds: float) -> Looked:
     """
     size = part.stat().st_size
     if not size:
-        raise Refused(
-            "the dump is empty, though pg_dump said that it was done", "run it again; see the host's log"
-        )
+        raise Refused("the dump is empty, though pg_dump said that it was done", "run it again; see the host's log")
     with _digesting(part) as digest, _inflating(to, pg_restore, part, seconds):
         listed = _listed(to, pg_restore, part)
     if not listed[0]:

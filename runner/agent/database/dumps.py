@@ -71,11 +71,7 @@ def dumped(argv: Sequence[str]) -> int:
     it ends 1 when one that is still there has none.
     """
     call = parse(argv, words=2, one=OPTIONS, flags=("globals", "require", "all"), more=True)
-    folder, at, wanted = (
-        dump_folder.absolute(call.words[0]),
-        dump_folder.moment(call.words[1]),
-        call.words[2:],
-    )
+    folder, at, wanted = (dump_folder.absolute(call.words[0]), dump_folder.moment(call.words[1]), call.words[2:])
     missing, doubtful = [], []
     for name in wanted:
         found = dump_folder.good(folder, name, at)
@@ -124,9 +120,7 @@ def expire_dump(argv: Sequence[str]) -> int:
     folder, at = held.folder, dump_folder.moment(call.words[1])
     keep, after = number(call.one["keep"], "--keep", least=1), dump_folder.moment(call.one["after"])
     database = "" if roles else call.words[2]
-    known = (
-        dump_folder.roles(folder) if roles else [each["time"] for each in dump_folder.dumps(folder, database)]
-    )
+    known = dump_folder.roles(folder) if roles else [each["time"] for each in dump_folder.dumps(folder, database)]
     newer = [each for each in known if each > at]
     if after not in newer:
         raise Refused(

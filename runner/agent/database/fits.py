@@ -65,9 +65,7 @@ def _fits(call: Call, record: Mapping[str, Any]) -> dict[str, Any]:
     room = _room(has)
     wrong = [*_versions(to, has, record), *_lacking(has, record)]
     if not has["makes"]:
-        wrong.append(
-            ("our role there may not make databases", "let the superuser of the server do it: `user`")
-        )
+        wrong.append(("our role there may not make databases", "let the superuser of the server do it: `user`"))
     if into in has["databases"]:
         wrong.append((f"a database {shown(into)} is there already", "take another name: --into"))
     if missing:
@@ -139,9 +137,7 @@ def db_roles(argv: Sequence[str]) -> int:
         names = ", ".join(shown(role) for role in lacking)
         raise Refused(f"the globals do not have role {names}", "make it by hand: CREATE ROLE")
     if not has["super"]:
-        raise Refused(
-            "our role there may not make roles with their passwords", "let the superuser do it: `user`"
-        )
+        raise Refused("our role there may not make roles with their passwords", "let the superuser do it: `user`")
     if wanted:
         made = "".join(f"{text};\n" for text in sql.bringing(content, wanted, has["roles"]))
         with cluster.session(to) as one:

@@ -129,9 +129,7 @@ def hold(path: str, server: Server) -> Held:
 
 def _make(root: Path, uid: int, gid: int) -> None:
     if not root.parent.is_dir():
-        raise Refused(
-            f"there is no folder {str(root.parent)!a}", "mount its disk, or make it, and correct `to`"
-        )
+        raise Refused(f"there is no folder {str(root.parent)!a}", "mount its disk, or make it, and correct `to`")
     root.mkdir(mode=0o700)
     os.chown(root, uid, gid)
     durable.sync_folder(root.parent)

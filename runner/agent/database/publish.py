@@ -27,11 +27,7 @@ def db_publish(argv: Sequence[str]) -> int:
     Prints `{"published": NAME}`. Refused where that name is taken by now.
     """
     call = parse(argv, words=1, one=(*OPTIONS, "sha256", "plan", "into"))
-    name, into, to = (
-        cluster.making(call.one["plan"]),
-        cluster.database_name(call.one["into"]),
-        server(call),
-    )
+    name, into, to = (cluster.making(call.one["plan"]), cluster.database_name(call.one["into"]), server(call))
     with stored.opened(call.words[0], call.one["sha256"]) as dump:
         record = dump.record
     try:

@@ -87,9 +87,7 @@ def _load(to: Server, pg_restore: str, dump: Dump, name: str, within: int) -> No
     argv = (pg_restore, "--exit-on-error", "--no-password", f"--dbname={where}")
     ended = run_program(to, argv, given=dump.stream, seconds=within)
     if ended.exit != 0:
-        raise Refused(
-            f"pg_restore ended {ended.exit}: {ended.complaint}", "see the log of the database server"
-        )
+        raise Refused(f"pg_restore ended {ended.exit}: {ended.complaint}", "see the log of the database server")
 
 
 class Properties(NamedTuple):
@@ -112,9 +110,7 @@ def read(to: Server, pg_restore: str, dump: Dump, name: str) -> Properties:
     said, lost = _chosen(to, pg_restore, dump, sorted(listed, key=_late))
     create = next((one for one in made if opens(words(one), "CREATE", "DATABASE", "", "WITH")), None)
     if create is None:
-        raise Refused(
-            f"the dump does not say how its database was made: {wrong}", "restore it by hand: README.txt"
-        )
+        raise Refused(f"the dump does not say how its database was made: {wrong}", "restore it by hand: README.txt")
     whose, told = ([new for one in some if (new := _renamed(one, name))] for some in (made, said))
     whose = [one for one in whose if _gives_owner(one)]
     return Properties(

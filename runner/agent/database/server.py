@@ -50,12 +50,7 @@ def server(call: Call) -> Server:
 
 
 def start(
-    to: Server,
-    argv: Sequence[str],
-    *,
-    stdin: int | IO[bytes],
-    stdout: int | IO[bytes],
-    stderr: int | IO[bytes],
+    to: Server, argv: Sequence[str], *, stdin: int | IO[bytes], stdout: int | IO[bytes], stderr: int | IO[bytes]
 ) -> subprocess.Popen[bytes]:
     """Start a program as the server's OS user, with nothing of our environment.
 
@@ -87,9 +82,7 @@ def account(to: Server) -> pwd.struct_passwd | None:
     try:
         found = pwd.getpwnam(to.user)
     except KeyError:
-        raise Refused(
-            f"this host has no user {to.user!a}", "name the one that the database knows: `user`"
-        ) from None
+        raise Refused(f"this host has no user {to.user!a}", "name the one that the database knows: `user`") from None
     if os.geteuid() not in (0, found.pw_uid):
         raise Refused(f"only root can act as {to.user!a}", "run it as root, or as that user")
     return found
@@ -183,9 +176,7 @@ def dumper(to: Server, number: int) -> Path:
     wanted = number // 10000
     newest = ""
     # By what their folders are called the fitting one comes first.
-    for path in sorted(
-        _holding(to, "pg_dump", "pg_restore", "pg_dumpall"), key=lambda one: _rank(one, wanted)
-    ):
+    for path in sorted(_holding(to, "pg_dump", "pg_restore", "pg_dumpall"), key=lambda one: _rank(one, wanted)):
         # The distribution's folder of that version need not be asked: a pg_dump in the wrong one would refuse.
         if not to.programs and _major(path) == wanted:
             return path
@@ -195,9 +186,7 @@ def dumper(to: Server, number: int) -> Path:
         newest = max(newest, told, key=lambda one: int(one.partition(".")[0] or 0))
     if not newest:
         raise Refused("there is no pg_dump on this host", _install(wanted))
-    raise Refused(
-        f"pg_dump {newest} is older than the server, which is {wanted}: it cannot dump it", _install(wanted)
-    )
+    raise Refused(f"pg_dump {newest} is older than the server, which is {wanted}: it cannot dump it", _install(wanted))
 
 
 def version(to: Server, program: Path) -> str:

@@ -131,18 +131,14 @@ def refusal(to: Server, trouble: SqlTrouble) -> Refused:
     program = server.isready(to)
     code = run(to, (program, f"--dbname={to.conninfo()}", "--quiet"), seconds=30).exit if program else None
     if code == 1:
-        return Refused(
-            f"the database server is starting or stopping: {trouble.text}", "wait, and run it again"
-        )
+        return Refused(f"the database server is starting or stopping: {trouble.text}", "wait, and run it again")
     if code in (2, 3):
         return Refused(
             f"the database server does not answer: {trouble.text}",
             "start it (systemctl status postgresql says why it is down); or correct `socket` or `service`",
         )
     if trouble.state:
-        return Refused(
-            f"the database refused a statement: {trouble.text}", "see the log of the database server"
-        )
+        return Refused(f"the database refused a statement: {trouble.text}", "see the log of the database server")
     return Refused(
         f"the database server answers, but does not let us in: {trouble.text}",
         "see that pg_hba.conf lets this user in, that the service file is right, and that its passfile has "

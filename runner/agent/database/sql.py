@@ -55,9 +55,7 @@ def decoded(content: bytes) -> str:
     try:
         return content.decode(codec)
     except (LookupError, UnicodeDecodeError):
-        raise Refused(
-            f"the text is in an encoding that cannot be read here: {name}", "do it by hand"
-        ) from None
+        raise Refused(f"the text is in an encoding that cannot be read here: {name}", "do it by hand") from None
 
 
 def statements(text: str) -> Iterator[Statement]:

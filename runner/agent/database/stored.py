@@ -41,9 +41,7 @@ class Dump(NamedTuple):
             digest.update(chunk)
         self.rewind()
         if digest.hexdigest() != sha256:
-            raise Refused(
-                "the dump is damaged: its SHA-256 is not the recorded one", "take an older one: --at"
-            )
+            raise Refused("the dump is damaged: its SHA-256 is not the recorded one", "take an older one: --at")
 
 
 @contextlib.contextmanager
@@ -136,12 +134,8 @@ def newest(root: str, inside: str, database: str) -> dict[str, Any]:
         known = _names(top, b"databases")
         wanted = encoded(database).encode()
         if wanted not in known:
-            names = ", ".join(
-                shown(name) for one in known[:20] if (name := decoded(os.fsdecode(one))) is not None
-            )
-            raise Refused(
-                f"there is no dump of {shown(database)}", f"there are dumps of: {names or 'nothing'}"
-            )
+            names = ", ".join(shown(name) for one in known[:20] if (name := decoded(os.fsdecode(one))) is not None)
+            raise Refused(f"there is no dump of {shown(database)}", f"there are dumps of: {names or 'nothing'}")
         record, passed = _newest(top, wanted, database)
         return {"record": record, "passed": passed, "globals": _globals(top, str(record["dump"])[:-5])}
     finally:
@@ -158,15 +152,11 @@ def _newest(top: int, wanted: bytes, database: str) -> tuple[dict[str, Any], lis
             passed.append(f"{name}: it is of another database")
     finally:
         os.close(folder)
-    raise Refused(
-        f"no dump of {shown(database)} is whole: {'; '.join(passed[:5]) or 'none'}", "see --at WHEN"
-    )
+    raise Refused(f"no dump of {shown(database)} is whole: {'; '.join(passed[:5]) or 'none'}", "see --at WHEN")
 
 
 def _records(folder: int, passed: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
-    times = [
-        name[:-5] for name in _listed(folder) if name.endswith(b".dump") and is_name(os.fsdecode(name[:-5]))
-    ]
+    times = [name[:-5] for name in _listed(folder) if name.endswith(b".dump") and is_name(os.fsdecode(name[:-5]))]
     for time in reversed(times):
         record: dict[str, Any] = {}
         try:
@@ -188,9 +178,7 @@ def _globals(top: int, time: str) -> dict[str, Any] | None:
     except OSError:
         return None
     try:
-        names = [
-            name for name in map(os.fsdecode, _listed(folder)) if name.endswith(".sql") and is_name(name[:-4])
-        ]
+        names = [name for name in map(os.fsdecode, _listed(folder)) if name.endswith(".sql") and is_name(name[:-4])]
         names = [name for name in names if name[:-4] <= time]
         if not names:
             return None

@@ -41,9 +41,7 @@ def db_swap(argv: Sequence[str]) -> int:
     words = {one: sql.own(known[one]["comment"]) for one in known}
     statements = [cluster.rename(new, name), sql.removing(name, words[new])]
     if ready["there"]:
-        mark = sql.writing(
-            before, sql.BEFORE, words[name], database=name, until=clock.now(), plan=call.one["plan"]
-        )
+        mark = sql.writing(before, sql.BEFORE, words[name], database=name, until=clock.now(), plan=call.one["plan"])
         statements = [cluster.rename(name, before), *statements, mark]
     ended = _moved(to, (name, new), "\n".join(statements), int(known[new]["oid"]))
     emit({"swapped": name, "before": before if ready["there"] else "", "ended": ended})
@@ -99,8 +97,7 @@ def standing(to: Server, name: str, new: str, before: str) -> dict[str, Any]:
     held = [one for one in (name, new) if one in known and known[one]["prepared"]]
     if held:
         raise Refused(
-            f"{shown(held[0])} has prepared transactions",
-            "COMMIT PREPARED or ROLLBACK PREPARED (pg_prepared_xacts)",
+            f"{shown(held[0])} has prepared transactions", "COMMIT PREPARED or ROLLBACK PREPARED (pg_prepared_xacts)"
         )
     return {
         "ready": True,

@@ -103,9 +103,7 @@ def canary(store: Store, snapshot: str, path: str) -> list[Name] | None:
     finally:
         os.close(top)
     if len(inside) > MOST_OF_A_CANARY:
-        raise Refused(
-            f"canary {path!a} has more than {MOST_OF_A_CANARY:,} names", "name the files in it that matter"
-        )
+        raise Refused(f"canary {path!a} has more than {MOST_OF_A_CANARY:,} names", "name the files in it that matter")
     return [found, *inside]
 
 
@@ -191,11 +189,7 @@ def _take(store: Store, name: Name, chosen: dict[Name, None], left: int) -> int:
         os.close(parent)
     device = stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode)
     size = found.st_size if stat.S_ISREG(found.st_mode) else 0
-    mine = (
-        os.geteuid() == 0
-        or not device
-        and (stat.S_ISLNK(found.st_mode) or bool(found.st_mode & stat.S_IRUSR))
-    )
+    mine = os.geteuid() == 0 or not device and (stat.S_ISLNK(found.st_mode) or bool(found.st_mode & stat.S_IRUSR))
     if name in chosen or size > left or not mine:
         return left
     chosen[name] = None

@@ -104,9 +104,7 @@ class _Tally:
             where = f" of {first['snapshot']}" if first["snapshot"] else ""
             more = f"; {self._found - 1} more" if self._found > 1 else ""
             answer["error"] = f"{shown(first['path'])}{where}: {first['what']}{more}"
-            answer["do"] = (
-                "the disk may be failing, or somebody wrote to the store: look at it before you need it"
-            )
+            answer["do"] = "the disk may be failing, or somebody wrote to the store: look at it before you need it"
         emit(answer)
         return FAILED if self._found else 0
 
@@ -139,9 +137,7 @@ def _came_back(folder: str, told: Mapping[str, Any]) -> list[str]:
         return said
     except OSError as problem:
         return [
-            "it did not come back"
-            if isinstance(problem, FileNotFoundError)
-            else f"it cannot be read back: {problem}"
+            "it did not come back" if isinstance(problem, FileNotFoundError) else f"it cannot be read back: {problem}"
         ]
     finally:
         os.close(parent)
@@ -166,9 +162,7 @@ def _as_source(source: str, told: Mapping[str, Any], margin: int) -> Looked:
                 f"{each} differs from that of the source, which has not changed since"
                 for each in differences(told, now)
             ]
-        same = told["type"] == now["type"] == "file" and all(
-            told[key] == now[key] for key in ("size", "mtime_ns")
-        )
+        same = told["type"] == now["type"] == "file" and all(told[key] == now[key] for key in ("size", "mtime_ns"))
         if same and "sha256" in told:
             other = _digest(parent, parts[-1]) != told["sha256"]
             if other and tree.status(parent, parts[-1]).st_ctime_ns == before.st_ctime_ns:
@@ -255,9 +249,7 @@ def parts_of(path: bytes) -> tuple[bytes, ...]:
 
 def _same_second(old: object, new: object) -> bool:
     # A scratch folder may be on a disk that holds whole seconds only.
-    return (
-        isinstance(old, int) and isinstance(new, int) and new % SECOND == 0 and old // SECOND == new // SECOND
-    )
+    return isinstance(old, int) and isinstance(new, int) and new % SECOND == 0 and old // SECOND == new // SECOND
 
 
 def _extended(path: bytes) -> dict[str, str]:

@@ -86,9 +86,7 @@ def _newest(root: str, place: Sequence[bytes], endings: Sequence[bytes]) -> byte
     if whole or len(endings) == 1:
         return max(whole, default=b"")
     # None has its record: then the newest is told as it is, so that it is missed and not passed over.
-    return max(
-        (name[:-5] for name in names if name.endswith(b".dump") and TIME.fullmatch(name[:-5])), default=b""
-    )
+    return max((name[:-5] for name in names if name.endswith(b".dump") and TIME.fullmatch(name[:-5])), default=b"")
 
 
 def _list(root: str, place: Sequence[bytes]) -> list[bytes]:

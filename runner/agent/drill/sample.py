@@ -108,11 +108,7 @@ def _print(store: Store, asked: Asked) -> dict[str, int]:
             for each in told:
                 if each.file >= 0:
                     os.close(each.file)
-    return {
-        "recorded": recorded - sums.unchecked,
-        "unchecked": sums.unchecked,
-        "attributes": len(asked.digests),
-    }
+    return {"recorded": recorded - sums.unchecked, "unchecked": sums.unchecked, "attributes": len(asked.digests)}
 
 
 def _content(told: Told, differs: bool) -> None:
@@ -163,15 +159,9 @@ def checksums(store: Store, names: Iterable[Name]) -> dict[Name, tuple[SumLine, 
         for line in _readable(store, snapshot):
             for name in wanted.get(line.name, ()):
                 inode = inodes[name]
-                if (
-                    inode is not None
-                    and snapshot <= name.snapshot
-                    and inode_at(store, snapshot, name.path) == inode
-                ):
+                if inode is not None and snapshot <= name.snapshot and inode_at(store, snapshot, name.path) == inode:
                     found.setdefault(inode, []).append(line)
-    return {
-        name: tuple(found[inode]) for name, inode in inodes.items() if inode is not None and inode in found
-    }
+    return {name: tuple(found[inode]) for name, inode in inodes.items() if inode is not None and inode in found}
 
 
 def digests(store: Store, names: Sequence[Name], wrong: list[Wrong]) -> dict[Name, bytes]:

@@ -109,17 +109,11 @@ class Scratch:
             "--locale=C",
             "--no-sync",
         )
-        settings = {
-            **_SETTINGS,
-            "unix_socket_directories": f'"{self._folder}"',
-            "unix_socket_permissions": "0700",
-        }
+        settings = {**_SETTINGS, "unix_socket_directories": f'"{self._folder}"', "unix_socket_permissions": "0700"}
         words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         argv = (*self._apart, str(self._bin / "postgres"), "-D", str(data), *words)
         try:
-            self._process = start(
-                self._as, argv, stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors
-            )
+            self._process = start(self._as, argv, stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors)
             self._wait()
         except BaseException:
             self.__exit__(None, None, None)
@@ -140,12 +134,7 @@ class Scratch:
         self._errors.close()
 
     def run(
-        self,
-        program: str,
-        *words: str,
-        given: IO[bytes] | None = None,
-        place: Path | None = None,
-        seconds: float = 600,
+        self, program: str, *words: str, given: IO[bytes] | None = None, place: Path | None = None, seconds: float = 600
     ) -> None:
         """Run a program of PostgreSQL against the server, on a disk that keeps some room.
 
@@ -153,9 +142,7 @@ class Scratch:
         """
         argv = (*self._apart, str((place or self._bin) / program), *words)
         with tempfile.TemporaryFile() as errors:
-            process = start(
-                self._as, argv, stdin=given or subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors
-            )
+            process = start(self._as, argv, stdin=given or subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
             try:
                 _watch(process, self._folder, time.monotonic() + seconds)
             finally:
@@ -184,9 +171,7 @@ class Scratch:
             if line.startswith("CREATE TABLESPACE "):
                 found = _TABLESPACE.fullmatch(line)
                 if found is None:
-                    raise Refused(
-                        "the globals make a tablespace in a way that is not understood", "look at them"
-                    )
+                    raise Refused("the globals make a tablespace in a way that is not understood", "look at them")
                 place = self._folder / f"space-{number}"
                 place.mkdir(mode=0o700)
                 if who := account(self._as):

@@ -50,11 +50,7 @@ def run(argv: Sequence[str]) -> int:
     good: list[dict[str, Any]] = []
     wrong: list[dict[str, str]] = []
     dumps = _sound(folder / "dumps", told, wrong)
-    roles = [
-        folder / "dumps" / str(each["snapshot"]) / str(each["path"])
-        for each in told
-        if each["what"] == "globals"
-    ]
+    roles = [folder / "dumps" / str(each["snapshot"]) / str(each["path"]) for each in told if each["what"] == "globals"]
     if not any(each["what"] == "dump" for each in told):
         # Roles alone prove nothing of a database.
         wrong.append({"database": "", "dump": "", "what": "there is no dump in the newest snapshot"})
@@ -101,9 +97,7 @@ def _sound(folder: Path, told: Sequence[Mapping[str, Any]], wrong: list[dict[str
         else:
             what = _differs(file, record)
         if what or record is None or name is None:
-            wrong.append(
-                {"database": name or str(each["database"]), "dump": file.name, "what": f"{file.name}: {what}"}
-            )
+            wrong.append({"database": name or str(each["database"]), "dump": file.name, "what": f"{file.name}: {what}"})
         else:
             found.append(Dump(name, str(each["time"]), file, record))
     return found
@@ -131,17 +125,11 @@ def _differs(file: Path, record: Mapping[str, Any]) -> str:
                 found.update(block)
     except OSError as problem:
         return f"it did not come back: {problem.strerror}"
-    return (
-        "" if found.hexdigest() == record["sha256"] else "it is damaged: its SHA-256 is not the recorded one"
-    )
+    return "" if found.hexdigest() == record["sha256"] else "it is damaged: its SHA-256 is not the recorded one"
 
 
 def _restore(
-    to: Server,
-    folder: Path,
-    asked: tuple[Path, list[Dump]],
-    good: list[dict[str, Any]],
-    wrong: list[dict[str, str]],
+    to: Server, folder: Path, asked: tuple[Path, list[Dump]], good: list[dict[str, Any]], wrong: list[dict[str, str]]
 ) -> None:
     roles, dumps = asked
     most = max(dumps, key=lambda each: str(each.time)).record
@@ -160,9 +148,7 @@ def _restore(
                 good.append(_one(scratch, use.restore, each))
             except (Refused, SqlTrouble) as problem:
                 why = problem.error if isinstance(problem, Refused) else problem.text
-                wrong.append(
-                    {"database": each.database, "dump": each.file.name, "what": f"{each.file.name}: {why}"}
-                )
+                wrong.append({"database": each.database, "dump": each.file.name, "what": f"{each.file.name}: {why}"})
 
 
 def _one(scratch: Scratch, restore: Path, dump: Dump) -> dict[str, Any]:
@@ -208,14 +194,7 @@ def _compare(record: Mapping[str, Any], tables: Mapping[str, int], objects: int)
 
 def _psql(scratch: Scratch, stream: IO[bytes]) -> None:
     # An error is not to show its line: that of a role has its password.
-    words = (
-        "--no-psqlrc",
-        "--quiet",
-        "--no-password",
-        "--set=ON_ERROR_STOP=1",
-        "--set=VERBOSITY=terse",
-        "--file=-",
-    )
+    words = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-")
     with stream:
         scratch.run("psql", *words, f"--dbname={scratch.server.conninfo(MAINTENANCE)}", given=stream)
 

@@ -49,9 +49,7 @@ def inhibitors(root: Path) -> list[Inhibitor]:
     for path in sorted((root / "run/systemd/inhibit").glob("*")):
         about = _pairs(path)
         if about.get("MODE", "").startswith("block") and "shutdown" in about.get("WHAT", "").split(":"):
-            found.append(
-                Inhibitor(*(plain(_unescaped(about.get(key, ""))) for key in ("WHO", "WHY", "WHAT")))
-            )
+            found.append(Inhibitor(*(plain(_unescaped(about.get(key, ""))) for key in ("WHO", "WHY", "WHAT"))))
     return found
 
 

@@ -20,13 +20,7 @@ from ..packages.installed import listed
 
 LONGEST = 1 << 20
 FAMILIES = {"debian": "debian", "ubuntu": "debian", "rhel": "redhat", "fedora": "redhat", "centos": "redhat"}
-BOOT = (
-    "/boot/grub/grub.cfg",
-    "/boot/grub2/grub.cfg",
-    "/boot/loader/entries",
-    "/boot/efi/EFI",
-    "/boot/extlinux",
-)
+BOOT = ("/boot/grub/grub.cfg", "/boot/grub2/grub.cfg", "/boot/loader/entries", "/boot/efi/EFI", "/boot/extlinux")
 
 PATIENCE = 20
 COLUMNS = "NAME,TYPE,SIZE,FSTYPE,LABEL,UUID,MOUNTPOINT,MODEL,SERIAL"
@@ -130,9 +124,7 @@ def read_disks() -> tuple[dict[str, Any], dict[str, str], list[str]]:
     devices = _devices(missing)
     texts = said("devices.txt", (_LSBLK,), missing)
     disks = []
-    for disk in (
-        one for one in devices if one["type"] == "disk" and one["size"] and "/zram" not in one["name"]
-    ):
+    for disk in (one for one in devices if one["type"] == "disk" and one["size"] and "/zram" not in one["name"]):
         file = f"partitions-{re.sub('[^A-Za-z0-9_-]', '-', Path(disk['name']).name)}.sfdisk"
         table = _table(disk, missing)
         texts |= {file: table} if table else {}

@@ -68,12 +68,7 @@ def _dumps(snapshot: Path, path: str) -> dict[str, Any]:
 
 def _short(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
     dump = f"databases/{folder.encoded(name)}/{record['time']}.dump"
-    return {
-        "database": name,
-        "dump": dump,
-        "time": record["time"],
-        **{word: record.get(word) for word in _TOLD},
-    }
+    return {"database": name, "dump": dump, "time": record["time"], **{word: record.get(word) for word in _TOLD}}
 
 
 def keep_about(argv: Sequence[str]) -> int:

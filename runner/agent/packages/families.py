@@ -61,11 +61,7 @@ def _madison(names: Sequence[str]) -> Mapping[str, set[str]] | None:
 
 FAMILIES: Mapping[str, Family] = {
     "dpkg": Family(
-        listing=(
-            "dpkg-query",
-            "-W",
-            "-f=${db:Status-Abbrev}\\t${Package}\\t${Architecture}\\t${Version}\\n",
-        ),
+        listing=("dpkg-query", "-W", "-f=${db:Status-Abbrev}\\t${Package}\\t${Architecture}\\t${Version}\\n"),
         # Where there is no database dpkg-query ends with 0 as if nothing were installed.
         needed=("DPKG_ADMINDIR", "/var/lib/dpkg", "status"),
         signs=("var/lib/dpkg/status",),

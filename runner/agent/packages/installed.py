@@ -63,9 +63,7 @@ def listed(family: str, environment: Mapping[str, str]) -> list[str]:
         variable, folder, name = needed
         status = Path(environment.get(variable, folder), name)
         if not status.is_file():
-            raise Refused(
-                f"the list of packages cannot be read: no {status}", "have it restored from a backup"
-            )
+            raise Refused(f"the list of packages cannot be read: no {status}", "have it restored from a backup")
     if done.returncode != 0:
         raise Refused(f"{listing[0]} ended with {done.returncode}", "run it by hand")
     return done.stdout.decode("utf-8", "backslashreplace").splitlines()

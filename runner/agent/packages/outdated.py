@@ -20,9 +20,7 @@ from .installed import since_boot
 FLAGS = ("run/reboot-required", "var/run/reboot-required")
 
 PATIENCE = 120
-GONE = re.compile(
-    rb"^\S+ ..x\S* \S+ \S+ [1-9]\d* +/(?:usr|lib\w*|bin|sbin|opt)/.* \(deleted\)$", re.MULTILINE
-)
+GONE = re.compile(rb"^\S+ ..x\S* \S+ \S+ [1-9]\d* +/(?:usr|lib\w*|bin|sbin|opt)/.* \(deleted\)$", re.MULTILINE)
 GONE_PROGRAM = " (deleted)"
 MANAGER = "systemd-manager"
 

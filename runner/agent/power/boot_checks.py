@@ -52,9 +52,7 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
         Looked(
             **_look(device, _mount(number, seen), measured=options.speed),
             **_line(number, lines),
-            asked=tuple(
-                path for path, other in asked.items() if number and other == number or path == device
-            ),
+            asked=tuple(path for path, other in asked.items() if number and other == number or path == device),
             checks=tuple(one for one in spent if _is(one, number, _mount(number, seen)))[:MOST],
         )
         for device, number in places.items()

@@ -31,9 +31,7 @@ ASK = (
 STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 STARTED = "39f53479d3a045ac8e11786248231fbf"
 ROOT = "systemd-fsck-root.service"
-COUNTS = re.compile(
-    r": ([0-9]{1,15})/[0-9]{1,15} files \([0-9.]+% non-contiguous\), ([0-9]{1,18})/[0-9]{1,18} blocks$"
-)
+COUNTS = re.compile(r": ([0-9]{1,15})/[0-9]{1,15} files \([0-9.]+% non-contiguous\), ([0-9]{1,18})/[0-9]{1,18} blocks$")
 MOST = 10
 SLACK = 2 * 10**9
 
@@ -73,9 +71,7 @@ def parse(text: str) -> tuple[Time, ...]:
         elif entry.get("MESSAGE_ID") == STARTED and key in begun:
             at, started = begun.pop(key)
             inodes, blocks = counted.pop(key, (None, None))
-            found.append(
-                Time(device(str(unit)), clock.at(started * 1000), (ticks - at) / 1e6, inodes, blocks)
-            )
+            found.append(Time(device(str(unit)), clock.at(started * 1000), (ticks - at) / 1e6, inodes, blocks))
     return tuple(reversed(found))
 
 

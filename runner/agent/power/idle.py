@@ -45,10 +45,7 @@ WRITERS = families.PROGRAMS | frozenset(
     )
 )
 # Those of them that only read, by their words: looks of our own run beside this one.
-READS = {
-    "tune2fs": re.compile(rb"-l"),
-    **families.READS,
-}
+READS = {"tune2fs": re.compile(rb"-l"), **families.READS}
 RESOURCES = (
     ("dump", "works on the dumps"),
     ("drill", "restores to see that it can be done"),
@@ -78,13 +75,7 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
         return {"error": error, "do": "see that the clock is right, and make a new plan"}
     # A plan that is carried out holds these itself by then.
     reasons = list(_taken(root)) if not options.boot else []
-    reasons += [
-        *_writing(root),
-        *_locked(root),
-        *_carried(options.state),
-        *_held(options.store),
-        *_asked(root),
-    ]
+    reasons += [*_writing(root), *_locked(root), *_carried(options.state), *_held(options.store), *_asked(root)]
     if not reasons:
         return {"still": True}
     more = f", and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""

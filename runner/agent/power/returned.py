@@ -76,9 +76,7 @@ def _kernel(options: CameBack) -> dict[str, Any]:
     found = outdated.read(())["kernel"]
     wanted, running = options.is_ or found["newest"], found["running"]
     if not wanted:
-        return _no(
-            "which kernel should run cannot be told", "see there that /boot is mounted and what it has"
-        )
+        return _no("which kernel should run cannot be told", "see there that /boot is mounted and what it has")
     if running != wanted:
         error = f"the kernel that runs is {plain(running)}, not {plain(wanted)}"
         do = "look at what the boot loader starts (grub.cfg, its default), then reboot again"
@@ -195,6 +193,4 @@ def _not(error: str) -> dict[str, Any]:
 
 
 def _no_url(url: str) -> Refused:
-    return Refused(
-        f"not the address of a page: {plain(url)}", "write it as http://host/path, without a password"
-    )
+    return Refused(f"not the address of a page: {plain(url)}", "write it as http://host/path, without a password")

@@ -89,9 +89,7 @@ def _names(store: Store, told: Mapping[str, Any], bounds: tuple[float, float], f
         if _take(store, name, findings):
             times[name] = clock.now()
             taken += 1
-    due = sorted(
-        (name for name in counted if name not in fresh), key=lambda name: (times.get(name, ""), name)
-    )
+    due = sorted((name for name in counted if name not in fresh), key=lambda name: (times.get(name, ""), name))
     for name in due[: math.ceil(len(counted) * part)]:
         if compared and time.monotonic() >= until:
             break

@@ -54,8 +54,7 @@ def _require(store: Store, name: str, least: int) -> None:
         raise Refused(f"{name} is pinned: {pin.why}", "unpin it first if you know better")
     if name in guarded(store):
         raise Refused(
-            f"{name} is the last snapshot that was proven to come back",
-            "run the drill: a newer one lets it go",
+            f"{name} is the last snapshot that was proven to come back", "run the drill: a newer one lets it go"
         )
     stay = sum(is_clean(store, each) for each in counted if each != name)
     floor = max(least, kept_floor(store))

@@ -163,18 +163,14 @@ def _known(store: Store) -> Known:
     uuid = ""
     if mount:
         below = str(store.root.relative_to(mount.point))
-        inside = (
-            f"/{mount.root}/{'' if below == '.' else below}".replace("//", "/").replace("//", "/").rstrip("/")
-        )
+        inside = f"/{mount.root}/{'' if below == '.' else below}".replace("//", "/").replace("//", "/").rstrip("/")
         uuid = uuid_of(mount) if mount.source.startswith("/dev/") and mount.local else ""
     newest = inventory.newest(store)
     if newest is None:
         return Known(inside, uuid)
     facts, record = read_json(newest / inventory.FACTS), read_json(store.record(newest.name))
     dumps = [str(one) for one in facts.get("dumps", ())]
-    return Known(
-        inside, uuid, str(record.get("host", "")), str(facts.get("system", "")), dumps[0] if dumps else ""
-    )
+    return Known(inside, uuid, str(record.get("host", "")), str(facts.get("system", "")), dumps[0] if dumps else "")
 
 
 def _says(path: Path, text: str) -> bool:

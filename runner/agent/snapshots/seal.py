@@ -42,11 +42,7 @@ def run(argv: Sequence[str]) -> int:
     begun = time.monotonic()
     options = parse_as(Seal, argv)
     store, name = open_store(options.store), options.name
-    expected = Expected(
-        pairs(options.transfer, "transfer"),
-        pairs(options.explained, "explained"),
-        options.kept,
-    )
+    expected = Expected(pairs(options.transfer, "transfer"), pairs(options.explained, "explained"), options.kept)
     declared = disk.Declared(options.mount, options.uuid.lower())
     with working(store, options.plan):
         disk.require_writable(store, declared)

@@ -52,9 +52,7 @@ def look(store: Store, declared: Declared) -> Found:
     if problem:
         return found._replace(problem=problem, do="attach the right disk, or correct jobs.toml")
     if found.read_only:
-        return found._replace(
-            problem=f"{here} is mounted read-only", do="look for disk errors, then remount it"
-        )
+        return found._replace(problem=f"{here} is mounted read-only", do="look for disk errors, then remount it")
     return found
 
 

@@ -109,10 +109,7 @@ def working(store: Store, plan: str) -> Iterator[int]:
     try:
         if not take(descriptor, WORK):
             raise Refused(
-                "another verb is at work in this store",
-                "wait until it has ended",
-                code=BUSY,
-                holder=told(descriptor),
+                "another verb is at work in this store", "wait until it has ended", code=BUSY, holder=told(descriptor)
             )
         if held_by(descriptor, HOLD) is None:
             raise _not_held()
@@ -141,9 +138,7 @@ def place(run: str, resource: str) -> Path:
     folder.mkdir(mode=0o755, exist_ok=True)
     found = folder.lstat()
     if folder.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise Refused(
-            f"{folder} is not {_name()}'s alone", "see who made it, remove it, and make it with mode 755"
-        )
+        raise Refused(f"{folder} is not {_name()}'s alone", "see who made it, remove it, and make it with mode 755")
     return folder / resource
 
 

@@ -37,9 +37,7 @@ def pins(store: Store) -> dict[str, Pin]:
             for name, each in require_json(store.pins).items()
         }
     except (TypeError, KeyError, AttributeError):
-        raise Refused(
-            f"{store.pins} cannot be understood", "correct it; nothing is expired until then"
-        ) from None
+        raise Refused(f"{store.pins} cannot be understood", "correct it; nothing is expired until then") from None
 
 
 def write(store: Store, wanted: Mapping[str, Pin]) -> None:

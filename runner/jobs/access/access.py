@@ -37,9 +37,7 @@ class AccessKind(Bundled):
             return Draft(skip=Skip(job=job.name, reason="nobody logs in to the sandbox"))
         wanted: AccessOptions = job.options
         hours = math.ceil(wanted.hours / timedelta(hours=1))
-        argv = look(
-            tool.program(site.host(job.host)), hours=hours, rows=wanted.rows, expected=wanted.expected
-        )
+        argv = look(tool.program(site.host(job.host)), hours=hours, rows=wanted.rows, expected=wanted.expected)
         step = Step(
             id=f"{job.name}/look",
             role=Role.LOOK,

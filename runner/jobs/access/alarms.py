@@ -91,9 +91,7 @@ def _read(answer: Mapping[str, Any]) -> Access:
         history_damaged=answer.get("history_damaged") is True,
         problems=tuple(one_line(str(one)) for one in answer.get("problems", ())),
         methods=tuple(sorted(((one_line(name), int(times)) for name, times in methods.items()), key=_most)),
-        numbers={
-            name: int(answer.get(name, 0)) for name in ("long", "ownership", "pretended", "unproven", "lines")
-        },
+        numbers={name: int(answer.get(name, 0)) for name in ("long", "ownership", "pretended", "unproven", "lines")},
         tables=tables,
         usual={
             str(name): Usual(
@@ -167,9 +165,7 @@ def alarms(found: Access) -> tuple[str, ...]:
         *_new(found),
     ]
     if pretended := found.numbers["pretended"]:
-        told.append(
-            f"{count(pretended, 'line')} under the name of sshd, sudo or su came from another program here"
-        )
+        told.append(f"{count(pretended, 'line')} under the name of sshd, sudo or su came from another program here")
     told += extremes(found)
     if not found.alive:
         told.append(f"nothing was written to {found.source} in this time: attempts are not recorded")
@@ -200,9 +196,7 @@ def _new(found: Access) -> Sequence[str]:
     if not by:
         return ()
     number = len(by) + table.others
-    return (
-        f"{count(number, 'login source')} never seen before: {_some(by, table.others)}; ask if that was them",
-    )
+    return (f"{count(number, 'login source')} never seen before: {_some(by, table.others)}; ask if that was them",)
 
 
 def _some(names: Sequence[str], others: int) -> str:

@@ -23,9 +23,7 @@ def access_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | N
     if found is None:
         return None
     wrong = alarms(found)
-    quiet = not any(
-        found.table(name).total for name in ("refused", "accepted", "sudo", "sudo_refused", "su_refused")
-    )
+    quiet = not any(found.table(name).total for name in ("refused", "accepted", "sudo", "sudo_refused", "su_refused"))
     more = [f"and {len(wrong) - _HEADLINE} more below"] if len(wrong) > _HEADLINE else []
     verdict = Verdict.ATTENTION if wrong else Verdict.NOTHING if quiet else Verdict.DONE
     # The headline has the first of them already.
@@ -101,9 +99,7 @@ def _became(found: Access, name: str, words: str) -> Iterator[str]:
     done, refused = found.table(name), found.table(f"{name}_refused")
     if not done.total and not refused.total:
         return
-    yield _total(words, done.total, usually(found, name)) + (
-        f"; {refused.total:,} refused" if refused.total else ""
-    )
+    yield _total(words, done.total, usually(found, name)) + (f"; {refused.total:,} refused" if refused.total else "")
     for table, mark in ((refused, "refused: "), (done, "")):
         for (by, to, what), times in table.rows:
             yield f"  {mark}{by} to {to}{f', {what}' if what != '(none)' else ''}: {times:,}"

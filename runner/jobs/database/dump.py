@@ -83,14 +83,11 @@ class DumpKind(Bundled):
         found = agent.parse_databases(facts.reading(job.host, f"{SERVER}.{job.name}"))
         kept = agent.parse_dumps(facts.reading(job.host, f"{FOLDER}.{job.name}"))
         wanted = _wanted(job.options, found, kept)
-        at = next_snapshot_name(
-            now, [*kept.roles, *(one.time for some in kept.databases.values() for one in some)]
-        )
+        at = next_snapshot_name(now, [*kept.roles, *(one.time for some in kept.databases.values() for one in some)])
         wrong = dump_findings.unable(job, found, kept, wanted, at)
         if wrong or at is None:
             return Draft(
-                skip=Skip(job=job.name, reason=wrong[0].text if wrong else "the clock is wrong"),
-                findings=wrong,
+                skip=Skip(job=job.name, reason=wrong[0].text if wrong else "the clock is wrong"), findings=wrong
             )
         host = site.host(job.host)
         into = Into(program=store.program(host), to=job.options.to, at=at, reach=reach(job))
@@ -120,9 +117,7 @@ def _wanted(options: DumpOptions, found: Found, kept: Kept) -> tuple[str, ...]:
     return tuple(name for name in found.databases if name in options.databases or not options.databases)
 
 
-def _draft(
-    site: Site, work: _Work, known: tuple[Found, Kept], wanted: tuple[str, ...], now: datetime
-) -> Draft:
+def _draft(site: Site, work: _Work, known: tuple[Found, Kept], wanted: tuple[str, ...], now: datetime) -> Draft:
     found, kept = known
     job, options, into = work.job, work.options, work.into
     lock = Lock(
@@ -141,15 +136,10 @@ def _draft(
         *(step for name in wanted for step in _expire(work, name, kept, now)),
         *_expire(work, "", kept, now),
         work.step(
-            "all",
-            agent.all_dumped(into, wanted, every=not options.databases),
-            "miss none of them",
-            Effect.READ,
+            "all", agent.all_dumped(into, wanted, every=not options.databases), "miss none of them", Effect.READ
         ).known_as(Role.ALL),
     )
-    planned = PlannedJob(
-        name=job.name, kind="dump", after=job.after, locks=(lock,), since=_last(kept, wanted)
-    )
+    planned = PlannedJob(name=job.name, kind="dump", after=job.after, locks=(lock,), since=_last(kept, wanted))
     findings: tuple[Finding, ...] = dump_findings.findings(job, found, kept, wanted)
     return Draft(planned=planned, steps=steps, findings=findings)
 

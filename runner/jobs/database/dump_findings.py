@@ -22,9 +22,7 @@ _SPARE = 16 << 20
 def unable(job: Job, found: Found, kept: Kept, wanted: Sequence[str], at: str | None) -> tuple[Finding, ...]:
     """Why no plan can be made; empty where it can."""
     if kept.error:
-        return (
-            _finding(job, "attention", f"{job.options.to}: {kept.error}", "correct `to`, or that folder"),
-        )
+        return (_finding(job, "attention", f"{job.options.to}: {kept.error}", "correct `to`, or that folder"),)
     if found.trouble:
         return (_finding(job, "attention", found.trouble, found.do),)
     if not wanted:
@@ -42,23 +40,15 @@ def findings(job: Job, found: Found, kept: Kept, wanted: Sequence[str]) -> tuple
     said = [_finding(job, "note", found.error, found.do)] if found.error else []
     if not found.error:
         said += [
-            _finding(
-                job, "attention", f"there is no database {one_line(name)}", "correct `databases` in jobs.toml"
-            )
+            _finding(job, "attention", f"there is no database {one_line(name)}", "correct `databases` in jobs.toml")
             for name in job.options.databases
             if name not in (*found.databases, *found.closed)
         ]
         said += _closed(job, found)
-        gone = [
-            name
-            for name, some in kept.databases.items()
-            if some and name not in (*found.databases, *found.closed)
-        ]
+        gone = [name for name, some in kept.databases.items() if some and name not in (*found.databases, *found.closed)]
         if gone and not job.options.databases:
             said.append(
-                _finding(
-                    job, "note", f"gone, and their dumps are kept until a person removes them: {_some(gone)}"
-                )
+                _finding(job, "note", f"gone, and their dumps are kept until a person removes them: {_some(gone)}")
             )
         fresh = [name for name in wanted if not kept.databases.get(name)]
         if fresh:
@@ -104,9 +94,7 @@ def _unreadable(job: Job, found: Found, kept: Kept) -> tuple[Finding, ...]:
     if not newer:
         return ()
     text = f"pg_restore {found.pg_dump} here cannot read the newest dumps, made by a newer pg_dump: {_some(newer)}"
-    return (
-        _finding(job, "attention", text, "install the newer client programs again, or name them: `programs`"),
-    )
+    return (_finding(job, "attention", text, "install the newer client programs again, or name them: `programs`"),)
 
 
 def _room(job: Job, kept: Kept, wanted: Sequence[str]) -> tuple[Finding, ...]:
@@ -115,9 +103,7 @@ def _room(job: Job, kept: Kept, wanted: Sequence[str]) -> tuple[Finding, ...]:
     if kept.free is None or kept.free >= needed:
         return ()
     text = f"{job.options.to} has {size(kept.free)} free, and {count(len(last), 'dump')} need about {size(needed)}"
-    return (
-        _finding(job, "attention", text, "free some room there, keep fewer dumps, or take a larger disk"),
-    )
+    return (_finding(job, "attention", text, "free some room there, keep fewer dumps, or take a larger disk"),)
 
 
 def _some(names: Sequence[str]) -> str:

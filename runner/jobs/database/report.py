@@ -145,13 +145,9 @@ def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport
     details += [f"{count(ended, 'session')} ended"] if ended else []
     if Role.RESTORE in done and Role.COMPARE in done:
         took = [
-            (one.ended - one.started)
-            for one in (done[Role.RESTORE], done[Role.COMPARE])
-            if one.ended and one.started
+            (one.ended - one.started) for one in (done[Role.RESTORE], done[Role.COMPARE]) if one.ended and one.started
         ]
-        details += (
-            [f"restored in {length(took[0])}, compared in {length(took[-1])}"] if len(took) == 2 else []
-        )
+        details += [f"restored in {length(took[0])}, compared in {length(took[-1])}"] if len(took) == 2 else []
     verdict = Verdict.ATTENTION if left else Verdict.DONE
     settings = f"; but {count(len(left), 'setting')} of the database did not come back" if left else ""
     return JobReport(job=job.name, verdict=verdict, headline=f"{job.told}{settings}", details=tuple(details))

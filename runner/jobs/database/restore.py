@@ -90,9 +90,7 @@ def _lock(site: Site, source: From, host: str) -> Lock:
     )
 
 
-def _copies(
-    site: Site, wanted: Wanted, facts: Facts, now: datetime
-) -> tuple[tuple[Step, ...], tuple[Lock, ...]]:
+def _copies(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> tuple[tuple[Step, ...], tuple[Lock, ...]]:
     """Steps that bring the dump, its record and the roles out of the snapshot to the database's host."""
     if wanted.kept is None:
         return (), ()
@@ -120,9 +118,9 @@ def _roles(wanted: Wanted, source: From, below: str) -> tuple[Step, ...]:
     argv = agent_restore.make_roles(source, f"{below}/globals/{known.file}", known.sha256, wanted.bring)
     names = ", ".join(map(one_line, wanted.bring))
     return (
-        _step(
-            wanted, "roles", Effect.WRITE, argv, f"make {names}; no role that is there is changed", 600
-        ).known_as(Role.ROLES),
+        _step(wanted, "roles", Effect.WRITE, argv, f"make {names}; no role that is there is changed", 600).known_as(
+            Role.ROLES
+        ),
     )
 
 
@@ -130,12 +128,7 @@ def _making(wanted: Wanted, source: From) -> tuple[Step, ...]:
     into = one_line(wanted.into)
     steps = (
         _step(
-            wanted,
-            "restore",
-            Effect.WRITE,
-            agent_restore.restore(source),
-            "restore it beside what is there",
-            _LONG,
+            wanted, "restore", Effect.WRITE, agent_restore.restore(source), "restore it beside what is there", _LONG
         ).known_as(Role.RESTORE),
         _step(
             wanted,
@@ -157,17 +150,14 @@ def _making(wanted: Wanted, source: From) -> tuple[Step, ...]:
     drop = _step(
         wanted, "drop", Effect.WRITE, agent_restore.drop(source), "leave nothing that is not whole", 600
     ).known_as(Role.DROP)
-    return (
-        *steps,
-        replace(drop, unless=Ended(step=steps[-1].id), despite=tuple(step.id for step in steps)),
-    )
+    return (*steps, replace(drop, unless=Ended(step=steps[-1].id), despite=tuple(step.id for step in steps)))
 
 
 def _tidy(wanted: Wanted, folder: str, steps: Sequence[Step]) -> Step:
     argv = agent_restore.remove_copy(folder)
-    tidy = _step(
-        wanted, "tidy", Effect.WRITE, argv, "the copy of the dump is not needed any more", 600
-    ).known_as(Role.TIDY)
+    tidy = _step(wanted, "tidy", Effect.WRITE, argv, "the copy of the dump is not needed any more", 600).known_as(
+        Role.TIDY
+    )
     return replace(tidy, despite=tuple(step.id for step in steps))
 
 

@@ -49,9 +49,7 @@ def draft(site: Site, wanted: Wanted, now: datetime) -> Draft:
         guard=agent_restore.ready(program, server, swap, host.name),
     )
     lock = Lock(
-        resource=f"dumps of {host.name}",
-        host=host.name,
-        argv=agent.hold(program, plan, f"{JOB} of {site.controller}"),
+        resource=f"dumps of {host.name}", host=host.name, argv=agent.hold(program, plan, f"{JOB} of {site.controller}")
     )
     planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), told=_told(wanted))
     return Draft(planned=planned, steps=(step,), findings=tuple(_findings(wanted)))

@@ -56,9 +56,7 @@ class DiskKind(Bundled):
 
 
 def _declared(site: Site, job: Job) -> Disk | None:
-    return next(
-        (disk for disk in site.disks if disk.name == job.options.disk and disk.host == job.host), None
-    )
+    return next((disk for disk in site.disks if disk.name == job.options.disk and disk.host == job.host), None)
 
 
 def _refused(job: Job, wrong: Wrong) -> Draft:
@@ -138,13 +136,9 @@ def _shape(job: Job, disk: Disk, found: DiskState) -> tuple[Finding, ...]:
     block, wants = found.shape, []
     if block.inodes and block.bytes / block.inodes > disk.bytes_per_inode * _RARER:
         rare = block.bytes // block.inodes
-        wants.append(
-            f"disk {disk.name} has one inode for {rare} bytes; jobs.toml says {disk.bytes_per_inode}"
-        )
+        wants.append(f"disk {disk.name} has one inode for {rare} bytes; jobs.toml says {disk.bytes_per_inode}")
     if 0 < block.inode_size < mke2fs.INODE:
-        wants.append(
-            f"disk {disk.name} has {block.inode_size}-byte inodes: times in whole seconds, until 2038"
-        )
+        wants.append(f"disk {disk.name} has {block.inode_size}-byte inodes: times in whole seconds, until 2038")
     do = "only making the filesystem anew changes that"
     return tuple(Finding(severity="attention", text=text, source=job.name, do=do) for text in wants)
 
@@ -154,8 +148,6 @@ def _place(job: Job, disk: Disk, found: DiskState) -> tuple[Finding, ...]:
         text = f"whether {disk.mount} can be written while the disk is away is not known"
         return (Finding(severity="attention", text=text, source=job.name, do="see chattr(1), option i"),)
     if found.point.exists and not found.point.empty:
-        text = (
-            f"files lie in {disk.mount} below the mount: they fill the filesystem there, and nobody sees them"
-        )
+        text = f"files lie in {disk.mount} below the mount: they fill the filesystem there, and nobody sees them"
         return (Finding(severity="attention", text=text, source=job.name, do="unmount the disk and look"),)
     return ()

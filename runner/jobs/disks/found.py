@@ -157,9 +157,7 @@ def _occupied(disk: Disk, found: DiskState) -> Wrong | None:
         do = f"is it the right device? If it is, unmount it from {used[0]}"
         return Wrong(text=f"{disk.device} is in use at {used[0]}, not at {disk.mount}", do=do)
     if device.children:
-        parts = ", ".join(
-            one.name + (f" (in use at {one.mount})" if one.mount else "") for one in device.children
-        )
+        parts = ", ".join(one.name + (f" (in use at {one.mount})" if one.mount else "") for one in device.children)
         text = f"{disk.device} is divided, or something is built on it: {parts}"
         return Wrong(text=text, do=f"let `device` be one part of it. If it is the whole: {_wipe(disk)}")
     if device.read_only:
@@ -192,9 +190,7 @@ def _unfit(disk: Disk, found: DiskState) -> Wrong | None:
     if uuid and found.marks[0].uuid != uuid:
         text = f"{disk.device} holds {told}, but {_source(disk)} says that disk {disk.name} has uuid {uuid}"
         return Wrong(text=text, do=f"attach the right disk, or correct {_source(disk)}")
-    foreign = [
-        one for one in found.identities.items() if found.mounted and one[1] not in ("", found.marks[0].uuid)
-    ]
+    foreign = [one for one in found.identities.items() if found.mounted and one[1] not in ("", found.marks[0].uuid)]
     if foreign:
         text = f"store {foreign[0][0]} was made on disk {foreign[0][1]}, but {found.marks[0].uuid} is mounted"
         return Wrong(text=text, do="attach the right disk, or correct jobs.toml")

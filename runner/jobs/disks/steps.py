@@ -28,13 +28,7 @@ class Work:
     now: datetime
 
     def step(
-        self,
-        name: str,
-        argv: Argv,
-        why: str,
-        *,
-        effect: Effect = Effect.WRITE,
-        guard: Check | None = None,
+        self, name: str, argv: Argv, why: str, *, effect: Effect = Effect.WRITE, guard: Check | None = None
     ) -> Step:
         """A step of this job on the disk's host; making a filesystem may take a day."""
         return Step(
@@ -77,9 +71,7 @@ def keep(work: Work) -> tuple[Step, ...]:
     if label != wanted:
         why = f"its label is {label!a}, not {wanted!a}"
         steps.append(
-            work.step("label", tune2fs.set_label(disk.device, wanted), why, guard=work.same()).known_as(
-                Role.LABEL
-            )
+            work.step("label", tune2fs.set_label(disk.device, wanted), why, guard=work.same()).known_as(Role.LABEL)
         )
     if disk.fsck_every and not _checked(found.superblock, disk.fsck_every):
         steps.append(_interval(work, disk.fsck_every, work.same()))
@@ -109,9 +101,7 @@ def attach(work: Work) -> tuple[Step, ...]:
             steps.append(work.step("reload", mount.reread_fstab(), why).known_as(Role.FSTAB))
     if not found.mounted:
         steps.append(
-            work.step("mount", mount.mount(disk.mount), f"mount it at {disk.mount}").known_as(
-                Role.MOUNT, disk.name
-            )
+            work.step("mount", mount.mount(disk.mount), f"mount it at {disk.mount}").known_as(Role.MOUNT, disk.name)
         )
     return tuple(steps)
 
@@ -132,9 +122,7 @@ def _line(work: Work, old: fstab.Entry | None) -> Step:
 def _interval(work: Work, every: timedelta, guard: Check | None) -> Step:
     days = tune2fs.whole_days(every)
     why = f"checked by the first boot after {count(days, 'day')}, however often it is mounted"
-    return work.step("interval", tune2fs.check_every(work.disk.device, every), why, guard=guard).known_as(
-        Role.INTERVAL
-    )
+    return work.step("interval", tune2fs.check_every(work.disk.device, every), why, guard=guard).known_as(Role.INTERVAL)
 
 
 def _checked(found: tune2fs.Superblock, every: timedelta) -> bool:
@@ -145,14 +133,9 @@ def _checked(found: tune2fs.Superblock, every: timedelta) -> bool:
 def _identities(work: Work) -> tuple[Step, ...]:
     """Prove that this disk is what is mounted, then let each store say that it is on this disk."""
     host = work.site.host(work.disk.host)
-    at = agent.At(
-        program=agent.program(host), path=work.disk.mount, plan="", mount=work.disk.mount, uuid=work.uuid
-    )
+    at = agent.At(program=agent.program(host), path=work.disk.mount, plan="", mount=work.disk.mount, uuid=work.uuid)
     proof = work.step(
-        "mounted",
-        agent.check_disk(at),
-        f"this disk, and no other, is what is at {at.path}",
-        effect=Effect.READ,
+        "mounted", agent.check_disk(at), f"this disk, and no other, is what is at {at.path}", effect=Effect.READ
     ).known_as(Role.DISK)
     return (
         proof,

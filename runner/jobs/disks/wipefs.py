@@ -58,12 +58,7 @@ def stamp(device: str) -> Argv:
 def unchanged(host: str, device: str, stamped: str) -> Check:
     """The claim that `device` still is what `stamp` said: the same one, in the same state."""
     return Check(
-        host=host,
-        argv=stamp(device),
-        field="device",
-        relation="==",
-        value=stamped,
-        why=f"{device} still is: {stamped}",
+        host=host, argv=stamp(device), field="device", relation="==", value=stamped, why=f"{device} still is: {stamped}"
     )
 
 
@@ -71,9 +66,7 @@ def parse(text: str) -> tuple[Signature, ...] | None:
     """Read what `look` printed; None where it makes no sense, which is not the same as no signature."""
     try:
         return tuple(
-            Signature(
-                type=str(one["type"]), uuid=str(one.get("uuid") or "").lower(), label=one.get("label") or ""
-            )
+            Signature(type=str(one["type"]), uuid=str(one.get("uuid") or "").lower(), label=one.get("label") or "")
             for one in json.loads(text)["signatures"]
         )
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -91,13 +91,7 @@ def compare(scratch: Scratch, *, source: str, margin: int) -> Argv:
 
     `margin` are the seconds that the clocks of source and controller may differ by.
     """
-    return (
-        scratch.program,
-        "compare-drill",
-        f"{scratch.place}/files",
-        f"--source={source}",
-        f"--margin={margin}",
-    )
+    return (scratch.program, "compare-drill", f"{scratch.place}/files", f"--source={source}", f"--margin={margin}")
 
 
 def newest_dumps(program: str, path: str, snapshot: str, folder: str) -> Argv:

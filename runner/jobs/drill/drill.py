@@ -40,9 +40,7 @@ class DrillKind(Bundled):
         wanted: DrillOptions = job.options
         place = site.store(wanted.store)
         found = facts.hosts[place.host].stores[place.name]
-        if skipped := unusable(
-            job, place, found, "put that right; until then nothing can be restored from it"
-        ):
+        if skipped := unusable(job, place, found, "put that right; until then nothing can be restored from it"):
             return skipped
         names = _names(place, found, now)
         if not names:
@@ -93,23 +91,15 @@ def _steps(work: Work, facts: Facts) -> tuple[tuple[Step, ...], tuple[Finding, .
     elif work.options.database and (problem := drill_database.wrong(work)):
         findings = (problem,)
     elif work.options.database:
-        made += drill_database.steps_drill_database(
-            work, facts, (work.id("compare"), work.id("proven-files"))
-        )
+        made += drill_database.steps_drill_database(work, facts, (work.id("compare"), work.id("proven-files")))
     clear = work.step(
-        "clear",
-        work.source.name,
-        Command(argv=work.scratch.remove()),
-        Effect.WRITE,
-        "remove all that was restored",
+        "clear", work.source.name, Command(argv=work.scratch.remove()), Effect.WRITE, "remove all that was restored"
     ).known_as(Role.CLEAR)
     # It also undoes what a failed step left, and what was begun when somebody stopped the run.
     return (*made, replace(clear, despite=tuple(one.id for one in made), timeout=drill_files.DAY)), findings
 
 
-def _work(
-    site: Site, job: Job, parts: tuple[Store, StoreFacts, Host], names: tuple[str, ...], now: datetime
-) -> Work:
+def _work(site: Site, job: Job, parts: tuple[Store, StoreFacts, Host], names: tuple[str, ...], now: datetime) -> Work:
     place, found, source = parts
     options: DrillOptions = job.options
     plan = plan_id(now)

@@ -42,9 +42,7 @@ def _files(outcome: Outcome | None) -> str:
     if outcome is None or outcome.state != State.DONE:
         return ""
     told = outcome.result
-    canaries = (
-        f" and {count(_number(told, 'canaries'), 'canary', 'canaries')}" if told.get("canaries") else ""
-    )
+    canaries = f" and {count(_number(told, 'canaries'), 'canary', 'canaries')}" if told.get("canaries") else ""
     return (
         f"{count(_number(told, 'files'), 'file')}{canaries} of {count(_number(told, 'snapshots'), 'snapshot')} "
         "came back as sealed"

@@ -166,11 +166,7 @@ def steps_drill_database(work: Work, facts: Facts, despite: Sequence[str]) -> tu
         f"find the newest dumps in {newest}",
     ).known_as(Role.DUMPS)
     room = work.step(
-        "dumps-room",
-        host,
-        Command(argv=work.scratch.measure()),
-        Effect.READ,
-        "there is room to restore them",
+        "dumps-room", host, Command(argv=work.scratch.measure()), Effect.READ, "there is room to restore them"
     ).known_as(Role.ROOM)
     copy = work.step(
         "dumps-copy", work.runs_on, work.copy(facts, "dumps"), Effect.WRITE, f"copy them to {host}"

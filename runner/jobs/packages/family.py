@@ -43,9 +43,7 @@ class Family(Protocol):
     def install(self, host: Host, updates: Sequence[Update]) -> Argv:
         """Install exactly these, and nothing that is held."""
 
-    def upgrade(
-        self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]
-    ) -> Argv:
+    def upgrade(self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
         """Let go of `free`, install exactly these, hold `again` whatever came of it."""
 
     def hold(self, names: Sequence[str]) -> Argv:

@@ -133,9 +133,7 @@ def holds(site: Site, job: Job, found: PackageFacts, facts: Facts, family: Famil
         how = family.let_go(found.stray[:_LISTED])
         do = f"write it into `hold` of [hosts.{job.host}], or let go of it there: {how}"
         said.append(Finding(severity="note", source=job.name, text=text, do=do))
-    idle = [
-        one for one in site.host(job.host).hold if not any(fits(name, (one,)) for name in found.installed)
-    ]
+    idle = [one for one in site.host(job.host).hold if not any(fits(name, (one,)) for name in found.installed)]
     if idle and found.fresh:
         text = f"`hold` of [hosts.{job.host}] has what fits no installed package: {_some(idle)}"
         do = "see how it is spelt; nothing, if the package is not there on purpose"
@@ -250,9 +248,7 @@ def blocks(held: Sequence[Held]) -> dict[str, tuple[str, ...]]:
     """For each hold that keeps something back, by its name, the other packages that it keeps back."""
     names = dict.fromkeys(name for one in held for name in (one.by or (one.update.name,)))
     return {
-        name: tuple(
-            dict.fromkeys(one.update.name for one in held if name in one.by and one.update.name != name)
-        )
+        name: tuple(dict.fromkeys(one.update.name for one in held if name in one.by and one.update.name != name))
         for name in names
     }
 

@@ -106,9 +106,7 @@ def _failed(job: PlannedJob, bad: Outcome, outcomes: Sequence[Outcome]) -> JobRe
         headline = _why(bad)
     if changed := _changed(runs):
         headline += f"; {changed} all the same"
-    wanting = tuple(
-        line for text, lines in _wanting(outcomes, failed=True) for line in lines or (text,) if line
-    )
+    wanting = tuple(line for text, lines in _wanting(outcomes, failed=True) for line in lines or (text,) if line)
     # Why refresh-first failed is what the plan itself had found.
     said = () if bad.role == Role.REFRESH_FIRST else bad.log.strip().splitlines()[-_LAST:]
     end = _end(bad.result) or tuple(said)
@@ -210,9 +208,7 @@ def _wanting(outcomes: Sequence[Outcome], *, failed: bool = False) -> Iterator[t
         yield f"{count(len(found), 'odd line')} in the log", tuple(f"odd: {line}" for line in found[:_LAST])
     if files := list(dict.fromkeys(str(path) for one in runs for path in one.get("conffiles", ()))):
         lines = tuple(f"{_stays(path)} stays; compare it with {path}" for path in files)
-        words = (
-            lines[0] if len(lines) == 1 else f"{len(files)} configuration files to compare with the new ones"
-        )
+        words = lines[0] if len(lines) == 1 else f"{len(files)} configuration files to compare with the new ones"
         yield words, lines if len(lines) > 1 else ()
     if (reasons := runs[-1].get("reboot") if runs else ()) and not _rebooted(outcomes):
         yield f"a reboot is needed: {', '.join(str(reason) for reason in reasons)}", ()
@@ -224,9 +220,7 @@ def _stays(path: str) -> str:
 
 
 def _ended(run: Mapping[str, Any]) -> str:
-    return (
-        f"ended {run['exit']}" if run.get("exit") is not None else str(run.get("note") or "has no known end")
-    )
+    return f"ended {run['exit']}" if run.get("exit") is not None else str(run.get("note") or "has no known end")
 
 
 def _rebooted(outcomes: Sequence[Outcome]) -> bool:
@@ -243,9 +237,7 @@ def _running(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     old = [str(unit) for unit in runs[-1].get("services", ()) if str(unit) not in fresh]
     if not old or _rebooted(outcomes):
         return ()
-    return (
-        f"still running what was replaced: {', '.join(old)}; restart them, or let the job do it (restart = [...])",
-    )
+    return (f"still running what was replaced: {', '.join(old)}; restart them, or let the job do it (restart = [...])",)
 
 
 def _end(run: Mapping[str, Any]) -> tuple[str, ...]:
@@ -266,8 +258,7 @@ def update_lines(updates: Iterable[Update]) -> tuple[str, ...]:
     ]
     widths = [max((len(row[place]) for row in rows), default=0) for place in range(4)]
     return tuple(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width).rstrip()
-        for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width).rstrip() for row in rows
     )
 
 

@@ -193,9 +193,7 @@ def known_as(role: Role, steps: Sequence[Step]) -> tuple[Step, ...]:
     return tuple(replace(one, role=role) if at == 0 else one for at, one in enumerate(steps))
 
 
-def install(
-    work: Work, name: str, updates: Sequence[Update], *, effect: Effect = Effect.WRITE
-) -> tuple[Step, ...]:
+def install(work: Work, name: str, updates: Sequence[Update], *, effect: Effect = Effect.WRITE) -> tuple[Step, ...]:
     """Install these, literally."""
     argv = work.family.install(work.host, updates)
     guard = agent.installable(work.program, work.host.name, work.family, updates)
@@ -236,9 +234,7 @@ def repair(work: Work, found: PackageFacts, name: str = "repair") -> tuple[Step,
     return known_as(Role.REPAIR, carried(work, name, argv, why))
 
 
-def hold(
-    work: Work, names: Sequence[str], *, name: str = "hold", despite: Sequence[Step] = ()
-) -> tuple[Step, ...]:
+def hold(work: Work, names: Sequence[str], *, name: str = "hold", despite: Sequence[Step] = ()) -> tuple[Step, ...]:
     """Hold these; nothing where there are none, or the family writes no holds."""
     argv = work.family.hold(names)
     why = f"hold {count(len(names), 'package')} that only a person upgrades"
@@ -249,11 +245,7 @@ def verify(work: Work, names: Sequence[str], *, despite: Sequence[Step] = ()) ->
     """See that these are held."""
     argv = work.family.verify(names)
     why = f"{count(len(names), 'package')} held, by whatever keeps holds here"
-    return (
-        (work.step("held", argv, why, effect=Effect.READ, despite=despite).known_as(Role.HELD),)
-        if argv
-        else ()
-    )
+    return (work.step("held", argv, why, effect=Effect.READ, despite=despite).known_as(Role.HELD),) if argv else ()
 
 
 def look(work: Work, updates: Sequence[Update]) -> tuple[Step, ...]:

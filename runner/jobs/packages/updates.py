@@ -28,15 +28,7 @@ from runner.report.default import default_report
 from runner.tools import detached
 
 # With these nothing can be installed, or should be.
-_WRITES_BOOT = (
-    "linux-image*",
-    "initramfs-tools*",
-    "kernel*",
-    "dracut*",
-    "firmware-*",
-    "linux-firmware",
-    "*microcode*",
-)
+_WRITES_BOOT = ("linux-image*", "initramfs-tools*", "kernel*", "dracut*", "firmware-*", "linux-firmware", "*microcode*")
 _IN_THE_WAY = frozenset(("broken", "disk full", "signature"))
 
 
@@ -105,14 +97,9 @@ def _waits(job: Job, one: detached.Carried) -> Draft:
     since = f", since {one.started:%Y-%m-%d %H:%M} UTC" if one.started else ""
     text = f"{one.job} is at work on the packages{since}"
     finding = Finding(
-        severity="attention",
-        source=job.name,
-        text=text,
-        do="let it come to its end; the next run makes this up",
+        severity="attention", source=job.name, text=text, do="let it come to its end; the next run makes this up"
     )
-    return Draft(
-        skip=Skip(job=job.name, reason="another job is at work on the packages"), findings=(finding,)
-    )
+    return Draft(skip=Skip(job=job.name, reason="another job is at work on the packages"), findings=(finding,))
 
 
 def _refresh_first(work: Work, before: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:
@@ -122,9 +109,7 @@ def _refresh_first(work: Work, before: tuple[Step, ...], findings: tuple[Finding
     return _planned(work, (*before, replace(step, replans=True)), findings)
 
 
-def _install(
-    work: Work, found: PackageFacts, before: tuple[Step, ...], findings: tuple[Finding, ...]
-) -> Draft:
+def _install(work: Work, found: PackageFacts, before: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:
     choice = _choice(work, found)
     steps = [*before, *package_steps.repair(work, found), *package_steps.hold(work, found.unheld)]
     if choice.install:

@@ -121,9 +121,7 @@ def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried,
     if kernel and found.boot_free is not None and found.boot_free < room:
         text = f"/boot has {size(found.boot_free)} free, and {', '.join(kernel)} may need {size(room)}"
         do = "remove kernels that are no longer needed by hand, never the running one; or set boot_room"
-        return Draft(
-            skip=Skip(job=job.name, reason=text), findings=(package_findings.refused(job, text, do),)
-        )
+        return Draft(skip=Skip(job=job.name, reason=text), findings=(package_findings.refused(job, text, do),))
     freed = {one.update.name for one in held} | {name for one in held for name in one.by}
     free = tuple(name for name in dict.fromkeys((*found.holds, *found.unheld, *found.stray)) if name in freed)
     again = tuple(dict.fromkeys((*found.installed, *free)))
@@ -157,23 +155,17 @@ def _noted(work: Work, wish: Wish, held: tuple[Held, ...], chosen: tuple[Held, .
         said.append((f"let go of for this, and held again: {', '.join(wish.free)}", Phase.FORECAST))
     stay = [one.update.name for one in held if one not in chosen]
     said += [(f"stays held back: {', '.join(stay)}", Phase.PLAN)] if stay else []
-    return tuple(
-        Finding(severity="note", source=work.job.name, text=text, phase=phase) for text, phase in said
-    )
+    return tuple(Finding(severity="note", source=work.job.name, text=text, phase=phase) for text, phase in said)
 
 
 def _nothing(work: Work, found: PackageFacts) -> Draft:
     steps = package_steps.look(work, ())
-    planned = PlannedJob(
-        name=work.job.name, kind=work.job.kind, after=work.job.after, told="nothing to upgrade"
-    )
+    planned = PlannedJob(name=work.job.name, kind=work.job.kind, after=work.job.after, told="nothing to upgrade")
     findings = package_findings.troubles(work.job, found.troubles)
     return Draft(planned=planned, steps=steps, findings=findings)
 
 
-def _planned(
-    work: Work, wish: Wish, facts: Facts, due: Sequence[Update], findings: tuple[Finding, ...]
-) -> Draft:
+def _planned(work: Work, wish: Wish, facts: Facts, due: Sequence[Update], findings: tuple[Finding, ...]) -> Draft:
     """The steps of `wish` and the reboot that is wanted, or needed already or because of what is `due`."""
     steps = upgrade_steps.steps(work, wish)
     locks = package_steps.locks(work, steps, next((one.plan for one in wish.left if one.alive), ""))
@@ -183,10 +175,6 @@ def _planned(
     needed = tuple(one.name for one in due if fits(one.name, package_steps.patterns(work.job)))
     if when == "no" or (when == "if needed" and not needed and not wish.reboot):
         return draft
-    why = (
-        f"run what was upgraded: {', '.join(needed)}"
-        if needed
-        else "; ".join(wish.reboot) or "after the upgrade"
-    )
+    why = f"run what was upgraded: {', '.join(needed)}" if needed else "; ".join(wish.reboot) or "after the upgrade"
     kernel = upgrade_steps.release((one.name, one.new, one.arch) for one in due)
     return upgrade_steps.after(work, draft, facts, Reason(why=why, kernel=kernel))

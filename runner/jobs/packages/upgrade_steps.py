@@ -78,9 +78,7 @@ def steps(work: Work, wish: Wish) -> tuple[Step, ...]:
     made += package_steps.hold(work, wish.unheld, name="hold-first")
     if wish.others or wish.upgraded:
         made.append(
-            work.step("refresh", work.family.refresh(work.host), "fetch the package lists").known_as(
-                Role.REFRESH
-            )
+            work.step("refresh", work.family.refresh(work.host), "fetch the package lists").known_as(Role.REFRESH)
         )
     if wish.others:
         made += package_steps.install(work, "others", wish.others, effect=Effect.INTERRUPT)
@@ -97,9 +95,7 @@ def steps(work: Work, wish: Wish) -> tuple[Step, ...]:
 def _upgrade(work: Work, wish: Wish) -> tuple[Step, ...]:
     argv = work.family.upgrade(work.host, wish.upgraded, wish.free, (*wish.held, *wish.fresh))
     why = f"upgrade what was held back, {package_steps.words(wish.upgraded)}, and hold it again"
-    guard = agent.installable(
-        work.program, work.host.name, work.family, wish.upgraded, wish.room if wish.kernel else 0
-    )
+    guard = agent.installable(work.program, work.host.name, work.family, wish.upgraded, wish.room if wish.kernel else 0)
     steps = package_steps.carried(work, "upgrade", argv, why, effect=Effect.INTERRUPT, guard=guard)
     return package_steps.known_as(Role.UPGRADE, steps)
 
@@ -195,11 +191,7 @@ def after(work: Work, draft: Draft, facts: Facts, reason: Reason) -> Draft:
     waits = any(step.carried and step.role == Role.ATTACH for step in draft.steps)
     wrong = (asked,) if isinstance(asked, Wrong) else rebooting.against(asked, work.now)
     if isinstance(asked, Wrong) or wrong:
-        return (
-            replace(draft, findings=(*draft.findings, *_left_out(work, wrong)))
-            if waits
-            else _refused(work, wrong)
-        )
+        return replace(draft, findings=(*draft.findings, *_left_out(work, wrong))) if waits else _refused(work, wrong)
     if draft.planned is None:
         return draft
     own = {lock.resource for lock in draft.planned.locks}
@@ -254,8 +246,7 @@ def _asked(work: Work, facts: Facts, prefix: str, kernel: str = "") -> Asked | W
 def _known(work: Work, asked: Asked) -> tuple[Finding, ...]:
     job = work.job
     doubts = (
-        Finding(severity="attention", source=job.name, text=one.text, do=one.do)
-        for one in rebooting.doubts(asked)
+        Finding(severity="attention", source=job.name, text=one.text, do=one.do) for one in rebooting.doubts(asked)
     )
     notes = (Finding(severity="note", source=job.name, text=text) for text in rebooting.notes(asked))
     return (*doubts, *notes)

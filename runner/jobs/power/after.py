@@ -53,15 +53,10 @@ def mounted(site: Site, host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tu
     """What is mounted now and will be by the boot: the declared disks, and whatever fstab mounts."""
     now = {one.mount: one for one in host.filesystems}
     disks = {one.mount: one for one in site.disks if one.host == host.name and one.mount in now}
-    own = [
-        Mounted(point=point, uuid=disk.uuid or now[point].uuid, disk=disk.name)
-        for point, disk in disks.items()
-    ]
+    own = [Mounted(point=point, uuid=disk.uuid or now[point].uuid, disk=disk.name) for point, disk in disks.items()]
     automatic = {one.mount for one in entries if "noauto" not in one.options} | {"/"}
     others = [
-        Mounted(point=point, uuid=one.uuid)
-        for point, one in now.items()
-        if point in automatic and point not in disks
+        Mounted(point=point, uuid=one.uuid) for point, one in now.items() if point in automatic and point not in disks
     ]
     return (*own, *others)
 
@@ -72,10 +67,7 @@ def by_hand(host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[Filesyst
     return tuple(
         one
         for one in host.filesystems
-        if one.type in _DISKS
-        and one.root == "/"
-        and one.mount not in known
-        and one.source.startswith("/dev/")
+        if one.type in _DISKS and one.root == "/" and one.mount not in known and one.source.startswith("/dev/")
     )
 
 
@@ -128,9 +120,7 @@ def _looks(site: Site, host: str, wanted: Wanted) -> Iterator[Look]:
         name = f"disk-{one.disk}" if one.disk else f"mounted-{number}"
         yield (
             (name, Role.MOUNTED, one.disk),
-            wait(
-                argv(CameBack("mounted", at=one.point, uuid=one.uuid, writable=bool(one.disk))), _MOUNTED, why
-            ),
+            wait(argv(CameBack("mounted", at=one.point, uuid=one.uuid, writable=bool(one.disk))), _MOUNTED, why),
             why,
         )
     for unit in wanted.must_run:

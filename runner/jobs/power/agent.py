@@ -67,15 +67,7 @@ def sync() -> Argv:
 
 def sessions() -> Argv:
     """Count who is connected to PostgreSQL, asked as its administrator. Reads only."""
-    ask = (
-        "psql",
-        "--no-psqlrc",
-        "--no-align",
-        "--tuples-only",
-        "--quiet",
-        f"--command={_SESSIONS}",
-        "postgres",
-    )
+    ask = ("psql", "--no-psqlrc", "--no-align", "--tuples-only", "--quiet", f"--command={_SESSIONS}", "postgres")
     return ("env", "PGCONNECT_TIMEOUT=5", "runuser", "-u", "postgres", "--", *ask)
 
 
@@ -103,9 +95,7 @@ def is_still(host: str, argv: Argv) -> Check:
 def is_back(host: str, boot: Boot) -> Check:
     """The claim that the host is in another boot than before."""
     argv = came_back(boot.program, CameBack("back", was=boot.id))
-    return Check(
-        host=host, argv=argv, field="back", relation="==", value=True, why="it answers, in another boot"
-    )
+    return Check(host=host, argv=argv, field="back", relation="==", value=True, why="it answers, in another boot")
 
 
 def came_back(program: str, look: CameBack) -> Argv:
@@ -121,9 +111,7 @@ def is_there(host: str, argv: Argv, why: str) -> Check:
 def answers(controller: Host, url: str) -> Check:
     """The claim that the web page answers, asked from the controller."""
     argv = (agent.program(controller), *words("page", Page(url)))
-    return Check(
-        host=controller.name, argv=argv, field="answers", relation="==", value=True, why=f"{url} answers"
-    )
+    return Check(host=controller.name, argv=argv, field="answers", relation="==", value=True, why=f"{url} answers")
 
 
 def take_over(at: agent.At, *, holder: str, who: str) -> Argv:

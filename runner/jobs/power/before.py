@@ -61,8 +61,7 @@ def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
     devices = [disk.device for disk in site.disks if disk.host == host.name]
     # Asked for the facts about their stores, which come with any probe.
     others = (
-        Probe(id="power.up", host=name, argv=detached.UP, needs=("power",))
-        for name in locks.keepers(site, host.name)
+        Probe(id="power.up", host=name, argv=detached.UP, needs=("power",)) for name in locks.keepers(site, host.name)
     )
     return (*own, agent_checks.probe(host.name, devices), *others)
 
@@ -87,9 +86,7 @@ def read(host: str, facts: Facts) -> Before | Wrong:
     half = facts.reading(host, "power.half")
     if half and half.exit is None:
         why = one_line(half.err.strip())
-        return Wrong(
-            text=f"whether packages of {host} are only half installed cannot be read: {why}", do="try again"
-        )
+        return Wrong(text=f"whether packages of {host} are only half installed cannot be read: {why}", do="try again")
     return Before(
         up=up,
         outdated=outdated,
@@ -141,16 +138,12 @@ def doubts(site: Site, host: Host, found: Before, facts: Facts) -> tuple[Wrong, 
         said.append(Wrong(text=text, do="see there that /boot is mounted and what it has"))
     free = found.outdated.boot_free
     if free is not None and free < _ROOM:
-        text = (
-            f"/boot of {host.name} has only {size(free)} left: what was last written to it may be cut short"
-        )
+        text = f"/boot of {host.name} has only {size(free)} left: what was last written to it may be cut short"
         said.append(Wrong(text=text, do="remove old kernels there, and write the initrd anew"))
     here = facts.hosts[host.name]
     if here.now and abs(here.now - facts.at) > _CLOCK:
         text = f"the clock of {host.name} is wrong by {length(abs(here.now - facts.at))}"
-        said.append(
-            Wrong(text=text, do="put it right first: a boot checks disks whose date is in the future")
-        )
+        said.append(Wrong(text=text, do="put it right first: a boot checks disks whose date is in the future"))
     away = {one.mount for one in here.filesystems}
     said += [
         Wrong(text=f"disk {one.name} is not mounted at {one.mount} now, and is not looked for afterwards")
@@ -175,7 +168,5 @@ def notes(host: Host, found: Before, facts: Facts) -> tuple[str, ...]:
     if found.outdated.entry is None and found.outdated.newest:
         said.append(f"{host.name} has no boot loader that is known here, so its entries were not looked at")
     by_hand = after.by_hand(facts.hosts[host.name], found.entries) if found.entries else ()
-    said += [
-        f"{one.source} is mounted at {one_line(one.mount)}, but fstab does not say so" for one in by_hand
-    ]
+    said += [f"{one.source} is mounted at {one_line(one.mount)}, but fstab does not say so" for one in by_hand]
     return tuple(one_line(text) for text in said)

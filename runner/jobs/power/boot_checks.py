@@ -54,9 +54,7 @@ def unread(facts: Facts, host: str) -> str:
         reading = facts.reading(host, agent_checks.ID)
         return one_line((reading.err if reading else "").strip()) or "its answer makes no sense"
     return "; ".join(
-        f"{one_line(one.mount or one.device)}: {one_line(one.problem)}"
-        for one in checks.filesystems
-        if one.problem
+        f"{one_line(one.mount or one.device)}: {one_line(one.problem)}" for one in checks.filesystems if one.problem
     )
 
 
@@ -91,9 +89,7 @@ def most(outlook: Sequence[Outlook]) -> tuple[float | None, ...]:
 def awaited(site: Site, facts: Facts, job: Job, at: datetime) -> tuple[float | None, ...]:
     """As `most`, for the boot of `job` at `at`: without the checks that the fsck hook makes before, or defers."""
     hook = next((one for one in site.hooks if one.name == HOOK), None)
-    elsewhere = (
-        due_disks(site, facts, job.host, at) if hook and hook.settings.get("when_due") in _ELSEWHERE else ()
-    )
+    elsewhere = due_disks(site, facts, job.host, at) if hook and hook.settings.get("when_due") in _ELSEWHERE else ()
     devices = {one.found.device for _, one in elsewhere}
     return most([one for one in outlooks(site, facts, job.host, at) if one.found.device not in devices])
 
@@ -189,9 +185,7 @@ def _disks(site: Site, host: str, found: Extfs) -> tuple[Disk, ...]:
     return tuple(one for one in site.disks if one.host == host and one.device in found.asked)
 
 
-def _took(
-    found: Extfs, known: Mapping[Timed, tuple[float, ...]], disks: Iterable[Disk]
-) -> tuple[Measured, ...]:
+def _took(found: Extfs, known: Mapping[Timed, tuple[float, ...]], disks: Iterable[Disk]) -> tuple[Measured, ...]:
     """The checks of this filesystem that were timed: at the boot of which its date of the last check is, or by us."""
     last = found.superblock.last_checked
     at_boot = tuple(
@@ -205,8 +199,6 @@ def _took(
     )
     names = {disk.name for disk in disks}
     own = tuple(
-        times[0]
-        for (_, role, subject), times in known.items()
-        if role == Role.CHECK and subject in names and times
+        times[0] for (_, role, subject), times in known.items() if role == Role.CHECK and subject in names and times
     )
     return at_boot or tuple(Measured(seconds=seconds) for seconds in own)

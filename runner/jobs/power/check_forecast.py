@@ -127,9 +127,7 @@ def forced(boot: AtBoot) -> str | None:
     return f"{word} has all filesystems checked" if word else None
 
 
-def forecast(
-    why: str | None, content: Content | None, drive: Drive, took: Sequence[Measured] = ()
-) -> FsckForecast:
+def forecast(why: str | None, content: Content | None, drive: Drive, took: Sequence[Measured] = ()) -> FsckForecast:
     """How long the check takes that is due because of `why`: from the last one, or else from what it must read.
 
     `took` are checks of this very filesystem, newest first.

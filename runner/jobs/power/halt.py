@@ -163,9 +163,7 @@ class Halt:
         """The stores that this plan holds on `disk`."""
         mount = PurePosixPath(disk.mount)
         return tuple(
-            one
-            for one in self.stores
-            if one.store.host == self.host and locks.there(one) and mount in _above(one)
+            one for one in self.stores if one.store.host == self.host and locks.there(one) and mount in _above(one)
         )
 
     def until(self, one: Concerned) -> str:
@@ -220,9 +218,7 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
         needs=("power",),
     )
     gone = halt.step(
-        "gone",
-        WaitFor(until=agent.is_back(halt.host, boot), within=_GOES, gone=True),
-        "it does not answer any more",
+        "gone", WaitFor(until=agent.is_back(halt.host, boot), within=_GOES, gone=True), "it does not answer any more"
     ).known_as(Role.GONE)
     why = "what is still in memory goes to the disks"
     unmounting = tuple(step for disk in halt.disks for step in _unmounting(halt, disk))
@@ -283,10 +279,7 @@ def _mounting_again(halt: Halt, before: tuple[str, ...]) -> Iterator[Step]:
             needs=("device",),
         ).known_as(Role.MOUNT, disk.name)
         yield replace(
-            step,
-            unless=Ended(step=halt.last, codes=(0, _SESSION_DIED)),
-            despite=(*since, *made),
-            timeout=_ENDS,
+            step, unless=Ended(step=halt.last, codes=(0, _SESSION_DIED)), despite=(*since, *made), timeout=_ENDS
         )
         made.append(step.id)
 

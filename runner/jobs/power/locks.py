@@ -49,12 +49,7 @@ def hosts_locks(site: Site, host: str, *, plan: str, who: str, until: str) -> tu
     """The host's own locks, until the step `until`: nothing is installed, dumped or restored meanwhile."""
     program = store.program(site.host(host))
     return tuple(
-        Lock(
-            resource=f"{words} {host}",
-            host=host,
-            argv=detached.hold_host(program, name, plan, who),
-            until=until,
-        )
+        Lock(resource=f"{words} {host}", host=host, argv=detached.hold_host(program, name, plan, who), until=until)
         for name, words in _OWN
     )
 

@@ -33,9 +33,7 @@ def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     if off is not None:
         return _halted(job, off, outcomes)
     begun = [
-        at
-        for at, one in enumerate(outcomes)
-        if one.role == Role.DOWN and (one.state == State.DONE or _cut_off(one))
+        at for at, one in enumerate(outcomes) if one.role == Role.DOWN and (one.state == State.DONE or _cut_off(one))
     ]
     if not begun:
         return None

@@ -59,15 +59,10 @@ def overruns(site: Site, job: Job, when: When, facts: Facts, most: timedelta | N
     ends = closes_window_rules(when.windows, facts.at, site.timezone) if when.windows else None
     if ends is None or (most is not None and facts.at + most <= ends):
         return ()
-    away = (
-        f"may be away until {_shown(site, facts.at + most)}" if most is not None else "may be away for hours"
-    )
+    away = f"may be away until {_shown(site, facts.at + most)}" if most is not None else "may be away for hours"
     text = f"{job.host} {away}, and its window closes at {_shown(site, ends)}"
     return (
-        Wrong(
-            text=text,
-            do="begin earlier; a disk check can be made before the reboot (when_due in [hooks.fsck])",
-        ),
+        Wrong(text=text, do="begin earlier; a disk check can be made before the reboot (when_due in [hooks.fsck])"),
     )
 
 

@@ -42,9 +42,7 @@ class AuditKind(Bundled):
             return Draft(skip=Skip(job=job.name, reason="there is no snapshot to audit yet"))
         where = place_of(site, job.name, place, found, plan_id(now))
         share = tool.Share(
-            bytes=wanted.most.bytes or 0,
-            seconds=int(wanted.within.total_seconds()),
-            every=max(wanted.every.days, 1),
+            bytes=wanted.most.bytes or 0, seconds=int(wanted.within.total_seconds()), every=max(wanted.every.days, 1)
         )
         step = Step(
             id=f"{job.name}/read",
@@ -61,9 +59,7 @@ class AuditKind(Bundled):
             host=place.host,
             argv=tool.hold(where.at, who=f"{job.name} of {site.controller}"),
         )
-        return Draft(
-            planned=PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,)), steps=(step,)
-        )
+        return Draft(planned=PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,)), steps=(step,))
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """See JobKind."""

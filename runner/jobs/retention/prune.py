@@ -39,18 +39,13 @@ class PruneKind(Bundled):
         """What expires now, oldest first; a skip with the reason where nothing does."""
         store = site.store(job.options.store)
         found = facts.hosts[store.host].stores[store.name]
-        if skipped := unusable(
-            job, store, found, "nothing was removed from it; put that right and run again"
-        ):
+        if skipped := unusable(job, store, found, "nothing was removed from it; put that right and run again"):
             return skipped
         sealed = counted(found)
         decision = careful(retention.decide(sealed, store.retention, found.space, now), found.space)
         where = place(site, job.name, store, found, plan_id(now))
         said = findings(where, decision)
-        wanted = (
-            *steps(where, decision, has_trash=bool(found.trash)),
-            *_measure(where, store, sealed, decision),
-        )
+        wanted = (*steps(where, decision, has_trash=bool(found.trash)), *_measure(where, store, sealed, decision))
         if not wanted:
             return _nothing(where, decision, job, said)
         lock = Lock(
@@ -58,14 +53,10 @@ class PruneKind(Bundled):
             host=store.host,
             argv=tool.hold(where.at, who=f"{job.name} of {site.controller}"),
         )
-        planned = PlannedJob(
-            name=job.name, kind=self.name, after=job.after, locks=(lock,), told=told(decision)
-        )
+        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,), told=told(decision))
         return Draft(planned=planned, steps=wanted, findings=said)
 
-    def together(
-        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
-    ) -> tuple[Draft, ...]:
+    def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """See Beyond: no snapshot expires twice."""
         return once(drafts)
 
@@ -88,9 +79,7 @@ def _nothing(where: Place, decision: retention.Decision, job: Job, findings: tup
     return Draft(planned=planned, steps=(step,), findings=findings)
 
 
-def _measure(
-    where: Place, store: Store, sealed: Sequence[Snapshot], decision: retention.Decision
-) -> tuple[Step, ...]:
+def _measure(where: Place, store: Store, sealed: Sequence[Snapshot], decision: retention.Decision) -> tuple[Step, ...]:
     """Measure what the oldest would free, for the next plans, where that is not known and may be asked."""
     spare = store.retention is not None and len(sealed) > store.retention.min
     gone = {one.snapshot.name for one in decision.expire}

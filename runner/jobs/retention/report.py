@@ -73,9 +73,7 @@ def _audited(job: PlannedJob, result: Mapping[str, Any]) -> JobReport:
     told += [f"so all of the store is read once in {count(int(days), 'day')}"] if days else []
     text = f"{read}: all as it was sealed"
     if found:
-        text = (
-            f"{read}: {count(found, 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
-        )
+        text = f"{read}: {count(found, 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
     elif problem:
         text = f"{read}, but not everything could be compared"
     verdict = Verdict.ATTENTION if found or problem else Verdict.DONE

@@ -61,9 +61,7 @@ class Decision:
     cause: Doubt | None = None
 
 
-def decide(
-    sealed: Sequence[Snapshot], policy: Retention | None, space: Space | None, now: datetime
-) -> Decision:
+def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | None, now: datetime) -> Decision:
     """Decide about `sealed`, given in any order; `space` is None if not measured, `now` is aware.
 
     First thinning, then `max`, then room: each takes the oldest that may go, and no more than it
@@ -131,9 +129,7 @@ def _for_room(choice: Choice, short: Sequence[Short]) -> tuple[Expired, ...]:
     found: list[Snapshot] = []
     scarce: Short | None = None
     for index, snapshot in enumerate(choice.ordered):
-        lacking = [
-            one for one in short if surely_freed(choice.ordered, choice.gone, one.resource) < one.missing
-        ]
+        lacking = [one for one in short if surely_freed(choice.ordered, choice.gone, one.resource) < one.missing]
         if not lacking:
             break
         if choice.take(index):
@@ -141,12 +137,8 @@ def _for_room(choice: Choice, short: Sequence[Short]) -> tuple[Expired, ...]:
             scarce = max(lacking, key=lambda one: one.share)
     if scarce is None:
         return ()
-    reason = "the oldest: " + ", ".join(
-        f"{one.told(one.missing)} missing for {one.claim.why}" for one in short
-    )
-    return tuple(
-        Expired(snapshot=one, goal=scarce.resource, reason=reason, unless=scarce.claim) for one in found
-    )
+    reason = "the oldest: " + ", ".join(f"{one.told(one.missing)} missing for {one.claim.why}" for one in short)
+    return tuple(Expired(snapshot=one, goal=scarce.resource, reason=reason, unless=scarce.claim) for one in found)
 
 
 def _out_of_reach(choice: Choice, policy: Retention, short: Sequence[Short]) -> Doubt | None:
@@ -169,8 +161,7 @@ def _still_over(choice: Choice, policy: Retention) -> Doubt | None:
     if choice.left <= policy.max:
         return None
     return Doubt(
-        text=f"{count(choice.left, 'snapshot')} are left, max is {policy.max}; in the way: "
-        f"{choice.obstacles()}",
+        text=f"{count(choice.left, 'snapshot')} are left, max is {policy.max}; in the way: {choice.obstacles()}",
         do="unpin what need not stay, see why snapshots have exceptions: only those without count; and let a "
         "drill prove a newer one",
     )

@@ -84,9 +84,7 @@ def runway(history: Sequence[Growth], space: Space | None, policy: Retention | N
     return Runway(
         days_of_bytes=_until(space.free, space.size, least_bytes, bytes_a_day),
         # A filesystem that counts no inodes says 0 of 0.
-        days_of_inodes=_until(space.inodes_free, space.inodes, least_inodes, inodes_a_day)
-        if space.inodes
-        else LONGEST,
+        days_of_inodes=_until(space.inodes_free, space.inodes, least_inodes, inodes_a_day) if space.inodes else LONGEST,
     )
 
 

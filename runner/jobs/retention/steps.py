@@ -42,9 +42,7 @@ def place(site: Site, job: str, store: Store, found: StoreFacts, plan: str) -> P
     return Place(job=job, host=store.host, at=at, least=store.retention.min if store.retention else 0)
 
 
-def steps(
-    where: Place, decision: Decision, *, has_trash: bool = False, may_fail: bool = False
-) -> tuple[Step, ...]:
+def steps(where: Place, decision: Decision, *, has_trash: bool = False, may_fail: bool = False) -> tuple[Step, ...]:
     """One step a snapshot that goes; for room each is emptied at once, `unless` there is room.
 
     What goes for another reason than room goes first and is emptied together, and so is what was in
@@ -123,10 +121,5 @@ def _unless(where: Place, gone: Expired) -> Check | None:
     if claim is None:
         return None
     return Check(
-        host=where.host,
-        argv=tool.newest(where.at),
-        field=claim.field,
-        relation=">=",
-        value=claim.value,
-        why=claim.why,
+        host=where.host, argv=tool.newest(where.at), field=claim.field, relation=">=", value=claim.value, why=claim.why
     )

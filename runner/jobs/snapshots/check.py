@@ -67,9 +67,7 @@ class CheckKind(Bundled):
             host=place.host,
             effect=Effect.READ,
             timeout=_LINKS_PATIENCE,
-            action=Command(
-                argv=tool.links(at, place.retention.max if place.retention else len(found.sealed))
-            ),
+            action=Command(argv=tool.links(at, place.retention.max if place.retention else len(found.sealed))),
             why="whether the files with most names will run out of links before max",
         )
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, told=_told(look, said))
@@ -109,9 +107,7 @@ def _count(look: _Look) -> Sequence[Finding]:
     policy = look.store.retention
     if policy is None or look.clean >= policy.min or not look.sealed:
         return ()
-    text = (
-        f"store {look.store.name} has {count(look.clean, 'snapshot')} without exceptions, min is {policy.min}"
-    )
+    text = f"store {look.store.name} has {count(look.clean, 'snapshot')} without exceptions, min is {policy.min}"
     oldest, days = look.sealed[0], _days(look)
     unclean = len(look.sealed) - look.clean
     # A new store fills by one a day, and its keeper knows it: that is no reason to call anybody.
@@ -181,9 +177,7 @@ def _growth(look: _Look) -> Sequence[Finding]:
     return (_say(text, "runner diff previous latest shows what is new"),)
 
 
-def _grew(
-    added: int | None, before: Sequence[int | None], least: int, words: Callable[[float], str]
-) -> Sequence[str]:
+def _grew(added: int | None, before: Sequence[int | None], least: int, words: Callable[[float], str]) -> Sequence[str]:
     known = [one for one in before if one is not None]
     if added is None or len(known) < 2 or added <= max(_GREW * median(known), least):
         return ()
@@ -273,9 +267,7 @@ def _uncovered(site: Site, place: Store, facts: Facts) -> Sequence[Finding]:
         missing = [one.mount for one in choice.chosen if one.mount not in copied]
         if missing:
             text = f"no job copies {', '.join(missing)} of {name}"
-            found.append(
-                _say(text, "add it to `filesystems` in jobs.toml, or say in `exclude` that it is meant")
-            )
+            found.append(_say(text, "add it to `filesystems` in jobs.toml, or say in `exclude` that it is meant"))
     return found
 
 

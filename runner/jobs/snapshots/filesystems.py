@@ -119,9 +119,7 @@ def choose(
     wanted = [one for one in declared or expected if not _inside_any(one, (*stores, *excluded))]
     absent = {one for one in wanted if one not in taken and (declared or one not in known)}
     return Choice(
-        chosen=tuple(sorted(chosen, key=lambda one: one.mount)),
-        left=tuple(sorted(left)),
-        absent=tuple(sorted(absent)),
+        chosen=tuple(sorted(chosen, key=lambda one: one.mount)), left=tuple(sorted(left)), absent=tuple(sorted(absent))
     )
 
 

@@ -48,10 +48,7 @@ def findings(
     """What a person should know of the snapshot before it is made: what it leaves out, and what is short."""
     store_name, rsync_version = job.options.store, source.rsync.version
     wants = [
-        (
-            f"{mount} of {job.host} should be in this snapshot and is not mounted",
-            "mount it, or name it in `exclude`",
-        )
+        (f"{mount} of {job.host} should be in this snapshot and is not mounted", "mount it, or name it in `exclude`")
         for mount in choice.absent
     ]
     if place.whole_seconds:
@@ -67,9 +64,7 @@ def findings(
     if source.uid != 0:
         notes.append(f"not root on {job.host}: owners are not kept, and what only root may read is missing")
     if site.live and rsync.version_number(rsync_version) < SAFE_RSYNC:
-        notes.append(
-            f"rsync {rsync_version} on {job.host} follows links that its users plant; 3.5.0 does not"
-        )
+        notes.append(f"rsync {rsync_version} on {job.host} follows links that its users plant; 3.5.0 does not")
     if place.holder:
         since = f" since {place.holder.since:%Y-%m-%d %H:%M} UTC" if place.holder.since else ""
         notes.append(f"store {store_name} is busy now: {place.holder.who} holds it{since}")

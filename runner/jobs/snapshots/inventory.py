@@ -255,6 +255,4 @@ def steps(site: Site, kept: Kept) -> tuple[Step, ...]:
 
 def dumps(site: Site, host: str) -> tuple[str, ...]:
     """The folders of a host that jobs of kind `dump` fill."""
-    return tuple(
-        dict.fromkeys(str(job.options.to) for job in site.jobs if job.kind == "dump" and job.host == host)
-    )
+    return tuple(dict.fromkeys(str(job.options.to) for job in site.jobs if job.kind == "dump" and job.host == host))

@@ -189,9 +189,7 @@ def _sharing(bases: tuple[str, ...], target: Target) -> str:
     if not bases:
         return ", whole: there is nothing to share with"
     interrupted = [one for one in bases if one.startswith(f"{target.at.path}/.partial/")]
-    sealed = [
-        one.removeprefix(f"{target.at.path}/").partition("/")[0] for one in bases if one not in interrupted
-    ]
+    sealed = [one.removeprefix(f"{target.at.path}/").partition("/")[0] for one in bases if one not in interrupted]
     told = [f"has not changed since {sealed[0]}"] if sealed else []
     told += ["the interrupted one had"] if interrupted else []
     return f", sharing what {' and what '.join(told)}"

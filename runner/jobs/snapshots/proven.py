@@ -30,9 +30,7 @@ def told(proven: Mapping[str, Proven], now: datetime) -> str:
     return f"last proven restore: {', '.join(ages)}" if ages else ""
 
 
-def stale(
-    proven: Mapping[str, Proven], wanted: Sequence[str], every: timedelta, now: datetime
-) -> tuple[Doubt, ...]:
+def stale(proven: Mapping[str, Proven], wanted: Sequence[str], every: timedelta, now: datetime) -> tuple[Doubt, ...]:
     """What was not proven for longer than `every`, or never, of the sorts that are `wanted`."""
     said = []
     for sort in wanted:

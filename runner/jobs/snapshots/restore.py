@@ -47,9 +47,7 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
     far = _far(site, host, keeper)
     sums = rsync.checksum(facts.hosts[host.name].rsync, facts.hosts[keeper.name].rsync)
     ends = replace(_ends(site, wanted, (host, keeper), host.at(folder)), checksum=sums)
-    runs_on = (
-        site.controller if far or site.host(site.controller).name in (host.name, keeper.name) else host.name
-    )
+    runs_on = site.controller if far or site.host(site.controller).name in (host.name, keeper.name) else host.name
     effect = Effect.INTERRUPT if wanted.to else Effect.WRITE
     place = one_line(f"{host.at(folder).rstrip('/')}/{wanted.path.strip('/')}")
     make = tuple(host.at(one) for one in (folder, aside) if one and one != "/")
@@ -104,9 +102,7 @@ def _ends(site: Site, wanted: Wanted, pair: tuple[Host, Host], folder: str) -> r
 def _findings(site: Site, wanted: Wanted, facts: Facts, job: str) -> tuple[Finding, ...]:
     found: list[Finding] = []
     if facts.hosts[wanted.host].uid != 0:
-        found.append(
-            Finding(severity="note", source=job, text="not root: owners will not come back as they were")
-        )
+        found.append(Finding(severity="note", source=job, text="not root: owners will not come back as they were"))
     if wanted.snapshot.exceptions:
         text = f"snapshot {wanted.snapshot.name} has {wanted.snapshot.exceptions} exceptions: some files are not in it"
         found.append(Finding(severity="note", source=job, text=text))

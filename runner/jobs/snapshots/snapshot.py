@@ -55,9 +55,7 @@ class SnapshotKind(Bundled):
         """See Beyond: a store that was written to before and is empty now may be another disk."""
         return emptied(site, job, facts, runs=forecast.runs)
 
-    def together(
-        self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
-    ) -> tuple[Draft, ...]:
+    def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """See Beyond: no snapshot expires twice, and one that comes after an old dump says so."""
         planned = {draft.planned.name for draft in drafts if draft.planned}
         old = dump_findings.stale(site, jobs, planned, facts)

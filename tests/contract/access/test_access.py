@@ -61,14 +61,7 @@ class Log:
 
     def call(self, *options: str, at: int = NOON, zone: str = "UTC") -> Said:
         until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-        argv = (
-            *PROGRAM,
-            "access",
-            f"--file={self.path}",
-            f"--state={self.state}",
-            f"--until={until}",
-            *options,
-        )
+        argv = (*PROGRAM, "access", f"--file={self.path}", f"--state={self.state}", f"--until={until}", *options)
         return execute(("env", f"TZ={zone}", *argv))
 
     def look(self, *options: str, at: int = NOON, zone: str = "UTC") -> dict[str, Any]:
@@ -101,9 +94,7 @@ def test_the_last_day_is_told_and_nothing_before_or_after(log: Log) -> None:
 def test_the_argv_of_a_plan_is_what_the_program_takes(log: Log) -> None:
     argv = access.look("runner-agent", hours=24, rows=3, expected=("192.0.2.0/24",))
     assert argv[:3] == ("nice", "--adjustment=10", "runner-agent")
-    said = execute(
-        (*PROGRAM, *(one for one in argv[3:] if not one.startswith("--state=")), f"--file={log.path}")
-    )
+    said = execute((*PROGRAM, *(one for one in argv[3:] if not one.startswith("--state=")), f"--file={log.path}"))
     assert said.code == 0, said.out
     assert rule.read(said.answer) is not None
 
@@ -124,9 +115,7 @@ def test_rotated_logs_are_read_packed_or_not_and_each_once(log: Log) -> None:
 
 def test_a_log_that_is_cut_off_or_no_archive_is_named_and_the_rest_is_told(log: Log) -> None:
     folder = log.path.parent
-    lines = b"".join(
-        refused(NOON - 20 * HOUR + second, source=f"10.0.{second % 250}.7") for second in range(5000)
-    )
+    lines = b"".join(refused(NOON - 20 * HOUR + second, source=f"10.0.{second % 250}.7") for second in range(5000))
     (folder / "auth.log.1.gz").write_bytes(gzip.compress(lines)[:-500])
     (folder / "auth.log.2.gz").write_bytes(b"no archive")
     for name in ("auth.log.1.gz", "auth.log.2.gz"):
@@ -144,12 +133,8 @@ def test_a_log_that_is_cut_off_or_no_archive_is_named_and_the_rest_is_told(log: 
 
 def test_at_the_turn_of_the_year_december_is_last_year(log: Log) -> None:
     at = 1_798_765_500  # 2027-01-01T01:05:00Z
-    log.write(
-        b"Dec 31 23:30:00 papio sshd[1]: Failed password for root from 203.0.113.7 port 5 ssh2\n", at=at
-    )
-    log.write(
-        b"Jan  1 00:30:00 papio sshd[1]: Failed password for root from 203.0.113.7 port 5 ssh2\n", at=at
-    )
+    log.write(b"Dec 31 23:30:00 papio sshd[1]: Failed password for root from 203.0.113.7 port 5 ssh2\n", at=at)
+    log.write(b"Jan  1 00:30:00 papio sshd[1]: Failed password for root from 203.0.113.7 port 5 ssh2\n", at=at)
     assert log.look(at=at)["refused"]["total"] == 2
 
 
@@ -182,12 +167,7 @@ def test_whoever_asks_twice_gets_the_same_and_it_is_counted_once(log: Log) -> No
 def test_a_report_that_is_killed_leaves_the_history_as_it_was(log: Log) -> None:
     log.look(at=NOON - 24 * HOUR)
     before = (log.state / "history.json").read_bytes()
-    log.write(
-        *(
-            refused(NOON - 10 * HOUR + second % 999, source=f"10.1.{second % 250}.1")
-            for second in range(150_000)
-        )
-    )
+    log.write(*(refused(NOON - 10 * HOUR + second % 999, source=f"10.1.{second % 250}.1") for second in range(150_000)))
     until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(NOON))
     argv = (*PROGRAM, "access", f"--file={log.path}", f"--state={log.state}", f"--until={until}")
     with subprocess.Popen(argv, env=ENVIRONMENT, stdout=subprocess.DEVNULL) as process:
@@ -215,18 +195,14 @@ def test_a_source_is_new_once_in_its_life_and_never_when_it_is_expected(log: Log
     assert log.look()["new"]["rows"] == want
     assert log.look()["new"]["rows"] == want
     assert log.look("--expected=198.51.100.0/24")["new"]["rows"] == want[1:]
-    log.write(
-        accepted(NOON + HOUR, "198.51.100.9"), accepted(NOON + HOUR, "2001:db8::77"), at=NOON + 24 * HOUR
-    )
+    log.write(accepted(NOON + HOUR, "198.51.100.9"), accepted(NOON + HOUR, "2001:db8::77"), at=NOON + 24 * HOUR)
     assert log.look(at=NOON + 24 * HOUR)["new"]["rows"] == []
 
 
 def test_the_known_sources_are_bounded_and_the_ones_seen_last_stay(log: Log) -> None:
     log.write(*(accepted(NOON - 2 * HOUR + n, f"10.{n // 250}.{n % 250}.1") for n in range(1900)))
     log.look()
-    log.write(
-        *(accepted(NOON + HOUR + n, f"11.{n // 250}.{n % 250}.1") for n in range(1900)), at=NOON + 24 * HOUR
-    )
+    log.write(*(accepted(NOON + HOUR + n, f"11.{n // 250}.{n % 250}.1") for n in range(1900)), at=NOON + 24 * HOUR)
     answer = log.look(at=NOON + 24 * HOUR)
     assert answer["new"]["others"] + len(answer["new"]["rows"]) == 1900
     known = json.loads((log.state / "history.json").read_bytes())["known"]
@@ -312,16 +288,7 @@ def test_a_flood_is_counted_in_little_memory(log: Log) -> None:
 
 @pytest.mark.parametrize(
     "option",
-    [
-        "--hours=0",
-        "--hours=169",
-        "--hours=x",
-        "--rows=0",
-        "--expected=nowhere",
-        "--until=noon",
-        "--odd=1",
-        "word",
-    ],
+    ["--hours=0", "--hours=169", "--hours=x", "--rows=0", "--expected=nowhere", "--until=noon", "--odd=1", "word"],
 )
 def test_what_makes_no_sense_is_refused(log: Log, option: str) -> None:
     said = log.call(option)
@@ -345,16 +312,7 @@ def world(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_real_sshd_su_and_journal_are_understood(world: Path) -> None:
     script = Path(__file__).parents[1].joinpath("access_world.sh")
-    inside = (
-        "unshare",
-        "--mount",
-        "--propagation=private",
-        "--pid",
-        "--fork",
-        "--mount-proc",
-        "sh",
-        str(script),
-    )
+    inside = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--mount-proc", "sh", str(script))
     said = execute((*inside, str(world), str(free_port()), *PROGRAM, "access"))
     assert said.code == 0, said.err
     answer = said.answer

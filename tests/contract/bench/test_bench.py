@@ -18,9 +18,7 @@ QUICK = Contest(
 
 
 def broken(found: tuple[Claim, ...]) -> list[str]:
-    return [
-        f"{claim.text}: {claim.found:.3g}, at most {claim.most:.3g}" for claim in found if not claim.holds
-    ]
+    return [f"{claim.text}: {claim.found:.3g}, at most {claim.most:.3g}" for claim in found if not claim.holds]
 
 
 @pytest.mark.alone

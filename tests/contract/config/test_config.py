@@ -86,9 +86,7 @@ def test_a_live_site_is_the_hosts_themselves(tmp_path: Path) -> None:
     site = load(SAMPLES / "valid" / "everything.toml", kinds=KINDS)
     assert [(host.root, host.stand_ins) for host in site.hosts] == [("", ()), ("", ())]
     assert site.state == "/var/lib/runner"
-    relative = write(
-        tmp_path, (SAMPLES / "valid" / "sandbox.toml").read_text().replace("live = false", "live = true")
-    )
+    relative = write(tmp_path, (SAMPLES / "valid" / "sandbox.toml").read_text().replace("live = false", "live = true"))
     assert load(relative, kinds=KINDS).state == f"{tmp_path}/somewhere"
 
 
@@ -105,19 +103,11 @@ def test_every_key_of_the_full_sample_reaches_the_site() -> None:
     )
     first, second = site.jobs
     assert first.options == SnapshotOptions(
-        store="papio",
-        exclude=("/home/snapshots", "/var/cache"),
-        filesystems=("/home",),
-        timeout=timedelta(minutes=90),
+        store="papio", exclude=("/home/snapshots", "/var/cache"), filesystems=("/home",), timeout=timedelta(minutes=90)
     )
     assert (second.after, second.schedule) == (("first",), "")
     assert site.people.experts == ("a.b+c@example.edu",)
-    assert [hook.module for hook in site.hooks] == [
-        "hooks.fsck",
-        "hooks.mail",
-        "mysite.quota",
-        "mysite.other",
-    ]
+    assert [hook.module for hook in site.hooks] == ["hooks.fsck", "hooks.mail", "mysite.quota", "mysite.other"]
     assert (site.unattended, site.timezone) == (Effect.WRITE, "Europe/Berlin")
 
 
@@ -202,9 +192,7 @@ def test_a_kind_whose_options_contradict_its_schema_is_told_at_the_job(tmp_path:
     with pytest.raises(ConfigError) as caught:
         load(SAMPLES / "valid" / "sandbox.toml", kinds={"snapshot": Wrong()})
     (problem,) = caught.value.problems
-    assert problem.startswith(
-        "sandbox.toml:14: jobs.own: kind 'snapshot' does not take what its schema allows"
-    )
+    assert problem.startswith("sandbox.toml:14: jobs.own: kind 'snapshot' does not take what its schema allows")
 
 
 def test_a_plugins_open_table_still_needs_its_required_keys(tmp_path: Path) -> None:

@@ -16,24 +16,18 @@ from tests.contract.jobs_schema import KINDS, ROOT, keys
 
 EXAMPLE = (ROOT / "jobs.toml").read_text()
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-WORDS = st.sampled_from(
-    sorted({word for path, _, _ in keys() for word in path.split(".")}) + ["papio", "", "a.b"]
-)
+WORDS = st.sampled_from(sorted({word for path, _, _ in keys() for word in path.split(".")}) + ["papio", "", "a.b"])
 LEAVES = st.one_of(
     st.integers(),
     st.floats(),
     st.booleans(),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=8),
     st.datetimes(),
-    st.sampled_from(
-        ["papio", "snapshot", "/srv", "5%", "20h", "all", "0 0 30 2 *", "0 0 L * *", "1/1/1 * * * *"]
-    ),
+    st.sampled_from(["papio", "snapshot", "/srv", "5%", "20h", "all", "0 0 30 2 *", "0 0 L * *", "1/1/1 * * * *"]),
 )
 TABLES = st.dictionaries(
     WORDS,
-    st.recursive(
-        LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4)
-    ),
+    st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=4)),
     max_size=5,
 )
 

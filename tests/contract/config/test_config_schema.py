@@ -52,17 +52,11 @@ def test_no_table_takes_keys_that_it_does_not_name(name: str) -> None:
             assert table.get("additionalProperties", table.get("unevaluatedProperties", True)) is not True
 
 
-@pytest.mark.parametrize(
-    ("path", "part"), [(path, part) for path, part, _ in KEYS], ids=[key[0] for key in KEYS]
-)
+@pytest.mark.parametrize(("path", "part"), [(path, part) for path, part, _ in KEYS], ids=[key[0] for key in KEYS])
 def test_every_key_has_a_description_and_examples_that_hold(path: str, part: dict[str, Any]) -> None:
-    assert part.get("description", "").endswith(
-        (".", "."),
-    )
+    assert part.get("description", "").endswith((".", "."))
     if part.get("type") != "object":
-        validator = Draft202012Validator(
-            {**part, "$defs": read("jobs")["$defs"]}, format_checker=FormatChecker(())
-        )
+        validator = Draft202012Validator({**part, "$defs": read("jobs")["$defs"]}, format_checker=FormatChecker(()))
         for value in (*part["examples"], *([part["default"]] if "default" in part else [])):
             validator.validate(value)
 

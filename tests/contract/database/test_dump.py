@@ -89,12 +89,7 @@ def test_the_readme_beside_the_dumps_brings_a_database_back(dumps: Dumps) -> Non
         for command in chosen:
             meant = re.sub("|".join(words), lambda found: words[found[0]], command)
             done = subprocess.run(
-                ("sh", "-c", meant),
-                check=False,
-                cwd=dumps.root,
-                env=other.environment,
-                capture_output=True,
-                text=True,
+                ("sh", "-c", meant), check=False, cwd=dumps.root, env=other.environment, capture_output=True, text=True
             )
             errors = [line for line in done.stderr.splitlines() if "ERROR" in line]
             # The one error to expect: on a new server its superuser exists already.
@@ -110,10 +105,7 @@ def test_rows_are_counted_in_the_snapshot_that_is_dumped(dumps: Dumps) -> None:
     cluster.run("pgbench", "-i", "-q", "-s", "2", "moving")
     load = ("pgbench", "-c", "2", "-T", "4", "-n", "moving")
     with subprocess.Popen(
-        (*pg.as_user(cluster.user), *load),
-        env=cluster.environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        (*pg.as_user(cluster.user), *load), env=cluster.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         codes = [dumps.dump("moving", day=day).code for day in (20, 21, 22)]
         process.communicate()
@@ -122,9 +114,7 @@ def test_rows_are_counted_in_the_snapshot_that_is_dumped(dumps: Dumps) -> None:
     for day in (20, 21, 22):
         record = dumps.record("moving", day)
         content = dumps.file("moving", day).read_bytes()
-        text = cluster.run(
-            "pg_restore", "--data-only", "-t", "pgbench_history", "-f", "-", given=content
-        ).stdout
+        text = cluster.run("pg_restore", "--data-only", "-t", "pgbench_history", "-f", "-", given=content).stdout
         rows = text.decode().partition("FROM stdin;\n")[2].partition("\\.\n")[0].splitlines()
         assert record["tables"]["public.pgbench_history"] == len(rows)
         history.append(len(rows))
@@ -171,15 +161,7 @@ def test_old_dumps_go_only_when_enough_newer_ones_stay(dumps: Dumps) -> None:
     assert sorted(path.name for path in dumps.home("empty").iterdir()) == [
         f"{at(day)}.{end}" for day in (21, 22) for end in ("dump", "json")
     ]
-    roles = (
-        *PROGRAM,
-        "expire-dump",
-        str(dumps.root),
-        at(20),
-        dumps.options[0],
-        "--keep=1",
-        f"--after={at(22)}",
-    )
+    roles = (*PROGRAM, "expire-dump", str(dumps.root), at(20), dumps.options[0], "--keep=1", f"--after={at(22)}")
     assert execute((*roles, "--globals")).answer["left"] == 2
     assert dumps.listed()["globals"] == [at(21), at(22)]
 

@@ -55,10 +55,7 @@ FAULTS = {
         "truncated or damaged",
     ),
     "no dump at all": ("echo hello", "truncated or damaged"),
-    "says no": (
-        "echo 'pg_dump: error: x'; echo 'pg_dump: error: y' >&2; exit 1",
-        "pg_dump ended 1: pg_dump: error: y",
-    ),
+    "says no": ("echo 'pg_dump: error: x'; echo 'pg_dump: error: y' >&2; exit 1", "pg_dump ended 1: pg_dump: error: y"),
 }
 
 
@@ -107,9 +104,7 @@ def test_a_full_disk_is_foretold_from_the_last_dump(cluster: pg.Cluster, tmp_pat
         assert "no room for the dump" in failed(one, said) and "free" in said.answer["do"]
 
 
-def test_a_disk_that_is_full_in_the_middle_is_named_and_freed_again(
-    cluster: pg.Cluster, tmp_path: Path
-) -> None:
+def test_a_disk_that_is_full_in_the_middle_is_named_and_freed_again(cluster: pg.Cluster, tmp_path: Path) -> None:
     # A last dump that was small: nothing warns of what comes.
     with folder(cluster) as near, small_disk(near.root.parent / "disk", 18 << 20) as disk:
         one = Dumps(root=disk / "dumps", cluster=cluster, options=near.options)
@@ -142,9 +137,7 @@ def test_a_backend_that_is_terminated_fails_the_dump(dumps: Dumps) -> None:
     made.chmod(0o777)
     process = dumps.start("babase", f"--programs={made}")
     wait_for((made / "pg_dump.on").exists)
-    dumps.cluster.sql(
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'runner 2%'"
-    )
+    dumps.cluster.sql("select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'runner 2%'")
     out, err = process.communicate(timeout=30)
     assert "pg_dump ended 1" in failed(dumps, Said(code=process.returncode, out=out, err=err))
 
@@ -319,10 +312,7 @@ def test_a_server_that_is_down_is_named_with_what_to_do() -> None:
             assert dumps.dump("babase", day=22).code == 0
             one.stop()
             said = dumps.dump("babase")
-            assert (
-                "does not answer" in failed(dumps, said)
-                and "systemctl status postgresql" in said.answer["do"]
-            )
+            assert "does not answer" in failed(dumps, said) and "systemctl status postgresql" in said.answer["do"]
             assert execute((*PROGRAM, "databases", *dumps.options)).code == 1
             told = dumps.dumped("babase", options=("--require", "--all"))
             assert told.code == 1 and "babase" in told.answer["error"]
@@ -335,9 +325,7 @@ def test_a_wrong_password_is_named_and_a_right_one_is_nowhere_to_be_seen() -> No
         (one.data / "pg_hba.conf").write_text("local all postgres peer\nlocal all all scram-sha-256\n")
         one.sql("select pg_reload_conf()")
         service, passfile = one.folder / "services", one.folder / "passfile"
-        service.write_text(
-            f"[babase]\nhost={one.sockets}\nuser=backup\ndbname=postgres\npassfile={passfile}\n"
-        )
+        service.write_text(f"[babase]\nhost={one.sockets}\nuser=backup\ndbname=postgres\npassfile={passfile}\n")
         with folder(one) as near:
             by = (f"--user={one.user}", "--service=babase", f"--service-file={service}")
             dumps = Dumps(root=near.root, cluster=one, options=by)

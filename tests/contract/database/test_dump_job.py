@@ -146,16 +146,10 @@ def test_a_server_that_went_down_after_the_plan_is_told_and_nothing_is_touched(t
         one.stop()
         done, report = papio.run(plan)
         assert done["answers"].state == State.FAILED and done["globals"].state == State.NOT_REACHED
-        assert (
-            report and "does not answer" in report.headline and "database: stale since 20" in report.headline
-        )
+        assert report and "does not answer" in report.headline and "database: stale since 20" in report.headline
         # A plan made while it is down asks it once more.
         later = papio.plan(parts.NOW + 2 * DAY)
-        assert [step.id.partition("/")[2] for step in later.steps][:3] == [
-            "answers",
-            "globals",
-            "dump-postgres",
-        ]
+        assert [step.id.partition("/")[2] for step in later.steps][:3] == ["answers", "globals", "dump-postgres"]
         one.start()
         done, report = papio.run(later)
         assert report and report.verdict == Verdict.DONE

@@ -78,10 +78,7 @@ def drilled(dumps: Dumps, *names: str) -> Said:
     base = dumps.root.parent / "drill"
     shutil.copytree(dumps.root, base / "dumps/S")
     (base / "cluster").mkdir(mode=0o700)
-    files = [
-        (f"globals/{AT}.sql", "globals", ""),
-        *((f"databases/{name}/{AT}.dump", "dump", name) for name in names),
-    ]
+    files = [(f"globals/{AT}.sql", "globals", ""), *((f"databases/{name}/{AT}.dump", "dump", name) for name in names)]
     known = [
         {"snapshot": "S", "path": path, "type": "file", "what": what, "database": name, "time": AT}
         for path, what, name in files
@@ -195,15 +192,11 @@ def standby(of: pg.Cluster, place: Path) -> Iterator[pg.Cluster]:
         one.stop()
 
 
-def test_a_standby_is_dumped_without_the_rows_of_unlogged_tables_and_its_dump_comes_back(
-    dumps: Dumps,
-) -> None:
+def test_a_standby_is_dumped_without_the_rows_of_unlogged_tables_and_its_dump_comes_back(dumps: Dumps) -> None:
     place = dumps.root.parent / "standby"
     place.mkdir()
     with pg.cluster() as main:
-        main.sql(
-            "create unlogged table quick as select 1 as x; create table t as select generate_series(1, 9) x"
-        )
+        main.sql("create unlogged table quick as select 1 as x; create table t as select generate_series(1, 9) x")
         with standby(main, place) as second:
             by = (f"--user={second.user}", f"--socket={second.sockets}")
             near = Dumps(root=dumps.root, cluster=second, options=by)

@@ -23,9 +23,7 @@ from tests.contract.site import Said, ended, until
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, REPOSITORY, execute
 from tests.contract.storehouse import Said as Answer
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0, reason="needs root: another user's server, mounts of its own"
-)
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user's server, mounts of its own")
 
 TO = "/srv/postgres"
 FIRST = "2026-11-22T070000Z"
@@ -114,9 +112,7 @@ class World:
 
     def names(self) -> list[str]:
         """Every database, templates too."""
-        found: list[str] = json.loads(
-            self.cluster.sql("select json_agg(datname order by datname) from pg_database")
-        )
+        found: list[str] = json.loads(self.cluster.sql("select json_agg(datname order by datname) from pg_database"))
         return found
 
 
@@ -179,9 +175,7 @@ def comment(cluster: pg.Cluster, name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", pg.DATABASES)
-def test_a_database_of_any_name_comes_back_beside_itself_equal_in_every_respect(
-    world: World, name: str
-) -> None:
+def test_a_database_of_any_name_comes_back_beside_itself_equal_in_every_respect(world: World, name: str) -> None:
     made = world.new(name)
     assert made.startswith(name[:20])
     assert "_restored_" in made
@@ -321,9 +315,7 @@ def test_roles_that_are_missing_come_back_with_their_passwords_and_no_other_chan
         assert cluster.sql(kept) == password
         assert cluster.sql("select rolconnlimit from pg_roles where rolname = 'gone; --'") == "3"
         assert cluster.sql("select rolconnlimit from pg_roles where rolname = 'editor'") == "5"
-        assert (
-            cluster.sql("select count(*) from pg_auth_members where member = '\"gone; --\"'::regrole") == "1"
-        )
+        assert cluster.sql("select count(*) from pg_auth_members where member = '\"gone; --\"'::regrole") == "1"
         assert cluster.sql("select tableowner from pg_tables where tablename = 'hers'", "back") == "gone; --"
         assert "old secret" not in said.out
         assert password not in said.out
@@ -400,9 +392,7 @@ def test_a_server_that_is_down_is_named(world: World) -> None:
 
 
 @contextlib.contextmanager
-def connected(
-    cluster: pg.Cluster, database: str, application: str = "a person"
-) -> Iterator[subprocess.Popen[bytes]]:
+def connected(cluster: pg.Cluster, database: str, application: str = "a person") -> Iterator[subprocess.Popen[bytes]]:
     """Somebody who is connected to a database and does nothing."""
     words = ("psql", "-XAtq", "-d", f"{pg.conninfo(database)} application_name='{application}'")
     with subprocess.Popen(

@@ -88,13 +88,7 @@ def guid_table() -> bytes:
 def test_a_blank_device_has_no_signature_and_says_who_it_is(device: str) -> None:
     found = lsblk.parse(do(*lsblk.look(device)))
     assert found is not None
-    assert (found.name, found.type, found.size, found.children, found.mount) == (
-        device,
-        "loop",
-        64 * MIB,
-        (),
-        "",
-    )
+    assert (found.name, found.type, found.size, found.children, found.mount) == (device, "loop", 64 * MIB, (), "")
     assert found.number == Path(device).stat().st_rdev
     assert not found.read_only
     assert wipefs.parse(do(*wipefs.look(device))) == ()
@@ -162,9 +156,7 @@ def test_a_device_that_is_not_there_answers_nothing_at_all(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("filesystem", ["ext3", "ext4"])
 def test_what_is_made_is_what_was_foretold_and_declared(filesystem: str, device: str) -> None:
-    disk = Disk(
-        name="papio-snapshots-of-the-year", host="b", device=device, mount="/srv", filesystem=filesystem
-    )
+    disk = Disk(name="papio-snapshots-of-the-year", host="b", device=device, mount="/srv", filesystem=filesystem)
     foretold = mke2fs.parse(do(*mke2fs.would_make(disk)))
     assert wipefs.parse(do(*wipefs.look(device))) == ()
     do(*mke2fs.make(disk, UUID))
@@ -223,9 +215,7 @@ def test_a_line_is_replaced_where_it_stands(table: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "last line without an end"])
-def test_a_table_that_is_empty_or_ends_within_a_line_gets_a_line_of_its_own(
-    content: str, tmp_path: Path
-) -> None:
+def test_a_table_that_is_empty_or_ends_within_a_line_gets_a_line_of_its_own(content: str, tmp_path: Path) -> None:
     path = tmp_path / "fstab"
     path.write_text(content)
     do(*fstab.put("", LINE, str(path)))
@@ -325,10 +315,7 @@ def drafted(disk: Disk) -> Draft:
     host = HostFacts(
         name=disk.host,
         filesystems=tuple(Filesystem(**one) for one in filesystems()),
-        readings={
-            name: Reading(exit=one.returncode, out=one.stdout, err=one.stderr)
-            for name, one in answers.items()
-        },
+        readings={name: Reading(exit=one.returncode, out=one.stdout, err=one.stderr) for name, one in answers.items()},
     )
     now = datetime.now(UTC)
     return DiskKind().draft(site, job, Facts(at=now, hosts={disk.host: host}), now)
@@ -357,9 +344,7 @@ def test_a_device_with_anything_on_it_is_refused(kind: str, disk: Disk) -> None:
     assert kind in draft.findings[0].text
 
 
-def test_a_device_whose_partition_is_in_use_is_refused_by_what_the_kernel_says(
-    disk: Disk, tmp_path: Path
-) -> None:
+def test_a_device_whose_partition_is_in_use_is_refused_by_what_the_kernel_says(disk: Disk, tmp_path: Path) -> None:
     write(disk.device, 440, partition_table())
     if run(("partx", "--add", disk.device)).returncode:
         pytest.skip("this kernel makes no partitions of loop devices")
@@ -387,9 +372,7 @@ def test_a_mounted_device_is_refused_unless_it_is_mounted_at_its_place(disk: Dis
         do("umount", str(tmp_path))
 
 
-def test_a_device_that_cannot_be_read_is_not_blank_although_no_signature_is_seen(
-    disk: Disk, tmp_path: Path
-) -> None:
+def test_a_device_that_cannot_be_read_is_not_blank_although_no_signature_is_seen(disk: Disk, tmp_path: Path) -> None:
     do("mke2fs", "-q", "-t", "ext3", disk.device)
     do("sync")
     with (tmp_path / "image").open("r+b") as file:

@@ -64,12 +64,7 @@ def test_the_declared_disk_is_used_and_marked_as_this_stores(tmp_path: Path) -> 
         assert house.snapshot(ONE).code == 0
         assert json.loads((house.root / ".runner/disk.json").read_bytes())["uuid"] == UUID
         told = probed(house, mount)
-        assert (told["uuid"], told["mounted"], told["problem"], told["whole_seconds"]) == (
-            UUID,
-            True,
-            "",
-            False,
-        )
+        assert (told["uuid"], told["mounted"], told["problem"], told["whole_seconds"]) == (UUID, True, "", False)
         assert told["device"].startswith("/dev/loop")
         assert house.call("check-disk", str(house.root), *house.disk).answer == {"ok": True, "uuid": UUID}
 

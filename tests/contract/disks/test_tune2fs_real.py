@@ -67,9 +67,7 @@ def test_the_command_in_the_finding_mends_what_was_found(disk: str) -> None:
 
 
 def test_a_check_that_was_put_off_is_due_again_afterwards(disk: str) -> None:
-    assert (
-        run("tune2fs", "-i", "10368001s", "-c", "3", "-C", "3", "-T", "20260101", "--", disk).returncode == 0
-    )
+    assert run("tune2fs", "-i", "10368001s", "-c", "3", "-C", "3", "-T", "20260101", "--", disk).returncode == 0
     before = tune2fs.parse_superblock(run(*tune2fs.superblock(disk)).stdout)
     assert run(*tune2fs.switch_off(disk)).returncode == 0
     assert "clean," in run("e2fsck", "-p", "--", disk).stdout

@@ -23,9 +23,7 @@ from tests.contract.dump_parts import AT, Dumps
 from tests.contract.retention.test_audit import flip
 from tests.contract.site import until
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("psql") is None, reason="needs root and PostgreSQL"
-)
+pytestmark = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("psql") is None, reason="needs root and PostgreSQL")
 ONE, TWO = "2026-11-23T080000Z", "2026-11-24T080000Z"
 HOME = f"{DUMPS.lstrip('/')}/databases"
 
@@ -39,15 +37,11 @@ def ready() -> Iterator[World]:
         place.mkdir(mode=0o700)
         shutil.chown(place, pg.USER)
         cluster.sql(f"create tablespace \"odd ' space\" location '{place}'")
-        cluster.sql(
-            'create table apart (x int) tablespace "odd \' space"; insert into apart values (1)', "babase"
-        )
+        cluster.sql('create table apart (x int) tablespace "odd \' space"; insert into apart values (1)', "babase")
         cluster.sql("create table here (x int)")
         root = one.source / DUMPS.lstrip("/")
         root.parent.mkdir(parents=True)
-        dumps = Dumps(
-            root=root, cluster=cluster, options=(f"--user={pg.USER}", f"--socket={cluster.sockets}")
-        )
+        dumps = Dumps(root=root, cluster=cluster, options=(f"--user={pg.USER}", f"--socket={cluster.sockets}"))
         for name in ("babase", pg.ODD, pg.CONNINFO_LIKE, "postgres"):
             assert dumps.dump(name).code == 0
         assert dumps.globals().code == 0
@@ -190,17 +184,13 @@ def test_the_database_is_tried_although_files_are_wrong(one: World) -> None:
 
 
 @pytest.mark.parametrize("by", [signal.SIGTERM, signal.SIGKILL], ids=lambda each: each.name)
-def test_a_restore_that_is_killed_leaves_no_server_and_the_next_drill_goes_well(
-    one: World, by: signal.Signals
-) -> None:
+def test_a_restore_that_is_killed_leaves_no_server_and_the_next_drill_goes_well(one: World, by: signal.Signals) -> None:
     plan = one.plan(pg.USER, database="dump", files=4)
     done: list[Drilled] = []
     thread = threading.Thread(target=lambda: done.append(one.run(plan)))
     thread.start()
     until(lambda: list(one.scratch.glob("*/cluster/data/postmaster.pid")))
-    found = subprocess.run(
-        ("pgrep", "-f", f"try-dumps {one.scratch}"), capture_output=True, text=True, check=False
-    )
+    found = subprocess.run(("pgrep", "-f", f"try-dumps {one.scratch}"), capture_output=True, text=True, check=False)
     for pid in found.stdout.split():
         os.kill(int(pid), by)
     thread.join()

@@ -164,18 +164,12 @@ def test_what_differs_from_an_unchanged_source_is_named(ready: World, one: World
                             "--canary=/data", "--", THREE)  # fmt: skip
     given = frame("drill/sample", sample)
     shutil.copytree(
-        one.house.root / THREE,
-        one.base / "back" / THREE,
-        symlinks=True,
-        ignore=shutil.ignore_patterns("fifo", "null"),
+        one.house.root / THREE, one.base / "back" / THREE, symlinks=True, ignore=shutil.ignore_patterns("fifo", "null")
     )
     said = one.house.call("compare-drill", str(one.base / "back"), f"--source={ready.source}", given=given)
     told = {(each["path"], each["what"]) for each in said.answer["wrong"]}
     assert said.code == 1
-    assert (
-        "/data/folder/old",
-        "its content differs from that of the source, which has the same size and time",
-    ) in told
+    assert ("/data/folder/old", "its content differs from that of the source, which has the same size and time") in told
     assert any(path == "/data/folder/other" and "the owner (0:0, not 77:88) differs from that of the source" in text
                for path, text in told), told  # fmt: skip
 
@@ -272,9 +266,7 @@ def test_two_drills_on_one_host_do_not_meet(one: World) -> None:
     plan = one.plan()
     (lock,) = (each for each in plan.jobs[-1].locks if each.resource.startswith("drill"))
     with subprocess.Popen(
-        (*lock.argv[:3], "--plan=other", "--who=another", *lock.argv[5:]),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        (*lock.argv[:3], "--plan=other", "--who=another", *lock.argv[5:]), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdin and holder.stdout and b"true" in holder.stdout.readline()
         told = one.run(plan)

@@ -68,9 +68,7 @@ def test_a_proof_is_replaced_by_a_newer_one_only(house: Storehouse) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"files": 1}\n\0'])
-def test_a_damaged_note_lets_nothing_expire_and_the_next_drill_writes_it_anew(
-    house: Storehouse, text: str
-) -> None:
+def test_a_damaged_note_lets_nothing_expire_and_the_next_drill_writes_it_anew(house: Storehouse, text: str) -> None:
     path = house.root / ".runner/proven.json"
     path.write_text(text)
     assert facts(house)["proven"] == {}
@@ -100,9 +98,7 @@ def test_it_is_written_while_a_snapshot_is_being_made(house: Storehouse) -> None
 
 def test_all_snapshots_of_a_drill_are_kept_while_they_are_read(house: Storehouse) -> None:
     argv = (*PROGRAM, "reading", str(house.root), NAMES[0], NAMES[2])
-    with subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]
-    ) as reader:
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parents[3]) as reader:
         assert reader.stdin and reader.stdout and json.loads(reader.stdout.readline())["held"] is True
         for name in (NAMES[0], NAMES[2]):
             assert "is being read" in expire(house, name).answer["error"]

@@ -42,9 +42,7 @@ class Stage:
         until(mark.exists)
         self.stop.set()
 
-    def run(
-        self, *steps: Step, locks: tuple[Lock, ...] = (), live: bool = True, **after: str
-    ) -> list[Outcome]:
+    def run(self, *steps: Step, locks: tuple[Lock, ...] = (), live: bool = True, **after: str) -> list[Outcome]:
         """Run these steps; every job of theirs takes `locks` and comes `after` another."""
         jobs = tuple(
             PlannedJob(name=name, kind="test", locks=locks, after=(after[name],) if name in after else ())
@@ -158,9 +156,7 @@ def test_an_unless_that_cannot_be_read_never_lets_anything_expire(stage: Stage) 
     assert states(stage.run(unread, step("a/2"))) == ["failed", "not reached"]
 
 
-def test_a_later_step_reads_what_an_earlier_one_printed_to_the_last_byte(
-    stage: Stage, tmp_path: Path
-) -> None:
+def test_a_later_step_reads_what_an_earlier_one_printed_to_the_last_byte(stage: Stage, tmp_path: Path) -> None:
     source = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 20000); sys.exit(23)"
     copy = f"import sys; open({str(tmp_path / 'copy')!r}, 'wb').write(sys.stdin.buffer.read())"
     first = replace(python("a/1", source), ok_codes=(0, 23))
@@ -240,9 +236,7 @@ def test_a_job_that_does_not_get_its_lock_says_who_has_it_and_runs_nothing(stage
     assert "held by backup-papio (pid 7) since 2026-11-23T08:15:00Z" in outcomes[0].note
 
 
-@pytest.mark.parametrize(
-    "source", ["print('what')", "raise SystemExit(3)", 'print(\'{"error": "no disk"}\')']
-)
+@pytest.mark.parametrize("source", ["print('what')", "raise SystemExit(3)", 'print(\'{"error": "no disk"}\')'])
 def test_a_lock_that_cannot_be_taken_fails_the_job(stage: Stage, source: str) -> None:
     outcomes = stage.run(step("a/1"), locks=lock(source))
     assert states(outcomes) == ["failed"] and outcomes[0].note
@@ -252,9 +246,7 @@ def test_a_lock_lost_in_the_middle_ends_the_step(stage: Stage, tmp_path: Path) -
     mark = tmp_path / "mark"
     waits = f"import os, time\nwhile not os.path.exists({str(mark)!r}): time.sleep(0.01)"
     source = HELD.replace("sys.stdin.read()", waits)
-    works = python(
-        "a/1", "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)", str(mark)
-    )
+    works = python("a/1", "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)", str(mark))
     outcomes = stage.run(works, step("a/2"), locks=lock(source))
     assert states(outcomes) == ["interrupted", "not reached"] and "the lock was lost" in outcomes[0].note
 

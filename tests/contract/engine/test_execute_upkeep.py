@@ -46,9 +46,7 @@ def later(seconds: float, file: Path, text: str | None) -> threading.Thread:
     return thread
 
 
-def test_a_wait_outlasts_silence_and_wrong_answers_and_says_how_long_it_took(
-    stage: Stage, tmp_path: Path
-) -> None:
+def test_a_wait_outlasts_silence_and_wrong_answers_and_says_how_long_it_took(stage: Stage, tmp_path: Path) -> None:
     answers = tmp_path / "answers"
     threads = (later(1.2, answers, '{"up": false}'), later(3.2, answers, '{"up": true, "kernel": "6.1"}'))
     (outcome,) = stage.run(wait("a/back", answers))
@@ -69,9 +67,7 @@ def test_a_wait_that_is_given_up_says_what_was_seen_last(stage: Stage, tmp_path:
     assert outcome.result["kernel"] == "5.10"
 
 
-def test_what_a_host_said_before_it_fell_silent_is_not_told_as_seen_last(
-    stage: Stage, tmp_path: Path
-) -> None:
+def test_what_a_host_said_before_it_fell_silent_is_not_told_as_seen_last(stage: Stage, tmp_path: Path) -> None:
     answers = tmp_path / "answers"
     answers.write_text('{"up": false, "error": "it answers, but is still in the boot from before"}')
     thread = later(1.5, answers, None)
@@ -106,9 +102,7 @@ def test_a_person_can_end_a_wait_at_once(stage: Stage, tmp_path: Path) -> None:
 def test_what_undoes_a_failed_step_runs_and_nothing_else_does(stage: Stage, tmp_path: Path) -> None:
     mark = tmp_path / "held again"
     hold = replace(step("a/hold", "touch", str(mark)), despite=("a/unhold", "a/upgrade"))
-    outcomes = stage.run(
-        step("a/unhold"), step("a/upgrade", "false"), step("a/other"), hold, step("a/reboot")
-    )
+    outcomes = stage.run(step("a/unhold"), step("a/upgrade", "false"), step("a/other"), hold, step("a/reboot"))
     assert states(outcomes) == ["done", "failed", "not reached", "done", "not reached"]
     assert mark.exists()
 
@@ -123,9 +117,7 @@ def test_what_undoes_does_not_run_when_something_else_failed(stage: Stage, tmp_p
 
 def test_all_that_is_wrong_is_found_by_steps_that_run_despite_each_other(stage: Stage) -> None:
     names = ("a/kernel", "a/disk", "a/page")
-    looks = [
-        replace(step(name, "false"), despite=tuple(one for one in names if one != name)) for name in names
-    ]
+    looks = [replace(step(name, "false"), despite=tuple(one for one in names if one != name)) for name in names]
     assert states(stage.run(*looks)) == ["failed"] * 3
 
 
@@ -156,12 +148,7 @@ def test_a_lock_may_be_lost_from_the_step_on_that_takes_it_away(stage: Stage, tm
 def test_a_carried_step_that_lost_its_connection_is_taken_up_again_and_waited_for(code: int | None) -> None:
     carried = replace(step("a/install"), carried=True)
     plan = Plan(
-        id="p",
-        made_at=NOW,
-        site="s",
-        live=True,
-        jobs=(PlannedJob(name="a", kind="updates"),),
-        steps=(carried,),
+        id="p", made_at=NOW, site="s", live=True, jobs=(PlannedJob(name="a", kind="updates"),), steps=(carried,)
     )
     cut = Outcome(step="a/install", job="a", state=State.INTERRUPTED, exit=code)
     assert again(Pass(plan=plan, outcomes=(cut,))) == ("a",)
@@ -207,9 +194,7 @@ def test_what_a_halt_unmounted_is_mounted_again_only_where_the_host_was_not_swit
         "a/unmount-disk": step("a", unmounts).action, "a/poweroff": step("a", ends).action,
         "a/gone": wait("a", answers, within=4, gone=True).action,
     }  # fmt: skip
-    steps = [
-        replace(one, action=stand_ins.get(one.id, step("a").action), guard=None) for one in halt_steps(halt)
-    ]
+    steps = [replace(one, action=stand_ins.get(one.id, step("a").action), guard=None) for one in halt_steps(halt)]
     outcomes = {one.step: one.state.value for one in stage.run(*steps)}
     assert outcomes["a/mount-disk"] == mounted
 
@@ -243,18 +228,11 @@ def test_a_wait_that_a_person_stops_says_what_was_seen_last(stage: Stage, tmp_pa
     (outcome,) = stage.run(replace(back, action=replace(back.action, until=hangs)))
     assert time.monotonic() - begun < 8
     assert outcome.state == State.INTERRUPTED
-    assert (
-        outcome.note.startswith("stopped while it ran; waited ") and "last seen: nothing yet" in outcome.note
-    )
+    assert outcome.note.startswith("stopped while it ran; waited ") and "last seen: nothing yet" in outcome.note
 
 
-def test_stopping_a_run_ends_the_looks_that_are_taken_despite_each_other(
-    stage: Stage, tmp_path: Path
-) -> None:
-    settled, never = (
-        replace(wait("a/settled", tmp_path / "never", within=600), effect=Effect.READ),
-        tmp_path / "n",
-    )
+def test_stopping_a_run_ends_the_looks_that_are_taken_despite_each_other(stage: Stage, tmp_path: Path) -> None:
+    settled, never = (replace(wait("a/settled", tmp_path / "never", within=600), effect=Effect.READ), tmp_path / "n")
     page = replace(wait("a/page", never, within=600), effect=Effect.READ, despite=("a/settled",))
     mark = tmp_path / "put on again"
     put_on = replace(step("a/put-on", "touch", str(mark)), despite=("a/settled", "a/page"))
@@ -271,8 +249,7 @@ def test_a_lock_that_went_with_its_host_is_not_waited_for(stage: Stage, tmp_path
     deaf = "import time; print('{\"held\": true}', flush=True); time.sleep(60)"
     argv = (sys.executable, "-c", deaf)
     locks = tuple(
-        Lock(resource=name, host="here", argv=argv, until="a/reboot")
-        for name in ("power", "dumps", "drill", "store")
+        Lock(resource=name, host="here", argv=argv, until="a/reboot") for name in ("power", "dumps", "drill", "store")
     )
     begun = time.monotonic()
     assert states(stage.run(step("a/reboot"), locks=locks)) == ["done"]

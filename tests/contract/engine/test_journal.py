@@ -57,14 +57,7 @@ STEP = Step(
 
 def done(step: Step) -> Outcome:
     return Outcome(
-        step=step.id,
-        job=step.job,
-        state=State.DONE,
-        exit=0,
-        started=NOW,
-        ended=NOW,
-        log="x" * 200,
-        note="\udcff",
+        step=step.id, job=step.job, state=State.DONE, exit=0, started=NOW, ended=NOW, log="x" * 200, note="\udcff"
     )
 
 
@@ -264,10 +257,7 @@ def test_an_older_journal_is_made_like_one_of_today_and_once(path: Path) -> None
             assert journal.answer("check", Role.LINKS) == {"limit": 9}
             ((values, outcomes),) = journal.passes_of("run")
             assert values["steps"] == [{"id": "up/back", "role": "back", "subject": ""}]
-            assert [(one.role, one.subject) for one in outcomes[:2]] == [
-                (Role.DOWN, "before"),
-                (Role.DOWN, ""),
-            ]
+            assert [(one.role, one.subject) for one in outcomes[:2]] == [(Role.DOWN, "before"), (Role.DOWN, "")]
     assert rows(path, "PRAGMA user_version") == [(2,)]
 
 

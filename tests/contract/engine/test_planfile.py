@@ -56,8 +56,7 @@ QUIET = settings(
 
 # Names with bytes of their own come as lone surrogates.
 TEXT = st.text(
-    st.sampled_from("ab\0\n\r\t\x1b\x7f\"'\\#[]{}=\u0085\u2028\u202e\u00e9\U0001f600\udc80\udcff\ud800"),
-    max_size=6,
+    st.sampled_from("ab\0\n\r\t\x1b\x7f\"'\\#[]{}=\u0085\u2028\u202e\u00e9\U0001f600\udc80\udcff\ud800"), max_size=6
 )
 ARGV = st.lists(TEXT, max_size=4).map(tuple)
 BIG = st.integers(0, 2**62)
@@ -79,9 +78,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     command = st.builds(Command, argv=ARGV)
     put = st.builds(PutFile, path=TEXT, artifact=name, sha256=name, mode=st.sampled_from((0o644, 0o755, 0)))
     ended = st.builds(Ended, step=name, codes=CODES)
-    wait = st.builds(
-        WaitFor, until=checks, within=st.integers(1, 10**6), every=st.integers(1, 99), gone=st.booleans()
-    )
+    wait = st.builds(WaitFor, until=checks, within=st.integers(1, 10**6), every=st.integers(1, 99), gone=st.booleans())
     steps = st.builds(
         Step, id=name, job=name, host=name, action=command | put | wait, effect=st.sampled_from(Effect), why=TEXT,
         guard=st.none() | checks, unless=st.none() | checks | ended, inputs=some(name), ok_codes=CODES,
@@ -113,9 +110,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
 def validator(name: str) -> Any:
     schema = json.loads(files("schema").joinpath(f"{name}.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
-    return jsonschema.Draft202012Validator(
-        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    )
+    return jsonschema.Draft202012Validator(schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
 
 
 def golden() -> Iterator[tuple[str, Plan]]:
@@ -141,9 +136,7 @@ def test_no_field_of_a_value_is_forgotten_above() -> None:
         assert made[value.__name__] == {field.name for field in dataclasses.fields(value)}
 
 
-@pytest.mark.parametrize(
-    ("name", "plan"), tuple(golden()), ids=lambda each: each if isinstance(each, str) else ""
-)
+@pytest.mark.parametrize(("name", "plan"), tuple(golden()), ids=lambda each: each if isinstance(each, str) else "")
 def test_golden_plans_come_back_and_fit_the_schema(name: str, plan: Plan, tmp_path: Path) -> None:
     file = tmp_path / f"{name}.toml"
     planfile.write(plan, file)
@@ -200,10 +193,7 @@ def test_the_schemas_have_exactly_the_fields_of_the_values() -> None:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         ]  # fmt: skip
         assert sorted(schema["required"]) == sorted(needed), value
-    assert set(plan["properties"]) == {field.name for field in dataclasses.fields(Plan)} | {
-        "format",
-        "sha256",
-    }
+    assert set(plan["properties"]) == {field.name for field in dataclasses.fields(Plan)} | {"format", "sha256"}
 
 
 def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
@@ -275,16 +265,11 @@ def through_a_shell(commands: list[list[str]], width: int) -> list[list[bytes]]:
     return [one.split(b"\0") for one in said.stdout.removesuffix(b"\0\0").split(b"\0\0")]
 
 
-WORD = st.text(
-    st.sampled_from("ab \n'\"\\%$`*~!#;&|<>(){}[]\t\x1b\x07\u202e\u00e9\udcff-=01"), min_size=1, max_size=8
-)
+WORD = st.text(st.sampled_from("ab \n'\"\\%$`*~!#;&|<>(){}[]\t\x1b\x07\u202e\u00e9\udcff-=01"), min_size=1, max_size=8)
 
 
 @settings(max_examples=60, deadline=None)
-@given(
-    commands=st.lists(st.lists(WORD, min_size=1, max_size=5), min_size=1, max_size=6),
-    width=st.integers(40, 200),
-)
+@given(commands=st.lists(st.lists(WORD, min_size=1, max_size=5), min_size=1, max_size=6), width=st.integers(40, 200))
 def test_a_command_pasted_into_a_shell_is_the_one_that_runs(commands: list[list[str]], width: int) -> None:
     told = through_a_shell(commands, width)
     assert told == [[word.encode("utf-8", "surrogateescape") for word in argv] for argv in commands]

@@ -20,9 +20,7 @@ from runner.model.plan import Check, WaitFor
 from tests.contract.sshd import free_port, new_key
 
 ARGV = ("/usr/local/sbin/runner-agent", "came-back", "back", "--was=boot")
-CLAIM = Check(
-    host="server", argv=ARGV, field="back", relation="==", value=True, why="it answers, in another boot"
-)
+CLAIM = Check(host="server", argv=ARGV, field="back", relation="==", value=True, why="it answers, in another boot")
 Answer = tuple[bool | None, str, Mapping[str, Any]]
 
 
@@ -38,13 +36,7 @@ def by_ssh(folder: Path, port: int) -> str:
     new_key(folder / "key")
     public = " ".join((folder / "key.pub").read_text().split()[:2])
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
-    lines = (
-        "HostName 127.0.0.1",
-        f"Port {port}",
-        "User root",
-        f"IdentityFile {folder}/key",
-        "ConnectTimeout 2",
-    )
+    lines = ("HostName 127.0.0.1", f"Port {port}", "User root", f"IdentityFile {folder}/key", "ConnectTimeout 2")
     (folder / "config").write_text("\n ".join(("Host server", *lines)) + "\n")
     host = Ssh("server", str(folder / "config"), (str(folder / "known_hosts"),))
     try:
@@ -105,9 +97,7 @@ def test_a_person_who_stops_does_not_wait_for_a_look_at_a_host_that_is_down() ->
     done = waiting.wait(WaitFor(until=CLAIM, within=600, every=0), ask, stop, seen.append)
     over.set()
     assert monotonic() - begun < 8 and not done.over
-    assert done.note.startswith("waited ") and done.note.endswith(
-        "last seen: no answer: server does not answer"
-    )
+    assert done.note.startswith("waited ") and done.note.endswith("last seen: no answer: server does not answer")
 
 
 def test_a_look_that_breaks_is_not_taken_for_silence() -> None:
@@ -131,9 +121,7 @@ def test_a_port_behind_which_no_ssh_server_speaks_is_told_in_plain_words(
     assert done.note.endswith(f", last seen: no answer: {plain}")
 
 
-def test_a_host_that_takes_no_connection_is_told_so_without_the_command_that_was_to_look(
-    tmp_path: Path,
-) -> None:
+def test_a_host_that_takes_no_connection_is_told_so_without_the_command_that_was_to_look(tmp_path: Path) -> None:
     told = by_ssh(tmp_path, free_port())
     _, seen = waited((None, told, {}))
     assert len(seen) == 1

@@ -14,18 +14,7 @@ import pytest
 from runner.config.plugins import Hooks
 from runner.model.errors import HookFailed
 from runner.model.site import Hook
-from tests.contract.hook_parts import (
-    EVENT,
-    FACTS,
-    JOB,
-    PLAN,
-    REPORT,
-    SITE,
-    STEP,
-    imports_as_they_were,
-    load,
-    method,
-)
+from tests.contract.hook_parts import EVENT, FACTS, JOB, PLAN, REPORT, SITE, STEP, imports_as_they_were, load, method
 
 HOUSE = Path(__file__).parents[3]
 
@@ -47,14 +36,8 @@ def test_plugins_are_called_in_name_order_whatever_pluggy_would_do(tmp_path: Pat
     source = "from runner.model.plan import Finding\n" + method(
         "check_plan", "return [Finding(severity='note', text=__name__, source='x')]", mark="@hookimpl({})"
     )
-    hooks = load(
-        tmp_path, c=source.format("tryfirst=True"), a=source.format("trylast=True"), b=source.format("")
-    )
-    assert [finding.text for finding in hooks.check_plan(SITE, PLAN, FACTS)] == [
-        "mysite.a",
-        "mysite.b",
-        "mysite.c",
-    ]
+    hooks = load(tmp_path, c=source.format("tryfirst=True"), a=source.format("trylast=True"), b=source.format(""))
+    assert [finding.text for finding in hooks.check_plan(SITE, PLAN, FACTS)] == ["mysite.a", "mysite.b", "mysite.c"]
 
 
 LOADING = {
@@ -91,11 +74,7 @@ PLANNING = {
     "raises": ("check_plan", "return 1 / 0", "ZeroDivisionError: division by zero (bad.py line 6)"),
     "exits": ("declare_kinds", "raise SystemExit(0)", "SystemExit: 0"),
     "returns one": ("check_plan", "return 'refusal'", "must return a list or a tuple, not str"),
-    "returns a generator": (
-        "check_plan",
-        "return (x for x in ())",
-        "must return a list or a tuple, not generator",
-    ),
+    "returns a generator": ("check_plan", "return (x for x in ())", "must return a list or a tuple, not generator"),
     "returns words": ("check_plan", "return ['refusal']", "must return Findings, not str"),
     "kind": ("declare_kinds", "return [object()]", "is no JobKind"),
     "unknown host": (
@@ -113,11 +92,7 @@ PLANNING = {
 
 KINDS = {
     "of the runner": ({"name": "snapshot"}, (), "the runner has a kind 'snapshot' already"),
-    "without a dataclass": (
-        {"options": dict},
-        (),
-        "kind 'own': its options are no dataclass: <class 'dict'>",
-    ),
+    "without a dataclass": ({"options": dict}, (), "kind 'own': its options are no dataclass: <class 'dict'>"),
     "no schema": ({"schema": []}, (), "kind 'own': its schema is no JSON Schema: list is no table"),
     "a wrong schema": (
         {"schema": {"properties": {"to": {"type": "strnig"}}}},
@@ -166,10 +141,7 @@ def test_a_planning_hook_that_fails_refuses_the_plan_and_names_itself(case: str,
     [
         ("anchor='gone', step=replace(steps[0], id='n')", "has no step 'gone'"),
         ("anchor=steps[0].id, step=steps[0]", "has a step 'backup-papio/send' already"),
-        (
-            "anchor=steps[0].id, step=replace(steps[0], id='n', job='other')",
-            "is of 'other', not of 'backup-papio'",
-        ),
+        ("anchor=steps[0].id, step=replace(steps[0], id='n', job='other')", "is of 'other', not of 'backup-papio'"),
     ],
 )
 def test_a_step_that_fits_nowhere_is_refused(change: str, said: str, tmp_path: Path) -> None:
@@ -191,9 +163,7 @@ def test_a_hook_cannot_speak_or_act_under_the_name_of_another(tmp_path: Path) ->
     assert hooks.add_steps(SITE, JOB, (STEP,), FACTS)[0].step.added_by == "mysite.bad"
 
 
-@pytest.mark.parametrize(
-    "body", ["return 1 / 0", "raise SystemExit(0)", "raise ValueError('a\\nb\\x1b[31m')"]
-)
+@pytest.mark.parametrize("body", ["return 1 / 0", "raise SystemExit(0)", "raise ValueError('a\\nb\\x1b[31m')"])
 def test_a_telling_hook_that_fails_silences_nobody_else(body: str, tmp_path: Path) -> None:
     told = tmp_path / "told"
     good = method("deliver_report", f"from pathlib import Path; Path({str(told)!r}).touch()", ", report")

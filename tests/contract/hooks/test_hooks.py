@@ -93,9 +93,7 @@ def test_the_documented_plugin_plans_its_probe_step_and_finding(tmp_path: Path) 
     assert hooks.add_steps(site, replace(JOB, kind="dump"), (STEP,), facts) == ()
 
 
-def test_the_documented_plugin_is_content_below_the_limit_and_says_what_it_does_not_know(
-    tmp_path: Path,
-) -> None:
+def test_the_documented_plugin_is_content_below_the_limit_and_says_what_it_does_not_know(tmp_path: Path) -> None:
     (tmp_path / "papio" / "home").mkdir(parents=True)
     hooks, site = quota(tmp_path, limit=10**9, monitor=tmp_path / "monitor")
     (probe,) = hooks.declare_probes(site)
@@ -132,9 +130,7 @@ def test_what_a_job_of_the_documented_kind_prints_reaches_people(tmp_path: Path)
     (tmp_path / "tree").mkdir()
     place = Place(folder=tmp_path / "site", trees=(tmp_path / "tree",))
     where = f'host = "papio"\nfolder = "/srv"\nlimit_bytes = 1\nmonitor = "{tmp_path}/monitor"'
-    place.declare(
-        f'[hooks."mysite.quota"]\n{where}\n[jobs.sizes]\nkind = "sizes"\nhost = "papio"\nfolder = "/srv"\n'
-    )
+    place.declare(f'[hooks."mysite.quota"]\n{where}\n[jobs.sizes]\nkind = "sizes"\nhost = "papio"\nfolder = "/srv"\n')
     shutil.copytree(QUOTA.parent, place.folder / "mysite")
     (place.sandbox / "papio/srv/people/karl").mkdir(parents=True)
     said = place.runner("run", "sizes")

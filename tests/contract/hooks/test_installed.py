@@ -12,9 +12,7 @@ from tests.contract.site import Place
 
 DISTRIBUTION = Path(__file__).parents[1] / "plugins" / "watcher"
 HOOK = '[hooks.watcher]\nplace = "the cellar"\n'
-JOB = (
-    '[jobs.water]\nkind = "puddle"\nhost = "papio"\nfolder = "/srv"\nevery = "2h"\nschedule = "15 4 * * *"\n'
-)
+JOB = '[jobs.water]\nkind = "puddle"\nhost = "papio"\nfolder = "/srv"\nevery = "2h"\nschedule = "15 4 * * *"\n'
 
 
 @pytest.fixture
@@ -109,12 +107,8 @@ def test_a_table_may_name_the_module_beside_jobs_toml(place: Place) -> None:
     assert "hooks.cellar.module: 7 is not the name of a Python module" in place.runner("validate").err
 
 
-@pytest.mark.parametrize(
-    ("more", "looked"), [("", False), ("[hooks.fsck]\n[hooks.announce]\n", False), (HOOK, True)]
-)
-def test_only_an_unknown_name_pays_for_looking_through_packages(
-    more: str, looked: bool, place: Place
-) -> None:
+@pytest.mark.parametrize(("more", "looked"), [("", False), ("[hooks.fsck]\n[hooks.announce]\n", False), (HOOK, True)])
+def test_only_an_unknown_name_pays_for_looking_through_packages(more: str, looked: bool, place: Place) -> None:
     place.declare(more)
     # What Python does on the way out is not the runner's.
     (place.folder / "sitecustomize.py").write_text(

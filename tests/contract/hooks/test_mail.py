@@ -17,20 +17,7 @@ from runner.model.run import JobReport, Report, Verdict
 from tests.contract.mail_parts import FAILED, fake_sendmail, read
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "mail-failed.txt"
-EVIL = (
-    "\n",
-    "\r\n",
-    "\r",
-    "\u2028",
-    "\u2029",
-    "\x85",
-    "\x0b",
-    "\x0c",
-    "\x00",
-    "\udcff",
-    "\u202e",
-    "\x1b[31m",
-)
+EVIL = ("\n", "\r\n", "\r", "\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x00", "\udcff", "\u202e", "\x1b[31m")
 
 
 def mail(**settings: Any) -> Mail:
@@ -59,9 +46,7 @@ def test_the_rows_of_a_table_stand_under_their_heading_without_a_mark_of_their_o
     assert lines[at + 2].startswith("        x x")
 
 
-def test_sendmail_gets_the_people_as_arguments_after_two_dashes_and_the_message_as_input(
-    tmp_path: Path,
-) -> None:
+def test_sendmail_gets_the_people_as_arguments_after_two_dashes_and_the_message_as_input(tmp_path: Path) -> None:
     argv, raw = posted(tmp_path, FAILED)
     assert argv == ["-i", "--", "root@localhost", "expert@example.org"]
     assert b"\r" not in raw
@@ -113,10 +98,7 @@ SUBJECTS: dict[str, tuple[dict[str, Any], str]] = {
         {"verdict": Verdict.NOTHING, "actions": (), "jobs": (), "skips": (Skip(job="a", reason="not due"),)},
         "[babase] nothing done: a: not due",
     ),
-    "empty": (
-        {"verdict": Verdict.NOTHING, "actions": (), "jobs": (), "skips": ()},
-        "[babase] nothing done: no job",
-    ),
+    "empty": ({"verdict": Verdict.NOTHING, "actions": (), "jobs": (), "skips": ()}, "[babase] nothing done: no job"),
 }
 
 
@@ -138,9 +120,7 @@ def test_no_text_of_a_report_adds_a_header_a_recipient_or_a_line(evil: str, fiel
         "site": {"site": text},
         "run": {"run": text},
     }
-    message = read(
-        compose(letter(replace(FAILED, **every[field])), ("root@localhost",), "runner@localhost").as_bytes()
-    )
+    message = read(compose(letter(replace(FAILED, **every[field])), ("root@localhost",), "runner@localhost").as_bytes())
     assert sorted(message.keys()) == sorted(
         ["Subject", "From", "To", "Date", "Message-ID", "Auto-Submitted", "Content-Type",
          "Content-Transfer-Encoding", "MIME-Version"]
@@ -157,9 +137,7 @@ def test_no_text_of_a_report_adds_a_header_a_recipient_or_a_line(evil: str, fiel
     ["a@b.org, c@d.org", "a@b.org\nBcc: c@d.org", "-oQ/tmp@x.org", "a b@c.org", "Ä@b.org", "<a@b.org>",
      "a@-b.org", "a..b@c.org", "", "a@b.org\0", "a@b.org;c@d.org", "group:a@b.org"],
 )  # fmt: skip
-def test_an_address_that_is_none_is_named_and_the_others_get_the_message(
-    address: str, tmp_path: Path
-) -> None:
+def test_an_address_that_is_none_is_named_and_the_others_get_the_message(address: str, tmp_path: Path) -> None:
     program = fake_sendmail(tmp_path)
     report = replace(FAILED, recipients={"admin": (address, "root@localhost")})
     with pytest.raises(ReportUndelivered, match="no plain mail address"):
@@ -184,9 +162,7 @@ def test_in_the_sandbox_the_message_is_a_file_and_nothing_is_sent(tmp_path: Path
     assert "this message was not sent" in " ".join(message.get_content().split())
 
 
-@pytest.mark.parametrize(
-    ("ending", "says", "told"), [(75, "queue is full", "queue is full"), (1, "", "said nothing")]
-)
+@pytest.mark.parametrize(("ending", "says", "told"), [(75, "queue is full", "queue is full"), (1, "", "said nothing")])
 def test_a_sendmail_that_fails_is_quoted(ending: int, says: str, told: str, tmp_path: Path) -> None:
     program = fake_sendmail(tmp_path, ending=ending, says=says)
     with pytest.raises(ReportUndelivered, match=f"ended with {ending}: .*{told}"):

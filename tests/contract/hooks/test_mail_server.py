@@ -18,9 +18,7 @@ PASSWORD = "s3cret-and-long"
 
 
 def send(port: int, **smtp: Any) -> None:
-    plugin({"from": "runner@localhost", "smtp": {"host": "127.0.0.1", "port": port, **smtp}}).deliver_report(
-        FAILED
-    )
+    plugin({"from": "runner@localhost", "smtp": {"host": "127.0.0.1", "port": port, **smtp}}).deliver_report(FAILED)
 
 
 def login(folder: Path, mode: int = 0o600, password: str = PASSWORD) -> dict[str, Any]:
@@ -50,10 +48,7 @@ def test_a_dead_server_is_named() -> None:
 
 def test_a_refused_person_is_named_with_the_servers_words_and_the_others_get_the_message() -> None:
     inbox = Inbox(refuses=("expert@example.org",))
-    with (
-        server(inbox) as port,
-        pytest.raises(ReportUndelivered, match="expert@example.org: 550 5.1.1 no such user"),
-    ):
+    with server(inbox) as port, pytest.raises(ReportUndelivered, match="expert@example.org: 550 5.1.1 no such user"):
         send(port)
     assert inbox.messages[0].rcpt_tos == ["root@localhost"]
 

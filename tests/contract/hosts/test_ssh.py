@@ -54,9 +54,7 @@ def test_an_unknown_host_is_refused_with_its_fingerprint(server: Sshd, tmp_path:
     assert listed.stdout.split()[1] in result.error
 
 
-def test_a_host_with_another_key_than_the_known_one_is_refused(
-    server: Sshd, tmp_path: Path, touch: Try
-) -> None:
+def test_a_host_with_another_key_than_the_known_one_is_refused(server: Sshd, tmp_path: Path, touch: Try) -> None:
     other = new_key(tmp_path / "other").with_suffix(".pub").read_text()
     known = tmp_path / "known"
     known.write_text(f"[127.0.0.1]:{server.port} {other}")
@@ -118,9 +116,7 @@ def test_a_refusal_writes_nothing_to_the_terminal(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_connection_that_breaks_is_255_and_the_next_command_gets_a_new_one(
-    server: Sshd, tmp_path: Path
-) -> None:
+def test_a_connection_that_breaks_is_255_and_the_next_command_gets_a_new_one(server: Sshd, tmp_path: Path) -> None:
     way = ssh(server, tmp_path)
     way.run(("true",), timeout=30)
     (mine,) = server.connections()
@@ -174,9 +170,7 @@ def test_more_commands_at_once_than_a_connection_may_carry_get_a_second_one(tmp_
         way.close()
 
 
-def test_a_connection_that_hangs_is_replaced(
-    server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connection_that_hangs_is_replaced(server: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "OPEN_TIMEOUT", 1.0)
     way = ssh(server, tmp_path)
     way.run(("true",), timeout=30)
@@ -228,12 +222,8 @@ def test_commands_of_one_host_share_one_connection(server: Sshd, tmp_path: Path)
     assert server.connections() == []
 
 
-def test_what_a_login_shell_says_first_does_not_hide_the_process_group(
-    tmp_path: Path,
-) -> None:
-    with sshd(
-        tmp_path / "noisy", more='ForceCommand echo noise >&2; eval "$SSH_ORIGINAL_COMMAND"\n'
-    ) as noisy:
+def test_what_a_login_shell_says_first_does_not_hide_the_process_group(tmp_path: Path) -> None:
+    with sshd(tmp_path / "noisy", more='ForceCommand echo noise >&2; eval "$SSH_ORIGINAL_COMMAND"\n') as noisy:
         way = ssh(noisy, tmp_path)
         assert way.run(("sleep", "600"), timeout=1).exit == -15
         assert way.run(("sh", "-c", "echo mine >&2"), timeout=30).err == b"noise\nmine\n"
@@ -272,9 +262,7 @@ def test_the_configuration_is_for_its_owner_only(server: Sshd, tmp_path: Path) -
     assert config.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_controller_is_reached_without_ssh_and_connects_to_nothing_early(
-    server: Sshd, tmp_path: Path
-) -> None:
+def test_the_controller_is_reached_without_ssh_and_connects_to_nothing_early(server: Sshd, tmp_path: Path) -> None:
     ways = transports(site(server), tmp_path / "not-written")
     assert isinstance(ways["papio"], Local)
     assert isinstance(ways["backup"], Ssh)

@@ -83,9 +83,7 @@ def test_what_cannot_be_started_has_no_exit_code_and_says_why(way: Transport, ar
     assert way.host in result.error
 
 
-def test_a_command_sees_nothing_of_the_runners_environment(
-    way: Transport, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_sees_nothing_of_the_runners_environment(way: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGPASSWORD", "secret")
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
     lines = way.run(("env",), timeout=20).out.decode().splitlines()

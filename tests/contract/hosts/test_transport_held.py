@@ -67,9 +67,7 @@ def test_a_held_command_that_will_not_end_is_ended(way: Transport, monkeypatch: 
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o755])
-def test_put_places_the_content_with_its_mode_and_makes_the_parents(
-    way: Transport, tmp_path: Path, mode: int
-) -> None:
+def test_put_places_the_content_with_its_mode_and_makes_the_parents(way: Transport, tmp_path: Path, mode: int) -> None:
     path = tmp_path / "a b" / "it's\nhere" / "-file"
     assert way.put(str(path), b"\0content\xff\n", mode).exit == 0
     assert path.read_bytes() == b"\0content\xff\n"
@@ -153,9 +151,7 @@ def test_an_exit_code_that_the_kernel_threw_away_is_never_taken_for_success() ->
         "print(result.exit, result.error)\n"
     )
     root = Path(__file__).parents[3]
-    told = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True
-    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=root, check=True)
     assert told.stdout.startswith("None its exit code is lost")
     assert told.stderr == ""
 

@@ -29,9 +29,7 @@ def house(tmp_path: Path) -> Storehouse:
     return made
 
 
-def keep(
-    house: Storehouse, name: str, told: Any = TOLD, *more: str, site: bytes = SITE, digest: str = DIGEST
-) -> Said:
+def keep(house: Storehouse, name: str, told: Any = TOLD, *more: str, site: bytes = SITE, digest: str = DIGEST) -> Said:
     text = told if isinstance(told, bytes) else json.dumps(told).encode() + b"\n"
     given = frame("job/about", Said(code=0, out=text)) + frame("job/site", Said(code=0, out=site))
     words = ("--about=job/about", "--site=job/site", f"--site-sha256={digest}", f"--plan={house.plan}")
@@ -90,9 +88,7 @@ def test_what_did_not_change_is_on_the_disk_once(house: Storehouse) -> None:
     ],
     ids=["nothing", "no json", "no object", "no facts", "no files", "too long"],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused_and_jobs_toml_is_kept_all_the_same(
-    house: Storehouse, told: bytes
-) -> None:
+def test_what_makes_no_sense_is_refused_and_jobs_toml_is_kept_all_the_same(house: Storehouse, told: bytes) -> None:
     said = keep(house, ONE, told)
     assert said.code == 1
     assert "was not told" in said.answer["error"]
@@ -179,15 +175,11 @@ def test_the_newest_whole_dump_of_each_database_in_a_snapshot_is_found(house: St
     dump(folder, "babase", "2026-11-21T070000Z")
     dump(folder, "babase", "2026-11-22T070000Z", size=99)
     (folder / "globals").mkdir()
-    (folder / "globals/2026-11-21T070000Z.sql").write_text(
-        "--\n-- PostgreSQL database cluster dump complete\n--\n"
-    )
+    (folder / "globals/2026-11-21T070000Z.sql").write_text("--\n-- PostgreSQL database cluster dump complete\n--\n")
     (house.source / "elsewhere").symlink_to("/srv")
     house.snapshot(TWO, ONE)
     keep(house, TWO, TOLD, "--dumps=/srv/dumps")
-    said = house.call(
-        "about-of", str(house.root), TWO, "--dumps=/elsewhere/dumps", "--dumps=/not/there"
-    ).answer
+    said = house.call("about-of", str(house.root), TWO, "--dumps=/elsewhere/dumps", "--dumps=/not/there").answer
     (found,) = said["dumps"]
     assert found["folder"] == "/srv/dumps"
     assert found["globals"] == "globals/2026-11-21T070000Z.sql"

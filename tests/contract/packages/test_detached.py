@@ -45,18 +45,14 @@ def begun(tmp_path: Path) -> int:
 
 
 def test_the_answer_says_how_it_ended_and_what_it_printed(house: HostHouse) -> None:
-    said = house.carry(
-        "--", "sh", "-c", f"{ESCAPES}; cat; echo $LC_ALL,$LANGUAGE,$DEBIAN_FRONTEND >&2; exit 3"
-    )
+    said = house.carry("--", "sh", "-c", f"{ESCAPES}; cat; echo $LC_ALL,$LANGUAGE,$DEBIAN_FRONTEND >&2; exit 3")
     assert said.code == 3
     found = detached.parse_answer(said.out.decode())
     assert found
     assert (found.exit, found.lines, found.note) == (3, 4, "")
     assert found.log == (r"a\x1b[31mred", "new", r"\xff", "C,,noninteractive")
     listed = house.carried()
-    assert [(each["plan"], each["step"], each["exit"], each["alive"]) for each in listed] == [
-        (PLAN, STEP, 3, False)
-    ]
+    assert [(each["plan"], each["step"], each["exit"], each["alive"]) for each in listed] == [(PLAN, STEP, 3, False)]
 
 
 def test_a_command_that_cannot_be_started_has_ended_too(house: HostHouse) -> None:
@@ -93,9 +89,7 @@ def test_two_at_once_begin_it_once_and_get_the_same_answer(
 
 
 @pytest.mark.parametrize("how", ["KILL", "TERM", "HUP", "INT"])
-def test_it_goes_on_when_its_caller_is_ended(
-    house: HostHouse, slow: tuple[str, ...], tmp_path: Path, how: str
-) -> None:
+def test_it_goes_on_when_its_caller_is_ended(house: HostHouse, slow: tuple[str, ...], tmp_path: Path, how: str) -> None:
     with house.front(*slow) as front:
         wait_for(lambda: begun(tmp_path) == 1)
         os.killpg(front.pid, getattr(signal, f"SIG{how}"))
@@ -201,9 +195,7 @@ def test_the_next_step_of_the_plan_finds_the_lock_free(house: HostHouse) -> None
             assert house.carry("--packages=dpkg", "--", "true", step=f"job/{number}").code == 0
 
 
-def test_waiting_can_be_given_up_and_stops_nothing(
-    house: HostHouse, slow: tuple[str, ...], tmp_path: Path
-) -> None:
+def test_waiting_can_be_given_up_and_stops_nothing(house: HostHouse, slow: tuple[str, ...], tmp_path: Path) -> None:
     said = house.carry("--within=1", *slow)
     assert (said.code, "was not stopped" in said.answer["error"]) == (1, True)
     assert house.carried()[0]["alive"]
@@ -263,9 +255,7 @@ def test_the_program_may_be_replaced_by_the_very_command_that_it_carries(
 ) -> None:
     installed = tmp_path / "runner-agent"
     installed.write_bytes(runner_agent())
-    shipped = HostHouse(
-        state=house.state, locks=house.locks, program=(*house.program[:1], "-I", str(installed))
-    )
+    shipped = HostHouse(state=house.state, locks=house.locks, program=(*house.program[:1], "-I", str(installed)))
     with shipped.front(*slow) as front:
         wait_for(lambda: begun(tmp_path) == 1)
         (tmp_path / "other").write_bytes(b"# nothing\n")

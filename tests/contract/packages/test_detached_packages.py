@@ -39,8 +39,7 @@ def deb(folder: Path, name: str, version: str, postinst: str = "exit 0", arch: s
     tree = folder / f"{name}_{version}_{arch}"
     (tree / "DEBIAN").mkdir(parents=True)
     (tree / "DEBIAN/control").write_text(
-        f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\nMaintainer: x <x@example.org>\n"
-        "Description: x\n"
+        f"Package: {name}\nVersion: {version}\nArchitecture: {arch}\nMaintainer: x <x@example.org>\nDescription: x\n"
     )
     script = tree / "DEBIAN/postinst"
     script.write_text(f"#!/bin/sh\n{postinst}\n")
@@ -61,18 +60,11 @@ def dpkg(house: HostHouse, admin: Path, step: str, *argv: str) -> detached.Answe
 
 
 def test_dpkg_is_known_by_its_list_before_and_after(house: HostHouse, admin: Path, tmp_path: Path) -> None:
-    first = dpkg(
-        house, admin, "job/1", "-i", deb(tmp_path, "libc-demo", "1.0"), deb(tmp_path, "old-demo", "2:3")
-    )
+    first = dpkg(house, admin, "job/1", "-i", deb(tmp_path, "libc-demo", "1.0"), deb(tmp_path, "old-demo", "2:3"))
     assert first.packages.installed == (("libc-demo", "1.0"), ("old-demo", "2:3"))
     assert (first.packages.upgraded, first.packages.removed, first.packages.unfinished) == ((), (), ())
     second = dpkg(
-        house,
-        admin,
-        "job/2",
-        "-i",
-        deb(tmp_path, "libc-demo", "1.1"),
-        deb(tmp_path, "new-demo", "1", "exit 1"),
+        house, admin, "job/2", "-i", deb(tmp_path, "libc-demo", "1.1"), deb(tmp_path, "new-demo", "1", "exit 1")
     )
     assert second.exit == 1
     assert second.packages.upgraded == (("libc-demo", "1.0", "1.1"),)
@@ -86,9 +78,7 @@ def test_dpkg_is_known_by_its_list_before_and_after(house: HostHouse, admin: Pat
     assert ["new-demo", "1"] in changed
 
 
-def test_a_held_package_is_not_unfinished_and_unpacked_is(
-    house: HostHouse, admin: Path, tmp_path: Path
-) -> None:
+def test_a_held_package_is_not_unfinished_and_unpacked_is(house: HostHouse, admin: Path, tmp_path: Path) -> None:
     dpkg(house, admin, "job/1", "-i", deb(tmp_path, "kernel-demo", "1"))
     selected = "echo kernel-demo hold | dpkg --set-selections"
     with house.held():
@@ -158,10 +148,6 @@ def rpm(folder: Path, version: str, epoch: int) -> str:
         f"Name: demo\nVersion: {version}\nRelease: 1\nEpoch: {epoch}\nSummary: x\nLicense: MIT\nBuildArch: noarch\n"
         "%description\nx\n%files\n"
     )
-    options = (
-        f"--define=_topdir {folder}/build",
-        f"--define=_rpmdir {folder}",
-        "--define=_rpmfilename %{VERSION}.rpm",
-    )
+    options = (f"--define=_topdir {folder}/build", f"--define=_rpmdir {folder}", "--define=_rpmfilename %{VERSION}.rpm")
     subprocess.run(("rpmbuild", "-bb", "--quiet", *options, str(spec)), check=True, capture_output=True)
     return str(folder / f"{version}.rpm")

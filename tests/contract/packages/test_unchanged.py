@@ -46,9 +46,7 @@ def admin(tmp_path: Path) -> Path:
     return folder
 
 
-def asked(
-    update: Update, admin: Path, *options: str, family: Family | None = None, kind: str = "DPKG_ADMINDIR"
-) -> str:
+def asked(update: Update, admin: Path, *options: str, family: Family | None = None, kind: str = "DPKG_ADMINDIR") -> str:
     """What is not as planned; "" where all is."""
     argv = agent.unchanged("runner-agent", "h", family or Debian(), (update,)).argv[1:]
     said = execute((*PROGRAM, argv[0], f"--env={kind}={admin}", *options, *argv[1:])).answer
@@ -94,9 +92,7 @@ def test_only_so_many_are_named(admin: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="needs rpmbuild")
-def test_of_a_kernel_beside_others_the_planned_one_must_be_missing_and_the_old_one_there(
-    tmp_path: Path,
-) -> None:
+def test_of_a_kernel_beside_others_the_planned_one_must_be_missing_and_the_old_one_there(tmp_path: Path) -> None:
     (tmp_path / ".rpmmacros").write_text(f"%_dbpath {tmp_path}/rpmdb\n")
     home = {**os.environ, "HOME": str(tmp_path)}
     subprocess.run(("rpm", "--initdb"), check=True, env=home)
@@ -104,11 +100,7 @@ def test_of_a_kernel_beside_others_the_planned_one_must_be_missing_and_the_old_o
     for version in ("5.14", "5.15"):
         head = f"Name: kernel-x.y\nVersion: {version}\nRelease: 1.el9\nEpoch: 3\nSummary: x\nLicense: MIT\n"
         spec.write_text(f"{head}BuildArch: noarch\n%description\nx\n%files\n")
-        options = (
-            f"--define=_topdir {tmp_path}",
-            f"--define=_rpmdir {tmp_path}",
-            "--define=_rpmfilename x.rpm",
-        )
+        options = (f"--define=_topdir {tmp_path}", f"--define=_rpmdir {tmp_path}", "--define=_rpmfilename x.rpm")
         subprocess.run(("rpmbuild", "-bb", "--quiet", *options, str(spec)), check=True, capture_output=True)
         subprocess.run(("rpm", "-i", "--justdb", "--force", f"{tmp_path}/x.rpm"), check=True, env=home)
 

@@ -168,9 +168,7 @@ class Host:
                 words.insert(4, f"--state={self.bench.root / 'state'}")
         elif words[0] == "mount":
             words[1:1] = ["--fstab", str(self.bench.root / "etc/fstab")]
-        return subprocess.run(
-            words, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL
-        )
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL)
 
 
 def wishes(bench: Bench) -> list[Insertion]:
@@ -213,9 +211,7 @@ def held(bench: Bench) -> Iterator[tuple[list[Insertion], subprocess.Popen[Any]]
 Held = tuple[list[Insertion], subprocess.Popen[Any]]
 
 
-def test_a_due_check_is_made_while_the_host_is_up_and_the_boot_has_nothing_to_do(
-    bench: Bench, held: Held
-) -> None:
+def test_a_due_check_is_made_while_the_host_is_up_and_the_boot_has_nothing_to_do(bench: Bench, held: Held) -> None:
     given, holder = held
     before = bench.own().superblock
     assert tune2fs.will_check(before, datetime.now(tz=UTC)) is not None
@@ -229,9 +225,7 @@ def test_a_due_check_is_made_while_the_host_is_up_and_the_boot_has_nothing_to_do
     assert (after.interval, after.mounts) == (before.interval, 0)
 
 
-def test_without_a_boot_the_disk_is_mounted_again_and_after_one_it_is_left_alone(
-    bench: Bench, held: Held
-) -> None:
+def test_without_a_boot_the_disk_is_mounted_again_and_after_one_it_is_left_alone(bench: Bench, held: Held) -> None:
     given, _ = held
     assert Host(bench).play(given[:-1])["check-usb"] == "done"
     # The reboot was refused: only what is meant for that still runs.
@@ -263,16 +257,12 @@ def test_a_disk_with_errors_left_is_not_mounted_again(bench: Bench, held: Held) 
     assert not bench.mounted()
 
 
-def test_the_users_of_a_disk_are_counted_without_the_lock_of_the_plan_itself(
-    bench: Bench, held: Held
-) -> None:
+def test_the_users_of_a_disk_are_counted_without_the_lock_of_the_plan_itself(bench: Bench, held: Held) -> None:
     given, holder = held
     check = given[0].step.guard
     assert check is not None
     assert Host(bench).holds(check)
-    other = replace(
-        check, argv=tuple("--plan=other" if word.startswith("--plan=") else word for word in check.argv)
-    )
+    other = replace(check, argv=tuple("--plan=other" if word.startswith("--plan=") else word for word in check.argv))
     said = json.loads(Host(bench).call(other.argv).stdout)
     assert said["users"] == 1
     assert str(holder.pid) in said["who"][0]

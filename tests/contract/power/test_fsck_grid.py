@@ -60,15 +60,7 @@ def edges() -> Iterator[Block]:
                 yield Block(interval=one, mounted=NOW + ahead)
                 yield Block(interval=one, written=NOW + ahead)
                 yield Block(interval=one, mounted=NOW + ahead, most=3, mounts=3)
-    for clock in (
-        NOW - 400 * DAY,
-        NOW - 2 * DAY,
-        NOW - DAY,
-        NOW - 3600,
-        NOW + AGE - DAY,
-        NOW + AGE,
-        NOW + 8 * AGE,
-    ):
+    for clock in (NOW - 400 * DAY, NOW - 2 * DAY, NOW - DAY, NOW - 3600, NOW + AGE - DAY, NOW + AGE, NOW + 8 * AGE):
         for most, interval in itertools.product((-1, 1, 3), (0, AGE)):
             yield Block(clock=clock, most=most, interval=interval)
     for most in (1, 32767):
@@ -85,17 +77,7 @@ def anything(count: int) -> Iterator[Block]:
         interval = draw.choice((0, 1, 3600, DAY, 30 * DAY, AGE, draw.randrange(3 * AGE)))
         most = draw.choice((-1, 0, 1, 2, 20, draw.randrange(32768)))
         clock = NOW + draw.choice((0, draw.randrange(-30 * DAY, 5 * AGE)))
-        near = (
-            0,
-            1,
-            -1,
-            DAY,
-            DAY + 1,
-            -interval,
-            1 - interval,
-            -interval - 1,
-            draw.randrange(-3 * AGE, 3 * DAY),
-        )
+        near = (0, 1, -1, DAY, DAY + 1, -interval, 1 - interval, -interval - 1, draw.randrange(-3 * AGE, 3 * DAY))
         yield Block(
             clock=clock, interval=interval, most=most, errors=draw.choice((0, 0, 3)),
             state=draw.choice((CLEAN, CLEAN, CLEAN, CLEAN, CLEAN, NOT_CLEAN, ERRORS, CLEAN_WITH_ERRORS, ORPHANS)),
@@ -140,9 +122,7 @@ def foretold_and_done(image: bytes, block: Block, path: Path) -> tuple[bool, boo
 
 
 @pytest.mark.parametrize(("kind", "grid"), [("ext2", GRID), ("ext3", GRID[::4])])
-def test_e2fsck_checks_when_it_was_foretold_and_never_else(
-    kind: str, grid: tuple[Block, ...], tmp_path: Path
-) -> None:
+def test_e2fsck_checks_when_it_was_foretold_and_never_else(kind: str, grid: tuple[Block, ...], tmp_path: Path) -> None:
     image = made(tmp_path / "made.img", kind)
 
     def wrong(part: int) -> list[tuple[Block, bool, bool]]:

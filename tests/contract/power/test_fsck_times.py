@@ -85,9 +85,7 @@ def disks(tmp_path: Path) -> Iterator[list[str]]:
         image = tmp_path / name
         subprocess.run(("mke2fs", "-q", "-t", "ext3", "-U", UUID, str(image), "16M"), check=True)
         subprocess.run(("tune2fs", "-i", "120d", "-T", last, str(image)), check=True, capture_output=True)
-        made = subprocess.run(
-            ("losetup", "--find", "--show", str(image)), capture_output=True, text=True, check=False
-        )
+        made = subprocess.run(("losetup", "--find", "--show", str(image)), capture_output=True, text=True, check=False)
         if made.returncode == 0:
             found.append(made.stdout.strip())
     try:
@@ -103,17 +101,7 @@ def disks(tmp_path: Path) -> Iterator[list[str]]:
 def test_only_the_whole_check_of_this_boot_is_told_with_where_its_disk_is_mounted(disks: list[str]) -> None:
     units = [f"systemd-fsck@{one[1:].replace('/', '-')}.service" for one in disks]
     words = [word for pair in zip(disks, units, strict=True) for word in pair]
-    argv = (
-        "unshare",
-        "--pid",
-        "--fork",
-        "--mount",
-        "--propagation",
-        "private",
-        sys.executable,
-        "-c",
-        CHECKED,
-    )
+    argv = ("unshare", "--pid", "--fork", "--mount", "--propagation", "private", sys.executable, "-c", CHECKED)
     done = subprocess.run((*argv, *words), capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
     if "unshare failed" in done.stderr:
         pytest.skip("this machine makes no namespaces")
@@ -126,18 +114,7 @@ def test_only_the_whole_check_of_this_boot_is_told_with_where_its_disk_is_mounte
 
 @pytest.mark.skipif(os.geteuid() != 0 or not JOURNALD.exists(), reason="needs root and systemd's journal")
 def test_a_real_journal_tells_how_long_a_unit_took_and_is_not_fooled_by_another_process() -> None:
-    argv = (
-        "unshare",
-        "--pid",
-        "--fork",
-        "--mount",
-        "--propagation",
-        "private",
-        sys.executable,
-        "-c",
-        PLAYED,
-        UNIT,
-    )
+    argv = ("unshare", "--pid", "--fork", "--mount", "--propagation", "private", sys.executable, "-c", PLAYED, UNIT)
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60, cwd=ROOT)
     if "unshare failed" in done.stderr:
         pytest.skip("this machine makes no namespaces")
@@ -170,9 +147,7 @@ BEGUN, ENDED = line(11.379457, MESSAGE_ID=STARTING), line(20.403260, MESSAGE_ID=
 
 
 def test_what_e2fsck_counted_goes_with_the_time() -> None:
-    text = newest_first(
-        BEGUN, said(11.9, "papio has gone 326 days, check forced."), said(20.1, COUNTS), ENDED
-    )
+    text = newest_first(BEGUN, said(11.9, "papio has gone 326 days, check forced."), said(20.1, COUNTS), ENDED)
     (only,) = parse(text)
     assert (only.inodes, only.blocks) == (106017, 190093)
     assert (round(only.seconds, 3), only.started) == (9.024, clock.moment("2026-11-23T12:00:11.379457Z"))
@@ -216,13 +191,7 @@ def test_lines_without_a_whole_check_tell_of_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     "message",
-    [
-        "papio: clean, 11/65536 files, 26752/262144 blocks",
-        f"{COUNTS} more",
-        "1/2 files",
-        "x" * 3000,
-        ": 9/9 files",
-    ],
+    ["papio: clean, 11/65536 files, 26752/262144 blocks", f"{COUNTS} more", "1/2 files", "x" * 3000, ": 9/9 files"],
 )
 def test_words_that_only_look_like_counts_count_nothing(message: str) -> None:
     (only,) = parse(newest_first(BEGUN, said(20, message), ENDED))

@@ -39,9 +39,7 @@ def test_a_host_says_which_boot_it_is_in_and_where_its_disks_are_mounted() -> No
     assert found.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert found.kernel == platform.release()
     assert found.up_since
-    assert (
-        0 <= time.time() - found.up_since.timestamp() - float(Path("/proc/uptime").read_text().split()[0]) < 5
-    )
+    assert 0 <= time.time() - found.up_since.timestamp() - float(Path("/proc/uptime").read_text().split()[0]) < 5
     assert found.systemd == Path("/run/systemd/system").is_dir()
 
 
@@ -95,8 +93,7 @@ def test_a_check_under_way_is_seen(tmp_path: Path) -> None:
     program = tmp_path / "e2fsck"
     program.symlink_to("/bin/sleep")
     with subprocess.Popen(
-        ("bash", "-c", 'exec -a fsck.ext4 sh -c "read x; :" "$@"', "-", "-a", "-C0", "/dev/sdz1"),
-        stdin=subprocess.PIPE,
+        ("bash", "-c", 'exec -a fsck.ext4 sh -c "read x; :" "$@"', "-", "-a", "-C0", "/dev/sdz1"), stdin=subprocess.PIPE
     ) as check:
         wait_for(lambda: sessions.checking(Path("/")) == ["/dev/sdz1"])
         check.kill()
@@ -144,9 +141,7 @@ def test_kernels_are_ordered_as_sort_orders_versions() -> None:
         ("boot/other", "", None),
     ],
 )
-def test_an_entry_of_the_boot_loader_is_looked_for(
-    tmp_path: Path, config: str, text: str, found: bool | None
-) -> None:
+def test_an_entry_of_the_boot_loader_is_looked_for(tmp_path: Path, config: str, text: str, found: bool | None) -> None:
     lay(tmp_path, {"boot/vmlinuz-6.1.0-51-amd64": "x", "boot/vmlinuz-6.1.0-50-amd64": "x", config: text})
     assert outdated.read((), root=str(tmp_path))["entry"] is found
 
@@ -161,7 +156,9 @@ def test_an_empty_initrd_is_none(tmp_path: Path) -> None:
 
 
 LIBRARY = "7f00-7f01 r-xp 00001000 fe:00 1234   /usr/lib/x86_64-linux-gnu/libssl.so.3"
-SHARED = "7f00-7f01 rw-s 00000000 00:01 4   /dev/zero (deleted)\n7f00-7f01 r-xp 00000000 00:05 9 /memfd:x.so (deleted)\n"
+SHARED = (
+    "7f00-7f01 rw-s 00000000 00:01 4   /dev/zero (deleted)\n7f00-7f01 r-xp 00000000 00:05 9 /memfd:x.so (deleted)\n"
+)
 
 
 def test_services_and_process_1_that_run_old_libraries_are_named(tmp_path: Path) -> None:
@@ -241,9 +238,7 @@ def test_what_was_installed_since_the_boot_is_known_without_any_flag(tmp_path: P
             "var/lib/dpkg/status": status,
             "var/lib/dpkg/info/libssl3:amd64.list": "",
             "var/lib/dpkg/info/dbus.list": "",
-            "var/lib/runner/since-boot.json": json.dumps(
-                {"boot_id": "another", "changed": [["systemd", "1"]]}
-            ),
+            "var/lib/runner/since-boot.json": json.dumps({"boot_id": "another", "changed": [["systemd", "1"]]}),
         },
     )
     os.utime(tmp_path / "var/lib/dpkg/info/dbus.list", (booted - 60, booted - 60))

@@ -54,13 +54,7 @@ def test_where_nothing_is_at_work_it_is_still() -> None:
 
 @pytest.mark.parametrize(
     "argv",
-    [
-        "dpkg --audit",
-        "rpm --root=/ -qa",
-        "tune2fs -l -- /dev/sda1",
-        "apt-get -q check",
-        "apt-get -qq -s upgrade",
-    ],
+    ["dpkg --audit", "rpm --root=/ -qa", "tune2fs -l -- /dev/sda1", "apt-get -q check", "apt-get -qq -s upgrade"],
 )
 def test_what_only_reads_is_not_at_work(tmp_path: Path, argv: str) -> None:
     # Such as our own looks at the host, which are taken beside this one.
@@ -83,9 +77,7 @@ def test_a_program_that_writes_is_named(tmp_path: Path, name: str) -> None:
 
 def test_an_rsync_that_waits_for_callers_is_no_work(tmp_path: Path) -> None:
     (tmp_path / "conf").write_text(f"port = 0\npid file = {tmp_path}/pid\n")
-    script = (
-        'rsync --daemon --no-detach --port=18730 --address=127.0.0.1 --config="$0" & sleep 0.5; kill -0 $!'
-    )
+    script = 'rsync --daemon --no-detach --port=18730 --address=127.0.0.1 --config="$0" & sleep 0.5; kill -0 $!'
     said = alone(script, str(tmp_path / "conf"), argv=("still",))
     assert said.answer == {"still": True}
 
@@ -144,9 +136,7 @@ def test_a_store_that_somebody_holds_is_not_still(tmp_path: Path) -> None:
     with house.held("plan-7"):
         said = run("still", f"--store={house.root}")
         assert f"a test holds the store {house.root}" in said.answer["error"]
-    assert f"holds the store {house.root}" not in run("still", f"--store={house.root}").answer.get(
-        "error", ""
-    )
+    assert f"holds the store {house.root}" not in run("still", f"--store={house.root}").answer.get("error", "")
 
 
 @pytest.mark.parametrize(
@@ -161,9 +151,7 @@ def test_who_works_with_databases_is_named_also_between_two_programs_and_only_be
     name: str, told: str
 ) -> None:
     take = f"{shlex.join(PROGRAM)} hold-host {name} --plan=p --who=somebody >/run/lock/told &"
-    script = (
-        f"mount -t tmpfs tmpfs /run/lock; sleep 30 | {take} until [ -s /run/lock/told ]; do sleep 0.1; done"
-    )
+    script = f"mount -t tmpfs tmpfs /run/lock; sleep 30 | {take} until [ -s /run/lock/told ]; do sleep 0.1; done"
     assert told in alone(script, argv=("still",)).answer["error"]
     assert alone(script, argv=("still", f"--boot={BOOT}")).answer == {"still": True}
 
@@ -187,10 +175,7 @@ def test_the_boot_that_answers_is_only_another_one_when_it_is() -> None:
 
 def test_the_kernel_that_runs_is_compared_with_the_one_that_should() -> None:
     running = os.uname().release
-    assert tool(agent.came_back(HERE, CameBack("kernel", is_=running))).answer == {
-        "kernel": True,
-        "running": running,
-    }
+    assert tool(agent.came_back(HERE, CameBack("kernel", is_=running))).answer == {"kernel": True, "running": running}
     wrong = tool(agent.came_back(HERE, CameBack("kernel", is_="9.9.9-new")))
     assert wrong.code == 1
     assert wrong.answer["error"] == f"the kernel that runs is {running}, not 9.9.9-new"
@@ -240,10 +225,7 @@ def test_no_unit_has_failed_only_where_systemd_says_so(says: str, found: bool) -
 def test_where_no_kernel_is_found_nobody_says_that_the_right_one_runs() -> None:
     said = alone("mount -t tmpfs none /boot", argv=("came-back", "kernel"))
     assert (said.answer["kernel"], said.code) == (False, 1)
-    assert (
-        alone("mount -t tmpfs none /boot", argv=("came-back", "kernel", f"--is={os.uname().release}")).code
-        == 0
-    )
+    assert alone("mount -t tmpfs none /boot", argv=("came-back", "kernel", f"--is={os.uname().release}")).code == 0
 
 
 def test_a_service_that_does_not_run_is_named() -> None:
@@ -318,9 +300,7 @@ def raw(answer: bytes) -> Callable[[socket.socket], None]:
     return talk
 
 
-@pytest.mark.parametrize(
-    "answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x16\x03\x01" * 99]
-)
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 abc\r\n\r\n", b"\x16\x03\x01" * 99])
 def test_what_is_no_web_server_does_not_answer(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=raw(answer), args=(listening,))
@@ -339,15 +319,7 @@ def test_nobody_listening_is_no_answer() -> None:
 
 @pytest.mark.parametrize(
     "url",
-    [
-        "ftp://host/",
-        "file:///etc/passwd",
-        "http://",
-        "http://user:pw@host/",
-        "http://host:port/",
-        "host",
-        "http://[",
-    ],
+    ["ftp://host/", "file:///etc/passwd", "http://", "http://user:pw@host/", "http://host:port/", "host", "http://["],
 )
 def test_what_is_no_address_of_a_page_is_refused(url: str) -> None:
     said = run("page", url)

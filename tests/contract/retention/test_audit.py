@@ -100,14 +100,8 @@ def test_a_lost_name_is_missing_from_the_one_snapshot(house: Storehouse) -> None
 
 
 CHANGES: dict[str, tuple[Callable[[Path], object], set[tuple[str, str]]]] = {
-    "a new name": (
-        lambda top: (top / "folder/new").touch(),
-        {("added", "folder/new"), ("attributes", "folder")},
-    ),
-    "a folder gone": (
-        lambda top: shutil.rmtree(top / "folder"),
-        {("missing", "folder"), ("attributes", ".")},
-    ),
+    "a new name": (lambda top: (top / "folder/new").touch(), {("added", "folder/new"), ("attributes", "folder")}),
+    "a folder gone": (lambda top: shutil.rmtree(top / "folder"), {("missing", "folder"), ("attributes", ".")}),
     "a time": (lambda top: os.utime(top / "late", ns=(0, 1)), {("attributes", "late")}),
     "the top folder": (lambda top: top.chmod(0o700), {("attributes", ".")}),
     "a file for a folder": (
@@ -122,10 +116,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], set[tuple[str, str]]]] = {
         lambda top: ((top / "link").unlink(), (top / "link").symlink_to("folder/new")),
         {("attributes", "link"), ("attributes", ".")},
     ),
-    "an extended attribute": (
-        lambda top: os.setxattr(top / "late", "user.note", b"x"),
-        {("attributes", "late")},
-    ),
+    "an extended attribute": (lambda top: os.setxattr(top / "late", "user.note", b"x"), {("attributes", "late")}),
     "a cut file": (
         lambda top: (flip(top / "late"), os.truncate(top / "late", 2)),
         {("attributes", "late"), ("content", "late")},
@@ -153,9 +144,7 @@ def test_expiring_and_sealing_change_nothing_that_the_audit_minds(house: Storeho
     assert found(house) == [("content", "folder/other", [TWO, THREE, "2026-11-23T010000Z"])]
 
 
-def test_every_file_is_read_once_in_so_many_nights_whatever_is_expired_meanwhile(
-    house: Storehouse,
-) -> None:
+def test_every_file_is_read_once_in_so_many_nights_whatever_is_expired_meanwhile(house: Storehouse) -> None:
     (house.root / ".runner/audit.json").unlink()
     for path in (Path("folder/other"), Path("folder", os.fsdecode(HOSTILE)), Path("late")):
         flip(house.root / TWO / path)
@@ -164,11 +153,7 @@ def test_every_file_is_read_once_in_so_many_nights_whatever_is_expired_meanwhile
     nights += [audit(house, every=4) for _ in range(3)]
     assert all(night["complete_in_days"] == 4 for night in nights)
     kinds = sorted((each["kind"], each["path"]) for night in nights for each in night["findings"])
-    assert kinds == [
-        ("content", f"folder/{os.fsdecode(HOSTILE)}"),
-        ("content", "folder/other"),
-        ("content", "late"),
-    ]
+    assert kinds == [("content", f"folder/{os.fsdecode(HOSTILE)}"), ("content", "folder/other"), ("content", "late")]
     assert 0 < sum(night["read_files"] for night in nights) <= 7
 
 

@@ -159,10 +159,7 @@ def test_a_snapshot_being_read_stays_until_the_last_reader_ends(house: Storehous
     ):
         assert first.stdin and first.stdout and second.stdin and second.stdout
         for reader in (first, second):
-            assert json.loads((reader.stdout or first.stdout).readline()) == {
-                "held": True,
-                "reading": NAMES[0],
-            }
+            assert json.loads((reader.stdout or first.stdout).readline()) == {"held": True, "reading": NAMES[0]}
         assert [each["being_read"] for each in facts(house)["sealed"]] == [True, False, False, False, False]
         first.kill()
         first.wait()
@@ -217,14 +214,7 @@ def test_cut_off_at_any_of_its_moves_the_others_are_whole_and_the_next_one_works
         nth = calls[: place + 1].count(call)
         again = copied(house, tmp_path / f"cut{place}")
         others = {name: fingerprint(again.root / name) for name in NAMES}
-        cut = (
-            "strace",
-            "-qq",
-            "-o",
-            "/dev/null",
-            f"--trace={MOVES}",
-            f"--inject={call}:signal=KILL:when={nth}",
-        )
+        cut = ("strace", "-qq", "-o", "/dev/null", f"--trace={MOVES}", f"--inject={call}:signal=KILL:when={nth}")
         assert expire(again, NAMES[0], around=cut).code != 0
         left = names(again)
         assert left in ([*NAMES], [*NAMES[1:]])

@@ -187,9 +187,7 @@ def test_a_folder_that_appears_between_the_others_ends_it(plain: Storehouse) -> 
     assert told(plain) == {}
 
 
-@pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"sealed": 1, "freed": []}', '{"sealed": [], "freed": []}']
-)
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"sealed": 1, "freed": []}', '{"sealed": [], "freed": []}'])
 def test_a_damaged_measurement_is_none(plain: Storehouse, content: str) -> None:
     (plain.root / ".runner/freed.json").write_text(content)
     assert told(plain) == {}

@@ -63,13 +63,7 @@ def test_of_401_snapshots_exactly_the_oldest_goes_and_frees_what_was_foretold(gr
 @pytest.mark.alone
 @pytest.mark.parametrize(
     "argv",
-    [
-        ("snapshots", "papio"),
-        ("plan", "purge-papio"),
-        ("plan", "backup-papio"),
-        ("plan", "check-papio"),
-        ("status",),
-    ],
+    [("snapshots", "papio"), ("plan", "purge-papio"), ("plan", "backup-papio"), ("plan", "check-papio"), ("status",)],
     ids=" ".join,
 )
 def test_listing_checking_and_planning_400_is_one_question_a_host_and_under_a_second(

@@ -119,9 +119,7 @@ def test_what_was_sealed_is_whole_after_a_power_cut_at_any_moment(tmp_path: Path
     assert len(set(found)) > 2
 
 
-def after_cut(
-    place: Place, days: Days, image: Path, promised: frozenset[str], *, go_on: bool
-) -> tuple[int, int, int]:
+def after_cut(place: Place, days: Days, image: Path, promised: frozenset[str], *, go_on: bool) -> tuple[int, int, int]:
     """Mend and mount a disk after its cut and look at everything; `go_on`: live another day on it."""
     checked = subprocess.run(("e2fsck", "-fy", image), capture_output=True, check=False)
     assert checked.returncode in (0, 1), checked.stdout

@@ -36,11 +36,7 @@ def pin(house: Storehouse, name: str, until: str = SOON, why: str = "the audit o
 
 
 def test_a_pinned_snapshot_stays_until_it_is_unpinned(house: Storehouse) -> None:
-    assert pin(house, ONE).answer == {
-        "pinned": ONE,
-        "until": "2099-01-01T00:00:00.000000Z",
-        "why": "the audit of 2026",
-    }
+    assert pin(house, ONE).answer == {"pinned": ONE, "until": "2099-01-01T00:00:00.000000Z", "why": "the audit of 2026"}
     assert "the audit of 2026" in expire(house, ONE).answer["error"]
     assert expire(house, TWO).code == 0
     assert verb(house, "unpin", ONE).answer == {"unpinned": ONE}
@@ -52,8 +48,7 @@ def test_a_probe_tells_pins_as_the_facts_want_them(house: Storehouse) -> None:
     pin(house, TWO, why='a "quoted"\nwhy')
     known = {"name", "pinned_until", "pinned_why", "being_read"}
     told = [
-        msgspec.convert({key: each[key] for key in known & each.keys()}, Snapshot)
-        for each in facts(house)["sealed"]
+        msgspec.convert({key: each[key] for key in known & each.keys()}, Snapshot) for each in facts(house)["sealed"]
     ]
     assert [each.pinned_until is not None for each in told] == [False, True, False]
     assert told[1].pinned_why == 'a "quoted"\nwhy'
@@ -67,9 +62,7 @@ def test_a_pin_that_has_run_out_keeps_nothing(house: Storehouse) -> None:
     assert expire(house, ONE).code == 0
 
 
-@pytest.mark.parametrize(
-    "until", ["2020-01-01T00:00:00Z", "2099-01-01", "soon", "", "9999-12-31T23:59:59-10:00"]
-)
+@pytest.mark.parametrize("until", ["2020-01-01T00:00:00Z", "2099-01-01", "soon", "", "9999-12-31T23:59:59-10:00"])
 def test_a_pin_needs_a_moment_in_the_future(house: Storehouse, until: str) -> None:
     assert pin(house, ONE, until).code == 1
     assert expire(house, ONE).code == 0

@@ -40,9 +40,7 @@ def test_the_inodes_foretold_are_those_that_are_new_and_the_bytes_too(tmp_path: 
     new = {inode: size for inode, size in after.items() if inode not in before}
     assert foretold["exact"] is True
     assert foretold["files"] == len(new)
-    folders = sum(
-        path.is_dir() and not path.is_symlink() for path in (place.sealed[-1], *place.sealed[-1].rglob("*"))
-    )
+    folders = sum(path.is_dir() and not path.is_symlink() for path in (place.sealed[-1], *place.sealed[-1].rglob("*")))
     assert foretold["bytes"] == sum(new.values()) + 4096 * folders
     assert place.runner("run", "backup-papio").code == 0
     told = place.runner("snapshots", "--unique", "--json").json["stores"]["papio"]["unique"]

@@ -122,9 +122,7 @@ def test_a_stopped_run_keeps_what_was_sent_says_so_and_the_next_takes_it_up(
     assert len(record["resumed"]) == 1
 
 
-def test_a_source_that_changed_between_interruption_and_resume_touches_no_older_snapshot(
-    place: Place,
-) -> None:
+def test_a_source_that_changed_between_interruption_and_resume_touches_no_older_snapshot(place: Place) -> None:
     older = {path: compare.fingerprint(path) for path in place.sealed}
     cut_when_sending(place, signal.SIGINT)
     tree = place.trees[0]

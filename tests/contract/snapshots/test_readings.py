@@ -38,10 +38,7 @@ def test_a_probe_has_the_shape_of_host_facts_and_leaves_no_trace(house: Storehou
     with house.held():
         house.begin(TWO, ONE)
         before = sorted((str(path), path.lstat().st_mtime_ns) for path in house.root.rglob("*"))
-        commands = [
-            {"id": "a", "argv": ["echo", "hi"], "timeout": 5},
-            {"id": "b", "argv": ["no-such-program"]},
-        ]
+        commands = [{"id": "a", "argv": ["echo", "hi"], "timeout": 5}, {"id": "b", "argv": ["no-such-program"]}]
         said = house.call("probe", given=request(house, commands=commands, program=sys.executable))
         assert before == sorted((str(path), path.lstat().st_mtime_ns) for path in house.root.rglob("*"))
     facts = msgspec.convert(said.answer, HostFacts)
@@ -82,10 +79,7 @@ def test_a_probe_of_a_store_that_is_not_there_yet_makes_nothing(house: Storehous
 def test_in_the_sandbox_folders_play_the_filesystems(house: Storehouse) -> None:
     given = request(house, root="/sandbox/papio", stand_ins=["/usr/share", "/nonexistent"])
     found = msgspec.convert(house.call("probe", given=given).answer, HostFacts).filesystems
-    assert [(each.mount, each.type) for each in found] == [
-        ("/usr/share", "stand-in"),
-        ("/nonexistent", "stand-in"),
-    ]
+    assert [(each.mount, each.type) for each in found] == [("/usr/share", "stand-in"), ("/nonexistent", "stand-in")]
     given = request(house, root=str(house.source))
     only = msgspec.convert(house.call("probe", given=given).answer, HostFacts).filesystems
     assert [(each.mount, each.source) for each in only] == [("/", str(house.source))]
@@ -118,9 +112,7 @@ def test_a_folder_without_a_record_is_listed_but_does_not_count(house: Storehous
     assert 0 < newest["free_percent"] <= 100
 
 
-def test_the_shipped_file_is_reproducible_and_probes_without_being_installed(
-    house: Storehouse, tmp_path: Path
-) -> None:
+def test_the_shipped_file_is_reproducible_and_probes_without_being_installed(house: Storehouse, tmp_path: Path) -> None:
     file = tmp_path / "runner-agent"
     file.write_bytes(runner_agent())
     runner_agent.cache_clear()

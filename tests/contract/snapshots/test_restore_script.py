@@ -92,9 +92,7 @@ def test_a_whole_tree_comes_back_as_it_was_and_the_store_is_untouched(
     assert fingerprint(house.root / TWO) == before
 
 
-def test_one_file_and_one_link_go_into_the_folder_named(
-    call: Called, house: Storehouse, tmp_path: Path
-) -> None:
+def test_one_file_and_one_link_go_into_the_folder_named(call: Called, house: Storehouse, tmp_path: Path) -> None:
     assert call(ONE, "/links/z/first", tmp_path / "a").returncode == 0
     assert (tmp_path / "a/first").read_bytes() == (house.source / "links/z/first").read_bytes()
     assert call(ONE, "/out", tmp_path / "a/").returncode == 0
@@ -107,10 +105,7 @@ def test_hostile_names_are_names(call: Called, house: Storehouse, tmp_path: Path
         target = tmp_path / f"{number}"
         said = call(TWO, os.fsdecode(b"/odd/in%d/" % number + name), target)
         assert said.returncode == 0, (name, said.stderr)
-        assert (
-            differences(Path(os.fsdecode(os.fsencode(house.source) + b"/odd/in%d/" % number + name)), target)
-            == []
-        )
+        assert differences(Path(os.fsdecode(os.fsencode(house.source) + b"/odd/in%d/" % number + name)), target) == []
     assert not Path("/pwned").exists()
 
 
@@ -164,7 +159,5 @@ def test_it_works_only_where_it_lies(shell: tuple[str, ...], house: Storehouse, 
     said = subprocess.run((*shell, copy, "list"), check=False, capture_output=True, text=True)
     assert said.returncode == 2
     assert "run it where it lies" in said.stderr
-    here = subprocess.run(
-        (*shell, "restore.sh", "list"), check=True, capture_output=True, cwd=house.root / ".runner"
-    )
+    here = subprocess.run((*shell, "restore.sh", "list"), check=True, capture_output=True, cwd=house.root / ".runner")
     assert ONE.encode() in here.stdout

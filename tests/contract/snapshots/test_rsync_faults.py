@@ -65,9 +65,7 @@ def test_a_file_that_vanishes_is_exit_24_and_the_rest_is_there(tmp_path: Path) -
     for name in ("leaves", "stays"):
         (source / name).touch()
     command, *rest = rsync.send(ends(source, target), link_dest=(), exclude=())
-    with subprocess.Popen(
-        (command, "--bwlimit=1000", *rest), stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as sender:
+    with subprocess.Popen((command, "--bwlimit=1000", *rest), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as sender:
         while not list(target.glob(".a large one.*")):
             time.sleep(0.01)
         (source / "leaves").unlink()
@@ -97,9 +95,7 @@ def test_out_of_inodes_is_exit_23_and_not_a_hang(tmp_path: Path) -> None:
         (source / "b" / str(number)).touch()
     ours = on_small_disk("nr_inodes=4", disk, rsync.send(ends(source, disk), link_dest=(), exclude=()))
     assert ours.returncode == 23
-    naive = on_small_disk(
-        "nr_inodes=4", disk, ("rsync", "-aH", "--timeout=2", "--", f"{source}/", f"{disk}/")
-    )
+    naive = on_small_disk("nr_inodes=4", disk, ("rsync", "-aH", "--timeout=2", "--", f"{source}/", f"{disk}/"))
     assert naive.returncode != 23, "the plain way does not hang any more"
 
 
@@ -131,9 +127,7 @@ def test_a_look_at_a_faithful_copy_says_nothing_at_all(source: Path, tmp_path: P
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
-@pytest.mark.parametrize(
-    "name", ["odd/new\nline", "odd/No space left on device (28)", "special/fifo", "special/up"]
-)
+@pytest.mark.parametrize("name", ["odd/new\nline", "odd/No space left on device (28)", "special/fifo", "special/up"])
 def test_a_look_names_what_is_missing_and_what_is_too_much(name: str, source: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     snapshot(source, copy)

@@ -153,12 +153,7 @@ def test_what_is_below_a_folder_is_left_out_and_nothing_else(tmp_path: Path) -> 
     store = source / "srv" / name
     near = ("stXre[1]?\\x **", "st*re1?\\x **", "st*re[1]Z\\x **", "st*re[1]?\\x ab", "st*re[1]?x **")
     kept = [source / "srv" / other / "kept" for other in (*near, name + " too")]
-    for folder in (
-        store / "inside" / "deep",
-        store / ".hidden",
-        *kept,
-        source / "here" / "srv" / name / "kept",
-    ):
+    for folder in (store / "inside" / "deep", store / ".hidden", *kept, source / "here" / "srv" / name / "kept"):
         folder.mkdir(parents=True)
     (store / "file").touch()
     snapshot(source, tmp_path / "snapshot", exclude=(rsync.below(str(source), str(store)),))
@@ -230,9 +225,7 @@ def test_names_that_part_without_any_other_change_stay_one_inode(source: Path, t
     shutil.copy2(pair, source / "copy")
     (source / "copy").replace(pair)
     snapshot(source, tmp_path / "two", tmp_path / "one")
-    assert differences(source, tmp_path / "two") == [
-        "b'links/a/pair2': same_inode_as is b'links/a/pair1', not b''"
-    ]
+    assert differences(source, tmp_path / "two") == ["b'links/a/pair2': same_inode_as is b'links/a/pair1', not b''"]
 
 
 @needs_root

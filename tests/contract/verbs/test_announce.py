@@ -107,9 +107,7 @@ def place(tmp_path: Path) -> Place:
 def declare(place: Place, argv: str = "") -> None:
     place.declare(JOB.format(argv=argv), site="")
     text = (place.folder / "jobs.toml").read_text()
-    (place.folder / "jobs.toml").write_text(
-        text.replace("[people]", '[people]\nusers = ["users@example.com"]')
-    )
+    (place.folder / "jobs.toml").write_text(text.replace("[people]", '[people]\nusers = ["users@example.com"]'))
 
 
 def notices(place: Place) -> list[tuple[str, str]]:
@@ -156,9 +154,7 @@ def test_the_announcement_says_when_with_the_zone_how_long_and_why() -> None:
 
 def test_hostile_words_cannot_add_a_header_or_a_line_that_passes_for_ours() -> None:
     evil = "x\nBcc: all@example.com\n\x1b[31m"
-    notice = Notice(
-        what="coming", site=evil, job="j", host=evil, at=AT, reason=evil, recipients=("a@b.example",)
-    )
+    notice = Notice(what="coming", site=evil, job="j", host=evil, at=AT, reason=evil, recipients=("a@b.example",))
     assert "\n" not in announce.subject(notice) and "\x1b" not in announce.subject(notice)
     assert "\nBcc:" not in announce.body(notice, evil) and "\x1b" not in announce.body(notice, evil)
 
@@ -176,9 +172,7 @@ def test_announced_carried_out_and_all_clear(place: Place) -> None:
     assert ", announced" in place.runner("status").out
     assert place.runner("run", "bounce", "--yes").code == 0
     (coming, over) = notices(place)
-    assert (
-        "papio will be down from" in coming[0] and "new kernel" in coming[1] and "the database" in coming[1]
-    )
+    assert "papio will be down from" in coming[0] and "new kernel" in coming[1] and "the database" in coming[1]
     assert over[0] == "[babase] papio is back"
     assert place.runner("run", "bounce", "--yes").code == 0
     assert len(notices(place)) == 2
@@ -239,9 +233,7 @@ def test_what_cannot_be_announced_is_refused_in_words(place: Place, argv: tuple[
 def rebooted(place: Place) -> None:
     """Have the runs that did not end be those of a boot before."""
     with sqlite3.connect(place.folder / "state/journal.sqlite") as journal:
-        journal.execute(
-            "UPDATE runs SET ended = NULL, verdict = NULL, boot = 'another-boot 1' WHERE ended = started"
-        )
+        journal.execute("UPDATE runs SET ended = NULL, verdict = NULL, boot = 'another-boot 1' WHERE ended = started")
         journal.execute("UPDATE runs SET boot = 'another-boot 1' WHERE ended IS NULL")
     journal.close()
 
@@ -252,9 +244,7 @@ def test_what_is_left_of_a_reboot_is_done_before_a_plan_is_applied(place: Place)
     place.runner("plan", "quick", "--out", "plan.toml")
     rebooted(place)
     said = place.runner("apply", "plan.toml")
-    assert said.code == 0 and "bounce/back: done" in said.out and "quick/back: done" in said.out, (
-        said.out + said.err
-    )
+    assert said.code == 0 and "bounce/back: done" in said.out and "quick/back: done" in said.out, said.out + said.err
 
 
 def test_papio_reboots_itself_and_the_next_run_goes_on_where_the_boot_left_off(place: Place) -> None:
@@ -297,9 +287,7 @@ def test_another_time_takes_the_place_of_the_first_and_says_so(place: Place) -> 
 
 def test_a_host_that_is_switched_off_is_not_announced_as_back_in_ten_minutes(place: Place) -> None:
     path = place.folder / "jobs.toml"
-    path.write_text(
-        path.read_text() + '\n[jobs.bounce-off]\nkind = "halt"\nhost = "papio"\nstart = "the button"\n'
-    )
+    path.write_text(path.read_text() + '\n[jobs.bounce-off]\nkind = "halt"\nhost = "papio"\nstart = "the button"\n')
     said = place.runner("announce", "bounce-off", "--at", soon(hours=1))
     assert said.code == 0 and ", for a time that nobody can foretell; told" in said.out, said.err
     ((subject, text),) = notices(place)
@@ -323,13 +311,8 @@ def test_a_host_that_is_back_without_what_people_need_is_not_told_as_back(place:
     assert place.runner("announce", "bounce", "--at", soon(hours=1)).code == 0
     said = place.runner("run", "bounce", "--yes")
     assert said.code == 1 and "runner announce bounce --over" in said.out
-    assert [one.partition(" from ")[0] for one in subjects(sent)] == [
-        "papio will be down",
-        "papio cannot be used yet",
-    ]
-    assert "runner announce bounce --over" not in place.runner("run", "quick", "--yes").out, (
-        "it was told once"
-    )
+    assert [one.partition(" from ")[0] for one in subjects(sent)] == ["papio will be down", "papio cannot be used yet"]
+    assert "runner announce bounce --over" not in place.runner("run", "quick", "--yes").out, "it was told once"
     assert place.runner("announce", "bounce", "--over").code == 0
     assert subjects(sent)[2] == "papio is back"
     again = place.runner("announce", "bounce", "--over")

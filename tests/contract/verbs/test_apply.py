@@ -74,9 +74,7 @@ def executed(log: Path) -> list[tuple[bytes, ...]]:
     """Every argv that strace saw executed with success."""
     calls = re.findall(r'execve\("[^"]*", \[(.*)\], 0x[^)]*\) = 0', log.read_text())
     return [
-        tuple(
-            one.encode("latin-1").decode("unicode_escape").encode("latin-1") for one in QUOTED.findall(call)
-        )
+        tuple(one.encode("latin-1").decode("unicode_escape").encode("latin-1") for one in QUOTED.findall(call))
         for call in calls
     ]
 
@@ -84,19 +82,7 @@ def executed(log: Path) -> list[tuple[bytes, ...]]:
 def test_what_runs_is_what_the_plan_says_byte_for_byte(place: Place, tmp_path: Path) -> None:
     plan = planfile.read(place.folder / "plan.toml")
     log = tmp_path / "strace"
-    argv = (
-        "strace",
-        "-f",
-        "-e",
-        "trace=execve",
-        "-s",
-        "100000",
-        "-o",
-        str(log),
-        sys.executable,
-        "-m",
-        "runner",
-    )
+    argv = ("strace", "-f", "-e", "trace=execve", "-s", "100000", "-o", str(log), sys.executable, "-m", "runner")
     subprocess.run(
         (*argv, "apply", "plan.toml"), cwd=place.folder, check=True, capture_output=True, timeout=PATIENCE,
         env={"PATH": "/usr/bin:/bin:/usr/sbin", "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"},
@@ -211,18 +197,14 @@ def hook(place: Place, source: str) -> None:
 
 
 @pytest.mark.parametrize("effect", ["INTERRUPT", "DESTROY"])
-def test_above_the_ceiling_nothing_runs_but_a_reviewed_plan_does(
-    place: Place, tmp_path: Path, effect: str
-) -> None:
+def test_above_the_ceiling_nothing_runs_but_a_reviewed_plan_does(place: Place, tmp_path: Path, effect: str) -> None:
     mark = tmp_path / "mark"
     hook(place, EFFECT.format(effect=effect, mark=mark))
     said = place.runner("run", "backup-papio")
     assert said.code == 4 and f"would {effect.lower()}" in said.out
     assert not mark.exists() and not place.store.exists() and len(place.mails()) == 1
     unasked = place.runner("run")
-    assert (
-        unasked.code == 3 and f"it would {effect.lower()}" in unasked.out and "needs a person" in unasked.out
-    )
+    assert unasked.code == 3 and f"it would {effect.lower()}" in unasked.out and "needs a person" in unasked.out
     assert not mark.exists() and not place.store.exists() and len(place.mails()) == 2
     if effect == "DESTROY":
         assert place.runner("run", "--yes").code == 4 and not mark.exists()
@@ -239,9 +221,7 @@ def test_a_person_may_allow_an_interruption_with_yes(place: Place, tmp_path: Pat
 
 def test_a_plan_of_the_sandbox_is_not_run_live(place: Place) -> None:
     text = (place.folder / "jobs.toml").read_text()
-    (place.folder / "jobs.toml").write_text(
-        text.replace("live = false", "live = true").replace("[hooks.mail]", "")
-    )
+    (place.folder / "jobs.toml").write_text(text.replace("live = false", "live = true").replace("[hooks.mail]", ""))
     said = place.runner("apply", "plan.toml")
     assert said.code == 5 and "made for another site, or for the sandbox" in said.out
 

@@ -138,13 +138,10 @@ def test_a_pipe_that_closes_early_is_no_failure(place: Place) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
-    [b"-rf", b"new\nline", b"\xff\xfe not utf8", b"star*?[a]", b"host:path", b" leading", b"\\#012"],
+    "name", [b"-rf", b"new\nline", b"\xff\xfe not utf8", b"star*?[a]", b"host:path", b" leading", b"\\#012"]
 )
 def test_a_file_with_a_hostile_name_comes_back_to_a_side_folder(place: Place, name: bytes) -> None:
-    said = place.runner(
-        "restore", "papio", odd(place, name), LC_ALL="C.UTF-8", PYTHONIOENCODING="utf-8:strict"
-    )
+    said = place.runner("restore", "papio", odd(place, name), LC_ALL="C.UTF-8", PYTHONIOENCODING="utf-8:strict")
     assert said.code == 0, said.out + said.err
     back = os.fsencode(restored(place)) + odd(place, name)
     with open(back, "rb") as file:  # noqa: PTH123  (a name of bytes)
@@ -199,9 +196,7 @@ def test_a_restore_over_what_is_in_use_needs_yes_and_keeps_what_it_replaces(plac
     assert said.code == 0, said.out + said.err
     assert used.read_bytes() == (place.copy_of(place.trees[0]) / name).read_bytes()
     assert (used.parent / "bystander").read_text() == "stays\n"
-    aside = [
-        path for path in (place.sandbox / "papio/var/restored").glob("*-replaced") if any(path.iterdir())
-    ]
+    aside = [path for path in (place.sandbox / "papio/var/restored").glob("*-replaced") if any(path.iterdir())]
     kept = [path for path in aside[0].rglob("first*") if path.is_file()]
     assert [path.read_text() for path in kept] == ["work of today\n"]
     after = compare.walk(used.parent)[b"."]
@@ -276,10 +271,7 @@ def test_no_room_for_the_journal_stops_the_run_and_people_hear_of_it(fresh: Plac
     subprocess.run(("mount", "-t", "tmpfs", "-o", "size=512k", "none", str(fresh.state)), check=True)
     try:
         fresh.runner("status")
-        with (
-            (fresh.state / "filler").open("wb", buffering=0) as file,
-            pytest.raises(OSError, match="No space"),
-        ):
+        with (fresh.state / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
             while True:
                 file.write(b"x" * 4096)
         said = fresh.runner("run")

@@ -95,10 +95,7 @@ def test_below_the_ceiling_nothing_goes_unless_a_person_has_read_the_plan(place:
     before = names(place)
     said = place.runner("run", "purge-papio")
     assert said.code == 4, said.out + said.err
-    assert (
-        "purge-papio/expire-1 would expire, and jobs.toml allows unattended runs no more than write"
-        in said.out
-    )
+    assert "purge-papio/expire-1 would expire, and jobs.toml allows unattended runs no more than write" in said.out
     assert "runner apply plan.toml" in words(place.mails()[-1])
     assert names(place) == before
     life.good(place, "plan", "purge-papio", "--out", "plan.toml")
@@ -199,9 +196,7 @@ def test_a_pinned_snapshot_stays_and_goes_the_way_of_the_others_when_let_go(plac
     assert "pinned until 2099-01-31: the audit of 2098" in row
     life.good(place, "run", "purge-papio")
     assert names(place) == [before[0], *before[3:]]
-    assert (
-        f"{before[0]} goes the way of the others again" in life.good(place, "pin", before[0], "--remove").out
-    )
+    assert f"{before[0]} goes the way of the others again" in life.good(place, "pin", before[0], "--remove").out
     declare(place, "min = 2, max = 3")
     life.good(place, "run", "purge-papio")
     assert names(place) == before[3:]
@@ -267,9 +262,7 @@ def short_of(place: Place, missing: int) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
-def test_what_is_not_known_is_measured_and_then_exactly_enough_goes_in_the_same_run(
-    small_disk: Place,
-) -> None:
+def test_what_is_not_known_is_measured_and_then_exactly_enough_goes_in_the_same_run(small_disk: Place) -> None:
     before = names(small_disk)
     short_of(small_disk, 5 << 20)
     said = life.good(small_disk, "run", "purge-papio")

@@ -51,9 +51,7 @@ def test_the_time_that_passes_is_seen_whatever_the_width_and_when_the_wait_ends(
         assert process.wait(30) == 0, said
     os.close(ours)
     lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()))
-    assert re.search(
-        r"reboot-backup-server1/back: waits until \d{4}-\d\d-\d\d \d\d:\d\d at most", "\n".join(lines)
-    )
+    assert re.search(r"reboot-backup-server1/back: waits until \d{4}-\d\d-\d\d \d\d:\d\d at most", "\n".join(lines))
     waiting = [line for line in lines if "no answer: " in line]
     assert waiting and all(re.search(r" 0:00:0\d$", line.rstrip()) for line in waiting), waiting
     assert ("no ssh server speaks" in waiting[-1]) is (columns > 150)

@@ -99,9 +99,7 @@ def test_two_runs_at_once_the_second_says_who_holds_the_store_and_since_when(
         os.kill(pid, signal.SIGCONT)
     assert ended(first).code == 0
     assert len(place.sealed) == 1 and place.partials == []
-    assert [row["verdict"] for row in place.rows("SELECT verdict FROM jobs WHERE job = 'backup-papio'")] == [
-        "done"
-    ]
+    assert [row["verdict"] for row in place.rows("SELECT verdict FROM jobs WHERE job = 'backup-papio'")] == ["done"]
 
 
 def test_jobs_of_different_stores_run_side_by_side(place: Place) -> None:

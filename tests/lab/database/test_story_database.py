@@ -56,9 +56,7 @@ def new(cluster: Cluster, word: str = "restored") -> str:
     return name
 
 
-def test_a_night_dumps_every_database_and_the_snapshot_has_that_very_dump(
-    keeper: Keeper, cluster: Cluster
-) -> None:
+def test_a_night_dumps_every_database_and_the_snapshot_has_that_very_dump(keeper: Keeper, cluster: Cluster) -> None:
     keeper.days_pass()
     keeper.mail()
     keeper.told("run")
@@ -102,9 +100,7 @@ def test_a_drill_brings_files_and_database_back_over_ssh_and_status_and_the_dail
         assert f"a restore of {what} was last proven to work 11 days ago" in text
 
 
-def test_one_wrong_byte_in_the_store_fails_the_drill_names_what_it_is_in_and_proves_nothing(
-    keeper: Keeper,
-) -> None:
+def test_one_wrong_byte_in_the_store_fails_the_drill_names_what_it_is_in_and_proves_nothing(keeper: Keeper) -> None:
     keeper.told("run", DRILL)
     before, newest = keeper.proven, keeper.sealed()[-1]
     dump, thesis = keeper.dumped("babase", newest), keeper.store("papio") / newest / "home/karl/thesis"
@@ -124,9 +120,7 @@ def test_one_wrong_byte_in_the_store_fails_the_drill_names_what_it_is_in_and_pro
     assert list(keeper.path(PAPIO, "/var/restored/drill").iterdir()) == []
 
 
-def test_a_dropped_table_comes_back_of_yesterday_and_is_swapped_in_and_back(
-    keeper: Keeper, cluster: Cluster
-) -> None:
+def test_a_dropped_table_comes_back_of_yesterday_and_is_swapped_in_and_back(keeper: Keeper, cluster: Cluster) -> None:
     keeper.told("run", "backup-papio")
     yesterday, rows = cluster.text("babase"), cluster.counts("babase")
     assert rows["public.members"] == 509

@@ -44,9 +44,7 @@ def test_what_is_found_is_of_the_archives_that_answered_alone(world: World, arch
     assert {one.update.name for one in found.held} >= {"libc-demo", META}
 
 
-def test_a_package_does_not_go_over_to_another_archive_since_its_own_is_away(
-    world: World, archive: Archive
-) -> None:
+def test_a_package_does_not_go_over_to_another_archive_since_its_own_is_away(world: World, archive: Archive) -> None:
     grown(world, archive)
     with_pin(world, "demo-lib", "Demo")
     assert "demo-lib" not in named(read(world).updates)
@@ -88,9 +86,7 @@ def test_what_apt_would_take_a_file_for_from_the_archive_that_is_away_keeps_noth
     assert only.text.endswith("; perhaps for that reason these are not upgraded: demo-lib")
 
 
-def test_an_archive_without_a_package_is_not_taken_for_one_that_is_away(
-    world: World, archive: Archive
-) -> None:
+def test_an_archive_without_a_package_is_not_taken_for_one_that_is_away(world: World, archive: Archive) -> None:
     archive.add(*OLD)
     world.install("demo-app")
     other = archive.sources.splitlines()[0].replace(" demo main", " nowhere main")
@@ -153,9 +149,7 @@ def test_an_archive_that_died_keeps_no_security_update_away_and_is_told_each_day
 
 
 @pytest.mark.parametrize("fault", ["dead", "expired", "spoilt"])
-def test_without_the_security_archive_nothing_reads_as_if_there_were_nothing_to_do(
-    keeper: Keeper, fault: str
-) -> None:
+def test_without_the_security_archive_nothing_reads_as_if_there_were_nothing_to_do(keeper: Keeper, fault: str) -> None:
     keeper.archive.publish(SECURITY)
     if fault == "dead":
         keeper.archive.stop()
@@ -170,7 +164,5 @@ def test_without_the_security_archive_nothing_reads_as_if_there_were_nothing_to_
     assert day.code == 3
     assert day.mail.subject.startswith(f"[babase] attention needed: {DAILY}: no package lists of ")
     assert "nothing done" not in day.mail.text
-    present(
-        day.mail.flat, [f"http://127.0.0.1:{keeper.archive.port} demo-security", "not every archive answered"]
-    )
+    present(day.mail.flat, [f"http://127.0.0.1:{keeper.archive.port} demo-security", "not every archive answered"])
     assert keeper.cron().code == 0

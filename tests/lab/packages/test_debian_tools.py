@@ -47,9 +47,7 @@ def test_reading_changes_nothing_and_starts_no_hook_of_apt(world: World, archive
     assert world.path("/root/hook-Pre-Invoke").exists()
 
 
-def test_what_can_be_had_is_read_from_the_archive_of_now_with_its_origin(
-    world: World, archive: Archive
-) -> None:
+def test_what_can_be_had_is_read_from_the_archive_of_now_with_its_origin(world: World, archive: Archive) -> None:
     grown(world, archive)
     found = read(world)
     assert named(found.updates) == {"demo-lib": "1.1", "demo-extra": "1.0", "demo-feature": "1.1"}
@@ -91,9 +89,7 @@ def test_exactly_what_was_planned_is_installed_and_marks_stay(world: World, arch
     assert named(read(world).updates) == {"demo-feature": "1.1"}
 
 
-def test_a_version_that_is_gone_a_hold_and_a_removal_stop_the_installation(
-    world: World, archive: Archive
-) -> None:
+def test_a_version_that_is_gone_a_hold_and_a_removal_stop_the_installation(world: World, archive: Archive) -> None:
     grown(world, archive, Deb(name="demo-clash", version="1.0"))
     archive.add(Deb(name="demo-clash", version="1.1", control={"Conflicts": "demo-feature"}), suite=SECURITY)
     found = read(world)
@@ -103,12 +99,7 @@ def test_a_version_that_is_gone_a_hold_and_a_removal_stop_the_installation(
     world.run(*holds.hold(ALL))
     world.run(*apt.refresh())
     before = world.run("dpkg-query", "-W").stdout
-    for name, new in (
-        ("demo-lib", "1.0.9"),
-        ("libc-demo", "1.1"),
-        ("demo-app", "1.1"),
-        ("demo-clash", "1.1"),
-    ):
+    for name, new in (("demo-lib", "1.0.9"), ("libc-demo", "1.1"), ("demo-app", "1.1"), ("demo-clash", "1.1")):
         wish = Update(name=name, arch="amd64", old="1.0", new=new)
         assert world.run(*apt.install([wish]), check=False).returncode == 100, name
     assert world.run("dpkg-query", "-W").stdout == before
@@ -128,9 +119,7 @@ def test_the_first_run_of_aptitude_takes_no_hold_of_ours_away(world: World, arch
     assert world.versions(KERNEL, META) == {KERNEL: "hi 1.0", META: "hi 1"}
 
 
-def test_letting_go_of_one_hold_keeps_the_others_even_in_aptitudes_first_run(
-    world: World, archive: Archive
-) -> None:
+def test_letting_go_of_one_hold_keeps_the_others_even_in_aptitudes_first_run(world: World, archive: Archive) -> None:
     grown(world, archive)
     world.run("apt-mark", "hold", *ALL)
     world.run(*holds.unhold(["libc-demo"]))
@@ -184,9 +173,7 @@ def test_a_package_of_two_architectures_is_held_in_both_and_each_hold_is_verifie
     assert (failed.returncode, failed.stderr) == (1, "libc-demo:i386 is not held by dpkg\n")
 
 
-def test_holding_carries_out_nothing_that_somebody_left_planned_in_aptitude(
-    world: World, archive: Archive
-) -> None:
+def test_holding_carries_out_nothing_that_somebody_left_planned_in_aptitude(world: World, archive: Archive) -> None:
     grown(world, archive)
     world.run("apt-get", "-qq", "update")
     world.run("aptitude", "-q", "-y", "--schedule-only", "install", "demo-lib")
@@ -200,9 +187,7 @@ def wishes(world: World) -> tuple[list[Update], list[str]]:
     return [one.update for one in held], [one.update.name for one in held if not one.by]
 
 
-def test_held_packages_are_upgraded_and_held_again_with_the_new_kernel(
-    world: World, archive: Archive
-) -> None:
+def test_held_packages_are_upgraded_and_held_again_with_the_new_kernel(world: World, archive: Archive) -> None:
     grown(world, archive)
     world.run(*holds.hold(ALL))
     updates, free = wishes(world)
@@ -217,9 +202,7 @@ def test_held_packages_are_upgraded_and_held_again_with_the_new_kernel(
 
 
 @pytest.mark.parametrize("signal", ["", "TERM", "HUP"])
-def test_the_holds_come_back_when_the_upgrade_fails_or_is_stopped(
-    world: World, archive: Archive, signal: str
-) -> None:
+def test_the_holds_come_back_when_the_upgrade_fails_or_is_stopped(world: World, archive: Archive, signal: str) -> None:
     grown(world, archive)
     script = "touch /run/began; sleep 3" if signal else "echo no >&2; exit 1"
     archive.add(Deb(name="libc-demo", version="1.2", scripts={"postinst": script}), suite=SECURITY)
@@ -260,9 +243,7 @@ def test_versions_are_ordered_as_dpkg_orders_them(world: World) -> None:
     )  # fmt: skip
     pairs = list(itertools.product(some, some))
     asked = r'for pair; do for op in lt eq gt; do dpkg --compare-versions "${pair%%|*}" $op "${pair#*|}" && echo $op; done; done'
-    said = world.run(
-        "sh", "-c", asked, "compare", *("|".join(pair) for pair in pairs), check=False
-    ).stdout.split()
+    said = world.run("sh", "-c", asked, "compare", *("|".join(pair) for pair in pairs), check=False).stdout.split()
     for (one, other), word in zip(pairs, said, strict=True):
         found = debian_version.compare(one, other)
         assert word == ("lt" if found < 0 else "gt" if found else "eq"), (one, other)

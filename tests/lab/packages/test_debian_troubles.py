@@ -45,9 +45,7 @@ def test_a_postinst_that_fails_stops_its_own_package_only(world: World, archive:
     archive.add(Deb(name="demo-lib", version="1.2", scripts={"postinst": "echo cannot start >&2; exit 1"}))
     archive.add(Deb(name="demo-feature", version="1.2"))
     world.run(*apt.refresh())
-    done = world.run(
-        *apt.install([lib("1.2"), Update(name="demo-feature", arch="", old="", new="1.2")]), check=False
-    )
+    done = world.run(*apt.install([lib("1.2"), Update(name="demo-feature", arch="", old="", new="1.2")]), check=False)
     assert done.returncode == 100
     assert [one.what for one in said(done)] == ["half"]
     assert world.versions("demo-lib", "demo-feature") == {"demo-lib": "iF 1.2", "demo-feature": "ii 1.2"}
@@ -96,9 +94,7 @@ def test_who_holds_the_lock_is_named_and_dpkgs_journal_is_not_taken_for_a_wreck(
     with world.popen("python3", "-c", LOCKED, f"/var/lib/dpkg/{name}", "600") as process:
         wait_for(world, "/run/locked")
         found = read(world)
-        failed = world.run(
-            *apt.install([lib()])[:-1], "-o", "DPkg::Lock::Timeout=1", "demo-lib=1.1", check=False
-        )
+        failed = world.run(*apt.install([lib()])[:-1], "-o", "DPkg::Lock::Timeout=1", "demo-lib=1.1", check=False)
         process.kill()
         process.wait()
     assert kinds(found) == ["lock"]
@@ -124,9 +120,7 @@ for number in range(wanted + 1):
 """
 
 
-def test_a_lock_on_another_file_of_the_same_number_is_no_lock_on_packages(
-    world: World, archive: Archive
-) -> None:
+def test_a_lock_on_another_file_of_the_same_number_is_no_lock_on_packages(world: World, archive: Archive) -> None:
     grown(world, archive)
     # A file that was always there has a number of the disk below, which may be any.
     world.path("/var/lib/dpkg/lock-frontend").unlink()
@@ -171,9 +165,7 @@ def broken(what: str, world: World, archive: Archive) -> None:
         case "not found":
             world.write("/etc/apt/sources.list", archive.sources.replace("demo-security", "nowhere"))
         case "expired":
-            archive.publish(
-                SECURITY, date="Sat, 01 Jan 2022 00:00:00 UTC", valid="Sat, 08 Jan 2022 00:00:00 UTC"
-            )
+            archive.publish(SECURITY, date="Sat, 01 Jan 2022 00:00:00 UTC", valid="Sat, 08 Jan 2022 00:00:00 UTC")
         case "clock":
             archive.publish(SECURITY, date="Sat, 01 Jan 2095 00:00:00 UTC")
         case "changed after signing":
@@ -196,9 +188,7 @@ def broken(what: str, world: World, archive: Archive) -> None:
         ("another key", "signature"), ("unsigned", "signature"), ("moved", "moved"),
     ],
 )  # fmt: skip
-def test_lists_that_cannot_be_had_are_never_nothing_to_do(
-    world: World, archive: Archive, what: str, kind: str
-) -> None:
+def test_lists_that_cannot_be_had_are_never_nothing_to_do(world: World, archive: Archive, what: str, kind: str) -> None:
     grown(world, archive)
     world.run("apt-get", "-qq", "update")
     broken(what, world, archive)
@@ -234,9 +224,7 @@ def test_a_configuration_file_that_a_person_changed_stays(world: World, archive:
     old = Deb(name="demo-conf", version="1.0", files={name: "old\n"}, conffiles=(name,))
     grown(world, archive, old)
     world.write(name, "mine\n")
-    archive.add(
-        Deb(name="demo-conf", version="1.1", files={name: "new\n"}, conffiles=(name,)), suite=SECURITY
-    )
+    archive.add(Deb(name="demo-conf", version="1.1", files={name: "new\n"}, conffiles=(name,)), suite=SECURITY)
     world.run(*apt.refresh())
     world.run(*apt.install([Update(name="demo-conf", arch="", old="1.0", new="1.1")]))
     assert world.path(name).read_text() == "mine\n"
@@ -247,14 +235,10 @@ def test_dependencies_that_are_not_met_are_in_the_way_and_an_archive_that_is_not
     world: World, archive: Archive
 ) -> None:
     grown(world, archive, Deb(name="demo-stuck", version="1.0"))
-    archive.add(
-        Deb(name="demo-stuck", version="1.1", control={"Depends": "no-such-package (>= 3)"}), suite=SECURITY
-    )
+    archive.add(Deb(name="demo-stuck", version="1.1", control={"Depends": "no-such-package (>= 3)"}), suite=SECURITY)
     found = read(world)
     assert kinds(found) == ["unknown"]
-    assert (
-        "demo-stuck is not upgraded: demo-stuck : Depends: no-such-package (>= 3)" in found.troubles[0].text
-    )
+    assert "demo-stuck is not upgraded: demo-stuck : Depends: no-such-package (>= 3)" in found.troubles[0].text
     assert "demo-lib" in named(found.updates)
     (path,) = (archive.root / "pool" / SECURITY).glob("demo-stuck_*")
     world.write("/root/stuck.deb", path.read_bytes())
@@ -265,12 +249,8 @@ def test_dependencies_that_are_not_met_are_in_the_way_and_an_archive_that_is_not
     assert {one.what for one in said(world.run(*apt.install([lib()]), check=False))} == {"broken"}
 
 
-@pytest.mark.parametrize(
-    ("where", "kind"), [("/boot", "boot full"), ("/var/cache/apt/archives", "disk full")]
-)
-def test_a_full_disk_is_named_before_anything_is_begun(
-    world: World, archive: Archive, where: str, kind: str
-) -> None:
+@pytest.mark.parametrize(("where", "kind"), [("/boot", "boot full"), ("/var/cache/apt/archives", "disk full")])
+def test_a_full_disk_is_named_before_anything_is_begun(world: World, archive: Archive, where: str, kind: str) -> None:
     grown(world, archive)
     world.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", where)
     if where == "/boot":
@@ -302,20 +282,14 @@ def test_an_answer_that_was_cut_short_is_no_answer(
 def test_a_survey_that_was_killed_leaves_nothing_for_long(world: World, archive: Archive) -> None:
     grown(world, archive)
     left = Path("/var/tmp/runner-packages.12345678")  # noqa: S108
-    world.run(
-        "sh",
-        "-c",
-        f"mkdir {left}; touch -d '2 days ago' {left}; mkdir {left}9; ln -s /etc {left}a; ls /var/tmp",
-    )
+    world.run("sh", "-c", f"mkdir {left}; touch -d '2 days ago' {left}; mkdir {left}9; ln -s /etc {left}a; ls /var/tmp")
     read(world)
     assert world.run("ls", "/var/tmp").stdout.split() == [f"{left.name}9", f"{left.name}a"]
 
 
 def test_the_holds_come_back_after_a_kernel_whose_script_fails(world: World, archive: Archive) -> None:
     grown(world, archive)
-    archive.add(
-        Deb(name="linux-image-9.9.10-demo", version="1.0", scripts={"postinst": "exit 3"}), suite=SECURITY
-    )
+    archive.add(Deb(name="linux-image-9.9.10-demo", version="1.0", scripts={"postinst": "exit 3"}), suite=SECURITY)
     archive.publish(STABLE)
     world.run(*holds.hold(ALL))
     updates = [one.update for one in read(world).held if one.update.name.startswith("linux-image")]

@@ -128,9 +128,7 @@ def published(archive: Archive, *instead: Deb) -> None:
     archive.add(Deb(name="demo-feature", version="1.1"), suite=STABLE)
 
 
-def test_the_daily_updates_hold_install_and_say_what_waits(
-    world: World, archive: Archive, site: Reached
-) -> None:
+def test_the_daily_updates_hold_install_and_say_what_waits(world: World, archive: Archive, site: Reached) -> None:
     published(archive)
     plan = site.plan(UPDATES)
     outcomes = site.run(plan)

@@ -26,8 +26,7 @@ from tests.lab.rpm_world import NEEDED, Advisory, Made, Repositories, RpmWorld
 from tests.unit.parts import NOW
 
 pytestmark = pytest.mark.skipif(
-    not all(shutil.which(program) for program in NEEDED),
-    reason="the rpm world needs dnf, rpm and createrepo_c",
+    not all(shutil.which(program) for program in NEEDED), reason="the rpm world needs dnf, rpm and createrepo_c"
 )
 REPOSITORY = Path(__file__).parents[3]
 CAPTURES = Path(__file__).parents[2] / "unit/captures"
@@ -215,10 +214,7 @@ def test_a_dead_mirror_is_no_nothing_to_do_although_the_host_skips_such_reposito
         _Quiet.folder = str(repositories.folder)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         world.use(
-            "updates",
-            "gpgcheck=0",
-            "skip_if_unavailable=1",
-            url=f"http://127.0.0.1:{server.server_port}/updates",
+            "updates", "gpgcheck=0", "skip_if_unavailable=1", url=f"http://127.0.0.1:{server.server_port}/updates"
         )
         assert names(read(world).updates) >= {"glibc"}
         world.do("dnf", "-q", "check-update", ok=False)
@@ -276,9 +272,7 @@ def test_no_key_is_ever_imported_and_an_untrusted_one_is_told_beforehand(
     assert world.do("rpm", "-q", "service").stdout == "service-1.3-1.el9.x86_64\n"
 
 
-def test_one_unsigned_package_keeps_all_from_being_installed(
-    world: RpmWorld, repositories: Repositories
-) -> None:
+def test_one_unsigned_package_keeps_all_from_being_installed(world: RpmWorld, repositories: Repositories) -> None:
     world.path("/etc/any.key").write_text(repositories.key("any"))
     world.do("rpm", "--import", "/etc/any.key")
     world.use("updates", "gpgcheck=1", "gpgkey=file:///etc/any.key")
@@ -355,9 +349,7 @@ def test_a_package_that_another_would_replace_stays_and_is_told(world: RpmWorld)
 def test_a_security_update_stays_one_when_a_later_version_only_mends_something_else(world: RpmWorld) -> None:
     world.use("openssl", "gpgcheck=0")
     found = read(world)
-    assert [(one.name, one.new, one.security) for one in found.updates] == [
-        ("openssl-libs", "1:3.0.7-3.el9", True)
-    ]
+    assert [(one.name, one.new, one.security) for one in found.updates] == [("openssl-libs", "1:3.0.7-3.el9", True)]
 
 
 def test_an_upgrade_of_a_dependency_leaves_it_a_dependency(world: RpmWorld) -> None:
@@ -390,9 +382,7 @@ def test_versions_are_ordered_as_this_rpm_orders_them(world: RpmWorld) -> None:
     asked = "".join(f'print(rpm.vercmp("{one}", "{other}") .. " ")' for one, other in pairs)
     said = world.do("rpm", "--eval", f"%{{lua:{asked}}}").stdout.split()
     ours = [rpm.compare(one, other) for one, other in pairs]
-    assert [
-        (pair, mine) for pair, mine, real in zip(pairs, ours, said, strict=True) if mine != int(real)
-    ] == []
+    assert [(pair, mine) for pair, mine, real in zip(pairs, ours, said, strict=True) if mine != int(real)] == []
 
 
 def test_the_look_of_yum_3_reads_what_that_prints(world: RpmWorld) -> None:

@@ -62,10 +62,7 @@ def test_four_days_and_the_command_that_a_mail_names(keeper: Keeper) -> None:
     keeper.published(Deb(name=NEXT, version="1.0"), meta("2", "9.9.10"))
     waits = keeper.cron()
     assert waits.code == 3
-    present(
-        waits.mail.flat,
-        [f"held back: {META} 1 -> 2, a security update; with it comes {NEXT} 1.0, not installed"],
-    )
+    present(waits.mail.flat, [f"held back: {META} 1 -> 2, a security update; with it comes {NEXT} 1.0, not installed"])
     (line,) = commands(waits.mail)
     assert line == f"runner run {UPGRADE} --package {META} --yes"
     upgraded = keeper.typed(line)
@@ -87,11 +84,7 @@ def test_four_days_and_the_command_that_a_mail_names(keeper: Keeper) -> None:
     [
         ("dead", "an archive of packages cannot be reached: ", "see that the host has a network"),
         ("expired", "the lists of an archive have expired: ", "take another mirror, or a supported release"),
-        (
-            "spoilt",
-            "the lists of an archive are not signed as they should be: ",
-            "install nothing from there",
-        ),
+        ("spoilt", "the lists of an archive are not signed as they should be: ", "install nothing from there"),
     ],
 )
 def test_archives_of_which_none_can_be_used_are_a_failure_with_its_remedy(
@@ -127,16 +120,13 @@ def test_a_script_that_fails_is_named_with_what_it_said_until_it_is_mended(keepe
     )
     failed = keeper.cron()
     assert failed.code == 1
-    assert failed.mail.subject.startswith(
-        f"[babase] failed: {DAILY}: install failed: fails could not be set up: "
-    )
+    assert failed.mail.subject.startswith(f"[babase] failed: {DAILY}: install failed: fails could not be set up: ")
     present(failed.mail.flat, ["dpkg --configure -a; 1 package upgraded all the same", "fails 1.0 -> 1.1, and it is",
                                "- works 1.0 -> 1.1 -", "- the sky falls -"])  # fmt: skip
     day = keeper.cron()
     assert day.code == 3
     present(
-        day.mail.flat,
-        ["fails 1.1 is only half configured: its script failed: at the host: dpkg --configure fails"],
+        day.mail.flat, ["fails 1.1 is only half configured: its script failed: at the host: dpkg --configure fails"]
     )
     keeper.published(Deb(name="fails", version="1.2"))
     mended = keeper.cron()
@@ -147,11 +137,7 @@ def test_an_installation_that_was_killed_is_ended_by_the_next_run(keeper: Keeper
     world = keeper.world
     _installed(keeper, Deb(name="cut", version="1.0"))
     keeper.published(
-        Deb(
-            name="cut",
-            version="1.1",
-            scripts={"postinst": "[ -e /root/cut ] || { touch /root/cut; sleep 60; }"},
-        )
+        Deb(name="cut", version="1.1", scripts={"postinst": "[ -e /root/cut ] || { touch /root/cut; sleep 60; }"})
     )
     world.run("apt-get", "-qq", "update")
     with world.popen("apt-get", "-y", "install", "cut") as process:
@@ -177,10 +163,7 @@ def test_somebody_at_work_on_the_packages_is_named_and_left_alone(keeper: Keeper
         somebody.communicate()
     assert (waits.code, asked.code) == (3, 4)
     for mail in (waits.mail, asked.mail):
-        present(
-            mail.flat,
-            ["is at work on the packages: it holds /var/lib/dpkg/lock-frontend: let it come to its end"],
-        )
+        present(mail.flat, ["is at work on the packages: it holds /var/lib/dpkg/lock-frontend: let it come to its end"])
     present(waits.mail.flat, [f"- {DAILY}: another program is at work on the packages"])
     assert waits.mail.flat.count("python3") == 1
     assert keeper.cron().code == 0
@@ -197,9 +180,7 @@ def test_a_persons_configuration_file_stays_and_the_new_one_is_named(keeper: Kee
     keeper.published(two)
     told = keeper.cron()
     assert told.code == 3
-    present(
-        told.mail.flat, [f"1. {DAILY}: 1 package upgraded; {file} stays; compare it with {file}.dpkg-dist"]
-    )
+    present(told.mail.flat, [f"1. {DAILY}: 1 package upgraded; {file} stays; compare it with {file}.dpkg-dist"])
     assert keeper.world.path(file).read_text() == "mine\n"
     assert keeper.cron().code == 0
 
@@ -301,8 +282,7 @@ def test_two_runs_for_one_host_at_once_keep_out_of_each_others_way(keeper: Keepe
     first = keeper.ended(process)
     assert (second.code, first.code) == (3, 0)
     present(
-        second.mail.flat,
-        [f"{UPGRADE} is at work on the packages, since ", "another job is at work on the packages"],
+        second.mail.flat, [f"{UPGRADE} is at work on the packages, since ", "another job is at work on the packages"]
     )
     _upgraded(keeper, "4.1")
     assert keeper.cron().code == 0

@@ -57,13 +57,7 @@ def seal(house: Storehouse) -> None:
     words = ("--about=about", "--site=site", f"--site-sha256={hashlib.sha256(site).hexdigest()}")
     with house.held():
         said = house.call(
-            "keep-about",
-            str(house.root),
-            NAME,
-            f"--plan={house.plan}",
-            *words,
-            f"--dumps=/{DUMPS}",
-            given=told,
+            "keep-about", str(house.root), NAME, f"--plan={house.plan}", *words, f"--dumps=/{DUMPS}", given=told
         )
     assert said.code == 0, said.out
 
@@ -108,9 +102,7 @@ def commands(text: str) -> str:
     return "".join(f"{line[4:]}\n" for line in text.splitlines() if line.startswith("    "))
 
 
-def test_the_disk_alone_gives_files_and_databases_back_by_what_its_readme_says(
-    world: World, tmp_path: Path
-) -> None:
+def test_the_disk_alone_gives_files_and_databases_back_by_what_its_readme_says(world: World, tmp_path: Path) -> None:
     server = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
     fresh, restored = tmp_path / "fresh", tmp_path / "restored"
     for path in (fresh, restored):
@@ -123,9 +115,7 @@ def test_the_disk_alone_gives_files_and_databases_back_by_what_its_readme_says(
         given = ((server, "/pg"), (fresh, "/mnt/newroot"), (restored, "/root/restored"))
         with Rescue(tmp_path, world.device, given) as rescue:
             assert rescue.sh("command -v python3 python perl").stdout == ""
-            assert (
-                rescue.sh("find / -name 'python*' -type f -perm -1 2>/dev/null | grep -v ^/proc").stdout == ""
-            )
+            assert rescue.sh("find / -name 'python*' -type f -perm -1 2>/dev/null | grep -v ^/proc").stdout == ""
             text = _readme(rescue)
             _start_server(rescue)
             said = rescue.sh(f"set -eu\n{commands(text)}")

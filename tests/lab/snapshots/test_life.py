@@ -99,9 +99,7 @@ def test_a_disk_unplugged_in_mid_transfer_costs_that_snapshot_and_nothing_else(r
 
 def test_another_disk_with_the_right_label_gets_nothing_until_a_person_declares_it(runner: Runner) -> None:
     other, file = "/mnt/usb/other.img", runner.path(PAPIO, FILE)
-    runner.lab.run(
-        BACKUP, "mke2fs", "-q", "-t", "ext3", "-b", "4096", "-I", "256", "-L", "backups", other, "96M"
-    )
+    runner.lab.run(BACKUP, "mke2fs", "-q", "-t", "ext3", "-b", "4096", "-I", "256", "-L", "backups", other, "96M")
     uuid = runner.lab.run(BACKUP, "blkid", "-p", "-o", "value", "-s", "UUID", other).stdout.strip()
     ours = runner.lab.run(BACKUP, "blkid", "-p", "-o", "value", "-s", "UUID", mounted(runner)).stdout.strip()
     jobs = file.read_text()

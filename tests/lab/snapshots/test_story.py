@@ -71,9 +71,7 @@ def test_a_second_snapshot_shares_what_did_not_change_and_nothing_else(runner: R
     runner.faithful(runner.sealed()[-1])
     both = shared(older, newer)
     # A group that has a new first name is still the same files.
-    alone = [
-        {name: replace(entry, same_inode_as=b"") for name, entry in one.items()} for one in (before, after)
-    ]
+    alone = [{name: replace(entry, same_inode_as=b"") for name, entry in one.items()} for one in (before, after)]
     changed = {name for name in alone[0].keys() & alone[1].keys() if alone[0][name] != alone[1][name]}
     assert both & changed == set()
     files = {name for name in before.keys() & after.keys() if before[name].kind == "file"}

@@ -68,9 +68,7 @@ def test_a_host_whose_key_nobody_knows_gets_nothing(runner: Runner) -> None:
 def test_a_host_whose_key_has_changed_gets_nothing(runner: Runner) -> None:
     known = runner.path(PAPIO, KNOWN)
     before, sealed = known.read_text(), runner.sealed()
-    other = runner.lab.run(
-        PAPIO, "sh", "-c", "ssh-keygen -q -t ed25519 -N '' -f /run/other; cat /run/other.pub"
-    )
+    other = runner.lab.run(PAPIO, "sh", "-c", "ssh-keygen -q -t ed25519 -N '' -f /run/other; cat /run/other.pub")
     known.write_text(f"backup-server1,192.168.199.2 {other.stdout}")
     try:
         ran = runner.run("run", "backup-papio")
@@ -159,9 +157,7 @@ def test_a_disk_that_fills_up_in_mid_transfer_seals_nothing_and_says_so(runner: 
     try:
         with mounted_instead(runner, "small.img", 16):
             # A new disk is taken for the store's only if a person says so.
-            uuid = runner.lab.run(
-                BACKUP, "blkid", "-p", "-o", "value", "-s", "UUID", "/mnt/usb/small.img"
-            ).stdout
+            uuid = runner.lab.run(BACKUP, "blkid", "-p", "-o", "value", "-s", "UUID", "/mnt/usb/small.img").stdout
             file.write_text(jobs.replace("[disks.usb]", f'[disks.usb]\nuuid = "{uuid.strip()}"'))
             ran = runner.run("run", "backup-papio")
             assert runner.sealed() == []

@@ -23,9 +23,7 @@ KEY = b": ED25519 SHA256:0rk4mVyWm2nLMW0dyJrYwx3QfYsuzTbXoJ0wTCL6Gpk"
 
 names = st.one_of(
     st.binary(max_size=100),
-    st.sampled_from(
-        (ROOT_IN, b"x from 6.6.6.6 port 22 ssh2", b"", b" ", b"a\nb", b"\x1b[2J", b"x: " + ROOT_IN)
-    ),
+    st.sampled_from((ROOT_IN, b"x from 6.6.6.6 port 22 ssh2", b"", b" ", b"a\nb", b"\x1b[2J", b"x: " + ROOT_IN)),
     st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")),
 )
 addresses = st.sampled_from((b"203.0.113.7", b"2001:db8::7", b"UNKNOWN"))
@@ -77,10 +75,7 @@ def test_debian_12_is_understood() -> None:
 
 def test_enterprise_linux_6_is_understood() -> None:
     tally = counted("el6.log")
-    assert rows(tally, "accepted") == [
-        ["root", "192.0.2.4", "password", 1],
-        ["root", "tty1", "console", 1],
-    ]
+    assert rows(tally, "accepted") == [["root", "192.0.2.4", "password", 1], ["root", "tty1", "console", 1]]
     assert tally.signs["root_typed"].told(9)["rows"] == [["root", "192.0.2.4", 1]]
     assert methods(tally) == {"password": 1, "left before login": 3, "console": 1}
     assert rows(tally, "refused") == [
@@ -119,11 +114,7 @@ def test_whatever_a_user_is_called_no_login_is_invented_and_the_source_is_the_tr
         b"error: maximum authentication attempts exceeded for invalid user " + user + end + b" [preauth]",
         b"Connection closed by invalid user " + user + b" " + source + b" port 4022 [preauth]",
         b"Connection closed by authenticating user " + user + b" " + source + b" port 4022 [preauth]",
-        b"Disconnecting invalid user "
-        + user
-        + b" "
-        + source
-        + b" port 4022: Too many authentication failures",
+        b"Disconnecting invalid user " + user + b" " + source + b" port 4022: Too many authentication failures",
     ):
         event = access_sshd.read(message)
         assert event is not None
@@ -132,9 +123,7 @@ def test_whatever_a_user_is_called_no_login_is_invented_and_the_source_is_the_tr
 
 
 @given(user=names, comment=names)
-def test_a_stranger_who_chooses_name_and_key_can_only_make_the_source_unclear(
-    user: bytes, comment: bytes
-) -> None:
+def test_a_stranger_who_chooses_name_and_key_can_only_make_the_source_unclear(user: bytes, comment: bytes) -> None:
     message = b"Failed publickey for invalid user " + user + b" from 203.0.113.7 port 4022 ssh2" + KEY
     for text in (message, message + b" ID " + comment):
         event = access_sshd.read(text)
@@ -143,10 +132,7 @@ def test_a_stranger_who_chooses_name_and_key_can_only_make_the_source_unclear(
         assert event.source in (b"203.0.113.7", b"?")
 
 
-@given(
-    text=st.binary(max_size=300),
-    start=st.sampled_from((b"", b"error: ", b"Bad protocol version identification '")),
-)
+@given(text=st.binary(max_size=300), start=st.sampled_from((b"", b"error: ", b"Bad protocol version identification '")))
 def test_only_sshds_own_beginning_says_that_somebody_got_in(text: bytes, start: bytes) -> None:
     for message in (start + text, start + text + ROOT_IN, start + b" " + ROOT_IN):
         event = access_sshd.read(message)
@@ -158,12 +144,7 @@ def test_no_line_whatever_is_too_much(line: bytes) -> None:
     reader = Syslog(1_795_430_000.0)
     start = b"Nov 23 08:15:00 papio sshd[1]: "
     tally = Tally(0.0, [0.0])
-    for text in (
-        line,
-        start + line,
-        start.replace(b"sshd", b"sudo") + line,
-        start.replace(b"sshd", b"su") + line,
-    ):
+    for text in (line, start + line, start.replace(b"sshd", b"sudo") + line, start.replace(b"sshd", b"su") + line):
         found = reader.read(text)
         if found:
             tally.add(found)
@@ -234,9 +215,7 @@ def test_the_folder_and_the_words_of_a_sudo_command_change_nothing() -> None:
         (b"su", "1000", None, "unproven"),
     ],
 )
-def test_the_journal_says_who_wrote_a_line(
-    program: bytes, uid: str, executable: str | None, writer: str
-) -> None:
+def test_the_journal_says_who_wrote_a_line(program: bytes, uid: str, executable: str | None, writer: str) -> None:
     message = b"(to root) karl on pts/1" if program == b"su" else ROOT_IN
     assert whose(Line(1.0, program, b"1", message), uid, executable) == writer
 
@@ -267,17 +246,13 @@ def local(*parts: int) -> float:
         (b"Feb 29 12:00:00", local(2027, 1, 5, 0, 0, 0), local(2024, 2, 29, 12, 0, 0)),
     ],
 )
-def test_a_stamp_without_a_year_is_in_the_year_before_it_was_written(
-    stamp: bytes, written: float, at: float
-) -> None:
+def test_a_stamp_without_a_year_is_in_the_year_before_it_was_written(stamp: bytes, written: float, at: float) -> None:
     line = Syslog(written).read(stamp + b" papio sshd[1]: x")
     assert line
     assert line.at == at
 
 
-@pytest.mark.parametrize(
-    "stamp", [b"Feb 30 12:00:00", b"Xxx 10 12:00:00", b"Nov  0 12:00:00", b"Nov 23 25:00:00"]
-)
+@pytest.mark.parametrize("stamp", [b"Feb 30 12:00:00", b"Xxx 10 12:00:00", b"Nov  0 12:00:00", b"Nov 23 25:00:00"])
 def test_a_stamp_that_cannot_be_is_no_line(stamp: bytes) -> None:
     assert Syslog(1_795_430_000.0).read(stamp + b" papio sshd[1]: x") is None
 

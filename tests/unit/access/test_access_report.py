@@ -32,12 +32,7 @@ def draft(*, live: bool = True, **options: Any) -> Draft:
 
 
 def table(*rows: list[Any], total: int = 0, others: int = 0, exact: bool = True) -> dict[str, Any]:
-    return {
-        "total": total or sum(row[-1] for row in rows),
-        "rows": list(rows),
-        "others": others,
-        "exact": exact,
-    }
+    return {"total": total or sum(row[-1] for row in rows), "rows": list(rows), "others": others, "exact": exact}
 
 
 def answer(**changes: Any) -> dict[str, Any]:
@@ -125,9 +120,7 @@ def test_a_day_without_any_attempt_is_nothing_done() -> None:
         ({"refused": {**table()}}, "0 refused attempts, usually 300 to 900"),
     ],
 )  # fmt: skip
-def test_what_a_person_must_look_at_is_attention_and_in_the_headline(
-    changes: dict[str, Any], words: str
-) -> None:
+def test_what_a_person_must_look_at_is_attention_and_in_the_headline(changes: dict[str, Any], words: str) -> None:
     made = report(**changes)
     assert made.verdict == Verdict.ATTENTION
     assert words in made.headline
@@ -150,11 +143,7 @@ def test_what_is_no_reason_to_call_anybody(changes: dict[str, Any]) -> None:
 
 def test_several_things_are_listed_first_and_counted_in_the_headline() -> None:
     made = report(
-        root_typed=table(["root", "a", 1]),
-        pretended=1,
-        alive=False,
-        problems=["x"],
-        refused=table(["b", 90000]),
+        root_typed=table(["root", "a", 1]), pretended=1, alive=False, problems=["x"], refused=table(["b", 90000])
     )
     assert made.headline.endswith("; and 2 more below")
     assert [one.startswith("look at: ") for one in made.details[:6]] == [True] * 5 + [False]
@@ -197,16 +186,10 @@ def test_a_forged_sentence_in_a_name_stands_in_quotes() -> None:
     assert '  "karl from 192.0.2.4 by publickey: 1" from 192.0.2.9 by password: 1' in made.details
 
 
-@pytest.mark.parametrize(
-    "result", [{}, {"access": True}, {"access": "yes"}, answer(refused=7), answer(since="soon")]
-)
+@pytest.mark.parametrize("result", [{}, {"access": True}, {"access": "yes"}, answer(refused=7), answer(since="soon")])
 def test_an_answer_that_is_none_is_left_to_the_usual_report(result: dict[str, Any]) -> None:
     outcome = Outcome(
-        step="access-papio/look",
-        **parts.role("access-papio/look"),
-        job="access-papio",
-        state=State.DONE,
-        result=result,
+        step="access-papio/look", **parts.role("access-papio/look"), job="access-papio", state=State.DONE, result=result
     )
     assert access_report(JOB, (outcome,)) is None
 

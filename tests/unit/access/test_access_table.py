@@ -27,12 +27,7 @@ def test_few_names_are_counted_exactly() -> None:
     for number in range(20):
         table.add((b"karl", b"%d" % number), number + 1)
     told = table.told(2)
-    assert told == {
-        "total": 210,
-        "rows": [["karl", "19", 20], ["karl", "18", 19]],
-        "others": 18,
-        "exact": True,
-    }
+    assert told == {"total": 210, "rows": [["karl", "19", 20], ["karl", "18", 19]], "others": 18, "exact": True}
 
 
 def test_of_half_a_million_names_the_frequent_one_is_found_and_the_number_is_about_right() -> None:

@@ -150,9 +150,7 @@ def test_a_snapshot_is_not_kept_on_the_filesystem_that_it_copies(
 ) -> None:
     own = Store(name="own", host="papio", path="/srv/own")
     options = SnapshotOptions(store="own", filesystems=sources, exclude=exclude)
-    site = replace(
-        SITE, stores=(own,), jobs=(Job(name="own", kind="snapshot", host="papio", options=options),)
-    )
+    site = replace(SITE, stores=(own,), jobs=(Job(name="own", kind="snapshot", host="papio", options=options),))
     assert places(site) == ([place] if place else [])
     if sources and not exclude:
         named = replace(site, hosts=(replace(PAPIO, filesystems=sources), SERVER))
@@ -162,9 +160,7 @@ def test_a_snapshot_is_not_kept_on_the_filesystem_that_it_copies(
 
 
 def test_the_store_of_another_host_may_lie_in_what_is_copied() -> None:
-    root = replace(
-        JOB, host="papio", options=SnapshotOptions(store="store", filesystems=("/", "/srv/backups"))
-    )
+    root = replace(JOB, host="papio", options=SnapshotOptions(store="store", filesystems=("/", "/srv/backups")))
     away = Store(name="away", host="papio", path="/srv/backups/server")
     assert places(replace(SITE, stores=(STORE, away), jobs=(root,))) == []
 

@@ -39,16 +39,12 @@ def test_a_length_of_time_that_could_be_misread_is_refused_in_words(text: str) -
         duration(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "share"), [("5%", 5), ("2.5 %", 2.5), ("99.999%", 99.999), ("0.001%", 0.001)]
-)
+@pytest.mark.parametrize(("text", "share"), [("5%", 5), ("2.5 %", 2.5), ("99.999%", 99.999), ("0.001%", 0.001)])
 def test_a_share_is_between_nothing_and_everything(text: str, share: float) -> None:
     assert percent(text) == amount(text) == Amount(percent=share)
 
 
-@pytest.mark.parametrize(
-    "text", ["0%", "100%", "101%", "5", "%", "-5%", "5 percent", "5%%", "5%\n", "0.0001%"]
-)
+@pytest.mark.parametrize("text", ["0%", "100%", "101%", "5", "%", "-5%", "5 percent", "5%%", "5%\n", "0.0001%"])
 def test_a_share_that_no_disk_can_keep_free_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match=r"^is not a share"):
         percent(text)

@@ -96,11 +96,7 @@ def test_a_database_that_fails_keeps_no_other_from_being_dumped() -> None:
 def test_nothing_expires_unless_this_run_made_a_good_one() -> None:
     kept = {"babase": [dump(day) for day in range(40, 0, -1)]}
     draft = drafted(
-        facts(
-            server("babase"),
-            kept,
-            globals=[dump(50)["time"], *(dump(day)["time"] for day in range(14, 0, -1))],
-        )
+        facts(server("babase"), kept, globals=[dump(50)["time"], *(dump(day)["time"] for day in range(14, 0, -1))])
     )
     going = [step for step in draft.steps if step.effect == Effect.EXPIRE]
     assert [step.id.partition("/")[2] for step in going] == [
@@ -133,9 +129,7 @@ def test_a_database_that_allows_no_connection_is_told_and_is_not_gone() -> None:
     known, kept = server("babase", closed=["shut"]), {"shut": [dump(9)], "babase": [dump(1)]}
     said = texts(drafted(facts(known, kept)), "note")
     assert "not dumped, since no connection to it is allowed: shut" in said and "gone" not in said
-    named = drafted(
-        facts(known, kept), replace(JOB, options=DumpOptions(to=TO, databases=("babase", "shut")))
-    )
+    named = drafted(facts(known, kept), replace(JOB, options=DumpOptions(to=TO, databases=("babase", "shut"))))
     assert texts(named) == "not dumped, since no connection to it is allowed: shut"
 
 
@@ -196,9 +190,7 @@ def test_the_sandbox_has_no_database() -> None:
 
 
 def test_how_the_server_is_reached_is_in_every_word_and_no_password_is() -> None:
-    options = DumpOptions(
-        to=TO, user="backup", service="babase", service_file="/etc/pg", programs="/opt/pg/bin"
-    )
+    options = DumpOptions(to=TO, user="backup", service="babase", service_file="/etc/pg", programs="/opt/pg/bin")
     job = replace(JOB, options=options)
     words = ("--user=backup", "--service=babase", "--service-file=/etc/pg", "--programs=/opt/pg/bin")
     (probe, _) = DumpKind().probes(parts.site(), job)

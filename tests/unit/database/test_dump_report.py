@@ -48,13 +48,7 @@ def test_a_database_that_failed_is_told_first_with_what_to_do_and_since_when_it_
     bad = step("dump-babase", code=1, error="the disk is full after 9 bytes: x", do="free some")
     missing = [{"database": "babase", "last": LAST}]
     end = step(
-        "all",
-        State.FAILED,
-        1,
-        "no good dump",
-        error="no good dump of this run: 'babase'",
-        do="see",
-        missing=missing,
+        "all", State.FAILED, 1, "no good dump", error="no good dump of this run: 'babase'", do="see", missing=missing
     )
     said = told(bad, good("other"), end)
     assert said.verdict == Verdict.FAILED
@@ -79,9 +73,7 @@ def test_a_server_that_is_down_is_told_with_the_last_good_dump() -> None:
 
 def test_one_that_shrank_or_was_dropped_needs_a_person() -> None:
     said = told(
-        good("babase", doubts=["700 rows, 2,000 before"]),
-        step("dump-old", database="old", gone=True),
-        step("all"),
+        good("babase", doubts=["700 rows, 2,000 before"]), step("dump-old", database="old", gone=True), step("all")
     )
     assert said.verdict == Verdict.ATTENTION
     assert "babase has become much smaller: 700 rows, 2,000 before" in said.headline

@@ -22,17 +22,7 @@ from runner.model.run import Outcome, State, Verdict
 from runner.model.site import Job, Site
 from tests.unit import parts
 
-HOSTILE = (
-    "; DROP DATABASE x",
-    "it's",
-    'q"q',
-    "dbname=x user=y",
-    "a b",
-    "line\nfeed",
-    "ünï",
-    "--help",
-    "x" * 63,
-)
+HOSTILE = ("; DROP DATABASE x", "it's", 'q"q', "dbname=x user=y", "a b", "line\nfeed", "ünï", "--help", "x" * 63)
 DUMP = Job(name="dump-babase", kind="dump", host="papio", options=DumpOptions(to="/srv/pg", socket="/s"))
 RECORD = {
     "database": "babase", "dump": "2026-11-22T070000Z.dump", "sha256": "ab" * 32, "bytes": 3 << 20,
@@ -50,9 +40,7 @@ def draft(site: Site | None = None, **changes: Any) -> Draft:
 
 
 def argvs(made: Draft) -> dict[str, tuple[str, ...]]:
-    return {
-        step.id.partition("/")[2]: step.action.argv for step in made.steps if isinstance(step.action, Command)
-    }
+    return {step.id.partition("/")[2]: step.action.argv for step in made.steps if isinstance(step.action, Command)}
 
 
 def test_a_restore_makes_compares_and_only_then_names_it() -> None:
@@ -103,10 +91,7 @@ def test_out_of_a_snapshot_the_dump_is_copied_first_read_where_it_is_kept_and_re
 
 def test_the_roles_that_it_makes_are_named_one_by_one() -> None:
     made = draft(bring=("karl", "it's"))
-    assert [word for word in argvs(made)["roles"] if word.startswith("--role")] == [
-        "--role=karl",
-        "--role=it's",
-    ]
+    assert [word for word in argvs(made)["roles"] if word.startswith("--role")] == ["--role=karl", "--role=it's"]
     assert f"--sha256={GLOBALS.sha256}" in argvs(made)["roles"]
     assert "roles" not in argvs(draft())
 
@@ -164,11 +149,7 @@ def test_what_was_passed_over_and_left_behind_is_said() -> None:
 
 
 def standing(**changes: Any) -> Standing:
-    told = {
-        "there": True,
-        "connected": 2,
-        "sessions": [{"user": "karl", "application": "psql", "client": "this host"}],
-    }
+    told = {"there": True, "connected": 2, "sessions": [{"user": "karl", "application": "psql", "client": "this host"}]}
     told["mark"] = {"runner": "restored", "database": "babase", "dump": "D", "tables": 2, "rows": 7}
     return agent_restore.parse_standing({**told, **changes})
 
@@ -212,11 +193,7 @@ def test_a_swap_where_nothing_is_replaced_has_nothing_to_undo() -> None:
 
 def outcome(step: str, state: State = State.DONE, **result: Any) -> Outcome:
     return Outcome(
-        step=f"restore-db/{step}",
-        **parts.role(f"restore-db/{step}"),
-        job="restore-db",
-        state=state,
-        result=result,
+        step=f"restore-db/{step}", **parts.role(f"restore-db/{step}"), job="restore-db", state=state, result=result
     )
 
 
@@ -226,9 +203,7 @@ def test_the_report_says_what_came_back_and_asks_for_a_hand_where_not_all_did() 
     fine = restore_db_report(job, (outcome("restore", left=[]), outcome("compare"), outcome("name")))
     assert fine
     assert fine.verdict == Verdict.DONE
-    assert fine.headline.startswith(
-        "babase is back as back, from the dump 2026-11-22T070000Z: 2 tables and 7 rows"
-    )
+    assert fine.headline.startswith("babase is back as back, from the dump 2026-11-22T070000Z: 2 tables and 7 rows")
     less = restore_db_report(job, (outcome("restore", left=["GRANT x"]), outcome("compare"), outcome("name")))
     assert less
     assert (less.verdict, less.details) == (Verdict.ATTENTION, ("did not come back: GRANT x",))

@@ -24,9 +24,7 @@ DEVICE, MOUNT, NUMBER = "/dev/disk/by-id/usb-1", "/srv/backups/papio", os.makede
 LINE = f"UUID={UUID} {MOUNT} ext3 noatime,nodev,nosuid,nofail 0 2"
 BLANK = "1000204886016 bytes, T5 S49W: blank, unused"
 JOB = Job(name="disk-papio", kind="disk", host="backup-server1", options=DiskOptions(disk="papio-snapshots"))
-DISK = Disk(
-    name="papio-snapshots", host="backup-server1", device=DEVICE, mount=MOUNT, fsck_every=timedelta(days=120)
-)
+DISK = Disk(name="papio-snapshots", host="backup-server1", device=DEVICE, mount=MOUNT, fsck_every=timedelta(days=120))
 SITE = Site(
     name="babase", controller="papio", folder="/f", state="/s", sandbox="/x", digest="d", live=True,
     hosts=(Host(name="papio", address=""), Host(name="backup-server1", address="192.0.2.2")),
@@ -126,16 +124,7 @@ def test_a_blank_device_becomes_a_mounted_store() -> None:
     draft = drafted(BLANK_DISK)
     uuid = argv(draft.steps[0])[argv(draft.steps[0]).index("-U") + 1]
     assert len(uuid) == 36
-    assert names(draft) == [
-        "format",
-        "interval",
-        "folder",
-        "unwritable",
-        "fstab",
-        "mount",
-        "mounted",
-        "identity-papio",
-    ]
+    assert names(draft) == ["format", "interval", "folder", "unwritable", "fstab", "mount", "mounted", "identity-papio"]
     by_name = dict(zip(names(draft), draft.steps, strict=True))
     assert argv(by_name["format"]) == (
         "mke2fs", "-q", "-t", "ext3", "-b", "4096", "-i", "4096", "-I", "256", "-m", "1", "-e", "remount-ro",
@@ -160,11 +149,7 @@ def test_only_the_format_destroys_and_only_while_the_device_is_what_was_reviewed
     (destroying,) = [step for step in draft.steps if step.effect >= Effect.EXPIRE]
     assert (destroying.id, destroying.effect) == ("disk-papio/format", Effect.DESTROY)
     assert destroying.guard is not None
-    assert (destroying.guard.field, destroying.guard.relation, destroying.guard.value) == (
-        "device",
-        "==",
-        BLANK,
-    )
+    assert (destroying.guard.field, destroying.guard.relation, destroying.guard.value) == ("device", "==", BLANK)
     assert BLANK in destroying.guard.why
     assert BLANK in destroying.why
     assert destroying.timeout >= 86400
@@ -192,16 +177,7 @@ def test_the_uuid_is_in_the_plan_the_same_twice_and_new_for_another_disk_or_day(
         return words[words.index("-U") + 1]
 
     assert chosen(SITE, NOW) == chosen(SITE, NOW)
-    assert (
-        len(
-            {
-                chosen(SITE, NOW),
-                chosen(SITE, NOW + timedelta(seconds=1)),
-                chosen(replace(SITE, name="x"), NOW),
-            }
-        )
-        == 3
-    )
+    assert len({chosen(SITE, NOW), chosen(SITE, NOW + timedelta(seconds=1)), chosen(replace(SITE, name="x"), NOW)}) == 3
     assert chosen(with_disk(uuid=UUID), NOW) == UUID
 
 

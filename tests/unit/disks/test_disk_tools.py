@@ -9,9 +9,7 @@ import pytest
 from runner.jobs.disks import fstab, lsblk, mke2fs, mount, tune2fs, wipefs
 from runner.model.site import Disk
 
-DISK = Disk(
-    name="papio-snapshots", host="backup-server1", device="/dev/disk/by-id/usb-1", mount="/srv/backups/papio"
-)
+DISK = Disk(name="papio-snapshots", host="backup-server1", device="/dev/disk/by-id/usb-1", mount="/srv/backups/papio")
 UUID = "0a4f3c1e-5b1e-4c52-9d0c-0d8f5c1f7a55"
 # util-linux 2.38.1: a USB disk with a partition table, its partition mounted.
 DIVIDED = """{
@@ -50,12 +48,7 @@ def test_a_disk_is_read_with_all_that_is_built_on_it() -> None:
 def test_an_old_lsblk_is_read_too() -> None:
     found = lsblk.parse(OLD)
     assert found is not None
-    assert (found.size, found.number, found.read_only, found.mount) == (
-        512,
-        os.makedev(8, 16),
-        True,
-        "[SWAP]",
-    )
+    assert (found.size, found.number, found.read_only, found.mount) == (512, os.makedev(8, 16), True, "[SWAP]")
 
 
 @pytest.mark.parametrize(
@@ -72,9 +65,7 @@ def test_no_answer_is_not_no_signature(text: str) -> None:
 
 
 def test_signatures_are_read_and_none_is_none() -> None:
-    text = (
-        '{"signatures": [{"device": "sdb", "offset": "0x1fe", "type": "dos", "uuid": null, "label": null}]}'
-    )
+    text = '{"signatures": [{"device": "sdb", "offset": "0x1fe", "type": "dos", "uuid": null, "label": null}]}'
     assert wipefs.parse(text) == (wipefs.Signature(type="dos"),)
     assert wipefs.parse('{"signatures": [\n\n]}') == ()
 
@@ -125,12 +116,7 @@ def test_fstab_is_read_line_by_line_whatever_is_in_it() -> None:
     text = "# UUID=1 /srv ext3 ro 0 2\n\nUUID=A\t /srv/a\\040b/  ext3\tnoatime,ro 0 2 # why\n"
     text += "/dev/x /srv ext3\n/dev/y / ext4 rw"
     first, second = fstab.parse(text)
-    assert (first.source, first.mount, first.options, first.check) == (
-        "UUID=A",
-        "/srv/a b",
-        ("noatime", "ro"),
-        "2",
-    )
+    assert (first.source, first.mount, first.options, first.check) == ("UUID=A", "/srv/a b", ("noatime", "ro"), "2")
     assert first.line == "UUID=A\t /srv/a\\040b/  ext3\tnoatime,ro 0 2 # why"
     assert (second.mount, second.check) == ("/", "0")
     assert (fstab.uuid_of(first), fstab.uuid_of(second)) == ("a", "")
@@ -186,7 +172,5 @@ def test_no_identity_is_none(text: str) -> None:
 def test_the_shape_is_read_below_whatever_the_label_says() -> None:
     text = "Filesystem volume name:   x\nInode count: 1\nFilesystem magic number:  0xEF53\n"
     text += "Inode count: 16384\nBlock count: 16384\nBlock size: 4096\nInode size:\t 256\n"
-    assert tune2fs.parse_shape(text) == tune2fs.Shape(
-        bytes=16384 * 4096, inodes=16384, inode_size=256, block=4096
-    )
+    assert tune2fs.parse_shape(text) == tune2fs.Shape(bytes=16384 * 4096, inodes=16384, inode_size=256, block=4096)
     assert tune2fs.parse_shape("") == tune2fs.Shape()

@@ -66,9 +66,7 @@ def test_a_label_that_holds_a_line_end_says_nothing_about_the_disk() -> None:
     assert parse_superblock(text).mounts == 0
 
 
-@pytest.mark.parametrize(
-    "text", ["", "tune2fs 1.47.0 (5-Feb-2023)\n", "Mount count: many\nLast checked: n/a\n:\n"]
-)
+@pytest.mark.parametrize("text", ["", "tune2fs 1.47.0 (5-Feb-2023)\n", "Mount count: many\nLast checked: n/a\n:\n"])
 def test_what_is_no_superblock_has_no_state(text: str) -> None:
     assert parse_superblock(text) == Superblock()
     assert will_check(parse_superblock(text), NOW) is None
@@ -85,9 +83,7 @@ def test_what_is_no_superblock_has_no_state(text: str) -> None:
         (NOW, False),
     ],
 )
-def test_a_check_is_due_from_the_second_it_is_old_enough_or_when_the_clock_was_wrong(
-    last: datetime, due: bool
-) -> None:
+def test_a_check_is_due_from_the_second_it_is_old_enough_or_when_the_clock_was_wrong(last: datetime, due: bool) -> None:
     assert (will_check(Superblock(state="clean", last_checked=last, interval=AGE), NOW) is not None) == due
 
 
@@ -106,8 +102,6 @@ def test_a_check_that_is_put_off_comes_back_as_it_was() -> None:
     assert tune2fs.switch_on("/dev/x", odd) == ("tune2fs", "-i", "10368001s", "-c", "7", "--", "/dev/x")
 
 
-@pytest.mark.parametrize(
-    ("interval", "said"), [(AGE, "120d"), (timedelta(hours=30), "2d"), (timedelta(hours=1), "1d")]
-)
+@pytest.mark.parametrize(("interval", "said"), [(AGE, "120d"), (timedelta(hours=30), "2d"), (timedelta(hours=1), "1d")])
 def test_the_command_that_mends_the_interval_counts_whole_days(interval: timedelta, said: str) -> None:
     assert tune2fs.check_every("/dev/x", interval) == ("tune2fs", "-i", said, "-c", "0", "--", "/dev/x")

@@ -37,11 +37,7 @@ def site(options: DrillOptions, *, dumps_on: str = "papio", **changes: Any) -> S
 
 
 def draft(
-    here: Site | None = None,
-    *,
-    changes: dict[str, Any] | None = None,
-    names: list[str] | None = None,
-    **options: Any,
+    here: Site | None = None, *, changes: dict[str, Any] | None = None, names: list[str] | None = None, **options: Any
 ) -> Draft:
     made = here or site(DrillOptions(**{"store": "papio", **options}))
     sealed = [{"name": one, "host": "papio"} for one in (NAMES if names is None else names)]
@@ -50,9 +46,7 @@ def draft(
 
 
 def argvs(made: Draft) -> dict[str, tuple[str, ...]]:
-    return {
-        one.id.partition("/")[2]: one.action.argv for one in made.steps if isinstance(one.action, Command)
-    }
+    return {one.id.partition("/")[2]: one.action.argv for one in made.steps if isinstance(one.action, Command)}
 
 
 def test_files_come_back_over_the_wire_to_their_own_host_and_nothing_of_them_stays() -> None:
@@ -128,13 +122,9 @@ def test_in_the_sandbox_only_files_are_tried_and_all_stays_in_it() -> None:
         ),
     ],
 )
-def test_a_database_that_cannot_be_in_the_store_needs_a_person_and_the_files_are_tried(
-    here: Site, why: str
-) -> None:
+def test_a_database_that_cannot_be_in_the_store_needs_a_person_and_the_files_are_tried(here: Site, why: str) -> None:
     made = draft(here)
-    assert [(one.severity, one.text) for one in made.findings] == [
-        ("attention", f"no database is tried: {why}")
-    ]
+    assert [(one.severity, one.text) for one in made.findings] == [("attention", f"no database is tried: {why}")]
     assert "compare" in argvs(made) and "restore" not in argvs(made)
 
 
@@ -156,23 +146,13 @@ def told(**outcomes: tuple[State, dict[str, Any]]) -> JobReport:
     return found
 
 
-FILES = {
-    "files": 212,
-    "canaries": 3,
-    "snapshots": 14,
-    "recorded": 200,
-    "attributes": 14,
-    "source": 9,
-    "unchecked": 0,
-}
+FILES = {"files": 212, "canaries": 3, "snapshots": 14, "recorded": 200, "attributes": 14, "source": 9, "unchecked": 0}
 BABASE = {"database": "babase", "at": "2026-11-23T07:00:00.5Z", "tables": 41, "rows": 1_204_113}
 WRONG = [{"snapshot": NEW, "path": "/etc/a\nb", "what": "its content is not what was sealed"}] * 7
 
 
 def test_a_drill_that_went_well_says_so_with_its_numbers() -> None:
-    made = told(
-        compare=(State.DONE, FILES), restore=(State.DONE, {"databases": [BABASE]}), clear=(State.DONE, {})
-    )
+    made = told(compare=(State.DONE, FILES), restore=(State.DONE, {"databases": [BABASE]}), clear=(State.DONE, {}))
     assert made.verdict == Verdict.DONE
     assert made.headline == (
         "212 files and 3 canaries of 14 snapshots came back as sealed; "
@@ -182,17 +162,10 @@ def test_a_drill_that_went_well_says_so_with_its_numbers() -> None:
 
 
 def test_what_is_wrong_is_named_first_and_the_rest_is_counted() -> None:
-    result = {
-        **FILES,
-        "found": 70,
-        "wrong": WRONG,
-        "error": f"'/etc/a\\nb' of {NEW}: its content ...; 69 more",
-    }
+    result = {**FILES, "found": 70, "wrong": WRONG, "error": f"'/etc/a\\nb' of {NEW}: its content ...; 69 more"}
     made = told(compare=(State.FAILED, result), restore=(State.DONE, {"databases": [BABASE]}))
     assert made.verdict == Verdict.FAILED
-    assert (
-        made.headline == f"what came back is not what it was: '/etc/a\\nb' of {NEW}: its content ...; 69 more"
-    )
+    assert made.headline == f"what came back is not what it was: '/etc/a\\nb' of {NEW}: its content ...; 69 more"
     assert made.details[0] == f"/etc/a\\nb of {NEW}: its content is not what was sealed"
     assert "and 65 more" in made.details
     assert any("database babase" in one for one in made.details)
@@ -206,8 +179,7 @@ def test_two_failures_are_both_told() -> None:
         "error": "database 'babase': d: damaged",
     }
     made = told(
-        compare=(State.FAILED, {**FILES, "found": 1, "wrong": WRONG[:1], "error": "e"}),
-        restore=(State.FAILED, bad),
+        compare=(State.FAILED, {**FILES, "found": 1, "wrong": WRONG[:1], "error": "e"}), restore=(State.FAILED, bad)
     )
     assert made.headline == "what came back is not what it was: e; and database 'babase': d: damaged"
     assert "database babase: d: damaged" in made.details
@@ -236,9 +208,7 @@ def test_how_old_the_proof_is_is_said_in_words() -> None:
 
 def checked(proven: dict[str, Any], every: timedelta | None, **options: Any) -> list[str]:
     here = site(DrillOptions(**{"store": "papio", **options}))
-    job = Job(
-        name="check", kind="check", host="server", options=CheckOptions(store="papio", proven_every=every)
-    )
+    job = Job(name="check", kind="check", host="server", options=CheckOptions(store="papio", proven_every=every))
     sealed = [{"name": one, "host": "papio"} for one in NAMES]
     facts = parts.facts({"server": {"store": {"sealed": sealed, "proven": proven}}})
     made = CheckKind().draft(replace(here, jobs=(*here.jobs, job)), job, facts, parts.NOW)
@@ -263,9 +233,7 @@ def test_the_last_proven_snapshot_never_expires_while_no_newer_one_is() -> None:
     assert OLD not in {one.snapshot.name for one in made.expire}
     (kept,) = (one for one in made.keep if one.snapshot.name == OLD)
     assert kept.reason == "the last that was proven to come back: no newer one is"
-    free = retention.decide(
-        [replace(one, proven=()) for one in sealed], Retention(min=1, max=2), None, parts.NOW
-    )
+    free = retention.decide([replace(one, proven=()) for one in sealed], Retention(min=1, max=2), None, parts.NOW)
     assert OLD in {one.snapshot.name for one in free.expire}
 
 

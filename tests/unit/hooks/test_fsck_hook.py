@@ -20,9 +20,7 @@ from runner.model.site import Disk, Host, Job, Site
 
 CAPTURES = Path(__file__).parents[1] / "captures" / "tune2fs"
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
-DISK = Disk(
-    name="usb", host="backup-server1", device="/dev/usb", mount="/srv", fsck_every=timedelta(days=120)
-)
+DISK = Disk(name="usb", host="backup-server1", device="/dev/usb", mount="/srv", fsck_every=timedelta(days=120))
 FREE = replace(DISK, fsck_every=None)
 PLAN = Plan(id="p", made_at=NOW, site="babase", live=True)
 REBOOT = Step(
@@ -107,9 +105,7 @@ def test_a_due_check_is_a_note_and_for_a_person_only_when_the_host_goes_off_and_
 ):
     (quiet,) = findings(captured("due"))
     (seen,) = findings(captured("due"), plan=REBOOTING)
-    (left,) = findings(
-        captured("due"), plan=replace(PLAN, steps=(replace(REBOOT, id="r/poweroff", role=Role.OFF),))
-    )
+    (left,) = findings(captured("due"), plan=replace(PLAN, steps=(replace(REBOOT, id="r/poweroff", role=Role.OFF),)))
     assert [one.severity for one in (quiet, seen, left)] == ["note", "note", "attention"]
     assert all("the next boot checks disk usb" in one.text for one in (quiet, seen, left))
     assert quiet.do == ""
@@ -152,10 +148,7 @@ def test_damage_is_for_a_person_even_if_no_check_follows(name: str) -> None:
 @pytest.mark.parametrize(
     ("reading", "said"),
     [
-        (
-            Reading(exit=1, out="tune2fs 1.47.0 (5-Feb-2023)\n", err="tune2fs: No such file\n"),
-            "tune2fs: No such file",
-        ),
+        (Reading(exit=1, out="tune2fs 1.47.0 (5-Feb-2023)\n", err="tune2fs: No such file\n"), "tune2fs: No such file"),
         (Reading(exit=0, out="tune2fs 1.47.0 (5-Feb-2023)\n"), "tune2fs ended with 0"),
         (Reading(exit=None, err="timed out"), "timed out"),
     ],
@@ -242,10 +235,7 @@ def test_a_check_that_is_near_is_told_before_a_reboot() -> None:
 )
 def test_a_due_disk_that_no_boot_looks_at_is_told_so(changes: dict[str, Any], why: str) -> None:
     (only,) = findings(captured("due"), plan=REBOOTING, **changes)
-    assert (only.severity, only.text.endswith(f"would be checked, but no boot does it: {why}")) == (
-        "note",
-        True,
-    )
+    assert (only.severity, only.text.endswith(f"would be checked, but no boot does it: {why}")) == ("note", True)
 
 
 def test_a_kernel_that_is_told_to_check_checks_what_is_not_due() -> None:
@@ -255,15 +245,11 @@ def test_a_kernel_that_is_told_to_check_checks_what_is_not_due() -> None:
 
 
 def test_the_root_is_told_of_before_a_reboot_and_left_alone_otherwise() -> None:
-    root = found(
-        captured("due"), device="/dev/sda1", asked=[], mount="/", at="/", nofail=False, **{"pass": 0}
-    )
+    root = found(captured("due"), device="/dev/sda1", asked=[], mount="/", at="/", nofail=False, **{"pass": 0})
     known = facts(found(captured("120d")), root)
     assert len(hook(DISK).check_plan(PLAN, known)) == 1
     disk, told = hook(DISK).check_plan(REBOOTING, known)
-    assert told.text.startswith(
-        "the next boot checks filesystem / (/dev/sda1 of backup-server1): its last check"
-    )
+    assert told.text.startswith("the next boot checks filesystem / (/dev/sda1 of backup-server1): its last check")
     assert "a boot checks disk usb" in disk.text
 
 
@@ -288,18 +274,12 @@ def test_a_mount_point_with_a_line_end_stays_one_line() -> None:
 def test_hosts_without_disks_are_asked_where_a_job_reboots_them() -> None:
     job = Job(name="reboot-papio", kind="reboot", host="papio", options=None)
     (probe,) = plugin({}).declare_probes(site(jobs=(job,)))
-    assert (probe.id, probe.host, probe.argv) == (
-        "fsck",
-        "papio",
-        ("runner-agent", "boot-checks", "--speed", "--"),
-    )
+    assert (probe.id, probe.host, probe.argv) == ("fsck", "papio", ("runner-agent", "boot-checks", "--speed", "--"))
     (probe,) = plugin({}).declare_probes(site(DISK))
     assert probe.argv == ("runner-agent", "boot-checks", "--", "/dev/usb")
 
 
 def test_a_kind_that_reboots_asks_the_same_question_and_measures_the_disk() -> None:
     probe = agent_checks.probe("backup-server1", ["/dev/usb"])
-    (own,) = plugin({}).declare_probes(
-        site(DISK, jobs=(Job(name="r", kind="reboot", host=DISK.host, options=None),))
-    )
+    (own,) = plugin({}).declare_probes(site(DISK, jobs=(Job(name="r", kind="reboot", host=DISK.host, options=None),)))
     assert own == probe

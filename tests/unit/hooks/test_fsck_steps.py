@@ -106,10 +106,7 @@ def test_a_store_that_the_job_holds_until_the_reboot_keeps_its_disk_where_it_is(
 
 def test_this_boot_passes_without_the_check_and_the_next_ones_do_not() -> None:
     off, on = wishes("defer")
-    assert (shown(off), shown(on)) == (
-        ("put-off-usb", "before", "reboot"),
-        ("put-on-usb", "after", "mounted"),
-    )
+    assert (shown(off), shown(on)) == (("put-off-usb", "before", "reboot"), ("put-on-usb", "after", "mounted"))
     assert argv(off) == ("tune2fs", "-i", "0", "-c", "0", "--", "/dev/usb")
     assert argv(on) == ("tune2fs", "-i", "10368000s", "-c", "0", "--", "/dev/usb")
     # It comes back whatever became of the boot.

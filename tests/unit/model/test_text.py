@@ -27,9 +27,7 @@ def test_nothing_that_controls_or_hides_comes_through(text: str | bytes) -> None
     assert one_line(one_line(text)) == one_line(text)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "plain", "Grüße, 東京 — ✓", "two\nlines", "a\\x1b", "no\u00a0break", "e\u0301"]
-)
+@pytest.mark.parametrize("text", ["", "plain", "Grüße, 東京 — ✓", "two\nlines", "a\\x1b", "no\u00a0break", "e\u0301"])
 def test_harmless_text_stays_as_it_is(text: str) -> None:
     assert printable(text) == text
 
@@ -71,8 +69,4 @@ def test_durations_in_words(span: float | timedelta, words: str) -> None:
 
 
 def test_counts_in_words() -> None:
-    assert [count(1, "file"), count(3214, "file"), count(0, "copy", "copies")] == [
-        "1 file",
-        "3,214 files",
-        "0 copies",
-    ]
+    assert [count(1, "file"), count(3214, "file"), count(0, "copy", "copies")] == ["1 file", "3,214 files", "0 copies"]

@@ -45,9 +45,7 @@ class Alpine:
         """Install exactly these."""
         return ("apk", "add", "--", *(f"{update.name}={update.new}" for update in updates))
 
-    def upgrade(
-        self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]
-    ) -> Argv:
+    def upgrade(self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
         """As install: nothing is held."""
         return self.install(host, updates)
 

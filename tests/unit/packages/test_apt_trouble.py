@@ -70,11 +70,7 @@ def test_a_key_that_is_missing_one_that_expired_and_a_bad_signature_have_remedie
 
 
 def test_an_error_that_nobody_knows_is_told_in_its_own_words() -> None:
-    said = [
-        "E: The dog ate \x1b[31mit",
-        "E: Some index files failed to download. They have been ignored",
-        "W: dull",
-    ]
+    said = ["E: The dog ate \x1b[31mit", "E: Some index files failed to download. They have been ignored", "W: dull"]
     (found,) = trouble.read(said)
     assert (found.what, found.text) == ("unknown", "The dog ate \\x1b[31mit")
 

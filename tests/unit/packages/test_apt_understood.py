@@ -99,11 +99,6 @@ def test_a_package_with_error_in_its_name_is_no_error() -> None:
 
 
 def test_what_is_only_planned_or_makes_no_sense_is_not_performed() -> None:
-    planned = (
-        "The following packages will be upgraded:\n  demo-lib \n1 packages upgraded, 0 newly installed, "
-    )
-    assert (
-        understood(f"{planned}0 to remove and 0 not upgraded.\nWould download packages.\n").verdict
-        == "unknown"
-    )
+    planned = "The following packages will be upgraded:\n  demo-lib \n1 packages upgraded, 0 newly installed, "
+    assert understood(f"{planned}0 to remove and 0 not upgraded.\nWould download packages.\n").verdict == "unknown"
     assert understood("").verdict == understood("ih\x00\r\r\nSetting up").verdict == "unknown"

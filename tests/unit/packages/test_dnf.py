@@ -47,9 +47,7 @@ def test_a_simulation_names_what_is_upgraded_and_what_comes_along() -> None:
 def test_what_is_skipped_is_not_in_the_simulation_and_the_reason_is_kept() -> None:
     found = transaction("look-held.stdout", "would")
     assert names(found.updates) == ["glibc"]
-    assert any(
-        "bind-libs-32:9.8.2-0.37.rc1.el6_7.6.x86_64 is filtered out" in line for line in found.problems
-    )
+    assert any("bind-libs-32:9.8.2-0.37.rc1.el6_7.6.x86_64 is filtered out" in line for line in found.problems)
 
 
 def test_a_replaced_package_is_a_removal() -> None:

@@ -79,9 +79,7 @@ def test_what_became_of_it_is_reported_as_for_any_other() -> None:
     answer = carried(packages={"upgraded": [["busybox", "1.36.0-r0", "1.36.1-r5"]]})
     results = {"install": answer, "look": {"services": []}}
     outcomes = [
-        Outcome(
-            step=step.id, job=UPDATES.name, state=State.DONE, exit=0, result=results.get(name, {}), note=""
-        )
+        Outcome(step=step.id, job=UPDATES.name, state=State.DONE, exit=0, result=results.get(name, {}), note="")
         for name, step in by_name(draft).items()
     ]
     report = packages_report(draft.planned, outcomes)

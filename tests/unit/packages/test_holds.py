@@ -11,13 +11,7 @@ IMAGE, META = "linux-image-6.1.0-50-amd64", "linux-image-amd64"
 
 
 def test_patterns_are_of_the_names_that_are_installed_today() -> None:
-    installed = {
-        IMAGE: (),
-        "linux-image-6.1.0-56-amd64": (),
-        META: (IMAGE,),
-        "linux-headers-amd64": (),
-        "libc6": (),
-    }
+    installed = {IMAGE: (), "linux-image-6.1.0-56-amd64": (), META: (IMAGE,), "linux-headers-amd64": (), "libc6": ()}
     assert wanted(["linux-image-*"], installed) == (IMAGE, "linux-image-6.1.0-56-amd64", META)
     assert wanted(["libc6", "not-there"], installed) == ("libc6",)
     assert wanted([], installed) == ()
@@ -81,10 +75,7 @@ def test_packages_that_need_each_other_come_to_an_end() -> None:
 
 
 def test_who_brings_a_new_package_is_found_over_others() -> None:
-    wishes = {
-        META: Wish(old="1", new="2", needs=(need("mid"),)),
-        "mid": Wish(old="", new="1", needs=(need("new"),)),
-    }
+    wishes = {META: Wish(old="1", new="2", needs=(need("mid"),)), "mid": Wish(old="", new="1", needs=(need("new"),))}
     assert brought_by("new", wishes) == (META, "mid")
     assert brought_by(META, wishes) == ()
 

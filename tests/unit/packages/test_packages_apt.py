@@ -87,9 +87,7 @@ def test_where_some_archives_answered_the_others_are_named_and_what_is_known_is_
         "no package lists of http://dead.example.org x, http://b y\\x1b, so nothing new is known from there: an archive "
         "of packages cannot be reached: "
     )
-    assert only.do.endswith(
-        "if that archive is gone for good, take it out of /etc/apt/sources.list and sources.list.d"
-    )
+    assert only.do.endswith("if that archive is gone for good, take it out of /etc/apt/sources.list and sources.list.d")
     many = read(less(survey("first-run"), *(f"http://a{number} x" for number in range(7))))
     assert "http://a4 x and 2 more, so" in many.troubles[0].text
 
@@ -159,9 +157,7 @@ def test_what_is_said_cannot_be_taken_for_the_next_answer() -> None:
 def test_each_trouble_has_its_evidence(old: str, new: str, kinds: list[str]) -> None:
     found = read(survey("drifted", (old, new)))
     assert [one.what for one in found.troubles if "demo-stuck" not in one.text] == kinds
-    assert [one.mends for one in found.troubles if one.what == "interrupted"] == [True] * kinds.count(
-        "interrupted"
-    )
+    assert [one.mends for one in found.troubles if one.what == "interrupted"] == [True] * kinds.count("interrupted")
 
 
 def test_a_package_that_was_cut_off_half_configured_is_mended_with_the_rest() -> None:
@@ -181,9 +177,7 @@ def test_while_somebody_is_at_work_nothing_looks_interrupted() -> None:
 
 def test_kernel_services_and_reasons_for_a_reboot_come_from_the_host() -> None:
     kernel = {"running": "6.1.0-50-amd64", "newest": "6.1.0-56-amd64"}
-    outdated = json.dumps(
-        {"kernel": kernel, "services": ["ssh.service"], "needrestart": {"ksta": 3}, "flag": True}
-    )
+    outdated = json.dumps({"kernel": kernel, "services": ["ssh.service"], "needrestart": {"ksta": 3}, "flag": True})
     found = read(survey("drifted"), outdated)
     assert (found.kernel.running, found.kernel.newest) == ("6.1.0-50-amd64", "6.1.0-56-amd64")
     assert found.services == ("ssh.service",)
@@ -223,9 +217,7 @@ def test_the_lines_of_a_simulation_are_read_as_debian_12_and_13_and_a_german_pri
         ("Inst y [1] (2 [amd64])", "", False),
     ],
 )  # fmt: skip
-def test_security_is_told_by_where_it_comes_from_and_never_by_a_name(
-    line: str, origin: str, security: bool
-) -> None:
+def test_security_is_told_by_where_it_comes_from_and_never_by_a_name(line: str, origin: str, security: bool) -> None:
     (found,) = apt.simulated([line])
     assert (found.origin, found.security) == (origin, security)
 

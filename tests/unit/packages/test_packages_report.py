@@ -17,12 +17,7 @@ JOB = PlannedJob(name="upgrade-server", kind="upgrade", told="no update to insta
 
 def carried(**changes: Any) -> dict[str, Any]:
     """What `carry` answers after a good run; `packages` in `changes` are merged in."""
-    packages = {
-        "upgraded": [["libssl3", "3.0.14-1", "3.0.15-1"]],
-        "installed": [],
-        "removed": [],
-        "unfinished": [],
-    }
+    packages = {"upgraded": [["libssl3", "3.0.14-1", "3.0.15-1"]], "installed": [], "removed": [], "unfinished": []}
     told = {
         "carried": True, "exit": 0, "seconds": 12.5, "log": ["Setting up libssl3 (3.0.15-1) ..."], "lines": 1,
         "conffiles": [], "services": [], "pid1": False, "reboot": [], "note": "", "problem": "",
@@ -54,10 +49,7 @@ def test_nothing_to_do_is_said_in_one_line() -> None:
 
 
 def test_an_old_kernel_that_makes_room_for_the_next_is_no_removal() -> None:
-    kernels = {
-        "installed": [["kernel-core", "5.14.0-100.el9"]],
-        "removed": [["kernel-core", "5.14.0-70.el9"]],
-    }
+    kernels = {"installed": [["kernel-core", "5.14.0-100.el9"]], "removed": [["kernel-core", "5.14.0-70.el9"]]}
     said = told(done("install", **carried(packages=kernels)))
     assert (said.verdict, said.headline) == (Verdict.DONE, "1 package upgraded, 1 package newly installed")
     assert "kernel-core 5.14.0-70.el9, which made room for it" in said.details
@@ -76,9 +68,7 @@ def test_a_plan_that_is_stale_says_that_nothing_was_done_or_where_it_stopped() -
 
 
 def test_updates_that_wait_are_listed_below_the_notice() -> None:
-    job = PlannedJob(
-        name="u", kind="updates", told="2 updates wait\nbind-libs.x86_64  1\nbind-utils.x86_64  1"
-    )
+    job = PlannedJob(name="u", kind="updates", told="2 updates wait\nbind-libs.x86_64  1\nbind-utils.x86_64  1")
     said = packages_report(job, (done("look"),))
     assert said is not None
     assert said.headline == "2 updates wait"
@@ -160,9 +150,7 @@ def test_what_was_installed_while_an_archive_was_away_needs_a_person() -> None:
 
 
 def test_a_kernel_that_cannot_be_booted_is_told_in_words_that_keep_people_from_rebooting() -> None:
-    said = told(
-        done("upgrade", **carried()), failed("initrd", note="initrd is False; the plan wants == True")
-    )
+    said = told(done("upgrade", **carried()), failed("initrd", note="initrd is False; the plan wants == True"))
     assert said.headline.startswith("the newest kernel has no initrd to boot from: do not reboot;")
     assert said.headline.endswith("; 1 package upgraded all the same")
     assert "False" not in said.headline

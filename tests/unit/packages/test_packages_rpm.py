@@ -25,13 +25,8 @@ def host(*hold: str, packages: str = "dnf") -> Host:
     return Host(name="papio", address="papio.example.edu", packages=packages, hold=hold)
 
 
-def read(
-    text: str, *hold: str, outdated: dict[str, Any] | None = None, probe: str = "packages.dnf"
-) -> PackageFacts:
-    readings = {
-        probe: Reading(exit=0, out=text),
-        "packages.outdated": Reading(exit=0, out=json.dumps(outdated or {})),
-    }
+def read(text: str, *hold: str, outdated: dict[str, Any] | None = None, probe: str = "packages.dnf") -> PackageFacts:
+    readings = {probe: Reading(exit=0, out=text), "packages.outdated": Reading(exit=0, out=json.dumps(outdated or {}))}
     facts = Facts(at=NOW, hosts={"papio": HostFacts(name="papio", kernel=RUNNING, readings=readings)})
     return packages_rpm.read(host(*hold, packages="yum"), facts)
 
@@ -188,9 +183,7 @@ def test_every_witness_for_a_reboot_counts_and_none_alone_denies_it() -> None:
         "kernel 6.1.0-50-amd64 runs, and 6.1.0-56-amd64 is installed",
     )  # fmt: skip
     assert reboot_need.reasons(Witness(flag=True)) == ("a package asked for it (/run/reboot-required)",)
-    assert reboot_need.reasons(Witness(extra=("needs-restarting names glibc",))) == (
-        "needs-restarting names glibc",
-    )
+    assert reboot_need.reasons(Witness(extra=("needs-restarting names glibc",))) == ("needs-restarting names glibc",)
     assert reboot_need.reasons(Witness(kernel=Kernel(running="6.1", newest=""))) == ()
     assert reboot_need.reasons(Witness(changed=(("bash", "5"), ("kernel-headers", "5.14")))) == ()
 

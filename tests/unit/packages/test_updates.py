@@ -109,9 +109,7 @@ def test_a_lost_hold_is_put_back_before_anything_is_installed_and_is_told() -> N
     draft = drafted(UPDATES, facts("drift", last={UPDATES.name: NOW}))
     assert names(draft)[:3] == ["hold", "refresh", "install"]
     assert set(argv(by_name(draft)["hold"])[-3:]) == {"libc-demo", KERNEL, META}
-    assert not {KERNEL, META, NEXT, "libc-demo"} & {
-        word.partition("=")[0] for word in argv(by_name(draft)["install"])
-    }
+    assert not {KERNEL, META, NEXT, "libc-demo"} & {word.partition("=")[0] for word in argv(by_name(draft)["install"])}
     assert any("not held, although jobs.toml wants it" in one for one in texts(draft, "attention"))
 
 
@@ -177,14 +175,10 @@ def test_an_archive_that_is_away_keeps_no_update_of_the_others_from_the_host(why
     assert argv(by_name(draft)["install"]) == argv(by_name(whole)["install"])
     assert by_name(draft)["refresh"].ok_codes == (0, 100)
     assert by_name(whole)["refresh"].ok_codes == (0,)
-    assert "Acquire::Retries=0" in argv(by_name(draft)["refresh"]), (
-        "what does not answer is not waited for again"
-    )
+    assert "Acquire::Retries=0" in argv(by_name(draft)["refresh"]), "what does not answer is not waited for again"
     assert isinstance(by_name(draft)["install"].guard, Check)
     (said,) = [one for one in texts(draft, "attention") if "held back" not in one]
-    assert said.startswith(
-        "no package lists of http://dead.example.org x, so nothing new is known from there: "
-    )
+    assert said.startswith("no package lists of http://dead.example.org x, so nothing new is known from there: ")
     assert not any("good package lists" in one for one in texts(draft, "note"))
 
 
@@ -251,10 +245,7 @@ def test_a_service_is_restarted_only_where_jobs_toml_names_it_and_it_runs_old_fi
     assert isinstance(unless, Check)
     assert unless.argv == (PROGRAM, "outdated", "--unit=ssh.service")
     assert (unless.field, unless.value) == ("needs_restart", False)
-    assert names(drafted(UPDATES, facts("nothing", outdated={"services": ["ssh.service"]}))) == [
-        "whole",
-        "look",
-    ]
+    assert names(drafted(UPDATES, facts("nothing", outdated={"services": ["ssh.service"]}))) == ["whole", "look"]
 
 
 def test_a_reboot_that_is_due_is_told_with_its_command_and_never_done() -> None:
@@ -305,9 +296,7 @@ def test_what_ended_unseen_is_told_and_todays_updates_are_installed_all_the_same
     assert "attach-1" not in names(
         drafted(UPDATES, facts("waiting", begun("updates-server/install", alive=False, told=True)))
     )
-    assert "attach-1" not in names(
-        drafted(UPDATES, facts("waiting", begun("upgrade-server/upgrade", alive=True)))
-    )
+    assert "attach-1" not in names(drafted(UPDATES, facts("waiting", begun("upgrade-server/upgrade", alive=True))))
 
 
 def test_where_only_the_notice_is_wanted_the_updates_are_listed_for_a_person() -> None:
@@ -365,9 +354,7 @@ def _papio_aside(site: Site) -> Site:
     return replace(site, jobs=(UPDATES, UPGRADE, REBOOT))
 
 
-@pytest.mark.parametrize(
-    "answer", ["", "{}", '{"error": "no room"}', '{"carried": [7]}', '{"carried": [{"plan": 1}]}']
-)
+@pytest.mark.parametrize("answer", ["", "{}", '{"error": "no room"}', '{"carried": [7]}', '{"carried": [{"plan": 1}]}'])
 @pytest.mark.parametrize("job", [UPDATES, UPGRADE], ids=lambda job: job.kind)
 def test_nothing_is_begun_where_what_earlier_runs_began_cannot_be_read(job: Job, answer: str) -> None:
     known = facts("waiting")

@@ -102,9 +102,7 @@ def test_a_package_of_which_there_is_no_update_refuses_the_plan() -> None:
     draft = drafted(with_options(UPGRADE, packages=("linux-image-wrong",)), facts("waiting"))
     assert draft.steps == ()
     (said,) = texts(draft, "refusal")
-    assert said.startswith(
-        "linux-image-wrong is not held back, and there is no update of it -> there are updates of:"
-    )
+    assert said.startswith("linux-image-wrong is not held back, and there is no update of it -> there are updates of:")
 
 
 def test_an_upgrade_is_stale_before_anything_is_changed_where_the_packages_are_not_as_planned() -> None:
@@ -162,12 +160,7 @@ def test_the_new_kernel_must_run_after_the_reboot() -> None:
 
 @pytest.mark.parametrize(
     ("option", "package", "reboots"),
-    [
-        ("if needed", META, True),
-        ("if needed", "libc-demo", False),
-        ("after", "libc-demo", True),
-        ("no", META, False),
-    ],
+    [("if needed", META, True), ("if needed", "libc-demo", False), ("after", "libc-demo", True), ("no", META, False)],
 )
 def test_it_reboots_when_jobs_toml_says_so(option: str, package: str, reboots: bool) -> None:
     draft = drafted(with_options(UPGRADE, reboot=option, packages=(package,)), facts("waiting"))
@@ -190,9 +183,7 @@ def test_a_reboot_before_is_a_plan_of_its_own_and_not_repeated_when_the_host_is_
 def test_where_the_reboot_is_forbidden_nothing_is_begun() -> None:
     busy = facts("waiting")
     reading = replace(
-        busy.hosts["server"].readings["power.still"],
-        out='{"still": false, "busy": ["backup of papio"]}',
-        exit=1,
+        busy.hosts["server"].readings["power.still"], out='{"still": false, "busy": ["backup of papio"]}', exit=1
     )
     host = replace(busy.hosts["server"], readings={**busy.hosts["server"].readings, "power.still": reading})
     draft = drafted(UPGRADE, replace(busy, hosts={**busy.hosts, "server": host}))
@@ -215,15 +206,11 @@ def test_while_an_archive_is_away_no_upgrade_is_begun() -> None:
     draft = drafted(UPGRADE, partly("waiting"))
     assert draft.steps == ()
     (said,) = texts(draft, "refusal")
-    assert said.startswith(
-        "no package lists of http://dead.example.org x, so nothing new is known from there: "
-    )
+    assert said.startswith("no package lists of http://dead.example.org x, so nothing new is known from there: ")
 
 
 def test_an_upgrade_that_lost_its_connection_is_waited_for_and_the_holds_are_put_back_and_proved() -> None:
-    lost = begun(
-        "upgrade-server/upgrade", alive=True, argv=("apt-get", "install", f"{META}=2", f"{NEXT}=1.0")
-    )
+    lost = begun("upgrade-server/upgrade", alive=True, argv=("apt-get", "install", f"{META}=2", f"{NEXT}=1.0"))
     draft = drafted(UPGRADE, facts("drift", lost))
     assert names(draft)[:4] == ["attach-1", "attach-1-told", "hold", "held"]
     steps = by_name(draft)

@@ -24,15 +24,10 @@ FIRST = past(10**12, 10**6, 3600.0)
         ((FIRST,), Forecast(runs=1)),
         ((DAY, FIRST), Forecast(bytes=10, files=1, seconds=2.0, runs=2)),
         ((past(21, 4, 3.0), DAY, FIRST), Forecast(bytes=15, files=2, seconds=2.5, runs=3)),
-        (
-            (past(9, 9, 9.0), DAY, past(10**12, 5, 1.0), FIRST),
-            Forecast(bytes=10, files=5, seconds=2.0, runs=4),
-        ),
+        ((past(9, 9, 9.0), DAY, past(10**12, 5, 1.0), FIRST), Forecast(bytes=10, files=5, seconds=2.0, runs=4)),
         ((past(0, 0, 0.0), FIRST), Forecast(bytes=0, files=0, seconds=0.0, runs=2)),
         ((DAY,) * MOST, Forecast(bytes=10, files=1, seconds=2.0, runs=MOST)),
     ],
 )
-def test_the_forecast_is_the_median_of_the_days_after_the_first(
-    runs: tuple[Past, ...], foretold: Forecast
-) -> None:
+def test_the_forecast_is_the_median_of_the_days_after_the_first(runs: tuple[Past, ...], foretold: Forecast) -> None:
     assert forecast(runs) == foretold

@@ -45,9 +45,7 @@ def failed(step: str, **changes: Any) -> Pass:
         ({"a2": State.FAILED, "b1": State.INTERRUPTED}, ("b",)),
     ],
 )
-def test_only_an_interrupted_transfer_is_taken_up_again(
-    states: dict[str, State], jobs: tuple[str, ...]
-) -> None:
+def test_only_an_interrupted_transfer_is_taken_up_again(states: dict[str, State], jobs: tuple[str, ...]) -> None:
     assert again(ended(**states)) == jobs
 
 

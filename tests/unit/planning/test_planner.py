@@ -81,13 +81,9 @@ def test_the_plan_does_not_depend_on_any_order(data: st.DataObject, live: bool) 
     def shuffled(things: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(data.draw(st.permutations(things)))
 
-    other = replace(
-        site, hosts=shuffled(site.hosts), stores=shuffled(site.stores), disks=shuffled(site.disks)
-    )
+    other = replace(site, hosts=shuffled(site.hosts), stores=shuffled(site.stores), disks=shuffled(site.disks))
     mixed = {
-        name: replace(
-            host, filesystems=shuffled(host.filesystems), stores=dict(shuffled(tuple(host.stores.items())))
-        )
+        name: replace(host, filesystems=shuffled(host.filesystems), stores=dict(shuffled(tuple(host.stores.items()))))
         for name, host in shuffled(tuple(facts.hosts.items()))
     }
     names = ("backup-papio", "backup-server")

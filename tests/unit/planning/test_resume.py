@@ -20,9 +20,7 @@ PLAN = plan(*STEPS, jobs=(PlannedJob(name="down", kind="reboot", after=("other",
 
 
 def ended(*names: str, state: State = State.DONE) -> tuple[Outcome, ...]:
-    return tuple(
-        Outcome(step=f"down/{name}", **parts.role(f"down/{name}"), job="down", state=state) for name in names
-    )
+    return tuple(Outcome(step=f"down/{name}", **parts.role(f"down/{name}"), job="down", state=state) for name in names)
 
 
 def test_only_what_comes_after_the_reboot_is_left_and_never_the_reboot() -> None:

@@ -16,9 +16,7 @@ EXPIRE = ("/usr/local/sbin/runner-agent", "expire", "/srv/backups/papio")
 ON = ("--plan=1", "--min=2")
 
 
-def expiring(
-    *names: str, argv: tuple[str, ...] = EXPIRE, on: tuple[str, ...] = ON, host: str = "server"
-) -> Plan:
+def expiring(*names: str, argv: tuple[str, ...] = EXPIRE, on: tuple[str, ...] = ON, host: str = "server") -> Plan:
     steps = (
         parts.step(f"x/{number}", *argv, name, *on, host=host, effect=Effect.EXPIRE)
         for number, name in enumerate(names)
@@ -88,7 +86,5 @@ def test_those_with_exceptions_or_without_a_record_are_not_what_is_left() -> Non
 
 
 def test_a_host_that_could_not_be_read_has_no_store_to_expire_from() -> None:
-    (finding,) = review.floors(
-        expiring(D18), site(), parts.facts({"server": {"error": "no answer", "stores": {}}})
-    )
+    (finding,) = review.floors(expiring(D18), site(), parts.facts({"server": {"error": "no answer", "stores": {}}}))
     assert "no store that was read" in finding.text

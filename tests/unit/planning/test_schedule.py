@@ -14,25 +14,10 @@ from runner.model.site import Job, Site
 from runner.planning import schedule
 from tests.unit import parts
 
-ZONES = (
-    "America/New_York",
-    "Europe/Berlin",
-    "UTC",
-    "Australia/Lord_Howe",
-    "Asia/Kathmandu",
-    "America/Havana",
-)
+ZONES = ("America/New_York", "Europe/Berlin", "UTC", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Havana")
 # Days around which the clocks of some of these zones go forward or back.
 TURNS = ("2026-03-07", "2026-03-28", "2026-10-24", "2026-10-31", "2026-10-03", "2026-04-04", "2026-06-01")
-SCHEDULES = (
-    "15 3 * * *",
-    "30 1 * * *",
-    "30 2 * * *",
-    "0 0 * * *",
-    "59 23 * * *",
-    "0 * * * *",
-    "*/20 * * * *",
-)
+SCHEDULES = ("15 3 * * *", "30 1 * * *", "30 2 * * *", "0 0 * * *", "59 23 * * *", "0 * * * *", "*/20 * * * *")
 
 
 def site(*jobs: Job, zone: str = "America/New_York") -> Site:
@@ -171,9 +156,6 @@ def test_the_order_of_the_jobs_changes_nothing_about_which_are_due() -> None:
 
 
 def test_a_job_keeps_its_own_schedule_when_the_one_before_it_is_not_due() -> None:
-    first, second = (
-        parts.job("a", schedule="0 4 * * *"),
-        replace(parts.job("b", after=("a",)), schedule="* * * * *"),
-    )
+    first, second = (parts.job("a", schedule="0 4 * * *"), replace(parts.job("b", after=("a",)), schedule="* * * * *"))
     found = schedule.due(site(first, second), {"a": parts.NOW, "b": parts.NOW}, parts.later(minutes=5))
     assert [job.name for job in found.jobs] == ["b"]

@@ -8,16 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.jobs.power.check_forecast import (
-    AtBoot,
-    Content,
-    Drive,
-    FsckForecast,
-    Measured,
-    forced,
-    forecast,
-    never,
-)
+from runner.jobs.power.check_forecast import AtBoot, Content, Drive, FsckForecast, Measured, forced, forecast, never
 
 CAPTURES = Path(__file__).parents[1] / "captures" / "e2fsck"
 DATA = AtBoot(root=False, passno=2)

@@ -18,9 +18,7 @@ def test_from_the_last_ones_with_a_reserve_in_whole_minutes() -> None:
 
 
 @given(st.lists(st.floats(0.1, 1e5), max_size=5), st.floats(0, 1e5))
-def test_the_most_is_never_less_than_the_least_nor_than_what_was_measured(
-    took: list[float], check: float
-) -> None:
+def test_the_most_is_never_less_than_the_least_nor_than_what_was_measured(took: list[float], check: float) -> None:
     least, most = downtime(took, check)
     assert 60 <= least <= most and most >= max(took, default=0)
     assert least % 60 == most % 60 == 0

@@ -136,9 +136,7 @@ def test_while_something_is_being_written_it_is_not_switched_off() -> None:
 
 
 def test_told_to_stop_writers_it_takes_the_store_from_the_plan_that_it_saw_and_from_no_other() -> None:
-    drawn = draft(
-        job(stop_writers=True), facts(told(**BUSY), changes={SERVER: {"store": {"holder": HOLDER}}})
-    )
+    drawn = draft(job(stop_writers=True), facts(told(**BUSY), changes={SERVER: {"store": {"holder": HOLDER}}}))
     assert drawn.planned is not None
     last = drawn.planned.locks[-1]
     assert last.resource == "store papio"
@@ -202,10 +200,7 @@ def test_what_must_be_pressed_is_in_the_plan() -> None:
 
 @pytest.mark.parametrize(
     ("systemd", "wanted"),
-    [
-        (True, ("systemctl", "poweroff", "--check-inhibitors=yes")),
-        (False, ("shutdown", "-h", "-P", "now")),
-    ],
+    [(True, ("systemctl", "poweroff", "--check-inhibitors=yes")), (False, ("shutdown", "-h", "-P", "now"))],
 )
 def test_the_power_really_goes(systemd: bool, wanted: tuple[str, ...]) -> None:
     found = steps(draft(job(), facts(told(up={"systemd": systemd}))))

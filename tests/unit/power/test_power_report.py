@@ -79,9 +79,7 @@ def test_a_host_that_does_not_come_back_is_told_with_what_was_seen_last() -> Non
         "a disk check must not be cut off"
     )
     assert "given up after 30 min" in told.details
-    assert "seen last" not in " ".join(told.details), (
-        "what was seen last stands in the note, and nowhere else"
-    )
+    assert "seen last" not in " ".join(told.details), "what was seen last stands in the note, and nowhere else"
     unsaid = rebooted(back=State.FAILED, result={"error": "it answers, but is still in the boot before"})
     assert "seen last: it answers, but is still in the boot before" in unsaid.details
     silent = rebooted(back=State.FAILED)
@@ -124,9 +122,7 @@ def test_errors_that_a_check_before_the_reboot_put_right_are_said_and_shown() ->
     told = rebooted(early(1))
     assert told.verdict == Verdict.ATTENTION
     assert told.headline.endswith("; errors on disk usb were put right")
-    assert (
-        "disk usb was checked in 1 min 15 s before the host went down: errors were put right" in told.details
-    )
+    assert "disk usb was checked in 1 min 15 s before the host went down: errors were put right" in told.details
     assert "e2fsck: papio: Inode 12, i_blocks is 8, should be 0.  FIXED." in told.details
     assert any("errors were put right" in one for one in rebooted(early(1), back=State.FAILED).details)
 
@@ -151,9 +147,7 @@ def test_while_it_is_down_nobody_says_that_it_is_back() -> None:
 
 
 def test_a_step_of_a_hook_that_was_skipped_counts_for_nothing() -> None:
-    told = rebooted(
-        outcome("reboot-server/settled", 202, 250), outcome("reboot-server/x", 0, 0, State.NOT_NEEDED)
-    )
+    told = rebooted(outcome("reboot-server/settled", 202, 250), outcome("reboot-server/x", 0, 0, State.NOT_NEEDED))
     assert told.headline.startswith("is back after 3 min 12 s; 1 thing looked at")
 
 
@@ -187,8 +181,7 @@ def test_a_host_that_is_off_is_told_with_what_was_unmounted_and_what_to_press() 
 
 def test_a_host_that_still_answers_must_not_be_unplugged() -> None:
     told = halted(
-        outcome("halt-server/poweroff", 5, 6),
-        outcome("halt-server/gone", 6, 50, State.FAILED, note="given up"),
+        outcome("halt-server/poweroff", 5, 6), outcome("halt-server/gone", 6, 50, State.FAILED, note="given up")
     )
     assert told is not None
     assert told.verdict == Verdict.FAILED

@@ -26,9 +26,7 @@ DUE = SUPERBLOCK.replace("Sep  1 03:45:39 2026", "Mar  1 03:45:39 2026")
 
 
 def job(host: str = SERVER, schedule: str = "", **options: Any) -> Job:
-    return Job(
-        name="reboot-server", kind="reboot", host=host, options=RebootOptions(**options), schedule=schedule
-    )
+    return Job(name="reboot-server", kind="reboot", host=host, options=RebootOptions(**options), schedule=schedule)
 
 
 def draft(one: Job, found: Facts, **changes: Any) -> Draft:
@@ -68,13 +66,7 @@ def test_a_reboot_is_a_look_the_reboot_a_wait_and_one_look_for_each_thing_that_w
     assert argv(found["reboot"]) == ("systemctl", "reboot", "--check-inhibitors=yes")
     assert argv(found["back"]) == (PROGRAM, "came-back", "back", "--was=boot")
     assert argv(found["kernel"])[-1] == "--is=6.1.0-56-amd64"
-    assert argv(found["disk-disk"]) == (
-        PROGRAM,
-        "came-back",
-        "mounted",
-        "--at=/srv/backups/papio",
-        "--writable",
-    )
+    assert argv(found["disk-disk"]) == (PROGRAM, "came-back", "mounted", "--at=/srv/backups/papio", "--writable")
     assert argv(found["mounted-2"])[3] == "--at=/"
     assert argv(found["units"])[-1] == "--known=old.service"
     assert argv(found["page"]) == (PROGRAM, "page", "https://papio.example.edu/")
@@ -220,8 +212,7 @@ def test_outside_its_window_it_is_refused_with_when_it_opens_next() -> None:
     assert draft(job(window=("17:00-08:00",)), facts()).planned is not None
     words = refusal(job(window=("17:00-03:00", "Sat 06:00-10:00")), facts())
     assert words == (
-        "server may be interrupted 17:00-03:00 and Sat 06:00-10:00 only -> "
-        "try again from Mon 2026-11-23 17:00 EST on"
+        "server may be interrupted 17:00-03:00 and Sat 06:00-10:00 only -> try again from Mon 2026-11-23 17:00 EST on"
     )
 
 
@@ -245,9 +236,7 @@ def test_a_check_before_the_reboot_that_leaves_no_time_for_it_is_pointed_out() -
         ("17:00-03:20", hooks, False),
         ("17:00-03:15", (), False),
     ):
-        words = notes(
-            draft(job(window=(window,)), replace(found, at=NOW - timedelta(seconds=10)), hooks=when_due)
-        )
+        words = notes(draft(job(window=(window,)), replace(found, at=NOW - timedelta(seconds=10)), hooks=when_due))
         assert (late in words) is said, words
 
 
@@ -255,9 +244,7 @@ def test_where_the_disks_cannot_be_read_it_is_said_that_the_boot_may_take_hours(
     words = "attention: whether the boot of server checks a disk, which may take hours, could not be read: "
     silent = notes(draft(job(), facts(told(fsck=None))))
     assert f"{words}no answer within 60 s" in silent
-    broken = notes(
-        draft(job(), facts(told(fsck=boot_checks(superblock="", exit=1, error="no tune2fs there"))))
-    )
+    broken = notes(draft(job(), facts(told(fsck=boot_checks(superblock="", exit=1, error="no tune2fs there")))))
     assert f"{words}/srv/backups/papio: no tune2fs there" in broken
     assert words not in notes(draft(job(), facts()))
 
@@ -361,9 +348,7 @@ def test_a_host_that_was_slow_before_is_waited_for_longer() -> None:
 
 def test_the_lock_of_a_store_whose_disk_is_checked_before_ends_with_it_and_nobody_may_take_it() -> None:
     found = facts(told(fsck=boot_checks(superblock=DUE)))
-    drawn = draft(
-        job(), found, hooks=(Hook(name="fsck", module="hooks.fsck", settings={"when_due": "forward"}),)
-    )
+    drawn = draft(job(), found, hooks=(Hook(name="fsck", module="hooks.fsck", settings={"when_due": "forward"}),))
     assert drawn.planned is not None
     until = {lock.resource: lock.until for lock in drawn.planned.locks}
     assert until["store papio"] == "reboot-server/let-go-papio"

@@ -43,7 +43,5 @@ def test_a_command_is_never_folded_and_a_colour_goes_on() -> None:
 
 
 def test_a_table_in_a_pipe_has_its_cells_under_one_another() -> None:
-    table = Table(
-        head=("job", "files", "what"), rows=(("papio", "7", "[red]"), ("x", "1,234", "")), right=(1,)
-    )
+    table = Table(head=("job", "files", "what"), rows=(("papio", "7", "[red]"), ("x", "1,234", "")), right=(1,))
     assert plain(aligned(table)) == "  job    files  what\n  papio      7  [red]\n  x      1,234\n"

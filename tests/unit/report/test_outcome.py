@@ -53,21 +53,11 @@ def test_a_sealed_snapshot_is_done_in_figures() -> None:
     ("found", "live", "verdict", "details"),
     [
         ({"exceptions": 2, "exceptions_new": 0}, True, Verdict.DONE, ["2 exceptions: what could"]),
-        (
-            {"exceptions": 2, "exceptions_new": 1},
-            True,
-            Verdict.ATTENTION,
-            ["2 exceptions, 1 of them new: what"],
-        ),
+        ({"exceptions": 2, "exceptions_new": 1}, True, Verdict.ATTENTION, ["2 exceptions, 1 of them new: what"]),
         ({"exceptions": 2, "exceptions_new": 2}, True, Verdict.ATTENTION, ["2 exceptions: what could"]),
         ({"exceptions": 2, "exceptions_new": 2}, False, Verdict.DONE, ["2 exceptions: what could"]),
         ({"vanished": 1, "changed": 2}, True, Verdict.DONE, ["3 files changed or went"]),
-        (
-            {"exceptions": 1, "changed": 1},
-            True,
-            Verdict.DONE,
-            ["1 exception: what", "1 file changed or went"],
-        ),
+        ({"exceptions": 1, "changed": 1}, True, Verdict.DONE, ["1 exception: what", "1 file changed or went"]),
     ],
 )
 def test_new_exceptions_want_attention_and_known_ones_only_a_word(
@@ -195,9 +185,7 @@ def test_the_journal_keeps_what_was_written_and_when() -> None:
 
 
 def test_a_job_that_found_its_store_busy_or_had_no_step_is_not_in_the_journal() -> None:
-    assert (
-        outcome.job_lines(done(ended("a/begin", State.BUSY), ended("a/seal", State.NOT_REACHED)), EVERY) == ()
-    )
+    assert outcome.job_lines(done(ended("a/begin", State.BUSY), ended("a/seal", State.NOT_REACHED)), EVERY) == ()
     assert outcome.job_lines(done(), EVERY) == ()
 
 

@@ -30,9 +30,7 @@ def live() -> Plan:
 
 def strange() -> Plan:
     """Text from outside that would like to be more than text, and effects that a sandbox cannot have."""
-    guard = Check(
-        host="papio", argv=("true",), field="f", relation="==", value=1, why="the disk\nSummary  is fine"
-    )
+    guard = Check(host="papio", argv=("true",), field="f", relation="==", value=1, why="the disk\nSummary  is fine")
     return parts.plan(
         parts.step(
             "job/format", "mke2fs", "--", "/dev/x\n\x1b[2J", "a'b\u202e", "100%\x07", effect=Effect.DESTROY,
@@ -86,13 +84,7 @@ def test_a_folded_command_shows_nothing_that_cannot_be_printed(argv: list[str], 
 
 
 def test_a_plain_command_is_quoted_as_anybody_would_and_folded_at_blanks() -> None:
-    argv = (
-        "rsync",
-        "--archive",
-        "two words",
-        "it's",
-        *(f"--link-dest=/store/{number}" for number in range(4)),
-    )
+    argv = ("rsync", "--archive", "two words", "it's", *(f"--link-dest=/store/{number}" for number in range(4)))
     assert shlex.split(" ".join(command_lines(argv, 1000))) == list(argv)
     folded = command_lines(argv, 40)
     assert all(len(line) <= 40 for line in folded)
@@ -114,11 +106,7 @@ def job(name: str, **changes: object) -> PlannedJob:
 @pytest.mark.parametrize(
     ("jobs", "effects", "said"),
     [
-        (
-            (job("a"),),
-            [Effect.WRITE],
-            "writes 1 snapshot; how much is not known yet: no day to go by; expires nothing",
-        ),
+        ((job("a"),), [Effect.WRITE], "writes 1 snapshot; how much is not known yet: no day to go by; expires nothing"),
         (
             (job("a", forecast=Forecast(bytes=2**30, seconds=60.0, runs=1)), job("b", resumes=2)),
             [Effect.WRITE],

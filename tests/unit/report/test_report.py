@@ -69,10 +69,7 @@ def test_what_a_plan_would_do_to_packages_is_no_news_once_it_was_run() -> None:
 
 
 def test_at_the_end_of_a_run_only_what_it_found_itself_is_said_once_more() -> None:
-    notes = (
-        finding("note", "was in the plan", "journal"),
-        replace(finding("note", "is new"), phase=Phase.RUN),
-    )
+    notes = (finding("note", "was in the plan", "journal"), replace(finding("note", "is new"), phase=Phase.RUN))
     lines = plain(report_lines(made(findings=notes)))
     assert "is new" in lines
     assert "was in the plan" not in lines
@@ -85,21 +82,14 @@ def test_no_text_from_outside_makes_a_line_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("verdicts", "most"),
-    [
-        ((), NOTHING),
-        ((NOTHING, DONE), DONE),
-        ((DONE, ATTENTION, DONE), ATTENTION),
-        ((FAILED, ATTENTION), FAILED),
-    ],
+    [((), NOTHING), ((NOTHING, DONE), DONE), ((DONE, ATTENTION, DONE), ATTENTION), ((FAILED, ATTENTION), FAILED)],
 )
 def test_the_verdict_is_the_most_serious_of_the_jobs(verdicts: tuple[Verdict, ...], most: Verdict) -> None:
     assert worst(verdicts) == worst(verdicts[::-1]) == most
     assert made(jobs=tuple(job(str(number), one) for number, one in enumerate(verdicts))).verdict == most
 
 
-@pytest.mark.parametrize(
-    ("severity", "verdict"), [("note", NOTHING), ("attention", ATTENTION), ("refusal", FAILED)]
-)
+@pytest.mark.parametrize(("severity", "verdict"), [("note", NOTHING), ("attention", ATTENTION), ("refusal", FAILED)])
 def test_a_finding_raises_the_verdict_as_far_as_it_goes(severity: str, verdict: Verdict) -> None:
     assert made(findings=(finding(severity, "x"),)).verdict == verdict
     assert made(plans=(parts.plan(findings=(finding(severity, "x"),)),)).verdict == verdict

@@ -31,9 +31,7 @@ def draft(options: AuditOptions | None = None, **store: Any) -> Draft:
 
 
 def test_it_reads_a_share_at_idle_priority_within_its_bounds_and_its_lock() -> None:
-    options = AuditOptions(
-        store="papio", every=timedelta(days=30), most=Amount(bytes=7), within=timedelta(hours=1)
-    )
+    options = AuditOptions(store="papio", every=timedelta(days=30), most=Amount(bytes=7), within=timedelta(hours=1))
     made = draft(options)
     (step,) = made.steps
     assert isinstance(step.action, Command)
@@ -67,14 +65,7 @@ def test_a_store_that_cannot_be_read_is_told() -> None:
 
 
 def said(**result: Any) -> JobReport:
-    answer = {
-        "read_bytes": 1 << 30,
-        "findings": [],
-        "found": 0,
-        "complete_in_days": 60,
-        "problem": "",
-        **result,
-    }
+    answer = {"read_bytes": 1 << 30, "findings": [], "found": 0, "complete_in_days": 60, "problem": "", **result}
     outcome = Outcome(step="audit/read", job="audit", role=Role.AUDIT, state=State.DONE, result=answer)
     return audit_report(JOB, [outcome], Around())
 

@@ -27,13 +27,9 @@ def of_case(case: dict[str, Any]) -> tuple[Site, Plan]:
     """The site with its jobs and retention, and the plan of the case; snapshots are named by their day."""
     here = parts.site()
     kinds = {"purge": "prune"}
-    jobs = [
-        Job(name=name, kind=kinds.get(name, name), host="server", options=one) for name, one in JOBS.items()
-    ]
+    jobs = [Job(name=name, kind=kinds.get(name, name), host="server", options=one) for name, one in JOBS.items()]
     kept = msgspec.convert(case["retention"], Retention)
-    here = replace(
-        here, jobs=(*here.jobs, *jobs), stores=(replace(here.stores[0], retention=kept), here.stores[1])
-    )
+    here = replace(here, jobs=(*here.jobs, *jobs), stores=(replace(here.stores[0], retention=kept), here.stores[1]))
     sealed = [
         {"name": f"2026-11-{one.pop('day'):02}T081500Z", "host": "papio", "filesystems": ["/"], **one}
         for one in map(dict, case["sealed"])

@@ -19,13 +19,7 @@ from tests.unit import parts
 
 KIND = PruneKind()
 GIB = 1 << 30
-SPACE = {
-    "size": 1000 * GIB,
-    "free": 500 * GIB,
-    "available": 450 * GIB,
-    "inodes": 10**8,
-    "inodes_free": 5 * 10**7,
-}
+SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "available": 450 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
 POLICY = Retention(min=2, max=4)
 ROOM = Retention(min=2, max=400, free_space=Amount(percent=5))
 
@@ -125,11 +119,7 @@ def low(free: int, **space: int) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_the_steps_are(
-    about: str,
-    found: list[dict[str, Any]],
-    policy: Retention | None,
-    store: dict[str, Any],
-    wanted: list[str],
+    about: str, found: list[dict[str, Any]], policy: Retention | None, store: dict[str, Any], wanted: list[str]
 ) -> None:
     made = draft(found, policy, **store)
     assert ids(made.steps) == wanted, about
@@ -192,13 +182,7 @@ def test_what_no_run_sealed_is_no_snapshot_to_expire_or_to_count() -> None:
 @pytest.mark.parametrize(
     ("about", "found", "policy", "store", "text"),
     [
-        (
-            "clock",
-            [*sealed(6), {"name": "2026-11-24T081500Z"}],
-            POLICY,
-            {},
-            "the clock says 2026-11-23 08:15 UTC",
-        ),
+        ("clock", [*sealed(6), {"name": "2026-11-24T081500Z"}], POLICY, {}, "the clock says 2026-11-23 08:15 UTC"),
         ("shrank", sealed(6, d22={"files": 10}), POLICY, {}, "papio shrank: 10 files"),
         ("foreign file", sealed(9, freed=GIB), ROOM, low(0), "5 % free cannot be had: 50.0 GiB missing"),
         ("not measured", sealed(6), ROOM, {"space": {"size": 0}}, "how much room is free was not measured"),
@@ -258,12 +242,9 @@ def test_the_plan_says_in_a_line_what_goes_and_what_that_frees(
 
 
 @pytest.mark.parametrize(
-    ("known", "files", "asked"),
-    [(0, 1000, 29), (0, 1_000_000, 10), (0, 100_000_000, 5), (5, 100_000_000, 20)],
+    ("known", "files", "asked"), [(0, 1000, 29), (0, 1_000_000, 10), (0, 100_000_000, 5), (5, 100_000_000, 20)]
 )
-def test_so_many_are_measured_as_can_be_read_in_reason_and_more_each_time(
-    known: int, files: int, asked: int
-) -> None:
+def test_so_many_are_measured_as_can_be_read_in_reason_and_more_each_time(known: int, files: int, asked: int) -> None:
     found = []
     for number in range(30):
         one = {"name": f"2026-10-{number + 1:02}T000000Z", "files": files}

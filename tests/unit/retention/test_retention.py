@@ -44,11 +44,7 @@ def space_of(case: dict[str, Any]) -> Space | None:
     said = case["space"]
     free = said["free_bytes"] if "free_bytes" in said else size(said["free"])
     return Space(
-        size=size(said["size"]),
-        free=free,
-        available=0,
-        inodes=said["inodes"],
-        inodes_free=said["inodes_free"],
+        size=size(said["size"]), free=free, available=0, inodes=said["inodes"], inodes_free=said["inodes_free"]
     )
 
 
@@ -97,8 +93,7 @@ def test_a_shrunk_source_is_told_along_with_a_wrong_clock() -> None:
 
 def test_a_store_full_of_pins_goes_over_max_and_says_so() -> None:
     sealed = [
-        Snapshot(name=f"2026-11-{day}T081500Z", pinned_until=parts.NOW + timedelta(days=1))
-        for day in range(10, 24)
+        Snapshot(name=f"2026-11-{day}T081500Z", pinned_until=parts.NOW + timedelta(days=1)) for day in range(10, 24)
     ]
     decision = decide(sealed, Retention(min=1, max=2), None, parts.NOW)
     assert decision.expire == ()

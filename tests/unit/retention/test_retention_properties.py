@@ -41,15 +41,11 @@ class World:
         """What statvfs says once these are expired and removed."""
         places = {place for place, one in enumerate(self.sealed) if one in set(gone)}
         freed = [size for where, size in self.inodes if where <= places]
-        return replace(
-            self.space, free=self.space.free + sum(freed), inodes_free=self.space.inodes_free + len(freed)
-        )
+        return replace(self.space, free=self.space.free + sum(freed), inodes_free=self.space.inodes_free + len(freed))
 
     def has_room(self, space: Space) -> bool:
         enough = [
-            not least
-            or not whole
-            or part >= (least.bytes if least.percent is None else whole * least.percent / 100)
+            not least or not whole or part >= (least.bytes if least.percent is None else whole * least.percent / 100)
             for least, part, whole in (
                 (self.policy.free_space, space.free, space.size),
                 (self.policy.free_inodes, space.inodes_free, space.inodes),
@@ -91,9 +87,7 @@ def gone(decision: Decision) -> list[Snapshot]:
 
 def nothing_more_may_go(world: World, decision: Decision) -> bool:
     left = clean(kept(decision))
-    return all(
-        one.name in world.untouchable() or left - counts(one) < world.policy.min for one in kept(decision)
-    )
+    return all(one.name in world.untouchable() or left - counts(one) < world.policy.min for one in kept(decision))
 
 
 PLAIN = st.fixed_dictionaries({"exceptions": st.sampled_from([0, 0, 0, 2])})
@@ -171,8 +165,7 @@ def without_room(world: World) -> World:
 @settings(max_examples=100, deadline=None)
 def test_the_answer_is_the_same_in_any_order_in_any_zone_and_twice(world: World, random, zone) -> None:  # type: ignore[no-untyped-def]
     shuffled = [
-        replace(one, pinned_until=one.pinned_until and one.pinned_until.astimezone(zone))
-        for one in world.sealed
+        replace(one, pinned_until=one.pinned_until and one.pinned_until.astimezone(zone)) for one in world.sealed
     ]
     random.shuffle(shuffled)
     again = decide(shuffled, world.policy, world.space, world.now.astimezone(zone))

@@ -86,9 +86,7 @@ def test_at_its_floor_a_disk_has_no_day_left_whatever_is_known_of_its_growth() -
 def test_a_store_that_does_not_grow_lasts_as_long_as_can_be_said() -> None:
     found = runway(daily(9, 0, 1), replace(SPACE, inodes_free=10_000, inodes=10_000), None)
     assert found == Runway(days_of_bytes=LONGEST, days_of_inodes=LONGEST)
-    assert found.words() == (
-        "more than 10 years of bytes, more than 10 years of inodes at the last month's growth"
-    )
+    assert found.words() == ("more than 10 years of bytes, more than 10 years of inodes at the last month's growth")
 
 
 def test_a_filesystem_that_counts_no_inodes_does_not_run_out_of_them() -> None:
@@ -110,26 +108,19 @@ def test_days_are_told_in_words_rounded_down(days: tuple[float | None, float | N
 
 def test_every_folder_is_made_anew_by_every_snapshot() -> None:
     one = Snapshot(name="2026-11-23T081500Z", added_bytes=10, added_files=3, folders=5)
-    assert growth([one]) == (
-        Growth(at=datetime(2026, 11, 23, 8, 15, tzinfo=UTC), bytes=10 + 5 * 4096, inodes=8),
-    )
+    assert growth([one]) == (Growth(at=datetime(2026, 11, 23, 8, 15, tzinfo=UTC), bytes=10 + 5 * 4096, inodes=8),)
 
 
 def test_inodes_are_unknown_where_nobody_counted_the_folders() -> None:
     named = Snapshot(name="2026-11-23T081500Z", added_bytes=10, added_files=3)
-    assert [(one.bytes, one.inodes) for one in growth([named, Snapshot(name="2026-02-30T081500Z")])] == [
-        (10, None)
-    ]
+    assert [(one.bytes, one.inodes) for one in growth([named, Snapshot(name="2026-02-30T081500Z")])] == [(10, None)]
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.none() | st.integers(0, 10**12)), max_size=40))
 def test_the_order_of_the_history_does_not_matter_and_days_are_never_negative(
     history: list[tuple[int, int | None]],
 ) -> None:
-    told = [
-        Growth(at=START + timedelta(minutes=at), bytes=size, inodes=size)
-        for at, size in dict(history).items()
-    ]
+    told = [Growth(at=START + timedelta(minutes=at), bytes=size, inodes=size) for at, size in dict(history).items()]
     shuffled = random.Random(1).sample(told, len(told))  # noqa: S311
     found = runway(told, SPACE, FLOORS)
     assert found == runway(shuffled, SPACE, FLOORS)

@@ -21,13 +21,7 @@ from tests.unit import parts
 
 KIND = CheckKind()
 GIB, MIB = 1 << 30, 1 << 20
-SPACE = {
-    "size": 1000 * GIB,
-    "free": 500 * GIB,
-    "available": 450 * GIB,
-    "inodes": 10**8,
-    "inodes_free": 5 * 10**7,
-}
+SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "available": 450 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
 POLICY = Retention(min=3, max=400)
 FLOORED = replace(POLICY, free_space=Amount(percent=5))
 
@@ -54,11 +48,7 @@ def sealed(count: int, *, first: bool = False, **changes: dict[str, Any]) -> lis
 
 
 def draft(
-    found: list[dict[str, Any]],
-    retention: Retention | None = POLICY,
-    *,
-    here: Site | None = None,
-    **store: Any,
+    found: list[dict[str, Any]], retention: Retention | None = POLICY, *, here: Site | None = None, **store: Any
 ) -> Draft:
     space = {**SPACE, **store.pop("space", {})}
     papio = store.pop("papio", {})

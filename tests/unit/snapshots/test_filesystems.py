@@ -26,9 +26,7 @@ def names(choice: Choice) -> list[str]:
 
 
 def test_every_local_filesystem_is_chosen_in_the_order_of_paths() -> None:
-    found = chosen(
-        fs("/home", 2, type="xfs"), fs("/", 1), fs("/boot/efi", 3, type="vfat"), fs("/b", 4, type="btrfs")
-    )
+    found = chosen(fs("/home", 2, type="xfs"), fs("/", 1), fs("/boot/efi", 3, type="vfat"), fs("/b", 4, type="btrfs"))
     assert names(found) == ["/", "/b", "/boot/efi", "/home"]
     assert (found.left, found.absent) == ((), ())
 
@@ -118,19 +116,14 @@ def test_a_declared_filesystem_that_is_excluded_is_not_missed() -> None:
         ((), ()),
     ],
 )
-def test_what_earlier_snapshots_had_is_missed_once(
-    expected: tuple[str, ...], absent: tuple[str, ...]
-) -> None:
+def test_what_earlier_snapshots_had_is_missed_once(expected: tuple[str, ...], absent: tuple[str, ...]) -> None:
     mounted = (fs("/"), fs("/n", 2, type="nfs"))
     found = chosen(*mounted, expected=expected, stores=("/srv/backups/papio",), excluded=("/cache",))
     assert found.absent == absent
 
 
 def test_stand_ins_of_one_disk_are_all_wanted() -> None:
-    assert names(chosen(fs("/etc", type="stand-in"), fs("/usr/share", type="stand-in"))) == [
-        "/etc",
-        "/usr/share",
-    ]
+    assert names(chosen(fs("/etc", type="stand-in"), fs("/usr/share", type="stand-in"))) == ["/etc", "/usr/share"]
 
 
 @settings(max_examples=50, deadline=None)

@@ -55,9 +55,7 @@ def test_the_steps_stand_in_their_order() -> None:
     cut = Partial(name=CUT, filesystems=("/",))
     assert list(made(partials=(cut,))) == ["begin", *copy, "seal", "reap"]
     assert list(made(has_trash=True))[-1] == "reap"
-    assert [step.effect for step in made(has_trash=True).values() if step.effect > Effect.WRITE] == [
-        Effect.EXPIRE
-    ]
+    assert [step.effect for step in made(has_trash=True).values() if step.effect > Effect.WRITE] == [Effect.EXPIRE]
 
 
 def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:
@@ -74,12 +72,7 @@ def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:
         ({"basis": "", "bases": ()}, [], []),
         ({"bases": (("/", OLD),)}, [f"/store/{OLD}"], []),
         (
-            {
-                "partials": (
-                    Partial(name="a", filesystems=("/home",)),
-                    Partial(name="b", filesystems=("/", "/home")),
-                )
-            },
+            {"partials": (Partial(name="a", filesystems=("/home",)), Partial(name="b", filesystems=("/", "/home")))},
             [f"/store/{OLD}", "/store/.partial/b"],
             [f"/store/{OLD}/home", "/store/.partial/b/home", "/store/.partial/a/home"],
         ),

@@ -160,9 +160,7 @@ def test_a_full_store_is_skipped_in_words_and_keeps_what_was_sent() -> None:
     assert made.skip
     (finding,) = made.findings
     assert finding.severity == "attention"
-    assert finding.text.startswith(
-        "store papio is full, the next snapshot needs about 15.0 MiB and 6 inodes, and "
-    )
+    assert finding.text.startswith("store papio is full, the next snapshot needs about 15.0 MiB and 6 inodes, and ")
     assert "min = 2" in finding.text
     assert "what was sent is kept" in finding.do
 
@@ -242,8 +240,7 @@ def test_a_prune_is_told_by_what_went(outcomes: tuple[Outcome, ...], headline: s
 
 
 @pytest.mark.parametrize(
-    ("replans", "state", "jobs"),
-    [(True, State.DONE, ("a",)), (True, State.FAILED, ()), (False, State.DONE, ())],
+    ("replans", "state", "jobs"), [(True, State.DONE, ("a",)), (True, State.FAILED, ()), (False, State.DONE, ())]
 )
 def test_a_job_that_had_to_do_something_first_is_planned_again_in_the_same_run(
     replans: bool, state: State, jobs: tuple[str, ...]
@@ -260,9 +257,7 @@ def test_of_two_jobs_that_make_room_in_one_store_only_one_expires_each() -> None
     here = replace(here, jobs=(*here.jobs, purge), stores=(replace(here.stores[0], retention=policy),))
     server = parts.facts().hosts["server"]
     kept = replace(server.stores["papio"], sealed=sealed(9, freed=8 * MIB), space=replace(BIG, free=8 * MIB))
-    known = replace(
-        parts.facts(), hosts={**parts.facts().hosts, "server": replace(server, stores={"papio": kept})}
-    )
+    known = replace(parts.facts(), hosts={**parts.facts().hosts, "server": replace(server, stores={"papio": kept})})
     plan = planner.draft(here, [here.job("backup-papio"), purge], known, KINDS, {})
     gone = [(one.job, one.id.rpartition("/")[2]) for one in plan.steps if "/expire-" in one.id]
     assert gone == [("backup-papio", "expire-1"), ("backup-papio", "expire-2")]

@@ -16,9 +16,7 @@ from tests.unit import parts
 KIND = SnapshotKind()
 
 
-def draft(
-    changes: dict[str, Any] | None = None, *, site: Site | None = None, job: str = "backup-papio"
-) -> Draft:
+def draft(changes: dict[str, Any] | None = None, *, site: Site | None = None, job: str = "backup-papio") -> Draft:
     here = site or parts.site()
     return KIND.draft(here, here.job(job), parts.facts(changes, live=here.live), parts.NOW)
 
@@ -84,8 +82,7 @@ def test_a_filesystem_is_missed_for_a_week_of_snapshots_and_then_taken_for_gone(
     def sealed(count: int) -> dict[str, Any]:
         first = {"name": "2026-11-01T000000Z", "host": "papio", "filesystems": ["/", "/data"]}
         later = [
-            {"name": f"2026-11-{day:02}T000000Z", "host": "papio", "filesystems": ["/"]}
-            for day in range(2, 2 + count)
+            {"name": f"2026-11-{day:02}T000000Z", "host": "papio", "filesystems": ["/"]} for day in range(2, 2 + count)
         ]
         return {"server": {"store": {"sealed": [first, *later]}}}
 
@@ -129,9 +126,7 @@ def test_the_checksum_is_one_that_both_ends_know_and_the_record_says_which(
 def test_the_uuid_of_jobs_toml_goes_before_the_one_that_was_found() -> None:
     site = parts.site()
     disk = replace(site.disks[0], uuid="99999999-2222-3333-4444-555555555555")
-    assert "--uuid=99999999-2222-3333-4444-555555555555" in argv(
-        draft(site=replace(site, disks=(disk,))), "begin"
-    )
+    assert "--uuid=99999999-2222-3333-4444-555555555555" in argv(draft(site=replace(site, disks=(disk,))), "begin")
 
 
 def test_the_job_holds_its_store_and_says_what_it_writes() -> None:

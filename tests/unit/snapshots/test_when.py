@@ -16,9 +16,7 @@ from tests.unit import parts
 
 ZONE = "America/New_York"
 # Taken at 03:15 in New York; the last one is from before sunrise today.
-SEALED = parts.snapshots(
-    "2026-11-20T081500Z", "2026-11-21T081500Z", "2026-11-22T081500Z", "2026-11-23T081500Z"
-)
+SEALED = parts.snapshots("2026-11-20T081500Z", "2026-11-21T081500Z", "2026-11-22T081500Z", "2026-11-23T081500Z")
 NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 
 
@@ -86,9 +84,7 @@ def test_an_empty_store_says_so() -> None:
     assert picked("latest", sealed=()) == "there is no snapshot yet"
 
 
-@pytest.mark.parametrize(
-    "zone", ["America/Santiago", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe", "UTC"]
-)
+@pytest.mark.parametrize("zone", ["America/Santiago", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe", "UTC"])
 def test_a_date_means_the_whole_day_also_where_clocks_go_back_at_midnight(zone: str) -> None:
     for day in ("2026-10-31", "2026-11-01", "2026-04-04", "2026-03-08"):
         end = moment_of(day, zone=zone, now=NOW)

@@ -82,9 +82,7 @@ def test_no_depth_is_too_deep() -> None:
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.datetimes().map(str),
-    lambda inner: (
-        st.lists(inner) | st.dictionaries(st.sampled_from(("name", "size", "x")) | st.text(), inner)
-    ),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(("name", "size", "x")) | st.text(), inner),
     max_leaves=12,
 )
 

@@ -40,9 +40,7 @@ def _values(field: Field) -> st.SearchStrategy[Any]:
     return PLAIN.filter(lambda text: not text.startswith("--")) if field.place else PLAIN
 
 
-@pytest.mark.parametrize(
-    "contract", OPTIONS, ids=lambda one: f"{one.__module__.split('.')[2]}.{one.__name__}"
-)
+@pytest.mark.parametrize("contract", OPTIONS, ids=lambda one: f"{one.__module__.split('.')[2]}.{one.__name__}")
 @given(data=st.data())
 def test_a_verb_reads_the_options_that_were_written(contract: type[Any], data: st.DataObject) -> None:
     options = contract(**{field.key: data.draw(_values(field)) for field in fields(contract)})
@@ -68,9 +66,7 @@ def test_every_answer_can_be_read_and_rubbish_is_none(contract: type[Any]) -> No
 @pytest.mark.parametrize("file", FILES, ids=lambda one: one.parent.name)
 def test_a_file_of_contracts_pays_for_nothing(file: Path) -> None:
     known = {"typing", "datetime", "__future__", "..arguments"}
-    lines = [
-        line.split()[1] for line in file.read_text().splitlines() if line.startswith(("from ", "import "))
-    ]
+    lines = [line.split()[1] for line in file.read_text().splitlines() if line.startswith(("from ", "import "))]
     assert set(lines) <= known
     # Evaluated, also by 3.9: no `X | None`.
     assert "| None" not in file.read_text()

@@ -77,8 +77,7 @@ def test_an_end_that_nobody_saw_is_no_success() -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
-    ["", "bash: not found\n", "[]", "7", '{"error": "busy", "held": false}', '{"carried": []}', "{" * 5],
+    "text", ["", "bash: not found\n", "[]", "7", '{"error": "busy", "held": false}', '{"carried": []}', "{" * 5]
 )
 def test_what_is_no_answer_is_none(text: str) -> None:
     assert detached.parse_answer(text) is None
@@ -95,13 +94,7 @@ def test_what_was_carried_is_read_with_its_times() -> None:
     }  # fmt: skip
     found = detached.parse_carried(json.dumps({"carried": [one]}))
     assert found == (
-        Carried(
-            plan=PLAN,
-            step=STEP,
-            argv=("true",),
-            started=datetime(2026, 11, 23, 8, 15, tzinfo=UTC),
-            alive=True,
-        ),
+        Carried(plan=PLAN, step=STEP, argv=("true",), started=datetime(2026, 11, 23, 8, 15, tzinfo=UTC), alive=True),
     )
     for odd in (
         {**one, "plan": 7},

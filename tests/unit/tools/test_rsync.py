@@ -115,11 +115,7 @@ def test_versions_are_compared_as_numbers() -> None:
 
 def test_a_checksum_is_one_that_both_know() -> None:
     new, old = Rsync(checksums=("xxh128", "md5")), Rsync()
-    assert [rsync.checksum(new, new), rsync.checksum(new, old), rsync.checksum(old, new)] == [
-        "xxh128",
-        "md5",
-        "md5",
-    ]
+    assert [rsync.checksum(new, new), rsync.checksum(new, old), rsync.checksum(old, new)] == ["xxh128", "md5", "md5"]
 
 
 @pytest.mark.parametrize(

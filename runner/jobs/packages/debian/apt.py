@@ -40,9 +40,7 @@ done
 """
 
 # "libc6:any (>= 2.36) [amd64]" in a Depends field; see deb-control(5).
-_WORD = re.compile(
-    r"\s*([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?\s*(?:\(\s*(<<|<=|=|>=|>>)\s*([^)\s]+)\s*\))?.*"
-)
+_WORD = re.compile(r"\s*([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?\s*(?:\(\s*(<<|<=|=|>=|>>)\s*([^)\s]+)\s*\))?.*")
 
 # One of several packages that would do: its name, and a relation and a version where only some versions do.
 Alternative = tuple[str, str, str]
@@ -138,13 +136,7 @@ def parse_table(lines: Iterable[str], native: str) -> tuple[Installed, ...]:
             known = name_of(name, arch, native)
             found.append(
                 Installed(
-                    name=known,
-                    arch=arch,
-                    version=version,
-                    want=want,
-                    state=state,
-                    flag=flag,
-                    needs=clauses(needs),
+                    name=known, arch=arch, version=version, want=want, state=state, flag=flag, needs=clauses(needs)
                 )
             )
     return tuple(found)

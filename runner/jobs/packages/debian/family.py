@@ -61,9 +61,7 @@ class Debian:
         """Install exactly these, never removing anything."""
         return apt.install(updates)
 
-    def upgrade(
-        self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]
-    ) -> Argv:
+    def upgrade(self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
         """Let go, install, hold again in one command, so that the holds come back without the runner."""
         return holds.upgrade(updates, free, again)
 

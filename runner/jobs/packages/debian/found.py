@@ -43,9 +43,7 @@ def read(host: Host, facts: Facts) -> PackageFacts:
     if not answers:
         lines = reading.err.strip().splitlines() if reading else ["they were not asked for"]
         text = f"the packages of {host.name} could not be read: {lines[0] if lines else 'the answer was cut short'}"
-        return PackageFacts(
-            fresh=False, troubles=(Trouble(what="unknown", text=text, do="refer it to an expert"),)
-        )
+        return PackageFacts(fresh=False, troubles=(Trouble(what="unknown", text=text, do="refer it to an expert"),))
     found = Found(host, answers)
     partly = health.is_partly(answers)
     return PackageFacts(
@@ -145,9 +143,7 @@ class Found:
             return ()
         why = next((line for name in failed for line in self.one(name).err), "no reason given")
         text = f"what could be upgraded is not wholly known ({', '.join(failed)}): {why}"
-        return (
-            Trouble(what="unknown", text=text, do="apt-get -s upgrade at the host; refer it to an expert"),
-        )
+        return (Trouble(what="unknown", text=text, do="apt-get -s upgrade at the host; refer it to an expert"),)
 
     @property
     def held(self) -> tuple[Held, ...]:
@@ -155,11 +151,7 @@ class Found:
         now = {(one.name, one.new) for one in self._would}
         back = [one for one in self._told("free") if (one.name, one.new) not in now and not _back(one)]
         names = self.held_anyhow | set(self.wanted)
-        fixed = {
-            one.name: Fixed(version=one.version, needs=one.needs)
-            for one in self.installed
-            if one.name in names
-        }
+        fixed = {one.name: Fixed(version=one.version, needs=one.needs) for one in self.installed if one.name in names}
         # What is new and fits a pattern is kept away too.
         new = {one.name: Fixed(version="") for one in back if not one.old and fits(one.name, self._host.hold)}
         wishes = self._wishes(back)
@@ -180,16 +172,13 @@ class Found:
     def _mends(self, one: Update) -> bool:
         """Whether it brings a version of a security archive, or passes one over."""
         return bool(one.old) and any(
-            compare(one.old, version) < 0 <= compare(one.new, version)
-            for version in self._fixed.get(one.name, ())
+            compare(one.old, version) < 0 <= compare(one.new, version) for version in self._fixed.get(one.name, ())
         )
 
     def _wishes(self, back: list[Update]) -> dict[str, Wish]:
         shown = {one.name: one for one in apt.candidates(self.one("back").out, self.native)}
         return {
-            one.name: Wish(
-                old=one.old, new=one.new, needs=shown[one.name].needs, breaks=shown[one.name].breaks
-            )
+            one.name: Wish(old=one.old, new=one.new, needs=shown[one.name].needs, breaks=shown[one.name].breaks)
             for one in back
             if one.name in shown
         }

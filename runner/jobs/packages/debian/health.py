@@ -102,9 +102,7 @@ def _holders(answers: Mapping[str, tuple[Answer, ...]]) -> Iterator[tuple[str, s
             yield pid, path, program
 
 
-def _unfinished(
-    answers: Mapping[str, tuple[Answer, ...]], installed: tuple[Installed, ...]
-) -> tuple[Trouble, ...]:
+def _unfinished(answers: Mapping[str, tuple[Answer, ...]], installed: tuple[Installed, ...]) -> tuple[Trouble, ...]:
     said = []
     pending = [one.name for one in installed if one.state in _PENDING]
     journal = _one(answers, "updates").out
@@ -169,11 +167,7 @@ def _full(answers: Mapping[str, tuple[Answer, ...]], download: int | None) -> tu
     if boot and initrds and boot.free < max(initrds):
         text = f"/boot has {size(boot.free)} left, and an initrd takes {size(max(initrds))}"
         said.append(Trouble(what="boot full", text=text, do=_BOOT))
-    for path, least in (
-        ("/var/cache/apt/archives", download or 0),
-        ("/var/lib/dpkg", _LEAST),
-        ("/usr", _LEAST),
-    ):
+    for path, least in (("/var/cache/apt/archives", download or 0), ("/var/lib/dpkg", _LEAST), ("/usr", _LEAST)):
         room = found.get(path)
         if room and (room.free < max(least, _LEAST) or room.inodes == 0):
             left = "no inode" if room.inodes == 0 else size(room.free)
@@ -189,10 +183,7 @@ def _refresh(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
         return ()
     known = apt_trouble.read((*refresh.err, *_one(answers, "copy").err))
     if refresh.exit == 124 and not known:
-        text, do = (
-            "the mirrors did not answer in time",
-            "see that the host has a network, and try again later",
-        )
+        text, do = ("the mirrors did not answer in time", "see that the host has a network, and try again later")
         return (Trouble(what="unreachable", text=text, do=do),)
     text, do = f"the package lists could not be fetched (apt-get ended with {refresh.exit})", "apt-get update"
     found = tuple(map(_meant, known)) or (Trouble(what="unknown", text=text, do=do),)
@@ -232,7 +223,5 @@ def _stuck(kept: Answer) -> Trouble:
     else:
         why = "; ".join(" ".join(line.split()) for line in reasons if line.strip()) or "apt gives no reason"
         text = one_line(f"{name} is not upgraded: {why}")
-        do = (
-            "nothing, if it is gone in a few days: an archive is not always whole; else refer it to an expert"
-        )
+        do = "nothing, if it is gone in a few days: an archive is not always whole; else refer it to an expert"
     return Trouble(what="unknown", text=text, do=do)

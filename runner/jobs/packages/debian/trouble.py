@@ -15,9 +15,7 @@ _LONGEST = 300
 Verdict = Literal["nothing", "performed", "held back", "unknown"]
 HARMLESS = "error: out of partition"
 _CAUSE = "run-parts: executing /etc/kernel/postinst.d/zz-update-grub"
-_LIST = re.compile(
-    r"The following packages (?:will be (?P<upgraded>upgraded)|have been (?P<kept>kept back))\b.*:"
-)
+_LIST = re.compile(r"The following packages (?:will be (?P<upgraded>upgraded)|have been (?P<kept>kept back))\b.*:")
 _HELD = re.compile(r"ih\s?A?\s+(?P<name>\S+)\s+- (?P<about>.*)")
 _SET_UP = re.compile(r"Setting up (?P<name>[^\s:]+)(?::[a-z0-9]+)? \(.*\) \.\.\.")
 _FAILED = re.compile(r"dpkg: error processing (?:package|archive) (?P<name>\S+)")
@@ -110,11 +108,7 @@ _SIGNS = (
         r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
         "the mirror is being renewed or something between damages files: try again in an hour",
     ),
-    _sign(
-        "damaged",
-        r"/pool/\S+  404 ",
-        "the lists are older than the archive: run again, which refreshes them first",
-    ),
+    _sign("damaged", r"/pool/\S+  404 ", "the lists are older than the archive: run again, which refreshes them first"),
     _sign(
         "unreachable",
         r"(?:^E: |^W: )?Failed to fetch .*|does not have a Release file|"
@@ -209,9 +203,7 @@ def understood(text: str) -> Understood:
         verdict = "performed"
     elif any(map(_NOTHING.fullmatch, lines)) or any(not int(one["done"]) + int(one["new"]) for one in counts):
         verdict = "nothing"
-    return Understood(
-        verdict=verdict, upgraded=tuple(upgraded), held=tuple(held.items()), noise=noise, odd=odd
-    )
+    return Understood(verdict=verdict, upgraded=tuple(upgraded), held=tuple(held.items()), noise=noise, odd=odd)
 
 
 def odd_lines(lines: Iterable[str]) -> tuple[str, ...]:

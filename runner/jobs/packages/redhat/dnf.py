@@ -175,9 +175,7 @@ def parse_transaction(lines: Iterable[str], problems: Iterable[str] = ()) -> Tra
     staying = {update.name for update in updates}
     told = tuple(line.strip() for line in problems if line.lstrip().startswith(("Problem", "- ")))
     return Transaction(
-        updates=tuple(updates),
-        removals=tuple(name for name in removals if name not in staying),
-        problems=told,
+        updates=tuple(updates), removals=tuple(name for name in removals if name not in staying), problems=told
     )
 
 

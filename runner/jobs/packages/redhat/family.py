@@ -42,9 +42,7 @@ class RedHat:
         """Install exactly these; what fits `hold` stays as it is."""
         return dnf.install(host.packages, _packages(updates), host.hold)
 
-    def upgrade(
-        self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]
-    ) -> Argv:
+    def upgrade(self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
         """Install exactly these; what fits `hold` stays as it is unless it is named."""
         names = [one.name for one in updates]
         kept = tuple(pattern for pattern in host.hold if not any(fits(name, (pattern,)) for name in names))

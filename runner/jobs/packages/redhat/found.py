@@ -27,10 +27,7 @@ def probes(host: Host) -> tuple[Probe, ...]:
     looks = {_DNF: dnf.look(host.packages, host.hold)}
     if host.packages == "yum":
         looks[_YUM] = dnf.look_yum(host.packages, host.hold)
-    asked = [
-        Probe(id=id, host=host.name, argv=argv, needs=("packages",), timeout=600)
-        for id, argv in looks.items()
-    ]
+    asked = [Probe(id=id, host=host.name, argv=argv, needs=("packages",), timeout=600) for id, argv in looks.items()]
     outdated = Probe(id=_OUTDATED, host=host.name, argv=detached.OUTDATED, needs=("packages",), timeout=60)
     return (*asked, outdated)
 
@@ -169,9 +166,7 @@ def from_dnf(host: Host, said: Mapping[str, Section], installed: Sequence[rpm.Pa
     going = {(one.name, one.arch, one.new) for one in updates}
     staying = tuple(one for one in every if (one.name, one.arch, one.new) not in going)
     possible = {(one.name, one.arch, one.new) for one in full.updates} if keep else set()
-    broken = [
-        one for one in staying if one.name not in keep and (one.name, one.arch, one.new) not in possible
-    ]
+    broken = [one for one in staying if one.name not in keep and (one.name, one.arch, one.new) not in possible]
     twice = [one.name for one in rpm.parse(said.get("twice", _NONE).out)]
     return Found(
         all=every,
@@ -213,9 +208,7 @@ def from_yum(host: Host, said: Mapping[str, Section], installed: Sequence[rpm.Pa
     )
 
 
-def _update(
-    one: rpm.Package, origin: str, installed: Iterable[rpm.Package], advised: Iterable[rpm.Package]
-) -> Update:
+def _update(one: rpm.Package, origin: str, installed: Iterable[rpm.Package], advised: Iterable[rpm.Package]) -> Update:
     now = rpm.newest(each for each in installed if (each.name, each.arch) == (one.name, one.arch))
     old = now.version if now else ""
     # An advisory counts where it is about a version beyond the installed one, up to the one to come. Some

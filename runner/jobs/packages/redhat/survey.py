@@ -119,8 +119,6 @@ def sections(text: str) -> Mapping[str, Section]:
         elif kind in ("out", "err"):
             said.setdefault((name, kind), []).append(words)
     return {
-        name: Section(
-            exit=code, out=tuple(said.get((name, "out"), ())), err=tuple(said.get((name, "err"), ()))
-        )
+        name: Section(exit=code, out=tuple(said.get((name, "out"), ())), err=tuple(said.get((name, "err"), ())))
         for name, code in codes.items()
     }

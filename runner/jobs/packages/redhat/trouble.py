@@ -15,24 +15,12 @@ _LISTS: tuple[tuple[str, What, str], ...] = (
     ("lock", "lock", "wait until the other program has ended, or see what it does"),
     ("No space left", "disk full", "make room below /var, then plan again"),
     ("not yet valid", "clock", "see that the clock of the host is right (date), then plan again"),
-    (
-        "has expired",
-        "expired",
-        "see that the clock is right; else the repository's certificate must be renewed",
-    ),
-    (
-        "GPG",
-        "signature",
-        "look at the repository's gpgkey, and run `dnf makecache` by hand: it shows the key and asks",
-    ),
+    ("has expired", "expired", "see that the clock is right; else the repository's certificate must be renewed"),
+    ("GPG", "signature", "look at the repository's gpgkey, and run `dnf makecache` by hand: it shows the key and asks"),
     ("hecksum", "damaged", "wait for the mirror to be whole again; if it lasts: dnf clean metadata"),
     ("rpmdb", "broken", "see what rpm says (rpm -qa); a damaged database is made anew with rpm --rebuilddb"),
     ("Unknown repo", "moved", "look at the files in /etc/yum.repos.d"),
-    (
-        "Status code: 40",
-        "moved",
-        "the repository is not where it was: look at its baseurl in /etc/yum.repos.d",
-    ),
+    ("Status code: 40", "moved", "the repository is not where it was: look at its baseurl in /etc/yum.repos.d"),
 )
 _UNREACHABLE = "see that the host reaches the network and that the mirror is up; the next run tries again"
 _AT_WORK = re.compile(r"(dnf|yum|microdnf|rpm|packagekit|tdnf)", re.IGNORECASE)
@@ -80,11 +68,7 @@ def unfit(problems: Sequence[str]) -> tuple[Trouble, ...]:
     if not problems:
         return ()
     text = f"some updates do not fit: {'; '.join(one_line(line) for line in problems[:4])}"
-    return (
-        Trouble(
-            what="damaged", text=text, do="wait for the repository to be mended; nothing to do at the host"
-        ),
-    )
+    return (Trouble(what="damaged", text=text, do="wait for the repository to be mended; nothing to do at the host"),)
 
 
 def unsolved(section: Section) -> tuple[Trouble, ...]:
@@ -154,14 +138,10 @@ def room(free: Mapping[str, int], updates: Sequence[Update], download: int) -> t
     boot, var = free.get("boot"), free.get("var")
     if boot is not None and boot < _KERNEL_ROOM and any(is_kernel(one.name) for one in updates):
         do = "remove an old kernel: rpm -q kernel-core, and dnf remove one that does not run"
-        found.append(
-            Trouble(what="boot full", text=f"only {size(boot)} are free in /boot, for a kernel", do=do)
-        )
+        found.append(Trouble(what="boot full", text=f"only {size(boot)} are free in /boot, for a kernel", do=do))
     if var is not None and updates and var < 2 * download + _SPARE:
         text = f"only {size(var)} are free below /var, and {size(download)} are to be fetched"
-        found.append(
-            Trouble(what="disk full", text=text, do="make room below /var; dnf clean packages may help")
-        )
+        found.append(Trouble(what="disk full", text=text, do="make room below /var; dnf clean packages may help"))
     return tuple(found)
 
 

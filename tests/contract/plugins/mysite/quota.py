@@ -61,9 +61,7 @@ class Quota:
         return [Probe(id="mysite.quota", host=self.host, argv=argv)]
 
     @hookimpl
-    def add_steps(
-        self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts
-    ) -> Sequence[Insertion]:
+    def add_steps(self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
         used = self._used(facts)
         if job.kind != "snapshot" or not steps or used is None or used <= self.limit:
             return []
@@ -79,9 +77,7 @@ class Quota:
         if used <= self.limit:
             return []
         text = f"{self.folder} on {self.host} holds {used} bytes, allowed are {self.limit}"
-        return [
-            Finding(severity="attention", text=text, source="mysite.quota", do="ask its users to tidy up")
-        ]
+        return [Finding(severity="attention", text=text, source="mysite.quota", do="ask its users to tidy up")]
 
     @hookimpl
     def observe(self, event: Event) -> None:

@@ -34,12 +34,7 @@ class Puddle:
         "type": "object",
         "properties": {
             "folder": {"type": "string", "description": "Where to look.", "examples": ["/srv"]},
-            "every": {
-                "type": "string",
-                "format": "duration",
-                "description": "How often.",
-                "examples": ["2h"],
-            },
+            "every": {"type": "string", "format": "duration", "description": "How often.", "examples": ["2h"]},
             "deep": {"type": "integer", "minimum": 1, "description": "In how deep folders.", "examples": [3]},
         },
         "required": ["folder"],
@@ -68,9 +63,7 @@ class Puddle:
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: object) -> JobReport:
         """Say how the look ended."""
         done = all(one.state == State.DONE for one in outcomes)
-        verdict, end = (
-            (Verdict.DONE, "every puddle was seen") if done else (Verdict.FAILED, "it was too dark")
-        )
+        verdict, end = (Verdict.DONE, "every puddle was seen") if done else (Verdict.FAILED, "it was too dark")
         return JobReport(job=job.name, verdict=verdict, headline=end)
 
 
@@ -86,11 +79,7 @@ class Watcher:
 
     @hookimpl
     def check_plan(self, site: Site) -> Sequence[Finding]:
-        return [
-            Finding(
-                severity="note", text=f"someone looks after {self.place} of {site.name}", source="watcher"
-            )
-        ]
+        return [Finding(severity="note", text=f"someone looks after {self.place} of {site.name}", source="watcher")]
 
 
 def make(settings: Mapping[str, Any]) -> Watcher:
