@@ -12,7 +12,7 @@ from typing import Any
 
 from .. import durable, tree
 from ..answer import Refused, emit
-from ..arguments import DISK, Call, parse
+from ..arguments import DISK, Call, DeclaredDisk, parse
 from ..database import folder
 from ..database.folder import Folder
 from ..frames import Frame, frames
@@ -82,7 +82,7 @@ def keep_about(argv: Sequence[str]) -> int:
     call = parse(argv, words=2, one=("plan", "about", "site", "site-sha256", *DISK), many=("dumps",))
     store, name = open_store(call.words[0]), call.words[1]
     with working(store, call.one["plan"]):
-        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
+        disk.require(store, DeclaredDisk(call.one["mount"], call.one["uuid"]))
         if name not in sealed(store):
             raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
         inventory.tidy(store)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from .. import tree
-from ..answer import Refused, emit, shown
+from ..answer import Refused, reply, shown
 from ..arguments import parse_as
-from ..store.layout import open_store, sealed
-from .contract import Diff
-from .find import asked
+from ..store.layout import open_store, require_sealed
+from .contract import Diff, Difference, Differences
+from .find import request
 
 DEEPEST = 400
 CHANGES = ("added", "removed", "content", "attributes", "type")
@@ -27,14 +27,6 @@ class Pair(NamedTuple):
     new: int | None
 
 
-class Change(NamedTuple):
-    """One difference; `size` is that of the newer file, or of the one removed."""
-
-    change: str
-    path: bytes
-    size: int
-
-
 def run(argv: Sequence[str]) -> int:
     """Print a line for each difference in path order, then the counts; reads only.
 
@@ -43,19 +35,16 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(Diff, argv)
     store, names = open_store(options.store), (options.older, options.newer)
-    counted = sealed(store)
-    for name in names:
-        if name not in counted:
-            raise Refused(f"there is no sealed snapshot {shown(name)}", "`newest` and `probe` list them")
-    parts = tree.components(asked()["path"])
+    require_sealed(store, *names)
+    parts = tree.components(request()["path"])
     counts = dict.fromkeys(CHANGES, 0)
     with contextlib.ExitStack() as stack:
         pair = Pair(*(_above(stack, str(store.root / name), parts) for name in names))
         where = b"".join(b"/" + part for part in parts)
         for change in _compare(pair, parts[-1] if parts else b".", where or b"/"):
             counts[change.change] += 1
-            emit({"change": change.change, "path": os.fsdecode(change.path), "size": change.size})
-    emit({"counts": counts})
+            reply(change)
+    reply(Differences(counts))
     return 0
 
 
@@ -68,12 +57,12 @@ def _above(stack: contextlib.ExitStack, root: str, parts: tuple[bytes, ...]) -> 
     return found
 
 
-def _compare(pair: Pair, name: bytes, path: bytes) -> Iterator[Change]:
+def _compare(pair: Pair, name: bytes, path: bytes) -> Iterator[Difference]:
     old, new = _status(pair.old, name), _status(pair.new, name)
     change = _change(pair, name, old, new)
-    told = new or old
-    if change and told:
-        yield Change(change, path, told.st_size)
+    status = new or old
+    if change and status:
+        yield Difference(change, os.fsdecode(path), status.st_size)
     if _is_folder(old) or _is_folder(new):
         if path.count(b"/") > DEEPEST:
             raise Refused(f"{shown(os.fsdecode(path))} is too deep", "compare a folder further down")

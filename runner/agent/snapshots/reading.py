@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from ..store import lock
-from ..store.layout import Store, open_store, sealed
+from ..store.layout import open_store, require_sealed
 from .contract import BeingRead, Reading
 
 
@@ -22,7 +22,7 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(Reading, argv)
     store, names = open_store(options.store), (options.name, *options.more)
-    _require(store, names)
+    require_sealed(store, *names)
     try:
         descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
@@ -31,17 +31,10 @@ def run(argv: Sequence[str]) -> int:
         if not lock.share(descriptor, lock.byte_of(name)):
             raise Refused(f"{name} is being expired now", "choose another snapshot", code=BUSY)
     # Again: it may have been expired between the first look and the lock.
-    _require(store, names)
+    require_sealed(store, *names)
     reply(BeingRead(held=True, reading=", ".join(names)))
     sys.stdout.flush()
     with contextlib.suppress(OSError):
         while os.read(0, 65536):
             pass
     return 0
-
-
-def _require(store: Store, names: Sequence[str]) -> None:
-    counted = sealed(store)
-    for name in names:
-        if name not in counted:
-            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")

@@ -151,7 +151,7 @@ def escaped(name: bytes) -> bytes:
     return UNSAFE.sub(lambda found: b"\\#%03o" % found[0][0], name)
 
 
-def carry(store: Store, name: str, heir: str) -> Optional[int]:  # noqa: UP045
+def bequeath(store: Store, name: str, heir: str) -> Optional[int]:  # noqa: UP045
     """Add to `heir`'s checksums those of `name` whose inode `heir` has at the same place.
 
     `heir` is the sealed snapshot after `name`: what lives on in any later one is in it, since each is

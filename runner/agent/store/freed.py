@@ -13,7 +13,7 @@ from ..arguments import parse_as
 from ..tree import folders
 from . import disk, inventory
 from .contract import Freed, Gain, Gains
-from .layout import Store, open_store, read_json, sealed
+from .layout import Store, open_store, read_json, require_sealed, sealed
 from .lock import working
 
 OLDEST = 5
@@ -32,7 +32,7 @@ def run(argv: Sequence[str]) -> int:
     store, names = open_store(options.store), options.names
     if options.save:
         with working(store, options.plan):
-            disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
+            disk.require(store, options.disk)
             chosen = _chosen(store, names)
             keep(store, chosen, gains(store, chosen))
             found = add_records(store, still_true(store))
@@ -47,14 +47,11 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _chosen(store: Store, names: Sequence[str]) -> tuple[str, ...]:
-    counted = sealed(store)
+    counted = require_sealed(store, *names)
     if len(set(names)) != len(names):
         raise Refused("a snapshot is named twice", "name each once")
-    for name in names:
-        if name not in counted:
-            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
-        if name == counted[-1]:
-            raise Refused(f"{name} is the newest snapshot", "the newest is never expired")
+    if names and counted[-1] in names:
+        raise Refused(f"{counted[-1]} is the newest snapshot", "the newest is never expired")
     return tuple(names) or counted[:-1][:OLDEST]
 
 

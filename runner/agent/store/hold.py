@@ -1,4 +1,4 @@
-"""`hold`: take the store's lock and keep it until stdin ends; `let-go`, `take-over`: end another's hold."""
+"""`hold`: take the store's lock and keep it until stdin ends; `release`, `take-over`: end another's hold."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .. import clock, durable
-from ..answer import BUSY, Refused, emit
+from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from . import disk, lock
-from .contract import Hold, Release, TakeOver
+from .contract import Held, Hold, Release, Released, TakeOver
 from .layout import Store, open_store
 
 ROOM = 4096
@@ -40,9 +40,8 @@ def _hold(options: Hold) -> None:
     if not options.plan:
         raise Refused("--plan is missing", "say for which plan the lock is taken")
     store = open_store(options.store)
-    declared = disk.Declared(options.mount, options.uuid.lower())
-    disk.require(store, declared)
-    if declared.mount:
+    disk.require(store, options.disk)
+    if options.disk.mount:
         durable.make_folder(store.root)
     else:
         store.root.mkdir(parents=True, exist_ok=True)
@@ -79,14 +78,14 @@ def keep(descriptor: int, plan: str, who: str) -> None:
     about = {"plan": plan, "who": who, "pid": os.getpid(), "since": clock.now()}
     os.pwrite(descriptor, json.dumps(about).encode().ljust(ROOM)[:ROOM], 0)
     os.fsync(descriptor)
-    emit({"held": True})
+    reply(Held(held=True))
     sys.stdout.flush()
     with contextlib.suppress(OSError):
         while os.read(0, 65536):
             pass
 
 
-def let_go(argv: Sequence[str]) -> int:
+def release(argv: Sequence[str]) -> int:
     """Print `{"free": true}` once nobody holds the store any more; exit 75 where another plan does.
 
     Only the holder that works for `--plan` is ended, by TERM; its run then sees that its lock is gone and
@@ -96,7 +95,7 @@ def let_go(argv: Sequence[str]) -> int:
     if not options.plan:
         raise Refused("--plan is missing", "say whose hold is to end")
     end(open_store(options.store), options.plan, options.within)
-    emit({"free": True})
+    reply(Released(free=True))
     return 0
 
 
@@ -146,7 +145,7 @@ def _ask(descriptor: int, holder: int, plan: str) -> bool:
 
 
 def take_over(argv: Sequence[str]) -> int:
-    """As `hold`, but the holder that works for plan `--from` is ended first; see `let-go`.
+    """As `hold`, but the holder that works for plan `--from` is ended first; see `release`.
 
     A snapshot that is cut off so is kept as a partial, and the next run goes on with it.
     """
@@ -154,5 +153,5 @@ def take_over(argv: Sequence[str]) -> int:
     if not options.from_:
         raise Refused("--from is missing", "say whose hold is to end")
     end(open_store(options.store), options.from_, WITHIN)
-    _hold(Hold(options.store, options.plan, options.who, options.mount, options.uuid))
+    _hold(Hold(options.store, options.plan, options.who, options.disk))
     return 0

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import clock
-from ..answer import Refused, emit
-from ..arguments import parse_as
+from ..answer import Refused, emit, reply
+from ..arguments import DeclaredDisk, parse_as
 from . import disk, freed, lock
-from .contract import Newest, Record
-from .layout import Store, folders, nearest, open_store, partials, read_json, room, sealed
+from .contract import Counts, Newest, Record
+from .layout import Store, folders, nearest, open_store, partials, read_json, require_json, require_sealed, room, sealed
 from .pins import Pin, pins
 from .proven import Proof, proofs
 
@@ -31,19 +31,18 @@ def inspect_store(request: Mapping[str, Any], *, played: bool) -> dict[str, Any]
 
 def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str, Any]:
     store = open_store(path)
-    declared = disk.Declared(str(request.get("mount", "")), str(request.get("uuid", "")).lower())
-    found = disk.look(store, declared)
+    state = disk.look(store, DeclaredDisk(str(request.get("mount", "")), str(request.get("uuid", ""))))
     exists = store.root.is_dir()
     here = nearest(store.root)
     proven = proofs(store)
     return {
         "path": str(store.root),
         "exists": exists,
-        "mounted": found.mounted,
-        "writable": os.access(here, os.W_OK) and not found.read_only,
-        "uuid": found.uuid,
-        "device": found.device,
-        "problem": _problem(store, found, exists=exists, played=played),
+        "mounted": state.mounted,
+        "writable": os.access(here, os.W_OK) and not state.read_only,
+        "uuid": state.uuid,
+        "device": state.device,
+        "problem": _problem(store, state, exists=exists, played=played),
         "whole_seconds": disk.whole_seconds(store),
         "sealed": _snapshots(store, proven),
         "partials": [_partial(store, name) for name in partials(store)],
@@ -55,9 +54,9 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str
     }
 
 
-def _problem(store: Store, found: disk.Found, *, exists: bool, played: bool) -> str:
-    if found.problem:
-        return f"{found.problem}; {found.do}"
+def _problem(store: Store, state: disk.DiskState, *, exists: bool, played: bool) -> str:
+    if state.problem:
+        return f"{state.problem}; {state.do}"
     if not exists and os.path.lexists(store.root):
         return f"{store.root} is not a folder; correct the path in jobs.toml, or move what is there"
     if not exists and not played and not store.root.parent.is_dir():
@@ -84,7 +83,7 @@ def _snapshot(store: Store, name: str) -> dict[str, Any]:
 
 
 def _partial(store: Store, name: str) -> dict[str, Any]:
-    told = read_json(store.told(name))
+    told = read_json(store.begun(name))
     points = [str(point) for point in told.get("filesystems", ())]
     return {"name": name, "basis": str(told.get("basis", "")), "filesystems": points}
 
@@ -156,18 +155,11 @@ def _being_read(store: Store, names: Sequence[str]) -> frozenset[str]:
 def newest(argv: Sequence[str]) -> int:
     """Print the newest sealed snapshot, how many there are, and how much room is free; reads only.
 
-    Room is what the caller may use, as `space.room` gives it.
+    Room is what the caller may use, as `room` gives it.
     """
     store = open_store(parse_as(Newest, argv).store)
     counted = sealed(store)
-    emit(
-        {
-            "newest": counted[-1] if counted else "",
-            "sealed": len(counted),
-            "partials": len(partials(store)),
-            **room(store),
-        }
-    )
+    reply(Counts(counted[-1] if counted else "", len(counted), len(partials(store)), *room(store)))
     return 0
 
 
@@ -175,7 +167,6 @@ def record(argv: Sequence[str]) -> int:
     """Print the record of the sealed snapshot NAME, or refuse; reads only."""
     options = parse_as(Record, argv)
     store, name = open_store(options.store), options.name
-    if name not in sealed(store):
-        raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
-    emit(read_json(store.record(name)))
+    require_sealed(store, name)
+    emit(require_json(store.record(name)))
     return 0

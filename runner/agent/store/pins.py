@@ -10,7 +10,7 @@ from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from . import contract, disk
-from .layout import Store, open_store, require_json, sealed
+from .layout import Store, open_store, require_json, require_sealed, sealed
 from .lock import working
 
 # The last moment that four digits of a year can say, in ns since 1970.
@@ -64,9 +64,8 @@ def pin(argv: Sequence[str]) -> int:
     if not pin.holds or pin.until > LAST:
         raise Refused(f"--until {options.until!a} is not in the future", "give a later time")
     with working(store, options.plan):
-        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
-        if name not in sealed(store):
-            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+        disk.require(store, options.disk)
+        require_sealed(store, name)
         write(store, {**pins(store), name: pin})
     reply(contract.Pinned(name, clock.text(pin.until), pin.why))
     return 0
@@ -77,7 +76,7 @@ def unpin(argv: Sequence[str]) -> int:
     options = parse_as(contract.Unpin, argv)
     store, name = open_store(options.store), options.name
     with working(store, options.plan):
-        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
+        disk.require(store, options.disk)
         known = pins(store)
         if name not in known:
             raise Refused(f"{name!a} is not pinned", "`runner snapshots` shows which are")

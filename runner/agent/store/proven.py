@@ -14,7 +14,7 @@ from ..arguments import parse_as
 from ..frames import frames
 from . import disk, lock
 from .contract import Prove, Proven
-from .layout import Store, is_name, open_store, read_json, require_json, sealed
+from .layout import Store, is_name, open_store, read_json, require_json, require_sealed
 
 SORTS = ("files", "database")
 
@@ -72,10 +72,8 @@ def run(argv: Sequence[str]) -> int:
     tried = _told(sys.stdin.buffer)
     descriptor = _alone(store)
     try:
-        disk.require_writable(store, disk.Declared(options.mount, options.uuid.lower()))
-        counted = sealed(store)
-        if name not in counted:
-            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+        disk.require_writable(store, options.disk)
+        counted = require_sealed(store, name)
         before = proofs(store).get(sort)
         kept = before is not None and (
             clock.nanoseconds(before.at) > when or (before.snapshot > name and before.snapshot in counted)

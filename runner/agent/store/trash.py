@@ -51,7 +51,7 @@ def run(argv: Sequence[str]) -> int:
     options = parse_as(Reap, argv)
     store = open_store(options.store)
     with working(store, options.plan):
-        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
+        disk.require(store, options.disk)
         places = [store.trash] if partials(store) else [store.trash, store.parts]
         removed, stuck = 0, 0
         for place in places:

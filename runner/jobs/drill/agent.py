@@ -106,4 +106,4 @@ def try_dumps(scratch: Scratch, reach: Argv) -> Argv:
 
 def proven(at: agent.At, sort: str, snapshot: str, when: str) -> Argv:
     """Remember at the store that a drill of this sort succeeded. `when` is ISO 8601 with an offset."""
-    return (at.program, *words("proven", Prove(at.path, sort, snapshot, when, at.mount, at.uuid)))
+    return (at.program, *words("proven", Prove(at.path, sort, snapshot, when, at.declared)))
