@@ -11,7 +11,7 @@ from runner.cli.show import show, show_json
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.text import one_line, size
 from runner.report.line import Table, line
-from runner.tools.agent import Version
+from runner.tools.agent import FileVersion
 from runner.tools.answers import plain
 
 
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _row(version: Version, zone: ZoneInfo) -> tuple[str, ...]:
+def _row(version: FileVersion, zone: ZoneInfo) -> tuple[str, ...]:
     changed = datetime.fromtimestamp(version.mtime_ns / 1e9, zone)
     return (
         version.first,

@@ -108,7 +108,7 @@ def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tu
         _number(snapshot.files),
         _number(snapshot.added_files),
         size(snapshot.added_bytes) if snapshot.added_bytes is not None else "?",
-        str(snapshot.exceptions) if snapshot.recorded else "no record",
+        _number(snapshot.exceptions) if snapshot.recorded else "no record",
         length(now - at) if at else "?",
         size(alone[0]) if alone else "",
         size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "",

@@ -10,7 +10,7 @@ from runner.agent.arguments import DeclaredDisk, argv
 from runner.agent.host.contract import Mounted
 from runner.agent.retention.contract import Audit, Expire, Floor, Links
 from runner.agent.snapshots import contract
-from runner.agent.snapshots.contract import Begin, Diff, Explain, Find, Reading, Seal
+from runner.agent.snapshots.contract import Begin, Diff, Explain, Find, ReadSnapshots, Seal
 from runner.agent.store.contract import CheckDisk, Freed, Gain, Gains, Hold, Newest, Pin, Reap, Record, Unpin
 from runner.model.errors import FactsIncomplete
 from runner.model.plan import Argv
@@ -24,7 +24,7 @@ ARTIFACT = "runner-agent"
 
 Difference: TypeAlias = contract.Difference
 SnapshotRecord: TypeAlias = contract.SnapshotRecord
-Version: TypeAlias = contract.Version
+FileVersion: TypeAlias = contract.FileVersion
 Versions: TypeAlias = contract.Versions
 
 IDLE: Argv = ("ionice", "--class=idle", "nice", "--adjustment=19")
@@ -207,7 +207,7 @@ def unpin(at: At, name: str) -> Argv:
 
 def reading(program_path: str, store: str, name: str) -> Argv:
     """Keep a snapshot from being expired until stdin ends. Reads only, takes no lock of the store's."""
-    return (program_path, *argv("reading", Reading(store, name)))
+    return (program_path, *argv("reading", ReadSnapshots(store, name)))
 
 
 def freed(store: str, names: Sequence[str] = (), *, exact: bool = False) -> Argv:

@@ -13,10 +13,10 @@ from ..answer import Refused, emit
 from ..arguments import number, parse
 from ..retention.findings import inode_at
 from ..retention.manifest import blocks, digest_of
-from ..snapshots.checksum import Checksums
+from ..snapshots.checksum import Checksums, OpenFile
 from ..snapshots.sums import SumLine, escaped, sum_lines
 from ..store.layout import Store, open_store, read_json, sealed
-from ..tree import Entry
+from ..tree import TreeEntry
 from .choice import Name, Wish, Wrong, canary, choose, with_parents
 from .compare import about, digest, open_file, parts_of
 
@@ -95,7 +95,7 @@ def _print(store: Store, asked: Asked) -> dict[str, int]:
         told = [_described(store, name, asked) for name in asked.names[start : start + BATCH]]
         try:
             known = [each for each in told if each.file >= 0 and each.name in asked.lines]
-            good = sums.agree([(each.file, asked.lines[each.name]) for each in known])
+            good = sums.agree([OpenFile(each.file, asked.lines[each.name]) for each in known])
             recorded += len(known)
             bad = {each.name for each, fine in zip(known, good) if not fine}  # noqa: B905
             for each in told:
@@ -135,7 +135,7 @@ def _described(store: Store, name: Name, asked: Asked) -> Told:
     try:
         told = about(parent, parts[-1])
         known = asked.digests.get(name)
-        if known is not None and digest_of(parent, Entry(parts[-1], tree.status(parent, parts[-1]))) != known:
+        if known is not None and digest_of(parent, TreeEntry(parts[-1], tree.status(parent, parts[-1]))) != known:
             wrong.append("its mode, owner, time, ACL or other attributes are not what was sealed")
         return Told(name, told, wrong, open_file(parent, parts[-1]) if told["type"] == "file" else -1)
     except OSError as problem:

@@ -77,7 +77,7 @@ class Audit(NamedTuple):
     disk: DeclaredDisk = DeclaredDisk()
 
 
-class Damage(NamedTuple):
+class AuditFinding(NamedTuple):
     """Something that is not as it was sealed: `kind` is content, attributes, missing or added."""
 
     kind: str
@@ -93,7 +93,7 @@ class Audited(NamedTuple):
 
     read_bytes: int
     read_files: int
-    findings: tuple[Damage, ...]
+    findings: tuple[AuditFinding, ...]
     total: int
     taken: int
     compared: int

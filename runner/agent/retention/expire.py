@@ -48,9 +48,7 @@ def _require(store: Store, name: str, least: int) -> None:
     if pin is not None and pin.holds:
         raise Refused(f"{name} is pinned: {pin.why}", "unpin it first if you know better")
     if name in guarded(store):
-        raise Refused(
-            f"{name} is the last snapshot that was proven to come back", "run the drill: a newer one lets it go"
-        )
+        raise Refused(f"{name} is the last snapshot that was proven to come back", "run the drill: then it may go")
     stay = sum(is_clean(store, each) for each in counted if each != name)
     floor = max(least, kept_floor(store))
     if stay < floor:
@@ -85,7 +83,7 @@ def _move(store: Store, name: str) -> None:
 def floor(argv: Sequence[str]) -> int:
     """Raise the store's floor to N; lower it only with `--lower`, which is for a person at the store.
 
-    Nothing is written when it is N already. Prints `{"floor", "before"}`.
+    Nothing is written when it is N already.
     """
     options = parse_as(Floor, argv)
     store, least = open_store(options.store), options.floor
@@ -105,8 +103,8 @@ def floor(argv: Sequence[str]) -> int:
 
 def kept_floor(store: Store) -> int:
     """The floor of a store, 0 if it has none; Refused where it cannot be understood."""
-    told = require_json(store.floor)
-    found = told.get("min", 0 if not told else None)
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+    content = require_json(store.floor)
+    least = content.get("min", None if content else 0)
+    if not isinstance(least, int) or isinstance(least, bool) or least < 0:
         raise Refused(f"{store.floor} cannot be understood", "correct it with `floor N --lower`")
-    return found
+    return least

@@ -7,7 +7,7 @@ from typing import Optional
 
 from .. import tree
 from ..store.layout import Store, sealed
-from .contract import Damage
+from .contract import AuditFinding
 
 LISTED = 1000
 
@@ -17,7 +17,7 @@ class Findings:
 
     def __init__(self, store: Store) -> None:
         self.total = 0
-        self.listed: list[Damage] = []
+        self.listed: list[AuditFinding] = []
         self._store = store
         self._known: set[tuple[str, bytes, object]] = set()
 
@@ -28,7 +28,7 @@ class Findings:
         if self.total < LISTED:
             self._known.add((kind, path, inode or snapshot))
             snapshots = self._sharing(path, inode) if inode else ()
-            self.listed.append(Damage(kind, os.fsdecode(path), snapshots or (snapshot,)))
+            self.listed.append(AuditFinding(kind, os.fsdecode(path), snapshots or (snapshot,)))
         self.total += 1
 
     def _sharing(self, path: bytes, inode: int) -> tuple[str, ...]:

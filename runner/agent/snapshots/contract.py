@@ -131,7 +131,7 @@ class Find(NamedTuple):
     store: Word
 
 
-class Version(NamedTuple):
+class FileVersion(NamedTuple):
     """The same file in `snapshots` snapshots, from `first` to `last`; `target` is that of a symbolic link."""
 
     first: str
@@ -150,7 +150,7 @@ class Version(NamedTuple):
 class Versions(NamedTuple):
     """Answer of `find`, oldest first; `missing` counts the snapshots without it."""
 
-    versions: tuple[Version, ...]
+    versions: tuple[FileVersion, ...]
     missing: int
 
 
@@ -176,7 +176,7 @@ class Differences(NamedTuple):
     counts: dict[str, int]
 
 
-class Reading(NamedTuple):
+class ReadSnapshots(NamedTuple):
     """Options of `reading`: the snapshots that must stay meanwhile."""
 
     store: Word

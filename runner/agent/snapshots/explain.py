@@ -1,4 +1,4 @@
-"""`explain`: say of every name in which a snapshot differs from its source why that is."""
+"""`explain`: why a snapshot differs from its source, for every name in which it does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(Explain, argv)
     since = clock.nanoseconds(options.since)
-    source = Source(os.fsencode(options.source), since)
+    source = SourceTree(os.fsencode(options.source), since)
     excluded = frozenset(os.fsencode(path).rstrip(b"/") or b"/" for path in options.exclude)
     if not os.path.isdir(source.root):  # noqa: PTH112
         raise Refused(f"{options.source!a} is not there", "is the filesystem mounted?")
@@ -63,7 +63,7 @@ def _report(line: Explained, counts: dict[str, int]) -> None:
     reply(line)
 
 
-def _explained(frame: Frame, source: Source) -> Iterator[Explained]:
+def _explained(frame: Frame, source: SourceTree) -> Iterator[Explained]:
     for line in frame.lines():
         difference = looked(line)
         if difference:
@@ -73,7 +73,7 @@ def _explained(frame: Frame, source: Source) -> Iterator[Explained]:
             yield Explained("", "", "unexplained", 0)
 
 
-def judge(item: str, name: bytes, source: Source) -> tuple[str, int]:
+def judge(item: str, name: bytes, source: SourceTree) -> tuple[str, int]:
     """The cause for one name, and the errno that shows it."""
     try:
         status = source.status(name)
@@ -102,7 +102,7 @@ def _attributes_only(item: str) -> bool:
     return "." == item[2] == item[3] == item[4] if item[1] == "f" else item[2] == "."
 
 
-class Source(NamedTuple):
+class SourceTree(NamedTuple):
     """A filesystem's folder and the time (ns since 1970) at which its transfer began."""
 
     root: bytes
@@ -149,7 +149,7 @@ class Source(NamedTuple):
         return 0
 
 
-def closed_folders(source: Source, excluded: frozenset[bytes]) -> Iterator[tuple[bytes, int]]:
+def closed_folders(source: SourceTree, excluded: frozenset[bytes]) -> Iterator[tuple[bytes, int]]:
     """Every folder of this filesystem that cannot be listed, with the errno; not inside `excluded`.
 
     Folders that vanish meanwhile are left out.

@@ -13,7 +13,7 @@ from .. import tree
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..store.layout import Store, open_store, sealed
-from .contract import Find, Version, Versions
+from .contract import FileVersion, Find, Versions
 
 
 def run(argv: Sequence[str]) -> int:
@@ -27,7 +27,7 @@ def run(argv: Sequence[str]) -> int:
     parts = tree.components(query["path"])
     if not store.runner.is_dir():
         raise Refused(f"there is no store at {store.root}", "is its disk mounted?")
-    versions: dict[Version, Version] = {}
+    versions: dict[FileVersion, FileVersion] = {}
     missing = 0
     for name in sealed(store):
         if query.get("snapshot") not in (None, name):
@@ -56,7 +56,7 @@ def request() -> dict[str, Any]:
     return query
 
 
-def _at(store: Store, name: str, parts: tuple[bytes, ...]) -> Version | None:
+def _at(store: Store, name: str, parts: tuple[bytes, ...]) -> FileVersion | None:
     try:
         parent = tree.above(str(store.root / name), parts)
     except OSError:
@@ -64,7 +64,7 @@ def _at(store: Store, name: str, parts: tuple[bytes, ...]) -> Version | None:
     try:
         last = parts[-1] if parts else b"."
         status = tree.status(parent, last)
-        return Version(
+        return FileVersion(
             first=name,
             last=name,
             snapshots=1,

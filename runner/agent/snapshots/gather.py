@@ -119,8 +119,8 @@ class Gathered:
                 raise Refused(f"rsync ended with {ended} for {point}, unexplained", "run the job again")
 
 
-def gather(stream: BinaryIO, expected: Expected, kept: Kept, sums: Sums, into: Gathered) -> None:
-    """Read every frame once and add it up; outputs that nobody asked about are passed over."""
+def gather(stream: BinaryIO, expected: Expected, resumed: ResumedFiles, sums: Sums, into: Gathered) -> None:
+    """Read every frame once and add it up; other outputs are passed over."""
     seen: set[str] = set()
     for frame in frames(stream):
         if frame.source in seen:
@@ -131,9 +131,9 @@ def gather(stream: BinaryIO, expected: Expected, kept: Kept, sums: Sums, into: G
         elif frame.source in expected.explained:
             into.explain(frame, expected.explained[frame.source])
         elif frame.source in expected.kept:
-            into.summed += kept.read(frame, sums)
+            into.summed += resumed.read(frame, sums)
     into.require(expected)
-    into.unsummed += kept.unknown()
+    into.unsummed += resumed.unknown()
 
 
 def _number(text: bytes) -> int:
@@ -150,7 +150,7 @@ def _object(line: bytes) -> Mapping[str, Any]:
     return answer
 
 
-class Kept:
+class ResumedFiles:
     """Judges files of partials by inode: it is in the new folder at the same name, or it is not."""
 
     def __init__(self, store: Store, name: str, basis: str, resumed: tuple[str, ...]) -> None:
@@ -161,7 +161,7 @@ class Kept:
         self._known: set[int] = set()
 
     def read(self, frame: Frame, sums: Sums) -> int:
-        """Write the checksum of each line whose file lives on; says how many."""
+        """Write the checksum of each line whose file lives on; returns how many."""
         place = self._place(frame.source)
         if place is None:
             return 0

@@ -17,7 +17,7 @@ from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
 from .contract import Seal, Sealed, SnapshotException, SnapshotRecord
-from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, Kept, gather
+from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, ResumedFiles, gather
 from .sums import Sums
 
 
@@ -88,10 +88,10 @@ def _gather(snapshot: PartialSnapshot, expected: Expected, absent: Sequence[str]
         SnapshotException(str(each["path"]), str(each["cause"])) for each in before.get("exceptions_list", ())
     )
     gathered = Gathered(known)
-    kept = Kept(store, name, basis, snapshot.resumed)
+    resumed = ResumedFiles(store, name, basis, snapshot.resumed)
     draft = store.sums(name).with_name(f"{name}.sums.gz.tmp")
     with Sums(draft) as sums:
-        gather(sys.stdin.buffer, expected, kept, sums, gathered)
+        gather(sys.stdin.buffer, expected, resumed, sums, gathered)
         sums.close()
     gathered.absent(absent)
     unexplained = sum(gathered.cause(cause) for cause in _others(gathered))

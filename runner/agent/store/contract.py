@@ -16,7 +16,7 @@ class Hold(NamedTuple):
     disk: DeclaredDisk = DeclaredDisk()
 
 
-class Held(NamedTuple):
+class HoldAnswer(NamedTuple):
     """Answer of `hold` and `take-over`, once the lock is theirs."""
 
     held: bool
@@ -154,7 +154,7 @@ class Prove(NamedTuple):
     disk: DeclaredDisk = DeclaredDisk()
 
 
-class Proven(NamedTuple):
+class ProofKept(NamedTuple):
     """Answer of `proven`: `kept` where the proof that was there stays."""
 
     proven: str

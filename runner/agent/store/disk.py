@@ -16,7 +16,7 @@ from .contract import CheckDisk, DiskChecked
 from .layout import Store, nearest, open_store, read_json
 
 
-class DiskState(NamedTuple):
+class StoreDisk(NamedTuple):
     """The disk as it is now; `problem` and `do` are "" when the store may be used."""
 
     mounted: bool = False
@@ -27,7 +27,7 @@ class DiskState(NamedTuple):
     do: str = ""
 
 
-def look(store: Store, declared: DeclaredDisk) -> DiskState:
+def look(store: Store, declared: DeclaredDisk) -> StoreDisk:
     """Compare what is mounted with what is declared. Reads only; the store itself need not exist."""
     here = nearest(store.root)
     mount = mount_of(here, mounts())
@@ -35,7 +35,7 @@ def look(store: Store, declared: DeclaredDisk) -> DiskState:
     uuid = uuid_of(mount) if mount and known else ""
     device = device_of(mount) if mount and mount.local else None
     own = here == store.root and here.stat().st_dev != here.parent.stat().st_dev
-    state = DiskState(own, uuid, str(device or ""), bool(mount and mount.read_only))
+    state = StoreDisk(own, uuid, str(device or ""), bool(mount and mount.read_only))
     if declared.mount:
         problem = _not_mounted(store, declared)
         if problem:
@@ -49,7 +49,7 @@ def look(store: Store, declared: DeclaredDisk) -> DiskState:
     return state
 
 
-def require(store: Store, declared: DeclaredDisk) -> DiskState:
+def require(store: Store, declared: DeclaredDisk) -> StoreDisk:
     """As `look`, but any problem is Refused."""
     state = look(store, declared)
     if state.problem:
@@ -57,7 +57,7 @@ def require(store: Store, declared: DeclaredDisk) -> DiskState:
     return state
 
 
-def require_writable(store: Store, declared: DeclaredDisk) -> DiskState:
+def require_writable(store: Store, declared: DeclaredDisk) -> StoreDisk:
     """As `require`, and by writing, syncing and removing a file: a failed disk may still say `rw`."""
     state = require(store, declared)
     trial = store.runner / f"trial.{os.getpid()}"
@@ -114,7 +114,7 @@ def _not_mounted(store: Store, declared: DeclaredDisk) -> str:
     return ""
 
 
-def _wrong(state: DiskState, declared: DeclaredDisk, marker: Mapping[str, Any]) -> str:
+def _wrong(state: StoreDisk, declared: DeclaredDisk, marker: Mapping[str, Any]) -> str:
     if declared.uuid and state.uuid != declared.uuid.lower():
         actual = state.uuid or "one whose uuid cannot be read"
         return f"another disk is mounted: {actual} instead of {declared.uuid.lower()}"

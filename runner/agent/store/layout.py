@@ -137,29 +137,29 @@ def require_sealed(store: Store, *names: str) -> tuple[str, ...]:
 def read_json(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file; empty if there is none, or if it is not one."""
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def require_json(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file that guards snapshots; empty if there is none, Refused if it is not one."""
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know what it said")
-    return found
+        content = None
+    if not isinstance(content, dict):
+        raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know what was in it")
+    return content
 
 
 def is_clean(store: Store, name: str) -> bool:
     """Whether the sealed snapshot `name` is known to have no exceptions."""
-    found = read_json(store.record(name)).get("exceptions")
-    return found == 0 and not isinstance(found, bool)
+    exceptions = read_json(store.record(name)).get("exceptions")
+    return exceptions == 0 and not isinstance(exceptions, bool)
 
 
 def _named_folders(path: Path) -> tuple[str, ...]:
