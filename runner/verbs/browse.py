@@ -185,7 +185,7 @@ def pinning(app: App, keep: Keep) -> Plan:
     for holding in found:
         chosen = _pick(app, holding, keep.when)
         if isinstance(chosen, Snapshot) and holding.found:
-            pin = pinned.Pin(store=holding.store, name=chosen.name, until=until, why=keep.why)
+            pin = pinned.PinRequest(store=holding.store, name=chosen.name, until=until, why=keep.why)
             return app.plan_of(pinned.draft(app.site, pin, holding.found, facts.at), facts)
         said.append(f"store {holding.store.name}: {holding.error or chosen}")
     raise UsageError("; ".join(said), do="runner snapshots lists what there is")

@@ -49,7 +49,7 @@ def expired(outcomes: Sequence[Outcome]) -> str:
 
 def spared(outcomes: Sequence[Outcome]) -> str:
     """That none had to go of those that might have; "" where there were none, or some went."""
-    expiring = [one.state for one in outcomes if one.role == Role.EXPIRE]
+    expiring = [outcome.state for outcome in outcomes if outcome.role == Role.EXPIRE]
     none = bool(expiring) and all(state == State.NOT_NEEDED for state in expiring)
     return "no snapshot had to go: there is room by now" if none else ""
 
