@@ -145,7 +145,7 @@ def restoring(app: App, back: Back) -> Plan:
         if not _has(app, holding, path, chosen.name):
             said.append(f"{chosen.name} of store {holding.store.name} has no {path}")
             continue
-        wanted = restore.Wanted(host=back.host, path=path, store=holding.store, snapshot=chosen, to=back.to)
+        wanted = restore.RestoreRequest(host=back.host, path=path, store=holding.store, snapshot=chosen, to=back.to)
         return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
     raise UsageError(
         "; ".join(said) or f"no store has a snapshot of {back.host}",
