@@ -1,4 +1,4 @@
-"""`compare-drill`: is what came back what the snapshots hold, and what the source still has? Reads only."""
+"""`compare-drill`: is what was restored what the snapshots hold, and what the source still has? Reads only."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .. import clock, tree
-from ..answer import FAILED, Refused, emit, shown
-from ..arguments import number, parse
+from ..answer import FAILED, Refused, reply, shown
+from ..arguments import parse_as
 from ..frames import frames
+from .contract import Compared, CompareDrill, Difference, SampledName, SampleSummary
 
 LISTED = 50
 
@@ -33,151 +34,143 @@ WORDS = {
 }
 
 
-class Looked(NamedTuple):
-    """What a name was compared with: the source's content, the source's attributes; what differs."""
+class SourceCheck(NamedTuple):
+    """Whether a name was compared with the source, by content or by attributes, and what differs."""
 
-    content: bool
-    attributes: bool
-    wrong: list[str]
+    compared: bool = False
+    wrong: Sequence[str] = ()
 
 
 def run(argv: Sequence[str]) -> int:
     """Compare FOLDER with the lines of `sample` on stdin; exit 1 where anything differs.
 
     With the source below `--source` (/) too: contents where size and time of a file are the same, and all
-    else where its last change of any sort was `--margin` seconds before the snapshot began. Prints
-    `{"files", "canaries", "snapshots", "bytes", "recorded", "unchecked", "attributes", "source", "found",
-    "wrong": [{"snapshot", "path", "what"}...]}`: the numbers compared, `found` all differences, `wrong` the
-    first of them.
+    else where its last change of any sort was `--margin` seconds before the snapshot began.
     """
-    call = parse(argv, words=1, one=("source", "margin"))
-    tally = _Tally(call.words[0], call.one["source"] or "/", number(call.one["margin"] or "0", "--margin"))
-    ended = False
-    for told in _lines(sys.stdin.buffer):
-        ended = "tried" in told
-        if ended:
-            tally.end(told)
-        else:
-            tally.add(told)
-    if not ended:
-        raise Refused("the sample is cut off", "see what the step before says, and run the drill again")
-    return tally.tell()
+    options = parse_as(CompareDrill, argv)
+    comparison = _Comparison(options)
+    summary = None
+    for frame in frames(sys.stdin.buffer):
+        for line in map(json.loads, frame.lines()):
+            summary = SampleSummary(**line) if "tried" in line else None
+            if summary is None:
+                comparison.add(SampledName(**line))
+    if summary is None:
+        raise Refused("the sample is cut off", "see why the step before failed, and run the drill again")
+    return comparison.answer(summary)
 
 
-class _Tally:
-    def __init__(self, folder: str, source: str, margin: int) -> None:
-        self._folder, self._source, self._margin = folder, source, margin
-        self._count = {"files": 0, "canaries": 0, "snapshots": 0, "bytes": 0, "source": 0}
-        self._ended: dict[str, Any] = {}
-        self._wrong: list[dict[str, str]] = []
-        self._found = 0
+class _Comparison:
+    def __init__(self, options: CompareDrill) -> None:
+        self._options = options
+        self._files = self._bytes = self._source = self._found = 0
+        self._wrong: list[Difference] = []
 
-    def add(self, told: Mapping[str, Any]) -> None:
+    def add(self, name: SampledName) -> None:
         """Compare one name; a folder on the way to one is compared too, and not counted."""
-        looked = _came_back(self._folder, told) if "type" in told else []
-        source = _as_source(self._source, told, self._margin) if "type" in told else Looked(False, False, [])
-        for what in (*told["wrong"], *looked, *source.wrong):
-            self._note(str(told["snapshot"]), f"/{told['path']}", what)
-        if told["main"]:
-            self._count["files"] += not told["canary"]
-            self._count["bytes"] += int(told.get("size", 0))
-            self._count["source"] += source.content or source.attributes
+        restored: Sequence[str] = ()
+        source = SourceCheck()
+        if name.type:
+            restored = _compare_restored(self._options.folder, name)
+            source = _compare_source(self._options.source or "/", name, max(0, self._options.margin))
+        for what in (*name.wrong, *restored, *source.wrong):
+            self._note(name.snapshot, f"/{name.path}", what)
+        if name.main:
+            self._files += not name.canary
+            self._bytes += name.size or 0
+            self._source += source.compared
 
-    def end(self, told: Mapping[str, Any]) -> None:
-        """Take what the sample says of itself."""
-        self._ended = {key: int(told[key]) for key in ("recorded", "unchecked", "attributes")}
-        self._count["canaries"], self._count["snapshots"] = (
-            int(told["tried"][each]) for each in ("canaries", "snapshots")
-        )
-        for path, snapshot in told["missing"]:
-            self._note(str(snapshot), str(path), "it is a canary, and not there")
-        for snapshot, path, text in told["damaged"]:
-            self._note(str(snapshot), f"/{path}" if snapshot else str(path), str(text))
-
-    def tell(self) -> int:
-        """Print it all. Raises Refused where nothing was tried."""
-        if not self._found and not self._count["files"] and not self._count["canaries"]:
+    def answer(self, summary: SampleSummary) -> int:
+        """Print how it ends. Raises Refused where nothing was tried."""
+        for path, snapshot in summary.missing:
+            self._note(snapshot, path, "it is a canary, and not there")
+        for snapshot, path, what in summary.damaged:
+            self._note(snapshot, f"/{path}" if snapshot else path, what)
+        if not self._found and not self._files and not summary.tried["canaries"]:
             raise Refused("there is nothing in these snapshots to restore", "see what the store holds")
-        answer: dict[str, Any] = {**self._count, **self._ended, "found": self._found, "wrong": self._wrong}
-        if self._found:
-            first = self._wrong[0]
-            where = f" of {first['snapshot']}" if first["snapshot"] else ""
-            more = f"; {self._found - 1} more" if self._found > 1 else ""
-            answer["error"] = f"{shown(first['path'])}{where}: {first['what']}{more}"
-            answer["do"] = "the disk may be failing, or somebody wrote to the store: look at it before you need it"
-        emit(answer)
-        return FAILED if self._found else 0
+        answer = Compared(
+            files=self._files,
+            canaries=summary.tried["canaries"],
+            snapshots=summary.tried["snapshots"],
+            recorded=summary.recorded,
+            unchecked=summary.unchecked,
+            attributes=summary.attributes,
+            source=self._source,
+            bytes=self._bytes,
+            found=self._found,
+            wrong=tuple(self._wrong),
+        )
+        if not self._wrong:
+            reply(answer)
+            return 0
+        first = self._wrong[0]
+        where = f" of {first.snapshot}" if first.snapshot else ""
+        more = f"; {self._found - 1} more" if self._found > 1 else ""
+        error = f"{shown(first.path)}{where}: {first.what}{more}"
+        do = "the disk may be failing, or somebody wrote to the store: look at it before you need it"
+        reply(answer._replace(error=error, do=do))
+        return FAILED
 
     def _note(self, snapshot: str, path: str, what: str) -> None:
         self._found += 1
         if len(self._wrong) < LISTED:
-            self._wrong.append({"snapshot": snapshot, "path": path, "what": what})
+            self._wrong.append(Difference(snapshot, path, what))
 
 
-def _lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    for frame in frames(stream):
-        for line in frame.lines():
-            yield json.loads(line)
-
-
-def _came_back(folder: str, told: Mapping[str, Any]) -> list[str]:
-    parts = parts_of(os.fsencode(told["path"]))
+def _compare_restored(folder: str, name: SampledName) -> Sequence[str]:
+    parts = parts_of(os.fsencode(name.path))
     try:
-        parent = tree.above(os.path.join(folder, str(told["snapshot"])), parts)  # noqa: PTH118
+        parent = tree.above(os.path.join(folder, name.snapshot), parts)  # noqa: PTH118
     except OSError:
         return ["it did not come back"]
     try:
-        found = about(parent, parts[-1])
-        said = [
-            f"it came back with another {each.removeprefix('the ')}"
-            for each in differences(told, found, root=os.geteuid() == 0)
-        ]
-        if not said and told["type"] == "file" and _digest(parent, parts[-1]) != told.get("sha256"):
-            said.append("it came back with another content")
-        return said
+        differing = differences(name._asdict(), about(parent, parts[-1]), root=os.geteuid() == 0)
+        if not differing and name.type == "file" and _digest(parent, parts[-1]) != name.sha256:
+            differing = ["the content"]
+        return [f"it came back with another {what.removeprefix('the ')}" for what in differing]
+    except FileNotFoundError:
+        return ["it did not come back"]
     except OSError as problem:
-        return [
-            "it did not come back" if isinstance(problem, FileNotFoundError) else f"it cannot be read back: {problem}"
-        ]
+        return [f"it cannot be read back: {problem}"]
     finally:
         os.close(parent)
 
 
-def _as_source(source: str, told: Mapping[str, Any], margin: int) -> Looked:
-    parts = parts_of(os.fsencode(told["path"]))
+def _compare_source(source: str, name: SampledName, margin: int) -> SourceCheck:
+    parts = parts_of(os.fsencode(name.path))
     try:
         parent = tree.above(source, parts)
     except OSError:
-        return Looked(False, False, [])
+        return SourceCheck()
     try:
         before = tree.status(parent, parts[-1])
         now = about(parent, parts[-1])
         if now["type"] == "directory" or before.st_dev != os.fstat(parent).st_dev:
             # A folder may be one that only carries a mount, or be hidden by one.
-            return Looked(False, False, [])
-        said: list[str] = []
-        untouched = before.st_ctime_ns < _began(told) - margin * SECOND
+            return SourceCheck()
+        wrong: list[str] = []
+        untouched = before.st_ctime_ns < _began(name) - margin * SECOND
         if untouched and os.geteuid() == 0:
-            said = [
-                f"{each} differs from that of the source, which has not changed since"
-                for each in differences(told, now)
+            wrong = [
+                f"{what} differs from that of the source, which has not changed since"
+                for what in differences(name._asdict(), now)
             ]
-        same = told["type"] == now["type"] == "file" and all(told[key] == now[key] for key in ("size", "mtime_ns"))
-        if same and "sha256" in told:
-            other = _digest(parent, parts[-1]) != told["sha256"]
+        same = name.type == now["type"] == "file" and (name.size, name.mtime_ns) == (now["size"], now["mtime_ns"])
+        if same and name.sha256:
+            other = _digest(parent, parts[-1]) != name.sha256
             if other and tree.status(parent, parts[-1]).st_ctime_ns == before.st_ctime_ns:
-                said.append("its content differs from that of the source, which has the same size and time")
-        return Looked(same, untouched, said)
+                wrong.append("its content differs from that of the source, which has the same size and time")
+        return SourceCheck(same or untouched, wrong)
     except OSError:
         # Gone, or not for us to read: there is nothing to compare with.
-        return Looked(False, False, [])
+        return SourceCheck()
     finally:
         os.close(parent)
 
 
-def _began(told: Mapping[str, Any]) -> int:
+def _began(name: SampledName) -> int:
     try:
-        return clock.nanoseconds(str(told["started"]))
+        return clock.nanoseconds(name.started)
     except Refused:
         return 0
 
@@ -192,49 +185,49 @@ def _digest(parent: int, name: bytes) -> str:
 
 def about(parent: int, name: bytes) -> dict[str, Any]:
     """Everything but the content of `name` in the open folder `parent`; raises OSError."""
-    found = tree.status(parent, name)
-    told: dict[str, Any] = {
-        "type": tree.kind(found),
-        "mode": f"{stat.S_IMODE(found.st_mode):04o}",
-        "owner": f"{found.st_uid}:{found.st_gid}",
-        "mtime_ns": found.st_mtime_ns,
+    status = tree.status(parent, name)
+    attributes: dict[str, Any] = {
+        "type": tree.kind(status),
+        "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+        "owner": f"{status.st_uid}:{status.st_gid}",
+        "mtime_ns": status.st_mtime_ns,
         "xattrs": _extended(tree.through(parent, name)),
     }
-    if stat.S_ISREG(found.st_mode):
-        told["size"] = found.st_size
-    elif stat.S_ISLNK(found.st_mode):
-        told["target"] = os.fsdecode(os.readlink(name, dir_fd=parent))
-    elif stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode):
-        told["rdev"] = found.st_rdev
-    return told
+    if stat.S_ISREG(status.st_mode):
+        attributes["size"] = status.st_size
+    elif stat.S_ISLNK(status.st_mode):
+        attributes["target"] = os.fsdecode(os.readlink(name, dir_fd=parent))
+    elif stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode):
+        attributes["rdev"] = status.st_rdev
+    return attributes
 
 
-def differences(wanted: Mapping[str, Any], found: Mapping[str, Any], *, root: bool = True) -> list[str]:
-    """In what `found` differs from `wanted`, in words; without `root` not in what only root gives back."""
-    if wanted["type"] != found["type"]:
-        return [f"the type ({found['type']}, not {wanted['type']})"]
-    said = []
+def differences(expected: Mapping[str, Any], actual: Mapping[str, Any], *, root: bool = True) -> list[str]:
+    """How `actual` differs from `expected`, in words; without `root` not in what only root gives back."""
+    if expected["type"] != actual["type"]:
+        return [f"the type ({actual['type']}, not {expected['type']})"]
+    differing = []
     for key, word in WORDS.items():
-        old, new = wanted.get(key), found.get(key)
+        old, new = expected.get(key), actual.get(key)
         if key == "xattrs":
-            old, new = dict(wanted[key]), dict(found[key])
+            old, new = dict(expected[key]), dict(actual[key])
             names = sorted(name for name in {*old, *new} if root or not name.startswith(ROOTS_OWN))
             other = [name for name in names if old.get(name) != new.get(name)]
-            said += [f"the {word} ({', '.join(map(ascii, other))})"] if other else []
+            differing += [f"the {word} ({', '.join(map(ascii, other))})"] if other else []
         elif old != new and (root or key != "owner") and not (key == "mtime_ns" and _same_second(old, new)):
-            said.append(f"the {word}" + (f" ({new}, not {old})" if key in ("mode", "owner", "size") else ""))
-    return said
+            differing.append(f"the {word}" + (f" ({new}, not {old})" if key in ("mode", "owner", "size") else ""))
+    return differing
 
 
 def digest(descriptor: int) -> str:
     """SHA-256 of an open file, as read from the disk where the kernel lets go of what it remembers."""
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    found = hashlib.sha256()
+    total = hashlib.sha256()
     place = 0
     while block := os.pread(descriptor, CHUNK, place):
-        found.update(block)
+        total.update(block)
         place += len(block)
-    return found.hexdigest()
+    return total.hexdigest()
 
 
 def open_file(parent: int, name: bytes) -> int:

@@ -120,6 +120,14 @@ def sealed(store: Store) -> tuple[str, ...]:
     return tuple(name for name in folders(store) if f"{name}.json" in records)
 
 
+def require_sealed(store: Store, *names: str) -> None:
+    """Raises Refused unless each of these is a snapshot that counts."""
+    counted = sealed(store)
+    for name in names:
+        if name not in counted:
+            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+
+
 def partials(store: Store) -> tuple[str, ...]:
     """The interrupted snapshots, oldest first."""
     return _named_folders(store.partial)

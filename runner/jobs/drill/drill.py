@@ -7,11 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
-from runner.jobs.drill import agent
-from runner.jobs.drill import steps as drill_database
-from runner.jobs.drill import steps as drill_files
+from runner.jobs.drill import agent, steps
 from runner.jobs.drill.report import drill_report
-from runner.jobs.drill.steps import Work
+from runner.jobs.drill.steps import Drill
 from runner.jobs.retention import prune, retention
 from runner.jobs.retention import steps as expiring
 from runner.jobs.snapshots import proven as rules
@@ -37,104 +35,91 @@ class DrillKind(Bundled):
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """A scratch folder, the files, the database, and nothing left of it but what was proven."""
-        wanted: DrillOptions = job.options
-        place = site.store(wanted.store)
-        found = facts.hosts[place.host].stores[place.name]
-        if skipped := unusable(job, place, found, "put that right; until then nothing can be restored from it"):
+        store = site.store(job.options.store)
+        known = facts.hosts[store.host].stores[store.name]
+        if skipped := unusable(job, store, known, "put that right; until then nothing can be restored from it"):
             return skipped
-        names = _names(place, found, now)
+        names = _names(store, known, now)
         if not names:
             return Draft(skip=Skip(job=job.name, reason="there is no snapshot to restore from yet"))
-        source = _source(site, place, found)
-        known = facts.hosts.get(source.name) if source else None
-        if source is None or known is None or known.error:
-            why = (
-                f"{source.name} cannot be read: {known.error if known else 'it was not asked'}"
-                if source
-                else (f"no job writes store {place.name}, so there is no host to restore to")
-            )
-            finding = Finding(severity="attention", source=job.name, text=why)
-            return Draft(skip=Skip(job=job.name, reason=why), findings=(finding,))
-        work = _work(site, job, (place, found, source), names, now)
-        steps, findings = _steps(work, facts)
-        lock = Lock(
-            resource=f"drill on {source.name}",
-            host=source.name,
-            argv=work.scratch.hold(f"{job.name} of {site.controller}"),
+        source = _source(site, store, known)
+        if source is None:
+            return _cannot(job, f"no job writes store {store.name}, so there is no host to restore to")
+        host = facts.hosts.get(source.name)
+        if host is None or host.error:
+            return _cannot(job, f"{source.name} cannot be read: {host.error if host else 'it was not asked'}")
+        plan = plan_id(now)
+        seed = job.options.seed or plan
+        scratch = agent.Scratch(
+            program=tool.program(source),
+            folder=source.at(job.options.scratch.rstrip("/")),
+            plan=plan,
+            run=source.at("/run/lock/runner") if source.root else "",
+        )
+        drill = Drill(
+            site=site,
+            job=job,
+            store=store,
+            facts=known,
+            at=expiring.place(site, job.name, store, known, plan).at,
+            source=source,
+            scratch=scratch,
+            snapshots=rules.choose(names, seed),
+            seed=seed,
+            when=now.isoformat(),
+        )
+        made, findings = _steps(drill, facts)
+        held = Lock(
+            resource=f"drill on {source.name}", host=source.name, argv=scratch.hold(f"{job.name} of {site.controller}")
         )
         reading = Lock(
-            resource=f"reading {place.name}",
-            host=place.host,
-            argv=agent.reading(tool.program(work.keeper), found.path, work.snapshots),
+            resource=f"reading {store.name}",
+            host=store.host,
+            argv=agent.reading(tool.program(drill.keeper), known.path, drill.snapshots),
         )
-        told = f"seed {work.seed}"
-        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock, reading), told=told)
-        return Draft(planned=planned, steps=steps, findings=findings)
+        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(held, reading), told=f"seed {seed}")
+        return Draft(planned=planned, steps=made, findings=findings)
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """See JobKind."""
         return drill_report(job, outcomes) or default_report(job, outcomes, around)
 
 
-def _steps(work: Work, facts: Facts) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
-    room = work.step(
-        "room",
-        work.source.name,
-        Command(argv=work.scratch.make(work.options.most.bytes or 0)),
-        Effect.WRITE,
-        f"a scratch folder: {work.scratch.folder}",
-    ).known_as(Role.ROOM)
-    made = [room, *drill_files.steps(work, facts)]
+def _cannot(job: Job, why: str) -> Draft:
+    finding = Finding(severity="attention", source=job.name, text=why)
+    return Draft(skip=Skip(job=job.name, reason=why), findings=(finding,))
+
+
+def _steps(drill: Drill, facts: Facts) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
+    host, scratch, database = drill.source.name, drill.scratch, drill.options.database
+    make = Command(argv=scratch.make(drill.options.most.bytes or 0))
+    room = drill.step("room", host, make, Effect.WRITE, f"a scratch folder: {scratch.folder}").known_as(Role.ROOM)
+    made = [room, *steps.steps_files(drill, facts)]
     findings: tuple[Finding, ...] = ()
-    if work.options.database and not work.site.live:
-        findings = (Finding(severity="note", source=work.job.name, text=_NO_DATABASE),)
-    elif work.options.database and (problem := drill_database.wrong(work)):
+    if database and not drill.site.live:
+        findings = (Finding(severity="note", source=drill.job.name, text=_NO_DATABASE),)
+    elif database and (problem := steps.wrong(drill)):
         findings = (problem,)
-    elif work.options.database:
-        made += drill_database.steps_drill_database(work, facts, (work.id("compare"), work.id("proven-files")))
-    clear = work.step(
-        "clear", work.source.name, Command(argv=work.scratch.remove()), Effect.WRITE, "remove all that was restored"
-    ).known_as(Role.CLEAR)
+    elif database:
+        made += steps.steps_database(drill, facts, (drill.id("compare"), drill.id("proven-files")))
+    remove = Command(argv=scratch.remove())
+    clear = drill.step("clear", host, remove, Effect.WRITE, "remove all that was restored").known_as(Role.CLEAR)
     # It also undoes what a failed step left, and what was begun when somebody stopped the run.
-    return (*made, replace(clear, despite=tuple(one.id for one in made), timeout=drill_files.DAY)), findings
+    return (*made, replace(clear, despite=tuple(step.id for step in made), timeout=steps.DAY)), findings
 
 
-def _work(site: Site, job: Job, parts: tuple[Store, StoreFacts, Host], names: tuple[str, ...], now: datetime) -> Work:
-    place, found, source = parts
-    options: DrillOptions = job.options
-    plan = plan_id(now)
-    seed = options.seed or plan
-    scratch = agent.Scratch(
-        program=tool.program(source),
-        folder=source.at(options.scratch.rstrip("/")),
-        plan=plan,
-        run=source.at("/run/lock/runner") if source.root else "",
-    )
-    return Work(
-        site=site,
-        job=job,
-        place=place,
-        found=found,
-        at=expiring.place(site, job.name, place, found, plan).at,
-        source=source,
-        scratch=scratch,
-        snapshots=rules.choose(names, seed),
-        seed=seed,
-        when=now.isoformat(),
-    )
-
-
-def _names(place: Store, found: StoreFacts, now: datetime) -> tuple[str, ...]:
+def _names(store: Store, facts: StoreFacts, now: datetime) -> tuple[str, ...]:
     """The snapshots to choose from: not those that a job of the same night may be about to expire."""
-    sealed = prune.counted(found)
-    going = {one.snapshot.name for one in retention.decide(sealed, place.retention, found.space, now).expire}
-    return tuple(one.name for one in sealed if one.name not in going)
+    sealed = prune.counted(facts)
+    decision = retention.decide(sealed, store.retention, facts.space, now)
+    going = {expired.snapshot.name for expired in decision.expire}
+    return tuple(snapshot.name for snapshot in sealed if snapshot.name not in going)
 
 
-def _source(site: Site, place: Store, found: StoreFacts) -> Host | None:
-    """The host whose snapshots these are: that of the job that makes them, or what the newest says."""
-    jobs = [one for one in site.jobs if isinstance(one.options, SnapshotOptions)]
-    names = [one.host for one in jobs if one.options.store == place.name]
-    names += [one.host for one in reversed(found.sealed) if one.host]
-    known = {one.name: one for one in site.hosts}
-    return next((known[name] for name in names if name in known), None)
+def _source(site: Site, store: Store, facts: StoreFacts) -> Host | None:
+    """The host whose snapshots these are: that of the job that makes them, or the one that the newest names."""
+    jobs = [job for job in site.jobs if isinstance(job.options, SnapshotOptions)]
+    names = [job.host for job in jobs if job.options.store == store.name]
+    names += [snapshot.host for snapshot in reversed(facts.sealed) if snapshot.host]
+    hosts = {host.name: host for host in site.hosts}
+    return next((hosts[name] for name in names if name in hosts), None)

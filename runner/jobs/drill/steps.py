@@ -1,4 +1,4 @@
-"""What all steps of a drill have in common: where it takes from, where it restores to, over what."""
+"""The steps of a drill: files and databases come out of a store, and are compared."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from runner.agent.drill.contract import DrawSample
 from runner.jobs.drill import agent
 from runner.model.facts import Facts, StoreFacts
 from runner.model.options import DrillOptions
@@ -24,16 +25,16 @@ _CLOCKS_APART = 600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """One drill: from `place` (as `found`, worked on as `at`) back to `source`, whose snapshots it has.
+class Drill:
+    """One drill: from `store` (as in `facts`, worked on as `at`) back to `source`, whose snapshots it has.
 
     `snapshots` are those to draw from, oldest first. `when` is the time of the plan, ISO 8601.
     """
 
     site: Site
     job: Job
-    place: Store
-    found: StoreFacts
+    store: Store
+    facts: StoreFacts
     at: tool.At
     source: Host
     scratch: agent.Scratch
@@ -50,7 +51,7 @@ class Work:
     @property
     def keeper(self) -> Host:
         """The host of the store."""
-        return self.site.host(self.place.host)
+        return self.site.host(self.store.host)
 
     @property
     def far(self) -> bool:
@@ -76,7 +77,7 @@ class Work:
         sums = rsync.checksum(facts.hosts[self.source.name].rsync, facts.hosts[self.keeper.name].rsync)
         away, home = self.keeper.name, self.site.controller
         ends = rsync.Ends(
-            source=(f"{away}:" if self.far and away != home else "") + f"{self.found.path}/",
+            source=(f"{away}:" if self.far and away != home else "") + f"{self.facts.path}/",
             target=(f"{self.source.name}:" if self.far and self.source.name != home else "")
             + f"{self.scratch.place}/{folder}/",
             rsh=ssh.rsh(f"{self.site.state}/ssh_config") if self.far else (),
@@ -85,41 +86,42 @@ class Work:
         return Command(argv=agent.bring(tool.program(self.site.host(self.runs_on)), rsync.chosen(ends)))
 
 
-def steps(work: Work, facts: Facts) -> tuple[Step, ...]:
-    """Draw, copy, compare, and remember at the store that it all came back."""
-    options, source = work.options, work.source
-    wanted = agent.Sample(
-        snapshots=work.snapshots,
-        seed=work.seed,
+def steps_files(drill: Drill, facts: Facts) -> tuple[Step, ...]:
+    """Draw, copy, compare, and remember at the store that the files came back."""
+    options, source = drill.options, drill.source
+    names = DrawSample(
+        store=drill.facts.path,
+        snapshots=drill.snapshots,
+        seed=drill.seed,
         files=options.files,
         most=options.most.bytes or 0,
-        canaries=options.canaries,
+        canary=options.canaries,
     )
     # In the sandbox the source's own folders stand in for it, or those of its playground.
     real = "/" if not source.root or source.stand_ins else source.root
-    margin = 0 if source.name == work.site.controller or not work.site.live else _CLOCKS_APART
-    draw = work.step(
+    margin = 0 if source.name == drill.site.controller or not drill.site.live else _CLOCKS_APART
+    draw = drill.step(
         "sample",
-        work.keeper.name,
-        Command(argv=agent.sample(tool.program(work.keeper), work.found.path, wanted)),
+        drill.keeper.name,
+        Command(argv=agent.sample(tool.program(drill.keeper), names)),
         Effect.READ,
-        f"draw {count(options.files, 'file')} from {count(len(work.snapshots), 'snapshot')}, "
+        f"draw {count(options.files, 'file')} from {count(len(drill.snapshots), 'snapshot')}, "
         f"{count(len(options.canaries), 'canary', 'canaries')} from the newest",
     ).known_as(Role.SAMPLE)
-    copy = work.step(
-        "copy", work.runs_on, work.copy(facts, "files"), Effect.WRITE, f"restore them to {source.name}"
+    copy = drill.step(
+        "copy", drill.runs_on, drill.copy(facts, "files"), Effect.WRITE, f"restore them to {source.name}"
     ).known_as(Role.COPY)
-    compare = work.step(
+    compare = drill.step(
         "compare",
         source.name,
-        Command(argv=agent.compare(work.scratch, source=real, margin=margin)),
+        Command(argv=drill.scratch.compare(source=real, margin=margin)),
         Effect.READ,
         "is it what was sealed, and what the source still has unchanged",
     ).known_as(Role.COMPARE)
-    proven = work.step(
+    proven = drill.step(
         "proven-files",
-        work.keeper.name,
-        Command(argv=agent.proven(work.at, "files", work.snapshots[-1], work.when)),
+        drill.keeper.name,
+        Command(argv=agent.proven(drill.at, "files", drill.snapshots[-1], drill.when)),
         Effect.WRITE,
         "remember at the store that its files come back",
     ).known_as(Role.PROVEN)
@@ -131,67 +133,66 @@ def steps(work: Work, facts: Facts) -> tuple[Step, ...]:
     )
 
 
-def wrong(work: Work) -> Finding | None:
-    """Why there is no database to try, where `database` names something else."""
-    jobs = {one.name: one for one in work.site.jobs}
-    found, name = jobs.get(work.options.database), work.options.database
-    said = ""
-    if found is None or found.kind != "dump":
-        said = f"'{name}' is no job of kind dump"
-    elif found.host != work.source.name:
-        said = f"job {name} dumps the databases of {found.host}, and store {work.place.name} has {work.source.name}"
-    if not said:
+def wrong(drill: Drill) -> Finding | None:
+    """Why no database can be tried, where `database` does not name a job that dumps those of the source."""
+    name = drill.options.database
+    job = next((job for job in drill.site.jobs if job.name == name), None)
+    if job is None or job.kind != "dump":
+        why = f"'{name}' is no job of kind dump"
+    elif job.host != drill.source.name:
+        why = f"job {name} dumps the databases of {job.host}, and store {drill.store.name} has {drill.source.name}"
+    else:
         return None
     return Finding(
         severity="attention",
-        source=work.job.name,
-        text=f"no database is tried: {said}",
+        source=drill.job.name,
+        text=f"no database is tried: {why}",
         do="correct `database` of this job in jobs.toml",
     )
 
 
-def steps_drill_database(work: Work, facts: Facts, despite: Sequence[str]) -> tuple[Step, ...]:
+def steps_database(drill: Drill, facts: Facts, despite: Sequence[str]) -> tuple[Step, ...]:
     """Find the dumps, see that there is room, copy, restore and count, remember it at the store.
 
-    They are tried also when what came back of the files (`despite`) was not as it should be.
+    They are tried also when the files (`despite`) did not come back as they should.
     """
-    dump: Any = work.site.job(work.options.database).options
-    host, keeper, newest = work.source.name, work.keeper.name, work.snapshots[-1]
-    reach = tuple(f"--{name}={value}" for name in ("user", "programs") if (value := getattr(dump, name, "")))
-    find = work.step(
+    dump: Any = drill.site.job(drill.options.database).options
+    host, keeper, newest = drill.source.name, drill.keeper.name, drill.snapshots[-1]
+    reach = (getattr(dump, "user", ""), getattr(dump, "programs", ""))
+    find = drill.step(
         "dumps",
         keeper,
-        Command(argv=agent.newest_dumps(tool.program(work.keeper), work.found.path, newest, dump.to)),
+        Command(argv=agent.newest_dumps(tool.program(drill.keeper), drill.facts.path, newest, dump.to)),
         Effect.READ,
         f"find the newest dumps in {newest}",
     ).known_as(Role.DUMPS)
-    room = work.step(
-        "dumps-room", host, Command(argv=work.scratch.measure()), Effect.READ, "there is room to restore them"
+    room = drill.step(
+        "dumps-room", host, Command(argv=drill.scratch.measure()), Effect.READ, "there is room to restore them"
     ).known_as(Role.ROOM)
-    copy = work.step(
-        "dumps-copy", work.runs_on, work.copy(facts, "dumps"), Effect.WRITE, f"copy them to {host}"
+    copy = drill.step(
+        "dumps-copy", drill.runs_on, drill.copy(facts, "dumps"), Effect.WRITE, f"copy them to {host}"
     ).known_as(Role.COPY)
-    restore = work.step(
+    restore = drill.step(
         "restore",
         host,
-        Command(argv=agent.try_dumps(work.scratch, reach)),
+        Command(argv=drill.scratch.try_dumps(*reach)),
         Effect.WRITE,
         "restore them into a server made for it, and count rows as they were counted then",
     ).known_as(Role.RESTORE)
-    proven = work.step(
+    proven = drill.step(
         "proven-database",
         keeper,
-        Command(argv=agent.proven(work.at, "database", newest, work.when)),
+        Command(argv=agent.proven(drill.at, "database", newest, drill.when)),
         Effect.WRITE,
         "remember at the store that its dumps come back",
     ).known_as(Role.PROVEN)
     read = (find.id,)
-    made = (
+    steps = (
         find,
         replace(room, inputs=read),
         # Without a dump there is nothing to copy: the restore says so.
-        replace(copy, inputs=read, timeout=DAY, ok_codes=(0, 23, 24)),
+        replace(copy, inputs=read, timeout=DAY, ok_codes=_NOT_ALL),
         replace(restore, inputs=read, timeout=DAY),
         replace(proven, inputs=read),
     )
-    return tuple(replace(one, despite=tuple(despite)) for one in made)
+    return tuple(replace(step, despite=tuple(despite)) for step in steps)
