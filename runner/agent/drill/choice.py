@@ -21,7 +21,7 @@ from ..snapshots.sums import sum_lines, unescaped
 from ..store.layout import Store, sealed
 from ..tree import folders
 from .compare import parts_of
-from .contract import DrawSample
+from .contract import Difference, DrawSample
 
 DEEPEST = 64
 MOST_OF_A_CANARY = 100_000
@@ -34,24 +34,17 @@ class Name(NamedTuple):
     path: bytes
 
 
-class Wrong(NamedTuple):
-    """What is wrong with a name; of no snapshot where it is a record of the store itself."""
-
-    name: Name
-    what: str
-
-
 class SampleChoice(NamedTuple):
     """The names that were drawn, and what of the store's records could not be read."""
 
     names: list[Name]
-    wrong: list[Wrong]
+    wrong: list[Difference]
 
 
 def choose(store: Store, options: DrawSample) -> SampleChoice:
     """Draw the sample, from snapshots in order; the same options and store give the same names."""
     dice = random.Random(options.seed)  # noqa: S311  (a sample, no secret)
-    wrong: list[Wrong] = []
+    wrong: list[Difference] = []
     drawn = _drawn(store, options, dice, wrong)
     chosen: dict[Name, None] = {}
     left = options.most
@@ -75,19 +68,14 @@ def canary(store: Store, snapshot: str, path: str) -> list[Name] | None:
     """
     parts = tree.components(path)
     top = Name(snapshot, b"/".join(parts))
+    last = parts[-1] if parts else b"."
     try:
-        parent = tree.above(str(store.root / snapshot), parts)
+        with tree.parent_of(str(store.root / snapshot), parts) as parent:
+            if not stat.S_ISDIR(tree.status(parent, last).st_mode):
+                return [top]
+            descriptor = tree.folder(parent, last)
     except OSError:
         return None
-    try:
-        status = tree.status(parent, parts[-1] if parts else b".")
-        if not stat.S_ISDIR(status.st_mode):
-            return [top]
-        descriptor = tree.folder(parent, parts[-1] if parts else b".")
-    except OSError:
-        return None
-    finally:
-        os.close(parent)
     try:
         below = (
             b"/".join(filter(None, (top.path, folder.path, each.name)))
@@ -111,7 +99,7 @@ def with_parents(names: Sequence[Name]) -> list[Name]:
     return sorted(every)
 
 
-def _drawn(store: Store, options: DrawSample, dice: random.Random, wrong: list[Wrong]) -> list[Name]:
+def _drawn(store: Store, options: DrawSample, dice: random.Random, wrong: list[Difference]) -> list[Name]:
     """Twice as many files of all checksums as are needed, each with the same chance (algorithm R)."""
     drawn: list[Name] = []
     seen, most = 0, 2 * options.files
@@ -125,20 +113,21 @@ def _drawn(store: Store, options: DrawSample, dice: random.Random, wrong: list[W
                 if place < most:
                     drawn[place : place + 1] = [Name(snapshot, line.name)]
         except (OSError, EOFError, zlib.error):
-            path = os.fsencode(store.sums(snapshot).relative_to(store.root))
-            wrong.append(Wrong(Name("", path), "the checksums of this snapshot cannot be read"))
+            path = str(store.sums(snapshot).relative_to(store.root))
+            wrong.append(Difference("", path, "the checksums of this snapshot cannot be read"))
     dice.shuffle(drawn)
     return [Name(name.snapshot, unescaped(name.path)) for name in drawn]
 
 
 def _recorded(
-    store: Store, snapshots: Sequence[str], dice: random.Random, drawn: Sequence[Name], wrong: list[Wrong]
+    store: Store, snapshots: Sequence[str], dice: random.Random, drawn: Sequence[Name], wrong: list[Difference]
 ) -> Iterator[Name]:
     """Each drawn file in one of the snapshots that have it; wrong is one that its own snapshot lacks."""
     for name in drawn:
         inode = inode_at(store, *name)
         if inode is None:
-            wrong.append(Wrong(name, "it was sealed, and is not there any more"))
+            path = f"/{os.fsdecode(name.path)}"
+            wrong.append(Difference(name.snapshot, path, "it was sealed, and is not there any more"))
             continue
         homes = [each for each in snapshots if each >= name.snapshot and inode_at(store, each, name.path) == inode]
         if homes:
@@ -169,16 +158,12 @@ def _walked(store: Store, snapshot: str, dice: random.Random) -> Name | None:
 
 def _take(store: Store, name: Name, chosen: dict[Name, None], left: int) -> int:
     """Add `name` if it fits and whoever we are can bring it back; how many bytes are left."""
+    parts = parts_of(name.path)
     try:
-        parent = tree.above(str(store.root / name.snapshot), parts_of(name.path))
+        with tree.parent_of(str(store.root / name.snapshot), parts) as parent:
+            status = tree.status(parent, parts[-1])
     except OSError:
         return left
-    try:
-        status = tree.status(parent, parts_of(name.path)[-1])
-    except OSError:
-        return left
-    finally:
-        os.close(parent)
     mode = status.st_mode
     device = stat.S_ISBLK(mode) or stat.S_ISCHR(mode)
     size = status.st_size if stat.S_ISREG(mode) else 0

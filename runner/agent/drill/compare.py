@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 import os
 import stat
 import sys
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from .. import clock, tree
 from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
-from ..frames import frames
+from ..frames import json_lines
 from .contract import Compared, CompareDrill, Difference, SampledName, SampleSummary
 
 LISTED = 50
@@ -34,10 +34,10 @@ WORDS = {
 }
 
 
-class SourceCheck(NamedTuple):
-    """Whether a name was compared with the source, by content or by attributes, and what differs."""
+class Checked(NamedTuple):
+    """Whether a name was compared with the source, by content or by attributes, and what is wrong with it."""
 
-    compared: bool = False
+    compared: bool
     wrong: Sequence[str] = ()
 
 
@@ -48,106 +48,81 @@ def run(argv: Sequence[str]) -> int:
     else where its last change of any sort was `--margin` seconds before the snapshot began.
     """
     options = parse_as(CompareDrill, argv)
-    comparison = _Comparison(options)
+    files = size = source = 0
+    wrong: list[Difference] = []
     summary = None
-    for frame in frames(sys.stdin.buffer):
-        for line in map(json.loads, frame.lines()):
-            summary = SampleSummary(**line) if "tried" in line else None
-            if summary is None:
-                comparison.add(SampledName(**line))
+    for line in json_lines(sys.stdin.buffer):
+        summary = SampleSummary(**line) if "tried" in line else None
+        if summary:
+            wrong += [Difference(**each) for each in line["wrong"]]
+        else:
+            name = SampledName(**line)
+            checked = _check(options, name)
+            wrong += [Difference(name.snapshot, f"/{name.path}", what) for what in checked.wrong]
+            if name.main:
+                # A folder on the way to a name is compared, and not counted.
+                files += not name.canary
+                size += name.size or 0
+                source += checked.compared
     if summary is None:
         raise Refused("the sample is cut off", "see why the step before failed, and run the drill again")
-    return comparison.answer(summary)
-
-
-class _Comparison:
-    def __init__(self, options: CompareDrill) -> None:
-        self._options = options
-        self._files = self._bytes = self._source = self._found = 0
-        self._wrong: list[Difference] = []
-
-    def add(self, name: SampledName) -> None:
-        """Compare one name; a folder on the way to one is compared too, and not counted."""
-        restored: Sequence[str] = ()
-        source = SourceCheck()
-        if name.type:
-            restored = _compare_restored(self._options.folder, name)
-            source = _compare_source(self._options.source or "/", name, max(0, self._options.margin))
-        for what in (*name.wrong, *restored, *source.wrong):
-            self._note(name.snapshot, f"/{name.path}", what)
-        if name.main:
-            self._files += not name.canary
-            self._bytes += name.size or 0
-            self._source += source.compared
-
-    def answer(self, summary: SampleSummary) -> int:
-        """Print how it ends. Raises Refused where nothing was tried."""
-        for path, snapshot in summary.missing:
-            self._note(snapshot, path, "it is a canary, and not there")
-        for snapshot, path, what in summary.damaged:
-            self._note(snapshot, f"/{path}" if snapshot else path, what)
-        if not self._found and not self._files and not summary.tried["canaries"]:
-            raise Refused("there is nothing in these snapshots to restore", "see what the store holds")
-        answer = Compared(
-            files=self._files,
-            canaries=summary.tried["canaries"],
-            snapshots=summary.tried["snapshots"],
-            recorded=summary.recorded,
-            unchecked=summary.unchecked,
-            attributes=summary.attributes,
-            source=self._source,
-            bytes=self._bytes,
-            found=self._found,
-            wrong=tuple(self._wrong),
-        )
-        if not self._wrong:
-            reply(answer)
-            return 0
-        first = self._wrong[0]
-        where = f" of {first.snapshot}" if first.snapshot else ""
-        more = f"; {self._found - 1} more" if self._found > 1 else ""
-        error = f"{shown(first.path)}{where}: {first.what}{more}"
+    canaries = summary.tried["canaries"]
+    if not wrong and not files and not canaries:
+        raise Refused("there is nothing in these snapshots to restore", "see what the store holds")
+    answer = Compared(
+        files=files,
+        canaries=canaries,
+        snapshots=summary.tried["snapshots"],
+        recorded=summary.recorded,
+        unchecked=summary.unchecked,
+        attributes=summary.attributes,
+        source=source,
+        bytes=size,
+        total=len(wrong),
+        wrong=tuple(wrong[:LISTED]),
+    )
+    if wrong:
+        where = f" of {wrong[0].snapshot}" if wrong[0].snapshot else ""
+        more = f"; {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        error = f"{shown(wrong[0].path)}{where}: {wrong[0].what}{more}"
         do = "the disk may be failing, or somebody wrote to the store: look at it before you need it"
-        reply(answer._replace(error=error, do=do))
-        return FAILED
+        answer = answer._replace(error=error, do=do)
+    reply(answer)
+    return FAILED if wrong else 0
 
-    def _note(self, snapshot: str, path: str, what: str) -> None:
-        self._found += 1
-        if len(self._wrong) < LISTED:
-            self._wrong.append(Difference(snapshot, path, what))
+
+def _check(options: CompareDrill, name: SampledName) -> Checked:
+    if not name.type:
+        return Checked(False, name.wrong)
+    source = Checked(False)
+    # What is gone, or not for us to read, is nothing to compare with.
+    with contextlib.suppress(OSError):
+        source = _compare_source(options.source or "/", name, max(0, options.margin))
+    return Checked(source.compared, (*name.wrong, *_compare_restored(options.folder, name), *source.wrong))
 
 
 def _compare_restored(folder: str, name: SampledName) -> Sequence[str]:
     parts = parts_of(os.fsencode(name.path))
     try:
-        parent = tree.above(os.path.join(folder, name.snapshot), parts)  # noqa: PTH118
-    except OSError:
-        return ["it did not come back"]
-    try:
-        differing = differences(name._asdict(), about(parent, parts[-1]), root=os.geteuid() == 0)
-        if not differing and name.type == "file" and _digest(parent, parts[-1]) != name.sha256:
-            differing = ["the content"]
-        return [f"it came back with another {what.removeprefix('the ')}" for what in differing]
-    except FileNotFoundError:
+        with tree.parent_of(f"{folder}/{name.snapshot}", parts) as parent:
+            differing = differences(name._asdict(), about(parent, parts[-1]), root=os.geteuid() == 0)
+            if not differing and name.type == "file" and _digest(parent, parts[-1]) != name.sha256:
+                differing = ["the content"]
+            return [f"it came back with another {what.removeprefix('the ')}" for what in differing]
+    except (FileNotFoundError, NotADirectoryError):
         return ["it did not come back"]
     except OSError as problem:
         return [f"it cannot be read back: {problem}"]
-    finally:
-        os.close(parent)
 
 
-def _compare_source(source: str, name: SampledName, margin: int) -> SourceCheck:
+def _compare_source(source: str, name: SampledName, margin: int) -> Checked:
     parts = parts_of(os.fsencode(name.path))
-    try:
-        parent = tree.above(source, parts)
-    except OSError:
-        return SourceCheck()
-    try:
+    with tree.parent_of(source, parts) as parent:
         before = tree.status(parent, parts[-1])
         now = about(parent, parts[-1])
         if now["type"] == "directory" or before.st_dev != os.fstat(parent).st_dev:
             # A folder may be one that only carries a mount, or be hidden by one.
-            return SourceCheck()
+            return Checked(False)
         wrong: list[str] = []
         untouched = before.st_ctime_ns < _began(name) - margin * SECOND
         if untouched and os.geteuid() == 0:
@@ -160,12 +135,7 @@ def _compare_source(source: str, name: SampledName, margin: int) -> SourceCheck:
             other = _digest(parent, parts[-1]) != name.sha256
             if other and tree.status(parent, parts[-1]).st_ctime_ns == before.st_ctime_ns:
                 wrong.append("its content differs from that of the source, which has the same size and time")
-        return SourceCheck(same or untouched, wrong)
-    except OSError:
-        # Gone, or not for us to read: there is nothing to compare with.
-        return SourceCheck()
-    finally:
-        os.close(parent)
+        return Checked(same or untouched, wrong)
 
 
 def _began(name: SampledName) -> int:
@@ -176,11 +146,8 @@ def _began(name: SampledName) -> int:
 
 
 def _digest(parent: int, name: bytes) -> str:
-    descriptor = open_file(parent, name)
-    try:
-        return digest(descriptor)
-    finally:
-        os.close(descriptor)
+    with open(open_file(parent, name), "rb") as stream:  # noqa: PTH123  (a descriptor)
+        return digest(stream.fileno())
 
 
 def about(parent: int, name: bytes) -> dict[str, Any]:

@@ -67,15 +67,22 @@ class SampledName(NamedTuple):
     sha256: Optional[str] = None
 
 
+class Difference(NamedTuple):
+    """What is wrong with a name; `snapshot` is "" where it is a record of the store itself."""
+
+    snapshot: str
+    path: str
+    what: str
+
+
 class SampleSummary(NamedTuple):
-    """Last line of `sample`: (path, snapshot) of canaries that are not there, (snapshot, path, why) of what is damaged.
+    """Last line of `sample`: what is wrong with the store, and what was `tried`: the names, canaries and snapshots.
 
     Compared with what was recorded: the content of `recorded` files, the attributes of so many names; `unchecked`
     have a checksum that no program at the store can check.
     """
 
-    missing: tuple[tuple[str, str], ...]
-    damaged: tuple[tuple[str, str, str], ...]
+    wrong: tuple[Difference, ...]
     tried: dict[str, int]
     recorded: int
     unchecked: int
@@ -90,16 +97,8 @@ class CompareDrill(NamedTuple):
     margin: Count = -1
 
 
-class Difference(NamedTuple):
-    """What is wrong with a name; `snapshot` is "" where it is a record of the store itself."""
-
-    snapshot: str
-    path: str
-    what: str
-
-
 class Compared(NamedTuple):
-    """Answer of `compare-drill`: how much was compared, how many differences were `found`, and the first of them."""
+    """Answer of `compare-drill`: how much was compared, `total` differences, and the first of them."""
 
     files: int
     canaries: int
@@ -109,7 +108,7 @@ class Compared(NamedTuple):
     attributes: int
     source: int
     bytes: int = 0
-    found: int = 0
+    total: int = 0
     wrong: tuple[Difference, ...] = ()
     error: str = ""
     do: str = ""
@@ -178,7 +177,7 @@ class DumpsTried(NamedTuple):
     """Answer of `try-dumps`: the databases that came back, and what is wrong with the others."""
 
     databases: tuple[TriedDatabase, ...]
-    found: int = 0
+    total: int = 0
     wrong: tuple[DumpProblem, ...] = ()
     error: str = ""
     do: str = ""

@@ -53,20 +53,17 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _databases(root: str, top: Sequence[bytes]) -> list[bytes]:
+def _databases(root: str, top: tuple[bytes, ...]) -> list[bytes]:
     names = _list(root, (*top, b"databases"))
     return [name for name in names if not name.startswith(b".")]
 
 
-def _is_link(root: str, place: Sequence[bytes]) -> bool:
-    parent = tree.above(root, tuple(place))
-    try:
+def _is_link(root: str, place: tuple[bytes, ...]) -> bool:
+    with tree.parent_of(root, place) as parent:
         return stat.S_ISLNK(tree.status(parent, place[-1]).st_mode)
-    finally:
-        os.close(parent)
 
 
-def _newest(root: str, place: Sequence[bytes], endings: Sequence[bytes]) -> bytes:
+def _newest(root: str, place: tuple[bytes, ...], endings: Sequence[bytes]) -> bytes:
     names = set(_list(root, place))
     first = endings[0]
     times = [name[: -len(first)] for name in names if name.endswith(first)]
@@ -77,29 +74,21 @@ def _newest(root: str, place: Sequence[bytes], endings: Sequence[bytes]) -> byte
     return max((name[:-5] for name in names if name.endswith(b".dump") and TIME.fullmatch(name[:-5])), default=b"")
 
 
-def _list(root: str, place: Sequence[bytes]) -> list[bytes]:
+def _list(root: str, place: tuple[bytes, ...]) -> list[bytes]:
+    """The names in a folder; none where there is no folder, which may be a link. Raises OSError."""
     try:
-        parent = tree.above(root, (*place, b""))
-    except OSError:
+        with tree.parent_of(root, (*place, b"")) as folder:
+            return sorted(map(os.fsencode, os.listdir(folder)))  # noqa: PTH208  (a descriptor)
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    try:
-        return sorted(os.fsencode(each) for each in os.listdir(parent))  # noqa: PTH208  (a descriptor)
-    finally:
-        os.close(parent)
 
 
-def _record(root: str, place: Sequence[bytes]) -> Mapping[str, Any]:
+def _record(root: str, place: tuple[bytes, ...]) -> Mapping[str, Any]:
     try:
-        parent = tree.above(root, tuple(place))
-    except OSError:
-        return {}
-    try:
-        with os.fdopen(open_file(parent, place[-1]), "rb") as stream:
+        with tree.parent_of(root, place) as parent, os.fdopen(open_file(parent, place[-1]), "rb") as stream:
             record = json.load(stream)
     except (OSError, ValueError):
         return {}
-    finally:
-        os.close(parent)
     return record if isinstance(record, dict) else {}
 
 

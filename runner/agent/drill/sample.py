@@ -6,7 +6,7 @@ import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import tree
 from ..answer import Refused, reply
@@ -17,29 +17,28 @@ from ..snapshots.checksum import Checksums
 from ..snapshots.sums import SumLine, escaped, sum_lines
 from ..store.layout import Store, open_store, read_json, require_sealed, sealed
 from ..tree import Entry
-from .choice import Name, Wrong, canary, choose, with_parents
+from .choice import Name, canary, choose, with_parents
 from .compare import about, digest, open_file, parts_of
-from .contract import DrawSample, SampledName, SampleSummary
+from .contract import Difference, DrawSample, SampledName, SampleSummary
 
 BATCH = 64
 
 
 class Drawn(NamedTuple):
-    """The names of a drill: what was drawn, the canaries and their folders, with what the records say."""
+    """What was drawn, the canaries, when each snapshot was begun, and what the records say of each name."""
 
-    names: list[Name]
     main: set[Name]
     canaries: set[Name]
+    starts: dict[str, str]
     lines: dict[Name, tuple[SumLine, ...]]
     digests: dict[Name, bytes]
 
 
-class NameNow(NamedTuple):
-    """A name as it is: `about` is empty where it cannot be read, `file` its descriptor or -1."""
+class OpenedName(NamedTuple):
+    """A name with its line, and the descriptor of a file, or -1."""
 
     name: Name
-    about: dict[str, Any]
-    wrong: list[str]
+    line: SampledName
     file: int = -1
 
 
@@ -69,89 +68,69 @@ def _sample(options: DrawSample) -> int:
     inside = {name for names in canaries.values() for name in names or ()}
     main = {*choice.names, *inside}
     every = with_parents(sorted(main))
-    damaged = choice.wrong
-    drawn = Drawn(every, main, inside, checksums(store, every), digests(store, every, damaged))
-    unchecked, recorded = _print(store, drawn)
+    wrong = [Difference(newest, path, "it is a canary, and not there") for path in canaries if canaries[path] is None]
+    wrong += choice.wrong
+    starts = {name: str(read_json(store.record(name)).get("started", "")) for name in options.snapshots}
+    drawn = Drawn(main, inside, starts, checksums(store, every), digests(store, every, wrong))
+    sums, compared = Checksums(), 0
+    for start in range(0, len(every), BATCH):
+        compared += _print(store, drawn, sums, every[start : start + BATCH])
     reply(
         SampleSummary(
-            missing=tuple((path, newest) for path, names in canaries.items() if names is None),
-            damaged=tuple((name.snapshot, os.fsdecode(name.path), what) for name, what in damaged),
-            tried={
-                "sample": len(set(choice.names) - inside),
-                "canaries": len(canaries),
-                "snapshots": len(options.snapshots),
-            },
-            recorded=recorded,
-            unchecked=unchecked,
+            wrong=tuple(wrong),
+            tried={"sample": len(main - inside), "canaries": len(canaries), "snapshots": len(options.snapshots)},
+            recorded=compared - sums.unchecked,
+            unchecked=sums.unchecked,
             attributes=len(drawn.digests),
         )
     )
     return 0
 
 
-def _print(store: Store, drawn: Drawn) -> tuple[int, int]:
-    """A line for each name; of how many files the checksum cannot be checked here, and of how many it was."""
-    sums, recorded = Checksums(), 0
-    snapshots = {name.snapshot for name in drawn.names}
-    starts = {snapshot: str(read_json(store.record(snapshot)).get("started", "")) for snapshot in snapshots}
-    for start in range(0, len(drawn.names), BATCH):
-        batch = [_as_it_is(store, name, drawn) for name in drawn.names[start : start + BATCH]]
-        try:
-            known = [each for each in batch if each.file >= 0 and each.name in drawn.lines]
-            good = sums.agree([(each.file, drawn.lines[each.name]) for each in known])
-            recorded += len(known)
-            bad = {each.name for each, fine in zip(known, good) if not fine}  # noqa: B905
-            for each in batch:
-                _content(each, each.name in bad)
-                reply(
-                    SampledName(
-                        snapshot=each.name.snapshot,
-                        path=os.fsdecode(each.name.path),
-                        main=each.name in drawn.main,
-                        canary=each.name in drawn.canaries,
-                        started=starts[each.name.snapshot],
-                        wrong=tuple(each.wrong),
-                        **each.about,
-                    )
-                )
-        finally:
-            for each in batch:
-                if each.file >= 0:
-                    os.close(each.file)
-    return sums.unchecked, recorded - sums.unchecked
-
-
-def _content(now: NameNow, differs: bool) -> None:
-    # The recorded size is that of the scan: a file that grew until it was sent has another one, and its checksum fits.
-    if now.file < 0:
-        return
+def _print(store: Store, drawn: Drawn, sums: Checksums, names: Sequence[Name]) -> int:
+    """A line for each name; how many files there are that have checksums."""
+    opened = [_open(store, name, drawn) for name in names]
     try:
-        now.about["sha256"] = digest(now.file)
-    except OSError as problem:
-        now.wrong.append(f"its content cannot be read: {problem.strerror}")
-    else:
-        if differs:
-            now.wrong.append("its content is not what was sealed")
-
-
-def _as_it_is(store: Store, name: Name, drawn: Drawn) -> NameNow:
-    """What the name is now, and what is wrong with that; a file is left open."""
-    parts = parts_of(name.path)
-    wrong: list[str] = []
-    try:
-        parent = tree.above(str(store.root / name.snapshot), parts)
-    except OSError as problem:
-        return NameNow(name, {}, [f"it cannot be read: {problem.strerror}"])
-    try:
-        attributes = about(parent, parts[-1])
-        recorded = drawn.digests.get(name)
-        if recorded is not None and digest_of(parent, Entry(parts[-1], tree.status(parent, parts[-1]))) != recorded:
-            wrong.append("its mode, owner, time, ACL or other attributes are not what was sealed")
-        return NameNow(name, attributes, wrong, open_file(parent, parts[-1]) if attributes["type"] == "file" else -1)
-    except OSError as problem:
-        return NameNow(name, {}, [f"it cannot be read: {problem.strerror}"])
+        known = [each for each in opened if each.file >= 0 and each.name in drawn.lines]
+        good = sums.agree([(each.file, drawn.lines[each.name]) for each in known])
+        bad = {each.name for each, fine in zip(known, good) if not fine}  # noqa: B905
+        for each in opened:
+            reply(_with_content(each.line, each.file, each.name in bad) if each.file >= 0 else each.line)
     finally:
-        os.close(parent)
+        for each in opened:
+            if each.file >= 0:
+                os.close(each.file)
+    return len(known)
+
+
+def _with_content(line: SampledName, file: int, differs: bool) -> SampledName:
+    # The recorded size is that of the scan: a file that grew until it was sent has another one, and its checksum fits.
+    wrong = ("its content is not what was sealed",) if differs else ()
+    try:
+        return line._replace(sha256=digest(file), wrong=(*line.wrong, *wrong))
+    except OSError as problem:
+        return line._replace(wrong=(*line.wrong, f"its content cannot be read: {problem.strerror}"))
+
+
+def _open(store: Store, name: Name, drawn: Drawn) -> OpenedName:
+    """What the name is now, and what is wrong with that."""
+    parts = parts_of(name.path)
+    line = SampledName(
+        snapshot=name.snapshot,
+        path=os.fsdecode(name.path),
+        main=name in drawn.main,
+        canary=name in drawn.canaries,
+        started=drawn.starts[name.snapshot],
+    )
+    try:
+        with tree.parent_of(str(store.root / name.snapshot), parts) as parent:
+            line = line._replace(**about(parent, parts[-1]))
+            recorded = drawn.digests.get(name)
+            if recorded is not None and digest_of(parent, Entry(parts[-1], tree.status(parent, parts[-1]))) != recorded:
+                line = line._replace(wrong=("its mode, owner, time, ACL or other attributes are not what was sealed",))
+            return OpenedName(name, line, open_file(parent, parts[-1]) if line.type == "file" else -1)
+    except OSError as problem:
+        return OpenedName(name, line._replace(type=None, wrong=(f"it cannot be read: {problem.strerror}",)))
 
 
 def checksums(store: Store, names: Iterable[Name]) -> dict[Name, tuple[SumLine, ...]]:
@@ -174,7 +153,7 @@ def checksums(store: Store, names: Iterable[Name]) -> dict[Name, tuple[SumLine, 
     return {name: tuple(lines[inode]) for name, inode in inodes.items() if inode is not None and inode in lines}
 
 
-def digests(store: Store, names: Sequence[Name], wrong: list[Wrong]) -> dict[Name, bytes]:
+def digests(store: Store, names: Sequence[Name], wrong: list[Difference]) -> dict[Name, bytes]:
     """The digest of each name in the manifest of its snapshot, where there is one; b"" if it is not in it."""
     recorded: dict[Name, bytes] = {}
     for snapshot in sorted({name.snapshot for name in names}):
@@ -183,8 +162,8 @@ def digests(store: Store, names: Sequence[Name], wrong: list[Wrong]) -> dict[Nam
             try:
                 recorded.update(_in_manifest(store, snapshot, own))
             except (OSError, EOFError, zlib.error):
-                path = os.fsencode(store.names(snapshot).relative_to(store.root))
-                wrong.append(Wrong(Name("", path), "the manifest of this snapshot cannot be read"))
+                path = str(store.names(snapshot).relative_to(store.root))
+                wrong.append(Difference("", path, "the manifest of this snapshot cannot be read"))
     return recorded
 
 

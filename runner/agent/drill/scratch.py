@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -16,7 +15,7 @@ from pathlib import Path
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..database.server import free
-from ..frames import frames
+from ..frames import json_lines
 from ..store import lock
 from .contract import Bring, DrillRoom, ScratchFolder
 
@@ -42,15 +41,23 @@ def drill_room(argv: Sequence[str]) -> int:
     removed = 0
     try:
         if options.measure:
-            _require(folder, _bytes_of_dumps())
+            lines = list(json_lines(sys.stdin.buffer))
+            if not lines or "bytes" not in lines[-1]:
+                raise Refused("the list of dumps is cut off", "see why the step before failed, and run the drill again")
+            _require(folder, int(lines[-1]["bytes"]))
         elif options.remove:
             removed = _remove(folder)
         else:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            _ours(folder)
+            status = folder.lstat()
+            if folder.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+                raise Refused(f"others may write to {folder}", "take another `scratch`, or chmod it to 755")
             removed = _remove(folder)
             _require(folder, options.need)
-            _make(folder / plan)
+            (folder / plan).mkdir(mode=0o711)
+            (folder / plan).chmod(0o711)
+            for name in INSIDE:
+                (folder / plan / name).mkdir(mode=0o700)
     finally:
         os.close(own)
     reply(ScratchFolder(str(folder / plan), removed, free(folder) if folder.is_dir() else 0))
@@ -80,24 +87,15 @@ def end_server(data: Path) -> None:
         return
 
 
-def _ours(folder: Path) -> None:
-    status = folder.lstat()
-    if folder.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
-        raise Refused(f"others may write to {folder}", "take another `scratch`, or chmod it to 755")
-
-
 def _remove(folder: Path) -> int:
     count = 0
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         # A restore of files calls its folder by its plan too: a drill's has nothing but our own places in it.
-        if PLAN.fullmatch(path.name) and path.is_dir() and not path.is_symlink() and _made(path):
+        folder_of_plan = PLAN.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        if folder_of_plan and all(each.name in INSIDE for each in path.iterdir()):
             _clear(path)
             count += 1
     return count
-
-
-def _made(path: Path) -> bool:
-    return all(each.name in INSIDE for each in path.iterdir())
 
 
 def _clear(path: Path) -> None:
@@ -112,21 +110,6 @@ def _clear(path: Path) -> None:
             if time.monotonic() > until:
                 raise
             time.sleep(LOOK)
-
-
-def _make(place: Path) -> None:
-    place.mkdir(mode=0o711)
-    place.chmod(0o711)
-    for name in INSIDE:
-        (place / name).mkdir(mode=0o700)
-
-
-def _bytes_of_dumps() -> int:
-    size = 0
-    for frame in frames(sys.stdin.buffer):
-        for line in frame.lines():
-            size = int(json.loads(line).get("bytes", 0))
-    return size
 
 
 def _require(folder: Path, need: int) -> None:
@@ -148,12 +131,8 @@ def bring(argv: Sequence[str]) -> int:
     if not words:
         raise Refused("bring has no command to run", "see docs/store.md")
     # A name that begins with # or ; would be a comment, and one with - an option.
-    names = [
-        f"./{line['snapshot']}/{line['path']}".rstrip("/")
-        for frame in frames(sys.stdin.buffer)
-        for line in map(json.loads, frame.lines())
-        if line.get("type")
-    ]
+    lines = (line for line in json_lines(sys.stdin.buffer) if line.get("type"))
+    names = [f"./{line['snapshot']}/{line['path']}".rstrip("/") for line in lines]
     if not names:
         return 0
     with subprocess.Popen(words, stdin=subprocess.PIPE) as process:

@@ -100,15 +100,8 @@ class ScratchServer:
         if who:
             os.chown(self._folder, who.pw_uid, who.pw_gid)
         data = self._folder / "data"
-        self.run(
-            "initdb",
-            f"--pgdata={data}",
-            f"--username={self.name}",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        )
+        plain = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+        self.run("initdb", f"--pgdata={data}", f"--username={self.name}", *plain)
         settings = {**_SETTINGS, "unix_socket_directories": f'"{self._folder}"', "unix_socket_permissions": "0700"}
         words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         argv = (*self._apart, str(self._bin / "postgres"), "-D", str(data), *words)

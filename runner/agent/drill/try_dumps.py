@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import tempfile
@@ -18,11 +17,11 @@ from ..database.cluster import SETTINGS
 from ..database.folder import complete, decoded
 from ..database.server import Server
 from ..database.session import Session, SqlTrouble
-from ..frames import frames
+from ..frames import json_lines
+from .compare import digest
 from .contract import DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
 from .scratch_server import ScratchServer, programs
 
-CHUNK = 1 << 20
 HOURS = 24 * 3600.0
 MAINTENANCE = "template1"
 
@@ -45,12 +44,7 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(TryDumps, argv)
     folder = Path(options.folder)
-    lines = [
-        DumpLine(**line)
-        for frame in frames(sys.stdin.buffer)
-        for line in map(json.loads, frame.lines())
-        if "what" in line
-    ]
+    lines = [DumpLine(**line) for line in json_lines(sys.stdin.buffer) if "what" in line]
     good: list[TriedDatabase] = []
     wrong: list[DumpProblem] = []
     dumps = _sound(folder / "dumps", lines, wrong)
@@ -82,7 +76,7 @@ def _answer(tried: DumpsTried) -> int:
         return 0
     first = tried.wrong[0]
     name = f"database {shown(first.database)}: " if first.database else ""
-    more = f"; {tried.found - 1} more" if tried.found > 1 else ""
+    more = f"; {tried.total - 1} more" if tried.total > 1 else ""
     do = "dump it anew and run the drill again; until then rely on an older dump"
     reply(tried._replace(error=f"{name}{first.what}{more}", do=do))
     return FAILED
@@ -128,15 +122,14 @@ def _differs(file: Path, record: Mapping[str, Any]) -> str:
     if file.is_symlink():
         return "it is a link: the snapshot has no dump there"
     try:
-        size, digest = file.stat().st_size, hashlib.sha256()
+        size = file.stat().st_size
         if size != record.get("bytes"):
             return f"it has {size} bytes, and its record says {record.get('bytes')}"
         with file.open("rb") as stream:
-            while block := stream.read(CHUNK):
-                digest.update(block)
+            same = digest(stream.fileno()) == record["sha256"]
     except OSError as problem:
         return f"it did not come back: {problem.strerror}"
-    return "" if digest.hexdigest() == record["sha256"] else "it is damaged: its SHA-256 is not the recorded one"
+    return "" if same else "it is damaged: its SHA-256 is not the recorded one"
 
 
 def _restore_roles(scratch: ScratchServer, roles: Path, wrong: list[DumpProblem]) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
+from runner.agent.arguments import argv as words
+from runner.agent.detached.contract import HoldHost
 from runner.jobs.bundled import Bundled, unusable
-from runner.jobs.drill import agent, steps
 from runner.jobs.drill.report import drill_report
-from runner.jobs.drill.steps import Drill
+from runner.jobs.drill.steps import DAY, Drill, steps_database, steps_files, wrong
 from runner.jobs.retention import prune, retention
 from runner.jobs.retention import steps as expiring
 from runner.jobs.snapshots import proven as rules
@@ -17,14 +17,12 @@ from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import DrillOptions, SnapshotOptions
-from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Skip, Step
+from runner.model.plan import Finding, Lock, PlannedJob, Skip
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site, Store
 from runner.report.default import default_report
-from runner.tools import agent as tool
-
-_NO_DATABASE = "the sandbox has no database: only files are tried"
+from runner.tools import agent
 
 
 class DrillKind(Bundled):
@@ -44,18 +42,12 @@ class DrillKind(Bundled):
             return Draft(skip=Skip(job=job.name, reason="there is no snapshot to restore from yet"))
         source = _source(site, store, known)
         if source is None:
-            return _cannot(job, f"no job writes store {store.name}, so there is no host to restore to")
+            return _skipped(job, f"no job writes store {store.name}, so there is no host to restore to")
         host = facts.hosts.get(source.name)
         if host is None or host.error:
-            return _cannot(job, f"{source.name} cannot be read: {host.error if host else 'it was not asked'}")
+            return _skipped(job, f"{source.name} cannot be read: {host.error if host else 'it was not asked'}")
         plan = plan_id(now)
         seed = job.options.seed or plan
-        scratch = agent.Scratch(
-            program=tool.program(source),
-            folder=source.at(job.options.scratch.rstrip("/")),
-            plan=plan,
-            run=source.at("/run/lock/runner") if source.root else "",
-        )
         drill = Drill(
             site=site,
             job=job,
@@ -63,49 +55,50 @@ class DrillKind(Bundled):
             facts=known,
             at=expiring.place(site, job.name, store, known, plan).at,
             source=source,
-            scratch=scratch,
+            folder=source.at(job.options.scratch.rstrip("/")),
             snapshots=rules.choose(names, seed),
             seed=seed,
             when=now.isoformat(),
         )
-        made, findings = _steps(drill, facts)
-        held = Lock(
-            resource=f"drill on {source.name}", host=source.name, argv=scratch.hold(f"{job.name} of {site.controller}")
-        )
-        reading = Lock(
-            resource=f"reading {store.name}",
-            host=store.host,
-            argv=agent.reading(tool.program(drill.keeper), known.path, drill.snapshots),
-        )
-        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(held, reading), told=f"seed {seed}")
-        return Draft(planned=planned, steps=made, findings=findings)
+        return _draft(drill, facts)
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """See JobKind."""
         return drill_report(job, outcomes) or default_report(job, outcomes, around)
 
 
-def _cannot(job: Job, why: str) -> Draft:
+def _skipped(job: Job, why: str) -> Draft:
     finding = Finding(severity="attention", source=job.name, text=why)
     return Draft(skip=Skip(job=job.name, reason=why), findings=(finding,))
 
 
-def _steps(drill: Drill, facts: Facts) -> tuple[tuple[Step, ...], tuple[Finding, ...]]:
-    host, scratch, database = drill.source.name, drill.scratch, drill.options.database
-    make = Command(argv=scratch.make(drill.options.most.bytes or 0))
-    room = drill.step("room", host, make, Effect.WRITE, f"a scratch folder: {scratch.folder}").known_as(Role.ROOM)
-    made = [room, *steps.steps_files(drill, facts)]
-    findings: tuple[Finding, ...] = ()
+def _draft(drill: Drill, facts: Facts) -> Draft:
+    job, host, database = drill.job, drill.source.name, drill.options.database
+    why = f"a scratch folder: {drill.folder}"
+    steps = [drill.room("room", why, need=drill.options.most.bytes or 0, role=Role.ROOM), *steps_files(drill, facts)]
+    finding = None
     if database and not drill.site.live:
-        findings = (Finding(severity="note", source=drill.job.name, text=_NO_DATABASE),)
-    elif database and (problem := steps.wrong(drill)):
-        findings = (problem,)
+        text = "the sandbox has no database: only files are tried"
+        finding = Finding(severity="note", source=job.name, text=text)
     elif database:
-        made += steps.steps_database(drill, facts, (drill.id("compare"), drill.id("proven-files")))
-    remove = Command(argv=scratch.remove())
-    clear = drill.step("clear", host, remove, Effect.WRITE, "remove all that was restored").known_as(Role.CLEAR)
+        finding = wrong(drill)
+        steps += () if finding else steps_database(drill, facts, (drill.id("compare"), drill.id("proven-files")))
     # It also undoes what a failed step left, and what was begun when somebody stopped the run.
-    return (*made, replace(clear, despite=tuple(step.id for step in made), timeout=steps.DAY)), findings
+    every = tuple(step.id for step in steps)
+    why = "remove all that was restored"
+    steps.append(drill.room("clear", why, remove=True, role=Role.CLEAR, despite=every, timeout=DAY))
+    hold = HoldHost("drill", drill.at.plan, f"{job.name} of {drill.site.controller}", run=drill.locks)
+    first, *others = drill.snapshots
+    locks = (
+        Lock(resource=f"drill on {host}", host=host, argv=(agent.program(drill.source), *words("hold-host", hold))),
+        Lock(
+            resource=f"reading {drill.store.name}",
+            host=drill.keeper.name,
+            argv=(*agent.reading(agent.program(drill.keeper), drill.facts.path, first), *others),
+        ),
+    )
+    planned = PlannedJob(name=job.name, kind=job.kind, after=job.after, locks=locks, told=f"seed {drill.seed}")
+    return Draft(planned=planned, steps=tuple(steps), findings=(finding,) if finding else ())
 
 
 def _names(store: Store, facts: StoreFacts, now: datetime) -> tuple[str, ...]:

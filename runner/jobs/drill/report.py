@@ -76,7 +76,7 @@ def _wrong(outcome: Outcome) -> Iterator[str]:
     if answer is None:
         return
     yield from map(_line, answer.wrong[:_SHOWN])
-    total = max(answer.found, len(answer.wrong))
+    total = max(answer.total, len(answer.wrong))
     if total > _SHOWN:
         yield f"and {total - _SHOWN:,} more"
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from runner.agent.drill.contract import DrawSample
-from runner.jobs.drill import agent
+from runner.agent.arguments import argv as words
+from runner.agent.drill.contract import Bring, CompareDrill, DrawSample, DrillRoom, NewestDumps, TryDumps
+from runner.agent.store.contract import Prove
 from runner.model.facts import Facts, StoreFacts
 from runner.model.options import DrillOptions
-from runner.model.plan import Action, Command, Effect, Finding, Step
+from runner.model.plan import Argv, Command, Effect, Finding, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site, Store
 from runner.model.text import count
-from runner.tools import agent as tool
-from runner.tools import rsync, ssh
+from runner.tools import agent, rsync, ssh
 
 DAY = 24 * 3600
 # A name that is not there, or that rsync could not give back whole, is named by the comparison.
@@ -28,16 +28,17 @@ _CLOCKS_APART = 600
 class Drill:
     """One drill: from `store` (as in `facts`, worked on as `at`) back to `source`, whose snapshots it has.
 
-    `snapshots` are those to draw from, oldest first. `when` is the time of the plan, ISO 8601.
+    `folder` is the scratch folder as it really is there. `snapshots` are those to draw from, oldest first. `when` is
+    the time of the plan, ISO 8601.
     """
 
     site: Site
     job: Job
     store: Store
     facts: StoreFacts
-    at: tool.At
+    at: agent.At
     source: Host
-    scratch: agent.Scratch
+    folder: str
     snapshots: tuple[str, ...]
     seed: str
     when: str
@@ -54,36 +55,54 @@ class Drill:
         return self.site.host(self.store.host)
 
     @property
+    def place(self) -> str:
+        """The folder that this drill makes and removes."""
+        return f"{self.folder}/{self.at.plan}"
+
+    @property
+    def locks(self) -> str:
+        """The folder of the locks of the source, "" for the usual one."""
+        return self.source.at("/run/lock/runner") if self.source.root else ""
+
+    @property
     def far(self) -> bool:
         """Whether store and source are different machines."""
         return self.site.live and self.source.name != self.keeper.name
-
-    @property
-    def runs_on(self) -> str:
-        """Where rsync runs: at one end, on the controller where it is one."""
-        near = self.site.controller in (self.source.name, self.keeper.name)
-        return self.site.controller if self.far or near else self.source.name
 
     def id(self, name: str) -> str:
         """The id of the step `name`."""
         return f"{self.job.name}/{name}"
 
-    def step(self, name: str, host: str, action: Action, effect: Effect, why: str) -> Step:
-        """A step of this drill."""
-        return Step(id=self.id(name), job=self.job.name, host=host, action=action, effect=effect, why=why)
+    def step(self, name: str, host: Host, verb: Argv, why: str, **more: Any) -> Step:  # noqa: ANN401
+        """A step of this drill, which calls the agent on `host`; it writes, unless `more` says another effect."""
+        action = Command(argv=(agent.program(host), *verb))
+        values = {"effect": Effect.WRITE, **more}
+        return Step(id=self.id(name), job=self.job.name, host=host.name, action=action, why=why, **values)
 
-    def copy(self, facts: Facts, folder: str) -> Command:
+    def room(self, name: str, why: str, **options: Any) -> Step:  # noqa: ANN401
+        """A step that makes the scratch folder, looks for room there, or removes it."""
+        own = {key: options.pop(key) for key in DrillRoom._fields if key in options}
+        room = DrillRoom(self.folder, self.at.plan, run=self.locks, **own)
+        return self.step(name, self.source, words("drill-room", room), why, **options)
+
+    def copy(self, name: str, facts: Facts, folder: str, why: str, **more: Any) -> Step:  # noqa: ANN401
         """Bring the names of an earlier step into `folder` of the scratch place, as a restore would."""
-        sums = rsync.checksum(facts.hosts[self.source.name].rsync, facts.hosts[self.keeper.name].rsync)
-        away, home = self.keeper.name, self.site.controller
+        home, keeper, source = self.site.controller, self.keeper.name, self.source.name
         ends = rsync.Ends(
-            source=(f"{away}:" if self.far and away != home else "") + f"{self.facts.path}/",
-            target=(f"{self.source.name}:" if self.far and self.source.name != home else "")
-            + f"{self.scratch.place}/{folder}/",
+            source=f"{keeper}:{self.facts.path}/" if self.far and keeper != home else f"{self.facts.path}/",
+            target=f"{source}:{self.place}/{folder}/" if self.far and source != home else f"{self.place}/{folder}/",
             rsh=ssh.rsh(f"{self.site.state}/ssh_config") if self.far else (),
-            checksum=sums,
+            checksum=rsync.checksum(facts.hosts[source].rsync, facts.hosts[keeper].rsync),
         )
-        return Command(argv=agent.bring(tool.program(self.site.host(self.runs_on)), rsync.chosen(ends)))
+        # rsync runs at one end, on the controller where it is one.
+        runs_on = self.site.host(home if self.far or home in (source, keeper) else source)
+        bring = words("bring", Bring(rsync.chosen(ends)))
+        return self.step(name, runs_on, bring, why, role=Role.COPY, timeout=DAY, ok_codes=_NOT_ALL, **more)
+
+    def proven(self, sort: str, why: str, **more: Any) -> Step:  # noqa: ANN401
+        """Remember at the store that a drill of this sort succeeded."""
+        proof = Prove(self.at.path, sort, self.snapshots[-1], self.when, self.at.mount, self.at.uuid)
+        return self.step(f"proven-{sort}", self.keeper, words("proven", proof), why, role=Role.PROVEN, **more)
 
 
 def steps_files(drill: Drill, facts: Facts) -> tuple[Step, ...]:
@@ -100,36 +119,16 @@ def steps_files(drill: Drill, facts: Facts) -> tuple[Step, ...]:
     # In the sandbox the source's own folders stand in for it, or those of its playground.
     real = "/" if not source.root or source.stand_ins else source.root
     margin = 0 if source.name == drill.site.controller or not drill.site.live else _CLOCKS_APART
-    draw = drill.step(
-        "sample",
-        drill.keeper.name,
-        Command(argv=agent.sample(tool.program(drill.keeper), names)),
-        Effect.READ,
-        f"draw {count(options.files, 'file')} from {count(len(drill.snapshots), 'snapshot')}, "
-        f"{count(len(options.canaries), 'canary', 'canaries')} from the newest",
-    ).known_as(Role.SAMPLE)
-    copy = drill.step(
-        "copy", drill.runs_on, drill.copy(facts, "files"), Effect.WRITE, f"restore them to {source.name}"
-    ).known_as(Role.COPY)
-    compare = drill.step(
-        "compare",
-        source.name,
-        Command(argv=drill.scratch.compare(source=real, margin=margin)),
-        Effect.READ,
-        "is it what was sealed, and what the source still has unchanged",
-    ).known_as(Role.COMPARE)
-    proven = drill.step(
-        "proven-files",
-        drill.keeper.name,
-        Command(argv=agent.proven(drill.at, "files", drill.snapshots[-1], drill.when)),
-        Effect.WRITE,
-        "remember at the store that its files come back",
-    ).known_as(Role.PROVEN)
+    compare = words("compare-drill", CompareDrill(f"{drill.place}/files", real, margin))
+    drawn = f"draw {count(options.files, 'file')} from {count(len(drill.snapshots), 'snapshot')}"
+    why = f"{drawn}, {count(len(options.canaries), 'canary', 'canaries')} from the newest"
+    compared = "is it what was sealed, and what the source still has unchanged"
+    read, look = (drill.id("sample"),), {"effect": Effect.READ, "timeout": DAY}
     return (
-        replace(draw, timeout=DAY),
-        replace(copy, timeout=DAY, inputs=(draw.id,), ok_codes=_NOT_ALL),
-        replace(compare, timeout=DAY, inputs=(draw.id,)),
-        replace(proven, inputs=(draw.id,)),
+        drill.step("sample", drill.keeper, words("sample", names), why, role=Role.SAMPLE, **look),
+        drill.copy("copy", facts, "files", f"restore them to {source.name}", inputs=read),
+        drill.step("compare", source, compare, compared, role=Role.COMPARE, inputs=read, **look),
+        drill.proven("files", "remember at the store that its files come back", inputs=read),
     )
 
 
@@ -157,42 +156,18 @@ def steps_database(drill: Drill, facts: Facts, despite: Sequence[str]) -> tuple[
     They are tried also when the files (`despite`) did not come back as they should.
     """
     dump: Any = drill.site.job(drill.options.database).options
-    host, keeper, newest = drill.source.name, drill.keeper.name, drill.snapshots[-1]
-    reach = (getattr(dump, "user", ""), getattr(dump, "programs", ""))
-    find = drill.step(
-        "dumps",
-        keeper,
-        Command(argv=agent.newest_dumps(tool.program(drill.keeper), drill.facts.path, newest, dump.to)),
-        Effect.READ,
-        f"find the newest dumps in {newest}",
-    ).known_as(Role.DUMPS)
-    room = drill.step(
-        "dumps-room", host, Command(argv=drill.scratch.measure()), Effect.READ, "there is room to restore them"
-    ).known_as(Role.ROOM)
-    copy = drill.step(
-        "dumps-copy", drill.runs_on, drill.copy(facts, "dumps"), Effect.WRITE, f"copy them to {host}"
-    ).known_as(Role.COPY)
-    restore = drill.step(
-        "restore",
-        host,
-        Command(argv=drill.scratch.try_dumps(*reach)),
-        Effect.WRITE,
-        "restore them into a server made for it, and count rows as they were counted then",
-    ).known_as(Role.RESTORE)
-    proven = drill.step(
-        "proven-database",
-        keeper,
-        Command(argv=agent.proven(drill.at, "database", newest, drill.when)),
-        Effect.WRITE,
-        "remember at the store that its dumps come back",
-    ).known_as(Role.PROVEN)
-    read = (find.id,)
-    steps = (
-        find,
-        replace(room, inputs=read),
+    host, newest = drill.source, drill.snapshots[-1]
+    find = words("newest-dumps", NewestDumps(drill.facts.path, newest, dump.to))
+    server = TryDumps(drill.place, getattr(dump, "user", ""), programs=getattr(dump, "programs", ""))
+    restore = words("try-dumps", server)
+    why = "restore them into a server made for it, and count rows as they were counted then"
+    look: dict[str, Any] = {"effect": Effect.READ, "despite": tuple(despite)}
+    more: dict[str, Any] = {"inputs": (drill.id("dumps"),), "despite": tuple(despite)}
+    return (
+        drill.step("dumps", drill.keeper, find, f"find the newest dumps in {newest}", role=Role.DUMPS, **look),
+        drill.room("dumps-room", "there is room to restore them", measure=True, role=Role.ROOM, **{**more, **look}),
         # Without a dump there is nothing to copy: the restore says so.
-        replace(copy, inputs=read, timeout=DAY, ok_codes=_NOT_ALL),
-        replace(restore, inputs=read, timeout=DAY),
-        replace(proven, inputs=read),
+        drill.copy("dumps-copy", facts, "dumps", f"copy them to {host.name}", **more),
+        drill.step("restore", host, restore, why, role=Role.RESTORE, timeout=DAY, **more),
+        drill.proven("database", "remember at the store that its dumps come back", **more),
     )
-    return tuple(replace(step, despite=tuple(despite)) for step in steps)
