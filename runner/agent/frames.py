@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from .answer import Refused, shown
 
@@ -47,6 +47,13 @@ def frames(stream: BinaryIO) -> Iterator[Frame]:
         frame = _frame(stream, head)
         yield frame
         frame.skip()
+
+
+def json_lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """The object on each line of each frame."""
+    for frame in frames(stream):
+        for line in frame.lines():
+            yield json.loads(line)
 
 
 def _frame(stream: BinaryIO, head: bytes) -> Frame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -44,6 +45,16 @@ def above(root: str, parts: tuple[bytes, ...]) -> int:
             os.close(here)
         here = deeper
     return here
+
+
+@contextlib.contextmanager
+def parent_of(root: str, parts: tuple[bytes, ...]) -> Iterator[int]:
+    """The same, closed when the block is left."""
+    descriptor = above(root, parts)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def status(parent: int, name: bytes) -> os.stat_result:

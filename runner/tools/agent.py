@@ -22,7 +22,7 @@ PROGRAM = "/usr/local/sbin/runner-agent"
 FORMER = "/usr/local/sbin/runner-store"
 ARTIFACT = "runner-agent"
 
-Difference: TypeAlias = contract.Difference
+SnapshotDifference: TypeAlias = contract.SnapshotDifference
 SnapshotRecord: TypeAlias = contract.SnapshotRecord
 FileVersion: TypeAlias = contract.FileVersion
 Versions: TypeAlias = contract.Versions
@@ -44,15 +44,9 @@ class At:
     uuid: str = ""
 
     @property
-    def declared(self) -> DeclaredDisk:
+    def disk(self) -> DeclaredDisk:
         """The disk that must be mounted."""
         return DeclaredDisk(self.mount, self.uuid)
-
-    @property
-    def disk(self) -> Argv:
-        """The disk that must be mounted, as options of every writing verb."""
-        mount = (f"--mount={self.mount}",) if self.mount else ()
-        return (*mount, *((f"--uuid={self.uuid}",) if self.uuid else ()))
 
 
 def program(host: Host) -> str:
@@ -67,12 +61,12 @@ def former(host: Host) -> str:
 
 def hold(at: At, *, who: str) -> Argv:
     """Take the store's lock and keep it until stdin ends."""
-    return (at.program, *argv("hold", Hold(at.path, at.plan, who, at.declared)))
+    return (at.program, *argv("hold", Hold(at.path, at.plan, who, at.disk)))
 
 
 def check_disk(at: At) -> Argv:
     """Say whether the store is on its declared disk, really mounted. Reads only."""
-    return (at.program, *argv("check-disk", CheckDisk(at.path, at.declared)))
+    return (at.program, *argv("check-disk", CheckDisk(at.path, at.disk)))
 
 
 def newest(at: At) -> Argv:
@@ -83,13 +77,7 @@ def newest(at: At) -> Argv:
 def begin(at: At, name: str, *, basis: str, resume: Sequence[str], mounts: Sequence[str]) -> Argv:
     """Make the partial folder `name`, if the newest sealed snapshot is still `basis`."""
     options = Begin(
-        store=at.path,
-        name=name,
-        points=tuple(mounts),
-        plan=at.plan,
-        basis=basis,
-        resume=tuple(resume),
-        disk=at.declared,
+        store=at.path, name=name, points=tuple(mounts), plan=at.plan, basis=basis, resume=tuple(resume), disk=at.disk
     )
     return (at.program, *argv("begin", options))
 
@@ -141,14 +129,14 @@ def seal(at: At, name: str, sealing: Sealing) -> Argv:
         explained=tuple(f"{step}={mount}" for step, mount in sealing.explained),
         kept=sealing.kept,
         absent=sealing.absent,
-        disk=at.declared,
+        disk=at.disk,
     )
     return (at.program, *argv("seal", options))
 
 
 def reap(at: At) -> Argv:
     """Remove what is in the trash, at idle priority (ionice(1), nice(1))."""
-    return (*IDLE, at.program, *argv("reap", Reap(at.path, at.plan, at.declared)))
+    return (*IDLE, at.program, *argv("reap", Reap(at.path, at.plan, at.disk)))
 
 
 def find(store: str) -> Argv:
@@ -169,9 +157,9 @@ def diff(store: str, older: str, newer: str) -> Argv:
     return argv("diff", Diff(store, older, newer))
 
 
-def difference(line: Mapping[str, Any]) -> Difference | Mapping[str, int]:
+def difference(line: Mapping[str, Any]) -> SnapshotDifference | Mapping[str, int]:
     """A line of the answer of `diff`, the last of which are its counts; FactsIncomplete where it cannot be read."""
-    return _sure(line, contract.Differences).counts if "counts" in line else _sure(line, Difference)
+    return _sure(line, contract.DiffCounts).counts if "counts" in line else _sure(line, SnapshotDifference)
 
 
 def record(store: str, name: str) -> Argv:
@@ -186,23 +174,23 @@ def snapshot_record(answer: Mapping[str, Any]) -> SnapshotRecord:
 
 def floor(at: At, least: int) -> Argv:
     """Remember at the disk that at least so many clean snapshots must stay; never lowers it."""
-    return (at.program, *argv("floor", Floor(at.path, least, at.plan, disk=at.declared)))
+    return (at.program, *argv("floor", Floor(at.path, least, at.plan, disk=at.disk)))
 
 
 def expire(at: At, name: str, *, least: int) -> Argv:
     """Move one sealed snapshot to the trash, if the store can spare it."""
-    return (at.program, *argv("expire", Expire(at.path, name, at.plan, least, at.declared)))
+    return (at.program, *argv("expire", Expire(at.path, name, at.plan, least, at.disk)))
 
 
 def pin(at: At, name: str, *, until: str, why: str) -> Argv:
     """Keep a snapshot until then, whatever the retention says. `until` is ISO 8601 with an offset."""
-    options = Pin(at.path, name, at.plan, until, why, at.declared)
+    options = Pin(at.path, name, at.plan, until, why, at.disk)
     return (at.program, *argv("pin", options))
 
 
 def unpin(at: At, name: str) -> Argv:
     """Let a pinned snapshot go the way of the others."""
-    return (at.program, *argv("unpin", Unpin(at.path, name, at.plan, at.declared)))
+    return (at.program, *argv("unpin", Unpin(at.path, name, at.plan, at.disk)))
 
 
 def reading(program_path: str, store: str, name: str) -> Argv:
@@ -222,7 +210,7 @@ def gains(answer: Mapping[str, Any]) -> tuple[Gain, ...]:
 
 def measure_freed(at: At, names: Sequence[str] = ()) -> Argv:
     """Count what expiring the oldest gains and keep it for probes, at idle priority."""
-    options = Freed(at.path, tuple(names), save=True, plan=at.plan, disk=at.declared)
+    options = Freed(at.path, tuple(names), save=True, plan=at.plan, disk=at.disk)
     return (*IDLE, at.program, *argv("freed", options))
 
 
@@ -237,7 +225,7 @@ class Share:
 
 def audit(at: At, share: Share) -> Argv:
     """Read a share of the store again and compare it with what was sealed, at idle priority."""
-    options = Audit(at.path, at.plan, share.bytes, share.seconds, share.every, at.declared)
+    options = Audit(at.path, at.plan, share.bytes, share.seconds, share.every, at.disk)
     return (*IDLE, at.program, *argv("audit", options))
 
 

@@ -97,7 +97,7 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
     raise UsageError(f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is")
 
 
-def diff(app: App, wanted: Pair, heard: Callable[[agent.Difference | Mapping[str, int]], None]) -> None:
+def diff(app: App, wanted: Pair, heard: Callable[[agent.SnapshotDifference | Mapping[str, int]], None]) -> None:
     """Tell `heard` of each name that differs, in order, and last the counts."""
     verb = agent.diff(wanted.holding.facts.path, wanted.older.name, wanted.newer.name)
     transport = app.transports[wanted.holding.store.host]

@@ -126,9 +126,7 @@ def _draft(work: _SnapshotWork) -> Draft:
     )
     making = expiring.steps(where, room.decision, may_fail=True) if room.decision else ()
     disk = (link_dest.disk_step(target, manner),) if store.disk else ()
-    beside = inventory.Kept(
-        job=job.name, host=host.name, program=source.program, keeper=work.keeper.name, at=where.at, name=work.name
-    )
+    about = inventory.steps(site, job, where.at, work.name)
     planned = PlannedJob(
         name=job.name,
         kind="snapshot",
@@ -139,7 +137,7 @@ def _draft(work: _SnapshotWork) -> Draft:
     )
     return Draft(
         planned=planned,
-        steps=(*disk, *making, *link_dest.steps(source, target, manner, inventory.steps(site, beside))),
+        steps=(*disk, *making, *link_dest.steps(source, target, manner, about)),
         findings=(*findings.findings(site, job, choice, work.source, stored), *_short(job, room)),
     )
 
