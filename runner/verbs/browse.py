@@ -158,7 +158,7 @@ def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     transport, path = app.transports[holding.store.host], holding.facts.path
     found = {}
     for snapshot in holding.sealed[:-1]:
-        (gain,) = agent.gains(ask(transport, agent.freed(path, (snapshot.name,), exact=True), {}))
+        (gain,) = agent.gains(ask(transport, agent.freed(path, snapshot.name), {}))
         found[snapshot.name] = (gain.bytes, gain.inodes)
     return found
 

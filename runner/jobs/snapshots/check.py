@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 
+from runner.agent.retention.contract import Links
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import prune, retention, steps
 from runner.jobs.retention.doubts import shrunk
@@ -24,7 +25,6 @@ from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, length, size
-from runner.tools import agent
 
 _LINKS_PATIENCE = 3600
 _GREW = 10
@@ -53,7 +53,8 @@ class CheckKind(Bundled):
         doubts = (*_count(look), *_foreign(look), *_age(look), *_growth(look), *_partials(look), *_room(look))
         doubts = (*doubts, *_uncovered(site, store, facts), *_unproven(site, look))
         where = steps.place(site, job.name, store, stored, plan="")
-        argv = agent.links(where.at, store.retention.max if store.retention else len(stored.sealed))
+        most = store.retention.max if store.retention else len(stored.sealed)
+        argv = where.at.call("links", Links(stored.path, most), idle=True)
         why = "whether the files with most names will run out of links before max"
         links = replace(where.step("links", Role.LINKS, Effect.READ, argv, why), timeout=_LINKS_PATIENCE)
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, told=_headline(look, doubts))

@@ -9,12 +9,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from runner.agent.arguments import argv as words
+from runner.agent.host.contract import Mounted
+from runner.agent.snapshots.contract import Begin, Explain, Seal
 from runner.model.facts import Filesystem, Partial
 from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
 from runner.model.role import Role
 from runner.tools import agent, rsync
 
 MOST_BASES = 20
+# The steps whose outputs the seal reads, for each filesystem.
+_INPUTS = ("send", "explain")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +129,8 @@ def _begin(work: _CopyWork) -> Step:
         why="the newest sealed snapshot is still the one this plan builds on",
     )
     resume = tuple(partial.name for partial in target.partials)
-    argv = agent.begin(target.at, target.name, basis=target.basis, resume=resume, mounts=work.mounts)
+    at = target.at
+    argv = at.call("begin", Begin(at.path, target.name, work.mounts, at.plan, target.basis, resume, at.disk))
     why = "make the folder of the new snapshot"
     return replace(work.manner.step("begin", target.host, Role.BEGIN, Effect.WRITE, argv, why), guard=guard)
 
@@ -170,7 +176,7 @@ def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
         unless=Ended(step=send.id, codes=(0,)),
         ok_codes=rsync.PARTIAL_OK,
     )
-    argv = agent.explain(source.program, top, since=manner.since, exclude=(*emptied, *left_out))
+    argv = (source.program, *words("explain", Explain(top, manner.since, (*emptied, *left_out))))
     why = "why it is not: gone, changed meanwhile, unreadable, or no reason at all"
     explain = replace(
         manner.step(f"explain-{number + 1}", source.host, Role.EXPLAIN, Effect.READ, argv, why),
@@ -183,7 +189,7 @@ def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
 def _same_filesystem(source: Source, filesystem: Filesystem) -> Check:
     return Check(
         host=source.host,
-        argv=agent.mounted(source.program, filesystem.mount),
+        argv=(source.program, *words("mounted", Mounted(filesystem.mount))),
         field="dev",
         relation="==",
         value=filesystem.dev,
@@ -207,27 +213,31 @@ def _below(paths: tuple[str, ...], top: str) -> tuple[str, ...]:
 
 def _seal(work: _CopyWork) -> Step:
     source, target, manner = work.source, work.target, work.manner
-    transfers = tuple((f"{manner.job}/send-{number}", mount) for number, mount in enumerate(work.mounts, 1))
-    explained = tuple((f"{manner.job}/explain-{number}", mount) for number, mount in enumerate(work.mounts, 1))
+    steps = {what: [f"{manner.job}/{what}-{number + 1}" for number in range(len(work.mounts))] for what in _INPUTS}
     kept = tuple(
         f"kept:{target.store}/{partial.name}/{number}"
         for partial in target.partials
         for number in range(len(partial.filesystems))
     )
-    sealing = agent.Sealing(
-        transfers=transfers,
-        explained=explained,
-        kept=kept,
-        absent=source.absent,
+    transfer, explained = (tuple(map("=".join, zip(steps[what], work.mounts, strict=True))) for what in _INPUTS)
+    options = Seal(
+        store=target.at.path,
+        name=target.name,
+        plan=target.at.plan,
         host=source.host,
         job=manner.job,
         started=manner.started,
         checksum=manner.checksum,
+        transfer=transfer,
+        explained=explained,
+        kept=kept,
+        absent=source.absent,
+        disk=target.at.disk,
     )
-    argv = agent.seal(target.at, target.name, sealing)
+    argv = target.at.call("seal", options)
     why = "a faithful copy gets its name and is never written again"
     step = manner.step("seal", target.host, Role.SEAL, Effect.WRITE, argv, why)
-    return replace(step, inputs=(*(step for step, _ in (*transfers, *explained)), *kept), timeout=3600)
+    return replace(step, inputs=(*steps["send"], *steps["explain"], *kept), timeout=3600)
 
 
 def _reap(work: _CopyWork) -> Step:
