@@ -71,7 +71,7 @@ class Gathered:
             self.unsummed += fresh and not file.checksum
             if file.transferred and file.checksum:
                 self.summed += 1
-                sums.add(file.checksum, file.size, point, file.name)
+                sums.add(file, point)
         files = numbers.get(b"Number of files", 0)
         if files < 1 or b"Total file size" not in numbers:
             raise Refused(f"the transfer of {point} sent nothing", "is it mounted on the source?")
@@ -176,7 +176,7 @@ class ResumedFiles:
             inode = self._taken(old, below.lstrip(b"/"))
             if inode and inode not in self._known:
                 self._known.add(inode)
-                sums.add(file.checksum, file.size, point, file.name)
+                sums.add(file, point)
                 count += 1
         return count
 

@@ -12,66 +12,16 @@ from runner.model.plan import Finding
 from runner.model.site import Job, Site
 
 # proc(5), mount(8): these hold the kernel's state, not anybody's data.
-PSEUDO = frozenset(
-    (
-        "autofs",
-        "bdev",
-        "binder",
-        "binfmt_misc",
-        "bpf",
-        "cgroup",
-        "cgroup2",
-        "configfs",
-        "cpuset",
-        "debugfs",
-        "devpts",
-        "devtmpfs",
-        "dax",
-        "drm",
-        "efivarfs",
-        "fusectl",
-        "functionfs",
-        "hugetlbfs",
-        "mqueue",
-        "nsfs",
-        "pipefs",
-        "proc",
-        "pstore",
-        "ramfs",
-        "rootfs",
-        "rpc_pipefs",
-        "securityfs",
-        "selinuxfs",
-        "sockfs",
-        "sysfs",
-        "tmpfs",
-        "tracefs",
-        "fuse.gvfsd-fuse",
-        "fuse.lxcfs",
-        "fuse.portal",
-    )
-)
-NETWORK = frozenset(
-    (
-        "9p",
-        "afs",
-        "ceph",
-        "cifs",
-        "coda",
-        "fuse.glusterfs",
-        "fuse.sshfs",
-        "fuse.rclone",
-        "gfs2",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "smb3",
-        "smbfs",
-        "virtiofs",
-    )
-)
+PSEUDO = frozenset((
+    "autofs", "bdev", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cpuset", "debugfs",
+    "devpts", "devtmpfs", "dax", "drm", "efivarfs", "fusectl", "functionfs", "hugetlbfs", "mqueue", "nsfs",
+    "pipefs", "proc", "pstore", "ramfs", "rootfs", "rpc_pipefs", "securityfs", "selinuxfs", "sockfs", "sysfs",
+    "tmpfs", "tracefs", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal",
+))  # fmt: skip
+NETWORK = frozenset((
+    "9p", "afs", "ceph", "cifs", "coda", "fuse.glusterfs", "fuse.sshfs", "fuse.rclone", "gfs2", "lustre", "ncpfs",
+    "nfs", "nfs4", "ocfs2", "smb3", "smbfs", "virtiofs",
+))  # fmt: skip
 IMAGES = frozenset(["cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"])
 
 
