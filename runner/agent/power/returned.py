@@ -11,7 +11,7 @@ from typing import Any
 
 from ..answer import FAILED, Refused, emit, plain
 from ..arguments import parse_as
-from ..command import Answer, ask
+from ..command import CommandAnswer, ask
 from ..host import processes, sessions
 from ..host.mounts import mounts, uuid_of
 from ..packages import outdated
@@ -133,7 +133,7 @@ def _database(options: CameBack) -> dict[str, Any]:
     return _no(f"the database does not answer: {said}", "look at PostgreSQL's log there")
 
 
-def _first(answer: Answer) -> str:
+def _first(answer: CommandAnswer) -> str:
     lines = (answer.out.strip() or answer.err.strip()).splitlines()
     return plain(lines[0]) if lines else "it says nothing"
 

@@ -46,7 +46,7 @@ def test_everything_is_written_and_unmounted_before_the_power_goes() -> None:
     drawn = draft(job(), facts())
     found = steps(drawn)
     assert list(found) == ["still", "sync", "let-go-papio", "unmount-disk", "poweroff", "gone", "mount-disk"]
-    assert argv(found["let-go-papio"]) == (PROGRAM, "let-go", "/srv/backups/papio", f"--plan={PLAN}")
+    assert argv(found["let-go-papio"]) == (PROGRAM, "release", "/srv/backups/papio", f"--plan={PLAN}")
     assert argv(found["unmount-disk"]) == ("umount", "--", "/srv/backups/papio")
     assert argv(found["poweroff"]) == ("systemctl", "poweroff", "--check-inhibitors=yes")
     gone = found["gone"].action
