@@ -45,7 +45,7 @@ class Wish:
     then `room` must be free in /boot, in bytes.
     """
 
-    left: tuple[detached.Carried, ...] = ()
+    left: tuple[detached.Detached, ...] = ()
     others: tuple[Update, ...] = ()
     upgraded: tuple[Update, ...] = ()
     free: tuple[str, ...] = ()
@@ -188,7 +188,7 @@ def after(work: Work, draft: Draft, facts: Facts, reason: Reason) -> Draft:
     An upgrade that works already is waited for in any case: then only the reboot is left out.
     """
     asked = _asked(work, facts, "", reason.kernel)
-    waits = any(step.carried and step.role == Role.ATTACH for step in draft.steps)
+    waits = any(step.detached and step.role == Role.ATTACH for step in draft.steps)
     wrong = (asked,) if isinstance(asked, Wrong) else rebooting.against(asked, work.now)
     if isinstance(asked, Wrong) or wrong:
         return replace(draft, findings=(*draft.findings, *_left_out(work, wrong))) if waits else _refused(work, wrong)
