@@ -17,7 +17,7 @@ from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
 from .contract import Seal, Sealed, SnapshotException, SnapshotRecord
-from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, ResumedFiles, gather
+from .gather import EXCEPTIONS, HARMLESS, LISTED, ExpectedOutputs, Gathered, ResumedFiles, gather
 from .sums import Sums, zipped
 
 
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     began = time.monotonic()
     options = parse_as(Seal, argv)
     store, name = open_store(options.store), options.name
-    expected = Expected(pairs(options.transfer, "transfer"), pairs(options.explained, "explained"), options.kept)
+    expected = ExpectedOutputs(pairs(options.transfer, "transfer"), pairs(options.explained, "explained"), options.kept)
     with working(store, options.plan):
         disk.require_writable(store, options.disk)
         snapshot = PartialSnapshot(store, name, _begun(store, name, options.plan))
@@ -75,13 +75,13 @@ def _begun(store: Store, name: str, plan: str) -> Mapping[str, Any]:
     return begun
 
 
-def _require_filesystems(snapshot: PartialSnapshot, expected: Expected) -> None:
+def _require_filesystems(snapshot: PartialSnapshot, expected: ExpectedOutputs) -> None:
     points = sorted(str(point) for point in snapshot.begun.get("filesystems", ()))
     if not points or sorted(expected.transfers.values()) != points:
         raise Refused("the transfers are not those of the filesystems begun", "make a new plan")
 
 
-def _gather(snapshot: PartialSnapshot, expected: Expected, absent: Sequence[str]) -> Gathered:
+def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, absent: Sequence[str]) -> Gathered:
     store, name, basis = snapshot.store, snapshot.name, str(snapshot.begun.get("basis", ""))
     before = read_json(store.record(basis)) if basis else {}
     known = frozenset(

@@ -49,7 +49,7 @@ class CheckKind(Bundled):
             return skipped
         sealed = prune.counted(stored)
         decision = retention.decide(sealed, store.retention, stored.space, now)
-        look = _Look(store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision)
+        look = _StoreLook(store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision)
         doubts = (*_count(look), *_foreign(look), *_age(look), *_growth(look), *_partials(look), *_room(look))
         doubts = (*doubts, *_uncovered(site, store, facts), *_unproven(site, look))
         where = steps.place(site, job.name, store, stored, plan="")
@@ -67,7 +67,7 @@ class CheckKind(Bundled):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Look:
+class _StoreLook:
     store: Store
     facts: StoreFacts
     options: CheckOptions
@@ -88,12 +88,14 @@ def _doubt(text: str, do: str = "") -> Finding:
     return Finding(severity="attention", text=text, source="", do=do)
 
 
-def _count(look: _Look) -> Sequence[Finding]:
+def _count(look: _StoreLook) -> Sequence[Finding]:
     policy = look.store.retention
     if policy is None or look.clean >= policy.min or not look.sealed:
         return ()
     text = f"store {look.store.name} has {count(look.clean, 'snapshot')} without exceptions, min is {policy.min}"
-    oldest, days = look.sealed[0], _days(look)
+    oldest = look.sealed[0]
+    begun = snapshot_time(oldest.name)
+    days = (look.now - begun).days if begun else 0
     unclean = len(look.sealed) - look.clean
     # A new store fills by one a day, and its keeper knows it: that is no reason to call anybody.
     if _is_first(oldest) and look.clean + 1 >= days:
@@ -112,11 +114,6 @@ def _count(look: _Look) -> Sequence[Finding]:
     return (_doubt(text, "; ".join(do) or "nothing expires until there are enough"),)
 
 
-def _days(look: _Look) -> int:
-    oldest = snapshot_time(look.sealed[0].name)
-    return (look.now - oldest).days if oldest else 0
-
-
 def _is_first(oldest: Snapshot) -> bool:
     """Whether it may be the first that was ever made: then most of it was new."""
     if oldest.files is None or oldest.added_files is None:
@@ -124,7 +121,7 @@ def _is_first(oldest: Snapshot) -> bool:
     return 2 * oldest.added_files >= oldest.files
 
 
-def _foreign(look: _Look) -> Sequence[Finding]:
+def _foreign(look: _StoreLook) -> Sequence[Finding]:
     names = [snapshot.name for snapshot in look.facts.sealed if not snapshot.recorded]
     if not names:
         return ()
@@ -132,7 +129,7 @@ def _foreign(look: _Look) -> Sequence[Finding]:
     return (_doubt(text, "see where it comes from and move it away; until then it counts for nothing"),)
 
 
-def _age(look: _Look) -> Sequence[Finding]:
+def _age(look: _StoreLook) -> Sequence[Finding]:
     if look.newest is None:
         return (_doubt(f"store {look.store.name} has no snapshot", "runner run the job that writes it"),)
     if look.now - look.newest <= look.options.newest_within:
@@ -141,7 +138,7 @@ def _age(look: _Look) -> Sequence[Finding]:
     return (_doubt(text, "see in `runner status` how the job that writes it ended"),)
 
 
-def _growth(look: _Look) -> Sequence[Finding]:
+def _growth(look: _StoreLook) -> Sequence[Finding]:
     limit = look.store.retention.max_shrink if look.store.retention else 30.0
     smaller = shrunk(look.sealed, limit)
     if smaller:
@@ -153,7 +150,12 @@ def _growth(look: _Look) -> Sequence[Finding]:
     newest, usual = look.sealed[-1], look.sealed[1:-1][-_USUAL:]
     grown = [
         *_grew(newest.added_bytes, [snapshot.added_bytes for snapshot in usual], _LARGE, size),
-        *_grew(newest.added_files, [snapshot.added_files for snapshot in usual], _MANY, _files),
+        *_grew(
+            newest.added_files,
+            [snapshot.added_files for snapshot in usual],
+            _MANY,
+            lambda number: count(round(number), "file"),
+        ),
     ]
     if not grown:
         return ()
@@ -168,11 +170,7 @@ def _grew(added: int | None, before: Sequence[int | None], least: int, words: Ca
     return (f"{words(added)}, {words(median(known))} is usual",)
 
 
-def _files(number: float) -> str:
-    return count(round(number), "file")
-
-
-def _partials(look: _Look) -> Sequence[Finding]:
+def _partials(look: _StoreLook) -> Sequence[Finding]:
     times = [time for partial in look.facts.partials if (time := snapshot_time(partial.name))]
     if not times or look.now - min(times) < _OLD_PARTIAL:
         return ()
@@ -180,7 +178,7 @@ def _partials(look: _Look) -> Sequence[Finding]:
     return (_doubt(text, "run the job that writes this store, and see why it does not come to its end"),)
 
 
-def _room(look: _Look) -> Sequence[Finding]:
+def _room(look: _StoreLook) -> Sequence[Finding]:
     decision = look.decision
     frozen = (_doubt(f"nothing expires: {decision.frozen}", decision.do),) if decision.frozen else ()
     spare = _spare(look)
@@ -195,7 +193,7 @@ def _room(look: _Look) -> Sequence[Finding]:
     return (*frozen, _doubt(text, "a larger disk, fewer snapshots (min), or less to copy (exclude)"))
 
 
-def _unproven(site: Site, look: _Look) -> Sequence[Finding]:
+def _unproven(site: Site, look: _StoreLook) -> Sequence[Finding]:
     """What no drill has brought back for too long, of all that the store's drills try."""
     if look.options.proven_every is None or not look.sealed:
         return ()
@@ -213,7 +211,7 @@ def _unproven(site: Site, look: _Look) -> Sequence[Finding]:
     )
 
 
-def _spare(look: _Look) -> Space | None:
+def _spare(look: _StoreLook) -> Space | None:
     """The room that there would be without all above `min`, as far as is known; None where it is not."""
     policy, space = look.store.retention, look.facts.space
     above = look.clean - policy.min if policy else 0
@@ -257,7 +255,7 @@ def _uncovered(site: Site, store: Store, facts: Facts) -> Sequence[Finding]:
     return doubts
 
 
-def _headline(look: _Look, doubts: Sequence[Finding]) -> str:
+def _headline(look: _StoreLook, doubts: Sequence[Finding]) -> str:
     wrong = sum(doubt.severity != "note" for doubt in doubts)
     age = f", the newest {length(look.now - look.newest)} old" if look.newest else ""
     ahead = runway(growth(look.sealed), look.facts.space, look.store.retention)
