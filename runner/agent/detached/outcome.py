@@ -13,6 +13,7 @@ from .. import clock, durable
 from ..answer import Refused, plain, table
 from ..host import processes
 from ..packages import installed as changed
+from ..packages.families import BESIDE
 from ..packages.installed import changes, installed, listed
 from ..packages.outdated import condition
 from ..store.layout import read_json
@@ -27,8 +28,6 @@ MOST = 8 * 1024 * 1024
 SHOWN = 60
 PUNCH = 0x1 | 0x2  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 BITE = 1024 * 1024
-
-SUFFIXES = (".dpkg-dist", ".ucf-dist", ".rpmnew", ".rpmsave")
 
 
 def conclude(place: Carriage) -> Mapping[str, Any]:
@@ -173,7 +172,7 @@ def conffiles(root: str) -> dict[str, str]:
     found = {}
     for folder, _, names in os.walk(top):
         for name in names:
-            if name.endswith(SUFFIXES):
+            if name.endswith(BESIDE):
                 path = Path(folder) / name
                 try:
                     status = path.lstat()

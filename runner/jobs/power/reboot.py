@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
+from runner.jobs.packages.families import need_reboot
 from runner.jobs.power import before, reboot_need, rebooting
 from runner.jobs.power.before import Before
 from runner.jobs.power.reboot_need import Witness
@@ -39,7 +40,7 @@ class RebootKind(Bundled):
         found = before.read(job.host, facts)
         if isinstance(found, Wrong):
             return refused(job, (found,))
-        needs = needed(found)
+        needs = needed(found, need_reboot(site.host(job.host)))
         if options.only_if_needed and not needs:
             return Draft(skip=Skip(job=job.name, reason=f"{job.host} needs no reboot"))
         asked = Asked(site=site, job=job, options=options, facts=facts, found=found)
@@ -56,8 +57,8 @@ class RebootKind(Bundled):
         return reported(job, outcomes, around)
 
 
-def needed(found: Before) -> tuple[str, ...]:
-    """Why the host needs a reboot, in words; nothing where nobody says so."""
+def needed(found: Before, patterns: Sequence[str]) -> tuple[str, ...]:
+    """Why the host needs a reboot, in words; nothing where nobody says so. `patterns` are packages that need one."""
     seen = found.outdated
     return reboot_need.reasons(
         Witness(
@@ -65,7 +66,8 @@ def needed(found: Before) -> tuple[str, ...]:
             changed=seen.changed,
             flag=seen.flag,
             pid1=seen.pid1,
-        )
+        ),
+        patterns,
     )
 
 

@@ -8,38 +8,6 @@ from fnmatch import fnmatchcase
 
 from runner.model.packages import Kernel
 
-# What only a reboot takes up, or what everything that runs has loaded: dnf's list and yum-utils', and openssl,
-# which dnf's leaves out; then the same for Debian. A kernel's modules and headers need no reboot of their own.
-PATTERNS = (
-    "kernel",
-    "kernel-core",
-    "kernel-rt",
-    "kernel-rt-core",
-    "kernel-uek",
-    "kernel-PAE",
-    "linux-firmware",
-    "microcode_ctl",
-    "glibc",
-    "systemd",
-    "systemd-libs",
-    "udev",
-    "dbus",
-    "dbus-broker",
-    "dbus-daemon",
-    "dbus-libs",
-    "openssl",
-    "openssl-libs",
-    "gnutls",
-    "linux-image-*",
-    "firmware-*",
-    "*-microcode",
-    "libc6",
-    "libsystemd0",
-    "libudev1",
-    "libssl[0-9]*",
-    "libgnutls[0-9]*",
-    "libdbus-1-3",
-)
 _LISTED = 12
 
 
@@ -56,8 +24,9 @@ class Witness:
     extra: tuple[str, ...] = ()
 
 
-def reasons(seen: Witness, patterns: Sequence[str] = PATTERNS) -> tuple[str, ...]:
-    """Every reason for a reboot now, in words; none where no witness speaks for it.
+def reasons(seen: Witness, patterns: Sequence[str]) -> tuple[str, ...]:
+    """Every reason for a reboot now, in words; none where no witness speaks for it. `patterns` are of the names of
+    packages that only a reboot takes up.
 
     No witness is trusted alone to say that there is no need: the flag is gone after a boot of the old
     kernel, and times of installation are wrong where the clock was.

@@ -15,7 +15,7 @@ import pytest
 
 from runner.jobs.packages import agent
 from runner.jobs.packages.redhat import dnf, rpm
-from runner.jobs.packages.redhat import found as packages_rpm
+from runner.jobs.packages.redhat import facts as packages_rpm
 from runner.jobs.packages.redhat.family import RedHat
 from runner.jobs.packages.report import update_lines
 from runner.model.facts import Facts, HostFacts, Reading

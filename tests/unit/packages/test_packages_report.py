@@ -12,7 +12,7 @@ from runner.model.run import JobReport, Outcome, State, Verdict
 from tests.unit import parts
 from tests.unit.upkeep_parts import NOW, done
 
-JOB = PlannedJob(name="upgrade-server", kind="upgrade", told="no update to install")
+JOB = PlannedJob(name="upgrade-server", kind="upgrade", told="no update to install", about="apt")
 
 
 def carried(**changes: Any) -> dict[str, Any]:
@@ -37,10 +37,10 @@ def failed(step: str, state: State = State.FAILED, note: str = "ended 100", answ
     )
 
 
-def told(*outcomes: Outcome) -> JobReport:
-    found = packages_report(JOB, outcomes)
-    assert found is not None
-    return found
+def told(*outcomes: Outcome, packages: str = "apt") -> JobReport:
+    report = packages_report(replace(JOB, about=packages), outcomes)
+    assert report is not None
+    return report
 
 
 def test_nothing_to_do_is_said_in_one_line() -> None:
@@ -124,7 +124,8 @@ def test_a_scriptlet_that_failed_with_exit_0_and_odd_lines_are_told_and_the_know
     odd = told(done("install", **carried(log=["error: out of partition"])))
     assert odd.verdict == Verdict.ATTENTION
     assert "odd: error: out of partition" in odd.details
-    script = told(done("install", **carried(log=["Error in POSTIN scriptlet in rpm package httpd"])))
+    log = ["Error in POSTIN scriptlet in rpm package httpd"]
+    script = told(done("install", **carried(log=log)), packages="dnf")
     assert script.verdict == Verdict.ATTENTION
     assert "scripts of packages failed: httpd (postin)" in script.headline
 
@@ -152,8 +153,23 @@ def test_what_was_installed_while_an_archive_was_away_needs_a_person() -> None:
 def test_a_kernel_that_cannot_be_booted_is_told_in_words_that_keep_people_from_rebooting() -> None:
     said = told(done("upgrade", **carried()), failed("initrd", note="initrd is False; the plan wants == True"))
     assert said.headline.startswith("the newest kernel has no initrd to boot from: do not reboot;")
-    assert said.headline.endswith("; 1 package upgraded all the same")
+    assert said.headline.endswith(
+        "; see df /boot, then, at the host: update-initramfs -u -k all; 1 package upgraded all the same"
+    )
     assert "False" not in said.headline
+    red = told(failed("initrd"), packages="dnf")
+    assert red.headline.endswith("; see df /boot, then, at the host: dracut --regenerate-all --force")
+    assert told(failed("entry")).headline.endswith(": do not reboot; at the host: update-grub")
+    assert told(failed("initrd"), packages="").headline.endswith(": do not reboot; see df /boot")
+
+
+def test_the_log_of_dnf_is_read_with_its_own_remedies_and_one_of_an_unknown_program_hides_no_error() -> None:
+    log = ["Error: GPG check FAILED", "No space is mentioned here"]
+    signed = told(failed("install", answer=carried(exit=1, log=log, packages={"upgraded": []})), packages="yum")
+    assert signed.headline.startswith("install failed: Error: GPG check FAILED: look at the repository's gpgkey")
+    older_plan = told(done("install", **carried(log=["error: out of partition", "fine"])), packages="")
+    assert older_plan.verdict == Verdict.ATTENTION
+    assert "odd: error: out of partition" in older_plan.details
 
 
 def test_a_failure_is_told_by_the_line_that_tells_of_it_and_not_by_the_last() -> None:

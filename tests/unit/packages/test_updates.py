@@ -350,6 +350,21 @@ def test_the_whole_plan_holds_together() -> None:
         assert review.check(plan) == ()
 
 
+@pytest.mark.parametrize("answer", ["", "{}", '{"error": "no room"}', '{"kernel": [7]}'])
+@pytest.mark.parametrize("host", [SERVER, "papio"])
+def test_what_runs_old_files_is_never_taken_for_nothing_where_it_cannot_be_read(host: str, answer: str) -> None:
+    known = facts("waiting") if host == SERVER else red_hat("updates")
+    job = UPDATES if host == SERVER else PAPIO
+    readings = {**known.hosts[host].readings, "packages.outdated": Reading(exit=1, out=answer, err="")}
+    blind = replace(known, hosts={**known.hosts, host: replace(known.hosts[host], readings=readings)})
+    text = f"whether {host} needs a reboot, and what runs replaced files there, is not known: its answer makes no sense"
+    assert text not in [finding.text for finding in drafted(job, known).findings]
+    (finding,) = (finding for finding in drafted(job, blind).findings if finding.text == text)
+    assert (finding.severity, "runner-agent outdated" in finding.do) == ("attention", True)
+    # The updates themselves are known, and are installed.
+    assert names(drafted(job, blind)) == names(drafted(job, known))
+
+
 def _papio_aside(site: Site) -> Site:
     return replace(site, jobs=(UPDATES, UPGRADE, REBOOT))
 

@@ -8,15 +8,16 @@ from functools import cmp_to_key
 from itertools import zip_longest
 
 _PART = re.compile(r"(\D*)(\d*)")
+_KERNEL = re.compile(r"linux-image-(\d.*?)(?:-unsigned)?(?::[a-z0-9]+)?")
 
 _FILE = re.compile(r" *-?[0-9]+ (?P<place>\S.*)")
 # Label, archive (suite) and codename, as `apt-cache policy` writes them.
 _NAMES = ("l", "a", "n")
 
 
-def compare(one: str, other: str) -> int:
-    """Below 0 if `one` is the older version, 0 if they are equal, above 0 if it is the newer."""
-    mine, theirs = _split(one), _split(other)
+def compare(left: str, right: str) -> int:
+    """Below 0 if `left` is the older version, 0 if they are equal, above 0 if it is the newer."""
+    mine, theirs = _split(left), _split(right)
     if mine[0] != theirs[0]:
         return mine[0] - theirs[0]
     return _order(mine[1], theirs[1]) or _order(mine[2], theirs[2])
@@ -26,21 +27,24 @@ def fits(version: str, relation: str, bound: str) -> bool:
     """Whether `version` stands in `relation` (<<, <=, =, >=, >>) to `bound`; without a relation any does."""
     if not relation:
         return True
-    found = compare(version, bound)
+    order = compare(version, bound)
     match relation:
         case "<<":
-            return found < 0
+            return order < 0
         case "<=":
-            return found <= 0
+            return order <= 0
         case "=":
-            return found == 0
+            return order == 0
         case ">=":
-            return found >= 0
+            return order >= 0
         case _:
-            return found > 0
+            return order > 0
 
 
-key = cmp_to_key(compare)
+def newest_kernel(names: Iterable[str]) -> str:
+    """The newest release among the names of kernel packages; "" where none names one, as metapackages do not."""
+    releases = (kernel[1] for kernel in map(_KERNEL.fullmatch, names) if kernel)
+    return max(releases, key=cmp_to_key(compare), default="")
 
 
 def _split(version: str) -> tuple[int, str, str]:
@@ -51,14 +55,14 @@ def _split(version: str) -> tuple[int, str, str]:
     return int(epoch) if epoch.isdecimal() else 0, upstream, revision
 
 
-def _order(one: str, other: str) -> int:
-    pairs = zip_longest(_PART.findall(one), _PART.findall(other), fillvalue=("", ""))
+def _order(left: str, right: str) -> int:
+    pairs = zip_longest(_PART.findall(left), _PART.findall(right), fillvalue=("", ""))
     for (mine, my_number), (theirs, their_number) in pairs:
         for char, against in zip_longest(mine, theirs, fillvalue=""):
-            if found := _weight(char) - _weight(against):
-                return found
-        if found := int(my_number or 0) - int(their_number or 0):
-            return found
+            if order := _weight(char) - _weight(against):
+                return order
+        if order := int(my_number or 0) - int(their_number or 0):
+            return order
     return 0
 
 
@@ -78,28 +82,28 @@ def is_security(origin: str) -> bool:
 
 def security_places(policy: Iterable[str]) -> frozenset[str]:
     """The lists of security archives, as `apt-cache policy` and `madison` write them (`URI SUITE/PART ARCH ...`)."""
-    found, place = set[str](), ""
+    places, place = set[str](), ""
     for line in policy:
-        words = line.strip()
-        if words.startswith("release "):
-            fields = dict(one.partition("=")[::2] for one in words.removeprefix("release ").split(","))
+        text = line.strip()
+        if text.startswith("release "):
+            fields = dict(field.partition("=")[::2] for field in text.removeprefix("release ").split(","))
             if place and any(_named_so(fields.get(name, "")) for name in _NAMES):
-                found.add(place)
+                places.add(place)
         elif file := _FILE.fullmatch(line):
             place = file["place"].strip()
-        elif not words.startswith("origin "):
+        elif not text.startswith("origin "):
             place = ""
-    return frozenset(found)
+    return frozenset(places)
 
 
 def fixes(madison: Iterable[str], places: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """The versions that those lists have, by name, from what `apt-cache madison` said."""
-    found: dict[str, tuple[str, ...]] = {}
+    """The versions that those lists have, by name, from the output of `apt-cache madison`."""
+    versions: dict[str, tuple[str, ...]] = {}
     for line in madison:
-        name, version, place = ([one.strip() for one in line.split("|", 2)] + ["", ""])[:3]
+        name, version, place = ([field.strip() for field in line.split("|", 2)] + ["", ""])[:3]
         if version and place in places:
-            found[name] = (*found.get(name, ()), version)
-    return found
+            versions[name] = (*versions.get(name, ()), version)
+    return versions
 
 
 def _named_so(word: str) -> bool:

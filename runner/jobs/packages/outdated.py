@@ -1,0 +1,53 @@
+"""What a host runs that is older than its files, whatever its family: its kernel, services, reasons for a reboot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from runner.jobs.power import reboot_need
+from runner.model.facts import Facts, Probe
+from runner.model.packages import Kernel, PackageFacts, Trouble
+from runner.model.site import Host
+from runner.model.text import one_line
+from runner.tools import detached
+
+OUTDATED = "packages.outdated"
+# needrestart's word for the kernel: 2 is a newer build of the one that runs, 3 a newer kernel.
+_KSTA = {2: "needrestart: the running kernel was replaced", 3: "needrestart: a newer kernel waits"}
+
+
+def probe(host: Host) -> Probe:
+    """The READ command that `completed` needs."""
+    return Probe(id=OUTDATED, host=host.name, argv=detached.OUTDATED, needs=("packages",), timeout=60)
+
+
+def completed(known: PackageFacts, host: Host, facts: Facts, patterns: Sequence[str]) -> PackageFacts:
+    """`known` with what the host runs; where that cannot be read, a trouble says so.
+
+    `patterns` are the packages whose change needs a reboot.
+    """
+    reading = facts.reading(host.name, OUTDATED)
+    outdated = detached.parse_outdated(reading.out) if reading else None
+    if outdated is None:
+        why = one_line(reading.err.strip()) if reading else "it was not asked"
+        text = f"whether {host.name} needs a reboot, and what runs replaced files there, is not known: "
+        text += why or "its answer makes no sense"
+        trouble = Trouble(what="unknown", text=text, do="see what `runner-agent outdated` says at the host")
+        return replace(known, troubles=(*known.troubles, trouble))
+    kernel = Kernel(running=known.kernel.running or outdated.running, newest=known.kernel.newest or outdated.newest)
+    needrestart = _KSTA.get(outdated.ksta or 0)
+    witness = reboot_need.Witness(
+        kernel=kernel,
+        changed=outdated.changed,
+        flag=outdated.flag,
+        pid1=outdated.pid1,
+        extra=(*known.reboot, *([needrestart] if needrestart else ())),
+    )
+    return replace(
+        known,
+        kernel=kernel,
+        reboot=reboot_need.reasons(witness, patterns),
+        services=outdated.services,
+        boot_free=outdated.boot_free if known.boot_free is None else known.boot_free,
+    )
