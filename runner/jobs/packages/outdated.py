@@ -29,12 +29,14 @@ def completed(known: PackageFacts, host: Host, facts: Facts, patterns: Sequence[
     """
     reading = facts.reading(host.name, OUTDATED)
     outdated = detached.parse_outdated(reading.out) if reading else None
+    troubles = known.troubles
     if outdated is None:
         why = one_line(reading.err.strip()) if reading else "it was not asked"
         text = f"whether {host.name} needs a reboot, and what runs replaced files there, is not known: "
         text += why or "its answer makes no sense"
-        trouble = Trouble(what="unknown", text=text, do="see what `runner-agent outdated` says at the host")
-        return replace(known, troubles=(*known.troubles, trouble))
+        do = "see what `runner-agent outdated` says at the host"
+        troubles = (*troubles, Trouble(what="unknown", text=text, do=do))
+        outdated = detached.Outdated()
     kernel = Kernel(running=known.kernel.running or outdated.running, newest=known.kernel.newest or outdated.newest)
     needrestart = _KSTA.get(outdated.ksta or 0)
     witness = reboot_need.Witness(
@@ -46,6 +48,7 @@ def completed(known: PackageFacts, host: Host, facts: Facts, patterns: Sequence[
     )
     return replace(
         known,
+        troubles=troubles,
         kernel=kernel,
         reboot=reboot_need.reasons(witness, patterns),
         services=outdated.services,

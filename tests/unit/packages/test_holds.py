@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner.jobs.packages.debian.apt import Alternative, Clause, Version
+from runner.jobs.packages.debian.apt import Alternative, Clause, PackageVersion
 from runner.jobs.packages.debian.held import brought_by, kept_back, to_hold
 from runner.jobs.packages.debian.version import compare, fits
 
@@ -43,42 +43,44 @@ def need(name: str, relation: str = "", version: str = "") -> Clause:
 
 def test_what_needs_a_newer_version_of_a_held_package_is_kept_back_by_it() -> None:
     wishes = {
-        "libc6": Version(old="2.36", version="2.37"),
-        "app": Version(old="1", version="2", needs=(need("lib", ">=", "2"), need("held-but-fine", ">=", "1"))),
-        "lib": Version(old="1", version="2", needs=(need("libc6", ">=", "2.37"),)),
+        "libc6": PackageVersion(old="2.36", version="2.37"),
+        "app": PackageVersion(old="1", version="2", needs=(need("lib", ">=", "2"), need("held-but-fine", ">=", "1"))),
+        "lib": PackageVersion(old="1", version="2", needs=(need("libc6", ">=", "2.37"),)),
     }
-    fixed = {"libc6": Version(version="2.36"), "held-but-fine": Version(version="1")}
+    fixed = {"libc6": PackageVersion(version="2.36"), "held-but-fine": PackageVersion(version="1")}
     assert kept_back(wishes, fixed) == {"libc6": (), "app": ("libc6",), "lib": ("libc6",)}
 
 
 def test_an_alternative_that_is_there_is_enough() -> None:
-    wish = Version(old="1", version="2", needs=(need("held", ">=", "2") + need("other"),))
-    found = kept_back({"app": wish, "held": Version(old="1", version="2")}, {"held": Version(version="1")})
+    wish = PackageVersion(old="1", version="2", needs=(need("held", ">=", "2") + need("other"),))
+    found = kept_back(
+        {"app": wish, "held": PackageVersion(old="1", version="2")}, {"held": PackageVersion(version="1")}
+    )
     assert found["app"] == ("held",), "no reason is seen, so the hold that could be it is named"
-    strict = Version(old="1", version="2", needs=(need("held", ">=", "2") + need("gone", ">=", "9"),))
-    fixed = {"held": Version(version="1"), "gone": Version(version="")}
+    strict = PackageVersion(old="1", version="2", needs=(need("held", ">=", "2") + need("gone", ">=", "9"),))
+    fixed = {"held": PackageVersion(version="1"), "gone": PackageVersion(version="")}
     assert kept_back({"app": strict}, fixed)["app"] == ("gone", "held")
 
 
 def test_a_held_package_that_needs_the_old_version_or_would_break_keeps_the_new_one_back() -> None:
-    old = Version(version="1", needs=(need("lib", "=", "1"),))
-    assert kept_back({"lib": Version(old="1", version="2")}, {"app": old}) == {"lib": ("app",)}
-    breaks = Version(old="1", version="2", breaks=(need("app", "<<", "2"),))
-    assert kept_back({"lib": breaks}, {"app": Version(version="1")}) == {"lib": ("app",)}
+    old = PackageVersion(version="1", needs=(need("lib", "=", "1"),))
+    assert kept_back({"lib": PackageVersion(old="1", version="2")}, {"app": old}) == {"lib": ("app",)}
+    breaks = PackageVersion(old="1", version="2", breaks=(need("app", "<<", "2"),))
+    assert kept_back({"lib": breaks}, {"app": PackageVersion(version="1")}) == {"lib": ("app",)}
 
 
 def test_packages_that_need_each_other_come_to_an_end() -> None:
     wishes = {
-        "a": Version(old="1", version="2", needs=(need("b", "=", "2"),)),
-        "b": Version(old="1", version="2", needs=(need("a", "=", "2"), need("held", "=", "2"))),
+        "a": PackageVersion(old="1", version="2", needs=(need("b", "=", "2"),)),
+        "b": PackageVersion(old="1", version="2", needs=(need("a", "=", "2"), need("held", "=", "2"))),
     }
-    assert kept_back(wishes, {"held": Version(version="1")}) == {"a": ("held",), "b": ("held",)}
+    assert kept_back(wishes, {"held": PackageVersion(version="1")}) == {"a": ("held",), "b": ("held",)}
 
 
 def test_who_brings_a_new_package_is_found_over_others() -> None:
     wishes = {
-        META: Version(old="1", version="2", needs=(need("mid"),)),
-        "mid": Version(old="", version="1", needs=(need("new"),)),
+        META: PackageVersion(old="1", version="2", needs=(need("mid"),)),
+        "mid": PackageVersion(old="", version="1", needs=(need("new"),)),
     }
     assert brought_by("new", wishes) == (META, "mid")
     assert brought_by(META, wishes) == ()

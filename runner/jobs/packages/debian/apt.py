@@ -171,7 +171,7 @@ def clauses(field: str) -> tuple[Clause, ...]:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Version:
+class PackageVersion:
     """A version of a package, in place of `old`: what it needs, and what must not be there with it.
 
     `version` is "" for a package that must not come at all.
@@ -204,7 +204,7 @@ def removed(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(row[1] for row in map(_REMV.fullmatch, lines) if row)
 
 
-def versions(lines: Iterable[str], native: str) -> dict[str, Version]:
+def versions(lines: Iterable[str], native: str) -> dict[str, PackageVersion]:
     """Read the output of `apt-cache show`, with only the fields that are needed here, by name."""
     paragraphs: list[dict[str, str]] = []
     for line in lines:
@@ -214,7 +214,7 @@ def versions(lines: Iterable[str], native: str) -> dict[str, Version]:
         if paragraphs:
             paragraphs[-1][field] = text
     return {
-        name_of(fields["Package"], fields.get("Architecture", ""), native): Version(
+        name_of(fields["Package"], fields.get("Architecture", ""), native): PackageVersion(
             version=fields.get("Version", ""),
             needs=(*clauses(fields.get("Pre-Depends", "")), *clauses(fields.get("Depends", ""))),
             breaks=(*clauses(fields.get("Breaks", "")), *clauses(fields.get("Conflicts", ""))),

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runner.jobs.packages import outdated
 from runner.jobs.packages.debian import apt, health, survey, version
-from runner.jobs.packages.debian.apt import Version
+from runner.jobs.packages.debian.apt import PackageVersion
 from runner.jobs.packages.debian.held import brought_by, kept_back, to_hold
 from runner.jobs.packages.debian.survey import Survey, SurveyAnswer
 from runner.jobs.packages.debian.version import compare
@@ -118,10 +118,12 @@ class DebianPackages:
         now = {(update.name, update.new) for update in self._simulated}
         back = [each for each in self._updates("free") if (each.name, each.new) not in now and not _goes_back(each)]
         names = self.held_anyhow | set(self.to_hold)
-        staying = {each.name: Version(version=each.version, needs=each.needs) for each in self.installed}
+        staying = {each.name: PackageVersion(version=each.version, needs=each.needs) for each in self.installed}
         staying = {name: known for name, known in staying.items() if name in names}
         # What is new and fits a pattern is kept away too.
-        away = {each.name: Version(version="") for each in back if not each.old and fits(each.name, self._host.hold)}
+        away = {
+            each.name: PackageVersion(version="") for each in back if not each.old and fits(each.name, self._host.hold)
+        }
         shown = apt.versions(self.answer("back").out, self.native)
         known = {
             each.name: replace(shown[each.name], old=each.old, version=each.new) for each in back if each.name in shown

@@ -68,23 +68,23 @@ def rooms(survey: Survey) -> dict[str, FreeSpace]:
     return spaces
 
 
-class _Holder(NamedTuple):
+class _LockHolder(NamedTuple):
     pid: str
     path: str
     program: str
 
 
-def _holders(survey: Survey) -> Iterator[_Holder]:
+def _holders(survey: Survey) -> Iterator[_LockHolder]:
     """Who holds a lock of the packages."""
     for line in answer(survey, "locks").out:
-        holder = _Holder(*(line.split("|", 2) + ["", ""])[:3])
+        holder = _LockHolder(*(line.split("|", 2) + ["", ""])[:3])
         if holder.path.startswith((_LISTS, "/var/cache/")):
             yield holder
 
 
-def _locks(holders: Sequence[_Holder]) -> Iterator[Trouble]:
+def _locks(holders: Sequence[_LockHolder]) -> Iterator[Trouble]:
     # Another program that works is no trouble for a look, only for what would follow.
-    by_pid: dict[str, _Holder] = {}
+    by_pid: dict[str, _LockHolder] = {}
     for holder in holders:
         by_pid.setdefault(holder.pid, holder)
     for holder in by_pid.values():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from runner.jobs.packages.debian.apt import Version
+from runner.jobs.packages.debian.apt import PackageVersion
 from runner.jobs.packages.patterns import fits
 
+Versions = Mapping[str, PackageVersion]
 _NUMBERED = re.compile(r"[0-9]\.[0-9]")
 
 
@@ -27,7 +28,7 @@ def to_hold(patterns: Sequence[str], installed: Mapping[str, tuple[str, ...]]) -
     return tuple(sorted(named | bringing))
 
 
-def kept_back(updates: Mapping[str, Version], staying: Mapping[str, Version]) -> dict[str, tuple[str, ...]]:
+def kept_back(updates: Versions, staying: Versions) -> dict[str, tuple[str, ...]]:
     """For each of `updates`, the names of `staying` that stand in its way, over others too; sorted.
 
     Where no reason can be seen there is one all the same, so all of `staying` that have an update are named.
@@ -46,7 +47,7 @@ def kept_back(updates: Mapping[str, Version], staying: Mapping[str, Version]) ->
     return blockers
 
 
-def _direct(name: str, update: Version, updates: Mapping[str, Version], staying: Mapping[str, Version]) -> set[str]:
+def _direct(name: str, update: PackageVersion, updates: Versions, staying: Versions) -> set[str]:
     """What `update` cannot have: packages that stay, and others that only might be updated."""
     blockers: set[str] = set()
     now = {
@@ -65,7 +66,7 @@ def _direct(name: str, update: Version, updates: Mapping[str, Version], staying:
     return blockers
 
 
-def brought_by(name: str, updates: Mapping[str, Version]) -> tuple[str, ...]:
+def brought_by(name: str, updates: Versions) -> tuple[str, ...]:
     """The names of `updates` that need the package `name`, over others too; sorted."""
     bringing, todo = set[str](), [name]
     while todo:

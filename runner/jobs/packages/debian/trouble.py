@@ -27,7 +27,7 @@ _PROGRESS = re.compile(
 )
 
 
-class _Sign(NamedTuple):
+class _AptSign(NamedTuple):
     what: What
     pattern: str
     do: str
@@ -43,86 +43,88 @@ BOOT_FULL = "remove a kernel that does not run and is not the newest (uname -r; 
 BROKEN = "see what is missing: apt-get check; then apt-get -f install, reading what it would remove"
 # The first that fits a line decides, so what is particular comes before what is general.
 _SIGNS = (
-    _Sign(
+    _AptSign(
         "interrupted",
         r"^E: dpkg was interrupted",
         "dpkg --configure -a; the runner does it as the first step of its next plan",
         mends=True,
     ),
-    _Sign(
+    _AptSign(
         "lock",
         r"Could not get lock \S+ It is held by process \d+ \(.*\)|^E: Unable to (?:acquire|lock) ",
         "let that program come to its end (do not kill it) and run again",
     ),
-    _Sign(
+    _AptSign(
         "clock",
         r"^E: Release file for \S+ is not valid yet",
         "the host's clock is behind: set it (timedatectl, or date -s, then hwclock --systohc) and run again",
     ),
-    _Sign(
+    _AptSign(
         "expired",
         r"^E: Release file for \S+ is expired",
         "if date shows a wrong day, set the clock; else the mirror is left behind or the release has ended: "
         "take another mirror, or a supported release",
     ),
-    _Sign(
+    _AptSign(
         "moved",
         r"^E: Repository '.*' changed its '(?:Origin|Label|Suite|Codename)' value",
         "read whether the release was meant to change; if so: apt-get update --allow-releaseinfo-change",
     ),
-    _Sign(
+    _AptSign(
         "signature",
         r"NO_PUBKEY|Missing key",
         "nothing is installed from there, which is right; if the archive has a new key, install it from the "
         "archive-keyring package or the vendor's page, never with [trusted=yes]",
     ),
-    _Sign(
+    _AptSign(
         "signature",
         r"EXPKEYSIG|KEYEXPIRED|REVKEYSIG|[Ee]xpired on|key .*expired",
         "the archive's key has expired: upgrade the archive-keyring package or fetch the vendor's new key",
     ),
-    _Sign(
+    _AptSign(
         "signature",
         r"BADSIG|signatures? (?:were|was|is|are) invalid|is (?:not|no longer) signed|"
         r"signature verification|[Bb]ad signature|Clearsigned file isn't valid",
         "what came is not what the archive signed: try again in an hour; if it stays, ask an expert, and "
         "install nothing from there",
     ),
-    _Sign("boot full", r"/boot.*No space left on device|update-initramfs: failed for /boot", BOOT_FULL),
-    _Sign("disk full", r"No space left on device|You don't have enough free space", _FULL),
-    _Sign(
+    _AptSign("boot full", r"/boot.*No space left on device|update-initramfs: failed for /boot", BOOT_FULL),
+    _AptSign("disk full", r"No space left on device|You don't have enough free space", _FULL),
+    _AptSign(
         "damaged",
         r"Hash Sum mismatch|File has unexpected size|Mirror sync in progress",
         "the mirror is being renewed or something between damages files: try again in an hour",
     ),
-    _Sign("damaged", r"/pool/\S+  404 ", "the lists are older than the archive: run again, which refreshes them first"),
-    _Sign(
+    _AptSign(
+        "damaged", r"/pool/\S+  404 ", "the lists are older than the archive: run again, which refreshes them first"
+    ),
+    _AptSign(
         "unreachable",
         r"(?:^E: |^W: )?Failed to fetch .*|does not have a Release file|"
         r"Could not (?:resolve|connect)|Unable to connect|Temporary failure resolving",
         _NET,
     ),
-    _Sign(
+    _AptSign(
         "half",
         r"dpkg: error processing package \S+ \(--configure\)",
         "read what its script said just above, mend that, then: dpkg --configure -a",
     ),
-    _Sign(
+    _AptSign(
         "half",
         r"dpkg: error processing (?:archive|package) ",
         "read the reason in the next line; then: apt-get -f install",
     ),
-    _Sign(
+    _AptSign(
         "unknown",
         r"^E: Version '.*' for '.*' was not found",
         "the archive has gone on since the plan was made: run again, and it is planned anew",
     ),
-    _Sign(
+    _AptSign(
         "unknown",
         r"^E: Packages were downgraded",
         "somebody installed a newer version since the plan was made: plan again",
     ),
-    _Sign("broken", r"^E: Unmet dependencies|^E: Unable to correct problems, you have held broken packages", BROKEN),
+    _AptSign("broken", r"^E: Unmet dependencies|^E: Unable to correct problems, you have held broken packages", BROKEN),
 )
 # What stands before the evidence and adds nothing to it.
 _BEFORE = re.compile(r"^(?:[EW]: )?(?:An error occurred during the signature verification\..* GPG error: )?")

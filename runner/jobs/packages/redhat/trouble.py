@@ -12,7 +12,7 @@ from runner.model.packages import Trouble, Update, What
 from runner.model.text import one_line, size
 
 
-class _Sign(NamedTuple):
+class _DnfSign(NamedTuple):
     word: str
     what: What
     do: str
@@ -20,19 +20,21 @@ class _Sign(NamedTuple):
 
 # That the lists could not be had is told by an exit code; the words only choose the remedy.
 _SIGNS = (
-    _Sign("lock", "lock", "wait until the other program has ended, or see what it does"),
-    _Sign("No space left", "disk full", "make room below /var, then plan again"),
-    _Sign("not yet valid", "clock", "see that the clock of the host is right (date), then plan again"),
-    _Sign("has expired", "expired", "see that the clock is right; else the repository's certificate must be renewed"),
-    _Sign(
+    _DnfSign("lock", "lock", "wait until the other program has ended, or see what it does"),
+    _DnfSign("No space left", "disk full", "make room below /var, then plan again"),
+    _DnfSign("not yet valid", "clock", "see that the clock of the host is right (date), then plan again"),
+    _DnfSign(
+        "has expired", "expired", "see that the clock is right; else the repository's certificate must be renewed"
+    ),
+    _DnfSign(
         "GPG",
         "signature",
         "look at the repository's gpgkey, and run `dnf makecache` by hand: it shows the key and asks",
     ),
-    _Sign("hecksum", "damaged", "wait for the mirror to be whole again; if it lasts: dnf clean metadata"),
-    _Sign("rpmdb", "broken", "see what rpm says (rpm -qa); a damaged database is made anew with rpm --rebuilddb"),
-    _Sign("Unknown repo", "moved", "look at the files in /etc/yum.repos.d"),
-    _Sign("Status code: 40", "moved", "the repository is not where it was: look at its baseurl in /etc/yum.repos.d"),
+    _DnfSign("hecksum", "damaged", "wait for the mirror to be whole again; if it lasts: dnf clean metadata"),
+    _DnfSign("rpmdb", "broken", "see what rpm says (rpm -qa); a damaged database is made anew with rpm --rebuilddb"),
+    _DnfSign("Unknown repo", "moved", "look at the files in /etc/yum.repos.d"),
+    _DnfSign("Status code: 40", "moved", "the repository is not where it was: look at its baseurl in /etc/yum.repos.d"),
 )
 _UNREACHABLE = "see that the host reaches the network and that the mirror is up; the next run tries again"
 _AT_WORK = re.compile(r"(dnf|yum|microdnf|rpm|packagekit|tdnf)", re.IGNORECASE)
@@ -53,7 +55,7 @@ def lists(section: Section) -> Trouble:
     lines = _lines(section)
     evidence = "; ".join([line for line in lines if line.startswith("Error")][:3] or lines[:3])
     text = "\n".join(lines)
-    sign = next((sign for sign in _SIGNS if sign.word in text), _Sign("", "unreachable", _UNREACHABLE))
+    sign = next((sign for sign in _SIGNS if sign.word in text), _DnfSign("", "unreachable", _UNREACHABLE))
     text = f"the package lists could not be fetched: {evidence or f'exit {section.exit}, and not a word'}"
     return Trouble(what=sign.what, text=text, do=sign.do)
 
