@@ -183,7 +183,7 @@ def _check(reboot: Reboot, disk: Disk, outlook: Outlook) -> Step:
         Role.CHECK, disk.name
     )
     most = outlook.forecast.most or 0.0
-    return replace(step, ok_codes=e2fsck.DONE, timeout=max(2 * DAY, 3 * round(most)), carried=True)
+    return replace(step, ok_codes=e2fsck.DONE, timeout=max(2 * DAY, 3 * round(most)), detached=True)
 
 
 def _path(reboot: Reboot, name: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import clock
-from .answer import Refused, emit
+from .answer import Refused, emit, table
 from .arguments import parse
 from .command import ask
 from .database import databases, dumps
@@ -28,11 +28,11 @@ from .store.inspect import inspect_store
 VERSION = re.compile(r"rsync +version v?([0-9][0-9.]*)")
 
 PROGRAM = "runner-agent"
-READERS: Mapping[str, Callable[[Sequence[str]], Mapping[str, Any]]] = {
+READERS: Mapping[str, Callable[[Sequence[str]], object]] = {
     "up": sessions.read,
     "outdated": outdated.read,
-    "carried": records.read,
-    "still": idle.read,
+    "detached": records.read,
+    "idle": idle.read,
     "boot-checks": boot_checks.read,
     "databases": databases.read,
     "dumps": dumps.read,
@@ -126,7 +126,10 @@ def _digest(path: str) -> str:
 
 def _former(path: str) -> bool:
     """Whether the file is there and nothing works from it: what is at work reads the rest of itself from it."""
-    if not path or not Path(path).is_file() or any(each["alive"] for each in records.read(())["carried"]):
+    try:
+        if not path or not Path(path).is_file() or any(command.alive for command in records.read(()).detached):
+            return False
+    except OSError:
         return False
     return not any(path.encode() in _words(process) for process in processes.processes())
 
@@ -151,7 +154,7 @@ def reading(argv: Sequence[str]) -> dict[str, Any]:
     if read is None:
         return _section(1, {"error": f"a probe may ask for: {', '.join(READERS)}", "do": "see docs/store.md"})
     try:
-        return _section(0, read(argv[2:]))
+        return _section(0, table(read(argv[2:])))
     except Refused as refused:
         return _section(refused.code, {"error": refused.error, "do": refused.do})
     except (OSError, ValueError) as problem:

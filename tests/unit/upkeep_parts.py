@@ -46,15 +46,15 @@ def survey(name: str) -> str:
     return (CAPTURES / f"survey-{name}.txt").read_text("utf-8")
 
 
-def facts(state: str, *carried: Mapping[str, Any], **changes: Any) -> Facts:
-    """The host in that state; `carried` was begun there before, `outdated` and `up` are merged in."""
+def facts(state: str, *detached: Mapping[str, Any], **changes: Any) -> Facts:
+    """The host in that state; `detached` was begun there before, `outdated` and `up` are merged in."""
     said = {
         "packages.apt": survey(state),
         "packages.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
-        "packages.carried": json.dumps({"carried": list(carried)}),
+        "packages.detached": json.dumps({"detached": list(detached)}),
         "power.up": json.dumps({**UP, **changes.get("up", {})}),
         "power.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
-        "power.still": json.dumps({"still": True, "busy": [], "inhibitors": []}),
+        "power.idle": json.dumps({"idle": True, "busy": [], "inhibitors": []}),
         "power.systemd": "systemd 252 (252.39-1~deb12u2)\n",
         "power.fstab": "UUID=1 / ext4 defaults 0 1\n",
         "power.half": "",
@@ -78,7 +78,7 @@ def partly(state: str, said: str = "Failed to fetch http://dead.example.org/x  U
     return replace(known, hosts={**known.hosts, SERVER: replace(server, readings=readings)})
 
 
-def red_hat(state: str, *carried: Mapping[str, Any]) -> Facts:
+def red_hat(state: str, *detached: Mapping[str, Any]) -> Facts:
     """papio, a host of the Red Hat family, in that state: a real answer again."""
     known = facts("nothing")
     text = (CAPTURES.parent / "dnf" / f"look-{state}.stdout").read_text("utf-8")
@@ -88,16 +88,16 @@ def red_hat(state: str, *carried: Mapping[str, Any]) -> Facts:
     kernel = {"running": running, "newest": running}
     for name in ("power.outdated", "packages.outdated"):
         readings[name] = Reading(exit=0, out=json.dumps({**OUTDATED, "kernel": kernel}))
-    readings["packages.carried"] = Reading(exit=0, out=json.dumps({"carried": list(carried)}))
+    readings["packages.detached"] = Reading(exit=0, out=json.dumps({"detached": list(detached)}))
     papio = replace(known.hosts["papio"], kernel=running, readings=readings)
     return replace(known, hosts={**known.hosts, "papio": papio})
 
 
-def begun(step: str, *, alive: bool, told: bool = False, argv: tuple[str, ...] = ()) -> dict[str, Any]:
+def begun(step: str, *, alive: bool, seen: bool = False, argv: tuple[str, ...] = ()) -> dict[str, Any]:
     """Something that an earlier plan began."""
     return {
         "plan": "20261122T081500.000Z", "step": step, "argv": list(argv), "started": "2026-11-22T08:15:04Z",
-        "ended": None if alive else "2026-11-22T08:20:00Z", "exit": None if alive else 0, "alive": alive, "told": told,
+        "ended": None if alive else "2026-11-22T08:20:00Z", "exit": None if alive else 0, "alive": alive, "seen": seen,
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from runner.model.plan import Finding, Severity, Skip
 from runner.model.role import Phase
 from runner.model.site import Job, Site
 from runner.model.text import count, length, size
-from runner.tools.detached import Carried
+from runner.tools.detached import Detached
 
 _LISTED = 40
 # With these nothing can be installed, or should be.
@@ -85,7 +85,7 @@ def replaced(troubles: Sequence[Trouble], install: Sequence[Update]) -> tuple[Tr
     )
 
 
-def cut_off(site: Site, commands: Sequence[Carried]) -> tuple[Finding, ...]:
+def cut_off(site: Site, commands: Sequence[Detached]) -> tuple[Finding, ...]:
     """What other jobs began at the host and nobody has seen the end of: only they themselves report it."""
     jobs = (site.job(name) for name in dict.fromkeys(command.job for command in commands))
     return tuple(

@@ -78,7 +78,7 @@ class _Runs:
 
 
 def _is_run(outcome: Outcome) -> bool:
-    return outcome.result.get("carried") is True
+    return outcome.result.get("detached") is True
 
 
 def packages_report(

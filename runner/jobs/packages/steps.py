@@ -20,7 +20,7 @@ from runner.model.text import count, one_line
 from runner.tools import agent as store
 from runner.tools import detached
 
-DETACHED = "packages.carried"
+DETACHED = "packages.detached"
 KINDS = ("updates", "upgrade")
 _MARGIN = 120
 # However a run of before ended, that must not end the job of today; 255 is ssh's own.
@@ -84,7 +84,7 @@ class PackageWork:
         """
         order = detached.run(self.program, self.plan, self.id(name), argv, packages=self.family.lists)
         step = self.step(name, order, why, effect, role)
-        step = replace(step, guard=guard, timeout=self.patience, carried=True)
+        step = replace(step, guard=guard, timeout=self.patience, detached=True)
         return (step, self.seen(name, self.plan, step.id))
 
     def seen(self, name: str, plan: str, step: str) -> Step:
@@ -92,13 +92,13 @@ class PackageWork:
         over = Check(
             host=self.host.name,
             argv=detached.again(self.program, plan, step, within=1),
-            field="carried",
+            field="detached",
             relation="==",
             value=True,
             why="it has ended",
         )
         why = f"note at the host that the end of {name} was seen"
-        note = self.step(f"{name}-told", detached.told(self.program, plan, step), why, role=Role.SEEN)
+        note = self.step(f"{name}-told", detached.note_seen(self.program, plan, step), why, role=Role.SEEN)
         return replace(note, guard=over, despite=(self.id(name),))
 
     def planned(self, steps: Sequence[Step] = (), headline: str = "", attach: str = "") -> PlannedJob:
@@ -137,10 +137,10 @@ def begun(site: Site, job: Job, facts: Facts, now: datetime, table: Mapping[str,
         do = f"write packages = {words(table)} below [hosts.{host.name}]"
         return findings.skipped(job, [findings.refused(job, text, do)])
     reading = facts.reading(host.name, DETACHED)
-    if reading and detached.parse_carried(reading.out) is None:
+    if reading and detached.parse_detached(reading.out) is None:
         why = one_line(reading.err.strip()) or "its answer makes no sense"
         text = f"what earlier runs began on {host.name} cannot be read: {why}"
-        do = "see at the host what `runner-agent carried` says; nothing is installed before that is known"
+        do = "see at the host what `runner-agent detached` says; nothing is installed before that is known"
         return findings.skipped(job, [findings.attention(job, text, do)])
     return PackageWork(site=site, job=job, host=host, family=own, now=now, within=job.options.within)
 
@@ -149,7 +149,7 @@ def probes(site: Site, job: Job, table: Mapping[str, str] = FAMILIES) -> tuple[P
     """The host's packages, and which commands were begun there by plans, and how they ended."""
     host = site.host(job.host)
     own = family(host, table)
-    begun = Probe(id=DETACHED, host=host.name, argv=detached.CARRIED, needs=("packages",))
+    begun = Probe(id=DETACHED, host=host.name, argv=detached.DETACHED, needs=("packages",))
     return (*own.probes(host), begun) if own else ()
 
 
@@ -158,22 +158,22 @@ def read(work: PackageWork, facts: Facts) -> PackageFacts:
     return outdated.completed(work.family.read(work.host, facts), work.host, facts, work.patterns)
 
 
-def left(job: Job, facts: Facts) -> tuple[detached.Carried, ...]:
+def left(job: Job, facts: Facts) -> tuple[detached.Detached, ...]:
     """What this job began in an earlier run and nobody has seen the end of, oldest first (see `begun`)."""
     reading = facts.reading(job.host, DETACHED)
-    commands = detached.parse_carried(reading.out) if reading else ()
-    own = [each for each in commands or () if each.job == job.name and (each.alive or not each.told)]
+    commands = detached.parse_detached(reading.out) if reading else ()
+    own = [each for each in commands or () if each.job == job.name and (each.alive or not each.seen)]
     return tuple(reversed(own))
 
 
-def left_by_others(site: Site, job: Job, facts: Facts) -> tuple[detached.Carried, ...]:
+def left_by_others(site: Site, job: Job, facts: Facts) -> tuple[detached.Detached, ...]:
     """The same of the other jobs that change this host's packages."""
     every = (*site.jobs, *site.elsewhere)
     others = [other for other in every if other.host == job.host and other.kind in KINDS and other.name != job.name]
     return tuple(command for other in others for command in left(other, facts))
 
 
-def attach(work: PackageWork, commands: Sequence[detached.Carried]) -> tuple[Step, ...]:
+def attach(work: PackageWork, commands: Sequence[detached.Detached]) -> tuple[Step, ...]:
     """Wait for the end of what is still at work, and ask how the rest ended: what earlier runs began."""
     steps: list[Step] = []
     for number, command in enumerate(commands, start=1):
@@ -182,7 +182,7 @@ def attach(work: PackageWork, commands: Sequence[detached.Carried]) -> tuple[Ste
         why = f"an earlier run lost sight of what it began ({command.step}, plan {command.plan}): how did it end"
         step = work.step(name, argv, why, Effect.READ, Role.ATTACH)
         codes = (0,) if command.alive else _ANY_END
-        steps.append(replace(step, ok_codes=codes, carried=command.alive, timeout=work.patience))
+        steps.append(replace(step, ok_codes=codes, detached=command.alive, timeout=work.patience))
         steps.append(work.seen(name, command.plan, command.step))
     return tuple(steps)
 

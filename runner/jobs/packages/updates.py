@@ -86,7 +86,7 @@ class UpdatesKind(Bundled):
         return packages_report(job, outcomes, self._families) or default_report(job, outcomes, around)
 
 
-def _waits(job: Job, command: detached.Carried) -> Draft:
+def _waits(job: Job, command: detached.Detached) -> Draft:
     """Another job of this runner is at work there; the next run makes this one up."""
     since = f", since {command.started:%Y-%m-%d %H:%M} UTC" if command.started else ""
     text = f"{command.job} is at work on the packages{since}"

@@ -26,7 +26,7 @@ from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 from runner.model.text import size
 from runner.report.default import default_report
-from runner.tools.detached import Carried
+from runner.tools.detached import Detached
 
 
 class UpgradeKind(Bundled):
@@ -70,7 +70,7 @@ class UpgradeKind(Bundled):
         return packages_report(job, outcomes, self._families) or default_report(job, outcomes, around)
 
 
-def _against(work: PackageWork, known: PackageFacts, left: Sequence[Carried]) -> tuple[Finding, ...]:
+def _against(work: PackageWork, known: PackageFacts, left: Sequence[Detached]) -> tuple[Finding, ...]:
     """Why nothing may be done; each with what to do."""
     job = work.job
     wrong = [package_findings.refused(job, trouble.text, trouble.do) for trouble in _in_the_way(known)]
@@ -95,7 +95,7 @@ def _in_the_way(known: PackageFacts) -> tuple[Trouble, ...]:
     )
 
 
-def _upgrade(work: PackageWork, known: PackageFacts, facts: Facts, left: tuple[Carried, ...]) -> Draft:
+def _upgrade(work: PackageWork, known: PackageFacts, facts: Facts, left: tuple[Detached, ...]) -> Draft:
     job, names = work.job, work.job.options.packages
     choice = package_choice.choose(known, work.host.hold, "all")
     held = package_choice.set_free(choice.held, names)

@@ -39,7 +39,7 @@ class Upgrade:
     then `room` must be free in /boot, in bytes.
     """
 
-    left: tuple[detached.Carried, ...] = ()
+    left: tuple[detached.Detached, ...] = ()
     others: tuple[Update, ...] = ()
     upgraded: tuple[Update, ...] = ()
     free: tuple[str, ...] = ()
@@ -142,7 +142,7 @@ def with_reboot(work: PackageWork, draft: Draft, facts: Facts, why: str, kernel:
     waited for in any case: then only the reboot is left out.
     """
     asked = _asked(work, facts, "", kernel)
-    waits = any(step.carried and step.role == Role.ATTACH for step in draft.steps)
+    waits = any(step.detached and step.role == Role.ATTACH for step in draft.steps)
     wrong = (asked,) if isinstance(asked, Wrong) else rebooting.against(asked, work.now)
     if isinstance(asked, Wrong) or wrong:
         return replace(draft, findings=(*draft.findings, *_left_out(work, wrong))) if waits else _refused(work, wrong)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.agent.power.contract import CameBack
+from runner.agent.power.contract import LookAfterBoot
 from runner.jobs.disks import fstab
 from runner.jobs.power import agent
 from runner.model.facts import Filesystem, HostFacts
@@ -104,15 +104,15 @@ Look = tuple[tuple[str, Role, str], tuple[str, Command | WaitFor], str]
 def _looks(site: Site, host: str, wanted: Wanted) -> Iterator[Look]:
     program = store.program(site.host(host))
 
-    def argv(look: CameBack) -> Argv:
-        return agent.came_back(program, look)
+    def argv(look: LookAfterBoot) -> Argv:
+        return agent.returned(program, look)
 
     def wait(looked: Argv, within: int, why: str) -> tuple[str, WaitFor]:
-        return host, WaitFor(until=agent.is_there(host, looked, why), within=within)
+        return host, WaitFor(until=agent.has_returned(host, looked, why), within=within)
 
     which = f"kernel {wanted.kernel}" if wanted.kernel else "the newest kernel that is installed"
     if wanted.kernel is not None:
-        kernel = Command(argv=argv(CameBack("kernel", is_=wanted.kernel)))
+        kernel = Command(argv=argv(LookAfterBoot("kernel", is_=wanted.kernel)))
         yield ("kernel", Role.KERNEL, ""), (host, kernel), f"it runs {which}"
     for number, one in enumerate(wanted.mounted, start=1):
         what = f"disk {one.disk}" if one.disk else one.point
@@ -120,18 +120,18 @@ def _looks(site: Site, host: str, wanted: Wanted) -> Iterator[Look]:
         name = f"disk-{one.disk}" if one.disk else f"mounted-{number}"
         yield (
             (name, Role.MOUNTED, one.disk),
-            wait(argv(CameBack("mounted", at=one.point, uuid=one.uuid, writable=bool(one.disk))), _MOUNTED, why),
+            wait(argv(LookAfterBoot("mounted", at=one.point, uuid=one.uuid, writable=bool(one.disk))), _MOUNTED, why),
             why,
         )
     for unit in wanted.must_run:
         why = f"{unit} runs, as jobs.toml says it must"
-        wanted_unit = wait(argv(CameBack("active", unit=unit)), _RUNS, why)
+        wanted_unit = wait(argv(LookAfterBoot("active", unit=unit)), _RUNS, why)
         yield (f"runs-{unit}", Role.RUNS, unit), wanted_unit, why
-    units = Command(argv=argv(CameBack("units", known=wanted.failed)))
+    units = Command(argv=argv(LookAfterBoot("units", known=wanted.failed)))
     yield ("units", Role.UNITS, ""), (host, units), "no unit failed that had not before"
     if wanted.database:
         why = "the database answers"
-        yield ("database", Role.DATABASE, ""), wait(argv(CameBack("database")), _ANSWERS, why), why
+        yield ("database", Role.DATABASE, ""), wait(argv(LookAfterBoot("database")), _ANSWERS, why), why
     if wanted.page:
         controller = site.host(site.controller)
         asked: Check = agent.answers(controller, wanted.page)

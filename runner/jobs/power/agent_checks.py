@@ -44,7 +44,7 @@ class Extfs:
     extents: bool | None = None
     rotates: bool | None = None
     speed: float | None = None
-    took: tuple[contract.Time, ...] = ()
+    took: tuple[contract.CheckTime, ...] = ()
     problem: str = ""
 
 
@@ -86,13 +86,13 @@ def read(reading: Reading) -> BootChecks | None:
     )
 
 
-def _extfs(looked: contract.Looked) -> Extfs:
+def _extfs(looked: contract.ExtFilesystem) -> Extfs:
     text = looked.superblock if looked.exit == 0 else ""
     superblock = tune2fs.parse_superblock(text)
     used, inodes_used = tune2fs.parse_used(text)
     return Extfs(
         device=looked.device,
-        asked=looked.asked,
+        asked=looked.devices,
         mount=looked.mount,
         place=looked.at,
         passno=looked.pass_,

@@ -17,7 +17,7 @@ from runner.model.text import count, length, one_line, size
 from runner.tools import detached
 from runner.tools.detached import Outdated, Up
 
-STILL: Argv = ("runner-agent", "still")
+IDLE: Argv = ("runner-agent", "idle")
 # Less than this in /boot, and the initrd that was written last may be cut short.
 _ROOM = 1 << 20
 _CLOCK = timedelta(minutes=5)
@@ -48,7 +48,7 @@ def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
     asked: dict[str, Argv] = {
         "up": detached.UP,
         "outdated": detached.OUTDATED,
-        "still": STILL,
+        "idle": IDLE,
         "systemd": agent.version(),
         "fstab": fstab.show(),
         **({"half": audit} if audit else {}),
@@ -73,10 +73,10 @@ def read(host: str, facts: Facts) -> Before | Wrong:
     def reading(name: str) -> Reading:
         return facts.reading(host, f"power.{name}") or Reading(exit=None, err="it was not asked")
 
-    up, still = detached.parse_up(reading("up").out), reading("still")
-    quiet = agent.parse_still(still.out)
-    if up is None or quiet is None:
-        why = one_line((reading("up").err or still.err or "its answer makes no sense").strip())
+    up, idle = detached.parse_up(reading("up").out), reading("idle")
+    busy = agent.parse_idle(idle.out)
+    if up is None or busy is None:
+        why = one_line((reading("up").err or idle.err or "its answer makes no sense").strip())
         return Wrong(text=f"the state of {host} cannot be read: {why}", do="see whether python3 runs there")
     outdated = detached.parse_outdated(reading("outdated").out)
     if outdated is None:
@@ -91,7 +91,7 @@ def read(host: str, facts: Facts) -> Before | Wrong:
         up=up,
         outdated=outdated,
         systemd=agent.parse_version(reading("systemd").out) if up.systemd else None,
-        busy=quiet,
+        busy=busy,
         half=half.out.strip() if half else "",
         sessions=agent.parse_sessions(reading("sessions").out),
         entries=fstab.parse(reading("fstab").out) if reading("fstab").exit == 0 else (),

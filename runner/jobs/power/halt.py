@@ -203,7 +203,7 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
     Where the host is the one that the runner is on, nobody is left to see that it is gone.
     """
     boot = agent.Boot(program=store.program(halt.site.host(halt.host)), id=halt.boot_id)
-    still = agent.still(boot, halt.by)
+    idle = agent.idle(boot, halt.by)
     down = Step(
         id=halt.last,
         role=Role.OFF,
@@ -212,7 +212,7 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
         action=Command(argv=agent.poweroff(halt.systemd)),
         effect=Effect.INTERRUPT,
         why=halt.why or "switch the host off, and its power with it",
-        guard=agent.is_still(halt.host, still),
+        guard=agent.is_idle(halt.host, idle),
         ok_codes=(0, _SESSION_DIED),
         timeout=_ENDS,
         needs=("power",),
@@ -223,7 +223,7 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
     why = "what is still in memory goes to the disks"
     unmounting = tuple(step for disk in halt.disks for step in _unmounting(halt, disk))
     return (
-        _quiet(halt, still),
+        _quiet(halt, idle),
         halt.step("sync", Command(argv=agent.sync()), why, effect=Effect.WRITE).known_as(Role.SYNC),
         *unmounting,
         down,
@@ -235,9 +235,9 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
 def _quiet(halt: Halt, argv: Argv) -> Step:
     why = "nothing is being written, and nobody asks that it stays up"
     if not halt.ending:
-        return halt.step("still", Command(argv=argv), why).known_as(Role.STILL)
-    wait = WaitFor(until=agent.is_still(halt.host, argv), within=_ENDS)
-    return halt.step("still", wait, f"{why} any more").known_as(Role.STILL)
+        return halt.step("idle", Command(argv=argv), why).known_as(Role.IDLE)
+    wait = WaitFor(until=agent.is_idle(halt.host, argv), within=_ENDS)
+    return halt.step("idle", wait, f"{why} any more").known_as(Role.IDLE)
 
 
 def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from runner.agent.power.contract import CameBack
+from runner.agent.power.contract import LookAfterBoot
 from runner.jobs.power import after, agent, before, boot_checks, window
 from runner.jobs.power import downtime as patience
 from runner.jobs.power import locks as power_locks
@@ -151,7 +151,7 @@ def locks(asked: Asked, until: str = "") -> tuple[Lock, ...]:
 
 
 def steps(asked: Asked, why: str) -> tuple[Step, ...]:
-    """Its steps, from `still` to the last look; see reboot_steps."""
+    """Its steps, from `idle` to the last look; see reboot_steps."""
     site, job, found = asked.site, asked.job, asked.found
     here = asked.facts.hosts[job.host]
     early = {disk.name for disk, _ in boot_checks.brought_forward(site, asked.facts, job)}
@@ -242,10 +242,8 @@ def reboot_steps(one: Reboot) -> tuple[Step, ...]:
     """
     boot = one.boot
     quiet = "nothing is being written, and nobody asks that it stays up"
-    still = one.step("still", Command(argv=agent.still(boot, one.by)), Effect.READ, quiet).known_as(
-        Role.STILL, one.which
-    )
-    quiet_still = agent.is_still(one.host, agent.still(boot, one.by, one.unheld))
+    idle = one.step("idle", Command(argv=agent.idle(boot, one.by)), Effect.READ, quiet).known_as(Role.IDLE, one.which)
+    unwritten = agent.is_idle(one.host, agent.idle(boot, one.by, one.unheld))
     down = Step(
         id=f"{one.job}/{one.prefix}reboot",
         role=Role.DOWN,
@@ -255,7 +253,7 @@ def reboot_steps(one: Reboot) -> tuple[Step, ...]:
         effect=Effect.INTERRUPT,
         why=one.why,
         action=Command(argv=agent.reboot(one.systemd)),
-        guard=quiet_still,
+        guard=unwritten,
         ok_codes=(0, _SESSION_DIED),
         timeout=_GOES_DOWN,
         needs=("power",),
@@ -272,10 +270,10 @@ def reboot_steps(one: Reboot) -> tuple[Step, ...]:
     # What comes after a reboot that is only the first thing is planned when the host is back.
     back = replace(back, replans=bool(one.prefix))
     looks = after.steps(one.site, f"{one.job}/{one.prefix}", settled, one.wanted)
-    return (still, down, back, settled, *looks)
+    return (idle, down, back, settled, *looks)
 
 
 def _settles(one: Reboot, boot: agent.Boot) -> WaitFor:
-    argv = agent.came_back(boot.program, CameBack("settled"))
-    until = agent.is_there(one.host, argv, "its boot is over, and no disk is being checked")
+    argv = agent.returned(boot.program, LookAfterBoot("settled"))
+    until = agent.has_returned(one.host, argv, "its boot is over, and no disk is being checked")
     return WaitFor(until=until, within=one.wait.settle)

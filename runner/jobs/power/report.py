@@ -199,7 +199,7 @@ def _let_be(one: Outcome) -> str:
 
 
 def _is_check(one: Outcome) -> bool:
-    return one.role == Role.CHECK and one.state == State.DONE and "carried" in one.result
+    return one.role == Role.CHECK and one.state == State.DONE and "detached" in one.result
 
 
 def _checked_before(early: Sequence[Outcome]) -> Iterator[str]:

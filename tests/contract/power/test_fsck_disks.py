@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from hooks.fsck import plugin
+from runner.agent.answer import table
 from runner.agent.power import boot_checks
 from runner.jobs.disks import tune2fs
 from runner.jobs.power import agent_checks
@@ -49,7 +50,7 @@ class Bench:
     def found(self) -> agent_checks.BootChecks:
         """What the host says of it."""
         told = boot_checks.read(("--", self.device), self.root)
-        read = agent_checks.read(Reading(exit=0, out=json.dumps(told)))
+        read = agent_checks.read(Reading(exit=0, out=json.dumps(table(told))))
         assert read is not None, told
         return read
 
@@ -108,7 +109,7 @@ def test_a_disk_that_is_away_or_no_disk_says_why(bench: Bench, tmp_path: Path) -
     (tmp_path / "zero").write_bytes(bytes(2**20))
     for path in (tmp_path / "zero", tmp_path / "gone"):
         told = boot_checks.read(("--", str(path)), bench.root)
-        read = agent_checks.read(Reading(exit=0, out=json.dumps(told)))
+        read = agent_checks.read(Reading(exit=0, out=json.dumps(table(told))))
         assert read is not None
         (only,) = [one for one in read.filesystems if str(path) in one.asked]
         assert only.problem.startswith("tune2fs: ")
@@ -125,8 +126,8 @@ def test_words_to_the_kernel_and_files_that_force_checks_are_found(bench: Bench)
 def test_an_unmounted_disk_of_fstab_is_told_without_being_asked_for(bench: Bench) -> None:
     run("umount", bench.mount)
     told = boot_checks.read((), bench.root)
-    assert [one["mount"] for one in told["filesystems"] if one["device"] == bench.device] == [""]
-    assert [one["pass"] for one in told["filesystems"] if one["device"] == bench.device] == [2]
+    assert [own.mount for own in told.filesystems if own.device == bench.device] == [""]
+    assert [own.pass_ for own in told.filesystems if own.device == bench.device] == [2]
 
 
 class Host:
@@ -176,7 +177,7 @@ def wishes(bench: Bench) -> list[Insertion]:
     store = Store(name="papio", host="papio", path=str(bench.mount / "store"), disk="usb")
     known = StoreFacts(path=store.path, exists=True)
     now = datetime.now(tz=UTC)
-    told = Reading(exit=0, out=json.dumps(boot_checks.read(("--", bench.device), bench.root)))
+    told = Reading(exit=0, out=json.dumps(table(boot_checks.read(("--", bench.device), bench.root))))
     host = HostFacts(name="papio", readings={"fsck": told}, stores={"papio": known})
     facts = Facts(at=now, hosts={"papio": host})
     site = fsck_site(disk, when_due="forward", stores=(store,))

@@ -30,7 +30,7 @@ def step(name: str, effect: Effect = Effect.READ) -> Step:
     )  # fmt: skip
 
 
-STEPS = (step("still"), step("reboot", Effect.INTERRUPT), step("back"), step("settled"), step("mounted"))
+STEPS = (step("idle"), step("reboot", Effect.INTERRUPT), step("back"), step("settled"), step("mounted"))
 DUE = facts(found(captured("due")))
 
 
@@ -65,9 +65,9 @@ def test_a_disk_that_is_due_is_let_go_unmounted_and_checked_before_the_reboot() 
     assert argv(lets) == (PROGRAM, "let-go", "/srv/papio", f"--plan={PLAN}")
     assert argv(unmount) == ("umount", "--", "/srv")
     assert argv(check)[-5:] == ("e2fsck", "-p", "-f", "--", "/dev/usb")
-    assert argv(check)[1:4] == ("carry", f"--plan={PLAN}", "--step=reboot-it/check-usb")
+    assert argv(check)[1:4] == ("detach", f"--plan={PLAN}", "--step=reboot-it/check-usb")
     assert argv(mount) == ("mount", "--", "/srv")
-    assert (check.step.ok_codes, check.step.carried) == ((0, 1), True)
+    assert (check.step.ok_codes, check.step.detached) == ((0, 1), True)
     assert [one.step.effect for one in given] == [Effect.WRITE, Effect.INTERRUPT, Effect.WRITE, Effect.WRITE]
 
 
@@ -131,7 +131,7 @@ def test_this_boot_passes_without_the_check_and_the_next_ones_do_not() -> None:
         facts(found(captured("errors"))),
         facts(found(captured("due")), kernel=["fsck.mode=force"]),
         facts(found(captured("due"), mount="/elsewhere")),
-        facts(found(captured("due"), asked=[], mount="/", at="/")),
+        facts(found(captured("due"), devices=[], mount="/", at="/")),
         facts(),
         facts(found(captured("due"), exit=1, error="no such device")),
     ],
@@ -142,7 +142,7 @@ def test_what_is_not_due_or_damaged_or_not_ours_is_left_to_the_boot(when_due: st
 
 
 def test_a_job_that_reboots_nothing_is_left_alone() -> None:
-    assert wishes("forward", steps=(step("still"), step("poweroff", Effect.INTERRUPT))) == ()
+    assert wishes("forward", steps=(step("idle"), step("poweroff", Effect.INTERRUPT))) == ()
     assert wishes("defer", steps=(step("reboot"),)) == ()
 
 

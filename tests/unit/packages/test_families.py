@@ -18,7 +18,7 @@ from runner.model.run import Outcome, State, Verdict
 from runner.model.site import Host
 from runner.planning import planner, review
 from tests.unit.packages.alpine import SURVEY, Alpine
-from tests.unit.packages.test_packages_report import carried
+from tests.unit.packages.test_packages_report import detached
 from tests.unit.upkeep_parts import NOW, PROGRAM, SERVER, SITE, UPDATES, UPGRADE, argv, by_name, facts, names
 
 TABLE = {**families.FAMILIES, "apk": "tests.unit.packages.alpine:Alpine"}
@@ -47,14 +47,14 @@ def test_the_table_knows_each_family_by_what_a_host_says() -> None:
 
 def test_the_host_of_a_third_family_is_looked_at_and_its_updates_are_planned() -> None:
     kind = UpdatesKind(TABLE)
-    assert [probe.id for probe in kind.probes(HILL, UPDATES)] == [SURVEY, "packages.outdated", "packages.carried"]
+    assert [probe.id for probe in kind.probes(HILL, UPDATES)] == [SURVEY, "packages.outdated", "packages.detached"]
     draft = kind.draft(HILL, UPDATES, waiting(), NOW)
     assert names(draft) == ["refresh", "install", "install-told", "whole", "look"]
     steps = by_name(draft)
     assert argv(steps["refresh"]) == ("apk", "update")
     assert argv(steps["install"]) == (
         PROGRAM,
-        "carry",
+        "detach",
         f"--plan={PLAN}",
         "--step=updates-server/install",
         "--packages=apk",
@@ -77,7 +77,7 @@ def test_the_plan_of_a_third_family_holds_together() -> None:
 def test_what_became_of_it_is_reported_as_for_any_other() -> None:
     draft = UpdatesKind(TABLE).draft(HILL, UPDATES, waiting(), NOW)
     assert draft.planned is not None
-    answer = carried(packages={"upgraded": [["busybox", "1.36.0-r0", "1.36.1-r5"]]})
+    answer = detached(packages={"upgraded": [["busybox", "1.36.0-r0", "1.36.1-r5"]]})
     results = {"install": answer, "look": {"services": []}}
     outcomes = [
         Outcome(step=step.id, job=UPDATES.name, state=State.DONE, exit=0, result=results.get(name, {}), note="")
@@ -92,7 +92,7 @@ def test_what_became_of_it_is_reported_as_for_any_other() -> None:
 def test_a_failure_names_what_a_person_runs_on_a_host_of_that_family() -> None:
     draft = UpdatesKind(TABLE).draft(HILL, UPDATES, waiting(), NOW)
     assert draft.planned is not None
-    answer = carried(exit=1, packages={"upgraded": [], "unfinished": [["busybox", "broken"]]})
+    answer = detached(exit=1, packages={"upgraded": [], "unfinished": [["busybox", "broken"]]})
     outcome = Outcome(step="updates-server/install", job=UPDATES.name, state=State.FAILED, exit=1, result=answer)
     report = packages_report(draft.planned, [outcome], TABLE)
     assert report is not None

@@ -73,7 +73,7 @@ def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_n
         ("upgrade", True, State.STALE, {}, ("a",)),
         ("updates", True, State.FAILED, {}, ()),
         ("upgrade", False, State.STALE, {}, ()),
-        ("upgrade", True, State.STALE, {"carried": True}, ()),
+        ("upgrade", True, State.STALE, {"detached": True}, ()),
     ],
 )
 def test_packages_that_are_not_as_planned_are_planned_again_unless_some_were_changed_already(

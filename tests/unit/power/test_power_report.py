@@ -114,7 +114,7 @@ def test_a_host_that_does_not_say_what_it_checked_is_told_as_any_other() -> None
 
 def early(code: int) -> Outcome:
     log = ["papio: Inode 12, i_blocks is 8, should be 0.  FIXED.", "papio: 12/65536 files"]
-    result = {"carried": True, "exit": code, "seconds": 75.0, "log": log}
+    result = {"detached": True, "exit": code, "seconds": 75.0, "log": log}
     return outcome("reboot-server/check-usb", -90, -10, exit=code, result=result)
 
 
