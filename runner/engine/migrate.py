@@ -38,6 +38,7 @@ _ABOUT = {
     "dump-": Role.DUMP,
     "identity-": Role.IDENTITY,
     "let-go-": Role.RELEASE,
+    "release-": Role.RELEASE,
     "unmount-": Role.UNMOUNT,
     "mount-": Role.MOUNT,
     "check-": Role.CHECK,

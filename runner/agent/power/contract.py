@@ -42,9 +42,9 @@ class WholeCheck(NamedTuple):
     """A whole check of a filesystem that this boot made; `mount` and `uuid` are "" where it is not mounted."""
 
     device: str
-    mount: str
-    uuid: str
-    seconds: float
+    mount: str = ""
+    uuid: str = ""
+    seconds: Optional[float] = None
 
 
 class Returned(NamedTuple):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from runner.agent.packages.contract import KernelVersions
 from runner.jobs.power import reboot_need
 from runner.model.facts import Facts, Probe
-from runner.model.packages import Kernel, PackageFacts, Trouble
+from runner.model.packages import PackageFacts, Trouble
 from runner.model.site import Host
 from runner.model.text import one_line
 from runner.tools import detached
@@ -37,20 +38,15 @@ def completed(known: PackageFacts, host: Host, facts: Facts, patterns: Sequence[
         do = "see what `runner-agent outdated` says at the host"
         troubles = (*troubles, Trouble(what="unknown", text=text, do=do))
         outdated = detached.Outdated()
-    kernel = Kernel(running=known.kernel.running or outdated.running, newest=known.kernel.newest or outdated.newest)
+    kernel = KernelVersions(known.running or outdated.running, known.newest or outdated.newest)
     needrestart = _KSTA.get(outdated.ksta or 0)
-    witness = reboot_need.Witness(
-        kernel=kernel,
-        changed=outdated.changed,
-        flag=outdated.flag,
-        pid1=outdated.pid1,
-        extra=(*known.reboot, *([needrestart] if needrestart else ())),
-    )
+    reasons = reboot_need.reasons(outdated._replace(kernel=kernel), patterns)
     return replace(
         known,
         troubles=troubles,
-        kernel=kernel,
-        reboot=reboot_need.reasons(witness, patterns),
+        running=kernel.running,
+        newest=kernel.newest,
+        reboot=(*reasons, *known.reboot, *([needrestart] if needrestart else ())),
         services=outdated.services,
         boot_free=outdated.boot_free if known.boot_free is None else known.boot_free,
     )

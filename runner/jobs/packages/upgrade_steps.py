@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -12,12 +12,13 @@ from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages.family import Family
 from runner.jobs.packages.steps import PackageWork
 from runner.jobs.power import before, rebooting
-from runner.jobs.power.rebooting import Asked
-from runner.jobs.power.window import Wrong
+from runner.jobs.power.rebooting import RebootRequest
+from runner.jobs.power.request import refused
+from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.packages import Update
-from runner.model.plan import Check, Effect, Finding, Step, WaitFor
+from runner.model.plan import Check, Effect, Step, WaitFor
 from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.tools import detached
@@ -123,16 +124,16 @@ def just_up(job: Job, facts: Facts) -> bool:
 
 def only_reboot(work: PackageWork, facts: Facts) -> Draft:
     """Only the reboot that comes before: what then can be upgraded is planned when the host is back."""
+    reboot = _reboot(work, facts, BEFORE)
+    if isinstance(reboot, Objection):
+        return refused(work.job, (reboot,))
+    if objections := rebooting.against(reboot, work.now):
+        return refused(work.job, objections)
     why = "see that the host comes back by itself, before anything is changed"
-    asked = _asked(work, facts, BEFORE)
-    if isinstance(asked, Wrong):
-        return _refused(work, (asked,))
-    if wrong := rebooting.against(asked, work.now):
-        return _refused(work, wrong)
     note = package_findings.note(work.job, "this plan only reboots; what is upgraded is planned when the host is back")
     headline = f"rebooted; the upgrade itself comes next: runner run {work.job.name}"
-    planned = replace(work.planned(headline=headline), locks=rebooting.locks(asked))
-    return Draft(planned=planned, steps=rebooting.steps(asked, why), findings=(note, *_findings(work, asked)))
+    planned = replace(work.planned(headline=headline), locks=rebooting.locks(reboot))
+    return Draft(planned=planned, steps=rebooting.steps(reboot, why), findings=(note, *rebooting.known(reboot)))
 
 
 def with_reboot(work: PackageWork, draft: Draft, facts: Facts, why: str, kernel: str) -> Draft:
@@ -141,56 +142,44 @@ def with_reboot(work: PackageWork, draft: Draft, facts: Facts, why: str, kernel:
     `kernel` is the release that must run then, "" where none comes. An upgrade that is at work already is
     waited for in any case: then only the reboot is left out.
     """
-    asked = _asked(work, facts, "", kernel)
-    waits = any(step.detached and step.role == Role.ATTACH for step in draft.steps)
-    wrong = (asked,) if isinstance(asked, Wrong) else rebooting.against(asked, work.now)
-    if isinstance(asked, Wrong) or wrong:
-        return replace(draft, findings=(*draft.findings, *_left_out(work, wrong))) if waits else _refused(work, wrong)
+    reboot = _reboot(work, facts, "", kernel)
+    objections = (reboot,) if isinstance(reboot, Objection) else rebooting.against(reboot, work.now)
+    if isinstance(reboot, Objection) or objections:
+        if not any(step.detached and step.role == Role.ATTACH for step in draft.steps):
+            return refused(work.job, objections)
+        do = package_findings.command(work.site, "reboot", work.job.host)
+        texts = [f"no reboot after this: {each.text}" for each in objections]
+        left_out = [package_findings.attention(work.job, text, do) for text in texts]
+        return replace(draft, findings=(*draft.findings, *left_out))
     if draft.planned is None:
         return draft
     own = {lock.resource for lock in draft.planned.locks}
     locks = (
-        *(replace(lock, until=asked.id) for lock in draft.planned.locks),
-        *(lock for lock in rebooting.locks(asked) if lock.resource not in own),
+        *(replace(lock, until=reboot.id) for lock in draft.planned.locks),
+        *(lock for lock in rebooting.locks(reboot) if lock.resource not in own),
     )
     return replace(
         draft,
         planned=replace(draft.planned, locks=locks),
-        findings=(*draft.findings, *_findings(work, asked)),
-        steps=(*draft.steps, *rebooting.steps(asked, why)),
+        findings=(*draft.findings, *rebooting.known(reboot)),
+        steps=(*draft.steps, *rebooting.steps(reboot, why)),
     )
 
 
-def _asked(work: PackageWork, facts: Facts, prefix: str, kernel: str = "") -> Asked | Wrong:
-    found = before.read(work.job.host, facts)
-    if isinstance(found, Wrong):
-        return found
+def _reboot(work: PackageWork, facts: Facts, prefix: str, kernel: str = "") -> RebootRequest | Objection:
+    here = before.read(work.job.host, facts)
+    if isinstance(here, Objection):
+        return here
     # What is only half there, or is at work, is the business of this job's own steps; the step that looks
     # whether nothing is being written comes right before the reboot.
     alive = any(command.alive for command in package_steps.left(work.job, facts))
-    return Asked(
+    return RebootRequest(
         site=work.site,
         job=work.job,
         options=rebooting.options_of(work.site, work.job.host),
         facts=facts,
-        found=replace(found, half="", busy="" if alive else found.busy),
+        before=replace(here, half="", busy="" if alive else here.busy),
         prefix=prefix,
         kernel=kernel,
         upgraded=not prefix,
     )
-
-
-def _findings(work: PackageWork, asked: Asked) -> tuple[Finding, ...]:
-    doubts = (package_findings.attention(work.job, doubt.text, doubt.do) for doubt in rebooting.doubts(asked))
-    return (*doubts, *(package_findings.note(work.job, text) for text in rebooting.notes(asked)))
-
-
-def _refused(work: PackageWork, wrong: Sequence[Wrong]) -> Draft:
-    return package_findings.skipped(
-        work.job, [package_findings.refused(work.job, each.text, each.do) for each in wrong]
-    )
-
-
-def _left_out(work: PackageWork, wrong: Sequence[Wrong]) -> tuple[Finding, ...]:
-    do = package_findings.command(work.site, "reboot", work.job.host)
-    return tuple(package_findings.attention(work.job, f"no reboot after this: {each.text}", do) for each in wrong)

@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.host.contract import Up
+from runner.agent.packages.contract import Outdated
+from runner.jobs.power.before import Before
 from runner.jobs.power.halt import Halt, halt_steps
 from runner.model.event import Waiting
+from runner.model.facts import Facts, HostFacts
+from runner.model.options import HaltOptions
 from runner.model.plan import Check, Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.run import Outcome, Pass, State
-from runner.model.site import Disk, Host
+from runner.model.site import Disk, Host, Job
 from runner.planning.passes import again, waits
 from tests.contract.engine.test_execute import HELD, NOW, Stage, stage, states, step
 from tests.unit import parts
@@ -182,10 +187,12 @@ def test_what_a_halt_unmounted_is_mounted_again_only_where_the_host_was_not_swit
 ) -> None:
     disk = Disk(name="disk", host="here", device="/dev/none", mount=str(tmp_path / "disk"))
     host = Host(name="here", address="")
-    site = replace(parts.site(), hosts=(host,), controller="other", disks=(disk,), stores=(), jobs=())
+    job = Job(name="a", kind="halt", host="here", options=HaltOptions(start="the button"))
+    site = replace(parts.site(), hosts=(host,), controller="other", disks=(disk,), stores=(), jobs=(job,))
+    mounted_now = replace(parts.facts().hosts["papio"].filesystems[0], mount=disk.mount)
     halt = Halt(
-        site=site, job="a", host="here", plan="p", boot_id="boot", systemd=None, by=None, stores=(),
-        mounted=frozenset((disk.mount,)),
+        site=site, job=job, options=job.options, before=Before(up=Up(boot_id="boot"), outdated=Outdated(), systemd=None),
+        facts=Facts(at=NOW, hosts={"here": HostFacts(name="here", filesystems=(mounted_now,))}),
     )  # fmt: skip
     answers = tmp_path / "answers"
     if not goes:

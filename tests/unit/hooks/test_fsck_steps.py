@@ -19,7 +19,7 @@ HOST = "backup-server1"
 STORE = Store(name="papio", host=HOST, path="/srv/papio", disk="usb")
 PROGRAM = "/usr/local/sbin/runner-agent"
 PLAN = "20261123T080000.000Z"
-LOCK = Lock(resource="store papio", host=HOST, argv=("hold",), until="reboot-it/let-go-papio")
+LOCK = Lock(resource="store papio", host=HOST, argv=("hold",), until="reboot-it/release-papio")
 JOB = PlannedJob(name="reboot-it", kind="reboot", locks=(LOCK,))
 
 
@@ -56,13 +56,13 @@ def test_by_default_nothing_is_done_about_it() -> None:
 def test_a_disk_that_is_due_is_let_go_unmounted_and_checked_before_the_reboot() -> None:
     given = wishes("forward")
     assert [shown(one) for one in given] == [
-        ("let-go-papio", "before", "reboot"),
+        ("release-papio", "before", "reboot"),
         ("unmount-usb", "before", "reboot"),
         ("check-usb", "before", "reboot"),
         ("mount-usb", "after", "mounted"),
     ]
     lets, unmount, check, mount = given
-    assert argv(lets) == (PROGRAM, "let-go", "/srv/papio", f"--plan={PLAN}")
+    assert argv(lets) == (PROGRAM, "release", "/srv/papio", f"--plan={PLAN}")
     assert argv(unmount) == ("umount", "--", "/srv")
     assert argv(check)[-5:] == ("e2fsck", "-p", "-f", "--", "/dev/usb")
     assert argv(check)[1:4] == ("detach", f"--plan={PLAN}", "--step=reboot-it/check-usb")
@@ -90,7 +90,7 @@ def test_the_disk_is_mounted_again_if_there_was_no_boot_unless_errors_are_left()
     assert (mount.guard.field, mount.guard.value) == ("sound", True)
     assert mount.despite == tuple(
         f"reboot-it/{name}"
-        for name in ("let-go-papio", "unmount-usb", "check-usb", "reboot", "back", "settled", "mounted")
+        for name in ("release-papio", "unmount-usb", "check-usb", "reboot", "back", "settled", "mounted")
     )
 
 

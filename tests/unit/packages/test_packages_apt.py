@@ -192,7 +192,7 @@ def test_kernel_services_and_reasons_for_a_reboot_come_from_the_host() -> None:
     kernel = {"running": "6.1.0-50-amd64", "newest": "6.1.0-56-amd64"}
     outdated = json.dumps({"kernel": kernel, "services": ["ssh.service"], "needrestart": {"ksta": 3}, "flag": True})
     found = read_all(survey("drifted"), outdated)
-    assert (found.kernel.running, found.kernel.newest) == ("6.1.0-50-amd64", "6.1.0-56-amd64")
+    assert (found.running, found.newest) == ("6.1.0-50-amd64", "6.1.0-56-amd64")
     assert found.services == ("ssh.service",)
     assert len(found.reboot) == 3
 

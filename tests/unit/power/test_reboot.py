@@ -351,7 +351,7 @@ def test_the_lock_of_a_store_whose_disk_is_checked_before_ends_with_it_and_nobod
     drawn = draft(job(), found, hooks=(Hook(name="fsck", module="hooks.fsck", settings={"when_due": "forward"}),))
     assert drawn.planned is not None
     until = {lock.resource: lock.until for lock in drawn.planned.locks}
-    assert until["store papio"] == "reboot-server/let-go-papio"
+    assert until["store papio"] == "reboot-server/release-papio"
     assert until["store server"] == "reboot-server/reboot"
     guard = steps(drawn)["reboot"].guard
     assert guard is not None

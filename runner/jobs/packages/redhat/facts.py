@@ -11,7 +11,7 @@ from runner.jobs.packages.redhat import dnf, rpm, survey, trouble
 from runner.jobs.packages.redhat.held import held_back
 from runner.jobs.packages.redhat.survey import Section, Sections, section
 from runner.model.facts import Facts, Probe, Reading
-from runner.model.packages import Held, Kernel, PackageFacts, Trouble, Update
+from runner.model.packages import Held, PackageFacts, Trouble, Update
 from runner.model.site import Host
 
 _DNF, _YUM = "packages.dnf", "packages.yum"
@@ -67,7 +67,8 @@ def read(host: Host, facts: Facts) -> PackageFacts:
         installed=fitting,
         holds=tuple(sorted({*fitting, *updates.hidden})),
         troubles=troubles,
-        kernel=Kernel(running=running, newest=rpm.newest_kernel(installed, running)),
+        running=running,
+        newest=rpm.newest_kernel(installed, running),
         reboot=(f"needs-restarting names {', '.join(named)}",) if named else (),
         boot_free=free.get("boot"),
         download=updates.download,
