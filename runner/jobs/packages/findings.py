@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from runner.model.packages import Held, PackageFacts, Trouble, Update, What
 from runner.model.plan import Finding, Severity, Skip
 from runner.model.role import Phase
 from runner.model.site import Job, Site
-from runner.model.text import count, length, size
+from runner.model.text import count, length, one_line, size
 from runner.tools.detached import Detached
 
 _LISTED = 40
@@ -199,3 +199,23 @@ def in_words(update: Update) -> str:
     security = ", a security update" if update.security else ""
     old = f"{update.old} -> {update.new}" if update.old else f"{update.new}, not installed before"
     return f"{update.name} {old}{security}"
+
+
+def update_lines(updates: Iterable[Update]) -> tuple[str, ...]:
+    """One line an update, in the order of names: name with architecture, new version, where it is from.
+
+    Security updates say so at the end. Columns are aligned and nothing is wrapped or cut, so that a
+    line can be searched for and copied. No line ends in a blank.
+    """
+    rows = [
+        (_name(update), one_line(update.new), one_line(update.origin), "security" if update.security else "")
+        for update in sorted(updates, key=lambda update: (update.name, update.arch, update.new))
+    ]
+    widths = [max((len(row[place]) for row in rows), default=0) for place in range(4)]
+    return tuple(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width).rstrip() for row in rows
+    )
+
+
+def _name(update: Update) -> str:
+    return one_line(f"{update.name}.{update.arch}" if update.arch else update.name)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from runner.agent.detached.contract import Changes
+from runner.jobs.bundled import Bundled
 from runner.jobs.packages import families
 from runner.jobs.packages.families import FAMILIES
 from runner.jobs.packages.family import Family, PackageLog, plain_log
 from runner.jobs.power.report import power_report
-from runner.model.packages import Update
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
-from runner.model.run import JobReport, Outcome, State, Verdict
-from runner.model.text import count, length, one_line
+from runner.model.run import Around, JobReport, Outcome, State, Verdict
+from runner.model.text import count, length
+from runner.report.default import default_report
+from runner.tools.answers import read
+from runner.tools.detached import DetachAnswer
 
 # Steps that change something without being detached.
 _CHANGES = {
@@ -32,8 +36,6 @@ _FAILED = {
 }
 _BAD = (State.FAILED, State.INTERRUPTED, State.STALE)
 _MOST, _LAST = 100, 12
-
-_SECURITY = "security"
 # In what a job tells of itself: the rest is by the lists of some archives only.
 NOT_ALL = "not every archive answered"
 
@@ -46,39 +48,54 @@ class _Want(NamedTuple):
 
 
 class _Runs:
-    """The outcomes of a job's steps, and among them the answers of its detached commands, in order."""
+    """The outcomes of a job's steps, and among them the answers of its detached commands by step, in order."""
 
     def __init__(self, outcomes: Sequence[Outcome], family: Family | None) -> None:
         self.outcomes, self.family = outcomes, family
-        self.answers = [outcome.result for outcome in outcomes if _is_run(outcome)]
+        self.by_step = {each.step: _answer(each) for each in outcomes if each.result.get("detached") is True}
+        self.answers = tuple(self.by_step.values())
 
-    def log(self, lines: Iterable[object]) -> PackageLog:
+    def log(self, lines: Sequence[str]) -> PackageLog:
         """What these lines of a log say; where the family is not known, only which are odd."""
-        texts = [str(line) for line in lines]
-        return self.family.log(texts) if self.family else plain_log(texts)
+        return self.family.log(lines) if self.family else plain_log(lines)
 
-    def entries(self, key: str) -> list[Any]:
-        """All entries below `packages` of that key; `unfinished` counts as the last run left it."""
-        answers = self.answers[-1:] if key == "unfinished" else self.answers
-        return [entry for answer in answers for entry in (answer.get("packages") or {}).get(key, ())]
+    @property
+    def changes(self) -> Changes:
+        """What became of packages, of all runs together; `unfinished` counts as the last run left it."""
+        each = [answer.packages for answer in self.answers]
+        return Changes(
+            upgraded=tuple(row for changes in each for row in changes.upgraded),
+            installed=tuple(row for changes in each for row in changes.installed),
+            removed=tuple(row for changes in each for row in changes.removed),
+            unfinished=each[-1].unfinished if each else (),
+        )
 
-    def names(self, key: str) -> list[str]:
-        """Their names, each once."""
-        return list(dict.fromkeys(str(entry[0]) for entry in self.entries(key)))
-
-    def every(self, key: str) -> list[str]:
-        """The texts below `key` of every answer, each once."""
-        return list(dict.fromkeys(str(text) for answer in self.answers for text in answer.get(key, ())))
-
-    def last(self, key: str) -> list[str]:
-        """The texts below `key` of the last answer; none where the host came back from a reboot since."""
-        end = max((at for at, outcome in enumerate(self.outcomes) if _is_run(outcome)), default=0)
+    @property
+    def last(self) -> DetachAnswer:
+        """The last answer; an empty one where the host came back from a reboot since, or there is none."""
+        end = max((at for at, outcome in enumerate(self.outcomes) if outcome.step in self.by_step), default=0)
         back = any(outcome.role == Role.BACK and outcome.state == State.DONE for outcome in self.outcomes[end:])
-        return [str(text) for answer in self.answers[-1:] if not back for text in answer.get(key, ())]
+        return self.answers[-1] if self.answers and not back else DetachAnswer(detached=False)
 
 
-def _is_run(outcome: Outcome) -> bool:
-    return outcome.result.get("detached") is True
+def _answer(outcome: Outcome) -> DetachAnswer:
+    unread = DetachAnswer(detached=True, note="has an answer that makes no sense")
+    return read(outcome.result, DetachAnswer) or unread
+
+
+def _names(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return list(dict.fromkeys(row[0] for row in rows))
+
+
+class PackagesKind(Bundled):
+    """What the kinds `updates` and `upgrade` share. `families` is the table of families that it knows."""
+
+    def __init__(self, families: Mapping[str, str] = FAMILIES) -> None:
+        self.families = families
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return packages_report(job, outcomes, self.families) or default_report(job, outcomes, around)
 
 
 def packages_report(
@@ -122,23 +139,23 @@ def _nothing_installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobRepor
 
 def _installed(job: PlannedJob, runs: _Runs) -> JobReport:
     wants = (*_wants(runs), *([_Want(NOT_ALL)] if job.partly else []))
-    failed = [answer for answer in runs.answers if answer.get("exit") != 0]
-    broken = bool(failed or runs.entries("unfinished"))
+    failed = [answer for answer in runs.answers if answer.exit != 0]
+    broken = bool(failed or runs.changes.unfinished)
     verdict = Verdict.FAILED if broken else Verdict.ATTENTION if wants else Verdict.DONE
     did = _did(runs.outcomes)
-    changed = _changed(runs) or next(iter(did), "") or "all was installed already"
+    changed = _changed(runs.changes) or next(iter(did), "") or "all was installed already"
     if any(outcome.role == Role.ATTACH for outcome in runs.outcomes):
         changed += ", by what was cut off before and went on at the host"
     more = (line for want in wants for line in want.lines)
-    details = tuple(line for line in (*_versions(runs), *did, *more, *_running(runs)) if line != changed)
+    details = tuple(line for line in (*_versions(runs.changes), *did, *more, *_running(runs)) if line != changed)
     end = _end(runs, failed[0] if failed else runs.answers[-1]) if broken else ()
     headline = "; ".join((changed, *(want.text for want in wants)))
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*details, *end))
 
 
 def _failed(job: PlannedJob, bad: Outcome, runs: _Runs) -> JobReport:
-    did = _did(runs.outcomes)
-    if bad.state == State.INTERRUPTED and not _is_run(bad):
+    did, answer = _did(runs.outcomes), runs.by_step.get(bad.step)
+    if bad.state == State.INTERRUPTED and not answer:
         headline = (
             f"interrupted at {bad.label}: {bad.note}. What had begun at the host goes on there by itself, "
             "and the next run says what came of it"
@@ -147,63 +164,62 @@ def _failed(job: PlannedJob, bad: Outcome, runs: _Runs) -> JobReport:
         before = f"stopped before {bad.label}" if runs.answers or did else "nothing was done"
         headline = f"{before}: {bad.note}"
     else:
-        headline = _why(bad, runs)
-    if changed := _changed(runs):
+        headline = _why(bad, answer, runs)
+    if changed := _changed(runs.changes):
         headline += f"; {changed} all the same"
     wants = (line for want in _wants(runs, failed=True) for line in want.lines or (want.text,) if line)
     # Why refresh-first failed is what the plan itself had found.
     log = () if bad.role == Role.REFRESH_FIRST else tuple(bad.log.strip().splitlines()[-_LAST:])
-    details = (*_versions(runs), *did, *wants, *(_end(runs, bad.result) or log))
+    details = (*_versions(runs.changes), *did, *wants, *((_end(runs, answer) if answer else ()) or log))
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=details)
 
 
-def _why(bad: Outcome, runs: _Runs) -> str:
+def _why(bad: Outcome, answer: DetachAnswer | None, runs: _Runs) -> str:
     """Why a step failed and what to do about it, as far as its output tells that."""
     failed = f"{bad.label} failed" if bad.state == State.FAILED else f"{bad.label} was {bad.state.value}"
     # The output of a detached command is in its answer; nothing of it was on stderr.
-    lines = [str(line) for line in bad.result.get("log", ())] if _is_run(bad) else bad.log.splitlines()
+    lines = answer.log if answer else bad.log.splitlines()
     known = next(iter(runs.log(lines).troubles), None)
     if bad.role in _FAILED and bad.state == State.FAILED:
-        return _FAILED[bad.role] + _remedy(bad, runs, f"{known.text}: {known.do}" if known else bad.note)
-    own = _Runs([bad], runs.family)
-    if names := own.names("unfinished"):
+        return _FAILED[bad.role] + _remedy(bad, runs.family, f"{known.text}: {known.do}" if known else bad.note)
+    if answer and (names := _names(answer.packages.unfinished)):
         do = f", then, at the host: {runs.family.by_hand}" if runs.family and runs.family.by_hand else ""
         return f"{failed}: {', '.join(names[:_LAST])} could not be set up: see its last lines below, mend that{do}"
     if known:
         return f"{failed}: {known.text}: {known.do}"
-    if not own.answers:
+    if not answer:
         return f"{failed}: {bad.note}"
     last = [line for line in lines if line.startswith("E: ")][-1:] or lines[-1:]
-    return ": ".join((failed, _ended(bad.result), *last))
+    return ": ".join((failed, _ended(answer), *last))
 
 
-def _remedy(bad: Outcome, runs: _Runs, reason: str) -> str:
+def _remedy(bad: Outcome, family: Family | None, reason: str) -> str:
     # Before refresh-first the plan itself found the reason, and says what to do.
     if bad.role == Role.REFRESH:
         return f": {reason}"
-    if not runs.family or bad.role == Role.REFRESH_FIRST:
+    if not family or bad.role == Role.REFRESH_FIRST:
         return ""
-    initrd, entry = runs.family.write_initrd, runs.family.write_entry
-    return f", then, at the host: {initrd}" if bad.role == Role.INITRD else f"; at the host: {entry}"
+    write = f", then, at the host: {family.write_initrd}"
+    return write if bad.role == Role.INITRD else f"; at the host: {family.write_entry}"
 
 
-def _changed(runs: _Runs) -> str:
+def _changed(changes: Changes) -> str:
     """How many packages were upgraded and installed, and are whole; "" where none."""
-    broken = runs.names("unfinished")
+    broken = _names(changes.unfinished)
     counts = {
-        words: sum(name not in broken for name in runs.names(key))
-        for key, words in (("upgraded", "upgraded"), ("installed", "newly installed"))
+        words: sum(name not in broken for name in _names(rows))
+        for words, rows in (("upgraded", changes.upgraded), ("newly installed", changes.installed))
     }
     return ", ".join(f"{count(number, 'package')} {words}" for words, number in counts.items() if number)
 
 
-def _versions(runs: _Runs) -> tuple[str, ...]:
-    states = {str(name): f", and it is {state}" for name, state in runs.entries("unfinished")}
-    lines = [f"{name} {old} -> {new}{states.get(name, '')}" for name, old, new in runs.entries("upgraded")]
-    lines += [f"{name} {new}, newly installed{states.get(name, '')}" for name, new in runs.entries("installed")]
+def _versions(changes: Changes) -> tuple[str, ...]:
+    states = {name: f", and it is {state}" for name, state in changes.unfinished}
+    lines = [f"{name} {old} -> {new}{states.get(name, '')}" for name, old, new in changes.upgraded]
+    lines += [f"{name} {new}, newly installed{states.get(name, '')}" for name, new in changes.installed]
     # Of a kernel only so many are kept: the oldest goes when the next one comes.
-    fresh = runs.names("installed")
-    lines += [f"{name} {old}, which made room for it" for name, old in runs.entries("removed") if name in fresh]
+    fresh = _names(changes.installed)
+    lines += [f"{name} {old}, which made room for it" for name, old in changes.removed if name in fresh]
     more = (f"and {len(lines) - _MOST:,} more",) if len(lines) > _MOST else ()
     return (*lines[:_MOST], *more)
 
@@ -223,69 +239,48 @@ def _wants(runs: _Runs, *, failed: bool = False) -> Iterator[_Want]:
     Of a job that failed the packages that are not set up and the last lines of the log are told anyway.
     """
     for outcome in runs.outcomes:
-        if outcome.role == Role.ATTACH and _is_run(outcome) and outcome.result.get("exit") != 0:
-            yield _Want(f"what an earlier run had begun {_ended(outcome.result)}")
-    if problem := next((str(answer["problem"]) for answer in runs.answers if answer.get("problem")), ""):
+        answer = runs.by_step.get(outcome.step)
+        if answer and outcome.role == Role.ATTACH and answer.exit != 0:
+            yield _Want(f"what an earlier run had begun {_ended(answer)}")
+    if problem := next((answer.problem for answer in runs.answers if answer.problem), ""):
         yield _Want(f"what changed is not known: {problem}")
-    installed = runs.names("installed")
-    if unfinished := runs.entries("unfinished"):
-        known = runs.names("upgraded") + installed
-        lines = tuple(f"{name} is {state}" for name, state in unfinished if name not in known)
-        yield _Want("" if failed else f"{count(len(unfinished), 'package')} not set up", lines)
-    if removed := [(name, old) for name, old in runs.entries("removed") if name not in installed]:
-        lines = tuple(f"removed: {name} {old}" for name, old in removed)
-        yield _Want(f"{count(len(removed), 'package')} removed, which nobody asked for", lines)
-    log = runs.log(line for answer in runs.answers for line in answer.get("log", ()))
+    changes = runs.changes
+    installed = _names(changes.installed)
+    if changes.unfinished:
+        known = _names(changes.upgraded) + installed
+        lines = tuple(f"{name} is {state}" for name, state in changes.unfinished if name not in known)
+        yield _Want("" if failed else f"{count(len(changes.unfinished), 'package')} not set up", lines)
+    if lines := tuple(f"removed: {name} {old}" for name, old in changes.removed if name not in installed):
+        yield _Want(f"{count(len(lines), 'package')} removed, which nobody asked for", lines)
+    log = runs.log([line for answer in runs.answers for line in answer.log])
     if log.scripts:
         yield _Want(f"scripts of packages failed: {', '.join(log.scripts)}")
     if not failed and log.odd:
         yield _Want(f"{count(len(log.odd), 'odd line')} in the log", tuple(f"odd: {line}" for line in log.odd[:_LAST]))
-    if files := runs.every("conffiles"):
+    if files := dict.fromkeys(path for answer in runs.answers for path in answer.conffiles):
         # A new file was put beside the one that stays.
         lines = tuple(f"{path.rpartition('.')[0]} stays; compare it with {path}" for path in files)
         words = lines[0] if len(lines) == 1 else f"{len(files)} configuration files to compare with the new ones"
         yield _Want(words, lines if len(lines) > 1 else ())
-    if reasons := runs.last("reboot"):
-        yield _Want(f"a reboot is needed: {', '.join(reasons)}")
+    if runs.last.reboot:
+        yield _Want(f"a reboot is needed: {', '.join(runs.last.reboot)}")
 
 
-def _ended(answer: Mapping[str, Any]) -> str:
-    return (
-        f"ended {answer['exit']}" if answer.get("exit") is not None else str(answer.get("note") or "has no known end")
-    )
+def _ended(answer: DetachAnswer) -> str:
+    return f"ended {answer.exit}" if answer.exit is not None else answer.note or "has no known end"
 
 
 def _running(runs: _Runs) -> tuple[str, ...]:
     """Services that still run what was replaced, but for those that were restarted since."""
     ended = (State.DONE, State.NOT_NEEDED)
     fresh = {each.subject for each in runs.outcomes if each.role == Role.RESTART and each.state in ended}
-    old = [unit for unit in runs.last("services") if unit not in fresh]
+    old = [unit for unit in runs.last.services if unit not in fresh]
     if not old:
         return ()
     return (f"still running what was replaced: {', '.join(old)}; restart them, or let the job do it (restart = [...])",)
 
 
-def _end(runs: _Runs, answer: Mapping[str, Any]) -> tuple[str, ...]:
-    lines = runs.log(answer.get("log", ())).telling[-_LAST:]
-    took = f" after {length(float(answer['seconds']))}" if isinstance(answer.get("seconds"), int | float) else ""
+def _end(runs: _Runs, answer: DetachAnswer) -> tuple[str, ...]:
+    lines = runs.log(answer.log).telling[-_LAST:]
+    took = "" if answer.seconds is None else f" after {length(answer.seconds)}"
     return (f"its last lines{took}:", *lines) if lines else ()
-
-
-def update_lines(updates: Iterable[Update]) -> tuple[str, ...]:
-    """One line an update, in the order of names: name with architecture, new version, where it is from.
-
-    Security updates say so at the end. Columns are aligned and nothing is wrapped or cut, so that a
-    line can be searched for and copied. No line ends in a blank.
-    """
-    rows = [
-        (_name(update), one_line(update.new), one_line(update.origin), _SECURITY if update.security else "")
-        for update in sorted(updates, key=lambda update: (update.name, update.arch, update.new))
-    ]
-    widths = [max((len(row[place]) for row in rows), default=0) for place in range(4)]
-    return tuple(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width).rstrip() for row in rows
-    )
-
-
-def _name(update: Update) -> str:
-    return one_line(f"{update.name}.{update.arch}" if update.arch else update.name)

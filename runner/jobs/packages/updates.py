@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from runner.jobs.bundled import Bundled
 from runner.jobs.packages import choice as package_choice
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages.choice import UpdateChoice
-from runner.jobs.packages.families import FAMILIES
 from runner.jobs.packages.family import Policy
 from runner.jobs.packages.patterns import fits
-from runner.jobs.packages.report import NOT_ALL, packages_report, update_lines
+from runner.jobs.packages.report import NOT_ALL, PackagesKind
 from runner.jobs.packages.steps import PackageWork
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpdatesOptions
 from runner.model.packages import PackageFacts
-from runner.model.plan import Finding, PlannedJob, Step
+from runner.model.plan import Finding, Step
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
-from runner.report.default import default_report
 from runner.tools import detached
 
 
-class UpdatesKind(Bundled):
-    """The kind's entry in the catalogue. `families` is the table of families that it knows: see `families`."""
+class UpdatesKind(PackagesKind):
+    """The kind's entry in the catalogue."""
 
     name = "updates"
     options = UpdatesOptions
 
-    def __init__(self, families: Mapping[str, str] = FAMILIES) -> None:
-        self._families = families
-
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """The host's packages, read without changing anything, and what earlier runs began there."""
-        return package_steps.probes(site, job, self._families)
+        return package_steps.probes(site, job, self.families)
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """Install what the policy says and no hold touches; name what waits for a person.
@@ -47,7 +40,7 @@ class UpdatesKind(Bundled):
         What an earlier run began and lost sight of is taken up first; while that is still at work,
         nothing else is begun.
         """
-        work = package_steps.begun(site, job, facts, now, self._families)
+        work = package_steps.begun(site, job, facts, now, self.families)
         if isinstance(work, Draft):
             return work
         left = package_steps.left(job, facts)
@@ -80,10 +73,6 @@ class UpdatesKind(Bundled):
                 return package_findings.skipped(job, findings, package_findings.short(stuck))
             return _drafted(work, (*before, *repair), findings)
         return _install(work, known, before, (*findings, *_findings(work, known, facts)))
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return packages_report(job, outcomes, self._families) or default_report(job, outcomes, around)
 
 
 def _waits(job: Job, command: detached.Detached) -> Draft:
@@ -165,7 +154,7 @@ def _headline(work: PackageWork, choice: UpdateChoice, partly: bool) -> str:
         held = [each.update for each in choice.held]
         waiting = f"; {package_findings.waiting(held, ' for a person')}" if held else ""
         return f"no {sort} for {work.host.name}, by package lists fetched just now{waiting}{less}"
-    return "\n".join((f"{package_findings.waiting(choice.later)}{less}", *update_lines(choice.later)))
+    return "\n".join((f"{package_findings.waiting(choice.later)}{less}", *package_findings.update_lines(choice.later)))
 
 
 def _restart(work: PackageWork, name: str) -> Step:

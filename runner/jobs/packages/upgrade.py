@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from runner.jobs.bundled import Bundled
 from runner.jobs.packages import choice as package_choice
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages import upgrade_steps
-from runner.jobs.packages.families import FAMILIES
 from runner.jobs.packages.patterns import fits
-from runner.jobs.packages.report import packages_report
+from runner.jobs.packages.report import PackagesKind
 from runner.jobs.packages.steps import PackageWork
 from runner.jobs.packages.upgrade_steps import Upgrade
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpgradeOptions
 from runner.model.packages import Held, PackageFacts, Trouble, Update
-from runner.model.plan import Finding, PlannedJob
+from runner.model.plan import Finding
 from runner.model.role import Phase
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 from runner.model.text import size
-from runner.report.default import default_report
 from runner.tools.detached import Detached
 
 
-class UpgradeKind(Bundled):
-    """The kind's entry in the catalogue. `families` is the table of families that it knows: see `families`."""
+class UpgradeKind(PackagesKind):
+    """The kind's entry in the catalogue."""
 
     name = "upgrade"
     options = UpgradeOptions
 
-    def __init__(self, families: Mapping[str, str] = FAMILIES) -> None:
-        self._families = families
-
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """The host's packages, what earlier runs began there, and what a reboot must know."""
-        return (*package_steps.probes(site, job, self._families), *upgrade_steps.probes(site, job))
+        return (*package_steps.probes(site, job, self.families), *upgrade_steps.probes(site, job))
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One literal plan: other updates, the held ones in exactly these versions, held again, reboot.
@@ -48,7 +41,7 @@ class UpgradeKind(Bundled):
         What an earlier run began and lost sight of is taken up first: if it is still at work, this plan
         only waits for it, sees that the holds are back, and reboots where that is due.
         """
-        work = package_steps.begun(site, job, facts, now, self._families)
+        work = package_steps.begun(site, job, facts, now, self.families)
         if isinstance(work, Draft):
             return work
         known = package_steps.read(work, facts)
@@ -64,10 +57,6 @@ class UpgradeKind(Bundled):
         if job.options.reboot == "before and after" and not upgrade_steps.just_up(job, facts):
             return upgrade_steps.only_reboot(work, facts)
         return _upgrade(work, known, facts, left)
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return packages_report(job, outcomes, self._families) or default_report(job, outcomes, around)
 
 
 def _against(work: PackageWork, known: PackageFacts, left: Sequence[Detached]) -> tuple[Finding, ...]:

@@ -183,6 +183,14 @@ def test_a_failure_is_told_by_the_line_that_tells_of_it_and_not_by_the_last() ->
     assert said.details[-2:] == (log[2], "held: libc6")
 
 
+def test_an_answer_that_cannot_be_read_is_no_success() -> None:
+    said = told(done("install", detached=True, exit=0, packages={"upgraded": "x"}), done("look"))
+    assert said.verdict == Verdict.FAILED
+    again = told(done("attach-1", detached=True, exit=0, services=7), done("install", **detached()))
+    assert again.verdict == Verdict.FAILED
+    assert "what an earlier run had begun has an answer that makes no sense" in again.headline
+
+
 def test_where_nothing_was_left_to_install_that_is_said() -> None:
     none = detached(packages={"upgraded": []})
     assert told(done("upgrade", **none)).headline == "all was installed already"

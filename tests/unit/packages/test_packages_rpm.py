@@ -11,9 +11,9 @@ import pytest
 from runner.agent.packages.contract import KernelVersions
 from runner.jobs.packages import outdated as host_outdated
 from runner.jobs.packages.debian.family import Debian
+from runner.jobs.packages.findings import update_lines
 from runner.jobs.packages.redhat import facts as packages_rpm
 from runner.jobs.packages.redhat.family import RedHat
-from runner.jobs.packages.report import update_lines
 from runner.jobs.power import reboot_need
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.packages import PackageFacts

@@ -84,23 +84,10 @@ def install(updates: Sequence[Update]) -> Argv:
     is not to be had any more. What was installed automatically stays so, and what is new is. Needs the
     environment of `runner-agent detach`, and must not be killed while it works.
     """
-    return (
-        "apt-get",
-        "-q",
-        "-y",
-        "--no-remove",
-        "--no-auto-remove",
-        "--no-install-recommends",
-        "--mark-auto",
-        "-o",
-        f"DPkg::Lock::Timeout={PATIENCE}",
-        "-o",
-        "Dpkg::Use-Pty=0",
-        *KEEP_CONFFILES,
-        *_MIRROR,
-        "install",
-        *(f"{update.name}={update.new}" for update in updates),
-    )
+    options = ("-q", "-y", "--no-remove", "--no-auto-remove", "--no-install-recommends", "--mark-auto")
+    quiet = ("-o", f"DPkg::Lock::Timeout={PATIENCE}", "-o", "Dpkg::Use-Pty=0")
+    specs = (f"{update.name}={update.new}" for update in updates)
+    return ("apt-get", *options, *quiet, *KEEP_CONFFILES, *_MIRROR, "install", *specs)
 
 
 def check() -> Argv:

@@ -10,7 +10,7 @@ from runner.jobs.packages.debian import apt, health, survey, version
 from runner.jobs.packages.debian.apt import PackageVersion
 from runner.jobs.packages.debian.held import brought_by, kept_back, to_hold
 from runner.jobs.packages.debian.survey import Survey, SurveyAnswer
-from runner.jobs.packages.debian.version import compare
+from runner.jobs.packages.debian.version import key
 from runner.jobs.packages.patterns import fits
 from runner.model.facts import Facts, Probe
 from runner.model.packages import Held, PackageFacts, Trouble, Update
@@ -147,11 +147,11 @@ class DebianPackages:
 
     def _brings_fix(self, update: Update) -> bool:
         fixes = self._fixes.get(update.name, ())
-        return bool(update.old) and any(compare(update.old, fix) < 0 <= compare(update.new, fix) for fix in fixes)
+        return bool(update.old) and any(key(update.old) < key(fix) <= key(update.new) for fix in fixes)
 
 
 def _goes_back(update: Update) -> bool:
-    return bool(update.old) and compare(update.new, update.old) < 0
+    return bool(update.old) and key(update.new) < key(update.old)
 
 
 def _exact(needs: tuple[apt.Clause, ...]) -> tuple[str, ...]:

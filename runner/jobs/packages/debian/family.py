@@ -27,22 +27,9 @@ class Debian(Family):
     kernels = ("linux-image-*",)
     fill_boot = ("linux-image*", "initramfs-tools*", "dracut*", "firmware-*", "linux-firmware", "*microcode*")
     need_reboot = (
-        "linux-image-*",
-        "linux-firmware",
-        "firmware-*",
-        "*-microcode",
-        "libc6",
-        "systemd",
-        "udev",
-        "dbus",
-        "dbus-broker",
-        "dbus-daemon",
-        "openssl",
-        "libsystemd0",
-        "libudev1",
-        "libssl[0-9]*",
-        "libgnutls[0-9]*",
-        "libdbus-1-3",
+        *("linux-image-*", "linux-firmware", "firmware-*", "*-microcode", "libc6", "systemd", "udev"),
+        *("dbus", "dbus-broker", "dbus-daemon", "openssl"),
+        *("libsystemd0", "libudev1", "libssl[0-9]*", "libgnutls[0-9]*", "libdbus-1-3"),
     )
     by_hand = "dpkg --configure -a"
     write_initrd = "update-initramfs -u -k all"

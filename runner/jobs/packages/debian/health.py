@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from runner.jobs.packages.debian import trouble as apt_trouble
@@ -29,8 +29,7 @@ _MEANS: dict[What, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class FreeSpace:
+class FreeSpace(NamedTuple):
     """Free bytes and inodes where a path lies; `inodes` is None where the filesystem does not count them."""
 
     free: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.model.plan import Argv
 
@@ -240,8 +240,7 @@ ask initrds find /boot -maxdepth 1 -name 'initrd.img-*' -printf '%s\n'
 _SCRIPT = _BEGIN + _REFRESH + _HOLDS + _WOULD + _HEALTH
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class SurveyAnswer:
+class SurveyAnswer(NamedTuple):
     """What one of the commands printed; `exit` as the shell tells it, 127 where the program is not there."""
 
     exit: int

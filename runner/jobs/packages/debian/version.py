@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cmp_to_key
-from itertools import zip_longest
+from operator import eq, ge, gt, le, lt
 
+# What stands before the next number, character by character, and that number.
+Parts = tuple[tuple[tuple[int, ...], int], ...]
+_RELATIONS = {"<<": lt, "<=": le, "=": eq, ">=": ge, ">>": gt}
 _PART = re.compile(r"(\D*)(\d*)")
 _KERNEL = re.compile(r"linux-image-(\d.*?)(?:-unsigned)?(?::[a-z0-9]+)?")
 
@@ -15,64 +17,34 @@ _FILE = re.compile(r" *-?[0-9]+ (?P<place>\S.*)")
 _NAMES = ("l", "a", "n")
 
 
-def compare(left: str, right: str) -> int:
-    """Below 0 if `left` is the older version, 0 if they are equal, above 0 if it is the newer."""
-    mine, theirs = _split(left), _split(right)
-    if mine[0] != theirs[0]:
-        return mine[0] - theirs[0]
-    return _order(mine[1], theirs[1]) or _order(mine[2], theirs[2])
+def key(version: str) -> tuple[int, Parts, Parts]:
+    """A key by which versions sort: by epoch, upstream version, revision."""
+    epoch, colon, rest = version.partition(":")
+    if not colon:
+        epoch, rest = "0", version
+    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "0")
+    return (int(epoch) if epoch.isdecimal() else 0, _parts(upstream), _parts(revision))
 
 
 def fits(version: str, relation: str, bound: str) -> bool:
     """Whether `version` stands in `relation` (<<, <=, =, >=, >>) to `bound`; without a relation any does."""
-    if not relation:
-        return True
-    order = compare(version, bound)
-    match relation:
-        case "<<":
-            return order < 0
-        case "<=":
-            return order <= 0
-        case "=":
-            return order == 0
-        case ">=":
-            return order >= 0
-        case _:
-            return order > 0
+    return not relation or _RELATIONS[relation](key(version), key(bound))
 
 
 def newest_kernel(names: Iterable[str]) -> str:
     """The newest release among the names of kernel packages; "" where none names one, as metapackages do not."""
     releases = (kernel[1] for kernel in map(_KERNEL.fullmatch, names) if kernel)
-    return max(releases, key=cmp_to_key(compare), default="")
+    return max(releases, key=key, default="")
 
 
-def _split(version: str) -> tuple[int, str, str]:
-    epoch, colon, rest = version.partition(":")
-    if not colon:
-        epoch, rest = "0", version
-    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "0")
-    return int(epoch) if epoch.isdecimal() else 0, upstream, revision
-
-
-def _order(left: str, right: str) -> int:
-    pairs = zip_longest(_PART.findall(left), _PART.findall(right), fillvalue=("", ""))
-    for (mine, my_number), (theirs, their_number) in pairs:
-        for char, against in zip_longest(mine, theirs, fillvalue=""):
-            if order := _weight(char) - _weight(against):
-                return order
-        if order := int(my_number or 0) - int(their_number or 0):
-            return order
-    return 0
+def _parts(text: str) -> Parts:
+    # The last part is always empty, and is the end that a shorter text has there.
+    return tuple((tuple(map(_weight, chars)) + (0,), int(digits or 0)) for chars, digits in _PART.findall(text))
 
 
 def _weight(char: str) -> int:
-    # A tilde comes before the end, the end before letters, letters before everything else.
-    if char == "~":
-        return -1
-    if not char:
-        return 0
-    return ord(char) if char.isalpha() else ord(char) + 256
+    # A tilde comes before the end, which is 0, letters before everything else.
+    return -1 if char == "~" else ord(char) if char.isalpha() else ord(char) + 256
 
 
 def is_security(origin: str) -> bool:

@@ -200,7 +200,7 @@ def _update(new: rpm.Package, origin: str, installed: Iterable[rpm.Package], adv
     # An advisory counts where it is about a version beyond the installed one, up to the one to come. Some
     # repositories have no advisories and are for security as a whole; those are called so.
     security = "security" in origin or any(
-        rpm.compare(fix.version, new.version) <= 0 and (not old or rpm.compare(fix.version, old) > 0)
+        rpm.key(fix.version) <= rpm.key(new.version) and (not old or rpm.key(fix.version) > rpm.key(old))
         for fix in filter(same, advised)
     )
     return Update(name=new.name, arch=new.arch, old=old, new=new.version, origin=origin, security=security)

@@ -29,25 +29,9 @@ class RedHat(Family):
     fill_boot = ("kernel*", "dracut*", "linux-firmware", "*microcode*")
     # dnf's list and yum-utils', and openssl, which dnf's leaves out. Modules and headers need no reboot of their own.
     need_reboot = (
-        "kernel",
-        "kernel-core",
-        "kernel-rt",
-        "kernel-rt-core",
-        "kernel-uek",
-        "kernel-PAE",
-        "linux-firmware",
-        "microcode_ctl",
-        "glibc",
-        "systemd",
-        "systemd-libs",
-        "udev",
-        "dbus",
-        "dbus-broker",
-        "dbus-daemon",
-        "dbus-libs",
-        "openssl",
-        "openssl-libs",
-        "gnutls",
+        *("kernel", "kernel-core", "kernel-rt", "kernel-rt-core", "kernel-uek", "kernel-PAE"),
+        *("linux-firmware", "microcode_ctl", "glibc", "systemd", "systemd-libs", "udev"),
+        *("dbus", "dbus-broker", "dbus-daemon", "dbus-libs", "openssl", "openssl-libs", "gnutls"),
     )
     write_initrd = "dracut --regenerate-all --force"
     write_entry = "grub2-mkconfig -o /boot/grub2/grub.cfg"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cmp_to_key
-from itertools import zip_longest
 
 from runner.model.plan import Argv
 
@@ -15,6 +13,7 @@ INSTALLED = r"%{NAME}|%{EPOCHNUM}|%{VERSION}|%{RELEASE}|%{ARCH}\n"
 # What rpm itself allows. Anything else is no package, whatever a repository says.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _VERSION = re.compile(r"(?:[0-9]+:)?[A-Za-z0-9_.+~^]+-[A-Za-z0-9_.+~^]+")
+Pieces = tuple[tuple[int, int, str], ...]
 _PIECES = re.compile(r"[0-9]+|[A-Za-z]+|~|\^")
 # dnf 4, yum 3, and rpm itself. A scriptlet that fails after the files are in place fails nothing else.
 _SCRIPTLET = re.compile(
@@ -71,15 +70,16 @@ def from_spec(text: str) -> Package | None:
     return package(name, arch, f"{version}-{release}")
 
 
-def compare(left: str, right: str) -> int:
-    """Order two versions as rpm does: below 0 where `left` is older, 0 where they are the same."""
-    orders = (_order(mine, theirs) for mine, theirs in zip(_split(left), _split(right), strict=True))
-    return next((order for order in orders if order), 0)
+def key(version: str) -> tuple[Pieces, Pieces, Pieces]:
+    """A key by which versions sort as rpm orders them: by epoch, version, release."""
+    epoch, colon, rest = version.rpartition(":")
+    upstream, _, release = rest.partition("-")
+    return (_pieces(epoch if colon else "0"), _pieces(upstream), _pieces(release))
 
 
 def newest(packages: Iterable[Package]) -> Package | None:
     """The package with the newest version, None where there is none."""
-    return max(packages, key=lambda package: _BY_VERSION(package.version), default=None)
+    return max(packages, key=lambda package: key(package.version), default=None)
 
 
 def newest_kernel(packages: Sequence[Package], running: str) -> str:
@@ -120,9 +120,6 @@ def failed_scriptlets(lines: Iterable[str]) -> tuple[str, ...]:
     return tuple(scripts)
 
 
-_BY_VERSION = cmp_to_key(compare)
-
-
 def _moment(word: str) -> str:
     return {"post": "postin", "pre": "prein"}.get(word.lower(), word.lower())
 
@@ -131,21 +128,12 @@ def _release(kernel: Package) -> str:
     return f"{kernel.version.partition(':')[2] or kernel.version}.{kernel.arch}"
 
 
-def _split(version: str) -> tuple[str, str, str]:
-    epoch, colon, rest = version.rpartition(":")
-    upstream, _, release = rest.partition("-")
-    return (epoch if colon else "0", upstream, release)
-
-
-def _order(left: str, right: str) -> int:
-    """Compare piece by piece: numbers as numbers, `~` before the end, `^` after it, letters before numbers."""
-    for mine, theirs in zip_longest(_PIECES.findall(left), _PIECES.findall(right), fillvalue=""):
-        if _weight(mine) != _weight(theirs):
-            return -1 if _weight(mine) < _weight(theirs) else 1
-    return 0
+def _pieces(text: str) -> Pieces:
+    return tuple(map(_weight, (*_PIECES.findall(text), "")))
 
 
 def _weight(piece: str) -> tuple[int, int, str]:
+    # `~` comes before the end, `^` after it, then letters, then numbers, as numbers.
     if piece in ("~", "", "^"):
         return (("~", "", "^").index(piece), 0, "")
     return (4, int(piece), "") if piece.isdecimal() else (3, 0, piece)

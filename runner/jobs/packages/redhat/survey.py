@@ -7,7 +7,7 @@ a file can be taken for another section. `end` is the last: without it the text 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import INSTALLED
 
@@ -93,8 +93,7 @@ say end true
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """What one command of the script printed; `exit` is None where it was not asked."""
 
     exit: int | None = None
