@@ -1,14 +1,15 @@
 """The command line of a verb: its options are a NamedTuple, which is written and read here.
 
-What a field is follows from its type: `Word` a word, in order; `Rest` the words after `--`; `bool` a flag;
-`tuple[str, ...]` an option that is repeated; all else an option with one value, `Count` and `Positive` a
-number. A field without a default is always written, another only where it differs. `not_before` is
-`--not-before`; an underscore at the end keeps a name from being one of Python's words.
+What a field is follows from its type: `Word` a word, in order; `Last` one after `--`, whatever it looks like;
+`Rest` all those; `bool` a flag; `tuple[str, ...]` an option that is repeated; a NamedTuple its own fields; all
+else an option with one value, `Count` and `Positive` a number. A field without a default is always written,
+another only where it differs. `not_before` is `--not-before`; an underscore at the end keeps a name from being
+one of Python's words.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, Tuple, TypeVar, get_type_hints  # noqa: UP035
 
@@ -16,9 +17,10 @@ from .answer import Refused
 
 DISK = ("mount", "uuid")
 
-WORD, REST = "word", "rest"
+WORD, LAST, REST = "word", "last", "rest"
 
 Word = Annotated[str, WORD]
+Last = Annotated[str, LAST]
 Rest = Annotated[Tuple[str, ...], REST]  # noqa: UP006
 Count = Annotated[int, 0]
 Positive = Annotated[int, 1]
@@ -40,13 +42,17 @@ class Call(NamedTuple):
 
 
 class Field(NamedTuple):
-    """A field of a contract: its option's name, its place on the command line, its type and least number."""
+    """A field of a contract: its option's name, its place on the command line, its type and least number.
+
+    `inner` is the contract that is its type, whose fields stand in its place.
+    """
 
     key: str
     name: str
     place: str
     kind: str
     least: int = 0
+    inner: type[Any] | None = None
 
 
 @lru_cache(maxsize=None)  # noqa: UP033
@@ -59,25 +65,22 @@ def _field(key: str, hint: object) -> Field:
     marks = getattr(hint, "__metadata__", ())
     kind = getattr(hint, "__origin__", hint) if marks else hint
     kind = getattr(kind, "__origin__", kind)
-    place = next((mark for mark in marks if mark in (WORD, REST)), "")
+    place = next((mark for mark in marks if mark in (WORD, LAST, REST)), "")
     least = next((mark for mark in marks if isinstance(mark, int)), 0)
-    return Field(key, key.rstrip("_").replace("_", "-"), place, getattr(kind, "__name__", ""), least)
+    inner = kind if isinstance(kind, type) and hasattr(kind, "_fields") else None
+    return Field(key, key.rstrip("_").replace("_", "-"), place, getattr(kind, "__name__", ""), least, inner)
 
 
 def argv(verb: str, options: tuple[Any, ...]) -> tuple[str, ...]:
     """The words that call `verb`: its words, its options in the order of their fields, `--` and the rest."""
     words: list[str] = []
     given: list[str] = []
-    rest: tuple[str, ...] = ()
-    defaults = getattr(options, "_field_defaults", {})
-    for field in fields(type(options)):
-        value = getattr(options, field.key)
+    rest: list[str] = []
+    for field, value in _written(options):
         if field.place == WORD:
             words.append(str(value))
-        elif field.key in defaults and value == defaults[field.key]:
-            continue
-        elif field.place == REST:
-            rest = ("--", *value)
+        elif field.place:
+            rest = [*(rest or ("--",)), *((value,) if field.place == LAST else value)]
         elif field.kind == "bool":
             given.extend([f"--{field.name}"] if value else [])
         elif field.kind == "tuple":
@@ -87,28 +90,52 @@ def argv(verb: str, options: tuple[Any, ...]) -> tuple[str, ...]:
     return (verb, *words, *given, *rest)
 
 
+def _written(options: tuple[Any, ...]) -> Iterator[tuple[Field, Any]]:
+    """The fields that are written, with their values."""
+    defaults = getattr(options, "_field_defaults", {})
+    for field in fields(type(options)):
+        value = getattr(options, field.key)
+        if field.inner:
+            yield from _written(value)
+        elif field.place == WORD or field.key not in defaults or value != defaults[field.key]:
+            yield field, value
+
+
 def parse_as(contract: type[Options], given: Sequence[str]) -> Options:
     """The options of a verb as its command line gives them: what `argv` wrote, without the verb.
 
     An option that is missing has its default, and "" where it has none. Raises Refused.
     """
-    known = fields(contract)
-    words = [field for field in known if field.place == WORD]
+    known = tuple(_flat(contract))
+    words = [field for place in (WORD, LAST) for field in known if field.place == place]
     options = [field for field in known if not field.place]
-    rest = [field.key for field in known if field.place == REST]
     call = parse(
         given,
         words=len(words),
         one=[field.name for field in options if field.kind not in ("bool", "tuple")],
         many=[field.name for field in options if field.kind == "tuple"],
         flags=[field.name for field in options if field.kind == "bool"],
-        more=bool(rest),
+        more=any(field.place == REST for field in known),
     )
+    return _filled(contract, call, {field.key: text for field, text in zip(words, call.words)})  # noqa: B905
+
+
+def _flat(contract: type[tuple[Any, ...]]) -> Iterator[Field]:
+    for field in fields(contract):
+        yield from _flat(field.inner) if field.inner else (field,)
+
+
+def _filled(contract: type[Options], call: Call, words: dict[str, str]) -> Options:
     defaults = getattr(contract, "_field_defaults", {})
-    values: dict[str, Any] = {field.key: _read(field, text) for field, text in zip(words, call.words)}  # noqa: B905
-    values.update(dict.fromkeys(rest, call.words[len(words) :]))
-    for field in options:
-        if field.kind == "bool":
+    values: dict[str, Any] = {}
+    for field in fields(contract):
+        if field.inner:
+            values[field.key] = _filled(field.inner, call, words)
+        elif field.place == REST:
+            values[field.key] = call.words[len(words) :]
+        elif field.place:
+            values[field.key] = _read(field, words[field.key])
+        elif field.kind == "bool":
             values[field.key] = field.name in call.flags
         elif field.kind == "tuple":
             values[field.key] = call.many[field.name]

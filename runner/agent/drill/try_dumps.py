@@ -17,7 +17,7 @@ from ..arguments import parse
 from ..database import rows as pg_rows
 from ..database.cluster import SETTINGS
 from ..database.folder import complete, decoded
-from ..database.server import OPTIONS, Server, server
+from ..database.server import Server
 from ..database.session import Session, SqlTrouble
 from ..frames import frames
 from .scratch_server import Scratch, programs
@@ -44,8 +44,8 @@ def run(argv: Sequence[str]) -> int:
     objects that were counted when it was made. Prints `{"databases": [{"database", "at", "dump", "tables",
     "rows"}], "found", "wrong": [{"database", "dump", "what"}]}`.
     """
-    call = parse(argv, words=1, one=OPTIONS)
-    folder, to = Path(call.words[0]), server(call)
+    call = parse(argv, words=1, one=("user", "programs"))
+    folder, to = Path(call.words[0]), Server(**call.one)
     told = [line for line in _lines() if "what" in line]
     good: list[dict[str, Any]] = []
     wrong: list[dict[str, str]] = []

@@ -14,6 +14,7 @@ from .. import durable, tree
 from ..answer import Refused, emit
 from ..arguments import DISK, Call, parse
 from ..database import folder
+from ..database.contract import encoded
 from ..database.folder import Folder
 from ..frames import Frame, frames
 from ..snapshots import readme
@@ -67,7 +68,7 @@ def _dumps(snapshot: Path, path: str) -> dict[str, Any]:
 
 
 def _short(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    dump = f"databases/{folder.encoded(name)}/{record['time']}.dump"
+    dump = f"databases/{encoded(name)}/{record['time']}.dump"
     return {"database": name, "dump": dump, "time": record["time"], **{word: record.get(word) for word in _TOLD}}
 
 
