@@ -20,9 +20,6 @@ PATIENCE = 20
 _LAST = 5
 
 
-# What the drill calls it.
-Server = DatabaseServer
-
 PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "usr/local/pgsql/bin", "usr/local/bin", "usr/bin")
 _VERSION = re.compile(r"\(PostgreSQL\) (([0-9]+)[0-9.]*\w*)")
 

@@ -18,7 +18,8 @@ from typing import IO, NamedTuple
 from ..answer import Refused
 from ..command import ask
 from ..database import server as pg_programs
-from ..database.server import PLACES, Server, account, complaint, free, run, start, stop
+from ..database.contract import DatabaseServer
+from ..database.server import PLACES, account, complaint, free, run, start, stop
 from .scratch import end_server, floor
 
 PATIENCE = 120.0
@@ -49,7 +50,7 @@ class Programs(NamedTuple):
     restore: Path
 
 
-def programs(to: Server, server: str, pg_dump: str) -> Programs:
+def programs(to: DatabaseServer, server: str, pg_dump: str) -> Programs:
     """The programs to restore a dump of a `server` that `pg_dump` wrote (versions such as `15.18`).
 
     Raises Refused unless the same major version of the server is here, and a pg_restore no older than pg_dump.
@@ -76,16 +77,16 @@ def programs(to: Server, server: str, pg_dump: str) -> Programs:
     return Programs(fit[0], able[0])
 
 
-class Scratch:
+class ScratchServer:
     """A server in `folder` (ours, 0700), for the OS user of `to`; started when the block is entered."""
 
-    def __init__(self, to: Server, bin_folder: Path, folder: Path) -> None:
+    def __init__(self, to: DatabaseServer, bin_folder: Path, folder: Path) -> None:
         """Nothing is made yet. Raises Refused where a socket could not be below `folder`."""
         self._bin, self._folder = bin_folder, folder
         self._as, self._errors = to, tempfile.TemporaryFile()  # noqa: SIM115  (closed on leaving)
         self._process: subprocess.Popen[bytes] | None = None
         self._apart = _apart()
-        self.server = Server(user=to.user, socket=str(folder), programs=to.programs)
+        self.server = DatabaseServer(user=to.user, socket=str(folder), programs=to.programs)
         if len(os.fsencode(folder)) > LONGEST:
             raise Refused(f"{folder} is too long for the path of a socket", "take a shorter `scratch`")
 
@@ -95,20 +96,13 @@ class Scratch:
         who = account(self._as) or pwd.getpwuid(os.geteuid())
         return who.pw_name
 
-    def __enter__(self) -> Scratch:
+    def __enter__(self) -> ScratchServer:
         who = account(self._as)
         if who:
             os.chown(self._folder, who.pw_uid, who.pw_gid)
         data = self._folder / "data"
-        self.run(
-            "initdb",
-            f"--pgdata={data}",
-            f"--username={self.name}",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        )
+        plain = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+        self.run("initdb", f"--pgdata={data}", f"--username={self.name}", *plain)
         settings = {**_SETTINGS, "unix_socket_directories": f'"{self._folder}"', "unix_socket_permissions": "0700"}
         words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         argv = (*self._apart, str(self._bin / "postgres"), "-D", str(data), *words)
@@ -163,20 +157,20 @@ class Scratch:
     def globals(self, text: str) -> str:
         """The globals to be run here: not the superuser that is there already, tablespaces in a place of ours.
 
-        Raises Refused where a tablespace is told in a way that would put it somewhere else.
+        Raises Refused where a tablespace is written in a way that would put it somewhere else.
         """
         own = f"CREATE ROLE {_identifier(self.name)};"
         lines = []
         for number, line in enumerate(line for line in text.split("\n") if line != own):
             if line.startswith("CREATE TABLESPACE "):
-                found = _TABLESPACE.fullmatch(line)
-                if found is None:
+                statement = _TABLESPACE.fullmatch(line)
+                if statement is None:
                     raise Refused("the globals make a tablespace in a way that is not understood", "look at them")
                 place = self._folder / f"space-{number}"
                 place.mkdir(mode=0o700)
                 if who := account(self._as):
                     os.chown(place, who.pw_uid, who.pw_gid)
-                lines.append(f"{found[1]} LOCATION '{str(place)}';")
+                lines.append(f"{statement[1]} LOCATION '{str(place)}';")
             else:
                 lines.append(line)
         return "\n".join(lines)
@@ -204,16 +198,15 @@ def _apart() -> tuple[str, ...]:
     return words if ask((*words, "true"), timeout=10).exit == 0 else ()
 
 
-def _folders(to: Server) -> Sequence[Path]:
+def _folders(to: DatabaseServer) -> Sequence[Path]:
     if to.programs:
         return [Path(to.programs)]
     return [path for place in PLACES for path in sorted(Path("/").glob(place), reverse=True)]
 
 
 def _major(version: str) -> int:
-    digits = version.partition(".")[0]
-    found = re.match(r"[0-9]+", digits)
-    return int(found[0]) if found else 0
+    digits = re.match(r"[0-9]+", version)
+    return int(digits[0]) if digits else 0
 
 
 def _identifier(name: str) -> str:

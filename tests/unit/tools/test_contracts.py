@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -40,17 +40,17 @@ def _values(field: Field) -> st.SearchStrategy[Any]:
     return PLAIN.filter(lambda text: not text.startswith("--")) if field.place == "word" else PLAIN
 
 
-def _drawn(contract: type[Any], data: st.DataObject) -> Any:
-    known = fields(contract)
-    return contract(
-        **{each.key: _drawn(each.inner, data) if each.inner else data.draw(_values(each)) for each in known}
-    )
-
-
 @pytest.mark.parametrize("contract", OPTIONS, ids=lambda one: f"{one.__module__.split('.')[2]}.{one.__name__}")
 @given(data=st.data())
 def test_a_verb_reads_the_options_that_were_written(contract: type[Any], data: st.DataObject) -> None:
-    options = _drawn(contract, data)
+    known = fields(contract)
+    own = {field.key: data.draw(_values(field)) for field in known if not field.part}
+    parts = {
+        part: kind(**{field.key: data.draw(_values(field)) for field in known if field.part == part})
+        for part, kind in get_type_hints(contract).items()
+        if part in {field.part for field in known}
+    }
+    options = contract(**own, **parts)
     words = argv("verb", options)
     assert words[0] == "verb"
     assert parse_as(contract, words[1:]) == options
