@@ -13,7 +13,7 @@ from typing import cast
 
 from ..answer import Refused, shown
 from . import messages
-from .logs import PROGRAMS, Line, bounded
+from .logs import PROGRAMS, LogLine, bounded
 
 FOLDERS = ("/var/log/journal", "/run/log/journal")
 _FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID,_EXE"
@@ -27,7 +27,7 @@ def there(folder: str) -> bool:
     return any(Path(folder).glob("*/*.journal"))
 
 
-class Journal:
+class AccessJournal:
     """Reads the journal of a time (whole seconds since 1970); the fields are those of `Files`.
 
     `pretended`: lines under the name of a program of ours that another program of another user wrote;
@@ -42,7 +42,7 @@ class Journal:
         self.written = float(since if _run("--lines=1", f"--since=@{since}", f"--until=@{until}") else 0)
         self._window = (f"--since=@{since}", f"--until=@{until}")
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[LogLine]:
         """Every message of our programs, oldest first. Refused where journalctl fails."""
         names = [f"SYSLOG_IDENTIFIER={name.decode()}" for name in PROGRAMS]
         argv = ["journalctl", "--no-pager", "--quiet", "--output=json", *_selection(), *self._window, *names]
@@ -64,7 +64,7 @@ class Journal:
             # A damaged file of the journal is passed over with a warning, and exit 0.
             self.problems.append(shown(said))
 
-    def _line(self, raw: bytes) -> Line | None:
+    def _line(self, raw: bytes) -> LogLine | None:
         try:
             told = json.loads(raw)
             at = int(told["__REALTIME_TIMESTAMP"]) / 1e6
@@ -75,7 +75,7 @@ class Journal:
             # journalctl leaves out what is longer than 4096 bytes.
             self.long += 1
             return None
-        line = Line(
+        line = LogLine(
             at,
             _bytes(told.get("SYSLOG_IDENTIFIER")),
             _bytes(told.get("SYSLOG_PID") or told.get("_PID")),
@@ -87,7 +87,7 @@ class Journal:
         return line if writer in ("own", "unproven") else None
 
 
-def whose(line: Line, uid: str, executable: object) -> str:
+def whose(line: LogLine, uid: str, executable: object) -> str:
     """Whether its program itself (`own`) or `another` said it; `unproven` where that is not known, "" for
     what sshd and login say as somebody else: of those that are in already, which counts for nothing.
 

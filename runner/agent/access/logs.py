@@ -44,7 +44,7 @@ _REPEATED = re.compile(rb"message repeated ([0-9]{1,6}) times: \[ (.*)\]", re.DO
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
-class Log(NamedTuple):
+class OpenLog(NamedTuple):
     """An opened log file: when it was last written, and how it is packed."""
 
     name: str
@@ -57,8 +57,10 @@ class Files:
     """Reads logs from `since` on. Afterwards the fields say how well that went.
 
     `covered`: the logs go back to `since`; `written`: when the newest was last written to; `long`: lines
-    too long to be read; `problems`: files that could not be read, in words.
+    too long to be read; `problems`: files that could not be read, in words. Who wrote a line is not known.
     """
+
+    pretended = unproven = 0
 
     def __init__(self, paths: list[str], since: float) -> None:
         self.covered = False
@@ -67,14 +69,14 @@ class Files:
         self.problems: list[str] = []
         self._paths, self._since = paths, since
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[LogLine]:
         """Every message of our programs, oldest file first; a live log that is missing raises Refused."""
         for path in self._paths:
             for log in self._opened(Path(path)):
                 with contextlib.closing(log.stream):
                     yield from self._read(log)
 
-    def _opened(self, live: Path) -> list[Log]:
+    def _opened(self, live: Path) -> list[OpenLog]:
         # The live log first: if it is rotated now it is met again among the rotated ones, and told by its inode.
         logs = [self._open(live, "")]
         seen = {_inode(log) for log in logs if log}
@@ -96,7 +98,7 @@ class Files:
                 self.covered = True
         return sorted((log for log in known if log.written >= self._since), key=lambda log: log.written)
 
-    def _open(self, path: Path, packed: str) -> Log | None:
+    def _open(self, path: Path, packed: str) -> OpenLog | None:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as problem:
@@ -107,9 +109,9 @@ class Files:
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             return None
-        return Log(str(path), status.st_mtime, packed, os.fdopen(descriptor, "rb"))
+        return OpenLog(str(path), status.st_mtime, packed, os.fdopen(descriptor, "rb"))
 
-    def _read(self, log: Log) -> Iterator[Line]:
+    def _read(self, log: OpenLog) -> Iterator[LogLine]:
         reader = Syslog(log.written)
         looked = False
         try:
@@ -128,12 +130,12 @@ class Files:
             self.problems.append(f"{shown(log.name)} could not be read to its end: {problem}"[:300])
 
 
-def _inode(log: Log) -> tuple[int, int]:
+def _inode(log: OpenLog) -> tuple[int, int]:
     status = os.fstat(log.stream.fileno())
     return status.st_dev, status.st_ino
 
 
-def _unpacked(log: Log) -> BufferedIOBase:
+def _unpacked(log: OpenLog) -> BufferedIOBase:
     if log.packed == "gz":
         return gzip.GzipFile(fileobj=log.stream)
     if log.packed == "bz2":
@@ -145,7 +147,7 @@ def _unpacked(log: Log) -> BufferedIOBase:
     return log.stream
 
 
-class Line(NamedTuple):
+class LogLine(NamedTuple):
     """One message of a program: seconds since 1970, process id (may be empty), how often it was said."""
 
     at: float
@@ -192,7 +194,7 @@ class Syslog:
         self._year = time.localtime(self._limit).tm_year
         self._last: tuple[object, float | None] = (None, None)
 
-    def read(self, line: bytes) -> Line | None:
+    def read(self, line: bytes) -> LogLine | None:
         """The message on a line, None where no program of ours said it, or its stamp makes no sense."""
         found = _CLASSIC.fullmatch(line)
         if found is not None:
@@ -208,8 +210,8 @@ class Syslog:
             return None
         repeated = _REPEATED.fullmatch(message)
         if repeated is not None:
-            return Line(at, program, pid or b"", repeated[2], int(repeated[1]))
-        return Line(at, program, pid or b"", message)
+            return LogLine(at, program, pid or b"", repeated[2], int(repeated[1]))
+        return LogLine(at, program, pid or b"", message)
 
     def when(self, line: bytes) -> float | None:
         """When a line of any program was written; None where it has no stamp."""
