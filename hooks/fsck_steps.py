@@ -142,7 +142,7 @@ def _forward(reboot: Reboot, disk: Disk, outlook: Outlook, stores: Sequence[str]
     lets = [
         reboot.new(
             f"let-go-{name}",
-            e2fsck.let_go(program, path, reboot.plan),
+            e2fsck.release(program, path, reboot.plan),
             Effect.WRITE,
             f"nothing can use store {name} without its disk",
         ).known_as(Role.RELEASE, name)

@@ -49,7 +49,7 @@ class Wanted:
     page: str = ""
 
 
-def mounted(site: Site, host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[Mounted, ...]:
+def mounted(site: Site, host: HostFacts, entries: tuple[fstab.FstabEntry, ...]) -> tuple[Mounted, ...]:
     """What is mounted now and will be by the boot: the declared disks, and whatever fstab mounts."""
     now = {one.mount: one for one in host.filesystems}
     disks = {one.mount: one for one in site.disks if one.host == host.name and one.mount in now}
@@ -61,7 +61,7 @@ def mounted(site: Site, host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tu
     return (*own, *others)
 
 
-def by_hand(host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[Filesystem, ...]:
+def by_hand(host: HostFacts, entries: tuple[fstab.FstabEntry, ...]) -> tuple[Filesystem, ...]:
     """What is mounted now from a disk of its own, and will not be by the boot as far as fstab says."""
     known = {one.mount for one in entries} | {"/"}
     return tuple(

@@ -174,7 +174,7 @@ def _outlook(found: Extfs, said: tuple[str, ...], at: datetime, took: tuple[Meas
     )
 
 
-def _cause(due: tune2fs.Due | None, forced: str | None) -> Cause:
+def _cause(due: tune2fs.CheckDue | None, forced: str | None) -> Cause:
     if due and due.cause == "damage":
         return "damage"
     # What is forced is checked at the boot even if it was checked a moment before.

@@ -250,7 +250,7 @@ def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:
         path = one.found.path if one.found else one.store.path
         yield halt.step(
             _let_go(halt.job, one).removeprefix(f"{halt.job}/"),
-            Command(argv=e2fsck.let_go(program, path, halt.plan)),
+            Command(argv=e2fsck.release(program, path, halt.plan)),
             f"let go of store {one.store.name}, so that its disk can be unmounted",
             effect=Effect.INTERRUPT,
             needs=("device",),
