@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from runner.agent.arguments import DeclaredDisk, argv
-from runner.agent.host.contract import Mounted
+from runner.agent.host.contract import LookAtMount
 from runner.agent.retention.contract import Audit, Expire, Floor, Links
 from runner.agent.snapshots import contract
 from runner.agent.snapshots.contract import Begin, Diff, Explain, Find, ReadSnapshots, Seal
@@ -101,7 +101,7 @@ def links(at: At, most: int) -> Argv:
 
 def mounted(program_path: str, mount: str) -> Argv:
     """Print as JSON which device is mounted at `mount`. Reads only."""
-    return (program_path, *argv("mounted", Mounted(mount)))
+    return (program_path, *argv("mounted", LookAtMount(mount)))
 
 
 def explain(program_path: str, source: str, *, since: str, exclude: Sequence[str]) -> Argv:

@@ -26,7 +26,7 @@ _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
 PIECE = 1 << 20
 LONGEST = 1 << 16
 DAY = 86400
-# Daemons that are asked who got in; sshd has several programs since OpenSSH 9.8.
+# The programs that log who got in; sshd has several since OpenSSH 9.8.
 PROGRAMS = (b"sshd", b"sshd-session", b"sshd-auth", b"sudo", b"su", b"login")
 
 _CLASSIC = re.compile(
@@ -77,12 +77,12 @@ class Files:
                     yield from self._read(log)
 
     def _opened(self, live: Path) -> list[OpenLog]:
-        # The live log first: if it is rotated now it is met again among the rotated ones, and told by its inode.
+        # The live log first: if it is rotated now it is met again among the rotated ones, and known by its inode.
         logs = [self._open(live, "")]
         seen = {_inode(log) for log in logs if log}
         for path in sorted(live.parent.iterdir()):
-            found = _ROTATED.fullmatch(path.name[len(live.name) :]) if path.name.startswith(live.name) else None
-            log = self._open(path, found[1] or "") if found else None
+            rotated = _ROTATED.fullmatch(path.name[len(live.name) :]) if path.name.startswith(live.name) else None
+            log = self._open(path, rotated[1] or "") if rotated else None
             if log is not None and _inode(log) in seen:
                 log.stream.close()
             elif log is not None:
@@ -90,7 +90,7 @@ class Files:
                 logs.append(log)
         known = [log for log in logs if log]
         if not known:
-            raise Refused(f"{shown(str(live))} cannot be read", "say with --file which log sshd writes to")
+            raise Refused(f"{shown(str(live))} cannot be read", "name with --file the log that sshd writes to")
         self.written = max([self.written, *(log.written for log in known)])
         for log in known:
             if log.written < self._since:
@@ -148,7 +148,7 @@ def _unpacked(log: OpenLog) -> BufferedIOBase:
 
 
 class LogLine(NamedTuple):
-    """One message of a program: seconds since 1970, process id (may be empty), how often it was said."""
+    """One message of a program: seconds since 1970, process id (may be empty), how often it was repeated."""
 
     at: float
     program: bytes
@@ -195,17 +195,12 @@ class Syslog:
         self._last: tuple[object, float | None] = (None, None)
 
     def read(self, line: bytes) -> LogLine | None:
-        """The message on a line, None where no program of ours said it, or its stamp makes no sense."""
-        found = _CLASSIC.fullmatch(line)
-        if found is not None:
-            stamp, (program, pid, message) = found.group(1, 2, 3, 4, 5), found.group(6, 7, 8)
-            at = self._cached(stamp)
-        else:
-            found = _RFC3339.fullmatch(line)
-            if found is None:
-                return None
-            stamp, (program, pid, message) = found.group(1, 2), found.group(3, 4, 5)
-            at = self._cached(stamp)
+        """The message on a line, None where no program of ours wrote it, or its stamp makes no sense."""
+        parts = _CLASSIC.fullmatch(line) or _RFC3339.fullmatch(line)
+        if parts is None:
+            return None
+        *stamp, program, pid, message = parts.groups()
+        at = self._cached(tuple(stamp))
         if at is None:
             return None
         repeated = _REPEATED.fullmatch(message)
@@ -218,8 +213,8 @@ class Syslog:
         if _STAMP.match(line) is None:
             return None
         if line[:1].isdigit():
-            found = re.match(rb"(.{19})(?:[.,][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) ", line, re.DOTALL)
-            return self._cached(found.group(1, 2)) if found else None
+            stamp = re.match(rb"(.{19})(?:[.,][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) ", line, re.DOTALL)
+            return self._cached(stamp.group(1, 2)) if stamp else None
         return self._cached((line[:3], line[4:6], line[7:9], line[10:12], line[13:15]))
 
     def _cached(self, stamp: tuple[bytes, ...]) -> float | None:
@@ -232,7 +227,7 @@ class Syslog:
         if stamp[0] not in _MONTHS:
             return None
         month = _MONTHS.index(stamp[0]) + 1
-        day, hour, minute, second = (int(one) for one in stamp[1:])
+        day, hour, minute, second = map(int, stamp[1:])
         # A 29 February is up to eight years back.
         for year in range(self._year, self._year - 9, -1):
             try:
@@ -246,7 +241,7 @@ class Syslog:
 
 
 def _moment(stamp: tuple[bytes, ...]) -> float | None:
-    day, zone = (one.decode("ascii") for one in stamp)
+    day, zone = (part.decode("ascii") for part in stamp)
     zone = "+00:00" if zone == "Z" else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
     try:
         return datetime.fromisoformat(day + zone).astimezone(timezone.utc).timestamp()  # noqa: UP017
