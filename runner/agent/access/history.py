@@ -15,7 +15,7 @@ from typing import NamedTuple
 from .. import clock, durable
 from ..answer import BUSY, Refused
 from .contract import UsualNumber
-from .tally import COUNTED, Seen
+from .tally import COUNTED, AccessTally
 
 DAYS = 90
 COMPARED = 42
@@ -99,21 +99,17 @@ def midnights(since: float, until: float) -> list[float]:
     return starts[:-1]
 
 
-def grown(
-    history: History, window: tuple[float, float], by_day: Sequence[Sequence[int]], sources: Mapping[bytes, Seen]
-) -> History:
-    """The history with the time of `window` added, of which none was in it before."""
-    fresh, until = window
+def grown(history: History, fresh: float, until: float, tally: AccessTally) -> History:
+    """The history with the time from `fresh` to `until` added, of which none was in it before."""
     days = {day: dict(counts) for day, counts in history.days.items()}
     starts = midnights(fresh, until) if fresh < until else []
-    for place, start in enumerate(starts):
-        end = starts[place + 1] if place + 1 < len(starts) else until
+    for start, end, counts in zip(starts, (*starts[1:], until), tally.by_day):  # noqa: B905
         row = days.setdefault(date(start), dict.fromkeys(("seconds", *COUNTED), 0))
         row["seconds"] += int(end - max(start, fresh))
-        for number, name in enumerate(COUNTED):
-            row[name] += by_day[place][number]
+        for name in COUNTED:
+            row[name] += counts[name]
     known = dict(history.known)
-    for source, seen in sources.items():
+    for source, seen in tally.sources.items():
         name = network(source)
         first, last = known.get(name, (seen.first, seen.last))
         known[name] = (min(first, seen.first), max(last, seen.last))

@@ -77,26 +77,19 @@ class Files:
                     yield from self._read(log)
 
     def _opened(self, live: Path) -> list[OpenLog]:
-        # The live log first: if it is rotated now it is met again among the rotated ones, and known by its inode.
-        logs = [self._open(live, "")]
-        seen = {_inode(log) for log in logs if log}
-        for path in sorted(live.parent.iterdir()):
-            rotated = _ROTATED.fullmatch(path.name[len(live.name) :]) if path.name.startswith(live.name) else None
-            log = self._open(path, rotated[1] or "") if rotated else None
-            if log is not None and _inode(log) in seen:
+        logs: dict[tuple[int, int], OpenLog] = {}
+        for path, packed in _parts(live):
+            log = self._open(path, packed)
+            if log is not None and logs.setdefault(_inode(log), log) is not log:
                 log.stream.close()
-            elif log is not None:
-                seen.add(_inode(log))
-                logs.append(log)
-        known = [log for log in logs if log]
-        if not known:
+        if not logs:
             raise Refused(f"{shown(str(live))} cannot be read", "name with --file the log that sshd writes to")
-        self.written = max([self.written, *(log.written for log in known)])
-        for log in known:
+        self.written = max([self.written, *(log.written for log in logs.values())])
+        for log in logs.values():
             if log.written < self._since:
                 log.stream.close()
                 self.covered = True
-        return sorted((log for log in known if log.written >= self._since), key=lambda log: log.written)
+        return sorted((log for log in logs.values() if log.written >= self._since), key=lambda log: log.written)
 
     def _open(self, path: Path, packed: str) -> OpenLog | None:
         try:
@@ -130,6 +123,16 @@ class Files:
             self.problems.append(f"{shown(log.name)} could not be read to its end: {problem}"[:300])
 
 
+def _parts(live: Path) -> Iterator[tuple[Path, str]]:
+    """The log and then its rotated parts, each with how it is packed."""
+    # The live log first: if it is rotated now it is met again among the rotated ones, and known by its inode.
+    yield live, ""
+    for path in sorted(live.parent.iterdir()):
+        rotated = _ROTATED.fullmatch(path.name[len(live.name) :]) if path.name.startswith(live.name) else None
+        if rotated:
+            yield path, rotated[1] or ""
+
+
 def _inode(log: OpenLog) -> tuple[int, int]:
     status = os.fstat(log.stream.fileno())
     return status.st_dev, status.st_ino
@@ -159,21 +162,13 @@ class LogLine(NamedTuple):
 
 def bounded(stream: BufferedIOBase) -> Iterator[bytes | None]:
     """Every line of `stream` without its end; None for one that is longer than `LONGEST`, however long."""
-    rest = b""
-    skipping = False
+    rest, skipping = b"", False
     # What is there is taken before a fault further on is met.
     while piece := stream.read1(PIECE):
-        first, *more = piece.split(b"\n")
-        if not more:
-            rest = b"" if skipping else rest + first
-            if len(rest) > LONGEST:
-                rest, skipping = b"", True
-            continue
-        whole = rest + first
-        yield None if skipping or len(whole) > LONGEST else whole
-        skipping, rest = False, more.pop()
-        for line in more:
-            yield line if len(line) <= LONGEST else None
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield None if skipping or len(line) > LONGEST else line
+            skipping = False
         if len(rest) > LONGEST:
             rest, skipping = b"", True
     if skipping:

@@ -31,7 +31,6 @@ LARGEST = 48 << 10
 
 Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]  # noqa: UP007
 _TYPED = (b"password", b"keyboard-interactive", b"challenge-response")
-_TABLES = ("accepted", "refused", "users", "sudo", "sudo_refused", "su", "su_refused")
 
 
 class ReportWindow(NamedTuple):
@@ -64,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
         window = _window(history, until, hours * HOUR)
         log, source = _choose(options.file, options.journal, window)
         tally = _tally(log, window)
-        grown = access_history.grown(history, (window.fresh, window.until), tally.by_day, tally.sources)
+        grown = access_history.grown(history, window.fresh, window.until, tally)
         answer = AccessAnswer(
             since=clock.at(window.since * 10**9),
             until=clock.at(window.until * 10**9),
@@ -84,8 +83,7 @@ def run(argv: Sequence[str]) -> int:
             tables=AccessTables(
                 new=_new(tally, grown, window.since, expected).table(rows),
                 guessed=_guessed(tally).table(rows),
-                **{name: getattr(tally, name).table(rows) for name in _TABLES},
-                **{name: counts.table(rows) for name, counts in tally.signs.items()},
+                **{name: counts.table(rows) for name, counts in tally.tables.items()},
             ),
         )
         if state:
@@ -167,7 +165,7 @@ def _new(tally: AccessTally, known: History, since: float, expected: Sequence[Ne
 def _guessed(tally: AccessTally) -> NameCounts:
     """Who was let in by what can be guessed, from where the same name was refused, and how often it was."""
     counts = NameCounts(LOGIN)
-    for user, source, method in tally.accepted.names():
+    for user, source, method in tally.tables["accepted"].names():
         before = tally.pairs.of((user, source)) if method.partition(b"/")[0] in _TYPED else 0
         if before:
             counts.add((user, source, method), before)
