@@ -34,7 +34,7 @@ class MountPoint:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Expected:
+class AfterBoot:
     """What must be there again. `kernel` is the release, "" for the newest that is installed then, None
     where none can be told.
 
@@ -74,7 +74,7 @@ def by_hand(host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[Filesyst
     )
 
 
-def steps(site: Site, prefix: str, settled: Step, expected: Expected) -> tuple[Step, ...]:
+def steps(site: Site, prefix: str, settled: Step, expected: AfterBoot) -> tuple[Step, ...]:
     """The looks, in order. `settled` is the step that waits for the host to settle, `prefix` begins each id.
 
     Each is taken although those before it found something wrong: one visit should mend it all.
@@ -99,8 +99,8 @@ def steps(site: Site, prefix: str, settled: Step, expected: Expected) -> tuple[S
     return tuple(made)
 
 
-class Look(NamedTuple):
-    """One look at what must be there again."""
+class BootLook(NamedTuple):
+    """One look at what must be there again; `subject` is the disk or the unit."""
 
     name: str
     role: Role
@@ -110,7 +110,7 @@ class Look(NamedTuple):
     subject: str = ""
 
 
-def _looks(site: Site, host: str, expected: Expected) -> Iterator[Look]:
+def _looks(site: Site, host: str, expected: AfterBoot) -> Iterator[BootLook]:
     program = store.program(site.host(host))
 
     def wait(look: LookAfterBoot, within: int, why: str) -> WaitFor:
@@ -119,22 +119,22 @@ def _looks(site: Site, host: str, expected: Expected) -> Iterator[Look]:
     if expected.kernel is not None:
         which = f"kernel {expected.kernel}" if expected.kernel else "the newest kernel that is installed"
         kernel = Command(argv=agent.returned(program, LookAfterBoot("kernel", is_=expected.kernel)))
-        yield Look("kernel", Role.KERNEL, host, kernel, f"it runs {which}")
+        yield BootLook("kernel", Role.KERNEL, host, kernel, f"it runs {which}")
     for number, mount in enumerate(expected.mounted, start=1):
         name, why = f"mounted-{number}", f"{mount.point} is mounted"
         if mount.disk:
             name, why = f"disk-{mount.disk}", f"disk {mount.disk} is mounted at {mount.point}"
         look = LookAfterBoot("mounted", at=mount.point, uuid=mount.uuid, writable=bool(mount.disk))
-        yield Look(name, Role.MOUNTED, host, wait(look, _MOUNTED, why), why, mount.disk)
+        yield BootLook(name, Role.MOUNTED, host, wait(look, _MOUNTED, why), why, mount.disk)
     for unit in expected.must_run:
         why = f"{unit} runs, as jobs.toml says it must"
-        yield Look(f"runs-{unit}", Role.RUNS, host, wait(LookAfterBoot("active", unit=unit), _RUNS, why), why, unit)
+        yield BootLook(f"runs-{unit}", Role.RUNS, host, wait(LookAfterBoot("active", unit=unit), _RUNS, why), why, unit)
     units = Command(argv=agent.returned(program, LookAfterBoot("units", known=expected.failed)))
-    yield Look("units", Role.UNITS, host, units, "no unit failed that had not before")
+    yield BootLook("units", Role.UNITS, host, units, "no unit failed that had not before")
     if expected.database:
         why = "the database answers"
-        yield Look("database", Role.DATABASE, host, wait(LookAfterBoot("database"), _ANSWERS, why), why)
+        yield BootLook("database", Role.DATABASE, host, wait(LookAfterBoot("database"), _ANSWERS, why), why)
     if expected.page:
         controller = site.host(site.controller)
         action = WaitFor(until=agent.answers(controller, expected.page), within=_ANSWERS)
-        yield Look("page", Role.PAGE, controller.name, action, f"{expected.page} answers")
+        yield BootLook("page", Role.PAGE, controller.name, action, f"{expected.page} answers")

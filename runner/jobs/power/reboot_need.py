@@ -9,37 +9,12 @@ from fnmatch import fnmatchcase
 from runner.model.packages import Kernel
 
 # What only a reboot takes up, or what everything that runs has loaded: dnf's list and yum-utils', and openssl,
-# which dnf's leaves out; then the same for Debian. A kernel's modules and headers need no reboot of their own.
-PATTERNS = (
-    "kernel",
-    "kernel-core",
-    "kernel-rt",
-    "kernel-rt-core",
-    "kernel-uek",
-    "kernel-PAE",
-    "linux-firmware",
-    "microcode_ctl",
-    "glibc",
-    "systemd",
-    "systemd-libs",
-    "udev",
-    "dbus",
-    "dbus-broker",
-    "dbus-daemon",
-    "dbus-libs",
-    "openssl",
-    "openssl-libs",
-    "gnutls",
-    "linux-image-*",
-    "firmware-*",
-    "*-microcode",
-    "libc6",
-    "libsystemd0",
-    "libudev1",
-    "libssl[0-9]*",
-    "libgnutls[0-9]*",
-    "libdbus-1-3",
-)
+# which dnf's leaves out; and the same for Debian. A kernel's modules and headers need no reboot of their own.
+_KERNELS = ("kernel", "kernel-core", "kernel-rt", "kernel-rt-core", "kernel-uek", "kernel-PAE", "linux-image-*")
+_FIRMWARE = ("linux-firmware", "microcode_ctl", "firmware-*", "*-microcode")
+_SYSTEM = ("glibc", "systemd", "systemd-libs", "udev", "dbus", "dbus-broker", "dbus-daemon", "dbus-libs")
+_CRYPTO = ("openssl", "openssl-libs", "gnutls", "libssl[0-9]*", "libgnutls[0-9]*")
+PATTERNS = (*_KERNELS, *_FIRMWARE, *_SYSTEM, *_CRYPTO, "libc6", "libsystemd0", "libudev1", "libdbus-1-3")
 _LISTED = 12
 
 
@@ -62,25 +37,25 @@ def reasons(seen: Witness, patterns: Sequence[str] = PATTERNS) -> tuple[str, ...
     No witness is trusted alone to say that there is no need: the flag is gone after a boot of the old
     kernel, and times of installation are wrong where the clock was.
     """
-    said = []
+    reasons = []
     if seen.kernel.running and seen.kernel.newest not in ("", seen.kernel.running):
-        said.append(f"kernel {seen.kernel.running} runs, and {seen.kernel.newest} is installed")
-    named = needing(seen.changed, patterns)
-    if named:
-        more = f" and {len(named) - _LISTED} more" if len(named) > _LISTED else ""
-        said.append(f"changed since the boot: {', '.join(named[:_LISTED])}{more}")
+        reasons.append(f"kernel {seen.kernel.running} runs, and {seen.kernel.newest} is installed")
+    packages = needing(seen.changed, patterns)
+    if packages:
+        more = f" and {len(packages) - _LISTED} more" if len(packages) > _LISTED else ""
+        reasons.append(f"changed since the boot: {', '.join(packages[:_LISTED])}{more}")
     if seen.pid1:
-        said.append("process 1 still runs files that were replaced")
+        reasons.append("process 1 still runs files that were replaced")
     if seen.flag:
-        said.append("a package asked for it (/run/reboot-required)")
-    return (*said, *seen.extra)
+        reasons.append("a package asked for it (/run/reboot-required)")
+    return (*reasons, *seen.extra)
 
 
 def needing(packages: Iterable[tuple[str, str]], patterns: Sequence[str]) -> tuple[str, ...]:
     """Those of the packages (name, version) that only a reboot takes up: `glibc 2.34-100.el9`, each once."""
-    found = {
-        f"{name} {version}".rstrip(): None
+    names = (
+        f"{name} {version}".rstrip()
         for name, version in packages
         if any(fnmatchcase(name, pattern) for pattern in patterns)
-    }
-    return tuple(found)
+    )
+    return tuple(dict.fromkeys(names))

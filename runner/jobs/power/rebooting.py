@@ -9,7 +9,7 @@ from typing import NamedTuple
 from runner.agent.power.contract import LookAfterBoot
 from runner.jobs.power import after, agent, before, boot_checks, downtime, window
 from runner.jobs.power import locks as power_locks
-from runner.jobs.power.after import Expected
+from runner.jobs.power.after import AfterBoot
 from runner.jobs.power.request import Request, findings
 from runner.jobs.power.window import Objection
 from runner.model.options import RebootOptions
@@ -171,7 +171,7 @@ def steps(request: RebootRequest, why: str) -> tuple[Step, ...]:
     over = "its boot is over, and no disk is being checked"
     until = agent.has_returned(host, agent.returned(boot.program, LookAfterBoot("settled")), over)
     settled = request.step(f"{prefix}settled", WaitFor(until=until, within=patience.settle), over)
-    expected = Expected(
+    expected = AfterBoot(
         kernel=request.kernel or ("" if request.upgraded else here.outdated.newest or None),
         mounted=after.mounted(request.site, request.facts.hosts[host], here.entries),
         failed=here.up.failed,
