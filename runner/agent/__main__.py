@@ -63,7 +63,7 @@ VERBS = {
     "idle": "power.idle:run",
     "returned": "power.returned:run",
     "page": "power.returned:page",
-    "let-go": "store.hold:let_go",
+    "release": "store.hold:release",
     "take-over": "store.hold:take_over",
     "in-use": "power.in_use:run",
     "access": "access.report:run",

@@ -91,21 +91,21 @@ def _reading(command: Mapping[str, Any]) -> dict[str, Any]:
 def _rsync() -> dict[str, Any]:
     answer = ask(("rsync", "-VV"), timeout=10)
     try:
-        found = json.loads(answer.out)
-        able = found["capabilities"]
-        sums = [str(name) for name in found["checksum_list"] if name != "none"]
+        about = json.loads(answer.out)
+        able = about["capabilities"]
+        sums = [str(name) for name in about["checksum_list"] if name != "none"]
         return {
-            "version": str(found["version"]),
+            "version": str(about["version"]),
             "checksums": sums,
             "acls": able.get("ACLs") is True,
             "xattrs": able.get("xattrs") is True,
         }
     except (ValueError, KeyError, TypeError, AttributeError):
-        return _told_in_words(answer.out or ask(("rsync", "--version"), timeout=10).out)
+        return _from_prose(answer.out or ask(("rsync", "--version"), timeout=10).out)
 
 
-def _told_in_words(text: str) -> dict[str, Any]:
-    """What rsync before 3.2.4 says of itself: prose, with a list of checksums since 3.2.0."""
+def _from_prose(text: str) -> dict[str, Any]:
+    """The version output of rsync before 3.2.4: prose, with a list of checksums since 3.2.0."""
     version = VERSION.search(text)
     sums = re.search(r"Checksum list:\n +(.*)\n", text)
     words = re.split(r"[\s,]+", text)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..answer import FAILED, Refused, plain, reply
 from ..arguments import parse_as
-from ..command import Answer, ask
+from ..command import CommandAnswer, ask
 from ..host import processes, sessions
 from ..host.mounts import mounts, uuid_of
 from ..packages import kernels
@@ -134,7 +134,7 @@ def _database(options: LookAfterBoot) -> Returned:
     return Returned(error=f"the database does not answer: {output}", do="look at PostgreSQL's log there")
 
 
-def _first(answer: Answer) -> str:
+def _first(answer: CommandAnswer) -> str:
     lines = (answer.out.strip() or answer.err.strip()).splitlines()
     return plain(lines[0]) if lines else "it says nothing"
 

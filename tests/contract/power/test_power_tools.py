@@ -333,14 +333,14 @@ def test_what_is_no_address_of_a_page_is_refused(url: str) -> None:
 def test_a_store_is_let_go_by_the_plan_that_holds_it_and_no_other(tmp_path: Path) -> None:
     house = Storehouse(root=tmp_path / "store", source=tmp_path)
     with house.held("plan-7") as holder:
-        other = run("let-go", str(house.root), "--plan=plan-8")
+        other = run("release", str(house.root), "--plan=plan-8")
         assert (other.code, other.answer["holder"]["plan"]) == (75, "plan-7")
         assert holder.poll() is None
-        said = run("let-go", str(house.root), "--plan=plan-7")
+        said = run("release", str(house.root), "--plan=plan-7")
         assert (said.code, said.answer) == (0, {"free": True})
         assert holder.wait(5) == -15
-    assert run("let-go", str(house.root), "--plan=plan-7").answer == {"free": True}
-    assert run("let-go", str(tmp_path / "nowhere"), "--plan=plan-7").answer == {"free": True}
+    assert run("release", str(house.root), "--plan=plan-7").answer == {"free": True}
+    assert run("release", str(tmp_path / "nowhere"), "--plan=plan-7").answer == {"free": True}
 
 
 def test_a_verb_at_work_is_waited_for_and_never_ended(tmp_path: Path) -> None:
@@ -348,11 +348,11 @@ def test_a_verb_at_work_is_waited_for_and_never_ended(tmp_path: Path) -> None:
     with house.held("plan-7") as holder:
         descriptor = os.open(house.root / ".runner/lock", os.O_RDWR)
         fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, 1)
-        said = run("let-go", str(house.root), "--plan=plan-7", "--within=1")
+        said = run("release", str(house.root), "--plan=plan-7", "--within=1")
         assert said.code == 75
         assert holder.wait(5) == -15
         threading.Timer(0.5, os.close, (descriptor,)).start()
-        assert run("let-go", str(house.root), "--plan=plan-7").answer == {"free": True}
+        assert run("release", str(house.root), "--plan=plan-7").answer == {"free": True}
 
 
 def test_an_old_text_in_the_lock_ends_nobody(tmp_path: Path) -> None:
@@ -362,7 +362,7 @@ def test_an_old_text_in_the_lock_ends_nobody(tmp_path: Path) -> None:
         told = json.loads(lock.read_text())
         with lock.open("r+b") as file:
             file.write(json.dumps({**told, "pid": os.getpid()}).encode().ljust(4096))
-        assert run("let-go", str(house.root), "--plan=plan-7", "--within=1").code == 75
+        assert run("release", str(house.root), "--plan=plan-7", "--within=1").code == 75
         assert holder.poll() is None
 
 

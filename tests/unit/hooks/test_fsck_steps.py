@@ -62,7 +62,7 @@ def test_a_disk_that_is_due_is_let_go_unmounted_and_checked_before_the_reboot() 
         ("mount-usb", "after", "mounted"),
     ]
     lets, unmount, check, mount = given
-    assert argv(lets) == (PROGRAM, "let-go", "/srv/papio", f"--plan={PLAN}")
+    assert argv(lets) == (PROGRAM, "release", "/srv/papio", f"--plan={PLAN}")
     assert argv(unmount) == ("umount", "--", "/srv")
     assert argv(check)[-5:] == ("e2fsck", "-p", "-f", "--", "/dev/usb")
     assert argv(check)[1:4] == ("detach", f"--plan={PLAN}", "--step=reboot-it/check-usb")

@@ -46,7 +46,7 @@ def test_everything_is_written_and_unmounted_before_the_power_goes() -> None:
     drawn = draft(job(), facts())
     found = steps(drawn)
     assert list(found) == ["idle", "sync", "release-papio", "unmount-disk", "poweroff", "gone", "mount-disk"]
-    assert argv(found["release-papio"]) == (PROGRAM, "let-go", "/srv/backups/papio", f"--plan={PLAN}")
+    assert argv(found["release-papio"]) == (PROGRAM, "release", "/srv/backups/papio", f"--plan={PLAN}")
     assert argv(found["unmount-disk"]) == ("umount", "--", "/srv/backups/papio")
     assert argv(found["poweroff"]) == ("systemctl", "poweroff", "--check-inhibitors=yes")
     gone = found["gone"].action
