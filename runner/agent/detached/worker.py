@@ -206,7 +206,7 @@ def leave(pid: int) -> None:
     if not Path("/run/systemd/system").is_dir():
         return
     scope = f"runner-detached-{pid}.scope"
-    about = ("Description", "s", "what a plan of runner began and goes on without it", "PIDs", "au", "1", str(pid))
+    about = ("Description", "s", "begun by a plan of runner, goes on without it", "PIDs", "au", "1", str(pid))
     ends = ("KillSignal", "i", str(LEFT_ALONE), "TimeoutStopUSec", "t", str(MICROSECONDS))
     systemd = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
     call = ("busctl", "--quiet", "call", *systemd, "StartTransientUnit", "ssa(sv)a(sa(sv))", scope, "fail")

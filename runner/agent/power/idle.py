@@ -26,11 +26,7 @@ _BOOT = ("update-initramf", "mkinitramfs", "dracut", "grub-install", "grub-mkcon
 WRITERS = families.PROGRAMS.union(_DATABASE, _DISK, _BOOT)
 # Those of them that only read, by their words: looks of our own run beside this one.
 READS = {"tune2fs": re.compile(rb"-l"), **families.READS}
-RESOURCES = (
-    ("dump", "works on the dumps"),
-    ("drill", "restores to see that it can be done"),
-    ("restore-db", "restores a database"),
-)
+RESOURCES = (("dump", "works on the dumps"), ("drill", "runs a restore drill"), ("restore-db", "restores a database"))
 SHOWN = 5
 
 
@@ -128,6 +124,6 @@ def _held(stores: Sequence[str]) -> Iterator[str]:
 
 def _inhibited(root: Path) -> Iterator[str]:
     for inhibitor in sessions.inhibitors(root):
-        yield f"{inhibitor.who} asks that it is not shut down: {inhibitor.why}"
+        yield f"{inhibitor.who} blocks a shutdown: {inhibitor.why}"
     for device in sessions.checking(root):
         yield f"{device} is being checked"

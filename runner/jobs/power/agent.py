@@ -88,7 +88,7 @@ def idle(boot: Boot, by: datetime | None, stores: Sequence[str] = ()) -> Argv:
 
 def is_idle(host: str, argv: Argv) -> Check:
     """The claim of `idle`, as a guard or to be waited for."""
-    why = "nothing is being written, nobody asks that it stays up, and it is the boot that was planned for"
+    why = "nothing is being written, nothing blocks a shutdown, and it is the boot that was planned for"
     return Check(host=host, argv=argv, field="idle", relation="==", value=True, why=why)
 
 

@@ -59,7 +59,7 @@ def patience(least: timedelta, took: Sequence[float], checks: Sequence[float | N
         reasons.append(f"twice the {length(longest)} that the longest of {count(len(took), 'reboot')} took")
     if checks:
         what = f"checking {count(len(checks), 'filesystem')}"
-        hours = f"plus hours for {what}, how many nobody knows"
+        hours = f"plus hours for {what}, how many is not known"
         reasons.append(hours if None in checks else f"plus twice the {length(known)} that {what} may take")
     return Patience(
         back=math.ceil(max(least.total_seconds(), _DOUBT * longest) + extra),

@@ -89,8 +89,8 @@ def known(request: RebootRequest) -> tuple[Finding, ...]:
         *power_locks.unknown(request.stores),
     )
     span = length(away.least) if away.least == away.most else f"{length(away.least)} to {length(away.most)}"
-    unknown = "" if away.known else ", and a disk check of which nobody knows how long it takes: plan hours"
-    text = f"{job.host} should be away for {span}{unknown}; it is waited for {length(request.patience.back)}"
+    unknown = "" if away.known else "; a disk check of unknown length comes on top: allow hours"
+    text = f"{job.host} should be away for {span}{unknown}; the run waits {length(request.patience.back)} for it"
     return findings(job, doubts, (*before.notes(host, request.before, facts), text))
 
 
@@ -100,14 +100,14 @@ def _too_long_before(request: RebootRequest) -> tuple[Objection, ...]:
     seconds = sum(most for most in early if most is not None)
     if not early or by is None or (None not in early and request.facts.at + timedelta(seconds=seconds) < by):
         return ()
-    lasts = length(seconds) if None not in early else "nobody knows how long"
+    lasts = length(seconds) if None not in early else "many hours"
     text = f"the disk check before the reboot may last {lasts}, and then it is too late for the reboot itself"
     do = 'have the boot make it, or put it off: when_due = "tell" or "defer" in [hooks.fsck]'
     return (Objection(text=text, do=do),)
 
 
 def _unforeseen(host: str, why: str) -> tuple[Objection, ...]:
-    do = "do not take it for dead before that, and do not switch it off"
+    do = "give it hours before you take it for dead, and do not switch it off"
     text = f"whether the boot of {host} checks a disk, which may take hours, could not be read: {why}"
     return (Objection(text=text, do=do),) if why else ()
 
@@ -154,7 +154,7 @@ def steps(request: RebootRequest, why: str) -> tuple[Step, ...]:
     idle = request.step(
         f"{prefix}idle",
         Command(argv=agent.idle(boot, request.by)),
-        "nothing is being written, and nobody asks that it stays up",
+        "nothing is being written, and nothing blocks a shutdown",
     )
     # Nobody may have taken a store of which the lock ended for the check of its disk.
     released = [each.path for each in request.stores if each.facts and each.store.disk in request.early]

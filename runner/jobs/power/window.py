@@ -93,7 +93,7 @@ def _early(site: Site, job: Job, announced: Announced, now: datetime) -> tuple[O
     if now >= announced.at - _EARLY:
         return ()
     at = _shown(site, announced.at)
-    do = f"try again at {at}, or take it back first: runner announce {job.name} --cancel"
+    do = f"try again at {at}, or cancel it first: runner announce {job.name} --cancel"
     return (Objection(text=f"the users were told that it comes at {at}, not before", do=do),)
 
 

@@ -144,7 +144,7 @@ def test_a_store_that_somebody_holds_is_not_idle(tmp_path: Path) -> None:
     ("name", "told"),
     [
         ("dump", "somebody works on the dumps"),
-        ("drill", "somebody restores to see that it can be done"),
+        ("drill", "somebody runs a restore drill"),
         ("restore-db", "somebody restores a database"),
     ],
 )
