@@ -16,7 +16,7 @@ from runner.jobs.packages.held import fits
 from runner.jobs.packages.redhat import rpm
 from runner.jobs.packages.steps import Work
 from runner.jobs.power import before, rebooting
-from runner.jobs.power.rebooting import RebootRequest
+from runner.jobs.power.request import RebootRequest
 from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from runner.jobs.disks import fstab
 from runner.jobs.packages.families import family
-from runner.jobs.power import after, agent, agent_checks, locks
+from runner.jobs.power import agent, agent_checks, locks
 from runner.jobs.power.window import Objection
-from runner.model.facts import Facts, Probe, Reading
+from runner.model.facts import Facts, Filesystem, HostFacts, Probe, Reading
 from runner.model.plan import Argv
 from runner.model.site import Host, Site
 from runner.model.text import count, length, one_line, size
@@ -22,6 +22,8 @@ IDLE: Argv = ("runner-agent", "idle")
 _ROOM = 1 << 20
 _CLOCK = timedelta(minutes=5)
 _SHOWN = 5
+# What people keep files on; packages that mount themselves, and media, have other types.
+_DISKS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "exfat", "ntfs3"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -168,6 +170,16 @@ def notes(host: Host, here: Before, facts: Facts) -> tuple[str, ...]:
         notes.append(f"{host.name} runs kernel {running}; it should come back with {newest}")
     if here.outdated.entry is None and newest:
         notes.append(f"{host.name} has no known boot loader, so its entries were not checked")
-    by_hand = after.by_hand(facts.hosts[host.name], here.entries) if here.entries else ()
+    by_hand = _by_hand(facts.hosts[host.name], here.entries) if here.entries else ()
     notes += [f"{each.source} is mounted at {one_line(each.mount)}, but fstab has no line for it" for each in by_hand]
     return tuple(one_line(text) for text in notes)
+
+
+def _by_hand(host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[Filesystem, ...]:
+    """What is mounted now from a disk of its own, and will not be by the boot as far as fstab says."""
+    known = {entry.mount for entry in entries} | {"/"}
+    return tuple(
+        each
+        for each in host.filesystems
+        if each.type in _DISKS and each.root == "/" and each.mount not in known and each.source.startswith("/dev/")
+    )

@@ -56,7 +56,7 @@ class HaltKind(Bundled):
             (*before.notes(host, here, facts), *map(_cut_off, cut_off), f"to start {job.host} again: {options.start}"),
         )
         objections = (
-            *window.against(site, job, halt.when, facts, now),
+            *window.against(site, job, options, facts, now),
             *locks.against(halt.stores, ending=options.stop_writers),
             *before.against(host, here),
         )
