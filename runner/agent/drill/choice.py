@@ -1,4 +1,4 @@
-"""Which names a drill brings back: seeded, so that the same drill can be had again.
+"""Which names a drill brings back: drawn by a seed, so that the same drill can be run again.
 
 Three of four are drawn from the checksums of all snapshots, where each inode has the same chance; the
 rest by going down the trees, where there are folders, links and what has no checksum too.
@@ -62,7 +62,7 @@ def choose(store: Store, options: DrawSample) -> SampleChoice:
 
 
 def canary(store: Store, snapshot: str, path: str) -> list[Name] | None:
-    """What `path` (absolute, as on the host) is in the snapshot, a folder with all in it; None if not there.
+    """The name `path` (absolute, as on the host) in the snapshot, and all that is in it; None if it is not there.
 
     Raises Refused where that is too much.
     """
@@ -122,7 +122,7 @@ def _drawn(store: Store, options: DrawSample, dice: random.Random, wrong: list[D
 def _recorded(
     store: Store, snapshots: Sequence[str], dice: random.Random, drawn: Sequence[Name], wrong: list[Difference]
 ) -> Iterator[Name]:
-    """Each drawn file in one of the snapshots that have it; wrong is one that its own snapshot lacks."""
+    """Each drawn file in one of the snapshots that have it; `wrong` gets those that their own snapshot lacks."""
     for name in drawn:
         inode = inode_at(store, *name)
         if inode is None:
@@ -135,7 +135,7 @@ def _recorded(
 
 
 def _walked(store: Store, snapshot: str, dice: random.Random) -> Name | None:
-    """Go down from the top, each time into one of the names there, to something that is no folder."""
+    """Go down from the top, each time into one of the names there, to something that is not a folder."""
     parts: list[bytes] = []
     try:
         here = os.open(store.root / snapshot, tree.FOLDER)
@@ -157,7 +157,7 @@ def _walked(store: Store, snapshot: str, dice: random.Random) -> Name | None:
 
 
 def _take(store: Store, name: Name, chosen: dict[Name, None], left: int) -> int:
-    """Add `name` if it fits and whoever we are can bring it back; how many bytes are left."""
+    """Add `name` if it fits and we may bring it back; returns how many bytes are left."""
     parts = parts_of(name.path)
     try:
         with tree.parent_of(str(store.root / name.snapshot), parts) as parent:

@@ -1,4 +1,4 @@
-"""`sample`: draw what a drill brings back, and say what each must be like. Reads only."""
+"""`sample`: draw what a drill brings back, and print what each name must be like. Reads only."""
 
 from __future__ import annotations
 
@@ -68,7 +68,8 @@ def _sample(options: DrawSample) -> int:
     inside = {name for names in canaries.values() for name in names or ()}
     main = {*choice.names, *inside}
     every = with_parents(sorted(main))
-    wrong = [Difference(newest, path, "it is a canary, and not there") for path in canaries if canaries[path] is None]
+    lost = [path for path, names in canaries.items() if names is None]
+    wrong = [Difference(newest, path, "this canary is missing from the snapshot") for path in lost]
     wrong += choice.wrong
     starts = {name: str(read_json(store.record(name)).get("started", "")) for name in options.snapshots}
     drawn = Drawn(main, inside, starts, checksums(store, every), digests(store, every, wrong))
@@ -88,7 +89,7 @@ def _sample(options: DrawSample) -> int:
 
 
 def _print(store: Store, drawn: Drawn, sums: Checksums, names: Sequence[Name]) -> int:
-    """A line for each name; how many files there are that have checksums."""
+    """Print a line for each name; returns how many of them are files with a checksum."""
     opened = [_open(store, name, drawn) for name in names]
     try:
         known = [each for each in opened if each.file >= 0 and each.name in drawn.lines]
@@ -113,7 +114,7 @@ def _with_content(line: SampledName, file: int, differs: bool) -> SampledName:
 
 
 def _open(store: Store, name: Name, drawn: Drawn) -> OpenedName:
-    """What the name is now, and what is wrong with that."""
+    """What the name is now, and what is wrong with it."""
     parts = parts_of(name.path)
     line = SampledName(
         snapshot=name.snapshot,

@@ -177,7 +177,7 @@ def test_what_differs_from_an_unchanged_source_is_named(ready: World, one: World
 def test_a_file_that_has_gone_from_the_store_is_missed(one: World) -> None:
     one.at(THREE, "data/day").unlink()
     told = one.drill(canaries=("/data/day",))
-    assert ("/data/day", "it is a canary, and not there") in {(path, what) for _, path, what in wrong(told)}
+    assert ("/data/day", "this canary is missing from the snapshot") in {(path, what) for _, path, what in wrong(told)}
     assert (THREE, "/data/day", "it was sealed, and is not there any more") in wrong(told)
 
 
@@ -207,8 +207,8 @@ def test_what_does_not_come_back_whole_is_named(one: World) -> None:
     compared = one.house.call("compare-drill", str(back), "--source=/none", given=frame("drill/sample", said))
     told = {(Path(each["path"]).name, each["what"]) for each in compared.answer["wrong"]}
     assert ("-dash", "it did not come back") in told
-    assert ("#comment", "it came back with another owner (5:5, not 0:0)") in told
-    assert any(name in ("old", "twin") and "another size" in what for name, what in told)
+    assert ("#comment", "it came back with a different owner (5:5, not 0:0)") in told
+    assert any(name in ("old", "twin") and "a different size" in what for name, what in told)
 
 
 def test_a_sample_that_is_cut_off_proves_nothing(one: World) -> None:
@@ -259,7 +259,7 @@ def test_a_file_that_grew_between_the_scan_and_its_turn_is_as_it_was_sealed(one:
 def test_without_room_nothing_is_restored(one: World) -> None:
     told = one.drill(most=Amount(bytes=1 << 60))
     assert (told.states["room"], told.states["copy"]) == ("failed", "not reached")
-    assert "take `scratch` on a larger disk" in told.report.headline
+    assert "put `scratch` on a larger disk" in told.report.headline
 
 
 def test_two_drills_on_one_host_do_not_meet(one: World) -> None:

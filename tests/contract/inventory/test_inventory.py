@@ -91,7 +91,7 @@ def test_what_did_not_change_is_on_the_disk_once(house: Storehouse) -> None:
 def test_what_makes_no_sense_is_refused_and_jobs_toml_is_kept_all_the_same(house: Storehouse, told: bytes) -> None:
     said = keep(house, ONE, told)
     assert said.code == 1
-    assert "was not told" in said.answer["error"]
+    assert "it is not known what the host is" in said.answer["error"]
     assert not home(house, ONE).exists()
     assert (house.root / ".runner/jobs.toml").read_bytes() == SITE
 
