@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from types import UnionType
@@ -53,8 +53,22 @@ def read(answer: str | Mapping[str, Any], contract: type[Contract]) -> Contract 
     return made
 
 
+def plain(value: object) -> Any:  # noqa: ANN401
+    """What was read, as JSON has it: the other way round."""
+    if isinstance(value, tuple):
+        each = [plain(part) for part in value]
+        names = getattr(value, "_fields", ())
+        return dict(zip((name.rstrip("_") for name in names), each, strict=True)) if names else each
+    return value
+
+
 def _refused(constant: str) -> float:
     raise ValueError(f"{constant} is no number")
+
+
+@cache
+def _hints(contract: Hashable) -> dict[str, Any]:
+    return get_type_hints(contract, include_extras=True)
 
 
 @cache
@@ -117,7 +131,7 @@ def _made(hint: Any, value: Any) -> Any:  # noqa: ANN401
     if get_origin(hint) in (Union, UnionType):
         return _made(next(each for each in inner if each is not type(None)), value)
     if _is_contract(hint):
-        given = {key: (each, getattr(value, key)) for key, each in get_type_hints(hint, include_extras=True).items()}
+        given = {key: (each, getattr(value, key)) for key, each in _hints(hint).items()}
         return hint(**{key: _made(*each) for key, each in given.items() if each[1] is not msgspec.UNSET})
     if isinstance(value, datetime):
         return value.astimezone(UTC)

@@ -66,7 +66,7 @@ def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     if moment <= desk.now():
         raise UsageError(f"'{at}' is not a time to come", do="it has passed: say a later one")
     windows = getattr(_terms(desk, job), "window", ())
-    if windows and window.closes_window_rules(windows, moment, desk.site.timezone) is None:
+    if windows and window.open_until(windows, moment, desk.site.timezone) is None:
         do = "choose another time, or change `window` in jobs.toml"
         raise UsageError(f"{job.host} may be interrupted {' and '.join(windows)} only", do=do)
     why = reason or str(getattr(_terms(desk, job), "reason", ""))

@@ -156,9 +156,9 @@ def _warnings(lost: Lost, known: set[str]) -> list[str]:
         warnings.append(f"this tool runs on {host}. Print this page while it still works; afterwards README.txt and")
         warnings.append("jobs.toml in .runner on the disk say the same in general, and any machine can use them.")
     if about is None:
-        warnings.append(f"nothing is known of the disks and databases of {host}:")
+        warnings.append(f"nothing is known of the disks and databases of {host}: the answer of its store's host")
         warnings.append(
-            f"the answer of {lost.keeper.name} cannot be read. Look into .runner/about, and into the snapshot"
+            f"{lost.keeper.name} cannot be read. Look into .runner/about on the disk, and into the snapshot."
         )
         return warnings
     if about.problem:

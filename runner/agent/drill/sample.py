@@ -13,10 +13,10 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..retention.findings import inode_at
 from ..retention.manifest import blocks, digest_of
-from ..snapshots.checksum import Checksums
+from ..snapshots.checksum import Checksums, OpenFile
 from ..snapshots.sums import SumLine, escaped, sum_lines
 from ..store.layout import Store, open_store, read_json, require_sealed, sealed
-from ..tree import Entry
+from ..tree import TreeEntry
 from .choice import Name, canary, choose, with_parents
 from .compare import about, digest, open_file, parts_of
 from .contract import Difference, DrawSample, SampledName, SampleSummary
@@ -93,7 +93,7 @@ def _print(store: Store, drawn: Drawn, sums: Checksums, names: Sequence[Name]) -
     opened = [_open(store, name, drawn) for name in names]
     try:
         known = [each for each in opened if each.file >= 0 and each.name in drawn.lines]
-        good = sums.agree([(each.file, drawn.lines[each.name]) for each in known])
+        good = sums.agree([OpenFile(each.file, drawn.lines[each.name]) for each in known])
         bad = {each.name for each, fine in zip(known, good) if not fine}  # noqa: B905
         for each in opened:
             reply(_with_content(each.line, each.file, each.name in bad) if each.file >= 0 else each.line)
@@ -127,7 +127,10 @@ def _open(store: Store, name: Name, drawn: Drawn) -> OpenedName:
         with tree.parent_of(str(store.root / name.snapshot), parts) as parent:
             line = line._replace(**about(parent, parts[-1]))
             recorded = drawn.digests.get(name)
-            if recorded is not None and digest_of(parent, Entry(parts[-1], tree.status(parent, parts[-1]))) != recorded:
+            if (
+                recorded is not None
+                and digest_of(parent, TreeEntry(parts[-1], tree.status(parent, parts[-1]))) != recorded
+            ):
                 line = line._replace(wrong=("its mode, owner, time, ACL or other attributes are not what was sealed",))
             return OpenedName(name, line, open_file(parent, parts[-1]) if line.type == "file" else -1)
     except OSError as problem:

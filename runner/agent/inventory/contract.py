@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..arguments import Word
+from ..arguments import DeclaredDisk, Word
 
 
 class BlockDevice(NamedTuple):
@@ -127,8 +127,7 @@ class KeepAbout(NamedTuple):
     site: str
     site_sha256: str
     dumps: tuple[str, ...] = ()
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class AboutKept(NamedTuple):

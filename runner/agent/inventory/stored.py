@@ -55,7 +55,7 @@ def _dumps(snapshot: Path, path: str) -> DumpFolder | None:
     try:
         # A link on the way would lead out of the snapshot, to a folder of this machine.
         os.close(tree.above(str(snapshot), (*parts, b".")))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     inside = Folder(snapshot.joinpath(*(os.fsdecode(part) for part in parts)))
     roles = folder.roles(inside)
@@ -80,7 +80,7 @@ def keep_about(argv: Sequence[str]) -> int:
     options = parse_as(KeepAbout, argv)
     store, name = open_store(options.store), options.name
     with working(store, options.plan):
-        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
+        disk.require(store, options.disk)
         require_sealed(store, name)
         inventory.tidy(store)
         outputs = {frame.source: _content(frame) for frame in frames(sys.stdin.buffer)}

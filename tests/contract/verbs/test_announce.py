@@ -52,7 +52,7 @@ class Bounce:
                         why=name, needs=needs, role=roles.get(name, Role.STEP))
         up = Check(host=job.host, argv=("echo", '{"up": true}'), field="up", relation="==", value=True, why="up")
         steps = (
-            step("still", Command(argv=("true",)), Effect.READ),
+            step("idle", Command(argv=("true",)), Effect.READ),
             step("reboot", Command(argv=job.options.argv), Effect.INTERRUPT, *(("power",) if site.live else ())),
             step("back", WaitFor(until=up, within=20), Effect.READ),
             step("page", Command(argv=job.options.look), Effect.READ),

@@ -175,7 +175,8 @@ def test_exceptions_missing_dumps_and_a_lost_controller_are_warned_of() -> None:
 @pytest.mark.parametrize("odd", [{}, {"facts": 3}, {"facts": {"disks": [1, {"parts": "x"}], "swaps": {}}}])
 def test_an_answer_that_makes_no_sense_is_not_known_rather_than_an_error(odd: dict[str, Any]) -> None:
     text = page(lost(odd))
-    assert "the answer of server cannot be read" in text
+    assert "nothing is known of the disks and databases of papio" in text
+    assert "server cannot be read" in text
     assert "were like cannot be read;" in text
     assert "there is no dump of a database" not in text
 
