@@ -157,9 +157,7 @@ def _warnings(lost: Lost, known: set[str]) -> list[str]:
         warnings.append("jobs.toml in .runner on the disk say the same in general, and any machine can use them.")
     if about is None:
         warnings.append(f"nothing is known of the disks and databases of {host}: the answer of its store's host")
-        warnings.append(
-            f"{lost.keeper.name} cannot be read. Look into .runner/about on the disk, and into the snapshot."
-        )
+        warnings.append(f"{lost.keeper.name} cannot be read. Look into .runner/about, and into the snapshot itself.")
         return warnings
     if about.problem:
         warnings.append(f"what {host} was like cannot be read: {about.problem}")

@@ -14,7 +14,7 @@ from .. import clock, tree
 from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
 from ..frames import json_lines
-from .contract import Compared, CompareDrill, Difference, SampledName, SampleSummary
+from .contract import Compared, CompareDrill, NameProblem, SampledName, SampleSummary
 
 LISTED = 50
 
@@ -49,16 +49,16 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(CompareDrill, argv)
     files = size = source = 0
-    wrong: list[Difference] = []
+    wrong: list[NameProblem] = []
     summary = None
     for line in json_lines(sys.stdin.buffer):
         summary = SampleSummary(**line) if "tried" in line else None
         if summary:
-            wrong += [Difference(**each) for each in line["wrong"]]
+            wrong += [NameProblem(**each) for each in line["wrong"]]
         else:
             name = SampledName(**line)
             checked = _check(options, name)
-            wrong += [Difference(name.snapshot, f"/{name.path}", what) for what in checked.wrong]
+            wrong += [NameProblem(name.snapshot, f"/{name.path}", what) for what in checked.wrong]
             if name.main:
                 # A folder on the way to a name is compared, and not counted.
                 files += not name.canary

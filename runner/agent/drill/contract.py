@@ -67,7 +67,7 @@ class SampledName(NamedTuple):
     sha256: Optional[str] = None
 
 
-class Difference(NamedTuple):
+class NameProblem(NamedTuple):
     """What is wrong with a name; `snapshot` is "" where it is a record of the store itself."""
 
     snapshot: str
@@ -82,7 +82,7 @@ class SampleSummary(NamedTuple):
     have a checksum that no program at the store can check.
     """
 
-    wrong: tuple[Difference, ...]
+    wrong: tuple[NameProblem, ...]
     tried: dict[str, int]
     recorded: int
     unchecked: int
@@ -109,7 +109,7 @@ class Compared(NamedTuple):
     source: int
     bytes: int = 0
     total: int = 0
-    wrong: tuple[Difference, ...] = ()
+    wrong: tuple[NameProblem, ...] = ()
     error: str = ""
     do: str = ""
 

@@ -19,7 +19,7 @@ from ..store.layout import Store, open_store, read_json, require_sealed, sealed
 from ..tree import TreeEntry
 from .choice import Name, canary, choose, with_parents
 from .compare import about, digest, open_file, parts_of
-from .contract import Difference, DrawSample, SampledName, SampleSummary
+from .contract import DrawSample, NameProblem, SampledName, SampleSummary
 
 BATCH = 64
 
@@ -69,7 +69,7 @@ def _sample(options: DrawSample) -> int:
     main = {*choice.names, *inside}
     every = with_parents(sorted(main))
     lost = [path for path, names in canaries.items() if names is None]
-    wrong = [Difference(newest, path, "this canary is missing from the snapshot") for path in lost]
+    wrong = [NameProblem(newest, path, "this canary is missing from the snapshot") for path in lost]
     wrong += choice.wrong
     starts = {name: str(read_json(store.record(name)).get("started", "")) for name in options.snapshots}
     drawn = Drawn(main, inside, starts, checksums(store, every), digests(store, every, wrong))
@@ -157,7 +157,7 @@ def checksums(store: Store, names: Iterable[Name]) -> dict[Name, tuple[SumLine, 
     return {name: tuple(lines[inode]) for name, inode in inodes.items() if inode is not None and inode in lines}
 
 
-def digests(store: Store, names: Sequence[Name], wrong: list[Difference]) -> dict[Name, bytes]:
+def digests(store: Store, names: Sequence[Name], wrong: list[NameProblem]) -> dict[Name, bytes]:
     """The digest of each name in the manifest of its snapshot, where there is one; b"" if it is not in it."""
     recorded: dict[Name, bytes] = {}
     for snapshot in sorted({name.snapshot for name in names}):
@@ -167,7 +167,7 @@ def digests(store: Store, names: Sequence[Name], wrong: list[Difference]) -> dic
                 recorded.update(_in_manifest(store, snapshot, own))
             except (OSError, EOFError, zlib.error):
                 path = str(store.names(snapshot).relative_to(store.root))
-                wrong.append(Difference("", path, "the manifest of this snapshot cannot be read"))
+                wrong.append(NameProblem("", path, "the manifest of this snapshot cannot be read"))
     return recorded
 
 
