@@ -19,7 +19,7 @@ from runner.model.role import Role
 from runner.model.site import Disk, Site
 from runner.model.text import count, length, one_line, size
 
-DAMAGED = "have a Linux administrator unmount it and run: "
+DAMAGED = "have a Linux administrator unmount it and run:"
 NEAR = timedelta(days=7)
 NEAR_MOUNTS = 2
 # What the host itself takes is not a check's.
@@ -127,7 +127,7 @@ def _health(device: str, name: str, found: Superblock) -> Iterator[Finding]:
     if damaged or found.errors:
         told = f"it says '{found.state}'" + (f", errors counted: {found.errors}" if found.errors else "")
         check = shlex.join(("e2fsck", "-f", "--", device))
-        yield _finding("attention", f"{name} may be damaged: {told}", do=DAMAGED + check)
+        yield _finding("attention", f"{name} may be damaged: {told}", do=DAMAGED, command=check)
 
 
 def _next(scene: Scene, name: str, outlook: Outlook, disk: Disk | None) -> Iterator[Finding]:
@@ -212,8 +212,8 @@ def _policy(disk: Disk, name: str, found: Superblock) -> Iterator[Finding]:
     wanted = f"jobs.toml says every {days} days"
     told = f"checked every {tune2fs.whole_days(found.interval)} days" if found.interval else "never checked"
     mend = shlex.join(tune2fs.check_every(disk.device, disk.fsck_every))
-    yield _finding("attention", f"{name} is {told}, {wanted}", do=f"on {disk.host} run: {mend}")
+    yield _finding("attention", f"{name} is {told}, {wanted}", do=f"on {disk.host} run:", command=mend)
 
 
-def _finding(severity: Severity, text: str, do: str = "") -> Finding:
-    return Finding(severity=severity, text=text, source=SOURCE, do=do)
+def _finding(severity: Severity, text: str, do: str = "", command: str = "") -> Finding:
+    return Finding(severity=severity, text=text, source=SOURCE, do=do, command=command)

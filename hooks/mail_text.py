@@ -44,7 +44,7 @@ def body(report: Report) -> str:
 
 
 def render(template: str, **values: object) -> str:
-    """A text for a mail from a template beside this file, with the filters item, log and heading."""
+    """A text for a mail from a template beside this file, with the filters item, one_line, log and heading."""
     import jinja2  # noqa: PLC0415  (40 ms that only a run which mails should take)
 
     # Plain text: nothing is escaped for HTML, control characters are by the filters.
@@ -56,7 +56,7 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"item": item, "log": log, "heading": heading}
+    environment.filters |= {"item": item, "log": log, "heading": heading, "one_line": one_line}
     return environment.get_template(template).render(values)
 
 
@@ -66,23 +66,17 @@ def _sentence(report: Report) -> str:
 
 
 def item(text: str, first: str = "") -> str:
-    """The text as one paragraph behind `first`, wrapped, its other lines indented as deep.
-
-    A command after a last `run: ` stands whole on a line of its own, to be copied.
-    """
+    """The text as one paragraph behind `first`, wrapped, its other lines indented as deep."""
     bare = text.lstrip(" ")
     first += " " * (len(text) - len(bare))
-    told, run, command = one_line(bare).rpartition(" run: ")
-    indent = " " * len(first)
-    paragraph = textwrap.fill(
-        f"{told} run:" if run else command,
+    return textwrap.fill(
+        one_line(bare),
         WIDTH,
         initial_indent=first,
-        subsequent_indent=indent,
+        subsequent_indent=" " * len(first),
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return f"{paragraph}\n{indent}  {command}" if run else paragraph
 
 
 def heading(text: str) -> str:
@@ -109,13 +103,8 @@ def _most_important(report: Report) -> str:
     worst = [f"{job.job}: {job.headline}" for job in report.jobs if job.verdict is report.verdict]
     if report.verdict is Verdict.FAILED and worst:
         return _and_more(worst)
-    if report.actions:
-        return _and_more(list(report.actions))
-    found = [finding.text for finding in report.findings if finding.severity != "note"]
-    if found and report.verdict in (Verdict.ATTENTION, Verdict.FAILED):
-        return _and_more(found)
-    left_out = [f"{skip.job}: {skip.reason}" for skip in report.skips]
-    return _and_more(worst or left_out or ["no job"])
+    skipped = [f"{skip.job}: {skip.reason}" for skip in report.skips]
+    return _and_more([str(todo) for todo in report.actions] or worst or skipped or ["no job"])
 
 
 def _and_more(lines: list[str]) -> str:

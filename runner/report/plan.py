@@ -9,8 +9,9 @@ from runner.model.plan import Check, Effect, Ended, Finding, Plan, PlannedJob, P
 from runner.model.role import Role
 from runner.model.text import count, length, one_line, printable, size
 from runner.report.line import Line, Style, line
+from runner.report.report import skip_lines
 
-_ROLES: dict[Effect, Style] = {
+_EFFECTS: dict[Effect, Style] = {
     Effect.READ: "dim",
     Effect.WRITE: "good",
     Effect.EXPIRE: "warn",
@@ -24,10 +25,9 @@ def plan_lines(plan: Plan, *, width: int = 100, commands: bool = True) -> tuple[
     """The whole plan; `width` is where commands are folded, `commands` whether they are shown."""
     where = "live" if plan.live else "sandbox: nothing outside ./sandbox is written"
     head = line(("Plan ", "head"), (plan.id, "head"), f"  {plan.site} ({where})")
-    jobs = [one for job in plan.jobs for one in _job(plan, job, width, commands)]
-    skips = [line("  ", (skip.job, "name"), f"  {one_line(skip.reason)}") for skip in plan.skips]
-    told = [line()] + [line(("Not in this plan", "head"))] + skips if skips else []
-    return (head, *jobs, *told, *finding_lines(plan.findings), line(), summary(plan))
+    jobs = [row for job in plan.jobs for row in _job(plan, job, width, commands)]
+    skips = skip_lines("Not in this plan", plan.skips)
+    return (head, *jobs, *skips, *finding_lines(plan.findings), line(), summary(plan))
 
 
 def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
@@ -35,16 +35,13 @@ def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
     if not findings:
         return ()
     merged: dict[tuple[str, str, str], list[str]] = {}
-    for one in findings:
-        merged.setdefault((one.severity, one.text, one.do), []).append(one.source)
+    for finding in findings:
+        merged.setdefault((finding.severity, finding.text, finding.advice), []).append(finding.source)
     lines = [line(), line(("To know", "head"))]
-    for (severity, text, do), sources in merged.items():
-        mark = line(
-            "  ", (f"{severity:9}", _SEVERITY[severity]), f"  {one_line(text)}  ", (f"({', '.join(sources)})", "dim")
-        )
-        lines.append(mark)
-        if do:
-            lines.append(line(" " * 13 + f"-> {one_line(do)}"))
+    for (severity, text, advice), sources in merged.items():
+        mark = line("  ", (f"{severity:9}", _SEVERITY[severity]), f"  {one_line(text)}  ")
+        lines.append((*mark, (f"({', '.join(sources)})", "dim")))
+        lines += [line(" " * 13 + f"-> {one_line(advice)}")] if advice else []
     return tuple(lines)
 
 
@@ -54,26 +51,25 @@ def summary(plan: Plan) -> Line:
         return line(("Nothing to do.", "good"))
     writes = [job for job in plan.jobs if job.writes]
     resumed = sum(job.resumes for job in writes)
-    foretold = [job.forecast for job in writes if job.forecast.bytes is not None]
+    forecasts = [job.forecast for job in writes if job.forecast.bytes is not None]
     parts = [f"writes {count(len(writes), 'snapshot')}"] if writes else []
     parts += ["gets files back" for job in plan.jobs if job.kind == "restore"]
     if resumed:
         parts.append(f"takes up {count(resumed, 'interrupted one')}")
-    if foretold:
-        amount = size(sum(one.bytes or 0 for one in foretold))
-        slowest = max((one.seconds for one in foretold if one.seconds is not None), default=None)
-        took = f" in {length(slowest)}" if slowest is not None else ""
-        if all(one.exact for one in foretold):
-            inodes = count(sum(one.files or 0 for one in foretold), "inode")
-            parts.append(f"{amount} new, {inodes}" + (f", about{took.removeprefix(' in')}" if took else ""))
+    if forecasts:
+        amount = size(sum(forecast.bytes or 0 for forecast in forecasts))
+        slowest = max((forecast.seconds for forecast in forecasts if forecast.seconds is not None), default=None)
+        if all(forecast.exact for forecast in forecasts):
+            parts.append(f"{amount} new, {count(sum(forecast.files or 0 for forecast in forecasts), 'inode')}")
+            parts[-1] += f", about {length(slowest)}" if slowest is not None else ""
         else:
-            parts.append(f"about {amount} new{took}")
+            parts.append(f"about {amount} new" + (f" in {length(slowest)}" if slowest is not None else ""))
     elif writes:
         parts.append("how much is not known yet: no day to go by")
     gone = [step for step in plan.steps if _expires(step)]
     if gone:
-        sure = [step for step in gone if step.unless is None]
-        parts.append(f"expires {count(len(gone), 'snapshot')}" + ("" if len(sure) == len(gone) else " at most"))
+        unsure = any(step.unless for step in gone)
+        parts.append(f"expires {count(len(gone), 'snapshot')}" + (" at most" if unsure else ""))
     for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
         hits = [step for step in plan.steps if step.effect == effect]
         if hits:
@@ -143,14 +139,14 @@ def _spelt(char: str) -> str:
 def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
     steps = [step for step in plan.steps if step.job == job.name]
     # Hosts are prepared before everything else: that need not be said of each job.
-    preparing = {one.name for one in plan.jobs if one.kind == "prepare"}
+    preparing = {other.name for other in plan.jobs if other.kind == "prepare"}
     awaited = [name for name in job.after if name not in preparing]
     title = f"  {job.kind}" + (f" -> {job.writes}" if job.writes else "")
     after = f"  after {', '.join(awaited)}" if awaited else ""
     lines = [line(), line((job.name, "name"), title, (after, "dim"))]
     if not commands:
-        if job.told and all(step.effect == Effect.READ for step in steps):
-            return [*lines, *(line(f"  {one_line(text)}") for text in job.told.splitlines())]
+        if job.headline and all(step.effect == Effect.READ for step in steps):
+            return [*lines, *(line(f"  {one_line(text)}") for text in (job.headline, *job.details))]
         # In short: what only happens when something else went wrong is left out.
         steps = [step for step in steps if not isinstance(step.unless, Ended)]
     for step in steps:
@@ -159,13 +155,12 @@ def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
 
 
 def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
-    short = step.id.removeprefix(f"{step.job}/")
     elsewhere = "" if plan.live or not step.needs else "  [not in the sandbox]"
     added = f"  [added by {step.added_by}]" if step.added_by else ""
     lines = [
         line(
-            f"  {short:12} ",
-            (f"{step.effect.name.lower():9}", _ROLES[step.effect]),
+            f"  {_short(step.id, step.job):12} ",
+            (f"{step.effect.name.lower():9}", _EFFECTS[step.effect]),
             f" {step.host:15} ",
             one_line(step.why),
             (elsewhere + added, "warn"),
@@ -178,12 +173,9 @@ def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
         if claim:
             lines.append(line(pad, (f"{word} {_claim(claim)}", "dim")))
     if step.inputs:
-        lines.append(
-            line(pad, (f"reads the output of {', '.join(_short(one, step.job) for one in step.inputs)}", "dim"))
-        )
+        lines.append(line(pad, (f"reads the output of {_names(step.inputs, step.job)}", "dim")))
     if step.despite:
-        others = ", ".join(_short(one, step.job) for one in step.despite)
-        lines.append(line(pad, (f"also when {others} failed", "dim")))
+        lines.append(line(pad, (f"also when {_names(step.despite, step.job)} failed", "dim")))
     if isinstance(step.action, PutFile):
         put = step.action
         text = f"puts {put.artifact} ({put.sha256[:12]}) at {put.path}, mode {put.mode:o}"
@@ -205,6 +197,10 @@ def _folded(argv: Sequence[str], pad: str, width: int) -> list[Line]:
 
 def _short(name: str, job: str) -> str:
     return name.removeprefix(f"{job}/")
+
+
+def _names(steps: Sequence[str], job: str) -> str:
+    return ", ".join(_short(name, job) for name in steps)
 
 
 def _claim(claim: Check | Ended) -> str:

@@ -61,7 +61,7 @@ def _declared(site: Site, job: Job) -> Disk | None:
 
 def _refused(job: Job, wrong: Wrong) -> Draft:
     severity: Severity = "attention" if job.schedule else "refusal"
-    finding = Finding(severity=severity, text=wrong.text, source=job.name, do=wrong.do)
+    finding = Finding(severity=severity, text=wrong.text, source=job.name, do=wrong.do, command=wrong.command)
     return Draft(skip=Skip(job=job.name, reason=wrong.text), findings=(finding,))
 
 

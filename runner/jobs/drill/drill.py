@@ -67,8 +67,9 @@ class DrillKind(Bundled):
             host=place.host,
             argv=agent.reading(tool.program(work.keeper), found.path, work.snapshots),
         )
-        told = f"seed {work.seed}"
-        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock, reading), told=told)
+        planned = PlannedJob(
+            name=job.name, kind=self.name, after=job.after, locks=(lock, reading), headline=f"seed {work.seed}"
+        )
         return Draft(planned=planned, steps=steps, findings=findings)
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

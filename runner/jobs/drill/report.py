@@ -25,7 +25,7 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     bad = [one for one in outcomes if one.state in STOPPED]
     failed = [one for one in bad if one.role != Role.CLEAR]
     said = [text for text in (_files(known.get(Role.COMPARE)), _database(known.get(Role.RESTORE))) if text]
-    again = (f"the same sample again: {job.told}",) if job.told else ()
+    again = (f"the same sample again: {job.headline}",) if job.headline else ()
     if failed:
         first, *others = failed
         details = [*(text for one in failed for text in _wrong(one)), *said, *again]
@@ -35,7 +35,7 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     if bad:
         text = f"{'; '.join(said)}; but what was restored is still there: {one_line(bad[0].note)}"
         return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=notes)
-    return JobReport(job=job.name, verdict=Verdict.DONE, headline="; ".join(said) or job.told, details=notes)
+    return JobReport(job=job.name, verdict=Verdict.DONE, headline="; ".join(said) or job.headline, details=notes)
 
 
 def _files(outcome: Outcome | None) -> str:

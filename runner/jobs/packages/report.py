@@ -57,7 +57,7 @@ def packages_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport |
         return told
     verdict = Verdict.FAILED if Verdict.FAILED in (power.verdict, told.verdict) else told.verdict
     # Without an installation it was the reboot that comes before, and the rest is still to be done.
-    text = f"{told.headline}; the host {power.headline}" if runs else f"the host {power.headline}; {job.told}"
+    text = f"{told.headline}; the host {power.headline}" if runs else f"the host {power.headline}; {job.headline}"
     return replace(
         told,
         verdict=verdict if runs or verdict == Verdict.FAILED else Verdict.ATTENTION,
@@ -69,9 +69,9 @@ def packages_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport |
 def _told(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     """Nothing was installed: what the plan knew."""
     did = _did(outcomes)
-    headline, *details = job.told.splitlines() or ["nothing to do"]
     verdict = Verdict.ATTENTION if job.partly else Verdict.DONE if did else Verdict.NOTHING
-    return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*did, *details))
+    headline = job.headline or "nothing to do"
+    return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*did, *job.details))
 
 
 def _installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:

@@ -122,7 +122,9 @@ def _install(work: Work, found: PackageFacts, before: tuple[Step, ...], findings
         steps += [_restart(work, unit) for unit in work.job.options.restart]
     steps += package_steps.look(work, choice.install)
     steps = list(package_steps.guarded(work, steps, choice.install))
-    draft = _planned(work, steps, findings, told=_told(work, choice, found.partly))
+    draft = _planned(work, steps, findings, headline=_headline(work, choice, found.partly))
+    if choice.later and _policy(work) == "nothing" and draft.planned:
+        draft = replace(draft, planned=replace(draft.planned, details=update_lines(choice.later)))
     return _partly(draft) if found.partly else draft
 
 
@@ -164,8 +166,7 @@ def _later(work: Work, choice: Choice) -> tuple[Finding, ...]:
     return (Finding(severity="note", source=work.job.name, text=f"{text}, and not for this job", do=do),)
 
 
-def _told(work: Work, choice: Choice, partly: bool) -> str:
-    """The headline, and below it the updates that wait, a line each."""
+def _headline(work: Work, choice: Choice, partly: bool) -> str:
     less = f"; {NOT_ALL}" if partly else ""
     policy = _policy(work)
     if not choice.later or policy != "nothing":
@@ -173,7 +174,7 @@ def _told(work: Work, choice: Choice, partly: bool) -> str:
         held = [one.update for one in choice.held]
         waiting = f"; {package_findings.notice(held, ' for a person')}" if held else ""
         return f"no {sort} for {work.host.name}, by package lists fetched just now{waiting}{less}"
-    return "\n".join((f"{package_findings.notice(choice.later)}{less}", *update_lines(choice.later)))
+    return f"{package_findings.notice(choice.later)}{less}"
 
 
 def _restart(work: Work, name: str) -> Step:
@@ -186,10 +187,10 @@ def _restart(work: Work, name: str) -> Step:
 
 
 def _planned(
-    work: Work, steps: Sequence[Step], findings: tuple[Finding, ...], *, told: str = "", attach: str = ""
+    work: Work, steps: Sequence[Step], findings: tuple[Finding, ...], *, headline: str = "", attach: str = ""
 ) -> Draft:
     locks = package_steps.locks(work, steps, attach)
-    planned = PlannedJob(name=work.job.name, kind="updates", after=work.job.after, locks=locks, told=told)
+    planned = PlannedJob(name=work.job.name, kind="updates", after=work.job.after, locks=locks, headline=headline)
     return Draft(planned=planned, steps=tuple(steps), findings=findings)
 
 

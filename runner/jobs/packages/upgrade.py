@@ -160,7 +160,7 @@ def _noted(work: Work, wish: Wish, held: tuple[Held, ...], chosen: tuple[Held, .
 
 def _nothing(work: Work, found: PackageFacts) -> Draft:
     steps = package_steps.look(work, ())
-    planned = PlannedJob(name=work.job.name, kind=work.job.kind, after=work.job.after, told="nothing to upgrade")
+    planned = PlannedJob(name=work.job.name, kind=work.job.kind, after=work.job.after, headline="nothing to upgrade")
     findings = package_findings.troubles(work.job, found.troubles)
     return Draft(planned=planned, steps=steps, findings=findings)
 

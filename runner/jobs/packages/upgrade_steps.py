@@ -177,7 +177,7 @@ def first(work: Work, facts: Facts) -> Draft:
         kind=work.job.kind,
         after=work.job.after,
         locks=rebooting.locks(asked),
-        told=f"rebooted; the upgrade itself comes next: runner run {work.job.name}",
+        headline=f"rebooted; the upgrade itself comes next: runner run {work.job.name}",
     )
     return Draft(planned=planned, steps=rebooting.steps(asked, why), findings=(note, *_known(work, asked)))
 

@@ -87,7 +87,7 @@ class HaltKind(Bundled):
             why=options.reason,
         )
         planned = PlannedJob(
-            name=job.name, kind=self.name, after=job.after, locks=_locks(halt, ended), told=options.start
+            name=job.name, kind=self.name, after=job.after, locks=_locks(halt, ended), headline=options.start
         )
         return Draft(planned=planned, steps=halt_steps(halt), findings=known)
 

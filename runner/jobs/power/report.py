@@ -174,7 +174,7 @@ def _halted(job: PlannedJob, down: Outcome, outcomes: Sequence[Outcome]) -> JobR
     if down.state != State.DONE:
         return None
     details = [text for one in outcomes if one.state == State.DONE and (text := _let_be(one))]
-    details += [f"to start it again: {one_line(job.told)}"] if job.told else []
+    details += [f"to start it again: {one_line(job.headline)}"] if job.headline else []
     if gone is None:
         text = f"was told to switch off{_at(down.started)}; nobody is left here to see it: look at its lights"
         return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))

@@ -51,5 +51,5 @@ def draft(site: Site, pin: Pin, found: StoreFacts, now: datetime) -> Draft:
         host=pin.store.host,
         argv=tool.hold(where.at, who=f"pin of {site.controller}"),
     )
-    planned = PlannedJob(name=job, kind="pin", locks=(lock,), told=why)
+    planned = PlannedJob(name=job, kind="pin", locks=(lock,), headline=why)
     return Draft(planned=planned, steps=(step,))

@@ -53,7 +53,7 @@ class PruneKind(Bundled):
             host=store.host,
             argv=tool.hold(where.at, who=f"{job.name} of {site.controller}"),
         )
-        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,), told=told(decision))
+        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(lock,), headline=told(decision))
         return Draft(planned=planned, steps=wanted, findings=said)
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
@@ -75,7 +75,7 @@ def _nothing(where: Place, decision: retention.Decision, job: Job, findings: tup
         action=Command(argv=tool.newest(where.at)),
         why="count the sealed snapshots and what is free",
     )
-    planned = PlannedJob(name=job.name, kind="prune", after=job.after, told=told(decision))
+    planned = PlannedJob(name=job.name, kind="prune", after=job.after, headline=told(decision))
     return Draft(planned=planned, steps=(step,), findings=findings)
 
 

@@ -70,7 +70,7 @@ class CheckKind(Bundled):
             action=Command(argv=tool.links(at, place.retention.max if place.retention else len(found.sealed))),
             why="whether the files with most names will run out of links before max",
         )
-        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, told=_told(look, said))
+        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, headline=_headline(look, said))
         findings = (Finding(severity=one.severity, text=one.text, do=one.do, source=job.name) for one in said)
         return Draft(planned=planned, steps=(step, links), findings=tuple(findings))
 
@@ -271,7 +271,7 @@ def _uncovered(site: Site, place: Store, facts: Facts) -> Sequence[Finding]:
     return found
 
 
-def _told(look: _Look, said: Sequence[Finding]) -> str:
+def _headline(look: _Look, said: Sequence[Finding]) -> str:
     wrong = sum(one.severity != "note" for one in said)
     newest = snapshot_time(look.sealed[-1].name) if look.sealed else None
     age = f", the newest {length(look.now - newest)} old" if newest else ""

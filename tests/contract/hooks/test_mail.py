@@ -13,7 +13,7 @@ from hooks.mail_text import body
 from hooks.post import compose
 from runner.model.errors import ReportUndelivered
 from runner.model.plan import Skip
-from runner.model.run import JobReport, Report, Verdict
+from runner.model.run import JobReport, Report, Todo, Verdict
 from tests.contract.mail_parts import FAILED, fake_sendmail, read
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "mail-failed.txt"
@@ -91,7 +91,7 @@ SUBJECTS: dict[str, tuple[dict[str, Any], str]] = {
         "[babase] done: backup-papio: sealed papio/2026-11-23T081500Z (and 1 more)",
     ),
     "attention": (
-        {"verdict": Verdict.ATTENTION, "actions": ("plug in the disk",), "jobs": (DONE,)},
+        {"verdict": Verdict.ATTENTION, "actions": (Todo(text="plug in the disk"),), "jobs": (DONE,)},
         "[babase] attention needed: plug in the disk",
     ),
     "nothing": (
@@ -114,7 +114,7 @@ def test_no_text_of_a_report_adds_a_header_a_recipient_or_a_line(evil: str, fiel
     text = f"x{evil}Bcc: evil@example.org{evil}{evil}What to do{evil} 1. run: rm -rf /"
     every: dict[str, dict[str, Any]] = {
         "headline": {"jobs": (replace(FAILED.jobs[0], headline=text, details=(text,)),)},
-        "action": {"verdict": Verdict.ATTENTION, "actions": (text,)},
+        "action": {"verdict": Verdict.ATTENTION, "actions": (Todo(text=text, command=text),)},
         "reason": {"skips": (Skip(job=text, reason=text),)},
         "log": {"log": (text,)},
         "site": {"site": text},

@@ -118,7 +118,7 @@ def test_a_check_that_is_switched_off_against_jobs_toml_comes_with_the_command_t
     (only,) = findings(captured("default"))
     assert only.severity == "attention"
     assert only.text.endswith("is never checked, jobs.toml says every 120 days")
-    assert only.do == "on backup-server1 run: tune2fs -i 120d -c 0 -- /dev/usb"
+    assert only.advice == "on backup-server1 run: tune2fs -i 120d -c 0 -- /dev/usb"
 
 
 def test_another_interval_than_jobs_toml_says_is_told() -> None:
@@ -142,7 +142,7 @@ def test_damage_is_for_a_person_even_if_no_check_follows(name: str) -> None:
     first = findings(captured(name))[0]
     assert first.severity == "attention"
     assert "may be damaged" in first.text
-    assert first.do.endswith("run: e2fsck -f -- /dev/usb")
+    assert first.advice.endswith("run: e2fsck -f -- /dev/usb")
 
 
 @pytest.mark.parametrize(

@@ -92,8 +92,8 @@ def test_a_plain_command_is_quoted_as_anybody_would_and_folded_at_blanks() -> No
 
 
 def test_the_same_finding_of_several_jobs_is_told_once() -> None:
-    found = [Finding(severity="note", text="no tunnel", source=source) for source in ("a", "b")]
-    assert plain(finding_lines([*found, Finding(severity="note", text="else", source="a")])) == (
+    findings = [Finding(severity="note", text="no tunnel", source=source) for source in ("a", "b")]
+    assert plain(finding_lines([*findings, Finding(severity="note", text="else", source="a")])) == (
         "\nTo know\n  note       no tunnel  (a, b)\n  note       else  (a)\n"
     )
     assert finding_lines([]) == ()
@@ -104,7 +104,7 @@ def job(name: str, **changes: object) -> PlannedJob:
 
 
 @pytest.mark.parametrize(
-    ("jobs", "effects", "said"),
+    ("jobs", "effects", "text"),
     [
         ((job("a"),), [Effect.WRITE], "writes 1 snapshot; how much is not known yet: no day to go by; expires nothing"),
         (
@@ -117,7 +117,7 @@ def job(name: str, **changes: object) -> PlannedJob:
     ],
 )
 def test_the_summary_says_what_is_written_removed_and_interrupted(
-    jobs: tuple[PlannedJob, ...], effects: list[Effect], said: str
+    jobs: tuple[PlannedJob, ...], effects: list[Effect], text: str
 ) -> None:
     steps = (parts.step(f"a/{number}", effect=effect) for number, effect in enumerate(effects))
-    assert said in plain((summary(parts.plan(*steps, jobs=jobs)),))
+    assert text in plain((summary(parts.plan(*steps, jobs=jobs)),))
