@@ -58,6 +58,12 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of the module, walked once."""
+    return tuple(ast.walk(tree(path)))
+
+
 def product(root: Path) -> Iterator[Path]:
     """Every module of the product."""
     for part in ("runner", "hooks"):
@@ -80,7 +86,7 @@ def part(short: str) -> str:
 
 def imports(path: Path) -> Iterator[str]:
     """Every module or name that it imports, by its full name, lazy and TYPE_CHECKING ones too."""
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -203,7 +209,7 @@ def full_folders(root: Path) -> Offences:
 def functions(root: Path) -> Iterator[tuple[str, ast.FunctionDef]]:
     """Every function, nested ones too."""
     for path in product(root):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             if isinstance(node, ast.FunctionDef):
                 yield f"{path.relative_to(root)}:{node.name}", node
 
@@ -247,7 +253,7 @@ def values(root: Path) -> Offences:
     """The model's dataclasses are frozen, slotted and taken by keyword."""
     wrong = []
     for path in sorted((root / "runner/model").glob("*.py")):
-        for node in ast.walk(tree(path)):
+        for node in nodes(path):
             said = " ".join(ast.unparse(each) for each in getattr(node, "decorator_list", ()))
             whole = all(word in said for word in ("frozen=True", "kw_only=True", "slots=True"))
             if isinstance(node, ast.ClassDef) and "dataclass" in said and not whole:
@@ -271,7 +277,7 @@ def asserts(root: Path) -> Offences:
     return [
         f"{path.relative_to(root)}:{node.lineno}"
         for path in product(root)
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Assert)
     ]
 

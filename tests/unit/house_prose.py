@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.unit.house import Offences, product, tree
+from tests.unit.house import Offences, nodes, product
 
 # What is made for people, or names a thing: never compared, searched, split or counted.
 PROSE = frozenset({"text", "headline", "details", "reason", "note", "why", "step", "argv", "description"})
@@ -78,7 +78,7 @@ def read_back(root: Path) -> Offences:
         f"{name}:{getattr(node, 'lineno', 0)} reads {word}"
         for path in product(root)
         if not (name := path.relative_to(root).as_posix()).startswith("runner/agent/") and name not in SECOND_READING
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         for word in _read(node)
     ]
 
@@ -89,7 +89,7 @@ def families(root: Path) -> Offences:
         f"{name}:{node.lineno} says {node.value}"
         for path in product(root)
         if not (name := path.relative_to(root).as_posix()).startswith(FAMILY_ROOMS)
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Constant) and node.value in FAMILIES
     ]
 

@@ -15,7 +15,7 @@ from runner.model.errors import ConfigError
 from tests.contract.jobs_schema import KINDS, ROOT, keys
 
 EXAMPLE = (ROOT / "jobs.toml").read_text()
-QUICK = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+QUICK = settings(suppress_health_check=list(HealthCheck))
 WORDS = st.sampled_from(sorted({word for path, _, _ in keys() for word in path.split(".")}) + ["papio", "", "a.b"])
 LEAVES = st.one_of(
     st.integers(),

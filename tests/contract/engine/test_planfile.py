@@ -49,8 +49,6 @@ from tests.unit.report.test_report import GOLDEN as REPORTS
 QUIET = settings(
     # Without shrinking: a whole plan takes minutes to shrink, and the value that failed is shown anyway.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
-    max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
@@ -277,7 +275,6 @@ def through_a_shell(commands: list[list[str]], width: int) -> list[list[bytes]]:
 WORD = st.text(st.sampled_from("ab \n'\"\\%$`*~!#;&|<>(){}[]\t\x1b\x07\u202e\u00e9\udcff-=01"), min_size=1, max_size=8)
 
 
-@settings(max_examples=60, deadline=None)
 @given(commands=st.lists(st.lists(WORD, min_size=1, max_size=5), min_size=1, max_size=6), width=st.integers(40, 200))
 def test_a_command_pasted_into_a_shell_is_the_one_that_runs(commands: list[list[str]], width: int) -> None:
     told = through_a_shell(commands, width)

@@ -24,7 +24,7 @@ def test_the_readme_shows_the_help_as_it_is() -> None:
 def test_make_help_lists_every_target() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     said = subprocess.run(("make", "-C", str(ROOT), "help"), capture_output=True, text=True, check=True).stdout
-    assert targets == {"help", "run", "plan", "apply", "status", "test", "lab", "vm", "lint", "bench", "clean"}
+    assert targets == {"help", "run", "plan", "apply", "status", "test", "lab", "vm", "soak", "lint", "bench", "clean"}
     assert all(f"make {target}" in said for target in targets)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.model.names import next_snapshot_name, plan_id, snapshot_name, snapshot_time
@@ -14,7 +14,6 @@ from tests.unit import parts
 MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.timezones())
 
 
-@settings(max_examples=50, deadline=None)
 @given(moment=MOMENTS, other=MOMENTS)
 def test_the_order_of_names_is_the_order_of_moments(moment: datetime, other: datetime) -> None:
     first, second = snapshot_name(moment), snapshot_name(other)
@@ -48,7 +47,6 @@ def test_a_new_name_is_later_than_all_or_there_is_none(taken: tuple[str, ...], n
     assert next_snapshot_name(parts.NOW, taken) == name
 
 
-@settings(max_examples=50, deadline=None)
 @given(seconds=st.lists(st.integers(-300, 300), max_size=6), micro=st.integers(0, 999_999))
 def test_a_new_name_is_never_taken_nor_earlier(seconds: list[int], micro: int) -> None:
     taken = [snapshot_name(parts.later(seconds=each)) for each in seconds]

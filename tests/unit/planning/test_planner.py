@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.jobs.catalogue import KINDS
@@ -72,7 +72,6 @@ def test_no_golden_plan_lets_rsync_write_outside_the_new_partial() -> None:
                 assert not any(word.startswith("--link-dest") and argv[-1] in word for word in argv)
 
 
-@settings(max_examples=30, deadline=None)
 @given(data=st.data(), live=st.booleans())
 def test_the_plan_does_not_depend_on_any_order(data: st.DataObject, live: bool) -> None:
     site = parts.site(live=live, exclude=("/var/cache", "/opt"))

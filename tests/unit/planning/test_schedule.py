@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.model.site import Job, Site
@@ -74,7 +74,6 @@ def test_a_skip_says_when_the_job_is_due_in_the_zone_of_the_site() -> None:
     assert found.skips[0].reason == "not due until 2026-11-24 03:15 EST"
 
 
-@settings(max_examples=15, deadline=None)
 @given(
     zone=st.sampled_from(ZONES), line=st.sampled_from(SCHEDULES), day=st.sampled_from(TURNS),
     hours=st.integers(0, 24), every=st.sampled_from((300, 420, 540)), offset=st.integers(0, 59),
@@ -101,7 +100,6 @@ def test_each_scheduled_time_fires_once_whatever_the_clocks_do(
     assert all(timedelta(0) <= one < timedelta(seconds=every) for one in late)
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     line=st.sampled_from(SCHEDULES), zone=st.sampled_from(ZONES), apart=st.integers(0, 200_000),
     now=st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)), east=st.integers(-23, 23),
@@ -118,7 +116,6 @@ def test_it_does_not_matter_in_which_zone_a_moment_is_told(
     )
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     line=st.sampled_from(SCHEDULES),
     zone=st.sampled_from(ZONES),

@@ -6,7 +6,7 @@ import re
 import shlex
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.jobs.catalogue import KINDS
@@ -74,7 +74,6 @@ def test_no_text_from_outside_makes_a_line_or_a_colour_of_its_own() -> None:
 WORDS = st.text(st.sampled_from("ab \n'\"\\%$`*~!#;&|<>(){}[]\t\x1b\u202e\u00e9\udcff-="), max_size=8)
 
 
-@settings(max_examples=100, deadline=None)
 @given(argv=st.lists(WORDS, min_size=1, max_size=6), width=st.integers(40, 120))
 def test_a_folded_command_shows_nothing_that_cannot_be_printed(argv: list[str], width: int) -> None:
     for line in command_lines(argv, width):

@@ -162,7 +162,6 @@ def without_room(world: World) -> World:
 
 
 @given(ANY, st.randoms(use_true_random=False), st.sampled_from(ZONES))
-@settings(max_examples=100, deadline=None)
 def test_the_answer_is_the_same_in_any_order_in_any_zone_and_twice(world: World, random, zone) -> None:  # type: ignore[no-untyped-def]
     shuffled = [
         replace(one, pinned_until=one.pinned_until and one.pinned_until.astimezone(zone)) for one in world.sealed
@@ -173,7 +172,6 @@ def test_the_answer_is_the_same_in_any_order_in_any_zone_and_twice(world: World,
 
 
 @given(ANY)
-@settings(max_examples=100, deadline=None)
 def test_every_snapshot_stays_or_goes_and_some_never_go(world: World) -> None:
     decision = world.decide()
     names = [one.name for one in [*kept(decision), *gone(decision)]]
@@ -185,7 +183,6 @@ def test_every_snapshot_stays_or_goes_and_some_never_go(world: World) -> None:
 
 
 @given(ANY | full(measured=False))
-@settings(max_examples=100, deadline=None)
 def test_after_every_single_step_there_are_at_least_min_without_exceptions(world: World) -> None:
     left = set(world.sealed)
     for one in gone(world.decide()):
@@ -194,7 +191,6 @@ def test_after_every_single_step_there_are_at_least_min_without_exceptions(world
 
 
 @given(ANY)
-@settings(max_examples=100, deadline=None)
 def test_what_is_frozen_loses_nothing(world: World) -> None:
     decision = world.decide()
     event(f"frozen: {bool(decision.frozen)}, goes: {bool(decision.expire)}")
@@ -207,7 +203,6 @@ def test_what_is_frozen_loses_nothing(world: World) -> None:
 
 
 @given(worlds(PLAIN))
-@settings(max_examples=100, deadline=None)
 def test_a_clock_far_ahead_thins_nothing_and_ends_no_pin(world: World) -> None:
     assume(len(world.sealed) > 1)
     newest = snapshot_time(world.sealed[-1].name)
@@ -220,7 +215,6 @@ def test_a_clock_far_ahead_thins_nothing_and_ends_no_pin(world: World) -> None:
 
 
 @given(ANY)
-@settings(max_examples=100, deadline=None)
 def test_nothing_older_that_may_go_is_left_when_a_newer_goes_for_max_or_room(world: World) -> None:
     decision = world.decide()
     for one in decision.expire:
@@ -233,7 +227,6 @@ def test_nothing_older_that_may_go_is_left_when_a_newer_goes_for_max_or_room(wor
 
 
 @given(ANY)
-@settings(max_examples=100, deadline=None)
 def test_max_is_kept_unless_nothing_more_may_go(world: World) -> None:
     world = without_room(world)
     decision = world.decide()
@@ -246,7 +239,6 @@ def test_max_is_kept_unless_nothing_more_may_go(world: World) -> None:
 
 
 @given(ANY)
-@settings(max_examples=100, deadline=None)
 def test_deciding_again_after_it_was_done_expires_nothing_more(world: World) -> None:
     world = without_room(world)
     decision = world.decide()
@@ -256,7 +248,6 @@ def test_deciding_again_after_it_was_done_expires_nothing_more(world: World) -> 
 
 
 @given(ANY)
-@settings(max_examples=100, deadline=None)
 def test_thinning_leaves_every_period_it_promises_and_nothing_else(world: World) -> None:
     world = without_room(replace(world, policy=replace(world.policy, max=100)))
     decision = world.decide()
@@ -279,7 +270,7 @@ def test_thinning_leaves_every_period_it_promises_and_nothing_else(world: World)
 
 
 @given(full(PLAIN) | full())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_what_goes_for_room_reaches_it_with_just_as_many_as_it_takes(world: World) -> None:
     decision = world.decide()
     for_room = [one for one in decision.expire if one.unless]
@@ -297,7 +288,7 @@ def test_what_goes_for_room_reaches_it_with_just_as_many_as_it_takes(world: Worl
 
 
 @given(worlds(PLAIN) | full())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_it_says_out_of_reach_only_where_even_all_would_not_do(world: World) -> None:
     decision = world.decide()
     assume("cannot be had" in decision.frozen)
@@ -305,14 +296,14 @@ def test_it_says_out_of_reach_only_where_even_all_would_not_do(world: World) -> 
 
 
 @given(worlds(measured=False))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_nothing_goes_for_room_where_there_is_enough(world: World) -> None:
     assume(world.has_room(world.space))
     assert all(one.unless is None for one in world.decide().expire)
 
 
 @given(full(PLAIN, measured=False))
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_unmeasured_candidates_reach_down_to_min_and_name_what_to_measure(world: World) -> None:
     decision = world.decide()
     for_room = [one.snapshot.name for one in decision.expire if one.unless]
@@ -322,7 +313,6 @@ def test_unmeasured_candidates_reach_down_to_min_and_name_what_to_measure(world:
 
 
 @given(worlds())
-@settings(deadline=None)
 def test_without_a_policy_nothing_goes(world: World) -> None:
     decision = decide(world.sealed, None, None, world.now)
     assert (decision.expire, decision.frozen) == ((), "")

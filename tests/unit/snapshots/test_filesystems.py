@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.jobs.snapshots.filesystems import Choice, choose
@@ -126,7 +126,6 @@ def test_stand_ins_of_one_disk_are_all_wanted() -> None:
     assert names(chosen(fs("/etc", type="stand-in"), fs("/usr/share", type="stand-in"))) == ["/etc", "/usr/share"]
 
 
-@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_the_choice_does_not_depend_on_the_order_of_mounting(data: st.DataObject) -> None:
     places = ("/", "/a", "/a/b", "/c", "/srv/s")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.jobs.snapshots.when import WHEN_HELP, moment_of, pick
@@ -94,7 +94,6 @@ def test_a_date_means_the_whole_day_also_where_clocks_go_back_at_midnight(zone: 
         assert end.astimezone(ZoneInfo(zone)).date() == datetime.fromisoformat(day).date()
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     seconds=st.sets(st.integers(0, 10**7), min_size=1, max_size=8),
     asked=st.datetimes(datetime(2026, 1, 1), datetime(2026, 6, 1)),
