@@ -29,7 +29,7 @@ class Mail:
 
     @hookimpl
     def deliver_report(self, report: Report) -> None:
-        """Mail the report, or raise ReportUndelivered with what the server or the program said."""
+        """Mail the report, or raise ReportUndelivered with the answer of the server or the program."""
         if self.quiet and report.verdict in (Verdict.NOTHING, Verdict.DONE):
             return
         groups = (*self.groups, "experts") if report.verdict is Verdict.FAILED else self.groups
@@ -37,7 +37,7 @@ class Mail:
         self.post.send(letter(report), people, report.sandbox)
         if not people:
             raise ReportUndelivered(
-                "nobody is to be mailed", do=f"fill people.{' or people.'.join(groups)} in jobs.toml"
+                "there is nobody to mail it to", do=f"fill people.{' or people.'.join(groups)} in jobs.toml"
             )
 
 

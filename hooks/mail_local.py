@@ -1,4 +1,4 @@
-"""Carries a message on this machine: to the sendmail program, or into a file of the sandbox."""
+"""Delivers a message on this machine: to the sendmail program, or into a file of the sandbox."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from runner.model.errors import ReportUndelivered
 
-PATIENCE = 60  # seconds that the program may take
+PATIENCE = 60  # how many seconds the program may take
 
 
 def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str]) -> None:
@@ -38,9 +38,9 @@ def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str
             f"{program} did not end within {PATIENCE} seconds", do="look at the mail queue of this host"
         ) from problem
     if ended.returncode != 0:
-        said = (ended.stderr or ended.stdout).decode(errors="backslashreplace").strip()
+        output = (ended.stderr or ended.stdout).decode(errors="backslashreplace").strip()
         raise ReportUndelivered(
-            f"{program} ended with {ended.returncode}: {said or 'it said nothing'}",
+            f"{program} ended with {ended.returncode}: {output or 'it printed nothing'}",
             do="look at the mail log of this host",
         )
 

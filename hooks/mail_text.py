@@ -1,4 +1,4 @@
-"""The words of the mail: subject and body. Pure; what a file name can hold is shown, never obeyed."""
+"""The words of the mail: subject and body. Pure; what a file name may hold is shown, and does nothing."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def render(template: str, **values: object) -> str:
 
 def _sentence(report: Report) -> str:
     looked = report.verdict is Verdict.NOTHING and report.jobs
-    return "Nothing was to do." if looked else SENTENCES[report.verdict]
+    return "There was nothing to do." if looked else SENTENCES[report.verdict]
 
 
 def item(text: str, first: str = "") -> str:
@@ -80,7 +80,7 @@ def item(text: str, first: str = "") -> str:
 
 
 def heading(text: str) -> str:
-    """A heading that also a reader of plain text sees."""
+    """A heading in plain text."""
     return f"{text}\n{'-' * len(text)}"
 
 
@@ -90,7 +90,7 @@ def log(text: str) -> str:
 
 
 def header(text: str) -> str:
-    """The text fit for a header: what cannot be printed is a blank, and blanks do not pile up."""
+    """The text fit for a header: what cannot be printed becomes a blank, and several blanks become one."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 

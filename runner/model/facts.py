@@ -136,7 +136,7 @@ class StoreFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """What a probe's command said: exit code (None: it could not be started) and its output."""
+    """How a probe's command ended: its exit code (None: it could not be started) and its output."""
 
     exit: int | None
     out: str = ""
@@ -206,6 +206,6 @@ class Facts:
     announced: Mapping[str, Announced] = field(default_factory=dict)
 
     def reading(self, host: str, probe: str) -> Reading | None:
-        """What probe `probe` read on `host`, or None where it was not asked or not answered."""
-        found = self.hosts.get(host)
-        return found.readings.get(probe) if found else None
+        """What probe `probe` read on `host`; None where it was not asked, or the host did not answer."""
+        facts = self.hosts.get(host)
+        return facts.readings.get(probe) if facts else None

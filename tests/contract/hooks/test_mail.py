@@ -140,7 +140,7 @@ def test_no_text_of_a_report_adds_a_header_a_recipient_or_a_line(evil: str, fiel
 def test_an_address_that_is_none_is_named_and_the_others_get_the_message(address: str, tmp_path: Path) -> None:
     program = fake_sendmail(tmp_path)
     report = replace(FAILED, recipients={"admin": (address, "root@localhost")})
-    with pytest.raises(ReportUndelivered, match="no plain mail address"):
+    with pytest.raises(ReportUndelivered, match="not a plain mail address"):
         mail(sendmail=str(program)).deliver_report(report)
     assert (tmp_path / "argv").read_text().split("\0") == ["-i", "--", "root@localhost"]
 
@@ -162,7 +162,9 @@ def test_in_the_sandbox_the_message_is_a_file_and_nothing_is_sent(tmp_path: Path
     assert "this message was not sent" in " ".join(message.get_content().split())
 
 
-@pytest.mark.parametrize(("ending", "says", "told"), [(75, "queue is full", "queue is full"), (1, "", "said nothing")])
+@pytest.mark.parametrize(
+    ("ending", "says", "told"), [(75, "queue is full", "queue is full"), (1, "", "printed nothing")]
+)
 def test_a_sendmail_that_fails_is_quoted(ending: int, says: str, told: str, tmp_path: Path) -> None:
     program = fake_sendmail(tmp_path, ending=ending, says=says)
     with pytest.raises(ReportUndelivered, match=f"ended with {ending}: .*{told}"):
@@ -175,7 +177,7 @@ def test_a_sendmail_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_sender_that_is_no_address_is_refused_when_it_is_loaded() -> None:
-    with pytest.raises(ValueError, match="no plain mail address"):
+    with pytest.raises(ValueError, match="not a plain mail address"):
         plugin({"from": "a@b, c@d"})
 
 
