@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hooks import fsck_steps, fsck_told
+from hooks import fsck_findings, fsck_steps
 from runner.hookspecs import hookimpl
 from runner.jobs.power import agent_checks
 from runner.model.facts import Facts, Probe
@@ -44,18 +44,14 @@ class Fsck:
         """Around a reboot: check what is due before it, or switch the check off until the host is back."""
         if not site.live:
             return ()
-        match self.when_due:
-            case "forward":
-                return fsck_steps.forward(site, job, steps, facts)
-            case "defer":
-                return fsck_steps.defer(site, job, steps, facts)
-            case _:
-                return ()
+        if self.when_due in ("forward", "defer"):
+            return fsck_steps.insertions(site, job, steps, facts, self.when_due)
+        return ()
 
     @hookimpl
     def check_plan(self, site: Site, plan: Plan, facts: Facts) -> Sequence[Finding]:
         """Tell of every disk what the next boot does to it; where the plan reboots, of every filesystem."""
-        return fsck_told.findings(site, plan, facts, self.when_due)
+        return tuple(fsck_findings.findings(site, plan, facts, self.when_due))
 
 
 def plugin(settings: Mapping[str, Any]) -> Fsck:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -21,7 +21,7 @@ SOURCE = "hooks.fsck"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Reboot:
+class RebootingJob:
     """A job that reboots a host: its first such step, its last step, and the steps from there to here."""
 
     site: Site
@@ -64,104 +64,35 @@ class Reboot:
         return Insertion(step=step, where=where, anchor=(self.step if where == "before" else self.last).id)
 
 
-def found(site: Site, job: PlannedJob, steps: Sequence[Step], facts: Facts) -> Reboot | None:
-    """The reboot that a job makes, the first if it makes several; None if it makes none."""
+def insertions(
+    site: Site, job: PlannedJob, steps: Sequence[Step], facts: Facts, when_due: str
+) -> tuple[Insertion, ...]:
+    """What is put around the first reboot of a job, if it makes one, for each disk whose check is due.
+
+    `forward`: the disk is unmounted and checked before; the boot, or else the last step, mounts it. In between
+    it stays unmounted, so that nothing is written to it although its stores are released. `defer`: what
+    makes the check due is switched off before, and on again as it was, whatever happened.
+    """
+    make = _forward if when_due == "forward" else _defer
     for place, step in enumerate(steps):
         if step.effect == Effect.INTERRUPT and step.role == Role.DOWN:
-            between = tuple(one.id for one in steps[place:])
-            return Reboot(site=site, job=job, facts=facts, step=step, last=steps[-1], between=between)
-    return None
+            between = tuple(step.id for step in steps[place:])
+            reboot = RebootingJob(site=site, job=job, facts=facts, step=step, last=steps[-1], between=between)
+            return tuple(wish for disk, outlook in reboot.due() for wish in make(reboot, disk, outlook))
+    return ()
 
 
-def held(site: Site, job: PlannedJob, disk: Disk) -> tuple[str, ...] | None:
-    """The stores on `disk` whose lock `job` holds and lets go of in time; None if it holds one longer."""
-    names = []
-    for one in site.stores:
-        if one.disk != disk.name:
-            continue
-        for lock in job.locks:
-            if lock.resource == f"store {one.name}":
-                if lock.until != boot_checks.let_go_step(job.name, one.name):
-                    return None
-                names.append(one.name)
-    return tuple(names)
+def _defer(reboot: RebootingJob, disk: Disk, outlook: Outlook) -> Iterator[Insertion]:
+    why = f"this boot is not to check it, although {outlook.forecast.why}"
+    off = reboot.new(f"put-off-{disk.name}", tune2fs.switch_off(disk.device), Effect.WRITE, why)
+    argv = tune2fs.switch_on(disk.device, outlook.extfs.superblock)
+    on = reboot.new(f"put-on-{disk.name}", argv, Effect.WRITE, "it is checked by age and mounts again, as before")
+    on = replace(on, despite=(off.id, *reboot.between), guard=_not_going(reboot))
+    yield reboot.put(off.known_as(Role.PUT_OFF, disk.name), "before")
+    yield reboot.put(on.known_as(Role.PUT_ON, disk.name), "after")
 
 
-def forward(site: Site, job: PlannedJob, steps: Sequence[Step], facts: Facts) -> tuple[Insertion, ...]:
-    """Unmount a disk that is due and check it before the reboot; the boot, or else the last step, mounts it.
-
-    In between it stays unmounted, so that nothing is written to it although its stores are let go.
-    """
-    reboot = found(site, job, steps, facts)
-    if reboot is None:
-        return ()
-    wishes: list[Insertion] = []
-    for disk, outlook in reboot.due():
-        stores = held(site, job, disk)
-        if stores is not None:
-            wishes += _forward(reboot, disk, outlook, stores)
-    return tuple(wishes)
-
-
-def defer(site: Site, job: PlannedJob, steps: Sequence[Step], facts: Facts) -> tuple[Insertion, ...]:
-    """Switch off what makes the check due before the reboot, and on again as it was, whatever happened."""
-    reboot = found(site, job, steps, facts)
-    if reboot is None:
-        return ()
-    wishes: list[Insertion] = []
-    for disk, outlook in reboot.due():
-        off = reboot.new(
-            f"put-off-{disk.name}",
-            tune2fs.switch_off(disk.device),
-            Effect.WRITE,
-            f"this boot is not to check it, although {outlook.forecast.why}",
-        ).known_as(Role.PUT_OFF, disk.name)
-        on = reboot.new(
-            f"put-on-{disk.name}",
-            tune2fs.switch_on(disk.device, outlook.found.superblock),
-            Effect.WRITE,
-            "it is checked by age and mounts again, as before",
-        ).known_as(Role.PUT_ON, disk.name)
-        on = replace(on, despite=(off.id, *reboot.between), guard=_not_going(reboot))
-        wishes += [reboot.put(off, "before"), reboot.put(on, "after")]
-    return tuple(wishes)
-
-
-def _forward(reboot: Reboot, disk: Disk, outlook: Outlook, stores: Sequence[str]) -> list[Insertion]:
-    check = _check(reboot, disk, outlook)
-    if not outlook.found.mount:
-        return [reboot.put(check, "before")]
-    host, program = reboot.step.host, reboot.program
-    paths = [_path(reboot, name) for name in stores]
-    why = "nothing may change while it is checked"
-    unmount = reboot.new(f"unmount-{disk.name}", e2fsck.unmount(disk.mount), Effect.INTERRUPT, why).known_as(
-        Role.UNMOUNT, disk.name
-    )
-    # What interrupts and needs power takes the host away; what is left of a plan begins behind that.
-    unmount = replace(unmount, needs=("device",))
-    lets = [
-        reboot.new(
-            f"let-go-{name}",
-            e2fsck.let_go(program, path, reboot.plan),
-            Effect.WRITE,
-            f"nothing can use store {name} without its disk",
-        ).known_as(Role.RELEASE, name)
-        for name, path in zip(stores, paths, strict=True)
-    ]
-    steps = [*lets, unmount, check]
-    steps[0] = replace(steps[0], guard=e2fsck.unused(host, program, disk.mount, reboot.plan, paths))
-    back = replace(
-        reboot.new(
-            f"mount-{disk.name}", mount.mount(disk.mount), Effect.WRITE, "where no boot has mounted it"
-        ).known_as(Role.MOUNT, disk.name),
-        guard=e2fsck.sound(host, program, disk.device),
-        unless=e2fsck.mounted(host, program, disk.device),
-        despite=(*(step.id for step in steps), *reboot.between),
-    )
-    return [*(reboot.put(step, "before") for step in steps), reboot.put(back, "after")]
-
-
-def _not_going(reboot: Reboot) -> Check:
+def _not_going(reboot: RebootingJob) -> Check:
     """A run that is stopped cleans up while the host still goes down, and then the boot would check after all."""
     return Check(
         host=reboot.step.host,
@@ -173,20 +104,60 @@ def _not_going(reboot: Reboot) -> Check:
     )
 
 
-def _check(reboot: Reboot, disk: Disk, outlook: Outlook) -> Step:
+def _forward(reboot: RebootingJob, disk: Disk, outlook: Outlook) -> Iterator[Insertion]:
+    stores = _released(reboot, disk)
+    if stores is None:
+        return
+    check = _check(reboot, disk, outlook)
+    if not outlook.extfs.seen.mount:
+        yield reboot.put(check, "before")
+        return
+    host, program = reboot.step.host, reboot.program
+    paths = [_path(reboot, name) for name in stores]
+    releases = [
+        reboot.new(
+            f"release-{name}",
+            e2fsck.let_go(program, path, reboot.plan),
+            Effect.WRITE,
+            f"nothing can use store {name} without its disk",
+        ).known_as(Role.RELEASE, name)
+        for name, path in zip(stores, paths, strict=True)
+    ]
+    why = "nothing may change while it is checked"
+    unmount = reboot.new(f"unmount-{disk.name}", e2fsck.unmount(disk.mount), Effect.INTERRUPT, why)
+    # What interrupts and needs power takes the host away; what is left of a plan begins behind that.
+    unmount = replace(unmount.known_as(Role.UNMOUNT, disk.name), needs=("device",))
+    steps = [*releases, unmount, check]
+    steps[0] = replace(steps[0], guard=e2fsck.unused(host, program, disk.mount, reboot.plan, paths))
+    yield from (reboot.put(step, "before") for step in steps)
+    back = reboot.new(f"mount-{disk.name}", mount.mount(disk.mount), Effect.WRITE, "where no boot has mounted it")
+    back = replace(
+        back.known_as(Role.MOUNT, disk.name),
+        guard=e2fsck.sound(host, program, disk.device),
+        unless=e2fsck.mounted(host, program, disk.device),
+        despite=(*(step.id for step in steps), *reboot.between),
+    )
+    yield reboot.put(back, "after")
+
+
+def _released(reboot: RebootingJob, disk: Disk) -> tuple[str, ...] | None:
+    """The stores on `disk` whose lock the job holds and releases in time; None if it holds one longer."""
+    until = {lock.resource: lock.until for lock in reboot.job.locks}
+    names = [store.name for store in reboot.site.stores if store.disk == disk.name and f"store {store.name}" in until]
+    in_time = all(until[f"store {name}"] == boot_checks.release_step(reboot.job.name, name) for name in names)
+    return tuple(names) if in_time else None
+
+
+def _check(reboot: RebootingJob, disk: Disk, outlook: Outlook) -> Step:
     name = f"check-{disk.name}"
     # Once begun it goes on whatever becomes of the connection: a check that is cut off has to begin anew.
-    argv = detached.run(
-        reboot.program, reboot.plan, f"{reboot.job.name}/{name}", e2fsck.check(disk.device), packages=""
-    )
-    step = reboot.new(name, argv, Effect.WRITE, f"checked now, while the host is up: {outlook.forecast.why}").known_as(
-        Role.CHECK, disk.name
-    )
-    most = outlook.forecast.most or 0.0
-    return replace(step, ok_codes=e2fsck.DONE, timeout=max(2 * DAY, 3 * round(most)), carried=True)
+    argv = detached.run(reboot.program, reboot.plan, f"{reboot.job.name}/{name}", e2fsck.check(disk.device))
+    step = reboot.new(name, argv, Effect.WRITE, f"checked now, while the host is up: {outlook.forecast.why}")
+    timeout = max(2 * DAY, 3 * round(outlook.forecast.most or 0.0))
+    return replace(step.known_as(Role.CHECK, disk.name), ok_codes=e2fsck.DONE, timeout=timeout, detached=True)
 
 
-def _path(reboot: Reboot, name: str) -> str:
+def _path(reboot: RebootingJob, name: str) -> str:
     host = reboot.site.host(reboot.step.host)
     known = reboot.facts.hosts[host.name].stores.get(name)
     return known.path if known else host.at(reboot.site.store(name).path)

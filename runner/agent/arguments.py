@@ -1,9 +1,9 @@
 """The command line of a verb: its options are a NamedTuple, which is written and read here.
 
 What a field is follows from its type: `Word` a word, in order; `Rest` the words after `--`; `bool` a flag;
-`tuple[str, ...]` an option that is repeated; all else an option with one value, `Count` and `Positive` a
-number. A field without a default is always written, another only where it differs. `not_before` is
-`--not-before`; an underscore at the end keeps a name from being one of Python's words.
+`tuple[str, ...]` an option that is repeated; a NamedTuple the options that it has; all else an option with one
+value, `Count` and `Positive` a number. A field without a default is always written, another only where it differs.
+`not_before` is `--not-before`; an underscore at the end keeps a name from being one of Python's words.
 """
 
 from __future__ import annotations
@@ -39,29 +39,47 @@ class Call(NamedTuple):
     flags: frozenset[str] = frozenset()
 
 
+class DeclaredDisk(NamedTuple):
+    """The disk that a store must be on, as declared; "" for what is not."""
+
+    mount: str = ""
+    uuid: str = ""
+
+
 class Field(NamedTuple):
-    """A field of a contract: its option's name, its place on the command line, its type and least number."""
+    """A field of a contract: its option's name, its place on the command line, its type and least number.
+
+    `default` is None where the field must be given; `part` is the field of the contract that has it, "" for its own.
+    """
 
     key: str
     name: str
     place: str
     kind: str
     least: int = 0
+    default: object = None
+    part: str = ""
 
 
 @lru_cache(maxsize=None)  # noqa: UP033
 def fields(contract: type[Any]) -> tuple[Field, ...]:
-    """The fields of a contract in order, as their types say."""
-    return tuple(_field(key, hint) for key, hint in get_type_hints(contract, include_extras=True).items())
+    """The fields of a contract in order, as their types say, and those of its parts in their place."""
+    listed: list[Field] = []
+    for key, hint in get_type_hints(contract, include_extras=True).items():
+        if hasattr(hint, "_fields"):
+            listed += [field._replace(part=key) for field in fields(hint)]
+        else:
+            listed.append(_field(key, hint, contract._field_defaults.get(key)))
+    return tuple(listed)
 
 
-def _field(key: str, hint: object) -> Field:
+def _field(key: str, hint: object, default: object) -> Field:
     marks = getattr(hint, "__metadata__", ())
     kind = getattr(hint, "__origin__", hint) if marks else hint
     kind = getattr(kind, "__origin__", kind)
     place = next((mark for mark in marks if mark in (WORD, REST)), "")
     least = next((mark for mark in marks if isinstance(mark, int)), 0)
-    return Field(key, key.rstrip("_").replace("_", "-"), place, getattr(kind, "__name__", ""), least)
+    return Field(key, key.rstrip("_").replace("_", "-"), place, getattr(kind, "__name__", ""), least, default)
 
 
 def argv(verb: str, options: tuple[Any, ...]) -> tuple[str, ...]:
@@ -69,12 +87,11 @@ def argv(verb: str, options: tuple[Any, ...]) -> tuple[str, ...]:
     words: list[str] = []
     given: list[str] = []
     rest: tuple[str, ...] = ()
-    defaults = getattr(options, "_field_defaults", {})
     for field in fields(type(options)):
-        value = getattr(options, field.key)
+        value = getattr(getattr(options, field.part) if field.part else options, field.key)
         if field.place == WORD:
             words.append(str(value))
-        elif field.key in defaults and value == defaults[field.key]:
+        elif field.default is not None and value == field.default:
             continue
         elif field.place == REST:
             rest = ("--", *value)
@@ -104,17 +121,19 @@ def parse_as(contract: type[Options], given: Sequence[str]) -> Options:
         flags=[field.name for field in options if field.kind == "bool"],
         more=bool(rest),
     )
-    defaults = getattr(contract, "_field_defaults", {})
     values: dict[str, Any] = {field.key: _read(field, text) for field, text in zip(words, call.words)}  # noqa: B905
     values.update(dict.fromkeys(rest, call.words[len(words) :]))
+    parts: dict[str, dict[str, Any]] = {field.part: {} for field in options if field.part}
     for field in options:
+        place = parts[field.part] if field.part else values
         if field.kind == "bool":
-            values[field.key] = field.name in call.flags
+            place[field.key] = field.name in call.flags
         elif field.kind == "tuple":
-            values[field.key] = call.many[field.name]
-        elif call.one[field.name] or field.key not in defaults:
-            values[field.key] = _read(field, call.one[field.name])
-    return contract(**values)
+            place[field.key] = call.many[field.name]
+        elif call.one[field.name] or field.default is None:
+            place[field.key] = _read(field, call.one[field.name])
+    hints = get_type_hints(contract)
+    return contract(**values, **{key: hints[key](**part) for key, part in parts.items()})
 
 
 def _read(field: Field, text: str) -> str | int:
@@ -136,33 +155,33 @@ def parse(
 
     `--name value` and `--name=value` are the same; after `--` everything is a word. Raises Refused.
     """
-    found: list[str] = []
-    said: set[str] = set()
+    words_given: list[str] = []
+    flags_given: set[str] = set()
     single = dict.fromkeys(one, "")
     several: dict[str, list[str]] = {name: [] for name in many}
     rest = iter(argv)
     for word in rest:
         if word == "--":
-            found.extend(rest)
+            words_given.extend(rest)
         elif not word.startswith("--"):
-            found.append(word)
+            words_given.append(word)
         elif word[2:] in flags:
-            said.add(word[2:])
+            flags_given.add(word[2:])
         else:
             name, given, value = word[2:].partition("=")
             if name not in single and name not in several:
                 raise Refused(f"no option --{name} here", "see docs/store.md")
             text = value if given else next(rest, None)
             if text is None:
-                raise Refused(f"--{name} wants a value", "see docs/store.md")
+                raise Refused(f"--{name} needs a value", "see docs/store.md")
             if name in single:
                 single[name] = text
             else:
                 several[name].append(text)
-    if len(found) < words or (len(found) > words and not more):
-        raise Refused(f"{words} words wanted, {len(found)} given", "see docs/store.md")
+    if len(words_given) < words or (len(words_given) > words and not more):
+        raise Refused(f"it takes {words} words, not {len(words_given)}", "see docs/store.md")
     repeated = {name: tuple(values) for name, values in several.items()}
-    return Call(tuple(found), single, repeated, frozenset(said))
+    return Call(tuple(words_given), single, repeated, frozenset(flags_given))
 
 
 def pairs(values: Sequence[str], option: str) -> dict[str, str]:
@@ -171,7 +190,7 @@ def pairs(values: Sequence[str], option: str) -> dict[str, str]:
     for value in values:
         key, given, mount = value.partition("=")
         if not given or not mount.startswith("/") or key in table:
-            raise Refused(f"--{option} wants STEP=/MOUNTPOINT, each step once", "see docs/store.md")
+            raise Refused(f"--{option} takes STEP=/MOUNTPOINT, each step once", "see docs/store.md")
         table[key] = mount
     return table
 
@@ -179,5 +198,5 @@ def pairs(values: Sequence[str], option: str) -> dict[str, str]:
 def number(text: str, option: str, *, least: int = 0) -> int:
     """A whole number of at least `least`, in plain decimal digits. Raises Refused."""
     if not (text.isascii() and text.isdigit()) or int(text) < least:
-        raise Refused(f"{option} wants a number, {least} or more: {text!a}", "see docs/store.md")
+        raise Refused(f"{option} takes a number, {least} or more: {text!a}", "see docs/store.md")
     return int(text)

@@ -25,21 +25,21 @@ def at(nanoseconds: int) -> datetime:
     return start + timedelta(microseconds=nanoseconds // 1000)
 
 
-def moment(told: object) -> datetime | None:
-    """The time that a record tells, None where it tells none."""
+def moment(value: object) -> datetime | None:
+    """The time in a record, None where it has none."""
     try:
-        return at(nanoseconds(str(told)))
+        return at(nanoseconds(str(value)))
     except Refused:
         return None
 
 
-def nanoseconds(told: str) -> int:
-    """The time `told` in nanoseconds since 1970; it must have an offset or `Z`. Raises Refused."""
+def nanoseconds(time_text: str) -> int:
+    """A time as text in nanoseconds since 1970; it must have an offset or `Z`. Raises Refused."""
     try:
-        moment = datetime.fromisoformat(told[:-1] + "+00:00" if told.endswith("Z") else told)
+        moment = datetime.fromisoformat(time_text[:-1] + "+00:00" if time_text.endswith("Z") else time_text)
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise Refused(f"not a time with an offset: {told!r}", "give it as 2026-11-23T08:15:00Z")
+        raise Refused(f"not a time with an offset: {time_text!r}", "give it as 2026-11-23T08:15:00Z")
     start = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     return (moment - start) // timedelta(microseconds=1) * 1000

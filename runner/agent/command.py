@@ -22,15 +22,15 @@ ENVIRONMENT = {
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
-class Answer(NamedTuple):
-    """What a command said; `exit` is None where it did not start or did not end in time."""
+class CommandAnswer(NamedTuple):
+    """How a command ended and its output; `exit` is None where it did not start or did not end in time."""
 
     exit: int | None
     out: str
     err: str
 
 
-def ask(argv: Sequence[str], *, timeout: float) -> Answer:
+def ask(argv: Sequence[str], *, timeout: float) -> CommandAnswer:
     """Run `argv` with stdin closed, for at most `timeout` seconds; never raises for a bad program."""
     try:
         process = subprocess.Popen(
@@ -43,15 +43,15 @@ def ask(argv: Sequence[str], *, timeout: float) -> Answer:
             start_new_session=True,
         )
     except (OSError, ValueError, IndexError) as problem:
-        return Answer(None, "", f"could not be started: {problem}")
+        return CommandAnswer(None, "", f"could not be started: {problem}")
     try:
         out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
-        return Answer(None, _text(out), f"no answer within {timeout:g} s")
-    return Answer(process.returncode, _text(out), _text(err))
+        return CommandAnswer(None, _text(out), f"no answer within {timeout:g} s")
+    return CommandAnswer(process.returncode, _text(out), _text(err))
 
 
 def _text(output: bytes) -> str:
@@ -97,11 +97,11 @@ def _deaf() -> None:
 
 def _children() -> list[int]:
     own = str(os.getpid()).encode()
-    found = []
+    children = []
     for folder in Path("/proc").glob("[1-9]*"):
         # The name comes in brackets and may hold anything.
         with contextlib.suppress(OSError):
             state = (folder / "stat").read_bytes().rpartition(b")")[2].split()
             if state[1] == own:
-                found.append(int(folder.name))
-    return found
+                children.append(int(folder.name))
+    return children

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
 def make_folder(path: Path, mode: int = 0o755) -> None:
@@ -41,17 +42,28 @@ def sync_filesystem(path: Path) -> None:
         os.close(descriptor)
 
 
-def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Put `content` at `path` in one move, and sync file and folder."""
+@contextlib.contextmanager
+def replacing(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Write the file at `path` anew: all of it takes its place in one move, synced, or none where the block fails."""
     draft = path.with_name(f"{path.name}.tmp")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
     draft.rename(path)
     sync_folder(path.parent)
+
+
+def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Put `content` at `path` as `replacing` does."""
+    with replacing(path, mode) as stream:
+        stream.write(content)
 
 
 def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o644) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from .answer import Refused, shown
 
@@ -12,7 +12,7 @@ LONGEST = 1 << 20
 
 
 class Frame:
-    """One output: `source` names the step, `state` and `exit` say how it ended."""
+    """The output of the step `source`; `state` and `exit` tell how it ended."""
 
     def __init__(self, stream: BinaryIO, source: str, state: str, ended: int | None, size: int) -> None:
         self.source = source
@@ -49,11 +49,17 @@ def frames(stream: BinaryIO) -> Iterator[Frame]:
         frame.skip()
 
 
+def json_lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
+    """The object on each line of each frame."""
+    for frame in frames(stream):
+        for line in frame.lines():
+            yield json.loads(line)
+
+
 def _frame(stream: BinaryIO, head: bytes) -> Frame:
     try:
-        found = json.loads(head)
-        source, state, size = found["from"], found["state"], found["bytes"]
-        ended = found.get("exit")
+        fields = json.loads(head)
+        source, state, size, ended = fields["from"], fields["state"], fields["bytes"], fields.get("exit")
     except (ValueError, KeyError, TypeError):
         raise Refused("stdin is not made of frames", "give each output as docs/store.md says") from None
     whole = isinstance(ended, int) or ended is None

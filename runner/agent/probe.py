@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from . import clock
-from .answer import Refused, emit
+from .answer import Refused, emit, table
 from .arguments import parse
 from .command import ask
 from .database import databases, dumps
@@ -28,11 +28,11 @@ from .store.inspect import inspect_store
 VERSION = re.compile(r"rsync +version v?([0-9][0-9.]*)")
 
 PROGRAM = "runner-agent"
-READERS: Mapping[str, Callable[[Sequence[str]], Mapping[str, Any]]] = {
+READERS: Mapping[str, Callable[[Sequence[str]], object]] = {
     "up": sessions.read,
     "outdated": outdated.read,
-    "carried": records.read,
-    "still": idle.read,
+    "detached": records.read,
+    "idle": idle.read,
     "boot-checks": boot_checks.read,
     "databases": databases.read,
     "dumps": dumps.read,
@@ -91,21 +91,21 @@ def _reading(command: Mapping[str, Any]) -> dict[str, Any]:
 def _rsync() -> dict[str, Any]:
     answer = ask(("rsync", "-VV"), timeout=10)
     try:
-        found = json.loads(answer.out)
-        able = found["capabilities"]
-        sums = [str(name) for name in found["checksum_list"] if name != "none"]
+        about = json.loads(answer.out)
+        able = about["capabilities"]
+        sums = [str(name) for name in about["checksum_list"] if name != "none"]
         return {
-            "version": str(found["version"]),
+            "version": str(about["version"]),
             "checksums": sums,
             "acls": able.get("ACLs") is True,
             "xattrs": able.get("xattrs") is True,
         }
     except (ValueError, KeyError, TypeError, AttributeError):
-        return _told_in_words(answer.out or ask(("rsync", "--version"), timeout=10).out)
+        return _from_prose(answer.out or ask(("rsync", "--version"), timeout=10).out)
 
 
-def _told_in_words(text: str) -> dict[str, Any]:
-    """What rsync before 3.2.4 says of itself: prose, with a list of checksums since 3.2.0."""
+def _from_prose(text: str) -> dict[str, Any]:
+    """The version output of rsync before 3.2.4: prose, with a list of checksums since 3.2.0."""
     version = VERSION.search(text)
     sums = re.search(r"Checksum list:\n +(.*)\n", text)
     words = re.split(r"[\s,]+", text)
@@ -126,7 +126,10 @@ def _digest(path: str) -> str:
 
 def _former(path: str) -> bool:
     """Whether the file is there and nothing works from it: what is at work reads the rest of itself from it."""
-    if not path or not Path(path).is_file() or any(each["alive"] for each in records.read(())["carried"]):
+    try:
+        if not path or not Path(path).is_file() or any(command.alive for command in records.read(()).detached):
+            return False
+    except OSError:
         return False
     return not any(path.encode() in _words(process) for process in processes.processes())
 
@@ -151,7 +154,7 @@ def reading(argv: Sequence[str]) -> dict[str, Any]:
     if read is None:
         return _section(1, {"error": f"a probe may ask for: {', '.join(READERS)}", "do": "see docs/store.md"})
     try:
-        return _section(0, read(argv[2:]))
+        return _section(0, table(read(argv[2:])))
     except Refused as refused:
         return _section(refused.code, {"error": refused.error, "do": refused.do})
     except (OSError, ValueError) as problem:

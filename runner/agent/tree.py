@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -46,14 +47,24 @@ def above(root: str, parts: tuple[bytes, ...]) -> int:
     return here
 
 
+@contextlib.contextmanager
+def parent_of(root: str, parts: tuple[bytes, ...]) -> Iterator[int]:
+    """The same, closed when the block is left."""
+    descriptor = above(root, parts)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def status(parent: int, name: bytes) -> os.stat_result:
     """fstatat(2) of `name` itself; raises OSError."""
     return os.stat(name, dir_fd=parent, follow_symlinks=False)
 
 
-def kind(found: os.stat_result) -> str:
+def kind(status: os.stat_result) -> str:
     """The type of a file in a word."""
-    return TYPES.get(stat.S_IFMT(found.st_mode), "unknown")
+    return TYPES.get(stat.S_IFMT(status.st_mode), "unknown")
 
 
 def through(parent: int, name: bytes) -> bytes:
@@ -61,7 +72,7 @@ def through(parent: int, name: bytes) -> bytes:
     return b"/proc/self/fd/%d/%s" % (parent, name)
 
 
-class Entry(NamedTuple):
+class TreeEntry(NamedTuple):
     """A name in a folder and what lstat(2) says of it."""
 
     name: bytes
@@ -73,15 +84,15 @@ class Entry(NamedTuple):
         return stat.S_ISDIR(self.status.st_mode)
 
 
-class Folder(NamedTuple):
+class TreeFolder(NamedTuple):
     """An open folder (only until the next one is asked for), its path below the top, its entries by name."""
 
     descriptor: int
     path: bytes
-    entries: list[Entry]
+    entries: list[TreeEntry]
 
 
-def folders(root: int) -> Iterator[Folder]:
+def folders(root: int) -> Iterator[TreeFolder]:
     """Every folder of the tree below the open folder `root`, itself first (path b""), parents first.
 
     Paths are opened from `root`, so that they may be as long as rsync can make them. Names that vanish
@@ -99,18 +110,18 @@ def folders(root: int) -> Iterator[Folder]:
             if os.fstat(descriptor).st_dev != device:
                 continue
             entries = list(_entries(descriptor, device))
-            yield Folder(descriptor, path, entries)
+            yield TreeFolder(descriptor, path, entries)
         finally:
             os.close(descriptor)
         below = [each.name for each in reversed(entries) if each.is_folder]
         waiting.extend(path + b"/" + name if path else name for name in below)
 
 
-def _entries(descriptor: int, device: int) -> Iterator[Entry]:
+def _entries(descriptor: int, device: int) -> Iterator[TreeEntry]:
     for name in sorted(os.fsencode(each) for each in os.listdir(descriptor)):
         try:
-            found = status(descriptor, name)
+            about = status(descriptor, name)
         except FileNotFoundError:
             continue
-        if found.st_dev == device:
-            yield Entry(name, found)
+        if about.st_dev == device:
+            yield TreeEntry(name, about)

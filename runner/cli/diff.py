@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from typing import Any
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json
 from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.text import count, one_line, size
 from runner.report.line import Line, Style, line
+from runner.tools.agent import Difference
+from runner.tools.answers import plain
 
 _MARKS: dict[str, tuple[str, Style]] = {
     "added": ("+", "good"),
@@ -34,9 +35,9 @@ def run(options: argparse.Namespace) -> int:
     """Print + added, - removed, M content, a attributes, T type."""
     from runner.verbs import browse
 
-    def heard(change: Mapping[str, Any]) -> None:
+    def heard(change: Difference | Mapping[str, int]) -> None:
         if options.json:
-            show_json(change)
+            show_json({"counts": change} if isinstance(change, Mapping) else plain(change))
         else:
             show([_line(change)])
 
@@ -50,10 +51,9 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _line(change: Mapping[str, Any]) -> Line:
-    if "counts" in change:
-        told = [f"{amount:,} {word}" for word, amount in change["counts"].items() if amount]
-        return line(", ".join(told) if told else count(0, "difference"))
-    mark = _MARKS[change["change"]]
-    amount = f"  ({size(change['size'])})" if change.get("size") is not None else ""
-    return line(mark, f" {one_line(change['path'])}", (amount, "dim"))
+def _line(change: Difference | Mapping[str, int]) -> Line:
+    if isinstance(change, Mapping):
+        numbers = [f"{amount:,} {one_line(word)}" for word, amount in change.items() if amount]
+        return line(", ".join(numbers) if numbers else count(0, "difference"))
+    mark = _MARKS.get(change.change, ("?", "warn"))
+    return line(mark, f" {one_line(change.path)}", (f"  ({size(change.size)})", "dim"))

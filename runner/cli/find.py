@@ -11,6 +11,8 @@ from runner.cli.show import show, show_json
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.text import one_line, size
 from runner.report.line import Table, line
+from runner.tools.agent import FileVersion
+from runner.tools.answers import plain
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,12 +33,12 @@ def run(options: argparse.Namespace) -> int:
     unread = {one.store.name: one.error for one in held if one.error}
     code = FactsIncomplete.code if unread else 0 if found else UsageError.code
     if options.json:
-        stores = {store.name: dict(answer) for store, answer in found}
+        stores = {store.name: plain(answer) for store, answer in found}
         show_json({"path": options.path, "stores": stores, "unread": unread})
         return code
     for store, answer in found:
         show([line((f"store {store.name}", "name"), f"  {one_line(options.path)}")])
-        rows = tuple(_row(version, zone) for version in answer["versions"])
+        rows = tuple(_row(version, zone) for version in answer.versions)
         head = ("first in", "last in", "snapshots", "type", "size", "changed", "owner", "mode")
         show([Table(head=head, rows=rows, right=(2, 4))])
     if not found:
@@ -45,15 +47,15 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-def _row(version: dict[str, object], zone: ZoneInfo) -> tuple[str, ...]:
-    changed = datetime.fromtimestamp(int(str(version["mtime_ns"])) / 1e9, zone)
+def _row(version: FileVersion, zone: ZoneInfo) -> tuple[str, ...]:
+    changed = datetime.fromtimestamp(version.mtime_ns / 1e9, zone)
     return (
-        str(version["first"]),
-        str(version["last"]),
-        str(version["snapshots"]),
-        str(version["type"]),
-        size(int(str(version["size"]))),
+        version.first,
+        version.last,
+        str(version.snapshots),
+        version.type,
+        size(version.size),
         f"{changed:%Y-%m-%d %H:%M:%S %Z}",
-        f"{version['uid']}:{version['gid']}",
-        f"{int(str(version['mode'])) & 0o7777:04o}",
+        f"{version.uid}:{version.gid}",
+        f"{version.mode & 0o7777:04o}",
     )

@@ -15,6 +15,7 @@ from runner.model.facts import Snapshot
 from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line, size
 from runner.report.line import Line, Table, line
+from runner.tools.answers import plain
 
 if TYPE_CHECKING:
     from runner.verbs.app import App
@@ -107,7 +108,7 @@ def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tu
         _number(snapshot.files),
         _number(snapshot.added_files),
         size(snapshot.added_bytes) if snapshot.added_bytes is not None else "?",
-        str(snapshot.exceptions) if snapshot.recorded else "no record",
+        _number(snapshot.exceptions) if snapshot.recorded else "no record",
         length(now - at) if at else "?",
         size(alone[0]) if alone else "",
         size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "",
@@ -144,18 +145,10 @@ def _exceptions(app: App, found: Sequence[Holding], options: argparse.Namespace)
             continue
         record = browse.exceptions(app, one, chosen.name)
         if options.json:
-            show_json(record)
+            show_json(plain(record))
             continue
-        listed = record.get("exceptions_list", [])
-        show(
-            [
-                line(
-                    (f"store {one.store.name}", "name"),
-                    f"  {chosen.name}: {count(record.get('exceptions', 0), 'exception')}",
-                )
-            ]
-        )
-        show([line(f"  {item['cause']:12} {one_line(str(item['path']))}") for item in listed])
-        if len(listed) < record.get("exceptions", 0):
-            show([line(f"  and {record['exceptions'] - len(listed):,} more, which the record does not name")])
+        show([line((f"store {one.store.name}", "name"), f"  {chosen.name}: {count(record.exceptions, 'exception')}")])
+        show([line(f"  {one_line(item.cause):12} {one_line(item.path)}") for item in record.exceptions_list])
+        if (more := record.exceptions - len(record.exceptions_list)) > 0:
+            show([line(f"  and {more:,} more, which the record does not name")])
     return 0

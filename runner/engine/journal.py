@@ -180,10 +180,10 @@ class Journal:
         return found
 
     def took(self, most: int = 5) -> dict[Timed, tuple[float, ...]]:
-        """How many seconds each step that waits, or is carried, took when it was last done, newest first."""
+        """How many seconds each step that waits, or is detached, took when it was last done, newest first."""
         took = (
             "coalesce(json_extract(result, '$.waited'), "
-            "CASE WHEN json_extract(result, '$.carried') THEN json_extract(result, '$.seconds') END)"
+            "CASE WHEN json_extract(result, '$.detached') THEN json_extract(result, '$.seconds') END)"
         )
         rows = self._rows(
             f"SELECT job, role, subject, {took} AS took FROM steps WHERE state = ? AND took IS NOT NULL "  # noqa: S608 (constant)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Callable
 from typing import Any
 
 from runner.model.errors import RunnerError
 from runner.model.role import Role
 
-FORMAT = 2
+FORMAT = 3
 
 # The last part of an id, as it was when ids were all that told what a step is for.
 _NAMES = {
@@ -27,6 +28,7 @@ _NAMES = {
     "reload": Role.FSTAB,
     "poweroff": Role.OFF,
     "reboot": Role.DOWN,
+    "still": Role.IDLE,
     "refresh-first": Role.REFRESH_FIRST,
     "repair-first": Role.REPAIR,
     "hold-new": Role.HOLD,
@@ -36,6 +38,7 @@ _ABOUT = {
     "dump-": Role.DUMP,
     "identity-": Role.IDENTITY,
     "let-go-": Role.RELEASE,
+    "release-": Role.RELEASE,
     "unmount-": Role.UNMOUNT,
     "mount-": Role.MOUNT,
     "check-": Role.CHECK,
@@ -93,6 +96,7 @@ def to_newest(db: sqlite3.Connection) -> None:
         if _format(db) < FORMAT:
             if "role" not in {row[1] for row in db.execute("PRAGMA table_info(steps)")}:
                 _add_roles(db)
+            _rename(db)
             db.execute(f"PRAGMA user_version = {FORMAT}")
         db.execute("COMMIT")
     except BaseException:
@@ -113,16 +117,33 @@ def _add_roles(db: sqlite3.Connection) -> None:
         db.execute(
             "UPDATE steps SET role = ?, subject = ? WHERE plan = ? AND id = ?", (role.value, subject, plan, step)
         )
+    _each_step(db, _with_role)
+
+
+def _with_role(step: dict[str, Any]) -> dict[str, Any]:
+    role, subject = role_of(step["id"])
+    return {**step, "role": role.value, "subject": subject}
+
+
+def _rename(db: sqlite3.Connection) -> None:
+    """Idle was called still, and detached carried, before format 3."""
+    db.execute("UPDATE steps SET role = ? WHERE role = 'still'", (Role.IDLE.value,))
+    db.execute(
+        "UPDATE steps SET result = json_set(json_remove(result, '$.carried'), '$.detached', json('true')) "
+        "WHERE json_type(result, '$.carried') = 'true'"
+    )
+    _each_step(db, _renamed)
+
+
+def _renamed(step: dict[str, Any]) -> dict[str, Any]:
+    keys = {"detached" if key == "carried" else key: value for key, value in step.items()}
+    return {**keys, "role": Role.IDLE.value} if step.get("role") == "still" else keys
+
+
+def _each_step(db: sqlite3.Connection, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     # What a run that went down with its machine has left to do is read again from its plans.
     unended = "SELECT plans.id, plan FROM plans JOIN runs ON runs.id = plans.run WHERE runs.ended IS NULL"
     for plan, text in db.execute(unended).fetchall():
-        values = json.dumps(_with_roles(json.loads(text)))
-        db.execute("UPDATE plans SET plan = ? WHERE id = ?", (values, plan))
-
-
-def _with_roles(plan: dict[str, Any]) -> dict[str, Any]:
-    steps = []
-    for step in plan.get("steps", ()):
-        role, subject = role_of(step["id"])
-        steps.append({**step, "role": role.value, "subject": subject})
-    return {**plan, "steps": steps}
+        values = json.loads(text)
+        steps = [change(step) for step in values.get("steps", ())]
+        db.execute("UPDATE plans SET plan = ? WHERE id = ?", (json.dumps({**values, "steps": steps}), plan))

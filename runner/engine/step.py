@@ -212,7 +212,7 @@ def _state(step: Step, result: Result, *, stopped: bool) -> State:
         return State.INTERRUPTED
     if result.exit == BUSY:
         return State.BUSY
-    if step.carried and result.exit in _LOST:
+    if step.detached and result.exit in _LOST:
         return State.INTERRUPTED
     cut = result.exit is not None and (result.exit < 0 or result.exit in rsync.INTERRUPTED)
     return State.INTERRUPTED if cut and step.keep_output_as and not result.timed_out else State.FAILED

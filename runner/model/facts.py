@@ -52,10 +52,11 @@ class Proven:
 class Snapshot:
     """A sealed snapshot as its record tells it. Sizes in bytes, times UTC.
 
-    `added_bytes` and `added_files` count what the snapshot brought that no other had. A pin holds
-    until `pinned_until`; `being_read` while a restore has it open. `freed_bytes` and `freed_inodes`
-    are what the disk gains when it is expired together with every older one, None if not measured.
-    `proven` names the sorts (files, database) whose last successful drill was of this snapshot.
+    `added_bytes` and `added_files` count what the snapshot brought that no other had; `exceptions` is
+    None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a restore
+    has it open. `freed_bytes` and `freed_inodes` are what the disk gains when it is expired together with
+    every older one, None if not measured. `proven` names the sorts (files, database) whose last successful
+    drill was of this snapshot.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Snapshot:
     folders: int | None = None
     added_files: int | None = None
     added_bytes: int | None = None
-    exceptions: int = 0
+    exceptions: int | None = 0
     recorded: bool = True
     pinned_until: datetime | None = None
     pinned_why: str = ""
@@ -182,10 +183,10 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Announced:
-    """The users were told at `told` that a job will interrupt them at `at`; both UTC."""
+    """The users were notified at `notified` that a job will interrupt them at `at`; both UTC."""
 
     at: datetime
-    told: datetime
+    notified: datetime
     reason: str = ""
 
 
@@ -195,7 +196,7 @@ class Facts:
 
     `program` is the SHA-256 of the runner-agent that this runner ships. From the journal: `last` is when
     each job last succeeded, `took` how many seconds a step took when it was last done, newest first, and
-    `announced` what the users were told is coming, by job.
+    `announced` is the interruption that each job has announced to the users.
     """
 
     at: datetime

@@ -108,7 +108,7 @@ class Step:
     `despite` names earlier steps whose failure does not keep this one from running: it undoes what
     they began, or looks at something else. It also runs when the run is being stopped, unless it is a
     look that is despite nothing but looks.
-    `carried`: the command goes on at the host when the connection to it is lost, and is taken up again.
+    `detached`: the command goes on at the host when the connection to it is lost, and is taken up again.
     `role` says what the step is for, `subject` what it is about, such as the name of a disk. `replans`:
     only when it is done can it be known what else there is to do, so the job is planned again then.
     """
@@ -129,7 +129,7 @@ class Step:
     needs: tuple[Need, ...] = ()
     added_by: str = ""
     despite: tuple[str, ...] = ()
-    carried: bool = False
+    detached: bool = False
     role: Role = Role.STEP
     subject: str = ""
     replans: bool = False

@@ -54,7 +54,7 @@ class Role(StrEnum):
     INTERVAL = "interval"
     FSTAB = "fstab"
     IDENTITY = "identity"
-    STILL = "still"
+    IDLE = "idle"
     RELEASE = "release"
     UNMOUNT = "unmount"
     MOUNT = "mount"

@@ -35,7 +35,7 @@ def waits(done: Pass) -> bool:
 
 def _kept(done: Pass) -> set[str]:
     """Steps that a new plan takes up where they were cut off."""
-    return {step.id for step in done.plan.steps if step.keep_output_as or step.carried}
+    return {step.id for step in done.plan.steps if step.keep_output_as or step.detached}
 
 
 def _interrupted(one: Outcome, kept: set[str]) -> bool:
@@ -46,7 +46,7 @@ def _unchanged(done: Pass) -> set[str]:
     """Jobs that were stale since packages are not as planned, and had changed none: so nothing goes untold."""
     asks = {step.id for step in done.plan.steps if step.guard and step.guard.field == "as_planned"}
     stale = {one.job for one in done.outcomes if one.step in asks and one.state == State.STALE}
-    return stale - {one.job for one in done.outcomes if one.result.get("carried") is True}
+    return stale - {one.job for one in done.outcomes if one.result.get("detached") is True}
 
 
 def _not_whole(one: Outcome, kept: set[str]) -> bool:

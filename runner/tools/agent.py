@@ -1,22 +1,31 @@
-"""runner-agent, the program at the disk: its argv, one function a verb. See docs/store.md."""
+"""runner-agent: the argv of its verbs for a store, and their answers. See docs/store.md."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
-from runner.agent.arguments import argv
+from runner.agent.arguments import DeclaredDisk, argv
 from runner.agent.host.contract import Mounted
 from runner.agent.retention.contract import Audit, Expire, Floor, Links
-from runner.agent.snapshots.contract import Begin, Diff, Explain, Find, Reading, Seal
-from runner.agent.store.contract import CheckDisk, Freed, Hold, Newest, Pin, Reap, Record, Unpin
+from runner.agent.snapshots import contract
+from runner.agent.snapshots.contract import Begin, Diff, Explain, Find, ReadSnapshots, Seal
+from runner.agent.store.contract import CheckDisk, Freed, Gain, Gains, Hold, Newest, Pin, Reap, Record, Unpin
+from runner.model.errors import FactsIncomplete
 from runner.model.plan import Argv
 from runner.model.site import Host
+from runner.tools.answers import Contract, read
 
 PROGRAM = "/usr/local/sbin/runner-agent"
 # What the same program was called until the agent got its name; nothing of ours uses it any more.
 FORMER = "/usr/local/sbin/runner-store"
 ARTIFACT = "runner-agent"
+
+Difference: TypeAlias = contract.Difference
+SnapshotRecord: TypeAlias = contract.SnapshotRecord
+FileVersion: TypeAlias = contract.FileVersion
+Versions: TypeAlias = contract.Versions
 
 IDLE: Argv = ("ionice", "--class=idle", "nice", "--adjustment=19")
 
@@ -33,6 +42,11 @@ class At:
     plan: str
     mount: str = ""
     uuid: str = ""
+
+    @property
+    def declared(self) -> DeclaredDisk:
+        """The disk that must be mounted."""
+        return DeclaredDisk(self.mount, self.uuid)
 
     @property
     def disk(self) -> Argv:
@@ -53,12 +67,12 @@ def former(host: Host) -> str:
 
 def hold(at: At, *, who: str) -> Argv:
     """Take the store's lock and keep it until stdin ends."""
-    return (at.program, *argv("hold", Hold(at.path, at.plan, who, at.mount, at.uuid)))
+    return (at.program, *argv("hold", Hold(at.path, at.plan, who, at.declared)))
 
 
 def check_disk(at: At) -> Argv:
     """Say whether the store is on its declared disk, really mounted. Reads only."""
-    return (at.program, *argv("check-disk", CheckDisk(at.path, at.mount, at.uuid)))
+    return (at.program, *argv("check-disk", CheckDisk(at.path, at.declared)))
 
 
 def newest(at: At) -> Argv:
@@ -75,8 +89,7 @@ def begin(at: At, name: str, *, basis: str, resume: Sequence[str], mounts: Seque
         plan=at.plan,
         basis=basis,
         resume=tuple(resume),
-        mount=at.mount,
-        uuid=at.uuid,
+        disk=at.declared,
     )
     return (at.program, *argv("begin", options))
 
@@ -92,7 +105,7 @@ def mounted(program_path: str, mount: str) -> Argv:
 
 
 def explain(program_path: str, source: str, *, since: str, exclude: Sequence[str]) -> Argv:
-    """Say of each name on stdin why it differs from its source: gone, changed, unreadable. Reads only."""
+    """Print why each name on stdin differs from its source: gone, changed, unreadable. Reads only."""
     return (program_path, *argv("explain", Explain(source, since, tuple(exclude))))
 
 
@@ -128,15 +141,14 @@ def seal(at: At, name: str, sealing: Sealing) -> Argv:
         explained=tuple(f"{step}={mount}" for step, mount in sealing.explained),
         kept=sealing.kept,
         absent=sealing.absent,
-        mount=at.mount,
-        uuid=at.uuid,
+        disk=at.declared,
     )
     return (at.program, *argv("seal", options))
 
 
 def reap(at: At) -> Argv:
     """Remove what is in the trash, at idle priority (ionice(1), nice(1))."""
-    return (*IDLE, at.program, *argv("reap", Reap(at.path, at.plan, at.mount, at.uuid)))
+    return (*IDLE, at.program, *argv("reap", Reap(at.path, at.plan, at.declared)))
 
 
 def find(store: str) -> Argv:
@@ -147,9 +159,19 @@ def find(store: str) -> Argv:
     return argv("find", Find(store))
 
 
+def versions(answer: Mapping[str, Any]) -> Versions:
+    """The answer of `find`; FactsIncomplete where it cannot be read."""
+    return _sure(answer, Versions)
+
+
 def diff(store: str, older: str, newer: str) -> Argv:
     """Print as NDJSON what differs between two snapshots below the path on stdin. Reads only; as `find`."""
     return argv("diff", Diff(store, older, newer))
+
+
+def difference(line: Mapping[str, Any]) -> Difference | Mapping[str, int]:
+    """A line of the answer of `diff`, the last of which are its counts; FactsIncomplete where it cannot be read."""
+    return _sure(line, contract.Differences).counts if "counts" in line else _sure(line, Difference)
 
 
 def record(store: str, name: str) -> Argv:
@@ -157,30 +179,35 @@ def record(store: str, name: str) -> Argv:
     return argv("record", Record(store, name))
 
 
+def snapshot_record(answer: Mapping[str, Any]) -> SnapshotRecord:
+    """The answer of `record`; FactsIncomplete where it cannot be read."""
+    return _sure(answer, SnapshotRecord)
+
+
 def floor(at: At, least: int) -> Argv:
     """Remember at the disk that at least so many clean snapshots must stay; never lowers it."""
-    return (at.program, *argv("floor", Floor(at.path, least, at.plan, mount=at.mount, uuid=at.uuid)))
+    return (at.program, *argv("floor", Floor(at.path, least, at.plan, disk=at.declared)))
 
 
 def expire(at: At, name: str, *, least: int) -> Argv:
     """Move one sealed snapshot to the trash, if the store can spare it."""
-    return (at.program, *argv("expire", Expire(at.path, name, at.plan, least, at.mount, at.uuid)))
+    return (at.program, *argv("expire", Expire(at.path, name, at.plan, least, at.declared)))
 
 
 def pin(at: At, name: str, *, until: str, why: str) -> Argv:
     """Keep a snapshot until then, whatever the retention says. `until` is ISO 8601 with an offset."""
-    options = Pin(at.path, name, at.plan, until, why, at.mount, at.uuid)
+    options = Pin(at.path, name, at.plan, until, why, at.declared)
     return (at.program, *argv("pin", options))
 
 
 def unpin(at: At, name: str) -> Argv:
     """Let a pinned snapshot go the way of the others."""
-    return (at.program, *argv("unpin", Unpin(at.path, name, at.plan, at.mount, at.uuid)))
+    return (at.program, *argv("unpin", Unpin(at.path, name, at.plan, at.declared)))
 
 
 def reading(program_path: str, store: str, name: str) -> Argv:
     """Keep a snapshot from being expired until stdin ends. Reads only, takes no lock of the store's."""
-    return (program_path, *argv("reading", Reading(store, name)))
+    return (program_path, *argv("reading", ReadSnapshots(store, name)))
 
 
 def freed(store: str, names: Sequence[str] = (), *, exact: bool = False) -> Argv:
@@ -188,9 +215,14 @@ def freed(store: str, names: Sequence[str] = (), *, exact: bool = False) -> Argv
     return argv("freed", Freed(store, tuple(names), exact=exact))
 
 
+def gains(answer: Mapping[str, Any]) -> tuple[Gain, ...]:
+    """The answer of `freed`; FactsIncomplete where it cannot be read."""
+    return _sure(answer, Gains).freed
+
+
 def measure_freed(at: At, names: Sequence[str] = ()) -> Argv:
     """Count what expiring the oldest gains and keep it for probes, at idle priority."""
-    options = Freed(at.path, tuple(names), save=True, plan=at.plan, mount=at.mount, uuid=at.uuid)
+    options = Freed(at.path, tuple(names), save=True, plan=at.plan, disk=at.declared)
     return (*IDLE, at.program, *argv("freed", options))
 
 
@@ -205,5 +237,12 @@ class Share:
 
 def audit(at: At, share: Share) -> Argv:
     """Read a share of the store again and compare it with what was sealed, at idle priority."""
-    options = Audit(at.path, at.plan, share.bytes, share.seconds, share.every, at.mount, at.uuid)
+    options = Audit(at.path, at.plan, share.bytes, share.seconds, share.every, at.declared)
     return (*IDLE, at.program, *argv("audit", options))
+
+
+def _sure(answer: Mapping[str, Any], contract: type[Contract]) -> Contract:
+    checked = read(answer, contract)
+    if checked is None:
+        raise FactsIncomplete("an answer of runner-agent cannot be read", do="look at the store's host, and try again")
+    return checked

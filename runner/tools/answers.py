@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ForwardRef, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -53,8 +53,22 @@ def read(answer: str | Mapping[str, Any], contract: type[Contract]) -> Contract 
     return made
 
 
+def plain(value: object) -> Any:  # noqa: ANN401
+    """What was read, as JSON has it: the other way round."""
+    if isinstance(value, tuple):
+        each = [plain(part) for part in value]
+        names = getattr(value, "_fields", ())
+        return dict(zip((name.rstrip("_") for name in names), each, strict=True)) if names else each
+    return value
+
+
 def _refused(constant: str) -> float:
     raise ValueError(f"{constant} is no number")
+
+
+@cache
+def _hints(contract: Hashable) -> dict[str, Any]:
+    return get_type_hints(contract, include_extras=True)
 
 
 @cache
@@ -63,14 +77,20 @@ def _shape(contract: type[Any]) -> type[msgspec.Struct]:
     defaults = getattr(contract, "_field_defaults", {})
     fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for key, hint in get_type_hints(contract, include_extras=True).items():
-        kind = _bounded(hint)
+        kind = _bounded(hint, contract)
         # Not the default itself: it may be a NamedTuple, which msgspec takes for a list.
         fields.append((key, _UNION[kind, msgspec.UnsetType], msgspec.UNSET) if key in defaults else (key, kind))
     names = {field[0]: field[0].rstrip("_") for field in fields}
-    return msgspec.defstruct(contract.__name__, fields, rename=names, kw_only=True)
+    shape = msgspec.defstruct(contract.__name__, fields, rename=names, kw_only=True)
+    # Where msgspec looks for the name of what is within itself.
+    setattr(shape, contract.__name__, shape)
+    return shape
 
 
-def _bounded(hint: Any) -> Any:  # noqa: ANN401
+def _bounded(hint: Any, within: type[Any]) -> Any:  # noqa: ANN401
+    """The type that msgspec checks for a field of contract `within`, which may have fields of its own type."""
+    if hint is within:
+        return ForwardRef(within.__name__)
     if _is_contract(hint):
         return _shape(hint)
     least = -NUMBER
@@ -87,13 +107,13 @@ def _bounded(hint: Any) -> Any:  # noqa: ANN401
         return Annotated[datetime, msgspec.Meta(tz=True)]
     origin, inner = get_origin(hint), get_args(hint)
     if origin is tuple and inner[1:] == (Ellipsis,):
-        return Annotated[_TUPLE[_bounded(inner[0]), ...], msgspec.Meta(max_length=MANY)]
+        return Annotated[_TUPLE[_bounded(inner[0], within), ...], msgspec.Meta(max_length=MANY)]
     if origin is tuple:
-        return _TUPLE[tuple(_bounded(each) for each in inner)]
+        return _TUPLE[tuple(_bounded(each, within) for each in inner)]
     if origin is dict:
-        return Annotated[_DICT[_bounded(inner[0]), _bounded(inner[1])], msgspec.Meta(max_length=MANY)]
+        return Annotated[_DICT[_bounded(inner[0], within), _bounded(inner[1], within)], msgspec.Meta(max_length=MANY)]
     if origin in (Union, UnionType):
-        return _UNION[tuple(_bounded(each) for each in inner)]
+        return _UNION[tuple(_bounded(each, within) for each in inner)]
     return hint
 
 
@@ -111,7 +131,7 @@ def _made(hint: Any, value: Any) -> Any:  # noqa: ANN401
     if get_origin(hint) in (Union, UnionType):
         return _made(next(each for each in inner if each is not type(None)), value)
     if _is_contract(hint):
-        given = {key: (each, getattr(value, key)) for key, each in get_type_hints(hint, include_extras=True).items()}
+        given = {key: (each, getattr(value, key)) for key, each in _hints(hint).items()}
         return hint(**{key: _made(*each) for key, each in given.items() if each[1] is not msgspec.UNSET})
     if isinstance(value, datetime):
         return value.astimezone(UTC)

@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from typing import Literal
 
 from runner.agent.arguments import argv as words
-from runner.agent.detached.contract import Answer, Carried, Carry, HoldHost, Listed
+from runner.agent.detached.contract import Detach, DetachAnswer, Detached, DetachedList, HoldHost
 from runner.agent.host.contract import Up
 from runner.agent.packages.contract import LookOutdated, Outdated
 from runner.model.plan import Argv, Check
 from runner.tools import answers
 
 # What its callers read, as the agent declares it.
-__all__ = ["Answer", "Carried", "Outdated", "Up"]
+__all__ = ["DetachAnswer", "Detached", "Outdated", "Up"]
 
 # As probes: the program that probes answers them itself, so that nothing need be installed.
 UP: Argv = ("runner-agent", "up")
 OUTDATED: Argv = ("runner-agent", "outdated")
-CARRIED: Argv = ("runner-agent", "carried")
+DETACHED: Argv = ("runner-agent", "detached")
 
 
 def hold_host(
@@ -31,7 +31,7 @@ def hold_host(
 ) -> Argv:
     """Take one of the locks of a host and keep it until stdin ends.
 
-    `attach` is a plan whose carried command may still work: the holder waits for its end.
+    `attach` is a plan whose detached command may still work: the holder waits for its end.
     """
     return (program, *words("hold-host", HoldHost(resource, plan, who, attach)))
 
@@ -42,19 +42,19 @@ def run(program: str, plan: str, step: str, argv: Sequence[str], packages: str =
     none; it needs their lock.
     """
     after = tuple(json.dumps(list(each)) for each in then)
-    return (program, *words("carry", Carry(plan, step, packages, after, argv=tuple(argv))))
+    return (program, *words("detach", Detach(plan, step, packages, after, argv=tuple(argv))))
 
 
 def again(program: str, plan: str, step: str, within: int = 0) -> Argv:
     """Wait for the end of what was begun for that step (at most `within` seconds, where that is not 0)
     and print its answer. Begins nothing, stops nothing, needs no lock.
     """
-    return (program, *words("carry", Carry(plan, step, again=True, within=within)))
+    return (program, *words("detach", Detach(plan, step, again=True, within=within)))
 
 
-def told(program: str, plan: str, step: str) -> Argv:
-    """Note at the host that a person was told how it ended."""
-    return (program, *words("carry", Carry(plan, step, told=True)))
+def note_seen(program: str, plan: str, step: str) -> Argv:
+    """Note at the host that a person knows how it ended."""
+    return (program, *words("detach", Detach(plan, step, seen=True)))
 
 
 def outdated(program: str, unit: str = "") -> Argv:
@@ -74,16 +74,16 @@ def runs_new(program: str, host: str, unit: str) -> Check:
     )
 
 
-def parse_answer(text: str) -> Answer | None:
+def parse_answer(text: str) -> DetachAnswer | None:
     """Read what `run` and `again` printed; None where it is no answer (a refusal, nothing at all)."""
-    answer = answers.read(text, Answer)
-    return answer if answer and answer.carried else None
+    answer = answers.read(text, DetachAnswer)
+    return answer if answer and answer.detached else None
 
 
-def parse_carried(text: str) -> tuple[Carried, ...] | None:
-    """Read what `carried` printed, newest first; None where it is something else, and nobody knows what is begun."""
-    answer = answers.read(text, Listed)
-    return answer.carried if answer else None
+def parse_detached(text: str) -> tuple[Detached, ...] | None:
+    """Read what `detached` printed, newest first; None where it is something else, and nobody knows what is begun."""
+    answer = answers.read(text, DetachedList)
+    return answer.detached if answer else None
 
 
 def parse_outdated(text: str) -> Outdated | None:

@@ -66,7 +66,7 @@ def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     if moment <= desk.now():
         raise UsageError(f"'{at}' is not a time to come", do="it has passed: say a later one")
     windows = getattr(_terms(desk, job), "window", ())
-    if windows and window.closes_window_rules(windows, moment, desk.site.timezone) is None:
+    if windows and window.open_until(windows, moment, desk.site.timezone) is None:
         do = "choose another time, or change `window` in jobs.toml"
         raise UsageError(f"{job.host} may be interrupted {' and '.join(windows)} only", do=do)
     why = reason or str(getattr(_terms(desk, job), "reason", ""))
@@ -75,7 +75,7 @@ def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     notice = _notice(desk, job, moment)
     notice = replace(notice, reason=why, downtime=_foretold(desk, job, moment), instead=instead)
     _deliver(desk, notice)
-    desk.journal.announcements.add(name, Announced(at=moment, told=desk.now(), reason=why))
+    desk.journal.announcements.add(name, Announced(at=moment, notified=desk.now(), reason=why))
     return notice
 
 
@@ -148,7 +148,7 @@ def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
             text = f"when {job.host} is on again, tell its users: runner announce {name} --over"
             said.append(Finding(severity="note", source="announcements", text=text, phase=Phase.RUN))
             continue
-        begun = None if came else desk.journal.interrupting(name, announced.told)
+        begun = None if came else desk.journal.interrupting(name, announced.notified)
         if job and ((begun and begun.alive) or not (came or begun or desk.now() - announced.at >= _OVERDUE)):
             continue
         notice = replace(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from runner.engine.probe import ask
 from runner.jobs.snapshots import inventory
-from runner.jobs.snapshots.inventory import About, Filesystem, Part
+from runner.jobs.snapshots.inventory import BlockDevice, DumpFolder, MountedFilesystem, StoredAbout
 from runner.jobs.snapshots.when import pick
 from runner.model.errors import UsageError
 from runner.model.facts import Snapshot
@@ -27,8 +27,9 @@ _PLAIN = ("disk", "part")
 class Lost:
     """The host to make again: from which snapshot of which store, on which disk, and what is known of it.
 
-    `uuid` is that of the store's filesystem or "", `path` where the store really is on its host `keeper`. `users` is
-    the OS user of the database server by folder of dumps, `job` makes the host's snapshots.
+    `uuid` is that of the store's filesystem or "", `path` where the store really is on its host `keeper`. `about` is
+    None where the answer of that host makes no sense. `users` is the OS user of the database server by folder of
+    dumps, `job` makes the host's snapshots.
     """
 
     host: Host
@@ -36,7 +37,7 @@ class Lost:
     store: Store
     keeper: Host
     path: str
-    about: About
+    about: StoredAbout | None
     disk: Disk | None = None
     uuid: str = ""
     job: str = ""
@@ -68,154 +69,151 @@ def one_lines(text: str) -> str:
 
 
 def _values(lost: Lost) -> dict[str, Any]:
-    about, place = lost.about, lost.store
+    # Where nothing can be read, a warning says so.
+    about = lost.about or StoredAbout(folder="")
+    facts = about.facts
     top = lost.disk.mount if lost.disk else ""
-    wanted = [one for one in about.filesystems if one.mount in lost.snapshot.filesystems]
-    disks = [one for one in about.disks if _carries(one, wanted)]
+    filesystems = [each for each in facts.filesystems if each.mount in lost.snapshot.filesystems]
+    sources = {each.source for each in filesystems}
+    disks = [disk for disk in facts.disks if sources & {device.name for device in disk.all}]
     names = {
-        part.name: f'"$part{number}"{part.number}'
+        part.name: f'"$part{number}"{_number(disk, part)}'
         for number, disk in enumerate(disks, 1)
         for part in disk.parts
-        if part.number
+        if _number(disk, part)
     }
     return {
         "host": lost.host.name,
         "address": lost.host.address,
         "snapshot": lost.snapshot.name,
-        "store": place,
+        "store": lost.store,
         "mounts": lost.snapshot.filesystems,
         "about": about,
+        "facts": facts,
+        "unreadable": lost.about is None or about.problem,
         "disk": lost.disk,
         "uuid": lost.uuid,
         "inside": lost.path.removeprefix(top) if top else lost.path,
         "job": lost.job,
-        "dumps": _dumps(lost),
+        "dumps": [(each, lost.users.get(each.folder) or "postgres") for each in _with_dumps(about)],
         "remote": f"{lost.keeper.user}@{lost.keeper.address}:{lost.path}/{lost.snapshot.name}/",
-        "warnings": _warnings(lost, wanted),
-        "family": about.family,
-        "firmware": {"efi": "EFI", "bios": "BIOS"}.get(about.firmware, ""),
-        "disks": [_disk(number, one) for number, one in enumerate(disks, 1)],
-        "first": next((f'"$disk{number}"' for number, _ in enumerate(disks, 1)), ""),
+        "warnings": _warnings(lost, {each.mount for each in filesystems}),
+        "firmware": {"efi": "EFI", "bios": "BIOS"}.get(facts.firmware, ""),
+        "disks": [_disk(number, disk) for number, disk in enumerate(disks, 1)],
         "between": sorted({part.type for disk in disks for part in disk.all if part.type not in _PLAIN}),
-        "filesystems": [_filesystem(one, names) for one in wanted],
-        "swaps": [_swap(one, names) for one in about.swaps],
+        "filesystems": [_filesystem(each, names) for each in filesystems],
+        "swaps": [_swap(each, names) for each in facts.swaps],
     }
 
 
-def _carries(disk: Part, wanted: list[Filesystem]) -> bool:
-    return bool({one.name for one in disk.all} & {one.source for one in wanted})
+def _number(disk: BlockDevice, part: BlockDevice) -> str:
+    """The number of a partition on its disk, "" for what is none."""
+    number = part.name.removeprefix(disk.name).removeprefix("p")
+    return number if part.type == "part" and number.isdigit() else ""
 
 
-def _disk(number: int, disk: Part) -> dict[str, Any]:
-    # A name that ends in a digit has a p before the number of a partition.
-    prefix = f"{disk.name}p" if disk.name[-1:].isdigit() else disk.name
+def _disk(number: int, disk: BlockDevice) -> dict[str, Any]:
     return {
-        "name": disk.name,
-        "size": disk.size,
-        "model": disk.model,
-        "serial": disk.serial,
-        "table": disk.table,
+        "device": disk,
         "var": f"disk{number}",
         "part": f"part{number}",
-        "prefix": prefix,
+        # A name that ends in a digit has a p before the number of a partition.
+        "prefix": f"{disk.name}p" if disk.name[-1:].isdigit() else disk.name,
     }
 
 
-def _filesystem(one: Filesystem, names: Mapping[str, str]) -> dict[str, str]:
-    device = names.get(one.source, shlex.quote(one.source))
-    return {"make": _make(one, device), "device": device, "place": f"/mnt/newroot{one.mount.rstrip('/')}"}
+def _filesystem(filesystem: MountedFilesystem, names: Mapping[str, str]) -> dict[str, str]:
+    device = names.get(filesystem.source, shlex.quote(filesystem.source))
+    place = f"/mnt/newroot{filesystem.mount.rstrip('/')}"
+    return {"make": f"{shlex.join(_make(filesystem))} {device}", "device": device, "place": place}
 
 
-def _make(one: Filesystem, device: str) -> str:
-    words = [f"mkfs.{one.type}"]
-    if one.uuid:
-        words += {"xfs": ["-m", f"uuid={one.uuid}"], "vfat": ["-i", one.uuid.replace("-", "")]}.get(
-            one.type, ["-U", one.uuid]
-        )
-    words += [_LABEL[one.type], one.label] if one.label and one.type in _LABEL else []
-    words += ["-N", str(one.inodes)] if one.inodes else []
-    return f"{shlex.join(words)} {device}"
+def _make(filesystem: MountedFilesystem) -> Sequence[str]:
+    kind, uuid, label = filesystem.type, filesystem.uuid, filesystem.label
+    words = [f"mkfs.{kind}"]
+    if uuid:
+        words += {"xfs": ["-m", f"uuid={uuid}"], "vfat": ["-i", uuid.replace("-", "")]}.get(kind, ["-U", uuid])
+    words += [_LABEL[kind], label] if label and kind in _LABEL else []
+    return [*words, "-N", str(filesystem.inodes)] if filesystem.inodes else words
 
 
-def _swap(one: Part, names: Mapping[str, str]) -> str:
-    words = ["mkswap", *(["-U", one.uuid] if one.uuid else []), *(["-L", one.label] if one.label else [])]
-    return f"{shlex.join(words)} {names.get(one.name, shlex.quote(one.name))}"
+def _swap(swap: BlockDevice, names: Mapping[str, str]) -> str:
+    words = ["mkswap", *(["-U", swap.uuid] if swap.uuid else []), *(["-L", swap.label] if swap.label else [])]
+    return f"{shlex.join(words)} {names.get(swap.name, shlex.quote(swap.name))}"
 
 
-def _dumps(lost: Lost) -> list[dict[str, Any]]:
-    return [
-        {
-            "folder": one.folder,
-            "roles": one.roles,
-            "databases": one.databases,
-            "user": lost.users.get(one.folder) or "postgres",
-        }
-        for one in lost.about.dumps
-        if one.databases
-    ]
+def _with_dumps(about: StoredAbout) -> list[DumpFolder]:
+    return [folder for folder in about.dumps if folder.databases]
 
 
-def _warnings(lost: Lost, wanted: list[Filesystem]) -> list[str]:
-    name, host, known = lost.snapshot.name, lost.host.name, {one.mount for one in wanted}
-    said = []
+def _warnings(lost: Lost, known: set[str]) -> list[str]:
+    name, host, about = lost.snapshot.name, lost.host.name, lost.about
+    warnings = []
     if lost.snapshot.exceptions:
-        said.append(f"{lost.snapshot.exceptions} names could not be read when {name} was made, and are not in it:")
-        said.append(f"runner snapshots {lost.store.name} --exceptions {name}")
+        warnings.append(f"{lost.snapshot.exceptions} names could not be read when {name} was made, and are not in it:")
+        warnings.append(f"runner snapshots {lost.store.name} --exceptions {name}")
     if host == lost.controller:
-        said.append(
+        warnings.append(
             f"{host} is where this tool runs. Print this page while it lives; afterwards README.txt and jobs.toml"
         )
-        said.append("in .runner on the disk say the same in general, and any machine can take them up.")
-    absent = [mount for mount in lost.snapshot.filesystems if mount not in known] if lost.about.known else []
-    said += [f"no device is known for {mount}: make a filesystem for it by yourself" for mount in absent]
-    lacking = [folder for folder in lost.users if folder not in {one.folder for one in _with_dumps(lost)}]
-    said += [f"there is no dump of a database in {folder} of this snapshot" for folder in lacking]
-    return [*said, *(f"not kept with the snapshot: {one}" for one in lost.about.missing)]
-
-
-def _with_dumps(lost: Lost) -> list[Any]:
-    return [one for one in lost.about.dumps if one.databases]
+        warnings.append("in .runner on the disk say the same in general, and any machine can take them up.")
+    if about is None:
+        warnings.append(
+            f"nothing is known of the disks and databases of {host}: the answer of {lost.keeper.name} cannot be"
+        )
+        warnings.append(
+            "read. What was kept is in .runner/about on the disk, and dumps are in the snapshot: look there."
+        )
+        return warnings
+    if about.problem:
+        warnings.append(f"what {host} was like cannot be read: {about.problem}")
+    if about.known:
+        absent = [mount for mount in lost.snapshot.filesystems if mount not in known]
+        warnings += [f"no device is known for {mount}: make a filesystem for it by yourself" for mount in absent]
+    lacking = [path for path in lost.users if path not in {folder.folder for folder in _with_dumps(about)}]
+    warnings += [f"there is no dump of a database in {path} of this snapshot" for path in lacking]
+    return [*warnings, *(f"not kept with the snapshot: {each}" for each in about.facts.missing)]
 
 
 def lost(app: App, host: str, when: str, store: str = "") -> Lost:
     """All that the page needs; asks only the hosts of stores. UsageError where there is no such snapshot."""
-    known = {one.name: one for one in app.site.hosts}
-    if host not in known:
-        raise UsageError(f"there is no host '{host}' in jobs.toml", do=f"the hosts are: {', '.join(known)}")
-    said = []
+    hosts = [each.name for each in app.site.hosts]
+    if host not in hosts:
+        raise UsageError(f"there is no host '{host}' in jobs.toml", do=f"the hosts are: {', '.join(hosts)}")
+    reasons = []
     for holding in holdings(app, (store,) if store else ()):
-        own = tuple(one for one in holding.sealed if one.host == host)
+        own = tuple(snapshot for snapshot in holding.sealed if snapshot.host == host)
         chosen = pick(own, when, zone=app.site.timezone, now=app.now()) if own else ""
         if isinstance(chosen, Snapshot):
             return _lost(app, host, holding, chosen)
-        said.append(f"store {holding.store.name}: {chosen or holding.error or f'no snapshot of {host}'}")
+        reasons.append(f"store {holding.store.name}: {chosen or holding.error or f'no snapshot of {host}'}")
     raise UsageError(
-        "; ".join(said) or "there is no store",
+        "; ".join(reasons) or "there is no store",
         do="connect the disk to any machine: .runner/README.txt on it says what to do",
     )
 
 
 def _lost(app: App, host: str, holding: Holding, chosen: Snapshot) -> Lost:
-    site, place, found = app.site, holding.store, holding.facts
+    site, store, facts = app.site, holding.store, holding.facts
     dumps = inventory.dumps(site, host)
-    answer = ask(app.transports[place.host], inventory.of(found.path, chosen.name, dumps), {})
+    answer = ask(app.transports[store.host], inventory.of(facts.path, chosen.name, dumps), {})
     users = {
         str(job.options.to): str(getattr(job.options, "user", ""))
         for job in site.jobs
         if job.kind == "dump" and job.host == host
     }
     jobs = (job.name for job in site.jobs if job.kind == "snapshot" and job.host == host)
-    live = not site.host(place.host).root
-    disk = site.disk(place.disk) if place.disk and live else None
+    live = not site.host(store.host).root
+    disk = site.disk(store.disk) if store.disk and live else None
     return Lost(
         host=site.host(host),
         snapshot=chosen,
-        store=place,
-        keeper=site.host(place.host),
-        path=found.path,
-        about=inventory.parse(answer),
+        store=store,
+        keeper=site.host(store.host),
+        path=facts.path,
+        about=inventory.read(answer),
         disk=disk,
-        uuid=found.uuid or (disk.uuid if disk else ""),
+        uuid=facts.uuid or (disk.uuid if disk else ""),
         job=next(jobs, ""),
         controller=site.controller,
         users=users,

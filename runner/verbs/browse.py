@@ -65,14 +65,14 @@ def _holding(store: Store, facts: Facts) -> Holding:
     return Holding(store=store, found=found, error=found.problem)
 
 
-def find(app: App, path: str, held: Sequence[Holding]) -> Iterator[tuple[Holding, Mapping[str, Any]]]:
+def find(app: App, path: str, held: Sequence[Holding]) -> Iterator[tuple[Holding, agent.Versions]]:
     """Every distinct version of `path` (absolute, as on its host) in each of these stores, oldest first."""
     _absolute(path)
     for holding in held:
         if holding.found is None or not holding.sealed:
             continue
-        answer = ask(app.transports[holding.store.host], agent.find(holding.found.path), {"path": path})
-        if answer.get("versions"):
+        answer = _find(app, holding, {"path": path})
+        if answer.versions:
             yield holding, answer
 
 
@@ -97,15 +97,17 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
     raise UsageError(f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is")
 
 
-def diff(app: App, wanted: Pair, heard: Callable[[Mapping[str, Any]], None]) -> None:
+def diff(app: App, wanted: Pair, heard: Callable[[agent.Difference | Mapping[str, int]], None]) -> None:
     """Tell `heard` of each name that differs, in order, and last the counts."""
     verb = agent.diff(wanted.holding.facts.path, wanted.older.name, wanted.newer.name)
-    ask_lines(app.transports[wanted.holding.store.host], verb, {"path": wanted.path}, heard)
+    transport = app.transports[wanted.holding.store.host]
+    ask_lines(transport, verb, {"path": wanted.path}, lambda line: heard(agent.difference(line)))
 
 
-def exceptions(app: App, holding: Holding, snapshot: str) -> Mapping[str, Any]:
+def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecord:
     """The whole record of a snapshot, with what could not be read."""
-    return ask(app.transports[holding.store.host], agent.record(holding.facts.path, snapshot), {})
+    verb = agent.record(holding.facts.path, snapshot)
+    return agent.snapshot_record(ask(app.transports[holding.store.host], verb, {}))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,8 +158,8 @@ def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     transport, path = app.transports[holding.store.host], holding.facts.path
     found = {}
     for snapshot in holding.sealed[:-1]:
-        answer = ask(transport, agent.freed(path, (snapshot.name,), exact=True), {})
-        found[snapshot.name] = (int(answer["freed"][0]["bytes"]), int(answer["freed"][0]["inodes"]))
+        (gain,) = agent.gains(ask(transport, agent.freed(path, (snapshot.name,), exact=True), {}))
+        found[snapshot.name] = (gain.bytes, gain.inodes)
     return found
 
 
@@ -183,7 +185,7 @@ def pinning(app: App, keep: Keep) -> Plan:
     for holding in found:
         chosen = _pick(app, holding, keep.when)
         if isinstance(chosen, Snapshot) and holding.found:
-            pin = pinned.Pin(store=holding.store, name=chosen.name, until=until, why=keep.why)
+            pin = pinned.PinRequest(store=holding.store, name=chosen.name, until=until, why=keep.why)
             return app.plan_of(pinned.draft(app.site, pin, holding.found, facts.at), facts)
         said.append(f"store {holding.store.name}: {holding.error or chosen}")
     raise UsageError("; ".join(said), do="runner snapshots lists what there is")
@@ -216,9 +218,11 @@ def _mounts(plan: Plan, job: PlannedJob) -> tuple[str, ...]:
 
 
 def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:
-    asked = {"path": path, "snapshot": snapshot}
-    answer = ask(app.transports[holding.store.host], agent.find(holding.facts.path), asked)
-    return bool(answer.get("versions"))
+    return bool(_find(app, holding, {"path": path, "snapshot": snapshot}).versions)
+
+
+def _find(app: App, holding: Holding, question: Mapping[str, str]) -> agent.Versions:
+    return agent.versions(ask(app.transports[holding.store.host], agent.find(holding.facts.path), question))
 
 
 def _pick(app: App, holding: Holding, when: str) -> Snapshot | str:

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from runner.agent.answer import table
 from runner.agent.power import boot_checks
 from runner.jobs.power import agent_checks
 from runner.model.facts import Facts, HostFacts, Reading
@@ -25,6 +26,6 @@ def fsck_site(disk: Disk, *, when_due: str = "tell", jobs: tuple[Job, ...] = (),
 def fsck_facts(disk: Disk, *, speed: bool = False, **changes: Any) -> Facts:
     """What this machine says of the disk, by the program that every host runs."""
     probe = agent_checks.probe(disk.host, [disk.device], speed=speed)
-    reading = Reading(exit=0, out=json.dumps(boot_checks.read(probe.argv[2:])))
+    reading = Reading(exit=0, out=json.dumps(table(boot_checks.read(probe.argv[2:]))))
     host = HostFacts(name=disk.host, readings={probe.id: reading})
     return Facts(at=datetime.now(tz=UTC), hosts={disk.host: host}, **changes)

@@ -35,7 +35,7 @@ class HostHouse:
 
     @property
     def folder(self) -> Path:
-        return self.state / "carried" / f"{PLAN}.{STEP.replace('/', '.')}"
+        return self.state / "detached" / f"{PLAN}.{STEP.replace('/', '.')}"
 
     def hold_argv(self, resource: str, plan: str, *options: str) -> tuple[str, ...]:
         return (
@@ -60,20 +60,20 @@ class HostHouse:
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.close()
 
-    def carry_argv(self, *options: str, plan: str = PLAN, step: str = STEP) -> tuple[str, ...]:
+    def detach_argv(self, *options: str, plan: str = PLAN, step: str = STEP) -> tuple[str, ...]:
         places = (f"--state={self.state}", f"--run={self.locks}", f"--root={self.state.parent / 'root'}")
-        return (*self.program, "carry", f"--plan={plan}", f"--step={step}", *places, *options)
+        return (*self.program, "detach", f"--plan={plan}", f"--step={step}", *places, *options)
 
-    def carry(self, *options: str, plan: str = PLAN, step: str = STEP) -> Said:
-        return execute(self.carry_argv(*options, plan=plan, step=step))
+    def detach(self, *options: str, plan: str = PLAN, step: str = STEP) -> Said:
+        return execute(self.detach_argv(*options, plan=plan, step=step))
 
     def again(self) -> Said:
-        return self.carry("--again")
+        return self.detach("--again")
 
     def front(self, *options: str) -> subprocess.Popen[bytes]:
-        """A `carry` that is under way, in a process group of its own as one that sshd starts."""
+        """A `detach` that is under way, in a process group of its own as one that sshd starts."""
         return subprocess.Popen(
-            self.carry_argv(*options),
+            self.detach_argv(*options),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -81,8 +81,8 @@ class HostHouse:
             start_new_session=True,
         )
 
-    def carried(self) -> list[dict[str, Any]]:
-        found = execute((*self.program, "carried", f"--state={self.state}")).answer["carried"]
+    def detached(self) -> list[dict[str, Any]]:
+        found = execute((*self.program, "detached", f"--state={self.state}")).answer["detached"]
         assert isinstance(found, list)
         return found
 

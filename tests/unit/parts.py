@@ -111,6 +111,22 @@ def _stand_in(folder: str) -> dict[str, Any]:
     return {"mount": folder, "source": folder, "type": "stand-in", "dev": 2049, "size": 10**9}
 
 
+def seal_answer(**changes: Any) -> dict[str, Any]:
+    """What runner-agent answers to `seal`."""
+    return {
+        "sealed": "2026-11-23T081500Z", "files": 10, "added_files": 3, "added_bytes": 2048, "exceptions": 0,
+        "exceptions_new": 0, "unsummed": 0, "vanished": 0, "changed": 0, "seconds": 1.5, **changes,
+    }  # fmt: skip
+
+
+def expire_answer(name: str, left: int) -> dict[str, Any]:
+    """What runner-agent answers to `expire`."""
+    return {
+        "expired": name, "sealed": left, "inherited": 4, "free_bytes": 1 << 30, "free_inodes": 1000,
+        "free_percent": 12.5, "free_inodes_percent": 50.0,
+    }  # fmt: skip
+
+
 def snapshots(*names: str) -> tuple[Snapshot, ...]:
     """Sealed snapshots of these names."""
     return tuple(Snapshot(name=name, started=snapshot_time(name)) for name in names)

@@ -40,7 +40,7 @@ EXT = {
     "device": "/dev/sdb1", "mount": "/srv/backups/papio", "superblock": SUPERBLOCK, "exit": 0, "error": "",
     "used": 10**9, "inodes_used": 100_000, "table": 256 << 20, "directories": 1000, "extents": False,
     "rotates": True, "speed": None, "pass": 2, "at": "/srv/backups/papio", "noauto": False, "nofail": True,
-    "asked": ["/dev/sdb1"], "checks": [],
+    "devices": ["/dev/sdb1"], "checks": [],
 }  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def boot_checks(**changes: Any) -> dict[str, Any]:
 def told(**answers: Any) -> dict[str, Reading]:
     """The readings of the host to be rebooted; an answer replaces its own, None: it did not answer."""
     usual: dict[str, Any] = {
-        "power.up": UP, "power.outdated": OUTDATED, "power.still": {"still": True},
+        "power.up": UP, "power.outdated": OUTDATED, "power.idle": {"idle": True},
         "power.systemd": "systemd 252 (252.39-1~deb12u1)\n+PAM +AUDIT\n", "power.fstab": FSTAB,
         "power.half": "", "fsck": boot_checks(),
     }  # fmt: skip

@@ -46,15 +46,15 @@ def survey(name: str) -> str:
     return (CAPTURES / f"survey-{name}.txt").read_text("utf-8")
 
 
-def facts(state: str, *carried: Mapping[str, Any], **changes: Any) -> Facts:
-    """The host in that state; `carried` was begun there before, `outdated` and `up` are merged in."""
+def facts(state: str, *detached: Mapping[str, Any], **changes: Any) -> Facts:
+    """The host in that state; `detached` was begun there before, `outdated` and `up` are merged in."""
     said = {
         "packages.apt": survey(state),
         "packages.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
-        "packages.carried": json.dumps({"carried": list(carried)}),
+        "packages.carried": json.dumps({"detached": list(detached)}),
         "power.up": json.dumps({**UP, **changes.get("up", {})}),
         "power.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
-        "power.still": json.dumps({"still": True, "busy": [], "inhibitors": []}),
+        "power.idle": json.dumps({"idle": True, "busy": [], "inhibitors": []}),
         "power.systemd": "systemd 252 (252.39-1~deb12u2)\n",
         "power.fstab": "UUID=1 / ext4 defaults 0 1\n",
         "power.half": "",
@@ -91,11 +91,11 @@ def red_hat(state: str) -> Facts:
     return replace(known, hosts={**known.hosts, "papio": papio})
 
 
-def begun(step: str, *, alive: bool, told: bool = False, argv: tuple[str, ...] = ()) -> dict[str, Any]:
+def begun(step: str, *, alive: bool, seen: bool = False, argv: tuple[str, ...] = ()) -> dict[str, Any]:
     """Something that an earlier plan began."""
     return {
         "plan": "20261122T081500.000Z", "step": step, "argv": list(argv), "started": "2026-11-22T08:15:04Z",
-        "ended": None if alive else "2026-11-22T08:20:00Z", "exit": None if alive else 0, "alive": alive, "told": told,
+        "ended": None if alive else "2026-11-22T08:20:00Z", "exit": None if alive else 0, "alive": alive, "seen": seen,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What the verbs of what outlives a connection are told, and what they answer."""
+"""The options and the answers of the verbs about what outlives a connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..arguments import Positive, Rest, Word
 
 
 class HoldHost(NamedTuple):
-    """Options of `hold-host`."""
+    """Options of `hold-host`; `attach` is a plan whose detached command may still work."""
 
     resource: Word
     plan: str
@@ -19,15 +19,15 @@ class HoldHost(NamedTuple):
     state: str = ""
 
 
-class Carry(NamedTuple):
-    """Options of `carry`: `then` are commands as JSON, `env` NAME=VALUE."""
+class Detach(NamedTuple):
+    """Options of `detach`: `then` are commands as JSON, `env` NAME=VALUE."""
 
     plan: str
     step: str
     packages: str = ""
     then: tuple[str, ...] = ()
     again: bool = False
-    told: bool = False
+    seen: bool = False
     within: Positive = 0
     state: str = ""
     run: str = ""
@@ -36,14 +36,14 @@ class Carry(NamedTuple):
     argv: Rest = ()
 
 
-class Noted(NamedTuple):
-    """Answer of `carry --told`."""
+class SeenNoted(NamedTuple):
+    """Answer of `detach --seen`."""
 
-    told: bool
+    seen: bool
 
 
-class Ran(NamedTuple):
-    """A command that ran after the one carried."""
+class FollowUp(NamedTuple):
+    """A command that ran after the detached one."""
 
     argv: tuple[str, ...]
     exit: Optional[int] = None
@@ -58,17 +58,17 @@ class Changes(NamedTuple):
     unfinished: tuple[tuple[str, str], ...] = ()
 
 
-class Answer(NamedTuple):
-    """Answer of `carry`: how the command ended. `exit` is None where nobody saw it, and `note` says why.
+class DetachAnswer(NamedTuple):
+    """Answer of `detach`: how the command ended. `exit` is None where nobody saw it, and `note` says why.
 
     `problem` says why the packages could not be compared. `conffiles` are files to look at, `services`
     units that still run old files, `reboot` reasons for one, in words. `log` are the last of `lines`.
     """
 
-    carried: bool
+    detached: bool
     exit: Optional[int] = None
     seconds: Optional[float] = None
-    then: tuple[Ran, ...] = ()
+    then: tuple[FollowUp, ...] = ()
     started: Optional[datetime] = None
     ended: Optional[datetime] = None
     note: str = ""
@@ -82,16 +82,16 @@ class Answer(NamedTuple):
     reboot: tuple[str, ...] = ()
 
 
-class ListCarried(NamedTuple):
-    """Options of `carried`."""
+class ListDetached(NamedTuple):
+    """Options of `detached`."""
 
     state: str = ""
 
 
-class Carried(NamedTuple):
+class Detached(NamedTuple):
     """A command that was begun at a host. `exit` is None while it is `alive`, or where nobody saw its end.
 
-    `told`: a person knows how it ended.
+    `seen`: a person knows how it ended.
     """
 
     plan: str
@@ -101,7 +101,7 @@ class Carried(NamedTuple):
     ended: Optional[datetime] = None
     exit: Optional[int] = None
     alive: bool = False
-    told: bool = False
+    seen: bool = False
 
     @property
     def job(self) -> str:
@@ -109,7 +109,7 @@ class Carried(NamedTuple):
         return self.step.partition("/")[0]
 
 
-class Listed(NamedTuple):
-    """Answer of `carried`, newest first."""
+class DetachedList(NamedTuple):
+    """Answer of `detached`, newest first."""
 
-    carried: tuple[Carried, ...]
+    detached: tuple[Detached, ...]

@@ -15,7 +15,7 @@ from .contract import HoldHost
 def run(argv: Sequence[str]) -> int:
     """Print `{"held": true}` and wait for the end of stdin; exit 75 with the holder if taken.
 
-    The packages are also taken while a carried command works on them, unless it is one of this plan or
+    The packages are also taken while a detached command works on them, unless it is one of this plan or
     of the plan that `--attach` names: a plan that waits for its end.
     """
     options = parse_as(HoldHost, argv)

@@ -1,4 +1,4 @@
-"""How a carried command ended, from what its folder says and from the host as it is now."""
+"""How a detached command ended, from what is in its folder and from the host as it is now."""
 
 from __future__ import annotations
 
@@ -7,17 +7,16 @@ import ctypes
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import clock, durable
 from ..answer import Refused, plain, table
 from ..host import processes
-from ..packages import installed as changed
-from ..packages.installed import changes, installed, listed
+from ..packages.installed import changes, installed, listed, remember
 from ..packages.outdated import condition
 from ..store.layout import read_json
-from .contract import Answer
-from .records import Carriage
+from .contract import Changes, DetachAnswer, FollowUp
+from .records import DetachedFolder
 
 RESTARTED = "the command ended without an answer: the machine was restarted in the middle"
 KILLED = "the command ended without an answer: what looked after it was killed"
@@ -31,73 +30,71 @@ BITE = 1024 * 1024
 SUFFIXES = (".dpkg-dist", ".ucf-dist", ".rpmnew", ".rpmsave")
 
 
-def conclude(place: Carriage) -> Mapping[str, Any]:
+def conclude(place: DetachedFolder) -> Mapping[str, Any]:
     """Write the answer and give it; call it only for what has ended, by the one who has its lock.
 
     `exit` is null where nobody saw the end; the packages are compared all the same.
     """
-    began, child = read_json(place.began), read_json(place.child)
+    began, child, before = read_json(place.began), read_json(place.child), read_json(place.before)
     code = child.get("exit")
     note = ""
     if code is None:
         note = KILLED if began.get("boot_id") == processes.boot_id() else RESTARTED
-    answer: dict[str, Any] = table(
-        Answer(
-            carried=True,
-            exit=code,
-            seconds=child.get("seconds"),
-            then=tuple(child.get("then", ())),
-            started=clock.moment(began.get("started")),
-            ended=clock.moment(child.get("ended")),
-            note=note,
-            **_said(place, child),
-            **_changed(place, began),
-        )
+    root, tail = str(began.get("root") or "/"), _tail(place, child)
+    known = before.get("conffiles", {})
+    ended = DetachAnswer(
+        detached=True,
+        exit=code,
+        seconds=child.get("seconds"),
+        then=tuple(FollowUp(**command) for command in child.get("then", ())),
+        started=clock.moment(began.get("started")),
+        ended=clock.moment(child.get("ended")),
+        note=note,
+        log=tail.log,
+        lines=tail.lines,
+        conffiles=tuple(sorted(path for path, mark in conffiles(root).items() if known.get(path) != mark)),
     )
+    try:
+        ended = ended._replace(packages=_changes(place, began, before))
+    except Refused as refused:
+        ended = ended._replace(problem=refused.error)
+    # How the command ended matters more than what it left to be restarted.
+    try:
+        ended = ended._replace(**condition(Path(root)))
+    except OSError as problem:
+        ended = ended._replace(problem=f"not looked at: {problem.strerror}")
     with contextlib.suppress(FileNotFoundError):
         place.room.unlink()
+    answer: dict[str, Any] = table(ended)
     durable.write_json(place.ended, answer, 0o600)
     return answer
 
 
-def _said(place: Carriage, child: Mapping[str, Any]) -> dict[str, Any]:
+class Tail(NamedTuple):
+    """The last 60 lines that a command printed, and how many it printed."""
+
+    log: tuple[str, ...] = ()
+    lines: int = 0
+
+
+def _tail(place: DetachedFolder, child: Mapping[str, Any]) -> Tail:
     if "log" in child:
-        return {"log": child["log"], "lines": child["lines"]}
+        return Tail(tuple(child["log"]), child["lines"])
     try:
         return Output(place.output).close()
     except OSError:
-        return {"log": [], "lines": 0}
+        return Tail()
 
 
-def _changed(place: Carriage, began: Mapping[str, Any]) -> dict[str, Any]:
-    before = read_json(place.before)
-    root = str(began.get("root") or "/")
-    known = before.get("conffiles", {})
-    told: dict[str, Any] = {
-        "packages": {"upgraded": [], "installed": [], "removed": [], "unfinished": []},
-        "problem": "",
-        "conffiles": sorted(path for path, mark in conffiles(root).items() if known.get(path) != mark),
-    }
-    try:
-        lines = listed(str(began.get("packages", "")), began.get("env", {}))
-        if before.get("packages") and not lines:
-            raise Refused("the list of packages is empty now")
-    except Refused as refused:
-        return {**told, "problem": refused.error, **_condition(Path(root))}
-    told["packages"] = changes(installed(before.get("packages", [])), installed(lines))
-    fresh = [each[::2] for each in told["packages"]["upgraded"]] + told["packages"]["installed"]
-    # The folder of all that is kept is the one above `carried`.
+def _changes(place: DetachedFolder, began: Mapping[str, Any], before: Mapping[str, Any]) -> Changes:
+    lines = listed(str(began.get("packages", "")), began.get("env", {}))
+    if before.get("packages") and not lines:
+        raise Refused("the list of packages is empty now")
+    made = Changes(**changes(installed(before.get("packages", [])), installed(lines)))
+    # What is newer than the boot is noted in the folder above those of detached commands.
     with contextlib.suppress(OSError):
-        changed.remember(place.folder.parent.parent, fresh)
-    return {**told, **_condition(Path(root))}
-
-
-def _condition(root: Path) -> dict[str, Any]:
-    # How the command ended matters more than what it left to be restarted.
-    try:
-        return condition(root)
-    except OSError as problem:
-        return {"services": [], "pid1": False, "reboot": [], "problem": f"not looked at: {problem.strerror}"}
+        remember(place.folder.parent.parent, [*(row[::2] for row in made.upgraded), *made.installed])
+    return made
 
 
 def code_of(answer: Mapping[str, Any]) -> int:
@@ -136,8 +133,8 @@ class Output:
                 _give_back(self._file, self._given, self._at - self._given)
                 self._given = self._at
 
-    def close(self) -> dict[str, Any]:
-        """Leave at most the kept parts in the file; gives `log`, its last 60 lines, and `lines`."""
+    def close(self) -> Tail:
+        """Leave at most the kept parts in the file."""
         self.follow()
         if self._at > 2 * KEPT:
             gap = self._at - 2 * KEPT
@@ -148,7 +145,7 @@ class Output:
             draft.rename(self._path)
         os.close(self._file)
         unended = bool(self._tail) and not self._tail.endswith(b"\n")
-        return {"log": _shown(self._tail), "lines": self._lines + unended}
+        return Tail(_shown(self._tail), self._lines + unended)
 
 
 def _give_back(descriptor: int, start: int, length: int) -> None:
@@ -161,16 +158,16 @@ def _give_back(descriptor: int, start: int, length: int) -> None:
         libc.fallocate64(descriptor, PUNCH, ctypes.c_longlong(start), ctypes.c_longlong(length))
 
 
-def _shown(tail: bytes) -> list[str]:
+def _shown(tail: bytes) -> tuple[str, ...]:
     lines = tail.removesuffix(b"\n").split(b"\n")[-SHOWN:] if tail else []
     # Of a line that a program overwrote again and again the last state is what a person saw.
-    return [plain(line.rstrip(b"\r").rpartition(b"\r")[2]) for line in lines]
+    return tuple(plain(line.rstrip(b"\r").rpartition(b"\r")[2]) for line in lines)
 
 
 def conffiles(root: str) -> dict[str, str]:
     """Every such file below /etc of `root`, with what tells it from another of the same name."""
     top = Path(root or "/") / "etc"
-    found = {}
+    marks = {}
     for folder, _, names in os.walk(top):
         for name in names:
             if name.endswith(SUFFIXES):
@@ -179,5 +176,5 @@ def conffiles(root: str) -> dict[str, str]:
                     status = path.lstat()
                 except OSError:
                     continue
-                found[f"/etc/{path.relative_to(top)}"] = f"{status.st_ino}.{status.st_ctime_ns}"
-    return found
+                marks[f"/etc/{path.relative_to(top)}"] = f"{status.st_ino}.{status.st_ctime_ns}"
+    return marks

@@ -1,4 +1,4 @@
-"""A carried command's folder: what it was, what it said, how it ended. One for each step of a plan."""
+"""A detached command's folder: what it was, what it printed, how it ended. One for each step of a plan."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import clock
-from ..answer import Refused, emit, table
+from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..host import processes
 from ..store import lock
 from ..store.layout import read_json
-from .contract import Carried, ListCarried, Listed
+from .contract import Detached, DetachedList, ListDetached
 
 STATE = "/var/lib/runner"
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9:._/-]{0,199}")
 KEPT = 50
 AT_WORK = 0
+UNSEEN_DAYS = 90
+# The folder of versions before 0.2, where `told` is the name of `seen`.
+FORMER = "carried"
 
 
-UNTOLD_DAYS = 90
-
-
-class Carriage(NamedTuple):
-    """The folder of one carried command and the places in it; nothing here looks at the disk."""
+class DetachedFolder(NamedTuple):
+    """The folder of one detached command and the places in it; nothing here looks at the disk."""
 
     folder: Path
 
@@ -63,9 +63,9 @@ class Carriage(NamedTuple):
         return self.folder / "ended.json"
 
     @property
-    def told(self) -> Path:
-        """Is there once a person has been told of the end."""
-        return self.folder / "told"
+    def seen(self) -> Path:
+        """Is there once a person knows of the end."""
+        return self.folder / ("told" if self.folder.parent.name == FORMER else "seen")
 
     @property
     def room(self) -> Path:
@@ -73,25 +73,35 @@ class Carriage(NamedTuple):
         return self.folder / "room"
 
 
-def carriage(state: str, plan: str, step: str) -> Carriage:
+def folders(state: str) -> tuple[Path, Path]:
+    """Where all that was begun here is kept, and where an earlier version kept it."""
+    top = Path(state or STATE).resolve()
+    return top / "detached", top / FORMER
+
+
+def place_of(state: str, plan: str, step: str) -> DetachedFolder:
     """The place of step `step` of plan `plan`, there or not. Raises Refused for names that are none."""
     for word in (plan, step):
         if not WORD.fullmatch(word) or ".." in word:
             raise Refused(f"--plan and --step want ids of a plan: {word!a}", "see docs/store.md")
     name = f"{plan}.{step}".replace("/", ".")
-    return Carriage(folder_of(state) / name)
+    place, former = (DetachedFolder(folder / name) for folder in folders(state))
+    return former if former.began.exists() else place
 
 
-def carriages(state: str) -> list[Carriage]:
-    """Everything that was ever begun here and is still known, newest first."""
-    try:
-        found = [Carriage(entry) for entry in folder_of(state).iterdir() if (entry / "began.json").is_file()]
-    except OSError:
-        return []
-    return sorted(found, key=lambda each: str(read_json(each.began).get("started", "")), reverse=True)
+def places(state: str) -> list[DetachedFolder]:
+    """Everything that was ever begun here and is still known, newest first. Raises OSError."""
+    begun = [place for place in _all(state) if place.began.is_file()]
+    return sorted(begun, key=lambda place: str(read_json(place.began).get("started", "")), reverse=True)
 
 
-def at_work(place: Carriage) -> bool:
+def _all(state: str) -> Iterator[DetachedFolder]:
+    for folder in folders(state):
+        with contextlib.suppress(FileNotFoundError):
+            yield from map(DetachedFolder, folder.iterdir())
+
+
+def at_work(place: DetachedFolder) -> bool:
     """Whether a worker looks after it now."""
     try:
         descriptor = os.open(place.lock, os.O_RDONLY | os.O_NOFOLLOW)
@@ -103,7 +113,7 @@ def at_work(place: Carriage) -> bool:
         os.close(descriptor)
 
 
-def orphaned(place: Carriage) -> bool:
+def orphaned(place: DetachedFolder) -> bool:
     """Whether the command itself still runs although its worker is gone."""
     child = read_json(place.child)
     pid, since = child.get("pid"), child.get("since")
@@ -112,14 +122,14 @@ def orphaned(place: Carriage) -> bool:
     return bool(since) and since == processes.started(pid)
 
 
-def alive(place: Carriage) -> bool:
+def alive(place: DetachedFolder) -> bool:
     """Whether it still works: the command, or what comes after it."""
     return at_work(place) or orphaned(place)
 
 
 def working(state: str) -> Mapping[str, Any] | None:
     """What was begun about the host's packages and still works, as the holder of a lock; None if nothing."""
-    for place in carriages(state):
+    for place in places(state):
         began = read_json(place.began)
         if began.get("packages") and not place.ended.exists() and alive(place):
             return {
@@ -131,31 +141,31 @@ def working(state: str) -> Mapping[str, Any] | None:
     return None
 
 
-def folder_of(state: str) -> Path:
-    """Where all that was begun here is kept."""
-    return Path(state or STATE).resolve() / "carried"
+def answer(place: DetachedFolder) -> Mapping[str, Any]:
+    """The answer as it was written, whichever version did; empty where there is none."""
+    ended = read_json(place.ended)
+    return {**ended, "detached": True} if ended else {}
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print `{"carried": [{"plan", "step", "argv", "started", "ended", "exit", "alive", "told"}...]}`.
+    """Print `{"detached": [{"plan", "step", "argv", "started", "ended", "exit", "alive", "seen"}...]}`.
 
     Newest first, at most 50. `exit` is null where it still works or nobody saw its end.
     """
-    emit(read(argv))
+    reply(read(argv))
     return 0
 
 
-def read(argv: Sequence[str]) -> dict[str, Any]:
+def read(argv: Sequence[str]) -> DetachedList:
     """What `run` prints; changes nothing."""
-    options = parse_as(ListCarried, argv)
-    answer: dict[str, Any] = table(Listed(tuple(_about(place) for place in carriages(options.state)[:KEPT])))
-    return answer
+    options = parse_as(ListDetached, argv)
+    return DetachedList(tuple(_line(place) for place in places(options.state)[:KEPT]))
 
 
-def _about(place: Carriage) -> Carried:
+def _line(place: DetachedFolder) -> Detached:
     works = alive(place)
     began, ended = read_json(place.began), read_json(place.ended)
-    return Carried(
+    return Detached(
         plan=began.get("plan", ""),
         step=began.get("step", ""),
         argv=tuple(began.get("argv", ())),
@@ -163,42 +173,34 @@ def _about(place: Carriage) -> Carried:
         ended=clock.moment(ended.get("ended")),
         exit=ended.get("exit", None if works else read_json(place.child).get("exit")),
         alive=works,
-        told=place.told.exists(),
+        seen=place.seen.exists(),
     )
 
 
 def keep_few(state: str) -> None:
-    """Remove the oldest finished ones beyond 50, but none that nobody was told of within 90 days.
+    """Remove the oldest finished ones beyond 50, but none whose end nobody has seen within 90 days.
 
     Folders in which nothing was begun go after a day.
     """
-    finished = [place for place in carriages(state) if not alive(place)]
-    long_ago = time.time_ns() - UNTOLD_DAYS * 86400 * 10**9
+    finished = [place for place in places(state) if not alive(place)]
+    long_ago = time.time_ns() - UNSEEN_DAYS * 86400 * 10**9
     for place in finished[KEPT:]:
-        if place.told.exists() or _time(read_json(place.began).get("started")) < long_ago:
+        if place.seen.exists() or _time(read_json(place.began).get("started")) < long_ago:
             _remove(place)
-    for place in _never_begun(state):
-        _remove(place)
+    for place in list(_all(state)):
+        with contextlib.suppress(OSError):
+            if not place.began.exists() and place.folder.stat().st_mtime < time.time() - 86400 and not alive(place):
+                _remove(place)
 
 
-def _never_begun(state: str) -> list[Carriage]:
-    found = []
-    with contextlib.suppress(OSError):
-        for entry in folder_of(state).iterdir():
-            place = Carriage(entry)
-            if not place.began.exists() and entry.stat().st_mtime < time.time() - 86400 and not alive(place):
-                found.append(place)
-    return found
-
-
-def _time(told: object) -> int:
+def _time(text: object) -> int:
     try:
-        return clock.nanoseconds(str(told))
+        return clock.nanoseconds(str(text))
     except Refused:
         return 0
 
 
-def _remove(place: Carriage) -> None:
+def _remove(place: DetachedFolder) -> None:
     # What says that it ever began goes last, so that a removal that is cut off is taken up again.
     with contextlib.suppress(OSError):
         for entry in sorted(place.folder.iterdir(), key=lambda each: each == place.began):

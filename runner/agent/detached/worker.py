@@ -1,7 +1,7 @@
-"""The process that looks after a carried command: a session of its own that no lost connection reaches.
+"""The process that looks after a detached command: a session of its own that no lost connection reaches.
 
 Everything it needs is imported before it is forked: its own file, and Python itself, may be replaced by
-the very command it carries.
+the very command that it runs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NamedTuple, NoReturn
 
 from .. import clock, durable
 from ..answer import Refused
@@ -25,12 +25,12 @@ from ..packages.installed import listed
 from ..store import lock
 from . import outcome
 from .outcome import Output, conffiles
-from .records import AT_WORK, Carriage
+from .records import AT_WORK, DetachedFolder
 
 ROOM = 1024 * 1024
 LOOK = 0.2
 
-CARRIED = {
+UNATTENDED = {
     **ENVIRONMENT,
     "HOME": "/root",
     "TZ": "UTC",
@@ -49,7 +49,20 @@ LEFT_ALONE = 18
 MICROSECONDS = 600 * 10**6
 
 
-def start(place: Carriage, order: Mapping[str, Any]) -> None:
+class DetachOrder(NamedTuple):
+    """What is to be run, and what after it; see Detach. `run` is the folder of the locks."""
+
+    plan: str
+    step: str
+    argv: list[str]
+    then: list[list[str]]
+    packages: str
+    env: Mapping[str, str]
+    run: str
+    root: str
+
+
+def start(place: DetachedFolder, order: DetachOrder) -> None:
     """Have `order` begun by a process of its own, unless it was begun already; returns once it was.
 
     Raises Refused where it could not be: then nothing was.
@@ -61,14 +74,14 @@ def start(place: Carriage, order: Mapping[str, Any]) -> None:
         _leave(place, order, writer)
     os.close(writer)
     with os.fdopen(reader, "rb") as report:
-        told = report.read()
+        refusal = report.read()
     os.waitpid(child, 0)
-    if told:
-        refused = json.loads(told)
+    if refusal:
+        refused = json.loads(refusal)
         raise Refused(refused["error"], refused["do"], code=refused["code"], holder=refused["holder"])
 
 
-def _leave(place: Carriage, order: Mapping[str, Any], report: int) -> NoReturn:
+def _leave(place: DetachedFolder, order: DetachOrder, report: int) -> NoReturn:
     # _exit everywhere: what the caller has open, and wants flushed at its end, is the caller's.
     try:
         os.setsid()
@@ -98,7 +111,7 @@ def _detach(report: int) -> None:
                 os.close(descriptor)
 
 
-def _work(place: Carriage, order: Mapping[str, Any], report: int) -> None:
+def _work(place: DetachedFolder, order: DetachOrder, report: int) -> None:
     try:
         held = _claim(place, order)
     except (Refused, OSError) as problem:
@@ -123,7 +136,7 @@ def _report(report: int, problem: Refused | OSError) -> None:
         os.write(report, json.dumps(about).encode())
 
 
-def _claim(place: Carriage, order: Mapping[str, Any]) -> Sequence[int] | None:
+def _claim(place: DetachedFolder, order: DetachOrder) -> Sequence[int] | None:
     """Take the place, from here on it counts as begun; None if somebody has begun it already."""
     place.folder.parent.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     durable.make_folder(place.folder.parent, 0o700)
@@ -136,39 +149,39 @@ def _claim(place: Carriage, order: Mapping[str, Any]) -> Sequence[int] | None:
         time.sleep(LOOK)
     if place.began.exists():
         return None
-    family = order["packages"]
-    held = [lock.work(order["run"], "packages", order["plan"])] if family else []
+    family = order.packages
+    held = [lock.work(order.run, "packages", order.plan)] if family else []
     durable.write_file(place.room, b"\xff" * ROOM, 0o600)
-    before = {"packages": listed(family, order["env"]), "conffiles": conffiles(order["root"])}
+    before = {"packages": listed(family, order.env), "conffiles": conffiles(order.root)}
     durable.write_json(place.before, before, 0o600)
     pid = os.getpid()
     about = {"started": clock.now(), "boot_id": processes.boot_id(), "pid": pid}
-    durable.write_json(place.began, {**order, **about}, 0o600)
+    durable.write_json(place.began, {**order._asdict(), **about}, 0o600)
     return [*held, own]
 
 
-def run_all(place: Carriage, order: Mapping[str, Any]) -> None:
+def run_all(place: DetachedFolder, order: DetachOrder) -> None:
     """Run the command of `order` and what comes after it, one after the other; nothing stops them."""
     output = Output(place.output)
     began = time.monotonic()
-    code = _one(place, order["argv"], order, output)
-    then = [{"argv": argv, "exit": _one(place, argv, order, output)} for argv in order["then"]]
+    codes = [_run(place, argv, order, output) for argv in (order.argv, *order.then)]
     # What comes after the command is part of it: a hold that was not set again is no success.
-    code = code or next((each["exit"] for each in then if each["exit"]), 0)
+    code = next((code for code in codes if code), 0)
+    then = [{"argv": argv, "exit": code} for argv, code in zip(order.then, codes[1:])]  # noqa: B905
     seconds = round(time.monotonic() - began, 3)
     place.room.unlink(missing_ok=True)
-    about = {"exit": code, "seconds": seconds, "then": then, **output.close(), "ended": clock.now()}
+    about = {"exit": code, "seconds": seconds, "then": then, **output.close()._asdict(), "ended": clock.now()}
     durable.write_json(place.child, about, 0o600)
 
 
-def _one(place: Carriage, argv: Sequence[str], order: Mapping[str, Any], output: Output) -> int:
+def _run(place: DetachedFolder, argv: Sequence[str], order: DetachOrder, output: Output) -> int:
     try:
         process = subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
             stdout=output.fileno(),
             stderr=subprocess.STDOUT,
-            env={**CARRIED, **order["env"]},
+            env={**UNATTENDED, **order.env},
             cwd="/",
             start_new_session=True,
         )
@@ -192,7 +205,7 @@ def leave(pid: int) -> None:
     """
     if not Path("/run/systemd/system").is_dir():
         return
-    scope = f"runner-carried-{pid}.scope"
+    scope = f"runner-detached-{pid}.scope"
     properties = (
         "Description",
         "s",

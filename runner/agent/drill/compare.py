@@ -1,19 +1,20 @@
-"""`compare-drill`: is what came back what the snapshots hold, and what the source still has? Reads only."""
+"""`compare-drill`: is what was restored what the snapshots hold, and what the source still has? Reads only."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import json
 import os
 import stat
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from .. import clock, tree
-from ..answer import FAILED, Refused, emit, shown
-from ..arguments import number, parse
-from ..frames import frames
+from ..answer import FAILED, Refused, reply, shown
+from ..arguments import parse_as
+from ..frames import json_lines
+from .contract import Compared, CompareDrill, Difference, SampledName, SampleSummary
 
 LISTED = 50
 
@@ -33,208 +34,167 @@ WORDS = {
 }
 
 
-class Looked(NamedTuple):
-    """What a name was compared with: the source's content, the source's attributes; what differs."""
+class Checked(NamedTuple):
+    """Whether a name was compared with the source, by content or by attributes, and what is wrong with it."""
 
-    content: bool
-    attributes: bool
-    wrong: list[str]
+    compared: bool
+    wrong: Sequence[str] = ()
 
 
 def run(argv: Sequence[str]) -> int:
     """Compare FOLDER with the lines of `sample` on stdin; exit 1 where anything differs.
 
     With the source below `--source` (/) too: contents where size and time of a file are the same, and all
-    else where its last change of any sort was `--margin` seconds before the snapshot began. Prints
-    `{"files", "canaries", "snapshots", "bytes", "recorded", "unchecked", "attributes", "source", "found",
-    "wrong": [{"snapshot", "path", "what"}...]}`: the numbers compared, `found` all differences, `wrong` the
-    first of them.
+    else where its last change of any sort was `--margin` seconds before the snapshot began.
     """
-    call = parse(argv, words=1, one=("source", "margin"))
-    tally = _Tally(call.words[0], call.one["source"] or "/", number(call.one["margin"] or "0", "--margin"))
-    ended = False
-    for told in _lines(sys.stdin.buffer):
-        ended = "tried" in told
-        if ended:
-            tally.end(told)
+    options = parse_as(CompareDrill, argv)
+    files = size = source = 0
+    wrong: list[Difference] = []
+    summary = None
+    for line in json_lines(sys.stdin.buffer):
+        summary = SampleSummary(**line) if "tried" in line else None
+        if summary:
+            wrong += [Difference(**each) for each in line["wrong"]]
         else:
-            tally.add(told)
-    if not ended:
-        raise Refused("the sample is cut off", "see what the step before says, and run the drill again")
-    return tally.tell()
+            name = SampledName(**line)
+            checked = _check(options, name)
+            wrong += [Difference(name.snapshot, f"/{name.path}", what) for what in checked.wrong]
+            if name.main:
+                # A folder on the way to a name is compared, and not counted.
+                files += not name.canary
+                size += name.size or 0
+                source += checked.compared
+    if summary is None:
+        raise Refused("the sample is cut off", "see why the step before failed, and run the drill again")
+    canaries = summary.tried["canaries"]
+    if not wrong and not files and not canaries:
+        raise Refused("there is nothing in these snapshots to restore", "see what the store holds")
+    answer = Compared(
+        files=files,
+        canaries=canaries,
+        snapshots=summary.tried["snapshots"],
+        recorded=summary.recorded,
+        unchecked=summary.unchecked,
+        attributes=summary.attributes,
+        source=source,
+        bytes=size,
+        total=len(wrong),
+        wrong=tuple(wrong[:LISTED]),
+    )
+    if wrong:
+        where = f" of {wrong[0].snapshot}" if wrong[0].snapshot else ""
+        more = f"; {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        error = f"{shown(wrong[0].path)}{where}: {wrong[0].what}{more}"
+        do = "the disk may be failing, or somebody wrote to the store: look at it before you need it"
+        answer = answer._replace(error=error, do=do)
+    reply(answer)
+    return FAILED if wrong else 0
 
 
-class _Tally:
-    def __init__(self, folder: str, source: str, margin: int) -> None:
-        self._folder, self._source, self._margin = folder, source, margin
-        self._count = {"files": 0, "canaries": 0, "snapshots": 0, "bytes": 0, "source": 0}
-        self._ended: dict[str, Any] = {}
-        self._wrong: list[dict[str, str]] = []
-        self._found = 0
-
-    def add(self, told: Mapping[str, Any]) -> None:
-        """Compare one name; a folder on the way to one is compared too, and not counted."""
-        looked = _came_back(self._folder, told) if "type" in told else []
-        source = _as_source(self._source, told, self._margin) if "type" in told else Looked(False, False, [])
-        for what in (*told["wrong"], *looked, *source.wrong):
-            self._note(str(told["snapshot"]), f"/{told['path']}", what)
-        if told["main"]:
-            self._count["files"] += not told["canary"]
-            self._count["bytes"] += int(told.get("size", 0))
-            self._count["source"] += source.content or source.attributes
-
-    def end(self, told: Mapping[str, Any]) -> None:
-        """Take what the sample says of itself."""
-        self._ended = {key: int(told[key]) for key in ("recorded", "unchecked", "attributes")}
-        self._count["canaries"], self._count["snapshots"] = (
-            int(told["tried"][each]) for each in ("canaries", "snapshots")
-        )
-        for path, snapshot in told["missing"]:
-            self._note(str(snapshot), str(path), "it is a canary, and not there")
-        for snapshot, path, text in told["damaged"]:
-            self._note(str(snapshot), f"/{path}" if snapshot else str(path), str(text))
-
-    def tell(self) -> int:
-        """Print it all. Raises Refused where nothing was tried."""
-        if not self._found and not self._count["files"] and not self._count["canaries"]:
-            raise Refused("there is nothing in these snapshots to restore", "see what the store holds")
-        answer: dict[str, Any] = {**self._count, **self._ended, "found": self._found, "wrong": self._wrong}
-        if self._found:
-            first = self._wrong[0]
-            where = f" of {first['snapshot']}" if first["snapshot"] else ""
-            more = f"; {self._found - 1} more" if self._found > 1 else ""
-            answer["error"] = f"{shown(first['path'])}{where}: {first['what']}{more}"
-            answer["do"] = "the disk may be failing, or somebody wrote to the store: look at it before you need it"
-        emit(answer)
-        return FAILED if self._found else 0
-
-    def _note(self, snapshot: str, path: str, what: str) -> None:
-        self._found += 1
-        if len(self._wrong) < LISTED:
-            self._wrong.append({"snapshot": snapshot, "path": path, "what": what})
+def _check(options: CompareDrill, name: SampledName) -> Checked:
+    if not name.type:
+        return Checked(False, name.wrong)
+    source = Checked(False)
+    # What is gone, or not for us to read, is nothing to compare with.
+    with contextlib.suppress(OSError):
+        source = _compare_source(options.source or "/", name, max(0, options.margin))
+    return Checked(source.compared, (*name.wrong, *_compare_restored(options.folder, name), *source.wrong))
 
 
-def _lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
-    for frame in frames(stream):
-        for line in frame.lines():
-            yield json.loads(line)
-
-
-def _came_back(folder: str, told: Mapping[str, Any]) -> list[str]:
-    parts = parts_of(os.fsencode(told["path"]))
+def _compare_restored(folder: str, name: SampledName) -> Sequence[str]:
+    parts = parts_of(os.fsencode(name.path))
     try:
-        parent = tree.above(os.path.join(folder, str(told["snapshot"])), parts)  # noqa: PTH118
-    except OSError:
+        with tree.parent_of(f"{folder}/{name.snapshot}", parts) as parent:
+            differing = differences(name._asdict(), about(parent, parts[-1]), root=os.geteuid() == 0)
+            if not differing and name.type == "file" and _digest(parent, parts[-1]) != name.sha256:
+                differing = ["the content"]
+            return [f"it came back with another {what.removeprefix('the ')}" for what in differing]
+    except (FileNotFoundError, NotADirectoryError):
         return ["it did not come back"]
-    try:
-        found = about(parent, parts[-1])
-        said = [
-            f"it came back with another {each.removeprefix('the ')}"
-            for each in differences(told, found, root=os.geteuid() == 0)
-        ]
-        if not said and told["type"] == "file" and _digest(parent, parts[-1]) != told.get("sha256"):
-            said.append("it came back with another content")
-        return said
     except OSError as problem:
-        return [
-            "it did not come back" if isinstance(problem, FileNotFoundError) else f"it cannot be read back: {problem}"
-        ]
-    finally:
-        os.close(parent)
+        return [f"it cannot be read back: {problem}"]
 
 
-def _as_source(source: str, told: Mapping[str, Any], margin: int) -> Looked:
-    parts = parts_of(os.fsencode(told["path"]))
-    try:
-        parent = tree.above(source, parts)
-    except OSError:
-        return Looked(False, False, [])
-    try:
+def _compare_source(source: str, name: SampledName, margin: int) -> Checked:
+    parts = parts_of(os.fsencode(name.path))
+    with tree.parent_of(source, parts) as parent:
         before = tree.status(parent, parts[-1])
         now = about(parent, parts[-1])
         if now["type"] == "directory" or before.st_dev != os.fstat(parent).st_dev:
             # A folder may be one that only carries a mount, or be hidden by one.
-            return Looked(False, False, [])
-        said: list[str] = []
-        untouched = before.st_ctime_ns < _began(told) - margin * SECOND
+            return Checked(False)
+        wrong: list[str] = []
+        untouched = before.st_ctime_ns < _began(name) - margin * SECOND
         if untouched and os.geteuid() == 0:
-            said = [
-                f"{each} differs from that of the source, which has not changed since"
-                for each in differences(told, now)
+            wrong = [
+                f"{what} differs from that of the source, which has not changed since"
+                for what in differences(name._asdict(), now)
             ]
-        same = told["type"] == now["type"] == "file" and all(told[key] == now[key] for key in ("size", "mtime_ns"))
-        if same and "sha256" in told:
-            other = _digest(parent, parts[-1]) != told["sha256"]
+        same = name.type == now["type"] == "file" and (name.size, name.mtime_ns) == (now["size"], now["mtime_ns"])
+        if same and name.sha256:
+            other = _digest(parent, parts[-1]) != name.sha256
             if other and tree.status(parent, parts[-1]).st_ctime_ns == before.st_ctime_ns:
-                said.append("its content differs from that of the source, which has the same size and time")
-        return Looked(same, untouched, said)
-    except OSError:
-        # Gone, or not for us to read: there is nothing to compare with.
-        return Looked(False, False, [])
-    finally:
-        os.close(parent)
+                wrong.append("its content differs from that of the source, which has the same size and time")
+        return Checked(same or untouched, wrong)
 
 
-def _began(told: Mapping[str, Any]) -> int:
+def _began(name: SampledName) -> int:
     try:
-        return clock.nanoseconds(str(told["started"]))
+        return clock.nanoseconds(name.started)
     except Refused:
         return 0
 
 
 def _digest(parent: int, name: bytes) -> str:
-    descriptor = open_file(parent, name)
-    try:
-        return digest(descriptor)
-    finally:
-        os.close(descriptor)
+    with open(open_file(parent, name), "rb") as stream:  # noqa: PTH123  (a descriptor)
+        return digest(stream.fileno())
 
 
 def about(parent: int, name: bytes) -> dict[str, Any]:
     """Everything but the content of `name` in the open folder `parent`; raises OSError."""
-    found = tree.status(parent, name)
-    told: dict[str, Any] = {
-        "type": tree.kind(found),
-        "mode": f"{stat.S_IMODE(found.st_mode):04o}",
-        "owner": f"{found.st_uid}:{found.st_gid}",
-        "mtime_ns": found.st_mtime_ns,
+    status = tree.status(parent, name)
+    attributes: dict[str, Any] = {
+        "type": tree.kind(status),
+        "mode": f"{stat.S_IMODE(status.st_mode):04o}",
+        "owner": f"{status.st_uid}:{status.st_gid}",
+        "mtime_ns": status.st_mtime_ns,
         "xattrs": _extended(tree.through(parent, name)),
     }
-    if stat.S_ISREG(found.st_mode):
-        told["size"] = found.st_size
-    elif stat.S_ISLNK(found.st_mode):
-        told["target"] = os.fsdecode(os.readlink(name, dir_fd=parent))
-    elif stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode):
-        told["rdev"] = found.st_rdev
-    return told
+    if stat.S_ISREG(status.st_mode):
+        attributes["size"] = status.st_size
+    elif stat.S_ISLNK(status.st_mode):
+        attributes["target"] = os.fsdecode(os.readlink(name, dir_fd=parent))
+    elif stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode):
+        attributes["rdev"] = status.st_rdev
+    return attributes
 
 
-def differences(wanted: Mapping[str, Any], found: Mapping[str, Any], *, root: bool = True) -> list[str]:
-    """In what `found` differs from `wanted`, in words; without `root` not in what only root gives back."""
-    if wanted["type"] != found["type"]:
-        return [f"the type ({found['type']}, not {wanted['type']})"]
-    said = []
+def differences(expected: Mapping[str, Any], actual: Mapping[str, Any], *, root: bool = True) -> list[str]:
+    """How `actual` differs from `expected`, in words; without `root` not in what only root gives back."""
+    if expected["type"] != actual["type"]:
+        return [f"the type ({actual['type']}, not {expected['type']})"]
+    differing = []
     for key, word in WORDS.items():
-        old, new = wanted.get(key), found.get(key)
+        old, new = expected.get(key), actual.get(key)
         if key == "xattrs":
-            old, new = dict(wanted[key]), dict(found[key])
+            old, new = dict(expected[key]), dict(actual[key])
             names = sorted(name for name in {*old, *new} if root or not name.startswith(ROOTS_OWN))
             other = [name for name in names if old.get(name) != new.get(name)]
-            said += [f"the {word} ({', '.join(map(ascii, other))})"] if other else []
+            differing += [f"the {word} ({', '.join(map(ascii, other))})"] if other else []
         elif old != new and (root or key != "owner") and not (key == "mtime_ns" and _same_second(old, new)):
-            said.append(f"the {word}" + (f" ({new}, not {old})" if key in ("mode", "owner", "size") else ""))
-    return said
+            differing.append(f"the {word}" + (f" ({new}, not {old})" if key in ("mode", "owner", "size") else ""))
+    return differing
 
 
 def digest(descriptor: int) -> str:
     """SHA-256 of an open file, as read from the disk where the kernel lets go of what it remembers."""
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-    found = hashlib.sha256()
+    total = hashlib.sha256()
     place = 0
     while block := os.pread(descriptor, CHUNK, place):
-        found.update(block)
+        total.update(block)
         place += len(block)
-    return found.hexdigest()
+    return total.hexdigest()
 
 
 def open_file(parent: int, name: bytes) -> int:

@@ -10,111 +10,88 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .. import tree
-from ..answer import Refused, emit
-from ..arguments import parse
+from ..answer import reply
+from ..arguments import parse_as
 from ..database.folder import decoded
-from ..store.layout import open_store, sealed
+from ..store.layout import open_store, require_sealed
 from .compare import open_file
+from .contract import DumpLine, DumpSummary, NewestDumps
 
 TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z")
 SORTS = {b".json": "record", b".dump": "dump", b".sql": "globals"}
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print a line for each file that a restore from snapshot NAME needs, then `{"databases", "tried", "bytes"}`.
+    """Print a line for each file that a restore from snapshot NAME needs, then one that sums up.
 
-    FOLDER is absolute, as on the host. A dump counts only with its record, and of each database the
-    newest is told; of the globals the newest. `bytes` is what the dumps take, and the largest of the
-    databases restored. A line is `{"snapshot", "path", "type", "what", "database",
-    "time"}`, `what` one of record, dump, globals; of a database whose folder is a link, which leads out of
-    the snapshot, only `{"what": "link", "database"}`. Where no dump has its record, the newest is told.
+    A dump counts only with its record, and of each database the newest is listed; of the globals the newest.
+    Where no dump of a database has its record, the newest is listed.
     """
-    path, name, folder = parse(argv, words=3).words
-    store = open_store(path)
-    if name not in sealed(store):
-        raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
-    top = tree.components(folder)
+    options = parse_as(NewestDumps, argv)
+    store, name = open_store(options.store), options.name
+    require_sealed(store, name)
+    top = tree.components(options.folder)
     root = str(store.root / name)
     size, largest, newest, databases = 0, 0, "", []
     for directory in (b"globals", *(b"databases/" + each for each in _databases(root, top))):
         place = (*top, *directory.split(b"/"))
-        wanted = (b".sql",) if directory == b"globals" else (b".json", b".dump")
-        time = _newest(root, place, wanted)
+        endings = (b".sql",) if directory == b"globals" else (b".json", b".dump")
+        time = _newest(root, place, endings)
         database = os.fsdecode(directory.partition(b"/")[2])
-        for ending in wanted if time else ():
-            below = os.fsdecode(b"/".join((*place, time + ending)))
-            emit(
-                {
-                    "snapshot": name,
-                    "path": below,
-                    "type": "file",
-                    "what": SORTS[ending],
-                    "database": database,
-                    "time": time.decode(),
-                }
-            )
+        for ending in endings if time else ():
+            path = os.fsdecode(b"/".join((*place, time + ending)))
+            reply(DumpLine(SORTS[ending], database, name, path, "file", time.decode()))
         if database and _is_link(root, place):
-            emit({"what": "link", "database": database})
+            reply(DumpLine("link", database))
         if time and database:
             record = _record(root, (*place, time + b".json"))
             size, largest = size + _whole(record, "bytes"), max(largest, _whole(record, "size"))
             databases.append(decoded(database) or database)
             newest = max(newest, f"{time.decode()}.dump")
     tried = {"database": ", ".join(databases), "dump": newest}
-    emit({"databases": databases, "bytes": size + largest, "tried": tried})
+    reply(DumpSummary(databases=tuple(databases), bytes=size + largest, tried=tried))
     return 0
 
 
-def _databases(root: str, top: Sequence[bytes]) -> list[bytes]:
+def _databases(root: str, top: tuple[bytes, ...]) -> list[bytes]:
     names = _list(root, (*top, b"databases"))
     return [name for name in names if not name.startswith(b".")]
 
 
-def _is_link(root: str, place: Sequence[bytes]) -> bool:
-    parent = tree.above(root, tuple(place))
-    try:
+def _is_link(root: str, place: tuple[bytes, ...]) -> bool:
+    with tree.parent_of(root, place) as parent:
         return stat.S_ISLNK(tree.status(parent, place[-1]).st_mode)
-    finally:
-        os.close(parent)
 
 
-def _newest(root: str, place: Sequence[bytes], endings: Sequence[bytes]) -> bytes:
+def _newest(root: str, place: tuple[bytes, ...], endings: Sequence[bytes]) -> bytes:
     names = set(_list(root, place))
     first = endings[0]
     times = [name[: -len(first)] for name in names if name.endswith(first)]
     whole = [time for time in times if TIME.fullmatch(time) and all(time + end in names for end in endings)]
     if whole or len(endings) == 1:
         return max(whole, default=b"")
-    # None has its record: then the newest is told as it is, so that it is missed and not passed over.
+    # None has its record: the newest is listed all the same, so that the restore misses the record.
     return max((name[:-5] for name in names if name.endswith(b".dump") and TIME.fullmatch(name[:-5])), default=b"")
 
 
-def _list(root: str, place: Sequence[bytes]) -> list[bytes]:
+def _list(root: str, place: tuple[bytes, ...]) -> list[bytes]:
+    """The names in a folder; none where there is no folder, which may be a link. Raises OSError."""
     try:
-        parent = tree.above(root, (*place, b""))
-    except OSError:
+        with tree.parent_of(root, (*place, b"")) as folder:
+            return sorted(map(os.fsencode, os.listdir(folder)))  # noqa: PTH208  (a descriptor)
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    try:
-        return sorted(os.fsencode(each) for each in os.listdir(parent))  # noqa: PTH208  (a descriptor)
-    finally:
-        os.close(parent)
 
 
-def _record(root: str, place: Sequence[bytes]) -> Mapping[str, Any]:
+def _record(root: str, place: tuple[bytes, ...]) -> Mapping[str, Any]:
     try:
-        parent = tree.above(root, tuple(place))
-    except OSError:
-        return {}
-    try:
-        with os.fdopen(open_file(parent, place[-1]), "rb") as stream:
-            found = json.load(stream)
+        with tree.parent_of(root, place) as parent, os.fdopen(open_file(parent, place[-1]), "rb") as stream:
+            record = json.load(stream)
     except (OSError, ValueError):
         return {}
-    finally:
-        os.close(parent)
-    return found if isinstance(found, dict) else {}
+    return record if isinstance(record, dict) else {}
 
 
 def _whole(record: Mapping[str, Any], key: str) -> int:
-    found = record.get(key)
-    return found if isinstance(found, int) and found > 0 else 0
+    number = record.get(key)
+    return number if isinstance(number, int) and number > 0 else 0

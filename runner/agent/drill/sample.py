@@ -6,142 +6,134 @@ import os
 import sys
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import tree
-from ..answer import Refused, emit
-from ..arguments import number, parse
+from ..answer import Refused, reply
+from ..arguments import parse_as
 from ..retention.findings import inode_at
 from ..retention.manifest import blocks, digest_of
-from ..snapshots.checksum import Checksums
+from ..snapshots.checksum import Checksums, OpenFile
 from ..snapshots.sums import SumLine, escaped, sum_lines
-from ..store.layout import Store, open_store, read_json, sealed
-from ..tree import Entry
-from .choice import Name, Wish, Wrong, canary, choose, with_parents
+from ..store.layout import Store, open_store, read_json, require_sealed, sealed
+from ..tree import TreeEntry
+from .choice import Name, canary, choose, with_parents
 from .compare import about, digest, open_file, parts_of
+from .contract import Difference, DrawSample, SampledName, SampleSummary
 
 BATCH = 64
 
 
-class Asked(NamedTuple):
-    """The names of a drill: what was drawn, the canaries and their folders, with what the records say."""
+class Drawn(NamedTuple):
+    """What was drawn, the canaries, when each snapshot was begun, and what the records say of each name."""
 
-    names: list[Name]
     main: set[Name]
     canaries: set[Name]
+    starts: dict[str, str]
     lines: dict[Name, tuple[SumLine, ...]]
     digests: dict[Name, bytes]
 
 
-class Told(NamedTuple):
-    """A name as it is: `about` is empty where it cannot be read, `file` its descriptor or -1."""
+class OpenedName(NamedTuple):
+    """A name with its line, and the descriptor of a file, or -1."""
 
     name: Name
-    about: dict[str, Any]
-    wrong: list[str]
-    file: int
+    line: SampledName
+    file: int = -1
 
 
 def run(argv: Sequence[str]) -> int:
     """Print a line for each name that is to come back, then a line that sums up.
 
     Drawn from these snapshots by `--seed`: `--files` names with no more than `--most` bytes, and each
-    `--canary` (absolute, a folder with all in it) from the last of them. A name's line tells `snapshot`,
-    `path`, what it is (see `drill_about.about`), its `sha256`, and under `wrong` what it no longer is by
-    the store's own records; the last line tells `missing` canaries, records that are `damaged`, and `tried`.
+    `--canary` (absolute, a folder with all in it) from the last of them.
     """
     try:
-        return _sample(argv)
+        return _sample(parse_as(DrawSample, argv))
     except Refused as refused:
         # What this prints is read by the next step: only here a person sees why there is none.
         sys.stderr.write(f"{refused.error}; {refused.do}\n")
         raise
 
 
-def _sample(argv: Sequence[str]) -> int:
-    call = parse(argv, words=2, more=True, one=("seed", "files", "most"), many=("canary",))
-    store, names = open_store(call.words[0]), tuple(sorted(call.words[1:]))
-    counted = sealed(store)
-    for name in names:
-        if name not in counted:
-            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
-    files, most = (number(call.one[each], f"--{each}") for each in ("files", "most"))
-    choice = choose(store, Wish(names, call.one["seed"], files, most))
-    found = {path: canary(store, names[-1], path) for path in call.many["canary"]}
-    canaries = {name for each in found.values() for name in each or ()}
-    main = {*choice.names, *canaries}
+def _sample(options: DrawSample) -> int:
+    store = open_store(options.store)
+    options = options._replace(snapshots=tuple(sorted(options.snapshots)))
+    if not options.snapshots:
+        raise Refused("no snapshot is named", "see docs/store.md")
+    require_sealed(store, *options.snapshots)
+    newest = options.snapshots[-1]
+    choice = choose(store, options)
+    canaries = {path: canary(store, newest, path) for path in options.canary}
+    inside = {name for names in canaries.values() for name in names or ()}
+    main = {*choice.names, *inside}
     every = with_parents(sorted(main))
-    damaged = choice.wrong
-    asked = Asked(every, main, canaries, checksums(store, every), digests(store, every, damaged))
-    compared = _print(store, asked)
-    tried = {"sample": len(set(choice.names) - canaries), "canaries": len(found), "snapshots": len(names)}
-    emit(
-        {
-            "missing": [[path, names[-1]] for path, each in found.items() if each is None],
-            "damaged": [[name.snapshot, os.fsdecode(name.path), text] for name, text in damaged],
-            "tried": tried,
-            **compared,
-        }
+    wrong = [Difference(newest, path, "it is a canary, and not there") for path in canaries if canaries[path] is None]
+    wrong += choice.wrong
+    starts = {name: str(read_json(store.record(name)).get("started", "")) for name in options.snapshots}
+    drawn = Drawn(main, inside, starts, checksums(store, every), digests(store, every, wrong))
+    sums, compared = Checksums(), 0
+    for start in range(0, len(every), BATCH):
+        compared += _print(store, drawn, sums, every[start : start + BATCH])
+    reply(
+        SampleSummary(
+            wrong=tuple(wrong),
+            tried={"sample": len(main - inside), "canaries": len(canaries), "snapshots": len(options.snapshots)},
+            recorded=compared - sums.unchecked,
+            unchecked=sums.unchecked,
+            attributes=len(drawn.digests),
+        )
     )
     return 0
 
 
-def _print(store: Store, asked: Asked) -> dict[str, int]:
-    """A line for each name; says how many were compared with what was recorded of them."""
-    sums, recorded = Checksums(), 0
-    snapshots = {name.snapshot for name in asked.names}
-    starts = {each: str(read_json(store.record(each)).get("started", "")) for each in snapshots}
-    for start in range(0, len(asked.names), BATCH):
-        told = [_described(store, name, asked) for name in asked.names[start : start + BATCH]]
-        try:
-            known = [each for each in told if each.file >= 0 and each.name in asked.lines]
-            good = sums.agree([(each.file, asked.lines[each.name]) for each in known])
-            recorded += len(known)
-            bad = {each.name for each, fine in zip(known, good) if not fine}  # noqa: B905
-            for each in told:
-                _content(each, each.name in bad)
-                name = each.name
-                head = {"snapshot": name.snapshot, "path": os.fsdecode(name.path)}
-                marks = {"main": name in asked.main, "canary": name in asked.canaries}
-                emit({**head, **marks, "started": starts[name.snapshot], **each.about, "wrong": each.wrong})
-        finally:
-            for each in told:
-                if each.file >= 0:
-                    os.close(each.file)
-    return {"recorded": recorded - sums.unchecked, "unchecked": sums.unchecked, "attributes": len(asked.digests)}
-
-
-def _content(told: Told, differs: bool) -> None:
-    # The recorded size is that of the scan: a file that grew until it was sent has another one, and its checksum fits.
-    if told.file < 0:
-        return
+def _print(store: Store, drawn: Drawn, sums: Checksums, names: Sequence[Name]) -> int:
+    """A line for each name; how many files there are that have checksums."""
+    opened = [_open(store, name, drawn) for name in names]
     try:
-        told.about["sha256"] = digest(told.file)
-    except OSError as problem:
-        told.wrong.append(f"its content cannot be read: {problem.strerror}")
-    else:
-        if differs:
-            told.wrong.append("its content is not what was sealed")
-
-
-def _described(store: Store, name: Name, asked: Asked) -> Told:
-    """What the name is now, and what is wrong with that; a file is left open."""
-    parts = parts_of(name.path)
-    wrong: list[str] = []
-    try:
-        parent = tree.above(str(store.root / name.snapshot), parts)
-    except OSError as problem:
-        return Told(name, {}, [f"it cannot be read: {problem.strerror}"], -1)
-    try:
-        told = about(parent, parts[-1])
-        known = asked.digests.get(name)
-        if known is not None and digest_of(parent, Entry(parts[-1], tree.status(parent, parts[-1]))) != known:
-            wrong.append("its mode, owner, time, ACL or other attributes are not what was sealed")
-        return Told(name, told, wrong, open_file(parent, parts[-1]) if told["type"] == "file" else -1)
-    except OSError as problem:
-        return Told(name, {}, [f"it cannot be read: {problem.strerror}"], -1)
+        known = [each for each in opened if each.file >= 0 and each.name in drawn.lines]
+        good = sums.agree([OpenFile(each.file, drawn.lines[each.name]) for each in known])
+        bad = {each.name for each, fine in zip(known, good) if not fine}  # noqa: B905
+        for each in opened:
+            reply(_with_content(each.line, each.file, each.name in bad) if each.file >= 0 else each.line)
     finally:
-        os.close(parent)
+        for each in opened:
+            if each.file >= 0:
+                os.close(each.file)
+    return len(known)
+
+
+def _with_content(line: SampledName, file: int, differs: bool) -> SampledName:
+    # The recorded size is that of the scan: a file that grew until it was sent has another one, and its checksum fits.
+    wrong = ("its content is not what was sealed",) if differs else ()
+    try:
+        return line._replace(sha256=digest(file), wrong=(*line.wrong, *wrong))
+    except OSError as problem:
+        return line._replace(wrong=(*line.wrong, f"its content cannot be read: {problem.strerror}"))
+
+
+def _open(store: Store, name: Name, drawn: Drawn) -> OpenedName:
+    """What the name is now, and what is wrong with that."""
+    parts = parts_of(name.path)
+    line = SampledName(
+        snapshot=name.snapshot,
+        path=os.fsdecode(name.path),
+        main=name in drawn.main,
+        canary=name in drawn.canaries,
+        started=drawn.starts[name.snapshot],
+    )
+    try:
+        with tree.parent_of(str(store.root / name.snapshot), parts) as parent:
+            line = line._replace(**about(parent, parts[-1]))
+            recorded = drawn.digests.get(name)
+            if (
+                recorded is not None
+                and digest_of(parent, TreeEntry(parts[-1], tree.status(parent, parts[-1]))) != recorded
+            ):
+                line = line._replace(wrong=("its mode, owner, time, ACL or other attributes are not what was sealed",))
+            return OpenedName(name, line, open_file(parent, parts[-1]) if line.type == "file" else -1)
+    except OSError as problem:
+        return OpenedName(name, line._replace(type=None, wrong=(f"it cannot be read: {problem.strerror}",)))
 
 
 def checksums(store: Store, names: Iterable[Name]) -> dict[Name, tuple[SumLine, ...]]:
@@ -150,49 +142,49 @@ def checksums(store: Store, names: Iterable[Name]) -> dict[Name, tuple[SumLine, 
     Of the names of one inode one has the line, since rsync sends it once: the others get it from there, if
     it is among them. A list that is damaged gives what can be read of it.
     """
-    wanted: dict[bytes, list[Name]] = {}
+    by_path: dict[bytes, list[Name]] = {}
     inodes = {name: inode_at(store, name.snapshot, name.path) for name in names}
     for name in inodes:
-        wanted.setdefault(escaped(name.path), []).append(name)
-    found: dict[int, list[SumLine]] = {}
+        by_path.setdefault(escaped(name.path), []).append(name)
+    lines: dict[int, list[SumLine]] = {}
     for snapshot in sealed(store):
         for line in _readable(store, snapshot):
-            for name in wanted.get(line.name, ()):
+            for name in by_path.get(line.name, ()):
                 inode = inodes[name]
                 if inode is not None and snapshot <= name.snapshot and inode_at(store, snapshot, name.path) == inode:
-                    found.setdefault(inode, []).append(line)
-    return {name: tuple(found[inode]) for name, inode in inodes.items() if inode is not None and inode in found}
+                    lines.setdefault(inode, []).append(line)
+    return {name: tuple(lines[inode]) for name, inode in inodes.items() if inode is not None and inode in lines}
 
 
-def digests(store: Store, names: Sequence[Name], wrong: list[Wrong]) -> dict[Name, bytes]:
+def digests(store: Store, names: Sequence[Name], wrong: list[Difference]) -> dict[Name, bytes]:
     """The digest of each name in the manifest of its snapshot, where there is one; b"" if it is not in it."""
-    found: dict[Name, bytes] = {}
+    recorded: dict[Name, bytes] = {}
     for snapshot in sorted({name.snapshot for name in names}):
         own = {name for name in names if name.snapshot == snapshot}
         if store.names(snapshot).exists():
             try:
-                found.update(_of_one(store, snapshot, own))
+                recorded.update(_in_manifest(store, snapshot, own))
             except (OSError, EOFError, zlib.error):
-                path = os.fsencode(store.names(snapshot).relative_to(store.root))
-                wrong.append((Name("", path), "the manifest of this snapshot cannot be read"))
-    return found
+                path = str(store.names(snapshot).relative_to(store.root))
+                wrong.append(Difference("", path, "the manifest of this snapshot cannot be read"))
+    return recorded
 
 
-def _of_one(store: Store, snapshot: str, own: set[Name]) -> dict[Name, bytes]:
-    found = dict.fromkeys(own, b"")
+def _in_manifest(store: Store, snapshot: str, own: set[Name]) -> dict[Name, bytes]:
+    recorded = dict.fromkeys(own, b"")
     inside: dict[bytes, list[tuple[bytes, Name]]] = {}
     for name in own:
         folder, _, last = name.path.rpartition(b"/")
         inside.setdefault(folder, []).append((last or b".", name))
     for folder, entries in blocks(store, snapshot):
         for last, name in inside.get(folder, ()):
-            found[name] = entries.get(last, b"")
-    return found
+            recorded[name] = entries.get(last, b"")
+    return recorded
 
 
 def _readable(store: Store, snapshot: str) -> Iterator[SumLine]:
     try:
         yield from sum_lines(store, snapshot)
     except (OSError, EOFError, zlib.error):
-        # It is told where the sample is drawn from it.
+        # The report names it where the sample is drawn from it.
         return

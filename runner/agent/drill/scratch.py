@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -10,15 +9,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from ..answer import Refused, emit
-from ..arguments import number, parse
+from ..answer import Refused, reply
+from ..arguments import parse_as
 from ..database.server import free
-from ..frames import frames
+from ..frames import json_lines
 from ..store import lock
+from .contract import Bring, DrillRoom, ScratchFolder
 
 PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 INSIDE = ("files", "dumps", "cluster")
@@ -32,39 +31,47 @@ def drill_room(argv: Sequence[str]) -> int:
     Under the lock that the plan holds on this host's `drill`, so what other plans left in FOLDER is nobody's
     any more and is removed too, a server that still runs in it ended first. Refused where there is no room
     for `--need` bytes beside a twentieth of the disk (8 GiB at most); with `--measure` only that is looked
-    at, for the `bytes` that the last line of the frame on stdin tells. Prints `{"folder", "removed", "free"}`.
+    at, for the `bytes` in the last line on stdin.
     """
-    call = parse(argv, words=2, one=("need", "run"), flags=("remove", "measure"))
-    folder, plan = Path(call.words[0]), call.words[1]
+    options = parse_as(DrillRoom, argv)
+    folder, plan = Path(options.folder), options.plan
     if not folder.is_absolute() or not PLAN.fullmatch(plan):
-        raise Refused(f"not a scratch folder and a plan: {call.words!a}", "see docs/store.md")
-    own = lock.work(call.one["run"], "drill", plan)
+        raise Refused(f"not a scratch folder and a plan: {options.folder!a}, {plan!a}", "see docs/store.md")
+    own = lock.work(options.run, "drill", plan)
     removed = 0
     try:
-        if "measure" in call.flags:
-            _require(folder, _told())
-        elif "remove" in call.flags:
+        if options.measure:
+            lines = list(json_lines(sys.stdin.buffer))
+            if not lines or "bytes" not in lines[-1]:
+                raise Refused("the list of dumps is cut off", "see why the step before failed, and run the drill again")
+            _require(folder, int(lines[-1]["bytes"]))
+        elif options.remove:
             removed = _remove(folder)
         else:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            _ours(folder)
+            status = folder.lstat()
+            if folder.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+                raise Refused(f"others may write to {folder}", "take another `scratch`, or chmod it to 755")
             removed = _remove(folder)
-            _require(folder, number(call.one["need"] or "0", "--need"))
-            _make(folder / plan)
+            _require(folder, options.need)
+            (folder / plan).mkdir(mode=0o711)
+            (folder / plan).chmod(0o711)
+            for name in INSIDE:
+                (folder / plan / name).mkdir(mode=0o700)
     finally:
         os.close(own)
-    emit({"folder": str(folder / plan), "removed": removed, "free": free(folder) if folder.is_dir() else 0})
+    reply(ScratchFolder(str(folder / plan), removed, free(folder) if folder.is_dir() else 0))
     return 0
 
 
 def floor(folder: Path) -> int:
     """How many bytes a drill leaves free on the disk of `folder`, whatever happens."""
-    found = os.statvfs(folder)
-    return min(found.f_blocks * found.f_frsize // 20, 8 << 30)
+    space = os.statvfs(folder)
+    return min(space.f_blocks * space.f_frsize // 20, 8 << 30)
 
 
 def end_server(data: Path) -> None:
-    """End the server whose data is in this folder, if one runs; it need not be told what to save."""
+    """End the server whose data is in this folder, if one runs; it need not save anything."""
     try:
         pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
         if pid <= 1 or Path(f"/proc/{pid}/cwd").readlink() != data.resolve():
@@ -80,28 +87,19 @@ def end_server(data: Path) -> None:
         return
 
 
-def _ours(folder: Path) -> None:
-    found = folder.lstat()
-    if folder.is_symlink() or found.st_uid not in (0, os.geteuid()) or found.st_mode & 0o022:
-        raise Refused(f"others may write to {folder}", "take another `scratch`, or chmod it to 755")
-
-
 def _remove(folder: Path) -> int:
     count = 0
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         # A restore of files calls its folder by its plan too: a drill's has nothing but our own places in it.
-        if PLAN.fullmatch(path.name) and path.is_dir() and not path.is_symlink() and _made(path):
+        folder_of_plan = PLAN.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+        if folder_of_plan and all(each.name in INSIDE for each in path.iterdir()):
             _clear(path)
             count += 1
     return count
 
 
-def _made(path: Path) -> bool:
-    return all(each.name in INSIDE for each in path.iterdir())
-
-
 def _clear(path: Path) -> None:
-    """Remove it; who was killed may have left programs that write there a moment longer."""
+    """Remove it; a drill that was killed may have left programs that write there a moment longer."""
     until = time.monotonic() + PATIENCE
     while True:
         end_server(path / "cluster/data")
@@ -112,21 +110,6 @@ def _clear(path: Path) -> None:
             if time.monotonic() > until:
                 raise
             time.sleep(LOOK)
-
-
-def _make(place: Path) -> None:
-    place.mkdir(mode=0o711)
-    place.chmod(0o711)
-    for name in INSIDE:
-        (place / name).mkdir(mode=0o700)
-
-
-def _told() -> int:
-    found = 0
-    for frame in frames(sys.stdin.buffer):
-        for line in frame.lines():
-            found = int(json.loads(line).get("bytes", 0))
-    return found
 
 
 def _require(folder: Path, need: int) -> None:
@@ -144,23 +127,17 @@ def bring(argv: Sequence[str]) -> int:
     On its stdin are the names in the frames on ours: of each line `./SNAPSHOT/PATH` and a NUL, as
     rsync --from0 --files-from=- wants it. Without any name nothing is run.
     """
-    words = parse(argv, words=1, more=True).words
-    names = list(_names(sys.stdin.buffer))
+    words = parse_as(Bring, argv).argv
+    if not words:
+        raise Refused("bring has no command to run", "see docs/store.md")
+    # A name that begins with # or ; would be a comment, and one with - an option.
+    lines = (line for line in json_lines(sys.stdin.buffer) if line.get("type"))
+    names = [f"./{line['snapshot']}/{line['path']}".rstrip("/") for line in lines]
     if not names:
         return 0
     with subprocess.Popen(words, stdin=subprocess.PIPE) as process:
         try:
-            process.communicate(b"".join(name + b"\0" for name in names))
+            process.communicate(b"".join(os.fsencode(name) + b"\0" for name in names))
         except BrokenPipeError:
             process.wait()
     return process.returncode if process.returncode >= 0 else 128 - process.returncode
-
-
-def _names(stream: BinaryIO) -> Iterator[bytes]:
-    for frame in frames(stream):
-        for line in frame.lines():
-            told = json.loads(line)
-            if "path" in told and "type" in told:
-                # A name that begins with # or ; would be a comment, and one with - an option.
-                place = f"./{told['snapshot']}/{told['path']}".rstrip("/")
-                yield os.fsencode(place)

@@ -76,7 +76,7 @@ def programs(to: Server, server: str, pg_dump: str) -> Programs:
     return Programs(fit[0], able[0])
 
 
-class Scratch:
+class ScratchServer:
     """A server in `folder` (ours, 0700), for the OS user of `to`; started when the block is entered."""
 
     def __init__(self, to: Server, bin_folder: Path, folder: Path) -> None:
@@ -95,20 +95,13 @@ class Scratch:
         who = account(self._as) or pwd.getpwuid(os.geteuid())
         return who.pw_name
 
-    def __enter__(self) -> Scratch:
+    def __enter__(self) -> ScratchServer:
         who = account(self._as)
         if who:
             os.chown(self._folder, who.pw_uid, who.pw_gid)
         data = self._folder / "data"
-        self.run(
-            "initdb",
-            f"--pgdata={data}",
-            f"--username={self.name}",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        )
+        plain = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
+        self.run("initdb", f"--pgdata={data}", f"--username={self.name}", *plain)
         settings = {**_SETTINGS, "unix_socket_directories": f'"{self._folder}"', "unix_socket_permissions": "0700"}
         words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
         argv = (*self._apart, str(self._bin / "postgres"), "-D", str(data), *words)
@@ -163,20 +156,20 @@ class Scratch:
     def globals(self, text: str) -> str:
         """The globals to be run here: not the superuser that is there already, tablespaces in a place of ours.
 
-        Raises Refused where a tablespace is told in a way that would put it somewhere else.
+        Raises Refused where a tablespace is written in a way that would put it somewhere else.
         """
         own = f"CREATE ROLE {_identifier(self.name)};"
         lines = []
         for number, line in enumerate(line for line in text.split("\n") if line != own):
             if line.startswith("CREATE TABLESPACE "):
-                found = _TABLESPACE.fullmatch(line)
-                if found is None:
+                statement = _TABLESPACE.fullmatch(line)
+                if statement is None:
                     raise Refused("the globals make a tablespace in a way that is not understood", "look at them")
                 place = self._folder / f"space-{number}"
                 place.mkdir(mode=0o700)
                 if who := account(self._as):
                     os.chown(place, who.pw_uid, who.pw_gid)
-                lines.append(f"{found[1]} LOCATION '{str(place)}';")
+                lines.append(f"{statement[1]} LOCATION '{str(place)}';")
             else:
                 lines.append(line)
         return "\n".join(lines)
@@ -211,9 +204,8 @@ def _folders(to: Server) -> Sequence[Path]:
 
 
 def _major(version: str) -> int:
-    digits = version.partition(".")[0]
-    found = re.match(r"[0-9]+", digits)
-    return int(found[0]) if found else 0
+    digits = re.match(r"[0-9]+", version)
+    return int(digits[0]) if digits else 0
 
 
 def _identifier(name: str) -> str:

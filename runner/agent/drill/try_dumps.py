@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from .. import command
-from ..answer import FAILED, Refused, emit, shown
-from ..arguments import parse
+from ..answer import FAILED, Refused, reply, shown
+from ..arguments import parse_as
 from ..database import rows as pg_rows
 from ..database.cluster import SETTINGS
 from ..database.folder import complete, decoded
-from ..database.server import OPTIONS, Server, server
+from ..database.server import Server
 from ..database.session import Session, SqlTrouble
-from ..frames import frames
-from .scratch_server import Scratch, programs
+from ..frames import json_lines
+from .compare import digest
+from .contract import DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
+from .scratch_server import ScratchServer, programs
 
-CHUNK = 1 << 20
 HOURS = 24 * 3600.0
 MAINTENANCE = "template1"
 
 
-class Dump(NamedTuple):
-    """A dump beside its record, as they came back."""
+class CopiedDump(NamedTuple):
+    """A dump beside its record, as they came out of the snapshot."""
 
     database: str
     time: str
@@ -37,70 +36,76 @@ class Dump(NamedTuple):
 
 
 def run(argv: Sequence[str]) -> int:
-    """Restore each dump that `newest-dumps` told on stdin and that is below FOLDER/dumps; exit 1 if any fails.
+    """Restore each dump that `newest-dumps` lists on stdin and that is below FOLDER/dumps; exit 1 if any fails.
 
     A server is made in FOLDER/cluster, and gone when this ends, however. Each dump must have the size and
     SHA-256 of its record, be restored without an error, and hold the rows of each table and the large
-    objects that were counted when it was made. Prints `{"databases": [{"database", "at", "dump", "tables",
-    "rows"}], "found", "wrong": [{"database", "dump", "what"}]}`.
+    objects that were counted when it was made.
     """
-    call = parse(argv, words=1, one=OPTIONS)
-    folder, to = Path(call.words[0]), server(call)
-    told = [line for line in _lines() if "what" in line]
-    good: list[dict[str, Any]] = []
-    wrong: list[dict[str, str]] = []
-    dumps = _sound(folder / "dumps", told, wrong)
-    roles = [folder / "dumps" / str(each["snapshot"]) / str(each["path"]) for each in told if each["what"] == "globals"]
-    if not any(each["what"] == "dump" for each in told):
+    options = parse_as(TryDumps, argv)
+    folder = Path(options.folder)
+    lines = [DumpLine(**line) for line in json_lines(sys.stdin.buffer) if "what" in line]
+    good: list[TriedDatabase] = []
+    wrong: list[DumpProblem] = []
+    dumps = _sound(folder / "dumps", lines, wrong)
+    roles = [folder / "dumps" / line.snapshot / line.path for line in lines if line.what == "globals"]
+    if not any(line.what == "dump" for line in lines):
         # Roles alone prove nothing of a database.
-        wrong.append({"database": "", "dump": "", "what": "there is no dump in the newest snapshot"})
+        wrong.append(DumpProblem("", "", "there is no dump in the newest snapshot"))
     elif not roles or not complete(roles[0]):
-        wrong.append({"database": "", "dump": "", "what": "the dump of the roles is missing, or cut off"})
+        wrong.append(DumpProblem("", "", "the dump of the roles is missing, or cut off"))
     elif dumps:
+        newest = max(dumps, key=lambda dump: dump.time).record
         with command.together():
-            _restore(to, folder / "cluster", (roles[0], dumps), good, wrong)
-    return _tell(good, wrong)
+            server = Server(*options[1:])
+            use = programs(server, str(newest.get("server", "")), str(newest.get("pg_dump", "")))
+            with ScratchServer(server, use.server, folder / "cluster") as scratch:
+                _restore_roles(scratch, roles[0], wrong)
+                for dump in dumps:
+                    try:
+                        good.append(_restore(scratch, use.restore, dump))
+                    except (Refused, SqlTrouble) as problem:
+                        why = problem.error if isinstance(problem, Refused) else problem.text
+                        wrong.append(_problem(dump.database, dump.file, why))
+    return _answer(DumpsTried(tuple(good), len(wrong), tuple(wrong)))
 
 
-def _tell(good: Sequence[Mapping[str, Any]], wrong: Sequence[Mapping[str, str]]) -> int:
-    answer: dict[str, Any] = {"databases": list(good), "found": len(wrong), "wrong": list(wrong)}
-    if wrong:
-        first = wrong[0]
-        name = f"database {shown(first['database'])}: " if first["database"] else ""
-        more = f"; {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        answer["error"] = f"{name}{first['what']}{more}"
-        answer["do"] = "dump it anew and run the drill again; until then rely on an older dump"
-    emit(answer)
-    return FAILED if wrong else 0
+def _answer(tried: DumpsTried) -> int:
+    if not tried.wrong:
+        reply(tried)
+        return 0
+    first = tried.wrong[0]
+    name = f"database {shown(first.database)}: " if first.database else ""
+    more = f"; {tried.total - 1} more" if tried.total > 1 else ""
+    do = "dump it anew and run the drill again; until then rely on an older dump"
+    reply(tried._replace(error=f"{name}{first.what}{more}", do=do))
+    return FAILED
 
 
-def _lines() -> list[dict[str, Any]]:
-    return [json.loads(line) for frame in frames(sys.stdin.buffer) for line in frame.lines()]
+def _problem(database: str, file: Path, what: str) -> DumpProblem:
+    return DumpProblem(database, file.name, f"{file.name}: {what}")
 
 
-def _sound(folder: Path, told: Sequence[Mapping[str, Any]], wrong: list[dict[str, str]]) -> list[Dump]:
+def _sound(folder: Path, lines: Sequence[DumpLine], wrong: list[DumpProblem]) -> list[CopiedDump]:
     """The dumps that are what their records say."""
-    found = []
-    for each in told:
-        if each["what"] == "link":
-            what = "its folder is a link: the snapshot has none of its dumps"
-            wrong.append({"database": decoded(str(each["database"])) or "", "dump": "", "what": what})
-        if each["what"] != "dump":
+    dumps = []
+    for line in lines:
+        name = decoded(line.database)
+        if line.what == "link":
+            wrong.append(DumpProblem(name or "", "", "its folder is a link: the snapshot has none of its dumps"))
+        if line.what != "dump":
             continue
-        file = folder / str(each["snapshot"]) / str(each["path"])
-        name = decoded(str(each["database"]))
-        what, record = "", _record(file.with_suffix(".json"))
+        file = folder / line.snapshot / line.path
+        record = _record(file.with_suffix(".json"))
         if record is None:
-            what = "its record cannot be read"
+            wrong.append(_problem(name or line.database, file, "its record cannot be read"))
         elif name is None or record.get("database") != name or record.get("dump") != file.name:
-            what = "its record is of another dump"
+            wrong.append(_problem(name or line.database, file, "its record is of another dump"))
+        elif what := _differs(file, record):
+            wrong.append(_problem(name, file, what))
         else:
-            what = _differs(file, record)
-        if what or record is None or name is None:
-            wrong.append({"database": name or str(each["database"]), "dump": file.name, "what": f"{file.name}: {what}"})
-        else:
-            found.append(Dump(name, str(each["time"]), file, record))
-    return found
+            dumps.append(CopiedDump(name, line.time, file, record))
+    return dumps
 
 
 def _record(file: Path) -> Mapping[str, Any] | None:
@@ -117,94 +122,68 @@ def _differs(file: Path, record: Mapping[str, Any]) -> str:
     if file.is_symlink():
         return "it is a link: the snapshot has no dump there"
     try:
-        size, found = file.stat().st_size, hashlib.sha256()
+        size = file.stat().st_size
         if size != record.get("bytes"):
             return f"it has {size} bytes, and its record says {record.get('bytes')}"
         with file.open("rb") as stream:
-            while block := stream.read(CHUNK):
-                found.update(block)
+            same = digest(stream.fileno()) == record["sha256"]
     except OSError as problem:
         return f"it did not come back: {problem.strerror}"
-    return "" if found.hexdigest() == record["sha256"] else "it is damaged: its SHA-256 is not the recorded one"
+    return "" if same else "it is damaged: its SHA-256 is not the recorded one"
 
 
-def _restore(
-    to: Server, folder: Path, asked: tuple[Path, list[Dump]], good: list[dict[str, Any]], wrong: list[dict[str, str]]
-) -> None:
-    roles, dumps = asked
-    most = max(dumps, key=lambda each: str(each.time)).record
-    use = programs(to, str(most.get("server", "")), str(most.get("pg_dump", "")))
-    with Scratch(to, use.server, folder) as scratch:
-        with tempfile.TemporaryFile() as stream:
-            text = roles.read_bytes().decode("utf-8", "surrogateescape")
-            stream.write(scratch.globals(text).encode("utf-8", "surrogateescape"))
-            stream.seek(0)
-            try:
-                _psql(scratch, stream)
-            except Refused as refused:
-                wrong.append({"database": "", "dump": roles.name, "what": f"the roles: {refused.error}"})
-        for each in dumps:
-            try:
-                good.append(_one(scratch, use.restore, each))
-            except (Refused, SqlTrouble) as problem:
-                why = problem.error if isinstance(problem, Refused) else problem.text
-                wrong.append({"database": each.database, "dump": each.file.name, "what": f"{each.file.name}: {why}"})
+def _restore_roles(scratch: ScratchServer, roles: Path, wrong: list[DumpProblem]) -> None:
+    sql = scratch.globals(roles.read_bytes().decode("utf-8", "surrogateescape"))
+    try:
+        _psql(scratch, sql)
+    except Refused as refused:
+        wrong.append(DumpProblem("", roles.name, f"the roles: {refused.error}"))
 
 
-def _one(scratch: Scratch, restore: Path, dump: Dump) -> dict[str, Any]:
-    """Restore one, count, and drop it again: there may not be room for all at once."""
-    _psql(scratch, _sql(f"drop database if exists {_quoted(dump.database)} with (force)"))
+def _restore(scratch: ScratchServer, programs: Path, dump: CopiedDump) -> TriedDatabase:
+    """Restore it, count, and drop it again: there may not be room for all at once."""
+    name = _quoted(dump.database)
+    _psql(scratch, f"drop database if exists {name} with (force)")
     with dump.file.open("rb") as stream:
-        where = f"--dbname={scratch.server.conninfo(MAINTENANCE, options=SETTINGS)}"
-        scratch.run(
-            "pg_restore",
+        words = (
             "--create",
             "--exit-on-error",
             "--no-password",
-            where,
-            given=stream,
-            place=restore,
-            seconds=HOURS,
+            f"--dbname={scratch.server.conninfo(MAINTENANCE, options=SETTINGS)}",
         )
+        scratch.run("pg_restore", *words, given=stream, place=programs, seconds=HOURS)
     with Session(scratch.server, dump.database) as session:
         tables, objects = pg_rows.count(session, seconds=HOURS)
     _compare(dump.record, tables, objects)
-    name = _quoted(dump.database)
-    _psql(scratch, _sql(f"alter database {name} is_template false;\ndrop database {name} with (force)"))
-    return {
-        "database": dump.database,
-        "at": dump.record.get("at", ""),
-        "dump": dump.file.name,
-        "tables": len(tables),
-        "rows": sum(tables.values()),
-    }
+    _psql(scratch, f"alter database {name} is_template false;\ndrop database {name} with (force)")
+    return TriedDatabase(
+        database=dump.database,
+        at=str(dump.record.get("at", "")),
+        tables=len(tables),
+        rows=sum(tables.values()),
+        dump=dump.file.name,
+    )
 
 
 def _compare(record: Mapping[str, Any], tables: Mapping[str, int], objects: int) -> None:
-    wanted = {str(name): int(rows) for name, rows in record["tables"].items()}
-    other = [name for name in sorted({*wanted, *tables}) if wanted.get(name) != tables.get(name)]
+    expected = {str(name): int(rows) for name, rows in record["tables"].items()}
+    other = [name for name in sorted({*expected, *tables}) if expected.get(name) != tables.get(name)]
     if other:
-        rows, were = tables.get(other[0]), wanted.get(other[0])
-        told = "is missing" if rows is None else f"has {rows} rows"
+        rows, before = tables.get(other[0]), expected.get(other[0])
+        now = "is missing" if rows is None else f"has {rows} rows"
         more = f"; {len(other) - 1} tables more" if len(other) > 1 else ""
-        raise Refused(f"table {other[0]} {told}, and {were} were dumped{more}")
+        raise Refused(f"table {other[0]} {now}, and {before} were dumped{more}")
     if record.get("large_objects", objects) != objects:
         raise Refused(f"there are {objects} large objects, and {record['large_objects']} were dumped")
 
 
-def _psql(scratch: Scratch, stream: IO[bytes]) -> None:
+def _psql(scratch: ScratchServer, sql: str) -> None:
     # An error is not to show its line: that of a role has its password.
     words = ("--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1", "--set=VERBOSITY=terse", "--file=-")
-    with stream:
+    with tempfile.TemporaryFile() as stream:
+        stream.write(sql.encode("utf-8", "surrogateescape"))
+        stream.seek(0)
         scratch.run("psql", *words, f"--dbname={scratch.server.conninfo(MAINTENANCE)}", given=stream)
-
-
-def _sql(text: str) -> IO[bytes]:
-    stream = tempfile.TemporaryFile()  # noqa: SIM115  (who gets it closes it)
-    stream.write(text.encode("utf-8", "surrogateescape"))
-    stream.flush()
-    os.lseek(stream.fileno(), 0, os.SEEK_SET)
-    return stream
 
 
 def _quoted(name: str) -> str:

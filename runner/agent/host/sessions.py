@@ -7,10 +7,9 @@ import platform
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from .. import clock
-from ..answer import emit, plain, table
+from ..answer import plain, reply
 from ..arguments import parse
 from ..command import ask
 from . import processes
@@ -112,11 +111,11 @@ def _cut(field: bytes) -> str:
 
 def run(argv: Sequence[str]) -> int:
     """Print the boot, the state of the system, failed units, users, inhibitors, mounts; see docs/store.md."""
-    emit(read(argv))
+    reply(read(argv))
     return 0
 
 
-def read(argv: Sequence[str], root: str = "/") -> dict[str, Any]:
+def read(argv: Sequence[str], root: str = "/") -> Up:
     """What `run` prints, of the host whose files are below `root`; changes nothing.
 
     `system` and `failed` are what systemd says, empty where it does not run.
@@ -125,21 +124,18 @@ def read(argv: Sequence[str], root: str = "/") -> dict[str, Any]:
     top = Path(root)
     booted = processes.booted(top)
     systemd = (top / "run/systemd/system").is_dir()
-    answer: dict[str, Any] = table(
-        Up(
-            boot_id=processes.boot_id(top),
-            kernel=platform.release(),
-            system=_system() if systemd else "",
-            failed=tuple(_failed()) if systemd else (),
-            up_since=clock.at(booted * 10**9) if booted else None,
-            users=tuple(users(top)),
-            systemd=systemd,
-            inhibitors=tuple(inhibitors(top)),
-            mounts=_mounts(),
-            checking=tuple(checking(top)),
-        )
+    return Up(
+        boot_id=processes.boot_id(top),
+        kernel=platform.release(),
+        system=_system() if systemd else "",
+        failed=tuple(_failed()) if systemd else (),
+        up_since=clock.at(booted * 10**9) if booted else None,
+        users=tuple(users(top)),
+        systemd=systemd,
+        inhibitors=tuple(inhibitors(top)),
+        mounts=_mounts(),
+        checking=tuple(checking(top)),
     )
-    return answer
 
 
 def _system() -> str:

@@ -11,64 +11,63 @@ from pathlib import Path
 from typing import Any
 
 from .. import durable, tree
-from ..answer import Refused, emit
-from ..arguments import DISK, Call, parse
+from ..answer import Refused, emit, reply, table
+from ..arguments import parse_as
 from ..database import folder
 from ..database.folder import Folder
 from ..frames import Frame, frames
 from ..snapshots import readme
 from ..store import disk, inventory
-from ..store.layout import Store, open_store, read_json, sealed
+from ..store.layout import Store, open_store, require_json, require_sealed
 from ..store.lock import working
-
-_TOLD = ("bytes", "server", "owner")
+from .contract import AboutKept, AboutOf, DatabaseDump, DumpFolder, KeepAbout, StoredAbout
 
 
 def about_of(argv: Sequence[str]) -> int:
-    """Print `{"facts", "files", "dumps", "folder"}` of sealed snapshot NAME.
+    """Print what was kept beside sealed snapshot NAME, and the newest dump of each database that counts.
 
-    `facts` are those of `about` (empty where none were kept), `files` the names of the texts beside them. For
-    each folder of `--dumps` that is in the snapshot: `{"folder", "globals", "databases": [{"database",
-    "dump", "time", "bytes", "server", "owner"}]}`, the newest that counts of each, paths as on the host.
+    The dumps are those in the folders of `--dumps`, and in those that were known when the snapshot was made.
     """
-    call = parse(argv, words=2, many=("dumps",))
-    store, name = open_store(call.words[0]), call.words[1]
-    if name not in sealed(store):
-        raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+    options = parse_as(AboutOf, argv)
+    store, name = open_store(options.store), options.name
+    require_sealed(store, name)
     place = inventory.place(store, name)
-    facts = read_json(place / inventory.FACTS)
-    folders = dict.fromkeys((*call.many["dumps"], *(str(one) for one in facts.get("dumps", ()))))
-    emit(
-        {
-            "facts": facts,
-            "files": sorted(path.name for path in place.iterdir()) if place.is_dir() else [],
-            "folder": str(place),
-            "dumps": [found for one in folders if (found := _dumps(store.root / name, one))],
-        }
+    facts: Mapping[str, Any] = {}
+    problem = ""
+    try:
+        facts = require_json(place / inventory.FACTS)
+    except Refused as refused:
+        problem = refused.error
+    folders = dict.fromkeys((*options.dumps, *map(str, facts.get("dumps", ()))))
+    answer = StoredAbout(
+        folder=str(place),
+        files=tuple(sorted(path.name for path in place.iterdir())) if place.is_dir() else (),
+        dumps=tuple(filter(None, (_dumps(store.root / name, path) for path in folders))),
+        problem=problem,
     )
+    # The facts are as the version that kept them knew them.
+    emit({**table(answer), "facts": facts})
     return 0
 
 
-def _dumps(snapshot: Path, path: str) -> dict[str, Any]:
+def _dumps(snapshot: Path, path: str) -> DumpFolder | None:
     parts = tree.components(path)
     try:
         # A link on the way would lead out of the snapshot, to a folder of this machine.
         os.close(tree.above(str(snapshot), (*parts, b".")))
     except OSError:
-        return {}
+        return None
     inside = Folder(snapshot.joinpath(*(os.fsdecode(part) for part in parts)))
     roles = folder.roles(inside)
-    newest = [(name, found[-1]) for name in folder.databases(inside) if (found := folder.dumps(inside, name))]
-    return {
-        "folder": path,
-        "globals": f"globals/{roles[-1]}.sql" if roles else "",
-        "databases": [_short(name, record) for name, record in newest],
-    }
+    newest = [(name, records[-1]) for name in folder.databases(inside) if (records := folder.dumps(inside, name))]
+    databases = tuple(_dump(name, record) for name, record in newest)
+    return DumpFolder(path, f"globals/{roles[-1]}.sql" if roles else "", databases)
 
 
-def _short(name: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    dump = f"databases/{folder.encoded(name)}/{record['time']}.dump"
-    return {"database": name, "dump": dump, "time": record["time"], **{word: record.get(word) for word in _TOLD}}
+def _dump(name: str, record: Mapping[str, Any]) -> DatabaseDump:
+    texts = {key: record[key] for key in ("server", "owner") if isinstance(record.get(key), str)}
+    file = f"databases/{folder.encoded(name)}/{record['time']}.dump"
+    return DatabaseDump(name, file, record["time"], record["bytes"], **texts)
 
 
 def keep_about(argv: Sequence[str]) -> int:
@@ -76,39 +75,30 @@ def keep_about(argv: Sequence[str]) -> int:
     `.runner/jobs.toml`; `--dumps` are the folders with dumps of databases.
 
     NAME must be sealed. jobs.toml is kept only with the SHA-256 of the plan. Refused, with all else kept, where
-    the host was not told. Prints `{"kept", "files", "fresh", "site"}`: all files, those new on the disk, and
-    whether jobs.toml is kept.
+    it is not known what the host is.
     """
-    call = parse(argv, words=2, one=("plan", "about", "site", "site-sha256", *DISK), many=("dumps",))
-    store, name = open_store(call.words[0]), call.words[1]
-    with working(store, call.one["plan"]):
-        disk.require(store, disk.Declared(call.one["mount"], call.one["uuid"].lower()))
-        if name not in sealed(store):
-            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+    options = parse_as(KeepAbout, argv)
+    store, name = open_store(options.store), options.name
+    with working(store, options.plan):
+        disk.require(store, options.disk)
+        require_sealed(store, name)
         inventory.tidy(store)
-        given = _given(call)
-        files = _files(given.get("about", b""), call.many["dumps"])
+        outputs = {frame.source: _content(frame) for frame in frames(sys.stdin.buffer)}
+        files = _files(outputs.get(options.about, b""), options.dumps)
         known = inventory.place(store, name).is_dir()
         fresh = inventory.keep(store, name, files) if files and not known else 0
-        site = _keep_site(store, given.get("site", b""), call.one["site-sha256"])
+        site = _keep_site(store, outputs.get(options.site, b""), options.site_sha256)
         readme.keep(store)
     if not files and not known:
         raise Refused("what the host is was not told", "see the step before; the next snapshot tries again")
-    emit({"kept": name, "files": len(files), "fresh": fresh, "site": site})
+    reply(AboutKept(name, len(files), fresh, site))
     return 0
 
 
-def _given(call: Call) -> dict[str, bytes]:
-    wanted = {call.one[word]: word for word in ("about", "site") if call.one[word]}
-    found = {}
-    for frame in frames(sys.stdin.buffer):
-        word = wanted.get(frame.source)
-        if word and frame.state == "done" and frame.exit == 0:
-            found[word] = _content(frame)
-    return found
-
-
 def _content(frame: Frame) -> bytes:
+    """What a step printed; nothing unless it ended well, and where it is too long."""
+    if frame.state != "done" or frame.exit != 0:
+        return b""
     parts, size = [], 0
     for part in frame.lines():
         size += len(part)
@@ -117,10 +107,10 @@ def _content(frame: Frame) -> bytes:
     return b"".join(parts) if size <= inventory.MOST else b""
 
 
-def _files(told: bytes, dumps: Sequence[str]) -> dict[str, bytes]:
+def _files(output: bytes, dumps: Sequence[str]) -> dict[str, bytes]:
     """The files to keep, of what `about` printed; empty where it makes no sense."""
     try:
-        answer: Mapping[str, Any] = json.loads(told.splitlines()[-1])
+        answer: Mapping[str, Any] = json.loads(output.splitlines()[-1])
         facts = {**answer["facts"], "dumps": list(dumps)}
         texts = {str(name): str(text) for name, text in answer["files"].items()}
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple
 
 from .. import clock
-from ..answer import emit, table
+from ..answer import reply
 from ..arguments import parse_as
 from ..command import ask
 from ..host.fstab import Line, fstab, number_of
 from ..host.mounts import EXT, Mount, device_of, mounts, superblock
 from .check_times import MOST, speed, times
-from .contract import BootChecks, LookAtBoot, Looked, Time
+from .contract import BootChecks, CheckTime, ExtFilesystem, LookAtBoot
 
 FORCED = ("fsck.mode=force", "forcefsck")
 SKIPPED = ("fsck.mode=skip", "fastboot")
@@ -33,85 +33,90 @@ MOST_DESCRIPTORS = 64 << 20
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print what `read` finds; reads only."""
-    emit(read(argv))
+    """Print what `read` gives; reads only."""
+    reply(read(argv))
     return 0
 
 
-def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
+def read(argv: Sequence[str], root: Path = Path("/")) -> BootChecks:
     """Every mounted ext2, ext3 and ext4 filesystem, those of fstab, and the devices named as words.
 
     With `--speed` a few megabytes are read from each to see how fast it is. What is not known is null.
     """
     options = parse_as(LookAtBoot, argv)
     lines, seen = fstab(root / "etc/fstab"), mounts()
-    asked = {path: number_of(path) for path in options.devices}
-    places = _places(seen, lines, asked)
+    named = {path: number_of(path) for path in options.devices}
+    places = _places(seen, lines, named)
     spent = times() if places else ()
-    looked = tuple(
-        Looked(
-            **_look(device, _mount(number, seen), measured=options.speed),
-            **_line(number, lines),
-            asked=tuple(path for path, other in asked.items() if number and other == number or path == device),
-            checks=tuple(one for one in spent if _is(one, number, _mount(number, seen)))[:MOST],
+    filesystems = []
+    for device, number in places.items():
+        mount = _mount(number, seen)
+        filesystem = _look(device, mount, next((line for line in lines if number and line.number == number), None))
+        filesystems.append(
+            filesystem._replace(
+                devices=tuple(path for path, other in named.items() if number and other == number or path == device),
+                speed=speed(Path(device)) if options.speed and filesystem.table is not None else None,
+                checks=tuple(check for check in spent if _is(check, number, mount))[:MOST],
+            )
         )
-        for device, number in places.items()
+    return BootChecks(
+        clock=clock.at(time.time_ns()),
+        kernel=tuple(_kernel(root / "proc/cmdline")),
+        files=tuple(f"/{name}" for name in FILES if (root / name).exists()),
+        memory=_memory(),
+        filesystems=tuple(filesystems),
     )
-    answer: dict[str, Any] = table(
-        BootChecks(
-            clock=clock.at(time.time_ns()),
-            kernel=tuple(_kernel(root / "proc/cmdline")),
-            files=tuple(f"/{name}" for name in FILES if (root / name).exists()),
-            memory=_memory(),
-            filesystems=looked,
-        )
-    )
-    return answer
 
 
-def _places(seen: Sequence[Mount], lines: Sequence[Line], asked: dict[str, int]) -> dict[str, int]:
+def _places(seen: Sequence[Mount], lines: Sequence[Line], named: Mapping[str, int]) -> dict[str, int]:
     """The devices to look at, each once, with their numbers (0 for what is no block device)."""
-    found: dict[int, str] = {}
+    devices: dict[int, str] = {}
     for mount in seen:
         device = device_of(mount) if mount.type in EXT else None
         if device is not None:
-            found.setdefault(mount.dev, str(device))
+            devices.setdefault(mount.dev, str(device))
     for line in lines:
         if line.number and (line.type in EXT or superblock(Path(line.device))):
-            found.setdefault(line.number, line.device)
-    places = {path: number for number, path in found.items()}
-    for path, number in asked.items():
-        if not number or number not in found:
+            devices.setdefault(line.number, line.device)
+    places = {path: number for number, path in devices.items()}
+    for path, number in named.items():
+        if not number or number not in devices:
             places[path] = number
-            found[number] = path
+            devices[number] = path
     return places
 
 
-def _look(device: str, mount: Mount | None, *, measured: bool) -> dict[str, Any]:
+def _look(device: str, mount: Mount | None, line: Line | None) -> ExtFilesystem:
     # The dates are local times without a zone, so the zone is ours.
     answer = ask(("env", "TZ=UTC", "LC_ALL=C", "tune2fs", "-l", "--", device), timeout=10)
     counted = groups(Path(device))
-    about = os.statvfs(mount.point) if mount else None
-    return {
-        "device": device,
-        "mount": mount.point if mount else "",
-        "superblock": answer.out,
-        "exit": answer.exit,
-        "error": answer.err,
-        "used": (about.f_blocks - about.f_bfree) * about.f_frsize if about else None,
-        "inodes_used": about.f_files - about.f_ffree if about else None,
-        "table": counted.table if counted else None,
-        "directories": counted.directories if counted else None,
-        "extents": counted.extents if counted else None,
-        "rotates": _rotates(number_of(device)),
-        "speed": speed(Path(device)) if measured and counted else None,
-    }
+    space = os.statvfs(mount.point) if mount else None
+    return ExtFilesystem(
+        device=device,
+        devices=(),
+        mount=mount.point if mount else "",
+        superblock=answer.out,
+        exit=answer.exit,
+        error=answer.err,
+        used=(space.f_blocks - space.f_bfree) * space.f_frsize if space else None,
+        inodes_used=space.f_files - space.f_ffree if space else None,
+        table=counted.table if counted else None,
+        directories=counted.directories if counted else None,
+        extents=counted.extents if counted else None,
+        rotates=_rotates(number_of(device)),
+        speed=None,
+        pass_=line.passno if line else None,
+        at=line.mount if line else "",
+        noauto=line is not None and "noauto" in line.options,
+        nofail=line is not None and "nofail" in line.options,
+        checks=(),
+    )
 
 
 def _mount(number: int, seen: Sequence[Mount]) -> Mount | None:
     """Where a device is mounted so that it can be asked; of several places the shortest."""
-    fits = [one for one in seen if number and one.dev == number and _shows(one)]
-    return min(fits, key=lambda one: len(one.point), default=None)
+    fits = [mount for mount in seen if number and mount.dev == number and _shows(mount)]
+    return min(fits, key=lambda mount: len(mount.point), default=None)
 
 
 def _shows(mount: Mount) -> bool:
@@ -122,18 +127,10 @@ def _shows(mount: Mount) -> bool:
         return False
 
 
-def _line(number: int, lines: Sequence[Line]) -> dict[str, Any]:
-    for line in lines:
-        if number and line.number == number:
-            options = {word: word in line.options for word in ("noauto", "nofail")}
-            return {"pass_": line.passno, "at": line.mount, **options}
-    return {"pass_": None, "at": "", "noauto": False, "nofail": False}
-
-
-def _is(one: Time, number: int, mount: Mount | None) -> bool:
-    if not one.device:
+def _is(check: CheckTime, number: int, mount: Mount | None) -> bool:
+    if not check.device:
         return mount is not None and mount.point == "/"
-    return bool(number) and number_of(one.device) == number
+    return bool(number) and number_of(check.device) == number
 
 
 def _kernel(path: Path) -> list[str]:
@@ -170,7 +167,7 @@ class Groups(NamedTuple):
     extents: bool
 
 
-def groups(device: Path) -> Optional[Groups]:  # noqa: UP045
+def groups(device: Path) -> Groups | None:
     """Read the group table; None where it cannot be read, or is kept in a way not known here."""
     block = superblock(device)
     if not block or _number(block, 0x60, 4) & META_GROUPS or not _number(block, 0x20, 4):

@@ -9,13 +9,13 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from .. import clock
 from ..command import ask
 from ..host.fstab import number_of
 from ..host.mounts import Mount, device_of, mounts, superblock, uuid_of
-from .contract import Time
+from .contract import CheckTime, WholeCheck
 
 ASK = (
     "journalctl",
@@ -40,7 +40,7 @@ CHUNKS = 24
 LONGEST = 0.5
 
 
-def times(*only: str) -> tuple[Time, ...]:
+def times(*only: str) -> tuple[CheckTime, ...]:
     """All that the journal knows, newest first; empty without systemd or without rights.
 
     `only` are further options of journalctl, such as `--boot`.
@@ -49,11 +49,11 @@ def times(*only: str) -> tuple[Time, ...]:
     return parse(answer.out) if answer.exit == 0 else ()
 
 
-def parse(text: str) -> tuple[Time, ...]:
+def parse(text: str) -> tuple[CheckTime, ...]:
     """Read the journal's JSON lines, newest first; a line that makes no sense is passed over."""
     begun: dict[tuple[str, str], tuple[int, int]] = {}
     counted: dict[tuple[str, str], tuple[int, int]] = {}
-    found: list[Time] = []
+    timed: list[CheckTime] = []
     for entry in reversed(list(_entries(text))):
         # The fields with an underscore are the journal's own; only PID 1 speaks for a unit.
         own = entry.get("_PID") == "1" and entry.get("_UID") == "0"
@@ -71,42 +71,38 @@ def parse(text: str) -> tuple[Time, ...]:
         elif entry.get("MESSAGE_ID") == STARTED and key in begun:
             at, started = begun.pop(key)
             inodes, blocks = counted.pop(key, (None, None))
-            found.append(Time(device(str(unit)), clock.at(started * 1000), (ticks - at) / 1e6, inodes, blocks))
-    return tuple(reversed(found))
+            timed.append(CheckTime(device(str(unit)), clock.at(started * 1000), (ticks - at) / 1e6, inodes, blocks))
+    return tuple(reversed(timed))
 
 
-def whole() -> list[dict[str, Any]]:
-    """The whole checks of ext filesystems that this boot made, newest first: device, mount, uuid, seconds.
+def whole() -> tuple[WholeCheck, ...]:
+    """The whole checks of ext filesystems that this boot made, newest first.
 
-    A unit that only looked whether a check is due is none. `mount` and `uuid` are "" where it is not mounted.
+    A unit that only looked whether a check is due is none.
     """
     seen = mounts()
-    found = (_whole(one, seen) for one in times("--boot"))
-    return [one for one in found if one][:MOST]
+    checks = (_whole(check, seen) for check in times("--boot"))
+    return tuple(check for check in checks if check)[:MOST]
 
 
-def _whole(one: Time, seen: Sequence[Mount]) -> dict[str, Any]:
+def _whole(check: CheckTime, seen: Sequence[Mount]) -> WholeCheck | None:
     root = next((mount for mount in seen if mount.point == "/"), None)
-    path = Path(one.device) if one.device else device_of(root) if root else None
+    path = Path(check.device) if check.device else device_of(root) if root else None
     block = superblock(path) if path else b""
-    if path is None or not block or not (one.inodes is not None or _within(one, block)):
-        return {}
+    if path is None or not block or not (check.inodes is not None or _within(check, block)):
+        return None
     number = number_of(str(path))
     fits = [mount for mount in seen if number and mount.dev == number]
-    mount = min(fits, key=lambda one: len(one.point), default=None)
-    return {
-        "device": str(path),
-        "mount": mount.point if mount else "",
-        "uuid": uuid_of(mount) if mount else "",
-        "seconds": round(one.seconds, 1),
-    }
+    mount = min(fits, key=lambda mount: len(mount.point), default=None)
+    point, uuid = (mount.point, uuid_of(mount)) if mount else ("", "")
+    return WholeCheck(device=str(path), mount=point, uuid=uuid, seconds=round(check.seconds, 1))
 
 
-def _within(one: Time, block: bytes) -> bool:
+def _within(check: CheckTime, block: bytes) -> bool:
     """Whether the date of the last check, in its superblock, is that of this one."""
     last = (int.from_bytes(block[0x40:0x44], "little") | block[0x277] << 32) * 10**9
-    begun = clock.nanoseconds(one.started.isoformat())
-    return begun - SLACK <= last <= begun + int(one.seconds * 1e9) + SLACK
+    begun = clock.nanoseconds(check.started.isoformat())
+    return begun - SLACK <= last <= begun + int(check.seconds * 1e9) + SLACK
 
 
 def device(unit: str) -> str:
@@ -133,7 +129,7 @@ def _stamp(entry: Mapping[str, Any], name: str) -> int:
     return int(text) if text.isascii() and text.isdigit() else 0
 
 
-def speed(device: Path) -> Optional[float]:  # noqa: UP045
+def speed(device: Path) -> float | None:
     """Bytes a second, from the middle of the disk on; None where it is too small or cannot be read so."""
     try:
         descriptor = os.open(device, os.O_RDONLY | os.O_DIRECT)

@@ -1,4 +1,4 @@
-"""What the verbs of a host's power are told, and what they answer."""
+"""The options and the answers of the verbs about a host's power."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import NamedTuple, Optional
 from ..arguments import Rest, Word
 
 
-class AskStill(NamedTuple):
-    """Options of `still`."""
+class AskIdle(NamedTuple):
+    """Options of `idle`: which boot it must be, until when, and which stores nobody may hold."""
 
     boot: str = ""
     by: str = ""
@@ -17,17 +17,16 @@ class AskStill(NamedTuple):
     state: str = ""
 
 
-class Still(NamedTuple):
-    """Answer of `still`: whether nothing is being written, else why a reboot must wait in `error`."""
+class Idle(NamedTuple):
+    """Answer of `idle`: whether nothing is being written, else why a reboot must wait in `error`."""
 
-    still: bool = False
+    idle: bool = False
     error: Optional[str] = None
     do: str = ""
-    writing: tuple[str, ...] = ()
 
 
-class CameBack(NamedTuple):
-    """Options of `came-back`: what is looked at, and what it should be."""
+class LookAfterBoot(NamedTuple):
+    """Options of `returned`: what is looked at, and what it should be."""
 
     look: Word
     was: str = ""
@@ -39,10 +38,48 @@ class CameBack(NamedTuple):
     known: tuple[str, ...] = ()
 
 
+class WholeCheck(NamedTuple):
+    """A whole check of a filesystem that this boot made; `mount` and `uuid` are "" where it is not mounted."""
+
+    device: str
+    mount: str = ""
+    uuid: str = ""
+    seconds: Optional[float] = None
+
+
+class Returned(NamedTuple):
+    """Answer of `returned`: whether it is as it should be, else why not in `error`, and what to `do`.
+
+    `booted` and `up` are seconds since 1970: when the boot began, and when it was over. `checks` are None
+    where nobody looked. What another look is about has its default.
+    """
+
+    returned: bool = False
+    error: str = ""
+    do: str = ""
+    boot_id: str = ""
+    booted: Optional[int] = None
+    up: Optional[int] = None
+    system: str = ""
+    failed: tuple[str, ...] = ()
+    checks: Optional[tuple[WholeCheck, ...]] = None
+    running: str = ""
+    uuid: str = ""
+
+
 class Page(NamedTuple):
     """Options of `page`."""
 
     url: Word
+
+
+class PageAnswer(NamedTuple):
+    """Answer of `page`: whether it answers, else why not in `error`. `status` is None where there is none."""
+
+    answers: bool = False
+    status: Optional[int] = None
+    error: str = ""
+    do: str = ""
 
 
 class InUse(NamedTuple):
@@ -54,6 +91,20 @@ class InUse(NamedTuple):
     folder: Rest = ()
 
 
+class FolderUsers(NamedTuple):
+    """Answer of `in-use` for a folder: how many use it, and the first of them in words."""
+
+    users: int
+    who: tuple[str, ...]
+
+
+class DeviceState(NamedTuple):
+    """Answer of `in-use` for a device: whether it has no errors marked on it, and whether it is mounted."""
+
+    sound: bool
+    mounted: bool
+
+
 class LookAtBoot(NamedTuple):
     """Options of `boot-checks`."""
 
@@ -61,11 +112,11 @@ class LookAtBoot(NamedTuple):
     speed: bool = False
 
 
-class Time(NamedTuple):
+class CheckTime(NamedTuple):
     """One unit that ran to its end: for which device ("" for the root), when it began, how long it took.
 
-    `inodes` and `blocks` are what e2fsck counted in use, None where it only looked. Whether it was a
-    whole check is told by the superblock, whose date of the last check lies within, and by nothing here.
+    `inodes` and `blocks` are what e2fsck counted in use, None where it only looked. Only the superblock says
+    whether it was a whole check: its date of the last check lies within.
     """
 
     device: str
@@ -75,13 +126,17 @@ class Time(NamedTuple):
     blocks: Optional[int]
 
 
-class Looked(NamedTuple):
-    """An ext filesystem as it was looked at; what is not known is None.
+class ExtFilesystem(NamedTuple):
+    """An ext filesystem as it was read; what is not known is None.
 
-    `superblock` is what tune2fs(8) printed, `exit` and `error` how it ended. `pass_` and `at` are from fstab.
+    `devices` are the options that name it. `superblock` is what tune2fs(8) printed, `exit` and `error` how it
+    ended. `mount` is where it is mounted now, `at` where fstab mounts it, "" for nowhere; `pass_` is the last
+    column of its line in fstab. `used` is in bytes. By the group table: `table`, the bytes of inode tables that
+    a check reads, and `directories`. `speed` is in bytes a second.
     """
 
     device: str
+    devices: tuple[str, ...]
     mount: str
     superblock: str
     exit: Optional[int]
@@ -97,18 +152,18 @@ class Looked(NamedTuple):
     at: str
     noauto: bool
     nofail: bool
-    asked: tuple[str, ...]
-    checks: tuple[Time, ...]
+    checks: tuple[CheckTime, ...]
 
 
 class BootChecks(NamedTuple):
     """Answer of `boot-checks`: all that decides which filesystems the next boot checks.
 
-    `kernel` are the words of the kernel's command line that force or skip checks, `files` those found.
+    `kernel` are the words of the kernel's command line that force or skip checks, `files` the files that do.
+    `memory` is in bytes.
     """
 
     clock: datetime
     kernel: tuple[str, ...]
     files: tuple[str, ...]
     memory: Optional[int]
-    filesystems: tuple[Looked, ...]
+    filesystems: tuple[ExtFilesystem, ...]

@@ -1,4 +1,4 @@
-"""`still`: is nothing being written here that a reboot would cut off."""
+"""`idle`: whether nothing is being written here that a reboot would cut off."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Optional
 
 from .. import clock
-from ..answer import FAILED, emit, plain
+from ..answer import FAILED, plain, reply
 from ..arguments import parse_as
 from ..detached import records
 from ..host import processes, sessions
 from ..packages import families
 from ..store import lock
 from ..store.layout import open_store
-from .contract import AskStill
+from .contract import AskIdle, Idle
 
-# Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is told.
+# Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is reported.
 WRITERS = families.PROGRAMS | frozenset(
     (
         "rsync",
@@ -55,32 +54,27 @@ SHOWN = 5
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print `{"still": true}`, or the reasons why a reboot must wait, with exit 1. Reads only.
-
-    `--boot` says which boot it must be, `--by` until when it may happen, `--store` (repeated) which
-    stores nobody may hold.
-    """
+    """Print `{"idle": true}`, or the reasons why a reboot must wait, with exit 1. Reads only."""
     answer = read(argv)
-    emit(answer)
-    return 0 if answer.get("still") else FAILED
+    reply(answer)
+    return 0 if answer.idle else FAILED
 
 
-def read(argv: Sequence[str], root: Path = Path("/")) -> dict[str, Any]:
+def read(argv: Sequence[str], root: Path = Path("/")) -> Idle:
     """As `run`, without printing. What could not be seen is not among the reasons."""
-    options = parse_as(AskStill, argv)
+    options = parse_as(AskIdle, argv)
     if options.boot and processes.boot_id(root) != options.boot:
-        return {"error": "the host was restarted since the plan was made", "do": "make a new plan"}
+        return Idle(error="the host was restarted since the plan was made", do="make a new plan")
     if options.by and time.time_ns() >= clock.nanoseconds(options.by):
         error = f"it is too late by this host's clock: it was to happen before {options.by}"
-        return {"error": error, "do": "see that the clock is right, and make a new plan"}
-    # A plan that is carried out holds these itself by then.
+        return Idle(error=error, do="see that the clock is right, and make a new plan")
+    # A plan that is being executed holds these itself by then.
     reasons = list(_taken(root)) if not options.boot else []
-    reasons += [*_writing(root), *_locked(root), *_carried(options.state), *_held(options.store), *_asked(root)]
+    reasons += [*_writing(root), *_locked(root), *_detached(options.state), *_held(options.store), *_inhibited(root)]
     if not reasons:
-        return {"still": True}
+        return Idle(idle=True)
     more = f", and {len(reasons) - SHOWN} more" if len(reasons) > SHOWN else ""
-    do = "wait until it has ended, or end it"
-    return {"error": "; ".join(reasons[:SHOWN]) + more, "do": do, "writing": reasons[:SHOWN]}
+    return Idle(error="; ".join(reasons[:SHOWN]) + more, do="wait until it has ended, or end it")
 
 
 def _writing(root: Path) -> Iterator[str]:
@@ -119,7 +113,7 @@ def _locked(root: Path) -> Iterator[str]:
             return
 
 
-def _holder(path: Path) -> Optional[int]:  # noqa: UP045
+def _holder(path: Path) -> int | None:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -130,7 +124,7 @@ def _holder(path: Path) -> Optional[int]:  # noqa: UP045
         os.close(descriptor)
 
 
-def _carried(state: str) -> Iterator[str]:
+def _detached(state: str) -> Iterator[str]:
     worker = records.working(state)
     if worker:
         yield f"{plain(str(worker['who']))} works on the packages"
@@ -151,8 +145,8 @@ def _held(stores: Sequence[str]) -> Iterator[str]:
             yield f"{plain(str(holder['who'] or 'another run'))} holds the store {plain(path)}"
 
 
-def _asked(root: Path) -> Iterator[str]:
-    for one in sessions.inhibitors(root):
-        yield f"{one.who} asks that it is not shut down: {one.why}"
+def _inhibited(root: Path) -> Iterator[str]:
+    for inhibitor in sessions.inhibitors(root):
+        yield f"{inhibitor.who} asks that it is not shut down: {inhibitor.why}"
     for device in sessions.checking(root):
         yield f"{device} is being checked"

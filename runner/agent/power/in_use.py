@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from ..answer import Refused, emit, plain
+from ..answer import Refused, plain, reply
 from ..arguments import parse_as
+from ..host.fstab import number_of
 from ..host.mounts import mounts, superblock
 from ..host.processes import processes
 from ..store import lock
 from ..store.layout import open_store
-from .contract import InUse
+from .contract import DeviceState, FolderUsers, InUse
 
 # ext2's own marks in the superblock, at 0x3a.
 VALID, ERRORS = 1, 2
@@ -24,36 +24,32 @@ def run(argv: Sequence[str]) -> int:
     """Print `{"users", "who"}` for what is mounted at a folder, or `{"sound", "mounted"}` for `--device`.
 
     `users` counts processes and mounts below it, without those that hold the lock of a `--store` for
-    `--plan`: these let go when they are told. `sound` is false once errors are marked on the device.
+    `--plan`: these release it when they are asked to. `sound` is false once errors are marked on the device.
     """
     options = parse_as(InUse, argv)
     if options.device:
-        emit(_device(options.device))
+        reply(_device(options.device))
         return 0
     if len(options.folder) != 1:
         raise Refused("the folder is missing", "see docs/store.md")
     holding = {_holder(path, options.plan) for path in options.store}
-    who = [*_below(options.folder[0]), *_users(options.folder[0], holding)]
-    emit({"users": len(who), "who": who[:SHOWN]})
+    users = [*_below(options.folder[0]), *_users(options.folder[0], holding)]
+    reply(FolderUsers(len(users), tuple(users[:SHOWN])))
     return 0
 
 
-def _device(device: str) -> dict[str, Any]:
-    block = superblock(Path(device))
+def _device(device: str) -> DeviceState:
+    block, number = superblock(Path(device)), number_of(device)
     if not block:
         raise Refused(f"{device!a} has no filesystem that can be read", "see that it is plugged in")
     state = int.from_bytes(block[0x3A:0x3C], "little")
-    try:
-        number = Path(device).stat().st_rdev
-    except OSError:
-        number = 0
-    where = [mount.point for mount in mounts() if number and mount.dev == number]
-    return {"sound": bool(state & VALID) and not state & ERRORS, "mounted": bool(where)}
+    mounted = any(number and mount.dev == number for mount in mounts())
+    return DeviceState(sound=bool(state & VALID) and not state & ERRORS, mounted=mounted)
 
 
 def _holder(path: str, plan: str) -> int:
-    found = lock.holder(open_store(path).lock)
-    return int(found["pid"]) if found and plan and found["plan"] == plan else 0
+    holder = lock.holder(open_store(path).lock)
+    return int(holder["pid"]) if holder and plan and holder["plan"] == plan else 0
 
 
 def _below(folder: str) -> Iterator[str]:

@@ -1,22 +1,22 @@
-"""`came-back`: is the host back from its reboot, with everything there as before; `page`: does a page answer."""
+"""`returned`: is the host back from its reboot, with everything there as before; `page`: does a page answer."""
 
 from __future__ import annotations
 
 import http.client
+import platform
 import ssl
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from ..answer import FAILED, Refused, emit, plain
+from ..answer import FAILED, Refused, plain, reply
 from ..arguments import parse_as
-from ..command import Answer, ask
+from ..command import CommandAnswer, ask
 from ..host import processes, sessions
 from ..host.mounts import mounts, uuid_of
-from ..packages import outdated
+from ..packages import kernels
 from . import check_times
-from .contract import CameBack, Page
+from .contract import LookAfterBoot, Page, PageAnswer, Returned
 
 SETTLED = ("running", "degraded")
 ANSWERS = 10
@@ -28,121 +28,118 @@ PATIENCE = 20
 UNAUTHORIZED = 401
 
 
-def came_back(argv: Sequence[str]) -> int:
-    """Look at what the first word names, and print it as true or false with the reason; exit 1 for false.
+def run(argv: Sequence[str]) -> int:
+    """Look at what the first word names, and print whether it is as it should be; exit 1 where it is not.
 
     `back` (`--was`), `settled`, `kernel` (`--is`; else the newest installed), `mounted`
     (`--at`, `--uuid`, `--writable`), `active` (`--unit`), `units` (`--known`, repeated) and `database`. Reads only.
     """
-    options = parse_as(CameBack, argv)
+    options = parse_as(LookAfterBoot, argv)
     look = LOOKS.get(options.look)
     if look is None:
         raise Refused(f"nothing to look at: {plain(options.look)}", f"there are: {', '.join(LOOKS)}")
     answer = look(options)
-    emit({options.look: "error" not in answer, **answer})
-    return FAILED if "error" in answer else 0
+    reply(answer)
+    return 0 if answer.returned else FAILED
 
 
-def _back(options: CameBack) -> dict[str, Any]:
+def _back(options: LookAfterBoot) -> Returned:
     before, now = options.was, processes.boot_id()
     if not before or not now:
-        return _no("which boot this is cannot be told", "look at the host")
+        return Returned(error="which boot this is cannot be told", do="look at the host")
     if now == before:
-        return _no("it answers, but is still in the boot from before", "see on its console why it stays up")
-    return {"boot_id": now, "booted": processes.booted()}
+        error = "it answers, but is still in the boot from before"
+        return Returned(error=error, do="see on its console why it stays up")
+    return Returned(True, boot_id=now, booted=processes.booted() or None)
 
 
-def _settled(options: CameBack) -> dict[str, Any]:
-    found = sessions.read(())
-    told = {"system": found["system"], "failed": found["failed"]}
-    if found["checking"]:
-        which = ", ".join(plain(str(one)) for one in found["checking"])
-        return {**_no(f"still checking {which}", "let it finish: it must not be switched off"), **told}
-    if found["systemd"] and found["system"] not in SETTLED:
+def _settled(options: LookAfterBoot) -> Returned:
+    up = sessions.read(())
+    answer = Returned(system=up.system, failed=up.failed)
+    if up.checking:
+        error = f"still checking {', '.join(up.checking)}"
+        return answer._replace(error=error, do="let it finish: it must not be switched off")
+    if up.systemd and up.system not in SETTLED:
         do = "run `systemctl list-jobs` there: what is it waiting for"
-        return {**_no(f"systemd says that it is {found['system'] or 'not to be asked'}", do), **told}
-    return {**told, "checks": check_times.whole(), **_since()}
+        return answer._replace(error=f"systemd says that it is {up.system or 'not to be asked'}", do=do)
+    return answer._replace(returned=True, checks=check_times.whole(), up=_boot_over())
 
 
-def _since() -> dict[str, Any]:
+def _boot_over() -> int | None:
     """When the boot was over as systemd saw it, in seconds since 1970 as the clock stands now."""
     argv = ("systemctl", "show", "--value", "--property=FinishTimestampMonotonic")
     text, booted = ask(argv, timeout=ANSWERS).out.strip(), processes.booted()
     took = int(text) if text.isascii() and text.isdigit() else 0
-    return {"up": booted + took // 10**6} if booted and took else {}
+    return booted + took // 10**6 if booted and took else None
 
 
-def _kernel(options: CameBack) -> dict[str, Any]:
-    found = outdated.read(())["kernel"]
-    wanted, running = options.is_ or found["newest"], found["running"]
-    if not wanted:
-        return _no("which kernel should run cannot be told", "see there that /boot is mounted and what it has")
-    if running != wanted:
-        error = f"the kernel that runs is {plain(running)}, not {plain(wanted)}"
+def _kernel(options: LookAfterBoot) -> Returned:
+    running, due = platform.release(), options.is_ or kernels.newest(Path("/"))
+    if not due:
+        error = "which kernel should run cannot be told"
+        return Returned(error=error, do="see there that /boot is mounted and what it has")
+    if running != due:
+        error = f"the kernel that runs is {plain(running)}, not {plain(due)}"
         do = "look at what the boot loader starts (grub.cfg, its default), then reboot again"
-        return {**_no(error, do), "running": running}
-    return {"running": running}
+        return Returned(error=error, do=do, running=running)
+    return Returned(True, running=running)
 
 
-def _mounted(options: CameBack) -> dict[str, Any]:
-    point, wanted = options.at, options.uuid.lower()
-    found = [mount for mount in mounts() if mount.point == point]
-    if not found:
+def _mounted(options: LookAfterBoot) -> Returned:
+    point, due = options.at, options.uuid.lower()
+    mount = next((mount for mount in reversed(mounts()) if mount.point == point), None)
+    if mount is None:
         do = "see `systemctl --failed` and dmesg there: a check that failed, or the disk is away"
-        return _no(f"nothing is mounted at {plain(point)}", do)
-    uuid = uuid_of(found[-1])
-    if wanted and uuid != wanted:
-        other = uuid or "one without a UUID"
-        return _no(f"another filesystem is mounted at {plain(point)}: {other}", "attach the right disk")
-    if options.writable and found[-1].read_only:
-        return _no(f"{plain(point)} is mounted read-only", "look for disk errors in dmesg")
-    return {"uuid": uuid}
+        return Returned(error=f"nothing is mounted at {plain(point)}", do=do)
+    uuid = uuid_of(mount)
+    if due and uuid != due:
+        error = f"another filesystem is mounted at {plain(point)}: {uuid or 'one without a UUID'}"
+        return Returned(error=error, do="attach the right disk")
+    if options.writable and mount.read_only:
+        return Returned(error=f"{plain(point)} is mounted read-only", do="look for disk errors in dmesg")
+    return Returned(True, uuid=uuid)
 
 
-def _active(options: CameBack) -> dict[str, Any]:
+def _active(options: LookAfterBoot) -> Returned:
     unit = options.unit
     if Path("/run/systemd/system").is_dir():
         answer = ask(("systemctl", "is-active", "--", unit), timeout=ANSWERS)
     else:
         answer = ask(("service", unit.removesuffix(".service"), "status"), timeout=ANSWERS)
     if answer.exit == 0:
-        return {}
-    return _no(f"{plain(unit)} does not run: {_first(answer)}", f"run `systemctl status {plain(unit)}` there")
+        return Returned(True)
+    error = f"{plain(unit)} does not run: {_first(answer)}"
+    return Returned(error=error, do=f"run `systemctl status {plain(unit)}` there")
 
 
-def _units(options: CameBack) -> dict[str, Any]:
-    found = sessions.read(())
-    if found["systemd"] and (not found["system"] or (found["system"] == "degraded" and not found["failed"])):
-        return _no("systemd does not say which units failed", "run `systemctl --failed` there")
-    new = [unit for unit in found["failed"] if unit not in options.known]
+def _units(options: LookAfterBoot) -> Returned:
+    up, do = sessions.read(()), "run `systemctl --failed` there"
+    if up.systemd and (not up.system or (up.system == "degraded" and not up.failed)):
+        return Returned(error="systemd does not say which units failed", do=do)
+    new = [unit for unit in up.failed if unit not in options.known]
     if new:
-        named = ", ".join(plain(str(unit)) for unit in new[:ANSWERS])
-        return _no(f"failed since the boot: {named}", "run `systemctl --failed` there")
-    return {}
+        return Returned(error=f"failed since the boot: {', '.join(new[:ANSWERS])}", do=do)
+    return Returned(True)
 
 
-def _database(options: CameBack) -> dict[str, Any]:
+def _database(options: LookAfterBoot) -> Returned:
     places = sorted(str(place) for pattern in SERVERS for place in Path("/").glob(pattern))
-    said = ""
+    output = ""
     for program in ("pg_isready", *places[-1:]):
         answer = ask((program, f"--timeout={ANSWERS}"), timeout=ANSWERS + 5)
         if answer.exit == 0:
-            return {}
+            return Returned(True)
         # What a server says is worth more than that there is no such program.
-        said = _first(answer) if answer.exit is not None or not said else said
-    return _no(f"the database does not answer: {said}", "look at PostgreSQL's log there")
+        output = _first(answer) if answer.exit is not None or not output else output
+    return Returned(error=f"the database does not answer: {output}", do="look at PostgreSQL's log there")
 
 
-def _first(answer: Answer) -> str:
+def _first(answer: CommandAnswer) -> str:
     lines = (answer.out.strip() or answer.err.strip()).splitlines()
     return plain(lines[0]) if lines else "it says nothing"
 
 
-def _no(error: str, do: str) -> dict[str, Any]:
-    return {"error": error, "do": do}
-
-
-LOOKS: Mapping[str, Callable[[CameBack], dict[str, Any]]] = {
+LOOKS: Mapping[str, Callable[[LookAfterBoot], Returned]] = {
     "back": _back,
     "settled": _settled,
     "kernel": _kernel,
@@ -156,16 +153,16 @@ LOOKS: Mapping[str, Callable[[CameBack], dict[str, Any]]] = {
 def page(argv: Sequence[str]) -> int:
     """Print whether URL answers: with 2xx, 3xx (which is not followed) or 401. Exit 1 where it does not.
 
-    Asked without a proxy and without credentials; a certificate that is not good is no answer.
+    It is asked without a proxy and without credentials; a certificate that is not good is no answer.
     """
-    answer = read(argv)
-    emit(answer)
-    return 0 if answer["answers"] else FAILED
+    answer = look_at_page(parse_as(Page, argv).url)
+    reply(answer)
+    return 0 if answer.answers else FAILED
 
 
-def read(argv: Sequence[str]) -> dict[str, Any]:
-    """As `came_back`, without printing. Refused where URL is none."""
-    url = parse_as(Page, argv).url
+def look_at_page(url: str) -> PageAnswer:
+    """Ask for `url`. Refused where it is no address of a page."""
+    do = "look at the web server of that host"
     try:
         parts = urllib.parse.urlsplit(url)
         port = parts.port
@@ -180,16 +177,13 @@ def read(argv: Sequence[str]) -> dict[str, Any]:
         connection.request("GET", target, headers={"User-Agent": "runner", "Connection": "close"})
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException, ssl.CertificateError, ValueError) as problem:
-        return _not(f"{plain(url)} does not answer: {plain(str(problem) or type(problem).__name__)}")
+        error = f"{plain(url)} does not answer: {plain(str(problem) or type(problem).__name__)}"
+        return PageAnswer(error=error, do=do)
     finally:
         connection.close()
     if 200 <= status < 400 or status == UNAUTHORIZED:
-        return {"answers": True, "status": status}
-    return {**_not(f"{plain(url)} answers {status}"), "status": status}
-
-
-def _not(error: str) -> dict[str, Any]:
-    return {"answers": False, "error": error, "do": "look at the web server of that host"}
+        return PageAnswer(True, status)
+    return PageAnswer(False, status, f"{plain(url)} answers {status}", do)
 
 
 def _no_url(url: str) -> Refused:

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import clock, durable
-from ..answer import Refused, emit
+from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..store import disk
 from ..store.layout import Store, open_store, read_json, sealed
 from ..store.lock import working
 from . import contents, manifest
-from .contract import Audit
+from .contract import Audit, Audited
 from .findings import Findings
 
 DAY = 86400 * 10**9
@@ -36,47 +36,42 @@ def run(argv: Sequence[str]) -> int:
     checksums: so many that `--every` days are enough for all, but at most `--bytes` bytes and about
     `--seconds` seconds (a snapshot's names, and one share of the contents, are finished once begun).
 
-    A snapshot's manifest is written by the first audit after it was sealed. Prints `{"read_bytes",
-    "read_files", "findings": [{"kind", "path", "snapshots"}...], "found", "taken", "compared",
-    "unchecked", "cursor", "complete_in_days", "problem"}`; kinds are content, attributes, missing, added.
+    A snapshot's manifest is written by the first audit after it was sealed.
     """
     options = parse_as(Audit, argv)
     store = open_store(options.store)
-    most, seconds, every = options.bytes, options.seconds, options.every
     began = time.monotonic()
     with working(store, options.plan):
-        disk.require_writable(store, disk.Declared(options.mount, options.uuid.lower()))
-        told = read_json(store.audit)
-        days = min(every, _days_since(told.get("last")))
+        disk.require_writable(store, options.disk)
+        state = read_json(store.audit)
+        days = min(options.every, _days_since(state.get("last")))
+        bounds = contents.Bounds(options.bytes, began + options.seconds, days / options.every)
         findings = Findings(store)
-        names = _names(store, told, (days / every, began + seconds / 2), findings)
-        bounds = contents.Bounds(most, began + seconds, days / every)
-        read = contents.reread(store, _cursor(told), bounds, findings)
+        names = _names(store, state, bounds._replace(until=began + options.seconds / 2), findings)
+        read = contents.reread(store, _cursor(state), bounds, findings)
         durable.write_json(store.audit, {"cursor": read.cursor, "last": clock.now(), "compared": names.times})
-    answer = {"read_bytes": read.bytes, "read_files": read.files, "findings": findings.listed}
-    emit({**answer, "found": findings.total, **_progress(store, (names, read), days)})
+        count = len(sealed(store))
+    parts = (read.shares / contents.SHARES, (names.taken + names.compared) / count if count else 1.0)
+    problem = f"{read.unchecked} files have a checksum that no program here can check; install xxhash"
+    audited = Audited(
+        read_bytes=read.bytes,
+        read_files=read.files,
+        findings=tuple(findings.listed),
+        total=findings.total,
+        taken=names.taken,
+        compared=names.compared,
+        unchecked=read.unchecked,
+        cursor=read.cursor,
+        complete_in_days=math.ceil(days / min(parts)) if min(parts) else None,
+        problem=problem if read.unchecked else "",
+    )
+    reply(audited)
     return 0
 
 
-def _progress(store: Store, done: tuple[Names, contents.Read], days: float) -> dict[str, Any]:
-    names, read = done
-    count = len(sealed(store))
-    parts = [read.shares / contents.SHARES, (names.taken + names.compared) / count if count else 1.0]
-    problem = f"{read.unchecked} files have a checksum that no program here can check; install xxhash"
-    return {
-        "taken": names.taken,
-        "compared": names.compared,
-        "unchecked": read.unchecked,
-        "cursor": read.cursor,
-        "complete_in_days": math.ceil(days / min(parts)) if min(parts) else None,
-        "problem": problem if read.unchecked else "",
-    }
-
-
-def _names(store: Store, told: Mapping[str, Any], bounds: tuple[float, float], findings: Findings) -> Names:
-    part, until = bounds
+def _names(store: Store, state: Mapping[str, Any], bounds: contents.Bounds, findings: Findings) -> Names:
     counted = sealed(store)
-    last = told.get("compared")
+    last = state.get("compared")
     known = last if isinstance(last, dict) else {}
     times = {name: str(known[name]) for name in counted if name in known}
     fresh = [name for name in counted if not store.names(name).exists()]
@@ -84,14 +79,14 @@ def _names(store: Store, told: Mapping[str, Any], bounds: tuple[float, float], f
     # first, for they will stay longest.
     taken = compared = 0
     for name in reversed(fresh):
-        if taken and time.monotonic() >= until:
+        if taken and time.monotonic() >= bounds.until:
             break
         if _take(store, name, findings):
             times[name] = clock.now()
             taken += 1
     due = sorted((name for name in counted if name not in fresh), key=lambda name: (times.get(name, ""), name))
-    for name in due[: math.ceil(len(counted) * part)]:
-        if compared and time.monotonic() >= until:
+    for name in due[: math.ceil(len(counted) * bounds.part)]:
+        if compared and time.monotonic() >= bounds.until:
             break
         _compare(store, name, findings)
         times[name] = clock.now()
@@ -117,9 +112,9 @@ def _compare(store: Store, name: str, findings: Findings) -> None:
         findings.add("content", os.fsencode(store.names(name).relative_to(store.root)), name)
 
 
-def _cursor(told: Mapping[str, Any]) -> int:
-    found = told.get("cursor")
-    return found % contents.SHARES if isinstance(found, int) else 0
+def _cursor(state: Mapping[str, Any]) -> int:
+    cursor = state.get("cursor")
+    return cursor % contents.SHARES if isinstance(cursor, int) else 0
 
 
 def _days_since(last: object) -> float:

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .. import tree
-from ..snapshots.checksum import Checksums
+from ..snapshots.checksum import Checksums, OpenFile
 from ..snapshots.sums import SumLine, sum_lines, unescaped
 from ..store.layout import Store, sealed
 from .findings import Findings
@@ -85,41 +85,41 @@ class _Weights(NamedTuple):
 
 
 def _weigh(store: Store, findings: Findings) -> _Weights:
-    found = _Weights([0] * SHARES, [0] * SHARES, [])
+    weights = _Weights([0] * SHARES, [0] * SHARES, [])
     for name in sealed(store):
         try:
             for line in sum_lines(store, name):
                 share = _share(line.name)
-                found.bytes[share] += line.size
-                found.lines[share] += 1
-            found.sound.append(name)
+                weights.bytes[share] += line.size
+                weights.lines[share] += 1
+            weights.sound.append(name)
         except (OSError, EOFError, zlib.error):
             findings.add("content", os.fsencode(store.sums(name).relative_to(store.root)), name)
-    return found
+    return weights
 
 
 def _how_many(weights: _Weights, cursor: int, bounds: Bounds) -> int:
     most = min(SHARES, int(SHARES * bounds.part) + 1)
     size = lines = 0
-    for each in range(most):
-        share = (cursor + each) % SHARES
+    for number in range(most):
+        share = (cursor + number) % SHARES
         size, lines = size + weights.bytes[share], lines + weights.lines[share]
-        if each and weights.lines[share] and (size > bounds.bytes or lines > LINES):
-            return each
+        if number and weights.lines[share] and (size > bounds.bytes or lines > LINES):
+            return number
     return most
 
 
 def _collect(store: Store, snapshots: Sequence[str], cursor: int, count: int) -> list[File]:
-    found: dict[tuple[int, str, bytes], list[SumLine]] = {}
+    lines: dict[tuple[int, str, bytes], list[SumLine]] = {}
     for name in snapshots:
         for line in sum_lines(store, name):
             order = (_share(line.name) - cursor) % SHARES
             # Nothing can rot in an empty file, and that it is empty the manifest shows.
             if order < count and line.size:
-                found.setdefault((order, name, line.name), []).append(line)
+                lines.setdefault((order, name, line.name), []).append(line)
     return [
-        File((order + cursor) % SHARES, name, path, tuple(found[order, name, path]))
-        for order, name, path in sorted(found)
+        File((order + cursor) % SHARES, name, path, tuple(lines[order, name, path]))
+        for order, name, path in sorted(lines)
     ]
 
 
@@ -149,13 +149,13 @@ def _check(store: Store, batch: Sequence[File], checksums: Checksums, findings: 
             except OSError:
                 findings.add("content", unescaped(file.name), file.snapshot)
         regular = [each for each in opened if stat.S_ISREG(os.fstat(each[0]).st_mode)]
-        good = checksums.agree([(descriptor, file.lines) for descriptor, file in regular])
+        good = checksums.agree([OpenFile(descriptor, file.lines) for descriptor, file in regular])
         right = {file for (_, file), fine in zip(regular, good) if fine}  # noqa: B905
         for descriptor, file in opened:
-            found = os.fstat(descriptor)
-            if file not in right or found.st_size not in {line.size for line in file.lines}:
-                findings.add("content", unescaped(file.name), file.snapshot, found.st_ino)
-            yield found.st_size
+            status = os.fstat(descriptor)
+            if file not in right or status.st_size not in {line.size for line in file.lines}:
+                findings.add("content", unescaped(file.name), file.snapshot, status.st_ino)
+            yield status.st_size
     finally:
         for descriptor, _ in opened:
             os.close(descriptor)

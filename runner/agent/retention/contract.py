@@ -1,10 +1,10 @@
-"""What the verbs of retention are told, and what they answer."""
+"""The options of the verbs of retention, and their answers."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
-from ..arguments import Count, Positive, PositiveWord, Word
+from ..arguments import Count, DeclaredDisk, Positive, PositiveWord, Word
 
 
 class Floor(NamedTuple):
@@ -14,8 +14,7 @@ class Floor(NamedTuple):
     floor: PositiveWord
     plan: str
     lower: bool = False
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class FloorKept(NamedTuple):
@@ -32,8 +31,22 @@ class Expire(NamedTuple):
     name: Word
     plan: str
     min: Positive
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
+
+
+class Expired(NamedTuple):
+    """Answer of `expire`: how many stay, and what is free before it is reaped.
+
+    `inherited` counts the checksums that the next snapshot took over, None where they could not be written.
+    """
+
+    expired: str
+    sealed: int
+    inherited: Optional[int]
+    free_bytes: int
+    free_inodes: int
+    free_percent: float
+    free_inodes_percent: float
 
 
 class Links(NamedTuple):
@@ -61,5 +74,30 @@ class Audit(NamedTuple):
     bytes: Positive
     seconds: Positive
     every: Positive
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
+
+
+class AuditFinding(NamedTuple):
+    """Something that is not as it was sealed: `kind` is content, attributes, missing or added."""
+
+    kind: str
+    path: str
+    snapshots: tuple[str, ...]
+
+
+class Audited(NamedTuple):
+    """Answer of `audit`: `findings` are the first of `total`.
+
+    `complete_in_days` is None where nothing was finished that it could be reckoned from.
+    """
+
+    read_bytes: int
+    read_files: int
+    findings: tuple[AuditFinding, ...]
+    total: int
+    taken: int
+    compared: int
+    unchecked: int
+    cursor: int
+    complete_in_days: Optional[int]
+    problem: str

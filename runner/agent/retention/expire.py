@@ -6,15 +6,15 @@ import os
 from collections.abc import Sequence
 
 from .. import clock, durable
-from ..answer import Refused, emit, reply
+from ..answer import Refused, reply
 from ..arguments import parse_as
-from ..snapshots.sums import carry
+from ..snapshots.sums import bequeath
 from ..store import disk, inventory, lock, trash
-from ..store.layout import Store, is_clean, is_name, open_store, require_json, room, sealed
+from ..store.layout import Store, is_clean, is_name, open_store, require_json, require_sealed, room, sealed
 from ..store.lock import working
 from ..store.pins import pins
 from ..store.proven import guarded
-from .contract import Expire, Floor, FloorKept
+from .contract import Expire, Expired, Floor, FloorKept
 
 
 def expire(argv: Sequence[str]) -> int:
@@ -22,40 +22,33 @@ def expire(argv: Sequence[str]) -> int:
 
     Refused when NAME is no sealed snapshot, the newest, pinned, being read or the last that was proven to
     come back, and when fewer than `--min` or the store's own floor of snapshots without exceptions would
-    stay. Needs no room on the disk. Prints `{"expired", "sealed", "carried", "free_percent",
-    "free_inodes_percent"}`; `carried` counts the checksums that the next snapshot inherited, None if they
-    could not be written.
+    stay. Needs no room on the disk.
     """
     options = parse_as(Expire, argv)
     store, name, least = open_store(options.store), options.name, options.min
-    declared = disk.Declared(options.mount, options.uuid.lower())
     with working(store, options.plan) as descriptor:
         # Not by writing, as other verbs: on a full disk this is the verb that must work.
-        disk.require(store, declared)
+        disk.require(store, options.disk)
         _require(store, name, least)
         if not lock.take(descriptor, lock.byte_of(name)):
             raise Refused(f"{name} is being read by a restore", "wait until it has ended")
         counted = sealed(store)
-        carried = carry(store, name, counted[counted.index(name) + 1])
-        disk.require(store, declared)
+        inherited = bequeath(store, name, counted[counted.index(name) + 1])
+        disk.require(store, options.disk)
         _move(store, name)
-    emit({"expired": name, "sealed": len(sealed(store)), "carried": carried, **room(store)})
+    reply(Expired(name, len(sealed(store)), inherited, *room(store)))
     return 0
 
 
 def _require(store: Store, name: str, least: int) -> None:
-    counted = sealed(store)
-    if not is_name(name) or name not in counted:
-        raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+    counted = require_sealed(store, name)
     if name == counted[-1]:
         raise Refused(f"{name} is the newest snapshot", "the newest is never expired")
     pin = pins(store).get(name)
     if pin is not None and pin.holds:
         raise Refused(f"{name} is pinned: {pin.why}", "unpin it first if you know better")
     if name in guarded(store):
-        raise Refused(
-            f"{name} is the last snapshot that was proven to come back", "run the drill: a newer one lets it go"
-        )
+        raise Refused(f"{name} is the last snapshot that was proven to come back", "run the drill: then it may go")
     stay = sum(is_clean(store, each) for each in counted if each != name)
     floor = max(least, kept_floor(store))
     if stay < floor:
@@ -90,12 +83,12 @@ def _move(store: Store, name: str) -> None:
 def floor(argv: Sequence[str]) -> int:
     """Raise the store's floor to N; lower it only with `--lower`, which is for a person at the store.
 
-    Nothing is written when it is N already. Prints `{"floor", "before"}`.
+    Nothing is written when it is N already.
     """
     options = parse_as(Floor, argv)
     store, least = open_store(options.store), options.floor
     with working(store, options.plan):
-        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
+        disk.require(store, options.disk)
         before = kept_floor(store)
         if least < before and not options.lower:
             raise Refused(
@@ -110,8 +103,8 @@ def floor(argv: Sequence[str]) -> int:
 
 def kept_floor(store: Store) -> int:
     """The floor of a store, 0 if it has none; Refused where it cannot be understood."""
-    told = require_json(store.floor)
-    found = told.get("min", 0 if not told else None)
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
+    content = require_json(store.floor)
+    least = content.get("min", None if content else 0)
+    if not isinstance(least, int) or isinstance(least, bool) or least < 0:
         raise Refused(f"{store.floor} cannot be understood", "correct it with `floor N --lower`")
-    return found
+    return least

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Optional
+from typing import Optional
 
 from .. import tree
 from ..store.layout import Store, sealed
+from .contract import AuditFinding
 
 LISTED = 1000
 
@@ -16,7 +17,7 @@ class Findings:
 
     def __init__(self, store: Store) -> None:
         self.total = 0
-        self.listed: list[dict[str, Any]] = []
+        self.listed: list[AuditFinding] = []
         self._store = store
         self._known: set[tuple[str, bytes, object]] = set()
 
@@ -26,13 +27,12 @@ class Findings:
             return
         if self.total < LISTED:
             self._known.add((kind, path, inode or snapshot))
-            snapshots = self._sharing(path, inode) if inode else []
-            about = {"kind": kind, "path": os.fsdecode(path), "snapshots": snapshots or [snapshot]}
-            self.listed.append(about)
+            snapshots = self._sharing(path, inode) if inode else ()
+            self.listed.append(AuditFinding(kind, os.fsdecode(path), snapshots or (snapshot,)))
         self.total += 1
 
-    def _sharing(self, path: bytes, inode: int) -> list[str]:
-        return [name for name in sealed(self._store) if inode_at(self._store, name, path) == inode]
+    def _sharing(self, path: bytes, inode: int) -> tuple[str, ...]:
+        return tuple(name for name in sealed(self._store) if inode_at(self._store, name, path) == inode)
 
 
 def inode_at(store: Store, name: str, path: bytes) -> Optional[int]:  # noqa: UP045

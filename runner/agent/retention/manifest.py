@@ -13,37 +13,26 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from typing import Optional
 
 from .. import durable, tree
-from ..snapshots.sums import escaped, unescaped
+from ..snapshots.sums import escaped, unescaped, zipped
 from ..store.layout import Store
-from ..tree import Entry, folders
+from ..tree import TreeEntry, folders
 from .findings import Findings
 
 
 def take(store: Store, name: str) -> None:
     """Write the manifest of snapshot `name` as it is now. Memory grows with its largest folder."""
-    target = store.names(name)
-    draft = target.with_name(f"{target.name}.tmp")
-    draft.unlink(missing_ok=True)
     root = os.open(store.root / name, tree.FOLDER)
     try:
-        with draft.open("xb") as stream:
-            draft.chmod(0o600)
-            with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=6) as packed:
-                for folder in folders(root):
-                    packed.write(b"/%s\n" % escaped(folder.path))
-                    for entry in _with_itself(folder.descriptor, folder.path, folder.entries):
-                        packed.write(b"%s %s\n" % (digest_of(folder.descriptor, entry), escaped(entry.name)))
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+        with durable.replacing(store.names(name), 0o600) as stream, zipped(stream, 6) as lines:
+            for folder in folders(root):
+                lines.write(b"/%s\n" % escaped(folder.path))
+                for entry in _with_itself(folder.descriptor, folder.path, folder.entries):
+                    lines.write(b"%s %s\n" % (digest_of(folder.descriptor, entry), escaped(entry.name)))
     finally:
         os.close(root)
-    draft.rename(target)
-    durable.sync_folder(target.parent)
 
 
 def compare(store: Store, name: str, findings: Findings) -> None:
@@ -58,7 +47,8 @@ def compare(store: Store, name: str, findings: Findings) -> None:
     try:
         for path, known in blocks(store, name):
             try:
-                _compare_folder(root, path, known, (name, findings))
+                for kind, below, inode in _differences(root, path, known):
+                    findings.add(kind, below, name, inode)
             except OSError as problem:
                 # Gone, or something else now: that was found with the folder above it.
                 if problem.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
@@ -67,41 +57,41 @@ def compare(store: Store, name: str, findings: Findings) -> None:
         os.close(root)
 
 
-def _compare_folder(root: int, path: bytes, known: dict[bytes, bytes], told: tuple[str, Findings]) -> None:
-    snapshot, findings = told
+def _differences(root: int, path: bytes, known: dict[bytes, bytes]) -> Iterator[tuple[str, bytes, Optional[int]]]:  # noqa: UP045
+    """The kind and path of each difference in a folder, and the inode if other snapshots may share it."""
     descriptor = os.open(path or b".", tree.FOLDER, dir_fd=root)
     try:
         with os.scandir(descriptor) as entries:
             present = {os.fsencode(entry.name) for entry in entries}
-        for entry, digest in known.items():
-            below = path + b"/" + entry if path else entry
-            if entry != b"." and entry not in present:
-                findings.add("missing", below, snapshot)
+        for name, digest in known.items():
+            below = path + b"/" + name if path else name
+            if name != b"." and name not in present:
+                yield "missing", below, None
                 continue
-            found = Entry(entry, tree.status(descriptor, entry))
-            if digest_of(descriptor, found) != digest:
-                findings.add("attributes", below, snapshot, None if found.is_folder else found.status.st_ino)
-        for entry in sorted(present.difference(known)):
-            findings.add("added", path + b"/" + entry if path else entry, snapshot)
+            entry = TreeEntry(name, tree.status(descriptor, name))
+            if digest_of(descriptor, entry) != digest:
+                yield "attributes", below, None if entry.is_folder else entry.status.st_ino
+        for name in sorted(present.difference(known)):
+            yield "added", path + b"/" + name if path else name, None
     finally:
         os.close(descriptor)
 
 
-def _with_itself(descriptor: int, path: bytes, entries: list[Entry]) -> list[Entry]:
-    return entries if path else [Entry(b".", os.fstat(descriptor)), *entries]
+def _with_itself(descriptor: int, path: bytes, entries: list[TreeEntry]) -> list[TreeEntry]:
+    return entries if path else [TreeEntry(b".", os.fstat(descriptor)), *entries]
 
 
-def digest_of(parent: int, entry: Entry) -> bytes:
+def digest_of(parent: int, entry: TreeEntry) -> bytes:
     """The digest of `entry` of the open folder `parent`, as it is now. Raises OSError."""
-    found = entry.status
-    told: list[object] = [found.st_mode, found.st_uid, found.st_gid, found.st_mtime_ns]
+    status = entry.status
+    values: list[object] = [status.st_mode, status.st_uid, status.st_gid, status.st_mtime_ns]
     if not entry.is_folder:
-        told += [found.st_size, found.st_rdev]
-    if stat.S_ISLNK(found.st_mode):
-        told.append(os.readlink(entry.name, dir_fd=parent))
+        values += [status.st_size, status.st_rdev]
+    if stat.S_ISLNK(status.st_mode):
+        values.append(os.readlink(entry.name, dir_fd=parent))
     path = tree.through(parent, entry.name)
-    told += [(key, os.getxattr(path, key, follow_symlinks=False)) for key in _keys(path)]
-    return hashlib.blake2b(repr(told).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest().encode()
+    values += [(key, os.getxattr(path, key, follow_symlinks=False)) for key in _keys(path)]
+    return hashlib.blake2b(repr(values).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest().encode()
 
 
 def _keys(path: bytes) -> list[str]:

@@ -24,15 +24,14 @@ def run(argv: Sequence[str]) -> int:
     store, name, points = open_store(options.store), options.name, options.points
     resumed = tuple(sorted(options.resume))
     _check_points(points)
-    declared = disk.Declared(options.mount, options.uuid.lower())
     with working(store, options.plan):
-        found = disk.require_writable(store, declared)
+        state = disk.require_writable(store, options.disk)
         _check_names(store, name, options.basis, resumed)
         _tidy(store)
         whole = not disk.keeps_nanoseconds(store.runner)
-        if declared.mount and found.uuid and not (store.runner / "disk.json").exists():
-            durable.write_json(store.runner / "disk.json", {"uuid": found.uuid, "since": clock.now()})
-        told = {
+        if options.disk.mount and state.uuid and not (store.runner / "disk.json").exists():
+            durable.write_json(store.runner / "disk.json", {"uuid": state.uuid, "since": clock.now()})
+        begun = {
             "format": 1,
             "name": name,
             "plan": options.plan,
@@ -43,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
             "whole_seconds": whole,
         }
         _make(store, name, points)
-        durable.write_json(store.told(name), told)
+        durable.write_json(store.begun(name), begun)
         reply(Begun(str(store.partial / name), whole))
     return 0
 

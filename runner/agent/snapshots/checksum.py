@@ -1,4 +1,4 @@
-"""Checksums of open files: md5 by Python, xxh128 by the program xxhsum, which is told numbers, no names."""
+"""Checksums of open files: md5 by Python, xxh128 by the program xxhsum, which gets numbers and no names."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from ..answer import Refused
 from ..command import ENVIRONMENT
@@ -16,7 +17,18 @@ CHUNK = 1 << 20
 SLOWEST = 1_000_000
 PATIENCE = 120
 OF_NOTHING = "99aa06d3014798d86001c324468d497f"
-Asked = tuple[int, tuple[SumLine, ...]]
+
+
+class OpenFile(NamedTuple):
+    """An open file and the lines that have a checksum of it."""
+
+    descriptor: int
+    lines: tuple[SumLine, ...]
+
+    @property
+    def algorithms(self) -> set[str]:
+        """Those of its lines."""
+        return {line.algorithm for line in self.lines}
 
 
 class Checksums:
@@ -26,38 +38,30 @@ class Checksums:
         self.unchecked = 0
         self._xxhsum = _program()
 
-    def agree(self, files: Sequence[Asked]) -> list[bool]:
+    def agree(self, files: Sequence[OpenFile]) -> list[bool]:
         """For each file whether its content has the checksum of one of its lines.
 
         What cannot be read does not; what cannot be checked does. Read from the disk, as far as the
         kernel lets go of what it remembers of them.
         """
-        for descriptor, _ in files:
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        fast = self._by_xxhsum([each for each in files if "xxh128" in _algorithms(each)])
-        return [self._agrees(each, fast) for each in files]
+        for file in files:
+            os.posix_fadvise(file.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        fast = [file.descriptor for file in files if "xxh128" in file.algorithms]
+        sums = _xxh128(self._xxhsum, fast) if fast and self._xxhsum else {}
+        return [self._agrees(file, sums.get(file.descriptor, "")) for file in files]
 
-    def _agrees(self, asked: Asked, fast: dict[int, str]) -> bool:
-        descriptor, lines = asked
-        known = _algorithms(asked)
-        actual = {"xxh128": fast.get(descriptor, "")}
-        if "md5" in known:
-            actual["md5"] = _md5(descriptor)
-        able = known & ({"md5", "xxh128"} if self._xxhsum else {"md5"})
-        if not able:
+    def _agrees(self, file: OpenFile, xxh128: str) -> bool:
+        if not file.algorithms & ({"md5", "xxh128"} if self._xxhsum else {"md5"}):
             self.unchecked += 1
             return True
-        return any(actual.get(line.algorithm) == line.checksum for line in lines)
-
-    def _by_xxhsum(self, files: Sequence[Asked]) -> dict[int, str]:
-        numbers = [descriptor for descriptor, _ in files]
-        return _xxh128(self._xxhsum, numbers) if numbers and self._xxhsum else {}
+        actual = {"xxh128": xxh128, "md5": _md5(file.descriptor) if "md5" in file.algorithms else ""}
+        return any(actual.get(line.algorithm) == line.checksum for line in file.lines)
 
 
 def _xxh128(program: str, numbers: Sequence[int]) -> dict[int, str]:
     size = sum(os.fstat(each).st_size for each in numbers)
     try:
-        said = subprocess.run(
+        ended = subprocess.run(
             (program, "-H2", *(f"/dev/fd/{each}" for each in numbers)),
             check=False,
             stdin=subprocess.DEVNULL,
@@ -69,29 +73,23 @@ def _xxh128(program: str, numbers: Sequence[int]) -> dict[int, str]:
         )
     except subprocess.TimeoutExpired:
         raise Refused("reading files back takes for ever", "look at the disk") from None
-    if said.returncode not in (0, 1):
+    if ended.returncode not in (0, 1):
         # 1 is a file that cannot be read; any other end says nothing about the files.
-        raise Refused(f"xxhsum ended with {said.returncode}", "run the audit again")
-    found = [line.split() for line in said.stdout.decode("ascii", "replace").splitlines()]
-    return {int(line[1][8:]): line[0] for line in found if len(line) == 2 and line[1].startswith("/dev/fd/")}
-
-
-def _algorithms(asked: Asked) -> set[str]:
-    return {line.algorithm for line in asked[1]}
+        raise Refused(f"xxhsum ended with {ended.returncode}", "run the audit again")
+    rows = [line.split() for line in ended.stdout.decode("ascii", "replace").splitlines()]
+    return {int(row[1][8:]): row[0] for row in rows if len(row) == 2 and row[1].startswith("/dev/fd/")}
 
 
 def _md5(descriptor: int) -> str:
-    found = hashlib.md5(usedforsecurity=False)
+    digest = hashlib.md5(usedforsecurity=False)
     place = 0
     try:
-        while True:
-            block = os.pread(descriptor, CHUNK, place)
-            if not block:
-                return found.hexdigest()
-            found.update(block)
+        while block := os.pread(descriptor, CHUNK, place):
+            digest.update(block)
             place += len(block)
     except OSError:
         return ""
+    return digest.hexdigest()
 
 
 def _program() -> str:

@@ -1,10 +1,10 @@
-"""What the verbs of a snapshot are told, and what they answer."""
+"""The options of the verbs of a snapshot, their answers, and the record of one."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
-from ..arguments import Rest, Word
+from ..arguments import DeclaredDisk, Rest, Word
 
 
 class Begin(NamedTuple):
@@ -16,8 +16,7 @@ class Begin(NamedTuple):
     plan: str
     basis: str
     resume: tuple[str, ...] = ()
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class Begun(NamedTuple):
@@ -35,6 +34,22 @@ class Explain(NamedTuple):
     exclude: tuple[str, ...] = ()
 
 
+class Explained(NamedTuple):
+    """A line of `explain`: a name, rsync's item for it, why it differs, and the errno that shows it (0 for none)."""
+
+    path: str
+    item: str
+    cause: str
+    errno: int
+
+
+class Explanation(NamedTuple):
+    """Answer of `explain`, its last line: how many names have each cause, and how the comparison ended."""
+
+    counts: dict[str, int]
+    look_exit: int
+
+
 class Seal(NamedTuple):
     """Options of `seal`: `transfer` and `explained` are STEP=/MOUNTPOINT."""
 
@@ -49,8 +64,7 @@ class Seal(NamedTuple):
     explained: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class Sealed(NamedTuple):
@@ -68,10 +82,76 @@ class Sealed(NamedTuple):
     seconds: float
 
 
+class CopiedFilesystem(NamedTuple):
+    """A filesystem in a snapshot, as its transfer counted it; the oldest records do not say the folders."""
+
+    mount: str
+    exit: int
+    files: int
+    size: int
+    folders: Optional[int] = None
+
+
+class SnapshotException(NamedTuple):
+    """A name that is not in the snapshot as it was at the source, and why."""
+
+    path: str
+    cause: str
+
+
+class SnapshotRecord(NamedTuple):
+    """The record of a snapshot, which `record` answers; `exceptions_list` has the first of the `exceptions`."""
+
+    format: int
+    name: str
+    host: str
+    job: str
+    plan: str
+    started: str
+    sealed: str
+    basis: str
+    resumed: tuple[str, ...]
+    filesystems: tuple[CopiedFilesystem, ...]
+    files: int
+    added_files: int
+    added_bytes: int
+    exceptions: int
+    exceptions_by_cause: dict[str, int]
+    exceptions_new: int
+    exceptions_list: tuple[SnapshotException, ...]
+    checksum: str
+    summed: int
+    unsummed: int
+    whole_seconds: bool
+
+
 class Find(NamedTuple):
     """Options of `find`; the path is on stdin."""
 
     store: Word
+
+
+class FileVersion(NamedTuple):
+    """The same file in `snapshots` snapshots, from `first` to `last`; `target` is that of a symbolic link."""
+
+    first: str
+    last: str
+    snapshots: int
+    type: str
+    size: int
+    mtime_ns: int
+    mode: int
+    uid: int
+    gid: int
+    inode: int
+    target: Optional[str] = None
+
+
+class Versions(NamedTuple):
+    """Answer of `find`, oldest first; `missing` counts the snapshots without it."""
+
+    versions: tuple[FileVersion, ...]
+    missing: int
 
 
 class Diff(NamedTuple):
@@ -82,7 +162,21 @@ class Diff(NamedTuple):
     newer: Word
 
 
-class Reading(NamedTuple):
+class Difference(NamedTuple):
+    """A line of `diff`: what changed; `size` is that of the newer file, or of the one removed."""
+
+    change: str
+    path: str
+    size: int
+
+
+class Differences(NamedTuple):
+    """Answer of `diff`, its last line: how many names changed in each way."""
+
+    counts: dict[str, int]
+
+
+class ReadSnapshots(NamedTuple):
     """Options of `reading`: the snapshots that must stay meanwhile."""
 
     store: Word

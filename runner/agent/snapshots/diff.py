@@ -9,30 +9,22 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from .. import tree
-from ..answer import Refused, emit, shown
+from ..answer import Refused, reply, shown
 from ..arguments import parse_as
-from ..store.layout import open_store, sealed
-from .contract import Diff
-from .find import asked
+from ..store.layout import open_store, require_sealed
+from .contract import Diff, Difference, Differences
+from .find import request
 
 DEEPEST = 400
 CHANGES = ("added", "removed", "content", "attributes", "type")
 Status = Optional[os.stat_result]  # noqa: UP045
 
 
-class Pair(NamedTuple):
+class FolderPair(NamedTuple):
     """The same folder in both snapshots, as open descriptors; None where it is no folder there."""
 
     old: int | None
     new: int | None
-
-
-class Change(NamedTuple):
-    """One difference; `size` is that of the newer file, or of the one removed."""
-
-    change: str
-    path: bytes
-    size: int
 
 
 def run(argv: Sequence[str]) -> int:
@@ -43,41 +35,38 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(Diff, argv)
     store, names = open_store(options.store), (options.older, options.newer)
-    counted = sealed(store)
-    for name in names:
-        if name not in counted:
-            raise Refused(f"there is no sealed snapshot {shown(name)}", "`newest` and `probe` list them")
-    parts = tree.components(asked()["path"])
+    require_sealed(store, *names)
+    parts = tree.components(request()["path"])
     counts = dict.fromkeys(CHANGES, 0)
     with contextlib.ExitStack() as stack:
-        pair = Pair(*(_above(stack, str(store.root / name), parts) for name in names))
+        pair = FolderPair(*(_above(stack, str(store.root / name), parts) for name in names))
         where = b"".join(b"/" + part for part in parts)
         for change in _compare(pair, parts[-1] if parts else b".", where or b"/"):
             counts[change.change] += 1
-            emit({"change": change.change, "path": os.fsdecode(change.path), "size": change.size})
-    emit({"counts": counts})
+            reply(change)
+    reply(Differences(counts))
     return 0
 
 
 def _above(stack: contextlib.ExitStack, root: str, parts: tuple[bytes, ...]) -> int | None:
     try:
-        found = tree.above(root, parts)
+        parent = tree.above(root, parts)
     except OSError:
         return None
-    stack.callback(os.close, found)
-    return found
+    stack.callback(os.close, parent)
+    return parent
 
 
-def _compare(pair: Pair, name: bytes, path: bytes) -> Iterator[Change]:
+def _compare(pair: FolderPair, name: bytes, path: bytes) -> Iterator[Difference]:
     old, new = _status(pair.old, name), _status(pair.new, name)
     change = _change(pair, name, old, new)
-    told = new or old
-    if change and told:
-        yield Change(change, path, told.st_size)
+    status = new or old
+    if change and status:
+        yield Difference(change, os.fsdecode(path), status.st_size)
     if _is_folder(old) or _is_folder(new):
         if path.count(b"/") > DEEPEST:
             raise Refused(f"{shown(os.fsdecode(path))} is too deep", "compare a folder further down")
-        inside = Pair(_open(pair.old, name, old), _open(pair.new, name, new))
+        inside = FolderPair(_open(pair.old, name, old), _open(pair.new, name, new))
         try:
             for child in sorted(_list(inside.old) | _list(inside.new)):
                 yield from _compare(inside, child, path.rstrip(b"/") + b"/" + child)
@@ -87,7 +76,7 @@ def _compare(pair: Pair, name: bytes, path: bytes) -> Iterator[Change]:
                     os.close(descriptor)
 
 
-def _change(pair: Pair, name: bytes, old: Status, new: Status) -> str:
+def _change(pair: FolderPair, name: bytes, old: Status, new: Status) -> str:
     if old is None or new is None:
         return "added" if new else "removed" if old else ""
     if (old.st_dev, old.st_ino) == (new.st_dev, new.st_ino):
@@ -101,12 +90,12 @@ def _change(pair: Pair, name: bytes, old: Status, new: Status) -> str:
     return "attributes" if _extended(pair.old, name) != _extended(pair.new, name) else ""
 
 
-def _content(parent: int | None, name: bytes, found: os.stat_result) -> object:
-    if stat.S_ISREG(found.st_mode):
-        return found.st_size, found.st_mtime_ns
-    if stat.S_ISLNK(found.st_mode):
+def _content(parent: int | None, name: bytes, status: os.stat_result) -> object:
+    if stat.S_ISREG(status.st_mode):
+        return status.st_size, status.st_mtime_ns
+    if stat.S_ISLNK(status.st_mode):
         return os.readlink(name, dir_fd=parent)
-    return found.st_rdev if stat.S_ISBLK(found.st_mode) or stat.S_ISCHR(found.st_mode) else None
+    return status.st_rdev if stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode) else None
 
 
 def _extended(parent: int | None, name: bytes) -> dict[str, bytes]:
@@ -125,12 +114,12 @@ def _status(parent: int | None, name: bytes) -> Status:
         return None
 
 
-def _is_folder(found: Status) -> bool:
-    return found is not None and stat.S_ISDIR(found.st_mode)
+def _is_folder(status: Status) -> bool:
+    return status is not None and stat.S_ISDIR(status.st_mode)
 
 
-def _open(parent: int | None, name: bytes, found: Status) -> int | None:
-    return tree.folder(parent, name) if parent is not None and _is_folder(found) else None
+def _open(parent: int | None, name: bytes, status: Status) -> int | None:
+    return tree.folder(parent, name) if parent is not None and _is_folder(status) else None
 
 
 def _list(descriptor: int | None) -> set[bytes]:

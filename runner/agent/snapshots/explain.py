@@ -1,4 +1,4 @@
-"""`explain`: say of every name in which a snapshot differs from its source why that is."""
+"""`explain`: why a snapshot differs from its source, for every name in which it does."""
 
 from __future__ import annotations
 
@@ -10,25 +10,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .. import clock
-from ..answer import Refused, emit
+from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..frames import Frame, frames
-from .contract import Explain
+from .contract import Explain, Explained, Explanation
 from .sums import is_about_a_name, looked, unescaped
 
 LOOK_EXITS = (0, 23, 24)
 CAUSES = ("vanished", "changed", "unreadable", "attributes", "unexplained")
 
 CHUNK = 1 << 20
-
-
-class Told(NamedTuple):
-    """One name and why it differs; `errno` is 0 where no call failed."""
-
-    path: bytes
-    item: str
-    cause: str
-    errno: int = 0
 
 
 def run(argv: Sequence[str]) -> int:
@@ -38,51 +29,51 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(Explain, argv)
     since = clock.nanoseconds(options.since)
-    source = Source(os.fsencode(options.source), since)
+    source = SourceTree(os.fsencode(options.source), since)
     excluded = frozenset(os.fsencode(path).rstrip(b"/") or b"/" for path in options.exclude)
     if not os.path.isdir(source.root):  # noqa: PTH112
         raise Refused(f"{options.source!a} is not there", "is the filesystem mounted?")
     counts = dict.fromkeys(CAUSES, 0)
     exits: list[int] = []
     for frame in frames(sys.stdin.buffer):
-        exits.append(_looked(frame))
-        closed: set[bytes] = set()
-        for told in _told(frame, source):
-            if told.cause == "unreadable":
-                closed.add(told.path)
-            _say(told, counts)
+        exits.append(_look_exit(frame))
+        closed: set[str] = set()
+        for line in _explained(frame, source):
+            if line.cause == "unreadable":
+                closed.add(line.path)
+            _report(line, counts)
         if exits[-1] != 0:
             for path, code in closed_folders(source, excluded):
-                if path not in closed:
-                    _say(Told(path, ".d.........", "unreadable", code), counts)
+                if os.fsdecode(path) not in closed:
+                    _report(Explained(os.fsdecode(path), ".d.........", "unreadable", code), counts)
     if len(exits) != 1:
         raise Refused(f"{len(exits)} comparisons on stdin", "give exactly one")
-    emit({"counts": counts, "look_exit": exits[0]})
+    reply(Explanation(counts, exits[0]))
     return 0
 
 
-def _looked(frame: Frame) -> int:
+def _look_exit(frame: Frame) -> int:
     if frame.exit not in LOOK_EXITS:
         raise Refused(f"the comparison did not end: exit {frame.exit}", "run the job again")
     return frame.exit
 
 
-def _say(told: Told, counts: dict[str, int]) -> None:
-    counts[told.cause] += 1
-    emit({"path": os.fsdecode(told.path), "item": told.item, "cause": told.cause, "errno": told.errno})
+def _report(line: Explained, counts: dict[str, int]) -> None:
+    counts[line.cause] += 1
+    reply(line)
 
 
-def _told(frame: Frame, source: Source) -> Iterator[Told]:
+def _explained(frame: Frame, source: SourceTree) -> Iterator[Explained]:
     for line in frame.lines():
-        found = looked(line)
-        if found:
-            item, name = found[0], unescaped(found[1])
-            yield Told(name, item, *judge(item, name, source))
+        difference = looked(line)
+        if difference:
+            item, name = difference[0], unescaped(difference[1])
+            yield Explained(os.fsdecode(name), item, *judge(item, name, source))
         elif is_about_a_name(line):
-            yield Told(b"", "", "unexplained")
+            yield Explained("", "", "unexplained", 0)
 
 
-def judge(item: str, name: bytes, source: Source) -> tuple[str, int]:
+def judge(item: str, name: bytes, source: SourceTree) -> tuple[str, int]:
     """The cause for one name, and the errno that shows it."""
     try:
         status = source.status(name)
@@ -111,7 +102,7 @@ def _attributes_only(item: str) -> bool:
     return "." == item[2] == item[3] == item[4] if item[1] == "f" else item[2] == "."
 
 
-class Source(NamedTuple):
+class SourceTree(NamedTuple):
     """A filesystem's folder and the time (ns since 1970) at which its transfer began."""
 
     root: bytes
@@ -158,7 +149,7 @@ class Source(NamedTuple):
         return 0
 
 
-def closed_folders(source: Source, excluded: frozenset[bytes]) -> Iterator[tuple[bytes, int]]:
+def closed_folders(source: SourceTree, excluded: frozenset[bytes]) -> Iterator[tuple[bytes, int]]:
     """Every folder of this filesystem that cannot be listed, with the errno; not inside `excluded`.
 
     Folders that vanish meanwhile are left out.

@@ -6,14 +6,14 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .. import tree
-from ..answer import Refused, emit
+from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..store.layout import Store, open_store, sealed
-from .contract import Find
+from .contract import FileVersion, Find, Versions
 
 
 def run(argv: Sequence[str]) -> int:
@@ -23,64 +23,61 @@ def run(argv: Sequence[str]) -> int:
     A folder has an inode of its own in every snapshot: its versions differ by attributes alone.
     """
     store = open_store(parse_as(Find, argv).store)
-    request = asked()
-    parts = tree.components(request["path"])
+    query = request()
+    parts = tree.components(query["path"])
     if not store.runner.is_dir():
         raise Refused(f"there is no store at {store.root}", "is its disk mounted?")
-    versions: dict[Hashable, dict[str, Any]] = {}
+    versions: dict[FileVersion, FileVersion] = {}
     missing = 0
-    only = request.get("snapshot")
     for name in sealed(store):
-        if only is not None and name != only:
+        if query.get("snapshot") not in (None, name):
             continue
-        found = _at(store, name, parts)
-        if found is None:
+        version = _at(store, name, parts)
+        if version is None:
             missing += 1
             continue
-        key = tuple(found.values()) if found["type"] != "directory" else _without_inode(found)
-        entry = versions.setdefault(key, {"first": name, "snapshots": 0, **found})
-        entry["last"] = name
-        entry["snapshots"] += 1
-    emit({"versions": list(versions.values()), "missing": missing})
+        alike = version._replace(first="", last="")
+        if version.type == "directory":
+            alike = alike._replace(inode=0, size=0)
+        before = versions.get(alike)
+        versions[alike] = before._replace(last=name, snapshots=before.snapshots + 1) if before else version
+    reply(Versions(tuple(versions.values()), missing))
     return 0
 
 
-def asked() -> dict[str, Any]:
+def request() -> dict[str, Any]:
     """The request on stdin; Refused if it names no `path`."""
     try:
-        request = json.loads(sys.stdin.buffer.read())
+        query = json.loads(sys.stdin.buffer.read())
     except ValueError:
-        request = None
-    if not isinstance(request, dict) or not isinstance(request.get("path"), str):
+        query = None
+    if not isinstance(query, dict) or not isinstance(query.get("path"), str):
         raise Refused("the request on stdin names no path", 'give {"path": "/etc/hosts"}')
-    return request
+    return query
 
 
-def _at(store: Store, name: str, parts: tuple[bytes, ...]) -> dict[str, Any] | None:
+def _at(store: Store, name: str, parts: tuple[bytes, ...]) -> FileVersion | None:
     try:
         parent = tree.above(str(store.root / name), parts)
     except OSError:
         return None
     try:
         last = parts[-1] if parts else b"."
-        found = tree.status(parent, last)
-        about: dict[str, Any] = {
-            "type": tree.kind(found),
-            "size": found.st_size,
-            "mtime_ns": found.st_mtime_ns,
-            "mode": stat.S_IMODE(found.st_mode),
-            "uid": found.st_uid,
-            "gid": found.st_gid,
-            "inode": found.st_ino,
-        }
-        if stat.S_ISLNK(found.st_mode):
-            about["target"] = os.fsdecode(os.readlink(last, dir_fd=parent))
-        return about
+        status = tree.status(parent, last)
+        return FileVersion(
+            first=name,
+            last=name,
+            snapshots=1,
+            type=tree.kind(status),
+            size=status.st_size,
+            mtime_ns=status.st_mtime_ns,
+            mode=stat.S_IMODE(status.st_mode),
+            uid=status.st_uid,
+            gid=status.st_gid,
+            inode=status.st_ino,
+            target=os.fsdecode(os.readlink(last, dir_fd=parent)) if stat.S_ISLNK(status.st_mode) else None,
+        )
     except OSError:
         return None
     finally:
         os.close(parent)
-
-
-def _without_inode(found: dict[str, Any]) -> Hashable:
-    return tuple(value for key, value in found.items() if key not in ("inode", "size"))

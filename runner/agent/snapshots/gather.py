@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 from ..answer import Refused, shown
 from ..frames import Frame, frames
 from ..store.layout import Store, read_json
+from .contract import CopiedFilesystem, SnapshotException
 from .sums import Sums, sent, unescaped
 
 LISTED = 1000
@@ -33,10 +34,10 @@ class Expected(NamedTuple):
 class Gathered:
     """Sums over all frames; `exceptions` holds the first of them in the order they came."""
 
-    def __init__(self, before: frozenset[tuple[str, str]]) -> None:
-        self.filesystems: dict[str, dict[str, Any]] = {}
+    def __init__(self, before: frozenset[SnapshotException]) -> None:
+        self.filesystems: dict[str, CopiedFilesystem] = {}
         self.causes: dict[str, dict[str, int]] = {}
-        self.exceptions: list[dict[str, str]] = []
+        self.exceptions: list[SnapshotException] = []
         self.new = 0
         self.added_files = 0
         self.added_bytes = 0
@@ -57,44 +58,40 @@ class Gathered:
             )
         numbers: dict[bytes, int] = {}
         for line in frame.lines():
-            told = sent(line)
-            if told is None:
-                found = STATS.match(line)
-                if found:
-                    numbers[found[1]] = _number(found[2])
-                    numbers.setdefault(b"dir", _number(found[3] or b"0"))
+            file = sent(line)
+            if file is None:
+                statistic = STATS.match(line)
+                if statistic:
+                    numbers[statistic[1]] = _number(statistic[2])
+                    numbers.setdefault(b"dir", _number(statistic[3] or b"0"))
                 continue
-            fresh = told.transferred or told.copied
-            self.added_files += fresh or told.created
-            self.added_bytes += told.size if fresh else 0
-            self.unsummed += fresh and not told.checksum
-            if told.transferred and told.checksum:
+            fresh = file.transferred or file.copied
+            self.added_files += fresh or file.created
+            self.added_bytes += file.size if fresh else 0
+            self.unsummed += fresh and not file.checksum
+            if file.transferred and file.checksum:
                 self.summed += 1
-                sums.add(told.checksum, told.size, point, told.name)
+                sums.add(file.checksum, file.size, point, file.name)
         files = numbers.get(b"Number of files", 0)
         if files < 1 or b"Total file size" not in numbers:
             raise Refused(f"the transfer of {point} sent nothing", "is it mounted on the source?")
-        self.filesystems[point] = {
-            "mount": point,
-            "exit": frame.exit,
-            "files": files,
-            "folders": numbers[b"dir"],
-            "size": numbers[b"Total file size"],
-        }
+        size = numbers[b"Total file size"]
+        self.filesystems[point] = CopiedFilesystem(point, frame.exit, files, size, numbers[b"dir"])
 
     def explain(self, frame: Frame, point: str) -> None:
-        """Read what `explain` said; Refused if it did not come to its end."""
+        """Read the answer of `explain`; Refused if it is cut off."""
         if frame.state != "done" or frame.exit != 0:
             return
         counts: dict[str, int] = {}
-        told: Any = {}
+        answer: Mapping[str, Any] = {}
         for line in frame.lines():
-            told = _object(line)
-            if "cause" in told:
-                counts[str(told["cause"])] = counts.get(str(told["cause"]), 0) + 1
-                self._note(posixpath.join(point, str(told.get("path", ""))), str(told["cause"]))
-        said = told.get("counts")
-        if not isinstance(said, dict) or {key: n for key, n in said.items() if n} != counts:
+            answer = _object(line)
+            if "cause" in answer:
+                cause = str(answer["cause"])
+                counts[cause] = counts.get(cause, 0) + 1
+                self._note(SnapshotException(posixpath.join(point, str(answer.get("path", ""))), cause))
+        total = answer.get("counts")
+        if not isinstance(total, dict) or {key: n for key, n in total.items() if n} != counts:
             raise Refused(f"the explanation for {point} is cut off", "run the job again")
         self.causes[point] = counts
 
@@ -102,28 +99,28 @@ class Gathered:
         """Note filesystems that should have been copied and were not mounted."""
         for point in points:
             self.causes.setdefault(point, {})["not mounted"] = 1
-            self._note(point, "not mounted")
+            self._note(SnapshotException(point, "not mounted"))
 
-    def _note(self, path: str, cause: str) -> None:
-        if cause in EXCEPTIONS:
-            self.new += (path, cause) not in self._before
+    def _note(self, line: SnapshotException) -> None:
+        if line.cause in EXCEPTIONS:
+            self.new += line not in self._before
             if len(self.exceptions) < LISTED:
-                self.exceptions.append({"path": path, "cause": cause})
-        elif cause not in HARMLESS and len(self.unexplained) < 3:
-            self.unexplained.append(shown(path))
+                self.exceptions.append(line)
+        elif line.cause not in HARMLESS and len(self.unexplained) < 3:
+            self.unexplained.append(shown(line.path))
 
     def require(self, expected: Expected) -> None:
         """Refused unless every transfer is here and what is missing from it is explained."""
         for step, point in expected.transfers.items():
             if point not in self.filesystems:
                 raise Refused(f"the output of {shown(step)} is missing", "run the job again")
-            ended = self.filesystems[point]["exit"]
+            ended = self.filesystems[point].exit
             if ended != 0 and point not in self.causes:
                 raise Refused(f"rsync ended with {ended} for {point}, unexplained", "run the job again")
 
 
-def gather(stream: BinaryIO, expected: Expected, kept: Kept, sums: Sums, into: Gathered) -> None:
-    """Read every frame once and add it up; outputs that nobody asked about are passed over."""
+def gather(stream: BinaryIO, expected: Expected, resumed: ResumedFiles, sums: Sums, into: Gathered) -> None:
+    """Read every frame once and add it up; other outputs are passed over."""
     seen: set[str] = set()
     for frame in frames(stream):
         if frame.source in seen:
@@ -134,9 +131,9 @@ def gather(stream: BinaryIO, expected: Expected, kept: Kept, sums: Sums, into: G
         elif frame.source in expected.explained:
             into.explain(frame, expected.explained[frame.source])
         elif frame.source in expected.kept:
-            into.summed += kept.read(frame, sums)
+            into.summed += resumed.read(frame, sums)
     into.require(expected)
-    into.unsummed += kept.unknown()
+    into.unsummed += resumed.unknown()
 
 
 def _number(text: bytes) -> int:
@@ -145,15 +142,15 @@ def _number(text: bytes) -> int:
 
 def _object(line: bytes) -> Mapping[str, Any]:
     try:
-        found = json.loads(line)
+        answer = json.loads(line)
     except ValueError:
         raise Refused("an explanation cannot be read", "run the job again") from None
-    if not isinstance(found, dict):
+    if not isinstance(answer, dict):
         raise Refused("an explanation cannot be read", "run the job again")
-    return found
+    return answer
 
 
-class Kept:
+class ResumedFiles:
     """Judges files of partials by inode: it is in the new folder at the same name, or it is not."""
 
     def __init__(self, store: Store, name: str, basis: str, resumed: tuple[str, ...]) -> None:
@@ -164,7 +161,7 @@ class Kept:
         self._known: set[int] = set()
 
     def read(self, frame: Frame, sums: Sums) -> int:
-        """Write the checksum of each line whose file lives on; says how many."""
+        """Write the checksum of each line whose file lives on; returns how many."""
         place = self._place(frame.source)
         if place is None:
             return 0
@@ -172,14 +169,14 @@ class Kept:
         old = os.fsencode(self._store.partial / partial)
         count = 0
         for line in frame.lines():
-            told = sent(line)
-            if told is None or not (told.transferred and told.checksum):
+            file = sent(line)
+            if file is None or not (file.transferred and file.checksum):
                 continue
-            below = os.fsencode(point).strip(b"/") + b"/" + unescaped(told.name)
+            below = os.fsencode(point).strip(b"/") + b"/" + unescaped(file.name)
             inode = self._taken(old, below.lstrip(b"/"))
             if inode and inode not in self._known:
                 self._known.add(inode)
-                sums.add(told.checksum, told.size, point, told.name)
+                sums.add(file.checksum, file.size, point, file.name)
                 count += 1
         return count
 
@@ -204,7 +201,7 @@ class Kept:
         kind, _, rest = source.partition(":")
         parts = rest.rsplit("/", 2)
         if kind == "kept" and len(parts) == 3 and parts[1] in self._resumed and parts[2].isdigit():
-            points = read_json(self._store.told(parts[1])).get("filesystems", ())
+            points = read_json(self._store.begun(parts[1])).get("filesystems", ())
             if int(parts[2]) < len(points):
                 return parts[1], str(points[int(parts[2])])
         return None

@@ -1,4 +1,4 @@
-"""What the disk says about itself to people who have never seen this tool."""
+"""README.txt on the disk, for people who have never seen this tool."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ class Known(NamedTuple):
 
 
 def keep(store: Store) -> None:
-    """Write README.txt and restore.sh where they are not there, or say something else.
+    """Write README.txt and restore.sh where they are missing or differ.
 
     A disk without room for them stops nobody: the next seal tries again.
     """
@@ -169,7 +169,7 @@ def _known(store: Store) -> Known:
     if newest is None:
         return Known(inside, uuid)
     facts, record = read_json(newest / inventory.FACTS), read_json(store.record(newest.name))
-    dumps = [str(one) for one in facts.get("dumps", ())]
+    dumps = [str(folder) for folder in facts.get("dumps", ())]
     return Known(inside, uuid, str(record.get("host", "")), str(facts.get("system", "")), dumps[0] if dumps else "")
 
 

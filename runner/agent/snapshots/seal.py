@@ -9,29 +9,29 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from .. import clock, durable
-from ..answer import Refused, reply
+from ..answer import Refused, reply, table
 from ..arguments import pairs, parse_as
 from ..store import disk
 from ..store.layout import Store, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
-from .contract import Seal, Sealed
-from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, Kept, gather
+from .contract import Seal, Sealed, SnapshotException, SnapshotRecord
+from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, ResumedFiles, gather
 from .sums import Sums
 
 
-class Snapshot(NamedTuple):
-    """The partial that becomes a snapshot, and what `begin` was told about it."""
+class PartialSnapshot(NamedTuple):
+    """The partial that becomes a snapshot, and what `begin` wrote about it."""
 
     store: Store
     name: str
-    told: Mapping[str, Any]
+    begun: Mapping[str, Any]
 
     @property
     def resumed(self) -> tuple[str, ...]:
         """The partials that it supersedes."""
-        return tuple(str(name) for name in self.told.get("resumed", ()))
+        return tuple(str(name) for name in self.begun.get("resumed", ()))
 
 
 def run(argv: Sequence[str]) -> int:
@@ -39,14 +39,13 @@ def run(argv: Sequence[str]) -> int:
 
     Whenever it is cut off, a folder with a final name is whole, synced and has its record.
     """
-    begun = time.monotonic()
+    began = time.monotonic()
     options = parse_as(Seal, argv)
     store, name = open_store(options.store), options.name
     expected = Expected(pairs(options.transfer, "transfer"), pairs(options.explained, "explained"), options.kept)
-    declared = disk.Declared(options.mount, options.uuid.lower())
     with working(store, options.plan):
-        disk.require_writable(store, declared)
-        snapshot = Snapshot(store, name, _told(store, name, options.plan))
+        disk.require_writable(store, options.disk)
+        snapshot = PartialSnapshot(store, name, _begun(store, name, options.plan))
         _require_filesystems(snapshot, expected)
         durable.make_folder(store.records, 0o700)
         gathered = _gather(snapshot, expected, options.absent)
@@ -54,43 +53,45 @@ def run(argv: Sequence[str]) -> int:
         record = _record(snapshot, gathered, options)
         durable.sync_filesystem(store.root)
         _keep(snapshot, record)
-        disk.require(store, declared)
+        disk.require(store, options.disk)
         _name(snapshot)
         durable.sync_filesystem(store.root)
-    reply(_answer(record, gathered, round(time.monotonic() - begun, 3)))
+    reply(_answer(record, round(time.monotonic() - began, 3)))
     return 0
 
 
-def _told(store: Store, name: str, plan: str) -> Mapping[str, Any]:
+def _begun(store: Store, name: str, plan: str) -> Mapping[str, Any]:
     if not is_name(name) or name not in partials(store):
         raise Refused(f"there is no partial {name!a}", "run `begin` and the transfers first")
-    told = read_json(store.told(name))
-    if told.get("plan") != plan or told.get("name") != name:
+    begun = read_json(store.begun(name))
+    if begun.get("plan") != plan or begun.get("name") != name:
         raise Refused(f"the partial {name} was begun by another plan", "make a new plan")
     counted = sealed(store)
     newest = counted[-1] if counted else ""
-    if newest != told.get("basis", ""):
+    if newest != begun.get("basis", ""):
         raise Refused(f"the newest snapshot is {newest or 'none'} now", "make a new plan")
     if os.path.lexists(store.root / name):
         raise Refused(f"there is a {name} already", "look at what it is; nothing was changed")
-    return told
+    return begun
 
 
-def _require_filesystems(snapshot: Snapshot, expected: Expected) -> None:
-    begun = sorted(str(point) for point in snapshot.told.get("filesystems", ()))
-    if not begun or sorted(expected.transfers.values()) != begun:
+def _require_filesystems(snapshot: PartialSnapshot, expected: Expected) -> None:
+    points = sorted(str(point) for point in snapshot.begun.get("filesystems", ()))
+    if not points or sorted(expected.transfers.values()) != points:
         raise Refused("the transfers are not those of the filesystems begun", "make a new plan")
 
 
-def _gather(snapshot: Snapshot, expected: Expected, absent: Sequence[str]) -> Gathered:
-    store, name, basis = snapshot.store, snapshot.name, str(snapshot.told.get("basis", ""))
+def _gather(snapshot: PartialSnapshot, expected: Expected, absent: Sequence[str]) -> Gathered:
+    store, name, basis = snapshot.store, snapshot.name, str(snapshot.begun.get("basis", ""))
     before = read_json(store.record(basis)) if basis else {}
-    known = frozenset((str(each["path"]), str(each["cause"])) for each in before.get("exceptions_list", ()))
+    known = frozenset(
+        SnapshotException(str(each["path"]), str(each["cause"])) for each in before.get("exceptions_list", ())
+    )
     gathered = Gathered(known)
-    kept = Kept(store, name, basis, snapshot.resumed)
+    resumed = ResumedFiles(store, name, basis, snapshot.resumed)
     draft = store.sums(name).with_name(f"{name}.sums.gz.tmp")
     with Sums(draft) as sums:
-        gather(sys.stdin.buffer, expected, kept, sums, gathered)
+        gather(sys.stdin.buffer, expected, resumed, sums, gathered)
         sums.close()
     gathered.absent(absent)
     unexplained = sum(gathered.cause(cause) for cause in _others(gathered))
@@ -129,44 +130,43 @@ def _require_room(store: Store) -> None:
         raise Refused("the disk has no inode left", "prune the store, then run the job again", again=True)
 
 
-def _record(snapshot: Snapshot, gathered: Gathered, options: Seal) -> dict[str, Any]:
+def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> SnapshotRecord:
     causes = {cause: gathered.cause(cause) for cause in (*EXCEPTIONS, *HARMLESS)}
-    points = snapshot.told["filesystems"]
-    return {
-        "format": 1,
-        "name": snapshot.name,
-        "host": options.host,
-        "job": options.job,
-        "plan": options.plan,
-        "started": options.started or snapshot.told.get("started"),
-        "sealed": clock.now(),
-        "basis": snapshot.told.get("basis", ""),
-        "resumed": list(snapshot.resumed),
-        "filesystems": [gathered.filesystems[point] for point in points],
-        "files": sum(each["files"] for each in gathered.filesystems.values()),
-        "added_files": gathered.added_files,
-        "added_bytes": gathered.added_bytes,
-        "exceptions": sum(causes[cause] for cause in EXCEPTIONS),
-        "exceptions_by_cause": causes,
-        "exceptions_new": gathered.new,
-        "exceptions_list": gathered.exceptions,
-        "checksum": options.checksum or "xxh128",
-        "summed": gathered.summed,
-        "unsummed": gathered.unsummed,
-        "whole_seconds": bool(snapshot.told.get("whole_seconds")),
-    }
+    return SnapshotRecord(
+        format=1,
+        name=snapshot.name,
+        host=options.host,
+        job=options.job,
+        plan=options.plan,
+        started=options.started or str(snapshot.begun.get("started", "")),
+        sealed=clock.now(),
+        basis=snapshot.begun.get("basis", ""),
+        resumed=snapshot.resumed,
+        filesystems=tuple(gathered.filesystems[point] for point in snapshot.begun["filesystems"]),
+        files=sum(each.files for each in gathered.filesystems.values()),
+        added_files=gathered.added_files,
+        added_bytes=gathered.added_bytes,
+        exceptions=sum(causes[cause] for cause in EXCEPTIONS),
+        exceptions_by_cause=causes,
+        exceptions_new=gathered.new,
+        exceptions_list=tuple(gathered.exceptions),
+        checksum=options.checksum or "xxh128",
+        summed=gathered.summed,
+        unsummed=gathered.unsummed,
+        whole_seconds=bool(snapshot.begun.get("whole_seconds")),
+    )
 
 
-def _keep(snapshot: Snapshot, record: Mapping[str, Any]) -> None:
+def _keep(snapshot: PartialSnapshot, record: SnapshotRecord) -> None:
     store, name = snapshot.store, snapshot.name
     readme.keep(store)
     sums = store.sums(name)
     sums.with_name(f"{name}.sums.gz.tmp").rename(sums)
-    durable.write_json(store.record(name), record, 0o600)
+    durable.write_json(store.record(name), table(record), 0o600)
     durable.sync_folder(store.runner)
 
 
-def _name(snapshot: Snapshot) -> None:
+def _name(snapshot: PartialSnapshot) -> None:
     store, name = snapshot.store, snapshot.name
     (store.partial / name).rename(store.root / name)
     durable.sync_folder(store.root)
@@ -177,21 +177,21 @@ def _name(snapshot: Snapshot) -> None:
             (store.partial / other).rename(free_name(store, other))
             store.record(other).unlink(missing_ok=True)
             store.sums(other).unlink(missing_ok=True)
-        store.told(other).unlink(missing_ok=True)
-    store.told(name).unlink(missing_ok=True)
+        store.begun(other).unlink(missing_ok=True)
+    store.begun(name).unlink(missing_ok=True)
     durable.sync_folder(store.partial)
 
 
-def _answer(record: Mapping[str, Any], gathered: Gathered, seconds: float) -> Sealed:
+def _answer(record: SnapshotRecord, seconds: float) -> Sealed:
     return Sealed(
-        sealed=record["name"],
-        files=record["files"],
-        added_files=record["added_files"],
-        added_bytes=record["added_bytes"],
-        exceptions=record["exceptions"],
-        exceptions_new=record["exceptions_new"],
-        unsummed=record["unsummed"],
-        vanished=gathered.cause("vanished"),
-        changed=gathered.cause("changed"),
+        sealed=record.name,
+        files=record.files,
+        added_files=record.added_files,
+        added_bytes=record.added_bytes,
+        exceptions=record.exceptions,
+        exceptions_new=record.exceptions_new,
+        unsummed=record.unsummed,
+        vanished=record.exceptions_by_cause["vanished"],
+        changed=record.exceptions_by_cause["changed"],
         seconds=seconds,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Optional
+from typing import BinaryIO, NamedTuple, Optional
 
 from .. import durable, tree
 from ..store.layout import Store, read_json
@@ -25,6 +26,11 @@ BAR = 11
 LINES = 1000
 
 
+def zipped(stream: BinaryIO, level: int) -> gzip.GzipFile:
+    """A gzip member in `stream`, of which the same content makes the same bytes."""
+    return gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=level)
+
+
 class Sums:
     """Writes `checksum size name` lines to a draft; `close` syncs it. Same lines, same bytes.
 
@@ -34,7 +40,7 @@ class Sums:
     def __init__(self, draft: Path) -> None:
         draft.unlink(missing_ok=True)
         self._file = draft.open("xb")
-        self._zip = gzip.GzipFile(filename="", mode="wb", fileobj=self._file, mtime=0)
+        self._zip = zipped(self._file, 9)
         draft.chmod(0o600)
 
     def add(self, checksum: str, size: int, point: str, name: bytes) -> None:
@@ -123,17 +129,17 @@ class Sent(NamedTuple):
 
 def sent(line: bytes) -> Sent | None:
     """The line as a `Sent`, None if it is another kind of line or is cut off."""
-    found = SENT.match(line) if line.endswith(b"\n") else None
-    if found is None:
+    match = SENT.match(line) if line.endswith(b"\n") else None
+    if match is None:
         return None
-    item, checksum, size, name = found.groups()
+    item, checksum, size, name = match.groups()
     return Sent(item.decode("ascii", "replace"), checksum.decode(), int(size), name)
 
 
 def looked(line: bytes) -> tuple[str, bytes] | None:
     """Item and escaped name of a line of a comparison (`%i|%n//%L`), None for any other line."""
-    found = LOOKED.match(line)
-    return (found[1].decode("ascii", "replace"), found[2]) if found else None
+    match = LOOKED.match(line)
+    return (match[1].decode("ascii", "replace"), match[2]) if match else None
 
 
 def is_about_a_name(line: bytes) -> bool:
@@ -143,58 +149,46 @@ def is_about_a_name(line: bytes) -> bool:
 
 def unescaped(name: bytes) -> bytes:
     """The name as it is on the disk, without the slash that rsync puts after a folder's."""
-    return ESCAPE.sub(lambda found: bytes((int(found[1], 8) & 0xFF,)), name).rstrip(b"/") or b"."
+    return ESCAPE.sub(lambda octal: bytes((int(octal[1], 8) & 0xFF,)), name).rstrip(b"/") or b"."
 
 
 def escaped(name: bytes) -> bytes:
     """The name as rsync writes it with LC_ALL=C."""
-    return UNSAFE.sub(lambda found: b"\\#%03o" % found[0][0], name)
+    return UNSAFE.sub(lambda char: b"\\#%03o" % char[0][0], name)
 
 
-def carry(store: Store, name: str, heir: str) -> Optional[int]:  # noqa: UP045
+def bequeath(store: Store, name: str, heir: str) -> Optional[int]:  # noqa: UP045
     """Add to `heir`'s checksums those of `name` whose inode `heir` has at the same place.
 
     `heir` is the sealed snapshot after `name`: what lives on in any later one is in it, since each is
-    linked against the one before. Says how many, None where the disk has no room for them or the
+    linked against the one before. Returns how many, None where the disk has no room for them or the
     list is damaged: that costs the audit of these files, and must not keep a full disk full.
     """
-    own, target = store.sums(name), store.sums(heir)
-    if not own.exists():
-        return 0
-    draft = target.with_name(f"{target.name}.tmp")
     try:
-        return _write(draft, target, _shared(store, name, heir))
+        batches = _batches(_shared(store, name, heir))
+        first = next(batches, None)
+        return _append(store.sums(heir), itertools.chain((first,), batches)) if first else 0
     except (OSError, EOFError, zlib.error):
-        draft.unlink(missing_ok=True)
         return None
 
 
-def _write(draft: Path, target: Path, lines: Iterator[bytes]) -> int:
+def _append(sums: Path, batches: Iterable[tuple[bytes, ...]]) -> int:
     count = 0
-    buffer: list[bytes] = []
-    draft.unlink(missing_ok=True)
-    with draft.open("xb") as stream:
-        draft.chmod(0o600)
-        if target.exists():
-            with target.open("rb") as before:
+    with durable.replacing(sums, 0o600) as stream:
+        if sums.exists():
+            with sums.open("rb") as before:
                 shutil.copyfileobj(before, stream, 1 << 20)
         # A second gzip member: what reads the file reads both as one.
-        with gzip.GzipFile(filename="", mode="wb", fileobj=stream, mtime=0, compresslevel=4) as packed:
-            for line in lines:
-                buffer.append(line)
-                count += 1
-                if len(buffer) == LINES:
-                    packed.write(b"".join(buffer))
-                    buffer.clear()
-            packed.write(b"".join(buffer))
-        stream.flush()
-        os.fsync(stream.fileno())
-    if count:
-        draft.rename(target)
-        durable.sync_folder(target.parent)
-    else:
-        draft.unlink()
+        with zipped(stream, 4) as member:
+            for lines in batches:
+                member.write(b"".join(lines))
+                count += len(lines)
     return count
+
+
+def _batches(lines: Iterator[bytes]) -> Iterator[tuple[bytes, ...]]:
+    while batch := tuple(itertools.islice(lines, LINES)):
+        yield batch
 
 
 def _shared(store: Store, name: str, heir: str) -> Iterator[bytes]:
@@ -204,8 +198,8 @@ def _shared(store: Store, name: str, heir: str) -> Iterator[bytes]:
         for line in sum_lines(store, name):
             inode = old.of(line.path)
             if inode is not None and inode == new.of(line.path):
-                told = line.checksum if line.algorithm == usual else f"{line.algorithm}:{line.checksum}"
-                yield b"%s %d %s\n" % (told.encode(), line.size, line.name)
+                checksum = line.checksum if line.algorithm == usual else f"{line.algorithm}:{line.checksum}"
+                yield b"%s %d %s\n" % (checksum.encode(), line.size, line.name)
     finally:
         old.close()
         new.close()
@@ -227,10 +221,10 @@ class _Inodes:
         if self._folder is None:
             return None
         try:
-            found = tree.status(self._folder, name)
+            status = tree.status(self._folder, name)
         except OSError:
             return None
-        return found.st_ino if found.st_nlink > 1 else None
+        return status.st_ino if status.st_nlink > 1 else None
 
     def _enter(self, parent: bytes) -> None:
         self._leave()

@@ -1,10 +1,10 @@
-"""What the verbs of a store are told, and what they answer."""
+"""The options of the verbs of a store, and their answers."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..arguments import Count, Rest, Word
+from ..arguments import Count, DeclaredDisk, Rest, Word
 
 
 class Hold(NamedTuple):
@@ -13,16 +13,27 @@ class Hold(NamedTuple):
     store: Word
     plan: str
     who: str
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
+
+
+class HoldAnswer(NamedTuple):
+    """Answer of `hold` and `take-over`, once the lock is theirs."""
+
+    held: bool
 
 
 class Release(NamedTuple):
-    """Options of `let-go`."""
+    """Options of `release`."""
 
     store: Word
     plan: str
     within: Count = 20
+
+
+class Released(NamedTuple):
+    """Answer of `release`."""
+
+    free: bool
 
 
 class TakeOver(NamedTuple):
@@ -32,16 +43,14 @@ class TakeOver(NamedTuple):
     from_: str
     plan: str
     who: str
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class CheckDisk(NamedTuple):
     """Options of `check-disk`."""
 
     store: Word
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class DiskChecked(NamedTuple):
@@ -57,8 +66,20 @@ class Newest(NamedTuple):
     store: Word
 
 
+class Counts(NamedTuple):
+    """Answer of `newest`: the newest sealed snapshot ("" for none), how many there are, and what is free."""
+
+    newest: str
+    sealed: int
+    partials: int
+    free_bytes: int
+    free_inodes: int
+    free_percent: float
+    free_inodes_percent: float
+
+
 class Record(NamedTuple):
-    """Options of `record`; its answer is the record as it was written."""
+    """Options of `record`; its answer is the record that `seal` wrote."""
 
     store: Word
     name: Word
@@ -72,8 +93,7 @@ class Freed(NamedTuple):
     exact: bool = False
     save: bool = False
     plan: str = ""
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class Gain(NamedTuple):
@@ -98,8 +118,7 @@ class Pin(NamedTuple):
     plan: str
     until: str
     why: str
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class Pinned(NamedTuple):
@@ -116,8 +135,7 @@ class Unpin(NamedTuple):
     store: Word
     name: Word
     plan: str
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class Unpinned(NamedTuple):
@@ -133,11 +151,10 @@ class Prove(NamedTuple):
     sort: Word
     name: Word
     at: str
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
-class Proven(NamedTuple):
+class ProofKept(NamedTuple):
     """Answer of `proven`: `kept` where the proof that was there stays."""
 
     proven: str
@@ -150,8 +167,7 @@ class Reap(NamedTuple):
 
     store: Word
     plan: str
-    mount: str = ""
-    uuid: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
 
 
 class Reaped(NamedTuple):

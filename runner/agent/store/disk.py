@@ -10,21 +10,14 @@ from typing import Any, NamedTuple
 
 from .. import durable
 from ..answer import Refused, reply
-from ..arguments import parse_as
+from ..arguments import DeclaredDisk, parse_as
 from ..host.mounts import EXT, device_of, mount_of, mounts, superblock, uuid_of
 from .contract import CheckDisk, DiskChecked
 from .layout import Store, nearest, open_store, read_json
 
 
-class Declared(NamedTuple):
-    """The disk as declared; "" for what is not. The uuid is in lower case."""
-
-    mount: str = ""
-    uuid: str = ""
-
-
-class Found(NamedTuple):
-    """The disk as found; `problem` and `do` are "" when the store may be used."""
+class StoreDisk(NamedTuple):
+    """The disk as it is now; `problem` and `do` are "" when the store may be used."""
 
     mounted: bool = False
     uuid: str = ""
@@ -34,7 +27,7 @@ class Found(NamedTuple):
     do: str = ""
 
 
-def look(store: Store, declared: Declared) -> Found:
+def look(store: Store, declared: DeclaredDisk) -> StoreDisk:
     """Compare what is mounted with what is declared. Reads only; the store itself need not exist."""
     here = nearest(store.root)
     mount = mount_of(here, mounts())
@@ -42,31 +35,31 @@ def look(store: Store, declared: Declared) -> Found:
     uuid = uuid_of(mount) if mount and known else ""
     device = device_of(mount) if mount and mount.local else None
     own = here == store.root and here.stat().st_dev != here.parent.stat().st_dev
-    found = Found(own, uuid, str(device or ""), bool(mount and mount.read_only))
+    state = StoreDisk(own, uuid, str(device or ""), bool(mount and mount.read_only))
     if declared.mount:
         problem = _not_mounted(store, declared)
         if problem:
-            return found._replace(mounted=False, problem=problem, do=f"mount {declared.mount} and try again")
-        found = found._replace(mounted=True)
-    problem = _wrong(found, declared, read_json(store.runner / "disk.json"))
+            return state._replace(mounted=False, problem=problem, do=f"mount {declared.mount} and try again")
+        state = state._replace(mounted=True)
+    problem = _wrong(state, declared, read_json(store.runner / "disk.json"))
     if problem:
-        return found._replace(problem=problem, do="attach the right disk, or correct jobs.toml")
-    if found.read_only:
-        return found._replace(problem=f"{here} is mounted read-only", do="look for disk errors, then remount it")
-    return found
+        return state._replace(problem=problem, do="attach the right disk, or correct jobs.toml")
+    if state.read_only:
+        return state._replace(problem=f"{here} is mounted read-only", do="look for disk errors, then remount it")
+    return state
 
 
-def require(store: Store, declared: Declared) -> Found:
+def require(store: Store, declared: DeclaredDisk) -> StoreDisk:
     """As `look`, but any problem is Refused."""
-    found = look(store, declared)
-    if found.problem:
-        raise Refused(found.problem, found.do)
-    return found
+    state = look(store, declared)
+    if state.problem:
+        raise Refused(state.problem, state.do)
+    return state
 
 
-def require_writable(store: Store, declared: Declared) -> Found:
+def require_writable(store: Store, declared: DeclaredDisk) -> StoreDisk:
     """As `require`, and by writing, syncing and removing a file: a failed disk may still say `rw`."""
-    found = require(store, declared)
+    state = require(store, declared)
     trial = store.runner / f"trial.{os.getpid()}"
     try:
         durable.write_file(trial, b"written to see whether this disk can be written\n")
@@ -78,7 +71,7 @@ def require_writable(store: Store, declared: Declared) -> Found:
             # Without an inode left the trial cannot be made either: the next plan makes room.
             again=problem.errno in (errno.ENOSPC, errno.EDQUOT),
         ) from problem
-    return found
+    return state
 
 
 def whole_seconds(store: Store) -> bool:
@@ -106,7 +99,7 @@ def keeps_nanoseconds(folder: Path) -> bool:
         trial.unlink(missing_ok=True)
 
 
-def _not_mounted(store: Store, declared: Declared) -> str:
+def _not_mounted(store: Store, declared: DeclaredDisk) -> str:
     point = Path(declared.mount).resolve()
     try:
         status = point.stat()
@@ -121,19 +114,19 @@ def _not_mounted(store: Store, declared: Declared) -> str:
     return ""
 
 
-def _wrong(found: Found, declared: Declared, marker: Mapping[str, Any]) -> str:
-    if declared.uuid and found.uuid != declared.uuid:
-        actual = found.uuid or "one whose uuid cannot be read"
-        return f"another disk is mounted: {actual} instead of {declared.uuid}"
+def _wrong(state: StoreDisk, declared: DeclaredDisk, marker: Mapping[str, Any]) -> str:
+    if declared.uuid and state.uuid != declared.uuid.lower():
+        actual = state.uuid or "one whose uuid cannot be read"
+        return f"another disk is mounted: {actual} instead of {declared.uuid.lower()}"
     marked = str(marker.get("uuid", "")).lower()
-    if declared.mount and marked and found.uuid and marked != found.uuid:
-        return f"this store was made on disk {marked}, but {found.uuid} is mounted"
+    if declared.mount and marked and state.uuid and marked != state.uuid:
+        return f"this store was made on disk {marked}, but {state.uuid} is mounted"
     return ""
 
 
 def run(argv: Sequence[str]) -> int:
     """Print the uuid of the store's disk, or refuse; reads only."""
     options = parse_as(CheckDisk, argv)
-    found = require(open_store(options.store), Declared(options.mount, options.uuid.lower()))
-    reply(DiskChecked(ok=True, uuid=found.uuid))
+    state = require(open_store(options.store), options.disk)
+    reply(DiskChecked(ok=True, uuid=state.uuid))
     return 0

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from .. import durable, tree
 from ..answer import Refused, reply
@@ -13,7 +14,7 @@ from ..arguments import parse_as
 from ..tree import folders
 from . import disk, inventory
 from .contract import Freed, Gain, Gains
-from .layout import Store, open_store, read_json, sealed
+from .layout import Store, open_store, read_json, require_sealed, sealed
 from .lock import working
 
 OLDEST = 5
@@ -22,59 +23,68 @@ BLOCK = 512
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print `{"freed": [{"name", "bytes", "inodes"}...]}`: what is gained up to and with each one.
+    """Print what is gained by expiring the snapshots NAME... in this order and reaping them, up to and with each.
 
-    For the snapshots NAME... expired in this order and reaped, the oldest 5 where none is named. Reads
-    only; with `--save --plan ID` the answer is also kept for `probe`. A saved answer that is still true
-    is given again; with `--exact` the trees are always walked.
+    The oldest 5 where none is named. Reads only; with `--save --plan ID` the answer is also kept for
+    `probe`. A saved answer that still holds is given again; with `--exact` the trees are always walked.
     """
     options = parse_as(Freed, argv)
-    store, names = open_store(options.store), options.names
+    store = open_store(options.store)
     if options.save:
         with working(store, options.plan):
-            disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
-            chosen = _chosen(store, names)
+            disk.require(store, options.disk)
+            chosen = _chosen(store, options.names)
             keep(store, chosen, gains(store, chosen))
-            found = add_records(store, still_true(store))
+            answer = known(store)
     else:
-        chosen = _chosen(store, names)
-        known = [] if options.exact else still_true(store)
-        if [each.name for each in known[: len(chosen)]] != list(chosen):
-            known = gains(store, chosen)
-        found = add_records(store, known[: len(chosen)])
-    reply(Gains(tuple(found)))
+        chosen = _chosen(store, options.names)
+        answer = [] if options.exact else known(store)[: len(chosen)]
+        if [gain.name for gain in answer] != list(chosen):
+            answer = _with_records(store, gains(store, chosen))
+    reply(Gains(tuple(answer)))
     return 0
 
 
 def _chosen(store: Store, names: Sequence[str]) -> tuple[str, ...]:
-    counted = sealed(store)
+    counted = require_sealed(store, *names)
     if len(set(names)) != len(names):
         raise Refused("a snapshot is named twice", "name each once")
-    for name in names:
-        if name not in counted:
-            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
-        if name == counted[-1]:
-            raise Refused(f"{name} is the newest snapshot", "the newest is never expired")
+    if names and counted[-1] in names:
+        raise Refused(f"{counted[-1]} is the newest snapshot", "the newest is never expired")
     return tuple(names) or counted[:-1][:OLDEST]
 
 
-class Counter:
-    """Inodes freed so far; keeps the number of names seen of those that still have others."""
+class FreedCounter:
+    """Inodes freed so far; remembers how many names it has seen of each that has others."""
 
     def __init__(self) -> None:
         self.bytes = 0
         self.inodes = 0
         self._seen: dict[int, int] = {}
 
-    def add(self, found: os.stat_result, *, folder: bool) -> None:
+    def add(self, status: os.stat_result, *, folder: bool) -> None:
         """Count one name of an inode. A folder goes with its only name."""
-        seen = 1 if folder or found.st_nlink == 1 else self._seen.pop(found.st_ino, 0) + 1
-        if not folder and seen < found.st_nlink:
-            self._seen[found.st_ino] = seen
+        seen = 1 if folder or status.st_nlink == 1 else self._seen.pop(status.st_ino, 0) + 1
+        if not folder and seen < status.st_nlink:
+            self._seen[status.st_ino] = seen
             return
         # st_blocks counts in units of 512 bytes, holes left out, indirect blocks included; stat(2).
-        self.bytes += found.st_blocks * BLOCK
+        self.bytes += status.st_blocks * BLOCK
         self.inodes += 1
+
+    def walk(self, top: Path) -> None:
+        """Count every name in the tree `top`, if it is there."""
+        try:
+            root = os.open(top, tree.FOLDER)
+        except FileNotFoundError:
+            return
+        try:
+            self.add(os.fstat(root), folder=True)
+            for folder in folders(root):
+                for entry in folder.entries:
+                    self.add(entry.status, folder=entry.is_folder)
+        finally:
+            os.close(root)
 
 
 def gains(store: Store, names: Sequence[str]) -> list[Gain]:
@@ -84,49 +94,31 @@ def gains(store: Store, names: Sequence[str]) -> list[Gain]:
     snapshot is that snapshot's gain. What is kept about its host counts, its records do not. Memory grows
     with the inodes that have names elsewhere. Raises OSError.
     """
-    counter = Counter()
-    _count(counter, store.trash)
+    counter, listed = FreedCounter(), []
+    counter.walk(store.trash)
     bytes_before, inodes_before = counter.bytes, counter.inodes
-    return list(_gains(counter, store, names, (bytes_before, inodes_before)))
-
-
-def _gains(counter: Counter, store: Store, names: Sequence[str], before: tuple[int, int]) -> Iterator[Gain]:
     for name in names:
-        _count(counter, store.root / name)
-        _count(counter, inventory.place(store, name))
-        yield Gain(name, counter.bytes - before[0], counter.inodes - before[1])
-
-
-def _count(counter: Counter, top: Path) -> None:
-    try:
-        root = os.open(top, tree.FOLDER)
-    except FileNotFoundError:
-        return
-    try:
-        counter.add(os.fstat(root), folder=True)
-        for folder in folders(root):
-            for entry in folder.entries:
-                counter.add(entry.status, folder=entry.is_folder)
-    finally:
-        os.close(root)
+        counter.walk(store.root / name)
+        counter.walk(inventory.place(store, name))
+        listed.append(Gain(name, counter.bytes - bytes_before, counter.inodes - inodes_before))
+    return listed
 
 
 def keep(store: Store, chosen: Sequence[str], measured: Sequence[Gain]) -> None:
     """Save the gains of `chosen` (sealed, without the newest), as measured now under the lock."""
-    counted = sealed(store)
-    told = {"chosen": list(chosen), "sealed": list(counted), "freed": [each._asdict() for each in measured]}
-    durable.write_json(store.freed, told)
+    about = {"chosen": list(chosen), "sealed": list(sealed(store)), "freed": [gain._asdict() for gain in measured]}
+    durable.write_json(store.freed, about)
 
 
-def still_true(store: Store) -> list[Gain]:
-    """What is left of the last measurement: gains as of now, in the order that was measured.
+def known(store: Store) -> list[Gain]:
+    """What is left of the last measurement: gains as of now, in the order that was measured, with records.
 
-    Empty where nothing is known or anything does not fit. Records are not counted. Reads only.
+    Empty where nothing is known or anything does not fit. Reads only.
     """
-    told = read_json(store.freed)
+    saved = read_json(store.freed)
     try:
-        then = [str(name) for name in told["sealed"]]
-        measured = [_gain(each) for each in told["freed"]]
+        then = [str(name) for name in saved["sealed"]]
+        measured = [Gain(str(gain["name"]), int(gain["bytes"]), int(gain["inodes"])) for gain in saved["freed"]]
     except (KeyError, TypeError, ValueError):
         return []
     now = sealed(store)
@@ -135,36 +127,27 @@ def still_true(store: Store) -> list[Gain]:
     if not then or any(name < then[-1] for name in later) or then[-1] in gone:
         return []
     start, rest = measured[: len(gone)], measured[len(gone) :]
-    if {each.name for each in start} != gone:
+    if {gain.name for gain in start} != gone:
         return []
     before = start[-1] if start else Gain("", 0, 0)
-    return [Gain(each.name, each.bytes - before.bytes, each.inodes - before.inodes) for each in rest]
+    left = [Gain(gain.name, gain.bytes - before.bytes, gain.inodes - before.inodes) for gain in rest]
+    return _with_records(store, left)
 
 
 def oldest(store: Store) -> dict[str, Gain]:
-    """The gain of each snapshot expired together with every older one, records included, if known."""
-    found: dict[str, Gain] = {}
-    for name, gain in zip(sealed(store), add_records(store, still_true(store))):  # noqa: B905
-        if name != gain.name:
-            break
-        found[name] = gain
-    return found
+    """The gain of each snapshot expired together with every older one, if known."""
+    fitting = itertools.takewhile(lambda pair: pair[0] == pair[1].name, zip(sealed(store), known(store)))  # noqa: B905
+    return dict(fitting)
 
 
-def add_records(store: Store, gains: Sequence[Gain]) -> list[Gain]:
+def _with_records(store: Store, gains: Sequence[Gain]) -> list[Gain]:
     """The same gains with the files in `.runner/records/`, which go with their snapshot."""
-    found: list[Gain] = []
+    listed: list[Gain] = []
     size = count = 0
     for gain in gains:
         for path in (store.record(gain.name), store.sums(gain.name), store.names(gain.name)):
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 size += path.lstat().st_blocks * BLOCK
                 count += 1
-            except FileNotFoundError:
-                continue
-        found.append(Gain(gain.name, gain.bytes + size, gain.inodes + count))
-    return found
-
-
-def _gain(each: dict[str, Any]) -> Gain:
-    return Gain(str(each["name"]), int(each["bytes"]), int(each["inodes"]))
+        listed.append(Gain(gain.name, gain.bytes + size, gain.inodes + count))
+    return listed

@@ -1,21 +1,19 @@
-"""`hold`: take the store's lock and keep it until stdin ends; `let-go`, `take-over`: end another's hold."""
+"""`hold`: take the store's lock and keep it until stdin ends; `release`, `take-over`: end another's hold."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from .. import clock, durable
-from ..answer import BUSY, Refused, emit
+from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from . import disk, lock
-from .contract import Hold, Release, TakeOver
+from .contract import Hold, HoldAnswer, Release, Released, TakeOver
 from .layout import Store, open_store
 
 ROOM = 4096
@@ -38,11 +36,10 @@ def hold(argv: Sequence[str]) -> int:
 
 def _hold(options: Hold) -> None:
     if not options.plan:
-        raise Refused("--plan is missing", "say for which plan the lock is taken")
+        raise Refused("--plan is missing", "name the plan that takes the lock")
     store = open_store(options.store)
-    declared = disk.Declared(options.mount, options.uuid.lower())
-    disk.require(store, declared)
-    if declared.mount:
+    disk.require(store, options.disk)
+    if options.disk.mount:
         durable.make_folder(store.root)
     else:
         store.root.mkdir(parents=True, exist_ok=True)
@@ -75,28 +72,25 @@ def take(path: Path) -> int | None:
 
 
 def keep(descriptor: int, plan: str, who: str) -> None:
-    """Say in the lock for whom it is held, print `{"held": true}`, and wait for the end of stdin."""
+    """Write into the lock for whom it is held, print `{"held": true}`, and wait for the end of stdin."""
     about = {"plan": plan, "who": who, "pid": os.getpid(), "since": clock.now()}
     os.pwrite(descriptor, json.dumps(about).encode().ljust(ROOM)[:ROOM], 0)
     os.fsync(descriptor)
-    emit({"held": True})
-    sys.stdout.flush()
-    with contextlib.suppress(OSError):
-        while os.read(0, 65536):
-            pass
+    reply(HoldAnswer(held=True))
+    lock.until_stdin_ends()
 
 
-def let_go(argv: Sequence[str]) -> int:
+def release(argv: Sequence[str]) -> int:
     """Print `{"free": true}` once nobody holds the store any more; exit 75 where another plan does.
 
     Only the holder that works for `--plan` is ended, by TERM; its run then sees that its lock is gone and
-    stops what it does there. A verb at work is waited for, `--within` seconds (20), and never ended.
+    stops what it does there. A verb that works is never ended: it has `--within` seconds (20).
     """
     options = parse_as(Release, argv)
     if not options.plan:
-        raise Refused("--plan is missing", "say whose hold is to end")
+        raise Refused("--plan is missing", "name the plan whose hold is to end")
     end(open_store(options.store), options.plan, options.within)
-    emit({"free": True})
+    reply(Released(free=True))
     return 0
 
 
@@ -108,51 +102,50 @@ def end(store: Store, plan: str, within: float) -> None:
         return
     try:
         deadline = time.monotonic() + within
-        asked = False
+        ended = False
         while True:
             holder = lock.held_by(descriptor, lock.HOLD)
             if holder is None and lock.held_by(descriptor, lock.WORK) is None:
                 return
-            if holder is not None and not asked:
-                asked = _ask(descriptor, holder, plan)
+            if holder is not None and not ended:
+                ended = _end(descriptor, holder, plan)
             if time.monotonic() >= deadline:
                 raise Refused(
-                    "the store is still held, or a verb is still at work in it",
+                    "the store is still held, or a verb still works in it",
                     "wait until it has ended",
                     code=BUSY,
-                    holder=lock.told(descriptor),
+                    holder=lock.holder_text(descriptor),
                 )
             time.sleep(STEP)
     finally:
         os.close(descriptor)
 
 
-def _ask(descriptor: int, holder: int, plan: str) -> bool:
-    """End the holder by TERM if it is the one of `plan`; whether it was, False while it says nothing yet."""
-    told = lock.told(descriptor)
-    if not told:
-        # It took the lock just now and has yet to write for whom.
+def _end(descriptor: int, holder: int, plan: str) -> bool:
+    """End the holder by TERM if it is the one of `plan`; False while it has not yet written for whom it holds."""
+    text = lock.holder_text(descriptor)
+    if not text:
         return False
     # The text may be that of the holder before; only the kernel's own number makes it the present one's.
-    if told.get("plan") != plan or told.get("pid") != holder or holder <= 1:
+    if text.get("plan") != plan or text.get("pid") != holder or holder <= 1:
         raise Refused(
-            f"the store is held by {told.get('who') or 'another run'}, not by plan {plan}",
+            f"the store is held by {text.get('who') or 'another run'}, not by plan {plan}",
             "wait until it has ended, or make a new plan",
             code=BUSY,
-            holder=told,
+            holder=text,
         )
     os.kill(holder, signal.SIGTERM)
     return True
 
 
 def take_over(argv: Sequence[str]) -> int:
-    """As `hold`, but the holder that works for plan `--from` is ended first; see `let-go`.
+    """As `hold`, but the holder that works for plan `--from` is ended first; see `release`.
 
     A snapshot that is cut off so is kept as a partial, and the next run goes on with it.
     """
     options = parse_as(TakeOver, argv)
     if not options.from_:
-        raise Refused("--from is missing", "say whose hold is to end")
+        raise Refused("--from is missing", "name the plan whose hold is to end")
     end(open_store(options.store), options.from_, WITHIN)
-    _hold(Hold(options.store, options.plan, options.who, options.mount, options.uuid))
+    _hold(Hold(options.store, options.plan, options.who, options.disk))
     return 0

@@ -1,4 +1,4 @@
-"""A store as `probe` tells it: disk, snapshots, records, who works on it; `newest` and `record` print a part."""
+"""A store as `probe` answers it: disk, snapshots, records, who works on it; `newest` and `record` print a part."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from .. import clock
-from ..answer import Refused, emit
-from ..arguments import parse_as
+from ..answer import Refused, emit, reply
+from ..arguments import DeclaredDisk, parse_as
 from . import disk, freed, lock
-from .contract import Newest, Record
-from .layout import Store, folders, nearest, open_store, partials, read_json, room, sealed
-from .pins import Pin, pins
+from .contract import Counts, Newest, Record
+from .layout import Store, folders, nearest, open_store, partials, read_json, require_json, require_sealed, room, sealed
+from .pins import StoredPin, pins
 from .proven import Proof, proofs
 
-SNAPSHOT = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes", "exceptions")
+SNAPSHOT = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes")
 
 
 def inspect_store(request: Mapping[str, Any], *, played: bool) -> dict[str, Any]:
@@ -31,19 +31,18 @@ def inspect_store(request: Mapping[str, Any], *, played: bool) -> dict[str, Any]
 
 def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str, Any]:
     store = open_store(path)
-    declared = disk.Declared(str(request.get("mount", "")), str(request.get("uuid", "")).lower())
-    found = disk.look(store, declared)
+    state = disk.look(store, DeclaredDisk(str(request.get("mount", "")), str(request.get("uuid", ""))))
     exists = store.root.is_dir()
     here = nearest(store.root)
     proven = proofs(store)
     return {
         "path": str(store.root),
         "exists": exists,
-        "mounted": found.mounted,
-        "writable": os.access(here, os.W_OK) and not found.read_only,
-        "uuid": found.uuid,
-        "device": found.device,
-        "problem": _problem(store, found, exists=exists, played=played),
+        "mounted": state.mounted,
+        "writable": os.access(here, os.W_OK) and not state.read_only,
+        "uuid": state.uuid,
+        "device": state.device,
+        "problem": _problem(store, state, exists=exists, played=played),
         "whole_seconds": disk.whole_seconds(store),
         "sealed": _snapshots(store, proven),
         "partials": [_partial(store, name) for name in partials(store)],
@@ -55,9 +54,9 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str
     }
 
 
-def _problem(store: Store, found: disk.Found, *, exists: bool, played: bool) -> str:
-    if found.problem:
-        return f"{found.problem}; {found.do}"
+def _problem(store: Store, state: disk.StoreDisk, *, exists: bool, played: bool) -> str:
+    if state.problem:
+        return f"{state.problem}; {state.do}"
     if not exists and os.path.lexists(store.root):
         return f"{store.root} is not a folder; correct the path in jobs.toml, or move what is there"
     if not exists and not played and not store.root.parent.is_dir():
@@ -73,20 +72,25 @@ def _snapshots(store: Store, proven: Mapping[str, Proof]) -> list[dict[str, Any]
 
 
 def _snapshot(store: Store, name: str) -> dict[str, Any]:
-    record = read_json(store.record(name))
-    about: dict[str, Any] = {"name": name, "recorded": store.record(name).exists()}
-    about.update({key: record[key] for key in SNAPSHOT if record.get(key) is not None})
+    record, recorded = read_json(store.record(name)), store.record(name).exists()
+    about: dict[str, Any] = {key: record[key] for key in SNAPSHOT if record.get(key) is not None}
     points = record.get("filesystems", ())
-    about["filesystems"] = [str(each.get("mount", "")) for each in points]
-    if points and all("folders" in each for each in points):
-        about["folders"] = sum(int(each["folders"]) for each in points)
-    return about
+    if points and all(point.get("folders") is not None for point in points):
+        about["folders"] = sum(int(point["folders"]) for point in points)
+    # Of a record that cannot be read it is not known whether there were exceptions: it is not a clean one.
+    about["exceptions"] = record.get("exceptions") if recorded else 0
+    return {
+        **about,
+        "name": name,
+        "recorded": recorded,
+        "filesystems": [str(point.get("mount", "")) for point in points],
+    }
 
 
 def _partial(store: Store, name: str) -> dict[str, Any]:
-    told = read_json(store.told(name))
-    points = [str(point) for point in told.get("filesystems", ())]
-    return {"name": name, "basis": str(told.get("basis", "")), "filesystems": points}
+    begun = read_json(store.begun(name))
+    points = [str(point) for point in begun.get("filesystems", ())]
+    return {"name": name, "basis": str(begun.get("basis", "")), "filesystems": points}
 
 
 def _names(folder: Path) -> list[str]:
@@ -118,23 +122,16 @@ def standing(store: Store, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """For each snapshot the fields `pinned_until`, `pinned_why`, `being_read`, `freed_bytes` and
     `freed_inodes` of `Snapshot` that are known. Reads only.
     """
-    read = _being_read(store, names)
-    pinned = _pins(store)
-    gains = freed.oldest(store)
-    found: dict[str, dict[str, Any]] = {}
-    for name in names:
-        about: dict[str, Any] = {"being_read": name in read}
-        if name in pinned:
-            about["pinned_until"] = clock.text(pinned[name].until)
-            about["pinned_why"] = pinned[name].why
-        if name in gains:
-            about["freed_bytes"] = gains[name].bytes
-            about["freed_inodes"] = gains[name].inodes
-        found[name] = about
-    return found
+    read, pinned, gains = _being_read(store, names), _pins(store), freed.oldest(store)
+    facts: dict[str, dict[str, Any]] = {name: {"being_read": name in read} for name in names}
+    for name, pin in pinned.items():
+        facts.get(name, {}).update(pinned_until=clock.text(pin.until), pinned_why=pin.why)
+    for name, gain in gains.items():
+        facts[name].update(freed_bytes=gain.bytes, freed_inodes=gain.inodes)
+    return facts
 
 
-def _pins(store: Store) -> dict[str, Pin]:
+def _pins(store: Store) -> dict[str, StoredPin]:
     # A file that cannot be understood is not this reading's matter: `expire` refuses until it is corrected.
     try:
         return pins(store)
@@ -156,18 +153,11 @@ def _being_read(store: Store, names: Sequence[str]) -> frozenset[str]:
 def newest(argv: Sequence[str]) -> int:
     """Print the newest sealed snapshot, how many there are, and how much room is free; reads only.
 
-    Room is what the caller may use, as `space.room` gives it.
+    Room is what the caller may use, as `room` gives it.
     """
     store = open_store(parse_as(Newest, argv).store)
     counted = sealed(store)
-    emit(
-        {
-            "newest": counted[-1] if counted else "",
-            "sealed": len(counted),
-            "partials": len(partials(store)),
-            **room(store),
-        }
-    )
+    reply(Counts(counted[-1] if counted else "", len(counted), len(partials(store)), *room(store)))
     return 0
 
 
@@ -175,7 +165,6 @@ def record(argv: Sequence[str]) -> int:
     """Print the record of the sealed snapshot NAME, or refuse; reads only."""
     options = parse_as(Record, argv)
     store, name = open_store(options.store), options.name
-    if name not in sealed(store):
-        raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
-    emit(read_json(store.record(name)))
+    require_sealed(store, name)
+    emit(require_json(store.record(name)))
     return 0

@@ -74,8 +74,8 @@ class Store(NamedTuple):
         """How far the audit has come."""
         return self.runner / "audit.json"
 
-    def told(self, name: str) -> Path:
-        """What `begin` was told about the partial `name`."""
+    def begun(self, name: str) -> Path:
+        """From what `begin` made the partial `name`."""
         return self.partial / f"{name}.json"
 
     def record(self, name: str) -> Path:
@@ -125,32 +125,41 @@ def partials(store: Store) -> tuple[str, ...]:
     return _named_folders(store.partial)
 
 
+def require_sealed(store: Store, *names: str) -> tuple[str, ...]:
+    """The snapshots that count, as `sealed`; Refused unless all of `names` are among them."""
+    counted = sealed(store)
+    for name in names:
+        if name not in counted:
+            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+    return counted
+
+
 def read_json(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file; empty if there is none, or if it is not one."""
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def require_json(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file that guards snapshots; empty if there is none, Refused if it is not one."""
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know what it said")
-    return found
+        content = None
+    if not isinstance(content, dict):
+        raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know what was in it")
+    return content
 
 
 def is_clean(store: Store, name: str) -> bool:
     """Whether the sealed snapshot `name` is known to have no exceptions."""
-    found = read_json(store.record(name)).get("exceptions")
-    return found == 0 and not isinstance(found, bool)
+    exceptions = read_json(store.record(name)).get("exceptions")
+    return exceptions == 0 and not isinstance(exceptions, bool)
 
 
 def _named_folders(path: Path) -> tuple[str, ...]:
@@ -161,20 +170,16 @@ def _named_folders(path: Path) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not entry.is_symlink()))
 
 
-def room(store: Store) -> dict[str, float]:
-    """Free bytes and inodes, and what percentage of all that is; statvfs(3).
+def room(store: Store) -> tuple[int, int, float, float]:
+    """Free bytes and free inodes, and what percentage of all each is; statvfs(3).
 
     What the caller may use: root also the reserve. Percentages to two places, rounded down; 100 where
     a filesystem has no fixed number of inodes.
     """
     space = os.statvfs(nearest(store.root))
     free = space.f_bfree if os.geteuid() == 0 else space.f_bavail
-    return {
-        "free_bytes": free * space.f_frsize,
-        "free_inodes": space.f_ffree,
-        "free_percent": _percent(free, space.f_blocks),
-        "free_inodes_percent": _percent(space.f_ffree, space.f_files),
-    }
+    percent, inodes_percent = _percent(free, space.f_blocks), _percent(space.f_ffree, space.f_files)
+    return free * space.f_frsize, space.f_ffree, percent, inodes_percent
 
 
 def _percent(part: int, whole: int) -> float:

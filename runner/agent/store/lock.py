@@ -16,6 +16,7 @@ import fcntl
 import json
 import os
 import struct
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -62,13 +63,13 @@ def held_by(descriptor: int, byte: int) -> int | None:
     return None if kind == fcntl.F_UNLCK else int(pid)
 
 
-def told(descriptor: int) -> dict[str, Any]:
+def holder_text(descriptor: int) -> dict[str, Any]:
     """What the holder wrote about itself, as far as it can be read."""
     try:
-        found = json.loads(os.pread(descriptor, 65536, 0))
+        text = json.loads(os.pread(descriptor, 65536, 0))
     except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {}
+        text = None
+    return text if isinstance(text, dict) else {}
 
 
 def holder(path: Path) -> Mapping[str, Any] | None:
@@ -83,15 +84,31 @@ def holder(path: Path) -> Mapping[str, Any] | None:
             pid = held_by(descriptor, WORK)
         if pid is None:
             return None
-        found = told(descriptor)
+        text = holder_text(descriptor)
         return {
-            "plan": str(found.get("plan", "")),
-            "who": str(found.get("who", "")),
-            "pid": pid or int(found.get("pid", 0)),
-            "since": found.get("since"),
+            "plan": str(text.get("plan", "")),
+            "who": str(text.get("who", "")),
+            "pid": pid or int(text.get("pid", 0)),
+            "since": text.get("since"),
         }
     finally:
         os.close(descriptor)
+
+
+def open_lock(store: Store, flags: int) -> int:
+    """A descriptor of the store's lock, for a verb that needs no `hold`; Refused where there is none."""
+    try:
+        return os.open(store.lock, flags | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise Refused(f"{store.root} has no lock", "is this a store, and is its disk mounted?") from None
+
+
+def until_stdin_ends() -> None:
+    """Wait for the end of stdin: whoever holds a lock through us has ended, or is done."""
+    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        while os.read(0, 65536):
+            pass
 
 
 @contextlib.contextmanager
@@ -102,28 +119,34 @@ def working(store: Store, plan: str) -> Iterator[int]:
     """
     if not plan:
         raise Refused("--plan is missing", "only a plan that holds the store's lock may change it")
+    nobody = Refused("nobody holds this store's lock", "start `runner-agent hold` first and keep it running")
+    descriptor = _work(store.lock, plan, nobody, "the store is held by")
     try:
-        descriptor = os.open(store.lock, os.O_RDWR | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise _not_held() from None
-    try:
-        if not take(descriptor, WORK):
-            raise Refused(
-                "another verb is at work in this store", "wait until it has ended", code=BUSY, holder=told(descriptor)
-            )
-        if held_by(descriptor, HOLD) is None:
-            raise _not_held()
-        found = told(descriptor)
-        if found.get("plan") != plan:
-            who = found.get("who") or "another run"
-            raise Refused(f"the store is held by {who}", "wait until it has ended", code=BUSY, holder=found)
         yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _not_held() -> Refused:
-    return Refused("nobody holds this store's lock", "start `runner-agent hold` first and keep it running")
+def _work(path: Path, plan: str, nobody: Refused, held: str) -> int:
+    """Take byte 1 of the lock at `path`, whose byte 0 `plan` must hold; the descriptor."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        raise nobody from None
+    try:
+        alone = take(descriptor, WORK)
+        if alone and held_by(descriptor, HOLD) is None:
+            raise nobody
+        text = holder_text(descriptor)
+        if not alone and text.get("plan") == plan:
+            raise Refused("another verb is at work under this lock", "wait until it has ended", code=BUSY, holder=text)
+        if text.get("plan") != plan:
+            who = text.get("who") or "another run"
+            raise Refused(f"{held} {who}", "wait until it has ended", code=BUSY, holder=text)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def place(run: str, resource: str) -> Path:
@@ -136,9 +159,10 @@ def place(run: str, resource: str) -> Path:
     folder = Path(run or RUN)
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o755, exist_ok=True)
-    found = folder.lstat()
-    if folder.is_symlink() or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise Refused(f"{folder} is not {_name()}'s alone", "see who made it, remove it, and make it with mode 755")
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        owner = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
+        raise Refused(f"{folder} is not {owner}'s alone", "see who made it, remove it, and make it with mode 755")
     return folder / resource
 
 
@@ -147,33 +171,8 @@ def work(run: str, resource: str, plan: str) -> int:
 
     Refused if it does not hold it. Gives the descriptor, which must stay open.
     """
-    path = place(run, resource)
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise _resource_not_held(resource) from None
-    busy = not take(descriptor, WORK)
-    known = told(descriptor)
-    if not busy and held_by(descriptor, HOLD) is None:
-        os.close(descriptor)
-        raise _resource_not_held(resource)
-    if busy or known.get("plan") != plan:
-        os.close(descriptor)
-        raise Refused(
-            f"this host's {resource}: held by {known.get('who') or 'another run'}",
-            "wait until it has ended",
-            code=BUSY,
-            holder=known,
-        )
-    return descriptor
-
-
-def _name() -> str:
-    return "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
-
-
-def _resource_not_held(resource: str) -> Refused:
-    return Refused(
+    nobody = Refused(
         f"nobody holds the lock on this host's {resource}",
         f"start `runner-agent hold-host {resource}` first and keep it running",
     )
+    return _work(place(run, resource), plan, nobody, f"this host's {resource}: held by")

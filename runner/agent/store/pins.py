@@ -10,14 +10,14 @@ from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from . import contract, disk
-from .layout import Store, open_store, require_json, sealed
+from .layout import Store, open_store, require_json, require_sealed, sealed
 from .lock import working
 
 # The last moment that four digits of a year can say, in ns since 1970.
 LAST = 253_402_300_799 * 10**9
 
 
-class Pin(NamedTuple):
+class StoredPin(NamedTuple):
     """A pin holds until `until` (ns since 1970, by this machine's clock)."""
 
     until: int
@@ -29,55 +29,52 @@ class Pin(NamedTuple):
         return self.until > time.time_ns()
 
 
-def pins(store: Store) -> dict[str, Pin]:
+def pins(store: Store) -> dict[str, StoredPin]:
     """Every pin, also those that have run out; Refused if the file cannot be understood."""
     try:
         return {
-            name: Pin(clock.nanoseconds(each["until"]), str(each["why"]))
-            for name, each in require_json(store.pins).items()
+            name: StoredPin(clock.nanoseconds(pin["until"]), str(pin["why"]))
+            for name, pin in require_json(store.pins).items()
         }
     except (TypeError, KeyError, AttributeError):
         raise Refused(f"{store.pins} cannot be understood", "correct it; nothing is expired until then") from None
 
 
-def write(store: Store, wanted: Mapping[str, Pin]) -> None:
+def write(store: Store, kept: Mapping[str, StoredPin]) -> None:
     """Keep these pins, in one move; those of snapshots that are gone are dropped."""
     counted = frozenset(sealed(store))
-    told = {
-        name: {"until": clock.text(pin.until), "why": pin.why}
-        for name, pin in sorted(wanted.items())
-        if name in counted
+    content = {
+        name: {"until": clock.text(pin.until), "why": pin.why} for name, pin in sorted(kept.items()) if name in counted
     }
-    durable.write_json(store.pins, told)
+    durable.write_json(store.pins, content)
 
 
 def pin(argv: Sequence[str]) -> int:
     """Pin the sealed snapshot NAME until `--until` (ISO 8601 with an offset, in the future).
 
-    A pin that is there is replaced. Prints `{"pinned", "until", "why"}`.
+    A pin that is there is replaced.
     """
     options = parse_as(contract.Pin, argv)
     store, name = open_store(options.store), options.name
-    pin = Pin(clock.nanoseconds(options.until), options.why)
+    pin = StoredPin(clock.nanoseconds(options.until), options.why)
     if not pin.why.strip():
-        raise Refused("--why is missing", "say why it is kept: somebody will ask")
+        raise Refused("--why is missing", "give the reason: somebody will ask")
     if not pin.holds or pin.until > LAST:
         raise Refused(f"--until {options.until!a} is not in the future", "give a later time")
     with working(store, options.plan):
-        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
-        if name not in sealed(store):
-            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+        disk.require(store, options.disk)
+        require_sealed(store, name)
         write(store, {**pins(store), name: pin})
     reply(contract.Pinned(name, clock.text(pin.until), pin.why))
     return 0
 
 
 def unpin(argv: Sequence[str]) -> int:
-    """Remove the pin of NAME; refused if it has none. Prints `{"unpinned"}`."""
+    """Remove the pin of NAME; refused if it has none."""
     options = parse_as(contract.Unpin, argv)
     store, name = open_store(options.store), options.name
     with working(store, options.plan):
-        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
+        disk.require(store, options.disk)
         known = pins(store)
         if name not in known:
             raise Refused(f"{name!a} is not pinned", "`runner snapshots` shows which are")

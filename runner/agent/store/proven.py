@@ -13,28 +13,27 @@ from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from ..frames import frames
 from . import disk, lock
-from .contract import Prove, Proven
-from .layout import Store, is_name, open_store, read_json, require_json, sealed
+from .contract import ProofKept, Prove
+from .layout import Store, is_name, open_store, read_json, require_json, require_sealed
 
 SORTS = ("files", "database")
-
 
 # A byte of the store's lock of its own: a drill must not wait for a snapshot that is being made.
 PROVING = 2
 
 
 class Proof(NamedTuple):
-    """That what is in `snapshot` came back whole, at `at` (ISO 8601, by the controller's clock)."""
+    """That what is in `snapshot` was restored whole, at `at` (ISO 8601, by the controller's clock)."""
 
     snapshot: str
     at: str
 
 
 def proofs(store: Store) -> dict[str, Proof]:
-    """The last proof of each sort; what cannot be understood is not told. Reads only."""
-    told = read_json(store.proven)
-    found = {sort: _proof(told.get(sort)) for sort in SORTS}
-    return {sort: each for sort, each in found.items() if each is not None}
+    """The last proof of each sort; what cannot be understood is left out. Reads only."""
+    content = read_json(store.proven)
+    listed = {sort: _proof(content.get(sort)) for sort in SORTS}
+    return {sort: proof for sort, proof in listed.items() if proof is not None}
 
 
 def guarded(store: Store) -> frozenset[str]:
@@ -43,73 +42,63 @@ def guarded(store: Store) -> frozenset[str]:
     Refused if the file cannot be understood: nothing is expired until then.
     """
     require_json(store.proven)
-    return frozenset(each.snapshot for each in proofs(store).values())
+    return frozenset(proof.snapshot for proof in proofs(store).values())
 
 
-def _proof(told: object) -> Proof | None:
-    if not isinstance(told, dict):
+def _proof(content: object) -> Proof | None:
+    if not isinstance(content, dict):
         return None
-    snapshot, at = str(told.get("snapshot", "")), str(told.get("at", ""))
-    try:
-        clock.nanoseconds(at)
-    except Refused:
-        return None
-    return Proof(snapshot, at) if is_name(snapshot) else None
+    snapshot, at = str(content.get("snapshot", "")), str(content.get("at", ""))
+    return Proof(snapshot, at) if clock.moment(at) and is_name(snapshot) else None
 
 
 def run(argv: Sequence[str]) -> int:
     """Write the proof of sort SORT (files, database) for snapshot NAME, as of `--at`, in one move.
 
-    What was tried is told by the last line of each frame on stdin. Refused if NAME is not sealed. An
-    older proof of the sort is replaced, unless it is of a later time or of a later snapshot that is still
-    there. Prints `{"proven", "snapshot", "kept"}`; `kept` is true where the one before stayed.
+    The last line of each frame on stdin has what was tried. Refused if NAME is not sealed. An older proof
+    of the sort is replaced, unless it is of a later time or of a later snapshot that is still there.
     """
     options = parse_as(Prove, argv)
     store, sort, name = open_store(options.store), options.sort, options.name
     if sort not in SORTS:
         raise Refused(f"no such sort: {sort!a}", f"there are: {', '.join(SORTS)}")
     when = clock.nanoseconds(options.at)
-    tried = _told(sys.stdin.buffer)
+    tried = _tried(sys.stdin.buffer)
     descriptor = _alone(store)
     try:
-        disk.require_writable(store, disk.Declared(options.mount, options.uuid.lower()))
-        counted = sealed(store)
-        if name not in counted:
-            raise Refused(f"there is no sealed snapshot {name!a}", "`probe` lists those there are")
+        disk.require_writable(store, options.disk)
+        counted = require_sealed(store, name)
         before = proofs(store).get(sort)
-        kept = before is not None and (
+        stays = before is not None and (
             clock.nanoseconds(before.at) > when or (before.snapshot > name and before.snapshot in counted)
         )
-        if not kept:
-            about = {"snapshot": name, "at": options.at, **tried}
-            durable.write_json(store.proven, {**read_json(store.proven), sort: about})
+        if not stays:
+            proof = {"snapshot": name, "at": options.at, **tried}
+            durable.write_json(store.proven, {**read_json(store.proven), sort: proof})
     finally:
         os.close(descriptor)
-    reply(Proven(sort, before.snapshot if before and kept else name, kept))
+    reply(ProofKept(sort, before.snapshot if before and stays else name, stays))
     return 0
 
 
 def _alone(store: Store) -> int:
-    try:
-        descriptor = os.open(store.lock, os.O_RDWR | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        raise Refused(f"{store.root} has no lock", "is this a store, and is its disk mounted?") from None
+    descriptor = lock.open_lock(store, os.O_RDWR)
     if not lock.take(descriptor, PROVING):
         os.close(descriptor)
-        raise Refused("another drill is writing what it has proven", "run this one again", code=BUSY)
+        raise Refused("another drill is writing its proof", "run this one again", code=BUSY)
     return descriptor
 
 
-def _told(stream: BinaryIO) -> Mapping[str, Any]:
-    found: dict[str, Any] = {}
+def _tried(stream: BinaryIO) -> Mapping[str, Any]:
+    numbers: dict[str, Any] = {}
     for frame in frames(stream):
         last = b""
         for line in frame.lines():
             last = line
         try:
-            told = json.loads(last)
+            answer = json.loads(last)
         except ValueError:
-            told = None
-        if isinstance(told, dict) and isinstance(told.get("tried"), dict):
-            found.update(told["tried"])
-    return found
+            answer = None
+        if isinstance(answer, dict) and isinstance(answer.get("tried"), dict):
+            numbers.update(answer["tried"])
+    return numbers

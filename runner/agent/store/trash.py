@@ -1,4 +1,4 @@
-"""Moving what is not wanted any more to the trash; `reap` removes it from there."""
+"""Moving to the trash what is to be removed; `reap` removes it from there."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def run(argv: Sequence[str]) -> int:
     options = parse_as(Reap, argv)
     store = open_store(options.store)
     with working(store, options.plan):
-        disk.require(store, disk.Declared(options.mount, options.uuid.lower()))
+        disk.require(store, options.disk)
         places = [store.trash] if partials(store) else [store.trash, store.parts]
         removed, stuck = 0, 0
         for place in places:
@@ -109,8 +109,8 @@ class Remover:
         while True:
             moved = self._moved
             with os.scandir(folder) as entries:
-                found = [(os.fsencode(each.name), each.is_dir(follow_symlinks=False)) for each in entries]
-            for name, is_folder in found:
+                listed = [(os.fsencode(entry.name), entry.is_dir(follow_symlinks=False)) for entry in entries]
+            for name, is_folder in listed:
                 self._remove(folder, name, is_folder, depth)
             # Folders too deep were moved to the top: they are new names there, and must go too.
             if depth or moved == self._moved:
@@ -118,15 +118,12 @@ class Remover:
 
     def _remove(self, parent: int, name: bytes, is_folder: bool, depth: int) -> None:
         try:
-            if not is_folder:
-                self._unlink(parent, name)
-            elif depth >= DEEPEST:
+            if is_folder and depth >= DEEPEST:
                 self._move_up(parent, name)
-                return
-            else:
+            elif is_folder:
                 self._remove_folder(parent, name, depth)
-                return
-            self.removed += 1
+            else:
+                self._unlink(parent, name)
         except FileNotFoundError:
             return
         except OSError as problem:
@@ -165,6 +162,7 @@ class Remover:
             os.unlink(name, dir_fd=parent)
         except PermissionError:
             _unlink_flagged(parent, name)
+        self.removed += 1
 
 
 def _unlink_flagged(parent: int, name: bytes) -> None:
@@ -205,9 +203,9 @@ def _mount_id(descriptor: int) -> tuple[int, int]:
     # A bind mount of the same filesystem has the same st_dev: only the mount's id tells them apart.
     about = os.open(b"/proc/self/fdinfo/%d" % descriptor, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        found = re.search(rb"^mnt_id:\s*([0-9]+)$", os.read(about, 4096), re.MULTILINE)
+        mount = re.search(rb"^mnt_id:\s*([0-9]+)$", os.read(about, 4096), re.MULTILINE)
     finally:
         os.close(about)
-    if not found:
-        raise Refused("the kernel does not say which mount a folder is on", "is /proc mounted?")
-    return os.fstat(descriptor).st_dev, int(found[1])
+    if not mount:
+        raise Refused("the kernel does not say on which mount a folder is", "is /proc mounted?")
+    return os.fstat(descriptor).st_dev, int(mount[1])

@@ -25,7 +25,7 @@ def unmount(mount: str) -> Argv:
 
 def let_go(program: str, store: str, plan: str) -> Argv:
     """End the lock that `plan` holds in `store`, since it lies on the disk that is to be unmounted."""
-    return (program, *argv("let-go", Release(store, plan)))
+    return (program, *argv("release", Release(store, plan)))
 
 
 def unused(host: str, program: str, mount: str, plan: str, stores: Sequence[str]) -> Check:

@@ -1,15 +1,16 @@
-"""What became of a drill: what came back as it was sealed, or the first that did not, and how many more."""
+"""How a drill ended: what came back as it was sealed, or the first that did not, and how many more."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
+from runner.agent.drill.contract import Compared, Difference, DumpProblem, DumpsTried
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line
 from runner.report.default import STOPPED
+from runner.tools import answers
 
 _SHOWN = 5
 
@@ -19,91 +20,85 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
 
     Failed where anything that was tried did not come back whole, and where it could not be tried.
     """
-    if not outcomes or any(one.state == State.BUSY for one in outcomes):
+    if not outcomes or any(outcome.state == State.BUSY for outcome in outcomes):
         return None
-    known = {one.role: one for one in outcomes}
-    bad = [one for one in outcomes if one.state in STOPPED]
-    failed = [one for one in bad if one.role != Role.CLEAR]
-    said = [text for text in (_files(known.get(Role.COMPARE)), _database(known.get(Role.RESTORE))) if text]
+    tried = [outcome for outcome in outcomes if outcome.role in (Role.COMPARE, Role.RESTORE)]
+    stopped = [outcome for outcome in outcomes if outcome.state in STOPPED]
+    failed = [outcome for outcome in stopped if outcome.role != Role.CLEAR]
+    summaries = [text for outcome in tried for text in _came_back(outcome)]
     again = (f"the same sample again: {job.headline}",) if job.headline else ()
     if failed:
-        first, *others = failed
-        details = [*(text for one in failed for text in _wrong(one)), *said, *again]
-        headline = _first(first, others)
-        return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=tuple(details))
-    notes = (*_unchecked(known.get(Role.COMPARE)), *again)
-    if bad:
-        text = f"{'; '.join(said)}; but what was restored is still there: {one_line(bad[0].note)}"
-        return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=notes)
-    return JobReport(job=job.name, verdict=Verdict.DONE, headline="; ".join(said) or job.headline, details=notes)
+        details = (*(line for outcome in failed for line in _wrong(outcome)), *summaries, *again)
+        return JobReport(job=job.name, verdict=Verdict.FAILED, headline=_first(*failed), details=details)
+    unread = [each.label for each in tried if each.state == State.DONE and _answer(each) is None]
+    doubts = [f"the answer of {label} cannot be read" for label in unread]
+    doubts += [f"what was restored is still there: {one_line(outcome.note)}" for outcome in stopped]
+    headline = "; but ".join(("; ".join(summaries) or job.headline, *doubts))
+    verdict = Verdict.ATTENTION if doubts else Verdict.DONE
+    details = (*(line for outcome in tried for line in _compared_with(outcome)), *again)
+    return JobReport(job=job.name, verdict=verdict, headline=headline, details=details)
 
 
-def _files(outcome: Outcome | None) -> str:
-    if outcome is None or outcome.state != State.DONE:
-        return ""
-    told = outcome.result
-    canaries = f" and {count(_number(told, 'canaries'), 'canary', 'canaries')}" if told.get("canaries") else ""
-    return (
-        f"{count(_number(told, 'files'), 'file')}{canaries} of {count(_number(told, 'snapshots'), 'snapshot')} "
-        "came back as sealed"
-    )
+def _answer(outcome: Outcome) -> Compared | DumpsTried | None:
+    """The answer of a step that tried something; None where it has none, or it cannot be read."""
+    if outcome.role == Role.RESTORE:
+        return answers.read(outcome.result, DumpsTried)
+    return answers.read(outcome.result, Compared) if outcome.role == Role.COMPARE else None
 
 
-def _database(outcome: Outcome | None) -> str:
-    if outcome is None:
-        return ""
-    return "; ".join(
-        f"database {one_line(str(each['database']))}: {count(int(each['tables']), 'table')}, "
-        f"{count(int(each['rows']), 'row')} (dump of {one_line(str(each['at']))[:16]})"
-        for each in outcome.result.get("databases", ())
-    )
+def _came_back(outcome: Outcome) -> Iterator[str]:
+    answer = _answer(outcome)
+    if isinstance(answer, Compared) and outcome.state == State.DONE:
+        canaries = f" and {count(answer.canaries, 'canary', 'canaries')}" if answer.canaries else ""
+        files, snapshots = count(answer.files, "file"), count(answer.snapshots, "snapshot")
+        yield f"{files}{canaries} of {snapshots} came back as sealed"
+    for each in answer.databases if isinstance(answer, DumpsTried) else ():
+        tables, rows = count(each.tables, "table"), count(each.rows, "row")
+        yield f"database {one_line(each.database)}: {tables}, {rows} (dump of {one_line(each.at)[:16]})"
 
 
-def _first(outcome: Outcome, others: Sequence[Outcome]) -> str:
-    name = outcome.label
-    stopped = {State.STALE: "is stale", State.INTERRUPTED: "was interrupted"}.get(outcome.state)
-    wrong = [one_line(str(one.result.get("error", ""))) for one in others if one.result.get("wrong")]
-    rest = len(others) - len(wrong)
-    more = "".join(f"; and {text}" for text in wrong)
+def _first(outcome: Outcome, *others: Outcome) -> str:
+    answers = [answer for each in others if (answer := _answer(each)) and answer.wrong]
+    rest = len(others) - len(answers)
+    more = "".join(f"; and {one_line(answer.error)}" for answer in answers)
     more += f"; and {count(rest, 'step')} more failed" if rest else ""
+    stopped = {State.STALE: "is stale", State.INTERRUPTED: "was interrupted"}.get(outcome.state)
     if stopped:
-        return f"{name} {stopped}: {one_line(outcome.note)}{more}"
-    if outcome.result.get("wrong"):
-        error = one_line(str(outcome.result.get("error", "")))
-        return f"what came back is not what it was: {error}{more}"
-    return f"{name} failed: {one_line(outcome.note)}{more}"
+        return f"{outcome.label} {stopped}: {one_line(outcome.note)}{more}"
+    answer = _answer(outcome)
+    if answer and answer.wrong:
+        return f"what came back is not what it was: {one_line(answer.error)}{more}"
+    return f"{outcome.label} failed: {one_line(outcome.note)}{more}"
 
 
-def _wrong(outcome: Outcome) -> list[str]:
-    listed = list(outcome.result.get("wrong", ()))
-    found = max(int(outcome.result.get("found", 0)), len(listed))
-    told = [_line(each) for each in listed[:_SHOWN]]
-    return [*told, *([f"and {found - _SHOWN:,} more"] if found > _SHOWN else [])]
+def _wrong(outcome: Outcome) -> Iterator[str]:
+    answer = _answer(outcome)
+    if answer is None:
+        return
+    yield from map(_line, answer.wrong[:_SHOWN])
+    total = max(answer.total, len(answer.wrong))
+    if total > _SHOWN:
+        yield f"and {total - _SHOWN:,} more"
 
 
-def _line(each: Mapping[str, Any]) -> str:
-    if "database" in each:
-        name = f"database {each['database']}: " if each["database"] else ""
-        return one_line(f"{name}{each['what']}")
-    where = f" of {each['snapshot']}" if each.get("snapshot") else ""
-    return one_line(f"{each['path']}{where}: {each['what']}")
+def _line(problem: Difference | DumpProblem) -> str:
+    if isinstance(problem, DumpProblem):
+        name = f"database {problem.database}: " if problem.database else ""
+        return one_line(f"{name}{problem.what}")
+    where = f" of {problem.snapshot}" if problem.snapshot else ""
+    return one_line(f"{problem.path}{where}: {problem.what}")
 
 
-def _unchecked(outcome: Outcome | None) -> tuple[str, ...]:
-    if outcome is None:
-        return ()
-    told = outcome.result
+def _compared_with(outcome: Outcome) -> Iterator[str]:
+    answer = _answer(outcome)
+    if not isinstance(answer, Compared):
+        return
     # Who is not root gets no owners back, and compares no attributes.
-    attributes = _number(told, "attributes")
-    compared = (
-        f"compared with what was recorded when sealed: content of {_number(told, 'recorded'):,}"
-        f"{f', attributes of {attributes:,}' if attributes else ''}; with the source: {_number(told, 'source'):,}"
+    attributes = f", attributes of {answer.attributes:,}" if answer.attributes else ""
+    yield (
+        f"compared with what was recorded when sealed: content of {answer.recorded:,}{attributes}; "
+        f"with the source: {answer.source:,}"
     )
-    left = _number(told, "unchecked")
-    missing = f"{count(left, 'file')} with a checksum that no program at the store can check; install xxhash"
-    return (compared, missing) if left else (compared,)
-
-
-def _number(told: Mapping[str, Any], key: str) -> int:
-    found = told.get(key)
-    return found if isinstance(found, int) else 0
+    if answer.unchecked:
+        files = count(answer.unchecked, "file")
+        yield f"{files} with a checksum that no program at the store can check; install xxhash"

@@ -1,20 +1,21 @@
-"""What all steps of a drill have in common: where it takes from, where it restores to, over what."""
+"""The steps of a drill: files and databases come out of a store, and are compared."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from runner.jobs.drill import agent
+from runner.agent.arguments import argv as words
+from runner.agent.drill.contract import Bring, CompareDrill, DrawSample, DrillRoom, NewestDumps, TryDumps
+from runner.agent.store.contract import Prove
 from runner.model.facts import Facts, StoreFacts
 from runner.model.options import DrillOptions
-from runner.model.plan import Action, Command, Effect, Finding, Step
+from runner.model.plan import Argv, Command, Effect, Finding, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site, Store
 from runner.model.text import count
-from runner.tools import agent as tool
-from runner.tools import rsync, ssh
+from runner.tools import agent, rsync, ssh
 
 DAY = 24 * 3600
 # A name that is not there, or that rsync could not give back whole, is named by the comparison.
@@ -24,19 +25,20 @@ _CLOCKS_APART = 600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """One drill: from `place` (as `found`, worked on as `at`) back to `source`, whose snapshots it has.
+class Drill:
+    """One drill: from `store` (as in `facts`, worked on as `at`) back to `source`, whose snapshots it has.
 
-    `snapshots` are those to draw from, oldest first. `when` is the time of the plan, ISO 8601.
+    `folder` is the scratch folder as it really is there. `snapshots` are those to draw from, oldest first. `when` is
+    the time of the plan, ISO 8601.
     """
 
     site: Site
     job: Job
-    place: Store
-    found: StoreFacts
-    at: tool.At
+    store: Store
+    facts: StoreFacts
+    at: agent.At
     source: Host
-    scratch: agent.Scratch
+    folder: str
     snapshots: tuple[str, ...]
     seed: str
     when: str
@@ -50,148 +52,122 @@ class Work:
     @property
     def keeper(self) -> Host:
         """The host of the store."""
-        return self.site.host(self.place.host)
+        return self.site.host(self.store.host)
+
+    @property
+    def place(self) -> str:
+        """The folder that this drill makes and removes."""
+        return f"{self.folder}/{self.at.plan}"
+
+    @property
+    def locks(self) -> str:
+        """The folder of the locks of the source, "" for the usual one."""
+        return self.source.at("/run/lock/runner") if self.source.root else ""
 
     @property
     def far(self) -> bool:
         """Whether store and source are different machines."""
         return self.site.live and self.source.name != self.keeper.name
 
-    @property
-    def runs_on(self) -> str:
-        """Where rsync runs: at one end, on the controller where it is one."""
-        near = self.site.controller in (self.source.name, self.keeper.name)
-        return self.site.controller if self.far or near else self.source.name
-
     def id(self, name: str) -> str:
         """The id of the step `name`."""
         return f"{self.job.name}/{name}"
 
-    def step(self, name: str, host: str, action: Action, effect: Effect, why: str) -> Step:
-        """A step of this drill."""
-        return Step(id=self.id(name), job=self.job.name, host=host, action=action, effect=effect, why=why)
+    def step(self, name: str, host: Host, verb: Argv, why: str, **more: Any) -> Step:  # noqa: ANN401
+        """A step of this drill, which calls the agent on `host`; it writes, unless `more` says another effect."""
+        action = Command(argv=(agent.program(host), *verb))
+        values = {"effect": Effect.WRITE, **more}
+        return Step(id=self.id(name), job=self.job.name, host=host.name, action=action, why=why, **values)
 
-    def copy(self, facts: Facts, folder: str) -> Command:
+    def room(self, name: str, why: str, **options: Any) -> Step:  # noqa: ANN401
+        """A step that makes the scratch folder, looks for room there, or removes it."""
+        own = {key: options.pop(key) for key in DrillRoom._fields if key in options}
+        room = DrillRoom(self.folder, self.at.plan, run=self.locks, **own)
+        return self.step(name, self.source, words("drill-room", room), why, **options)
+
+    def copy(self, name: str, facts: Facts, folder: str, why: str, **more: Any) -> Step:  # noqa: ANN401
         """Bring the names of an earlier step into `folder` of the scratch place, as a restore would."""
-        sums = rsync.checksum(facts.hosts[self.source.name].rsync, facts.hosts[self.keeper.name].rsync)
-        away, home = self.keeper.name, self.site.controller
+        home, keeper, source = self.site.controller, self.keeper.name, self.source.name
         ends = rsync.Ends(
-            source=(f"{away}:" if self.far and away != home else "") + f"{self.found.path}/",
-            target=(f"{self.source.name}:" if self.far and self.source.name != home else "")
-            + f"{self.scratch.place}/{folder}/",
+            source=f"{keeper}:{self.facts.path}/" if self.far and keeper != home else f"{self.facts.path}/",
+            target=f"{source}:{self.place}/{folder}/" if self.far and source != home else f"{self.place}/{folder}/",
             rsh=ssh.rsh(f"{self.site.state}/ssh_config") if self.far else (),
-            checksum=sums,
+            checksum=rsync.checksum(facts.hosts[source].rsync, facts.hosts[keeper].rsync),
         )
-        return Command(argv=agent.bring(tool.program(self.site.host(self.runs_on)), rsync.chosen(ends)))
+        # rsync runs at one end, on the controller where it is one.
+        runs_on = self.site.host(home if self.far or home in (source, keeper) else source)
+        bring = words("bring", Bring(rsync.chosen(ends)))
+        return self.step(name, runs_on, bring, why, role=Role.COPY, timeout=DAY, ok_codes=_NOT_ALL, **more)
+
+    def proven(self, sort: str, why: str, **more: Any) -> Step:  # noqa: ANN401
+        """Remember at the store that a drill of this sort succeeded."""
+        proof = Prove(self.at.path, sort, self.snapshots[-1], self.when, self.at.declared)
+        return self.step(f"proven-{sort}", self.keeper, words("proven", proof), why, role=Role.PROVEN, **more)
 
 
-def steps(work: Work, facts: Facts) -> tuple[Step, ...]:
-    """Draw, copy, compare, and remember at the store that it all came back."""
-    options, source = work.options, work.source
-    wanted = agent.Sample(
-        snapshots=work.snapshots,
-        seed=work.seed,
+def steps_files(drill: Drill, facts: Facts) -> tuple[Step, ...]:
+    """Draw, copy, compare, and remember at the store that the files came back."""
+    options, source = drill.options, drill.source
+    names = DrawSample(
+        store=drill.facts.path,
+        snapshots=drill.snapshots,
+        seed=drill.seed,
         files=options.files,
         most=options.most.bytes or 0,
-        canaries=options.canaries,
+        canary=options.canaries,
     )
     # In the sandbox the source's own folders stand in for it, or those of its playground.
     real = "/" if not source.root or source.stand_ins else source.root
-    margin = 0 if source.name == work.site.controller or not work.site.live else _CLOCKS_APART
-    draw = work.step(
-        "sample",
-        work.keeper.name,
-        Command(argv=agent.sample(tool.program(work.keeper), work.found.path, wanted)),
-        Effect.READ,
-        f"draw {count(options.files, 'file')} from {count(len(work.snapshots), 'snapshot')}, "
-        f"{count(len(options.canaries), 'canary', 'canaries')} from the newest",
-    ).known_as(Role.SAMPLE)
-    copy = work.step(
-        "copy", work.runs_on, work.copy(facts, "files"), Effect.WRITE, f"restore them to {source.name}"
-    ).known_as(Role.COPY)
-    compare = work.step(
-        "compare",
-        source.name,
-        Command(argv=agent.compare(work.scratch, source=real, margin=margin)),
-        Effect.READ,
-        "is it what was sealed, and what the source still has unchanged",
-    ).known_as(Role.COMPARE)
-    proven = work.step(
-        "proven-files",
-        work.keeper.name,
-        Command(argv=agent.proven(work.at, "files", work.snapshots[-1], work.when)),
-        Effect.WRITE,
-        "remember at the store that its files come back",
-    ).known_as(Role.PROVEN)
+    margin = 0 if source.name == drill.site.controller or not drill.site.live else _CLOCKS_APART
+    compare = words("compare-drill", CompareDrill(f"{drill.place}/files", real, margin))
+    drawn = f"draw {count(options.files, 'file')} from {count(len(drill.snapshots), 'snapshot')}"
+    why = f"{drawn}, {count(len(options.canaries), 'canary', 'canaries')} from the newest"
+    compared = "is it what was sealed, and what the source still has unchanged"
+    read, look = (drill.id("sample"),), {"effect": Effect.READ, "timeout": DAY}
     return (
-        replace(draw, timeout=DAY),
-        replace(copy, timeout=DAY, inputs=(draw.id,), ok_codes=_NOT_ALL),
-        replace(compare, timeout=DAY, inputs=(draw.id,)),
-        replace(proven, inputs=(draw.id,)),
+        drill.step("sample", drill.keeper, words("sample", names), why, role=Role.SAMPLE, **look),
+        drill.copy("copy", facts, "files", f"restore them to {source.name}", inputs=read),
+        drill.step("compare", source, compare, compared, role=Role.COMPARE, inputs=read, **look),
+        drill.proven("files", "remember at the store that its files come back", inputs=read),
     )
 
 
-def wrong(work: Work) -> Finding | None:
-    """Why there is no database to try, where `database` names something else."""
-    jobs = {one.name: one for one in work.site.jobs}
-    found, name = jobs.get(work.options.database), work.options.database
-    said = ""
-    if found is None or found.kind != "dump":
-        said = f"'{name}' is no job of kind dump"
-    elif found.host != work.source.name:
-        said = f"job {name} dumps the databases of {found.host}, and store {work.place.name} has {work.source.name}"
-    if not said:
+def wrong(drill: Drill) -> Finding | None:
+    """Why no database can be tried, where `database` does not name a job that dumps those of the source."""
+    name = drill.options.database
+    job = next((job for job in drill.site.jobs if job.name == name), None)
+    if job is None or job.kind != "dump":
+        why = f"'{name}' is no job of kind dump"
+    elif job.host != drill.source.name:
+        why = f"job {name} dumps the databases of {job.host}, and store {drill.store.name} has {drill.source.name}"
+    else:
         return None
     return Finding(
         severity="attention",
-        source=work.job.name,
-        text=f"no database is tried: {said}",
+        source=drill.job.name,
+        text=f"no database is tried: {why}",
         do="correct `database` of this job in jobs.toml",
     )
 
 
-def steps_drill_database(work: Work, facts: Facts, despite: Sequence[str]) -> tuple[Step, ...]:
+def steps_database(drill: Drill, facts: Facts, despite: Sequence[str]) -> tuple[Step, ...]:
     """Find the dumps, see that there is room, copy, restore and count, remember it at the store.
 
-    They are tried also when what came back of the files (`despite`) was not as it should be.
+    They are tried also when the files (`despite`) did not come back as they should.
     """
-    dump: Any = work.site.job(work.options.database).options
-    host, keeper, newest = work.source.name, work.keeper.name, work.snapshots[-1]
-    reach = tuple(f"--{name}={value}" for name in ("user", "programs") if (value := getattr(dump, name, "")))
-    find = work.step(
-        "dumps",
-        keeper,
-        Command(argv=agent.newest_dumps(tool.program(work.keeper), work.found.path, newest, dump.to)),
-        Effect.READ,
-        f"find the newest dumps in {newest}",
-    ).known_as(Role.DUMPS)
-    room = work.step(
-        "dumps-room", host, Command(argv=work.scratch.measure()), Effect.READ, "there is room to restore them"
-    ).known_as(Role.ROOM)
-    copy = work.step(
-        "dumps-copy", work.runs_on, work.copy(facts, "dumps"), Effect.WRITE, f"copy them to {host}"
-    ).known_as(Role.COPY)
-    restore = work.step(
-        "restore",
-        host,
-        Command(argv=agent.try_dumps(work.scratch, reach)),
-        Effect.WRITE,
-        "restore them into a server made for it, and count rows as they were counted then",
-    ).known_as(Role.RESTORE)
-    proven = work.step(
-        "proven-database",
-        keeper,
-        Command(argv=agent.proven(work.at, "database", newest, work.when)),
-        Effect.WRITE,
-        "remember at the store that its dumps come back",
-    ).known_as(Role.PROVEN)
-    read = (find.id,)
-    made = (
-        find,
-        replace(room, inputs=read),
+    dump: Any = drill.site.job(drill.options.database).options
+    host, newest = drill.source, drill.snapshots[-1]
+    find = words("newest-dumps", NewestDumps(drill.facts.path, newest, dump.to))
+    server = TryDumps(drill.place, getattr(dump, "user", ""), programs=getattr(dump, "programs", ""))
+    restore = words("try-dumps", server)
+    why = "restore them into a server made for it, and count rows as they were counted then"
+    look: dict[str, Any] = {"effect": Effect.READ, "despite": tuple(despite)}
+    more: dict[str, Any] = {"inputs": (drill.id("dumps"),), "despite": tuple(despite)}
+    return (
+        drill.step("dumps", drill.keeper, find, f"find the newest dumps in {newest}", role=Role.DUMPS, **look),
+        drill.room("dumps-room", "there is room to restore them", measure=True, role=Role.ROOM, **{**more, **look}),
         # Without a dump there is nothing to copy: the restore says so.
-        replace(copy, inputs=read, timeout=DAY, ok_codes=(0, 23, 24)),
-        replace(restore, inputs=read, timeout=DAY),
-        replace(proven, inputs=read),
+        drill.copy("dumps-copy", facts, "dumps", f"copy them to {host.name}", **more),
+        drill.step("restore", host, restore, why, role=Role.RESTORE, timeout=DAY, **more),
+        drill.proven("database", "remember at the store that its dumps come back", **more),
     )
-    return tuple(replace(one, despite=tuple(despite)) for one in made)

@@ -15,7 +15,7 @@ from runner.model.plan import Finding, Severity
 from runner.model.role import Phase
 from runner.model.site import Job, Site
 from runner.model.text import count, length, size
-from runner.tools.detached import Carried
+from runner.tools.detached import Detached
 
 _LISTED = 40
 # Why nothing is done, in few words; the finding beside it has the evidence.
@@ -91,7 +91,7 @@ def replaced(found: Sequence[Trouble], install: Sequence[Update]) -> tuple[Troub
     return tuple(said)
 
 
-def cut_off(site: Site, begun: Sequence[Carried]) -> tuple[Finding, ...]:
+def cut_off(site: Site, begun: Sequence[Detached]) -> tuple[Finding, ...]:
     """What other jobs began at the host and nobody was told the end of: only they themselves tell it."""
     jobs = (site.job(name) for name in dict.fromkeys(carried.job for carried in begun))
     return tuple(

@@ -138,7 +138,7 @@ def _why(bad: Outcome) -> str:
 
 
 def _runs(outcomes: Sequence[Outcome]) -> list[Mapping[str, Any]]:
-    return [one.result for one in outcomes if one.result.get("carried") is True]
+    return [one.result for one in outcomes if one.result.get("detached") is True]
 
 
 def _all(runs: Sequence[Mapping[str, Any]], word: str) -> list[Any]:

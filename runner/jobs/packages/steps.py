@@ -83,7 +83,7 @@ class Work:
             guard=guard,
             timeout=self.patience,
             needs=("packages",),
-            carried=True,
+            detached=True,
         )
 
     @property
@@ -114,7 +114,7 @@ def probes(site: Site, job: Job, table: Mapping[str, str] = FAMILIES) -> tuple[P
     """The host's packages, and which commands were begun there by plans, and how they ended."""
     host = site.host(job.host)
     found = family(host, table)
-    begun = Probe(id=CARRIED, host=host.name, argv=detached.CARRIED, needs=("packages",))
+    begun = Probe(id=CARRIED, host=host.name, argv=detached.DETACHED, needs=("packages",))
     return (*found.probes(host), begun) if found else ()
 
 
@@ -131,31 +131,31 @@ def patterns(job: Job) -> tuple[str, ...]:
 def unread(work: Work, facts: Facts) -> Draft | None:
     """The skip where it cannot be read what earlier runs began at the host: it may be at work still."""
     reading = facts.reading(work.host.name, CARRIED)
-    if reading is None or detached.parse_carried(reading.out) is not None:
+    if reading is None or detached.parse_detached(reading.out) is not None:
         return None
     why = one_line(reading.err.strip()) or "its answer makes no sense"
     text = f"what earlier runs began on {work.host.name} cannot be read: {why}"
-    do = "see at the host what `runner-agent carried` says; nothing is installed before that is known"
+    do = "see at the host what `runner-agent detached` says; nothing is installed before that is known"
     finding = Finding(severity="attention", source=work.job.name, text=text, do=do)
     return Draft(skip=Skip(job=work.job.name, reason=text), findings=(finding,))
 
 
-def left(job: Job, facts: Facts) -> tuple[detached.Carried, ...]:
+def left(job: Job, facts: Facts) -> tuple[detached.Detached, ...]:
     """What this job began in an earlier run and nobody was told the end of, oldest first (see `unread`)."""
     reading = facts.reading(job.host, CARRIED)
-    found = detached.parse_carried(reading.out) if reading else ()
-    own = [one for one in found or () if one.job == job.name and (one.alive or not one.told)]
+    found = detached.parse_detached(reading.out) if reading else ()
+    own = [one for one in found or () if one.job == job.name and (one.alive or not one.seen)]
     return tuple(reversed(own))
 
 
-def left_by_others(site: Site, job: Job, facts: Facts) -> tuple[detached.Carried, ...]:
+def left_by_others(site: Site, job: Job, facts: Facts) -> tuple[detached.Detached, ...]:
     """The same of the other jobs that change this host's packages."""
     every = (*site.jobs, *site.elsewhere)
     others = [one for one in every if one.host == job.host and one.kind in KINDS and one.name != job.name]
     return tuple(found for one in others for found in left(one, facts))
 
 
-def attach(work: Work, begun: Sequence[detached.Carried]) -> tuple[Step, ...]:
+def attach(work: Work, begun: Sequence[detached.Detached]) -> tuple[Step, ...]:
     """Wait for the end of what still works, and ask how the rest ended: what earlier runs began."""
     steps: list[Step] = []
     for number, one in enumerate(begun, start=1):
@@ -172,7 +172,7 @@ def attach(work: Work, begun: Sequence[detached.Carried]) -> tuple[Step, ...]:
                 ok_codes=(0,) if one.alive else _ANY_END,
                 needs=("packages",),
                 why=f"an earlier run lost sight of what it began ({one.step}, plan {one.plan}): how did it end",
-                carried=one.alive,
+                detached=one.alive,
                 timeout=work.patience,
             )
         )
@@ -272,7 +272,7 @@ def _told(work: Work, name: str, plan: str, step: str) -> Step:
     over = Check(
         host=work.host.name,
         argv=detached.again(work.program, plan, step, within=1),
-        field="carried",
+        field="detached",
         relation="==",
         value=True,
         why="it has ended",
@@ -283,7 +283,7 @@ def _told(work: Work, name: str, plan: str, step: str) -> Step:
         job=work.job.name,
         host=work.host.name,
         effect=Effect.WRITE,
-        action=Command(argv=detached.told(work.program, plan, step)),
+        action=Command(argv=detached.note_seen(work.program, plan, step)),
         guard=over,
         despite=(work.id(name),),
         why=f"note at the host that the end of {name} was seen",

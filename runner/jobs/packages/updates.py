@@ -92,7 +92,7 @@ class UpdatesKind(Bundled):
         return packages_report(job, outcomes) or default_report(job, outcomes, around)
 
 
-def _waits(job: Job, one: detached.Carried) -> Draft:
+def _waits(job: Job, one: detached.Detached) -> Draft:
     """Another job of this runner is at work there; the next run makes this one up."""
     since = f", since {one.started:%Y-%m-%d %H:%M} UTC" if one.started else ""
     text = f"{one.job} is at work on the packages{since}"

@@ -25,7 +25,7 @@ from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 from runner.model.text import size
 from runner.report.default import default_report
-from runner.tools.detached import Carried
+from runner.tools.detached import Detached
 
 # With these nothing can be upgraded, or should be.
 _IN_THE_WAY = frozenset(("broken", "disk full", "signature"))
@@ -74,7 +74,7 @@ class UpgradeKind(Bundled):
         return packages_report(job, outcomes) or default_report(job, outcomes, around)
 
 
-def _against(work: Work, found: PackageFacts, left: Sequence[Carried]) -> tuple[Finding, ...]:
+def _against(work: Work, found: PackageFacts, left: Sequence[Detached]) -> tuple[Finding, ...]:
     """Why nothing may be done; each with what to do."""
     job = work.job
     wrong = [package_findings.refused(job, trouble.text, trouble.do) for trouble in _in_the_way(found)]
@@ -106,7 +106,7 @@ def _short(found: PackageFacts, wrong: Sequence[Finding]) -> str:
     return package_findings.short(first) if first else wrong[0].text
 
 
-def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Carried, ...]) -> Draft:
+def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Detached, ...]) -> Draft:
     job, names = work.job, work.job.options.packages
     choice = package_choice.choose(found, work.host.hold, "all")
     held = package_choice.chosen(choice.held, names)

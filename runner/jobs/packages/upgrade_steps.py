@@ -16,8 +16,8 @@ from runner.jobs.packages.held import fits
 from runner.jobs.packages.redhat import rpm
 from runner.jobs.packages.steps import Work
 from runner.jobs.power import before, rebooting
-from runner.jobs.power.rebooting import Asked
-from runner.jobs.power.window import Wrong
+from runner.jobs.power.rebooting import RebootRequest
+from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.packages import Update
@@ -45,7 +45,7 @@ class Wish:
     then `room` must be free in /boot, in bytes.
     """
 
-    left: tuple[detached.Carried, ...] = ()
+    left: tuple[detached.Detached, ...] = ()
     others: tuple[Update, ...] = ()
     upgraded: tuple[Update, ...] = ()
     free: tuple[str, ...] = ()
@@ -163,7 +163,7 @@ def first(work: Work, facts: Facts) -> Draft:
     """Only the reboot that comes before: what then can be upgraded is planned when the host is back."""
     why = "see that the host comes back by itself, before anything is changed"
     asked = _asked(work, facts, BEFORE)
-    if isinstance(asked, Wrong):
+    if isinstance(asked, Objection):
         return _refused(work, (asked,))
     if wrong := rebooting.against(asked, work.now):
         return _refused(work, wrong)
@@ -179,7 +179,7 @@ def first(work: Work, facts: Facts) -> Draft:
         locks=rebooting.locks(asked),
         headline=f"rebooted; the upgrade itself comes next: runner run {work.job.name}",
     )
-    return Draft(planned=planned, steps=rebooting.steps(asked, why), findings=(note, *_known(work, asked)))
+    return Draft(planned=planned, steps=rebooting.steps(asked, why), findings=(note, *rebooting.known(asked)))
 
 
 def after(work: Work, draft: Draft, facts: Facts, reason: Reason) -> Draft:
@@ -188,9 +188,9 @@ def after(work: Work, draft: Draft, facts: Facts, reason: Reason) -> Draft:
     An upgrade that works already is waited for in any case: then only the reboot is left out.
     """
     asked = _asked(work, facts, "", reason.kernel)
-    waits = any(step.carried and step.role == Role.ATTACH for step in draft.steps)
-    wrong = (asked,) if isinstance(asked, Wrong) else rebooting.against(asked, work.now)
-    if isinstance(asked, Wrong) or wrong:
+    waits = any(step.detached and step.role == Role.ATTACH for step in draft.steps)
+    wrong = (asked,) if isinstance(asked, Objection) else rebooting.against(asked, work.now)
+    if isinstance(asked, Objection) or wrong:
         return replace(draft, findings=(*draft.findings, *_left_out(work, wrong))) if waits else _refused(work, wrong)
     if draft.planned is None:
         return draft
@@ -202,7 +202,7 @@ def after(work: Work, draft: Draft, facts: Facts, reason: Reason) -> Draft:
     return replace(
         draft,
         planned=replace(draft.planned, locks=locks),
-        findings=(*draft.findings, *_known(work, asked)),
+        findings=(*draft.findings, *rebooting.known(asked)),
         steps=(*draft.steps, *rebooting.steps(asked, reason.why)),
     )
 
@@ -222,42 +222,33 @@ def release(names: Iterable[tuple[str, str, str]]) -> str:
     return rpm.newest_kernel(packages, "")
 
 
-def _asked(work: Work, facts: Facts, prefix: str, kernel: str = "") -> Asked | Wrong:
+def _asked(work: Work, facts: Facts, prefix: str, kernel: str = "") -> RebootRequest | Objection:
     found = before.read(work.job.host, facts)
-    if isinstance(found, Wrong):
+    if isinstance(found, Objection):
         return found
     # What is only half there, or still works, is the business of this job's own steps; the step that looks
     # whether nothing is being written comes right before the reboot.
     alive = any(one.alive for one in package_steps.left(work.job, facts))
     found = replace(found, half="", busy="" if alive else found.busy)
     options = rebooting.options_of(work.site, work.job.host)
-    return Asked(
+    return RebootRequest(
         site=work.site,
         job=work.job,
         options=options,
         facts=facts,
-        found=found,
+        before=found,
         prefix=prefix,
         kernel=kernel,
         upgraded=not prefix,
     )
 
 
-def _known(work: Work, asked: Asked) -> tuple[Finding, ...]:
-    job = work.job
-    doubts = (
-        Finding(severity="attention", source=job.name, text=one.text, do=one.do) for one in rebooting.doubts(asked)
-    )
-    notes = (Finding(severity="note", source=job.name, text=text) for text in rebooting.notes(asked))
-    return (*doubts, *notes)
-
-
-def _refused(work: Work, wrong: Sequence[Wrong]) -> Draft:
+def _refused(work: Work, wrong: Sequence[Objection]) -> Draft:
     findings = tuple(package_findings.refused(work.job, one.text, one.do) for one in wrong)
     return Draft(skip=Skip(job=work.job.name, reason=wrong[0].text), findings=findings)
 
 
-def _left_out(work: Work, wrong: Sequence[Wrong]) -> tuple[Finding, ...]:
+def _left_out(work: Work, wrong: Sequence[Objection]) -> tuple[Finding, ...]:
     do = package_findings.command(work.site, "reboot", work.job.host)
     return tuple(
         Finding(severity="attention", source=work.job.name, text=f"no reboot after this: {one.text}", do=do)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from runner.agent.power.contract import CameBack
+from runner.agent.power.contract import LookAfterBoot
 from runner.jobs.disks import fstab
 from runner.jobs.power import agent
 from runner.model.facts import Filesystem, HostFacts
-from runner.model.plan import Argv, Check, Command, Effect, Step, WaitFor
+from runner.model.plan import Command, Effect, Step, WaitFor
 from runner.model.role import Role
 from runner.model.site import Site
 from runner.tools import agent as store
@@ -24,7 +25,7 @@ _DISKS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "exfat", "nt
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mounted:
+class MountPoint:
     """A filesystem that must be mounted: `disk` is its name in jobs.toml, "" where it is only in fstab."""
 
     point: str
@@ -33,7 +34,7 @@ class Mounted:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
+class Expected:
     """What must be there again. `kernel` is the release, "" for the newest that is installed then, None
     where none can be told.
 
@@ -42,101 +43,98 @@ class Wanted:
     """
 
     kernel: str | None = ""
-    mounted: tuple[Mounted, ...] = ()
+    mounted: tuple[MountPoint, ...] = ()
     failed: tuple[str, ...] = ()
     must_run: tuple[str, ...] = ()
     database: bool = False
     page: str = ""
 
 
-def mounted(site: Site, host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[Mounted, ...]:
+def mounted(site: Site, host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[MountPoint, ...]:
     """What is mounted now and will be by the boot: the declared disks, and whatever fstab mounts."""
-    now = {one.mount: one for one in host.filesystems}
-    disks = {one.mount: one for one in site.disks if one.host == host.name and one.mount in now}
-    own = [Mounted(point=point, uuid=disk.uuid or now[point].uuid, disk=disk.name) for point, disk in disks.items()]
-    automatic = {one.mount for one in entries if "noauto" not in one.options} | {"/"}
+    now = {filesystem.mount: filesystem for filesystem in host.filesystems}
+    disks = {disk.mount: disk for disk in site.disks if disk.host == host.name and disk.mount in now}
+    own = [MountPoint(point=point, uuid=disk.uuid or now[point].uuid, disk=disk.name) for point, disk in disks.items()]
+    automatic = {entry.mount for entry in entries if "noauto" not in entry.options} | {"/"}
     others = [
-        Mounted(point=point, uuid=one.uuid) for point, one in now.items() if point in automatic and point not in disks
+        MountPoint(point=point, uuid=filesystem.uuid)
+        for point, filesystem in now.items()
+        if point in automatic and point not in disks
     ]
     return (*own, *others)
 
 
 def by_hand(host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[Filesystem, ...]:
     """What is mounted now from a disk of its own, and will not be by the boot as far as fstab says."""
-    known = {one.mount for one in entries} | {"/"}
+    known = {entry.mount for entry in entries} | {"/"}
     return tuple(
-        one
-        for one in host.filesystems
-        if one.type in _DISKS and one.root == "/" and one.mount not in known and one.source.startswith("/dev/")
+        each
+        for each in host.filesystems
+        if each.type in _DISKS and each.root == "/" and each.mount not in known and each.source.startswith("/dev/")
     )
 
 
-def steps(site: Site, prefix: str, base: Step, wanted: Wanted) -> tuple[Step, ...]:
-    """The looks, in order. `base` is the step that waits for the host to settle, `prefix` begins each id.
+def steps(site: Site, prefix: str, settled: Step, expected: Expected) -> tuple[Step, ...]:
+    """The looks, in order. `settled` is the step that waits for the host to settle, `prefix` begins each id.
 
     Each is taken although those before it found something wrong: one visit should mend it all.
     """
-    looks = _looks(site, base.host, wanted)
     made: list[Step] = []
-    for (name, role, subject), (host, action), why in looks:
-        wait = action.within if isinstance(action, WaitFor) else _LOOKED
+    for look in _looks(site, settled.host, expected):
+        wait = look.action.within if isinstance(look.action, WaitFor) else _LOOKED
         step = Step(
-            id=f"{prefix}{name}",
-            role=role,
-            subject=subject,
-            job=base.job,
-            host=host,
-            action=action,
+            id=f"{prefix}{look.name}",
+            role=look.role,
+            subject=look.subject,
+            job=settled.job,
+            host=look.host,
+            action=look.action,
             effect=Effect.READ,
-            why=why,
+            why=look.why,
             timeout=wait + _LOOKED,
-            needs=base.needs,
-            despite=(base.id, *(one.id for one in made)),
+            needs=settled.needs,
+            despite=(settled.id, *(step.id for step in made)),
         )
         made.append(step)
     return tuple(made)
 
 
-# A look has a name, a role and a subject.
-Look = tuple[tuple[str, Role, str], tuple[str, Command | WaitFor], str]
+class Look(NamedTuple):
+    """One look at what must be there again."""
+
+    name: str
+    role: Role
+    host: str
+    action: Command | WaitFor
+    why: str
+    subject: str = ""
 
 
-def _looks(site: Site, host: str, wanted: Wanted) -> Iterator[Look]:
+def _looks(site: Site, host: str, expected: Expected) -> Iterator[Look]:
     program = store.program(site.host(host))
 
-    def argv(look: CameBack) -> Argv:
-        return agent.came_back(program, look)
+    def wait(look: LookAfterBoot, within: int, why: str) -> WaitFor:
+        return WaitFor(until=agent.has_returned(host, agent.returned(program, look), why), within=within)
 
-    def wait(looked: Argv, within: int, why: str) -> tuple[str, WaitFor]:
-        return host, WaitFor(until=agent.is_there(host, looked, why), within=within)
-
-    which = f"kernel {wanted.kernel}" if wanted.kernel else "the newest kernel that is installed"
-    if wanted.kernel is not None:
-        kernel = Command(argv=argv(CameBack("kernel", is_=wanted.kernel)))
-        yield ("kernel", Role.KERNEL, ""), (host, kernel), f"it runs {which}"
-    for number, one in enumerate(wanted.mounted, start=1):
-        what = f"disk {one.disk}" if one.disk else one.point
-        why = f"{what} is mounted" + (f" at {one.point}" if one.disk else "")
-        name = f"disk-{one.disk}" if one.disk else f"mounted-{number}"
-        yield (
-            (name, Role.MOUNTED, one.disk),
-            wait(argv(CameBack("mounted", at=one.point, uuid=one.uuid, writable=bool(one.disk))), _MOUNTED, why),
-            why,
-        )
-    for unit in wanted.must_run:
+    if expected.kernel is not None:
+        which = f"kernel {expected.kernel}" if expected.kernel else "the newest kernel that is installed"
+        kernel = Command(argv=agent.returned(program, LookAfterBoot("kernel", is_=expected.kernel)))
+        yield Look("kernel", Role.KERNEL, host, kernel, f"it runs {which}")
+    for number, mount in enumerate(expected.mounted, start=1):
+        name, why = f"mounted-{number}", f"{mount.point} is mounted"
+        if mount.disk:
+            name, why = f"disk-{mount.disk}", f"disk {mount.disk} is mounted at {mount.point}"
+        look = LookAfterBoot("mounted", at=mount.point, uuid=mount.uuid, writable=bool(mount.disk))
+        yield Look(name, Role.MOUNTED, host, wait(look, _MOUNTED, why), why, mount.disk)
+    for unit in expected.must_run:
         why = f"{unit} runs, as jobs.toml says it must"
-        wanted_unit = wait(argv(CameBack("active", unit=unit)), _RUNS, why)
-        yield (f"runs-{unit}", Role.RUNS, unit), wanted_unit, why
-    units = Command(argv=argv(CameBack("units", known=wanted.failed)))
-    yield ("units", Role.UNITS, ""), (host, units), "no unit failed that had not before"
-    if wanted.database:
+        yield Look(f"runs-{unit}", Role.RUNS, host, wait(LookAfterBoot("active", unit=unit), _RUNS, why), why, unit)
+    units = Command(argv=agent.returned(program, LookAfterBoot("units", known=expected.failed)))
+    yield Look("units", Role.UNITS, host, units, "no unit failed that had not before")
+    if expected.database:
         why = "the database answers"
-        yield ("database", Role.DATABASE, ""), wait(argv(CameBack("database")), _ANSWERS, why), why
-    if wanted.page:
+        yield Look("database", Role.DATABASE, host, wait(LookAfterBoot("database"), _ANSWERS, why), why)
+    if expected.page:
         controller = site.host(site.controller)
-        asked: Check = agent.answers(controller, wanted.page)
-        yield (
-            ("page", Role.PAGE, ""),
-            (controller.name, WaitFor(until=asked, within=_ANSWERS)),
-            f"{wanted.page} answers",
-        )
+        action = WaitFor(until=agent.answers(controller, expected.page), within=_ANSWERS)
+        yield Look("page", Role.PAGE, controller.name, action, f"{expected.page} answers")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from runner.agent.arguments import argv as words
-from runner.agent.power.contract import AskStill, CameBack, Page, Still
+from runner.agent.power.contract import AskIdle, Idle, LookAfterBoot, Page
 from runner.agent.store.contract import TakeOver
 from runner.model.plan import Argv, Check
 from runner.model.site import Host
@@ -77,35 +77,35 @@ def parse_sessions(text: str) -> int | None:
     return int(number) if word == "sessions" and number.isascii() and number.isdigit() else None
 
 
-def still(boot: Boot, by: datetime | None, stores: Sequence[str] = ()) -> Argv:
+def idle(boot: Boot, by: datetime | None, stores: Sequence[str] = ()) -> Argv:
     """Say whether nothing is being written in that boot, and it is not later than `by` (UTC). Reads only.
 
-    `stores` are folders of stores on the host that nobody may hold: those whose locks the plan let go.
+    `stores` are folders of stores on the host that nobody may hold: those whose locks the plan has released.
     """
     late = f"{by:%Y-%m-%dT%H:%M:%SZ}" if by else ""
-    return (boot.program, *words("still", AskStill(boot.id, late, tuple(stores))))
+    return (boot.program, *words("idle", AskIdle(boot.id, late, tuple(stores))))
 
 
-def is_still(host: str, argv: Argv) -> Check:
-    """The claim of `still`, as a guard or to be waited for."""
+def is_idle(host: str, argv: Argv) -> Check:
+    """The claim of `idle`, as a guard or to be waited for."""
     why = "nothing is being written, nobody asks that it stays up, and it is the boot that was planned for"
-    return Check(host=host, argv=argv, field="still", relation="==", value=True, why=why)
+    return Check(host=host, argv=argv, field="idle", relation="==", value=True, why=why)
 
 
 def is_back(host: str, boot: Boot) -> Check:
     """The claim that the host is in another boot than before."""
-    argv = came_back(boot.program, CameBack("back", was=boot.id))
-    return Check(host=host, argv=argv, field="back", relation="==", value=True, why="it answers, in another boot")
+    argv = returned(boot.program, LookAfterBoot("back", was=boot.id))
+    return has_returned(host, argv, "it answers, in another boot")
 
 
-def came_back(program: str, look: CameBack) -> Argv:
+def returned(program: str, look: LookAfterBoot) -> Argv:
     """Look at one thing after a reboot; exit 0 where it is as it should be. Reads only."""
-    return (program, *words("came-back", look))
+    return (program, *words("returned", look))
 
 
-def is_there(host: str, argv: Argv, why: str) -> Check:
-    """The claim of a `came_back` look, to be waited for."""
-    return Check(host=host, argv=argv, field=argv[2], relation="==", value=True, why=why)
+def has_returned(host: str, argv: Argv, why: str) -> Check:
+    """The claim of such a look, to be waited for."""
+    return Check(host=host, argv=argv, field="returned", relation="==", value=True, why=why)
 
 
 def answers(controller: Host, url: str) -> Check:
@@ -116,13 +116,13 @@ def answers(controller: Host, url: str) -> Check:
 
 def take_over(at: agent.At, *, holder: str, who: str) -> Argv:
     """Take a store's lock from the plan `holder`, whose work there ends, and keep it until stdin ends."""
-    options = TakeOver(at.path, holder, at.plan, who, at.mount, at.uuid)
+    options = TakeOver(at.path, holder, at.plan, who, at.declared)
     return (at.program, *words("take-over", options))
 
 
-def parse_still(text: str) -> str | None:
-    """Read what `still` printed as a probe: what is being written, "" for nothing, None for no answer."""
-    answer = read(text, Still)
-    if answer is None or not (answer.still or answer.error is not None):
+def parse_idle(text: str) -> str | None:
+    """Read what `idle` printed as a probe: what is being written, "" for nothing, None for no answer."""
+    answer = read(text, Idle)
+    if answer is None or not (answer.idle or answer.error is not None):
         return None
     return answer.error or ""

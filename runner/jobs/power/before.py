@@ -9,7 +9,7 @@ from datetime import timedelta
 from runner.jobs.disks import fstab
 from runner.jobs.packages.families import family
 from runner.jobs.power import after, agent, agent_checks, locks
-from runner.jobs.power.window import Wrong
+from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Probe, Reading
 from runner.model.plan import Argv
 from runner.model.site import Host, Site
@@ -17,7 +17,7 @@ from runner.model.text import count, length, one_line, size
 from runner.tools import detached
 from runner.tools.detached import Outdated, Up
 
-STILL: Argv = ("runner-agent", "still")
+IDLE: Argv = ("runner-agent", "idle")
 # Less than this in /boot, and the initrd that was written last may be cut short.
 _ROOM = 1 << 20
 _CLOCK = timedelta(minutes=5)
@@ -45,10 +45,10 @@ def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
     """The READ commands whose output `read` needs. The hosts that keep the host's snapshots are asked too."""
     packages = family(host)
     audit = packages.audit() if packages else ()
-    asked: dict[str, Argv] = {
+    commands: dict[str, Argv] = {
         "up": detached.UP,
         "outdated": detached.OUTDATED,
-        "still": STILL,
+        "idle": IDLE,
         "systemd": agent.version(),
         "fstab": fstab.show(),
         **({"half": audit} if audit else {}),
@@ -56,7 +56,7 @@ def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
     }
     own = (
         Probe(id=f"power.{name}", host=host.name, argv=argv, needs=("power",), timeout=60)
-        for name, argv in asked.items()
+        for name, argv in commands.items()
     )
     devices = [disk.device for disk in site.disks if disk.host == host.name]
     # Asked for the facts about their stores, which come with any probe.
@@ -66,107 +66,108 @@ def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
     return (*own, agent_checks.probe(host.name, devices), *others)
 
 
-def read(host: str, facts: Facts) -> Before | Wrong:
-    """What the probes found; Wrong where it is not known which boot this is, whether anything is being
+def read(host: str, facts: Facts) -> Before | Objection:
+    """What the probes found; Objection where it is not known which boot this is, whether anything is being
     written, or what the next boot would start."""
 
     def reading(name: str) -> Reading:
         return facts.reading(host, f"power.{name}") or Reading(exit=None, err="it was not asked")
 
-    up, still = detached.parse_up(reading("up").out), reading("still")
-    quiet = agent.parse_still(still.out)
-    if up is None or quiet is None:
-        why = one_line((reading("up").err or still.err or "its answer makes no sense").strip())
-        return Wrong(text=f"the state of {host} cannot be read: {why}", do="see whether python3 runs there")
+    up, idle = detached.parse_up(reading("up").out), reading("idle")
+    busy = agent.parse_idle(idle.out)
+    if up is None or busy is None:
+        why = one_line((reading("up").err or idle.err or "its answer makes no sense").strip())
+        return Objection(text=f"the state of {host} cannot be read: {why}", do="see whether python3 runs there")
     outdated = detached.parse_outdated(reading("outdated").out)
     if outdated is None:
         why = one_line((reading("outdated").err or "its answer makes no sense").strip())
         do = "see what `runner-agent outdated` says there: its kernel, its initrd and the boot loader must be known"
-        return Wrong(text=f"what {host} would boot cannot be read: {why}", do=do)
+        return Objection(text=f"what {host} would boot cannot be read: {why}", do=do)
     half = facts.reading(host, "power.half")
     if half and half.exit is None:
         why = one_line(half.err.strip())
-        return Wrong(text=f"whether packages of {host} are only half installed cannot be read: {why}", do="try again")
+        return Objection(
+            text=f"whether packages of {host} are only half installed cannot be read: {why}", do="try again"
+        )
     return Before(
         up=up,
         outdated=outdated,
         systemd=agent.parse_version(reading("systemd").out) if up.systemd else None,
-        busy=quiet,
+        busy=busy,
         half=half.out.strip() if half else "",
         sessions=agent.parse_sessions(reading("sessions").out),
         entries=fstab.parse(reading("fstab").out) if reading("fstab").exit == 0 else (),
     )
 
 
-def against(host: Host, found: Before) -> tuple[Wrong, ...]:
+def against(host: Host, here: Before) -> tuple[Objection, ...]:
     """What of the host itself stands against it: each would cut something off, or leave the host down."""
-    wrongs: list[Wrong] = []
-    if found.busy:
-        wrongs.append(Wrong(text=f"{host.name} is at work: {found.busy}", do="wait until it has ended"))
-    if found.half:
+    objections: list[Objection] = []
+    if here.busy:
+        objections.append(Objection(text=f"{host.name} is at work: {here.busy}", do="wait until it has ended"))
+    if here.half:
         packages = family(host)
         by_hand = f"; or `{packages.by_hand}` there" if packages else ""
         do = f"finish it first: the job of kind updates repairs what it can{by_hand}"
-        wrongs.append(Wrong(text=f"packages of {host.name} are only half installed", do=do))
-    return (*wrongs, *_boots(host, found.outdated))
-
-
-def _boots(host: Host, found: Outdated) -> Iterator[Wrong]:
+        objections.append(Objection(text=f"packages of {host.name} are only half installed", do=do))
     # The kernel that runs has been booted with what there is; only another one may lack something.
-    if found.newest and found.newest != found.running:
-        kernel = f"kernel {one_line(found.newest)} of {host.name}, which runs {one_line(found.running)},"
-        yield from _lacking(kernel, found)
+    outdated = here.outdated
+    if outdated.newest and outdated.newest != outdated.running:
+        kernel = f"kernel {one_line(outdated.newest)} of {host.name}, which runs {one_line(outdated.running)},"
+        objections += _lacking(kernel, outdated)
+    return tuple(objections)
 
 
-def _lacking(kernel: str, found: Outdated) -> Iterator[Wrong]:
-    if not found.initrd:
-        do = f"there: update-initramfs -c -k {found.newest} (dracut --kver on Red Hat), with room in /boot"
-        yield Wrong(text=f"{kernel} has no initrd: it might not come back", do=do)
-    if found.entry is False:
+def _lacking(kernel: str, outdated: Outdated) -> Iterator[Objection]:
+    if not outdated.initrd:
+        do = f"there: update-initramfs -c -k {outdated.newest} (dracut --kver on Red Hat), with room in /boot"
+        yield Objection(text=f"{kernel} has no initrd: it might not come back", do=do)
+    if outdated.entry is False:
         do = "there: update-grub (grub2-mkconfig -o /boot/grub2/grub.cfg on Red Hat)"
-        yield Wrong(text=f"{kernel} is not among what the boot loader offers", do=do)
+        yield Objection(text=f"{kernel} is not among what the boot loader offers", do=do)
 
 
-def doubts(site: Site, host: Host, found: Before, facts: Facts) -> tuple[Wrong, ...]:
+def doubts(site: Site, host: Host, here: Before, facts: Facts) -> tuple[Objection, ...]:
     """What a person should look at, although it stands against nothing."""
-    said: list[Wrong] = []
-    if found.outdated.newest == found.outdated.running:
+    doubts: list[Objection] = []
+    outdated = here.outdated
+    if outdated.newest == outdated.running:
         # It was booted with what there was then: an initrd that was written anew, and cut short, is gone since.
-        said += _lacking(f"kernel {one_line(found.outdated.running)} of {host.name}", found.outdated)
-    if not found.outdated.newest:
+        doubts += _lacking(f"kernel {one_line(outdated.running)} of {host.name}", outdated)
+    if not outdated.newest:
         text = f"which kernel {host.name} will boot cannot be told: none is found in /boot"
-        said.append(Wrong(text=text, do="see there that /boot is mounted and what it has"))
-    free = found.outdated.boot_free
+        doubts.append(Objection(text=text, do="see there that /boot is mounted and what it has"))
+    free = outdated.boot_free
     if free is not None and free < _ROOM:
         text = f"/boot of {host.name} has only {size(free)} left: what was last written to it may be cut short"
-        said.append(Wrong(text=text, do="remove old kernels there, and write the initrd anew"))
-    here = facts.hosts[host.name]
-    if here.now and abs(here.now - facts.at) > _CLOCK:
-        text = f"the clock of {host.name} is wrong by {length(abs(here.now - facts.at))}"
-        said.append(Wrong(text=text, do="put it right first: a boot checks disks whose date is in the future"))
-    away = {one.mount for one in here.filesystems}
-    said += [
-        Wrong(text=f"disk {one.name} is not mounted at {one.mount} now, and is not looked for afterwards")
-        for one in site.disks
-        if one.host == host.name and one.mount not in away
+        doubts.append(Objection(text=text, do="remove old kernels there, and write the initrd anew"))
+    read = facts.hosts[host.name]
+    if read.now and abs(read.now - facts.at) > _CLOCK:
+        text = f"the clock of {host.name} is wrong by {length(abs(read.now - facts.at))}"
+        doubts.append(Objection(text=text, do="put it right first: a boot checks disks whose date is in the future"))
+    mounted = {filesystem.mount for filesystem in read.filesystems}
+    doubts += [
+        Objection(text=f"disk {disk.name} is not mounted at {disk.mount} now, and is not looked for afterwards")
+        for disk in site.disks
+        if disk.host == host.name and disk.mount not in mounted
     ]
-    return tuple(said)
+    return tuple(doubts)
 
 
-def notes(host: Host, found: Before, facts: Facts) -> tuple[str, ...]:
+def notes(host: Host, here: Before, facts: Facts) -> tuple[str, ...]:
     """Who and what is interrupted, in words."""
-    said: list[str] = []
-    if found.up.users:
-        named = sorted({one_line(one.name) for one in found.up.users})
-        more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
-        said.append(f"logged in to {host.name}: {', '.join(named[:_SHOWN])}{more}")
-    if found.sessions:
-        said.append(f"connected to the database of {host.name}: {count(found.sessions, 'session')}")
-    if found.outdated.newest not in ("", found.outdated.running):
-        now, then = found.outdated.running, found.outdated.newest
-        said.append(f"{host.name} runs kernel {now}; it should come back with {then}")
-    if found.outdated.entry is None and found.outdated.newest:
-        said.append(f"{host.name} has no boot loader that is known here, so its entries were not looked at")
-    by_hand = after.by_hand(facts.hosts[host.name], found.entries) if found.entries else ()
-    said += [f"{one.source} is mounted at {one_line(one.mount)}, but fstab does not say so" for one in by_hand]
-    return tuple(one_line(text) for text in said)
+    notes: list[str] = []
+    if here.up.users:
+        users = sorted({one_line(user.name) for user in here.up.users})
+        more = f" and {len(users) - _SHOWN} more" if len(users) > _SHOWN else ""
+        notes.append(f"logged in to {host.name}: {', '.join(users[:_SHOWN])}{more}")
+    if here.sessions:
+        notes.append(f"connected to the database of {host.name}: {count(here.sessions, 'session')}")
+    running, newest = here.outdated.running, here.outdated.newest
+    if newest not in ("", running):
+        notes.append(f"{host.name} runs kernel {running}; it should come back with {newest}")
+    if here.outdated.entry is None and newest:
+        notes.append(f"{host.name} has no boot loader that is known here, so its entries were not looked at")
+    by_hand = after.by_hand(facts.hosts[host.name], here.entries) if here.entries else ()
+    notes += [f"{each.source} is mounted at {one_line(each.mount)}, but fstab does not say so" for each in by_hand]
+    return tuple(one_line(text) for text in notes)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from runner.jobs.disks import tune2fs
 from runner.jobs.power import agent_checks, check_forecast
-from runner.jobs.power.agent_checks import BootChecks, Extfs
+from runner.jobs.power.agent_checks import Extfs, HostChecks
 from runner.jobs.power.check_forecast import AtBoot, Content, Drive, FsckForecast, Measured
 from runner.model.facts import Facts, Timed
 from runner.model.role import Role
@@ -32,7 +32,7 @@ class Outlook:
     that does not count. `memory` is what the check needs at most, in bytes, None where unknown.
     """
 
-    found: Extfs
+    extfs: Extfs
     forecast: FsckForecast
     cause: Cause = ""
     never: str | None = None
@@ -41,8 +41,8 @@ class Outlook:
     memory: int | None = None
 
 
-def known(facts: Facts, host: str) -> BootChecks | None:
-    """What the probe of `fsck_reading` read on `host`; None where it was not asked or did not answer."""
+def known(facts: Facts, host: str) -> HostChecks | None:
+    """What the probe of the boot's checks read on `host`; None where it was not asked or did not answer."""
     reading = facts.reading(host, agent_checks.ID)
     return agent_checks.read(reading) if reading else None
 
@@ -54,7 +54,9 @@ def unread(facts: Facts, host: str) -> str:
         reading = facts.reading(host, agent_checks.ID)
         return one_line((reading.err if reading else "").strip()) or "its answer makes no sense"
     return "; ".join(
-        f"{one_line(one.mount or one.device)}: {one_line(one.problem)}" for one in checks.filesystems if one.problem
+        f"{one_line(extfs.seen.mount or extfs.seen.device)}: {one_line(extfs.problem)}"
+        for extfs in checks.filesystems
+        if extfs.problem
     )
 
 
@@ -66,12 +68,12 @@ def outlooks(site: Site, facts: Facts, host: str, at: datetime) -> tuple[Outlook
     checks = known(facts, host)
     if checks is None:
         return ()
-    its = at + (checks.clock - facts.at) if checks.clock else at
-    said = (*checks.kernel, *checks.files)
+    its = at + (checks.answer.clock - facts.at)
+    words = (*checks.answer.kernel, *checks.answer.files)
     return tuple(
-        _outlook(one, said, its, _took(one, facts.took, _disks(site, host, one)))
-        for one in checks.filesystems
-        if not one.problem
+        _outlook(extfs, words, its, _took(extfs, facts.took, _disks(site, host, extfs)))
+        for extfs in checks.filesystems
+        if not extfs.problem
     )
 
 
@@ -81,34 +83,30 @@ def when(facts: Facts, job: str) -> datetime:
     return max(announced.at, facts.at) if announced else facts.at
 
 
-def most(outlook: Sequence[Outlook]) -> tuple[float | None, ...]:
+def most(boot: Sequence[Outlook]) -> tuple[float | None, ...]:
     """For each check that the boot makes, how many seconds it takes at most; None where nobody can say."""
-    return tuple(one.forecast.most for one in outlook if one.forecast.why)
+    return tuple(outlook.forecast.most for outlook in boot if outlook.forecast.why)
 
 
 def awaited(site: Site, facts: Facts, job: Job, at: datetime) -> tuple[float | None, ...]:
     """As `most`, for the boot of `job` at `at`: without the checks that the fsck hook makes before, or defers."""
-    hook = next((one for one in site.hooks if one.name == HOOK), None)
-    elsewhere = due_disks(site, facts, job.host, at) if hook and hook.settings.get("when_due") in _ELSEWHERE else ()
-    devices = {one.found.device for _, one in elsewhere}
-    return most([one for one in outlooks(site, facts, job.host, at) if one.found.device not in devices])
-
-
-def declared(site: Site, host: str, found: Extfs) -> Disk | None:
-    """The disk of jobs.toml that a filesystem is on, or None."""
-    return next(iter(_disks(site, host, found)), None)
+    elsewhere = due_disks(site, facts, job.host, at) if _when_due(site) in _ELSEWHERE else ()
+    devices = {outlook.extfs.seen.device for _, outlook in elsewhere}
+    boot = outlooks(site, facts, job.host, at)
+    return most([outlook for outlook in boot if outlook.extfs.seen.device not in devices])
 
 
 def brought_forward(site: Site, facts: Facts, job: Job) -> tuple[tuple[Disk, Outlook], ...]:
     """The disks whose check the fsck hook makes before the reboot of `job`, while the host is up.
 
-    Empty unless `[hooks.fsck]` says when_due = "forward". The kind lets go of their stores in time: the
-    `until` of such a store's lock is `let_go_step`.
+    Empty unless `[hooks.fsck]` says when_due = "forward". The kind releases their stores in time: the
+    `until` of such a store's lock is `release_step`.
     """
-    hook = next((one for one in site.hooks if one.name == HOOK), None)
-    if hook is None or hook.settings.get("when_due") != "forward":
-        return ()
-    return due_disks(site, facts, job.host, when(facts, job.name))
+    return due_disks(site, facts, job.host, when(facts, job.name)) if _when_due(site) == "forward" else ()
+
+
+def _when_due(site: Site) -> object:
+    return next((hook.settings.get("when_due") for hook in site.hooks if hook.name == HOOK), None)
 
 
 def due_disks(site: Site, facts: Facts, host: str, at: datetime) -> tuple[tuple[Disk, Outlook], ...]:
@@ -116,55 +114,54 @@ def due_disks(site: Site, facts: Facts, host: str, at: datetime) -> tuple[tuple[
 
     Where one is mounted at another place than declared, it is left to people.
     """
-    found = ((declared(site, host, one.found), one) for one in outlooks(site, facts, host, at))
+    declared = ((_disks(site, host, outlook.extfs), outlook) for outlook in outlooks(site, facts, host, at))
     return tuple(
-        (disk, one)
-        for disk, one in found
-        if disk is not None
-        and one.cause in ("mounts", "age", "clock")
-        and one.found.mount in ("", disk.mount)
-        and disk.mount != "/"
+        (disks[0], outlook)
+        for disks, outlook in declared
+        if disks
+        and outlook.cause in ("mounts", "age", "clock")
+        and outlook.extfs.seen.mount in ("", disks[0].mount)
+        and disks[0].mount != "/"
     )
 
 
-def content_of(found: Extfs) -> Content | None:
+def content_of(extfs: Extfs) -> Content | None:
     """What a check of the filesystem has to read; None where its superblock does not say."""
-    shape = found.shape
+    shape, seen = extfs.shape, extfs.seen
     if not shape.inodes or not shape.block:
         return None
     # Without the group table: an ext4 may need less than all of its inode tables, an ext3 never does.
-    table = shape.inodes * shape.inode_size if found.table is None else found.table
+    table = shape.inodes * shape.inode_size if seen.table is None else seen.table
     return Content(
         table=table,
         blocks=shape.bytes // shape.block,
         block=shape.block,
         inodes=shape.inodes,
-        inodes_used=found.inodes_used,
-        used=found.used,
-        directories=found.directories,
-        extents=found.extents is True,
+        inodes_used=extfs.inodes_used,
+        used=extfs.used,
+        directories=seen.directories,
+        extents=seen.extents is True,
     )
 
 
-def let_go_step(job: str, store: str) -> str:
-    """The id of the step in which `job` lets go of a store's lock, its disk being unmounted for a check.
+def release_step(job: str, store: str) -> str:
+    """The id of the step in which `job` releases a store's lock, its disk being unmounted for a check.
 
     The lock's `until`, where the store is on a disk of `brought_forward`.
     """
-    return f"{job}/let-go-{store}"
+    return f"{job}/release-{store}"
 
 
-def _outlook(found: Extfs, said: tuple[str, ...], at: datetime, took: tuple[Measured, ...]) -> Outlook:
-    root = found.mount == "/" or found.place == "/"
-    boot = AtBoot(root=root, passno=found.passno, noauto=found.noauto, words=said)
-    content = content_of(found)
+def _outlook(extfs: Extfs, words: tuple[str, ...], at: datetime, took: tuple[Measured, ...]) -> Outlook:
+    seen, block = extfs.seen, extfs.superblock
+    boot = AtBoot(root="/" in (seen.mount, seen.at), passno=seen.pass_, noauto=seen.noauto, words=words)
+    content = content_of(extfs)
     never = check_forecast.never(boot)
-    due, forced = tune2fs.due(found.superblock, at), check_forecast.forced(boot)
+    due, forced = tune2fs.due(block, at), check_forecast.forced(boot)
     why = due.why if due else forced
-    drive = Drive(speed=found.speed, rotates=found.rotates)
-    block = found.superblock
+    drive = Drive(speed=seen.speed, rotates=seen.rotates)
     return Outlook(
-        found=found,
+        extfs=extfs,
         forecast=check_forecast.forecast(None if never else why, content, drive, took),
         cause="" if never else _cause(due, forced),
         never=never,
@@ -181,21 +178,22 @@ def _cause(due: tune2fs.Due | None, forced: str | None) -> Cause:
     return "forced" if forced else due.cause if due else ""
 
 
-def _disks(site: Site, host: str, found: Extfs) -> tuple[Disk, ...]:
-    return tuple(one for one in site.disks if one.host == host and one.device in found.asked)
+def _disks(site: Site, host: str, extfs: Extfs) -> tuple[Disk, ...]:
+    """The disks of jobs.toml that a filesystem is on."""
+    return tuple(disk for disk in site.disks if disk.host == host and disk.device in extfs.seen.devices)
 
 
-def _took(found: Extfs, known: Mapping[Timed, tuple[float, ...]], disks: Iterable[Disk]) -> tuple[Measured, ...]:
+def _took(extfs: Extfs, known: Mapping[Timed, tuple[float, ...]], disks: Iterable[Disk]) -> tuple[Measured, ...]:
     """The checks of this filesystem that were timed: at the boot of which its date of the last check is, or by us."""
-    last = found.superblock.last_checked
+    last = extfs.superblock.last_checked
     at_boot = tuple(
         Measured(
-            seconds=one.seconds,
-            inodes_used=one.inodes,
-            used=None if one.blocks is None else one.blocks * found.shape.block,
+            seconds=check.seconds,
+            inodes_used=check.inodes,
+            used=None if check.blocks is None else check.blocks * extfs.shape.block,
         )
-        for one in found.took
-        if last and one.started - _SLACK <= last <= one.started + timedelta(seconds=one.seconds) + _SLACK
+        for check in extfs.seen.checks
+        if last and check.started - _SLACK <= last <= check.started + timedelta(seconds=check.seconds) + _SLACK
     )
     names = {disk.name for disk in disks}
     own = tuple(

@@ -4,43 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from runner.agent.power.contract import CameBack
-from runner.jobs.power import after, agent, before, boot_checks, window
-from runner.jobs.power import downtime as patience
+from runner.agent.power.contract import LookAfterBoot
+from runner.jobs.power import after, agent, before, boot_checks, downtime, window
 from runner.jobs.power import locks as power_locks
-from runner.jobs.power.after import Wanted
-from runner.jobs.power.before import Before
-from runner.jobs.power.downtime import Patience, downtime
-from runner.jobs.power.window import When, Wrong
-from runner.model.facts import Facts
-from runner.model.names import plan_id
+from runner.jobs.power.after import Expected
+from runner.jobs.power.request import Request, findings
+from runner.jobs.power.window import Objection
 from runner.model.options import RebootOptions
-from runner.model.plan import Command, Effect, Lock, Step, WaitFor
+from runner.model.plan import Command, Finding, Lock, Step, WaitFor
 from runner.model.role import Role
-from runner.model.site import Job, Site
+from runner.model.site import Site
 from runner.model.text import length
-from runner.tools import agent as store
-
-# ssh(1) ends with 255 when the host takes the session down with it.
-_SESSION_DIED = 255
-_GOES_DOWN = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
-    """A reboot of the host of `job`, with the options of a reboot job and the host as `found`.
+class RebootRequest(Request):
+    """That the host of a job be rebooted, with the options of a reboot job.
 
     `prefix` is "" or ends in "/", and stands before the names of the steps. `kernel` is the release that
     must run afterwards, "" for the newest that there is now, or then where the plan has `upgraded`
     packages before.
     """
 
-    site: Site
-    job: Job
     options: RebootOptions
-    facts: Facts
-    found: Before
     prefix: str = ""
     kernel: str = ""
     upgraded: bool = False
@@ -51,231 +39,148 @@ class Asked:
         return f"{self.job.name}/{self.prefix}reboot"
 
     @property
-    def when(self) -> When:
-        """When it is allowed."""
-        return When(windows=self.options.window, announce=self.options.announce)
-
-
-def options_of(site: Site, host: str) -> RebootOptions:
-    """The options of the first reboot job of `host`, or those of one that says nothing."""
-    found = (job.options for job in site.jobs if job.host == host and isinstance(job.options, RebootOptions))
-    return next(found, RebootOptions())
-
-
-def against(asked: Asked, now: datetime) -> tuple[Wrong, ...]:
-    """Everything that forbids it now; empty where it may be."""
-    site, job = asked.site, asked.job
-    stores = power_locks.concerned(site, job.host, asked.facts)
-    return (
-        *window.against(site, job, asked.when, asked.facts, now),
-        *power_locks.against(stores),
-        *before.against(site.host(job.host), asked.found),
-    )
-
-
-def doubts(asked: Asked) -> tuple[Wrong, ...]:
-    """What a person should look at first, although it forbids nothing."""
-    site, job = asked.site, asked.job
-    stores = power_locks.concerned(site, job.host, asked.facts)
-    _, most, known = _downtime(asked)
-    return (
-        *window.overruns(site, job, asked.when, asked.facts, timedelta(seconds=most) if known else None),
-        *_too_long_before(asked),
-        *_unforeseen(job.host, boot_checks.unread(asked.facts, job.host)),
-        *before.doubts(site, site.host(job.host), asked.found, asked.facts),
-        *power_locks.unknown(stores),
-    )
-
-
-def notes(asked: Asked) -> tuple[str, ...]:
-    """Who is interrupted, and for how long."""
-    job = asked.job
-    least, most, known = _downtime(asked)
-    span = length(least) if least == most else f"{length(least)} to {length(most)}"
-    unknown = "" if known else ", and a disk check of which nobody knows how long it takes: plan hours"
-    said = f"{job.host} should be away for {span}{unknown}; it is waited for {length(_wait(asked).back)}"
-    return (*before.notes(asked.site.host(job.host), asked.found, asked.facts), said)
-
-
-def _too_long_before(asked: Asked) -> tuple[Wrong, ...]:
-    """Whether the checks that are made before may last until it is too late for the reboot itself."""
-    early = [one.forecast.most for _, one in boot_checks.brought_forward(asked.site, asked.facts, asked.job)]
-    by = window.closes(asked.site, asked.job, asked.when, asked.facts)
-    known = sum(one for one in early if one is not None)
-    if not early or by is None or (None not in early and asked.facts.at + timedelta(seconds=known) < by):
-        return ()
-    lasts = length(known) if None not in early else "nobody knows how long"
-    text = f"the disk check before the reboot may last {lasts}, and then it is too late for the reboot itself"
-    do = 'have the boot make it, or put it off: when_due = "tell" or "defer" in [hooks.fsck]'
-    return (Wrong(text=text, do=do),)
-
-
-def _unforeseen(host: str, why: str) -> tuple[Wrong, ...]:
-    do = "do not take it for dead before that, and do not switch it off"
-    text = f"whether the boot of {host} checks a disk, which may take hours, could not be read: {why}"
-    return (Wrong(text=text, do=do),) if why else ()
-
-
-def _downtime(asked: Asked) -> tuple[float, float, bool]:
-    """The least and the most seconds that it should be away, and whether the checks at the boot are in that."""
-    took = asked.facts.took.get((asked.job.name, Role.BACK, asked.prefix.rstrip("/")), ())
-    checks = boot_checks.awaited(asked.site, asked.facts, asked.job, asked.facts.at)
-    return (*downtime(took, sum(one for one in checks if one is not None)), None not in checks)
-
-
-def locks(asked: Asked, until: str = "") -> tuple[Lock, ...]:
-    """The host's power and packages, and every store that it has to do with, until the step `until`.
-
-    A store on a disk that is checked before is let go in a step of the fsck hook.
-    """
-    site, job = asked.site, asked.job
-    plan, who = plan_id(asked.facts.at), f"{job.name} of {site.controller}"
-    early = {disk.name for disk, _ in boot_checks.brought_forward(site, asked.facts, job)}
-    own = power_locks.hosts_locks(site, job.host, plan=plan, who=who, until=until or asked.id)
-    return (
-        *own,
-        *(
-            power_locks.store_lock(
-                site,
-                one,
-                plan=plan,
-                who=who,
-                until=boot_checks.let_go_step(job.name, one.store.name)
-                if one.store.disk in early
-                else until or asked.id,
-            )
-            for one in power_locks.concerned(site, job.host, asked.facts)
-            if power_locks.there(one)
-        ),
-    )
-
-
-def steps(asked: Asked, why: str) -> tuple[Step, ...]:
-    """Its steps, from `still` to the last look; see reboot_steps."""
-    site, job, found = asked.site, asked.job, asked.found
-    here = asked.facts.hosts[job.host]
-    early = {disk.name for disk, _ in boot_checks.brought_forward(site, asked.facts, job)}
-    stores = power_locks.concerned(site, job.host, asked.facts)
-    wanted = Wanted(
-        kernel=asked.kernel or ("" if asked.upgraded else found.outdated.newest or None),
-        mounted=after.mounted(site, here, found.entries),
-        failed=found.up.failed,
-        must_run=asked.options.must_run,
-        database=asked.options.database,
-        page=asked.options.page,
-    )
-    return reboot_steps(
-        Reboot(
-            site=site,
-            host=job.host,
-            job=job.name,
-            boot_id=found.up.boot_id,
-            why=why,
-            wait=_wait(asked),
-            wanted=wanted,
-            prefix=asked.prefix,
-            systemd=found.systemd,
-            by=window.closes(site, job, asked.when, asked.facts),
-            unheld=tuple(one.found.path for one in stores if one.found and one.store.disk in early),
-        )
-    )
-
-
-def _wait(asked: Asked) -> patience.Patience:
-    outlook = boot_checks.outlooks(asked.site, asked.facts, asked.job.host, asked.facts.at)
-    took = asked.facts.took.get((asked.job.name, Role.BACK, asked.prefix.rstrip("/")), ())
-    return patience.patience(asked.options.patience, took, boot_checks.most(outlook))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reboot:
-    """A reboot of `host`, now in boot `boot_id`, as part of `job`.
-
-    `prefix` stands before the names of the steps, and is "" or ends in "/". `systemd` is its version, None
-    where another program runs the host. It must not happen later than `by`. `wait` says how long it may
-    take, `wanted` what must be there again. `unheld` are folders of stores on the host whose locks end
-    before the reboot, and that nobody may have taken then.
-    """
-
-    site: Site
-    host: str
-    job: str
-    boot_id: str
-    why: str
-    wait: Patience
-    wanted: Wanted
-    prefix: str = ""
-    systemd: int | None = None
-    by: datetime | None = None
-    unheld: tuple[str, ...] = ()
-
-    @property
-    def boot(self) -> agent.Boot:
-        """The boot before this reboot."""
-        return agent.Boot(program=store.program(self.site.host(self.host)), id=self.boot_id)
-
-    @property
     def which(self) -> str:
         """What its steps are about: "" where the job is for this reboot, or ends with it."""
         return self.prefix.rstrip("/")
 
-    def step(self, name: str, action: Command | WaitFor, effect: Effect, why: str) -> Step:
-        """A step of this reboot."""
-        wait = action.within if isinstance(action, WaitFor) else _GOES_DOWN
-        return Step(
-            id=f"{self.job}/{self.prefix}{name}",
-            job=self.job,
-            host=self.host,
-            action=action,
-            effect=effect,
-            why=why,
-            timeout=wait + _GOES_DOWN,
-            needs=("power",),
-        )
+    @property
+    def took(self) -> tuple[float, ...]:
+        """How many seconds this reboot took before, newest first."""
+        return self.facts.took.get((self.job.name, Role.BACK, self.which), ())
+
+    @property
+    def early(self) -> dict[str, float | None]:
+        """How many seconds the check of each disk takes at most that the fsck hook makes before."""
+        due = boot_checks.brought_forward(self.site, self.facts, self.job)
+        return {disk.name: outlook.forecast.most for disk, outlook in due}
+
+    @property
+    def patience(self) -> downtime.Patience:
+        """How long the host is waited for."""
+        outlook = boot_checks.outlooks(self.site, self.facts, self.job.host, self.facts.at)
+        return downtime.patience(self.options.patience, self.took, boot_checks.most(outlook))
 
 
-def reboot_steps(one: Reboot) -> tuple[Step, ...]:
-    """All of them. The step that reboots is called `reboot`, the one that waits for the host `back`.
+def options_of(site: Site, host: str) -> RebootOptions:
+    """The options of the first reboot job of `host`, or those of one that says nothing."""
+    options = (job.options for job in site.jobs if job.host == host and isinstance(job.options, RebootOptions))
+    return next(options, RebootOptions())
+
+
+def against(request: RebootRequest, now: datetime) -> tuple[Objection, ...]:
+    """Everything that forbids it now; empty where it may be."""
+    site, job = request.site, request.job
+    return (
+        *window.against(site, job, request.when, request.facts, now),
+        *power_locks.against(request.stores),
+        *before.against(site.host(job.host), request.before),
+    )
+
+
+def known(request: RebootRequest) -> tuple[Finding, ...]:
+    """What a person should look at first, although it forbids nothing; who is interrupted, and for how long."""
+    site, job, facts = request.site, request.job, request.facts
+    host, away = site.host(job.host), _away(request)
+    doubts = (
+        *window.overruns(site, job, request.when, facts, timedelta(seconds=away.most) if away.known else None),
+        *_too_long_before(request),
+        *_unforeseen(job.host, boot_checks.unread(facts, job.host)),
+        *before.doubts(site, host, request.before, facts),
+        *power_locks.unknown(request.stores),
+    )
+    span = length(away.least) if away.least == away.most else f"{length(away.least)} to {length(away.most)}"
+    unknown = "" if away.known else ", and a disk check of which nobody knows how long it takes: plan hours"
+    text = f"{job.host} should be away for {span}{unknown}; it is waited for {length(request.patience.back)}"
+    return findings(job, doubts, (*before.notes(host, request.before, facts), text))
+
+
+def _too_long_before(request: RebootRequest) -> tuple[Objection, ...]:
+    """Whether the checks that are made before may last until it is too late for the reboot itself."""
+    early, by = request.early.values(), request.by
+    seconds = sum(most for most in early if most is not None)
+    if not early or by is None or (None not in early and request.facts.at + timedelta(seconds=seconds) < by):
+        return ()
+    lasts = length(seconds) if None not in early else "nobody knows how long"
+    text = f"the disk check before the reboot may last {lasts}, and then it is too late for the reboot itself"
+    do = 'have the boot make it, or put it off: when_due = "tell" or "defer" in [hooks.fsck]'
+    return (Objection(text=text, do=do),)
+
+
+def _unforeseen(host: str, why: str) -> tuple[Objection, ...]:
+    do = "do not take it for dead before that, and do not switch it off"
+    text = f"whether the boot of {host} checks a disk, which may take hours, could not be read: {why}"
+    return (Objection(text=text, do=do),) if why else ()
+
+
+class Away(NamedTuple):
+    """The least and the most seconds that it should be away, and whether the checks at the boot are in that."""
+
+    least: float
+    most: float
+    known: bool
+
+
+def _away(request: RebootRequest) -> Away:
+    checks = boot_checks.awaited(request.site, request.facts, request.job, request.facts.at)
+    check = sum(most for most in checks if most is not None)
+    return Away(*downtime.downtime(request.took, check), None not in checks)
+
+
+def locks(request: RebootRequest) -> tuple[Lock, ...]:
+    """The host's power and packages, and every store that it has to do with, until the step that reboots.
+
+    A store on a disk that is checked before is released in a step of the fsck hook.
+    """
+    job, early = request.job, request.early
+    return (
+        *request.own_locks(request.id),
+        *(
+            request.store_lock(
+                each, boot_checks.release_step(job.name, each.store.name) if each.store.disk in early else request.id
+            )
+            for each in request.stores
+            if each.usable
+        ),
+    )
+
+
+def steps(request: RebootRequest, why: str) -> tuple[Step, ...]:
+    """Its steps, from `idle` to the last look. The one that reboots is `reboot`, the one that waits is `back`.
 
     `reboot` is never run twice: in another boot than the planned one its guard fails. The looks after
     `settled` are taken each despite the others.
     """
-    boot = one.boot
-    quiet = "nothing is being written, and nobody asks that it stays up"
-    still = one.step("still", Command(argv=agent.still(boot, one.by)), Effect.READ, quiet).known_as(
-        Role.STILL, one.which
+    boot, host, prefix, here = request.boot, request.job.host, request.prefix, request.before
+    idle = request.step(
+        f"{prefix}idle",
+        Command(argv=agent.idle(boot, request.by)),
+        "nothing is being written, and nobody asks that it stays up",
     )
-    quiet_still = agent.is_still(one.host, agent.still(boot, one.by, one.unheld))
-    down = Step(
-        id=f"{one.job}/{one.prefix}reboot",
-        role=Role.DOWN,
-        subject=one.which,
-        job=one.job,
-        host=one.host,
-        effect=Effect.INTERRUPT,
-        why=one.why,
-        action=Command(argv=agent.reboot(one.systemd)),
-        guard=quiet_still,
-        ok_codes=(0, _SESSION_DIED),
-        timeout=_GOES_DOWN,
-        needs=("power",),
+    # Nobody may have taken a store of which the lock ended for the check of its disk.
+    released = [each.path for each in request.stores if each.facts and each.store.disk in request.early]
+    unwritten = agent.idle(boot, request.by, released)
+    down = request.down(f"{prefix}reboot", agent.reboot(here.systemd), why, unwritten)
+    patience = request.patience
+    back = request.step(
+        f"{prefix}back",
+        WaitFor(until=agent.is_back(host, boot), within=patience.back),
+        f"it answers, in another boot; waited for {patience.why}",
     )
-    back = one.step(
-        "back",
-        WaitFor(until=agent.is_back(one.host, boot), within=one.wait.back),
-        Effect.READ,
-        f"it answers, in another boot; waited for {one.wait.why}",
-    ).known_as(Role.BACK, one.which)
-    settled = one.step(
-        "settled", _settles(one, boot), Effect.READ, "its boot is over, and no disk is being checked"
-    ).known_as(Role.SETTLED, one.which)
     # What comes after a reboot that is only the first thing is planned when the host is back.
-    back = replace(back, replans=bool(one.prefix))
-    looks = after.steps(one.site, f"{one.job}/{one.prefix}", settled, one.wanted)
-    return (still, down, back, settled, *looks)
-
-
-def _settles(one: Reboot, boot: agent.Boot) -> WaitFor:
-    argv = agent.came_back(boot.program, CameBack("settled"))
-    until = agent.is_there(one.host, argv, "its boot is over, and no disk is being checked")
-    return WaitFor(until=until, within=one.wait.settle)
+    back = replace(back, replans=bool(prefix))
+    over = "its boot is over, and no disk is being checked"
+    until = agent.has_returned(host, agent.returned(boot.program, LookAfterBoot("settled")), over)
+    settled = request.step(f"{prefix}settled", WaitFor(until=until, within=patience.settle), over)
+    expected = Expected(
+        kernel=request.kernel or ("" if request.upgraded else here.outdated.newest or None),
+        mounted=after.mounted(request.site, request.facts.hosts[host], here.entries),
+        failed=here.up.failed,
+        must_run=request.options.must_run,
+        database=request.options.database,
+        page=request.options.page,
+    )
+    roles = {Role.IDLE: idle, Role.DOWN: down, Role.BACK: back, Role.SETTLED: settled}
+    return (
+        *(step.known_as(role, request.which) for role, step in roles.items()),
+        *after.steps(request.site, f"{request.job.name}/{prefix}", settled, expected),
+    )

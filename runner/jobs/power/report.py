@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
+from runner.agent.detached.contract import DetachAnswer
+from runner.agent.power.contract import Returned
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line
 from runner.report.default import STOPPED, default_report
+from runner.tools import answers
 
 _REACHED = frozenset((State.DONE, *STOPPED))
 # What e2fsck(8) ends with where it put errors right.
@@ -31,14 +33,15 @@ def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     """
     off = _find(outcomes, Role.OFF)
     if off is not None:
-        return _halted(job, off, outcomes)
+        return _halted(job, off, outcomes) if off.state == State.DONE else None
     begun = [
-        at for at, one in enumerate(outcomes) if one.role == Role.DOWN and (one.state == State.DONE or _cut_off(one))
+        at
+        for at, outcome in enumerate(outcomes)
+        if outcome.role == Role.DOWN and (outcome.state == State.DONE or _cut_off(outcome))
     ]
     if not begun:
         return None
     down, *after = outcomes[begun[-1] :]
-    early = tuple(one for one in outcomes if _is_check(one))
     back = _find(after, Role.BACK)
     if _cut_off(down):
         text = f"the run was stopped while the host was told to restart: {_look(job)}"
@@ -51,9 +54,9 @@ def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
         back=back,
         settled=_find(after, Role.SETTLED),
         after=tuple(after[after.index(back) + 1 :]),
-        early=early,
+        early=tuple(outcome for outcome in outcomes if outcome.role == Role.CHECK and _check(outcome)),
     )
-    return _came_back(job, reboot) if back.state == State.DONE else _not_back(job, reboot)
+    return _returned(job, reboot) if back.state == State.DONE else _not_back(job, reboot)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,15 +71,25 @@ class _Reboot:
 
 
 def _find(outcomes: Sequence[Outcome], role: Role) -> Outcome | None:
-    return next((one for one in outcomes if one.role == role), None)
+    return next((outcome for outcome in outcomes if outcome.role == role), None)
+
+
+def _answer(outcome: Outcome | None) -> Returned:
+    """What a look answered; empty where it gave no answer that makes sense."""
+    return (answers.read(outcome.result, Returned) if outcome else None) or Returned()
+
+
+def _check(outcome: Outcome) -> DetachAnswer | None:
+    """How a disk check ended that was done before; None for any other."""
+    return answers.read(outcome.result, DetachAnswer) if outcome.state == State.DONE else None
 
 
 def downtime(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """How long each reboot among these took, in words: for the report of a job that does more than that."""
     spans = [
-        _away(_find(outcomes[:at][::-1], Role.DOWN), one, _find(outcomes[at:], Role.SETTLED))
-        for at, one in enumerate(outcomes)
-        if one.role == Role.BACK and one.state == State.DONE
+        _away(_find(outcomes[:at][::-1], Role.DOWN), outcome, _find(outcomes[at:], Role.SETTLED))
+        for at, outcome in enumerate(outcomes)
+        if outcome.role == Role.BACK and outcome.state == State.DONE
     ]
     return tuple(f"restarted, and back after {span}" for span in spans if span)
 
@@ -90,9 +103,9 @@ def away(down: Outcome, back: Outcome, settled: Outcome | None) -> float | None:
 
 def _up_again(down: Outcome, back: Outcome, settled: Outcome | None) -> datetime | None:
     """When it was seen again. Where it was up before anybody looked, as when the runner went down with
-    it, what it says itself: when its boot was over, or else began."""
-    said = (settled.result.get("up") if settled else None, back.result.get("booted"))
-    booted = next((datetime.fromtimestamp(one, UTC) for one in said if isinstance(one, int | float)), None)
+    it, what the host itself answered: when its boot was over, or else began."""
+    seconds = _answer(settled).up or _answer(back).booted
+    booted = datetime.fromtimestamp(seconds, UTC) if seconds else None
     if booted and down.started and back.started and down.started <= booted <= back.started:
         return booted
     return back.ended
@@ -103,48 +116,45 @@ def _away(down: Outcome | None, back: Outcome, settled: Outcome | None) -> str:
     return "" if seconds is None else length(seconds)
 
 
-def _cut_off(one: Outcome) -> bool:
+def _cut_off(outcome: Outcome) -> bool:
     """Whether the run was stopped when the host had been told to restart, or was about to be."""
-    return one.state == State.INTERRUPTED and one.exit is not None
+    return outcome.state == State.INTERRUPTED and outcome.exit is not None
 
 
 def _look(job: PlannedJob) -> str:
     return f"see how it is: runner plan {job.name}"
 
 
-def _came_back(job: PlannedJob, reboot: _Reboot) -> JobReport:
+def _returned(job: PlannedJob, reboot: _Reboot) -> JobReport:
     down, back, settled = reboot.down, reboot.back, reboot.settled
     span = _away(down, back, settled) or "some time"
-    after = [one for one in reboot.after if one.state in _REACHED]
-    wrong = [one for one in after if one.state in STOPPED and one.state != State.INTERRUPTED]
-    unseen = [one.label for one in after if one.state == State.INTERRUPTED]
+    after = [outcome for outcome in reboot.after if outcome.state in _REACHED]
+    wrong = [outcome for outcome in after if outcome.state in STOPPED and outcome.state != State.INTERRUPTED]
+    unseen = [outcome.label for outcome in after if outcome.state == State.INTERRUPTED]
     up = _up_again(down, back, settled)
     watched = up == back.ended and settled and settled.state == State.DONE
     whole = _span(down, settled) if watched else ""
+    running = _answer(_find(reboot.after, Role.KERNEL)).running
     details = [
         f"down {_at(down.started).strip()}, up {_at(up).strip()}",
         *([f"its boot was over after {whole}"] if whole and whole != span else []),
         *_checked_before(reboot.early),
         *_checked_at_boot(reboot),
+        *([f"it runs kernel {one_line(running)}"] if running else []),
     ]
-    kernel = _find(reboot.after, Role.KERNEL)
-    if kernel and kernel.result.get("running"):
-        details.append(f"it runs kernel {one_line(str(kernel.result['running']))}")
+    mended = [outcome.subject for outcome in reboot.early if outcome.exit == _MENDED]
+    verdict = Verdict.ATTENTION if mended or unseen else Verdict.DONE
     if wrong:
-        missing = "; ".join(_why(one) for one in wrong)
-        text = f"is back after {span}, but not as it was: {missing}"
-        details += [f"{one.label}: {_do(one)}" for one in wrong if _do(one)]
-        return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=tuple(details))
-    if unseen:
-        left = f"the run was stopped before it had looked at {', '.join(unseen)}"
-        text = f"is back after {span}, but {left}: {_look(job)}"
-        return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=tuple(details))
-    looked = sum(one.state == State.DONE for one in after)
-    text = f"is back after {span}; {count(looked, 'thing')} looked at, all as before"
-    mended = [one.subject for one in reboot.early if one.exit == _MENDED]
-    if mended:
-        text += f"; errors on disk {', '.join(mended)} were put right"
-    verdict = Verdict.ATTENTION if mended else Verdict.DONE
+        verdict = Verdict.FAILED
+        text = f"but not as it was: {'; '.join(_why(outcome) for outcome in wrong)}"
+        details += [f"{outcome.label}: {do}" for outcome in wrong if (do := one_line(_answer(outcome).do))]
+    elif unseen:
+        text = f"but the run was stopped before it had looked at {', '.join(unseen)}: {_look(job)}"
+    else:
+        looked = sum(outcome.state == State.DONE for outcome in after)
+        text = f"{count(looked, 'thing')} looked at, all as before"
+        text += f"; errors on disk {', '.join(mended)} were put right" if mended else ""
+    text = f"is back after {span}{', ' if wrong or unseen else '; '}{text}"
     return JobReport(job=job.name, verdict=verdict, headline=text, details=tuple(details))
 
 
@@ -154,91 +164,69 @@ def _not_back(job: PlannedJob, reboot: _Reboot) -> JobReport:
     ask = "ask somebody on the spot what its screen shows"
     text = f"did not come back within {span}: {ask}; a disk check must not be cut off"
     if back.state != State.FAILED:
-        stopped = f"the run was stopped after {span}; {_look(job)}"
-        text = f"was told to restart and not seen back: {stopped}"
-    # Its own words, where it has some, say what was seen last.
-    said = str(back.result.get("error") or "it has not answered since")
-    seen = one_line(back.note) or f"seen last: {one_line(said)}"
-    undone = [one for one in reboot.after if one.state in STOPPED]
+        text = f"was told to restart and not seen back: the run was stopped after {span}; {_look(job)}"
+    # The note, where there is one, says what was seen last.
+    seen = one_line(back.note) or f"seen last: {one_line(_answer(back).error or 'it has not answered since')}"
     details = (
         f"told to restart {_at(down.started).strip()}",
         *_checked_before(reboot.early),
         seen,
-        *(f"also not done: {one.label}: {_why(one)}" for one in undone),
+        *(f"also not done: {each.label}: {_why(each)}" for each in reboot.after if each.state in STOPPED),
     )
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=details)
 
 
-def _halted(job: PlannedJob, down: Outcome, outcomes: Sequence[Outcome]) -> JobReport | None:
+def _halted(job: PlannedJob, down: Outcome, outcomes: Sequence[Outcome]) -> JobReport:
     gone = _find(outcomes, Role.GONE)
-    if down.state != State.DONE:
-        return None
-    details = [text for one in outcomes if one.state == State.DONE and (text := _let_be(one))]
+    details = [text for outcome in outcomes if outcome.state == State.DONE and (text := _let_be(outcome))]
     details += [f"to start it again: {one_line(job.headline)}"] if job.headline else []
+    verdict = Verdict.DONE
     if gone is None:
         text = f"was told to switch off{_at(down.started)}; nobody is left here to see it: look at its lights"
-        return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
-    if gone.state == State.DONE:
+    elif gone.state == State.DONE:
         # It stops to answer before its power goes, and a broken line is silent too.
-        text = f"is going off, and has not answered{_since(gone)}: unplug it when its lights are out"
-        return JobReport(job=job.name, verdict=Verdict.DONE, headline=text, details=tuple(details))
-    text = f"was told to switch off{_at(down.started)}, but still answers: do not unplug it"
-    if gone.state != State.FAILED:
-        text = f"was told to switch off{_at(down.started)}, and nobody saw whether it did: look at its lights"
-    return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=(gone.note, *details))
+        since = f" since{_at(gone.ended).removeprefix(' at')}" if gone.ended else ""
+        text = f"is going off, and has not answered{since}: unplug it when its lights are out"
+    else:
+        verdict = Verdict.FAILED
+        details = [gone.note, *details]
+        text = "but still answers: do not unplug it"
+        if gone.state != State.FAILED:
+            text = "and nobody saw whether it did: look at its lights"
+        text = f"was told to switch off{_at(down.started)}, {text}"
+    return JobReport(job=job.name, verdict=verdict, headline=text, details=tuple(details))
 
 
-def _since(gone: Outcome) -> str:
-    return f" since{_at(gone.ended).removeprefix(' at')}" if gone.ended else ""
-
-
-def _let_be(one: Outcome) -> str:
-    if one.role == Role.SYNC:
-        return f"written to its disks{_at(one.ended)}"
-    return f"disk {one.subject} unmounted{_at(one.ended)}" if one.role == Role.UNMOUNT else ""
-
-
-def _is_check(one: Outcome) -> bool:
-    return one.role == Role.CHECK and one.state == State.DONE and "carried" in one.result
+def _let_be(outcome: Outcome) -> str:
+    if outcome.role == Role.SYNC:
+        return f"written to its disks{_at(outcome.ended)}"
+    return f"disk {outcome.subject} unmounted{_at(outcome.ended)}" if outcome.role == Role.UNMOUNT else ""
 
 
 def _checked_before(early: Sequence[Outcome]) -> Iterator[str]:
-    for one in early:
-        name = one.subject
-        how = "errors were put right" if one.exit == _MENDED else "no error was found"
-        yield f"disk {name} was checked{_took(one.result)} before the host went down: {how}"
-        log = one.result.get("log")
-        if one.exit == _MENDED and isinstance(log, list):
-            yield from (f"e2fsck: {one_line(str(text))}" for text in log[-_SHOWN:])
+    for outcome in early:
+        name, answer = outcome.subject, _check(outcome)
+        how = "errors were put right" if outcome.exit == _MENDED else "no error was found"
+        yield f"disk {name} was checked{_took(answer.seconds if answer else None)} before the host went down: {how}"
+        if outcome.exit == _MENDED and answer:
+            yield from (f"e2fsck: {one_line(line)}" for line in answer.log[-_SHOWN:])
             yield f"see in dmesg of its host, and at the cable of disk {name}, why there were any"
 
 
 def _checked_at_boot(reboot: _Reboot) -> Iterator[str]:
-    settled = reboot.settled
-    told = settled.result.get("checks") if settled else None
-    disks = {
-        str(one.result.get("uuid")): f"disk {one.subject}"
-        for one in reboot.after
-        if one.role == Role.MOUNTED and one.subject and one.result.get("uuid")
-    }
-    for one in told if isinstance(told, list) else ():
-        if isinstance(one, dict):
-            place = f"filesystem {one_line(str(one.get('mount') or one.get('device')))}"
-            yield f"{disks.get(str(one.get('uuid')), place)} was checked{_took(one)}"
+    mounted = [outcome for outcome in reboot.after if outcome.role == Role.MOUNTED and outcome.subject]
+    disks = {uuid: f"disk {outcome.subject}" for outcome in mounted if (uuid := _answer(outcome).uuid)}
+    for check in _answer(reboot.settled).checks or ():
+        place = f"filesystem {one_line(check.mount or check.device)}"
+        yield f"{disks.get(check.uuid, place)} was checked{_took(check.seconds)}"
 
 
-def _took(told: Mapping[str, Any]) -> str:
-    found = told.get("seconds")
-    return f" in {length(found)}" if isinstance(found, int | float) else ""
+def _took(seconds: float | None) -> str:
+    return "" if seconds is None else f" in {length(seconds)}"
 
 
-def _why(one: Outcome) -> str:
-    said = one_line(str(one.result.get("error") or one.note))
-    return said or f"{one.label} {one.state.value}"
-
-
-def _do(one: Outcome) -> str:
-    return one_line(str(one.result.get("do") or ""))
+def _why(outcome: Outcome) -> str:
+    return one_line(_answer(outcome).error or outcome.note) or f"{outcome.label} {outcome.state.value}"
 
 
 def _span(down: Outcome | None, back: Outcome | None) -> str:

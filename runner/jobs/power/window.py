@@ -25,8 +25,8 @@ _WEEK = timedelta(days=7)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wrong:
-    """A reason against it, and what to do."""
+class Objection:
+    """A reason why a host may not be taken down now, or a doubt about it, and what to do."""
 
     text: str
     do: str = ""
@@ -40,63 +40,61 @@ class When:
     announce: timedelta | None = None
 
 
-def against(site: Site, job: Job, when: When, facts: Facts, now: datetime) -> tuple[Wrong, ...]:
+def against(site: Site, job: Job, when: When, facts: Facts, now: datetime) -> tuple[Objection, ...]:
     """Why the job may not interrupt its host now; nothing where it may."""
-    return (*_closed(site, job, when, now), *_untold(site, job, when, facts, now))
+    return (*_closed(site, job, when, now), *_unannounced(site, job, when, facts, now))
 
 
 def closes(site: Site, job: Job, when: When, facts: Facts) -> datetime | None:
     """Until when it may, None where there is no end: a plan may be applied long after it was made."""
-    ends = [closes_window_rules(when.windows, facts.at, site.timezone)] if when.windows else []
-    told = facts.announced.get(job.name)
-    if when.announce is not None and told is not None:
-        ends.append(told.at + _LATE)
-    return min((one for one in ends if one is not None), default=None)
+    ends = [open_until(when.windows, facts.at, site.timezone)] if when.windows else []
+    announced = facts.announced.get(job.name)
+    if when.announce is not None and announced is not None:
+        ends.append(announced.at + _LATE)
+    return min((end for end in ends if end is not None), default=None)
 
 
-def overruns(site: Site, job: Job, when: When, facts: Facts, most: timedelta | None) -> tuple[Wrong, ...]:
+def overruns(site: Site, job: Job, when: When, facts: Facts, most: timedelta | None) -> tuple[Objection, ...]:
     """Whether the host may still be away, `most` (None: nobody knows) from now, when its window has closed."""
-    ends = closes_window_rules(when.windows, facts.at, site.timezone) if when.windows else None
+    ends = open_until(when.windows, facts.at, site.timezone) if when.windows else None
     if ends is None or (most is not None and facts.at + most <= ends):
         return ()
     away = f"may be away until {_shown(site, facts.at + most)}" if most is not None else "may be away for hours"
     text = f"{job.host} {away}, and its window closes at {_shown(site, ends)}"
-    return (
-        Wrong(text=text, do="begin earlier; a disk check can be made before the reboot (when_due in [hooks.fsck])"),
-    )
+    do = "begin earlier; a disk check can be made before the reboot (when_due in [hooks.fsck])"
+    return (Objection(text=text, do=do),)
 
 
-def _closed(site: Site, job: Job, when: When, now: datetime) -> tuple[Wrong, ...]:
-    if not when.windows or closes_window_rules(when.windows, now, site.timezone):
+def _closed(site: Site, job: Job, when: When, now: datetime) -> tuple[Objection, ...]:
+    if not when.windows or open_until(when.windows, now, site.timezone):
         return ()
-    opening = opens(when.windows, now, site.timezone)
     text = f"{job.host} may be interrupted {' and '.join(when.windows)} only"
-    return (Wrong(text=text, do=f"try again from {_shown(site, opening)} on"),)
+    return (Objection(text=text, do=f"try again from {_shown(site, opens(when.windows, now, site.timezone))} on"),)
 
 
-def _untold(site: Site, job: Job, when: When, facts: Facts, now: datetime) -> tuple[Wrong, ...]:
-    told = facts.announced.get(job.name)
+def _unannounced(site: Site, job: Job, when: When, facts: Facts, now: datetime) -> tuple[Objection, ...]:
+    announced = facts.announced.get(job.name)
     if when.announce is None:
-        return _early(site, job, told, now) if told else ()
-    tell = f"announce it at least {length(when.announce)} ahead: runner announce {job.name} --at TIME"
-    if told is None:
-        return (Wrong(text=f"the users of {job.host} have not been told", do=tell),)
-    at = _shown(site, told.at)
-    if told.at - told.told < when.announce:
-        ahead = length(max(told.at - told.told, timedelta(0)))
-        return (Wrong(text=f"the users were told only {ahead} ahead that it comes at {at}", do=tell),)
-    if now > told.at + _LATE:
-        late = length(now - told.at)
-        return (Wrong(text=f"the users were told that it comes at {at}, which is {late} ago", do=tell),)
-    return _early(site, job, told, now)
+        return _early(site, job, announced, now) if announced else ()
+    do = f"announce it at least {length(when.announce)} ahead: runner announce {job.name} --at TIME"
+    if announced is None:
+        return (Objection(text=f"the users of {job.host} have not been told", do=do),)
+    at = _shown(site, announced.at)
+    if announced.at - announced.notified < when.announce:
+        ahead = length(max(announced.at - announced.notified, timedelta(0)))
+        return (Objection(text=f"the users were told only {ahead} ahead that it comes at {at}", do=do),)
+    if now > announced.at + _LATE:
+        late = length(now - announced.at)
+        return (Objection(text=f"the users were told that it comes at {at}, which is {late} ago", do=do),)
+    return _early(site, job, announced, now)
 
 
-def _early(site: Site, job: Job, told: Announced, now: datetime) -> tuple[Wrong, ...]:
-    if now >= told.at - _EARLY:
+def _early(site: Site, job: Job, announced: Announced, now: datetime) -> tuple[Objection, ...]:
+    if now >= announced.at - _EARLY:
         return ()
-    at = _shown(site, told.at)
+    at = _shown(site, announced.at)
     do = f"try again at {at}, or take it back first: runner announce {job.name} --cancel"
-    return (Wrong(text=f"the users were told that it comes at {at}, not before", do=do),)
+    return (Objection(text=f"the users were told that it comes at {at}, not before", do=do),)
 
 
 def _shown(site: Site, moment: datetime) -> str:
@@ -117,17 +115,17 @@ class Window:
 
 def parse(text: str) -> Window:
     """Read "17:00-08:00", "Sat 06:00-10:00" or "Mon-Thu,Sun 18:00-24:00"; ValueError says what is wrong."""
-    found = _TEXT.fullmatch(text)
-    if found is None:
+    parts = _TEXT.fullmatch(text)
+    if parts is None:
         raise ValueError("is not a window: write it as '17:00-08:00' or 'Sat 06:00-10:00'")
-    begins, ends = (int(found[at]) * 60 + int(found[at + 1]) for at in (2, 4))
-    minutes = (int(found[3]), int(found[5]))
+    begins, ends = (int(parts[at]) * 60 + int(parts[at + 1]) for at in (2, 4))
+    minutes = (int(parts[3]), int(parts[5]))
     if max(minutes) > 59 or begins >= _WHOLE or ends > _WHOLE:
         raise ValueError("is not a window: a day has 24 hours of 60 minutes")
-    return Window(days=_days(found[1] or "Mon-Sun"), begins=begins, ends=ends)
+    return Window(days=_days(parts[1] or "Mon-Sun"), begins=begins, ends=ends)
 
 
-def closes_window_rules(windows: Sequence[str], moment: datetime, zone: str) -> datetime | None:
+def open_until(windows: Sequence[str], moment: datetime, zone: str) -> datetime | None:
     """Until when (UTC) it is open at `moment` (aware), None where it is closed.
 
     Windows that touch count as one, and a week is as long as it gets.
@@ -167,11 +165,11 @@ def _time(minute: int) -> time:
 
 
 def _days(text: str) -> frozenset[int]:
-    found: set[int] = set()
+    days: set[int] = set()
     for part in text.split(","):
         names = [_DAYS.index(name) for name in part.split("-")]
         if len(names) > 2:
             raise ValueError("is not a window: say days as 'Mon-Fri' or 'Mon,Wed'")
         length = (names[-1] - names[0]) % 7
-        found |= {(names[0] + number) % 7 for number in range(length + 1)}
-    return frozenset(found)
+        days |= {(names[0] + number) % 7 for number in range(length + 1)}
+    return frozenset(days)

@@ -21,15 +21,15 @@ _WEEK = 7
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doubt:
-    """What a person should look at, and what to do about it."""
+    """What a person should look into, and what to do about it."""
 
     text: str
     do: str
 
 
 def moments(ordered: Sequence[Snapshot]) -> tuple[datetime, ...]:
-    """When the snapshots were begun, as their names tell it."""
-    return tuple(moment for one in ordered if (moment := snapshot_time(one.name)) is not None)
+    """When the snapshots were begun, by their names."""
+    return tuple(moment for snapshot in ordered if (moment := snapshot_time(snapshot.name)) is not None)
 
 
 def clock_behind(times: Sequence[datetime], now: datetime) -> Doubt | None:
@@ -72,7 +72,9 @@ def shrunk(ordered: Sequence[Snapshot], max_shrink: float) -> Doubt | None:
     newest = ordered[-1] if ordered else None
     if newest is None or newest.files is None:
         return None
-    before = [one.files for one in ordered[:-1] if one.host == newest.host and one.files is not None]
+    before = [
+        snapshot.files for snapshot in ordered[:-1] if snapshot.host == newest.host and snapshot.files is not None
+    ]
     if not before:
         return None
     usual = max(before[-1], median_high(before[-_WEEK:]))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
+from runner.agent.retention.contract import Audited, Expired
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line, size
-from runner.report.default import default_report, stopped
+from runner.report.default import default_report, stopped, tail
+from runner.tools.answers import read
 
 _SHOWN = 5
 
@@ -37,44 +38,49 @@ def with_earlier(report: JobReport, around: Around) -> JobReport:
 
 def expired(outcomes: Sequence[Outcome]) -> str:
     """Which snapshots went, and how many are left; nothing where none did."""
-    gone = [one.result for one in outcomes if "expired" in one.result]
+    gone = [outcome for outcome in outcomes if outcome.role == Role.EXPIRE and outcome.state == State.DONE]
     if not gone:
         return ""
-    names = " to ".join(dict.fromkeys((str(gone[0]["expired"]), str(gone[-1]["expired"]))))
-    return f"expired {count(len(gone), 'snapshot')}: {names}; {gone[-1].get('sealed', '?')} are left"
+    answers = [read(outcome.result, Expired) for outcome in gone]
+    names = [answer.expired if answer else outcome.subject for outcome, answer in zip(gone, answers, strict=True)]
+    left = f"{answers[-1].sealed} are left" if answers[-1] else "how many are left is not known"
+    return f"expired {count(len(gone), 'snapshot')}: {' to '.join(dict.fromkeys((names[0], names[-1])))}; {left}"
 
 
 def spared(outcomes: Sequence[Outcome]) -> str:
     """That none had to go of those that might have; "" where there were none, or some went."""
-    expiring = [one.state for one in outcomes if one.role == Role.EXPIRE]
+    expiring = [outcome.state for outcome in outcomes if outcome.role == Role.EXPIRE]
     none = bool(expiring) and all(state == State.NOT_NEEDED for state in expiring)
     return "no snapshot had to go: there is room by now" if none else ""
 
 
 def audit_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """How much was read again, and what of it is not as it was sealed."""
-    audited = next((one.result for one in outcomes if "read_bytes" in one.result), None)
-    if audited is None or stopped(job, outcomes):
+    audit = next((outcome for outcome in outcomes if outcome.role == Role.AUDIT), None)
+    if audit is None or stopped(job, outcomes):
         return default_report(job, outcomes, around)
+    audited = read(audit.result, Audited)
+    if audited is None:
+        text = "the audit ended, but its answer cannot be read: what it found is not known"
+        return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=tail(audit))
     return _audited(job, audited)
 
 
-def _audited(job: PlannedJob, result: Mapping[str, Any]) -> JobReport:
-    read = f"read {size(int(result['read_bytes']))} again"
-    listed, problem = list(result.get("findings", ()))[:_SHOWN], str(result.get("problem", ""))
-    found = max(int(result.get("found", 0)), len(listed))
-    days = result.get("complete_in_days")
-    told = [
-        f"{one['kind']}: {one_line(str(one['path']))} in {', '.join(str(name) for name in one['snapshots'][:_SHOWN])}"
-        for one in listed
+def _audited(job: PlannedJob, audited: Audited) -> JobReport:
+    amount = f"read {size(audited.read_bytes)} again"
+    listed, total, problem = audited.findings[:_SHOWN], max(audited.total, len(audited.findings)), audited.problem
+    details = [
+        f"{one_line(damage.kind)}: {one_line(damage.path)} in {', '.join(map(one_line, damage.snapshots[:_SHOWN]))}"
+        for damage in listed
     ]
-    told += [f"and {found - len(listed):,} more"] if found > len(listed) else []
-    told += [problem] if problem else []
-    told += [f"so all of the store is read once in {count(int(days), 'day')}"] if days else []
-    text = f"{read}: all as it was sealed"
-    if found:
-        text = f"{read}: {count(found, 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
+    details += [f"and {total - len(listed):,} more"] if total > len(listed) else []
+    details += [one_line(problem)] if problem else []
+    if audited.complete_in_days:
+        details.append(f"so all of the store is read once in {count(audited.complete_in_days, 'day')}")
+    text = f"{amount}: all as it was sealed"
+    if total:
+        text = f"{amount}: {count(total, 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
     elif problem:
-        text = f"{read}, but not everything could be compared"
-    verdict = Verdict.ATTENTION if found or problem else Verdict.DONE
-    return JobReport(job=job.name, verdict=verdict, headline=text, details=tuple(told))
+        text = f"{amount}, but not everything could be compared"
+    verdict = Verdict.ATTENTION if total or problem else Verdict.DONE
+    return JobReport(job=job.name, verdict=verdict, headline=text, details=tuple(details))

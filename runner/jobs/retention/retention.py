@@ -9,7 +9,7 @@ from typing import Literal
 
 from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, moments, shrunk
 from runner.jobs.retention.room import Claim, Short, freed_at_most, shortages, surely_freed
-from runner.jobs.retention.thinning import Choice, Protected, Protection, is_clean, stand_ins
+from runner.jobs.retention.thinning import Protected, Protection, Selection, is_clean, stand_ins
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_time
 from runner.model.site import Retention
@@ -19,7 +19,7 @@ Goal = Literal["over max", "thinned", "space", "inodes"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
+class KeptSnapshot:
     """A snapshot that stays, and why."""
 
     snapshot: Snapshot
@@ -27,7 +27,7 @@ class Kept:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Expired:
+class Expiry:
     """A snapshot that goes, for which goal, and why; it need not go any more once `unless` holds.
 
     Where bytes and inodes are both short, all that go for room carry the claim of the one that takes
@@ -52,8 +52,8 @@ class Decision:
     measure that and decide again is better than to try.
     """
 
-    keep: tuple[Kept, ...]
-    expire: tuple[Expired, ...] = ()
+    keep: tuple[KeptSnapshot, ...]
+    expire: tuple[Expiry, ...] = ()
     frozen: str = ""
     do: str = ""
     doubts: tuple[Doubt, ...] = ()
@@ -71,7 +71,7 @@ def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | 
     does not count towards `min`, so it may go at exactly `min`, and nothing may below. If what is missing
     cannot be freed, nothing goes.
     """
-    ordered = sorted(sealed, key=lambda one: one.name)
+    ordered = sorted(sealed, key=lambda snapshot: snapshot.name)
     if policy is None:
         return Decision(keep=_all_stay(ordered, "no retention is declared for this store"))
     times = moments(ordered)
@@ -81,75 +81,79 @@ def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | 
     ahead = clock_ahead(times, now)
     protected = _protected(ordered, times[-1] if ahead and times else now)
     stands = stand_ins(ordered, policy.thin)
-    outside = {one.name for one in ordered if policy.thin and not ahead} - stands.keys()
+    outside = {snapshot.name for snapshot in ordered if policy.thin and not ahead} - stands.keys()
     short = shortages(policy, space) if space else ()
-    choice = Choice(ordered, protected, policy.min)
-    whatever = (*_thin(choice, policy, outside), *_to_max(choice, policy))
-    for_room = _for_room(choice, short)
-    out_of_reach = _out_of_reach(choice, policy, short)
+    selection = Selection(ordered, protected, policy.min)
+    whatever = (*_thin(selection, policy, outside), *_to_max(selection, policy))
+    for_room = _for_room(selection, short)
+    out_of_reach = _out_of_reach(selection, policy, short)
     if out_of_reach:
         return _frozen(ordered, out_of_reach, ahead)
     keep = tuple(
-        Kept(snapshot=one, reason=_why_kept(choice, index, policy, stands))
-        for index, one in enumerate(ordered)
-        if index not in choice.gone
+        KeptSnapshot(snapshot=snapshot, reason=_why_kept(selection, index, policy, stands))
+        for index, snapshot in enumerate(ordered)
+        if index not in selection.gone
     )
     return Decision(
         keep=keep,
-        expire=(*sorted(whatever, key=lambda one: one.snapshot.name), *for_room),
-        doubts=tuple(one for one in (ahead, _still_over(choice, policy)) if one),
-        unmeasured=tuple(one.snapshot.name for one in for_room if not _is_measured(one.snapshot)),
+        expire=(*sorted(whatever, key=lambda expiry: expiry.snapshot.name), *for_room),
+        doubts=tuple(doubt for doubt in (ahead, _over_max(selection, policy)) if doubt),
+        unmeasured=tuple(expiry.snapshot.name for expiry in for_room if not _is_measured(expiry.snapshot)),
     )
 
 
-def _thin(choice: Choice, policy: Retention, outside: Collection[str]) -> tuple[Expired, ...]:
+def _thin(selection: Selection, policy: Retention, outside: Collection[str]) -> tuple[Expiry, ...]:
     reason = "stands for no " + ", ".join(
-        f"{one.period} {'all' if one.count is None else one.count}" for one in policy.thin
+        f"{rule.period} {'all' if rule.count is None else rule.count}" for rule in policy.thin
     )
     return tuple(
-        Expired(snapshot=one, goal="thinned", reason=reason)
-        for index, one in enumerate(choice.ordered)
-        if one.name in outside and choice.take(index)
+        Expiry(snapshot=snapshot, goal="thinned", reason=reason)
+        for index, snapshot in enumerate(selection.ordered)
+        if snapshot.name in outside and selection.take(index)
     )
 
 
-def _to_max(choice: Choice, policy: Retention) -> tuple[Expired, ...]:
-    found = []
-    total = choice.left
-    for index, snapshot in enumerate(choice.ordered):
-        if choice.left <= policy.max:
+def _to_max(selection: Selection, policy: Retention) -> tuple[Expiry, ...]:
+    expiring = []
+    total = selection.left
+    for index, snapshot in enumerate(selection.ordered):
+        if selection.left <= policy.max:
             break
-        if choice.take(index):
+        if selection.take(index):
             reason = f"the oldest: {count(total, 'snapshot')}, max is {policy.max}"
-            found.append(Expired(snapshot=snapshot, goal="over max", reason=reason))
-    return tuple(found)
+            expiring.append(Expiry(snapshot=snapshot, goal="over max", reason=reason))
+    return tuple(expiring)
 
 
-def _for_room(choice: Choice, short: Sequence[Short]) -> tuple[Expired, ...]:
-    found: list[Snapshot] = []
+def _for_room(selection: Selection, short: Sequence[Short]) -> tuple[Expiry, ...]:
+    expiring: list[Snapshot] = []
     scarce: Short | None = None
-    for index, snapshot in enumerate(choice.ordered):
-        lacking = [one for one in short if surely_freed(choice.ordered, choice.gone, one.resource) < one.missing]
+    for index, snapshot in enumerate(selection.ordered):
+        lacking = [
+            lack for lack in short if surely_freed(selection.ordered, selection.gone, lack.resource) < lack.missing
+        ]
         if not lacking:
             break
-        if choice.take(index):
-            found.append(snapshot)
-            scarce = max(lacking, key=lambda one: one.share)
+        if selection.take(index):
+            expiring.append(snapshot)
+            scarce = max(lacking, key=lambda lack: lack.share)
     if scarce is None:
         return ()
-    reason = "the oldest: " + ", ".join(f"{one.told(one.missing)} missing for {one.claim.why}" for one in short)
-    return tuple(Expired(snapshot=one, goal=scarce.resource, reason=reason, unless=scarce.claim) for one in found)
+    reason = "the oldest: " + ", ".join(f"{lack.text(lack.missing)} missing for {lack.claim.why}" for lack in short)
+    return tuple(
+        Expiry(snapshot=snapshot, goal=scarce.resource, reason=reason, unless=scarce.claim) for snapshot in expiring
+    )
 
 
-def _out_of_reach(choice: Choice, policy: Retention, short: Sequence[Short]) -> Doubt | None:
+def _out_of_reach(selection: Selection, policy: Retention, short: Sequence[Short]) -> Doubt | None:
     """Doubt that expiring is the remedy, where all that may go cannot free what is missing."""
-    for one in short:
-        most = freed_at_most(choice.ordered, choice.gone, one.resource)
-        if most is not None and most < one.missing:
-            may = count(len(choice.gone), "snapshot")
+    for lack in short:
+        most = freed_at_most(selection.ordered, selection.gone, lack.resource)
+        if most is not None and most < lack.missing:
+            may = count(len(selection.gone), "snapshot")
             return Doubt(
-                text=f"{one.claim.why} cannot be had: {one.told(one.missing)} missing, and the {may} that "
-                f"may go would free {one.told(most)} at most; in the way: {choice.obstacles()}, and whatever "
+                text=f"{lack.claim.why} cannot be had: {lack.text(lack.missing)} missing, and the {may} that "
+                f"may go would free {lack.text(most)} at most; in the way: {selection.obstacles()}, and whatever "
                 "is on the disk that is no snapshot",
                 do="see what else fills the disk and remove it, or take a larger disk; or ask for less room, "
                 f"or for fewer than min = {policy.min} snapshots",
@@ -157,11 +161,11 @@ def _out_of_reach(choice: Choice, policy: Retention, short: Sequence[Short]) -> 
     return None
 
 
-def _still_over(choice: Choice, policy: Retention) -> Doubt | None:
-    if choice.left <= policy.max:
+def _over_max(selection: Selection, policy: Retention) -> Doubt | None:
+    if selection.left <= policy.max:
         return None
     return Doubt(
-        text=f"{count(choice.left, 'snapshot')} are left, max is {policy.max}; in the way: {choice.obstacles()}",
+        text=f"{count(selection.left, 'snapshot')} are left, max is {policy.max}; in the way: {selection.obstacles()}",
         do="unpin what need not stay, see why snapshots have exceptions: only those without count; and let a "
         "drill prove a newer one",
     )
@@ -170,29 +174,29 @@ def _still_over(choice: Choice, policy: Retention) -> Doubt | None:
 def _protected(ordered: Sequence[Snapshot], now: datetime) -> dict[int, Protected]:
     """What may never go, by index, and why."""
     why: dict[int, Protected] = {}
-    for index, one in enumerate(ordered):
-        if snapshot_time(one.name) is None:
+    for index, snapshot in enumerate(ordered):
+        if snapshot_time(snapshot.name) is None:
             why[index] = Protected(by=Protection.UNDATED)
-        elif one.being_read:
+        elif snapshot.being_read:
             why[index] = Protected(by=Protection.READ)
-        elif one.pinned_until is not None and one.pinned_until.astimezone(UTC) > now:
-            more = f" until {one.pinned_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-            more += f": {one_line(one.pinned_why)}" if one.pinned_why else ""
+        elif snapshot.pinned_until is not None and snapshot.pinned_until.astimezone(UTC) > now:
+            more = f" until {snapshot.pinned_until.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+            more += f": {one_line(snapshot.pinned_why)}" if snapshot.pinned_why else ""
             why[index] = Protected(by=Protection.PINNED, more=more)
-        elif one.proven:
+        elif snapshot.proven:
             why[index] = Protected(by=Protection.PROVEN)
-    dated = [index for index, one in enumerate(ordered) if snapshot_time(one.name) is not None]
+    dated = [index for index, snapshot in enumerate(ordered) if snapshot_time(snapshot.name) is not None]
     clean = [index for index in dated if is_clean(ordered[index])]
     why.update({index: Protected(by=Protection.CLEAN) for index in clean[-1:]})
     why.update({index: Protected(by=Protection.NEWEST) for index in dated[-1:]})
     return why
 
 
-def _why_kept(choice: Choice, index: int, policy: Retention, stands: Mapping[str, tuple[str, ...]]) -> str:
-    periods = stands.get(choice.ordered[index].name, ())
-    if index in choice.protected:
-        return choice.protected[index].text
-    if index in choice.held:
+def _why_kept(selection: Selection, index: int, policy: Retention, stands: Mapping[str, tuple[str, ...]]) -> str:
+    periods = stands.get(selection.ordered[index].name, ())
+    if index in selection.protected:
+        return selection.protected[index].text
+    if index in selection.held:
         return f"needed for min: {policy.min} without exceptions must stay"
     if periods:
         return "stands for its " + ", ".join(periods)
@@ -213,10 +217,10 @@ def _is_measured(snapshot: Snapshot) -> bool:
 
 
 def _frozen(ordered: Sequence[Snapshot], *doubts: Doubt | None) -> Decision:
-    first, *rest = (one for one in doubts if one)
+    first, *rest = (doubt for doubt in doubts if doubt)
     keep = _all_stay(ordered, "nothing expires now")
     return Decision(keep=keep, frozen=first.text, do=first.do, doubts=tuple(rest), cause=first)
 
 
-def _all_stay(ordered: Sequence[Snapshot], reason: str) -> tuple[Kept, ...]:
-    return tuple(Kept(snapshot=one, reason=reason) for one in ordered)
+def _all_stay(ordered: Sequence[Snapshot], reason: str) -> tuple[KeptSnapshot, ...]:
+    return tuple(KeptSnapshot(snapshot=snapshot, reason=reason) for snapshot in ordered)

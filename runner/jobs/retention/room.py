@@ -37,7 +37,7 @@ class Short:
     share: float
     claim: Claim
 
-    def told(self, number: int) -> str:
+    def text(self, number: int) -> str:
         """`number` of this resource in words."""
         return size(number) if self.resource == "space" else count(number, "inode")
 
@@ -48,12 +48,12 @@ def shortages(policy: Retention, space: Space) -> tuple[Short, ...]:
     Free is what root may still write (statvfs(3): f_bfree of f_blocks), reserved blocks included,
     since snapshots are written by root. A filesystem that counts no inodes never runs out of them.
     """
-    found = []
+    floors = []
     if policy.free_space:
-        found.append(_short("space", policy.free_space, space.free, space.size))
+        floors.append(_short("space", policy.free_space, space.free, space.size))
     if policy.free_inodes and space.inodes > 0:
-        found.append(_short("inodes", policy.free_inodes, space.inodes_free, space.inodes))
-    return tuple(short for short in found if short is not None)
+        floors.append(_short("inodes", policy.free_inodes, space.inodes_free, space.inodes))
+    return tuple(short for short in floors if short is not None)
 
 
 def floor(amount: Amount, whole: int) -> int:
@@ -84,7 +84,7 @@ def freed_at_most(ordered: Sequence[Snapshot], gone: Collection[int], resource: 
     """
     if not gone:
         return 0
-    return next((freed for one in ordered[max(gone) :] if (freed := _freed(one, resource)) is not None), None)
+    return next((freed for later in ordered[max(gone) :] if (freed := _freed(later, resource)) is not None), None)
 
 
 def _freed(snapshot: Snapshot, resource: Resource) -> int | None:
@@ -92,14 +92,14 @@ def _freed(snapshot: Snapshot, resource: Resource) -> int | None:
 
 
 def _short(resource: Resource, amount: Amount, free: int, whole: int) -> Short | None:
-    missing = floor(amount, whole) - free
+    least, percent, space = floor(amount, whole), amount.percent, resource == "space"
+    missing = least - free
     if missing <= 0:
         return None
-    least, percent, space = floor(amount, whole), amount.percent, resource == "space"
     what = "free" if space else "free inodes"
     if percent is None:
-        told = size(least) if space else f"{least:,}"
-        claim = Claim(field="free_bytes" if space else "free_inodes", value=least, why=f"{told} {what}")
+        number = size(least) if space else f"{least:,}"
+        claim = Claim(field="free_bytes" if space else "free_inodes", value=least, why=f"{number} {what}")
     else:
         field = "free_percent" if space else "free_inodes_percent"
         claim = Claim(field=field, value=percent, why=f"{percent:g} % {what}")

@@ -45,14 +45,14 @@ class Runway:
     def _inodes(self) -> str:
         if self.days_of_inodes is None:
             return "inodes: not known"
-        told = _days(self.days_of_inodes)
+        days = _days(self.days_of_inodes)
         # The unit once is enough where the second number is plain.
         short = self.days_of_bytes is not None and self.days_of_inodes < LONGEST
-        return f"{told.rpartition(' ')[0] if short else told} of inodes"
+        return f"{days.rpartition(' ')[0] if short else days} of inodes"
 
 
 def growth(sealed: Sequence[Snapshot]) -> tuple[Growth, ...]:
-    """What each snapshot took, as their records tell it.
+    """What each snapshot took, by its record.
 
     Every snapshot makes all folders anew, an inode and a block each, since folders cannot be linked.
     Where nobody counted them the inodes are unknown: without them they would be far too few.
@@ -60,11 +60,11 @@ def growth(sealed: Sequence[Snapshot]) -> tuple[Growth, ...]:
     return tuple(
         Growth(
             at=moment,
-            bytes=None if one.added_bytes is None else one.added_bytes + _FOLDER * (one.folders or 0),
-            inodes=None if one.added_files is None or one.folders is None else one.added_files + one.folders,
+            bytes=None if taken.added_bytes is None else taken.added_bytes + _FOLDER * (taken.folders or 0),
+            inodes=None if taken.added_files is None or taken.folders is None else taken.added_files + taken.folders,
         )
-        for one in sealed
-        if (moment := snapshot_time(one.name)) is not None
+        for taken in sealed
+        if (moment := snapshot_time(taken.name)) is not None
     )
 
 
@@ -72,15 +72,15 @@ def runway(history: Sequence[Growth], space: Space | None, policy: Retention | N
     """How long `space` will do above the floors of `policy`, if nothing expires.
 
     The growth is that of the month before the newest snapshot, in whatever order `history` is; a
-    snapshot of unknown growth is left out together with its time. Less than a day tells nothing.
+    snapshot of unknown growth is left out together with its time. Less than a day proves nothing.
     """
     if space is None:
         return Runway(days_of_bytes=None, days_of_inodes=None)
     least_bytes = policy.free_space if policy else None
     least_inodes = policy.free_inodes if policy else None
-    ordered = sorted(history, key=lambda one: one.at)
-    bytes_a_day = _a_day([(one.at, one.bytes) for one in ordered])
-    inodes_a_day = _a_day([(one.at, one.inodes) for one in ordered])
+    ordered = sorted(history, key=lambda growth: growth.at)
+    bytes_a_day = _a_day([(growth.at, growth.bytes) for growth in ordered])
+    inodes_a_day = _a_day([(growth.at, growth.inodes) for growth in ordered])
     return Runway(
         days_of_bytes=_until(space.free, space.size, least_bytes, bytes_a_day),
         # A filesystem that counts no inodes says 0 of 0.

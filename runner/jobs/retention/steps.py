@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from runner.jobs.retention.retention import Decision, Expired
+from runner.jobs.retention.retention import Decision, Expiry
 from runner.model.facts import Snapshot, StoreFacts
-from runner.model.plan import Check, Command, Effect, Step
+from runner.model.plan import Argv, Check, Command, Effect, Lock, Step
 from runner.model.role import Role
 from runner.model.site import Site, Store
 from runner.model.text import one_line, size
-from runner.tools import agent as tool
+from runner.tools import agent
 
 MEASURE_PATIENCE = 6 * 3600
 _REAP_PATIENCE = 24 * 3600
@@ -20,26 +20,42 @@ _FEWEST = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """A store to expire from: under which job's lock, and the least that its retention keeps."""
+    """A store to work on: under which job's lock, and the least that its retention keeps."""
 
     job: str
     host: str
-    at: tool.At
+    at: agent.At
+    lock: Lock
     least: int
 
+    def step(self, name: str, role: Role, effect: Effect, argv: Argv, why: str) -> Step:
+        """A step of the job at the store's host."""
+        action = Command(argv=argv)
+        return Step(
+            id=f"{self.job}/{name}", job=self.job, host=self.host, action=action, effect=effect, why=why, role=role
+        )
 
-def place(site: Site, job: str, store: Store, found: StoreFacts, plan: str) -> Place:
-    """Where steps of `job` expire snapshots of `store`."""
+    @property
+    def count(self) -> Step:
+        """The step of a job that has nothing to do, or only looks."""
+        why = "count the sealed snapshots and what is free"
+        return self.step("count", Role.COUNT, Effect.READ, agent.newest(self.at), why)
+
+
+def place(site: Site, job: str, store: Store, facts: StoreFacts, plan: str) -> Place:
+    """Where steps of `job` work on `store`."""
     keeper = site.host(store.host)
     disk = site.disk(store.disk) if store.disk and not keeper.root else None
-    at = tool.At(
-        program=tool.program(keeper),
-        path=found.path,
+    at = agent.At(
+        program=agent.program(keeper),
+        path=facts.path,
         plan=plan,
         mount=disk.mount if disk else "",
-        uuid=(disk.uuid or found.uuid) if disk else "",
+        uuid=(disk.uuid or facts.uuid) if disk else "",
     )
-    return Place(job=job, host=store.host, at=at, least=store.retention.min if store.retention else 0)
+    argv = agent.hold(at, who=f"{job} of {site.controller}")
+    lock = Lock(resource=f"store {store.name}", host=store.host, argv=argv)
+    return Place(job=job, host=store.host, at=at, lock=lock, least=store.retention.min if store.retention else 0)
 
 
 def steps(where: Place, decision: Decision, *, has_trash: bool = False, may_fail: bool = False) -> tuple[Step, ...]:
@@ -49,77 +65,63 @@ def steps(where: Place, decision: Decision, *, has_trash: bool = False, may_fail
     the trash before: the first `unless` then sees the room that all of it made. Last is measured what
     was not known when this was decided; `may_fail`: the job goes on where that cannot be noted.
     """
-    sure = [one for one in decision.expire if not one.unless]
-    rest = [one for one in decision.expire if one.unless]
-    made = [_expire(where, gone, number) for number, gone in enumerate(sure, start=1)]
+    sure = [expiry for expiry in decision.expire if not expiry.unless]
+    rest = [expiry for expiry in decision.expire if expiry.unless]
+    made = [_expire(where, expiry, number) for number, expiry in enumerate(sure, start=1)]
     if sure or has_trash:
-        made.append(_reap(where, None, 0))
-    for number, gone in enumerate(rest, start=len(sure) + 1):
-        made += (_expire(where, gone, number), _reap(where, gone, number))
-    return (*made, _measure_after(where, decision, may_fail=may_fail)) if decision.unmeasured else tuple(made)
+        made.append(_empty(where, "empty"))
+    for number, expiry in enumerate(rest, start=len(sure) + 1):
+        emptied = replace(_empty(where, f"empty-{number}"), unless=_unless(where, expiry))
+        made += (_expire(where, expiry, number), emptied)
+    return (*made, _measure(where, decision, may_fail=may_fail)) if decision.unmeasured else tuple(made)
 
 
-def _expire(where: Place, gone: Expired, number: int) -> Step:
-    frees = ""
-    if gone.snapshot.freed_bytes is not None:
-        frees = f"; with all older ones that frees {size(gone.snapshot.freed_bytes)}"
-    return Step(
-        id=f"{where.job}/expire-{number}",
-        role=Role.EXPIRE,
-        subject=one_line(gone.snapshot.name),
-        job=where.job,
-        host=where.host,
-        effect=Effect.EXPIRE,
-        action=Command(argv=tool.expire(where.at, gone.snapshot.name, least=where.least)),
-        unless=_unless(where, gone),
-        why=f"{gone.snapshot.name}: {gone.reason}{frees}",
-    )
+def measure_ahead(where: Place) -> Step:
+    """Measure what the oldest would free, for the next plans."""
+    why = "measure what expiring the oldest would free, for the next plan"
+    step = where.step("measure", Role.MEASURE, Effect.WRITE, agent.measure_freed(where.at), why)
+    return replace(step, timeout=MEASURE_PATIENCE)
 
 
-def _reap(where: Place, gone: Expired | None, number: int) -> Step:
-    return Step(
-        id=f"{where.job}/empty-{number}" if gone else f"{where.job}/empty",
-        role=Role.EMPTY,
-        job=where.job,
-        host=where.host,
-        effect=Effect.EXPIRE,
-        action=Command(argv=tool.reap(where.at)),
-        unless=_unless(where, gone) if gone else None,
-        timeout=_REAP_PATIENCE,
-        why="remove what is in the trash from the disk",
-    )
+def _expire(where: Place, expiry: Expiry, number: int) -> Step:
+    snapshot, frees = expiry.snapshot, ""
+    if snapshot.freed_bytes is not None:
+        frees = f"; with all older ones that frees {size(snapshot.freed_bytes)}"
+    argv = agent.expire(where.at, snapshot.name, least=where.least)
+    why = f"{snapshot.name}: {expiry.reason}{frees}"
+    step = where.step(f"expire-{number}", Role.EXPIRE, Effect.EXPIRE, argv, why)
+    return replace(step, subject=one_line(snapshot.name), unless=_unless(where, expiry))
+
+
+def _empty(where: Place, name: str) -> Step:
+    why = "remove what is in the trash from the disk"
+    return replace(where.step(name, Role.EMPTY, Effect.EXPIRE, agent.reap(where.at), why), timeout=_REAP_PATIENCE)
 
 
 def every(decision: Decision) -> list[Snapshot]:
     """All that were decided about, oldest first."""
-    snapshots = [*(one.snapshot for one in decision.keep), *(one.snapshot for one in decision.expire)]
-    return sorted(snapshots, key=lambda one: one.name)
+    snapshots = (*(kept.snapshot for kept in decision.keep), *(expiry.snapshot for expiry in decision.expire))
+    return sorted(snapshots, key=lambda snapshot: snapshot.name)
 
 
-def _measure_after(where: Place, decision: Decision, *, may_fail: bool) -> Step:
+def _measure(where: Place, decision: Decision, *, may_fail: bool) -> Step:
     snapshots = every(decision)
-    known = sum(one.freed_bytes is not None for one in snapshots)
-    files = max((one.files or 0 for one in snapshots), default=0) or _NAMES_TO_COUNT
-    names = [one.name for one in snapshots[:-1]][: max(_FEWEST, 4 * known, _NAMES_TO_COUNT // files)]
-    gone = {one.snapshot.name for one in decision.expire}
-    return Step(
-        id=f"{where.job}/{'measure' if gone else 'measure-first'}",
-        role=Role.MEASURE,
-        replans=not gone and not may_fail,
-        job=where.job,
-        host=where.host,
-        action=Command(argv=tool.measure_freed(where.at, tuple(one for one in names if one not in gone))),
-        effect=Effect.WRITE,
-        timeout=MEASURE_PATIENCE,
-        ok_codes=(0, 1) if may_fail else (0,),
-        why="measure what expiring the oldest would free: it is not known, and room is short",
+    known = sum(snapshot.freed_bytes is not None for snapshot in snapshots)
+    files = max((snapshot.files or 0 for snapshot in snapshots), default=0) or _NAMES_TO_COUNT
+    names = [snapshot.name for snapshot in snapshots[:-1]][: max(_FEWEST, 4 * known, _NAMES_TO_COUNT // files)]
+    gone = {expiry.snapshot.name for expiry in decision.expire}
+    argv = agent.measure_freed(where.at, tuple(name for name in names if name not in gone))
+    why = "measure what expiring the oldest would free: it is not known, and room is short"
+    step = where.step("measure" if gone else "measure-first", Role.MEASURE, Effect.WRITE, argv, why)
+    return replace(
+        step, replans=not gone and not may_fail, timeout=MEASURE_PATIENCE, ok_codes=(0, 1) if may_fail else (0,)
     )
 
 
-def _unless(where: Place, gone: Expired) -> Check | None:
-    claim = gone.unless
+def _unless(where: Place, expiry: Expiry) -> Check | None:
+    claim = expiry.unless
     if claim is None:
         return None
     return Check(
-        host=where.host, argv=tool.newest(where.at), field=claim.field, relation=">=", value=claim.value, why=claim.why
+        host=where.host, argv=agent.newest(where.at), field=claim.field, relation=">=", value=claim.value, why=claim.why
     )

@@ -14,11 +14,11 @@ from runner.model.names import snapshot_time
 from runner.model.site import Thin
 from runner.model.text import count
 
-_ONE = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
+_PERIODS = {"daily": "day", "weekly": "week", "monthly": "month", "yearly": "year"}
 
 
 def is_clean(snapshot: Snapshot) -> bool:
-    """Whether it counts towards `min`: its record tells of no exceptions, and its name tells a time."""
+    """Whether it counts towards `min`: its record has no exceptions, and its name is a time."""
     return snapshot.recorded and snapshot.exceptions == 0 and snapshot_time(snapshot.name) is not None
 
 
@@ -35,13 +35,13 @@ def stand_ins(snapshots: Sequence[Snapshot], rules: Sequence[Thin]) -> Mapping[s
     kept: dict[str, tuple[str, ...]] = {}
     for rule in rules:
         for name in _of(snapshots, rule):
-            kept[name] = (*kept.get(name, ()), _ONE[rule.period])
+            kept[name] = (*kept.get(name, ()), _PERIODS[rule.period])
     return kept
 
 
 def _of(snapshots: Sequence[Snapshot], rule: Thin) -> list[str]:
     newest: dict[tuple[int, ...], Snapshot] = {}
-    for snapshot in sorted(snapshots, key=lambda one: one.name):
+    for snapshot in sorted(snapshots, key=lambda snapshot: snapshot.name):
         moment = snapshot_time(snapshot.name)
         if moment is None:
             continue
@@ -92,11 +92,11 @@ class Protected:
         return f"{self.by.value}{self.more}"
 
 
-class Choice:
+class Selection:
     """Who goes so far: `gone`, as indices in `ordered`, which is oldest first.
 
     Those in `protected` may not go whatever happens (it says why), and `least` that count must be
-    left. `held` are those that were wanted and had to stay for `least`.
+    left. `held` are those that would have gone and had to stay for `least`.
     """
 
     def __init__(self, ordered: Sequence[Snapshot], protected: Mapping[int, Protected], least: int) -> None:
@@ -113,7 +113,7 @@ class Choice:
         return len(self.ordered) - len(self.gone)
 
     def take(self, index: int) -> bool:
-        """Let this one go if it may; says whether it went now."""
+        """Let this snapshot go if it may; returns whether it went now."""
         if index in self.gone or index in self.protected:
             return False
         clean = self._clean - is_clean(self.ordered[index])
@@ -126,13 +126,13 @@ class Choice:
 
     def obstacles(self) -> str:
         """What keeps those that stay, in words."""
-        many = Counter(one.by for one in self.protected.values())
+        many = Counter(protection.by for protection in self.protected.values())
         pinned, read, proven = (many[by] for by in (Protection.PINNED, Protection.READ, Protection.PROVEN))
-        told = [
+        obstacles = [
             f"{count(len(self.held), 'snapshot')} needed for min = {self._least}" if self.held else "",
             f"{pinned} pinned" if pinned else "",
             f"{read} being read" if read else "",
             f"{proven} proven to come back" if proven else "",
             "the newest",
         ]
-        return ", ".join(one for one in told if one)
+        return ", ".join(text for text in obstacles if text)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
+from runner.agent.retention.contract import LinkGroups
+from runner.agent.snapshots.contract import Sealed
 from runner.jobs.retention.report import expired, spared, with_earlier
 from runner.model.plan import PlannedJob
+from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line, size
 from runner.report.default import STOPPED, default_report, tail
+from runner.tools.answers import read
 
 
 def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -22,20 +25,22 @@ def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around
 
 
 def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    # Other answers have a number under the same word: how many snapshots there are.
-    answers = (one.result for one in outcomes if isinstance(one.result.get("sealed"), str))
-    sealed, went = next(answers, None), expired(outcomes)
-    bad = next((one for one in outcomes if one.state in STOPPED), None)
-    if sealed is None:
+    seal = next((outcome for outcome in outcomes if outcome.role == Role.SEAL and outcome.state == State.DONE), None)
+    bad = next((outcome for outcome in outcomes if outcome.state in STOPPED), None)
+    sealed, went = read(seal.result, Sealed) if seal else None, expired(outcomes)
+    if seal is None:
         report = default_report(job, outcomes, around, went or spared(outcomes))
-    elif bad is None:
-        report = _sealed(job, sealed, live=around.live, went=went)
-    else:
+    elif bad:
         report = _not_to_the_end(job, bad)
-    if sealed is not None:
-        written = (int(sealed.get("added_bytes", 0)), int(sealed.get("added_files", 0)))
+    elif sealed is None:
+        text = f"sealed {job.writes}, but the answer of the seal cannot be read: what it holds is not known"
+        report = JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=tail(seal))
+    else:
+        report = _sealed(job, sealed, live=around.live, went=went)
+    if seal is not None:
+        written = (sealed.added_bytes, sealed.added_files) if sealed else None
         report = replace(report, written=written, made=job.writes)
-    return replace(report, details=(went, *report.details)) if bad and went else report
+    return replace(report, details=(went, *report.details)) if went and (bad or (seal and not sealed)) else report
 
 
 def _not_to_the_end(job: PlannedJob, outcome: Outcome) -> JobReport:
@@ -45,12 +50,11 @@ def _not_to_the_end(job: PlannedJob, outcome: Outcome) -> JobReport:
     return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=text, details=tail(outcome))
 
 
-def _sealed(job: PlannedJob, result: Mapping[str, Any], *, live: bool, went: str) -> JobReport:
-    exceptions, fresh = int(result.get("exceptions", 0)), int(result.get("exceptions_new", 0))
-    moved = int(result.get("vanished", 0)) + int(result.get("changed", 0))
+def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobReport:
+    exceptions, fresh, moved = sealed.exceptions, sealed.exceptions_new, sealed.vanished + sealed.changed
     headline = (
-        f"sealed {job.writes}: {count(int(result.get('files') or 0), 'file')}, "
-        f"{size(int(result.get('added_bytes') or 0))} new in {count(int(result.get('added_files') or 0), 'file')}"
+        f"sealed {job.writes}: {count(sealed.files, 'file')}, "
+        f"{size(sealed.added_bytes)} new in {count(sealed.added_files, 'file')}"
     )
     details = [f"to make room {went}"] if went else []
     if exceptions:
@@ -71,12 +75,15 @@ def check_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -
 
 
 def _links(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    told = next((one.result for one in outcomes if one.result.get("fits") is False), None)
-    if told is None:
+    step = next((outcome for outcome in outcomes if outcome.role == Role.LINKS and outcome.state == State.DONE), None)
+    groups = read(step.result, LinkGroups) if step else None
+    if step is None or (groups and groups.fits):
         return ()
-    snapshots = int(told["limit"]) // max(int(told["largest_group"]), 1)
+    if groups is None:
+        return ("whether any file will run out of links is not known: the answer cannot be read",)
+    snapshots = groups.limit // max(groups.largest_group, 1)
     return (
-        f"{one_line(str(told['path']))} has {count(int(told['largest_group']), 'name')} in each snapshot: after "
+        f"{one_line(groups.path)} has {count(groups.largest_group, 'name')} in each snapshot: after "
         f"{count(snapshots, 'snapshot')} its links run out, and it is copied once more; nothing is lost by it",
     )
 

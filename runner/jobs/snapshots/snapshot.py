@@ -103,9 +103,7 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
     where = expiring.place(site, job.name, place, store_facts, plan_id(now))
     making = expiring.steps(where, room.decision, may_fail=True) if room.decision else ()
     disk = (link_dest.disk_step(target, manner),) if place.disk else ()
-    beside = inventory.Kept(
-        job=job.name, host=host.name, program=source.program, keeper=keeper.name, at=target.at, name=fresh
-    )
+    about = inventory.steps(site, job, target.at, fresh)
     lock = Lock(
         resource=f"store {place.name}", host=place.host,
         argv=agent.hold(target.at, who=f"{job.name} of {site.controller}"),
@@ -116,7 +114,7 @@ def _draft(site: Site, job: Job, hosts: tuple[HostFacts, HostFacts], named: tupl
     )  # fmt: skip
     return Draft(
         planned=planned,
-        steps=(*disk, *making, *link_dest.steps(source, target, manner, inventory.steps(site, beside))),
+        steps=(*disk, *making, *link_dest.steps(source, target, manner, about)),
         findings=(*findings.findings(site, job, choice, source_facts, store_facts), *_short(job, room)),
     )
 

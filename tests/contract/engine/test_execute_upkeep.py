@@ -11,11 +11,16 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.host.contract import Up
+from runner.agent.packages.contract import Outdated
+from runner.jobs.power.before import Before
 from runner.jobs.power.halt import Halt, halt_steps
 from runner.model.event import Waiting
+from runner.model.facts import Facts, HostFacts
+from runner.model.options import HaltOptions
 from runner.model.plan import Check, Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.run import Outcome, Pass, State
-from runner.model.site import Disk, Host
+from runner.model.site import Disk, Host, Job
 from runner.planning.passes import again, waits
 from tests.contract.engine.test_execute import HELD, NOW, Stage, stage, states, step
 from tests.unit import parts
@@ -145,10 +150,10 @@ def test_a_lock_may_be_lost_from_the_step_on_that_takes_it_away(stage: Stage, tm
 
 
 @pytest.mark.parametrize("code", [255, None])
-def test_a_carried_step_that_lost_its_connection_is_taken_up_again_and_waited_for(code: int | None) -> None:
-    carried = replace(step("a/install"), carried=True)
+def test_a_detached_step_that_lost_its_connection_is_taken_up_again_and_waited_for(code: int | None) -> None:
+    detached = replace(step("a/install"), detached=True)
     plan = Plan(
-        id="p", made_at=NOW, site="s", live=True, jobs=(PlannedJob(name="a", kind="updates"),), steps=(carried,)
+        id="p", made_at=NOW, site="s", live=True, jobs=(PlannedJob(name="a", kind="updates"),), steps=(detached,)
     )
     cut = Outcome(step="a/install", job="a", state=State.INTERRUPTED, exit=code)
     assert again(Pass(plan=plan, outcomes=(cut,))) == ("a",)
@@ -157,9 +162,9 @@ def test_a_carried_step_that_lost_its_connection_is_taken_up_again_and_waited_fo
     assert again(Pass(plan=plain, outcomes=(cut,))) == ()
 
 
-def test_exit_255_interrupts_a_carried_step_and_fails_any_other(stage: Stage) -> None:
+def test_exit_255_interrupts_a_detached_step_and_fails_any_other(stage: Stage) -> None:
     gone = step("a/install", "sh", "-c", "exit 255")
-    assert states(stage.run(replace(gone, carried=True))) == ["interrupted"]
+    assert states(stage.run(replace(gone, detached=True))) == ["interrupted"]
     assert states(stage.run(gone)) == ["failed"]
 
 
@@ -182,10 +187,12 @@ def test_what_a_halt_unmounted_is_mounted_again_only_where_the_host_was_not_swit
 ) -> None:
     disk = Disk(name="disk", host="here", device="/dev/none", mount=str(tmp_path / "disk"))
     host = Host(name="here", address="")
-    site = replace(parts.site(), hosts=(host,), controller="other", disks=(disk,), stores=(), jobs=())
+    job = Job(name="a", kind="halt", host="here", options=HaltOptions(start="the button"))
+    site = replace(parts.site(), hosts=(host,), controller="other", disks=(disk,), stores=(), jobs=(job,))
+    mounted_now = replace(parts.facts().hosts["papio"].filesystems[0], mount=disk.mount)
     halt = Halt(
-        site=site, job="a", host="here", plan="p", boot_id="boot", systemd=None, by=None, stores=(),
-        mounted=frozenset((disk.mount,)),
+        site=site, job=job, options=job.options, before=Before(up=Up(boot_id="boot"), outdated=Outdated(), systemd=None),
+        facts=Facts(at=NOW, hosts={"here": HostFacts(name="here", filesystems=(mounted_now,))}),
     )  # fmt: skip
     answers = tmp_path / "answers"
     if not goes:
@@ -204,8 +211,8 @@ def test_a_lock_that_is_lost_while_the_guard_of_its_last_step_is_read_keeps_that
 ) -> None:
     dies = "import time; print('{\"held\": true}', flush=True); time.sleep(1.5)"
     lock = Lock(resource="r", host="here", argv=(sys.executable, "-c", dies), until="a/reboot")
-    slow = ("sh", "-c", "sleep 3; echo '{\"still\": true}'")
-    guard = Check(host="here", argv=slow, field="still", relation="==", value=True, why="it is still")
+    slow = ("sh", "-c", "sleep 3; echo '{\"idle\": true}'")
+    guard = Check(host="here", argv=slow, field="idle", relation="==", value=True, why="it is idle")
     down = replace(step("a/reboot", "touch", str(tmp_path / "down")), guard=guard)
     (outcome,) = stage.run(down, locks=(lock,))
     assert outcome.state == State.INTERRUPTED and not (tmp_path / "down").exists()

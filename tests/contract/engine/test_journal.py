@@ -218,7 +218,7 @@ def test_a_step_is_found_again_by_its_role_and_what_it_is_about(path: Path) -> N
         journal.run_started("run", NOW)
         journal.plan_started("run", PLAN, {})
         journal.step_ended(PLAN.id, waited, replace(done(waited), note="", result={"waited": 40.0}))
-        answer = {"carried": True, "seconds": 7.0}
+        answer = {"detached": True, "seconds": 7.0}
         journal.step_ended(PLAN.id, checked, replace(done(checked), note="", result=answer))
         assert journal.took() == {("job", Role.BACK, ""): (40.0,), ("job", Role.CHECK, "usb"): (7.0,)}
         assert journal.answer("job", Role.CHECK) == answer
@@ -258,14 +258,41 @@ def test_an_older_journal_is_made_like_one_of_today_and_once(path: Path) -> None
             ((values, outcomes),) = journal.passes_of("run")
             assert values["steps"] == [{"id": "up/back", "role": "back", "subject": ""}]
             assert [(one.role, one.subject) for one in outcomes[:2]] == [(Role.DOWN, "before"), (Role.DOWN, "")]
-    assert rows(path, "PRAGMA user_version") == [(2,)]
+    assert rows(path, "PRAGMA user_version") == [(3,)]
+
+
+BEFORE_IDLE = """
+ALTER TABLE steps ADD COLUMN role TEXT NOT NULL DEFAULT 'step';
+ALTER TABLE steps ADD COLUMN subject TEXT NOT NULL DEFAULT '';
+INSERT INTO steps VALUES ('p', 'up/still', 'up', 'h', 'READ', '2026-11-23T08:15:00+00:00',
+  '2026-11-23T08:16:00+00:00', 'done', 0, '{"still": true, "waited": 7.0}', '', '', 'still', '');
+INSERT INTO steps VALUES ('p', 'up/check-usb', 'up', 'h', 'WRITE', '2026-11-23T08:15:00+00:00',
+  '2026-11-23T08:16:00+00:00', 'done', 0, '{"carried": true, "seconds": 9.0}', '', '', 'check', 'usb');
+INSERT INTO steps VALUES ('p', 'prune/expire-1', 'prune', 'h', 'EXPIRE', '2026-11-23T08:15:00+00:00',
+  '2026-11-23T08:16:00+00:00', 'done', 0, '{"carried": 1}', '', '', 'expire', '');
+UPDATE plans SET plan = '{"id": "p", "steps": [{"id": "up/still", "role": "still"}, {"id": "up/x", "carried": true}]}';
+PRAGMA user_version = 2;
+"""
+
+
+def test_a_journal_that_said_still_and_carried_says_idle_and_detached(path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(OLDER + BEFORE_IDLE)
+    for _ in range(2):
+        with opened(path) as journal:
+            assert journal.took() == {("up", Role.IDLE, ""): (7.0,), ("up", Role.CHECK, "usb"): (9.0,)}
+            assert journal.answer("up", Role.CHECK) == {"detached": True, "seconds": 9.0}
+            assert journal.answer("prune", Role.EXPIRE) == {"carried": 1}
+            ((values, _),) = journal.passes_of("run")
+            assert values["steps"] == [{"id": "up/still", "role": "idle"}, {"id": "up/x", "detached": True}]
 
 
 def test_the_journal_of_a_newer_runner_is_left_alone_with_a_sentence(path: Path) -> None:
     path.parent.mkdir(parents=True)
     with contextlib.closing(sqlite3.connect(path)) as database:
-        database.execute("PRAGMA user_version = 3")
+        database.execute("PRAGMA user_version = 4")
     before = rows(path, "PRAGMA user_version")
-    with pytest.raises(RunnerError, match="the journal has format 3"), opened(path):
+    with pytest.raises(RunnerError, match="the journal has format 4"), opened(path):
         pass
     assert rows(path, "PRAGMA user_version") == before

@@ -81,7 +81,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
         Step, id=name, job=name, host=name, action=command | put | wait, effect=st.sampled_from(Effect), why=TEXT,
         guard=st.none() | checks, unless=st.none() | checks | ended, inputs=some(name), ok_codes=CODES,
         keep_output_as=name, silent=st.booleans(), timeout=st.integers(1, 10**6), added_by=name, needs=NEEDS,
-        despite=some(name), carried=st.booleans(), role=st.sampled_from(Role), subject=TEXT, replans=st.booleans(),
+        despite=some(name), detached=st.booleans(), role=st.sampled_from(Role), subject=TEXT, replans=st.booleans(),
     )  # fmt: skip
     forecasts = st.builds(
         Forecast,

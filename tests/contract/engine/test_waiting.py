@@ -19,7 +19,7 @@ from runner.hosts.ssh import Ssh
 from runner.model.plan import Check, WaitFor
 from tests.contract.sshd import free_port, new_key
 
-ARGV = ("/usr/local/sbin/runner-agent", "came-back", "back", "--was=boot")
+ARGV = ("/usr/local/sbin/runner-agent", "returned", "back", "--was=boot")
 CLAIM = Check(host="server", argv=ARGV, field="back", relation="==", value=True, why="it answers, in another boot")
 Answer = tuple[bool | None, str, Mapping[str, Any]]
 

@@ -1,4 +1,4 @@
-"""A carried command comes to its end and is known to have, whoever goes away or is killed meanwhile."""
+"""A detached command comes to its end and is known to have, whoever goes away or is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import json
 import os
 import shlex
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from runner.agent.host import processes
 from runner.engine.probe import runner_agent
 from runner.tools import detached
 from tests.contract.sshd import sshd
@@ -36,7 +38,7 @@ def slow(tmp_path: Path, house: HostHouse) -> Iterator[tuple[str, ...]]:
     yield ("--", "sh", "-c", script)
     gate.touch()
     with contextlib.suppress(AssertionError):
-        wait_for(lambda: not any(each["alive"] for each in house.carried()))
+        wait_for(lambda: not any(each["alive"] for each in house.detached()))
 
 
 def begun(tmp_path: Path) -> int:
@@ -45,33 +47,33 @@ def begun(tmp_path: Path) -> int:
 
 
 def test_the_answer_says_how_it_ended_and_what_it_printed(house: HostHouse) -> None:
-    said = house.carry("--", "sh", "-c", f"{ESCAPES}; cat; echo $LC_ALL,$LANGUAGE,$DEBIAN_FRONTEND >&2; exit 3")
+    said = house.detach("--", "sh", "-c", f"{ESCAPES}; cat; echo $LC_ALL,$LANGUAGE,$DEBIAN_FRONTEND >&2; exit 3")
     assert said.code == 3
     found = detached.parse_answer(said.out.decode())
     assert found
     assert (found.exit, found.lines, found.note) == (3, 4, "")
     assert found.log == (r"a\x1b[31mred", "new", r"\xff", "C,,noninteractive")
-    listed = house.carried()
+    listed = house.detached()
     assert [(each["plan"], each["step"], each["exit"], each["alive"]) for each in listed] == [(PLAN, STEP, 3, False)]
 
 
 def test_a_command_that_cannot_be_started_has_ended_too(house: HostHouse) -> None:
-    said = house.carry("--", "/no/such/program")
+    said = house.detach("--", "/no/such/program")
     assert said.code == 127
     assert "could not be started" in said.answer["log"][0]
 
 
 def test_a_command_that_was_killed_ends_as_a_shell_would_say(house: HostHouse) -> None:
-    assert house.carry("--", "sh", "-c", "kill -9 $$").answer["exit"] == 137
+    assert house.detach("--", "sh", "-c", "kill -9 $$").answer["exit"] == 137
 
 
 def test_the_same_step_is_never_begun_twice(house: HostHouse, tmp_path: Path) -> None:
     command = ("--", "sh", "-c", f"echo x >> {tmp_path}/there; exit 5")
-    first = house.carry(*command)
-    assert house.carry(*command).answer == first.answer
+    first = house.detach(*command)
+    assert house.detach(*command).answer == first.answer
     assert house.again().answer == first.answer
     assert begun(tmp_path) == 1
-    other = house.carry("--", "true")
+    other = house.detach("--", "true")
     assert (other.code, "another command" in other.answer["error"]) == (1, True)
 
 
@@ -95,7 +97,7 @@ def test_it_goes_on_when_its_caller_is_ended(house: HostHouse, slow: tuple[str, 
         os.killpg(front.pid, getattr(signal, f"SIG{how}"))
         # The pipes end at once: that is what lets an ssh channel close.
         assert front.communicate(timeout=30)[1] == b""
-    assert [(each["alive"], each["exit"], each["ended"]) for each in house.carried()] == [(True, None, None)]
+    assert [(each["alive"], each["exit"], each["ended"]) for each in house.detached()] == [(True, None, None)]
     (tmp_path / "gate").touch()
     said = house.again()
     assert (said.code, said.answer["exit"], said.answer["log"]) == (7, 7, ["begun", "over"])
@@ -121,7 +123,7 @@ def test_a_command_outlives_what_looks_after_it_and_nobody_takes_its_place(
         wait_for(lambda: (house.folder / "child.json").exists() and begun(tmp_path) == 1)
         house.kill_worker()
         os.killpg(front.pid, signal.SIGKILL)
-    assert [(each["alive"], each["exit"]) for each in house.carried()] == [(True, None)]
+    assert [(each["alive"], each["exit"]) for each in house.detached()] == [(True, None)]
     assert house.hold().code == 75
     (tmp_path / "gate").touch()
     said = house.again()
@@ -143,8 +145,8 @@ def test_a_machine_that_went_down_in_the_middle_is_told_so(
     for name in ("began.json", "child.json"):
         about = {**house.began(name), "boot_id": "the one before"}
         (house.folder / name).write_text(json.dumps(about))
-    assert [(each["alive"], each["exit"], each["ended"]) for each in house.carried()] == [(False, None, None)]
-    said = house.carry(*slow)
+    assert [(each["alive"], each["exit"], each["ended"]) for each in house.detached()] == [(False, None, None)]
+    said = house.detach(*slow)
     assert (said.code, said.answer["exit"]) == (1, None)
     assert "restarted in the middle" in said.answer["note"]
     assert begun(tmp_path) == 1
@@ -160,7 +162,7 @@ def test_a_process_that_has_the_number_of_the_command_is_not_the_command(
         os.killpg(front.pid, signal.SIGKILL)
     about = {**house.began("child.json"), "pid": os.getpid()}
     (house.folder / "child.json").write_text(json.dumps(about))
-    assert not house.carried()[0]["alive"]
+    assert not house.detached()[0]["alive"]
 
 
 def test_a_shutdown_that_ends_the_command_is_written_down(
@@ -177,39 +179,39 @@ def test_a_shutdown_that_ends_the_command_is_written_down(
 
 def test_nothing_is_begun_without_the_lock_on_the_packages(house: HostHouse, tmp_path: Path) -> None:
     command = ("--packages=dpkg", "--", "touch", str(tmp_path / "there"))
-    said = house.carry(*command)
+    said = house.detach(*command)
     assert (said.code, "nobody holds" in said.answer["error"]) == (1, True)
     with house.held(plan="another"):
-        said = house.carry(*command)
+        said = house.detach(*command)
         assert (said.code, said.answer["holder"]["plan"]) == (75, "another")
     assert not (tmp_path / "there").exists()
-    assert house.carried() == []
+    assert house.detached() == []
     with house.held():
-        assert house.carry(*command).code == 0
+        assert house.detach(*command).code == 0
     assert (tmp_path / "there").exists()
 
 
 def test_the_next_step_of_the_plan_finds_the_lock_free(house: HostHouse) -> None:
     with house.held():
         for number in range(8):
-            assert house.carry("--packages=dpkg", "--", "true", step=f"job/{number}").code == 0
+            assert house.detach("--packages=dpkg", "--", "true", step=f"job/{number}").code == 0
 
 
 def test_waiting_can_be_given_up_and_stops_nothing(house: HostHouse, slow: tuple[str, ...], tmp_path: Path) -> None:
-    said = house.carry("--within=1", *slow)
+    said = house.detach("--within=1", *slow)
     assert (said.code, "was not stopped" in said.answer["error"]) == (1, True)
-    assert house.carried()[0]["alive"]
+    assert house.detached()[0]["alive"]
     (tmp_path / "gate").touch()
     assert house.again().code == 7
 
 
 def test_what_comes_after_is_run_however_the_command_ended(house: HostHouse, tmp_path: Path) -> None:
     after = json.dumps(["sh", "-c", f"echo held again; touch {tmp_path}/after"])
-    said = house.carry(f"--then={after}", "--", "sh", "-c", "echo broken; exit 100")
+    said = house.detach(f"--then={after}", "--", "sh", "-c", "echo broken; exit 100")
     assert (said.code, said.answer["log"]) == (100, ["broken", "held again"])
     assert [each["exit"] for each in said.answer["then"]] == [0]
     assert (tmp_path / "after").exists()
-    said = house.carry('--then=["false"]', "--", "true", step="job/other")
+    said = house.detach('--then=["false"]', "--", "true", step="job/other")
     assert (said.code, said.answer["exit"]) == (1, 1)
     found = detached.parse_answer(said.out.decode())
     assert found
@@ -232,7 +234,7 @@ def test_a_flood_of_output_stays_small_and_its_ends_are_kept(house: HostHouse, t
         "echo first; i=0; while test $i -lt 60; do head -c 1000000 /dev/zero | tr '\\0' '\\n'; i=$((i+1)); done;"
         f"sleep 0.5; stat --format=%b {house.folder}/output > {tmp_path}/blocks; echo last"
     )
-    said = house.carry("--", "sh", "-c", flood)
+    said = house.detach("--", "sh", "-c", flood)
     assert (said.code, said.answer["log"][-1], said.answer["lines"]) == (0, "last", 60_000_002)
     assert int((tmp_path / "blocks").read_text()) * 512 < 12 * 1024 * 1024
     output = (house.folder / "output").read_bytes()
@@ -246,11 +248,11 @@ def test_configuration_files_that_are_new_are_named(house: HostHouse, tmp_path: 
     (etc / "known.rpmnew").touch()
     (etc / "again.dpkg-dist").touch()
     script = f"cd {etc}; mkdir d; touch d/a.conf.dpkg-dist b.ucf-dist c.conf; rm again.dpkg-dist; touch again.dpkg-dist"
-    found = house.carry("--", "sh", "-c", script).answer["conffiles"]
+    found = house.detach("--", "sh", "-c", script).answer["conffiles"]
     assert found == ["/etc/again.dpkg-dist", "/etc/b.ucf-dist", "/etc/d/a.conf.dpkg-dist"]
 
 
-def test_the_program_may_be_replaced_by_the_very_command_that_it_carries(
+def test_the_program_may_be_replaced_by_the_very_command_that_it_runs(
     house: HostHouse, slow: tuple[str, ...], tmp_path: Path
 ) -> None:
     installed = tmp_path / "runner-agent"
@@ -286,7 +288,7 @@ def test_a_lost_connection_stops_nothing_and_the_next_one_gets_the_answer(
             for connection in server.connections():
                 os.kill(connection, signal.SIGKILL)
             assert lost.wait(timeout=30) == 255
-        assert over.carried()[0]["alive"]
+        assert over.detached()[0]["alive"]
         (tmp_path / "gate").touch()
         said = over.again()
         assert (said.code, said.answer["exit"], said.answer["log"]) == (7, 7, ["begun", "over"])
@@ -297,7 +299,7 @@ def test_a_lost_connection_stops_nothing_and_the_next_one_gets_the_answer(
             wait_for(lambda: begun(tmp_path) == 2)
             lost.kill()
         wait_for(lambda: server.connections() == [])
-        assert over.carried()[0]["alive"]
+        assert over.detached()[0]["alive"]
         (tmp_path / "gate").touch()
 
 
@@ -309,44 +311,87 @@ def test_the_answer_is_written_although_the_command_filled_the_disk(house: HostH
         f"mount -t tmpfs -o size=3m none {house.state} || exit 99;"
         ' "$@"; code=$?; rm -f "$0"; exit $code'
     )  # fmt: skip
-    argv = house.carry_argv("--", "sh", "-c", fill)
+    argv = house.detach_argv("--", "sh", "-c", fill)
     said = execute(("unshare", "--mount", "sh", "-c", inside, "-", *argv))
     assert (said.code, said.answer["exit"]) == (9, 9)
 
 
-def test_the_oldest_are_forgotten_but_never_what_nobody_was_told_of(house: HostHouse) -> None:
+def test_the_oldest_are_forgotten_but_never_one_whose_end_nobody_saw(house: HostHouse) -> None:
     for number in range(60):
-        folder = house.state / f"carried/old-{number:02}.x"
+        folder = house.state / f"detached/old-{number:02}.x"
         folder.mkdir(parents=True)
         about = {"plan": f"old-{number:02}", "step": "x", "started": f"2026-11-01T00:00:{number:02}.000000Z"}
         (folder / "began.json").write_text(json.dumps(about))
         if number not in (3, 5):
-            (folder / "told").touch()
-    assert house.carry("--", "true").code == 0
-    left = sorted(path.name for path in (house.state / "carried").iterdir())
+            (folder / "seen").touch()
+    assert house.detach("--", "true").code == 0
+    left = sorted(path.name for path in (house.state / "detached").iterdir())
     assert [name for name in left if name < "old-10.x" and name.startswith("old")] == ["old-03.x", "old-05.x"]
     assert len(left) == 50 + 2 + 1
-    assert len(house.carried()) == 50
+    assert len(house.detached()) == 50
 
 
-def test_that_a_person_was_told_is_kept(house: HostHouse) -> None:
-    assert house.carry("--told").code == 1
-    house.carry("--", "true")
-    assert house.carry("--told").answer == {"told": True}
-    assert house.carried()[0]["told"]
+def test_that_a_person_saw_the_end_is_kept(house: HostHouse) -> None:
+    assert house.detach("--seen").code == 1
+    house.detach("--", "true")
+    assert house.detach("--seen").answer == {"seen": True}
+    assert house.detached()[0]["seen"]
+
+
+def carried(house: HostHouse) -> Path:
+    """The records as an earlier version kept them, which said *carried* and *told*."""
+    former = house.state / "carried"
+    (house.state / "detached").rename(former)
+    folder = former / house.folder.name
+    if (folder / "ended.json").exists():
+        ended = json.loads((folder / "ended.json").read_text())
+        (folder / "ended.json").write_text(json.dumps({"carried": ended.pop("detached"), **ended}))
+    return folder
+
+
+def test_what_an_earlier_version_began_is_known_and_not_begun_again(house: HostHouse, tmp_path: Path) -> None:
+    command = ("--", "sh", "-c", f"echo x >> {tmp_path}/runs; exit 3")
+    first = house.detach(*command)
+    folder = carried(house)
+    for later in (house.detach(*command), house.again()):
+        assert (later.code, detached.parse_answer(later.out.decode())) == (3, detached.parse_answer(first.out.decode()))
+    assert (tmp_path / "runs").read_text() == "x\n"
+    (line,) = house.detached()
+    assert (line["plan"], line["step"], line["exit"], line["seen"]) == (PLAN, STEP, 3, False)
+    assert house.detach("--seen").answer == {"seen": True}
+    assert (folder / "told").exists() and house.detached()[0]["seen"]
+    assert house.detach("--", "true", plan="later").code == 0
+    assert [line["plan"] for line in house.detached()] == ["later", PLAN]
+
+
+def test_what_an_earlier_version_began_and_still_works_keeps_its_locks_and_is_waited_for(house: HostHouse) -> None:
+    with house.held():
+        house.detach("--packages=dpkg", "--", "true")
+    folder = carried(house)
+    (folder / "ended.json").unlink()
+    with subprocess.Popen(("sleep", "60")) as child:
+        ticks = processes.started(child.pid)
+        about = {"pid": child.pid, "since": ticks, "boot_id": processes.boot_id()}
+        (folder / "child.json").write_text(json.dumps(about))
+        assert [(line["alive"], line["exit"]) for line in house.detached()] == [(True, None)]
+        assert (house.hold().code, house.hold().answer["holder"]["plan"]) == (75, PLAN)
+        assert house.detach("--again", "--within=1").answer["error"].startswith("the command still runs after 1 s")
+        child.kill()
+    answer = detached.parse_answer(house.again().out.decode())
+    assert answer and (answer.exit, house.hold().code) == (None, 0)
 
 
 @pytest.mark.parametrize("name", ["../../etc", "/etc", "", "a b", "a\nb", "x" * 300])
 def test_names_that_lead_elsewhere_are_refused(house: HostHouse, name: str) -> None:
-    assert house.carry("--", "true", plan=name).code == 1
-    assert house.carry("--", "true", step=name).code == 1
+    assert house.detach("--", "true", plan=name).code == 1
+    assert house.detach("--", "true", step=name).code == 1
     assert not house.state.exists()
 
 
 def test_nothing_is_repeated_that_was_never_begun(house: HostHouse) -> None:
     said = house.again()
     assert (said.code, "nothing of that plan" in said.answer["error"]) == (1, True)
-    assert house.carried() == []
+    assert house.detached() == []
 
 
 def test_the_answer_to_a_run_without_an_end_is_no_answer() -> None:

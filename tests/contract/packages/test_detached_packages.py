@@ -49,10 +49,10 @@ def deb(folder: Path, name: str, version: str, postinst: str = "exit 0", arch: s
     return str(made)
 
 
-def dpkg(house: HostHouse, admin: Path, step: str, *argv: str) -> detached.Answer:
+def dpkg(house: HostHouse, admin: Path, step: str, *argv: str) -> detached.DetachAnswer:
     with house.held():
         options = ("--packages=dpkg", f"--env=DPKG_ADMINDIR={admin}")
-        said = house.carry(*options, "--", "dpkg", "--log=/dev/null", *argv, step=step)
+        said = house.detach(*options, "--", "dpkg", "--log=/dev/null", *argv, step=step)
     found = detached.parse_answer(said.out.decode())
     assert found, said.out
     assert (found.exit, found.problem) == (said.code, "")
@@ -83,7 +83,7 @@ def test_a_held_package_is_not_unfinished_and_unpacked_is(house: HostHouse, admi
     selected = "echo kernel-demo hold | dpkg --set-selections"
     with house.held():
         options = ("--packages=dpkg", f"--env=DPKG_ADMINDIR={admin}")
-        held = house.carry(*options, "--", "sh", "-c", selected, step="job/2").answer["packages"]
+        held = house.detach(*options, "--", "sh", "-c", selected, step="job/2").answer["packages"]
     assert held == {"upgraded": [], "installed": [], "removed": [], "unfinished": []}
     unpacked = dpkg(house, admin, "job/3", "--unpack", deb(tmp_path, "kernel-demo", "2"))
     assert unpacked.packages.upgraded == (("kernel-demo", "1", "2"),)
@@ -101,7 +101,7 @@ def test_what_was_done_before_the_machine_went_down_is_told_after_it(
             f"sed -n 's/.*\"pid\": \\([0-9]*\\).*/\\1/p' {began} > {admin}/worker; "
             f"exec dpkg --log=/dev/null -i {package}"
         )
-        said = house.carry(*options, "--", "sh", "-c", script)
+        said = house.detach(*options, "--", "sh", "-c", script)
     assert (said.code, said.answer["exit"]) == (1, None)
     assert said.answer["packages"]["installed"] == [["libc-demo", "1.0"]]
     assert said.answer["packages"]["unfinished"] == [["libc-demo", "half-configured"]]
@@ -110,7 +110,7 @@ def test_what_was_done_before_the_machine_went_down_is_told_after_it(
 def test_a_list_that_cannot_be_read_lets_nothing_begin(house: HostHouse, tmp_path: Path) -> None:
     with house.held():
         options = ("--packages=dpkg", "--env=DPKG_ADMINDIR=/no/such/folder")
-        said = house.carry(*options, "--", "touch", str(tmp_path / "there"))
+        said = house.detach(*options, "--", "touch", str(tmp_path / "there"))
     assert said.code == 1
     assert "no /no/such/folder/status" in said.answer["error"]
     assert not (tmp_path / "there").exists()
@@ -124,20 +124,20 @@ def test_rpm_is_known_by_its_list_before_and_after(house: HostHouse, tmp_path: P
     subprocess.run(("rpm", "--initdb"), check=True, env={**os.environ, "HOME": str(home)})
     made = [rpm(tmp_path, version, epoch) for version, epoch in (("1", 0), ("2", 0), ("3", 4))]
 
-    def carried(step: str, *argv: str) -> detached.Answer:
+    def after(step: str, *argv: str) -> detached.DetachAnswer:
         with house.held():
             options = ("--packages=rpm", f"--env=HOME={home}")
-            said = house.carry(*options, "--", "rpm", *argv, "--justdb", step=step)
+            said = house.detach(*options, "--", "rpm", *argv, "--justdb", step=step)
         found = detached.parse_answer(said.out.decode())
         assert found and found.exit == 0, said.out
         return found
 
-    assert carried("job/1", "-i", made[0]).packages.installed == (("demo", "1-1"),)
-    assert carried("job/2", "-U", made[1]).packages.upgraded == (("demo", "1-1", "2-1"),)
+    assert after("job/1", "-i", made[0]).packages.installed == (("demo", "1-1"),)
+    assert after("job/2", "-U", made[1]).packages.upgraded == (("demo", "1-1", "2-1"),)
     # Kernels stay beside each other: one more is installed, none is upgraded.
-    both = carried("job/3", "-i", "--force", made[2])
+    both = after("job/3", "-i", "--force", made[2])
     assert (both.packages.installed, both.packages.upgraded) == ((("demo", "4:3-1"),), ())
-    assert carried("job/4", "-e", "demo-2-1").packages.removed == (("demo", "2-1"),)
+    assert after("job/4", "-e", "demo-2-1").packages.removed == (("demo", "2-1"),)
     noted = json.loads((house.state / "since-boot.json").read_text())["changed"]
     assert noted == [["demo", "4:3-1"]]
 

@@ -40,7 +40,7 @@ def test_the_lock_is_free_when_its_holder_is_killed(house: HostHouse) -> None:
         assert house.hold("power").code == 0
 
 
-def test_a_carried_command_whose_runner_is_gone_holds_the_packages(house: HostHouse, tmp_path: Path) -> None:
+def test_a_detached_command_whose_runner_is_gone_holds_the_packages(house: HostHouse, tmp_path: Path) -> None:
     gate = tmp_path / "gate"
     command = ("--packages=dpkg", "--", "sh", "-c", f"while ! test -e {gate}; do sleep 0.05; done")
     with house.held(), house.front(*command) as front:
@@ -58,10 +58,10 @@ def test_a_carried_command_whose_runner_is_gone_holds_the_packages(house: HostHo
     attached = (f"--attach={PLAN}",)
     assert house.hold("packages", "another", "--attach=some other").code == 75
     with house.held("packages", "later", *attached):
-        assert house.carry("--packages=dpkg", "--", "true", plan="later").code == 75
+        assert house.detach("--packages=dpkg", "--", "true", plan="later").code == 75
         gate.touch()
         assert house.again().code == 0
-        assert house.carry("--packages=dpkg", "--", "true", plan="later").code == 0
+        assert house.detach("--packages=dpkg", "--", "true", plan="later").code == 0
     assert house.hold().code == 0
 
 

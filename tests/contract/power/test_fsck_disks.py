@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from hooks.fsck import plugin
+from runner.agent.answer import table
 from runner.agent.power import boot_checks
 from runner.jobs.disks import tune2fs
 from runner.jobs.power import agent_checks
@@ -46,16 +47,16 @@ class Bench:
     mount: Path
     root: Path
 
-    def found(self) -> agent_checks.BootChecks:
+    def found(self) -> agent_checks.HostChecks:
         """What the host says of it."""
         told = boot_checks.read(("--", self.device), self.root)
-        read = agent_checks.read(Reading(exit=0, out=json.dumps(told)))
+        read = agent_checks.read(Reading(exit=0, out=json.dumps(table(told))))
         assert read is not None, told
         return read
 
     def own(self) -> agent_checks.Extfs:
         """The filesystem on the device."""
-        (only,) = [one for one in self.found().filesystems if self.device in one.asked]
+        (only,) = [one for one in self.found().filesystems if self.device in one.seen.devices]
         return only
 
     def mounted(self) -> bool:
@@ -93,14 +94,14 @@ def test_a_mounted_disk_is_told_with_its_line_of_fstab_and_what_is_on_it(bench: 
         (bench.mount / f"{number}").mkdir()
     run("sync", "-f", bench.mount)
     own = bench.own()
-    assert (own.mount, own.place, own.passno, own.noauto, own.nofail) == (
+    assert (own.seen.mount, own.seen.at, own.seen.pass_, own.seen.noauto, own.seen.nofail) == (
         str(bench.mount), str(bench.mount), 2, False, True,
     )  # fmt: skip
     assert (own.superblock.state, own.superblock.interval is not None) == ("clean", True)
     about = os.statvfs(bench.mount)
     assert own.inodes_used == about.f_files - about.f_ffree
-    assert own.directories == 22
-    assert own.table == own.shape.inodes * own.shape.inode_size
+    assert own.seen.directories == 22
+    assert own.seen.table == own.shape.inodes * own.shape.inode_size
     assert own.problem == ""
 
 
@@ -108,9 +109,9 @@ def test_a_disk_that_is_away_or_no_disk_says_why(bench: Bench, tmp_path: Path) -
     (tmp_path / "zero").write_bytes(bytes(2**20))
     for path in (tmp_path / "zero", tmp_path / "gone"):
         told = boot_checks.read(("--", str(path)), bench.root)
-        read = agent_checks.read(Reading(exit=0, out=json.dumps(told)))
+        read = agent_checks.read(Reading(exit=0, out=json.dumps(table(told))))
         assert read is not None
-        (only,) = [one for one in read.filesystems if str(path) in one.asked]
+        (only,) = [one for one in read.filesystems if str(path) in one.seen.devices]
         assert only.problem.startswith("tune2fs: ")
 
 
@@ -119,14 +120,14 @@ def test_words_to_the_kernel_and_files_that_force_checks_are_found(bench: Bench)
     (bench.root / "proc/cmdline").write_text("root=LABEL=root fsck.mode=force fsck.repair=yes quiet\n")
     (bench.root / "forcefsck").touch()
     found = bench.found()
-    assert (found.kernel, found.files) == (("fsck.mode=force",), ("/forcefsck",))
+    assert (found.answer.kernel, found.answer.files) == (("fsck.mode=force",), ("/forcefsck",))
 
 
 def test_an_unmounted_disk_of_fstab_is_told_without_being_asked_for(bench: Bench) -> None:
     run("umount", bench.mount)
     told = boot_checks.read((), bench.root)
-    assert [one["mount"] for one in told["filesystems"] if one["device"] == bench.device] == [""]
-    assert [one["pass"] for one in told["filesystems"] if one["device"] == bench.device] == [2]
+    assert [own.mount for own in told.filesystems if own.device == bench.device] == [""]
+    assert [own.pass_ for own in told.filesystems if own.device == bench.device] == [2]
 
 
 class Host:
@@ -176,7 +177,7 @@ def wishes(bench: Bench) -> list[Insertion]:
     store = Store(name="papio", host="papio", path=str(bench.mount / "store"), disk="usb")
     known = StoreFacts(path=store.path, exists=True)
     now = datetime.now(tz=UTC)
-    told = Reading(exit=0, out=json.dumps(boot_checks.read(("--", bench.device), bench.root)))
+    told = Reading(exit=0, out=json.dumps(table(boot_checks.read(("--", bench.device), bench.root))))
     host = HostFacts(name="papio", readings={"fsck": told}, stores={"papio": known})
     facts = Facts(at=now, hosts={"papio": host})
     site = fsck_site(disk, when_due="forward", stores=(store,))
@@ -185,7 +186,7 @@ def wishes(bench: Bench) -> list[Insertion]:
         id="r/reboot", role=Role.DOWN, job="r", host="papio", action=Command(argv=("reboot",)), effect=Effect.INTERRUPT, why="",
         needs=("power",),
     )  # fmt: skip
-    lock = Lock(resource="store papio", host="papio", argv=(), until="r/let-go-papio")
+    lock = Lock(resource="store papio", host="papio", argv=(), until="r/release-papio")
     job = PlannedJob(name="r", kind="reboot", locks=(lock,))
     return list(hook.add_steps(site, job, (reboot,), facts))
 
@@ -217,7 +218,7 @@ def test_a_due_check_is_made_while_the_host_is_up_and_the_boot_has_nothing_to_do
     assert tune2fs.will_check(before, datetime.now(tz=UTC)) is not None
     # As up to the reboot; the last one is for after it.
     came = Host(bench).play(given[:-1])
-    assert came == {"let-go-papio": "done", "unmount-usb": "done", "check-usb": "done"}
+    assert came == {"release-papio": "done", "unmount-usb": "done", "check-usb": "done"}
     assert holder.wait(10) != 0
     assert not bench.mounted()
     after = bench.own().superblock
@@ -238,7 +239,7 @@ def test_a_disk_that_somebody_uses_stays_and_is_not_checked(bench: Bench, held: 
     given, holder = held
     with (bench.mount / "open").open("wb"):
         came = Host(bench).play(given)
-    assert came == {"let-go-papio": "stale", "mount-usb": "not needed"}
+    assert came == {"release-papio": "stale", "mount-usb": "not needed"}
     assert bench.mounted()
     assert holder.poll() is None
 

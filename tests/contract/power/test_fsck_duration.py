@@ -41,7 +41,7 @@ def outlook(path: Path) -> boot_checks.Outlook:
     disk = Disk(name="usb", host="papio", device=str(path), mount="/srv")
     site = fsck_site(disk)
     facts = fsck_facts(disk, speed=True)
-    found = [one for one in boot_checks.outlooks(site, facts, disk.host, facts.at) if one.found.asked]
+    found = [one for one in boot_checks.outlooks(site, facts, disk.host, facts.at) if one.extfs.seen.devices]
     assert len(found) == 1, facts
     return found[0]
 
@@ -50,7 +50,7 @@ def outlook(path: Path) -> boot_checks.Outlook:
 def test_a_real_check_takes_as_long_and_reads_as_much_as_was_foretold(kind: str, tmp_path: Path) -> None:
     path = made(tmp_path, kind)
     foretold = outlook(path)
-    assert foretold.found.directories == FOLDERS + 2
+    assert foretold.extfs.seen.directories == FOLDERS + 2
     assert foretold.forecast.least is not None
     assert foretold.forecast.most is not None
     with path.open("rb") as file:
@@ -64,7 +64,7 @@ def test_a_real_check_takes_as_long_and_reads_as_much_as_was_foretold(kind: str,
     assert done.returncode == 0, done.stdout
     assert foretold.forecast.least <= took <= foretold.forecast.most
     read = int(re.findall(r"I/O read: ([0-9]+)MB", done.stdout)[-1]) * 2**20
-    content = boot_checks.content_of(foretold.found)
+    content = boot_checks.content_of(foretold.extfs)
     assert content is not None
     assert abs(content.bytes - read) < 0.15 * read + 4 * 2**20
     memory = (resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss - before) * 1024

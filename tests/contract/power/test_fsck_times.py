@@ -71,7 +71,7 @@ subprocess.run(("mount", sys.argv[1], "/var/log"), check=True)
 end = time.monotonic() + 10
 while len(check_times.times("--boot")) < 2 and time.monotonic() < end:
     time.sleep(0.1)
-print(json.dumps([[one.device for one in check_times.times()], check_times.whole()]))
+print(json.dumps([[one.device for one in check_times.times()], table(check_times.whole())]))
 journald.kill()
 """
 )

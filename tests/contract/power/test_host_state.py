@@ -47,8 +47,8 @@ def test_a_probe_is_answered_by_the_program_that_probes() -> None:
     commands = [
         {"id": "up", "argv": list(detached.UP)},
         {"id": "outdated", "argv": list(detached.OUTDATED)},
-        {"id": "carried", "argv": [*detached.CARRIED, "--state=/no/such/folder"]},
-        {"id": "writes", "argv": ["runner-agent", "carry", "--plan=x", "--step=x", "--", "true"]},
+        {"id": "detached", "argv": [*detached.DETACHED, "--state=/no/such/folder"]},
+        {"id": "writes", "argv": ["runner-agent", "detach", "--plan=x", "--step=x", "--", "true"]},
         {"id": "odd", "argv": [*detached.UP, "--odd"]},
     ]
     request = json.dumps({"host": "papio", "commands": commands}).encode()
@@ -57,7 +57,7 @@ def test_a_probe_is_answered_by_the_program_that_probes() -> None:
     found = detached.parse_outdated(readings["outdated"]["out"])
     assert found
     assert (found.running, readings["outdated"]["exit"]) == (platform.release(), 0)
-    assert json.loads(readings["carried"]["out"]) == {"carried": []}
+    assert json.loads(readings["detached"]["out"]) == {"detached": []}
     assert readings["writes"]["exit"] == 1
     assert detached.parse_up(readings["odd"]["out"]) is None
 
@@ -97,7 +97,7 @@ def test_a_check_under_way_is_seen(tmp_path: Path) -> None:
     ) as check:
         wait_for(lambda: sessions.checking(Path("/")) == ["/dev/sdz1"])
         check.kill()
-    assert "/dev/sdz1" not in sessions.read(())["checking"]
+    assert "/dev/sdz1" not in sessions.read(()).checking
 
 
 def test_the_newest_kernel_is_the_highest_number_not_the_highest_text(tmp_path: Path) -> None:

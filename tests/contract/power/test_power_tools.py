@@ -21,10 +21,11 @@ from typing import Any
 import pytest
 
 from runner.agent.power import idle, returned
-from runner.agent.power.contract import CameBack
+from runner.agent.power.contract import Idle, LookAfterBoot, PageAnswer, Returned
 from runner.jobs.power import agent
 from runner.model.plan import Argv
 from runner.tools import agent as store
+from runner.tools import answers
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, execute
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -47,9 +48,9 @@ def alone(script: str, *words: str, argv: tuple[str, ...]) -> Said:
     return execute((*WORLD, "sh", "-c", whole, *(words or ("sh",)), *PROGRAM, *argv))
 
 
-def test_where_nothing_is_at_work_it_is_still() -> None:
-    said = alone("true", argv=("still", f"--boot={BOOT}"))
-    assert (said.code, said.answer) == (0, {"still": True})
+def test_where_nothing_is_at_work_it_is_idle() -> None:
+    said = alone("true", argv=("idle", f"--boot={BOOT}"))
+    assert (said.code, answers.read(said.answer, Idle)) == (0, Idle(idle=True))
 
 
 @pytest.mark.parametrize(
@@ -61,25 +62,25 @@ def test_what_only_reads_is_not_at_work(tmp_path: Path, argv: str) -> None:
     name, _, words = argv.partition(" ")
     (tmp_path / name).write_text("#!/bin/sh\nsleep 30; :\n")
     (tmp_path / name).chmod(0o755)
-    said = alone(f'"$0" {words} & sleep 0.3', str(tmp_path / name), argv=("still",))
-    assert said.answer.get("still") is True, said.answer
+    said = alone(f'"$0" {words} & sleep 0.3', str(tmp_path / name), argv=("idle",))
+    assert said.answer.get("idle") is True, said.answer
     assert idle._reads(name, [b"--configure", b"-a"]) is idle._reads(name, [b"install", b"x=-s1"]) is False
 
 
 @pytest.mark.parametrize("name", ["rsync", "pg_dump", "e2fsck", "update-initramfs"])
 def test_a_program_that_writes_is_named(tmp_path: Path, name: str) -> None:
     shutil.copy("/bin/sleep", tmp_path / name)
-    said = alone('"$0" 30 & sleep 0.2', str(tmp_path / name), argv=("still",))
+    said = alone('"$0" 30 & sleep 0.2', str(tmp_path / name), argv=("idle",))
     assert said.code == 1
-    assert "still" not in said.answer
+    assert said.answer["idle"] is False
     assert said.answer["error"].startswith(f"{name[:15]} (process ")
 
 
 def test_an_rsync_that_waits_for_callers_is_no_work(tmp_path: Path) -> None:
     (tmp_path / "conf").write_text(f"port = 0\npid file = {tmp_path}/pid\n")
     script = 'rsync --daemon --no-detach --port=18730 --address=127.0.0.1 --config="$0" & sleep 0.5; kill -0 $!'
-    said = alone(script, str(tmp_path / "conf"), argv=("still",))
-    assert said.answer == {"still": True}
+    said = alone(script, str(tmp_path / "conf"), argv=("idle",))
+    assert answers.read(said.answer, Idle) == Idle(idle=True)
 
 
 def test_an_rsync_that_serves_a_caller_is_at_work(tmp_path: Path) -> None:
@@ -90,22 +91,22 @@ def test_an_rsync_that_serves_a_caller_is_at_work(tmp_path: Path) -> None:
         "exec 7<>/dev/tcp/127.0.0.1/18730; sleep 0.5"
     )
     words = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec bash -c "$@"', "sh")
-    said = execute((*WORLD, *words, f'{script}; exec "$@"', str(tmp_path), *PROGRAM, "still"))
+    said = execute((*WORLD, *words, f'{script}; exec "$@"', str(tmp_path), *PROGRAM, "idle"))
     assert said.answer["error"].startswith("rsync (process ") and said.code == 1
 
 
 def test_the_name_of_a_process_cannot_say_more_than_a_name(tmp_path: Path) -> None:
     # A process may call itself anything; only the names that are known are told.
     rename = 'python3 -c "import time; open(\\"/proc/self/comm\\",\\"w\\").write(\\"rsync\\\\n{\\"); time.sleep(30)" &'
-    said = alone(f"{rename} sleep 0.5", argv=("still",))
-    assert said.answer == {"still": True}
+    said = alone(f"{rename} sleep 0.5", argv=("idle",))
+    assert answers.read(said.answer, Idle) == Idle(idle=True)
 
 
-def test_it_is_not_still_in_another_boot_or_when_the_window_has_closed() -> None:
-    said = run("still", "--boot=11111111-2222-3333-4444-555555555555")
+def test_it_is_not_idle_in_another_boot_or_when_the_window_has_closed() -> None:
+    said = run("idle", "--boot=11111111-2222-3333-4444-555555555555")
     assert said.code == 1
     assert said.answer["error"] == "the host was restarted since the plan was made"
-    said = run("still", f"--boot={BOOT}", "--by=2020-01-01T00:00:00Z")
+    said = run("idle", f"--boot={BOOT}", "--by=2020-01-01T00:00:00Z")
     assert "it was to happen before 2020-01-01T00:00:00Z" in said.answer["error"]
 
 
@@ -131,12 +132,12 @@ def test_who_holds_the_lock_of_dpkg_is_at_work(tmp_path: Path) -> None:
             child.stdout.close()
 
 
-def test_a_store_that_somebody_holds_is_not_still(tmp_path: Path) -> None:
+def test_a_store_that_somebody_holds_is_not_idle(tmp_path: Path) -> None:
     house = Storehouse(root=tmp_path / "store", source=tmp_path)
     with house.held("plan-7"):
-        said = run("still", f"--store={house.root}")
+        said = run("idle", f"--store={house.root}")
         assert f"a test holds the store {house.root}" in said.answer["error"]
-    assert f"holds the store {house.root}" not in run("still", f"--store={house.root}").answer.get("error", "")
+    assert f"holds the store {house.root}" not in run("idle", f"--store={house.root}").answer.get("error", "")
 
 
 @pytest.mark.parametrize(
@@ -152,31 +153,32 @@ def test_who_works_with_databases_is_named_also_between_two_programs_and_only_be
 ) -> None:
     take = f"{shlex.join(PROGRAM)} hold-host {name} --plan=p --who=somebody >/run/lock/told &"
     script = f"mount -t tmpfs tmpfs /run/lock; sleep 30 | {take} until [ -s /run/lock/told ]; do sleep 0.1; done"
-    assert told in alone(script, argv=("still",)).answer["error"]
-    assert alone(script, argv=("still", f"--boot={BOOT}")).answer == {"still": True}
+    assert told in alone(script, argv=("idle",)).answer["error"]
+    assert alone(script, argv=("idle", f"--boot={BOOT}")).answer == {"idle": True, "error": None, "do": ""}
 
 
 def test_the_reading_of_a_probe_and_of_the_program_are_the_same() -> None:
-    assert agent.parse_still(json.dumps({"still": True})) == ""
-    assert agent.parse_still(json.dumps({"error": "rsync is at work", "do": "wait"})) == "rsync is at work"
-    for nonsense in ("", "{}", "[]", "no json", json.dumps({"still": "yes"})):
-        assert agent.parse_still(nonsense) is None
+    assert agent.parse_idle(json.dumps({"idle": True})) == ""
+    assert agent.parse_idle(json.dumps({"error": "rsync is at work", "do": "wait"})) == "rsync is at work"
+    for nonsense in ("", "{}", "[]", "no json", json.dumps({"idle": "yes"})):
+        assert agent.parse_idle(nonsense) is None
 
 
 def test_the_boot_that_answers_is_only_another_one_when_it_is() -> None:
     same = tool(agent.is_back("h", agent.Boot(program=HERE, id=BOOT)).argv)
-    assert (same.code, same.answer["back"]) == (1, False)
+    assert (same.code, same.answer["returned"]) == (1, False)
     assert "still in the boot from before" in same.answer["error"]
     other = tool(agent.is_back("h", agent.Boot(program=HERE, id="another")).argv)
-    assert (other.code, other.answer["back"], other.answer["boot_id"]) == (0, True, BOOT)
+    assert (other.code, other.answer["returned"], other.answer["boot_id"]) == (0, True, BOOT)
     # Not knowing what it was is not having changed.
-    assert run("came-back", "back").answer["back"] is False
+    assert run("returned", "back").answer["returned"] is False
 
 
 def test_the_kernel_that_runs_is_compared_with_the_one_that_should() -> None:
     running = os.uname().release
-    assert tool(agent.came_back(HERE, CameBack("kernel", is_=running))).answer == {"kernel": True, "running": running}
-    wrong = tool(agent.came_back(HERE, CameBack("kernel", is_="9.9.9-new")))
+    right = tool(agent.returned(HERE, LookAfterBoot("kernel", is_=running))).answer
+    assert answers.read(right, Returned) == Returned(returned=True, running=running)
+    wrong = tool(agent.returned(HERE, LookAfterBoot("kernel", is_="9.9.9-new")))
     assert wrong.code == 1
     assert wrong.answer["error"] == f"the kernel that runs is {running}, not 9.9.9-new"
 
@@ -186,19 +188,20 @@ def test_a_disk_that_is_not_mounted_or_is_another_is_named(tmp_path: Path) -> No
     point.mkdir()
     uuid = "0a4f3c1e-5b1e-4c52-9d0c-0d8f5c1f7a55"
     subprocess.run(("mke2fs", "-q", "-t", "ext3", "-U", uuid, str(image), "2M"), check=True)
-    missing = run("came-back", "mounted", f"--at={point}")
+    missing = run("returned", "mounted", f"--at={point}")
     assert f"nothing is mounted at {point}" in missing.answer["error"]
 
     def mounted(options: str, *wanted: str) -> dict[str, Any]:
         words = (str(image), str(point))
         script = f'mount -o {options} "$0" "$1"; shift'
-        return alone(script, *words, argv=("came-back", "mounted", f"--at={point}", *wanted)).answer
+        return alone(script, *words, argv=("returned", "mounted", f"--at={point}", *wanted)).answer
 
-    assert mounted("loop", f"--uuid={uuid.upper()}", "--writable") == {"mounted": True, "uuid": uuid}
+    right = mounted("loop", f"--uuid={uuid.upper()}", "--writable")
+    assert answers.read(right, Returned) == Returned(returned=True, uuid=uuid)
     other = mounted("loop", "--uuid=11111111-2222-3333-4444-555555555555")
     assert other["error"] == f"another filesystem is mounted at {point}: {uuid}"
     assert "is mounted read-only" in mounted("loop,ro", "--writable")["error"]
-    assert mounted("loop,ro", f"--uuid={uuid}")["mounted"] is True
+    assert mounted("loop,ro", f"--uuid={uuid}")["returned"] is True
 
 
 SYSTEMD = (
@@ -218,31 +221,31 @@ SYSTEMD = (
     ],
 )  # fmt: skip
 def test_no_unit_has_failed_only_where_systemd_says_so(says: str, found: bool) -> None:
-    said = alone(SYSTEMD, says, argv=("came-back", "units", "--known=old.service"))
-    assert (said.answer["units"], said.code) == (found, 0 if found else 1)
+    said = alone(SYSTEMD, says, argv=("returned", "units", "--known=old.service"))
+    assert (said.answer["returned"], said.code) == (found, 0 if found else 1)
 
 
 def test_where_no_kernel_is_found_nobody_says_that_the_right_one_runs() -> None:
-    said = alone("mount -t tmpfs none /boot", argv=("came-back", "kernel"))
-    assert (said.answer["kernel"], said.code) == (False, 1)
-    assert alone("mount -t tmpfs none /boot", argv=("came-back", "kernel", f"--is={os.uname().release}")).code == 0
+    said = alone("mount -t tmpfs none /boot", argv=("returned", "kernel"))
+    assert (said.answer["returned"], said.code) == (False, 1)
+    assert alone("mount -t tmpfs none /boot", argv=("returned", "kernel", f"--is={os.uname().release}")).code == 0
 
 
 def test_a_service_that_does_not_run_is_named() -> None:
-    said = tool(agent.came_back(HERE, CameBack("active", unit="no-such-thing.service")))
+    said = tool(agent.returned(HERE, LookAfterBoot("active", unit="no-such-thing.service")))
     assert said.code == 1
-    assert said.answer["active"] is False
+    assert said.answer["returned"] is False
     assert "no-such-thing.service does not run" in said.answer["error"]
 
 
 def test_a_database_that_does_not_answer_is_named() -> None:
-    said = tool(agent.came_back(HERE, CameBack("database")))
-    assert said.answer["database"] is (said.code == 0)
+    said = tool(agent.returned(HERE, LookAfterBoot("database")))
+    assert said.answer["returned"] is (said.code == 0)
     assert said.code == 0 or "the database does not answer" in said.answer["error"]
 
 
 def test_what_there_is_to_look_at_is_told() -> None:
-    said = run("came-back", "everything")
+    said = run("returned", "everything")
     assert said.code == 1
     assert "back, settled, kernel, mounted, active, units, database" in said.answer["do"]
 
@@ -276,14 +279,14 @@ def pages() -> Iterator[str]:
      ("/500", False), ("/503?a=b", False)],
 )  # fmt: skip
 def test_a_page_answers_or_not(pages: str, path: str, answers: bool) -> None:
-    found = returned.read((pages + path,))
-    assert found["answers"] is answers
-    assert ("error" in found) is not answers
+    answer = returned.look_at_page(pages + path)
+    assert answer.answers is answers
+    assert bool(answer.error) is not answers
 
 
 def test_the_program_says_what_the_page_answered(pages: str) -> None:
     good, bad = run("page", f"{pages}/200"), run("page", f"{pages}/503")
-    assert (good.code, good.answer) == (0, {"answers": True, "status": 200})
+    assert (good.code, answers.read(good.answer, PageAnswer)) == (0, PageAnswer(answers=True, status=200))
     assert (bad.code, bad.answer["status"]) == (1, 503)
 
 
@@ -305,16 +308,16 @@ def test_what_is_no_web_server_does_not_answer(answer: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         thread = threading.Thread(target=raw(answer), args=(listening,))
         thread.start()
-        found = returned.read((f"http://127.0.0.1:{listening.getsockname()[1]}/",))
+        found = returned.look_at_page(f"http://127.0.0.1:{listening.getsockname()[1]}/")
         thread.join()
-    assert found["answers"] is False
-    assert found["error"].isprintable()
+    assert found.answers is False
+    assert found.error and found.error.isprintable()
 
 
 def test_nobody_listening_is_no_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    assert returned.read((f"http://127.0.0.1:{port}/",))["answers"] is False
+    assert returned.look_at_page(f"http://127.0.0.1:{port}/").answers is False
 
 
 @pytest.mark.parametrize(
@@ -330,14 +333,14 @@ def test_what_is_no_address_of_a_page_is_refused(url: str) -> None:
 def test_a_store_is_let_go_by_the_plan_that_holds_it_and_no_other(tmp_path: Path) -> None:
     house = Storehouse(root=tmp_path / "store", source=tmp_path)
     with house.held("plan-7") as holder:
-        other = run("let-go", str(house.root), "--plan=plan-8")
+        other = run("release", str(house.root), "--plan=plan-8")
         assert (other.code, other.answer["holder"]["plan"]) == (75, "plan-7")
         assert holder.poll() is None
-        said = run("let-go", str(house.root), "--plan=plan-7")
+        said = run("release", str(house.root), "--plan=plan-7")
         assert (said.code, said.answer) == (0, {"free": True})
         assert holder.wait(5) == -15
-    assert run("let-go", str(house.root), "--plan=plan-7").answer == {"free": True}
-    assert run("let-go", str(tmp_path / "nowhere"), "--plan=plan-7").answer == {"free": True}
+    assert run("release", str(house.root), "--plan=plan-7").answer == {"free": True}
+    assert run("release", str(tmp_path / "nowhere"), "--plan=plan-7").answer == {"free": True}
 
 
 def test_a_verb_at_work_is_waited_for_and_never_ended(tmp_path: Path) -> None:
@@ -345,11 +348,11 @@ def test_a_verb_at_work_is_waited_for_and_never_ended(tmp_path: Path) -> None:
     with house.held("plan-7") as holder:
         descriptor = os.open(house.root / ".runner/lock", os.O_RDWR)
         fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, 1)
-        said = run("let-go", str(house.root), "--plan=plan-7", "--within=1")
+        said = run("release", str(house.root), "--plan=plan-7", "--within=1")
         assert said.code == 75
         assert holder.wait(5) == -15
         threading.Timer(0.5, os.close, (descriptor,)).start()
-        assert run("let-go", str(house.root), "--plan=plan-7").answer == {"free": True}
+        assert run("release", str(house.root), "--plan=plan-7").answer == {"free": True}
 
 
 def test_an_old_text_in_the_lock_ends_nobody(tmp_path: Path) -> None:
@@ -359,7 +362,7 @@ def test_an_old_text_in_the_lock_ends_nobody(tmp_path: Path) -> None:
         told = json.loads(lock.read_text())
         with lock.open("r+b") as file:
             file.write(json.dumps({**told, "pid": os.getpid()}).encode().ljust(4096))
-        assert run("let-go", str(house.root), "--plan=plan-7", "--within=1").code == 75
+        assert run("release", str(house.root), "--plan=plan-7", "--within=1").code == 75
         assert holder.poll() is None
 
 

@@ -60,7 +60,7 @@ def audit(house: Storehouse, every: int = 1, most: int = 10**9, seconds: int = 6
 
 def found(house: Storehouse) -> list[tuple[str, str, list[str]]]:
     answer = audit(house)
-    assert answer["found"] == len(answer["findings"])
+    assert answer["total"] == len(answer["findings"])
     return sorted((each["kind"], each["path"], each["snapshots"]) for each in answer["findings"])
 
 
@@ -183,7 +183,7 @@ def test_checksums_of_two_kinds_live_side_by_side(house: Storehouse) -> None:
     day = subprocess.run(("md5sum", house.root / TWO / "day"), capture_output=True, check=True).stdout[:32]
     sums.write_bytes(gzip.compress(b"%s 18 day\n" % day))
     assert found(house) == []
-    assert expire(house, ONE).answer["carried"] == 4
+    assert expire(house, ONE).answer["inherited"] == 4
     assert found(house) == []
     flip(house.root / TWO / "folder/other")
     flip(house.root / TWO / "day")

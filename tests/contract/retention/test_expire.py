@@ -71,7 +71,7 @@ def sums(house: Storehouse, name: str) -> list[bytes]:
 def test_an_expired_snapshot_is_in_the_trash_with_all_that_was_known_of_it(house: Storehouse) -> None:
     others = {name: fingerprint(house.root / name) for name in NAMES[1:]}
     answer = expire(house, NAMES[0]).answer
-    assert (answer["expired"], answer["sealed"], answer["carried"]) == (NAMES[0], 4, 1)
+    assert (answer["expired"], answer["sealed"], answer["inherited"]) == (NAMES[0], 4, 1)
     assert answer["free_percent"] > 0
     assert names(house) == list(NAMES[1:])
     assert sorted(path.name for path in (house.root / ".trash").iterdir()) == [
@@ -89,7 +89,7 @@ def test_a_checksum_is_inherited_by_the_next_snapshot_only_where_the_file_lives_
     assert sums(house, NAMES[1]) == [b"day"]
     expire(house, NAMES[0])
     assert sums(house, NAMES[1]) == [b"day", b"old"]
-    assert expire(house, NAMES[1]).answer["carried"] == 1
+    assert expire(house, NAMES[1]).answer["inherited"] == 1
     assert sums(house, NAMES[2]) == [b"day", b"old"]
 
 
@@ -190,7 +190,7 @@ def test_a_full_disk_can_be_emptied(tmp_path: Path, wanting: str) -> None:
                 (mount / f"small{number}").write_bytes(b"" if wanting == "inodes" else bytes(1000))
         assert os.statvfs(mount).f_bfree == 0 or os.statvfs(mount).f_ffree == 0
         answer = expire(house, NAMES[0]).answer
-        assert (answer["sealed"], answer["carried"]) == (1, None)
+        assert (answer["sealed"], answer["inherited"]) == (1, None)
         assert verb(house, "reap").answer["removed"] == 33
         assert answer["free_inodes"] + 3 == os.statvfs(mount).f_ffree
 

@@ -52,7 +52,7 @@ class Bounce:
                         why=name, needs=needs, role=roles.get(name, Role.STEP))
         up = Check(host=job.host, argv=("echo", '{"up": true}'), field="up", relation="==", value=True, why="up")
         steps = (
-            step("still", Command(argv=("true",)), Effect.READ),
+            step("idle", Command(argv=("true",)), Effect.READ),
             step("reboot", Command(argv=job.options.argv), Effect.INTERRUPT, *(("power",) if site.live else ())),
             step("back", WaitFor(until=up, within=20), Effect.READ),
             step("page", Command(argv=job.options.look), Effect.READ),
@@ -199,7 +199,7 @@ def test_one_that_never_came_is_cancelled_by_the_next_run_which_says_so(place: P
     place.runner("announce", "bounce", "--at", soon(hours=1))
     journal = Journal(place.state / "journal.sqlite")
     past = datetime.now(UTC) - timedelta(hours=3)
-    journal.announcements.add("bounce", Announced(at=past, told=past - timedelta(days=1)))
+    journal.announcements.add("bounce", Announced(at=past, notified=past - timedelta(days=1)))
     journal.close()
     said = place.runner("run", "backup-papio")
     assert said.code == 3 and "did not run" in said.out
@@ -332,7 +332,7 @@ def overdue(place: Place) -> None:
     """Have it announced for three hours ago."""
     journal = Journal(place.folder / "state/journal.sqlite")
     past = datetime.now(UTC) - timedelta(hours=3)
-    journal.announcements.add("bounce", Announced(at=past, told=past - timedelta(days=1)))
+    journal.announcements.add("bounce", Announced(at=past, notified=past - timedelta(days=1)))
     journal.close()
 
 

@@ -102,7 +102,7 @@ def snapshot_report(*outcomes: Outcome, after: tuple[str, ...] = ("dump-papio",)
     """What the report of the snapshot says; the seal went well."""
     backup = PlannedJob(name="backup-papio", kind="snapshot", after=after, writes="papio/x")
     seal = Outcome(
-        step="backup-papio/seal", **parts.role('backup-papio/seal'), job="backup-papio", state=State.DONE, result={"sealed": "x", "files": 3},
+        step="backup-papio/seal", **parts.role('backup-papio/seal'), job="backup-papio", state=State.DONE, result=parts.seal_answer(files=3),
         started=parts.NOW, ended=parts.NOW,
     )  # fmt: skip
     plan = Plan(id="p", made_at=parts.NOW, site="s", live=True, jobs=(JOB, backup))

@@ -162,7 +162,7 @@ def test_a_drill_that_went_well_says_so_with_its_numbers() -> None:
 
 
 def test_what_is_wrong_is_named_first_and_the_rest_is_counted() -> None:
-    result = {**FILES, "found": 70, "wrong": WRONG, "error": f"'/etc/a\\nb' of {NEW}: its content ...; 69 more"}
+    result = {**FILES, "total": 70, "wrong": WRONG, "error": f"'/etc/a\\nb' of {NEW}: its content ...; 69 more"}
     made = told(compare=(State.FAILED, result), restore=(State.DONE, {"databases": [BABASE]}))
     assert made.verdict == Verdict.FAILED
     assert made.headline == f"what came back is not what it was: '/etc/a\\nb' of {NEW}: its content ...; 69 more"
@@ -174,12 +174,12 @@ def test_what_is_wrong_is_named_first_and_the_rest_is_counted() -> None:
 def test_two_failures_are_both_told() -> None:
     bad = {
         "databases": [],
-        "found": 1,
+        "total": 1,
         "wrong": [{"database": "babase", "dump": "d", "what": "d: damaged"}],
         "error": "database 'babase': d: damaged",
     }
     made = told(
-        compare=(State.FAILED, {**FILES, "found": 1, "wrong": WRONG[:1], "error": "e"}), restore=(State.FAILED, bad)
+        compare=(State.FAILED, {**FILES, "total": 1, "wrong": WRONG[:1], "error": "e"}), restore=(State.FAILED, bad)
     )
     assert made.headline == "what came back is not what it was: e; and database 'babase': d: damaged"
     assert "database babase: d: damaged" in made.details
@@ -189,6 +189,14 @@ def test_what_was_restored_and_could_not_be_removed_needs_a_person() -> None:
     made = told(compare=(State.DONE, FILES), clear=(State.FAILED, {"error": "the disk is read-only"}))
     assert made.verdict == Verdict.ATTENTION
     assert "what was restored is still there: the disk is read-only" in made.headline
+
+
+def test_an_answer_that_cannot_be_read_is_no_answer_that_all_is_well() -> None:
+    made = told(compare=(State.DONE, {**FILES, "files": "212"}), restore=(State.DONE, {}), clear=(State.DONE, {}))
+    assert made.verdict == Verdict.ATTENTION
+    assert made.headline == (
+        "seed 1; but the answer of compare cannot be read; but the answer of restore cannot be read"
+    )
 
 
 def test_the_report_of_another_kind_is_not_its_own() -> None:

@@ -68,7 +68,7 @@ def hook(*disks: Disk, when_due: str = "tell", **changes: Any) -> Asked:
 def found(reading: Reading, **changes: Any) -> dict[str, Any]:
     """A filesystem as the program at the host tells it: what tune2fs said, and all is well but for `changes`."""
     values = {
-        "device": "/dev/sdb1", "asked": ["/dev/usb"], "mount": "/srv", "superblock": reading.out,
+        "device": "/dev/sdb1", "devices": ["/dev/usb"], "mount": "/srv", "superblock": reading.out,
         "exit": reading.exit, "error": reading.err, "used": None, "inodes_used": None, "table": None,
         "directories": None, "extents": None, "rotates": True, "speed": None, "pass": 2, "at": "/srv",
         "noauto": False, "nofail": True, "checks": [],
@@ -201,7 +201,7 @@ def test_without_nofail_the_host_itself_is_away_until_the_check_ends() -> None:
 
 def test_it_is_the_time_of_the_announced_reboot_that_counts() -> None:
     known = facts(found(captured("120d")))
-    later = Announced(at=datetime(2027, 4, 1, tzinfo=UTC), told=NOW)
+    later = Announced(at=datetime(2027, 4, 1, tzinfo=UTC), notified=NOW)
     (now,) = hook(DISK).check_plan(REBOOTING, known)
     (then,) = hook(DISK).check_plan(REBOOTING, replace(known, announced={"r": later}))
     assert (now.text[:7], then.text[:22]) == ("a boot ", "the next boot checks d")
@@ -245,7 +245,7 @@ def test_a_kernel_that_is_told_to_check_checks_what_is_not_due() -> None:
 
 
 def test_the_root_is_told_of_before_a_reboot_and_left_alone_otherwise() -> None:
-    root = found(captured("due"), device="/dev/sda1", asked=[], mount="/", at="/", nofail=False, **{"pass": 0})
+    root = found(captured("due"), device="/dev/sda1", devices=[], mount="/", at="/", nofail=False, **{"pass": 0})
     known = facts(found(captured("120d")), root)
     assert len(hook(DISK).check_plan(PLAN, known)) == 1
     disk, told = hook(DISK).check_plan(REBOOTING, known)
@@ -254,7 +254,7 @@ def test_the_root_is_told_of_before_a_reboot_and_left_alone_otherwise() -> None:
 
 
 def test_a_filesystem_in_order_that_is_no_disk_of_ours_is_not_worth_a_word() -> None:
-    home = found(captured("120d"), device="/dev/sda2", asked=[], mount="/home", at="/home")
+    home = found(captured("120d"), device="/dev/sda2", devices=[], mount="/home", at="/home")
     assert len(hook(DISK).check_plan(REBOOTING, facts(found(captured("120d")), home))) == 1
 
 
@@ -266,7 +266,7 @@ def test_a_check_that_may_not_fit_into_memory_is_told() -> None:
 
 
 def test_a_mount_point_with_a_line_end_stays_one_line() -> None:
-    odd = found(captured("due"), asked=[], mount="/a\nb", at="")
+    odd = found(captured("due"), devices=[], mount="/a\nb", at="")
     told = hook(DISK).check_plan(REBOOTING, facts(found(captured("120d")), odd))
     assert all("\n" not in one.text for one in told)
 

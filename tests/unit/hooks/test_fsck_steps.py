@@ -19,7 +19,7 @@ HOST = "backup-server1"
 STORE = Store(name="papio", host=HOST, path="/srv/papio", disk="usb")
 PROGRAM = "/usr/local/sbin/runner-agent"
 PLAN = "20261123T080000.000Z"
-LOCK = Lock(resource="store papio", host=HOST, argv=("hold",), until="reboot-it/let-go-papio")
+LOCK = Lock(resource="store papio", host=HOST, argv=("hold",), until="reboot-it/release-papio")
 JOB = PlannedJob(name="reboot-it", kind="reboot", locks=(LOCK,))
 
 
@@ -30,7 +30,7 @@ def step(name: str, effect: Effect = Effect.READ) -> Step:
     )  # fmt: skip
 
 
-STEPS = (step("still"), step("reboot", Effect.INTERRUPT), step("back"), step("settled"), step("mounted"))
+STEPS = (step("idle"), step("reboot", Effect.INTERRUPT), step("back"), step("settled"), step("mounted"))
 DUE = facts(found(captured("due")))
 
 
@@ -56,18 +56,18 @@ def test_by_default_nothing_is_done_about_it() -> None:
 def test_a_disk_that_is_due_is_let_go_unmounted_and_checked_before_the_reboot() -> None:
     given = wishes("forward")
     assert [shown(one) for one in given] == [
-        ("let-go-papio", "before", "reboot"),
+        ("release-papio", "before", "reboot"),
         ("unmount-usb", "before", "reboot"),
         ("check-usb", "before", "reboot"),
         ("mount-usb", "after", "mounted"),
     ]
     lets, unmount, check, mount = given
-    assert argv(lets) == (PROGRAM, "let-go", "/srv/papio", f"--plan={PLAN}")
+    assert argv(lets) == (PROGRAM, "release", "/srv/papio", f"--plan={PLAN}")
     assert argv(unmount) == ("umount", "--", "/srv")
     assert argv(check)[-5:] == ("e2fsck", "-p", "-f", "--", "/dev/usb")
-    assert argv(check)[1:4] == ("carry", f"--plan={PLAN}", "--step=reboot-it/check-usb")
+    assert argv(check)[1:4] == ("detach", f"--plan={PLAN}", "--step=reboot-it/check-usb")
     assert argv(mount) == ("mount", "--", "/srv")
-    assert (check.step.ok_codes, check.step.carried) == ((0, 1), True)
+    assert (check.step.ok_codes, check.step.detached) == ((0, 1), True)
     assert [one.step.effect for one in given] == [Effect.WRITE, Effect.INTERRUPT, Effect.WRITE, Effect.WRITE]
 
 
@@ -90,7 +90,7 @@ def test_the_disk_is_mounted_again_if_there_was_no_boot_unless_errors_are_left()
     assert (mount.guard.field, mount.guard.value) == ("sound", True)
     assert mount.despite == tuple(
         f"reboot-it/{name}"
-        for name in ("let-go-papio", "unmount-usb", "check-usb", "reboot", "back", "settled", "mounted")
+        for name in ("release-papio", "unmount-usb", "check-usb", "reboot", "back", "settled", "mounted")
     )
 
 
@@ -131,7 +131,7 @@ def test_this_boot_passes_without_the_check_and_the_next_ones_do_not() -> None:
         facts(found(captured("errors"))),
         facts(found(captured("due")), kernel=["fsck.mode=force"]),
         facts(found(captured("due"), mount="/elsewhere")),
-        facts(found(captured("due"), asked=[], mount="/", at="/")),
+        facts(found(captured("due"), devices=[], mount="/", at="/")),
         facts(),
         facts(found(captured("due"), exit=1, error="no such device")),
     ],
@@ -142,7 +142,7 @@ def test_what_is_not_due_or_damaged_or_not_ours_is_left_to_the_boot(when_due: st
 
 
 def test_a_job_that_reboots_nothing_is_left_alone() -> None:
-    assert wishes("forward", steps=(step("still"), step("poweroff", Effect.INTERRUPT))) == ()
+    assert wishes("forward", steps=(step("idle"), step("poweroff", Effect.INTERRUPT))) == ()
     assert wishes("defer", steps=(step("reboot"),)) == ()
 
 

@@ -53,7 +53,7 @@ def test_the_host_of_a_third_family_is_looked_at_and_its_updates_are_planned() -
     assert argv(steps["refresh"]) == ("apk", "update")
     assert argv(steps["install"]) == (
         PROGRAM,
-        "carry",
+        "detach",
         f"--plan={PLAN}",
         "--step=updates-server/install",
         "--packages=apk",

@@ -16,10 +16,10 @@ JOB = PlannedJob(name="upgrade-server", kind="upgrade", headline="no update to i
 
 
 def carried(**changes: Any) -> dict[str, Any]:
-    """What `carry` answers after a good run; `packages` in `changes` are merged in."""
+    """What `detach` answers after a good run; `packages` in `changes` are merged in."""
     packages = {"upgraded": [["libssl3", "3.0.14-1", "3.0.15-1"]], "installed": [], "removed": [], "unfinished": []}
     told = {
-        "carried": True, "exit": 0, "seconds": 12.5, "log": ["Setting up libssl3 (3.0.15-1) ..."], "lines": 1,
+        "detached": True, "exit": 0, "seconds": 12.5, "log": ["Setting up libssl3 (3.0.15-1) ..."], "lines": 1,
         "conffiles": [], "services": [], "pid1": False, "reboot": [], "note": "", "problem": "",
     }  # fmt: skip
     return {**told, **changes, "packages": {**packages, **changes.get("packages", {})}}

@@ -49,12 +49,12 @@ def test_security_updates_are_installed_in_exactly_the_versions_of_the_plan() ->
     assert "--error-on=any" in argv(steps["refresh"])
     install = argv(steps["install"])
     assert install[:5] == (
-        PROGRAM, "carry", f"--plan={PLAN}", "--step=updates-server/install", "--packages=dpkg",
+        PROGRAM, "detach", f"--plan={PLAN}", "--step=updates-server/install", "--packages=dpkg",
     )  # fmt: skip
     assert install[-2:] == ("demo-extra=1.0", "demo-lib=1.1")
     assert "--no-remove" in install
     assert "demo-feature=1.1" not in install
-    assert steps["install"].carried
+    assert steps["install"].detached
     assert max(step.effect for step in draft.steps) == Effect.WRITE
     assert all(step.needs == ("packages",) for step in draft.steps)
     assert draft.planned is not None
@@ -217,7 +217,7 @@ def test_what_an_upgrade_that_was_cut_off_left_untold_is_a_matter_for_a_person()
         "upgrade-server was cut off, and nobody was told what came of it: it says so when it runs again -> "
         "when it suits people, run: runner run upgrade-server --yes"
     ]
-    told = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False, told=True)))
+    told = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False, seen=True)))
     assert told.findings == ()
 
 
@@ -232,7 +232,7 @@ def test_an_interrupted_installation_is_finished_first_by_a_carried_step() -> No
     draft = drafted(UPDATES, facts("interrupted"))
     assert names(draft)[:2] == ["repair", "repair-told"]
     assert argv(by_name(draft)["repair"])[-2:] == ("--configure", "-a")
-    assert by_name(draft)["repair"].carried
+    assert by_name(draft)["repair"].detached
     assert any("interrupted" in one for one in texts(draft, "note"))
 
 
@@ -276,11 +276,11 @@ def test_what_lost_its_connection_and_still_works_is_waited_for_and_nothing_else
     assert names(draft) == ["attach-1", "attach-1-told"]
     attach, told = draft.steps
     assert argv(attach) == (
-        PROGRAM, "carry", "--plan=20261122T081500.000Z", "--step=updates-server/install", "--again",
+        PROGRAM, "detach", "--plan=20261122T081500.000Z", "--step=updates-server/install", "--again",
     )  # fmt: skip
-    assert attach.carried
+    assert attach.detached
     assert attach.ok_codes == (0,)
-    assert argv(told)[-1] == "--told"
+    assert argv(told)[-1] == "--seen"
     assert told.despite == (attach.id,)
     assert isinstance(told.guard, Check)
     assert told.guard.argv[-1] == "--within=1"
@@ -294,7 +294,7 @@ def test_what_ended_unseen_is_told_and_todays_updates_are_installed_all_the_same
     assert 100 in draft.steps[0].ok_codes
     assert 255 not in draft.steps[0].ok_codes
     assert "attach-1" not in names(
-        drafted(UPDATES, facts("waiting", begun("updates-server/install", alive=False, told=True)))
+        drafted(UPDATES, facts("waiting", begun("updates-server/install", alive=False, seen=True)))
     )
     assert "attach-1" not in names(drafted(UPDATES, facts("waiting", begun("upgrade-server/upgrade", alive=True))))
 
@@ -354,7 +354,9 @@ def _papio_aside(site: Site) -> Site:
     return replace(site, jobs=(UPDATES, UPGRADE, REBOOT))
 
 
-@pytest.mark.parametrize("answer", ["", "{}", '{"error": "no room"}', '{"carried": [7]}', '{"carried": [{"plan": 1}]}'])
+@pytest.mark.parametrize(
+    "answer", ["", "{}", '{"error": "no room"}', '{"detached": [7]}', '{"detached": [{"plan": 1}]}']
+)
 @pytest.mark.parametrize("job", [UPDATES, UPGRADE], ids=lambda job: job.kind)
 def test_nothing_is_begun_where_what_earlier_runs_began_cannot_be_read(job: Job, answer: str) -> None:
     known = facts("waiting")

@@ -37,7 +37,7 @@ LAST = ["upgrade", "upgrade-told", "hold", "held"]
 
 
 def between(step: Step) -> tuple[list[str], list[str], list[str]]:
-    """What a carried upgrade lets go of, what it holds again, and what it installs."""
+    """What A detached upgrade lets go of, what it holds again, and what it installs."""
     words = list(argv(step))
     words = words[words.index("runner-upgrade") + 1 :]
     first = words.index("--")
@@ -60,8 +60,8 @@ def test_all_that_is_held_is_upgraded_in_exactly_these_versions_after_the_other_
     assert set(install) == {f"{META}=2", f"{NEXT}=1.0", "libc-demo=1.1", "demo-app=1.1"}
     assert "--no-remove" in argv(steps["upgrade"])
     assert steps["upgrade"].effect == steps["others"].effect == Effect.INTERRUPT
-    assert steps["upgrade"].carried
-    assert steps["others"].carried
+    assert steps["upgrade"].detached
+    assert steps["others"].detached
 
 
 def test_the_holds_come_back_by_themselves_at_the_host_and_by_a_step_that_no_failure_stops() -> None:
@@ -183,9 +183,9 @@ def test_a_reboot_before_is_a_plan_of_its_own_and_not_repeated_when_the_host_is_
 def test_where_the_reboot_is_forbidden_nothing_is_begun() -> None:
     busy = facts("waiting")
     reading = replace(
-        busy.hosts["server"].readings["power.still"], out='{"still": false, "busy": ["backup of papio"]}', exit=1
+        busy.hosts["server"].readings["power.idle"], out='{"idle": false, "busy": ["backup of papio"]}', exit=1
     )
-    host = replace(busy.hosts["server"], readings={**busy.hosts["server"].readings, "power.still": reading})
+    host = replace(busy.hosts["server"], readings={**busy.hosts["server"].readings, "power.idle": reading})
     draft = drafted(UPGRADE, replace(busy, hosts={**busy.hosts, "server": host}))
     assert draft.steps == ()
     assert texts(draft, "refusal")
@@ -214,7 +214,7 @@ def test_an_upgrade_that_lost_its_connection_is_waited_for_and_the_holds_are_put
     draft = drafted(UPGRADE, facts("drift", lost))
     assert names(draft)[:4] == ["attach-1", "attach-1-told", "hold", "held"]
     steps = by_name(draft)
-    assert steps["attach-1"].carried
+    assert steps["attach-1"].detached
     assert set(steps["hold"].despite) == {steps["attach-1"].id, steps["attach-1-told"].id}
     assert set(argv(steps["hold"])[-3:]) == {KERNEL, META, "libc-demo"}
     assert "upgrade" not in names(draft)

@@ -72,8 +72,8 @@ def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_n
         ("updates", "as_planned", State.STALE, {}, ("a",)),
         ("upgrade", "as_planned", State.STALE, {}, ("a",)),
         ("updates", "as_planned", State.FAILED, {}, ()),
-        ("upgrade", "still", State.STALE, {}, ()),
-        ("upgrade", "as_planned", State.STALE, {"carried": True}, ()),
+        ("upgrade", "idle", State.STALE, {}, ()),
+        ("upgrade", "as_planned", State.STALE, {"detached": True}, ()),
     ],
 )
 def test_packages_that_are_not_as_planned_are_planned_again_unless_some_were_changed_already(

@@ -11,7 +11,7 @@ from tests.unit import parts
 from tests.unit.parts import NOW, PAPIO, SERVER, plan, step
 
 REBOOT = step("down/reboot", effect=Effect.INTERRUPT, needs=("power",))
-STEPS = (step("down/still"), REBOOT, step("down/back"), step("down/kernel"))
+STEPS = (step("down/idle"), REBOOT, step("down/back"), step("down/kernel"))
 LOCKS = (
     Lock(resource="power papio", host=PAPIO, argv=("hold",), until="down/reboot"),
     Lock(resource="packages papio", host=PAPIO, argv=("hold",)),
@@ -24,7 +24,7 @@ def ended(*names: str, state: State = State.DONE) -> tuple[Outcome, ...]:
 
 
 def test_only_what_comes_after_the_reboot_is_left_and_never_the_reboot() -> None:
-    left = rest(PLAN, ended("still", "reboot"), PAPIO)
+    left = rest(PLAN, ended("idle", "reboot"), PAPIO)
     assert left is not None
     assert [one.id for one in left.steps] == ["down/back", "down/kernel"]
     assert left.id == f"{PLAN.id}.back" and left.jobs[0].after == ()
@@ -35,30 +35,30 @@ def test_a_reboot_that_was_cut_off_while_it_was_ordered_counts_as_begun() -> Non
     # Its runner died with it, or lived to see it ended by a signal.
     (dead,) = ended("reboot", state=State.INTERRUPTED)
     for one in (dead, replace(dead, exit=-15, ended=NOW)):
-        assert rest(PLAN, (*ended("still"), one), PAPIO) is not None
+        assert rest(PLAN, (*ended("idle"), one), PAPIO) is not None
 
 
 def test_a_person_who_stops_the_run_before_the_reboot_has_rebooted_nothing() -> None:
     (stopped,) = ended("reboot", state=State.INTERRUPTED)
     stopped = replace(stopped, note="stopped before it began", started=NOW, ended=NOW)
-    assert rest(PLAN, (*ended("still"), stopped), PAPIO) is None
+    assert rest(PLAN, (*ended("idle"), stopped), PAPIO) is None
 
 
 def test_a_reboot_that_cut_off_its_own_order_is_told_as_done_when_the_host_is_back() -> None:
     (cut,) = ended("reboot", state=State.INTERRUPTED)
-    whole = joined(PLAN, (*ended("still"), replace(cut, exit=-15, ended=NOW)), ended("back", "kernel"))
+    whole = joined(PLAN, (*ended("idle"), replace(cut, exit=-15, ended=NOW)), ended("back", "kernel"))
     assert [one.state for one in whole] == [State.DONE] * 4
 
 
 def test_nothing_is_left_where_the_reboot_was_not_reached_or_refused_or_is_of_another_machine() -> None:
-    assert rest(PLAN, ended("still"), PAPIO) is None
+    assert rest(PLAN, ended("idle"), PAPIO) is None
     assert rest(PLAN, ended("reboot", state=State.STALE), PAPIO) is None
     assert rest(PLAN, ended("reboot", state=State.FAILED), PAPIO) is None
-    assert rest(PLAN, ended("still", "reboot"), SERVER) is None
+    assert rest(PLAN, ended("idle", "reboot"), SERVER) is None
 
 
 def test_a_reboot_that_is_the_last_step_leaves_nothing() -> None:
-    assert rest(replace(PLAN, steps=STEPS[:2]), ended("still", "reboot"), PAPIO) is None
+    assert rest(replace(PLAN, steps=STEPS[:2]), ended("idle", "reboot"), PAPIO) is None
 
 
 def test_of_two_reboots_the_last_that_was_begun_counts() -> None:
@@ -73,8 +73,8 @@ def test_of_two_reboots_the_last_that_was_begun_counts() -> None:
 
 
 def test_the_report_has_what_came_before_and_after_in_the_plans_order() -> None:
-    before = (*ended("still"), *ended("reboot"), *ended("back", state=State.INTERRUPTED))
+    before = (*ended("idle"), *ended("reboot"), *ended("back", state=State.INTERRUPTED))
     whole = joined(PLAN, before, ended("back", "kernel"))
     assert [(one.step, one.state.value) for one in whole] == [
-        ("down/still", "done"), ("down/reboot", "done"), ("down/back", "done"), ("down/kernel", "done"),
+        ("down/idle", "done"), ("down/reboot", "done"), ("down/back", "done"), ("down/kernel", "done"),
     ]  # fmt: skip

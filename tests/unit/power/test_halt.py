@@ -22,7 +22,7 @@ PROGRAM = "/usr/local/sbin/runner-agent"
 PLAN = "20261123T081500.000Z"
 OTHER = "20261123T031500.000Z"
 HOLDER = {"plan": OTHER, "who": "backup of papio", "pid": 7, "since": NOW}
-BUSY = {"still": {"still": False, "error": "rsync (process 7 of user 0) is at work"}}
+BUSY = {"idle": {"idle": False, "error": "rsync (process 7 of user 0) is at work"}}
 
 
 def job(host: str = SERVER, **options: Any) -> Job:
@@ -45,8 +45,8 @@ def argv(step: Step) -> tuple[str, ...]:
 def test_everything_is_written_and_unmounted_before_the_power_goes() -> None:
     drawn = draft(job(), facts())
     found = steps(drawn)
-    assert list(found) == ["still", "sync", "let-go-papio", "unmount-disk", "poweroff", "gone", "mount-disk"]
-    assert argv(found["let-go-papio"]) == (PROGRAM, "let-go", "/srv/backups/papio", f"--plan={PLAN}")
+    assert list(found) == ["idle", "sync", "release-papio", "unmount-disk", "poweroff", "gone", "mount-disk"]
+    assert argv(found["release-papio"]) == (PROGRAM, "release", "/srv/backups/papio", f"--plan={PLAN}")
     assert argv(found["unmount-disk"]) == ("umount", "--", "/srv/backups/papio")
     assert argv(found["poweroff"]) == ("systemctl", "poweroff", "--check-inhibitors=yes")
     gone = found["gone"].action
@@ -68,7 +68,7 @@ def test_a_disk_that_was_unmounted_for_nothing_is_mounted_again_and_no_other() -
     here = replace(here, filesystems=(*here.filesystems, home))
     known = steps(draft(job(), replace(found, hosts={**found.hosts, SERVER: here}), disks=two))
     assert list(known)[-7:] == [
-        "let-go-papio", "unmount-disk", "unmount-home", "poweroff", "gone", "mount-home", "mount-disk",
+        "release-papio", "unmount-disk", "unmount-home", "poweroff", "gone", "mount-home", "mount-disk",
     ]  # fmt: skip
     assert argv(known["mount-disk"]) == ("mount", "--", "/srv/backups/papio")
     assert known["mount-disk"].unless == Ended(step="halt-server/poweroff", codes=(0, 255))
@@ -96,7 +96,7 @@ def test_after_the_controller_was_off_nothing_of_the_plan_is_left() -> None:
 
 
 def test_the_disk_is_let_go_only_when_nobody_else_uses_it() -> None:
-    guard = steps(draft(job(), facts()))["let-go-papio"].guard
+    guard = steps(draft(job(), facts()))["release-papio"].guard
     assert guard is not None
     assert (guard.field, guard.relation, guard.value) == ("users", "==", 0)
     assert "--store=/srv/backups/papio" in guard.argv
@@ -105,7 +105,7 @@ def test_the_disk_is_let_go_only_when_nobody_else_uses_it() -> None:
 def test_the_power_goes_only_in_the_boot_that_was_planned_for_and_when_nothing_is_written() -> None:
     guard = steps(draft(job(), facts()))["poweroff"].guard
     assert guard is not None
-    assert guard.argv == (PROGRAM, "still", "--boot=boot")
+    assert guard.argv == (PROGRAM, "idle", "--boot=boot")
 
 
 def test_a_machine_that_is_up_again_is_never_switched_off_by_what_was_left_of_the_plan() -> None:
@@ -123,7 +123,7 @@ def test_locks_are_held_until_the_disk_goes_or_the_host() -> None:
         "packages of server": "halt-server/poweroff", "power of server": "halt-server/poweroff",
         "dumps of server": "halt-server/poweroff", "drill on server": "halt-server/poweroff",
         "restores of databases on server": "halt-server/poweroff",
-        "store papio": "halt-server/let-go-papio", "store server": "halt-server/poweroff",
+        "store papio": "halt-server/release-papio", "store server": "halt-server/poweroff",
     }  # fmt: skip
 
 
@@ -144,7 +144,7 @@ def test_told_to_stop_writers_it_takes_the_store_from_the_plan_that_it_saw_and_f
         PROGRAM, "take-over", "/srv/backups/papio", f"--from={OTHER}", f"--plan={PLAN}", "--who=halt-server of papio",
         "--mount=/srv/backups/papio", "--uuid=11111111-2222-3333-4444-555555555555",
     )  # fmt: skip
-    still = steps(drawn)["still"].action
+    still = steps(drawn)["idle"].action
     assert isinstance(still, WaitFor)
     (cut,) = [one for one in drawn.findings if "is cut off" in one.text]
     assert cut.severity == "note", "the next run sees to it, and nobody else has to"
@@ -167,7 +167,7 @@ def test_a_restore_is_never_cut_off() -> None:
 def test_a_disk_that_is_not_mounted_is_not_unmounted() -> None:
     root = [{"mount": "/", "source": "/dev/sda1", "dev": 1, "type": "ext4", "size": 1}]
     changes = {SERVER: {"filesystems": root, "store": {"problem": "the disk is not mounted"}}}
-    assert list(steps(draft(job(), facts(changes=changes)))) == ["still", "sync", "poweroff", "gone"]
+    assert list(steps(draft(job(), facts(changes=changes)))) == ["idle", "sync", "poweroff", "gone"]
 
 
 def test_a_disk_below_another_is_unmounted_first() -> None:
@@ -183,7 +183,7 @@ def test_a_disk_below_another_is_unmounted_first() -> None:
     stores = (Store(name="papio", host=SERVER, path="/srv/backups/papio"),)
     drawn = draft(job(), facts(changes={SERVER: {"filesystems": filesystems}}), disks=disks, stores=stores)
     assert list(steps(drawn)) == [
-        "still", "sync", "unmount-inner", "let-go-papio", "unmount-outer", "poweroff", "gone", "mount-outer",
+        "idle", "sync", "unmount-inner", "release-papio", "unmount-outer", "poweroff", "gone", "mount-outer",
         "mount-inner",
     ]  # fmt: skip
 

@@ -26,7 +26,7 @@ def outcome(name: str, begun: float, ended: float, state: State = State.DONE, **
 
 def rebooted(*after: Outcome, back: State = State.DONE, **changes: Any) -> JobReport:
     steps = [
-        outcome("reboot-server/still", 0, 1),
+        outcome("reboot-server/idle", 0, 1),
         outcome("reboot-server/reboot", 10, 12),
         outcome("reboot-server/back", 12, 202, back, **changes),
     ]
@@ -89,8 +89,7 @@ def test_a_host_that_does_not_come_back_is_told_with_what_was_seen_last() -> Non
 CHECKS: list[Any] = [
     {"device": "/dev/disk/by-label/papio", "mount": "/srv/papio", "uuid": "aa", "seconds": 9.1},
     {"device": "/dev/sda2", "mount": "/home\n", "uuid": "", "seconds": 4000},
-    {"device": "/dev/sda3", "mount": "", "seconds": "long"},
-    "nonsense",
+    {"device": "/dev/sda3", "mount": ""},
 ]  # fmt: skip
 
 
@@ -107,14 +106,14 @@ def test_each_disk_that_the_boot_checked_is_told_by_its_name_with_how_long_that_
 
 
 def test_a_host_that_does_not_say_what_it_checked_is_told_as_any_other() -> None:
-    for odd in ("x", None, {"a": 1}, 7):
+    for odd in ("x", None, {"a": 1}, 7, [*CHECKS, "nonsense"], [{**CHECKS[0], "seconds": "long"}]):
         settled = outcome("reboot-server/settled", 202, 250, result={"checks": odd})
         assert len(rebooted(settled).details) == 2
 
 
 def early(code: int) -> Outcome:
     log = ["papio: Inode 12, i_blocks is 8, should be 0.  FIXED.", "papio: 12/65536 files"]
-    result = {"carried": True, "exit": code, "seconds": 75.0, "log": log}
+    result = {"detached": True, "exit": code, "seconds": 75.0, "log": log}
     return outcome("reboot-server/check-usb", -90, -10, exit=code, result=result)
 
 
@@ -136,7 +135,7 @@ def test_a_check_before_the_reboot_that_found_nothing_is_one_line() -> None:
 
 def test_a_reboot_that_was_never_begun_is_told_as_any_other_step_that_failed() -> None:
     for state in (State.FAILED, State.STALE, State.NOT_REACHED):
-        steps = (outcome("reboot-server/still", 0, 1), outcome("reboot-server/reboot", 1, 2, state))
+        steps = (outcome("reboot-server/idle", 0, 1), outcome("reboot-server/reboot", 1, 2, state))
         assert power_report(JOB, steps) is None
 
 
@@ -161,8 +160,8 @@ def test_the_reboots_of_a_bigger_job_are_told_in_its_details() -> None:
 
 def halted(*last: Outcome) -> JobReport | None:
     return power_report(HALT, (
-        outcome("halt-server/still", 0, 1), outcome("halt-server/sync", 1, 3),
-        outcome("halt-server/let-go-papio", 3, 4), outcome("halt-server/unmount-disk", 4, 5), *last,
+        outcome("halt-server/idle", 0, 1), outcome("halt-server/sync", 1, 3),
+        outcome("halt-server/release-papio", 3, 4), outcome("halt-server/unmount-disk", 4, 5), *last,
     ))  # fmt: skip
 
 

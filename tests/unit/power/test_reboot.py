@@ -59,14 +59,14 @@ def test_a_reboot_is_a_look_the_reboot_a_wait_and_one_look_for_each_thing_that_w
     drawn = draft(one, facts())
     found = steps(drawn)
     assert list(found) == [
-        "still", "reboot", "back", "settled", "kernel", "disk-disk", "mounted-2", "runs-ssh.service", "units",
+        "idle", "reboot", "back", "settled", "kernel", "disk-disk", "mounted-2", "runs-ssh.service", "units",
         "database", "page",
     ]  # fmt: skip
-    assert argv(found["still"]) == (PROGRAM, "still", "--boot=boot")
+    assert argv(found["idle"]) == (PROGRAM, "idle", "--boot=boot")
     assert argv(found["reboot"]) == ("systemctl", "reboot", "--check-inhibitors=yes")
-    assert argv(found["back"]) == (PROGRAM, "came-back", "back", "--was=boot")
+    assert argv(found["back"]) == (PROGRAM, "returned", "back", "--was=boot")
     assert argv(found["kernel"])[-1] == "--is=6.1.0-56-amd64"
-    assert argv(found["disk-disk"]) == (PROGRAM, "came-back", "mounted", "--at=/srv/backups/papio", "--writable")
+    assert argv(found["disk-disk"]) == (PROGRAM, "returned", "mounted", "--at=/srv/backups/papio", "--writable")
     assert argv(found["mounted-2"])[3] == "--at=/"
     assert argv(found["units"])[-1] == "--known=old.service"
     assert argv(found["page"]) == (PROGRAM, "page", "https://papio.example.edu/")
@@ -79,7 +79,7 @@ def test_only_the_reboot_interrupts_and_nothing_runs_it_twice() -> None:
     assert [name for name, step in found.items() if step.effect > Effect.READ] == ["reboot"]
     guard = found["reboot"].guard
     assert guard is not None
-    assert (guard.argv, guard.field, guard.value) == (argv(found["still"]), "still", True)
+    assert (guard.argv, guard.field, guard.value) == (argv(found["idle"]), "idle", True)
     assert found["reboot"].ok_codes == (0, 255)
 
 
@@ -122,7 +122,7 @@ def test_the_hosts_that_keep_its_snapshots_are_asked_too() -> None:
     asked = RebootKind().probes(site(one), one)
     assert {probe.host for probe in asked} == {SERVER, PAPIO}
     assert {probe.id for probe in asked if probe.host == SERVER} == {
-        "power.up", "power.outdated", "power.still", "power.systemd", "power.fstab", "power.half", "power.sessions",
+        "power.up", "power.outdated", "power.idle", "power.systemd", "power.fstab", "power.half", "power.sessions",
         "fsck",
     }  # fmt: skip
     assert all(probe.needs for probe in asked)
@@ -137,12 +137,12 @@ def test_nothing_is_rebooted_in_the_sandbox() -> None:
 @pytest.mark.parametrize(
     ("readings", "words"),
     [
-        ({"still": {"still": False, "error": "rsync (process 7 of user 0) is at work"}}, "server is at work: rsync"),
+        ({"idle": {"idle": False, "error": "rsync (process 7 of user 0) is at work"}}, "server is at work: rsync"),
         ({"half": "The following packages are only half configured"}, "packages of server are only half installed"),
         ({"outdated": {"initrd": False}}, "has no initrd: it might not come back"),
         ({"outdated": {"entry": False}}, "is not among what the boot loader offers"),
         ({"up": None}, "the state of server cannot be read: no answer within 60 s"),
-        ({"still": None}, "the state of server cannot be read"),
+        ({"idle": None}, "the state of server cannot be read"),
         ({"up": {"boot_id": ""}}, "the state of server cannot be read"),
         ({"half": None}, "whether packages of server are only half installed cannot be read: no answer"),
         ({"outdated": None}, "what server would boot cannot be read: no answer within 60 s"),
@@ -269,7 +269,7 @@ def test_a_plan_that_is_applied_when_the_window_has_closed_does_not_reboot() -> 
 
 def announced(at: float, told_before: float) -> Facts:
     moment = NOW + timedelta(hours=at)
-    one = Announced(at=moment, told=moment - timedelta(hours=told_before), reason="")
+    one = Announced(at=moment, notified=moment - timedelta(hours=told_before), reason="")
     return facts(announced={"reboot-server": one})
 
 
@@ -351,7 +351,7 @@ def test_the_lock_of_a_store_whose_disk_is_checked_before_ends_with_it_and_nobod
     drawn = draft(job(), found, hooks=(Hook(name="fsck", module="hooks.fsck", settings={"when_due": "forward"}),))
     assert drawn.planned is not None
     until = {lock.resource: lock.until for lock in drawn.planned.locks}
-    assert until["store papio"] == "reboot-server/let-go-papio"
+    assert until["store papio"] == "reboot-server/release-papio"
     assert until["store server"] == "reboot-server/reboot"
     guard = steps(drawn)["reboot"].guard
     assert guard is not None

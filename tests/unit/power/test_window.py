@@ -41,7 +41,7 @@ def at(text: str, zone: str = ZONE) -> datetime:
 def test_a_window_is_open_from_its_first_minute_until_its_last(
     windows: tuple[str, ...], moment: str, closes: str | None
 ) -> None:
-    assert window.closes_window_rules(windows, at(moment), ZONE) == (at(closes) if closes else None)
+    assert window.open_until(windows, at(moment), ZONE) == (at(closes) if closes else None)
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_who_comes_too_early_is_told_when_it_opens(windows: tuple[str, ...], mom
 
 def test_a_window_that_never_closes_is_a_week_long() -> None:
     moment = at("2026-11-23 09:00")
-    assert window.closes_window_rules(("00:00-24:00",), moment, ZONE) == moment + timedelta(days=7)
+    assert window.open_until(("00:00-24:00",), moment, ZONE) == moment + timedelta(days=7)
 
 
 def test_a_window_keeps_its_hours_when_the_clocks_change() -> None:
     # On 2026-11-01 the hour from 01:00 comes twice: eight hours on the wall are nine.
     begins, ends = at("2026-10-31 22:00"), at("2026-11-01 06:00")
     assert ends - begins == timedelta(hours=9)
-    assert window.closes_window_rules(("22:00-06:00",), begins + timedelta(hours=8, minutes=30), ZONE) == ends
+    assert window.open_until(("22:00-06:00",), begins + timedelta(hours=8, minutes=30), ZONE) == ends
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_what_is_no_window_is_refused(text: str) -> None:
 )
 def test_it_is_always_either_open_or_opens_later(moment: datetime, hours: tuple[int, int]) -> None:
     here, windows = moment.replace(tzinfo=UTC), (f"{hours[0]:02}:00-{hours[1]:02}:30",)
-    ends, begins = window.closes_window_rules(windows, here, ZONE), window.opens(windows, here, ZONE)
+    ends, begins = window.open_until(windows, here, ZONE), window.opens(windows, here, ZONE)
     assert begins > here
     assert ends is None or ends > here
     if ends is None:
-        assert window.closes_window_rules(windows, begins, ZONE)
+        assert window.open_until(windows, begins, ZONE)

@@ -17,7 +17,7 @@ from tests.unit import parts
 
 EVERY = {**KINDS, **REPORTERS}
 JOB = PlannedJob(name="a", kind="snapshot", writes="papio/2026-11-23T081500Z")
-SEALED = {"sealed": "2026-11-23T081500Z", "files": 10, "added_files": 3, "added_bytes": 2048, "exceptions": 0}
+SEALED = parts.seal_answer()
 
 
 def ended(step: str, state: State = State.DONE, **changes: Any) -> Outcome:
@@ -103,6 +103,18 @@ def test_the_last_words_of_a_failed_step_are_shown_and_cannot_lie() -> None:
     log = "\n".join(f"line {number}" for number in range(9)) + "\n\x1b[2Jall is well"
     report = KINDS[JOB.kind].report(JOB, (ended("a/seal", State.FAILED, log=log, note="n"),), Around(live=True))
     assert report.details == ("line 5", "line 6", "line 7", "line 8", "\\x1b[2Jall is well")
+
+
+@pytest.mark.parametrize("result", [{}, {"sealed": "2026-11-23T081500Z"}, {**SEALED, "exceptions": "none"}])
+def test_a_seal_whose_answer_cannot_be_read_is_a_snapshot_of_which_nothing_more_is_known(
+    result: dict[str, Any],
+) -> None:
+    report = KINDS[JOB.kind].report(JOB, (ended("a/seal", result=result, log="a\nb"),), Around(live=True))
+    assert (report.verdict, report.made, report.written) == (Verdict.ATTENTION, JOB.writes, None)
+    assert (
+        report.headline == f"sealed {JOB.writes}, but the answer of the seal cannot be read: what it holds is not known"
+    )
+    assert report.details == ("a", "b")
 
 
 def test_only_the_last_pass_of_a_job_counts() -> None:

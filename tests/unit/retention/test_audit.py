@@ -65,7 +65,10 @@ def test_a_store_that_cannot_be_read_is_told() -> None:
 
 
 def said(**result: Any) -> JobReport:
-    answer = {"read_bytes": 1 << 30, "findings": [], "found": 0, "complete_in_days": 60, "problem": "", **result}
+    answer = {
+        "read_bytes": 1 << 30, "read_files": 9, "findings": [], "total": 0, "taken": 1, "compared": 2, "unchecked": 0,
+        "cursor": 7, "complete_in_days": 60, "problem": "", **result,
+    }  # fmt: skip
     outcome = Outcome(step="audit/read", job="audit", role=Role.AUDIT, state=State.DONE, result=answer)
     return audit_report(JOB, [outcome], Around())
 
@@ -84,13 +87,13 @@ BAD = "not as sealed; the disk may be failing, or somebody wrote to it"
         ({}, Verdict.DONE, f"{READ}: all as it was sealed", ["so all of the store is read once in 60 days"]),
         ({"complete_in_days": None}, Verdict.DONE, f"{READ}: all as it was sealed", []),
         (
-            {"findings": [found("content", "a\nb", "x", "y")], "found": 1, "complete_in_days": 1},
+            {"findings": [found("content", "a\nb", "x", "y")], "total": 1, "complete_in_days": 1},
             Verdict.ATTENTION, f"{READ}: 1 name {BAD}",
             ["content: a\\nb in x, y", "so all of the store is read once in 1 day"],
         ),
         (
             # The program lists the first; it counted all.
-            {"findings": [found("missing")] * 7, "found": 70_000, "complete_in_days": None},
+            {"findings": [found("missing")] * 7, "total": 70_000, "complete_in_days": None},
             Verdict.ATTENTION, f"{READ}: 70,000 names {BAD}",
             [*["missing: etc/passwd in 2026-11-22T081500Z"] * 5, "and 69,995 more"],
         ),
@@ -108,6 +111,13 @@ def test_what_an_audit_found_is_said_in_full_number_and_by_name(
     assert (made.verdict, made.headline, list(made.details)) == (verdict, headline, details)
 
 
+@pytest.mark.parametrize("result", [{"findings": None}, {"total": "many"}, {"findings": [{"kind": "content"}]}])
+def test_an_audit_whose_answer_cannot_be_read_found_nobody_knows_what(result: dict[str, Any]) -> None:
+    report = said(**result)
+    text = "the audit ended, but its answer cannot be read: what it found is not known"
+    assert (report.verdict, report.headline) == (Verdict.ATTENTION, text)
+
+
 def test_three_kinds_of_damage_are_three_different_words() -> None:
-    made = said(findings=[found("content"), found("attributes"), found("missing")], found=3)
+    made = said(findings=[found("content"), found("attributes"), found("missing")], total=3)
     assert [one.partition(":")[0] for one in made.details[:3]] == ["content", "attributes", "missing"]

@@ -17,7 +17,7 @@ UNTIL = datetime(2027, 2, 1, 4, 59, tzinfo=UTC)
 def draft(until: datetime | None, why: str = "") -> Draft:
     here = parts.site()
     found = parts.facts().hosts["server"].stores["papio"]
-    return pin.draft(here, pin.Pin(store=here.stores[0], name=NAME, until=until, why=why), found, parts.NOW)
+    return pin.draft(here, pin.PinRequest(store=here.stores[0], name=NAME, until=until, why=why), found, parts.NOW)
 
 
 def argv(made: Draft) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from runner.config import quantity
-from runner.jobs.retention.retention import Decision, Expired, decide
+from runner.jobs.retention.retention import Decision, Expiry, decide
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_name, snapshot_time
 from runner.model.site import Amount, Retention
@@ -55,7 +55,7 @@ def of_case(case: dict[str, Any]) -> Decision:
     return decide(sealed, policy_of(case), space_of(case), case.get("now", parts.NOW))
 
 
-def told(gone: Expired) -> str:
+def told(gone: Expiry) -> str:
     unless = f"; unless {gone.unless.field} >= {gone.unless.value}" if gone.unless else ""
     return f"{gone.snapshot.name} {gone.goal}: {gone.reason}{unless}"
 

@@ -32,6 +32,11 @@ class Whole(NamedTuple):
     first: Optional[Part] = None  # noqa: UP045
 
 
+class Tree(NamedTuple):
+    name: str
+    below: tuple[Tree, ...] = ()
+
+
 FULL = Whole(
     held=True, seconds=1.5, exit=3, from_="there", at=datetime(2026, 11, 23, 8, 15, tzinfo=UTC),
     parts=(Part("a", 1), Part("b")), pairs=(("a", "b"),), mounts={"x": Part("c")}, first=Part("d"),
@@ -74,6 +79,14 @@ def test_what_does_not_fit_is_no_answer(values: dict[str, Any]) -> None:
 )
 def test_only_an_object_on_the_last_line_is_an_answer(text: str) -> None:
     assert answers.read(text, Whole) is None
+
+
+def test_a_contract_may_be_within_itself() -> None:
+    full = Tree("a", (Tree("b", (Tree("c"),)), Tree("d")))
+    assert answers.read(table(full), Tree) == full
+    assert answers.read({"name": "a", "below": [{"name": "b", "below": [{"name": 3}]}]}, Tree) is None
+    deep = '{"name": "a", "below": [' * 20_000 + "]}" * 20_000
+    assert answers.read(deep, Tree) is None
 
 
 def test_no_depth_is_too_deep() -> None:

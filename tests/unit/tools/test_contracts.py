@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from runner import agent
 from runner.agent.answer import Refused
-from runner.agent.arguments import Field, argv, fields, parse_as
+from runner.agent.arguments import DeclaredDisk, Field, argv, fields, parse_as
 from runner.tools import answers
 
 FILES = sorted(Path(agent.__path__[0]).glob("*/contract.py"))
@@ -43,7 +43,9 @@ def _values(field: Field) -> st.SearchStrategy[Any]:
 @pytest.mark.parametrize("contract", OPTIONS, ids=lambda one: f"{one.__module__.split('.')[2]}.{one.__name__}")
 @given(data=st.data())
 def test_a_verb_reads_the_options_that_were_written(contract: type[Any], data: st.DataObject) -> None:
-    options = contract(**{field.key: data.draw(_values(field)) for field in fields(contract)})
+    own = {field.key: data.draw(_values(field)) for field in fields(contract) if not field.part}
+    disk = {field.key: data.draw(_values(field)) for field in fields(contract) if field.part == "disk"}
+    options = contract(**own, **({"disk": DeclaredDisk(**disk)} if disk else {}))
     words = argv("verb", options)
     assert words[0] == "verb"
     assert parse_as(contract, words[1:]) == options

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from runner.agent.detached.contract import Answer, Carried, Changes, Ran
+from runner.agent.detached.contract import Changes, DetachAnswer, Detached, FollowUp
 from runner.agent.host.contract import Inhibitor, Up, User
 from runner.agent.packages.contract import Kernel, Needrestart, Outdated
 from runner.tools import detached
@@ -16,12 +16,12 @@ PROGRAM = "/usr/local/sbin/runner-agent"
 PLAN, STEP = "2026-11-23T081500Z", "updates-server/install"
 
 
-def test_a_command_is_carried_as_it_is_and_so_is_what_follows() -> None:
+def test_a_command_is_detached_as_it_is_and_so_is_what_follows() -> None:
     argv = detached.run(
         PROGRAM, PLAN, STEP, ("apt-get", "install", "--", "a=1"), "dpkg", then=(("apt-mark", "hold", 'x "y'),)
     )
     assert argv == (
-        PROGRAM, "carry", f"--plan={PLAN}", f"--step={STEP}", "--packages=dpkg",
+        PROGRAM, "detach", f"--plan={PLAN}", f"--step={STEP}", "--packages=dpkg",
         '--then=["apt-mark", "hold", "x \\"y"]', "--", "apt-get", "install", "--", "a=1",
     )  # fmt: skip
     assert "--packages=rpm" in detached.run(PROGRAM, PLAN, STEP, ("yum",), packages="rpm")
@@ -31,7 +31,7 @@ def test_a_command_is_carried_as_it_is_and_so_is_what_follows() -> None:
 def test_an_answer_is_asked_for_without_beginning_anything() -> None:
     assert detached.again(PROGRAM, PLAN, STEP)[-1] == "--again"
     assert "--within=1" in detached.again(PROGRAM, PLAN, STEP, within=1)
-    assert detached.told(PROGRAM, PLAN, STEP)[-1] == "--told"
+    assert detached.note_seen(PROGRAM, PLAN, STEP)[-1] == "--seen"
 
 
 def test_the_lock_names_who_and_what_it_waits_for() -> None:
@@ -48,7 +48,7 @@ def test_a_restart_is_not_needed_where_the_unit_runs_new_files() -> None:
 
 
 ANSWER = {
-    "carried": True, "exit": 100, "seconds": 3.5, "note": "", "problem": "", "lines": 70, "log": ["a", "b"],
+    "detached": True, "exit": 100, "seconds": 3.5, "note": "", "problem": "", "lines": 70, "log": ["a", "b"],
     "packages": {
         "upgraded": [["libssl3", "1", "2"]], "installed": [["new", "1"]], "removed": [],
         "unfinished": [["new", "half-configured"]],
@@ -60,13 +60,13 @@ ANSWER = {
 
 def test_an_answer_is_read_from_the_last_line() -> None:
     found = detached.parse_answer("a motd\n" + json.dumps(ANSWER) + "\n")
-    assert found == Answer(
-        carried=True, exit=100, seconds=3.5, lines=70, log=("a", "b"),
+    assert found == DetachAnswer(
+        detached=True, exit=100, seconds=3.5, lines=70, log=("a", "b"),
         packages=Changes(
             upgraded=(("libssl3", "1", "2"),), installed=(("new", "1"),), unfinished=(("new", "half-configured"),),
         ),
         conffiles=("/etc/a.dpkg-dist",), services=("ssh.service",), pid1=True, reboot=("process 1 ...",),
-        then=(Ran(("apt-mark", "hold", "x"), 0),),
+        then=(FollowUp(("apt-mark", "hold", "x"), 0),),
     )  # fmt: skip
 
 
@@ -77,24 +77,24 @@ def test_an_end_that_nobody_saw_is_no_success() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "bash: not found\n", "[]", "7", '{"error": "busy", "held": false}', '{"carried": []}', "{" * 5]
+    "text", ["", "bash: not found\n", "[]", "7", '{"error": "busy", "held": false}', '{"detached": []}', "{" * 5]
 )
 def test_what_is_no_answer_is_none(text: str) -> None:
     assert detached.parse_answer(text) is None
     assert detached.parse_outdated(text) is None
     assert detached.parse_up(text) is None
     # That nothing was begun is an answer; all else is none.
-    assert detached.parse_carried(text) == (() if text == '{"carried": []}' else None)
+    assert detached.parse_detached(text) == (() if text == '{"detached": []}' else None)
 
 
-def test_what_was_carried_is_read_with_its_times() -> None:
+def test_what_is_detached_is_read_with_its_times() -> None:
     one = {
         "plan": PLAN, "step": STEP, "argv": ["true"], "started": "2026-11-23T08:15:00.000000Z", "ended": None,
-        "exit": None, "alive": True, "told": False,
+        "exit": None, "alive": True, "seen": False,
     }  # fmt: skip
-    found = detached.parse_carried(json.dumps({"carried": [one]}))
+    found = detached.parse_detached(json.dumps({"detached": [one]}))
     assert found == (
-        Carried(plan=PLAN, step=STEP, argv=("true",), started=datetime(2026, 11, 23, 8, 15, tzinfo=UTC), alive=True),
+        Detached(plan=PLAN, step=STEP, argv=("true",), started=datetime(2026, 11, 23, 8, 15, tzinfo=UTC), alive=True),
     )
     for odd in (
         {**one, "plan": 7},
@@ -103,8 +103,8 @@ def test_what_was_carried_is_read_with_its_times() -> None:
         {**one, "exit": True},
         "x",
     ):
-        assert detached.parse_carried(json.dumps({"carried": [one, odd]})) is None
-    assert detached.parse_carried(json.dumps({"carried": []})) == ()
+        assert detached.parse_detached(json.dumps({"detached": [one, odd]})) is None
+    assert detached.parse_detached(json.dumps({"detached": []})) == ()
 
 
 def test_a_host_that_is_older_than_its_files_is_read() -> None:

@@ -12,7 +12,7 @@ from runner.verbs import announce
 from tests.unit import parts
 from tests.unit.parts import NOW, plan, step
 
-NAMES = ("still", "reboot", "back", "settled", "kernel", "disk-usb", "page")
+NAMES = ("idle", "reboot", "back", "settled", "kernel", "disk-usb", "page")
 
 
 def a_pass(prefix: str = "", exit_code: int | None = 0, **states: State) -> Pass:
@@ -60,7 +60,7 @@ def test_who_was_stopped_before_the_order_has_interrupted_nobody() -> None:
 
 def test_a_reboot_in_an_earlier_pass_counts_and_looks_of_one_that_did_not_come_do_not() -> None:
     first = a_pass("before/")
-    rest = dict.fromkeys(("still", "reboot", "back", "settled", "kernel", "disk_usb", "page"), State.NOT_REACHED)
+    rest = dict.fromkeys(("idle", "reboot", "back", "settled", "kernel", "disk_usb", "page"), State.NOT_REACHED)
     assert came(first, a_pass(**rest)) == "over"
     assert came(first, replace(first, outcomes=())) == "over"
     assert came(first, a_pass(page=State.FAILED)) == "late"

@@ -58,7 +58,7 @@ def lost(told: dict[str, Any], **changes: Any) -> Lost:
         "snapshot": Snapshot(name=NAME, host="papio", filesystems=("/", "/boot/efi", "/home")),
         "store": Store(name="papio", host="server", path="/srv/backups/papio", disk="usb"),
         "disk": Disk(name="usb", host="server", device="/dev/disk/by-id/usb", mount="/srv/backups"),
-        "path": "/srv/backups/papio", "uuid": "99-00", "job": "backup-papio", "about": inventory.parse(told),
+        "path": "/srv/backups/papio", "uuid": "99-00", "job": "backup-papio", "about": inventory.read(told),
         "users": {"/srv/pg dumps": "pg"},
     }  # fmt: skip
     return Lost(**{**values, **changes})
@@ -174,4 +174,14 @@ def test_exceptions_missing_dumps_and_a_lost_controller_are_warned_of() -> None:
 
 @pytest.mark.parametrize("odd", [{}, {"facts": 3}, {"facts": {"disks": [1, {"parts": "x"}], "swaps": {}}}])
 def test_an_answer_that_makes_no_sense_is_not_known_rather_than_an_error(odd: dict[str, Any]) -> None:
-    assert page(lost(odd))
+    text = page(lost(odd))
+    assert "the answer of server cannot be" in text
+    assert "were like cannot be read;" in text
+    assert "there is no dump of a database" not in text
+
+
+def test_facts_that_are_kept_and_cannot_be_read_are_not_said_to_be_missing() -> None:
+    text = page(lost({"facts": {}, "folder": "/kept", "dumps": [DUMPS], "problem": "about.json cannot be understood"}))
+    assert "what papio was like cannot be read: about.json cannot be understood" in text
+    assert "is not kept with this snapshot" not in text
+    assert "10. THE DATABASES" in text

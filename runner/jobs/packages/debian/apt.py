@@ -70,7 +70,7 @@ def install(updates: Sequence[Update]) -> Argv:
 
     Ends with 100 and changes nothing where a held package would change, a package be removed, or a version
     is not to be had any more. What was installed automatically stays so, and what is new is. Needs the
-    environment of `runner-agent carry`, and must not be killed while it works.
+    environment of `runner-agent detach`, and must not be killed while it works.
     """
     return (
         "apt-get",
@@ -116,7 +116,7 @@ class Installed:
 def repair() -> Argv:
     """Finish an interrupted run: configure what was unpacked, keeping a person's configuration files.
 
-    Exit 1 if a package's own script fails. Needs the environment of `runner-agent carry`.
+    Exit 1 if a package's own script fails. Needs the environment of `runner-agent detach`.
     """
     return ("dpkg", "--force-confdef", "--force-confold", "--configure", "-a")
 

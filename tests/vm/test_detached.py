@@ -1,4 +1,4 @@
-"""On a machine with systemd a carried command does not end with the unit that it was started in."""
+"""On a machine with systemd a detached command does not end with the unit that it was started in."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def test_a_unit_that_is_stopped_leaves_its_command_alone_and_so_does_a_shutdown(
     machine.run(*unit, *detached.run(PROGRAM, PLAN, STEP, command, packages=""))
     wait_for(lambda: machine.run("test", "-e", "/run/begun", check=False).returncode == 0, seconds=60)
     machine.run("systemctl", "stop", "runs-the-runner")
-    (begun,) = detached.parse_carried(machine.run(PROGRAM, "carried").stdout)
+    (begun,) = detached.parse_detached(machine.run(PROGRAM, "detached").stdout)
     assert (begun.alive, begun.exit) == (True, None)
     # What a shutdown does to it: it is waited for.
-    machine.run("systemctl", "stop", "runner-carried-*.scope", timeout=90)
+    machine.run("systemctl", "stop", "runner-detached-*.scope", timeout=90)
     said = machine.run(*detached.again(PROGRAM, PLAN, STEP), check=False)
     found = detached.parse_answer(said.stdout)
     assert found

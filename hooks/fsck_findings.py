@@ -1,4 +1,4 @@
-"""What the fsck hook tells a reviewer: the health of each disk, its next check, how long that takes."""
+"""What the fsck hook finds in a plan: the health of each disk, its next check, how long that takes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SPARE_MEMORY = 0.8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Scene:
-    """What is told about: the plan, the host, and the step that ends its boot, None where none does."""
+    """What the findings are about: the plan, the host, and the step that ends its boot, None where none does."""
 
     site: Site
     plan: Plan
@@ -39,7 +39,7 @@ class Scene:
 
     @property
     def at(self) -> datetime:
-        """When the boot is that is spoken of."""
+        """When the boot is."""
         return boot_checks.when(self.facts, self.stop.job) if self.stop else self.facts.at
 
     @property
@@ -49,26 +49,19 @@ class Scene:
 
     def has(self, role: Role, disk: Disk) -> bool:
         """Whether the job that ends the boot has such a step for a disk."""
-        job = self.stop.job if self.stop else ""
-        wanted = (job, role, disk.name)
-        return any((step.job, step.role, step.subject) == wanted for step in self.plan.steps)
+        key = (self.stop.job if self.stop else "", role, disk.name)
+        return any((step.job, step.role, step.subject) == key for step in self.plan.steps)
 
 
-def findings(site: Site, plan: Plan, facts: Facts, when_due: str) -> tuple[Finding, ...]:
-    """All that is to be told of a plan; where it ends no boot, of the declared disks only."""
+def findings(site: Site, plan: Plan, facts: Facts, when_due: str) -> Iterator[Finding]:
+    """All that there is about a plan; where it ends no boot, about the declared disks only."""
     stops = {step.host: step for step in reversed(plan.steps) if _ends_boot(step)}
     hosts = dict.fromkeys((*(disk.host for disk in site.disks), *stops))
-    if not hosts:
-        return ()
-    if not plan.live:
-        return (_finding("note", "the sandbox has no disks, so none is looked at"),)
-    return tuple(
-        finding
-        for host in hosts
-        for finding in _host(
-            Scene(site=site, plan=plan, facts=facts, host=host, stop=stops.get(host), when_due=when_due)
-        )
-    )
+    if hosts and not plan.live:
+        yield _finding("note", "the sandbox has no disks, so none is looked at")
+        return
+    for host in hosts:
+        yield from _host(Scene(site=site, plan=plan, facts=facts, host=host, stop=stops.get(host), when_due=when_due))
 
 
 def _ends_boot(step: Step) -> bool:
@@ -77,16 +70,16 @@ def _ends_boot(step: Step) -> bool:
 
 def _host(scene: Scene) -> Iterator[Finding]:
     checks = boot_checks.known(scene.facts, scene.host)
-    disks = [disk for disk in scene.site.disks if disk.host == scene.host and not _is_made(disk, scene.plan)]
-    found = checks.filesystems if checks else ()
-    outlooks = {one.found.device: one for one in boot_checks.outlooks(scene.site, scene.facts, scene.host, scene.at)}
-    for disk in disks:
-        own = next((one for one in found if disk.device in one.asked), None)
-        yield from _disk(scene, disk, own, outlooks.get(own.device) if own else None)
-    if scene.stop:
-        for one in found:
-            if not one.asked:
-                yield from _other(scene, one, outlooks.get(one.device))
+    filesystems = checks.filesystems if checks else ()
+    boot = boot_checks.outlooks(scene.site, scene.facts, scene.host, scene.at)
+    outlooks = {outlook.extfs.seen.device: outlook for outlook in boot}
+    for disk in scene.site.disks:
+        if disk.host == scene.host and not _is_made(disk, scene.plan):
+            own = next((extfs for extfs in filesystems if disk.device in extfs.seen.devices), None)
+            yield from _disk(scene, disk, own, outlooks.get(own.seen.device) if own else None)
+    for extfs in filesystems if scene.stop else ():
+        if not extfs.seen.devices:
+            yield from _other(scene, extfs, outlooks.get(extfs.seen.device))
 
 
 def _is_made(disk: Disk, plan: Plan) -> bool:
@@ -99,11 +92,8 @@ def _disk(scene: Scene, disk: Disk, own: Extfs | None, outlook: Outlook | None) 
     if own is None:
         yield _finding("note", f"{name} was not asked, so its next check is not known")
     elif outlook is None:
-        yield _finding(
-            "attention",
-            f"{name} cannot be read: {one_line(own.problem)}",
-            do="see that it is plugged in and that `device` in jobs.toml is right",
-        )
+        do = "see that it is plugged in and that `device` in jobs.toml is right"
+        yield _finding("attention", f"{name} cannot be read: {one_line(own.problem)}", do)
     else:
         yield from _health(disk.device, name, own.superblock)
         yield from _next(scene, name, outlook, disk)
@@ -112,22 +102,22 @@ def _disk(scene: Scene, disk: Disk, own: Extfs | None, outlook: Outlook | None) 
 
 
 def _other(scene: Scene, own: Extfs, outlook: Outlook | None) -> Iterator[Finding]:
-    name = f"filesystem {one_line(own.mount or own.place)} ({one_line(own.device)} of {scene.host})"
+    place, device = own.seen.mount or own.seen.at, own.seen.device
+    name = f"filesystem {one_line(place)} ({one_line(device)} of {scene.host})"
     if outlook is None:
         yield _finding("note", f"{name} cannot be read, so whether it is checked is not known: {one_line(own.problem)}")
     else:
-        yield from _health(own.device, name, own.superblock)
+        yield from _health(device, name, own.superblock)
         if outlook.forecast.why or _near(outlook):
             yield from _next(scene, name, outlook, None)
             yield from _memory(scene, name, outlook)
 
 
-def _health(device: str, name: str, found: Superblock) -> Iterator[Finding]:
-    damaged = "errors" in found.state or found.state.startswith("not clean")
-    if damaged or found.errors:
-        told = f"it says '{found.state}'" + (f", errors counted: {found.errors}" if found.errors else "")
+def _health(device: str, name: str, block: Superblock) -> Iterator[Finding]:
+    if "errors" in block.state or block.state.startswith("not clean") or block.errors:
+        state = f"it says '{block.state}'" + (f", errors counted: {block.errors}" if block.errors else "")
         check = shlex.join(("e2fsck", "-f", "--", device))
-        yield _finding("attention", f"{name} may be damaged: {told}", do=DAMAGED, command=check)
+        yield _finding("attention", f"{name} may be damaged: {state}", DAMAGED, check)
 
 
 def _next(scene: Scene, name: str, outlook: Outlook, disk: Disk | None) -> Iterator[Finding]:
@@ -141,22 +131,21 @@ def _next(scene: Scene, name: str, outlook: Outlook, disk: Disk | None) -> Itera
     elif disk and scene.has(Role.PUT_OFF, disk):
         yield _finding("note", f"this boot does not check {name}, although {why}; the next one does")
     elif scene.stop:
-        doubt = _not_as_asked(scene, outlook, disk)
+        doubt = _not_as_declared(scene, outlook, disk)
         # The run's verdict is that of its findings: what it has outlasted itself must not stand there as undone.
         severity: Severity = "note" if scene.returns and not doubt else "attention"
-        yield _finding(severity, f"the next boot checks {name}: {why}; {lasts}{doubt}", do=_leave(outlook))
+        yield _finding(severity, f"the next boot checks {name}: {why}; {lasts}{doubt}", _leave(outlook))
     else:
         yield _finding("note", f"the next boot checks {name}: {why}; {lasts}")
 
 
 def _later(scene: Scene, name: str, outlook: Outlook) -> Iterator[Finding]:
-    due = tune2fs.will_check(outlook.found.superblock, scene.at)
+    block = outlook.extfs.superblock
     if outlook.never:
-        if due:
+        if tune2fs.will_check(block, scene.at):
             yield _finding("note", f"{name} would be checked, but no boot does it: {outlook.never}")
         return
     left = []
-    block = outlook.found.superblock
     if block.next_check:
         left.append(f"from {block.next_check:%Y-%m-%d} on")
     if outlook.mounts is not None:
@@ -181,11 +170,11 @@ def _lasts(outlook: Outlook) -> str:
 def _leave(outlook: Outlook) -> str:
     most = outlook.forecast.most
     span = "hours" if most is None else length(most)
-    where = "the disk is not there" if outlook.found.nofail else "the host is not back"
+    where = "the disk is not there" if outlook.extfs.seen.nofail else "the host is not back"
     return f"leave {span} for it: until the check ends, {where}, and nobody may switch it off"
 
 
-def _not_as_asked(scene: Scene, outlook: Outlook, disk: Disk | None) -> str:
+def _not_as_declared(scene: Scene, outlook: Outlook, disk: Disk | None) -> str:
     if disk is None or scene.when_due == "tell":
         return ""
     if outlook.cause == "damage":
@@ -197,22 +186,22 @@ def _not_as_asked(scene: Scene, outlook: Outlook, disk: Disk | None) -> str:
 
 def _memory(scene: Scene, name: str, outlook: Outlook) -> Iterator[Finding]:
     checks = boot_checks.known(scene.facts, scene.host)
-    have = checks.memory if checks else None
-    if have and outlook.memory and outlook.forecast.why and outlook.memory > have * SPARE_MEMORY:
-        text = f"checking {name} may take {size(outlook.memory)} of memory, and {scene.host} has {size(have)}"
-        yield _finding("attention", text, do="see scratch_files in e2fsck.conf(5), or check it at a bigger machine")
+    memory = checks.answer.memory if checks else None
+    if memory and outlook.memory and outlook.forecast.why and outlook.memory > memory * SPARE_MEMORY:
+        text = f"checking {name} may take {size(outlook.memory)} of memory, and {scene.host} has {size(memory)}"
+        yield _finding("attention", text, "see scratch_files in e2fsck.conf(5), or check it at a bigger machine")
 
 
-def _policy(disk: Disk, name: str, found: Superblock) -> Iterator[Finding]:
+def _policy(disk: Disk, name: str, block: Superblock) -> Iterator[Finding]:
     if disk.fsck_every is None:
         return
     days = tune2fs.whole_days(disk.fsck_every)
-    if found.interval and tune2fs.whole_days(found.interval) == days:
-        return
-    wanted = f"jobs.toml says every {days} days"
-    told = f"checked every {tune2fs.whole_days(found.interval)} days" if found.interval else "never checked"
-    mend = shlex.join(tune2fs.check_every(disk.device, disk.fsck_every))
-    yield _finding("attention", f"{name} is {told}, {wanted}", do=f"on {disk.host} run:", command=mend)
+    now = tune2fs.whole_days(block.interval) if block.interval else 0
+    if now != days:
+        state = f"checked every {now} days" if now else "never checked"
+        mend = shlex.join(tune2fs.check_every(disk.device, disk.fsck_every))
+        text = f"{name} is {state}, jobs.toml says every {days} days"
+        yield _finding("attention", text, f"on {disk.host} run:", mend)
 
 
 def _finding(severity: Severity, text: str, do: str = "", command: str = "") -> Finding:

@@ -1,0 +1,183 @@
+"""What the verbs of a drill are told, and what they answer."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from ..arguments import Count, Rest, Word
+
+
+class DrillRoom(NamedTuple):
+    """Options of `drill-room`: `need` are bytes; `run` is the folder of the host's locks, "" for the usual one."""
+
+    folder: Word
+    plan: Word
+    need: Count = 0
+    measure: bool = False
+    remove: bool = False
+    run: str = ""
+
+
+class ScratchFolder(NamedTuple):
+    """Answer of `drill-room`: how many folders of earlier drills were `removed`, how many bytes are `free`."""
+
+    folder: str
+    removed: int
+    free: int
+
+
+class Bring(NamedTuple):
+    """Options of `bring`: the command that wants the names."""
+
+    argv: Rest
+
+
+class DrawSample(NamedTuple):
+    """Options of `sample`: `files` names of `most` bytes together, drawn from `snapshots`, and the canaries."""
+
+    store: Word
+    snapshots: Rest
+    seed: str
+    files: Count
+    most: Count
+    canary: tuple[str, ...] = ()
+
+
+class SampledName(NamedTuple):
+    """A line of `sample`: a name in a snapshot, what it is, and under `wrong` what it no longer is by the records.
+
+    `path` is relative; `started` is when the snapshot was begun. What is None the name has not, or it cannot be
+    read. `main` is false for a folder on the way to one that was drawn.
+    """
+
+    snapshot: str
+    path: str
+    main: bool
+    canary: bool
+    started: str
+    wrong: tuple[str, ...] = ()
+    type: Optional[str] = None
+    mode: Optional[str] = None
+    owner: Optional[str] = None
+    mtime_ns: Optional[int] = None
+    xattrs: Optional[dict[str, str]] = None
+    size: Optional[int] = None
+    target: Optional[str] = None
+    rdev: Optional[int] = None
+    sha256: Optional[str] = None
+
+
+class Difference(NamedTuple):
+    """What is wrong with a name; `snapshot` is "" where it is a record of the store itself."""
+
+    snapshot: str
+    path: str
+    what: str
+
+
+class SampleSummary(NamedTuple):
+    """Last line of `sample`: what is wrong with the store, and what was `tried`: the names, canaries and snapshots.
+
+    Compared with what was recorded: the content of `recorded` files, the attributes of so many names; `unchecked`
+    have a checksum that no program at the store can check.
+    """
+
+    wrong: tuple[Difference, ...]
+    tried: dict[str, int]
+    recorded: int
+    unchecked: int
+    attributes: int
+
+
+class CompareDrill(NamedTuple):
+    """Options of `compare-drill`: `source` is "/" where none is named, `margin` seconds, -1 for none."""
+
+    folder: Word
+    source: str = ""
+    margin: Count = -1
+
+
+class Compared(NamedTuple):
+    """Answer of `compare-drill`: how much was compared, `total` differences, and the first of them."""
+
+    files: int
+    canaries: int
+    snapshots: int
+    recorded: int
+    unchecked: int
+    attributes: int
+    source: int
+    bytes: int = 0
+    total: int = 0
+    wrong: tuple[Difference, ...] = ()
+    error: str = ""
+    do: str = ""
+
+
+class NewestDumps(NamedTuple):
+    """Options of `newest-dumps`; the folder of dumps is absolute, as on the host."""
+
+    store: Word
+    name: Word
+    folder: Word
+
+
+class DumpLine(NamedTuple):
+    """A line of `newest-dumps`: `what` is record, dump, globals, or link for a database whose folder is one.
+
+    `database` is the name of the folder. Of a link nothing else is known.
+    """
+
+    what: str
+    database: str
+    snapshot: str = ""
+    path: str = ""
+    type: str = ""
+    time: str = ""
+
+
+class DumpSummary(NamedTuple):
+    """Last line of `newest-dumps`: `bytes` of all the dumps, and of the largest database when it is restored."""
+
+    databases: tuple[str, ...]
+    bytes: int
+    tried: dict[str, str]
+
+
+class TryDumps(NamedTuple):
+    """Options of `try-dumps`: how a server is reached, "" for what PostgreSQL takes by itself."""
+
+    folder: Word
+    user: str = ""
+    socket: str = ""
+    service: str = ""
+    service_file: str = ""
+    programs: str = ""
+
+
+class TriedDatabase(NamedTuple):
+    """A database that was restored from a dump with all its rows; `at` is when it was dumped."""
+
+    database: str
+    at: str
+    tables: int
+    rows: int
+    dump: str = ""
+
+
+class DumpProblem(NamedTuple):
+    """What is wrong with a dump; `database` is "" where it is of no one database."""
+
+    database: str
+    dump: str
+    what: str
+
+
+class DumpsTried(NamedTuple):
+    """Answer of `try-dumps`: the databases that came back, and what is wrong with the others."""
+
+    databases: tuple[TriedDatabase, ...]
+    total: int = 0
+    wrong: tuple[DumpProblem, ...] = ()
+    error: str = ""
+    do: str = ""

@@ -1,0 +1,142 @@
+"""That a host be taken down by a job, by a reboot or a halt: what both of them take, do and say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from runner.jobs.power import agent, locks, window
+from runner.jobs.power.before import Before
+from runner.jobs.power.locks import Concerned
+from runner.jobs.power.window import Objection, When
+from runner.model.facts import Facts
+from runner.model.kind import Draft
+from runner.model.names import plan_id
+from runner.model.options import HaltOptions, RebootOptions
+from runner.model.plan import Argv, Command, Effect, Finding, Lock, Severity, Skip, Step, WaitFor
+from runner.model.site import Job, Site
+from runner.tools import agent as store
+from runner.tools import detached
+
+# As in the plans of those who take them alone.
+_OWN: Mapping[Literal["packages", "power", "dump", "drill", "restore-db"], str] = {
+    "packages": "packages of",
+    "power": "power of",
+    "dump": "dumps of",
+    "drill": "drill on",
+    "restore-db": "restores of databases on",
+}
+# ssh(1) ends with 255 when the host takes the session down with it.
+SESSION_DIED = 255
+# What was told to end, or to go down, has this long.
+ENDS = 120
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Request:
+    """That the host of `job` be taken down, with the `options` of its kind, and the host as it was `before`."""
+
+    site: Site
+    job: Job
+    options: RebootOptions | HaltOptions
+    facts: Facts
+    before: Before
+
+    @property
+    def plan(self) -> str:
+        """The plan that does it, under whose id its locks are held."""
+        return plan_id(self.facts.at)
+
+    @property
+    def program(self) -> str:
+        """Where runner-agent is on the host."""
+        return store.program(self.site.host(self.job.host))
+
+    @property
+    def boot(self) -> agent.Boot:
+        """The boot that ends."""
+        return agent.Boot(program=self.program, id=self.before.up.boot_id)
+
+    @property
+    def when(self) -> When:
+        """When it is allowed."""
+        return When(windows=self.options.window, announce=self.options.announce)
+
+    @property
+    def by(self) -> datetime | None:
+        """Until when it must have happened; None for no end."""
+        return window.closes(self.site, self.job, self.when, self.facts)
+
+    @property
+    def stores(self) -> tuple[Concerned, ...]:
+        """The stores that it concerns."""
+        return locks.stores_of(self.site, self.job.host, self.facts)
+
+    @property
+    def who(self) -> str:
+        """Who holds its locks, in words."""
+        return f"{self.job.name} of {self.site.controller}"
+
+    def own_locks(self, until: str) -> tuple[Lock, ...]:
+        """The host's own locks, until the step `until`: nothing is installed, dumped or restored meanwhile."""
+        host = self.job.host
+        return tuple(
+            Lock(
+                resource=f"{words} {host}",
+                host=host,
+                argv=detached.hold_host(self.program, resource, self.plan, self.who),
+                until=until,
+            )
+            for resource, words in _OWN.items()
+        )
+
+    def store_lock(self, concerned: Concerned, until: str, instead: str = "") -> Lock:
+        """The lock of a store that can be used, until the step `until`; with `instead` taken from that plan."""
+        declared, facts = concerned.store, concerned.facts
+        disk = self.site.disk(declared.disk) if declared.disk else None
+        at = store.At(
+            program=store.program(self.site.host(declared.host)),
+            path=concerned.path,
+            plan=self.plan,
+            mount=disk.mount if disk else "",
+            uuid=(disk.uuid or (facts.uuid if facts else "")) if disk else "",
+        )
+        argv = agent.take_over(at, holder=instead, who=self.who) if instead else store.hold(at, who=self.who)
+        return Lock(resource=f"store {declared.name}", host=declared.host, argv=argv, until=until)
+
+    def step(self, name: str, action: Command | WaitFor, why: str, effect: Effect = Effect.READ) -> Step:
+        """A step of this job on the host."""
+        return Step(
+            id=f"{self.job.name}/{name}",
+            job=self.job.name,
+            host=self.job.host,
+            action=action,
+            effect=effect,
+            why=why,
+            timeout=2 * ENDS if isinstance(action, Command) else action.within + ENDS,
+            needs=("power",),
+        )
+
+    def down(self, name: str, argv: Argv, why: str, idle: Argv) -> Step:
+        """The step that takes the host down, if what `idle` asks holds."""
+        step = self.step(name, Command(argv=argv), why, Effect.INTERRUPT)
+        guard = agent.is_idle(self.job.host, idle)
+        return replace(step, guard=guard, ok_codes=(0, SESSION_DIED), timeout=ENDS)
+
+
+def refused(job: Job, objections: Iterable[Objection], known: Iterable[Finding] = ()) -> Draft:
+    """Nothing is done, for all these reasons. A refusal stops the whole plan, so a job with a schedule,
+    which would take others with it, is skipped for attention instead."""
+    severity: Severity = "attention" if job.schedule else "refusal"
+    findings = [Finding(severity=severity, text=each.text, source=job.name, do=each.do) for each in objections]
+    return Draft(skip=Skip(job=job.name, reason=findings[0].text), findings=(*findings, *known))
+
+
+def findings(job: Job, doubts: Iterable[Objection], notes: Iterable[str]) -> tuple[Finding, ...]:
+    """What a person should look at, and what they should know."""
+    return (
+        *(Finding(severity="attention", text=doubt.text, source=job.name, do=doubt.do) for doubt in doubts),
+        *(Finding(severity="note", text=text, source=job.name) for text in notes),
+    )
