@@ -140,7 +140,7 @@ def _plan(values: Mapping[str, Any]) -> Plan:
         steps=tuple(_step(one) for one in values.get("steps", ())),
         skips=tuple(Skip(**one) for one in values.get("skips", ())),
         findings=tuple(_finding(one) for one in values.get("findings", ())),
-        basis=tuple(Basis(**one) for one in values.get("basis", ())),
+        basis=tuple(Basis(**_renamed(basis, told="description")) for basis in values.get("basis", ())),
     )
 
 
@@ -149,9 +149,11 @@ def _finding(values: Mapping[str, Any]) -> Finding:
 
 
 def _job(values: Mapping[str, Any]) -> PlannedJob:
+    values = _renamed(values, told="headline")
     return PlannedJob(
-        **_but(values, "after", "locks", "forecast", "since"),
+        **_but(values, "after", "locks", "details", "forecast", "since"),
         after=tuple(values.get("after", ())),
+        details=tuple(values.get("details", ())),
         locks=tuple(Lock(**_but(one, "argv"), argv=tuple(one["argv"])) for one in values.get("locks", ())),
         forecast=Forecast(**values.get("forecast", {})),
         since=datetime.fromisoformat(values["since"]) if "since" in values else None,
@@ -190,6 +192,11 @@ def _unless(values: Mapping[str, Any]) -> Check | Ended:
 
 def _check(values: Mapping[str, Any]) -> Check:
     return Check(**_but(values, "argv"), argv=tuple(values["argv"]))
+
+
+def _renamed(values: Mapping[str, Any], **names: str) -> dict[str, Any]:
+    """The values, those that an earlier runner wrote under another name under the one of today."""
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def _but(values: Mapping[str, Any], *names: str) -> dict[str, Any]:

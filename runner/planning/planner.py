@@ -106,7 +106,7 @@ def basis(site: Site, facts: Facts) -> tuple[Basis, ...]:
     found = [host for _, host in sorted(facts.hosts.items())]
     hosts = [_host_basis(host) for host in found if not host.error]
     stores = [_store_basis(name, one) for host in found for name, one in sorted(host.stores.items())]
-    file = Basis(subject="jobs.toml", digest=site.digest[:16], told=f"SHA-256 {site.digest[:8]}...")
+    file = Basis(subject="jobs.toml", digest=site.digest[:16], description=f"SHA-256 {site.digest[:8]}...")
     return (file, *hosts, *stores)
 
 
@@ -119,7 +119,7 @@ def changed(then: Sequence[Basis], now: Sequence[Basis]) -> tuple[str, ...]:
         if new is None:
             said.append(f"{old.subject} cannot be read now")
         elif new.digest != old.digest:
-            said.append(f"{old.subject} changed: {old.told} then, {new.told} now")
+            said.append(f"{old.subject} changed: {old.description} then, {new.description} now")
     return tuple(said)
 
 
@@ -150,7 +150,7 @@ def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
             host=name,
             effect=Effect.WRITE,
             action=PutFile(path=path, artifact=agent.ARTIFACT, sha256=sha256, mode=0o755),
-            why="the program at the disk is not there yet, or is another version",
+            why="the agent is not there yet, or is another version",
         )
     if facts.former:
         yield Step(
@@ -160,7 +160,7 @@ def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
             host=name,
             effect=Effect.WRITE,
             action=Command(argv=files.remove_file(agent.former(site.host(name)))),
-            why="the program at the disk has another name now; the old file is of no use any more",
+            why="the agent has another name now, and the file under its old name is not used any more",
         )
 
 
@@ -212,7 +212,7 @@ def _host_basis(host: HostFacts) -> Basis:
     return Basis(
         subject=f"host {host.name}",
         digest=_digest(host.uid, host.rsync.version, mounts),
-        told=f"uid {host.uid}, rsync {host.rsync.version}, {len(mounts)} filesystems",
+        description=f"uid {host.uid}, rsync {host.rsync.version}, {len(mounts)} filesystems",
     )
 
 
@@ -223,7 +223,7 @@ def _store_basis(name: str, found: StoreFacts) -> Basis:
     return Basis(
         subject=f"store {name}",
         digest=_digest(found.path, found.uuid, found.problem, sealed, partials),
-        told=f"{_count(len(sealed), 'snapshot')}{newest}, {_count(len(partials), 'interrupted one')}",
+        description=f"{_count(len(sealed), 'snapshot')}{newest}, {_count(len(partials), 'interrupted one')}",
     )
 
 

@@ -117,11 +117,14 @@ def contain(plan: Plan, ceiling: Effect) -> Plan:
         Finding(
             severity="attention",
             source=name,
-            do=_by_hand(name, most[name]),
-            text=f"it would {most[name].name.lower()}, and jobs.toml allows unattended runs no more than "
+            text=f"it would {effect.name.lower()}, and jobs.toml allows unattended runs no more than "
             f"{ceiling.name.lower()}",
+            do="when it suits people, run:"
+            if effect == Effect.INTERRUPT
+            else f"runner plan {name} --out plan.toml, read it, then:",
+            command=f"runner run {name} --yes" if effect == Effect.INTERRUPT else "runner apply plan.toml",
         )
-        for name in most
+        for name, effect in most.items()
         if name in above
     ]
     kept = [
@@ -141,12 +144,6 @@ def _jobs(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(step.job for step in plan.steps))
 
 
-def _by_hand(name: str, effect: Effect) -> str:
-    if effect == Effect.INTERRUPT:
-        return f"when it suits people, run: runner run {name} --yes"
-    return f"runner plan {name} --out plan.toml, read it, then: runner apply plan.toml"
-
-
 def allow(plan: Plan, *, ceiling: Effect, reviewed: bool, confirmed: bool) -> None:
     """Raise PlanRefused unless this plan may run now.
 
@@ -156,7 +153,7 @@ def allow(plan: Plan, *, ceiling: Effect, reviewed: bool, confirmed: bool) -> No
     if plan.refusals:
         raise PlanRefused(
             "\n".join(f"refused by {one.source}: {one.text}" for one in plan.refusals),
-            do=next((one.do for one in plan.refusals if one.do), "put that right and plan again"),
+            do=next((one.advice for one in plan.refusals if one.advice), "put that right and plan again"),
         )
     if reviewed or plan.effect <= min(ceiling, Effect.INTERRUPT):
         return

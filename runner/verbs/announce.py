@@ -75,7 +75,7 @@ def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     notice = _notice(desk, job, moment)
     notice = replace(notice, reason=why, downtime=_foretold(desk, job, moment), instead=instead)
     _deliver(desk, notice)
-    desk.journal.announcements.add(name, Announced(at=moment, told=desk.now(), reason=why))
+    desk.journal.announcements.add(name, Announced(at=moment, notified=desk.now(), reason=why))
     return notice
 
 
@@ -148,7 +148,7 @@ def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
             text = f"when {job.host} is on again, tell its users: runner announce {name} --over"
             said.append(Finding(severity="note", source="announcements", text=text, phase=Phase.RUN))
             continue
-        begun = None if came else desk.journal.interrupting(name, announced.told)
+        begun = None if came else desk.journal.interrupting(name, announced.notified)
         if job and ((begun and begun.alive) or not (came or begun or desk.now() - announced.at >= _OVERDUE)):
             continue
         notice = replace(

@@ -30,7 +30,7 @@ from runner.model.site import Site
 from runner.planning import passes, planner, review, schedule
 from runner.planning.passes import MOST_PASSES, again, waits
 from runner.planning.schedule import forecast
-from runner.report import outcome as came_of
+from runner.report.outcome import job_lines
 from runner.verbs import deliver
 
 Tell = Callable[[Event], None]
@@ -256,7 +256,7 @@ class App:
     def _left(self, run: str, plan: Plan, job: PlannedJob, outcomes: tuple[Outcome, ...]) -> None:
         if self._goes_down(plan, outcomes):
             return
-        for line in came_of.job_lines(Pass(plan=replace(plan, jobs=(job,)), outcomes=outcomes), self.kinds):
+        for line in job_lines(Pass(plan=replace(plan, jobs=(job,)), outcomes=outcomes), self.kinds):
             self.journal.job_ended(run, line)
 
     def tell(self, event: Event) -> None:

@@ -13,9 +13,9 @@ from runner.engine.journal import Line
 from runner.model.errors import GoingDown, ReportUndelivered, RunnerError
 from runner.model.event import Event, RunFinished
 from runner.model.plan import Finding
-from runner.model.run import Pass, Report, Reporter
+from runner.model.run import Pass, Report, Reporter, Todo
 from runner.report import outcome
-from runner.report import report as view
+from runner.report.report import RunResult, compose
 from runner.verbs import announce
 
 Passes = Callable[[list[Pass], str], None]
@@ -84,7 +84,9 @@ def _deliver(desk: Desk, telling: _Telling, trouble: Exception | None) -> tuple[
     code = outcome.exit_code(report, trouble)
     if failed:
         lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
-        report = replace(report, actions=(*report.actions, f"the report could not be delivered: {lost.text}"))
+        report = replace(
+            report, actions=(*report.actions, Todo(text=f"the report could not be delivered: {lost.text}"))
+        )
         code = code if code in (1, 2, 4, 5, 70) else ReportUndelivered.code
     if trouble is not None and not isinstance(trouble, RunnerError):
         raise trouble
@@ -93,9 +95,9 @@ def _deliver(desk: Desk, telling: _Telling, trouble: Exception | None) -> tuple[
 
 def _report(desk: Desk, telling: _Telling, trouble: Exception | None) -> Report:
     done = telling.done
-    return view.report(
+    return compose(
         desk.site,
-        view.Told(
+        RunResult(
             run=telling.run,
             started=telling.started,
             ended=desk.now(),
