@@ -59,12 +59,12 @@ def wait(action: WaitFor, ask: Ask, stop: StopSignal, seen: Callable[[str], None
         answered = _unless_stopped(ask, stop)
         if answered is None or (answered[0] is None and stop.is_set()):
             return _stopped(monotonic() - begun, last)
-        holds, told, reading = answered
+        holds, claim, reading = answered
         # A refusal is an answer too: who gives one is not gone.
         silences = silences + 1 if holds is None and not (action.gone and reading) else 0
         if holds is not None:
-            answer, heard, words = reading, monotonic(), str(reading.get("error") or told)
-        now = told if holds is not None else f"no answer: {_silence(action, told)}"
+            answer, heard, words = reading, monotonic(), str(reading.get("error") or claim)
+        now = claim if holds is not None else f"no answer: {_silence(action, claim)}"
         if now != last:
             last = now
             # What to do is for when it is given up: most that is seen goes by.

@@ -38,7 +38,7 @@ class Connection:
         self._config_path = config_path
         self._known_hosts = known_hosts
         self._lock = threading.Lock()
-        self._lines: list[_Line] = []
+        self._lines: list[_FabricConnection] = []
 
     @property
     def broken(self) -> str:
@@ -106,7 +106,7 @@ class Connection:
                 self._lines.append(self._connect())
             return self._lines[-1].transport
 
-    def _connect(self) -> _Line:
+    def _connect(self) -> _FabricConnection:
         known = [path for path in map(_expanded, self._known_hosts) if path.is_file()]
         if not known:
             raise Unreachable(
@@ -117,14 +117,14 @@ class Connection:
         logging.getLogger("paramiko").propagate = False
         line = None
         try:
-            line = _Line(self._host, self._config_path)
+            line = _FabricConnection(self._host, self._config_path)
             line.open(known)
         except Exception as problem:
-            said = line.close() if line else ""
-            raise Unreachable(self._words(problem, line, said)) from problem
+            last_line = line.close() if line else ""
+            raise Unreachable(self._words(problem, line, last_line)) from problem
         return line
 
-    def _words(self, problem: Exception, line: _Line | None, said: str) -> str:
+    def _words(self, problem: Exception, line: _FabricConnection | None, last_line: str) -> str:
         """Say what is wrong and what to do, for everything that connecting can raise."""
         import paramiko  # noqa: PLC0415
 
@@ -149,11 +149,11 @@ class Connection:
             case paramiko.ssh_exception.NoValidConnectionsError():
                 return f"{place} takes no connection: is sshd running there, is the port right?"
             case _:
-                told = said or str(problem) or type(problem).__name__
-                return f"no connection to {place}: {told}; try ssh -F {self._config_path} {self._host}"
+                reason = last_line or str(problem) or type(problem).__name__
+                return f"no connection to {place}: {reason}; try ssh -F {self._config_path} {self._host}"
 
 
-class _Line:
+class _FabricConnection:
     """One fabric connection, and the ssh to a jump host that carries it, if any."""
 
     def __init__(self, host: str, config_path: str) -> None:

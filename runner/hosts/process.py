@@ -126,9 +126,9 @@ class Proxy:
             self._process.wait(1)
         self._process.kill()
         self._process.wait()
-        said = os.pread(self._errors, 1 << 16, 0).decode("ascii", "backslashreplace")
+        errors = os.pread(self._errors, 1 << 16, 0).decode("ascii", "backslashreplace")
         os.close(self._errors)
-        return next((line.strip() for line in reversed(said.split("\n")) if line.strip()), "")
+        return next((line.strip() for line in reversed(errors.split("\n")) if line.strip()), "")
 
 
 def _ready(file: int, event: int) -> bool:

@@ -26,7 +26,7 @@ _START = (
 _HEAD = 64 << 10
 
 
-class Ssh(Sessions["_Session"]):
+class Ssh(Sessions["_RemoteCommand"]):
     """A host over ssh, by one connection that all its commands share and that is made again when lost.
 
     Only a host whose key is in one of `known_hosts` is talked to. The login shell there must be a
@@ -38,16 +38,16 @@ class Ssh(Sessions["_Session"]):
         super().__init__(host)
         self._connection = Connection(host, config_path, tuple(known_hosts))
 
-    def _open(self, argv: tuple[str, ...]) -> _Session | Result:
+    def _open(self, argv: tuple[str, ...]) -> _RemoteCommand | Result:
         try:
-            return _Session(self._connection, argv)
+            return _RemoteCommand(self._connection, argv)
         except Unreachable as problem:
             # Not a word of the command: it is not its fault.
             return Result(exit=None, error=f"{UNREACHED}{problem}")
         except ValueError as problem:
             return Result(exit=None, error=cannot_start(argv, self.host, str(problem)))
 
-    def _ended(self, argv: tuple[str, ...], session: _Session, carrier: Carrier) -> Result:
+    def _ended(self, argv: tuple[str, ...], session: _RemoteCommand, carrier: Carrier) -> Result:
         """A command that loses its connection may live on: `error` says so."""
         if session.absent:
             return Result(exit=None, error=cannot_start(argv, self.host, "it is not installed there"))
@@ -59,7 +59,7 @@ class Ssh(Sessions["_Session"]):
         self._connection.close()
 
 
-class _Session:
+class _RemoteCommand:
     """A command on a channel; see Session for what each method promises."""
 
     # What the command wrote may still be under way when its end is told, so silence must be long.
@@ -137,11 +137,11 @@ class _Session:
         """Take the first line, which is ours, off the errors; a login shell may have written before it."""
         self._head = (self._head or b"") + data
         before, token, after = self._head.partition(self._token.encode() + b" ")
-        told, newline, rest = after.partition(b"\n")
+        group, newline, rest = after.partition(b"\n")
         if data and not newline and len(self._head) < _HEAD:
             return None
         if token and newline:
-            self._group = told.decode("ascii", "replace")
+            self._group = group.decode("ascii", "replace")
             self.absent = self._group == "absent"
             self._started.set()
         else:

@@ -70,7 +70,7 @@ class Transport(Protocol):
         """
         ...
 
-    def start(self, argv: tuple[str, ...]) -> Held:
+    def start(self, argv: tuple[str, ...]) -> HeldCommand:
         """Start a command that lives as long as its standard input is open."""
         ...
 
@@ -86,7 +86,7 @@ class Transport(Protocol):
         ...
 
 
-class Held:
+class HeldCommand:
     """A long-lived command, such as one that holds a lock; its standard input is open until `close`."""
 
     def __init__(self, transport: Transport, argv: tuple[str, ...]) -> None:
@@ -179,9 +179,9 @@ class Sessions(ABC, Generic[S]):
             session.close()
         return self._ended(argv, session, carrier)
 
-    def start(self, argv: tuple[str, ...]) -> Held:
+    def start(self, argv: tuple[str, ...]) -> HeldCommand:
         """See Transport."""
-        return Held(self, argv)
+        return HeldCommand(self, argv)
 
     def put(self, path: str, content: bytes, mode: int) -> Result:
         """See Transport."""

@@ -26,20 +26,20 @@ class Holding:
     """A store and what was found in it; `error` says why nothing was."""
 
     store: Store
-    found: StoreFacts | None
+    contents: StoreFacts | None
     error: str = ""
 
     @property
     def sealed(self) -> tuple[Snapshot, ...]:
         """Its sealed snapshots, oldest first."""
-        return self.found.sealed if self.found else ()
+        return self.contents.sealed if self.contents else ()
 
     @property
     def facts(self) -> StoreFacts:
         """What was found; FactsIncomplete where it could not be read."""
-        if self.found is None:
+        if self.contents is None:
             raise FactsIncomplete(f"store {self.store.name} cannot be read: {self.error}")
-        return self.found
+        return self.contents
 
 
 def holdings(app: App, names: Sequence[str] = ()) -> tuple[Holding, ...]:
@@ -60,16 +60,16 @@ def _holdings(app: App, names: Sequence[str], more: Sequence[str] = ()) -> tuple
 def _holding(store: Store, facts: Facts) -> Holding:
     host = facts.hosts[store.host]
     if host.error:
-        return Holding(store=store, found=None, error=f"{store.host} cannot be read: {host.error}")
-    found = host.stores[store.name]
-    return Holding(store=store, found=found, error=found.problem)
+        return Holding(store=store, contents=None, error=f"{store.host} cannot be read: {host.error}")
+    contents = host.stores[store.name]
+    return Holding(store=store, contents=contents, error=contents.problem)
 
 
 def find(app: App, path: str, held: Sequence[Holding]) -> Iterator[tuple[Holding, agent.Versions]]:
     """Every distinct version of `path` (absolute, as on its host) in each of these stores, oldest first."""
     _absolute(path)
     for holding in held:
-        if holding.found is None or not holding.sealed:
+        if holding.contents is None or not holding.sealed:
             continue
         answer = _find(app, holding, {"path": path})
         if answer.versions:
@@ -91,8 +91,8 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
     _absolute(path)
     for holding in holdings(app, (name,) if name else ()):
         chosen = [_pick(app, holding, when) for when in ends]
-        if all(isinstance(one, Snapshot) for one in chosen):
-            first, second = (one for one in chosen if isinstance(one, Snapshot))
+        if all(isinstance(snapshot, Snapshot) for snapshot in chosen):
+            first, second = (snapshot for snapshot in chosen if isinstance(snapshot, Snapshot))
             return Pair(holding=holding, older=first, newer=second, path=path)
     raise UsageError(f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is")
 
@@ -110,45 +110,37 @@ def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecor
     return agent.snapshot_record(ask(app.transports[holding.store.host], verb, {}))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Back:
-    """What a person wants back: `path` of `host`, as of `when`, into folder `to` ("" for a side folder)."""
+def restoring(app: App, host: str, path: str, when: str, to: str, store: str) -> Plan:  # noqa: PLR0913
+    """The plan that restores `path` of `host` as of `when` into folder `to` ("" for a side folder).
 
-    host: str
-    path: str
-    when: str = "latest"
-    to: str = ""
-    store: str = ""
-
-
-def restoring(app: App, back: Back) -> Plan:
-    """The plan that gets it back; UsageError or FactsIncomplete where it cannot be had."""
-    path = _absolute(back.path)
-    if back.to:
-        _absolute(back.to)
-    if back.host not in {host.name for host in app.site.hosts}:
-        names = ", ".join(host.name for host in app.site.hosts)
-        raise UsageError(f"there is no host '{back.host}' in jobs.toml", do=f"the hosts are: {names}")
-    found, facts = _holdings(app, (back.store,) if back.store else (), (back.host,))
-    if facts.hosts[back.host].error:
-        raise FactsIncomplete(f"{back.host} cannot be read: {facts.hosts[back.host].error}")
-    said: list[str] = []
-    for holding in found:
-        own = tuple(one for one in holding.sealed if one.host == back.host)
+    UsageError or FactsIncomplete where that cannot be done.
+    """
+    path = _absolute(path)
+    if to:
+        _absolute(to)
+    names = [declared.name for declared in app.site.hosts]
+    if host not in names:
+        raise UsageError(f"there is no host '{host}' in jobs.toml", do=f"the hosts are: {', '.join(names)}")
+    held, facts = _holdings(app, (store,) if store else (), (host,))
+    if facts.hosts[host].error:
+        raise FactsIncomplete(f"{host} cannot be read: {facts.hosts[host].error}")
+    reasons: list[str] = []
+    for holding in held:
+        own = tuple(snapshot for snapshot in holding.sealed if snapshot.host == host)
         if not own:
-            said += [f"store {holding.store.name}: {holding.error}"] if holding.error else []
+            reasons += [f"store {holding.store.name}: {holding.error}"] if holding.error else []
             continue
-        chosen = pick(own, back.when, zone=app.site.timezone, now=facts.at)
+        chosen = pick(own, when, zone=app.site.timezone, now=facts.at)
         if isinstance(chosen, str):
-            said.append(f"store {holding.store.name}: {chosen}")
+            reasons.append(f"store {holding.store.name}: {chosen}")
             continue
         if not _has(app, holding, path, chosen.name):
-            said.append(f"{chosen.name} of store {holding.store.name} has no {path}")
+            reasons.append(f"{chosen.name} of store {holding.store.name} has no {path}")
             continue
-        wanted = restore.Wanted(host=back.host, path=path, store=holding.store, snapshot=chosen, to=back.to)
+        wanted = restore.Wanted(host=host, path=path, store=holding.store, snapshot=chosen, to=to)
         return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
     raise UsageError(
-        "; ".join(said) or f"no store has a snapshot of {back.host}",
+        "; ".join(reasons) or f"no store has a snapshot of {host}",
         do=f"runner find {path} lists every version there is",
     )
 
@@ -156,39 +148,32 @@ def restoring(app: App, back: Back) -> Plan:
 def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     """What each snapshot but the newest has for itself alone: bytes and inodes. Walks every one of them."""
     transport, path = app.transports[holding.store.host], holding.facts.path
-    found = {}
+    gains = {}
     for snapshot in holding.sealed[:-1]:
         (gain,) = agent.gains(ask(transport, agent.freed(path, (snapshot.name,), exact=True), {}))
-        found[snapshot.name] = (gain.bytes, gain.inodes)
-    return found
+        gains[snapshot.name] = (gain.bytes, gain.inodes)
+    return gains
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Keep:
-    """What a person wants kept: the snapshot of `when`, until the end of day `until` ("": no longer)."""
+def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
+    """The plan that pins the snapshot of `when` until the end of day `until`, or releases it where that is "".
 
-    when: str
-    store: str
-    until: str
-    why: str
-
-
-def pinning(app: App, keep: Keep) -> Plan:
-    """The plan that pins a snapshot, or lets it go again; UsageError where it cannot be found."""
-    found, facts = _holdings(app, (keep.store,) if keep.store else ())
-    until = moment_of(keep.until, zone=app.site.timezone, now=facts.at) if keep.until else None
-    if keep.until and (until is None or until <= facts.at):
-        raise UsageError(f"'{keep.until}' is not a day to come", do="write it as 2027-01-31")
-    if until and not keep.why.strip():
+    UsageError where there is no such snapshot.
+    """
+    held, facts = _holdings(app, (store,) if store else ())
+    end = moment_of(until, zone=app.site.timezone, now=facts.at) if until else None
+    if until and (end is None or end <= facts.at):
+        raise UsageError(f"'{until}' is not a day to come", do="write it as 2027-01-31")
+    if end and not why.strip():
         raise UsageError("a pin needs a reason", do='say it for whoever finds it later: --why "..."')
-    said = []
-    for holding in found:
-        chosen = _pick(app, holding, keep.when)
-        if isinstance(chosen, Snapshot) and holding.found:
-            pin = pinned.PinRequest(store=holding.store, name=chosen.name, until=until, why=keep.why)
-            return app.plan_of(pinned.draft(app.site, pin, holding.found, facts.at), facts)
-        said.append(f"store {holding.store.name}: {holding.error or chosen}")
-    raise UsageError("; ".join(said), do="runner snapshots lists what there is")
+    reasons = []
+    for holding in held:
+        chosen = _pick(app, holding, when)
+        if isinstance(chosen, Snapshot) and holding.contents:
+            pin = pinned.PinRequest(store=holding.store, name=chosen.name, until=end, why=why)
+            return app.plan_of(pinned.draft(app.site, pin, holding.contents, facts.at), facts)
+        reasons.append(f"store {holding.store.name}: {holding.error or chosen}")
+    raise UsageError("; ".join(reasons), do="runner snapshots lists what there is")
 
 
 def exactly(app: App, plan: Plan) -> Plan:
