@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 from runner.engine import waiting
 from runner.engine.spool import Spool
+from runner.engine.waiting import ClaimReading
 from runner.hosts.session import StopSignal
 from runner.hosts.transport import Result, Transport
 from runner.model.event import Event, Progress, Waiting
@@ -54,16 +55,16 @@ class Stepper:
             if other and other.state == State.DONE and other.exit in step.unless.codes:
                 return _outcome(step, at, State.NOT_NEEDED, f"{step.unless.step} ended {other.exit}")
         elif step.unless:
-            holds, reading, _ = self._claim(step.unless)
-            if holds:
-                return _outcome(step, at, State.NOT_NEEDED, reading)
-            if holds is None and step.effect >= Effect.EXPIRE and not self.stop.is_set():
+            claim = self._claim(step.unless)
+            if claim.holds:
+                return _outcome(step, at, State.NOT_NEEDED, claim.text)
+            if claim.holds is None and step.effect >= Effect.EXPIRE and not self.stop.is_set():
                 # Whether it is needed is not known, and what it does cannot be undone.
-                return _outcome(step, at, State.FAILED, reading)
+                return _outcome(step, at, State.FAILED, claim.text)
         if step.guard:
-            holds, reading, _ = self._claim(step.guard)
-            if not holds and not self.stop.is_set():
-                return _outcome(step, at, State.STALE, reading)
+            claim = self._claim(step.guard)
+            if not claim.holds and not self.stop.is_set():
+                return _outcome(step, at, State.STALE, claim.text)
         if self.stop.is_set():
             return _outcome(step, at, State.INTERRUPTED, "stopped before it began")
         earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
@@ -79,8 +80,7 @@ class Stepper:
             return {}
         return answer if isinstance(answer, dict) else {}
 
-    def _claim(self, check: Check) -> tuple[bool | None, str, dict[str, Any]]:
-        """Whether the claim holds, None where that could not be read; the reading in words, and itself."""
+    def _claim(self, check: Check) -> ClaimReading:
         result = self.transports[check.host].run(
             check.argv, stdin=None, timeout=_CHECK_PATIENCE, sink=None, stop=self.stop, stall=None
         )
@@ -88,15 +88,16 @@ class Stepper:
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
             why = printable(str(answer.get("error") or result.error or last[0]))
+            silence = printable(str(answer.get("error") or result.brief or why))
             # Whoever answers anything at all is there, even where the program itself cannot be run.
             there = answer or ({} if result.exit in _LOST else {"exit": result.exit})
-            return None, f"could not be checked ({check.why}): {why}", there
+            return ClaimReading(None, f"could not be checked ({check.why}): {why}", there, silence)
         value = answer[check.field]
         words = f"{check.field} is {value!r}; the plan wants {check.relation} {check.value!r}"
         holds = _holds(value, check)
         if not holds and answer.get("error"):
             words = _error_of(answer)
-        return holds, words, answer
+        return ClaimReading(holds, words, answer)
 
     def _act(self, step: Step, at: datetime, earlier: Mapping[str, tuple[Step, Outcome]]) -> Outcome:
         transport = self.transports[step.host]

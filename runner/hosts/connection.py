@@ -25,8 +25,23 @@ DEAD_AFTER_MS = 60_000
 _CLOSING = 1.0
 
 
+# What is said of a port behind which no sshd speaks (yet, or any more): a tunnel, a router, a kernel that panicked.
+_SPEECHLESS = (
+    "No existing session",
+    "Error reading SSH protocol banner",
+    "Connection reset by peer",
+    "Connection closed",
+    "EOFError",
+)
+
+
 class Unreachable(Exception):
-    """The host cannot be reached; the text says why and what to do."""
+    """The host cannot be reached; the text says why and what to do, `brief` is for whoever waits for the host."""
+
+    def __init__(self, text: str, brief: str = "") -> None:
+        """`brief` is "" where it is not another text."""
+        super().__init__(text)
+        self.brief = brief or text
 
 
 class Connection:
@@ -43,7 +58,7 @@ class Connection:
     @property
     def broken(self) -> str:
         """What to say of a command whose channel ended without an exit code."""
-        return f"the connection to {self._host} broke; the command may still run there"
+        return f"the connection to {self._host} broke"
 
     def execute(self, command: bytes) -> paramiko.Channel:
         """Give the paramiko channel on which `command` runs. Unreachable if it certainly does not run.
@@ -89,7 +104,7 @@ class Connection:
                 failed, problem = transport, full
             except (paramiko.SSHException, OSError, EOFError) as broken:
                 if failed is not None:
-                    raise Unreachable(f"{self._host} opens no session: {broken}") from broken
+                    raise self._unreachable(f"{self._host} opens no session: {broken}") from broken
                 failed, problem = transport, broken
         raise Unreachable(f"{self._host} allows no further session ({problem}): see MaxSessions in its sshd_config")
 
@@ -121,8 +136,12 @@ class Connection:
             line.open(known)
         except Exception as problem:
             last_line = line.close() if line else ""
-            raise Unreachable(self._words(problem, line, last_line)) from problem
+            raise self._unreachable(self._words(problem, line, last_line)) from problem
         return line
+
+    def _unreachable(self, text: str) -> Unreachable:
+        plain = f"something takes the connection to {self._host}, but no ssh server speaks: it is on its way, or hangs"
+        return Unreachable(text, brief=plain if any(words in text for words in _SPEECHLESS) else "")
 
     def _words(self, problem: Exception, line: _FabricConnection | None, last_line: str) -> str:
         """Say what is wrong and what to do, for everything that connecting can raise."""

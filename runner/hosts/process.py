@@ -13,6 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from runner.hosts.session import Carrier, CommandFailure
+
+_EXIT_LOST = "its exit code is lost: start the runner with SIGCHLD at its default"
 ENVIRONMENT = {
     "LC_ALL": "C",
     "LANGUAGE": "",
@@ -89,6 +92,10 @@ class Process:
         self.end_input()
         for pipe in self._pipes[1:]:
             pipe.close()
+
+    def failure(self, carrier: Carrier) -> CommandFailure:
+        """See Session."""
+        return CommandFailure(carrier.error or ("" if self.exit is not None else _EXIT_LOST))
 
     def _await(self) -> None:
         try:
