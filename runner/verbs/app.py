@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -64,8 +63,6 @@ class App:
         self._kinds = together(self.hooks.declare_kinds(TAKEN))
         self.kinds: Mapping[str, Reporter] = {**REPORTERS, **self._kinds}
         self.looking = looking_kinds(self._kinds)
-        content = probe.runner_agent()
-        self._program = (content, hashlib.sha256(content).hexdigest())
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -103,7 +100,7 @@ class App:
 
     def gather(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
         """Read these hosts now."""
-        facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=self._program)
+        facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=probe.runner_agent())
         known = self.journal
         return replace(facts, last=known.last_success(), took=known.took(), announced=known.announcements.coming())
 
@@ -228,7 +225,7 @@ class App:
         zone = self.site.timezone
         self.tell(RunStarted(run=run, plan=plan, at=self.now(), again=number, timezone=zone))
         means = execute.Means(
-            transports=self.transports, artifacts={"runner-agent": self._program[0]},
+            transports=self.transports, artifacts={"runner-agent": probe.runner_agent()},
             spool=Path(self.site.state) / "spool", stop=self.stop, tell=self.tell,
             begun=lambda step, at: self.journal.step_started(plan.id, step, at),
             ended=lambda step, outcome: self.journal.step_ended(plan.id, step, outcome),
