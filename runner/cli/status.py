@@ -96,9 +96,9 @@ def _runway(holding: Holding) -> str:
 
 
 def _proven(holding: Holding, now: datetime) -> str:
-    from runner.jobs.snapshots.proven import told
+    from runner.jobs.snapshots.proven import ages
 
-    return told(holding.contents.proven, now) if holding.contents else ""
+    return ages(holding.contents.proven, now) if holding.contents else ""
 
 
 def _json(

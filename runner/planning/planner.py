@@ -150,7 +150,7 @@ def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
             host=name,
             effect=Effect.WRITE,
             action=PutFile(path=path, artifact=agent.ARTIFACT, sha256=sha256, mode=0o755),
-            why="the program at the disk is not there yet, or is another version",
+            why="the agent is not there yet, or is another version",
         )
     if facts.former:
         yield Step(
@@ -160,7 +160,7 @@ def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
             host=name,
             effect=Effect.WRITE,
             action=Command(argv=files.remove_file(agent.former(site.host(name)))),
-            why="the program at the disk has another name now; the old file is of no use any more",
+            why="the agent has another name now, and the file under its old name is not used any more",
         )
 
 

@@ -139,7 +139,9 @@ def _line(outcomes: Sequence[Outcome], report: JobReport) -> JobLine:
 
 def _outcome_log(outcome: Outcome) -> list[str]:
     exit_text = "" if outcome.exit is None else f" (exit {outcome.exit})"
-    took = f"{(outcome.ended - outcome.started).total_seconds():.1f} s" if outcome.started and outcome.ended else ""
+    took = ""
+    if outcome.started and outcome.ended and outcome.state not in (State.NOT_NEEDED, State.NOT_HERE):
+        took = f" {(outcome.ended - outcome.started).total_seconds():.1f} s"
     note = f": {outcome.note}" if outcome.note else ""
-    head = f"{outcome.step}: {outcome.state.value}{exit_text} {took}{note}".rstrip()
+    head = f"{outcome.step}: {outcome.state.value}{exit_text}{took}{note}"
     return [head, *(f"  {text}" for text in outcome.log.splitlines())]

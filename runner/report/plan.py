@@ -65,7 +65,7 @@ def summary(plan: Plan) -> Line:
         else:
             parts.append(f"about {amount} new" + (f" in {length(slowest)}" if slowest is not None else ""))
     elif writes:
-        parts.append("how much is not known yet: no day to go by")
+        parts.append("how much is not known before the first run")
     gone = [step for step in plan.steps if _expires(step)]
     if gone:
         unsure = any(step.unless for step in gone)

@@ -136,7 +136,7 @@ def test_the_daily_updates_hold_install_and_say_what_waits(world: World, archive
         "demo-lib": "ii 1.1", "demo-feature": "ii 1.0", KERNEL: "hi 1.0",
     }  # fmt: skip
     assert by_dpkg(world) == by_aptitude(world) == {KERNEL, META, "libc-demo"}
-    waiting = [one.do for one in plan.findings if one.text.startswith("held back: ")]
+    waiting = [one.advice for one in plan.findings if one.text.startswith("held back: ")]
     asked = "when it suits people, run: runner run upgrade-debian --package"
     assert waiting == [f"{asked} libc-demo --yes", f"{asked} {META} --yes"]
     again = site.plan(UPDATES)

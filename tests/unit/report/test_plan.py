@@ -105,13 +105,13 @@ def job(name: str, **changes: object) -> PlannedJob:
 @pytest.mark.parametrize(
     ("jobs", "effects", "text"),
     [
-        ((job("a"),), [Effect.WRITE], "writes 1 snapshot; how much is not known yet: no day to go by; expires nothing"),
+        ((job("a"),), [Effect.WRITE], "writes 1 snapshot; how much is not known before the first run; expires nothing"),
         (
             (job("a", forecast=Forecast(bytes=2**30, seconds=60.0, runs=1)), job("b", resumes=2)),
             [Effect.WRITE],
             "writes 2 snapshots; takes up 2 interrupted ones; about 1.0 GiB new in 1 min; expires nothing",
         ),
-        ((job("a"),), [Effect.WRITE, Effect.EXPIRE], "no day to go by; expires 1 snapshot."),
+        ((job("a"),), [Effect.WRITE, Effect.EXPIRE], "before the first run; expires 1 snapshot."),
         ((job("a"),), [Effect.DESTROY, Effect.INTERRUPT], "interrupts: a/1; destroys: a/0."),
     ],
 )
