@@ -30,7 +30,6 @@ from runner.planning import passes, planner, review, schedule
 from runner.planning.passes import MOST_PASSES, again, waits
 from runner.planning.schedule import forecast
 from runner.report.outcome import job_lines
-from runner.verbs import deliver
 
 Tell = Callable[[Event], None]
 _WAITS = (10.0, 60.0)
@@ -186,7 +185,7 @@ class App:
             if looking.jobs and not self.stop.is_set():
                 run_pass(looking, done, run)
 
-        return deliver.reported(self, passes)
+        return self._reported(passes)
 
     def apply(self, plan: Plan, *, reviewed: bool, confirmed: bool) -> tuple[Report, int]:
         """Run exactly this plan, once; StalePlan if anything it rests on changed, or it was run before."""
@@ -199,6 +198,12 @@ class App:
             below = replace(plan, findings=review.floors(plan, self.site, facts))
             review.allow(below, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
             done.append(self._pass(plan, run, 0))
+
+        return self._reported(passes)
+
+    def _reported(self, passes: Callable[[list[Pass], str], None]) -> tuple[Report, int]:
+        # Late: a verb that only asks reports nothing.
+        from runner.verbs import deliver
 
         return deliver.reported(self, passes)
 

@@ -9,9 +9,6 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from runner.engine.probe import ask, ask_lines
-from runner.jobs.retention import pin as pinned
-from runner.jobs.snapshots import restore
-from runner.jobs.snapshots.filesystems import scaffold
 from runner.jobs.snapshots.when import moment_of, pick
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.facts import Facts, Snapshot, StoreFacts
@@ -115,6 +112,8 @@ def restoring(app: App, host: str, path: str, when: str, to: str, store: str) ->
 
     UsageError or FactsIncomplete where that cannot be done.
     """
+    from runner.jobs.snapshots import restore
+
     path = _absolute(path)
     if to:
         _absolute(to)
@@ -160,6 +159,8 @@ def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
 
     UsageError where there is no such snapshot.
     """
+    from runner.jobs.retention import pin as pinned
+
     held, facts = _holdings(app, (store,) if store else ())
     end = moment_of(until, zone=app.site.timezone, now=facts.at) if until else None
     if until and (end is None or end <= facts.at):
@@ -182,6 +183,8 @@ def exactly(app: App, plan: Plan) -> Plan:
 
 
 def _counted(app: App, plan: Plan, job: PlannedJob) -> PlannedJob:
+    from runner.jobs.snapshots.filesystems import scaffold
+
     foreseen = rsync.Foreseen()
     for step in plan.steps:
         if step.job == job.name and step.keep_output_as and isinstance(step.action, Command):
