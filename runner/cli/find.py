@@ -28,9 +28,7 @@ def run(options: argparse.Namespace) -> int:
 
     with opened(options) as app:
         zone = ZoneInfo(app.site.timezone)
-        held = browse.holdings(app, options.store)
-        versions = [(holding.store, answer) for holding, answer in browse.find(app, options.path, held)]
-    unread = {holding.store.name: holding.error for holding in held if holding.error}
+        versions, unread = browse.find(app, options.path, options.store)
     code = FactsIncomplete.code if unread else 0 if versions else UsageError.code
     if options.json:
         stores = {store.name: plain(answer) for store, answer in versions}

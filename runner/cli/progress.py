@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
 from runner.cli.show import at_terminal, tell
@@ -24,23 +24,7 @@ _LONG = 300
 _QUIET = frozenset((State.NOT_REACHED, State.NOT_NEEDED, State.NOT_HERE))
 
 
-class Display(Protocol):
-    """Something that shows events; a context manager around a run."""
-
-    def __call__(self, event: Event) -> None:
-        """Show one event."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End, and leave the terminal as it was."""
-        ...
-
-
-def display() -> Display:
+def display() -> LiveDisplay | LogDisplay:
     """The display that fits where standard output goes."""
     return LiveDisplay() if at_terminal() else LogDisplay()
 

@@ -16,14 +16,14 @@ from pathlib import Path
 from time import monotonic
 
 from runner.engine.spool import Spool
-from runner.engine.step import Stepper
+from runner.engine.step import Stepper, step_outcome
 from runner.hosts.session import StopSignal
 from runner.hosts.transport import HeldCommand, Transport
 from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
+from runner.model.role import Role
 from runner.model.run import Outcome, State
 
-PREPARE = "prepare"
 ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _LOCK_PATIENCE = 30.0
 _LOOK = 1.0
@@ -75,8 +75,8 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
                 for resource in sorted(lock.resource for lock in job.locks):
                     stack.enter_context(turns[resource])
                 outcomes = own.run()
-            # Nobody else needs another job to end well; but without its program nothing goes on at a host.
-            if job.kind == PREPARE:
+            # Nobody else needs another job to end well; but without the agent nothing goes on at a host.
+            if own.prepares:
                 unready.update((host, outcome) for outcome in outcomes if outcome.state in ENDING for host in own.hosts)
             means.left(job, outcomes)
             return outcomes
@@ -130,6 +130,10 @@ class _JobRun:
         return tuple(self._outcomes.values())
 
     @property
+    def prepares(self) -> bool:
+        return any(step.role == Role.PREPARE for step in self._steps)
+
+    @property
     def hosts(self) -> frozenset[str]:
         return frozenset((*(place.host for place in self._steps), *(place.host for place in self._job.locks)))
 
@@ -137,7 +141,7 @@ class _JobRun:
         """End it before it begins, since what `why` tells of was not done."""
         if self._steps:
             note = f"not begun, as {why.job} {why.state.value}"
-            self._end(self._steps[0], self._outcome(self._steps[0], why.state, note))
+            self._end(self._steps[0], step_outcome(self._steps[0], why.state, note))
             self._rest()
         return tuple(self._outcomes.values())
 
@@ -146,7 +150,7 @@ class _JobRun:
         try:
             held = stack.enter_context(_holding(self._means.transports[lock.host], lock, self._stop))
         except OSError as error:
-            return self._outcome(first, State.FAILED, f"{lock.resource}: {error}")
+            return step_outcome(first, State.FAILED, f"{lock.resource}: {error}")
         reading = self._stepper.reading(held.first_line(_LOCK_PATIENCE))
         if reading.get("held") is True:
             self._stop.held.append((held, lock.until))
@@ -155,9 +159,9 @@ class _JobRun:
             holder = reading.get("holder") or {}
             who, since, pid = (holder.get(word, "?") for word in ("who", "since", "pid"))
             note = f"{lock.resource} on {lock.host} is held by {who} (pid {pid}) since {since}"
-            return self._outcome(first, State.BUSY, note)
+            return step_outcome(first, State.BUSY, note)
         why = str(reading.get("error") or held.close().error or "runner-agent gave no answer")
-        return self._outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
+        return step_outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
 
     def _go(self) -> None:
         bad: set[str] = set()
@@ -167,7 +171,7 @@ class _JobRun:
             # What undoes something is done even when the run is stopped.
             cleanup = bool(bad) and not self._only_looks(step)
             if self._stop.is_set() and not cleanup:
-                self._end(step, self._outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
+                self._end(step, step_outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
                 bad.add(step.id)
             elif self._run(step, cleanup) in ENDING:
                 bad.add(step.id)
@@ -193,20 +197,7 @@ class _JobRun:
     def _rest(self) -> None:
         for step in self._steps:
             if step.id not in self._outcomes:
-                self._end(step, self._outcome(step, State.NOT_REACHED, ""))
-
-    def _outcome(self, step: Step, state: State, note: str) -> Outcome:
-        at = now()
-        return Outcome(
-            step=step.id,
-            job=step.job,
-            role=step.role,
-            subject=step.subject,
-            state=state,
-            started=at,
-            ended=at,
-            note=note,
-        )
+                self._end(step, step_outcome(step, State.NOT_REACHED, ""))
 
     def _end(self, step: Step, outcome: Outcome) -> None:
         self._outcomes[step.id] = outcome

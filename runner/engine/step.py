@@ -49,24 +49,24 @@ class Stepper:
     def run(self, step: Step, at: datetime, outcomes: Mapping[str, Outcome], steps: Mapping[str, Step]) -> Outcome:
         """Check, act, and say how it ended; nothing is run where a claim says so."""
         if step.needs and not self.live:
-            return _outcome(step, at, State.NOT_HERE, f"needs {' and '.join(step.needs)}: not in the sandbox")
+            return step_outcome(step, State.NOT_HERE, f"needs {' and '.join(step.needs)}: not in the sandbox", at)
         if isinstance(step.unless, Ended):
             other = outcomes.get(step.unless.step)
             if other and other.state == State.DONE and other.exit in step.unless.codes:
-                return _outcome(step, at, State.NOT_NEEDED, f"{step.unless.step} ended {other.exit}")
+                return step_outcome(step, State.NOT_NEEDED, f"{step.unless.step} ended {other.exit}", at)
         elif step.unless:
             claim = self._claim(step.unless)
             if claim.holds:
-                return _outcome(step, at, State.NOT_NEEDED, claim.text)
+                return step_outcome(step, State.NOT_NEEDED, claim.text, at)
             if claim.holds is None and step.effect >= Effect.EXPIRE and not self.stop.is_set():
                 # Whether it is needed is not known, and what it does cannot be undone.
-                return _outcome(step, at, State.FAILED, claim.text)
+                return step_outcome(step, State.FAILED, claim.text, at)
         if step.guard:
             claim = self._claim(step.guard)
             if not claim.holds and not self.stop.is_set():
-                return _outcome(step, at, State.STALE, claim.text)
+                return step_outcome(step, State.STALE, claim.text, at)
         if self.stop.is_set():
-            return _outcome(step, at, State.INTERRUPTED, "stopped before it began")
+            return step_outcome(step, State.INTERRUPTED, "stopped before it began", at)
         earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
         self.acts(step.id)
         return self._act(step, at, earlier)
@@ -105,7 +105,7 @@ class Stepper:
             case PutFile(path=path, artifact=artifact, sha256=sha256, mode=mode):
                 content = self.artifacts.get(artifact, b"")
                 if hashlib.sha256(content).hexdigest() != sha256:
-                    return _outcome(step, at, State.STALE, f"{artifact} is not the one that was planned")
+                    return step_outcome(step, State.STALE, f"{artifact} is not the one that was planned", at)
                 return self._outcome_of(step, at, transport.put(path, content, mode))
             case Command(argv=argv):
                 try:
@@ -113,7 +113,7 @@ class Stepper:
                 except OSError as error:
                     # The spool: the command was ended, and what came of it cannot be judged.
                     note = f"its input or output could not be kept on the controller: {error}"
-                    return _outcome(step, at, State.FAILED, note)
+                    return step_outcome(step, State.FAILED, note, at)
             case WaitFor():
                 return self._wait(step, at, step.action)
             case _:
@@ -127,7 +127,7 @@ class Stepper:
         stopped = not done.over and self.stop.is_set()
         state = State.DONE if done.over else State.INTERRUPTED if stopped else State.FAILED
         answer = {**done.answer, "waited": round(done.seconds, 1)}
-        return replace(_outcome(step, at, state, done.note), result=answer)
+        return replace(step_outcome(step, state, done.note, at), result=answer)
 
     def _command(
         self, step: Step, at: datetime, argv: tuple[str, ...], earlier: Mapping[str, tuple[Step, Outcome]]
@@ -162,19 +162,7 @@ class Stepper:
         if printed and not answer:
             # It was run for what it prints, and that is for people.
             log = printable(result.out[-4096:].expandtabs()) + log
-        return Outcome(
-            step=step.id,
-            job=step.job,
-            role=step.role,
-            subject=step.subject,
-            state=state,
-            exit=result.exit,
-            started=at,
-            ended=datetime.now(UTC),
-            result=answer,
-            log=log,
-            note=note,
-        )
+        return replace(step_outcome(step, state, note, at), exit=result.exit, result=answer, log=log)
 
 
 class _TransferCounter:
@@ -256,14 +244,16 @@ def _holds(value: object, check: Check) -> bool:
             assert_never(check.relation)
 
 
-def _outcome(step: Step, at: datetime, state: State, note: str) -> Outcome:
+def step_outcome(step: Step, state: State, note: str, at: datetime | None = None) -> Outcome:
+    """The outcome of a step that ends now and began at `at` (now, where that is None)."""
+    ended = datetime.now(UTC)
     return Outcome(
         step=step.id,
         job=step.job,
         role=step.role,
         subject=step.subject,
         state=state,
-        started=at,
-        ended=datetime.now(UTC),
+        started=at or ended,
+        ended=ended,
         note=note,
     )

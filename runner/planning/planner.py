@@ -28,6 +28,7 @@ from runner.model.plan import (
 )
 from runner.model.role import Role
 from runner.model.site import Job, Site
+from runner.model.text import count
 from runner.tools import agent, files
 
 AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
@@ -140,28 +141,21 @@ def _uses(step: Step, program: str) -> bool:
 
 
 def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
-    name = facts.name
-    path = agent.program(site.host(name))
+    host, job = site.host(facts.name), f"prepare-{facts.name}"
+    put = Step(
+        id=f"{job}/runner-agent",
+        role=Role.PREPARE,
+        job=job,
+        host=host.name,
+        effect=Effect.WRITE,
+        action=PutFile(path=agent.program(host), artifact=agent.ARTIFACT, sha256=sha256, mode=0o755),
+        why="the agent is not there yet, or is another version",
+    )
     if facts.program != sha256:
-        yield Step(
-            id=f"prepare-{name}/runner-agent",
-            role=Role.PREPARE,
-            job=f"prepare-{name}",
-            host=name,
-            effect=Effect.WRITE,
-            action=PutFile(path=path, artifact=agent.ARTIFACT, sha256=sha256, mode=0o755),
-            why="the agent is not there yet, or is another version",
-        )
+        yield put
     if facts.former:
-        yield Step(
-            id=f"prepare-{name}/former",
-            role=Role.PREPARE,
-            job=f"prepare-{name}",
-            host=name,
-            effect=Effect.WRITE,
-            action=Command(argv=files.remove_file(agent.former(site.host(name)))),
-            why="the agent has another name now, and the file under its old name is not used any more",
-        )
+        why = "the agent has another name now; the old file is of no use any more"
+        yield replace(put, id=f"{job}/former", action=Command(argv=files.remove_file(agent.former(host))), why=why)
 
 
 def _after(job: PlannedJob, preparing: Sequence[Step], forecast: Forecast) -> PlannedJob:
@@ -229,9 +223,5 @@ def _store_basis(name: str, store: StoreFacts) -> Basis:
     return Basis(
         subject=f"store {name}",
         digest=_digest(store.path, store.uuid, store.problem, sealed, partials),
-        description=f"{_count(len(sealed), 'snapshot')}{newest}, {_count(len(partials), 'interrupted one')}",
+        description=f"{count(len(sealed), 'snapshot')}{newest}, {count(len(partials), 'interrupted one')}",
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -267,7 +267,7 @@ class App:
             try:
                 self._say(event)
             except (OSError, ValueError):
-                self._say = _to_nobody
+                self._say = lambda event: None
             self.hooks.observe(event)
 
 
@@ -280,7 +280,3 @@ def narrowed(due: schedule.DueJobs, packages: tuple[str, ...]) -> schedule.DueJo
     if jobs == due.jobs:
         raise UsageError("--package is for jobs of kind upgrade", do="name such a job: runner run JOB --package NAME")
     return replace(due, jobs=jobs)
-
-
-def _to_nobody(event: Event) -> None:
-    return

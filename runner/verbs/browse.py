@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from runner.engine.probe import ask, ask_lines
 from runner.jobs.snapshots.when import moment_of, pick
-from runner.model.errors import FactsIncomplete, UsageError
+from runner.model.errors import FactsIncomplete, RunnerError, UsageError
 from runner.model.facts import Facts, Snapshot, StoreFacts
 from runner.model.plan import Command, Plan, PlannedJob
 from runner.model.site import Store
@@ -62,15 +62,24 @@ def _holding(store: Store, facts: Facts) -> Holding:
     return Holding(store=store, contents=contents, error=contents.problem)
 
 
-def find(app: App, path: str, held: Sequence[Holding]) -> Iterator[tuple[Holding, agent.Versions]]:
-    """Every distinct version of `path` (absolute, as on its host) in each of these stores, oldest first."""
+def find(app: App, path: str, names: Sequence[str]) -> tuple[list[tuple[Store, agent.Versions]], dict[str, str]]:
+    """Every distinct version of `path` (absolute, as on its host) in each of these stores, oldest first.
+
+    Also the stores that could not be read, each with the reason: one hides no other.
+    """
     _absolute(path)
-    for holding in held:
-        if holding.contents is None or not holding.sealed:
+    versions, unread = [], {}
+    for holding in holdings(app, names):
+        try:
+            answer = _find(app, holding, {"path": path}) if holding.sealed else None
+        except RunnerError as error:
+            unread[holding.store.name] = error.text
             continue
-        answer = _find(app, holding, {"path": path})
-        if answer.versions:
-            yield holding, answer
+        if holding.error:
+            unread[holding.store.name] = holding.error
+        if answer and answer.versions:
+            versions.append((holding.store, answer))
+    return versions, unread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -228,7 +237,5 @@ def _absolute(path: str) -> str:
 
 def as_json(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot as plain values."""
-    values: dict[str, Any] = json.loads(
-        json.dumps({name: getattr(snapshot, name) for name in Snapshot.__slots__}, default=str)
-    )
+    values: dict[str, Any] = json.loads(json.dumps(asdict(snapshot), default=str))
     return values
