@@ -18,7 +18,8 @@ from typing import IO, NamedTuple
 from ..answer import Refused
 from ..command import ask
 from ..database import server as pg_programs
-from ..database.server import PLACES, Server, account, complaint, free, run, start, stop
+from ..database.contract import DatabaseServer
+from ..database.server import PLACES, account, complaint, free, run, start, stop
 from .scratch import end_server, floor
 
 PATIENCE = 120.0
@@ -49,7 +50,7 @@ class Programs(NamedTuple):
     restore: Path
 
 
-def programs(to: Server, server: str, pg_dump: str) -> Programs:
+def programs(to: DatabaseServer, server: str, pg_dump: str) -> Programs:
     """The programs to restore a dump of a `server` that `pg_dump` wrote (versions such as `15.18`).
 
     Raises Refused unless the same major version of the server is here, and a pg_restore no older than pg_dump.
@@ -79,13 +80,13 @@ def programs(to: Server, server: str, pg_dump: str) -> Programs:
 class ScratchServer:
     """A server in `folder` (ours, 0700), for the OS user of `to`; started when the block is entered."""
 
-    def __init__(self, to: Server, bin_folder: Path, folder: Path) -> None:
+    def __init__(self, to: DatabaseServer, bin_folder: Path, folder: Path) -> None:
         """Nothing is made yet. Raises Refused where a socket could not be below `folder`."""
         self._bin, self._folder = bin_folder, folder
         self._as, self._errors = to, tempfile.TemporaryFile()  # noqa: SIM115  (closed on leaving)
         self._process: subprocess.Popen[bytes] | None = None
         self._apart = _apart()
-        self.server = Server(user=to.user, socket=str(folder), programs=to.programs)
+        self.server = DatabaseServer(user=to.user, socket=str(folder), programs=to.programs)
         if len(os.fsencode(folder)) > LONGEST:
             raise Refused(f"{folder} is too long for the path of a socket", "choose a shorter path for `scratch`")
 
@@ -197,7 +198,7 @@ def _apart() -> tuple[str, ...]:
     return words if ask((*words, "true"), timeout=10).exit == 0 else ()
 
 
-def _folders(to: Server) -> Sequence[Path]:
+def _folders(to: DatabaseServer) -> Sequence[Path]:
     if to.programs:
         return [Path(to.programs)]
     return [path for place in PLACES for path in sorted(Path("/").glob(place), reverse=True)]

@@ -14,8 +14,8 @@ from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
 from ..database import rows as pg_rows
 from ..database.cluster import SETTINGS
+from ..database.contract import DatabaseServer
 from ..database.folder import complete, decoded
-from ..database.server import Server
 from ..database.session import Session, SqlTrouble
 from ..frames import json_lines
 from .compare import digest
@@ -57,7 +57,7 @@ def run(argv: Sequence[str]) -> int:
     elif dumps:
         newest = max(dumps, key=lambda dump: dump.time).record
         with command.together():
-            server = Server(*options[1:])
+            server = DatabaseServer(user=options.user, programs=options.programs)
             use = programs(server, str(newest.get("server", "")), str(newest.get("pg_dump", "")))
             with ScratchServer(server, use.server, folder / "cluster") as scratch:
                 _restore_roles(scratch, roles[0], wrong)

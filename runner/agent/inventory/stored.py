@@ -14,6 +14,7 @@ from .. import durable, tree
 from ..answer import Refused, emit, reply, table
 from ..arguments import parse_as
 from ..database import folder
+from ..database.contract import encoded
 from ..database.folder import Folder
 from ..frames import Frame, frames
 from ..snapshots import readme
@@ -66,7 +67,7 @@ def _dumps(snapshot: Path, path: str) -> DumpFolder | None:
 
 def _dump(name: str, record: Mapping[str, Any]) -> DatabaseDump:
     texts = {key: record[key] for key in ("server", "owner") if isinstance(record.get(key), str)}
-    file = f"databases/{folder.encoded(name)}/{record['time']}.dump"
+    file = f"databases/{encoded(name)}/{record['time']}.dump"
     return DatabaseDump(name, file, record["time"], record["bytes"], **texts)
 
 

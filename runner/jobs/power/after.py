@@ -50,7 +50,7 @@ class Expected:
     page: str = ""
 
 
-def mounted(site: Site, host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[MountPoint, ...]:
+def mounted(site: Site, host: HostFacts, entries: tuple[fstab.FstabEntry, ...]) -> tuple[MountPoint, ...]:
     """What is mounted now and will be by the boot: the declared disks, and whatever fstab mounts."""
     now = {filesystem.mount: filesystem for filesystem in host.filesystems}
     disks = {disk.mount: disk for disk in site.disks if disk.host == host.name and disk.mount in now}
@@ -64,7 +64,7 @@ def mounted(site: Site, host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tu
     return (*own, *others)
 
 
-def by_hand(host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[Filesystem, ...]:
+def by_hand(host: HostFacts, entries: tuple[fstab.FstabEntry, ...]) -> tuple[Filesystem, ...]:
     """What is mounted now from a disk of its own, and will not be by the boot as far as fstab says."""
     known = {entry.mount for entry in entries} | {"/"}
     return tuple(

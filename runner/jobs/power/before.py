@@ -38,7 +38,7 @@ class Before:
     busy: str = ""
     half: str = ""
     sessions: int | None = None
-    entries: tuple[fstab.Entry, ...] = ()
+    entries: tuple[fstab.FstabEntry, ...] = ()
 
 
 def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
