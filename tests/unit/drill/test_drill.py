@@ -211,7 +211,7 @@ PROVEN = {
 }
 
 
-def test_how_old_the_proof_is_is_in_words() -> None:
+def test_how_old_the_proof_is_is_said_in_words() -> None:
     assert drill.ages(PROVEN, parts.NOW) == "last proven restore: 2 days ago (files), 5 days ago (database)"
     assert drill.ages({}, parts.NOW) == ""
 
