@@ -166,6 +166,13 @@ def test_where_no_kernel_is_found_a_person_is_told_and_none_is_expected() -> Non
     assert "kernel" not in steps(drawn)
 
 
+def test_a_fstab_that_could_not_be_read_is_not_an_empty_one() -> None:
+    drawn = draft(job(), facts(told(fstab=None)))
+    assert drawn.planned
+    assert "attention: fstab of server could not be read, so only declared disks are looked for" in notes(drawn)
+    assert "fstab of server could not be read" not in notes(draft(job(), facts(told(fstab=""))))
+
+
 def test_a_boot_loader_that_is_not_known_forbids_nothing_but_is_told() -> None:
     drawn = draft(job(), facts(told(outdated={"entry": None})))
     assert drawn.planned is not None
