@@ -41,7 +41,7 @@ class Before:
     busy: str = ""
     half: str = ""
     sessions: int | None = None
-    entries: tuple[fstab.Entry, ...] | None = None
+    entries: tuple[fstab.FstabEntry, ...] | None = None
 
 
 def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
@@ -179,7 +179,7 @@ def notes(host: Host, here: Before, facts: Facts) -> tuple[str, ...]:
     return tuple(one_line(text) for text in notes)
 
 
-def _by_hand(host: HostFacts, entries: tuple[fstab.Entry, ...]) -> tuple[Filesystem, ...]:
+def _by_hand(host: HostFacts, entries: tuple[fstab.FstabEntry, ...]) -> tuple[Filesystem, ...]:
     """What is mounted now from a disk of its own, and will not be by the boot as far as fstab says."""
     known = {entry.mount for entry in entries} | {"/"}
     return tuple(

@@ -164,7 +164,7 @@ def _unmounting(halt: Halt, disk: Disk) -> Iterator[Step]:
         *(
             halt.step(
                 f"release-{each.store.name}",
-                Command(argv=e2fsck.let_go(halt.program, each.path, halt.plan)),
+                Command(argv=e2fsck.release(halt.program, each.path, halt.plan)),
                 f"release store {each.store.name}, so that its disk can be unmounted",
                 Effect.INTERRUPT,
             ).known_as(Role.RELEASE, each.store.name)

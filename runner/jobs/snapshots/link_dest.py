@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from runner.agent.arguments import argv as words
-from runner.agent.host.contract import Mounted
+from runner.agent.host.contract import LookAtMount
 from runner.agent.snapshots.contract import Begin, Explain, Seal
 from runner.model.facts import Filesystem, Partial
 from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
@@ -189,7 +189,7 @@ def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
 def _same_filesystem(source: Source, filesystem: Filesystem) -> Check:
     return Check(
         host=source.host,
-        argv=(source.program, *words("mounted", Mounted(filesystem.mount))),
+        argv=(source.program, *words("mounted", LookAtMount(filesystem.mount))),
         field="dev",
         relation="==",
         value=filesystem.dev,
