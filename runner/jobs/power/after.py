@@ -1,4 +1,4 @@
-"""What must be there again after a reboot, and the steps that look for it, each whatever the others found."""
+"""What must be there again after a reboot, and the steps that look for it, whatever became of each other."""
 
 from __future__ import annotations
 

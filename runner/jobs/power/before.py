@@ -30,9 +30,9 @@ _DISKS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "exfat", "nt
 class Before:
     """A host as read. `systemd` is its version, None where another program runs the host.
 
-    `busy` says what is being written there, "" for nothing; `half` what is said of packages that are not
-    whole. `sessions` are those of the database, None where they were not or could not be counted; `entries`
-    are those of fstab, None where it could not be read.
+    `busy` says what is being written there, "" for nothing; `half` what its package manager says of packages
+    that are only half installed. `sessions` are those of the database, None where they were not or could not
+    be counted; `entries` are those of fstab, None where it could not be read.
     """
 
     up: Up
