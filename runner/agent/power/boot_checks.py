@@ -47,7 +47,7 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> BootChecks:
     lines, seen = fstab(root / "etc/fstab"), mounts()
     named = {path: number_of(path) for path in options.devices}
     places = _places(seen, lines, named)
-    spent = times() if places else ()
+    spent = (times() if places else None) or ()
     filesystems = []
     for device, number in places.items():
         mount = _mount(number, seen)

@@ -71,7 +71,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     """Plans with every field of every value made up; `name` makes what jobs.toml or the runner names."""
     checks = st.builds(
         Check, host=name, argv=ARGV, field=name, relation=st.sampled_from(("==", "!=", ">=", "<=")),
-        value=TEXT | BIG | SECONDS | st.booleans(), why=TEXT,
+        value=TEXT | BIG | SECONDS | st.booleans(), why=TEXT, replans=st.booleans(),
     )  # fmt: skip
     command = st.builds(Command, argv=ARGV)
     put = st.builds(PutFile, path=TEXT, artifact=name, sha256=name, mode=st.sampled_from((0o644, 0o755, 0)))
@@ -93,8 +93,8 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     )
     locks = st.builds(Lock, resource=name, host=name, argv=ARGV, until=name)
     jobs = st.builds(
-        PlannedJob, name=name, kind=name, after=some(name), writes=name, resumes=st.integers(0, 30), headline=TEXT, details=some(TEXT),
-        partly=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
+        PlannedJob, name=name, kind=name, after=some(name), writes=name, resumes=st.integers(0, 30),
+        headline=TEXT, details=some(TEXT), about=TEXT, partly=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
     )  # fmt: skip
     severity = st.sampled_from(("note", "attention", "refusal"))
     return st.builds(
