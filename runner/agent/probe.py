@@ -15,7 +15,7 @@ from typing import Any
 
 from . import clock
 from .answer import Refused, emit, table
-from .arguments import parse
+from .arguments import NoOptions, parse_as
 from .command import ask
 from .database import databases, dumps
 from .detached import records
@@ -45,7 +45,7 @@ def run(argv: Sequence[str]) -> int:
     The request and the answer are described in docs/store.md; what cannot be read is left at its
     empty value, and a store that cannot be used says why.
     """
-    parse(argv, words=0)
+    parse_as(NoOptions, argv)
     try:
         request = json.loads(sys.stdin.buffer.read())
     except ValueError:
