@@ -12,7 +12,7 @@ from typing import Any
 from .. import tree
 from ..answer import Refused, reply
 from ..arguments import parse_as
-from ..store.layout import Store, open_store, sealed
+from ..store.layout import StoreFolder, open_store, sealed
 from .contract import FileVersion, Find, Versions
 
 
@@ -56,7 +56,7 @@ def request() -> dict[str, Any]:
     return query
 
 
-def _at(store: Store, name: str, parts: tuple[bytes, ...]) -> FileVersion | None:
+def _at(store: StoreFolder, name: str, parts: tuple[bytes, ...]) -> FileVersion | None:
     try:
         parent = tree.above(str(store.root / name), parts)
     except OSError:

@@ -12,7 +12,18 @@ from ..answer import Refused, emit, reply
 from ..arguments import DeclaredDisk, parse_as
 from . import disk, freed, lock
 from .contract import Counts, Newest, Record
-from .layout import Store, folders, nearest, open_store, partials, read_json, require_json, require_sealed, room, sealed
+from .layout import (
+    StoreFolder,
+    folders,
+    nearest,
+    open_store,
+    partials,
+    read_json,
+    require_json,
+    require_sealed,
+    room,
+    sealed,
+)
 from .pins import StoredPin, pins
 from .proven import Proof, proofs
 
@@ -54,7 +65,7 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str
     }
 
 
-def _problem(store: Store, state: disk.StoreDisk, *, exists: bool, played: bool) -> str:
+def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool, played: bool) -> str:
     if state.problem:
         return f"{state.problem}; {state.do}"
     if not exists and os.path.lexists(store.root):
@@ -64,14 +75,14 @@ def _problem(store: Store, state: disk.StoreDisk, *, exists: bool, played: bool)
     return ""
 
 
-def _snapshots(store: Store, proven: Mapping[str, Proof]) -> list[dict[str, Any]]:
+def _snapshots(store: StoreFolder, proven: Mapping[str, Proof]) -> list[dict[str, Any]]:
     names = folders(store)
     known = standing(store, names)
     sorts = {name: [sort for sort, each in proven.items() if each.snapshot == name] for name in names}
     return [{**_snapshot(store, name), **known[name], "proven": sorts[name]} for name in names]
 
 
-def _snapshot(store: Store, name: str) -> dict[str, Any]:
+def _snapshot(store: StoreFolder, name: str) -> dict[str, Any]:
     record, recorded = read_json(store.record(name)), store.record(name).exists()
     about: dict[str, Any] = {key: record[key] for key in SNAPSHOT if record.get(key) is not None}
     points = record.get("filesystems", ())
@@ -87,7 +98,7 @@ def _snapshot(store: Store, name: str) -> dict[str, Any]:
     }
 
 
-def _partial(store: Store, name: str) -> dict[str, Any]:
+def _partial(store: StoreFolder, name: str) -> dict[str, Any]:
     begun = read_json(store.begun(name))
     points = [str(point) for point in begun.get("filesystems", ())]
     return {"name": name, "basis": str(begun.get("basis", "")), "filesystems": points}
@@ -118,7 +129,7 @@ def _max_links(folder: Path) -> int | None:
         return None
 
 
-def standing(store: Store, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+def standing(store: StoreFolder, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     """For each snapshot the fields `pinned_until`, `pinned_why`, `being_read`, `freed_bytes` and
     `freed_inodes` of `Snapshot` that are known. Reads only.
     """
@@ -131,7 +142,7 @@ def standing(store: Store, names: Sequence[str]) -> dict[str, dict[str, Any]]:
     return facts
 
 
-def _pins(store: Store) -> dict[str, StoredPin]:
+def _pins(store: StoreFolder) -> dict[str, StoredPin]:
     # A file that cannot be understood is not this reading's matter: `expire` refuses until it is corrected.
     try:
         return pins(store)
@@ -139,7 +150,7 @@ def _pins(store: Store) -> dict[str, StoredPin]:
         return {}
 
 
-def _being_read(store: Store, names: Sequence[str]) -> frozenset[str]:
+def _being_read(store: StoreFolder, names: Sequence[str]) -> frozenset[str]:
     try:
         descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:

@@ -14,7 +14,7 @@ from ..arguments import parse_as
 from ..frames import frames
 from . import disk, lock
 from .contract import ProofKept, Prove
-from .layout import Store, is_name, open_store, read_json, require_json, require_sealed
+from .layout import StoreFolder, is_name, open_store, read_json, require_json, require_sealed
 
 SORTS = ("files", "database")
 
@@ -29,14 +29,14 @@ class Proof(NamedTuple):
     at: str
 
 
-def proofs(store: Store) -> dict[str, Proof]:
+def proofs(store: StoreFolder) -> dict[str, Proof]:
     """The last proof of each sort; what cannot be understood is left out. Reads only."""
     content = read_json(store.proven)
     listed = {sort: _proof(content.get(sort)) for sort in SORTS}
     return {sort: proof for sort, proof in listed.items() if proof is not None}
 
 
-def guarded(store: Store) -> frozenset[str]:
+def guarded(store: StoreFolder) -> frozenset[str]:
     """The snapshots that must stay since none after them is proven.
 
     Refused if the file cannot be understood: nothing is expired until then.
@@ -81,7 +81,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _alone(store: Store) -> int:
+def _alone(store: StoreFolder) -> int:
     descriptor = lock.open_lock(store, os.O_RDWR)
     if not lock.take(descriptor, PROVING):
         os.close(descriptor)
