@@ -7,7 +7,6 @@ gzipped. The digest is of type, mode, owner, size, time, target, device number a
 
 from __future__ import annotations
 
-import errno
 import gzip
 import hashlib
 import os
@@ -51,7 +50,7 @@ def compare(store: StoreFolder, name: str, findings: Findings) -> None:
                     findings.add(kind, below, name, inode)
             except OSError as problem:
                 # Gone, or something else now: that was found with the folder above it.
-                if problem.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                if not tree.is_absence(problem):
                     findings.add("content", path, name)
     finally:
         os.close(root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from runner.agent import tree
 from runner.engine.probe import BOOT, runner_agent
 from runner.model.facts import HostFacts
 from tests.contract.storehouse import PROGRAM, Storehouse, execute
@@ -120,6 +122,21 @@ def test_a_record_that_cannot_be_read_is_not_one_without_exceptions(house: Store
     assert (snapshot.recorded, snapshot.exceptions) == (True, None)
     refused = house.call("record", str(house.root), ONE)
     assert (refused.code, "cannot be understood" in refused.answer["error"]) == (1, True)
+
+
+@pytest.mark.parametrize("path", ["/none", "/file/below", "/loop/below", "/" + "n" * 300])
+def test_what_is_not_in_a_snapshot_is_missing(house: Storehouse, path: str) -> None:
+    (house.source / "file").write_text("text")
+    (house.source / "loop").symlink_to("loop")
+    house.snapshot(ONE)
+    answer = house.call("find", str(house.root), given=json.dumps({"path": path}).encode()).answer
+    assert answer == {"versions": [], "missing": 1}
+    assert house.call("diff", str(house.root), ONE, ONE, given=json.dumps({"path": path}).encode()).code == 0
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ENOMEM])
+def test_what_could_not_be_looked_at_is_not_missing(code: int) -> None:
+    assert not tree.is_absence(OSError(code, os.strerror(code)))
 
 
 def test_the_shipped_file_is_reproducible_and_probes_without_being_installed(house: Storehouse, tmp_path: Path) -> None:
