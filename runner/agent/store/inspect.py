@@ -10,59 +10,46 @@ from typing import Any
 from .. import clock
 from ..answer import Refused, emit, reply
 from ..arguments import DeclaredDisk, parse_as
-from . import disk, freed, lock
-from .contract import Counts, Newest, Record
-from .layout import (
-    StoreFolder,
-    folders,
-    nearest,
-    open_store,
-    partials,
-    read_json,
-    require_json,
-    require_sealed,
-    room,
-    sealed,
-)
+from . import contract, disk, freed, layout, lock
+from .layout import StoreFolder
 from .pins import StoredPin, pins
-from .proven import Proof, proofs
+from .proven import proofs
 
-SNAPSHOT = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes")
+RECORDED = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes")
 
 
-def inspect_store(request: Mapping[str, Any], *, played: bool) -> dict[str, Any]:
+def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
     """Facts of one store; `played` is true in a sandbox, where missing parents are nothing."""
     path = str(request["path"])
     try:
         return _inspect(path, request, played=played)
     except OSError as problem:
         error = f"{path} cannot be read: {problem.strerror or problem}; look at the disk"
-        return {"path": path, "exists": False, "problem": error}
+        return contract.StoreAnswer(path, exists=False, problem=error)
 
 
-def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str, Any]:
-    store = open_store(path)
+def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
+    store = layout.open_store(path)
     state = disk.look(store, DeclaredDisk(str(request.get("mount", "")), str(request.get("uuid", ""))))
-    exists = store.root.is_dir()
-    here = nearest(store.root)
+    exists, here, holder = store.root.is_dir(), layout.nearest(store.root), lock.holder(store.lock)
     proven = proofs(store)
-    return {
-        "path": str(store.root),
-        "exists": exists,
-        "mounted": state.mounted,
-        "writable": os.access(here, os.W_OK) and not state.read_only,
-        "uuid": state.uuid,
-        "device": state.device,
-        "problem": _problem(store, state, exists=exists, played=played),
-        "whole_seconds": disk.whole_seconds(store),
-        "sealed": _snapshots(store, proven),
-        "partials": [_partial(store, name) for name in partials(store)],
-        "trash": _names(store.trash),
-        "holder": lock.holder(store.lock),
-        "space": _space(here),
-        "max_links": _max_links(here),
-        "proven": {sort: each._asdict() for sort, each in proven.items()},
-    }
+    return contract.StoreAnswer(
+        path=str(store.root),
+        exists=exists,
+        problem=_problem(store, state, exists=exists, played=played),
+        mounted=state.mounted,
+        writable=os.access(here, os.W_OK) and not state.read_only,
+        uuid=state.uuid,
+        device=state.device,
+        whole_seconds=disk.whole_seconds(store),
+        sealed=_snapshots(store, proven),
+        partials=tuple(_partial(store, name) for name in layout.partials(store)),
+        trash=_names(store.trash),
+        holder=contract.HolderAnswer(**holder) if holder else None,
+        space=_space(here),
+        max_links=_max_links(here),
+        proven=proven,
+    )
 
 
 def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool, played: bool) -> str:
@@ -75,51 +62,57 @@ def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool, played:
     return ""
 
 
-def _snapshots(store: StoreFolder, proven: Mapping[str, Proof]) -> list[dict[str, Any]]:
-    names = folders(store)
-    known = standing(store, names)
-    sorts = {name: [sort for sort, each in proven.items() if each.snapshot == name] for name in names}
-    return [{**_snapshot(store, name), **known[name], "proven": sorts[name]} for name in names]
+def _snapshots(store: StoreFolder, proven: Mapping[str, contract.ProofAnswer]) -> tuple[contract.SnapshotAnswer, ...]:
+    names = layout.folders(store)
+    being_read, pinned, gains = _being_read(store, names), _pins(store), freed.oldest(store)
+    answers = []
+    for name in names:
+        answer = _snapshot(store, name)._replace(
+            being_read=name in being_read,
+            proven=tuple(sort for sort, proof in proven.items() if proof.snapshot == name),
+        )
+        if name in pinned:
+            answer = answer._replace(pinned_until=clock.text(pinned[name].until), pinned_why=pinned[name].why)
+        if name in gains:
+            answer = answer._replace(freed_bytes=gains[name].bytes, freed_inodes=gains[name].inodes)
+        answers.append(answer)
+    return tuple(answers)
 
 
-def _snapshot(store: StoreFolder, name: str) -> dict[str, Any]:
-    record, recorded = read_json(store.record(name)), store.record(name).exists()
-    about: dict[str, Any] = {key: record[key] for key in SNAPSHOT if record.get(key) is not None}
+def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
+    record, recorded = layout.read_json(store.record(name)), store.record(name).exists()
     points = record.get("filesystems", ())
-    if points and all(point.get("folders") is not None for point in points):
-        about["folders"] = sum(int(point["folders"]) for point in points)
-    # Of a record that cannot be read it is not known whether there were exceptions: it is not a clean one.
-    about["exceptions"] = record.get("exceptions") if recorded else 0
-    return {
-        **about,
-        "name": name,
-        "recorded": recorded,
-        "filesystems": [str(point.get("mount", "")) for point in points],
-    }
+    counted = bool(points) and all(point.get("folders") is not None for point in points)
+    return contract.SnapshotAnswer(
+        name=name,
+        recorded=recorded,
+        being_read=False,
+        filesystems=tuple(str(point.get("mount", "")) for point in points),
+        proven=(),
+        # Of a record that cannot be read it is not known whether there were exceptions: it is not a clean one.
+        exceptions=record.get("exceptions") if recorded else 0,
+        folders=sum(int(point["folders"]) for point in points) if counted else None,
+        **{key: record[key] for key in RECORDED if record.get(key) is not None},
+    )
 
 
-def _partial(store: StoreFolder, name: str) -> dict[str, Any]:
-    begun = read_json(store.begun(name))
-    points = [str(point) for point in begun.get("filesystems", ())]
-    return {"name": name, "basis": str(begun.get("basis", "")), "filesystems": points}
+def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
+    begun = layout.read_json(store.begun(name))
+    points = tuple(str(point) for point in begun.get("filesystems", ()))
+    return contract.PartialAnswer(name, str(begun.get("basis", "")), points)
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path) -> tuple[str, ...]:
     try:
-        return sorted(entry.name for entry in folder.iterdir())
+        return tuple(sorted(entry.name for entry in folder.iterdir()))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
+        return ()
 
 
-def _space(folder: Path) -> dict[str, int]:
+def _space(folder: Path) -> contract.SpaceAnswer:
     space = os.statvfs(folder)
-    return {
-        "size": space.f_blocks * space.f_frsize,
-        "free": space.f_bfree * space.f_frsize,
-        "available": space.f_bavail * space.f_frsize,
-        "inodes": space.f_files,
-        "inodes_free": space.f_ffree,
-    }
+    size, free, available = (blocks * space.f_frsize for blocks in (space.f_blocks, space.f_bfree, space.f_bavail))
+    return contract.SpaceAnswer(size, free, available, space.f_files, space.f_ffree)
 
 
 def _max_links(folder: Path) -> int | None:
@@ -127,19 +120,6 @@ def _max_links(folder: Path) -> int | None:
         return os.pathconf(folder, "PC_LINK_MAX")
     except (OSError, ValueError):
         return None
-
-
-def standing(store: StoreFolder, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """For each snapshot the fields `pinned_until`, `pinned_why`, `being_read`, `freed_bytes` and
-    `freed_inodes` of `Snapshot` that are known. Reads only.
-    """
-    read, pinned, gains = _being_read(store, names), _pins(store), freed.oldest(store)
-    facts: dict[str, dict[str, Any]] = {name: {"being_read": name in read} for name in names}
-    for name, pin in pinned.items():
-        facts.get(name, {}).update(pinned_until=clock.text(pin.until), pinned_why=pin.why)
-    for name, gain in gains.items():
-        facts[name].update(freed_bytes=gain.bytes, freed_inodes=gain.inodes)
-    return facts
 
 
 def _pins(store: StoreFolder) -> dict[str, StoredPin]:
@@ -166,16 +146,18 @@ def newest(argv: Sequence[str]) -> int:
 
     Room is what the caller may use, as `room` gives it.
     """
-    store = open_store(parse_as(Newest, argv).store)
-    counted = sealed(store)
-    reply(Counts(counted[-1] if counted else "", len(counted), len(partials(store)), *room(store)))
+    store = layout.open_store(parse_as(contract.Newest, argv).store)
+    counted = layout.sealed(store)
+    reply(
+        contract.Counts(counted[-1] if counted else "", len(counted), len(layout.partials(store)), *layout.room(store))
+    )
     return 0
 
 
 def record(argv: Sequence[str]) -> int:
     """Print the record of the sealed snapshot NAME, or refuse; reads only."""
-    options = parse_as(Record, argv)
-    store, name = open_store(options.store), options.name
-    require_sealed(store, name)
-    emit(require_json(store.record(name)))
+    options = parse_as(contract.Record, argv)
+    store, name = layout.open_store(options.store), options.name
+    layout.require_sealed(store, name)
+    emit(layout.require_json(store.record(name)))
     return 0
