@@ -80,7 +80,8 @@ def _snapshots(store: StoreFolder, proven: Mapping[str, contract.ProofAnswer]) -
 
 
 def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
-    record, recorded = layout.read_json(store.record(name)), store.record(name).exists()
+    path = store.record(name)
+    record, recorded = layout.read_json(path), path.exists()
     points = record.get("filesystems", ())
     counted = bool(points) and all(point.get("folders") is not None for point in points)
     return contract.SnapshotAnswer(
