@@ -1,4 +1,4 @@
-"""A store as `probe` answers it: disk, snapshots, records, who works on it; `newest` and `record` print a part."""
+"""A store as `probe` answers it: disk, snapshots, records, who works on it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from .. import clock
-from ..answer import Refused, emit, reply
-from ..arguments import DeclaredDisk, parse_as
+from ..answer import Refused
+from ..arguments import DeclaredDisk
 from . import contract, disk, freed, layout, lock
 from .layout import StoreFolder
 from .pins import StoredPin, pins
@@ -140,25 +140,3 @@ def _being_read(store: StoreFolder, names: Sequence[str]) -> frozenset[str]:
         return frozenset(name for name in names if lock.held_by(descriptor, lock.byte_of(name)) is not None)
     finally:
         os.close(descriptor)
-
-
-def newest(argv: Sequence[str]) -> int:
-    """Print the newest sealed snapshot, how many there are, and how much room is free; reads only.
-
-    Room is what the caller may use, as `room` gives it.
-    """
-    store = layout.open_store(parse_as(contract.Newest, argv).store)
-    counted = layout.sealed(store)
-    reply(
-        contract.Counts(counted[-1] if counted else "", len(counted), len(layout.partials(store)), *layout.room(store))
-    )
-    return 0
-
-
-def record(argv: Sequence[str]) -> int:
-    """Print the record of the sealed snapshot NAME, or refuse; reads only."""
-    options = parse_as(contract.Record, argv)
-    store, name = layout.open_store(options.store), options.name
-    layout.require_sealed(store, name)
-    emit(layout.require_json(store.record(name)))
-    return 0

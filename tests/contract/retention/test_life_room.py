@@ -179,7 +179,7 @@ def test_what_the_plan_foretells_is_what_statvfs_says_afterwards(tmp_path: Path,
         before = life.free(place)
         (job_line,) = place.runner("plan", "purge-papio", "--json").json["jobs"]
         foretold = life.foretold(place, *(one.name for one in place.sealed[:2]))
-        assert job_line["told"].endswith(f"; {len(place.sealed) - 2} stay")
+        assert job_line["headline"].endswith(f"; {len(place.sealed) - 2} stay")
         life.good(place, "run", "purge-papio")
         after = life.free(place)
         assert after.inodes - before.inodes == foretold.inodes
