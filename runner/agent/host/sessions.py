@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import clock
 from ..answer import plain, reply
-from ..arguments import parse
+from ..arguments import NoOptions, parse_as
 from ..command import ask
 from . import processes
 from .contract import Inhibitor, Up, User
@@ -120,7 +120,7 @@ def read(argv: Sequence[str], root: str = "/") -> Up:
 
     `system` and `failed` are what systemd says, empty where it does not run.
     """
-    parse(argv, words=0)
+    parse_as(NoOptions, argv)
     top = Path(root)
     booted = processes.booted(top)
     systemd = (top / "run/systemd/system").is_dir()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..answer import Refused, reply
-from ..arguments import parse
+from ..arguments import NoOptions, parse_as
 from ..command import ENVIRONMENT, ask
 from ..host.mounts import EXT, mounts, uuid_of
 from ..packages.families import family as family_of
@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
 
     Two answers are the same as long as the host is: nothing in them counts, measures use or tells the time.
     """
-    parse(argv, words=0)
+    parse_as(NoOptions, argv)
     reply(_Survey().about())
     return 0
 

@@ -19,7 +19,7 @@ from ..database.folder import Folder
 from ..frames import Frame, frames
 from ..snapshots import readme
 from ..store import disk, inventory
-from ..store.layout import Store, open_store, require_json, require_sealed
+from ..store.layout import StoreFolder, open_store, require_json, require_sealed
 from ..store.lock import working
 from .contract import AboutKept, AboutOf, DatabaseDump, KeepAbout, SnapshotDumps, StoredAbout
 
@@ -124,7 +124,7 @@ def _files(output: bytes, dumps: Sequence[str]) -> dict[str, bytes]:
     return {**files, inventory.FACTS: (json.dumps(facts, indent=1) + "\n").encode()}
 
 
-def _keep_site(store: Store, content: bytes, digest: str) -> bool:
+def _keep_site(store: StoreFolder, content: bytes, digest: str) -> bool:
     """Keep jobs.toml if it is the one that the plan knows; whether it is."""
     if hashlib.sha256(content).hexdigest() != digest:
         return False
