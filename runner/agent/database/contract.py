@@ -146,7 +146,7 @@ class MakeDump(NamedTuple):
 
 
 class DumpMade(NamedTuple):
-    """Answer of `dump`: `said` is what pg_dump complained of, `doubts` say what has shrunk."""
+    """Answer of `dump`: `complaint` is that of pg_dump, `doubts` say what has shrunk."""
 
     database: str
     dump: str
@@ -156,7 +156,7 @@ class DumpMade(NamedTuple):
     rows: Count
     took: float
     doubts: tuple[str, ...]
-    said: str
+    complaint: str
     at: Optional[datetime] = None
 
 

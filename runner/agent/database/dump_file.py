@@ -17,9 +17,10 @@ from ..answer import Refused
 from ..store.layout import is_name
 from .contract import DatabaseServer
 from .folder import PART, Folder
-from .server import complaint, ended, scrap, start, stop
+from .server import complaint, ended, run, running, scrap
 
 BITE = 1024 * 1024
+_LIST = 3600
 # Lines of `pg_restore --list`: names come after these words, and it writes no line feed of a name.
 _ENTRIES = re.compile(rb"; +TOC Entries: ([0-9]+)$")
 _WRITER = re.compile(rb"; +Dumped by pg_dump version: (\S+)")
@@ -76,7 +77,7 @@ To put a restored database in the place of the old one, when nobody is connected
 """
 
 
-class Looked(NamedTuple):
+class DumpContents(NamedTuple):
     """What a dump file holds: its size, its digest, the objects in its list, tables with rows among them.
 
     `version` is that of the pg_dump that wrote it.
@@ -128,7 +129,7 @@ def publish_text(final: Path, text: str, mode: int = 0o600) -> None:
         publish(part, final)
 
 
-def look(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float) -> Looked:
+def look(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float) -> DumpContents:
     """Read a dump as a restore would, to its end. Raises Refused where that is not possible.
 
     Its list alone proves little: it stands at the beginning of the file, and is whole in one cut to a tenth.
@@ -140,7 +141,7 @@ def look(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float) -> Lo
         listed = _listed(to, pg_restore, part)
     if not listed[0]:
         raise Refused("pg_restore cannot list the dump, though it can read it", "run it again")
-    return Looked(size, digest.hexdigest(), *listed)
+    return DumpContents(size, digest.hexdigest(), *listed)
 
 
 @contextlib.contextmanager
@@ -148,12 +149,9 @@ def _inflating(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float)
     """Have it read to its end while the block runs; Refused where it cannot be."""
     with part.open("rb") as given, scrap() as err:
         words = (str(pg_restore), "--file=/dev/null")
-        process = start(to, words, stdin=given, stdout=subprocess.DEVNULL, stderr=err)
-        try:
+        with running(to, words, stdin=given, stdout=subprocess.DEVNULL, stderr=err) as process:
             yield
             code = ended(process, seconds)
-        finally:
-            stop(process)
         if code is None:
             raise Refused(f"reading the dump again took longer than {seconds:g} s", "raise `timeout`")
         if code != 0:
@@ -169,23 +167,18 @@ def _listed(to: DatabaseServer, pg_restore: Path, part: Path) -> tuple[int, int,
     0 and "" where it has no list: whoever reads the whole of it knows why.
     """
     objects, tables, version = 0, 0, ""
-    with part.open("rb") as given, scrap() as err:
-        words = (str(pg_restore), "--list")
-        process = start(to, words, stdin=given, stdout=subprocess.PIPE, stderr=err)
-        try:
-            for line in process.stdout or ():
-                if known := _ENTRIES.match(line):
-                    objects = int(known[1])
-                elif known := _WRITER.match(line):
-                    version = known[1].decode()
-                else:
-                    tables += _ROWS.match(line) is not None
-            code = process.wait()
-        finally:
-            stop(process)
-            if process.stdout:
-                process.stdout.close()
-    return (objects, tables, version) if code == 0 else (0, 0, "")
+    with part.open("rb") as given, scrap() as out:
+        if run(to, (str(pg_restore), "--list"), given=given, output=out, seconds=_LIST).exit != 0:
+            return 0, 0, ""
+        out.seek(0)
+        for line in out:
+            if match := _ENTRIES.match(line):
+                objects = int(match[1])
+            elif match := _WRITER.match(line):
+                version = match[1].decode()
+            else:
+                tables += _ROWS.match(line) is not None
+    return objects, tables, version
 
 
 @contextlib.contextmanager

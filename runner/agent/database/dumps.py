@@ -121,7 +121,7 @@ def expire_dump(argv: Sequence[str]) -> int:
     options = parse_as(ExpireDump, argv)
     if len(options.databases) != (0 if options.globals else 1):
         raise Refused("one database is wanted, or --globals", "see docs/store.md")
-    folder, at = dump_folder.hold(options.to, options.server).folder, dump_folder.moment(options.at)
+    folder, at = dump_folder.hold(options.to, options.server), dump_folder.moment(options.at)
     after, database = dump_folder.moment(options.after), "".join(options.databases)
     times, files = dump_folder.roles(folder), [folder.roles(at)]
     if not options.globals:

@@ -51,7 +51,7 @@ def findings(
     else:
         seen = [*_differences(job, server, folder, names)]
     if folder.odd:
-        seen.append(_finding(job, "note", f"no dumps, and left alone: {_some(folder.odd)}"))
+        seen.append(_finding(job, "note", f"no dumps, and left alone: {_list(folder.odd)}"))
     seen += _elsewhere(job, folder)
     if isinstance(server, Databases):
         seen += _newer(job, server, folder)
@@ -69,9 +69,9 @@ def _differences(job: Job, server: Databases, folder: DumpFolder, names: Sequenc
     yield from _closed(job, server)
     gone = [name for name, dumps in folder.databases.items() if dumps and name not in there]
     if gone and not job.options.databases:
-        yield _finding(job, "note", f"gone, and their dumps are kept until a person removes them: {_some(gone)}")
+        yield _finding(job, "note", f"gone, and their dumps are kept until a person removes them: {_list(gone)}")
     if fresh := [name for name in names if not folder.databases.get(name)]:
-        yield _finding(job, "note", f"dumped for the first time: {_some(fresh)}")
+        yield _finding(job, "note", f"dumped for the first time: {_list(fresh)}")
     if server.standby:
         yield _finding(job, "note", "the server is a standby: it is dumped as far as it has followed")
 
@@ -92,7 +92,7 @@ def _closed(job: Job, server: Databases) -> Iterator[Finding]:
         yield _finding(
             job,
             "attention" if named else "note",
-            f"not dumped, since no connection to it is allowed: {_some(names)}",
+            f"not dumped, since no connection to it is allowed: {_list(names)}",
             f"ALTER DATABASE {one_line(names[0])} ALLOW_CONNECTIONS true; or drop it",
         )
 
@@ -104,7 +104,7 @@ def _newer(job: Job, server: Databases, folder: DumpFolder) -> Iterator[Finding]
         if server.pg_dump and dumps and _major(dumps[-1].pg_dump) > _major(server.pg_dump)
     ]
     if newer:
-        text = f"pg_restore {server.pg_dump} here cannot read the newest dumps, made by a newer pg_dump: {_some(newer)}"
+        text = f"pg_restore {server.pg_dump} here cannot read the newest dumps, made by a newer pg_dump: {_list(newer)}"
         yield _finding(job, "attention", text, "install the newer client programs again, or name them: `programs`")
 
 
@@ -118,7 +118,7 @@ def _room(job: Job, folder: DumpFolder, names: Sequence[str]) -> Iterator[Findin
         yield _finding(job, "attention", text, "free some room there, keep fewer dumps, or take a larger disk")
 
 
-def _some(names: Sequence[str]) -> str:
+def _list(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(one_line(name) for name in names[:_LISTED]) + more
 
@@ -156,8 +156,8 @@ def stale(site: Site, jobs: Sequence[Job], planned: Collection[str], facts: Fact
     """
     if not site.live:
         return ()
-    kinds = {one.name: one.kind for one in site.jobs}
-    said = []
+    kinds = {job.name: job.kind for job in site.jobs}
+    findings = []
     for job in jobs:
         if job.name not in planned or job.kind != "snapshot":
             continue
@@ -166,7 +166,7 @@ def stale(site: Site, jobs: Sequence[Job], planned: Collection[str], facts: Fact
             if kinds.get(name) != "dump" or name in planned or (last and facts.at - last <= OLD):
                 continue
             since = f"stale since {last:%Y-%m-%d %H:%M} UTC" if last else "never dumped, as far as is known"
-            said.append(
+            findings.append(
                 Finding(
                     severity="attention",
                     source=job.name,
@@ -174,4 +174,4 @@ def stale(site: Site, jobs: Sequence[Job], planned: Collection[str], facts: Fact
                     do=f"runner run {name}",
                 )
             )
-    return tuple(said)
+    return tuple(findings)
