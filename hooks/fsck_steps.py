@@ -117,7 +117,7 @@ def _forward(reboot: RebootingJob, disk: Disk, outlook: Outlook) -> Iterator[Ins
     releases = [
         reboot.new(
             f"release-{name}",
-            e2fsck.let_go(program, path, reboot.plan),
+            e2fsck.release(program, path, reboot.plan),
             Effect.WRITE,
             f"nothing can use store {name} without its disk",
         ).known_as(Role.RELEASE, name)

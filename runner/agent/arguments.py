@@ -15,8 +15,6 @@ from typing import Annotated, Any, NamedTuple, Tuple, TypeVar, get_type_hints  #
 
 from .answer import Refused
 
-DISK = ("mount", "uuid")
-
 WORD, LAST, REST = "word", "last", "rest"
 
 Word = Annotated[str, WORD]

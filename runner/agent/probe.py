@@ -76,7 +76,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             "program": _digest(str(request.get("program", ""))),
             "former": _former(str(request.get("former", ""))),
             "rsync": rsync.result(),
-            "filesystems": seen,
+            "filesystems": table(seen),
             "stores": stores,
             "readings": {key: future.result() for key, future in readings},
         }

@@ -25,7 +25,7 @@ Answer = TypeVar("Answer", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class RestoreRequest:
+class DatabaseRequest:
     """Which database a person wants back: of `when` ("": the newest dump), as `into` ("": a name with the time).
 
     `job` is the dump job, "" where there is one only; `globals`: roles that are missing are made first.
@@ -38,7 +38,7 @@ class RestoreRequest:
     globals: bool = False
 
 
-def restoring(app: App, back: RestoreRequest) -> Plan:
+def restoring(app: App, back: DatabaseRequest) -> Plan:
     """The plan that gets it back. UsageError for what is not there, PlanRefused for what cannot be restored."""
     job = _job(app, back.job)
     keepers = [place.host for place in app.site.stores] if back.when else []
@@ -91,7 +91,7 @@ def _newest(app: App, name: str, job: Job) -> NewestDump:
     return _ask(app, job.host, agent.newest(job.options.to, "/"), {"database": name}, NewestDump)
 
 
-def _in_snapshot(app: App, back: RestoreRequest, job: Job, facts: Facts) -> tuple[DumpPlace, NewestDump]:
+def _in_snapshot(app: App, back: DatabaseRequest, job: Job, facts: Facts) -> tuple[DumpPlace, NewestDump]:
     """The snapshot of that time that has a dump of it, and the newest dump in it."""
     problems: list[str] = []
     for place in _snapshots(app, back, job, facts, problems):
@@ -104,7 +104,7 @@ def _in_snapshot(app: App, back: RestoreRequest, job: Job, facts: Facts) -> tupl
     raise UsageError("; ".join(problems) or "there is no store", do=f"runner find {job.options.to} lists what there is")
 
 
-def _snapshots(app: App, back: RestoreRequest, job: Job, facts: Facts, problems: list[str]) -> Iterator[DumpPlace]:
+def _snapshots(app: App, back: DatabaseRequest, job: Job, facts: Facts, problems: list[str]) -> Iterator[DumpPlace]:
     for store in app.site.stores:
         host = facts.hosts[store.host]
         listed = None if host.error else host.stores[store.name]

@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 from .. import clock, durable
 from ..answer import BUSY, Refused
-from .tally import COUNTED, Seen
+from .contract import UsualNumber
+from .tally import COUNTED, AccessTally
 
 DAYS = 90
 COMPARED = 42
@@ -46,10 +47,10 @@ def believable(history: History, until: float, longest: float) -> History:
 def read(folder: Path) -> tuple[History, bool]:
     """The history, and whether there was one that could not be understood: it is put aside by `write`."""
     try:
-        told = json.loads((folder / "history.json").read_bytes())
-        days = {str(one["day"]): {name: int(one[name]) for name in ("seconds", *COUNTED)} for one in told["days"]}
-        known = {str(name): (_seconds(first), _seconds(last)) for name, (first, last) in told["known"].items()}
-        return History(_seconds(told["until"]), _seconds(told["began"]), days, known), False
+        record = json.loads((folder / "history.json").read_bytes())
+        days = {str(day["day"]): {name: int(day[name]) for name in ("seconds", *COUNTED)} for day in record["days"]}
+        known = {str(name): (_seconds(first), _seconds(last)) for name, (first, last) in record["known"].items()}
+        return History(_seconds(record["until"]), _seconds(record["began"]), days, known), False
     except FileNotFoundError:
         return History(), False
     except (ValueError, KeyError, TypeError, AttributeError, Refused):
@@ -92,27 +93,23 @@ def locked(folder: Path) -> Iterator[None]:
 def midnights(since: float, until: float) -> list[float]:
     """The beginnings of this machine's days from the one that holds `since` to the one that holds `until`."""
     year, month, day = time.localtime(since)[:3]
-    found: list[float] = []
-    while not found or found[-1] <= until:
-        found.append(time.mktime((year, month, day + len(found), 0, 0, 0, 0, 0, -1)))
-    return found[:-1]
+    starts: list[float] = []
+    while not starts or starts[-1] <= until:
+        starts.append(time.mktime((year, month, day + len(starts), 0, 0, 0, 0, 0, -1)))
+    return starts[:-1]
 
 
-def grown(
-    history: History, window: tuple[float, float], by_day: Sequence[Sequence[int]], sources: Mapping[bytes, Seen]
-) -> History:
-    """The history with the time of `window` added, of which none was in it before."""
-    fresh, until = window
+def grown(history: History, fresh: float, until: float, tally: AccessTally) -> History:
+    """The history with the time from `fresh` to `until` added, of which none was in it before."""
     days = {day: dict(counts) for day, counts in history.days.items()}
     starts = midnights(fresh, until) if fresh < until else []
-    for place, start in enumerate(starts):
-        end = starts[place + 1] if place + 1 < len(starts) else until
+    for start, end, counts in zip(starts, (*starts[1:], until), tally.by_day):  # noqa: B905
         row = days.setdefault(date(start), dict.fromkeys(("seconds", *COUNTED), 0))
         row["seconds"] += int(end - max(start, fresh))
-        for number, name in enumerate(COUNTED):
-            row[name] += by_day[place][number]
+        for name in COUNTED:
+            row[name] += counts[name]
     known = dict(history.known)
-    for source, seen in sources.items():
+    for source, seen in tally.sources.items():
         name = network(source)
         first, last = known.get(name, (seen.first, seen.last))
         known[name] = (min(first, seen.first), max(last, seen.last))
@@ -124,25 +121,23 @@ def grown(
     )
 
 
-def usual(history: History, since: float) -> dict[str, dict[str, float]]:
-    """For each of COUNTED how many whole days before the one of `since` are known, and their numbers:
-    median, `low` and `high` (of ten days one is below, one above), and `spread` (median distance from it).
-    """
+def usual(history: History, since: float) -> dict[str, UsualNumber]:
+    """What is known of each of COUNTED from the whole days before the day of `since`; empty where there are none."""
     before = [
         counts for day, counts in sorted(history.days.items()) if day < date(since) and counts["seconds"] >= WHOLE
     ][-COMPARED:]
-    told = {}
-    for name in COUNTED if before else ():
-        numbers = sorted(counts[name] for counts in before)
-        middle = _middle(numbers)
-        told[name] = {
-            "days": len(numbers),
-            "median": middle,
-            "low": numbers[len(numbers) // 10],
-            "high": numbers[-1 - len(numbers) // 10],
-            "spread": _middle(sorted(abs(one - middle) for one in numbers)),
-        }
-    return told
+    return {name: _usual(sorted(counts[name] for counts in before)) for name in COUNTED if before}
+
+
+def _usual(numbers: Sequence[int]) -> UsualNumber:
+    middle, outside = _middle(numbers), len(numbers) // 10
+    return UsualNumber(
+        days=len(numbers),
+        median=middle,
+        low=numbers[outside],
+        high=numbers[-1 - outside],
+        spread=_middle(sorted(abs(number - middle) for number in numbers)),
+    )
 
 
 def network(source: bytes) -> str:
@@ -169,5 +164,5 @@ def _text(at: float) -> str:
     return clock.text(round(at * 10**6) * 1000)
 
 
-def _seconds(told: str) -> float:
-    return clock.nanoseconds(told) / 10**9
+def _seconds(text: str) -> float:
+    return clock.nanoseconds(text) / 10**9

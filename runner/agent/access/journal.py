@@ -13,7 +13,7 @@ from typing import cast
 
 from ..answer import Refused, shown
 from . import messages
-from .logs import PROGRAMS, Line, bounded
+from .logs import PROGRAMS, LogLine, bounded
 
 FOLDERS = ("/var/log/journal", "/run/log/journal")
 _FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID,_EXE"
@@ -27,7 +27,7 @@ def there(folder: str) -> bool:
     return any(Path(folder).glob("*/*.journal"))
 
 
-class Journal:
+class AccessJournal:
     """Reads the journal of a time (whole seconds since 1970); the fields are those of `Files`.
 
     `pretended`: lines under the name of a program of ours that another program of another user wrote;
@@ -42,7 +42,7 @@ class Journal:
         self.written = float(since if _run("--lines=1", f"--since=@{since}", f"--until=@{until}") else 0)
         self._window = (f"--since=@{since}", f"--until=@{until}")
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[LogLine]:
         """Every message of our programs, oldest first. Refused where journalctl fails."""
         names = [f"SYSLOG_IDENTIFIER={name.decode()}" for name in PROGRAMS]
         argv = ["journalctl", "--no-pager", "--quiet", "--output=json", *_selection(), *self._window, *names]
@@ -57,38 +57,38 @@ class Journal:
                     elif raw is None:
                         self.long += 1
             complaints.seek(0)
-            said = complaints.read(300).decode("utf-8", "replace").strip()
+            warning = complaints.read(300).decode("utf-8", "replace").strip()
         if process.returncode:
-            raise Refused(f"journalctl ended with {process.returncode}: {shown(said)}", "run `journalctl --verify`")
-        if said:
+            raise Refused(f"journalctl ended with {process.returncode}: {shown(warning)}", "run `journalctl --verify`")
+        if warning:
             # A damaged file of the journal is passed over with a warning, and exit 0.
-            self.problems.append(shown(said))
+            self.problems.append(shown(warning))
 
-    def _line(self, raw: bytes) -> Line | None:
+    def _line(self, raw: bytes) -> LogLine | None:
         try:
-            told = json.loads(raw)
-            at = int(told["__REALTIME_TIMESTAMP"]) / 1e6
+            entry = json.loads(raw)
+            at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
         except (ValueError, KeyError, TypeError):
             return None
-        message = told.get("MESSAGE")
+        message = entry.get("MESSAGE")
         if message is None:
             # journalctl leaves out what is longer than 4096 bytes.
             self.long += 1
             return None
-        line = Line(
+        line = LogLine(
             at,
-            _bytes(told.get("SYSLOG_IDENTIFIER")),
-            _bytes(told.get("SYSLOG_PID") or told.get("_PID")),
+            _bytes(entry.get("SYSLOG_IDENTIFIER")),
+            _bytes(entry.get("SYSLOG_PID") or entry.get("_PID")),
             _bytes(message),
         )
-        writer = whose(line, str(told.get("_UID", "0")), told.get("_EXE"))
+        writer = whose(line, str(entry.get("_UID", "0")), entry.get("_EXE"))
         self.pretended += writer == "another"
         self.unproven += writer == "unproven"
         return line if writer in ("own", "unproven") else None
 
 
-def whose(line: Line, uid: str, executable: object) -> str:
-    """Whether its program itself (`own`) or `another` said it; `unproven` where that is not known, "" for
+def whose(line: LogLine, uid: str, executable: object) -> str:
+    """Whether its program itself (`own`) or `another` wrote it; `unproven` where that is not known, "" for
     what sshd and login say as somebody else: of those that are in already, which counts for nothing.
 
     sudo and su run as whoever calls them, and a program that has ended before the journal looked has no
@@ -111,7 +111,7 @@ def _bytes(value: object) -> bytes:
         return value.encode("utf-8", "surrogatepass")
     if not isinstance(value, list) or not value:
         return b""
-    if all(isinstance(one, int) and 0 <= one < 256 for one in value):
+    if all(isinstance(byte, int) and 0 <= byte < 256 for byte in value):
         return bytes(value)
     return _bytes(value[-1]) if not isinstance(value[-1], int) else b""
 
@@ -123,7 +123,7 @@ def _run(*options: str) -> bytes:
             argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120, env=_ENVIRONMENT
         )
     except (OSError, subprocess.TimeoutExpired) as problem:
-        raise Refused(f"journalctl cannot be asked: {type(problem).__name__}", "look at journald") from None
+        raise Refused(f"journalctl does not work: {type(problem).__name__}", "look at journald") from None
     return done.stdout.strip()
 
 
@@ -131,5 +131,5 @@ def _selection() -> tuple[str, ...]:
     """Only the fields that are needed, where this journalctl can do that: it is several times as fast."""
     argv = ["journalctl", "--version"]
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=_ENVIRONMENT)
-    found = re.match(rb"systemd ([0-9]{1,6})", done.stdout)
-    return (f"--output-fields={_FIELDS}",) if found and int(found[1]) >= _SELECTED else ()
+    version = re.match(rb"systemd ([0-9]{1,6})", done.stdout)
+    return (f"--output-fields={_FIELDS}",) if version and int(version[1]) >= _SELECTED else ()

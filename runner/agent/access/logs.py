@@ -26,7 +26,7 @@ _BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError)
 PIECE = 1 << 20
 LONGEST = 1 << 16
 DAY = 86400
-# Daemons that are asked who got in; sshd has several programs since OpenSSH 9.8.
+# The programs that log who got in; sshd has several since OpenSSH 9.8.
 PROGRAMS = (b"sshd", b"sshd-session", b"sshd-auth", b"sudo", b"su", b"login")
 
 _CLASSIC = re.compile(
@@ -44,7 +44,7 @@ _REPEATED = re.compile(rb"message repeated ([0-9]{1,6}) times: \[ (.*)\]", re.DO
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
-class Log(NamedTuple):
+class OpenLog(NamedTuple):
     """An opened log file: when it was last written, and how it is packed."""
 
     name: str
@@ -57,8 +57,10 @@ class Files:
     """Reads logs from `since` on. Afterwards the fields say how well that went.
 
     `covered`: the logs go back to `since`; `written`: when the newest was last written to; `long`: lines
-    too long to be read; `problems`: files that could not be read, in words.
+    too long to be read; `problems`: files that could not be read, in words. Who wrote a line is not known.
     """
+
+    pretended = unproven = 0
 
     def __init__(self, paths: list[str], since: float) -> None:
         self.covered = False
@@ -67,36 +69,29 @@ class Files:
         self.problems: list[str] = []
         self._paths, self._since = paths, since
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[LogLine]:
         """Every message of our programs, oldest file first; a live log that is missing raises Refused."""
         for path in self._paths:
             for log in self._opened(Path(path)):
                 with contextlib.closing(log.stream):
                     yield from self._read(log)
 
-    def _opened(self, live: Path) -> list[Log]:
-        # The live log first: if it is rotated now it is met again among the rotated ones, and told by its inode.
-        logs = [self._open(live, "")]
-        seen = {_inode(log) for log in logs if log}
-        for path in sorted(live.parent.iterdir()):
-            found = _ROTATED.fullmatch(path.name[len(live.name) :]) if path.name.startswith(live.name) else None
-            log = self._open(path, found[1] or "") if found else None
-            if log is not None and _inode(log) in seen:
+    def _opened(self, live: Path) -> list[OpenLog]:
+        logs: dict[tuple[int, int], OpenLog] = {}
+        for path, packed in _parts(live):
+            log = self._open(path, packed)
+            if log is not None and logs.setdefault(_inode(log), log) is not log:
                 log.stream.close()
-            elif log is not None:
-                seen.add(_inode(log))
-                logs.append(log)
-        known = [log for log in logs if log]
-        if not known:
-            raise Refused(f"{shown(str(live))} cannot be read", "say with --file which log sshd writes to")
-        self.written = max([self.written, *(log.written for log in known)])
-        for log in known:
+        if not logs:
+            raise Refused(f"{shown(str(live))} cannot be read", "name with --file the log that sshd writes to")
+        self.written = max([self.written, *(log.written for log in logs.values())])
+        for log in logs.values():
             if log.written < self._since:
                 log.stream.close()
                 self.covered = True
-        return sorted((log for log in known if log.written >= self._since), key=lambda log: log.written)
+        return sorted((log for log in logs.values() if log.written >= self._since), key=lambda log: log.written)
 
-    def _open(self, path: Path, packed: str) -> Log | None:
+    def _open(self, path: Path, packed: str) -> OpenLog | None:
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as problem:
@@ -107,9 +102,9 @@ class Files:
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             return None
-        return Log(str(path), status.st_mtime, packed, os.fdopen(descriptor, "rb"))
+        return OpenLog(str(path), status.st_mtime, packed, os.fdopen(descriptor, "rb"))
 
-    def _read(self, log: Log) -> Iterator[Line]:
+    def _read(self, log: OpenLog) -> Iterator[LogLine]:
         reader = Syslog(log.written)
         looked = False
         try:
@@ -128,12 +123,22 @@ class Files:
             self.problems.append(f"{shown(log.name)} could not be read to its end: {problem}"[:300])
 
 
-def _inode(log: Log) -> tuple[int, int]:
+def _parts(live: Path) -> Iterator[tuple[Path, str]]:
+    """The log and then its rotated parts, each with how it is packed."""
+    # The live log first: if it is rotated now it is met again among the rotated ones, and known by its inode.
+    yield live, ""
+    for path in sorted(live.parent.iterdir()):
+        rotated = _ROTATED.fullmatch(path.name[len(live.name) :]) if path.name.startswith(live.name) else None
+        if rotated:
+            yield path, rotated[1] or ""
+
+
+def _inode(log: OpenLog) -> tuple[int, int]:
     status = os.fstat(log.stream.fileno())
     return status.st_dev, status.st_ino
 
 
-def _unpacked(log: Log) -> BufferedIOBase:
+def _unpacked(log: OpenLog) -> BufferedIOBase:
     if log.packed == "gz":
         return gzip.GzipFile(fileobj=log.stream)
     if log.packed == "bz2":
@@ -145,8 +150,8 @@ def _unpacked(log: Log) -> BufferedIOBase:
     return log.stream
 
 
-class Line(NamedTuple):
-    """One message of a program: seconds since 1970, process id (may be empty), how often it was said."""
+class LogLine(NamedTuple):
+    """One message of a program: seconds since 1970, process id (may be empty), how often it was repeated."""
 
     at: float
     program: bytes
@@ -157,21 +162,13 @@ class Line(NamedTuple):
 
 def bounded(stream: BufferedIOBase) -> Iterator[bytes | None]:
     """Every line of `stream` without its end; None for one that is longer than `LONGEST`, however long."""
-    rest = b""
-    skipping = False
+    rest, skipping = b"", False
     # What is there is taken before a fault further on is met.
     while piece := stream.read1(PIECE):
-        first, *more = piece.split(b"\n")
-        if not more:
-            rest = b"" if skipping else rest + first
-            if len(rest) > LONGEST:
-                rest, skipping = b"", True
-            continue
-        whole = rest + first
-        yield None if skipping or len(whole) > LONGEST else whole
-        skipping, rest = False, more.pop()
-        for line in more:
-            yield line if len(line) <= LONGEST else None
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            yield None if skipping or len(line) > LONGEST else line
+            skipping = False
         if len(rest) > LONGEST:
             rest, skipping = b"", True
     if skipping:
@@ -192,32 +189,27 @@ class Syslog:
         self._year = time.localtime(self._limit).tm_year
         self._last: tuple[object, float | None] = (None, None)
 
-    def read(self, line: bytes) -> Line | None:
-        """The message on a line, None where no program of ours said it, or its stamp makes no sense."""
-        found = _CLASSIC.fullmatch(line)
-        if found is not None:
-            stamp, (program, pid, message) = found.group(1, 2, 3, 4, 5), found.group(6, 7, 8)
-            at = self._cached(stamp)
-        else:
-            found = _RFC3339.fullmatch(line)
-            if found is None:
-                return None
-            stamp, (program, pid, message) = found.group(1, 2), found.group(3, 4, 5)
-            at = self._cached(stamp)
+    def read(self, line: bytes) -> LogLine | None:
+        """The message on a line, None where no program of ours wrote it, or its stamp makes no sense."""
+        parts = _CLASSIC.fullmatch(line) or _RFC3339.fullmatch(line)
+        if parts is None:
+            return None
+        *stamp, program, pid, message = parts.groups()
+        at = self._cached(tuple(stamp))
         if at is None:
             return None
         repeated = _REPEATED.fullmatch(message)
         if repeated is not None:
-            return Line(at, program, pid or b"", repeated[2], int(repeated[1]))
-        return Line(at, program, pid or b"", message)
+            return LogLine(at, program, pid or b"", repeated[2], int(repeated[1]))
+        return LogLine(at, program, pid or b"", message)
 
     def when(self, line: bytes) -> float | None:
         """When a line of any program was written; None where it has no stamp."""
         if _STAMP.match(line) is None:
             return None
         if line[:1].isdigit():
-            found = re.match(rb"(.{19})(?:[.,][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) ", line, re.DOTALL)
-            return self._cached(found.group(1, 2)) if found else None
+            stamp = re.match(rb"(.{19})(?:[.,][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) ", line, re.DOTALL)
+            return self._cached(stamp.group(1, 2)) if stamp else None
         return self._cached((line[:3], line[4:6], line[7:9], line[10:12], line[13:15]))
 
     def _cached(self, stamp: tuple[bytes, ...]) -> float | None:
@@ -230,7 +222,7 @@ class Syslog:
         if stamp[0] not in _MONTHS:
             return None
         month = _MONTHS.index(stamp[0]) + 1
-        day, hour, minute, second = (int(one) for one in stamp[1:])
+        day, hour, minute, second = map(int, stamp[1:])
         # A 29 February is up to eight years back.
         for year in range(self._year, self._year - 9, -1):
             try:
@@ -244,7 +236,7 @@ class Syslog:
 
 
 def _moment(stamp: tuple[bytes, ...]) -> float | None:
-    day, zone = (one.decode("ascii") for one in stamp)
+    day, zone = (part.decode("ascii") for part in stamp)
     zone = "+00:00" if zone == "Z" else zone if ":" in zone else f"{zone[:3]}:{zone[3:]}"
     try:
         return datetime.fromisoformat(day + zone).astimezone(timezone.utc).timestamp()  # noqa: UP017

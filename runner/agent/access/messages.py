@@ -7,36 +7,10 @@ sshd itself wrote at its fixed end.
 from __future__ import annotations
 
 import re
-from re import Pattern
+from re import Match, Pattern
 from typing import NamedTuple
 
 UNCLEAR = b"?"
-
-_FROM = rb"(?P<source>[0-9A-Za-z:.%_-]{1,80})"
-_USER = rb"(?P<user>.{0,400})"
-_PORT = rb" port [0-9]{1,5}"
-_SSH = rb"(?: ssh[12])?"
-_PRE = rb" \[preauth\]"
-_KEY = rb": [A-Z0-9-]{2,30} (?:[A-Z0-9]{3,8}:[0-9A-Za-z+/=]{20,90}|[0-9a-f:]{47})(?: .*)?"
-
-
-_SUDO = re.compile(rb" *([^ ]{1,100}) : (.*)", re.DOTALL)
-_WHY = re.compile(rb"(?!problem with )([0-9A-Za-z][0-9A-Za-z',; -]{1,150}?) ; [A-Z]{3,8}=")
-_SU = re.compile(rb"(FAILED SU )?\(to ([^ ]{1,100})\) ([^ ]{1,100}) on ([^ ]{1,60})")
-_SU_FAILED = re.compile(rb"FAILED SU \(to (.{0,400})\) ([^ ]{1,100}) on ([^ ]{1,60})", re.DOTALL)
-_SHADOW_SU = re.compile(rb"(Successful|FAILED) su for ([^ ]{1,100}) by ([^ ]{1,100})")
-_PAM_SU = re.compile(
-    rb"pam_unix\(su(?:-l)?:session\): session opened for user ([^ ]{1,100}) by ([^ ]{0,100})\(uid=[0-9]+\)"
-)
-_PAM_SU_FAILED = re.compile(
-    rb"pam_unix\(su(?:-l)?:auth\): authentication failure; .* ruser=([^ ]{0,100}) rhost=[^ ]{0,100} +user=([^ ]{1,100})"
-)
-_LOGIN = re.compile(rb"(?:ROOT |DIALUP AT .{1,40} )?LOGIN ON ([^ ]{1,40})(?: BY ([^ ]{1,100}))?(?: FROM [^ ]{1,100})?")
-_LOGIN_FAILED = re.compile(
-    rb"FAILED LOGIN (?:SESSION |\([0-9]{1,4}\) |[0-9]{1,4} )(?:on '([^ ']{1,40})' )?(?:FROM [^ ]{1,100} )?"
-    rb"FOR '?(.{0,400}?)'?, [A-Za-z ]{1,60}",
-    re.DOTALL,
-)
 
 
 class Event(NamedTuple):
@@ -56,121 +30,107 @@ class Event(NamedTuple):
     to: bytes = b""
 
 
-def _all(*patterns: bytes) -> Pattern[bytes]:
-    return re.compile(b"|".join(patterns), re.DOTALL)
+_SOURCE = rb"(?P<source>[0-9A-Za-z:.%_-]{1,80})"
+_PORT = rb" port [0-9]{1,5}"
+_PARTS = {
+    b"method": rb"(?P<method>[a-z0-9/_-]{1,60})",
+    b"user": rb"(?P<user>.{0,400})",
+    b"source": _SOURCE,
+    b"port": _SOURCE + _PORT,
+    b"maybe_port": _SOURCE + rb"(?:" + _PORT + rb")?",
+    b"end": _SOURCE + _PORT + rb"(?: ssh[12])?",
+    b"key": rb": [A-Z0-9-]{2,30} (?:[A-Z0-9]{3,8}:[0-9A-Za-z+/=]{20,90}|[0-9a-f:]{47})(?: .*)?",
+    b"pre": rb" \[preauth\]",
+}
 
 
-_ACCEPTED = _all(
-    rb"Accepted (?P<method>[a-z0-9/_-]{1,60}) for (?P<user>[^ ]{1,100}) from " + _FROM + _PORT + _SSH + rb"(?:: .*)?"
-)
-# A name with spaces, as from a directory of another system.
-_ACCEPTED_ODD = _all(
-    rb"Accepted (?P<method>[a-z0-9/_-]{1,60}) for "
-    + _USER
-    + rb" from "
-    + _FROM
-    + _PORT
-    + _SSH
-    + rb"(?:"
-    + _KEY
-    + rb")?"
-)
-_FAILED = _all(
-    rb"Failed (?P<method>[a-z0-9/_-]{1,60}) for (?:(?:invalid|illegal) user )?"
-    + _USER
-    + rb" from "
-    + _FROM
-    + _PORT
-    + _SSH
+def _message(pattern: bytes) -> Pattern[bytes]:
+    return re.compile(pattern % _PARTS, re.DOTALL)
+
+
+_FAILED = rb"Failed %(method)s for (?:(?:invalid|illegal) user )?%(user)s from %(end)s"
+_MESSAGES = (
+    ("accepted", rb"Accepted %(method)s for (?P<user>[^ ]{1,100}) from %(end)s(?:: .*)?"),
+    # A name with spaces, as from a directory of another system.
+    ("accepted", rb"Accepted %(method)s for %(user)s from %(end)s(?:%(key)s)?"),
+    ("failed", _FAILED),
+    ("unknown", rb"Invalid user %(user)s from %(maybe_port)s(?:%(pre)s)?"),
+    ("unknown", rb"Illegal user %(user)s from %(maybe_port)s(?:%(pre)s)?"),
+    ("unknown", rb"User %(user)s from %(source)s not allowed because [ -~]{1,120}"),
+    ("pam", rb"(?:error: )?PAM: [A-Za-z' -]{1,80} for (?:(?:illegal|invalid) user )?%(user)s from %(source)s"),
+    (
+        "tries",
+        rb"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?%(user)s from "
+        rb"%(end)s(?:%(pre)s)?",
+    ),
+    (
+        "tries",
+        rb"Disconnecting (?:authenticating|invalid) user %(user)s %(port)s: "
+        rb"Too many authentication failures(?:%(pre)s)?",
+    ),
+    ("left", rb"Connection (?:closed|reset) by %(maybe_port)s%(pre)s"),
+    ("left", rb"Connection (?:closed|reset) by (?:authenticating|invalid) user %(user)s %(port)s%(pre)s"),
+    ("closed", rb"Connection (?:closed|reset) by %(port)s"),
+    ("left", rb"Disconnected from %(maybe_port)s%(pre)s"),
+    ("left", rb"Disconnected from (?:authenticating|invalid) user %(user)s %(port)s%(pre)s"),
+    ("left", rb"Received disconnect from %(maybe_port)s: ?[0-9]+:.*%(pre)s"),
+    ("left", rb"Did not receive identification string from %(maybe_port)s(?:%(pre)s)?"),
+    ("left", rb"(?:fatal: |error: )?Unable to negotiate with %(port)s: .*"),
+    ("left", rb"(?:fatal: )?Timeout before authentication for %(maybe_port)s"),
+    # The next two the server itself says, the same process for all.
+    ("dropped", rb"(?:fatal: )?Timeout before authentication for connection from %(source)s to .*"),
+    ("dropped", rb"(?:error: )?drop connection #[0-9]+ from \[%(source)s\]:[0-9]{1,5} on .*"),
+    ("left", rb"(?:error: )?banner exchange: Connection from %(port)s: .*"),
+    ("left", rb"(?:fatal: )?ssh_dispatch_run_fatal: Connection from %(port)s: .*%(pre)s"),
+    ("left", rb"Bad protocol version identification .* from %(maybe_port)s"),
+    ("left", rb"refused connect from .{0,300}\(%(source)s\)"),
+    ("kex", rb"(?:error: )?kex_exchange_identification: .*"),
+    # Said a second time before the login, with [preauth]: that is the same one.
+    ("root", rb"ROOT LOGIN REFUSED FROM %(maybe_port)s"),
+    ("ownership", rb"Authentication refused: bad ownership or modes for .*"),
 )
 # The key's own text is a stranger's too: first and last place where sshd's part may end.
-_FAILED_KEY = _all(
-    rb"Failed (?P<method>[a-z0-9/_-]{1,60}) for (?:(?:invalid|illegal) user )?"
-    + _USER
-    + rb" from "
-    + _FROM
-    + _PORT
-    + _SSH
-    + _KEY
+_FAILED_KEY = (
+    _message(_FAILED),
+    _message(_FAILED.replace(b"%(user)s", b"(?P<user>.{0,400}?)") + b"%(key)s"),
+    _message(_FAILED + b"%(key)s"),
 )
-_FAILED_KEY_FIRST = re.compile(_FAILED_KEY.pattern.replace(b".{0,400}", b".{0,400}?"), re.DOTALL)
-_UNKNOWN = _all(
-    rb"(?:Invalid|Illegal) user " + _USER + rb" from " + _FROM + rb"(?:" + _PORT + rb")?(?:" + _PRE + rb")?"
-)
-_NOT_ALLOWED = _all(rb"User " + _USER + rb" from " + _FROM + rb" not allowed because [ -~]{1,120}")
-_PAM = _all(rb"(?:error: )?PAM: [A-Za-z' -]{1,80} for (?:(?:illegal|invalid) user )?" + _USER + rb" from " + _FROM)
-_TRIES = (
-    _all(
-        rb"(?:error: )?maximum authentication attempts exceeded for (?:invalid user )?"
-        + _USER
-        + rb" from "
-        + _FROM
-        + _PORT
-        + _SSH
-        + rb"(?:"
-        + _PRE
-        + rb")?"
-    ),
-    _all(
-        rb"Disconnecting (?:authenticating|invalid) user "
-        + _USER
-        + rb" "
-        + _FROM
-        + _PORT
-        + rb": Too many authentication failures(?:"
-        + _PRE
-        + rb")?"
-    ),
-)
-_GONE = rb"(?:Connection (?:closed|reset) by|Disconnected from)"
-_LEFT = (
-    _all(_GONE + rb" " + _FROM + rb"(?:" + _PORT + rb")?" + _PRE),
-    _all(_GONE + rb" (?:authenticating|invalid) user " + _USER + rb" " + _FROM + _PORT + _PRE),
-    _all(rb"Received disconnect from " + _FROM + rb"(?:" + _PORT + rb")?: ?[0-9]+:.*" + _PRE),
-    _all(rb"Did not receive identification string from " + _FROM + rb"(?:" + _PORT + rb")?(?:" + _PRE + rb")?"),
-    _all(rb"(?:fatal: |error: )?Unable to negotiate with " + _FROM + _PORT + rb": .*"),
-    _all(rb"(?:fatal: )?Timeout before authentication for " + _FROM + rb"(?:" + _PORT + rb")?"),
-    _all(rb"(?:error: )?banner exchange: Connection from " + _FROM + _PORT + rb": .*"),
-    _all(rb"(?:fatal: )?ssh_dispatch_run_fatal: Connection from " + _FROM + _PORT + rb": .*" + _PRE),
-    _all(rb"Bad protocol version identification .* from " + _FROM + rb"(?:" + _PORT + rb")?"),
-    _all(rb"refused connect from .{0,300}\(" + _FROM + rb"\)"),
-)
-# These the server itself says, the same process for all.
-_DROPPED = (
-    _all(rb"(?:error: )?drop connection #[0-9]+ from \[" + _FROM + rb"\]:[0-9]{1,5} on .*"),
-    _all(rb"(?:fatal: )?Timeout before authentication for connection from " + _FROM + rb" to .*"),
-)
-_KEX = _all(rb"(?:error: )?kex_exchange_identification: .*")
-_CLOSED = _all(rb"Connection (?:closed|reset) by " + _FROM + _PORT)
-# Said a second time before the login, with [preauth]: that is the same one.
-_ROOT = _all(rb"ROOT LOGIN REFUSED FROM " + _FROM + rb"(?:" + _PORT + rb")?")
-_OWNERSHIP = _all(rb"Authentication refused: bad ownership or modes for .*")
+
+
+def _by_word() -> dict[bytes, list[tuple[str, Pattern[bytes]]]]:
+    words: dict[bytes, list[tuple[str, Pattern[bytes]]]] = {}
+    for what, pattern in _MESSAGES:
+        word = re.sub(rb"^\(\?:[a-z:| ]*\)\?", b"", pattern).split(b" ", 1)[0]
+        words.setdefault(word, []).append((what, _message(pattern)))
+    return words
+
 
 # By the message's first word (after `error: ` or `fatal: `), so that most patterns are never tried.
-_BY_WORD: dict[bytes, tuple[tuple[str, Pattern[bytes]], ...]] = {
-    b"Accepted": (("accepted", _ACCEPTED), ("accepted", _ACCEPTED_ODD)),
-    b"Failed": (("failed", _FAILED),),
-    b"Invalid": (("unknown", _UNKNOWN),),
-    b"Illegal": (("unknown", _UNKNOWN),),
-    b"User": (("unknown", _NOT_ALLOWED),),
-    b"PAM:": (("pam", _PAM),),
-    b"maximum": (("tries", _TRIES[0]),),
-    b"Disconnecting": (("tries", _TRIES[1]),),
-    b"Connection": (("left", _LEFT[0]), ("left", _LEFT[1]), ("closed", _CLOSED)),
-    b"Disconnected": (("left", _LEFT[0]), ("left", _LEFT[1])),
-    b"Received": (("left", _LEFT[2]),),
-    b"Did": (("left", _LEFT[3]),),
-    b"Unable": (("left", _LEFT[4]),),
-    b"Timeout": (("left", _LEFT[5]), ("dropped", _DROPPED[1])),
-    b"banner": (("left", _LEFT[6]),),
-    b"ssh_dispatch_run_fatal:": (("left", _LEFT[7]),),
-    b"Bad": (("left", _LEFT[8]),),
-    b"refused": (("left", _LEFT[9]),),
-    b"drop": (("dropped", _DROPPED[0]),),
-    b"kex_exchange_identification:": (("kex", _KEX),),
-    b"ROOT": (("root", _ROOT),),
-    b"Authentication": (("ownership", _OWNERSHIP),),
-}
+_BY_WORD = _by_word()
+
+_SUDO = re.compile(rb" *([^ ]{1,100}) : (.*)", re.DOTALL)
+_WHY = re.compile(rb"(?!problem with )([0-9A-Za-z][0-9A-Za-z',; -]{1,150}?) ; [A-Z]{3,8}=")
+_BY = rb"(?P<user>[^ ]{1,100})"
+_TO = rb"(?P<to>[^ ]{1,100})"
+_TERMINAL = rb"(?P<source>[^ ]{1,60})"
+_SU = (
+    ("allowed", re.compile(rb"\(to " + _TO + rb"\) " + _BY + rb" on " + _TERMINAL)),
+    ("refused", re.compile(rb"FAILED SU \(to (?P<to>.{0,400})\) " + _BY + rb" on " + _TERMINAL, re.DOTALL)),
+    ("allowed", re.compile(rb"Successful su for " + _TO + rb" by " + _BY)),
+    ("refused", re.compile(rb"FAILED su for " + _TO + rb" by " + _BY)),
+)
+_PAM_SU = re.compile(
+    rb"pam_unix\(su(?:-l)?:session\): session opened for user ([^ ]{1,100}) by ([^ ]{0,100})\(uid=[0-9]+\)"
+)
+_PAM_SU_FAILED = re.compile(
+    rb"pam_unix\(su(?:-l)?:auth\): authentication failure; .* ruser=([^ ]{0,100}) rhost=[^ ]{0,100} +user=([^ ]{1,100})"
+)
+_LOGIN = re.compile(rb"(?:ROOT |DIALUP AT .{1,40} )?LOGIN ON ([^ ]{1,40})(?: BY ([^ ]{1,100}))?(?: FROM [^ ]{1,100})?")
+_LOGIN_FAILED = re.compile(
+    rb"FAILED LOGIN (?:SESSION |\([0-9]{1,4}\) |[0-9]{1,4} )(?:on '([^ ']{1,40})' )?(?:FROM [^ ]{1,100} )?"
+    rb"FOR '?(.{0,400}?)'?, [A-Za-z ]{1,60}",
+    re.DOTALL,
+)
 
 
 def read(message: bytes) -> Event | None:
@@ -179,23 +139,24 @@ def read(message: bytes) -> Event | None:
     if start.startswith((b"Failed publickey ", b"Failed hostbased ")):
         return _failed_key(start)
     for what, pattern in _BY_WORD.get(start.split(b" ", 1)[0], ()):
-        found = pattern.fullmatch(message)
-        if found is not None:
-            said = found.groupdict()
-            method = said.get("method") or b""
-            asked = what == "failed" and method == b"none"
-            return Event("none" if asked else what, said.get("user") or b"", said.get("source") or b"", method)
+        parts = pattern.fullmatch(message)
+        if parts is not None:
+            event = _event(what, parts)
+            return event._replace(what="none") if what == "failed" and event.method == b"none" else event
     return None
 
 
+def _event(what: str, parts: Match[bytes]) -> Event:
+    return Event(what, **parts.groupdict(b""))
+
+
 def _failed_key(message: bytes) -> Event | None:
-    patterns = (_FAILED, _FAILED_KEY_FIRST, _FAILED_KEY)
-    found = [one for one in (pattern.fullmatch(message) for pattern in patterns) if one is not None]
-    if not found:
+    readings = [parts for parts in (pattern.fullmatch(message) for pattern in _FAILED_KEY) if parts is not None]
+    if not readings:
         return None
-    if len({one.span("source") for one in found}) > 1:
-        return Event("failed", UNCLEAR, UNCLEAR, found[0]["method"])
-    return Event("failed", found[0]["user"], found[0]["source"], found[0]["method"])
+    event = _event("failed", readings[0])
+    unclear = len({parts.span("source") for parts in readings}) > 1
+    return event._replace(user=UNCLEAR, source=UNCLEAR) if unclear else event
 
 
 def sudo(message: bytes) -> Event | None:
@@ -204,10 +165,10 @@ def sudo(message: bytes) -> Event | None:
     The folder it was run in and the command's words are the user's own text: where they make it doubtful
     as whom, or what, that is `?`.
     """
-    found = _SUDO.fullmatch(message)
-    if found is None:
+    parts = _SUDO.fullmatch(message)
+    if parts is None:
         return None
-    user, rest = found.groups()
+    user, rest = parts.groups()
     ran = rest.startswith((b"TTY=", b"PWD=", b"HOST="))
     why = None if ran else _WHY.match(rest)
     if not ran and why is None:
@@ -226,23 +187,20 @@ def _only(text: bytes, mark: bytes) -> bytes:
 
 def su(message: bytes) -> Event | None:
     """Who became whom, or was `refused`; with `method` `pam` where only PAM said it (older systems)."""
-    if found := _SU.fullmatch(message):
-        return Event("refused" if found[1] else "allowed", found[3], found[4], b"", found[2])
-    if found := _SU_FAILED.fullmatch(message):
-        return Event("refused", found[2], found[3], b"", found[1])
-    if found := _SHADOW_SU.fullmatch(message):
-        return Event("allowed" if found[1] == b"Successful" else "refused", found[3], b"", b"", found[2])
-    if found := _PAM_SU.fullmatch(message):
-        return Event("allowed", found[2] or b"root", b"", b"pam", found[1])
-    if found := _PAM_SU_FAILED.fullmatch(message):
-        return Event("refused", found[1] or UNCLEAR, b"", b"pam", found[2])
+    for what, pattern in _SU:
+        if parts := pattern.fullmatch(message):
+            return _event(what, parts)
+    if parts := _PAM_SU.fullmatch(message):
+        return Event("allowed", parts[2] or b"root", method=b"pam", to=parts[1])
+    if parts := _PAM_SU_FAILED.fullmatch(message):
+        return Event("refused", parts[1] or UNCLEAR, method=b"pam", to=parts[2])
     return None
 
 
 def login(message: bytes) -> Event | None:
     """Who logged in at the machine's own screen and keyboard, or `failed` to."""
-    if found := _LOGIN.fullmatch(message):
-        return Event("accepted", found[2] or b"root", found[1], b"console")
-    if found := _LOGIN_FAILED.fullmatch(message):
-        return Event("failed", found[2], found[1] or b"console", b"console")
+    if parts := _LOGIN.fullmatch(message):
+        return Event("accepted", parts[2] or b"root", parts[1], b"console")
+    if parts := _LOGIN_FAILED.fullmatch(message):
+        return Event("failed", parts[2], parts[1] or b"console", b"console")
     return None

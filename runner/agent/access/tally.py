@@ -5,12 +5,13 @@ from __future__ import annotations
 import bisect
 import heapq
 import math
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Hashable, Sequence
 from typing import Any, NamedTuple
 
 from . import messages
-from .logs import Line
+from .contract import AccessRow, AccessTable
+from .logs import LogLine
 from .messages import Event
 
 MARKS = 10_000
@@ -19,15 +20,21 @@ SOURCES = 2_000
 USERS = 5
 _TYPED = (b"password", b"keyboard-interactive", b"keyboard-interactive/pam", b"challenge-response")
 _SU_BY_PAM = b"pam"
+# Tables of what PAM said of su, and which they become where su itself says nothing.
+_PAM = {"su_by_pam": "su", "su_by_pam_refused": "su_refused"}
 # What is said of an attempt before it is known how it was made, and how that is counted until then.
 _NAMES = {"unknown": "unknown user", "pam": "keyboard-interactive", "none": "none"}
 _METHODS = (b"password", b"publickey", b"keyboard-interactive", b"none", b"console", b"hostbased", b"gssapi-with-mic")
 COUNTED = ("refused", "accepted", "sudo_refused", "su_refused")
+# What the parts of a name in a table are: fields of AccessRow.
+FROM = ("user", "source")
+LOGIN = (*FROM, "what")
+BECAME = ("user", "to", "what")
 
 BITS = 1 << 20
 
 
-class Seen(NamedTuple):
+class LoginSource(NamedTuple):
     """A source that somebody was let in from: first and last time, how often, as whom (five at most)."""
 
     first: float
@@ -36,40 +43,35 @@ class Seen(NamedTuple):
     users: tuple[bytes, ...]
 
 
-class Tally:
-    """Everything that is counted of the time from `since` on; `days` are the beginnings of days.
+class AccessTally:
+    """Everything that is counted; `tables` has a table for each of AccessTables but `new` and `guessed`.
 
-    `by_day` has a row a day with the numbers that COUNTED names, of what happened from `fresh` on.
+    `by_day` has the numbers that COUNTED names for each of `days` (when it begins), of what happened from `fresh` on.
     """
 
     def __init__(self, fresh: float, days: Sequence[float]) -> None:
-        self.accepted = Table(500)
-        self.refused = Table()
-        self.methods: dict[str, int] = {}
-        self.users, self.unknown = Table(), 0
-        self.sudo, self.sudo_refused = Table(500), Table(500)
-        self.su, self.su_refused = Table(500), Table(500)
-        self.sources: dict[bytes, Seen] = {}
-        self.pairs = Table()
-        self.signs = {name: Table(100) for name in ("root_typed", "root_right", "no_password")}
+        self.tables = {
+            "accepted": NameCounts(LOGIN, 500),
+            "refused": NameCounts(("source",)),
+            "users": NameCounts(("user",)),
+            **{name: NameCounts(BECAME, 500) for name in ("sudo", "sudo_refused", "su", "su_refused", *_PAM)},
+            **{name: NameCounts(FROM, 100) for name in ("root_typed", "root_right", "no_password")},
+        }
+        self.methods: Counter[str] = Counter()
+        self.unknown = 0
+        self.sources: dict[bytes, LoginSource] = {}
+        self.pairs = NameCounts(FROM)
         self.ownership = 0
-        self.pretended = self.unproven = 0
-        self.lines = 0
-        self.by_day = [[0] * len(COUNTED) for _ in days]
-        self._pam_days = [0 for _ in days]
-        self._by_pam = (Table(500), Table(500))
+        self.by_day: list[Counter[str]] = [Counter() for _ in days]
         self._marks: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
         self._fresh, self._days = fresh, list(days)
 
-    def add(self, line: Line) -> None:
-        """Count what one message says; most say nothing of an attempt."""
-        self.lines += line.times
+    def add(self, line: LogLine) -> None:
+        """Count what a message says; most say nothing of an attempt."""
         if line.program == b"sudo":
-            self._ran(line, messages.sudo(line.message), "sudo_refused", (self.sudo, self.sudo_refused))
+            self._ran(line, messages.sudo(line.message), "sudo")
         elif line.program == b"su":
-            event = messages.su(line.message)
-            by_pam = event is not None and event.method == _SU_BY_PAM
-            self._ran(line, event, "su_refused", self._by_pam if by_pam else (self.su, self.su_refused))
+            self._ran(line, messages.su(line.message), "su")
         elif line.program == b"login":
             self._tried(line, messages.login(line.message))
         else:
@@ -77,22 +79,27 @@ class Tally:
 
     def end(self) -> None:
         """Call it last: where su itself says nothing (old systems), what PAM said of it counts."""
-        if not self.su.total and not self.su_refused.total:
-            self.su, self.su_refused = self._by_pam
-            for day, times in enumerate(self._pam_days):
-                self.by_day[day][COUNTED.index("su_refused")] += times
+        silent = not self.tables["su"].total and not self.tables["su_refused"].total
+        for by_pam, name in _PAM.items():
+            table = self.tables.pop(by_pam)
+            if silent:
+                self.tables[name] = table
+                for day in self.by_day:
+                    day[name] += day[by_pam]
 
-    def _ran(self, line: Line, event: Event | None, name: str, tables: tuple[Table, Table]) -> None:
+    def _count(self, table: str, name: Hashable, line: LogLine) -> None:
+        self.tables[table].add(name, line.times)
+        if line.at >= self._fresh:
+            self.by_day[max(bisect.bisect_right(self._days, line.at) - 1, 0)][table] += line.times
+
+    def _ran(self, line: LogLine, event: Event | None, program: str) -> None:
         if event is None:
             return
-        what = b"" if event.method == _SU_BY_PAM else event.method
-        if event.what == "refused":
-            tables[1].add((event.user, event.to, what), line.times)
-            self._day(line, None if tables is self._by_pam else COUNTED.index(name))
-        else:
-            tables[0].add((event.user, event.to, what), line.times)
+        by_pam = event.method == _SU_BY_PAM
+        table = f"{program}{'_by_pam' if by_pam else ''}{'_refused' if event.what == 'refused' else ''}"
+        self._count(table, (event.user, event.to, b"" if by_pam else event.method), line)
 
-    def _tried(self, line: Line, event: Event | None) -> None:
+    def _tried(self, line: LogLine, event: Event | None) -> None:
         if event is None:
             return
         if event.what == "accepted":
@@ -100,29 +107,26 @@ class Tally:
         elif event.what == "ownership":
             self.ownership += line.times
         elif event.what == "root":
-            self.signs["root_right"].add((b"root", plain(event.source)), line.times)
+            self.tables["root_right"].add((b"root", plain(event.source)), line.times)
         else:
             self._refuse(line, event)
 
-    def _accept(self, line: Line, event: Event) -> None:
+    def _accept(self, line: LogLine, event: Event) -> None:
         source = plain(event.source)
         self._mark(line, "in")
-        self.accepted.add((event.user, source, event.method), line.times)
-        self._day(line, COUNTED.index("accepted"))
+        self._count("accepted", (event.user, source, event.method), line)
         if event.user == b"root" and event.method in _TYPED:
-            self.signs["root_typed"].add((event.user, source), line.times)
+            self.tables["root_typed"].add((event.user, source), line.times)
         if event.method == b"none":
-            self.signs["no_password"].add((event.user, source), line.times)
-        old = self.sources.get(source)
-        if old is None:
-            if len(self.sources) < SOURCES:
-                self.sources[source] = Seen(line.at, line.at, line.times, (event.user,))
-            return
-        users = old.users if event.user in old.users else (*old.users, event.user)[:USERS]
-        self.sources[source] = Seen(min(old.first, line.at), max(old.last, line.at), old.times + line.times, users)
+            self.tables["no_password"].add((event.user, source), line.times)
+        if source in self.sources or len(self.sources) < SOURCES:
+            old = self.sources.get(source, LoginSource(line.at, line.at, 0, ()))
+            users = old.users if event.user in old.users else (*old.users, event.user)[:USERS]
+            first, last = min(old.first, line.at), max(old.last, line.at)
+            self.sources[source] = LoginSource(first, last, old.times + line.times, users)
 
-    def _refuse(self, line: Line, event: Event) -> None:
-        """Count it, unless it is one more word on an attempt of the same process that is counted already."""
+    def _refuse(self, line: LogLine, event: Event) -> None:
+        """Count it, unless it is another message on an attempt of the same process that is counted already."""
         mark, method, times = self._marked(line), _method(event), line.times
         if event.what == "kex":
             self._mark(line, "kex")
@@ -138,44 +142,34 @@ class Tally:
         elif _same(mark, event):
             # The same attempt, and now it is known how it was made.
             self.methods[_NAMES[mark]] -= 1
-            self.methods[method] = self.methods.get(method, 0) + 1
+            self.methods[method] += 1
             self._mark(line, "pam" if event.what == "pam" else "counted")
             times -= 1
         else:
             self._mark(line, event.what if event.what in _NAMES else "counted")
         if times:
-            self._count(line._replace(times=times), event, method)
+            self._count_refused(line._replace(times=times), event, method)
 
-    def _count(self, line: Line, event: Event, method: str) -> None:
+    def _count_refused(self, line: LogLine, event: Event, method: str) -> None:
         source = plain(event.source)
-        self.methods[method] = self.methods.get(method, 0) + line.times
+        self.methods[method] += line.times
         self.unknown += line.times if event.what == "unknown" else 0
-        self.refused.add(source, line.times)
+        self._count("refused", source, line)
         if event.user or event.what in ("failed", *_NAMES):
-            self.users.add(event.user, line.times)
+            self.tables["users"].add(event.user, line.times)
             self.pairs.add((event.user, source), line.times)
-        self._day(line, COUNTED.index("refused"))
 
-    def _marked(self, line: Line) -> str:
-        said, at = self._marks.get(line.pid, ("", 0.0))
-        return said if abs(line.at - at) < MARKED else ""
+    def _marked(self, line: LogLine) -> str:
+        mark, at = self._marks.get(line.pid, ("", 0.0))
+        return mark if abs(line.at - at) < MARKED else ""
 
-    def _mark(self, line: Line, said: str) -> None:
+    def _mark(self, line: LogLine, mark: str) -> None:
         if not line.pid:
             return
-        self._marks[line.pid] = (said, line.at)
+        self._marks[line.pid] = (mark, line.at)
         self._marks.move_to_end(line.pid)
         if len(self._marks) > MARKS:
             self._marks.popitem(last=False)
-
-    def _day(self, line: Line, number: int | None) -> None:
-        if line.at < self._fresh:
-            return
-        day = max(bisect.bisect_right(self._days, line.at) - 1, 0)
-        if number is None:
-            self._pam_days[day] += line.times
-        else:
-            self.by_day[day][number] += line.times
 
 
 def _same(mark: str, event: Event) -> bool:
@@ -200,16 +194,18 @@ def plain(source: bytes) -> bytes:
     return source[7:] if source[:7].lower() == b"::ffff:" and b"." in source else source
 
 
-class Table:
+class NameCounts:
     """Counts names; those that come often are never lost, whoever chooses the names (Misra and Gries 1982).
 
+    A name is bytes, or a tuple of them with a part for each of the `columns`.
     While there are at most `2 * most` names all counts are exact. Beyond that each may be too small by up to
     `short`, which is never more than `total / most`.
     """
 
-    def __init__(self, most: int = 1000) -> None:
+    def __init__(self, columns: tuple[str, ...], most: int = 1000) -> None:
         self.total = 0
         self.short = 0
+        self.columns = columns
         self._most = most
         self._counts: dict[Hashable, int] = {}
         self._seen = bytearray()
@@ -239,22 +235,15 @@ class Table:
         empty = BITS - sum(bin(byte).count("1") for byte in self._seen)
         return max(round(-BITS * math.log(max(empty, 1) / BITS)), len(self._counts))
 
-    def told(self, rows: int) -> dict[str, Any]:
-        """The names that came most often as JSON: `rows` of [name..., times], and what is left out.
+    def table(self, most: int) -> AccessTable:
+        """The names that came most often, `most` of them, and how many are left out."""
+        first = heapq.nsmallest(most, self._counts.items(), key=lambda counted: (-counted[1], repr(counted[0])))
+        rows = tuple(AccessRow(times, **self._cells(name)) for name, times in first)
+        return AccessTable(self.total, rows, others=self.distinct() - len(rows), exact=not self._seen)
 
-        A name is bytes or a tuple of them. `others` is how many names are not among them, `exact` whether
-        all these numbers are.
-        """
-        first = heapq.nsmallest(rows, self._counts.items(), key=_order)
-        return {
-            "total": self.total,
-            "rows": [
-                [*(text(part) for part in (name if isinstance(name, tuple) else (name,))), times]
-                for name, times in first
-            ],
-            "others": max(self.distinct() - len(first), 0),
-            "exact": not self._seen,
-        }
+    def _cells(self, name: Any) -> dict[str, str]:  # noqa: ANN401
+        parts = name if isinstance(name, tuple) else (name,)
+        return {column: text(part) for column, part in zip(self.columns, parts)}  # noqa: B905
 
     def _trim(self) -> None:
         if not self._seen:
@@ -269,10 +258,6 @@ class Table:
         # Python's hash of bytes has a secret of the process in it: nobody can choose names that collide.
         place = hash(name) & (BITS - 1)
         self._seen[place >> 3] |= 1 << (place & 7)
-
-
-def _order(item: tuple[Hashable, int]) -> tuple[int, str]:
-    return -item[1], repr(item[0])
 
 
 def text(name: bytes, most: int = 64) -> str:

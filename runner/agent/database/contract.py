@@ -118,7 +118,7 @@ class DumpRow(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
-class DumpFolder(NamedTuple):
+class DumpListing(NamedTuple):
     """Answer of `dumps`: the dumps in a folder, oldest first; `free` bytes are left there.
 
     `real` is where the folder is when every link on the way is followed. `globals` are the times of the dumps

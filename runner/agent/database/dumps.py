@@ -12,7 +12,7 @@ from ..answer import FAILED, Refused, emit, reply, shown, table
 from ..arguments import parse_as
 from ..store.layout import nearest
 from . import folder as dump_folder
-from .contract import CheckDumps, DumpExpired, DumpFolder, DumpMissing, DumpRow, DumpsChecked, ExpireDump, ListDumps
+from .contract import CheckDumps, DumpExpired, DumpListing, DumpMissing, DumpRow, DumpsChecked, ExpireDump, ListDumps
 from .databases import names
 from .folder import PART, Folder, amount
 from .server import free
@@ -32,7 +32,7 @@ def read(argv: Sequence[str]) -> Mapping[str, Any]:
     folder = dump_folder.absolute(parse_as(ListDumps, argv).to)
     known = {name: dump_folder.dumps(folder, name) for name in dump_folder.databases(folder)}
     answer: Mapping[str, Any] = table(
-        DumpFolder(
+        DumpListing(
             exists=folder.root.is_dir(),
             free=free(nearest(folder.root)),
             databases={name: tuple(map(_row, records)) for name, records in known.items()},

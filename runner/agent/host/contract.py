@@ -1,4 +1,4 @@
-"""What the verbs of a host are told, and what they answer."""
+"""What the verbs of a host take, and what they answer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 from ..arguments import Word
 
 
-class Mounted(NamedTuple):
+class LookAtMount(NamedTuple):
     """Options of `mounted`."""
 
     mount: Word
@@ -20,6 +20,20 @@ class MountedThere(NamedTuple):
     mounted: bool
     dev: int
     type: str
+
+
+class ProbedFilesystem(NamedTuple):
+    """A mount as `probe` answers it; what is not known of it, or could make the reading hang, has its default."""
+
+    mount: str
+    source: str
+    type: str
+    dev: int
+    root: str = "/"
+    uuid: str = ""
+    size: int = 0
+    used: int = 0
+    inodes_used: int = 0
 
 
 class User(NamedTuple):

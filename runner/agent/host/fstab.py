@@ -12,7 +12,7 @@ from ..command import ask
 from .mounts import unescaped
 
 
-class Line(NamedTuple):
+class MountLine(NamedTuple):
     """One entry; `device` and `number` are "" and 0 where the device is not there. `passno` is the last column."""
 
     device: str
@@ -23,15 +23,15 @@ class Line(NamedTuple):
     passno: int
 
 
-def fstab(path: Path) -> tuple[Line, ...]:
+def fstab(path: Path) -> tuple[MountLine, ...]:
     """The entries for filesystems on devices of this host; empty where the file cannot be read."""
     try:
         text = path.read_bytes()
     except OSError:
         return ()
     # Not splitlines: a form feed ends no line of this file.
-    found = (_line(line) for line in text.split(b"\n"))
-    return tuple(one for one in found if one is not None)
+    lines = (_line(line) for line in text.split(b"\n"))
+    return tuple(line for line in lines if line is not None)
 
 
 def number_of(path: str) -> int:
@@ -43,7 +43,7 @@ def number_of(path: str) -> int:
     return status.st_rdev if stat.S_ISBLK(status.st_mode) else 0
 
 
-def _line(line: bytes) -> Optional[Line]:  # noqa: UP045
+def _line(line: bytes) -> Optional[MountLine]:  # noqa: UP045
     words = [word for word in re.split(rb"[ \t]+", line) if word]
     if len(words) < 4 or words[0].startswith(b"#"):
         return None
@@ -51,8 +51,8 @@ def _line(line: bytes) -> Optional[Line]:  # noqa: UP045
     if not source.startswith("/dev/") and "=" not in source:
         return None
     last = words[5] if len(words) > 5 else b"0"
-    device = source if source.startswith("/") else _found(source)
-    return Line(
+    device = source if source.startswith("/") else _device(source)
+    return MountLine(
         device=device,
         number=number_of(device),
         mount=mount.rstrip("/") or "/",
@@ -62,7 +62,7 @@ def _line(line: bytes) -> Optional[Line]:  # noqa: UP045
     )
 
 
-def _found(tag: str) -> str:
+def _device(tag: str) -> str:
     name, _, value = tag.partition("=")
     folder = {"UUID": "by-uuid", "LABEL": "by-label", "PARTUUID": "by-partuuid"}.get(name)
     link = Path("/dev/disk") / folder / value.strip('"') if folder else None

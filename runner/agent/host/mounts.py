@@ -7,12 +7,12 @@ import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..command import ask
-from .contract import Mounted, MountedThere
+from .contract import LookAtMount, MountedThere, ProbedFilesystem
 
 OCTAL = re.compile(rb"\\([0-7]{3})")
 EXT = ("ext2", "ext3", "ext4")
@@ -50,10 +50,10 @@ def mounts() -> tuple[Mount, ...]:
     return tuple(_mount(line) for line in text.splitlines() if b" - " in line)
 
 
-def mount_of(path: Path, found: tuple[Mount, ...]) -> Mount | None:
+def mount_of(path: Path, among: tuple[Mount, ...]) -> Mount | None:
     """The mount that `path`, absolute and resolved, is on."""
     best: Mount | None = None
-    for mount in found:
+    for mount in among:
         point = Path(mount.point)
         if (point == path or point in path.parents) and (best is None or len(mount.point) >= len(best.point)):
             best = mount
@@ -83,7 +83,7 @@ def uuid_of(mount: Mount) -> str:
         if block:
             text = block[0x68:0x78].hex()
             return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
-    return _linked_uuid(device) or _asked_uuid(device)
+    return _linked_uuid(device) or _printed_uuid(device)
 
 
 def superblock(device: Path) -> bytes:
@@ -99,7 +99,7 @@ def superblock(device: Path) -> bytes:
 
 def unescaped(field: bytes) -> str:
     """A field of mountinfo as it is: the kernel writes blank, tab, newline, backslash as octal."""
-    return os.fsdecode(OCTAL.sub(lambda found: bytes((int(found[1], 8),)), field))
+    return os.fsdecode(OCTAL.sub(lambda code: bytes((int(code[1], 8),)), field))
 
 
 def _mount(line: bytes) -> Mount:
@@ -129,21 +129,21 @@ def _kernel_name(number: str) -> str:
 
 
 def _linked_uuid(device: Path) -> str:
-    wanted = device.stat().st_rdev
+    number = device.stat().st_rdev
     try:
         links = sorted(Path("/dev/disk/by-uuid").iterdir())
     except OSError:
         return ""
     for link in links:
         try:
-            if link.stat().st_rdev == wanted:
+            if link.stat().st_rdev == number:
                 return link.name.lower()
         except OSError:
             continue
     return ""
 
 
-def _asked_uuid(device: Path) -> str:
+def _printed_uuid(device: Path) -> str:
     for argv in (
         # Without a cache: blkid would write its own, and a reading writes nothing.
         ("blkid", "-c", "/dev/null", "-o", "value", "-s", "UUID", "--", str(device)),
@@ -158,64 +158,57 @@ def _asked_uuid(device: Path) -> str:
 
 def run(argv: Sequence[str]) -> int:
     """Print the device number mounted at PATH, or refuse where nothing is; reads only."""
-    path = parse_as(Mounted, argv).mount
-    found = [mount for mount in mounts() if mount.point == path]
-    if not found:
+    path = parse_as(LookAtMount, argv).mount
+    there = [mount for mount in mounts() if mount.point == path]
+    if not there:
         raise Refused(f"nothing is mounted at {path!a}", "mount it, and make a new plan")
     # Of several at one place the last is the one that is seen.
-    reply(MountedThere(mounted=True, dev=found[-1].dev, type=found[-1].type))
+    reply(MountedThere(mounted=True, dev=there[-1].dev, type=there[-1].type))
     return 0
 
 
-def filesystems() -> list[dict[str, Any]]:
+def filesystems() -> list[ProbedFilesystem]:
     """Every mount. Sizes and uuid only of those that no dead server can make hang."""
     uuids: dict[int, str] = {}
-    told = []
+    every = []
     for mount in mounts():
-        about: dict[str, Any] = {
-            "mount": mount.point,
-            "source": mount.source,
-            "type": mount.type,
-            "dev": mount.dev,
-            "root": mount.root,
-        }
+        filesystem = ProbedFilesystem(mount.point, mount.source, mount.type, mount.dev, mount.root)
         if mount.local:
             if mount.dev not in uuids:
                 uuids[mount.dev] = uuid_of(mount)
-            about.update(uuid=uuids[mount.dev], **_used(mount))
-        told.append(about)
-    return told
+            filesystem = _with_space(filesystem._replace(uuid=uuids[mount.dev]))
+        every.append(filesystem)
+    return every
 
 
-def stand_ins(folders: Sequence[str], root: str) -> list[dict[str, Any]]:
+def stand_ins(folders: Sequence[str], root: str) -> list[ProbedFilesystem]:
     """The folders that play a sandboxed host's filesystems; its own root folder plays `/`."""
     return [_stand_in(folder, "/" if folder == root else folder) for folder in folders]
 
 
-def _stand_in(folder: str, point: str) -> dict[str, Any]:
-    about: dict[str, Any] = {"mount": point, "source": folder, "type": "stand-in", "dev": 0}
+def _stand_in(folder: str, point: str) -> ProbedFilesystem:
+    filesystem = ProbedFilesystem(point, folder, "stand-in", 0)
     try:
-        about["dev"] = Path(folder).stat().st_dev
-        about.update(_numbers(folder))
+        filesystem = filesystem._replace(dev=Path(folder).stat().st_dev)
+        return _measured(filesystem, folder)
     except OSError:
-        return about
-    return about
+        return filesystem
 
 
-def _used(mount: Mount) -> dict[str, int]:
+def _with_space(filesystem: ProbedFilesystem) -> ProbedFilesystem:
     # A mount that lies under another one cannot be asked by its path: the answer would be the other's.
     try:
-        if os.major(mount.dev) and Path(mount.point).stat().st_dev != mount.dev:
-            return {}
-        return _numbers(mount.point)
+        if os.major(filesystem.dev) and Path(filesystem.mount).stat().st_dev != filesystem.dev:
+            return filesystem
+        return _measured(filesystem, filesystem.mount)
     except OSError:
-        return {}
+        return filesystem
 
 
-def _numbers(path: str) -> dict[str, int]:
+def _measured(filesystem: ProbedFilesystem, path: str) -> ProbedFilesystem:
     space = os.statvfs(path)
-    return {
-        "size": space.f_blocks * space.f_frsize,
-        "used": (space.f_blocks - space.f_bfree) * space.f_frsize,
-        "inodes_used": space.f_files - space.f_ffree,
-    }
+    return filesystem._replace(
+        size=space.f_blocks * space.f_frsize,
+        used=(space.f_blocks - space.f_bfree) * space.f_frsize,
+        inodes_used=space.f_files - space.f_ffree,
+    )

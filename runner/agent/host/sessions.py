@@ -31,25 +31,25 @@ def users(root: Path) -> list[User]:
     try:
         data = (root / "run/utmp").read_bytes()
     except OSError:
-        return _asked() if (root / "run/systemd/seats").is_dir() and root == Path("/") else []
+        return _by_logind() if (root / "run/systemd/seats").is_dir() and root == Path("/") else []
     shape = LONG if platform.machine() in LONG_ON else SHORT
     whole = len(data) - len(data) % shape.size
-    found = []
+    sessions = []
     for kind, pid, _, _, name, host, _, seconds, _ in shape.iter_unpack(data[:whole]):
         # Nobody removes the line of a session that was killed.
         if kind == USER and (root / f"proc/{pid}").exists():
-            found.append(User(_cut(name), _cut(host), clock.at(seconds * 10**9)))
-    return found
+            sessions.append(User(_cut(name), _cut(host), clock.at(seconds * 10**9)))
+    return sessions
 
 
 def inhibitors(root: Path) -> list[Inhibitor]:
     """What blocks a shutdown, as logind keeps it. Delays are left out."""
-    found = []
+    blocking = []
     for path in sorted((root / "run/systemd/inhibit").glob("*")):
         about = _pairs(path)
         if about.get("MODE", "").startswith("block") and "shutdown" in about.get("WHAT", "").split(":"):
-            found.append(Inhibitor(*(plain(_unescaped(about.get(key, ""))) for key in ("WHO", "WHY", "WHAT"))))
-    return found
+            blocking.append(Inhibitor(*(plain(_unescaped(about.get(key, ""))) for key in ("WHO", "WHY", "WHAT"))))
+    return blocking
 
 
 def checking(root: Path) -> list[str]:
@@ -67,18 +67,18 @@ def checking(root: Path) -> list[str]:
     return sorted(devices)
 
 
-def _asked() -> list[User]:
+def _by_logind() -> list[User]:
     """What logind says where utmp is no more: people have a terminal or a screen, a command has neither."""
     listed = ask(("loginctl", "list-sessions", "--no-legend"), timeout=10)
     ids = [line.split()[0] for line in listed.out.splitlines() if line.strip()]
     if not ids:
         return []
-    wanted = [f"--property={each}" for each in FIELDS]
-    answer = ask(("env", "TZ=UTC", "loginctl", "show-session", *wanted, *ids), timeout=10)
-    return list(_told(answer.out))
+    fields = [f"--property={field}" for field in FIELDS]
+    answer = ask(("env", "TZ=UTC", "loginctl", "show-session", *fields, *ids), timeout=10)
+    return list(_sessions(answer.out))
 
 
-def _told(text: str) -> Iterator[User]:
+def _sessions(text: str) -> Iterator[User]:
     for block in text.split("\n\n"):
         about = dict(line.partition("=")[::2] for line in block.splitlines())
         if about.get("Class") == "user" and (about.get("TTY") or about.get("Display")):
@@ -151,10 +151,10 @@ def _failed() -> list[str]:
 
 def _mounts() -> dict[str, str]:
     """Where each filesystem that has a uuid is mounted: the whole of it, at its first place."""
-    found: dict[str, str] = {}
+    points: dict[str, str] = {}
     for mount in mounts():
         if mount.local and mount.root == "/":
             uuid = uuid_of(mount)
             if uuid:
-                found.setdefault(uuid, mount.point)
-    return found
+                points.setdefault(uuid, mount.point)
+    return points

@@ -13,7 +13,7 @@ from .. import clock
 from ..answer import reply
 from ..arguments import parse_as
 from ..command import ask
-from ..host.fstab import Line, fstab, number_of
+from ..host.fstab import MountLine, fstab, number_of
 from ..host.mounts import EXT, Mount, device_of, mounts, superblock
 from .check_times import MOST, speed, times
 from .contract import BootChecks, CheckTime, ExtFilesystem, LookAtBoot
@@ -68,7 +68,7 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> BootChecks:
     )
 
 
-def _places(seen: Sequence[Mount], lines: Sequence[Line], named: Mapping[str, int]) -> dict[str, int]:
+def _places(seen: Sequence[Mount], lines: Sequence[MountLine], named: Mapping[str, int]) -> dict[str, int]:
     """The devices to look at, each once, with their numbers (0 for what is no block device)."""
     devices: dict[int, str] = {}
     for mount in seen:
@@ -86,7 +86,7 @@ def _places(seen: Sequence[Mount], lines: Sequence[Line], named: Mapping[str, in
     return places
 
 
-def _look(device: str, mount: Mount | None, line: Line | None) -> ExtFilesystem:
+def _look(device: str, mount: Mount | None, line: MountLine | None) -> ExtFilesystem:
     # The dates are local times without a zone, so the zone is ours.
     answer = ask(("env", "TZ=UTC", "LC_ALL=C", "tune2fs", "-l", "--", device), timeout=10)
     counted = groups(Path(device))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
+from runner.agent.access.contract import AccessAnswer, AccessRow, AccessTable, AccessTables
 from runner.model.text import count, one_line
+from runner.tools import answers
 
 _PLAIN = re.compile(r"[\w.@+:/%,-]+")
+NAMELESS = "(none)"
 _SHOWN = 3
 _GUESSES = 20
 DAYS = 7
@@ -23,100 +25,22 @@ _WATCHED = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Rows:
-    """A table: the names that came most often with how often, how many more names there were.
-
-    All text is harmless, each on one line. Where it is not `exact`, numbers of rows are the least that
-    they can be and `others` is within a few percent.
-    """
-
-    total: int = 0
-    rows: tuple[tuple[tuple[str, ...], int], ...] = ()
-    others: int = 0
-    exact: bool = True
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Usual:
-    """What a number was on each of the last `days` whole days; `spread` is the median distance from the median."""
-
-    days: int
-    median: float
-    low: float
-    high: float
-    spread: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Access:
-    """The answer of runner-agent's `access`; `numbers` and `tables` are empty where it has none of a name."""
-
-    since: datetime
-    until: datetime
-    source: str
-    covered: bool
-    alive: bool
-    first: bool
-    history_damaged: bool
-    problems: tuple[str, ...]
-    methods: tuple[tuple[str, int], ...]
-    numbers: Mapping[str, int]
-    tables: Mapping[str, Rows]
-    usual: Mapping[str, Usual]
-
-    def table(self, name: str) -> Rows:
-        """The table of that name, an empty one where there is none."""
-        return self.tables.get(name, Rows())
-
-
-def read(answer: Mapping[str, Any]) -> Access | None:
-    """Make sense of the answer; None where it is something else, or makes none."""
-    try:
-        return _read(answer) if answer.get("access") is True else None
-    except (KeyError, TypeError, ValueError, AttributeError):
+def read(answer: Mapping[str, Any]) -> AccessAnswer | None:
+    """The answer of `access`, with every text in it on one harmless line; None where it is not one."""
+    access = answers.read(answer, AccessAnswer)
+    if access is None:
         return None
-
-
-def _read(answer: Mapping[str, Any]) -> Access:
-    tables = {name: _rows(one) for name, one in answer.items() if isinstance(one, dict) and "rows" in one}
-    methods: Mapping[str, Any] = answer["refused"].get("methods", {})
-    return Access(
-        since=datetime.fromisoformat(answer["since"]).astimezone(UTC),
-        until=datetime.fromisoformat(answer["until"]).astimezone(UTC),
-        source=one_line(str(answer["source"])),
-        covered=answer["covered"] is True,
-        alive=answer["alive"] is True,
-        first=answer.get("first") is True,
-        history_damaged=answer.get("history_damaged") is True,
-        problems=tuple(one_line(str(one)) for one in answer.get("problems", ())),
-        methods=tuple(sorted(((one_line(name), int(times)) for name, times in methods.items()), key=_most)),
-        numbers={name: int(answer.get(name, 0)) for name in ("long", "ownership", "pretended", "unproven", "lines")},
-        tables=tables,
-        usual={
-            str(name): Usual(
-                days=int(one["days"]),
-                median=float(one["median"]),
-                low=float(one["low"]),
-                high=float(one["high"]),
-                spread=float(one["spread"]),
-            )
-            for name, one in answer.get("usual", {}).items()
-        },
+    tables = (table._replace(rows=tuple(_harmless(row) for row in table.rows)) for table in access.tables)
+    return access._replace(
+        source=one_line(access.source),
+        problems=tuple(one_line(problem) for problem in access.problems),
+        methods={one_line(method): times for method, times in access.methods.items()},
+        tables=AccessTables(*tables),
     )
 
 
-def _rows(told: Mapping[str, Any]) -> Rows:
-    return Rows(
-        total=int(told["total"]),
-        rows=tuple((tuple(_name(str(one)) for one in row[:-1]), int(row[-1])) for row in told["rows"]),
-        others=int(told["others"]),
-        exact=told["exact"] is True,
-    )
-
-
-def _most(item: tuple[str, int]) -> tuple[int, str]:
-    return -item[1], item[0]
+def _harmless(row: AccessRow) -> AccessRow:
+    return AccessRow(row.times, *(_name(text) for text in row[1:]))
 
 
 def _name(text: str) -> str:
@@ -124,81 +48,77 @@ def _name(text: str) -> str:
     if _PLAIN.fullmatch(text) and text.isascii():
         return text
     escaped = one_line(text).replace('"', '\\"')
-    return f'"{escaped}"' if text else "(none)"
+    return f'"{escaped}"' if text else NAMELESS
 
 
-def per_day(found: Access, number: int) -> float:
+def per_day(access: AccessAnswer, number: int) -> float:
     """`number` as it would be in one day, where the report is of more than that."""
-    length = found.until - found.since
+    length = access.until - access.since
     return number / max(length / timedelta(days=1), 1.0)
 
 
-def usually(found: Access, name: str) -> str:
+def usually(access: AccessAnswer, name: str) -> str:
     """How it is on other days: `usually 300 to 900`; "" where too few are known."""
-    known = found.usual.get(name)
+    known = access.usual.get(name)
     if known is None or known.days < DAYS:
         return ""
     low, high = round(known.low), round(known.high)
     return f"usually {low:,}" if low == high else f"usually {low:,} to {high:,}"
 
 
-def extremes(found: Access) -> Iterator[str]:
+def extremes(access: AccessAnswer) -> Iterator[str]:
     """Numbers that are far from what is usual on this host; none before a week is known."""
     for name, (least, words) in _WATCHED.items():
-        known = found.usual.get(name)
+        known = access.usual.get(name)
         if known is None or known.days < DAYS:
             continue
-        number = found.table(name).total
-        day = per_day(found, number)
+        number = getattr(access.tables, name).total
+        day = per_day(access, number)
         far = day > 2 * known.high and day > known.median + 6 * known.spread
         if (far and day - known.high >= least) or (number == 0 and known.low >= least):
-            yield f"{number:,} {words}, {usually(found, name)}"
+            yield f"{number:,} {words}, {usually(access, name)}"
 
 
-def alarms(found: Access) -> tuple[str, ...]:
+def alarms(access: AccessAnswer) -> tuple[str, ...]:
     """What a person must look at, most serious first."""
-    told = [
-        *_let_in(found, "root_typed", "root was let in by a password"),
-        *_let_in(found, "no_password", "somebody was let in without a password"),
-        *_let_in(found, "root_right", "root's password or key was right and only PermitRootLogin refused it"),
-        *_guessed(found),
-        *_new(found),
+    lines = [
+        *_let_in(access.tables.root_typed, "root was let in by a password"),
+        *_let_in(access.tables.no_password, "somebody was let in without a password"),
+        *_let_in(access.tables.root_right, "root's password or key was right and only PermitRootLogin refused it"),
+        *_guessed(access.tables.guessed),
+        *_new(access.tables.new),
     ]
-    if pretended := found.numbers["pretended"]:
-        told.append(f"{count(pretended, 'line')} under the name of sshd, sudo or su came from another program here")
-    told += extremes(found)
-    if not found.alive:
-        told.append(f"nothing was written to {found.source} in this time: attempts are not recorded")
-    told += [f"not all was read: {one}" for one in found.problems]
-    return tuple(told)
+    if access.pretended:
+        lines.append(
+            f"{count(access.pretended, 'line')} under the name of sshd, sudo or su came from another program here"
+        )
+    lines += extremes(access)
+    if not access.alive:
+        lines.append(f"nothing was written to {access.source} in this time: attempts are not recorded")
+    lines += [f"not all was read: {problem}" for problem in access.problems]
+    return tuple(lines)
 
 
-def _let_in(found: Access, name: str, words: str) -> Sequence[str]:
-    table = found.table(name)
-    if not table.total:
-        return ()
-    by = [f"{user} from {source}" for (user, source), _ in table.rows]
-    return (f"{words}: {_some(by, table.others)}",)
+def _let_in(table: AccessTable, words: str) -> Sequence[str]:
+    by = [f"{row.user} from {row.source}" for row in table.rows]
+    return (f"{words}: {_first(by, table.others)}",) if table.total else ()
 
 
-def _guessed(found: Access) -> Sequence[str]:
+def _guessed(table: AccessTable) -> Sequence[str]:
     by = [
-        f"{user} from {source} after {times:,} refused tries"
-        for (user, source, _), times in found.table("guessed").rows
-        if times >= _GUESSES
+        f"{row.user} from {row.source} after {row.times:,} refused tries" for row in table.rows if row.times >= _GUESSES
     ]
-    return (f"a password may have been guessed: {_some(by, 0)}",) if by else ()
+    return (f"a password may have been guessed: {_first(by, 0)}",) if by else ()
 
 
-def _new(found: Access) -> Sequence[str]:
-    table = found.table("new")
-    by = [f"{users} from {source}" for (source, users), _ in table.rows]
+def _new(table: AccessTable) -> Sequence[str]:
+    by = [f"{row.user} from {row.source}" for row in table.rows]
     if not by:
         return ()
     number = len(by) + table.others
-    return (f"{count(number, 'login source')} never seen before: {_some(by, table.others)}; ask if that was them",)
+    return (f"{count(number, 'login source')} never seen before: {_first(by, table.others)}; ask if that was them",)
 
 
-def _some(names: Sequence[str], others: int) -> str:
+def _first(names: Sequence[str], others: int) -> str:
     more = max(len(names) - _SHOWN, 0) + others
     return ", ".join(names[:_SHOWN]) + (f" and {more:,} more" if more else "")

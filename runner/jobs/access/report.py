@@ -5,108 +5,116 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from runner.jobs.access.alarms import DAYS, Access, Rows, alarms, read, usually
+from runner.agent.access.contract import AccessAnswer, AccessTable
+from runner.jobs.access.alarms import DAYS, NAMELESS, alarms, read, usually
 from runner.model.plan import PlannedJob
+from runner.model.role import Role
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count
+from runner.report.default import tail
 
 _HEADLINE = 3
 _STANDS_OUT = 1000
 
 
 def access_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
-    """One report of who got in; attention where a person must look; None where the job is of another kind
-    or did not end well.
-    """
-    answers = (read(one.result) for one in outcomes if one.state == State.DONE)
-    found = next((one for one in answers if one is not None), None)
-    if found is None:
+    """Who got in; attention where a person must look, or the answer cannot be read. None where no look ended well."""
+    look = next((outcome for outcome in outcomes if outcome.role == Role.LOOK and outcome.state == State.DONE), None)
+    if look is None:
         return None
-    wrong = alarms(found)
-    quiet = not any(found.table(name).total for name in ("refused", "accepted", "sudo", "sudo_refused", "su_refused"))
+    access = read(look.result)
+    if access is None:
+        headline = "who got in is not known: the answer of runner-agent could not be read; look at the logs of the host"
+        return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=headline, details=tail(look))
+    wrong = alarms(access)
+    tables = access.tables
+    counted = (tables.refused, tables.accepted, tables.sudo, tables.sudo_refused, tables.su_refused)
+    quiet = not any(table.total for table in counted)
     more = [f"and {len(wrong) - _HEADLINE} more below"] if len(wrong) > _HEADLINE else []
     verdict = Verdict.ATTENTION if wrong else Verdict.NOTHING if quiet else Verdict.DONE
     # The headline has the first of them already.
-    listed = tuple(f"look at: {one}" for one in wrong) if len(wrong) > 1 else ()
+    listed = tuple(f"look at: {alarm}" for alarm in wrong) if len(wrong) > 1 else ()
     return JobReport(
         job=job.name,
         verdict=verdict,
-        headline="; ".join([*wrong[:_HEADLINE], *more]) or _headline(found),
-        details=(*listed, *_details(found)),
+        headline="; ".join([*wrong[:_HEADLINE], *more]) or _headline(access),
+        details=(*listed, *_details(access)),
     )
 
 
-def _headline(found: Access) -> str:
-    known = usually(found, "refused")
-    refused, accepted = found.table("refused").total, found.table("accepted").total
-    return f"{count(refused, 'attempt')} refused{f', {known}' if known else ''}; {count(accepted, 'login')}"
+def _headline(access: AccessAnswer) -> str:
+    known = usually(access, "refused")
+    refused = count(access.tables.refused.total, "attempt")
+    return f"{refused} refused{f', {known}' if known else ''}; {count(access.tables.accepted.total, 'login')}"
 
 
-def _details(found: Access) -> Iterator[str]:
-    yield f"{found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC, from {found.source}"
-    if found.source != "journal":
+def _details(access: AccessAnswer) -> Iterator[str]:
+    yield f"{access.since:%Y-%m-%d %H:%M} to {access.until:%Y-%m-%d %H:%M} UTC, from {access.source}"
+    if access.source != "journal":
         yield "any user there can write to it, also such lines; a journal (/var/log/journal) knows who did"
-    if not found.covered:
+    if not access.covered:
         yield "the log does not go back that far"
-    if found.first:
+    if access.first:
         yield "the first report of this host: who comes from where is known from now on"
-    if (known := found.usual["refused"].days if "refused" in found.usual else 0) < DAYS:
+    if (known := access.usual["refused"].days if "refused" in access.usual else 0) < DAYS:
         yield f"what is usual is told when {DAYS} whole days are known: {known} so far"
-    if found.history_damaged:
+    if access.history_damaged:
         yield "the history could not be understood and was put aside: it begins anew"
-    yield from _accepted(found)
-    yield from _refused(found)
-    yield from _became(found, "sudo", "sudo")
-    yield from _became(found, "su", "su")
-    if found.numbers["unproven"]:
-        lines = count(found.numbers["unproven"], "line")
+    yield from _accepted(access)
+    yield from _refused(access)
+    yield from _became("sudo", access.tables.sudo, access.tables.sudo_refused)
+    yield from _became("su", access.tables.su, access.tables.su_refused)
+    if access.unproven:
+        lines = count(access.unproven, "line")
         yield f"{lines} of sudo or su by a program that had ended: any user may have written them"
-    if found.numbers["ownership"]:
-        yield f"{count(found.numbers['ownership'], 'key')} not looked at, since others may write to the file"
-    if found.numbers["long"]:
-        yield f"{count(found.numbers['long'], 'line')} too long to be read"
+    if access.ownership:
+        yield f"{count(access.ownership, 'key')} not looked at, since others may write to the file"
+    if access.long:
+        yield f"{count(access.long, 'line')} too long to be read"
 
 
-def _accepted(found: Access) -> Iterator[str]:
-    table = found.table("accepted")
-    yield _total("logins", table.total, usually(found, "accepted"))
-    for (user, source, method), times in table.rows:
-        yield f"  {user} from {source} by {method}: {times:,}"
+def _accepted(access: AccessAnswer) -> Iterator[str]:
+    table = access.tables.accepted
+    yield _total("logins", table.total, usually(access, "accepted"))
+    for row in table.rows:
+        yield f"  {row.user} from {row.source} by {row.what}: {row.times:,}"
     yield from _others(table, "more")
 
 
-def _refused(found: Access) -> Iterator[str]:
-    yield _total("refused", found.table("refused").total, usually(found, "refused"))
-    if found.methods:
-        yield "  " + ", ".join(f"{name} {times:,}" for name, times in found.methods)
-    users, sources = _cells(found.table("users"), "as", 16), _cells(found.table("refused"), "from", 20)
+def _refused(access: AccessAnswer) -> Iterator[str]:
+    yield _total("refused", access.tables.refused.total, usually(access, "refused"))
+    if access.methods:
+        methods = sorted(access.methods.items(), key=lambda method: (-method[1], method[0]))
+        yield "  " + ", ".join(f"{name} {times:,}" for name, times in methods)
+    users, sources = _cells(access.tables.users, "as", 16), _cells(access.tables.refused, "from", 20)
     for left, right in zip_longest(users, sources, fillvalue=""):
         yield f"  {left:<26}   {right}".rstrip()
 
 
-def _cells(table: Rows, word: str, width: int) -> Iterator[str]:
+def _cells(table: AccessTable, word: str, width: int) -> Iterator[str]:
     # Where names were too many to count each, only those that stand out mean anything.
-    rows = [row for row in table.rows if table.exact or row[1] * _STANDS_OUT >= table.total]
-    for (name,), times in rows:
+    rows = [row for row in table.rows if table.exact or row.times * _STANDS_OUT >= table.total]
+    for row in rows:
         # An address is never cut: it is what is looked up, or shut out.
+        name = row.source if word == "from" else row.user
         shown = name if word == "from" or len(name) <= width else f"{name[: width - 3]}..."
-        yield f"{word} {shown:<{width}}{f'{times:,}' if table.exact else f'>={times:,}':>7}"
+        yield f"{word} {shown:<{width}}{f'{row.times:,}' if table.exact else f'>={row.times:,}':>7}"
     if others := table.others + len(table.rows) - len(rows):
         yield f"{word} {'' if table.exact else 'about '}{count(others, 'other')}"
 
 
-def _became(found: Access, name: str, words: str) -> Iterator[str]:
-    done, refused = found.table(name), found.table(f"{name}_refused")
+def _became(words: str, done: AccessTable, refused: AccessTable) -> Iterator[str]:
     if not done.total and not refused.total:
         return
-    yield _total(words, done.total, usually(found, name)) + (f"; {refused.total:,} refused" if refused.total else "")
+    yield _total(words, done.total, "") + (f"; {refused.total:,} refused" if refused.total else "")
     for table, mark in ((refused, "refused: "), (done, "")):
-        for (by, to, what), times in table.rows:
-            yield f"  {mark}{by} to {to}{f', {what}' if what != '(none)' else ''}: {times:,}"
+        for row in table.rows:
+            what = f", {row.what}" if row.what != NAMELESS else ""
+            yield f"  {mark}{row.user} to {row.to}{what}: {row.times:,}"
         yield from _others(table, f"more {mark.rstrip(': ')}".rstrip())
 
 
-def _others(table: Rows, words: str) -> Iterator[str]:
+def _others(table: AccessTable, words: str) -> Iterator[str]:
     if table.others:
         yield f"  and {'' if table.exact else 'about '}{table.others:,} {words}"
 

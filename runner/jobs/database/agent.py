@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from runner.agent.arguments import argv
 from runner.agent.database import contract, contract_restore
-from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpFolder, unfit
+from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpListing, unfit
 from runner.agent.database.contract_restore import DumpFits, NewestDump, SwapStanding
 from runner.model.facts import Reading
 from runner.model.plan import Argv, Check
@@ -94,9 +94,9 @@ def read_databases(reading: Reading | None) -> Databases | DatabaseTrouble:
     return answer or _trouble(reading, "it could not be asked which databases there are")
 
 
-def read_dumps(reading: Reading | None) -> DumpFolder | DatabaseTrouble:
+def read_dumps(reading: Reading | None) -> DumpListing | DatabaseTrouble:
     """What `dumps` answered, or why there is no answer."""
-    answer = answers.read(reading.out, DumpFolder) if reading else None
+    answer = answers.read(reading.out, DumpListing) if reading else None
     return answer or _trouble(reading, "the folder of dumps could not be read")
 
 

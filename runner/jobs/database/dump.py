@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpFolder, encoded
+from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpListing, encoded
 from runner.jobs.bundled import Bundled
 from runner.jobs.database import agent, dump_findings
 from runner.jobs.database.agent import Into
@@ -123,7 +123,7 @@ def server_of(job: Job) -> DatabaseServer:
     )
 
 
-def _names(options: DumpOptions, server: Databases | DatabaseTrouble, folder: DumpFolder) -> tuple[str, ...]:
+def _names(options: DumpOptions, server: Databases | DatabaseTrouble, folder: DumpListing) -> tuple[str, ...]:
     """The databases to dump: of those wanted the ones there are; where that is not known those there were."""
     if isinstance(server, DatabaseTrouble):
         return options.databases or tuple(sorted(name for name, dumps in folder.databases.items() if dumps))
@@ -131,7 +131,7 @@ def _names(options: DumpOptions, server: Databases | DatabaseTrouble, folder: Du
     return tuple(name for name in names if name in options.databases or not options.databases)
 
 
-def _draft(site: Site, work: _DumpWork, folder: DumpFolder, names: tuple[str, ...], now: datetime) -> Draft:
+def _draft(site: Site, work: _DumpWork, folder: DumpListing, names: tuple[str, ...], now: datetime) -> Draft:
     job, options, into = work.job, work.options, work.into
     lock = Lock(
         resource=f"dumps of {job.host}",
@@ -155,7 +155,7 @@ def _dump(work: _DumpWork, name: str) -> Step:
     return work.step(Role.DUMP, argv, f"dump {one_line(name)}, and read the dump again", name)
 
 
-def _expire(work: _DumpWork, name: str, folder: DumpFolder, now: datetime) -> Iterator[Step]:
+def _expire(work: _DumpWork, name: str, folder: DumpListing, now: datetime) -> Iterator[Step]:
     """The old dumps of a database, of the roles where it is "", by name."""
     options, what = work.options, one_line(name) if name else "the roles"
     times: Sequence[str] = [dump.time for dump in folder.databases.get(name, ())] if name else folder.globals
@@ -173,7 +173,7 @@ def _expire(work: _DumpWork, name: str, folder: DumpFolder, now: datetime) -> It
         yield replace(work.step(Role.EXPIRE, argv, why, name, time), unless=spared)
 
 
-def _last(folder: DumpFolder, names: Sequence[str]) -> datetime | None:
+def _last(folder: DumpListing, names: Sequence[str]) -> datetime | None:
     """When the oldest of the newest good dumps was made; None where one of them has none."""
     newest = [folder.databases[name][-1].at if folder.databases.get(name) else None for name in names]
     known = [at for at in newest if at is not None]

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from runner.agent.database.contract import Databases, DatabaseTrouble, DumpFolder
+from runner.agent.database.contract import Databases, DatabaseTrouble, DumpListing
 from runner.model.facts import Facts
 from runner.model.names import snapshot_time
 from runner.model.plan import Finding, Severity
@@ -42,7 +42,7 @@ def unable(job: Job, server: Databases | DatabaseTrouble, names: Sequence[str]) 
 
 
 def findings(
-    job: Job, server: Databases | DatabaseTrouble, folder: DumpFolder, names: Sequence[str]
+    job: Job, server: Databases | DatabaseTrouble, folder: DumpListing, names: Sequence[str]
 ) -> tuple[Finding, ...]:
     """What was seen: databases that went or came, dumps that shrank or cannot be read here, too little room."""
     if isinstance(server, DatabaseTrouble):
@@ -58,7 +58,7 @@ def findings(
     return (*seen, *_room(job, folder, names))
 
 
-def _differences(job: Job, server: Databases, folder: DumpFolder, names: Sequence[str]) -> Iterator[Finding]:
+def _differences(job: Job, server: Databases, folder: DumpListing, names: Sequence[str]) -> Iterator[Finding]:
     """What the server has, against what jobs.toml names and what was dumped before."""
     there = {*(database.name for database in server.databases), *server.closed}
     for name in job.options.databases:
@@ -76,7 +76,7 @@ def _differences(job: Job, server: Databases, folder: DumpFolder, names: Sequenc
         yield _finding(job, "note", "the server is a standby: it is dumped as far as it has followed")
 
 
-def _elsewhere(job: Job, folder: DumpFolder) -> Iterator[Finding]:
+def _elsewhere(job: Job, folder: DumpListing) -> Iterator[Finding]:
     """A snapshot has a link as a link: what is looked for in it by the name in jobs.toml is not found."""
     if folder.real and folder.real != posixpath.normpath(job.options.to):
         real = one_line(folder.real)
@@ -97,7 +97,7 @@ def _closed(job: Job, server: Databases) -> Iterator[Finding]:
         )
 
 
-def _newer(job: Job, server: Databases, folder: DumpFolder) -> Iterator[Finding]:
+def _newer(job: Job, server: Databases, folder: DumpListing) -> Iterator[Finding]:
     newer = [
         name
         for name, dumps in folder.databases.items()
@@ -108,7 +108,7 @@ def _newer(job: Job, server: Databases, folder: DumpFolder) -> Iterator[Finding]
         yield _finding(job, "attention", text, "install the newer client programs again, or name them: `programs`")
 
 
-def _room(job: Job, folder: DumpFolder, names: Sequence[str]) -> Iterator[Finding]:
+def _room(job: Job, folder: DumpListing, names: Sequence[str]) -> Iterator[Finding]:
     last = [folder.databases[name][-1].bytes for name in names if folder.databases.get(name)]
     needed = room(last)
     if folder.free < needed:

@@ -90,13 +90,16 @@ def _copies(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> t
     locks: tuple[Lock, ...] = ()
     if back.place is None:
         return steps, locks
+    kept, snapshot = back.place
     names = {"dump": back.file, "record": back.file.removesuffix(".dump") + ".json"}
     if back.bring and back.newest.globals:
         names["globals"] = f"globals/{back.newest.globals.file}"
     for what, name in names.items():
         path = f"{back.job.options.to}/{name}"
-        wanted = restore.Wanted(host=back.job.host, path=path, store=back.place.store, snapshot=back.place.snapshot)
-        copying = restore.draft(site, wanted, facts, now)
+        request = restore.RestoreRequest(
+            host=back.job.host, path=path, store=back.place.store, snapshot=back.place.snapshot
+        )
+        copying = restore.draft(site, request, facts, now)
         folder, copy, _ = copying.steps
         locks = copying.planned.locks if copying.planned else ()
         steps += [replace(folder, id=f"{JOB}/folder", job=JOB)] if not steps else []

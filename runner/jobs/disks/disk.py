@@ -6,11 +6,10 @@ import uuid
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
-from runner.jobs.disks import found as disk_fit
-from runner.jobs.disks import found as disk_found
-from runner.jobs.disks import mke2fs
+from runner.jobs.disks import mke2fs, state
 from runner.jobs.disks import steps as disk_steps
-from runner.jobs.disks.found import DiskState, Wrong
+from runner.jobs.disks.state import DiskRefusal
+from runner.jobs.disks.steps import DiskWork
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import DiskOptions
@@ -31,7 +30,7 @@ class DiskKind(Bundled):
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """Look at the device, its signatures, fstab and the mount point; nothing where names are wrong."""
         disk = _declared(site, job)
-        return disk_found.probes(site, disk) if disk else ()
+        return state.probes(site, disk) if disk else ()
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """Make the disk if the device is blank, mend what drifted if it is the declared disk.
@@ -43,111 +42,93 @@ class DiskKind(Bundled):
         disk = _declared(site, job)
         if disk is None:
             text = f"{job.options.disk!a} is not a disk of {job.host}"
-            return _refused(job, Wrong(text=text, do="name a disk of [disks] that is on the job's host"))
+            return _refused(job, DiskRefusal(text=text, do="name a disk of [disks] that is on the job's host"))
         if not site.live:
             return Draft(skip=Skip(job=job.name, reason="the sandbox has no disks"))
-        found = disk_found.read(site, disk, facts)
-        if isinstance(found, Wrong):
-            return _refused(job, found)
-        wrong = disk_fit.judge(disk, found)
-        if wrong:
-            return _refused(job, wrong)
-        return _keep(site, (job, disk), found, now) if found.marks else _make(site, (job, disk), found, now)
+        seen = state.read(site, disk, facts)
+        if isinstance(seen, DiskRefusal):
+            return _refused(job, seen)
+        if refusal := state.judge(disk, seen):
+            return _refused(job, refusal)
+        # The plan is literal, so it knows the UUID before mke2fs does.
+        chosen = disk.uuid or str(uuid.uuid5(uuid.NAMESPACE_OID, f"{site.name}/{disk.name}/{now.isoformat()}"))
+        own = seen.marks[0].uuid if seen.marks else chosen
+        work = DiskWork(site=site, job=job, disk=disk, state=seen, uuid=own, now=now)
+        return _keep(work) if seen.marks else _make(work)
 
 
 def _declared(site: Site, job: Job) -> Disk | None:
     return next((disk for disk in site.disks if disk.name == job.options.disk and disk.host == job.host), None)
 
 
-def _refused(job: Job, wrong: Wrong) -> Draft:
+def _refused(job: Job, refusal: DiskRefusal) -> Draft:
     severity: Severity = "attention" if job.schedule else "refusal"
-    finding = Finding(severity=severity, text=wrong.text, source=job.name, do=wrong.do)
-    return Draft(skip=Skip(job=job.name, reason=wrong.text), findings=(finding,))
+    finding = Finding(severity=severity, text=refusal.text, source=job.name, do=refusal.do)
+    return Draft(skip=Skip(job=job.name, reason=refusal.text), findings=(finding,))
 
 
-def _make(site: Site, what: tuple[Job, Disk], found: DiskState, now: datetime) -> Draft:
-    job, disk = what
-    # The plan is literal, so it knows the UUID before mke2fs does.
-    chosen = disk.uuid or str(uuid.uuid5(uuid.NAMESPACE_OID, f"{site.name}/{disk.name}/{now.isoformat()}"))
-    work = disk_steps.Work(site=site, job=job.name, disk=disk, found=found, uuid=chosen, now=now)
-    shape = f"{size(found.made.bytes)} and {count(found.made.inodes, 'inode')}" if found.made else ""
-    notes = (
-        f"{disk.device} is {found.device.name}: {found.device.told}, {size(found.device.size)} "
-        f"({found.device.size} bytes)",
-        f"on {disk.device} now: no signature of a filesystem, a partition table or anything else, no "
-        "partition, no mount; what else it may hold cannot be seen, and is lost",
-        f"mke2fs would make {disk.filesystem} of {shape}, label {mke2fs.label(disk)!a}, uuid {chosen}",
-    )
-    findings = [Finding(severity="note", text=text, source=job.name) for text in notes]
-    if disk.uuid or found.lines:
+def _make(work: DiskWork) -> Draft:
+    disk, device, made = work.disk, work.state.device, work.state.made
+    shape = f"{size(made.bytes)} and {count(made.inodes, 'inode')}" if made else ""
+    findings = [
+        work.note(f"{disk.device} is {device.name}: {device.description}, {size(device.size)} ({device.size} bytes)"),
+        work.note(
+            f"on {disk.device} now: no signature of a filesystem, a partition table or anything else, no "
+            "partition, no mount; what else it may hold cannot be seen, and is lost"
+        ),
+        work.note(f"mke2fs would make {disk.filesystem} of {shape}, label {mke2fs.label(disk)!a}, uuid {work.uuid}"),
+    ]
+    if disk.uuid or work.state.lines:
         by = "its uuid" if disk.uuid else "its line in fstab"
         findings.append(
-            Finding(
-                severity="attention",
-                source=job.name,
-                text=f"disk {disk.name} is known by {by}, and the device is blank",
+            work.attention(
+                f"disk {disk.name} is known by {by}, and the device is blank",
                 do="if it held snapshots, do not apply this: the disk may be another one, or damaged",
             )
         )
     if not disk.device.startswith(("/dev/disk/by-id/", "/dev/mapper/")):
-        findings.append(
-            Finding(
-                severity="note",
-                source=job.name,
-                text=f"{disk.device} is a place, and after a reboot another disk may be there",
-                do="let `device` be the disk's name below /dev/disk/by-id",
-            )
-        )
-    if not disk.uuid:
-        findings.append(_write_down(job, disk, chosen))
-    return _planned(job, disk_steps.make(work), (*findings, *_place(job, disk, found)))
+        text = f"{disk.device} is a place, and after a reboot another disk may be there"
+        findings.append(work.note(text, do="let `device` be the disk's name below /dev/disk/by-id"))
+    return _planned(work, disk_steps.make(work), (*findings, *_write_down(work), *_place(work)))
 
 
-def _keep(site: Site, what: tuple[Job, Disk], found: DiskState, now: datetime) -> Draft:
-    job, disk = what
-    own = found.marks[0].uuid
-    work = disk_steps.Work(site=site, job=job.name, disk=disk, found=found, uuid=own, now=now)
-    findings = (
-        *(() if disk.uuid else (_write_down(job, disk, own),)),
-        *_shape(job, disk, found),
-        *_place(job, disk, found),
-    )
+def _keep(work: DiskWork) -> Draft:
+    findings = (*_write_down(work), *_shape(work), *_place(work))
     steps = disk_steps.keep(work)
     if not steps:
-        return Draft(skip=Skip(job=job.name, reason="as declared"), findings=findings)
-    return _planned(job, steps, findings)
+        return Draft(skip=Skip(job=work.job.name, reason="as declared"), findings=findings)
+    return _planned(work, steps, findings)
 
 
-def _planned(job: Job, steps: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:
-    planned = PlannedJob(name=job.name, kind="disk", after=job.after)
+def _planned(work: DiskWork, steps: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:
+    planned = PlannedJob(name=work.job.name, kind="disk", after=work.job.after)
     return Draft(planned=planned, steps=steps, findings=findings)
 
 
-def _write_down(job: Job, disk: Disk, own: str) -> Finding:
-    return Finding(
-        severity="note",
-        source=job.name,
-        text=f"jobs.toml does not say the uuid of disk {disk.name}",
-        do=f'once it is made, write uuid = "{own}" below [disks.{disk.name}]: no other disk is then taken for it',
-    )
+def _write_down(work: DiskWork) -> tuple[Finding, ...]:
+    disk = work.disk
+    if disk.uuid:
+        return ()
+    do = f'once it is made, write uuid = "{work.uuid}" below [disks.{disk.name}]: no other disk is then taken for it'
+    return (work.note(f"jobs.toml does not say the uuid of disk {disk.name}", do=do),)
 
 
-def _shape(job: Job, disk: Disk, found: DiskState) -> tuple[Finding, ...]:
-    block, wants = found.shape, []
-    if block.inodes and block.bytes / block.inodes > disk.bytes_per_inode * _RARER:
-        rare = block.bytes // block.inodes
-        wants.append(f"disk {disk.name} has one inode for {rare} bytes; jobs.toml says {disk.bytes_per_inode}")
-    if 0 < block.inode_size < mke2fs.INODE:
-        wants.append(f"disk {disk.name} has {block.inode_size}-byte inodes: times in whole seconds, until 2038")
-    do = "only making the filesystem anew changes that"
-    return tuple(Finding(severity="attention", text=text, source=job.name, do=do) for text in wants)
+def _shape(work: DiskWork) -> tuple[Finding, ...]:
+    disk, shape, texts = work.disk, work.state.shape, []
+    if shape.inodes and shape.bytes / shape.inodes > disk.bytes_per_inode * _RARER:
+        rare = shape.bytes // shape.inodes
+        texts.append(f"disk {disk.name} has one inode for {rare} bytes; jobs.toml says {disk.bytes_per_inode}")
+    if 0 < shape.inode_size < mke2fs.INODE:
+        texts.append(f"disk {disk.name} has {shape.inode_size}-byte inodes: times in whole seconds, until 2038")
+    return tuple(work.attention(text, do="only making the filesystem anew changes that") for text in texts)
 
 
-def _place(job: Job, disk: Disk, found: DiskState) -> tuple[Finding, ...]:
-    if found.point is None or (found.point.exists and found.point.unwritable is None):
-        text = f"whether {disk.mount} can be written while the disk is away is not known"
-        return (Finding(severity="attention", text=text, source=job.name, do="see chattr(1), option i"),)
-    if found.point.exists and not found.point.empty:
-        text = f"files lie in {disk.mount} below the mount: they fill the filesystem there, and nobody sees them"
-        return (Finding(severity="attention", text=text, source=job.name, do="unmount the disk and look"),)
+def _place(work: DiskWork) -> tuple[Finding, ...]:
+    mount, point = work.disk.mount, work.state.point
+    if point is None or (point.exists and point.unwritable is None):
+        text = f"whether {mount} can be written while the disk is away is not known"
+        return (work.attention(text, do="see chattr(1), option i"),)
+    if point.exists and not point.empty:
+        text = f"files lie in {mount} below the mount: they fill the filesystem there, and nobody sees them"
+        return (work.attention(text, do="unmount the disk and look"),)
     return ()

@@ -23,7 +23,7 @@ def unmount(mount: str) -> Argv:
     return ("umount", "--", mount)
 
 
-def let_go(program: str, store: str, plan: str) -> Argv:
+def release(program: str, store: str, plan: str) -> Argv:
     """End the lock that `plan` holds in `store`, since it lies on the disk that is to be unmounted."""
     return (program, *argv("release", Release(store, plan)))
 
@@ -31,35 +31,20 @@ def let_go(program: str, store: str, plan: str) -> Argv:
 def unused(host: str, program: str, mount: str, plan: str, stores: Sequence[str]) -> Check:
     """The claim that nobody uses what is mounted at `mount`, but for the locks of `plan` in `stores`."""
     options = InUse(plan=plan, store=tuple(stores), folder=(mount,))
-    return Check(
-        host=host,
-        argv=(program, *argv("in-use", options)),
-        field="users",
-        relation="==",
-        value=0,
-        why=f"nobody uses {mount}",
-    )
+    command = (program, *argv("in-use", options))
+    return Check(host=host, argv=command, field="users", relation="==", value=0, why=f"nobody uses {mount}")
 
 
 def sound(host: str, program: str, device: str) -> Check:
     """The claim that no errors are marked on `device`, so that it may be mounted."""
-    return Check(
-        host=host,
-        argv=(program, *argv("in-use", InUse(device=device))),
-        field="sound",
-        relation="==",
-        value=True,
-        why=f"no errors are left on {device}",
-    )
+    return _holds(host, program, device, "sound", f"no errors are left on {device}")
 
 
 def mounted(host: str, program: str, device: str) -> Check:
     """The claim that `device` is mounted somewhere."""
-    return Check(
-        host=host,
-        argv=(program, *argv("in-use", InUse(device=device))),
-        field="mounted",
-        relation="==",
-        value=True,
-        why=f"{device} is mounted",
-    )
+    return _holds(host, program, device, "mounted", f"{device} is mounted")
+
+
+def _holds(host: str, program: str, device: str, field: str, why: str) -> Check:
+    command = (program, *argv("in-use", InUse(device=device)))
+    return Check(host=host, argv=command, field=field, relation="==", value=True, why=why)

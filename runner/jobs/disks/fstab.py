@@ -43,7 +43,7 @@ _PUT = "; ".join(
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Entry:
+class FstabEntry:
     """One line of fstab; `line` is the line itself, `mount` where it mounts, in plain text."""
 
     line: str
@@ -59,16 +59,16 @@ def show() -> Argv:
     return ("cat", "--", PATH)
 
 
-def parse(text: str) -> tuple[Entry, ...]:
+def parse(text: str) -> tuple[FstabEntry, ...]:
     """Read the file's entries; comments and lines with fewer than four words are passed over."""
-    found = []
+    entries = []
     # Not splitlines: a form feed or a Unicode line separator ends no line of this file.
     for line in text.split("\n"):
         words = [word for word in re.split(r"[ \t]+", line) if word]
         if len(words) >= 4 and not words[0].startswith("#"):
             mount = _ESCAPED.sub(lambda code: chr(int(code[1], 8)), words[1])
-            found.append(
-                Entry(
+            entries.append(
+                FstabEntry(
                     line=line,
                     source=words[0],
                     mount=mount.rstrip("/") or "/",
@@ -77,16 +77,16 @@ def parse(text: str) -> tuple[Entry, ...]:
                     check=words[5] if len(words) > 5 else "0",
                 )
             )
-    return tuple(found)
+    return tuple(entries)
 
 
-def uuid_of(entry: Entry) -> str:
+def uuid_of(entry: FstabEntry) -> str:
     """The UUID by which `entry` finds its filesystem, lower case; "" where it is found in another way."""
     name, _, value = entry.source.partition("=")
     return value.strip('"').lower() if name == "UUID" else ""
 
 
-def right(entry: Entry, uuid: str, filesystem: str) -> bool:
+def right(entry: FstabEntry, uuid: str, filesystem: str) -> bool:
     """Whether `entry` mounts that filesystem as it should be: found by its UUID, checked, not missed."""
     return (
         uuid_of(entry) == uuid
@@ -97,10 +97,10 @@ def right(entry: Entry, uuid: str, filesystem: str) -> bool:
     )
 
 
-def line(uuid: str, mount: str, filesystem: str, entry: Entry | None = None) -> str:
+def line(uuid: str, mount: str, filesystem: str, entry: FstabEntry | None = None) -> str:
     """The line as it should be; options of `entry`, the line there is, stay where they do not contradict."""
-    kept = entry.options if entry else ()
-    options = (*OPTIONS, *(one for one in kept if one not in _AGAINST and one not in OPTIONS))
+    present = entry.options if entry else ()
+    options = (*OPTIONS, *(option for option in present if option not in _AGAINST and option not in OPTIONS))
     return f"UUID={uuid} {escaped(mount)} {filesystem} {','.join(options)} 0 2"
 
 
@@ -127,4 +127,4 @@ def absent(host: str, mount: str, path: str = PATH) -> Check:
 
 def escaped(mount: str) -> str:
     r"""A mount point as the file has it: blank, tab, line feed and backslash as `\040` and so on."""
-    return re.sub(r"[ \t\n\\]", lambda found: f"\\{ord(found[0]):03o}", mount)
+    return re.sub(r"[ \t\n\\]", lambda char: f"\\{ord(char[0]):03o}", mount)

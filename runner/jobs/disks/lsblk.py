@@ -30,7 +30,7 @@ class Device:
     children: tuple[Device, ...] = ()
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """Maker's name and serial number, as far as the device says them."""
         serial = f"serial {self.serial}" if self.serial else "without a serial number"
         return f"{self.model or f'a {self.type} without a model name'}, {serial}"
@@ -43,25 +43,25 @@ def look(device: str) -> Argv:
 
 
 def parse(text: str) -> Device | None:
-    """Read what `look` printed; None where it tells of no device, of several, or makes no sense."""
+    """Read what `look` printed; None where it lists no device, several, or makes no sense."""
     try:
-        (found,) = json.loads(text)["blockdevices"]
-        return _device(found)
+        (device,) = json.loads(text)["blockdevices"]
+        return _device(device)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def _device(found: Mapping[str, Any]) -> Device:
-    major, _, minor = str(found["maj:min"]).strip().partition(":")
+def _device(fields: Mapping[str, Any]) -> Device:
+    major, _, minor = str(fields["maj:min"]).strip().partition(":")
     return Device(
-        name=str(found["name"]),
-        type=str(found["type"]),
-        size=int(found["size"]),
+        name=str(fields["name"]),
+        type=str(fields["type"]),
+        size=int(fields["size"]),
         number=os.makedev(int(major), int(minor)),
-        model=" ".join(str(found.get("model") or "").split()),
-        serial=" ".join(str(found.get("serial") or "").split()),
+        model=" ".join(str(fields.get("model") or "").split()),
+        serial=" ".join(str(fields.get("serial") or "").split()),
         # Before version 2.33 truth and numbers were texts.
-        read_only=found.get("ro") not in (False, "0", 0),
-        mount=str(found.get("mountpoint") or ""),
-        children=tuple(_device(one) for one in found.get("children", ())),
+        read_only=fields.get("ro") not in (False, "0", 0),
+        mount=str(fields.get("mountpoint") or ""),
+        children=tuple(_device(child) for child in fields.get("children", ())),
     )

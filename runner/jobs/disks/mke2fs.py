@@ -60,28 +60,16 @@ def would_make(disk: Disk) -> Argv:
 def parse(text: str) -> Made | None:
     """Read what `would_make` printed; None where it does not say."""
     # What it says of an old filesystem, a label among it, comes before: ours is the last of its kind.
-    found = _MAKES.findall(text)
-    if not found:
+    shapes = _MAKES.findall(text)
+    if not shapes:
         return None
-    blocks, kib, inodes = (int(one) for one in found[-1])
+    blocks, kib, inodes = map(int, shapes[-1])
     return Made(bytes=blocks * kib * 1024, inodes=inodes)
 
 
 def _shape(disk: Disk) -> Argv:
-    return (
-        "-t",
-        disk.filesystem,
-        "-b",
-        str(BLOCK),
-        "-i",
-        str(disk.bytes_per_inode),
-        "-I",
-        str(INODE),
-        "-m",
-        "1",
-        "-e",
-        "remount-ro",
-    )
+    sizes = ("-b", str(BLOCK), "-i", str(disk.bytes_per_inode), "-I", str(INODE))
+    return ("-t", disk.filesystem, *sizes, "-m", "1", "-e", "remount-ro")
 
 
 def show(store: str) -> Argv:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runner.jobs.disks import fstab, mke2fs, mount, tune2fs, wipefs
-from runner.jobs.disks.found import DiskState, stores_on
-from runner.model.plan import Argv, Check, Command, Effect, Step
+from runner.jobs.disks.state import DiskState, stores_on
+from runner.model.plan import Argv, Check, Command, Effect, Finding, Step
 from runner.model.role import Role
-from runner.model.site import Disk, Site
+from runner.model.site import Disk, Job, Site
 from runner.model.text import count, size
 from runner.tools import agent, files
 
@@ -17,13 +17,13 @@ DAY = 86400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """What all steps of a job have in common: the disk, as found, and the UUID it has or shall have."""
+class DiskWork:
+    """What all steps of a job have in common: the disk, its state, and the UUID it has or shall have."""
 
     site: Site
-    job: str
+    job: Job
     disk: Disk
-    found: DiskState
+    state: DiskState
     uuid: str
     now: datetime
 
@@ -32,8 +32,8 @@ class Work:
     ) -> Step:
         """A step of this job on the disk's host; making a filesystem may take a day."""
         return Step(
-            id=f"{self.job}/{name}",
-            job=self.job,
+            id=f"{self.job.name}/{name}",
+            job=self.job.name,
             host=self.disk.host,
             action=Command(argv=argv),
             effect=effect,
@@ -43,70 +43,78 @@ class Work:
             needs=("device",),
         )
 
+    def note(self, text: str, do: str = "") -> Finding:
+        """A finding that asks nothing of anybody."""
+        return Finding(severity="note", text=text, source=self.job.name, do=do)
+
+    def attention(self, text: str, do: str) -> Finding:
+        """A finding for a person to act on."""
+        return Finding(severity="attention", text=text, source=self.job.name, do=do)
+
     def same(self) -> Check:
         """The claim that the device is still the one that was looked at, with the same on it."""
-        return wipefs.unchanged(self.disk.host, self.disk.device, self.found.stamp)
+        return wipefs.unchanged(self.disk.host, self.disk.device, self.state.stamp)
 
 
-def make(work: Work) -> tuple[Step, ...]:
+def make(work: DiskWork) -> tuple[Step, ...]:
     """From a blank device to a mounted store."""
-    disk, made = work.disk, work.found.made
+    disk, made = work.disk, work.state.made
     holds = f", {size(made.bytes)} with {count(made.inodes, 'inode')}" if made else ""
     destroy = work.step(
         "format",
         mke2fs.make(disk, work.uuid),
         effect=Effect.DESTROY,
         guard=work.same(),
-        why=f"make an {disk.filesystem}{holds}, on {work.found.stamp}",
+        why=f"make an {disk.filesystem}{holds}, on {work.state.stamp}",
     ).known_as(Role.FORMAT, disk.name)
     checked = (_interval(work, disk.fsck_every, None),) if disk.fsck_every else ()
     return (destroy, *checked, *attach(work), *_identities(work))
 
 
-def keep(work: Work) -> tuple[Step, ...]:
+def keep(work: DiskWork) -> tuple[Step, ...]:
     """Whatever is not as declared on a disk that is the declared one; nothing where all is."""
     steps: list[Step] = []
-    disk, found = work.disk, work.found
-    label, wanted = found.marks[0].label if found.marks else "", mke2fs.label(disk)
-    if label != wanted:
-        why = f"its label is {label!a}, not {wanted!a}"
+    disk, state = work.disk, work.state
+    label, declared = state.marks[0].label if state.marks else "", mke2fs.label(disk)
+    if label != declared:
+        why = f"its label is {label!a}, not {declared!a}"
         steps.append(
-            work.step("label", tune2fs.set_label(disk.device, wanted), why, guard=work.same()).known_as(Role.LABEL)
+            work.step("label", tune2fs.set_label(disk.device, declared), why, guard=work.same()).known_as(Role.LABEL)
         )
-    if disk.fsck_every and not _checked(found.superblock, disk.fsck_every):
+    if disk.fsck_every and not _checked(state.superblock, disk.fsck_every):
         steps.append(_interval(work, disk.fsck_every, work.same()))
-    unmarked = found.mounted and any(not uuid for uuid in found.identities.values())
-    marks = _identities(work) if unmarked or not found.mounted else ()
+    unmarked = state.mounted and any(not uuid for uuid in state.identities.values())
+    marks = _identities(work) if unmarked or not state.mounted else ()
     return (*steps, *attach(work), *marks)
 
 
-def attach(work: Work) -> tuple[Step, ...]:
+def attach(work: DiskWork) -> tuple[Step, ...]:
     """Mount point, fstab and mount, as far as they are missing or wrong."""
-    disk, found = work.disk, work.found
+    disk, state = work.disk, work.state
     steps: list[Step] = []
-    if found.point is None or not found.point.exists:
+    if state.point is None or not state.point.exists:
         steps.append(
             work.step("folder", files.make_folders((disk.mount,)), f"the mount point {disk.mount}").known_as(
                 Role.FOLDER
             )
         )
-    if found.point and (not found.point.exists or found.point.unwritable is False):
+    if state.point and (not state.point.exists or state.point.unwritable is False):
         why = "nobody can write to the mount point while the disk is away, and so fill the root filesystem"
         steps.append(work.step("unwritable", mount.make_unwritable(disk.mount), why).known_as(Role.FOLDER))
-    old = found.lines[0] if found.lines else None
+    old = state.lines[0] if state.lines else None
     if old is None or not fstab.right(old, work.uuid, disk.filesystem):
         steps.append(_line(work, old))
-        if found.systemd:
+        if state.systemd:
             why = "systemd knows the former fstab until it reads it anew"
             steps.append(work.step("reload", mount.reread_fstab(), why).known_as(Role.FSTAB))
-    if not found.mounted:
+    if not state.mounted:
         steps.append(
             work.step("mount", mount.mount(disk.mount), f"mount it at {disk.mount}").known_as(Role.MOUNT, disk.name)
         )
     return tuple(steps)
 
 
-def _line(work: Work, old: fstab.Entry | None) -> Step:
+def _line(work: DiskWork, old: fstab.FstabEntry | None) -> Step:
     disk = work.disk
     new = fstab.line(work.uuid, disk.mount, disk.filesystem, old)
     if old is None:
@@ -119,18 +127,18 @@ def _line(work: Work, old: fstab.Entry | None) -> Step:
     return work.step("fstab", fstab.put(old.line if old else "", new), why, guard=guard).known_as(Role.FSTAB)
 
 
-def _interval(work: Work, every: timedelta, guard: Check | None) -> Step:
+def _interval(work: DiskWork, every: timedelta, guard: Check | None) -> Step:
     days = tune2fs.whole_days(every)
     why = f"checked by the first boot after {count(days, 'day')}, however often it is mounted"
     return work.step("interval", tune2fs.check_every(work.disk.device, every), why, guard=guard).known_as(Role.INTERVAL)
 
 
-def _checked(found: tune2fs.Superblock, every: timedelta) -> bool:
-    days = tune2fs.whole_days(found.interval) if found.interval else 0
-    return found.max_mounts is None and days == tune2fs.whole_days(every)
+def _checked(superblock: tune2fs.Superblock, every: timedelta) -> bool:
+    days = tune2fs.whole_days(superblock.interval) if superblock.interval else 0
+    return superblock.max_mounts is None and days == tune2fs.whole_days(every)
 
 
-def _identities(work: Work) -> tuple[Step, ...]:
+def _identities(work: DiskWork) -> tuple[Step, ...]:
     """Prove that this disk is what is mounted, then let each store say that it is on this disk."""
     host = work.site.host(work.disk.host)
     at = agent.At(program=agent.program(host), path=work.disk.mount, plan="", mount=work.disk.mount, uuid=work.uuid)
@@ -141,11 +149,11 @@ def _identities(work: Work) -> tuple[Step, ...]:
         proof,
         *(
             work.step(
-                f"identity-{one.name}",
-                mke2fs.write(one.path, work.uuid, work.now),
-                f"store {one.name} belongs to this disk and is used on no other",
-            ).known_as(Role.IDENTITY, one.name)
-            for one in stores_on(work.site, work.disk)
-            if not work.found.mounted or not work.found.identities[one.name]
+                f"identity-{store.name}",
+                mke2fs.write(store.path, work.uuid, work.now),
+                f"store {store.name} belongs to this disk and is used on no other",
+            ).known_as(Role.IDENTITY, store.name)
+            for store in stores_on(work.site, work.disk)
+            if not work.state.mounted or not work.state.identities[store.name]
         ),
     )

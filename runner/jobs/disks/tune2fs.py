@@ -53,7 +53,7 @@ class Shape:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Due:
+class CheckDue:
     """Why a filesystem is checked: damage, mounts or age, or dates that were set by a wrong clock."""
 
     cause: Literal["damage", "mounts", "age", "clock"]
@@ -140,27 +140,27 @@ def will_check(superblock: Superblock, now: datetime) -> str | None:
     Only where fstab has it checked at all (its last column is not 0). While it is mounted the
     mount count includes this mount already. A power cut alone needs no check: the journal is replayed.
     """
-    found = due(superblock, now)
-    return found.why if found else None
+    reason = due(superblock, now)
+    return reason.why if reason else None
 
 
-def due(superblock: Superblock, now: datetime) -> Due | None:
+def due(superblock: Superblock, now: datetime) -> CheckDue | None:
     """As `will_check`, with the kind of reason: whether it can wait depends on that.
 
     By the host's clock at the time of the boot: e2fsck takes dates up to a day ahead of it for those
     of a clock kept in local time.
     """
     if "errors" in superblock.state:
-        return Due(cause="damage", why="errors were found on it")
+        return CheckDue(cause="damage", why="errors were found on it")
     if superblock.state.startswith("not clean"):
-        return Due(cause="damage", why="it is not marked clean")
+        return CheckDue(cause="damage", why="it is not marked clean")
     now = now.replace(microsecond=0)
     ahead = _ahead(superblock, now)
     if ahead:
-        return Due(cause="clock", why=ahead)
+        return CheckDue(cause="clock", why=ahead)
     if superblock.max_mounts is not None and superblock.mounts >= superblock.max_mounts:
         why = f"it was mounted {superblock.mounts} times, and is checked after {superblock.max_mounts}"
-        return Due(cause="mounts", why=why)
+        return CheckDue(cause="mounts", why=why)
     return _by_age(superblock, now)
 
 
@@ -174,7 +174,7 @@ def _ahead(superblock: Superblock, now: datetime) -> str:
     return ""
 
 
-def _by_age(superblock: Superblock, now: datetime) -> Due | None:
+def _by_age(superblock: Superblock, now: datetime) -> CheckDue | None:
     last = superblock.last_checked
     if superblock.interval is None or last is None:
         return None
@@ -183,12 +183,12 @@ def _by_age(superblock: Superblock, now: datetime) -> Due | None:
         last -= _FUDGE
     if last > now:
         why = f"its last check is in the future ({superblock.last_checked:%Y-%m-%d}): the clock was wrong"
-        return Due(cause="clock", why=why)
+        return CheckDue(cause="clock", why=why)
     if now - last < superblock.interval:
         return None
     days = whole_days(superblock.interval)
     why = f"its last check was on {superblock.last_checked:%Y-%m-%d}, and it is checked every {days} days"
-    return Due(cause="age", why=why)
+    return CheckDue(cause="age", why=why)
 
 
 def _lines(text: str) -> dict[str, str]:

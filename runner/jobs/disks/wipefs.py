@@ -66,8 +66,8 @@ def parse(text: str) -> tuple[Signature, ...] | None:
     """Read what `look` printed; None where it makes no sense, which is not the same as no signature."""
     try:
         return tuple(
-            Signature(type=str(one["type"]), uuid=str(one.get("uuid") or "").lower(), label=one.get("label") or "")
-            for one in json.loads(text)["signatures"]
+            Signature(type=str(mark["type"]), uuid=str(mark.get("uuid") or "").lower(), label=mark.get("label") or "")
+            for mark in json.loads(text)["signatures"]
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

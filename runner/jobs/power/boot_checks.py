@@ -171,7 +171,7 @@ def _outlook(extfs: Extfs, words: tuple[str, ...], at: datetime, took: tuple[Mea
     )
 
 
-def _cause(due: tune2fs.Due | None, forced: str | None) -> Cause:
+def _cause(due: tune2fs.CheckDue | None, forced: str | None) -> Cause:
     if due and due.cause == "damage":
         return "damage"
     # What is forced is checked at the boot even if it was checked a moment before.

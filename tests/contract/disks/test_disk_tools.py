@@ -314,7 +314,7 @@ def drafted(disk: Disk) -> Draft:
     answers = {probe.id: run(probe.argv) for probe in DiskKind().probes(site, job)}
     host = HostFacts(
         name=disk.host,
-        filesystems=tuple(Filesystem(**one) for one in filesystems()),
+        filesystems=tuple(Filesystem(**mount._asdict()) for mount in filesystems()),
         readings={name: Reading(exit=one.returncode, out=one.stdout, err=one.stderr) for name, one in answers.items()},
     )
     now = datetime.now(UTC)

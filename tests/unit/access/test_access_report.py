@@ -22,6 +22,11 @@ from tests.unit import parts
 
 JOB = PlannedJob(name="access-papio", kind="access")
 USUAL = {"days": 41, "median": 600, "low": 300, "high": 900, "spread": 120}
+COLUMNS = {
+    "accepted": "user source what", "refused": "source", "users": "user", "new": "source user",
+    "guessed": "user source what", "sudo": "user to what", "sudo_refused": "user to what", "su": "user to what",
+    "su_refused": "user to what", "root_typed": "user source", "root_right": "user source", "no_password": "user source",
+}  # fmt: skip
 
 
 def draft(*, live: bool = True, **options: Any) -> Draft:
@@ -37,16 +42,29 @@ def table(*rows: list[Any], total: int = 0, others: int = 0, exact: bool = True)
 
 def answer(**changes: Any) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "access": True, "since": "2026-11-22T12:00:00.000000Z", "until": "2026-11-23T12:00:00.000000Z",
+        "since": "2026-11-22T12:00:00.000000Z", "until": "2026-11-23T12:00:00.000000Z",
         "source": "journal", "covered": True, "alive": True, "long": 0, "problems": [], "history_damaged": False,
-        "first": False, "usual": {"refused": USUAL}, "lines": 4000,
-        "accepted": table(["karl", "192.0.2.4", "publickey", 14]),
-        "refused": {**table(["203.0.113.7", 700], others=3, total=712), "methods": {"password": 700, "left before login": 12}},
-        "users": table(["root", 500], ["admin", 200], others=9, total=709),
-        "sudo": table(["karl", "root", "apt-get", 6]), "su": table(["root", "postgres", "", 2]),
-        "ownership": 0, "pretended": 0, "unproven": 0,
+        "first": False, "usual": {"refused": USUAL}, "methods": {"password": 700, "left before login": 12},
+        "ownership": 0, "pretended": 0, "unproven": 0, "unknown_users": 9,
     }  # fmt: skip
-    return {**values, **changes}
+    tables = {
+        "accepted": table(["karl", "192.0.2.4", "publickey", 14]),
+        "refused": table(["203.0.113.7", 700], others=3, total=712),
+        "users": table(["root", 500], ["admin", 200], others=9, total=709),
+        "sudo": table(["karl", "root", "apt-get", 6]),
+        "su": table(["root", "postgres", "", 2]),
+    }
+    tables = {name: changes.pop(name, tables.get(name, table())) for name in COLUMNS}
+    return {**values, "tables": {name: named(name, each) for name, each in tables.items()}, **changes}
+
+
+def named(name: str, rows: Any) -> Any:
+    """The table as the agent answers it, each row with its times and the names of its columns."""
+    if not isinstance(rows, dict):
+        return rows
+    columns = COLUMNS[name].split()
+    cells = [{"times": row[-1], **dict(zip(columns, row[:-1], strict=True))} for row in rows["rows"]]
+    return {**rows, "rows": cells}
 
 
 def report(**changes: Any) -> JobReport:
@@ -101,7 +119,7 @@ def test_an_ordinary_day_is_done_with_a_short_table() -> None:
 
 def test_a_day_without_any_attempt_is_nothing_done() -> None:
     nothing = {name: table() for name in ("accepted", "users", "sudo", "su")}
-    made = report(**nothing, refused={**table(), "methods": {}}, usual={})
+    made = report(**nothing, refused=table(), methods={}, usual={})
     assert (made.verdict, made.headline) == (Verdict.NOTHING, "0 attempts refused; 0 logins")
 
 
@@ -116,8 +134,8 @@ def test_a_day_without_any_attempt_is_nothing_done() -> None:
         ({"pretended": 3}, "3 lines under the name of sshd, sudo or su came from another program here"),
         ({"alive": False}, "nothing was written to journal in this time: attempts are not recorded"),
         ({"problems": ["'/var/log/secure-1.zst': packed"]}, "not all was read: '/var/log/secure-1.zst'"),
-        ({"refused": {**table(["203.0.113.7", 12431])}}, "12,431 refused attempts, usually 300 to 900"),
-        ({"refused": {**table()}}, "0 refused attempts, usually 300 to 900"),
+        ({"refused": table(["203.0.113.7", 12431])}, "12,431 refused attempts, usually 300 to 900"),
+        ({"refused": table()}, "0 refused attempts, usually 300 to 900"),
     ],
 )  # fmt: skip
 def test_what_a_person_must_look_at_is_attention_and_in_the_headline(changes: dict[str, Any], words: str) -> None:
@@ -129,11 +147,11 @@ def test_what_a_person_must_look_at_is_attention_and_in_the_headline(changes: di
 @pytest.mark.parametrize(
     "changes",
     [
-        {"refused": {**table(["203.0.113.7", 1800])}},
-        {"refused": {**table(["203.0.113.7", 12431])}, "usual": {"refused": {**USUAL, "days": 6}}},
-        {"refused": {**table(["203.0.113.7", 12431])}, "since": "2026-11-16T12:00:00Z"},
+        {"refused": table(["203.0.113.7", 1800])},
+        {"refused": table(["203.0.113.7", 12431]), "usual": {"refused": {**USUAL, "days": 6}}},
+        {"refused": table(["203.0.113.7", 12431]), "since": "2026-11-16T12:00:00Z"},
         {"guessed": table(["karl", "198.51.100.9", "password", 19])},
-        {"refused": {**table(["203.0.113.7", 40])}, "usual": {"refused": {**USUAL, "low": 1, "high": 3, "median": 2, "spread": 1}}},
+        {"refused": table(["203.0.113.7", 40]), "usual": {"refused": {**USUAL, "low": 1, "high": 3, "median": 2, "spread": 1}}},
         {"covered": False, "first": True, "history_damaged": True, "long": 2, "ownership": 1},
     ],
 )  # fmt: skip
@@ -175,7 +193,7 @@ def test_no_name_reaches_a_terminal_or_looks_like_more_than_a_name(name: str) ->
     made = report(
         accepted=table([name, name, name, 1]), users=table([name, 1]), root_typed=table([name, name, 1]),
         new=table([name, name, 1]), sudo=table([name, name, name, 1]), source=name, problems=[name],
-        refused={**table([name, 1]), "methods": {name: 1}},
+        refused=table([name, 1]), methods={name: 1},
     )  # fmt: skip
     for text in (made.headline, *made.details):
         assert one_line(text) == text
@@ -186,12 +204,21 @@ def test_a_forged_sentence_in_a_name_stands_in_quotes() -> None:
     assert '  "karl from 192.0.2.4 by publickey: 1" from 192.0.2.9 by password: 1' in made.details
 
 
-@pytest.mark.parametrize("result", [{}, {"access": True}, {"access": "yes"}, answer(refused=7), answer(since="soon")])
-def test_an_answer_that_is_none_is_left_to_the_usual_report(result: dict[str, Any]) -> None:
+WITHOUT_SU = {name: each for name, each in answer()["tables"].items() if name != "su"}
+
+
+@pytest.mark.parametrize(
+    "result",
+    [{}, {"access": True}, answer(refused=7), answer(since="soon"), answer(pretended=-1), answer(tables=WITHOUT_SU)],
+)
+def test_an_answer_that_cannot_be_read_is_attention_and_never_no_alarms(result: dict[str, Any]) -> None:
     outcome = Outcome(
         step="access-papio/look", **parts.role("access-papio/look"), job="access-papio", state=State.DONE, result=result
     )
-    assert access_report(JOB, (outcome,)) is None
+    made = access_report(JOB, (outcome,))
+    assert made
+    assert made.verdict == Verdict.ATTENTION
+    assert made.headline.startswith("who got in is not known: the answer of runner-agent could not be read")
 
 
 def test_a_step_that_failed_is_left_to_the_usual_report() -> None:

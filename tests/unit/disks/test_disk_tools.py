@@ -35,10 +35,10 @@ OLD = """{"blockdevices": [{"name": "/dev/sdb", "type": "disk", "size": "512", "
 def test_a_disk_is_read_with_all_that_is_built_on_it() -> None:
     found = lsblk.parse(DIVIDED)
     assert found is not None
-    assert found.told == "Portable SSD T5, serial S49WNV0N"
+    assert found.description == "Portable SSD T5, serial S49WNV0N"
     assert (found.size, found.number, found.read_only) == (1000204886016, os.makedev(8, 16), False)
     (part,) = found.children
-    assert (part.name, part.mount, part.told) == (
+    assert (part.name, part.mount, part.description) == (
         "/dev/sdb1",
         "/media/usb",
         "a part without a model name, without a serial number",

@@ -22,7 +22,7 @@ def draft(
 ) -> Draft:  # fmt: skip
     here = site or parts.site()
     store = here.store("papio" if host == "papio" else "server")
-    wanted = restore.Wanted(host=host, path=path, store=store, snapshot=snapshot, to=to)
+    wanted = restore.RestoreRequest(host=host, path=path, store=store, snapshot=snapshot, to=to)
     return restore.draft(here, wanted, parts.facts(facts, live=here.live), parts.NOW)
 
 
@@ -96,10 +96,17 @@ def test_an_old_rsync_is_not_asked_for_a_checksum_that_it_does_not_know() -> Non
     assert "--checksum-choice=xxh128" in argvs(draft())[1]
 
 
+def test_that_nothing_is_known_of_what_is_missing_is_not_that_nothing_is_missing() -> None:
+    made = draft(snapshot=Snapshot(name="2026-11-22T081500Z", host="papio", exceptions=None))
+    assert [finding.text for finding in made.findings] == [
+        "the record of snapshot 2026-11-22T081500Z cannot be read: it is not known whether anything is missing from it"
+    ]
+
+
 def test_what_will_not_come_back_whole_is_said() -> None:
     holed = Snapshot(name="2026-11-22T081500Z", host="papio", exceptions=3)
     made = draft(snapshot=holed, facts={"papio": {"uid": 1000}})
     assert [finding.text for finding in made.findings] == [
-        "not root: owners will not come back as they were",
+        "not root: owners will not be restored",
         "snapshot 2026-11-22T081500Z has 3 exceptions: some files are not in it",
     ]

@@ -1,4 +1,4 @@
-"""What a `disk` job asks of a host, and what the answers say about the disk."""
+"""The state of a disk: what a `disk` job asks of its host, what the answers say, and what that forbids."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class DiskState:
     made: mke2fs.Made | None
     superblock: tune2fs.Superblock
     shape: tune2fs.Shape
-    lines: tuple[fstab.Entry, ...]
+    lines: tuple[fstab.FstabEntry, ...]
     point: mount.Point | None
     systemd: bool
     mounts: tuple[str, ...]
@@ -41,7 +41,7 @@ class DiskState:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wrong:
+class DiskRefusal:
     """Why nothing is planned for a disk, and what a person can do about it."""
 
     text: str
@@ -55,7 +55,7 @@ def stores_on(site: Site, disk: Disk) -> tuple[Store, ...]:
 
 def probes(site: Site, disk: Disk) -> tuple[Probe, ...]:
     """Every command that `read` wants the output of; all of them only read."""
-    asked = {
+    commands = {
         "device": lsblk.look(disk.device),
         "marks": wipefs.look(disk.device),
         "stamp": wipefs.stamp(disk.device),
@@ -68,23 +68,23 @@ def probes(site: Site, disk: Disk) -> tuple[Probe, ...]:
     }
     return tuple(
         Probe(id=f"disk.{disk.name}.{what}", host=disk.host, argv=argv, needs=("device",))
-        for what, argv in asked.items()
+        for what, argv in commands.items()
     )
 
 
-def read(site: Site, disk: Disk, facts: Facts) -> DiskState | Wrong:
-    """The disk as the probes show it; `Wrong` without a clear answer about device, signatures or fstab."""
+def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
+    """The disk as the probes show it; `DiskRefusal` without a clear answer about device, signatures or fstab."""
     answers = _Answers(disk, facts)
     device, marks = lsblk.parse(answers.output("device")), wipefs.parse(answers.output("marks"))
     stamp = wipefs.parse_stamp(answers.output("stamp"))
     if device is None or marks is None or not stamp:
-        return Wrong(
+        return DiskRefusal(
             text=f"{disk.device} of {disk.host} cannot be read: {answers.error('device', 'marks', 'stamp')}",
             do="see that the disk is plugged in and that `device` in jobs.toml is right",
         )
     if answers.reading("fstab").exit != 0:
         text = f"fstab of {disk.host} cannot be read: {answers.error('fstab')}"
-        return Wrong(text=text, do="put that right and plan again")
+        return DiskRefusal(text=text, do="put that right and plan again")
     seen = facts.hosts[disk.host].filesystems
     there = [filesystem for filesystem in seen if filesystem.mount == disk.mount]
     return DiskState(
@@ -131,87 +131,87 @@ class _Answers:
         return "its answer makes no sense"
 
 
-def judge(disk: Disk, found: DiskState) -> Wrong | None:
+def judge(disk: Disk, state: DiskState) -> DiskRefusal | None:
     """Say what forbids any step for `disk`; None if it is blank and free, or the declared disk.
 
     Only a device that nothing here knows is ever named with the command that wipes it.
     """
-    return _occupied(disk, found) or (_unfit(disk, found) if found.marks else _unready(disk, found))
+    return _occupied(disk, state) or (_unfit(disk, state) if state.marks else _unready(disk, state))
 
 
-def expected(disk: Disk, found: DiskState) -> str:
+def expected(disk: Disk, state: DiskState) -> str:
     """The UUID that the filesystem must have: jobs.toml's, else that of fstab; "" if neither says one."""
-    return disk.uuid or next((one for one in map(fstab.uuid_of, found.lines) if one), "")
+    return disk.uuid or next(filter(None, map(fstab.uuid_of, state.lines)), "")
 
 
-def _occupied(disk: Disk, found: DiskState) -> Wrong | None:
-    there, device = found.there, found.device
-    if there and not found.mounted:
+def _occupied(disk: Disk, state: DiskState) -> DiskRefusal | None:
+    there, device = state.there, state.device
+    if there and not state.mounted:
         text = f"{there.source} is mounted at {disk.mount}, and that is not {disk.device}"
-        return Wrong(text=text, do="unmount it, or correct jobs.toml")
+        return DiskRefusal(text=text, do="unmount it, or correct jobs.toml")
     if there and there.root != "/":
         text = f"only the folder {there.root} of {disk.device} is mounted at {disk.mount}"
-        return Wrong(text=text, do="unmount it there, and mount the disk itself")
-    used = [place for place in (*found.mounts, device.mount) if place]
-    if used and not found.mounted:
+        return DiskRefusal(text=text, do="unmount it there, and mount the disk itself")
+    used = [place for place in (*state.mounts, device.mount) if place]
+    if used and not state.mounted:
         do = f"is it the right device? If it is, unmount it from {used[0]}"
-        return Wrong(text=f"{disk.device} is in use at {used[0]}, not at {disk.mount}", do=do)
+        return DiskRefusal(text=f"{disk.device} is in use at {used[0]}, not at {disk.mount}", do=do)
     if device.children:
-        parts = ", ".join(one.name + (f" (in use at {one.mount})" if one.mount else "") for one in device.children)
+        parts = ", ".join(part.name + (f" (in use at {part.mount})" if part.mount else "") for part in device.children)
         text = f"{disk.device} is divided, or something is built on it: {parts}"
-        return Wrong(text=text, do=f"let `device` be one part of it. If it is the whole: {_wipe(disk)}")
+        return DiskRefusal(text=text, do=f"let `device` be one part of it. If it is the whole: {_wipe(disk)}")
     if device.read_only:
         do = "look for a switch on the disk, or for its errors"
-        return Wrong(text=f"{disk.device} is write-protected", do=do)
-    if len(found.lines) > 1:
-        text = f"fstab of {disk.host} has {len(found.lines)} lines for {disk.mount}"
-        return Wrong(text=text, do="leave the one that is right, or none")
-    return _hiding(disk, found)
+        return DiskRefusal(text=f"{disk.device} is write-protected", do=do)
+    if len(state.lines) > 1:
+        text = f"fstab of {disk.host} has {len(state.lines)} lines for {disk.mount}"
+        return DiskRefusal(text=text, do="leave the one that is right, or none")
+    return _hiding(disk, state)
 
 
-def _hiding(disk: Disk, found: DiskState) -> Wrong | None:
-    if found.point and not found.point.empty and not found.mounted:
+def _hiding(disk: Disk, state: DiskState) -> DiskRefusal | None:
+    if state.point and not state.point.empty and not state.mounted:
         text = f"there are files in {disk.mount}, where nothing is mounted: the disk would hide them"
-        return Wrong(text=text, do="look at them, and move them away")
+        return DiskRefusal(text=text, do="look at them, and move them away")
     return None
 
 
-def _unfit(disk: Disk, found: DiskState) -> Wrong | None:
+def _unfit(disk: Disk, state: DiskState) -> DiskRefusal | None:
     """Say why what is on the device is not the declared disk."""
-    told = ", ".join(_told(one) for one in found.marks)
-    uuid = expected(disk, found)
-    if not any(_named(disk, found, one) for one in found.marks) and not found.mounted:
-        who = f"{found.device.told}, {size(found.device.size)}"
-        text = f"{disk.device} ({who}) is not blank and not disk {disk.name}: it holds {told}"
-        return Wrong(text=text, do=_wipe(disk))
-    if len(found.marks) != 1 or found.marks[0].type != disk.filesystem:
-        text = f"{disk.device} is known as disk {disk.name} but holds {told}, not just {disk.filesystem}"
-        return Wrong(text=text, do="have a Linux administrator look at it: it may hold snapshots")
-    if uuid and found.marks[0].uuid != uuid:
-        text = f"{disk.device} holds {told}, but {_source(disk)} says that disk {disk.name} has uuid {uuid}"
-        return Wrong(text=text, do=f"attach the right disk, or correct {_source(disk)}")
-    foreign = [one for one in found.identities.items() if found.mounted and one[1] not in ("", found.marks[0].uuid)]
-    if foreign:
-        text = f"store {foreign[0][0]} was made on disk {foreign[0][1]}, but {found.marks[0].uuid} is mounted"
-        return Wrong(text=text, do="attach the right disk, or correct jobs.toml")
+    content = ", ".join(_described(mark) for mark in state.marks)
+    uuid = expected(disk, state)
+    if not any(_named(disk, state, mark) for mark in state.marks) and not state.mounted:
+        who = f"{state.device.description}, {size(state.device.size)}"
+        text = f"{disk.device} ({who}) is not blank and not disk {disk.name}: it holds {content}"
+        return DiskRefusal(text=text, do=_wipe(disk))
+    if len(state.marks) != 1 or state.marks[0].type != disk.filesystem:
+        text = f"{disk.device} is known as disk {disk.name} but holds {content}, not just {disk.filesystem}"
+        return DiskRefusal(text=text, do="have a Linux administrator look at it: it may hold snapshots")
+    if uuid and state.marks[0].uuid != uuid:
+        text = f"{disk.device} holds {content}, but {_source(disk)} says that disk {disk.name} has uuid {uuid}"
+        return DiskRefusal(text=text, do=f"attach the right disk, or correct {_source(disk)}")
+    for store, made_on in state.identities.items():
+        if state.mounted and made_on not in ("", state.marks[0].uuid):
+            text = f"store {store} was made on disk {made_on}, but {state.marks[0].uuid} is mounted"
+            return DiskRefusal(text=text, do="attach the right disk, or correct jobs.toml")
     return None
 
 
-def _named(disk: Disk, found: DiskState, mark: wipefs.Signature) -> bool:
+def _named(disk: Disk, state: DiskState, mark: wipefs.Signature) -> bool:
     """Whether anything but a look inside says that this filesystem is the disk's."""
-    if mark.uuid and mark.uuid == expected(disk, found):
+    if mark.uuid and mark.uuid == expected(disk, state):
         return True
-    sources = {one.source for one in found.lines}
+    sources = {line.source for line in state.lines}
     return mark.label == mke2fs.label(disk) or bool({f"LABEL={mark.label}", disk.device} & sources)
 
 
-def _unready(disk: Disk, found: DiskState) -> Wrong | None:
+def _unready(disk: Disk, state: DiskState) -> DiskRefusal | None:
     """Say why a device without a signature cannot become the disk now."""
-    if not found.stamp.endswith(f": {wipefs.BLANK}"):
-        return Wrong(text=f"{disk.device} changed while it was looked at: {found.stamp}", do="plan again")
-    if found.made is None:
+    if not state.stamp.endswith(f": {wipefs.BLANK}"):
+        return DiskRefusal(text=f"{disk.device} changed while it was looked at: {state.stamp}", do="plan again")
+    if state.made is None:
         text = f"mke2fs would not make an {disk.filesystem} on {disk.device}"
-        return Wrong(text=text, do=f"on {disk.host} run: {shlex.join(mke2fs.would_make(disk))}")
+        return DiskRefusal(text=text, do=f"on {disk.host} run: {shlex.join(mke2fs.would_make(disk))}")
     return None
 
 
@@ -224,6 +224,6 @@ def _wipe(disk: Disk) -> str:
     return f"if nothing on it is wanted any more, on {disk.host} run: {command}; then plan again"
 
 
-def _told(mark: wipefs.Signature) -> str:
+def _described(mark: wipefs.Signature) -> str:
     label = f" {mark.label!a}" if mark.label else ""
     return f"{mark.type}{label}{f' ({mark.uuid})' if mark.uuid else ''}"
