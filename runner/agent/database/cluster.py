@@ -73,7 +73,7 @@ def sessions(session: SqlSession, names: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def end_sessions(session: SqlSession, names: Sequence[str]) -> int:
-    """End whoever is connected to these databases; how many were told to go."""
+    """End whoever is connected to these databases; gives how many."""
     (row,) = session.ask(_END.format(names=_list(names)))
     return int(row["ended"])
 

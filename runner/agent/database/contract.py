@@ -1,4 +1,4 @@
-"""What the verbs of databases and their dumps are told, and what they answer; how both sides name a database.
+"""Options and answers of the verbs of databases and their dumps; how both sides name a database.
 
 Those of restores are in `contract_restore`.
 """
@@ -156,7 +156,7 @@ class DumpMade(NamedTuple):
     rows: Count
     took: float
     doubts: tuple[str, ...]
-    complaint: str
+    complaint: str = ""
     at: Optional[datetime] = None
 
 

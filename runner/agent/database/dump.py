@@ -181,7 +181,7 @@ def _require_room(folder: Folder, before: Sequence[Mapping[str, Any]]) -> None:
     needed, there = (int(before[-1]["bytes"]) * 11 // 10 if before else 0) + _SPARE, free(folder.root)
     if there < needed:
         raise Refused(
-            f"no room for the dump: the last one makes it {needed:,} bytes, and {there:,} are free",
+            f"no room for the dump: going by the last one it needs {needed:,} bytes, and {there:,} are free",
             f"free some below {str(folder.root)!a}, keep fewer dumps, or take a larger disk",
         )
 

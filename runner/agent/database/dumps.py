@@ -103,7 +103,7 @@ def dumped(argv: Sequence[str]) -> int:
     if not error or not options.require:
         reply(answer)
         return 0
-    emit({**table(answer), "error": error, "do": "see what its own step says; the dumps of before are kept"})
+    emit({**table(answer), "error": error, "do": "see what its own step says; the older dumps are kept"})
     return FAILED
 
 
@@ -120,7 +120,7 @@ def expire_dump(argv: Sequence[str]) -> int:
     """
     options = parse_as(ExpireDump, argv)
     if len(options.databases) != (0 if options.globals else 1):
-        raise Refused("one database is wanted, or --globals", "see docs/store.md")
+        raise Refused("name one database, or give --globals", "see docs/store.md")
     folder, at = dump_folder.hold(options.to, options.server), dump_folder.moment(options.at)
     after, database = dump_folder.moment(options.after), "".join(options.databases)
     times, files = dump_folder.roles(folder), [folder.roles(at)]

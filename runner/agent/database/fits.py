@@ -60,7 +60,7 @@ def _fits(options: CheckFits, dump: DumpHead) -> DumpFits:
     room = _room(has)
     wrong = [*_versions(to, has, dump), *_lacking(has, dump)]
     if not has["makes"]:
-        wrong.append(("our role there may not make databases", "let the superuser of the server do it: `user`"))
+        wrong.append(("our role may not create databases there", "let the superuser of the server do it: `user`"))
     if into in has["databases"]:
         wrong.append((f"a database {shown(into)} is there already", "take another name: --into"))
     if missing:
@@ -78,7 +78,7 @@ def _fits(options: CheckFits, dump: DumpHead) -> DumpFits:
 def _versions(to: DatabaseServer, has: Mapping[str, Any], dump: DumpHead) -> list[tuple[str, str]]:
     theirs, ours = major(dump.server), int(has["number"]) // 10000
     if not theirs:
-        return [("the record does not say of which version the dump is", "restore it by hand: README.txt")]
+        return [("the record does not say which version the dump is of", "restore it by hand: README.txt")]
     if theirs > ours:
         text = f"the dump is of PostgreSQL {theirs}, and this server is {ours}: an older one cannot take it"
         return [(text, f"restore it on a server of PostgreSQL {theirs} or newer")]
@@ -126,7 +126,7 @@ def db_roles(argv: Sequence[str]) -> int:
         names = ", ".join(shown(role) for role in lacking)
         raise Refused(f"the globals do not have role {names}", "make it by hand: CREATE ROLE")
     if not has["super"]:
-        raise Refused("our role there may not make roles with their passwords", "let the superuser do it: `user`")
+        raise Refused("our role may not create roles there", "let the superuser do it: `user`")
     if missing:
         statements = "".join(f"{text};\n" for text in sql.bringing(content, missing, has["roles"]))
         with cluster.opened(options.server) as session:

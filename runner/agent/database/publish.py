@@ -49,7 +49,7 @@ def db_publish(argv: Sequence[str]) -> int:
             cluster.move(to, session, (name,), f"{mark}\n{cluster.rename(name, into)}")
     except SqlTrouble as trouble:
         if trouble.state == cluster.TAKEN:
-            raise Refused(f"a database {shown(into)} is there by now", "take another name: --into") from None
+            raise Refused(f"a database {shown(into)} has been made since", "take another name: --into") from None
         raise refusal(to, trouble) from None
     reply(contract_restore.RestorePublished(into))
     return 0

@@ -144,7 +144,7 @@ def free(folder: Path) -> int:
 
 
 def psql(to: DatabaseServer) -> str:
-    """The newest psql here; every one of them can session to older servers."""
+    """The newest psql here; each of them can talk to older servers."""
     folders = _holding(to, "psql")
     if not folders:
         raise Refused("there is no psql on this host", "install the PostgreSQL client programs")

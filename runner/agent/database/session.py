@@ -111,7 +111,7 @@ class SqlSession:
             raise SqlTrouble("", "psql was started without an output")
         while b"\n" not in self._rest:
             if not select.select((stream,), (), (), max(0, until - time.monotonic()))[0]:
-                raise SqlTrouble("", "the database gave no answer in time")
+                raise SqlTrouble("", "the database did not answer in time")
             data = stream.read1(65536)  # type: ignore[attr-defined]
             if not data:
                 raise self._ended()

@@ -64,7 +64,7 @@ def statements(text: str) -> Iterator[str]:
 def checked(statement: str) -> str:
     """The statement. Raises Refused where psql could take a part of it as a command."""
     if any((piece["other"] or "") in tuple("\\:$") for piece in _PIECE.finditer(statement)):
-        raise Refused("a statement has more in it than can be checked", "do it by hand")
+        raise Refused("a statement holds more than can be checked", "do it by hand")
     return statement
 
 

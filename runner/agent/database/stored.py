@@ -1,4 +1,4 @@
-"""A dump as it lies in its folder: the record beside it, and whether it still is what the record says."""
+"""A dump as it lies in its folder: the record beside it, and whether it is what the record says."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def content(path: str, sha256: str) -> bytes:
     with _parent(path) as (parent, name), plain_file(parent, name) as stream:
         text = stream.read()
     if hashlib.sha256(text).hexdigest() != sha256:
-        raise Refused("these are not the globals that were planned", "plan again")
+        raise Refused("this is not the dump of the roles that was planned", "plan again")
     return text
 
 
@@ -106,7 +106,7 @@ def plain_file(parent: int, name: bytes) -> IO[bytes]:
     stream = os.fdopen(os.open(name, _FLAGS, dir_fd=parent), "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
-        raise Refused(f"{shown(os.fsdecode(name))} is no plain file", "see who put it there")
+        raise Refused(f"{shown(os.fsdecode(name))} is not a plain file", "see who put it there")
     return stream
 
 
@@ -167,7 +167,7 @@ def newest(root: str, inside: str, database: str) -> NewestDump:
 
 
 def _heads(top: int, own: bytes, database: str, passed: list[str]) -> Iterator[DumpHead]:
-    """The whole dumps of a database, newest first; `passed` is told of the others."""
+    """The whole dumps of a database, newest first; `passed` gets why the others are none."""
     folder = tree.above(f"/proc/self/fd/{top}/.", (b"databases", own, b"."))
     try:
         times = [name[:-5] for name in _listed(folder) if name.endswith(b".dump") and is_name(os.fsdecode(name[:-5]))]

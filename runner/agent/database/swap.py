@@ -48,7 +48,7 @@ def db_swap(argv: Sequence[str]) -> int:
 
 
 def _moved(to: DatabaseServer, names: tuple[str, str], statements: str, oid: int) -> int:
-    """How many sessions were ended. What is true is asked of the server, whatever became of the conversation."""
+    """How many sessions were ended. The server is asked whether it is done, however the conversation ended."""
     ended, trouble = 0, None
     try:
         with SqlSession(to, cluster.maintenance(names)) as beside:
@@ -78,7 +78,7 @@ def standing(to: DatabaseServer, name: str, new: str, before: str) -> contract_r
     for database in (name, before):
         cluster.database_name(database)
     if len({name, new, before}) != 3:
-        raise Refused("these are not three different names", "see docs/store.md")
+        raise Refused("the three names must differ", "see docs/store.md")
     known, connected = _look(to, (name, new, before))
     if new not in known:
         raise Refused(f"there is no database {shown(new)}", "runner restore-db makes one")

@@ -50,7 +50,7 @@ def dumps(to: str) -> Argv:
 
 
 def dump(into: Into, database: str, *, within: int, max_shrink: float) -> Argv:
-    """Write one database into the folder, seen to be whole. `within` are seconds, `max_shrink` percent."""
+    """Write one database into the folder, and read the dump again. `within` are seconds, `max_shrink` percent."""
     options = contract.MakeDump(into.to, into.at, database, into.server, within, max_shrink=int(max_shrink))
     return (into.program, *argv("dump", options))
 
@@ -91,7 +91,7 @@ def _names(database: str) -> tuple[str, ...]:
 def read_databases(reading: Reading | None) -> Databases | DatabaseTrouble:
     """What `databases` answered, or why there is no answer."""
     answer = answers.read(reading.out, Databases) if reading else None
-    return answer or _trouble(reading, "it could not be asked which databases there are")
+    return answer or _trouble(reading, "the server could not be asked for its databases")
 
 
 def read_dumps(reading: Reading | None) -> DumpListing | DatabaseTrouble:

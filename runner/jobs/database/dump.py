@@ -124,7 +124,7 @@ def server_of(job: Job) -> DatabaseServer:
 
 
 def _names(options: DumpOptions, server: Databases | DatabaseTrouble, folder: DumpListing) -> tuple[str, ...]:
-    """The databases to dump: of those wanted the ones there are; where that is not known those there were."""
+    """The databases to dump: those of the job that the server has, or had last time where it does not answer."""
     if isinstance(server, DatabaseTrouble):
         return options.databases or tuple(sorted(name for name, dumps in folder.databases.items() if dumps))
     names = tuple(database.name for database in server.databases)
@@ -144,7 +144,7 @@ def _draft(site: Site, work: _DumpWork, folder: DumpListing, names: tuple[str, .
         work.step(Role.GLOBALS, agent.dump_globals(into, within=600), "keep the roles, which no database has"),
         *(_dump(work, name) for name in names),
         *(step for name in (*names, "") for step in _expire(work, name, folder, now)),
-        work.step(Role.ALL, everything, "miss none of them"),
+        work.step(Role.ALL, everything, "see that no dump is missing"),
     )
     planned = PlannedJob(name=job.name, kind="dump", after=job.after, locks=(lock,), since=_last(folder, names))
     return Draft(planned=planned, steps=steps)

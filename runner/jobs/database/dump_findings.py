@@ -21,12 +21,12 @@ _SPARE = 16 << 20
 
 
 def unreadable(job: Job, trouble: DatabaseTrouble) -> Finding:
-    """What a person is told where the folder of dumps cannot be read."""
+    """The finding where the folder of dumps cannot be read."""
     return _finding(job, "attention", f"{job.options.to}: {trouble.error}", "correct `to`, or that folder")
 
 
 def wrong_clock(job: Job) -> Finding:
-    """What a person is told where the dumps in the folder are of the future."""
+    """The finding where a dump in the folder is of the future."""
     text = f"the clock is before the newest dump in {job.options.to}"
     return _finding(job, "attention", text, f"set the clock of {job.host} and of the controller right")
 
@@ -44,14 +44,14 @@ def unable(job: Job, server: Databases | DatabaseTrouble, names: Sequence[str]) 
 def findings(
     job: Job, server: Databases | DatabaseTrouble, folder: DumpListing, names: Sequence[str]
 ) -> tuple[Finding, ...]:
-    """What was seen: databases that went or came, dumps that shrank or cannot be read here, too little room."""
+    """What was seen: databases that are gone or new, dumps that shrank or cannot be read here, too little room."""
     if isinstance(server, DatabaseTrouble):
         # The plan asks once more: whether it needs a person is known then.
         seen = [_finding(job, "note", server.error, server.do)]
     else:
         seen = [*_differences(job, server, folder, names)]
     if folder.odd:
-        seen.append(_finding(job, "note", f"no dumps, and left alone: {_list(folder.odd)}"))
+        seen.append(_finding(job, "note", f"not dumps, and left alone: {_list(folder.odd)}"))
     seen += _elsewhere(job, folder)
     if isinstance(server, Databases):
         seen += _newer(job, server, folder)

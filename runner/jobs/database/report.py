@@ -1,4 +1,4 @@
-"""What came of a `dump` job: each database with its size and rows, or what to do about the one that failed."""
+"""Reports of a `dump` job, of a restore and of a swap: each database with its size and rows, or what failed."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _ANSWERS: Mapping[Role, tuple[type[tuple[Any, ...]], ...]] = {
 
 
 def dumped(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """The report of a job of kind `dump`; where it failed, a snapshot that came after it says so too."""
+    """The report of a job of kind `dump`; where it failed, a snapshot after it says so too."""
     report = dump_report(job, outcomes) or default_report(job, outcomes, around)
     return replace(report, passes_on=(_stale(job, outcomes),)) if report.verdict == Verdict.FAILED else report
 
 
 def restored(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """The report of a restore of a database, or of its coming into the place of another."""
+    """The report of a restore of a database, or of a swap."""
     return restore_db_report(job, outcomes) or default_report(job, outcomes, around)
 
 

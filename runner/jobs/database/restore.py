@@ -96,9 +96,7 @@ def _copies(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> t
         names["globals"] = f"globals/{back.newest.globals.file}"
     for what, name in names.items():
         path = f"{back.job.options.to}/{name}"
-        request = restore.RestoreRequest(
-            host=back.job.host, path=path, store=back.place.store, snapshot=back.place.snapshot
-        )
+        request = restore.RestoreRequest(host=back.job.host, path=path, store=kept, snapshot=snapshot)
         copying = restore.draft(site, request, facts, now)
         folder, copy, _ = copying.steps
         locks = copying.planned.locks if copying.planned else ()
@@ -116,15 +114,14 @@ def _making(back: DatabaseRestore, program: str, source: RestoreDump, below: str
         why = f"make {names}; no role that is there is changed"
         yield _step(back, Role.ROLES, agent.make_roles(program, roles), why)
     compared = "every table has the rows that it had when it was dumped"
+    publish, complete = agent.publish(program, source, back.into), f"it is complete: name it {one_line(back.into)}"
     steps = (
         _step(back, Role.RESTORE, agent.restore(program, source), "restore it beside what is there", _LONG),
         _step(back, Role.COMPARE, agent.verify(program, source), compared, _LONG),
-        _step(
-            back, Role.NAME, agent.publish(program, source, back.into), f"it is whole: call it {one_line(back.into)}"
-        ),
+        _step(back, Role.NAME, publish, complete),
     )
     yield from steps
-    drop = _step(back, Role.DROP, agent.drop(program, source), "leave nothing that is not whole")
+    drop = _step(back, Role.DROP, agent.drop(program, source), "remove what is not complete")
     yield replace(drop, unless=Ended(step=steps[-1].id), despite=tuple(step.id for step in steps))
 
 
