@@ -7,10 +7,9 @@ import hashlib
 import os
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, NamedTuple
 
 from .. import durable
 from ..answer import Refused
@@ -111,11 +110,8 @@ def writing(final: Path) -> Iterator[tuple[Path, int]]:
 
 def publish(part: Path, final: Path) -> None:
     """Give a finished file its name: on the disk before anybody can see it."""
-    descriptor = os.open(part, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with part.open("rb") as stream:
+        os.fsync(stream.fileno())
     part.rename(final)
     durable.sync_folder(final.parent)
 
@@ -124,8 +120,7 @@ def publish_text(final: Path, text: str, mode: int = 0o600) -> None:
     """Put a small file there in one move."""
     with writing(final) as (part, descriptor):
         os.fchmod(descriptor, mode)
-        with os.fdopen(os.dup(descriptor), "wb") as stream:
-            stream.write(text.encode())
+        part.write_bytes(text.encode())
         publish(part, final)
 
 
@@ -137,11 +132,11 @@ def look(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float) -> Du
     size = part.stat().st_size
     if not size:
         raise Refused("the dump is empty, though pg_dump said that it was done", "run it again; see the host's log")
-    with _digesting(part) as digest, _inflating(to, pg_restore, part, seconds):
-        listed = _listed(to, pg_restore, part)
+    with _inflating(to, pg_restore, part, seconds), part.open("rb") as stream:
+        listed, sha256 = _listed(to, pg_restore, part), digest(stream)
     if not listed[0]:
         raise Refused("pg_restore cannot list the dump, though it can read it", "run it again")
-    return DumpContents(size, digest.hexdigest(), *listed)
+    return DumpContents(size, sha256, *listed)
 
 
 @contextlib.contextmanager
@@ -181,26 +176,12 @@ def _listed(to: DatabaseServer, pg_restore: Path, part: Path) -> tuple[int, int,
     return objects, tables, version
 
 
-@contextlib.contextmanager
-def _digesting(part: Path) -> Iterator[Any]:
-    """The SHA-256 of a file, worked out while the block runs and complete after it."""
-    digest = hashlib.sha256()
-    enough = threading.Event()
-
-    def read() -> None:
-        with part.open("rb") as stream:
-            while not enough.is_set() and (data := stream.read(BITE)):
-                digest.update(data)
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    try:
-        yield digest
-    except BaseException:
-        enough.set()
-        raise
-    finally:
-        thread.join()
+def digest(stream: IO[bytes]) -> str:
+    """The SHA-256 of the rest of a file."""
+    sha256 = hashlib.sha256()
+    while data := stream.read(BITE):
+        sha256.update(data)
+    return sha256.hexdigest()
 
 
 def write(folder: Folder, to: DatabaseServer) -> None:

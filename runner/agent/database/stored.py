@@ -18,10 +18,10 @@ from ..store.layout import is_name
 from . import sql
 from .contract import encoded
 from .contract_restore import DumpHead, FindDump, NewestDump, RolesFile
+from .dump_file import digest
 from .folder import amount, decoded
 
 RECORD_CAP = 64 << 20
-_CHUNK = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
@@ -37,12 +37,10 @@ class OpenDump(NamedTuple):
 
     def verify(self, sha256: str) -> None:
         """Read all of it; Refused unless it has this SHA-256. It is read from its beginning afterwards."""
-        digest = hashlib.sha256()
         self.rewind()
-        while chunk := self.stream.read(_CHUNK):
-            digest.update(chunk)
+        real = digest(self.stream)
         self.rewind()
-        if digest.hexdigest() != sha256:
+        if real != sha256:
             raise Refused("the dump is damaged: its SHA-256 is not the recorded one", "take an older one: --at")
 
 
