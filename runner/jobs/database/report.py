@@ -168,4 +168,4 @@ def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport
     verdict = Verdict.ATTENTION if left or unknown else Verdict.DONE
     settings = f"; but {count(len(left), 'setting')} of the database did not come back" if left else ""
     settings = "; but whether the settings of the database came back is not known" if unknown else settings
-    return JobReport(job=job.name, verdict=verdict, headline=f"{job.told}{settings}", details=tuple(details))
+    return JobReport(job=job.name, verdict=verdict, headline=f"{job.headline}{settings}", details=tuple(details))

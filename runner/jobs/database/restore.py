@@ -80,7 +80,7 @@ def draft(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> Dra
         host=host.name,
         argv=detached.hold_host(program, "restore-db", plan, f"{JOB} of {site.controller}"),
     )
-    planned = PlannedJob(name=JOB, kind="restore-db", locks=(*locks, lock), told=_headline(back))
+    planned = PlannedJob(name=JOB, kind="restore-db", locks=(*locks, lock), headline=_headline(back))
     return Draft(planned=planned, steps=tuple(steps), findings=tuple(_findings(back)))
 
 

@@ -51,7 +51,7 @@ def draft(site: Site, change: DatabaseSwap, now: datetime) -> Draft:
     )
     hold = detached.hold_host(program, "dump", plan, f"{JOB} of {site.controller}")
     lock = Lock(resource=f"dumps of {host.name}", host=host.name, argv=hold)
-    planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), told=_headline(change))
+    planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), headline=_headline(change))
     return Draft(planned=planned, steps=(step,), findings=tuple(_findings(change)))
 
 
