@@ -14,8 +14,6 @@ from typing import Annotated, Any, NamedTuple, Tuple, TypeVar, get_type_hints  #
 
 from .answer import Refused
 
-DISK = ("mount", "uuid")
-
 WORD, REST = "word", "rest"
 
 Word = Annotated[str, WORD]

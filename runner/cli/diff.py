@@ -10,7 +10,7 @@ from runner.cli.show import show, show_json
 from runner.jobs.snapshots.when import WHEN_HELP
 from runner.model.text import count, one_line, size
 from runner.report.line import Line, Style, line
-from runner.tools.agent import Difference
+from runner.tools.agent import SnapshotDifference
 from runner.tools.answers import plain
 
 _MARKS: dict[str, tuple[str, Style]] = {
@@ -35,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     """Print + added, - removed, M content, a attributes, T type."""
     from runner.verbs import browse
 
-    def heard(change: Difference | Mapping[str, int]) -> None:
+    def heard(change: SnapshotDifference | Mapping[str, int]) -> None:
         if options.json:
             show_json({"counts": change} if isinstance(change, Mapping) else plain(change))
         else:
@@ -51,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _line(change: Difference | Mapping[str, int]) -> Line:
+def _line(change: SnapshotDifference | Mapping[str, int]) -> Line:
     if isinstance(change, Mapping):
         numbers = [f"{amount:,} {one_line(word)}" for word, amount in change.items() if amount]
         return line(", ".join(numbers) if numbers else count(0, "difference"))

@@ -90,9 +90,9 @@ def _runway(one: Holding) -> str:
 
 
 def _proven(one: Holding, now: datetime) -> str:
-    from runner.jobs.snapshots.proven import told
+    from runner.jobs.snapshots.proven import ages
 
-    return told(one.found.proven, now) if one.found else ""
+    return ages(one.found.proven, now) if one.found else ""
 
 
 def _json(

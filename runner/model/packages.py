@@ -65,25 +65,17 @@ class Trouble:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Kernel:
-    """The running kernel's release, the newest installed one (as `uname -r` would tell it), "" if unknown."""
-
-    running: str = ""
-    newest: str = ""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class PackageFacts:
     """What was read of one host's packages, from lists that were fetched for this reading.
 
-    `fresh` is false where they could not all be fetched. Of those that could, what is told is then: `partly` is
-    true, and a trouble names the archives that did not answer. Where none could it is by the old lists. `updates` are
-    what can be installed without touching a hold and without removing anything; `held` the others.
+    `fresh` is false where they could not all be fetched. Of those that could, everything is by these alone:
+    `partly` is true, and a trouble names the archives that did not answer. Where none could it is by the old lists.
+    `updates` are what can be installed without touching a hold and without removing anything; `held` the others.
     `removals` are what a full upgrade would remove. `installed` are the packages whose name fits a hold
     pattern of jobs.toml, and `holds` what is held now (by every program that keeps holds), by name.
-    `unheld` should be held and is not; `stray` is held and should not be. `reboot` are reasons for a
-    reboot that is needed already, in words. `boot_free` is the room in /boot in bytes, `download` what
-    the updates take to fetch.
+    `unheld` should be held and is not; `stray` is held and should not be. `running` and `newest` are releases of
+    kernels, as `uname -r` prints them, "" if unknown. `reboot` are reasons for a reboot that is needed already,
+    in words. `boot_free` is the room in /boot in bytes, `download` what the updates take to fetch.
     """
 
     fresh: bool
@@ -96,7 +88,8 @@ class PackageFacts:
     unheld: tuple[str, ...] = ()
     stray: tuple[str, ...] = ()
     troubles: tuple[Trouble, ...] = ()
-    kernel: Kernel = Kernel()
+    running: str = ""
+    newest: str = ""
     reboot: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     boot_free: int | None = None

@@ -47,6 +47,7 @@ class Check:
 
     As a guard a claim that fails makes the job stale; as an unless a claim that holds makes the
     step not needed. `relation` is one of `==`, `!=`, `>=`, `<=`; the last two compare numbers.
+    `replans`: a guard that fails for what others changed meanwhile, so that a new plan may do better.
     """
 
     host: str
@@ -55,6 +56,7 @@ class Check:
     relation: Literal["==", "!=", ">=", "<="]
     value: str | int | float | bool
     why: str
+    replans: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,7 +189,8 @@ class PlannedJob:
 
     `writes` names the snapshot that it makes (`store/name`) or is empty; `resumes` counts the
     interrupted ones it takes up. `told` is what the kind found out, for the report of a job that
-    only looks; `partly`: not all that it asked has answered. `since` is what the job made last, and
+    only looks; `about` is what it wants to know again then, such as whose packages the host has;
+    `partly`: not all that it asked has answered. `since` is what the job made last, and
     that is out of date from then on (UTC), where it fails now; None where there is none.
     """
 
@@ -198,6 +201,7 @@ class PlannedJob:
     writes: str = ""
     resumes: int = 0
     told: str = ""
+    about: str = ""
     partly: bool = False
     since: datetime | None = None
     forecast: Forecast = Forecast()

@@ -14,7 +14,7 @@ _FILE_IO = 11
 
 def again(done: Pass) -> tuple[str, ...]:
     """Jobs of which a transfer was interrupted, for which the disk was full, that did what had to be done
-    before it could be known what else there is to do, or that found other packages than their plan knew.
+    before it could be known what else there is to do, or that others changed something for since it was planned.
 
     What was sent is kept, and a new plan takes it up. For a full disk that plan also says what must go
     first, or that nothing may; where an inode had no link left, rsync copies it in the fresh folder.
@@ -43,8 +43,8 @@ def _interrupted(one: Outcome, kept: set[str]) -> bool:
 
 
 def _unchanged(done: Pass) -> set[str]:
-    """Jobs that were stale since packages are not as planned, and had changed none: so nothing goes untold."""
-    asks = {step.id for step in done.plan.steps if step.guard and step.guard.field == "as_planned"}
+    """Jobs that were stale and had installed nothing, so that nothing goes untold: a new plan may do better."""
+    asks = {step.id for step in done.plan.steps if step.guard and step.guard.replans}
     stale = {one.job for one in done.outcomes if one.step in asks and one.state == State.STALE}
     return stale - {one.job for one in done.outcomes if one.result.get("detached") is True}
 

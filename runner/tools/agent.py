@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from runner.agent.arguments import DeclaredDisk, argv
-from runner.agent.host.contract import LookAtMount
-from runner.agent.retention.contract import Audit, Expire, Floor, Links
 from runner.agent.snapshots import contract
-from runner.agent.snapshots.contract import Begin, Diff, Explain, Find, ReadSnapshots, Seal
-from runner.agent.store.contract import CheckDisk, Freed, Gain, Gains, Hold, Newest, Pin, Reap, Record, Unpin
+from runner.agent.snapshots.contract import Diff, Find, ReadSnapshots
+from runner.agent.store.contract import CheckDisk, Freed, Gain, Gains, Hold, Newest, Reap, Record
 from runner.model.errors import FactsIncomplete
 from runner.model.plan import Argv
 from runner.model.site import Host
@@ -22,7 +20,7 @@ PROGRAM = "/usr/local/sbin/runner-agent"
 FORMER = "/usr/local/sbin/runner-store"
 ARTIFACT = "runner-agent"
 
-Difference: TypeAlias = contract.Difference
+SnapshotDifference: TypeAlias = contract.SnapshotDifference
 SnapshotRecord: TypeAlias = contract.SnapshotRecord
 FileVersion: TypeAlias = contract.FileVersion
 Versions: TypeAlias = contract.Versions
@@ -44,15 +42,13 @@ class At:
     uuid: str = ""
 
     @property
-    def declared(self) -> DeclaredDisk:
+    def disk(self) -> DeclaredDisk:
         """The disk that must be mounted."""
         return DeclaredDisk(self.mount, self.uuid)
 
-    @property
-    def disk(self) -> Argv:
-        """The disk that must be mounted, as options of every writing verb."""
-        mount = (f"--mount={self.mount}",) if self.mount else ()
-        return (*mount, *((f"--uuid={self.uuid}",) if self.uuid else ()))
+    def call(self, verb: str, options: tuple[Any, ...], *, idle: bool = False) -> Argv:
+        """The verb with these options; at idle priority (ionice(1), nice(1)) where others come first."""
+        return (*(IDLE if idle else ()), self.program, *argv(verb, options))
 
 
 def program(host: Host) -> str:
@@ -67,88 +63,22 @@ def former(host: Host) -> str:
 
 def hold(at: At, *, who: str) -> Argv:
     """Take the store's lock and keep it until stdin ends."""
-    return (at.program, *argv("hold", Hold(at.path, at.plan, who, at.declared)))
+    return at.call("hold", Hold(at.path, at.plan, who, at.disk))
 
 
 def check_disk(at: At) -> Argv:
     """Say whether the store is on its declared disk, really mounted. Reads only."""
-    return (at.program, *argv("check-disk", CheckDisk(at.path, at.declared)))
+    return at.call("check-disk", CheckDisk(at.path, at.disk))
 
 
 def newest(at: At) -> Argv:
     """Print the newest sealed snapshot, counts and room as JSON. Reads only."""
-    return (at.program, *argv("newest", Newest(at.path)))
-
-
-def begin(at: At, name: str, *, basis: str, resume: Sequence[str], mounts: Sequence[str]) -> Argv:
-    """Make the partial folder `name`, if the newest sealed snapshot is still `basis`."""
-    options = Begin(
-        store=at.path,
-        name=name,
-        points=tuple(mounts),
-        plan=at.plan,
-        basis=basis,
-        resume=tuple(resume),
-        disk=at.declared,
-    )
-    return (at.program, *argv("begin", options))
-
-
-def links(at: At, most: int) -> Argv:
-    """Print as JSON whether the largest group of hard links fits into `most` snapshots. Reads only."""
-    return (*IDLE, at.program, *argv("links", Links(at.path, most)))
-
-
-def mounted(program_path: str, mount: str) -> Argv:
-    """Print as JSON which device is mounted at `mount`. Reads only."""
-    return (program_path, *argv("mounted", LookAtMount(mount)))
-
-
-def explain(program_path: str, source: str, *, since: str, exclude: Sequence[str]) -> Argv:
-    """Print why each name on stdin differs from its source: gone, changed, unreadable. Reads only."""
-    return (program_path, *argv("explain", Explain(source, since, tuple(exclude))))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sealing:
-    """What a seal is told: step ids by mount point, and what the record should say.
-
-    `kept` are inputs saved from interrupted snapshots; `absent` are mount points that should have
-    been there.
-    """
-
-    transfers: tuple[tuple[str, str], ...]
-    explained: tuple[tuple[str, str], ...]
-    kept: tuple[str, ...]
-    absent: tuple[str, ...]
-    host: str
-    job: str
-    started: str
-    checksum: str
-
-
-def seal(at: At, name: str, sealing: Sealing) -> Argv:
-    """Turn the partial `name` into a sealed snapshot, if it is a faithful copy."""
-    options = Seal(
-        store=at.path,
-        name=name,
-        plan=at.plan,
-        host=sealing.host,
-        job=sealing.job,
-        started=sealing.started,
-        checksum=sealing.checksum,
-        transfer=tuple(f"{step}={mount}" for step, mount in sealing.transfers),
-        explained=tuple(f"{step}={mount}" for step, mount in sealing.explained),
-        kept=sealing.kept,
-        absent=sealing.absent,
-        disk=at.declared,
-    )
-    return (at.program, *argv("seal", options))
+    return at.call("newest", Newest(at.path))
 
 
 def reap(at: At) -> Argv:
     """Remove what is in the trash, at idle priority (ionice(1), nice(1))."""
-    return (*IDLE, at.program, *argv("reap", Reap(at.path, at.plan, at.declared)))
+    return at.call("reap", Reap(at.path, at.plan, at.disk), idle=True)
 
 
 def find(store: str) -> Argv:
@@ -169,9 +99,9 @@ def diff(store: str, older: str, newer: str) -> Argv:
     return argv("diff", Diff(store, older, newer))
 
 
-def difference(line: Mapping[str, Any]) -> Difference | Mapping[str, int]:
+def difference(line: Mapping[str, Any]) -> SnapshotDifference | Mapping[str, int]:
     """A line of the answer of `diff`, the last of which are its counts; FactsIncomplete where it cannot be read."""
-    return _sure(line, contract.Differences).counts if "counts" in line else _sure(line, Difference)
+    return _sure(line, contract.DiffCounts).counts if "counts" in line else _sure(line, SnapshotDifference)
 
 
 def record(store: str, name: str) -> Argv:
@@ -184,35 +114,14 @@ def snapshot_record(answer: Mapping[str, Any]) -> SnapshotRecord:
     return _sure(answer, SnapshotRecord)
 
 
-def floor(at: At, least: int) -> Argv:
-    """Remember at the disk that at least so many clean snapshots must stay; never lowers it."""
-    return (at.program, *argv("floor", Floor(at.path, least, at.plan, disk=at.declared)))
-
-
-def expire(at: At, name: str, *, least: int) -> Argv:
-    """Move one sealed snapshot to the trash, if the store can spare it."""
-    return (at.program, *argv("expire", Expire(at.path, name, at.plan, least, at.declared)))
-
-
-def pin(at: At, name: str, *, until: str, why: str) -> Argv:
-    """Keep a snapshot until then, whatever the retention says. `until` is ISO 8601 with an offset."""
-    options = Pin(at.path, name, at.plan, until, why, at.declared)
-    return (at.program, *argv("pin", options))
-
-
-def unpin(at: At, name: str) -> Argv:
-    """Let a pinned snapshot go the way of the others."""
-    return (at.program, *argv("unpin", Unpin(at.path, name, at.plan, at.declared)))
-
-
 def reading(program_path: str, store: str, name: str) -> Argv:
     """Keep a snapshot from being expired until stdin ends. Reads only, takes no lock of the store's."""
     return (program_path, *argv("reading", ReadSnapshots(store, name)))
 
 
-def freed(store: str, names: Sequence[str] = (), *, exact: bool = False) -> Argv:
-    """Print as JSON what expiring snapshots in this order gains, cumulatively. Reads only; as `find`."""
-    return argv("freed", Freed(store, tuple(names), exact=exact))
+def freed(store: str, name: str) -> Argv:
+    """Print as JSON what expiring this snapshot alone gains, counted now. Reads only; as `find`."""
+    return argv("freed", Freed(store, (name,), exact=True))
 
 
 def gains(answer: Mapping[str, Any]) -> tuple[Gain, ...]:
@@ -222,23 +131,8 @@ def gains(answer: Mapping[str, Any]) -> tuple[Gain, ...]:
 
 def measure_freed(at: At, names: Sequence[str] = ()) -> Argv:
     """Count what expiring the oldest gains and keep it for probes, at idle priority."""
-    options = Freed(at.path, tuple(names), save=True, plan=at.plan, disk=at.declared)
-    return (*IDLE, at.program, *argv("freed", options))
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Share:
-    """How much an audit reads at most: bytes and seconds a night, all of the store in `every` days."""
-
-    bytes: int
-    seconds: int
-    every: int
-
-
-def audit(at: At, share: Share) -> Argv:
-    """Read a share of the store again and compare it with what was sealed, at idle priority."""
-    options = Audit(at.path, at.plan, share.bytes, share.seconds, share.every, at.declared)
-    return (*IDLE, at.program, *argv("audit", options))
+    options = Freed(at.path, tuple(names), save=True, plan=at.plan, disk=at.disk)
+    return at.call("freed", options, idle=True)
 
 
 def _sure(answer: Mapping[str, Any], contract: type[Contract]) -> Contract:

@@ -1,4 +1,4 @@
-"""rsync(1): the three commands a snapshot and a restore need, and what rsync says of itself.
+"""rsync(1): the commands that a snapshot and a restore need, and which rsync can do what.
 
 Options and traps: rsync(1), and docs/decisions for the ones that are not obvious.
 """
@@ -33,6 +33,8 @@ COMPARE: Argv = ("--dry-run", "--itemize-changes", "--delete")
 # A restore takes one path out of one snapshot, over whatever filesystems it was.
 _WHOLE: Argv = (*(option for option in FAITHFUL if option != "--one-file-system"), "--relative")
 
+_STATS: Argv = ("--timeout=600", "--no-human-readable", "--stats")
+
 BLOCK = 4096
 PARTIAL_OK = (0, 23, 24)
 INTERRUPTED = (10, 12, 20, 30, 255)
@@ -66,18 +68,13 @@ def send(ends: Ends, *, link_dest: Sequence[str], exclude: Sequence[str], keep_p
     return (
         "rsync",
         *FAITHFUL,
-        "--timeout=600",
-        "--no-human-readable",
-        "--stats",
+        *_STATS,
         f"--checksum-choice={ends.checksum}",
         LINE,
         *((f"--partial-dir={keep_parts}",) if keep_parts else ()),
         *(f"--exclude={pattern}" for pattern in exclude),
         *(f"--link-dest={folder}" for folder in link_dest),
-        *_rsh(ends),
-        "--",
-        ends.source,
-        ends.target,
+        *_places(ends),
     )
 
 
@@ -90,10 +87,7 @@ def look(ends: Ends, *, exclude: Sequence[str]) -> Argv:
         "--timeout=600",
         "--out-format=%i|%n//%L",
         *(f"--exclude={pattern}" for pattern in exclude),
-        *_rsh(ends),
-        "--",
-        ends.source,
-        ends.target,
+        *_places(ends),
     )
 
 
@@ -132,7 +126,7 @@ class Foreseen:
     """
 
     def __init__(self) -> None:
-        """Nothing was heard yet."""
+        """Nothing has been read yet."""
         self.bytes = 0
         self.inodes = 0
         self._rest = b""
@@ -166,16 +160,11 @@ def restore(ends: Ends, *, aside: str = "") -> Argv:
     return (
         "rsync",
         *_WHOLE,
-        "--timeout=600",
-        "--no-human-readable",
-        "--stats",
+        *_STATS,
         LINE,
         f"--checksum-choice={ends.checksum}",
         *(("--no-implied-dirs", "--backup", f"--backup-dir={aside}") if aside else ()),
-        *_rsh(ends),
-        "--",
-        ends.source,
-        ends.target,
+        *_places(ends),
     )
 
 
@@ -189,14 +178,9 @@ def chosen(ends: Ends) -> Argv:
         *_WHOLE,
         "--files-from=-",
         "--from0",
-        "--timeout=600",
-        "--no-human-readable",
-        "--stats",
+        *_STATS,
         f"--checksum-choice={ends.checksum}",
-        *_rsh(ends),
-        "--",
-        ends.source,
-        ends.target,
+        *_places(ends),
     )
 
 
@@ -211,10 +195,7 @@ def verify(ends: Ends, *, parents: bool) -> Argv:
         "--timeout=600",
         "--out-format=%i|%n//%L",
         *(() if parents else ("--no-implied-dirs",)),
-        *_rsh(ends),
-        "--",
-        ends.source,
-        ends.target,
+        *_places(ends),
     )
 
 
@@ -224,21 +205,26 @@ def below(source: str, path: str) -> str:
     Both absolute. rsync(1), FILTER RULES: a leading slash anchors at the transfer's root, and a
     backslash takes the meaning from `*?[` once a pattern has a wildcard, which the final `*` is.
     """
-    inside = path.rstrip("/")[len(source.rstrip("/")) :]
-    return "".join("\\" + char if char in "*?[\\" else char for char in inside) + "/*"
+    return _escaped(_inside(source, path)) + "/*"
 
 
 def exactly(source: str, path: str) -> str:
     """The pattern that leaves out `path` itself, a file or folder in the tree `source`."""
-    inside = path.rstrip("/")[len(source.rstrip("/")) :]
-    if any(char in "*?[" for char in inside):
-        return "".join("\\" + char if char in "*?[\\" else char for char in inside)
-    return inside
+    inside = _inside(source, path)
+    return _escaped(inside) if set(inside) & set("*?[") else inside
 
 
-def checksum(one: Rsync, other: Rsync) -> str:
+def _inside(source: str, path: str) -> str:
+    return path.rstrip("/")[len(source.rstrip("/")) :]
+
+
+def _escaped(inside: str) -> str:
+    return "".join("\\" + char if char in "*?[\\" else char for char in inside)
+
+
+def checksum(sender: Rsync, receiver: Rsync) -> str:
     """The best checksum that both ends know; named in every command, since a sum does not say what it is."""
-    return "xxh128" if "xxh128" in one.checksums and "xxh128" in other.checksums else "md5"
+    return "xxh128" if "xxh128" in sender.checksums and "xxh128" in receiver.checksums else "md5"
 
 
 def takes_up_halves(receiver: Rsync) -> bool:
@@ -252,13 +238,11 @@ def takes_up_halves(receiver: Rsync) -> bool:
 
 def version_number(version: str) -> tuple[int, ...]:
     """`3.2.7` as (3, 2, 7), to be compared; () where there is no rsync."""
-    digits = [part for part in version.split(".") if part.isdigit()]
-    return tuple(int(part) for part in digits)
+    return tuple(int(part) for part in version.split(".") if part.isdigit())
 
 
-def _rsh(ends: Ends) -> Argv:
+def _places(ends: Ends) -> Argv:
     # rsync(1), --rsh: blanks separate, single quotes quote, two of them inside mean one.
-    if not ends.rsh:
-        return ()
     words = (f"'{word.replace(chr(39), chr(39) * 2)}'" if set(word) & set(" '\"\t") else word for word in ends.rsh)
-    return (f"--rsh={' '.join(words)}", "--protect-args")
+    rsh = (f"--rsh={' '.join(words)}", "--protect-args") if ends.rsh else ()
+    return (*rsh, "--", ends.source, ends.target)

@@ -97,7 +97,7 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
     raise UsageError(f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is")
 
 
-def diff(app: App, wanted: Pair, heard: Callable[[agent.Difference | Mapping[str, int]], None]) -> None:
+def diff(app: App, wanted: Pair, heard: Callable[[agent.SnapshotDifference | Mapping[str, int]], None]) -> None:
     """Tell `heard` of each name that differs, in order, and last the counts."""
     verb = agent.diff(wanted.holding.facts.path, wanted.older.name, wanted.newer.name)
     transport = app.transports[wanted.holding.store.host]
@@ -145,7 +145,7 @@ def restoring(app: App, back: Back) -> Plan:
         if not _has(app, holding, path, chosen.name):
             said.append(f"{chosen.name} of store {holding.store.name} has no {path}")
             continue
-        wanted = restore.Wanted(host=back.host, path=path, store=holding.store, snapshot=chosen, to=back.to)
+        wanted = restore.RestoreRequest(host=back.host, path=path, store=holding.store, snapshot=chosen, to=back.to)
         return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
     raise UsageError(
         "; ".join(said) or f"no store has a snapshot of {back.host}",
@@ -158,7 +158,7 @@ def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     transport, path = app.transports[holding.store.host], holding.facts.path
     found = {}
     for snapshot in holding.sealed[:-1]:
-        (gain,) = agent.gains(ask(transport, agent.freed(path, (snapshot.name,), exact=True), {}))
+        (gain,) = agent.gains(ask(transport, agent.freed(path, snapshot.name), {}))
         found[snapshot.name] = (gain.bytes, gain.inodes)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from runner.jobs.packages.debian import found as packages_apt
+from runner.jobs.packages.debian import facts as packages_apt
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.packages import PackageFacts, Update
 from runner.model.site import Host

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.unit.house import Offences, nodes, product
+from tests.unit.house import Offences, imports, nodes, product
 
 # What is made for people, or names a thing: never compared, searched, split or counted.
 PROSE = frozenset({"text", "headline", "details", "reason", "note", "why", "step", "argv", "told"})
@@ -32,6 +33,15 @@ PATTERNS = frozenset({"search", "match", "fullmatch", "findall", "finditer", "sp
 SECOND_READING = {"runner/planning/review.py"}
 FAMILIES = frozenset({"apt", "aptitude", "dpkg", "rpm", "dnf", "yum"})
 FAMILY_ROOMS = ("runner/jobs/packages/", "runner/agent/packages/")
+# In these rooms a family is known to its own folder, and to the table.
+FAMILY_PLACES = (
+    "runner/jobs/packages/debian/",
+    "runner/jobs/packages/redhat/",
+    "runner/jobs/packages/families.py",
+    "runner/agent/packages/families.py",
+)
+FAMILY_MODULES = ("runner.jobs.packages.debian", "runner.jobs.packages.redhat")
+PROGRAM = re.compile(rf"(?<![\w/-])({'|'.join(sorted(FAMILIES))})(?![\w/])")
 
 
 def _prose(node: ast.AST) -> str:
@@ -84,14 +94,20 @@ def read_back(root: Path) -> Offences:
 
 
 def families(root: Path) -> Offences:
-    """The programs of a family of packages are known to the packages' rooms alone."""
-    return [
-        f"{name}:{node.lineno} says {node.value}"
-        for path in product(root)
-        if not (name := path.relative_to(root).as_posix()).startswith(FAMILY_ROOMS)
-        for node in nodes(path)
-        if isinstance(node, ast.Constant) and node.value in FAMILIES
-    ]
+    """The programs of a family of packages are known to its own folder and the table; in the packages' rooms
+    nothing else even mentions one, and nobody imports a family by name."""
+    wrong = []
+    for path in product(root):
+        name = path.relative_to(root).as_posix()
+        if name.startswith(FAMILY_PLACES):
+            continue
+        inside = name.startswith(FAMILY_ROOMS)
+        for node in nodes(path):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                mentioned = PROGRAM.search(node.value) if inside else node.value in FAMILIES
+                wrong += [f"{name}:{node.lineno} names {node.value!r}"] if mentioned else []
+        wrong += [f"{name} imports {each}" for each in imports(path) if each.startswith(FAMILY_MODULES)]
+    return wrong
 
 
 RULES: tuple[Callable[[Path], Offences], ...] = (read_back, families)

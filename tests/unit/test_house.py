@@ -53,6 +53,11 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
     (house_prose.read_back, "runner/jobs/power/bad.py", "x = NOT_ALL in job.told\n"),
     (house_prose.families, "runner/config/bad.py", "x = host.packages == 'apt'\n"),
     (house_prose.families, "runner/agent/power/bad.py", "x = 'dpkg'\n"),
+    (house_prose.families, "runner/jobs/packages/bad.py", "x = ('dpkg', '--audit')\n"),
+    (house_prose.families, "runner/jobs/packages/bad.py", "x = 'at the host: dpkg --configure -a'\n"),
+    (house_prose.families, "runner/jobs/packages/bad.py", "from runner.jobs.packages.redhat import rpm\n"),
+    (house_prose.families, "runner/jobs/power/bad.py", "from runner.jobs.packages.debian import apt\n"),
+    (house_prose.families, "runner/agent/packages/bad.py", "x = {'rpm': 1}\n"),
 )
 
 

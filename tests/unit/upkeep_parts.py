@@ -51,7 +51,7 @@ def facts(state: str, *detached: Mapping[str, Any], **changes: Any) -> Facts:
     said = {
         "packages.apt": survey(state),
         "packages.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
-        "packages.carried": json.dumps({"detached": list(detached)}),
+        "packages.detached": json.dumps({"detached": list(detached)}),
         "power.up": json.dumps({**UP, **changes.get("up", {})}),
         "power.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
         "power.idle": json.dumps({"idle": True, "busy": [], "inhibitors": []}),
@@ -78,7 +78,7 @@ def partly(state: str, said: str = "Failed to fetch http://dead.example.org/x  U
     return replace(known, hosts={**known.hosts, SERVER: replace(server, readings=readings)})
 
 
-def red_hat(state: str) -> Facts:
+def red_hat(state: str, *detached: Mapping[str, Any]) -> Facts:
     """papio, a host of the Red Hat family, in that state: a real answer again."""
     known = facts("nothing")
     text = (CAPTURES.parent / "dnf" / f"look-{state}.stdout").read_text("utf-8")
@@ -86,7 +86,9 @@ def red_hat(state: str) -> Facts:
     readings = {**server.readings, "packages.dnf": Reading(exit=0, out=text)}
     running = "5.14.0-70.el9.x86_64"
     kernel = {"running": running, "newest": running}
-    readings["power.outdated"] = Reading(exit=0, out=json.dumps({**OUTDATED, "kernel": kernel}))
+    for name in ("power.outdated", "packages.outdated"):
+        readings[name] = Reading(exit=0, out=json.dumps({**OUTDATED, "kernel": kernel}))
+    readings["packages.detached"] = Reading(exit=0, out=json.dumps({"detached": list(detached)}))
     papio = replace(known.hosts["papio"], kernel=running, readings=readings)
     return replace(known, hosts={**known.hosts, "papio": papio})
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from .. import clock, durable
 from ..answer import Refused, plain, table
 from ..host import processes
+from ..packages.families import BESIDE
 from ..packages.installed import changes, installed, listed, remember
 from ..packages.outdated import condition
 from ..store.layout import read_json
@@ -26,8 +27,6 @@ MOST = 8 * 1024 * 1024
 SHOWN = 60
 PUNCH = 0x1 | 0x2  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 BITE = 1024 * 1024
-
-SUFFIXES = (".dpkg-dist", ".ucf-dist", ".rpmnew", ".rpmsave")
 
 
 def conclude(place: DetachedFolder) -> Mapping[str, Any]:
@@ -170,7 +169,7 @@ def conffiles(root: str) -> dict[str, str]:
     marks = {}
     for folder, _, names in os.walk(top):
         for name in names:
-            if name.endswith(SUFFIXES):
+            if name.endswith(BESIDE):
                 path = Path(folder) / name
                 try:
                     status = path.lstat()

@@ -1,8 +1,10 @@
-"""What the verbs of packages are told, and what they answer."""
+"""The options and answers of the verbs of packages."""
 
 from __future__ import annotations
 
 from typing import NamedTuple, Optional
+
+from ..arguments import Count, Rest
 
 
 class LookOutdated(NamedTuple):
@@ -12,7 +14,25 @@ class LookOutdated(NamedTuple):
     unit: str = ""
 
 
-class Kernel(NamedTuple):
+class AskAsPlanned(NamedTuple):
+    """Options of `as-planned`: `changes` are NAME=OLD=NEW, `boot_free` is in bytes, `env` NAME=VALUE."""
+
+    packages: str
+    to_be_had: bool = False
+    boot_free: Count = 0
+    env: tuple[str, ...] = ()
+    changes: Rest = ()
+
+
+class AsPlanned(NamedTuple):
+    """Answer of `as-planned`: whether all is as it was, else what is not, and what to do."""
+
+    as_planned: bool
+    error: str = ""
+    do: str = ""
+
+
+class KernelVersions(NamedTuple):
     """The kernel that runs and the newest that is installed, "" where none is found."""
 
     running: str = ""
@@ -20,7 +40,7 @@ class Kernel(NamedTuple):
 
 
 class Needrestart(NamedTuple):
-    """What needrestart says of the kernel (1: the newest runs)."""
+    """What needrestart reports about the kernel (1: the newest runs)."""
 
     ksta: int
 
@@ -30,10 +50,10 @@ class Outdated(NamedTuple):
 
     `changed` are packages (name, version) newer than the boot; `flag` is /run/reboot-required; `needrestart`
     is None where it is not installed. `boot_free` and `boot_size` are bytes; `entry` is None where no boot
-    loader is known. `needs_restart` says it of the unit that was asked for.
+    loader is known. `needs_restart` is for the unit that the options name.
     """
 
-    kernel: Optional[Kernel] = None
+    kernel: Optional[KernelVersions] = None
     services: tuple[str, ...] = ()
     pid1: bool = False
     changed: tuple[tuple[str, str], ...] = ()
@@ -57,5 +77,5 @@ class Outdated(NamedTuple):
 
     @property
     def ksta(self) -> Optional[int]:
-        """What needrestart says of the kernel, None where it is not installed."""
+        """What needrestart reports about the kernel, None where it is not installed."""
         return self.needrestart.ksta if self.needrestart else None

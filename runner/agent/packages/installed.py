@@ -1,4 +1,4 @@
-"""Which packages are installed, and what became of them: two lists compared, no message read."""
+"""Which packages are installed, and what became of them: two lists are compared, no message is read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from .. import durable
 from ..answer import Refused
-from ..command import ENVIRONMENT, ask
+from ..command import ENVIRONMENT
 from ..host import processes
 from ..store.layout import read_json
 from .families import FAMILIES, family
@@ -25,19 +25,18 @@ UNFINISHED = {
 }
 ABSENT = "nc"
 
-
 NAME = "since-boot.json"
 
 
-class Installed(NamedTuple):
-    """Versions by (name, architecture), and those whose installation has not come to its end."""
+class InstalledPackages(NamedTuple):
+    """Versions by (name, architecture), and those whose installation is unfinished."""
 
     versions: Mapping[tuple[str, str], tuple[str, ...]]
     unfinished: tuple[tuple[str, str], ...]
 
 
 def listed(family: str, environment: Mapping[str, str]) -> list[str]:
-    """What `family` (a word of FAMILIES) says is installed, a line a package. Raises Refused.
+    """What is installed, as `family` (a word of FAMILIES) lists it, a line a package. Raises Refused.
 
     An empty family has no packages.
     """
@@ -69,7 +68,7 @@ def listed(family: str, environment: Mapping[str, str]) -> list[str]:
     return done.stdout.decode("utf-8", "backslashreplace").splitlines()
 
 
-def installed(lines: list[str]) -> Installed:
+def installed(lines: list[str]) -> InstalledPackages:
     """Read what `listed` gave."""
     versions: dict[tuple[str, str], tuple[str, ...]] = {}
     unfinished = []
@@ -83,10 +82,10 @@ def installed(lines: list[str]) -> Installed:
             unfinished.append((name, UNFINISHED[state[1]]))
         elif state[2:].strip():
             unfinished.append((name, "must be installed again"))
-    return Installed(versions, tuple(sorted(unfinished)))
+    return InstalledPackages(versions, tuple(sorted(unfinished)))
 
 
-def changes(before: Installed, after: Installed) -> dict[str, Any]:
+def changes(before: InstalledPackages, after: InstalledPackages) -> dict[str, Any]:
     """What was upgraded, installed and removed, and what is unfinished now.
 
     A package of which several versions may be there at once, as with kernels, is never upgraded: one is
@@ -94,18 +93,18 @@ def changes(before: Installed, after: Installed) -> dict[str, Any]:
     """
     known = {*before.versions, *after.versions}
     names = Counter(name for name, _ in known)
-    told: dict[str, list[list[str]]] = {"upgraded": [], "installed": [], "removed": []}
+    changed: dict[str, list[list[str]]] = {"upgraded": [], "installed": [], "removed": []}
     for name, arch in sorted(known):
         old, new = before.versions.get((name, arch), ()), after.versions.get((name, arch), ())
         shown = f"{name}:{arch}" if names[name] > 1 else name
         if old == new:
             continue
         if len(old) == 1 and len(new) == 1:
-            told["upgraded"].append([shown, old[0], new[0]])
+            changed["upgraded"].append([shown, old[0], new[0]])
             continue
-        told["installed"].extend([shown, each] for each in sorted(set(new) - set(old)))
-        told["removed"].extend([shown, each] for each in sorted(set(old) - set(new)))
-    return {**told, "unfinished": [list(each) for each in after.unfinished]}
+        changed["installed"].extend([shown, each] for each in sorted(set(new) - set(old)))
+        changed["removed"].extend([shown, each] for each in sorted(set(old) - set(new)))
+    return {**changed, "unfinished": [list(each) for each in after.unfinished]}
 
 
 def remember(state: Path, fresh: Iterable[Sequence[str]]) -> None:
@@ -123,47 +122,26 @@ def since_boot(state: Path, root: Path) -> list[list[str]]:
 
 
 def _remembered(state: Path) -> dict[str, str]:
-    found = read_json(state / NAME)
-    told = found.get("changed")
-    if found.get("boot_id") != processes.boot_id() or not isinstance(told, list):
+    notes = read_json(state / NAME)
+    changed = notes.get("changed")
+    if notes.get("boot_id") != processes.boot_id() or not isinstance(changed, list):
         return {}
-    return {str(each[0]): str(each[1]) for each in told if isinstance(each, list) and len(each) == 2}
+    return {str(each[0]): str(each[1]) for each in changed if isinstance(each, list) and len(each) == 2}
 
 
 def _dated(root: Path) -> dict[str, str]:
-    booted = processes.booted(root)
-    if not booted:
+    time, name = processes.booted(root), family(root)
+    if not time or not name:
         return {}
-    dated = {"dpkg": _dpkg_dated, "rpm": _rpm_dated}.get(family(root))
-    return dated(root, booted) if dated else {}
-
-
-def _dpkg_dated(root: Path, booted: int) -> dict[str, str]:
-    # dpkg writes the list of a package's files whenever it unpacks it.
-    fresh = []
-    for path in (root / "var/lib/dpkg/info").glob("*.list"):
-        try:
-            if path.stat().st_mtime > booted:
-                fresh.append(path.name[: -len(".list")])
-        except OSError:
-            continue
-    if not fresh:
-        return {}
+    row = FAMILIES[name]
+    labels = row.dated(root, time)
+    if all(labels.values()):
+        return labels
+    environment = {row.needed[0]: str(root / row.needed[1].lstrip("/"))} if row.needed else {}
     try:
-        found = installed(listed("dpkg", {"DPKG_ADMINDIR": str(root / "var/lib/dpkg")}))
+        versions = installed(listed(name, environment)).versions
     except Refused:
-        return dict.fromkeys(fresh, "")
-    known = {f"{name}:{arch}": (name, each[0]) for (name, arch), each in found.versions.items()}
-    known.update({name: (name, each[0]) for (name, _), each in found.versions.items()})
-    return dict(known[each] for each in fresh if each in known)
-
-
-def _rpm_dated(root: Path, booted: int) -> dict[str, str]:
-    shape = "%{INSTALLTIME} %{NAME} %{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"
-    answer = ask(("rpm", f"--root={root}", "-qa", "--qf", shape), timeout=60)
-    fresh = {}
-    for line in answer.out.splitlines():
-        fields = line.split(" ")
-        if len(fields) == 3 and fields[0].isdigit() and int(fields[0]) > booted:
-            fresh[fields[1]] = fields[2].removeprefix("0:")
-    return fresh
+        return labels
+    by_name = {name: each[0] for (name, _), each in versions.items()}
+    by_label = {label: versions.get(row.split(label), (by_name.get(label, ""),))[0] for label in labels}
+    return {row.split(label)[0]: version for label, version in by_label.items() if version}

@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..command import ask
-from .contract import Kernel
-from .families import family
+from .contract import KernelVersions
+from .families import ASIDE, FAMILIES, family
 
 PREFIX = "vmlinuz-"
-NO_KERNEL = re.compile(r"(^0-rescue-)|(\.(old|bak|hmac|dpkg-[a-z]+|rpm[a-z]+)$)")
+NO_KERNEL = re.compile(rf"(^0-rescue-)|(\.(old|bak|hmac|{ASIDE})$)")
 INITRD = ("initrd.img-{}", "initramfs-{}.img", "initrd-{}", "initrd-{}.img")
 CONFIGS = (
     "boot/grub/grub.cfg",
@@ -29,21 +28,22 @@ LOADS = ("linux", "linux16", "linuxefi", "kernel")
 
 
 def newest(root: Path) -> str:
-    """The newest installed kernel's release, as `uname -r` would tell it; "" if there is none to find."""
+    """The newest installed kernel's release, as `uname -r` would print it; "" if none is found."""
     try:
         names = [entry.name for entry in (root / "boot").iterdir() if entry.name.startswith(PREFIX)]
     except OSError:
         names = []
-    found = [name[len(PREFIX) :] for name in names]
-    found = [release for release in found if release and not NO_KERNEL.search(release)]
-    if found:
-        return max(found, key=order)
-    # Where it has no packages of its own, rpm would make a database for the answer.
-    return _asked() if family(root) == "rpm" else ""
+    releases = [name[len(PREFIX) :] for name in names]
+    releases = [release for release in releases if release and not NO_KERNEL.search(release)]
+    if releases:
+        return max(releases, key=order)
+    # Only where that is its family: the program that is asked would make a database for the answer.
+    name = family(root)
+    return FAMILIES[name].kernel() if name else ""
 
 
 def order(release: str) -> list[tuple[int, int, str]]:
-    """A key by which releases sort as both families name them: numbers as numbers, and above any text.
+    """A key by which releases sort as the families name them: numbers as numbers, and above any text.
 
     So an update, 1160.2.1.el7, is newer than what it updates, 1160.el7: `sort --version-sort` has it wrong.
     """
@@ -60,21 +60,12 @@ def boot(root: Path) -> dict[str, Any]:
     folder = root / "boot" if (root / "boot").is_dir() else root
     space = os.statvfs(folder)
     return {
-        "kernel": Kernel(platform.release(), release),
+        "kernel": KernelVersions(platform.release(), release),
         "boot_free": space.f_bfree * space.f_frsize,
         "boot_size": space.f_blocks * space.f_frsize,
         "initrd": bool(release) and any(_filled(folder / each.format(release)) for each in INITRD),
         "entry": _entry(root, release),
     }
-
-
-def _asked() -> str:
-    # Kernels that are not in /boot by that name: the one installed last is what is booted next.
-    shape = "%{INSTALLTIME} %{VERSION}-%{RELEASE}.%{ARCH}\\n"
-    answer = ask(("rpm", "-q", "kernel-core", "kernel", "--qf", shape), timeout=30)
-    lines = [line.split(" ") for line in answer.out.splitlines()]
-    dated = [(int(words[0]), words[1]) for words in lines if len(words) == 2 and words[0].isdecimal()]
-    return max(dated)[1] if dated else ""
 
 
 def _filled(path: Path) -> bool:

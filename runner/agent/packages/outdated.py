@@ -14,7 +14,7 @@ from ..command import ENVIRONMENT, ask
 from ..detached.records import STATE
 from ..host.processes import processes
 from . import kernels
-from .contract import Kernel, LookOutdated, Needrestart, Outdated
+from .contract import KernelVersions, LookOutdated, Needrestart, Outdated
 from .installed import since_boot
 
 FLAGS = ("run/reboot-required", "var/run/reboot-required")
@@ -40,7 +40,7 @@ def read(argv: Sequence[str], root: str = "/") -> dict[str, Any]:
     top = Path(root)
     state = Path(options.state or top / STATE.lstrip("/"))
     old = old_files(top)
-    found = Outdated(
+    answer = Outdated(
         **kernels.boot(top),
         services=tuple(old.services),
         pid1=old.pid1,
@@ -49,20 +49,20 @@ def read(argv: Sequence[str], root: str = "/") -> dict[str, Any]:
         needrestart=old.needrestart,
         needs_restart=options.unit in old.services if options.unit else None,
     )
-    answer: dict[str, Any] = table(found)
-    if found.needs_restart is None:
-        del answer["needs_restart"]
-    return answer
+    fields: dict[str, Any] = table(answer)
+    if answer.needs_restart is None:
+        del fields["needs_restart"]
+    return fields
 
 
 def condition(root: Path) -> dict[str, Any]:
-    """What a carried command left to do: `services` to restart, `pid1`, reasons for a `reboot`."""
+    """What a detached command left to do: `services` to restart, `pid1`, reasons for a `reboot`."""
     old = old_files(root)
-    found = kernels.boot(root)["kernel"]
-    return {"services": old.services, "pid1": old.pid1, "reboot": _reasons(root, old, found)}
+    kernel = kernels.boot(root)["kernel"]
+    return {"services": old.services, "pid1": old.pid1, "reboot": _reasons(root, old, kernel)}
 
 
-def _reasons(root: Path, old: Old, kernel: Kernel) -> list[str]:
+def _reasons(root: Path, old: Old, kernel: KernelVersions) -> list[str]:
     reasons = []
     if kernel.newest and kernel.newest != kernel.running:
         reasons.append(f"kernel {plain(kernel.running)} runs, {plain(kernel.newest)} is installed")
@@ -80,7 +80,7 @@ def _flag(root: Path) -> bool:
 
 
 class Old(NamedTuple):
-    """Units that should be restarted, whether process 1 is older than its files, what needrestart said."""
+    """Units that should be restarted, whether process 1 is older than its files, what needrestart reported."""
 
     services: list[str]
     pid1: bool
@@ -89,16 +89,16 @@ class Old(NamedTuple):
 
 def old_files(root: Path) -> Old:
     """Ask needrestart where it is installed; else look which mapped files are gone from the disk."""
-    found = mapped(root)
+    gone = mapped(root)
     if root != Path("/") or shutil.which("needrestart", path=ENVIRONMENT["PATH"]) is None:
-        return found
+        return gone
     # It only lists with `-r l`. Its exit code is always 0: that it came to an answer is seen in the answer.
-    told = needrestart(ask(("needrestart", "-b", "-r", "l"), timeout=PATIENCE).out)
-    return told._replace(pid1=told.pid1 or found.pid1) if told else found
+    old = needrestart(ask(("needrestart", "-b", "-r", "l"), timeout=PATIENCE).out)
+    return old._replace(pid1=old.pid1 or gone.pid1) if old else gone
 
 
 def needrestart(text: str) -> Old | None:
-    """What `needrestart -b` said; None where it came to no answer."""
+    """Read the output of `needrestart -b`; None where it came to no answer."""
     lines = [line.partition(": ")[::2] for line in text.splitlines()]
     if not any(key == "NEEDRESTART-VER" for key, _ in lines):
         return None
@@ -145,7 +145,7 @@ def _unit(process: Path) -> str:
         path = line.split(":", 2)[-1]
         # A service of the system; what runs in a person's session is that person's.
         if path.startswith("/system.slice/"):
-            found = [part for part in path.split("/") if part.endswith(".service")]
-            if found:
-                return plain(found[-1])
+            units = [part for part in path.split("/") if part.endswith(".service")]
+            if units:
+                return plain(units[-1])
     return ""

@@ -162,7 +162,7 @@ class Diff(NamedTuple):
     newer: Word
 
 
-class Difference(NamedTuple):
+class SnapshotDifference(NamedTuple):
     """A line of `diff`: what changed; `size` is that of the newer file, or of the one removed."""
 
     change: str
@@ -170,7 +170,7 @@ class Difference(NamedTuple):
     size: int
 
 
-class Differences(NamedTuple):
+class DiffCounts(NamedTuple):
     """Answer of `diff`, its last line: how many names changed in each way."""
 
     counts: dict[str, int]

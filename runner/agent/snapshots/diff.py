@@ -12,7 +12,7 @@ from .. import tree
 from ..answer import Refused, reply, shown
 from ..arguments import parse_as
 from ..store.layout import open_store, require_sealed
-from .contract import Diff, Difference, Differences
+from .contract import Diff, DiffCounts, SnapshotDifference
 from .find import request
 
 DEEPEST = 400
@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
         for change in _compare(pair, parts[-1] if parts else b".", where or b"/"):
             counts[change.change] += 1
             reply(change)
-    reply(Differences(counts))
+    reply(DiffCounts(counts))
     return 0
 
 
@@ -57,12 +57,12 @@ def _above(stack: contextlib.ExitStack, root: str, parts: tuple[bytes, ...]) -> 
     return parent
 
 
-def _compare(pair: FolderPair, name: bytes, path: bytes) -> Iterator[Difference]:
+def _compare(pair: FolderPair, name: bytes, path: bytes) -> Iterator[SnapshotDifference]:
     old, new = _status(pair.old, name), _status(pair.new, name)
     change = _change(pair, name, old, new)
     status = new or old
     if change and status:
-        yield Difference(change, os.fsdecode(path), status.st_size)
+        yield SnapshotDifference(change, os.fsdecode(path), status.st_size)
     if _is_folder(old) or _is_folder(new):
         if path.count(b"/") > DEEPEST:
             raise Refused(f"{shown(os.fsdecode(path))} is too deep", "compare a folder further down")

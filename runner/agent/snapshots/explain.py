@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from .. import clock
@@ -126,27 +127,28 @@ class SourceTree(NamedTuple):
         Anything but a regular file or a folder needs no reading.
         """
         path = self.path(name)
-        try:
-            if stat.S_ISDIR(status.st_mode):
-                with os.scandir(path) as entries:
-                    next(entries, None)
-            elif stat.S_ISREG(status.st_mode):
-                _read(path, status.st_size if whole else 0)
-        except OSError as problem:
-            return problem.errno or errno.EIO
-        return 0
+        if stat.S_ISDIR(status.st_mode):
+            return _failure(lambda: _list(path))
+        return _failure(lambda: _read(path, status.st_size if whole else 0)) if stat.S_ISREG(status.st_mode) else 0
 
     def unreadable_above(self, name: bytes) -> int:
         """The errno of the first folder above `name` that cannot be listed, 0 if all can."""
         parts = name.split(b"/")[:-1]
-        for end in range(len(parts) + 1):
-            path = self.path(b"/".join(parts[:end]) or b".")
-            try:
-                with os.scandir(path) as entries:
-                    next(entries, None)
-            except OSError as problem:
-                return problem.errno or errno.EIO
-        return 0
+        folders = (self.path(b"/".join(parts[:end]) or b".") for end in range(len(parts) + 1))
+        return next((code for folder in folders if (code := _failure(functools.partial(_list, folder)))), 0)
+
+
+def _failure(read: Callable[[], None]) -> int:
+    try:
+        read()
+    except OSError as problem:
+        return problem.errno or errno.EIO
+    return 0
+
+
+def _list(path: bytes) -> None:
+    with os.scandir(path) as entries:
+        next(entries, None)
 
 
 def closed_folders(source: SourceTree, excluded: frozenset[bytes]) -> Iterator[tuple[bytes, int]]:
@@ -176,11 +178,7 @@ def closed_folders(source: SourceTree, excluded: frozenset[bytes]) -> Iterator[t
 def _read(path: bytes, size: int) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        left = size
-        while left > 0:
-            got = len(os.read(descriptor, min(CHUNK, left)))
-            if not got:
-                return
-            left -= got
+        while size > 0 and (block := os.read(descriptor, min(CHUNK, size))):
+            size -= len(block)
     finally:
         os.close(descriptor)

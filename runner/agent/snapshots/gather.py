@@ -23,7 +23,7 @@ HARMLESS = ("vanished", "changed")
 STATS = re.compile(rb"(Number of files|Total file size): ([0-9,]+)(?:.*[( ]dir: ([0-9,]+))?")
 
 
-class Expected(NamedTuple):
+class ExpectedOutputs(NamedTuple):
     """The steps whose outputs must be there, with their mount points, and those that may be."""
 
     transfers: Mapping[str, str]
@@ -71,7 +71,7 @@ class Gathered:
             self.unsummed += fresh and not file.checksum
             if file.transferred and file.checksum:
                 self.summed += 1
-                sums.add(file.checksum, file.size, point, file.name)
+                sums.add(file, point)
         files = numbers.get(b"Number of files", 0)
         if files < 1 or b"Total file size" not in numbers:
             raise Refused(f"the transfer of {point} sent nothing", "is it mounted on the source?")
@@ -109,7 +109,7 @@ class Gathered:
         elif line.cause not in HARMLESS and len(self.unexplained) < 3:
             self.unexplained.append(shown(line.path))
 
-    def require(self, expected: Expected) -> None:
+    def require(self, expected: ExpectedOutputs) -> None:
         """Refused unless every transfer is here and what is missing from it is explained."""
         for step, point in expected.transfers.items():
             if point not in self.filesystems:
@@ -119,7 +119,7 @@ class Gathered:
                 raise Refused(f"rsync ended with {ended} for {point}, unexplained", "run the job again")
 
 
-def gather(stream: BinaryIO, expected: Expected, resumed: ResumedFiles, sums: Sums, into: Gathered) -> None:
+def gather(stream: BinaryIO, expected: ExpectedOutputs, resumed: ResumedFiles, sums: Sums, into: Gathered) -> None:
     """Read every frame once and add it up; other outputs are passed over."""
     seen: set[str] = set()
     for frame in frames(stream):
@@ -176,7 +176,7 @@ class ResumedFiles:
             inode = self._taken(old, below.lstrip(b"/"))
             if inode and inode not in self._known:
                 self._known.add(inode)
-                sums.add(file.checksum, file.size, point, file.name)
+                sums.add(file, point)
                 count += 1
         return count
 
@@ -229,11 +229,7 @@ def _files(root: bytes) -> Iterator[bytes]:
                     below = name + b"/" + entry.name if name else entry.name
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(below)
-                    elif entry.is_file(follow_symlinks=False) and _shared(entry):
+                    elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_nlink > 1:
                         yield below
         except OSError:
             continue
-
-
-def _shared(entry: os.DirEntry[bytes]) -> bool:
-    return entry.stat(follow_symlinks=False).st_nlink > 1

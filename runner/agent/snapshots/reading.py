@@ -23,7 +23,7 @@ def run(argv: Sequence[str]) -> int:
     require_sealed(store, *names)
     descriptor = lock.open_lock(store, os.O_RDONLY)
     for name in names:
-        if not lock.share(descriptor, lock.byte_of(name)):
+        if not lock.take(descriptor, lock.byte_of(name), shared=True):
             raise Refused(f"{name} is being expired now", "choose another snapshot", code=BUSY)
     # Again: it may have been expired between the first look and the lock.
     require_sealed(store, *names)

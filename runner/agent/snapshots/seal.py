@@ -17,8 +17,8 @@ from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
 from .contract import Seal, Sealed, SnapshotException, SnapshotRecord
-from .gather import EXCEPTIONS, HARMLESS, LISTED, Expected, Gathered, ResumedFiles, gather
-from .sums import Sums
+from .gather import EXCEPTIONS, HARMLESS, LISTED, ExpectedOutputs, Gathered, ResumedFiles, gather
+from .sums import Sums, zipped
 
 
 class PartialSnapshot(NamedTuple):
@@ -42,7 +42,7 @@ def run(argv: Sequence[str]) -> int:
     began = time.monotonic()
     options = parse_as(Seal, argv)
     store, name = open_store(options.store), options.name
-    expected = Expected(pairs(options.transfer, "transfer"), pairs(options.explained, "explained"), options.kept)
+    expected = ExpectedOutputs(pairs(options.transfer, "transfer"), pairs(options.explained, "explained"), options.kept)
     with working(store, options.plan):
         disk.require_writable(store, options.disk)
         snapshot = PartialSnapshot(store, name, _begun(store, name, options.plan))
@@ -75,13 +75,13 @@ def _begun(store: Store, name: str, plan: str) -> Mapping[str, Any]:
     return begun
 
 
-def _require_filesystems(snapshot: PartialSnapshot, expected: Expected) -> None:
+def _require_filesystems(snapshot: PartialSnapshot, expected: ExpectedOutputs) -> None:
     points = sorted(str(point) for point in snapshot.begun.get("filesystems", ()))
     if not points or sorted(expected.transfers.values()) != points:
         raise Refused("the transfers are not those of the filesystems begun", "make a new plan")
 
 
-def _gather(snapshot: PartialSnapshot, expected: Expected, absent: Sequence[str]) -> Gathered:
+def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, absent: Sequence[str]) -> Gathered:
     store, name, basis = snapshot.store, snapshot.name, str(snapshot.begun.get("basis", ""))
     before = read_json(store.record(basis)) if basis else {}
     known = frozenset(
@@ -89,30 +89,27 @@ def _gather(snapshot: PartialSnapshot, expected: Expected, absent: Sequence[str]
     )
     gathered = Gathered(known)
     resumed = ResumedFiles(store, name, basis, snapshot.resumed)
-    draft = store.sums(name).with_name(f"{name}.sums.gz.tmp")
-    with Sums(draft) as sums:
-        gather(sys.stdin.buffer, expected, resumed, sums, gathered)
-        sums.close()
-    gathered.absent(absent)
-    unexplained = sum(gathered.cause(cause) for cause in _others(gathered))
-    if unexplained:
-        fullness = _fullness(store)
-        raise Refused(
-            f"{unexplained} names are missing or differ for no reason of the source's: "
-            f"{', '.join(gathered.unexplained)}{fullness}",
-            "free room or look at the disk, then run the job again; the partial is kept",
-            # Full: the next plan makes room. Out of links: in a fresh folder rsync copies what it could not link.
-            again=True,
-        )
+    with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, 9) as lines:
+        gather(sys.stdin.buffer, expected, resumed, Sums(lines), gathered)
+        gathered.absent(absent)
+        _require_explained(store, gathered)
     count = sum(gathered.cause(cause) for cause in EXCEPTIONS)
     if int(before.get("exceptions", 0)) > LISTED:
         gathered.new = max(0, count - int(before["exceptions"]))
     return gathered
 
 
-def _others(gathered: Gathered) -> set[str]:
+def _require_explained(store: Store, gathered: Gathered) -> None:
     causes = {cause for counts in gathered.causes.values() for cause in counts}
-    return causes - {*EXCEPTIONS, *HARMLESS}
+    unexplained = sum(gathered.cause(cause) for cause in causes.difference(EXCEPTIONS, HARMLESS))
+    if unexplained:
+        raise Refused(
+            f"{unexplained} names are missing or differ for no reason of the source's: "
+            f"{', '.join(gathered.unexplained)}{_fullness(store)}",
+            "free room or look at the disk, then run the job again; the partial is kept",
+            # Full: the next plan makes room. Out of links: in a fresh folder rsync copies what it could not link.
+            again=True,
+        )
 
 
 def _fullness(store: Store) -> str:
@@ -160,8 +157,6 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
 def _keep(snapshot: PartialSnapshot, record: SnapshotRecord) -> None:
     store, name = snapshot.store, snapshot.name
     readme.keep(store)
-    sums = store.sums(name)
-    sums.with_name(f"{name}.sums.gz.tmp").rename(sums)
     durable.write_json(store.record(name), table(record), 0o600)
     durable.sync_folder(store.runner)
 
@@ -183,15 +178,7 @@ def _name(snapshot: PartialSnapshot) -> None:
 
 
 def _answer(record: SnapshotRecord, seconds: float) -> Sealed:
-    return Sealed(
-        sealed=record.name,
-        files=record.files,
-        added_files=record.added_files,
-        added_bytes=record.added_bytes,
-        exceptions=record.exceptions,
-        exceptions_new=record.exceptions_new,
-        unsummed=record.unsummed,
-        vanished=record.exceptions_by_cause["vanished"],
-        changed=record.exceptions_by_cause["changed"],
-        seconds=seconds,
-    )
+    alike = {key: getattr(record, key) for key in Sealed._fields if hasattr(record, key)}
+    causes = record.exceptions_by_cause
+    moved = {"vanished": causes["vanished"], "changed": causes["changed"]}
+    return Sealed(**{**alike, **moved, "sealed": record.name, "seconds": seconds})

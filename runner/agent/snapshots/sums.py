@@ -10,7 +10,6 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO, NamedTuple, Optional
 
 from .. import durable, tree
@@ -21,8 +20,6 @@ LOOKED = re.compile(rb"([<>ch.*][fdLDS][^|]{9})\|(.+?)//", re.DOTALL)
 ESCAPE = re.compile(rb"\\#([0-7]{3})")
 UNSAFE = re.compile(rb"[\x00-\x1f\x7f-\xff]|\\(?=#[0-7]{3})")
 BAR = 11
-
-
 LINES = 1000
 
 
@@ -32,40 +29,16 @@ def zipped(stream: BinaryIO, level: int) -> gzip.GzipFile:
 
 
 class Sums:
-    """Writes `checksum size name` lines to a draft; `close` syncs it. Same lines, same bytes.
+    """Writes `checksum size name` lines to a stream."""
 
-    `name` is relative to the snapshot and escaped.
-    """
+    def __init__(self, stream: gzip.GzipFile) -> None:
+        self._stream = stream
 
-    def __init__(self, draft: Path) -> None:
-        draft.unlink(missing_ok=True)
-        self._file = draft.open("xb")
-        self._zip = zipped(self._file, 9)
-        draft.chmod(0o600)
-
-    def add(self, checksum: str, size: int, point: str, name: bytes) -> None:
-        """Write the line of file `name` (escaped, relative) of the filesystem at `point`."""
+    def add(self, file: Sent, point: str) -> None:
+        """Write the line of a file of the filesystem at `point`."""
         place = escaped(os.fsencode(point)).strip(b"/")
-        whole = place + b"/" + name if place else name
-        self._zip.write(b"%s %d %s\n" % (checksum.encode(), size, whole))
-
-    def close(self) -> None:
-        """Finish the draft and force it to the disk."""
-        self._zip.close()
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
-
-    def __enter__(self) -> Sums:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if not self._file.closed:
-            self._zip.close()
-            self._file.close()
-            Path(self._file.name).unlink()
+        name = place + b"/" + file.name if place else file.name
+        self._stream.write(b"%s %d %s\n" % (file.checksum.encode(), file.size, name))
 
 
 class SumLine(NamedTuple):

@@ -33,19 +33,10 @@ RUN = "/run/lock/runner"
 RESOURCES = ("packages", "power", "dump", "drill", "restore-db")
 
 
-def take(descriptor: int, byte: int) -> bool:
-    """Take one byte of the lock without waiting; says whether it is ours now."""
+def take(descriptor: int, byte: int, *, shared: bool = False) -> bool:
+    """Take one byte of the lock without waiting, alone or `shared`; returns whether it is ours now."""
     try:
-        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, byte)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
-
-
-def share(descriptor: int, byte: int) -> bool:
-    """Take one byte together with others who share it, without waiting; says whether it is ours too."""
-    try:
-        fcntl.lockf(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, 1, byte)
+        fcntl.lockf(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB, 1, byte)
     except (BlockingIOError, PermissionError):
         return False
     return True

@@ -102,7 +102,7 @@ def _copies(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> tuple[tu
     locks: tuple[Lock, ...] = ()
     for what, name in names.items():
         path = f"{wanted.job.options.to}/{name}"
-        back = restore.Wanted(host=wanted.job.host, path=path, store=place, snapshot=snapshot)
+        back = restore.RestoreRequest(host=wanted.job.host, path=path, store=place, snapshot=snapshot)
         made = restore.draft(site, back, facts, now)
         folder, copy, _ = made.steps
         locks = made.planned.locks if made.planned else ()

@@ -101,7 +101,7 @@ class Drill:
 
     def proven(self, sort: str, why: str, **more: Any) -> Step:  # noqa: ANN401
         """Remember at the store that a drill of this sort succeeded."""
-        proof = Prove(self.at.path, sort, self.snapshots[-1], self.when, self.at.declared)
+        proof = Prove(self.at.path, sort, self.snapshots[-1], self.when, self.at.disk)
         return self.step(f"proven-{sort}", self.keeper, words("proven", proof), why, role=Role.PROVEN, **more)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runner.agent.arguments import argv as words
+from runner.agent.packages.contract import AskAsPlanned
 from runner.jobs.packages.family import Family
 from runner.model.packages import Update
 from runner.model.plan import Check
@@ -11,37 +13,23 @@ from runner.model.plan import Check
 
 def unchanged(program: str, host: str, family: Family, updates: Sequence[Update]) -> Check:
     """The claim that each of these is still in its old version."""
-    return Check(
-        host=host,
-        argv=(program, "as-planned", f"--packages={family.lists}", "--", *_words(family, updates)),
-        field="as_planned",
-        relation="==",
-        value=True,
-        why="the packages are still in the versions known here",
-    )
+    return _check(program, host, AskAsPlanned(family.lists, changes=_changes(family, updates)))
 
 
 def installable(program: str, host: str, family: Family, updates: Sequence[Update], room: int = 0) -> Check:
     """The same, and that the new ones can be had; with `room`, that so many bytes are free in /boot."""
-    boot = (f"--boot-free={room}",) if room else ()
-    why = "the packages are as known here, and the new versions can be had"
-    return Check(
-        host=host,
-        argv=(
-            program,
-            "as-planned",
-            f"--packages={family.lists}",
-            "--to-be-had",
-            *boot,
-            "--",
-            *_words(family, updates),
-        ),
-        field="as_planned",
-        relation="==",
-        value=True,
-        why=f"{why}, and there is room in /boot for a kernel" if room else why,
-    )
+    return _check(program, host, AskAsPlanned(family.lists, True, room, changes=_changes(family, updates)))
 
 
-def _words(family: Family, updates: Sequence[Update]) -> tuple[str, ...]:
-    return tuple(f"{family.label(one)}={one.old}={one.new}" for one in updates)
+def _check(program: str, host: str, asked: AskAsPlanned) -> Check:
+    why = "the packages are still in the versions known here"
+    if asked.to_be_had:
+        why = "the packages are as known here, and the new versions can be had"
+    if asked.boot_free:
+        why += ", and there is room in /boot for a kernel"
+    argv = (program, *words("as-planned", asked))
+    return Check(host=host, argv=argv, field="as_planned", relation="==", value=True, why=why, replans=True)
+
+
+def _changes(family: Family, updates: Sequence[Update]) -> tuple[str, ...]:
+    return tuple(f"{family.label(update)}={update.old}={update.new}" for update in updates)

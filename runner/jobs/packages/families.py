@@ -22,7 +22,18 @@ def family(host: Host, table: Mapping[str, str] = FAMILIES) -> Family | None:
 
     `table` names the families that there are: a test may know more of them.
     """
-    return _made(table[host.packages]) if host.packages in table else None
+    return named(host.packages, table)
+
+
+def named(packages: str, table: Mapping[str, str] = FAMILIES) -> Family | None:
+    """The family by what `packages` of a host says; None where the table does not have it."""
+    return _made(table[packages]) if packages in table else None
+
+
+def need_reboot(host: Host) -> tuple[str, ...]:
+    """Patterns of the packages whose change needs a reboot of `host`: of every family where its own is not known."""
+    places = dict.fromkeys(FAMILIES[name] for name in ([host.packages] if host.packages in FAMILIES else FAMILIES))
+    return tuple(pattern for place in places for pattern in _made(place).need_reboot)
 
 
 def words(table: Mapping[str, str] = FAMILIES) -> str:

@@ -2,67 +2,116 @@
 
 from __future__ import annotations
 
+import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from runner.model.facts import Facts, Probe
-from runner.model.packages import PackageFacts, Update
+from runner.model.packages import PackageFacts, Trouble, Update
 from runner.model.plan import Argv
 from runner.model.site import Host
 
 Policy = Literal["security", "all", "nothing"]
+# A line of a log that speaks of an error or a failure.
+ODD = re.compile(r"error|fail|cannot|^[EW]: |^Err", re.IGNORECASE)
 
 
-class Family(Protocol):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PackageLog:
+    """What the output of a run says: what is wrong and what to do, packages whose scripts failed, lines that
+    speak of an error, and all lines but those that only show progress."""
+
+    troubles: tuple[Trouble, ...] = ()
+    scripts: tuple[str, ...] = ()
+    odd: tuple[str, ...] = ()
+    telling: tuple[str, ...] = ()
+
+
+class Family(ABC):
     """How packages are read and changed. An empty argv: there is no such thing here.
 
     `lists` is whose list of packages the agent compares to say what changed. `policy` is what is installed
     where jobs.toml does not say. `not_all` are exit codes of `refresh` where some archive did not answer.
-    `by_hand` is what a person runs at the host to finish what is half installed.
     `only_named`: where a person names packages for an upgrade, no others come with them.
+    Patterns of names: `kernels` bring a kernel to boot, `fill_boot` write to /boot, `need_reboot` run in
+    their new version only after a reboot. What a person runs at the host: `by_hand` finishes what is half
+    installed, `write_initrd` writes what a kernel boots from, `write_entry` tells the boot loader of it.
     """
 
-    lists: str
-    policy: Policy
-    not_all: tuple[int, ...]
-    only_named: bool
-    by_hand: str
+    lists: ClassVar[str]
+    policy: ClassVar[Policy]
+    not_all: ClassVar[tuple[int, ...]] = ()
+    only_named: ClassVar[bool] = False
+    kernels: ClassVar[tuple[str, ...]] = ()
+    fill_boot: ClassVar[tuple[str, ...]] = ()
+    need_reboot: ClassVar[tuple[str, ...]] = ()
+    by_hand: ClassVar[str] = ""
+    write_initrd: ClassVar[str] = ""
+    write_entry: ClassVar[str] = ""
 
+    @abstractmethod
     def probes(self, host: Host) -> tuple[Probe, ...]:
         """Name the READ commands that `read` needs."""
 
-    def read(self, host: Host, facts: Facts, patterns: Sequence[str]) -> PackageFacts:
-        """Say what is known of the host's packages; `patterns` are those whose upgrade needs a reboot."""
+    @abstractmethod
+    def read(self, host: Host, facts: Facts) -> PackageFacts:
+        """Say what is known of the host's packages; `reboot` are reasons that only this family knows."""
 
-    def repair(self) -> Argv:
-        """Finish what was interrupted."""
-
+    @abstractmethod
     def refresh(self, host: Host, *, partly: bool = False) -> Argv:
         """Fetch the lists; `partly`: some archive is known not to answer."""
 
+    @abstractmethod
     def install(self, host: Host, updates: Sequence[Update]) -> Argv:
         """Install exactly these, and nothing that is held."""
 
+    @abstractmethod
     def upgrade(self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
         """Let go of `free`, install exactly these, hold `again` whatever came of it."""
 
-    def hold(self, names: Sequence[str]) -> Argv:
-        """Hold these, and verify it."""
-
-    def verify(self, names: Sequence[str]) -> Argv:
-        """See whether these are held, wherever that is written."""
-
+    @abstractmethod
     def look(self, updates: Sequence[Update]) -> Argv:
         """See whether all is well, and these are installed."""
 
-    def audit(self) -> Argv:
-        """Print what is only half installed, and nothing where all is whole."""
-
+    @abstractmethod
     def label(self, update: Update) -> str:
         """Name a package as the agent is told it, with its architecture where that is needed."""
 
-    def named(self, word: str) -> str:
-        """The package that a word of `install` or `upgrade` names with its version; "" where it names none."""
+    @abstractmethod
+    def named(self, word: str) -> Update | None:
+        """The package and version that a word of `install` or `upgrade` names; None where it names none."""
+
+    def repair(self) -> Argv:
+        """Finish what was interrupted."""
+        return ()
+
+    def hold(self, names: Sequence[str]) -> Argv:
+        """Hold these, and verify it."""
+        return ()
+
+    def verify(self, names: Sequence[str]) -> Argv:
+        """See whether these are held, wherever that is written."""
+        return ()
+
+    def audit(self) -> Argv:
+        """Print what is only half installed, and nothing where all is whole."""
+        return ()
 
     def let_go(self, names: Sequence[str]) -> str:
         """Tell a person how to let go of holds that these have at the host."""
+        return ""
+
+    def release(self, updates: Sequence[Update]) -> str:
+        """The release, as `uname -r` tells it, of the newest kernel among these; "" where there is none."""
+        return ""
+
+    def log(self, lines: Sequence[str]) -> PackageLog:
+        """Read the output of a run, by line."""
+        return plain_log(lines)
+
+
+def plain_log(lines: Sequence[str]) -> PackageLog:
+    """The output of a run, read without knowing the program: which lines speak of an error."""
+    return PackageLog(odd=tuple(line for line in lines if ODD.search(line)), telling=tuple(lines))

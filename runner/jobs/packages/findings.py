@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from runner.jobs.packages.family import Family, Policy
-from runner.jobs.packages.held import fits
+from runner.jobs.packages.choice import blocks
+from runner.jobs.packages.family import Family
+from runner.jobs.packages.patterns import fits
 from runner.model.facts import Facts
+from runner.model.kind import Draft
 from runner.model.packages import Held, PackageFacts, Trouble, Update, What
-from runner.model.plan import Finding, Severity
+from runner.model.plan import Finding, Severity, Skip
 from runner.model.role import Phase
 from runner.model.site import Job, Site
-from runner.model.text import count, length, size
+from runner.model.text import count, length, one_line, size
 from runner.tools.detached import Detached
 
 _LISTED = 40
+# With these nothing can be installed, or should be.
+IN_THE_WAY: frozenset[What] = frozenset(("broken", "disk full", "signature"))
 # Why nothing is done, in few words; the finding beside it has the evidence.
 _SHORT: dict[What, str] = {
     "lock": "another program is at work on the packages",
@@ -29,46 +33,39 @@ _SHORT: dict[What, str] = {
 
 def command(site: Site, kind: str, host: str, *words: str) -> str:
     """Tell a person what to run for a job of `kind` on `host`, at the end; or how there can be such a job."""
-    every = (*site.jobs, *site.elsewhere)
-    found = next((one for one in every if one.kind == kind and one.host == host), None)
-    if not found:
+    job = next((job for job in (*site.jobs, *site.elsewhere) if job.kind == kind and job.host == host), None)
+    if not job:
         return f'jobs.toml has no job of kind "{kind}" for {host}: add one, and run it'
-    name, where = found.name, f" on {found.runs_on}" if found in site.elsewhere else ""
-    return f"when it suits people{where}, run: {shlex.join(('runner', 'run', name, *words, '--yes'))}"
+    where = f" on {job.runs_on}" if job in site.elsewhere else ""
+    return f"when it suits people{where}, run: {shlex.join(('runner', 'run', job.name, *words, '--yes'))}"
 
 
-def held(site: Site, job: Job, found: Sequence[Held]) -> tuple[Finding, ...]:
+def held(site: Site, job: Job, updates: Sequence[Held]) -> tuple[Finding, ...]:
     """One for each hold that keeps an update back: what it is, what else it keeps back, what to do."""
-    own = {one.update.name: one.update for one in found if not one.by}
-    said = []
-    for name, others in blocks(found).items():
-        text = told(own[name]) if name in own else name
-        rest = [one.update for one in found if one.update.name in others]
-        also = [told(one) for one in rest if one.old]
-        new = [f"{one.name} {one.new}" for one in rest if not one.old]
+    own = {each.update.name: each.update for each in updates if not each.by}
+    findings = []
+    for name, others in blocks(updates).items():
+        text = in_words(own[name]) if name in own else name
+        rest = [each.update for each in updates if each.update.name in others]
+        also = [in_words(update) for update in rest if update.old]
+        new = [f"{update.name} {update.new}" for update in rest if not update.old]
         text += f"; it also keeps back {', '.join(also)}" if also else ""
         text += f"; with it comes {', '.join(new)}, not installed before" if new else ""
-        said.append(
-            Finding(
-                severity="attention",
-                source=job.name,
-                text=f"held back: {text}",
-                do=command(site, "upgrade", job.host, "--package", name),
-            )
-        )
-    return tuple(said)
+        do = command(site, "upgrade", job.host, "--package", name)
+        findings.append(attention(job, f"held back: {text}", do))
+    return tuple(findings)
 
 
-def troubles(job: Job, found: Sequence[Trouble]) -> tuple[Finding, ...]:
+def troubles(job: Job, troubles: Sequence[Trouble]) -> tuple[Finding, ...]:
     """Each trouble with its remedy; what the plan itself mends, or time does, is only a note."""
     return tuple(
         Finding(
-            severity="note" if one.mends or one.what == "phased" else "attention",
+            severity="note" if trouble.mends or trouble.what == "phased" else "attention",
             source=job.name,
-            text=one.text,
-            do=one.do,
+            text=trouble.text,
+            do=trouble.do,
         )
-        for one in found
+        for trouble in troubles
     )
 
 
@@ -77,92 +74,84 @@ def short(trouble: Trouble) -> str:
     return _SHORT.get(trouble.what, trouble.text)
 
 
-def replaced(found: Sequence[Trouble], install: Sequence[Update]) -> tuple[Trouble, ...]:
+def replaced(troubles: Sequence[Trouble], install: Sequence[Update]) -> tuple[Trouble, ...]:
     """The troubles, where those of packages that get another version now are mended by that."""
-    halves = {(update.name, update.old): update for update in install}
-    said = []
-    for one in found:
-        new = halves.get((one.package, one.version))
-        if one.what == "half" and new:
-            do = f"nothing now: this plan installs {new.name} {new.new}"
-            said.append(replace(one, do=do, mends=True))
-        else:
-            said.append(one)
-    return tuple(said)
-
-
-def cut_off(site: Site, begun: Sequence[Detached]) -> tuple[Finding, ...]:
-    """What other jobs began at the host and nobody was told the end of: only they themselves tell it."""
-    jobs = (site.job(name) for name in dict.fromkeys(carried.job for carried in begun))
+    new = {(update.name, update.old): f"{update.name} {update.new}" for update in install}
     return tuple(
-        Finding(
-            severity="attention",
-            source=one.name,
-            do=command(site, one.kind, one.host),
-            text=f"{one.name} was cut off, and nobody was told what came of it: it says so when it runs again",
+        replace(trouble, do=f"nothing now: this plan installs {new[trouble.package, trouble.version]}", mends=True)
+        if trouble.what == "half" and (trouble.package, trouble.version) in new
+        else trouble
+        for trouble in troubles
+    )
+
+
+def cut_off(site: Site, commands: Sequence[Detached]) -> tuple[Finding, ...]:
+    """What other jobs began at the host and nobody has seen the end of: only they themselves report it."""
+    jobs = (site.job(name) for name in dict.fromkeys(command.job for command in commands))
+    return tuple(
+        attention(
+            job,
+            f"{job.name} was cut off, and nobody was told what came of it: it says so when it runs again",
+            command(site, job.kind, job.host),
         )
-        for one in jobs
+        for job in jobs
     )
 
 
 def reboot(site: Site, job: Job, reasons: Sequence[str], due: Sequence[Update]) -> tuple[Finding, ...]:
     """A reboot that is needed already, for `reasons`; one that these updates will make necessary."""
     do = command(site, "reboot", job.host)
-    said = [f"{job.host} needs a reboot: {', '.join(reasons)}"] if reasons else []
-    names = _some([one.name for one in due])
-    said += [f"{job.host} will need a reboot after this: {names}"] if due else []
-    return tuple(Finding(severity="attention", source=job.name, text=text, do=do) for text in said)
+    texts = [f"{job.host} needs a reboot: {', '.join(reasons)}"] if reasons else []
+    names = _listed([update.name for update in due])
+    texts += [f"{job.host} will need a reboot after this: {names}"] if due else []
+    return tuple(attention(job, text, do) for text in texts)
 
 
-def holds(site: Site, job: Job, found: PackageFacts, facts: Facts, family: Family) -> tuple[Finding, ...]:
+def holds(site: Site, job: Job, known: PackageFacts, facts: Facts, family: Family) -> tuple[Finding, ...]:
     """What is held and should not be, or should be and is not: somebody changed that at the host, or jobs.toml.
 
     Before the first run of a job nobody can have let go of what it holds. A pattern that fits nothing
     holds nothing: perhaps it is misspelt.
     """
-    said = []
-    if found.unheld and facts.last.get(job.name) is None:
-        text = f"held from now on, as jobs.toml wants it: {_some(found.unheld)}"
-        said.append(Finding(severity="note", source=job.name, text=text))
-    elif found.unheld:
-        text = f"not held, although jobs.toml wants it: {_some(found.unheld)}"
+    findings = []
+    if known.unheld and facts.last.get(job.name) is None:
+        findings.append(note(job, f"held from now on, as jobs.toml wants it: {_listed(known.unheld)}"))
+    elif known.unheld:
+        text = f"not held, although jobs.toml wants it: {_listed(known.unheld)}"
         do = "nothing now: this plan holds it; unless it is new in jobs.toml, find out who let go of it"
-        said.append(Finding(severity="attention", source=job.name, text=text, do=do))
-    if found.stray:
-        text = f"held at the host, although jobs.toml does not say so: {_some(found.stray)}"
-        how = family.let_go(found.stray[:_LISTED])
-        do = f"write it into `hold` of [hosts.{job.host}], or let go of it there: {how}"
-        said.append(Finding(severity="note", source=job.name, text=text, do=do))
-    idle = [one for one in site.host(job.host).hold if not any(fits(name, (one,)) for name in found.installed)]
-    if idle and found.fresh:
-        text = f"`hold` of [hosts.{job.host}] has what fits no installed package: {_some(idle)}"
-        do = "see how it is spelt; nothing, if the package is not there on purpose"
-        said.append(Finding(severity="note", source=job.name, text=text, do=do))
-    return tuple(said)
+        findings.append(attention(job, text, do))
+    if known.stray:
+        text = f"held at the host, although jobs.toml does not say so: {_listed(known.stray)}"
+        how = family.let_go(known.stray[:_LISTED])
+        findings.append(note(job, text, f"write it into `hold` of [hosts.{job.host}], or let go of it there: {how}"))
+    patterns = site.host(job.host).hold
+    idle = [pattern for pattern in patterns if not any(fits(name, (pattern,)) for name in known.installed)]
+    if idle and known.fresh:
+        text = f"`hold` of [hosts.{job.host}] has what fits no installed package: {_listed(idle)}"
+        findings.append(note(job, text, "see how it is spelt; nothing, if the package is not there on purpose"))
+    return tuple(findings)
 
 
-def removals(job: Job, found: PackageFacts) -> tuple[Finding, ...]:
+def removals(job: Job, known: PackageFacts) -> tuple[Finding, ...]:
     """What only a removal would let be upgraded: told, never done."""
-    if not found.removals:
+    if not known.removals:
         return ()
-    text = f"a full upgrade would remove {_some(found.removals)}; that is never done here"
-    do = f"at {job.host}, see what it is and decide by hand"
-    return (Finding(severity="note", source=job.name, text=text, do=do),)
+    text = f"a full upgrade would remove {_listed(known.removals)}; that is never done here"
+    return (note(job, text, f"at {job.host}, see what it is and decide by hand"),)
 
 
-def notes(job: Job, found: PackageFacts, install: Sequence[Update], facts: Facts) -> tuple[Finding, ...]:
+def notes(job: Job, known: PackageFacts, install: Sequence[Update], facts: Facts) -> tuple[Finding, ...]:
     """What is installed, with versions; how much there is to fetch; how old the lists are if not of now."""
-    lines = [f"to install: {told(one)}" for one in install[:_LISTED]]
+    lines = [f"to install: {in_words(update)}" for update in install[:_LISTED]]
     lines += [f"to install: {len(install) - _LISTED:,} more"] if len(install) > _LISTED else []
     # What was counted is without that which is held.
-    if install and found.download is not None and set(install) <= set(found.updates):
-        lines.append(f"to fetch: {size(found.download)} at most")
+    if install and known.download is not None and set(install) <= set(known.updates):
+        lines.append(f"to fetch: {size(known.download)} at most")
     # In a report they would be read as still to be done.
-    foretold = [Finding(severity="note", source=job.name, text=text, phase=Phase.FORECAST) for text in lines]
-    if found.fresh or found.partly:
+    foretold = [replace(note(job, text), phase=Phase.FORECAST) for text in lines]
+    if known.fresh or known.partly:
         return tuple(foretold)
-    text = age(facts.last.get(job.name), facts.at)
-    return (*foretold, Finding(severity="note", source=job.name, text=text))
+    return (*foretold, note(job, age(facts.last.get(job.name), facts.at)))
 
 
 def age(last: datetime | None, now: datetime) -> str:
@@ -172,11 +161,21 @@ def age(last: datetime | None, now: datetime) -> str:
     return f"the last run with good package lists was {length(now - last)} ago, {last:%Y-%m-%d %H:%M} UTC"
 
 
-def notice(updates: Sequence[Update], whom: str = "") -> str:
+def waiting(updates: Sequence[Update], whom: str = "") -> str:
     """Say how many updates wait (`whom`: " for a person"), and how many are a matter of security."""
-    security = sum(one.security for one in updates)
+    security = sum(update.security for update in updates)
     words = f", {security:,} of them for security" if security else ""
     return f"{count(len(updates), 'update waits', 'updates wait')}{whom}{words}"
+
+
+def attention(job: Job, text: str, do: str) -> Finding:
+    """What a person must see to."""
+    return Finding(severity="attention", source=job.name, text=text, do=do)
+
+
+def note(job: Job, text: str, do: str = "") -> Finding:
+    """What a person may like to know."""
+    return Finding(severity="note", source=job.name, text=text, do=do)
 
 
 def refused(job: Job, text: str, do: str) -> Finding:
@@ -185,76 +184,38 @@ def refused(job: Job, text: str, do: str) -> Finding:
     return Finding(severity=severity, source=job.name, text=text, do=do)
 
 
-def _some(names: Sequence[str]) -> str:
+def skipped(job: Job, findings: Sequence[Finding], reason: str = "") -> Draft:
+    """Nothing is done, for these reasons; `reason` is the first of them in few words."""
+    return Draft(skip=Skip(job=job.name, reason=reason or findings[0].text), findings=tuple(findings))
+
+
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
     return ", ".join(names[:_LISTED]) + more
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
-    """What becomes of the updates: `install` now, `held` until a person decides, `later` not by this job.
-
-    `held` has those that the host holds, and those that jobs.toml wants held and the host does not.
-    """
-
-    install: tuple[Update, ...] = ()
-    held: tuple[Held, ...] = ()
-    later: tuple[Update, ...] = ()
-
-
-def choose(found: PackageFacts, patterns: Sequence[str], policy: Policy) -> Choice:
-    """Divide the updates of `found`; nothing that fits a pattern, is held or should be, is installed.
-
-    The reading leaves held packages out by itself; that is not relied on, since a hold may have been
-    lost since, and a kernel whose name is new is held by nobody yet.
-    """
-    guarded = {*found.holds, *found.unheld}
-    install: list[Update] = []
-    held, later = list(found.held), []
-    for update in found.updates:
-        if update.name in guarded or fits(update.name, patterns):
-            held.append(Held(update=update))
-        elif policy == "all" or (policy == "security" and update.security):
-            install.append(update)
-        else:
-            later.append(update)
-    return Choice(install=tuple(install), held=tuple(held), later=tuple(later))
-
-
-def chosen(held: Sequence[Held], names: Sequence[str]) -> tuple[Held, ...]:
-    """The held updates that these names set free; all of them where there are no names.
-
-    A package that another one's hold keeps back comes with the other, and brings it: neither can be
-    upgraded alone.
-    """
-    if not names:
-        return tuple(held)
-    free = set(names)
-    while True:
-        more = {name for one in held if one.update.name in free for name in one.by}
-        more |= {one.update.name for one in held if one.by and set(one.by) <= free}
-        if more <= free:
-            return tuple(one for one in held if one.update.name in free)
-        free |= more
-
-
-def unknown(held: Sequence[Held], names: Sequence[str]) -> tuple[str, ...]:
-    """The names that no update has: wrong, or upgraded already."""
-    known = {name for one in held for name in (one.update.name, *one.by)}
-    return tuple(name for name in names if name not in known)
-
-
-def blocks(held: Sequence[Held]) -> dict[str, tuple[str, ...]]:
-    """For each hold that keeps something back, by its name, the other packages that it keeps back."""
-    names = dict.fromkeys(name for one in held for name in (one.by or (one.update.name,)))
-    return {
-        name: tuple(dict.fromkeys(one.update.name for one in held if name in one.by and one.update.name != name))
-        for name in names
-    }
-
-
-def told(update: Update) -> str:
+def in_words(update: Update) -> str:
     """An update in words: name, old and new version, whether it is a security update."""
     security = ", a security update" if update.security else ""
     old = f"{update.old} -> {update.new}" if update.old else f"{update.new}, not installed before"
     return f"{update.name} {old}{security}"
+
+
+def update_lines(updates: Iterable[Update]) -> tuple[str, ...]:
+    """One line an update, in the order of names: name with architecture, new version, where it is from.
+
+    Security updates say so at the end. Columns are aligned and nothing is wrapped or cut, so that a
+    line can be searched for and copied. No line ends in a blank.
+    """
+    rows = [
+        (_name(update), one_line(update.new), one_line(update.origin), "security" if update.security else "")
+        for update in sorted(updates, key=lambda update: (update.name, update.arch, update.new))
+    ]
+    widths = [max((len(row[place]) for row in rows), default=0) for place in range(4)]
+    return tuple(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width).rstrip() for row in rows
+    )
+
+
+def _name(update: Update) -> str:
+    return one_line(f"{update.name}.{update.arch}" if update.arch else update.name)

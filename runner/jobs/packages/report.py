@@ -1,21 +1,26 @@
-"""What came of a job that installs packages, in words, from what the carried commands answered."""
+"""What came of a job that installs packages, in words, from the answers of the detached commands."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
-from runner.jobs.packages.debian import trouble
-from runner.jobs.packages.redhat import rpm
+from runner.agent.detached.contract import Changes
+from runner.jobs.bundled import Bundled
+from runner.jobs.packages import families
+from runner.jobs.packages.families import FAMILIES
+from runner.jobs.packages.family import Family, PackageLog, plain_log
 from runner.jobs.power.report import power_report
-from runner.model.packages import Update
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
-from runner.model.run import JobReport, Outcome, State, Verdict
-from runner.model.text import count, length, one_line
+from runner.model.run import Around, JobReport, Outcome, State, Verdict
+from runner.model.text import count, length
+from runner.report.default import default_report
+from runner.tools.answers import read
+from runner.tools.detached import DetachAnswer
 
-# Steps that change something without being carried.
+# Steps that change something without being detached.
 _CHANGES = {
     Role.REPAIR: "an interrupted installation was taken up and ended",
     Role.HOLD: "held what jobs.toml wants held",
@@ -26,241 +31,256 @@ _NO_LISTS = "the package lists could not be fetched, so no update was installed"
 _FAILED = {
     Role.REFRESH_FIRST: _NO_LISTS,
     Role.REFRESH: _NO_LISTS,
-    Role.INITRD: "the newest kernel has no initrd to boot from: do not reboot; see df /boot, then, at the host: "
-    "update-initramfs -u -k all",
-    Role.ENTRY: "the boot loader does not know the newest kernel: do not reboot; at the host: update-grub",
+    Role.INITRD: "the newest kernel has no initrd to boot from: do not reboot; see df /boot",
+    Role.ENTRY: "the boot loader does not know the newest kernel: do not reboot",
 }
 _BAD = (State.FAILED, State.INTERRUPTED, State.STALE)
 _MOST, _LAST = 100, 12
-
-_SECURITY = "security"
 # In what a job tells of itself: the rest is by the lists of some archives only.
 NOT_ALL = "not every archive answered"
 
 
-def packages_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
+class _Want(NamedTuple):
+    """What a person must look at: in a few words, with the lines that belong to it."""
+
+    text: str
+    lines: tuple[str, ...] = ()
+
+
+class _Runs:
+    """The outcomes of a job's steps, and among them the answers of its detached commands by step, in order."""
+
+    def __init__(self, outcomes: Sequence[Outcome], family: Family | None) -> None:
+        self.outcomes, self.family = outcomes, family
+        self.by_step = {each.step: _answer(each) for each in outcomes if each.result.get("detached") is True}
+        self.answers = tuple(self.by_step.values())
+
+    def log(self, lines: Sequence[str]) -> PackageLog:
+        """What these lines of a log say; where the family is not known, only which are odd."""
+        return self.family.log(lines) if self.family else plain_log(lines)
+
+    @property
+    def changes(self) -> Changes:
+        """What became of packages, of all runs together; `unfinished` counts as the last run left it."""
+        each = [answer.packages for answer in self.answers]
+        return Changes(
+            upgraded=tuple(row for changes in each for row in changes.upgraded),
+            installed=tuple(row for changes in each for row in changes.installed),
+            removed=tuple(row for changes in each for row in changes.removed),
+            unfinished=each[-1].unfinished if each else (),
+        )
+
+    @property
+    def last(self) -> DetachAnswer:
+        """The last answer; an empty one where the host came back from a reboot since, or there is none."""
+        end = max((at for at, outcome in enumerate(self.outcomes) if outcome.step in self.by_step), default=0)
+        back = any(outcome.role == Role.BACK and outcome.state == State.DONE for outcome in self.outcomes[end:])
+        return self.answers[-1] if self.answers and not back else DetachAnswer(detached=False)
+
+
+def _answer(outcome: Outcome) -> DetachAnswer:
+    unread = DetachAnswer(detached=True, note="has an answer that makes no sense")
+    return read(outcome.result, DetachAnswer) or unread
+
+
+def _names(rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return list(dict.fromkeys(row[0] for row in rows))
+
+
+class PackagesKind(Bundled):
+    """What the kinds `updates` and `upgrade` share. `families` is the table of families that it knows."""
+
+    def __init__(self, families: Mapping[str, str] = FAMILIES) -> None:
+        self.families = families
+
+    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """See JobKind."""
+        return packages_report(job, outcomes, self.families) or default_report(job, outcomes, around)
+
+
+def packages_report(
+    job: PlannedJob, outcomes: Sequence[Outcome], table: Mapping[str, str] = FAMILIES
+) -> JobReport | None:
     """Report on a job of the kinds `updates` and `upgrade`; None where how it stopped says it better.
 
     What was installed is told from the lists of packages before and after, never from what the
     package manager printed; of that the last lines are shown when something failed, and odd ones always.
     """
-    runs = _runs(outcomes)
+    runs = _Runs(outcomes, families.named(job.about, table))
     power = power_report(job, outcomes)
-    bad = next((one for one in outcomes if one.state in _BAD), None)
+    bad = next((outcome for outcome in outcomes if outcome.state in _BAD), None)
     if bad is not None and (power is None or power.verdict != Verdict.FAILED):
-        known = runs or bad.state in (State.INTERRUPTED, State.STALE) or bad.role in _FAILED
-        return _failed(job, bad, outcomes) if known else None
-    if any(one.state == State.BUSY for one in outcomes):
+        known = runs.answers or bad.state in (State.INTERRUPTED, State.STALE) or bad.role in _FAILED
+        return _failed(job, bad, runs) if known else None
+    if any(outcome.state == State.BUSY for outcome in outcomes):
         return None
-    told = _told(job, outcomes) if not runs else _installed(job, outcomes)
+    report = _installed(job, runs) if runs.answers else _nothing_installed(job, outcomes)
     if power is None:
-        return told
-    verdict = Verdict.FAILED if Verdict.FAILED in (power.verdict, told.verdict) else told.verdict
+        return report
+    verdict = Verdict.FAILED if Verdict.FAILED in (power.verdict, report.verdict) else report.verdict
     # Without an installation it was the reboot that comes before, and the rest is still to be done.
-    text = f"{told.headline}; the host {power.headline}" if runs else f"the host {power.headline}; {job.told}"
+    only_reboot = not runs.answers
+    text = f"the host {power.headline}; {job.told}" if only_reboot else f"{report.headline}; the host {power.headline}"
     return replace(
-        told,
-        verdict=verdict if runs or verdict == Verdict.FAILED else Verdict.ATTENTION,
+        report,
+        verdict=Verdict.ATTENTION if only_reboot and verdict != Verdict.FAILED else verdict,
         headline=text,
-        details=(*told.details, *power.details),
+        details=(*report.details, *power.details),
     )
 
 
-def _told(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
-    """Nothing was installed: what the plan knew."""
+def _nothing_installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
+    """What the plan knew."""
     did = _did(outcomes)
     headline, *details = job.told.splitlines() or ["nothing to do"]
     verdict = Verdict.ATTENTION if job.partly else Verdict.DONE if did else Verdict.NOTHING
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*did, *details))
 
 
-def _installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
-    runs = _runs(outcomes)
-    wanting = (*_wanting(outcomes), *[(NOT_ALL, ())] * job.partly)
-    ended = [one for one in runs if one.get("exit") != 0]
-    broken = bool(ended or _all(runs, "unfinished"))
-    verdict = Verdict.FAILED if broken else Verdict.ATTENTION if wanting else Verdict.DONE
-    more = tuple(line for _, lines in wanting for line in lines)
-    details = (*_versions(runs), *_did(outcomes), *more, *_running(outcomes))
-    end = _end(ended[0] if ended else runs[-1]) if broken else ()
-    changed = _changed(runs) or next(iter(_did(outcomes)), "") or "all was installed already"
-    if any(one.role == Role.ATTACH for one in outcomes):
+def _installed(job: PlannedJob, runs: _Runs) -> JobReport:
+    wants = (*_wants(runs), *([_Want(NOT_ALL)] if job.partly else []))
+    failed = [answer for answer in runs.answers if answer.exit != 0]
+    broken = bool(failed or runs.changes.unfinished)
+    verdict = Verdict.FAILED if broken else Verdict.ATTENTION if wants else Verdict.DONE
+    did = _did(runs.outcomes)
+    changed = _changed(runs.changes) or next(iter(did), "") or "all was installed already"
+    if any(outcome.role == Role.ATTACH for outcome in runs.outcomes):
         changed += ", by what was cut off before and went on at the host"
-    headline = "; ".join((changed, *(text for text, _ in wanting)))
-    details = tuple(line for line in details if line != changed)
+    more = (line for want in wants for line in want.lines)
+    details = tuple(line for line in (*_versions(runs.changes), *did, *more, *_running(runs)) if line != changed)
+    end = _end(runs, failed[0] if failed else runs.answers[-1]) if broken else ()
+    headline = "; ".join((changed, *(want.text for want in wants)))
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*details, *end))
 
 
-def _failed(job: PlannedJob, bad: Outcome, outcomes: Sequence[Outcome]) -> JobReport:
-    runs = _runs(outcomes)
-    step = bad.label
-    if bad.state == State.INTERRUPTED and not _runs((bad,)):
+def _failed(job: PlannedJob, bad: Outcome, runs: _Runs) -> JobReport:
+    did, answer = _did(runs.outcomes), runs.by_step.get(bad.step)
+    if bad.state == State.INTERRUPTED and not answer:
         headline = (
-            f"interrupted at {step}: {bad.note}. What had begun at the host goes on there by itself, "
+            f"interrupted at {bad.label}: {bad.note}. What had begun at the host goes on there by itself, "
             "and the next run says what came of it"
         )
     elif bad.state == State.STALE:
-        before = f"stopped before {step}" if runs or _did(outcomes) else "nothing was done"
+        before = f"stopped before {bad.label}" if runs.answers or did else "nothing was done"
         headline = f"{before}: {bad.note}"
     else:
-        headline = _why(bad)
-    if changed := _changed(runs):
+        headline = _why(bad, answer, runs)
+    if changed := _changed(runs.changes):
         headline += f"; {changed} all the same"
-    wanting = tuple(line for text, lines in _wanting(outcomes, failed=True) for line in lines or (text,) if line)
+    wants = (line for want in _wants(runs, failed=True) for line in want.lines or (want.text,) if line)
     # Why refresh-first failed is what the plan itself had found.
-    said = () if bad.role == Role.REFRESH_FIRST else bad.log.strip().splitlines()[-_LAST:]
-    end = _end(bad.result) or tuple(said)
-    details = (*_versions(runs), *_did(outcomes), *wanting, *end)
+    log = () if bad.role == Role.REFRESH_FIRST else tuple(bad.log.strip().splitlines()[-_LAST:])
+    details = (*_versions(runs.changes), *did, *wants, *((_end(runs, answer) if answer else ()) or log))
     return JobReport(job=job.name, verdict=Verdict.FAILED, headline=headline, details=details)
 
 
-def _why(bad: Outcome) -> str:
-    """Why a step failed and what to do about it, as far as what it said tells that."""
-    step = bad.label
-    word = "failed" if bad.state == State.FAILED else f"was {bad.state.value}"
-    # A carried command's own words are in its answer; nothing of them was on stderr.
-    said = [str(line) for line in bad.result.get("log", ())] if _runs((bad,)) else bad.log.splitlines()
-    known = next(iter(trouble.read(said)), None)
+def _why(bad: Outcome, answer: DetachAnswer | None, runs: _Runs) -> str:
+    """Why a step failed and what to do about it, as far as its output tells that."""
+    failed = f"{bad.label} failed" if bad.state == State.FAILED else f"{bad.label} was {bad.state.value}"
+    # The output of a detached command is in its answer; nothing of it was on stderr.
+    lines = answer.log if answer else bad.log.splitlines()
+    known = next(iter(runs.log(lines).troubles), None)
     if bad.role in _FAILED and bad.state == State.FAILED:
-        # Before refresh-first the plan itself found the reason, and says what to do.
-        reason = f": {known.text}: {known.do}" if known else f": {bad.note}"
-        return _FAILED[bad.role] + (reason if bad.role == Role.REFRESH else "")
-    if names := _all(_runs((bad,)), "unfinished"):
-        broken = ", ".join(str(name) for name, _ in names[:_LAST])
-        do = "see its last lines below, mend that, then, at the host: dpkg --configure -a"
-        return f"{step} {word}: {broken} could not be set up: {do}"
+        return _FAILED[bad.role] + _remedy(bad, runs.family, f"{known.text}: {known.do}" if known else bad.note)
+    if answer and (names := _names(answer.packages.unfinished)):
+        do = f", then, at the host: {runs.family.by_hand}" if runs.family and runs.family.by_hand else ""
+        return f"{failed}: {', '.join(names[:_LAST])} could not be set up: see its last lines below, mend that{do}"
     if known:
-        return f"{step} {word}: {known.text}: {known.do}"
-    if not _runs((bad,)):
-        return f"{step} {word}: {bad.note}"
-    last = [line for line in said if line.startswith("E: ")][-1:] or said[-1:]
-    return ": ".join((f"{step} {word}", _ended(bad.result), *last))
+        return f"{failed}: {known.text}: {known.do}"
+    if not answer:
+        return f"{failed}: {bad.note}"
+    last = [line for line in lines if line.startswith("E: ")][-1:] or lines[-1:]
+    return ": ".join((failed, _ended(answer), *last))
 
 
-def _runs(outcomes: Sequence[Outcome]) -> list[Mapping[str, Any]]:
-    return [one.result for one in outcomes if one.result.get("detached") is True]
+def _remedy(bad: Outcome, family: Family | None, reason: str) -> str:
+    # Before refresh-first the plan itself found the reason, and says what to do.
+    if bad.role == Role.REFRESH:
+        return f": {reason}"
+    if not family or bad.role == Role.REFRESH_FIRST:
+        return ""
+    write = f", then, at the host: {family.write_initrd}"
+    return write if bad.role == Role.INITRD else f"; at the host: {family.write_entry}"
 
 
-def _all(runs: Sequence[Mapping[str, Any]], word: str) -> list[Any]:
-    """All entries below `packages` of that name; `unfinished` counts as the last run left it."""
-    last = runs[-1:] if word == "unfinished" else runs
-    return [entry for one in last for entry in (one.get("packages") or {}).get(word, ())]
-
-
-def _names(runs: Sequence[Mapping[str, Any]], word: str) -> list[str]:
-    return list(dict.fromkeys(str(entry[0]) for entry in _all(runs, word)))
-
-
-def _changed(runs: Sequence[Mapping[str, Any]]) -> str:
+def _changed(changes: Changes) -> str:
     """How many packages were upgraded and installed, and are whole; "" where none."""
-    words = (("upgraded", "upgraded"), ("installed", "newly installed"))
-    broken = _names(runs, "unfinished")
-    parts = []
-    for word, said in words:
-        names = [name for name in _names(runs, word) if name not in broken]
-        parts += [f"{count(len(names), 'package')} {said}"] if names else []
-    return ", ".join(parts)
+    broken = _names(changes.unfinished)
+    counts = {
+        words: sum(name not in broken for name in _names(rows))
+        for words, rows in (("upgraded", changes.upgraded), ("newly installed", changes.installed))
+    }
+    return ", ".join(f"{count(number, 'package')} {words}" for words, number in counts.items() if number)
 
 
-def _versions(runs: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    states = {str(name): f", and it is {state}" for name, state in _all(runs, "unfinished")}
-    lines = [f"{name} {old} -> {new}{states.get(name, '')}" for name, old, new in _all(runs, "upgraded")]
-    lines += [f"{name} {new}, newly installed{states.get(name, '')}" for name, new in _all(runs, "installed")]
+def _versions(changes: Changes) -> tuple[str, ...]:
+    states = {name: f", and it is {state}" for name, state in changes.unfinished}
+    lines = [f"{name} {old} -> {new}{states.get(name, '')}" for name, old, new in changes.upgraded]
+    lines += [f"{name} {new}, newly installed{states.get(name, '')}" for name, new in changes.installed]
     # Of a kernel only so many are kept: the oldest goes when the next one comes.
-    fresh = _names(runs, "installed")
-    lines += [f"{name} {old}, which made room for it" for name, old in _all(runs, "removed") if name in fresh]
+    fresh = _names(changes.installed)
+    lines += [f"{name} {old}, which made room for it" for name, old in changes.removed if name in fresh]
     more = (f"and {len(lines) - _MOST:,} more",) if len(lines) > _MOST else ()
     return (*lines[:_MOST], *more)
 
 
 def _did(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     """What steps did that are no installation: those that count as a change, once each."""
-    said: dict[str, list[str]] = {}
-    for one in outcomes:
-        if one.state == State.DONE and one.role in _CHANGES:
-            said.setdefault(_CHANGES[one.role], []).append(one.subject)
-    return tuple(f"{text} {', '.join(names)}".rstrip(" ,") for text, names in said.items())
+    subjects: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        if outcome.state == State.DONE and outcome.role in _CHANGES:
+            subjects.setdefault(_CHANGES[outcome.role], []).append(outcome.subject)
+    return tuple(f"{text} {', '.join(names)}".rstrip(" ,") for text, names in subjects.items())
 
 
-def _wanting(outcomes: Sequence[Outcome], *, failed: bool = False) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What a person must look at: in a few words, with the lines that belong to it.
+def _wants(runs: _Runs, *, failed: bool = False) -> Iterator[_Want]:
+    """What a person must look at.
 
     Of a job that failed the packages that are not set up and the last lines of the log are told anyway.
     """
-    runs = _runs(outcomes)
-    for one in outcomes:
-        if one.role == Role.ATTACH and _runs((one,)) and one.result.get("exit") != 0:
-            yield f"what an earlier run had begun {_ended(one.result)}", ()
-    if problem := next((str(one["problem"]) for one in runs if one.get("problem")), ""):
-        yield f"what changed is not known: {problem}", ()
-    if unfinished := _all(runs, "unfinished"):
-        known = _names(runs, "upgraded") + _names(runs, "installed")
-        lines = tuple(f"{name} is {state}" for name, state in unfinished if name not in known)
-        yield "" if failed else f"{count(len(unfinished), 'package')} not set up", lines
-    installed = _names(runs, "installed")
-    if removed := [(name, old) for name, old in _all(runs, "removed") if name not in installed]:
-        lines = tuple(f"removed: {name} {old}" for name, old in removed)
-        yield f"{count(len(removed), 'package')} removed, which nobody asked for", lines
-    log = [str(line) for one in runs for line in one.get("log", ())]
-    if scripts := rpm.failed_scriptlets(log):
-        yield f"scripts of packages failed: {', '.join(scripts)}", ()
-    if not failed and (found := trouble.odd_lines(log)):
-        yield f"{count(len(found), 'odd line')} in the log", tuple(f"odd: {line}" for line in found[:_LAST])
-    if files := list(dict.fromkeys(str(path) for one in runs for path in one.get("conffiles", ()))):
-        lines = tuple(f"{_stays(path)} stays; compare it with {path}" for path in files)
+    for outcome in runs.outcomes:
+        answer = runs.by_step.get(outcome.step)
+        if answer and outcome.role == Role.ATTACH and answer.exit != 0:
+            yield _Want(f"what an earlier run had begun {_ended(answer)}")
+    if problem := next((answer.problem for answer in runs.answers if answer.problem), ""):
+        yield _Want(f"what changed is not known: {problem}")
+    changes = runs.changes
+    installed = _names(changes.installed)
+    if changes.unfinished:
+        known = _names(changes.upgraded) + installed
+        lines = tuple(f"{name} is {state}" for name, state in changes.unfinished if name not in known)
+        yield _Want("" if failed else f"{count(len(changes.unfinished), 'package')} not set up", lines)
+    if lines := tuple(f"removed: {name} {old}" for name, old in changes.removed if name not in installed):
+        yield _Want(f"{count(len(lines), 'package')} removed, which nobody asked for", lines)
+    log = runs.log([line for answer in runs.answers for line in answer.log])
+    if log.scripts:
+        yield _Want(f"scripts of packages failed: {', '.join(log.scripts)}")
+    if not failed and log.odd:
+        yield _Want(f"{count(len(log.odd), 'odd line')} in the log", tuple(f"odd: {line}" for line in log.odd[:_LAST]))
+    if files := dict.fromkeys(path for answer in runs.answers for path in answer.conffiles):
+        # A new file was put beside the one that stays.
+        lines = tuple(f"{path.rpartition('.')[0]} stays; compare it with {path}" for path in files)
         words = lines[0] if len(lines) == 1 else f"{len(files)} configuration files to compare with the new ones"
-        yield words, lines if len(lines) > 1 else ()
-    if (reasons := runs[-1].get("reboot") if runs else ()) and not _rebooted(outcomes):
-        yield f"a reboot is needed: {', '.join(str(reason) for reason in reasons)}", ()
+        yield _Want(words, lines if len(lines) > 1 else ())
+    if runs.last.reboot:
+        yield _Want(f"a reboot is needed: {', '.join(runs.last.reboot)}")
 
 
-def _stays(path: str) -> str:
-    """The configuration file beside which a new one was put."""
-    return path.rpartition(".")[0]
+def _ended(answer: DetachAnswer) -> str:
+    return f"ended {answer.exit}" if answer.exit is not None else answer.note or "has no known end"
 
 
-def _ended(run: Mapping[str, Any]) -> str:
-    return f"ended {run['exit']}" if run.get("exit") is not None else str(run.get("note") or "has no known end")
-
-
-def _rebooted(outcomes: Sequence[Outcome]) -> bool:
-    """Whether the host came back from a reboot after the last package run."""
-    last = max((at for at, one in enumerate(outcomes) if _runs((one,))), default=0)
-    return any(one.role == Role.BACK and one.state == State.DONE for one in outcomes[last:])
-
-
-def _running(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+def _running(runs: _Runs) -> tuple[str, ...]:
     """Services that still run what was replaced, but for those that were restarted since."""
     ended = (State.DONE, State.NOT_NEEDED)
-    fresh = {one.subject for one in outcomes if one.role == Role.RESTART and one.state in ended}
-    runs = _runs(outcomes)
-    old = [str(unit) for unit in runs[-1].get("services", ()) if str(unit) not in fresh]
-    if not old or _rebooted(outcomes):
+    fresh = {each.subject for each in runs.outcomes if each.role == Role.RESTART and each.state in ended}
+    old = [unit for unit in runs.last.services if unit not in fresh]
+    if not old:
         return ()
     return (f"still running what was replaced: {', '.join(old)}; restart them, or let the job do it (restart = [...])",)
 
 
-def _end(run: Mapping[str, Any]) -> tuple[str, ...]:
-    lines = trouble.telling(str(text) for text in run.get("log", ()))[-_LAST:]
-    took = f" after {length(float(run['seconds']))}" if isinstance(run.get("seconds"), int | float) else ""
+def _end(runs: _Runs, answer: DetachAnswer) -> tuple[str, ...]:
+    lines = runs.log(answer.log).telling[-_LAST:]
+    took = "" if answer.seconds is None else f" after {length(answer.seconds)}"
     return (f"its last lines{took}:", *lines) if lines else ()
-
-
-def update_lines(updates: Iterable[Update]) -> tuple[str, ...]:
-    """One line an update, in the order of names: name with architecture, new version, where it is from.
-
-    Security updates say so at the end. Columns are aligned and nothing is wrapped or cut, so that a
-    line can be searched for and copied. No line ends in a blank.
-    """
-    rows = [
-        (_name(one), one_line(one.new), one_line(one.origin), _SECURITY if one.security else "")
-        for one in sorted(updates, key=lambda one: (one.name, one.arch, one.new))
-    ]
-    widths = [max((len(row[place]) for row in rows), default=0) for place in range(4)]
-    return tuple(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True) if width).rstrip() for row in rows
-    )
-
-
-def _name(update: Update) -> str:
-    return one_line(f"{update.name}.{update.arch}" if update.arch else update.name)

@@ -6,32 +6,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from runner.jobs.packages import agent, findings
-from runner.jobs.packages.families import FAMILIES, family
-from runner.jobs.packages.families import words as known
+from runner.jobs.packages import agent, findings, outdated
+from runner.jobs.packages.families import FAMILIES, family, words
 from runner.jobs.packages.family import Family
-from runner.jobs.power import reboot_need
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.packages import PackageFacts, Update
-from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, Skip, Step
+from runner.model.plan import Argv, Check, Command, Effect, Lock, PlannedJob, Skip, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site
 from runner.model.text import count, one_line
 from runner.tools import agent as store
 from runner.tools import detached
 
-CARRIED = "packages.carried"
+DETACHED = "packages.detached"
 KINDS = ("updates", "upgrade")
 _MARGIN = 120
-# How a run of before ended is told, and must not end the job of today; 255 is ssh's own.
+# However a run of before ended, that must not end the job of today; 255 is ssh's own.
 _ANY_END = tuple(range(255))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Work:
-    """What all steps of a job have in common; `within` is how long a carried one is waited for."""
+class PackageWork:
+    """What all steps of a job have in common; `within` is how long a detached one is waited for."""
 
     site: Site
     job: Job
@@ -45,16 +43,26 @@ class Work:
         """Where runner-agent is on the host."""
         return store.program(self.host)
 
-    def step(
-        self,
-        name: str,
-        argv: Argv,
-        why: str,
-        *,
-        effect: Effect = Effect.WRITE,
-        unless: Check | None = None,
-        despite: Sequence[Step] = (),
-    ) -> Step:
+    @property
+    def plan(self) -> str:
+        """The id of the plan."""
+        return plan_id(self.now)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Packages whose change needs a reboot: those that the job names, or the family's own list."""
+        return tuple(self.job.options.reboot_for) or self.family.need_reboot
+
+    @property
+    def patience(self) -> int:
+        """For how many seconds a detached step is waited for."""
+        return int(self.within.total_seconds()) + _MARGIN
+
+    def id(self, name: str) -> str:
+        """The id of this job's step of that name."""
+        return f"{self.job.name}/{name}"
+
+    def step(self, name: str, argv: Argv, why: str, effect: Effect = Effect.WRITE, role: Role = Role.STEP) -> Step:
         """A step of this job on its host."""
         return Step(
             id=self.id(name),
@@ -63,229 +71,187 @@ class Work:
             action=Command(argv=argv),
             effect=effect,
             why=why,
-            unless=unless,
-            despite=tuple(one.id for one in despite),
             needs=("packages",),
+            role=role,
         )
 
-    def carried(
-        self, name: str, argv: Argv, why: str, *, effect: Effect = Effect.WRITE, guard: Check | None = None
-    ) -> Step:
-        """A step that goes on at the host when the connection is lost. It is never killed for taking long."""
-        order = detached.run(self.program, plan_id(self.now), self.id(name), argv, packages=self.family.lists)
-        return Step(
-            id=self.id(name),
-            job=self.job.name,
+    def detach(
+        self, role: Role, name: str, argv: Argv, why: str, effect: Effect = Effect.WRITE, guard: Check | None = None
+    ) -> tuple[Step, Step]:
+        """A step that goes on at the host when the connection is lost, and the one that notes that its end was seen.
+
+        It is never killed for taking long.
+        """
+        order = detached.run(self.program, self.plan, self.id(name), argv, packages=self.family.lists)
+        step = self.step(name, order, why, effect, role)
+        step = replace(step, guard=guard, timeout=self.patience, detached=True)
+        return (step, self.seen(name, self.plan, step.id))
+
+    def seen(self, name: str, plan: str, step: str) -> Step:
+        """Note at the host that the end of `step` of `plan` was seen; only if it has ended."""
+        over = Check(
             host=self.host.name,
-            action=Command(argv=order),
-            effect=effect,
-            why=why,
-            guard=guard,
-            timeout=self.patience,
-            needs=("packages",),
-            detached=True,
+            argv=detached.again(self.program, plan, step, within=1),
+            field="detached",
+            relation="==",
+            value=True,
+            why="it has ended",
+        )
+        why = f"note at the host that the end of {name} was seen"
+        note = self.step(f"{name}-told", detached.note_seen(self.program, plan, step), why, role=Role.SEEN)
+        return replace(note, guard=over, despite=(self.id(name),))
+
+    def planned(self, steps: Sequence[Step] = (), headline: str = "", attach: str = "") -> PlannedJob:
+        """The job with the lock of the host's packages, where a step changes anything.
+
+        With `attach` the lock may be taken while that plan's command works.
+        """
+        lock = Lock(
+            resource=f"packages of {self.host.name}",
+            host=self.host.name,
+            argv=detached.hold_host(
+                self.program, "packages", self.plan, f"{self.job.name} of {self.site.controller}", attach
+            ),
+        )
+        return PlannedJob(
+            name=self.job.name,
+            kind=self.job.kind,
+            after=self.job.after,
+            locks=(lock,) if any(step.effect > Effect.READ for step in steps) else (),
+            told=headline,
+            about=self.host.packages,
         )
 
-    @property
-    def patience(self) -> int:
-        """For how many seconds a carried step is waited for."""
-        return int(self.within.total_seconds()) + _MARGIN
 
-    def id(self, name: str) -> str:
-        """The id of this job's step of that name."""
-        return f"{self.job.name}/{name}"
+def begun(site: Site, job: Job, facts: Facts, now: datetime, table: Mapping[str, str]) -> PackageWork | Draft:
+    """What the steps of a job need; a draft that does nothing where there can be none.
 
-
-def work(site: Site, job: Job, now: datetime, table: Mapping[str, str] = FAMILIES) -> Work | Draft:
-    """What the steps of a job need; a draft that does nothing where there can be none."""
+    Nothing is begun where it cannot be read what earlier runs began at the host: it may still be at work.
+    """
     if not site.live:
         return Draft(skip=Skip(job=job.name, reason="the sandbox has no packages"))
     host = site.host(job.host)
-    found = family(host, table)
-    if found is None:
+    own = family(host, table)
+    if own is None:
         text = f"jobs.toml does not say what upgrades the packages of {host.name}"
-        do = f"write packages = {known(table)} below [hosts.{host.name}]"
-        finding = findings.refused(job, text, do)
-        return Draft(skip=Skip(job=job.name, reason=text), findings=(finding,))
-    return Work(site=site, job=job, host=host, family=found, now=now, within=job.options.within)
+        do = f"write packages = {words(table)} below [hosts.{host.name}]"
+        return findings.skipped(job, [findings.refused(job, text, do)])
+    reading = facts.reading(host.name, DETACHED)
+    if reading and detached.parse_detached(reading.out) is None:
+        why = one_line(reading.err.strip()) or "its answer makes no sense"
+        text = f"what earlier runs began on {host.name} cannot be read: {why}"
+        do = "see at the host what `runner-agent detached` says; nothing is installed before that is known"
+        return findings.skipped(job, [findings.attention(job, text, do)])
+    return PackageWork(site=site, job=job, host=host, family=own, now=now, within=job.options.within)
 
 
 def probes(site: Site, job: Job, table: Mapping[str, str] = FAMILIES) -> tuple[Probe, ...]:
     """The host's packages, and which commands were begun there by plans, and how they ended."""
     host = site.host(job.host)
-    found = family(host, table)
-    begun = Probe(id=CARRIED, host=host.name, argv=detached.DETACHED, needs=("packages",))
-    return (*found.probes(host), begun) if found else ()
+    own = family(host, table)
+    begun = Probe(id=DETACHED, host=host.name, argv=detached.DETACHED, needs=("packages",))
+    return (*own.probes(host), begun) if own else ()
 
 
-def read(work: Work, facts: Facts) -> PackageFacts:
-    """The host's packages, with reasons for a reboot by the patterns that the job names, if it does."""
-    return work.family.read(work.host, facts, patterns(work.job))
-
-
-def patterns(job: Job) -> tuple[str, ...]:
-    """Packages of which an upgrade needs a reboot: those that the job names, or the runner's own list."""
-    return tuple(job.options.reboot_for) or reboot_need.PATTERNS
-
-
-def unread(work: Work, facts: Facts) -> Draft | None:
-    """The skip where it cannot be read what earlier runs began at the host: it may be at work still."""
-    reading = facts.reading(work.host.name, CARRIED)
-    if reading is None or detached.parse_detached(reading.out) is not None:
-        return None
-    why = one_line(reading.err.strip()) or "its answer makes no sense"
-    text = f"what earlier runs began on {work.host.name} cannot be read: {why}"
-    do = "see at the host what `runner-agent detached` says; nothing is installed before that is known"
-    finding = Finding(severity="attention", source=work.job.name, text=text, do=do)
-    return Draft(skip=Skip(job=work.job.name, reason=text), findings=(finding,))
+def read(work: PackageWork, facts: Facts) -> PackageFacts:
+    """The host's packages, and what runs there that is older than its files."""
+    return outdated.completed(work.family.read(work.host, facts), work.host, facts, work.patterns)
 
 
 def left(job: Job, facts: Facts) -> tuple[detached.Detached, ...]:
-    """What this job began in an earlier run and nobody was told the end of, oldest first (see `unread`)."""
-    reading = facts.reading(job.host, CARRIED)
-    found = detached.parse_detached(reading.out) if reading else ()
-    own = [one for one in found or () if one.job == job.name and (one.alive or not one.seen)]
+    """What this job began in an earlier run and nobody has seen the end of, oldest first (see `begun`)."""
+    reading = facts.reading(job.host, DETACHED)
+    commands = detached.parse_detached(reading.out) if reading else ()
+    own = [each for each in commands or () if each.job == job.name and (each.alive or not each.seen)]
     return tuple(reversed(own))
 
 
 def left_by_others(site: Site, job: Job, facts: Facts) -> tuple[detached.Detached, ...]:
     """The same of the other jobs that change this host's packages."""
     every = (*site.jobs, *site.elsewhere)
-    others = [one for one in every if one.host == job.host and one.kind in KINDS and one.name != job.name]
-    return tuple(found for one in others for found in left(one, facts))
+    others = [other for other in every if other.host == job.host and other.kind in KINDS and other.name != job.name]
+    return tuple(command for other in others for command in left(other, facts))
 
 
-def attach(work: Work, begun: Sequence[detached.Detached]) -> tuple[Step, ...]:
-    """Wait for the end of what still works, and ask how the rest ended: what earlier runs began."""
+def attach(work: PackageWork, commands: Sequence[detached.Detached]) -> tuple[Step, ...]:
+    """Wait for the end of what is still at work, and ask how the rest ended: what earlier runs began."""
     steps: list[Step] = []
-    for number, one in enumerate(begun, start=1):
+    for number, command in enumerate(commands, start=1):
         name = f"attach-{number}"
-        argv = detached.again(work.program, one.plan, one.step)
-        steps.append(
-            Step(
-                id=work.id(name),
-                role=Role.ATTACH,
-                job=work.job.name,
-                host=work.host.name,
-                action=Command(argv=argv),
-                effect=Effect.READ,
-                ok_codes=(0,) if one.alive else _ANY_END,
-                needs=("packages",),
-                why=f"an earlier run lost sight of what it began ({one.step}, plan {one.plan}): how did it end",
-                detached=one.alive,
-                timeout=work.patience,
-            )
-        )
-        steps.append(_told(work, name, one.plan, one.step))
+        argv = detached.again(work.program, command.plan, command.step)
+        why = f"an earlier run lost sight of what it began ({command.step}, plan {command.plan}): how did it end"
+        step = work.step(name, argv, why, Effect.READ, Role.ATTACH)
+        codes = (0,) if command.alive else _ANY_END
+        steps.append(replace(step, ok_codes=codes, detached=command.alive, timeout=work.patience))
+        steps.append(work.seen(name, command.plan, command.step))
     return tuple(steps)
 
 
-def carried(
-    work: Work, name: str, argv: Argv, why: str, *, effect: Effect = Effect.WRITE, guard: Check | None = None
+def install(
+    work: PackageWork, name: str, updates: Sequence[Update], *, effect: Effect = Effect.WRITE
 ) -> tuple[Step, ...]:
-    """A carried step, and the one that notes that its end was seen."""
-    step = work.carried(name, argv, why, effect=effect, guard=guard)
-    return (step, _told(work, name, plan_id(work.now), step.id))
-
-
-def known_as(role: Role, steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps, of which the first has this role."""
-    return tuple(replace(one, role=role) if at == 0 else one for at, one in enumerate(steps))
-
-
-def install(work: Work, name: str, updates: Sequence[Update], *, effect: Effect = Effect.WRITE) -> tuple[Step, ...]:
     """Install these, literally."""
     argv = work.family.install(work.host, updates)
     guard = agent.installable(work.program, work.host.name, work.family, updates)
-    steps = carried(work, name, argv, f"install {words(updates)}", effect=effect, guard=guard)
-    return known_as(Role.INSTALL, steps)
+    return work.detach(Role.INSTALL, name, argv, f"install {counted(updates)}", effect, guard)
 
 
-def guarded(work: Work, steps: Sequence[Step], updates: Sequence[Update]) -> tuple[Step, ...]:
+def guarded(work: PackageWork, steps: Sequence[Step], updates: Sequence[Update]) -> tuple[Step, ...]:
     """The steps, of which the first that changes anything does so only if these are in their old versions.
 
     Otherwise nothing is done after it either: there is nothing to be undone yet. That an earlier run's
     end was seen is noted in any case, and has a guard of its own.
     """
-    first = next((one for one in steps if one.effect > Effect.READ and one.guard is None), None)
+    first = next((step for step in steps if step.effect > Effect.READ and step.guard is None), None)
     if first is None or not updates:
         return tuple(steps)
     guard = agent.unchanged(work.program, work.host.name, work.family, updates)
     return tuple(
-        replace(one, guard=guard)
-        if one is first
-        else replace(one, despite=tuple(name for name in one.despite if name != first.id))
-        for one in steps
+        replace(step, guard=guard)
+        if step is first
+        else replace(step, despite=tuple(name for name in step.despite if name != first.id))
+        for step in steps
     )
 
 
-def words(updates: Sequence[Update]) -> str:
+def counted(updates: Sequence[Update]) -> str:
     """How many, and how many of them for security."""
-    security = sum(one.security for one in updates)
+    security = sum(update.security for update in updates)
     return count(len(updates), "update") + (f", {security:,} for security" if security else "")
 
 
-def repair(work: Work, found: PackageFacts, name: str = "repair") -> tuple[Step, ...]:
+def repair(work: PackageWork, known: PackageFacts, name: str = "repair") -> tuple[Step, ...]:
     """Finish what was interrupted, if anything was and that is safe."""
     argv = work.family.repair()
-    if not argv or not any(one.mends for one in found.troubles):
+    if not argv or not any(trouble.mends for trouble in known.troubles):
         return ()
-    why = "an installation was interrupted: configure what was unpacked"
-    return known_as(Role.REPAIR, carried(work, name, argv, why))
+    return work.detach(Role.REPAIR, name, argv, "an installation was interrupted: configure what was unpacked")
 
 
-def hold(work: Work, names: Sequence[str], *, name: str = "hold", despite: Sequence[Step] = ()) -> tuple[Step, ...]:
+def hold(
+    work: PackageWork, names: Sequence[str], *, name: str = "hold", despite: Sequence[Step] = ()
+) -> tuple[Step, ...]:
     """Hold these; nothing where there are none, or the family writes no holds."""
     argv = work.family.hold(names)
     why = f"hold {count(len(names), 'package')} that only a person upgrades"
-    return (work.step(name, argv, why, despite=despite).known_as(Role.HOLD),) if argv else ()
+    return (_despite(work.step(name, argv, why, role=Role.HOLD), despite),) if argv else ()
 
 
-def verify(work: Work, names: Sequence[str], *, despite: Sequence[Step] = ()) -> tuple[Step, ...]:
+def verify(work: PackageWork, names: Sequence[str], *, despite: Sequence[Step] = ()) -> tuple[Step, ...]:
     """See that these are held."""
     argv = work.family.verify(names)
     why = f"{count(len(names), 'package')} held, by whatever keeps holds here"
-    return (work.step("held", argv, why, effect=Effect.READ, despite=despite).known_as(Role.HELD),) if argv else ()
+    return (_despite(work.step("held", argv, why, Effect.READ, Role.HELD), despite),) if argv else ()
 
 
-def look(work: Work, updates: Sequence[Update]) -> tuple[Step, ...]:
+def _despite(step: Step, others: Sequence[Step]) -> Step:
+    return replace(step, despite=tuple(other.id for other in others))
+
+
+def look(work: PackageWork, updates: Sequence[Update]) -> tuple[Step, ...]:
     """See that all is well with the packages, and what still runs what was replaced."""
     argv = work.family.look(updates)
     whole = "every package is whole" + (", in its new version" if updates else "")
-    checks = (work.step("whole", argv, whole, effect=Effect.READ).known_as(Role.WHOLE),) if argv else ()
+    checks = (work.step("whole", argv, whole, Effect.READ, Role.WHOLE),) if argv else ()
     why = "does anything still run what was replaced, and is a reboot needed"
-    last = detached.outdated(work.program)
-    return (*checks, work.step("look", last, why, effect=Effect.READ).known_as(Role.LOOK))
-
-
-def locks(work: Work, steps: Sequence[Step], attach: str = "") -> tuple[Lock, ...]:
-    """The host's packages, where a step changes anything; with `attach` also while that plan's command works."""
-    if all(step.effect == Effect.READ for step in steps):
-        return ()
-    who = f"{work.job.name} of {work.site.controller}"
-    argv = detached.hold_host(work.program, "packages", plan_id(work.now), who, attach)
-    return (Lock(resource=f"packages of {work.host.name}", host=work.host.name, argv=argv),)
-
-
-def _told(work: Work, name: str, plan: str, step: str) -> Step:
-    """Note at the host that the end was seen; only if it has ended."""
-    over = Check(
-        host=work.host.name,
-        argv=detached.again(work.program, plan, step, within=1),
-        field="detached",
-        relation="==",
-        value=True,
-        why="it has ended",
-    )
-    return Step(
-        id=work.id(f"{name}-told"),
-        role=Role.SEEN,
-        job=work.job.name,
-        host=work.host.name,
-        effect=Effect.WRITE,
-        action=Command(argv=detached.note_seen(work.program, plan, step)),
-        guard=over,
-        despite=(work.id(name),),
-        why=f"note at the host that the end of {name} was seen",
-        needs=("packages",),
-    )
+    return (*checks, work.step("look", detached.outdated(work.program), why, Effect.READ, Role.LOOK))

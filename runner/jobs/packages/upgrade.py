@@ -2,179 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from runner.jobs.bundled import Bundled
-from runner.jobs.packages import findings as package_choice
+from runner.jobs.packages import choice as package_choice
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages import upgrade_steps
-from runner.jobs.packages.families import FAMILIES
-from runner.jobs.packages.held import fits
-from runner.jobs.packages.report import packages_report
-from runner.jobs.packages.steps import Work
-from runner.jobs.packages.upgrade_steps import Reason, Wish
+from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.report import PackagesKind
+from runner.jobs.packages.steps import PackageWork
+from runner.jobs.packages.upgrade_steps import Upgrade
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpgradeOptions
 from runner.model.packages import Held, PackageFacts, Trouble, Update
-from runner.model.plan import Finding, PlannedJob, Skip
+from runner.model.plan import Finding
 from runner.model.role import Phase
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 from runner.model.text import size
-from runner.report.default import default_report
 from runner.tools.detached import Detached
 
-# With these nothing can be upgraded, or should be.
-_IN_THE_WAY = frozenset(("broken", "disk full", "signature"))
 
-
-class UpgradeKind(Bundled):
-    """The kind's entry in the catalogue. `families` is the table of families that it knows: see `families`."""
+class UpgradeKind(PackagesKind):
+    """The kind's entry in the catalogue."""
 
     name = "upgrade"
     options = UpgradeOptions
 
-    def __init__(self, families: Mapping[str, str] = FAMILIES) -> None:
-        self._families = families
-
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """The host's packages, what earlier runs began there, and what a reboot must know."""
-        return (*package_steps.probes(site, job, self._families), *upgrade_steps.probes(site, job))
+        return (*package_steps.probes(site, job, self.families), *upgrade_steps.probes(site, job))
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One literal plan: other updates, the held ones in exactly these versions, held again, reboot.
 
-        What an earlier run began and lost sight of is taken up first: if it still works, this plan
+        What an earlier run began and lost sight of is taken up first: if it is still at work, this plan
         only waits for it, sees that the holds are back, and reboots where that is due.
         """
-        work = package_steps.work(site, job, now, self._families)
+        work = package_steps.begun(site, job, facts, now, self.families)
         if isinstance(work, Draft):
             return work
-        if unread := package_steps.unread(work, facts):
-            return unread
-        found = package_steps.read(work, facts)
+        known = package_steps.read(work, facts)
         left = package_steps.left(job, facts)
-        if any(one.alive for one in left):
-            names = [name for one in left for name in upgrade_steps.named(work.family, one.argv)]
-            due = [Update(name=name, arch="", old="", new="") for name in names]
-            kernel = any(upgrade_steps.boots(name) for name in names)
-            wish = Wish(left=left, held=found.installed, kernel=kernel, reboot=found.reboot)
-            return _planned(work, wish, facts, due, ())
-        if wrong := _against(work, found, left):
-            return Draft(skip=Skip(job=job.name, reason=_short(found, wrong)), findings=wrong)
-        if job.options.reboot == "before and after" and not upgrade_steps.fresh(job, facts):
-            return upgrade_steps.first(work, facts)
-        return _upgrade(work, found, facts, left)
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return packages_report(job, outcomes) or default_report(job, outcomes, around)
+        if any(command.alive for command in left):
+            due = upgrade_steps.named(work.family, [word for command in left for word in command.argv])
+            kernel = any(fits(update.name, work.family.kernels) for update in due)
+            upgrade = Upgrade(left=left, held=known.installed, kernel=kernel, reboot=known.reboot)
+            return _drafted(work, upgrade, facts, due, ())
+        if wrong := _against(work, known, left):
+            first = next(iter(_in_the_way(known)), None)
+            return package_findings.skipped(job, wrong, package_findings.short(first) if first else "")
+        if job.options.reboot == "before and after" and not upgrade_steps.just_up(job, facts):
+            return upgrade_steps.only_reboot(work, facts)
+        return _upgrade(work, known, facts, left)
 
 
-def _against(work: Work, found: PackageFacts, left: Sequence[Detached]) -> tuple[Finding, ...]:
+def _against(work: PackageWork, known: PackageFacts, left: Sequence[Detached]) -> tuple[Finding, ...]:
     """Why nothing may be done; each with what to do."""
     job = work.job
-    wrong = [package_findings.refused(job, trouble.text, trouble.do) for trouble in _in_the_way(found)]
-    if not found.fresh and not wrong:
+    wrong = [package_findings.refused(job, trouble.text, trouble.do) for trouble in _in_the_way(known)]
+    if not known.fresh and not wrong:
         do = "see why with: runner plan, and the job of kind updates"
         wrong.append(package_findings.refused(job, "the package lists could not be fetched", do))
-    every = (*found.held, *(Held(update=one) for one in found.updates))
+    every = (*known.held, *(Held(update=update) for update in known.updates))
     # What an earlier run was cut off from may have been upgraded by it.
     names = () if left else job.options.packages
     for name in package_choice.unknown(every, names):
-        known = ", ".join(dict.fromkeys(one.update.name for one in every)) or "nothing"
+        updates = ", ".join(dict.fromkeys(each.update.name for each in every)) or "nothing"
         text = f"{name} is not held back, and there is no update of it"
-        wrong.append(package_findings.refused(job, text, f"there are updates of: {known}"))
+        wrong.append(package_findings.refused(job, text, f"there are updates of: {updates}"))
     return tuple(wrong)
 
 
-def _in_the_way(found: PackageFacts) -> tuple[Trouble, ...]:
-    mends = any(trouble.mends for trouble in found.troubles)
+def _in_the_way(known: PackageFacts) -> tuple[Trouble, ...]:
+    mends = any(trouble.mends for trouble in known.troubles)
+    in_the_way = frozenset({"lock"}) if mends else package_findings.IN_THE_WAY | {"lock"}
     return tuple(
-        trouble
-        for trouble in found.troubles
-        if not trouble.mends
-        and (trouble.what == "lock" or (trouble.what in _IN_THE_WAY and not mends) or not found.fresh)
+        trouble for trouble in known.troubles if not trouble.mends and (trouble.what in in_the_way or not known.fresh)
     )
 
 
-def _short(found: PackageFacts, wrong: Sequence[Finding]) -> str:
-    first = next(iter(_in_the_way(found)), None)
-    return package_findings.short(first) if first else wrong[0].text
-
-
-def _upgrade(work: Work, found: PackageFacts, facts: Facts, left: tuple[Detached, ...]) -> Draft:
+def _upgrade(work: PackageWork, known: PackageFacts, facts: Facts, left: tuple[Detached, ...]) -> Draft:
     job, names = work.job, work.job.options.packages
-    choice = package_choice.choose(found, work.host.hold, "all")
-    held = package_choice.chosen(choice.held, names)
+    choice = package_choice.choose(known, work.host.hold, "all")
+    held = package_choice.set_free(choice.held, names)
     others = choice.install
     if names and work.family.only_named:
-        others = tuple(one for one in others if one.name in names)
+        others = tuple(update for update in others if update.name in names)
     if not (others or held or left):
-        return _nothing(work, found)
-    upgraded = tuple(one.update for one in held)
-    kernel = [one.name for one in (*others, *upgraded) if upgrade_steps.boots(one.name)]
+        planned = work.planned(headline="nothing to upgrade")
+        findings = package_findings.troubles(job, known.troubles)
+        return Draft(planned=planned, steps=package_steps.look(work, ()), findings=findings)
+    upgraded = tuple(each.update for each in held)
+    due = (*others, *upgraded)
+    kernels = [update.name for update in due if fits(update.name, work.family.kernels)]
     room = job.options.boot_room.bytes or 0
-    if kernel and found.boot_free is not None and found.boot_free < room:
-        text = f"/boot has {size(found.boot_free)} free, and {', '.join(kernel)} may need {size(room)}"
+    if kernels and known.boot_free is not None and known.boot_free < room:
+        text = f"/boot has {size(known.boot_free)} free, and {', '.join(kernels)} may need {size(room)}"
         do = "remove kernels that are no longer needed by hand, never the running one; or set boot_room"
-        return Draft(skip=Skip(job=job.name, reason=text), findings=(package_findings.refused(job, text, do),))
-    freed = {one.update.name for one in held} | {name for one in held for name in one.by}
-    free = tuple(name for name in dict.fromkeys((*found.holds, *found.unheld, *found.stray)) if name in freed)
-    again = tuple(dict.fromkeys((*found.installed, *free)))
-    fresh = (one.name for one in upgraded if fits(one.name, work.host.hold))
-    wish = Wish(
+        return package_findings.skipped(job, [package_findings.refused(job, text, do)])
+    freed = {each.update.name for each in held} | {name for each in held for name in each.by}
+    free = tuple(name for name in dict.fromkeys((*known.holds, *known.unheld, *known.stray)) if name in freed)
+    again = tuple(dict.fromkeys((*known.installed, *free)))
+    fresh = (update.name for update in upgraded if fits(update.name, work.host.hold))
+    upgrade = Upgrade(
         left=left,
         others=others,
         upgraded=upgraded,
         free=free,
         held=again,
-        unheld=found.unheld,
+        unheld=known.unheld,
         fresh=tuple(name for name in fresh if name not in again),
-        kernel=bool(kernel),
+        kernel=bool(kernels),
         room=room,
-        repairs=package_steps.repair(work, found),
-        reboot=found.reboot,
+        repairs=package_steps.repair(work, known),
+        reboot=known.reboot,
     )
     findings = (
-        *package_findings.troubles(job, package_findings.replaced(found.troubles, (*others, *upgraded))),
-        *package_findings.holds(work.site, job, found, facts, work.family),
-        *package_findings.removals(job, found),
-        *_noted(work, wish, choice.held, held),
-        *package_findings.notes(job, found, (*others, *upgraded), facts),
+        *package_findings.troubles(job, package_findings.replaced(known.troubles, due)),
+        *package_findings.holds(work.site, job, known, facts, work.family),
+        *package_findings.removals(job, known),
+        *_notes(work, upgrade, [each.update.name for each in choice.held if each not in held]),
+        *package_findings.notes(job, known, due, facts),
     )
-    return _planned(work, wish, facts, (*others, *upgraded), findings)
+    return _drafted(work, upgrade, facts, due, findings)
 
 
-def _noted(work: Work, wish: Wish, held: tuple[Held, ...], chosen: tuple[Held, ...]) -> tuple[Finding, ...]:
-    said: list[tuple[str, Phase]] = []
-    if wish.free:
-        said.append((f"let go of for this, and held again: {', '.join(wish.free)}", Phase.FORECAST))
-    stay = [one.update.name for one in held if one not in chosen]
-    said += [(f"stays held back: {', '.join(stay)}", Phase.PLAN)] if stay else []
-    return tuple(Finding(severity="note", source=work.job.name, text=text, phase=phase) for text, phase in said)
+def _notes(work: PackageWork, upgrade: Upgrade, stay: Sequence[str]) -> list[Finding]:
+    notes = []
+    if upgrade.free:
+        text = f"let go of for this, and held again: {', '.join(upgrade.free)}"
+        notes.append(replace(package_findings.note(work.job, text), phase=Phase.FORECAST))
+    if stay:
+        notes.append(package_findings.note(work.job, f"stays held back: {', '.join(stay)}"))
+    return notes
 
 
-def _nothing(work: Work, found: PackageFacts) -> Draft:
-    steps = package_steps.look(work, ())
-    planned = PlannedJob(name=work.job.name, kind=work.job.kind, after=work.job.after, told="nothing to upgrade")
-    findings = package_findings.troubles(work.job, found.troubles)
-    return Draft(planned=planned, steps=steps, findings=findings)
-
-
-def _planned(work: Work, wish: Wish, facts: Facts, due: Sequence[Update], findings: tuple[Finding, ...]) -> Draft:
-    """The steps of `wish` and the reboot that is wanted, or needed already or because of what is `due`."""
-    steps = upgrade_steps.steps(work, wish)
-    locks = package_steps.locks(work, steps, next((one.plan for one in wish.left if one.alive), ""))
-    planned = PlannedJob(name=work.job.name, kind=work.job.kind, after=work.job.after, locks=locks)
-    draft = Draft(planned=planned, steps=steps, findings=findings)
+def _drafted(
+    work: PackageWork, upgrade: Upgrade, facts: Facts, due: Sequence[Update], findings: tuple[Finding, ...]
+) -> Draft:
+    """The steps of `upgrade` and the reboot that is wanted, or needed already or because of what is `due`."""
+    steps = upgrade_steps.steps(work, upgrade)
+    attach = next((command.plan for command in upgrade.left if command.alive), "")
+    draft = Draft(planned=work.planned(steps, attach=attach), steps=steps, findings=findings)
     when = work.job.options.reboot
-    needed = tuple(one.name for one in due if fits(one.name, package_steps.patterns(work.job)))
-    if when == "no" or (when == "if needed" and not needed and not wish.reboot):
+    needed = [update.name for update in due if fits(update.name, work.patterns)]
+    if when == "no" or (when == "if needed" and not needed and not upgrade.reboot):
         return draft
-    why = f"run what was upgraded: {', '.join(needed)}" if needed else "; ".join(wish.reboot) or "after the upgrade"
-    kernel = upgrade_steps.release((one.name, one.new, one.arch) for one in due)
-    return upgrade_steps.after(work, draft, facts, Reason(why=why, kernel=kernel))
+    why = f"run what was upgraded: {', '.join(needed)}" if needed else "; ".join(upgrade.reboot) or "after the upgrade"
+    return upgrade_steps.with_reboot(work, draft, facts, why, work.family.release(due))

@@ -116,7 +116,7 @@ def answers(controller: Host, url: str) -> Check:
 
 def take_over(at: agent.At, *, holder: str, who: str) -> Argv:
     """Take a store's lock from the plan `holder`, whose work there ends, and keep it until stdin ends."""
-    options = TakeOver(at.path, holder, at.plan, who, at.declared)
+    options = TakeOver(at.path, holder, at.plan, who, at.disk)
     return (at.program, *words("take-over", options))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
+from runner.jobs.packages.families import need_reboot
 from runner.jobs.power import before, reboot_need, rebooting
 from runner.jobs.power.rebooting import RebootRequest
 from runner.jobs.power.report import reported
@@ -14,11 +15,9 @@ from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import RebootOptions
-from runner.model.packages import Kernel
 from runner.model.plan import PlannedJob, Skip
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
-from runner.tools.detached import Outdated
 
 
 class RebootKind(Bundled):
@@ -39,7 +38,7 @@ class RebootKind(Bundled):
         here = before.read(job.host, facts)
         if isinstance(here, Objection):
             return refused(job, (here,))
-        needs = needed(here.outdated)
+        needs = reboot_need.reasons(here.outdated, need_reboot(site.host(job.host)))
         if options.only_if_needed and not needs:
             return Draft(skip=Skip(job=job.name, reason=f"{job.host} needs no reboot"))
         request = RebootRequest(site=site, job=job, options=options, facts=facts, before=here)
@@ -53,15 +52,3 @@ class RebootKind(Bundled):
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """See JobKind."""
         return reported(job, outcomes, around)
-
-
-def needed(outdated: Outdated) -> tuple[str, ...]:
-    """Why the host needs a reboot, in words; nothing where nobody says so."""
-    return reboot_need.reasons(
-        reboot_need.Witness(
-            kernel=Kernel(running=outdated.running, newest=outdated.newest),
-            changed=outdated.changed,
-            flag=outdated.flag,
-            pid1=outdated.pid1,
-        )
-    )

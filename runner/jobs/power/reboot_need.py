@@ -3,84 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from runner.model.packages import Kernel
+from runner.tools.detached import Outdated
 
-# What only a reboot takes up, or what everything that runs has loaded: dnf's list and yum-utils', and openssl,
-# which dnf's leaves out; then the same for Debian. A kernel's modules and headers need no reboot of their own.
-PATTERNS = (
-    "kernel",
-    "kernel-core",
-    "kernel-rt",
-    "kernel-rt-core",
-    "kernel-uek",
-    "kernel-PAE",
-    "linux-firmware",
-    "microcode_ctl",
-    "glibc",
-    "systemd",
-    "systemd-libs",
-    "udev",
-    "dbus",
-    "dbus-broker",
-    "dbus-daemon",
-    "dbus-libs",
-    "openssl",
-    "openssl-libs",
-    "gnutls",
-    "linux-image-*",
-    "firmware-*",
-    "*-microcode",
-    "libc6",
-    "libsystemd0",
-    "libudev1",
-    "libssl[0-9]*",
-    "libgnutls[0-9]*",
-    "libdbus-1-3",
-)
 _LISTED = 12
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Witness:
-    """What speaks for a reboot: the kernels, the packages (name, version) changed since the boot, whether
-    a package asked for one (`flag`), whether process 1 runs replaced files, and what else said so, in words.
+def reasons(outdated: Outdated, patterns: Sequence[str]) -> tuple[str, ...]:
+    """Every reason for a reboot now, in words. `patterns` are of the names of packages that only a reboot takes up.
+
+    No witness is trusted alone to deny the need: the flag is gone after a boot of the old kernel, and times
+    of installation are wrong where the clock was.
     """
-
-    kernel: Kernel = Kernel()
-    changed: tuple[tuple[str, str], ...] = ()
-    flag: bool = False
-    pid1: bool = False
-    extra: tuple[str, ...] = ()
-
-
-def reasons(seen: Witness, patterns: Sequence[str] = PATTERNS) -> tuple[str, ...]:
-    """Every reason for a reboot now, in words; none where no witness speaks for it.
-
-    No witness is trusted alone to say that there is no need: the flag is gone after a boot of the old
-    kernel, and times of installation are wrong where the clock was.
-    """
-    said = []
-    if seen.kernel.running and seen.kernel.newest not in ("", seen.kernel.running):
-        said.append(f"kernel {seen.kernel.running} runs, and {seen.kernel.newest} is installed")
-    named = needing(seen.changed, patterns)
-    if named:
-        more = f" and {len(named) - _LISTED} more" if len(named) > _LISTED else ""
-        said.append(f"changed since the boot: {', '.join(named[:_LISTED])}{more}")
-    if seen.pid1:
-        said.append("process 1 still runs files that were replaced")
-    if seen.flag:
-        said.append("a package asked for it (/run/reboot-required)")
-    return (*said, *seen.extra)
+    texts = []
+    if outdated.running and outdated.newest not in ("", outdated.running):
+        texts.append(f"kernel {outdated.running} runs, and {outdated.newest} is installed")
+    packages = needing(outdated.changed, patterns)
+    if packages:
+        more = f" and {len(packages) - _LISTED} more" if len(packages) > _LISTED else ""
+        texts.append(f"changed since the boot: {', '.join(packages[:_LISTED])}{more}")
+    if outdated.pid1:
+        texts.append("process 1 still runs files that were replaced")
+    if outdated.flag:
+        texts.append("a package asked for it (/run/reboot-required)")
+    return tuple(texts)
 
 
 def needing(packages: Iterable[tuple[str, str]], patterns: Sequence[str]) -> tuple[str, ...]:
     """Those of the packages (name, version) that only a reboot takes up: `glibc 2.34-100.el9`, each once."""
-    found = {
-        f"{name} {version}".rstrip(): None
+    texts = (
+        f"{name} {version}".rstrip()
         for name, version in packages
         if any(fnmatchcase(name, pattern) for pattern in patterns)
-    }
-    return tuple(found)
+    )
+    return tuple(dict.fromkeys(texts))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from runner.agent.retention.contract import Audit
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import steps
 from runner.jobs.retention.report import audit_report
@@ -17,7 +18,6 @@ from runner.model.plan import Effect, PlannedJob, Skip
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
-from runner.tools import agent
 
 _TO_END = 900
 
@@ -39,9 +39,10 @@ class AuditKind(Bundled):
             return Draft(skip=Skip(job=job.name, reason="there is no snapshot to audit yet"))
         where = steps.place(site, job.name, store, stored, plan_id(now))
         seconds = int(options.within.total_seconds())
-        share = agent.Share(bytes=options.most.bytes or 0, seconds=seconds, every=max(options.every.days, 1))
+        at, most, every = where.at, options.most.bytes or 0, max(options.every.days, 1)
+        argv = at.call("audit", Audit(at.path, at.plan, most, seconds, every, at.disk), idle=True)
         why = "read a share of the store again: is everything as it was sealed"
-        step = where.step("read", Role.AUDIT, Effect.WRITE, agent.audit(where.at, share), why)
+        step = where.step("read", Role.AUDIT, Effect.WRITE, argv, why)
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(where.lock,))
         return Draft(planned=planned, steps=(replace(step, timeout=seconds + _TO_END),))
 

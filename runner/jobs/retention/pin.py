@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from runner.agent.store.contract import Pin, Unpin
 from runner.jobs.retention import steps
 from runner.model.facts import StoreFacts
 from runner.model.kind import Draft
@@ -13,7 +14,6 @@ from runner.model.names import plan_id
 from runner.model.plan import Effect, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Site, Store
-from runner.tools import agent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,12 +30,13 @@ def draft(site: Site, pin: PinRequest, facts: StoreFacts, now: datetime) -> Draf
     """One WRITE step under the store's lock."""
     job = f"{'pin' if pin.until else 'unpin'}-{pin.store.name}"
     where = steps.place(site, job, pin.store, facts, plan_id(now))
+    at = where.at
     if pin.until:
-        argv = agent.pin(where.at, pin.name, until=pin.until.isoformat(), why=pin.why)
+        argv = at.call("pin", Pin(at.path, pin.name, at.plan, pin.until.isoformat(), pin.why, at.disk))
         day = pin.until.astimezone(ZoneInfo(site.timezone))
         why = f"keep {pin.name} until {day:%Y-%m-%d}: {pin.why}"
     else:
-        argv = agent.unpin(where.at, pin.name)
+        argv = at.call("unpin", Unpin(at.path, pin.name, at.plan, at.disk))
         why = f"{pin.name} goes the way of the others again"
     planned = PlannedJob(name=job, kind="pin", locks=(where.lock,), told=why)
     return Draft(planned=planned, steps=(where.step("keep", Role.PIN, Effect.WRITE, argv, why),))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from runner.agent.retention.contract import Expire
 from runner.jobs.retention.retention import Decision, Expiry
 from runner.model.facts import Snapshot, StoreFacts
 from runner.model.plan import Argv, Check, Command, Effect, Lock, Step
@@ -87,7 +88,8 @@ def _expire(where: Place, expiry: Expiry, number: int) -> Step:
     snapshot, frees = expiry.snapshot, ""
     if snapshot.freed_bytes is not None:
         frees = f"; with all older ones that frees {size(snapshot.freed_bytes)}"
-    argv = agent.expire(where.at, snapshot.name, least=where.least)
+    at = where.at
+    argv = at.call("expire", Expire(at.path, snapshot.name, at.plan, where.least, at.disk))
     why = f"{snapshot.name}: {expiry.reason}{frees}"
     step = where.step(f"expire-{number}", Role.EXPIRE, Effect.EXPIRE, argv, why)
     return replace(step, subject=one_line(snapshot.name), unless=_unless(where, expiry))

@@ -12,71 +12,21 @@ from runner.model.plan import Finding
 from runner.model.site import Job, Site
 
 # proc(5), mount(8): these hold the kernel's state, not anybody's data.
-PSEUDO = frozenset(
-    (
-        "autofs",
-        "bdev",
-        "binder",
-        "binfmt_misc",
-        "bpf",
-        "cgroup",
-        "cgroup2",
-        "configfs",
-        "cpuset",
-        "debugfs",
-        "devpts",
-        "devtmpfs",
-        "dax",
-        "drm",
-        "efivarfs",
-        "fusectl",
-        "functionfs",
-        "hugetlbfs",
-        "mqueue",
-        "nsfs",
-        "pipefs",
-        "proc",
-        "pstore",
-        "ramfs",
-        "rootfs",
-        "rpc_pipefs",
-        "securityfs",
-        "selinuxfs",
-        "sockfs",
-        "sysfs",
-        "tmpfs",
-        "tracefs",
-        "fuse.gvfsd-fuse",
-        "fuse.lxcfs",
-        "fuse.portal",
-    )
-)
-NETWORK = frozenset(
-    (
-        "9p",
-        "afs",
-        "ceph",
-        "cifs",
-        "coda",
-        "fuse.glusterfs",
-        "fuse.sshfs",
-        "fuse.rclone",
-        "gfs2",
-        "lustre",
-        "ncpfs",
-        "nfs",
-        "nfs4",
-        "ocfs2",
-        "smb3",
-        "smbfs",
-        "virtiofs",
-    )
-)
+PSEUDO = frozenset((
+    "autofs", "bdev", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cpuset", "debugfs",
+    "devpts", "devtmpfs", "dax", "drm", "efivarfs", "fusectl", "functionfs", "hugetlbfs", "mqueue", "nsfs",
+    "pipefs", "proc", "pstore", "ramfs", "rootfs", "rpc_pipefs", "securityfs", "selinuxfs", "sockfs", "sysfs",
+    "tmpfs", "tracefs", "fuse.gvfsd-fuse", "fuse.lxcfs", "fuse.portal",
+))  # fmt: skip
+NETWORK = frozenset((
+    "9p", "afs", "ceph", "cifs", "coda", "fuse.glusterfs", "fuse.sshfs", "fuse.rclone", "gfs2", "lustre", "ncpfs",
+    "nfs", "nfs4", "ocfs2", "smb3", "smbfs", "virtiofs",
+))  # fmt: skip
 IMAGES = frozenset(["cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Choice:
+class FilesystemChoice:
     """The filesystems to copy, in the order of their paths; `left` and `absent` say why not.
 
     `left` are (mount point, reason); `absent` are mount points that should be there and are not.
@@ -94,7 +44,7 @@ def choose(
     stores: Sequence[str],
     expected: Sequence[str],
     excluded: Sequence[str] = (),
-) -> Choice:
+) -> FilesystemChoice:
     """Choose from everything mounted: all local filesystems, or the `declared` mount points.
 
     A filesystem that is a store, or lies in one, is left out, and so is one in an `excluded`
@@ -103,11 +53,11 @@ def choose(
     """
     left: list[tuple[str, str]] = []
     chosen: list[Filesystem] = []
-    for mount in sorted(_topmost(mounts), key=lambda one: (len(one.root), len(one.mount), one.mount)):
+    for mount in sorted(_topmost(mounts), key=lambda mount: (len(mount.root), len(mount.mount), mount.mount)):
         reason = _reason(mount, declared, stores)
         if reason is None and _inside_any(mount.mount, excluded):
             reason = "the job excludes it"
-        shown = next((one for one in chosen if _shows(one, mount)), None)
+        shown = next((other for other in chosen if _shows(other, mount)), None)
         if reason is None and shown:
             reason = f"the same filesystem as {shown.mount}"
         if reason is None:
@@ -116,15 +66,17 @@ def choose(
             left.append((mount.mount, reason))
     taken = {mount.mount for mount in chosen}
     known = {mount.mount for mount in mounts}
-    wanted = [one for one in declared or expected if not _inside_any(one, (*stores, *excluded))]
-    absent = {one for one in wanted if one not in taken and (declared or one not in known)}
-    return Choice(
-        chosen=tuple(sorted(chosen, key=lambda one: one.mount)), left=tuple(sorted(left)), absent=tuple(sorted(absent))
+    due = [point for point in declared or expected if not _inside_any(point, (*stores, *excluded))]
+    absent = {point for point in due if point not in taken and (declared or point not in known)}
+    return FilesystemChoice(
+        chosen=tuple(sorted(chosen, key=lambda mount: mount.mount)),
+        left=tuple(sorted(left)),
+        absent=tuple(sorted(absent)),
     )
 
 
 def _shows(mount: Filesystem, other: Filesystem) -> bool:
-    """Tell whether a copy of `mount`, kept to one filesystem, has all that is seen at `other`."""
+    """Whether a copy of `mount`, kept to one filesystem, has all that is seen at `other`."""
     # Stand-ins are folders of one disk, and all of them are wanted.
     if mount.dev != other.dev or "stand-in" in (mount.type, other.type):
         return False
@@ -186,18 +138,18 @@ def emptied(site: Site, job: Job, facts: Facts, *, runs: int) -> Finding | None:
     """
     if job.kind != "snapshot" or not runs:
         return None
-    place = site.store(job.options.store)
-    found = facts.hosts[place.host].stores[place.name]
-    if not place.disk or site.host(place.host).root or found.sealed or found.partials or found.problem:
+    store = site.store(job.options.store)
+    stored = facts.hosts[store.host].stores[store.name]
+    if not store.disk or site.host(store.host).root or stored.sealed or stored.partials or stored.problem:
         return None
-    disk = site.disk(place.disk)
+    disk = site.disk(store.disk)
     if disk.uuid:
         return None
     return Finding(
         severity="attention",
         source=job.name,
-        text=f"store {place.name} is empty, and {job.name} has written to it before: another disk is mounted "
+        text=f"store {store.name} is empty, and {job.name} has written to it before: another disk is mounted "
         f"at {disk.mount}, or somebody emptied it",
         do=f"attach the right disk; or, if this one is to be it, declare in jobs.toml under disks.{disk.name}: "
-        f'uuid = "{found.uuid}"',
+        f'uuid = "{stored.uuid}"',
     )

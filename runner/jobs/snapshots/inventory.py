@@ -43,7 +43,7 @@ def steps(site: Site, job: Job, at: agent.At, name: str) -> tuple[Step, ...]:
         site=toml,
         site_sha256=site.digest,
         dumps=dumps(site, job.host),
-        disk=at.declared,
+        disk=at.disk,
     )
     return (
         Step(

@@ -7,20 +7,24 @@ to a sealed one and rsync changes attributes in place: it becomes one more --lin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from runner.agent.arguments import argv as words
+from runner.agent.host.contract import LookAtMount
+from runner.agent.snapshots.contract import Begin, Explain, Seal
 from runner.model.facts import Filesystem, Partial
 from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
 from runner.model.role import Role
-from runner.tools import agent as store
-from runner.tools import rsync
+from runner.tools import agent, rsync
 
 MOST_BASES = 20
+# The steps whose outputs the seal reads, for each filesystem.
+_INPUTS = ("send", "explain")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """What is copied: from `host`, these filesystems, without the `excluded` real paths.
+    """What is copied: from `host`, these filesystems; `left_out` and `emptied` are real paths.
 
     `left_out` are left out whole, `emptied` are kept as empty folders. `program` is runner-agent
     on that host, `remote` is `host:` where rsync must reach it over ssh.
@@ -44,7 +48,7 @@ class Target:
     """
 
     host: str
-    at: store.At
+    at: agent.At
     store: str
     name: str
     basis: str
@@ -58,8 +62,8 @@ class Target:
 class Manner:
     """How it is copied: where rsync runs, over what, how long it may take.
 
-    `started` is by the controller's clock, `since` the same moment by the source's own. `halves`: what came
-    of a big file before it was cut off is kept, and used by the next transfer.
+    `started` is by the controller's clock, `since` the same moment by the source's own. `halves`: what was
+    sent of a big file before it was cut off is kept, and used by the next transfer.
     """
 
     job: str
@@ -72,17 +76,25 @@ class Manner:
     guard_mounts: bool
     halves: bool = True
 
+    def step(self, name: str, host: str, role: Role, effect: Effect, argv: Argv, why: str) -> Step:
+        """A step of the job at `host`."""
+        id_, action = f"{self.job}/{name}", Command(argv=argv)
+        return Step(id=id_, job=self.job, host=host, action=action, effect=effect, why=why, role=role)
+
 
 def steps(source: Source, target: Target, manner: Manner, beside: tuple[Step, ...] = ()) -> tuple[Step, ...]:
     """Every step from `begin` on, in order; `beside` are those that leave something beside what is sealed."""
-    copying = [
-        step
-        for number, filesystem in enumerate(source.filesystems)
-        for step in _copy(source, target, manner, (number, filesystem))
-    ]
-    closing = (_seal(source, target, manner), *beside)
-    reaping = (_reap(target, manner),) if target.partials or target.has_trash else ()
-    return (*_open(source, target, manner), *copying, *closing, *reaping)
+    work = _CopyWork(source=source, target=target, manner=manner)
+    copying = [step for number in range(len(source.filesystems)) for step in _copy(work, number)]
+    reaping = (_reap(work),) if target.partials or target.has_trash else ()
+    return (_begin(work), *copying, _seal(work), *beside, *reaping)
+
+
+def disk_step(target: Target, manner: Manner) -> Step:
+    """The step that looks whether the store's disk is there; its own, so that a sandbox can show it."""
+    why = "the store is on its own disk, mounted and writable"
+    step = manner.step("disk", target.host, Role.DISK, Effect.READ, agent.check_disk(target.at), why)
+    return replace(step, needs=("device",))
 
 
 def real(filesystem: Filesystem) -> str:
@@ -90,36 +102,37 @@ def real(filesystem: Filesystem) -> str:
     return filesystem.source if filesystem.type == "stand-in" else filesystem.mount
 
 
-def _id(manner: Manner, what: str, number: int | None = None) -> str:
-    return f"{manner.job}/{what}" if number is None else f"{manner.job}/{what}-{number + 1}"
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _CopyWork:
+    source: Source
+    target: Target
+    manner: Manner
+
+    @property
+    def mounts(self) -> tuple[str, ...]:
+        return tuple(filesystem.mount for filesystem in self.source.filesystems)
+
+    @property
+    def folder(self) -> str:
+        """The folder that the snapshot is sent into."""
+        return f"{self.target.at.path}/.partial/{self.target.name}"
 
 
-def _open(source: Source, target: Target, manner: Manner) -> tuple[Step, ...]:
+def _begin(work: _CopyWork) -> Step:
+    target = work.target
     guard = Check(
-        host=target.host, argv=store.newest(target.at), field="newest", relation="==",
-        value=target.basis, why="the newest sealed snapshot is still the one this plan builds on",
-    )  # fmt: skip
-    begin = Step(
-        id=_id(manner, "begin"), role=Role.BEGIN, job=manner.job, host=target.host, effect=Effect.WRITE, guard=guard,
-        action=Command(
-            argv=store.begin(
-                target.at, target.name, basis=target.basis,
-                resume=tuple(partial.name for partial in target.partials),
-                mounts=tuple(one.mount for one in source.filesystems),
-            )
-        ),
-        why="make the folder of the new snapshot",
-    )  # fmt: skip
-    return (begin,)
-
-
-def disk_step(target: Target, manner: Manner) -> Step:
-    """The step that looks whether the store's disk is there; its own, so that a sandbox can show it."""
-    return Step(
-        id=_id(manner, "disk"), role=Role.DISK, job=manner.job, host=target.host, effect=Effect.READ,
-        action=Command(argv=store.check_disk(target.at)), needs=("device",),
-        why="the store is on its own disk, mounted and writable",
-    )  # fmt: skip
+        host=target.host,
+        argv=agent.newest(target.at),
+        field="newest",
+        relation="==",
+        value=target.basis,
+        why="the newest sealed snapshot is still the one this plan builds on",
+    )
+    resume = tuple(partial.name for partial in target.partials)
+    at = target.at
+    argv = at.call("begin", Begin(at.path, target.name, work.mounts, at.plan, target.basis, resume, at.disk))
+    why = "make the folder of the new snapshot"
+    return replace(work.manner.step("begin", target.host, Role.BEGIN, Effect.WRITE, argv, why), guard=guard)
 
 
 def _bases(target: Target, mount: str) -> tuple[str, ...]:
@@ -133,96 +146,102 @@ def _bases(target: Target, mount: str) -> tuple[str, ...]:
     return tuple((newest + resumed)[:MOST_BASES])
 
 
-def _copy(source: Source, target: Target, manner: Manner, which: tuple[int, Filesystem]) -> tuple[Step, ...]:
-    number, filesystem = which
-    mount = filesystem.mount
-    top = real(filesystem)
+def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
+    """Send one filesystem, look for what differs unless that went well, and explain it."""
+    source, target, manner = work.source, work.target, work.manner
+    filesystem = source.filesystems[number]
+    mount, top = filesystem.mount, real(filesystem)
     ends = rsync.Ends(
         source=f"{source.remote}{top.rstrip('/')}/",
-        target=f"{target.remote}{target.at.path}/.partial/{target.name}{mount.rstrip('/')}/",
+        target=f"{target.remote}{work.folder}{mount.rstrip('/')}/",
         rsh=manner.rsh,
         checksum=manner.checksum,
     )
-    exclude = (
-        *(rsync.below(top, path) for path in source.emptied if _below(path, top)),
-        *(rsync.exactly(top, path) for path in source.left_out if _below(path, top)),
-    )
+    emptied, left_out = _below(source.emptied, top), _below(source.left_out, top)
+    exclude = (*(rsync.below(top, path) for path in emptied), *(rsync.exactly(top, path) for path in left_out))
     bases = _bases(target, mount)
-    guard = Check(
-        host=source.host, argv=store.mounted(source.program, mount), field="dev", relation="==",
-        value=filesystem.dev, why=f"{mount} is still the filesystem that was mounted when this was planned",
-    )  # fmt: skip
-    send = Step(
-        id=_id(manner, "send", number), role=Role.SEND, job=manner.job, host=manner.runs_on, effect=Effect.WRITE,
-        action=Command(
-            argv=rsync.send(
-                ends, link_dest=bases, exclude=exclude,
-                keep_parts=f"{target.at.path}/.partial/parts" if manner.halves else "",
-            )
-        ),
-        why=f"copy {mount}{_sharing(bases, target)}", ok_codes=rsync.PARTIAL_OK, timeout=manner.timeout,
-        guard=guard if manner.guard_mounts else None,
+    parts = f"{target.at.path}/.partial/parts" if manner.halves else ""
+    argv = rsync.send(ends, link_dest=bases, exclude=exclude, keep_parts=parts)
+    why = f"copy {mount}{_sharing(bases, target)}"
+    send = replace(
+        manner.step(f"send-{number + 1}", manner.runs_on, Role.SEND, Effect.WRITE, argv, why),
+        ok_codes=rsync.PARTIAL_OK,
+        guard=_same_filesystem(source, filesystem) if manner.guard_mounts else None,
         keep_output_as=f"{target.store}/{target.name}/{number}",
-    )  # fmt: skip
-    unless = Ended(step=send.id, codes=(0,))
-    look = Step(
-        id=_id(manner, "look", number), role=Role.LOOK, job=manner.job, host=manner.runs_on, effect=Effect.READ,
-        action=Command(argv=rsync.look(ends, exclude=exclude)), unless=unless,
-        ok_codes=rsync.PARTIAL_OK, timeout=manner.timeout,
-        why=f"a second look: exactly what of {mount} is not in the copy",
-    )  # fmt: skip
-    explain = Step(
-        id=_id(manner, "explain", number), role=Role.EXPLAIN, job=manner.job, host=source.host, effect=Effect.READ,
-        action=Command(
-            argv=store.explain(
-                source.program, top, since=manner.since,
-                exclude=tuple(p for p in (*source.emptied, *source.left_out) if _below(p, top)),
-            )
-        ),
-        inputs=(look.id,), unless=unless, timeout=manner.timeout,
-        why="why it is not: gone, changed meanwhile, unreadable, or no reason at all",
-    )  # fmt: skip
-    return (send, look, explain)
+    )
+    argv = rsync.look(ends, exclude=exclude)
+    why = f"a second look: exactly what of {mount} is not in the copy"
+    look = replace(
+        manner.step(f"look-{number + 1}", manner.runs_on, Role.LOOK, Effect.READ, argv, why),
+        unless=Ended(step=send.id, codes=(0,)),
+        ok_codes=rsync.PARTIAL_OK,
+    )
+    argv = (source.program, *words("explain", Explain(top, manner.since, (*emptied, *left_out))))
+    why = "why it is not: gone, changed meanwhile, unreadable, or no reason at all"
+    explain = replace(
+        manner.step(f"explain-{number + 1}", source.host, Role.EXPLAIN, Effect.READ, argv, why),
+        unless=look.unless,
+        inputs=(look.id,),
+    )
+    return tuple(replace(step, timeout=manner.timeout) for step in (send, look, explain))
+
+
+def _same_filesystem(source: Source, filesystem: Filesystem) -> Check:
+    return Check(
+        host=source.host,
+        argv=(source.program, *words("mounted", LookAtMount(filesystem.mount))),
+        field="dev",
+        relation="==",
+        value=filesystem.dev,
+        why=f"{filesystem.mount} is still the filesystem that was mounted when this was planned",
+    )
 
 
 def _sharing(bases: tuple[str, ...], target: Target) -> str:
     if not bases:
         return ", whole: there is nothing to share with"
-    interrupted = [one for one in bases if one.startswith(f"{target.at.path}/.partial/")]
-    sealed = [one.removeprefix(f"{target.at.path}/").partition("/")[0] for one in bases if one not in interrupted]
-    told = [f"has not changed since {sealed[0]}"] if sealed else []
-    told += ["the interrupted one had"] if interrupted else []
-    return f", sharing what {' and what '.join(told)}"
+    interrupted = [base for base in bases if base.startswith(f"{target.at.path}/.partial/")]
+    sealed = [base.removeprefix(f"{target.at.path}/").partition("/")[0] for base in bases if base not in interrupted]
+    shared = [f"has not changed since {sealed[0]}"] if sealed else []
+    shared += ["the interrupted one had"] if interrupted else []
+    return f", sharing what {' and what '.join(shared)}"
 
 
-def _below(path: str, top: str) -> bool:
-    return path.startswith(top.rstrip("/") + "/")
+def _below(paths: tuple[str, ...], top: str) -> tuple[str, ...]:
+    return tuple(path for path in paths if path.startswith(top.rstrip("/") + "/"))
 
 
-def _seal(source: Source, target: Target, manner: Manner) -> Step:
-    mounts = tuple(enumerate(one.mount for one in source.filesystems))
-    transfers = tuple((_id(manner, "send", number), mount) for number, mount in mounts)
-    explained = tuple((_id(manner, "explain", number), mount) for number, mount in mounts)
+def _seal(work: _CopyWork) -> Step:
+    source, target, manner = work.source, work.target, work.manner
+    steps = {what: [f"{manner.job}/{what}-{number + 1}" for number in range(len(work.mounts))] for what in _INPUTS}
     kept = tuple(
         f"kept:{target.store}/{partial.name}/{number}"
         for partial in target.partials
         for number in range(len(partial.filesystems))
     )
-    sealing = store.Sealing(
-        transfers=transfers, explained=explained, kept=kept, absent=source.absent,
-        host=source.host, job=manner.job, started=manner.started, checksum=manner.checksum,
-    )  # fmt: skip
-    return Step(
-        id=_id(manner, "seal"), role=Role.SEAL, job=manner.job, host=target.host, effect=Effect.WRITE,
-        action=Command(argv=store.seal(target.at, target.name, sealing)),
-        inputs=(*(step for step, _ in transfers), *(step for step, _ in explained), *kept),
-        timeout=3600, why="a faithful copy gets its name and is never written again",
-    )  # fmt: skip
+    transfer, explained = (tuple(map("=".join, zip(steps[what], work.mounts, strict=True))) for what in _INPUTS)
+    options = Seal(
+        store=target.at.path,
+        name=target.name,
+        plan=target.at.plan,
+        host=source.host,
+        job=manner.job,
+        started=manner.started,
+        checksum=manner.checksum,
+        transfer=transfer,
+        explained=explained,
+        kept=kept,
+        absent=source.absent,
+        disk=target.at.disk,
+    )
+    argv = target.at.call("seal", options)
+    why = "a faithful copy gets its name and is never written again"
+    step = manner.step("seal", target.host, Role.SEAL, Effect.WRITE, argv, why)
+    return replace(step, inputs=(*steps["send"], *steps["explain"], *kept), timeout=3600)
 
 
-def _reap(target: Target, manner: Manner) -> Step:
-    return Step(
-        id=_id(manner, "reap"), role=Role.REAP, job=manner.job, host=target.host, effect=Effect.EXPIRE,
-        action=Command(argv=store.reap(target.at)), timeout=manner.timeout,
-        why="remove what is in the trash: interrupted copies that are now part of a sealed one",
-    )  # fmt: skip
+def _reap(work: _CopyWork) -> Step:
+    why = "remove what is in the trash: interrupted copies that are now part of a sealed one"
+    argv = agent.reap(work.target.at)
+    step = work.manner.step("reap", work.target.host, Role.REAP, Effect.EXPIRE, argv, why)
+    return replace(step, timeout=work.manner.timeout)

@@ -1,4 +1,4 @@
-"""Drills: which snapshots one tries, and what the last ones that succeeded say today."""
+"""Drills: which snapshots they try, and how old the last proofs are."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ def choose(names: Sequence[str], seed: str, most: int = MOST) -> tuple[str, ...]
     return (*sorted(dice.sample(others, min(most - 1, len(others)))), newest)
 
 
-def told(proven: Mapping[str, Proven], now: datetime) -> str:
+def ages(proven: Mapping[str, Proven], now: datetime) -> str:
     """When each sort was last proven, in words; "" where none ever was."""
-    ages = [f"{_age(proven[sort], now)} ago ({sort})" for sort in SORTS if sort in proven]
-    return f"last proven restore: {', '.join(ages)}" if ages else ""
+    listed = [f"{_age(proven[sort], now)} ago ({sort})" for sort in SORTS if sort in proven]
+    return f"last proven restore: {', '.join(listed)}" if listed else ""
 
 
-def stale(proven: Mapping[str, Proven], wanted: Sequence[str], every: timedelta, now: datetime) -> tuple[Doubt, ...]:
-    """What was not proven for longer than `every`, or never, of the sorts that are `wanted`."""
-    said = []
-    for sort in wanted:
-        found = proven.get(sort)
+def stale(proven: Mapping[str, Proven], sorts: Sequence[str], every: timedelta, now: datetime) -> tuple[Doubt, ...]:
+    """What was not proven for longer than `every`, or never, of these sorts."""
+    doubts = []
+    for sort in sorts:
+        last = proven.get(sort)
         what = f"a restore of {'files' if sort == 'files' else 'the database'}"
-        if found is None:
-            said.append(Doubt(text=f"{what} was never proven to work", do="run a job of kind drill"))
-        elif now - found.at > every:
-            text = f"{what} was last proven to work {_age(found, now)} ago, with {found.snapshot}"
-            said.append(Doubt(text=text, do="see in `runner history` how the job of kind drill ends"))
-    return tuple(said)
+        if last is None:
+            doubts.append(Doubt(text=f"{what} was never proven to work", do="run a job of kind drill"))
+        elif now - last.at > every:
+            text = f"{what} was last proven to work {_age(last, now)} ago, with {last.snapshot}"
+            doubts.append(Doubt(text=text, do="see in `runner history` how the job of kind drill ends"))
+    return tuple(doubts)
 
 
 def _age(proven: Proven, now: datetime) -> str:

@@ -17,11 +17,11 @@ from runner.tools.answers import read
 
 
 def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """What the snapshot holds, or how it stopped; what made room for it; what is wrong with what it came after."""
+    """What the snapshot holds, or how it stopped; what made room for it; what is wrong with the jobs before it."""
     report = with_earlier(_snapshot(job, outcomes, around), around)
     before = (around.reports[name] for name in job.after if name in around.reports)
-    said = tuple(text for one in before for text in one.passes_on)
-    return replace(report, details=(*said, *report.details))
+    passed_on = tuple(text for earlier in before for text in earlier.passes_on)
+    return replace(report, details=(*passed_on, *report.details))
 
 
 def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -68,7 +68,7 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
 
 
 def check_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """What the check found out, and which file will run out of links first."""
+    """What the check shows, and which file will run out of links first."""
     report = default_report(job, outcomes, around)
     ended_well = report.verdict in (Verdict.NOTHING, Verdict.DONE)
     return replace(report, details=(*_links(outcomes), *report.details)) if ended_well else report
@@ -89,6 +89,6 @@ def _links(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 
 def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """That all came back, or how it stopped."""
+    """That all was restored, or how it stopped."""
     words = "copied back, and compared byte for byte with the snapshot: no difference"
     return default_report(job, outcomes, around, job.told or words)

@@ -31,7 +31,7 @@ class Need:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Room:
+class RoomToMake:
     """What goes before a snapshot is begun: None where there is room. `full`: it cannot even be tried."""
 
     need: Need
@@ -45,49 +45,42 @@ def need(sealed: Sequence[Snapshot], filesystems: Sequence[Filesystem]) -> Need:
     Before the first one: all that is on the filesystems; of a folder that stands in for one nobody knows.
     """
     if not sealed:
-        real = [one for one in filesystems if one.type != "stand-in"]
-        return Need(bytes=sum(one.used for one in real), inodes=sum(one.inodes_used for one in real))
-    # The first of all is whole, and says nothing of a day.
-    last = [
-        one
-        for one in sealed[-_LAST:]
-        if one.name != sealed[0].name and one.added_bytes is not None and one.added_files is not None
-    ]
+        real = [filesystem for filesystem in filesystems if filesystem.type != "stand-in"]
+        return Need(bytes=sum(each.used for each in real), inodes=sum(each.inodes_used for each in real))
+    # The first of all is whole, and no measure of a day.
+    last = [each for each in sealed[1:][-_LAST:] if each.added_bytes is not None and each.added_files is not None]
+    usual_bytes = median([each.added_bytes or 0 for each in last] or [0])
+    usual_files = median([each.added_files or 0 for each in last] or [0])
     folders = sealed[-1].folders or 0
-    if not last:
-        return Need(bytes=_BLOCK * folders, inodes=folders)
-    return Need(
-        bytes=int(_MARGIN * median(one.added_bytes or 0 for one in last)) + _BLOCK * folders,
-        inodes=int(_MARGIN * median(one.added_files or 0 for one in last)) + folders,
-    )
+    return Need(bytes=int(_MARGIN * usual_bytes) + _BLOCK * folders, inodes=int(_MARGIN * usual_files) + folders)
 
 
-def room(found: StoreFacts, policy: Retention | None, wanted: Need, now: datetime) -> Room:
+def room(facts: StoreFacts, policy: Retention | None, need: Need, now: datetime) -> RoomToMake:
     """What must go so that the snapshot has its room and the floors of `policy` hold afterwards.
 
     Only what goes for room: more than `max` is the business of a prune job.
     """
-    space = found.space
+    space = facts.space
     if policy is None or space is None:
-        return Room(need=wanted)
-    wider = _with(policy, space, wanted)
+        return RoomToMake(need=need)
+    wider = _with(policy, space, need)
     if not shortages(wider, space):
-        return Room(need=wanted)
+        return RoomToMake(need=need)
     # Only room counts here: what is over max or thinned goes by a prune job, and must not be counted on.
-    sealed = prune.counted(found)
+    sealed = prune.counted(facts)
     only_room = replace(wider, max=max(len(sealed), policy.max), thin=())
     decision = prune.careful(retention.decide(sealed, only_room, space, now), space)
-    expire = tuple(one for one in decision.expire if one.goal in ("space", "inodes"))
-    lacks = space.free < wanted.bytes or (space.inodes > 0 and space.inodes_free < wanted.inodes)
-    full = lacks and not expire and not decision.unmeasured and bool(found.partials)
-    return Room(need=wanted, decision=replace(decision, expire=expire), full=full)
+    expire = tuple(expiry for expiry in decision.expire if expiry.goal in ("space", "inodes"))
+    lacks = space.free < need.bytes or (space.inodes > 0 and space.inodes_free < need.inodes)
+    full = lacks and not expire and not decision.unmeasured and bool(facts.partials)
+    return RoomToMake(need=need, decision=replace(decision, expire=expire), full=full)
 
 
-def _with(policy: Retention, space: Space, wanted: Need) -> Retention:
+def _with(policy: Retention, space: Space, need: Need) -> Retention:
     least_bytes = floor(policy.free_space, space.size) if policy.free_space else 0
     least_inodes = floor(policy.free_inodes, space.inodes) if policy.free_inodes else 0
     return replace(
         policy,
-        free_space=Amount(bytes=least_bytes + wanted.bytes),
-        free_inodes=Amount(bytes=least_inodes + wanted.inodes) if space.inodes else None,
+        free_space=Amount(bytes=least_bytes + need.bytes),
+        free_inodes=Amount(bytes=least_inodes + need.inodes) if space.inodes else None,
     )

@@ -23,16 +23,16 @@ def pick(sealed: Sequence[Snapshot], when: str, *, zone: str, now: datetime) -> 
     """
     if not sealed:
         return "there is no snapshot yet"
-    wanted = when.strip()
-    if wanted in ("", "latest"):
+    name = when.strip()
+    if name in ("", "latest"):
         return sealed[-1]
-    if SNAPSHOT.fullmatch(wanted):
-        exact = [snapshot for snapshot in sealed if snapshot.name == wanted]
-        return exact[0] if exact else f"there is no snapshot {wanted}; the newest is {sealed[-1].name}"
-    moment = moment_of(wanted, zone=zone, now=now)
+    if SNAPSHOT.fullmatch(name):
+        exact = [snapshot for snapshot in sealed if snapshot.name == name]
+        return exact[0] if exact else f"there is no snapshot {name}; the newest is {sealed[-1].name}"
+    moment = moment_of(name, zone=zone, now=now)
     if moment is None:
         return f"'{when}' is not a time: say {WHEN_HELP}"
-    before = [one for one in sealed if (at := snapshot_time(one.name)) and at <= moment]
+    before = [snapshot for snapshot in sealed if (at := snapshot_time(snapshot.name)) and at <= moment]
     return before[-1] if before else f"the oldest snapshot is {sealed[0].name}, later than '{when}'"
 
 
@@ -59,7 +59,7 @@ def time_of(when: str, *, zone: str) -> datetime | str:
     first, second = (moment.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1))
     if first == second:
         return first
-    here = [one.astimezone(ZoneInfo(zone)).isoformat(" ", "minutes") for one in (first, second)]
+    here = [utc.astimezone(ZoneInfo(zone)).isoformat(" ", "minutes") for utc in (first, second)]
     if second < first:
         return f"the clock is put forward then, so there is no such time: say '{here[0]}', or another"
     return f"the clock is put back then, so that time comes twice: say '{here[0]}' or '{here[1]}'"

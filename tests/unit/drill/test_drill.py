@@ -210,8 +210,8 @@ PROVEN = {
 
 
 def test_how_old_the_proof_is_is_said_in_words() -> None:
-    assert drill.told(PROVEN, parts.NOW) == "last proven restore: 2 days ago (files), 5 days ago (database)"
-    assert drill.told({}, parts.NOW) == ""
+    assert drill.ages(PROVEN, parts.NOW) == "last proven restore: 2 days ago (files), 5 days ago (database)"
+    assert drill.ages({}, parts.NOW) == ""
 
 
 def checked(proven: dict[str, Any], every: timedelta | None, **options: Any) -> list[str]:

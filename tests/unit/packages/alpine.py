@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runner.jobs.packages.family import Policy
+from runner.jobs.packages import outdated
+from runner.jobs.packages.family import Family
 from runner.model.facts import Facts, Probe
 from runner.model.packages import PackageFacts, Update
 from runner.model.plan import Argv
@@ -13,20 +14,25 @@ from runner.model.site import Host
 SURVEY = "packages.apk"
 
 
-class Alpine:
+class Alpine(Family):
     """apk(8); the look prints NAME ARCH OLD NEW, a line an update."""
 
     lists = "apk"
-    policy: Policy = "all"
-    not_all: tuple[int, ...] = ()
+    policy = "all"
     only_named = True
+    kernels = ("linux-lts",)
+    fill_boot = ("linux-*", "mkinitfs")
+    need_reboot = ("linux-*", "musl")
     by_hand = "apk fix"
+    write_initrd = "mkinitfs"
+    write_entry = "update-extlinux"
 
     def probes(self, host: Host) -> tuple[Probe, ...]:
-        """One look."""
-        return (Probe(id=SURVEY, host=host.name, argv=("apk", "version", "-l", "<"), needs=("packages",)),)
+        """One look, and what runs that is older than its files."""
+        look = Probe(id=SURVEY, host=host.name, argv=("apk", "version", "-l", "<"), needs=("packages",))
+        return (look, outdated.probe(host))
 
-    def read(self, host: Host, facts: Facts, patterns: Sequence[str]) -> PackageFacts:
+    def read(self, host: Host, facts: Facts) -> PackageFacts:
         """The updates as printed."""
         reading = facts.reading(host.name, SURVEY)
         rows = [line.split() for line in reading.out.splitlines()] if reading else []
@@ -49,31 +55,19 @@ class Alpine:
         """As install: nothing is held."""
         return self.install(host, updates)
 
-    def hold(self, names: Sequence[str]) -> Argv:
-        """Nothing."""
-        return ()
-
-    def verify(self, names: Sequence[str]) -> Argv:
-        """Nothing."""
-        return ()
-
     def look(self, updates: Sequence[Update]) -> Argv:
         """See that all is whole."""
         return ("apk", "audit", "--check-permissions")
-
-    def audit(self) -> Argv:
-        """Nothing."""
-        return ()
 
     def label(self, update: Update) -> str:
         """apk has one architecture a host."""
         return update.name
 
-    def named(self, word: str) -> str:
+    def named(self, word: str) -> Update | None:
         """The package in NAME=VERSION."""
-        name, equals, _ = word.partition("=")
-        return name if equals and not name.startswith("-") else ""
+        name, equals, version = word.partition("=")
+        return Update(name=name, arch="", old="", new=version) if equals and not name.startswith("-") else None
 
-    def let_go(self, names: Sequence[str]) -> str:
-        """Nothing is held."""
-        return ""
+    def release(self, updates: Sequence[Update]) -> str:
+        """The version of its only kernel."""
+        return next((f"{update.new}-lts" for update in updates if update.name == "linux-lts"), "")

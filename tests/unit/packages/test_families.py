@@ -13,11 +13,12 @@ from runner.jobs.packages.updates import UpdatesKind
 from runner.jobs.packages.upgrade import UpgradeKind
 from runner.model.facts import Facts, Reading
 from runner.model.plan import Check
+from runner.model.role import Role
 from runner.model.run import Outcome, State, Verdict
 from runner.model.site import Host
 from runner.planning import planner, review
 from tests.unit.packages.alpine import SURVEY, Alpine
-from tests.unit.packages.test_packages_report import carried
+from tests.unit.packages.test_packages_report import detached
 from tests.unit.upkeep_parts import NOW, PROGRAM, SERVER, SITE, UPDATES, UPGRADE, argv, by_name, facts, names
 
 TABLE = {**families.FAMILIES, "apk": "tests.unit.packages.alpine:Alpine"}
@@ -46,7 +47,7 @@ def test_the_table_knows_each_family_by_what_a_host_says() -> None:
 
 def test_the_host_of_a_third_family_is_looked_at_and_its_updates_are_planned() -> None:
     kind = UpdatesKind(TABLE)
-    assert [probe.id for probe in kind.probes(HILL, UPDATES)] == [SURVEY, "packages.carried"]
+    assert [probe.id for probe in kind.probes(HILL, UPDATES)] == [SURVEY, "packages.outdated", "packages.detached"]
     draft = kind.draft(HILL, UPDATES, waiting(), NOW)
     assert names(draft) == ["refresh", "install", "install-told", "whole", "look"]
     steps = by_name(draft)
@@ -76,7 +77,7 @@ def test_the_plan_of_a_third_family_holds_together() -> None:
 def test_what_became_of_it_is_reported_as_for_any_other() -> None:
     draft = UpdatesKind(TABLE).draft(HILL, UPDATES, waiting(), NOW)
     assert draft.planned is not None
-    answer = carried(packages={"upgraded": [["busybox", "1.36.0-r0", "1.36.1-r5"]]})
+    answer = detached(packages={"upgraded": [["busybox", "1.36.0-r0", "1.36.1-r5"]]})
     results = {"install": answer, "look": {"services": []}}
     outcomes = [
         Outcome(step=step.id, job=UPDATES.name, state=State.DONE, exit=0, result=results.get(name, {}), note="")
@@ -86,6 +87,28 @@ def test_what_became_of_it_is_reported_as_for_any_other() -> None:
     assert report is not None
     assert (report.verdict, report.headline) == (Verdict.DONE, "1 package upgraded")
     assert report.details == ("busybox 1.36.0-r0 -> 1.36.1-r5",)
+
+
+def test_a_failure_names_what_a_person_runs_on_a_host_of_that_family() -> None:
+    draft = UpdatesKind(TABLE).draft(HILL, UPDATES, waiting(), NOW)
+    assert draft.planned is not None
+    answer = detached(exit=1, packages={"upgraded": [], "unfinished": [["busybox", "broken"]]})
+    outcome = Outcome(step="updates-server/install", job=UPDATES.name, state=State.FAILED, exit=1, result=answer)
+    report = packages_report(draft.planned, [outcome], TABLE)
+    assert report is not None
+    assert report.headline.endswith("mend that, then, at the host: apk fix")
+    lost = packages_report(draft.planned, [replace(outcome, role=Role.INITRD, result={})], TABLE)
+    assert lost is not None
+    assert lost.headline.endswith("then, at the host: mkinitfs")
+
+
+def test_its_kernel_and_its_own_list_decide_about_the_reboot() -> None:
+    facts = waiting("linux-lts x86_64 6.6.1-r0 6.6.9-r0\n")
+    draft = UpgradeKind(TABLE).draft(HILL, UPGRADE, facts, NOW)
+    assert "--is=6.6.9-r0-lts" in argv(by_name(draft)["kernel"])
+    assert {"initrd", "entry"} <= set(names(draft))
+    due = UpdatesKind(TABLE).draft(HILL, UPDATES, waiting("musl x86_64 1 2\n"), NOW).findings
+    assert any(finding.text == "server will need a reboot after this: musl" for finding in due)
 
 
 def test_nothing_waits_and_nothing_is_installed() -> None:

@@ -4,78 +4,84 @@ from __future__ import annotations
 
 import pytest
 
-from runner.jobs.packages.debian.version import compare, fits
-from runner.jobs.packages.held import Fixed, Wish, brought_by, kept_back, wanted
+from runner.jobs.packages.debian.apt import Alternative, Clause, PackageVersion
+from runner.jobs.packages.debian.held import brought_by, kept_back, to_hold
+from runner.jobs.packages.debian.version import fits, key
 
 IMAGE, META = "linux-image-6.1.0-50-amd64", "linux-image-amd64"
 
 
 def test_patterns_are_of_the_names_that_are_installed_today() -> None:
     installed = {IMAGE: (), "linux-image-6.1.0-56-amd64": (), META: (IMAGE,), "linux-headers-amd64": (), "libc6": ()}
-    assert wanted(["linux-image-*"], installed) == (IMAGE, "linux-image-6.1.0-56-amd64", META)
-    assert wanted(["libc6", "not-there"], installed) == ("libc6",)
-    assert wanted([], installed) == ()
+    assert to_hold(["linux-image-*"], installed) == (IMAGE, "linux-image-6.1.0-56-amd64", META)
+    assert to_hold(["libc6", "not-there"], installed) == ("libc6",)
+    assert to_hold([], installed) == ()
 
 
 def test_a_metapackage_that_would_bring_the_next_kernel_is_held_with_it() -> None:
     installed = {IMAGE: (), META: (IMAGE,), "linux-all": (IMAGE, "firmware"), "libcap2": ()}
-    assert wanted(["linux-image-6.1.*"], installed) == (IMAGE, META)
-    assert wanted([IMAGE], installed) == (IMAGE, META)
+    assert to_hold(["linux-image-6.1.*"], installed) == (IMAGE, META)
+    assert to_hold([IMAGE], installed) == (IMAGE, META)
 
 
 def test_what_only_goes_with_a_held_package_is_not_held_itself() -> None:
-    assert wanted(["libc6"], {"libc6": (), "libc6-dbg": ("libc6",)}) == ("libc6",)
+    assert to_hold(["libc6"], {"libc6": (), "libc6-dbg": ("libc6",)}) == ("libc6",)
 
 
 def test_a_pattern_means_a_package_of_every_architecture() -> None:
-    assert wanted(["libc6"], {"libc6": (), "libc6:i386": (), "libc6-dev": ()}) == ("libc6", "libc6:i386")
-    assert wanted(["libc6:i386"], {"libc6": (), "libc6:i386": ()}) == ("libc6:i386",)
+    assert to_hold(["libc6"], {"libc6": (), "libc6:i386": (), "libc6-dev": ()}) == ("libc6", "libc6:i386")
+    assert to_hold(["libc6:i386"], {"libc6": (), "libc6:i386": ()}) == ("libc6:i386",)
 
 
 def test_names_are_matched_as_a_whole_and_with_their_case() -> None:
-    assert wanted(["LIBC6", "ibc6", "libc"], {"libc6": ()}) == ()
+    assert to_hold(["LIBC6", "ibc6", "libc"], {"libc6": ()}) == ()
 
 
-def need(name: str, relation: str = "", version: str = "") -> tuple[tuple[str, str, str], ...]:
-    return ((name, relation, version),)
+def need(name: str, relation: str = "", version: str = "") -> Clause:
+    return (Alternative(name, relation, version),)
 
 
 def test_what_needs_a_newer_version_of_a_held_package_is_kept_back_by_it() -> None:
     wishes = {
-        "libc6": Wish(old="2.36", new="2.37"),
-        "app": Wish(old="1", new="2", needs=(need("lib", ">=", "2"), need("held-but-fine", ">=", "1"))),
-        "lib": Wish(old="1", new="2", needs=(need("libc6", ">=", "2.37"),)),
+        "libc6": PackageVersion(old="2.36", version="2.37"),
+        "app": PackageVersion(old="1", version="2", needs=(need("lib", ">=", "2"), need("held-but-fine", ">=", "1"))),
+        "lib": PackageVersion(old="1", version="2", needs=(need("libc6", ">=", "2.37"),)),
     }
-    fixed = {"libc6": Fixed(version="2.36"), "held-but-fine": Fixed(version="1")}
+    fixed = {"libc6": PackageVersion(version="2.36"), "held-but-fine": PackageVersion(version="1")}
     assert kept_back(wishes, fixed) == {"libc6": (), "app": ("libc6",), "lib": ("libc6",)}
 
 
 def test_an_alternative_that_is_there_is_enough() -> None:
-    wish = Wish(old="1", new="2", needs=(need("held", ">=", "2") + need("other"),))
-    found = kept_back({"app": wish, "held": Wish(old="1", new="2")}, {"held": Fixed(version="1")})
+    wish = PackageVersion(old="1", version="2", needs=(need("held", ">=", "2") + need("other"),))
+    found = kept_back(
+        {"app": wish, "held": PackageVersion(old="1", version="2")}, {"held": PackageVersion(version="1")}
+    )
     assert found["app"] == ("held",), "no reason is seen, so the hold that could be it is named"
-    strict = Wish(old="1", new="2", needs=(need("held", ">=", "2") + need("gone", ">=", "9"),))
-    fixed = {"held": Fixed(version="1"), "gone": Fixed(version="")}
+    strict = PackageVersion(old="1", version="2", needs=(need("held", ">=", "2") + need("gone", ">=", "9"),))
+    fixed = {"held": PackageVersion(version="1"), "gone": PackageVersion(version="")}
     assert kept_back({"app": strict}, fixed)["app"] == ("gone", "held")
 
 
 def test_a_held_package_that_needs_the_old_version_or_would_break_keeps_the_new_one_back() -> None:
-    old = Fixed(version="1", needs=(need("lib", "=", "1"),))
-    assert kept_back({"lib": Wish(old="1", new="2")}, {"app": old}) == {"lib": ("app",)}
-    breaks = Wish(old="1", new="2", breaks=(need("app", "<<", "2"),))
-    assert kept_back({"lib": breaks}, {"app": Fixed(version="1")}) == {"lib": ("app",)}
+    old = PackageVersion(version="1", needs=(need("lib", "=", "1"),))
+    assert kept_back({"lib": PackageVersion(old="1", version="2")}, {"app": old}) == {"lib": ("app",)}
+    breaks = PackageVersion(old="1", version="2", breaks=(need("app", "<<", "2"),))
+    assert kept_back({"lib": breaks}, {"app": PackageVersion(version="1")}) == {"lib": ("app",)}
 
 
 def test_packages_that_need_each_other_come_to_an_end() -> None:
     wishes = {
-        "a": Wish(old="1", new="2", needs=(need("b", "=", "2"),)),
-        "b": Wish(old="1", new="2", needs=(need("a", "=", "2"), need("held", "=", "2"))),
+        "a": PackageVersion(old="1", version="2", needs=(need("b", "=", "2"),)),
+        "b": PackageVersion(old="1", version="2", needs=(need("a", "=", "2"), need("held", "=", "2"))),
     }
-    assert kept_back(wishes, {"held": Fixed(version="1")}) == {"a": ("held",), "b": ("held",)}
+    assert kept_back(wishes, {"held": PackageVersion(version="1")}) == {"a": ("held",), "b": ("held",)}
 
 
 def test_who_brings_a_new_package_is_found_over_others() -> None:
-    wishes = {META: Wish(old="1", new="2", needs=(need("mid"),)), "mid": Wish(old="", new="1", needs=(need("new"),))}
+    wishes = {
+        META: PackageVersion(old="1", version="2", needs=(need("mid"),)),
+        "mid": PackageVersion(old="", version="1", needs=(need("new"),)),
+    }
     assert brought_by("new", wishes) == (META, "mid")
     assert brought_by(META, wishes) == ()
 
@@ -88,7 +94,7 @@ def test_who_brings_a_new_package_is_found_over_others() -> None:
     ],
 )  # fmt: skip
 def test_versions_have_debians_order(one: str, other: str) -> None:
-    assert compare(one, other) < 0 < compare(other, one)
+    assert key(one) < key(other)
     assert fits(one, "<<", other)
     assert fits(other, ">=", one)
     assert not fits(one, "=", other)
@@ -96,4 +102,4 @@ def test_versions_have_debians_order(one: str, other: str) -> None:
 
 
 def test_a_zero_more_or_less_makes_no_difference() -> None:
-    assert compare("007", "7") == compare("0:1.0", "1.0") == compare("1.0-0", "1.0") == 0
+    assert (key("007"), key("0:1.0"), key("1.0-0")) == (key("7"), key("1.0"), key("1.0"))

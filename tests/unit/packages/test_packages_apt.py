@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from runner.jobs.packages import outdated as host_outdated
 from runner.jobs.packages.debian import apt, version
-from runner.jobs.packages.debian import found as packages_apt
+from runner.jobs.packages.debian import facts as packages_apt
 from runner.jobs.packages.debian import survey as apt_survey
+from runner.jobs.packages.debian.apt import Alternative
+from runner.jobs.packages.debian.family import Debian
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.packages import PackageFacts
 from runner.model.site import Host
@@ -19,6 +22,7 @@ from runner.model.site import Host
 CAPTURES = Path(__file__).parents[1] / "captures" / "apt"
 HOST = Host(name="server", address="192.168.199.2", packages="apt", hold=("linux-image-*", "libc-demo"))
 SURVEY, OUTDATED = (probe.id for probe in packages_apt.probes(HOST))
+PATTERNS = Debian.need_reboot
 
 
 def survey(name: str, *changes: tuple[str, str]) -> str:
@@ -29,12 +33,21 @@ def survey(name: str, *changes: tuple[str, str]) -> str:
     return text
 
 
-def read(text: str | None, outdated: str = "", host: Host = HOST, err: str = "") -> PackageFacts:
+def facts(text: str | None, outdated: str = "", err: str = "") -> Facts:
     readings = {OUTDATED: Reading(exit=0, out=outdated)}
     if text is not None:
         readings[SURVEY] = Reading(exit=0 if text else None, out=text, err=err)
-    found = {HOST.name: HostFacts(name=HOST.name, readings=readings)}
-    return packages_apt.read(host, Facts(at=datetime(2026, 11, 23, tzinfo=UTC), hosts=found))
+    hosts = {HOST.name: HostFacts(name=HOST.name, readings=readings)}
+    return Facts(at=datetime(2026, 11, 23, tzinfo=UTC), hosts=hosts)
+
+
+def read(text: str | None, err: str = "") -> PackageFacts:
+    return packages_apt.read(HOST, facts(text, err=err))
+
+
+def read_all(text: str, outdated: str) -> PackageFacts:
+    known = facts(text, outdated)
+    return host_outdated.completed(packages_apt.read(HOST, known), HOST, known, PATTERNS)
 
 
 def test_what_can_be_installed_and_what_holds_keep_back() -> None:
@@ -178,11 +191,20 @@ def test_while_somebody_is_at_work_nothing_looks_interrupted() -> None:
 def test_kernel_services_and_reasons_for_a_reboot_come_from_the_host() -> None:
     kernel = {"running": "6.1.0-50-amd64", "newest": "6.1.0-56-amd64"}
     outdated = json.dumps({"kernel": kernel, "services": ["ssh.service"], "needrestart": {"ksta": 3}, "flag": True})
-    found = read(survey("drifted"), outdated)
-    assert (found.kernel.running, found.kernel.newest) == ("6.1.0-50-amd64", "6.1.0-56-amd64")
+    found = read_all(survey("drifted"), outdated)
+    assert (found.running, found.newest) == ("6.1.0-50-amd64", "6.1.0-56-amd64")
     assert found.services == ("ssh.service",)
     assert len(found.reboot) == 3
-    assert read(survey("drifted"), "no json").reboot == ()
+
+
+@pytest.mark.parametrize("answer", ["", "no json", "{}", '{"error": "no room"}', '{"kernel": 1}'])
+def test_what_cannot_be_read_of_the_host_is_not_known_and_never_nothing(answer: str) -> None:
+    found = read_all(survey("drifted"), answer)
+    assert found.reboot == ()
+    trouble = found.troubles[-1]
+    assert trouble.what == "unknown"
+    assert trouble.text.startswith("whether server needs a reboot, and what runs replaced files there, is not known: ")
+    assert "runner-agent outdated" in trouble.do
 
 
 def test_the_script_has_no_pattern_in_its_text_and_takes_none_that_no_name_fits() -> None:
@@ -258,6 +280,6 @@ def test_lines_that_are_no_answer_are_passed_over() -> None:
 
 def test_a_dependency_field_is_read() -> None:
     assert apt.clauses("libc6 (>= 2.36), a:any | b (<< 2:1.0~) [amd64], c") == (
-        (("libc6", ">=", "2.36"),), (("a", "", ""), ("b", "<<", "2:1.0~")), (("c", "", ""),),
+        (Alternative("libc6", ">=", "2.36"),), (Alternative("a"), Alternative("b", "<<", "2:1.0~")), (Alternative("c"),),
     )  # fmt: skip
     assert apt.clauses(", ") == ()

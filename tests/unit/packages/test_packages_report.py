@@ -12,10 +12,10 @@ from runner.model.run import JobReport, Outcome, State, Verdict
 from tests.unit import parts
 from tests.unit.upkeep_parts import NOW, done
 
-JOB = PlannedJob(name="upgrade-server", kind="upgrade", told="no update to install")
+JOB = PlannedJob(name="upgrade-server", kind="upgrade", told="no update to install", about="apt")
 
 
-def carried(**changes: Any) -> dict[str, Any]:
+def detached(**changes: Any) -> dict[str, Any]:
     """What `detach` answers after a good run; `packages` in `changes` are merged in."""
     packages = {"upgraded": [["libssl3", "3.0.14-1", "3.0.15-1"]], "installed": [], "removed": [], "unfinished": []}
     told = {
@@ -37,10 +37,10 @@ def failed(step: str, state: State = State.FAILED, note: str = "ended 100", answ
     )
 
 
-def told(*outcomes: Outcome) -> JobReport:
-    found = packages_report(JOB, outcomes)
-    assert found is not None
-    return found
+def told(*outcomes: Outcome, packages: str = "apt") -> JobReport:
+    report = packages_report(replace(JOB, about=packages), outcomes)
+    assert report is not None
+    return report
 
 
 def test_nothing_to_do_is_said_in_one_line() -> None:
@@ -50,10 +50,10 @@ def test_nothing_to_do_is_said_in_one_line() -> None:
 
 def test_an_old_kernel_that_makes_room_for_the_next_is_no_removal() -> None:
     kernels = {"installed": [["kernel-core", "5.14.0-100.el9"]], "removed": [["kernel-core", "5.14.0-70.el9"]]}
-    said = told(done("install", **carried(packages=kernels)))
+    said = told(done("install", **detached(packages=kernels)))
     assert (said.verdict, said.headline) == (Verdict.DONE, "1 package upgraded, 1 package newly installed")
     assert "kernel-core 5.14.0-70.el9, which made room for it" in said.details
-    lost = told(done("install", **carried(packages={"removed": [["kernel-core", "5.14.0-70.el9"]]})))
+    lost = told(done("install", **detached(packages={"removed": [["kernel-core", "5.14.0-70.el9"]]})))
     assert lost.verdict == Verdict.ATTENTION
     assert "1 package removed, which nobody asked for" in lost.headline
 
@@ -62,7 +62,7 @@ def test_a_plan_that_is_stale_says_that_nothing_was_done_or_where_it_stopped() -
     note = "libc6 is 2 now, and 1 was installed when this was planned -> plan again, read it, apply it"
     said = told(failed("hold-first", State.STALE, note))
     assert (said.verdict, said.headline) == (Verdict.FAILED, f"nothing was done: {note}")
-    late = told(done("others", **carried()), failed("upgrade", State.STALE, note))
+    late = told(done("others", **detached()), failed("upgrade", State.STALE, note))
     assert late.headline == f"stopped before upgrade: {note}; 1 package upgraded all the same"
     assert "libssl3 3.0.14-1 -> 3.0.15-1" in late.details
 
@@ -76,7 +76,7 @@ def test_updates_that_wait_are_listed_below_the_notice() -> None:
 
 
 def test_what_was_installed_is_told_with_old_and_new_versions_and_what_was_restarted() -> None:
-    answer = carried(services=["ssh.service", "cron.service"], packages={"installed": [["libfoo", "1"]]})
+    answer = detached(services=["ssh.service", "cron.service"], packages={"installed": [["libfoo", "1"]]})
     said = told(done("refresh"), done("install", **answer), done("restart-ssh.service"), done("look"))
     assert said.verdict == Verdict.DONE
     assert said.headline == "1 package upgraded, 1 package newly installed"
@@ -86,7 +86,7 @@ def test_what_was_installed_is_told_with_old_and_new_versions_and_what_was_resta
 
 
 def test_a_reboot_conffiles_and_removals_need_a_person() -> None:
-    answer = carried(
+    answer = detached(
         reboot=["process 1 runs files that were replaced"], conffiles=["/etc/demo.conf.dpkg-dist"],
         packages={"removed": [["demo", "1"]]},
     )  # fmt: skip
@@ -98,7 +98,7 @@ def test_a_reboot_conffiles_and_removals_need_a_person() -> None:
 
 
 def test_a_failed_installation_names_what_was_upgraded_all_the_same_and_shows_the_last_lines() -> None:
-    answer = carried(exit=100, log=["dpkg: error processing package bad", "E: it broke"],
+    answer = detached(exit=100, log=["dpkg: error processing package bad", "E: it broke"],
                      packages={"upgraded": [["bad", "1", "2"], ["good", "1", "2"]],
                                "unfinished": [["bad", "half-configured"]]})  # fmt: skip
     said = told(done("refresh"), failed("install", answer=answer))
@@ -113,18 +113,19 @@ def test_a_failed_installation_names_what_was_upgraded_all_the_same_and_shows_th
 
 
 def test_a_package_that_is_not_set_up_is_a_failure_whatever_the_exit_code_says() -> None:
-    said = told(done("install", **carried(packages={"unfinished": [["bad", "unpacked"]]})))
+    said = told(done("install", **detached(packages={"unfinished": [["bad", "unpacked"]]})))
     assert said.verdict == Verdict.FAILED
     assert "1 package not set up" in said.headline
 
 
 def test_a_scriptlet_that_failed_with_exit_0_and_odd_lines_are_told_and_the_known_noise_is_not() -> None:
     noise = ["run-parts: executing /etc/kernel/postinst.d/zz-update-grub 6.1.0-50", "error: out of partition"]
-    assert told(done("install", **carried(log=noise))).verdict == Verdict.DONE
-    odd = told(done("install", **carried(log=["error: out of partition"])))
+    assert told(done("install", **detached(log=noise))).verdict == Verdict.DONE
+    odd = told(done("install", **detached(log=["error: out of partition"])))
     assert odd.verdict == Verdict.ATTENTION
     assert "odd: error: out of partition" in odd.details
-    script = told(done("install", **carried(log=["Error in POSTIN scriptlet in rpm package httpd"])))
+    log = ["Error in POSTIN scriptlet in rpm package httpd"]
+    script = told(done("install", **detached(log=log)), packages="dnf")
     assert script.verdict == Verdict.ATTENTION
     assert "scripts of packages failed: httpd (postin)" in script.headline
 
@@ -140,26 +141,41 @@ def test_lists_that_cannot_be_fetched_are_told_with_the_reason_where_the_plan_di
 
 def test_what_was_installed_while_an_archive_was_away_needs_a_person() -> None:
     job = PlannedJob(name="updates-server", kind="updates", told="no update for server", partly=True)
-    said = packages_report(job, [done("refresh"), done("install", **carried())])
+    said = packages_report(job, [done("refresh"), done("install", **detached())])
     assert said is not None
     assert said.verdict == Verdict.ATTENTION
     assert said.headline.endswith("; not every archive answered")
-    broken = packages_report(job, [done("install", **carried(exit=100))])
+    broken = packages_report(job, [done("install", **detached(exit=100))])
     assert broken is not None
     assert broken.verdict == Verdict.FAILED
 
 
 def test_a_kernel_that_cannot_be_booted_is_told_in_words_that_keep_people_from_rebooting() -> None:
-    said = told(done("upgrade", **carried()), failed("initrd", note="initrd is False; the plan wants == True"))
+    said = told(done("upgrade", **detached()), failed("initrd", note="initrd is False; the plan wants == True"))
     assert said.headline.startswith("the newest kernel has no initrd to boot from: do not reboot;")
-    assert said.headline.endswith("; 1 package upgraded all the same")
+    assert said.headline.endswith(
+        "; see df /boot, then, at the host: update-initramfs -u -k all; 1 package upgraded all the same"
+    )
     assert "False" not in said.headline
+    red = told(failed("initrd"), packages="dnf")
+    assert red.headline.endswith("; see df /boot, then, at the host: dracut --regenerate-all --force")
+    assert told(failed("entry")).headline.endswith(": do not reboot; at the host: update-grub")
+    assert told(failed("initrd"), packages="").headline.endswith(": do not reboot; see df /boot")
+
+
+def test_the_log_of_dnf_is_read_with_its_own_remedies_and_one_of_an_unknown_program_hides_no_error() -> None:
+    log = ["Error: GPG check FAILED", "No space is mentioned here"]
+    signed = told(failed("install", answer=detached(exit=1, log=log, packages={"upgraded": []})), packages="yum")
+    assert signed.headline.startswith("install failed: Error: GPG check FAILED: look at the repository's gpgkey")
+    older_plan = told(done("install", **detached(log=["error: out of partition", "fine"])), packages="")
+    assert older_plan.verdict == Verdict.ATTENTION
+    assert "odd: error: out of partition" in older_plan.details
 
 
 def test_a_failure_is_told_by_the_line_that_tells_of_it_and_not_by_the_last() -> None:
     log = ["libc6 was already not on hold.", "Reading package lists...",
            "E: Packages were downgraded and -y was used without --allow-downgrades.", "held: libc6"]  # fmt: skip
-    said = told(failed("upgrade", answer=carried(exit=100, log=log, packages={"upgraded": []})))
+    said = told(failed("upgrade", answer=detached(exit=100, log=log, packages={"upgraded": []})))
     assert said.headline == (
         "upgrade failed: Packages were downgraded and -y was used without --allow-downgrades: somebody installed "
         "a newer version since the plan was made: plan again"
@@ -167,8 +183,16 @@ def test_a_failure_is_told_by_the_line_that_tells_of_it_and_not_by_the_last() ->
     assert said.details[-2:] == (log[2], "held: libc6")
 
 
+def test_an_answer_that_cannot_be_read_is_no_success() -> None:
+    said = told(done("install", detached=True, exit=0, packages={"upgraded": "x"}), done("look"))
+    assert said.verdict == Verdict.FAILED
+    again = told(done("attach-1", detached=True, exit=0, services=7), done("install", **detached()))
+    assert again.verdict == Verdict.FAILED
+    assert "what an earlier run had begun has an answer that makes no sense" in again.headline
+
+
 def test_where_nothing_was_left_to_install_that_is_said() -> None:
-    none = carried(packages={"upgraded": []})
+    none = detached(packages={"upgraded": []})
     assert told(done("upgrade", **none)).headline == "all was installed already"
     mended = told(done("repair", **none), done("look"))
     assert (mended.headline, mended.details) == ("an interrupted installation was taken up and ended", ())
@@ -182,13 +206,13 @@ def test_a_lost_connection_says_that_the_host_goes_on_by_itself() -> None:
 
 
 def test_what_an_earlier_run_had_begun_is_told_by_the_next_however_it_ended() -> None:
-    good = told(done("attach-1", **carried()), done("attach-1-told"), done("look"))
+    good = told(done("attach-1", **detached()), done("attach-1-told"), done("look"))
     assert good.verdict == Verdict.DONE
     assert good.details[0] == "libssl3 3.0.14-1 -> 3.0.15-1"
-    bad = told(done("attach-1", **carried(exit=100)), done("look"))
+    bad = told(done("attach-1", **detached(exit=100)), done("look"))
     assert bad.verdict == Verdict.FAILED
     assert "what an earlier run had begun ended 100" in bad.headline
-    unseen = told(done("attach-1", **carried(exit=None, note="the machine was restarted in the middle")))
+    unseen = told(done("attach-1", **detached(exit=None, note="the machine was restarted in the middle")))
     assert "the machine was restarted in the middle" in unseen.headline
 
 
@@ -214,7 +238,7 @@ def test_after_the_reboot_the_downtime_is_told_and_the_need_for_it_no_more() -> 
         state=State.DONE,
         ended=NOW + timedelta(seconds=95),
     )
-    answer = carried(reboot=["kernel 6.1.0-49 runs, 6.1.0-50 is installed"])
+    answer = detached(reboot=["kernel 6.1.0-49 runs, 6.1.0-50 is installed"])
     said = told(done("upgrade", **answer), down, back, done("kernel", running="6.1.0-50"))
     assert said.verdict == Verdict.DONE
     assert said.headline.startswith("1 package upgraded; the host is back after 1 min 35 s")

@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
-from runner.jobs.packages.redhat import found as packages_rpm
-from runner.jobs.packages.report import update_lines
+from runner.agent.packages.contract import KernelVersions
+from runner.jobs.packages import outdated as host_outdated
+from runner.jobs.packages.debian.family import Debian
+from runner.jobs.packages.findings import update_lines
+from runner.jobs.packages.redhat import facts as packages_rpm
+from runner.jobs.packages.redhat.family import RedHat
 from runner.jobs.power import reboot_need
-from runner.jobs.power.reboot_need import Kernel, Witness
 from runner.model.facts import Facts, HostFacts, Reading
 from runner.model.packages import PackageFacts
 from runner.model.site import Host
+from runner.tools.detached import Outdated
 from tests.unit.parts import NOW
 
 CAPTURES = Path(__file__).parents[1] / "captures"
@@ -28,7 +32,8 @@ def host(*hold: str, packages: str = "dnf") -> Host:
 def read(text: str, *hold: str, outdated: dict[str, Any] | None = None, probe: str = "packages.dnf") -> PackageFacts:
     readings = {probe: Reading(exit=0, out=text), "packages.outdated": Reading(exit=0, out=json.dumps(outdated or {}))}
     facts = Facts(at=NOW, hosts={"papio": HostFacts(name="papio", kernel=RUNNING, readings=readings)})
-    return packages_rpm.read(host(*hold, packages="yum"), facts)
+    known = packages_rpm.read(host(*hold, packages="yum"), facts)
+    return known if outdated is None else host_outdated.completed(known, host(*hold), facts, RedHat.need_reboot)
 
 
 def look(name: str, *hold: str, **more: Any) -> PackageFacts:
@@ -177,21 +182,24 @@ def test_a_reboot_is_needed_for_reasons_that_yum_does_not_tell() -> None:
     assert found.services == ("sshd.service",)
 
 
+def reasons(outdated: Outdated) -> tuple[str, ...]:
+    return reboot_need.reasons(outdated, (*Debian.need_reboot, *RedHat.need_reboot))
+
+
 def test_every_witness_for_a_reboot_counts_and_none_alone_denies_it() -> None:
-    kernel = Kernel(running="6.1.0-50-amd64", newest="6.1.0-56-amd64")
-    assert reboot_need.reasons(Witness(kernel=kernel)) == (
-        "kernel 6.1.0-50-amd64 runs, and 6.1.0-56-amd64 is installed",
-    )  # fmt: skip
-    assert reboot_need.reasons(Witness(flag=True)) == ("a package asked for it (/run/reboot-required)",)
-    assert reboot_need.reasons(Witness(extra=("needs-restarting names glibc",))) == ("needs-restarting names glibc",)
-    assert reboot_need.reasons(Witness(kernel=Kernel(running="6.1", newest=""))) == ()
-    assert reboot_need.reasons(Witness(changed=(("bash", "5"), ("kernel-headers", "5.14")))) == ()
+    kernel = KernelVersions(running="6.1.0-50-amd64", newest="6.1.0-56-amd64")
+    assert reasons(Outdated(kernel=kernel)) == ("kernel 6.1.0-50-amd64 runs, and 6.1.0-56-amd64 is installed",)
+    assert reasons(Outdated(flag=True)) == ("a package asked for it (/run/reboot-required)",)
+    named = PackageFacts(fresh=True, reboot=("needs-restarting names glibc",))
+    assert host_outdated.completed(named, host(), Facts(at=NOW, hosts={}), ()).reboot == named.reboot
+    assert reasons(Outdated(kernel=KernelVersions(running="6.1", newest=""))) == ()
+    assert reasons(Outdated(changed=(("bash", "5"), ("kernel-headers", "5.14")))) == ()
 
 
 def test_the_sites_own_list_takes_the_place_of_the_runners() -> None:
-    seen = Witness(changed=(("postgresql-server", "15"), ("glibc", "2.34-100"), ("glibc", "2.34-100")))
+    seen = Outdated(changed=(("postgresql-server", "15"), ("glibc", "2.34-100"), ("glibc", "2.34-100")))
     assert reboot_need.reasons(seen, ("postgresql*",)) == ("changed since the boot: postgresql-server 15",)
-    assert reboot_need.reasons(seen) == ("changed since the boot: glibc 2.34-100",)
+    assert reasons(seen) == ("changed since the boot: glibc 2.34-100",)
 
 
 def test_the_notice_has_a_column_for_each_thing_and_marks_security() -> None:

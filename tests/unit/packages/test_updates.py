@@ -228,7 +228,7 @@ def test_while_an_upgrade_is_at_work_the_updates_wait_and_name_it() -> None:
     assert said.startswith("upgrade-server is at work on the packages, since 2026-11-22 08:15 UTC")
 
 
-def test_an_interrupted_installation_is_finished_first_by_a_carried_step() -> None:
+def test_an_interrupted_installation_is_finished_first_by_a_detached_step() -> None:
     draft = drafted(UPDATES, facts("interrupted"))
     assert names(draft)[:2] == ["repair", "repair-told"]
     assert argv(by_name(draft)["repair"])[-2:] == ("--configure", "-a")
@@ -350,6 +350,21 @@ def test_the_whole_plan_holds_together() -> None:
         assert review.check(plan) == ()
 
 
+@pytest.mark.parametrize("answer", ["", "{}", '{"error": "no room"}', '{"kernel": [7]}'])
+@pytest.mark.parametrize("host", [SERVER, "papio"])
+def test_what_runs_old_files_is_never_taken_for_nothing_where_it_cannot_be_read(host: str, answer: str) -> None:
+    known = facts("waiting") if host == SERVER else red_hat("updates")
+    job = UPDATES if host == SERVER else PAPIO
+    readings = {**known.hosts[host].readings, "packages.outdated": Reading(exit=1, out=answer, err="")}
+    blind = replace(known, hosts={**known.hosts, host: replace(known.hosts[host], readings=readings)})
+    text = f"whether {host} needs a reboot, and what runs replaced files there, is not known: its answer makes no sense"
+    assert text not in [finding.text for finding in drafted(job, known).findings]
+    (finding,) = (finding for finding in drafted(job, blind).findings if finding.text == text)
+    assert (finding.severity, "runner-agent outdated" in finding.do) == ("attention", True)
+    # The updates themselves are known, and are installed.
+    assert names(drafted(job, blind)) == names(drafted(job, known))
+
+
 def _papio_aside(site: Site) -> Site:
     return replace(site, jobs=(UPDATES, UPGRADE, REBOOT))
 
@@ -361,7 +376,7 @@ def _papio_aside(site: Site) -> Site:
 def test_nothing_is_begun_where_what_earlier_runs_began_cannot_be_read(job: Job, answer: str) -> None:
     known = facts("waiting")
     host = known.hosts[SERVER]
-    readings = {**host.readings, "packages.carried": Reading(exit=1, out=answer, err="")}
+    readings = {**host.readings, "packages.detached": Reading(exit=1, out=answer, err="")}
     draft = drafted(job, replace(known, hosts={**known.hosts, SERVER: replace(host, readings=readings)}))
     assert draft.steps == ()
     assert draft.skip and "what earlier runs began on server cannot be read" in draft.skip.reason

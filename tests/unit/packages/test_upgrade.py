@@ -8,8 +8,11 @@ from datetime import timedelta
 import pytest
 
 from runner.jobs.catalogue import KINDS
+from runner.jobs.packages.debian.family import Debian
+from runner.jobs.packages.family import Family
+from runner.jobs.packages.redhat.family import RedHat
 from runner.jobs.packages.upgrade import UpgradeKind
-from runner.jobs.packages.upgrade_steps import release
+from runner.model.packages import Update
 from runner.model.plan import Check, Effect, Step, WaitFor
 from runner.model.site import Amount
 from runner.planning import planner, review
@@ -67,8 +70,8 @@ def test_all_that_is_held_is_upgraded_in_exactly_these_versions_after_the_other_
 def test_the_holds_come_back_by_themselves_at_the_host_and_by_a_step_that_no_failure_stops() -> None:
     draft = drafted(UPGRADE, facts("waiting"))
     steps = by_name(draft)
-    carried = argv(steps["upgrade"])
-    assert carried[carried.index("--") + 1 : carried.index("--") + 3] == ("sh", "-c")
+    detached = argv(steps["upgrade"])
+    assert detached[detached.index("--") + 1 : detached.index("--") + 3] == ("sh", "-c")
     before = {step.id for step in draft.steps[: names(draft).index("hold")]} - {steps["refresh"].id}
     assert set(steps["hold"].despite) == before
     assert set(steps["held"].despite) == {*before, steps["hold"].id}
@@ -261,16 +264,45 @@ def test_on_red_hat_what_jobs_toml_holds_is_upgraded_by_name_and_the_other_holds
     assert any(word.startswith("glibc-") for word in words)
 
 
+def update(name: str, new: str, arch: str) -> Update:
+    return Update(name=name, arch=arch, old="", new=new)
+
+
 def test_the_release_of_the_newest_kernel_is_read_from_the_names_of_packages() -> None:
     apt = [
-        ("linux-image-6.1.0-9-amd64", "1", "amd64"),
-        ("linux-image-6.1.0-50-amd64", "1", "amd64"),
-        ("libc6", "2", ""),
+        update("linux-image-6.1.0-9-amd64", "1", "amd64"),
+        update("linux-image-6.1.0-50-amd64-unsigned:amd64", "1", "amd64"),
+        update("libc6", "2", ""),
     ]
-    assert release(apt) == "6.1.0-50-amd64"
-    assert release([("linux-image-amd64", "6.1.180-1", "amd64")]) == ""
-    rpm = [("kernel", "5.14.0-427.el9", "x86_64"), ("kernel-headers", "5.14.0-503.el9", "x86_64")]
-    assert release(rpm) == "5.14.0-427.el9.x86_64"
+    assert Debian().release(apt) == "6.1.0-50-amd64"
+    assert Debian().release([update("linux-image-amd64", "6.1.180-1", "amd64")]) == ""
+    rpm = [update("kernel", "5.14.0-427.el9", "x86_64"), update("kernel-headers", "5.14.0-503.el9", "x86_64")]
+    assert RedHat().release(rpm) == "5.14.0-427.el9.x86_64"
+    assert RedHat().release(rpm[1:]) == ""
+
+
+@pytest.mark.parametrize(
+    ("family", "word", "name", "version"),
+    [
+        (Debian(), "linux-image-6.1.0-50-amd64=6.1.1-1", "linux-image-6.1.0-50-amd64", "6.1.1-1"),
+        (Debian(), "DPkg::Lock::Timeout=300", "", ""),
+        (RedHat(), "kernel-5.14.0-427.el9.x86_64", "kernel", "5.14.0-427.el9"),
+        (RedHat(), "--setopt=exit_on_lock=True", "", ""),
+    ],
+)
+def test_what_a_detached_command_installs_is_known_from_its_words(
+    family: Family, word: str, name: str, version: str
+) -> None:
+    package = family.named(word)
+    assert (package.name, package.new) == (name, version) if package else not name
+
+
+def test_a_red_hat_upgrade_that_lost_its_connection_is_followed_by_the_reboot_into_its_kernel() -> None:
+    job = replace(UPGRADE, name="upgrade-papio", host="papio")
+    lost = begun("upgrade-papio/others", alive=True, argv=("dnf", "install", "kernel-core-5.14.0-100.el9.x86_64"))
+    draft = drafted(job, red_hat("updates", lost))
+    assert names(draft)[:2] == ["attach-1", "attach-1-told"]
+    assert "--is=5.14.0-100.el9.x86_64" in argv(by_name(draft)["kernel"])
 
 
 def test_the_whole_plan_holds_together() -> None:

@@ -11,7 +11,7 @@ CAPTURES = Path(__file__).parents[1] / "captures"
 
 def listed(name: str) -> tuple[list[tuple[str, str, str]], tuple[str, ...]]:
     updates, replaced = dnf.parse_check_update((CAPTURES / name).read_text().splitlines())
-    return [(f"{one.name}.{one.arch}", one.version, origin) for one, origin in updates], replaced
+    return [(f"{new.name}.{new.arch}", new.version, repository) for new, repository, _ in updates], replaced
 
 
 def test_the_mail_of_the_guide_is_two_updates() -> None:
@@ -58,11 +58,11 @@ def test_what_yum_says_besides_is_no_update() -> None:
 def test_a_hostile_name_is_no_update() -> None:
     said = ("--installroot=/.x86_64   1.0-1   evil", "glibc.x86_64   2.34-1   base", "$(id).noarch 1-1 evil")
     updates, _ = dnf.parse_check_update(said)
-    assert [one.name for one, _ in updates] == ["glibc"]
+    assert [offer.package.name for offer in updates] == ["glibc"]
 
 
 def test_names_go_to_the_look_as_arguments_and_never_into_its_text() -> None:
-    argv = dnf.look_yum("yum", ("kernel*", "$(reboot)"))
+    argv = dnf.look_with_yum3("yum", ("kernel*", "$(reboot)"))
     assert argv[:2] == ("sh", "-c")
     assert argv[3:] == ("look", "yum", "kernel*", "$(reboot)")
     assert "reboot)" not in argv[2]

@@ -67,19 +67,19 @@ def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_n
 
 
 @pytest.mark.parametrize(
-    ("kind", "field", "state", "before", "jobs"),
+    ("kind", "replans", "state", "before", "jobs"),
     [
-        ("updates", "as_planned", State.STALE, {}, ("a",)),
-        ("upgrade", "as_planned", State.STALE, {}, ("a",)),
-        ("updates", "as_planned", State.FAILED, {}, ()),
-        ("upgrade", "idle", State.STALE, {}, ()),
-        ("upgrade", "as_planned", State.STALE, {"detached": True}, ()),
+        ("updates", True, State.STALE, {}, ("a",)),
+        ("upgrade", True, State.STALE, {}, ("a",)),
+        ("updates", True, State.FAILED, {}, ()),
+        ("upgrade", False, State.STALE, {}, ()),
+        ("upgrade", True, State.STALE, {"detached": True}, ()),
     ],
 )
 def test_packages_that_are_not_as_planned_are_planned_again_unless_some_were_changed_already(
-    kind: str, field: str, state: State, before: dict[str, Any], jobs: tuple[str, ...]
+    kind: str, replans: bool, state: State, before: dict[str, Any], jobs: tuple[str, ...]
 ) -> None:
-    guard = Check(host="server", argv=("x",), field=field, relation="==", value=True, why="w")
+    guard = Check(host="server", argv=("x",), field="f", relation="==", value=True, why="w", replans=replans)
     steps = (parts.step("a/others"), parts.step("a/upgrade", guard=guard))
     plan = parts.plan(*steps, jobs=(PlannedJob(name="a", kind=kind),))
     outcomes = (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.jobs.snapshots.filesystems import Choice, choose
+from runner.jobs.snapshots.filesystems import FilesystemChoice, choose
 from runner.model.facts import Filesystem
 
 
@@ -17,11 +17,11 @@ def fs(mount: str, dev: int = 1, **changes: Any) -> Filesystem:
     return Filesystem(mount=mount, dev=dev, **values)
 
 
-def chosen(*mounts: Filesystem, **wishes: tuple[str, ...]) -> Choice:
+def chosen(*mounts: Filesystem, **wishes: tuple[str, ...]) -> FilesystemChoice:
     return choose(mounts, **{"declared": (), "stores": (), "expected": (), **wishes})
 
 
-def names(choice: Choice) -> list[str]:
+def names(choice: FilesystemChoice) -> list[str]:
     return [one.mount for one in choice.chosen]
 
 

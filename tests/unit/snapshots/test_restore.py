@@ -22,7 +22,7 @@ def draft(
 ) -> Draft:  # fmt: skip
     here = site or parts.site()
     store = here.store("papio" if host == "papio" else "server")
-    wanted = restore.Wanted(host=host, path=path, store=store, snapshot=snapshot, to=to)
+    wanted = restore.RestoreRequest(host=host, path=path, store=store, snapshot=snapshot, to=to)
     return restore.draft(here, wanted, parts.facts(facts, live=here.live), parts.NOW)
 
 
@@ -100,6 +100,6 @@ def test_what_will_not_come_back_whole_is_said() -> None:
     holed = Snapshot(name="2026-11-22T081500Z", host="papio", exceptions=3)
     made = draft(snapshot=holed, facts={"papio": {"uid": 1000}})
     assert [finding.text for finding in made.findings] == [
-        "not root: owners will not come back as they were",
+        "not root: owners will not be restored",
         "snapshot 2026-11-22T081500Z has 3 exceptions: some files are not in it",
     ]

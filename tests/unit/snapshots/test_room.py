@@ -66,13 +66,13 @@ def test_what_a_folder_that_stands_in_for_a_filesystem_needs_is_not_known() -> N
 
 def room(
     found: tuple[Snapshot, ...], free: int, need: int, policy: Retention | None = POLICY, **more: Any
-) -> making_room.Room:
+) -> making_room.RoomToMake:
     space = replace(BIG, free=free)
     facts = StoreFacts(path="/s", exists=True, sealed=found, space=space, **more)
     return making_room.room(facts, policy, Need(bytes=need), parts.NOW)
 
 
-def gone(made: making_room.Room) -> list[str]:
+def gone(made: making_room.RoomToMake) -> list[str]:
     return [one.snapshot.name[8:10] for one in made.decision.expire] if made.decision else []
 
 

@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from runner.agent.__main__ import VERBS, _run
+from runner.agent.host.contract import Mounted
+from runner.agent.retention.contract import Expire, Floor
+from runner.agent.snapshots.contract import Begin, Explain, Seal
+from runner.agent.store.contract import Pin, Unpin
 from runner.model.site import Host
 from runner.tools import agent
 
@@ -16,10 +20,12 @@ NOWHERE = "/dev/null/store"
 BARE = agent.At(program="/p/runner-agent", path=NOWHERE, plan="plan")
 AT = agent.At(program="/p/runner-agent", path=NOWHERE, plan="plan", mount="/mnt", uuid="1-2")
 NAME = "2026-11-23T081500Z"
-SEALING = agent.Sealing(
-    transfers=(("job/send-1", "/"),), explained=(("job/explain-1", "/"),), kept=("kept:s/x/0",), absent=("/home",),
-    host="papio", job="job", started="2026-11-23T08:15:00+00:00", checksum="md5",
+SEAL = Seal(
+    store=NOWHERE, name=NAME, plan="plan", host="papio", job="job", started="2026-11-23T08:15:00+00:00",
+    checksum="md5", transfer=("job/send-1=/",), explained=("job/explain-1=/",), kept=("kept:s/x/0",),
+    absent=("/home",), disk=AT.disk,
 )  # fmt: skip
+BEGIN = Begin(NOWHERE, NAME, ("/", "--home"), "plan", "", ("x",), AT.disk)
 
 
 @pytest.mark.parametrize(
@@ -27,21 +33,21 @@ SEALING = agent.Sealing(
     [
         agent.check_disk(AT),
         agent.newest(AT),
-        agent.begin(AT, NAME, basis="", resume=("x",), mounts=("/", "--home")),
-        agent.begin(BARE, NAME, basis=NAME, resume=(), mounts=("/",)),
-        agent.explain("/p/runner-agent", NOWHERE, since="2026-11-23T08:15:00+00:00", exclude=("/a", "/--b")),
-        agent.seal(AT, NAME, SEALING),
-        agent.seal(BARE, NAME, SEALING),
+        AT.call("begin", BEGIN),
+        BARE.call("begin", Begin(NOWHERE, NAME, ("/",), "plan", NAME)),
+        AT.call("explain", Explain(NOWHERE, "2026-11-23T08:15:00+00:00", ("/a", "/--b"))),
+        AT.call("seal", SEAL),
+        BARE.call("seal", SEAL._replace(disk=BARE.disk)),
         agent.reap(AT)[agent.reap(AT).index("/p/runner-agent") :],
-        agent.mounted("/p/runner-agent", "/no/such/mount"),
+        AT.call("mounted", Mounted("/no/such/mount")),
         ("/p/runner-agent", *agent.find(NOWHERE)),
         ("/p/runner-agent", *agent.diff(NOWHERE, NAME, NAME)),
         ("/p/runner-agent", *agent.record(NOWHERE, NAME)),
-        agent.floor(AT, 30),
-        agent.expire(AT, NAME, least=30),
-        agent.pin(AT, NAME, until="2027-01-01T00:00:00+00:00", why="--for ever"),
-        agent.unpin(AT, NAME),
-        ("/p/runner-agent", *agent.freed(NOWHERE, (NAME,), exact=True)),
+        AT.call("floor", Floor(NOWHERE, 30, "plan", disk=AT.disk)),
+        AT.call("expire", Expire(NOWHERE, NAME, "plan", 30, AT.disk)),
+        AT.call("pin", Pin(NOWHERE, NAME, "plan", "2027-01-01T00:00:00+00:00", "--for ever", AT.disk)),
+        AT.call("unpin", Unpin(NOWHERE, NAME, "plan", AT.disk)),
+        ("/p/runner-agent", *agent.freed(NOWHERE, NAME)),
     ],
     ids=lambda argv: argv[1],
 )
@@ -61,8 +67,7 @@ def test_a_word_that_it_does_not_know_is_refused(capsys: Any) -> None:
 
 def test_the_disk_is_named_to_every_verb_that_writes_and_only_where_there_is_one() -> None:
     for argv in (
-        agent.hold(AT, who="me"), agent.begin(AT, NAME, basis="", resume=(), mounts=("/",)),
-        agent.seal(AT, NAME, SEALING), agent.reap(AT), agent.check_disk(AT),
+        agent.hold(AT, who="me"), AT.call("begin", BEGIN), AT.call("seal", SEAL), agent.reap(AT), agent.check_disk(AT),
     ):  # fmt: skip
         assert {"--mount=/mnt", "--uuid=1-2"} <= set(argv)
     assert not any(word.startswith(("--mount", "--uuid")) for word in agent.hold(BARE, who="me"))

@@ -9,7 +9,7 @@ import pytest
 
 from runner.agent.detached.contract import Changes, DetachAnswer, Detached, FollowUp
 from runner.agent.host.contract import Inhibitor, Up, User
-from runner.agent.packages.contract import Kernel, Needrestart, Outdated
+from runner.agent.packages.contract import KernelVersions, Needrestart, Outdated
 from runner.tools import detached
 
 PROGRAM = "/usr/local/sbin/runner-agent"
@@ -114,7 +114,7 @@ def test_a_host_that_is_older_than_its_files_is_read() -> None:
         "boot_size": 20, "initrd": True, "entry": None,
     }  # fmt: skip
     assert detached.parse_outdated(json.dumps(told)) == Outdated(
-        kernel=Kernel("6.1.0-50", "6.1.0-56"), services=("ssh.service",), changed=(("libssl3", "3.0.19"),),
+        kernel=KernelVersions("6.1.0-50", "6.1.0-56"), services=("ssh.service",), changed=(("libssl3", "3.0.19"),),
         needrestart=Needrestart(3), boot_free=10, boot_size=20, initrd=True,
     )  # fmt: skip
 

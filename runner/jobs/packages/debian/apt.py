@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from runner.jobs.packages.debian.version import is_security
+from runner.jobs.packages.debian.version import fits, is_security
 from runner.model.packages import Update
 from runner.model.plan import Argv
 
@@ -42,8 +43,19 @@ done
 # "libc6:any (>= 2.36) [amd64]" in a Depends field; see deb-control(5).
 _WORD = re.compile(r"\s*([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?\s*(?:\(\s*(<<|<=|=|>=|>>)\s*([^)\s]+)\s*\))?.*")
 
-# One of several packages that would do: its name, and a relation and a version where only some versions do.
-Alternative = tuple[str, str, str]
+
+class Alternative(NamedTuple):
+    """One of several packages that would do, with a relation and a version where only some versions do."""
+
+    name: str
+    relation: str = ""
+    bound: str = ""
+
+    def admits(self, version: str) -> bool:
+        """Whether the package would do in that version; "" is none."""
+        return bool(version) and fits(version, self.relation, self.bound)
+
+
 Clause = tuple[Alternative, ...]
 
 # Inst NAME [OLD] (NEW ORIGIN [ARCH]) and whatever; these lines are not translated, and stayed the same in apt 3.
@@ -72,23 +84,10 @@ def install(updates: Sequence[Update]) -> Argv:
     is not to be had any more. What was installed automatically stays so, and what is new is. Needs the
     environment of `runner-agent detach`, and must not be killed while it works.
     """
-    return (
-        "apt-get",
-        "-q",
-        "-y",
-        "--no-remove",
-        "--no-auto-remove",
-        "--no-install-recommends",
-        "--mark-auto",
-        "-o",
-        f"DPkg::Lock::Timeout={PATIENCE}",
-        "-o",
-        "Dpkg::Use-Pty=0",
-        *KEEP_CONFFILES,
-        *_MIRROR,
-        "install",
-        *(f"{one.name}={one.new}" for one in updates),
-    )
+    options = ("-q", "-y", "--no-remove", "--no-auto-remove", "--no-install-recommends", "--mark-auto")
+    quiet = ("-o", f"DPkg::Lock::Timeout={PATIENCE}", "-o", "Dpkg::Use-Pty=0")
+    specs = (f"{update.name}={update.new}" for update in updates)
+    return ("apt-get", *options, *quiet, *KEEP_CONFFILES, *_MIRROR, "install", *specs)
 
 
 def check() -> Argv:
@@ -97,7 +96,7 @@ def check() -> Argv:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Installed:
+class DebianPackage:
     """A package that is on the host, whole or not. `name` is as apt writes it: `libc6:i386` where foreign.
 
     `want` is hold, install, deinstall or purge; `state` as dpkg-query's Status-Status; `flag` is `ok` or
@@ -126,20 +125,22 @@ def audit() -> Argv:
     return ("dpkg", "--audit")
 
 
-def parse_table(lines: Iterable[str], native: str) -> tuple[Installed, ...]:
+def parse_table(lines: Iterable[str], native: str) -> tuple[DebianPackage, ...]:
     """Read `name|arch|version|want|state|flag|dependencies` lines; packages that are gone are left out."""
-    found = []
-    for line in lines:
-        fields = line.split("|", 6)
-        if len(fields) == 7 and fields[4] not in ("not-installed", "config-files"):
-            name, arch, version, want, state, flag, needs = fields
-            known = name_of(name, arch, native)
-            found.append(
-                Installed(
-                    name=known, arch=arch, version=version, want=want, state=state, flag=flag, needs=clauses(needs)
-                )
-            )
-    return tuple(found)
+    rows = (line.split("|", 6) for line in lines)
+    return tuple(
+        DebianPackage(
+            name=name_of(row[0], row[1], native),
+            arch=row[1],
+            version=row[2],
+            want=row[3],
+            state=row[4],
+            flag=row[5],
+            needs=clauses(row[6]),
+        )
+        for row in rows
+        if len(row) == 7 and row[4] not in ("not-installed", "config-files")
+    )
 
 
 def name_of(name: str, arch: str, native: str) -> str:
@@ -149,49 +150,49 @@ def name_of(name: str, arch: str, native: str) -> str:
 
 def clauses(field: str) -> tuple[Clause, ...]:
     """Read a field like Depends: `a (>= 1) | b, c` is two clauses, the first of two alternatives."""
-    read = (tuple(map(_alternative, one.split("|"))) for one in field.split(",") if one.strip())
-    return tuple(tuple(one for one in clause if one[0]) for clause in read)
-
-
-def _alternative(text: str) -> Alternative:
-    found = _WORD.fullmatch(text)
-    return (found[1], found[2] or "", found[3] or "") if found else ("", "", "")
+    texts = (clause.split("|") for clause in field.split(",") if clause.strip())
+    return tuple(
+        tuple(Alternative(word[1], word[2] or "", word[3] or "") for word in map(_WORD.fullmatch, clause) if word)
+        for clause in texts
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Candidate:
-    """A version that could be installed: what it needs, and what must not be there with it."""
+class PackageVersion:
+    """A version of a package, in place of `old`: what it needs, and what must not be there with it.
 
-    name: str
+    `version` is "" for a package that must not come at all.
+    """
+
     version: str
+    old: str = ""
     needs: tuple[Clause, ...] = ()
     breaks: tuple[Clause, ...] = ()
 
 
 def simulated(lines: Iterable[str]) -> tuple[Update, ...]:
     """The `Inst` lines of a simulation, in its order; others are passed over."""
-    found = (_INST.fullmatch(line) for line in lines)
     return tuple(
         Update(
-            name=one["name"],
-            arch=one["arch"] or "",
-            old=one["old"] or "",
-            new=one["new"],
-            origin=one["origin"] or "",
-            security=is_security(one["origin"] or ""),
+            name=row["name"],
+            arch=row["arch"] or "",
+            old=row["old"] or "",
+            new=row["new"],
+            origin=row["origin"] or "",
+            security=is_security(row["origin"] or ""),
         )
-        for one in found
-        if one
+        for row in map(_INST.fullmatch, lines)
+        if row
     )
 
 
 def removed(lines: Iterable[str]) -> tuple[str, ...]:
     """The names of the `Remv` lines of a simulation."""
-    return tuple(found[1] for line in lines if (found := _REMV.fullmatch(line)))
+    return tuple(row[1] for row in map(_REMV.fullmatch, lines) if row)
 
 
-def candidates(lines: Iterable[str], native: str) -> tuple[Candidate, ...]:
-    """Read what `apt-cache show` told of some packages, with only the fields that are needed here."""
+def versions(lines: Iterable[str], native: str) -> dict[str, PackageVersion]:
+    """Read the output of `apt-cache show`, with only the fields that are needed here, by name."""
     paragraphs: list[dict[str, str]] = []
     for line in lines:
         field, _, text = line.partition(": ")
@@ -199,12 +200,11 @@ def candidates(lines: Iterable[str], native: str) -> tuple[Candidate, ...]:
             paragraphs.append({})
         if paragraphs:
             paragraphs[-1][field] = text
-    return tuple(
-        Candidate(
-            name=name_of(one["Package"], one.get("Architecture", ""), native),
-            version=one.get("Version", ""),
-            needs=(*clauses(one.get("Pre-Depends", "")), *clauses(one.get("Depends", ""))),
-            breaks=(*clauses(one.get("Breaks", "")), *clauses(one.get("Conflicts", ""))),
+    return {
+        name_of(fields["Package"], fields.get("Architecture", ""), native): PackageVersion(
+            version=fields.get("Version", ""),
+            needs=(*clauses(fields.get("Pre-Depends", "")), *clauses(fields.get("Depends", ""))),
+            breaks=(*clauses(fields.get("Breaks", "")), *clauses(fields.get("Conflicts", ""))),
         )
-        for one in paragraphs
-    )
+        for fields in paragraphs
+    }

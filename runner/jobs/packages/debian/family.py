@@ -5,49 +5,43 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 
-from runner.jobs.packages.debian import apt, found, holds
-from runner.jobs.packages.family import Policy
-from runner.jobs.power import reboot_need
+from runner.jobs.packages.debian import apt, holds, trouble, version
+from runner.jobs.packages.debian import facts as debian_facts
+from runner.jobs.packages.family import Family, PackageLog
 from runner.model.facts import Facts, Probe
 from runner.model.packages import PackageFacts, Update
 from runner.model.plan import Argv
 from runner.model.site import Host
-from runner.tools import detached
 
 # A package with its version, as apt-get(8) is told.
-_VERSIONED = re.compile(r"[a-z0-9][a-z0-9+.:-]*=[0-9][A-Za-z0-9.+:~-]*")
+_VERSIONED = re.compile(r"(?P<name>[a-z0-9][a-z0-9+.:-]*)=(?P<version>[0-9][A-Za-z0-9.+:~-]*)")
 
 
-class Debian:
+class Debian(Family):
     """apt-get(8) and dpkg(1); holds in dpkg and in aptitude."""
 
     lists = "dpkg"
-    policy: Policy = "security"
+    policy = "security"
     not_all = apt.NOT_ALL
-    only_named = False
+    kernels = ("linux-image-*",)
+    fill_boot = ("linux-image*", "initramfs-tools*", "dracut*", "firmware-*", "linux-firmware", "*microcode*")
+    need_reboot = (
+        *("linux-image-*", "linux-firmware", "firmware-*", "*-microcode", "libc6", "systemd", "udev"),
+        *("dbus", "dbus-broker", "dbus-daemon", "openssl"),
+        *("libsystemd0", "libudev1", "libssl[0-9]*", "libgnutls[0-9]*", "libdbus-1-3"),
+    )
     by_hand = "dpkg --configure -a"
+    write_initrd = "update-initramfs -u -k all"
+    write_entry = "update-grub"
 
     def probes(self, host: Host) -> tuple[Probe, ...]:
         """Name the READ commands that `read` needs."""
-        return found.probes(host)
+        return debian_facts.probes(host)
 
-    def read(self, host: Host, facts: Facts, patterns: Sequence[str]) -> PackageFacts:
+    def read(self, host: Host, facts: Facts) -> PackageFacts:
         """Say what is known of the host's packages."""
-        known = found.read(host, facts)
-        if tuple(patterns) == reboot_need.PATTERNS:
-            return known
-        answer = facts.reading(host.name, found.OUTDATED)
-        seen = (detached.parse_outdated(answer.out) if answer else None) or detached.Outdated()
-        witness = reboot_need.Witness(
-            kernel=known.kernel,
-            changed=seen.changed,
-            flag=seen.flag,
-            pid1=seen.pid1,
-            extra=tuple(one for one in known.reboot if one.startswith("needrestart: ")),
-        )
-        return replace(known, reboot=reboot_need.reasons(witness, patterns))
+        return debian_facts.read(host, facts)
 
     def repair(self) -> Argv:
         """Configure what was unpacked."""
@@ -78,16 +72,17 @@ class Debian:
         return apt.check()
 
     def audit(self) -> Argv:
-        """What dpkg says of packages that are not whole."""
+        """Print what dpkg knows of packages that are not whole."""
         return apt.audit()
 
     def label(self, update: Update) -> str:
         """As apt: an architecture is in the name where it is not the machine's own."""
         return update.name
 
-    def named(self, word: str) -> str:
+    def named(self, word: str) -> Update | None:
         """The package in NAME=VERSION."""
-        return word.partition("=")[0] if _VERSIONED.fullmatch(word) else ""
+        package = _VERSIONED.fullmatch(word)
+        return Update(name=package["name"], arch="", old="", new=package["version"]) if package else None
 
     def let_go(self, names: Sequence[str]) -> str:
         """For dpkg, and for aptitude."""
@@ -96,3 +91,11 @@ class Debian:
             f"apt-mark unhold {words}; and where "
             f"aptitude is installed, which keeps holds of its own: aptitude --schedule-only unhold {words}"
         )
+
+    def release(self, updates: Sequence[Update]) -> str:
+        """The newest that stands in the name of a package: there is one for each kernel."""
+        return version.newest_kernel(update.name for update in updates)
+
+    def log(self, lines: Sequence[str]) -> PackageLog:
+        """Read the output of apt-get and dpkg."""
+        return PackageLog(troubles=trouble.read(lines), odd=trouble.odd_lines(lines), telling=trouble.telling(lines))

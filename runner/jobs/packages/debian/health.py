@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from runner.jobs.packages.debian import trouble as apt_trouble
-from runner.jobs.packages.debian.apt import Installed
-from runner.jobs.packages.debian.survey import Answer
+from runner.jobs.packages.debian.apt import DebianPackage
+from runner.jobs.packages.debian.survey import Survey, SurveyAnswer, answer
 from runner.model.packages import Trouble, What
 from runner.model.text import count, one_line, size
 
@@ -15,7 +16,6 @@ _LISTS = "/var/lib/dpkg/"
 _PENDING = ("unpacked", "triggers-awaited", "triggers-pending")
 # Below this dpkg cannot even write down what it did.
 _LEAST = 16 << 20
-_NONE = Answer(exit=127)
 _NAMED = 5
 _PHASED = "Phased-Update-Percentage: "
 # What the evidence means, for who does not read apt's words every day.
@@ -27,189 +27,160 @@ _MEANS: dict[What, str] = {
     "signature": "the lists of an archive are not signed as they should be",
     "damaged": "what came from an archive is damaged",
 }
-_BOOT = "remove a kernel that does not run and is not the newest (uname -r; dpkg -l 'linux-image-*'); see df /boot"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Room:
+class FreeSpace(NamedTuple):
     """Free bytes and inodes where a path lies; `inodes` is None where the filesystem does not count them."""
 
-    path: str
     free: int
     inodes: int | None
 
 
-def troubles(
-    answers: Mapping[str, tuple[Answer, ...]], installed: tuple[Installed, ...], download: int | None
-) -> tuple[Trouble, ...]:
+def troubles(survey: Survey, installed: tuple[DebianPackage, ...], download: int | None) -> tuple[Trouble, ...]:
     """Everything that is wrong, each from evidence; the worst for what comes next first."""
-    locked = _locks(answers)
-    partly = is_partly(answers)
-    stuck = [_stuck(one) for one in answers.get("kept", ())]
-    at_work = any(path.startswith(_LISTS) for _, path, _ in _holders(answers))
-    halves = () if at_work else _unfinished(answers, installed)
+    holders = list(_holders(survey))
+    at_work = any(holder.path.startswith(_LISTS) for holder in holders)
+    stuck = map(_stuck, survey.get("kept", ()))
     return (
-        *locked,
-        *halves,
-        *_broken(answers),
-        *_full(answers, download),
-        *_refresh(answers),
-        *(one for one in stuck if not (partly and one.what == "unknown")),
+        *_locks(holders),
+        *(() if at_work else _unfinished(survey, installed)),
+        *_broken(survey),
+        *_full(survey, download),
+        *_refresh(survey),
+        *(trouble for trouble in stuck if not (is_partly(survey) and trouble.what == "unknown")),
     )
 
 
-def is_partly(answers: Mapping[str, tuple[Answer, ...]]) -> bool:
+def is_partly(survey: Survey) -> bool:
     """Whether some archives answered, and not all."""
-    return _one(answers, "partly").exit == 0
+    return answer(survey, "partly").exit == 0
 
 
-def rooms(answers: Mapping[str, tuple[Answer, ...]]) -> dict[str, Room]:
+def rooms(survey: Survey) -> dict[str, FreeSpace]:
     """The room there is, by path."""
-    found = {}
-    for line in _one(answers, "room").out:
+    spaces = {}
+    for line in answer(survey, "room").out:
         path, *fields = line.split("|")
         if len(fields) == 4 and all(field.isdecimal() for field in fields):
             block, free, inodes, left = map(int, fields)
-            found[path] = Room(path=path, free=block * free, inodes=left if inodes else None)
-    return found
+            spaces[path] = FreeSpace(free=block * free, inodes=left if inodes else None)
+    return spaces
 
 
-def _one(answers: Mapping[str, tuple[Answer, ...]], name: str) -> Answer:
-    return answers.get(name, (_NONE,))[0]
+class _LockHolder(NamedTuple):
+    pid: str
+    path: str
+    program: str
 
 
-def _locks(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
+def _holders(survey: Survey) -> Iterator[_LockHolder]:
+    """Who holds a lock of the packages."""
+    for line in answer(survey, "locks").out:
+        holder = _LockHolder(*(line.split("|", 2) + ["", ""])[:3])
+        if holder.path.startswith((_LISTS, "/var/cache/")):
+            yield holder
+
+
+def _locks(holders: Sequence[_LockHolder]) -> Iterator[Trouble]:
     # Another program that works is no trouble for a look, only for what would follow.
-    said: dict[str, Trouble] = {}
-    for pid, path, program in _holders(answers):
-        who = f"process {pid} ({one_line(program.strip()) or 'unknown'})"
-        said.setdefault(
-            pid,
-            Trouble(
-                what="lock",
-                text=f"{who} is at work on the packages: it holds {path}",
-                do="let it come to its end (do not kill it) and run again",
-            ),
+    by_pid: dict[str, _LockHolder] = {}
+    for holder in holders:
+        by_pid.setdefault(holder.pid, holder)
+    for holder in by_pid.values():
+        who = f"process {holder.pid} ({one_line(holder.program.strip()) or 'unknown'})"
+        yield Trouble(
+            what="lock",
+            text=f"{who} is at work on the packages: it holds {holder.path}",
+            do="let it come to its end (do not kill it) and run again",
         )
-    return tuple(said.values())
 
 
-def _holders(answers: Mapping[str, tuple[Answer, ...]]) -> Iterator[tuple[str, str, str]]:
-    """Who holds a lock of the packages: process, path, program."""
-    for line in _one(answers, "locks").out:
-        pid, path, program = (line.split("|", 2) + ["", ""])[:3]
-        if path.startswith((_LISTS, "/var/cache/")):
-            yield pid, path, program
-
-
-def _unfinished(answers: Mapping[str, tuple[Answer, ...]], installed: tuple[Installed, ...]) -> tuple[Trouble, ...]:
-    said = []
-    pending = [one.name for one in installed if one.state in _PENDING]
-    journal = _one(answers, "updates").out
-    cut = bool(journal or pending)
+def _unfinished(survey: Survey, installed: tuple[DebianPackage, ...]) -> Iterator[Trouble]:
+    cut = bool(answer(survey, "updates").out or any(package.state in _PENDING for package in installed))
     if cut:
         # A script that was cut off leaves the same state as one that failed: the repair tells which it was.
-        pending = [one.name for one in installed if one.state in (*_PENDING, "half-configured")]
+        pending = [package.name for package in installed if package.state in (*_PENDING, "half-configured")]
         names = f": {', '.join(pending[:10])}" if pending else ""
-        said.append(
-            Trouble(
-                what="interrupted",
-                mends=True,
-                text=f"dpkg was interrupted; {count(len(pending), 'package')} waiting to be configured{names}",
-                do="nothing now: this plan has dpkg --configure -a as a step",
-            )
+        yield Trouble(
+            what="interrupted",
+            mends=True,
+            text=f"dpkg was interrupted; {count(len(pending), 'package')} waiting to be configured{names}",
+            do="nothing now: this plan has dpkg --configure -a as a step",
         )
-    for one in installed:
-        if one.state == "half-configured" and not cut:
-            said.append(
-                Trouble(
-                    what="half",
-                    package=one.name,
-                    version=one.version,
-                    text=f"{one.name} {one.version} is only half configured: its script failed",
-                    do=f"at the host: dpkg --configure {one.name}, read what its script says, mend that, and again",
-                )
-            )
-        elif one.state == "half-installed" or one.flag != "ok":
-            said.append(
-                Trouble(
-                    what="half",
-                    package=one.name,
-                    version=one.version,
-                    text=f"{one.name} {one.version} is only half installed",
-                    do=f"apt-get install --reinstall {one.name}",
-                )
-            )
-    return tuple(said)
+    for package in installed:
+        name = package.name
+        if package.state == "half-configured" and not cut:
+            text = "is only half configured: its script failed"
+            do = f"at the host: dpkg --configure {name}, read what its script says, mend that, and again"
+        elif package.state == "half-installed" or package.flag != "ok":
+            text, do = "is only half installed", f"apt-get install --reinstall {name}"
+        else:
+            continue
+        version = package.version
+        yield Trouble(what="half", package=name, version=version, text=f"{name} {version} {text}", do=do)
 
 
-def _broken(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
-    check = _one(answers, "check")
+def _broken(survey: Survey) -> tuple[Trouble, ...]:
+    check = answer(survey, "check")
     if check.exit == 0:
         return ()
     reasons = [one_line(line.strip()) for line in check.out if line.startswith(" ")]
-    known = tuple(one for one in apt_trouble.read(check.err) if one.what != "broken")
+    known = tuple(each for each in apt_trouble.read(check.err) if each.what != "broken")
     if known and not reasons:
         return known
-    return (
-        Trouble(
-            what="broken",
-            text=f"dependencies are not met: {'; '.join(reasons[:3]) or 'apt-get check fails'}",
-            do="see what is missing: apt-get check; then apt-get -f install, reading what it would remove",
-        ),
-    )
+    text = f"dependencies are not met: {'; '.join(reasons[:3]) or 'apt-get check fails'}"
+    return (Trouble(what="broken", text=text, do=apt_trouble.BROKEN),)
 
 
-def _full(answers: Mapping[str, tuple[Answer, ...]], download: int | None) -> tuple[Trouble, ...]:
-    said, found = [], rooms(answers)
-    initrds = [int(line) for line in _one(answers, "initrds").out if line.isdecimal()]
-    boot = found.get("/boot")
+def _full(survey: Survey, download: int | None) -> Iterator[Trouble]:
+    spaces = rooms(survey)
+    initrds = [int(line) for line in answer(survey, "initrds").out if line.isdecimal()]
+    boot = spaces.get("/boot")
     if boot and initrds and boot.free < max(initrds):
         text = f"/boot has {size(boot.free)} left, and an initrd takes {size(max(initrds))}"
-        said.append(Trouble(what="boot full", text=text, do=_BOOT))
+        yield Trouble(what="boot full", text=text, do=apt_trouble.BOOT_FULL)
     for path, least in (("/var/cache/apt/archives", download or 0), ("/var/lib/dpkg", _LEAST), ("/usr", _LEAST)):
-        room = found.get(path)
-        if room and (room.free < max(least, _LEAST) or room.inodes == 0):
-            left = "no inode" if room.inodes == 0 else size(room.free)
+        space = spaces.get(path)
+        if space and (space.free < max(least, _LEAST) or space.inodes == 0):
+            left = "no inode" if space.inodes == 0 else size(space.free)
             do = "make room: apt-get clean, then old logs below /var/log; see df and df -i"
-            said.append(Trouble(what="disk full", text=f"{path} has {left} left", do=do))
-            break
-    return tuple(said)
+            yield Trouble(what="disk full", text=f"{path} has {left} left", do=do)
+            return
 
 
-def _refresh(answers: Mapping[str, tuple[Answer, ...]]) -> tuple[Trouble, ...]:
-    refresh = _one(answers, "refresh")
+def _refresh(survey: Survey) -> tuple[Trouble, ...]:
+    refresh = answer(survey, "refresh")
     if refresh.exit == 0:
         return ()
-    known = apt_trouble.read((*refresh.err, *_one(answers, "copy").err))
+    known = apt_trouble.read((*refresh.err, *answer(survey, "copy").err))
     if refresh.exit == 124 and not known:
-        text, do = ("the mirrors did not answer in time", "see that the host has a network, and try again later")
-        return (Trouble(what="unreachable", text=text, do=do),)
-    text, do = f"the package lists could not be fetched (apt-get ended with {refresh.exit})", "apt-get update"
-    found = tuple(map(_meant, known)) or (Trouble(what="unknown", text=text, do=do),)
-    return (_without(answers, found[0]), *found[1:]) if is_partly(answers) else found
+        do = "see that the host has a network, and try again later"
+        return (Trouble(what="unreachable", text="the mirrors did not answer in time", do=do),)
+    text = f"the package lists could not be fetched (apt-get ended with {refresh.exit})"
+    first, *others = map(_explained, known or (Trouble(what="unknown", text=text, do="apt-get update"),))
+    return (_without(survey, first) if is_partly(survey) else first, *others)
 
 
-def _without(answers: Mapping[str, tuple[Answer, ...]], trouble: Trouble) -> Trouble:
+def _without(survey: Survey, trouble: Trouble) -> Trouble:
     """The trouble of archives that did not answer, where others did: which, and what that means.
 
     What is not upgraded besides, and has no other reason, may only want something from there.
     """
-    names = [one_line(name) for name in _one(answers, "partly").out]
-    some = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
-    stuck = [one.out[0] for one in answers.get("kept", ()) if one.out and _stuck(one).what == "unknown"]
-    text = f"no package lists of {some or 'an archive'}, so nothing new is known from there: {trouble.text}"
+    names = [one_line(name) for name in answer(survey, "partly").out]
+    archives = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else "")
+    stuck = [kept.out[0] for kept in survey.get("kept", ()) if kept.out and _stuck(kept).what == "unknown"]
+    text = f"no package lists of {archives or 'an archive'}, so nothing new is known from there: {trouble.text}"
     text += f"; perhaps for that reason these are not upgraded: {one_line(', '.join(stuck))}" if stuck else ""
     do = f"{trouble.do}; if that archive is gone for good, take it out of /etc/apt/sources.list and sources.list.d"
     return replace(trouble, text=text, do=do)
 
 
-def _meant(known: Trouble) -> Trouble:
+def _explained(known: Trouble) -> Trouble:
     means = _MEANS.get(known.what)
     return replace(known, text=f"{means}: {known.text}") if means else known
 
 
-def _stuck(kept: Answer) -> Trouble:
+def _stuck(kept: SurveyAnswer) -> Trouble:
     """A package that is not held and that apt does not upgrade."""
     name, *reasons = (*kept.out, "")
     phased = next((line.split()[-1] for line in reasons if line.startswith(_PHASED)), "")

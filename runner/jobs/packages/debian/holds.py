@@ -16,7 +16,7 @@ from runner.model.plan import Argv
 # down, whatever somebody left planned in its window.
 _BOTH = r"""
 with_aptitude() { command -v aptitude >/dev/null; }
-told() {
+schedule() {
   tries=10
   until aptitude -q -y --schedule-only "$@" >/dev/null </dev/null; do
     tries=$((tries - 1)); [ $tries -gt 0 ] || return 1; sleep 3
@@ -26,13 +26,13 @@ first_run() {
   with_aptitude && [ ! -e /var/lib/aptitude/pkgstates ] || return 0
   before=$(apt-mark showhold) || return 1
   [ -n "$before" ] || return 0
-  told hold $before; ended=$?
+  schedule hold $before; ended=$?
   apt-mark -q hold $before >/dev/null && return $ended
 }
 both() {
   first_run || return 1
   failed=0; verb=$1
-  with_aptitude && { told "$@" || failed=1; }
+  with_aptitude && { schedule "$@" || failed=1; }
   shift
   apt-mark -q "$verb" "$@" || failed=1
   return $failed

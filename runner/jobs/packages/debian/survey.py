@@ -9,8 +9,8 @@ so that nothing that is said can be taken for the next answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from runner.model.plan import Argv
 
@@ -25,10 +25,10 @@ d=$(mktemp -d /var/tmp/runner-packages.XXXXXXXX) || exit 1
 trap 'rm -rf "$d"' EXIT; trap 'exit 1' HUP INT TERM
 find /var/tmp -mindepth 1 -maxdepth 1 -type d -user 0 -name 'runner-packages.*' -mmin +1440 -exec rm -rf {} +
 chmod 755 "$d"; mkdir "$d/log"
-told() { echo "# $1 $2"; awk '{ print " " $0 }' "$d/out"; head -c 8192 "$d/err" | awk '{ print "!" $0 }'; }
-ask() { name=$1; shift; "$@" >"$d/out" 2>"$d/err" </dev/null; told "$name" $?; }
+answer() { echo "# $1 $2"; awk '{ print " " $0 }' "$d/out"; head -c 8192 "$d/err" | awk '{ print "!" $0 }'; }
+ask() { name=$1; shift; "$@" >"$d/out" 2>"$d/err" </dev/null; answer "$name" $?; }
 get() { apt-get -c "$d/apt.conf" -q "$@" </dev/null; }
-there() { for one in "$1"*; do [ -e "$one" ]; return; done; }
+there() { for path in "$1"*; do [ -e "$path" ]; return; done; }
 cat >"$d/apt.conf" <<END
 #clear APT::Update::Pre-Invoke;
 #clear APT::Update::Post-Invoke;
@@ -64,7 +64,7 @@ if [ $code -ne 0 ]; then
   if [ $code -eq 0 ]; then :; elif lists | grep -q .; then some=0
   else find "$d/old" -mindepth 1 -exec mv -t "$d/lists" {} +; fi
 fi
-told refresh $code
+answer refresh $code
 if [ $code -ne 0 ]; then
   apt-get -c "$d/apt.conf" indextargets --no-release-info --format '$(FILENAME)|$(METAKEY)|$(SITE) $(RELEASE)' \
     'Created-By: Packages' 2>"$d/err" |
@@ -77,7 +77,7 @@ if [ $code -ne 0 ]; then
   done |
   awk -F'|' '$1 == "came" { came[$2]; next } !seen[$2]++ { gone[++n] = $2 }
     END { for (i = 1; i <= n; i++) if (!(gone[i] in came)) print gone[i] }' >"$d/out"
-  told partly $some
+  answer partly $some
 fi
 ask arch dpkg --print-architecture
 """
@@ -108,7 +108,7 @@ if [ $code -eq 2 ] && [ -e /var/lib/aptitude/pkgstates ]; then
     END { ends() }' /var/lib/dpkg/status /var/lib/aptitude/pkgstates >"$d/out" 2>"$d/err"
   code=$?
 fi
-told aptitude $code
+answer aptitude $code
 sed 's/|.*//' "$d/out" >>"$d/want"
 status='${db:Status-Want}|${db:Status-Status}|${db:Status-Eflag}'
 needs='${Depends}, ${Pre-Depends}'
@@ -127,14 +127,14 @@ awk -F'|' '
   needs_exactly() && all && $5 != "config-files" { print $1 >>brings }
   $1 in want || $4 != "install" || $5 != "installed" || $6 != "ok" { print; next }
   exact' brings="$d/brings" "$d/want" "$d/all" >"$d/out"
-told table $code
+answer table $code
 cat "$d/brings" >>"$d/want" 2>/dev/null
 """
 
 # In one copy of dpkg's status every hold is written that there is or should be, in the other none. New packages
 # that fit a pattern are pinned away, else a metapackage that is not held would bring the next kernel. Of the
-# second and third simulation only what is more than in the first is told: an answer has an end. Where an archive
-# did not answer, only that is told which apt would do with its old lists too, and without a file from there: else a
+# second and third simulation only what is more than in the first is printed: an answer has an end. Where an archive
+# did not answer, only that is printed which apt would do with its old lists too, and without a file from there: else a
 # package that somebody's preferences take from there would go over to another archive, or one such file keep all back.
 _WOULD = r"""
 awk '
@@ -159,7 +159,7 @@ would() {
     full) grep '^Remv ' "$d/would.full" >"$d/out";;
     free) grep -vxFf "$d/would.held" "$d/would.free" >"$d/out";;
   esac
-  told "$name" $code
+  answer "$name" $code
 }
 with_all() { get -s -o Dir::State::lists="$d/both" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= "$@"; }
 version='function version(  i) { for (i = 3; i < 5; i++) if ($i ~ /^[(]/) { gsub(/[()]/, "", $i); return $i } }'
@@ -193,15 +193,15 @@ for name in $kept; do
   get -s --no-remove $none install "$name" >"$d/all" 2>"$d/err"; code=$?
   { echo "$name"; awk '/have unmet dependencies/ { on = 1; next } on' "$d/all" | head -n 5
     apt-cache -c "$d/apt.conf" --no-all-versions show "$name" | grep '^Phased-Update-Percentage: '; } >"$d/out"
-  told kept $code
+  answer kept $code
 done
 if [ $some -eq 0 ]; then
-  for word in $(cat "$d/needs"); do echo "${word%%=*}" >"$d/out"; : >"$d/err"; told kept 100; done
+  for word in $(cat "$d/needs"); do echo "${word%%=*}" >"$d/out"; : >"$d/err"; answer kept 100; done
 fi
 get -qq --print-uris $holds upgrade --with-new-pkgs >"$d/all" 2>"$d/err"; code=$?
 # 'URI' FILE SIZE, and a checksum or none; a URI may have blanks.
 awk '{ sum += $NF ~ /^[0-9]+$/ ? $NF : $(NF - 1) } END { printf "%.0f\n", sum }' "$d/all" >"$d/out"
-told download $code
+answer download $code
 back=$(awk '$1 != "Inst" { next } FILENAME ~ /held$/ { seen[$2]; next } !($2 in seen) { print $2 }' \
   "$d/would.held" "$d/would.free" | head -n 300)
 : >"$d/out"; : >"$d/err"; code=0
@@ -209,13 +209,13 @@ if [ -n "$back" ]; then
   apt-cache -c "$d/apt.conf" --no-all-versions show $back >"$d/all" 2>"$d/err"; code=$?
   grep -E '^(Package|Version|Architecture|Depends|Pre-Depends|Breaks|Conflicts): ' "$d/all" >"$d/out"
 fi
-told back $code
+answer back $code
 ask places apt-cache -c "$d/apt.conf" policy
 plain=$(awk '$1 == "Inst" && $3 ~ /^\[/ && tolower($0) !~ /-security[,: ]/ { print $2 }' \
   "$d/would.held" "$d/would.free" | sort -u)
 : >"$d/out"; : >"$d/err"; code=0
 [ -z "$plain" ] || { apt-cache -c "$d/apt.conf" madison $plain >"$d/out" 2>"$d/err"; code=$?; }
-told versions $code
+answer versions $code
 """
 
 _HEALTH = r"""
@@ -232,47 +232,49 @@ while read -r pid path; do
   for fd in "/proc/$pid/fd"/*; do [ "$fd" -ef "$path" ] && break; done || continue
   echo "$pid|$path|$(tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | tr -c '[:print:]' '?' | head -c 100)"
 done >"$d/out"
-: >"$d/err"; told locks 0
+: >"$d/err"; answer locks 0
 ask room stat -f -c '%n|%S|%a|%c|%d' /boot /var/cache/apt/archives /var/lib/dpkg /usr
 ask initrds find /boot -maxdepth 1 -name 'initrd.img-*' -printf '%s\n'
-: >"$d/out"; : >"$d/err"; told end 0
+: >"$d/out"; : >"$d/err"; answer end 0
 """
 _SCRIPT = _BEGIN + _REFRESH + _HOLDS + _WOULD + _HEALTH
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Answer:
-    """What one of the commands said; `exit` as the shell tells it, 127 where the program is not there."""
+class SurveyAnswer(NamedTuple):
+    """What one of the commands printed; `exit` as the shell tells it, 127 where the program is not there."""
 
     exit: int
     out: tuple[str, ...] = ()
     err: tuple[str, ...] = ()
 
 
+Survey = Mapping[str, tuple[SurveyAnswer, ...]]
+_NONE = SurveyAnswer(exit=127)
+
+
 def ask(patterns: Sequence[str]) -> Argv:
     """Ask it all; `patterns` are of the names that should be held. Takes seconds, and up to some minutes
     where a mirror does not answer. Ends with 0 and tells what failed in its answers."""
-    return ("sh", "-c", _SCRIPT, "runner-packages", *(one for one in patterns if _PATTERN.fullmatch(one)))
+    return ("sh", "-c", _SCRIPT, "runner-packages", *(name for name in patterns if _PATTERN.fullmatch(name)))
 
 
-def parse(text: str) -> dict[str, tuple[Answer, ...]]:
+def parse(text: str) -> Survey:
     """The answers by name, in the order they were given; empty unless it is the whole text.
 
     Every name is there once, apart from `kept`: one for each package that cannot be upgraded at all. `partly` is
     there where `refresh` failed: exit 0 if some archives answered, by whose lists alone the rest then is; its
     lines are the others.
     """
-    found: dict[str, list[tuple[int, list[str], list[str]]]] = {}
-    current: tuple[int, list[str], list[str]] = (0, [], [])
-    for line in text.split("\n"):
-        if head := _HEAD.fullmatch(line):
-            current = (int(head[2]), [], [])
-            found.setdefault(head[1], []).append(current)
-        elif line:
-            (current[1] if line.startswith(" ") else current[2]).append(line[1:])
-    if "end" not in found:
-        return {}
-    return {
-        name: tuple(Answer(exit=code, out=tuple(out), err=tuple(err)) for code, out, err in answers)
-        for name, answers in found.items()
-    }
+    answers: dict[str, list[SurveyAnswer]] = {}
+    for block in re.split(r"^(?=# )", text, flags=re.MULTILINE):
+        head, *lines = block.split("\n")
+        if title := _HEAD.fullmatch(head):
+            out = tuple(line[1:] for line in lines if line.startswith(" "))
+            err = tuple(line[1:] for line in lines if line and not line.startswith(" "))
+            answers.setdefault(title[1], []).append(SurveyAnswer(exit=int(title[2]), out=out, err=err))
+    return {name: tuple(each) for name, each in answers.items()} if "end" in answers else {}
+
+
+def answer(survey: Survey, name: str) -> SurveyAnswer:
+    """The (first) answer of that name."""
+    return survey.get(name, (_NONE,))[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import Package, from_spec, package
 from runner.jobs.packages.redhat.survey import script
@@ -65,10 +66,10 @@ say restarting ask -q --disablerepo='*' needs-restarting -r
 
 # `-q` would print nothing at all since 2014; without `-d 0` its own words stand between the packages. yum
 # takes its lock even to read, and waits for it without end unless told otherwise.
-_LOOK_YUM = r"""
+_LOOK_YUM3 = r"""
 [ "$(family)" = yum3 ] || { echo 'family exit 1'; exit 0; }
-for one in /var/cache/yum/*/*; do
-    [ ! -d "$one" ] || keep_lists "$one"
+for folder in /var/cache/yum/*/*; do
+    [ ! -d "$folder" ] || keep_lists "$folder"
 done
 ask() {
     "$program" -d 0 -e 0 --color=never --setopt='*.skip_if_unavailable=0' --setopt=exit_on_lock=1 \
@@ -90,7 +91,7 @@ say restarting needs-restarting -r
 class Transaction:
     """What dnf would do: upgrade and install `updates`, and remove packages for them (by name).
 
-    `problems` are dnf's own words about what it had to leave out.
+    `problems` are the lines in which dnf names what it had to leave out.
     """
 
     updates: tuple[Update, ...] = ()
@@ -98,14 +99,34 @@ class Transaction:
     problems: tuple[str, ...] = ()
 
 
+class Offer(NamedTuple):
+    """A newer package, the repository that has it, and the bytes to fetch where these are known."""
+
+    package: Package
+    repository: str
+    size: int = 0
+
+
+class Offers(NamedTuple):
+    """What `check-update` lists: newer packages, and the names of those that another would replace."""
+
+    updates: tuple[Offer, ...]
+    replaced: tuple[str, ...]
+
+
 def look(program: str, hold: Sequence[str]) -> Argv:
     """Read everything that a decision needs; `hold` are patterns of names that stay as they are.
 
     The lists are fetched into a private folder that is gone afterwards, so nothing of the host changes
-    and no lock is needed. Exit 0, and the sections of rpm_look; `family` alone where this is no dnf 4.
+    and no lock is needed. Exit 0, and sections (see `survey`); `family` alone where this is no dnf 4.
     """
-    text = script(_LOOK_DNF).replace("STRICT", " ".join(f"'{one}'" for one in _STRICT))
+    text = script(_LOOK_DNF).replace("STRICT", " ".join(f"'{option}'" for option in _STRICT))
     return ("sh", "-c", text.replace("OBSOLETES", _IN_PLACE), "look", program, *hold)
+
+
+def look_with_yum3(program: str, hold: Sequence[str]) -> Argv:
+    """The same by yum 3; the section `family` alone where this is none."""
+    return ("sh", "-c", script(_LOOK_YUM3), "look", program, *hold)
 
 
 def refresh(program: str) -> Argv:
@@ -133,26 +154,24 @@ def install(program: str, packages: Iterable[Package], hold: Sequence[str]) -> A
     if program == "yum":
         # What is an error to dnf is a line of text to version 3.
         kept = ("--setopt=skip_missing_names_on_install=0", *kept)
-    specs = tuple(one.spec for one in packages)
+    specs = (package.spec for package in packages)
     return (program, "-y", "--color=never", *_STRICT, _NO_KEYS, _IN_PLACE, *kept, "install", *specs)
 
 
-def parse_upgrades(lines: Iterable[str]) -> tuple[tuple[Package, str, int], ...]:
-    """Read the lines of `repoquery --upgrades`: each package, its repository, the bytes to fetch."""
-    found = []
-    for line in lines:
-        parts = line.split("|")
-        if len(parts) == 7:
-            name, epoch, version, release, arch, repository, size = parts
-            one = package(name, arch, f"{epoch}:{version}-{release}")
-            if one:
-                found.append((one, repository, int(size) if size.isdecimal() else 0))
-    return tuple(found)
+def parse_upgrades(lines: Iterable[str]) -> tuple[Offer, ...]:
+    """Read the lines of `repoquery --upgrades`."""
+    rows = [row for row in (line.split("|") for line in lines) if len(row) == 7]
+    offers = (
+        Offer(newer, repository, int(size) if size.isdecimal() else 0)
+        for name, epoch, version, release, arch, repository, size in rows
+        if (newer := package(name, arch, f"{epoch}:{version}-{release}"))
+    )
+    return tuple(offers)
 
 
 def parse_advised(lines: Iterable[str]) -> tuple[Package, ...]:
     """Read the packages that security advisories name."""
-    return tuple(one for one in map(from_spec, lines) if one)
+    return tuple(filter(None, map(from_spec, lines)))
 
 
 def parse_transaction(lines: Iterable[str], problems: Iterable[str] = ()) -> Transaction:
@@ -168,14 +187,15 @@ def parse_transaction(lines: Iterable[str], problems: Iterable[str] = ()) -> Tra
         elif head.startswith("Removing"):
             removals.append(words[0])
         elif head.startswith(("Installing", "Upgrading")) and len(words) >= 4:
-            one = package(words[0], words[1], words[2])
-            if one:
-                updates.append(Update(name=one.name, arch=one.arch, old="", new=one.version, origin=words[3]))
+            newer = package(words[0], words[1], words[2])
+            if newer:
+                updates.append(Update(name=newer.name, arch=newer.arch, old="", new=newer.version, origin=words[3]))
     # A kernel beyond the number that is kept makes room for the next: that is no removal of a package.
     staying = {update.name for update in updates}
-    told = tuple(line.strip() for line in problems if line.lstrip().startswith(("Problem", "- ")))
     return Transaction(
-        updates=tuple(updates), removals=tuple(name for name in removals if name not in staying), problems=told
+        updates=tuple(updates),
+        removals=tuple(name for name in removals if name not in staying),
+        problems=tuple(line.strip() for line in problems if line.lstrip().startswith(("Problem", "- "))),
     )
 
 
@@ -195,45 +215,30 @@ def _rows(lines: Iterable[str]) -> list[tuple[str, list[str]]]:
     return [(head, words) for head, words in rows if len(words) > 1]
 
 
-def look_yum(program: str, hold: Sequence[str]) -> Argv:
-    """Read everything that a decision needs; `hold` are patterns of names that stay as they are.
-
-    The lists are fetched into a private folder that is gone afterwards. Exit 0, and the sections of
-    rpm_look; `family` alone where this is no yum 3.
-    """
-    return ("sh", "-c", script(_LOOK_YUM), "look", program, *hold)
-
-
-def parse_check_update(lines: Iterable[str]) -> tuple[tuple[tuple[Package, str], ...], tuple[str, ...]]:
-    """Read `check-update` of yum 3 or dnf: updates with their repositories, and names that would be replaced.
+def parse_check_update(lines: Iterable[str]) -> Offers:
+    """Read `check-update` of yum 3 or dnf.
 
     A long name or version is followed by a line end and blanks, twice at most. What stands below
     `Obsoleting Packages` is no update: a package, then indented the one that it takes the place of. Lines
     that are not three words of which the first has an architecture and the second a version are skipped.
     """
-    updates: list[tuple[Package, str]] = []
+    updates: list[Offer] = []
     replaced: dict[str, None] = {}
     obsoleting = False
     for indented, words in _indented_rows(lines):
         if words == ["Obsoleting", "Packages"]:
             obsoleting = True
-            continue
-        one = _package(words)
-        if one is None:
-            continue
-        if obsoleting and indented:
-            replaced[one.name] = None
-        elif not obsoleting and not indented:
-            updates.append((one, words[2]))
-    return tuple(updates), tuple(replaced)
+        elif len(words) == 3 and (newer := _listed(words[0], words[1])):
+            if obsoleting and indented:
+                replaced[newer.name] = None
+            elif not obsoleting and not indented:
+                updates.append(Offer(newer, words[2]))
+    return Offers(tuple(updates), tuple(replaced))
 
 
-def _package(words: Sequence[str]) -> Package | None:
-    if len(words) != 3:
-        return None
-    name, dot, arch = words[0].rpartition(".")
-    version = words[1] if "-" in words[1] else ""
-    return package(name, arch, version) if dot else None
+def _listed(label: str, version: str) -> Package | None:
+    name, dot, arch = label.rpartition(".")
+    return package(name, arch, version) if dot and "-" in version else None
 
 
 def _indented_rows(lines: Iterable[str]) -> list[tuple[bool, list[str]]]:

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from runner.jobs.packages.family import Policy
-from runner.jobs.packages.held import fits
-from runner.jobs.packages.redhat import dnf, found, rpm
+from runner.jobs.packages.family import Family, PackageLog
+from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.redhat import dnf, rpm, trouble
+from runner.jobs.packages.redhat import facts as redhat_facts
 from runner.model.facts import Facts, Probe
 from runner.model.packages import PackageFacts, Update
 from runner.model.plan import Argv
 from runner.model.site import Host
 
 
-class RedHat:
-    """dnf(8) and yum(8); what jobs.toml wants held is left out of each run, nothing is written down."""
+class RedHat(Family):
+    """dnf(8) and yum(8); what jobs.toml wants held is left out of each run, nothing is written down.
+
+    So there is nothing to hold, verify or let go of. rpm leaves nothing half installed that it knows of, and
+    nothing is repaired without a person.
+    """
 
     lists = "rpm"
-    policy: Policy = "nothing"
-    not_all: tuple[int, ...] = ()
+    policy = "nothing"
     only_named = True
-    by_hand = ""
+    kernels = ("kernel", "kernel-core", "kernel-rt*", "kernel-uek*", "kernel-PAE*")
+    fill_boot = ("kernel*", "dracut*", "linux-firmware", "*microcode*")
+    # dnf's list and yum-utils', and openssl, which dnf's leaves out. Modules and headers need no reboot of their own.
+    need_reboot = (
+        *("kernel", "kernel-core", "kernel-rt", "kernel-rt-core", "kernel-uek", "kernel-PAE"),
+        *("linux-firmware", "microcode_ctl", "glibc", "systemd", "systemd-libs", "udev"),
+        *("dbus", "dbus-broker", "dbus-daemon", "dbus-libs", "openssl", "openssl-libs", "gnutls"),
+    )
+    write_initrd = "dracut --regenerate-all --force"
+    write_entry = "grub2-mkconfig -o /boot/grub2/grub.cfg"
 
     def probes(self, host: Host) -> tuple[Probe, ...]:
         """Name the READ commands that `read` needs."""
-        return found.probes(host)
+        return redhat_facts.probes(host)
 
-    def read(self, host: Host, facts: Facts, patterns: Sequence[str]) -> PackageFacts:
+    def read(self, host: Host, facts: Facts) -> PackageFacts:
         """Say what is known of the host's packages."""
-        return found.read(host, facts, patterns)
-
-    def repair(self) -> Argv:
-        """Nothing that may be done without a person."""
-        return ()
+        return redhat_facts.read(host, facts)
 
     def refresh(self, host: Host, *, partly: bool = False) -> Argv:
         """Fetch the lists; a repository that is down is an error."""
@@ -44,39 +54,30 @@ class RedHat:
 
     def upgrade(self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
         """Install exactly these; what fits `hold` stays as it is unless it is named."""
-        names = [one.name for one in updates]
-        kept = tuple(pattern for pattern in host.hold if not any(fits(name, (pattern,)) for name in names))
-        return dnf.install(host.packages, _packages(updates), kept)
-
-    def hold(self, names: Sequence[str]) -> Argv:
-        """Nothing: jobs.toml itself is the list."""
-        return ()
-
-    def verify(self, names: Sequence[str]) -> Argv:
-        """Nothing: jobs.toml itself is the list."""
-        return ()
+        staying = (pattern for pattern in host.hold if not any(fits(update.name, (pattern,)) for update in updates))
+        return dnf.install(host.packages, _packages(updates), tuple(staying))
 
     def look(self, updates: Sequence[Update]) -> Argv:
         """See whether exactly these are installed."""
         return rpm.look(_packages(updates)) if updates else ()
 
-    def audit(self) -> Argv:
-        """Nothing: rpm leaves nothing half installed that it knows of."""
-        return ()
-
     def label(self, update: Update) -> str:
         """As rpm: the architecture is always named."""
         return f"{update.name}.{update.arch}"
 
-    def named(self, word: str) -> str:
+    def named(self, word: str) -> Update | None:
         """The package in NAME-[EPOCH:]VERSION-RELEASE.ARCH."""
-        spec = rpm.from_spec(word)
-        return spec.name if spec else ""
+        package = rpm.from_spec(word)
+        return Update(name=package.name, arch=package.arch, old="", new=package.version) if package else None
 
-    def let_go(self, names: Sequence[str]) -> str:
-        """Nothing is held at the host."""
-        return ""
+    def release(self, updates: Sequence[Update]) -> str:
+        """The version of a kernel's package is its release."""
+        return rpm.newest_kernel(tuple(_packages(updates)), "")
+
+    def log(self, lines: Sequence[str]) -> PackageLog:
+        """Read the output of dnf and rpm."""
+        return replace(super().log(lines), troubles=trouble.read(lines), scripts=rpm.failed_scriptlets(lines))
 
 
-def _packages(updates: Sequence[Update]) -> tuple[rpm.Package, ...]:
-    return tuple(rpm.Package(name=one.name, arch=one.arch, version=one.new) for one in updates)
+def _packages(updates: Iterable[Update]) -> Sequence[rpm.Package]:
+    return [rpm.Package(name=update.name, arch=update.arch, version=update.new) for update in updates]

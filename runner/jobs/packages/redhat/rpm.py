@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cmp_to_key
-from itertools import zip_longest
 
 from runner.model.plan import Argv
 
@@ -15,6 +13,7 @@ INSTALLED = r"%{NAME}|%{EPOCHNUM}|%{VERSION}|%{RELEASE}|%{ARCH}\n"
 # What rpm itself allows. Anything else is no package, whatever a repository says.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _VERSION = re.compile(r"(?:[0-9]+:)?[A-Za-z0-9_.+~^]+-[A-Za-z0-9_.+~^]+")
+Pieces = tuple[tuple[int, int, str], ...]
 _PIECES = re.compile(r"[0-9]+|[A-Za-z]+|~|\^")
 # dnf 4, yum 3, and rpm itself. A scriptlet that fails after the files are in place fails nothing else.
 _SCRIPTLET = re.compile(
@@ -59,13 +58,9 @@ def package(name: str, arch: str, version: str) -> Package | None:
 
 def parse(lines: Iterable[str]) -> tuple[Package, ...]:
     """Read lines in the format `INSTALLED`; other lines (`package x is not installed`) are no package."""
-    found = []
-    for line in lines:
-        parts = line.split("|")
-        if len(parts) == 5:
-            name, epoch, version, release, arch = parts
-            found.append(package(name, arch, f"{epoch}:{version}-{release}"))
-    return tuple(one for one in found if one)
+    rows = [row for row in (line.split("|") for line in lines) if len(row) == 5]
+    packages = (package(name, arch, f"{epoch}:{version}-{release}") for name, epoch, version, release, arch in rows)
+    return tuple(filter(None, packages))
 
 
 def from_spec(text: str) -> Package | None:
@@ -75,17 +70,16 @@ def from_spec(text: str) -> Package | None:
     return package(name, arch, f"{version}-{release}")
 
 
-def compare(one: str, other: str) -> int:
-    """Order two versions as rpm does: below 0 where `one` is older, 0 where they are the same."""
-    for left, right in zip(_split(one), _split(other), strict=True):
-        if (order := _order(left, right)) != 0:
-            return order
-    return 0
+def key(version: str) -> tuple[Pieces, Pieces, Pieces]:
+    """A key by which versions sort as rpm orders them: by epoch, version, release."""
+    epoch, colon, rest = version.rpartition(":")
+    upstream, _, release = rest.partition("-")
+    return (_pieces(epoch if colon else "0"), _pieces(upstream), _pieces(release))
 
 
 def newest(packages: Iterable[Package]) -> Package | None:
     """The package with the newest version, None where there is none."""
-    return max(packages, key=_BY_VERSION, default=None)
+    return max(packages, key=lambda package: key(package.version), default=None)
 
 
 def newest_kernel(packages: Sequence[Package], running: str) -> str:
@@ -93,9 +87,9 @@ def newest_kernel(packages: Sequence[Package], running: str) -> str:
 
     Where no package brought the running kernel, of any kind; "" where no kernel is installed.
     """
-    kernels = [one for one in packages if _KERNEL.fullmatch(one.name)]
-    kinds = {one.name for one in kernels if running in (_release(one), _release(one).rpartition(".")[0])}
-    last = newest(one for one in kernels if one.name in kinds or not kinds)
+    kernels = [package for package in packages if is_kernel(package.name)]
+    kinds = {kernel.name for kernel in kernels if running in (_release(kernel), _release(kernel).rpartition(".")[0])}
+    last = newest(kernel for kernel in kernels if kernel.name in kinds or not kinds)
     return _release(last) if last else ""
 
 
@@ -105,9 +99,9 @@ def is_kernel(name: str) -> bool:
 
 
 def parse_needs_restarting(code: int | None, lines: Sequence[str]) -> tuple[str, ...] | None:
-    """The packages for which `needs-restarting -r` wants a reboot; () where it wants none, None where it did not say.
+    """The packages for which `needs-restarting -r` wants a reboot; () where it wants none, None where that is unknown.
 
-    Exit 1 is also `No such command`, and 0 what it says of a database that it cannot read: the words count.
+    Exit 1 is also `No such command`, and 0 is its end where it cannot read the database: the words count.
     """
     text = "\n".join(lines)
     if code == 1 and "Reboot is required" in text:
@@ -116,21 +110,14 @@ def parse_needs_restarting(code: int | None, lines: Sequence[str]) -> tuple[str,
 
 
 def failed_scriptlets(lines: Iterable[str]) -> tuple[str, ...]:
-    """The packages whose scriptlets failed, as a run's log tells: `httpd (postin)`; often the exit is 0."""
-    found: dict[str, None] = {}
+    """The packages whose scriptlets failed, as the log of a run has them: `httpd (postin)`; often the exit is 0."""
+    scripts: dict[str, None] = {}
     for line in lines:
-        if seen := _SCRIPTLET.search(line):
-            name = seen["name"] or seen["nevra"]
-            label = from_spec(name)
-            found[f"{label.name if label else name} ({_moment(seen['when'] or seen['kind'])})"] = None
-    return tuple(found)
-
-
-def _older(one: Package, other: Package) -> int:
-    return compare(one.version, other.version)
-
-
-_BY_VERSION = cmp_to_key(_older)
+        if failure := _SCRIPTLET.search(line):
+            name = failure["name"] or failure["nevra"]
+            spec = from_spec(name)
+            scripts[f"{spec.name if spec else name} ({_moment(failure['when'] or failure['kind'])})"] = None
+    return tuple(scripts)
 
 
 def _moment(word: str) -> str:
@@ -141,29 +128,12 @@ def _release(kernel: Package) -> str:
     return f"{kernel.version.partition(':')[2] or kernel.version}.{kernel.arch}"
 
 
-def _split(version: str) -> tuple[str, str, str]:
-    epoch, colon, rest = version.rpartition(":")
-    upstream, _, release = rest.partition("-")
-    return (epoch if colon else "0", upstream, release)
+def _pieces(text: str) -> Pieces:
+    return tuple(map(_weight, (*_PIECES.findall(text), "")))
 
 
-def _order(one: str, other: str) -> int:
-    """Compare piece by piece: numbers as numbers, `~` before the end, `^` after it, letters before numbers."""
-    for left, right in zip_longest(_PIECES.findall(one), _PIECES.findall(other), fillvalue=""):
-        if left == right:
-            continue
-        left_rank, right_rank = _rank(left), _rank(right)
-        if left_rank != right_rank:
-            return -1 if left_rank < right_rank else 1
-        if left.isdecimal():
-            if int(left) != int(right):
-                return -1 if int(left) < int(right) else 1
-        else:
-            return -1 if left < right else 1
-    return 0
-
-
-def _rank(piece: str) -> int:
+def _weight(piece: str) -> tuple[int, int, str]:
+    # `~` comes before the end, `^` after it, then letters, then numbers, as numbers.
     if piece in ("~", "", "^"):
-        return ("~", "", "^").index(piece)
-    return 4 if piece.isdecimal() else 3
+        return (("~", "", "^").index(piece), 0, "")
+    return (4, int(piece), "") if piece.isdecimal() else (3, 0, piece)

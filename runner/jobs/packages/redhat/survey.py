@@ -1,13 +1,13 @@
 """The script that reads a host of the Red Hat family in one go, and the sections that it prints.
 
-Every line begins with the section's name and what it is, so that nothing a repository, a package or
-a file says can be taken for another section. `end` is the last: without it the text was cut.
+Every line begins with the section's name and what it is, so that nothing in a repository, a package or
+a file can be taken for another section. `end` is the last: without it the text was cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import INSTALLED
 
@@ -34,12 +34,12 @@ family() { # which program it is, from its own text: even --version would write 
     if grep -qs yummain "$text"; then echo yum3; elif grep -qs 'dnf\.cli' "$text"; then echo dnf4; fi
 }
 keep_lists() { # the lists that DIR has, without the packages, so that only what is new is fetched
-    for one in "$1"/*; do
-        [ -e "$one" ] || continue
-        if [ -L "$one" ] || [ ! -d "$one" ]; then cp -a -- "$one" "$hidden/cache/"; continue; fi
-        mkdir "$hidden/cache/${one##*/}"
-        for part in "$one"/*; do
-            [ "${part##*/}" = packages ] || cp -a -- "$part" "$hidden/cache/${one##*/}/"
+    for list in "$1"/*; do
+        [ -e "$list" ] || continue
+        if [ -L "$list" ] || [ ! -d "$list" ]; then cp -a -- "$list" "$hidden/cache/"; continue; fi
+        mkdir "$hidden/cache/${list##*/}"
+        for part in "$list"/*; do
+            [ "${part##*/}" = packages ] || cp -a -- "$part" "$hidden/cache/${list##*/}/"
         done
     done
 }
@@ -57,15 +57,15 @@ repositories() { # which are in use, and whose signatures they want; passwords s
 }
 keys() { # the keys that rpm trusts, then the keys of the distribution's files
     rpm -q gpg-pubkey --qf 'rpm|%{VERSION}\n'
-    for one in /etc/pki/rpm-gpg/*; do
-        [ ! -f "$one" ] || gpg --batch --no-default-keyring --homedir "$hidden" --with-colons \
-            --show-keys "$one" 2>/dev/null | awk -F: -v f="$one" '$1 == "pub" { print f "|" $5 }'
+    for file in /etc/pki/rpm-gpg/*; do
+        [ ! -f "$file" ] || gpg --batch --no-default-keyring --homedir "$hidden" --with-colons \
+            --show-keys "$file" 2>/dev/null | awk -F: -v f="$file" '$1 == "pub" { print f "|" $5 }'
     done
     true
 }
 locks() { # who is at work on packages now: process and program
-    for one in /var/lib/dnf/rpmdb_lock.pid /var/lib/dnf/download_lock.pid /var/run/yum.pid; do
-        pid=$(head -c 20 "$one" 2>/dev/null | tr -cd 0-9)
+    for file in /var/lib/dnf/rpmdb_lock.pid /var/lib/dnf/download_lock.pid /var/run/yum.pid; do
+        pid=$(head -c 20 "$file" 2>/dev/null | tr -cd 0-9)
         [ -z "$pid" ] || [ ! -r "/proc/$pid/comm" ] || echo "$pid|$(head -n 1 "/proc/$pid/comm")"
     done
     database=$(rpm --eval '%{_dbpath}')/.rpm.lock
@@ -93,9 +93,8 @@ say end true
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Section:
-    """What one command of the script said; `exit` is None where it was not asked."""
+class Section(NamedTuple):
+    """What one command of the script printed; `exit` is None where it was not asked."""
 
     exit: int | None = None
     out: tuple[str, ...] = ()
@@ -107,18 +106,27 @@ def script(middle: str) -> str:
     return (BEGIN + "say before locks\n" + middle + END).replace("FORMAT", INSTALLED)
 
 
-def sections(text: str) -> Mapping[str, Section]:
+Sections = Mapping[str, Section]
+_NONE = Section()
+
+
+def section(sections: Sections, name: str) -> Section:
+    """The section of that name; an empty one where it was not asked."""
+    return sections.get(name, _NONE)
+
+
+def sections(text: str) -> Sections:
     """What the script printed, by section; a text that was cut has no section `end`."""
     codes: dict[str, int] = {}
-    said: dict[tuple[str, str], list[str]] = {}
+    lines: dict[tuple[str, str], list[str]] = {}
     for line in text.split("\n"):
         name, _, rest = line.partition(" ")
         kind, _, words = rest.partition(" ")
         if kind == "exit" and words.isdecimal():
             codes[name] = int(words)
         elif kind in ("out", "err"):
-            said.setdefault((name, kind), []).append(words)
+            lines.setdefault((name, kind), []).append(words)
     return {
-        name: Section(exit=code, out=tuple(said.get((name, "out"), ())), err=tuple(said.get((name, "err"), ())))
+        name: Section(exit=code, out=tuple(lines.get((name, "out"), ())), err=tuple(lines.get((name, "err"), ())))
         for name, code in codes.items()
     }

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import is_kernel
-from runner.jobs.packages.redhat.survey import Section
+from runner.jobs.packages.redhat.survey import Section, Sections, section
 from runner.model.packages import Trouble, Update, What
 from runner.model.text import one_line, size
 
+
+class _DnfSign(NamedTuple):
+    word: str
+    what: What
+    do: str
+
+
 # That the lists could not be had is told by an exit code; the words only choose the remedy.
-_LISTS: tuple[tuple[str, What, str], ...] = (
-    ("lock", "lock", "wait until the other program has ended, or see what it does"),
-    ("No space left", "disk full", "make room below /var, then plan again"),
-    ("not yet valid", "clock", "see that the clock of the host is right (date), then plan again"),
-    ("has expired", "expired", "see that the clock is right; else the repository's certificate must be renewed"),
-    ("GPG", "signature", "look at the repository's gpgkey, and run `dnf makecache` by hand: it shows the key and asks"),
-    ("hecksum", "damaged", "wait for the mirror to be whole again; if it lasts: dnf clean metadata"),
-    ("rpmdb", "broken", "see what rpm says (rpm -qa); a damaged database is made anew with rpm --rebuilddb"),
-    ("Unknown repo", "moved", "look at the files in /etc/yum.repos.d"),
-    ("Status code: 40", "moved", "the repository is not where it was: look at its baseurl in /etc/yum.repos.d"),
+_SIGNS = (
+    _DnfSign("lock", "lock", "wait until the other program has ended, or see what it does"),
+    _DnfSign("No space left", "disk full", "make room below /var, then plan again"),
+    _DnfSign("not yet valid", "clock", "see that the clock of the host is right (date), then plan again"),
+    _DnfSign(
+        "has expired", "expired", "see that the clock is right; else the repository's certificate must be renewed"
+    ),
+    _DnfSign(
+        "GPG",
+        "signature",
+        "look at the repository's gpgkey, and run `dnf makecache` by hand: it shows the key and asks",
+    ),
+    _DnfSign("hecksum", "damaged", "wait for the mirror to be whole again; if it lasts: dnf clean metadata"),
+    _DnfSign("rpmdb", "broken", "see what rpm says (rpm -qa); a damaged database is made anew with rpm --rebuilddb"),
+    _DnfSign("Unknown repo", "moved", "look at the files in /etc/yum.repos.d"),
+    _DnfSign("Status code: 40", "moved", "the repository is not where it was: look at its baseurl in /etc/yum.repos.d"),
 )
 _UNREACHABLE = "see that the host reaches the network and that the mirror is up; the next run tries again"
 _AT_WORK = re.compile(r"(dnf|yum|microdnf|rpm|packagekit|tdnf)", re.IGNORECASE)
@@ -29,38 +43,48 @@ _KERNEL_ROOM = 100 << 20
 _SPARE = 64 << 20
 
 
+def read(lines: Iterable[str]) -> tuple[Trouble, ...]:
+    """What the errors in these lines of dnf's say, each remedy once; nothing of an error that is not known."""
+    errors = [one_line(line.strip()) for line in lines if line.startswith("Error:")]
+    signs = ((line, next((sign for sign in _SIGNS if sign.word in line), None)) for line in errors)
+    return tuple({sign.do: Trouble(what=sign.what, text=line, do=sign.do) for line, sign in signs if sign}.values())
+
+
 def lists(section: Section) -> Trouble:
     """Why the lists could not be fetched."""
-    said = [one_line(line.strip()) for line in section.err if line.strip()]
-    errors = [line for line in said if line.startswith("Error")] or said
-    evidence = "; ".join(errors[:3]) or f"exit {section.exit}, and not a word"
-    text = "\n".join(said)
-    what, do = next(((what, do) for word, what, do in _LISTS if word in text), ("unreachable", _UNREACHABLE))
-    return Trouble(what=what, text=f"the package lists could not be fetched: {evidence}", do=do)
+    lines = _lines(section)
+    evidence = "; ".join([line for line in lines if line.startswith("Error")][:3] or lines[:3])
+    text = "\n".join(lines)
+    sign = next((sign for sign in _SIGNS if sign.word in text), _DnfSign("", "unreachable", _UNREACHABLE))
+    text = f"the package lists could not be fetched: {evidence or f'exit {section.exit}, and not a word'}"
+    return Trouble(what=sign.what, text=text, do=sign.do)
 
 
-def locked(*seen: Section) -> tuple[Trouble, ...]:
+def _lines(section: Section) -> list[str]:
+    return [one_line(line.strip()) for line in section.err if line.strip()]
+
+
+def locked(*looks: Section) -> tuple[Trouble, ...]:
     """Which programs were at work on packages, each with its process, whenever that was looked at."""
-    found = dict.fromkeys(line for section in seen for line in section.out if "|" in line)
-    at_work = [line.partition("|") for line in found]
+    rows = dict.fromkeys(line for look in looks for line in look.out if "|" in line)
     return tuple(
         Trouble(
             what="lock",
             text=f"{one_line(name)} (process {pid}) is at work on the packages",
             do=f"wait until it has ended; if it hangs: ps -fp {pid}",
         )
-        for pid, _, name in at_work
+        for pid, _, name in (row.partition("|") for row in rows)
         if pid.isdecimal() and _AT_WORK.search(name)
     )
 
 
 def cut_off(names: Iterable[str]) -> tuple[Trouble, ...]:
     """Packages that are there in two versions since an upgrade was cut off, or unfinished transactions of yum 3."""
-    found = ", ".join(dict.fromkeys(one_line(name) for name in names))
-    if not found:
+    packages = ", ".join(dict.fromkeys(one_line(name) for name in names))
+    if not packages:
         return ()
     do = "as root: dnf remove --duplicates (yum 3: yum-complete-transaction), and look at what it wants to do"
-    return (Trouble(what="interrupted", text=f"a former upgrade was cut off: {found}", do=do),)
+    return (Trouble(what="interrupted", text=f"a former upgrade was cut off: {packages}", do=do),)
 
 
 def unfit(problems: Sequence[str]) -> tuple[Trouble, ...]:
@@ -73,29 +97,29 @@ def unfit(problems: Sequence[str]) -> tuple[Trouble, ...]:
 
 def unsolved(section: Section) -> tuple[Trouble, ...]:
     """Why dnf could not even say what it would do."""
-    said = [one_line(line.strip()) for line in section.err if line.strip()]
-    if section.exit in (0, None) and not any(line.startswith("Error") for line in said):
+    lines = _lines(section)
+    if section.exit in (0, None) and not any(line.startswith("Error") for line in lines):
         return ()
     do = "run `dnf check` at the host and see what is missing there"
-    text = f"dnf cannot say what it would do: {'; '.join(said[:4]) or f'exit {section.exit}'}"
+    text = f"dnf cannot say what it would do: {'; '.join(lines[:4]) or f'exit {section.exit}'}"
     return (Trouble(what="broken", text=text, do=do),)
 
 
-def unsigned(sections: Mapping[str, Section], updates: Iterable[Update]) -> tuple[Trouble, ...]:
+def unsigned(sections: Sections, updates: Iterable[Update]) -> tuple[Trouble, ...]:
     """Repositories with updates whose packages are checked against a key that rpm does not know.
 
     The runner never imports a key. Where a key file cannot be read here (it is at a URL, or there is no
     gpg) nothing is said, and the installation itself refuses.
     """
-    lines = [line.partition("|") for line in sections.get("keys", Section()).out if "|" in line]
+    lines = [line.partition("|") for line in section(sections, "keys").out if "|" in line]
     known = {key.lower() for place, _, key in lines if place == "rpm"}
     files: dict[str, set[str]] = {}
     for place, _, key in lines:
         files.setdefault(place, set()).add(key[-8:].lower())
-    wanted = repositories(sections.get("repositories", Section()).out)
+    signed = repositories(section(sections, "repositories").out)
     missing = []
-    for name in dict.fromkeys(one.origin for one in updates):
-        keys = wanted.get(name)
+    for name in dict.fromkeys(update.origin for update in updates):
+        keys = signed.get(name)
         if keys is None:
             continue
         own = [files.get(key.removeprefix("file://")) for key in keys]
@@ -113,36 +137,36 @@ def unsigned(sections: Mapping[str, Section], updates: Iterable[Update]) -> tupl
 
 def repositories(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """The repositories in use whose packages must be signed, and the places of their keys."""
-    found: dict[str, dict[str, str]] = {}
+    options: dict[str, dict[str, str]] = {}
     name = last = ""
     for line in lines:
         if line.startswith("["):
             name, last = line.strip().strip("[]"), ""
-            found.setdefault(name, {})
+            options.setdefault(name, {})
         elif line[:1].isspace() and last:
-            found[name][last] += f" {line.strip()}"
+            options[name][last] += f" {line.strip()}"
         elif "=" in line and name:
             last, value = (word.strip() for word in line.split("=", 1))
-            found[name][last] = value
-    general = found.pop("main", {})
+            options[name][last] = value
+    general = options.pop("main", {})
     return {
         name: tuple(re.split(r"[\s,]+", own["gpgkey"])) if own.get("gpgkey") else ()
-        for name, own in found.items()
+        for name, own in options.items()
         if _yes(own.get("enabled", "1")) and _yes(own.get("gpgcheck", general.get("gpgcheck", "0")))
     }
 
 
 def room(free: Mapping[str, int], updates: Sequence[Update], download: int) -> tuple[Trouble, ...]:
     """Too little room for what would be installed; `free` are bytes by `boot` and `var`."""
-    found = []
+    troubles = []
     boot, var = free.get("boot"), free.get("var")
-    if boot is not None and boot < _KERNEL_ROOM and any(is_kernel(one.name) for one in updates):
+    if boot is not None and boot < _KERNEL_ROOM and any(is_kernel(update.name) for update in updates):
         do = "remove an old kernel: rpm -q kernel-core, and dnf remove one that does not run"
-        found.append(Trouble(what="boot full", text=f"only {size(boot)} are free in /boot, for a kernel", do=do))
+        troubles.append(Trouble(what="boot full", text=f"only {size(boot)} are free in /boot, for a kernel", do=do))
     if var is not None and updates and var < 2 * download + _SPARE:
         text = f"only {size(var)} are free below /var, and {size(download)} are to be fetched"
-        found.append(Trouble(what="disk full", text=text, do="make room below /var; dnf clean packages may help"))
-    return tuple(found)
+        troubles.append(Trouble(what="disk full", text=text, do="make room below /var; dnf clean packages may help"))
+    return tuple(troubles)
 
 
 def _yes(word: str) -> bool:
