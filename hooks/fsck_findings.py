@@ -115,7 +115,7 @@ def _other(scene: Scene, own: Extfs, outlook: Outlook | None) -> Iterator[Findin
 
 def _health(device: str, name: str, block: Superblock) -> Iterator[Finding]:
     if "errors" in block.state or block.state.startswith("not clean") or block.errors:
-        state = f"it says '{block.state}'" + (f", errors counted: {block.errors}" if block.errors else "")
+        state = f"its state is '{block.state}'" + (f", errors counted: {block.errors}" if block.errors else "")
         check = shlex.join(("e2fsck", "-f", "--", device))
         yield _finding("attention", f"{name} may be damaged: {state}", DAMAGED + check)
 
@@ -178,7 +178,7 @@ def _not_as_declared(scene: Scene, outlook: Outlook, disk: Disk | None) -> str:
     if disk is None or scene.when_due == "tell":
         return ""
     if outlook.cause == "damage":
-        return "; damage is not put off, nor looked at without a person"
+        return "; damage is never put off, nor checked without a person"
     if outlook.cause == "forced":
         return f"; that cannot be {'done before' if scene.when_due == 'forward' else 'put off'}"
     return f'; this job cannot do what when_due = "{scene.when_due}" asks: it keeps the disk in use, or only halts'

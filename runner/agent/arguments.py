@@ -1,9 +1,10 @@
 """The command line of a verb: its options are a NamedTuple, which is written and read here.
 
-What a field is follows from its type: `Word` a word, in order; `Rest` the words after `--`; `bool` a flag;
-`tuple[str, ...]` an option that is repeated; a NamedTuple the options that it has; all else an option with one
-value, `Count` and `Positive` a number. A field without a default is always written, another only where it differs.
-`not_before` is `--not-before`; an underscore at the end keeps a name from being one of Python's words.
+What a field is follows from its type: `Word` a word, in order; `Last` one after `--`, whatever it looks like;
+`Rest` the words after these; `bool` a flag; `tuple[str, ...]` an option that is repeated; a NamedTuple the options
+that it has; all else an option with one value, `Count` and `Positive` a number. A field without a default is always
+written, another only where it differs. `not_before` is `--not-before`; an underscore at the end keeps a name from
+being one of Python's words.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Annotated, Any, NamedTuple, Tuple, TypeVar, get_type_hints  #
 
 from .answer import Refused
 
-WORD, REST = "word", "rest"
+WORD, LAST, REST = "word", "last", "rest"
 
 Word = Annotated[str, WORD]
+Last = Annotated[str, LAST]
 Rest = Annotated[Tuple[str, ...], REST]  # noqa: UP006
 Count = Annotated[int, 0]
 Positive = Annotated[int, 1]
@@ -75,7 +77,7 @@ def _field(key: str, hint: object, default: object) -> Field:
     marks = getattr(hint, "__metadata__", ())
     kind = getattr(hint, "__origin__", hint) if marks else hint
     kind = getattr(kind, "__origin__", kind)
-    place = next((mark for mark in marks if mark in (WORD, REST)), "")
+    place = next((mark for mark in marks if mark in (WORD, LAST, REST)), "")
     least = next((mark for mark in marks if isinstance(mark, int)), 0)
     return Field(key, key.rstrip("_").replace("_", "-"), place, getattr(kind, "__name__", ""), least, default)
 
@@ -91,8 +93,8 @@ def argv(verb: str, options: tuple[Any, ...]) -> tuple[str, ...]:
             words.append(str(value))
         elif field.default is not None and value == field.default:
             continue
-        elif field.place == REST:
-            rest = ("--", *value)
+        elif field.place:
+            rest = (*(rest or ("--",)), *((value,) if field.place == LAST else value))
         elif field.kind == "bool":
             given.extend([f"--{field.name}"] if value else [])
         elif field.kind == "tuple":
@@ -108,7 +110,7 @@ def parse_as(contract: type[Options], given: Sequence[str]) -> Options:
     An option that is missing has its default, and "" where it has none. Raises Refused.
     """
     known = fields(contract)
-    words = [field for field in known if field.place == WORD]
+    words = [field for place in (WORD, LAST) for field in known if field.place == place]
     options = [field for field in known if not field.place]
     rest = [field.key for field in known if field.place == REST]
     call = parse(

@@ -1,4 +1,4 @@
-"""How to make a host again on an empty machine, as a page with this site's facts: text to follow, nothing that runs."""
+"""How to make a host again on an empty machine: a page with this site's facts, for a person; it runs nothing."""
 
 from __future__ import annotations
 
@@ -153,23 +153,17 @@ def _warnings(lost: Lost, known: set[str]) -> list[str]:
         warnings.append(f"{lost.snapshot.exceptions} names could not be read when {name} was made, and are not in it:")
         warnings.append(f"runner snapshots {lost.store.name} --exceptions {name}")
     if host == lost.controller:
-        warnings.append(
-            f"{host} is where this tool runs. Print this page while it lives; afterwards README.txt and jobs.toml"
-        )
-        warnings.append("in .runner on the disk say the same in general, and any machine can take them up.")
+        warnings.append(f"this tool runs on {host}. Print this page while it still works; afterwards README.txt and")
+        warnings.append("jobs.toml in .runner on the disk say the same in general, and any machine can use them.")
     if about is None:
-        warnings.append(
-            f"nothing is known of the disks and databases of {host}: the answer of {lost.keeper.name} cannot be"
-        )
-        warnings.append(
-            "read. What was kept is in .runner/about on the disk, and dumps are in the snapshot: look there."
-        )
+        warnings.append(f"nothing is known of the disks and databases of {host}: the answer of its store's host")
+        warnings.append(f"{lost.keeper.name} cannot be read. Look into .runner/about, and into the snapshot itself.")
         return warnings
     if about.problem:
         warnings.append(f"what {host} was like cannot be read: {about.problem}")
     if about.known:
         absent = [mount for mount in lost.snapshot.filesystems if mount not in known]
-        warnings += [f"no device is known for {mount}: make a filesystem for it by yourself" for mount in absent]
+        warnings += [f"no device is known for {mount}: make a filesystem for it yourself" for mount in absent]
     lacking = [path for path in lost.users if path not in {folder.folder for folder in _with_dumps(about)}]
     warnings += [f"there is no dump of a database in {path} of this snapshot" for path in lacking]
     return [*warnings, *(f"not kept with the snapshot: {each}" for each in about.facts.missing)]
@@ -195,21 +189,20 @@ def lost(app: App, host: str, when: str, store: str = "") -> Lost:
 
 def _lost(app: App, host: str, holding: Holding, chosen: Snapshot) -> Lost:
     site, store, facts = app.site, holding.store, holding.facts
-    dumps = inventory.dumps(site, host)
-    answer = ask(app.transports[store.host], inventory.of(facts.path, chosen.name, dumps), {})
     users = {
         str(job.options.to): str(getattr(job.options, "user", ""))
         for job in site.jobs
         if job.kind == "dump" and job.host == host
     }
     jobs = (job.name for job in site.jobs if job.kind == "snapshot" and job.host == host)
-    live = not site.host(store.host).root
-    disk = site.disk(store.disk) if store.disk and live else None
+    answer = ask(app.transports[store.host], inventory.of(facts.path, chosen.name, tuple(users)), {})
+    keeper = site.host(store.host)
+    disk = site.disk(store.disk) if store.disk and not keeper.root else None
     return Lost(
         host=site.host(host),
         snapshot=chosen,
         store=store,
-        keeper=site.host(store.host),
+        keeper=keeper,
         path=facts.path,
         about=inventory.read(answer),
         disk=disk,

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from runner.engine.probe import ask
-from runner.jobs.database import agent_restore, restore
+from runner.jobs.database import agent, restore
 from runner.jobs.database import swap as swap_db
-from runner.jobs.database.agent_restore import Found, Swap
-from runner.jobs.database.dump import reach
+from runner.jobs.database.agent import DumpFits, NewestDump, Swap, SwapStanding
+from runner.jobs.database.dump import server_of
 from runner.jobs.snapshots.when import pick
 from runner.model.errors import FactsIncomplete, PlanRefused, RunnerError, UsageError
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.plan import Argv, Plan, Skip
 from runner.model.site import Job, Store
-from runner.tools.fields import texts
+from runner.tools import answers
 from runner.verbs.app import App
+
+Answer = TypeVar("Answer", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -42,22 +44,16 @@ def restoring(app: App, back: Back) -> Plan:
     facts = app.gather(tuple(dict.fromkeys([job.host, *keepers])))
     into = back.into or restore.restored(back.name, facts.at)
     for name in (back.name, into):
-        if wrong := restore.wrong(name):
+        if wrong := agent.unfit(name):
             raise UsageError(f"no database can be called {name!r}: {wrong}", do="take another name")
     if not app.site.live:
         return _nothing(app, facts, restore.JOB, restore.SANDBOX)
     _require(facts, job.host)
     kept, found = _kept(app, back, job, facts) if back.when else (None, _newest(app, back.name, job))
     roles = found.globals.roles if found.globals and back.globals else ()
-    told = _asked(app, job.host, agent_restore.fits(reach(job), into, roles), found.record)
+    fits = _asked(app, job.host, agent.fits(server_of(job), into, roles), found.record._asdict(), DumpFits)
     wanted = restore.Wanted(
-        job=job,
-        name=back.name,
-        into=into,
-        found=found,
-        kept=kept,
-        bring=texts(told.get("bring")),
-        left=texts(told.get("left")),
+        job=job, name=back.name, into=into, found=found, kept=kept, bring=fits.bring, left=fits.left
     )
     return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
 
@@ -66,15 +62,15 @@ def swapping(app: App, new: str, name: str, job_name: str = "") -> Plan:
     """The plan that puts `new` in the place of `name`. UsageError or PlanRefused where that cannot be."""
     job = _job(app, job_name)
     for one in (new, name):
-        if wrong := restore.wrong(one):
+        if wrong := agent.unfit(one):
             raise UsageError(f"no database can be called {one!r}: {wrong}", do="see --swap NEWNAME NAME")
     facts = app.gather((job.host,))
     if not app.site.live:
         return _nothing(app, facts, swap_db.JOB, restore.SANDBOX)
     _require(facts, job.host)
     swap = Swap(name=name, new=new, before=restore.before(name, new, facts.at))
-    told = _asked(app, job.host, agent_restore.standing(reach(job), swap), {})
-    wanted = swap_db.Wanted(job=job, swap=swap, standing=agent_restore.parse_standing(told))
+    standing = _asked(app, job.host, agent.standing(server_of(job), swap), {}, SwapStanding)
+    wanted = swap_db.Wanted(job=job, swap=swap, standing=standing)
     return app.plan_of(swap_db.draft(app.site, wanted, facts.at), facts)
 
 
@@ -90,22 +86,20 @@ def _job(app: App, name: str) -> Job:
     raise UsageError("jobs.toml has no job of kind dump", do="see docs/jobs.md")
 
 
-def _newest(app: App, name: str, job: Job) -> Found:
-    argv = agent_restore.newest(job.options.to, "/")
-    return agent_restore.parse_newest(_asked(app, job.host, argv, {"database": name}))
+def _newest(app: App, name: str, job: Job) -> NewestDump:
+    return _asked(app, job.host, agent.newest(job.options.to, "/"), {"database": name}, NewestDump)
 
 
-def _kept(app: App, back: Back, job: Job, facts: Facts) -> tuple[tuple[Store, Snapshot], Found]:
+def _kept(app: App, back: Back, job: Job, facts: Facts) -> tuple[tuple[Store, Snapshot], NewestDump]:
     """The snapshot of that time that has a dump of it, and the newest dump in it."""
     said: list[str] = []
     for place, snapshot in _snapshots(app, back, job, facts, said):
         root = f"{facts.hosts[place.host].stores[place.name].path}/{snapshot.name}"
         try:
-            told = ask(app.transports[place.host], agent_restore.newest(root, job.options.to), {"database": back.name})
-        except RunnerError as error:
+            argv = agent.newest(root, job.options.to)
+            return (place, snapshot), _asked(app, place.host, argv, {"database": back.name}, NewestDump)
+        except PlanRefused as error:
             said.append(f"{snapshot.name} of store {place.name}: {error.text}")
-        else:
-            return (place, snapshot), agent_restore.parse_newest(told)
     raise UsageError("; ".join(said) or "there is no store", do=f"runner find {job.options.to} lists what there is")
 
 
@@ -121,11 +115,14 @@ def _snapshots(app: App, back: Back, job: Job, facts: Facts, said: list[str]) ->
             said.append(f"store {place.name}: {host.error or (found.problem if found else '') or chosen}")
 
 
-def _asked(app: App, host: str, argv: Argv, question: Mapping[str, Any]) -> Mapping[str, Any]:
+def _asked(app: App, host: str, argv: Argv, question: Mapping[str, Any], contract: type[Answer]) -> Answer:
     try:
-        return ask(app.transports[host], argv, question)
+        answer = answers.read(ask(app.transports[host], argv, question), contract)
     except RunnerError as error:
         raise PlanRefused(error.text, do=error.do) from None
+    if answer is None:
+        raise PlanRefused(f"the answer of {host} to {argv[0]} cannot be read", do=f"see what runs as root on {host}")
+    return answer
 
 
 def _require(facts: Facts, host: str) -> None:

@@ -43,17 +43,17 @@ class Drilled:
 
     @property
     def report(self) -> JobReport:
-        (job,) = (one for one in self.plan.jobs if one.kind == "drill")
-        told = drill_report(job, [one for one in self.outcomes if one.job == job.name])
-        assert told is not None
-        return told
+        (job,) = (job for job in self.plan.jobs if job.kind == "drill")
+        report = drill_report(job, [outcome for outcome in self.outcomes if outcome.job == job.name])
+        assert report is not None
+        return report
 
     @property
     def states(self) -> dict[str, str]:
-        return {one.step.partition("/")[2]: one.state.value for one in self.outcomes}
+        return {outcome.step.partition("/")[2]: outcome.state.value for outcome in self.outcomes}
 
     def result(self, name: str) -> dict[str, Any]:
-        return next(dict(one.result) for one in self.outcomes if one.step == f"drill/{name}")
+        return next(dict(outcome.result) for outcome in self.outcomes if outcome.step == f"drill/{name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,12 +95,12 @@ class World:
         stores = [{"name": "papio", "path": str(self.house.root), "mount": "", "uuid": ""}]
         request = {"host": "papio", "stores": stores, "program": str(program)}
         answer = self.house.call("probe", given=json.dumps(request).encode()).answer
-        found = msgspec.convert({**answer, "name": "papio"}, HostFacts, strict=False)
-        return Facts(at=datetime.now(UTC), hosts={"papio": found}, program=found.program)
+        facts = msgspec.convert({**answer, "name": "papio"}, HostFacts, strict=False)
+        return Facts(at=datetime.now(UTC), hosts={"papio": facts}, program=facts.program)
 
     def plan(self, user: str = "", **options: Any) -> Plan:
-        wanted = DrillOptions(**{"store": "papio", "files": 40, "seed": "a seed", **options})
-        site, facts = self.site(wanted, user), self.facts()
+        drill = DrillOptions(**{"store": "papio", "files": 40, "seed": "a seed", **options})
+        site, facts = self.site(drill, user), self.facts()
         draft = DrillKind().draft(site, site.job("drill"), facts, facts.at)
         return planner.assemble(site, (draft,), facts, {})
 
@@ -131,27 +131,27 @@ def world() -> Iterator[World]:
     base = Path(tempfile.mkdtemp(prefix="drill-", dir="/tmp"))
     base.chmod(0o755)
     try:
-        one = World(base=base)
-        program = one.source / tool.PROGRAM.lstrip("/")
+        place = World(base=base)
+        program = place.source / tool.PROGRAM.lstrip("/")
         program.parent.mkdir(parents=True)
         program.write_bytes(probe.runner_agent())
         program.chmod(0o755)
-        yield one
+        yield place
     finally:
         shutil.rmtree(base)
 
 
-def copied(one: World, base: Path) -> World:
+def copied(place: World, base: Path) -> World:
     """The same once more, for a test that damages it."""
-    subprocess.run(("cp", "-a", f"{one.base}/.", base), check=True)
-    return replace(one, base=base)
+    subprocess.run(("cp", "-a", f"{place.base}/.", base), check=True)
+    return replace(place, base=base)
 
 
 def servers(base: Path) -> list[int]:
     """The processes that work in a folder below `base`."""
-    found = []
+    pids = []
     for each in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if each.name.isdigit() and str(os.readlink(each / "cwd")).startswith(str(base)):  # noqa: PTH115
-                found.append(int(each.name))
-    return found
+                pids.append(int(each.name))
+    return pids

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from runner.jobs.database.agent import encoded
+from runner.agent.database.contract import encoded
 from tests.contract import pg
 from tests.lab.images import PAPIO
 from tests.lab.machines import CHECKOUT, Lab

@@ -24,7 +24,7 @@ def test_a_wait_ends_within_seconds_and_says_that_the_host_was_told(how: signal.
     ran = site.finish(running, 60)
     assert time.monotonic() - begun < 12, ran.said
     assert ran.code == 1, ran.said
-    assert "was told to restart and not seen back" in ran.said, ran.said
+    assert "was told to restart and was not seen again" in ran.said, ran.said
     assert f"runner plan {REBOOT}" in ran.said
     assert "was told to restart" in site.mail().replace("=\n", "")
     machine.go_on()

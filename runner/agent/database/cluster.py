@@ -9,12 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from ..answer import Refused, shown
-from .server import Server
+from .contract import DatabaseServer, unfit
 from .session import Session, SqlTrouble, refusal
 from .sql import identifier, literal
 
 MAINTENANCE = ("postgres", "template1")
-MOST_BYTES = 63
 # What a database sets for its sessions is not to keep us from our work in it.
 SETTINGS = "-c default_transaction_read_only=off -c statement_timeout=0 -c lock_timeout=0"
 _PLAN = re.compile(r"[0-9A-Za-z.]{1,40}")
@@ -31,8 +30,8 @@ select json_build_object(
     'databases', (select coalesce(json_agg(datname), '[]') from pg_database));
 """
 _SESSIONS = """
-select json_build_object('pid', pid, 'database', datname, 'user', usename, 'application', application_name,
-    'client', coalesce(host(client_addr), 'this host'), 'since', backend_start)
+select json_build_object('user', usename, 'application', application_name,
+    'client', coalesce(host(client_addr), 'this host'), 'since', extract(epoch from backend_start))
 from pg_stat_activity where pid <> pg_backend_pid() and datname in ({names}) order by backend_start, pid;
 """
 _END = """
@@ -41,12 +40,13 @@ from pg_stat_activity where pid <> pg_backend_pid() and datname in ({names});
 """
 
 TAKEN = "42P04"
+WEEK = 7 * 86400
 _LOOK = 0.1
 _PATIENCE = 60
 
 
 @contextmanager
-def session(to: Server, database: str = "") -> Iterator[Session]:
+def session(to: DatabaseServer, database: str = "") -> Iterator[Session]:
     """A conversation with the server, or with a database of it; its troubles become Refused."""
     try:
         with Session(to, database) as one:
@@ -60,7 +60,7 @@ def maintenance(names: Sequence[str]) -> str:
     return next(one for one in (*MAINTENANCE, "") if one not in names)
 
 
-def has(to: Server) -> Mapping[str, Any]:
+def has(to: DatabaseServer) -> Mapping[str, Any]:
     """What the server has of roles, extensions and so on. Raises Refused where it does not answer."""
     with session(to) as one:
         (found,) = one.ask(_HAS)
@@ -91,14 +91,9 @@ def left_over(names: Sequence[str]) -> list[str]:
 
 
 def database_name(text: str) -> str:
-    """`text`, if a database can have that name. Raises Refused: the server would cut a longer one short."""
-    size = len(text.encode("utf-8", "surrogateescape"))
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise Refused(f"not a name in UTF-8: {shown(text)}", "take another name") from None
-    if not 0 < size <= MOST_BYTES:
-        raise Refused(f"a name has 1 to {MOST_BYTES} bytes, and this has {size}: {shown(text)}", "take another name")
+    """`text`, if a database can have that name. Raises Refused."""
+    if why := unfit(text):
+        raise Refused(f"no database can be called {shown(text)}: {why}", "take another name")
     return text
 
 
@@ -111,7 +106,7 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(literal(name) for name in names)
 
 
-def move(to: Server, beside: Session, names: Sequence[str], statements: str) -> int:
+def move(to: DatabaseServer, beside: Session, names: Sequence[str], statements: str) -> int:
     """Run `statements`, which rename the databases `names`; `beside` ends whoever is connected to them.
 
     ALTER DATABASE RENAME first takes the lock that keeps new sessions out and then waits five seconds for

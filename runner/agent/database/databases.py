@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..answer import Refused, emit
-from ..arguments import parse
+from ..answer import Refused, reply, table
+from ..arguments import parse_as
 from . import server as pg_programs
-from .server import OPTIONS, Server, server
+from .contract import Database, Databases, DatabaseServer, DatabaseTrouble, ListDatabases
 from .session import Session, SqlTrouble, refusal
 
 # A template that people made is a database like others. What a restore has begun is none yet: dumping it
@@ -23,41 +23,41 @@ _SERVER = """select json_build_object('server', current_setting('server_version'
 
 
 def run(argv: Sequence[str]) -> int:
-    """Print what `read` gives; exit 1 where the server does not answer."""
-    emit(read(argv))
+    """Print the server's version, its databases and the pg_dump that fits; exit 1 where it does not answer."""
+    reply(_answer(argv))
     return 0
 
 
-def read(argv: Sequence[str]) -> dict[str, Any]:
-    """The server's version, its databases that can be connected to, the names of others, the pg_dump that fits.
+def read(argv: Sequence[str]) -> Mapping[str, Any]:
+    """What `run` prints. Raises Refused where the server does not answer."""
+    answer: Mapping[str, Any] = table(_answer(argv))
+    return answer
 
-    `{"server": "15.18", "number": 150018, "standby": bool, "databases": [{"name", "owner", "size"}],
-    "closed": [...], "pg_dump": "15.18", "trouble": {"error", "do"} or null}`. Raises Refused where the server
-    does not answer.
-    """
-    to = server(parse(argv, words=0, one=OPTIONS))
+
+def _answer(argv: Sequence[str]) -> Databases:
+    to = parse_as(ListDatabases, argv).server
     try:
         with Session(to) as session:
             (about,) = session.ask(_SERVER)
-            found, closed = _sorted(session.ask(_LIST))
+            rows = session.ask(_LIST)
     except SqlTrouble as trouble:
         raise refusal(to, trouble) from None
-    told: dict[str, Any] = {**about, "databases": found, "closed": closed, "pg_dump": "", "trouble": None}
+    version, why = "", None
     try:
-        programs = pg_programs.dumper(to, about["number"])
-        told["pg_dump"] = pg_programs.version(to, programs / "pg_dump")
+        version = pg_programs.version(to, pg_programs.dumper(to, about["number"]) / "pg_dump")
     except Refused as refused:
-        told["trouble"] = {"error": refused.error, "do": refused.do}
-    return told
+        why = DatabaseTrouble(refused.error, refused.do)
+    there, closed = _names(rows)
+    known = tuple(Database(row["name"], row["owner"], row["size"]) for row in rows if row["name"] in there)
+    return Databases(**about, databases=known, closed=closed, pg_dump=version, trouble=why)
 
 
-def names(to: Server) -> tuple[list[str], list[str]]:
+def names(to: DatabaseServer) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The databases that can be connected to, and those that cannot. Raises SqlTrouble."""
     with Session(to) as session:
-        found, closed = _sorted(session.ask(_LIST))
-        return [str(each["name"]) for each in found], closed
+        return _names(session.ask(_LIST))
 
 
-def _sorted(rows: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[str]]:
-    known = [(each, bool(each.pop("closed"))) for each in rows]
-    return [each for each, closed in known if not closed], [str(each["name"]) for each, closed in known if closed]
+def _names(rows: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    there = tuple(str(row["name"]) for row in rows if not row["closed"])
+    return there, tuple(str(row["name"]) for row in rows if row["closed"])

@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from .. import clock, command, durable
-from ..answer import Refused, emit
-from ..arguments import number, parse
+from ..answer import Refused, reply
+from ..arguments import parse_as
 from . import dump_file, rows
 from . import folder as dump_folder
+from .contract import DumpGone, DumpMade, MakeDump
 from .databases import names
 from .folder import Folder, Order, amount, doubts
-from .server import OPTIONS, complaint, dumper, ended, free, scrap, server, start, stop
+from .server import complaint, dumper, ended, free, scrap, start, stop
 from .session import Session, SqlTrouble, refusal
 
 _LOCKED = "55P03"
 # A table was dropped after it was seen: it is begun once more, with what is there now.
 _MOVED = frozenset(("42P01", "3F000", "XX000"))
 _PAUSE = 0.5
+_WITHIN = 6 * 3600
 
 _SPARE = 16 << 20
 _LOOK = 0.02
@@ -31,36 +33,42 @@ _ABOUT = ("server", "owner", "encoding", "collate", "ctype", "size", "extensions
 
 
 def run(argv: Sequence[str]) -> int:
-    """Dump the database that the words `TO TIME -- DATABASE` name. Prints what its record says, in short.
+    """Dump one database. Prints what its record says, in short.
 
-    A database that is not there any more is `{"gone": true}` and no failure. See docs/store.md.
+    A database that is not there any more is no failure. See docs/store.md.
     """
-    call = parse(argv, words=3, one=(*OPTIONS, "within", "lock-wait", "max-shrink"))
-    path, at, database = call.words
-    held = dump_folder.hold(path, server(call))
+    options = parse_as(MakeDump, argv)
+    held = dump_folder.hold(options.to, options.server)
     order = Order(
         folder=held.folder,
         server=held.server,
-        at=dump_folder.moment(at),
-        database=database,
-        within=number(call.one["within"] or "21600", "--within", least=1),
-        lock_wait=number(call.one["lock-wait"] or "600", "--lock-wait", least=1),
-        max_shrink=number(call.one["max-shrink"] or "100", "--max-shrink"),
+        at=dump_folder.moment(options.at),
+        database=options.database,
+        within=options.within or _WITHIN,
+        lock_wait=options.lock_wait,
+        max_shrink=options.max_shrink,
     )
     with command.together():
-        emit(_answer(order))
+        reply(_answer(order))
     return 0
 
 
-def _answer(order: Order) -> dict[str, Any]:
-    folder, database = order.folder, order.database
-    record: Mapping[str, Any] | None = dump_folder.good(folder, database, order.at)
-    if not record:
-        record = _dumped(order)
+def _answer(order: Order) -> DumpMade | DumpGone:
+    record = dump_folder.good(order.folder, order.database, order.at) or _dumped(order)
     if record is None:
-        return {"database": database, "gone": True}
-    short = {word: record[word] for word in ("database", "at", "dump", "bytes", "objects", "took", "doubts")}
-    return {**short, "tables": len(record["tables"]), "rows": amount(record, "rows"), "said": record.get("said", "")}
+        return DumpGone(order.database, gone=True)
+    return DumpMade(
+        database=order.database,
+        dump=record["dump"],
+        bytes=record["bytes"],
+        objects=amount(record, "objects"),
+        tables=len(record["tables"]),
+        rows=amount(record, "rows"),
+        took=record["took"],
+        doubts=tuple(record["doubts"]),
+        said=record.get("said", ""),
+        at=clock.moment(record["at"]),
+    )
 
 
 def _dumped(order: Order) -> Mapping[str, Any] | None:
@@ -69,9 +77,7 @@ def _dumped(order: Order) -> Mapping[str, Any] | None:
         with Session(order.server, order.database) as session:
             try:
                 rows.begin(session, order.lock_wait)
-                # While the server lets us in there is time to load the rest, and for what need not know it.
-                pass  # noqa: PLC0415
-
+                # The server lets us in meanwhile.
                 before = ready(order)
                 begun = rows.begun(session, order.lock_wait)
                 if record := take(order, session, begun, before):

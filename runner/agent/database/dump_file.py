@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 from .. import durable
 from ..answer import Refused
 from ..store.layout import is_name
+from .contract import DatabaseServer
 from .folder import PART, Folder
-from .server import Server, complaint, ended, scrap, start, stop
+from .server import complaint, ended, scrap, start, stop
 
 BITE = 1024 * 1024
 # Lines of `pg_restore --list`: names come after these words, and it writes no line feed of a name.
@@ -127,7 +128,7 @@ def publish_text(final: Path, text: str, mode: int = 0o600) -> None:
         publish(part, final)
 
 
-def look(to: Server, pg_restore: Path, part: Path, seconds: float) -> Looked:
+def look(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float) -> Looked:
     """Read a dump as a restore would, to its end. Raises Refused where that is not possible.
 
     Its list alone proves little: it stands at the beginning of the file, and is whole in one cut to a tenth.
@@ -143,7 +144,7 @@ def look(to: Server, pg_restore: Path, part: Path, seconds: float) -> Looked:
 
 
 @contextlib.contextmanager
-def _inflating(to: Server, pg_restore: Path, part: Path, seconds: float) -> Iterator[None]:
+def _inflating(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float) -> Iterator[None]:
     """Have it read to its end while the block runs; Refused where it cannot be."""
     with part.open("rb") as given, scrap() as err:
         words = (str(pg_restore), "--file=/dev/null")
@@ -162,7 +163,7 @@ def _inflating(to: Server, pg_restore: Path, part: Path, seconds: float) -> Iter
             )
 
 
-def _listed(to: Server, pg_restore: Path, part: Path) -> tuple[int, int, str]:
+def _listed(to: DatabaseServer, pg_restore: Path, part: Path) -> tuple[int, int, str]:
     """How many objects and tables with rows its list has, and which pg_dump it says that wrote it.
 
     0 and "" where it has no list: whoever reads the whole of it knows why.
@@ -209,7 +210,7 @@ def _digesting(part: Path) -> Iterator[Any]:
         thread.join()
 
 
-def write(folder: Folder, to: Server) -> None:
+def write(folder: Folder, to: DatabaseServer) -> None:
     """Leave the README in the folder, unless it is there and says the same."""
     text = _TEXT.format(user=to.user or "postgres")
     path = folder.root / "README.txt"

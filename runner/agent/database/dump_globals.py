@@ -6,27 +6,30 @@ import subprocess
 from collections.abc import Sequence
 
 from .. import command, durable
-from ..answer import Refused, emit
-from ..arguments import number, parse
+from ..answer import Refused, reply
+from ..arguments import parse_as
 from . import dump_file
 from . import folder as dump_folder
 from . import server as pg_programs
-from .server import OPTIONS, complaint, ended, scrap, server, start, stop
+from .contract import DumpGlobals, GlobalsDumped
+from .server import complaint, ended, scrap, start, stop
 from .session import Session, SqlTrouble, refusal
 
 _ASK = """select json_build_object('number', current_setting('server_version_num')::int,
     'super', (select rolsuper from pg_roles where rolname = current_user));"""
 
+_WITHIN = 600
+
 
 def run(argv: Sequence[str]) -> int:
-    """Dump the roles to `TO/globals/TIME.sql`. Prints `{"globals": TIME, "bytes", "passwords": bool}`.
+    """Dump the roles to `TO/globals/TIME.sql`.
 
     Who is no superuser of the server may not read the passwords: then they are not in it.
     """
-    call = parse(argv, words=2, one=(*OPTIONS, "within"))
-    held = dump_folder.hold(call.words[0], server(call))
-    folder, to, at = held.folder, held.server, dump_folder.moment(call.words[1])
-    within = number(call.one["within"] or "600", "--within", least=1)
+    options = parse_as(DumpGlobals, argv)
+    held = dump_folder.hold(options.to, options.server)
+    folder, to, at = held.folder, held.server, dump_folder.moment(options.at)
+    within = options.within or _WITHIN
     try:
         with Session(to) as session:
             (about,) = session.ask(_ASK)
@@ -55,5 +58,5 @@ def run(argv: Sequence[str]) -> int:
                     "see the room on the disk and the log of the database server, and run it again",
                 )
             dump_file.publish(part, final)
-    emit({"globals": at, "bytes": final.stat().st_size, "passwords": bool(about["super"])})
+    reply(GlobalsDumped(at, final.stat().st_size, passwords=bool(about["super"])))
     return 0

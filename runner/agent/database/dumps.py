@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
-from .. import durable
-from ..answer import FAILED, Refused, emit, shown
-from ..arguments import number, parse
+from .. import clock, durable
+from ..answer import FAILED, Refused, emit, reply, shown, table
+from ..arguments import parse_as
 from ..store.layout import nearest
 from . import folder as dump_folder
+from .contract import CheckDumps, DumpExpired, DumpFolder, DumpMissing, DumpRow, DumpsChecked, ExpireDump, ListDumps
 from .databases import names
 from .folder import PART, Folder, amount
-from .server import OPTIONS, free, server
+from .server import free
 from .session import SqlTrouble
 
-_TOLD = ("time", "at", "bytes", "server", "pg_dump", "took", "doubts")
 _MOST = 20
 
 
@@ -27,115 +27,117 @@ def dumps(argv: Sequence[str]) -> int:
     return 0
 
 
-def read(argv: Sequence[str]) -> dict[str, Any]:
-    """The dumps that count, oldest first, by database, and the times of the roles'; what does not count is `odd`.
-
-    `{"exists", "free": bytes, "real": where the folder is, through links, "databases": {NAME: [...]},
-    "globals": [...], "odd": [...]}`
-    """
-    call = parse(argv, words=1)
-    folder = dump_folder.absolute(call.words[0])
+def read(argv: Sequence[str]) -> Mapping[str, Any]:
+    """The dumps that count, oldest first, by database, and the times of the roles'; what does not count is `odd`."""
+    folder = dump_folder.absolute(parse_as(ListDumps, argv).to)
     known = {name: dump_folder.dumps(folder, name) for name in dump_folder.databases(folder)}
-    return {
-        "exists": folder.root.is_dir(),
-        "free": free(nearest(folder.root)),
-        "real": os.path.realpath(folder.root),
-        "databases": {name: [_short(each) for each in found] for name, found in known.items()},
-        "globals": dump_folder.roles(folder),
-        "odd": _odd(folder, known)[:_MOST],
-    }
+    answer: Mapping[str, Any] = table(
+        DumpFolder(
+            exists=folder.root.is_dir(),
+            free=free(nearest(folder.root)),
+            databases={name: tuple(map(_row, records)) for name, records in known.items()},
+            globals=tuple(dump_folder.roles(folder)),
+            real=os.path.realpath(folder.root),
+            odd=tuple(_odd(folder, known)[:_MOST]),
+        )
+    )
+    return answer
 
 
-def _short(record: Mapping[str, Any]) -> dict[str, Any]:
-    told = {word: record.get(word) for word in _TOLD}
-    return {**told, "objects": amount(record, "objects"), "rows": amount(record, "rows")}
+def _row(record: Mapping[str, Any]) -> DumpRow:
+    return DumpRow(
+        time=record["time"],
+        bytes=record["bytes"],
+        at=clock.moment(record.get("at")),
+        objects=amount(record, "objects"),
+        rows=amount(record, "rows"),
+        server=str(record.get("server") or ""),
+        pg_dump=str(record.get("pg_dump") or ""),
+        took=record.get("took"),
+        doubts=tuple(record.get("doubts") or ()),
+    )
 
 
 def _odd(folder: Folder, known: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
     """Files among the dumps that are none, but for what is being written."""
     odd = []
-    for name, found in known.items():
+    for name, records in known.items():
         home = folder.home(name)
-        fine = {f"{each['time']}{end}" for each in found for end in (".dump", ".json")}
-        names = sorted(entry.name for entry in home.iterdir())
-        odd += [f"{home.name}/{each}" for each in names if each not in fine and not each.endswith(PART)]
+        fine = {f"{record['time']}{end}" for record in records for end in (".dump", ".json")}
+        files = sorted(entry.name for entry in home.iterdir())
+        odd += [f"{home.name}/{file}" for file in files if file not in fine and not file.endswith(PART)]
     return odd
 
 
 def dumped(argv: Sequence[str]) -> int:
-    """Of the words `TO TIME -- DATABASE...`: is there a good dump of that time of each?
+    """Is there a good dump of that time of each of these databases?
 
-    Prints `{"spared": bool, "why", "missing": [{"database", "last"}], "gone": [...], "new": [...]}`: dumps of
-    before are spared unless there is one of each, without doubts. With `--globals` the roles are one more.
-    With `--require` the server is asked which databases there are (`--all`: which ones are new as well), and
-    it ends 1 when one that is still there has none.
+    Dumps of before are spared unless there is one of each, without doubts. With `--globals` the roles are one
+    more. With `--require` the server is asked which databases there are (`--all`: which ones are new as well),
+    and it ends 1 when one that is still there has none.
     """
-    call = parse(argv, words=2, one=OPTIONS, flags=("globals", "require", "all"), more=True)
-    folder, at, wanted = (dump_folder.absolute(call.words[0]), dump_folder.moment(call.words[1]), call.words[2:])
-    missing, doubtful = [], []
-    for name in wanted:
-        found = dump_folder.good(folder, name, at)
-        if not found:
-            missing.append(name)
-        elif found.get("doubts"):
-            doubtful.append(f"{shown(name)}: {', '.join(found['doubts'])}")
-    answer: dict[str, object] = {"gone": [], "new": []}
-    if "require" in call.flags:
+    options = parse_as(CheckDumps, argv)
+    folder, at = dump_folder.absolute(options.to), dump_folder.moment(options.at)
+    records = {name: dump_folder.good(folder, name, at) for name in options.databases}
+    doubts = {name: ", ".join(record["doubts"]) for name, record in records.items() if record.get("doubts")}
+    missing, gone, new = [name for name, record in records.items() if not record], [], []
+    if options.require:
         try:
-            there, closed = names(server(call))
+            there, closed = names(options.server)
         except SqlTrouble:
-            there, closed = list(wanted), []
+            there, closed = options.databases, ()
         gone = [name for name in missing if name not in (*there, *closed)]
         missing = [name for name in missing if name not in gone]
-        fresh = [name for name in there if name not in wanted] if "all" in call.flags else []
-        answer = {"gone": gone[:_MOST], "new": fresh[:_MOST]}
-    roles = "globals" in call.flags and not dump_folder.complete(folder.roles(at))
-    said = [shown(name) for name in missing[:_MOST]] + (["the roles"] if roles else [])
-    lacking = f"no good dump of this run: {', '.join(said)}" if said else ""
-    answer["missing"] = [{"database": name, "last": _last(folder, name)} for name in missing[:_MOST]]
-    answer.update(spared=bool(lacking or doubtful), why=lacking or "; ".join(doubtful[:_MOST]))
-    failed = bool(lacking) and "require" in call.flags
-    if failed:
-        answer.update(error=lacking, do="see what its own step says; the dumps of before are kept")
-    emit(answer)
-    return FAILED if failed else 0
+        new = [name for name in there if name not in options.databases] if options.all else []
+    lacking = [shown(name) for name in missing[:_MOST]]
+    if options.globals and not dump_folder.complete(folder.roles(at)):
+        lacking.append("the roles")
+    error = f"no good dump of this run: {', '.join(lacking)}" if lacking else ""
+    answer = DumpsChecked(
+        spared=bool(lacking or doubts),
+        why=error or "; ".join(f"{shown(name)}: {doubt}" for name, doubt in list(doubts.items())[:_MOST]),
+        missing=tuple(DumpMissing(name, _last(folder, name)) for name in missing[:_MOST]),
+        gone=tuple(gone[:_MOST]),
+        new=tuple(new[:_MOST]),
+    )
+    if not error or not options.require:
+        reply(answer)
+        return 0
+    emit({**table(answer), "error": error, "do": "see what its own step says; the dumps of before are kept"})
+    return FAILED
 
 
-def _last(folder: Folder, name: str) -> str:
-    found = dump_folder.dumps(folder, name)
-    return str(found[-1]["at"]) if found else ""
+def _last(folder: Folder, name: str) -> datetime | None:
+    records = dump_folder.dumps(folder, name)
+    return clock.moment(records[-1]["at"]) if records else None
 
 
 def expire_dump(argv: Sequence[str]) -> int:
-    """Remove the dump `TO TIME -- DATABASE`, or with `--globals` the roles' `TO TIME`.
+    """Remove one dump of a database, or with `--globals` of the roles.
 
     Refused unless `--keep` or more newer dumps count, and one of them is of `--after`, the run that wants
-    it. A dump that is not there is no failure. Prints `{"expired_dump", "database", "left"}`.
+    it. A dump that is not there is no failure.
     """
-    call = parse(argv, words=2, one=(*OPTIONS, "keep", "after"), flags=("globals",), more=True)
-    roles = "globals" in call.flags
-    if len(call.words) != (2 if roles else 3):
+    options = parse_as(ExpireDump, argv)
+    if len(options.databases) != (0 if options.globals else 1):
         raise Refused("one database is wanted, or --globals", "see docs/store.md")
-    held = dump_folder.hold(call.words[0], server(call))
-    folder, at = held.folder, dump_folder.moment(call.words[1])
-    keep, after = number(call.one["keep"], "--keep", least=1), dump_folder.moment(call.one["after"])
-    database = "" if roles else call.words[2]
-    known = dump_folder.roles(folder) if roles else [each["time"] for each in dump_folder.dumps(folder, database)]
-    newer = [each for each in known if each > at]
+    folder, at = dump_folder.hold(options.to, options.server).folder, dump_folder.moment(options.at)
+    after, database = dump_folder.moment(options.after), "".join(options.databases)
+    times, files = dump_folder.roles(folder), [folder.roles(at)]
+    if not options.globals:
+        times = [str(record["time"]) for record in dump_folder.dumps(folder, database)]
+        # In this order: a dump that has lost its record does not count any more.
+        files = [folder.record(database, at), folder.dump(database, at)]
+    newer = [time for time in times if time > at]
     if after not in newer:
         raise Refused(
             f"there is no good dump of {after} of {shown(database) if database else 'the roles'}",
             "older ones go only when a newer one was made; see why there is none",
         )
-    if len(newer) < keep:
-        raise Refused(f"only {len(newer)} newer dumps would stay, and {keep} must", "nothing was removed")
-    _remove((folder.roles(at),) if roles else (folder.record(database, at), folder.dump(database, at)))
-    emit({"expired_dump": at, "database": database, "left": len(newer) + sum(each < at for each in known)})
+    if len(newer) < options.keep:
+        raise Refused(f"only {len(newer)} newer dumps would stay, and {options.keep} must", "nothing was removed")
+    for file in files:
+        file.unlink(missing_ok=True)
+        durable.sync_folder(file.parent)
+    reply(DumpExpired(at, database, len(newer) + sum(time < at for time in times)))
     return 0
-
-
-def _remove(paths: Sequence[Path]) -> None:
-    """In this order: a dump that has lost its record does not count any more."""
-    for path in paths:
-        path.unlink(missing_ok=True)
-        durable.sync_folder(path.parent)

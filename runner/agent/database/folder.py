@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 from .. import durable
 from ..answer import BUSY, Refused
 from ..store.layout import is_name, read_json
-from .server import Server, account
+from .contract import DatabaseServer, encoded
+from .server import account
 
 PART = ".part"
 GLOBALS_END = b"-- PostgreSQL database cluster dump complete"
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
 _CODE = re.compile(rb"%([0-9A-F]{2})")
 _TAIL = 4096
 
@@ -68,14 +68,7 @@ class Held(NamedTuple):
     """A folder that is ours to write until we end, and the server as it is to be asked from here."""
 
     folder: Folder
-    server: Server
-
-
-def encoded(database: str) -> str:
-    """A database's name as the name of a folder: what is not a letter, digit, `_`, `-` or `.` as %XX."""
-    name = os.fsencode(database)
-    text = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in name)
-    return f"%2E{text[1:]}" if text.startswith(".") else text
+    server: DatabaseServer
 
 
 def decoded(name: str) -> str | None:
@@ -98,7 +91,7 @@ def moment(text: str) -> str:
     return text
 
 
-def hold(path: str, server: Server) -> Held:
+def hold(path: str, server: DatabaseServer) -> Held:
     """Take the folder for ourselves, made for the server's OS user if it is not there; its parent must be.
 
     From here on we are its owner: root, or the server's OS user, who then needs no help to write there.
@@ -186,7 +179,7 @@ class Order(NamedTuple):
     """One database of a server into a folder of dumps; `within` and `lock_wait` are seconds, `max_shrink` percent."""
 
     folder: Folder
-    server: Server
+    server: DatabaseServer
     at: str
     database: str
     within: int

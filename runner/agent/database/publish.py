@@ -6,11 +6,18 @@ import time
 from collections.abc import Mapping, Sequence
 
 from .. import clock, command
-from ..answer import Refused, emit, shown
-from ..arguments import number, parse
+from ..answer import Refused, reply, shown
+from ..arguments import parse_as
 from . import cluster, sql, stored
 from . import rows as pg_rows
-from .server import OPTIONS, server
+from .contract_restore import (
+    DropRestored,
+    PublishRestored,
+    RestoreDropped,
+    RestoreDump,
+    RestorePublished,
+    RestoreVerified,
+)
 from .session import Session, SqlTrouble, refusal
 from .sql import identifier, literal
 
@@ -24,12 +31,12 @@ _IN_USE = "55006"
 def db_publish(argv: Sequence[str]) -> int:
     """Call what plan `--plan` made out of DUMP by the name `--into`, marked, in one transaction.
 
-    Prints `{"published": NAME}`. Refused where that name is taken by now.
+    Refused where that name is taken by now.
     """
-    call = parse(argv, words=1, one=(*OPTIONS, "sha256", "plan", "into"))
-    name, into, to = (cluster.making(call.one["plan"]), cluster.database_name(call.one["into"]), server(call))
-    with stored.opened(call.words[0], call.one["sha256"]) as dump:
-        record = dump.record
+    options = parse_as(PublishRestored, argv)
+    name, into, to = cluster.making(options.plan), cluster.database_name(options.into), options.server
+    with stored.opened(options.dump, options.sha256) as opened:
+        record, dump = opened.record, stored.head(opened.record)
     try:
         with Session(to) as one:
             own = sql.comment_of(one, name)
@@ -37,13 +44,13 @@ def db_publish(argv: Sequence[str]) -> int:
                 name,
                 sql.RESTORED,
                 own,
-                database=record.get("database"),
-                dump=record.get("dump"),
+                database=dump.database,
+                dump=dump.dump,
                 at=record.get("at"),
-                sha256=call.one["sha256"],
-                tables=len(record.get("tables") or {}),
-                rows=sum(dict(record.get("tables") or {}).values()),
-                plan=call.one["plan"],
+                sha256=dump.sha256,
+                tables=dump.tables,
+                rows=dump.rows,
+                plan=options.plan,
                 restored=clock.now(),
             )
             # Only we and what looks at every database by itself can be connected to it.
@@ -52,30 +59,29 @@ def db_publish(argv: Sequence[str]) -> int:
         if trouble.state == cluster.TAKEN:
             raise Refused(f"a database {shown(into)} is there by now", "take another name: --into") from None
         raise refusal(to, trouble) from None
-    emit({"published": into})
+    reply(RestorePublished(into))
     return 0
 
 
 def db_verify(argv: Sequence[str]) -> int:
     """Count the rows of what plan `--plan` made out of DUMP, and compare; reads only.
 
-    Prints `{"tables", "rows", "large_objects"}`; refuses naming the first tables that differ.
+    Refuses naming the first tables that differ.
     """
-    call = parse(argv, words=1, one=(*OPTIONS, "sha256", "plan", "within"))
-    name = cluster.making(call.one["plan"])
-    within = number(call.one["within"] or "604800", "--within", least=1)
-    with stored.opened(call.words[0], call.one["sha256"]) as dump:
+    options = parse_as(RestoreDump, argv)
+    name = cluster.making(options.plan)
+    with stored.opened(options.dump, options.sha256) as dump:
         then = {str(table): int(rows) for table, rows in dict(dump.record.get("tables") or {}).items()}
         objects = dump.record.get("large_objects")
-    with command.together(), cluster.session(server(call), name) as one:
-        now, kept = pg_rows.count(one, seconds=within)
+    with command.together(), cluster.session(options.server, name) as session:
+        now, objects_now = pg_rows.count(session, seconds=options.within or cluster.WEEK)
     wrong = differing(then, now)
-    if objects is not None and kept != objects:
-        wrong.append(f"{kept:,} large objects, {objects:,} then")
+    if objects is not None and objects_now != objects:
+        wrong.append(f"{objects_now:,} large objects, {objects:,} then")
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise Refused(f"not as it was dumped: {'; '.join(wrong[:_SHOWN])}{more}", "take an older dump: --at")
-    emit({"tables": len(then), "rows": sum(then.values()), "large_objects": kept})
+    reply(RestoreVerified(len(then), sum(then.values()), objects_now))
     return 0
 
 
@@ -95,10 +101,10 @@ def _rows(found: int | None) -> str:
 def db_drop(argv: Sequence[str]) -> int:
     """Drop the database that plan `--plan` was making, if there is one, and whoever is connected to it.
 
-    No other can be named: once it is whole it has another name. Prints `{"dropped": bool}`.
+    No other can be named: once it is whole it has another name.
     """
-    call = parse(argv, words=0, one=(*OPTIONS, "plan"))
-    to, name = server(call), cluster.making(call.one["plan"])
+    options = parse_as(DropRestored, argv)
+    to, name = options.server, cluster.making(options.plan)
     for attempt in range(_TRIES):
         try:
             with Session(to) as one:
@@ -107,7 +113,7 @@ def db_drop(argv: Sequence[str]) -> int:
                     one.ask(f"alter database {identifier(name)} is_template false connection limit 0;")
                     cluster.end_sessions(one, (name,))
                     one.ask(f"drop database if exists {identifier(name)};", seconds=600)
-                emit({"dropped": bool(there)})
+                reply(RestoreDropped(bool(there)))
                 return 0
         except SqlTrouble as trouble:
             if trouble.state != _IN_USE or attempt + 1 == _TRIES:

@@ -10,12 +10,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from .. import command
-from ..answer import Refused, emit, plain
-from ..arguments import number, parse
+from ..answer import Refused, plain, reply
+from ..arguments import parse_as
 from . import cluster, stored
 from . import server as pg_programs
+from .contract import DatabaseServer
+from .contract_restore import DumpRestored, RestoreDump
 from .fits import major
-from .server import OPTIONS, Server, account, complaint, server, start, stop
+from .server import account, complaint, start, stop
 from .server import run as run_program
 from .session import Session, SqlTrouble
 from .sql import Statement, Token, decoded, identifier, opens, statements, text_of, words
@@ -39,14 +41,13 @@ _SAYS = ("ALTER", "COMMENT", "GRANT", "REVOKE", "SECURITY")
 def run(argv: Sequence[str]) -> int:
     """Restore DUMP (of that `--sha256`) into the database that plan `--plan` makes, with statistics.
 
-    Prints `{"restored": its name, "left": [settings that did not come back, and why]}`. What it has begun
-    stays where it fails: `db-drop` of the same plan removes it.
+    Prints its name, and which settings did not come back, and why. What it has begun stays where it fails:
+    `db-drop` of the same plan removes it.
     """
-    call = parse(argv, words=1, one=(*OPTIONS, "sha256", "plan", "within"))
-    name, to = cluster.making(call.one["plan"]), server(call)
-    within = number(call.one["within"] or "604800", "--within", least=1)
-    with command.together(), stored.opened(call.words[0], call.one["sha256"]) as dump:
-        dump.verify(call.one["sha256"])
+    options = parse_as(RestoreDump, argv)
+    name, to, within = cluster.making(options.plan), options.server, options.within or cluster.WEEK
+    with command.together(), stored.opened(options.dump, options.sha256) as dump:
+        dump.verify(options.sha256)
         newest = max(int(cluster.has(to)["number"]), 10000 * major(dump.record.get("pg_dump")))
         programs = pg_programs.dumper(to, newest)
         pg_restore = str(programs / "pg_restore")
@@ -60,11 +61,11 @@ def run(argv: Sequence[str]) -> int:
         one.ask(_ANALYZE, seconds=within)
     for told in left:
         sys.stderr.write(f"{told}\n")
-    emit({"restored": name, "left": left[:20]})
+    reply(DumpRestored(name, tuple(left[:20])))
     return 0
 
 
-def _given(to: Server, known: Properties, name: str) -> Iterator[str]:
+def _given(to: DatabaseServer, known: Properties, name: str) -> Iterator[str]:
     """Give it owner, grants and settings; what cannot be given is said, and no reason to stop."""
     if known.owner:
         with cluster.session(to) as one:
@@ -81,7 +82,7 @@ def _given(to: Server, known: Properties, name: str) -> Iterator[str]:
             yield f"{plain(statement, 200)}: {plain(trouble.text)}"
 
 
-def _load(to: Server, pg_restore: str, dump: Dump, name: str, within: int) -> None:
+def _load(to: DatabaseServer, pg_restore: str, dump: Dump, name: str, within: int) -> None:
     dump.rewind()
     where = to.conninfo(name, application_name="runner", options=cluster.SETTINGS)
     argv = (pg_restore, "--exit-on-error", "--no-password", f"--dbname={where}")
@@ -101,7 +102,7 @@ class Properties(NamedTuple):
     lost: str
 
 
-def read(to: Server, pg_restore: str, dump: Dump, name: str) -> Properties:
+def read(to: DatabaseServer, pg_restore: str, dump: Dump, name: str) -> Properties:
     """The statements that make `name` what the dumped database was. Raises Refused for a dump without."""
     listed = [line for line in _list(to, pg_restore, dump) if _OURS.match(line)]
     # After some entries it writes how to connect, and gives up there over a name with a line feed in it: read
@@ -122,7 +123,7 @@ def read(to: Server, pg_restore: str, dump: Dump, name: str) -> Properties:
     )
 
 
-def _chosen(to: Server, pg_restore: str, dump: Dump, lines: Sequence[bytes]) -> tuple[list[Statement], str]:
+def _chosen(to: DatabaseServer, pg_restore: str, dump: Dump, lines: Sequence[bytes]) -> tuple[list[Statement], str]:
     """The statements of these entries, and what pg_restore complained of."""
     if not lines:
         return [], ""
@@ -136,14 +137,14 @@ def _chosen(to: Server, pg_restore: str, dump: Dump, lines: Sequence[bytes]) -> 
     return list(statements(decoded(text))), wrong
 
 
-def _list(to: Server, pg_restore: str, dump: Dump) -> list[bytes]:
+def _list(to: DatabaseServer, pg_restore: str, dump: Dump) -> list[bytes]:
     text, said = _written(to, (pg_restore, "--create", "--list"), dump)
     if said:
         raise Refused(f"pg_restore cannot read the dump: {said}", "take an older one: --at")
     return text.splitlines(keepends=True)
 
 
-def _written(to: Server, argv: tuple[str, ...], dump: Dump) -> tuple[bytes, str]:
+def _written(to: DatabaseServer, argv: tuple[str, ...], dump: Dump) -> tuple[bytes, str]:
     """What a program writes that reads the dump, and its complaint where it fails."""
     dump.rewind()
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from ..answer import Refused, plain
-from ..arguments import Call
 from ..command import ENVIRONMENT
+from .contract import DatabaseServer
 
-OPTIONS = ("user", "socket", "service", "service-file", "programs")
 PATIENCE = 20
 _LAST = 5
 
@@ -25,32 +24,8 @@ PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "usr/local/pgsql/bin", 
 _VERSION = re.compile(r"\(PostgreSQL\) (([0-9]+)[0-9.]*\w*)")
 
 
-class Server(NamedTuple):
-    """Where the server is; "" for what libpq takes by itself. `user` is the OS user of every program.
-
-    No password is ever named here: they are in the passfile that libpq or the service file knows.
-    """
-
-    user: str = ""
-    socket: str = ""
-    service: str = ""
-    service_file: str = ""
-    programs: str = ""
-
-    def conninfo(self, database: str = "", **more: str) -> str:
-        """A connection string that can only mean `database`; without one that of the service, or `postgres`."""
-        known = {"service": self.service, "host": self.socket, **more}
-        known["dbname"] = database or ("" if self.service else "postgres")
-        return " ".join(f"{word}={_quoted(text)}" for word, text in known.items() if text)
-
-
-def server(call: Call) -> Server:
-    """The server that a verb's options name."""
-    return Server(*(call.one[name] for name in OPTIONS))
-
-
 def start(
-    to: Server, argv: Sequence[str], *, stdin: int | IO[bytes], stdout: int | IO[bytes], stderr: int | IO[bytes]
+    to: DatabaseServer, argv: Sequence[str], *, stdin: int | IO[bytes], stdout: int | IO[bytes], stderr: int | IO[bytes]
 ) -> subprocess.Popen[bytes]:
     """Start a program as the server's OS user, with nothing of our environment.
 
@@ -75,7 +50,7 @@ def start(
         raise Refused(said, "install the PostgreSQL client programs") from None
 
 
-def account(to: Server) -> pwd.struct_passwd | None:
+def account(to: DatabaseServer) -> pwd.struct_passwd | None:
     """The OS user that programs run as; None for whoever runs this. Raises Refused if that cannot be."""
     if not to.user:
         return None
@@ -96,7 +71,7 @@ class Ran(NamedTuple):
     complaint: str
 
 
-def run(to: Server, argv: Sequence[str], *, given: IO[bytes] | None = None, seconds: float = 60) -> Ran:
+def run(to: DatabaseServer, argv: Sequence[str], *, given: IO[bytes] | None = None, seconds: float = 60) -> Ran:
     """Run a program to its end, or until `seconds` have passed. Raises Refused where it does not start."""
     with scrap() as out, scrap() as err:
         process = start(to, argv, stdin=given or subprocess.DEVNULL, stdout=out, stderr=err)
@@ -148,12 +123,7 @@ def free(folder: Path) -> int:
     return (found.f_bfree if os.geteuid() == 0 else found.f_bavail) * found.f_frsize
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
-
-
-def psql(to: Server) -> str:
+def psql(to: DatabaseServer) -> str:
     """The newest psql here; every one of them can talk to older servers."""
     found = _holding(to, "psql")
     if not found:
@@ -161,13 +131,13 @@ def psql(to: Server) -> str:
     return str(found[-1] / "psql")
 
 
-def isready(to: Server) -> str:
+def isready(to: DatabaseServer) -> str:
     """The newest pg_isready here, or "" where there is none."""
     found = _holding(to, "pg_isready")
     return str(found[-1] / "pg_isready") if found else ""
 
 
-def dumper(to: Server, number: int) -> Path:
+def dumper(to: DatabaseServer, number: int) -> Path:
     """The folder of the pg_dump and pg_restore for a server of that version number.
 
     The server's own major version where it is here, else the next newer one. Raises Refused if all are
@@ -189,7 +159,7 @@ def dumper(to: Server, number: int) -> Path:
     raise Refused(f"pg_dump {newest} is older than the server, which is {wanted}: it cannot dump it", _install(wanted))
 
 
-def version(to: Server, program: Path) -> str:
+def version(to: DatabaseServer, program: Path) -> str:
     """What version a program says it is, as `15.18`; "" if it does not say."""
     found = _VERSION.search(run(to, (str(program), "--version"), seconds=20).out)
     return found[1] if found else ""
@@ -202,7 +172,7 @@ def _install(major: int) -> str:
     )
 
 
-def _holding(to: Server, *names: str) -> list[Path]:
+def _holding(to: DatabaseServer, *names: str) -> list[Path]:
     """The folders that have all these programs, those of newer versions later."""
     if to.programs:
         folders = [Path(to.programs)]

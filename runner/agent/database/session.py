@@ -13,7 +13,8 @@ from typing import Any
 
 from ..answer import Refused
 from . import server
-from .server import Server, complaint, run, scrap, start, stop
+from .contract import DatabaseServer
+from .server import complaint, run, scrap, start, stop
 
 # ERROR or FATAL, in the language of the server; 00 to 02 begin those of warnings.
 _STATE = re.compile(r"(?:^|/ )[^:/]{1,80}:  (?!0[0-2])([0-9A-Z]{5}): ")
@@ -44,7 +45,7 @@ class SqlTrouble(Exception):
 class Session:
     """A psql that waits for statements, as the server's OS user; ended when the block is left."""
 
-    def __init__(self, to: Server, database: str = "") -> None:
+    def __init__(self, to: DatabaseServer, database: str = "") -> None:
         """Begin; whether the server answers is known after the first `ask`."""
         self._errors = scrap()
         words = ("--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--no-password")
@@ -126,7 +127,7 @@ class Session:
         return SqlTrouble(state[1] if state else "", text)
 
 
-def refusal(to: Server, trouble: SqlTrouble) -> Refused:
+def refusal(to: DatabaseServer, trouble: SqlTrouble) -> Refused:
     """The trouble in words with what to do: by what the server says of itself, not by the text of an error."""
     program = server.isready(to)
     code = run(to, (program, f"--dbname={to.conninfo()}", "--quiet"), seconds=30).exit if program else None

@@ -12,11 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any, NamedTuple
 
 from .. import tree
-from ..answer import Refused, emit, shown
-from ..arguments import parse
+from ..answer import Refused, reply, shown
+from ..arguments import parse_as
 from ..store.layout import is_name
 from . import sql
-from .folder import decoded, encoded
+from .contract import encoded
+from .contract_restore import DumpHead, FindDump, NewestDump, RolesFile
+from .folder import amount, decoded
 
 RECORD_CAP = 64 << 20
 _CHUNK = 1 << 20
@@ -108,19 +110,41 @@ def _record_name(name: bytes) -> bytes:
 def run(argv: Sequence[str]) -> int:
     """Print the newest dump of the database on stdin whose record fits it; reads only, makes nothing.
 
-    `ROOT INSIDE`: the folder of dumps is INSIDE below ROOT, reached without following a link. The answer:
-    `record`, `passed` (why newer ones are none), `globals` (of that time, or the newest before), `others`.
+    The folder of dumps is INSIDE below ROOT, reached without following a link.
     """
-    call = parse(argv, words=2)
+    options = parse_as(FindDump, argv)
     try:
         name = json.loads(sys.stdin.buffer.read())["database"]
     except (ValueError, KeyError, TypeError):
         raise Refused("no database is named on stdin", "see docs/store.md") from None
-    emit(newest(call.words[0], call.words[1], str(name)))
+    reply(newest(options.root, options.inside, str(name)))
     return 0
 
 
-def newest(root: str, inside: str, database: str) -> dict[str, Any]:
+def head(record: Mapping[str, Any]) -> DumpHead:
+    """What a restore must know of the dump with this record. Raises ValueError or TypeError where it is none."""
+
+    def texts(word: str) -> tuple[str, ...]:
+        return tuple(map(str, record.get(word) or ()))
+
+    return DumpHead(
+        database=str(record.get("database")),
+        dump=str(record.get("dump")),
+        sha256=str(record.get("sha256") or ""),
+        bytes=amount(record, "bytes"),
+        tables=len(record.get("tables") or {}),
+        rows=amount(record, "rows"),
+        size=amount(record, "size"),
+        server=str(record.get("server") or ""),
+        pg_dump=str(record.get("pg_dump") or ""),
+        owner=str(record.get("owner") or ""),
+        roles=texts("roles"),
+        extensions=texts("extensions"),
+        tablespaces=texts("tablespaces"),
+    )
+
+
+def newest(root: str, inside: str, database: str) -> NewestDump:
     """See `run`; Refused where there is no such dump."""
     try:
         top = tree.above(root, (*tree.components(inside), b"."))
@@ -137,17 +161,17 @@ def newest(root: str, inside: str, database: str) -> dict[str, Any]:
             names = ", ".join(shown(name) for one in known[:20] if (name := decoded(os.fsdecode(one))) is not None)
             raise Refused(f"there is no dump of {shown(database)}", f"there are dumps of: {names or 'nothing'}")
         record, passed = _newest(top, wanted, database)
-        return {"record": record, "passed": passed, "globals": _globals(top, str(record["dump"])[:-5])}
+        return NewestDump(record, tuple(passed), _globals(top, record.dump[:-5]))
     finally:
         os.close(top)
 
 
-def _newest(top: int, wanted: bytes, database: str) -> tuple[dict[str, Any], list[str]]:
+def _newest(top: int, wanted: bytes, database: str) -> tuple[DumpHead, list[str]]:
     passed: list[str] = []
     folder = tree.above(f"/proc/self/fd/{top}/.", (b"databases", wanted, b"."))
     try:
         for record, name in _records(folder, passed):
-            if record.get("database") == database:
+            if record.database == database:
                 return record, passed
             passed.append(f"{name}: it is of another database")
     finally:
@@ -155,24 +179,25 @@ def _newest(top: int, wanted: bytes, database: str) -> tuple[dict[str, Any], lis
     raise Refused(f"no dump of {shown(database)} is whole: {'; '.join(passed[:5]) or 'none'}", "see --at WHEN")
 
 
-def _records(folder: int, passed: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+def _records(folder: int, passed: list[str]) -> Iterator[tuple[DumpHead, str]]:
     times = [name[:-5] for name in _listed(folder) if name.endswith(b".dump") and is_name(os.fsdecode(name[:-5]))]
     for time in reversed(times):
-        record: dict[str, Any] = {}
         try:
             record = read_record(folder, time + b".json")
             wrong = misfit(record, time + b".dump", tree.status(folder, time + b".dump"))
+            if not wrong:
+                yield head(record), time.decode()
         except OSError as problem:
             wrong = "it has no record" if isinstance(problem, FileNotFoundError) else str(problem.strerror)
         except Refused as refused:
             wrong = refused.error
+        except (ValueError, TypeError, AttributeError):
+            wrong = "its record cannot be read"
         if wrong:
             passed.append(f"{time.decode()}: {wrong}")
-        else:
-            yield record, time.decode()
 
 
-def _globals(top: int, time: str) -> dict[str, Any] | None:
+def _globals(top: int, time: str) -> RolesFile | None:
     try:
         folder = tree.folder(top, b"globals")
     except OSError:
@@ -184,8 +209,7 @@ def _globals(top: int, time: str) -> dict[str, Any] | None:
             return None
         with plain_file(folder, os.fsencode(max(names))) as stream:
             content = stream.read()
-        roles = sorted(sql.created(content))
-        return {"file": max(names), "sha256": hashlib.sha256(content).hexdigest(), "roles": roles}
+        return RolesFile(max(names), hashlib.sha256(content).hexdigest(), tuple(sorted(sql.created(content))))
     finally:
         os.close(folder)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
 from .. import clock
-from ..answer import Refused, emit, shown
-from ..arguments import parse
+from ..answer import Refused, reply, shown
+from ..arguments import parse_as
 from ..store import lock
 from . import cluster, sql
-from .server import OPTIONS, Server, server
+from .contract import DatabaseServer
+from .contract_restore import CheckSwap, DatabaseMark, DatabaseSession, DatabasesSwapped, SwapDatabases, SwapStanding
 from .session import Session, SqlTrouble, refusal
 from .sql import literal
 
@@ -26,29 +28,27 @@ from pg_database where datname in ({names});
 
 
 def db_swap(argv: Sequence[str]) -> int:
-    """Of the words NAME and NEW: NAME is called `--before` from now on, and NEW is called NAME.
+    """NAME is called `--before` from now on, and NEW is called NAME.
 
     Whoever is connected to either is ended. Both names change in one transaction: there is no moment
     without NAME, and dying on the way changes nothing. Needs the host's lock on dumps, held for `--plan`.
-    Prints `{"swapped": NAME, "before": its old database's name or "", "ended": sessions}`.
     """
-    call = parse(argv, words=2, one=(*OPTIONS, "before", "plan", "run"))
-    name, new = call.words
-    to, before = server(call), call.one["before"]
-    lock.work(call.one["run"], LOCK, call.one["plan"])
+    options = parse_as(SwapDatabases, argv)
+    to, name, new, before = options.server, options.name, options.new, options.before
+    lock.work(options.run, LOCK, options.plan)
     ready = standing(to, name, new, before)
     known, _ = found(to, (name, new))
     words = {one: sql.own(known[one]["comment"]) for one in known}
     statements = [cluster.rename(new, name), sql.removing(name, words[new])]
-    if ready["there"]:
-        mark = sql.writing(before, sql.BEFORE, words[name], database=name, until=clock.now(), plan=call.one["plan"])
+    if ready.there:
+        mark = sql.writing(before, sql.BEFORE, words[name], database=name, until=clock.now(), plan=options.plan)
         statements = [cluster.rename(name, before), *statements, mark]
     ended = _moved(to, (name, new), "\n".join(statements), int(known[new]["oid"]))
-    emit({"swapped": name, "before": before if ready["there"] else "", "ended": ended})
+    reply(DatabasesSwapped(name, before if ready.there else "", ended))
     return 0
 
 
-def _moved(to: Server, names: tuple[str, str], statements: str, oid: int) -> int:
+def _moved(to: DatabaseServer, names: tuple[str, str], statements: str, oid: int) -> int:
     """How many sessions were ended. What is true is asked of the server, whatever became of the conversation."""
     ended, trouble = 0, None
     try:
@@ -65,18 +65,16 @@ def _moved(to: Server, names: tuple[str, str], statements: str, oid: int) -> int
 
 
 def db_standing(argv: Sequence[str]) -> int:
-    """Of the words NAME and NEW: may NEW become NAME, and NAME become `--before`?
+    """May NEW become NAME, and NAME become `--before`?
 
-    Prints `{"ready": true, "there": NAME exists, "mark": what is written on NEW, "sessions": [...],
-    "connected": how many}`, or refuses: where NEW was neither restored and compared nor put aside by us.
+    Refuses where NEW was neither restored and compared nor put aside by us.
     """
-    call = parse(argv, words=2, one=(*OPTIONS, "before"))
-    name, new = call.words
-    emit(standing(server(call), name, new, call.one["before"]))
+    options = parse_as(CheckSwap, argv)
+    reply(standing(options.server, options.name, options.new, options.before))
     return 0
 
 
-def standing(to: Server, name: str, new: str, before: str) -> dict[str, Any]:
+def standing(to: DatabaseServer, name: str, new: str, before: str) -> SwapStanding:
     """See `db_swap`."""
     for one in (name, before):
         cluster.database_name(one)
@@ -99,16 +97,29 @@ def standing(to: Server, name: str, new: str, before: str) -> dict[str, Any]:
         raise Refused(
             f"{shown(held[0])} has prepared transactions", "COMMIT PREPARED or ROLLBACK PREPARED (pg_prepared_xacts)"
         )
-    return {
-        "ready": True,
-        "there": name in known,
-        "mark": {**mark, "comment": None},
-        "sessions": there[:_MOST],
-        "connected": len(there),
-    }
+    return SwapStanding(
+        ready=True,
+        there=name in known,
+        mark=_mark(mark),
+        sessions=tuple(map(_session, there[:_MOST])),
+        connected=len(there),
+    )
 
 
-def found(to: Server, names: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], list[dict[str, Any]]]:
+def _mark(mark: Mapping[str, Any]) -> DatabaseMark:
+    numbers = (mark.get(word) for word in ("tables", "rows"))
+    tables, rows = (number if isinstance(number, int) and number > 0 else 0 for number in numbers)
+    database, dump = (str(mark.get(word) or "") for word in ("database", "dump"))
+    return DatabaseMark(str(mark["runner"]), database, dump, tables, rows, clock.moment(mark.get("until")))
+
+
+def _session(row: Mapping[str, Any]) -> DatabaseSession:
+    # Who is no superuser sees nothing of the sessions of others but that they are there.
+    since = row["since"] and datetime.fromtimestamp(row["since"], timezone.utc)  # noqa: UP017
+    return DatabaseSession(row["user"], row["application"], row["client"], since)
+
+
+def found(to: DatabaseServer, names: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], list[dict[str, Any]]]:
     """What is known of each of these databases that is there, and who is connected to them."""
     with cluster.session(to, cluster.maintenance(names)) as one:
         rows = one.ask(_ASK.format(names=", ".join(literal(each) for each in names)))

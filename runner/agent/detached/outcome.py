@@ -20,7 +20,7 @@ from .contract import Changes, DetachAnswer, FollowUp
 from .records import DetachedFolder
 
 RESTARTED = "the command ended without an answer: the machine was restarted in the middle"
-KILLED = "the command ended without an answer: what looked after it was killed"
+KILLED = "the command ended without an answer: the process that watched it was killed"
 
 KEPT = 256 * 1024
 MOST = 8 * 1024 * 1024

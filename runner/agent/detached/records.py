@@ -28,49 +28,30 @@ FORMER = "carried"
 
 
 class DetachedFolder(NamedTuple):
-    """The folder of one detached command and the places in it; nothing here looks at the disk."""
+    """The folder of one detached command and the places in it; nothing here looks at the disk.
+
+    `lock` is locked by the worker for as long as it lives; fcntl(2). `began` is what was started, when, in which
+    boot: without it nothing ever was. `child` is the command's own process, which outlives a worker that is killed,
+    and how it ended; `before` are packages and configuration files as they were; `output` is what the command
+    printed; `ended` is the answer, once there is one. `seen` is there once a person knows of the end. `room` is
+    given back to the disk when the answer is written: the command may fill the disk.
+    """
 
     folder: Path
+    lock: Path
+    began: Path
+    child: Path
+    before: Path
+    output: Path
+    ended: Path
+    seen: Path
+    room: Path
 
-    @property
-    def lock(self) -> Path:
-        """Locked by the worker for as long as it lives; fcntl(2)."""
-        return self.folder / "lock"
 
-    @property
-    def began(self) -> Path:
-        """What was started, when, in which boot. Without it nothing ever was."""
-        return self.folder / "began.json"
-
-    @property
-    def child(self) -> Path:
-        """The command's own process, which outlives a worker that is killed, and how it ended."""
-        return self.folder / "child.json"
-
-    @property
-    def before(self) -> Path:
-        """Packages and configuration files as they were."""
-        return self.folder / "before.json"
-
-    @property
-    def output(self) -> Path:
-        """What the command printed."""
-        return self.folder / "output"
-
-    @property
-    def ended(self) -> Path:
-        """The answer, once there is one."""
-        return self.folder / "ended.json"
-
-    @property
-    def seen(self) -> Path:
-        """Is there once a person knows of the end."""
-        return self.folder / ("told" if self.folder.parent.name == FORMER else "seen")
-
-    @property
-    def room(self) -> Path:
-        """Room on the disk that is given back when the answer is written: the command may fill the disk."""
-        return self.folder / "room"
+def _at(folder: Path) -> DetachedFolder:
+    seen = "told" if folder.parent.name == FORMER else "seen"
+    names = ("lock", "began.json", "child.json", "before.json", "output", "ended.json", seen, "room")
+    return DetachedFolder(folder, *(folder / name for name in names))
 
 
 def folders(state: str) -> tuple[Path, Path]:
@@ -85,7 +66,7 @@ def place_of(state: str, plan: str, step: str) -> DetachedFolder:
         if not WORD.fullmatch(word) or ".." in word:
             raise Refused(f"--plan and --step want ids of a plan: {word!a}", "see docs/store.md")
     name = f"{plan}.{step}".replace("/", ".")
-    place, former = (DetachedFolder(folder / name) for folder in folders(state))
+    place, former = (_at(folder / name) for folder in folders(state))
     return former if former.began.exists() else place
 
 
@@ -98,7 +79,7 @@ def places(state: str) -> list[DetachedFolder]:
 def _all(state: str) -> Iterator[DetachedFolder]:
     for folder in folders(state):
         with contextlib.suppress(FileNotFoundError):
-            yield from map(DetachedFolder, folder.iterdir())
+            yield from map(_at, folder.iterdir())
 
 
 def at_work(place: DetachedFolder) -> bool:

@@ -206,40 +206,11 @@ def leave(pid: int) -> None:
     if not Path("/run/systemd/system").is_dir():
         return
     scope = f"runner-detached-{pid}.scope"
-    properties = (
-        "Description",
-        "s",
-        "what a plan of runner began and goes on without it",
-        "PIDs",
-        "au",
-        "1",
-        str(pid),
-        "KillSignal",
-        "i",
-        str(LEFT_ALONE),
-        "TimeoutStopUSec",
-        "t",
-        str(MICROSECONDS),
-    )
-    manager = "org.freedesktop.systemd1"
-    answer = ask(
-        (
-            "busctl",
-            "--quiet",
-            "call",
-            manager,
-            "/org/freedesktop/systemd1",
-            f"{manager}.Manager",
-            "StartTransientUnit",
-            "ssa(sv)a(sa(sv))",
-            scope,
-            "fail",
-            "4",
-            *properties,
-            "0",
-        ),
-        timeout=PATIENCE,
-    )
+    about = ("Description", "s", "begun by a plan of runner, goes on without it", "PIDs", "au", "1", str(pid))
+    ends = ("KillSignal", "i", str(LEFT_ALONE), "TimeoutStopUSec", "t", str(MICROSECONDS))
+    systemd = ("org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager")
+    call = ("busctl", "--quiet", "call", *systemd, "StartTransientUnit", "ssa(sv)a(sa(sv))", scope, "fail")
+    answer = ask((*call, "4", *about, *ends, "0"), timeout=PATIENCE)
     # Where that fails it goes on in the unit in which it is: as it would have without us. The answer only
     # says that it will be moved, and what is started before it was stays behind.
     until = time.monotonic() + (PATIENCE if answer.exit == 0 else 0)

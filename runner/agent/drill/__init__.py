@@ -1,1 +1,1 @@
-"""A restore that is tried for real: what came back is compared with what was sealed."""
+"""A restore that is tried for real: what was restored is compared with what was sealed."""

@@ -1,4 +1,4 @@
-"""Which names a drill brings back: seeded, so that the same drill can be had again.
+"""Which names a drill brings back: drawn by a seed, so that the same drill can be run again.
 
 Three of four are drawn from the checksums of all snapshots, where each inode has the same chance; the
 rest by going down the trees, where there are folders, links and what has no checksum too.
@@ -21,7 +21,7 @@ from ..snapshots.sums import sum_lines, unescaped
 from ..store.layout import Store, sealed
 from ..tree import folders
 from .compare import parts_of
-from .contract import Difference, DrawSample
+from .contract import DrawSample, NameProblem
 
 DEEPEST = 64
 MOST_OF_A_CANARY = 100_000
@@ -38,13 +38,13 @@ class SampleChoice(NamedTuple):
     """The names that were drawn, and what of the store's records could not be read."""
 
     names: list[Name]
-    wrong: list[Difference]
+    wrong: list[NameProblem]
 
 
 def choose(store: Store, options: DrawSample) -> SampleChoice:
     """Draw the sample, from snapshots in order; the same options and store give the same names."""
     dice = random.Random(options.seed)  # noqa: S311  (a sample, no secret)
-    wrong: list[Difference] = []
+    wrong: list[NameProblem] = []
     drawn = _drawn(store, options, dice, wrong)
     chosen: dict[Name, None] = {}
     left = options.most
@@ -62,7 +62,7 @@ def choose(store: Store, options: DrawSample) -> SampleChoice:
 
 
 def canary(store: Store, snapshot: str, path: str) -> list[Name] | None:
-    """What `path` (absolute, as on the host) is in the snapshot, a folder with all in it; None if not there.
+    """The name `path` (absolute, as on the host) in the snapshot, and all that is in it; None if it is not there.
 
     Raises Refused where that is too much.
     """
@@ -99,7 +99,7 @@ def with_parents(names: Sequence[Name]) -> list[Name]:
     return sorted(every)
 
 
-def _drawn(store: Store, options: DrawSample, dice: random.Random, wrong: list[Difference]) -> list[Name]:
+def _drawn(store: Store, options: DrawSample, dice: random.Random, wrong: list[NameProblem]) -> list[Name]:
     """Twice as many files of all checksums as are needed, each with the same chance (algorithm R)."""
     drawn: list[Name] = []
     seen, most = 0, 2 * options.files
@@ -114,20 +114,20 @@ def _drawn(store: Store, options: DrawSample, dice: random.Random, wrong: list[D
                     drawn[place : place + 1] = [Name(snapshot, line.name)]
         except (OSError, EOFError, zlib.error):
             path = str(store.sums(snapshot).relative_to(store.root))
-            wrong.append(Difference("", path, "the checksums of this snapshot cannot be read"))
+            wrong.append(NameProblem("", path, "the checksums of this snapshot cannot be read"))
     dice.shuffle(drawn)
     return [Name(name.snapshot, unescaped(name.path)) for name in drawn]
 
 
 def _recorded(
-    store: Store, snapshots: Sequence[str], dice: random.Random, drawn: Sequence[Name], wrong: list[Difference]
+    store: Store, snapshots: Sequence[str], dice: random.Random, drawn: Sequence[Name], wrong: list[NameProblem]
 ) -> Iterator[Name]:
-    """Each drawn file in one of the snapshots that have it; wrong is one that its own snapshot lacks."""
+    """Each drawn file in one of the snapshots that have it; `wrong` gets those that their own snapshot lacks."""
     for name in drawn:
         inode = inode_at(store, *name)
         if inode is None:
             path = f"/{os.fsdecode(name.path)}"
-            wrong.append(Difference(name.snapshot, path, "it was sealed, and is not there any more"))
+            wrong.append(NameProblem(name.snapshot, path, "it was sealed, and is not there any more"))
             continue
         homes = [each for each in snapshots if each >= name.snapshot and inode_at(store, each, name.path) == inode]
         if homes:
@@ -135,7 +135,7 @@ def _recorded(
 
 
 def _walked(store: Store, snapshot: str, dice: random.Random) -> Name | None:
-    """Go down from the top, each time into one of the names there, to something that is no folder."""
+    """Go down from the top, each time into one of the names there, to something that is not a folder."""
     parts: list[bytes] = []
     try:
         here = os.open(store.root / snapshot, tree.FOLDER)
@@ -157,7 +157,7 @@ def _walked(store: Store, snapshot: str, dice: random.Random) -> Name | None:
 
 
 def _take(store: Store, name: Name, chosen: dict[Name, None], left: int) -> int:
-    """Add `name` if it fits and whoever we are can bring it back; how many bytes are left."""
+    """Add `name` if it fits and we may bring it back; returns how many bytes are left."""
     parts = parts_of(name.path)
     try:
         with tree.parent_of(str(store.root / name.snapshot), parts) as parent:

@@ -1,4 +1,4 @@
-"""`compare-drill`: is what was restored what the snapshots hold, and what the source still has? Reads only."""
+"""`compare-drill`: compares what was restored with what was sealed, and with the source. Reads only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .. import clock, tree
 from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
 from ..frames import json_lines
-from .contract import Compared, CompareDrill, Difference, SampledName, SampleSummary
+from .contract import Compared, CompareDrill, NameProblem, SampledName, SampleSummary
 
 LISTED = 50
 
@@ -49,16 +49,16 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(CompareDrill, argv)
     files = size = source = 0
-    wrong: list[Difference] = []
+    wrong: list[NameProblem] = []
     summary = None
     for line in json_lines(sys.stdin.buffer):
         summary = SampleSummary(**line) if "tried" in line else None
         if summary:
-            wrong += [Difference(**each) for each in line["wrong"]]
+            wrong += [NameProblem(**each) for each in line["wrong"]]
         else:
             name = SampledName(**line)
             checked = _check(options, name)
-            wrong += [Difference(name.snapshot, f"/{name.path}", what) for what in checked.wrong]
+            wrong += [NameProblem(name.snapshot, f"/{name.path}", what) for what in checked.wrong]
             if name.main:
                 # A folder on the way to a name is compared, and not counted.
                 files += not name.canary
@@ -108,7 +108,7 @@ def _compare_restored(folder: str, name: SampledName) -> Sequence[str]:
             differing = differences(name._asdict(), about(parent, parts[-1]), root=os.geteuid() == 0)
             if not differing and name.type == "file" and _digest(parent, parts[-1]) != name.sha256:
                 differing = ["the content"]
-            return [f"it came back with another {what.removeprefix('the ')}" for what in differing]
+            return [f"it came back with a different {what.removeprefix('the ')}" for what in differing]
     except (FileNotFoundError, NotADirectoryError):
         return ["it did not come back"]
     except OSError as problem:
@@ -187,7 +187,7 @@ def differences(expected: Mapping[str, Any], actual: Mapping[str, Any], *, root:
 
 
 def digest(descriptor: int) -> str:
-    """SHA-256 of an open file, as read from the disk where the kernel lets go of what it remembers."""
+    """SHA-256 of an open file, read from the disk where the kernel drops its cache of it."""
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     total = hashlib.sha256()
     place = 0
@@ -198,7 +198,7 @@ def digest(descriptor: int) -> str:
 
 
 def open_file(parent: int, name: bytes) -> int:
-    """A descriptor of the regular file `name`, which is never waited for; raises OSError."""
+    """A descriptor of the regular file `name`; never blocks, raises OSError."""
     return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
 
 

@@ -1,4 +1,4 @@
-"""What the verbs of a drill are told, and what they answer."""
+"""Options and answers of the verbs of a drill."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class DrawSample(NamedTuple):
 
 
 class SampledName(NamedTuple):
-    """A line of `sample`: a name in a snapshot, what it is, and under `wrong` what it no longer is by the records.
+    """A line of `sample`: a name in a snapshot, what it is, and in `wrong` how it differs from the records.
 
-    `path` is relative; `started` is when the snapshot was begun. What is None the name has not, or it cannot be
-    read. `main` is false for a folder on the way to one that was drawn.
+    `path` is relative; `started` is when the snapshot was begun. A field is None where the name has no such thing,
+    or cannot be read. `main` is false for a folder on the way to a name that was drawn.
     """
 
     snapshot: str
@@ -67,7 +67,7 @@ class SampledName(NamedTuple):
     sha256: Optional[str] = None
 
 
-class Difference(NamedTuple):
+class NameProblem(NamedTuple):
     """What is wrong with a name; `snapshot` is "" where it is a record of the store itself."""
 
     snapshot: str
@@ -82,7 +82,7 @@ class SampleSummary(NamedTuple):
     have a checksum that no program at the store can check.
     """
 
-    wrong: tuple[Difference, ...]
+    wrong: tuple[NameProblem, ...]
     tried: dict[str, int]
     recorded: int
     unchecked: int
@@ -109,7 +109,7 @@ class Compared(NamedTuple):
     source: int
     bytes: int = 0
     total: int = 0
-    wrong: tuple[Difference, ...] = ()
+    wrong: tuple[NameProblem, ...] = ()
     error: str = ""
     do: str = ""
 
@@ -125,7 +125,7 @@ class NewestDumps(NamedTuple):
 class DumpLine(NamedTuple):
     """A line of `newest-dumps`: `what` is record, dump, globals, or link for a database whose folder is one.
 
-    `database` is the name of the folder. Of a link nothing else is known.
+    `database` is the name of its folder. Nothing else is known of a link.
     """
 
     what: str
@@ -166,7 +166,7 @@ class TriedDatabase(NamedTuple):
 
 
 class DumpProblem(NamedTuple):
-    """What is wrong with a dump; `database` is "" where it is of no one database."""
+    """What is wrong with a dump; `database` is "" where it is not of one database."""
 
     database: str
     dump: str

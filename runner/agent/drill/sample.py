@@ -1,4 +1,4 @@
-"""`sample`: draw what a drill brings back, and say what each must be like. Reads only."""
+"""`sample`: draw what a drill brings back, and print what each name must be like. Reads only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..store.layout import Store, open_store, read_json, require_sealed, sealed
 from ..tree import TreeEntry
 from .choice import Name, canary, choose, with_parents
 from .compare import about, digest, open_file, parts_of
-from .contract import Difference, DrawSample, SampledName, SampleSummary
+from .contract import DrawSample, NameProblem, SampledName, SampleSummary
 
 BATCH = 64
 
@@ -68,7 +68,8 @@ def _sample(options: DrawSample) -> int:
     inside = {name for names in canaries.values() for name in names or ()}
     main = {*choice.names, *inside}
     every = with_parents(sorted(main))
-    wrong = [Difference(newest, path, "it is a canary, and not there") for path in canaries if canaries[path] is None]
+    lost = [path for path, names in canaries.items() if names is None]
+    wrong = [NameProblem(newest, path, "this canary is missing from the snapshot") for path in lost]
     wrong += choice.wrong
     starts = {name: str(read_json(store.record(name)).get("started", "")) for name in options.snapshots}
     drawn = Drawn(main, inside, starts, checksums(store, every), digests(store, every, wrong))
@@ -88,7 +89,7 @@ def _sample(options: DrawSample) -> int:
 
 
 def _print(store: Store, drawn: Drawn, sums: Checksums, names: Sequence[Name]) -> int:
-    """A line for each name; how many files there are that have checksums."""
+    """Print a line for each name; returns how many of them are files with a checksum."""
     opened = [_open(store, name, drawn) for name in names]
     try:
         known = [each for each in opened if each.file >= 0 and each.name in drawn.lines]
@@ -113,7 +114,7 @@ def _with_content(line: SampledName, file: int, differs: bool) -> SampledName:
 
 
 def _open(store: Store, name: Name, drawn: Drawn) -> OpenedName:
-    """What the name is now, and what is wrong with that."""
+    """What the name is now, and what is wrong with it."""
     parts = parts_of(name.path)
     line = SampledName(
         snapshot=name.snapshot,
@@ -156,7 +157,7 @@ def checksums(store: Store, names: Iterable[Name]) -> dict[Name, tuple[SumLine, 
     return {name: tuple(lines[inode]) for name, inode in inodes.items() if inode is not None and inode in lines}
 
 
-def digests(store: Store, names: Sequence[Name], wrong: list[Difference]) -> dict[Name, bytes]:
+def digests(store: Store, names: Sequence[Name], wrong: list[NameProblem]) -> dict[Name, bytes]:
     """The digest of each name in the manifest of its snapshot, where there is one; b"" if it is not in it."""
     recorded: dict[Name, bytes] = {}
     for snapshot in sorted({name.snapshot for name in names}):
@@ -166,7 +167,7 @@ def digests(store: Store, names: Sequence[Name], wrong: list[Difference]) -> dic
                 recorded.update(_in_manifest(store, snapshot, own))
             except (OSError, EOFError, zlib.error):
                 path = str(store.names(snapshot).relative_to(store.root))
-                wrong.append(Difference("", path, "the manifest of this snapshot cannot be read"))
+                wrong.append(NameProblem("", path, "the manifest of this snapshot cannot be read"))
     return recorded
 
 

@@ -28,10 +28,9 @@ LOOK = 0.05
 def drill_room(argv: Sequence[str]) -> int:
     """Make FOLDER/PLAN with a place for files, dumps and a cluster; with `--remove` remove it again.
 
-    Under the lock that the plan holds on this host's `drill`, so what other plans left in FOLDER is nobody's
-    any more and is removed too, a server that still runs in it ended first. Refused where there is no room
-    for `--need` bytes beside a twentieth of the disk (8 GiB at most); with `--measure` only that is looked
-    at, for the `bytes` in the last line on stdin.
+    The plan holds this host's lock on drills, so nobody uses what other plans left in FOLDER: it is removed too,
+    after a server that runs in it was ended. Refused where there is no room for `--need` bytes beside a twentieth
+    of the disk (8 GiB at most); `--measure` only checks that, for the `bytes` in the last line on stdin.
     """
     options = parse_as(DrillRoom, argv)
     folder, plan = Path(options.folder), options.plan
@@ -51,7 +50,7 @@ def drill_room(argv: Sequence[str]) -> int:
             folder.mkdir(mode=0o755, parents=True, exist_ok=True)
             status = folder.lstat()
             if folder.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
-                raise Refused(f"others may write to {folder}", "take another `scratch`, or chmod it to 755")
+                raise Refused(f"others may write to {folder}", "choose another `scratch`, or chmod it to 755")
             removed = _remove(folder)
             _require(folder, options.need)
             (folder / plan).mkdir(mode=0o711)
@@ -90,7 +89,7 @@ def end_server(data: Path) -> None:
 def _remove(folder: Path) -> int:
     count = 0
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        # A restore of files calls its folder by its plan too: a drill's has nothing but our own places in it.
+        # A restore of files names its folder after its plan too: a drill's has nothing but our own folders in it.
         folder_of_plan = PLAN.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
         if folder_of_plan and all(each.name in INSIDE for each in path.iterdir()):
             _clear(path)
@@ -116,8 +115,8 @@ def _require(folder: Path, need: int) -> None:
     room = free(folder) - floor(folder)
     if room < need:
         raise Refused(
-            f"{folder} has room for {max(room, 0):,} bytes, and the drill may need {need:,}",
-            "take `scratch` on a larger disk, or draw less: `most`",
+            f"{folder} has room for {max(room, 0):,} bytes, but the drill may need {need:,}",
+            "put `scratch` on a larger disk, or lower `most`",
         )
 
 

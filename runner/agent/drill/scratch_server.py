@@ -18,7 +18,8 @@ from typing import IO, NamedTuple
 from ..answer import Refused
 from ..command import ask
 from ..database import server as pg_programs
-from ..database.server import PLACES, Server, account, complaint, free, run, start, stop
+from ..database.contract import DatabaseServer
+from ..database.server import PLACES, account, complaint, free, run, start, stop
 from .scratch import end_server, floor
 
 PATIENCE = 120.0
@@ -49,7 +50,7 @@ class Programs(NamedTuple):
     restore: Path
 
 
-def programs(to: Server, server: str, pg_dump: str) -> Programs:
+def programs(to: DatabaseServer, server: str, pg_dump: str) -> Programs:
     """The programs to restore a dump of a `server` that `pg_dump` wrote (versions such as `15.18`).
 
     Raises Refused unless the same major version of the server is here, and a pg_restore no older than pg_dump.
@@ -59,7 +60,7 @@ def programs(to: Server, server: str, pg_dump: str) -> Programs:
     fit = [path for path in own if _major(pg_programs.version(to, path / "postgres")) == major]
     if not major or not fit:
         raise Refused(
-            f"the dump is of PostgreSQL {major or '?'}, and this host has no server of that version to try it with",
+            f"the dump is of PostgreSQL {major or '?'}, but this host has no server of that version to try it with",
             f"install postgresql-{major} (Red Hat: postgresql{major}-server) on this host",
         )
     known = sorted(
@@ -70,7 +71,7 @@ def programs(to: Server, server: str, pg_dump: str) -> Programs:
     able = [path for version, _, path in known if version >= least]
     if not able:
         raise Refused(
-            f"the dump was written by pg_dump {pg_dump}, and pg_restore on this host is older",
+            f"the dump was written by pg_dump {pg_dump}, but pg_restore on this host is older",
             f"install the client programs of PostgreSQL {least} on this host",
         )
     return Programs(fit[0], able[0])
@@ -79,15 +80,15 @@ def programs(to: Server, server: str, pg_dump: str) -> Programs:
 class ScratchServer:
     """A server in `folder` (ours, 0700), for the OS user of `to`; started when the block is entered."""
 
-    def __init__(self, to: Server, bin_folder: Path, folder: Path) -> None:
+    def __init__(self, to: DatabaseServer, bin_folder: Path, folder: Path) -> None:
         """Nothing is made yet. Raises Refused where a socket could not be below `folder`."""
         self._bin, self._folder = bin_folder, folder
         self._as, self._errors = to, tempfile.TemporaryFile()  # noqa: SIM115  (closed on leaving)
         self._process: subprocess.Popen[bytes] | None = None
         self._apart = _apart()
-        self.server = Server(user=to.user, socket=str(folder), programs=to.programs)
+        self.server = DatabaseServer(user=to.user, socket=str(folder), programs=to.programs)
         if len(os.fsencode(folder)) > LONGEST:
-            raise Refused(f"{folder} is too long for the path of a socket", "take a shorter `scratch`")
+            raise Refused(f"{folder} is too long for the path of a socket", "choose a shorter path for `scratch`")
 
     @property
     def name(self) -> str:
@@ -148,9 +149,8 @@ class ScratchServer:
         ready = (str(self._bin / "pg_isready"), f"--host={self._folder}", "--quiet")
         while run(self._as, ready, seconds=30).exit != 0:
             if self._process is None or self._process.poll() is not None or time.monotonic() > until:
-                raise Refused(
-                    f"the scratch server did not start: {complaint(self._errors)}", "see why, and drill again"
-                )
+                why = complaint(self._errors)
+                raise Refused(f"the scratch server did not start: {why}", "find out why, and run the drill again")
             time.sleep(LOOK)
 
     def globals(self, text: str) -> str:
@@ -164,7 +164,8 @@ class ScratchServer:
             if line.startswith("CREATE TABLESPACE "):
                 statement = _TABLESPACE.fullmatch(line)
                 if statement is None:
-                    raise Refused("the globals make a tablespace in a way that is not understood", "look at them")
+                    what = "the dump of the roles creates a tablespace in a way that is not understood"
+                    raise Refused(what, "look at it")
                 place = self._folder / f"space-{number}"
                 place.mkdir(mode=0o700)
                 if who := account(self._as):
@@ -183,10 +184,10 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, until: float) -> None
         except subprocess.TimeoutExpired:
             if free(folder) < least:
                 raise Refused(
-                    "the disk of the scratch folder is nearly full", "take `scratch` on a larger disk"
+                    "the disk of the scratch folder is nearly full", "put `scratch` on a larger disk"
                 ) from None
             if time.monotonic() > until:
-                raise Refused("the restore takes longer than it may", "see why the host is so slow") from None
+                raise Refused("the restore took too long", "find out why the host is so slow") from None
             continue
         return
 
@@ -197,7 +198,7 @@ def _apart() -> tuple[str, ...]:
     return words if ask((*words, "true"), timeout=10).exit == 0 else ()
 
 
-def _folders(to: Server) -> Sequence[Path]:
+def _folders(to: DatabaseServer) -> Sequence[Path]:
     if to.programs:
         return [Path(to.programs)]
     return [path for place in PLACES for path in sorted(Path("/").glob(place), reverse=True)]

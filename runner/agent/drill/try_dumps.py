@@ -1,4 +1,4 @@
-"""`try-dumps`: restore dumps that were taken out of a snapshot into a server made for it, and count."""
+"""`try-dumps`: restore dumps out of a snapshot into a server made for that, and count their rows."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
 from ..database import rows as pg_rows
 from ..database.cluster import SETTINGS
+from ..database.contract import DatabaseServer
 from ..database.folder import complete, decoded
-from ..database.server import Server
 from ..database.session import Session, SqlTrouble
 from ..frames import json_lines
 from .compare import digest
@@ -57,7 +57,7 @@ def run(argv: Sequence[str]) -> int:
     elif dumps:
         newest = max(dumps, key=lambda dump: dump.time).record
         with command.together():
-            server = Server(*options[1:])
+            server = DatabaseServer(*options[1:])
             use = programs(server, str(newest.get("server", "")), str(newest.get("pg_dump", "")))
             with ScratchServer(server, use.server, folder / "cluster") as scratch:
                 _restore_roles(scratch, roles[0], wrong)
@@ -77,7 +77,7 @@ def _answer(tried: DumpsTried) -> int:
     first = tried.wrong[0]
     name = f"database {shown(first.database)}: " if first.database else ""
     more = f"; {tried.total - 1} more" if tried.total > 1 else ""
-    do = "dump it anew and run the drill again; until then rely on an older dump"
+    do = "make a new dump and run the drill again; until then, rely on an older dump"
     reply(tried._replace(error=f"{name}{first.what}{more}", do=do))
     return FAILED
 
@@ -100,7 +100,7 @@ def _sound(folder: Path, lines: Sequence[DumpLine], wrong: list[DumpProblem]) ->
         if record is None:
             wrong.append(_problem(name or line.database, file, "its record cannot be read"))
         elif name is None or record.get("database") != name or record.get("dump") != file.name:
-            wrong.append(_problem(name or line.database, file, "its record is of another dump"))
+            wrong.append(_problem(name or line.database, file, "its record belongs to another dump"))
         elif what := _differs(file, record):
             wrong.append(_problem(name, file, what))
         else:
@@ -171,10 +171,11 @@ def _compare(record: Mapping[str, Any], tables: Mapping[str, int], objects: int)
     if other:
         rows, before = tables.get(other[0]), expected.get(other[0])
         now = "is missing" if rows is None else f"has {rows} rows"
-        more = f"; {len(other) - 1} tables more" if len(other) > 1 else ""
-        raise Refused(f"table {other[0]} {now}, and {before} were dumped{more}")
+        then = "was not there" if before is None else f"had {before} rows"
+        more = f"; tables that differ: {len(other)}" if len(other) > 1 else ""
+        raise Refused(f"table {other[0]} {now}, but {then} when it was dumped{more}")
     if record.get("large_objects", objects) != objects:
-        raise Refused(f"there are {objects} large objects, and {record['large_objects']} were dumped")
+        raise Refused(f"there are {objects} large objects, but {record['large_objects']} were dumped")
 
 
 def _psql(scratch: ScratchServer, sql: str) -> None:

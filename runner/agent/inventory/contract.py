@@ -1,4 +1,4 @@
-"""What the verbs of an inventory are told, and what they answer: what a host is beside its files."""
+"""Options and answers of the verbs of an inventory: what a host is beside its files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`about-of`: what a snapshot's host was, and its newest dumps; reads only. `keep-about`: keep that by it."""
+"""`about-of`: what a snapshot's host was, and its newest dumps; reads only. `keep-about`: keep that beside it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .. import durable, tree
 from ..answer import Refused, emit, reply, table
 from ..arguments import parse_as
 from ..database import folder
+from ..database.contract import encoded
 from ..database.folder import Folder
 from ..frames import Frame, frames
 from ..snapshots import readme
@@ -55,7 +56,7 @@ def _dumps(snapshot: Path, path: str) -> DumpFolder | None:
     try:
         # A link on the way would lead out of the snapshot, to a folder of this machine.
         os.close(tree.above(str(snapshot), (*parts, b".")))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     inside = Folder(snapshot.joinpath(*(os.fsdecode(part) for part in parts)))
     roles = folder.roles(inside)
@@ -66,7 +67,7 @@ def _dumps(snapshot: Path, path: str) -> DumpFolder | None:
 
 def _dump(name: str, record: Mapping[str, Any]) -> DatabaseDump:
     texts = {key: record[key] for key in ("server", "owner") if isinstance(record.get(key), str)}
-    file = f"databases/{folder.encoded(name)}/{record['time']}.dump"
+    file = f"databases/{encoded(name)}/{record['time']}.dump"
     return DatabaseDump(name, file, record["time"], record["bytes"], **texts)
 
 
@@ -90,13 +91,13 @@ def keep_about(argv: Sequence[str]) -> int:
         site = _keep_site(store, outputs.get(options.site, b""), options.site_sha256)
         readme.keep(store)
     if not files and not known:
-        raise Refused("what the host is was not told", "see the step before; the next snapshot tries again")
+        raise Refused("it is not known what the host is", "see the step before; the next snapshot tries again")
     reply(AboutKept(name, len(files), fresh, site))
     return 0
 
 
 def _content(frame: Frame) -> bytes:
-    """What a step printed; nothing unless it ended well, and where it is too long."""
+    """What a step printed; empty where it failed, or printed too much."""
     if frame.state != "done" or frame.exit != 0:
         return b""
     parts, size = [], 0
@@ -124,7 +125,7 @@ def _files(output: bytes, dumps: Sequence[str]) -> dict[str, bytes]:
 
 
 def _keep_site(store: Store, content: bytes, digest: str) -> bool:
-    """Whether jobs.toml is kept as the plan knows it."""
+    """Keep jobs.toml if it is the one that the plan knows; whether it is."""
     if hashlib.sha256(content).hexdigest() != digest:
         return False
     path = store.runner / "jobs.toml"

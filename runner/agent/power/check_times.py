@@ -17,16 +17,8 @@ from ..host.fstab import number_of
 from ..host.mounts import Mount, device_of, mounts, superblock, uuid_of
 from .contract import CheckTime, WholeCheck
 
-ASK = (
-    "journalctl",
-    "--quiet",
-    "--no-pager",
-    "--reverse",
-    "--lines=400",
-    "--output=json",
-    "--unit=systemd-fsck@*.service",
-    "--unit=systemd-fsck-root.service",
-)
+UNITS = ("--unit=systemd-fsck@*.service", "--unit=systemd-fsck-root.service")
+ASK = ("journalctl", "--quiet", "--no-pager", "--reverse", "--lines=400", "--output=json", *UNITS)
 # systemd.journal-fields(7): what PID 1 says when a unit is being started, and when it has started.
 STARTING = "7d4958e842da4a758f6c1cdc7b36dcc5"
 STARTED = "39f53479d3a045ac8e11786248231fbf"

@@ -21,7 +21,7 @@ class Idle(NamedTuple):
     """Answer of `idle`: whether nothing is being written, else why a reboot must wait in `error`."""
 
     idle: bool = False
-    error: Optional[str] = None
+    error: str = ""
     do: str = ""
 
 

@@ -19,37 +19,14 @@ from ..store.layout import open_store
 from .contract import AskIdle, Idle
 
 # Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is reported.
-WRITERS = families.PROGRAMS | frozenset(
-    (
-        "rsync",
-        "pg_dump",
-        "pg_dumpall",
-        "pg_restore",
-        "pg_basebackup",
-        "pg_upgrade",
-        "e2fsck",
-        "mke2fs",
-        "mkfs.ext3",
-        "mkfs.ext4",
-        "resize2fs",
-        "tune2fs",
-        # Cut off, these leave a host that does not boot. The kernel keeps 15 characters of a name.
-        "update-initramf",
-        "mkinitramfs",
-        "dracut",
-        "grub-install",
-        "grub-mkconfig",
-        "grub2-install",
-        "grub2-mkconfig",
-    )
-)
+_DATABASE = ("pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pg_upgrade")
+_DISK = ("rsync", "e2fsck", "mke2fs", "mkfs.ext3", "mkfs.ext4", "resize2fs", "tune2fs")
+# Cut off, these leave a host that does not boot. The kernel keeps 15 characters of a name.
+_BOOT = ("update-initramf", "mkinitramfs", "dracut", "grub-install", "grub-mkconfig", "grub2-install", "grub2-mkconfig")
+WRITERS = families.PROGRAMS.union(_DATABASE, _DISK, _BOOT)
 # Those of them that only read, by their words: looks of our own run beside this one.
 READS = {"tune2fs": re.compile(rb"-l"), **families.READS}
-RESOURCES = (
-    ("dump", "works on the dumps"),
-    ("drill", "restores to see that it can be done"),
-    ("restore-db", "restores a database"),
-)
+RESOURCES = (("dump", "works on the dumps"), ("drill", "runs a restore drill"), ("restore-db", "restores a database"))
 SHOWN = 5
 
 
@@ -147,6 +124,6 @@ def _held(stores: Sequence[str]) -> Iterator[str]:
 
 def _inhibited(root: Path) -> Iterator[str]:
     for inhibitor in sessions.inhibitors(root):
-        yield f"{inhibitor.who} asks that it is not shut down: {inhibitor.why}"
+        yield f"{inhibitor.who} blocks a shutdown: {inhibitor.why}"
     for device in sessions.checking(root):
         yield f"{device} is being checked"

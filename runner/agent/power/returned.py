@@ -46,7 +46,7 @@ def run(argv: Sequence[str]) -> int:
 def _back(options: LookAfterBoot) -> Returned:
     before, now = options.was, processes.boot_id()
     if not before or not now:
-        return Returned(error="which boot this is cannot be told", do="look at the host")
+        return Returned(error="it is not known which boot this is", do="look at the host")
     if now == before:
         error = "it answers, but is still in the boot from before"
         return Returned(error=error, do="see on its console why it stays up")
@@ -61,7 +61,8 @@ def _settled(options: LookAfterBoot) -> Returned:
         return answer._replace(error=error, do="let it finish: it must not be switched off")
     if up.systemd and up.system not in SETTLED:
         do = "run `systemctl list-jobs` there: what is it waiting for"
-        return answer._replace(error=f"systemd says that it is {up.system or 'not to be asked'}", do=do)
+        error = f"systemd says that it is {up.system}" if up.system else "systemd does not answer"
+        return answer._replace(error=error, do=do)
     return answer._replace(returned=True, checks=check_times.whole(), up=_boot_over())
 
 
@@ -76,8 +77,8 @@ def _boot_over() -> int | None:
 def _kernel(options: LookAfterBoot) -> Returned:
     running, due = platform.release(), options.is_ or kernels.newest(Path("/"))
     if not due:
-        error = "which kernel should run cannot be told"
-        return Returned(error=error, do="see there that /boot is mounted and what it has")
+        error = "it is not known which kernel should run"
+        return Returned(error=error, do="see there that /boot is mounted and which kernels it has")
     if running != due:
         error = f"the kernel that runs is {plain(running)}, not {plain(due)}"
         do = "look at what the boot loader starts (grub.cfg, its default), then reboot again"

@@ -1,217 +1,223 @@
-"""PostgreSQL: how a database is named to its programs, what runner-agent's verbs for dumps want and say."""
+"""runner-agent's verbs for databases and their dumps: argv, and answers as their contracts have them."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+from runner.agent.arguments import argv
+from runner.agent.database.contract import (
+    CheckDumps,
+    Databases,
+    DatabaseServer,
+    DatabaseTrouble,
+    DumpFolder,
+    DumpGlobals,
+    ExpireDump,
+    ListDatabases,
+    ListDumps,
+    MakeDump,
+    unfit,
+)
+from runner.agent.database.contract_restore import (
+    CheckFits,
+    CheckSwap,
+    DropRestored,
+    DumpFits,
+    FindDump,
+    MakeRoles,
+    NewestDump,
+    PublishRestored,
+    RestoreDump,
+    SwapDatabases,
+    SwapStanding,
+)
 from runner.model.facts import Reading
-from runner.model.plan import Argv
-from runner.tools import detached, fields
+from runner.model.plan import Argv, Check
+from runner.tools import answers, detached
 
-USER = "postgres"
+# What its callers read, as the agent declares it.
+__all__ = ["DumpFits", "NewestDump", "SwapStanding", "unfit"]
+
 # As probes: the program that probes answers them itself, so that nothing need be installed.
 _PROBE = "runner-agent"
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Reach:
-    """How a server is reached: as OS user `user` by the socket in folder `socket`, or by a `service`.
-
-    "" for what libpq does by itself. `programs` is the folder of psql and pg_dump where they are not found.
-    """
-
-    user: str = USER
-    socket: str = ""
-    service: str = ""
-    service_file: str = ""
-    programs: str = ""
-
-    @property
-    def words(self) -> Argv:
-        """As options of runner-agent's verbs."""
-        known = {
-            "user": self.user,
-            "socket": self.socket,
-            "service": self.service,
-            "service-file": self.service_file,
-            "programs": self.programs,
-        }
-        return tuple(f"--{name}={value}" for name, value in known.items() if value)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Into:
-    """A folder of dumps on a host, how its server is reached, and the time that this run's dumps are named by."""
+    """A folder of dumps on a host, the server that is dumped, and the time that this run's dumps are named by."""
 
     program: str
     to: str
     at: str
-    reach: Reach
+    server: DatabaseServer
 
 
-def conninfo(database: str, *, socket: str = "", service: str = "") -> str:
-    """A connection string that can only mean `database`: a bare name with `=` in it would be read as one."""
-    known = {"service": service, "host": socket, "dbname": database}
-    return " ".join(f"{word}={_quoted(text)}" for word, text in known.items() if text)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class From:
+    """A dump at the database's host, as the plan knows it: where it is there, and its SHA-256.
+
+    `plan` is the id of the plan, by which the database is called until it is whole.
+    """
+
+    program: str
+    server: DatabaseServer
+    dump: str
+    sha256: str
+    plan: str
 
 
-def as_user(user: str, argv: Sequence[str]) -> Argv:
-    """`argv` run by an OS user, for a host where we are root; runuser(1)."""
-    return ("runuser", "-u", user, "--", *argv)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Swap:
+    """`new` takes the place and name of `name`, which is called `before` from then on."""
+
+    name: str
+    new: str
+    before: str
 
 
-def encoded(database: str) -> str:
-    """The name of the folder of a database's dumps: what is not a letter, digit, `_`, `-` or `.` as %XX."""
-    text = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in os.fsencode(database))
-    return f"%2E{text[1:]}" if text.startswith(".") else text
-
-
-def hold(program: str, plan: str, who: str) -> Argv:
+def hold_dumps(program: str, plan: str, who: str) -> Argv:
     """Take the host's lock on dumps and keep it until stdin ends."""
     return detached.hold_host(program, "dump", plan, who)
 
 
-def databases(reach: Reach, program: str = _PROBE) -> Argv:
+def hold_restores(program: str, plan: str, who: str) -> Argv:
+    """Take the host's lock on restoring databases and keep it until stdin ends."""
+    return detached.hold_host(program, "restore-db", plan, who)
+
+
+def databases(server: DatabaseServer, program: str = _PROBE) -> Argv:
     """Print the server's databases as JSON; exit 1 where it does not answer. Reads only."""
-    return (program, "databases", *reach.words)
+    return (program, *argv("databases", ListDatabases(server)))
 
 
-def dumps(to: str, program: str = _PROBE) -> Argv:
+def dumps(to: str) -> Argv:
     """Print as JSON which dumps are in the folder `to`. Reads only."""
-    return (program, "dumps", to)
+    return (_PROBE, *argv("dumps", ListDumps(to)))
 
 
 def dump(into: Into, database: str, *, within: int, max_shrink: float) -> Argv:
     """Write one database into the folder, seen to be whole. `within` are seconds, `max_shrink` percent."""
-    limits = (f"--within={within}", f"--max-shrink={int(max_shrink)}")
-    return (into.program, "dump", into.to, into.at, *into.reach.words, *limits, "--", database)
+    options = MakeDump(into.to, into.at, database, into.server, within, max_shrink=int(max_shrink))
+    return (into.program, *argv("dump", options))
 
 
 def dump_globals(into: Into, *, within: int) -> Argv:
     """Write the roles and tablespaces of the server into the folder."""
-    return (into.program, "dump-globals", into.to, into.at, *into.reach.words, f"--within={within}")
+    return (into.program, *argv("dump-globals", DumpGlobals(into.to, into.at, into.server, within)))
 
 
 def dumped(into: Into, database: str = "") -> Argv:
     """Print as JSON whether older dumps of a database (the roles without one) are spared. Reads only."""
-    what = ("--", database) if database else ("--globals",)
-    return (into.program, "dumped", into.to, into.at, *what)
+    names = (database,) if database else ()
+    options = CheckDumps(into.to, into.at, DatabaseServer(), globals=not database, databases=names)
+    return (into.program, *argv("dumped", options))
 
 
 def all_dumped(into: Into, databases: Sequence[str], *, every: bool) -> Argv:
     """End 1 unless these databases and the roles have a good dump of this run. Reads only.
 
-    With `every` it is said as well which databases of the server are not among them.
+    With `every` it also says which databases of the server are not among them.
     """
-    flags = ("--globals", "--require", *(("--all",) if every else ()))
-    return (into.program, "dumped", into.to, into.at, *into.reach.words, *flags, "--", *databases)
+    options = CheckDumps(
+        into.to, into.at, into.server, globals=True, require=True, all=every, databases=tuple(databases)
+    )
+    return (into.program, *argv("dumped", options))
 
 
 def expire(into: Into, time: str, database: str = "", *, keep: int) -> Argv:
     """Remove one old dump of a database (the roles without one), if the folder can spare it."""
-    what = ("--", database) if database else ("--globals",)
-    who = tuple(word for word in into.reach.words if word.startswith("--user="))
-    return (into.program, "expire-dump", into.to, time, *who, f"--keep={keep}", f"--after={into.at}", *what)
+    owner, names = DatabaseServer(user=into.server.user), (database,) if database else ()
+    options = ExpireDump(into.to, time, owner, keep, into.at, globals=not database, databases=names)
+    return (into.program, *argv("expire-dump", options))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Found:
-    """A server as it answered, or in `error` why not, with what to `do`. `trouble`: nothing here can dump it.
+def read_databases(reading: Reading | None) -> Databases | DatabaseTrouble:
+    """What `databases` answered, or why there is no answer."""
+    answer = answers.read(reading.out, Databases) if reading else None
+    return answer or _trouble(reading, "it could not be asked which databases there are")
 
-    `databases` are the sizes on its disk by name, None where we may not ask; nobody can connect to `closed` ones.
+
+def read_dumps(reading: Reading | None) -> DumpFolder | DatabaseTrouble:
+    """What `dumps` answered, or why there is no answer."""
+    answer = answers.read(reading.out, DumpFolder) if reading else None
+    return answer or _trouble(reading, "the folder of dumps could not be read")
+
+
+def _trouble(reading: Reading | None, otherwise: str) -> DatabaseTrouble:
+    trouble = answers.read(reading.out, DatabaseTrouble) if reading else None
+    return trouble or DatabaseTrouble(otherwise)
+
+
+def newest(root: str, inside: str) -> Argv:
+    """Print the newest dump of the database on stdin; `inside` is below `root`. Reads only.
+
+    A verb without its program: it is asked while a plan is made.
     """
-
-    error: str = ""
-    do: str = ""
-    server: str = ""
-    pg_dump: str = ""
-    trouble: str = ""
-    standby: bool = False
-    databases: Mapping[str, int | None] = field(default_factory=dict)
-    closed: tuple[str, ...] = ()
+    return argv("db-newest", FindDump(root, inside))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Dump:
-    """A dump that counts. `time` names its file, `at` (ISO 8601) is when it was begun; `rows` of all tables."""
-
-    time: str
-    at: str = ""
-    bytes: int = 0
-    objects: int = 0
-    rows: int = 0
-    server: str = ""
-    pg_dump: str = ""
-    doubts: tuple[str, ...] = ()
+def fits(server: DatabaseServer, into: str, bring: Sequence[str] = ()) -> Argv:
+    """Say whether the dump whose head is on stdin can become `into` there. Reads only; as `newest`."""
+    return argv("db-fits", CheckFits(server, into=into, bring=tuple(bring)))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Kept:
-    """What is in a folder of dumps, oldest first; `free` bytes are left there, None if that is not known.
-
-    `real` is where the folder is when every link on the way is followed.
-    `roles` are the times of the dumps of roles; `odd` are files that are no dumps.
-    """
-
-    error: str = ""
-    free: int | None = None
-    real: str = ""
-    databases: Mapping[str, tuple[Dump, ...]] = field(default_factory=dict)
-    roles: tuple[str, ...] = ()
-    odd: tuple[str, ...] = ()
+def standing(server: DatabaseServer, swap: Swap) -> Argv:
+    """Say whether `swap` can be done, and whom it interrupts. Reads only; as `newest`."""
+    return argv("db-standing", CheckSwap(swap.name, swap.new, server, swap.before))
 
 
-def parse_databases(reading: Reading | None) -> Found:
-    """What `databases` answered."""
-    told = fields.last_object(reading.out) if reading else {}
-    if not isinstance(told.get("databases"), list):
-        why = fields.text(told.get("error")) or "it could not be asked which databases there are"
-        return Found(error=why, do=fields.text(told.get("do")))
-    known = fields.objects(told["databases"])
-    trouble = told.get("trouble")
-    return Found(
-        server=fields.text(told.get("server")),
-        pg_dump=fields.text(told.get("pg_dump")),
-        trouble=fields.text(trouble.get("error")) if isinstance(trouble, dict) else "",
-        do=fields.text(trouble.get("do")) if isinstance(trouble, dict) else "",
-        standby=told.get("standby") is True,
-        databases={fields.text(one.get("name")): fields.whole(one.get("size")) for one in known},
-        closed=fields.texts(told.get("closed")),
+def check(source: From, into: str, bring: Sequence[str] = ()) -> Argv:
+    """Read the whole dump, and say whether it can become the database `into`. Reads only."""
+    options = CheckFits(source.server, source.sha256, into, tuple(bring), dumps=(source.dump,))
+    return (source.program, *argv("db-fits", options))
+
+
+def make_roles(source: From, path: str, sha256: str, roles: Sequence[str]) -> Argv:
+    """Make these roles as the dump of the globals at `path` has them; never changes one that is there."""
+    return (source.program, *argv("db-roles", MakeRoles(path, source.server, sha256, tuple(roles))))
+
+
+def restore(source: From) -> Argv:
+    """Make a database of the dump, under a name that says that it is not whole."""
+    options = RestoreDump(source.dump, source.server, source.sha256, source.plan)
+    return (source.program, *argv("db-restore", options))
+
+
+def verify(source: From) -> Argv:
+    """Compare the rows of every table with those counted when it was dumped. Reads only."""
+    options = RestoreDump(source.dump, source.server, source.sha256, source.plan)
+    return (source.program, *argv("db-verify", options))
+
+
+def publish(source: From, into: str) -> Argv:
+    """Give it its name, and note on it what it was made from."""
+    options = PublishRestored(source.dump, source.server, source.sha256, source.plan, into)
+    return (source.program, *argv("db-publish", options))
+
+
+def drop(source: From) -> Argv:
+    """Remove what this plan began to make, if it still has that name."""
+    return (source.program, *argv("db-drop", DropRestored(source.server, source.plan)))
+
+
+def remove_copy(folder: str) -> Argv:
+    """Remove the folder that a dump was copied to, with all in it; rm(1)."""
+    return ("rm", "--recursive", "--force", "--one-file-system", "--", folder)
+
+
+def ready(program: str, server: DatabaseServer, swap: Swap, host: str) -> Check:
+    """The claim that the swap can be done."""
+    return Check(
+        host=host,
+        argv=(program, *standing(server, swap)),
+        field="ready",
+        relation="==",
+        value=True,
+        why="it was restored and compared, and the names are free",
     )
 
 
-def parse_dumps(reading: Reading | None) -> Kept:
-    """What `dumps` answered."""
-    told = fields.last_object(reading.out) if reading else {}
-    known = told.get("databases")
-    if not isinstance(known, dict):
-        return Kept(error=fields.text(told.get("error")) or "the folder of dumps could not be read")
-    return Kept(
-        free=fields.whole(told.get("free")),
-        real=fields.text(told.get("real")),
-        databases={name: tuple(map(_dump, fields.objects(found))) for name, found in known.items()},
-        roles=fields.texts(told.get("globals")),
-        odd=fields.texts(told.get("odd")),
-    )
-
-
-def _dump(told: Mapping[str, Any]) -> Dump:
-    return Dump(
-        time=fields.text(told.get("time")),
-        at=fields.text(told.get("at")),
-        bytes=fields.whole(told.get("bytes")) or 0,
-        objects=fields.whole(told.get("objects")) or 0,
-        rows=fields.whole(told.get("rows")) or 0,
-        server=fields.text(told.get("server")),
-        pg_dump=fields.text(told.get("pg_dump")),
-        doubts=fields.texts(told.get("doubts")),
-    )
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
+def swap(program: str, server: DatabaseServer, names: Swap, plan: str) -> Argv:
+    """Do it: both names change in one transaction; whoever is connected to either is ended."""
+    return (program, *argv("db-swap", SwapDatabases(names.name, names.new, server, names.before, plan)))

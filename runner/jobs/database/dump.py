@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpFolder, encoded
 from runner.jobs.bundled import Bundled
 from runner.jobs.database import agent, dump_findings
-from runner.jobs.database.agent import Found, Into, Kept, Reach
+from runner.jobs.database.agent import Into
 from runner.jobs.database.report import dumped
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
@@ -20,7 +21,6 @@ from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site
 from runner.model.text import one_line
 from runner.tools import agent as store
-from runner.tools.fields import moment
 
 SERVER, FOLDER = "dump.server", "dump.folder"
 # The dump, reading it again, and waiting for locks before it.
@@ -69,7 +69,7 @@ class DumpKind(Bundled):
         if not site.live:
             return ()
         return (
-            Probe(id=f"{SERVER}.{job.name}", host=job.host, argv=agent.databases(reach(job)), timeout=60),
+            Probe(id=f"{SERVER}.{job.name}", host=job.host, argv=agent.databases(server_of(job)), timeout=60),
             Probe(id=f"{FOLDER}.{job.name}", host=job.host, argv=agent.dumps(job.options.to), timeout=60),
         )
 
@@ -80,28 +80,35 @@ class DumpKind(Bundled):
         """
         if not site.live:
             return Draft(skip=Skip(job=job.name, reason="the sandbox has no database"))
-        found = agent.parse_databases(facts.reading(job.host, f"{SERVER}.{job.name}"))
-        kept = agent.parse_dumps(facts.reading(job.host, f"{FOLDER}.{job.name}"))
-        wanted = _wanted(job.options, found, kept)
-        at = next_snapshot_name(now, [*kept.roles, *(one.time for some in kept.databases.values() for one in some)])
-        wrong = dump_findings.unable(job, found, kept, wanted, at)
-        if wrong or at is None:
-            return Draft(
-                skip=Skip(job=job.name, reason=wrong[0].text if wrong else "the clock is wrong"), findings=wrong
-            )
+        server = agent.read_databases(facts.reading(job.host, f"{SERVER}.{job.name}"))
+        folder = agent.read_dumps(facts.reading(job.host, f"{FOLDER}.{job.name}"))
+        if isinstance(folder, DatabaseTrouble):
+            return _skip(job, dump_findings.unreadable(job, folder))
+        names = _names(job.options, server, folder)
+        times = [dump.time for dumps in folder.databases.values() for dump in dumps]
+        at = next_snapshot_name(now, [*folder.globals, *times])
+        if wrong := dump_findings.unable(job, server, names):
+            return _skip(job, wrong)
+        if at is None:
+            return _skip(job, dump_findings.wrong_clock(job))
         host = site.host(job.host)
-        into = Into(program=store.program(host), to=job.options.to, at=at, reach=reach(job))
-        return _draft(site, _Work(job=job, host=host, into=into), (found, kept), wanted, now)
+        into = Into(program=store.program(host), to=job.options.to, at=at, server=server_of(job))
+        draft = _draft(site, _Work(job=job, host=host, into=into), folder, names, now)
+        return replace(draft, findings=dump_findings.findings(job, server, folder, names))
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """See JobKind."""
         return dumped(job, outcomes, around)
 
 
-def reach(job: Job) -> Reach:
-    """How the server of a `dump` job is reached, for other kinds as well."""
+def _skip(job: Job, finding: Finding) -> Draft:
+    return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
+
+
+def server_of(job: Job) -> DatabaseServer:
+    """The server of a `dump` job, for other kinds as well."""
     options: DumpOptions = job.options
-    return Reach(
+    return DatabaseServer(
         user=options.user,
         socket=options.socket,
         service=options.service,
@@ -110,45 +117,44 @@ def reach(job: Job) -> Reach:
     )
 
 
-def _wanted(options: DumpOptions, found: Found, kept: Kept) -> tuple[str, ...]:
-    """Those that are there of the ones wanted; where that is not known those that there were."""
-    if found.error:
-        return options.databases or tuple(sorted(name for name, some in kept.databases.items() if some))
-    return tuple(name for name in found.databases if name in options.databases or not options.databases)
+def _names(options: DumpOptions, server: Databases | DatabaseTrouble, folder: DumpFolder) -> tuple[str, ...]:
+    """The databases to dump: of those wanted the ones there are; where that is not known those there were."""
+    if isinstance(server, DatabaseTrouble):
+        return options.databases or tuple(sorted(name for name, dumps in folder.databases.items() if dumps))
+    names = tuple(database.name for database in server.databases)
+    return tuple(name for name in names if name in options.databases or not options.databases)
 
 
-def _draft(site: Site, work: _Work, known: tuple[Found, Kept], wanted: tuple[str, ...], now: datetime) -> Draft:
-    found, kept = known
+def _draft(site: Site, work: _Work, folder: DumpFolder, names: tuple[str, ...], now: datetime) -> Draft:
     job, options, into = work.job, work.options, work.into
     lock = Lock(
         resource=f"dumps of {job.host}",
         host=job.host,
-        argv=agent.hold(into.program, plan_id(now), f"{job.name} of {site.controller}"),
+        argv=agent.hold_dumps(into.program, plan_id(now), f"{job.name} of {site.controller}"),
     )
     steps = (
         work.step(
-            "answers", agent.databases(into.reach, into.program), "see that the server answers", Effect.READ
+            "answers", agent.databases(into.server, into.program), "see that the server answers", Effect.READ
         ).known_as(Role.ANSWERS),
         _may_fail(
             work, "globals", agent.dump_globals(into, within=600), "keep the roles, which no database has"
         ).known_as(Role.GLOBALS),
-        *(_dump(work, name) for name in wanted),
-        *(step for name in wanted for step in _expire(work, name, kept, now)),
-        *_expire(work, "", kept, now),
+        *(_dump(work, name) for name in names),
+        *(step for name in names for step in _expire(work, name, folder, now)),
+        *_expire(work, "", folder, now),
         work.step(
-            "all", agent.all_dumped(into, wanted, every=not options.databases), "miss none of them", Effect.READ
+            "all", agent.all_dumped(into, names, every=not options.databases), "miss none of them", Effect.READ
         ).known_as(Role.ALL),
     )
-    planned = PlannedJob(name=job.name, kind="dump", after=job.after, locks=(lock,), since=_last(kept, wanted))
-    findings: tuple[Finding, ...] = dump_findings.findings(job, found, kept, wanted)
-    return Draft(planned=planned, steps=steps, findings=findings)
+    planned = PlannedJob(name=job.name, kind="dump", after=job.after, locks=(lock,), since=_last(folder, names))
+    return Draft(planned=planned, steps=steps)
 
 
 def _dump(work: _Work, name: str) -> Step:
     argv = agent.dump(work.into, name, within=work.within, max_shrink=work.options.max_shrink)
-    return _may_fail(
-        work, f"dump-{agent.encoded(name)}", argv, f"dump {one_line(name)}, and read the dump again"
-    ).known_as(Role.DUMP, one_line(name))
+    return _may_fail(work, f"dump-{encoded(name)}", argv, f"dump {one_line(name)}, and read the dump again").known_as(
+        Role.DUMP, one_line(name)
+    )
 
 
 def _may_fail(work: _Work, name: str, argv: Argv, why: str) -> Step:
@@ -164,10 +170,10 @@ def _may_fail(work: _Work, name: str, argv: Argv, why: str) -> Step:
     )
 
 
-def _expire(work: _Work, name: str, kept: Kept, now: datetime) -> tuple[Step, ...]:
+def _expire(work: _Work, name: str, folder: DumpFolder, now: datetime) -> tuple[Step, ...]:
     """The old dumps of a database, of the roles where it is "", by name."""
     options, what = work.options, one_line(name) if name else "the roles"
-    times: Sequence[str] = [one.time for one in kept.databases.get(name, ())] if name else kept.roles
+    times: Sequence[str] = [dump.time for dump in folder.databases.get(name, ())] if name else folder.globals
     spared = Check(
         host=work.host.name,
         argv=agent.dumped(work.into, name),
@@ -176,10 +182,10 @@ def _expire(work: _Work, name: str, kept: Kept, now: datetime) -> tuple[Step, ..
         value=True,
         why=f"{what} has no good dump of this run, or a doubtful one",
     )
-    folder = f"-{agent.encoded(name)}" if name else ""
+    suffix = f"-{encoded(name)}" if name else ""
     return tuple(
         work.step(
-            f"expire{folder}-{time}",
+            f"expire{suffix}-{time}",
             agent.expire(work.into, time, name, keep=max(options.keep, 1)),
             f"{what}: older than is kept, and {options.keep} newer ones stay",
             Effect.EXPIRE,
@@ -189,8 +195,8 @@ def _expire(work: _Work, name: str, kept: Kept, now: datetime) -> tuple[Step, ..
     )
 
 
-def _last(kept: Kept, wanted: Sequence[str]) -> datetime | None:
+def _last(folder: DumpFolder, names: Sequence[str]) -> datetime | None:
     """When the oldest of the newest good dumps was made; None where one of them has none."""
-    newest = [moment(kept.databases[name][-1].at) if kept.databases.get(name) else None for name in wanted]
+    newest = [folder.databases[name][-1].at if folder.databases.get(name) else None for name in names]
     known = [at for at in newest if at is not None]
     return min(known) if known and len(known) == len(newest) else None

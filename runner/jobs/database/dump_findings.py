@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from runner.jobs.database.agent import Found, Kept
+from runner.agent.database.contract import Databases, DatabaseTrouble, DumpFolder
 from runner.model.facts import Facts
 from runner.model.names import snapshot_time
 from runner.model.plan import Finding, Severity
@@ -14,96 +14,108 @@ from runner.model.site import Job, Site
 from runner.model.text import count, one_line, size
 
 _LISTED = 10
+_NONE = "the server has none of the databases that are to be dumped"
 
 OLD = timedelta(hours=36)
 _SPARE = 16 << 20
 
 
-def unable(job: Job, found: Found, kept: Kept, wanted: Sequence[str], at: str | None) -> tuple[Finding, ...]:
-    """Why no plan can be made; empty where it can."""
-    if kept.error:
-        return (_finding(job, "attention", f"{job.options.to}: {kept.error}", "correct `to`, or that folder"),)
-    if found.trouble:
-        return (_finding(job, "attention", found.trouble, found.do),)
-    if not wanted:
-        text = found.error or "the server has none of the databases that are to be dumped"
-        return (_finding(job, "attention", text, found.do or "correct `databases` in jobs.toml"),)
-    if at is None:
-        text = f"the clock is before the newest dump in {job.options.to}"
-        return (_finding(job, "attention", text, f"set the clock of {job.host} and of the controller right"),)
-    return ()
+def unreadable(job: Job, trouble: DatabaseTrouble) -> Finding:
+    """What a person is told where the folder of dumps cannot be read."""
+    return _finding(job, "attention", f"{job.options.to}: {trouble.error}", "correct `to`, or that folder")
 
 
-def findings(job: Job, found: Found, kept: Kept, wanted: Sequence[str]) -> tuple[Finding, ...]:
+def wrong_clock(job: Job) -> Finding:
+    """What a person is told where the dumps in the folder are of the future."""
+    text = f"the clock is before the newest dump in {job.options.to}"
+    return _finding(job, "attention", text, f"set the clock of {job.host} and of the controller right")
+
+
+def unable(job: Job, server: Databases | DatabaseTrouble, names: Sequence[str]) -> Finding | None:
+    """Why no plan can be made for the databases `names`; None where it can."""
+    if isinstance(server, Databases) and server.trouble:
+        return _finding(job, "attention", server.trouble.error, server.trouble.do)
+    if names:
+        return None
+    text, do = server if isinstance(server, DatabaseTrouble) else (_NONE, "")
+    return _finding(job, "attention", text, do or "correct `databases` in jobs.toml")
+
+
+def findings(
+    job: Job, server: Databases | DatabaseTrouble, folder: DumpFolder, names: Sequence[str]
+) -> tuple[Finding, ...]:
     """What was seen: databases that went or came, dumps that shrank or cannot be read here, too little room."""
-    # The plan asks once more: whether it needs a person is known then.
-    said = [_finding(job, "note", found.error, found.do)] if found.error else []
-    if not found.error:
-        said += [
-            _finding(job, "attention", f"there is no database {one_line(name)}", "correct `databases` in jobs.toml")
-            for name in job.options.databases
-            if name not in (*found.databases, *found.closed)
-        ]
-        said += _closed(job, found)
-        gone = [name for name, some in kept.databases.items() if some and name not in (*found.databases, *found.closed)]
-        if gone and not job.options.databases:
-            said.append(
-                _finding(job, "note", f"gone, and their dumps are kept until a person removes them: {_some(gone)}")
+    if isinstance(server, DatabaseTrouble):
+        # The plan asks once more: whether it needs a person is known then.
+        seen = [_finding(job, "note", server.error, server.do)]
+    else:
+        seen = [*_differences(job, server, folder, names)]
+    if folder.odd:
+        seen.append(_finding(job, "note", f"no dumps, and left alone: {_some(folder.odd)}"))
+    seen += _elsewhere(job, folder)
+    if isinstance(server, Databases):
+        seen += _newer(job, server, folder)
+    return (*seen, *_room(job, folder, names))
+
+
+def _differences(job: Job, server: Databases, folder: DumpFolder, names: Sequence[str]) -> Iterator[Finding]:
+    """What the server has, against what jobs.toml names and what was dumped before."""
+    there = {*(database.name for database in server.databases), *server.closed}
+    for name in job.options.databases:
+        if name not in there:
+            yield _finding(
+                job, "attention", f"there is no database {one_line(name)}", "correct `databases` in jobs.toml"
             )
-        fresh = [name for name in wanted if not kept.databases.get(name)]
-        if fresh:
-            said.append(_finding(job, "note", f"dumped for the first time: {_some(fresh)}"))
-    if found.standby:
-        said.append(_finding(job, "note", "the server is a standby: it is dumped as far as it has followed"))
-    if kept.odd:
-        said.append(_finding(job, "note", f"no dumps, and left alone: {_some(kept.odd)}"))
-    return (*said, *_elsewhere(job, kept), *_unreadable(job, found, kept), *_room(job, kept, wanted))
+    yield from _closed(job, server)
+    gone = [name for name, dumps in folder.databases.items() if dumps and name not in there]
+    if gone and not job.options.databases:
+        yield _finding(job, "note", f"gone, and their dumps are kept until a person removes them: {_some(gone)}")
+    if fresh := [name for name in names if not folder.databases.get(name)]:
+        yield _finding(job, "note", f"dumped for the first time: {_some(fresh)}")
+    if server.standby:
+        yield _finding(job, "note", "the server is a standby: it is dumped as far as it has followed")
 
 
-def _elsewhere(job: Job, kept: Kept) -> tuple[Finding, ...]:
+def _elsewhere(job: Job, folder: DumpFolder) -> Iterator[Finding]:
     """A snapshot has a link as a link: what is looked for in it by the name in jobs.toml is not found."""
-    if not kept.real or kept.real == posixpath.normpath(job.options.to):
-        return ()
-    text = f"{job.options.to} leads to {one_line(kept.real)} through a link, and in a snapshot no link is followed"
-    return (_finding(job, "attention", text, f'to = "{one_line(kept.real)}" in jobs.toml'),)
+    if folder.real and folder.real != posixpath.normpath(job.options.to):
+        real = one_line(folder.real)
+        text = f"{job.options.to} leads to {real} through a link, and in a snapshot no link is followed"
+        yield _finding(job, "attention", text, f'to = "{real}" in jobs.toml')
 
 
-def _closed(job: Job, found: Found) -> list[Finding]:
+def _closed(job: Job, server: Databases) -> Iterator[Finding]:
     """Those that cannot be dumped since nobody can connect to them; a person who named one has to act."""
-    named = [name for name in found.closed if name in job.options.databases]
-    others = [] if job.options.databases else found.closed
-    texts: tuple[tuple[Sequence[str], Severity], ...] = ((named, "attention"), (others, "note"))
-    return [
-        _finding(
+    named = tuple(name for name in server.closed if name in job.options.databases)
+    names = named if job.options.databases else server.closed
+    if names:
+        yield _finding(
             job,
-            severity,
+            "attention" if named else "note",
             f"not dumped, since no connection to it is allowed: {_some(names)}",
             f"ALTER DATABASE {one_line(names[0])} ALLOW_CONNECTIONS true; or drop it",
         )
-        for names, severity in texts
-        if names
-    ]
 
 
-def _unreadable(job: Job, found: Found, kept: Kept) -> tuple[Finding, ...]:
+def _newer(job: Job, server: Databases, folder: DumpFolder) -> Iterator[Finding]:
     newer = [
         name
-        for name, some in kept.databases.items()
-        if found.pg_dump and some and _major(some[-1].pg_dump) > _major(found.pg_dump)
+        for name, dumps in folder.databases.items()
+        if server.pg_dump and dumps and _major(dumps[-1].pg_dump) > _major(server.pg_dump)
     ]
-    if not newer:
-        return ()
-    text = f"pg_restore {found.pg_dump} here cannot read the newest dumps, made by a newer pg_dump: {_some(newer)}"
-    return (_finding(job, "attention", text, "install the newer client programs again, or name them: `programs`"),)
+    if newer:
+        text = f"pg_restore {server.pg_dump} here cannot read the newest dumps, made by a newer pg_dump: {_some(newer)}"
+        yield _finding(job, "attention", text, "install the newer client programs again, or name them: `programs`")
 
 
-def _room(job: Job, kept: Kept, wanted: Sequence[str]) -> tuple[Finding, ...]:
-    last = [kept.databases[name][-1].bytes for name in wanted if kept.databases.get(name)]
+def _room(job: Job, folder: DumpFolder, names: Sequence[str]) -> Iterator[Finding]:
+    last = [folder.databases[name][-1].bytes for name in names if folder.databases.get(name)]
     needed = room(last)
-    if kept.free is None or kept.free >= needed:
-        return ()
-    text = f"{job.options.to} has {size(kept.free)} free, and {count(len(last), 'dump')} need about {size(needed)}"
-    return (_finding(job, "attention", text, "free some room there, keep fewer dumps, or take a larger disk"),)
+    if folder.free < needed:
+        text = (
+            f"{job.options.to} has {size(folder.free)} free, and {count(len(last), 'dump')} need about {size(needed)}"
+        )
+        yield _finding(job, "attention", text, "free some room there, keep fewer dumps, or take a larger disk")
 
 
 def _some(names: Sequence[str]) -> str:

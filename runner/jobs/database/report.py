@@ -7,17 +7,25 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from runner.agent.database.contract import DumpExpired, DumpGone, DumpMade, DumpsChecked, GlobalsDumped
+from runner.agent.database.contract_restore import DatabasesSwapped, DumpRestored
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line, size
 from runner.report.default import default_report
-from runner.tools.fields import moment, texts, whole
+from runner.tools.answers import read
 
 _SHOWN = 40
 _STOPPED = (State.BUSY, State.STALE, State.INTERRUPTED)
 
 _SHOWN_NOT_RESTORED = 10
+
+_ANSWERS: Mapping[Role, tuple[type[tuple[Any, ...]], ...]] = {
+    Role.GLOBALS: (GlobalsDumped,),
+    Role.DUMP: (DumpMade, DumpGone),
+    Role.ALL: (DumpsChecked,),
+}
 
 
 def dumped(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -54,13 +62,11 @@ def dump_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | Non
 
 def _stale(job: PlannedJob, outcomes: Sequence[Outcome]) -> str:
     """Since when the dumps of a `dump` job that failed are old, and of which databases, in words."""
-    told: Sequence[Mapping[str, Any]] = next(
-        (one.result["missing"] for one in outcomes if isinstance(one.result.get("missing"), list)), []
-    )
-    last = {one_line(str(one["database"])): moment(one["last"]) for one in told}
-    if not last:
+    checks = filter(None, (read(outcome.result, DumpsChecked) for outcome in outcomes))
+    missing = next((check.missing for check in checks), ())
+    if not missing:
         return f"database: {_since(job.since)}"
-    return "; ".join(f"database {name}: {_since(at)}" for name, at in last.items())
+    return "; ".join(f"database {one_line(dump.database)}: {_since(dump.last)}" for dump in missing)
 
 
 def _since(at: datetime | None) -> str:
@@ -69,66 +75,76 @@ def _since(at: datetime | None) -> str:
 
 def _wrong(outcomes: Sequence[Outcome]) -> Iterator[str]:
     """What failed, each step in its own words; that something is missing only where nothing else says why."""
-    said = False
-    for one in outcomes:
-        if one.role == Role.ALL and said:
-            continue
-        error = one.result.get("error")
-        if one.state == State.FAILED or error:
-            said = True
-            do = f" -> {one.result['do']}" if error and one.result.get("do") else ""
-            text = f"{error}{do}" if error else one.note or f"ended {one.exit}"
-            yield one_line(f"{one.label} failed: {text}")
-        elif one.state == State.DONE and one.exit:
-            said = True
-            yield one_line(f"{one.label} failed: {(one.log.strip().splitlines() or ['it said nothing'])[-1]}")
+    failed = False
+    for outcome in outcomes:
+        why = _why(outcome)
+        if why and not (failed and outcome.role == Role.ALL):
+            failed = True
+            yield one_line(f"{outcome.label} failed: {why}")
+
+
+def _why(outcome: Outcome) -> str:
+    """Why a step failed; "" where it did not."""
+    error, do = outcome.result.get("error"), outcome.result.get("do")
+    if error:
+        return f"{error} -> {do}" if do else str(error)
+    if outcome.state == State.FAILED:
+        return outcome.note or f"ended {outcome.exit}"
+    if outcome.state != State.DONE:
+        return ""
+    if outcome.exit:
+        return (outcome.log.strip().splitlines() or ["it said nothing"])[-1]
+    contracts = _ANSWERS.get(outcome.role, ())
+    fits = not contracts or any(read(outcome.result, contract) for contract in contracts)
+    return "" if fits else "its answer cannot be read"
 
 
 def _doubts(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    for one in outcomes:
-        name = one_line(str(one.result.get("database", "")))
-        if one.result.get("doubts"):
-            found = ", ".join(str(text) for text in one.result["doubts"])
-            yield f"{name} has become much smaller: {found}; none of its older dumps expires: see what happened to it"
-        if one.result.get("gone") is True:
-            yield f"{name} was dropped after the plan was made; its dumps are kept"
+    for outcome in outcomes:
+        made, gone = read(outcome.result, DumpMade), read(outcome.result, DumpGone)
+        if made and made.doubts:
+            yield (
+                f"{one_line(made.database)} has become much smaller: {', '.join(made.doubts)}; none of its older dumps "
+                "expires: see what happened to it"
+            )
+        if gone and gone.gone:
+            yield f"{one_line(gone.database)} was dropped after the plan was made; its dumps are kept"
 
 
-def _good(outcomes: Sequence[Outcome]) -> list[Mapping[str, Any]]:
-    return [one.result for one in outcomes if isinstance(one.result.get("dump"), str)]
+def _made(outcomes: Sequence[Outcome]) -> list[DumpMade]:
+    return [made for outcome in outcomes if (made := read(outcome.result, DumpMade))]
 
 
 def _total(outcomes: Sequence[Outcome]) -> str:
-    good = _good(outcomes)
-    rows, written = (sum(int(one[word]) for one in good) for word in ("rows", "bytes"))
-    return f"dumped {count(len(good), 'database')} with {count(rows, 'row')}, {size(written)}, and read them again"
+    made = _made(outcomes)
+    rows, written = sum(dump.rows for dump in made), sum(dump.bytes for dump in made)
+    return f"dumped {count(len(made), 'database')} with {count(rows, 'row')}, {size(written)}, and read them again"
 
 
 def _dumped(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    good = _good(outcomes)
-    for one in good[:_SHOWN]:
-        said = f"; pg_dump said: {one_line(str(one['said']))}" if one.get("said") else ""
+    made = _made(outcomes)
+    for dump in made[:_SHOWN]:
+        said = f"; pg_dump said: {one_line(dump.said)}" if dump.said else ""
         yield (
-            f"{one_line(str(one['database']))}: {size(int(one['bytes']))}, {count(int(one['rows']), 'row')} in "
-            f"{count(int(one['tables']), 'table')}, in {length(float(one['took']))}{said}"
+            f"{one_line(dump.database)}: {size(dump.bytes)}, {count(dump.rows, 'row')} in "
+            f"{count(dump.tables, 'table')}, in {length(dump.took)}{said}"
         )
-    if len(good) > _SHOWN:
-        yield f"and {len(good) - _SHOWN:,} more"
+    if len(made) > _SHOWN:
+        yield f"and {len(made) - _SHOWN:,} more"
 
 
 def _rest(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    if any(one.result.get("passwords") is False for one in outcomes):
+    results = [outcome.result for outcome in outcomes]
+    if any(roles and not roles.passwords for roles in (read(result, GlobalsDumped) for result in results)):
         yield "the roles are kept without their passwords: only a superuser of the server may read those"
-    gone = sum("expired_dump" in one.result for one in outcomes)
-    if gone:
-        yield f"{count(gone, 'old dump')} expired"
+    if expired := sum(read(result, DumpExpired) is not None for result in results):
+        yield f"{count(expired, 'old dump')} expired"
     spared = [one for one in outcomes if one.state == State.NOT_NEEDED and one.role == Role.EXPIRE]
     if spared:
         yield f"{count(len(spared), 'old dump')} spared: there is no new one, or a doubtful one"
-    for one in outcomes:
-        if one.result.get("new"):
-            names = ", ".join(one_line(str(name)) for name in one.result["new"])
-            yield f"new since the plan was made, dumped the next time: {names}"
+    for check in (read(result, DumpsChecked) for result in results):
+        if check and check.new:
+            yield f"new since the plan was made, dumped the next time: {', '.join(map(one_line, check.new))}"
 
 
 def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
@@ -139,15 +155,18 @@ def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport
     last = done.get(Role.NAME) or done.get(Role.SWAP)
     if last is None or any(one.state == State.FAILED for one in outcomes):
         return None
-    left = texts(done[Role.RESTORE].result.get("left")) if Role.RESTORE in done else ()
-    details = [f"did not come back: {one_line(one)}" for one in left[:_SHOWN_NOT_RESTORED]]
-    ended = whole(last.result.get("ended"))
-    details += [f"{count(ended, 'session')} ended"] if ended else []
+    restored = read(done[Role.RESTORE].result, DumpRestored) if Role.RESTORE in done else None
+    left = restored.left if restored else ()
+    details = [f"did not come back: {one_line(setting)}" for setting in left[:_SHOWN_NOT_RESTORED]]
+    unknown = Role.RESTORE in done and restored is None
+    details += ["which of its settings came back is not known"] if unknown else []
+    swapped = read(last.result, DatabasesSwapped)
+    details += [f"{count(swapped.ended, 'session')} ended"] if swapped and swapped.ended else []
     if Role.RESTORE in done and Role.COMPARE in done:
         took = [
             (one.ended - one.started) for one in (done[Role.RESTORE], done[Role.COMPARE]) if one.ended and one.started
         ]
         details += [f"restored in {length(took[0])}, compared in {length(took[-1])}"] if len(took) == 2 else []
-    verdict = Verdict.ATTENTION if left else Verdict.DONE
+    verdict = Verdict.ATTENTION if left or unknown else Verdict.DONE
     settings = f"; but {count(len(left), 'setting')} of the database did not come back" if left else ""
     return JobReport(job=job.name, verdict=verdict, headline=f"{job.told}{settings}", details=tuple(details))

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from runner.jobs.database import agent, agent_restore
-from runner.jobs.database.agent_restore import Found, From
-from runner.jobs.database.dump import reach
+from runner.agent.database.contract import MOST_BYTES, encoded
+from runner.agent.database.contract_restore import NewestDump
+from runner.jobs.database import agent
+from runner.jobs.database.agent import From
+from runner.jobs.database.dump import server_of
 from runner.jobs.snapshots import restore
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
@@ -23,8 +25,6 @@ JOB = "restore-db"
 SANDBOX = "the sandbox has no database"
 _LONG = 7 * 86400
 
-MOST_BYTES = 63
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
@@ -38,7 +38,7 @@ class Wanted:
     job: Job
     name: str
     into: str
-    found: Found
+    found: NewestDump
     kept: tuple[Store, Snapshot] | None = None
     bring: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
@@ -57,9 +57,9 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
     below = f"{folder}{wanted.job.options.to}"
     source = From(
         program=store.program(host),
-        reach=reach(wanted.job),
+        server=server_of(wanted.job),
         plan=stamp,
-        sha256=wanted.found.sha256,
+        sha256=wanted.found.record.sha256,
         dump=f"{below}/{_file(wanted)}",
     )
     copies, locks = _copies(site, wanted, facts, now)
@@ -68,7 +68,7 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
         wanted,
         "look",
         Effect.READ,
-        agent_restore.check(source, wanted.into, wanted.bring),
+        agent.check(source, wanted.into, wanted.bring),
         "the dump is whole, and the server can take it",
         _LONG,
     )
@@ -86,7 +86,7 @@ def _lock(site: Site, source: From, host: str) -> Lock:
     return Lock(
         resource=f"restores of databases on {host}",
         host=host,
-        argv=agent_restore.hold(source.program, source.plan, f"{JOB} of {site.controller}"),
+        argv=agent.hold_restores(source.program, source.plan, f"{JOB} of {site.controller}"),
     )
 
 
@@ -115,7 +115,7 @@ def _roles(wanted: Wanted, source: From, below: str) -> tuple[Step, ...]:
     if not wanted.bring or wanted.found.globals is None:
         return ()
     known = wanted.found.globals
-    argv = agent_restore.make_roles(source, f"{below}/globals/{known.file}", known.sha256, wanted.bring)
+    argv = agent.make_roles(source, f"{below}/globals/{known.file}", known.sha256, wanted.bring)
     names = ", ".join(map(one_line, wanted.bring))
     return (
         _step(wanted, "roles", Effect.WRITE, argv, f"make {names}; no role that is there is changed", 600).known_as(
@@ -128,33 +128,28 @@ def _making(wanted: Wanted, source: From) -> tuple[Step, ...]:
     into = one_line(wanted.into)
     steps = (
         _step(
-            wanted, "restore", Effect.WRITE, agent_restore.restore(source), "restore it beside what is there", _LONG
+            wanted, "restore", Effect.WRITE, agent.restore(source), "restore it beside what is there", _LONG
         ).known_as(Role.RESTORE),
         _step(
             wanted,
             "compare",
             Effect.READ,
-            agent_restore.verify(source),
+            agent.verify(source),
             "every table has the rows that it had when it was dumped",
             _LONG,
         ).known_as(Role.COMPARE),
         _step(
-            wanted,
-            "name",
-            Effect.WRITE,
-            agent_restore.publish(source, wanted.into),
-            f"it is whole: call it {into}",
-            600,
+            wanted, "name", Effect.WRITE, agent.publish(source, wanted.into), f"it is whole: call it {into}", 600
         ).known_as(Role.NAME),
     )
-    drop = _step(
-        wanted, "drop", Effect.WRITE, agent_restore.drop(source), "leave nothing that is not whole", 600
-    ).known_as(Role.DROP)
+    drop = _step(wanted, "drop", Effect.WRITE, agent.drop(source), "leave nothing that is not whole", 600).known_as(
+        Role.DROP
+    )
     return (*steps, replace(drop, unless=Ended(step=steps[-1].id), despite=tuple(step.id for step in steps)))
 
 
 def _tidy(wanted: Wanted, folder: str, steps: Sequence[Step]) -> Step:
-    argv = agent_restore.remove_copy(folder)
+    argv = agent.remove_copy(folder)
     tidy = _step(wanted, "tidy", Effect.WRITE, argv, "the copy of the dump is not needed any more", 600).known_as(
         Role.TIDY
     )
@@ -174,28 +169,27 @@ def _step(wanted: Wanted, word: str, effect: Effect, argv: Argv, why: str, timeo
 
 
 def _file(wanted: Wanted) -> str:
-    return f"databases/{agent.encoded(wanted.name)}/{wanted.found.dump}"
+    return f"databases/{encoded(wanted.name)}/{wanted.found.record.dump}"
 
 
 def _told(wanted: Wanted) -> str:
-    found, time = wanted.found, wanted.found.dump.removesuffix(".dump")
+    dump = wanted.found.record
     return (
-        f"{one_line(wanted.name)} is back as {one_line(wanted.into)}, from the dump {time}: "
-        f"{count(found.tables, 'table')} and {count(found.rows, 'row')}, as they were counted then"
+        f"{one_line(wanted.name)} is back as {one_line(wanted.into)}, from the dump {dump.dump.removesuffix('.dump')}: "
+        f"{count(dump.tables, 'table')} and {count(dump.rows, 'row')}, as they were counted then"
     )
 
 
 def _findings(wanted: Wanted) -> list[Finding]:
-    found = wanted.found
+    dump = wanted.found.record
     came = f" in snapshot {wanted.kept[1].name} of store {wanted.kept[0].name}" if wanted.kept else ""
-    bytes_ = found.record.get("bytes")
     texts = [
-        f"from the dump {found.dump.removesuffix('.dump')}{came}: {size(bytes_ if isinstance(bytes_, int) else 0)}, "
-        f"{count(found.tables, 'table')}, {count(found.rows, 'row')}",
+        f"from the dump {dump.dump.removesuffix('.dump')}{came}: {size(dump.bytes)}, "
+        f"{count(dump.tables, 'table')}, {count(dump.rows, 'row')}",
         f"nothing that is there is changed; to put it in the place of {one_line(wanted.name)} afterwards: "
         f"runner restore-db --swap {shell(wanted.into)} {shell(wanted.name)}",
     ]
-    texts += [f"a newer dump was passed over: {one_line(one)}" for one in found.passed]
+    texts += [f"a newer dump was passed over: {one_line(one)}" for one in wanted.found.passed]
     texts += [
         f"an earlier restore was cut off and left database {one_line(one)}: if none runs now, drop it"
         for one in wanted.left
@@ -221,19 +215,6 @@ def before(name: str, new: str, now: datetime) -> str:
     """
     found = _with(name, "_before_", now)
     return found if found != new else _with(name, "_before_", now + timedelta(seconds=1))
-
-
-def wrong(name: str) -> str:
-    """Why no database can have this name; "" where one can."""
-    try:
-        size = len(name.encode())
-    except UnicodeEncodeError:
-        return "it is not UTF-8"
-    if "\0" in name:
-        return "it has a NUL in it"
-    if not size:
-        return "it is empty"
-    return f"it has {size} bytes, and {MOST_BYTES} are the most" if size > MOST_BYTES else ""
 
 
 def _with(name: str, word: str, now: datetime) -> str:

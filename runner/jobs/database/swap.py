@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from runner.jobs.database import agent, agent_restore
-from runner.jobs.database.agent_restore import Standing, Swap
-from runner.jobs.database.dump import reach
+from runner.agent.database.contract_restore import DatabaseSession, SwapStanding
+from runner.jobs.database import agent
+from runner.jobs.database.agent import Swap
+from runner.jobs.database.dump import server_of
 from runner.jobs.database.restore import SANDBOX, shell
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -16,7 +17,6 @@ from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.model.text import count, one_line
 from runner.tools import agent as store
-from runner.tools import fields
 
 JOB = "swap-db"
 _SHOWN = 10
@@ -28,7 +28,7 @@ class Wanted:
 
     job: Job
     swap: Swap
-    standing: Standing
+    standing: SwapStanding
 
 
 def draft(site: Site, wanted: Wanted, now: datetime) -> Draft:
@@ -36,7 +36,7 @@ def draft(site: Site, wanted: Wanted, now: datetime) -> Draft:
     if not site.live:
         return Draft(skip=Skip(job=JOB, reason=SANDBOX))
     host, swap = site.host(wanted.job.host), wanted.swap
-    program, server, plan = store.program(host), reach(wanted.job), plan_id(now)
+    program, server, plan = store.program(host), server_of(wanted.job), plan_id(now)
     step = Step(
         id=f"{JOB}/swap",
         role=Role.SWAP,
@@ -45,12 +45,11 @@ def draft(site: Site, wanted: Wanted, now: datetime) -> Draft:
         effect=Effect.INTERRUPT,
         timeout=300,
         why=_why(wanted),
-        action=Command(argv=agent_restore.swap(program, server, swap, plan)),
-        guard=agent_restore.ready(program, server, swap, host.name),
+        action=Command(argv=agent.swap(program, server, swap, plan)),
+        guard=agent.ready(program, server, swap, host.name),
     )
-    lock = Lock(
-        resource=f"dumps of {host.name}", host=host.name, argv=agent.hold(program, plan, f"{JOB} of {site.controller}")
-    )
+    hold = agent.hold_dumps(program, plan, f"{JOB} of {site.controller}")
+    lock = Lock(resource=f"dumps of {host.name}", host=host.name, argv=hold)
     planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), told=_told(wanted))
     return Draft(planned=planned, steps=(step,), findings=tuple(_findings(wanted)))
 
@@ -81,22 +80,25 @@ def _findings(wanted: Wanted) -> list[Finding]:
         if found.connected
         else f"nobody is connected to {old} or {new} now; a session that begins before the swap is ended"
     )
-    texts += [f"ends the session of {one_line(one)}" for one in found.sessions[:_SHOWN]]
+    texts += [f"ends the session of {_session(session)}" for session in found.sessions[:_SHOWN]]
     texts += [f"to undo it afterwards: {undo(wanted.swap)}"] if found.there else [f"there is no {old} now"]
     return [Finding(severity="note", text=text, source=JOB) for text in texts]
 
 
+def _session(session: DatabaseSession) -> str:
+    what = f" with {one_line(session.application)}" if session.application else ""
+    since = f" since {session.since:%Y-%m-%d %H:%M} UTC" if session.since else ""
+    return f"{one_line(session.user or 'the server')}{what} from {one_line(session.client)}{since}"
+
+
 def _made(wanted: Wanted) -> str:
     mark, new = wanted.standing.mark, one_line(wanted.swap.new)
-    if mark.get("runner") == "before":
-        until = fields.moment(mark.get("until"))
-        since = f"{until:%Y-%m-%d %H:%M} UTC" if until else one_line(str(mark.get("until")))
-        return f"{new} was {one_line(str(mark.get('database')))} until {since}"
-    dump = one_line(str(mark.get("dump"))).removesuffix(".dump")
-    tables, rows = (fields.whole(mark.get(word)) or 0 for word in ("tables", "rows"))
+    database = one_line(mark.database)
+    if mark.runner == "before":
+        return f"{new} was {database} until {mark.until:%Y-%m-%d %H:%M} UTC" if mark.until else f"{new} was {database}"
     return (
-        f"{new} was restored from the dump {dump} of {one_line(str(mark.get('database')))} "
-        f"and compared: {count(tables, 'table')}, {count(rows, 'row')}. What was written to "
+        f"{new} was restored from the dump {one_line(mark.dump).removesuffix('.dump')} of {database} "
+        f"and compared: {count(mark.tables, 'table')}, {count(mark.rows, 'row')}. What was written to "
         f"{one_line(wanted.swap.name)} since that dump is not in it"
     )
 

@@ -1,4 +1,4 @@
-"""Kind `drill`: what a backup is worth is seen by restoring it: files and database, from the store itself."""
+"""Kind `drill`: only a restore shows what a snapshot is worth: files and databases, from the store itself."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _draft(drill: Drill, facts: Facts) -> Draft:
         steps += () if finding else steps_database(drill, facts, (drill.id("compare"), drill.id("proven-files")))
     # It also undoes what a failed step left, and what was begun when somebody stopped the run.
     every = tuple(step.id for step in steps)
-    why = "remove all that was restored"
+    why = "remove everything that was restored"
     steps.append(drill.room("clear", why, remove=True, role=Role.CLEAR, despite=every, timeout=DAY))
     hold = HoldHost("drill", drill.at.plan, f"{job.name} of {drill.site.controller}", run=drill.locks)
     first, *others = drill.snapshots

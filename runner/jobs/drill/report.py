@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.agent.drill.contract import Compared, Difference, DumpProblem, DumpsTried
+from runner.agent.drill.contract import Compared, DumpProblem, DumpsTried, NameProblem
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import JobReport, Outcome, State, Verdict
@@ -81,7 +81,7 @@ def _wrong(outcome: Outcome) -> Iterator[str]:
         yield f"and {total - _SHOWN:,} more"
 
 
-def _line(problem: Difference | DumpProblem) -> str:
+def _line(problem: NameProblem | DumpProblem) -> str:
     if isinstance(problem, DumpProblem):
         name = f"database {problem.database}: " if problem.database else ""
         return one_line(f"{name}{problem.what}")

@@ -100,13 +100,13 @@ class Drill:
         return self.step(name, runs_on, bring, why, role=Role.COPY, timeout=DAY, ok_codes=_NOT_ALL, **more)
 
     def proven(self, sort: str, why: str, **more: Any) -> Step:  # noqa: ANN401
-        """Remember at the store that a drill of this sort succeeded."""
+        """Record at the store that a drill of this sort succeeded."""
         proof = Prove(self.at.path, sort, self.snapshots[-1], self.when, self.at.disk)
         return self.step(f"proven-{sort}", self.keeper, words("proven", proof), why, role=Role.PROVEN, **more)
 
 
 def steps_files(drill: Drill, facts: Facts) -> tuple[Step, ...]:
-    """Draw, copy, compare, and remember at the store that the files came back."""
+    """Draw, copy, compare, and record at the store that the files can be restored."""
     options, source = drill.options, drill.source
     names = DrawSample(
         store=drill.facts.path,
@@ -122,13 +122,13 @@ def steps_files(drill: Drill, facts: Facts) -> tuple[Step, ...]:
     compare = words("compare-drill", CompareDrill(f"{drill.place}/files", real, margin))
     drawn = f"draw {count(options.files, 'file')} from {count(len(drill.snapshots), 'snapshot')}"
     why = f"{drawn}, {count(len(options.canaries), 'canary', 'canaries')} from the newest"
-    compared = "is it what was sealed, and what the source still has unchanged"
+    compared = "compare them with what was sealed, and with what the source still has unchanged"
     read, look = (drill.id("sample"),), {"effect": Effect.READ, "timeout": DAY}
     return (
         drill.step("sample", drill.keeper, words("sample", names), why, role=Role.SAMPLE, **look),
         drill.copy("copy", facts, "files", f"restore them to {source.name}", inputs=read),
         drill.step("compare", source, compare, compared, role=Role.COMPARE, inputs=read, **look),
-        drill.proven("files", "remember at the store that its files come back", inputs=read),
+        drill.proven("files", "record at the store that its files can be restored", inputs=read),
     )
 
 
@@ -151,7 +151,7 @@ def wrong(drill: Drill) -> Finding | None:
 
 
 def steps_database(drill: Drill, facts: Facts, despite: Sequence[str]) -> tuple[Step, ...]:
-    """Find the dumps, see that there is room, copy, restore and count, remember it at the store.
+    """Find the dumps, see that there is room, copy, restore and count, and record it at the store.
 
     They are tried also when the files (`despite`) did not come back as they should.
     """
@@ -160,14 +160,15 @@ def steps_database(drill: Drill, facts: Facts, despite: Sequence[str]) -> tuple[
     find = words("newest-dumps", NewestDumps(drill.facts.path, newest, dump.to))
     server = TryDumps(drill.place, getattr(dump, "user", ""), programs=getattr(dump, "programs", ""))
     restore = words("try-dumps", server)
-    why = "restore them into a server made for it, and count rows as they were counted then"
+    why = "restore them into a server of their own, and count the rows again"
+    space = "check that there is room to restore them"
     look: dict[str, Any] = {"effect": Effect.READ, "despite": tuple(despite)}
     more: dict[str, Any] = {"inputs": (drill.id("dumps"),), "despite": tuple(despite)}
     return (
         drill.step("dumps", drill.keeper, find, f"find the newest dumps in {newest}", role=Role.DUMPS, **look),
-        drill.room("dumps-room", "there is room to restore them", measure=True, role=Role.ROOM, **{**more, **look}),
+        drill.room("dumps-room", space, measure=True, role=Role.ROOM, **{**more, **look}),
         # Without a dump there is nothing to copy: the restore says so.
         drill.copy("dumps-copy", facts, "dumps", f"copy them to {host.name}", **more),
         drill.step("restore", host, restore, why, role=Role.RESTORE, timeout=DAY, **more),
-        drill.proven("database", "remember at the store that its dumps come back", **more),
+        drill.proven("database", "record at the store that its dumps can be restored", **more),
     )

@@ -12,8 +12,7 @@ from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages.family import Family
 from runner.jobs.packages.steps import PackageWork
 from runner.jobs.power import before, rebooting
-from runner.jobs.power.rebooting import RebootRequest
-from runner.jobs.power.request import refused
+from runner.jobs.power.request import RebootRequest, refused
 from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft

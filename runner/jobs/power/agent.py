@@ -15,7 +15,7 @@ from runner.model.site import Host
 from runner.tools import agent
 from runner.tools.answers import read
 
-# Before this version systemctl does not ask inhibitors when nobody sits at a terminal, and cannot be told to.
+# Before this version systemctl does not ask inhibitors when nobody sits at a terminal, and cannot be made to.
 _ASKS = 248
 _VERSION = re.compile(r"systemd ([0-9]{1,5})\b")
 # Who is connected beside the one who asks; what PostgreSQL itself keeps running belongs to no database.
@@ -37,8 +37,8 @@ def version() -> Argv:
 
 def parse_version(text: str) -> int:
     """Read what `version` printed; 0 where it makes no sense."""
-    found = _VERSION.match(text)
-    return int(found[1]) if found else 0
+    version = _VERSION.match(text)
+    return int(version[1]) if version else 0
 
 
 def reboot(systemd: int | None) -> Argv:
@@ -88,7 +88,7 @@ def idle(boot: Boot, by: datetime | None, stores: Sequence[str] = ()) -> Argv:
 
 def is_idle(host: str, argv: Argv) -> Check:
     """The claim of `idle`, as a guard or to be waited for."""
-    why = "nothing is being written, nobody asks that it stays up, and it is the boot that was planned for"
+    why = "nothing is being written, nothing blocks a shutdown, and it is the boot that was planned for"
     return Check(host=host, argv=argv, field="idle", relation="==", value=True, why=why)
 
 
@@ -123,6 +123,4 @@ def take_over(at: agent.At, *, holder: str, who: str) -> Argv:
 def parse_idle(text: str) -> str | None:
     """Read what `idle` printed as a probe: what is being written, "" for nothing, None for no answer."""
     answer = read(text, Idle)
-    if answer is None or not (answer.idle or answer.error is not None):
-        return None
-    return answer.error or ""
+    return answer.error if answer and (answer.idle or answer.error) else None

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 from runner.jobs.disks import fstab
 from runner.jobs.packages.families import family
-from runner.jobs.power import after, agent, agent_checks, locks
+from runner.jobs.power import agent, agent_checks, locks
 from runner.jobs.power.window import Objection
-from runner.model.facts import Facts, Probe, Reading
+from runner.model.facts import Facts, Filesystem, HostFacts, Probe, Reading
 from runner.model.plan import Argv
 from runner.model.site import Host, Site
 from runner.model.text import count, length, one_line, size
@@ -22,6 +22,8 @@ IDLE: Argv = ("runner-agent", "idle")
 _ROOM = 1 << 20
 _CLOCK = timedelta(minutes=5)
 _SHOWN = 5
+# What people keep files on; packages that mount themselves, and media, have other types.
+_DISKS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "exfat", "ntfs3"))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,7 +126,7 @@ def _lacking(kernel: str, outdated: Outdated) -> Iterator[Objection]:
         yield Objection(text=f"{kernel} has no initrd: it might not come back", do=do)
     if outdated.entry is False:
         do = "there: update-grub (grub2-mkconfig -o /boot/grub2/grub.cfg on Red Hat)"
-        yield Objection(text=f"{kernel} is not among what the boot loader offers", do=do)
+        yield Objection(text=f"{kernel} is not in the boot loader's menu", do=do)
 
 
 def doubts(site: Site, host: Host, here: Before, facts: Facts) -> tuple[Objection, ...]:
@@ -135,11 +137,11 @@ def doubts(site: Site, host: Host, here: Before, facts: Facts) -> tuple[Objectio
         # It was booted with what there was then: an initrd that was written anew, and cut short, is gone since.
         doubts += _lacking(f"kernel {one_line(outdated.running)} of {host.name}", outdated)
     if not outdated.newest:
-        text = f"which kernel {host.name} will boot cannot be told: none is found in /boot"
-        doubts.append(Objection(text=text, do="see there that /boot is mounted and what it has"))
+        text = f"which kernel {host.name} will boot is not known: none is found in /boot"
+        doubts.append(Objection(text=text, do="see there that /boot is mounted and which kernels it has"))
     free = outdated.boot_free
     if free is not None and free < _ROOM:
-        text = f"/boot of {host.name} has only {size(free)} left: what was last written to it may be cut short"
+        text = f"/boot of {host.name} has only {size(free)} left: what was last written to it may be incomplete"
         doubts.append(Objection(text=text, do="remove old kernels there, and write the initrd anew"))
     read = facts.hosts[host.name]
     if read.now and abs(read.now - facts.at) > _CLOCK:
@@ -147,7 +149,7 @@ def doubts(site: Site, host: Host, here: Before, facts: Facts) -> tuple[Objectio
         doubts.append(Objection(text=text, do="put it right first: a boot checks disks whose date is in the future"))
     mounted = {filesystem.mount for filesystem in read.filesystems}
     doubts += [
-        Objection(text=f"disk {disk.name} is not mounted at {disk.mount} now, and is not looked for afterwards")
+        Objection(text=f"disk {disk.name} is not mounted at {disk.mount} now, and will not be looked for afterwards")
         for disk in site.disks
         if disk.host == host.name and disk.mount not in mounted
     ]
@@ -167,7 +169,17 @@ def notes(host: Host, here: Before, facts: Facts) -> tuple[str, ...]:
     if newest not in ("", running):
         notes.append(f"{host.name} runs kernel {running}; it should come back with {newest}")
     if here.outdated.entry is None and newest:
-        notes.append(f"{host.name} has no boot loader that is known here, so its entries were not looked at")
-    by_hand = after.by_hand(facts.hosts[host.name], here.entries) if here.entries else ()
-    notes += [f"{each.source} is mounted at {one_line(each.mount)}, but fstab does not say so" for each in by_hand]
+        notes.append(f"{host.name} has no known boot loader, so its entries were not checked")
+    by_hand = _by_hand(facts.hosts[host.name], here.entries) if here.entries else ()
+    notes += [f"{each.source} is mounted at {one_line(each.mount)}, but fstab has no line for it" for each in by_hand]
     return tuple(one_line(text) for text in notes)
+
+
+def _by_hand(host: HostFacts, entries: tuple[fstab.FstabEntry, ...]) -> tuple[Filesystem, ...]:
+    """What is mounted now from a disk of its own, and will not be by the boot as far as fstab says."""
+    known = {entry.mount for entry in entries} | {"/"}
+    return tuple(
+        each
+        for each in host.filesystems
+        if each.type in _DISKS and each.root == "/" and each.mount not in known and each.source.startswith("/dev/")
+    )

@@ -100,7 +100,7 @@ class FsckForecast:
     why: str | None
     least: float | None = None
     most: float | None = None
-    source: str = "nothing is known of it"
+    source: str = "nothing is known about it"
 
 
 def never(boot: AtBoot) -> str | None:
@@ -124,7 +124,7 @@ def forced(boot: AtBoot) -> str | None:
     """Why the boot checks every filesystem that it looks at; None where it does not."""
     names = ("fsck.mode=force", "forcefsck", "/forcefsck")
     word = next((word for word in boot.words if word in names), None)
-    return f"{word} has all filesystems checked" if word else None
+    return f"{word} forces a check of all filesystems" if word else None
 
 
 def forecast(why: str | None, content: Content | None, drive: Drive, took: Sequence[Measured] = ()) -> FsckForecast:
@@ -137,7 +137,7 @@ def forecast(why: str | None, content: Content | None, drive: Drive, took: Seque
     if content is None:
         return FsckForecast(why=why)
     slow, fast = _FLASH if drive.rotates is False else _TURNING
-    source = f"it has {_gigabytes(content.bytes)} to read; how fast its disk is was not measured"
+    source = f"it has {_gigabytes(content.bytes)} to read; the speed of its disk was not measured"
     if drive.speed:
         slow, fast = drive.speed / _SLOWER, drive.speed * _FASTER
         source = f"it has {_gigabytes(content.bytes)} to read, and its disk read {drive.speed / 1e6:.0f} MB/s just now"

@@ -27,7 +27,7 @@ def downtime(took: Sequence[float], check: float | None = None) -> tuple[float, 
 
     `took` are the last ones measured, newest first. Rounded to minutes, the most with a reserve of half.
     """
-    known = [one for one in took if one >= _QUICKEST]
+    known = [seconds for seconds in took if seconds >= _QUICKEST]
     least, most = (min(known), max(known) * 1.5) if known else _UNKNOWN
     return _minutes(least), _minutes(most + (check or 0.0))
 
@@ -51,25 +51,19 @@ def patience(least: timedelta, took: Sequence[float], checks: Sequence[float | N
     `took` are seconds of former reboots; `checks` has for each filesystem that the boot checks the
     seconds that it may take at most, None where nobody can say.
     """
-    base = max(least.total_seconds(), _DOUBT * max(took, default=0.0))
-    known = sum(one for one in checks if one is not None)
+    longest = max(took, default=0.0)
+    known = sum(seconds for seconds in checks if seconds is not None)
     extra = _DOUBT * known + (_UNKNOWN_CHECKS.total_seconds() if None in checks else 0.0)
+    reasons = [f"at least {length(least)}"]
+    if took:
+        reasons.append(f"twice the {length(longest)} that the longest of {count(len(took), 'reboot')} took")
+    if checks:
+        what = f"checking {count(len(checks), 'filesystem')}"
+        hours = f"plus hours for {what}, how many is not known"
+        reasons.append(hours if None in checks else f"plus twice the {length(known)} that {what} may take")
     return Patience(
-        back=math.ceil(base + extra),
+        back=math.ceil(max(least.total_seconds(), _DOUBT * longest) + extra),
         # With `nofail` the host answers while a check still runs.
         settle=math.ceil(_SETTLE.total_seconds() + extra),
-        why=_why(least, took, checks),
+        why=", ".join(reasons),
     )
-
-
-def _why(least: timedelta, took: Sequence[float], checks: Sequence[float | None]) -> str:
-    longest = max(took, default=0.0)
-    said = [f"at least {length(least)}"]
-    if took:
-        said.append(f"twice the {length(longest)} that the longest of {count(len(took), 'reboot')} took")
-    if checks:
-        known = sum(one for one in checks if one is not None)
-        what = count(len(checks), "filesystem")
-        told = f"plus twice the {length(known)} that checking {what} may take"
-        said.append(told if None not in checks else f"plus hours for checking {what}, how many nobody knows")
-    return ", ".join(said)

@@ -56,7 +56,7 @@ class HaltKind(Bundled):
             (*before.notes(host, here, facts), *map(_cut_off, cut_off), f"to start {job.host} again: {options.start}"),
         )
         objections = (
-            *window.against(site, job, halt.when, facts, now),
+            *window.against(site, job, options, facts, now),
             *locks.against(halt.stores, ending=options.stop_writers),
             *before.against(host, here),
         )
@@ -101,7 +101,7 @@ class Halt(Request):
 
 def _cut_off(concerned: Concerned) -> str:
     who = locks.describe(concerned.holder) if concerned.holder else "somebody"
-    kept = "a snapshot that is being made is kept as it is then, and the next run goes on with it"
+    kept = "a snapshot that is unfinished then is kept, and the next run goes on with it"
     return f"what {who} does in store {concerned.store.name} is cut off: {kept}"
 
 
@@ -148,7 +148,7 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
 
 
 def _quiet(halt: Halt, argv: Argv) -> Step:
-    why = "nothing is being written, and nobody asks that it stays up"
+    why = "nothing is being written, and nothing blocks a shutdown"
     if not halt.cut_off:
         return halt.step("idle", Command(argv=argv), why).known_as(Role.IDLE)
     wait = WaitFor(until=agent.is_idle(halt.job.host, argv), within=ENDS)

@@ -8,9 +8,8 @@ from datetime import datetime
 from runner.jobs.bundled import Bundled
 from runner.jobs.packages.families import need_reboot
 from runner.jobs.power import before, reboot_need, rebooting
-from runner.jobs.power.rebooting import RebootRequest
 from runner.jobs.power.report import reported
-from runner.jobs.power.request import refused
+from runner.jobs.power.request import RebootRequest, refused
 from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft

@@ -2,63 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from runner.agent.power.contract import LookAfterBoot
 from runner.jobs.power import after, agent, before, boot_checks, downtime, window
 from runner.jobs.power import locks as power_locks
-from runner.jobs.power.after import Expected
-from runner.jobs.power.request import Request, findings
+from runner.jobs.power.request import RebootRequest, findings
 from runner.jobs.power.window import Objection
 from runner.model.options import RebootOptions
 from runner.model.plan import Command, Finding, Lock, Step, WaitFor
 from runner.model.role import Role
 from runner.model.site import Site
 from runner.model.text import length
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RebootRequest(Request):
-    """That the host of a job be rebooted, with the options of a reboot job.
-
-    `prefix` is "" or ends in "/", and stands before the names of the steps. `kernel` is the release that
-    must run afterwards, "" for the newest that there is now, or then where the plan has `upgraded`
-    packages before.
-    """
-
-    options: RebootOptions
-    prefix: str = ""
-    kernel: str = ""
-    upgraded: bool = False
-
-    @property
-    def id(self) -> str:
-        """The step that reboots: locks are kept until it begins."""
-        return f"{self.job.name}/{self.prefix}reboot"
-
-    @property
-    def which(self) -> str:
-        """What its steps are about: "" where the job is for this reboot, or ends with it."""
-        return self.prefix.rstrip("/")
-
-    @property
-    def took(self) -> tuple[float, ...]:
-        """How many seconds this reboot took before, newest first."""
-        return self.facts.took.get((self.job.name, Role.BACK, self.which), ())
-
-    @property
-    def early(self) -> dict[str, float | None]:
-        """How many seconds the check of each disk takes at most that the fsck hook makes before."""
-        due = boot_checks.brought_forward(self.site, self.facts, self.job)
-        return {disk.name: outlook.forecast.most for disk, outlook in due}
-
-    @property
-    def patience(self) -> downtime.Patience:
-        """How long the host is waited for."""
-        outlook = boot_checks.outlooks(self.site, self.facts, self.job.host, self.facts.at)
-        return downtime.patience(self.options.patience, self.took, boot_checks.most(outlook))
 
 
 def options_of(site: Site, host: str) -> RebootOptions:
@@ -71,7 +28,7 @@ def against(request: RebootRequest, now: datetime) -> tuple[Objection, ...]:
     """Everything that forbids it now; empty where it may be."""
     site, job = request.site, request.job
     return (
-        *window.against(site, job, request.when, request.facts, now),
+        *window.against(site, job, request.options, request.facts, now),
         *power_locks.against(request.stores),
         *before.against(site.host(job.host), request.before),
     )
@@ -82,15 +39,15 @@ def known(request: RebootRequest) -> tuple[Finding, ...]:
     site, job, facts = request.site, request.job, request.facts
     host, away = site.host(job.host), _away(request)
     doubts = (
-        *window.overruns(site, job, request.when, facts, timedelta(seconds=away.most) if away.known else None),
+        *window.overruns(site, job, request.options, facts, timedelta(seconds=away.most) if away.known else None),
         *_too_long_before(request),
         *_unforeseen(job.host, boot_checks.unread(facts, job.host)),
         *before.doubts(site, host, request.before, facts),
         *power_locks.unknown(request.stores),
     )
     span = length(away.least) if away.least == away.most else f"{length(away.least)} to {length(away.most)}"
-    unknown = "" if away.known else ", and a disk check of which nobody knows how long it takes: plan hours"
-    text = f"{job.host} should be away for {span}{unknown}; it is waited for {length(request.patience.back)}"
+    unknown = "" if away.known else "; a disk check of unknown length comes on top: allow hours"
+    text = f"{job.host} should be away for {span}{unknown}; the run waits {length(request.patience.back)} for it"
     return findings(job, doubts, (*before.notes(host, request.before, facts), text))
 
 
@@ -100,14 +57,14 @@ def _too_long_before(request: RebootRequest) -> tuple[Objection, ...]:
     seconds = sum(most for most in early if most is not None)
     if not early or by is None or (None not in early and request.facts.at + timedelta(seconds=seconds) < by):
         return ()
-    lasts = length(seconds) if None not in early else "nobody knows how long"
+    lasts = length(seconds) if None not in early else "many hours"
     text = f"the disk check before the reboot may last {lasts}, and then it is too late for the reboot itself"
     do = 'have the boot make it, or put it off: when_due = "tell" or "defer" in [hooks.fsck]'
     return (Objection(text=text, do=do),)
 
 
 def _unforeseen(host: str, why: str) -> tuple[Objection, ...]:
-    do = "do not take it for dead before that, and do not switch it off"
+    do = "give it hours before you take it for dead, and do not switch it off"
     text = f"whether the boot of {host} checks a disk, which may take hours, could not be read: {why}"
     return (Objection(text=text, do=do),) if why else ()
 
@@ -154,7 +111,7 @@ def steps(request: RebootRequest, why: str) -> tuple[Step, ...]:
     idle = request.step(
         f"{prefix}idle",
         Command(argv=agent.idle(boot, request.by)),
-        "nothing is being written, and nobody asks that it stays up",
+        "nothing is being written, and nothing blocks a shutdown",
     )
     # Nobody may have taken a store of which the lock ended for the check of its disk.
     released = [each.path for each in request.stores if each.facts and each.store.disk in request.early]
@@ -171,16 +128,5 @@ def steps(request: RebootRequest, why: str) -> tuple[Step, ...]:
     over = "its boot is over, and no disk is being checked"
     until = agent.has_returned(host, agent.returned(boot.program, LookAfterBoot("settled")), over)
     settled = request.step(f"{prefix}settled", WaitFor(until=until, within=patience.settle), over)
-    expected = Expected(
-        kernel=request.kernel or ("" if request.upgraded else here.outdated.newest or None),
-        mounted=after.mounted(request.site, request.facts.hosts[host], here.entries),
-        failed=here.up.failed,
-        must_run=request.options.must_run,
-        database=request.options.database,
-        page=request.options.page,
-    )
     roles = {Role.IDLE: idle, Role.DOWN: down, Role.BACK: back, Role.SETTLED: settled}
-    return (
-        *(step.known_as(role, request.which) for role, step in roles.items()),
-        *after.steps(request.site, f"{request.job.name}/{prefix}", settled, expected),
-    )
+    return (*(step.known_as(role, request.which) for role, step in roles.items()), *after.steps(request, settled))

@@ -164,7 +164,7 @@ def _not_back(job: PlannedJob, reboot: _Reboot) -> JobReport:
     ask = "ask somebody on the spot what its screen shows"
     text = f"did not come back within {span}: {ask}; a disk check must not be cut off"
     if back.state != State.FAILED:
-        text = f"was told to restart and not seen back: the run was stopped after {span}; {_look(job)}"
+        text = f"was told to restart and was not seen again: the run was stopped after {span}; {_look(job)}"
     # The note, where there is one, says what was seen last.
     seen = one_line(back.note) or f"seen last: {one_line(_answer(back).error or 'it has not answered since')}"
     details = (

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from runner.jobs.power import agent, locks, window
+from runner.jobs.power import agent, boot_checks, downtime, locks, window
 from runner.jobs.power.before import Before
 from runner.jobs.power.locks import Concerned
-from runner.jobs.power.window import Objection, When
+from runner.jobs.power.window import Objection
 from runner.model.facts import Facts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import HaltOptions, RebootOptions
 from runner.model.plan import Argv, Command, Effect, Finding, Lock, Severity, Skip, Step, WaitFor
+from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.tools import agent as store
 from runner.tools import detached
@@ -60,14 +61,9 @@ class Request:
         return agent.Boot(program=self.program, id=self.before.up.boot_id)
 
     @property
-    def when(self) -> When:
-        """When it is allowed."""
-        return When(windows=self.options.window, announce=self.options.announce)
-
-    @property
     def by(self) -> datetime | None:
         """Until when it must have happened; None for no end."""
-        return window.closes(self.site, self.job, self.when, self.facts)
+        return window.closes(self.site, self.job, self.options, self.facts)
 
     @property
     def stores(self) -> tuple[Concerned, ...]:
@@ -124,6 +120,48 @@ class Request:
         step = self.step(name, Command(argv=argv), why, Effect.INTERRUPT)
         guard = agent.is_idle(self.job.host, idle)
         return replace(step, guard=guard, ok_codes=(0, SESSION_DIED), timeout=ENDS)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RebootRequest(Request):
+    """That the host of a job be rebooted, with the options of a reboot job.
+
+    `prefix` is "" or ends in "/", and stands before the names of the steps. `kernel` is the release that
+    must run afterwards, "" for the newest that there is now, or then where the plan has `upgraded`
+    packages before.
+    """
+
+    options: RebootOptions
+    prefix: str = ""
+    kernel: str = ""
+    upgraded: bool = False
+
+    @property
+    def id(self) -> str:
+        """The step that reboots: locks are kept until it begins."""
+        return f"{self.job.name}/{self.prefix}reboot"
+
+    @property
+    def which(self) -> str:
+        """What its steps are about: "" where the job is for this reboot, or ends with it."""
+        return self.prefix.rstrip("/")
+
+    @property
+    def took(self) -> tuple[float, ...]:
+        """How many seconds this reboot took before, newest first."""
+        return self.facts.took.get((self.job.name, Role.BACK, self.which), ())
+
+    @property
+    def early(self) -> dict[str, float | None]:
+        """How many seconds the check of each disk takes at most that the fsck hook makes before."""
+        due = boot_checks.brought_forward(self.site, self.facts, self.job)
+        return {disk.name: outlook.forecast.most for disk, outlook in due}
+
+    @property
+    def patience(self) -> downtime.Patience:
+        """How long the host is waited for."""
+        outlook = boot_checks.outlooks(self.site, self.facts, self.job.host, self.facts.at)
+        return downtime.patience(self.options.patience, self.took, boot_checks.most(outlook))
 
 
 def refused(job: Job, objections: Iterable[Objection], known: Iterable[Finding] = ()) -> Draft:

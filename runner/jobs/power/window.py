@@ -9,6 +9,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from runner.model.facts import Announced, Facts
+from runner.model.options import HaltOptions, RebootOptions
 from runner.model.site import Job, Site
 from runner.model.text import length
 
@@ -32,31 +33,26 @@ class Objection:
     do: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class When:
-    """The windows in which it is allowed, empty for always, and how long before people must be told, if at all."""
-
-    windows: tuple[str, ...] = ()
-    announce: timedelta | None = None
+Options = RebootOptions | HaltOptions
 
 
-def against(site: Site, job: Job, when: When, facts: Facts, now: datetime) -> tuple[Objection, ...]:
+def against(site: Site, job: Job, options: Options, facts: Facts, now: datetime) -> tuple[Objection, ...]:
     """Why the job may not interrupt its host now; nothing where it may."""
-    return (*_closed(site, job, when, now), *_unannounced(site, job, when, facts, now))
+    return (*_closed(site, job, options, now), *_unannounced(site, job, options, facts, now))
 
 
-def closes(site: Site, job: Job, when: When, facts: Facts) -> datetime | None:
+def closes(site: Site, job: Job, options: Options, facts: Facts) -> datetime | None:
     """Until when it may, None where there is no end: a plan may be applied long after it was made."""
-    ends = [open_until(when.windows, facts.at, site.timezone)] if when.windows else []
+    ends = [open_until(options.window, facts.at, site.timezone)] if options.window else []
     announced = facts.announced.get(job.name)
-    if when.announce is not None and announced is not None:
+    if options.announce is not None and announced is not None:
         ends.append(announced.at + _LATE)
     return min((end for end in ends if end is not None), default=None)
 
 
-def overruns(site: Site, job: Job, when: When, facts: Facts, most: timedelta | None) -> tuple[Objection, ...]:
+def overruns(site: Site, job: Job, options: Options, facts: Facts, most: timedelta | None) -> tuple[Objection, ...]:
     """Whether the host may still be away, `most` (None: nobody knows) from now, when its window has closed."""
-    ends = open_until(when.windows, facts.at, site.timezone) if when.windows else None
+    ends = open_until(options.window, facts.at, site.timezone) if options.window else None
     if ends is None or (most is not None and facts.at + most <= ends):
         return ()
     away = f"may be away until {_shown(site, facts.at + most)}" if most is not None else "may be away for hours"
@@ -65,22 +61,22 @@ def overruns(site: Site, job: Job, when: When, facts: Facts, most: timedelta | N
     return (Objection(text=text, do=do),)
 
 
-def _closed(site: Site, job: Job, when: When, now: datetime) -> tuple[Objection, ...]:
-    if not when.windows or open_until(when.windows, now, site.timezone):
+def _closed(site: Site, job: Job, options: Options, now: datetime) -> tuple[Objection, ...]:
+    if not options.window or open_until(options.window, now, site.timezone):
         return ()
-    text = f"{job.host} may be interrupted {' and '.join(when.windows)} only"
-    return (Objection(text=text, do=f"try again from {_shown(site, opens(when.windows, now, site.timezone))} on"),)
+    text = f"{job.host} may be interrupted {' and '.join(options.window)} only"
+    return (Objection(text=text, do=f"try again from {_shown(site, opens(options.window, now, site.timezone))} on"),)
 
 
-def _unannounced(site: Site, job: Job, when: When, facts: Facts, now: datetime) -> tuple[Objection, ...]:
+def _unannounced(site: Site, job: Job, options: Options, facts: Facts, now: datetime) -> tuple[Objection, ...]:
     announced = facts.announced.get(job.name)
-    if when.announce is None:
+    if options.announce is None:
         return _early(site, job, announced, now) if announced else ()
-    do = f"announce it at least {length(when.announce)} ahead: runner announce {job.name} --at TIME"
+    do = f"announce it at least {length(options.announce)} ahead: runner announce {job.name} --at TIME"
     if announced is None:
         return (Objection(text=f"the users of {job.host} have not been told", do=do),)
     at = _shown(site, announced.at)
-    if announced.at - announced.told < when.announce:
+    if announced.at - announced.told < options.announce:
         ahead = length(max(announced.at - announced.told, timedelta(0)))
         return (Objection(text=f"the users were told only {ahead} ahead that it comes at {at}", do=do),)
     if now > announced.at + _LATE:
@@ -93,7 +89,7 @@ def _early(site: Site, job: Job, announced: Announced, now: datetime) -> tuple[O
     if now >= announced.at - _EARLY:
         return ()
     at = _shown(site, announced.at)
-    do = f"try again at {at}, or take it back first: runner announce {job.name} --cancel"
+    do = f"try again at {at}, or cancel it first: runner announce {job.name} --cancel"
     return (Objection(text=f"the users were told that it comes at {at}, not before", do=do),)
 
 

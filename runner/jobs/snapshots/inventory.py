@@ -28,12 +28,12 @@ def of(store: str, name: str, dumps: Sequence[str]) -> Argv:
 
 
 def read(answer: Mapping[str, Any]) -> StoredAbout | None:
-    """What `about-of` answered; None where that makes no sense: then not even that there is nothing is known."""
+    """What `about-of` answered; None where it makes no sense. Then nobody knows what was kept."""
     return answers.read(answer, contract.StoredAbout)
 
 
 def steps(site: Site, job: Job, at: agent.At, name: str) -> tuple[Step, ...]:
-    """Look what the host of `job` is, read jobs.toml, keep both beside snapshot `name` of the store at `at`."""
+    """Look at what the host of `job` is, read jobs.toml, keep both beside snapshot `name` of the store at `at`."""
     about, toml = f"{job.name}/about", f"{job.name}/site"
     keep = contract.KeepAbout(
         store=at.path,

@@ -98,7 +98,7 @@ class World:
         return Path(f"/proc/{self.into[1].rpartition('=')[2].split('/')[2]}/root{name}")
 
     def dumped(self, database: str, at: str, end: str = "dump") -> Path:
-        from runner.jobs.database.agent import encoded
+        from runner.agent.database.contract import encoded
 
         return self.path(f"{TO}/databases/{encoded(database)}/{at}.{end}")
 

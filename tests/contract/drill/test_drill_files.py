@@ -31,8 +31,8 @@ HOSTILE = os.fsdecode(b"new\nline \\#012 \xff -rf")
 @pytest.fixture(scope="module")
 def ready() -> Iterator[World]:
     """Three snapshots of a host with all sorts of names; `day` is another file each day."""
-    with world() as one:
-        data = one.source / "data"
+    with world() as here:
+        data = here.source / "data"
         (data / "folder").mkdir(parents=True)
         for name in ("old", "other", HOSTILE, "#comment", ";comment", "-dash"):
             (data / "folder" / name).write_text(f"text of {name!a}")
@@ -47,40 +47,39 @@ def ready() -> Iterator[World]:
         os.setxattr(data / "folder/old", "user.note", b"a note")
         for before, name in (("", ONE), (ONE, TWO), (TWO, THREE)):
             (data / "day").write_text(name)
-            assert one.house.snapshot(name, before).code == 0
-        yield one
+            assert here.house.snapshot(name, before).code == 0
+        yield here
 
 
 @pytest.fixture
-def one(ready: World) -> Iterator[World]:
+def here(ready: World) -> Iterator[World]:
     """The same, to be damaged."""
     with world() as place:
         yield copied(ready, place.base)
 
 
-def wrong(told: Drilled) -> list[tuple[str, str, str]]:
-    found = told.result("compare")["wrong"]
-    return [(each["snapshot"], each["path"], each["what"]) for each in found]
+def wrong(drilled: Drilled) -> list[tuple[str, str, str]]:
+    return [(each["snapshot"], each["path"], each["what"]) for each in drilled.result("compare")["wrong"]]
 
 
-def test_what_is_sound_comes_back_is_proven_and_leaves_nothing_behind(one: World) -> None:
-    told = one.drill(canaries=("/data/owned", "/data/folder"))
-    assert set(told.states.values()) == {"done"}
-    assert told.report.verdict == Verdict.DONE
-    assert told.report.headline.endswith(" and 2 canaries of 3 snapshots came back as sealed")
-    assert "the same sample again: seed a seed" in told.report.details
-    found = told.result("compare")
-    assert found["wrong"] == [] and found["recorded"] >= 6 and found["unchecked"] == 0 and found["source"] > 6
-    assert (one.proven["files"]["snapshot"], one.proven["files"]["canaries"]) == (THREE, 2)
-    assert list(one.scratch.iterdir()) == []
+def test_what_is_sound_comes_back_is_proven_and_leaves_nothing_behind(here: World) -> None:
+    drilled = here.drill(canaries=("/data/owned", "/data/folder"))
+    assert set(drilled.states.values()) == {"done"}
+    assert drilled.report.verdict == Verdict.DONE
+    assert drilled.report.headline.endswith(" and 2 canaries of 3 snapshots came back as sealed")
+    assert "the same sample again: seed a seed" in drilled.report.details
+    answer = drilled.result("compare")
+    assert answer["wrong"] == [] and answer["recorded"] >= 6 and answer["unchecked"] == 0 and answer["source"] > 6
+    assert (here.proven["files"]["snapshot"], here.proven["files"]["canaries"]) == (THREE, 2)
+    assert list(here.scratch.iterdir()) == []
 
 
-def test_the_same_seed_draws_the_same_and_another_seed_another(one: World) -> None:
+def test_the_same_seed_draws_the_same_and_another_seed_another(here: World) -> None:
     def drawn(seed: str) -> list[object]:
-        said = one.house.call("sample", str(one.house.root), f"--seed={seed}", "--files=6", "--most=1000000",
+        output = here.house.call("sample", str(here.house.root), f"--seed={seed}", "--files=6", "--most=1000000",
                               "--", ONE, TWO, THREE)  # fmt: skip
-        assert said.code == 0, said.out
-        return [(each["snapshot"], each["path"]) for each in said.lines if each.get("main")]
+        assert output.code == 0, output.out
+        return [(each["snapshot"], each["path"]) for each in output.lines if each.get("main")]
 
     first = drawn("1")
     assert len(first) == 6
@@ -88,12 +87,12 @@ def test_the_same_seed_draws_the_same_and_another_seed_another(one: World) -> No
     assert len({str(drawn(str(seed))) for seed in range(8)}) > 4
 
 
-def test_no_more_bytes_are_drawn_than_are_asked_for(one: World) -> None:
-    (one.source / "data/large").write_bytes(os.urandom(200_000))
-    assert one.house.snapshot("2026-11-23T010000Z", THREE).code == 0
-    told = one.drill(most=Amount(bytes=5000))
-    assert told.report.verdict == Verdict.DONE
-    assert 0 < told.result("compare")["bytes"] <= 5000
+def test_no_more_bytes_are_drawn_than_are_asked_for(here: World) -> None:
+    (here.source / "data/large").write_bytes(os.urandom(200_000))
+    assert here.house.snapshot("2026-11-23T010000Z", THREE).code == 0
+    drilled = here.drill(most=Amount(bytes=5000))
+    assert drilled.report.verdict == Verdict.DONE
+    assert 0 < drilled.result("compare")["bytes"] <= 5000
 
 
 def chown(path: Path) -> None:
@@ -141,164 +140,172 @@ ATTRIBUTES = "its mode, owner, time, ACL or other attributes are not what was se
     ids=lambda each: getattr(each, "__name__", None) or ascii(each)[:24],
 )
 def test_what_was_changed_in_the_store_fails_the_drill_and_is_named(
-    one: World, damage: Callable[[Path], None], name: str, what: str
+    here: World, damage: Callable[[Path], None], name: str, what: str
 ) -> None:
-    one.audit()
-    damage(one.at(TWO, name))
-    told = one.drill(canaries=("/data",))
-    assert (told.states["compare"], told.states["proven-files"]) == ("failed", "not reached")
-    assert {(f"/{name}", what)} & {(path, text) for _, path, text in wrong(told)}, wrong(told)
-    assert told.report.verdict == Verdict.FAILED
-    assert told.report.headline.startswith("what came back is not what it was: ")
-    assert one.proven == {}
-    assert list(one.scratch.iterdir()) == []
+    here.audit()
+    damage(here.at(TWO, name))
+    drilled = here.drill(canaries=("/data",))
+    assert (drilled.states["compare"], drilled.states["proven-files"]) == ("failed", "not reached")
+    assert {(f"/{name}", what)} & {(path, text) for _, path, text in wrong(drilled)}, wrong(drilled)
+    assert drilled.report.verdict == Verdict.FAILED
+    assert drilled.report.headline.startswith("what came back is not what it was: ")
+    assert here.proven == {}
+    assert list(here.scratch.iterdir()) == []
 
 
-def test_what_differs_from_an_unchanged_source_is_named(ready: World, one: World) -> None:
+def test_what_differs_from_an_unchanged_source_is_named(ready: World, here: World) -> None:
     # The copy's own files are new: what has not changed since the snapshot is the first world's source.
-    for path in (one.house.root / ".runner/records").glob("*.gz"):
+    for path in (here.house.root / ".runner/records").glob("*.gz"):
         path.unlink()
-    flip(one.at(THREE, "data/folder/old"))
-    chown(one.at(THREE, "data/folder/other"))
-    sample = one.house.call("sample", str(one.house.root), "--seed=1", "--files=1", "--most=1000",
+    flip(here.at(THREE, "data/folder/old"))
+    chown(here.at(THREE, "data/folder/other"))
+    sample = here.house.call("sample", str(here.house.root), "--seed=1", "--files=1", "--most=1000",
                             "--canary=/data", "--", THREE)  # fmt: skip
     given = frame("drill/sample", sample)
     shutil.copytree(
-        one.house.root / THREE, one.base / "back" / THREE, symlinks=True, ignore=shutil.ignore_patterns("fifo", "null")
+        here.house.root / THREE,
+        here.base / "back" / THREE,
+        symlinks=True,
+        ignore=shutil.ignore_patterns("fifo", "null"),
     )
-    said = one.house.call("compare-drill", str(one.base / "back"), f"--source={ready.source}", given=given)
-    told = {(each["path"], each["what"]) for each in said.answer["wrong"]}
-    assert said.code == 1
-    assert ("/data/folder/old", "its content differs from that of the source, which has the same size and time") in told
+    output = here.house.call("compare-drill", str(here.base / "back"), f"--source={ready.source}", given=given)
+    problems = {(each["path"], each["what"]) for each in output.answer["wrong"]}
+    assert output.code == 1
+    assert (
+        "/data/folder/old",
+        "its content differs from that of the source, which has the same size and time",
+    ) in problems
     assert any(path == "/data/folder/other" and "the owner (0:0, not 77:88) differs from that of the source" in text
-               for path, text in told), told  # fmt: skip
+               for path, text in problems), problems  # fmt: skip
 
 
-def test_a_file_that_has_gone_from_the_store_is_missed(one: World) -> None:
-    one.at(THREE, "data/day").unlink()
-    told = one.drill(canaries=("/data/day",))
-    assert ("/data/day", "it is a canary, and not there") in {(path, what) for _, path, what in wrong(told)}
-    assert (THREE, "/data/day", "it was sealed, and is not there any more") in wrong(told)
+def test_a_file_that_has_gone_from_the_store_is_missed(here: World) -> None:
+    here.at(THREE, "data/day").unlink()
+    drilled = here.drill(canaries=("/data/day",))
+    assert ("/data/day", "this canary is missing from the snapshot") in {
+        (path, what) for _, path, what in wrong(drilled)
+    }
+    assert (THREE, "/data/day", "it was sealed, and is not there any more") in wrong(drilled)
 
 
-def test_records_that_cannot_be_read_are_a_failure_of_their_own(one: World) -> None:
-    one.audit()
+def test_records_that_cannot_be_read_are_a_failure_of_their_own(here: World) -> None:
+    here.audit()
     for name, ending in ((ONE, "sums"), (TWO, "names")):
-        path = one.house.root / f".runner/records/{name}.{ending}.gz"
+        path = here.house.root / f".runner/records/{name}.{ending}.gz"
         path.write_bytes(path.read_bytes()[:-20])
-    told = one.drill()
-    assert told.report.verdict == Verdict.FAILED
-    assert {path for snapshot, path, _ in wrong(told) if not snapshot} == {
+    drilled = here.drill()
+    assert drilled.report.verdict == Verdict.FAILED
+    assert {path for snapshot, path, _ in wrong(drilled) if not snapshot} == {
         f".runner/records/{ONE}.sums.gz", f".runner/records/{TWO}.names.gz",
     }  # fmt: skip
 
 
-def test_what_does_not_come_back_whole_is_named(one: World) -> None:
+def test_what_does_not_come_back_whole_is_named(here: World) -> None:
     """As rsync would leave it: a file cut, one with another owner, one that is not there."""
-    said = one.house.call("sample", str(one.house.root), "--seed=1", "--files=1", "--most=1000",
+    output = here.house.call("sample", str(here.house.root), "--seed=1", "--files=1", "--most=1000",
                           "--canary=/data/folder", "--", THREE)  # fmt: skip
-    back = one.base / "back"
+    back = here.base / "back"
     back.mkdir()
-    subprocess.run(("cp", "-a", one.house.root / THREE, back), check=True)
+    subprocess.run(("cp", "-a", here.house.root / THREE, back), check=True)
     folder = back / THREE / "data/folder"
     cut(folder / "old")
     os.chown(folder / "#comment", 5, 5)
     (folder / "-dash").unlink()
-    compared = one.house.call("compare-drill", str(back), "--source=/none", given=frame("drill/sample", said))
-    told = {(Path(each["path"]).name, each["what"]) for each in compared.answer["wrong"]}
-    assert ("-dash", "it did not come back") in told
-    assert ("#comment", "it came back with another owner (5:5, not 0:0)") in told
-    assert any(name in ("old", "twin") and "another size" in what for name, what in told)
+    compared = here.house.call("compare-drill", str(back), "--source=/none", given=frame("drill/sample", output))
+    problems = {(Path(each["path"]).name, each["what"]) for each in compared.answer["wrong"]}
+    assert ("-dash", "it did not come back") in problems
+    assert ("#comment", "it came back with a different owner (5:5, not 0:0)") in problems
+    assert any(name in ("old", "twin") and "a different size" in what for name, what in problems)
 
 
-def test_a_sample_that_is_cut_off_proves_nothing(one: World) -> None:
-    said = one.house.call("sample", str(one.house.root), "--seed=1", "--files=3", "--most=1000", "--", THREE)
-    half = b"".join(said.out.splitlines(keepends=True)[:-1])
+def test_a_sample_that_is_cut_off_proves_nothing(here: World) -> None:
+    sample = here.house.call("sample", str(here.house.root), "--seed=1", "--files=3", "--most=1000", "--", THREE)
+    half = b"".join(sample.out.splitlines(keepends=True)[:-1])
     head = json.dumps({"from": "drill/sample", "state": "done", "exit": 0, "bytes": len(half)}).encode()
-    told = one.house.call("compare-drill", str(one.base), given=head + b"\n" + half + b"\n")
-    assert (told.code, told.answer["error"]) == (1, "the sample is cut off")
+    output = here.house.call("compare-drill", str(here.base), given=head + b"\n" + half + b"\n")
+    assert (output.code, output.answer["error"]) == (1, "the sample is cut off")
 
 
-def test_what_an_earlier_drill_left_is_removed_and_nothing_else(one: World) -> None:
-    left = one.scratch / "20261101T000000.000Z/files/secret"
+def test_what_an_earlier_drill_left_is_removed_and_nothing_else(here: World) -> None:
+    left = here.scratch / "20261101T000000.000Z/files/secret"
     left.mkdir(parents=True)
-    (one.scratch / "of-people").mkdir()
-    assert one.drill().report.verdict == Verdict.DONE
-    assert [each.name for each in one.scratch.iterdir()] == ["of-people"]
+    (here.scratch / "of-people").mkdir()
+    assert here.drill().report.verdict == Verdict.DONE
+    assert [each.name for each in here.scratch.iterdir()] == ["of-people"]
 
 
-def test_a_drill_that_is_stopped_removes_what_it_restored(one: World) -> None:
-    (one.source / "data/large").write_bytes(os.urandom(30_000_000))
-    assert one.house.snapshot("2026-11-23T010000Z", THREE).code == 0
+def test_a_drill_that_is_stopped_removes_what_it_restored(here: World) -> None:
+    (here.source / "data/large").write_bytes(os.urandom(30_000_000))
+    assert here.house.snapshot("2026-11-23T010000Z", THREE).code == 0
     stop = threading.Event()
-    plan = one.plan(canaries=("/data/large",))
+    plan = here.plan(canaries=("/data/large",))
 
     def stopper() -> None:
-        until(lambda: any(one.scratch.glob("*/files/*")))
+        until(lambda: any(here.scratch.glob("*/files/*")))
         stop.set()
 
     watch = threading.Thread(target=stopper)
     watch.start()
-    told = one.run(plan, stop)
+    drilled = here.run(plan, stop)
     watch.join()
-    assert told.states["clear"] == "done"
-    assert list(one.scratch.iterdir()) == []
+    assert drilled.states["clear"] == "done"
+    assert list(here.scratch.iterdir()) == []
 
 
-def test_a_file_that_grew_between_the_scan_and_its_turn_is_as_it_was_sealed(one: World) -> None:
-    for path in (one.house.root / ".runner/records").glob("*.sums.gz"):
+def test_a_file_that_grew_between_the_scan_and_its_turn_is_as_it_was_sealed(here: World) -> None:
+    for path in (here.house.root / ".runner/records").glob("*.sums.gz"):
         lines = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
         # rsync tells the size of its scan with the checksum of what it sent.
         grown = [line.replace(b" 5 data/owned", b" 0 data/owned") for line in lines]
         path.write_bytes(gzip.compress(b"".join(grown)))
         assert path.name[:-8] != ONE or grown != lines
-    told = one.drill(canaries=("/data/owned",))
-    assert (wrong(told), told.report.verdict) == ([], Verdict.DONE)
+    drilled = here.drill(canaries=("/data/owned",))
+    assert (wrong(drilled), drilled.report.verdict) == ([], Verdict.DONE)
 
 
-def test_without_room_nothing_is_restored(one: World) -> None:
-    told = one.drill(most=Amount(bytes=1 << 60))
-    assert (told.states["room"], told.states["copy"]) == ("failed", "not reached")
-    assert "take `scratch` on a larger disk" in told.report.headline
+def test_without_room_nothing_is_restored(here: World) -> None:
+    drilled = here.drill(most=Amount(bytes=1 << 60))
+    assert (drilled.states["room"], drilled.states["copy"]) == ("failed", "not reached")
+    assert "put `scratch` on a larger disk" in drilled.report.headline
 
 
-def test_two_drills_on_one_host_do_not_meet(one: World) -> None:
-    plan = one.plan()
+def test_two_drills_on_one_host_do_not_meet(here: World) -> None:
+    plan = here.plan()
     (lock,) = (each for each in plan.jobs[-1].locks if each.resource.startswith("drill"))
     with subprocess.Popen(
         (*lock.argv[:3], "--plan=other", "--who=another", *lock.argv[5:]), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as holder:
         assert holder.stdin and holder.stdout and b"true" in holder.stdout.readline()
-        told = one.run(plan)
+        drilled = here.run(plan)
         holder.stdin.close()
-    assert told.states["room"] == "busy"
-    assert one.run(one.plan()).report.verdict == Verdict.DONE
+    assert drilled.states["room"] == "busy"
+    assert here.run(here.plan()).report.verdict == Verdict.DONE
 
 
-def test_an_old_list_of_checksums_counts_for_what_newer_snapshots_share(one: World) -> None:
+def test_an_old_list_of_checksums_counts_for_what_newer_snapshots_share(here: World) -> None:
     """`other` came with the first snapshot: that its content is right in the third is known from there."""
-    names = gzip.decompress((one.house.root / f".runner/records/{THREE}.sums.gz").read_bytes())
+    names = gzip.decompress((here.house.root / f".runner/records/{THREE}.sums.gz").read_bytes())
     assert b"folder/other" not in names
-    said = one.house.call("sample", str(one.house.root), "--seed=1", "--files=1", "--most=0",
+    output = here.house.call("sample", str(here.house.root), "--seed=1", "--files=1", "--most=0",
                           "--canary=/data/folder/other", "--", THREE)  # fmt: skip
-    assert said.answer["recorded"] == 1
+    assert output.answer["recorded"] == 1
 
 
-def test_where_nothing_can_be_drawn_nothing_is_proven(one: World) -> None:
+def test_where_nothing_can_be_drawn_nothing_is_proven(here: World) -> None:
     for name in (ONE, TWO, THREE):
-        for path in one.house.root.joinpath(name).iterdir():
+        for path in here.house.root.joinpath(name).iterdir():
             shutil.rmtree(path)
-    for path in (one.house.root / ".runner/records").glob("*.gz"):
+    for path in (here.house.root / ".runner/records").glob("*.gz"):
         path.unlink()
-    told = one.drill()
-    assert told.report.headline == (
+    drilled = here.drill()
+    assert drilled.report.headline == (
         "compare failed: there is nothing in these snapshots to restore -> see what the store holds"
     )
-    assert one.proven == {}
+    assert here.proven == {}
 
 
-def test_a_canary_that_is_no_path_is_said_in_words(one: World) -> None:
-    told = one.drill(canaries=("/data/../etc",))
-    assert told.states["sample"] == "failed"
-    assert "sample failed: ended 1: not an absolute path" in told.report.headline
-    assert list(one.scratch.iterdir()) == []
+def test_a_canary_that_is_no_path_is_said_in_words(here: World) -> None:
+    drilled = here.drill(canaries=("/data/../etc",))
+    assert drilled.states["sample"] == "failed"
+    assert "sample failed: ended 1: not an absolute path" in drilled.report.headline
+    assert list(here.scratch.iterdir()) == []

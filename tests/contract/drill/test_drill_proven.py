@@ -1,4 +1,4 @@
-"""What is proven: written by a drill alone, told to a plan, and kept from expiring."""
+"""What is proven: written by a drill alone, shown to a plan, and kept from expiring."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def proven(house: Storehouse, name: str, at: str = "2026-11-25T02:00:00+00:00", 
 def test_what_is_proven_is_told_with_what_was_tried(house: Storehouse) -> None:
     assert proven(house, NAMES[1]).answer == {"proven": "files", "snapshot": NAMES[1], "kept": False}
     assert proven(house, NAMES[3], sort="database").code == 0
-    told = facts(house)
-    assert told["proven"] == {
+    known = facts(house)
+    assert known["proven"] == {
         "files": {"snapshot": NAMES[1], "at": "2026-11-25T02:00:00+00:00"},
         "database": {"snapshot": NAMES[3], "at": "2026-11-25T02:00:00+00:00"},
     }
-    assert {one["name"]: one["proven"] for one in told["sealed"] if one["proven"]} == {
+    assert {snapshot["name"]: snapshot["proven"] for snapshot in known["sealed"] if snapshot["proven"]} == {
         NAMES[1]: ["files"], NAMES[3]: ["database"],
     }  # fmt: skip
     assert json.loads((house.root / ".runner/proven.json").read_text())["files"]["canaries"] == 2
@@ -42,8 +42,8 @@ def test_what_is_proven_is_told_with_what_was_tried(house: Storehouse) -> None:
 
 def test_the_last_proven_snapshot_is_not_expired_until_a_newer_one_is_proven(house: Storehouse) -> None:
     assert proven(house, NAMES[0]).code == 0
-    said = expire(house, NAMES[0])
-    assert (said.code, said.answer["error"]) == (
+    output = expire(house, NAMES[0])
+    assert (output.code, output.answer["error"]) == (
         1, f"{NAMES[0]} is the last snapshot that was proven to come back",
     )  # fmt: skip
     assert expire(house, NAMES[1]).code == 0
@@ -105,5 +105,5 @@ def test_all_snapshots_of_a_drill_are_kept_while_they_are_read(house: Storehouse
         assert expire(house, NAMES[1]).code == 0
         reader.stdin.close()
     assert expire(house, NAMES[2]).code == 0
-    said = house.call("reading", str(house.root), NAMES[3], "2020-01-01T000000Z")
-    assert (said.code, "no sealed snapshot" in said.answer["error"]) == (1, True)
+    output = house.call("reading", str(house.root), NAMES[3], "2020-01-01T000000Z")
+    assert (output.code, "no sealed snapshot" in output.answer["error"]) == (1, True)

@@ -1,4 +1,4 @@
-"""What a host was, kept beside its snapshots: told the same twice, whole or not at all, gone with the snapshot."""
+"""What a host was, kept beside its snapshots: the same twice, whole or not at all, gone with the snapshot."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.contract.storehouse import Said, Storehouse, execute, frame
 ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
 SITE = b'[site]\nname = "babase"\n'
 DIGEST = hashlib.sha256(SITE).hexdigest()
-TOLD = {"facts": {"format": 1, "system": "Debian", "missing": []}, "files": {"fstab.txt": "UUID=1 / ext4\n"}}
+ABOUT = {"facts": {"format": 1, "system": "Debian", "missing": []}, "files": {"fstab.txt": "UUID=1 / ext4\n"}}
 
 
 @pytest.fixture
@@ -29,8 +29,10 @@ def house(tmp_path: Path) -> Storehouse:
     return made
 
 
-def keep(house: Storehouse, name: str, told: Any = TOLD, *more: str, site: bytes = SITE, digest: str = DIGEST) -> Said:
-    text = told if isinstance(told, bytes) else json.dumps(told).encode() + b"\n"
+def keep(
+    house: Storehouse, name: str, about: Any = ABOUT, *more: str, site: bytes = SITE, digest: str = DIGEST
+) -> Said:
+    text = about if isinstance(about, bytes) else json.dumps(about).encode() + b"\n"
     given = frame("job/about", Said(code=0, out=text)) + frame("job/site", Said(code=0, out=site))
     words = ("--about=job/about", "--site=job/site", f"--site-sha256={digest}", f"--plan={house.plan}")
     with house.held():
@@ -48,23 +50,23 @@ def test_a_host_is_told_the_same_twice_and_what_lacks_is_named(house: Storehouse
     facts = first.answer["facts"]
     assert facts["kernel"] == os.uname().release
     assert "packages.txt" in first.answer["files"]
-    assert any(one["mount"] == "/" for one in facts["filesystems"]) or not Path("/dev/vda").exists()
+    assert any(each["mount"] == "/" for each in facts["filesystems"]) or not Path("/dev/vda").exists()
 
 
 def test_a_host_without_any_program_of_this_sort_is_told_all_the_same(tmp_path: Path) -> None:
     # Programs are looked for in fixed places: without them there is nothing but the kernel to ask.
     bare = "import sys; sys.argv = ['x', 'about']; import runner.agent.command as a, runner.agent.inventory.host as d; "
     bare += "a.ENVIRONMENT['PATH'] = '/nowhere'; from runner.agent.__main__ import main; main()"
-    said = execute(("/usr/bin/python3", "-B", "-c", bare))
-    assert said.code == 0
-    missing = " ".join(said.answer["facts"]["missing"])
+    output = execute(("/usr/bin/python3", "-B", "-c", bare))
+    assert output.code == 0
+    missing = " ".join(output.answer["facts"]["missing"])
     assert all(word in missing for word in ("lsblk", "findmnt", "packages.txt"))
 
 
 def test_it_is_kept_beside_the_snapshot_for_its_owner_only(house: Storehouse) -> None:
-    said = keep(house, ONE, TOLD, "--dumps=/srv/dumps")
-    assert said.code == 0, said.out
-    assert said.answer == {"kept": ONE, "files": 2, "fresh": 2, "site": True}
+    output = keep(house, ONE, ABOUT, "--dumps=/srv/dumps")
+    assert output.code == 0, output.out
+    assert output.answer == {"kept": ONE, "files": 2, "fresh": 2, "site": True}
     assert (home(house, ONE) / "fstab.txt").read_text() == "UUID=1 / ext4\n"
     assert json.loads((home(house, ONE) / "about.json").read_text())["dumps"] == ["/srv/dumps"]
     for path in (*home(house, ONE).iterdir(), house.root / ".runner/jobs.toml"):
@@ -75,23 +77,23 @@ def test_it_is_kept_beside_the_snapshot_for_its_owner_only(house: Storehouse) ->
 def test_what_did_not_change_is_on_the_disk_once(house: Storehouse) -> None:
     keep(house, ONE)
     house.snapshot(TWO, ONE)
-    assert keep(house, TWO, {**TOLD, "facts": {"format": 1, "system": "Debian 13"}}).answer["fresh"] == 1
+    assert keep(house, TWO, {**ABOUT, "facts": {"format": 1, "system": "Debian 13"}}).answer["fresh"] == 1
     assert (home(house, ONE) / "fstab.txt").samefile(home(house, TWO) / "fstab.txt")
     assert not (home(house, ONE) / "about.json").samefile(home(house, TWO) / "about.json")
 
 
 @pytest.mark.parametrize(
-    "told",
+    "about",
     [
         b"", b"not json", b"[]\n", b'{"facts": 1, "files": {}}\n', b'{"facts": {}}\n',
         b'{"facts": {}, "files": {"a.txt": "' + b"x" * (5 << 20) + b'"}}\n',
     ],
     ids=["nothing", "no json", "no object", "no facts", "no files", "too long"],
 )  # fmt: skip
-def test_what_makes_no_sense_is_refused_and_jobs_toml_is_kept_all_the_same(house: Storehouse, told: bytes) -> None:
-    said = keep(house, ONE, told)
-    assert said.code == 1
-    assert "was not told" in said.answer["error"]
+def test_what_makes_no_sense_is_refused_and_jobs_toml_is_kept_all_the_same(house: Storehouse, about: bytes) -> None:
+    output = keep(house, ONE, about)
+    assert output.code == 1
+    assert "it is not known what the host is" in output.answer["error"]
     assert not home(house, ONE).exists()
     assert (house.root / ".runner/jobs.toml").read_bytes() == SITE
 
@@ -127,7 +129,7 @@ def test_drafts_and_what_lost_its_snapshot_are_removed_and_nothing_else(house: S
 def test_it_goes_with_its_snapshot_and_what_that_frees_was_counted(house: Storehouse) -> None:
     keep(house, ONE)
     house.snapshot(TWO, ONE)
-    keep(house, TWO, {**TOLD, "facts": {"format": 1, "system": "Debian 13"}})
+    keep(house, TWO, {**ABOUT, "facts": {"format": 1, "system": "Debian 13"}})
     without = house.call("freed", str(house.root), "--exact", "--", ONE).answer["freed"][0]["inodes"]
     home(house, ONE).rename(house.root / "aside")
     bare = house.call("freed", str(house.root), "--exact", "--", ONE).answer["freed"][0]["inodes"]
@@ -135,8 +137,8 @@ def test_it_goes_with_its_snapshot_and_what_that_frees_was_counted(house: Storeh
     # The folder and about.json; the other file lives on with the next snapshot.
     assert without - bare == 2
     with house.held():
-        said = house.call("expire", str(house.root), ONE, f"--plan={house.plan}", "--min=1")
-        assert said.code == 0, said.out
+        output = house.call("expire", str(house.root), ONE, f"--plan={house.plan}", "--min=1")
+        assert output.code == 0, output.out
         assert not home(house, ONE).exists()
         assert house.call("reap", str(house.root), f"--plan={house.plan}").code == 0
     assert not any((house.root / ".trash").iterdir())
@@ -178,13 +180,13 @@ def test_the_newest_whole_dump_of_each_database_in_a_snapshot_is_found(house: St
     (folder / "globals/2026-11-21T070000Z.sql").write_text("--\n-- PostgreSQL database cluster dump complete\n--\n")
     (house.source / "elsewhere").symlink_to("/srv")
     house.snapshot(TWO, ONE)
-    keep(house, TWO, TOLD, "--dumps=/srv/dumps")
-    said = house.call("about-of", str(house.root), TWO, "--dumps=/elsewhere/dumps", "--dumps=/not/there").answer
-    (found,) = said["dumps"]
-    assert found["folder"] == "/srv/dumps"
-    assert found["globals"] == "globals/2026-11-21T070000Z.sql"
-    assert [one["dump"] for one in found["databases"]] == ["databases/babase/2026-11-21T070000Z.dump"]
-    assert said["facts"]["system"] == "Debian"
-    assert said["files"] == ["about.json", "fstab.txt"]
+    keep(house, TWO, ABOUT, "--dumps=/srv/dumps")
+    answer = house.call("about-of", str(house.root), TWO, "--dumps=/elsewhere/dumps", "--dumps=/not/there").answer
+    (dumps,) = answer["dumps"]
+    assert dumps["folder"] == "/srv/dumps"
+    assert dumps["globals"] == "globals/2026-11-21T070000Z.sql"
+    assert [each["dump"] for each in dumps["databases"]] == ["databases/babase/2026-11-21T070000Z.dump"]
+    assert answer["facts"]["system"] == "Debian"
+    assert answer["files"] == ["about.json", "fstab.txt"]
     assert house.call("about-of", str(house.root), ONE).answer["facts"] == {}
     assert house.call("about-of", str(house.root), THREE).code == 1

@@ -144,7 +144,7 @@ def test_a_store_that_somebody_holds_is_not_idle(tmp_path: Path) -> None:
     ("name", "told"),
     [
         ("dump", "somebody works on the dumps"),
-        ("drill", "somebody restores to see that it can be done"),
+        ("drill", "somebody runs a restore drill"),
         ("restore-db", "somebody restores a database"),
     ],
 )
@@ -154,7 +154,7 @@ def test_who_works_with_databases_is_named_also_between_two_programs_and_only_be
     take = f"{shlex.join(PROGRAM)} hold-host {name} --plan=p --who=somebody >/run/lock/told &"
     script = f"mount -t tmpfs tmpfs /run/lock; sleep 30 | {take} until [ -s /run/lock/told ]; do sleep 0.1; done"
     assert told in alone(script, argv=("idle",)).answer["error"]
-    assert alone(script, argv=("idle", f"--boot={BOOT}")).answer == {"idle": True, "error": None, "do": ""}
+    assert alone(script, argv=("idle", f"--boot={BOOT}")).answer == {"idle": True, "error": "", "do": ""}
 
 
 def test_the_reading_of_a_probe_and_of_the_program_are_the_same() -> None:

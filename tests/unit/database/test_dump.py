@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from runner.jobs.database import agent
+from runner.agent.database.contract import DatabaseServer, encoded
 from runner.jobs.database.dump import FOLDER, SERVER, DumpKind, DumpOptions
 from runner.model.facts import Facts, Reading
 from runner.model.kind import Draft
@@ -201,13 +201,13 @@ def test_how_the_server_is_reached_is_in_every_word_and_no_password_is() -> None
 
 
 def test_a_name_is_a_connection_string_that_can_only_mean_itself() -> None:
-    assert agent.conninfo("dbname=x user=y") == "dbname='dbname=x user=y'"
-    assert agent.conninfo("it's\\") == "dbname='it\\'s\\\\'"
-    assert agent.conninfo("a", socket="/run/pg") == "host='/run/pg' dbname='a'"
+    assert DatabaseServer().conninfo("dbname=x user=y") == "dbname='dbname=x user=y'"
+    assert DatabaseServer().conninfo("it's\\") == "dbname='it\\'s\\\\'"
+    assert DatabaseServer(socket="/run/pg").conninfo("a") == "host='/run/pg' dbname='a'"
 
 
 def test_a_name_is_a_folder_of_its_own_and_never_hidden() -> None:
-    assert agent.encoded("babase-1.0_x") == "babase-1.0_x"
-    assert agent.encoded("..") == "%2E."
-    assert agent.encoded("a/b\n%") == "a%2Fb%0A%25"
-    assert agent.encoded("ü\udcff") == "%C3%BC%FF"
+    assert encoded("babase-1.0_x") == "babase-1.0_x"
+    assert encoded("..") == "%2E."
+    assert encoded("a/b\n%") == "a%2Fb%0A%25"
+    assert encoded("ü\udcff") == "%C3%BC%FF"

@@ -32,7 +32,7 @@ def good(name: str, **changes: Any) -> Outcome:
 
 
 def told(*outcomes: Outcome) -> JobReport:
-    found = dump_report(JOB, (step("answers"), step("globals", passwords=True), *outcomes))
+    found = dump_report(JOB, (step("answers"), step("globals", globals="x", bytes=9, passwords=True), *outcomes))
     assert found is not None
     return found
 
@@ -48,7 +48,14 @@ def test_a_database_that_failed_is_told_first_with_what_to_do_and_since_when_it_
     bad = step("dump-babase", code=1, error="the disk is full after 9 bytes: x", do="free some")
     missing = [{"database": "babase", "last": LAST}]
     end = step(
-        "all", State.FAILED, 1, "no good dump", error="no good dump of this run: 'babase'", do="see", missing=missing
+        "all",
+        State.FAILED,
+        1,
+        "no good dump",
+        error="no good dump of this run: 'babase'",
+        do="see",
+        spared=True,
+        missing=missing,
     )
     said = told(bad, good("other"), end)
     assert said.verdict == Verdict.FAILED
@@ -73,7 +80,9 @@ def test_a_server_that_is_down_is_told_with_the_last_good_dump() -> None:
 
 def test_one_that_shrank_or_was_dropped_needs_a_person() -> None:
     said = told(
-        good("babase", doubts=["700 rows, 2,000 before"]), step("dump-old", database="old", gone=True), step("all")
+        good("babase", doubts=["700 rows, 2,000 before"]),
+        step("dump-old", database="old", gone=True),
+        step("all", spared=False),
     )
     assert said.verdict == Verdict.ATTENTION
     assert "babase has become much smaller: 700 rows, 2,000 before" in said.headline
@@ -82,8 +91,8 @@ def test_one_that_shrank_or_was_dropped_needs_a_person() -> None:
 
 def test_what_expired_what_was_spared_and_what_is_new_is_told() -> None:
     said = told(
-        good("babase"), step("expire-babase-1", expired_dump="1"), step("expire-babase-2", State.NOT_NEEDED),
-        step("all", new=["fresh\n"]),
+        good("babase"), step("expire-babase-1", expired_dump="1", database="babase", left=3), step("expire-babase-2", State.NOT_NEEDED),
+        step("all", spared=False, new=["fresh\n"]),
     )  # fmt: skip
     assert said.verdict == Verdict.DONE
     assert said.details[-3:] == (
@@ -116,4 +125,10 @@ def test_a_snapshot_after_a_failed_dump_is_sealed_and_says_how_old_its_database_
     assert said.verdict == Verdict.DONE
     assert said.details == ("database: stale since 2026-11-22 07:00 UTC",)
     assert snapshot_report(failed, after=()).details == ()
-    assert snapshot_report(step("answers"), good("babase"), step("all")).details == ()
+    assert snapshot_report(step("answers"), good("babase"), step("all", spared=False)).details == ()
+
+
+def test_an_answer_that_cannot_be_read_is_no_good_dump() -> None:
+    said = told(good("babase", rows="many"), step("all", spared=False))
+    assert said.verdict == Verdict.FAILED
+    assert said.headline.startswith("dump-babase failed: its answer cannot be read; database: stale since")

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from runner.agent.database import sql
-from runner.jobs.database import agent_restore, restore
+from runner.agent.database.contract import DatabaseServer, unfit
+from runner.agent.database.contract_restore import DumpHead, NewestDump, RolesFile, SwapStanding
+from runner.jobs.database import agent, restore
 from runner.jobs.database import swap as swap_db
-from runner.jobs.database.agent import Reach
-from runner.jobs.database.agent_restore import Found, Globals, Standing, Swap
+from runner.jobs.database.agent import Swap
 from runner.jobs.database.dump import DumpOptions
 from runner.jobs.database.report import restore_db_report
 from runner.model.facts import Snapshot
@@ -20,16 +21,17 @@ from runner.model.kind import Draft
 from runner.model.plan import Command, Effect, Ended
 from runner.model.run import Outcome, State, Verdict
 from runner.model.site import Job, Site
+from runner.tools import answers
 from tests.unit import parts
 
 HOSTILE = ("; DROP DATABASE x", "it's", 'q"q', "dbname=x user=y", "a b", "line\nfeed", "ünï", "--help", "x" * 63)
 DUMP = Job(name="dump-babase", kind="dump", host="papio", options=DumpOptions(to="/srv/pg", socket="/s"))
-RECORD = {
-    "database": "babase", "dump": "2026-11-22T070000Z.dump", "sha256": "ab" * 32, "bytes": 3 << 20,
-    "owner": "karl", "roles": ["karl", "reader"], "tables": {"public.a": 3, "public.b": 4},
-}  # fmt: skip
-GLOBALS = Globals(file="2026-11-22T070000Z.sql", sha256="cd" * 32, roles=("karl", "reader"))
-FOUND = Found(record=RECORD, globals=GLOBALS)
+DUMPED_HEAD = DumpHead(
+    database="babase", dump="2026-11-22T070000Z.dump", sha256="ab" * 32, bytes=3 << 20,
+    owner="karl", roles=("karl", "reader"), tables=2, rows=7,
+)  # fmt: skip
+GLOBALS = RolesFile(file="2026-11-22T070000Z.sql", sha256="cd" * 32, roles=("karl", "reader"))
+FOUND = NewestDump(record=DUMPED_HEAD, passed=(), globals=GLOBALS)
 SNAPSHOT = Snapshot(name="2026-11-22T081500Z", host="papio")
 
 
@@ -103,7 +105,7 @@ def test_any_name_stays_one_word_of_every_command(name: str) -> None:
     assert "/srv/pg/databases/" in argvs(made)["restore"][-1]
     assert "\n" not in argvs(made)["restore"][-1]
     swap = Swap(name=name, new="new", before="before")
-    argv = agent_restore.swap("/p", Reach(), swap, "plan")
+    argv = agent.swap("/p", DatabaseServer(), swap, "plan")
     assert argv[-3:] == ("--", name, "new")
     told = [one.text for one in made.findings] + [step.why for step in made.steps]
     assert not [text for text in told if "\n" in text]
@@ -113,7 +115,7 @@ def test_any_name_stays_one_word_of_every_command(name: str) -> None:
 @pytest.mark.parametrize("name", [*HOSTILE, "ü" * 31, "界" * 21])
 def test_a_made_up_name_is_one_that_a_server_keeps_whole(make: Any, name: str) -> None:
     made = make(name, datetime(2026, 11, 23, 8, 15, tzinfo=UTC))
-    assert restore.wrong(made) == ""
+    assert unfit(made) == ""
     assert len(made.encode()) <= 63
     assert made.endswith("20261123_081500")
     assert made.startswith(name[:10])
@@ -127,7 +129,7 @@ def test_two_swaps_within_a_second_need_three_different_names() -> None:
 
 @pytest.mark.parametrize("name", ["", "x" * 64, "ü" * 32, "a\0b", "\udcff"])
 def test_what_no_database_can_be_called_is_refused(name: str) -> None:
-    assert restore.wrong(name)
+    assert unfit(name)
 
 
 def test_in_the_sandbox_there_is_no_database() -> None:
@@ -140,7 +142,7 @@ def test_in_the_sandbox_there_is_no_database() -> None:
 
 
 def test_what_was_passed_over_and_left_behind_is_said() -> None:
-    made = draft(found=replace(FOUND, passed=("later: it has 0 bytes",)), left=("runner_restoring_x",))
+    made = draft(found=FOUND._replace(passed=("later: it has 0 bytes",)), left=("runner_restoring_x",))
     text = "\n".join(one.text for one in made.findings)
     assert "a newer dump was passed over: later: it has 0 bytes" in text
     assert "left database runner_restoring_x" in text
@@ -148,10 +150,17 @@ def test_what_was_passed_over_and_left_behind_is_said() -> None:
     assert "runner restore-db --swap back babase" in text
 
 
-def standing(**changes: Any) -> Standing:
-    told = {"there": True, "connected": 2, "sessions": [{"user": "karl", "application": "psql", "client": "this host"}]}
+def standing(**changes: Any) -> SwapStanding:
+    told = {
+        "ready": True,
+        "there": True,
+        "connected": 2,
+        "sessions": [{"user": "karl", "application": "psql", "client": "this host"}],
+    }
     told["mark"] = {"runner": "restored", "database": "babase", "dump": "D", "tables": 2, "rows": 7}
-    return agent_restore.parse_standing({**told, **changes})
+    answer = answers.read({**told, **changes}, SwapStanding)
+    assert answer
+    return answer
 
 
 def swapped(**changes: Any) -> Draft:
@@ -200,11 +209,13 @@ def outcome(step: str, state: State = State.DONE, **result: Any) -> Outcome:
 def test_the_report_says_what_came_back_and_asks_for_a_hand_where_not_all_did() -> None:
     job = draft().planned
     assert job
-    fine = restore_db_report(job, (outcome("restore", left=[]), outcome("compare"), outcome("name")))
+    fine = restore_db_report(job, (outcome("restore", restored="x", left=[]), outcome("compare"), outcome("name")))
     assert fine
     assert fine.verdict == Verdict.DONE
     assert fine.headline.startswith("babase is back as back, from the dump 2026-11-22T070000Z: 2 tables and 7 rows")
-    less = restore_db_report(job, (outcome("restore", left=["GRANT x"]), outcome("compare"), outcome("name")))
+    less = restore_db_report(
+        job, (outcome("restore", restored="x", left=["GRANT x"]), outcome("compare"), outcome("name"))
+    )
     assert less
     assert (less.verdict, less.details) == (Verdict.ATTENTION, ("did not come back: GRANT x",))
     assert restore_db_report(job, (outcome("restore"), outcome("compare", State.FAILED))) is None

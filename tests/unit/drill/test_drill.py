@@ -1,4 +1,4 @@
-"""Kind `drill` as a plan, and what is said of what became of it."""
+"""Kind `drill` as a plan, and the report of how it ended."""
 
 from __future__ import annotations
 
@@ -40,21 +40,21 @@ def draft(
     here: Site | None = None, *, changes: dict[str, Any] | None = None, names: list[str] | None = None, **options: Any
 ) -> Draft:
     made = here or site(DrillOptions(**{"store": "papio", **options}))
-    sealed = [{"name": one, "host": "papio"} for one in (NAMES if names is None else names)]
+    sealed = [{"name": name, "host": "papio"} for name in (NAMES if names is None else names)]
     facts = parts.facts({"server": {"store": {"sealed": sealed}}, **(changes or {})}, live=made.live)
     return KIND.draft(made, made.job("drill"), facts, parts.NOW)
 
 
 def argvs(made: Draft) -> dict[str, tuple[str, ...]]:
-    return {one.id.partition("/")[2]: one.action.argv for one in made.steps if isinstance(one.action, Command)}
+    return {step.id.partition("/")[2]: step.action.argv for step in made.steps if isinstance(step.action, Command)}
 
 
 def test_files_come_back_over_the_wire_to_their_own_host_and_nothing_of_them_stays() -> None:
     made = draft(canaries=("/etc/passwd",))
     known = argvs(made)
     assert list(known) == ["room", "sample", "copy", "compare", "proven-files", "clear"]
-    assert [one.host for one in made.steps] == ["papio", "server", "papio", "papio", "server", "papio"]
-    assert max(one.effect for one in made.steps) == Effect.WRITE
+    assert [step.host for step in made.steps] == ["papio", "server", "papio", "papio", "server", "papio"]
+    assert max(step.effect for step in made.steps) == Effect.WRITE
     assert known["copy"][:3] == ("/usr/local/sbin/runner-agent", "bring", "--")
     assert known["copy"][-2:] == ("server:/srv/backups/papio/", f"{SCRATCH}/files/")
     assert {"--files-from=-", "--from0", "--acls", "--numeric-ids", "--protect-args"} <= set(known["copy"])
@@ -62,7 +62,7 @@ def test_files_come_back_over_the_wire_to_their_own_host_and_nothing_of_them_sta
         "--seed=20261123T081500.000Z", "--files=200", "--most=1073741824", "--canary=/etc/passwd",
     )  # fmt: skip
     assert made.planned and made.planned.told == "seed 20261123T081500.000Z"
-    assert made.steps[-1].despite == tuple(one.id for one in made.steps[:-1])
+    assert made.steps[-1].despite == tuple(step.id for step in made.steps[:-1])
     assert not review.check(parts.plan(*made.steps))
 
 
@@ -96,8 +96,8 @@ def test_the_database_comes_out_of_the_newest_snapshot_and_is_tried_also_when_fi
     assert list(known)[5:] == ["dumps", "dumps-room", "dumps-copy", "restore", "proven-database", "clear"]
     assert known["dumps"][1:] == ("newest-dumps", "/srv/backups/papio", NEW, "/srv/dumps")
     assert known["restore"] == ("/usr/local/sbin/runner-agent", "try-dumps", SCRATCH, "--user=postgres")
-    for one in made.steps[5:10]:
-        assert one.despite == ("drill/compare", "drill/proven-files")
+    for step in made.steps[5:10]:
+        assert step.despite == ("drill/compare", "drill/proven-files")
     assert known["proven-database"][3:5] == ("database", NEW)
 
 
@@ -105,7 +105,7 @@ def test_in_the_sandbox_only_files_are_tried_and_all_stays_in_it() -> None:
     made = draft(site(DrillOptions(store="papio", database="dump-babase"), live=False))
     known = argvs(made)
     assert list(known)[-2:] == ["proven-files", "clear"]
-    assert [one.text for one in made.findings] == ["the sandbox has no database: only files are tried"]
+    assert [finding.text for finding in made.findings] == ["the sandbox has no database: only files are tried"]
     assert known["room"][2] == "/site/sandbox/papio/var/restored/drill"
     assert known["room"][-1] == "--run=/site/sandbox/papio/run/lock/runner"
     assert "--source=/" in known["compare"] and not any(word.startswith("--rsh") for word in known["copy"])
@@ -124,7 +124,9 @@ def test_in_the_sandbox_only_files_are_tried_and_all_stays_in_it() -> None:
 )
 def test_a_database_that_cannot_be_in_the_store_needs_a_person_and_the_files_are_tried(here: Site, why: str) -> None:
     made = draft(here)
-    assert [(one.severity, one.text) for one in made.findings] == [("attention", f"no database is tried: {why}")]
+    assert [(finding.severity, finding.text) for finding in made.findings] == [
+        ("attention", f"no database is tried: {why}")
+    ]
     assert "compare" in argvs(made) and "restore" not in argvs(made)
 
 
@@ -132,18 +134,18 @@ def test_without_a_snapshot_or_a_host_to_restore_to_nothing_is_tried_and_it_is_s
     assert draft(names=[]).skip
     made = draft(changes={"papio": {"error": "no route"}})
     assert made.skip and made.skip.reason == "papio cannot be read: no route"
-    assert [one.severity for one in made.findings] == ["attention"]
+    assert [finding.severity for finding in made.findings] == ["attention"]
 
 
-def told(**outcomes: tuple[State, dict[str, Any]]) -> JobReport:
+def report(**outcomes: tuple[State, dict[str, Any]]) -> JobReport:
     made = [
         Outcome(step=f"drill/{name.replace('_', '-')}", **parts.role(f"drill/{name.replace('_', '-')}"), job="drill", state=state, result=result,
                 note=str(result.get("error", "")))
         for name, (state, result) in outcomes.items()
     ]  # fmt: skip
-    found = drill_report(PlannedJob(name="drill", kind="drill", told="seed 1"), made)
-    assert found
-    return found
+    report = drill_report(PlannedJob(name="drill", kind="drill", told="seed 1"), made)
+    assert report
+    return report
 
 
 FILES = {"files": 212, "canaries": 3, "snapshots": 14, "recorded": 200, "attributes": 14, "source": 9, "unchecked": 0}
@@ -152,7 +154,7 @@ WRONG = [{"snapshot": NEW, "path": "/etc/a\nb", "what": "its content is not what
 
 
 def test_a_drill_that_went_well_says_so_with_its_numbers() -> None:
-    made = told(compare=(State.DONE, FILES), restore=(State.DONE, {"databases": [BABASE]}), clear=(State.DONE, {}))
+    made = report(compare=(State.DONE, FILES), restore=(State.DONE, {"databases": [BABASE]}), clear=(State.DONE, {}))
     assert made.verdict == Verdict.DONE
     assert made.headline == (
         "212 files and 3 canaries of 14 snapshots came back as sealed; "
@@ -163,22 +165,22 @@ def test_a_drill_that_went_well_says_so_with_its_numbers() -> None:
 
 def test_what_is_wrong_is_named_first_and_the_rest_is_counted() -> None:
     result = {**FILES, "total": 70, "wrong": WRONG, "error": f"'/etc/a\\nb' of {NEW}: its content ...; 69 more"}
-    made = told(compare=(State.FAILED, result), restore=(State.DONE, {"databases": [BABASE]}))
+    made = report(compare=(State.FAILED, result), restore=(State.DONE, {"databases": [BABASE]}))
     assert made.verdict == Verdict.FAILED
     assert made.headline == f"what came back is not what it was: '/etc/a\\nb' of {NEW}: its content ...; 69 more"
     assert made.details[0] == f"/etc/a\\nb of {NEW}: its content is not what was sealed"
     assert "and 65 more" in made.details
-    assert any("database babase" in one for one in made.details)
+    assert any("database babase" in line for line in made.details)
 
 
-def test_two_failures_are_both_told() -> None:
+def test_two_failures_are_both_named() -> None:
     bad = {
         "databases": [],
         "total": 1,
         "wrong": [{"database": "babase", "dump": "d", "what": "d: damaged"}],
         "error": "database 'babase': d: damaged",
     }
-    made = told(
+    made = report(
         compare=(State.FAILED, {**FILES, "total": 1, "wrong": WRONG[:1], "error": "e"}), restore=(State.FAILED, bad)
     )
     assert made.headline == "what came back is not what it was: e; and database 'babase': d: damaged"
@@ -186,13 +188,13 @@ def test_two_failures_are_both_told() -> None:
 
 
 def test_what_was_restored_and_could_not_be_removed_needs_a_person() -> None:
-    made = told(compare=(State.DONE, FILES), clear=(State.FAILED, {"error": "the disk is read-only"}))
+    made = report(compare=(State.DONE, FILES), clear=(State.FAILED, {"error": "the disk is read-only"}))
     assert made.verdict == Verdict.ATTENTION
     assert "what was restored is still there: the disk is read-only" in made.headline
 
 
 def test_an_answer_that_cannot_be_read_is_no_answer_that_all_is_well() -> None:
-    made = told(compare=(State.DONE, {**FILES, "files": "212"}), restore=(State.DONE, {}), clear=(State.DONE, {}))
+    made = report(compare=(State.DONE, {**FILES, "files": "212"}), restore=(State.DONE, {}), clear=(State.DONE, {}))
     assert made.verdict == Verdict.ATTENTION
     assert made.headline == (
         "seed 1; but the answer of compare cannot be read; but the answer of restore cannot be read"
@@ -217,14 +219,14 @@ def test_how_old_the_proof_is_is_said_in_words() -> None:
 def checked(proven: dict[str, Any], every: timedelta | None, **options: Any) -> list[str]:
     here = site(DrillOptions(**{"store": "papio", **options}))
     job = Job(name="check", kind="check", host="server", options=CheckOptions(store="papio", proven_every=every))
-    sealed = [{"name": one, "host": "papio"} for one in NAMES]
+    sealed = [{"name": name, "host": "papio"} for name in NAMES]
     facts = parts.facts({"server": {"store": {"sealed": sealed, "proven": proven}}})
     made = CheckKind().draft(replace(here, jobs=(*here.jobs, job)), job, facts, parts.NOW)
-    return [one.text for one in made.findings if "proven" in one.text]
+    return [finding.text for finding in made.findings if "proven" in finding.text]
 
 
 def test_a_proof_that_is_too_old_or_missing_is_a_matter_for_a_person() -> None:
-    known = {sort: {"snapshot": one.snapshot, "at": one.at} for sort, one in PROVEN.items()}
+    known = {sort: {"snapshot": proof.snapshot, "at": proof.at} for sort, proof in PROVEN.items()}
     week = timedelta(days=7)
     assert checked(known, None) == checked({}, None) == []
     assert checked(known, week, database="dump-babase") == []
@@ -236,24 +238,26 @@ def test_a_proof_that_is_too_old_or_missing_is_a_matter_for_a_person() -> None:
 
 
 def test_the_last_proven_snapshot_never_expires_while_no_newer_one_is() -> None:
-    sealed = [Snapshot(name=one, proven=("files",) if one == OLD else ()) for one in NAMES]
+    sealed = [Snapshot(name=name, proven=("files",) if name == OLD else ()) for name in NAMES]
     made = retention.decide(sealed, Retention(min=1, max=2), None, parts.NOW)
-    assert OLD not in {one.snapshot.name for one in made.expire}
-    (kept,) = (one for one in made.keep if one.snapshot.name == OLD)
+    assert OLD not in {gone.snapshot.name for gone in made.expire}
+    (kept,) = (keep for keep in made.keep if keep.snapshot.name == OLD)
     assert kept.reason == "the last that was proven to come back: no newer one is"
-    free = retention.decide([replace(one, proven=()) for one in sealed], Retention(min=1, max=2), None, parts.NOW)
-    assert OLD in {one.snapshot.name for one in free.expire}
+    free = retention.decide(
+        [replace(snapshot, proven=()) for snapshot in sealed], Retention(min=1, max=2), None, parts.NOW
+    )
+    assert OLD in {gone.snapshot.name for gone in free.expire}
 
 
 def test_a_plan_that_would_expire_the_last_proven_one_is_refused_whoever_made_it() -> None:
     here = parts.site()
     here = replace(here, stores=(replace(here.stores[0], retention=Retention(min=1, max=2)), here.stores[1]))
-    sealed = [{"name": one, "host": "papio"} for one in NAMES]
+    sealed = [{"name": name, "host": "papio"} for name in NAMES]
     facts = parts.facts(
         {"server": {"store": {"sealed": sealed, "proven": {"files": {"snapshot": OLD, "at": parts.NOW}}}}}
     )
     argv = ("/usr/local/sbin/runner-agent", "expire", "/srv/backups/papio", OLD, "--plan=1", "--min=1")
     plan = parts.plan(parts.step("x/1", *argv, host="server", effect=Effect.EXPIRE))
-    assert [one.text for one in review.floors(plan, here, facts)] == [
+    assert [finding.text for finding in review.floors(plan, here, facts)] == [
         f"x/1 expires {OLD}, which is the last that was proven to come back"
     ]

@@ -241,7 +241,7 @@ def test_a_due_disk_that_no_boot_looks_at_is_told_so(changes: dict[str, Any], wh
 def test_a_kernel_that_is_told_to_check_checks_what_is_not_due() -> None:
     known = facts(found(captured("120d")), kernel=["fsck.mode=force"])
     (only,) = hook(DISK).check_plan(REBOOTING, known)
-    assert "fsck.mode=force has all filesystems checked" in only.text
+    assert "fsck.mode=force forces a check of all filesystems" in only.text
 
 
 def test_the_root_is_told_of_before_a_reboot_and_left_alone_otherwise() -> None:

@@ -187,7 +187,7 @@ def test_what_could_not_be_done_as_asked_is_for_a_person() -> None:
     assert only.severity == "attention"
     assert 'this job cannot do what when_due = "forward" asks' in only.text
     damaged = told("forward", *STEPS, known=facts(found(captured("not-clean"))))
-    assert any("damage is not put off" in one.text for one in damaged)
+    assert any("damage is never put off" in one.text for one in damaged)
     (forced,) = told("defer", *STEPS, known=facts(found(captured("120d")), kernel=["fsck.mode=force"]))
     assert "that cannot be put off" in forced.text
 

@@ -41,7 +41,7 @@ def test_some_filesystems_are_looked_at_by_no_boot(boot: AtBoot, said: str | Non
 @pytest.mark.parametrize("word", ["fsck.mode=force", "forcefsck", "/forcefsck"])
 def test_a_boot_that_is_told_to_checks_everything(word: str) -> None:
     assert forced(DATA) is None
-    assert forced(replace(DATA, words=(word,))) == f"{word} has all filesystems checked"
+    assert forced(replace(DATA, words=(word,))) == f"{word} forces a check of all filesystems"
 
 
 def captured(name: str) -> tuple[Content, int]:
@@ -119,7 +119,7 @@ def test_a_check_without_counts_leaves_more_open() -> None:
 
 
 def test_nothing_is_said_where_nothing_is_known() -> None:
-    assert forecast("old", None, UNKNOWN) == FsckForecast(why="old", source="nothing is known of it")
+    assert forecast("old", None, UNKNOWN) == FsckForecast(why="old", source="nothing is known about it")
 
 
 def test_flash_needs_no_way_of_the_heads() -> None:

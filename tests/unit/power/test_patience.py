@@ -30,4 +30,4 @@ def test_a_disk_check_is_waited_for_at_twice_its_most() -> None:
 def test_a_check_of_which_nobody_knows_the_length_may_take_a_day() -> None:
     found = patience(LEAST, (), (2100.0, None))
     assert found.back == 1800 + 4200 + 86400
-    assert "how many nobody knows" in found.why
+    assert "how many is not known" in found.why

@@ -226,7 +226,7 @@ def test_a_run_that_was_stopped_says_what_it_had_told_the_host_and_what_to_type(
     told = rebooted(back=State.INTERRUPTED, note="stopped while it ran; waited 3 min, last seen: no answer")
     assert told.verdict == Verdict.FAILED
     assert told.headline == (
-        "was told to restart and not seen back: the run was stopped after 3 min 12 s; "
+        "was told to restart and was not seen again: the run was stopped after 3 min 12 s; "
         "see how it is: runner plan reboot-server"
     )
     assert "told to restart at 2026-11-23 08:15:10 UTC" in told.details

@@ -140,7 +140,7 @@ def test_nothing_is_rebooted_in_the_sandbox() -> None:
         ({"idle": {"idle": False, "error": "rsync (process 7 of user 0) is at work"}}, "server is at work: rsync"),
         ({"half": "The following packages are only half configured"}, "packages of server are only half installed"),
         ({"outdated": {"initrd": False}}, "has no initrd: it might not come back"),
-        ({"outdated": {"entry": False}}, "is not among what the boot loader offers"),
+        ({"outdated": {"entry": False}}, "is not in the boot loader's menu"),
         ({"up": None}, "the state of server cannot be read: no answer within 60 s"),
         ({"idle": None}, "the state of server cannot be read"),
         ({"up": {"boot_id": ""}}, "the state of server cannot be read"),
@@ -162,14 +162,14 @@ def test_a_kernel_that_runs_already_needs_nothing_to_be_booted_again() -> None:
 
 def test_where_no_kernel_is_found_a_person_is_told_and_none_is_expected() -> None:
     drawn = draft(job(), facts(told(outdated={"kernel": {"running": "6.1.0-50-amd64", "newest": ""}})))
-    assert "attention: which kernel server will boot cannot be told" in notes(drawn)
+    assert "attention: which kernel server will boot is not known" in notes(drawn)
     assert "kernel" not in steps(drawn)
 
 
 def test_a_boot_loader_that_is_not_known_forbids_nothing_but_is_told() -> None:
     drawn = draft(job(), facts(told(outdated={"entry": None})))
     assert drawn.planned is not None
-    assert "note: server has no boot loader that is known here" in notes(drawn)
+    assert "note: server has no known boot loader" in notes(drawn)
 
 
 @pytest.mark.parametrize("store", [SERVER, PAPIO])
@@ -384,7 +384,7 @@ def test_a_filesystem_that_was_mounted_by_hand_is_told_and_not_looked_for() -> N
         usb,
     ]  # fmt: skip
     drawn = draft(job(), facts(changes={SERVER: {"filesystems": filesystems}}))
-    assert "/dev/sdz1 is mounted at /mnt/usb, but fstab does not say so" in notes(drawn)
+    assert "/dev/sdz1 is mounted at /mnt/usb, but fstab has no line for it" in notes(drawn)
     assert not any("--at=/mnt/usb" in argv(step) for step in drawn.steps)
 
 

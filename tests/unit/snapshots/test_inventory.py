@@ -32,8 +32,8 @@ def test_it_comes_after_the_seal_and_before_anything_is_removed() -> None:
     site = replace(parts.site(), jobs=(*parts.site().jobs, dump("d", "papio", "/srv/dumps")))
     facts = parts.facts({"server": {"store": {"partials": partials}}})
     made = SnapshotKind().draft(site, site.job("backup-papio"), facts, parts.NOW)
-    steps = made.steps[[one.id for one in made.steps].index("backup-papio/seal") :]
-    assert [one.id.partition("/")[2] for one in steps] == ["seal", "about", "site", "keep-about", "reap"]
+    steps = made.steps[[step.id for step in made.steps].index("backup-papio/seal") :]
+    assert [step.id.partition("/")[2] for step in steps] == ["seal", "about", "site", "keep-about", "reap"]
     _, look, read, keep, _ = steps
     assert (look.effect, read.effect, keep.effect) == (Effect.READ, Effect.READ, Effect.WRITE)
     assert (look.host, read.host, keep.host) == ("papio", site.controller, "server")

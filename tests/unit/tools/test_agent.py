@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from runner.agent.__main__ import VERBS, _run
-from runner.agent.host.contract import Mounted
+from runner.agent.host.contract import LookAtMount
 from runner.agent.retention.contract import Expire, Floor
 from runner.agent.snapshots.contract import Begin, Explain, Seal
 from runner.agent.store.contract import Pin, Unpin
@@ -39,7 +39,7 @@ BEGIN = Begin(NOWHERE, NAME, ("/", "--home"), "plan", "", ("x",), AT.disk)
         AT.call("seal", SEAL),
         BARE.call("seal", SEAL._replace(disk=BARE.disk)),
         agent.reap(AT)[agent.reap(AT).index("/p/runner-agent") :],
-        AT.call("mounted", Mounted("/no/such/mount")),
+        AT.call("mounted", LookAtMount("/no/such/mount")),
         ("/p/runner-agent", *agent.find(NOWHERE)),
         ("/p/runner-agent", *agent.diff(NOWHERE, NAME, NAME)),
         ("/p/runner-agent", *agent.record(NOWHERE, NAME)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given
@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from runner import agent
 from runner.agent.answer import Refused
-from runner.agent.arguments import DeclaredDisk, Field, argv, fields, parse_as
+from runner.agent.arguments import Field, argv, fields, parse_as
 from runner.tools import answers
 
-FILES = sorted(Path(agent.__path__[0]).glob("*/contract.py"))
+FILES = sorted(Path(agent.__path__[0]).glob("*/contract*.py"))
 CONTRACTS = [
     contract
-    for module in (importlib.import_module(f"runner.agent.{file.parent.name}.contract") for file in FILES)
+    for module in (importlib.import_module(f"runner.agent.{file.parent.name}.{file.stem}") for file in FILES)
     for _, contract in inspect.getmembers(module, inspect.isclass)
     if hasattr(contract, "_fields") and contract.__module__ == module.__name__
 ]
@@ -36,16 +36,21 @@ def _values(field: Field) -> st.SearchStrategy[Any]:
         return st.integers(min_value=field.least, max_value=10**9)
     if field.kind == "tuple":
         return st.lists(PLAIN).map(tuple)
-    # A word that begins as an option would be taken for one.
-    return PLAIN.filter(lambda text: not text.startswith("--")) if field.place else PLAIN
+    # A word before `--` that begins as an option would be taken for one.
+    return PLAIN.filter(lambda text: not text.startswith("--")) if field.place == "word" else PLAIN
 
 
 @pytest.mark.parametrize("contract", OPTIONS, ids=lambda one: f"{one.__module__.split('.')[2]}.{one.__name__}")
 @given(data=st.data())
 def test_a_verb_reads_the_options_that_were_written(contract: type[Any], data: st.DataObject) -> None:
-    own = {field.key: data.draw(_values(field)) for field in fields(contract) if not field.part}
-    disk = {field.key: data.draw(_values(field)) for field in fields(contract) if field.part == "disk"}
-    options = contract(**own, **({"disk": DeclaredDisk(**disk)} if disk else {}))
+    known = fields(contract)
+    own = {field.key: data.draw(_values(field)) for field in known if not field.part}
+    parts = {
+        part: kind(**{field.key: data.draw(_values(field)) for field in known if field.part == part})
+        for part, kind in get_type_hints(contract).items()
+        if part in {field.part for field in known}
+    }
+    options = contract(**own, **parts)
     words = argv("verb", options)
     assert words[0] == "verb"
     assert parse_as(contract, words[1:]) == options
@@ -65,9 +70,9 @@ def test_every_answer_can_be_read_and_rubbish_is_none(contract: type[Any]) -> No
     assert answers.read({key: [["x"], 1.5] for key in rubbish}, contract) is None
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda one: one.parent.name)
+@pytest.mark.parametrize("file", FILES, ids=lambda one: f"{one.parent.name}.{one.stem}")
 def test_a_file_of_contracts_pays_for_nothing(file: Path) -> None:
-    known = {"typing", "datetime", "__future__", "..arguments"}
+    known = {"typing", "datetime", "__future__", "..arguments", ".contract"}
     lines = [line.split()[1] for line in file.read_text().splitlines() if line.startswith(("from ", "import "))]
     assert set(lines) <= known
     # Evaluated, also by 3.9: no `X | None`.

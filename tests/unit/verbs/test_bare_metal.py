@@ -43,22 +43,22 @@ DUMPS = {
 
 
 def answer(**facts: Any) -> dict[str, Any]:
-    told = {
+    known = {
         "hostname": "papio", "system": "Debian GNU/Linux 12", "family": "debian", "kernel": "6.1.0-40",
         "firmware": "efi", "disks": [SDA], "filesystems": FILESYSTEMS, "missing": ["lvm.txt: there is no pvs"],
         "swaps": [{"name": "/dev/sda3", "uuid": "33-44"}],
     }  # fmt: skip
-    return {"facts": {**told, **facts}, "files": FILES, "folder": "/kept", "dumps": [DUMPS]}
+    return {"facts": {**known, **facts}, "files": FILES, "folder": "/kept", "dumps": [DUMPS]}
 
 
-def lost(told: dict[str, Any], **changes: Any) -> Lost:
+def lost(about: dict[str, Any], **changes: Any) -> Lost:
     values: dict[str, Any] = {
         "host": Host(name="papio", address="papio.example.edu"),
         "keeper": Host(name="server", address="192.168.199.2"),
         "snapshot": Snapshot(name=NAME, host="papio", filesystems=("/", "/boot/efi", "/home")),
         "store": Store(name="papio", host="server", path="/srv/backups/papio", disk="usb"),
         "disk": Disk(name="usb", host="server", device="/dev/disk/by-id/usb", mount="/srv/backups"),
-        "path": "/srv/backups/papio", "uuid": "99-00", "job": "backup-papio", "about": inventory.read(told),
+        "path": "/srv/backups/papio", "uuid": "99-00", "job": "backup-papio", "about": inventory.read(about),
         "users": {"/srv/pg dumps": "pg"},
     }  # fmt: skip
     return Lost(**{**values, **changes})
@@ -69,31 +69,31 @@ def commands(text: str) -> list[str]:
 
 
 def test_every_filesystem_of_the_snapshot_is_made_with_its_uuid_and_mounted_outer_ones_first() -> None:
-    told = commands(page(lost(answer())))
-    made = [line for line in told if line.startswith("mkfs")]
+    lines = commands(page(lost(answer())))
+    made = [line for line in lines if line.startswith("mkfs")]
     assert made == [
         'mkfs.ext4 -U 11-22 -L root -N 4096 "$part1"2',
         'mkfs.vfat -i ABCD1234 "$part1"1',
         "mkfs.xfs -m uuid=55-66 -L 'home dirs' /dev/mapper/vg-home",
     ]
-    assert 'mkswap -U 33-44 "$part1"3' in told
-    assert [line.split()[-1] for line in told if "&& mount" in line] == [
+    assert 'mkswap -U 33-44 "$part1"3' in lines
+    assert [line.split()[-1] for line in lines if "&& mount" in line] == [
         "/mnt/newroot", "/mnt/newroot/boot/efi", "/mnt/newroot/home",
     ]  # fmt: skip
 
 
 def test_the_disk_is_mounted_read_only_and_the_store_is_where_it_is_on_it() -> None:
-    told = commands(page(lost(answer())))
-    assert "mount -o ro UUID=99-00 /mnt/disk" in told
-    assert "store=/mnt/disk/papio" in told
-    assert f'sh "$store/.runner/restore.sh" {NAME} / /mnt/newroot' in told
-    assert any(line.endswith(f"root@192.168.199.2:/srv/backups/papio/{NAME}/ /mnt/newroot/") for line in told)
+    lines = commands(page(lost(answer())))
+    assert "mount -o ro UUID=99-00 /mnt/disk" in lines
+    assert "store=/mnt/disk/papio" in lines
+    assert f'sh "$store/.runner/restore.sh" {NAME} / /mnt/newroot' in lines
+    assert any(line.endswith(f"root@192.168.199.2:/srv/backups/papio/{NAME}/ /mnt/newroot/") for line in lines)
 
 
 def test_partitions_come_from_the_kept_table_and_a_name_may_want_a_p() -> None:
-    told = commands(page(lost(answer())))
-    assert "disk1=/dev/sda part1=/dev/sda" in told
-    assert f'sfdisk "$disk1" < "$store/.runner/about/{NAME}/partitions-sda.sfdisk"' in told
+    lines = commands(page(lost(answer())))
+    assert "disk1=/dev/sda part1=/dev/sda" in lines
+    assert f'sfdisk "$disk1" < "$store/.runner/about/{NAME}/partitions-sda.sfdisk"' in lines
     parts = [{"name": "/dev/nvme0n1p2", "type": "part"}]
     nvme = {"name": "/dev/nvme0n1", "type": "disk", "size": GB, "parts": parts}
     root = {"mount": "/", "source": "/dev/nvme0n1p2", "type": "ext4"}
@@ -122,9 +122,9 @@ def test_what_was_between_partitions_and_filesystems_and_what_is_not_kept_is_sai
 def test_the_boot_loader_is_that_of_the_family_and_the_firmware(
     family: str, firmware: str, wanted: str, never: str
 ) -> None:
-    told = "\n".join(commands(page(lost(answer(family=family, firmware=firmware)))))
-    assert wanted in told
-    assert never not in told
+    lines = "\n".join(commands(page(lost(answer(family=family, firmware=firmware)))))
+    assert wanted in lines
+    assert never not in lines
 
 
 def test_an_unknown_family_is_told_both_ways() -> None:
@@ -134,9 +134,9 @@ def test_an_unknown_family_is_told_both_ways() -> None:
 
 
 def test_databases_come_back_from_the_dumps_in_that_snapshot() -> None:
-    told = commands(page(lost(answer())))
-    assert f"""dumps="$store/{NAME}"'/srv/pg dumps'""" in told
-    restores = [line for line in told if " pg_restore " in line]
+    lines = commands(page(lost(answer())))
+    assert f"""dumps="$store/{NAME}"'/srv/pg dumps'""" in lines
+    restores = [line for line in lines if " pg_restore " in line]
     assert [shlex.split(line)[-1] for line in restores] == [
         f"$dumps/databases/{name}/2026-11-23T070000Z.dump" for name in ("babase", "postgres", "it%27s")
     ]
@@ -164,18 +164,19 @@ def test_without_kept_facts_the_snapshot_s_own_fstab_is_shown() -> None:
 
 
 def test_exceptions_missing_dumps_and_a_lost_controller_are_warned_of() -> None:
-    some = Snapshot(name=NAME, host="papio", filesystems=("/",), exceptions=3)
-    told = answer() | {"dumps": []}
-    text = page(lost(told, snapshot=some, controller="papio"))
+    snapshot = Snapshot(name=NAME, host="papio", filesystems=("/",), exceptions=3)
+    about = answer() | {"dumps": []}
+    text = page(lost(about, snapshot=snapshot, controller="papio"))
     assert "3 names could not be read" in text
     assert "there is no dump of a database in /srv/pg dumps" in text
-    assert "papio is where this tool runs" in text
+    assert "this tool runs on papio" in text
 
 
 @pytest.mark.parametrize("odd", [{}, {"facts": 3}, {"facts": {"disks": [1, {"parts": "x"}], "swaps": {}}}])
 def test_an_answer_that_makes_no_sense_is_not_known_rather_than_an_error(odd: dict[str, Any]) -> None:
     text = page(lost(odd))
-    assert "the answer of server cannot be" in text
+    assert "nothing is known of the disks and databases of papio" in text
+    assert "server cannot be read" in text
     assert "were like cannot be read;" in text
     assert "there is no dump of a database" not in text
 
