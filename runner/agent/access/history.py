@@ -20,7 +20,7 @@ from .tally import COUNTED, AccessTally
 DAYS = 90
 COMPARED = 42
 KNOWN = 2_000
-# A day counts as whole with an hour missing: one a year has 23.
+# A day counts as whole with an hour missing: one day in the year has 23.
 WHOLE = 82_000
 
 

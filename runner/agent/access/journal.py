@@ -89,7 +89,7 @@ class AccessJournal:
 
 def whose(line: LogLine, uid: str, executable: object) -> str:
     """Whether its program itself (`own`) or `another` wrote it; `unproven` where that is not known, "" for
-    what sshd and login say as somebody else: of those that are in already, which counts for nothing.
+    what sshd and login write as another user: that is about those who are in already, and is not counted.
 
     sudo and su run as whoever calls them, and a program that has ended before the journal looked has no
     `_EXE` there. A user may call a program of his own su, but not put it into a folder of the system.

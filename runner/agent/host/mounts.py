@@ -162,7 +162,7 @@ def run(argv: Sequence[str]) -> int:
     there = [mount for mount in mounts() if mount.point == path]
     if not there:
         raise Refused(f"nothing is mounted at {path!a}", "mount it, and make a new plan")
-    # Of several at one place the last is the one that is seen.
+    # Of several at one place the last is visible.
     reply(MountedThere(mounted=True, dev=there[-1].dev, type=there[-1].type))
     return 0
 
@@ -196,7 +196,7 @@ def _stand_in(folder: str, point: str) -> ProbedFilesystem:
 
 
 def _with_space(filesystem: ProbedFilesystem) -> ProbedFilesystem:
-    # A mount that lies under another one cannot be asked by its path: the answer would be the other's.
+    # A mount that lies under another one cannot be reached by its path: the numbers would be the other's.
     try:
         if os.major(filesystem.dev) and Path(filesystem.mount).stat().st_dev != filesystem.dev:
             return filesystem

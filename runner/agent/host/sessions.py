@@ -68,7 +68,7 @@ def checking(root: Path) -> list[str]:
 
 
 def _by_logind() -> list[User]:
-    """What logind says where utmp is no more: people have a terminal or a screen, a command has neither."""
+    """The sessions of logind, where there is no utmp: people have a terminal or a screen, a command has neither."""
     listed = ask(("loginctl", "list-sessions", "--no-legend"), timeout=10)
     ids = [line.split()[0] for line in listed.out.splitlines() if line.strip()]
     if not ids:
@@ -139,7 +139,7 @@ def read(argv: Sequence[str], root: str = "/") -> Up:
 
 
 def _system() -> str:
-    # It ends with 1 for every state but `running`, and says the word all the same.
+    # It ends with 1 for every state but `running`, and prints the state all the same.
     return plain(ask(("systemctl", "is-system-running"), timeout=PATIENCE).out.strip())
 
 

@@ -1,4 +1,4 @@
-"""What runner-agent says of who got in and who tried to: what in it needs a person, and what is unusual."""
+"""The answer of runner-agent's `access`: what in it needs a person, and what is unusual."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _new(table: AccessTable) -> Sequence[str]:
     if not by:
         return ()
     number = len(by) + table.others
-    return (f"{count(number, 'login source')} never seen before: {_first(by, table.others)}; ask if that was them",)
+    return (f"{count(number, 'login source')} never seen before: {_first(by, table.others)}; ask whether it was them",)
 
 
 def _first(names: Sequence[str], others: int) -> str:

@@ -14,7 +14,7 @@ from runner.model.text import size
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiskState:
-    """A disk as it is now; `made` (by mke2fs) and `point` are None where the host could not say.
+    """A disk as it is now; `made` (by mke2fs) and `point` are None where they are not known.
 
     `device` is what the kernel knows, `marks` every signature on it, `stamp` both in one line.
     `mounts` are the places where the device is mounted, `there` is what is mounted at the disk's
@@ -36,7 +36,7 @@ class DiskState:
 
     @property
     def mounted(self) -> bool:
-        """Whether this very device is what one sees at the disk's place."""
+        """Whether this very device is what is visible at the disk's mount point."""
         return self.there is not None and self.there.dev == self.device.number
 
 
@@ -84,7 +84,7 @@ def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
         )
     if answers.reading("fstab").exit != 0:
         text = f"fstab of {disk.host} cannot be read: {answers.error('fstab')}"
-        return DiskRefusal(text=text, do="put that right and plan again")
+        return DiskRefusal(text=text, do="mend that and plan again")
     seen = facts.hosts[disk.host].filesystems
     there = [filesystem for filesystem in seen if filesystem.mount == disk.mount]
     return DiskState(
@@ -98,7 +98,7 @@ def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
         point=mount.parse(answers.output("point")),
         systemd=answers.reading("systemd").exit == 0,
         mounts=tuple(filesystem.mount for filesystem in seen if filesystem.dev == device.number),
-        # Of several at one place the last is the one that is seen.
+        # Of several at one place the last is visible.
         there=there[-1] if there else None,
         identities={
             store.name: mke2fs.parse_identity(answers.output(f"identity.{store.name}"))
@@ -134,13 +134,13 @@ class _Answers:
 def judge(disk: Disk, state: DiskState) -> DiskRefusal | None:
     """Say what forbids any step for `disk`; None if it is blank and free, or the declared disk.
 
-    Only a device that nothing here knows is ever named with the command that wipes it.
+    The command that wipes a device is only ever shown for one that nothing here knows.
     """
     return _occupied(disk, state) or (_unfit(disk, state) if state.marks else _unready(disk, state))
 
 
 def expected(disk: Disk, state: DiskState) -> str:
-    """The UUID that the filesystem must have: jobs.toml's, else that of fstab; "" if neither says one."""
+    """The UUID that the filesystem must have: jobs.toml's, else that of fstab; "" if neither has one."""
     return disk.uuid or next(filter(None, map(fstab.uuid_of, state.lines)), "")
 
 
@@ -158,14 +158,14 @@ def _occupied(disk: Disk, state: DiskState) -> DiskRefusal | None:
         return DiskRefusal(text=f"{disk.device} is in use at {used[0]}, not at {disk.mount}", do=do)
     if device.children:
         parts = ", ".join(part.name + (f" (in use at {part.mount})" if part.mount else "") for part in device.children)
-        text = f"{disk.device} is divided, or something is built on it: {parts}"
-        return DiskRefusal(text=text, do=f"let `device` be one part of it. If it is the whole: {_wipe(disk)}")
+        text = f"{disk.device} has partitions, or something is built on it: {parts}"
+        return DiskRefusal(text=text, do=f"set `device` to one of them; or to use all of it, {_wipe(disk)}")
     if device.read_only:
         do = "look for a switch on the disk, or for its errors"
         return DiskRefusal(text=f"{disk.device} is write-protected", do=do)
     if len(state.lines) > 1:
         text = f"fstab of {disk.host} has {len(state.lines)} lines for {disk.mount}"
-        return DiskRefusal(text=text, do="leave the one that is right, or none")
+        return DiskRefusal(text=text, do="leave only the right one, or none")
     return _hiding(disk, state)
 
 
@@ -198,7 +198,7 @@ def _unfit(disk: Disk, state: DiskState) -> DiskRefusal | None:
 
 
 def _named(disk: Disk, state: DiskState, mark: wipefs.Signature) -> bool:
-    """Whether anything but a look inside says that this filesystem is the disk's."""
+    """Whether its uuid, its label or fstab marks this filesystem as the disk's."""
     if mark.uuid and mark.uuid == expected(disk, state):
         return True
     sources = {line.source for line in state.lines}
@@ -221,7 +221,7 @@ def _source(disk: Disk) -> str:
 
 def _wipe(disk: Disk) -> str:
     command = shlex.join(wipefs.wipe(disk.device))
-    return f"if nothing on it is wanted any more, on {disk.host} run: {command}; then plan again"
+    return f"if nothing on it is needed any more, on {disk.host} run: {command}; then plan again"
 
 
 def _described(mark: wipefs.Signature) -> str:

@@ -178,7 +178,7 @@ def test_numbers_that_are_not_exact_say_so_and_only_what_stands_out_is_named() -
     ("changes", "words"),
     [
         ({"source": "/var/log/auth.log"}, "any user there can write to it"),
-        ({"usual": {}, "first": True}, "what is usual is told when 7 whole days are known: 0 so far"),
+        ({"usual": {}, "first": True}, "what is usual is shown once 7 whole days are known: 0 so far"),
         ({"usual": {"refused": {**USUAL, "days": 6}}}, "7 whole days are known: 6 so far"),
         ({"unproven": 2}, "2 lines of sudo or su by a program that had ended"),
     ],
