@@ -36,7 +36,7 @@ class AccessJournal:
 
     def __init__(self, since: int, until: int) -> None:
         self.long = 0
-        self.pretended = self.unproven = 0
+        self.pretended = self.unproven = self._unreadable = 0
         self.problems: list[str] = []
         self._window = (f"--since=@{since}", f"--until=@{until}")
         self.covered = _printed("--lines=1", f"--until=@{since}")
@@ -63,12 +63,15 @@ class AccessJournal:
         if warning:
             # A damaged file of the journal is passed over with a warning, and exit 0.
             self.problems.append(shown(warning))
+        if self._unreadable:
+            self.problems.append(f"entries of the journal that make no sense: {self._unreadable}")
 
     def _line(self, raw: bytes) -> LogLine | None:
         try:
             entry = json.loads(raw)
             at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
         except (ValueError, KeyError, TypeError):
+            self._unreadable += 1
             return None
         message = entry.get("MESSAGE")
         if message is None:

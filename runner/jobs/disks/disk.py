@@ -42,7 +42,7 @@ class DiskKind(Bundled):
         disk = _declared(site, job)
         if disk is None:
             text = f"{job.options.disk!a} is not a disk of {job.host}"
-            return _refused(job, DiskRefusal(text=text, do="name a disk of [disks] that is on the job's host"))
+            return _refused(job, DiskRefusal(text, "name a disk of [disks] that is on the job's host"))
         if not site.live:
             return Draft(skip=Skip(job=job.name, reason="the sandbox has no disks"))
         seen = state.read(site, disk, facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.jobs.disks import fstab, lsblk, mke2fs, mount, tune2fs, wipefs
 from runner.model.facts import Facts, Filesystem, Probe, Reading
@@ -40,8 +41,7 @@ class DiskState:
         return self.there is not None and self.there.dev == self.device.number
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DiskRefusal:
+class DiskRefusal(NamedTuple):
     """Why nothing is planned for a disk, and what a person can do about it."""
 
     text: str
@@ -79,12 +79,11 @@ def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
     stamp = wipefs.parse_stamp(answers.output("stamp"))
     if device is None or marks is None or not stamp:
         return DiskRefusal(
-            text=f"{disk.device} of {disk.host} cannot be read: {answers.error('device', 'marks', 'stamp')}",
-            do="see that the disk is plugged in and that `device` in jobs.toml is right",
+            f"{disk.device} of {disk.host} cannot be read: {answers.error('device', 'marks', 'stamp')}",
+            "see that the disk is plugged in and that `device` in jobs.toml is right",
         )
     if answers.reading("fstab").exit != 0:
-        text = f"fstab of {disk.host} cannot be read: {answers.error('fstab')}"
-        return DiskRefusal(text=text, do="mend that and plan again")
+        return DiskRefusal(f"fstab of {disk.host} cannot be read: {answers.error('fstab')}", "mend that and plan again")
     seen = facts.hosts[disk.host].filesystems
     there = [filesystem for filesystem in seen if filesystem.mount == disk.mount]
     return DiskState(
@@ -124,11 +123,10 @@ class _Answers:
 
     def error(self, *names: str) -> str:
         """Why the first of these that failed did so."""
-        for reading in map(self.reading, names):
-            if reading.exit != 0:
-                lines = [line for line in reading.err.splitlines() if line.strip()]
-                return lines[0] if lines else f"it ended with {reading.exit}"
-        return "its answer makes no sense"
+        failed = next((reading for reading in map(self.reading, names) if reading.exit != 0), None)
+        if failed is None:
+            return "its answer makes no sense"
+        return next(filter(str.strip, failed.err.splitlines()), f"it ended with {failed.exit}")
 
 
 def judge(disk: Disk, state: DiskState) -> DiskRefusal | None:
@@ -148,31 +146,30 @@ def _occupied(disk: Disk, state: DiskState) -> DiskRefusal | None:
     there, device = state.there, state.device
     if there and not state.mounted:
         text = f"{there.source} is mounted at {disk.mount}, and that is not {disk.device}"
-        return DiskRefusal(text=text, do="unmount it, or correct jobs.toml")
+        return DiskRefusal(text, "unmount it, or correct jobs.toml")
     if there and there.root != "/":
         text = f"only the folder {there.root} of {disk.device} is mounted at {disk.mount}"
-        return DiskRefusal(text=text, do="unmount it there, and mount the disk itself")
+        return DiskRefusal(text, "unmount it there, and mount the disk itself")
     used = [place for place in (*state.mounts, device.mount) if place]
     if used and not state.mounted:
         do = f"is it the right device? If it is, unmount it from {used[0]}"
-        return DiskRefusal(text=f"{disk.device} is in use at {used[0]}, not at {disk.mount}", do=do)
+        return DiskRefusal(f"{disk.device} is in use at {used[0]}, not at {disk.mount}", do)
     if device.children:
         parts = ", ".join(part.name + (f" (in use at {part.mount})" if part.mount else "") for part in device.children)
         text = f"{disk.device} has partitions, or something is built on it: {parts}"
-        return DiskRefusal(text=text, do=f"set `device` to one of them; or to use all of it, {_wipe(disk)}")
+        return DiskRefusal(text, f"set `device` to one of them; or to use all of it, {_wipe(disk)}")
     if device.read_only:
-        do = "look for a switch on the disk, or for its errors"
-        return DiskRefusal(text=f"{disk.device} is write-protected", do=do)
+        return DiskRefusal(f"{disk.device} is write-protected", "look for a switch on the disk, or for its errors")
     if len(state.lines) > 1:
         text = f"fstab of {disk.host} has {len(state.lines)} lines for {disk.mount}"
-        return DiskRefusal(text=text, do="leave only the right one, or none")
+        return DiskRefusal(text, "leave only the right one, or none")
     return _hiding(disk, state)
 
 
 def _hiding(disk: Disk, state: DiskState) -> DiskRefusal | None:
     if state.point and not state.point.empty and not state.mounted:
         text = f"there are files in {disk.mount}, where nothing is mounted: the disk would hide them"
-        return DiskRefusal(text=text, do="look at them, and move them away")
+        return DiskRefusal(text, "look at them, and move them away")
     return None
 
 
@@ -183,17 +180,17 @@ def _unfit(disk: Disk, state: DiskState) -> DiskRefusal | None:
     if not any(_named(disk, state, mark) for mark in state.marks) and not state.mounted:
         who = f"{state.device.description}, {size(state.device.size)}"
         text = f"{disk.device} ({who}) is not blank and not disk {disk.name}: it holds {content}"
-        return DiskRefusal(text=text, do=_wipe(disk))
+        return DiskRefusal(text, _wipe(disk))
     if len(state.marks) != 1 or state.marks[0].type != disk.filesystem:
         text = f"{disk.device} is known as disk {disk.name} but holds {content}, not just {disk.filesystem}"
-        return DiskRefusal(text=text, do="have a Linux administrator look at it: it may hold snapshots")
+        return DiskRefusal(text, "have a Linux administrator look at it: it may hold snapshots")
     if uuid and state.marks[0].uuid != uuid:
         text = f"{disk.device} holds {content}, but {_source(disk)} says that disk {disk.name} has uuid {uuid}"
-        return DiskRefusal(text=text, do=f"attach the right disk, or correct {_source(disk)}")
+        return DiskRefusal(text, f"attach the right disk, or correct {_source(disk)}")
     for store, made_on in state.identities.items():
         if state.mounted and made_on not in ("", state.marks[0].uuid):
             text = f"store {store} was made on disk {made_on}, but {state.marks[0].uuid} is mounted"
-            return DiskRefusal(text=text, do="attach the right disk, or correct jobs.toml")
+            return DiskRefusal(text, "attach the right disk, or correct jobs.toml")
     return None
 
 
@@ -208,10 +205,10 @@ def _named(disk: Disk, state: DiskState, mark: wipefs.Signature) -> bool:
 def _unready(disk: Disk, state: DiskState) -> DiskRefusal | None:
     """Say why a device without a signature cannot become the disk now."""
     if not state.stamp.endswith(f": {wipefs.BLANK}"):
-        return DiskRefusal(text=f"{disk.device} changed while it was looked at: {state.stamp}", do="plan again")
+        return DiskRefusal(f"{disk.device} changed while it was looked at: {state.stamp}", "plan again")
     if state.made is None:
         text = f"mke2fs would not make an {disk.filesystem} on {disk.device}"
-        return DiskRefusal(text=text, do=f"on {disk.host} run: {shlex.join(mke2fs.would_make(disk))}")
+        return DiskRefusal(text, f"on {disk.host} run: {shlex.join(mke2fs.would_make(disk))}")
     return None
 
 
