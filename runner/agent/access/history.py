@@ -39,8 +39,7 @@ class History(NamedTuple):
 
 def believable(history: History, until: float, longest: float) -> History:
     """The history without an end, or a beginning, that lies so far after `until` that a clock was wrong."""
-    began = history.began if history.began is not None and history.began <= until + longest else None
-    last = history.until if history.until is not None and history.until <= until + longest else None
+    last, began = (at if at is not None and at <= until + longest else None for at in (history.until, history.began))
     return history._replace(until=last, began=began)
 
 

@@ -51,12 +51,6 @@ def _name(text: str) -> str:
     return f'"{escaped}"' if text else NAMELESS
 
 
-def per_day(access: AccessAnswer, number: int) -> float:
-    """`number` as it would be in one day, where the report is of more than that."""
-    length = access.until - access.since
-    return number / max(length / timedelta(days=1), 1.0)
-
-
 def usually(access: AccessAnswer, name: str) -> str:
     """How it is on other days: `usually 300 to 900`; "" where too few are known."""
     known = access.usual.get(name)
@@ -68,12 +62,13 @@ def usually(access: AccessAnswer, name: str) -> str:
 
 def extremes(access: AccessAnswer) -> Iterator[str]:
     """Numbers that are far from what is usual on this host; none before a week is known."""
+    days = max((access.until - access.since) / timedelta(days=1), 1.0)
     for name, (least, words) in _WATCHED.items():
         known = access.usual.get(name)
         if known is None or known.days < DAYS:
             continue
         number = getattr(access.tables, name).total
-        day = per_day(access, number)
+        day = number / days
         far = day > 2 * known.high and day > known.median + 6 * known.spread
         if (far and day - known.high >= least) or (number == 0 and known.low >= least):
             yield f"{number:,} {words}, {usually(access, name)}"
