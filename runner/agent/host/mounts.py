@@ -64,13 +64,19 @@ def device_of(mount: Mount) -> Path | None:
     """The block device of a mount, or None where it has none that can be found."""
     number = f"{os.major(mount.dev)}:{os.minor(mount.dev)}"
     for place in (mount.source, f"/dev/block/{number}", _kernel_name(number)):
-        try:
-            status = Path(place).stat()
-        except (OSError, ValueError):
-            continue
-        if stat.S_ISBLK(status.st_mode) and (status.st_rdev == mount.dev or mount.type == "btrfs"):
+        device = number_of(place)
+        if device and (device == mount.dev or mount.type == "btrfs"):
             return Path(place)
     return None
+
+
+def number_of(path: str | Path) -> int:
+    """The device number of the block device at `path`, 0 where there is none."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return 0
+    return status.st_rdev if stat.S_ISBLK(status.st_mode) else 0
 
 
 def uuid_of(mount: Mount) -> str:
@@ -129,18 +135,9 @@ def _kernel_name(number: str) -> str:
 
 
 def _linked_uuid(device: Path) -> str:
-    number = device.stat().st_rdev
-    try:
-        links = sorted(Path("/dev/disk/by-uuid").iterdir())
-    except OSError:
-        return ""
-    for link in links:
-        try:
-            if link.stat().st_rdev == number:
-                return link.name.lower()
-        except OSError:
-            continue
-    return ""
+    number = number_of(device)
+    links = sorted(Path("/dev/disk/by-uuid").glob("*"))
+    return next((link.name.lower() for link in links if number and number_of(link) == number), "")
 
 
 def _printed_uuid(device: Path) -> str:
