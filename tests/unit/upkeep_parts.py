@@ -130,7 +130,7 @@ def argv(step: Step) -> tuple[str, ...]:
 
 def texts(draft: Draft, severity: str) -> list[str]:
     """The findings of that severity, with what to do."""
-    return [f"{one.text} -> {one.do}" if one.do else one.text for one in draft.findings if _is(one, severity)]
+    return [f"{one.text} -> {one.advice}" if one.advice else one.text for one in draft.findings if _is(one, severity)]
 
 
 def _is(one: Finding, severity: str) -> bool:

@@ -42,10 +42,11 @@ class DiskState:
 
 
 class DiskRefusal(NamedTuple):
-    """Why nothing is planned for a disk, and what a person can do about it."""
+    """Why nothing is planned for a disk, and what a person can do: `do` leads to `command`, if there is one."""
 
     text: str
     do: str
+    command: str = ""
 
 
 def stores_on(site: Site, disk: Disk) -> tuple[Store, ...]:
@@ -157,7 +158,7 @@ def _occupied(disk: Disk, state: DiskState) -> DiskRefusal | None:
     if device.children:
         parts = ", ".join(part.name + (f" (in use at {part.mount})" if part.mount else "") for part in device.children)
         text = f"{disk.device} has partitions, or something is built on it: {parts}"
-        return DiskRefusal(text, f"set `device` to one of them; or to use all of it, {_wipe(disk)}")
+        return _wipe(disk, text, "set `device` to one of them; or to use all of it, ")
     if device.read_only:
         return DiskRefusal(f"{disk.device} is write-protected", "look for a switch on the disk, or for its errors")
     if len(state.lines) > 1:
@@ -180,7 +181,7 @@ def _unfit(disk: Disk, state: DiskState) -> DiskRefusal | None:
     if not any(_named(disk, state, mark) for mark in state.marks) and not state.mounted:
         who = f"{state.device.description}, {size(state.device.size)}"
         text = f"{disk.device} ({who}) is not blank and not disk {disk.name}: it holds {content}"
-        return DiskRefusal(text, _wipe(disk))
+        return _wipe(disk, text)
     if len(state.marks) != 1 or state.marks[0].type != disk.filesystem:
         text = f"{disk.device} is known as disk {disk.name} but holds {content}, not just {disk.filesystem}"
         return DiskRefusal(text, "have a Linux administrator look at it: it may hold snapshots")
@@ -208,7 +209,7 @@ def _unready(disk: Disk, state: DiskState) -> DiskRefusal | None:
         return DiskRefusal(f"{disk.device} changed while it was looked at: {state.stamp}", "plan again")
     if state.made is None:
         text = f"mke2fs would not make an {disk.filesystem} on {disk.device}"
-        return DiskRefusal(text, f"on {disk.host} run: {shlex.join(mke2fs.would_make(disk))}")
+        return DiskRefusal(text, f"on {disk.host} run:", shlex.join(mke2fs.would_make(disk)))
     return None
 
 
@@ -216,9 +217,9 @@ def _source(disk: Disk) -> str:
     return "jobs.toml" if disk.uuid else "fstab"
 
 
-def _wipe(disk: Disk) -> str:
-    command = shlex.join(wipefs.wipe(disk.device))
-    return f"if nothing on it is needed any more, on {disk.host} run: {command}; then plan again"
+def _wipe(disk: Disk, text: str, first: str = "") -> DiskRefusal:
+    do = f"{first}if nothing on it is needed any more, wipe it and plan again; on {disk.host} run:"
+    return DiskRefusal(text, do, shlex.join(wipefs.wipe(disk.device)))
 
 
 def _described(mark: wipefs.Signature) -> str:

@@ -118,7 +118,7 @@ class PackageWork:
             kind=self.job.kind,
             after=self.job.after,
             locks=(lock,) if any(step.effect > Effect.READ for step in steps) else (),
-            told=headline,
+            headline=headline,
             about=self.host.packages,
         )
 
