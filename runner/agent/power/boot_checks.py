@@ -13,8 +13,8 @@ from .. import clock
 from ..answer import reply
 from ..arguments import parse_as
 from ..command import ask
-from ..host.fstab import MountLine, fstab, number_of
-from ..host.mounts import EXT, Mount, device_of, mounts, superblock
+from ..host.fstab import MountLine, fstab
+from ..host.mounts import EXT, Mount, device_of, mounts, number_of, superblock
 from .check_times import MOST, speed, times
 from .contract import BootChecks, CheckTime, ExtFilesystem, LookAtBoot
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from .. import clock
 from ..command import ask
-from ..host.fstab import number_of
-from ..host.mounts import Mount, device_of, mounts, superblock, uuid_of
+from ..host.mounts import Mount, device_of, mounts, number_of, superblock, uuid_of
 from .contract import CheckTime, WholeCheck
 
 UNITS = ("--unit=systemd-fsck@*.service", "--unit=systemd-fsck-root.service")

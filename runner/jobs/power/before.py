@@ -163,7 +163,9 @@ def doubts(site: Site, host: Host, here: Before, facts: Facts) -> tuple[Objectio
 def notes(host: Host, here: Before, facts: Facts) -> tuple[str, ...]:
     """Who and what is interrupted, in words."""
     notes: list[str] = []
-    if here.up.users:
+    if here.up.users is None:
+        notes.append(f"who is logged in to {host.name} is not known")
+    elif here.up.users:
         users = sorted({one_line(user.name) for user in here.up.users})
         more = f" and {len(users) - _SHOWN} more" if len(users) > _SHOWN else ""
         notes.append(f"logged in to {host.name}: {', '.join(users[:_SHOWN])}{more}")

@@ -75,6 +75,10 @@ def test_users_are_those_at_a_terminal_who_are_still_there(tmp_path: Path) -> No
     assert table(sessions.users(tmp_path)) == [
         {"name": "amy", "from": r"e\x1b[31mvil", "since": "2026-11-23T08:15:00.000000Z"}
     ]
+    (tmp_path / "run/utmp").unlink()
+    assert sessions.users(tmp_path) == ()
+    (tmp_path / "run/utmp").mkdir()
+    assert sessions.users(tmp_path) is None
 
 
 def test_only_what_blocks_a_shutdown_is_an_inhibitor(tmp_path: Path) -> None:

@@ -333,6 +333,8 @@ def test_who_is_interrupted_is_named() -> None:
     words = notes(draft(job(database=True), facts(readings)))
     assert "note: logged in to server: ann\\x1b[2J, bob" in words
     assert "note: connected to the database of server: 3 sessions" in words
+    unknown = host_readings(up={"users": None})
+    assert "note: who is logged in to server is not known" in notes(draft(job(), facts(unknown)))
 
 
 def test_a_clock_that_is_wrong_is_told_before_it_makes_the_boot_check_disks() -> None:
