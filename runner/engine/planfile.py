@@ -136,10 +136,10 @@ def _plan(values: Mapping[str, Any]) -> Plan:
         made_at=datetime.fromisoformat(values["made_at"]),
         site=values["site"],
         live=values["live"],
-        jobs=tuple(_job(one) for one in values.get("jobs", ())),
-        steps=tuple(_step(one) for one in values.get("steps", ())),
-        skips=tuple(Skip(**one) for one in values.get("skips", ())),
-        findings=tuple(_finding(one) for one in values.get("findings", ())),
+        jobs=tuple(_job(job) for job in values.get("jobs", ())),
+        steps=tuple(_step(step) for step in values.get("steps", ())),
+        skips=tuple(Skip(**skip) for skip in values.get("skips", ())),
+        findings=tuple(_finding(finding) for finding in values.get("findings", ())),
         basis=tuple(Basis(**_renamed(basis, told="description")) for basis in values.get("basis", ())),
     )
 
@@ -154,7 +154,7 @@ def _job(values: Mapping[str, Any]) -> PlannedJob:
         **_but(values, "after", "locks", "details", "forecast", "since"),
         after=tuple(values.get("after", ())),
         details=tuple(values.get("details", ())),
-        locks=tuple(Lock(**_but(one, "argv"), argv=tuple(one["argv"])) for one in values.get("locks", ())),
+        locks=tuple(Lock(**_but(lock, "argv"), argv=tuple(lock["argv"])) for lock in values.get("locks", ())),
         forecast=Forecast(**values.get("forecast", {})),
         since=datetime.fromisoformat(values["since"]) if "since" in values else None,
     )
@@ -163,8 +163,8 @@ def _job(values: Mapping[str, Any]) -> PlannedJob:
 def _step(values: Mapping[str, Any]) -> Step:
     action, unless = values["action"], values.get("unless")
     plain: dict[str, Any] = {
-        name: tuple(one) if isinstance(one, list) else one
-        for name, one in _but(values, "action", "effect", "role", "guard", "unless").items()
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in _but(values, "action", "effect", "role", "guard", "unless").items()
     }
     return Step(
         **plain,
