@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runner.jobs.packages.family import Policy
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import Policy, fits
 from runner.model.packages import Held, PackageFacts, Update
 
 

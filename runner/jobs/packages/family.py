@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import ClassVar, Literal
 
 from runner.model.facts import Facts, Probe
@@ -16,6 +17,12 @@ from runner.model.site import Host
 Policy = Literal["security", "all", "nothing"]
 # A line of a log that speaks of an error or a failure.
 ODD = re.compile(r"error|fail|cannot|^[EW]: |^Err", re.IGNORECASE)
+
+
+def fits(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a package's name fits one of the patterns, with or without an architecture after a colon."""
+    names = (name, name.partition(":")[0])
+    return any(fnmatchcase(each, pattern) for each in names for pattern in patterns)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

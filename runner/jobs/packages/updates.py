@@ -10,8 +10,7 @@ from runner.jobs.packages import choice as package_choice
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages.choice import UpdateChoice
-from runner.jobs.packages.family import Policy
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import Policy, fits
 from runner.jobs.packages.report import NOT_ALL, PackagesKind
 from runner.jobs.packages.steps import PackageWork
 from runner.model.facts import Facts, Probe

@@ -10,10 +10,11 @@ from runner.jobs.packages import choice as package_choice
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages import upgrade_steps
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import fits
 from runner.jobs.packages.report import PackagesKind
 from runner.jobs.packages.steps import PackageWork
 from runner.jobs.packages.upgrade_steps import Upgrade
+from runner.jobs.power import before, rebooting
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpgradeOptions
@@ -33,7 +34,9 @@ class UpgradeKind(PackagesKind):
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """The host's packages, what earlier runs began there, and what a reboot must know."""
-        return (*package_steps.probes(site, job, self.families), *upgrade_steps.probes(site, job))
+        database = rebooting.options_of(site, job.host).database
+        reboot = before.probes(site, site.host(job.host), database=database)
+        return (*package_steps.probes(site, job, self.families), *reboot)
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One literal plan: other updates, the held ones in exactly these versions, held again, reboot.
@@ -47,7 +50,8 @@ class UpgradeKind(PackagesKind):
         known = package_steps.read(work, facts)
         left = package_steps.left(job, facts)
         if any(command.alive for command in left):
-            due = upgrade_steps.named(work.family, [word for command in left for word in command.argv])
+            words = [word for command in left for word in command.argv]
+            due = list(dict.fromkeys(update for word in words if (update := work.family.named(word))))
             kernel = any(fits(update.name, work.family.kernels) for update in due)
             upgrade = Upgrade(left=left, held=known.installed, kernel=kernel, reboot=known.reboot)
             return _drafted(work, upgrade, facts, due, ())

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from runner.jobs.packages import agent
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
-from runner.jobs.packages.family import Family
 from runner.jobs.packages.steps import PackageWork
 from runner.jobs.power import before, rebooting
 from runner.jobs.power.request import RebootRequest, refused
 from runner.jobs.power.window import Objection
-from runner.model.facts import Facts, Probe
+from runner.model.facts import Facts
 from runner.model.kind import Draft
 from runner.model.packages import Update
 from runner.model.plan import Check, Effect, Step, WaitFor
 from runner.model.role import Role
-from runner.model.site import Job, Site
+from runner.model.site import Job
 from runner.tools import detached
 
 _LOOKED = 30
@@ -50,11 +48,6 @@ class Upgrade:
     reboot: tuple[str, ...] = ()
     kernel: bool = False
     room: int = 0
-
-
-def named(family: Family, argv: Iterable[str]) -> tuple[Update, ...]:
-    """The packages that a detached command of ours names with their versions."""
-    return tuple(dict.fromkeys(update for word in argv if (update := family.named(word))))
 
 
 def steps(work: PackageWork, upgrade: Upgrade) -> tuple[Step, ...]:
@@ -104,12 +97,6 @@ def _boot(work: PackageWork) -> tuple[Step, ...]:
         )
         for check, role in ((initrd, Role.INITRD), (entry, Role.ENTRY))
     )
-
-
-def probes(site: Site, job: Job) -> tuple[Probe, ...]:
-    """What a reboot of the job's host must know."""
-    host = site.host(job.host)
-    return before.probes(site, host, database=rebooting.options_of(site, job.host).database)
 
 
 def just_up(job: Job, facts: Facts) -> bool:

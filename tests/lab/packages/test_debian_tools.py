@@ -10,6 +10,7 @@ import pytest
 
 from runner.jobs.packages.debian import apt, holds
 from runner.jobs.packages.debian import version as debian_version
+from runner.jobs.packages.debian.family import Debian
 from runner.model.packages import Update
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
 from tests.lab.debian import World
@@ -84,8 +85,8 @@ def test_exactly_what_was_planned_is_installed_and_marks_stay(world: World, arch
         KERNEL: "hi 1.0",
     }  # fmt: skip
     assert set(world.run("apt-mark", "showauto").stdout.split()) == automatic | {"demo-extra"}
-    assert world.run(*apt.audit()).stdout == ""
-    world.run(*apt.check())
+    assert world.run(*Debian().audit()).stdout == ""
+    world.run(*Debian().look(()))
     assert named(read(world).updates) == {"demo-feature": "1.1"}
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.jobs.packages.debian import apt, holds, trouble
+from runner.jobs.packages.debian.family import Debian
 from runner.model.packages import PackageFacts, Trouble, Update
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
 from tests.lab.debian import World
@@ -53,7 +54,7 @@ def test_a_postinst_that_fails_stops_its_own_package_only(world: World, archive:
     assert kinds(found) == ["half"]
     assert found.troubles[0].text == "demo-lib 1.2 is only half configured: its script failed"
     assert not found.troubles[0].mends
-    assert world.run(*apt.audit()).stdout
+    assert world.run(*Debian().audit()).stdout
 
 
 def test_an_installation_that_is_killed_is_mended_by_the_repair(world: World, archive: Archive) -> None:
@@ -71,7 +72,7 @@ def test_an_installation_that_is_killed_is_mended_by_the_repair(world: World, ar
     assert found.troubles[0].mends
     assert [one.what for one in said(world.run(*apt.install([lib("1.2")]), check=False))] == ["interrupted"]
     world.write("/run/again", "")
-    world.run(*apt.repair())
+    world.run(*Debian().repair())
     assert kinds(read(world)) == []
     assert world.versions("demo-lib") == {"demo-lib": "ii 1.2"}
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runner.jobs.packages import outdated
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import fits
 from runner.jobs.packages.redhat import dnf, rpm, survey, trouble
 from runner.jobs.packages.redhat.held import held_back
 from runner.jobs.packages.redhat.survey import Section, Sections, section

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from runner.jobs.packages.family import Family, PackageLog
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import Family, PackageLog, fits
 from runner.jobs.packages.redhat import dnf, rpm, trouble
 from runner.jobs.packages.redhat import facts as redhat_facts
 from runner.model.facts import Facts, Probe
