@@ -98,7 +98,7 @@ class PackageWork:
             why="it has ended",
         )
         why = f"note at the host that the end of {name} was seen"
-        note = self.step(f"{name}-told", detached.note_seen(self.program, plan, step), why, role=Role.SEEN)
+        note = self.step(f"{name}-seen", detached.note_seen(self.program, plan, step), why, role=Role.SEEN)
         return replace(note, guard=over, despite=(self.id(name),))
 
     def planned(self, steps: Sequence[Step] = (), headline: str = "", attach: str = "") -> PlannedJob:
