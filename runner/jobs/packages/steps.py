@@ -13,7 +13,7 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.packages import PackageFacts, Update
-from runner.model.plan import Argv, Check, Command, Effect, Lock, PlannedJob, Skip, Step
+from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Skip, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site
 from runner.model.text import count, one_line
@@ -101,19 +101,17 @@ class PackageWork:
         note = self.step(f"{name}-seen", detached.note_seen(self.program, plan, step), why, role=Role.SEEN)
         return replace(note, guard=over, despite=(self.id(name),))
 
-    def planned(self, steps: Sequence[Step] = (), headline: str = "", attach: str = "") -> PlannedJob:
-        """The job with the lock of the host's packages, where a step changes anything.
+    def draft(
+        self, steps: Sequence[Step] = (), findings: Sequence[Finding] = (), headline: str = "", attach: str = ""
+    ) -> Draft:
+        """The job with these steps, and with the lock of the host's packages where one of them changes anything.
 
         With `attach` the lock may be taken while that plan's command works.
         """
-        lock = Lock(
-            resource=f"packages of {self.host.name}",
-            host=self.host.name,
-            argv=detached.hold_host(
-                self.program, "packages", self.plan, f"{self.job.name} of {self.site.controller}", attach
-            ),
-        )
-        return PlannedJob(
+        who = f"{self.job.name} of {self.site.controller}"
+        argv = detached.hold_host(self.program, "packages", self.plan, who, attach)
+        lock = Lock(resource=f"packages of {self.host.name}", host=self.host.name, argv=argv)
+        planned = PlannedJob(
             name=self.job.name,
             kind=self.job.kind,
             after=self.job.after,
@@ -121,6 +119,7 @@ class PackageWork:
             told=headline,
             about=self.host.packages,
         )
+        return Draft(planned=planned, steps=tuple(steps), findings=tuple(findings))
 
 
 def begun(site: Site, job: Job, facts: Facts, now: datetime, table: Mapping[str, str]) -> PackageWork | Draft:

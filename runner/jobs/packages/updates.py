@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -45,7 +44,7 @@ class UpdatesKind(PackagesKind):
         left = package_steps.left(job, facts)
         before = package_steps.attach(work, left)
         if any(command.alive for command in left):
-            return _drafted(work, before, (), attach=left[-1].plan)
+            return work.draft(before, attach=left[-1].plan)
         others = package_steps.left_by_others(site, job, facts)
         if at_work := next((command for command in others if command.alive), None):
             return _waits(job, at_work)
@@ -70,7 +69,7 @@ class UpdatesKind(PackagesKind):
         if stuck and (repair or install):
             if not repair and not before:
                 return package_findings.skipped(job, findings, package_findings.short(stuck))
-            return _drafted(work, (*before, *repair), findings)
+            return work.draft((*before, *repair), findings)
         return _install(work, known, before, (*findings, *_findings(work, known, facts)))
 
 
@@ -86,7 +85,7 @@ def _refresh_first(work: PackageWork, before: tuple[Step, ...], findings: tuple[
     """Only fetch the lists: nothing can be planned by the old ones. If it works, the job is planned again."""
     why = "the lists could not be fetched for the plan: try once more, and keep the error"
     step = work.step("refresh-first", work.family.refresh(work.host), why, role=Role.REFRESH_FIRST)
-    return _drafted(work, (*before, replace(step, replans=True)), findings)
+    return work.draft((*before, replace(step, replans=True)), findings)
 
 
 def _install(work: PackageWork, known: PackageFacts, before: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:
@@ -102,7 +101,7 @@ def _install(work: PackageWork, known: PackageFacts, before: tuple[Step, ...], f
         steps += [_restart(work, unit) for unit in work.job.options.restart]
     steps += package_steps.look(work, choice.install)
     steps = list(package_steps.guarded(work, steps, choice.install))
-    draft = _drafted(work, steps, findings, headline=_headline(work, choice, known.partly))
+    draft = work.draft(steps, findings, _headline(work, choice, known.partly))
     return replace(draft, planned=replace(draft.planned, partly=known.partly)) if draft.planned else draft
 
 
@@ -161,9 +160,3 @@ def _restart(work: PackageWork, name: str) -> Step:
     why = f"{unit} still runs files that an update replaced"
     step = work.step(f"restart-{unit}", ("systemctl", "restart", "--", unit), why, role=Role.RESTART)
     return replace(step, unless=detached.runs_new(work.program, work.host.name, unit), subject=unit)
-
-
-def _drafted(
-    work: PackageWork, steps: Sequence[Step], findings: tuple[Finding, ...], *, headline: str = "", attach: str = ""
-) -> Draft:
-    return Draft(planned=work.planned(steps, headline, attach), steps=tuple(steps), findings=findings)

@@ -96,9 +96,8 @@ def _upgrade(work: PackageWork, known: PackageFacts, facts: Facts, left: tuple[D
     if names and work.family.only_named:
         others = tuple(update for update in others if update.name in names)
     if not (others or held or left):
-        planned = work.planned(headline="nothing to upgrade")
         findings = package_findings.troubles(job, known.troubles)
-        return Draft(planned=planned, steps=package_steps.look(work, ()), findings=findings)
+        return work.draft(package_steps.look(work, ()), findings, "nothing to upgrade")
     upgraded = tuple(each.update for each in held)
     due = (*others, *upgraded)
     kernels = [update.name for update in due if fits(update.name, work.family.kernels)]
@@ -150,7 +149,7 @@ def _drafted(
     """The steps of `upgrade` and the reboot that is wanted, or needed already or because of what is `due`."""
     steps = upgrade_steps.steps(work, upgrade)
     attach = next((command.plan for command in upgrade.left if command.alive), "")
-    draft = Draft(planned=work.planned(steps, attach=attach), steps=steps, findings=findings)
+    draft = work.draft(steps, findings, attach=attach)
     when = work.job.options.reboot
     needed = [update.name for update in due if fits(update.name, work.patterns)]
     if when == "no" or (when == "if needed" and not needed and not upgrade.reboot):

@@ -118,8 +118,9 @@ def only_reboot(work: PackageWork, facts: Facts) -> Draft:
     why = "see that the host comes back by itself, before anything is changed"
     note = package_findings.note(work.job, "this plan only reboots; what is upgraded is planned when the host is back")
     headline = f"rebooted; the upgrade itself comes next: runner run {work.job.name}"
-    planned = replace(work.planned(headline=headline), locks=rebooting.locks(reboot))
-    return Draft(planned=planned, steps=rebooting.steps(reboot, why), findings=(note, *rebooting.known(reboot)))
+    draft = work.draft((), (note, *rebooting.known(reboot)), headline)
+    planned = replace(draft.planned, locks=rebooting.locks(reboot)) if draft.planned else None
+    return replace(draft, planned=planned, steps=rebooting.steps(reboot, why))
 
 
 def with_reboot(work: PackageWork, draft: Draft, facts: Facts, why: str, kernel: str) -> Draft:

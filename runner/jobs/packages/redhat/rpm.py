@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from runner.model.packages import Update
 from runner.model.plan import Argv
 
 # One package a line; rpm prints (none) for no epoch unless asked for the number.
@@ -46,6 +47,11 @@ class Package:
 def look(packages: Iterable[Package]) -> Argv:
     """Name each of `packages` that is installed in exactly that version; exit 0 only if all are."""
     return ("rpm", "--query", "--", *(package.label for package in packages))
+
+
+def newer(update: Update) -> Package:
+    """The package that an update brings."""
+    return Package(name=update.name, arch=update.arch, version=update.new)
 
 
 def package(name: str, arch: str, version: str) -> Package | None:
