@@ -178,7 +178,7 @@ def attach(work: PackageWork, commands: Sequence[detached.Detached]) -> tuple[St
     for number, command in enumerate(commands, start=1):
         name = f"attach-{number}"
         argv = detached.again(work.program, command.plan, command.step)
-        why = f"an earlier run lost sight of what it began ({command.step}, plan {command.plan}): how did it end"
+        why = f"an earlier run lost sight of {command.step} (plan {command.plan}): see how that ended"
         step = work.step(name, argv, why, Effect.READ, Role.ATTACH)
         codes = (0,) if command.alive else _ANY_END
         steps.append(replace(step, ok_codes=codes, detached=command.alive, timeout=work.patience))
@@ -239,7 +239,7 @@ def hold(
 def verify(work: PackageWork, names: Sequence[str], *, despite: Sequence[Step] = ()) -> tuple[Step, ...]:
     """See that these are held."""
     argv = work.family.verify(names)
-    why = f"{count(len(names), 'package')} held, by whatever keeps holds here"
+    why = f"see the holds of {count(len(names), 'package')} in every program that keeps holds"
     return (_despite(work.step("held", argv, why, Effect.READ, Role.HELD), despite),) if argv else ()
 
 
@@ -250,7 +250,7 @@ def _despite(step: Step, others: Sequence[Step]) -> Step:
 def look(work: PackageWork, updates: Sequence[Update]) -> tuple[Step, ...]:
     """See that all is well with the packages, and what still runs what was replaced."""
     argv = work.family.look(updates)
-    whole = "every package is whole" + (", in its new version" if updates else "")
+    whole = "see that every package is whole" + (", in its new version" if updates else "")
     checks = (work.step("whole", argv, whole, Effect.READ, Role.WHOLE),) if argv else ()
     why = "see whether anything still runs replaced files, and whether a reboot is needed"
     return (*checks, work.step("look", detached.outdated(work.program), why, Effect.READ, Role.LOOK))

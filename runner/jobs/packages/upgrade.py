@@ -104,7 +104,7 @@ def _upgrade(work: PackageWork, known: PackageFacts, facts: Facts, left: tuple[D
     room = job.options.boot_room.bytes or 0
     if kernels and known.boot_free is not None and known.boot_free < room:
         text = f"/boot has {size(known.boot_free)} free, and {', '.join(kernels)} may need {size(room)}"
-        do = "remove kernels that are no longer needed by hand, never the running one; or set boot_room"
+        do = "remove old kernels by hand, never the running one; or set boot_room"
         return package_findings.skipped(job, [package_findings.refused(job, text, do)])
     freed = {each.update.name for each in held} | {name for each in held for name in each.by}
     free = tuple(name for name in dict.fromkeys((*known.holds, *known.unheld, *known.stray)) if name in freed)

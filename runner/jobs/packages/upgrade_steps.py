@@ -84,7 +84,7 @@ def _upgrade(work: PackageWork, upgrade: Upgrade) -> tuple[Step, ...]:
 def _boot(work: PackageWork) -> tuple[Step, ...]:
     """A machine that finds nothing to boot comes back only by hand: see first that it will."""
     argv, host = detached.outdated(work.program), work.host.name
-    why = "the newest kernel has what it boots from"
+    why = "the newest kernel has an initrd to boot from"
     initrd = Check(host=host, argv=argv, field="initrd", relation="==", value=True, why=why)
     # None: no boot loader is known, so nothing is known against it.
     why = "the boot loader knows the newest kernel"
