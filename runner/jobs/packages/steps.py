@@ -233,18 +233,16 @@ def hold(
     """Hold these; nothing where there are none, or the family writes no holds."""
     argv = work.family.hold(names)
     why = f"hold {count(len(names), 'package')} that only a person upgrades"
-    return (_despite(work.step(name, argv, why, role=Role.HOLD), despite),) if argv else ()
+    step = replace(work.step(name, argv, why, role=Role.HOLD), despite=tuple(each.id for each in despite))
+    return (step,) if argv else ()
 
 
-def verify(work: PackageWork, names: Sequence[str], *, despite: Sequence[Step] = ()) -> tuple[Step, ...]:
+def verify(work: PackageWork, names: Sequence[str], *, despite: Sequence[Step]) -> tuple[Step, ...]:
     """See that these are held."""
     argv = work.family.verify(names)
     why = f"see the holds of {count(len(names), 'package')} in every program that keeps holds"
-    return (_despite(work.step("held", argv, why, Effect.READ, Role.HELD), despite),) if argv else ()
-
-
-def _despite(step: Step, others: Sequence[Step]) -> Step:
-    return replace(step, despite=tuple(other.id for other in others))
+    step = work.step("held", argv, why, Effect.READ, Role.HELD)
+    return (replace(step, despite=tuple(each.id for each in despite)),) if argv else ()
 
 
 def look(work: PackageWork, updates: Sequence[Update]) -> tuple[Step, ...]:
