@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 from runner.model.facts import Facts, Probe
 from runner.model.packages import PackageFacts, Trouble, Update
@@ -25,8 +24,7 @@ def fits(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(each, pattern) for each in names for pattern in patterns)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PackageLog:
+class PackageLog(NamedTuple):
     """What the output of a run says: what is wrong and what to do, packages whose scripts failed, lines that
     speak of an error, and all lines but those that only show progress."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from runner.jobs.packages import agent, findings, outdated
 from runner.jobs.packages.families import FAMILIES, family, words
@@ -27,8 +28,7 @@ _MARGIN = 120
 _ANY_END = tuple(range(255))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PackageWork:
+class PackageWork(NamedTuple):
     """What all steps of a job have in common; `within` is how long a detached one is waited for."""
 
     site: Site

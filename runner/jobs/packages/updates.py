@@ -112,7 +112,7 @@ def _choice(work: PackageWork, known: PackageFacts) -> UpdateChoice:
     # What writes to /boot would leave packages half configured, and perhaps nothing to boot from.
     fills = tuple(update for update in choice.install if fits(update.name, work.family.fill_boot))
     install = tuple(update for update in choice.install if update not in fills)
-    return replace(choice, install=install, later=(*fills, *choice.later))
+    return choice._replace(install=install, later=(*fills, *choice.later))
 
 
 def _policy(work: PackageWork) -> Policy:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from runner.jobs.packages import agent
 from runner.jobs.packages import findings as package_findings
@@ -28,8 +29,7 @@ BEFORE = "before/"
 _RECENT = timedelta(hours=24)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Upgrade:
+class Upgrade(NamedTuple):
     """What an upgrade is to do: `others` first, then `upgraded`, for which the holds `free` are released.
 
     `held` is held afterwards however that ended, `fresh` if it worked, `unheld` before everything else.

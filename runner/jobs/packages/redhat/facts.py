@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.jobs.packages import outdated
 from runner.jobs.packages.family import fits
@@ -108,8 +108,7 @@ def _free(room: Section) -> dict[str, int]:
     return {name: int(blocks) * int(size) for name, blocks, size in rows if blocks.isdecimal() and size.isdecimal()}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RedHatUpdates:
+class RedHatUpdates(NamedTuple):
     """What either program answers: all newer versions, those that `install` could take, the others.
 
     `hidden` are names that the host itself excludes or locks.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from runner.jobs.packages.family import Family, PackageLog, fits
 from runner.jobs.packages.redhat import dnf, rpm, trouble
@@ -75,4 +74,4 @@ class RedHat(Family):
 
     def log(self, lines: Sequence[str]) -> PackageLog:
         """Read the output of dnf and rpm."""
-        return replace(super().log(lines), troubles=trouble.read(lines), scripts=rpm.failed_scriptlets(lines))
+        return super().log(lines)._replace(troubles=trouble.read(lines), scripts=rpm.failed_scriptlets(lines))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.model.packages import Update
 from runner.model.plan import Argv
@@ -25,8 +25,7 @@ _SCRIPTLET = re.compile(
 _KERNEL = re.compile(r"kernel(?:-(?:rt|debug|64k|uek|PAE|plus|lt|ml))?(?:-core)?")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """A package: `version` is `epoch:version-release`, without an epoch of 0."""
 
     name: str
