@@ -1,14 +1,14 @@
-"""Mails the users of a host: an interruption comes, it is over, it is late, or it is not to be.
+"""Mails the users of a host: an interruption comes, it is over, it is late, or it is cancelled.
 
-Use it with a table `[hooks.announce]`; the people are those of `users` in jobs.toml, and how it is sent
-is said as in `[hooks.mail]`. In the sandbox nothing is sent: the message is a file in `sandbox/mail`.
+Use it with a table `[hooks.announce]`; the people are those of `users` in jobs.toml, and the keys that say how it is
+sent are those of `[hooks.mail]`. In the sandbox nothing is sent: the message is a file in `sandbox/mail`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,7 +30,7 @@ _MANY = 3600.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Announce:
-    """The hook; `what` is in words what people miss while the host is down."""
+    """The hook; `what` names, in words, what people miss while the host is down."""
 
     post: Post = Post()
     what: str = ""
@@ -39,7 +39,7 @@ class Announce:
     def deliver_notice(self, notice: Notice) -> None:
         """Mail the notice to the users, or raise ReportUndelivered."""
         now, about = datetime.now(UTC), f"{notice.job}-{notice.at:%Y%m%dT%H%M%SZ}"
-        # What is announced again is another message: mail systems drop one whose Message-ID they know.
+        # An announcement made again needs a name of its own: mail systems drop a Message-ID that they know.
         letter = Letter(
             subject=subject(notice),
             text=body(notice, self.what),
@@ -51,7 +51,7 @@ class Announce:
         )
         self.post.send(letter, notice.recipients, notice.sandbox)
         if not notice.recipients:
-            raise ReportUndelivered("nobody is to be told", do="fill people.users in jobs.toml")
+            raise ReportUndelivered("there is nobody to tell", do="fill people.users in jobs.toml")
 
 
 def plugin(settings: Mapping[str, Any]) -> Announce:
@@ -61,29 +61,24 @@ def plugin(settings: Mapping[str, Any]) -> Announce:
 
 def subject(notice: Notice) -> str:
     """One line that says it all."""
-    told = _HEADLINES[notice.what].format(host=notice.host, when=_when(notice), downtime=_downtime(notice))
-    return mail_text.header(f"[{notice.site}] {told}")
+    headline = _HEADLINES[notice.what].format(
+        host=notice.host, when=_time(notice.at, notice), downtime=_downtime(notice)
+    )
+    return mail_text.header(f"[{notice.site}] {headline}")
 
 
 def body(notice: Notice, what: str) -> str:
     """The message: what, when with the zone, how long, why, and what to do if that does not suit."""
-    took = length(timedelta(seconds=notice.took)) if notice.took else ""
-    instead = _time(notice.instead, notice) if notice.instead else ""
-    utc = f"{notice.at.astimezone(UTC):%H:%M} UTC"
     return mail_text.render(
         "announce.txt.j2",
         notice=notice,
-        when=_when(notice),
-        utc=utc,
-        instead=instead,
+        when=_time(notice.at, notice),
+        utc=f"{notice.at.astimezone(UTC):%H:%M} UTC",
+        instead=_time(notice.instead, notice) if notice.instead else "",
         downtime=_downtime(notice),
-        took=took,
+        took=length(notice.took) if notice.took else "",
         what=what,
     )
-
-
-def _when(notice: Notice) -> str:
-    return _time(notice.at, notice)
 
 
 def _time(moment: datetime, notice: Notice) -> str:
@@ -93,10 +88,10 @@ def _time(moment: datetime, notice: Notice) -> str:
 
 def _downtime(notice: Notice) -> str:
     if notice.downtime is None:
-        return "a time that nobody can foretell"
+        return "an unknown time"
     least, most = notice.downtime
-    if most < _MANY and least != most:
-        return f"about {least / 60:.0f} to {most / 60:.0f} minutes"
     if least == most:
-        return f"about {length(timedelta(seconds=most))}"
-    return f"{length(timedelta(seconds=least))} to {length(timedelta(seconds=most))}"
+        return f"about {length(most)}"
+    if most < _MANY:
+        return f"about {least / 60:.0f} to {most / 60:.0f} minutes"
+    return f"{length(least)} to {length(most)}"

@@ -19,7 +19,7 @@ from runner.model.role import Role
 from runner.model.site import Disk, Site
 from runner.model.text import count, length, one_line, size
 
-DAMAGED = "have a Linux administrator unmount it and run: "
+DAMAGED = "have a Linux administrator unmount it and run:"
 NEAR = timedelta(days=7)
 NEAR_MOUNTS = 2
 # What the host itself takes is not a check's.
@@ -58,7 +58,7 @@ def findings(site: Site, plan: Plan, facts: Facts, when_due: str) -> Iterator[Fi
     stops = {step.host: step for step in reversed(plan.steps) if _ends_boot(step)}
     hosts = dict.fromkeys((*(disk.host for disk in site.disks), *stops))
     if hosts and not plan.live:
-        yield _finding("note", "the sandbox has no disks, so none is looked at")
+        yield _finding("note", "the sandbox has no disks to check")
         return
     for host in hosts:
         yield from _host(Scene(site=site, plan=plan, facts=facts, host=host, stop=stops.get(host), when_due=when_due))
@@ -117,7 +117,7 @@ def _health(device: str, name: str, block: Superblock) -> Iterator[Finding]:
     if "errors" in block.state or block.state.startswith("not clean") or block.errors:
         state = f"its state is '{block.state}'" + (f", errors counted: {block.errors}" if block.errors else "")
         check = shlex.join(("e2fsck", "-f", "--", device))
-        yield _finding("attention", f"{name} may be damaged: {state}", DAMAGED + check)
+        yield _finding("attention", f"{name} may be damaged: {state}", DAMAGED, check)
 
 
 def _next(scene: Scene, name: str, outlook: Outlook, disk: Disk | None) -> Iterator[Finding]:
@@ -201,8 +201,8 @@ def _policy(disk: Disk, name: str, block: Superblock) -> Iterator[Finding]:
         state = f"checked every {now} days" if now else "never checked"
         mend = shlex.join(tune2fs.check_every(disk.device, disk.fsck_every))
         text = f"{name} is {state}, jobs.toml says every {days} days"
-        yield _finding("attention", text, f"on {disk.host} run: {mend}")
+        yield _finding("attention", text, f"on {disk.host} run:", mend)
 
 
-def _finding(severity: Severity, text: str, do: str = "") -> Finding:
-    return Finding(severity=severity, text=text, source=SOURCE, do=do)
+def _finding(severity: Severity, text: str, do: str = "", command: str = "") -> Finding:
+    return Finding(severity=severity, text=text, source=SOURCE, do=do, command=command)

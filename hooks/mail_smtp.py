@@ -1,4 +1,4 @@
-"""Carries a message to a mail server over SMTP."""
+"""Sends a message to a mail server over SMTP."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Server:
+class MailServer:
     """A mail server. `tls` encrypts from the start, `starttls` after a greeting; both check its
     certificate. The password is the first line of `password_file`, which only its owner may read.
     """
@@ -33,10 +33,10 @@ class Server:
     password_file: str = ""
 
 
-def over_smtp(message: EmailMessage, people: Sequence[str], server: Server) -> None:
-    """Send the message; ReportUndelivered when a server or one of the people is refused.
+def over_smtp(message: EmailMessage, people: Sequence[str], server: MailServer) -> None:
+    """Send the message; ReportUndelivered unless the server takes it for all of the people.
 
-    The password is in no text: not in an error either, should the server repeat it.
+    No text holds the password: not even an error in which the server repeats it.
     """
     password = _password(server) if server.user else ""
     place = f"mail server {server.host}:{server.port}"
@@ -49,7 +49,7 @@ def over_smtp(message: EmailMessage, people: Sequence[str], server: Server) -> N
         refused = problem.recipients
     except (OSError, smtplib.SMTPException, ValueError) as problem:
         raise ReportUndelivered(
-            f"{place}: {_without(_said(problem), server.user, password)}",
+            f"{place}: {_without(_answer(problem), server.user, password)}",
             do="see that the server runs and that hooks.mail.smtp in jobs.toml is right",
         ) from None
     if refused:
@@ -57,8 +57,8 @@ def over_smtp(message: EmailMessage, people: Sequence[str], server: Server) -> N
         raise ReportUndelivered(f"{place} refuses {answers}", do="mend the address under people in jobs.toml")
 
 
-def _connect(server: Server) -> smtplib.SMTP:
-    # Our own name is given, since smtplib would ask the name server for it, and wait.
+def _connect(server: MailServer) -> smtplib.SMTP:
+    # smtplib would ask the name server for our own name, and wait for it.
     name = socket.gethostname()
     if server.tls == "tls":
         context = ssl.create_default_context()
@@ -73,7 +73,7 @@ def _connect(server: Server) -> smtplib.SMTP:
     return session
 
 
-def _password(server: Server) -> str:
+def _password(server: MailServer) -> str:
     if server.tls == "none" and server.host not in LOOPBACK:
         raise ReportUndelivered(
             f"the password for {server.host} would travel in clear", do="set hooks.mail.smtp.tls in jobs.toml"
@@ -105,7 +105,7 @@ def _without(text: str, user: str, password: str) -> str:
     return text
 
 
-def _said(problem: Exception) -> str:
+def _answer(problem: Exception) -> str:
     if isinstance(problem, smtplib.SMTPSenderRefused):
         return f"it refuses the sender {problem.sender}: {problem.smtp_code} {_text(problem.smtp_error)}"
     if isinstance(problem, smtplib.SMTPResponseException):

@@ -1,4 +1,4 @@
-"""The words of the mail: subject and body. Pure; what a file name can hold is shown, never obeyed."""
+"""The words of the mail: subject and body. Pure; what a file name may hold is shown, and does nothing."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def body(report: Report) -> str:
 
 
 def render(template: str, **values: object) -> str:
-    """A text for a mail from a template beside this file, with the filters item, log and heading."""
+    """A text for a mail from a template beside this file, with the filters item, one_line, log and heading."""
     import jinja2  # noqa: PLC0415  (40 ms that only a run which mails should take)
 
     # Plain text: nothing is escaped for HTML, control characters are by the filters.
@@ -56,37 +56,31 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"item": item, "log": log, "heading": heading}
+    environment.filters |= {"item": item, "log": log, "heading": heading, "one_line": one_line}
     return environment.get_template(template).render(values)
 
 
 def _sentence(report: Report) -> str:
     looked = report.verdict is Verdict.NOTHING and report.jobs
-    return "Nothing was to do." if looked else SENTENCES[report.verdict]
+    return "There was nothing to do." if looked else SENTENCES[report.verdict]
 
 
 def item(text: str, first: str = "") -> str:
-    """The text as one paragraph behind `first`, wrapped, its other lines indented as deep.
-
-    A command after a last `run: ` stands whole on a line of its own, to be copied.
-    """
+    """The text as one paragraph behind `first`, wrapped, its other lines indented as deep."""
     bare = text.lstrip(" ")
     first += " " * (len(text) - len(bare))
-    told, run, command = one_line(bare).rpartition(" run: ")
-    indent = " " * len(first)
-    paragraph = textwrap.fill(
-        f"{told} run:" if run else command,
+    return textwrap.fill(
+        one_line(bare),
         WIDTH,
         initial_indent=first,
-        subsequent_indent=indent,
+        subsequent_indent=" " * len(first),
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return f"{paragraph}\n{indent}  {command}" if run else paragraph
 
 
 def heading(text: str) -> str:
-    """A heading that also a reader of plain text sees."""
+    """A heading in plain text."""
     return f"{text}\n{'-' * len(text)}"
 
 
@@ -96,7 +90,7 @@ def log(text: str) -> str:
 
 
 def header(text: str) -> str:
-    """The text fit for a header: what cannot be printed is a blank, and blanks do not pile up."""
+    """The text fit for a header: what cannot be printed becomes a blank, and several blanks become one."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
@@ -107,19 +101,9 @@ def word(text: str) -> str:
 
 def _most_important(report: Report) -> str:
     worst = [f"{job.job}: {job.headline}" for job in report.jobs if job.verdict is report.verdict]
-    if report.verdict is Verdict.FAILED and worst:
-        return _and_more(worst)
-    if report.actions:
-        return _and_more(list(report.actions))
-    found = [finding.text for finding in report.findings if finding.severity != "note"]
-    if found and report.verdict in (Verdict.ATTENTION, Verdict.FAILED):
-        return _and_more(found)
-    left_out = [f"{skip.job}: {skip.reason}" for skip in report.skips]
-    return _and_more(worst or left_out or ["no job"])
-
-
-def _and_more(lines: list[str]) -> str:
-    return lines[0] if len(lines) == 1 else f"{lines[0]} (and {len(lines) - 1} more)"
+    lines = [] if report.verdict is Verdict.FAILED and worst else [str(todo) for todo in report.actions]
+    first, *more = lines or worst or [f"{skip.job}: {skip.reason}" for skip in report.skips] or ["no job"]
+    return f"{first} (and {len(more)} more)" if more else first
 
 
 def _zone(name: str) -> tzinfo:

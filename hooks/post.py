@@ -1,4 +1,4 @@
-"""Carries a message to people: by the sendmail program, over SMTP, or into a file of the sandbox."""
+"""Sends a message to people: by the sendmail program, over SMTP, or into a file of the sandbox."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from typing import Any
 from hooks import mail_local, mail_text
 from runner.model.errors import ReportUndelivered
 
-# What may stand in an envelope and in a header as it is: a comma would make two people of one,
-# a dash at the start an option of sendmail.
+# What may stand in an envelope and a header as it is: a comma would make one person two, and a dash at the start
+# would be an option of sendmail.
 ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 ADDRESS = re.compile(rf"(?!-){ATOM}(\.{ATOM})*(@[A-Za-z0-9][A-Za-z0-9.-]*)?")
 
-# What no server may change on the way: ASCII in lines that SMTP allows. All else is encoded to be that.
+# ASCII in lines that SMTP allows is what no server changes on the way; everything else is encoded as that.
 POLICY = SMTP.clone(cte_type="7bit")
 LONGEST = 998
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Letter:
-    """A message before it is one: `name` is its own in file and Message-ID, `host` whence it comes.
+    """A message before it has headers: `name` is its own in file and Message-ID, `host` is where it comes from.
 
-    Those that have the same `about` belong together.
+    Messages that have the same `about` belong together.
     """
 
     subject: str
@@ -45,7 +45,7 @@ class Letter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Post:
-    """How messages leave. `sender` is empty for root of this host; without `smtp` it is sendmail."""
+    """How messages are sent. `sender` is empty for root of this host; without `smtp` it is sendmail."""
 
     sender: str = ""
     sendmail: str = "/usr/sbin/sendmail"
@@ -56,14 +56,14 @@ class Post:
         """From a hook's settings `from`, `sendmail` and `smtp`; ValueError for a sender that is no address."""
         sender = settings.get("from", "")
         if sender and not ADDRESS.fullmatch(sender):
-            raise ValueError(f"from: {sender!r} is no plain mail address")
+            raise ValueError(f"from: {sender!r} is not a plain mail address")
         sendmail = settings.get("sendmail", "/usr/sbin/sendmail")
         return cls(sender=sender, sendmail=sendmail, smtp=settings.get("smtp", {}))
 
     def send(self, letter: Letter, people: tuple[str, ...], sandbox: str) -> None:
-        """Send it, in the sandbox keep it there; ReportUndelivered with what the server or program said.
+        """Send it, in the sandbox write it to a file; ReportUndelivered with what the server or program printed.
 
-        An address that is none keeps the others from nothing, and is told.
+        A wrong address is named so, and keeps no other from its message.
         """
         good = tuple(person for person in people if ADDRESS.fullmatch(person))
         message = compose(letter, good, self.sender or self._root())
@@ -72,21 +72,19 @@ class Post:
         elif good and self.smtp:
             from hooks import mail_smtp  # noqa: PLC0415  (35 ms that only those who use it should take)
 
-            mail_smtp.over_smtp(message, good, mail_smtp.Server(**self.smtp))
+            mail_smtp.over_smtp(message, good, mail_smtp.MailServer(**self.smtp))
         elif good:
-            mail_local.by_sendmail(message, good, (self.sendmail, "-i", *self._envelope()))
+            envelope = ("-f", self.sender) if self.sender else ()
+            mail_local.by_sendmail(message, good, (self.sendmail, "-i", *envelope))
         if bad := [mail_text.header(person) for person in people if person not in good]:
             raise ReportUndelivered(
-                f"not mailed to {', '.join(bad)}: no plain mail address",
+                f"not mailed to {', '.join(bad)}: not a plain mail address",
                 do="write it as name@example.com, one address a string, under people in jobs.toml",
             )
 
     def _root(self) -> str:
         # The sendmail program knows what this host is called in mail; a server elsewhere does not.
         return f"root@{socket.gethostname()}" if self.smtp else "root"
-
-    def _envelope(self) -> tuple[str, ...]:
-        return ("-f", self.sender) if self.sender else ()
 
 
 def compose(letter: Letter, people: tuple[str, ...], sender: str) -> EmailMessage:
@@ -101,7 +99,7 @@ def compose(letter: Letter, people: tuple[str, ...], sender: str) -> EmailMessag
     message["Date"] = format_datetime(letter.at)
     message["Message-ID"] = f"<{mail_text.word(letter.name)}.{mail_text.word(letter.site)}@{place}>"
     if letter.about:
-        # A message that was never sent: mail programs put those together that refer to the same one.
+        # No message has that id, but mail programs group messages that refer to the same one.
         message["References"] = f"<{mail_text.word(letter.about)}.{mail_text.word(letter.site)}@{place}>"
     message["Auto-Submitted"] = "auto-generated"
     plain = letter.text.isascii() and max(map(len, letter.text.splitlines())) <= LONGEST

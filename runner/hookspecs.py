@@ -1,8 +1,8 @@
 """The plugin contract: seven functions a plugin may implement, and when each is called.
 
-A plugin is an object whose methods carry `@hookimpl`. It is given values, never the application;
-it takes the arguments named here, all or some, without defaults. It is given the site with each call
-that may need it, so it keeps its own settings and nothing else. docs/hooks.md shows a whole one.
+A plugin is an object whose methods carry `@hookimpl`. It gets values, never the application. A method takes the
+arguments named here, or fewer of them, without defaults. Each call that may need the site gets it, so a plugin keeps
+its own settings and nothing else. docs/hooks.md shows a whole plugin.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Specs(Protocol):
     def declare_kinds(self) -> Sequence[JobKind]:
         """Offer kinds of jobs of your own. Called before the jobs of jobs.toml are read.
 
-        No I/O. Raising, or a name that is taken, refuses to go on (exit 4).
+        No I/O. Raising, or a name that is taken, stops the runner (exit 4).
         """
         ...
 
@@ -41,8 +41,8 @@ class Specs(Protocol):
     def declare_probes(self, site: Site) -> Sequence[Probe]:
         """Name the READ commands whose output you want when planning. Called before facts are read.
 
-        No I/O; the runner asks. An id is unique on its host: begin it with the hook's name.
-        What was read is `facts.reading(host, id)`, None where it could not be asked. Raising
+        No I/O; the runner runs them. An id is unique on its host: begin it with the hook's name.
+        `facts.reading(host, id)` is what the command printed, None where it could not be run. Raising
         refuses the plan (exit 4).
         """
         ...
@@ -51,9 +51,9 @@ class Specs(Protocol):
     def add_steps(self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
         """Put steps of your own before or after a step of this job. Called once for each planned job.
 
-        No I/O. `steps` are those of the job's kind, not what other hooks add. The new steps are
-        shown in the plan with your name, and are above the ceiling or not like any other. Raising,
-        a step of another job, an unknown anchor or an id that is taken refuses the plan (exit 4).
+        No I/O. `steps` are those of the job's kind, without what other hooks add. The plan shows the new
+        steps with your name, and the ceiling holds for them too. Raising, a step of another job, an unknown
+        anchor or an id that is taken refuses the plan (exit 4).
         """
         ...
 
@@ -70,24 +70,24 @@ class Specs(Protocol):
     def observe(self, event: Event) -> None:
         """Hear that the run began or ended, that a step began, goes on or ended, as it happens.
 
-        Be quick: the run waits. Raising is contained, and is a finding of the report, once.
+        Be quick: the run waits. Raising stops nothing; the report has one finding about it.
         """
         ...
 
     @hookspec
     def deliver_report(self, report: Report) -> None:
-        """Carry the report to people. Called once a run, always: also when nothing was done.
+        """Deliver the report to people. Called once a run, always: also when nothing was done.
 
-        The run is recorded before. Raising means that it did not arrive: the other hooks are
-        still called, and the exit code is 6.
+        The run is recorded before. Raising means that the report did not arrive: the other hooks are
+        called all the same, and the exit code is 6.
         """
         ...
 
     @hookspec
     def deliver_notice(self, notice: Notice) -> None:
-        """Carry a message to the users: an interruption comes, is over, is late, or is not to be.
+        """Deliver a notice to the users: an interruption comes, is over, is late, or is cancelled.
 
-        Called when a person announces or cancels one, and after the run that carried it out. It is
-        recorded before. Raising means that it did not arrive; a person is told so.
+        Called when a person announces or cancels one, and after the run that brought it. Raising means
+        that the notice did not arrive; a person learns that.
         """
         ...

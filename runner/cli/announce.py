@@ -44,9 +44,9 @@ def _lines(notice: Notice) -> list[Line]:
     where = f" (a file in {notice.sandbox}/mail; nothing is sent from the sandbox)" if notice.sandbox else ""
     if notice.what != "coming":
         return [line(f"{notice.what}: {notice.job} on {at:%Y-%m-%d %H:%M %Z}; told {one_line(people)}{where}")]
-    long = "a time that nobody can foretell"
+    long = "an unknown time"
     if notice.downtime:
-        long = " to ".join(dict.fromkeys(length(timedelta(seconds=one)) for one in notice.downtime))
+        long = " to ".join(dict.fromkeys(length(timedelta(seconds=seconds)) for seconds in notice.downtime))
     return [
         line(f"announced: {notice.job} on {at:%Y-%m-%d %H:%M %Z}, for {long}; told {one_line(people)}{where}"),
         line(f"  then: runner run {notice.job} --yes"),

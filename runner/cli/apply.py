@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from runner.cli.opening import opened
-from runner.cli.progress import Display, display
+from runner.cli.progress import LiveDisplay, LogDisplay, display
 from runner.cli.run import hints
 from runner.cli.show import tell, width
 from runner.engine import planfile
@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def carry_out(
-    app: App, plan: Plan, options: argparse.Namespace, live: Display, question: str
+    app: App, plan: Plan, options: argparse.Namespace, live: LiveDisplay | LogDisplay, question: str
 ) -> tuple[Report | None, int]:
     """Run `plan` and tell what came of it, or write it to `--out` instead; the report and the exit code.
 

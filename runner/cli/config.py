@@ -40,10 +40,10 @@ def _plain(value: Any) -> Any:  # noqa: ANN401  (any value of the site)
         return f"{value.total_seconds():.0f}s"
     if is_dataclass(value):
         pairs = {field.name: getattr(value, field.name) for field in fields(value)}
-        return {name: _plain(one) for name, one in pairs.items() if one not in (None, "", ())}
+        return {name: _plain(item) for name, item in pairs.items() if item not in (None, "", ())}
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, tuple):
-        named = value and all(is_dataclass(one) and hasattr(one, "name") for one in value)
-        return {one.name: _plain(one) for one in value} if named else [_plain(one) for one in value]
+        named = value and all(is_dataclass(item) and hasattr(item, "name") for item in value)
+        return {item.name: _plain(item) for item in value} if named else [_plain(item) for item in value]
     return value

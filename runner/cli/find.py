@@ -28,20 +28,18 @@ def run(options: argparse.Namespace) -> int:
 
     with opened(options) as app:
         zone = ZoneInfo(app.site.timezone)
-        held = browse.holdings(app, options.store)
-        found = [(holding.store, answer) for holding, answer in browse.find(app, options.path, held)]
-    unread = {one.store.name: one.error for one in held if one.error}
-    code = FactsIncomplete.code if unread else 0 if found else UsageError.code
+        versions, unread = browse.find(app, options.path, options.store)
+    code = FactsIncomplete.code if unread else 0 if versions else UsageError.code
     if options.json:
-        stores = {store.name: plain(answer) for store, answer in found}
+        stores = {store.name: plain(answer) for store, answer in versions}
         show_json({"path": options.path, "stores": stores, "unread": unread})
         return code
-    for store, answer in found:
+    for store, answer in versions:
         show([line((f"store {store.name}", "name"), f"  {one_line(options.path)}")])
         rows = tuple(_row(version, zone) for version in answer.versions)
         head = ("first in", "last in", "snapshots", "type", "size", "changed", "owner", "mode")
         show([Table(head=head, rows=rows, right=(2, 4))])
-    if not found:
+    if not versions:
         show([line(f"{one_line(options.path)} is in no snapshot{' that could be read' if unread else ''}")])
     show([line((f"store {name}", "name"), "  ", (one_line(why), "bad")) for name, why in unread.items()])
     return code

@@ -22,16 +22,16 @@ def run(options: argparse.Namespace) -> int:
     with opened(options) as app:
         runs, zone = app.journal.runs(options.number), ZoneInfo(app.site.timezone)
     if options.json:
-        show_json([{"id": one.id, "started": one.started, "ended": one.ended, "verdict": one.verdict} for one in runs])
+        show_json([{"id": run.id, "started": run.started, "ended": run.ended, "verdict": run.verdict} for run in runs])
         return 0
     rows = tuple(
         (
-            one.id,
-            f"{one.started.astimezone(zone):%Y-%m-%d %H:%M %Z}",
-            length(one.ended - one.started) if one.ended else "",
-            one.verdict or ("under way" if one.alive else "killed"),
+            run.id,
+            f"{run.started.astimezone(zone):%Y-%m-%d %H:%M %Z}",
+            length(run.ended - run.started) if run.ended else "",
+            run.verdict or ("under way" if run.alive else "killed"),
         )
-        for one in runs
+        for run in runs
     )
     table = Table(head=("run", "started", "took", "verdict"), rows=rows)
     show([table if rows else line("no run yet")])

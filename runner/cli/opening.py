@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from runner.model.errors import UsageError
 
 if TYPE_CHECKING:
-    from runner.model.event import Event
     from runner.verbs.app import App, Tell
 
 
@@ -38,7 +37,7 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     wanted = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
     try:
-        with App(placed(load(site_file(options)), options.here), tell or _silent, stop) as site:
+        with App(placed(load(site_file(options)), options.here), tell or (lambda event: None), stop) as site:
             yield site
     finally:
         for number, handler in before.items():
@@ -50,10 +49,6 @@ def package_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--package", action="append", default=[], metavar="NAME", help="upgrade only this (repeat for more)"
     )
-
-
-def _silent(event: Event) -> None:
-    return
 
 
 def site_file(options: argparse.Namespace) -> Path:

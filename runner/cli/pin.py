@@ -29,9 +29,7 @@ def run(options: argparse.Namespace) -> int:
     until = "" if options.remove else options.until
     live = display()
     with opened(options, live) as app:
-        plan = browse.pinning(
-            app, browse.Keep(when=options.snapshot, store=options.store, until=until, why=options.why)
-        )
+        plan = browse.pinning(app, options.snapshot, options.store, until, options.why)
         show(plan_lines(plan, width=width()))
         show([()])
         with live:

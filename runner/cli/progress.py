@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Self
 from zoneinfo import ZoneInfo
 
 from runner.cli.show import at_terminal, tell
@@ -24,28 +24,12 @@ _LONG = 300
 _QUIET = frozenset((State.NOT_REACHED, State.NOT_NEEDED, State.NOT_HERE))
 
 
-class Display(Protocol):
-    """Something that shows events; a context manager around a run."""
-
-    def __call__(self, event: Event) -> None:
-        """Show one event."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        ...
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End, and leave the terminal as it was."""
-        ...
-
-
-def display() -> Display:
+def display() -> LiveDisplay | LogDisplay:
     """The display that fits where standard output goes."""
-    return Live() if at_terminal() else Log()
+    return LiveDisplay() if at_terminal() else LogDisplay()
 
 
-class Log:
+class LogDisplay:
     """A line when a step that matters ends, and one a minute while a long one runs."""
 
     def __init__(self) -> None:
@@ -84,7 +68,7 @@ class Log:
         tell([line(f"{at.astimezone(self._zone):%H:%M:%S} {text}")])
 
 
-class Live:
+class LiveDisplay:
     """A line a running job, with files, bytes, rate and, where history tells how much, the time left."""
 
     def __init__(self) -> None:
@@ -100,12 +84,12 @@ class Live:
         from rich.progress import Progress as Bars
         from rich.table import Column
 
-        # Where the terminal is narrow, what is told is cut short, and not the time.
+        # Where the terminal is narrow, the text is cut short, and not the time.
         self._bars = Bars(
             SpinnerColumn(table_column=Column(min_width=1)),
             TextColumn("[bold cyan]{task.description}", markup=True, table_column=Column(no_wrap=True, min_width=12)),
             BarColumn(bar_width=12),
-            TextColumn("{task.fields[told]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
+            TextColumn("{task.fields[text]}", markup=False, table_column=Column(no_wrap=True, ratio=1)),
             TimeElapsedColumn(table_column=Column(no_wrap=True, min_width=7)),
             transient=True,
             expand=True,
@@ -129,33 +113,33 @@ class Live:
                 self._started[step.job] = at
                 if step.job not in self._tasks:
                     total = self._expected(step.job)
-                    self._tasks[step.job] = self._bars.add_task(step.job, total=total, told="")
-                self._bars.update(self._tasks[step.job], told=step.id.removeprefix(f"{step.job}/"))
+                    self._tasks[step.job] = self._bars.add_task(step.job, total=total, text="")
+                self._bars.update(self._tasks[step.job], text=step.id.removeprefix(f"{step.job}/"))
                 if isinstance(step.action, WaitFor) and step.action.within >= _LONG:
                     until = (at + timedelta(seconds=step.action.within)).astimezone()
                     self._bars.console.print(
                         f"{step.id}: waits until {until:%Y-%m-%d %H:%M} at most", markup=False, highlight=False
                     )
             case Progress(job=job, files=files, bytes=amount, at=at):
-                told = f"{count(files, 'file')}  {size(amount)}{self._rate(job, amount, at)}"
-                self._bars.update(self._tasks[job], completed=amount, told=told)
+                text = f"{count(files, 'file')}  {size(amount)}{self._rate(job, amount, at)}"
+                self._bars.update(self._tasks[job], completed=amount, text=text)
             case Waiting(job=job, seen=seen):
-                self._bars.update(self._tasks[job], told=one_line(seen))
+                self._bars.update(self._tasks[job], text=one_line(seen))
             case StepFinished(step=step, outcome=outcome):
                 if outcome.state in (State.FAILED, State.STALE, State.BUSY):
-                    said = f"{outcome.step}: {outcome.state.value}: {one_line(outcome.note)}"
-                    self._bars.console.print(said, markup=False)
+                    text = f"{outcome.step}: {outcome.state.value}: {one_line(outcome.note)}"
+                    self._bars.console.print(text, markup=False)
                 if step.job in self._tasks and step.id == self._last(step.job):
                     self._bars.remove_task(self._tasks.pop(step.job))
             case _:
                 pass
 
     def _last(self, job: str) -> str:
-        return [one.id for one in self._plan.steps if one.job == job][-1] if self._plan else ""
+        return [step.id for step in self._plan.steps if step.job == job][-1] if self._plan else ""
 
     def _expected(self, job: str) -> int | None:
-        planned = [one for one in self._plan.jobs if one.name == job] if self._plan else []
-        return planned[0].forecast.bytes if planned else None
+        jobs = [planned for planned in self._plan.jobs if planned.name == job] if self._plan else []
+        return jobs[0].forecast.bytes if jobs else None
 
     def _rate(self, job: str, amount: int, at: datetime) -> str:
         seconds = (at - self._started[job]).total_seconds()

@@ -38,10 +38,9 @@ def run(options: argparse.Namespace) -> int:
     """Show the plan, ask where it could hurt, run it, say where things are."""
     from runner.verbs import browse
 
-    back = browse.Back(host=options.host, path=options.path, when=options.at, to=options.to, store=options.store)
     live = display()
     with opened(options, live) as app:
-        plan = browse.restoring(app, back)
+        plan = browse.restoring(app, options.host, options.path, options.at, options.to, options.store)
         report, code = carry_out(app, plan, options, live, _QUESTION)
         if report and report.verdict not in (Verdict.FAILED, Verdict.ATTENTION):
             tell([line(), line(("It is back: ", "good"), _place(app.site, plan))])

@@ -36,13 +36,13 @@ def run(options: argparse.Namespace) -> int:
         tell(plan_lines(plan, width=width(), commands=options.commands))
         tell([()])
 
-    from runner.verbs.app import Asked
+    from runner.verbs.app import RunRequest
 
     packages = tuple(options.package)
-    asked = Asked(jobs=tuple(options.jobs), confirmed=options.yes, packages=packages)
+    request = RunRequest(jobs=tuple(options.jobs), confirmed=options.yes, packages=packages)
     live = display()
     with opened(options, live) as app, live:
-        report, code = app.run(asked, shown)
+        report, code = app.run(request, shown)
     tell(report_lines(report))
     tell(hints(app.site, report))
     return code

@@ -62,10 +62,10 @@ def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form f
 
 def complain(text: str) -> None:
     """Write to standard error, at a terminal in lines that fit it."""
-    lines = tuple(line(one) for one in text.split("\n"))
+    lines = tuple(line(part) for part in text.split("\n"))
     if sys.stderr.isatty():
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
-        lines = tuple(part for one in lines for part in folded(one, max(columns, 60)))
+        lines = tuple(part for whole in lines for part in folded(whole, max(columns, 60)))
     sys.stderr.write(plain(lines))
 
 
@@ -82,5 +82,5 @@ def _drawn(table: Table) -> bool:
     return draw(table, width(), colour=at_terminal())
 
 
-def _coloured(one: Line) -> str:
-    return "".join(f"\x1b[{_STYLES[role]}m{text}\x1b[0m" if role and text else text for text, role in one)
+def _coloured(parts: Line) -> str:
+    return "".join(f"\x1b[{_STYLES[role]}m{text}\x1b[0m" if role and text else text for text, role in parts)

@@ -41,61 +41,60 @@ def run(options: argparse.Namespace) -> int:
     from runner.verbs import browse
 
     with opened(options) as app:
-        found = browse.holdings(app, options.stores)
+        holdings = browse.holdings(app, options.stores)
         now = app.now().astimezone(ZoneInfo(app.site.timezone))
         if options.exceptions:
-            return _exceptions(app, found, options)
-        alone = {one.store.name: browse.unique(app, one) for one in found if options.unique and one.sealed}
+            return _exceptions(app, holdings, options)
+        alone = {
+            holding.store.name: browse.unique(app, holding) for holding in holdings if options.unique and holding.sealed
+        }
     if options.json:
         show_json(
             {
                 "stores": {
-                    one.store.name: {
-                        "host": one.store.host,
-                        "path": one.store.path,
-                        "error": one.error,
-                        "snapshots": [browse.as_json(snapshot) for snapshot in one.sealed],
-                        "partials": [partial.name for partial in one.found.partials] if one.found else [],
-                        **({"unique": _told(alone[one.store.name])} if one.store.name in alone else {}),
+                    holding.store.name: {
+                        "host": holding.store.host,
+                        "path": holding.store.path,
+                        "error": holding.error,
+                        "snapshots": [browse.as_json(snapshot) for snapshot in holding.sealed],
+                        "partials": [partial.name for partial in holding.contents.partials] if holding.contents else [],
+                        **({"unique": _gains(alone[holding.store.name])} if holding.store.name in alone else {}),
                     }
-                    for one in found
+                    for holding in holdings
                 }
             }
         )
     else:
-        for one in found:
-            show(_store(one, now, alone.get(one.store.name, {})))
-    return FactsIncomplete.code if any(one.error for one in found) else 0
+        for holding in holdings:
+            show(_store(holding, now, alone.get(holding.store.name, {})))
+    return FactsIncomplete.code if any(holding.error for holding in holdings) else 0
 
 
-def _store(one: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) -> list[Line | Table]:
-    lines: list[Line | Table] = [line((f"store {one.store.name}", "name"), f"  {one.store.path} on {one.store.host}")]
-    if one.error:
-        lines.append(line("  ", (one_line(one.error), "bad")))
-    if one.sealed:
+def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) -> list[Line | Table]:
+    store, contents = holding.store, holding.contents
+    lines: list[Line | Table] = [line((f"store {store.name}", "name"), f"  {store.path} on {store.host}")]
+    if holding.error:
+        lines.append(line("  ", (one_line(holding.error), "bad")))
+    if holding.sealed:
         head = ("snapshot", "of", "files", "new files", "new", "exceptions", "age", "unique", "frees", "")
-        rows = [_row(snapshot, now, alone.get(snapshot.name)) for snapshot in one.sealed]
+        rows = [_row(snapshot, now, alone.get(snapshot.name)) for snapshot in holding.sealed]
         # A column that says nothing of any of them is left out.
         shown = [index for index in range(len(head)) if index < 7 or any(row[index] for row in rows)]
         cells = [tuple(row[index] for index in shown) for row in (head, *rows)]
         right = tuple(shown.index(index) for index in shown if 2 <= index <= 8)
         lines.append(Table(head=cells[0], rows=tuple(cells[1:]), right=right))
-    elif not one.error:
+    elif not holding.error:
         lines.append(line("  no snapshot yet"))
-    if one.found and one.found.partials:
-        lines.append(
-            line("  ", (f"{count(len(one.found.partials), 'interrupted one')}, which the next run takes up", "warn"))
-        )
-    if one.found and one.found.space:
-        space = one.found.space
+    if contents and contents.partials:
+        interrupted = count(len(contents.partials), "interrupted one")
+        lines.append(line("  ", (f"{interrupted}, which the next run takes up", "warn")))
+    if contents and (space := contents.space):
         share = f"{100 * space.free / space.size:.0f} %" if space.size else "?"
         inodes = f", {100 * space.inodes_free / space.inodes:.0f} % of inodes" if space.inodes else ""
-        kept = one.store.retention
-        limits = f"; {kept.min} to {kept.max} are kept" if kept else ""
-        lines.append(
-            line(f"  {count(len(one.sealed), 'snapshot')}{limits}; free: {size(space.free)} ({share}{inodes})")
-        )
-    if any(snapshot.freed_bytes is not None for snapshot in one.sealed):
+        limits = f"; {store.retention.min} to {store.retention.max} are kept" if store.retention else ""
+        snapshots = count(len(holding.sealed), "snapshot")
+        lines.append(line(f"  {snapshots}{limits}; free: {size(space.free)} ({share}{inodes})"))
+    if any(snapshot.freed_bytes is not None for snapshot in holding.sealed):
         lines.append(line(("  frees: what the disk gains when it and every older one expire", "dim")))
     return [*lines, line()]
 
@@ -112,15 +111,15 @@ def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tu
         length(now - at) if at else "?",
         size(alone[0]) if alone else "",
         size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "",
-        _kept(snapshot, now),
+        _protected(snapshot, now),
     )
 
 
-def _told(alone: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
+def _gains(alone: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:
     return {name: {"bytes": size_, "inodes": inodes} for name, (size_, inodes) in alone.items()}
 
 
-def _kept(snapshot: Snapshot, now: datetime) -> str:
+def _protected(snapshot: Snapshot, now: datetime) -> str:
     if snapshot.being_read:
         return "being read"
     if snapshot.pinned_until and snapshot.pinned_until > now:
@@ -134,20 +133,22 @@ def _number(value: int | None) -> str:
     return "?" if value is None else f"{value:,}"
 
 
-def _exceptions(app: App, found: Sequence[Holding], options: argparse.Namespace) -> int:
+def _exceptions(app: App, holdings: Sequence[Holding], options: argparse.Namespace) -> int:
     from runner.jobs.snapshots.when import pick
     from runner.verbs import browse
 
-    for one in found:
-        chosen = pick(one.sealed, options.exceptions, zone=app.site.timezone, now=app.now())
+    for holding in holdings:
+        chosen = pick(holding.sealed, options.exceptions, zone=app.site.timezone, now=app.now())
         if isinstance(chosen, str):
-            show([line((f"store {one.store.name}", "name"), f"  {chosen}")])
+            show([line((f"store {holding.store.name}", "name"), f"  {chosen}")])
             continue
-        record = browse.exceptions(app, one, chosen.name)
+        record = browse.exceptions(app, holding, chosen.name)
         if options.json:
             show_json(plain(record))
             continue
-        show([line((f"store {one.store.name}", "name"), f"  {chosen.name}: {count(record.exceptions, 'exception')}")])
+        show(
+            [line((f"store {holding.store.name}", "name"), f"  {chosen.name}: {count(record.exceptions, 'exception')}")]
+        )
         show([line(f"  {one_line(item.cause):12} {one_line(item.path)}") for item in record.exceptions_list])
         if (more := record.exceptions - len(record.exceptions_list)) > 0:
             show([line(f"  and {more:,} more, which the record does not name")])

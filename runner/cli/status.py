@@ -33,19 +33,19 @@ def run(options: argparse.Namespace) -> int:
     with opened(options) as app:
         site, now = app.site, app.now().astimezone(ZoneInfo(app.site.timezone))
         last = {job.name: app.journal.last_of(job.name) for job in site.jobs}
-        found = browse.holdings(app)
-        running = [one for one in app.journal.runs(50) if one.alive]
+        holdings = browse.holdings(app)
+        running = [run for run in app.journal.runs(50) if run.alive]
         announced = app.journal.announcements.coming()
     upcoming = {job.name: next_time(job.schedule, now) for job in site.jobs if job.schedule}
     if options.json:
-        show_json(_json(site, last, upcoming, found))
+        show_json(_json(site, last, upcoming, holdings))
     else:
         mode = "live" if site.live else "sandbox"
         show([line((site.name, "name"), f"  {mode}, controller {site.controller}"), line()])
-        told = {name: one.at.astimezone(now.tzinfo) for name, one in announced.items()}
+        announced_at = {name: coming.at.astimezone(now.tzinfo) for name, coming in announced.items()}
         due = {
             **{name: f"{at:%a %d %b %H:%M}" for name, at in upcoming.items()},
-            **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in told.items()},
+            **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in announced_at.items()},
         }
         rows = [_job_row(job, last[job.name], due.get(job.name, "when named"), now) for job in site.jobs]
         rows += [(job.name, "", "", f"on {job.runs_on}", "") for job in site.elsewhere]
@@ -53,68 +53,74 @@ def run(options: argparse.Namespace) -> int:
         show([Table(head=job_head, rows=tuple(rows), cut=True)])
         show([line()])
         store_head = ("store", "snapshots", "to keep", "newest", "free", "state")
-        show([Table(head=store_head, rows=tuple(_store_row(one) for one in found), right=(1,))])
-        show([line((f"  {one.store.name}: {_runway(one)}", "dim")) for one in found if len(one.sealed) > 1])
-        proven = [(one.store.name, _proven(one, now)) for one in found]
-        show([line((f"  {name}: {told}", "dim")) for name, told in proven if told])
-        for one in running:
-            since = f"{one.started.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}"
+        show([Table(head=store_head, rows=tuple(_store_row(holding) for holding in holdings), right=(1,))])
+        show(
+            [
+                line((f"  {holding.store.name}: {_runway(holding)}", "dim"))
+                for holding in holdings
+                if len(holding.sealed) > 1
+            ]
+        )
+        proven = [(holding.store.name, _proven(holding, now)) for holding in holdings]
+        show([line((f"  {name}: {ages}", "dim")) for name, ages in proven if ages])
+        for run in running:
+            since = f"{run.started.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}"
             show([line(), line((f"a run is under way since {since}", "warn"))])
-    return FactsIncomplete.code if any(one.error for one in found) else 0
+    return FactsIncomplete.code if any(holding.error for holding in holdings) else 0
 
 
-def _job_row(job: Job, told: JobLine | None, due: str, now: datetime) -> tuple[str, ...]:
-    if told is None:
+def _job_row(job: Job, last: JobLine | None, due: str, now: datetime) -> tuple[str, ...]:
+    if last is None:
         return (job.name, "never run", "", due, "")
-    ago = f"{' '.join(length(now - told.ended).split()[:2])} ago"
-    return (job.name, told.verdict.value, ago, due, one_line(told.headline))
+    ago = f"{' '.join(length(now - last.ended).split()[:2])} ago"
+    return (job.name, last.verdict.value, ago, due, one_line(last.headline))
 
 
-def _store_row(one: Holding) -> tuple[str, ...]:
-    kept = one.store.retention
+def _store_row(holding: Holding) -> tuple[str, ...]:
+    policy = holding.store.retention
     return (
-        one.store.name,
-        str(len(one.sealed)),
-        f"{kept.min} to {kept.max}" if kept else "all",
-        one.sealed[-1].name if one.sealed else "none",
-        size(one.found.space.free) if one.found and one.found.space else "?",
-        one_line(one.error) or "good",
+        holding.store.name,
+        str(len(holding.sealed)),
+        f"{policy.min} to {policy.max}" if policy else "all",
+        holding.sealed[-1].name if holding.sealed else "none",
+        size(holding.contents.space.free) if holding.contents and holding.contents.space else "?",
+        one_line(holding.error) or "good",
     )
 
 
-def _runway(one: Holding) -> str:
+def _runway(holding: Holding) -> str:
     from runner.jobs.retention.runway import growth, runway
 
-    space = one.found.space if one.found else None
-    return runway(growth(one.sealed), space, one.store.retention).words()
+    space = holding.contents.space if holding.contents else None
+    return runway(growth(holding.sealed), space, holding.store.retention).words()
 
 
-def _proven(one: Holding, now: datetime) -> str:
+def _proven(holding: Holding, now: datetime) -> str:
     from runner.jobs.snapshots.proven import ages
 
-    return ages(one.found.proven, now) if one.found else ""
+    return ages(holding.contents.proven, now) if holding.contents else ""
 
 
 def _json(
-    site: Site, last: Mapping[str, JobLine | None], upcoming: Mapping[str, datetime], found: Sequence[Holding]
+    site: Site, last: Mapping[str, JobLine | None], upcoming: Mapping[str, datetime], holdings: Sequence[Holding]
 ) -> dict[str, Any]:
     jobs = {
         job.name: {
-            "verdict": told.verdict.value if (told := last[job.name]) else None,
-            "ended": told.ended if told else None,
-            "headline": told.headline if told else "",
+            "verdict": ended.verdict.value if (ended := last[job.name]) else None,
+            "ended": ended.ended if ended else None,
+            "headline": ended.headline if ended else "",
             "next": upcoming.get(job.name),
         }
         for job in site.jobs
     }
     stores = {
-        one.store.name: {
-            "snapshots": len(one.sealed),
-            "newest": one.sealed[-1].name if one.sealed else None,
-            "error": one.error,
-            "runway": _runway(one),
-            "proven": {sort: each.at for sort, each in one.found.proven.items()} if one.found else {},
+        holding.store.name: {
+            "snapshots": len(holding.sealed),
+            "newest": holding.sealed[-1].name if holding.sealed else None,
+            "error": holding.error,
+            "runway": _runway(holding),
+            "proven": {sort: each.at for sort, each in holding.contents.proven.items()} if holding.contents else {},
         }
-        for one in found
+        for holding in holdings
     }
     return {"site": site.name, "live": site.live, "jobs": jobs, "stores": stores}

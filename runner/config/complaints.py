@@ -38,10 +38,10 @@ class Violation(Protocol):
     cause: Exception | None
 
 
-def problems(found: Iterable[Violation], prefix: KeyPath = ()) -> tuple[Problem, ...]:
+def problems(violations: Iterable[Violation], prefix: KeyPath = ()) -> tuple[Problem, ...]:
     """Turn violations into problems, at most one for each key; `prefix` leads to the checked part."""
     first: dict[KeyPath, Problem] = {}
-    for violation in found:
+    for violation in violations:
         for problem in _explain(violation):
             path = prefix + problem.path
             first.setdefault(path, Problem(path=path, text=problem.text))
@@ -132,9 +132,9 @@ def _sentence(violation: Violation) -> str:
         "maxLength": lambda: f"is longer than {limit} characters",
         "uniqueItems": lambda: "has an item twice",
     }
-    told: str = violation.schema.get("errorMessage", "is not as its schema says")
+    otherwise: str = violation.schema.get("errorMessage", "is not as its schema says")
     words_for = words.get(violation.validator)
-    return f"{value} {words_for() if words_for else told}"
+    return f"{value} {words_for() if words_for else otherwise}"
 
 
 def _hint(violation: Violation) -> str:
@@ -153,8 +153,8 @@ class Problem:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Give the known word that `name` most likely stands for, or ""."""
-    found = get_close_matches(name, tuple(known), n=1, cutoff=0.6)
-    return found[0] if found else ""
+    near = get_close_matches(name, tuple(known), n=1, cutoff=0.6)
+    return near[0] if near else ""
 
 
 def no_such(what: str, name: str, known: Iterable[str]) -> str:

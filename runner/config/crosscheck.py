@@ -47,31 +47,31 @@ def check(site: Site, declared: Declared, families: Sequence[str] = ()) -> tuple
 
 def _references(site: Site, declared: Declared) -> Iterator[Problem]:
     if site.controller:
-        yield from _one(("site", "controller"), "host", site.controller, declared.hosts)
+        yield from _reference(("site", "controller"), "host", site.controller, declared.hosts)
     for name in declared.sandbox:
-        yield from _one(("sandbox", name), "host", name, declared.hosts)
+        yield from _reference(("sandbox", name), "host", name, declared.hosts)
     for disk in site.disks:
-        yield from _one(("disks", disk.name, "host"), "host", disk.host, declared.hosts)
+        yield from _reference(("disks", disk.name, "host"), "host", disk.host, declared.hosts)
     for store in site.stores:
-        yield from _one(("stores", store.name, "host"), "host", store.host, declared.hosts)
+        yield from _reference(("stores", store.name, "host"), "host", store.host, declared.hosts)
         if store.disk:
-            yield from _one(("stores", store.name, "disk"), "disk", store.disk, declared.disks)
+            yield from _reference(("stores", store.name, "disk"), "disk", store.disk, declared.disks)
     for job in site.jobs:
         yield from _dumped(site, job, declared.jobs)
         # Without a host of its own the job has that of its store or disk, whose name is checked instead.
         if job.host:
-            yield from _one(("jobs", job.name, "host"), "host", job.host, declared.hosts)
+            yield from _reference(("jobs", job.name, "host"), "host", job.host, declared.hosts)
         if disk_name := getattr(job.options, "disk", ""):
-            yield from _one(("jobs", job.name, "disk"), "disk", disk_name, declared.disks)
+            yield from _reference(("jobs", job.name, "disk"), "disk", disk_name, declared.disks)
         if store_name := store_of(job):
-            yield from _one(("jobs", job.name, "store"), "store", store_name, declared.stores)
+            yield from _reference(("jobs", job.name, "store"), "store", store_name, declared.stores)
         if job.runs_on:
-            yield from _one(("jobs", job.name, "runs_on"), "host", job.runs_on, declared.hosts)
+            yield from _reference(("jobs", job.name, "runs_on"), "host", job.runs_on, declared.hosts)
         for place, name in enumerate(job.after):
-            yield from _one(("jobs", job.name, "after", place), "job", name, declared.jobs)
+            yield from _reference(("jobs", job.name, "after", place), "job", name, declared.jobs)
 
 
-def _one(path: KeyPath, what: str, name: str, known: Names) -> Iterator[Problem]:
+def _reference(path: KeyPath, what: str, name: str, known: Names) -> Iterator[Problem]:
     if known is not None and name not in known:
         yield Problem(path=path, text=no_such(what, name, known))
 
@@ -84,13 +84,13 @@ def store_of(job: Job) -> str:
 
 def _dumped(site: Site, job: Job, known: Names) -> Iterator[Problem]:
     """A drill tries the dumps of a job that makes some; one whose own table is wrong is passed over."""
-    wanted = job.options.database if isinstance(job.options, DrillOptions) else ""
-    kinds = {one.name: one.kind for one in site.jobs}
+    dumping = job.options.database if isinstance(job.options, DrillOptions) else ""
+    kinds = {other.name: other.kind for other in site.jobs}
     path: KeyPath = ("jobs", job.name, "database")
-    if wanted and known is not None and wanted not in known:
-        yield Problem(path=path, text=no_such("job", wanted, known))
-    elif wanted and kinds.get(wanted, "dump") != "dump":
-        yield Problem(path=path, text=f"job {wanted!r} is of kind {kinds[wanted]!r}, not dump")
+    if dumping and known is not None and dumping not in known:
+        yield Problem(path=path, text=no_such("job", dumping, known))
+    elif dumping and kinds.get(dumping, "dump") != "dump":
+        yield Problem(path=path, text=f"job {dumping!r} is of kind {kinds[dumping]!r}, not dump")
 
 
 def _packages(site: Site, families: Sequence[str]) -> Iterator[Problem]:
@@ -127,9 +127,11 @@ def _alone(site: Site) -> Iterator[Problem]:
 
 def _retention(site: Site) -> Iterator[Problem]:
     for store in site.stores:
-        kept = store.retention
-        if kept is not None and kept.min > kept.max:
-            yield Problem(path=("stores", store.name, "retention"), text=f"min {kept.min} is more than max {kept.max}")
+        policy = store.retention
+        if policy is not None and policy.min > policy.max:
+            yield Problem(
+                path=("stores", store.name, "retention"), text=f"min {policy.min} is more than max {policy.max}"
+            )
 
 
 def _reach(site: Site) -> Iterable[Problem]:

@@ -42,13 +42,13 @@ def load(path: Path, *, kinds: Mapping[str, JobKind]) -> Site:
     root = json.loads((_SCHEMAS / "jobs.schema.json").read_bytes())
     hidden = soundness.control_characters(tables)
     seen = {problem.path for problem in hidden}
-    found = [*hidden, *(problem for problem in _violations(tables, root, kinds) if problem.path not in seen)]
-    sound, declared = soundness.sound_part(tables, found)
+    problems = [*hidden, *(problem for problem in _violations(tables, root, kinds) if problem.path not in seen)]
+    sound, declared = soundness.sound_part(tables, problems)
     hosts = root["properties"]["hosts"]["additionalProperties"]
     families = hosts["properties"]["packages"]["enum"]
     digest = hashlib.sha256(content).hexdigest()
     site = site_values.site(sound, schema=root, kinds=kinds, folder=path.parent.resolve(), digest=digest)
-    wrong = (*found, *crosscheck.check(site, declared, families), *soundness.stand_ins(site))
+    wrong = (*problems, *crosscheck.check(site, declared, families), *soundness.stand_ins(site))
     if wrong:
         raise _error(path, text, wrong)
     return site
@@ -81,7 +81,7 @@ def _parse(content: bytes, path: Path) -> tuple[str, Table]:
 def _error(path: Path, text: str, wrong: Iterable[Problem]) -> ConfigError:
     lines = key_lines(text)
     placed = sorted({(line_of(problem.path, lines), _line(problem)) for problem in wrong})
-    return ConfigError(str(path), [f"{path.name}:{line}: {said}" for line, said in placed])
+    return ConfigError(str(path), [f"{path.name}:{line}: {text}" for line, text in placed])
 
 
 def _line(problem: Problem) -> str:
@@ -106,12 +106,12 @@ def _violations(tables: Table, root: Table, kinds: Mapping[str, JobKind]) -> tup
     for part in parts:
         outer["properties"][part] = {"type": "object"}
     outer["properties"]["jobs"]["propertyNames"] = root["properties"]["jobs"]["propertyNames"]
-    found = list(_against(outer, tables, ()))
+    problems = list(_against(outer, tables, ()))
     for name, table in _tables(tables, "jobs"):
-        found += _job(name, table, root["$defs"], kinds)
+        problems += _job(name, table, root["$defs"], kinds)
     for name, table in _tables(tables, "hooks"):
-        found += _hook(name, table, root["properties"]["hooks"]["properties"])
-    return tuple(found)
+        problems += _hook(name, table, root["properties"]["hooks"]["properties"])
+    return tuple(problems)
 
 
 def _tables(tables: Table, part: str) -> Iterable[tuple[str, Any]]:

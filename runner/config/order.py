@@ -50,11 +50,11 @@ def _unreadable(schedule: str) -> str:
 
 def _circles(after: Mapping[str, tuple[str, ...]]) -> Iterator[Problem]:
     """Report each circle once, at its first job in the file."""
-    told: set[frozenset[str]] = set()
+    reported: set[frozenset[str]] = set()
     for name in after:
         way = _way(name, name, after)
-        if way and frozenset(way) not in told:
-            told.add(frozenset(way))
+        if way and frozenset(way) not in reported:
+            reported.add(frozenset(way))
             yield Problem(path=("jobs", name, "after"), text=f"makes a circle: {' -> '.join((name, *way))}")
 
 

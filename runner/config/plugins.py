@@ -140,7 +140,7 @@ class Hooks:
 
     def deaf(self) -> tuple[Finding, ...]:
         """One finding for every plugin whose `observe` raised so far; each failure is told once."""
-        found = tuple(
+        findings = tuple(
             Finding(
                 severity="attention",
                 text=f"{name} could not follow the run ({count} times observe failed, first: {first})",
@@ -150,22 +150,22 @@ class Hooks:
             for name, (count, first) in self._deaf.items()
         )
         self._deaf.clear()
-        return found
+        return findings
 
     def deliver_report(self, report: Report) -> tuple[tuple[str, str], ...]:
         """Let every plugin carry the report; the names and reasons of those that could not."""
-        return self._carried("deliver_report", {"report": report})
+        return self._failures("deliver_report", {"report": report})
 
     def deliver_notice(self, notice: Notice) -> tuple[tuple[str, str], ...]:
         """Let every plugin carry the notice; the names and reasons of those that could not."""
-        return self._carried("deliver_notice", {"notice": notice})
+        return self._failures("deliver_notice", {"notice": notice})
 
     @property
     def tells_users(self) -> bool:
         """Whether any plugin carries notices at all."""
         return any(hook.registry.hook.deliver_notice.get_hookimpls() for hook in self._loaded)
 
-    def _carried(self, spec: str, values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    def _failures(self, spec: str, values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
         failed: list[tuple[str, str]] = []
         for hook in self._loaded:
             try:

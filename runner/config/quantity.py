@@ -28,10 +28,10 @@ def duration(text: str) -> timedelta:
 
     ValueError says in words what is wrong; a bare number or the ambiguous "m" is refused.
     """
-    found = _DURATION.fullmatch(text)
-    if found is None:
+    match = _DURATION.fullmatch(text)
+    if match is None:
         raise ValueError("is not a length of time: write a number and s, min, h, d or w, such as '120d'")
-    seconds = float(found[1]) * _SECONDS[found[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
     if not 1 <= seconds <= _CENTURY:
         raise ValueError("is not a length of time from a second to 100 years")
     return timedelta(seconds=seconds)
@@ -39,10 +39,10 @@ def duration(text: str) -> timedelta:
 
 def percent(text: str) -> Amount:
     """Read "5%" as a share of more than 0 and less than 100; ValueError says what is wrong."""
-    found = _PERCENT.fullmatch(text)
-    if found is None:
+    match = _PERCENT.fullmatch(text)
+    if match is None:
         raise ValueError("is not a share: write a number and %, such as '5%'")
-    share = float(found[1])
+    share = float(match[1])
     if not 0 < share < 100:
         raise ValueError("is not a share between 0% and 100%")
     return Amount(percent=share)
@@ -52,10 +52,10 @@ def amount(text: str) -> Amount:
     """Read "5%" as a share, or "20 GiB" or "500 MB" as bytes; ValueError says what is wrong."""
     if text.endswith("%"):
         return percent(text)
-    found = _SIZE.fullmatch(text)
-    if found is None:
+    match = _SIZE.fullmatch(text)
+    if match is None:
         raise ValueError("is neither a share such as '5%' nor a size such as '20 GiB'")
-    size = round(float(found[1]) * _BYTES[found[2]])
+    size = round(float(match[1]) * _BYTES[match[2]])
     if size == 0:
         raise ValueError("is a size of nothing")
     return Amount(bytes=size)
@@ -67,10 +67,10 @@ _PERIODS: dict[str, _Period] = {period: period for period in get_args(_Period)}
 
 def size(text: str) -> Amount:
     """Read "20 GiB" or "500 MB" as bytes; ValueError says what is wrong."""
-    found = amount(text)
-    if found.bytes is None:
+    read = amount(text)
+    if read.bytes is None:
         raise ValueError("is not a size: write a number and KiB, MiB, GiB or TiB, such as '20 GiB'")
-    return found
+    return read
 
 
 def share(text: str) -> float:
@@ -80,10 +80,10 @@ def share(text: str) -> float:
 
 def week(text: str) -> timedelta:
     """Read a duration of a week at most; ValueError says what is wrong."""
-    found = duration(text)
-    if found > timedelta(days=7):
+    span = duration(text)
+    if span > timedelta(days=7):
         raise ValueError("is more than a week")
-    return found
+    return span
 
 
 def network(text: str) -> str:
@@ -97,14 +97,14 @@ def network(text: str) -> str:
 
 def thinning(text: str) -> tuple[Thin, ...]:
     """Read "daily 60, weekly 52, monthly all"; ValueError for a period twice, or a count of nothing."""
-    found: list[Thin] = []
+    thins: list[Thin] = []
     for part in text.split(","):
         word, _, count = part.strip().partition(" ")
         if word not in _PERIODS or not (count == "all" or count.isdigit()):
             raise ValueError("is not a list such as 'daily 60, weekly 52, monthly all'")
-        if any(one.period == word for one in found):
+        if any(thin.period == word for thin in thins):
             raise ValueError(f"says {word} twice")
         if count != "all" and int(count) == 0:
             raise ValueError(f"keeps 0 {word}: leave {word} out")
-        found.append(Thin(period=_PERIODS[word], count=None if count == "all" else int(count)))
-    return tuple(found)
+        thins.append(Thin(period=_PERIODS[word], count=None if count == "all" else int(count)))
+    return tuple(thins)

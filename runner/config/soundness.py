@@ -19,24 +19,24 @@ _LARGEST = 2**63
 
 def hopeless(tables: Table) -> tuple[Problem, ...]:
     """Find what no sensible file has and no later check need be ready for."""
-    found = []
+    problems = []
     for path, value in _walk(tables):
         if len(path) >= _DEEPEST:
-            found.append(Problem(path=path[:1], text="is nested too deeply"))
+            problems.append(Problem(path=path[:1], text="is nested too deeply"))
         elif isinstance(value, int) and not -_LARGEST <= value < _LARGEST:
-            found.append(Problem(path=path, text="is too large a number"))
-    return tuple(found)
+            problems.append(Problem(path=path, text="is too large a number"))
+    return tuple(problems)
 
 
 def control_characters(tables: Table) -> tuple[Problem, ...]:
     """Find texts and keys with characters that a terminal, a mail or ssh would take as a command."""
-    found = []
+    problems = []
     for path, value in _walk(tables):
         if isinstance(value, str) and _has_control(value):
-            found.append(Problem(path=path, text=f"{ascii(value)[:64]} has a control or invisible character"))
+            problems.append(Problem(path=path, text=f"{ascii(value)[:64]} has a control or invisible character"))
         if path and isinstance(path[-1], str) and _has_control(path[-1]):
-            found.append(Problem(path=path, text="the key has a control or invisible character"))
-    return tuple(found)
+            problems.append(Problem(path=path, text="the key has a control or invisible character"))
+    return tuple(problems)
 
 
 def _has_control(text: str) -> bool:

@@ -57,8 +57,8 @@ def _statements(text: str) -> Iterator[list[Word]]:
     """Yield each header and each `key = value` as its words, without blanks and comments."""
     statement: list[Word] = []
     line, depth = 1, 0
-    for found in _WORD.finditer(text):
-        word = found[0]
+    for match in _WORD.finditer(text):
+        word = match[0]
         if word == "\n" and depth == 0 and statement:
             yield statement
             statement = []

@@ -24,12 +24,12 @@ class Announcements:
 
     def add(self, job: str, announced: Announced) -> None:
         """People have been told that `job` will interrupt them; what was told of it before is void."""
-        self.end(job, announced.told, "moved")
+        self.end(job, announced.notified, "moved")
         self._do(
             "INSERT OR REPLACE INTO announcements (job, at, told, reason) VALUES (?, ?, ?, ?)",
             job,
             _text(announced.at),
-            _text(announced.told),
+            _text(announced.notified),
             announced.reason,
         )
 
@@ -53,8 +53,8 @@ class Announcements:
     def _of(self, which: str) -> dict[str, Announced]:
         rows = self._rows(f"SELECT job, at, told, reason FROM announcements WHERE {which}")  # noqa: S608 (constant)
         return {
-            job: Announced(at=datetime.fromisoformat(at), told=datetime.fromisoformat(told), reason=reason)
-            for job, at, told, reason in rows
+            job: Announced(at=datetime.fromisoformat(at), notified=datetime.fromisoformat(notified), reason=reason)
+            for job, at, notified, reason in rows
         }
 
 

@@ -16,14 +16,14 @@ from pathlib import Path
 from time import monotonic
 
 from runner.engine.spool import Spool
-from runner.engine.step import Stepper
+from runner.engine.step import Stepper, step_outcome
 from runner.hosts.session import StopSignal
-from runner.hosts.transport import Held, Transport
+from runner.hosts.transport import HeldCommand, Transport
 from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
+from runner.model.role import Role
 from runner.model.run import Outcome, State
 
-PREPARE = "prepare"
 ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _LOCK_PATIENCE = 30.0
 _LOOK = 1.0
@@ -61,12 +61,12 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
     unready: dict[str, Outcome] = {}
     turns = {lock.resource: threading.Lock() for job in plan.jobs for lock in job.locks}
 
-    def one(job: PlannedJob) -> tuple[Outcome, ...]:
+    def run_job(job: PlannedJob) -> tuple[Outcome, ...]:
         try:
             for name in job.after:
                 if name in finished:
                     finished[name].wait()
-            own = _Job(plan, job, means, spool)
+            own = _JobRun(plan, job, means, spool)
             if missing := [outcome for host, outcome in unready.items() if host in own.hosts]:
                 outcomes = own.refuse(missing[0])
                 means.left(job, outcomes)
@@ -75,9 +75,9 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
                 for resource in sorted(lock.resource for lock in job.locks):
                     stack.enter_context(turns[resource])
                 outcomes = own.run()
-            # Nobody else needs another job to end well; but without its program nothing goes on at a host.
-            if job.kind == PREPARE:
-                unready.update((host, one) for one in outcomes if one.state in ENDING for host in own.hosts)
+            # Nobody else needs another job to end well; but without the agent nothing goes on at a host.
+            if own.prepares:
+                unready.update((host, outcome) for outcome in outcomes if outcome.state in ENDING for host in own.hosts)
             means.left(job, outcomes)
             return outcomes
         finally:
@@ -85,13 +85,13 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
 
     try:
         with ThreadPoolExecutor(max_workers=max(len(plan.jobs), 1), thread_name_prefix="job") as pool:
-            outcomes = {item.step: item for some in pool.map(one, plan.jobs) for item in some}
+            outcomes = {outcome.step: outcome for ended in pool.map(run_job, plan.jobs) for outcome in ended}
     finally:
         spool.close()
     return tuple(outcomes[step.id] for step in plan.steps)
 
 
-class _Job:
+class _JobRun:
     """One job of the plan while it runs."""
 
     def __init__(self, plan: Plan, job: PlannedJob, means: Means, spool: Spool) -> None:
@@ -109,7 +109,7 @@ class _Job:
             stop=self._stop,
             tell=means.tell,
             acts=self._stop.let_go,
-            read_by=frozenset(one for step in plan.steps for one in step.inputs),
+            read_by=frozenset(name for step in plan.steps for name in step.inputs),
         )
 
     def run(self) -> tuple[Outcome, ...]:
@@ -130,34 +130,38 @@ class _Job:
         return tuple(self._outcomes.values())
 
     @property
+    def prepares(self) -> bool:
+        return any(step.role == Role.PREPARE for step in self._steps)
+
+    @property
     def hosts(self) -> frozenset[str]:
-        return frozenset((*(one.host for one in self._steps), *(one.host for one in self._job.locks)))
+        return frozenset((*(place.host for place in self._steps), *(place.host for place in self._job.locks)))
 
     def refuse(self, why: Outcome) -> tuple[Outcome, ...]:
         """End it before it begins, since what `why` tells of was not done."""
         if self._steps:
             note = f"not begun, as {why.job} {why.state.value}"
-            self._end(self._steps[0], self._outcome(self._steps[0], why.state, note))
+            self._end(self._steps[0], step_outcome(self._steps[0], why.state, note))
             self._rest()
         return tuple(self._outcomes.values())
 
     def _hold(self, lock: Lock, stack: ExitStack) -> Outcome | None:
         first = self._steps[0]
         try:
-            one = stack.enter_context(_holding(self._means.transports[lock.host], lock, self._stop))
+            held = stack.enter_context(_holding(self._means.transports[lock.host], lock, self._stop))
         except OSError as error:
-            return self._outcome(first, State.FAILED, f"{lock.resource}: {error}")
-        reading = self._stepper.reading(one.first_line(_LOCK_PATIENCE))
+            return step_outcome(first, State.FAILED, f"{lock.resource}: {error}")
+        reading = self._stepper.reading(held.first_line(_LOCK_PATIENCE))
         if reading.get("held") is True:
-            self._stop.held.append((one, lock.until))
+            self._stop.held.append((held, lock.until))
             return None
         if reading.get("held") is False:
             holder = reading.get("holder") or {}
             who, since, pid = (holder.get(word, "?") for word in ("who", "since", "pid"))
             note = f"{lock.resource} on {lock.host} is held by {who} (pid {pid}) since {since}"
-            return self._outcome(first, State.BUSY, note)
-        why = str(reading.get("error") or one.close().error or "runner-agent gave no answer")
-        return self._outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
+            return step_outcome(first, State.BUSY, note)
+        why = str(reading.get("error") or held.close().error or "runner-agent gave no answer")
+        return step_outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
 
     def _go(self) -> None:
         bad: set[str] = set()
@@ -167,23 +171,23 @@ class _Job:
             # What undoes something is done even when the run is stopped.
             cleanup = bool(bad) and not self._only_looks(step)
             if self._stop.is_set() and not cleanup:
-                self._end(step, self._outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
+                self._end(step, step_outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
                 bad.add(step.id)
-            elif self._one(step, cleanup) in ENDING:
+            elif self._run(step, cleanup) in ENDING:
                 bad.add(step.id)
 
     def _only_looks(self, step: Step) -> bool:
         """Whether a step looks for its own sake, and not whether something was undone."""
         return step.effect == Effect.READ and all(
-            one.effect == Effect.READ for one in self._steps if one.id in step.despite
+            earlier.effect == Effect.READ for earlier in self._steps if earlier.id in step.despite
         )
 
-    def _one(self, step: Step, cleanup: bool) -> State:
+    def _run(self, step: Step, cleanup: bool) -> State:
         at = now()
         self._means.begun(step, at)
         self._means.tell(StepStarted(step=step, at=at))
         stepper = replace(self._stepper, stop=threading.Event()) if cleanup else self._stepper
-        outcome = stepper.run(step, at, self._outcomes, {one.id: one for one in self._steps})
+        outcome = stepper.run(step, at, self._outcomes, {other.id: other for other in self._steps})
         if outcome.state == State.INTERRUPTED and self._stop.is_set() and not cleanup:
             seen = f"; {outcome.note}" if isinstance(step.action, WaitFor) and outcome.note else ""
             outcome = replace(outcome, note=f"{self._stop.why} while it ran{seen}")
@@ -193,20 +197,7 @@ class _Job:
     def _rest(self) -> None:
         for step in self._steps:
             if step.id not in self._outcomes:
-                self._end(step, self._outcome(step, State.NOT_REACHED, ""))
-
-    def _outcome(self, step: Step, state: State, note: str) -> Outcome:
-        at = now()
-        return Outcome(
-            step=step.id,
-            job=step.job,
-            role=step.role,
-            subject=step.subject,
-            state=state,
-            started=at,
-            ended=at,
-            note=note,
-        )
+                self._end(step, step_outcome(step, State.NOT_REACHED, ""))
 
     def _end(self, step: Step, outcome: Outcome) -> None:
         self._outcomes[step.id] = outcome
@@ -219,17 +210,17 @@ class _JobStop:
 
     def __init__(self, asked: StopSignal) -> None:
         self._asked = asked
-        self.held: list[tuple[Held, str]] = []
-        self.left: list[Held] = []
+        self.held: list[tuple[HeldCommand, str]] = []
+        self.left: list[HeldCommand] = []
         self._parted = 0.0
 
     def is_set(self) -> bool:
-        return self._asked.is_set() or not all(one.alive() for one, _ in self.held)
+        return self._asked.is_set() or not all(lock.alive() for lock, _ in self.held)
 
     def let_go(self, step: str) -> None:
         """From this step on the locks that say so may be lost; until they are they are held."""
-        self.left += [one for one, until in self.held if until == step]
-        self.held = [(one, until) for one, until in self.held if until != step]
+        self.left += [lock for lock, until in self.held if until == step]
+        self.held = [(lock, until) for lock, until in self.held if until != step]
 
     def parting(self) -> float:
         """How many seconds are left to let go of those that may be lost, from the first that is asked for."""
@@ -253,7 +244,7 @@ class _JobStop:
 
 
 @contextmanager
-def _holding(transport: Transport, lock: Lock, stop: _JobStop) -> Iterator[Held]:
+def _holding(transport: Transport, lock: Lock, stop: _JobStop) -> Iterator[HeldCommand]:
     held = transport.start(lock.argv)
     try:
         yield held

@@ -42,7 +42,7 @@ CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Line:
+class RunLine:
     """One run as the journal tells it; `ended` None and `alive` False means it was killed.
 
     `rebooted`: this machine was started again since it began.
@@ -63,7 +63,7 @@ class Journal:
         """Open or make it. Like every method it raises RunnerError where the file cannot be used."""
         self._path = path
         self._lock = threading.Lock()
-        with self._told():
+        with self._usable():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
@@ -176,8 +176,8 @@ class Journal:
             role.value,
             State.DONE.value,
         )
-        found: Mapping[str, Any] = json.loads(rows[0][0]) if rows else {}
-        return found
+        answer: Mapping[str, Any] = json.loads(rows[0][0]) if rows else {}
+        return answer
 
     def took(self, most: int = 5) -> dict[Timed, tuple[float, ...]]:
         """How many seconds each step that waits, or is detached, took when it was last done, newest first."""
@@ -190,13 +190,13 @@ class Journal:
             "ORDER BY ended DESC LIMIT 500",
             State.DONE.value,
         )
-        found: dict[Timed, tuple[float, ...]] = {}
+        durations: dict[Timed, tuple[float, ...]] = {}
         for job, role, subject, seconds in rows:
             step = (job, Role(role), subject)
-            found[step] = (*found.get(step, ()), float(seconds))[:most]
-        return found
+            durations[step] = (*durations.get(step, ()), float(seconds))[:most]
+        return durations
 
-    def interrupting(self, job: str, since: datetime) -> Line | None:
+    def interrupting(self, job: str, since: datetime) -> RunLine | None:
         """The run in which `job` last began to interrupt people after `since`; None where it did not."""
         rows = self._rows(
             "SELECT plans.run FROM steps JOIN plans ON plans.id = steps.plan WHERE steps.job = ? AND effect = ? "
@@ -225,22 +225,22 @@ class Journal:
             for step, job, role, subject, started, ended, state, code, result, log, note in rows
         )  # fmt: skip
 
-    def runs(self, most: int = 20) -> tuple[Line, ...]:
+    def runs(self, most: int = 20) -> tuple[RunLine, ...]:
         """The last runs, newest first."""
         rows = self._rows("SELECT id, started, ended, verdict, pid, boot FROM runs ORDER BY started DESC LIMIT ?", most)
         return tuple(
-            Line(
+            RunLine(
                 id=run, started=_time(started), ended=_time(ended) if ended else None, verdict=verdict or "",
                 alive=not ended and boot == _process(pid), rebooted=boot.partition(" ")[0] not in ("", _boot()),
             )
             for run, started, ended, verdict, pid, boot in rows
         )  # fmt: skip
 
-    def killed(self) -> tuple[Line, ...]:
+    def killed(self) -> tuple[RunLine, ...]:
         """Runs that never ended, whose process is gone and of which nobody was told yet."""
         return tuple(line for line in self.runs(1000) if line.ended is None and not line.alive)
 
-    def told_of_killed(self, dead: Sequence[Line]) -> None:
+    def close_killed(self, dead: Sequence[RunLine]) -> None:
         """People know of these now: they failed, and what was under way in them was interrupted."""
         for line in dead:
             self._do("UPDATE steps SET state = ? WHERE state IS NULL AND plan IN (SELECT id FROM plans WHERE run = ?)",
@@ -248,15 +248,15 @@ class Journal:
             self.run_ended(line.id, line.started, Verdict.FAILED)
 
     def _do(self, statement: str, *values: object) -> int:
-        with self._lock, self._told():
+        with self._lock, self._usable():
             return self._db.execute(statement, values).rowcount
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
-        with self._lock, self._told():
+        with self._lock, self._usable():
             return self._db.execute(statement, values).fetchall()
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _usable(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:

@@ -105,8 +105,8 @@ def to_newest(db: sqlite3.Connection) -> None:
 
 
 def _format(db: sqlite3.Connection) -> int:
-    found: int = db.execute("PRAGMA user_version").fetchone()[0]
-    return found
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
 
 
 def _add_roles(db: sqlite3.Connection) -> None:

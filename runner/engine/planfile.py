@@ -136,11 +136,11 @@ def _plan(values: Mapping[str, Any]) -> Plan:
         made_at=datetime.fromisoformat(values["made_at"]),
         site=values["site"],
         live=values["live"],
-        jobs=tuple(_job(one) for one in values.get("jobs", ())),
-        steps=tuple(_step(one) for one in values.get("steps", ())),
-        skips=tuple(Skip(**one) for one in values.get("skips", ())),
-        findings=tuple(_finding(one) for one in values.get("findings", ())),
-        basis=tuple(Basis(**one) for one in values.get("basis", ())),
+        jobs=tuple(_job(job) for job in values.get("jobs", ())),
+        steps=tuple(_step(step) for step in values.get("steps", ())),
+        skips=tuple(Skip(**skip) for skip in values.get("skips", ())),
+        findings=tuple(_finding(finding) for finding in values.get("findings", ())),
+        basis=tuple(Basis(**_renamed(basis, told="description")) for basis in values.get("basis", ())),
     )
 
 
@@ -149,10 +149,12 @@ def _finding(values: Mapping[str, Any]) -> Finding:
 
 
 def _job(values: Mapping[str, Any]) -> PlannedJob:
+    values = _renamed(values, told="headline")
     return PlannedJob(
-        **_but(values, "after", "locks", "forecast", "since"),
+        **_but(values, "after", "locks", "details", "forecast", "since"),
         after=tuple(values.get("after", ())),
-        locks=tuple(Lock(**_but(one, "argv"), argv=tuple(one["argv"])) for one in values.get("locks", ())),
+        details=tuple(values.get("details", ())),
+        locks=tuple(Lock(**_but(lock, "argv"), argv=tuple(lock["argv"])) for lock in values.get("locks", ())),
         forecast=Forecast(**values.get("forecast", {})),
         since=datetime.fromisoformat(values["since"]) if "since" in values else None,
     )
@@ -161,8 +163,8 @@ def _job(values: Mapping[str, Any]) -> PlannedJob:
 def _step(values: Mapping[str, Any]) -> Step:
     action, unless = values["action"], values.get("unless")
     plain: dict[str, Any] = {
-        name: tuple(one) if isinstance(one, list) else one
-        for name, one in _but(values, "action", "effect", "role", "guard", "unless").items()
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in _but(values, "action", "effect", "role", "guard", "unless").items()
     }
     return Step(
         **plain,
@@ -190,6 +192,11 @@ def _unless(values: Mapping[str, Any]) -> Check | Ended:
 
 def _check(values: Mapping[str, Any]) -> Check:
     return Check(**_but(values, "argv"), argv=tuple(values["argv"]))
+
+
+def _renamed(values: Mapping[str, Any], **names: str) -> dict[str, Any]:
+    """The values, those that an earlier runner wrote under another name under the one of today."""
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def _but(values: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ written. One host that cannot be read never hides another.
 from __future__ import annotations
 
 import functools
+import hashlib
 import io
 import json
 import zipfile
@@ -28,6 +29,10 @@ from runner.tools import agent
 _PATIENCE = 120.0
 
 _LONGEST = 6 * 3600.0
+
+# How much of a line that cannot be read is shown, and what to do about it.
+_SHOWN = 60
+_MEND = "run it again; if it stays so, look for what prints into the output of ssh or python3 on that host"
 
 _MADE = (1980, 1, 1, 0, 0, 0)
 _DOOR = "from runner_agent.__main__ import main\n\nmain()\n"
@@ -51,18 +56,17 @@ def gather(
     transports: Mapping[str, Transport],
     *,
     at: datetime,
-    program: tuple[bytes, str],
+    program: bytes,
 ) -> Facts:
-    """Read these hosts; `program` is runner-agent as shipped and its SHA-256. Never raises for a host."""
-    wanted = tuple(probes)
+    """Read these hosts; `program` is runner-agent as shipped. Never raises for a host."""
+    probes = tuple(probes)
 
-    def one(name: str) -> HostFacts:
-        asked = request(site, site.host(name), wanted)
-        return _read(name, transports[name], program[0], asked)
+    def read(name: str) -> HostFacts:
+        return _read(name, transports[name], program, request(site, site.host(name), probes))
 
     with ThreadPoolExecutor(max_workers=max(len(hosts), 1), thread_name_prefix="probe") as pool:
-        found = {facts.name: facts for facts in pool.map(one, hosts)}
-    return Facts(at=at, hosts=found, program=program[1])
+        known = {facts.name: facts for facts in pool.map(read, hosts)}
+    return Facts(at=at, hosts=known, program=hashlib.sha256(program).hexdigest())
 
 
 def request(site: Site, host: Host, probes: Sequence[Probe]) -> dict[str, Any]:
@@ -70,13 +74,13 @@ def request(site: Site, host: Host, probes: Sequence[Probe]) -> dict[str, Any]:
     disks = {disk.name: disk for disk in site.disks}
     stores = [
         {
-            "name": one.name,
-            "path": host.at(one.path),
-            "mount": disks[one.disk].mount if one.disk and not host.root else "",
-            "uuid": disks[one.disk].uuid if one.disk and not host.root else "",
+            "name": store.name,
+            "path": host.at(store.path),
+            "mount": disks[store.disk].mount if store.disk and not host.root else "",
+            "uuid": disks[store.disk].uuid if store.disk and not host.root else "",
         }
-        for one in site.stores
-        if one.host == host.name
+        for store in site.stores
+        if store.host == host.name
     ]
     commands = [
         {"id": probe.id, "argv": list(probe.argv), "timeout": probe.timeout}
@@ -94,20 +98,29 @@ def request(site: Site, host: Host, probes: Sequence[Probe]) -> dict[str, Any]:
     }
 
 
-def _read(name: str, transport: Transport, program: bytes, asked: Mapping[str, Any]) -> HostFacts:
-    argv = ("python3", "-I", "-c", BOOT, str(len(program)))
-    question = json.dumps(asked).encode("ascii")
-    patience = _PATIENCE + sum(one["timeout"] for one in asked["commands"])
-    result = transport.run(argv, stdin=(program, question), timeout=patience)
+def _read(name: str, transport: Transport, program: bytes, question: Mapping[str, Any]) -> HostFacts:
+    patience = _PATIENCE + sum(command["timeout"] for command in question["commands"])
+    result = _run(transport, program, (), question, timeout=patience)
     if result.exit != 0:
-        why = result.error or printable(result.err).strip().splitlines()[-1:] or f"it ended {result.exit}"
-        return HostFacts(name=name, error=why if isinstance(why, str) else why[0])
+        return HostFacts(name=name, error=_why(result))
     try:
         answer = json.loads(result.out)
-        facts = msgspec.convert({**answer, "name": name}, HostFacts, strict=False)
-    except (ValueError, msgspec.ValidationError) as error:
+        return msgspec.convert({**answer, "name": name}, HostFacts, strict=False)
+    except (ValueError, TypeError, RecursionError, msgspec.ValidationError) as error:
         return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}")
-    return facts
+
+
+def _run(  # noqa: PLR0913
+    transport: Transport,
+    program: bytes,
+    verb: tuple[str, ...],
+    question: Mapping[str, Any],
+    *,
+    timeout: float,
+    sink: Callable[[bytes], None] | None = None,
+) -> Result:
+    argv = ("python3", "-IS", "-c", BOOT, str(len(program)), *verb)
+    return transport.run(argv, stdin=(program, json.dumps(question).encode("ascii")), timeout=timeout, sink=sink)
 
 
 def ask(transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -120,28 +133,45 @@ def ask(transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any]
 def ask_lines(
     transport: Transport, verb: tuple[str, ...], question: Mapping[str, Any], heard: Callable[[Mapping[str, Any]], None]
 ) -> None:
-    """Tell `heard` of every JSON line that a READ verb prints, as they come."""
-    program = runner_agent()
+    """Tell `heard` of every JSON line that a READ verb prints, as they come.
+
+    RunnerError for the reason that the verb gives, and where a line cannot be read: nothing is heard after that.
+    """
     rest = b""
-    answers: list[Mapping[str, Any]] = []
+    problems: list[RunnerError] = []
+
+    def hear(text: bytes) -> None:
+        answer = _object(text)
+        if answer is None:
+            start = printable(text[:_SHOWN])
+            problems.append(RunnerError(f"{transport.host}: the answer to {verb[0]} cannot be read: {start}", do=_MEND))
+        elif "error" in answer:
+            problems.append(RunnerError(printable(str(answer["error"])), do=printable(str(answer.get("do", "")))))
+        else:
+            heard(answer)
 
     def sink(chunk: bytes) -> None:
         nonlocal rest
         *lines, rest = (rest + chunk).split(b"\n")
         for text in lines:
-            answer = json.loads(text)
-            if "error" in answer:
-                answers.append(answer)
-            else:
-                heard(answer)
+            if not problems:
+                hear(text)
 
-    argv = ("python3", "-I", "-c", BOOT, str(len(program)), *verb)
-    stdin = (program, json.dumps(question).encode("ascii"))
-    result = transport.run(argv, stdin=stdin, timeout=_LONGEST, sink=sink)
-    if answers:
-        raise RunnerError(str(answers[0]["error"]), do=str(answers[0].get("do", "")))
+    result = _run(transport, runner_agent(), verb, question, timeout=_LONGEST, sink=sink)
+    if rest and result.exit == 0 and not problems:
+        hear(rest)
+    if problems:
+        raise problems[0]
     if result.exit != 0:
         raise RunnerError(f"{transport.host}: {_why(result)}")
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    try:
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def _why(result: Result) -> str:
@@ -156,7 +186,8 @@ def runner_agent() -> bytes:
     names = {f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*.py")}
     names["__main__.py"] = _DOOR.encode()
     stream = io.BytesIO()
-    stream.write(b"#!/usr/bin/env python3\n")
+    # Nothing of the caller's Python and no site-packages: safer for root, and a quarter of its start is saved.
+    stream.write(b"#!/usr/bin/env -S python3 -IS\n")
     # It travels with every question, perhaps over a slow line.
     with zipfile.ZipFile(stream, "a") as archive:
         for name in sorted(names):

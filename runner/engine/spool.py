@@ -41,12 +41,12 @@ class Spool:
         for name in step.inputs:
             if name.startswith("kept:"):
                 path = self._kept / name.removeprefix("kept:")
-                told: dict[str, object] = {"from": name, "state": "done" if path.exists() else "missing"}
+                source_line: dict[str, object] = {"from": name, "state": "done" if path.exists() else "missing"}
             else:
                 source, outcome = earlier[name]
                 path = self.path(source)
-                told = {"from": name, "state": outcome.state.value, "exit": outcome.exit}
-            yield from _frame(told, path)
+                source_line = {"from": name, "state": outcome.state.value, "exit": outcome.exit}
+            yield from _frame(source_line, path)
 
     def drop(self, step: Step) -> None:
         """Forget all that was kept for the store this step writes, under its lock and after a seal.
@@ -62,9 +62,9 @@ class Spool:
         shutil.rmtree(self._plan, ignore_errors=True)
 
 
-def _frame(told: Mapping[str, object], path: Path) -> Iterator[bytes]:
+def _frame(header: Mapping[str, object], path: Path) -> Iterator[bytes]:
     size = path.stat().st_size if path.exists() else 0
-    yield json.dumps({**told, "bytes": size}).encode("ascii") + b"\n"
+    yield json.dumps({**header, "bytes": size}).encode("ascii") + b"\n"
     if size:
         with path.open("rb") as file:
             left = size

@@ -12,6 +12,7 @@ from typing import Any, assert_never
 
 from runner.engine import waiting
 from runner.engine.spool import Spool
+from runner.engine.waiting import ClaimReading
 from runner.hosts.session import StopSignal
 from runner.hosts.transport import Result, Transport
 from runner.model.event import Event, Progress, Waiting
@@ -48,24 +49,24 @@ class Stepper:
     def run(self, step: Step, at: datetime, outcomes: Mapping[str, Outcome], steps: Mapping[str, Step]) -> Outcome:
         """Check, act, and say how it ended; nothing is run where a claim says so."""
         if step.needs and not self.live:
-            return _outcome(step, at, State.NOT_HERE, f"needs {' and '.join(step.needs)}: not in the sandbox")
+            return step_outcome(step, State.NOT_HERE, f"needs {' and '.join(step.needs)}: not in the sandbox", at)
         if isinstance(step.unless, Ended):
-            told = outcomes.get(step.unless.step)
-            if told and told.state == State.DONE and told.exit in step.unless.codes:
-                return _outcome(step, at, State.NOT_NEEDED, f"{step.unless.step} ended {told.exit}")
+            other = outcomes.get(step.unless.step)
+            if other and other.state == State.DONE and other.exit in step.unless.codes:
+                return step_outcome(step, State.NOT_NEEDED, f"{step.unless.step} ended {other.exit}", at)
         elif step.unless:
-            holds, told_so, _ = self._claim(step.unless)
-            if holds:
-                return _outcome(step, at, State.NOT_NEEDED, told_so)
-            if holds is None and step.effect >= Effect.EXPIRE and not self.stop.is_set():
+            claim = self._claim(step.unless)
+            if claim.holds:
+                return step_outcome(step, State.NOT_NEEDED, claim.text, at)
+            if claim.holds is None and step.effect >= Effect.EXPIRE and not self.stop.is_set():
                 # Whether it is needed is not known, and what it does cannot be undone.
-                return _outcome(step, at, State.FAILED, told_so)
+                return step_outcome(step, State.FAILED, claim.text, at)
         if step.guard:
-            holds, told_so, _ = self._claim(step.guard)
-            if not holds and not self.stop.is_set():
-                return _outcome(step, at, State.STALE, told_so)
+            claim = self._claim(step.guard)
+            if not claim.holds and not self.stop.is_set():
+                return step_outcome(step, State.STALE, claim.text, at)
         if self.stop.is_set():
-            return _outcome(step, at, State.INTERRUPTED, "stopped before it began")
+            return step_outcome(step, State.INTERRUPTED, "stopped before it began", at)
         earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
         self.acts(step.id)
         return self._act(step, at, earlier)
@@ -79,8 +80,7 @@ class Stepper:
             return {}
         return answer if isinstance(answer, dict) else {}
 
-    def _claim(self, check: Check) -> tuple[bool | None, str, dict[str, Any]]:
-        """Whether the claim holds, None where that could not be read; the reading in words, and itself."""
+    def _claim(self, check: Check) -> ClaimReading:
         result = self.transports[check.host].run(
             check.argv, stdin=None, timeout=_CHECK_PATIENCE, sink=None, stop=self.stop, stall=None
         )
@@ -88,15 +88,16 @@ class Stepper:
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
             why = printable(str(answer.get("error") or result.error or last[0]))
+            silence = printable(str(answer.get("error") or result.brief or why))
             # Whoever answers anything at all is there, even where the program itself cannot be run.
             there = answer or ({} if result.exit in _LOST else {"exit": result.exit})
-            return None, f"could not be checked ({check.why}): {why}", there
-        found = answer[check.field]
-        told_so = f"{check.field} is {found!r}; the plan wants {check.relation} {check.value!r}"
-        holds = _holds(found, check)
+            return ClaimReading(None, f"could not be checked ({check.why}): {why}", there, silence)
+        value = answer[check.field]
+        words = f"{check.field} is {value!r}; the plan wants {check.relation} {check.value!r}"
+        holds = _holds(value, check)
         if not holds and answer.get("error"):
-            told_so = _said(answer)
-        return holds, told_so, answer
+            words = _error_of(answer)
+        return ClaimReading(holds, words, answer)
 
     def _act(self, step: Step, at: datetime, earlier: Mapping[str, tuple[Step, Outcome]]) -> Outcome:
         transport = self.transports[step.host]
@@ -104,29 +105,29 @@ class Stepper:
             case PutFile(path=path, artifact=artifact, sha256=sha256, mode=mode):
                 content = self.artifacts.get(artifact, b"")
                 if hashlib.sha256(content).hexdigest() != sha256:
-                    return _outcome(step, at, State.STALE, f"{artifact} is not the one that was planned")
-                return self._told(step, at, transport.put(path, content, mode))
+                    return step_outcome(step, State.STALE, f"{artifact} is not the one that was planned", at)
+                return self._outcome_of(step, at, transport.put(path, content, mode))
             case Command(argv=argv):
                 try:
                     return self._command(step, at, argv, earlier)
                 except OSError as error:
                     # The spool: the command was ended, and what came of it cannot be judged.
                     note = f"its input or output could not be kept on the controller: {error}"
-                    return _outcome(step, at, State.FAILED, note)
+                    return step_outcome(step, State.FAILED, note, at)
             case WaitFor():
                 return self._wait(step, at, step.action)
             case _:
                 assert_never(step.action)
 
     def _wait(self, step: Step, at: datetime, action: WaitFor) -> Outcome:
-        def seen(told: str) -> None:
-            self.tell(Waiting(step=step.id, job=step.job, seen=told, at=datetime.now(UTC)))
+        def seen(text: str) -> None:
+            self.tell(Waiting(step=step.id, job=step.job, seen=text, at=datetime.now(UTC)))
 
         done = waiting.wait(action, lambda: self._claim(action.until), self.stop, seen)
         stopped = not done.over and self.stop.is_set()
         state = State.DONE if done.over else State.INTERRUPTED if stopped else State.FAILED
         answer = {**done.answer, "waited": round(done.seconds, 1)}
-        return replace(_outcome(step, at, state, done.note), result=answer)
+        return replace(step_outcome(step, state, done.note, at), result=answer)
 
     def _command(
         self, step: Step, at: datetime, argv: tuple[str, ...], earlier: Mapping[str, tuple[Step, Outcome]]
@@ -137,9 +138,9 @@ class Stepper:
         stall = _STALL if step.keep_output_as else None
         if not spooled:
             result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall)
-            return self._told(step, at, result, printed=step.effect == Effect.READ)
+            return self._outcome_of(step, at, result, printed=step.effect == Effect.READ)
         with self.spool.open(step) as file:
-            counter = _Counter(step, self.tell) if step.keep_output_as else None
+            counter = _TransferCounter(step, self.tell) if step.keep_output_as else None
 
             def sink(chunk: bytes) -> None:
                 file.write(chunk)
@@ -149,9 +150,9 @@ class Stepper:
                     counter.add(chunk)
 
             result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall)
-        return self._told(step, at, result)
+        return self._outcome_of(step, at, result)
 
-    def _told(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
+    def _outcome_of(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
         answer = self.reading(result.out[-65536:]) if step.id not in self.read_by else {}
         log = printable(result.err[-4096:])
         state = _state(step, result, stopped=self.stop.is_set())
@@ -161,29 +162,17 @@ class Stepper:
         if printed and not answer:
             # It was run for what it prints, and that is for people.
             log = printable(result.out[-4096:].expandtabs()) + log
-        return Outcome(
-            step=step.id,
-            job=step.job,
-            role=step.role,
-            subject=step.subject,
-            state=state,
-            exit=result.exit,
-            started=at,
-            ended=datetime.now(UTC),
-            result=answer,
-            log=log,
-            note=note,
-        )
+        return replace(step_outcome(step, state, note, at), exit=result.exit, result=answer, log=log)
 
 
-class _Counter:
+class _TransferCounter:
     """Counts files and bytes in rsync's output as it comes, and tells now and then."""
 
     def __init__(self, step: Step, tell: Callable[[Event], None]) -> None:
         self._step, self._tell = step, tell
         self._rest = b""
         self._files = self._bytes = 0
-        self._told = monotonic()
+        self._reported = monotonic()
 
     def add(self, chunk: bytes) -> None:
         lines = (self._rest + chunk).split(b"\n")
@@ -194,8 +183,8 @@ class _Counter:
                 if len(parts) == 4 and parts[2].isdigit():
                     self._files += 1
                     self._bytes += int(parts[2])
-        if monotonic() - self._told >= _PROGRESS_EVERY:
-            self._told = monotonic()
+        if monotonic() - self._reported >= _PROGRESS_EVERY:
+            self._reported = monotonic()
             self._tell(
                 Progress(
                     step=self._step.id, job=self._step.job, files=self._files, bytes=self._bytes, at=datetime.now(UTC)
@@ -227,27 +216,27 @@ def _differs(result: Result) -> str:
 
 def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
     if answer.get("error"):
-        return _said(answer)
-    told = log.strip().splitlines() or [str(one) for one in answer.get("log", ())]
-    last = told[-1:] or ["it said nothing"]
+        return _error_of(answer)
+    lines = log.strip().splitlines() or [str(entry) for entry in answer.get("log", ())]
+    last = lines[-1:] or ["it said nothing"]
     return result.error or f"ended {result.exit}: {last[0]}"
 
 
-def _said(answer: Mapping[str, Any]) -> str:
+def _error_of(answer: Mapping[str, Any]) -> str:
     # Half a character in it could not be written down, and the run would end there.
     do = f" -> {answer['do']}" if answer.get("do") else ""
     return printable(f"{answer['error']}{do}")
 
 
-def _holds(found: object, check: Check) -> bool:
+def _holds(value: object, check: Check) -> bool:
     match check.relation:
         case "==":
-            return bool(found == check.value)
+            return bool(value == check.value)
         case "!=":
-            return bool(found != check.value)
+            return bool(value != check.value)
         case ">=" | "<=":
             try:
-                reading, claimed = float(str(found)), float(check.value)
+                reading, claimed = float(str(value)), float(check.value)
             except (TypeError, ValueError):
                 return False
             return reading >= claimed if check.relation == ">=" else reading <= claimed
@@ -255,14 +244,16 @@ def _holds(found: object, check: Check) -> bool:
             assert_never(check.relation)
 
 
-def _outcome(step: Step, at: datetime, state: State, note: str) -> Outcome:
+def step_outcome(step: Step, state: State, note: str, at: datetime | None = None) -> Outcome:
+    """The outcome of a step that ends now and began at `at` (now, where that is None)."""
+    ended = datetime.now(UTC)
     return Outcome(
         step=step.id,
         job=step.job,
         role=step.role,
         subject=step.subject,
         state=state,
-        started=at,
-        ended=datetime.now(UTC),
+        started=at or ended,
+        ended=ended,
         note=note,
     )

@@ -6,31 +6,31 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
 from runner.hosts.session import StopSignal
-from runner.hosts.transport import UNREACHED, cannot_start
 from runner.model.plan import WaitFor
 from runner.model.text import length
 
 _SILENCES = 3
-# What a port says behind which no sshd speaks (yet, or any more): a tunnel, a router, a kernel that panicked.
-_SPEECHLESS = (
-    "No existing session",
-    "Error reading SSH protocol banner",
-    "Connection reset by peer",
-    "Connection closed",
-    "EOFError",
-)
-
-# Of a look nobody minds.
-_MAY_RUN = "; the command may still run there"
 # A look that was under way when the run was stopped has this long. It may be at a host that is down.
 _LAST_WORD = 2.0
 _TICK = 0.5
 
-Answer = tuple[bool | None, str, Mapping[str, Any]]
-Ask = Callable[[], Answer]
+
+class ClaimReading(NamedTuple):
+    """Whether the claim of a check holds, None where that could not be read; that in words, and what was read.
+
+    `silence` says why nothing could be read to whoever waits for an answer; "" where `text` does.
+    """
+
+    holds: bool | None
+    text: str
+    answer: Mapping[str, Any]
+    silence: str = ""
+
+
+Ask = Callable[[], ClaimReading]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,22 +49,21 @@ class Waited:
 def wait(action: WaitFor, ask: Ask, stop: StopSignal, seen: Callable[[str], None]) -> Waited:
     """Ask until it is as wanted, `within` has passed or `stop` is set; `seen` hears each new answer.
 
-    `ask` gives whether the claim holds (None: no answer), that in words, and the reading. It changes
-    nothing, so one that is under way when `stop` is set is left to itself after a moment.
+    `ask` changes nothing, so one that is under way when `stop` is set is left to itself after a moment.
     """
     begun = monotonic()
     last, silences, heard, words = "", 0, begun, ""
     answer: Mapping[str, Any] = {}
     while True:
-        answered = _unless_stopped(ask, stop)
-        if answered is None or (answered[0] is None and stop.is_set()):
+        reading = _unless_stopped(ask, stop)
+        if reading is None or (reading.holds is None and stop.is_set()):
             return _stopped(monotonic() - begun, last)
-        holds, told, reading = answered
+        holds = reading.holds
         # A refusal is an answer too: who gives one is not gone.
-        silences = silences + 1 if holds is None and not (action.gone and reading) else 0
+        silences = silences + 1 if holds is None and not (action.gone and reading.answer) else 0
         if holds is not None:
-            answer, heard, words = reading, monotonic(), str(reading.get("error") or told)
-        now = told if holds is not None else f"no answer: {_silence(action, told)}"
+            answer, heard, words = reading.answer, monotonic(), str(reading.answer.get("error") or reading.text)
+        now = reading.text if holds is not None else f"no answer: {reading.silence or reading.text}"
         if now != last:
             last = now
             # What to do is for when it is given up: most that is seen goes by.
@@ -80,9 +79,9 @@ def wait(action: WaitFor, ask: Ask, stop: StopSignal, seen: Callable[[str], None
             return Waited(over=False, note=note, seconds=passed, answer={} if silences else answer)
 
 
-def _unless_stopped(ask: Ask, stop: StopSignal) -> Answer | None:
+def _unless_stopped(ask: Ask, stop: StopSignal) -> ClaimReading | None:
     """What `ask` gives, or raises; None where the run was stopped and nothing came soon."""
-    answers: list[Answer | BaseException] = []
+    answers: list[ClaimReading | BaseException] = []
 
     def listen() -> None:
         try:
@@ -106,13 +105,3 @@ def _unless_stopped(ask: Ask, stop: StopSignal) -> Answer | None:
 def _stopped(seconds: float, last: str) -> Waited:
     note = f"waited {length(seconds)}, last seen: {last or 'nothing yet'}"
     return Waited(over=False, note=note, seconds=seconds, answer={})
-
-
-def _silence(action: WaitFor, told: str) -> str:
-    """Why there is no answer, without what everybody knows who waits for one, and in plain words."""
-    claim = action.until
-    why = told.removeprefix(f"could not be checked ({claim.why}): ")
-    why = why.removeprefix(cannot_start(claim.argv, claim.host, "")).removeprefix(UNREACHED).removesuffix(_MAY_RUN)
-    if any(raw in why for raw in _SPEECHLESS):
-        return f"something takes the connection to {claim.host}, but no ssh server speaks: it is on its way, or hangs"
-    return why

@@ -25,8 +25,23 @@ DEAD_AFTER_MS = 60_000
 _CLOSING = 1.0
 
 
+# What is said of a port behind which no sshd speaks (yet, or any more): a tunnel, a router, a kernel that panicked.
+_SPEECHLESS = (
+    "No existing session",
+    "Error reading SSH protocol banner",
+    "Connection reset by peer",
+    "Connection closed",
+    "EOFError",
+)
+
+
 class Unreachable(Exception):
-    """The host cannot be reached; the text says why and what to do."""
+    """The host cannot be reached; the text says why and what to do, `brief` is for whoever waits for the host."""
+
+    def __init__(self, text: str, brief: str = "") -> None:
+        """`brief` is "" where it is not another text."""
+        super().__init__(text)
+        self.brief = brief or text
 
 
 class Connection:
@@ -38,12 +53,12 @@ class Connection:
         self._config_path = config_path
         self._known_hosts = known_hosts
         self._lock = threading.Lock()
-        self._lines: list[_Line] = []
+        self._lines: list[_FabricConnection] = []
 
     @property
     def broken(self) -> str:
         """What to say of a command whose channel ended without an exit code."""
-        return f"the connection to {self._host} broke; the command may still run there"
+        return f"the connection to {self._host} broke"
 
     def execute(self, command: bytes) -> paramiko.Channel:
         """Give the paramiko channel on which `command` runs. Unreachable if it certainly does not run.
@@ -89,7 +104,7 @@ class Connection:
                 failed, problem = transport, full
             except (paramiko.SSHException, OSError, EOFError) as broken:
                 if failed is not None:
-                    raise Unreachable(f"{self._host} opens no session: {broken}") from broken
+                    raise self._unreachable(f"{self._host} opens no session: {broken}") from broken
                 failed, problem = transport, broken
         raise Unreachable(f"{self._host} allows no further session ({problem}): see MaxSessions in its sshd_config")
 
@@ -106,7 +121,7 @@ class Connection:
                 self._lines.append(self._connect())
             return self._lines[-1].transport
 
-    def _connect(self) -> _Line:
+    def _connect(self) -> _FabricConnection:
         known = [path for path in map(_expanded, self._known_hosts) if path.is_file()]
         if not known:
             raise Unreachable(
@@ -117,14 +132,18 @@ class Connection:
         logging.getLogger("paramiko").propagate = False
         line = None
         try:
-            line = _Line(self._host, self._config_path)
+            line = _FabricConnection(self._host, self._config_path)
             line.open(known)
         except Exception as problem:
-            said = line.close() if line else ""
-            raise Unreachable(self._words(problem, line, said)) from problem
+            last_line = line.close() if line else ""
+            raise self._unreachable(self._words(problem, line, last_line)) from problem
         return line
 
-    def _words(self, problem: Exception, line: _Line | None, said: str) -> str:
+    def _unreachable(self, text: str) -> Unreachable:
+        plain = f"something takes the connection to {self._host}, but no ssh server speaks: it is on its way, or hangs"
+        return Unreachable(text, brief=plain if any(words in text for words in _SPEECHLESS) else "")
+
+    def _words(self, problem: Exception, line: _FabricConnection | None, last_line: str) -> str:
         """Say what is wrong and what to do, for everything that connecting can raise."""
         import paramiko  # noqa: PLC0415
 
@@ -149,11 +168,11 @@ class Connection:
             case paramiko.ssh_exception.NoValidConnectionsError():
                 return f"{place} takes no connection: is sshd running there, is the port right?"
             case _:
-                told = said or str(problem) or type(problem).__name__
-                return f"no connection to {place}: {told}; try ssh -F {self._config_path} {self._host}"
+                reason = last_line or str(problem) or type(problem).__name__
+                return f"no connection to {place}: {reason}; try ssh -F {self._config_path} {self._host}"
 
 
-class _Line:
+class _FabricConnection:
     """One fabric connection, and the ssh to a jump host that carries it, if any."""
 
     def __init__(self, host: str, config_path: str) -> None:

@@ -13,6 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+from runner.hosts.session import Carrier, CommandFailure
+
+_EXIT_LOST = "its exit code is lost: start the runner with SIGCHLD at its default"
 ENVIRONMENT = {
     "LC_ALL": "C",
     "LANGUAGE": "",
@@ -90,6 +93,10 @@ class Process:
         for pipe in self._pipes[1:]:
             pipe.close()
 
+    def failure(self, carrier: Carrier) -> CommandFailure:
+        """See Session."""
+        return CommandFailure(carrier.error or ("" if self.exit is not None else _EXIT_LOST))
+
     def _await(self) -> None:
         try:
             os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT)
@@ -126,9 +133,9 @@ class Proxy:
             self._process.wait(1)
         self._process.kill()
         self._process.wait()
-        said = os.pread(self._errors, 1 << 16, 0).decode("ascii", "backslashreplace")
+        errors = os.pread(self._errors, 1 << 16, 0).decode("ascii", "backslashreplace")
         os.close(self._errors)
-        return next((line.strip() for line in reversed(said.split("\n")) if line.strip()), "")
+        return next((line.strip() for line in reversed(errors.split("\n")) if line.strip()), "")
 
 
 def _ready(file: int, event: int) -> bool:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from signal import SIGKILL, SIGTERM
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 KEPT_OUT = 1 << 20
 KEPT_ERR = 16 << 10
@@ -17,14 +17,22 @@ PIECE = 64 << 10
 QUIET_CHANGE = 64 << 10
 
 
+class CommandFailure(NamedTuple):
+    """Why a command did not end well, in words; `brief` without the command itself. Both "" where it did."""
+
+    error: str = ""
+    brief: str = ""
+
+
 class Session(Protocol):
     """A command that has been started, with three pipes. Reads and writes wait at most half a second.
 
     `linger`: seconds of silence after the command's end when its output counts as complete although
-    something that it started keeps the pipe open.
+    something that it started keeps the pipe open. `exit` as in a Result, known after `close`.
     """
 
     linger: float
+    exit: int | None
 
     def read(self, err: bool) -> bytes | None:
         """Give the next output (or errors), b"" at its end, None if nothing came yet."""
@@ -52,6 +60,10 @@ class Session(Protocol):
 
     def close(self) -> None:
         """Let go of it, so that its exit is known."""
+        ...
+
+    def failure(self, carrier: Carrier) -> CommandFailure:
+        """What to say of its end, after `close`; `carrier` has carried it there."""
         ...
 
 

@@ -11,8 +11,8 @@ from signal import Signals
 
 from runner.hosts.connection import OPEN_TIMEOUT, Connection, Unreachable
 from runner.hosts.process import ENVIRONMENT
-from runner.hosts.session import Carrier
-from runner.hosts.transport import UNREACHED, Result, Sessions, cannot_start, ended
+from runner.hosts.session import Carrier, CommandFailure, Session
+from runner.hosts.transport import Result, Transport, cannot_start, not_started
 
 # `$0` is a word made for this one command: only the line that begins with it is believed, and it
 # comes before anything that the command itself can say. It tells the process group to signal, or 0
@@ -26,7 +26,7 @@ _START = (
 _HEAD = 64 << 10
 
 
-class Ssh(Sessions["_Session"]):
+class Ssh(Transport):
     """A host over ssh, by one connection that all its commands share and that is made again when lost.
 
     Only a host whose key is in one of `known_hosts` is talked to. The login shell there must be a
@@ -38,41 +38,36 @@ class Ssh(Sessions["_Session"]):
         super().__init__(host)
         self._connection = Connection(host, config_path, tuple(known_hosts))
 
-    def _open(self, argv: tuple[str, ...]) -> _Session | Result:
+    def _open(self, argv: tuple[str, ...]) -> Session | Result:
         try:
-            return _Session(self._connection, argv)
+            return _RemoteCommand(self._connection, self.host, argv)
         except Unreachable as problem:
             # Not a word of the command: it is not its fault.
-            return Result(exit=None, error=f"{UNREACHED}{problem}")
+            return Result(exit=None, error=f"ssh: {problem}", brief=problem.brief)
         except ValueError as problem:
-            return Result(exit=None, error=cannot_start(argv, self.host, str(problem)))
-
-    def _ended(self, argv: tuple[str, ...], session: _Session, carrier: Carrier) -> Result:
-        """A command that loses its connection may live on: `error` says so."""
-        if session.absent:
-            return Result(exit=None, error=cannot_start(argv, self.host, "it is not installed there"))
-        left_open = "it ended, but what it started keeps its output open" if carrier.left_open else ""
-        return ended(carrier, session.exit, "; ".join(filter(None, (carrier.error, session.lost, left_open))))
+            return not_started(argv, self.host, str(problem))
 
     def close(self) -> None:
         """See Transport."""
         self._connection.close()
 
 
-class _Session:
+class _RemoteCommand:
     """A command on a channel; see Session for what each method promises."""
 
     # What the command wrote may still be under way when its end is told, so silence must be long.
     linger = 30.0
 
-    def __init__(self, connection: Connection, argv: tuple[str, ...]) -> None:
+    def __init__(self, connection: Connection, host: str, argv: tuple[str, ...]) -> None:
         if not argv or not argv[0] or argv[0].startswith("-") or "=" in argv[0]:
             raise ValueError("that is no name of a command")
         if any("\0" in word for word in argv):
             raise ValueError("embedded null byte")
-        self.absent = False
-        self.lost = ""
         self.exit: int | None = None
+        self._absent = ""
+        self._lost = ""
+        self._broken = ""
+        self._host, self._argv = host, argv
         self._connection = connection
         self._token = secrets.token_hex(16)
         self._head: bytes | None = b""
@@ -114,7 +109,7 @@ class _Session:
             channel.status_event.wait(OPEN_TIMEOUT)
             channel.close()
         except Unreachable as problem:
-            self.lost = f"it could not be ended and may still run there: {problem}"
+            self._lost = f"it could not be ended and may still run there: {problem}"
             self._channel.close()
 
     def moved(self) -> int:
@@ -124,25 +119,36 @@ class _Session:
         """Let go of the channel, so that `exit` is known."""
         status = self._channel.exit_status
         killed_by = getattr(self._channel, "killed_by", "")
-        if status >= 0:
+        if self._absent:
+            self.exit = None
+        elif status >= 0:
             self.exit = status
         elif killed_by:
             self.exit = -Signals[f"SIG{killed_by}"] if f"SIG{killed_by}" in Signals.__members__ else -1
         else:
             self.exit = 255
-            self.lost = self.lost or self._connection.broken
+            self._broken = self._connection.broken
         self._channel.close()
+
+    def failure(self, carrier: Carrier) -> CommandFailure:
+        """A command that loses its connection may live on: `error` says so."""
+        if self._absent:
+            return CommandFailure(cannot_start(self._argv, self._host, self._absent), brief=self._absent)
+        lost = self._lost or (f"{self._broken}; the command may still run there" if self._broken else "")
+        left_open = "it ended, but what it started keeps its output open" if carrier.left_open else ""
+        brief = "; ".join(filter(None, (carrier.error, self._broken)))
+        return CommandFailure("; ".join(filter(None, (carrier.error, lost, left_open))), brief=brief)
 
     def _beheaded(self, data: bytes) -> bytes | None:
         """Take the first line, which is ours, off the errors; a login shell may have written before it."""
         self._head = (self._head or b"") + data
         before, token, after = self._head.partition(self._token.encode() + b" ")
-        told, newline, rest = after.partition(b"\n")
+        group, newline, rest = after.partition(b"\n")
         if data and not newline and len(self._head) < _HEAD:
             return None
         if token and newline:
-            self._group = told.decode("ascii", "replace")
-            self.absent = self._group == "absent"
+            self._group = group.decode("ascii", "replace")
+            self._absent = "it is not installed there" if self._group == "absent" else ""
             self._started.set()
         else:
             before, rest = self._head, b""

@@ -9,15 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Generic, Protocol, TypeVar
 
 from runner.hosts.process import Process
 from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, Session, StopSignal
 
-S = TypeVar("S", bound=Session)
-
 PUT_TIMEOUT = 60.0
-EXIT_LOST = "its exit code is lost: start the runner with SIGCHLD at its default"
 
 # The content is compared before the rename: a broken connection looks like the end of the input.
 _PLACE = """set -eu; umask 022; mkdir -p -- "$1"; umask 077; set -C
@@ -34,7 +30,8 @@ class Result:
     `exit` is None where it could not be started or the code is not known, negative for a signal, 255 for a broken ssh
     session. `out` is its output, at most the first MiB (`cut`: there was more, which only the sink
     saw); `err` the last 16 KiB of its errors. `timed_out`: it was ended for being slow or silent.
-    `error` is "" or says in words why it could not be started, was ended, or lost its connection.
+    `error` is "" or says in words why it could not be started, was ended, or lost its connection; `brief` the same
+    for whoever waits for the host, without the command. It is "" where `error` is brief enough.
     """
 
     exit: int | None
@@ -42,13 +39,20 @@ class Result:
     err: bytes = b""
     timed_out: bool = False
     error: str = ""
+    brief: str = ""
     cut: bool = False
 
 
-class Transport(Protocol):
+class Transport(ABC):
     """Runs commands on one host. Safe for several threads. Nothing of the runner's environment gets there."""
 
-    host: str
+    def __init__(self, host: str) -> None:
+        """`host` is only its name in the site."""
+        self.host = host
+
+    @abstractmethod
+    def _open(self, argv: tuple[str, ...]) -> Session | Result:
+        """Start a command, or say why it could not be started."""
 
     def run(  # noqa: PLR0913
         self,
@@ -60,7 +64,7 @@ class Transport(Protocol):
         stop: StopSignal | None = None,
         stall: float | None = None,
     ) -> Result:
-        """Run `argv` to its end; whatever the world does is told in the Result, never raised.
+        """Run `argv` to its end; whatever the world does is in the Result, never raised.
 
         `stdin` is streamed, None is an empty input; a command that does not read it all is fine.
         `sink` gets all output in order, on another thread. The command's process group is ended
@@ -68,25 +72,46 @@ class Transport(Protocol):
         taken or (on this machine) 64 KiB read or written, when `stop` is set, and when `stdin` or
         `sink` raise, which is raised here again.
         """
-        ...
+        session = self._open(argv)
+        if isinstance(session, Result):
+            return session
+        carrier = Carrier(session, Limits(timeout=timeout, stall=stall, stop=stop), stdin, sink)
+        try:
+            carrier.carry()
+        finally:
+            session.close()
+        failure = session.failure(carrier)
+        return Result(
+            exit=session.exit,
+            out=carrier.out,
+            err=carrier.err,
+            timed_out=carrier.timed_out,
+            error=failure.error,
+            brief=failure.brief,
+            cut=carrier.cut,
+        )
 
-    def start(self, argv: tuple[str, ...]) -> Held:
+    def start(self, argv: tuple[str, ...]) -> HeldCommand:
         """Start a command that lives as long as its standard input is open."""
-        ...
+        return HeldCommand(self, argv)
 
     def put(self, path: str, content: bytes, mode: int) -> Result:
         """Place `content` at the absolute `path` at once, whole and synced, or leave what is there.
 
-        Missing parents are made with mode 0755. Exit 0 says that it is in place.
+        Missing parents are made with mode 0755. Exit 0 says that it is in place. Needs only commands that every
+        Linux has.
         """
-        ...
+        target = PurePosixPath(path)
+        fresh = target.with_name(f".{secrets.token_hex(8)}.put")
+        digest = hashlib.sha256(content).hexdigest()
+        names = (str(target.parent), str(fresh), str(target), f"{mode:04o}", digest)
+        return self.run(("sh", "-c", _PLACE, "put", *names), stdin=(content,), timeout=PUT_TIMEOUT)
 
-    def close(self) -> None:
-        """Let go of the connection; the next use makes a new one."""
-        ...
+    def close(self) -> None:  # noqa: B027
+        """End the connection, if there is one; the next use makes a new one."""
 
 
-class Held:
+class HeldCommand:
     """A long-lived command, such as one that holds a lock; its standard input is open until `close`."""
 
     def __init__(self, transport: Transport, argv: tuple[str, ...]) -> None:
@@ -143,87 +168,21 @@ class Held:
                 self._told.set()
 
 
-class Sessions(ABC, Generic[S]):
-    """What every transport does alike; each one opens its own sessions and says how they ended."""
-
-    def __init__(self, host: str) -> None:
-        """`host` is only its name in the site."""
-        self.host = host
-
-    @abstractmethod
-    def _open(self, argv: tuple[str, ...]) -> S | Result:
-        """Start a command, or say why it could not be started."""
-
-    @abstractmethod
-    def _ended(self, argv: tuple[str, ...], session: S, carrier: Carrier) -> Result:
-        """Say how a command that was carried to its end, and closed, has ended."""
-
-    def run(  # noqa: PLR0913
-        self,
-        argv: tuple[str, ...],
-        *,
-        timeout: float,
-        stdin: Iterable[bytes] | None = None,
-        sink: Callable[[bytes], None] | None = None,
-        stop: StopSignal | None = None,
-        stall: float | None = None,
-    ) -> Result:
-        """See Transport."""
-        session = self._open(argv)
-        if isinstance(session, Result):
-            return session
-        carrier = Carrier(session, Limits(timeout=timeout, stall=stall, stop=stop), stdin, sink)
-        try:
-            carrier.carry()
-        finally:
-            session.close()
-        return self._ended(argv, session, carrier)
-
-    def start(self, argv: tuple[str, ...]) -> Held:
-        """See Transport."""
-        return Held(self, argv)
-
-    def put(self, path: str, content: bytes, mode: int) -> Result:
-        """See Transport."""
-        return place(self, path, content, mode)
-
-    def close(self) -> None:  # noqa: B027
-        """See Transport; there is nothing to let go of, unless a transport says so."""
-
-
-class Local(Sessions[Process]):
+class Local(Transport):
     """The machine that the runner is on. A command, not what it started, dies with the runner even by kill -9."""
 
-    def _open(self, argv: tuple[str, ...]) -> Process | Result:
+    def _open(self, argv: tuple[str, ...]) -> Session | Result:
         try:
             return Process(argv)
         except (OSError, ValueError) as problem:
-            return Result(exit=None, error=cannot_start(argv, self.host, str(problem)))
-
-    def _ended(self, argv: tuple[str, ...], session: Process, carrier: Carrier) -> Result:
-        return ended(carrier, session.exit, carrier.error or ("" if session.exit is not None else EXIT_LOST))
+            return not_started(argv, self.host, str(problem))
 
 
-def ended(carrier: Carrier, code: int | None, error: str) -> Result:
-    """Tell how a command ended, with what the carrier kept of it."""
-    return Result(
-        exit=code, out=carrier.out, err=carrier.err, timed_out=carrier.timed_out, error=error, cut=carrier.cut
-    )
+def not_started(argv: tuple[str, ...], host: str, problem: str) -> Result:
+    """The result of a command that could not be started; `problem` says why."""
+    return Result(exit=None, error=cannot_start(argv, host, problem), brief=problem)
 
 
 def cannot_start(argv: tuple[str, ...], host: str, problem: str) -> str:
     """Say in words that a command could not be started, whatever its name holds."""
     return f"{''.join(argv[:1])!a} cannot be started on {host}: {problem}"
-
-
-# How it begins that a host could not be reached: what follows names the host.
-UNREACHED = "ssh: "
-
-
-def place(transport: Transport, path: str, content: bytes, mode: int) -> Result:
-    """Do what Transport.put promises with commands that every Linux has."""
-    target = PurePosixPath(path)
-    fresh = target.with_name(f".{secrets.token_hex(8)}.put")
-    digest = hashlib.sha256(content).hexdigest()
-    names = (str(target.parent), str(fresh), str(target), f"{mode:04o}", digest)
-    return transport.run(("sh", "-c", _PLACE, "put", *names), stdin=(content,), timeout=PUT_TIMEOUT)

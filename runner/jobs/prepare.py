@@ -12,5 +12,5 @@ from runner.report.default import default_report
 
 def prepare_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """That the program is in place; worth a word to people only where it went wrong."""
-    report = default_report(job, outcomes, around, job.told or "runner-agent is in place")
+    report = default_report(job, outcomes, around, job.headline or "runner-agent is in place")
     return replace(report, quiet=report.verdict == Verdict.DONE)

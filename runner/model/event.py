@@ -1,4 +1,4 @@
-"""What a run tells while it runs; progress displays and `observe` hooks get these."""
+"""The events of a run while it runs; progress displays and `observe` hooks get these."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Progress:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Waiting:
-    """A step waits for a host; `seen` is what was seen of it now, told when that changes."""
+    """A step waits for a host; sent whenever `seen`, what is seen of the host, changes."""
 
     step: str
     job: str

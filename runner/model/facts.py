@@ -137,7 +137,7 @@ class StoreFacts:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reading:
-    """What a probe's command said: exit code (None: it could not be started) and its output."""
+    """How a probe's command ended: its exit code (None: it could not be started) and its output."""
 
     exit: int | None
     out: str = ""
@@ -183,10 +183,10 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Announced:
-    """The users were told at `told` that a job will interrupt them at `at`; both UTC."""
+    """The users were notified at `notified` that a job will interrupt them at `at`; both UTC."""
 
     at: datetime
-    told: datetime
+    notified: datetime
     reason: str = ""
 
 
@@ -196,7 +196,7 @@ class Facts:
 
     `program` is the SHA-256 of the runner-agent that this runner ships. From the journal: `last` is when
     each job last succeeded, `took` how many seconds a step took when it was last done, newest first, and
-    `announced` what the users were told is coming, by job.
+    `announced` is the interruption that each job has announced to the users.
     """
 
     at: datetime
@@ -207,6 +207,6 @@ class Facts:
     announced: Mapping[str, Announced] = field(default_factory=dict)
 
     def reading(self, host: str, probe: str) -> Reading | None:
-        """What probe `probe` read on `host`, or None where it was not asked or not answered."""
-        found = self.hosts.get(host)
-        return found.readings.get(probe) if found else None
+        """What probe `probe` read on `host`; None where it was not asked, or the host did not answer."""
+        facts = self.hosts.get(host)
+        return facts.readings.get(probe) if facts else None

@@ -1,4 +1,4 @@
-"""What the users of a host are told: it will be interrupted, it is back, it is late, or it is not to be."""
+"""A notice to the users of a host: it will be interrupted, it is back, it is late, or it stays up after all."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Literal
 class Notice:
     """One message to the users. `at` (UTC) is when the interruption begins, or began.
 
-    `downtime` is how long it should take, least and most, in seconds; None where nobody knows yet.
-    `took` is how long it took, when it is over. `instead` is the time that was announced before and is
-    void now. `sandbox` as in a report: nothing is sent then.
+    `downtime` is how long it should take, least and most, in seconds; None where nobody knows that.
+    `took` is how long it took, when it is over. `instead` is the time that was announced before, and no longer
+    holds. `sandbox` as in a report: nothing is sent from there.
     """
 
     what: Literal["coming", "over", "late", "cancelled"]

@@ -160,13 +160,22 @@ class Skip:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Finding:
-    """Something a reviewer should know; a refusal stops the plan. `do` says what to do next."""
+    """Something a reviewer should know; a refusal stops the plan.
+
+    `do` says what to do next; `command`, where there is one, is to be copied as it is, and `do` leads to it.
+    """
 
     severity: Severity
     text: str
     source: str
     do: str = ""
+    command: str = ""
     phase: Phase = Phase.PLAN
+
+    @property
+    def advice(self) -> str:
+        """What to do next, with the command."""
+        return f"{self.do} {self.command}".strip()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,8 +197,8 @@ class PlannedJob:
     """One job of the plan: what it comes after, the locks it takes, what it should cost.
 
     `writes` names the snapshot that it makes (`store/name`) or is empty; `resumes` counts the
-    interrupted ones it takes up. `told` is what the kind found out, for the report of a job that
-    only looks; `about` is what it wants to know again then, such as whose packages the host has;
+    interrupted ones it takes up. `headline` and `details` are what the kind knew, for the report of a job that
+    only looks; `about` is what it needs to know again then, such as whose packages the host has;
     `partly`: not all that it asked has answered. `since` is what the job made last, and
     that is out of date from then on (UTC), where it fails now; None where there is none.
     """
@@ -200,7 +209,8 @@ class PlannedJob:
     locks: tuple[Lock, ...] = ()
     writes: str = ""
     resumes: int = 0
-    told: str = ""
+    headline: str = ""
+    details: tuple[str, ...] = ()
     about: str = ""
     partly: bool = False
     since: datetime | None = None
@@ -211,12 +221,12 @@ class PlannedJob:
 class Basis:
     """What the plan was made from: a subject and a short digest of its state at that time.
 
-    `subject` is `jobs.toml`, `host papio` or `store papio`; `told` is the state in words.
+    `subject` is `jobs.toml`, `host papio` or `store papio`; `description` is that state in words.
     """
 
     subject: str
     digest: str
-    told: str
+    description: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

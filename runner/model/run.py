@@ -150,8 +150,19 @@ class Past:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Todo:
+    """Something that a person must do. `command`, where there is one, is to be copied as it is; `text` leads to it."""
+
+    text: str
+    command: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.text} {self.command}".rstrip()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
-    """What people are told about a run: the verdict, what to do (first), what happened, the log.
+    """What people read about a run: the verdict, what to do (first), what happened, the log.
 
     `actions` is empty unless a person must act. `sandbox` is the sandbox folder, "" when live.
     `recipients` maps admin, experts and users to mail addresses.
@@ -165,7 +176,7 @@ class Report:
     ended: datetime
     timezone: str = "UTC"
     sandbox: str = ""
-    actions: tuple[str, ...] = ()
+    actions: tuple[Todo, ...] = ()
     jobs: tuple[JobReport, ...] = ()
     skips: tuple[Skip, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -172,8 +172,8 @@ class Site:
         return _named(self.jobs, name)
 
 
-def _named(things: tuple[T, ...], name: str) -> T:
-    for thing in things:
-        if thing.name == name:
-            return thing
+def _named(values: tuple[T, ...], name: str) -> T:
+    for value in values:
+        if value.name == name:
+            return value
     raise KeyError(name)

@@ -21,8 +21,8 @@ def again(done: Pass) -> tuple[str, ...]:
     """
     kept = _kept(done)
     first = {step.id for step in done.plan.steps if step.replans}
-    worth = {one.job for one in done.outcomes if _interrupted(one, kept) or _not_whole(one, kept)}
-    worth |= {one.job for one in done.outcomes if one.step in first and one.state == State.DONE}
+    worth = {outcome.job for outcome in done.outcomes if _interrupted(outcome, kept) or _not_whole(outcome, kept)}
+    worth |= {outcome.job for outcome in done.outcomes if outcome.step in first and outcome.state == State.DONE}
     worth |= _unchanged(done)
     return tuple(job.name for job in done.plan.jobs if job.name in worth)
 
@@ -30,7 +30,7 @@ def again(done: Pass) -> tuple[str, ...]:
 def waits(done: Pass) -> bool:
     """Whether time may heal what `again` is for: a transfer cut off from outside. Nobody waits for a full disk."""
     kept = _kept(done)
-    return any(_interrupted(one, kept) for one in done.outcomes)
+    return any(_interrupted(outcome, kept) for outcome in done.outcomes)
 
 
 def _kept(done: Pass) -> set[str]:
@@ -38,22 +38,22 @@ def _kept(done: Pass) -> set[str]:
     return {step.id for step in done.plan.steps if step.keep_output_as or step.detached}
 
 
-def _interrupted(one: Outcome, kept: set[str]) -> bool:
-    return one.step in kept and one.state == State.INTERRUPTED
+def _interrupted(outcome: Outcome, kept: set[str]) -> bool:
+    return outcome.step in kept and outcome.state == State.INTERRUPTED
 
 
 def _unchanged(done: Pass) -> set[str]:
     """Jobs that were stale and had installed nothing, so that nothing goes untold: a new plan may do better."""
     asks = {step.id for step in done.plan.steps if step.guard and step.guard.replans}
-    stale = {one.job for one in done.outcomes if one.step in asks and one.state == State.STALE}
-    return stale - {one.job for one in done.outcomes if one.result.get("detached") is True}
+    stale = {outcome.job for outcome in done.outcomes if outcome.step in asks and outcome.state == State.STALE}
+    return stale - {outcome.job for outcome in done.outcomes if outcome.result.get("detached") is True}
 
 
-def _not_whole(one: Outcome, kept: set[str]) -> bool:
+def _not_whole(outcome: Outcome, kept: set[str]) -> bool:
     # rsync(1): 11 is a write that failed. Out of inodes or links it ends with 23, and the seal finds out.
-    if one.state != State.FAILED:
+    if outcome.state != State.FAILED:
         return False
-    return (one.step in kept and one.exit == _FILE_IO) or one.result.get("again") is True
+    return (outcome.step in kept and outcome.exit == _FILE_IO) or outcome.result.get("again") is True
 
 
 def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | None:
@@ -62,7 +62,7 @@ def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | Non
     What came before is never run again, the reboot least of all. Locks that the reboot took away are
     not taken again.
     """
-    begun = {one.step for one in outcomes if _begun(one)}
+    begun = {outcome.step for outcome in outcomes if _begun(outcome)}
     jobs: list[PlannedJob] = []
     steps: list[Step] = []
     for job in plan.jobs:
@@ -85,7 +85,7 @@ def joined(plan: Plan, before: Sequence[Outcome], after: Sequence[Outcome]) -> t
 
     A reboot that was cut off by itself was done: there is something left only where this is another boot.
     """
-    known = {one.step: one for one in (*before, *after)}
+    known = {outcome.step: outcome for outcome in (*before, *after)}
     down = {step.id for step in plan.steps if _takes_power(step)}
     return tuple(
         replace(known[step.id], state=State.DONE, note="")
@@ -96,10 +96,10 @@ def joined(plan: Plan, before: Sequence[Outcome], after: Sequence[Outcome]) -> t
     )
 
 
-def _begun(one: Outcome) -> bool:
+def _begun(outcome: Outcome) -> bool:
     """Whether the step's command was started: a step that was stopped before has ended without an exit code."""
-    cut_off = one.state == State.INTERRUPTED and (one.exit is not None or one.ended is None)
-    return one.state == State.DONE or cut_off
+    cut_off = outcome.state == State.INTERRUPTED and (outcome.exit is not None or outcome.ended is None)
+    return outcome.state == State.DONE or cut_off
 
 
 def _instead(step: Step, begun: set[str]) -> bool:

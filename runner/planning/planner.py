@@ -28,6 +28,7 @@ from runner.model.plan import (
 )
 from runner.model.role import Role
 from runner.model.site import Job, Site
+from runner.model.text import count
 from runner.tools import agent, files
 
 AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
@@ -60,23 +61,23 @@ def draft(
 
 def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[str, Forecast]) -> Plan:
     """One plan of these drafts; where a host lacks runner-agent, putting it there comes first."""
-    steps = [step for one in drafts for step in one.steps]
+    steps = [step for draft in drafts for step in draft.steps]
     users = {step.host for step in steps if _uses(step, agent.program(site.host(step.host)))}
-    users |= {lock.host for one in drafts if one.planned for lock in one.planned.locks}
+    users |= {lock.host for draft in drafts if draft.planned for lock in draft.planned.locks}
     preparing = tuple(step for name in sorted(users) for step in _prepare(site, facts.hosts[name], facts.program))
-    planned = [one.planned for one in drafts if one.planned]
+    planned = [draft.planned for draft in drafts if draft.planned]
     return Plan(
         id=plan_id(facts.at),
         made_at=facts.at,
         site=site.name,
         live=site.live,
         jobs=(
-            *(PlannedJob(name=name, kind="prepare") for name in dict.fromkeys(one.job for one in preparing)),
-            *(_after(one, preparing, past.get(one.name, Forecast())) for one in planned),
+            *(PlannedJob(name=name, kind="prepare") for name in dict.fromkeys(step.job for step in preparing)),
+            *(_after(job, preparing, past.get(job.name, Forecast())) for job in planned),
         ),
         steps=(*preparing, *steps),
-        skips=tuple(one.skip for one in drafts if one.skip),
-        findings=tuple(finding for one in drafts for finding in one.findings),
+        skips=tuple(draft.skip for draft in drafts if draft.skip),
+        findings=tuple(finding for draft in drafts for finding in draft.findings),
         basis=_concerned(basis(site, facts), steps, facts),
     )
 
@@ -95,7 +96,7 @@ def insert(plan: Plan, facts: Facts, add_steps: AddSteps) -> Plan:
             _place(own, wish, behind)
         steps += own
     ids = [step.id for step in steps]
-    twice = sorted({one for one in ids if ids.count(one) > 1})
+    twice = sorted({name for name in ids if ids.count(name) > 1})
     if twice:
         raise HookFailed(f"two steps are called {', '.join(twice)}", do="rename the step in the hook")
     return replace(plan, steps=tuple(steps))
@@ -103,24 +104,24 @@ def insert(plan: Plan, facts: Facts, add_steps: AddSteps) -> Plan:
 
 def basis(site: Site, facts: Facts) -> tuple[Basis, ...]:
     """What the plan rests on, each with a digest: jobs.toml, the hosts, what is in the stores."""
-    found = [host for _, host in sorted(facts.hosts.items())]
-    hosts = [_host_basis(host) for host in found if not host.error]
-    stores = [_store_basis(name, one) for host in found for name, one in sorted(host.stores.items())]
-    file = Basis(subject="jobs.toml", digest=site.digest[:16], told=f"SHA-256 {site.digest[:8]}...")
+    known = [host for _, host in sorted(facts.hosts.items())]
+    hosts = [_host_basis(host) for host in known if not host.error]
+    stores = [_store_basis(name, store) for host in known for name, store in sorted(host.stores.items())]
+    file = Basis(subject="jobs.toml", digest=site.digest[:16], description=f"SHA-256 {site.digest[:8]}...")
     return (file, *hosts, *stores)
 
 
 def changed(then: Sequence[Basis], now: Sequence[Basis]) -> tuple[str, ...]:
     """A sentence for each thing that is not as it was when the plan was made."""
-    today = {one.subject: one for one in now}
-    said: list[str] = []
+    today = {entry.subject: entry for entry in now}
+    changes: list[str] = []
     for old in then:
         new = today.get(old.subject)
         if new is None:
-            said.append(f"{old.subject} cannot be read now")
+            changes.append(f"{old.subject} cannot be read now")
         elif new.digest != old.digest:
-            said.append(f"{old.subject} changed: {old.told} then, {new.told} now")
-    return tuple(said)
+            changes.append(f"{old.subject} changed: {old.description} then, {new.description} now")
+    return tuple(changes)
 
 
 def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast) -> Draft:
@@ -140,28 +141,21 @@ def _uses(step: Step, program: str) -> bool:
 
 
 def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
-    name = facts.name
-    path = agent.program(site.host(name))
+    host, job = site.host(facts.name), f"prepare-{facts.name}"
+    put = Step(
+        id=f"{job}/runner-agent",
+        role=Role.PREPARE,
+        job=job,
+        host=host.name,
+        effect=Effect.WRITE,
+        action=PutFile(path=agent.program(host), artifact=agent.ARTIFACT, sha256=sha256, mode=0o755),
+        why="the agent is not there yet, or is another version",
+    )
     if facts.program != sha256:
-        yield Step(
-            id=f"prepare-{name}/runner-agent",
-            role=Role.PREPARE,
-            job=f"prepare-{name}",
-            host=name,
-            effect=Effect.WRITE,
-            action=PutFile(path=path, artifact=agent.ARTIFACT, sha256=sha256, mode=0o755),
-            why="the program at the disk is not there yet, or is another version",
-        )
+        yield put
     if facts.former:
-        yield Step(
-            id=f"prepare-{name}/former",
-            role=Role.PREPARE,
-            job=f"prepare-{name}",
-            host=name,
-            effect=Effect.WRITE,
-            action=Command(argv=files.remove_file(agent.former(site.host(name)))),
-            why="the program at the disk has another name now; the old file is of no use any more",
-        )
+        why = "the agent has another name now; the old file is of no use any more"
+        yield replace(put, id=f"{job}/former", action=Command(argv=files.remove_file(agent.former(host))), why=why)
 
 
 def _after(job: PlannedJob, preparing: Sequence[Step], forecast: Forecast) -> PlannedJob:
@@ -187,8 +181,10 @@ def _place(own: list[Step], wish: Insertion, behind: dict[str, str]) -> None:
 def _concerned(known: Sequence[Basis], steps: Sequence[Step], facts: Facts) -> tuple[Basis, ...]:
     """Without the stores that no step names: a reboot is not stale because of a new snapshot."""
     words = [word for step in steps for word in _argv(step)]
-    paths = {f"store {name}": one.path for host in facts.hosts.values() for name, one in host.stores.items()}
-    return tuple(one for one in known if one.subject not in paths or any(paths[one.subject] in w for w in words))
+    paths = {f"store {name}": store.path for host in facts.hosts.values() for name, store in host.stores.items()}
+    return tuple(
+        entry for entry in known if entry.subject not in paths or any(paths[entry.subject] in w for w in words)
+    )
 
 
 def _argv(step: Step) -> Argv:
@@ -208,24 +204,24 @@ def _digest(*parts: object) -> str:
 
 
 def _host_basis(host: HostFacts) -> Basis:
-    mounts = tuple(sorted((one.mount, one.type, one.dev) for one in host.filesystems if one.size))
+    mounts = tuple(
+        sorted(
+            (filesystem.mount, filesystem.type, filesystem.dev) for filesystem in host.filesystems if filesystem.size
+        )
+    )
     return Basis(
         subject=f"host {host.name}",
         digest=_digest(host.uid, host.rsync.version, mounts),
-        told=f"uid {host.uid}, rsync {host.rsync.version}, {len(mounts)} filesystems",
+        description=f"uid {host.uid}, rsync {host.rsync.version}, {len(mounts)} filesystems",
     )
 
 
-def _store_basis(name: str, found: StoreFacts) -> Basis:
-    sealed = tuple(one.name for one in found.sealed)
-    partials = tuple(one.name for one in found.partials)
+def _store_basis(name: str, store: StoreFacts) -> Basis:
+    sealed = tuple(snapshot.name for snapshot in store.sealed)
+    partials = tuple(partial.name for partial in store.partials)
     newest = f", the newest {sealed[-1]}" if sealed else ""
     return Basis(
         subject=f"store {name}",
-        digest=_digest(found.path, found.uuid, found.problem, sealed, partials),
-        told=f"{_count(len(sealed), 'snapshot')}{newest}, {_count(len(partials), 'interrupted one')}",
+        digest=_digest(store.path, store.uuid, store.problem, sealed, partials),
+        description=f"{count(len(sealed), 'snapshot')}{newest}, {count(len(partials), 'interrupted one')}",
     )
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

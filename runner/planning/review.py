@@ -16,26 +16,26 @@ def check(plan: Plan) -> tuple[Finding, ...]:
     """Refusals for a plan that does not hold together, whoever made it."""
     ids = [step.id for step in plan.steps]
     seen: set[tuple[str, str]] = set()
-    said: list[str] = [f"two steps are called {one}" for one, times in Counter(ids).items() if times > 1]
+    faults: list[str] = [f"two steps are called {name}" for name, times in Counter(ids).items() if times > 1]
     names = Counter(job.name for job in plan.jobs)
-    said += [f"two jobs are called {one}" for one, times in names.items() if times > 1]
-    said += _circle(plan)
+    faults += [f"two jobs are called {name}" for name, times in names.items() if times > 1]
+    faults += _circle(plan)
     for step in plan.steps:
         if step.job not in names:
-            said.append(f"{step.id} belongs to no job of this plan")
-        needed = [one for one in step.inputs if not one.startswith("kept:")]
+            faults.append(f"{step.id} belongs to no job of this plan")
+        needed = [name for name in step.inputs if not name.startswith("kept:")]
         if isinstance(step.unless, Ended):
             needed.append(step.unless.step)
         needed += step.despite
-        said += [
-            f"{step.id} rests on {one}, which does not come before it in the same job"
-            for one in needed
-            if (step.job, one) not in seen
+        faults += [
+            f"{step.id} rests on {name}, which does not come before it in the same job"
+            for name in needed
+            if (step.job, name) not in seen
         ]
         seen.add((step.job, step.id))
     writes = Counter(job.writes.partition("/")[0] for job in plan.jobs if job.writes)
-    said += [f"{times} jobs of this plan write store {store}" for store, times in writes.items() if times > 1]
-    return tuple(Finding(severity="refusal", text=text, source="review") for text in said)
+    faults += [f"{times} jobs of this plan write store {store}" for store, times in writes.items() if times > 1]
+    return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
 
 
 def floors(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
@@ -44,45 +44,47 @@ def floors(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
     Counted here again, and by itself: whoever decided what expires may be wrong. Every step that may
     expire counts as if it did. Only snapshots with a record and without exceptions count as left.
     """
-    said: list[str] = []
+    faults: list[str] = []
     steps = [(step, *gone) for step in plan.steps if (gone := _expires(step))]
     for place in site.stores:
         host = facts.hosts.get(place.host)
-        found = host.stores.get(place.name) if host else None
-        if found is None:
+        known = host.stores.get(place.name) if host else None
+        if known is None:
             continue
-        own = [(step, name) for step, path, name in steps if (step.host, path) == (place.host, found.path)]
+        own = [(step, name) for step, path, name in steps if (step.host, path) == (place.host, known.path)]
         if own:
-            said += _below(place, found, own)
-            steps = [one for one in steps if (one[0], one[2]) not in own]
-    said += [f"{step.id} expires {name} from {path}, which is no store that was read" for step, path, name in steps]
-    return tuple(Finding(severity="refusal", text=text, source="review") for text in said)
+            faults += _below(place, known, own)
+            steps = [row for row in steps if (row[0], row[2]) not in own]
+    faults += [f"{step.id} expires {name} from {path}, which is no store that was read" for step, path, name in steps]
+    return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
 
 
-def _below(place: Store, found: StoreFacts, own: list[tuple[Step, str]]) -> list[str]:
+def _below(place: Store, known: StoreFacts, own: list[tuple[Step, str]]) -> list[str]:
     if place.retention is None:
         return [f"{step.id} expires {name}, and store {place.name} has no retention" for step, name in own]
     least = place.retention.min
-    recorded = [one for one in found.sealed if one.recorded]
-    wrong = {one.name: "is the newest" for one in recorded[-1:]}
-    wrong |= {one.name: "is being read" for one in recorded if one.being_read}
-    proven = {one.snapshot for one in found.proven.values()}
+    recorded = [snapshot for snapshot in known.sealed if snapshot.recorded]
+    wrong = {snapshot.name: "is the newest" for snapshot in recorded[-1:]}
+    wrong |= {snapshot.name: "is being read" for snapshot in recorded if snapshot.being_read}
+    proven = {drill.snapshot for drill in known.proven.values()}
     wrong |= {
-        one.name: "is the last that was proven to come back" for one in recorded if one.proven or one.name in proven
+        snapshot.name: "is the last that was proven to come back"
+        for snapshot in recorded
+        if snapshot.proven or snapshot.name in proven
     }
-    wrong |= {name: "is no sealed snapshot" for _, name in own if name not in {one.name for one in recorded}}
-    said = [f"{step.id} expires {name}, which {wrong[name]}" for step, name in own if name in wrong]
-    said += [
+    wrong |= {name: "is no sealed snapshot" for _, name in own if name not in {snapshot.name for snapshot in recorded}}
+    faults = [f"{step.id} expires {name}, which {wrong[name]}" for step, name in own if name in wrong]
+    faults += [
         f"{step.id} is told another floor than min = {least}"
         for step, _ in own
         if isinstance(step.action, Command) and f"--min={least}" not in step.action.argv
     ]
     gone = {name for _, name in own}
-    left = sum(one.exceptions == 0 and one.name not in gone for one in recorded)
+    left = sum(snapshot.exceptions == 0 and snapshot.name not in gone for snapshot in recorded)
     if left < least:
         stay = count(left, "snapshot")
-        said.append(f"this plan would leave {stay} without exceptions in store {place.name}, and min is {least}")
-    return said
+        faults.append(f"this plan would leave {stay} without exceptions in store {place.name}, and min is {least}")
+    return faults
 
 
 def _expires(step: Step) -> tuple[str, str] | None:
@@ -111,40 +113,39 @@ def contain(plan: Plan, ceiling: Effect) -> Plan:
     """
     most = {name: max(step.effect for step in plan.steps if step.job == name) for name in _jobs(plan)}
     above = {name for name, effect in most.items() if effect > min(ceiling, Effect.INTERRUPT)}
-    refused = {one.source for one in plan.refusals if one.source in {job.name for job in plan.jobs}}
+    refused = {refusal.source for refusal in plan.refusals if refusal.source in {job.name for job in plan.jobs}}
     out = above | refused
-    said = [
+    above_ceiling = [
         Finding(
             severity="attention",
             source=name,
-            do=_by_hand(name, most[name]),
-            text=f"it would {most[name].name.lower()}, and jobs.toml allows unattended runs no more than "
+            text=f"it would {effect.name.lower()}, and jobs.toml allows unattended runs no more than "
             f"{ceiling.name.lower()}",
+            do="when it suits people, run:"
+            if effect == Effect.INTERRUPT
+            else f"runner plan {name} --out plan.toml, read it, then:",
+            command=f"runner run {name} --yes" if effect == Effect.INTERRUPT else "runner apply plan.toml",
         )
-        for name in most
+        for name, effect in most.items()
         if name in above
     ]
-    kept = [
-        replace(one, severity="attention") if one.severity == "refusal" and one.source in refused else one
-        for one in plan.findings
+    findings = [
+        replace(finding, severity="attention")
+        if finding.severity == "refusal" and finding.source in refused
+        else finding
+        for finding in plan.findings
     ]
     return replace(
         plan,
         jobs=tuple(job for job in plan.jobs if job.name not in out),
         steps=tuple(step for step in plan.steps if step.job not in out),
         skips=(*plan.skips, *(Skip(job=name, reason="it needs a person") for name in _jobs(plan) if name in out)),
-        findings=(*kept, *said),
+        findings=(*findings, *above_ceiling),
     )
 
 
 def _jobs(plan: Plan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(step.job for step in plan.steps))
-
-
-def _by_hand(name: str, effect: Effect) -> str:
-    if effect == Effect.INTERRUPT:
-        return f"when it suits people, run: runner run {name} --yes"
-    return f"runner plan {name} --out plan.toml, read it, then: runner apply plan.toml"
 
 
 def allow(plan: Plan, *, ceiling: Effect, reviewed: bool, confirmed: bool) -> None:
@@ -155,8 +156,8 @@ def allow(plan: Plan, *, ceiling: Effect, reviewed: bool, confirmed: bool) -> No
     """
     if plan.refusals:
         raise PlanRefused(
-            "\n".join(f"refused by {one.source}: {one.text}" for one in plan.refusals),
-            do=next((one.do for one in plan.refusals if one.do), "put that right and plan again"),
+            "\n".join(f"refused by {refusal.source}: {refusal.text}" for refusal in plan.refusals),
+            do=next((refusal.advice for refusal in plan.refusals if refusal.advice), "put that right and plan again"),
         )
     if reviewed or plan.effect <= min(ceiling, Effect.INTERRUPT):
         return

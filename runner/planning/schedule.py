@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from statistics import median
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -18,14 +17,14 @@ MOST = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Due:
+class DueJobs:
     """The jobs to plan now, in an order that respects `after`, and the others with their reason."""
 
     jobs: tuple[Job, ...]
     skips: tuple[Skip, ...]
 
 
-def due(site: Site, last: Mapping[str, datetime], now: datetime) -> Due:
+def due(site: Site, last: Mapping[str, datetime], now: datetime) -> DueJobs:
     """Every job whose latest scheduled time has come since it last succeeded (`last`, aware).
 
     A job that never succeeded is due; one without a schedule runs only when it is named, and is no news.
@@ -41,10 +40,10 @@ def due(site: Site, last: Mapping[str, datetime], now: datetime) -> Due:
             skips.append(Skip(job=job.name, reason=reason))
         else:
             jobs.append(job)
-    return Due(jobs=tuple(jobs), skips=tuple(skips))
+    return DueJobs(jobs=tuple(jobs), skips=tuple(skips))
 
 
-def apart(due: Due, looking: Collection[str]) -> tuple[Due, Due]:
+def apart(due: DueJobs, looking: Collection[str]) -> tuple[DueJobs, DueJobs]:
     """The jobs that do something, and those of the kinds `looking`, which come when the others are done.
 
     What is due is looked at as the others leave it, so it is planned after them. Where nothing else is
@@ -52,20 +51,20 @@ def apart(due: Due, looking: Collection[str]) -> tuple[Due, Due]:
     """
     doing = tuple(job for job in due.jobs if job.kind not in looking)
     last = tuple(job for job in due.jobs if job.kind in looking)
-    return (Due(jobs=doing, skips=due.skips), Due(jobs=last, skips=() if doing else due.skips))
+    return (DueJobs(jobs=doing, skips=due.skips), DueJobs(jobs=last, skips=() if doing else due.skips))
 
 
-def named(site: Site, names: Sequence[str]) -> Due:
+def named(site: Site, names: Sequence[str]) -> DueJobs:
     """The named jobs and all that they come after, whatever their schedule. KeyError if unknown."""
-    wanted: set[str] = set()
+    chosen: set[str] = set()
     todo = list(names)
     while todo:
         job = site.job(todo.pop())
-        if job.name not in wanted:
-            wanted.add(job.name)
+        if job.name not in chosen:
+            chosen.add(job.name)
             todo.extend(job.after)
-    jobs = tuple(job for job in in_order(site.jobs) if job.name in wanted)
-    return Due(jobs=jobs, skips=())
+    jobs = tuple(job for job in in_order(site.jobs) if job.name in chosen)
+    return DueJobs(jobs=jobs, skips=())
 
 
 def in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
@@ -111,12 +110,14 @@ def forecast(past: Sequence[Past]) -> Forecast:
 
     The first copies everything and says nothing of a day: from it alone only the number of runs is known.
     """
+    from statistics import median  # noqa: PLC0415 (10 ms that only a plan should take)
+
     daily = past if len(past) >= MOST else past[:-1]
     if not daily:
         return Forecast(runs=len(past))
     return Forecast(
-        bytes=int(median(one.bytes for one in daily)),
-        files=int(median(one.files for one in daily)),
-        seconds=float(median(one.seconds for one in daily)),
+        bytes=int(median(run.bytes for run in daily)),
+        files=int(median(run.files for run in daily)),
+        seconds=float(median(run.seconds for run in daily)),
         runs=len(past),
     )

@@ -1,4 +1,4 @@
-"""What became of a job whose kind has nothing to add: how it stopped, or how many steps were done."""
+"""The report of a job whose kind has nothing to add: how it stopped, or how many steps were done."""
 
 from __future__ import annotations
 
@@ -12,38 +12,35 @@ STOPPED = (State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY)
 _SHOWN = 5
 
 
-def default_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around, words: str = "") -> JobReport:
-    """How the job stopped, or else `words`, what the kind found out when it planned, or how many steps are done."""
+def default_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around, headline: str = "") -> JobReport:
+    """How the job stopped, or else `headline`, what the kind knew when it planned, or how many steps are done."""
     if report := stopped(job, outcomes):
         return report
-    done = sum(one.state == State.DONE for one in outcomes)
-    words = words or job.told
-    if outcomes and not done:
-        return JobReport(job=job.name, verdict=Verdict.NOTHING, headline=words or "no step was needed")
-    printed = tuple(text for one in outcomes for text in tail(one)) if around.looked else ()
-    verdict = Verdict.NOTHING if around.looked else Verdict.DONE
-    words = words or f"{count(done, 'step')} done"
-    return JobReport(job=job.name, verdict=verdict, headline=words, details=printed)
+    done = sum(outcome.state == State.DONE for outcome in outcomes)
+    idle = outcomes and not done
+    verdict = Verdict.NOTHING if idle or around.looked else Verdict.DONE
+    headline = headline or job.headline or ("no step was needed" if idle else f"{count(done, 'step')} done")
+    printed = [text for outcome in outcomes for text in tail(outcome)] if around.looked and not idle else []
+    return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*job.details, *printed))
 
 
 def stopped(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
     """Where and why the job stopped, from its first step that did not end well; None where all did."""
-    outcome = next((one for one in outcomes if one.state in STOPPED), None)
+    outcome = next((outcome for outcome in outcomes if outcome.state in STOPPED), None)
     if outcome is None:
         return None
-    step = outcome.label
-    kept = " What was sent is kept, and the next run takes it up." if job.writes else ""
+    verdict, details = Verdict.FAILED, tail(outcome)
     match outcome.state:
         case State.BUSY:
-            return JobReport(job=job.name, verdict=Verdict.ATTENTION, headline=f"busy: {outcome.note}")
+            verdict, details, text = Verdict.ATTENTION, (), f"busy: {outcome.note}"
         case State.STALE:
-            text = f"stale at {step}: {outcome.note}"
-            return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text)
+            details, text = (), f"stale at {outcome.label}: {outcome.note}"
         case State.INTERRUPTED:
-            text = f"interrupted at {step}: {outcome.note}.{kept}"
+            kept = " What was sent is kept, and the next run takes it up." if job.writes else ""
+            text = f"interrupted at {outcome.label}: {outcome.note}.{kept}"
         case _:
-            text = f"{step} failed: {outcome.note}"
-    return JobReport(job=job.name, verdict=Verdict.FAILED, headline=text, details=tail(outcome))
+            text = f"{outcome.label} failed: {outcome.note}"
+    return JobReport(job=job.name, verdict=verdict, headline=text, details=details)
 
 
 def tail(outcome: Outcome) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ def line(*pieces: str | tuple[str, Style]) -> Line:
 
 def plain(lines: tuple[Line, ...]) -> str:
     """The lines as text without colour, each ended by a line feed."""
-    return "".join("".join(text for text, _ in one).rstrip() + "\n" for one in lines)
+    return "".join("".join(text for text, _ in row).rstrip() + "\n" for row in lines)
 
 
 def aligned(table: Table) -> tuple[Line, ...]:
@@ -46,14 +46,14 @@ def aligned(table: Table) -> tuple[Line, ...]:
     return (line((text(table.head), "head")), *(line(text(row)) for row in table.rows))
 
 
-def folded(one: Line, width: int) -> tuple[Line, ...]:
+def folded(whole: Line, width: int) -> tuple[Line, ...]:
     """The line in pieces of at most `width` columns, broken at blanks; what follows stands under its last column.
 
     Commands are left as they are: they were folded so that they can be pasted.
     """
-    text = "".join(piece for piece, _ in one)
-    if len(text) <= width or any(role == "command" for _, role in one):
-        return (one,)
+    text = "".join(piece for piece, _ in whole)
+    if len(text) <= width or any(style == "command" for _, style in whole):
+        return (whole,)
     columns = [gap.end() for gap in re.finditer(r"(?:^| ) +(?:(?:\*|->) )?", text) if gap.end() <= width * 11 // 20]
     indent = columns[-1] if columns else 0
     lines, start = [], 0
@@ -63,16 +63,16 @@ def folded(one: Line, width: int) -> tuple[Line, ...]:
         end = end if end > 0 else text.find(" ", start + room)
         if end < 0:
             break
-        lines.append(_part(one, start, end, indent if start else 0))
+        lines.append(_part(whole, start, end, indent if start else 0))
         start = end + len(text[end:]) - len(text[end:].lstrip(" "))
-    return (*lines, _part(one, start, len(text), indent if start else 0))
+    return (*lines, _part(whole, start, len(text), indent if start else 0))
 
 
-def _part(one: Line, start: int, end: int, indent: int) -> Line:
+def _part(whole: Line, start: int, end: int, indent: int) -> Line:
     pieces: list[tuple[str, Style]] = [(" " * indent, "")] if indent else []
     place = 0
-    for text, role in one:
+    for text, style in whole:
         cut = text[max(start - place, 0) : max(end - place, 0)]
-        pieces += [(cut, role)] if cut else []
+        pieces += [(cut, style)] if cut else []
         place += len(text)
     return tuple(pieces)

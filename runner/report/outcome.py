@@ -1,4 +1,4 @@
-"""What came of the passes of a run: job by job, for the journal, for people, and as an exit code."""
+"""The passes of a run as reports: job by job, for the journal, for people, and as an exit code."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from runner.report.default import default_report
 _LOG_LINES = 200
 
 
-def latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome, ...]], ...]:
+def _latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome, ...]], ...]:
     """Each job with its outcomes in the last pass that had it, in the order they were first planned."""
     last = {
-        job.name: (job, item.plan, tuple(one for one in item.outcomes if one.job == job.name))
+        job.name: (job, item.plan, tuple(outcome for outcome in item.outcomes if outcome.job == job.name))
         for item in done
         for job in item.plan.jobs
     }
@@ -31,25 +31,36 @@ def latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome,
 def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter]) -> tuple[JobReport, ...]:
     """A report a job, by its kind, but for those that are not worth a word."""
     reports: dict[str, JobReport] = {}
-    for job, plan, outcomes in latest(done):
-        before = (one for item in done if item.plan is not plan for one in item.outcomes)
+    for job, plan, outcomes in _latest(done):
+        before = (outcome for item in done if item.plan is not plan for outcome in item.outcomes)
         around = Around(
             live=plan.live,
             looked=_looked(job, plan),
-            earlier=tuple(one for one in before if one.job == job.name),
+            earlier=tuple(outcome for outcome in before if outcome.job == job.name),
             reports=dict(reports),
         )
         reports[job.name] = _report(job, outcomes, around, kinds)
-    return tuple(one for one in reports.values() if not one.quiet)
+    return tuple(report for report in reports.values() if not report.quiet)
 
 
 def job_lines(done: Pass, kinds: Mapping[str, Reporter]) -> tuple[JobLine, ...]:
     """What the journal keeps of each job; one that found its store busy did not run at all."""
-    return tuple(
-        _line(outcomes, _report(job, outcomes, Around(live=plan.live, looked=_looked(job, plan)), kinds))
-        for job, plan, outcomes in latest((done,))
-        if outcomes and all(one.state != State.BUSY for one in outcomes)
-    )
+    lines = []
+    for job, plan, outcomes in _latest((done,)):
+        if outcomes and all(outcome.state != State.BUSY for outcome in outcomes):
+            report = _report(job, outcomes, Around(live=plan.live, looked=_looked(job, plan)), kinds)
+            started = min(outcome.started for outcome in outcomes if outcome.started)
+            ended = max(outcome.ended for outcome in outcomes if outcome.ended)
+            line = JobLine(
+                job=job.name,
+                verdict=report.verdict,
+                headline=report.headline,
+                started=started,
+                ended=ended,
+                written=report.written,
+            )
+            lines.append(line)
+    return tuple(lines)
 
 
 def _looked(job: PlannedJob, plan: Plan) -> bool:
@@ -92,7 +103,7 @@ def refusal(trouble: Exception) -> Finding:
 
 def log(done: Sequence[Pass], trouble: Exception | None) -> tuple[str, ...]:
     """The log for the end of a report: a line a step with its last words, then the trace of a bug."""
-    lines = [text for item in done for one in item.outcomes for text in _outcome_log(one)]
+    lines = [text for item in done for outcome in item.outcomes for text in _outcome_log(outcome)]
     bug = trouble is not None and not isinstance(trouble, RunnerError)
     trace = "".join(traceback.format_exception(trouble)).splitlines() if bug else ()
     return (*lines, *trace)[-_LOG_LINES:]
@@ -118,7 +129,7 @@ def exit_code(report: Report, trouble: Exception | None) -> int:
 
 
 def _stop(outcomes: Sequence[Outcome]) -> Stop:
-    states = {one.state for one in outcomes}
+    states = {outcome.state for outcome in outcomes}
     if states & {State.FAILED, State.INTERRUPTED}:
         return Stop.NONE
     if State.STALE in states:
@@ -126,20 +137,11 @@ def _stop(outcomes: Sequence[Outcome]) -> Stop:
     return Stop.BUSY if State.BUSY in states else Stop.NONE
 
 
-def _line(outcomes: Sequence[Outcome], told: JobReport) -> JobLine:
-    return JobLine(
-        job=told.job,
-        verdict=told.verdict,
-        headline=told.headline,
-        started=min(one.started for one in outcomes if one.started),
-        ended=max(one.ended for one in outcomes if one.ended),
-        written=told.written,
-    )
-
-
-def _outcome_log(one: Outcome) -> list[str]:
-    exit_text = "" if one.exit is None else f" (exit {one.exit})"
-    took = f"{(one.ended - one.started).total_seconds():.1f} s" if one.started and one.ended else ""
-    note = f": {one.note}" if one.note else ""
-    head = f"{one.step}: {one.state.value}{exit_text} {took}{note}".rstrip()
-    return [head, *(f"  {text}" for text in one.log.splitlines())]
+def _outcome_log(outcome: Outcome) -> list[str]:
+    exit_text = "" if outcome.exit is None else f" (exit {outcome.exit})"
+    took = ""
+    if outcome.started and outcome.ended and outcome.state not in (State.NOT_NEEDED, State.NOT_HERE):
+        took = f" {(outcome.ended - outcome.started).total_seconds():.1f} s"
+    note = f": {outcome.note}" if outcome.note else ""
+    head = f"{outcome.step}: {outcome.state.value}{exit_text}{took}{note}"
+    return [head, *(f"  {text}" for text in outcome.log.splitlines())]

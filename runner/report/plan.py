@@ -9,8 +9,9 @@ from runner.model.plan import Check, Effect, Ended, Finding, Plan, PlannedJob, P
 from runner.model.role import Role
 from runner.model.text import count, length, one_line, printable, size
 from runner.report.line import Line, Style, line
+from runner.report.report import skip_lines
 
-_ROLES: dict[Effect, Style] = {
+_EFFECTS: dict[Effect, Style] = {
     Effect.READ: "dim",
     Effect.WRITE: "good",
     Effect.EXPIRE: "warn",
@@ -24,10 +25,9 @@ def plan_lines(plan: Plan, *, width: int = 100, commands: bool = True) -> tuple[
     """The whole plan; `width` is where commands are folded, `commands` whether they are shown."""
     where = "live" if plan.live else "sandbox: nothing outside ./sandbox is written"
     head = line(("Plan ", "head"), (plan.id, "head"), f"  {plan.site} ({where})")
-    jobs = [one for job in plan.jobs for one in _job(plan, job, width, commands)]
-    skips = [line("  ", (skip.job, "name"), f"  {one_line(skip.reason)}") for skip in plan.skips]
-    told = [line()] + [line(("Not in this plan", "head"))] + skips if skips else []
-    return (head, *jobs, *told, *finding_lines(plan.findings), line(), summary(plan))
+    jobs = [row for job in plan.jobs for row in _job(plan, job, width, commands)]
+    skips = skip_lines("Not in this plan", plan.skips)
+    return (head, *jobs, *skips, *finding_lines(plan.findings), line(), summary(plan))
 
 
 def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
@@ -35,16 +35,13 @@ def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
     if not findings:
         return ()
     merged: dict[tuple[str, str, str], list[str]] = {}
-    for one in findings:
-        merged.setdefault((one.severity, one.text, one.do), []).append(one.source)
+    for finding in findings:
+        merged.setdefault((finding.severity, finding.text, finding.advice), []).append(finding.source)
     lines = [line(), line(("To know", "head"))]
-    for (severity, text, do), sources in merged.items():
-        mark = line(
-            "  ", (f"{severity:9}", _SEVERITY[severity]), f"  {one_line(text)}  ", (f"({', '.join(sources)})", "dim")
-        )
-        lines.append(mark)
-        if do:
-            lines.append(line(" " * 13 + f"-> {one_line(do)}"))
+    for (severity, text, advice), sources in merged.items():
+        mark = line("  ", (f"{severity:9}", _SEVERITY[severity]), f"  {one_line(text)}  ")
+        lines.append((*mark, (f"({', '.join(sources)})", "dim")))
+        lines += [line(" " * 13 + f"-> {one_line(advice)}")] if advice else []
     return tuple(lines)
 
 
@@ -54,30 +51,27 @@ def summary(plan: Plan) -> Line:
         return line(("Nothing to do.", "good"))
     writes = [job for job in plan.jobs if job.writes]
     resumed = sum(job.resumes for job in writes)
-    foretold = [job.forecast for job in writes if job.forecast.bytes is not None]
+    forecasts = [job.forecast for job in writes if job.forecast.bytes is not None]
     parts = [f"writes {count(len(writes), 'snapshot')}"] if writes else []
     parts += ["gets files back" for job in plan.jobs if job.kind == "restore"]
-    if resumed:
-        parts.append(f"takes up {count(resumed, 'interrupted one')}")
-    if foretold:
-        amount = size(sum(one.bytes or 0 for one in foretold))
-        slowest = max((one.seconds for one in foretold if one.seconds is not None), default=None)
-        took = f" in {length(slowest)}" if slowest is not None else ""
-        if all(one.exact for one in foretold):
-            inodes = count(sum(one.files or 0 for one in foretold), "inode")
-            parts.append(f"{amount} new, {inodes}" + (f", about{took.removeprefix(' in')}" if took else ""))
+    parts += [f"takes up {count(resumed, 'interrupted one')}"] if resumed else []
+    if forecasts:
+        amount = size(sum(forecast.bytes or 0 for forecast in forecasts))
+        slowest = max((forecast.seconds for forecast in forecasts if forecast.seconds is not None), default=None)
+        if all(forecast.exact for forecast in forecasts):
+            parts.append(f"{amount} new, {count(sum(forecast.files or 0 for forecast in forecasts), 'inode')}")
+            parts[-1] += f", about {length(slowest)}" if slowest is not None else ""
         else:
-            parts.append(f"about {amount} new{took}")
+            parts.append(f"about {amount} new" + (f" in {length(slowest)}" if slowest is not None else ""))
     elif writes:
-        parts.append("how much is not known yet: no day to go by")
+        parts.append("how much is not known before the first run")
     gone = [step for step in plan.steps if _expires(step)]
     if gone:
-        sure = [step for step in gone if step.unless is None]
-        parts.append(f"expires {count(len(gone), 'snapshot')}" + ("" if len(sure) == len(gone) else " at most"))
+        unsure = any(step.unless for step in gone)
+        parts.append(f"expires {count(len(gone), 'snapshot')}" + (" at most" if unsure else ""))
     for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
-        hits = [step for step in plan.steps if step.effect == effect]
-        if hits:
-            parts.append(f"{word}: {', '.join(step.id for step in hits)}")
+        if steps := [step.id for step in plan.steps if step.effect == effect]:
+            parts.append(f"{word}: {', '.join(steps)}")
     if plan.effect == Effect.READ:
         parts.append("looks only, changes nothing")
     elif not gone and plan.effect <= Effect.EXPIRE:
@@ -143,14 +137,14 @@ def _spelt(char: str) -> str:
 def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
     steps = [step for step in plan.steps if step.job == job.name]
     # Hosts are prepared before everything else: that need not be said of each job.
-    preparing = {one.name for one in plan.jobs if one.kind == "prepare"}
+    preparing = {other.name for other in plan.jobs if other.kind == "prepare"}
     awaited = [name for name in job.after if name not in preparing]
     title = f"  {job.kind}" + (f" -> {job.writes}" if job.writes else "")
     after = f"  after {', '.join(awaited)}" if awaited else ""
     lines = [line(), line((job.name, "name"), title, (after, "dim"))]
     if not commands:
-        if job.told and all(step.effect == Effect.READ for step in steps):
-            return [*lines, *(line(f"  {one_line(text)}") for text in job.told.splitlines())]
+        if job.headline and all(step.effect == Effect.READ for step in steps):
+            return [*lines, *(line(f"  {one_line(text)}") for text in (job.headline, *job.details))]
         # In short: what only happens when something else went wrong is left out.
         steps = [step for step in steps if not isinstance(step.unless, Ended)]
     for step in steps:
@@ -158,58 +152,51 @@ def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
     return lines
 
 
-def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
-    short = step.id.removeprefix(f"{step.job}/")
+def _step(plan: Plan, step: Step, width: int, whole: bool) -> list[Line]:
     elsewhere = "" if plan.live or not step.needs else "  [not in the sandbox]"
     added = f"  [added by {step.added_by}]" if step.added_by else ""
     lines = [
         line(
-            f"  {short:12} ",
-            (f"{step.effect.name.lower():9}", _ROLES[step.effect]),
+            f"  {_names((step.id,), step.job):12} ",
+            (f"{step.effect.name.lower():9}", _EFFECTS[step.effect]),
             f" {step.host:15} ",
             one_line(step.why),
             (elsewhere + added, "warn"),
         )
     ]
-    if not commands:
+    if not whole:
         return lines
+    notes = [
+        f"{word} {_claim(claim, step.job)}"
+        for word, claim in (("only if", step.guard), ("unless", step.unless))
+        if claim
+    ]
+    notes += [f"reads the output of {_names(step.inputs, step.job)}"] if step.inputs else []
+    notes += [f"also when {_names(step.despite, step.job)} failed"] if step.despite else []
+    action = step.action
+    if isinstance(action, PutFile):
+        text = f"puts {action.artifact} ({action.sha256[:12]}) at {action.path}, mode {action.mode:o}"
+        commands = [("", one_line(text))]
+    else:
+        commands = _marked((action.until if isinstance(action, WaitFor) else action).argv, width)
+    if isinstance(action, WaitFor):
+        what = "it no longer answers" if action.gone else one_line(action.until.why)
+        notes.append(f"asks every {action.every} s until {what}, for {length(action.within)} at most")
     pad = " " * 15
-    for word, claim in (("only if", step.guard), ("unless", step.unless)):
-        if claim:
-            lines.append(line(pad, (f"{word} {_claim(claim)}", "dim")))
-    if step.inputs:
-        lines.append(
-            line(pad, (f"reads the output of {', '.join(_short(one, step.job) for one in step.inputs)}", "dim"))
-        )
-    if step.despite:
-        others = ", ".join(_short(one, step.job) for one in step.despite)
-        lines.append(line(pad, (f"also when {others} failed", "dim")))
-    if isinstance(step.action, PutFile):
-        put = step.action
-        text = f"puts {put.artifact} ({put.sha256[:12]}) at {put.path}, mode {put.mode:o}"
-        return [*lines, line(pad, (one_line(text), "command"))]
-    if isinstance(step.action, WaitFor):
-        return [*lines, line(pad, (_waiting(step.action), "dim")), *_folded(step.action.until.argv, pad, width)]
-    return [*lines, *_folded(step.action.argv, pad, width)]
+    lines += [line(pad, (note, "dim")) for note in notes]
+    return lines + [line(pad, (mark, "dim"), (text, "command")) for mark, text in commands]
 
 
-def _waiting(action: WaitFor) -> str:
-    what = "until it no longer answers" if action.gone else f"until {one_line(action.until.why)}"
-    return f"asks every {action.every} s {what}, for {length(action.within)} at most"
+def _marked(argv: Sequence[str], width: int) -> list[tuple[str, str]]:
+    first, *more = command_lines(argv, max(width - 17, 40))
+    return [("$ ", first), *(("  ", text) for text in more)]
 
 
-def _folded(argv: Sequence[str], pad: str, width: int) -> list[Line]:
-    folded = command_lines(argv, max(width - len(pad) - 2, 40))
-    return [line(pad, ("$ " if not number else "  ", "dim"), (text, "command")) for number, text in enumerate(folded)]
+def _names(steps: Sequence[str], job: str) -> str:
+    return ", ".join(name.removeprefix(f"{job}/") for name in steps)
 
 
-def _short(name: str, job: str) -> str:
-    return name.removeprefix(f"{job}/")
-
-
-def _claim(claim: Check | Ended) -> str:
-    match claim:
-        case Ended(step=step, codes=codes):
-            return f"{step.rpartition('/')[2]} ended {' or '.join(str(code) for code in codes)}"
-        case Check(why=why):
-            return one_line(why)
+def _claim(claim: Check | Ended, job: str) -> str:
+    if isinstance(claim, Check):
+        return one_line(claim.why)
+    return f"{_names((claim.step,), job)} ended {' or '.join(map(str, claim.codes))}"

@@ -26,10 +26,10 @@ from runner.model.site import Job, Site
 _OVERDUE = timedelta(hours=2)
 # The looks at a host without which people cannot use it; an old kernel is no concern of theirs.
 _NEEDED = frozenset((Role.BACK, Role.SETTLED, Role.DATABASE, Role.PAGE, Role.MOUNTED, Role.RUNS))
-_Came = Literal["", "over", "late", "unseen"]
+_End = Literal["", "over", "late", "unseen"]
 
 
-class Desk(Protocol):
+class NoticeDesk(Protocol):
     """What is needed of the app; the journal is opened when it is first used, and may not open."""
 
     site: Site
@@ -49,7 +49,7 @@ class Desk(Protocol):
         ...
 
 
-def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
+def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Notice:
     """Tell the users that the job interrupts them at `at`; only what they were told counts as announced.
 
     UsageError where there is nothing to announce, nobody who would carry it, or where that is no time to
@@ -75,11 +75,11 @@ def announce(desk: Desk, name: str, at: str, reason: str) -> Notice:
     notice = _notice(desk, job, moment)
     notice = replace(notice, reason=why, downtime=_foretold(desk, job, moment), instead=instead)
     _deliver(desk, notice)
-    desk.journal.announcements.add(name, Announced(at=moment, told=desk.now(), reason=why))
+    desk.journal.announcements.add(name, Announced(at=moment, notified=desk.now(), reason=why))
     return notice
 
 
-def _foretold(desk: Desk, job: Job, moment: datetime) -> tuple[float, float] | None:
+def _foretold(desk: NoticeDesk, job: Job, moment: datetime) -> tuple[float, float] | None:
     """The least and the most seconds that it should take; None where it does not come back by itself, or a
     disk is checked of which nobody knows how long that takes."""
     # Only who switches a host off must be told how to start it again.
@@ -93,75 +93,75 @@ def _foretold(desk: Desk, job: Job, moment: datetime) -> tuple[float, float] | N
     if None in checks:
         return None
     took = desk.journal.took().get((job.name, Role.BACK, ""), ())
-    return downtime(took, sum(one for one in checks if one is not None))
+    return downtime(took, sum(seconds for seconds in checks if seconds is not None))
 
 
-def cancel(desk: Desk, name: str) -> Notice:
+def cancel(desk: NoticeDesk, name: str) -> Notice:
     """Tell them that it is not to be. UsageError where nothing is announced; ReportUndelivered: it still stands."""
     job = _job(desk, name)
     announced = desk.journal.announcements.coming().get(name)
     if announced is None:
         raise UsageError(f"nothing is announced for {name}", do="`runner status` shows what is")
-    return _told(desk, replace(_notice(desk, job, announced.at), what="cancelled", reason=announced.reason))
+    return _notify(desk, replace(_notice(desk, job, announced.at), what="cancelled", reason=announced.reason))
 
 
-def over(desk: Desk, name: str) -> Notice:
+def over(desk: NoticeDesk, name: str) -> Notice:
     """Tell them that it is over at last. UsageError where they do not wait for it; ReportUndelivered."""
     job = _job(desk, name)
     announced = desk.journal.announcements.late().get(name)
     if announced is None:
         do = "a run that sees the host come back says so itself"
         raise UsageError(f"the users of {job.host} do not wait for the end of {name}", do=do)
-    return _told(desk, replace(_notice(desk, job, announced.at), what="over", reason=announced.reason))
+    return _notify(desk, replace(_notice(desk, job, announced.at), what="over", reason=announced.reason))
 
 
-def _told(desk: Desk, notice: Notice) -> Notice:
+def _notify(desk: NoticeDesk, notice: Notice) -> Notice:
     _deliver(desk, notice)
     desk.journal.announcements.end(notice.job, desk.now(), notice.what)
     return notice
 
 
-def settle(desk: Desk, done: Sequence[Pass]) -> tuple[Finding, ...]:
+def settle(desk: NoticeDesk, done: Sequence[Pass]) -> tuple[Finding, ...]:
     """Tell the users what became of what was announced; findings for those who could not be told.
 
     An interruption that was carried out is over, or late where the host cannot be used; one that was
     refused, or whose time is long past, is cancelled. Of one that nobody watched to its end they are told
     nothing: a person is asked to.
     """
-    said: list[Finding] = []
+    findings: list[Finding] = []
     # All passes: an upgrade may reboot first, and upgrade in the next.
     ended = {
-        one.job: tuple(each for item in done for each in item.outcomes if each.job == one.job)
+        outcome.job: tuple(each for item in done for each in item.outcomes if each.job == outcome.job)
         for item in done
-        for one in item.outcomes
+        for outcome in item.outcomes
     }
     late = desk.journal.announcements.late()
     for name, announced in {**late, **desk.journal.announcements.coming()}.items():
-        job = next((one for one in desk.site.jobs if one.name == name), None)
+        job = next((declared for declared in desk.site.jobs if declared.name == name), None)
         outcomes = ended.get(name, ())
-        came, took = _came(outcomes, done)
-        if name in late and came != "over":
+        end, took = _end_of(outcomes, done)
+        if name in late and end != "over":
             continue
         if job and _is_off(outcomes, done):
             # It was announced as going, and it went: when it is back is said by whoever starts it.
             desk.journal.announcements.end(name, desk.now(), "late")
             text = f"when {job.host} is on again, tell its users: runner announce {name} --over"
-            said.append(Finding(severity="note", source="announcements", text=text, phase=Phase.RUN))
+            findings.append(Finding(severity="note", source="announcements", text=text, phase=Phase.RUN))
             continue
-        begun = None if came else desk.journal.interrupting(name, announced.told)
-        if job and ((begun and begun.alive) or not (came or begun or desk.now() - announced.at >= _OVERDUE)):
+        begun = None if end else desk.journal.interrupting(name, announced.notified)
+        if job and ((begun and begun.alive) or not (end or begun or desk.now() - announced.at >= _OVERDUE)):
             continue
         notice = replace(
             _notice(desk, job or Job(name=name, kind="", host="", options=None), announced.at),
-            what=came if came in ("over", "late") else "cancelled",
+            what=end if end in ("over", "late") else "cancelled",
             reason=announced.reason,
             took=took,
         )
-        said += _settled(desk, notice, unseen=came == "unseen" or begun is not None)
-    return tuple(said)
+        findings += _settled(desk, notice, unseen=end == "unseen" or begun is not None)
+    return tuple(findings)
 
 
-def _settled(desk: Desk, notice: Notice, *, unseen: bool) -> Iterator[Finding]:
+def _settled(desk: NoticeDesk, notice: Notice, *, unseen: bool) -> Iterator[Finding]:
     """Tell this to the users, unless nobody has seen what became of it, and to a person what they must know."""
     name, what = notice.job, "late" if unseen else notice.what
     desk.journal.announcements.end(name, desk.now(), what)
@@ -180,24 +180,26 @@ def _settled(desk: Desk, notice: Notice, *, unseen: bool) -> Iterator[Finding]:
         yield Finding(severity="attention", source=f"hooks.{hook}", text=text, do=f"tell them that {name} is {what}")
 
 
-def _came(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_Came, float | None]:
+def _end_of(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_End, float | None]:
     """What became of a job that was run, and how long its host was away; "" where it interrupted nobody."""
     steps = {step.id: step for item in done for step in item.plan.steps}
-    taking = [one for one in outcomes if _takes_power(steps[one.step])]
-    down = [one for one in taking if one.state == State.DONE]
+    taking = [outcome for outcome in outcomes if _takes_power(steps[outcome.step])]
+    down = [outcome for outcome in taking if outcome.state == State.DONE]
     if not down:
-        halfway = any(one.state == State.INTERRUPTED and one.exit is not None for one in taking)
+        halfway = any(outcome.state == State.INTERRUPTED and outcome.exit is not None for outcome in taking)
         interrupted = not taking and any(
-            one.state == State.DONE and steps[one.step].effect == Effect.INTERRUPT for one in outcomes
+            outcome.state == State.DONE and steps[outcome.step].effect == Effect.INTERRUPT for outcome in outcomes
         )
         return ("unseen" if halfway else "over" if interrupted else ""), None
     # Each pass is a plan of its own, and its steps stand in the order of that plan.
     own = next(item for item in reversed(done) if down[-1] in item.outcomes).outcomes
-    last = [one for one in own[own.index(down[-1]) :] if one.job == down[-1].job and one.role in _NEEDED]
-    if any(one.state in (State.FAILED, State.STALE, State.BUSY) for one in last):
+    last = [
+        outcome for outcome in own[own.index(down[-1]) :] if outcome.job == down[-1].job and outcome.role in _NEEDED
+    ]
+    if any(outcome.state in (State.FAILED, State.STALE, State.BUSY) for outcome in last):
         return "late", None
-    known = {one.role: one for one in last}
-    if Role.BACK not in known or any(one.state not in (State.DONE, State.NOT_NEEDED) for one in last):
+    known = {outcome.role: outcome for outcome in last}
+    if Role.BACK not in known or any(outcome.state not in (State.DONE, State.NOT_NEEDED) for outcome in last):
         return "unseen", None
     return "over", away(down[-1], known[Role.BACK], known.get(Role.SETTLED))
 
@@ -208,21 +210,21 @@ def _takes_power(step: Step) -> bool:
 
 def _is_off(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> bool:
     """Whether a job took its host down for good: it never meant to wait for it."""
-    ids = {one.step for one in outcomes}
+    ids = {outcome.step for outcome in outcomes}
     own = [step for item in done for step in item.plan.steps if step.id in ids]
     off = [step for step in own if _takes_power(step)]
     waits = any(step.role == Role.BACK for step in own)
     return (
         bool(off)
         and not waits
-        and all(one.state == State.DONE for one in outcomes if one.step in {step.id for step in off})
+        and all(outcome.state == State.DONE for outcome in outcomes if outcome.step in {step.id for step in off})
     )
 
 
-def _job(desk: Desk, name: str) -> Job:
-    known = [one for one in desk.site.jobs if one.name == name]
+def _job(desk: NoticeDesk, name: str) -> Job:
+    known = [job for job in desk.site.jobs if job.name == name]
     if not known:
-        names = ", ".join(one.name for one in desk.site.jobs if hasattr(_terms(desk, one), "announce"))
+        names = ", ".join(job.name for job in desk.site.jobs if hasattr(_terms(desk, job), "announce"))
         raise UsageError(f"there is no job '{name}' in jobs.toml", do=f"those that interrupt people: {names or 'none'}")
     (job,) = known
     if not hasattr(_terms(desk, job), "announce"):
@@ -231,15 +233,15 @@ def _job(desk: Desk, name: str) -> Job:
     return job
 
 
-def _terms(desk: Desk, job: Job) -> object:
+def _terms(desk: NoticeDesk, job: Job) -> object:
     """The options that say when it may interrupt people: an upgrade has those of its host's reboot job."""
     if job.kind != "upgrade":
         return job.options
-    reboots = (one.options for one in desk.site.jobs if one.kind == "reboot" and one.host == job.host)
+    reboots = (other.options for other in desk.site.jobs if other.kind == "reboot" and other.host == job.host)
     return next(reboots, RebootOptions())
 
 
-def _notice(desk: Desk, job: Job, at: datetime) -> Notice:
+def _notice(desk: NoticeDesk, job: Job, at: datetime) -> Notice:
     site = desk.site
     return Notice(
         what="coming",
@@ -253,7 +255,7 @@ def _notice(desk: Desk, job: Job, at: datetime) -> Notice:
     )
 
 
-def _deliver(desk: Desk, notice: Notice) -> None:
+def _deliver(desk: NoticeDesk, notice: Notice) -> None:
     failed = desk.hooks.deliver_notice(notice)
     if failed:
         lost = "; ".join(f"{name}: {why}" for name, why in failed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -30,15 +29,14 @@ from runner.model.site import Site
 from runner.planning import passes, planner, review, schedule
 from runner.planning.passes import MOST_PASSES, again, waits
 from runner.planning.schedule import forecast
-from runner.report import outcome as came_of
-from runner.verbs import deliver
+from runner.report.outcome import job_lines
 
 Tell = Callable[[Event], None]
 _WAITS = (10.0, 60.0)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Asked:
+class RunRequest:
     """What a person or cron asks of a run: these jobs (empty: what is due), confirmed with --yes or not.
 
     `packages` are the only ones that the jobs of kind `upgrade` among them shall upgrade.
@@ -64,8 +62,6 @@ class App:
         self._kinds = together(self.hooks.declare_kinds(TAKEN))
         self.kinds: Mapping[str, Reporter] = {**REPORTERS, **self._kinds}
         self.looking = looking_kinds(self._kinds)
-        content = probe.runner_agent()
-        self._program = (content, hashlib.sha256(content).hexdigest())
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -103,18 +99,18 @@ class App:
 
     def gather(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
         """Read these hosts now."""
-        facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=self._program)
+        facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=probe.runner_agent())
         known = self.journal
         return replace(facts, last=known.last_success(), took=known.took(), announced=known.announcements.coming())
 
-    def due(self, names: Sequence[str], packages: tuple[str, ...] = ()) -> schedule.Due:
+    def due(self, names: Sequence[str], packages: tuple[str, ...] = ()) -> schedule.DueJobs:
         """What is to be planned: the named jobs, or what is due; UsageError for what is not in jobs.toml."""
         known = {job.name for job in self.site.jobs}
         self._require_here(names)
         unknown = [name for name in names if name not in known]
         if unknown:
-            said = "; ".join(no_such("job", name, sorted(known)) for name in unknown)
-            raise UsageError(said, do="the jobs are those of jobs.toml")
+            unknown_jobs = "; ".join(no_such("job", name, sorted(known)) for name in unknown)
+            raise UsageError(unknown_jobs, do="the jobs are those of jobs.toml")
         if packages:
             return narrowed(schedule.named(self.site, names), packages)
         return (
@@ -143,12 +139,12 @@ class App:
         waits = tuple(Skip(job=job.name, reason="looks when the others are done") for job in looking.jobs)
         return self._planned(replace(doing, skips=(*doing.skips, *waits)))
 
-    def _planned(self, due: schedule.Due) -> Plan:
-        own = [one for job in due.jobs for one in self._kinds[job.kind].probes(self.site, job)]
+    def _planned(self, due: schedule.DueJobs) -> Plan:
+        own = [probe for job in due.jobs for probe in self._kinds[job.kind].probes(self.site, job)]
         hosts = planner.hosts_of(self.site, due.jobs, own)
-        wanted = [one for one in self.hooks.declare_probes(self.site) if one.host in hosts]
+        brought = [probe for probe in self.hooks.declare_probes(self.site) if probe.host in hosts]
         # Two jobs may want the same reading of a host, and some readings take long.
-        facts = self.gather(hosts, tuple({(one.host, one.id): one for one in (*wanted, *own)}.values()))
+        facts = self.gather(hosts, tuple({(probe.host, probe.id): probe for probe in (*brought, *own)}.values()))
         past = {job.name: forecast(self.journal.past(job.name)) for job in due.jobs}
         plan = planner.draft(self.site, due.jobs, facts, self._kinds, past)
         return self._reviewed(replace(plan, skips=(*plan.skips, *due.skips)), facts)
@@ -159,37 +155,37 @@ class App:
 
     def _reviewed(self, plan: Plan, facts: Facts) -> Plan:
         plan = planner.insert(plan, facts, partial(self.hooks.add_steps, self.site))
-        said = (*review.check(plan), *review.floors(plan, self.site, facts))
+        reviewed = (*review.check(plan), *review.floors(plan, self.site, facts))
         # A hook speaks of the plan it is given; with nothing planned there is nothing to speak of.
-        told = self.hooks.check_plan(self.site, plan, facts) if plan.steps else ()
-        return replace(plan, findings=(*plan.findings, *said, *told))
+        of_hooks = self.hooks.check_plan(self.site, plan, facts) if plan.steps else ()
+        return replace(plan, findings=(*plan.findings, *reviewed, *of_hooks))
 
-    def run(self, asked: Asked, shown: Callable[[Plan], None]) -> tuple[Report, int]:
+    def run(self, request: RunRequest, shown: Callable[[Plan], None]) -> tuple[Report, int]:
         """Plan, review and run what is asked, up to three passes; `shown` gets each plan before it runs."""
 
-        def one(due: schedule.Due, done: list[Pass], run: str) -> None:
+        def run_pass(due: schedule.DueJobs, done: list[Pass], run: str) -> None:
             plan = self._planned(due)
-            if not asked.jobs and not asked.confirmed:
+            if not request.jobs and not request.confirmed:
                 plan = review.contain(plan, self.site.unattended)
             shown(plan)
-            review.allow(plan, ceiling=self.site.unattended, reviewed=False, confirmed=asked.confirmed)
+            review.allow(plan, ceiling=self.site.unattended, reviewed=False, confirmed=request.confirmed)
             done.append(self._pass(plan, run, len(done)))
 
         def passes(done: list[Pass], run: str) -> None:
             self._go_on(done, run)
-            doing, looking = schedule.apart(self.due(asked.jobs, asked.packages), self.looking)
+            doing, looking = schedule.apart(self.due(request.jobs, request.packages), self.looking)
             for number in range(MOST_PASSES if doing.jobs or not looking.jobs else 0):
-                one(doing, done, run)
+                run_pass(doing, done, run)
                 names = again(done[-1])
                 last = not names or number + 1 == MOST_PASSES
                 if last or self.stop.wait(_WAITS[number] if self.site.live and waits(done[-1]) else 0.0):
                     break
                 # These and nothing else: what they come after has been done.
-                doing = schedule.Due(jobs=tuple(job for job in doing.jobs if job.name in names), skips=())
+                doing = schedule.DueJobs(jobs=tuple(job for job in doing.jobs if job.name in names), skips=())
             if looking.jobs and not self.stop.is_set():
-                one(looking, done, run)
+                run_pass(looking, done, run)
 
-        return deliver.told(self, passes)
+        return self._reported(passes)
 
     def apply(self, plan: Plan, *, reviewed: bool, confirmed: bool) -> tuple[Report, int]:
         """Run exactly this plan, once; StalePlan if anything it rests on changed, or it was run before."""
@@ -203,7 +199,13 @@ class App:
             review.allow(below, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
             done.append(self._pass(plan, run, 0))
 
-        return deliver.told(self, passes)
+        return self._reported(passes)
+
+    def _reported(self, passes: Callable[[list[Pass], str], None]) -> tuple[Report, int]:
+        # Late: a verb that only asks reports nothing.
+        from runner.verbs import deliver
+
+        return deliver.reported(self, passes)
 
     def _fresh(self, plan: Plan) -> Facts:
         again_do = "plan again, read it, apply it"
@@ -228,7 +230,7 @@ class App:
         zone = self.site.timezone
         self.tell(RunStarted(run=run, plan=plan, at=self.now(), again=number, timezone=zone))
         means = execute.Means(
-            transports=self.transports, artifacts={"runner-agent": self._program[0]},
+            transports=self.transports, artifacts={"runner-agent": probe.runner_agent()},
             spool=Path(self.site.state) / "spool", stop=self.stop, tell=self.tell,
             begun=lambda step, at: self.journal.step_started(plan.id, step, at),
             ended=lambda step, outcome: self.journal.step_ended(plan.id, step, outcome),
@@ -256,7 +258,7 @@ class App:
     def _left(self, run: str, plan: Plan, job: PlannedJob, outcomes: tuple[Outcome, ...]) -> None:
         if self._goes_down(plan, outcomes):
             return
-        for line in came_of.job_lines(Pass(plan=replace(plan, jobs=(job,)), outcomes=outcomes), self.kinds):
+        for line in job_lines(Pass(plan=replace(plan, jobs=(job,)), outcomes=outcomes), self.kinds):
             self.journal.job_ended(run, line)
 
     def tell(self, event: Event) -> None:
@@ -265,11 +267,11 @@ class App:
             try:
                 self._say(event)
             except (OSError, ValueError):
-                self._say = _to_nobody
+                self._say = lambda event: None
             self.hooks.observe(event)
 
 
-def narrowed(due: schedule.Due, packages: tuple[str, ...]) -> schedule.Due:
+def narrowed(due: schedule.DueJobs, packages: tuple[str, ...]) -> schedule.DueJobs:
     """The same jobs, those of kind `upgrade` for these packages only; UsageError where there is none."""
     jobs = tuple(
         replace(job, options=replace(job.options, packages=packages)) if job.kind == "upgrade" else job
@@ -278,7 +280,3 @@ def narrowed(due: schedule.Due, packages: tuple[str, ...]) -> schedule.Due:
     if jobs == due.jobs:
         raise UsageError("--package is for jobs of kind upgrade", do="name such a job: runner run JOB --package NAME")
     return replace(due, jobs=jobs)
-
-
-def _to_nobody(event: Event) -> None:
-    return

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from runner.engine.probe import ask, ask_lines
-from runner.jobs.retention import pin as pinned
-from runner.jobs.snapshots import restore
-from runner.jobs.snapshots.filesystems import scaffold
 from runner.jobs.snapshots.when import moment_of, pick
-from runner.model.errors import FactsIncomplete, UsageError
+from runner.model.errors import FactsIncomplete, RunnerError, UsageError
 from runner.model.facts import Facts, Snapshot, StoreFacts
 from runner.model.plan import Command, Plan, PlannedJob
 from runner.model.site import Store
@@ -26,20 +23,20 @@ class Holding:
     """A store and what was found in it; `error` says why nothing was."""
 
     store: Store
-    found: StoreFacts | None
+    contents: StoreFacts | None
     error: str = ""
 
     @property
     def sealed(self) -> tuple[Snapshot, ...]:
         """Its sealed snapshots, oldest first."""
-        return self.found.sealed if self.found else ()
+        return self.contents.sealed if self.contents else ()
 
     @property
     def facts(self) -> StoreFacts:
         """What was found; FactsIncomplete where it could not be read."""
-        if self.found is None:
+        if self.contents is None:
             raise FactsIncomplete(f"store {self.store.name} cannot be read: {self.error}")
-        return self.found
+        return self.contents
 
 
 def holdings(app: App, names: Sequence[str] = ()) -> tuple[Holding, ...]:
@@ -60,20 +57,29 @@ def _holdings(app: App, names: Sequence[str], more: Sequence[str] = ()) -> tuple
 def _holding(store: Store, facts: Facts) -> Holding:
     host = facts.hosts[store.host]
     if host.error:
-        return Holding(store=store, found=None, error=f"{store.host} cannot be read: {host.error}")
-    found = host.stores[store.name]
-    return Holding(store=store, found=found, error=found.problem)
+        return Holding(store=store, contents=None, error=f"{store.host} cannot be read: {host.error}")
+    contents = host.stores[store.name]
+    return Holding(store=store, contents=contents, error=contents.problem)
 
 
-def find(app: App, path: str, held: Sequence[Holding]) -> Iterator[tuple[Holding, agent.Versions]]:
-    """Every distinct version of `path` (absolute, as on its host) in each of these stores, oldest first."""
+def find(app: App, path: str, names: Sequence[str]) -> tuple[list[tuple[Store, agent.Versions]], dict[str, str]]:
+    """Every distinct version of `path` (absolute, as on its host) in each of these stores, oldest first.
+
+    Also the stores that could not be read, each with the reason: one hides no other.
+    """
     _absolute(path)
-    for holding in held:
-        if holding.found is None or not holding.sealed:
+    versions, unread = [], {}
+    for holding in holdings(app, names):
+        try:
+            answer = _find(app, holding, {"path": path}) if holding.sealed else None
+        except RunnerError as error:
+            unread[holding.store.name] = error.text
             continue
-        answer = _find(app, holding, {"path": path})
-        if answer.versions:
-            yield holding, answer
+        if holding.error:
+            unread[holding.store.name] = holding.error
+        if answer and answer.versions:
+            versions.append((holding.store, answer))
+    return versions, unread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,8 +97,8 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
     _absolute(path)
     for holding in holdings(app, (name,) if name else ()):
         chosen = [_pick(app, holding, when) for when in ends]
-        if all(isinstance(one, Snapshot) for one in chosen):
-            first, second = (one for one in chosen if isinstance(one, Snapshot))
+        if all(isinstance(snapshot, Snapshot) for snapshot in chosen):
+            first, second = (snapshot for snapshot in chosen if isinstance(snapshot, Snapshot))
             return Pair(holding=holding, older=first, newer=second, path=path)
     raise UsageError(f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is")
 
@@ -110,45 +116,39 @@ def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecor
     return agent.snapshot_record(ask(app.transports[holding.store.host], verb, {}))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Back:
-    """What a person wants back: `path` of `host`, as of `when`, into folder `to` ("" for a side folder)."""
+def restoring(app: App, host: str, path: str, when: str, to: str, store: str) -> Plan:  # noqa: PLR0913
+    """The plan that restores `path` of `host` as of `when` into folder `to` ("" for a side folder).
 
-    host: str
-    path: str
-    when: str = "latest"
-    to: str = ""
-    store: str = ""
+    UsageError or FactsIncomplete where that cannot be done.
+    """
+    from runner.jobs.snapshots import restore
 
-
-def restoring(app: App, back: Back) -> Plan:
-    """The plan that gets it back; UsageError or FactsIncomplete where it cannot be had."""
-    path = _absolute(back.path)
-    if back.to:
-        _absolute(back.to)
-    if back.host not in {host.name for host in app.site.hosts}:
-        names = ", ".join(host.name for host in app.site.hosts)
-        raise UsageError(f"there is no host '{back.host}' in jobs.toml", do=f"the hosts are: {names}")
-    found, facts = _holdings(app, (back.store,) if back.store else (), (back.host,))
-    if facts.hosts[back.host].error:
-        raise FactsIncomplete(f"{back.host} cannot be read: {facts.hosts[back.host].error}")
-    said: list[str] = []
-    for holding in found:
-        own = tuple(one for one in holding.sealed if one.host == back.host)
+    path = _absolute(path)
+    if to:
+        _absolute(to)
+    names = [declared.name for declared in app.site.hosts]
+    if host not in names:
+        raise UsageError(f"there is no host '{host}' in jobs.toml", do=f"the hosts are: {', '.join(names)}")
+    held, facts = _holdings(app, (store,) if store else (), (host,))
+    if facts.hosts[host].error:
+        raise FactsIncomplete(f"{host} cannot be read: {facts.hosts[host].error}")
+    reasons: list[str] = []
+    for holding in held:
+        own = tuple(snapshot for snapshot in holding.sealed if snapshot.host == host)
         if not own:
-            said += [f"store {holding.store.name}: {holding.error}"] if holding.error else []
+            reasons += [f"store {holding.store.name}: {holding.error}"] if holding.error else []
             continue
-        chosen = pick(own, back.when, zone=app.site.timezone, now=facts.at)
+        chosen = pick(own, when, zone=app.site.timezone, now=facts.at)
         if isinstance(chosen, str):
-            said.append(f"store {holding.store.name}: {chosen}")
+            reasons.append(f"store {holding.store.name}: {chosen}")
             continue
         if not _has(app, holding, path, chosen.name):
-            said.append(f"{chosen.name} of store {holding.store.name} has no {path}")
+            reasons.append(f"{chosen.name} of store {holding.store.name} has no {path}")
             continue
-        wanted = restore.RestoreRequest(host=back.host, path=path, store=holding.store, snapshot=chosen, to=back.to)
+        wanted = restore.RestoreRequest(host=host, path=path, store=holding.store, snapshot=chosen, to=to)
         return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
     raise UsageError(
-        "; ".join(said) or f"no store has a snapshot of {back.host}",
+        "; ".join(reasons) or f"no store has a snapshot of {host}",
         do=f"runner find {path} lists every version there is",
     )
 
@@ -156,39 +156,34 @@ def restoring(app: App, back: Back) -> Plan:
 def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     """What each snapshot but the newest has for itself alone: bytes and inodes. Walks every one of them."""
     transport, path = app.transports[holding.store.host], holding.facts.path
-    found = {}
+    gains = {}
     for snapshot in holding.sealed[:-1]:
         (gain,) = agent.gains(ask(transport, agent.freed(path, snapshot.name), {}))
-        found[snapshot.name] = (gain.bytes, gain.inodes)
-    return found
+        gains[snapshot.name] = (gain.bytes, gain.inodes)
+    return gains
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Keep:
-    """What a person wants kept: the snapshot of `when`, until the end of day `until` ("": no longer)."""
+def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
+    """The plan that pins the snapshot of `when` until the end of day `until`, or releases it where that is "".
 
-    when: str
-    store: str
-    until: str
-    why: str
+    UsageError where there is no such snapshot.
+    """
+    from runner.jobs.retention import pin as pinned
 
-
-def pinning(app: App, keep: Keep) -> Plan:
-    """The plan that pins a snapshot, or lets it go again; UsageError where it cannot be found."""
-    found, facts = _holdings(app, (keep.store,) if keep.store else ())
-    until = moment_of(keep.until, zone=app.site.timezone, now=facts.at) if keep.until else None
-    if keep.until and (until is None or until <= facts.at):
-        raise UsageError(f"'{keep.until}' is not a day to come", do="write it as 2027-01-31")
-    if until and not keep.why.strip():
+    held, facts = _holdings(app, (store,) if store else ())
+    end = moment_of(until, zone=app.site.timezone, now=facts.at) if until else None
+    if until and (end is None or end <= facts.at):
+        raise UsageError(f"'{until}' is not a day to come", do="write it as 2027-01-31")
+    if end and not why.strip():
         raise UsageError("a pin needs a reason", do='say it for whoever finds it later: --why "..."')
-    said = []
-    for holding in found:
-        chosen = _pick(app, holding, keep.when)
-        if isinstance(chosen, Snapshot) and holding.found:
-            pin = pinned.PinRequest(store=holding.store, name=chosen.name, until=until, why=keep.why)
-            return app.plan_of(pinned.draft(app.site, pin, holding.found, facts.at), facts)
-        said.append(f"store {holding.store.name}: {holding.error or chosen}")
-    raise UsageError("; ".join(said), do="runner snapshots lists what there is")
+    reasons = []
+    for holding in held:
+        chosen = _pick(app, holding, when)
+        if isinstance(chosen, Snapshot) and holding.contents:
+            pin = pinned.PinRequest(store=holding.store, name=chosen.name, until=end, why=why)
+            return app.plan_of(pinned.draft(app.site, pin, holding.contents, facts.at), facts)
+        reasons.append(f"store {holding.store.name}: {holding.error or chosen}")
+    raise UsageError("; ".join(reasons), do="runner snapshots lists what there is")
 
 
 def exactly(app: App, plan: Plan) -> Plan:
@@ -197,6 +192,8 @@ def exactly(app: App, plan: Plan) -> Plan:
 
 
 def _counted(app: App, plan: Plan, job: PlannedJob) -> PlannedJob:
+    from runner.jobs.snapshots.filesystems import scaffold
+
     foreseen = rsync.Foreseen()
     for step in plan.steps:
         if step.job == job.name and step.keep_output_as and isinstance(step.action, Command):
@@ -240,7 +237,5 @@ def _absolute(path: str) -> str:
 
 def as_json(snapshot: Snapshot) -> dict[str, Any]:
     """A snapshot as plain values."""
-    values: dict[str, Any] = json.loads(
-        json.dumps({name: getattr(snapshot, name) for name in Snapshot.__slots__}, default=str)
-    )
+    values: dict[str, Any] = json.loads(json.dumps(asdict(snapshot), default=str))
     return values

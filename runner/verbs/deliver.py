@@ -9,19 +9,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from runner.engine.journal import Line
+from runner.engine.journal import RunLine
 from runner.model.errors import GoingDown, ReportUndelivered, RunnerError
 from runner.model.event import Event, RunFinished
 from runner.model.plan import Finding
-from runner.model.run import Pass, Report, Reporter
+from runner.model.run import Pass, Report, Reporter, Todo
 from runner.report import outcome
-from runner.report import report as view
+from runner.report.report import RunResult, compose
 from runner.verbs import announce
 
 Passes = Callable[[list[Pass], str], None]
 
 
-class Desk(announce.Desk, Protocol):
+class ReportDesk(announce.NoticeDesk, Protocol):
     """What telling needs of the app: `kinds` say how their jobs ended."""
 
     kinds: Mapping[str, Reporter]
@@ -31,7 +31,7 @@ class Desk(announce.Desk, Protocol):
         ...
 
 
-def told(desk: Desk, passes: Passes) -> tuple[Report, int]:
+def reported(desk: ReportDesk, passes: Passes) -> tuple[Report, int]:
     """Run `passes`, record what came of it, tell people; the report and the exit code.
 
 
@@ -63,10 +63,10 @@ class _Telling:
     started: datetime
     done: list[Pass]
     findings: list[Finding]
-    dead: list[Line]
+    dead: list[RunLine]
 
 
-def _deliver(desk: Desk, telling: _Telling, trouble: Exception | None) -> tuple[Report, int]:
+def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> tuple[Report, int]:
     try:
         report = _report(desk, telling, trouble)
         desk.journal.run_ended(telling.run, report.ended, report.verdict)
@@ -80,22 +80,24 @@ def _deliver(desk: Desk, telling: _Telling, trouble: Exception | None) -> tuple[
     failed = desk.hooks.deliver_report(report)
     if telling.dead and not failed:
         with suppress(RunnerError):
-            desk.journal.told_of_killed(telling.dead)
+            desk.journal.close_killed(telling.dead)
     code = outcome.exit_code(report, trouble)
     if failed:
         lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
-        report = replace(report, actions=(*report.actions, f"the report could not be delivered: {lost.text}"))
+        report = replace(
+            report, actions=(*report.actions, Todo(text=f"the report could not be delivered: {lost.text}"))
+        )
         code = code if code in (1, 2, 4, 5, 70) else ReportUndelivered.code
     if trouble is not None and not isinstance(trouble, RunnerError):
         raise trouble
     return report, code
 
 
-def _report(desk: Desk, telling: _Telling, trouble: Exception | None) -> Report:
+def _report(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> Report:
     done = telling.done
-    return view.report(
+    return compose(
         desk.site,
-        view.Told(
+        RunResult(
             run=telling.run,
             started=telling.started,
             ended=desk.now(),

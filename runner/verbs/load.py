@@ -30,7 +30,7 @@ def outgrown(site: Site) -> tuple[str, ...]:
         return ()
     journal = Journal(path)
     try:
-        return tuple(said for job in site.jobs if job.kind == "check" and (said := _outgrown(site, job, journal)))
+        return tuple(note for job in site.jobs if job.kind == "check" and (note := _outgrown(site, job, journal)))
     finally:
         journal.close()
 

@@ -21,7 +21,7 @@ from aiosmtpd.smtp import SMTP as Protocol
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
 from runner.model.plan import Finding, Skip
-from runner.model.run import JobReport, Report, Verdict
+from runner.model.run import JobReport, Report, Todo, Verdict
 
 PEOPLE = {"admin": ("root@localhost",), "experts": ("expert@example.org", "root@localhost"), "users": ()}
 
@@ -34,11 +34,15 @@ FAILED = Report(
     ended=datetime(2026, 11, 23, 10, 2, 12, tzinfo=UTC),
     timezone="America/New_York",
     actions=(
-        "backup-papio: the disk of store papio is not mounted on backup-server1. Plug it in, or mount it: "
-        "mount /srv/backups/papio",
-        "hooks.fsck: disk papio-snapshots is never checked, jobs.toml says every 120 days: on "
-        "backup-server1 run: "
-        "tune2fs -i 120d -c 0 -- /dev/disk/by-id/usb-WD_Elements_25A3_575834314537354B31414C37-0:0-part1",
+        Todo(
+            text="backup-papio: the disk of store papio is not mounted on backup-server1. Plug it in, or mount it: "
+            "mount /srv/backups/papio"
+        ),
+        Todo(
+            text="hooks.fsck: disk papio-snapshots is never checked, jobs.toml says every 120 days: on "
+            "backup-server1 run:",
+            command="tune2fs -i 120d -c 0 -- /dev/disk/by-id/usb-WD_Elements_25A3_575834314537354B31414C37-0:0-part1",
+        ),
     ),
     jobs=(
         JobReport(

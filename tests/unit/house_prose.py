@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.unit.house import Offences, imports, nodes, product
 
 # What is made for people, or names a thing: never compared, searched, split or counted.
-PROSE = frozenset({"text", "headline", "details", "reason", "note", "why", "step", "argv", "told"})
+PROSE = frozenset({"text", "headline", "details", "reason", "note", "why", "step", "argv", "description"})
 READS = frozenset(
     [
         "startswith",

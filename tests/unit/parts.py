@@ -181,7 +181,7 @@ def told(planned: Plan) -> str:
         lines += [text for each in planned.steps if each.job == one.name for text in _step(each)]
     lines += [f"skip {skip.job}: {skip.reason}" for skip in planned.skips]
     for found in planned.findings:
-        lines.append(f"{found.severity} {found.source}: {found.text}" + (f" -> {found.do}" if found.do else ""))
+        lines.append(f"{found.severity} {found.source}: {found.text}" + (f" -> {found.advice}" if found.advice else ""))
     return "\n".join(lines) + "\n"
 
 

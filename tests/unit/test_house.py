@@ -50,7 +50,7 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
     (house_prose.read_back, "runner/jobs/power/bad.py", "x = outcome.step.rpartition('/')[2]\n"),
     (house_prose.read_back, "runner/engine/bad.py", "import re\nx = re.search('a', one.note)\n"),
     (house_prose.read_back, "runner/verbs/bad.py", "x = step.action.argv[1]\n"),
-    (house_prose.read_back, "runner/jobs/power/bad.py", "x = NOT_ALL in job.told\n"),
+    (house_prose.read_back, "runner/jobs/power/bad.py", "x = NOT_ALL in job.headline\n"),
     (house_prose.families, "runner/config/bad.py", "x = host.packages == 'apt'\n"),
     (house_prose.families, "runner/agent/power/bad.py", "x = 'dpkg'\n"),
     (house_prose.families, "runner/jobs/packages/bad.py", "x = ('dpkg', '--audit')\n"),

@@ -131,7 +131,7 @@ def argv(step: Step) -> tuple[str, ...]:
 def texts(draft: Draft, severity: str) -> list[str]:
     """The findings of that severity, with what to do."""
     return [
-        f"{finding.text} -> {finding.do}" if finding.do else finding.text
+        f"{finding.text} -> {finding.advice}" if finding.advice else finding.text
         for finding in draft.findings
         if _is(finding, severity)
     ]

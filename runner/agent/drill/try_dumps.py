@@ -57,7 +57,7 @@ def run(argv: Sequence[str]) -> int:
     elif dumps:
         newest = max(dumps, key=lambda dump: dump.time).record
         with command.together():
-            server = DatabaseServer(*options[1:])
+            server = DatabaseServer(user=options.user, programs=options.programs)
             use = programs(server, str(newest.get("server", "")), str(newest.get("pg_dump", "")))
             with ScratchServer(server, use.server, folder / "cluster") as scratch:
                 _restore_roles(scratch, roles[0], wrong)

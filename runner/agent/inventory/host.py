@@ -1,4 +1,4 @@
-"""`about`: what this host is, beside its files: what is needed to make it again on an empty machine."""
+"""`about`: what this host is, besides its files: what is needed to make it again on an empty machine."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class _Survey:
     def about(self) -> About:
         """All that is known of this host; sizes in bytes."""
         devices = self._devices()
-        disks = [device for device in devices if device.type == "disk" and device.size and "/zram" not in device.name]
+        real = [device for device in devices if device.type == "disk" and device.size and "/zram" not in device.name]
+        disks = tuple(map(self._disk, real))
         every = [part for device in devices for part in device.all]
         for kind in sorted({_between(device) for device in every} - {""}):
             self.output(f"{kind}.txt", *_BETWEEN[kind])
@@ -83,7 +84,7 @@ class _Survey:
             kernel=platform.release(),
             firmware="efi" if Path("/sys/firmware/efi").is_dir() else "bios",
             boot=tuple(path for path in BOOT if os.path.lexists(path)),
-            disks=tuple(map(self._disk, disks)),
+            disks=disks,
             filesystems=_filesystems(every),
             swaps=tuple(device for device in every if device.fstype == "swap"),
             missing=tuple(self.missing),

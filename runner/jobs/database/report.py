@@ -169,4 +169,4 @@ def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport
         details += [f"restored in {length(took[0])}, compared in {length(took[-1])}"] if len(took) == 2 else []
     verdict = Verdict.ATTENTION if left or unknown else Verdict.DONE
     settings = f"; but {count(len(left), 'setting')} of the database did not come back" if left else ""
-    return JobReport(job=job.name, verdict=verdict, headline=f"{job.told}{settings}", details=tuple(details))
+    return JobReport(job=job.name, verdict=verdict, headline=f"{job.headline}{settings}", details=tuple(details))

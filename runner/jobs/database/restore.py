@@ -76,7 +76,7 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
     if folder:
         steps = (*steps, _tidy(wanted, folder, steps))
     planned = PlannedJob(
-        name=JOB, kind="restore-db", locks=(*locks, _lock(site, source, host.name)), told=_told(wanted)
+        name=JOB, kind="restore-db", locks=(*locks, _lock(site, source, host.name)), headline=_headline(wanted)
     )
     return Draft(planned=planned, steps=steps, findings=tuple(_findings(wanted)))
 
@@ -172,7 +172,7 @@ def _file(wanted: Wanted) -> str:
     return f"databases/{encoded(wanted.name)}/{wanted.found.record.dump}"
 
 
-def _told(wanted: Wanted) -> str:
+def _headline(wanted: Wanted) -> str:
     dump = wanted.found.record
     return (
         f"{one_line(wanted.name)} is back as {one_line(wanted.into)}, from the dump {dump.dump.removesuffix('.dump')}: "

@@ -50,7 +50,7 @@ def draft(site: Site, wanted: Wanted, now: datetime) -> Draft:
     )
     hold = agent.hold_dumps(program, plan, f"{JOB} of {site.controller}")
     lock = Lock(resource=f"dumps of {host.name}", host=host.name, argv=hold)
-    planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), told=_told(wanted))
+    planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), headline=_headline(wanted))
     return Draft(planned=planned, steps=(step,), findings=tuple(_findings(wanted)))
 
 
@@ -60,7 +60,7 @@ def _why(wanted: Wanted) -> str:
     return f"{new} becomes {old}{kept}, in one transaction"
 
 
-def _told(wanted: Wanted) -> str:
+def _headline(wanted: Wanted) -> str:
     old, new, before = _names(wanted.swap)
     if not wanted.standing.there:
         return f"{new} is {old} now; there was none before"

@@ -63,7 +63,7 @@ def _declared(site: Site, job: Job) -> Disk | None:
 
 def _refused(job: Job, refusal: DiskRefusal) -> Draft:
     severity: Severity = "attention" if job.schedule else "refusal"
-    finding = Finding(severity=severity, text=refusal.text, source=job.name, do=refusal.do)
+    finding = Finding(severity=severity, text=refusal.text, source=job.name, do=refusal.do, command=refusal.command)
     return Draft(skip=Skip(job=job.name, reason=refusal.text), findings=(finding,))
 
 

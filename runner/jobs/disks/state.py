@@ -42,10 +42,11 @@ class DiskState:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiskRefusal:
-    """Why nothing is planned for a disk, and what a person can do about it."""
+    """Why nothing is planned for a disk, and what a person can do: `do` leads to `command`, if there is one."""
 
     text: str
     do: str
+    command: str = ""
 
 
 def stores_on(site: Site, disk: Disk) -> tuple[Store, ...]:
@@ -159,7 +160,7 @@ def _occupied(disk: Disk, state: DiskState) -> DiskRefusal | None:
     if device.children:
         parts = ", ".join(part.name + (f" (in use at {part.mount})" if part.mount else "") for part in device.children)
         text = f"{disk.device} is divided, or something is built on it: {parts}"
-        return DiskRefusal(text=text, do=f"let `device` be one part of it. If it is the whole: {_wipe(disk)}")
+        return _wipe(disk, text, "let `device` be one part of it. If it is the whole: ")
     if device.read_only:
         do = "look for a switch on the disk, or for its errors"
         return DiskRefusal(text=f"{disk.device} is write-protected", do=do)
@@ -183,7 +184,7 @@ def _unfit(disk: Disk, state: DiskState) -> DiskRefusal | None:
     if not any(_named(disk, state, mark) for mark in state.marks) and not state.mounted:
         who = f"{state.device.description}, {size(state.device.size)}"
         text = f"{disk.device} ({who}) is not blank and not disk {disk.name}: it holds {content}"
-        return DiskRefusal(text=text, do=_wipe(disk))
+        return _wipe(disk, text)
     if len(state.marks) != 1 or state.marks[0].type != disk.filesystem:
         text = f"{disk.device} is known as disk {disk.name} but holds {content}, not just {disk.filesystem}"
         return DiskRefusal(text=text, do="have a Linux administrator look at it: it may hold snapshots")
@@ -211,7 +212,7 @@ def _unready(disk: Disk, state: DiskState) -> DiskRefusal | None:
         return DiskRefusal(text=f"{disk.device} changed while it was looked at: {state.stamp}", do="plan again")
     if state.made is None:
         text = f"mke2fs would not make an {disk.filesystem} on {disk.device}"
-        return DiskRefusal(text=text, do=f"on {disk.host} run: {shlex.join(mke2fs.would_make(disk))}")
+        return DiskRefusal(text=text, do=f"on {disk.host} run:", command=shlex.join(mke2fs.would_make(disk)))
     return None
 
 
@@ -219,9 +220,9 @@ def _source(disk: Disk) -> str:
     return "jobs.toml" if disk.uuid else "fstab"
 
 
-def _wipe(disk: Disk) -> str:
-    command = shlex.join(wipefs.wipe(disk.device))
-    return f"if nothing on it is wanted any more, on {disk.host} run: {command}; then plan again"
+def _wipe(disk: Disk, text: str, first: str = "") -> DiskRefusal:
+    do = f"{first}if nothing on it is needed any more, wipe it and plan again; on {disk.host} run:"
+    return DiskRefusal(text=text, do=do, command=shlex.join(wipefs.wipe(disk.device)))
 
 
 def _described(mark: wipefs.Signature) -> str:

@@ -97,7 +97,7 @@ def _draft(drill: Drill, facts: Facts) -> Draft:
             argv=(*agent.reading(agent.program(drill.keeper), drill.facts.path, first), *others),
         ),
     )
-    planned = PlannedJob(name=job.name, kind=job.kind, after=job.after, locks=locks, told=f"seed {drill.seed}")
+    planned = PlannedJob(name=job.name, kind=job.kind, after=job.after, locks=locks, headline=f"seed {drill.seed}")
     return Draft(planned=planned, steps=tuple(steps), findings=(finding,) if finding else ())
 
 

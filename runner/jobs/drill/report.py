@@ -26,14 +26,14 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     stopped = [outcome for outcome in outcomes if outcome.state in STOPPED]
     failed = [outcome for outcome in stopped if outcome.role != Role.CLEAR]
     summaries = [text for outcome in tried for text in _came_back(outcome)]
-    again = (f"the same sample again: {job.told}",) if job.told else ()
+    again = (f"the same sample again: {job.headline}",) if job.headline else ()
     if failed:
         details = (*(line for outcome in failed for line in _wrong(outcome)), *summaries, *again)
         return JobReport(job=job.name, verdict=Verdict.FAILED, headline=_first(*failed), details=details)
     unread = [each.label for each in tried if each.state == State.DONE and _answer(each) is None]
     doubts = [f"the answer of {label} cannot be read" for label in unread]
     doubts += [f"what was restored is still there: {one_line(outcome.note)}" for outcome in stopped]
-    headline = "; but ".join(("; ".join(summaries) or job.told, *doubts))
+    headline = "; but ".join(filter(None, ("; ".join(summaries) or job.headline, "; ".join(doubts))))
     verdict = Verdict.ATTENTION if doubts else Verdict.DONE
     details = (*(line for outcome in tried for line in _compared_with(outcome)), *again)
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=details)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from runner.jobs.packages.choice import blocks
 from runner.jobs.packages.family import Family, fits
@@ -29,13 +30,21 @@ _SHORT: dict[What, str] = {
 }
 
 
-def command(site: Site, kind: str, host: str, *words: str) -> str:
-    """Tell a person what to run for a job of `kind` on `host`, at the end; or how there can be such a job."""
+class ByHand(NamedTuple):
+    """What a person should do next, and the command for that."""
+
+    do: str
+    command: str = ""
+
+
+def by_hand(site: Site, kind: str, host: str, *words: str) -> ByHand:
+    """What a person should run for a job of `kind` on `host`; or how there can be such a job."""
     job = next((job for job in (*site.jobs, *site.elsewhere) if job.kind == kind and job.host == host), None)
     if not job:
-        return f'jobs.toml has no job of kind "{kind}" for {host}: add one, and run it'
+        return ByHand(f'jobs.toml has no job of kind "{kind}" for {host}: add one, and run it')
     where = f" on {job.runs_on}" if job in site.elsewhere else ""
-    return f"when it suits people{where}, run: {shlex.join(('runner', 'run', job.name, *words, '--yes'))}"
+    command = shlex.join(("runner", "run", job.name, *words, "--yes"))
+    return ByHand(f"when it suits people{where}, run:", command)
 
 
 def held(site: Site, job: Job, updates: Sequence[Held]) -> tuple[Finding, ...]:
@@ -49,8 +58,8 @@ def held(site: Site, job: Job, updates: Sequence[Held]) -> tuple[Finding, ...]:
         new = [f"{update.name} {update.new}" for update in rest if not update.old]
         text += f"; it also keeps back {', '.join(also)}" if also else ""
         text += f"; with it comes {', '.join(new)}, not installed before" if new else ""
-        do = command(site, "upgrade", job.host, "--package", name)
-        findings.append(attention(job, f"held back: {text}", do))
+        todo = by_hand(site, "upgrade", job.host, "--package", name)
+        findings.append(attention(job, f"held back: {text}", *todo))
     return tuple(findings)
 
 
@@ -90,7 +99,7 @@ def cut_off(site: Site, commands: Sequence[Detached]) -> tuple[Finding, ...]:
         attention(
             job,
             f"{job.name} was cut off, and how it ended is not known yet: its next run reports it",
-            command(site, job.kind, job.host),
+            *by_hand(site, job.kind, job.host),
         )
         for job in jobs
     )
@@ -98,11 +107,11 @@ def cut_off(site: Site, commands: Sequence[Detached]) -> tuple[Finding, ...]:
 
 def reboot(site: Site, job: Job, reasons: Sequence[str], due: Sequence[Update]) -> tuple[Finding, ...]:
     """A reboot that is needed already, for `reasons`; one that these updates will make necessary."""
-    do = command(site, "reboot", job.host)
+    todo = by_hand(site, "reboot", job.host)
     texts = [f"{job.host} needs a reboot: {', '.join(reasons)}"] if reasons else []
     names = _listed([update.name for update in due])
     texts += [f"{job.host} will need a reboot after this: {names}"] if due else []
-    return tuple(attention(job, text, do) for text in texts)
+    return tuple(attention(job, text, *todo) for text in texts)
 
 
 def holds(site: Site, job: Job, known: PackageFacts, facts: Facts, family: Family) -> tuple[Finding, ...]:
@@ -165,14 +174,14 @@ def waiting(updates: Sequence[Update], whom: str = "") -> str:
     return f"{count(len(updates), 'update waits', 'updates wait')}{whom}{words}"
 
 
-def attention(job: Job, text: str, do: str) -> Finding:
+def attention(job: Job, text: str, do: str, command: str = "") -> Finding:
     """What a person must see to."""
-    return Finding(severity="attention", source=job.name, text=text, do=do)
+    return Finding(severity="attention", source=job.name, text=text, do=do, command=command)
 
 
-def note(job: Job, text: str, do: str = "") -> Finding:
+def note(job: Job, text: str, do: str = "", command: str = "") -> Finding:
     """What a person may like to know."""
-    return Finding(severity="note", source=job.name, text=text, do=do)
+    return Finding(severity="note", source=job.name, text=text, do=do, command=command)
 
 
 def refused(job: Job, text: str, do: str) -> Finding:

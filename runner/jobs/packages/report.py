@@ -120,21 +120,20 @@ def packages_report(
     verdict = Verdict.FAILED if Verdict.FAILED in (power.verdict, report.verdict) else report.verdict
     # Without an installation it was the reboot that comes before, and the rest is still to be done.
     only_reboot = not runs.answers
-    text = f"the host {power.headline}; {job.told}" if only_reboot else f"{report.headline}; the host {power.headline}"
+    rebooted = f"the host {power.headline}"
     return replace(
         report,
         verdict=Verdict.ATTENTION if only_reboot and verdict != Verdict.FAILED else verdict,
-        headline=text,
+        headline=f"{rebooted}; {job.headline}" if only_reboot else f"{report.headline}; {rebooted}",
         details=(*report.details, *power.details),
     )
 
 
 def _nothing_installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     """What the plan knew."""
-    did = _did(outcomes)
-    headline, *details = job.told.splitlines() or ["nothing to do"]
+    did, headline = _did(outcomes), job.headline or "nothing to do"
     verdict = Verdict.ATTENTION if job.partly else Verdict.DONE if did else Verdict.NOTHING
-    return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*did, *details))
+    return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*did, *job.details))
 
 
 def _installed(job: PlannedJob, runs: _Runs) -> JobReport:

@@ -116,7 +116,7 @@ class PackageWork(NamedTuple):
             kind=self.job.kind,
             after=self.job.after,
             locks=(lock,) if any(step.effect > Effect.READ for step in steps) else (),
-            told=headline,
+            headline=headline,
             about=self.host.packages,
         )
         return Draft(planned=planned, steps=tuple(steps), findings=tuple(findings))

@@ -101,8 +101,10 @@ def _install(work: PackageWork, known: PackageFacts, before: tuple[Step, ...], f
         steps += [_restart(work, unit) for unit in work.job.options.restart]
     steps += package_steps.look(work, choice.install)
     steps = list(package_steps.guarded(work, steps, choice.install))
+    waiting = package_findings.update_lines(choice.later) if _policy(work) == "nothing" else ()
     draft = work.draft(steps, findings, _headline(work, choice, known.partly))
-    return replace(draft, planned=replace(draft.planned, partly=known.partly)) if draft.planned else draft
+    planned = replace(draft.planned, details=waiting, partly=known.partly) if draft.planned else None
+    return replace(draft, planned=planned)
 
 
 def _choice(work: PackageWork, known: PackageFacts) -> UpdateChoice:
@@ -136,15 +138,14 @@ def _later(work: PackageWork, choice: UpdateChoice) -> tuple[Finding, ...]:
     """What could be installed and is not, by policy: a person's turn where the policy is to install nothing."""
     if not choice.later:
         return ()
-    do = package_findings.command(work.site, "upgrade", work.host.name)
+    todo = package_findings.by_hand(work.site, "upgrade", work.host.name)
     text = package_findings.waiting(choice.later)
     if _policy(work) == "nothing":
-        return (package_findings.attention(work.job, text, do),)
-    return (package_findings.note(work.job, f"{text}, which this job does not install", do),)
+        return (package_findings.attention(work.job, text, *todo),)
+    return (package_findings.note(work.job, f"{text}, which this job does not install", *todo),)
 
 
 def _headline(work: PackageWork, choice: UpdateChoice, partly: bool) -> str:
-    """The headline, and below it the updates that wait, a line each."""
     less = f"; {NOT_ALL}" if partly else ""
     policy = _policy(work)
     if not choice.later or policy != "nothing":
@@ -152,7 +153,7 @@ def _headline(work: PackageWork, choice: UpdateChoice, partly: bool) -> str:
         held = [each.update for each in choice.held]
         waiting = f"; {package_findings.waiting(held, ' for a person')}" if held else ""
         return f"no {sort} for {work.host.name}, by package lists fetched just now{waiting}{less}"
-    return "\n".join((f"{package_findings.waiting(choice.later)}{less}", *package_findings.update_lines(choice.later)))
+    return f"{package_findings.waiting(choice.later)}{less}"
 
 
 def _restart(work: PackageWork, name: str) -> Step:

@@ -134,9 +134,9 @@ def with_reboot(work: PackageWork, draft: Draft, facts: Facts, why: str, kernel:
     if isinstance(reboot, Objection) or objections:
         if not any(step.detached and step.role == Role.ATTACH for step in draft.steps):
             return refused(work.job, objections)
-        do = package_findings.command(work.site, "reboot", work.job.host)
+        todo = package_findings.by_hand(work.site, "reboot", work.job.host)
         texts = [f"no reboot after this: {each.text}" for each in objections]
-        left_out = [package_findings.attention(work.job, text, do) for text in texts]
+        left_out = [package_findings.attention(work.job, text, *todo) for text in texts]
         return replace(draft, findings=(*draft.findings, *left_out))
     if draft.planned is None:
         return draft

@@ -62,7 +62,7 @@ class HaltKind(Bundled):
         )
         if objections:
             return refused(job, objections, known)
-        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=_locks(halt), told=options.start)
+        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=_locks(halt), headline=options.start)
         return Draft(planned=planned, steps=halt_steps(halt), findings=known)
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

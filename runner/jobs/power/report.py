@@ -179,7 +179,7 @@ def _not_back(job: PlannedJob, reboot: _Reboot) -> JobReport:
 def _halted(job: PlannedJob, down: Outcome, outcomes: Sequence[Outcome]) -> JobReport:
     gone = _find(outcomes, Role.GONE)
     details = [text for outcome in outcomes if outcome.state == State.DONE and (text := _let_be(outcome))]
-    details += [f"to start it again: {one_line(job.told)}"] if job.told else []
+    details += [f"to start it again: {one_line(job.headline)}"] if job.headline else []
     verdict = Verdict.DONE
     if gone is None:
         text = f"was told to switch off{_at(down.started)}; nobody is left here to see it: look at its lights"

@@ -76,8 +76,8 @@ def _unannounced(site: Site, job: Job, options: Options, facts: Facts, now: date
     if announced is None:
         return (Objection(text=f"the users of {job.host} have not been told", do=do),)
     at = _shown(site, announced.at)
-    if announced.at - announced.told < options.announce:
-        ahead = length(max(announced.at - announced.told, timedelta(0)))
+    if announced.at - announced.notified < options.announce:
+        ahead = length(max(announced.at - announced.notified, timedelta(0)))
         return (Objection(text=f"the users were told only {ahead} ahead that it comes at {at}", do=do),)
     if now > announced.at + _LATE:
         late = length(now - announced.at)

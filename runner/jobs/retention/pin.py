@@ -38,5 +38,5 @@ def draft(site: Site, pin: PinRequest, facts: StoreFacts, now: datetime) -> Draf
     else:
         argv = at.call("unpin", Unpin(at.path, pin.name, at.plan, at.disk))
         why = f"{pin.name} goes the way of the others again"
-    planned = PlannedJob(name=job, kind="pin", locks=(where.lock,), told=why)
+    planned = PlannedJob(name=job, kind="pin", locks=(where.lock,), headline=why)
     return Draft(planned=planned, steps=(where.step("keep", Role.PIN, Effect.WRITE, argv, why),))

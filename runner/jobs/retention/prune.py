@@ -45,7 +45,7 @@ class PruneKind(Bundled):
             *((measure_ahead(where),) if _is_to_measure(store, sealed, decision) else ()),
         )
         locks = (where.lock,) if made else ()
-        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=locks, told=headline(decision))
+        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=locks, headline=headline(decision))
         return Draft(planned=planned, steps=made or (where.count,), findings=findings(where, decision))
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:

@@ -57,7 +57,7 @@ class CheckKind(Bundled):
         argv = where.at.call("links", Links(stored.path, most), idle=True)
         why = "whether the files with most names will run out of links before max"
         links = replace(where.step("links", Role.LINKS, Effect.READ, argv, why), timeout=_LINKS_PATIENCE)
-        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, told=_headline(look, doubts))
+        planned = PlannedJob(name=job.name, kind=self.name, after=job.after, headline=_headline(look, doubts))
         findings = tuple(replace(doubt, source=job.name) for doubt in doubts)
         return Draft(planned=planned, steps=(where.count, links), findings=findings)
 

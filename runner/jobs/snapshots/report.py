@@ -91,4 +91,4 @@ def _links(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """That all was restored, or how it stopped."""
     words = "copied back, and compared byte for byte with the snapshot: no difference"
-    return default_report(job, outcomes, around, job.told or words)
+    return default_report(job, outcomes, around, job.headline or words)

@@ -59,10 +59,10 @@ def test_the_command_in_the_finding_mends_what_was_found(disk: str) -> None:
 
     def told() -> list[str]:
         findings = hook.check_plan(fsck_site(usb), plan, fsck_facts(usb))
-        return [one.do for one in findings if one.severity == "attention"]
+        return [one.command for one in findings if one.severity == "attention"]
 
-    (do,) = told()
-    assert run(*shlex.split(do.partition("run: ")[2])).returncode == 0
+    (command,) = told()
+    assert run(*shlex.split(command)).returncode == 0
     assert told() == []
 
 

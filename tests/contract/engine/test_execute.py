@@ -19,6 +19,7 @@ from runner.engine import execute
 from runner.hosts.transport import Local
 from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Check, Command, Effect, Ended, Lock, Plan, PlannedJob, PutFile, Step
+from runner.model.role import Role
 from runner.model.run import Outcome, State
 from tests.contract.site import until
 
@@ -73,7 +74,11 @@ def step(name: str, *argv: str) -> Step:
 
 
 def test_at_a_host_that_could_not_be_prepared_nothing_is_begun(stage: Stage) -> None:
-    steps = (step("prepare-here/put", "false"), step("a/1"), replace(step("b/1"), host="there"))
+    steps = (
+        replace(step("prepare-here/put", "false"), role=Role.PREPARE),
+        step("a/1"),
+        replace(step("b/1"), host="there"),
+    )
     jobs = (
         PlannedJob(name="prepare-here", kind="prepare"),
         *(PlannedJob(name=name, kind="test", after=("prepare-here",)) for name in "ab"),

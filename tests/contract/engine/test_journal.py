@@ -108,7 +108,7 @@ def test_whatever_was_told_before_kill_9_is_there_afterwards(path: Path, lines: 
         assert [(one.id, one.alive) for one in journal.runs()] == [("run", False)]
         dead = journal.killed()
         assert [one.id for one in dead] == [one.id for one in journal.killed()] == ["run"]
-        journal.told_of_killed(dead)
+        journal.close_killed(dead)
         assert journal.killed() == ()
         assert journal.runs()[0].verdict == "failed"
     assert rows(path, "SELECT id FROM steps WHERE state IS NULL") == []

@@ -93,16 +93,25 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     )
     locks = st.builds(Lock, resource=name, host=name, argv=ARGV, until=name)
     jobs = st.builds(
-        PlannedJob, name=name, kind=name, after=some(name), writes=name, resumes=st.integers(0, 30), told=TEXT,
+        PlannedJob, name=name, kind=name, after=some(name), writes=name, resumes=st.integers(0, 30), headline=TEXT, details=some(TEXT),
         partly=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
     )  # fmt: skip
     severity = st.sampled_from(("note", "attention", "refusal"))
     return st.builds(
         Plan, id=name, made_at=st.datetimes(timezones=st.just(UTC)), site=TEXT, live=st.booleans(), jobs=some(jobs),
         steps=some(steps), skips=some(st.builds(Skip, job=name, reason=TEXT)),
-        findings=some(st.builds(Finding, severity=severity, text=TEXT, source=name, do=TEXT, phase=st.sampled_from(When))),
-        basis=some(st.builds(Basis, subject=name, digest=name, told=TEXT)),
+        findings=some(st.builds(Finding, severity=severity, text=TEXT, source=name, do=TEXT, command=TEXT, phase=st.sampled_from(When))),
+        basis=some(st.builds(Basis, subject=name, digest=name, description=TEXT)),
     )  # fmt: skip
+
+
+def test_a_plan_of_an_earlier_runner_is_read_with_the_names_of_today() -> None:
+    values = planfile.data(Plan(id="p", made_at=datetime(2026, 11, 23, tzinfo=UTC), site="s", live=True))
+    values["jobs"] = [{"name": "a", "kind": "x", "told": "3 updates wait"}]
+    values["basis"] = [{"subject": "jobs.toml", "digest": "0f", "told": "as it was"}]
+    read = planfile.plan({name: value for name, value in values.items() if name != "format"})
+    assert read.jobs[0].headline == "3 updates wait"
+    assert read.basis == (Basis(subject="jobs.toml", digest="0f", description="as it was"),)
 
 
 def validator(name: str) -> Any:

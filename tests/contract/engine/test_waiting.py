@@ -5,34 +5,33 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import pytest
 
 from runner.engine import waiting
-from runner.engine.waiting import Waited
+from runner.engine.waiting import ClaimReading, Waited
 from runner.hosts.connection import Connection
 from runner.hosts.ssh import Ssh
+from runner.hosts.transport import Result
 from runner.model.plan import Check, WaitFor
 from tests.contract.sshd import free_port, new_key
 
 ARGV = ("/usr/local/sbin/runner-agent", "returned", "back", "--was=boot")
 CLAIM = Check(host="server", argv=ARGV, field="back", relation="==", value=True, why="it answers, in another boot")
-Answer = tuple[bool | None, str, Mapping[str, Any]]
 
 
-def waited(*answers: Answer) -> tuple[Waited, list[str]]:
+def waited(*answers: ClaimReading) -> tuple[Waited, list[str]]:
     """Give up after these answers, the last of them again and again; and what was shown meanwhile."""
     left, seen = list(answers), list[str]()
     action = WaitFor(until=CLAIM, within=len(answers) - 1, every=1)
     return waiting.wait(action, lambda: left.pop(0), threading.Event(), seen.append), seen
 
 
-def by_ssh(folder: Path, port: int) -> str:
-    """What the runner says of a look at a host behind that port."""
+def by_ssh(folder: Path, port: int) -> Result:
+    """How a look at a host behind that port ends."""
     new_key(folder / "key")
     public = " ".join((folder / "key.pub").read_text().split()[:2])
     (folder / "known_hosts").write_text(f"[127.0.0.1]:{port} {public}\n")
@@ -40,9 +39,14 @@ def by_ssh(folder: Path, port: int) -> str:
     (folder / "config").write_text("\n ".join(("Host server", *lines)) + "\n")
     host = Ssh("server", str(folder / "config"), (str(folder / "known_hosts"),))
     try:
-        return f"could not be checked ({CLAIM.why}): {host.run(ARGV, timeout=20).error}"
+        return host.run(ARGV, timeout=20)
     finally:
         host.close()
+
+
+def silence(result: Result) -> ClaimReading:
+    """What a step makes of a look that was not answered."""
+    return ClaimReading(None, f"could not be checked ({CLAIM.why}): {result.error}", {}, result.brief)
 
 
 def silent(_talking: socket.socket) -> None:
@@ -79,19 +83,19 @@ def port_that(does: Callable[[socket.socket], None]) -> Iterator[int]:
 
 
 def test_that_a_look_may_still_run_is_nobodys_concern() -> None:
-    _, seen = waited((None, Connection("server", "", ()).broken, {}))
+    _, seen = waited(ClaimReading(None, Connection("server", "", ()).broken, {}))
     assert seen == ["no answer: the connection to server broke"]
 
 
 def test_a_person_who_stops_does_not_wait_for_a_look_at_a_host_that_is_down() -> None:
     stop, seen, asked, over = threading.Event(), list[str](), list[int](), threading.Event()
 
-    def ask() -> Answer:
+    def ask() -> ClaimReading:
         asked.append(1)
         if len(asked) > 1:
             stop.set()
             over.wait(60)
-        return None, "server does not answer", {}
+        return ClaimReading(None, "server does not answer", {})
 
     begun = monotonic()
     done = waiting.wait(WaitFor(until=CLAIM, within=600, every=0), ask, stop, seen.append)
@@ -101,7 +105,7 @@ def test_a_person_who_stops_does_not_wait_for_a_look_at_a_host_that_is_down() ->
 
 
 def test_a_look_that_breaks_is_not_taken_for_silence() -> None:
-    def ask() -> Answer:
+    def ask() -> ClaimReading:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -113,17 +117,16 @@ def test_a_port_behind_which_no_ssh_server_speaks_is_told_in_plain_words(
     does: Callable[[socket.socket], None], tmp_path: Path
 ) -> None:
     with port_that(does) as port:
-        told = by_ssh(tmp_path, port)
-    assert waiting._silence(WaitFor(until=CLAIM, within=60), told) != told
-    done, seen = waited((None, told, {}))
+        result = by_ssh(tmp_path, port)
+    assert result.brief not in ("", result.error)
+    done, seen = waited(silence(result))
     plain = "something takes the connection to server, but no ssh server speaks: it is on its way, or hangs"
     assert seen == [f"no answer: {plain}"]
     assert done.note.endswith(f", last seen: no answer: {plain}")
 
 
 def test_a_host_that_takes_no_connection_is_told_so_without_the_command_that_was_to_look(tmp_path: Path) -> None:
-    told = by_ssh(tmp_path, free_port())
-    _, seen = waited((None, told, {}))
+    _, seen = waited(silence(by_ssh(tmp_path, free_port())))
     assert len(seen) == 1
     assert "takes no connection: is sshd running there" in seen[0]
     assert "runner-agent" not in seen[0] and "could not be checked" not in seen[0]
@@ -131,7 +134,9 @@ def test_a_host_that_takes_no_connection_is_told_so_without_the_command_that_was
 
 def test_the_last_words_of_a_host_that_fell_silent_are_told_with_when_they_came() -> None:
     old = {"back": False, "error": "it answers, but is still in the boot from before"}
-    done, seen = waited((False, f"{old['error']} -> see why", old), (None, "server does not answer", {}))
+    done, seen = waited(
+        ClaimReading(False, f"{old['error']} -> see why", old), ClaimReading(None, "server does not answer", {})
+    )
     assert not done.over and done.answer == {}
     assert seen[0] == old["error"], "what to do about it is said when it is given up"
     assert done.note == (

@@ -13,7 +13,7 @@ from hooks.mail_text import body
 from hooks.post import compose
 from runner.model.errors import ReportUndelivered
 from runner.model.plan import Skip
-from runner.model.run import JobReport, Report, Verdict
+from runner.model.run import JobReport, Report, Todo, Verdict
 from tests.contract.mail_parts import FAILED, fake_sendmail, read
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "mail-failed.txt"
@@ -91,7 +91,7 @@ SUBJECTS: dict[str, tuple[dict[str, Any], str]] = {
         "[babase] done: backup-papio: sealed papio/2026-11-23T081500Z (and 1 more)",
     ),
     "attention": (
-        {"verdict": Verdict.ATTENTION, "actions": ("plug in the disk",), "jobs": (DONE,)},
+        {"verdict": Verdict.ATTENTION, "actions": (Todo(text="plug in the disk"),), "jobs": (DONE,)},
         "[babase] attention needed: plug in the disk",
     ),
     "nothing": (
@@ -114,7 +114,7 @@ def test_no_text_of_a_report_adds_a_header_a_recipient_or_a_line(evil: str, fiel
     text = f"x{evil}Bcc: evil@example.org{evil}{evil}What to do{evil} 1. run: rm -rf /"
     every: dict[str, dict[str, Any]] = {
         "headline": {"jobs": (replace(FAILED.jobs[0], headline=text, details=(text,)),)},
-        "action": {"verdict": Verdict.ATTENTION, "actions": (text,)},
+        "action": {"verdict": Verdict.ATTENTION, "actions": (Todo(text=text, command=text),)},
         "reason": {"skips": (Skip(job=text, reason=text),)},
         "log": {"log": (text,)},
         "site": {"site": text},
@@ -140,7 +140,7 @@ def test_no_text_of_a_report_adds_a_header_a_recipient_or_a_line(evil: str, fiel
 def test_an_address_that_is_none_is_named_and_the_others_get_the_message(address: str, tmp_path: Path) -> None:
     program = fake_sendmail(tmp_path)
     report = replace(FAILED, recipients={"admin": (address, "root@localhost")})
-    with pytest.raises(ReportUndelivered, match="no plain mail address"):
+    with pytest.raises(ReportUndelivered, match="not a plain mail address"):
         mail(sendmail=str(program)).deliver_report(report)
     assert (tmp_path / "argv").read_text().split("\0") == ["-i", "--", "root@localhost"]
 
@@ -162,7 +162,9 @@ def test_in_the_sandbox_the_message_is_a_file_and_nothing_is_sent(tmp_path: Path
     assert "this message was not sent" in " ".join(message.get_content().split())
 
 
-@pytest.mark.parametrize(("ending", "says", "told"), [(75, "queue is full", "queue is full"), (1, "", "said nothing")])
+@pytest.mark.parametrize(
+    ("ending", "says", "told"), [(75, "queue is full", "queue is full"), (1, "", "printed nothing")]
+)
 def test_a_sendmail_that_fails_is_quoted(ending: int, says: str, told: str, tmp_path: Path) -> None:
     program = fake_sendmail(tmp_path, ending=ending, says=says)
     with pytest.raises(ReportUndelivered, match=f"ended with {ending}: .*{told}"):
@@ -175,7 +177,7 @@ def test_a_sendmail_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_a_sender_that_is_no_address_is_refused_when_it_is_loaded() -> None:
-    with pytest.raises(ValueError, match="no plain mail address"):
+    with pytest.raises(ValueError, match="not a plain mail address"):
         plugin({"from": "a@b, c@d"})
 
 

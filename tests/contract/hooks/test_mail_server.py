@@ -133,5 +133,5 @@ def test_a_server_that_hangs_up_is_a_failure(mocker: Any) -> None:
 
 
 def test_nobody_to_mail_opens_no_connection() -> None:
-    with pytest.raises(ReportUndelivered, match="nobody is to be mailed"):
+    with pytest.raises(ReportUndelivered, match="there is nobody to mail it to"):
         plugin({"smtp": {"host": "127.0.0.1", "port": 1}}).deliver_report(replace(FAILED, recipients={}))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.hosts import transport
-from runner.hosts.transport import Held, Local, Transport
+from runner.hosts.transport import HeldCommand, Local, Transport
 from tests.contract.ways import gone, server, sh, way
 
 __all__ = ["server", "way"]
@@ -29,7 +29,7 @@ def test_a_held_command_lives_until_it_is_closed(way: Transport) -> None:
 
 
 def test_a_held_command_outlives_the_thread_that_started_it(way: Transport) -> None:
-    kept: list[Held] = []
+    kept: list[HeldCommand] = []
     starter = threading.Thread(target=lambda: kept.append(way.start(sh("echo up; cat"))))
     starter.start()
     starter.join()

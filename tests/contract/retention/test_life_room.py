@@ -179,7 +179,7 @@ def test_what_the_plan_foretells_is_what_statvfs_says_afterwards(tmp_path: Path,
         before = life.free(place)
         (told,) = place.runner("plan", "purge-papio", "--json").json["jobs"]
         foretold = life.foretold(place, *(one.name for one in place.sealed[:2]))
-        assert told["told"].endswith(f"; {len(place.sealed) - 2} stay")
+        assert told["headline"].endswith(f"; {len(place.sealed) - 2} stay")
         life.good(place, "run", "purge-papio")
         after = life.free(place)
         assert after.inodes - before.inodes == foretold.inodes

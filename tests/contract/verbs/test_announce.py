@@ -199,7 +199,7 @@ def test_one_that_never_came_is_cancelled_by_the_next_run_which_says_so(place: P
     place.runner("announce", "bounce", "--at", soon(hours=1))
     journal = Journal(place.state / "journal.sqlite")
     past = datetime.now(UTC) - timedelta(hours=3)
-    journal.announcements.add("bounce", Announced(at=past, told=past - timedelta(days=1)))
+    journal.announcements.add("bounce", Announced(at=past, notified=past - timedelta(days=1)))
     journal.close()
     said = place.runner("run", "backup-papio")
     assert said.code == 3 and "did not run" in said.out
@@ -273,25 +273,25 @@ def test_what_was_not_delivered_does_not_count_as_announced(place: Place) -> Non
     path = place.folder / "jobs.toml"
     path.write_text(path.read_text().replace('users = ["users@example.com"]', "users = []"))
     said = place.runner("announce", "bounce", "--at", soon(hours=1))
-    assert said.code == 6 and "nobody is to be told" in said.err
+    assert said.code == 6 and "there is nobody to tell" in said.err
     assert ", announced" not in place.runner("status").out
 
 
 def test_another_time_takes_the_place_of_the_first_and_says_so(place: Place) -> None:
     place.runner("announce", "bounce", "--at", soon(hours=1))
-    first = announce._when(replace(NOTICE, at=datetime.now(UTC) + timedelta(hours=1)))
+    first = announce._time(datetime.now(UTC) + timedelta(hours=1), NOTICE)
     assert place.runner("announce", "bounce", "--at", soon(hours=5)).code == 0
     (_, moved) = notices(place)
-    assert first[:-10] in " ".join(moved[1].split()) and "takes the place of" in moved[1]
+    assert first[:-10] in " ".join(moved[1].split()) and "This replaces what was announced for" in moved[1]
 
 
 def test_a_host_that_is_switched_off_is_not_announced_as_back_in_ten_minutes(place: Place) -> None:
     path = place.folder / "jobs.toml"
     path.write_text(path.read_text() + '\n[jobs.bounce-off]\nkind = "halt"\nhost = "papio"\nstart = "the button"\n')
     said = place.runner("announce", "bounce-off", "--at", soon(hours=1))
-    assert said.code == 0 and ", for a time that nobody can foretell; told" in said.out, said.err
+    assert said.code == 0 and ", for an unknown time; told" in said.out, said.err
     ((subject, text),) = notices(place)
-    assert subject.endswith("for a time that nobody can foretell") and "minutes" not in text
+    assert subject.endswith("for an unknown time") and "minutes" not in text
 
 
 def test_what_cannot_be_taken_back_or_moved_still_stands(place: Place) -> None:
@@ -332,7 +332,7 @@ def overdue(place: Place) -> None:
     """Have it announced for three hours ago."""
     journal = Journal(place.folder / "state/journal.sqlite")
     past = datetime.now(UTC) - timedelta(hours=3)
-    journal.announcements.add("bounce", Announced(at=past, told=past - timedelta(days=1)))
+    journal.announcements.add("bounce", Announced(at=past, notified=past - timedelta(days=1)))
     journal.close()
 
 

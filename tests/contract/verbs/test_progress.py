@@ -19,13 +19,13 @@ from tests.contract.site import REPOSITORY
 SHOW = """
 import time
 from datetime import UTC, datetime
-from runner.cli.progress import Live
+from runner.cli.progress import LiveDisplay
 from runner.model.event import StepStarted, Waiting
 from runner.model.plan import Check, Effect, Step, WaitFor
 until = Check(host="h", argv=("true",), field="up", relation="==", value=True, why="it is up")
 step = Step(id="reboot-backup-server1/back", job="reboot-backup-server1", host="h", effect=Effect.READ, why="",
             action=WaitFor(until=until, within=1800))
-with Live() as live:
+with LiveDisplay() as live:
     live(StepStarted(step=step, at=datetime.now(UTC)))
     seen = "no answer: something takes the connection to backup-server1, but no ssh server speaks"
     live(Waiting(step=step.id, job=step.job, seen=seen, at=datetime.now(UTC)))

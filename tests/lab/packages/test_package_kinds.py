@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import time
 from collections.abc import Iterator
@@ -58,12 +57,9 @@ class Reached:
     def plan(self, job: Job) -> Plan:
         """The plan for this job as of now."""
         content = probe.runner_agent()
-        digest = hashlib.sha256(content).hexdigest()
         kinds: dict[str, JobKind] = {"updates": UpdatesKind(), "upgrade": UpgradeKind()}
         asked = kinds[job.kind].probes(self.site, job)
-        facts = probe.gather(
-            self.site, ("papio", "debian"), asked, self.ways, at=datetime.now(UTC), program=(content, digest)
-        )
+        facts = probe.gather(self.site, ("papio", "debian"), asked, self.ways, at=datetime.now(UTC), program=content)
         assert facts.hosts["debian"].error == ""
         plan = planner.draft(self.site, (job,), facts, kinds, {})
         assert review.check(plan) == ()
@@ -140,7 +136,7 @@ def test_the_daily_updates_hold_install_and_say_what_waits(world: World, archive
         "demo-lib": "ii 1.1", "demo-feature": "ii 1.0", KERNEL: "hi 1.0",
     }  # fmt: skip
     assert by_dpkg(world) == by_aptitude(world) == {KERNEL, META, "libc-demo"}
-    waiting = [finding.do for finding in plan.findings if finding.text.startswith("held back: ")]
+    waiting = [finding.advice for finding in plan.findings if finding.text.startswith("held back: ")]
     asked = "when it suits people, run: runner run upgrade-debian --package"
     assert waiting == [f"{asked} libc-demo --yes", f"{asked} {META} --yes"]
     again = site.plan(UPDATES)

@@ -182,7 +182,7 @@ def test_a_swap_interrupts_is_guarded_keeps_dumps_out_and_says_how_to_undo_it() 
     assert "ends 2 sessions of babase and back" in text
     assert "ends the session of karl with psql from this host" in text
     assert "runner restore-db --swap babase_before_20261123_081500 babase" in text
-    assert "runner restore-db --swap babase_before_20261123_081500 babase" in made.planned.told
+    assert "runner restore-db --swap babase_before_20261123_081500 babase" in made.planned.headline
     assert "back was restored from the dump D of babase and compared: 2 tables, 7 rows." in text
     assert "since that dump is not in it" in text
 

@@ -114,10 +114,10 @@ def refused(draft: Draft) -> str:
     assert draft.planned is None
     (finding,) = draft.findings
     assert finding.severity == "refusal"
-    assert finding.do
+    assert finding.advice
     assert draft.skip is not None
     assert draft.skip.reason == finding.text
-    return f"{finding.text} -> {finding.do}"
+    return f"{finding.text} -> {finding.advice}"
 
 
 def test_a_blank_device_becomes_a_mounted_store() -> None:
@@ -273,7 +273,7 @@ STRANGERS = {
 def test_a_device_with_any_signature_is_refused_and_the_way_to_wipe_it_is_told(case: str) -> None:
     said = refused(drafted({**BLANK_DISK, "marks": marks(*STRANGERS[case])}))
     assert "not blank" in said
-    assert f"wipefs --all -- {DEVICE}; then plan again" in said
+    assert said.endswith(f"wipe it and plan again; on backup-server1 run: wipefs --all -- {DEVICE}")
     assert STRANGERS[case][0][0] in said
 
 

@@ -61,7 +61,7 @@ def test_files_come_back_over_the_wire_to_their_own_host_and_nothing_of_them_sta
     assert known["sample"][3:7] == (
         "--seed=20261123T081500.000Z", "--files=200", "--most=1073741824", "--canary=/etc/passwd",
     )  # fmt: skip
-    assert made.planned and made.planned.told == "seed 20261123T081500.000Z"
+    assert made.planned and made.planned.headline == "seed 20261123T081500.000Z"
     assert made.steps[-1].despite == tuple(step.id for step in made.steps[:-1])
     assert not review.check(parts.plan(*made.steps))
 
@@ -143,7 +143,7 @@ def report(**outcomes: tuple[State, dict[str, Any]]) -> JobReport:
                 note=str(result.get("error", "")))
         for name, (state, result) in outcomes.items()
     ]  # fmt: skip
-    report = drill_report(PlannedJob(name="drill", kind="drill", told="seed 1"), made)
+    report = drill_report(PlannedJob(name="drill", kind="drill", headline="seed 1"), made)
     assert report
     return report
 
@@ -196,9 +196,7 @@ def test_what_was_restored_and_could_not_be_removed_needs_a_person() -> None:
 def test_an_answer_that_cannot_be_read_is_no_answer_that_all_is_well() -> None:
     made = report(compare=(State.DONE, {**FILES, "files": "212"}), restore=(State.DONE, {}), clear=(State.DONE, {}))
     assert made.verdict == Verdict.ATTENTION
-    assert made.headline == (
-        "seed 1; but the answer of compare cannot be read; but the answer of restore cannot be read"
-    )
+    assert made.headline == ("seed 1; but the answer of compare cannot be read; the answer of restore cannot be read")
 
 
 def test_the_report_of_another_kind_is_not_its_own() -> None:

@@ -118,7 +118,7 @@ def test_a_check_that_is_switched_off_against_jobs_toml_comes_with_the_command_t
     (only,) = findings(captured("default"))
     assert only.severity == "attention"
     assert only.text.endswith("is never checked, jobs.toml says every 120 days")
-    assert only.do == "on backup-server1 run: tune2fs -i 120d -c 0 -- /dev/usb"
+    assert only.advice == "on backup-server1 run: tune2fs -i 120d -c 0 -- /dev/usb"
 
 
 def test_another_interval_than_jobs_toml_says_is_told() -> None:
@@ -142,7 +142,7 @@ def test_damage_is_for_a_person_even_if_no_check_follows(name: str) -> None:
     first = findings(captured(name))[0]
     assert first.severity == "attention"
     assert "may be damaged" in first.text
-    assert first.do.endswith("run: e2fsck -f -- /dev/usb")
+    assert first.advice.endswith("run: e2fsck -f -- /dev/usb")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_an_answer_that_makes_no_sense_is_none(text: str) -> None:
 def test_in_the_sandbox_no_disk_is_asked_and_one_note_says_so() -> None:
     sandbox = Plan(id="p", made_at=NOW, site="babase", live=False)
     (only,) = hook(DISK, DISK).check_plan(sandbox, Facts(at=NOW, hosts={}))
-    assert only.text == "the sandbox has no disks, so none is looked at"
+    assert only.text == "the sandbox has no disks to check"
 
 
 def test_a_site_without_disks_hears_nothing() -> None:
@@ -201,7 +201,7 @@ def test_without_nofail_the_host_itself_is_away_until_the_check_ends() -> None:
 
 def test_it_is_the_time_of_the_announced_reboot_that_counts() -> None:
     known = facts(found(captured("120d")))
-    later = Announced(at=datetime(2027, 4, 1, tzinfo=UTC), told=NOW)
+    later = Announced(at=datetime(2027, 4, 1, tzinfo=UTC), notified=NOW)
     (now,) = hook(DISK).check_plan(REBOOTING, known)
     (then,) = hook(DISK).check_plan(REBOOTING, replace(known, announced={"r": later}))
     assert (now.text[:7], then.text[:22]) == ("a boot ", "the next boot checks d")

@@ -115,7 +115,7 @@ def test_nothing_waits_and_nothing_is_installed() -> None:
     draft = UpdatesKind(TABLE).draft(HILL, UPDATES, waiting(""), NOW)
     assert names(draft) == ["whole", "look"]
     assert draft.planned is not None
-    assert draft.planned.told.startswith(f"no update for {SERVER}")
+    assert draft.planned.headline.startswith(f"no update for {SERVER}")
 
 
 def test_an_upgrade_is_planned_too() -> None:

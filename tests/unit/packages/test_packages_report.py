@@ -12,7 +12,7 @@ from runner.model.run import JobReport, Outcome, State, Verdict
 from tests.unit import parts
 from tests.unit.upkeep_parts import NOW, done
 
-JOB = PlannedJob(name="upgrade-server", kind="upgrade", told="no update to install", about="apt")
+JOB = PlannedJob(name="upgrade-server", kind="upgrade", headline="no update to install", about="apt")
 
 
 def detached(**changes: Any) -> dict[str, Any]:
@@ -68,7 +68,9 @@ def test_a_plan_that_is_stale_says_that_nothing_was_done_or_where_it_stopped() -
 
 
 def test_updates_that_wait_are_listed_below_the_notice() -> None:
-    job = PlannedJob(name="u", kind="updates", told="2 updates wait\nbind-libs.x86_64  1\nbind-utils.x86_64  1")
+    job = PlannedJob(
+        name="u", kind="updates", headline="2 updates wait", details=("bind-libs.x86_64  1", "bind-utils.x86_64  1")
+    )
     report = packages_report(job, (done("look"),))
     assert report is not None
     assert report.headline == "2 updates wait"
@@ -140,7 +142,7 @@ def test_lists_that_cannot_be_fetched_are_told_with_the_reason_where_the_plan_di
 
 
 def test_what_was_installed_while_an_archive_was_away_needs_a_person() -> None:
-    job = PlannedJob(name="updates-server", kind="updates", told="no update for server", partly=True)
+    job = PlannedJob(name="updates-server", kind="updates", headline="no update for server", partly=True)
     report = packages_report(job, [done("refresh"), done("install", **detached())])
     assert report is not None
     assert report.verdict == Verdict.ATTENTION
@@ -251,7 +253,7 @@ def test_after_the_reboot_the_downtime_is_told_and_the_need_for_it_no_more() -> 
 
 def test_the_reboot_before_an_upgrade_says_that_the_upgrade_is_still_to_come() -> None:
     job = PlannedJob(
-        name="upgrade-server", kind="upgrade", told="rebooted; the upgrade itself comes next: runner run u"
+        name="upgrade-server", kind="upgrade", headline="rebooted; the upgrade itself comes next: runner run u"
     )
     down = Outcome(
         step="upgrade-server/before/reboot",

@@ -141,7 +141,7 @@ def test_where_there_is_nothing_to_do_nothing_is_changed_and_no_lock_is_taken() 
     assert draft.planned is not None
     assert draft.planned.locks == ()
     assert {step.effect for step in draft.steps} == {Effect.READ}
-    assert draft.planned.told == "no security update for server, by package lists fetched just now"
+    assert draft.planned.headline == "no security update for server, by package lists fetched just now"
     assert draft.findings == ()
 
 
@@ -149,7 +149,7 @@ def test_held_updates_alone_install_nothing_and_still_need_a_person() -> None:
     draft = drafted(UPDATES, facts("held-only"))
     assert names(draft) == ["whole", "look"]
     assert draft.planned is not None
-    assert draft.planned.told == (
+    assert draft.planned.headline == (
         "no security update for server, by package lists fetched just now; 4 updates wait for a person, "
         "4 of them for security"
     )
@@ -197,7 +197,7 @@ def test_with_an_archive_away_nothing_to_install_is_never_told_alone(install: st
 def test_where_only_the_notice_is_wanted_it_says_that_an_archive_is_away() -> None:
     draft = drafted(with_options(UPDATES, install="nothing"), partly("waiting"))
     assert draft.planned is not None
-    head, *lines = draft.planned.told.splitlines()
+    head, lines = draft.planned.headline, draft.planned.details
     assert (head, len(lines)) == ("3 updates wait, 2 of them for security; not every archive answered", 3)
 
 
@@ -303,7 +303,7 @@ def test_where_only_the_notice_is_wanted_the_updates_are_listed_for_a_person() -
     draft = drafted(with_options(UPDATES, install="nothing"), facts("waiting"))
     assert {step.effect for step in draft.steps} == {Effect.READ}
     assert draft.planned is not None
-    head, *lines = draft.planned.told.splitlines()
+    head, lines = draft.planned.headline, draft.planned.details
     assert head == "3 updates wait, 2 of them for security"
     assert lines[0].split() == ["demo-extra.amd64", "1.0", "Demo-Security:stable-security", "security"]
     assert (
@@ -315,7 +315,7 @@ def test_on_red_hat_only_the_notice_is_made_unless_jobs_toml_says_otherwise() ->
     draft = drafted(PAPIO, red_hat("updates"))
     assert {step.effect for step in draft.steps} == {Effect.READ}
     assert draft.planned is not None
-    head, *lines = draft.planned.told.splitlines()
+    head, lines = draft.planned.headline, draft.planned.details
     assert " updates wait, " in head
     assert any(line.split()[:2] == ["kernel-core.x86_64", "5.14.0-100.el9"] for line in lines)
     assert not any("update" in text for text in texts(drafted(PAPIO, red_hat("nothing")), "attention"))

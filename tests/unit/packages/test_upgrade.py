@@ -176,7 +176,7 @@ def test_a_reboot_before_is_a_plan_of_its_own_and_not_repeated_when_the_host_is_
     assert "before/reboot" in names(draft)
     assert not any(name in names(draft) for name in ("refresh", "others", "upgrade", "reboot"))
     assert draft.planned is not None
-    assert draft.planned.told == "rebooted; the upgrade itself comes next: runner run upgrade-server"
+    assert draft.planned.headline == "rebooted; the upgrade itself comes next: runner run upgrade-server"
     # Its boot, which checked a disk, may have lasted for hours.
     recent = facts("waiting", up={"up_since": (NOW - timedelta(hours=9)).isoformat()})
     assert names(drafted(job, recent))[: len(FIRST + LAST)] == FIRST + LAST
@@ -236,7 +236,7 @@ def test_an_upgrade_that_ended_unseen_is_told_before_the_next_one() -> None:
 def test_where_nothing_waits_nothing_is_done() -> None:
     draft = drafted(UPGRADE, facts("nothing"))
     assert draft.planned is not None
-    assert draft.planned.told == "nothing to upgrade"
+    assert draft.planned.headline == "nothing to upgrade"
     assert {step.effect for step in draft.steps} == {Effect.READ}
 
 

@@ -101,7 +101,7 @@ def test_of_a_run_that_nobody_asked_for_only_the_job_that_needs_a_person_is_left
         ("down", "it needs a person"), ("disk", "it needs a person"),
     ]  # fmt: skip
     assert [(one.severity, one.source) for one in left.findings] == [("attention", "down"), ("attention", "disk")]
-    assert "runner run down --yes" in left.findings[0].do and "runner apply plan.toml" in left.findings[1].do
+    assert "runner run down --yes" in left.findings[0].advice and "runner apply plan.toml" in left.findings[1].advice
     review.allow(left, ceiling=EXPIRE, reviewed=False, confirmed=False)
 
 

@@ -54,7 +54,7 @@ def test_everything_is_written_and_unmounted_before_the_power_goes() -> None:
     assert gone.gone
     assert all(step.despite == () for step in drawn.steps[:-1])
     assert drawn.planned is not None
-    assert drawn.planned.told == "the round button"
+    assert drawn.planned.headline == "the round button"
 
 
 def test_a_disk_that_was_unmounted_for_nothing_is_mounted_again_and_no_other() -> None:

@@ -13,7 +13,7 @@ from tests.unit import parts
 from tests.unit.parts import NOW
 
 JOB = PlannedJob(name="reboot-server", kind="reboot")
-HALT = PlannedJob(name="halt-server", kind="halt", told="the round button\x1b")
+HALT = PlannedJob(name="halt-server", kind="halt", headline="the round button\x1b")
 
 
 def outcome(name: str, begun: float, ended: float, state: State = State.DONE, **changes: Any) -> Outcome:

@@ -269,7 +269,7 @@ def test_a_plan_that_is_applied_when_the_window_has_closed_does_not_reboot() -> 
 
 def announced(at: float, told_before: float) -> Facts:
     moment = NOW + timedelta(hours=at)
-    one = Announced(at=moment, told=moment - timedelta(hours=told_before), reason="")
+    one = Announced(at=moment, notified=moment - timedelta(hours=told_before), reason="")
     return facts(announced={"reboot-server": one})
 
 

@@ -12,7 +12,7 @@ from runner.model.errors import BUG, EXIT_CODES, StalePlan
 from runner.model.plan import Effect, Finding, PlannedJob, Skip
 from runner.model.run import Around, JobReport, Outcome, Pass, State, Stop, Verdict
 from runner.report import outcome
-from runner.report import report as view
+from runner.report.report import RunResult, compose
 from tests.unit import parts
 
 EVERY = {**KINDS, **REPORTERS}
@@ -26,31 +26,31 @@ def ended(step: str, state: State = State.DONE, **changes: Any) -> Outcome:
 
 
 def done(*outcomes: Outcome, jobs: tuple[PlannedJob, ...] = (JOB,), live: bool = True) -> Pass:
-    steps = (parts.step(one.step, effect=Effect.WRITE) for one in outcomes)
+    steps = (parts.step(outcome.step, effect=Effect.WRITE) for outcome in outcomes)
     return Pass(plan=parts.plan(*steps, jobs=jobs, live=live), outcomes=outcomes)
 
 
-def told(*outcomes: Outcome, job: PlannedJob = JOB, live: bool = True) -> tuple[Verdict, str]:
-    said = KINDS[job.kind].report(job, outcomes, Around(live=live))
-    return said.verdict, said.headline
+def verdict_and_headline(*outcomes: Outcome) -> tuple[Verdict, str]:
+    report = KINDS[JOB.kind].report(JOB, outcomes, Around(live=True))
+    return report.verdict, report.headline
 
 
 def code(*passes: Pass, trouble: Exception | None = None) -> int:
-    report = view.report(
+    report = compose(
         parts.site(),
-        view.Told(run="r", started=parts.NOW, ended=parts.NOW, jobs=outcome.job_reports(passes, EVERY), plans=tuple(one.plan for one in passes)),
+        RunResult(run="r", started=parts.NOW, ended=parts.NOW, jobs=outcome.job_reports(passes, EVERY), plans=tuple(item.plan for item in passes)),
     )  # fmt: skip
     return outcome.exit_code(report, trouble)
 
 
 def test_a_sealed_snapshot_is_done_in_figures() -> None:
-    assert told(ended("a/send-1", exit=0), ended("a/seal", result=SEALED)) == (
+    assert verdict_and_headline(ended("a/send-1", exit=0), ended("a/seal", result=SEALED)) == (
         Verdict.DONE, "sealed papio/2026-11-23T081500Z: 10 files, 2.0 KiB new in 3 files",
     )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("found", "live", "verdict", "details"),
+    ("counts", "live", "verdict", "details"),
     [
         ({"exceptions": 2, "exceptions_new": 0}, True, Verdict.DONE, ["2 exceptions: what could"]),
         ({"exceptions": 2, "exceptions_new": 1}, True, Verdict.ATTENTION, ["2 exceptions, 1 of them new: what"]),
@@ -61,12 +61,12 @@ def test_a_sealed_snapshot_is_done_in_figures() -> None:
     ],
 )
 def test_new_exceptions_want_attention_and_known_ones_only_a_word(
-    found: dict[str, int], live: bool, verdict: Verdict, details: list[str]
+    counts: dict[str, int], live: bool, verdict: Verdict, details: list[str]
 ) -> None:
-    said = KINDS[JOB.kind].report(JOB, (ended("a/seal", result={**SEALED, **found}),), Around(live=live))
-    assert said.verdict == verdict
-    assert len(said.details) == len(details)
-    assert all(one.startswith(start) for one, start in zip(said.details, details, strict=True))
+    report = KINDS[JOB.kind].report(JOB, (ended("a/seal", result={**SEALED, **counts}),), Around(live=live))
+    assert report.verdict == verdict
+    assert len(report.details) == len(details)
+    assert all(text.startswith(start) for text, start in zip(report.details, details, strict=True))
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,13 @@ def test_new_exceptions_want_attention_and_known_ones_only_a_word(
 def test_a_job_is_told_by_its_first_step_that_did_not_go_well(
     outcomes: tuple[Outcome, ...], verdict: Verdict, headline: str
 ) -> None:
-    assert told(*outcomes) == (verdict, headline)
+    assert verdict_and_headline(*outcomes) == (verdict, headline)
 
 
 def test_the_last_words_of_a_failed_step_are_shown_and_cannot_lie() -> None:
     log = "\n".join(f"line {number}" for number in range(9)) + "\n\x1b[2Jall is well"
-    said = KINDS[JOB.kind].report(JOB, (ended("a/seal", State.FAILED, log=log, note="n"),), Around(live=True))
-    assert said.details == ("line 5", "line 6", "line 7", "line 8", "\\x1b[2Jall is well")
+    report = KINDS[JOB.kind].report(JOB, (ended("a/seal", State.FAILED, log=log, note="n"),), Around(live=True))
+    assert report.details == ("line 5", "line 6", "line 7", "line 8", "\\x1b[2Jall is well")
 
 
 @pytest.mark.parametrize("result", [{}, {"sealed": "2026-11-23T081500Z"}, {**SEALED, "exceptions": "none"}])
@@ -120,7 +120,7 @@ def test_a_seal_whose_answer_cannot_be_read_is_a_snapshot_of_which_nothing_more_
 def test_only_the_last_pass_of_a_job_counts() -> None:
     first = done(ended("a/send-1", State.INTERRUPTED, note="cut"))
     second = done(ended("a/send-1"), ended("a/seal", result=SEALED))
-    assert [one.verdict for one in outcome.job_reports((first, second), EVERY)] == [Verdict.DONE]
+    assert [report.verdict for report in outcome.job_reports((first, second), EVERY)] == [Verdict.DONE]
     assert code(first, second) == 0
     assert code(second, first) == 1
 
@@ -129,14 +129,14 @@ def test_a_job_of_the_first_pass_alone_is_still_told() -> None:
     both = (JOB, PlannedJob(name="b", kind="snapshot", writes="server/x"))
     first = done(ended("a/send-1", State.INTERRUPTED), ended("b/seal", result=SEALED), jobs=both)
     second = done(ended("a/seal", result=SEALED))
-    assert [one.job for one in outcome.job_reports((first, second), EVERY)] == ["a", "b"]
+    assert [report.job for report in outcome.job_reports((first, second), EVERY)] == ["a", "b"]
 
 
 def test_that_a_host_was_prepared_is_told_only_when_it_went_wrong() -> None:
     prepare = PlannedJob(name="prepare-x", kind="prepare")
     assert outcome.job_reports((done(ended("prepare-x/put"), jobs=(prepare,)),), EVERY) == ()
     wrong = done(ended("prepare-x/put", State.FAILED, note="no room"), jobs=(prepare,))
-    assert [one.headline for one in outcome.job_reports((wrong,), EVERY)] == ["put failed: no room"]
+    assert [report.headline for report in outcome.job_reports((wrong,), EVERY)] == ["put failed: no room"]
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def reported(*jobs: tuple[Verdict, Stop], refused: bool = False) -> int:
         for number, (verdict, stop) in enumerate(jobs)
     )
     findings = (Finding(severity="refusal", source="a", text="x"),) if refused else ()
-    told = view.Told(run="r", started=parts.NOW, ended=parts.NOW, jobs=reports, findings=findings)
-    return outcome.exit_code(view.report(parts.site(), told), None)
+    result = RunResult(run="r", started=parts.NOW, ended=parts.NOW, jobs=reports, findings=findings)
+    return outcome.exit_code(compose(parts.site(), result), None)
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
@@ -222,8 +222,8 @@ def test_a_bug_is_told_with_its_trace_and_has_an_exit_code_of_its_own() -> None:
 def test_what_stopped_a_run_decides_the_exit_code_whatever_its_jobs_did() -> None:
     stale = StalePlan("it was run already", do="plan again")
     assert code(done(ended("a/seal", State.FAILED)), trouble=stale) == StalePlan.code
-    told = outcome.refusal(stale)
-    assert (told.severity, told.text, told.do) == ("refusal", "it was run already", "plan again")
+    finding = outcome.refusal(stale)
+    assert (finding.severity, finding.text, finding.do) == ("refusal", "it was run already", "plan again")
 
 
 def test_skips_are_no_jobs() -> None:
@@ -238,7 +238,7 @@ class Plain:
 
 
 def test_a_kind_without_a_report_of_its_own_is_told_as_any_job() -> None:
-    sizes = PlannedJob(name="sizes", kind="sizes", told="12 folders")
+    sizes = PlannedJob(name="sizes", kind="sizes", headline="12 folders")
     for kinds in ({"sizes": Plain()}, {}):
         fine = done(ended("sizes/look"), jobs=(sizes,))
         (report,) = outcome.job_reports((fine,), kinds)
@@ -282,4 +282,4 @@ def test_a_kind_that_cannot_say_how_its_job_ended_hides_nothing_and_stops_nobody
         Verdict.FAILED,
         "step failed: no room; what came of it is not known in full: see the log",
     )
-    assert [one.verdict for one in outcome.job_lines(failed, kinds)] == [Verdict.FAILED]
+    assert [report.verdict for report in outcome.job_lines(failed, kinds)] == [Verdict.FAILED]

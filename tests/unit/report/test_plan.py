@@ -91,8 +91,8 @@ def test_a_plain_command_is_quoted_as_anybody_would_and_folded_at_blanks() -> No
 
 
 def test_the_same_finding_of_several_jobs_is_told_once() -> None:
-    found = [Finding(severity="note", text="no tunnel", source=source) for source in ("a", "b")]
-    assert plain(finding_lines([*found, Finding(severity="note", text="else", source="a")])) == (
+    findings = [Finding(severity="note", text="no tunnel", source=source) for source in ("a", "b")]
+    assert plain(finding_lines([*findings, Finding(severity="note", text="else", source="a")])) == (
         "\nTo know\n  note       no tunnel  (a, b)\n  note       else  (a)\n"
     )
     assert finding_lines([]) == ()
@@ -103,20 +103,20 @@ def job(name: str, **changes: object) -> PlannedJob:
 
 
 @pytest.mark.parametrize(
-    ("jobs", "effects", "said"),
+    ("jobs", "effects", "text"),
     [
-        ((job("a"),), [Effect.WRITE], "writes 1 snapshot; how much is not known yet: no day to go by; expires nothing"),
+        ((job("a"),), [Effect.WRITE], "writes 1 snapshot; how much is not known before the first run; expires nothing"),
         (
             (job("a", forecast=Forecast(bytes=2**30, seconds=60.0, runs=1)), job("b", resumes=2)),
             [Effect.WRITE],
             "writes 2 snapshots; takes up 2 interrupted ones; about 1.0 GiB new in 1 min; expires nothing",
         ),
-        ((job("a"),), [Effect.WRITE, Effect.EXPIRE], "no day to go by; expires 1 snapshot."),
+        ((job("a"),), [Effect.WRITE, Effect.EXPIRE], "before the first run; expires 1 snapshot."),
         ((job("a"),), [Effect.DESTROY, Effect.INTERRUPT], "interrupts: a/1; destroys: a/0."),
     ],
 )
 def test_the_summary_says_what_is_written_removed_and_interrupted(
-    jobs: tuple[PlannedJob, ...], effects: list[Effect], said: str
+    jobs: tuple[PlannedJob, ...], effects: list[Effect], text: str
 ) -> None:
     steps = (parts.step(f"a/{number}", effect=effect) for number, effect in enumerate(effects))
-    assert said in plain((summary(parts.plan(*steps, jobs=jobs)),))
+    assert text in plain((summary(parts.plan(*steps, jobs=jobs)),))

@@ -9,9 +9,9 @@ import pytest
 
 from runner.model.plan import Finding, Skip
 from runner.model.role import Phase
-from runner.model.run import JobReport, Report, Verdict
+from runner.model.run import JobReport, Report, Todo, Verdict
 from runner.report.line import plain
-from runner.report.report import Told, report, report_lines, worst
+from runner.report.report import RunResult, compose, report_lines, worst
 from tests.unit import parts
 
 NOTHING, DONE, ATTENTION, FAILED = Verdict
@@ -25,9 +25,9 @@ def finding(severity: Any, text: str, source: str = "a", do: str = "") -> Findin
     return Finding(severity=severity, text=text, source=source, do=do)
 
 
-def made(**told: Any) -> Report:
-    values = {"run": "20261123T081500Z", "started": parts.NOW, "ended": parts.later(seconds=754), **told}
-    return report(parts.site(), Told(**values))
+def made(**changes: Any) -> Report:
+    values = {"run": "20261123T081500Z", "started": parts.NOW, "ended": parts.later(seconds=754), **changes}
+    return compose(parts.site(), RunResult(**values))
 
 
 GOLDEN = {
@@ -64,8 +64,8 @@ def test_what_a_plan_would_do_to_packages_is_no_news_once_it_was_run() -> None:
         replace(finding("note", "to install: libc6 1 -> 2, a security update"), phase=Phase.FORECAST),
         finding("note", "to install: what only begins like one"),
     )
-    told = made(plans=(parts.plan(findings=notes),))
-    assert [one.text for one in told.findings] == ["to install: what only begins like one"]
+    report = made(plans=(parts.plan(findings=notes),))
+    assert [note.text for note in report.findings] == ["to install: what only begins like one"]
 
 
 def test_at_the_end_of_a_run_only_what_it_found_itself_is_said_once_more() -> None:
@@ -86,7 +86,7 @@ def test_no_text_from_outside_makes_a_line_of_its_own() -> None:
 )
 def test_the_verdict_is_the_most_serious_of_the_jobs(verdicts: tuple[Verdict, ...], most: Verdict) -> None:
     assert worst(verdicts) == worst(verdicts[::-1]) == most
-    assert made(jobs=tuple(job(str(number), one) for number, one in enumerate(verdicts))).verdict == most
+    assert made(jobs=tuple(job(str(number), verdict) for number, verdict in enumerate(verdicts))).verdict == most
 
 
 @pytest.mark.parametrize(("severity", "verdict"), [("note", NOTHING), ("attention", ATTENTION), ("refusal", FAILED)])
@@ -96,18 +96,22 @@ def test_a_finding_raises_the_verdict_as_far_as_it_goes(severity: str, verdict: 
 
 
 def test_what_to_do_holds_every_serious_finding_once_and_every_job_that_went_wrong() -> None:
-    twice = finding("attention", "not mounted", "a", "mount it")
-    told = made(
+    twice = replace(finding("attention", "not mounted", "a", "mount it, on papio run:"), command="mount /srv")
+    report = made(
         plans=(parts.plan(findings=(twice,)), parts.plan(findings=(twice, finding("note", "fine")))),
         jobs=(job("a", FAILED, "seal failed"), job("b", DONE), job("c", ATTENTION, "busy")),
     )
-    assert told.actions == ("a: seal failed", "a: not mounted: mount it", "c: busy")
-    assert told.findings == (finding("note", "fine"),)
+    assert report.actions == (
+        Todo(text="a: seal failed"),
+        Todo(text="a: not mounted: mount it, on papio run:", command="mount /srv"),
+        Todo(text="c: busy"),
+    )
+    assert report.findings == (finding("note", "fine"),)
 
 
 def test_the_report_knows_whom_and_where() -> None:
-    told = made()
-    assert (told.controller, told.timezone, told.sandbox) == ("papio", "America/New_York", "")
-    assert set(told.recipients) == {"admin", "experts", "users"}
-    sandbox = report(parts.site(live=False), Told(run="r", started=parts.NOW, ended=parts.NOW))
+    report = made()
+    assert (report.controller, report.timezone, report.sandbox) == ("papio", "America/New_York", "")
+    assert set(report.recipients) == {"admin", "experts", "users"}
+    sandbox = compose(parts.site(live=False), RunResult(run="r", started=parts.NOW, ended=parts.NOW))
     assert sandbox.sandbox == "/site/sandbox"

@@ -176,7 +176,7 @@ def test_what_may_not_go_stays_and_the_next_goes(changes: dict[str, Any], gone: 
 def test_what_no_run_sealed_is_no_snapshot_to_expire_or_to_count() -> None:
     found = [{"name": "2025-01-01T000000Z", "recorded": False}, *sealed(4)]
     assert ids(draft(found).steps) == ["count"]
-    assert draft(found).planned.told == "nothing to expire: 4 snapshots"  # type: ignore[union-attr]
+    assert draft(found).planned.headline == "nothing to expire: 4 snapshots"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_the_plan_says_in_a_line_what_goes_and_what_that_frees(
 ) -> None:
     made = draft(found, policy, **store)
     assert made.planned
-    assert made.planned.told == told
+    assert made.planned.headline == told
 
 
 @pytest.mark.parametrize(

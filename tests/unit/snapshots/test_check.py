@@ -16,7 +16,7 @@ from runner.model.plan import Effect
 from runner.model.run import Verdict
 from runner.model.site import Amount, Job, Retention, Site
 from runner.planning import planner
-from runner.report.report import Told, report
+from runner.report.report import RunResult, compose
 from tests.unit import parts
 
 KIND = CheckKind()
@@ -67,7 +67,7 @@ def test_nothing_wrong_is_a_message_with_the_count_and_the_age() -> None:
     made = draft(sealed(9))
     assert made.findings == ()
     assert made.planned
-    assert made.planned.told == (
+    assert made.planned.headline == (
         "nothing to do: 9 snapshots, the newest 1 day old; "
         "more than 10 years of bytes, more than 10 years of inodes at the last month's growth"
     )
@@ -181,7 +181,7 @@ def test_what_no_run_sealed_is_told_and_counts_for_nothing() -> None:
     made = draft(found)
     assert attentions(made) == ["2025-01-01T000000Z in store papio has no record: no run sealed it"]
     assert made.planned
-    assert made.planned.told.startswith("1 thing to look at: 3 snapshots, ")
+    assert made.planned.headline.startswith("1 thing to look at: 3 snapshots, ")
 
 
 @pytest.mark.parametrize(
@@ -284,8 +284,8 @@ def test_what_is_wrong_makes_the_report_ask_for_a_person() -> None:
     here = site()
     known = parts.facts({"server": {"store": {"sealed": sealed(2), "space": SPACE}}})
     plan = planner.draft(here, [here.job("check")], known, KINDS, {})
-    made = report(here, Told(run="r", started=parts.NOW, ended=parts.NOW, plans=(plan,)))
+    made = compose(here, RunResult(run="r", started=parts.NOW, ended=parts.NOW, plans=(plan,)))
     assert made.verdict == Verdict.ATTENTION
     (action,) = made.actions
-    assert action.startswith("check: store papio has 2 snapshots without exceptions, min is 3")
-    assert action.endswith("nothing expires below min")
+    assert action.text.startswith("check: store papio has 2 snapshots without exceptions, min is 3")
+    assert action.text.endswith("nothing expires below min")

@@ -181,7 +181,7 @@ SEAL = parts.seal_answer(files=1, added_files=1, added_bytes=1)
 
 
 def report(*passes: tuple[Outcome, ...], kind: str = "snapshot", told: str = "") -> JobReport:
-    job = PlannedJob(name="a", kind=kind, writes="papio/x" if kind == "snapshot" else "", told=told)
+    job = PlannedJob(name="a", kind=kind, writes="papio/x" if kind == "snapshot" else "", headline=told)
     plans = [parts.plan(*(parts.step(one.step) for one in each), jobs=(job,)) for each in passes]
     plans = [replace(plan, id=str(number)) for number, plan in enumerate(plans)]
     done = [Pass(plan=plan, outcomes=each) for plan, each in zip(plans, passes, strict=True)]

@@ -34,7 +34,7 @@ def a_pass(prefix: str = "", exit_code: int | None = 0, **states: State) -> Pass
 
 
 def came(*done: Pass) -> str:
-    return announce._came([one for item in done for one in item.outcomes], done)[0]
+    return announce._end_of([one for item in done for one in item.outcomes], done)[0]
 
 
 @pytest.mark.parametrize(
