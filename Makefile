@@ -32,7 +32,7 @@ test: .venv/dev  ## all tests, the fast ones first; as root the lab too
 	$(PYTEST) -q tests/unit
 	PROPERTIES=usual $(PYTEST) -q $(PROPERTIES) $(REAL) -m "not alone" --numprocesses=3 --dist=loadfile || { \
 	  ended=$$?; [ $$ended -eq 1 ] || exit $$ended; \
-	  echo "what failed beside others is tried once more, alone; if it is not well then, it fails" ; \
+	  echo "what failed while other tests ran is tried once more, alone; it fails only if it fails again" ; \
 	  PROPERTIES=usual $(PYTEST) -q $(PROPERTIES) $(REAL) -m "not alone" --last-failed --last-failed-no-failures=none; }
 	$(PYTEST) -q tests/lab tests/contract -m alone
 

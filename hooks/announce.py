@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -76,7 +76,7 @@ def body(notice: Notice, what: str) -> str:
         utc=f"{notice.at.astimezone(UTC):%H:%M} UTC",
         instead=_time(notice.instead, notice) if notice.instead else "",
         downtime=_downtime(notice),
-        took=length(timedelta(seconds=notice.took)) if notice.took else "",
+        took=length(notice.took) if notice.took else "",
         what=what,
     )
 
@@ -90,8 +90,8 @@ def _downtime(notice: Notice) -> str:
     if notice.downtime is None:
         return "an unknown time"
     least, most = notice.downtime
-    if most < _MANY and least != most:
-        return f"about {least / 60:.0f} to {most / 60:.0f} minutes"
     if least == most:
-        return f"about {length(timedelta(seconds=most))}"
-    return f"{length(timedelta(seconds=least))} to {length(timedelta(seconds=most))}"
+        return f"about {length(most)}"
+    if most < _MANY:
+        return f"about {least / 60:.0f} to {most / 60:.0f} minutes"
+    return f"{length(least)} to {length(most)}"

@@ -58,7 +58,7 @@ def findings(site: Site, plan: Plan, facts: Facts, when_due: str) -> Iterator[Fi
     stops = {step.host: step for step in reversed(plan.steps) if _ends_boot(step)}
     hosts = dict.fromkeys((*(disk.host for disk in site.disks), *stops))
     if hosts and not plan.live:
-        yield _finding("note", "the sandbox has no disks, so none is looked at")
+        yield _finding("note", "the sandbox has no disks to check")
         return
     for host in hosts:
         yield from _host(Scene(site=site, plan=plan, facts=facts, host=host, stop=stops.get(host), when_due=when_due))

@@ -33,7 +33,7 @@ class Mail:
         if self.quiet and report.verdict in (Verdict.NOTHING, Verdict.DONE):
             return
         groups = (*self.groups, "experts") if report.verdict is Verdict.FAILED else self.groups
-        people = recipients(report, groups)
+        people = tuple(dict.fromkeys(person for group in groups for person in report.recipients.get(group, ())))
         self.post.send(letter(report), people, report.sandbox)
         if not people:
             raise ReportUndelivered(
@@ -48,11 +48,6 @@ def plugin(settings: Mapping[str, Any]) -> Mail:
         groups=tuple(settings.get("to", ("admin",))),
         quiet=settings.get("when", "always") == "attention",
     )
-
-
-def recipients(report: Report, groups: tuple[str, ...]) -> tuple[str, ...]:
-    """Everybody in these groups once, in the order of jobs.toml."""
-    return tuple(dict.fromkeys(person for group in groups for person in report.recipients.get(group, ())))
 
 
 def letter(report: Report) -> Letter:

@@ -17,11 +17,11 @@ def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str
     """Give the message to `argv` with the people after `--`; ReportUndelivered unless it exits 0."""
     program = argv[0]
     # sendmail programs want the line ends of the machine, not those of the wire.
-    text = message.as_bytes(policy=message.policy.clone(linesep="\n"))
+    content = message.as_bytes(policy=message.policy.clone(linesep="\n"))
     try:
         ended = subprocess.run(
             (*argv, "--", *people),
-            input=text,
+            input=content,
             capture_output=True,
             timeout=PATIENCE,
             check=False,
@@ -29,20 +29,15 @@ def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": ""},
         )
     except OSError as problem:
-        raise ReportUndelivered(
-            f"{program} cannot be started: {problem.strerror}",
-            do="install a mail server program, or give hooks.mail a table smtp in jobs.toml",
-        ) from problem
+        do = "install a mail server program, or give hooks.mail a table smtp in jobs.toml"
+        raise ReportUndelivered(f"{program} cannot be started: {problem.strerror}", do=do) from problem
     except subprocess.TimeoutExpired as problem:
-        raise ReportUndelivered(
-            f"{program} did not end within {PATIENCE} seconds", do="look at the mail queue of this host"
-        ) from problem
+        text = f"{program} did not end within {PATIENCE} seconds"
+        raise ReportUndelivered(text, do="look at the mail queue of this host") from problem
     if ended.returncode != 0:
-        output = (ended.stderr or ended.stdout).decode(errors="backslashreplace").strip()
-        raise ReportUndelivered(
-            f"{program} ended with {ended.returncode}: {output or 'it printed nothing'}",
-            do="look at the mail log of this host",
-        )
+        output = (ended.stderr or ended.stdout).decode(errors="backslashreplace").strip() or "it printed nothing"
+        text = f"{program} ended with {ended.returncode}: {output}"
+        raise ReportUndelivered(text, do="look at the mail log of this host")
 
 
 def keep(message: EmailMessage, path: Path) -> None:

@@ -34,9 +34,9 @@ class MailServer:
 
 
 def over_smtp(message: EmailMessage, people: Sequence[str], server: MailServer) -> None:
-    """Send the message; ReportUndelivered when a server or one of the people is refused.
+    """Send the message; ReportUndelivered unless the server takes it for all of the people.
 
-    The password is in no text: not in an error either, should the server repeat it.
+    No text holds the password: not even an error in which the server repeats it.
     """
     password = _password(server) if server.user else ""
     place = f"mail server {server.host}:{server.port}"

@@ -101,14 +101,9 @@ def word(text: str) -> str:
 
 def _most_important(report: Report) -> str:
     worst = [f"{job.job}: {job.headline}" for job in report.jobs if job.verdict is report.verdict]
-    if report.verdict is Verdict.FAILED and worst:
-        return _and_more(worst)
-    skipped = [f"{skip.job}: {skip.reason}" for skip in report.skips]
-    return _and_more([str(todo) for todo in report.actions] or worst or skipped or ["no job"])
-
-
-def _and_more(lines: list[str]) -> str:
-    return lines[0] if len(lines) == 1 else f"{lines[0]} (and {len(lines) - 1} more)"
+    lines = [] if report.verdict is Verdict.FAILED and worst else [str(todo) for todo in report.actions]
+    first, *more = lines or worst or [f"{skip.job}: {skip.reason}" for skip in report.skips] or ["no job"]
+    return f"{first} (and {len(more)} more)" if more else first
 
 
 def _zone(name: str) -> tzinfo:

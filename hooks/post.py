@@ -74,7 +74,8 @@ class Post:
 
             mail_smtp.over_smtp(message, good, mail_smtp.MailServer(**self.smtp))
         elif good:
-            mail_local.by_sendmail(message, good, (self.sendmail, "-i", *self._envelope()))
+            envelope = ("-f", self.sender) if self.sender else ()
+            mail_local.by_sendmail(message, good, (self.sendmail, "-i", *envelope))
         if bad := [mail_text.header(person) for person in people if person not in good]:
             raise ReportUndelivered(
                 f"not mailed to {', '.join(bad)}: not a plain mail address",
@@ -84,9 +85,6 @@ class Post:
     def _root(self) -> str:
         # The sendmail program knows what this host is called in mail; a server elsewhere does not.
         return f"root@{socket.gethostname()}" if self.smtp else "root"
-
-    def _envelope(self) -> tuple[str, ...]:
-        return ("-f", self.sender) if self.sender else ()
 
 
 def compose(letter: Letter, people: tuple[str, ...], sender: str) -> EmailMessage:

@@ -1,4 +1,4 @@
-"""What the program says: one JSON object on the last line of stdout, or why not and what to do."""
+"""What the agent answers: one JSON object on the last line of stdout, or why not and what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HARMFUL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 class Refused(Exception):
-    """The program will not do it, or could not; `do` says what to do next, `code` is the exit code.
+    """The agent will not do it, or could not; `do` is what to do next, `code` the exit code.
 
     `again`: another plan may well do better, since this one changed what is there.
     """

@@ -62,8 +62,8 @@ def _text(output: bytes) -> str:
 def together() -> Iterator[None]:
     """While the block runs a signal leaves it, so that what it began is undone; then no child is left.
 
-    Whoever started a program ends it on the way out, but a signal may come when it is there and nobody knows
-    of it yet: between its fork and the name that it is given. So all children are asked for by our own number.
+    Whoever started a program ends it on the way out, but a signal may arrive after its fork and before anybody
+    has its number. So all children are looked up by our own number.
     """
     before = {each: signal.getsignal(each) for each in _SIGNALS}
     for each, known in before.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import hashlib
+import importlib
 import json
 import os
 import platform
@@ -17,25 +18,22 @@ from . import clock
 from .answer import Refused, emit, table
 from .arguments import parse
 from .command import ask
-from .database import databases, dumps
-from .detached import records
-from .host import processes, sessions
+from .host import processes
 from .host.mounts import filesystems, stand_ins
-from .packages import outdated
-from .power import boot_checks, idle
 from .store.inspect import inspect_store
 
 VERSION = re.compile(r"rsync +version v?([0-9][0-9.]*)")
 
 PROGRAM = "runner-agent"
-READERS: Mapping[str, Callable[[Sequence[str]], object]] = {
-    "up": sessions.read,
-    "outdated": outdated.read,
-    "detached": records.read,
-    "idle": idle.read,
-    "boot-checks": boot_checks.read,
-    "databases": databases.read,
-    "dumps": dumps.read,
+# The module whose `read` answers, imported where it is asked for: every import costs before the answer.
+READERS: Mapping[str, str] = {
+    "up": "host.sessions",
+    "outdated": "packages.outdated",
+    "detached": "detached.records",
+    "idle": "power.idle",
+    "boot-checks": "power.boot_checks",
+    "databases": "database.databases",
+    "dumps": "database.dumps",
 }
 
 
@@ -127,7 +125,7 @@ def _digest(path: str) -> str:
 def _former(path: str) -> bool:
     """Whether the file is there and nothing works from it: what is at work reads the rest of itself from it."""
     try:
-        if not path or not Path(path).is_file() or any(command.alive for command in records.read(()).detached):
+        if not path or not Path(path).is_file() or any(command.alive for command in _reader("detached")(()).detached):
             return False
     except OSError:
         return False
@@ -150,15 +148,19 @@ def _text(path: str) -> str:
 
 def reading(argv: Sequence[str]) -> dict[str, Any]:
     """What `runner-agent VERB ...` would have printed, as a reading; nothing need be installed for it."""
-    read = READERS.get(argv[1]) if len(argv) > 1 else None
-    if read is None:
+    if len(argv) < 2 or argv[1] not in READERS:
         return _section(1, {"error": f"a probe may ask for: {', '.join(READERS)}", "do": "see docs/store.md"})
     try:
-        return _section(0, table(read(argv[2:])))
+        return _section(0, table(_reader(argv[1])(argv[2:])))
     except Refused as refused:
         return _section(refused.code, {"error": refused.error, "do": refused.do})
     except (OSError, ValueError) as problem:
         return _section(1, {"error": ascii(str(problem)), "do": "look at the host"})
+
+
+def _reader(verb: str) -> Callable[[Sequence[str]], Any]:
+    read: Callable[[Sequence[str]], Any] = importlib.import_module(f".{READERS[verb]}", __package__).read
+    return read
 
 
 def _section(code: int, answer: Mapping[str, Any]) -> dict[str, Any]:

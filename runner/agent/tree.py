@@ -73,7 +73,7 @@ def through(parent: int, name: bytes) -> bytes:
 
 
 class TreeEntry(NamedTuple):
-    """A name in a folder and what lstat(2) says of it."""
+    """A name in a folder and its lstat(2)."""
 
     name: bytes
     status: os.stat_result

@@ -119,7 +119,7 @@ def _run(  # noqa: PLR0913
     timeout: float,
     sink: Callable[[bytes], None] | None = None,
 ) -> Result:
-    argv = ("python3", "-I", "-c", BOOT, str(len(program)), *verb)
+    argv = ("python3", "-IS", "-c", BOOT, str(len(program)), *verb)
     return transport.run(argv, stdin=(program, json.dumps(question).encode("ascii")), timeout=timeout, sink=sink)
 
 
@@ -186,7 +186,8 @@ def runner_agent() -> bytes:
     names = {f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*.py")}
     names["__main__.py"] = _DOOR.encode()
     stream = io.BytesIO()
-    stream.write(b"#!/usr/bin/env python3\n")
+    # Nothing of the caller's Python and no site-packages: safer for root, and a quarter of its start is saved.
+    stream.write(b"#!/usr/bin/env -S python3 -IS\n")
     # It travels with every question, perhaps over a slow line.
     with zipfile.ZipFile(stream, "a") as archive:
         for name in sorted(names):

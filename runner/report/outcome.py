@@ -18,7 +18,7 @@ from runner.report.default import default_report
 _LOG_LINES = 200
 
 
-def latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome, ...]], ...]:
+def _latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome, ...]], ...]:
     """Each job with its outcomes in the last pass that had it, in the order they were first planned."""
     last = {
         job.name: (job, item.plan, tuple(outcome for outcome in item.outcomes if outcome.job == job.name))
@@ -31,7 +31,7 @@ def latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome,
 def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter]) -> tuple[JobReport, ...]:
     """A report a job, by its kind, but for those that are not worth a word."""
     reports: dict[str, JobReport] = {}
-    for job, plan, outcomes in latest(done):
+    for job, plan, outcomes in _latest(done):
         before = (outcome for item in done if item.plan is not plan for outcome in item.outcomes)
         around = Around(
             live=plan.live,
@@ -45,11 +45,22 @@ def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter]) -> tuple[Jo
 
 def job_lines(done: Pass, kinds: Mapping[str, Reporter]) -> tuple[JobLine, ...]:
     """What the journal keeps of each job; one that found its store busy did not run at all."""
-    return tuple(
-        _line(outcomes, _report(job, outcomes, Around(live=plan.live, looked=_looked(job, plan)), kinds))
-        for job, plan, outcomes in latest((done,))
-        if outcomes and all(outcome.state != State.BUSY for outcome in outcomes)
-    )
+    lines = []
+    for job, plan, outcomes in _latest((done,)):
+        if outcomes and all(outcome.state != State.BUSY for outcome in outcomes):
+            report = _report(job, outcomes, Around(live=plan.live, looked=_looked(job, plan)), kinds)
+            started = min(outcome.started for outcome in outcomes if outcome.started)
+            ended = max(outcome.ended for outcome in outcomes if outcome.ended)
+            line = JobLine(
+                job=job.name,
+                verdict=report.verdict,
+                headline=report.headline,
+                started=started,
+                ended=ended,
+                written=report.written,
+            )
+            lines.append(line)
+    return tuple(lines)
 
 
 def _looked(job: PlannedJob, plan: Plan) -> bool:
@@ -124,17 +135,6 @@ def _stop(outcomes: Sequence[Outcome]) -> Stop:
     if State.STALE in states:
         return Stop.STALE
     return Stop.BUSY if State.BUSY in states else Stop.NONE
-
-
-def _line(outcomes: Sequence[Outcome], report: JobReport) -> JobLine:
-    return JobLine(
-        job=report.job,
-        verdict=report.verdict,
-        headline=report.headline,
-        started=min(outcome.started for outcome in outcomes if outcome.started),
-        ended=max(outcome.ended for outcome in outcomes if outcome.ended),
-        written=report.written,
-    )
 
 
 def _outcome_log(outcome: Outcome) -> list[str]:

@@ -54,8 +54,7 @@ def summary(plan: Plan) -> Line:
     forecasts = [job.forecast for job in writes if job.forecast.bytes is not None]
     parts = [f"writes {count(len(writes), 'snapshot')}"] if writes else []
     parts += ["gets files back" for job in plan.jobs if job.kind == "restore"]
-    if resumed:
-        parts.append(f"takes up {count(resumed, 'interrupted one')}")
+    parts += [f"takes up {count(resumed, 'interrupted one')}"] if resumed else []
     if forecasts:
         amount = size(sum(forecast.bytes or 0 for forecast in forecasts))
         slowest = max((forecast.seconds for forecast in forecasts if forecast.seconds is not None), default=None)
@@ -71,9 +70,8 @@ def summary(plan: Plan) -> Line:
         unsure = any(step.unless for step in gone)
         parts.append(f"expires {count(len(gone), 'snapshot')}" + (" at most" if unsure else ""))
     for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
-        hits = [step for step in plan.steps if step.effect == effect]
-        if hits:
-            parts.append(f"{word}: {', '.join(step.id for step in hits)}")
+        if steps := [step.id for step in plan.steps if step.effect == effect]:
+            parts.append(f"{word}: {', '.join(steps)}")
     if plan.effect == Effect.READ:
         parts.append("looks only, changes nothing")
     elif not gone and plan.effect <= Effect.EXPIRE:
@@ -154,58 +152,51 @@ def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
     return lines
 
 
-def _step(plan: Plan, step: Step, width: int, commands: bool) -> list[Line]:
+def _step(plan: Plan, step: Step, width: int, whole: bool) -> list[Line]:
     elsewhere = "" if plan.live or not step.needs else "  [not in the sandbox]"
     added = f"  [added by {step.added_by}]" if step.added_by else ""
     lines = [
         line(
-            f"  {_short(step.id, step.job):12} ",
+            f"  {_names((step.id,), step.job):12} ",
             (f"{step.effect.name.lower():9}", _EFFECTS[step.effect]),
             f" {step.host:15} ",
             one_line(step.why),
             (elsewhere + added, "warn"),
         )
     ]
-    if not commands:
+    if not whole:
         return lines
+    notes = [
+        f"{word} {_claim(claim, step.job)}"
+        for word, claim in (("only if", step.guard), ("unless", step.unless))
+        if claim
+    ]
+    notes += [f"reads the output of {_names(step.inputs, step.job)}"] if step.inputs else []
+    notes += [f"also when {_names(step.despite, step.job)} failed"] if step.despite else []
+    action = step.action
+    if isinstance(action, PutFile):
+        text = f"puts {action.artifact} ({action.sha256[:12]}) at {action.path}, mode {action.mode:o}"
+        commands = [("", one_line(text))]
+    else:
+        commands = _marked((action.until if isinstance(action, WaitFor) else action).argv, width)
+    if isinstance(action, WaitFor):
+        what = "it no longer answers" if action.gone else one_line(action.until.why)
+        notes.append(f"asks every {action.every} s until {what}, for {length(action.within)} at most")
     pad = " " * 15
-    for word, claim in (("only if", step.guard), ("unless", step.unless)):
-        if claim:
-            lines.append(line(pad, (f"{word} {_claim(claim)}", "dim")))
-    if step.inputs:
-        lines.append(line(pad, (f"reads the output of {_names(step.inputs, step.job)}", "dim")))
-    if step.despite:
-        lines.append(line(pad, (f"also when {_names(step.despite, step.job)} failed", "dim")))
-    if isinstance(step.action, PutFile):
-        put = step.action
-        text = f"puts {put.artifact} ({put.sha256[:12]}) at {put.path}, mode {put.mode:o}"
-        return [*lines, line(pad, (one_line(text), "command"))]
-    if isinstance(step.action, WaitFor):
-        return [*lines, line(pad, (_waiting(step.action), "dim")), *_folded(step.action.until.argv, pad, width)]
-    return [*lines, *_folded(step.action.argv, pad, width)]
+    lines += [line(pad, (note, "dim")) for note in notes]
+    return lines + [line(pad, (mark, "dim"), (text, "command")) for mark, text in commands]
 
 
-def _waiting(action: WaitFor) -> str:
-    what = "until it no longer answers" if action.gone else f"until {one_line(action.until.why)}"
-    return f"asks every {action.every} s {what}, for {length(action.within)} at most"
-
-
-def _folded(argv: Sequence[str], pad: str, width: int) -> list[Line]:
-    folded = command_lines(argv, max(width - len(pad) - 2, 40))
-    return [line(pad, ("$ " if not number else "  ", "dim"), (text, "command")) for number, text in enumerate(folded)]
-
-
-def _short(name: str, job: str) -> str:
-    return name.removeprefix(f"{job}/")
+def _marked(argv: Sequence[str], width: int) -> list[tuple[str, str]]:
+    first, *more = command_lines(argv, max(width - 17, 40))
+    return [("$ ", first), *(("  ", text) for text in more)]
 
 
 def _names(steps: Sequence[str], job: str) -> str:
-    return ", ".join(_short(name, job) for name in steps)
+    return ", ".join(name.removeprefix(f"{job}/") for name in steps)
 
 
-def _claim(claim: Check | Ended) -> str:
-    match claim:
-        case Ended(step=step, codes=codes):
-            return f"{step.rpartition('/')[2]} ended {' or '.join(str(code) for code in codes)}"
-        case Check(why=why):
-            return one_line(why)
+def _claim(claim: Check | Ended, job: str) -> str:
+    if isinstance(claim, Check):
+        return one_line(claim.why)
+    return f"{_names((claim.step,), job)} ended {' or '.join(map(str, claim.codes))}"

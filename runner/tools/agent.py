@@ -84,7 +84,7 @@ def reap(at: At) -> Argv:
 def find(store: str) -> Argv:
     """Print as JSON every distinct version of the path on stdin. Reads only.
 
-    A verb without its program, as the next two: it is asked while nothing need be installed.
+    A verb without its program, as the next two: it is called where nothing need be installed.
     """
     return argv("find", Find(store))
 

@@ -140,7 +140,7 @@ class Foreseen:
     def _line(self, line: bytes) -> None:
         if line[11:12] == b"|":
             item, size = line[:11], line[12:]
-            # h is one more name; folders are counted by the statistics, since no line tells of all.
+            # h is one more name; folders are counted by the statistics, since no line has all of them.
             if item[:1] in b"<>c." and item[1:2] != b"d":
                 self.inodes += 1
                 self.bytes += int(size) if item[1:2] == b"f" and size.isdigit() else 0
@@ -155,7 +155,7 @@ def restore(ends: Ends, *, aside: str = "") -> Argv:
     """Copy one path (with `/./` where its kept parents begin) out of a snapshot, whole.
 
     Into a folder in use (`aside` given) whatever would be overwritten is moved to `aside` first, and
-    parents that are there stay as they are; into an empty one they come back as they were.
+    parents that are there stay as they are; into an empty one they are restored as they were.
     """
     return (
         "rsync",

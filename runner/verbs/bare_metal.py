@@ -152,6 +152,8 @@ def _warnings(lost: Lost, known: set[str]) -> list[str]:
     if lost.snapshot.exceptions:
         warnings.append(f"{lost.snapshot.exceptions} names could not be read when {name} was made, and are not in it:")
         warnings.append(f"runner snapshots {lost.store.name} --exceptions {name}")
+    if lost.snapshot.exceptions is None:
+        warnings.append(f"the record of {name} cannot be read: it is not known whether anything is missing from it")
     if host == lost.controller:
         warnings.append(f"this tool runs on {host}. Print this page while it still works; afterwards README.txt and")
         warnings.append("jobs.toml in .runner on the disk say the same in general, and any machine can use them.")

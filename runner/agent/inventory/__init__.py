@@ -1,1 +1,1 @@
-"""What a host is beside its files: disks, partitions, packages, boot loader, network."""
+"""What a host is besides its files: disks, partitions, packages, boot loader, network."""

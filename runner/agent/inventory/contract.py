@@ -1,4 +1,4 @@
-"""Options and answers of the verbs of an inventory: what a host is beside its files."""
+"""Options and answers of the verbs of an inventory: what a host is besides its files."""
 
 from __future__ import annotations
 

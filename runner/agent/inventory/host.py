@@ -1,4 +1,4 @@
-"""`about`: what this host is, beside its files: what is needed to make it again on an empty machine."""
+"""`about`: what this host is, besides its files: what is needed to make it again on an empty machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`audit`: is every sealed snapshot still what was sealed? A share of it every night."""
+"""`audit`: is every sealed snapshot as it was sealed? A share of it every night."""
 
 from __future__ import annotations
 

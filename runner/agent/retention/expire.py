@@ -1,20 +1,21 @@
-"""`expire`: move a sealed snapshot to the trash, if the store can spare it; `floor`: how many it keeps."""
+"""`expire`: move a sealed snapshot to the trash, if the store can spare it."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 
-from .. import clock, durable
+from .. import durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..snapshots.sums import bequeath
 from ..store import disk, inventory, lock, trash
-from ..store.layout import Store, is_clean, is_name, open_store, require_json, require_sealed, room, sealed
+from ..store.layout import Store, is_clean, is_name, open_store, require_sealed, room, sealed
 from ..store.lock import working
 from ..store.pins import pins
 from ..store.proven import guarded
-from .contract import Expire, Expired, Floor, FloorKept
+from .contract import Expire, Expired
+from .floor import kept_floor
 
 
 def expire(argv: Sequence[str]) -> int:
@@ -78,33 +79,3 @@ def _move(store: Store, name: str) -> None:
         durable.sync_folder(store.records)
     finally:
         os.close(descriptor)
-
-
-def floor(argv: Sequence[str]) -> int:
-    """Raise the store's floor to N; lower it only with `--lower`, which is for a person at the store.
-
-    Nothing is written when it is N already.
-    """
-    options = parse_as(Floor, argv)
-    store, least = open_store(options.store), options.floor
-    with working(store, options.plan):
-        disk.require(store, options.disk)
-        before = kept_floor(store)
-        if least < before and not options.lower:
-            raise Refused(
-                f"this store's floor is {before} snapshots and is not lowered to {least} from afar",
-                "let a person who means it run `runner-agent floor` with --lower at the store",
-            )
-        if least != before:
-            durable.write_json(store.floor, {"min": least, "since": clock.now()})
-    reply(FloorKept(least, before))
-    return 0
-
-
-def kept_floor(store: Store) -> int:
-    """The floor of a store, 0 if it has none; Refused where it cannot be understood."""
-    content = require_json(store.floor)
-    least = content.get("min", None if content else 0)
-    if not isinstance(least, int) or isinstance(least, bool) or least < 0:
-        raise Refused(f"{store.floor} cannot be understood", "correct it with `floor N --lower`")
-    return least

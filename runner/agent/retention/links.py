@@ -21,7 +21,7 @@ def run(argv: Sequence[str]) -> int:
 
     `--max N` is how many snapshots are kept: `fits` is whether N times the group is below the limit of
     names an inode (65,000 with ext4's driver, also on ext3; 32,000 with ext3's own). `most` is the
-    highest link count now, of `path`. A group of 8 names or fewer is told as 0.
+    highest link count now, of `path`. A group of 8 names or fewer counts as 0.
     """
     options = parse_as(Links, argv)
     store = open_store(options.store)

@@ -32,7 +32,7 @@ class ExpectedOutputs(NamedTuple):
 
 
 class Gathered:
-    """Sums over all frames; `exceptions` holds the first of them in the order they came."""
+    """Sums over all frames; `exceptions` holds the first of them, in their order."""
 
     def __init__(self, before: frozenset[SnapshotException]) -> None:
         self.filesystems: dict[str, CopiedFilesystem] = {}

@@ -78,7 +78,7 @@ def _begun(store: Store, name: str, plan: str) -> Mapping[str, Any]:
 def _require_filesystems(snapshot: PartialSnapshot, expected: ExpectedOutputs) -> None:
     points = sorted(str(point) for point in snapshot.begun.get("filesystems", ()))
     if not points or sorted(expected.transfers.values()) != points:
-        raise Refused("the transfers are not those of the filesystems begun", "make a new plan")
+        raise Refused("the transfers are not those of the filesystems that were begun", "make a new plan")
 
 
 def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, absent: Sequence[str]) -> Gathered:
@@ -104,7 +104,7 @@ def _require_explained(store: Store, gathered: Gathered) -> None:
     unexplained = sum(gathered.cause(cause) for cause in causes.difference(EXCEPTIONS, HARMLESS))
     if unexplained:
         raise Refused(
-            f"{unexplained} names are missing or differ for no reason of the source's: "
+            f"{unexplained} names are missing or differ for no reason that the source shows: "
             f"{', '.join(gathered.unexplained)}{_fullness(store)}",
             "free room or look at the disk, then run the job again; the partial is kept",
             # Full: the next plan makes room. Out of links: in a fresh folder rsync copies what it could not link.

@@ -58,7 +58,7 @@ def require(store: Store, declared: DeclaredDisk) -> StoreDisk:
 
 
 def require_writable(store: Store, declared: DeclaredDisk) -> StoreDisk:
-    """As `require`, and by writing, syncing and removing a file: a failed disk may still say `rw`."""
+    """As `require`, and by writing, syncing and removing a file: a failed disk may be mounted `rw` all the same."""
     state = require(store, declared)
     trial = store.runner / f"trial.{os.getpid()}"
     try:
@@ -75,7 +75,7 @@ def require_writable(store: Store, declared: DeclaredDisk) -> StoreDisk:
 
 
 def whole_seconds(store: Store) -> bool:
-    """Whether times are kept in whole seconds only, as far as reading tells (True only if sure)."""
+    """Whether times are kept in whole seconds only, as far as reading shows (True only if sure)."""
     for path in (store.root, store.runner, store.lock, store.records):
         try:
             if path.stat().st_mtime_ns % 10**9:

@@ -1,4 +1,4 @@
-"""A store as `probe` answers it: disk, snapshots, records, who works on it; `newest` and `record` print a part."""
+"""A store as `probe` answers it: disk, snapshots, records, who works on it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import clock
-from ..answer import Refused, emit, reply
-from ..arguments import DeclaredDisk, parse_as
+from ..answer import Refused
+from ..arguments import DeclaredDisk
 from . import disk, freed, lock
-from .contract import Counts, Newest, Record
-from .layout import Store, folders, nearest, open_store, partials, read_json, require_json, require_sealed, room, sealed
+from .layout import Store, folders, nearest, open_store, partials, read_json
 from .pins import StoredPin, pins
 from .proven import Proof, proofs
 
@@ -148,23 +147,3 @@ def _being_read(store: Store, names: Sequence[str]) -> frozenset[str]:
         return frozenset(name for name in names if lock.held_by(descriptor, lock.byte_of(name)) is not None)
     finally:
         os.close(descriptor)
-
-
-def newest(argv: Sequence[str]) -> int:
-    """Print the newest sealed snapshot, how many there are, and how much room is free; reads only.
-
-    Room is what the caller may use, as `room` gives it.
-    """
-    store = open_store(parse_as(Newest, argv).store)
-    counted = sealed(store)
-    reply(Counts(counted[-1] if counted else "", len(counted), len(partials(store)), *room(store)))
-    return 0
-
-
-def record(argv: Sequence[str]) -> int:
-    """Print the record of the sealed snapshot NAME, or refuse; reads only."""
-    options = parse_as(Record, argv)
-    store, name = open_store(options.store), options.name
-    require_sealed(store, name)
-    emit(require_json(store.record(name)))
-    return 0

@@ -69,7 +69,7 @@ class Family(ABC):
 
     @abstractmethod
     def upgrade(self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
-        """Let go of `free`, install exactly these, hold `again` whatever came of it."""
+        """Release `free`, install exactly these, hold `again` however that ended."""
 
     @abstractmethod
     def look(self, updates: Sequence[Update]) -> Argv:
@@ -99,11 +99,11 @@ class Family(ABC):
         """Print what is only half installed, and nothing where all is whole."""
         return ()
 
-    def let_go(self, names: Sequence[str]) -> str:
-        """Tell a person how to let go of holds that these have at the host."""
+    def unhold(self, names: Sequence[str]) -> str:
+        """Tell a person how to release the holds that these have at the host."""
         return ""
 
-    def release(self, updates: Sequence[Update]) -> str:
+    def kernel_release(self, updates: Sequence[Update]) -> str:
         """The release, as `uname -r` tells it, of the newest kernel among these; "" where there is none."""
         return ""
 

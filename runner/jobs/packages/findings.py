@@ -100,7 +100,7 @@ def cut_off(site: Site, commands: Sequence[Detached]) -> tuple[Finding, ...]:
     return tuple(
         attention(
             job,
-            f"{job.name} was cut off, and nobody was told what came of it: it says so when it runs again",
+            f"{job.name} was cut off, and how it ended is not known yet: its next run reports it",
             *by_hand(site, job.kind, job.host),
         )
         for job in jobs
@@ -119,7 +119,7 @@ def reboot(site: Site, job: Job, reasons: Sequence[str], due: Sequence[Update]) 
 def holds(site: Site, job: Job, known: PackageFacts, facts: Facts, family: Family) -> tuple[Finding, ...]:
     """What is held and should not be, or should be and is not: somebody changed that at the host, or jobs.toml.
 
-    Before the first run of a job nobody can have let go of what it holds. A pattern that fits nothing
+    Before the first run of a job nobody can have released what it holds. A pattern that fits nothing
     holds nothing: perhaps it is misspelt.
     """
     findings = []
@@ -127,22 +127,24 @@ def holds(site: Site, job: Job, known: PackageFacts, facts: Facts, family: Famil
         findings.append(note(job, f"held from now on, as jobs.toml wants it: {_listed(known.unheld)}"))
     elif known.unheld:
         text = f"not held, although jobs.toml wants it: {_listed(known.unheld)}"
-        do = "nothing now: this plan holds it; unless it is new in jobs.toml, find out who let go of it"
+        do = "nothing now: this plan holds it; unless it is new in jobs.toml, find out who released it"
         findings.append(attention(job, text, do))
     if known.stray:
         text = f"held at the host, although jobs.toml does not say so: {_listed(known.stray)}"
-        how = family.let_go(known.stray[:_LISTED])
-        findings.append(note(job, text, f"write it into `hold` of [hosts.{job.host}], or let go of it there: {how}"))
+        how = family.unhold(known.stray[:_LISTED])
+        findings.append(note(job, text, f"write it into `hold` of [hosts.{job.host}], or release it there: {how}"))
     patterns = site.host(job.host).hold
     idle = [pattern for pattern in patterns if not any(fits(name, (pattern,)) for name in known.installed)]
     if idle and known.fresh:
-        text = f"`hold` of [hosts.{job.host}] has what fits no installed package: {_listed(idle)}"
-        findings.append(note(job, text, "see how it is spelt; nothing, if the package is not there on purpose"))
+        text = f"`hold` of [hosts.{job.host}] has patterns that fit no installed package: {_listed(idle)}"
+        findings.append(
+            note(job, text, "check the spelling; if the package is missing on purpose, there is nothing to do")
+        )
     return tuple(findings)
 
 
 def removals(job: Job, known: PackageFacts) -> tuple[Finding, ...]:
-    """What only a removal would let be upgraded: told, never done."""
+    """What could only be upgraded by removing something: mentioned, never done."""
     if not known.removals:
         return ()
     text = f"a full upgrade would remove {_listed(known.removals)}; that is never done here"

@@ -22,7 +22,7 @@ from runner.tools.detached import DetachAnswer
 
 # Steps that change something without being detached.
 _CHANGES = {
-    Role.REPAIR: "an interrupted installation was taken up and ended",
+    Role.REPAIR: "an interrupted installation was finished",
     Role.HOLD: "held what jobs.toml wants held",
     Role.RESTART: "restarted",
 }
@@ -36,7 +36,7 @@ _FAILED = {
 }
 _BAD = (State.FAILED, State.INTERRUPTED, State.STALE)
 _MOST, _LAST = 100, 12
-# In what a job tells of itself: the rest is by the lists of some archives only.
+# In a headline: the rest of it is by the lists of some archives only.
 NOT_ALL = "not every archive answered"
 
 
@@ -103,8 +103,8 @@ def packages_report(
 ) -> JobReport | None:
     """Report on a job of the kinds `updates` and `upgrade`; None where how it stopped says it better.
 
-    What was installed is told from the lists of packages before and after, never from what the
-    package manager printed; of that the last lines are shown when something failed, and odd ones always.
+    What was installed is known from the lists of packages before and after, never from the output of the
+    package manager; of that the last lines are shown when something failed, and odd ones always.
     """
     runs = _Runs(outcomes, families.named(job.about, table))
     power = power_report(job, outcomes)
@@ -142,9 +142,9 @@ def _installed(job: PlannedJob, runs: _Runs) -> JobReport:
     broken = bool(failed or runs.changes.unfinished)
     verdict = Verdict.FAILED if broken else Verdict.ATTENTION if wants else Verdict.DONE
     did = _did(runs.outcomes)
-    changed = _changed(runs.changes) or next(iter(did), "") or "all was installed already"
+    changed = _changed(runs.changes) or next(iter(did), "") or "everything was installed already"
     if any(outcome.role == Role.ATTACH for outcome in runs.outcomes):
-        changed += ", by what was cut off before and went on at the host"
+        changed += ", by a command that was cut off before and went on at the host"
     more = (line for want in wants for line in want.lines)
     details = tuple(line for line in (*_versions(runs.changes), *did, *more, *_running(runs)) if line != changed)
     end = _end(runs, failed[0] if failed else runs.answers[-1]) if broken else ()
@@ -156,8 +156,8 @@ def _failed(job: PlannedJob, bad: Outcome, runs: _Runs) -> JobReport:
     did, answer = _did(runs.outcomes), runs.by_step.get(bad.step)
     if bad.state == State.INTERRUPTED and not answer:
         headline = (
-            f"interrupted at {bad.label}: {bad.note}. What had begun at the host goes on there by itself, "
-            "and the next run says what came of it"
+            f"interrupted at {bad.label}: {bad.note}. What it began at the host goes on there by itself, "
+            "and the next run reports how it ended"
         )
     elif bad.state == State.STALE:
         before = f"stopped before {bad.label}" if runs.answers or did else "nothing was done"
@@ -235,12 +235,12 @@ def _did(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 def _wants(runs: _Runs, *, failed: bool = False) -> Iterator[_Want]:
     """What a person must look at.
 
-    Of a job that failed the packages that are not set up and the last lines of the log are told anyway.
+    Of a job that failed the packages that are not set up and the last lines of the log are in its report anyway.
     """
     for outcome in runs.outcomes:
         answer = runs.by_step.get(outcome.step)
         if answer and outcome.role == Role.ATTACH and answer.exit != 0:
-            yield _Want(f"what an earlier run had begun {_ended(answer)}")
+            yield _Want(f"what an earlier run began {_ended(answer)}")
     if problem := next((answer.problem for answer in runs.answers if answer.problem), ""):
         yield _Want(f"what changed is not known: {problem}")
     changes = runs.changes
@@ -276,7 +276,7 @@ def _running(runs: _Runs) -> tuple[str, ...]:
     old = [unit for unit in runs.last.services if unit not in fresh]
     if not old:
         return ()
-    return (f"still running what was replaced: {', '.join(old)}; restart them, or let the job do it (restart = [...])",)
+    return (f"still running replaced files: {', '.join(old)}; restart them, or let the job do it (restart = [...])",)
 
 
 def _end(runs: _Runs, answer: DetachAnswer) -> tuple[str, ...]:

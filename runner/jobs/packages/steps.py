@@ -253,5 +253,5 @@ def look(work: PackageWork, updates: Sequence[Update]) -> tuple[Step, ...]:
     argv = work.family.look(updates)
     whole = "every package is whole" + (", in its new version" if updates else "")
     checks = (work.step("whole", argv, whole, Effect.READ, Role.WHOLE),) if argv else ()
-    why = "does anything still run what was replaced, and is a reboot needed"
+    why = "see whether anything still runs replaced files, and whether a reboot is needed"
     return (*checks, work.step("look", detached.outdated(work.program), why, Effect.READ, Role.LOOK))

@@ -79,13 +79,13 @@ def _waits(job: Job, command: detached.Detached) -> Draft:
     """Another job of this runner is at work there; the next run makes this one up."""
     since = f", since {command.started:%Y-%m-%d %H:%M} UTC" if command.started else ""
     text = f"{command.job} is at work on the packages{since}"
-    finding = package_findings.attention(job, text, "let it come to its end; the next run makes this up")
+    finding = package_findings.attention(job, text, "wait until it has ended; the next run makes up for this one")
     return package_findings.skipped(job, (finding,), "another job is at work on the packages")
 
 
 def _refresh_first(work: PackageWork, before: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:
     """Only fetch the lists: nothing can be planned by the old ones. If it works, the job is planned again."""
-    why = "the lists could not be fetched for the plan: try once more, and keep what went wrong"
+    why = "the lists could not be fetched for the plan: try once more, and keep the error"
     step = work.step("refresh-first", work.family.refresh(work.host), why, role=Role.REFRESH_FIRST)
     return _drafted(work, (*before, replace(step, replans=True)), findings)
 
@@ -144,7 +144,7 @@ def _later(work: PackageWork, choice: UpdateChoice) -> tuple[Finding, ...]:
     text = package_findings.waiting(choice.later)
     if _policy(work) == "nothing":
         return (package_findings.attention(work.job, text, *todo),)
-    return (package_findings.note(work.job, f"{text}, and not for this job", *todo),)
+    return (package_findings.note(work.job, f"{text}, which this job does not install", *todo),)
 
 
 def _headline(work: PackageWork, choice: UpdateChoice, partly: bool) -> str:

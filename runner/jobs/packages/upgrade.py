@@ -133,7 +133,7 @@ def _upgrade(work: PackageWork, known: PackageFacts, facts: Facts, left: tuple[D
 def _notes(work: PackageWork, upgrade: Upgrade, stay: Sequence[str]) -> list[Finding]:
     notes = []
     if upgrade.free:
-        text = f"let go of for this, and held again: {', '.join(upgrade.free)}"
+        text = f"released for this, and held again: {', '.join(upgrade.free)}"
         notes.append(replace(package_findings.note(work.job, text), phase=Phase.FORECAST))
     if stay:
         notes.append(package_findings.note(work.job, f"stays held back: {', '.join(stay)}"))
@@ -152,4 +152,4 @@ def _drafted(
     if when == "no" or (when == "if needed" and not needed and not upgrade.reboot):
         return draft
     why = f"run what was upgraded: {', '.join(needed)}" if needed else "; ".join(upgrade.reboot) or "after the upgrade"
-    return upgrade_steps.with_reboot(work, draft, facts, why, work.family.release(due))
+    return upgrade_steps.with_reboot(work, draft, facts, why, work.family.kernel_release(due))

@@ -32,9 +32,9 @@ _RECENT = timedelta(hours=24)
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Upgrade:
-    """What an upgrade is to do: `others` first, then `upgraded`, for which the holds `free` are let go.
+    """What an upgrade is to do: `others` first, then `upgraded`, for which the holds `free` are released.
 
-    `held` is held afterwards whatever came of it, `fresh` if it worked, `unheld` before everything else.
+    `held` is held afterwards however that ended, `fresh` if it worked, `unheld` before everything else.
     `left` is what an earlier run began, `reboot` are reasons for a reboot already. `kernel`: one comes, and
     then `room` must be free in /boot, in bytes.
     """

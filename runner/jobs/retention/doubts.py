@@ -66,8 +66,8 @@ def shrunk(ordered: Sequence[Snapshot], max_shrink: float) -> Doubt | None:
     """Doubt a source of which the newest snapshot has over `max_shrink` percent fewer files.
 
     Fewer than the one before of the same host had, or than most of the seven before: so a source that
-    came back half empty is doubted for some days, and not only until its second snapshot. A snapshot
-    whose files were not counted says nothing.
+    is half empty is doubted for some days, and not only until its second snapshot. A snapshot
+    whose files were not counted is no measure.
     """
     newest = ordered[-1] if ordered else None
     if newest is None or newest.files is None:

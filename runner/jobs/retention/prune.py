@@ -68,7 +68,7 @@ def _is_to_measure(store: Store, sealed: Sequence[Snapshot], decision: Decision)
 
 
 def counted(facts: StoreFacts) -> tuple[Snapshot, ...]:
-    """The snapshots that count, oldest first: what has no record was not sealed, and is nobody's to expire."""
+    """The snapshots that count, oldest first: what has no record was not sealed, and never expires."""
     return tuple(snapshot for snapshot in facts.sealed if snapshot.recorded)
 
 

@@ -45,7 +45,7 @@ class Decision:
     """What becomes of every sealed snapshot: each is in `keep` or in `expire`, never in both.
 
     `keep` is oldest first. `expire` is in the order to do it in: what goes whatever the room, then
-    what goes for room, each oldest first. If `frozen` is not empty it says why nothing expires, and
+    what goes for room, each oldest first. `frozen` is why nothing expires, "" where something may, and
     `do` what a person should do. `cause` is the doubt that froze it. `doubts` is what a person should see
     although something may expire.
     `unmeasured` names those that go for room while it is not known what they free, oldest first: to
@@ -67,7 +67,7 @@ def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | 
     First thinning, then `max`, then room: each takes the oldest that may go, and no more than it
     needs, as far as it is known what expiring them frees. Never goes: the newest, the newest without
     exceptions, one that is pinned or being read, the last that was proven to come back, one whose name
-    tells no time. After each that goes there are at least `min` without exceptions: one with exceptions
+    is no time. After each that goes there are at least `min` without exceptions: one with exceptions
     does not count towards `min`, so it may go at exactly `min`, and nothing may below. If what is missing
     cannot be freed, nothing goes.
     """

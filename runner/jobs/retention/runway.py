@@ -55,7 +55,7 @@ def growth(sealed: Sequence[Snapshot]) -> tuple[Growth, ...]:
     """What each snapshot took, by its record.
 
     Every snapshot makes all folders anew, an inode and a block each, since folders cannot be linked.
-    Where nobody counted them the inodes are unknown: without them they would be far too few.
+    Where folders were not counted, the inodes are unknown: without folders they would be far too few.
     """
     return tuple(
         Growth(
@@ -83,7 +83,7 @@ def runway(history: Sequence[Growth], space: Space | None, policy: Retention | N
     inodes_a_day = _a_day([(growth.at, growth.inodes) for growth in ordered])
     return Runway(
         days_of_bytes=_until(space.free, space.size, least_bytes, bytes_a_day),
-        # A filesystem that counts no inodes says 0 of 0.
+        # A filesystem that counts no inodes has 0 of 0.
         days_of_inodes=_until(space.inodes_free, space.inodes, least_inodes, inodes_a_day) if space.inodes else LONGEST,
     )
 

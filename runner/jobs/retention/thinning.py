@@ -30,7 +30,7 @@ def stand_ins(snapshots: Sequence[Snapshot], rules: Sequence[Thin]) -> Mapping[s
     loses nothing by it. What any rule keeps, stays.
 
     Periods are UTC's, as the names are: in UTC no hour comes twice and none is missing, so the answer
-    is the same wherever and whenever it is asked, and asking again after expiring changes nothing.
+    is the same everywhere and at any time, and does not change when snapshots expire.
     """
     kept: dict[str, tuple[str, ...]] = {}
     for rule in rules:
@@ -71,7 +71,7 @@ def _period(moment: datetime, rule: Thin) -> tuple[int, ...]:
 class Protection(StrEnum):
     """Why a snapshot may never go, in words."""
 
-    UNDATED = "its name tells no time"
+    UNDATED = "its name is no time"
     READ = "being read"
     PINNED = "pinned"
     PROVEN = "the last that was proven to come back: no newer one is"

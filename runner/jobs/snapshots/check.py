@@ -99,11 +99,11 @@ def _count(look: _StoreLook) -> Sequence[Finding]:
     unclean = len(look.sealed) - look.clean
     # A new store fills by one a day, and its keeper knows it: that is no reason to call anybody.
     if _is_first(oldest) and look.clean + 1 >= days:
-        return (Finding(severity="note", text=f"{text}: it is young yet", source=""),)
+        return (Finding(severity="note", text=f"{text}: it is still young", source=""),)
     why, do = [], []
     if unclean:
         why.append(f"{unclean} more have exceptions")
-        do.append("runner snapshots --exceptions says what could not be read")
+        do.append("`runner snapshots --exceptions` lists what could not be read")
     if not _is_first(oldest):
         why.append(f"those before {oldest.name} are gone")
         do.append("find out who removed them, if `min` was not raised: nothing expires below min")
@@ -131,7 +131,7 @@ def _foreign(look: _StoreLook) -> Sequence[Finding]:
 
 def _age(look: _StoreLook) -> Sequence[Finding]:
     if look.newest is None:
-        return (_doubt(f"store {look.store.name} has no snapshot", "runner run the job that writes it"),)
+        return (_doubt(f"store {look.store.name} has no snapshot", "run the job that writes it"),)
     if look.now - look.newest <= look.options.newest_within:
         return ()
     text = f"the newest snapshot of store {look.store.name} is {length(look.now - look.newest)} old"
@@ -146,7 +146,7 @@ def _growth(look: _StoreLook) -> Sequence[Finding]:
         return () if look.decision.cause == smaller else (_doubt(smaller.text, smaller.do),)
     if not look.sealed:
         return ()
-    # The first of all is whole, and says nothing of what is usual.
+    # The first of all is whole, and no measure of what is usual.
     newest, usual = look.sealed[-1], look.sealed[1:-1][-_USUAL:]
     grown = [
         *_grew(newest.added_bytes, [snapshot.added_bytes for snapshot in usual], _LARGE, size),

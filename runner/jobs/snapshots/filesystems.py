@@ -77,7 +77,7 @@ def choose(
 
 def _shows(mount: Filesystem, other: Filesystem) -> bool:
     """Whether a copy of `mount`, kept to one filesystem, has all that is seen at `other`."""
-    # Stand-ins are folders of one disk, and all of them are wanted.
+    # Stand-ins are folders of one disk, and all of them are copied.
     if mount.dev != other.dev or "stand-in" in (mount.type, other.type):
         return False
     if not inside(other.root, mount.root):
@@ -134,7 +134,7 @@ def emptied(site: Site, job: Job, facts: Facts, *, runs: int) -> Finding | None:
     """Why a snapshot `job` that wrote its store in `runs` recorded runs must not write it now, or None.
 
     Labels are no proof of a disk: one without a declared uuid is known only by what is on it. A person
-    who has put a new disk there says so by declaring its uuid.
+    who has put a new disk there declares its uuid.
     """
     if job.kind != "snapshot" or not runs:
         return None

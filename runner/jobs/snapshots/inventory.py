@@ -1,4 +1,4 @@
-"""runner-agent's verbs for what a host is beside its files: how they are called, and what `about-of` answers."""
+"""runner-agent's verbs for what a host is besides its files: how they are called, and what `about-of` answers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def steps(site: Site, job: Job, at: agent.At, name: str) -> tuple[Step, ...]:
             effect=Effect.READ,
             timeout=_PATIENCE,
             action=Command(argv=(agent.program(site.host(job.host)), "about")),
-            why=f"what {job.host} is beside its files: disks, partitions, packages, boot loader, network",
+            why=f"what {job.host} is besides its files: disks, partitions, packages, boot loader, network",
         ),
         Step(
             id=toml,

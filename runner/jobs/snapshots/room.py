@@ -42,7 +42,7 @@ class RoomToMake:
 def need(sealed: Sequence[Snapshot], filesystems: Sequence[Filesystem]) -> Need:
     """Half as much again as the last snapshots brought (median), and a block and an inode a folder.
 
-    Before the first one: all that is on the filesystems; of a folder that stands in for one nobody knows.
+    Before the first one: all that is on the filesystems; of a folder that stands in for one that is not known.
     """
     if not sealed:
         real = [filesystem for filesystem in filesystems if filesystem.type != "stand-in"]

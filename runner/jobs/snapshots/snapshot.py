@@ -163,7 +163,7 @@ def _choice(work: _SnapshotWork) -> filesystems.FilesystemChoice:
         # Stand-ins are other folders than those that jobs.toml names, and all of them are copied.
         declared=() if host.root else work.job.options.filesystems or host.filesystems,
         stores=() if host.root else _stores(work),
-        # What stands in is what jobs.toml says now, and nothing else is missed.
+        # What stands in is what jobs.toml names now, and nothing else is missed.
         expected=() if host.root else tuple(mount for snapshot in before for mount in snapshot.filesystems),
         excluded=work.job.options.exclude,
     )

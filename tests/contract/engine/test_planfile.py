@@ -71,7 +71,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     """Plans with every field of every value made up; `name` makes what jobs.toml or the runner names."""
     checks = st.builds(
         Check, host=name, argv=ARGV, field=name, relation=st.sampled_from(("==", "!=", ">=", "<=")),
-        value=TEXT | BIG | SECONDS | st.booleans(), why=TEXT,
+        value=TEXT | BIG | SECONDS | st.booleans(), why=TEXT, replans=st.booleans(),
     )  # fmt: skip
     command = st.builds(Command, argv=ARGV)
     put = st.builds(PutFile, path=TEXT, artifact=name, sha256=name, mode=st.sampled_from((0o644, 0o755, 0)))

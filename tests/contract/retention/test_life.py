@@ -83,7 +83,7 @@ def test_listing_checking_and_planning_400_is_one_question_a_host_and_under_a_se
         ("strace", "-f", "-qq", "-e", "trace=execve", "-s", "100", "-o", trace, sys.executable, "-m", "runner", *argv),
         cwd=grown.folder, env=known, check=True, capture_output=True,
     )  # fmt: skip
-    questions = re.findall(r'"python3", "-I", "-c"[^\n]* = 0$', trace.read_text(), re.MULTILINE)
+    questions = re.findall(r'"python3", "-IS", "-c"[^\n]* = 0$', trace.read_text(), re.MULTILINE)
     assert 1 <= len(questions) <= 2, questions
 
 

@@ -112,6 +112,16 @@ def test_a_folder_without_a_record_is_listed_but_does_not_count(house: Storehous
     assert 0 < newest["free_percent"] <= 100
 
 
+def test_a_record_that_cannot_be_read_is_not_one_without_exceptions(house: Storehouse) -> None:
+    house.snapshot(ONE)
+    (house.root / f".runner/records/{ONE}.json").write_text('{"exceptions": 0')
+    facts = msgspec.convert(house.call("probe", given=request(house)).answer, HostFacts)
+    (snapshot,) = facts.stores["papio"].sealed
+    assert (snapshot.recorded, snapshot.exceptions) == (True, None)
+    refused = house.call("record", str(house.root), ONE)
+    assert (refused.code, "cannot be understood" in refused.answer["error"]) == (1, True)
+
+
 def test_the_shipped_file_is_reproducible_and_probes_without_being_installed(house: Storehouse, tmp_path: Path) -> None:
     file = tmp_path / "runner-agent"
     file.write_bytes(runner_agent())

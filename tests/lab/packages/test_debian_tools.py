@@ -122,7 +122,7 @@ def test_the_first_run_of_aptitude_takes_no_hold_of_ours_away(world: World, arch
 def test_letting_go_of_one_hold_keeps_the_others_even_in_aptitudes_first_run(world: World, archive: Archive) -> None:
     grown(world, archive)
     world.run("apt-mark", "hold", *ALL)
-    world.run(*holds.unhold(["libc-demo"]))
+    world.run(*holds.upgrade([], ["libc-demo"], []))
     assert by_dpkg(world) == by_aptitude(world) == {KERNEL, META}
 
 

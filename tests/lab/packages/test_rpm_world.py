@@ -317,7 +317,7 @@ def test_an_upgrade_that_was_killed_is_seen_by_what_it_left(world: RpmWorld) -> 
         first.kill()
     found = read(world)
     assert [(trouble.what, trouble.text) for trouble in found.troubles] == [
-        ("interrupted", "a former upgrade was cut off: service")
+        ("interrupted", "an earlier upgrade was cut off: service")
     ]
 
 

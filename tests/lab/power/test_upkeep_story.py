@@ -147,7 +147,7 @@ def test_an_installation_that_was_killed_is_ended_by_the_next_run(keeper: Keeper
     assert world.versions("cut")["cut"] != "ii 1.1"
     done = keeper.cron()
     assert (done.code, done.mail.subject) == (
-        0, f"[babase] done: {DAILY}: an interrupted installation was taken up and ended",
+        0, f"[babase] done: {DAILY}: an interrupted installation was finished",
     )  # fmt: skip
     present(done.mail.flat, ["dpkg was interrupted; 1 package waiting to be configured: cut"])
     assert world.versions("cut") == {"cut": "ii 1.1"}
@@ -190,7 +190,7 @@ def test_a_connection_cut_in_the_middle_of_an_upgrade_is_made_good_by_the_same_r
     listener = keeper.world.run("pgrep", "-o", "-x", "sshd").stdout.strip()
     keeper.world.run("sh", "-c", f"kill -9 $(pgrep -x sshd | grep -vx {listener})")
     done = keeper.ended(process)
-    words = "1 package upgraded, by what was cut off before and went on at the host"
+    words = "1 package upgraded, by a command that was cut off before and went on at the host"
     assert (done.code, done.mail.subject) == (0, f"[babase] done: {UPGRADE}: {words}")
     _upgraded(keeper, "2.1")
 
@@ -225,7 +225,7 @@ def test_what_a_killed_run_of_cron_had_begun_is_told_by_the_next(keeper: Keeper)
     keeper.kill(process)
     done = keeper.cron()
     assert (done.code, done.mail.subject) == (
-        0, f"[babase] done: {DAILY}: 1 package upgraded, by what was cut off before and went on at the host",
+        0, f"[babase] done: {DAILY}: 1 package upgraded, by a command that was cut off before and went on at the host",
     )  # fmt: skip
     present(done.mail.flat, ["- slow 1.0 -> 1.1", "was killed before it ended"])
 

@@ -175,7 +175,7 @@ def test_an_answer_that_makes_no_sense_is_none(text: str) -> None:
 def test_in_the_sandbox_no_disk_is_asked_and_one_note_says_so() -> None:
     sandbox = Plan(id="p", made_at=NOW, site="babase", live=False)
     (only,) = hook(DISK, DISK).check_plan(sandbox, Facts(at=NOW, hosts={}))
-    assert only.text == "the sandbox has no disks, so none is looked at"
+    assert only.text == "the sandbox has no disks to check"
 
 
 def test_a_site_without_disks_hears_nothing() -> None:

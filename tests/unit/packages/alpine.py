@@ -68,6 +68,6 @@ class Alpine(Family):
         name, equals, version = word.partition("=")
         return Update(name=name, arch="", old="", new=version) if equals and not name.startswith("-") else None
 
-    def release(self, updates: Sequence[Update]) -> str:
+    def kernel_release(self, updates: Sequence[Update]) -> str:
         """The version of its only kernel."""
         return next((f"{update.new}-lts" for update in updates if update.name == "linux-lts"), "")

@@ -104,7 +104,7 @@ def test_why_lists_cannot_be_had_is_told_with_the_repository_and_a_remedy() -> N
 def test_a_failure_without_a_word_is_a_trouble_too() -> None:
     found = trouble.lists(survey.Section(exit=1))
     assert (found.what, found.text) == (
-        "unreachable", "the package lists could not be fetched: exit 1, and not a word",
+        "unreachable", "the package lists could not be fetched: exit 1without a message",
     )  # fmt: skip
 
 

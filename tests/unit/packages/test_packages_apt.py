@@ -139,7 +139,7 @@ def test_without_a_whole_answer_nothing_is_claimed(text: str | None) -> None:
 
 def test_a_simulation_that_failed_is_told() -> None:
     found = read(survey("drifted", ("# free 0", "# free 100")))
-    assert any("not wholly known (free)" in one.text for one in found.troubles)
+    assert any("not fully known (free)" in one.text for one in found.troubles)
 
 
 def test_what_is_said_cannot_be_taken_for_the_next_answer() -> None:

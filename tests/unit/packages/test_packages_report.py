@@ -84,7 +84,7 @@ def test_what_was_installed_is_told_with_old_and_new_versions_and_what_was_resta
     assert said.headline == "1 package upgraded, 1 package newly installed"
     assert said.details[:2] == ("libssl3 3.0.14-1 -> 3.0.15-1", "libfoo 1, newly installed")
     assert "restarted ssh.service" in said.details
-    assert any(line.startswith("still running what was replaced: cron.service;") for line in said.details)
+    assert any(line.startswith("still running replaced files: cron.service;") for line in said.details)
 
 
 def test_a_reboot_conffiles_and_removals_need_a_person() -> None:
@@ -190,14 +190,14 @@ def test_an_answer_that_cannot_be_read_is_no_success() -> None:
     assert said.verdict == Verdict.FAILED
     again = told(done("attach-1", detached=True, exit=0, services=7), done("install", **detached()))
     assert again.verdict == Verdict.FAILED
-    assert "what an earlier run had begun has an answer that makes no sense" in again.headline
+    assert "what an earlier run began has an answer that makes no sense" in again.headline
 
 
 def test_where_nothing_was_left_to_install_that_is_said() -> None:
     none = detached(packages={"upgraded": []})
-    assert told(done("upgrade", **none)).headline == "all was installed already"
+    assert told(done("upgrade", **none)).headline == "everything was installed already"
     mended = told(done("repair", **none), done("look"))
-    assert (mended.headline, mended.details) == ("an interrupted installation was taken up and ended", ())
+    assert (mended.headline, mended.details) == ("an interrupted installation was finished", ())
 
 
 def test_a_lost_connection_says_that_the_host_goes_on_by_itself() -> None:
@@ -213,7 +213,7 @@ def test_what_an_earlier_run_had_begun_is_told_by_the_next_however_it_ended() ->
     assert good.details[0] == "libssl3 3.0.14-1 -> 3.0.15-1"
     bad = told(done("attach-1", **detached(exit=100)), done("look"))
     assert bad.verdict == Verdict.FAILED
-    assert "what an earlier run had begun ended 100" in bad.headline
+    assert "what an earlier run began ended 100" in bad.headline
     unseen = told(done("attach-1", **detached(exit=None, note="the machine was restarted in the middle")))
     assert "the machine was restarted in the middle" in unseen.headline
 

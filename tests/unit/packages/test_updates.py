@@ -131,7 +131,7 @@ def test_a_hold_that_fits_no_package_is_told_since_it_may_be_misspelt() -> None:
     hold = ("linux-imgae-*", "linux-image-*", "libc-demo", "$(x)")
     bare = replace(SITE, hosts=(SITE.hosts[0], replace(SITE.hosts[1], hold=hold)))
     (said,) = texts(drafted(UPDATES, facts("nothing"), bare), "note")
-    assert "what fits no installed package: linux-imgae-*, $(x) -> see how it is spelt" in said
+    assert "has patterns that fit no installed package: linux-imgae-*, $(x) -> check the spelling; " in said
     stale = drafted(UPDATES, facts("unreachable"), bare)
     assert not any("fits no installed" in one for one in texts(stale, "note"))
 
@@ -214,7 +214,7 @@ def test_a_lock_held_by_another_program_skips_the_job_and_says_who() -> None:
 def test_what_an_upgrade_that_was_cut_off_left_untold_is_a_matter_for_a_person() -> None:
     draft = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False)))
     assert texts(draft, "attention") == [
-        "upgrade-server was cut off, and nobody was told what came of it: it says so when it runs again -> "
+        "upgrade-server was cut off, and how it ended is not known yet: its next run reports it -> "
         "when it suits people, run: runner run upgrade-server --yes"
     ]
     told = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False, seen=True)))

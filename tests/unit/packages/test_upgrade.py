@@ -274,11 +274,11 @@ def test_the_release_of_the_newest_kernel_is_read_from_the_names_of_packages() -
         update("linux-image-6.1.0-50-amd64-unsigned:amd64", "1", "amd64"),
         update("libc6", "2", ""),
     ]
-    assert Debian().release(apt) == "6.1.0-50-amd64"
-    assert Debian().release([update("linux-image-amd64", "6.1.180-1", "amd64")]) == ""
+    assert Debian().kernel_release(apt) == "6.1.0-50-amd64"
+    assert Debian().kernel_release([update("linux-image-amd64", "6.1.180-1", "amd64")]) == ""
     rpm = [update("kernel", "5.14.0-427.el9", "x86_64"), update("kernel-headers", "5.14.0-503.el9", "x86_64")]
-    assert RedHat().release(rpm) == "5.14.0-427.el9.x86_64"
-    assert RedHat().release(rpm[1:]) == ""
+    assert RedHat().kernel_release(rpm) == "5.14.0-427.el9.x86_64"
+    assert RedHat().kernel_release(rpm[1:]) == ""
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from runner.config import quantity
 from runner.jobs.retention.retention import Decision, Expiry, decide
+from runner.jobs.retention.thinning import is_clean
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_name, snapshot_time
 from runner.model.site import Amount, Retention
@@ -98,6 +99,13 @@ def test_a_store_full_of_pins_goes_over_max_and_says_so() -> None:
     decision = decide(sealed, Retention(min=1, max=2), None, parts.NOW)
     assert decision.expire == ()
     assert "13 pinned" in decision.doubts[0].text
+
+
+def test_a_snapshot_of_which_the_exceptions_are_not_known_does_not_count_towards_min() -> None:
+    known = Snapshot(name="2026-11-22T081500Z")
+    assert is_clean(known)
+    assert not is_clean(replace(known, exceptions=None))
+    assert not is_clean(replace(known, exceptions=1))
 
 
 def test_a_naive_clock_is_refused() -> None:

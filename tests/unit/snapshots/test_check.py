@@ -114,7 +114,7 @@ def test_fewer_than_min_is_told_with_why(
 def test_a_store_that_is_young_has_few_and_nobody_is_called() -> None:
     made = draft(sealed(2, first=True))
     assert [(one.severity, one.text) for one in made.findings] == [
-        ("note", "store papio has 2 snapshots without exceptions, min is 3: it is young yet")
+        ("note", "store papio has 2 snapshots without exceptions, min is 3: it is still young")
     ]
 
 

@@ -96,6 +96,13 @@ def test_an_old_rsync_is_not_asked_for_a_checksum_that_it_does_not_know() -> Non
     assert "--checksum-choice=xxh128" in argvs(draft())[1]
 
 
+def test_that_nothing_is_known_of_what_is_missing_is_not_that_nothing_is_missing() -> None:
+    made = draft(snapshot=Snapshot(name="2026-11-22T081500Z", host="papio", exceptions=None))
+    assert [finding.text for finding in made.findings] == [
+        "the record of snapshot 2026-11-22T081500Z cannot be read: it is not known whether anything is missing from it"
+    ]
+
+
 def test_what_will_not_come_back_whole_is_said() -> None:
     holed = Snapshot(name="2026-11-22T081500Z", host="papio", exceptions=3)
     made = draft(snapshot=holed, facts={"papio": {"uid": 1000}})

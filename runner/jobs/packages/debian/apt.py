@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from runner.jobs.packages.debian.version import fits, is_security
@@ -95,23 +95,6 @@ def check() -> Argv:
     return ("apt-get", "-q", "check")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DebianPackage:
-    """A package that is on the host, whole or not. `name` is as apt writes it: `libc6:i386` where foreign.
-
-    `want` is hold, install, deinstall or purge; `state` as dpkg-query's Status-Status; `flag` is `ok` or
-    `reinstreq`. `needs` are what it depends on.
-    """
-
-    name: str
-    arch: str
-    version: str
-    want: str
-    state: str
-    flag: str = "ok"
-    needs: tuple[Clause, ...] = ()
-
-
 def repair() -> Argv:
     """Finish an interrupted run: configure what was unpacked, keeping a person's configuration files.
 
@@ -125,19 +108,26 @@ def audit() -> Argv:
     return ("dpkg", "--audit")
 
 
+class DebianPackage(NamedTuple):
+    """A package that is on the host, whole or not. `name` is as apt writes it: `libc6:i386` where foreign.
+
+    `want` is hold, install, deinstall or purge; `state` as dpkg-query's Status-Status; `flag` is `ok` or
+    `reinstreq`. `needs` are what it depends on.
+    """
+
+    name: str
+    version: str
+    want: str
+    state: str
+    flag: str
+    needs: tuple[Clause, ...]
+
+
 def parse_table(lines: Iterable[str], native: str) -> tuple[DebianPackage, ...]:
     """Read `name|arch|version|want|state|flag|dependencies` lines; packages that are gone are left out."""
     rows = (line.split("|", 6) for line in lines)
     return tuple(
-        DebianPackage(
-            name=name_of(row[0], row[1], native),
-            arch=row[1],
-            version=row[2],
-            want=row[3],
-            state=row[4],
-            flag=row[5],
-            needs=clauses(row[6]),
-        )
+        DebianPackage(name_of(row[0], row[1], native), row[2], row[3], row[4], row[5], clauses(row[6]))
         for row in rows
         if len(row) == 7 and row[4] not in ("not-installed", "config-files")
     )
@@ -157,8 +147,7 @@ def clauses(field: str) -> tuple[Clause, ...]:
     )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PackageVersion:
+class PackageVersion(NamedTuple):
     """A version of a package, in place of `old`: what it needs, and what must not be there with it.
 
     `version` is "" for a package that must not come at all.
@@ -193,18 +182,18 @@ def removed(lines: Iterable[str]) -> tuple[str, ...]:
 
 def versions(lines: Iterable[str], native: str) -> dict[str, PackageVersion]:
     """Read the output of `apt-cache show`, with only the fields that are needed here, by name."""
-    paragraphs: list[dict[str, str]] = []
+    paragraphs: list[defaultdict[str, str]] = []
     for line in lines:
         field, _, text = line.partition(": ")
         if field == "Package":
-            paragraphs.append({})
+            paragraphs.append(defaultdict(str))
         if paragraphs:
             paragraphs[-1][field] = text
     return {
-        name_of(fields["Package"], fields.get("Architecture", ""), native): PackageVersion(
-            version=fields.get("Version", ""),
-            needs=(*clauses(fields.get("Pre-Depends", "")), *clauses(fields.get("Depends", ""))),
-            breaks=(*clauses(fields.get("Breaks", "")), *clauses(fields.get("Conflicts", ""))),
+        name_of(fields["Package"], fields["Architecture"], native): PackageVersion(
+            version=fields["Version"],
+            needs=(*clauses(fields["Pre-Depends"]), *clauses(fields["Depends"])),
+            breaks=(*clauses(fields["Breaks"]), *clauses(fields["Conflicts"])),
         )
         for fields in paragraphs
     }

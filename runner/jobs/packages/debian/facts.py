@@ -36,7 +36,7 @@ def read(host: Host, facts: Facts) -> PackageFacts:
     if not answers:
         lines = reading.err.strip().splitlines() if reading else ["they were not asked for"]
         text = f"the packages of {host.name} could not be read: {lines[0] if lines else 'the answer was cut short'}"
-        return PackageFacts(fresh=False, troubles=(Trouble(what="unknown", text=text, do="refer it to an expert"),))
+        return PackageFacts(fresh=False, troubles=(Trouble(what="unknown", text=text, do="ask an expert"),))
     packages = DebianPackages(host, answers)
     partly = health.is_partly(answers)
     boot = health.rooms(answers).get("/boot")
@@ -109,8 +109,8 @@ class DebianPackages:
         if not failed or self.answer("check").exit != 0:
             return ()
         why = next((line for name in failed for line in self.answer(name).err), "no reason given")
-        text = f"what could be upgraded is not wholly known ({', '.join(failed)}): {why}"
-        return (Trouble(what="unknown", text=text, do="apt-get -s upgrade at the host; refer it to an expert"),)
+        text = f"what could be upgraded is not fully known ({', '.join(failed)}): {why}"
+        return (Trouble(what="unknown", text=text, do="apt-get -s upgrade at the host; ask an expert"),)
 
     @property
     def held(self) -> tuple[Held, ...]:
@@ -118,15 +118,14 @@ class DebianPackages:
         now = {(update.name, update.new) for update in self._simulated}
         back = [each for each in self._updates("free") if (each.name, each.new) not in now and not _goes_back(each)]
         names = self.held_anyhow | set(self.to_hold)
-        staying = {each.name: PackageVersion(version=each.version, needs=each.needs) for each in self.installed}
-        staying = {name: known for name, known in staying.items() if name in names}
-        # What is new and fits a pattern is kept away too.
-        away = {
-            each.name: PackageVersion(version="") for each in back if not each.old and fits(each.name, self._host.hold)
+        staying = {
+            each.name: PackageVersion(each.version, needs=each.needs) for each in self.installed if each.name in names
         }
+        # What is new and fits a pattern is kept away too.
+        away = {each.name: PackageVersion("") for each in back if not each.old and fits(each.name, self._host.hold)}
         shown = apt.versions(self.answer("back").out, self.native)
         known = {
-            each.name: replace(shown[each.name], old=each.old, version=each.new) for each in back if each.name in shown
+            each.name: shown[each.name]._replace(old=each.old, version=each.new) for each in back if each.name in shown
         }
         reasons = kept_back(known, staying | away)
 

@@ -56,7 +56,7 @@ class Debian(Family):
         return apt.install(updates)
 
     def upgrade(self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
-        """Let go, install, hold again in one command, so that the holds come back without the runner."""
+        """Release, install, hold again in one command, so that the holds come back without the runner."""
         return holds.upgrade(updates, free, again)
 
     def hold(self, names: Sequence[str]) -> Argv:
@@ -84,7 +84,7 @@ class Debian(Family):
         package = _VERSIONED.fullmatch(word)
         return Update(name=package["name"], arch="", old="", new=package["version"]) if package else None
 
-    def let_go(self, names: Sequence[str]) -> str:
+    def unhold(self, names: Sequence[str]) -> str:
         """For dpkg, and for aptitude."""
         words = shlex.join(names)
         return (
@@ -92,7 +92,7 @@ class Debian(Family):
             f"aptitude is installed, which keeps holds of its own: aptitude --schedule-only unhold {words}"
         )
 
-    def release(self, updates: Sequence[Update]) -> str:
+    def kernel_release(self, updates: Sequence[Update]) -> str:
         """The newest that stands in the name of a package: there is one for each kernel."""
         return version.newest_kernel(update.name for update in updates)
 

@@ -18,14 +18,14 @@ _PENDING = ("unpacked", "triggers-awaited", "triggers-pending")
 _LEAST = 16 << 20
 _NAMED = 5
 _PHASED = "Phased-Update-Percentage: "
-# What the evidence means, for who does not read apt's words every day.
+# What the evidence means, for people who do not read apt's messages every day.
 _MEANS: dict[What, str] = {
     "unreachable": "an archive of packages cannot be reached",
     "expired": "the lists of an archive have expired",
     "clock": "the clock of the host is behind",
     "moved": "an archive says that it is another one now",
     "signature": "the lists of an archive are not signed as they should be",
-    "damaged": "what came from an archive is damaged",
+    "damaged": "what an archive sent is damaged",
 }
 
 
@@ -91,7 +91,7 @@ def _locks(holders: Sequence[_LockHolder]) -> Iterator[Trouble]:
         yield Trouble(
             what="lock",
             text=f"{who} is at work on the packages: it holds {holder.path}",
-            do="let it come to its end (do not kill it) and run again",
+            do="wait until it has ended (do not kill it), then run again",
         )
 
 
@@ -194,5 +194,5 @@ def _stuck(kept: SurveyAnswer) -> Trouble:
     else:
         why = "; ".join(" ".join(line.split()) for line in reasons if line.strip()) or "apt gives no reason"
         text = one_line(f"{name} is not upgraded: {why}")
-        do = "nothing, if it is gone in a few days: an archive is not always whole; else refer it to an expert"
+        do = "nothing, if it is gone in a few days: an archive is not always whole; else ask an expert"
     return Trouble(what="unknown", text=text, do=do)

@@ -1,7 +1,7 @@
 """Holds as dpkg and aptitude keep them, each for itself: written to both, verified in both.
 
 apt-mark(8) writes dpkg's; aptitude(8) has its own besides, and its very first run on a machine throws
-dpkg's away. So aptitude is always told first, of what is held already too, and dpkg's are written last.
+dpkg's away. So aptitude's are always written first, those that dpkg has already too, and dpkg's last.
 """
 
 from __future__ import annotations
@@ -62,9 +62,8 @@ verified() {
 }
 """
 _HOLD = _BOTH.lstrip() + 'both hold "$@" && verified "$@"'
-_UNHOLD = _BOTH.lstrip() + 'both unhold "$@"'
 _VERIFY = _BOTH.lstrip() + 'verified "$@"'
-# Arguments: names to let go of, --, names to hold afterwards, --, what to run between. A signal ends what
+# Arguments: names to release, --, names to hold afterwards, --, what to run between. A signal ends what
 # runs, not this: the holds come back.
 _BETWEEN = (
     _BOTH.lstrip()
@@ -91,18 +90,13 @@ def hold(names: Sequence[str]) -> Argv:
     return ("sh", "-c", _HOLD, "runner-hold", *names)
 
 
-def unhold(names: Sequence[str]) -> Argv:
-    """Let go of these holds in dpkg and in aptitude; other holds stay."""
-    return ("sh", "-c", _UNHOLD, "runner-unhold", *names)
-
-
 def verify(names: Sequence[str]) -> Argv:
     """See whether these are held, in dpkg and in aptitude; reads only. Exit 1 names what is not."""
     return ("sh", "-c", _VERIFY, "runner-verify-hold", *names)
 
 
 def upgrade(updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
-    """Let go of `free`, install `updates` as `apt.install` does, hold `again`, however the middle ended.
+    """Release `free`, install `updates` as `apt.install` does, hold `again`, however the middle ended.
 
     Of `again` only what is installed then is held, so it may name packages that the upgrade brings.
     The exit code is that of the installation, or 1 where only the holding failed.

@@ -2,8 +2,8 @@
 
 The lists are refreshed in a private folder, and what would be upgraded is found out there, once with the
 holds and once without; of an archive that does not answer, where others do, no old list is used. Each answer
-is a line `# NAME EXIT`, then what was said, a blank before each line of stdout and a `!` before each of stderr,
-so that nothing that is said can be taken for the next answer.
+is a line `# NAME EXIT`, then its output, a blank before each line of stdout and a `!` before each of stderr,
+so that no output can be taken for the next answer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runner.model.plan import Argv
 _PATTERN = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9.+:~*?\[\]!-]*")
 _HEAD = re.compile(r"# ([a-z]+) ([0-9]+)")
 
-# Hooks of apt are cleared: reading shall start nothing. A folder that a killed survey left is swept a day later.
+# Hooks of apt are cleared: reading must start nothing. A folder that a killed survey left is swept a day later.
 _BEGIN = r"""
 umask 022; export DEBIAN_FRONTEND=noninteractive
 d=$(mktemp -d /var/tmp/runner-packages.XXXXXXXX) || exit 1

@@ -52,7 +52,7 @@ _SIGNS = (
     _AptSign(
         "lock",
         r"Could not get lock \S+ It is held by process \d+ \(.*\)|^E: Unable to (?:acquire|lock) ",
-        "let that program come to its end (do not kill it) and run again",
+        "wait until that program has ended (do not kill it), then run again",
     ),
     _AptSign(
         "clock",
@@ -62,7 +62,7 @@ _SIGNS = (
     _AptSign(
         "expired",
         r"^E: Release file for \S+ is expired",
-        "if date shows a wrong day, set the clock; else the mirror is left behind or the release has ended: "
+        "if date shows a wrong day, set the clock; else the mirror is out of date or the release has ended: "
         "take another mirror, or a supported release",
     ),
     _AptSign(
@@ -85,7 +85,7 @@ _SIGNS = (
         "signature",
         r"BADSIG|signatures? (?:were|was|is|are) invalid|is (?:not|no longer) signed|"
         r"signature verification|[Bb]ad signature|Clearsigned file isn't valid",
-        "what came is not what the archive signed: try again in an hour; if it stays, ask an expert, and "
+        "what the archive sent is not what it signed: try again in an hour; if that goes on, ask an expert, and "
         "install nothing from there",
     ),
     _AptSign("boot full", r"/boot.*No space left on device|update-initramfs: failed for /boot", BOOT_FULL),
@@ -117,7 +117,7 @@ _SIGNS = (
     _AptSign(
         "unknown",
         r"^E: Version '.*' for '.*' was not found",
-        "the archive has gone on since the plan was made: run again, and it is planned anew",
+        "the archive has changed since the plan was made: run again, which plans anew",
     ),
     _AptSign(
         "unknown",
@@ -138,7 +138,7 @@ _FOLLOWS = re.compile(
 def read(lines: Iterable[str]) -> tuple[Trouble, ...]:
     """Every trouble that these lines of apt-get or dpkg tell of, each kind of remedy once, in their order.
 
-    Names what is wrong in words that were seen; it does not decide whether something is wrong at all,
+    Each names what is wrong in apt's own words; it does not decide whether something is wrong at all,
     which the exit code does. An error that is known nowhere here is `unknown`, in its own words.
     """
     known: dict[tuple[What, str], Trouble] = {}
@@ -150,7 +150,7 @@ def read(lines: Iterable[str]) -> tuple[Trouble, ...]:
             trouble = Trouble(what=sign.what, text=text, do=sign.do, mends=sign.mends)
             known.setdefault((sign.what, sign.do), trouble)
         elif line.startswith("E: ") and not _FOLLOWS.match(line):
-            unknown.setdefault(text, Trouble(what="unknown", text=text, do="refer this to an expert"))
+            unknown.setdefault(text, Trouble(what="unknown", text=text, do="ask an expert"))
     return (*known.values(), *unknown.values())
 
 

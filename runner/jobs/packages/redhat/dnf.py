@@ -65,7 +65,7 @@ say restarting ask -q --disablerepo='*' needs-restarting -r
 """
 
 # `-q` would print nothing at all since 2014; without `-d 0` its own words stand between the packages. yum
-# takes its lock even to read, and waits for it without end unless told otherwise.
+# takes its lock even to read, and waits for it without end by default.
 _LOOK_YUM3 = r"""
 [ "$(family)" = yum3 ] || { echo 'family exit 1'; exit 0; }
 for folder in /var/cache/yum/*/*; do

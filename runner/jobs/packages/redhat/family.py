@@ -18,7 +18,7 @@ from runner.model.site import Host
 class RedHat(Family):
     """dnf(8) and yum(8); what jobs.toml wants held is left out of each run, nothing is written down.
 
-    So there is nothing to hold, verify or let go of. rpm leaves nothing half installed that it knows of, and
+    So there is nothing to hold, to verify or to release. rpm leaves nothing half installed that it knows of, and
     nothing is repaired without a person.
     """
 
@@ -70,7 +70,7 @@ class RedHat(Family):
         package = rpm.from_spec(word)
         return Update(name=package.name, arch=package.arch, old="", new=package.version) if package else None
 
-    def release(self, updates: Sequence[Update]) -> str:
+    def kernel_release(self, updates: Sequence[Update]) -> str:
         """The version of a kernel's package is its release."""
         return rpm.newest_kernel(tuple(_packages(updates)), "")
 

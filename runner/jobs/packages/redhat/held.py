@@ -1,4 +1,4 @@
-"""Which hold keeps an update back, as dnf says it."""
+"""Which hold keeps an update back, as dnf explains it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FILTERED = re.compile(r"package ([^\s]+) is filtered out by exclude filtering")
 def held_back(staying: Sequence[Update], keep: Collection[str], problems: Sequence[str]) -> tuple[Held, ...]:
     """The updates that stay where they are: those of `keep` by their own hold, the others by holds of these.
 
-    dnf's `problems` say which; where they do not, all that are held are named, since one of them it is.
+    dnf's `problems` say which; where they do not, all that are held are named, since it is one of them.
     """
     own = tuple(dict.fromkeys(update.name for update in staying if update.name in keep))
     blocks = _blocks(problems)

@@ -31,7 +31,7 @@ _SIGNS = (
         "signature",
         "look at the repository's gpgkey, and run `dnf makecache` by hand: it shows the key and asks",
     ),
-    _DnfSign("hecksum", "damaged", "wait for the mirror to be whole again; if it lasts: dnf clean metadata"),
+    _DnfSign("hecksum", "damaged", "wait until the mirror is whole again; if that goes on: dnf clean metadata"),
     _DnfSign("rpmdb", "broken", "see what rpm says (rpm -qa); a damaged database is made anew with rpm --rebuilddb"),
     _DnfSign("Unknown repo", "moved", "look at the files in /etc/yum.repos.d"),
     _DnfSign("Status code: 40", "moved", "the repository is not where it was: look at its baseurl in /etc/yum.repos.d"),
@@ -56,7 +56,7 @@ def lists(section: Section) -> Trouble:
     evidence = "; ".join([line for line in lines if line.startswith("Error")][:3] or lines[:3])
     text = "\n".join(lines)
     sign = next((sign for sign in _SIGNS if sign.word in text), _DnfSign("", "unreachable", _UNREACHABLE))
-    text = f"the package lists could not be fetched: {evidence or f'exit {section.exit}, and not a word'}"
+    text = f"the package lists could not be fetched: {evidence or f'exit {section.exit}without a message'}"
     return Trouble(what=sign.what, text=text, do=sign.do)
 
 
@@ -84,7 +84,7 @@ def cut_off(names: Iterable[str]) -> tuple[Trouble, ...]:
     if not packages:
         return ()
     do = "as root: dnf remove --duplicates (yum 3: yum-complete-transaction), and look at what it wants to do"
-    return (Trouble(what="interrupted", text=f"a former upgrade was cut off: {packages}", do=do),)
+    return (Trouble(what="interrupted", text=f"an earlier upgrade was cut off: {packages}", do=do),)
 
 
 def unfit(problems: Sequence[str]) -> tuple[Trouble, ...]:

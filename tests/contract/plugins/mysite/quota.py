@@ -19,7 +19,7 @@ from runner.model.site import Job, Site
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SizesOptions:
-    """What a job of kind `sizes` says beside the common keys."""
+    """The keys of a job of kind `sizes`, besides those of every job."""
 
     folder: str
 
@@ -46,7 +46,7 @@ class Sizes:
 
 
 class Quota:
-    """The plugin: it keeps its settings, and is given the site where it needs it."""
+    """The plugin: it keeps its settings, and gets the site where it needs it."""
 
     def __init__(self, host: str, folder: str, limit: int, monitor: str) -> None:
         self.host, self.folder, self.limit, self.monitor = host, folder, limit, monitor

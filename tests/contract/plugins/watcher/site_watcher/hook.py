@@ -17,7 +17,7 @@ from runner.model.site import Job, Site
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PuddleOptions:
-    """What a job of kind `puddle` says beside the common keys."""
+    """The keys of a job of kind `puddle`, besides those of every job."""
 
     folder: str
     every: timedelta = timedelta(days=1)
