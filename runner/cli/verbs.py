@@ -17,7 +17,7 @@ VERBS = {
     "restore": "get a file or folder back, into a side folder unless told otherwise",
     "restore-db": "get a database back from a dump, beside the old one or in its place",
     "bare-metal": "print how a lost host is made again, step by step",
-    "pin": "keep one snapshot whatever the retention says, or let it go again",
+    "pin": "keep one snapshot whatever the retention says, or release it again",
     "announce": "tell the users when a job will interrupt them, or that it will not",
     "validate": "check jobs.toml and print every problem at once",
     "config": "print jobs.toml as it is understood, with every default filled in",

@@ -26,7 +26,7 @@ def placed(site: Site, asked: str = "") -> Site:
         return site
     names = [host.name for host in site.hosts]
     if asked and asked not in names:
-        raise UsageError(no_such("host", asked, names), do="name one of jobs.toml")
+        raise UsageError(no_such("host", asked, names), do="name a host of jobs.toml")
     own = os.uname().nodename.partition(".")[0]
     return seen_from(site, asked or (own if own in names else site.controller))
 

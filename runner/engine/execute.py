@@ -138,7 +138,7 @@ class _JobRun:
         return frozenset((*(place.host for place in self._steps), *(place.host for place in self._job.locks)))
 
     def refuse(self, why: Outcome) -> tuple[Outcome, ...]:
-        """End it before it begins, since what `why` tells of was not done."""
+        """End it before it begins, since the step of outcome `why` was not done."""
         if self._steps:
             note = f"not begun, as {why.job} {why.state.value}"
             self._end(self._steps[0], step_outcome(self._steps[0], why.state, note))
@@ -223,7 +223,7 @@ class _JobStop:
         self.held = [(lock, until) for lock, until in self.held if until != step]
 
     def parting(self) -> float:
-        """How many seconds are left to let go of those that may be lost, from the first that is asked for."""
+        """How many seconds are left to release the locks that may be lost, counted from the first call."""
         self._parted = self._parted or monotonic() + _PARTING
         return max(self._parted - monotonic(), 0.0)
 

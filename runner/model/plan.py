@@ -87,7 +87,7 @@ class Ended:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
     """A resource of a job. `argv` runs on `host` for as long as the job does: it prints one JSON
-    line, `{"held": true}` or `{"held": false, "holder": {...}}`, and lets go when its stdin ends.
+    line, `{"held": true}` or `{"held": false, "holder": {...}}`, and releases it when its stdin ends.
 
     From the step `until` on it may be lost, as when that step reboots the host that keeps it."""
 

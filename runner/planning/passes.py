@@ -43,7 +43,7 @@ def _interrupted(outcome: Outcome, kept: set[str]) -> bool:
 
 
 def _unchanged(done: Pass) -> set[str]:
-    """Jobs that were stale and had installed nothing, so that nothing goes untold: a new plan may do better."""
+    """Jobs that were stale and had installed nothing that a report must mention: a new plan may do better."""
     asks = {step.id for step in done.plan.steps if step.guard and step.guard.replans}
     stale = {outcome.job for outcome in done.outcomes if outcome.step in asks and outcome.state == State.STALE}
     return stale - {outcome.job for outcome in done.outcomes if outcome.result.get("detached") is True}
