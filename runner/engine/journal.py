@@ -24,7 +24,6 @@ from runner.model.plan import Effect, Plan, Step
 from runner.model.role import Role
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
-FILE = "journal.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, verdict TEXT, pid INTEGER NOT NULL, boot TEXT NOT NULL);

@@ -14,7 +14,7 @@ from typing import Self
 from runner.config.complaints import no_such
 from runner.config.plugins import Hooks
 from runner.engine import execute, planfile, probe
-from runner.engine.journal import FILE, Journal
+from runner.engine.journal import Journal
 from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.transport import Transport
@@ -80,7 +80,7 @@ class App:
     @cached_property
     def journal(self) -> Journal:
         """The journal; RunnerError where it cannot be opened."""
-        return Journal(Path(self.site.state) / FILE)
+        return Journal(Path(self.site.journal))
 
     @cached_property
     def transports(self) -> Mapping[str, Transport]:
