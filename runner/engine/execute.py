@@ -108,7 +108,7 @@ class _JobRun:
             live=plan.live,
             stop=self._stop,
             tell=means.tell,
-            acts=self._stop.let_go,
+            acts=self._stop.release,
             read_by=frozenset(name for step in plan.steps for name in step.inputs),
         )
 
@@ -208,16 +208,16 @@ class _JobRun:
 class _JobStop:
     """A `StopSignal`: set when a person stops the run, or when a lock of this job is lost: nothing may go on then."""
 
-    def __init__(self, asked: StopSignal) -> None:
-        self._asked = asked
+    def __init__(self, person: StopSignal) -> None:
+        self._person = person
         self.held: list[tuple[HeldCommand, str]] = []
         self.left: list[HeldCommand] = []
         self._parted = 0.0
 
     def is_set(self) -> bool:
-        return self._asked.is_set() or not all(lock.alive() for lock, _ in self.held)
+        return self._person.is_set() or not all(lock.alive() for lock, _ in self.held)
 
-    def let_go(self, step: str) -> None:
+    def release(self, step: str) -> None:
         """From this step on the locks that say so may be lost; until they are they are held."""
         self.left += [lock for lock, until in self.held if until == step]
         self.held = [(lock, until) for lock, until in self.held if until != step]
@@ -234,13 +234,13 @@ class _JobStop:
             left = _LOOK if end is None else end - monotonic()
             if left <= 0:
                 return False
-            self._asked.wait(min(_LOOK, left))
+            self._person.wait(min(_LOOK, left))
         return True
 
     @property
     def why(self) -> str:
         lost = "the lock was lost (its holder or the connection is gone)"
-        return "stopped" if self._asked.is_set() else lost
+        return "stopped" if self._person.is_set() else lost
 
 
 @contextmanager

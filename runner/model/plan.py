@@ -136,6 +136,11 @@ class Step:
     subject: str = ""
     replans: bool = False
 
+    @property
+    def takes_power(self) -> bool:
+        """Whether it takes its host down: it reboots it or switches it off."""
+        return self.effect == Effect.INTERRUPT and "power" in self.needs
+
     def known_as(self, role: Role, subject: str = "") -> Step:
         """The same step in this role, about this."""
         return replace(self, role=role, subject=subject)

@@ -17,7 +17,7 @@ from runner.model.errors import ReportUndelivered, UsageError
 from runner.model.facts import Announced, Facts, Probe
 from runner.model.notice import Notice
 from runner.model.options import RebootOptions
-from runner.model.plan import Effect, Finding, Step
+from runner.model.plan import Effect, Finding
 from runner.model.role import Phase, Role
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site
@@ -181,7 +181,7 @@ def _settled(desk: NoticeDesk, notice: Notice, *, unseen: bool) -> Iterator[Find
 def _end_of(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_End, float | None]:
     """How a job ended for the users, and how long its host was away; "" where it interrupted nobody."""
     steps = {step.id: step for item in done for step in item.plan.steps}
-    taking = [outcome for outcome in outcomes if _takes_power(steps[outcome.step])]
+    taking = [outcome for outcome in outcomes if steps[outcome.step].takes_power]
     down = [outcome for outcome in taking if outcome.state == State.DONE]
     if not down:
         halfway = any(outcome.state == State.INTERRUPTED and outcome.exit is not None for outcome in taking)
@@ -202,15 +202,11 @@ def _end_of(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_End, fl
     return "over", away(down[-1], known[Role.BACK], known.get(Role.SETTLED))
 
 
-def _takes_power(step: Step) -> bool:
-    return step.effect == Effect.INTERRUPT and "power" in step.needs
-
-
 def _is_off(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> bool:
     """Whether a job took its host down for good: it never meant to wait for it."""
     ids = {outcome.step for outcome in outcomes}
     own = [step for item in done for step in item.plan.steps if step.id in ids]
-    off = [step for step in own if _takes_power(step)]
+    off = [step for step in own if step.takes_power]
     waits = any(step.role == Role.BACK for step in own)
     return (
         bool(off)
