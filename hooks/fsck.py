@@ -42,15 +42,13 @@ class Fsck:
     @hookimpl
     def add_steps(self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
         """Around a reboot: check what is due before it, or switch the check off until the host is back."""
-        if not site.live:
+        if not site.live or self.when_due not in ("forward", "defer"):
             return ()
-        if self.when_due in ("forward", "defer"):
-            return fsck_steps.insertions(site, job, steps, facts, self.when_due)
-        return ()
+        return fsck_steps.insertions(site, job, steps, facts, self.when_due)
 
     @hookimpl
     def check_plan(self, site: Site, plan: Plan, facts: Facts) -> Sequence[Finding]:
-        """Tell of every disk what the next boot does to it; where the plan reboots, of every filesystem."""
+        """Say of every disk what the next boot does to it; where the plan reboots, of every filesystem."""
         return tuple(fsck_findings.findings(site, plan, facts, self.when_due))
 
 

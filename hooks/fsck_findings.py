@@ -90,7 +90,7 @@ def _is_made(disk: Disk, plan: Plan) -> bool:
 def _disk(scene: Scene, disk: Disk, own: Extfs | None, outlook: Outlook | None) -> Iterator[Finding]:
     name = f"disk {disk.name} ({disk.device} of {disk.host})"
     if own is None:
-        yield _finding("note", f"{name} was not asked, so its next check is not known")
+        yield _finding("note", f"{name} was not read, so its next check is not known")
     elif outlook is None:
         do = "see that it is plugged in and that `device` in jobs.toml is right"
         yield _finding("attention", f"{name} cannot be read: {one_line(own.problem)}", do)

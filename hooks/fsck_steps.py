@@ -60,7 +60,7 @@ class RebootingJob:
         )
 
     def put(self, step: Step, where: Literal["before", "after"]) -> Insertion:
-        """Before the step that reboots, or after the last of the job, where its failure keeps no look away."""
+        """Before the step that reboots, or after the last of the job, where its failure prevents no look."""
         return Insertion(step=step, where=where, anchor=(self.step if where == "before" else self.last).id)
 
 

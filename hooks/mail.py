@@ -36,9 +36,8 @@ class Mail:
         people = tuple(dict.fromkeys(person for group in groups for person in report.recipients.get(group, ())))
         self.post.send(letter(report), people, report.sandbox)
         if not people:
-            raise ReportUndelivered(
-                "there is nobody to mail it to", do=f"fill people.{' or people.'.join(groups)} in jobs.toml"
-            )
+            do = f"fill people.{' or people.'.join(groups)} in jobs.toml"
+            raise ReportUndelivered("there is nobody to mail it to", do=do)
 
 
 def plugin(settings: Mapping[str, Any]) -> Mail:

@@ -48,13 +48,11 @@ def over_smtp(message: EmailMessage, people: Sequence[str], server: MailServer) 
     except smtplib.SMTPRecipientsRefused as problem:
         refused = problem.recipients
     except (OSError, smtplib.SMTPException, ValueError) as problem:
-        raise ReportUndelivered(
-            f"{place}: {_without(_answer(problem), server.user, password)}",
-            do="see that the server runs and that hooks.mail.smtp in jobs.toml is right",
-        ) from None
+        do = "see that the server runs and that hooks.mail.smtp in jobs.toml is right"
+        raise ReportUndelivered(f"{place}: {_without(_answer(problem), server.user, password)}", do=do) from None
     if refused:
         answers = "; ".join(f"{who}: {code} {_text(reply)}" for who, (code, reply) in refused.items())
-        raise ReportUndelivered(f"{place} refuses {answers}", do="mend the address under people in jobs.toml")
+        raise ReportUndelivered(f"{place} refuses {answers}", do="correct the address under people in jobs.toml")
 
 
 def _connect(server: MailServer) -> smtplib.SMTP:
@@ -75,23 +73,19 @@ def _connect(server: MailServer) -> smtplib.SMTP:
 
 def _password(server: MailServer) -> str:
     if server.tls == "none" and server.host not in LOOPBACK:
-        raise ReportUndelivered(
-            f"the password for {server.host} would travel in clear", do="set hooks.mail.smtp.tls in jobs.toml"
-        )
+        text = f"the password for {server.host} would be sent unencrypted"
+        raise ReportUndelivered(text, do="set hooks.mail.smtp.tls in jobs.toml")
     path = server.password_file
     try:
         with Path(path).open(encoding="utf-8") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & 0o077:
-                raise ReportUndelivered(
-                    f"{path} holds a password, and others may read it (mode {mode:04o})", do=f"chmod 600 {path}"
-                )
+            if (mode := stat.S_IMODE(os.fstat(file.fileno()).st_mode)) & 0o077:
+                text = f"{path} holds a password, and others may read it (mode {mode:04o})"
+                raise ReportUndelivered(text, do=f"chmod 600 {path}")
             password = file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as problem:
-        raise ReportUndelivered(
-            f"the password in {path or 'password_file'} cannot be read: {problem}",
-            do="set hooks.mail.smtp.password_file in jobs.toml to a file with one line",
-        ) from None
+        text = f"the password in {path or 'password_file'} cannot be read: {problem}"
+        do = "set hooks.mail.smtp.password_file in jobs.toml to a file with one line"
+        raise ReportUndelivered(text, do=do) from None
     if not password.isascii() or not password:
         raise ReportUndelivered(f"the password in {path} is empty or not ASCII", do=f"write it into {path} again")
     return password

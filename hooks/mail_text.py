@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -30,13 +30,14 @@ def subject(report: Report) -> str:
 
 def body(report: Report) -> str:
     """The message: verdict, what to do, what happened, what was not done and why, findings, log."""
-    zone = _zone(report.timezone)
+    zone, looked = _zone(report.timezone), report.verdict is Verdict.NOTHING and report.jobs
+    started, ended = (f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}" for at in (report.started, report.ended))
     return render(
         "mail.txt.j2",
         report=report,
-        sentence=_sentence(report),
-        started=_time(report.started, zone),
-        ended=_time(report.ended, zone),
+        sentence="There was nothing to do." if looked else SENTENCES[report.verdict],
+        started=started,
+        ended=ended,
         took=length(report.ended - report.started),
         lines=report.log[-LOG_LINES:],
         left_out=max(0, len(report.log) - LOG_LINES),
@@ -44,7 +45,7 @@ def body(report: Report) -> str:
 
 
 def render(template: str, **values: object) -> str:
-    """A text for a mail from a template beside this file, with the filters item, one_line, log and heading."""
+    """A text for a mail from a template beside this file, with the filters item, log and heading."""
     import jinja2  # noqa: PLC0415  (40 ms that only a run which mails should take)
 
     # Plain text: nothing is escaped for HTML, control characters are by the filters.
@@ -56,20 +57,15 @@ def render(template: str, **values: object) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"item": item, "log": log, "heading": heading, "one_line": one_line}
+    environment.filters |= {"item": item, "log": log, "heading": heading}
     return environment.get_template(template).render(values)
 
 
-def _sentence(report: Report) -> str:
-    looked = report.verdict is Verdict.NOTHING and report.jobs
-    return "There was nothing to do." if looked else SENTENCES[report.verdict]
-
-
-def item(text: str, first: str = "") -> str:
-    """The text as one paragraph behind `first`, wrapped, its other lines indented as deep."""
+def item(text: str, first: str = "", command: str = "") -> str:
+    """The text as one paragraph behind `first`, wrapped, its other lines indented as deep; the command whole below."""
     bare = text.lstrip(" ")
     first += " " * (len(text) - len(bare))
-    return textwrap.fill(
+    lines = textwrap.wrap(
         one_line(bare),
         WIDTH,
         initial_indent=first,
@@ -77,6 +73,7 @@ def item(text: str, first: str = "") -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    return "\n".join((*lines, f"{' ' * len(first)}  {one_line(command)}") if command else lines)
 
 
 def heading(text: str) -> str:
@@ -111,7 +108,3 @@ def _zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (LookupError, OSError, ValueError):
         return UTC
-
-
-def _time(at: datetime, zone: tzinfo) -> str:
-    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}"

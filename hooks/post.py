@@ -77,10 +77,8 @@ class Post:
             envelope = ("-f", self.sender) if self.sender else ()
             mail_local.by_sendmail(message, good, (self.sendmail, "-i", *envelope))
         if bad := [mail_text.header(person) for person in people if person not in good]:
-            raise ReportUndelivered(
-                f"not mailed to {', '.join(bad)}: not a plain mail address",
-                do="write it as name@example.com, one address a string, under people in jobs.toml",
-            )
+            do = "write it as name@example.com, one address a string, under people in jobs.toml"
+            raise ReportUndelivered(f"not mailed to {', '.join(bad)}: not a plain mail address", do=do)
 
     def _root(self) -> str:
         # The sendmail program knows what this host is called in mail; a server elsewhere does not.

@@ -77,7 +77,7 @@ def main() -> None:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        # Nobody listens any more: there is no one to tell, and Python would complain on its way out.
+        # Nobody reads the answer any more, and Python would complain on its way out.
         os._exit(1)
     sys.exit(code)
 

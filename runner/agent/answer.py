@@ -51,13 +51,15 @@ def reply(answer: tuple[Any, ...]) -> None:
 
 def table(answer: object) -> Any:  # noqa: ANN401
     """A NamedTuple as a mapping, and what is in it likewise; times as text, UTC."""
-    if hasattr(answer, "_asdict"):
-        return {key.rstrip("_"): table(value) for key, value in answer._asdict().items()}
-    if isinstance(answer, dict):
-        return {key: table(value) for key, value in answer.items()}
+    if answer is None or isinstance(answer, (str, int, float)):
+        return answer
     if isinstance(answer, datetime):
         moment = answer.astimezone(timezone.utc)  # noqa: UP017
         return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    if isinstance(answer, dict):
+        return {key: table(value) for key, value in answer.items()}
+    if hasattr(answer, "_asdict"):
+        return {key.rstrip("_"): table(value) for key, value in answer._asdict().items()}
     return [table(each) for each in answer] if isinstance(answer, (tuple, list)) else answer
 
 

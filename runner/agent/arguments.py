@@ -9,7 +9,7 @@ being one of Python's words.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, Tuple, TypeVar, get_type_hints  # noqa: UP035
 
@@ -27,16 +27,8 @@ PositiveWord = Annotated[int, 1, WORD]
 Options = TypeVar("Options", bound=Tuple[Any, ...])  # noqa: UP006
 
 
-class Call(NamedTuple):
-    """A parsed command line; `one` has "" for an option that was not given, `many` an empty tuple.
-
-    `flags` are the options without a value that were given.
-    """
-
-    words: tuple[str, ...]
-    one: dict[str, str]
-    many: dict[str, tuple[str, ...]]
-    flags: frozenset[str] = frozenset()
+class NoOptions(NamedTuple):
+    """Options of a verb that takes none."""
 
 
 class DeclaredDisk(NamedTuple):
@@ -107,81 +99,61 @@ def argv(verb: str, options: tuple[Any, ...]) -> tuple[str, ...]:
 def parse_as(contract: type[Options], given: Sequence[str]) -> Options:
     """The options of a verb as its command line gives them: what `argv` wrote, without the verb.
 
-    An option that is missing has its default, and "" where it has none. Raises Refused.
+    `--name value` and `--name=value` are the same; after `--` everything is a word. An option that is
+    missing has its default, and "" where it has none. Raises Refused.
     """
     known = fields(contract)
-    words = [field for place in (WORD, LAST) for field in known if field.place == place]
-    options = [field for field in known if not field.place]
-    rest = [field.key for field in known if field.place == REST]
-    call = parse(
-        given,
-        words=len(words),
-        one=[field.name for field in options if field.kind not in ("bool", "tuple")],
-        many=[field.name for field in options if field.kind == "tuple"],
-        flags=[field.name for field in options if field.kind == "bool"],
-        more=bool(rest),
-    )
-    values: dict[str, Any] = {field.key: _read(field, text) for field, text in zip(words, call.words)}  # noqa: B905
-    values.update(dict.fromkeys(rest, call.words[len(words) :]))
-    parts: dict[str, dict[str, Any]] = {field.part: {} for field in options if field.part}
-    for field in options:
-        place = parts[field.part] if field.part else values
-        if field.kind == "bool":
-            place[field.key] = field.name in call.flags
-        elif field.kind == "tuple":
-            place[field.key] = call.many[field.name]
-        elif call.one[field.name] or field.default is None:
-            place[field.key] = _read(field, call.one[field.name])
-    hints = get_type_hints(contract)
-    return contract(**values, **{key: hints[key](**part) for key, part in parts.items()})
+    options = {field.name: field for field in known if not field.place}
+    words, texts = _split(given, options)
+    values: dict[Field, Any] = {field: _value(field, texts.get(field.name, [])) for field in options.values()}
+    named = [field for place in (WORD, LAST) for field in known if field.place == place]
+    rest = [field for field in known if field.place == REST]
+    if len(words) < len(named) or (len(words) > len(named) and not rest):
+        raise Refused(f"it takes {len(named)} words, not {len(words)}", "see docs/store.md")
+    values.update({field: _read(field, text) for field, text in zip(named, words)})  # noqa: B905
+    values.update(dict.fromkeys(rest, tuple(words[len(named) :])))
+    own = {field.key: value for field, value in values.items() if not field.part}
+    for key in {field.part for field in known if field.part}:
+        part = get_type_hints(contract)[key]
+        own[key] = part(**{field.key: value for field, value in values.items() if field.part == key})
+    return contract(**own)
+
+
+def _split(given: Sequence[str], options: Mapping[str, Field]) -> tuple[list[str], dict[str, list[str]]]:
+    """The words of a command line, and the values of each option in it; a flag has the value ""."""
+    words: list[str] = []
+    texts: dict[str, list[str]] = {}
+    rest = iter(given)
+    for word in rest:
+        if word == "--":
+            words.extend(rest)
+            break
+        if not word.startswith("--"):
+            words.append(word)
+            continue
+        name, equals, text = word[2:].partition("=")
+        if name not in options or (equals and options[name].kind == "bool"):
+            raise Refused(f"no option --{name} here", "see docs/store.md")
+        value = text if equals or options[name].kind == "bool" else next(rest, None)
+        if value is None:
+            raise Refused(f"--{name} needs a value", "see docs/store.md")
+        texts.setdefault(name, []).append(value)
+    return words, texts
+
+
+def _value(field: Field, texts: Sequence[str]) -> object:
+    if field.kind == "bool":
+        return bool(texts)
+    if field.kind == "tuple":
+        return tuple(texts)
+    text = texts[-1] if texts else ""
+    return _read(field, text) if text or field.default is None else field.default
 
 
 def _read(field: Field, text: str) -> str | int:
     if field.kind != "int":
         return text
     return number(text, field.name if field.place else f"--{field.name}", least=field.least)
-
-
-def parse(
-    argv: Sequence[str],
-    *,
-    words: int,
-    one: Sequence[str] = (),
-    many: Sequence[str] = (),
-    flags: Sequence[str] = (),
-    more: bool = False,
-) -> Call:
-    """Split `argv` into exactly `words` words (at least, with `more`) and the options named.
-
-    `--name value` and `--name=value` are the same; after `--` everything is a word. Raises Refused.
-    """
-    words_given: list[str] = []
-    flags_given: set[str] = set()
-    single = dict.fromkeys(one, "")
-    several: dict[str, list[str]] = {name: [] for name in many}
-    rest = iter(argv)
-    for word in rest:
-        if word == "--":
-            words_given.extend(rest)
-        elif not word.startswith("--"):
-            words_given.append(word)
-        elif word[2:] in flags:
-            flags_given.add(word[2:])
-        else:
-            name, given, value = word[2:].partition("=")
-            if name not in single and name not in several:
-                raise Refused(f"no option --{name} here", "see docs/store.md")
-            text = value if given else next(rest, None)
-            if text is None:
-                raise Refused(f"--{name} needs a value", "see docs/store.md")
-            if name in single:
-                single[name] = text
-            else:
-                several[name].append(text)
-    if len(words_given) < words or (len(words_given) > words and not more):
-        raise Refused(f"it takes {words} words, not {len(words_given)}", "see docs/store.md")
-    repeated = {name: tuple(values) for name, values in several.items()}
-    return Call(tuple(words_given), single, repeated, frozenset(flags_given))
 
 
 def pairs(values: Sequence[str], option: str) -> dict[str, str]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from . import clock
 from .answer import Refused, emit, table
-from .arguments import parse
+from .arguments import NoOptions, parse_as
 from .command import ask
 from .host import processes
 from .host.mounts import filesystems, stand_ins
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> int:
     The request and the answer are described in docs/store.md; what cannot be read is left at its
     empty value, and a store that cannot be used says why.
     """
-    parse(argv, words=0)
+    parse_as(NoOptions, argv)
     try:
         request = json.loads(sys.stdin.buffer.read())
     except ValueError:
@@ -62,7 +62,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
         rsync = pool.submit(_rsync)
         readings = [(str(each["id"]), pool.submit(_reading, each)) for each in commands]
-        stores = {str(each["name"]): inspect_store(each, played=played) for each in request.get("stores", ())}
+        stores = {str(each["name"]): table(inspect_store(each, played=played)) for each in request.get("stores", ())}
         seen = stand_ins(folders or (root,), root) if played else filesystems()
         return {
             "name": str(request.get("host", "")),

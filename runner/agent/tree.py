@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -55,6 +56,11 @@ def parent_of(root: str, parts: tuple[bytes, ...]) -> Iterator[int]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def is_absence(problem: OSError) -> bool:
+    """Whether it means that there is no such name, and not that we could not look."""
+    return problem.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 
 def status(parent: int, name: bytes) -> os.stat_result:

@@ -54,7 +54,7 @@ def _plan(app: App, options: argparse.Namespace) -> Plan:
         raise UsageError("one database at a time", do="runner restore-db NAME")
     return restore_database.restoring(
         app,
-        restore_database.Back(
+        restore_database.DatabaseRequest(
             name=options.names[0], when=options.at, into=options.into, job=options.job, globals=options.globals
         ),
     )

@@ -5,23 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-What = Literal[
-    "lock",
-    "interrupted",
-    "broken",
-    "half",
-    "boot full",
-    "disk full",
-    "expired",
-    "signature",
-    "moved",
-    "clock",
-    "unreachable",
-    "damaged",
-    "hold drift",
-    "phased",
-    "unknown",
-]
+What = (
+    Literal["lock", "interrupted", "broken", "half", "boot full", "disk full", "expired", "signature"]
+    | Literal["moved", "clock", "unreachable", "damaged", "hold drift", "phased", "unknown"]
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

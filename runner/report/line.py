@@ -56,16 +56,16 @@ def folded(whole: Line, width: int) -> tuple[Line, ...]:
         return (whole,)
     columns = [gap.end() for gap in re.finditer(r"(?:^| ) +(?:(?:\*|->) )?", text) if gap.end() <= width * 11 // 20]
     indent = columns[-1] if columns else 0
-    lines, start = [], 0
-    while len(text) - start > (room := width - (indent if start else 0)):
-        end = text.rfind(" ", start + (0 if start else indent) + 1, start + room + 1)
+    lines, start, margin = [], 0, 0
+    while len(text) - start > (room := width - margin):
+        end = text.rfind(" ", start + indent - margin + 1, start + room + 1)
         # A word that is longer than a line stays whole: it may be a path, to be copied.
         end = end if end > 0 else text.find(" ", start + room)
         if end < 0:
             break
-        lines.append(_part(whole, start, end, indent if start else 0))
-        start = end + len(text[end:]) - len(text[end:].lstrip(" "))
-    return (*lines, _part(whole, start, len(text), indent if start else 0))
+        lines.append(_part(whole, start, end, margin))
+        start, margin = end + len(text[end:]) - len(text[end:].lstrip(" ")), indent
+    return (*lines, _part(whole, start, len(text), margin))
 
 
 def _part(whole: Line, start: int, end: int, indent: int) -> Line:

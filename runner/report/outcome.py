@@ -29,7 +29,7 @@ def _latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome
 
 
 def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter]) -> tuple[JobReport, ...]:
-    """A report a job, by its kind, but for those that are not worth a word."""
+    """A report for each job, made by its kind, without those that people need not hear of."""
     reports: dict[str, JobReport] = {}
     for job, plan, outcomes in _latest(done):
         before = (outcome for item in done if item.plan is not plan for outcome in item.outcomes)
@@ -44,7 +44,7 @@ def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter]) -> tuple[Jo
 
 
 def job_lines(done: Pass, kinds: Mapping[str, Reporter]) -> tuple[JobLine, ...]:
-    """What the journal keeps of each job; one that found its store busy did not run at all."""
+    """What the journal records of each job; a job that found its store busy did not run at all."""
     lines = []
     for job, plan, outcomes in _latest((done,)):
         if outcomes and all(outcome.state != State.BUSY for outcome in outcomes):
@@ -68,7 +68,7 @@ def _looked(job: PlannedJob, plan: Plan) -> bool:
 
 
 def _report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around, kinds: Mapping[str, Reporter]) -> JobReport:
-    # A kind that a plugin brings need not say how its jobs end.
+    # A kind of a plugin need not have a report of its own.
     by_kind = getattr(kinds.get(job.kind), "report", default_report)
     try:
         report: object = by_kind(job, outcomes, around)
@@ -80,29 +80,29 @@ def _report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around, kinds:
 
 
 def _unreported(plain: JobReport, kind: str, instead: object) -> JobReport:
-    """What is known without the kind, and that a person must look: the kind could not say how its job ended."""
-    why = f"kind {kind} could not say more: {one_line(repr(instead))}; tell its makers"
+    """What is known without the kind, which could not say how its job ended; a person must look."""
+    why = f"kind {kind} could not report it: {one_line(repr(instead))}; tell its makers"
     verdict = plain.verdict if plain.verdict == Verdict.FAILED else Verdict.ATTENTION
-    headline = f"{plain.headline}; what came of it is not known in full: see the log"
+    headline = f"{plain.headline}; how it ended is not fully known: see the log"
     return replace(plain, verdict=verdict, headline=headline, details=(*plain.details, why))
 
 
 def killed(started: datetime) -> Finding:
-    """What the next run says of one that was killed."""
+    """What the next run says about one that was killed."""
     text = f"the run of {started:%Y-%m-%d %H:%M} UTC was killed before it ended"
     return Finding(severity="note", source="journal", text=text, phase=Phase.RUN)
 
 
 def refusal(trouble: Exception) -> Finding:
     """Why a run stopped: a reason that a person can act on, or a bug."""
+    text, do = f"a bug: {trouble!r}", "send the log below to the makers"
     if isinstance(trouble, RunnerError):
-        return Finding(severity="refusal", source="runner", text=trouble.text, do=trouble.do)
-    do = "send the log below to the makers"
-    return Finding(severity="refusal", source="runner", text=f"a bug: {trouble!r}", do=do)
+        text, do = trouble.text, trouble.do
+    return Finding(severity="refusal", source="runner", text=text, do=do)
 
 
 def log(done: Sequence[Pass], trouble: Exception | None) -> tuple[str, ...]:
-    """The log for the end of a report: a line a step with its last words, then the trace of a bug."""
+    """The log for the end of a report: a line for each step with its last output, then the trace of a bug."""
     lines = [text for item in done for outcome in item.outcomes for text in _outcome_log(outcome)]
     bug = trouble is not None and not isinstance(trouble, RunnerError)
     trace = "".join(traceback.format_exception(trouble)).splitlines() if bug else ()
@@ -110,7 +110,7 @@ def log(done: Sequence[Pass], trouble: Exception | None) -> tuple[str, ...]:
 
 
 def exit_code(report: Report, trouble: Exception | None) -> int:
-    """That of what stopped the run, or else what the verdict of its report says; see EXIT_CODES."""
+    """The code of what stopped the run, or else that of its report's verdict; see EXIT_CODES."""
     if trouble is not None:
         return trouble.code if isinstance(trouble, RunnerError) else BUG
     stops = [job.stop for job in report.jobs if job.verdict == report.verdict]

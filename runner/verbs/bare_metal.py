@@ -10,7 +10,7 @@ from typing import Any
 
 from runner.engine.probe import ask
 from runner.jobs.snapshots import inventory
-from runner.jobs.snapshots.inventory import BlockDevice, DumpFolder, MountedFilesystem, StoredAbout
+from runner.jobs.snapshots.inventory import BlockDevice, MountedFilesystem, SnapshotDumps, StoredAbout
 from runner.jobs.snapshots.when import pick
 from runner.model.errors import UsageError
 from runner.model.facts import Snapshot
@@ -142,7 +142,7 @@ def _swap(swap: BlockDevice, names: Mapping[str, str]) -> str:
     return f"{shlex.join(words)} {names.get(swap.name, shlex.quote(swap.name))}"
 
 
-def _with_dumps(about: StoredAbout) -> list[DumpFolder]:
+def _with_dumps(about: StoredAbout) -> list[SnapshotDumps]:
     return [folder for folder in about.dumps if folder.databases]
 
 

@@ -11,12 +11,13 @@ from runner.jobs.database import agent, restore
 from runner.jobs.database import swap as swap_db
 from runner.jobs.database.agent import DumpFits, NewestDump, Swap, SwapStanding
 from runner.jobs.database.dump import server_of
+from runner.jobs.database.restore import DumpPlace
 from runner.jobs.snapshots.when import pick
 from runner.model.errors import FactsIncomplete, PlanRefused, RunnerError, UsageError
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.plan import Argv, Plan, Skip
-from runner.model.site import Job, Store
+from runner.model.site import Job
 from runner.tools import answers
 from runner.verbs.app import App
 
@@ -24,7 +25,7 @@ Answer = TypeVar("Answer", bound=tuple[Any, ...])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Back:
+class DatabaseRequest:
     """Which database a person wants back: of `when` ("": the newest dump), as `into` ("": a name with the time).
 
     `job` is the dump job, "" where there is one only; `globals`: roles that are missing are made first.
@@ -37,10 +38,10 @@ class Back:
     globals: bool = False
 
 
-def restoring(app: App, back: Back) -> Plan:
+def restoring(app: App, back: DatabaseRequest) -> Plan:
     """The plan that gets it back. UsageError for what is not there, PlanRefused for what cannot be restored."""
     job = _job(app, back.job)
-    keepers = [one.host for one in app.site.stores] if back.when else []
+    keepers = [place.host for place in app.site.stores] if back.when else []
     facts = app.gather(tuple(dict.fromkeys([job.host, *keepers])))
     into = back.into or restore.restored(back.name, facts.at)
     for name in (back.name, into):
@@ -49,11 +50,11 @@ def restoring(app: App, back: Back) -> Plan:
     if not app.site.live:
         return _nothing(app, facts, restore.JOB, restore.SANDBOX)
     _require(facts, job.host)
-    kept, found = _kept(app, back, job, facts) if back.when else (None, _newest(app, back.name, job))
-    roles = found.globals.roles if found.globals and back.globals else ()
-    fits = _asked(app, job.host, agent.fits(server_of(job), into, roles), found.record._asdict(), DumpFits)
-    wanted = restore.Wanted(
-        job=job, name=back.name, into=into, found=found, kept=kept, bring=fits.bring, left=fits.left
+    place, newest = _in_snapshot(app, back, job, facts) if back.when else (None, _newest(app, back.name, job))
+    roles = newest.globals.roles if newest.globals and back.globals else ()
+    fits = _ask(app, job.host, agent.fits(server_of(job), into, roles), newest.record._asdict(), DumpFits)
+    wanted = restore.DatabaseRestore(
+        job=job, name=back.name, into=into, newest=newest, place=place, bring=fits.bring, left=fits.left
     )
     return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
 
@@ -61,16 +62,16 @@ def restoring(app: App, back: Back) -> Plan:
 def swapping(app: App, new: str, name: str, job_name: str = "") -> Plan:
     """The plan that puts `new` in the place of `name`. UsageError or PlanRefused where that cannot be."""
     job = _job(app, job_name)
-    for one in (new, name):
-        if wrong := agent.unfit(one):
-            raise UsageError(f"no database can be called {one!r}: {wrong}", do="see --swap NEWNAME NAME")
+    for database in (new, name):
+        if wrong := agent.unfit(database):
+            raise UsageError(f"no database can be called {database!r}: {wrong}", do="see --swap NEWNAME NAME")
     facts = app.gather((job.host,))
     if not app.site.live:
         return _nothing(app, facts, swap_db.JOB, restore.SANDBOX)
     _require(facts, job.host)
     swap = Swap(name=name, new=new, before=restore.before(name, new, facts.at))
-    standing = _asked(app, job.host, agent.standing(server_of(job), swap), {}, SwapStanding)
-    wanted = swap_db.Wanted(job=job, swap=swap, standing=standing)
+    standing = _ask(app, job.host, agent.standing(server_of(job), swap), {}, SwapStanding)
+    wanted = swap_db.DatabaseSwap(job=job, swap=swap, standing=standing)
     return app.plan_of(swap_db.draft(app.site, wanted, facts.at), facts)
 
 
@@ -87,35 +88,35 @@ def _job(app: App, name: str) -> Job:
 
 
 def _newest(app: App, name: str, job: Job) -> NewestDump:
-    return _asked(app, job.host, agent.newest(job.options.to, "/"), {"database": name}, NewestDump)
+    return _ask(app, job.host, agent.newest(job.options.to, "/"), {"database": name}, NewestDump)
 
 
-def _kept(app: App, back: Back, job: Job, facts: Facts) -> tuple[tuple[Store, Snapshot], NewestDump]:
+def _in_snapshot(app: App, back: DatabaseRequest, job: Job, facts: Facts) -> tuple[DumpPlace, NewestDump]:
     """The snapshot of that time that has a dump of it, and the newest dump in it."""
-    said: list[str] = []
-    for place, snapshot in _snapshots(app, back, job, facts, said):
-        root = f"{facts.hosts[place.host].stores[place.name].path}/{snapshot.name}"
+    problems: list[str] = []
+    for place in _snapshots(app, back, job, facts, problems):
+        store, snapshot = place
+        argv = agent.newest(f"{facts.hosts[store.host].stores[store.name].path}/{snapshot.name}", job.options.to)
         try:
-            argv = agent.newest(root, job.options.to)
-            return (place, snapshot), _asked(app, place.host, argv, {"database": back.name}, NewestDump)
+            return place, _ask(app, store.host, argv, {"database": back.name}, NewestDump)
         except PlanRefused as error:
-            said.append(f"{snapshot.name} of store {place.name}: {error.text}")
-    raise UsageError("; ".join(said) or "there is no store", do=f"runner find {job.options.to} lists what there is")
+            problems.append(f"{snapshot.name} of store {store.name}: {error.text}")
+    raise UsageError("; ".join(problems) or "there is no store", do=f"runner find {job.options.to} lists what there is")
 
 
-def _snapshots(app: App, back: Back, job: Job, facts: Facts, said: list[str]) -> Iterator[tuple[Store, Snapshot]]:
-    for place in app.site.stores:
-        host = facts.hosts[place.host]
-        found = None if host.error else host.stores[place.name]
-        own = tuple(one for one in (found.sealed if found else ()) if one.host == job.host)
+def _snapshots(app: App, back: DatabaseRequest, job: Job, facts: Facts, problems: list[str]) -> Iterator[DumpPlace]:
+    for store in app.site.stores:
+        host = facts.hosts[store.host]
+        listed = None if host.error else host.stores[store.name]
+        own = tuple(snapshot for snapshot in (listed.sealed if listed else ()) if snapshot.host == job.host)
         chosen = pick(own, back.when, zone=app.site.timezone, now=facts.at)
         if isinstance(chosen, Snapshot):
-            yield place, chosen
+            yield DumpPlace(store, chosen)
         else:
-            said.append(f"store {place.name}: {host.error or (found.problem if found else '') or chosen}")
+            problems.append(f"store {store.name}: {host.error or (listed.problem if listed else '') or chosen}")
 
 
-def _asked(app: App, host: str, argv: Argv, question: Mapping[str, Any], contract: type[Answer]) -> Answer:
+def _ask(app: App, host: str, argv: Argv, question: Mapping[str, Any], contract: type[Answer]) -> Answer:
     try:
         answer = answers.read(ask(app.transports[host], argv, question), contract)
     except RunnerError as error:

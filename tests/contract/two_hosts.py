@@ -82,9 +82,9 @@ class HostHouse:
         )
 
     def detached(self) -> list[dict[str, Any]]:
-        found = execute((*self.program, "detached", f"--state={self.state}")).answer["detached"]
-        assert isinstance(found, list)
-        return found
+        commands = execute((*self.program, "detached", f"--state={self.state}")).answer["detached"]
+        assert isinstance(commands, list)
+        return commands
 
     def began(self, name: str) -> dict[str, Any]:
         return dict(json.loads((self.folder / name).read_text()))

@@ -43,7 +43,7 @@ NEW = (
 def grown(world: World, archive: Archive, *more: Deb) -> None:
     """The old packages are installed, and the new ones are there to be had."""
     archive.add(*OLD, *more)
-    world.install("demo-app", "demo-feature", META, *(one.name for one in more))
+    world.install("demo-app", "demo-feature", META, *(deb.name for deb in more))
     archive.add(*NEW, suite=SECURITY)
     archive.add(Deb(name="demo-feature", version="1.1"), suite=STABLE)
 
@@ -52,15 +52,15 @@ def read(world: World, hold: Sequence[str] = HOLD) -> PackageFacts:
     """What the adapter makes of the world as it is now."""
     host = Host(name="debian", address="127.0.0.1", packages="apt", hold=tuple(hold))
     survey = packages_apt.probes(host)[0]
-    said = world.run(*survey.argv, check=False)
-    reading = Reading(exit=said.returncode, out=said.stdout, err=said.stderr)
-    found = HostFacts(name="debian", readings={survey.id: reading})
-    return packages_apt.read(host, Facts(at=datetime.now(UTC), hosts={"debian": found}))
+    done = world.run(*survey.argv, check=False)
+    reading = Reading(exit=done.returncode, out=done.stdout, err=done.stderr)
+    known = HostFacts(name="debian", readings={survey.id: reading})
+    return packages_apt.read(host, Facts(at=datetime.now(UTC), hosts={"debian": known}))
 
 
 def named(updates: Sequence[Update]) -> dict[str, str]:
     """New versions by name."""
-    return {one.name: one.new for one in updates}
+    return {update.name: update.new for update in updates}
 
 
 def by_dpkg(world: World) -> set[str]:
@@ -70,5 +70,5 @@ def by_dpkg(world: World) -> set[str]:
 
 def by_aptitude(world: World) -> set[str]:
     """What aptitude itself says it holds."""
-    asked = ("aptitude", "-q", "search", "~ahold", "-F", "%p", "--disable-columns")
-    return set(world.run(*asked, check=False).stdout.split())
+    search = ("aptitude", "-q", "search", "~ahold", "-F", "%p", "--disable-columns")
+    return set(world.run(*search, check=False).stdout.split())

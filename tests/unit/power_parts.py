@@ -52,7 +52,7 @@ def boot_checks(**changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def told(**answers: Any) -> dict[str, Reading]:
+def host_readings(**answers: Any) -> dict[str, Reading]:
     """The readings of the host to be rebooted; an answer replaces its own, None: it did not answer."""
     usual: dict[str, Any] = {
         "power.up": UP, "power.outdated": OUTDATED, "power.idle": {"idle": True},
@@ -75,14 +75,14 @@ def facts(
     readings: Mapping[str, Reading] | None = None, *, host: str = parts.SERVER, changes: Any = None, **own: Any
 ) -> Facts:
     """Both hosts as parts.facts has them, and what the probes read on the one to be rebooted."""
-    found = parts.facts({**{parts.SERVER: {}}, **(changes or {})})
-    here = replace(found.hosts[host], readings=told() if readings is None else readings)
-    return replace(found, hosts={**found.hosts, host: here}, **own)
+    known = parts.facts({**{parts.SERVER: {}}, **(changes or {})})
+    here = replace(known.hosts[host], readings=host_readings() if readings is None else readings)
+    return replace(known, hosts={**known.hosts, host: here}, **own)
 
 
 def site(job: Job, **changes: Any) -> Site:
     """The site of parts with this job beside those that make snapshots; server is a Debian."""
     usual = parts.site(**changes)
-    hosts = tuple(replace(one, packages="apt") if one.name == parts.SERVER else one for one in usual.hosts)
-    disks = tuple(replace(one, fsck_every=timedelta(days=120)) for one in usual.disks)
+    hosts = tuple(replace(each, packages="apt") if each.name == parts.SERVER else each for each in usual.hosts)
+    disks = tuple(replace(disk, fsck_every=timedelta(days=120)) for disk in usual.disks)
     return replace(usual, hosts=hosts, disks=disks, jobs=(*usual.jobs, job))

@@ -48,7 +48,7 @@ def survey(name: str) -> str:
 
 def facts(state: str, *detached: Mapping[str, Any], **changes: Any) -> Facts:
     """The host in that state; `detached` was begun there before, `outdated` and `up` are merged in."""
-    said = {
+    outputs = {
         "packages.apt": survey(state),
         "packages.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
         "packages.detached": json.dumps({"detached": list(detached)}),
@@ -59,7 +59,7 @@ def facts(state: str, *detached: Mapping[str, Any], **changes: Any) -> Facts:
         "power.fstab": "UUID=1 / ext4 defaults 0 1\n",
         "power.half": "",
     }
-    readings = {name: Reading(exit=0, out=text) for name, text in said.items()}
+    readings = {name: Reading(exit=0, out=text) for name, text in outputs.items()}
     hosts = {
         SERVER: HostFacts(name=SERVER, boot_id="b1", kernel="9.9.9-demo", readings=readings, program="p", now=NOW),
         "papio": HostFacts(name="papio", boot_id="c1", program="p", now=NOW),
@@ -67,12 +67,12 @@ def facts(state: str, *detached: Mapping[str, Any], **changes: Any) -> Facts:
     return Facts(at=NOW, hosts=hosts, program="p", last=changes.get("last", {}))
 
 
-def partly(state: str, said: str = "Failed to fetch http://dead.example.org/x  Unable to connect") -> Facts:
-    """The host in that state, where one archive did not answer for the reason `said`."""
+def partly(state: str, reason: str = "Failed to fetch http://dead.example.org/x  Unable to connect") -> Facts:
+    """The host in that state, where one archive did not answer for that `reason`."""
     known = facts(state)
     server = known.hosts[SERVER]
     text = survey(state).replace("# refresh 0\n", "# refresh 100\n", 1).replace(
-        "# arch 0", f"!E: {said}\n# partly 0\n http://dead.example.org x\n# arch 0", 1
+        "# arch 0", f"!E: {reason}\n# partly 0\n http://dead.example.org x\n# arch 0", 1
     )  # fmt: skip
     readings = {**server.readings, "packages.apt": Reading(exit=0, out=text)}
     return replace(known, hosts={**known.hosts, SERVER: replace(server, readings=readings)})
@@ -130,11 +130,15 @@ def argv(step: Step) -> tuple[str, ...]:
 
 def texts(draft: Draft, severity: str) -> list[str]:
     """The findings of that severity, with what to do."""
-    return [f"{one.text} -> {one.advice}" if one.advice else one.text for one in draft.findings if _is(one, severity)]
+    return [
+        f"{finding.text} -> {finding.advice}" if finding.advice else finding.text
+        for finding in draft.findings
+        if _is(finding, severity)
+    ]
 
 
-def _is(one: Finding, severity: str) -> bool:
-    return one.severity == severity
+def _is(finding: Finding, severity: str) -> bool:
+    return finding.severity == severity
 
 
 def done(step: str, **result: Any) -> Outcome:

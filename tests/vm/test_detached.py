@@ -27,10 +27,10 @@ def test_a_unit_that_is_stopped_leaves_its_command_alone_and_so_does_a_shutdown(
     assert (begun.alive, begun.exit) == (True, None)
     # What a shutdown does to it: it is waited for.
     machine.run("systemctl", "stop", "runner-detached-*.scope", timeout=90)
-    said = machine.run(*detached.again(PROGRAM, PLAN, STEP), check=False)
-    found = detached.parse_answer(said.stdout)
-    assert found
-    assert (said.returncode, found.exit, found.log) == (7, 7, ("over",))
+    result = machine.run(*detached.again(PROGRAM, PLAN, STEP), check=False)
+    answer = detached.parse_answer(result.stdout)
+    assert answer
+    assert (result.returncode, answer.exit, answer.log) == (7, 7, ("over",))
 
 
 def test_what_systemd_says_of_the_machine_is_told(machine: Machine) -> None:
@@ -41,14 +41,14 @@ def test_what_systemd_says_of_the_machine_is_told(machine: Machine) -> None:
     machine.run("systemd-run", "--quiet", "systemd-inhibit", "--what=shutdown", "--mode=block", *why)
     machine.run("systemd-run", "--quiet", "--unit=broken", "false")
 
-    def told() -> detached.Up:
-        found = detached.parse_up(machine.run(PROGRAM, "up").stdout)
-        assert found
-        return found
+    def up() -> detached.Up:
+        answer = detached.parse_up(machine.run(PROGRAM, "up").stdout)
+        assert answer
+        return answer
 
-    wait_for(lambda: bool(told().inhibitors), seconds=60)
-    found = told()
-    assert found.inhibitors == (Inhibitor(who="a backup", why="rsync läuft", what="shutdown"),)
-    assert (found.systemd, found.system, found.failed) == (True, "degraded", ("broken.service",))
-    assert found.boot_id == machine.boot_id()
-    assert "/srv/backups/papio" in dict(found.mounts).values()
+    wait_for(lambda: bool(up().inhibitors), seconds=60)
+    answer = up()
+    assert answer.inhibitors == (Inhibitor(who="a backup", why="rsync läuft", what="shutdown"),)
+    assert (answer.systemd, answer.system, answer.failed) == (True, "degraded", ("broken.service",))
+    assert answer.boot_id == machine.boot_id()
+    assert "/srv/backups/papio" in dict(answer.mounts).values()

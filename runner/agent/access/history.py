@@ -20,7 +20,7 @@ from .tally import COUNTED, AccessTally
 DAYS = 90
 COMPARED = 42
 KNOWN = 2_000
-# A day counts as whole with an hour missing: one a year has 23.
+# A day counts as whole with an hour missing: one day in the year has 23.
 WHOLE = 82_000
 
 
@@ -39,8 +39,7 @@ class History(NamedTuple):
 
 def believable(history: History, until: float, longest: float) -> History:
     """The history without an end, or a beginning, that lies so far after `until` that a clock was wrong."""
-    began = history.began if history.began is not None and history.began <= until + longest else None
-    last = history.until if history.until is not None and history.until <= until + longest else None
+    last, began = (at if at is not None and at <= until + longest else None for at in (history.until, history.began))
     return history._replace(until=last, began=began)
 
 

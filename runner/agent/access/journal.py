@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from ..answer import Refused, shown
+from ..command import ENVIRONMENT, ask
 from . import messages
 from .logs import PROGRAMS, LogLine, bounded
 
@@ -19,7 +20,6 @@ FOLDERS = ("/var/log/journal", "/run/log/journal")
 _FIELDS = "MESSAGE,SYSLOG_IDENTIFIER,SYSLOG_PID,_PID,_UID,_EXE"
 _SELECTED = 236
 _SYSTEM = frozenset(("/usr/bin", "/bin", "/usr/sbin", "/sbin", "/usr/local/bin", "/usr/local/sbin"))
-_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": "", "TZ": "UTC"}
 
 
 def there(folder: str) -> bool:
@@ -36,11 +36,11 @@ class AccessJournal:
 
     def __init__(self, since: int, until: int) -> None:
         self.long = 0
-        self.pretended = self.unproven = 0
+        self.pretended = self.unproven = self._unreadable = 0
         self.problems: list[str] = []
-        self.covered = bool(_run("--lines=1", f"--until=@{since}"))
-        self.written = float(since if _run("--lines=1", f"--since=@{since}", f"--until=@{until}") else 0)
         self._window = (f"--since=@{since}", f"--until=@{until}")
+        self.covered = _printed("--lines=1", f"--until=@{since}")
+        self.written = float(since if _printed("--lines=1", *self._window) else 0)
 
     def lines(self) -> Iterator[LogLine]:
         """Every message of our programs, oldest first. Refused where journalctl fails."""
@@ -48,7 +48,7 @@ class AccessJournal:
         argv = ["journalctl", "--no-pager", "--quiet", "--output=json", *_selection(), *self._window, *names]
         with tempfile.TemporaryFile() as complaints:
             with subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, env=_ENVIRONMENT
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=complaints, env=ENVIRONMENT
             ) as process:
                 for raw in bounded(cast(BufferedIOBase, process.stdout)):
                     line = None if raw is None else self._line(raw)
@@ -63,12 +63,15 @@ class AccessJournal:
         if warning:
             # A damaged file of the journal is passed over with a warning, and exit 0.
             self.problems.append(shown(warning))
+        if self._unreadable:
+            self.problems.append(f"entries of the journal that make no sense: {self._unreadable}")
 
     def _line(self, raw: bytes) -> LogLine | None:
         try:
             entry = json.loads(raw)
             at = int(entry["__REALTIME_TIMESTAMP"]) / 1e6
         except (ValueError, KeyError, TypeError):
+            self._unreadable += 1
             return None
         message = entry.get("MESSAGE")
         if message is None:
@@ -89,7 +92,7 @@ class AccessJournal:
 
 def whose(line: LogLine, uid: str, executable: object) -> str:
     """Whether its program itself (`own`) or `another` wrote it; `unproven` where that is not known, "" for
-    what sshd and login say as somebody else: of those that are in already, which counts for nothing.
+    what sshd and login write as another user: that is about those who are in already, and is not counted.
 
     sudo and su run as whoever calls them, and a program that has ended before the journal looked has no
     `_EXE` there. A user may call a program of his own su, but not put it into a folder of the system.
@@ -116,20 +119,14 @@ def _bytes(value: object) -> bytes:
     return _bytes(value[-1]) if not isinstance(value[-1], int) else b""
 
 
-def _run(*options: str) -> bytes:
-    argv = ["journalctl", "--no-pager", "--quiet", "--output=json", *options]
-    try:
-        done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=120, env=_ENVIRONMENT
-        )
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        raise Refused(f"journalctl does not work: {type(problem).__name__}", "look at journald") from None
-    return done.stdout.strip()
+def _printed(*options: str) -> bool:
+    output = ask(("journalctl", "--no-pager", "--quiet", "--output=json", *options), timeout=120)
+    if output.exit is None:
+        raise Refused(f"journalctl does not work: {output.err}", "look at journald")
+    return bool(output.out.strip())
 
 
 def _selection() -> tuple[str, ...]:
     """Only the fields that are needed, where this journalctl can do that: it is several times as fast."""
-    argv = ["journalctl", "--version"]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=_ENVIRONMENT)
-    version = re.match(rb"systemd ([0-9]{1,6})", done.stdout)
+    version = re.match(r"systemd ([0-9]{1,6})", ask(("journalctl", "--version"), timeout=10).out)
     return (f"--output-fields={_FIELDS}",) if version and int(version[1]) >= _SELECTED else ()

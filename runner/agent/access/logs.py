@@ -29,25 +29,22 @@ DAY = 86400
 # The programs that log who got in; sshd has several since OpenSSH 9.8.
 PROGRAMS = (b"sshd", b"sshd-session", b"sshd-auth", b"sudo", b"su", b"login")
 
-_CLASSIC = re.compile(
-    rb"([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2}):([0-9]{2}):([0-9]{2}) [^ ]+ "
-    rb"(sshd(?:-session|-auth)?|sudo|su|login)(?:\[([0-9]{1,10})\])?: (.*)",
-    re.DOTALL,
+_STAMPS = (
+    rb"([A-Z][a-z]{2}) ([ 0-9][0-9]) ([0-9]{2}):([0-9]{2}):([0-9]{2}) ",
+    rb"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8})(?:[.,][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) ",
 )
-_RFC3339 = re.compile(
-    rb"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8})(?:[.,][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) [^ ]+ "
-    rb"(sshd(?:-session|-auth)?|sudo|su|login)(?:\[([0-9]{1,10})\])?: (.*)",
-    re.DOTALL,
-)
-_STAMP = re.compile(rb"[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} |[0-9]{4}-[0-9]{2}-[0-9]{2}T")
+_MESSAGE = rb"[^ ]+ (" + b"|".join(PROGRAMS) + rb")(?:\[([0-9]{1,10})\])?: (.*)"
+_CLASSIC, _RFC3339 = (re.compile(stamp) for stamp in _STAMPS)
+_CLASSIC_LINE, _RFC3339_LINE = (re.compile(stamp + _MESSAGE, re.DOTALL) for stamp in _STAMPS)
 _REPEATED = re.compile(rb"message repeated ([0-9]{1,6}) times: \[ (.*)\]", re.DOTALL)
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 
 
 class OpenLog(NamedTuple):
-    """An opened log file: when it was last written, and how it is packed."""
+    """An opened log file: its device and inode, when it was last written, and how it is packed."""
 
     name: str
+    inode: tuple[int, int]
     written: float
     packed: str
     stream: BufferedIOBase
@@ -80,7 +77,7 @@ class Files:
         logs: dict[tuple[int, int], OpenLog] = {}
         for path, packed in _parts(live):
             log = self._open(path, packed)
-            if log is not None and logs.setdefault(_inode(log), log) is not log:
+            if log is not None and logs.setdefault(log.inode, log) is not log:
                 log.stream.close()
         if not logs:
             raise Refused(f"{shown(str(live))} cannot be read", "name with --file the log that sshd writes to")
@@ -102,7 +99,8 @@ class Files:
         if not stat.S_ISREG(status.st_mode):
             os.close(descriptor)
             return None
-        return OpenLog(str(path), status.st_mtime, packed, os.fdopen(descriptor, "rb"))
+        inode = (status.st_dev, status.st_ino)
+        return OpenLog(str(path), inode, status.st_mtime, packed, os.fdopen(descriptor, "rb"))
 
     def _read(self, log: OpenLog) -> Iterator[LogLine]:
         reader = Syslog(log.written)
@@ -131,11 +129,6 @@ def _parts(live: Path) -> Iterator[tuple[Path, str]]:
         rotated = _ROTATED.fullmatch(path.name[len(live.name) :]) if path.name.startswith(live.name) else None
         if rotated:
             yield path, rotated[1] or ""
-
-
-def _inode(log: OpenLog) -> tuple[int, int]:
-    status = os.fstat(log.stream.fileno())
-    return status.st_dev, status.st_ino
 
 
 def _unpacked(log: OpenLog) -> BufferedIOBase:
@@ -191,7 +184,7 @@ class Syslog:
 
     def read(self, line: bytes) -> LogLine | None:
         """The message on a line, None where no program of ours wrote it, or its stamp makes no sense."""
-        parts = _CLASSIC.fullmatch(line) or _RFC3339.fullmatch(line)
+        parts = _CLASSIC_LINE.fullmatch(line) or _RFC3339_LINE.fullmatch(line)
         if parts is None:
             return None
         *stamp, program, pid, message = parts.groups()
@@ -205,12 +198,8 @@ class Syslog:
 
     def when(self, line: bytes) -> float | None:
         """When a line of any program was written; None where it has no stamp."""
-        if _STAMP.match(line) is None:
-            return None
-        if line[:1].isdigit():
-            stamp = re.match(rb"(.{19})(?:[.,][0-9]{1,9})?(Z|[+-][0-9]{2}:?[0-9]{2}) ", line, re.DOTALL)
-            return self._cached(stamp.group(1, 2)) if stamp else None
-        return self._cached((line[:3], line[4:6], line[7:9], line[10:12], line[13:15]))
+        stamp = _CLASSIC.match(line) or _RFC3339.match(line)
+        return self._cached(stamp.groups()) if stamp else None
 
     def _cached(self, stamp: tuple[bytes, ...]) -> float | None:
         # Thousands of lines a second have the same stamp when it matters how fast this is.

@@ -1,4 +1,4 @@
-"""What sshd says of those who want to get in, OpenSSH 5 to 10.
+"""The messages of sshd, sudo, su and login about who got in or tried to; OpenSSH 5 to 10.
 
 Names come from strangers and may hold anything, so every pattern covers a whole message and takes what
 sshd itself wrote at its fixed end.
@@ -14,7 +14,7 @@ UNCLEAR = b"?"
 
 
 class Event(NamedTuple):
-    """One thing that sshd (or another program) said of an attempt.
+    """What a message of sshd (or another program) means for an attempt.
 
     `what` is `accepted`; or one of the refused: `failed` (an authentication), `unknown` (no such user, or
     not allowed), `none` (it asked what it may try), `pam` (PAM refused), `tries` (too many), `left` (went
@@ -77,7 +77,7 @@ _MESSAGES = (
     ("left", rb"Did not receive identification string from %(maybe_port)s(?:%(pre)s)?"),
     ("left", rb"(?:fatal: |error: )?Unable to negotiate with %(port)s: .*"),
     ("left", rb"(?:fatal: )?Timeout before authentication for %(maybe_port)s"),
-    # The next two the server itself says, the same process for all.
+    # The next two are logged by the server itself, one process for all.
     ("dropped", rb"(?:fatal: )?Timeout before authentication for connection from %(source)s to .*"),
     ("dropped", rb"(?:error: )?drop connection #[0-9]+ from \[%(source)s\]:[0-9]{1,5} on .*"),
     ("left", rb"(?:error: )?banner exchange: Connection from %(port)s: .*"),
@@ -85,7 +85,7 @@ _MESSAGES = (
     ("left", rb"Bad protocol version identification .* from %(maybe_port)s"),
     ("left", rb"refused connect from .{0,300}\(%(source)s\)"),
     ("kex", rb"(?:error: )?kex_exchange_identification: .*"),
-    # Said a second time before the login, with [preauth]: that is the same one.
+    # It is logged a second time before the login, with [preauth]: that is the same attempt.
     ("root", rb"ROOT LOGIN REFUSED FROM %(maybe_port)s"),
     ("ownership", rb"Authentication refused: bad ownership or modes for .*"),
 )
@@ -134,7 +134,7 @@ _LOGIN_FAILED = re.compile(
 
 
 def read(message: bytes) -> Event | None:
-    """What a message of sshd says; None for all that is no attempt."""
+    """The event that a message of sshd is about; None where it is about no attempt."""
     start = message[7:] if message[:7] in (b"error: ", b"fatal: ") else message
     if start.startswith((b"Failed publickey ", b"Failed hostbased ")):
         return _failed_key(start)
@@ -186,7 +186,7 @@ def _only(text: bytes, mark: bytes) -> bytes:
 
 
 def su(message: bytes) -> Event | None:
-    """Who became whom, or was `refused`; with `method` `pam` where only PAM said it (older systems)."""
+    """Who became whom, or was `refused`; with `method` `pam` where only PAM logged it (older systems)."""
     for what, pattern in _SU:
         if parts := pattern.fullmatch(message):
             return _event(what, parts)

@@ -1,4 +1,4 @@
-"""Counting attempts: what sshd says several times of one attempt is counted once."""
+"""Counting attempts: an attempt that sshd logs several times is counted once."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SOURCES = 2_000
 USERS = 5
 _TYPED = (b"password", b"keyboard-interactive", b"keyboard-interactive/pam", b"challenge-response")
 _SU_BY_PAM = b"pam"
-# Tables of what PAM said of su, and which they become where su itself says nothing.
+# Tables of what PAM logged of su, and which tables they become where su itself logs nothing.
 _PAM = {"su_by_pam": "su", "su_by_pam_refused": "su_refused"}
-# What is said of an attempt before it is known how it was made, and how that is counted until then.
+# What is logged of an attempt before it is known how it was made, and how it is counted until then.
 _NAMES = {"unknown": "unknown user", "pam": "keyboard-interactive", "none": "none"}
 _METHODS = (b"password", b"publickey", b"keyboard-interactive", b"none", b"console", b"hostbased", b"gssapi-with-mic")
 COUNTED = ("refused", "accepted", "sudo_refused", "su_refused")
@@ -67,7 +67,7 @@ class AccessTally:
         self._fresh, self._days = fresh, list(days)
 
     def add(self, line: LogLine) -> None:
-        """Count what a message says; most say nothing of an attempt."""
+        """Count the attempt that a message is about; most messages are about none."""
         if line.program == b"sudo":
             self._ran(line, messages.sudo(line.message), "sudo")
         elif line.program == b"su":
@@ -78,7 +78,7 @@ class AccessTally:
             self._tried(line, messages.read(line.message))
 
     def end(self) -> None:
-        """Call it last: where su itself says nothing (old systems), what PAM said of it counts."""
+        """Call it last: where su itself logs nothing (old systems), what PAM logged of it counts."""
         silent = not self.tables["su"].total and not self.tables["su_refused"].total
         for by_pam, name in _PAM.items():
             table = self.tables.pop(by_pam)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..answer import Refused, shown
 from .contract import DatabaseServer, unfit
-from .session import Session, SqlTrouble, refusal
+from .session import SqlSession, SqlTrouble, refusal
 from .sql import identifier, literal
 
 MAINTENANCE = ("postgres", "template1")
@@ -46,36 +46,36 @@ _PATIENCE = 60
 
 
 @contextmanager
-def session(to: DatabaseServer, database: str = "") -> Iterator[Session]:
+def opened(to: DatabaseServer, database: str = "") -> Iterator[SqlSession]:
     """A conversation with the server, or with a database of it; its troubles become Refused."""
     try:
-        with Session(to, database) as one:
-            yield one
+        with SqlSession(to, database) as session:
+            yield session
     except SqlTrouble as trouble:
         raise refusal(to, trouble) from None
 
 
 def maintenance(names: Sequence[str]) -> str:
     """A database to be connected to while those of `names` are renamed."""
-    return next(one for one in (*MAINTENANCE, "") if one not in names)
+    return next(name for name in (*MAINTENANCE, "") if name not in names)
 
 
 def has(to: DatabaseServer) -> Mapping[str, Any]:
     """What the server has of roles, extensions and so on. Raises Refused where it does not answer."""
-    with session(to) as one:
-        (found,) = one.ask(_HAS)
-    return found
+    with opened(to) as session:
+        (has,) = session.ask(_HAS)
+    return has
 
 
-def sessions(one: Session, names: Sequence[str]) -> list[dict[str, Any]]:
+def sessions(session: SqlSession, names: Sequence[str]) -> list[dict[str, Any]]:
     """Who is connected to these databases, but for us."""
-    return one.ask(_SESSIONS.format(names=_list(names)))
+    return session.ask(_SESSIONS.format(names=_list(names)))
 
 
-def end_sessions(one: Session, names: Sequence[str]) -> int:
-    """End whoever is connected to these databases; how many were told to go."""
-    (found,) = one.ask(_END.format(names=_list(names)))
-    return int(found["ended"])
+def end_sessions(session: SqlSession, names: Sequence[str]) -> int:
+    """End whoever is connected to these databases; gives how many."""
+    (row,) = session.ask(_END.format(names=_list(names)))
+    return int(row["ended"])
 
 
 def making(plan: str) -> str:
@@ -106,7 +106,7 @@ def _list(names: Sequence[str]) -> str:
     return ", ".join(literal(name) for name in names)
 
 
-def move(to: DatabaseServer, beside: Session, names: Sequence[str], statements: str) -> int:
+def move(to: DatabaseServer, beside: SqlSession, names: Sequence[str], statements: str) -> int:
     """Run `statements`, which rename the databases `names`; `beside` ends whoever is connected to them.
 
     ALTER DATABASE RENAME first takes the lock that keeps new sessions out and then waits five seconds for
@@ -118,8 +118,8 @@ def move(to: DatabaseServer, beside: Session, names: Sequence[str], statements: 
 
     def rename() -> None:
         try:
-            with Session(to, away) as one:
-                one.ask(f"set lock_timeout = '30s';\nbegin;\n{statements}\ncommit;", seconds=_PATIENCE)
+            with SqlSession(to, away) as session:
+                session.ask(f"set lock_timeout = '30s';\nbegin;\n{statements}\ncommit;", seconds=_PATIENCE)
         except SqlTrouble as problem:
             trouble.append(problem)
 

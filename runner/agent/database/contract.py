@@ -1,4 +1,4 @@
-"""What the verbs of databases and their dumps are told, and what they answer; how both sides name a database.
+"""Options and answers of the verbs of databases and their dumps; how both sides name a database.
 
 Those of restores are in `contract_restore`.
 """
@@ -118,7 +118,7 @@ class DumpRow(NamedTuple):
     doubts: tuple[str, ...] = ()
 
 
-class DumpFolder(NamedTuple):
+class DumpListing(NamedTuple):
     """Answer of `dumps`: the dumps in a folder, oldest first; `free` bytes are left there.
 
     `real` is where the folder is when every link on the way is followed. `globals` are the times of the dumps
@@ -146,7 +146,7 @@ class MakeDump(NamedTuple):
 
 
 class DumpMade(NamedTuple):
-    """Answer of `dump`: `said` is what pg_dump complained of, `doubts` say what has shrunk."""
+    """Answer of `dump`: `complaint` is that of pg_dump, `doubts` say what has shrunk."""
 
     database: str
     dump: str
@@ -156,7 +156,7 @@ class DumpMade(NamedTuple):
     rows: Count
     took: float
     doubts: tuple[str, ...]
-    said: str
+    complaint: str = ""
     at: Optional[datetime] = None
 
 

@@ -1,4 +1,4 @@
-"""What the verbs that restore and swap databases are told, and what they answer."""
+"""Options and answers of the verbs that restore and swap databases."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from ..answer import Refused, reply, table
 from ..arguments import parse_as
 from . import server as pg_programs
 from .contract import Database, Databases, DatabaseServer, DatabaseTrouble, ListDatabases
-from .session import Session, SqlTrouble, refusal
+from .session import SqlSession, SqlTrouble, refusal
 
 # A template that people made is a database like others. What a restore has begun is none yet: dumping it
 # would stand in the way of the restore. -2 is one whose DROP DATABASE was cut off.
@@ -37,7 +37,7 @@ def read(argv: Sequence[str]) -> Mapping[str, Any]:
 def _answer(argv: Sequence[str]) -> Databases:
     to = parse_as(ListDatabases, argv).server
     try:
-        with Session(to) as session:
+        with SqlSession(to) as session:
             (about,) = session.ask(_SERVER)
             rows = session.ask(_LIST)
     except SqlTrouble as trouble:
@@ -54,7 +54,7 @@ def _answer(argv: Sequence[str]) -> Databases:
 
 def names(to: DatabaseServer) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The databases that can be connected to, and those that cannot. Raises SqlTrouble."""
-    with Session(to) as session:
+    with SqlSession(to) as session:
         return _names(session.ask(_LIST))
 
 

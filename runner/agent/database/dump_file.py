@@ -7,19 +7,19 @@ import hashlib
 import os
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, NamedTuple
 
 from .. import durable
 from ..answer import Refused
 from ..store.layout import is_name
 from .contract import DatabaseServer
 from .folder import PART, Folder
-from .server import complaint, ended, scrap, start, stop
+from .server import complaint, ended, run, running, scrap
 
 BITE = 1024 * 1024
+_LIST = 3600
 # Lines of `pg_restore --list`: names come after these words, and it writes no line feed of a name.
 _ENTRIES = re.compile(rb"; +TOC Entries: ([0-9]+)$")
 _WRITER = re.compile(rb"; +Dumped by pg_dump version: (\S+)")
@@ -76,7 +76,7 @@ To put a restored database in the place of the old one, when nobody is connected
 """
 
 
-class Looked(NamedTuple):
+class DumpContents(NamedTuple):
     """What a dump file holds: its size, its digest, the objects in its list, tables with rows among them.
 
     `version` is that of the pg_dump that wrote it.
@@ -110,11 +110,8 @@ def writing(final: Path) -> Iterator[tuple[Path, int]]:
 
 def publish(part: Path, final: Path) -> None:
     """Give a finished file its name: on the disk before anybody can see it."""
-    descriptor = os.open(part, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with part.open("rb") as stream:
+        os.fsync(stream.fileno())
     part.rename(final)
     durable.sync_folder(final.parent)
 
@@ -123,12 +120,11 @@ def publish_text(final: Path, text: str, mode: int = 0o600) -> None:
     """Put a small file there in one move."""
     with writing(final) as (part, descriptor):
         os.fchmod(descriptor, mode)
-        with os.fdopen(os.dup(descriptor), "wb") as stream:
-            stream.write(text.encode())
+        part.write_bytes(text.encode())
         publish(part, final)
 
 
-def look(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float) -> Looked:
+def look(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float) -> DumpContents:
     """Read a dump as a restore would, to its end. Raises Refused where that is not possible.
 
     Its list alone proves little: it stands at the beginning of the file, and is whole in one cut to a tenth.
@@ -136,11 +132,11 @@ def look(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float) -> Lo
     size = part.stat().st_size
     if not size:
         raise Refused("the dump is empty, though pg_dump said that it was done", "run it again; see the host's log")
-    with _digesting(part) as digest, _inflating(to, pg_restore, part, seconds):
-        listed = _listed(to, pg_restore, part)
+    with _inflating(to, pg_restore, part, seconds), part.open("rb") as stream:
+        listed, sha256 = _listed(to, pg_restore, part), digest(stream)
     if not listed[0]:
         raise Refused("pg_restore cannot list the dump, though it can read it", "run it again")
-    return Looked(size, digest.hexdigest(), *listed)
+    return DumpContents(size, sha256, *listed)
 
 
 @contextlib.contextmanager
@@ -148,12 +144,9 @@ def _inflating(to: DatabaseServer, pg_restore: Path, part: Path, seconds: float)
     """Have it read to its end while the block runs; Refused where it cannot be."""
     with part.open("rb") as given, scrap() as err:
         words = (str(pg_restore), "--file=/dev/null")
-        process = start(to, words, stdin=given, stdout=subprocess.DEVNULL, stderr=err)
-        try:
+        with running(to, words, stdin=given, stdout=subprocess.DEVNULL, stderr=err) as process:
             yield
             code = ended(process, seconds)
-        finally:
-            stop(process)
         if code is None:
             raise Refused(f"reading the dump again took longer than {seconds:g} s", "raise `timeout`")
         if code != 0:
@@ -169,45 +162,26 @@ def _listed(to: DatabaseServer, pg_restore: Path, part: Path) -> tuple[int, int,
     0 and "" where it has no list: whoever reads the whole of it knows why.
     """
     objects, tables, version = 0, 0, ""
-    with part.open("rb") as given, scrap() as err:
-        words = (str(pg_restore), "--list")
-        process = start(to, words, stdin=given, stdout=subprocess.PIPE, stderr=err)
-        try:
-            for line in process.stdout or ():
-                if known := _ENTRIES.match(line):
-                    objects = int(known[1])
-                elif known := _WRITER.match(line):
-                    version = known[1].decode()
-                else:
-                    tables += _ROWS.match(line) is not None
-            code = process.wait()
-        finally:
-            stop(process)
-            if process.stdout:
-                process.stdout.close()
-    return (objects, tables, version) if code == 0 else (0, 0, "")
+    with part.open("rb") as given, scrap() as out:
+        if run(to, (str(pg_restore), "--list"), given=given, output=out, seconds=_LIST).exit != 0:
+            return 0, 0, ""
+        out.seek(0)
+        for line in out:
+            if match := _ENTRIES.match(line):
+                objects = int(match[1])
+            elif match := _WRITER.match(line):
+                version = match[1].decode()
+            else:
+                tables += _ROWS.match(line) is not None
+    return objects, tables, version
 
 
-@contextlib.contextmanager
-def _digesting(part: Path) -> Iterator[Any]:
-    """The SHA-256 of a file, worked out while the block runs and complete after it."""
-    digest = hashlib.sha256()
-    enough = threading.Event()
-
-    def read() -> None:
-        with part.open("rb") as stream:
-            while not enough.is_set() and (data := stream.read(BITE)):
-                digest.update(data)
-
-    thread = threading.Thread(target=read)
-    thread.start()
-    try:
-        yield digest
-    except BaseException:
-        enough.set()
-        raise
-    finally:
-        thread.join()
+def digest(stream: IO[bytes]) -> str:
+    """The SHA-256 of the rest of a file."""
+    sha256 = hashlib.sha256()
+    while data := stream.read(BITE):
+        sha256.update(data)
+    return sha256.hexdigest()
 
 
 def write(folder: Folder, to: DatabaseServer) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Sequence
 
 from .. import command, durable
@@ -12,8 +11,7 @@ from . import dump_file
 from . import folder as dump_folder
 from . import server as pg_programs
 from .contract import DumpGlobals, GlobalsDumped
-from .server import complaint, ended, scrap, start, stop
-from .session import Session, SqlTrouble, refusal
+from .session import SqlSession, SqlTrouble, refusal
 
 _ASK = """select json_build_object('number', current_setting('server_version_num')::int,
     'super', (select rolsuper from pg_roles where rolname = current_user));"""
@@ -27,11 +25,10 @@ def run(argv: Sequence[str]) -> int:
     Who is no superuser of the server may not read the passwords: then they are not in it.
     """
     options = parse_as(DumpGlobals, argv)
-    held = dump_folder.hold(options.to, options.server)
-    folder, to, at = held.folder, held.server, dump_folder.moment(options.at)
+    folder, to, at = dump_folder.hold(options.to, options.server), options.server, dump_folder.moment(options.at)
     within = options.within or _WITHIN
     try:
-        with Session(to) as session:
+        with SqlSession(to) as session:
             (about,) = session.ask(_ASK)
     except SqlTrouble as trouble:
         raise refusal(to, trouble) from None
@@ -43,18 +40,13 @@ def run(argv: Sequence[str]) -> int:
     if not dump_folder.complete(final):
         less = () if about["super"] else ("--no-role-passwords",)
         words = (str(programs / "pg_dumpall"), "--globals-only", "--no-password", *less)
-        with command.together(), dump_file.writing(final) as (part, descriptor), scrap() as err:
-            argv = (*words, f"--dbname={to.conninfo()}")
-            process = start(to, argv, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=err)
-            try:
-                code = ended(process, within)
-            finally:
-                stop(process)
-            if code is None:
+        with command.together(), dump_file.writing(final) as (part, descriptor):
+            ran = pg_programs.run(to, (*words, f"--dbname={to.conninfo()}"), output=descriptor, seconds=within)
+            if ran.exit is None:
                 raise Refused(f"pg_dumpall had not ended after {within} s and was stopped", "raise `timeout`")
-            if code != 0 or not dump_folder.complete(part):
+            if ran.exit != 0 or not dump_folder.complete(part):
                 raise Refused(
-                    f"pg_dumpall ended {code} and wrote {part.stat().st_size:,} bytes: {complaint(err)}",
+                    f"pg_dumpall ended {ran.exit} and wrote {part.stat().st_size:,} bytes: {ran.complaint}",
                     "see the room on the disk and the log of the database server, and run it again",
                 )
             dump_file.publish(part, final)

@@ -12,7 +12,7 @@ from ..answer import FAILED, Refused, emit, reply, shown, table
 from ..arguments import parse_as
 from ..store.layout import nearest
 from . import folder as dump_folder
-from .contract import CheckDumps, DumpExpired, DumpFolder, DumpMissing, DumpRow, DumpsChecked, ExpireDump, ListDumps
+from .contract import CheckDumps, DumpExpired, DumpListing, DumpMissing, DumpRow, DumpsChecked, ExpireDump, ListDumps
 from .databases import names
 from .folder import PART, Folder, amount
 from .server import free
@@ -32,7 +32,7 @@ def read(argv: Sequence[str]) -> Mapping[str, Any]:
     folder = dump_folder.absolute(parse_as(ListDumps, argv).to)
     known = {name: dump_folder.dumps(folder, name) for name in dump_folder.databases(folder)}
     answer: Mapping[str, Any] = table(
-        DumpFolder(
+        DumpListing(
             exists=folder.root.is_dir(),
             free=free(nearest(folder.root)),
             databases={name: tuple(map(_row, records)) for name, records in known.items()},
@@ -103,7 +103,7 @@ def dumped(argv: Sequence[str]) -> int:
     if not error or not options.require:
         reply(answer)
         return 0
-    emit({**table(answer), "error": error, "do": "see what its own step says; the dumps of before are kept"})
+    emit({**table(answer), "error": error, "do": "see what its own step says; the older dumps are kept"})
     return FAILED
 
 
@@ -120,8 +120,8 @@ def expire_dump(argv: Sequence[str]) -> int:
     """
     options = parse_as(ExpireDump, argv)
     if len(options.databases) != (0 if options.globals else 1):
-        raise Refused("one database is wanted, or --globals", "see docs/store.md")
-    folder, at = dump_folder.hold(options.to, options.server).folder, dump_folder.moment(options.at)
+        raise Refused("name one database, or give --globals", "see docs/store.md")
+    folder, at = dump_folder.hold(options.to, options.server), dump_folder.moment(options.at)
     after, database = dump_folder.moment(options.after), "".join(options.databases)
     times, files = dump_folder.roles(folder), [folder.roles(at)]
     if not options.globals:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import tree
 from ..answer import Refused, reply, shown
 from ..arguments import parse_as
 from . import cluster, sql, stored
@@ -62,7 +60,7 @@ def _fits(options: CheckFits, dump: DumpHead) -> DumpFits:
     room = _room(has)
     wrong = [*_versions(to, has, dump), *_lacking(has, dump)]
     if not has["makes"]:
-        wrong.append(("our role there may not make databases", "let the superuser of the server do it: `user`"))
+        wrong.append(("our role may not create databases there", "let the superuser of the server do it: `user`"))
     if into in has["databases"]:
         wrong.append((f"a database {shown(into)} is there already", "take another name: --into"))
     if missing:
@@ -80,7 +78,7 @@ def _fits(options: CheckFits, dump: DumpHead) -> DumpFits:
 def _versions(to: DatabaseServer, has: Mapping[str, Any], dump: DumpHead) -> list[tuple[str, str]]:
     theirs, ours = major(dump.server), int(has["number"]) // 10000
     if not theirs:
-        return [("the record does not say of which version the dump is", "restore it by hand: README.txt")]
+        return [("the record does not say which version the dump is of", "restore it by hand: README.txt")]
     if theirs > ours:
         text = f"the dump is of PostgreSQL {theirs}, and this server is {ours}: an older one cannot take it"
         return [(text, f"restore it on a server of PostgreSQL {theirs} or newer")]
@@ -103,14 +101,14 @@ def _room(has: Mapping[str, Any]) -> int | None:
     data = has.get("data")
     if not data or not Path(data).is_dir():
         return None
-    found = os.statvfs(data)
-    return found.f_bavail * found.f_frsize
+    space = os.statvfs(data)
+    return space.f_bavail * space.f_frsize
 
 
 def major(version: object) -> int:
     """The major version in `15.18 (Debian ...)`; 0 where there is none."""
-    found = re.match(r"[0-9]+", str(version or ""))
-    return int(found[0]) if found else 0
+    match = re.match(r"[0-9]+", str(version or ""))
+    return int(match[0]) if match else 0
 
 
 def db_roles(argv: Sequence[str]) -> int:
@@ -119,7 +117,7 @@ def db_roles(argv: Sequence[str]) -> int:
     Those that are there by now are left as they are.
     """
     options = parse_as(MakeRoles, argv)
-    content = _read(options.path, options.sha256)
+    content = stored.content(options.path, options.sha256)
     has = cluster.has(options.server)
     there = tuple(role for role in options.role if role in has["roles"])
     missing = tuple(role for role in options.role if role not in there)
@@ -128,23 +126,10 @@ def db_roles(argv: Sequence[str]) -> int:
         names = ", ".join(shown(role) for role in lacking)
         raise Refused(f"the globals do not have role {names}", "make it by hand: CREATE ROLE")
     if not has["super"]:
-        raise Refused("our role there may not make roles with their passwords", "let the superuser do it: `user`")
+        raise Refused("our role may not create roles there", "let the superuser do it: `user`")
     if missing:
         statements = "".join(f"{text};\n" for text in sql.bringing(content, missing, has["roles"]))
-        with cluster.session(options.server) as session:
+        with cluster.opened(options.server) as session:
             session.ask(f"{_QUIET}{statements}commit;")
     reply(RolesMade(made=missing, there=there))
     return 0
-
-
-def _read(path: str, sha256: str) -> bytes:
-    parts = tree.components(path)
-    parent = os.open(os.fsdecode(b"/" + b"/".join(parts[:-1])), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with stored.plain_file(parent, parts[-1]) as stream:
-            content = stream.read()
-    finally:
-        os.close(parent)
-    if hashlib.sha256(content).hexdigest() != sha256:
-        raise Refused("these are not the globals that were planned", "plan again")
-    return content

@@ -29,7 +29,7 @@ _CODE = re.compile(rb"%([0-9A-F]{2})")
 _TAIL = 4096
 
 _RECENT = 7
-_WORDS = {"bytes": "bytes", "objects": "objects", "rows": "rows"}
+_AMOUNTS = ("bytes", "objects", "rows")
 
 
 class Folder(NamedTuple):
@@ -64,13 +64,6 @@ class Folder(NamedTuple):
         return self.globals / f"{at}.sql"
 
 
-class Held(NamedTuple):
-    """A folder that is ours to write until we end, and the server as it is to be asked from here."""
-
-    folder: Folder
-    server: DatabaseServer
-
-
 def decoded(name: str) -> str | None:
     """The database whose dumps are in a folder of that name; None where no database would have it."""
     text = os.fsdecode(_CODE.sub(lambda code: bytes.fromhex(code[1].decode()), os.fsencode(name)))
@@ -91,7 +84,7 @@ def moment(text: str) -> str:
     return text
 
 
-def hold(path: str, server: DatabaseServer) -> Held:
+def hold(path: str, server: DatabaseServer) -> Folder:
     """Take the folder for ourselves, made for the server's OS user if it is not there; its parent must be.
 
     From here on we are its owner: root, or the server's OS user, who then needs no help to write there.
@@ -107,17 +100,17 @@ def hold(path: str, server: DatabaseServer) -> Held:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise Refused(f"another dump is at work in {path!a}", "wait until it has ended", code=BUSY) from None
-    found = os.fstat(descriptor)
-    if found.st_mode & (0o022 if found.st_uid == 0 else 0o002):
+    status = os.fstat(descriptor)
+    if status.st_mode & (0o022 if status.st_uid == 0 else 0o002):
         raise Refused(f"others may write to {path!a}", f"chmod 700 {path!a}")
-    if found.st_uid == os.geteuid():
-        return Held(folder, server)
-    if who is None or found.st_uid != who.pw_uid:
+    if status.st_uid == os.geteuid():
+        return folder
+    if who is None or status.st_uid != who.pw_uid:
         raise Refused(f"{path!a} belongs to another user", f"chown {server.user or 'root'}: {path!a}")
     os.initgroups(who.pw_name, who.pw_gid)
     os.setgid(who.pw_gid)
     os.setuid(who.pw_uid)
-    return Held(folder, server)
+    return folder
 
 
 def _make(root: Path, uid: int, gid: int) -> None:
@@ -128,14 +121,19 @@ def _make(root: Path, uid: int, gid: int) -> None:
     durable.sync_folder(root.parent)
 
 
-def dumps(folder: Folder, database: str) -> list[Mapping[str, Any]]:
-    """The records of the dumps of a database that count, oldest first: those whose dump has its size."""
+def _listed(folder: Path, end: str = "") -> list[str]:
+    """The names in a folder that end so, without that, sorted; none where it is not there."""
     try:
-        names = sorted(entry.name for entry in folder.home(database).iterdir())
+        names = [entry.name for entry in folder.iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
-    times = [name[: -len(".json")] for name in names if name.endswith(".json")]
-    return [found for at in times if is_name(at) and (found := good(folder, database, at))]
+    return sorted(name[: len(name) - len(end)] for name in names if name.endswith(end))
+
+
+def dumps(folder: Folder, database: str) -> list[Mapping[str, Any]]:
+    """The records of the dumps of a database that count, oldest first: those whose dump has its size."""
+    times = filter(is_name, _listed(folder.home(database), ".json"))
+    return [record for at in times if (record := good(folder, database, at))]
 
 
 def good(folder: Folder, database: str, at: str) -> Mapping[str, Any]:
@@ -148,12 +146,7 @@ def good(folder: Folder, database: str, at: str) -> Mapping[str, Any]:
 
 def roles(folder: Folder) -> list[str]:
     """The times of the complete dumps of roles, oldest first."""
-    try:
-        names = sorted(entry.name for entry in folder.globals.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    times = [name[: -len(".sql")] for name in names if name.endswith(".sql")]
-    return [at for at in times if is_name(at) and complete(folder.roles(at))]
+    return [at for at in _listed(folder.globals, ".sql") if is_name(at) and complete(folder.roles(at))]
 
 
 def complete(path: Path) -> bool:
@@ -168,23 +161,8 @@ def complete(path: Path) -> bool:
 
 def databases(folder: Folder) -> list[str]:
     """The databases that have a folder here."""
-    try:
-        names = sorted(entry.name for entry in folder.databases.iterdir() if entry.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    return [name for each in names if (name := decoded(each)) is not None]
-
-
-class Order(NamedTuple):
-    """One database of a server into a folder of dumps; `within` and `lock_wait` are seconds, `max_shrink` percent."""
-
-    folder: Folder
-    server: DatabaseServer
-    at: str
-    database: str
-    within: int
-    lock_wait: int
-    max_shrink: float
+    names = [name for name in _listed(folder.databases) if (folder.databases / name).is_dir()]
+    return [database for name in names if (database := decoded(name)) is not None]
 
 
 def doubts(new: Mapping[str, Any], before: Sequence[Mapping[str, Any]], max_shrink: float) -> list[str]:
@@ -193,13 +171,13 @@ def doubts(new: Mapping[str, Any], before: Sequence[Mapping[str, Any]], max_shri
     Against the one before, or most of the last seven: a database that lost half its rows is doubted for
     some days, not only once, and then it goes on by itself. `before` is oldest first.
     """
-    said = []
-    for word, name in _WORDS.items():
-        past = [amount(each, word) for each in before][-_RECENT:]
+    shrunk = []
+    for word in _AMOUNTS:
+        past = [amount(record, word) for record in before][-_RECENT:]
         usual = max(past[-1], sorted(past)[len(past) // 2]) if past else 0
         if amount(new, word) * 100 < usual * (100 - max_shrink):
-            said.append(f"{amount(new, word):,} {name}, {usual:,} before")
-    return said
+            shrunk.append(f"{amount(new, word):,} {word}, {usual:,} before")
+    return shrunk
 
 
 def amount(record: Mapping[str, Any], word: str) -> int:

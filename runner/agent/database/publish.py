@@ -8,17 +8,9 @@ from collections.abc import Mapping, Sequence
 from .. import clock, command
 from ..answer import Refused, reply, shown
 from ..arguments import parse_as
-from . import cluster, sql, stored
+from . import cluster, contract_restore, marks, stored
 from . import rows as pg_rows
-from .contract_restore import (
-    DropRestored,
-    PublishRestored,
-    RestoreDropped,
-    RestoreDump,
-    RestorePublished,
-    RestoreVerified,
-)
-from .session import Session, SqlTrouble, refusal
+from .session import SqlSession, SqlTrouble, refusal
 from .sql import identifier, literal
 
 _SHOWN = 5
@@ -33,16 +25,16 @@ def db_publish(argv: Sequence[str]) -> int:
 
     Refused where that name is taken by now.
     """
-    options = parse_as(PublishRestored, argv)
+    options = parse_as(contract_restore.PublishRestored, argv)
     name, into, to = cluster.making(options.plan), cluster.database_name(options.into), options.server
     with stored.opened(options.dump, options.sha256) as opened:
         record, dump = opened.record, stored.head(opened.record)
     try:
-        with Session(to) as one:
-            own = sql.comment_of(one, name)
-            mark = sql.writing(
+        with SqlSession(to) as session:
+            own = marks.comment_of(session, name)
+            mark = marks.writing(
                 name,
-                sql.RESTORED,
+                marks.RESTORED,
                 own,
                 database=dump.database,
                 dump=dump.dump,
@@ -54,12 +46,12 @@ def db_publish(argv: Sequence[str]) -> int:
                 restored=clock.now(),
             )
             # Only we and what looks at every database by itself can be connected to it.
-            cluster.move(to, one, (name,), f"{mark}\n{cluster.rename(name, into)}")
+            cluster.move(to, session, (name,), f"{mark}\n{cluster.rename(name, into)}")
     except SqlTrouble as trouble:
         if trouble.state == cluster.TAKEN:
-            raise Refused(f"a database {shown(into)} is there by now", "take another name: --into") from None
+            raise Refused(f"a database {shown(into)} has been made since", "take another name: --into") from None
         raise refusal(to, trouble) from None
-    reply(RestorePublished(into))
+    reply(contract_restore.RestorePublished(into))
     return 0
 
 
@@ -68,12 +60,12 @@ def db_verify(argv: Sequence[str]) -> int:
 
     Refuses naming the first tables that differ.
     """
-    options = parse_as(RestoreDump, argv)
+    options = parse_as(contract_restore.RestoreDump, argv)
     name = cluster.making(options.plan)
     with stored.opened(options.dump, options.sha256) as dump:
         then = {str(table): int(rows) for table, rows in dict(dump.record.get("tables") or {}).items()}
         objects = dump.record.get("large_objects")
-    with command.together(), cluster.session(options.server, name) as session:
+    with command.together(), cluster.opened(options.server, name) as session:
         now, objects_now = pg_rows.count(session, seconds=options.within or cluster.WEEK)
     wrong = differing(then, now)
     if objects is not None and objects_now != objects:
@@ -81,7 +73,7 @@ def db_verify(argv: Sequence[str]) -> int:
     if wrong:
         more = f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else ""
         raise Refused(f"not as it was dumped: {'; '.join(wrong[:_SHOWN])}{more}", "take an older dump: --at")
-    reply(RestoreVerified(len(then), sum(then.values()), objects_now))
+    reply(contract_restore.RestoreVerified(len(then), sum(then.values()), objects_now))
     return 0
 
 
@@ -94,8 +86,8 @@ def differing(then: Mapping[str, int], now: Mapping[str, int]) -> list[str]:
     ]
 
 
-def _rows(found: int | None) -> str:
-    return "no such table" if found is None else f"{found:,} rows"
+def _rows(number: int | None) -> str:
+    return "no such table" if number is None else f"{number:,} rows"
 
 
 def db_drop(argv: Sequence[str]) -> int:
@@ -103,17 +95,17 @@ def db_drop(argv: Sequence[str]) -> int:
 
     No other can be named: once it is whole it has another name.
     """
-    options = parse_as(DropRestored, argv)
+    options = parse_as(contract_restore.DropRestored, argv)
     to, name = options.server, cluster.making(options.plan)
     for attempt in range(_TRIES):
         try:
-            with Session(to) as one:
-                there = one.ask(_THERE.format(name=literal(name)))
+            with SqlSession(to) as session:
+                there = session.ask(_THERE.format(name=literal(name)))
                 if there:
-                    one.ask(f"alter database {identifier(name)} is_template false connection limit 0;")
-                    cluster.end_sessions(one, (name,))
-                    one.ask(f"drop database if exists {identifier(name)};", seconds=600)
-                reply(RestoreDropped(bool(there)))
+                    session.ask(f"alter database {identifier(name)} is_template false connection limit 0;")
+                    cluster.end_sessions(session, (name,))
+                    session.ask(f"drop database if exists {identifier(name)};", seconds=600)
+                reply(contract_restore.RestoreDropped(bool(there)))
                 return 0
         except SqlTrouble as trouble:
             if trouble.state != _IN_USE or attempt + 1 == _TRIES:

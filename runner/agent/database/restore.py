@@ -17,11 +17,10 @@ from . import server as pg_programs
 from .contract import DatabaseServer
 from .contract_restore import DumpRestored, RestoreDump
 from .fits import major
-from .server import account, complaint, start, stop
-from .server import run as run_program
-from .session import Session, SqlTrouble
-from .sql import Statement, Token, decoded, identifier, opens, statements, text_of, words
-from .stored import Dump
+from .server import account, scrap
+from .session import SqlSession, SqlTrouble
+from .sql import NAME, checked, decoded, identifier, of_database, statements
+from .stored import OpenDump
 
 # A foreign table's rows are read from its own server, which need not be there.
 _ANALYZE = """set default_transaction_read_only = off;
@@ -35,7 +34,8 @@ _OURS = re.compile(
     rb"[0-9]+; (1262 [0-9]+ DATABASE|0 0 ((COMMENT|ACL|SECURITY LABEL) - DATABASE|DATABASE PROPERTIES)) "
 )
 _MAKES = re.compile(rb"[0-9]+; 1262 ")
-_SAYS = ("ALTER", "COMMENT", "GRANT", "REVOKE", "SECURITY")
+_CREATE = re.compile(rf"CREATE DATABASE {NAME} (WITH .*)", re.DOTALL)
+_OWNER = re.compile(rf"ALTER DATABASE {NAME} OWNER TO ")
 
 
 def run(argv: Sequence[str]) -> int:
@@ -49,46 +49,46 @@ def run(argv: Sequence[str]) -> int:
     with command.together(), stored.opened(options.dump, options.sha256) as dump:
         dump.verify(options.sha256)
         newest = max(int(cluster.has(to)["number"]), 10000 * major(dump.record.get("pg_dump")))
-        programs = pg_programs.dumper(to, newest)
-        pg_restore = str(programs / "pg_restore")
-        known = read(to, pg_restore, dump, name)
-        with cluster.session(to) as one:
-            one.ask(f"create database {identifier(name)} {known.options};", seconds=600)
+        pg_restore = str(pg_programs.dumper(to, newest) / "pg_restore")
+        properties = read(to, pg_restore, dump, name)
+        with cluster.opened(to) as session:
+            session.ask(f"create database {identifier(name)} {properties.options};", seconds=600)
         # Whose it is and who may connect is settled before there is anything to see.
-        left = [*_given(to, known, name)]
+        left = [*_give(to, properties, name)]
         _load(to, pg_restore, dump, name, within)
-    with cluster.session(to, name) as one:
-        one.ask(_ANALYZE, seconds=within)
-    for told in left:
-        sys.stderr.write(f"{told}\n")
+    with cluster.opened(to, name) as session:
+        session.ask(_ANALYZE, seconds=within)
+    for setting in left:
+        sys.stderr.write(f"{setting}\n")
     reply(DumpRestored(name, tuple(left[:20])))
     return 0
 
 
-def _given(to: DatabaseServer, known: Properties, name: str) -> Iterator[str]:
-    """Give it owner, grants and settings; what cannot be given is said, and no reason to stop."""
-    if known.owner:
-        with cluster.session(to) as one:
-            one.ask(f"{known.owner};")
-    if known.lost:
-        with cluster.session(to) as one:
-            one.ask(f"revoke connect, temporary on database {identifier(name)} from public;")
-        yield f"its grants, so that only its owner may connect until you GRANT it: {plain(known.lost)}"
-    for statement in known.others:
+def _give(to: DatabaseServer, properties: Properties, name: str) -> Iterator[str]:
+    """Give it owner, grants and settings; gives what could not be given, which is no reason to stop."""
+    with cluster.opened(to) as session:
+        if properties.owner:
+            session.ask(f"{properties.owner};")
+        if properties.lost:
+            session.ask(f"revoke connect, temporary on database {identifier(name)} from public;")
+            yield f"its grants, so that only its owner may connect until you GRANT it: {plain(properties.lost)}"
+    for statement in properties.others:
         try:
-            with Session(to) as one:
-                one.ask(f"{statement};")
+            with SqlSession(to) as session:
+                session.ask(f"{statement};")
         except SqlTrouble as trouble:
             yield f"{plain(statement, 200)}: {plain(trouble.text)}"
 
 
-def _load(to: DatabaseServer, pg_restore: str, dump: Dump, name: str, within: int) -> None:
-    dump.rewind()
+def _load(to: DatabaseServer, pg_restore: str, dump: OpenDump, name: str, within: int) -> None:
     where = to.conninfo(name, application_name="runner", options=cluster.SETTINGS)
     argv = (pg_restore, "--exit-on-error", "--no-password", f"--dbname={where}")
-    ended = run_program(to, argv, given=dump.stream, seconds=within)
-    if ended.exit != 0:
-        raise Refused(f"pg_restore ended {ended.exit}: {ended.complaint}", "see the log of the database server")
+    dump.rewind()
+    ran = pg_programs.run(to, argv, given=dump.stream, seconds=within)
+    if ran.exit is None:
+        raise Refused(f"pg_restore had not ended after {within} s and was stopped", "see what keeps the server busy")
+    if ran.exit != 0:
+        raise Refused(f"pg_restore ended {ran.exit}: {ran.complaint}", "see the log of the database server")
 
 
 class Properties(NamedTuple):
@@ -102,80 +102,57 @@ class Properties(NamedTuple):
     lost: str
 
 
-def read(to: DatabaseServer, pg_restore: str, dump: Dump, name: str) -> Properties:
+def read(to: DatabaseServer, pg_restore: str, dump: OpenDump, name: str) -> Properties:
     """The statements that make `name` what the dumped database was. Raises Refused for a dump without."""
     listed = [line for line in _list(to, pg_restore, dump) if _OURS.match(line)]
     # After some entries it writes how to connect, and gives up there over a name with a line feed in it: read
     # once with the making of the database first, and once with that last and the settings before it.
-    made, wrong = _chosen(to, pg_restore, dump, listed)
-    said, lost = _chosen(to, pg_restore, dump, sorted(listed, key=_late))
-    create = next((one for one in made if opens(words(one), "CREATE", "DATABASE", "", "WITH")), None)
+    first, error = _chosen(to, pg_restore, dump, listed)
+    second, lost = _chosen(to, pg_restore, dump, sorted(listed, key=_late))
+    create = next(filter(None, map(_CREATE.fullmatch, first)), None)
     if create is None:
-        raise Refused(f"the dump does not say how its database was made: {wrong}", "restore it by hand: README.txt")
-    whose, told = ([new for one in some if (new := _renamed(one, name))] for some in (made, said))
-    whose = [one for one in whose if _gives_owner(one)]
+        raise Refused(f"the dump does not say how its database was made: {error}", "restore it by hand: README.txt")
+    owners, others = (
+        [checked(renamed) for statement in chosen if (renamed := of_database(statement, name))]
+        for chosen in (first, second)
+    )
     return Properties(
-        options=text_of(create[_place(create) + 1 :]),
-        owner="; ".join(text_of(one) for one in whose),
-        others=tuple(text_of(one) for one in told if not _gives_owner(one)),
+        options=checked(create[1]),
+        owner="; ".join(filter(_OWNER.match, owners)),
+        others=tuple(statement for statement in others if not _OWNER.match(statement)),
         # Grants are written after all else, so they are what such a name costs.
         lost=lost if any(b" ACL - DATABASE " in line for line in listed) else "",
     )
 
 
-def _chosen(to: DatabaseServer, pg_restore: str, dump: Dump, lines: Sequence[bytes]) -> tuple[list[Statement], str]:
+def _chosen(to: DatabaseServer, pg_restore: str, dump: OpenDump, lines: Sequence[bytes]) -> tuple[list[str], str]:
     """The statements of these entries, and what pg_restore complained of."""
     if not lines:
         return [], ""
     with tempfile.NamedTemporaryFile() as chosen:
         chosen.write(b"".join(lines))
         chosen.flush()
-        who = account(to)
-        if who:
+        if who := account(to):
             shutil.chown(chosen.name, who.pw_uid)
-        text, wrong = _written(to, (pg_restore, "--create", f"--use-list={chosen.name}", "--file=-"), dump)
-    return list(statements(decoded(text))), wrong
+        argv = (pg_restore, "--create", f"--use-list={chosen.name}", "--file=-")
+        output, complaint = _output(to, argv, dump)
+    return list(statements(decoded(output))), complaint
 
 
-def _list(to: DatabaseServer, pg_restore: str, dump: Dump) -> list[bytes]:
-    text, said = _written(to, (pg_restore, "--create", "--list"), dump)
-    if said:
-        raise Refused(f"pg_restore cannot read the dump: {said}", "take an older one: --at")
-    return text.splitlines(keepends=True)
+def _list(to: DatabaseServer, pg_restore: str, dump: OpenDump) -> list[bytes]:
+    output, complaint = _output(to, (pg_restore, "--create", "--list"), dump)
+    if complaint:
+        raise Refused(f"pg_restore cannot read the dump: {complaint}", "take an older one: --at")
+    return output.splitlines(keepends=True)
 
 
-def _written(to: DatabaseServer, argv: tuple[str, ...], dump: Dump) -> tuple[bytes, str]:
+def _output(to: DatabaseServer, argv: tuple[str, ...], dump: OpenDump) -> tuple[bytes, str]:
     """What a program writes that reads the dump, and its complaint where it fails."""
     dump.rewind()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = start(to, argv, stdin=dump.stream, stdout=out, stderr=err)
-        try:
-            process.wait(600)
-        finally:
-            stop(process)
+    with scrap() as out:
+        ran = pg_programs.run(to, argv, given=dump.stream, output=out, seconds=600)
         out.seek(0)
-        return out.read(), complaint(err) if process.returncode else ""
-
-
-def _place(statement: Statement) -> int:
-    """Where the name of the database stands: after the keyword. -1 where it does not stand once."""
-    bare = [n for n, token in enumerate(statement) if token.kind != "space"]
-    found = [
-        bare[n]
-        for n in range(1, len(bare))
-        if statement[bare[n - 1]] == Token("word", "DATABASE") and statement[bare[n]].called
-    ]
-    return found[0] if len(found) == 1 else -1
-
-
-def _renamed(statement: Statement, name: str) -> Statement | None:
-    """The statement, said of `name`; None where it is not said of the database."""
-    at = _place(statement) if statement and statement[0].text in _SAYS else -1
-    return (*statement[:at], Token("name", identifier(name)), *statement[at + 1 :]) if at >= 0 else None
-
-
-def _gives_owner(statement: Statement) -> bool:
-    return opens(words(statement), "ALTER", "DATABASE", "", "OWNER")
+        return out.read(), "" if ran.exit == 0 else ran.complaint or f"it ended {ran.exit}"
 
 
 def _late(line: bytes) -> int:

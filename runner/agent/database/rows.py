@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .session import Session
+from .session import SqlSession
 
 # Ordinary tables whose rows a dump carries: what belongs to an extension comes with the extension.
 _TABLES = """
@@ -60,29 +60,29 @@ from pg_database d where datname = current_database();
 """
 
 
-def begin(session: Session, lock_wait: int) -> None:
+def begin(session: SqlSession, lock_wait: int) -> None:
     """Let it open the transaction that is dumped and counted; `begun` is to follow."""
     first = f"set lock_timeout = '{lock_wait}s';\nbegin isolation level repeatable read read only;"
     session.put(f"{first}\n{_SNAPSHOT}\n{_LOCK}")
 
 
-def begun(session: Session, lock_wait: int) -> Mapping[str, Any]:
+def begun(session: SqlSession, lock_wait: int) -> Mapping[str, Any]:
     """Wait until the transaction is open and its tables are locked against being altered or emptied.
 
     Gives its `snapshot`, which holds as long as the transaction does, and the `number` of the server's version.
     Raises SqlTrouble (55P03) when a table stays locked by others for `lock_wait` seconds.
     """
-    (told,) = session.answer(seconds=20 * lock_wait + 60)
-    return told
+    (begun,) = session.answer(seconds=20 * lock_wait + 60)
+    return begun
 
 
-def about(session: Session) -> Mapping[str, Any]:
+def about(session: SqlSession) -> Mapping[str, Any]:
     """What is known of the database itself: whose it is, and what it needs. Raises SqlTrouble."""
-    (told,) = session.ask(_ABOUT)
-    return told
+    (about,) = session.ask(_ABOUT)
+    return about
 
 
-def locked(session: Session, name: str) -> bool | None:
+def locked(session: SqlSession, name: str) -> bool | None:
     """Whether the dump of that application name has the locks it wants; None where it never will, because of ours."""
     rows = session.ask(_SETTLED % name)
     if any(row["blocked"] for row in rows):
@@ -90,18 +90,18 @@ def locked(session: Session, name: str) -> bool | None:
     return any(row["over"] for row in rows)
 
 
-def start_counting(session: Session) -> None:
-    """Let it count in its transaction, and let go of snapshot and locks then; `counted` is to follow."""
+def start_counting(session: SqlSession) -> None:
+    """Let it count in its transaction, and release snapshot and locks then; `counted` is to follow."""
     session.put(f"{_COUNT}\ncommit;")
 
 
-def count(session: Session, *, seconds: float) -> tuple[dict[str, int], int]:
+def count(session: SqlSession, *, seconds: float) -> tuple[dict[str, int], int]:
     """Count, and wait for it: what `counted` gives."""
     session.put(_COUNT)
     return counted(session, seconds=seconds)
 
 
-def counted(session: Session, *, seconds: float) -> tuple[dict[str, int], int]:
+def counted(session: SqlSession, *, seconds: float) -> tuple[dict[str, int], int]:
     """The rows of each table by its name as SQL writes it (`public.members`), and the number of large objects.
 
     Raises SqlTrouble.
@@ -111,7 +111,7 @@ def counted(session: Session, *, seconds: float) -> tuple[dict[str, int], int]:
     return dict(sorted(tables.items())), sum(int(row.get("large_objects", 0)) for row in rows)
 
 
-def blockers(session: Session) -> list[dict[str, Any]]:
+def blockers(session: SqlSession) -> list[dict[str, Any]]:
     """Who holds a lock on a table of this database that keeps everybody else out."""
     return session.ask(
         """select json_build_object('pid', a.pid, 'user', usename, 'since', xact_start, 'doing', left(query, 80))

@@ -8,7 +8,7 @@ import pwd
 import re
 import select
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -46,8 +46,8 @@ def start(
             tuple(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=environment, cwd="/", **switch
         )
     except (OSError, ValueError) as problem:
-        said = f"{argv[0]!a} could not be started: {problem}"
-        raise Refused(said, "install the PostgreSQL client programs") from None
+        error = f"{argv[0]!a} could not be started: {problem}"
+        raise Refused(error, "install the PostgreSQL client programs") from None
 
 
 def account(to: DatabaseServer) -> pwd.struct_passwd | None:
@@ -55,37 +55,57 @@ def account(to: DatabaseServer) -> pwd.struct_passwd | None:
     if not to.user:
         return None
     try:
-        found = pwd.getpwnam(to.user)
+        user = pwd.getpwnam(to.user)
     except KeyError:
         raise Refused(f"this host has no user {to.user!a}", "name the one that the database knows: `user`") from None
-    if os.geteuid() not in (0, found.pw_uid):
+    if os.geteuid() not in (0, user.pw_uid):
         raise Refused(f"only root can act as {to.user!a}", "run it as root, or as that user")
-    return found
+    return user
+
+
+@contextlib.contextmanager
+def running(
+    to: DatabaseServer, argv: Sequence[str], *, stdin: int | IO[bytes], stdout: int | IO[bytes], stderr: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program while the block runs; ended when it is left. See `start`."""
+    process = start(to, argv, stdin=stdin, stdout=stdout, stderr=stderr)
+    try:
+        yield process
+    finally:
+        stop(process)
 
 
 class Ran(NamedTuple):
-    """How a program ended, the first of what it printed and the last lines of what it complained of."""
+    """How a program ended (None: it was stopped in time), its output's beginning, the last lines of its complaint."""
 
-    exit: int
+    exit: int | None
     out: str
     complaint: str
 
 
-def run(to: DatabaseServer, argv: Sequence[str], *, given: IO[bytes] | None = None, seconds: float = 60) -> Ran:
-    """Run a program to its end, or until `seconds` have passed. Raises Refused where it does not start."""
+def run(
+    to: DatabaseServer,
+    argv: Sequence[str],
+    *,
+    given: IO[bytes] | None = None,
+    output: IO[bytes] | int | None = None,
+    seconds: float = 60,
+) -> Ran:
+    """Run a program to its end, or until `seconds` have passed. Raises Refused where it does not start.
+
+    What it writes goes to `output` where that is given.
+    """
     with scrap() as out, scrap() as err:
-        process = start(to, argv, stdin=given or subprocess.DEVNULL, stdout=out, stderr=err)
-        try:
-            ended(process, seconds)
-        finally:
-            stop(process)
+        place = out if output is None else output
+        with running(to, argv, stdin=given or subprocess.DEVNULL, stdout=place, stderr=err) as process:
+            code = ended(process, seconds)
         out.seek(0)
-        return Ran(process.returncode, out.read(65536).decode("utf-8", "backslashreplace"), complaint(err))
+        return Ran(code, out.read(65536).decode("utf-8", "backslashreplace"), complaint(err))
 
 
 def scrap() -> IO[bytes]:
-    """A file without a name for what a program says; memfd_create(2)."""
-    return os.fdopen(os.memfd_create("said"), "w+b")
+    """A file without a name for what a program writes; memfd_create(2)."""
+    return os.fdopen(os.memfd_create("output"), "w+b")
 
 
 def ended(process: subprocess.Popen[bytes], seconds: float) -> int | None:
@@ -119,22 +139,22 @@ def complaint(err: IO[bytes]) -> str:
 
 def free(folder: Path) -> int:
     """How many bytes whoever runs this can still write there."""
-    found = os.statvfs(folder)
-    return (found.f_bfree if os.geteuid() == 0 else found.f_bavail) * found.f_frsize
+    space = os.statvfs(folder)
+    return (space.f_bfree if os.geteuid() == 0 else space.f_bavail) * space.f_frsize
 
 
 def psql(to: DatabaseServer) -> str:
-    """The newest psql here; every one of them can talk to older servers."""
-    found = _holding(to, "psql")
-    if not found:
+    """The newest psql here; each of them can talk to older servers."""
+    folders = _holding(to, "psql")
+    if not folders:
         raise Refused("there is no psql on this host", "install the PostgreSQL client programs")
-    return str(found[-1] / "psql")
+    return str(folders[-1] / "psql")
 
 
 def isready(to: DatabaseServer) -> str:
     """The newest pg_isready here, or "" where there is none."""
-    found = _holding(to, "pg_isready")
-    return str(found[-1] / "pg_isready") if found else ""
+    folders = _holding(to, "pg_isready")
+    return str(folders[-1] / "pg_isready") if folders else ""
 
 
 def dumper(to: DatabaseServer, number: int) -> Path:
@@ -143,26 +163,26 @@ def dumper(to: DatabaseServer, number: int) -> Path:
     The server's own major version where it is here, else the next newer one. Raises Refused if all are
     older: pg_dump refuses a server that is newer than itself.
     """
-    wanted = number // 10000
+    major = number // 10000
     newest = ""
     # By what their folders are called the fitting one comes first.
-    for path in sorted(_holding(to, "pg_dump", "pg_restore", "pg_dumpall"), key=lambda one: _rank(one, wanted)):
+    for path in sorted(_holding(to, "pg_dump", "pg_restore", "pg_dumpall"), key=lambda path: _rank(path, major)):
         # The distribution's folder of that version need not be asked: a pg_dump in the wrong one would refuse.
-        if not to.programs and _major(path) == wanted:
+        if not to.programs and _major(path) == major:
             return path
-        told = version(to, path / "pg_dump")
-        if told and int(told.partition(".")[0]) >= wanted:
+        known = version(to, path / "pg_dump")
+        if known and int(known.partition(".")[0]) >= major:
             return path
-        newest = max(newest, told, key=lambda one: int(one.partition(".")[0] or 0))
+        newest = max(newest, known, key=lambda text: int(text.partition(".")[0] or 0))
     if not newest:
-        raise Refused("there is no pg_dump on this host", _install(wanted))
-    raise Refused(f"pg_dump {newest} is older than the server, which is {wanted}: it cannot dump it", _install(wanted))
+        raise Refused("there is no pg_dump on this host", _install(major))
+    raise Refused(f"pg_dump {newest} is older than the server, which is {major}: it cannot dump it", _install(major))
 
 
 def version(to: DatabaseServer, program: Path) -> str:
     """What version a program says it is, as `15.18`; "" if it does not say."""
-    found = _VERSION.search(run(to, (str(program), "--version"), seconds=20).out)
-    return found[1] if found else ""
+    match = _VERSION.search(run(to, (str(program), "--version"), seconds=20).out)
+    return match[1] if match else ""
 
 
 def _install(major: int) -> str:
@@ -187,5 +207,5 @@ def _rank(path: Path, wanted: int) -> tuple[bool, int]:
 
 
 def _major(path: Path) -> int:
-    found = re.search(r"[0-9]+", str(path))
-    return int(found[0]) if found else 0
+    match = re.search(r"[0-9]+", str(path))
+    return int(match[0]) if match else 0

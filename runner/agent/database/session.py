@@ -42,7 +42,7 @@ class SqlTrouble(Exception):
         self.text = text
 
 
-class Session:
+class SqlSession:
     """A psql that waits for statements, as the server's OS user; ended when the block is left."""
 
     def __init__(self, to: DatabaseServer, database: str = "") -> None:
@@ -62,7 +62,7 @@ class Session:
         self._asked = 0
         self._say(_FIRST)
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> SqlSession:
         return self
 
     def __exit__(
@@ -90,13 +90,13 @@ class Session:
     def answer(self, *, seconds: float = 60) -> list[dict[str, Any]]:
         """What the statements that were `put` answer; see `ask`."""
         end = {"end": self._asked}
-        found: list[dict[str, Any]] = []
+        rows: list[dict[str, Any]] = []
         until = time.monotonic() + seconds
         while True:
             row = self._line(until)
             if row == end:
-                return found
-            found.append(row)
+                return rows
+            rows.append(row)
 
     def _say(self, text: str) -> None:
         if self._process.stdin is None:
@@ -111,7 +111,7 @@ class Session:
             raise SqlTrouble("", "psql was started without an output")
         while b"\n" not in self._rest:
             if not select.select((stream,), (), (), max(0, until - time.monotonic()))[0]:
-                raise SqlTrouble("", "the database gave no answer in time")
+                raise SqlTrouble("", "the database did not answer in time")
             data = stream.read1(65536)  # type: ignore[attr-defined]
             if not data:
                 raise self._ended()

@@ -1,4 +1,4 @@
-"""A dump as it lies in its folder: the record beside it, and whether it still is what the record says."""
+"""A dump as it lies in its folder: the record beside it, and whether it is what the record says."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from ..store.layout import is_name
 from . import sql
 from .contract import encoded
 from .contract_restore import DumpHead, FindDump, NewestDump, RolesFile
+from .dump_file import digest
 from .folder import amount, decoded
 
 RECORD_CAP = 64 << 20
-_CHUNK = 1 << 20
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-class Dump(NamedTuple):
+class OpenDump(NamedTuple):
     """An open dump with its record. Once it is open, nobody can put another in its place."""
 
     stream: IO[bytes]
@@ -37,66 +37,74 @@ class Dump(NamedTuple):
 
     def verify(self, sha256: str) -> None:
         """Read all of it; Refused unless it has this SHA-256. It is read from its beginning afterwards."""
-        digest = hashlib.sha256()
         self.rewind()
-        while chunk := self.stream.read(_CHUNK):
-            digest.update(chunk)
+        real = digest(self.stream)
         self.rewind()
-        if digest.hexdigest() != sha256:
+        if real != sha256:
             raise Refused("the dump is damaged: its SHA-256 is not the recorded one", "take an older one: --at")
 
 
 @contextlib.contextmanager
-def opened(path: str, sha256: str) -> Iterator[Dump]:
-    """The dump at `path`, if record and size say that it is the one planned. Raises Refused."""
-    parts = tree.components(path)
-    folder, name = os.fsdecode(b"/" + b"/".join(parts[:-1])), parts[-1]
-    parent = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _parent(path: str) -> Iterator[tuple[int, bytes]]:
+    """The folder that `path` is in, open, and its name there."""
+    *folders, name = tree.components(path)
+    parent = os.open(b"/" + b"/".join(folders), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        record = read_record(parent, _record_name(name))
-        with _open(parent, name) as stream:
-            if record.get("sha256") != sha256:
-                raise Refused("this is not the dump that was planned: its record says so", "plan again")
-            wrong = misfit(record, name, os.fstat(stream.fileno()))
-            if wrong:
-                raise Refused(f"the dump is damaged: {wrong}", "take an older one: --at")
-            yield Dump(stream, record)
+        yield parent, name
     finally:
         os.close(parent)
 
 
+@contextlib.contextmanager
+def opened(path: str, sha256: str) -> Iterator[OpenDump]:
+    """The dump at `path`, if record and size say that it is the one planned. Raises Refused."""
+    with _parent(path) as (parent, name):
+        record = read_record(parent, _record_name(name))
+        with plain_file(parent, name) as stream:
+            if record.get("sha256") != sha256:
+                raise Refused("this is not the dump that was planned: its record says so", "plan again")
+            if wrong := misfit(record, name, os.fstat(stream.fileno())):
+                raise Refused(f"the dump is damaged: {wrong}", "take an older one: --at")
+            yield OpenDump(stream, record)
+
+
+def content(path: str, sha256: str) -> bytes:
+    """The dump of the roles at `path`, if it has this SHA-256. Raises Refused."""
+    with _parent(path) as (parent, name), plain_file(parent, name) as stream:
+        text = stream.read()
+    if hashlib.sha256(text).hexdigest() != sha256:
+        raise Refused("this is not the dump of the roles that was planned", "plan again")
+    return text
+
+
 def read_record(parent: int, name: bytes) -> dict[str, Any]:
     """The JSON object in a file of the open folder `parent`. Raises Refused, or OSError where it is none."""
-    with _open(parent, name) as stream:
-        content = stream.read(RECORD_CAP)
+    with plain_file(parent, name) as stream:
+        text = stream.read(RECORD_CAP)
     try:
-        found = json.loads(content)
+        record = json.loads(text)
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        record = None
+    if not isinstance(record, dict):
         raise Refused(f"the record {shown(os.fsdecode(name))} cannot be read", "take an older dump: --at")
-    return found
+    return record
 
 
-def misfit(record: Mapping[str, Any], name: bytes, found: os.stat_result) -> str:
+def misfit(record: Mapping[str, Any], name: bytes, status: os.stat_result) -> str:
     """Why this file cannot be the dump that the record speaks of; "" where it may be."""
     if record.get("dump") != os.fsdecode(name):
         return "its record is of another dump"
-    if found.st_size != record.get("bytes"):
-        return f"it has {found.st_size} bytes, and its record says {record.get('bytes')}"
+    if status.st_size != record.get("bytes"):
+        return f"it has {status.st_size} bytes, and its record says {record.get('bytes')}"
     return ""
 
 
 def plain_file(parent: int, name: bytes) -> IO[bytes]:
-    """A file of the open folder `parent`, open; OSError unless it is a file and no link."""
-    return _open(parent, name)
-
-
-def _open(parent: int, name: bytes) -> IO[bytes]:
+    """A file of the open folder `parent`, open; OSError or Refused unless it is a file and no link."""
     stream = os.fdopen(os.open(name, _FLAGS, dir_fd=parent), "rb", buffering=0)
     if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
         stream.close()
-        raise Refused(f"{shown(os.fsdecode(name))} is no plain file", "see who put it there")
+        raise Refused(f"{shown(os.fsdecode(name))} is not a plain file", "see who put it there")
     return stream
 
 
@@ -124,24 +132,12 @@ def run(argv: Sequence[str]) -> int:
 def head(record: Mapping[str, Any]) -> DumpHead:
     """What a restore must know of the dump with this record. Raises ValueError or TypeError where it is none."""
 
-    def texts(word: str) -> tuple[str, ...]:
-        return tuple(map(str, record.get(word) or ()))
-
-    return DumpHead(
-        database=str(record.get("database")),
-        dump=str(record.get("dump")),
-        sha256=str(record.get("sha256") or ""),
-        bytes=amount(record, "bytes"),
-        tables=len(record.get("tables") or {}),
-        rows=amount(record, "rows"),
-        size=amount(record, "size"),
-        server=str(record.get("server") or ""),
-        pg_dump=str(record.get("pg_dump") or ""),
-        owner=str(record.get("owner") or ""),
-        roles=texts("roles"),
-        extensions=texts("extensions"),
-        tablespaces=texts("tablespaces"),
-    )
+    values: dict[str, Any] = {word: amount(record, word) for word in ("bytes", "rows", "size")}
+    for word in ("database", "dump", "sha256", "server", "pg_dump", "owner"):
+        values[word] = str(record.get(word) or "")
+    for word in ("roles", "extensions", "tablespaces"):
+        values[word] = tuple(map(str, record.get(word) or ()))
+    return DumpHead(tables=len(record.get("tables") or {}), **values)
 
 
 def newest(root: str, inside: str, database: str) -> NewestDump:
@@ -155,46 +151,41 @@ def newest(root: str, inside: str, database: str) -> NewestDump:
             "run the job of kind dump first, or see its `to` in jobs.toml",
         ) from None
     try:
-        known = _names(top, b"databases")
-        wanted = encoded(database).encode()
-        if wanted not in known:
-            names = ", ".join(shown(name) for one in known[:20] if (name := decoded(os.fsdecode(one))) is not None)
+        folders, own = _names(top, b"databases"), encoded(database).encode()
+        if own not in folders:
+            names = ", ".join(shown(name) for each in folders[:20] if (name := decoded(os.fsdecode(each))) is not None)
             raise Refused(f"there is no dump of {shown(database)}", f"there are dumps of: {names or 'nothing'}")
-        record, passed = _newest(top, wanted, database)
-        return NewestDump(record, tuple(passed), _globals(top, record.dump[:-5]))
+        passed: list[str] = []
+        dump = next(_heads(top, own, database, passed), None)
+        if dump is None:
+            raise Refused(f"no dump of {shown(database)} is whole: {'; '.join(passed[:5]) or 'none'}", "see --at WHEN")
+        return NewestDump(dump, tuple(passed), _globals(top, dump.dump[:-5]))
     finally:
         os.close(top)
 
 
-def _newest(top: int, wanted: bytes, database: str) -> tuple[DumpHead, list[str]]:
-    passed: list[str] = []
-    folder = tree.above(f"/proc/self/fd/{top}/.", (b"databases", wanted, b"."))
+def _heads(top: int, own: bytes, database: str, passed: list[str]) -> Iterator[DumpHead]:
+    """The whole dumps of a database, newest first; `passed` gets why the others are none."""
+    folder = tree.above(f"/proc/self/fd/{top}/.", (b"databases", own, b"."))
     try:
-        for record, name in _records(folder, passed):
-            if record.database == database:
-                return record, passed
-            passed.append(f"{name}: it is of another database")
+        times = [name[:-5] for name in _listed(folder) if name.endswith(b".dump") and is_name(os.fsdecode(name[:-5]))]
+        for time in reversed(times):
+            try:
+                record = read_record(folder, time + b".json")
+                wrong = misfit(record, time + b".dump", tree.status(folder, time + b".dump"))
+                if not wrong and record.get("database") != database:
+                    wrong = "it is of another database"
+                if not wrong:
+                    yield head(record)
+            except OSError as problem:
+                wrong = "it has no record" if isinstance(problem, FileNotFoundError) else str(problem.strerror)
+            except Refused as refused:
+                wrong = refused.error
+            except (ValueError, TypeError, AttributeError):
+                wrong = "its record cannot be read"
+            passed += [f"{time.decode()}: {wrong}"] if wrong else []
     finally:
         os.close(folder)
-    raise Refused(f"no dump of {shown(database)} is whole: {'; '.join(passed[:5]) or 'none'}", "see --at WHEN")
-
-
-def _records(folder: int, passed: list[str]) -> Iterator[tuple[DumpHead, str]]:
-    times = [name[:-5] for name in _listed(folder) if name.endswith(b".dump") and is_name(os.fsdecode(name[:-5]))]
-    for time in reversed(times):
-        try:
-            record = read_record(folder, time + b".json")
-            wrong = misfit(record, time + b".dump", tree.status(folder, time + b".dump"))
-            if not wrong:
-                yield head(record), time.decode()
-        except OSError as problem:
-            wrong = "it has no record" if isinstance(problem, FileNotFoundError) else str(problem.strerror)
-        except Refused as refused:
-            wrong = refused.error
-        except (ValueError, TypeError, AttributeError):
-            wrong = "its record cannot be read"
-        if wrong:
-            passed.append(f"{time.decode()}: {wrong}")
 
 
 def _globals(top: int, time: str) -> RolesFile | None:
@@ -204,12 +195,12 @@ def _globals(top: int, time: str) -> RolesFile | None:
         return None
     try:
         names = [name for name in map(os.fsdecode, _listed(folder)) if name.endswith(".sql") and is_name(name[:-4])]
-        names = [name for name in names if name[:-4] <= time]
-        if not names:
+        newest = max((name for name in names if name[:-4] <= time), default="")
+        if not newest:
             return None
-        with plain_file(folder, os.fsencode(max(names))) as stream:
-            content = stream.read()
-        return RolesFile(max(names), hashlib.sha256(content).hexdigest(), tuple(sorted(sql.created(content))))
+        with plain_file(folder, newest.encode()) as stream:
+            text = stream.read()
+        return RolesFile(newest, hashlib.sha256(text).hexdigest(), tuple(sorted(sql.created(text))))
     finally:
         os.close(folder)
 

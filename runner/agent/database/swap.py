@@ -10,10 +10,9 @@ from .. import clock
 from ..answer import Refused, reply, shown
 from ..arguments import parse_as
 from ..store import lock
-from . import cluster, sql
+from . import cluster, contract_restore, marks
 from .contract import DatabaseServer
-from .contract_restore import CheckSwap, DatabaseMark, DatabaseSession, DatabasesSwapped, SwapDatabases, SwapStanding
-from .session import Session, SqlTrouble, refusal
+from .session import SqlSession, SqlTrouble, refusal
 from .sql import literal
 
 LOCK = "dump"
@@ -33,30 +32,30 @@ def db_swap(argv: Sequence[str]) -> int:
     Whoever is connected to either is ended. Both names change in one transaction: there is no moment
     without NAME, and dying on the way changes nothing. Needs the host's lock on dumps, held for `--plan`.
     """
-    options = parse_as(SwapDatabases, argv)
+    options = parse_as(contract_restore.SwapDatabases, argv)
     to, name, new, before = options.server, options.name, options.new, options.before
     lock.work(options.run, LOCK, options.plan)
     ready = standing(to, name, new, before)
-    known, _ = found(to, (name, new))
-    words = {one: sql.own(known[one]["comment"]) for one in known}
-    statements = [cluster.rename(new, name), sql.removing(name, words[new])]
+    known, _ = _look(to, (name, new))
+    words = {database: marks.own(row["comment"]) for database, row in known.items()}
+    statements = [cluster.rename(new, name), marks.removing(name, words[new])]
     if ready.there:
-        mark = sql.writing(before, sql.BEFORE, words[name], database=name, until=clock.now(), plan=options.plan)
+        mark = marks.writing(before, marks.BEFORE, words[name], database=name, until=clock.now(), plan=options.plan)
         statements = [cluster.rename(name, before), *statements, mark]
     ended = _moved(to, (name, new), "\n".join(statements), int(known[new]["oid"]))
-    reply(DatabasesSwapped(name, before if ready.there else "", ended))
+    reply(contract_restore.DatabasesSwapped(name, before if ready.there else "", ended))
     return 0
 
 
 def _moved(to: DatabaseServer, names: tuple[str, str], statements: str, oid: int) -> int:
-    """How many sessions were ended. What is true is asked of the server, whatever became of the conversation."""
+    """How many sessions were ended. The server is asked whether it is done, however the conversation ended."""
     ended, trouble = 0, None
     try:
-        with Session(to, cluster.maintenance(names)) as beside:
+        with SqlSession(to, cluster.maintenance(names)) as beside:
             ended = cluster.move(to, beside, names, statements)
     except SqlTrouble as problem:
         trouble = problem
-    now, _ = found(to, names)
+    now, _ = _look(to, names)
     if names[0] in now and int(now[names[0]]["oid"]) == oid:
         return ended
     if trouble is not None:
@@ -69,21 +68,21 @@ def db_standing(argv: Sequence[str]) -> int:
 
     Refuses where NEW was neither restored and compared nor put aside by us.
     """
-    options = parse_as(CheckSwap, argv)
+    options = parse_as(contract_restore.CheckSwap, argv)
     reply(standing(options.server, options.name, options.new, options.before))
     return 0
 
 
-def standing(to: DatabaseServer, name: str, new: str, before: str) -> SwapStanding:
+def standing(to: DatabaseServer, name: str, new: str, before: str) -> contract_restore.SwapStanding:
     """See `db_swap`."""
-    for one in (name, before):
-        cluster.database_name(one)
+    for database in (name, before):
+        cluster.database_name(database)
     if len({name, new, before}) != 3:
-        raise Refused("these are not three different names", "see docs/store.md")
-    known, there = found(to, (name, new, before))
+        raise Refused("the three names must differ", "see docs/store.md")
+    known, connected = _look(to, (name, new, before))
     if new not in known:
         raise Refused(f"there is no database {shown(new)}", "runner restore-db makes one")
-    mark = sql.read(known[new]["comment"])
+    mark = marks.read(known[new]["comment"])
     # One that is being made may have the mark already: of the database that was dumped, not of itself.
     if mark is None or cluster.left_over((new,)):
         raise Refused(
@@ -92,35 +91,28 @@ def standing(to: DatabaseServer, name: str, new: str, before: str) -> SwapStandi
         )
     if before in known:
         raise Refused(f"a database {shown(before)} is there already", "plan again")
-    held = [one for one in (name, new) if one in known and known[one]["prepared"]]
+    held = [each for each in (name, new) if each in known and known[each]["prepared"]]
     if held:
         raise Refused(
             f"{shown(held[0])} has prepared transactions", "COMMIT PREPARED or ROLLBACK PREPARED (pg_prepared_xacts)"
         )
-    return SwapStanding(
+    return contract_restore.SwapStanding(
         ready=True,
         there=name in known,
-        mark=_mark(mark),
-        sessions=tuple(map(_session, there[:_MOST])),
-        connected=len(there),
+        mark=mark,
+        sessions=tuple(map(_session, connected[:_MOST])),
+        connected=len(connected),
     )
 
 
-def _mark(mark: Mapping[str, Any]) -> DatabaseMark:
-    numbers = (mark.get(word) for word in ("tables", "rows"))
-    tables, rows = (number if isinstance(number, int) and number > 0 else 0 for number in numbers)
-    database, dump = (str(mark.get(word) or "") for word in ("database", "dump"))
-    return DatabaseMark(str(mark["runner"]), database, dump, tables, rows, clock.moment(mark.get("until")))
-
-
-def _session(row: Mapping[str, Any]) -> DatabaseSession:
+def _session(row: Mapping[str, Any]) -> contract_restore.DatabaseSession:
     # Who is no superuser sees nothing of the sessions of others but that they are there.
     since = row["since"] and datetime.fromtimestamp(row["since"], timezone.utc)  # noqa: UP017
-    return DatabaseSession(row["user"], row["application"], row["client"], since)
+    return contract_restore.DatabaseSession(row["user"], row["application"], row["client"], since)
 
 
-def found(to: DatabaseServer, names: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], list[dict[str, Any]]]:
+def _look(to: DatabaseServer, names: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], list[dict[str, Any]]]:
     """What is known of each of these databases that is there, and who is connected to them."""
-    with cluster.session(to, cluster.maintenance(names)) as one:
-        rows = one.ask(_ASK.format(names=", ".join(literal(each) for each in names)))
-        return {str(row["name"]): row for row in rows}, cluster.sessions(one, names)
+    with cluster.opened(to, cluster.maintenance(names)) as session:
+        rows = session.ask(_ASK.format(names=", ".join(literal(each) for each in names)))
+        return {str(row["name"]): row for row in rows}, cluster.sessions(session, names)

@@ -30,7 +30,7 @@ BITE = 1024 * 1024
 
 
 def conclude(place: DetachedFolder) -> Mapping[str, Any]:
-    """Write the answer and give it; call it only for what has ended, by the one who has its lock.
+    """Write the answer and give it. Only for a command that has ended, and only by the holder of its lock.
 
     `exit` is null where nobody saw the end; the packages are compared all the same.
     """

@@ -83,10 +83,10 @@ def _all(state: str) -> Iterator[DetachedFolder]:
 
 
 def at_work(place: DetachedFolder) -> bool:
-    """Whether a worker looks after it now."""
+    """Whether a worker looks after it now. Raises OSError."""
     try:
         descriptor = os.open(place.lock, os.O_RDONLY | os.O_NOFOLLOW)
-    except OSError:
+    except FileNotFoundError:
         return False
     try:
         return lock.held_by(descriptor, AT_WORK) is not None

@@ -103,7 +103,7 @@ def _detach(report: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for each in (0, 1, 2):
         os.dup2(nothing, each)
-    # A connection closes when the last process lets go of its pipes.
+    # A connection closes when the last process has closed its pipes.
     for entry in list(Path("/proc/self/fd").iterdir()):
         descriptor = int(entry.name)
         if descriptor > 2 and descriptor != report:

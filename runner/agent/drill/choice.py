@@ -18,7 +18,7 @@ from .. import tree
 from ..answer import Refused
 from ..retention.findings import inode_at
 from ..snapshots.sums import sum_lines, unescaped
-from ..store.layout import Store, sealed
+from ..store.layout import StoreFolder, sealed
 from ..tree import folders
 from .compare import parts_of
 from .contract import DrawSample, NameProblem
@@ -41,7 +41,7 @@ class SampleChoice(NamedTuple):
     wrong: list[NameProblem]
 
 
-def choose(store: Store, options: DrawSample) -> SampleChoice:
+def choose(store: StoreFolder, options: DrawSample) -> SampleChoice:
     """Draw the sample, from snapshots in order; the same options and store give the same names."""
     dice = random.Random(options.seed)  # noqa: S311  (a sample, no secret)
     wrong: list[NameProblem] = []
@@ -61,7 +61,7 @@ def choose(store: Store, options: DrawSample) -> SampleChoice:
     return SampleChoice(list(chosen), wrong)
 
 
-def canary(store: Store, snapshot: str, path: str) -> list[Name] | None:
+def canary(store: StoreFolder, snapshot: str, path: str) -> list[Name] | None:
     """The name `path` (absolute, as on the host) in the snapshot, and all that is in it; None if it is not there.
 
     Raises Refused where that is too much.
@@ -99,7 +99,7 @@ def with_parents(names: Sequence[Name]) -> list[Name]:
     return sorted(every)
 
 
-def _drawn(store: Store, options: DrawSample, dice: random.Random, wrong: list[NameProblem]) -> list[Name]:
+def _drawn(store: StoreFolder, options: DrawSample, dice: random.Random, wrong: list[NameProblem]) -> list[Name]:
     """Twice as many files of all checksums as are needed, each with the same chance (algorithm R)."""
     drawn: list[Name] = []
     seen, most = 0, 2 * options.files
@@ -120,7 +120,7 @@ def _drawn(store: Store, options: DrawSample, dice: random.Random, wrong: list[N
 
 
 def _recorded(
-    store: Store, snapshots: Sequence[str], dice: random.Random, drawn: Sequence[Name], wrong: list[NameProblem]
+    store: StoreFolder, snapshots: Sequence[str], dice: random.Random, drawn: Sequence[Name], wrong: list[NameProblem]
 ) -> Iterator[Name]:
     """Each drawn file in one of the snapshots that have it; `wrong` gets those that their own snapshot lacks."""
     for name in drawn:
@@ -134,7 +134,7 @@ def _recorded(
             yield Name(dice.choice(homes), name.path)
 
 
-def _walked(store: Store, snapshot: str, dice: random.Random) -> Name | None:
+def _walked(store: StoreFolder, snapshot: str, dice: random.Random) -> Name | None:
     """Go down from the top, each time into one of the names there, to something that is not a folder."""
     parts: list[bytes] = []
     try:
@@ -156,7 +156,7 @@ def _walked(store: Store, snapshot: str, dice: random.Random) -> Name | None:
     return Name(snapshot, b"/".join(parts)) if parts else None
 
 
-def _take(store: Store, name: Name, chosen: dict[Name, None], left: int) -> int:
+def _take(store: StoreFolder, name: Name, chosen: dict[Name, None], left: int) -> int:
     """Add `name` if it fits and we may bring it back; returns how many bytes are left."""
     parts = parts_of(name.path)
     try:

@@ -145,13 +145,10 @@ class DumpSummary(NamedTuple):
 
 
 class TryDumps(NamedTuple):
-    """Options of `try-dumps`: how a server is reached, "" for what PostgreSQL takes by itself."""
+    """Options of `try-dumps`: the OS user of the server, the folder of PostgreSQL's programs."""
 
     folder: Word
     user: str = ""
-    socket: str = ""
-    service: str = ""
-    service_file: str = ""
     programs: str = ""
 
 

@@ -15,7 +15,7 @@ from ..retention.findings import inode_at
 from ..retention.manifest import blocks, digest_of
 from ..snapshots.checksum import Checksums, OpenFile
 from ..snapshots.sums import SumLine, escaped, sum_lines
-from ..store.layout import Store, open_store, read_json, require_sealed, sealed
+from ..store.layout import StoreFolder, open_store, read_json, require_sealed, sealed
 from ..tree import TreeEntry
 from .choice import Name, canary, choose, with_parents
 from .compare import about, digest, open_file, parts_of
@@ -88,7 +88,7 @@ def _sample(options: DrawSample) -> int:
     return 0
 
 
-def _print(store: Store, drawn: Drawn, sums: Checksums, names: Sequence[Name]) -> int:
+def _print(store: StoreFolder, drawn: Drawn, sums: Checksums, names: Sequence[Name]) -> int:
     """Print a line for each name; returns how many of them are files with a checksum."""
     opened = [_open(store, name, drawn) for name in names]
     try:
@@ -113,7 +113,7 @@ def _with_content(line: SampledName, file: int, differs: bool) -> SampledName:
         return line._replace(wrong=(*line.wrong, f"its content cannot be read: {problem.strerror}"))
 
 
-def _open(store: Store, name: Name, drawn: Drawn) -> OpenedName:
+def _open(store: StoreFolder, name: Name, drawn: Drawn) -> OpenedName:
     """What the name is now, and what is wrong with it."""
     parts = parts_of(name.path)
     line = SampledName(
@@ -137,7 +137,7 @@ def _open(store: Store, name: Name, drawn: Drawn) -> OpenedName:
         return OpenedName(name, line._replace(type=None, wrong=(f"it cannot be read: {problem.strerror}",)))
 
 
-def checksums(store: Store, names: Iterable[Name]) -> dict[Name, tuple[SumLine, ...]]:
+def checksums(store: StoreFolder, names: Iterable[Name]) -> dict[Name, tuple[SumLine, ...]]:
     """The lines of each name: of the snapshots up to its own that have the same inode there.
 
     Of the names of one inode one has the line, since rsync sends it once: the others get it from there, if
@@ -157,7 +157,7 @@ def checksums(store: Store, names: Iterable[Name]) -> dict[Name, tuple[SumLine, 
     return {name: tuple(lines[inode]) for name, inode in inodes.items() if inode is not None and inode in lines}
 
 
-def digests(store: Store, names: Sequence[Name], wrong: list[NameProblem]) -> dict[Name, bytes]:
+def digests(store: StoreFolder, names: Sequence[Name], wrong: list[NameProblem]) -> dict[Name, bytes]:
     """The digest of each name in the manifest of its snapshot, where there is one; b"" if it is not in it."""
     recorded: dict[Name, bytes] = {}
     for snapshot in sorted({name.snapshot for name in names}):
@@ -171,7 +171,7 @@ def digests(store: Store, names: Sequence[Name], wrong: list[NameProblem]) -> di
     return recorded
 
 
-def _in_manifest(store: Store, snapshot: str, own: set[Name]) -> dict[Name, bytes]:
+def _in_manifest(store: StoreFolder, snapshot: str, own: set[Name]) -> dict[Name, bytes]:
     recorded = dict.fromkeys(own, b"")
     inside: dict[bytes, list[tuple[bytes, Name]]] = {}
     for name in own:
@@ -183,7 +183,7 @@ def _in_manifest(store: Store, snapshot: str, own: set[Name]) -> dict[Name, byte
     return recorded
 
 
-def _readable(store: Store, snapshot: str) -> Iterator[SumLine]:
+def _readable(store: StoreFolder, snapshot: str) -> Iterator[SumLine]:
     try:
         yield from sum_lines(store, snapshot)
     except (OSError, EOFError, zlib.error):

@@ -16,7 +16,7 @@ from ..database import rows as pg_rows
 from ..database.cluster import SETTINGS
 from ..database.contract import DatabaseServer
 from ..database.folder import complete, decoded
-from ..database.session import Session, SqlTrouble
+from ..database.session import SqlSession, SqlTrouble
 from ..frames import json_lines
 from .compare import digest
 from .contract import DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
@@ -57,7 +57,7 @@ def run(argv: Sequence[str]) -> int:
     elif dumps:
         newest = max(dumps, key=lambda dump: dump.time).record
         with command.together():
-            server = DatabaseServer(*options[1:])
+            server = DatabaseServer(user=options.user, programs=options.programs)
             use = programs(server, str(newest.get("server", "")), str(newest.get("pg_dump", "")))
             with ScratchServer(server, use.server, folder / "cluster") as scratch:
                 _restore_roles(scratch, roles[0], wrong)
@@ -152,7 +152,7 @@ def _restore(scratch: ScratchServer, programs: Path, dump: CopiedDump) -> TriedD
             f"--dbname={scratch.server.conninfo(MAINTENANCE, options=SETTINGS)}",
         )
         scratch.run("pg_restore", *words, given=stream, place=programs, seconds=HOURS)
-    with Session(scratch.server, dump.database) as session:
+    with SqlSession(scratch.server, dump.database) as session:
         tables, objects = pg_rows.count(session, seconds=HOURS)
     _compare(dump.record, tables, objects)
     _psql(scratch, f"alter database {name} is_template false;\ndrop database {name} with (force)")

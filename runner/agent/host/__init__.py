@@ -1,1 +1,1 @@
-"""This host as the kernel tells it: mounts, fstab, processes, sessions."""
+"""This host as the kernel shows it: mounts, fstab, processes, sessions."""

@@ -53,7 +53,7 @@ class Inhibitor(NamedTuple):
 
 
 class Up(NamedTuple):
-    """Answer of `up`. `system` and `failed` are systemd's, empty without it.
+    """Answer of `up`. `system` and `failed` are systemd's, empty without it; `users` are None where not known.
 
     `mounts` are mount points by uuid; `checking` are devices with a check of their filesystem under way.
     """
@@ -63,7 +63,7 @@ class Up(NamedTuple):
     system: str = ""
     failed: tuple[str, ...] = ()
     up_since: Optional[datetime] = None
-    users: tuple[User, ...] = ()
+    users: Optional[tuple[User, ...]] = ()
     systemd: bool = False
     inhibitors: tuple[Inhibitor, ...] = ()
     mounts: dict[str, str] = {}

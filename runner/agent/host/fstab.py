@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-import stat
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ..command import ask
-from .mounts import unescaped
+from .mounts import number_of, unescaped
 
 
 class MountLine(NamedTuple):
@@ -32,15 +31,6 @@ def fstab(path: Path) -> tuple[MountLine, ...]:
     # Not splitlines: a form feed ends no line of this file.
     lines = (_line(line) for line in text.split(b"\n"))
     return tuple(line for line in lines if line is not None)
-
-
-def number_of(path: str) -> int:
-    """The device number of the block device at `path`, 0 where there is none."""
-    try:
-        status = Path(path).stat()
-    except (OSError, ValueError):
-        return 0
-    return status.st_rdev if stat.S_ISBLK(status.st_mode) else 0
 
 
 def _line(line: bytes) -> Optional[MountLine]:  # noqa: UP045

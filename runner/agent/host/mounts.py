@@ -64,13 +64,19 @@ def device_of(mount: Mount) -> Path | None:
     """The block device of a mount, or None where it has none that can be found."""
     number = f"{os.major(mount.dev)}:{os.minor(mount.dev)}"
     for place in (mount.source, f"/dev/block/{number}", _kernel_name(number)):
-        try:
-            status = Path(place).stat()
-        except (OSError, ValueError):
-            continue
-        if stat.S_ISBLK(status.st_mode) and (status.st_rdev == mount.dev or mount.type == "btrfs"):
+        device = number_of(place)
+        if device and (device == mount.dev or mount.type == "btrfs"):
             return Path(place)
     return None
+
+
+def number_of(path: str | Path) -> int:
+    """The device number of the block device at `path`, 0 where there is none."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return 0
+    return status.st_rdev if stat.S_ISBLK(status.st_mode) else 0
 
 
 def uuid_of(mount: Mount) -> str:
@@ -129,18 +135,9 @@ def _kernel_name(number: str) -> str:
 
 
 def _linked_uuid(device: Path) -> str:
-    number = device.stat().st_rdev
-    try:
-        links = sorted(Path("/dev/disk/by-uuid").iterdir())
-    except OSError:
-        return ""
-    for link in links:
-        try:
-            if link.stat().st_rdev == number:
-                return link.name.lower()
-        except OSError:
-            continue
-    return ""
+    number = number_of(device)
+    links = sorted(Path("/dev/disk/by-uuid").glob("*"))
+    return next((link.name.lower() for link in links if number and number_of(link) == number), "")
 
 
 def _printed_uuid(device: Path) -> str:
@@ -162,7 +159,7 @@ def run(argv: Sequence[str]) -> int:
     there = [mount for mount in mounts() if mount.point == path]
     if not there:
         raise Refused(f"nothing is mounted at {path!a}", "mount it, and make a new plan")
-    # Of several at one place the last is the one that is seen.
+    # Of several at one place the last is visible.
     reply(MountedThere(mounted=True, dev=there[-1].dev, type=there[-1].type))
     return 0
 
@@ -196,7 +193,7 @@ def _stand_in(folder: str, point: str) -> ProbedFilesystem:
 
 
 def _with_space(filesystem: ProbedFilesystem) -> ProbedFilesystem:
-    # A mount that lies under another one cannot be asked by its path: the answer would be the other's.
+    # A mount that lies under another one cannot be reached by its path: the numbers would be the other's.
     try:
         if os.major(filesystem.dev) and Path(filesystem.mount).stat().st_dev != filesystem.dev:
             return filesystem

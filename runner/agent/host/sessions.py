@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import clock
 from ..answer import plain, reply
-from ..arguments import parse
+from ..arguments import NoOptions, parse_as
 from ..command import ask
 from . import processes
 from .contract import Inhibitor, Up, User
@@ -26,12 +26,14 @@ FIELDS = ("Name", "RemoteHost", "Timestamp", "Class", "TTY", "Display")
 PATIENCE = 15
 
 
-def users(root: Path) -> list[User]:
-    """Who sits at a terminal, from where, since when."""
+def users(root: Path) -> tuple[User, ...] | None:
+    """Who sits at a terminal, from where, since when; None where that is not known."""
     try:
         data = (root / "run/utmp").read_bytes()
+    except FileNotFoundError:
+        return _by_logind() if (root / "run/systemd/seats").is_dir() and root == Path("/") else ()
     except OSError:
-        return _by_logind() if (root / "run/systemd/seats").is_dir() and root == Path("/") else []
+        return None
     shape = LONG if platform.machine() in LONG_ON else SHORT
     whole = len(data) - len(data) % shape.size
     sessions = []
@@ -39,7 +41,7 @@ def users(root: Path) -> list[User]:
         # Nobody removes the line of a session that was killed.
         if kind == USER and (root / f"proc/{pid}").exists():
             sessions.append(User(_cut(name), _cut(host), clock.at(seconds * 10**9)))
-    return sessions
+    return tuple(sessions)
 
 
 def inhibitors(root: Path) -> list[Inhibitor]:
@@ -67,15 +69,16 @@ def checking(root: Path) -> list[str]:
     return sorted(devices)
 
 
-def _by_logind() -> list[User]:
-    """What logind says where utmp is no more: people have a terminal or a screen, a command has neither."""
+def _by_logind() -> tuple[User, ...] | None:
+    """The sessions of logind, where there is no utmp: people have a terminal or a screen, a command has neither."""
     listed = ask(("loginctl", "list-sessions", "--no-legend"), timeout=10)
     ids = [line.split()[0] for line in listed.out.splitlines() if line.strip()]
-    if not ids:
-        return []
+    if listed.exit != 0 or not ids:
+        return () if listed.exit == 0 else None
     fields = [f"--property={field}" for field in FIELDS]
     answer = ask(("env", "TZ=UTC", "loginctl", "show-session", *fields, *ids), timeout=10)
-    return list(_sessions(answer.out))
+    # A session that ended meanwhile makes loginctl fail, and the others are printed all the same.
+    return tuple(_sessions(answer.out)) if answer.exit is not None else None
 
 
 def _sessions(text: str) -> Iterator[User]:
@@ -120,7 +123,7 @@ def read(argv: Sequence[str], root: str = "/") -> Up:
 
     `system` and `failed` are what systemd says, empty where it does not run.
     """
-    parse(argv, words=0)
+    parse_as(NoOptions, argv)
     top = Path(root)
     booted = processes.booted(top)
     systemd = (top / "run/systemd/system").is_dir()
@@ -130,7 +133,7 @@ def read(argv: Sequence[str], root: str = "/") -> Up:
         system=_system() if systemd else "",
         failed=tuple(_failed()) if systemd else (),
         up_since=clock.at(booted * 10**9) if booted else None,
-        users=tuple(users(top)),
+        users=users(top),
         systemd=systemd,
         inhibitors=tuple(inhibitors(top)),
         mounts=_mounts(),
@@ -139,7 +142,7 @@ def read(argv: Sequence[str], root: str = "/") -> Up:
 
 
 def _system() -> str:
-    # It ends with 1 for every state but `running`, and says the word all the same.
+    # It ends with 1 for every state but `running`, and prints the state all the same.
     return plain(ask(("systemctl", "is-system-running"), timeout=PATIENCE).out.strip())
 
 

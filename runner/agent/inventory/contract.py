@@ -90,7 +90,7 @@ class DatabaseDump(NamedTuple):
     owner: str = ""
 
 
-class DumpFolder(NamedTuple):
+class SnapshotDumps(NamedTuple):
     """A folder of dumps in a snapshot, as it is called on the host; `globals` is a file below it or ""."""
 
     folder: str
@@ -108,7 +108,7 @@ class StoredAbout(NamedTuple):
     folder: str
     facts: MachineFacts = MachineFacts()
     files: tuple[str, ...] = ()
-    dumps: tuple[DumpFolder, ...] = ()
+    dumps: tuple[SnapshotDumps, ...] = ()
     problem: str = ""
 
     @property

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ..answer import Refused, reply
-from ..arguments import parse
+from ..arguments import NoOptions, parse_as
 from ..command import ENVIRONMENT, ask
 from ..host.mounts import EXT, mounts, uuid_of
 from ..packages.families import family as family_of
@@ -44,7 +44,7 @@ def run(argv: Sequence[str]) -> int:
 
     Two answers are the same as long as the host is: nothing in them counts, measures use or tells the time.
     """
-    parse(argv, words=0)
+    parse_as(NoOptions, argv)
     reply(_Survey().about())
     return 0
 
@@ -59,7 +59,8 @@ class _Survey:
     def about(self) -> About:
         """All that is known of this host; sizes in bytes."""
         devices = self._devices()
-        disks = [device for device in devices if device.type == "disk" and device.size and "/zram" not in device.name]
+        real = [device for device in devices if device.type == "disk" and device.size and "/zram" not in device.name]
+        disks = tuple(map(self._disk, real))
         every = [part for device in devices for part in device.all]
         for kind in sorted({_between(device) for device in every} - {""}):
             self.output(f"{kind}.txt", *_BETWEEN[kind])
@@ -83,7 +84,7 @@ class _Survey:
             kernel=platform.release(),
             firmware="efi" if Path("/sys/firmware/efi").is_dir() else "bios",
             boot=tuple(path for path in BOOT if os.path.lexists(path)),
-            disks=tuple(map(self._disk, disks)),
+            disks=disks,
             filesystems=_filesystems(every),
             swaps=tuple(device for device in every if device.fstype == "swap"),
             missing=tuple(self.missing),

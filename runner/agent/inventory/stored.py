@@ -19,9 +19,9 @@ from ..database.folder import Folder
 from ..frames import Frame, frames
 from ..snapshots import readme
 from ..store import disk, inventory
-from ..store.layout import Store, open_store, require_json, require_sealed
+from ..store.layout import StoreFolder, open_store, require_json, require_sealed
 from ..store.lock import working
-from .contract import AboutKept, AboutOf, DatabaseDump, DumpFolder, KeepAbout, StoredAbout
+from .contract import AboutKept, AboutOf, DatabaseDump, KeepAbout, SnapshotDumps, StoredAbout
 
 
 def about_of(argv: Sequence[str]) -> int:
@@ -51,7 +51,7 @@ def about_of(argv: Sequence[str]) -> int:
     return 0
 
 
-def _dumps(snapshot: Path, path: str) -> DumpFolder | None:
+def _dumps(snapshot: Path, path: str) -> SnapshotDumps | None:
     parts = tree.components(path)
     try:
         # A link on the way would lead out of the snapshot, to a folder of this machine.
@@ -62,7 +62,7 @@ def _dumps(snapshot: Path, path: str) -> DumpFolder | None:
     roles = folder.roles(inside)
     newest = [(name, records[-1]) for name in folder.databases(inside) if (records := folder.dumps(inside, name))]
     databases = tuple(_dump(name, record) for name, record in newest)
-    return DumpFolder(path, f"globals/{roles[-1]}.sql" if roles else "", databases)
+    return SnapshotDumps(path, f"globals/{roles[-1]}.sql" if roles else "", databases)
 
 
 def _dump(name: str, record: Mapping[str, Any]) -> DatabaseDump:
@@ -124,7 +124,7 @@ def _files(output: bytes, dumps: Sequence[str]) -> dict[str, bytes]:
     return {**files, inventory.FACTS: (json.dumps(facts, indent=1) + "\n").encode()}
 
 
-def _keep_site(store: Store, content: bytes, digest: str) -> bool:
+def _keep_site(store: StoreFolder, content: bytes, digest: str) -> bool:
     """Keep jobs.toml if it is the one that the plan knows; whether it is."""
     if hashlib.sha256(content).hexdigest() != digest:
         return False

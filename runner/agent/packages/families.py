@@ -16,12 +16,12 @@ class FamilyRow(NamedTuple):
     """What differs. `listing` prints STATE, NAME, ARCHITECTURE and VERSION, a line a package.
 
     `needed` is a file without which there is no list: a variable of the environment, the folder that is meant
-    without it, a name. `signs` are what is there below the root on a host of this family. `split`
-    takes a package's label apart: name, architecture. `native` are the architectures of one that is named
-    without any. `offered` are the versions by name that can be had, None where that cannot be told.
+    without it, a name. `signs` are what is there below the root on a host of this family. `mark` stands between
+    the name and the architecture in a package's label, and `native` are the architectures that are meant
+    without one. `offered` are the versions by name that can be had, None where that cannot be known.
     `dated` are the packages below a root that were installed after a time in seconds: versions by label, ""
-    where only `listing` has them.
-    `kernel` is the release of the kernel that was installed last, as the database has it, "" if it does not.
+    where only `listing` has them. `kernel` is the release of the kernel that was installed last, as the
+    database has it, "" if it does not.
     `programs` change packages, `reads` are words with which they only read, `locks` what they hold.
     `beside` are endings of new configuration files that are put beside a person's, `aside` a pattern of
     endings that make a kernel's file none.
@@ -29,7 +29,7 @@ class FamilyRow(NamedTuple):
 
     listing: tuple[str, ...]
     signs: tuple[str, ...]
-    split: Callable[[str], tuple[str, str]]
+    mark: str
     dated: Callable[[Path, int], dict[str, str]]
     programs: tuple[str, ...]
     reads: Mapping[str, re.Pattern[bytes]]
@@ -41,16 +41,10 @@ class FamilyRow(NamedTuple):
     offered: Callable[[Sequence[str]], Mapping[str, set[str]] | None] = lambda names: None
     kernel: Callable[[], str] = str
 
-
-def _colon(label: str) -> tuple[str, str]:
-    name, _, arch = label.partition(":")
-    return name, arch
-
-
-def _dot(label: str) -> tuple[str, str]:
-    # rpm's names have dots of their own, and dpkg's none of its colons.
-    name, _, arch = label.rpartition(".")
-    return name, arch
+    def split(self, label: str) -> tuple[str, str]:
+        """The name and the architecture in a label, "" where it has none; a name may have a mark of its own."""
+        name, mark, arch = label.rpartition(self.mark)
+        return (name, arch) if mark else (label, "")
 
 
 def _native() -> tuple[str, ...]:
@@ -105,7 +99,7 @@ FAMILIES: Mapping[str, FamilyRow] = {
         # Where there is no database dpkg-query ends with 0 as if nothing were installed.
         needed=("DPKG_ADMINDIR", "/var/lib/dpkg", "status"),
         signs=("var/lib/dpkg/status",),
-        split=_colon,
+        mark=":",
         dated=_unpacked_since,
         native=_native,
         offered=_madison,
@@ -123,7 +117,7 @@ FAMILIES: Mapping[str, FamilyRow] = {
     "rpm": FamilyRow(
         listing=("rpm", "-qa", "--qf", "ii \\t%{NAME}\\t%{ARCH}\\t%{EPOCHNUM}:%{VERSION}-%{RELEASE}\\n"),
         signs=("var/lib/rpm", "usr/lib/sysimage/rpm"),
-        split=_dot,
+        mark=".",
         dated=_installed_since,
         kernel=_last_kernel,
         programs=("yum", "dnf", "rpm"),

@@ -13,8 +13,8 @@ from .. import clock
 from ..answer import reply
 from ..arguments import parse_as
 from ..command import ask
-from ..host.fstab import MountLine, fstab, number_of
-from ..host.mounts import EXT, Mount, device_of, mounts, superblock
+from ..host.fstab import MountLine, fstab
+from ..host.mounts import EXT, Mount, device_of, mounts, number_of, superblock
 from .check_times import MOST, speed, times
 from .contract import BootChecks, CheckTime, ExtFilesystem, LookAtBoot
 
@@ -47,7 +47,7 @@ def read(argv: Sequence[str], root: Path = Path("/")) -> BootChecks:
     lines, seen = fstab(root / "etc/fstab"), mounts()
     named = {path: number_of(path) for path in options.devices}
     places = _places(seen, lines, named)
-    spent = times() if places else ()
+    spent = (times() if places else None) or ()
     filesystems = []
     for device, number in places.items():
         mount = _mount(number, seen)

@@ -13,8 +13,7 @@ from typing import Any
 
 from .. import clock
 from ..command import ask
-from ..host.fstab import number_of
-from ..host.mounts import Mount, device_of, mounts, superblock, uuid_of
+from ..host.mounts import Mount, device_of, mounts, number_of, superblock, uuid_of
 from .contract import CheckTime, WholeCheck
 
 UNITS = ("--unit=systemd-fsck@*.service", "--unit=systemd-fsck-root.service")
@@ -32,13 +31,13 @@ CHUNKS = 24
 LONGEST = 0.5
 
 
-def times(*only: str) -> tuple[CheckTime, ...]:
-    """All that the journal knows, newest first; empty without systemd or without rights.
+def times(*only: str) -> tuple[CheckTime, ...] | None:
+    """All that the journal knows, newest first; None without systemd or without rights.
 
     `only` are further options of journalctl, such as `--boot`.
     """
     answer = ask((*ASK, *only), timeout=15)
-    return parse(answer.out) if answer.exit == 0 else ()
+    return parse(answer.out) if answer.exit == 0 else None
 
 
 def parse(text: str) -> tuple[CheckTime, ...]:
@@ -67,13 +66,15 @@ def parse(text: str) -> tuple[CheckTime, ...]:
     return tuple(reversed(timed))
 
 
-def whole() -> tuple[WholeCheck, ...]:
-    """The whole checks of ext filesystems that this boot made, newest first.
+def whole() -> tuple[WholeCheck, ...] | None:
+    """The whole checks of ext filesystems that this boot made, newest first; None where the journal cannot be read.
 
     A unit that only looked whether a check is due is none.
     """
-    seen = mounts()
-    checks = (_whole(check, seen) for check in times("--boot"))
+    seen, units = mounts(), times("--boot")
+    if units is None:
+        return None
+    checks = (_whole(check, seen) for check in units)
     return tuple(check for check in checks if check)[:MOST]
 
 

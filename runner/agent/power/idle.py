@@ -18,13 +18,13 @@ from ..store import lock
 from ..store.layout import open_store
 from .contract import AskIdle, Idle
 
-# Names can be given by anybody to anything. A wrong one keeps a host from being rebooted, and is reported.
+# Anybody can give a process any name. A false one keeps a host from being rebooted, and is reported.
 _DATABASE = ("pg_dump", "pg_dumpall", "pg_restore", "pg_basebackup", "pg_upgrade")
 _DISK = ("rsync", "e2fsck", "mke2fs", "mkfs.ext3", "mkfs.ext4", "resize2fs", "tune2fs")
 # Cut off, these leave a host that does not boot. The kernel keeps 15 characters of a name.
 _BOOT = ("update-initramf", "mkinitramfs", "dracut", "grub-install", "grub-mkconfig", "grub2-install", "grub2-mkconfig")
 WRITERS = families.PROGRAMS.union(_DATABASE, _DISK, _BOOT)
-# Those of them that only read, by their words: looks of our own run beside this one.
+# Arguments with which these only read: looks of our own run beside this one.
 READS = {"tune2fs": re.compile(rb"-l"), **families.READS}
 RESOURCES = (("dump", "works on the dumps"), ("drill", "runs a restore drill"), ("restore-db", "restores a database"))
 SHOWN = 5
@@ -62,7 +62,7 @@ def _writing(root: Path) -> Iterator[str]:
             owner = process.stat().st_uid
         except OSError:
             continue
-        # A dead one that nobody has reaped has no words.
+        # A dead process that nobody has reaped has no words.
         if name not in WRITERS or _reads(name, words[1:]):
             continue
         if words != [b""] and not (b"--daemon" in words and _waits(process, words)):

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from ..answer import Refused, plain, reply
 from ..arguments import parse_as
-from ..host.fstab import number_of
-from ..host.mounts import mounts, superblock
+from ..host.mounts import mounts, number_of, superblock
 from ..host.processes import processes
 from ..store import lock
 from ..store.layout import open_store

@@ -14,7 +14,7 @@ from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..store import disk
-from ..store.layout import Store, open_store, read_json, sealed
+from ..store.layout import StoreFolder, open_store, read_json, sealed
 from ..store.lock import working
 from . import contents, manifest
 from .contract import Audit, Audited
@@ -69,7 +69,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _names(store: Store, state: Mapping[str, Any], bounds: contents.Bounds, findings: Findings) -> Names:
+def _names(store: StoreFolder, state: Mapping[str, Any], bounds: contents.Bounds, findings: Findings) -> Names:
     counted = sealed(store)
     last = state.get("compared")
     known = last if isinstance(last, dict) else {}
@@ -94,7 +94,7 @@ def _names(store: Store, state: Mapping[str, Any], bounds: contents.Bounds, find
     return Names(taken, compared, times)
 
 
-def _take(store: Store, name: str, findings: Findings) -> bool:
+def _take(store: StoreFolder, name: str, findings: Findings) -> bool:
     try:
         manifest.take(store, name)
     except OSError as problem:
@@ -105,7 +105,7 @@ def _take(store: Store, name: str, findings: Findings) -> bool:
     return True
 
 
-def _compare(store: Store, name: str, findings: Findings) -> None:
+def _compare(store: StoreFolder, name: str, findings: Findings) -> None:
     try:
         manifest.compare(store, name, findings)
     except (EOFError, zlib.error, OSError):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from .. import tree
 from ..snapshots.checksum import Checksums, OpenFile
 from ..snapshots.sums import SumLine, sum_lines, unescaped
-from ..store.layout import Store, sealed
+from ..store.layout import StoreFolder, sealed
 from .findings import Findings
 
 SHARES = 4096
@@ -53,7 +53,7 @@ class Read(NamedTuple):
     unchecked: int
 
 
-def reread(store: Store, cursor: int, bounds: Bounds, findings: Findings) -> Read:
+def reread(store: StoreFolder, cursor: int, bounds: Bounds, findings: Findings) -> Read:
     """Read the files of the shares from `cursor` on; the first share whatever the bounds.
 
     A file that is gone, of another size, unreadable or of another checksum is a finding.
@@ -84,7 +84,7 @@ class _Weights(NamedTuple):
     sound: list[str]
 
 
-def _weigh(store: Store, findings: Findings) -> _Weights:
+def _weigh(store: StoreFolder, findings: Findings) -> _Weights:
     weights = _Weights([0] * SHARES, [0] * SHARES, [])
     for name in sealed(store):
         try:
@@ -109,7 +109,7 @@ def _how_many(weights: _Weights, cursor: int, bounds: Bounds) -> int:
     return most
 
 
-def _collect(store: Store, snapshots: Sequence[str], cursor: int, count: int) -> list[File]:
+def _collect(store: StoreFolder, snapshots: Sequence[str], cursor: int, count: int) -> list[File]:
     lines: dict[tuple[int, str, bytes], list[SumLine]] = {}
     for name in snapshots:
         for line in sum_lines(store, name):
@@ -138,7 +138,7 @@ def _batches(files: Sequence[File]) -> Iterator[list[File]]:
         yield batch
 
 
-def _check(store: Store, batch: Sequence[File], checksums: Checksums, findings: Findings) -> Iterator[int]:
+def _check(store: StoreFolder, batch: Sequence[File], checksums: Checksums, findings: Findings) -> Iterator[int]:
     opened: list[tuple[int, File]] = []
     try:
         for file in batch:
@@ -161,7 +161,7 @@ def _check(store: Store, batch: Sequence[File], checksums: Checksums, findings: 
             os.close(descriptor)
 
 
-def _open(store: Store, file: File) -> int:
+def _open(store: StoreFolder, file: File) -> int:
     root = os.open(store.root / file.snapshot, tree.FOLDER)
     try:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -10,7 +10,7 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..snapshots.sums import bequeath
 from ..store import disk, inventory, lock, trash
-from ..store.layout import Store, is_clean, is_name, open_store, require_sealed, room, sealed
+from ..store.layout import StoreFolder, is_clean, is_name, open_store, require_sealed, room, sealed
 from ..store.lock import working
 from ..store.pins import pins
 from ..store.proven import guarded
@@ -41,7 +41,7 @@ def expire(argv: Sequence[str]) -> int:
     return 0
 
 
-def _require(store: Store, name: str, least: int) -> None:
+def _require(store: StoreFolder, name: str, least: int) -> None:
     counted = require_sealed(store, name)
     if name == counted[-1]:
         raise Refused(f"{name} is the newest snapshot", "the newest is never expired")
@@ -59,7 +59,7 @@ def _require(store: Store, name: str, least: int) -> None:
         )
 
 
-def _move(store: Store, name: str) -> None:
+def _move(store: StoreFolder, name: str) -> None:
     # The folder first, and on the disk, then what is known of it: cut off in between, there is a record
     # without a folder, which counts for nothing and goes with the next snapshot that is expired.
     durable.make_folder(store.trash, 0o700)

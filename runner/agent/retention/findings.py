@@ -6,7 +6,7 @@ import os
 from typing import Optional
 
 from .. import tree
-from ..store.layout import Store, sealed
+from ..store.layout import StoreFolder, sealed
 from .contract import AuditFinding
 
 LISTED = 1000
@@ -15,7 +15,7 @@ LISTED = 1000
 class Findings:
     """Collects findings; lists the first 1000 and counts all (`total`)."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: StoreFolder) -> None:
         self.total = 0
         self.listed: list[AuditFinding] = []
         self._store = store
@@ -35,7 +35,7 @@ class Findings:
         return tuple(name for name in sealed(self._store) if inode_at(self._store, name, path) == inode)
 
 
-def inode_at(store: Store, name: str, path: bytes) -> Optional[int]:  # noqa: UP045
+def inode_at(store: StoreFolder, name: str, path: bytes) -> Optional[int]:  # noqa: UP045
     """The inode at `path` in snapshot `name`; None if there is nothing."""
     try:
         root = os.open(store.root / name, tree.FOLDER)

@@ -8,7 +8,7 @@ from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..store import disk
-from ..store.layout import Store, open_store, require_json
+from ..store.layout import StoreFolder, open_store, require_json
 from ..store.lock import working
 from .contract import Floor, FloorKept
 
@@ -34,7 +34,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def kept_floor(store: Store) -> int:
+def kept_floor(store: StoreFolder) -> int:
     """The floor of a store, 0 if it has none; Refused where it cannot be understood."""
     content = require_json(store.floor)
     least = content.get("min", None if content else 0)

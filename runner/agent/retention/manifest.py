@@ -7,7 +7,6 @@ gzipped. The digest is of type, mode, owner, size, time, target, device number a
 
 from __future__ import annotations
 
-import errno
 import gzip
 import hashlib
 import os
@@ -17,12 +16,12 @@ from typing import Optional
 
 from .. import durable, tree
 from ..snapshots.sums import escaped, unescaped, zipped
-from ..store.layout import Store
+from ..store.layout import StoreFolder
 from ..tree import TreeEntry, folders
 from .findings import Findings
 
 
-def take(store: Store, name: str) -> None:
+def take(store: StoreFolder, name: str) -> None:
     """Write the manifest of snapshot `name` as it is now. Memory grows with its largest folder."""
     root = os.open(store.root / name, tree.FOLDER)
     try:
@@ -35,7 +34,7 @@ def take(store: Store, name: str) -> None:
         os.close(root)
 
 
-def compare(store: Store, name: str, findings: Findings) -> None:
+def compare(store: StoreFolder, name: str, findings: Findings) -> None:
     """Compare snapshot `name` with its manifest; a folder that is gone or new is one finding.
 
     A folder that cannot be read is a finding of kind content. Raises OSError, EOFError or zlib.error
@@ -51,7 +50,7 @@ def compare(store: Store, name: str, findings: Findings) -> None:
                     findings.add(kind, below, name, inode)
             except OSError as problem:
                 # Gone, or something else now: that was found with the folder above it.
-                if problem.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+                if not tree.is_absence(problem):
                     findings.add("content", path, name)
     finally:
         os.close(root)
@@ -101,7 +100,7 @@ def _keys(path: bytes) -> list[str]:
         return []
 
 
-def blocks(store: Store, name: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
+def blocks(store: StoreFolder, name: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:
     """Each folder of the manifest with its entries and their digests; b"." is the top folder itself.
 
     Raises OSError, EOFError or zlib.error where the manifest is damaged.

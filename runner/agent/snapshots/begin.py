@@ -9,7 +9,7 @@ from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..store import disk
-from ..store.layout import Store, folders, is_name, open_store, partials, sealed
+from ..store.layout import StoreFolder, folders, is_name, open_store, partials, sealed
 from ..store.lock import working
 from .contract import Begin, Begun
 
@@ -58,7 +58,7 @@ def _check_points(points: Sequence[str]) -> None:
         raise Refused("a mount point is named twice", "name each once")
 
 
-def _check_names(store: Store, name: str, basis: str, resumed: tuple[str, ...]) -> None:
+def _check_names(store: StoreFolder, name: str, basis: str, resumed: tuple[str, ...]) -> None:
     if not is_name(name):
         raise Refused(f"{name!a} is no snapshot name", "names are UTC times such as 2026-11-23T081500Z")
     counted = sealed(store)
@@ -76,7 +76,7 @@ def _check_names(store: Store, name: str, basis: str, resumed: tuple[str, ...]) 
             raise Refused(f"{name} is not later than {other}", "check the clocks, then make a new plan")
 
 
-def _tidy(store: Store) -> None:
+def _tidy(store: StoreFolder) -> None:
     """Finish what a seal that was cut off after its rename left undone, and drop torn drafts."""
     counted = sealed(store)
     if counted:
@@ -91,7 +91,7 @@ def _tidy(store: Store) -> None:
             path.unlink()
 
 
-def _make(store: Store, name: str, points: Sequence[str]) -> None:
+def _make(store: StoreFolder, name: str, points: Sequence[str]) -> None:
     durable.make_folder(store.partial, 0o700)
     durable.make_folder(store.parts, 0o700)
     folder = store.partial / name

@@ -51,8 +51,10 @@ def run(argv: Sequence[str]) -> int:
 def _above(stack: contextlib.ExitStack, root: str, parts: tuple[bytes, ...]) -> int | None:
     try:
         parent = tree.above(root, parts)
-    except OSError:
-        return None
+    except OSError as problem:
+        if tree.is_absence(problem):
+            return None
+        raise
     stack.callback(os.close, parent)
     return parent
 
@@ -110,8 +112,10 @@ def _extended(parent: int | None, name: bytes) -> dict[str, bytes]:
 def _status(parent: int | None, name: bytes) -> Status:
     try:
         return None if parent is None else tree.status(parent, name)
-    except FileNotFoundError:
-        return None
+    except OSError as problem:
+        if tree.is_absence(problem):
+            return None
+        raise
 
 
 def _is_folder(status: Status) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from .. import tree
 from ..answer import Refused, reply
 from ..arguments import parse_as
-from ..store.layout import Store, open_store, sealed
+from ..store.layout import StoreFolder, open_store, sealed
 from .contract import FileVersion, Find, Versions
 
 
@@ -56,28 +56,27 @@ def request() -> dict[str, Any]:
     return query
 
 
-def _at(store: Store, name: str, parts: tuple[bytes, ...]) -> FileVersion | None:
+def _at(store: StoreFolder, name: str, parts: tuple[bytes, ...]) -> FileVersion | None:
+    """What the path is in snapshot `name`; None where it is not there. Raises OSError where that cannot be seen."""
+    last = parts[-1] if parts else b"."
     try:
-        parent = tree.above(str(store.root / name), parts)
-    except OSError:
-        return None
-    try:
-        last = parts[-1] if parts else b"."
-        status = tree.status(parent, last)
-        return FileVersion(
-            first=name,
-            last=name,
-            snapshots=1,
-            type=tree.kind(status),
-            size=status.st_size,
-            mtime_ns=status.st_mtime_ns,
-            mode=stat.S_IMODE(status.st_mode),
-            uid=status.st_uid,
-            gid=status.st_gid,
-            inode=status.st_ino,
-            target=os.fsdecode(os.readlink(last, dir_fd=parent)) if stat.S_ISLNK(status.st_mode) else None,
-        )
-    except OSError:
-        return None
-    finally:
-        os.close(parent)
+        with tree.parent_of(str(store.root / name), parts) as parent:
+            status = tree.status(parent, last)
+            target = os.fsdecode(os.readlink(last, dir_fd=parent)) if stat.S_ISLNK(status.st_mode) else None
+    except OSError as problem:
+        if tree.is_absence(problem):
+            return None
+        raise
+    return FileVersion(
+        first=name,
+        last=name,
+        snapshots=1,
+        type=tree.kind(status),
+        size=status.st_size,
+        mtime_ns=status.st_mtime_ns,
+        mode=stat.S_IMODE(status.st_mode),
+        uid=status.st_uid,
+        gid=status.st_gid,
+        inode=status.st_ino,
+        target=target,
+    )

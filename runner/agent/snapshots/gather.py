@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from ..answer import Refused, shown
 from ..frames import Frame, frames
-from ..store.layout import Store, read_json
+from ..store.layout import StoreFolder, read_json
 from .contract import CopiedFilesystem, SnapshotException
 from .sums import Sums, sent, unescaped
 
@@ -153,7 +153,7 @@ def _object(line: bytes) -> Mapping[str, Any]:
 class ResumedFiles:
     """Judges files of partials by inode: it is in the new folder at the same name, or it is not."""
 
-    def __init__(self, store: Store, name: str, basis: str, resumed: tuple[str, ...]) -> None:
+    def __init__(self, store: StoreFolder, name: str, basis: str, resumed: tuple[str, ...]) -> None:
         self._store = store
         self._new = os.fsencode(store.partial / name)
         self._basis = os.fsencode(store.root / basis) if basis else b""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from .. import durable
 from ..host.mounts import mount_of, mounts, uuid_of
 from ..store import inventory
-from ..store.layout import Store, read_json
+from ..store.layout import StoreFolder, read_json
 from . import restore_script
 
 _DUMPS = "srv/babase_database/postgres"
@@ -130,7 +130,7 @@ class Known(NamedTuple):
     dumps: str = ""
 
 
-def keep(store: Store) -> None:
+def keep(store: StoreFolder) -> None:
     """Write README.txt and restore.sh where they are missing or differ.
 
     A disk without room for them stops nobody: the next seal tries again.
@@ -157,7 +157,7 @@ def text_for(known: Known) -> str:
     return text
 
 
-def _known(store: Store) -> Known:
+def _known(store: StoreFolder) -> Known:
     mount = mount_of(store.root, mounts())
     inside = str(store.root)
     uuid = ""

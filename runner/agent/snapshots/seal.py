@@ -12,7 +12,7 @@ from .. import clock, durable
 from ..answer import Refused, reply, table
 from ..arguments import pairs, parse_as
 from ..store import disk
-from ..store.layout import Store, is_name, open_store, partials, read_json, sealed
+from ..store.layout import StoreFolder, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
@@ -24,7 +24,7 @@ from .sums import Sums, zipped
 class PartialSnapshot(NamedTuple):
     """The partial that becomes a snapshot, and what `begin` wrote about it."""
 
-    store: Store
+    store: StoreFolder
     name: str
     begun: Mapping[str, Any]
 
@@ -60,7 +60,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _begun(store: Store, name: str, plan: str) -> Mapping[str, Any]:
+def _begun(store: StoreFolder, name: str, plan: str) -> Mapping[str, Any]:
     if not is_name(name) or name not in partials(store):
         raise Refused(f"there is no partial {name!a}", "run `begin` and the transfers first")
     begun = read_json(store.begun(name))
@@ -99,7 +99,7 @@ def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, absent: Sequen
     return gathered
 
 
-def _require_explained(store: Store, gathered: Gathered) -> None:
+def _require_explained(store: StoreFolder, gathered: Gathered) -> None:
     causes = {cause for counts in gathered.causes.values() for cause in counts}
     unexplained = sum(gathered.cause(cause) for cause in causes.difference(EXCEPTIONS, HARMLESS))
     if unexplained:
@@ -112,7 +112,7 @@ def _require_explained(store: Store, gathered: Gathered) -> None:
         )
 
 
-def _fullness(store: Store) -> str:
+def _fullness(store: StoreFolder) -> str:
     space = os.statvfs(store.root)
     if space.f_files and space.f_ffree * 1000 < space.f_files:
         return f"; the disk has {space.f_ffree} inodes left"
@@ -121,7 +121,7 @@ def _fullness(store: Store) -> str:
     return ""
 
 
-def _require_room(store: Store) -> None:
+def _require_room(store: StoreFolder) -> None:
     space = os.statvfs(store.root)
     if space.f_files and not space.f_ffree:
         raise Refused("the disk has no inode left", "prune the store, then run the job again", again=True)

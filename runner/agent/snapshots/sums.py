@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Optional
 
 from .. import durable, tree
-from ..store.layout import Store, read_json
+from ..store.layout import StoreFolder, read_json
 
 SENT = re.compile(rb"([<>ch.][fdLDS][^|]{9})\|([0-9a-f]*) *\|([0-9]+)\|(.+?)//", re.DOTALL)
 LOOKED = re.compile(rb"([<>ch.*][fdLDS][^|]{9})\|(.+?)//", re.DOTALL)
@@ -55,12 +55,12 @@ class SumLine(NamedTuple):
         return unescaped(self.name) if b"\\#" in self.name else self.name
 
 
-def algorithm(store: Store, name: str) -> str:
+def algorithm(store: StoreFolder, name: str) -> str:
     """The algorithm of the checksums of snapshot `name`, as rsync calls it."""
     return str(read_json(store.record(name)).get("checksum", "xxh128"))
 
 
-def sum_lines(store: Store, name: str) -> Iterator[SumLine]:
+def sum_lines(store: StoreFolder, name: str) -> Iterator[SumLine]:
     """Every line of snapshot `name` that can be read, in constant memory; none if there is no file.
 
     Raises OSError, EOFError or zlib.error where the file is damaged.
@@ -130,7 +130,7 @@ def escaped(name: bytes) -> bytes:
     return UNSAFE.sub(lambda char: b"\\#%03o" % char[0][0], name)
 
 
-def bequeath(store: Store, name: str, heir: str) -> Optional[int]:  # noqa: UP045
+def bequeath(store: StoreFolder, name: str, heir: str) -> Optional[int]:  # noqa: UP045
     """Add to `heir`'s checksums those of `name` whose inode `heir` has at the same place.
 
     `heir` is the sealed snapshot after `name`: what lives on in any later one is in it, since each is
@@ -164,7 +164,7 @@ def _batches(lines: Iterator[bytes]) -> Iterator[tuple[bytes, ...]]:
         yield batch
 
 
-def _shared(store: Store, name: str, heir: str) -> Iterator[bytes]:
+def _shared(store: StoreFolder, name: str, heir: str) -> Iterator[bytes]:
     old, new = _Inodes(store.root / name), _Inodes(store.root / heir)
     usual = algorithm(store, heir)
     try:

@@ -13,7 +13,7 @@ from ..answer import Refused, reply
 from ..arguments import DeclaredDisk, parse_as
 from ..host.mounts import EXT, device_of, mount_of, mounts, superblock, uuid_of
 from .contract import CheckDisk, DiskChecked
-from .layout import Store, nearest, open_store, read_json
+from .layout import StoreFolder, nearest, open_store, read_json
 
 
 class StoreDisk(NamedTuple):
@@ -27,7 +27,7 @@ class StoreDisk(NamedTuple):
     do: str = ""
 
 
-def look(store: Store, declared: DeclaredDisk) -> StoreDisk:
+def look(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
     """Compare what is mounted with what is declared. Reads only; the store itself need not exist."""
     here = nearest(store.root)
     mount = mount_of(here, mounts())
@@ -49,7 +49,7 @@ def look(store: Store, declared: DeclaredDisk) -> StoreDisk:
     return state
 
 
-def require(store: Store, declared: DeclaredDisk) -> StoreDisk:
+def require(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
     """As `look`, but any problem is Refused."""
     state = look(store, declared)
     if state.problem:
@@ -57,7 +57,7 @@ def require(store: Store, declared: DeclaredDisk) -> StoreDisk:
     return state
 
 
-def require_writable(store: Store, declared: DeclaredDisk) -> StoreDisk:
+def require_writable(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
     """As `require`, and by writing, syncing and removing a file: a failed disk may be mounted `rw` all the same."""
     state = require(store, declared)
     trial = store.runner / f"trial.{os.getpid()}"
@@ -74,7 +74,7 @@ def require_writable(store: Store, declared: DeclaredDisk) -> StoreDisk:
     return state
 
 
-def whole_seconds(store: Store) -> bool:
+def whole_seconds(store: StoreFolder) -> bool:
     """Whether times are kept in whole seconds only, as far as reading shows (True only if sure)."""
     for path in (store.root, store.runner, store.lock, store.records):
         try:
@@ -99,7 +99,7 @@ def keeps_nanoseconds(folder: Path) -> bool:
         trial.unlink(missing_ok=True)
 
 
-def _not_mounted(store: Store, declared: DeclaredDisk) -> str:
+def _not_mounted(store: StoreFolder, declared: DeclaredDisk) -> str:
     point = Path(declared.mount).resolve()
     try:
         status = point.stat()

@@ -14,7 +14,7 @@ from ..arguments import parse_as
 from ..tree import folders
 from . import disk, inventory
 from .contract import Freed, Gain, Gains
-from .layout import Store, open_store, read_json, require_sealed, sealed
+from .layout import StoreFolder, open_store, read_json, require_sealed, sealed
 from .lock import working
 
 OLDEST = 5
@@ -45,7 +45,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _chosen(store: Store, names: Sequence[str]) -> tuple[str, ...]:
+def _chosen(store: StoreFolder, names: Sequence[str]) -> tuple[str, ...]:
     counted = require_sealed(store, *names)
     if len(set(names)) != len(names):
         raise Refused("a snapshot is named twice", "name each once")
@@ -87,7 +87,7 @@ class FreedCounter:
             os.close(root)
 
 
-def gains(store: Store, names: Sequence[str]) -> list[Gain]:
+def gains(store: StoreFolder, names: Sequence[str]) -> list[Gain]:
     """The gain of expiring and reaping the sealed snapshots `names` in this order, cumulatively.
 
     What is in the trash already counts as gone: an inode whose last name besides the trash is in a
@@ -104,13 +104,13 @@ def gains(store: Store, names: Sequence[str]) -> list[Gain]:
     return listed
 
 
-def keep(store: Store, chosen: Sequence[str], measured: Sequence[Gain]) -> None:
+def keep(store: StoreFolder, chosen: Sequence[str], measured: Sequence[Gain]) -> None:
     """Save the gains of `chosen` (sealed, without the newest), as measured now under the lock."""
     about = {"chosen": list(chosen), "sealed": list(sealed(store)), "freed": [gain._asdict() for gain in measured]}
     durable.write_json(store.freed, about)
 
 
-def known(store: Store) -> list[Gain]:
+def known(store: StoreFolder) -> list[Gain]:
     """What is left of the last measurement: gains as of now, in the order that was measured, with records.
 
     Empty where nothing is known or anything does not fit. Reads only.
@@ -134,13 +134,13 @@ def known(store: Store) -> list[Gain]:
     return _with_records(store, left)
 
 
-def oldest(store: Store) -> dict[str, Gain]:
+def oldest(store: StoreFolder) -> dict[str, Gain]:
     """The gain of each snapshot expired together with every older one, if known."""
     fitting = itertools.takewhile(lambda pair: pair[0] == pair[1].name, zip(sealed(store), known(store)))  # noqa: B905
     return dict(fitting)
 
 
-def _with_records(store: Store, gains: Sequence[Gain]) -> list[Gain]:
+def _with_records(store: StoreFolder, gains: Sequence[Gain]) -> list[Gain]:
     """The same gains with the files in `.runner/records/`, which go with their snapshot."""
     listed: list[Gain] = []
     size = count = 0

@@ -14,7 +14,7 @@ from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from . import disk, lock
 from .contract import Hold, HoldAnswer, Release, Released, TakeOver
-from .layout import Store, open_store
+from .layout import StoreFolder, open_store
 
 ROOM = 4096
 
@@ -94,7 +94,7 @@ def release(argv: Sequence[str]) -> int:
     return 0
 
 
-def end(store: Store, plan: str, within: float) -> None:
+def end(store: StoreFolder, plan: str, within: float) -> None:
     """End the hold of `plan` and wait until the lock is free; Refused where it is not by then."""
     try:
         descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)

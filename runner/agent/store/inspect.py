@@ -10,50 +10,49 @@ from typing import Any
 from .. import clock
 from ..answer import Refused
 from ..arguments import DeclaredDisk
-from . import disk, freed, lock
-from .layout import Store, folders, nearest, open_store, partials, read_json
+from . import contract, disk, freed, layout, lock
+from .layout import StoreFolder
 from .pins import StoredPin, pins
-from .proven import Proof, proofs
+from .proven import proofs
 
-SNAPSHOT = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes")
+RECORDED = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes")
 
 
-def inspect_store(request: Mapping[str, Any], *, played: bool) -> dict[str, Any]:
+def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
     """Facts of one store; `played` is true in a sandbox, where missing parents are nothing."""
     path = str(request["path"])
     try:
         return _inspect(path, request, played=played)
     except OSError as problem:
         error = f"{path} cannot be read: {problem.strerror or problem}; look at the disk"
-        return {"path": path, "exists": False, "problem": error}
+        return contract.StoreAnswer(path, exists=False, problem=error)
 
 
-def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> dict[str, Any]:
-    store = open_store(path)
+def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
+    store = layout.open_store(path)
     state = disk.look(store, DeclaredDisk(str(request.get("mount", "")), str(request.get("uuid", ""))))
-    exists = store.root.is_dir()
-    here = nearest(store.root)
+    exists, here, holder = store.root.is_dir(), layout.nearest(store.root), lock.holder(store.lock)
     proven = proofs(store)
-    return {
-        "path": str(store.root),
-        "exists": exists,
-        "mounted": state.mounted,
-        "writable": os.access(here, os.W_OK) and not state.read_only,
-        "uuid": state.uuid,
-        "device": state.device,
-        "problem": _problem(store, state, exists=exists, played=played),
-        "whole_seconds": disk.whole_seconds(store),
-        "sealed": _snapshots(store, proven),
-        "partials": [_partial(store, name) for name in partials(store)],
-        "trash": _names(store.trash),
-        "holder": lock.holder(store.lock),
-        "space": _space(here),
-        "max_links": _max_links(here),
-        "proven": {sort: each._asdict() for sort, each in proven.items()},
-    }
+    return contract.StoreAnswer(
+        path=str(store.root),
+        exists=exists,
+        problem=_problem(store, state, exists=exists, played=played),
+        mounted=state.mounted,
+        writable=os.access(here, os.W_OK) and not state.read_only,
+        uuid=state.uuid,
+        device=state.device,
+        whole_seconds=disk.whole_seconds(store),
+        sealed=_snapshots(store, proven),
+        partials=tuple(_partial(store, name) for name in layout.partials(store)),
+        trash=_names(store.trash),
+        holder=contract.HolderAnswer(**holder) if holder else None,
+        space=_space(here),
+        max_links=_max_links(here),
+        proven=proven,
+    )
 
 
-def _problem(store: Store, state: disk.StoreDisk, *, exists: bool, played: bool) -> str:
+def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool, played: bool) -> str:
     if state.problem:
         return f"{state.problem}; {state.do}"
     if not exists and os.path.lexists(store.root):
@@ -63,51 +62,58 @@ def _problem(store: Store, state: disk.StoreDisk, *, exists: bool, played: bool)
     return ""
 
 
-def _snapshots(store: Store, proven: Mapping[str, Proof]) -> list[dict[str, Any]]:
-    names = folders(store)
-    known = standing(store, names)
-    sorts = {name: [sort for sort, each in proven.items() if each.snapshot == name] for name in names}
-    return [{**_snapshot(store, name), **known[name], "proven": sorts[name]} for name in names]
+def _snapshots(store: StoreFolder, proven: Mapping[str, contract.ProofAnswer]) -> tuple[contract.SnapshotAnswer, ...]:
+    names = layout.folders(store)
+    being_read, pinned, gains = _being_read(store, names), _pins(store), freed.oldest(store)
+    answers = []
+    for name in names:
+        answer = _snapshot(store, name)._replace(
+            being_read=name in being_read,
+            proven=tuple(sort for sort, proof in proven.items() if proof.snapshot == name),
+        )
+        if name in pinned:
+            answer = answer._replace(pinned_until=clock.text(pinned[name].until), pinned_why=pinned[name].why)
+        if name in gains:
+            answer = answer._replace(freed_bytes=gains[name].bytes, freed_inodes=gains[name].inodes)
+        answers.append(answer)
+    return tuple(answers)
 
 
-def _snapshot(store: Store, name: str) -> dict[str, Any]:
-    record, recorded = read_json(store.record(name)), store.record(name).exists()
-    about: dict[str, Any] = {key: record[key] for key in SNAPSHOT if record.get(key) is not None}
+def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
+    path = store.record(name)
+    record, recorded = layout.read_json(path), path.exists()
     points = record.get("filesystems", ())
-    if points and all(point.get("folders") is not None for point in points):
-        about["folders"] = sum(int(point["folders"]) for point in points)
-    # Of a record that cannot be read it is not known whether there were exceptions: it is not a clean one.
-    about["exceptions"] = record.get("exceptions") if recorded else 0
-    return {
-        **about,
-        "name": name,
-        "recorded": recorded,
-        "filesystems": [str(point.get("mount", "")) for point in points],
-    }
+    counted = bool(points) and all(point.get("folders") is not None for point in points)
+    return contract.SnapshotAnswer(
+        name=name,
+        recorded=recorded,
+        being_read=False,
+        filesystems=tuple(str(point.get("mount", "")) for point in points),
+        proven=(),
+        # Of a record that cannot be read it is not known whether there were exceptions: it is not a clean one.
+        exceptions=record.get("exceptions") if recorded else 0,
+        folders=sum(int(point["folders"]) for point in points) if counted else None,
+        **{key: record[key] for key in RECORDED if record.get(key) is not None},
+    )
 
 
-def _partial(store: Store, name: str) -> dict[str, Any]:
-    begun = read_json(store.begun(name))
-    points = [str(point) for point in begun.get("filesystems", ())]
-    return {"name": name, "basis": str(begun.get("basis", "")), "filesystems": points}
+def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
+    begun = layout.read_json(store.begun(name))
+    points = tuple(str(point) for point in begun.get("filesystems", ()))
+    return contract.PartialAnswer(name, str(begun.get("basis", "")), points)
 
 
-def _names(folder: Path) -> list[str]:
+def _names(folder: Path) -> tuple[str, ...]:
     try:
-        return sorted(entry.name for entry in folder.iterdir())
+        return tuple(sorted(entry.name for entry in folder.iterdir()))
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return []
+        return ()
 
 
-def _space(folder: Path) -> dict[str, int]:
+def _space(folder: Path) -> contract.SpaceAnswer:
     space = os.statvfs(folder)
-    return {
-        "size": space.f_blocks * space.f_frsize,
-        "free": space.f_bfree * space.f_frsize,
-        "available": space.f_bavail * space.f_frsize,
-        "inodes": space.f_files,
-        "inodes_free": space.f_ffree,
-    }
+    size, free, available = (blocks * space.f_frsize for blocks in (space.f_blocks, space.f_bfree, space.f_bavail))
+    return contract.SpaceAnswer(size, free, available, space.f_files, space.f_ffree)
 
 
 def _max_links(folder: Path) -> int | None:
@@ -117,20 +123,7 @@ def _max_links(folder: Path) -> int | None:
         return None
 
 
-def standing(store: Store, names: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """For each snapshot the fields `pinned_until`, `pinned_why`, `being_read`, `freed_bytes` and
-    `freed_inodes` of `Snapshot` that are known. Reads only.
-    """
-    read, pinned, gains = _being_read(store, names), _pins(store), freed.oldest(store)
-    facts: dict[str, dict[str, Any]] = {name: {"being_read": name in read} for name in names}
-    for name, pin in pinned.items():
-        facts.get(name, {}).update(pinned_until=clock.text(pin.until), pinned_why=pin.why)
-    for name, gain in gains.items():
-        facts[name].update(freed_bytes=gain.bytes, freed_inodes=gain.inodes)
-    return facts
-
-
-def _pins(store: Store) -> dict[str, StoredPin]:
+def _pins(store: StoreFolder) -> dict[str, StoredPin]:
     # A file that cannot be understood is not this reading's matter: `expire` refuses until it is corrected.
     try:
         return pins(store)
@@ -138,7 +131,7 @@ def _pins(store: Store) -> dict[str, StoredPin]:
         return {}
 
 
-def _being_read(store: Store, names: Sequence[str]) -> frozenset[str]:
+def _being_read(store: StoreFolder, names: Sequence[str]) -> frozenset[str]:
     try:
         descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:

@@ -10,30 +10,30 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .. import durable
-from .layout import Store, sealed
+from .layout import StoreFolder, sealed
 
 FACTS = "about.json"
 MOST = 4 << 20
 FILE = re.compile(r"[a-z][A-Za-z0-9_-]{0,60}\.(?:txt|json|sfdisk)")
 
 
-def home(store: Store) -> Path:
+def home(store: StoreFolder) -> Path:
     """The folder of all of them."""
     return store.runner / "about"
 
 
-def place(store: Store, name: str) -> Path:
+def place(store: StoreFolder, name: str) -> Path:
     """What the host of snapshot `name` was; need not be there."""
     return home(store) / name
 
 
-def newest(store: Store) -> Path | None:
+def newest(store: StoreFolder) -> Path | None:
     """That of the newest sealed snapshot that has one."""
     there = (place(store, name) for name in reversed(sealed(store)))
     return next((path for path in there if path.is_dir()), None)
 
 
-def keep(store: Store, name: str, files: Mapping[str, bytes]) -> int:
+def keep(store: StoreFolder, name: str, files: Mapping[str, bytes]) -> int:
     """Put `files` into the folder of sealed snapshot `name`, whole or not at all; how many are new on the disk.
 
     A file that is as it was for the snapshot before is that file. Raises OSError.
@@ -58,7 +58,7 @@ def keep(store: Store, name: str, files: Mapping[str, bytes]) -> int:
     return fresh
 
 
-def tidy(store: Store) -> None:
+def tidy(store: StoreFolder) -> None:
     """Remove what belongs to no sealed snapshot: drafts, and folders whose snapshot was taken away by hand."""
     counted = sealed(store)
     with contextlib.suppress(FileNotFoundError):

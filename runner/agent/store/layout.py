@@ -14,7 +14,7 @@ from ..answer import Refused
 NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z")
 
 
-class Store(NamedTuple):
+class StoreFolder(NamedTuple):
     """A store's folder and the places in it; nothing here looks at the disk."""
 
     root: Path
@@ -91,9 +91,9 @@ class Store(NamedTuple):
         return self.records / f"{name}.names.gz"
 
 
-def open_store(path: str) -> Store:
+def open_store(path: str) -> StoreFolder:
     """The store at `path`, with symbolic links above it resolved once. The folder need not exist."""
-    return Store(Path(path).resolve())
+    return StoreFolder(Path(path).resolve())
 
 
 def nearest(path: Path) -> Path:
@@ -106,12 +106,12 @@ def is_name(text: str) -> bool:
     return NAME.fullmatch(text) is not None
 
 
-def folders(store: Store) -> tuple[str, ...]:
+def folders(store: StoreFolder) -> tuple[str, ...]:
     """Every folder with a snapshot's name, oldest first, sealed or not."""
     return _named_folders(store.root)
 
 
-def sealed(store: Store) -> tuple[str, ...]:
+def sealed(store: StoreFolder) -> tuple[str, ...]:
     """The snapshots that count, oldest first: seal writes the record before it gives the name."""
     try:
         records = {entry.name for entry in store.records.iterdir()}
@@ -120,12 +120,12 @@ def sealed(store: Store) -> tuple[str, ...]:
     return tuple(name for name in folders(store) if f"{name}.json" in records)
 
 
-def partials(store: Store) -> tuple[str, ...]:
+def partials(store: StoreFolder) -> tuple[str, ...]:
     """The interrupted snapshots, oldest first."""
     return _named_folders(store.partial)
 
 
-def require_sealed(store: Store, *names: str) -> tuple[str, ...]:
+def require_sealed(store: StoreFolder, *names: str) -> tuple[str, ...]:
     """The snapshots that count, as `sealed`; Refused unless all of `names` are among them."""
     counted = sealed(store)
     for name in names:
@@ -156,7 +156,7 @@ def require_json(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def is_clean(store: Store, name: str) -> bool:
+def is_clean(store: StoreFolder, name: str) -> bool:
     """Whether the sealed snapshot `name` is known to have no exceptions."""
     exceptions = read_json(store.record(name)).get("exceptions")
     return exceptions == 0 and not isinstance(exceptions, bool)
@@ -170,7 +170,7 @@ def _named_folders(path: Path) -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in entries if entry.is_dir() and not entry.is_symlink()))
 
 
-def room(store: Store) -> tuple[int, int, float, float]:
+def room(store: StoreFolder) -> tuple[int, int, float, float]:
     """Free bytes and free inodes, and what percentage of all each is; statvfs(3).
 
     What the caller may use: root also the reserve. Percentages to two places, rounded down; 100 where

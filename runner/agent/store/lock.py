@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from ..answer import BUSY, Refused
-from .layout import Store
+from .layout import StoreFolder
 
 HOLD = 0
 WORK = 1
@@ -86,7 +86,7 @@ def holder(path: Path) -> Mapping[str, Any] | None:
         os.close(descriptor)
 
 
-def open_lock(store: Store, flags: int) -> int:
+def open_lock(store: StoreFolder, flags: int) -> int:
     """A descriptor of the store's lock, for a verb that needs no `hold`; Refused where there is none."""
     try:
         return os.open(store.lock, flags | os.O_NOFOLLOW)
@@ -103,7 +103,7 @@ def until_stdin_ends() -> None:
 
 
 @contextlib.contextmanager
-def working(store: Store, plan: str) -> Iterator[int]:
+def working(store: StoreFolder, plan: str) -> Iterator[int]:
     """Work on the store under the lock that plan `plan` holds; Refused if it does not hold it.
 
     Gives the descriptor of the lock file, for its other bytes.

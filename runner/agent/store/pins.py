@@ -10,7 +10,7 @@ from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from . import contract, disk
-from .layout import Store, open_store, require_json, require_sealed, sealed
+from .layout import StoreFolder, open_store, require_json, require_sealed, sealed
 from .lock import working
 
 # The last moment that four digits of a year can say, in ns since 1970.
@@ -29,7 +29,7 @@ class StoredPin(NamedTuple):
         return self.until > time.time_ns()
 
 
-def pins(store: Store) -> dict[str, StoredPin]:
+def pins(store: StoreFolder) -> dict[str, StoredPin]:
     """Every pin, also those that have run out; Refused if the file cannot be understood."""
     try:
         return {
@@ -40,7 +40,7 @@ def pins(store: Store) -> dict[str, StoredPin]:
         raise Refused(f"{store.pins} cannot be understood", "correct it; nothing is expired until then") from None
 
 
-def write(store: Store, kept: Mapping[str, StoredPin]) -> None:
+def write(store: StoreFolder, kept: Mapping[str, StoredPin]) -> None:
     """Keep these pins, in one move; those of snapshots that are gone are dropped."""
     counted = frozenset(sealed(store))
     content = {

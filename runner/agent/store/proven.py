@@ -6,15 +6,15 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from .. import clock, durable
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from ..frames import frames
 from . import disk, lock
-from .contract import ProofKept, Prove
-from .layout import Store, is_name, open_store, read_json, require_json, require_sealed
+from .contract import ProofAnswer, ProofKept, Prove
+from .layout import StoreFolder, is_name, open_store, read_json, require_json, require_sealed
 
 SORTS = ("files", "database")
 
@@ -22,21 +22,14 @@ SORTS = ("files", "database")
 PROVING = 2
 
 
-class Proof(NamedTuple):
-    """That what is in `snapshot` was restored whole, at `at` (ISO 8601, by the controller's clock)."""
-
-    snapshot: str
-    at: str
-
-
-def proofs(store: Store) -> dict[str, Proof]:
+def proofs(store: StoreFolder) -> dict[str, ProofAnswer]:
     """The last proof of each sort; what cannot be understood is left out. Reads only."""
     content = read_json(store.proven)
     listed = {sort: _proof(content.get(sort)) for sort in SORTS}
     return {sort: proof for sort, proof in listed.items() if proof is not None}
 
 
-def guarded(store: Store) -> frozenset[str]:
+def guarded(store: StoreFolder) -> frozenset[str]:
     """The snapshots that must stay since none after them is proven.
 
     Refused if the file cannot be understood: nothing is expired until then.
@@ -45,11 +38,11 @@ def guarded(store: Store) -> frozenset[str]:
     return frozenset(proof.snapshot for proof in proofs(store).values())
 
 
-def _proof(content: object) -> Proof | None:
+def _proof(content: object) -> ProofAnswer | None:
     if not isinstance(content, dict):
         return None
     snapshot, at = str(content.get("snapshot", "")), str(content.get("at", ""))
-    return Proof(snapshot, at) if clock.moment(at) and is_name(snapshot) else None
+    return ProofAnswer(snapshot, at) if clock.moment(at) and is_name(snapshot) else None
 
 
 def run(argv: Sequence[str]) -> int:
@@ -81,7 +74,7 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _alone(store: Store) -> int:
+def _alone(store: StoreFolder) -> int:
     descriptor = lock.open_lock(store, os.O_RDWR)
     if not lock.take(descriptor, PROVING):
         os.close(descriptor)

@@ -15,7 +15,7 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from . import disk
 from .contract import Reap, Reaped
-from .layout import Store, open_store, partials
+from .layout import StoreFolder, open_store, partials
 from .lock import working
 
 DEEPEST = 64
@@ -24,7 +24,7 @@ SET_FLAGS = 0x40086602
 IMMUTABLE_OR_APPEND = 0x10 | 0x20
 
 
-def free_name(store: Store, name: str) -> Path:
+def free_name(store: StoreFolder, name: str) -> Path:
     """A place in the trash that is free, called `name` if that is."""
     count = 0
     while os.path.lexists(store.trash / (f"{name}.{count}" if count else name)):
@@ -32,12 +32,12 @@ def free_name(store: Store, name: str) -> Path:
     return store.trash / (f"{name}.{count}" if count else name)
 
 
-def open_trash(store: Store) -> int:
+def open_trash(store: StoreFolder) -> int:
     """A descriptor of the trash; raises OSError, also where it is a symbolic link."""
     return os.open(store.trash, tree.FOLDER)
 
 
-def move(store: Store, path: Path, trash: int) -> None:
+def move(store: StoreFolder, path: Path, trash: int) -> None:
     """Rename `path` into the open folder `trash`, under its own name if that is free."""
     os.rename(path, free_name(store, path.name).name, dst_dir_fd=trash)  # noqa: PTH104
 

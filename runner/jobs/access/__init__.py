@@ -1,1 +1,1 @@
-"""Jobs of kind `access`: who came into a host."""
+"""Jobs of kind `access`: who logged in to a host."""

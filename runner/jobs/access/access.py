@@ -35,9 +35,9 @@ class AccessKind(Bundled):
         """One step, at the host: it reads the logs there and keeps the history of what is usual."""
         if not site.live:
             return Draft(skip=Skip(job=job.name, reason="nobody logs in to the sandbox"))
-        wanted: AccessOptions = job.options
-        hours = math.ceil(wanted.hours / timedelta(hours=1))
-        argv = look(tool.program(site.host(job.host)), hours=hours, rows=wanted.rows, expected=wanted.expected)
+        options: AccessOptions = job.options
+        hours = math.ceil(options.hours / timedelta(hours=1))
+        argv = look(tool.program(site.host(job.host)), hours=hours, rows=options.rows, expected=options.expected)
         step = Step(
             id=f"{job.name}/look",
             role=Role.LOOK,

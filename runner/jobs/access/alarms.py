@@ -1,4 +1,4 @@
-"""What runner-agent says of who got in and who tried to: what in it needs a person, and what is unusual."""
+"""The answer of runner-agent's `access`: what in it needs a person, and what is unusual."""
 
 from __future__ import annotations
 
@@ -51,12 +51,6 @@ def _name(text: str) -> str:
     return f'"{escaped}"' if text else NAMELESS
 
 
-def per_day(access: AccessAnswer, number: int) -> float:
-    """`number` as it would be in one day, where the report is of more than that."""
-    length = access.until - access.since
-    return number / max(length / timedelta(days=1), 1.0)
-
-
 def usually(access: AccessAnswer, name: str) -> str:
     """How it is on other days: `usually 300 to 900`; "" where too few are known."""
     known = access.usual.get(name)
@@ -68,12 +62,13 @@ def usually(access: AccessAnswer, name: str) -> str:
 
 def extremes(access: AccessAnswer) -> Iterator[str]:
     """Numbers that are far from what is usual on this host; none before a week is known."""
+    days = max((access.until - access.since) / timedelta(days=1), 1.0)
     for name, (least, words) in _WATCHED.items():
         known = access.usual.get(name)
         if known is None or known.days < DAYS:
             continue
         number = getattr(access.tables, name).total
-        day = per_day(access, number)
+        day = number / days
         far = day > 2 * known.high and day > known.median + 6 * known.spread
         if (far and day - known.high >= least) or (number == 0 and known.low >= least):
             yield f"{number:,} {words}, {usually(access, name)}"
@@ -116,7 +111,7 @@ def _new(table: AccessTable) -> Sequence[str]:
     if not by:
         return ()
     number = len(by) + table.others
-    return (f"{count(number, 'login source')} never seen before: {_first(by, table.others)}; ask if that was them",)
+    return (f"{count(number, 'login source')} never seen before: {_first(by, table.others)}; ask whether it was them",)
 
 
 def _first(names: Sequence[str], others: int) -> str:

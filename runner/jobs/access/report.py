@@ -1,4 +1,4 @@
-"""What came of an `access` job: who got in and who tried to, as a short table."""
+"""The report of an `access` job: who got in and who tried to, as a short table."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ def _headline(access: AccessAnswer) -> str:
 def _details(access: AccessAnswer) -> Iterator[str]:
     yield f"{access.since:%Y-%m-%d %H:%M} to {access.until:%Y-%m-%d %H:%M} UTC, from {access.source}"
     if access.source != "journal":
-        yield "any user there can write to it, also such lines; a journal (/var/log/journal) knows who did"
+        yield "any user there can write to it, such lines too; a journal (/var/log/journal) knows who wrote a line"
     if not access.covered:
         yield "the log does not go back that far"
     if access.first:
-        yield "the first report of this host: who comes from where is known from now on"
+        yield "this is the first report of this host: who logs in from where is remembered from now on"
     if (known := access.usual["refused"].days if "refused" in access.usual else 0) < DAYS:
-        yield f"what is usual is told when {DAYS} whole days are known: {known} so far"
+        yield f"what is usual is shown once {DAYS} whole days are known: {known} so far"
     if access.history_damaged:
-        yield "the history could not be understood and was put aside: it begins anew"
+        yield "the history could not be read and was put aside: a new one begins"
     yield from _accepted(access)
     yield from _refused(access)
     yield from _became("sudo", access.tables.sudo, access.tables.sudo_refused)
@@ -68,7 +68,7 @@ def _details(access: AccessAnswer) -> Iterator[str]:
         lines = count(access.unproven, "line")
         yield f"{lines} of sudo or su by a program that had ended: any user may have written them"
     if access.ownership:
-        yield f"{count(access.ownership, 'key')} not looked at, since others may write to the file"
+        yield f"{count(access.ownership, 'key')} ignored, since others can write to the file"
     if access.long:
         yield f"{count(access.long, 'line')} too long to be read"
 

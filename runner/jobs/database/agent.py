@@ -6,35 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.agent.arguments import argv
-from runner.agent.database.contract import (
-    CheckDumps,
-    Databases,
-    DatabaseServer,
-    DatabaseTrouble,
-    DumpFolder,
-    DumpGlobals,
-    ExpireDump,
-    ListDatabases,
-    ListDumps,
-    MakeDump,
-    unfit,
-)
-from runner.agent.database.contract_restore import (
-    CheckFits,
-    CheckSwap,
-    DropRestored,
-    DumpFits,
-    FindDump,
-    MakeRoles,
-    NewestDump,
-    PublishRestored,
-    RestoreDump,
-    SwapDatabases,
-    SwapStanding,
-)
+from runner.agent.database import contract, contract_restore
+from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpListing, unfit
+from runner.agent.database.contract_restore import DumpFits, NewestDump, SwapStanding
 from runner.model.facts import Reading
 from runner.model.plan import Argv, Check
-from runner.tools import answers, detached
+from runner.tools import answers
 
 # What its callers read, as the agent declares it.
 __all__ = ["DumpFits", "NewestDump", "SwapStanding", "unfit"]
@@ -54,20 +31,6 @@ class Into:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class From:
-    """A dump at the database's host, as the plan knows it: where it is there, and its SHA-256.
-
-    `plan` is the id of the plan, by which the database is called until it is whole.
-    """
-
-    program: str
-    server: DatabaseServer
-    dump: str
-    sha256: str
-    plan: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Swap:
     """`new` takes the place and name of `name`, which is called `before` from then on."""
 
@@ -76,41 +39,30 @@ class Swap:
     before: str
 
 
-def hold_dumps(program: str, plan: str, who: str) -> Argv:
-    """Take the host's lock on dumps and keep it until stdin ends."""
-    return detached.hold_host(program, "dump", plan, who)
-
-
-def hold_restores(program: str, plan: str, who: str) -> Argv:
-    """Take the host's lock on restoring databases and keep it until stdin ends."""
-    return detached.hold_host(program, "restore-db", plan, who)
-
-
 def databases(server: DatabaseServer, program: str = _PROBE) -> Argv:
     """Print the server's databases as JSON; exit 1 where it does not answer. Reads only."""
-    return (program, *argv("databases", ListDatabases(server)))
+    return (program, *argv("databases", contract.ListDatabases(server)))
 
 
 def dumps(to: str) -> Argv:
     """Print as JSON which dumps are in the folder `to`. Reads only."""
-    return (_PROBE, *argv("dumps", ListDumps(to)))
+    return (_PROBE, *argv("dumps", contract.ListDumps(to)))
 
 
 def dump(into: Into, database: str, *, within: int, max_shrink: float) -> Argv:
-    """Write one database into the folder, seen to be whole. `within` are seconds, `max_shrink` percent."""
-    options = MakeDump(into.to, into.at, database, into.server, within, max_shrink=int(max_shrink))
+    """Write one database into the folder, and read the dump again. `within` are seconds, `max_shrink` percent."""
+    options = contract.MakeDump(into.to, into.at, database, into.server, within, max_shrink=int(max_shrink))
     return (into.program, *argv("dump", options))
 
 
 def dump_globals(into: Into, *, within: int) -> Argv:
     """Write the roles and tablespaces of the server into the folder."""
-    return (into.program, *argv("dump-globals", DumpGlobals(into.to, into.at, into.server, within)))
+    return (into.program, *argv("dump-globals", contract.DumpGlobals(into.to, into.at, into.server, within)))
 
 
 def dumped(into: Into, database: str = "") -> Argv:
     """Print as JSON whether older dumps of a database (the roles without one) are spared. Reads only."""
-    names = (database,) if database else ()
-    options = CheckDumps(into.to, into.at, DatabaseServer(), globals=not database, databases=names)
+    options = contract.CheckDumps(into.to, into.at, DatabaseServer(), globals=not database, databases=_names(database))
     return (into.program, *argv("dumped", options))
 
 
@@ -119,7 +71,7 @@ def all_dumped(into: Into, databases: Sequence[str], *, every: bool) -> Argv:
 
     With `every` it also says which databases of the server are not among them.
     """
-    options = CheckDumps(
+    options = contract.CheckDumps(
         into.to, into.at, into.server, globals=True, require=True, all=every, databases=tuple(databases)
     )
     return (into.program, *argv("dumped", options))
@@ -127,20 +79,24 @@ def all_dumped(into: Into, databases: Sequence[str], *, every: bool) -> Argv:
 
 def expire(into: Into, time: str, database: str = "", *, keep: int) -> Argv:
     """Remove one old dump of a database (the roles without one), if the folder can spare it."""
-    owner, names = DatabaseServer(user=into.server.user), (database,) if database else ()
-    options = ExpireDump(into.to, time, owner, keep, into.at, globals=not database, databases=names)
+    owner = DatabaseServer(user=into.server.user)
+    options = contract.ExpireDump(into.to, time, owner, keep, into.at, globals=not database, databases=_names(database))
     return (into.program, *argv("expire-dump", options))
+
+
+def _names(database: str) -> tuple[str, ...]:
+    return (database,) if database else ()
 
 
 def read_databases(reading: Reading | None) -> Databases | DatabaseTrouble:
     """What `databases` answered, or why there is no answer."""
     answer = answers.read(reading.out, Databases) if reading else None
-    return answer or _trouble(reading, "it could not be asked which databases there are")
+    return answer or _trouble(reading, "the server could not be asked for its databases")
 
 
-def read_dumps(reading: Reading | None) -> DumpFolder | DatabaseTrouble:
+def read_dumps(reading: Reading | None) -> DumpListing | DatabaseTrouble:
     """What `dumps` answered, or why there is no answer."""
-    answer = answers.read(reading.out, DumpFolder) if reading else None
+    answer = answers.read(reading.out, DumpListing) if reading else None
     return answer or _trouble(reading, "the folder of dumps could not be read")
 
 
@@ -154,51 +110,49 @@ def newest(root: str, inside: str) -> Argv:
 
     A verb without its program: it is asked while a plan is made.
     """
-    return argv("db-newest", FindDump(root, inside))
+    return argv("db-newest", contract_restore.FindDump(root, inside))
 
 
 def fits(server: DatabaseServer, into: str, bring: Sequence[str] = ()) -> Argv:
     """Say whether the dump whose head is on stdin can become `into` there. Reads only; as `newest`."""
-    return argv("db-fits", CheckFits(server, into=into, bring=tuple(bring)))
+    return argv("db-fits", contract_restore.CheckFits(server, into=into, bring=tuple(bring)))
 
 
 def standing(server: DatabaseServer, swap: Swap) -> Argv:
     """Say whether `swap` can be done, and whom it interrupts. Reads only; as `newest`."""
-    return argv("db-standing", CheckSwap(swap.name, swap.new, server, swap.before))
+    return argv("db-standing", contract_restore.CheckSwap(swap.name, swap.new, server, swap.before))
 
 
-def check(source: From, into: str, bring: Sequence[str] = ()) -> Argv:
+def check(program: str, source: contract_restore.RestoreDump, into: str, bring: Sequence[str] = ()) -> Argv:
     """Read the whole dump, and say whether it can become the database `into`. Reads only."""
-    options = CheckFits(source.server, source.sha256, into, tuple(bring), dumps=(source.dump,))
-    return (source.program, *argv("db-fits", options))
+    options = contract_restore.CheckFits(source.server, source.sha256, into, tuple(bring), dumps=(source.dump,))
+    return (program, *argv("db-fits", options))
 
 
-def make_roles(source: From, path: str, sha256: str, roles: Sequence[str]) -> Argv:
-    """Make these roles as the dump of the globals at `path` has them; never changes one that is there."""
-    return (source.program, *argv("db-roles", MakeRoles(path, source.server, sha256, tuple(roles))))
+def make_roles(program: str, roles: contract_restore.MakeRoles) -> Argv:
+    """Make these roles as the dump of the globals has them; never changes one that is there."""
+    return (program, *argv("db-roles", roles))
 
 
-def restore(source: From) -> Argv:
+def restore(program: str, source: contract_restore.RestoreDump) -> Argv:
     """Make a database of the dump, under a name that says that it is not whole."""
-    options = RestoreDump(source.dump, source.server, source.sha256, source.plan)
-    return (source.program, *argv("db-restore", options))
+    return (program, *argv("db-restore", source))
 
 
-def verify(source: From) -> Argv:
+def verify(program: str, source: contract_restore.RestoreDump) -> Argv:
     """Compare the rows of every table with those counted when it was dumped. Reads only."""
-    options = RestoreDump(source.dump, source.server, source.sha256, source.plan)
-    return (source.program, *argv("db-verify", options))
+    return (program, *argv("db-verify", source))
 
 
-def publish(source: From, into: str) -> Argv:
+def publish(program: str, source: contract_restore.RestoreDump, into: str) -> Argv:
     """Give it its name, and note on it what it was made from."""
-    options = PublishRestored(source.dump, source.server, source.sha256, source.plan, into)
-    return (source.program, *argv("db-publish", options))
+    options = contract_restore.PublishRestored(source.dump, source.server, source.sha256, source.plan, into)
+    return (program, *argv("db-publish", options))
 
 
-def drop(source: From) -> Argv:
+def drop(program: str, source: contract_restore.RestoreDump) -> Argv:
     """Remove what this plan began to make, if it still has that name."""
-    return (source.program, *argv("db-drop", DropRestored(source.server, source.plan)))
+    return (program, *argv("db-drop", contract_restore.DropRestored(source.server, source.plan)))
 
 
 def remove_copy(folder: str) -> Argv:
@@ -220,4 +174,7 @@ def ready(program: str, server: DatabaseServer, swap: Swap, host: str) -> Check:
 
 def swap(program: str, server: DatabaseServer, names: Swap, plan: str) -> Argv:
     """Do it: both names change in one transaction; whoever is connected to either is ended."""
-    return (program, *argv("db-swap", SwapDatabases(names.name, names.new, server, names.before, plan)))
+    return (
+        program,
+        *argv("db-swap", contract_restore.SwapDatabases(names.name, names.new, server, names.before, plan)),
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpFolder, encoded
+from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpListing, encoded
 from runner.jobs.bundled import Bundled
 from runner.jobs.database import agent, dump_findings
 from runner.jobs.database.agent import Into
@@ -21,16 +21,18 @@ from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site
 from runner.model.text import one_line
 from runner.tools import agent as store
+from runner.tools import detached
 
 SERVER, FOLDER = "dump.server", "dump.folder"
 # The dump, reading it again, and waiting for locks before it.
 _MARGIN = 3600
 # A database that could not be dumped ends 1, keeps no other from being dumped, and is missed at the end.
 _EITHER = (0, 1)
+_EFFECTS = {Role.ANSWERS: Effect.READ, Role.ALL: Effect.READ, Role.EXPIRE: Effect.EXPIRE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Work:
+class _DumpWork:
     """What all steps of a job have in common."""
 
     job: Job
@@ -46,16 +48,20 @@ class _Work:
     def within(self) -> int:
         return int(self.options.timeout.total_seconds())
 
-    def step(self, name: str, argv: Argv, why: str, effect: Effect, unless: Check | None = None) -> Step:
-        return Step(
-            id=f"{self.job.name}/{name}",
+    def step(self, role: Role, argv: Argv, why: str, name: str = "", suffix: str = "") -> Step:
+        """A step about the database `name`. One that writes may fail, which keeps no other from its turn."""
+        effect = _EFFECTS.get(role, Effect.WRITE)
+        step = Step(
+            id=f"{self.job.name}/{'-'.join(filter(None, (role, encoded(name), suffix)))}",
+            role=role,
+            subject=one_line(name),
             job=self.job.name,
             host=self.host.name,
             action=Command(argv=argv),
             effect=effect,
             why=why,
-            unless=unless,
         )
+        return replace(step, ok_codes=_EITHER, timeout=2 * self.within + _MARGIN) if effect == Effect.WRITE else step
 
 
 class DumpKind(Bundled):
@@ -93,7 +99,7 @@ class DumpKind(Bundled):
             return _skip(job, dump_findings.wrong_clock(job))
         host = site.host(job.host)
         into = Into(program=store.program(host), to=job.options.to, at=at, server=server_of(job))
-        draft = _draft(site, _Work(job=job, host=host, into=into), folder, names, now)
+        draft = _draft(site, _DumpWork(job=job, host=host, into=into), folder, names, now)
         return replace(draft, findings=dump_findings.findings(job, server, folder, names))
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -117,60 +123,39 @@ def server_of(job: Job) -> DatabaseServer:
     )
 
 
-def _names(options: DumpOptions, server: Databases | DatabaseTrouble, folder: DumpFolder) -> tuple[str, ...]:
-    """The databases to dump: of those wanted the ones there are; where that is not known those there were."""
+def _names(options: DumpOptions, server: Databases | DatabaseTrouble, folder: DumpListing) -> tuple[str, ...]:
+    """The databases to dump: those of the job that the server has, or had last time where it does not answer."""
     if isinstance(server, DatabaseTrouble):
         return options.databases or tuple(sorted(name for name, dumps in folder.databases.items() if dumps))
     names = tuple(database.name for database in server.databases)
     return tuple(name for name in names if name in options.databases or not options.databases)
 
 
-def _draft(site: Site, work: _Work, folder: DumpFolder, names: tuple[str, ...], now: datetime) -> Draft:
+def _draft(site: Site, work: _DumpWork, folder: DumpListing, names: tuple[str, ...], now: datetime) -> Draft:
     job, options, into = work.job, work.options, work.into
     lock = Lock(
         resource=f"dumps of {job.host}",
         host=job.host,
-        argv=agent.hold_dumps(into.program, plan_id(now), f"{job.name} of {site.controller}"),
+        argv=detached.hold_host(into.program, "dump", plan_id(now), f"{job.name} of {site.controller}"),
     )
+    everything = agent.all_dumped(into, names, every=not options.databases)
     steps = (
-        work.step(
-            "answers", agent.databases(into.server, into.program), "see that the server answers", Effect.READ
-        ).known_as(Role.ANSWERS),
-        _may_fail(
-            work, "globals", agent.dump_globals(into, within=600), "keep the roles, which no database has"
-        ).known_as(Role.GLOBALS),
+        work.step(Role.ANSWERS, agent.databases(into.server, into.program), "see that the server answers"),
+        work.step(Role.GLOBALS, agent.dump_globals(into, within=600), "keep the roles, which no database has"),
         *(_dump(work, name) for name in names),
-        *(step for name in names for step in _expire(work, name, folder, now)),
-        *_expire(work, "", folder, now),
-        work.step(
-            "all", agent.all_dumped(into, names, every=not options.databases), "miss none of them", Effect.READ
-        ).known_as(Role.ALL),
+        *(step for name in (*names, "") for step in _expire(work, name, folder, now)),
+        work.step(Role.ALL, everything, "see that no dump is missing"),
     )
     planned = PlannedJob(name=job.name, kind="dump", after=job.after, locks=(lock,), since=_last(folder, names))
     return Draft(planned=planned, steps=steps)
 
 
-def _dump(work: _Work, name: str) -> Step:
+def _dump(work: _DumpWork, name: str) -> Step:
     argv = agent.dump(work.into, name, within=work.within, max_shrink=work.options.max_shrink)
-    return _may_fail(work, f"dump-{encoded(name)}", argv, f"dump {one_line(name)}, and read the dump again").known_as(
-        Role.DUMP, one_line(name)
-    )
+    return work.step(Role.DUMP, argv, f"dump {one_line(name)}, and read the dump again", name)
 
 
-def _may_fail(work: _Work, name: str, argv: Argv, why: str) -> Step:
-    return Step(
-        id=f"{work.job.name}/{name}",
-        job=work.job.name,
-        host=work.host.name,
-        action=Command(argv=argv),
-        effect=Effect.WRITE,
-        why=why,
-        ok_codes=_EITHER,
-        timeout=2 * work.within + _MARGIN,
-    )
-
-
-def _expire(work: _Work, name: str, folder: DumpFolder, now: datetime) -> tuple[Step, ...]:
+def _expire(work: _DumpWork, name: str, folder: DumpListing, now: datetime) -> Iterator[Step]:
     """The old dumps of a database, of the roles where it is "", by name."""
     options, what = work.options, one_line(name) if name else "the roles"
     times: Sequence[str] = [dump.time for dump in folder.databases.get(name, ())] if name else folder.globals
@@ -182,20 +167,13 @@ def _expire(work: _Work, name: str, folder: DumpFolder, now: datetime) -> tuple[
         value=True,
         why=f"{what} has no good dump of this run, or a doubtful one",
     )
-    suffix = f"-{encoded(name)}" if name else ""
-    return tuple(
-        work.step(
-            f"expire{suffix}-{time}",
-            agent.expire(work.into, time, name, keep=max(options.keep, 1)),
-            f"{what}: older than is kept, and {options.keep} newer ones stay",
-            Effect.EXPIRE,
-            spared,
-        ).known_as(Role.EXPIRE, one_line(name))
-        for time in dump_findings.expiring(times, options.keep, options.keep_for, now)
-    )
+    for time in dump_findings.expiring(times, options.keep, options.keep_for, now):
+        argv = agent.expire(work.into, time, name, keep=max(options.keep, 1))
+        why = f"{what}: older than is kept, and {options.keep} newer ones stay"
+        yield replace(work.step(Role.EXPIRE, argv, why, name, time), unless=spared)
 
 
-def _last(folder: DumpFolder, names: Sequence[str]) -> datetime | None:
+def _last(folder: DumpListing, names: Sequence[str]) -> datetime | None:
     """When the oldest of the newest good dumps was made; None where one of them has none."""
     newest = [folder.databases[name][-1].at if folder.databases.get(name) else None for name in names]
     known = [at for at in newest if at is not None]

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from runner.agent.database.contract import Databases, DatabaseTrouble, DumpFolder
+from runner.agent.database.contract import Databases, DatabaseTrouble, DumpListing
 from runner.model.facts import Facts
 from runner.model.names import snapshot_time
 from runner.model.plan import Finding, Severity
@@ -21,12 +21,12 @@ _SPARE = 16 << 20
 
 
 def unreadable(job: Job, trouble: DatabaseTrouble) -> Finding:
-    """What a person is told where the folder of dumps cannot be read."""
+    """The finding where the folder of dumps cannot be read."""
     return _finding(job, "attention", f"{job.options.to}: {trouble.error}", "correct `to`, or that folder")
 
 
 def wrong_clock(job: Job) -> Finding:
-    """What a person is told where the dumps in the folder are of the future."""
+    """The finding where a dump in the folder is of the future."""
     text = f"the clock is before the newest dump in {job.options.to}"
     return _finding(job, "attention", text, f"set the clock of {job.host} and of the controller right")
 
@@ -42,23 +42,23 @@ def unable(job: Job, server: Databases | DatabaseTrouble, names: Sequence[str]) 
 
 
 def findings(
-    job: Job, server: Databases | DatabaseTrouble, folder: DumpFolder, names: Sequence[str]
+    job: Job, server: Databases | DatabaseTrouble, folder: DumpListing, names: Sequence[str]
 ) -> tuple[Finding, ...]:
-    """What was seen: databases that went or came, dumps that shrank or cannot be read here, too little room."""
+    """What was seen: databases that are gone or new, dumps that shrank or cannot be read here, too little room."""
     if isinstance(server, DatabaseTrouble):
         # The plan asks once more: whether it needs a person is known then.
         seen = [_finding(job, "note", server.error, server.do)]
     else:
         seen = [*_differences(job, server, folder, names)]
     if folder.odd:
-        seen.append(_finding(job, "note", f"no dumps, and left alone: {_some(folder.odd)}"))
+        seen.append(_finding(job, "note", f"not dumps, and left alone: {_list(folder.odd)}"))
     seen += _elsewhere(job, folder)
     if isinstance(server, Databases):
         seen += _newer(job, server, folder)
     return (*seen, *_room(job, folder, names))
 
 
-def _differences(job: Job, server: Databases, folder: DumpFolder, names: Sequence[str]) -> Iterator[Finding]:
+def _differences(job: Job, server: Databases, folder: DumpListing, names: Sequence[str]) -> Iterator[Finding]:
     """What the server has, against what jobs.toml names and what was dumped before."""
     there = {*(database.name for database in server.databases), *server.closed}
     for name in job.options.databases:
@@ -69,14 +69,14 @@ def _differences(job: Job, server: Databases, folder: DumpFolder, names: Sequenc
     yield from _closed(job, server)
     gone = [name for name, dumps in folder.databases.items() if dumps and name not in there]
     if gone and not job.options.databases:
-        yield _finding(job, "note", f"gone, and their dumps are kept until a person removes them: {_some(gone)}")
+        yield _finding(job, "note", f"gone, and their dumps are kept until a person removes them: {_list(gone)}")
     if fresh := [name for name in names if not folder.databases.get(name)]:
-        yield _finding(job, "note", f"dumped for the first time: {_some(fresh)}")
+        yield _finding(job, "note", f"dumped for the first time: {_list(fresh)}")
     if server.standby:
         yield _finding(job, "note", "the server is a standby: it is dumped as far as it has followed")
 
 
-def _elsewhere(job: Job, folder: DumpFolder) -> Iterator[Finding]:
+def _elsewhere(job: Job, folder: DumpListing) -> Iterator[Finding]:
     """A snapshot has a link as a link: what is looked for in it by the name in jobs.toml is not found."""
     if folder.real and folder.real != posixpath.normpath(job.options.to):
         real = one_line(folder.real)
@@ -92,23 +92,23 @@ def _closed(job: Job, server: Databases) -> Iterator[Finding]:
         yield _finding(
             job,
             "attention" if named else "note",
-            f"not dumped, since no connection to it is allowed: {_some(names)}",
+            f"not dumped, since no connection to it is allowed: {_list(names)}",
             f"ALTER DATABASE {one_line(names[0])} ALLOW_CONNECTIONS true; or drop it",
         )
 
 
-def _newer(job: Job, server: Databases, folder: DumpFolder) -> Iterator[Finding]:
+def _newer(job: Job, server: Databases, folder: DumpListing) -> Iterator[Finding]:
     newer = [
         name
         for name, dumps in folder.databases.items()
         if server.pg_dump and dumps and _major(dumps[-1].pg_dump) > _major(server.pg_dump)
     ]
     if newer:
-        text = f"pg_restore {server.pg_dump} here cannot read the newest dumps, made by a newer pg_dump: {_some(newer)}"
+        text = f"pg_restore {server.pg_dump} here cannot read the newest dumps, made by a newer pg_dump: {_list(newer)}"
         yield _finding(job, "attention", text, "install the newer client programs again, or name them: `programs`")
 
 
-def _room(job: Job, folder: DumpFolder, names: Sequence[str]) -> Iterator[Finding]:
+def _room(job: Job, folder: DumpListing, names: Sequence[str]) -> Iterator[Finding]:
     last = [folder.databases[name][-1].bytes for name in names if folder.databases.get(name)]
     needed = room(last)
     if folder.free < needed:
@@ -118,7 +118,7 @@ def _room(job: Job, folder: DumpFolder, names: Sequence[str]) -> Iterator[Findin
         yield _finding(job, "attention", text, "free some room there, keep fewer dumps, or take a larger disk")
 
 
-def _some(names: Sequence[str]) -> str:
+def _list(names: Sequence[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return ", ".join(one_line(name) for name in names[:_LISTED]) + more
 
@@ -156,8 +156,8 @@ def stale(site: Site, jobs: Sequence[Job], planned: Collection[str], facts: Fact
     """
     if not site.live:
         return ()
-    kinds = {one.name: one.kind for one in site.jobs}
-    said = []
+    kinds = {job.name: job.kind for job in site.jobs}
+    findings = []
     for job in jobs:
         if job.name not in planned or job.kind != "snapshot":
             continue
@@ -166,7 +166,7 @@ def stale(site: Site, jobs: Sequence[Job], planned: Collection[str], facts: Fact
             if kinds.get(name) != "dump" or name in planned or (last and facts.at - last <= OLD):
                 continue
             since = f"stale since {last:%Y-%m-%d %H:%M} UTC" if last else "never dumped, as far as is known"
-            said.append(
+            findings.append(
                 Finding(
                     severity="attention",
                     source=job.name,
@@ -174,4 +174,4 @@ def stale(site: Site, jobs: Sequence[Job], planned: Collection[str], facts: Fact
                     do=f"runner run {name}",
                 )
             )
-    return tuple(said)
+    return tuple(findings)

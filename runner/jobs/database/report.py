@@ -1,4 +1,4 @@
-"""What came of a `dump` job: each database with its size and rows, or what to do about the one that failed."""
+"""Reports of a `dump` job, of a restore and of a swap: each database with its size and rows, or what failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from runner.agent.database.contract import DumpExpired, DumpGone, DumpMade, DumpsChecked, GlobalsDumped
+from runner.agent.database import contract
 from runner.agent.database.contract_restore import DatabasesSwapped, DumpRestored
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
@@ -22,26 +22,26 @@ _STOPPED = (State.BUSY, State.STALE, State.INTERRUPTED)
 _SHOWN_NOT_RESTORED = 10
 
 _ANSWERS: Mapping[Role, tuple[type[tuple[Any, ...]], ...]] = {
-    Role.GLOBALS: (GlobalsDumped,),
-    Role.DUMP: (DumpMade, DumpGone),
-    Role.ALL: (DumpsChecked,),
+    Role.GLOBALS: (contract.GlobalsDumped,),
+    Role.DUMP: (contract.DumpMade, contract.DumpGone),
+    Role.ALL: (contract.DumpsChecked,),
 }
 
 
 def dumped(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """The report of a job of kind `dump`; where it failed, a snapshot that came after it says so too."""
+    """The report of a job of kind `dump`; where it failed, a snapshot after it says so too."""
     report = dump_report(job, outcomes) or default_report(job, outcomes, around)
     return replace(report, passes_on=(_stale(job, outcomes),)) if report.verdict == Verdict.FAILED else report
 
 
 def restored(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """The report of a restore of a database, or of its coming into the place of another."""
+    """The report of a restore of a database, or of a swap."""
     return restore_db_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def dump_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
     """Report on a job of kind `dump`; None where it was stopped or could not begin."""
-    if not outcomes or any(one.state in _STOPPED for one in outcomes):
+    if not outcomes or any(outcome.state in _STOPPED for outcome in outcomes):
         return None
     wrong = tuple(_wrong(outcomes))
     doubts = tuple(_doubts(outcomes))
@@ -62,7 +62,7 @@ def dump_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | Non
 
 def _stale(job: PlannedJob, outcomes: Sequence[Outcome]) -> str:
     """Since when the dumps of a `dump` job that failed are old, and of which databases, in words."""
-    checks = filter(None, (read(outcome.result, DumpsChecked) for outcome in outcomes))
+    checks = filter(None, (read(outcome.result, contract.DumpsChecked) for outcome in outcomes))
     missing = next((check.missing for check in checks), ())
     if not missing:
         return f"database: {_since(job.since)}"
@@ -101,7 +101,7 @@ def _why(outcome: Outcome) -> str:
 
 def _doubts(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
-        made, gone = read(outcome.result, DumpMade), read(outcome.result, DumpGone)
+        made, gone = read(outcome.result, contract.DumpMade), read(outcome.result, contract.DumpGone)
         if made and made.doubts:
             yield (
                 f"{one_line(made.database)} has become much smaller: {', '.join(made.doubts)}; none of its older dumps "
@@ -111,8 +111,8 @@ def _doubts(outcomes: Sequence[Outcome]) -> Iterator[str]:
             yield f"{one_line(gone.database)} was dropped after the plan was made; its dumps are kept"
 
 
-def _made(outcomes: Sequence[Outcome]) -> list[DumpMade]:
-    return [made for outcome in outcomes if (made := read(outcome.result, DumpMade))]
+def _made(outcomes: Sequence[Outcome]) -> list[contract.DumpMade]:
+    return [made for outcome in outcomes if (made := read(outcome.result, contract.DumpMade))]
 
 
 def _total(outcomes: Sequence[Outcome]) -> str:
@@ -124,10 +124,10 @@ def _total(outcomes: Sequence[Outcome]) -> str:
 def _dumped(outcomes: Sequence[Outcome]) -> Iterator[str]:
     made = _made(outcomes)
     for dump in made[:_SHOWN]:
-        said = f"; pg_dump said: {one_line(dump.said)}" if dump.said else ""
+        complaint = f"; pg_dump said: {one_line(dump.complaint)}" if dump.complaint else ""
         yield (
             f"{one_line(dump.database)}: {size(dump.bytes)}, {count(dump.rows, 'row')} in "
-            f"{count(dump.tables, 'table')}, in {length(dump.took)}{said}"
+            f"{count(dump.tables, 'table')}, in {length(dump.took)}{complaint}"
         )
     if len(made) > _SHOWN:
         yield f"and {len(made) - _SHOWN:,} more"
@@ -135,14 +135,14 @@ def _dumped(outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 def _rest(outcomes: Sequence[Outcome]) -> Iterator[str]:
     results = [outcome.result for outcome in outcomes]
-    if any(roles and not roles.passwords for roles in (read(result, GlobalsDumped) for result in results)):
+    if any(roles and not roles.passwords for roles in (read(result, contract.GlobalsDumped) for result in results)):
         yield "the roles are kept without their passwords: only a superuser of the server may read those"
-    if expired := sum(read(result, DumpExpired) is not None for result in results):
+    if expired := sum(read(result, contract.DumpExpired) is not None for result in results):
         yield f"{count(expired, 'old dump')} expired"
-    spared = [one for one in outcomes if one.state == State.NOT_NEEDED and one.role == Role.EXPIRE]
+    spared = [outcome for outcome in outcomes if outcome.state == State.NOT_NEEDED and outcome.role == Role.EXPIRE]
     if spared:
         yield f"{count(len(spared), 'old dump')} spared: there is no new one, or a doubtful one"
-    for check in (read(result, DumpsChecked) for result in results):
+    for check in (read(result, contract.DumpsChecked) for result in results):
         if check and check.new:
             yield f"new since the plan was made, dumped the next time: {', '.join(map(one_line, check.new))}"
 
@@ -151,22 +151,21 @@ def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport
     """Done with what it brought, attention where settings of the database did not come back; None for a job
     that did not get so far.
     """
-    done = {one.role: one for one in outcomes if one.state == State.DONE}
+    done = {outcome.role: outcome for outcome in outcomes if outcome.state == State.DONE}
     last = done.get(Role.NAME) or done.get(Role.SWAP)
-    if last is None or any(one.state == State.FAILED for one in outcomes):
+    if last is None or any(outcome.state == State.FAILED for outcome in outcomes):
         return None
     restored = read(done[Role.RESTORE].result, DumpRestored) if Role.RESTORE in done else None
     left = restored.left if restored else ()
     details = [f"did not come back: {one_line(setting)}" for setting in left[:_SHOWN_NOT_RESTORED]]
     unknown = Role.RESTORE in done and restored is None
-    details += ["which of its settings came back is not known"] if unknown else []
     swapped = read(last.result, DatabasesSwapped)
     details += [f"{count(swapped.ended, 'session')} ended"] if swapped and swapped.ended else []
     if Role.RESTORE in done and Role.COMPARE in done:
-        took = [
-            (one.ended - one.started) for one in (done[Role.RESTORE], done[Role.COMPARE]) if one.ended and one.started
-        ]
+        both = (done[Role.RESTORE], done[Role.COMPARE])
+        took = [step.ended - step.started for step in both if step.ended and step.started]
         details += [f"restored in {length(took[0])}, compared in {length(took[-1])}"] if len(took) == 2 else []
     verdict = Verdict.ATTENTION if left or unknown else Verdict.DONE
     settings = f"; but {count(len(left), 'setting')} of the database did not come back" if left else ""
+    settings = "; but whether the settings of the database came back is not known" if unknown else settings
     return JobReport(job=job.name, verdict=verdict, headline=f"{job.headline}{settings}", details=tuple(details))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from runner.agent.database.contract import MOST_BYTES, encoded
-from runner.agent.database.contract_restore import NewestDump
+from runner.agent.database.contract_restore import MakeRoles, NewestDump, RestoreDump
 from runner.jobs.database import agent
-from runner.jobs.database.agent import From
 from runner.jobs.database.dump import server_of
 from runner.jobs.snapshots import restore
 from runner.model.facts import Facts, Snapshot
@@ -20,31 +20,43 @@ from runner.model.role import Role
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, one_line, size
 from runner.tools import agent as store
+from runner.tools import detached
 
 JOB = "restore-db"
 SANDBOX = "the sandbox has no database"
 _LONG = 7 * 86400
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
-    """What a person asks back: database `name` of the dump job `job` as `found`, into the new database `into`.
+class DumpPlace(NamedTuple):
+    """The snapshot of a store that a dump is taken from."""
 
-    `kept` is the snapshot of the store that it is taken from; None: from the folder of the dumps itself.
-    `bring` are the roles that are missing at the server and are made first. `left` are databases that
-    earlier restores began and did not end.
+    store: Store
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DatabaseRestore:
+    """What a person asks back: database `name` of the dump job `job` from `newest`, into the new database `into`.
+
+    `place` is where that is; None: in the folder of the dumps itself. `bring` are the roles that are missing at
+    the server and are made first. `left` are databases that earlier restores began and did not end.
     """
 
     job: Job
     name: str
     into: str
-    found: NewestDump
-    kept: tuple[Store, Snapshot] | None = None
+    newest: NewestDump
+    place: DumpPlace | None = None
     bring: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
 
+    @property
+    def file(self) -> str:
+        """The dump in the folder of dumps."""
+        return f"databases/{encoded(self.name)}/{self.newest.record.dump}"
 
-def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
+
+def draft(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> Draft:
     """Look at the dump and the server, restore under a name that says it is not whole, count, rename.
 
     Whatever fails, what was begun is dropped again: there is never a database called `into` that is not
@@ -52,149 +64,103 @@ def draft(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> Draft:
     """
     if not site.live:
         return Draft(skip=Skip(job=JOB, reason=SANDBOX))
-    host, stamp = site.host(wanted.job.host), plan_id(now)
-    folder = f"{restore.SIDE}/{stamp}" if wanted.kept else ""
-    below = f"{folder}{wanted.job.options.to}"
-    source = From(
-        program=store.program(host),
-        server=server_of(wanted.job),
-        plan=stamp,
-        sha256=wanted.found.record.sha256,
-        dump=f"{below}/{_file(wanted)}",
-    )
-    copies, locks = _copies(site, wanted, facts, now)
-    steps = (*copies, *_roles(wanted, source, below), *_making(wanted, source))
-    first = _step(
-        wanted,
-        "look",
-        Effect.READ,
-        agent.check(source, wanted.into, wanted.bring),
-        "the dump is whole, and the server can take it",
-        _LONG,
-    )
-    steps = (*steps[: len(copies)], first, *steps[len(copies) :])
+    host, plan = site.host(back.job.host), plan_id(now)
+    program, folder = store.program(host), f"{restore.SIDE}/{plan}" if back.place else ""
+    below = f"{folder}{back.job.options.to}"
+    source = RestoreDump(f"{below}/{back.file}", server_of(back.job), back.newest.record.sha256, plan)
+    steps, locks = _copies(site, back, facts, now)
+    steps += _making(back, program, source, below)
     if folder:
-        steps = (*steps, _tidy(wanted, folder, steps))
-    planned = PlannedJob(
-        name=JOB, kind="restore-db", locks=(*locks, _lock(site, source, host.name)), headline=_headline(wanted)
+        why = "the copy of the dump is not needed any more"
+        tidy = _step(back, Role.TIDY, agent.remove_copy(folder), why)
+        steps.append(replace(tidy, despite=tuple(step.id for step in steps)))
+    # One restore at a time: of the same plan begun twice the second would drop what the first is making.
+    lock = Lock(
+        resource=f"restores of databases on {host.name}",
+        host=host.name,
+        argv=detached.hold_host(program, "restore-db", plan, f"{JOB} of {site.controller}"),
     )
-    return Draft(planned=planned, steps=steps, findings=tuple(_findings(wanted)))
+    planned = PlannedJob(name=JOB, kind="restore-db", locks=(*locks, lock), headline=_headline(back))
+    return Draft(planned=planned, steps=tuple(steps), findings=tuple(_findings(back)))
 
 
-def _lock(site: Site, source: From, host: str) -> Lock:
-    """One restore at a time: of the same plan begun twice the second would drop what the first is making."""
-    return Lock(
-        resource=f"restores of databases on {host}",
-        host=host,
-        argv=agent.hold_restores(source.program, source.plan, f"{JOB} of {site.controller}"),
-    )
-
-
-def _copies(site: Site, wanted: Wanted, facts: Facts, now: datetime) -> tuple[tuple[Step, ...], tuple[Lock, ...]]:
+def _copies(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> tuple[list[Step], tuple[Lock, ...]]:
     """Steps that bring the dump, its record and the roles out of the snapshot to the database's host."""
-    if wanted.kept is None:
-        return (), ()
-    place, snapshot = wanted.kept
-    names = {"dump": _file(wanted), "record": _file(wanted).removesuffix(".dump") + ".json"}
-    if wanted.bring and wanted.found.globals:
-        names["globals"] = f"globals/{wanted.found.globals.file}"
     steps: list[Step] = []
     locks: tuple[Lock, ...] = ()
+    if back.place is None:
+        return steps, locks
+    kept, snapshot = back.place
+    names = {"dump": back.file, "record": back.file.removesuffix(".dump") + ".json"}
+    if back.bring and back.newest.globals:
+        names["globals"] = f"globals/{back.newest.globals.file}"
     for what, name in names.items():
-        path = f"{wanted.job.options.to}/{name}"
-        back = restore.RestoreRequest(host=wanted.job.host, path=path, store=place, snapshot=snapshot)
-        made = restore.draft(site, back, facts, now)
-        folder, copy, _ = made.steps
-        locks = made.planned.locks if made.planned else ()
+        path = f"{back.job.options.to}/{name}"
+        request = restore.RestoreRequest(host=back.job.host, path=path, store=kept, snapshot=snapshot)
+        copying = restore.draft(site, request, facts, now)
+        folder, copy, _ = copying.steps
+        locks = copying.planned.locks if copying.planned else ()
         steps += [replace(folder, id=f"{JOB}/folder", job=JOB)] if not steps else []
         steps.append(replace(copy, id=f"{JOB}/copy-{what}", job=JOB, subject=what))
-    return tuple(steps), locks
+    return steps, locks
 
 
-def _roles(wanted: Wanted, source: From, below: str) -> tuple[Step, ...]:
-    if not wanted.bring or wanted.found.globals is None:
-        return ()
-    known = wanted.found.globals
-    argv = agent.make_roles(source, f"{below}/globals/{known.file}", known.sha256, wanted.bring)
-    names = ", ".join(map(one_line, wanted.bring))
-    return (
-        _step(wanted, "roles", Effect.WRITE, argv, f"make {names}; no role that is there is changed", 600).known_as(
-            Role.ROLES
-        ),
-    )
-
-
-def _making(wanted: Wanted, source: From) -> tuple[Step, ...]:
-    into = one_line(wanted.into)
+def _making(back: DatabaseRestore, program: str, source: RestoreDump, below: str) -> Iterator[Step]:
+    check, why = agent.check(program, source, back.into, back.bring), "the dump is whole, and the server can take it"
+    yield _step(back, Role.LOOK, check, why, _LONG).known_as(Role.STEP)
+    if back.bring and back.newest.globals:
+        file, names = back.newest.globals, ", ".join(map(one_line, back.bring))
+        roles = MakeRoles(f"{below}/globals/{file.file}", source.server, file.sha256, back.bring)
+        why = f"make {names}; no role that is there is changed"
+        yield _step(back, Role.ROLES, agent.make_roles(program, roles), why)
+    compared = "every table has the rows that it had when it was dumped"
+    publish, complete = agent.publish(program, source, back.into), f"it is complete: name it {one_line(back.into)}"
     steps = (
-        _step(
-            wanted, "restore", Effect.WRITE, agent.restore(source), "restore it beside what is there", _LONG
-        ).known_as(Role.RESTORE),
-        _step(
-            wanted,
-            "compare",
-            Effect.READ,
-            agent.verify(source),
-            "every table has the rows that it had when it was dumped",
-            _LONG,
-        ).known_as(Role.COMPARE),
-        _step(
-            wanted, "name", Effect.WRITE, agent.publish(source, wanted.into), f"it is whole: call it {into}", 600
-        ).known_as(Role.NAME),
+        _step(back, Role.RESTORE, agent.restore(program, source), "restore it beside what is there", _LONG),
+        _step(back, Role.COMPARE, agent.verify(program, source), compared, _LONG),
+        _step(back, Role.NAME, publish, complete),
     )
-    drop = _step(wanted, "drop", Effect.WRITE, agent.drop(source), "leave nothing that is not whole", 600).known_as(
-        Role.DROP
-    )
-    return (*steps, replace(drop, unless=Ended(step=steps[-1].id), despite=tuple(step.id for step in steps)))
+    yield from steps
+    drop = _step(back, Role.DROP, agent.drop(program, source), "remove what is not complete")
+    yield replace(drop, unless=Ended(step=steps[-1].id), despite=tuple(step.id for step in steps))
 
 
-def _tidy(wanted: Wanted, folder: str, steps: Sequence[Step]) -> Step:
-    argv = agent.remove_copy(folder)
-    tidy = _step(wanted, "tidy", Effect.WRITE, argv, "the copy of the dump is not needed any more", 600).known_as(
-        Role.TIDY
-    )
-    return replace(tidy, despite=tuple(step.id for step in steps))
-
-
-def _step(wanted: Wanted, word: str, effect: Effect, argv: Argv, why: str, timeout: int) -> Step:
+def _step(back: DatabaseRestore, role: Role, argv: Argv, why: str, timeout: int = 600) -> Step:
     return Step(
-        id=f"{JOB}/{word}",
+        id=f"{JOB}/{role}",
+        role=role,
         job=JOB,
-        host=wanted.job.host,
-        effect=effect,
+        host=back.job.host,
+        effect=Effect.READ if role in (Role.LOOK, Role.COMPARE) else Effect.WRITE,
         action=Command(argv=argv),
         why=why,
         timeout=timeout,
     )
 
 
-def _file(wanted: Wanted) -> str:
-    return f"databases/{encoded(wanted.name)}/{wanted.found.record.dump}"
-
-
-def _headline(wanted: Wanted) -> str:
-    dump = wanted.found.record
+def _headline(back: DatabaseRestore) -> str:
+    dump = back.newest.record
     return (
-        f"{one_line(wanted.name)} is back as {one_line(wanted.into)}, from the dump {dump.dump.removesuffix('.dump')}: "
+        f"{one_line(back.name)} is back as {one_line(back.into)}, from the dump {dump.dump.removesuffix('.dump')}: "
         f"{count(dump.tables, 'table')} and {count(dump.rows, 'row')}, as they were counted then"
     )
 
 
-def _findings(wanted: Wanted) -> list[Finding]:
-    dump = wanted.found.record
-    came = f" in snapshot {wanted.kept[1].name} of store {wanted.kept[0].name}" if wanted.kept else ""
+def _findings(back: DatabaseRestore) -> Iterator[Finding]:
+    dump = back.newest.record
+    source = f" in snapshot {back.place.snapshot.name} of store {back.place.store.name}" if back.place else ""
     texts = [
-        f"from the dump {dump.dump.removesuffix('.dump')}{came}: {size(dump.bytes)}, "
+        f"from the dump {dump.dump.removesuffix('.dump')}{source}: {size(dump.bytes)}, "
         f"{count(dump.tables, 'table')}, {count(dump.rows, 'row')}",
-        f"nothing that is there is changed; to put it in the place of {one_line(wanted.name)} afterwards: "
-        f"runner restore-db --swap {shell(wanted.into)} {shell(wanted.name)}",
+        f"nothing that is there is changed; to put it in the place of {one_line(back.name)} afterwards: "
+        f"runner restore-db --swap {shell(back.into)} {shell(back.name)}",
     ]
-    texts += [f"a newer dump was passed over: {one_line(one)}" for one in wanted.found.passed]
+    texts += [f"a newer dump was passed over: {one_line(why)}" for why in back.newest.passed]
     texts += [
-        f"an earlier restore was cut off and left database {one_line(one)}: if none runs now, drop it"
-        for one in wanted.left
+        f"an earlier restore was cut off and left database {one_line(name)}: if none runs now, drop it"
+        for name in back.left
     ]
-    return [Finding(severity="note", text=text, source=JOB) for text in texts]
+    yield from (Finding(severity="note", text=text, source=JOB) for text in texts)
 
 
 def shell(name: str) -> str:
@@ -213,8 +179,8 @@ def before(name: str, new: str, now: datetime) -> str:
 
     Where `new` has just that name, from a swap of the same second, it is that of the next one.
     """
-    found = _with(name, "_before_", now)
-    return found if found != new else _with(name, "_before_", now + timedelta(seconds=1))
+    old = _with(name, "_before_", now)
+    return old if old != new else _with(name, "_before_", now + timedelta(seconds=1))
 
 
 def _with(name: str, word: str, now: datetime) -> str:

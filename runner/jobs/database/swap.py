@@ -17,26 +17,27 @@ from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.model.text import count, one_line
 from runner.tools import agent as store
+from runner.tools import detached
 
 JOB = "swap-db"
 _SHOWN = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Wanted:
-    """The swap that a person wants, at the server of the dump job `job`, and what it was found to mean."""
+class DatabaseSwap:
+    """The swap that a person wants, at the server of the dump job `job`, and what stands there now."""
 
     job: Job
     swap: Swap
     standing: SwapStanding
 
 
-def draft(site: Site, wanted: Wanted, now: datetime) -> Draft:
+def draft(site: Site, change: DatabaseSwap, now: datetime) -> Draft:
     """One step that ends sessions and changes both names in one transaction; the lock keeps dumps out."""
     if not site.live:
         return Draft(skip=Skip(job=JOB, reason=SANDBOX))
-    host, swap = site.host(wanted.job.host), wanted.swap
-    program, server, plan = store.program(host), server_of(wanted.job), plan_id(now)
+    host, swap = site.host(change.job.host), change.swap
+    program, server, plan = store.program(host), server_of(change.job), plan_id(now)
     step = Step(
         id=f"{JOB}/swap",
         role=Role.SWAP,
@@ -44,44 +45,44 @@ def draft(site: Site, wanted: Wanted, now: datetime) -> Draft:
         host=host.name,
         effect=Effect.INTERRUPT,
         timeout=300,
-        why=_why(wanted),
+        why=_why(change),
         action=Command(argv=agent.swap(program, server, swap, plan)),
         guard=agent.ready(program, server, swap, host.name),
     )
-    hold = agent.hold_dumps(program, plan, f"{JOB} of {site.controller}")
+    hold = detached.hold_host(program, "dump", plan, f"{JOB} of {site.controller}")
     lock = Lock(resource=f"dumps of {host.name}", host=host.name, argv=hold)
-    planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), headline=_headline(wanted))
-    return Draft(planned=planned, steps=(step,), findings=tuple(_findings(wanted)))
+    planned = PlannedJob(name=JOB, kind="swap-db", locks=(lock,), headline=_headline(change))
+    return Draft(planned=planned, steps=(step,), findings=tuple(_findings(change)))
 
 
-def _why(wanted: Wanted) -> str:
-    old, new, before = _names(wanted.swap)
-    kept = f", and {old} is kept as {before}" if wanted.standing.there else ""
+def _why(change: DatabaseSwap) -> str:
+    old, new, before = _names(change.swap)
+    kept = f", and {old} is kept as {before}" if change.standing.there else ""
     return f"{new} becomes {old}{kept}, in one transaction"
 
 
-def _headline(wanted: Wanted) -> str:
-    old, new, before = _names(wanted.swap)
-    if not wanted.standing.there:
+def _headline(change: DatabaseSwap) -> str:
+    old, new, before = _names(change.swap)
+    if not change.standing.there:
         return f"{new} is {old} now; there was none before"
-    return f"{new} is {old} now; the old one is {before}, and nothing drops it but you. To undo: {undo(wanted.swap)}"
+    return f"{new} is {old} now; the old one is {before}, and nothing drops it but you. To undo: {undo(change.swap)}"
 
 
 def undo(swap: Swap) -> str:
-    """The command that swaps back."""
+    """The command that swaps change."""
     return f"runner restore-db --swap {shell(swap.before)} {shell(swap.name)}"
 
 
-def _findings(wanted: Wanted) -> list[Finding]:
-    found, (old, new, _) = wanted.standing, _names(wanted.swap)
-    texts = [_made(wanted)]
+def _findings(change: DatabaseSwap) -> list[Finding]:
+    standing, (old, new, _) = change.standing, _names(change.swap)
+    texts = [_made(change)]
     texts.append(
-        f"ends {count(found.connected, 'session')} of {old} and {new}"
-        if found.connected
+        f"ends {count(standing.connected, 'session')} of {old} and {new}"
+        if standing.connected
         else f"nobody is connected to {old} or {new} now; a session that begins before the swap is ended"
     )
-    texts += [f"ends the session of {_session(session)}" for session in found.sessions[:_SHOWN]]
-    texts += [f"to undo it afterwards: {undo(wanted.swap)}"] if found.there else [f"there is no {old} now"]
+    texts += [f"ends the session of {_session(session)}" for session in standing.sessions[:_SHOWN]]
+    texts += [f"to undo it afterwards: {undo(change.swap)}"] if standing.there else [f"there is no {old} now"]
     return [Finding(severity="note", text=text, source=JOB) for text in texts]
 
 
@@ -91,15 +92,15 @@ def _session(session: DatabaseSession) -> str:
     return f"{one_line(session.user or 'the server')}{what} from {one_line(session.client)}{since}"
 
 
-def _made(wanted: Wanted) -> str:
-    mark, new = wanted.standing.mark, one_line(wanted.swap.new)
+def _made(change: DatabaseSwap) -> str:
+    mark, new = change.standing.mark, one_line(change.swap.new)
     database = one_line(mark.database)
     if mark.runner == "before":
         return f"{new} was {database} until {mark.until:%Y-%m-%d %H:%M} UTC" if mark.until else f"{new} was {database}"
     return (
         f"{new} was restored from the dump {one_line(mark.dump).removesuffix('.dump')} of {database} "
         f"and compared: {count(mark.tables, 'table')}, {count(mark.rows, 'row')}. What was written to "
-        f"{one_line(wanted.swap.name)} since that dump is not in it"
+        f"{one_line(change.swap.name)} since that dump is not in it"
     )
 
 

@@ -42,7 +42,7 @@ class DiskKind(Bundled):
         disk = _declared(site, job)
         if disk is None:
             text = f"{job.options.disk!a} is not a disk of {job.host}"
-            return _refused(job, DiskRefusal(text=text, do="name a disk of [disks] that is on the job's host"))
+            return _refused(job, DiskRefusal(text, "name a disk of [disks] that is on the job's host"))
         if not site.live:
             return Draft(skip=Skip(job=job.name, reason="the sandbox has no disks"))
         seen = state.read(site, disk, facts)
@@ -74,7 +74,7 @@ def _make(work: DiskWork) -> Draft:
         work.note(f"{disk.device} is {device.name}: {device.description}, {size(device.size)} ({device.size} bytes)"),
         work.note(
             f"on {disk.device} now: no signature of a filesystem, a partition table or anything else, no "
-            "partition, no mount; what else it may hold cannot be seen, and is lost"
+            "partition, no mount; what else it may hold cannot be seen, and will be lost"
         ),
         work.note(f"mke2fs would make {disk.filesystem} of {shape}, label {mke2fs.label(disk)!a}, uuid {work.uuid}"),
     ]
@@ -87,8 +87,8 @@ def _make(work: DiskWork) -> Draft:
             )
         )
     if not disk.device.startswith(("/dev/disk/by-id/", "/dev/mapper/")):
-        text = f"{disk.device} is a place, and after a reboot another disk may be there"
-        findings.append(work.note(text, do="let `device` be the disk's name below /dev/disk/by-id"))
+        text = f"{disk.device} names a place, where another disk may be after a reboot"
+        findings.append(work.note(text, do="set `device` to the disk's name below /dev/disk/by-id"))
     return _planned(work, disk_steps.make(work), (*findings, *_write_down(work), *_place(work)))
 
 
@@ -120,13 +120,13 @@ def _shape(work: DiskWork) -> tuple[Finding, ...]:
         texts.append(f"disk {disk.name} has one inode for {rare} bytes; jobs.toml says {disk.bytes_per_inode}")
     if 0 < shape.inode_size < mke2fs.INODE:
         texts.append(f"disk {disk.name} has {shape.inode_size}-byte inodes: times in whole seconds, until 2038")
-    return tuple(work.attention(text, do="only making the filesystem anew changes that") for text in texts)
+    return tuple(work.attention(text, do="only a new filesystem changes that") for text in texts)
 
 
 def _place(work: DiskWork) -> tuple[Finding, ...]:
     mount, point = work.disk.mount, work.state.point
     if point is None or (point.exists and point.unwritable is None):
-        text = f"whether {mount} can be written while the disk is away is not known"
+        text = f"it is not known whether anybody can write to {mount} while the disk is away"
         return (work.attention(text, do="see chattr(1), option i"),)
     if point.exists and not point.empty:
         text = f"files lie in {mount} below the mount: they fill the filesystem there, and nobody sees them"

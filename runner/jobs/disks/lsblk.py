@@ -31,7 +31,7 @@ class Device:
 
     @property
     def description(self) -> str:
-        """Maker's name and serial number, as far as the device says them."""
+        """Maker's name and serial number, as far as they are known."""
         serial = f"serial {self.serial}" if self.serial else "without a serial number"
         return f"{self.model or f'a {self.type} without a model name'}, {serial}"
 

@@ -1,4 +1,4 @@
-"""mke2fs(8): what makes the filesystem of a backup disk, and what it says it would make."""
+"""mke2fs(8): how the filesystem of a backup disk is made, and what it would be."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def would_make(disk: Disk) -> Argv:
 
 def parse(text: str) -> Made | None:
     """Read what `would_make` printed; None where it does not say."""
-    # What it says of an old filesystem, a label among it, comes before: ours is the last of its kind.
+    # What it prints of an old filesystem, such as its label, comes before: ours is the last such line.
     shapes = _MAKES.findall(text)
     if not shapes:
         return None
@@ -78,7 +78,7 @@ def show(store: str) -> Argv:
 
 
 def write(store: str, uuid: str, since: datetime) -> Argv:
-    """Write that the store is on the disk `uuid` since then, in one move; one that is there stays.
+    """Write that the store is on the disk `uuid` since then, in one move; an existing file stays.
 
     The script is fixed, the folder and the text are words of their own.
     """

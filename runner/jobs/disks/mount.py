@@ -25,7 +25,7 @@ _UNWRITABLE = f'{_BELOW}; chattr +i -- "$1"'
 class Point:
     """A mount point as it is under whatever is mounted there.
 
-    `unwritable` is None where its filesystem cannot say, and so cannot be told either.
+    `unwritable` is None where its filesystem has no such flag, which then cannot be set either.
     """
 
     exists: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.jobs.disks import fstab, lsblk, mke2fs, mount, tune2fs, wipefs
 from runner.model.facts import Facts, Filesystem, Probe, Reading
@@ -14,7 +15,7 @@ from runner.model.text import size
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DiskState:
-    """A disk as it is now; `made` (by mke2fs) and `point` are None where the host could not say.
+    """A disk as it is now; `made` (by mke2fs) and `point` are None where they are not known.
 
     `device` is what the kernel knows, `marks` every signature on it, `stamp` both in one line.
     `mounts` are the places where the device is mounted, `there` is what is mounted at the disk's
@@ -36,12 +37,11 @@ class DiskState:
 
     @property
     def mounted(self) -> bool:
-        """Whether this very device is what one sees at the disk's place."""
+        """Whether this very device is what is visible at the disk's mount point."""
         return self.there is not None and self.there.dev == self.device.number
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DiskRefusal:
+class DiskRefusal(NamedTuple):
     """Why nothing is planned for a disk, and what a person can do: `do` leads to `command`, if there is one."""
 
     text: str
@@ -80,12 +80,11 @@ def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
     stamp = wipefs.parse_stamp(answers.output("stamp"))
     if device is None or marks is None or not stamp:
         return DiskRefusal(
-            text=f"{disk.device} of {disk.host} cannot be read: {answers.error('device', 'marks', 'stamp')}",
-            do="see that the disk is plugged in and that `device` in jobs.toml is right",
+            f"{disk.device} of {disk.host} cannot be read: {answers.error('device', 'marks', 'stamp')}",
+            "see that the disk is plugged in and that `device` in jobs.toml is right",
         )
     if answers.reading("fstab").exit != 0:
-        text = f"fstab of {disk.host} cannot be read: {answers.error('fstab')}"
-        return DiskRefusal(text=text, do="put that right and plan again")
+        return DiskRefusal(f"fstab of {disk.host} cannot be read: {answers.error('fstab')}", "mend that and plan again")
     seen = facts.hosts[disk.host].filesystems
     there = [filesystem for filesystem in seen if filesystem.mount == disk.mount]
     return DiskState(
@@ -99,7 +98,7 @@ def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
         point=mount.parse(answers.output("point")),
         systemd=answers.reading("systemd").exit == 0,
         mounts=tuple(filesystem.mount for filesystem in seen if filesystem.dev == device.number),
-        # Of several at one place the last is the one that is seen.
+        # Of several at one place the last is visible.
         there=there[-1] if there else None,
         identities={
             store.name: mke2fs.parse_identity(answers.output(f"identity.{store.name}"))
@@ -125,23 +124,22 @@ class _Answers:
 
     def error(self, *names: str) -> str:
         """Why the first of these that failed did so."""
-        for reading in map(self.reading, names):
-            if reading.exit != 0:
-                lines = [line for line in reading.err.splitlines() if line.strip()]
-                return lines[0] if lines else f"it ended with {reading.exit}"
-        return "its answer makes no sense"
+        failed = next((reading for reading in map(self.reading, names) if reading.exit != 0), None)
+        if failed is None:
+            return "its answer makes no sense"
+        return next(filter(str.strip, failed.err.splitlines()), f"it ended with {failed.exit}")
 
 
 def judge(disk: Disk, state: DiskState) -> DiskRefusal | None:
     """Say what forbids any step for `disk`; None if it is blank and free, or the declared disk.
 
-    Only a device that nothing here knows is ever named with the command that wipes it.
+    The command that wipes a device is only ever shown for one that nothing here knows.
     """
     return _occupied(disk, state) or (_unfit(disk, state) if state.marks else _unready(disk, state))
 
 
 def expected(disk: Disk, state: DiskState) -> str:
-    """The UUID that the filesystem must have: jobs.toml's, else that of fstab; "" if neither says one."""
+    """The UUID that the filesystem must have: jobs.toml's, else that of fstab; "" if neither has one."""
     return disk.uuid or next(filter(None, map(fstab.uuid_of, state.lines)), "")
 
 
@@ -149,31 +147,30 @@ def _occupied(disk: Disk, state: DiskState) -> DiskRefusal | None:
     there, device = state.there, state.device
     if there and not state.mounted:
         text = f"{there.source} is mounted at {disk.mount}, and that is not {disk.device}"
-        return DiskRefusal(text=text, do="unmount it, or correct jobs.toml")
+        return DiskRefusal(text, "unmount it, or correct jobs.toml")
     if there and there.root != "/":
         text = f"only the folder {there.root} of {disk.device} is mounted at {disk.mount}"
-        return DiskRefusal(text=text, do="unmount it there, and mount the disk itself")
+        return DiskRefusal(text, "unmount it there, and mount the disk itself")
     used = [place for place in (*state.mounts, device.mount) if place]
     if used and not state.mounted:
         do = f"is it the right device? If it is, unmount it from {used[0]}"
-        return DiskRefusal(text=f"{disk.device} is in use at {used[0]}, not at {disk.mount}", do=do)
+        return DiskRefusal(f"{disk.device} is in use at {used[0]}, not at {disk.mount}", do)
     if device.children:
         parts = ", ".join(part.name + (f" (in use at {part.mount})" if part.mount else "") for part in device.children)
-        text = f"{disk.device} is divided, or something is built on it: {parts}"
-        return _wipe(disk, text, "let `device` be one part of it. If it is the whole: ")
+        text = f"{disk.device} has partitions, or something is built on it: {parts}"
+        return _wipe(disk, text, "set `device` to one of them; or to use all of it, ")
     if device.read_only:
-        do = "look for a switch on the disk, or for its errors"
-        return DiskRefusal(text=f"{disk.device} is write-protected", do=do)
+        return DiskRefusal(f"{disk.device} is write-protected", "look for a switch on the disk, or for its errors")
     if len(state.lines) > 1:
         text = f"fstab of {disk.host} has {len(state.lines)} lines for {disk.mount}"
-        return DiskRefusal(text=text, do="leave the one that is right, or none")
+        return DiskRefusal(text, "leave only the right one, or none")
     return _hiding(disk, state)
 
 
 def _hiding(disk: Disk, state: DiskState) -> DiskRefusal | None:
     if state.point and not state.point.empty and not state.mounted:
         text = f"there are files in {disk.mount}, where nothing is mounted: the disk would hide them"
-        return DiskRefusal(text=text, do="look at them, and move them away")
+        return DiskRefusal(text, "look at them, and move them away")
     return None
 
 
@@ -187,19 +184,19 @@ def _unfit(disk: Disk, state: DiskState) -> DiskRefusal | None:
         return _wipe(disk, text)
     if len(state.marks) != 1 or state.marks[0].type != disk.filesystem:
         text = f"{disk.device} is known as disk {disk.name} but holds {content}, not just {disk.filesystem}"
-        return DiskRefusal(text=text, do="have a Linux administrator look at it: it may hold snapshots")
+        return DiskRefusal(text, "have a Linux administrator look at it: it may hold snapshots")
     if uuid and state.marks[0].uuid != uuid:
         text = f"{disk.device} holds {content}, but {_source(disk)} says that disk {disk.name} has uuid {uuid}"
-        return DiskRefusal(text=text, do=f"attach the right disk, or correct {_source(disk)}")
+        return DiskRefusal(text, f"attach the right disk, or correct {_source(disk)}")
     for store, made_on in state.identities.items():
         if state.mounted and made_on not in ("", state.marks[0].uuid):
             text = f"store {store} was made on disk {made_on}, but {state.marks[0].uuid} is mounted"
-            return DiskRefusal(text=text, do="attach the right disk, or correct jobs.toml")
+            return DiskRefusal(text, "attach the right disk, or correct jobs.toml")
     return None
 
 
 def _named(disk: Disk, state: DiskState, mark: wipefs.Signature) -> bool:
-    """Whether anything but a look inside says that this filesystem is the disk's."""
+    """Whether its uuid, its label or fstab marks this filesystem as the disk's."""
     if mark.uuid and mark.uuid == expected(disk, state):
         return True
     sources = {line.source for line in state.lines}
@@ -209,10 +206,10 @@ def _named(disk: Disk, state: DiskState, mark: wipefs.Signature) -> bool:
 def _unready(disk: Disk, state: DiskState) -> DiskRefusal | None:
     """Say why a device without a signature cannot become the disk now."""
     if not state.stamp.endswith(f": {wipefs.BLANK}"):
-        return DiskRefusal(text=f"{disk.device} changed while it was looked at: {state.stamp}", do="plan again")
+        return DiskRefusal(f"{disk.device} changed while it was looked at: {state.stamp}", "plan again")
     if state.made is None:
         text = f"mke2fs would not make an {disk.filesystem} on {disk.device}"
-        return DiskRefusal(text=text, do=f"on {disk.host} run:", command=shlex.join(mke2fs.would_make(disk)))
+        return DiskRefusal(text, f"on {disk.host} run:", shlex.join(mke2fs.would_make(disk)))
     return None
 
 
@@ -222,7 +219,7 @@ def _source(disk: Disk) -> str:
 
 def _wipe(disk: Disk, text: str, first: str = "") -> DiskRefusal:
     do = f"{first}if nothing on it is needed any more, wipe it and plan again; on {disk.host} run:"
-    return DiskRefusal(text=text, do=do, command=shlex.join(wipefs.wipe(disk.device)))
+    return DiskRefusal(text, do, shlex.join(wipefs.wipe(disk.device)))
 
 
 def _described(mark: wipefs.Signature) -> str:

@@ -52,7 +52,7 @@ class DiskWork:
         return Finding(severity="attention", text=text, source=self.job.name, do=do)
 
     def same(self) -> Check:
-        """The claim that the device is still the one that was looked at, with the same on it."""
+        """The claim that the device and what is on it have not changed since the plan was made."""
         return wipefs.unchanged(self.disk.host, self.disk.device, self.state.stamp)
 
 
@@ -72,15 +72,14 @@ def make(work: DiskWork) -> tuple[Step, ...]:
 
 
 def keep(work: DiskWork) -> tuple[Step, ...]:
-    """Whatever is not as declared on a disk that is the declared one; nothing where all is."""
+    """What puts right all that is not as declared on the declared disk; nothing where all is."""
     steps: list[Step] = []
     disk, state = work.disk, work.state
     label, declared = state.marks[0].label if state.marks else "", mke2fs.label(disk)
     if label != declared:
         why = f"its label is {label!a}, not {declared!a}"
-        steps.append(
-            work.step("label", tune2fs.set_label(disk.device, declared), why, guard=work.same()).known_as(Role.LABEL)
-        )
+        relabel = work.step("label", tune2fs.set_label(disk.device, declared), why, guard=work.same())
+        steps.append(relabel.known_as(Role.LABEL))
     if disk.fsck_every and not _checked(state.superblock, disk.fsck_every):
         steps.append(_interval(work, disk.fsck_every, work.same()))
     unmarked = state.mounted and any(not uuid for uuid in state.identities.values())
@@ -93,11 +92,8 @@ def attach(work: DiskWork) -> tuple[Step, ...]:
     disk, state = work.disk, work.state
     steps: list[Step] = []
     if state.point is None or not state.point.exists:
-        steps.append(
-            work.step("folder", files.make_folders((disk.mount,)), f"the mount point {disk.mount}").known_as(
-                Role.FOLDER
-            )
-        )
+        folder = work.step("folder", files.make_folders((disk.mount,)), f"the mount point {disk.mount}")
+        steps.append(folder.known_as(Role.FOLDER))
     if state.point and (not state.point.exists or state.point.unwritable is False):
         why = "nobody can write to the mount point while the disk is away, and so fill the root filesystem"
         steps.append(work.step("unwritable", mount.make_unwritable(disk.mount), why).known_as(Role.FOLDER))
@@ -105,12 +101,11 @@ def attach(work: DiskWork) -> tuple[Step, ...]:
     if old is None or not fstab.right(old, work.uuid, disk.filesystem):
         steps.append(_line(work, old))
         if state.systemd:
-            why = "systemd knows the former fstab until it reads it anew"
+            why = "systemd goes by the old fstab until it reads the new one"
             steps.append(work.step("reload", mount.reread_fstab(), why).known_as(Role.FSTAB))
     if not state.mounted:
-        steps.append(
-            work.step("mount", mount.mount(disk.mount), f"mount it at {disk.mount}").known_as(Role.MOUNT, disk.name)
-        )
+        mounted = work.step("mount", mount.mount(disk.mount), f"mount it at {disk.mount}")
+        steps.append(mounted.known_as(Role.MOUNT, disk.name))
     return tuple(steps)
 
 
@@ -119,7 +114,7 @@ def _line(work: DiskWork, old: fstab.FstabEntry | None) -> Step:
     new = fstab.line(work.uuid, disk.mount, disk.filesystem, old)
     if old is None:
         why, guard = (
-            "mounted at every boot, checked when it is time, not missed when it is away",
+            "mounted at every boot, checked when it is due; the host also starts without it",
             fstab.absent(disk.host, disk.mount),
         )
     else:
@@ -139,21 +134,20 @@ def _checked(superblock: tune2fs.Superblock, every: timedelta) -> bool:
 
 
 def _identities(work: DiskWork) -> tuple[Step, ...]:
-    """Prove that this disk is what is mounted, then let each store say that it is on this disk."""
-    host = work.site.host(work.disk.host)
-    at = agent.At(program=agent.program(host), path=work.disk.mount, plan="", mount=work.disk.mount, uuid=work.uuid)
-    proof = work.step(
-        "mounted", agent.check_disk(at), f"this disk, and no other, is what is at {at.path}", effect=Effect.READ
-    ).known_as(Role.DISK)
+    """Check that this disk is what is mounted, then have each store on it record that."""
+    program, disk = agent.program(work.site.host(work.disk.host)), work.disk
+    at = agent.At(program=program, path=disk.mount, plan="", mount=disk.mount, uuid=work.uuid)
+    why = f"check that this disk, and no other, is mounted at {disk.mount}"
+    checked = work.step("mounted", agent.check_disk(at), why, effect=Effect.READ).known_as(Role.DISK)
     return (
-        proof,
+        checked,
         *(
             work.step(
                 f"identity-{store.name}",
                 mke2fs.write(store.path, work.uuid, work.now),
                 f"store {store.name} belongs to this disk and is used on no other",
             ).known_as(Role.IDENTITY, store.name)
-            for store in stores_on(work.site, work.disk)
+            for store in stores_on(work.site, disk)
             if not work.state.mounted or not work.state.identities[store.name]
         ),
     )

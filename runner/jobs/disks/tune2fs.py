@@ -166,7 +166,7 @@ def due(superblock: Superblock, now: datetime) -> CheckDue | None:
 
 def _ahead(superblock: Superblock, now: datetime) -> str:
     """Which of its dates of use lies so far ahead that e2fsck puts it right, and then checks."""
-    # Only asked where it is checked by age at all.
+    # It matters only where the filesystem is checked by age at all.
     if superblock.interval is not None:
         for what, date in (("mount", superblock.last_mounted), ("write", superblock.last_written)):
             if date is not None and date > now + _FUDGE:

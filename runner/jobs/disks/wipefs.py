@@ -1,4 +1,4 @@
-"""wipefs(8), which is only ever asked to look: the signatures on a device, and whether there is none."""
+"""wipefs(8), which here only looks: the signatures on a device, and whether it has none."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def stamp(device: str) -> Argv:
 
 
 def unchanged(host: str, device: str, stamped: str) -> Check:
-    """The claim that `device` still is what `stamp` said: the same one, in the same state."""
+    """The claim that `device` is what `stamp` printed: the same one, in the same state."""
     return Check(
         host=host, argv=stamp(device), field="device", relation="==", value=stamped, why=f"{device} still is: {stamped}"
     )

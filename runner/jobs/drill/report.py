@@ -33,7 +33,7 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     unread = [each.label for each in tried if each.state == State.DONE and _answer(each) is None]
     doubts = [f"the answer of {label} cannot be read" for label in unread]
     doubts += [f"what was restored is still there: {one_line(outcome.note)}" for outcome in stopped]
-    headline = "; but ".join(("; ".join(summaries) or job.headline, *doubts))
+    headline = "; but ".join(filter(None, ("; ".join(summaries) or job.headline, "; ".join(doubts))))
     verdict = Verdict.ATTENTION if doubts else Verdict.DONE
     details = (*(line for outcome in tried for line in _compared_with(outcome)), *again)
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=details)

@@ -158,8 +158,7 @@ def steps_database(drill: Drill, facts: Facts, despite: Sequence[str]) -> tuple[
     dump: Any = drill.site.job(drill.options.database).options
     host, newest = drill.source, drill.snapshots[-1]
     find = words("newest-dumps", NewestDumps(drill.facts.path, newest, dump.to))
-    server = TryDumps(drill.place, getattr(dump, "user", ""), programs=getattr(dump, "programs", ""))
-    restore = words("try-dumps", server)
+    restore = words("try-dumps", TryDumps(drill.place, getattr(dump, "user", ""), getattr(dump, "programs", "")))
     why = "restore them into a server of their own, and count the rows again"
     space = "check that there is room to restore them"
     look: dict[str, Any] = {"effect": Effect.READ, "despite": tuple(despite)}

@@ -22,9 +22,9 @@ def installable(program: str, host: str, family: Family, updates: Sequence[Updat
 
 
 def _check(program: str, host: str, asked: AskAsPlanned) -> Check:
-    why = "the packages are still in the versions known here"
+    why = "the packages are still in the versions that this plan knows"
     if asked.to_be_had:
-        why = "the packages are as known here, and the new versions can be had"
+        why = "the packages are as this plan knows them, and the new versions can be had"
     if asked.boot_free:
         why += ", and there is room in /boot for a kernel"
     argv = (program, *words("as-planned", asked))

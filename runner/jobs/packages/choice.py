@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from runner.jobs.packages.family import Policy
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import Policy, fits
 from runner.model.packages import Held, PackageFacts, Update
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class UpdateChoice:
+class UpdateChoice(NamedTuple):
     """What becomes of the updates: `install` now, `held` until a person decides, `later` not by this job.
 
     `held` has those that the host holds, and those that jobs.toml wants held and the host does not.

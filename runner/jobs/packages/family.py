@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+from typing import ClassVar, Literal, NamedTuple
 
 from runner.model.facts import Facts, Probe
 from runner.model.packages import PackageFacts, Trouble, Update
@@ -18,8 +18,13 @@ Policy = Literal["security", "all", "nothing"]
 ODD = re.compile(r"error|fail|cannot|^[EW]: |^Err", re.IGNORECASE)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PackageLog:
+def fits(name: str, patterns: Iterable[str]) -> bool:
+    """Whether a package's name fits one of the patterns, with or without an architecture after a colon."""
+    names = (name, name.partition(":")[0])
+    return any(fnmatchcase(each, pattern) for each in names for pattern in patterns)
+
+
+class PackageLog(NamedTuple):
     """What the output of a run says: what is wrong and what to do, packages whose scripts failed, lines that
     speak of an error, and all lines but those that only show progress."""
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import NamedTuple
 
 from runner.jobs.packages.choice import blocks
-from runner.jobs.packages.family import Family
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import Family, fits
 from runner.model.facts import Facts
 from runner.model.kind import Draft
 from runner.model.packages import Held, PackageFacts, Trouble, Update, What
@@ -162,14 +160,11 @@ def notes(job: Job, known: PackageFacts, install: Sequence[Update], facts: Facts
     foretold = [replace(note(job, text), phase=Phase.FORECAST) for text in lines]
     if known.fresh or known.partly:
         return tuple(foretold)
-    return (*foretold, note(job, age(facts.last.get(job.name), facts.at)))
-
-
-def age(last: datetime | None, now: datetime) -> str:
-    """How long ago the lists were good, by our own record: no file at the host tells that truly."""
-    if last is None:
-        return "no earlier run of this job got good package lists"
-    return f"the last run with good package lists was {length(now - last)} ago, {last:%Y-%m-%d %H:%M} UTC"
+    # When the lists were good is known by our own record: no file at the host tells that truly.
+    text, last = "no earlier run of this job got good package lists", facts.last.get(job.name)
+    if last:
+        text = f"the last run with good package lists was {length(facts.at - last)} ago, {last:%Y-%m-%d %H:%M} UTC"
+    return (*foretold, note(job, text))
 
 
 def waiting(updates: Sequence[Update], whom: str = "") -> str:

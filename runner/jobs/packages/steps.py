@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from runner.jobs.packages import agent, findings, outdated
 from runner.jobs.packages.families import FAMILIES, family, words
@@ -13,7 +14,7 @@ from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.packages import PackageFacts, Update
-from runner.model.plan import Argv, Check, Command, Effect, Lock, PlannedJob, Skip, Step
+from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Skip, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site
 from runner.model.text import count, one_line
@@ -27,8 +28,7 @@ _MARGIN = 120
 _ANY_END = tuple(range(255))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class PackageWork:
+class PackageWork(NamedTuple):
     """What all steps of a job have in common; `within` is how long a detached one is waited for."""
 
     site: Site
@@ -98,22 +98,20 @@ class PackageWork:
             why="it has ended",
         )
         why = f"note at the host that the end of {name} was seen"
-        note = self.step(f"{name}-told", detached.note_seen(self.program, plan, step), why, role=Role.SEEN)
+        note = self.step(f"{name}-seen", detached.note_seen(self.program, plan, step), why, role=Role.SEEN)
         return replace(note, guard=over, despite=(self.id(name),))
 
-    def planned(self, steps: Sequence[Step] = (), headline: str = "", attach: str = "") -> PlannedJob:
-        """The job with the lock of the host's packages, where a step changes anything.
+    def draft(
+        self, steps: Sequence[Step] = (), findings: Sequence[Finding] = (), headline: str = "", attach: str = ""
+    ) -> Draft:
+        """The job with these steps, and with the lock of the host's packages where one of them changes anything.
 
         With `attach` the lock may be taken while that plan's command works.
         """
-        lock = Lock(
-            resource=f"packages of {self.host.name}",
-            host=self.host.name,
-            argv=detached.hold_host(
-                self.program, "packages", self.plan, f"{self.job.name} of {self.site.controller}", attach
-            ),
-        )
-        return PlannedJob(
+        who = f"{self.job.name} of {self.site.controller}"
+        argv = detached.hold_host(self.program, "packages", self.plan, who, attach)
+        lock = Lock(resource=f"packages of {self.host.name}", host=self.host.name, argv=argv)
+        planned = PlannedJob(
             name=self.job.name,
             kind=self.job.kind,
             after=self.job.after,
@@ -121,6 +119,7 @@ class PackageWork:
             headline=headline,
             about=self.host.packages,
         )
+        return Draft(planned=planned, steps=tuple(steps), findings=tuple(findings))
 
 
 def begun(site: Site, job: Job, facts: Facts, now: datetime, table: Mapping[str, str]) -> PackageWork | Draft:
@@ -179,7 +178,7 @@ def attach(work: PackageWork, commands: Sequence[detached.Detached]) -> tuple[St
     for number, command in enumerate(commands, start=1):
         name = f"attach-{number}"
         argv = detached.again(work.program, command.plan, command.step)
-        why = f"an earlier run lost sight of what it began ({command.step}, plan {command.plan}): how did it end"
+        why = f"an earlier run lost sight of {command.step} (plan {command.plan}): see how that ended"
         step = work.step(name, argv, why, Effect.READ, Role.ATTACH)
         codes = (0,) if command.alive else _ANY_END
         steps.append(replace(step, ok_codes=codes, detached=command.alive, timeout=work.patience))
@@ -234,24 +233,22 @@ def hold(
     """Hold these; nothing where there are none, or the family writes no holds."""
     argv = work.family.hold(names)
     why = f"hold {count(len(names), 'package')} that only a person upgrades"
-    return (_despite(work.step(name, argv, why, role=Role.HOLD), despite),) if argv else ()
+    step = replace(work.step(name, argv, why, role=Role.HOLD), despite=tuple(each.id for each in despite))
+    return (step,) if argv else ()
 
 
-def verify(work: PackageWork, names: Sequence[str], *, despite: Sequence[Step] = ()) -> tuple[Step, ...]:
+def verify(work: PackageWork, names: Sequence[str], *, despite: Sequence[Step]) -> tuple[Step, ...]:
     """See that these are held."""
     argv = work.family.verify(names)
-    why = f"{count(len(names), 'package')} held, by whatever keeps holds here"
-    return (_despite(work.step("held", argv, why, Effect.READ, Role.HELD), despite),) if argv else ()
-
-
-def _despite(step: Step, others: Sequence[Step]) -> Step:
-    return replace(step, despite=tuple(other.id for other in others))
+    why = f"see the holds of {count(len(names), 'package')} in every program that keeps holds"
+    step = work.step("held", argv, why, Effect.READ, Role.HELD)
+    return (replace(step, despite=tuple(each.id for each in despite)),) if argv else ()
 
 
 def look(work: PackageWork, updates: Sequence[Update]) -> tuple[Step, ...]:
     """See that all is well with the packages, and what still runs what was replaced."""
     argv = work.family.look(updates)
-    whole = "every package is whole" + (", in its new version" if updates else "")
+    whole = "see that every package is whole" + (", in its new version" if updates else "")
     checks = (work.step("whole", argv, whole, Effect.READ, Role.WHOLE),) if argv else ()
     why = "see whether anything still runs replaced files, and whether a reboot is needed"
     return (*checks, work.step("look", detached.outdated(work.program), why, Effect.READ, Role.LOOK))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,8 +9,7 @@ from runner.jobs.packages import choice as package_choice
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages.choice import UpdateChoice
-from runner.jobs.packages.family import Policy
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import Policy, fits
 from runner.jobs.packages.report import NOT_ALL, PackagesKind
 from runner.jobs.packages.steps import PackageWork
 from runner.model.facts import Facts, Probe
@@ -46,7 +44,7 @@ class UpdatesKind(PackagesKind):
         left = package_steps.left(job, facts)
         before = package_steps.attach(work, left)
         if any(command.alive for command in left):
-            return _drafted(work, before, (), attach=left[-1].plan)
+            return work.draft(before, attach=left[-1].plan)
         others = package_steps.left_by_others(site, job, facts)
         if at_work := next((command for command in others if command.alive), None):
             return _waits(job, at_work)
@@ -71,7 +69,7 @@ class UpdatesKind(PackagesKind):
         if stuck and (repair or install):
             if not repair and not before:
                 return package_findings.skipped(job, findings, package_findings.short(stuck))
-            return _drafted(work, (*before, *repair), findings)
+            return work.draft((*before, *repair), findings)
         return _install(work, known, before, (*findings, *_findings(work, known, facts)))
 
 
@@ -87,7 +85,7 @@ def _refresh_first(work: PackageWork, before: tuple[Step, ...], findings: tuple[
     """Only fetch the lists: nothing can be planned by the old ones. If it works, the job is planned again."""
     why = "the lists could not be fetched for the plan: try once more, and keep the error"
     step = work.step("refresh-first", work.family.refresh(work.host), why, role=Role.REFRESH_FIRST)
-    return _drafted(work, (*before, replace(step, replans=True)), findings)
+    return work.draft((*before, replace(step, replans=True)), findings)
 
 
 def _install(work: PackageWork, known: PackageFacts, before: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:
@@ -104,9 +102,9 @@ def _install(work: PackageWork, known: PackageFacts, before: tuple[Step, ...], f
     steps += package_steps.look(work, choice.install)
     steps = list(package_steps.guarded(work, steps, choice.install))
     waiting = package_findings.update_lines(choice.later) if _policy(work) == "nothing" else ()
-    planned = work.planned(steps, _headline(work, choice, known.partly))
-    planned = replace(planned, details=waiting, partly=known.partly)
-    return Draft(planned=planned, steps=tuple(steps), findings=findings)
+    draft = work.draft(steps, findings, _headline(work, choice, known.partly))
+    planned = replace(draft.planned, details=waiting, partly=known.partly) if draft.planned else None
+    return replace(draft, planned=planned)
 
 
 def _choice(work: PackageWork, known: PackageFacts) -> UpdateChoice:
@@ -116,7 +114,7 @@ def _choice(work: PackageWork, known: PackageFacts) -> UpdateChoice:
     # What writes to /boot would leave packages half configured, and perhaps nothing to boot from.
     fills = tuple(update for update in choice.install if fits(update.name, work.family.fill_boot))
     install = tuple(update for update in choice.install if update not in fills)
-    return replace(choice, install=install, later=(*fills, *choice.later))
+    return choice._replace(install=install, later=(*fills, *choice.later))
 
 
 def _policy(work: PackageWork) -> Policy:
@@ -163,7 +161,3 @@ def _restart(work: PackageWork, name: str) -> Step:
     why = f"{unit} still runs files that an update replaced"
     step = work.step(f"restart-{unit}", ("systemctl", "restart", "--", unit), why, role=Role.RESTART)
     return replace(step, unless=detached.runs_new(work.program, work.host.name, unit), subject=unit)
-
-
-def _drafted(work: PackageWork, steps: Sequence[Step], findings: tuple[Finding, ...], attach: str = "") -> Draft:
-    return Draft(planned=work.planned(steps, attach=attach), steps=tuple(steps), findings=findings)

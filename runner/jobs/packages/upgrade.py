@@ -10,10 +10,11 @@ from runner.jobs.packages import choice as package_choice
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
 from runner.jobs.packages import upgrade_steps
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import fits
 from runner.jobs.packages.report import PackagesKind
 from runner.jobs.packages.steps import PackageWork
 from runner.jobs.packages.upgrade_steps import Upgrade
+from runner.jobs.power import before, rebooting
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import UpgradeOptions
@@ -33,7 +34,9 @@ class UpgradeKind(PackagesKind):
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """The host's packages, what earlier runs began there, and what a reboot must know."""
-        return (*package_steps.probes(site, job, self.families), *upgrade_steps.probes(site, job))
+        database = rebooting.options_of(site, job.host).database
+        reboot = before.probes(site, site.host(job.host), database=database)
+        return (*package_steps.probes(site, job, self.families), *reboot)
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One literal plan: other updates, the held ones in exactly these versions, held again, reboot.
@@ -47,7 +50,8 @@ class UpgradeKind(PackagesKind):
         known = package_steps.read(work, facts)
         left = package_steps.left(job, facts)
         if any(command.alive for command in left):
-            due = upgrade_steps.named(work.family, [word for command in left for word in command.argv])
+            words = [word for command in left for word in command.argv]
+            due = list(dict.fromkeys(update for word in words if (update := work.family.named(word))))
             kernel = any(fits(update.name, work.family.kernels) for update in due)
             upgrade = Upgrade(left=left, held=known.installed, kernel=kernel, reboot=known.reboot)
             return _drafted(work, upgrade, facts, due, ())
@@ -92,16 +96,15 @@ def _upgrade(work: PackageWork, known: PackageFacts, facts: Facts, left: tuple[D
     if names and work.family.only_named:
         others = tuple(update for update in others if update.name in names)
     if not (others or held or left):
-        planned = work.planned(headline="nothing to upgrade")
         findings = package_findings.troubles(job, known.troubles)
-        return Draft(planned=planned, steps=package_steps.look(work, ()), findings=findings)
+        return work.draft(package_steps.look(work, ()), findings, "nothing to upgrade")
     upgraded = tuple(each.update for each in held)
     due = (*others, *upgraded)
     kernels = [update.name for update in due if fits(update.name, work.family.kernels)]
     room = job.options.boot_room.bytes or 0
     if kernels and known.boot_free is not None and known.boot_free < room:
         text = f"/boot has {size(known.boot_free)} free, and {', '.join(kernels)} may need {size(room)}"
-        do = "remove kernels that are no longer needed by hand, never the running one; or set boot_room"
+        do = "remove old kernels by hand, never the running one; or set boot_room"
         return package_findings.skipped(job, [package_findings.refused(job, text, do)])
     freed = {each.update.name for each in held} | {name for each in held for name in each.by}
     free = tuple(name for name in dict.fromkeys((*known.holds, *known.unheld, *known.stray)) if name in freed)
@@ -146,7 +149,7 @@ def _drafted(
     """The steps of `upgrade` and the reboot that is wanted, or needed already or because of what is `due`."""
     steps = upgrade_steps.steps(work, upgrade)
     attach = next((command.plan for command in upgrade.left if command.alive), "")
-    draft = Draft(planned=work.planned(steps, attach=attach), steps=steps, findings=findings)
+    draft = work.draft(steps, findings, attach=attach)
     when = work.job.options.reboot
     needed = [update.name for update in due if fits(update.name, work.patterns)]
     if when == "no" or (when == "if needed" and not needed and not upgrade.reboot):

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
+from typing import NamedTuple
 
 from runner.jobs.packages import agent
 from runner.jobs.packages import findings as package_findings
 from runner.jobs.packages import steps as package_steps
-from runner.jobs.packages.family import Family
 from runner.jobs.packages.steps import PackageWork
 from runner.jobs.power import before, rebooting
 from runner.jobs.power.request import RebootRequest, refused
 from runner.jobs.power.window import Objection
-from runner.model.facts import Facts, Probe
+from runner.model.facts import Facts
 from runner.model.kind import Draft
 from runner.model.packages import Update
 from runner.model.plan import Check, Effect, Step, WaitFor
 from runner.model.role import Role
-from runner.model.site import Job, Site
+from runner.model.site import Job
 from runner.tools import detached
 
 _LOOKED = 30
@@ -30,8 +29,7 @@ BEFORE = "before/"
 _RECENT = timedelta(hours=24)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Upgrade:
+class Upgrade(NamedTuple):
     """What an upgrade is to do: `others` first, then `upgraded`, for which the holds `free` are released.
 
     `held` is held afterwards however that ended, `fresh` if it worked, `unheld` before everything else.
@@ -50,11 +48,6 @@ class Upgrade:
     reboot: tuple[str, ...] = ()
     kernel: bool = False
     room: int = 0
-
-
-def named(family: Family, argv: Iterable[str]) -> tuple[Update, ...]:
-    """The packages that a detached command of ours names with their versions."""
-    return tuple(dict.fromkeys(update for word in argv if (update := family.named(word))))
 
 
 def steps(work: PackageWork, upgrade: Upgrade) -> tuple[Step, ...]:
@@ -91,7 +84,7 @@ def _upgrade(work: PackageWork, upgrade: Upgrade) -> tuple[Step, ...]:
 def _boot(work: PackageWork) -> tuple[Step, ...]:
     """A machine that finds nothing to boot comes back only by hand: see first that it will."""
     argv, host = detached.outdated(work.program), work.host.name
-    why = "the newest kernel has what it boots from"
+    why = "the newest kernel has an initrd to boot from"
     initrd = Check(host=host, argv=argv, field="initrd", relation="==", value=True, why=why)
     # None: no boot loader is known, so nothing is known against it.
     why = "the boot loader knows the newest kernel"
@@ -104,12 +97,6 @@ def _boot(work: PackageWork) -> tuple[Step, ...]:
         )
         for check, role in ((initrd, Role.INITRD), (entry, Role.ENTRY))
     )
-
-
-def probes(site: Site, job: Job) -> tuple[Probe, ...]:
-    """What a reboot of the job's host must know."""
-    host = site.host(job.host)
-    return before.probes(site, host, database=rebooting.options_of(site, job.host).database)
 
 
 def just_up(job: Job, facts: Facts) -> bool:
@@ -131,8 +118,9 @@ def only_reboot(work: PackageWork, facts: Facts) -> Draft:
     why = "see that the host comes back by itself, before anything is changed"
     note = package_findings.note(work.job, "this plan only reboots; what is upgraded is planned when the host is back")
     headline = f"rebooted; the upgrade itself comes next: runner run {work.job.name}"
-    planned = replace(work.planned(headline=headline), locks=rebooting.locks(reboot))
-    return Draft(planned=planned, steps=rebooting.steps(reboot, why), findings=(note, *rebooting.known(reboot)))
+    draft = work.draft((), (note, *rebooting.known(reboot)), headline)
+    planned = replace(draft.planned, locks=rebooting.locks(reboot)) if draft.planned else None
+    return replace(draft, planned=planned, steps=rebooting.steps(reboot, why))
 
 
 def with_reboot(work: PackageWork, draft: Draft, facts: Facts, why: str, kernel: str) -> Draft:

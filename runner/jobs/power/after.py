@@ -1,4 +1,4 @@
-"""What must be there again after a reboot, and the steps that look for it, each whatever the others found."""
+"""What must be there again after a reboot, and the steps that look for it, whatever became of each other."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _mounted(request: RebootRequest) -> Iterator[MountPoint]:
     disks = {disk.mount: disk for disk in request.site.disks if disk.host == host and disk.mount in now}
     for point, disk in disks.items():
         yield MountPoint(point, disk.uuid or now[point].uuid, disk.name)
-    automatic = {entry.mount for entry in request.before.entries if "noauto" not in entry.options} | {"/"}
+    automatic = {entry.mount for entry in request.before.entries or () if "noauto" not in entry.options} | {"/"}
     for point, filesystem in now.items():
         if point in automatic and point not in disks:
             yield MountPoint(point, filesystem.uuid, "")

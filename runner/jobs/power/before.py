@@ -30,8 +30,9 @@ _DISKS = frozenset(("ext2", "ext3", "ext4", "xfs", "btrfs", "vfat", "exfat", "nt
 class Before:
     """A host as read. `systemd` is its version, None where another program runs the host.
 
-    `busy` says what is being written there, "" for nothing; `half` what is said of packages that are not
-    whole. `sessions` are those of the database, None where they were not or could not be counted.
+    `busy` says what is being written there, "" for nothing; `half` what its package manager says of packages
+    that are only half installed. `sessions` are those of the database, None where they were not or could not
+    be counted; `entries` are those of fstab, None where it could not be read.
     """
 
     up: Up
@@ -40,7 +41,7 @@ class Before:
     busy: str = ""
     half: str = ""
     sessions: int | None = None
-    entries: tuple[fstab.FstabEntry, ...] = ()
+    entries: tuple[fstab.FstabEntry, ...] | None = None
 
 
 def probes(site: Site, host: Host, *, database: bool) -> tuple[Probe, ...]:
@@ -98,7 +99,7 @@ def read(host: str, facts: Facts) -> Before | Objection:
         busy=busy,
         half=half.out.strip() if half else "",
         sessions=agent.parse_sessions(reading("sessions").out),
-        entries=fstab.parse(reading("fstab").out) if reading("fstab").exit == 0 else (),
+        entries=fstab.parse(reading("fstab").out) if reading("fstab").exit == 0 else None,
     )
 
 
@@ -147,6 +148,9 @@ def doubts(site: Site, host: Host, here: Before, facts: Facts) -> tuple[Objectio
     if read.now and abs(read.now - facts.at) > _CLOCK:
         text = f"the clock of {host.name} is wrong by {length(abs(read.now - facts.at))}"
         doubts.append(Objection(text=text, do="put it right first: a boot checks disks whose date is in the future"))
+    if here.entries is None:
+        text = f"fstab of {host.name} could not be read, so only declared disks are looked for afterwards"
+        doubts.append(Objection(text=text, do="see there what `cat /etc/fstab` says"))
     mounted = {filesystem.mount for filesystem in read.filesystems}
     doubts += [
         Objection(text=f"disk {disk.name} is not mounted at {disk.mount} now, and will not be looked for afterwards")
@@ -159,7 +163,9 @@ def doubts(site: Site, host: Host, here: Before, facts: Facts) -> tuple[Objectio
 def notes(host: Host, here: Before, facts: Facts) -> tuple[str, ...]:
     """Who and what is interrupted, in words."""
     notes: list[str] = []
-    if here.up.users:
+    if here.up.users is None:
+        notes.append(f"who is logged in to {host.name} is not known")
+    elif here.up.users:
         users = sorted({one_line(user.name) for user in here.up.users})
         more = f" and {len(users) - _SHOWN} more" if len(users) > _SHOWN else ""
         notes.append(f"logged in to {host.name}: {', '.join(users[:_SHOWN])}{more}")

@@ -72,7 +72,7 @@ class HaltKind(Bundled):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Halt(Request):
-    """That the host of a halt job be switched off."""
+    """To switch off the host of a halt job."""
 
     options: HaltOptions
 
@@ -83,7 +83,7 @@ class Halt(Request):
 
     @property
     def cut_off(self) -> tuple[Concerned, ...]:
-        """The stores whose holder is cut off, who needs a moment to end."""
+        """The stores whose holder is cut off: it needs a moment to end."""
         return tuple(each for each in self.stores if self.options.stop_writers and each.holder and each.holder.plan)
 
     @property

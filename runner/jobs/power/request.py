@@ -1,4 +1,4 @@
-"""That a host be taken down by a job, by a reboot or a halt: what both of them take, do and say."""
+"""A request to take a host down, by a reboot or a halt: its locks, its steps, and its findings."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _OWN: Mapping[Literal["packages", "power", "dump", "drill", "restore-db"], str] 
 }
 # ssh(1) ends with 255 when the host takes the session down with it.
 SESSION_DIED = 255
-# What was told to end, or to go down, has this long.
+# Whoever was told to end, and a host that goes down, has this long.
 ENDS = 120
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """That the host of `job` be taken down, with the `options` of its kind, and the host as it was `before`."""
+    """To take the host of `job` down, with the `options` of its kind, and the host as it was `before`."""
 
     site: Site
     job: Job
@@ -124,7 +124,7 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RebootRequest(Request):
-    """That the host of a job be rebooted, with the options of a reboot job.
+    """To reboot the host of a job, with the options of a reboot job.
 
     `prefix` is "" or ends in "/", and stands before the names of the steps. `kernel` is the release that
     must run afterwards, "" for the newest that there is now, or then where the plan has `upgraded`
@@ -165,7 +165,7 @@ class RebootRequest(Request):
 
 
 def refused(job: Job, objections: Iterable[Objection], known: Iterable[Finding] = ()) -> Draft:
-    """Nothing is done, for all these reasons. A refusal stops the whole plan, so a job with a schedule,
+    """A draft that does nothing, for all these reasons. A refusal stops the whole plan, so a job with a schedule,
     which would take others with it, is skipped for attention instead."""
     severity: Severity = "attention" if job.schedule else "refusal"
     findings = [Finding(severity=severity, text=each.text, source=job.name, do=each.do) for each in objections]

@@ -13,7 +13,7 @@ from runner.model.options import HaltOptions, RebootOptions
 from runner.model.site import Job, Site
 from runner.model.text import length
 
-# People plan their day by what they were told: not before, and not in the evening what was said for noon.
+# People plan their day by an announcement: not before its time, and not in the evening what was due at noon.
 _EARLY = timedelta(minutes=1)
 _LATE = timedelta(hours=2)
 
@@ -21,7 +21,7 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = f"(?:{'|'.join(_DAYS)})"
 _TEXT = re.compile(rf"(?:({_DAY}(?:[-,]{_DAY})*) )?([0-9]{{2}}):([0-9]{{2}})-([0-9]{{2}}):([0-9]{{2}})")
 _WHOLE = 24 * 60
-# Windows that touch each other may follow one another for ever; nobody needs to know more than a week.
+# Windows that touch may follow one another for ever; nobody needs to know more than a week of it.
 _WEEK = timedelta(days=7)
 
 

@@ -18,7 +18,7 @@ _PATIENCE = 300
 # For those above, who know no contract of the agent.
 BlockDevice = contract.BlockDevice
 MountedFilesystem = contract.MountedFilesystem
-DumpFolder = contract.DumpFolder
+SnapshotDumps = contract.SnapshotDumps
 StoredAbout = contract.StoredAbout
 
 

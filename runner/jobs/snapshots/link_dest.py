@@ -120,13 +120,9 @@ class _CopyWork:
 
 def _begin(work: _CopyWork) -> Step:
     target = work.target
+    why = "the newest sealed snapshot is still the one this plan builds on"
     guard = Check(
-        host=target.host,
-        argv=agent.newest(target.at),
-        field="newest",
-        relation="==",
-        value=target.basis,
-        why="the newest sealed snapshot is still the one this plan builds on",
+        host=target.host, argv=agent.newest(target.at), field="newest", relation="==", value=target.basis, why=why
     )
     resume = tuple(partial.name for partial in target.partials)
     at = target.at

@@ -79,14 +79,14 @@ class Log:
         return execute(("env", f"TZ={zone}", *argv))
 
     def look(self, *options: str, at: int = NOON, zone: str = "UTC") -> dict[str, Any]:
-        said = self.call(*options, at=at, zone=zone)
-        assert said.code == 0, said.out + said.err
-        assert len(said.out) < 65536
-        return said.answer
+        call = self.call(*options, at=at, zone=zone)
+        assert call.code == 0, call.out + call.err
+        assert len(call.out) < 65536
+        return call.answer
 
     def days(self) -> dict[str, list[int]]:
-        told = json.loads((self.state / "history.json").read_bytes())
-        return {one["day"]: [one["seconds"], one["refused"], one["accepted"]] for one in told["days"]}
+        history = json.loads((self.state / "history.json").read_bytes())
+        return {day["day"]: [day["seconds"], day["refused"], day["accepted"]] for day in history["days"]}
 
 
 @pytest.fixture
@@ -108,9 +108,9 @@ def test_the_last_day_is_told_and_nothing_before_or_after(log: Log) -> None:
 def test_the_argv_of_a_plan_is_what_the_program_takes(log: Log) -> None:
     argv = access.look("runner-agent", hours=24, rows=3, expected=("192.0.2.0/24",))
     assert argv[:3] == ("nice", "--adjustment=10", "runner-agent")
-    said = execute((*PROGRAM, *(one for one in argv[3:] if not one.startswith("--state=")), f"--file={log.path}"))
-    assert said.code == 0, said.out
-    assert rule.read(said.answer) is not None
+    call = execute((*PROGRAM, *(word for word in argv[3:] if not word.startswith("--state=")), f"--file={log.path}"))
+    assert call.code == 0, call.out
+    assert rule.read(call.answer) is not None
 
 
 def test_rotated_logs_are_read_packed_or_not_and_each_once(log: Log) -> None:
@@ -137,12 +137,12 @@ def test_a_log_that_is_cut_off_or_no_archive_is_named_and_the_rest_is_told(log: 
     log.write(refused(NOON - HOUR))
     answer = log.look()
     assert 1 < answer["tables"]["refused"]["total"] <= 5001
-    assert sorted(one.split("'")[1].rpartition("/")[2] for one in answer["problems"]) == [
+    assert sorted(problem.split("'")[1].rpartition("/")[2] for problem in answer["problems"]) == [
         "auth.log.1.gz", "auth.log.2.gz",
     ]  # fmt: skip
-    found = rule.read(answer)
-    assert found
-    assert any("not all was read" in one for one in rule.alarms(found))
+    access = rule.read(answer)
+    assert access
+    assert any("not all was read" in alarm for alarm in rule.alarms(access))
 
 
 def test_at_the_turn_of_the_year_december_is_last_year(log: Log) -> None:
@@ -255,9 +255,9 @@ def test_a_log_that_nobody_writes_to_is_not_taken_for_a_quiet_day(log: Log) -> N
     log.write(refused(NOON - 50 * HOUR), at=NOON - 50 * HOUR)
     answer = log.look()
     assert answer["alive"] is False
-    found = rule.read(answer)
-    assert found
-    assert "attempts are not recorded" in rule.alarms(found)[-1]
+    access = rule.read(answer)
+    assert access
+    assert "attempts are not recorded" in rule.alarms(access)[-1]
 
 
 def test_hostile_names_keep_the_answer_small_and_harmless(log: Log) -> None:
@@ -271,11 +271,11 @@ def test_hostile_names_keep_the_answer_small_and_harmless(log: Log) -> None:
         line(NOON - HOUR, b"x" * (1 << 20)),
         line(NOON - HOUR, b"Failed password for root from 203.0.113.7 port 5 ssh2"),
     )  # fmt: skip
-    said = log.call("--rows=100")
-    assert len(said.out) < 65536
-    assert said.out.isascii()
-    assert (said.answer["tables"]["refused"]["total"], said.answer["long"]) == (301, 1)
-    assert said.answer["tables"]["users"]["others"] + len(rows(said.answer, "users")) == 301
+    call = log.call("--rows=100")
+    assert len(call.out) < 65536
+    assert call.out.isascii()
+    assert (call.answer["tables"]["refused"]["total"], call.answer["long"]) == (301, 1)
+    assert call.answer["tables"]["users"]["others"] + len(rows(call.answer, "users")) == 301
 
 
 def test_a_flood_is_counted_in_little_memory(log: Log) -> None:
@@ -290,9 +290,9 @@ def test_a_flood_is_counted_in_little_memory(log: Log) -> None:
         "import sys; from runner.agent.access import report; report.run(sys.argv[1:]);"
         "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])"
     )
-    said = execute((PROGRAM[0], "-c", script, f"--file={log.path}", "--until=2026-11-23T12:00:00Z"))
-    assert said.code == 0, said.err
-    answer, peak = json.loads(said.out.splitlines()[0]), int(said.out.splitlines()[1])
+    call = execute((PROGRAM[0], "-c", script, f"--file={log.path}", "--until=2026-11-23T12:00:00Z"))
+    assert call.code == 0, call.err
+    answer, peak = json.loads(call.out.splitlines()[0]), int(call.out.splitlines()[1])
     assert peak < 60_000
     assert answer["tables"]["refused"]["total"] == 330_000
     assert rows(answer, "users")[0][0] == "root"
@@ -305,14 +305,14 @@ def test_a_flood_is_counted_in_little_memory(log: Log) -> None:
     ["--hours=0", "--hours=169", "--hours=x", "--rows=0", "--expected=nowhere", "--until=noon", "--odd=1", "word"],
 )
 def test_what_makes_no_sense_is_refused(log: Log, option: str) -> None:
-    said = log.call(option)
-    assert (said.code, "error" in said.answer) == (1, True)
+    call = log.call(option)
+    assert (call.code, "error" in call.answer) == (1, True)
 
 
 def test_a_log_that_is_not_there_is_a_failure_and_never_a_quiet_day(log: Log) -> None:
     log.path.unlink()
-    said = log.call()
-    assert (said.code, "cannot be read" in said.answer["error"]) == (1, True)
+    call = log.call()
+    assert (call.code, "cannot be read" in call.answer["error"]) == (1, True)
     assert not (log.state / "history.json").exists()
 
 
@@ -327,9 +327,9 @@ def world(tmp_path: Path) -> Iterator[Path]:
 def test_a_real_sshd_su_and_journal_are_understood(world: Path) -> None:
     script = Path(__file__).parents[1].joinpath("access_world.sh")
     inside = ("unshare", "--mount", "--propagation=private", "--pid", "--fork", "--mount-proc", "sh", str(script))
-    said = execute((*inside, str(world), str(free_port()), *PROGRAM, "access"))
-    assert said.code == 0, said.err
-    answer = said.answer
+    call = execute((*inside, str(world), str(free_port()), *PROGRAM, "access"))
+    assert call.code == 0, call.err
+    answer = call.answer
     assert (answer["source"], answer["alive"], answer["covered"]) == ("journal", True, False)
     assert rows(answer, "accepted") == [
         ["karl", "127.0.0.1", "password", 1], ["karl", "127.0.0.1", "publickey", 1], ["root", "127.0.0.1", "password", 1],

@@ -39,7 +39,7 @@ def test_the_record_says_what_the_dump_holds(dumps: Dumps) -> None:
     assert set(record["roles"]) == {"babase_owner", "Reader's role", dumps.cluster.user}
     assert record["large_objects"] == 5 and record["doubts"] == []
     assert record["server"].partition(".")[0] == record["pg_dump"].partition(".")[0]
-    assert said.answer["rows"] == sum(record["tables"].values()) and "tables" not in str(said.answer["said"])
+    assert said.answer["rows"] == sum(record["tables"].values()) and "tables" not in str(said.answer["complaint"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", record["at"])
     listed = dumps.listed()["databases"]["babase"]
     assert [(one["time"], one["rows"], one["objects"]) for one in listed] == [

@@ -77,7 +77,7 @@ def guid_table() -> bytes:
     entries = bytes(128 * 128)
     last = 64 * MIB // 512 - 1
     fields = (1, last, 34, last - 33)
-    places = b"".join(one.to_bytes(8, "little") for one in fields)
+    places = b"".join(field.to_bytes(8, "little") for field in fields)
     tail = places + b"\1" * 16 + (2).to_bytes(8, "little") + (128).to_bytes(4, "little") * 2
     head = b"EFI PART" + (0x10000).to_bytes(4, "little") + (92).to_bytes(4, "little")
     tail += zlib.crc32(entries).to_bytes(4, "little")
@@ -86,11 +86,11 @@ def guid_table() -> bytes:
 
 
 def test_a_blank_device_has_no_signature_and_says_who_it_is(device: str) -> None:
-    found = lsblk.parse(do(*lsblk.look(device)))
-    assert found is not None
-    assert (found.name, found.type, found.size, found.children, found.mount) == (device, "loop", 64 * MIB, (), "")
-    assert found.number == Path(device).stat().st_rdev
-    assert not found.read_only
+    about = lsblk.parse(do(*lsblk.look(device)))
+    assert about is not None
+    assert (about.name, about.type, about.size, about.children, about.mount) == (device, "loop", 64 * MIB, (), "")
+    assert about.number == Path(device).stat().st_rdev
+    assert not about.read_only
     assert wipefs.parse(do(*wipefs.look(device))) == ()
     stamped = wipefs.parse_stamp(do(*wipefs.stamp(device)))
     assert stamped.startswith(f"{64 * MIB} bytes, ")
@@ -112,9 +112,9 @@ SIGNED: dict[str, Callable[[str], object]] = {
 def test_whatever_is_on_a_device_is_seen_and_stops_the_format(kind: str, device: str) -> None:
     stamped = wipefs.parse_stamp(do(*wipefs.stamp(device)))
     SIGNED[kind](device)
-    found = wipefs.parse(do(*wipefs.look(device)))
-    assert found is not None
-    assert kind in {one.type for one in found}
+    marks = wipefs.parse(do(*wipefs.look(device)))
+    assert marks is not None
+    assert kind in {mark.type for mark in marks}
     assert not holds(wipefs.unchanged("backup-server1", device, stamped))
     assert ": not blank, unused" in wipefs.parse_stamp(do(*wipefs.stamp(device)))
 
@@ -122,8 +122,8 @@ def test_whatever_is_on_a_device_is_seen_and_stops_the_format(kind: str, device:
 def test_a_label_that_looks_like_an_answer_stays_a_label(device: str) -> None:
     label = '"}],\n"x": "'
     do("mke2fs", "-q", "-t", "ext3", "-L", label, device)
-    (found,) = wipefs.parse(do(*wipefs.look(device))) or ()
-    assert (found.type, found.label) == ("ext3", label)
+    (mark,) = wipefs.parse(do(*wipefs.look(device))) or ()
+    assert (mark.type, mark.label) == ("ext3", label)
 
 
 def test_a_device_that_is_mounted_is_not_unused_and_mke2fs_would_not_take_it(
@@ -135,9 +135,9 @@ def test_a_device_that_is_mounted_is_not_unused_and_mke2fs_would_not_take_it(
     do("mount", device, str(place))
     try:
         assert wipefs.parse_stamp(do(*wipefs.stamp(device))).endswith("not blank, in use")
-        found = lsblk.parse(do(*lsblk.look(device)))
-        assert found is not None
-        assert found.mount == str(place)
+        about = lsblk.parse(do(*lsblk.look(device)))
+        assert about is not None
+        assert about.mount == str(place)
         assert run(mke2fs.make(disk, UUID)).returncode != 0
         assert mke2fs.parse(run(mke2fs.would_make(disk)).stdout) is None
     finally:
@@ -163,8 +163,8 @@ def test_what_is_made_is_what_was_foretold_and_declared(filesystem: str, device:
     block = tune2fs.parse_shape(do(*tune2fs.superblock(device)))
     assert foretold == mke2fs.Made(bytes=block.bytes, inodes=block.inodes)
     assert (block.bytes, block.inodes, block.inode_size) == (64 * MIB, 16384, 256)
-    said = do(*tune2fs.superblock(device))
-    assert "Errors behavior:          Remount read-only" in said
+    output = do(*tune2fs.superblock(device))
+    assert "Errors behavior:          Remount read-only" in output
     (mark,) = wipefs.parse(do(*wipefs.look(device))) or ()
     assert (mark.type, mark.uuid, mark.label) == (filesystem, UUID, "papio-snapshots-")
 
@@ -253,9 +253,9 @@ def test_findmnt_reads_our_line_as_we_do(tmp_path: Path) -> None:
     path = tmp_path / "fstab"
     line = fstab.line(UUID, "/srv/a b\\c\td", "ext3")
     path.write_text(line + "\n")
-    said = json.loads(do("findmnt", "--json", "--tab-file", str(path), "--output", "SOURCE,TARGET,OPTIONS"))
+    table = json.loads(do("findmnt", "--json", "--tab-file", str(path), "--output", "SOURCE,TARGET,OPTIONS"))
     (entry,) = fstab.parse(path.read_text())
-    assert said["filesystems"] == [
+    assert table["filesystems"] == [
         {"source": f"UUID={UUID}", "target": entry.mount, "options": ",".join(entry.options)}
     ]
     assert fstab.right(entry, UUID, "ext3")
@@ -315,7 +315,9 @@ def drafted(disk: Disk) -> Draft:
     host = HostFacts(
         name=disk.host,
         filesystems=tuple(Filesystem(**mount._asdict()) for mount in filesystems()),
-        readings={name: Reading(exit=one.returncode, out=one.stdout, err=one.stderr) for name, one in answers.items()},
+        readings={
+            name: Reading(exit=ended.returncode, out=ended.stdout, err=ended.stderr) for name, ended in answers.items()
+        },
     )
     now = datetime.now(UTC)
     return DiskKind().draft(site, job, Facts(at=now, hosts={disk.host: host}), now)

@@ -52,10 +52,10 @@ def probed(house: Storehouse, mount: Path, uuid: str = UUID) -> dict[str, Any]:
 
 def refused(house: Storehouse) -> str:
     argv = ("hold", str(house.root), "--plan", "p", "--who", "w", *house.disk)
-    said = house.call(*argv)
-    assert said.code == 1
+    call = house.call(*argv)
+    assert call.code == 1
     assert house.call("check-disk", str(house.root), *house.disk).code == 1
-    return str(said.answer["error"])
+    return str(call.answer["error"])
 
 
 def test_the_declared_disk_is_used_and_marked_as_this_stores(tmp_path: Path) -> None:
@@ -63,9 +63,9 @@ def test_the_declared_disk_is_used_and_marked_as_this_stores(tmp_path: Path) -> 
         house = on(tmp_path, mount)
         assert house.snapshot(ONE).code == 0
         assert json.loads((house.root / ".runner/disk.json").read_bytes())["uuid"] == UUID
-        told = probed(house, mount)
-        assert (told["uuid"], told["mounted"], told["problem"], told["whole_seconds"]) == (UUID, True, "", False)
-        assert told["device"].startswith("/dev/loop")
+        state = probed(house, mount)
+        assert (state["uuid"], state["mounted"], state["problem"], state["whole_seconds"]) == (UUID, True, "", False)
+        assert state["device"].startswith("/dev/loop")
         assert house.call("check-disk", str(house.root), *house.disk).answer == {"ok": True, "uuid": UUID}
 
 
@@ -111,8 +111,8 @@ def test_a_disk_taken_away_during_the_transfer_is_not_sealed(tmp_path: Path) -> 
             house.begin(ONE)
             sent = house.send(ONE)
             subprocess.run(("umount", "--lazy", mount), check=True)
-            said = house.seal(ONE, frame("send", sent))
-            assert said.code == 1
+            call = house.seal(ONE, frame("send", sent))
+            assert call.code == 1
             subprocess.run(("mount", "-o", "loop", tmp_path / f"{OTHER}.img", mount), check=True)
         assert not (house.root / ONE).exists()
 
@@ -136,10 +136,10 @@ def test_a_disk_without_inodes_or_room_is_never_sealed_but_can_be_held_and_reape
             assert house.begin(ONE).code == 0
             sent = house.send(ONE)
             assert sent.code == 23
-            told = house.explain(house.look(ONE), since)
-            assert told.answer["counts"]["unexplained"] > 0
-            said = house.seal(ONE, frame("send", sent) + frame("x", told), "--explained", "x=/")
-            assert said.code == 1
+            explained = house.explain(house.look(ONE), since)
+            assert explained.answer["counts"]["unexplained"] > 0
+            call = house.seal(ONE, frame("send", sent) + frame("x", explained), "--explained", "x=/")
+            assert call.code == 1
             (house.root / ".partial" / ONE).rename(house.root / ".partial/parts/moved")
             reaped = house.call("reap", str(house.root), "--plan", house.plan, *house.disk)
             assert reaped.answer["removed"] > 30

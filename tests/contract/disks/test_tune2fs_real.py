@@ -45,9 +45,9 @@ def disk(tmp_path: Path) -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_e2fsck_checks_when_the_forecast_says_so(case: str, disk: str) -> None:
     assert run("tune2fs", *CASES[case], "--", disk).returncode in (0, 1)
-    found = tune2fs.parse_superblock(run(*tune2fs.superblock(disk)).stdout)
-    assert found.state
-    forecast = tune2fs.will_check(found, datetime.now(tz=UTC))
+    block = tune2fs.parse_superblock(run(*tune2fs.superblock(disk)).stdout)
+    assert block.state
+    forecast = tune2fs.will_check(block, datetime.now(tz=UTC))
     checked = "check forced" in run("e2fsck", "-p", "--", disk).stdout
     assert checked == (forecast is not None), forecast
 
@@ -57,13 +57,13 @@ def test_the_command_in_the_finding_mends_what_was_found(disk: str) -> None:
     usb = Disk(name="usb", host="papio", device=disk, mount="/srv", fsck_every=timedelta(days=120))
     plan = Plan(id="p", made_at=datetime.now(tz=UTC), site="babase", live=True)
 
-    def told() -> list[str]:
+    def commands() -> list[str]:
         findings = hook.check_plan(fsck_site(usb), plan, fsck_facts(usb))
-        return [one.command for one in findings if one.severity == "attention"]
+        return [finding.command for finding in findings if finding.severity == "attention"]
 
-    (command,) = told()
+    (command,) = commands()
     assert run(*shlex.split(command)).returncode == 0
-    assert told() == []
+    assert commands() == []
 
 
 def test_a_check_that_was_put_off_is_due_again_afterwards(disk: str) -> None:

@@ -122,7 +122,7 @@ def test_a_password_file_that_is_not_there_is_named() -> None:
 
 def test_a_password_does_not_travel_in_clear_to_another_machine(tmp_path: Path) -> None:
     settings = {"smtp": {"host": "mail.example.org", **login(tmp_path)}}
-    with pytest.raises(ReportUndelivered, match="would travel in clear"):
+    with pytest.raises(ReportUndelivered, match="would be sent unencrypted"):
         plugin(settings).deliver_report(FAILED)
 
 

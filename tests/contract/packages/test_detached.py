@@ -47,20 +47,20 @@ def begun(tmp_path: Path) -> int:
 
 
 def test_the_answer_says_how_it_ended_and_what_it_printed(house: HostHouse) -> None:
-    said = house.detach("--", "sh", "-c", f"{ESCAPES}; cat; echo $LC_ALL,$LANGUAGE,$DEBIAN_FRONTEND >&2; exit 3")
-    assert said.code == 3
-    found = detached.parse_answer(said.out.decode())
-    assert found
-    assert (found.exit, found.lines, found.note) == (3, 4, "")
-    assert found.log == (r"a\x1b[31mred", "new", r"\xff", "C,,noninteractive")
+    result = house.detach("--", "sh", "-c", f"{ESCAPES}; cat; echo $LC_ALL,$LANGUAGE,$DEBIAN_FRONTEND >&2; exit 3")
+    assert result.code == 3
+    answer = detached.parse_answer(result.out.decode())
+    assert answer
+    assert (answer.exit, answer.lines, answer.note) == (3, 4, "")
+    assert answer.log == (r"a\x1b[31mred", "new", r"\xff", "C,,noninteractive")
     listed = house.detached()
     assert [(each["plan"], each["step"], each["exit"], each["alive"]) for each in listed] == [(PLAN, STEP, 3, False)]
 
 
 def test_a_command_that_cannot_be_started_has_ended_too(house: HostHouse) -> None:
-    said = house.detach("--", "/no/such/program")
-    assert said.code == 127
-    assert "could not be started" in said.answer["log"][0]
+    result = house.detach("--", "/no/such/program")
+    assert result.code == 127
+    assert "could not be started" in result.answer["log"][0]
 
 
 def test_a_command_that_was_killed_ends_as_a_shell_would_say(house: HostHouse) -> None:
@@ -99,8 +99,8 @@ def test_it_goes_on_when_its_caller_is_ended(house: HostHouse, slow: tuple[str, 
         assert front.communicate(timeout=30)[1] == b""
     assert [(each["alive"], each["exit"], each["ended"]) for each in house.detached()] == [(True, None, None)]
     (tmp_path / "gate").touch()
-    said = house.again()
-    assert (said.code, said.answer["exit"], said.answer["log"]) == (7, 7, ["begun", "over"])
+    result = house.again()
+    assert (result.code, result.answer["exit"], result.answer["log"]) == (7, 7, ["begun", "over"])
     assert begun(tmp_path) == 1
 
 
@@ -126,11 +126,11 @@ def test_a_command_outlives_what_looks_after_it_and_nobody_takes_its_place(
     assert [(each["alive"], each["exit"]) for each in house.detached()] == [(True, None)]
     assert house.hold().code == 75
     (tmp_path / "gate").touch()
-    said = house.again()
-    assert (said.code, said.answer["exit"], said.answer["log"]) == (1, None, ["begun", "over"])
-    assert "was killed" in said.answer["note"]
+    result = house.again()
+    assert (result.code, result.answer["exit"], result.answer["log"]) == (1, None, ["begun", "over"])
+    assert "was killed" in result.answer["note"]
     assert house.hold().code == 0
-    assert house.again().answer == said.answer
+    assert house.again().answer == result.answer
 
 
 def test_a_machine_that_went_down_in_the_middle_is_told_so(
@@ -146,9 +146,9 @@ def test_a_machine_that_went_down_in_the_middle_is_told_so(
         about = {**house.began(name), "boot_id": "the one before"}
         (house.folder / name).write_text(json.dumps(about))
     assert [(each["alive"], each["exit"], each["ended"]) for each in house.detached()] == [(False, None, None)]
-    said = house.detach(*slow)
-    assert (said.code, said.answer["exit"]) == (1, None)
-    assert "restarted in the middle" in said.answer["note"]
+    result = house.detach(*slow)
+    assert (result.code, result.answer["exit"]) == (1, None)
+    assert "restarted in the middle" in result.answer["note"]
     assert begun(tmp_path) == 1
 
 
@@ -179,11 +179,11 @@ def test_a_shutdown_that_ends_the_command_is_written_down(
 
 def test_nothing_is_begun_without_the_lock_on_the_packages(house: HostHouse, tmp_path: Path) -> None:
     command = ("--packages=dpkg", "--", "touch", str(tmp_path / "there"))
-    said = house.detach(*command)
-    assert (said.code, "nobody holds" in said.answer["error"]) == (1, True)
+    result = house.detach(*command)
+    assert (result.code, "nobody holds" in result.answer["error"]) == (1, True)
     with house.held(plan="another"):
-        said = house.detach(*command)
-        assert (said.code, said.answer["holder"]["plan"]) == (75, "another")
+        result = house.detach(*command)
+        assert (result.code, result.answer["holder"]["plan"]) == (75, "another")
     assert not (tmp_path / "there").exists()
     assert house.detached() == []
     with house.held():
@@ -198,8 +198,8 @@ def test_the_next_step_of_the_plan_finds_the_lock_free(house: HostHouse) -> None
 
 
 def test_waiting_can_be_given_up_and_stops_nothing(house: HostHouse, slow: tuple[str, ...], tmp_path: Path) -> None:
-    said = house.detach("--within=1", *slow)
-    assert (said.code, "was not stopped" in said.answer["error"]) == (1, True)
+    result = house.detach("--within=1", *slow)
+    assert (result.code, "was not stopped" in result.answer["error"]) == (1, True)
     assert house.detached()[0]["alive"]
     (tmp_path / "gate").touch()
     assert house.again().code == 7
@@ -207,15 +207,15 @@ def test_waiting_can_be_given_up_and_stops_nothing(house: HostHouse, slow: tuple
 
 def test_what_comes_after_is_run_however_the_command_ended(house: HostHouse, tmp_path: Path) -> None:
     after = json.dumps(["sh", "-c", f"echo held again; touch {tmp_path}/after"])
-    said = house.detach(f"--then={after}", "--", "sh", "-c", "echo broken; exit 100")
-    assert (said.code, said.answer["log"]) == (100, ["broken", "held again"])
-    assert [each["exit"] for each in said.answer["then"]] == [0]
+    result = house.detach(f"--then={after}", "--", "sh", "-c", "echo broken; exit 100")
+    assert (result.code, result.answer["log"]) == (100, ["broken", "held again"])
+    assert [each["exit"] for each in result.answer["then"]] == [0]
     assert (tmp_path / "after").exists()
-    said = house.detach('--then=["false"]', "--", "true", step="job/other")
-    assert (said.code, said.answer["exit"]) == (1, 1)
-    found = detached.parse_answer(said.out.decode())
-    assert found
-    assert found.then == ((("false",), 1),)
+    result = house.detach('--then=["false"]', "--", "true", step="job/other")
+    assert (result.code, result.answer["exit"]) == (1, 1)
+    answer = detached.parse_answer(result.out.decode())
+    assert answer
+    assert answer.then == ((("false",), 1),)
 
 
 def test_what_comes_after_is_run_although_the_caller_is_gone(
@@ -234,8 +234,8 @@ def test_a_flood_of_output_stays_small_and_its_ends_are_kept(house: HostHouse, t
         "echo first; i=0; while test $i -lt 60; do head -c 1000000 /dev/zero | tr '\\0' '\\n'; i=$((i+1)); done;"
         f"sleep 0.5; stat --format=%b {house.folder}/output > {tmp_path}/blocks; echo last"
     )
-    said = house.detach("--", "sh", "-c", flood)
-    assert (said.code, said.answer["log"][-1], said.answer["lines"]) == (0, "last", 60_000_002)
+    result = house.detach("--", "sh", "-c", flood)
+    assert (result.code, result.answer["log"][-1], result.answer["lines"]) == (0, "last", 60_000_002)
     assert int((tmp_path / "blocks").read_text()) * 512 < 12 * 1024 * 1024
     output = (house.folder / "output").read_bytes()
     assert len(output) < 600 * 1024
@@ -248,8 +248,8 @@ def test_configuration_files_that_are_new_are_named(house: HostHouse, tmp_path: 
     (etc / "known.rpmnew").touch()
     (etc / "again.dpkg-dist").touch()
     script = f"cd {etc}; mkdir d; touch d/a.conf.dpkg-dist b.ucf-dist c.conf; rm again.dpkg-dist; touch again.dpkg-dist"
-    found = house.detach("--", "sh", "-c", script).answer["conffiles"]
-    assert found == ["/etc/again.dpkg-dist", "/etc/b.ucf-dist", "/etc/d/a.conf.dpkg-dist"]
+    files = house.detach("--", "sh", "-c", script).answer["conffiles"]
+    assert files == ["/etc/again.dpkg-dist", "/etc/b.ucf-dist", "/etc/d/a.conf.dpkg-dist"]
 
 
 def test_the_program_may_be_replaced_by_the_very_command_that_it_runs(
@@ -290,8 +290,8 @@ def test_a_lost_connection_stops_nothing_and_the_next_one_gets_the_answer(
             assert lost.wait(timeout=30) == 255
         assert over.detached()[0]["alive"]
         (tmp_path / "gate").touch()
-        said = over.again()
-        assert (said.code, said.answer["exit"], said.answer["log"]) == (7, 7, ["begun", "over"])
+        result = over.again()
+        assert (result.code, result.answer["exit"], result.answer["log"]) == (7, 7, ["begun", "over"])
         assert begun(tmp_path) == 1
         # And a connection whose caller is killed on this side closes at once, though the command goes on.
         (tmp_path / "gate").unlink()
@@ -312,8 +312,8 @@ def test_the_answer_is_written_although_the_command_filled_the_disk(house: HostH
         ' "$@"; code=$?; rm -f "$0"; exit $code'
     )  # fmt: skip
     argv = house.detach_argv("--", "sh", "-c", fill)
-    said = execute(("unshare", "--mount", "sh", "-c", inside, "-", *argv))
-    assert (said.code, said.answer["exit"]) == (9, 9)
+    result = execute(("unshare", "--mount", "sh", "-c", inside, "-", *argv))
+    assert (result.code, result.answer["exit"]) == (9, 9)
 
 
 def test_the_oldest_are_forgotten_but_never_one_whose_end_nobody_saw(house: HostHouse) -> None:
@@ -389,8 +389,8 @@ def test_names_that_lead_elsewhere_are_refused(house: HostHouse, name: str) -> N
 
 
 def test_nothing_is_repeated_that_was_never_begun(house: HostHouse) -> None:
-    said = house.again()
-    assert (said.code, "nothing of that plan" in said.answer["error"]) == (1, True)
+    result = house.again()
+    assert (result.code, "nothing of that plan" in result.answer["error"]) == (1, True)
     assert house.detached() == []
 
 

@@ -52,11 +52,11 @@ def deb(folder: Path, name: str, version: str, postinst: str = "exit 0", arch: s
 def dpkg(house: HostHouse, admin: Path, step: str, *argv: str) -> detached.DetachAnswer:
     with house.held():
         options = ("--packages=dpkg", f"--env=DPKG_ADMINDIR={admin}")
-        said = house.detach(*options, "--", "dpkg", "--log=/dev/null", *argv, step=step)
-    found = detached.parse_answer(said.out.decode())
-    assert found, said.out
-    assert (found.exit, found.problem) == (said.code, "")
-    return found
+        result = house.detach(*options, "--", "dpkg", "--log=/dev/null", *argv, step=step)
+    answer = detached.parse_answer(result.out.decode())
+    assert answer, result.out
+    assert (answer.exit, answer.problem) == (result.code, "")
+    return answer
 
 
 def test_dpkg_is_known_by_its_list_before_and_after(house: HostHouse, admin: Path, tmp_path: Path) -> None:
@@ -101,18 +101,18 @@ def test_what_was_done_before_the_machine_went_down_is_told_after_it(
             f"sed -n 's/.*\"pid\": \\([0-9]*\\).*/\\1/p' {began} > {admin}/worker; "
             f"exec dpkg --log=/dev/null -i {package}"
         )
-        said = house.detach(*options, "--", "sh", "-c", script)
-    assert (said.code, said.answer["exit"]) == (1, None)
-    assert said.answer["packages"]["installed"] == [["libc-demo", "1.0"]]
-    assert said.answer["packages"]["unfinished"] == [["libc-demo", "half-configured"]]
+        result = house.detach(*options, "--", "sh", "-c", script)
+    assert (result.code, result.answer["exit"]) == (1, None)
+    assert result.answer["packages"]["installed"] == [["libc-demo", "1.0"]]
+    assert result.answer["packages"]["unfinished"] == [["libc-demo", "half-configured"]]
 
 
 def test_a_list_that_cannot_be_read_lets_nothing_begin(house: HostHouse, tmp_path: Path) -> None:
     with house.held():
         options = ("--packages=dpkg", "--env=DPKG_ADMINDIR=/no/such/folder")
-        said = house.detach(*options, "--", "touch", str(tmp_path / "there"))
-    assert said.code == 1
-    assert "no /no/such/folder/status" in said.answer["error"]
+        result = house.detach(*options, "--", "touch", str(tmp_path / "there"))
+    assert result.code == 1
+    assert "no /no/such/folder/status" in result.answer["error"]
     assert not (tmp_path / "there").exists()
 
 
@@ -127,10 +127,10 @@ def test_rpm_is_known_by_its_list_before_and_after(house: HostHouse, tmp_path: P
     def after(step: str, *argv: str) -> detached.DetachAnswer:
         with house.held():
             options = ("--packages=rpm", f"--env=HOME={home}")
-            said = house.detach(*options, "--", "rpm", *argv, "--justdb", step=step)
-        found = detached.parse_answer(said.out.decode())
-        assert found and found.exit == 0, said.out
-        return found
+            result = house.detach(*options, "--", "rpm", *argv, "--justdb", step=step)
+        answer = detached.parse_answer(result.out.decode())
+        assert answer and answer.exit == 0, result.out
+        return answer
 
     assert after("job/1", "-i", made[0]).packages.installed == (("demo", "1-1"),)
     assert after("job/2", "-U", made[1]).packages.upgraded == (("demo", "1-1", "2-1"),)

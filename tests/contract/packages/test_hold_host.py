@@ -18,9 +18,9 @@ def house(tmp_path: Path) -> HostHouse:
 
 def test_a_second_holder_is_told_who_is_first(house: HostHouse) -> None:
     with house.held(plan="plan-7") as first:
-        said = house.hold()
-        assert (said.code, said.answer["held"]) == (75, False)
-        holder = said.answer["holder"]
+        result = house.hold()
+        assert (result.code, result.answer["held"]) == (75, False)
+        holder = result.answer["holder"]
         assert (holder["plan"], holder["who"], holder["pid"]) == ("plan-7", "a test", first.pid)
     assert house.hold().code == 0
 
@@ -28,8 +28,8 @@ def test_a_second_holder_is_told_who_is_first(house: HostHouse) -> None:
 def test_packages_and_power_are_held_each_for_itself(house: HostHouse) -> None:
     with house.held("packages"):
         assert house.hold("power").code == 0
-    said = house.hold("network")
-    assert (said.code, "packages, power" in said.answer["do"]) == (1, True)
+    result = house.hold("network")
+    assert (result.code, "packages, power" in result.answer["do"]) == (1, True)
     assert house.hold("../packages").code == 1
 
 
@@ -48,9 +48,9 @@ def test_a_detached_command_whose_runner_is_gone_holds_the_packages(house: HostH
         # Its own runner's lock stands before it.
         assert house.hold().answer["holder"]["who"] == "a test"
         front.kill()
-    said = house.hold()
-    assert said.code == 75
-    holder = said.answer["holder"]
+    result = house.hold()
+    assert result.code == 75
+    holder = result.answer["holder"]
     assert (holder["plan"], holder["pid"]) == (PLAN, house.began("child.json")["pid"])
     assert STEP in holder["who"]
     assert house.hold("power").code == 0

@@ -49,9 +49,9 @@ def admin(tmp_path: Path) -> Path:
 def asked(update: Update, admin: Path, *options: str, family: Family | None = None, kind: str = "DPKG_ADMINDIR") -> str:
     """What is not as planned; "" where all is."""
     argv = agent.unchanged("runner-agent", "h", family or Debian(), (update,)).argv[1:]
-    said = execute((*PROGRAM, argv[0], f"--env={kind}={admin}", *options, *argv[1:])).answer
-    assert said["as_planned"] is ("error" not in said)
-    return str(said.get("error", ""))
+    done = execute((*PROGRAM, argv[0], f"--env={kind}={admin}", *options, *argv[1:])).answer
+    assert done["as_planned"] is ("error" not in done)
+    return str(done.get("error", ""))
 
 
 def one(name: str, old: str, new: str, arch: str = "") -> Update:
@@ -78,17 +78,17 @@ def test_room_in_boot_is_a_part_of_it_and_words_that_are_none_are_refused(admin:
     assert asked(fine, admin, f"--boot-free={1 << 60}").startswith("/boot has ")
     verb = (*PROGRAM, "as-planned", "--packages=dpkg")
     for word in ("g++-demo", "g++-demo=1.0", "=1=2", "g++-demo=1.0=", "a=1=2=3"):
-        said = execute((*verb, "--", word))
-        assert (said.code, "as_planned" in said.answer) == (1, False), word
+        done = execute((*verb, "--", word))
+        assert (done.code, "as_planned" in done.answer) == (1, False), word
     lost = execute((*verb, "--env=DPKG_ADMINDIR=/no/such", "--", "a=1=2"))
     assert "as_planned" not in lost.answer, "what cannot be read is not as planned"
 
 
 def test_only_so_many_are_named(admin: Path) -> None:
     words = (f"demo-{number}=1=2" for number in range(300))
-    said = execute((*PROGRAM, "as-planned", "--packages=dpkg", f"--env=DPKG_ADMINDIR={admin}", "--", *words))
-    assert said.answer["error"].endswith("; and 295 more")
-    assert len(said.out) < 1000
+    done = execute((*PROGRAM, "as-planned", "--packages=dpkg", f"--env=DPKG_ADMINDIR={admin}", "--", *words))
+    assert done.answer["error"].endswith("; and 295 more")
+    assert len(done.out) < 1000
 
 
 @pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="needs rpmbuild")

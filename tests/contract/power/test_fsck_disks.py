@@ -47,16 +47,16 @@ class Bench:
     mount: Path
     root: Path
 
-    def found(self) -> agent_checks.HostChecks:
+    def checks(self) -> agent_checks.HostChecks:
         """What the host says of it."""
-        told = boot_checks.read(("--", self.device), self.root)
-        read = agent_checks.read(Reading(exit=0, out=json.dumps(table(told))))
-        assert read is not None, told
+        answer = boot_checks.read(("--", self.device), self.root)
+        read = agent_checks.read(Reading(exit=0, out=json.dumps(table(answer))))
+        assert read is not None, answer
         return read
 
     def own(self) -> agent_checks.Extfs:
         """The filesystem on the device."""
-        (only,) = [one for one in self.found().filesystems if self.device in one.seen.devices]
+        (only,) = [own for own in self.checks().filesystems if self.device in own.seen.devices]
         return only
 
     def mounted(self) -> bool:
@@ -108,10 +108,10 @@ def test_a_mounted_disk_is_told_with_its_line_of_fstab_and_what_is_on_it(bench: 
 def test_a_disk_that_is_away_or_no_disk_says_why(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "zero").write_bytes(bytes(2**20))
     for path in (tmp_path / "zero", tmp_path / "gone"):
-        told = boot_checks.read(("--", str(path)), bench.root)
-        read = agent_checks.read(Reading(exit=0, out=json.dumps(table(told))))
+        answer = boot_checks.read(("--", str(path)), bench.root)
+        read = agent_checks.read(Reading(exit=0, out=json.dumps(table(answer))))
         assert read is not None
-        (only,) = [one for one in read.filesystems if str(path) in one.seen.devices]
+        (only,) = [own for own in read.filesystems if str(path) in own.seen.devices]
         assert only.problem.startswith("tune2fs: ")
 
 
@@ -119,15 +119,15 @@ def test_words_to_the_kernel_and_files_that_force_checks_are_found(bench: Bench)
     (bench.root / "proc").mkdir()
     (bench.root / "proc/cmdline").write_text("root=LABEL=root fsck.mode=force fsck.repair=yes quiet\n")
     (bench.root / "forcefsck").touch()
-    found = bench.found()
-    assert (found.answer.kernel, found.answer.files) == (("fsck.mode=force",), ("/forcefsck",))
+    checks = bench.checks()
+    assert (checks.answer.kernel, checks.answer.files) == (("fsck.mode=force",), ("/forcefsck",))
 
 
 def test_an_unmounted_disk_of_fstab_is_told_without_being_asked_for(bench: Bench) -> None:
     run("umount", bench.mount)
-    told = boot_checks.read((), bench.root)
-    assert [own.mount for own in told.filesystems if own.device == bench.device] == [""]
-    assert [own.pass_ for own in told.filesystems if own.device == bench.device] == [2]
+    answer = boot_checks.read((), bench.root)
+    assert [own.mount for own in answer.filesystems if own.device == bench.device] == [""]
+    assert [own.pass_ for own in answer.filesystems if own.device == bench.device] == [2]
 
 
 class Host:
@@ -158,8 +158,8 @@ class Host:
         return self.came
 
     def holds(self, check: Check) -> bool:
-        said = json.loads(self.call(check.argv).stdout.splitlines()[-1])
-        return bool(said.get(check.field) == check.value)
+        answer = json.loads(self.call(check.argv).stdout.splitlines()[-1])
+        return bool(answer.get(check.field) == check.value)
 
     def call(self, argv: Argv) -> subprocess.CompletedProcess[str]:
         words = list(argv)
@@ -177,8 +177,8 @@ def wishes(bench: Bench) -> list[Insertion]:
     store = Store(name="papio", host="papio", path=str(bench.mount / "store"), disk="usb")
     known = StoreFacts(path=store.path, exists=True)
     now = datetime.now(tz=UTC)
-    told = Reading(exit=0, out=json.dumps(table(boot_checks.read(("--", bench.device), bench.root))))
-    host = HostFacts(name="papio", readings={"fsck": told}, stores={"papio": known})
+    reading = Reading(exit=0, out=json.dumps(table(boot_checks.read(("--", bench.device), bench.root))))
+    host = HostFacts(name="papio", readings={"fsck": reading}, stores={"papio": known})
     facts = Facts(at=now, hosts={"papio": host})
     site = fsck_site(disk, when_due="forward", stores=(store,))
     hook = plugin({"when_due": "forward"})
@@ -264,9 +264,9 @@ def test_the_users_of_a_disk_are_counted_without_the_lock_of_the_plan_itself(ben
     assert check is not None
     assert Host(bench).holds(check)
     other = replace(check, argv=tuple("--plan=other" if word.startswith("--plan=") else word for word in check.argv))
-    said = json.loads(Host(bench).call(other.argv).stdout)
-    assert said["users"] == 1
-    assert str(holder.pid) in said["who"][0]
+    answer = json.loads(Host(bench).call(other.argv).stdout)
+    assert answer["users"] == 1
+    assert str(holder.pid) in answer["who"][0]
     (bench.mount / "inner").mkdir()
     run("mount", "-t", "tmpfs", "none", bench.mount / "inner")
     try:

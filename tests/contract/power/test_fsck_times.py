@@ -69,9 +69,9 @@ for device, unit in zip(sys.argv[1::2], sys.argv[2::2]):
     say(True, "Finished", MESSAGE_ID=check_times.STARTED, UNIT=unit)
 subprocess.run(("mount", sys.argv[1], "/var/log"), check=True)
 end = time.monotonic() + 10
-while len(check_times.times("--boot")) < 2 and time.monotonic() < end:
+while len(check_times.times("--boot") or ()) < 2 and time.monotonic() < end:
     time.sleep(0.1)
-print(json.dumps([[one.device for one in check_times.times()], table(check_times.whole())]))
+print(json.dumps([[one.device for one in check_times.times() or ()], table(check_times.whole())]))
 journald.kill()
 """
 )

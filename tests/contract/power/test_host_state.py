@@ -33,14 +33,14 @@ def lay(root: Path, files: dict[str, str]) -> None:
 
 
 def test_a_host_says_which_boot_it_is_in_and_where_its_disks_are_mounted() -> None:
-    said = execute((*PROGRAM, "up"))
-    found = detached.parse_up(said.out.decode())
-    assert found
-    assert found.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    assert found.kernel == platform.release()
-    assert found.up_since
-    assert 0 <= time.time() - found.up_since.timestamp() - float(Path("/proc/uptime").read_text().split()[0]) < 5
-    assert found.systemd == Path("/run/systemd/system").is_dir()
+    result = execute((*PROGRAM, "up"))
+    answer = detached.parse_up(result.out.decode())
+    assert answer
+    assert answer.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    assert answer.kernel == platform.release()
+    assert answer.up_since
+    assert 0 <= time.time() - answer.up_since.timestamp() - float(Path("/proc/uptime").read_text().split()[0]) < 5
+    assert answer.systemd == Path("/run/systemd/system").is_dir()
 
 
 def test_a_probe_is_answered_by_the_program_that_probes() -> None:
@@ -54,9 +54,9 @@ def test_a_probe_is_answered_by_the_program_that_probes() -> None:
     request = json.dumps({"host": "papio", "commands": commands}).encode()
     readings = execute((*PROGRAM, "probe"), request).answer["readings"]
     assert detached.parse_up(readings["up"]["out"])
-    found = detached.parse_outdated(readings["outdated"]["out"])
-    assert found
-    assert (found.running, readings["outdated"]["exit"]) == (platform.release(), 0)
+    answer = detached.parse_outdated(readings["outdated"]["out"])
+    assert answer
+    assert (answer.running, readings["outdated"]["exit"]) == (platform.release(), 0)
     assert json.loads(readings["detached"]["out"]) == {"detached": []}
     assert readings["writes"]["exit"] == 1
     assert detached.parse_up(readings["odd"]["out"]) is None
@@ -75,6 +75,10 @@ def test_users_are_those_at_a_terminal_who_are_still_there(tmp_path: Path) -> No
     assert table(sessions.users(tmp_path)) == [
         {"name": "amy", "from": r"e\x1b[31mvil", "since": "2026-11-23T08:15:00.000000Z"}
     ]
+    (tmp_path / "run/utmp").unlink()
+    assert sessions.users(tmp_path) == ()
+    (tmp_path / "run/utmp").mkdir()
+    assert sessions.users(tmp_path) is None
 
 
 def test_only_what_blocks_a_shutdown_is_an_inhibitor(tmp_path: Path) -> None:
@@ -124,14 +128,14 @@ def test_an_update_of_red_hats_kernel_is_newer_than_what_it_updates() -> None:
 
 
 def test_kernels_are_ordered_as_sort_orders_versions() -> None:
-    told = subprocess.run(
+    by_sort = subprocess.run(
         ("sort", "--version-sort"), input="\n".join(RELEASES), text=True, capture_output=True, check=True
     )
-    assert sorted(RELEASES, key=kernels.order) == told.stdout.split()
+    assert sorted(RELEASES, key=kernels.order) == by_sort.stdout.split()
 
 
 @pytest.mark.parametrize(
-    ("config", "text", "found"),
+    ("config", "text", "answer"),
     [
         ("boot/grub/grub.cfg", "\tlinux\t/boot/vmlinuz-6.1.0-51-amd64 root=LABEL=root ro\n", True),
         ("boot/grub2/grub.cfg", "linux16 /vmlinuz-6.1.0-51-amd64 ro\n", True),
@@ -141,18 +145,18 @@ def test_kernels_are_ordered_as_sort_orders_versions() -> None:
         ("boot/other", "", None),
     ],
 )
-def test_an_entry_of_the_boot_loader_is_looked_for(tmp_path: Path, config: str, text: str, found: bool | None) -> None:
+def test_an_entry_of_the_boot_loader_is_looked_for(tmp_path: Path, config: str, text: str, answer: bool | None) -> None:
     lay(tmp_path, {"boot/vmlinuz-6.1.0-51-amd64": "x", "boot/vmlinuz-6.1.0-50-amd64": "x", config: text})
-    assert outdated.read((), root=str(tmp_path))["entry"] is found
+    assert outdated.read((), root=str(tmp_path))["entry"] is answer
 
 
 def test_an_empty_initrd_is_none(tmp_path: Path) -> None:
     lay(tmp_path, {"boot/vmlinuz-6.1": "x", "boot/initrd.img-6.1": ""})
     assert outdated.read((), root=str(tmp_path))["initrd"] is False
     lay(tmp_path, {"boot/initrd.img-6.1": "x"})
-    found = outdated.read((), root=str(tmp_path))
-    assert found["initrd"] is True
-    assert 0 < found["boot_free"] <= found["boot_size"]
+    answer = outdated.read((), root=str(tmp_path))
+    assert answer["initrd"] is True
+    assert 0 < answer["boot_free"] <= answer["boot_size"]
 
 
 LIBRARY = "7f00-7f01 r-xp 00001000 fe:00 1234   /usr/lib/x86_64-linux-gnu/libssl.so.3"
@@ -178,9 +182,9 @@ def test_services_and_process_1_that_run_old_libraries_are_named(tmp_path: Path)
         },
     )
     (tmp_path / "proc/13/exe").symlink_to("/usr/sbin/agetty (deleted)")
-    found = outdated.read(("--unit=ssh.service",), root=str(tmp_path))
-    assert (found["services"], found["pid1"]) == (["getty@tty1.service", "ssh.service"], True)
-    assert (found["flag"], found["needs_restart"]) == (True, True)
+    answer = outdated.read(("--unit=ssh.service",), root=str(tmp_path))
+    assert (answer["services"], answer["pid1"]) == (["getty@tty1.service", "ssh.service"], True)
+    assert (answer["flag"], answer["needs_restart"]) == (True, True)
     assert outdated.read(("--unit=cron.service",), root=str(tmp_path))["needs_restart"] is False
     assert outdated.condition(tmp_path)["reboot"] == [
         "process 1 runs files that were replaced",
@@ -213,11 +217,11 @@ def test_a_real_program_that_was_replaced_is_old(tmp_path: Path) -> None:
 
 
 def test_what_needrestart_says_goes_first() -> None:
-    found = outdated.needrestart((CAPTURES / "man-5-needrestart-b.stdout").read_text())
-    assert found
-    assert "ssh.service" in found.services
-    assert "systemd-manager" not in found.services
-    assert (found.pid1, found.needrestart) == (True, Needrestart(3))
+    answer = outdated.needrestart((CAPTURES / "man-5-needrestart-b.stdout").read_text())
+    assert answer
+    assert "ssh.service" in answer.services
+    assert "systemd-manager" not in answer.services
+    assert (answer.pid1, answer.needrestart) == (True, Needrestart(3))
     old_kernel = outdated.needrestart((CAPTURES / "reboot-old-kernel-detect.stdout").read_text())
     assert old_kernel
     assert (old_kernel.services, old_kernel.needrestart) == ([], Needrestart(3))

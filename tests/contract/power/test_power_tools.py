@@ -49,8 +49,8 @@ def alone(script: str, *words: str, argv: tuple[str, ...]) -> Said:
 
 
 def test_where_nothing_is_at_work_it_is_idle() -> None:
-    said = alone("true", argv=("idle", f"--boot={BOOT}"))
-    assert (said.code, answers.read(said.answer, Idle)) == (0, Idle(idle=True))
+    result = alone("true", argv=("idle", f"--boot={BOOT}"))
+    assert (result.code, answers.read(result.answer, Idle)) == (0, Idle(idle=True))
 
 
 @pytest.mark.parametrize(
@@ -62,25 +62,25 @@ def test_what_only_reads_is_not_at_work(tmp_path: Path, argv: str) -> None:
     name, _, words = argv.partition(" ")
     (tmp_path / name).write_text("#!/bin/sh\nsleep 30; :\n")
     (tmp_path / name).chmod(0o755)
-    said = alone(f'"$0" {words} & sleep 0.3', str(tmp_path / name), argv=("idle",))
-    assert said.answer.get("idle") is True, said.answer
+    result = alone(f'"$0" {words} & sleep 0.3', str(tmp_path / name), argv=("idle",))
+    assert result.answer.get("idle") is True, result.answer
     assert idle._reads(name, [b"--configure", b"-a"]) is idle._reads(name, [b"install", b"x=-s1"]) is False
 
 
 @pytest.mark.parametrize("name", ["rsync", "pg_dump", "e2fsck", "update-initramfs"])
 def test_a_program_that_writes_is_named(tmp_path: Path, name: str) -> None:
     shutil.copy("/bin/sleep", tmp_path / name)
-    said = alone('"$0" 30 & sleep 0.2', str(tmp_path / name), argv=("idle",))
-    assert said.code == 1
-    assert said.answer["idle"] is False
-    assert said.answer["error"].startswith(f"{name[:15]} (process ")
+    result = alone('"$0" 30 & sleep 0.2', str(tmp_path / name), argv=("idle",))
+    assert result.code == 1
+    assert result.answer["idle"] is False
+    assert result.answer["error"].startswith(f"{name[:15]} (process ")
 
 
 def test_an_rsync_that_waits_for_callers_is_no_work(tmp_path: Path) -> None:
     (tmp_path / "conf").write_text(f"port = 0\npid file = {tmp_path}/pid\n")
     script = 'rsync --daemon --no-detach --port=18730 --address=127.0.0.1 --config="$0" & sleep 0.5; kill -0 $!'
-    said = alone(script, str(tmp_path / "conf"), argv=("idle",))
-    assert answers.read(said.answer, Idle) == Idle(idle=True)
+    result = alone(script, str(tmp_path / "conf"), argv=("idle",))
+    assert answers.read(result.answer, Idle) == Idle(idle=True)
 
 
 def test_an_rsync_that_serves_a_caller_is_at_work(tmp_path: Path) -> None:
@@ -91,23 +91,23 @@ def test_an_rsync_that_serves_a_caller_is_at_work(tmp_path: Path) -> None:
         "exec 7<>/dev/tcp/127.0.0.1/18730; sleep 0.5"
     )
     words = ("unshare", "--net", "sh", "-c", 'ip link set lo up; exec bash -c "$@"', "sh")
-    said = execute((*WORLD, *words, f'{script}; exec "$@"', str(tmp_path), *PROGRAM, "idle"))
-    assert said.answer["error"].startswith("rsync (process ") and said.code == 1
+    result = execute((*WORLD, *words, f'{script}; exec "$@"', str(tmp_path), *PROGRAM, "idle"))
+    assert result.answer["error"].startswith("rsync (process ") and result.code == 1
 
 
 def test_the_name_of_a_process_cannot_say_more_than_a_name(tmp_path: Path) -> None:
     # A process may call itself anything; only the names that are known are told.
     rename = 'python3 -c "import time; open(\\"/proc/self/comm\\",\\"w\\").write(\\"rsync\\\\n{\\"); time.sleep(30)" &'
-    said = alone(f"{rename} sleep 0.5", argv=("idle",))
-    assert answers.read(said.answer, Idle) == Idle(idle=True)
+    result = alone(f"{rename} sleep 0.5", argv=("idle",))
+    assert answers.read(result.answer, Idle) == Idle(idle=True)
 
 
 def test_it_is_not_idle_in_another_boot_or_when_the_window_has_closed() -> None:
-    said = run("idle", "--boot=11111111-2222-3333-4444-555555555555")
-    assert said.code == 1
-    assert said.answer["error"] == "the host was restarted since the plan was made"
-    said = run("idle", f"--boot={BOOT}", "--by=2020-01-01T00:00:00Z")
-    assert "it was to happen before 2020-01-01T00:00:00Z" in said.answer["error"]
+    result = run("idle", "--boot=11111111-2222-3333-4444-555555555555")
+    assert result.code == 1
+    assert result.answer["error"] == "the host was restarted since the plan was made"
+    result = run("idle", f"--boot={BOOT}", "--by=2020-01-01T00:00:00Z")
+    assert "it was to happen before 2020-01-01T00:00:00Z" in result.answer["error"]
 
 
 def test_who_holds_the_lock_of_dpkg_is_at_work(tmp_path: Path) -> None:
@@ -135,8 +135,8 @@ def test_who_holds_the_lock_of_dpkg_is_at_work(tmp_path: Path) -> None:
 def test_a_store_that_somebody_holds_is_not_idle(tmp_path: Path) -> None:
     house = Storehouse(root=tmp_path / "store", source=tmp_path)
     with house.held("plan-7"):
-        said = run("idle", f"--store={house.root}")
-        assert f"a test holds the store {house.root}" in said.answer["error"]
+        result = run("idle", f"--store={house.root}")
+        assert f"a test holds the store {house.root}" in result.answer["error"]
     assert f"holds the store {house.root}" not in run("idle", f"--store={house.root}").answer.get("error", "")
 
 
@@ -221,33 +221,33 @@ SYSTEMD = (
     ],
 )  # fmt: skip
 def test_no_unit_has_failed_only_where_systemd_says_so(says: str, found: bool) -> None:
-    said = alone(SYSTEMD, says, argv=("returned", "units", "--known=old.service"))
-    assert (said.answer["returned"], said.code) == (found, 0 if found else 1)
+    result = alone(SYSTEMD, says, argv=("returned", "units", "--known=old.service"))
+    assert (result.answer["returned"], result.code) == (found, 0 if found else 1)
 
 
 def test_where_no_kernel_is_found_nobody_says_that_the_right_one_runs() -> None:
-    said = alone("mount -t tmpfs none /boot", argv=("returned", "kernel"))
-    assert (said.answer["returned"], said.code) == (False, 1)
+    result = alone("mount -t tmpfs none /boot", argv=("returned", "kernel"))
+    assert (result.answer["returned"], result.code) == (False, 1)
     assert alone("mount -t tmpfs none /boot", argv=("returned", "kernel", f"--is={os.uname().release}")).code == 0
 
 
 def test_a_service_that_does_not_run_is_named() -> None:
-    said = tool(agent.returned(HERE, LookAfterBoot("active", unit="no-such-thing.service")))
-    assert said.code == 1
-    assert said.answer["returned"] is False
-    assert "no-such-thing.service does not run" in said.answer["error"]
+    result = tool(agent.returned(HERE, LookAfterBoot("active", unit="no-such-thing.service")))
+    assert result.code == 1
+    assert result.answer["returned"] is False
+    assert "no-such-thing.service does not run" in result.answer["error"]
 
 
 def test_a_database_that_does_not_answer_is_named() -> None:
-    said = tool(agent.returned(HERE, LookAfterBoot("database")))
-    assert said.answer["returned"] is (said.code == 0)
-    assert said.code == 0 or "the database does not answer" in said.answer["error"]
+    result = tool(agent.returned(HERE, LookAfterBoot("database")))
+    assert result.answer["returned"] is (result.code == 0)
+    assert result.code == 0 or "the database does not answer" in result.answer["error"]
 
 
 def test_what_there_is_to_look_at_is_told() -> None:
-    said = run("returned", "everything")
-    assert said.code == 1
-    assert "back, settled, kernel, mounted, active, units, database" in said.answer["do"]
+    result = run("returned", "everything")
+    assert result.code == 1
+    assert "back, settled, kernel, mounted, active, units, database" in result.answer["do"]
 
 
 class Pages(http.server.BaseHTTPRequestHandler):
@@ -325,9 +325,9 @@ def test_nobody_listening_is_no_answer() -> None:
     ["ftp://host/", "file:///etc/passwd", "http://", "http://user:pw@host/", "http://host:port/", "host", "http://["],
 )
 def test_what_is_no_address_of_a_page_is_refused(url: str) -> None:
-    said = run("page", url)
-    assert said.code == 1
-    assert "not the address of a page" in said.answer["error"]
+    result = run("page", url)
+    assert result.code == 1
+    assert "not the address of a page" in result.answer["error"]
 
 
 def test_a_store_is_let_go_by_the_plan_that_holds_it_and_no_other(tmp_path: Path) -> None:
@@ -336,8 +336,8 @@ def test_a_store_is_let_go_by_the_plan_that_holds_it_and_no_other(tmp_path: Path
         other = run("release", str(house.root), "--plan=plan-8")
         assert (other.code, other.answer["holder"]["plan"]) == (75, "plan-7")
         assert holder.poll() is None
-        said = run("release", str(house.root), "--plan=plan-7")
-        assert (said.code, said.answer) == (0, {"free": True})
+        result = run("release", str(house.root), "--plan=plan-7")
+        assert (result.code, result.answer) == (0, {"free": True})
         assert holder.wait(5) == -15
     assert run("release", str(house.root), "--plan=plan-7").answer == {"free": True}
     assert run("release", str(tmp_path / "nowhere"), "--plan=plan-7").answer == {"free": True}
@@ -348,8 +348,8 @@ def test_a_verb_at_work_is_waited_for_and_never_ended(tmp_path: Path) -> None:
     with house.held("plan-7") as holder:
         descriptor = os.open(house.root / ".runner/lock", os.O_RDWR)
         fcntl.lockf(descriptor, fcntl.LOCK_EX, 1, 1)
-        said = run("release", str(house.root), "--plan=plan-7", "--within=1")
-        assert said.code == 75
+        result = run("release", str(house.root), "--plan=plan-7", "--within=1")
+        assert result.code == 75
         assert holder.wait(5) == -15
         threading.Timer(0.5, os.close, (descriptor,)).start()
         assert run("release", str(house.root), "--plan=plan-7").answer == {"free": True}

@@ -53,12 +53,12 @@ def house(ready: Storehouse, tmp_path: Path) -> Storehouse:
 
 def audit(house: Storehouse, every: int = 1, most: int = 10**9, seconds: int = 60) -> dict[str, Any]:
     argv = ("--every", str(every), "--bytes", str(most), "--seconds", str(seconds))
-    said = verb(house, "audit", *argv)
-    assert said.code == 0, said.out
-    return said.answer
+    result = verb(house, "audit", *argv)
+    assert result.code == 0, result.out
+    return result.answer
 
 
-def found(house: Storehouse) -> list[tuple[str, str, list[str]]]:
+def findings(house: Storehouse) -> list[tuple[str, str, list[str]]]:
     answer = audit(house)
     assert answer["total"] == len(answer["findings"])
     return sorted((each["kind"], each["path"], each["snapshots"]) for each in answer["findings"])
@@ -81,14 +81,14 @@ def test_nothing_changed_nothing_found_and_everything_was_read(house: Storehouse
 
 def test_a_flipped_byte_is_content_of_every_snapshot_that_shares_it(house: Storehouse) -> None:
     flip(house.root / TWO / "folder/other")
-    assert found(house) == [("content", "folder/other", [ONE, TWO, THREE])]
+    assert findings(house) == [("content", "folder/other", [ONE, TWO, THREE])]
     flip(house.root / THREE / "late")
-    assert found(house)[1] == ("content", "late", [TWO, THREE])
+    assert findings(house)[1] == ("content", "late", [TWO, THREE])
 
 
 def test_a_changed_mode_is_attributes_of_every_snapshot_that_shares_it(house: Storehouse) -> None:
     (house.root / ONE / "folder/other").chmod(0o600)
-    assert found(house) == [("attributes", "folder/other", [ONE, TWO, THREE])]
+    assert findings(house) == [("attributes", "folder/other", [ONE, TWO, THREE])]
 
 
 def test_a_lost_name_is_missing_from_the_one_snapshot(house: Storehouse) -> None:
@@ -96,7 +96,7 @@ def test_a_lost_name_is_missing_from_the_one_snapshot(house: Storehouse) -> None
     before = folder.stat()
     (folder / os.fsdecode(HOSTILE)).unlink()
     os.utime(folder, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert found(house) == [("missing", f"folder/{os.fsdecode(HOSTILE)}", [TWO])]
+    assert findings(house) == [("missing", f"folder/{os.fsdecode(HOSTILE)}", [TWO])]
 
 
 CHANGES: dict[str, tuple[Callable[[Path], object], set[tuple[str, str]]]] = {
@@ -131,17 +131,17 @@ def test_each_kind_of_change_is_found(house: Storehouse, change: str) -> None:
         act(house.root / TWO)
     except OSError as problem:
         pytest.skip(f"not on this filesystem: {problem}")
-    assert {(kind, path) for kind, path, _ in found(house)} == expected
+    assert {(kind, path) for kind, path, _ in findings(house)} == expected
 
 
 def test_expiring_and_sealing_change_nothing_that_the_audit_minds(house: Storehouse) -> None:
     assert expire(house, ONE).code == 0
     assert house.snapshot("2026-11-23T010000Z", THREE).code == 0
-    assert found(house) == []
+    assert findings(house) == []
     assert verb(house, "reap").code == 0
-    assert found(house) == []
+    assert findings(house) == []
     flip(house.root / TWO / "folder/other")
-    assert found(house) == [("content", "folder/other", [TWO, THREE, "2026-11-23T010000Z"])]
+    assert findings(house) == [("content", "folder/other", [TWO, THREE, "2026-11-23T010000Z"])]
 
 
 def test_every_file_is_read_once_in_so_many_nights_whatever_is_expired_meanwhile(house: Storehouse) -> None:
@@ -170,7 +170,7 @@ def test_a_damaged_list_is_a_finding_and_accuses_no_file(house: Storehouse) -> N
         path = house.root / f".runner/records/{TWO}.{kind}.gz"
         content = path.read_bytes()
         path.write_bytes(content[: len(content) - 6])
-    assert found(house) == [
+    assert findings(house) == [
         ("content", f".runner/records/{TWO}.names.gz", [TWO]),
         ("content", f".runner/records/{TWO}.sums.gz", [TWO]),
     ]
@@ -182,12 +182,12 @@ def test_checksums_of_two_kinds_live_side_by_side(house: Storehouse) -> None:
     sums = house.root / f".runner/records/{TWO}.sums.gz"
     day = subprocess.run(("md5sum", house.root / TWO / "day"), capture_output=True, check=True).stdout[:32]
     sums.write_bytes(gzip.compress(b"%s 18 day\n" % day))
-    assert found(house) == []
+    assert findings(house) == []
     assert expire(house, ONE).answer["inherited"] == 4
-    assert found(house) == []
+    assert findings(house) == []
     flip(house.root / TWO / "folder/other")
     flip(house.root / TWO / "day")
-    assert [each[:2] for each in found(house)] == [("content", "day"), ("content", "folder/other")]
+    assert [each[:2] for each in findings(house)] == [("content", "day"), ("content", "folder/other")]
 
 
 def test_what_no_program_here_can_check_is_counted_and_said(house: Storehouse) -> None:

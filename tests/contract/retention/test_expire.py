@@ -136,8 +136,8 @@ def test_snapshots_with_exceptions_do_not_count_towards_the_floor(house: Storeho
 
 
 def test_without_the_lock_nothing_is_expired(house: Storehouse) -> None:
-    said = house.call("expire", str(house.root), NAMES[0], "--min", "1", "--plan", house.plan)
-    assert said.code == 1
+    result = house.call("expire", str(house.root), NAMES[0], "--min", "1", "--plan", house.plan)
+    assert result.code == 1
     with house.held("another"):
         assert house.call("expire", str(house.root), NAMES[0], "--min=1", f"--plan={house.plan}").code == 75
     assert names(house) == list(NAMES)
@@ -207,8 +207,8 @@ def test_cut_off_at_any_of_its_moves_the_others_are_whole_and_the_next_one_works
 ) -> None:
     traced = copied(house, tmp_path / "traced")
     around = ("strace", "-qq", "-o", "/dev/stdout", f"--trace={MOVES}")
-    said = expire(traced, NAMES[0], around=around)
-    calls = [call[1].decode() for call in re.finditer(rb"^([a-z0-9]+)\(", said.out, re.MULTILINE)]
+    result = expire(traced, NAMES[0], around=around)
+    calls = [call[1].decode() for call in re.finditer(rb"^([a-z0-9]+)\(", result.out, re.MULTILINE)]
     assert len(calls) >= 8
     for place, call in enumerate(calls):
         nth = calls[: place + 1].count(call)

@@ -72,8 +72,8 @@ def call(house: Storehouse, *argv: str) -> list[dict[str, int]]:
 
 
 def write(house: Storehouse, verb: str, *argv: str) -> None:
-    said = house.call(verb, str(house.root), *argv, "--plan", house.plan)
-    assert said.code == 0, said.out
+    result = house.call(verb, str(house.root), *argv, "--plan", house.plan)
+    assert result.code == 0, result.out
 
 
 def used(house: Storehouse) -> tuple[int, int]:
@@ -138,11 +138,11 @@ def plain(tmp_path: Path) -> Storehouse:
     return house
 
 
-def told(house: Storehouse) -> dict[str, tuple[int, int]]:
+def in_probe(house: Storehouse) -> dict[str, tuple[int, int]]:
     return {
         each["name"]: (each["freed_bytes"], each["freed_inodes"])
         for each in facts(house)["sealed"]
-        if "freed_bytes" in each
+        if each["freed_bytes"] is not None
     }
 
 
@@ -151,53 +151,53 @@ def exact(house: Storehouse, *names: str) -> dict[str, tuple[int, int]]:
 
 
 def test_a_probe_tells_the_oldest_five_as_they_were_measured(plain: Storehouse) -> None:
-    assert list(told(plain)) == [name(number) for number in range(5)]
-    assert told(plain) == exact(plain)
+    assert list(in_probe(plain)) == [name(number) for number in range(5)]
+    assert in_probe(plain) == exact(plain)
 
 
 def test_a_new_snapshot_leaves_the_measurement_true(plain: Storehouse) -> None:
-    before = told(plain)
+    before = in_probe(plain)
     grow(plain.source, random.Random(9))
     sealed_by_hand(plain, 8)
-    assert told(plain) == before == exact(plain)
+    assert in_probe(plain) == before == exact(plain)
 
 
 def test_expired_from_the_oldest_on_the_rest_stays_true(plain: Storehouse) -> None:
     for number in range(2):
         assert expire(plain, name(number)).code == 0
         left = [name(each) for each in range(number + 1, 5)]
-        assert told(plain) == exact(plain, *left)
+        assert in_probe(plain) == exact(plain, *left)
         assert verb(plain, "reap").code == 0
-        assert told(plain) == exact(plain, *left)
+        assert in_probe(plain) == exact(plain, *left)
     grow(plain.source, random.Random(11))
     sealed_by_hand(plain, 8)
-    assert told(plain) == exact(plain, *left)
+    assert in_probe(plain) == exact(plain, *left)
 
 
 @pytest.mark.parametrize("number", [1, 4, 6])
 def test_expired_out_of_order_nothing_of_it_is_believed(plain: Storehouse, number: int) -> None:
     assert expire(plain, name(number)).code == 0
-    assert told(plain) == {}
+    assert in_probe(plain) == {}
     assert [str(each["name"]) for each in call(plain)] == list(exact(plain))
 
 
 def test_a_folder_that_appears_between_the_others_ends_it(plain: Storehouse) -> None:
     (plain.root / "2026-11-03T120000Z").mkdir()
     (plain.root / ".runner/records/2026-11-03T120000Z.json").write_text('{"exceptions": 0}')
-    assert told(plain) == {}
+    assert in_probe(plain) == {}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"sealed": 1, "freed": []}', '{"sealed": [], "freed": []}'])
 def test_a_damaged_measurement_is_none(plain: Storehouse, content: str) -> None:
     (plain.root / ".runner/freed.json").write_text(content)
-    assert told(plain) == {}
+    assert in_probe(plain) == {}
     assert len(call(plain)) == 5
 
 
 def test_the_newest_and_what_is_no_snapshot_are_not_measured(plain: Storehouse) -> None:
     for names in ((name(7),), (name(0), name(0)), ("latest",), ("..",)):
-        said = plain.call("freed", str(plain.root), "--", *names)
-        assert said.code == 1
+        result = plain.call("freed", str(plain.root), "--", *names)
+        assert result.code == 1
     assert plain.call("freed", str(plain.root), "--save", "--plan", plain.plan).code == 1
 
 

@@ -78,9 +78,9 @@ class Days:
 
     def _run(self, job: str) -> None:
         self.process = self.place.start("run", job)
-        said = ended(self.process)
-        if said.code:
-            self.trouble.append(said.out + said.err)
+        result = ended(self.process)
+        if result.code:
+            self.trouble.append(result.out + result.err)
 
 
 def cut(outer: Path, image: Path, copy: Path) -> None:

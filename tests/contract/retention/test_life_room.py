@@ -80,8 +80,8 @@ def test_a_disk_that_fills_up_in_mid_transfer_is_pruned_and_finished_by_the_same
             life.good(place, "run", "purge-papio")
         life.ballast(tree, 36, day=6)
         with kept(place, names[:1]):
-            said = life.good(place, "run", "backup-papio")
-        assert "the receiving disk took no more" in said.out
+            result = life.good(place, "run", "backup-papio")
+        assert "the receiving disk took no more" in result.out
         assert passes(place) == 2
         faithful(place)
 
@@ -124,8 +124,8 @@ def test_with_min_in_the_way_it_stops_says_why_and_keeps_what_was_sent(place: Pl
         life.ballast(tree, 36 if scarce == "bytes" else 1, day=6)
         for _ in range(2):
             with kept(place, []):
-                said = place.runner("run", "backup-papio")
-            _told(said)
+                result = place.runner("run", "backup-papio")
+            _says_what_to_do(result)
             assert len(place.sealed) == 6
             assert place.partials
         assert len(place.mails()) > 4
@@ -135,12 +135,12 @@ def test_with_min_in_the_way_it_stops_says_why_and_keeps_what_was_sent(place: Pl
         faithful(place)
 
 
-def _told(said: Said) -> None:
-    assert said.code in (1, 3), said.out
-    text = " ".join(said.out.split())
-    assert "min" in text, said.out
-    assert "larger" in text, said.out
-    assert "disk" in text, said.out
+def _says_what_to_do(result: Said) -> None:
+    assert result.code in (1, 3), result.out
+    text = " ".join(result.out.split())
+    assert "min" in text, result.out
+    assert "larger" in text, result.out
+    assert "disk" in text, result.out
 
 
 def test_a_foreign_file_in_the_way_freezes_the_store_and_nothing_expires(place: Place) -> None:
@@ -152,9 +152,9 @@ def test_a_foreign_file_in_the_way_freezes_the_store_and_nothing_expires(place: 
             stream.write(bytes(51 << 20))
         for job in ("purge-papio", "backup-papio", "purge-papio"):
             with kept(place, []):
-                said = place.runner("run", job)
-            assert said.code == 3, said.out
-            text = " ".join(said.out.split())
+                result = place.runner("run", job)
+            assert result.code == 3, result.out
+            text = " ".join(result.out.split())
             assert "cannot be had" in text
             assert "whatever is on the disk that is no snapshot" in text
         (place.store / "film.iso").unlink()
@@ -177,9 +177,9 @@ def test_what_the_plan_foretells_is_what_statvfs_says_afterwards(tmp_path: Path,
         life.good(place, "run", "purge-papio")
         life.policy(place, "min = 1, max = 3")
         before = life.free(place)
-        (told,) = place.runner("plan", "purge-papio", "--json").json["jobs"]
+        (job_line,) = place.runner("plan", "purge-papio", "--json").json["jobs"]
         foretold = life.foretold(place, *(one.name for one in place.sealed[:2]))
-        assert told["headline"].endswith(f"; {len(place.sealed) - 2} stay")
+        assert job_line["headline"].endswith(f"; {len(place.sealed) - 2} stay")
         life.good(place, "run", "purge-papio")
         after = life.free(place)
         assert after.inodes - before.inodes == foretold.inodes

@@ -27,13 +27,13 @@ def house(tmp_path: Path) -> Storehouse:
 
 @pytest.mark.parametrize("kept", [400, 3000])
 def test_the_largest_group_is_counted_within_a_snapshot(house: Storehouse, kept: int) -> None:
-    told = house.call("links", str(house.root), "--max", str(kept)).answer
+    groups = house.call("links", str(house.root), "--max", str(kept)).answer
     limit = os.pathconf(house.root, "PC_LINK_MAX")
-    assert (told["largest_group"], told["most"], told["limit"]) == (30, 60, limit)
-    assert told["fits"] is (30 * kept < limit)
-    assert Path(told["path"]).name.startswith(("many", "name "))
+    assert (groups["largest_group"], groups["most"], groups["limit"]) == (30, 60, limit)
+    assert groups["fits"] is (30 * kept < limit)
+    assert Path(groups["path"]).name.startswith(("many", "name "))
 
 
 def test_a_store_without_a_snapshot_has_no_group(tmp_path: Path) -> None:
-    told = Storehouse(root=tmp_path, source=tmp_path).call("links", str(tmp_path)).answer
-    assert (told["largest_group"], told["fits"]) == (0, True)
+    groups = Storehouse(root=tmp_path, source=tmp_path).call("links", str(tmp_path)).answer
+    assert (groups["largest_group"], groups["fits"]) == (0, True)

@@ -47,11 +47,11 @@ def test_a_pinned_snapshot_stays_until_it_is_unpinned(house: Storehouse) -> None
 def test_a_probe_tells_pins_as_the_facts_want_them(house: Storehouse) -> None:
     pin(house, TWO, why='a "quoted"\nwhy')
     known = {"name", "pinned_until", "pinned_why", "being_read"}
-    told = [
+    snapshots = [
         msgspec.convert({key: each[key] for key in known & each.keys()}, Snapshot) for each in facts(house)["sealed"]
     ]
-    assert [each.pinned_until is not None for each in told] == [False, True, False]
-    assert told[1].pinned_why == 'a "quoted"\nwhy'
+    assert [each.pinned_until is not None for each in snapshots] == [False, True, False]
+    assert snapshots[1].pinned_why == 'a "quoted"\nwhy'
 
 
 def test_a_pin_that_has_run_out_keeps_nothing(house: Storehouse) -> None:

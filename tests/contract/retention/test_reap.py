@@ -57,10 +57,10 @@ def test_what_is_mounted_in_the_trash_keeps_its_content(house: Storehouse, tmp_p
     (house.root / ".trash/2026-11-20T010000Z/other").write_text("gone")
     subprocess.run(("mount", "--bind", precious, folder), check=True)
     try:
-        said = reap(house)
+        result = reap(house)
     finally:
         subprocess.run(("umount", folder), check=True)
-    assert said.code == 1
+    assert result.code == 1
     assert (precious / "kept").read_text() == "kept"
     assert not (house.root / ".trash/2026-11-20T010000Z/other").exists()
     assert reap(house).code == 0

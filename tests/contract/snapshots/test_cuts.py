@@ -48,9 +48,9 @@ def moves(house: Storehouse, given: bytes) -> list[tuple[str, int]]:
     """The calls of a seal that change the disk or wait for it, in order: name, how many of that name."""
     around = ("strace", "-qq", "-o", "/dev/stdout", f"--trace={MOVES}")
     with house.held():
-        said = house.seal(CUT, given, around=around)
-    assert said.code == 0, said.out
-    calls = [call[1].decode() for call in re.finditer(rb"^([a-z0-9]+)\(", said.out, re.MULTILINE)]
+        result = house.seal(CUT, given, around=around)
+    assert result.code == 0, result.out
+    calls = [call[1].decode() for call in re.finditer(rb"^([a-z0-9]+)\(", result.out, re.MULTILINE)]
     return [(call, calls[: place + 1].count(call)) for place, call in enumerate(calls)]
 
 
@@ -60,8 +60,8 @@ def check(house: Storehouse, old: dict[bytes, object]) -> bool:
     named = (house.root / CUT).exists()
     if named:
         assert not differences(house.source, house.root / CUT)
-        told = json.loads((house.root / f".runner/records/{CUT}.json").read_bytes())
-        assert told["files"] == 8
+        record = json.loads((house.root / f".runner/records/{CUT}.json").read_bytes())
+        assert record["files"] == 8
     else:
         assert (house.root / ".partial" / CUT).is_dir()
     request = {"host": "h", "stores": [{"name": "s", "path": str(house.root), "mount": "", "uuid": ""}]}
@@ -88,8 +88,8 @@ def test_a_seal_killed_before_any_of_its_moves_never_names_what_is_not_whole(tmp
             f"--inject={call}:signal=KILL:when={nth}",
         )  # fmt: skip
         with house.held():
-            said = house.seal(CUT, given, around=around)
-        assert said.code != 0, (call, nth)
+            result = house.seal(CUT, given, around=around)
+        assert result.code != 0, (call, nth)
         named.append(check(house, old))
         shutil.rmtree(place)
     assert len(named) > 15

@@ -43,14 +43,14 @@ def test_the_inodes_foretold_are_those_that_are_new_and_the_bytes_too(tmp_path: 
     folders = sum(path.is_dir() and not path.is_symlink() for path in (place.sealed[-1], *place.sealed[-1].rglob("*")))
     assert foretold["bytes"] == sum(new.values()) + 4096 * folders
     assert place.runner("run", "backup-papio").code == 0
-    told = place.runner("snapshots", "--unique", "--json").json["stores"]["papio"]["unique"]
+    answer = place.runner("snapshots", "--unique", "--json").json["stores"]["papio"]["unique"]
     abouts = place.store / ".runner/about"
     first, second, third = ({*inodes(one), *inodes(abouts / one.name)} for one in place.sealed)
     names = [snapshot.name for snapshot in place.sealed]
     # The record and the checksums of a snapshot go with it.
-    assert told[names[1]]["inodes"] - len(second - first - third) in (2, 3)
-    assert told[names[0]]["inodes"] - len(first - second - third) in (2, 3)
-    assert names[2] not in told
+    assert answer[names[1]]["inodes"] - len(second - first - third) in (2, 3)
+    assert answer[names[0]]["inodes"] - len(first - second - third) in (2, 3)
+    assert names[2] not in answer
 
 
 def test_validate_warns_of_more_snapshots_than_links_allow(tmp_path: Path) -> None:
@@ -64,11 +64,11 @@ def test_validate_warns_of_more_snapshots_than_links_allow(tmp_path: Path) -> No
     assert "170" not in place.runner("validate").out
     assert place.runner("run", "backup-papio").code == 0
     checked = place.runner("run", "check-papio")
-    told = place.runner("validate")
+    answer = place.runner("validate")
     if os.pathconf(place.store, "PC_LINK_MAX") // 400 < 170:
         assert "has 170 names in each snapshot" in checked.out
-        assert "stores.papio.retention.max: 400 snapshots of a file with 170 names" in told.out
-    assert told.code == 0
+        assert "stores.papio.retention.max: 400 snapshots of a file with 170 names" in answer.out
+    assert answer.code == 0
 
 
 @pytest.mark.parametrize(

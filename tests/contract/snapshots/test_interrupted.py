@@ -64,9 +64,9 @@ def cut_when_sending(place: Place, number: int, *, whom: str = "runner") -> tupl
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
-        said = ended(process)
+        result = ended(process)
         until(partial(none_alive, pids))
-        return said.code, said.out
+        return result.code, result.out
 
 
 def holder(pid: int) -> int:
@@ -92,8 +92,8 @@ def terminated(pid: int) -> bool:
 
 def assert_whole(place: Place, older: Fingerprints) -> None:
     """The next run takes up what there is, seals a copy of the source, and touches nothing older."""
-    said = place.runner("run", "backup-papio")
-    assert said.code == 0, said.out + said.err
+    result = place.runner("run", "backup-papio")
+    assert result.code == 0, result.out + result.err
     tree = place.trees[0]
     assert compare.differences(tree, place.copy_of(tree)) == []
     assert compare.rsync_silent(tree, place.copy_of(tree)) == ""

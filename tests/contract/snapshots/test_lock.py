@@ -19,8 +19,8 @@ def house(tmp_path: Path) -> Storehouse:
 
 
 def hold(house: Storehouse, plan: str) -> tuple[int, dict[str, object]]:
-    said = house.call("hold", str(house.root), "--plan", plan, "--who", "another")
-    return said.code, said.answer
+    result = house.call("hold", str(house.root), "--plan", plan, "--who", "another")
+    return result.code, result.answer
 
 
 def test_a_second_holder_is_told_who_is_first(house: Storehouse) -> None:
@@ -45,13 +45,13 @@ def test_a_writing_verb_without_the_lock_changes_nothing(house: Storehouse) -> N
     assert house.begin(ONE).code == 1
     assert not house.root.exists()
     with house.held("another plan"):
-        said = house.begin(ONE)
-        assert said.code == 75
-        assert said.answer["holder"]["plan"] == "another plan"
+        result = house.begin(ONE)
+        assert result.code == 75
+        assert result.answer["holder"]["plan"] == "another plan"
         assert house.call("reap", str(house.root), "--plan", house.plan).code == 75
-    said = house.begin(ONE)
-    assert said.code == 1
-    assert "nobody holds" in said.answer["error"]
+    result = house.begin(ONE)
+    assert result.code == 1
+    assert "nobody holds" in result.answer["error"]
 
 
 def test_a_partial_of_another_plan_cannot_be_sealed(house: Storehouse) -> None:

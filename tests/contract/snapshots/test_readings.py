@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from runner.agent import tree
 from runner.engine.probe import BOOT, runner_agent
 from runner.model.facts import HostFacts
 from tests.contract.storehouse import PROGRAM, Storehouse, execute
@@ -39,9 +41,9 @@ def test_a_probe_has_the_shape_of_host_facts_and_leaves_no_trace(house: Storehou
         house.begin(TWO, ONE)
         before = sorted((str(path), path.lstat().st_mtime_ns) for path in house.root.rglob("*"))
         commands = [{"id": "a", "argv": ["echo", "hi"], "timeout": 5}, {"id": "b", "argv": ["no-such-program"]}]
-        said = house.call("probe", given=request(house, commands=commands, program=sys.executable))
+        result = house.call("probe", given=request(house, commands=commands, program=sys.executable))
         assert before == sorted((str(path), path.lstat().st_mtime_ns) for path in house.root.rglob("*"))
-    facts = msgspec.convert(said.answer, HostFacts)
+    facts = msgspec.convert(result.answer, HostFacts)
     store = facts.stores["papio"]
     assert [(each.name, each.files, each.recorded) for each in store.sealed] == [(ONE, 1, True)]
     assert store.sealed[0].filesystems == ("/",)
@@ -61,10 +63,10 @@ def test_a_probe_opens_nothing_for_writing(house: Storehouse) -> None:
     house.snapshot(ONE)
     calls = "open,openat,creat,mkdir,mkdirat,unlink,unlinkat,rename,renameat2,link,symlink,chmod,utimensat"
     around = ("strace", "-f", "-qq", "-s", "200", "-o", "/dev/stdout", f"--trace={calls}")
-    said = house.call("probe", given=request(house), around=around)
+    result = house.call("probe", given=request(house), around=around)
     writes = [
         line
-        for line in said.out.splitlines()[:-1]
+        for line in result.out.splitlines()[:-1]
         if re.search(rb"O_WRONLY|O_RDWR|O_CREAT|^[0-9 ]+(?!open)[a-z]+[a-z0-9]*\(", line)
     ]
     assert [line for line in writes if b'"/dev/null"' not in line] == []
@@ -94,19 +96,19 @@ def test_four_hundred_snapshots_are_read_in_well_under_a_second(house: Storehous
         record.with_name(f"{name}.json").write_bytes(record.read_bytes())
     # Processor time: how long one waits for it beside other work is the machine's affair.
     begun = os.times()
-    said = house.call("probe", given=request(house))
+    result = house.call("probe", given=request(house))
     ended = os.times()
     used = ended.children_user - begun.children_user + ended.children_system - begun.children_system
     assert used < 1
-    assert len(said.answer["stores"]["papio"]["sealed"]) == 401
+    assert len(result.answer["stores"]["papio"]["sealed"]) == 401
 
 
 def test_a_folder_without_a_record_is_listed_but_does_not_count(house: Storehouse) -> None:
     house.snapshot(ONE)
     (house.root / TWO).mkdir()
     (house.root / "lost+found").mkdir()
-    told = house.call("probe", given=request(house)).answer["stores"]["papio"]["sealed"]
-    assert [(each["name"], each["recorded"]) for each in told] == [(ONE, True), (TWO, False)]
+    listed = house.call("probe", given=request(house)).answer["stores"]["papio"]["sealed"]
+    assert [(each["name"], each["recorded"]) for each in listed] == [(ONE, True), (TWO, False)]
     newest = house.call("newest", str(house.root)).answer
     assert (newest["newest"], newest["sealed"], newest["partials"]) == (ONE, 1, 0)
     assert 0 < newest["free_percent"] <= 100
@@ -122,6 +124,21 @@ def test_a_record_that_cannot_be_read_is_not_one_without_exceptions(house: Store
     assert (refused.code, "cannot be understood" in refused.answer["error"]) == (1, True)
 
 
+@pytest.mark.parametrize("path", ["/none", "/file/below", "/loop/below", "/" + "n" * 300])
+def test_what_is_not_in_a_snapshot_is_missing(house: Storehouse, path: str) -> None:
+    (house.source / "file").write_text("text")
+    (house.source / "loop").symlink_to("loop")
+    house.snapshot(ONE)
+    answer = house.call("find", str(house.root), given=json.dumps({"path": path}).encode()).answer
+    assert answer == {"versions": [], "missing": 1}
+    assert house.call("diff", str(house.root), ONE, ONE, given=json.dumps({"path": path}).encode()).code == 0
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO, errno.EMFILE, errno.ENOMEM])
+def test_what_could_not_be_looked_at_is_not_missing(code: int) -> None:
+    assert not tree.is_absence(OSError(code, os.strerror(code)))
+
+
 def test_the_shipped_file_is_reproducible_and_probes_without_being_installed(house: Storehouse, tmp_path: Path) -> None:
     file = tmp_path / "runner-agent"
     file.write_bytes(runner_agent())
@@ -129,8 +146,8 @@ def test_the_shipped_file_is_reproducible_and_probes_without_being_installed(hou
     assert runner_agent() == file.read_bytes()
     assert "\n" not in BOOT
     given = runner_agent() + request(house, program=str(file))
-    said = execute(("/usr/bin/python3", "-I", "-c", BOOT, str(len(runner_agent()))), given)
-    assert said.answer["program"] == hashlib.sha256(runner_agent()).hexdigest()
+    result = execute(("/usr/bin/python3", "-I", "-c", BOOT, str(len(runner_agent()))), given)
+    assert result.answer["program"] == hashlib.sha256(runner_agent()).hexdigest()
     file.chmod(0o755)
     assert execute((str(file), "newest", str(house.root))).answer["sealed"] == 0
     assert execute((str(file), "nothing")).code == 1
@@ -172,8 +189,8 @@ def test_diff_tells_content_attributes_types_and_names_apart(house: Storehouse) 
     (house.source / "folder/new").write_text("new")
     (house.source / "pair").hardlink_to(house.source / "same")
     house.snapshot(TWO, ONE)
-    said = house.call("diff", str(house.root), ONE, TWO, given=b'{"path": "/"}')
-    assert [(each["path"], each["change"]) for each in said.lines[:-1]] == [
+    result = house.call("diff", str(house.root), ONE, TWO, given=b'{"path": "/"}')
+    assert [(each["path"], each["change"]) for each in result.lines[:-1]] == [
         ("/a\nb", "content"),
         ("/content", "content"),
         ("/extended", "attributes"),
@@ -184,7 +201,7 @@ def test_diff_tells_content_attributes_types_and_names_apart(house: Storehouse) 
         ("/pair", "added"),
         ("/type", "type"),
     ]
-    assert said.answer["counts"]["content"] == 2
+    assert result.answer["counts"]["content"] == 2
     below = house.call("diff", str(house.root), ONE, TWO, given=b'{"path": "/folder"}')
     assert [each["path"] for each in below.lines[:-1]] == ["/folder/inside", "/folder/new"]
 
@@ -197,7 +214,7 @@ def test_an_answer_that_nobody_reads_ends_quietly(house: Storehouse) -> None:
 
 
 def test_a_folder_of_dumps_that_is_not_there_is_named_whole(tmp_path: Path) -> None:
-    said = execute((*PROGRAM, "db-newest", str(tmp_path), "/srv/dumps"), b'{"database": "babase"}')
-    assert (said.code, f"'{tmp_path}/srv/dumps'" in said.answer["error"]) == (1, True)
-    said = execute((*PROGRAM, "db-newest", f"{tmp_path}/dumps", "/"), b'{"database": "babase"}')
-    assert f"'{tmp_path}/dumps'" in said.answer["error"]
+    result = execute((*PROGRAM, "db-newest", str(tmp_path), "/srv/dumps"), b'{"database": "babase"}')
+    assert (result.code, f"'{tmp_path}/srv/dumps'" in result.answer["error"]) == (1, True)
+    result = execute((*PROGRAM, "db-newest", f"{tmp_path}/dumps", "/"), b'{"database": "babase"}')
+    assert f"'{tmp_path}/dumps'" in result.answer["error"]

@@ -70,10 +70,10 @@ def test_it_lists_the_snapshots_and_what_they_lack(call: Called, house: Storehou
     record = house.root / ".runner/records" / f"{ONE}.json"
     kept = record.read_text()
     record.write_text(kept.replace(' "exceptions": 0', ' "exceptions": 2'))
-    said = call("list")
+    result = call("list")
     record.write_text(kept)
     (house.root / "2026-11-23T010000Z").rmdir()
-    assert said.stdout.splitlines() == [
+    assert result.stdout.splitlines() == [
         f"{ONE}  of papio; names that could not be copied: 2 (see .runner/records/{ONE}.json)",
         f"{TWO}  of papio",
         "2026-11-23T010000Z  without a record: it may not be whole",
@@ -84,9 +84,9 @@ def test_a_whole_tree_comes_back_as_it_was_and_the_store_is_untouched(
     call: Called, house: Storehouse, tmp_path: Path
 ) -> None:
     before = fingerprint(house.root / TWO)
-    said = call("latest", "/", tmp_path / "new root/x")
-    assert said.returncode == 0, said.stderr
-    assert f"as in snapshot {TWO}" in said.stdout
+    result = call("latest", "/", tmp_path / "new root/x")
+    assert result.returncode == 0, result.stderr
+    assert f"as in snapshot {TWO}" in result.stdout
     assert differences(house.source, tmp_path / "new root/x") == []
     assert rsync_silent(house.root / TWO, tmp_path / "new root/x") == ""
     assert fingerprint(house.root / TWO) == before
@@ -103,8 +103,8 @@ def test_hostile_names_are_names(call: Called, house: Storehouse, tmp_path: Path
     first = [words[0] for words in SHELLS].index(call.shell[0])
     for number, name in list(enumerate(HOSTILE))[first :: len(SHELLS)]:
         target = tmp_path / f"{number}"
-        said = call(TWO, os.fsdecode(b"/odd/in%d/" % number + name), target)
-        assert said.returncode == 0, (name, said.stderr)
+        result = call(TWO, os.fsdecode(b"/odd/in%d/" % number + name), target)
+        assert result.returncode == 0, (name, result.stderr)
         assert differences(Path(os.fsdecode(os.fsencode(house.source) + b"/odd/in%d/" % number + name)), target) == []
     assert not Path("/pwned").exists()
 
@@ -139,25 +139,25 @@ def test_what_could_do_harm_or_is_not_there_is_refused_before_anything_is_writte
     (tmp_path / "a-file").write_text("text")
     places = {"tmp": tmp_path, "store": house.root, "above": house.root.parent}
     before = sorted(path.name for path in tmp_path.iterdir()), fingerprint(house.root)
-    said = call(*(word.format(**places) for word in words))
-    assert said.returncode == 2
-    assert why in said.stderr
+    result = call(*(word.format(**places) for word in words))
+    assert result.returncode == 2
+    assert why in result.stderr
     assert (sorted(path.name for path in tmp_path.iterdir()), fingerprint(house.root)) == before
 
 
 def test_a_copy_that_is_not_whole_is_said_to_be_none(call: Called, tmp_path: Path) -> None:
     (tmp_path / "first").mkdir()
     (tmp_path / "first/in the way").write_text("text")
-    said = call(TWO, "/links/z/first", tmp_path)
-    assert said.returncode == 23
-    assert "NOT all of it is there" in said.stderr
+    result = call(TWO, "/links/z/first", tmp_path)
+    assert result.returncode == 23
+    assert "NOT all of it is there" in result.stderr
 
 
 def test_it_works_only_where_it_lies(shell: tuple[str, ...], house: Storehouse, tmp_path: Path) -> None:
     copy = tmp_path / "restore.sh"
     shutil.copy(house.root / ".runner/restore.sh", copy)
-    said = subprocess.run((*shell, copy, "list"), check=False, capture_output=True, text=True)
-    assert said.returncode == 2
-    assert "run it where it lies" in said.stderr
+    result = subprocess.run((*shell, copy, "list"), check=False, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "run it where it lies" in result.stderr
     here = subprocess.run((*shell, "restore.sh", "list"), check=True, capture_output=True, cwd=house.root / ".runner")
     assert ONE.encode() in here.stdout

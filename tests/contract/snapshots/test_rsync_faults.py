@@ -69,8 +69,8 @@ def test_a_file_that_vanishes_is_exit_24_and_the_rest_is_there(tmp_path: Path) -
         while not list(target.glob(".a large one.*")):
             time.sleep(0.01)
         (source / "leaves").unlink()
-        _, said = sender.communicate(timeout=20)
-    assert sender.returncode == 24, said
+        _, result = sender.communicate(timeout=20)
+    assert sender.returncode == 24, result
     assert set(walk(target)) == {b".", b"a large one", b"stays"}
     assert (target / "a large one").read_bytes() == (source / "a large one").read_bytes()
 
@@ -134,9 +134,9 @@ def test_a_look_names_what_is_missing_and_what_is_too_much(name: str, source: Pa
     before = fingerprint(source)
     (copy / name).unlink()
     (copy / "extra\nname").touch()
-    said = look(source, copy).stdout.replace(b"\\#012", b"\n")
-    assert b"|" + os.fsencode(name) + b"//" in said
-    assert b"*deleting  |extra\nname//" in said
+    result = look(source, copy).stdout.replace(b"\\#012", b"\n")
+    assert b"|" + os.fsencode(name) + b"//" in result
+    assert b"*deleting  |extra\nname//" in result
     assert fingerprint(source) == before
     assert (copy / "extra\nname").exists()
     assert not (copy / name).exists()

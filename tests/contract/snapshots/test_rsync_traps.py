@@ -128,18 +128,18 @@ def test_the_twenty_first_basis_is_refused_before_rsync_does(source: Path, tmp_p
 
 def test_hostile_names_are_told_apart_in_what_rsync_prints(source: Path, tmp_path: Path) -> None:
     out = snapshot(source, tmp_path / "snapshot")
-    said = items(out)
+    result = items(out)
     there = {name for name in walk(source) if name != b"."}
-    assert {name for name in said if name != b"."} == there
-    assert {b"odd/" + name for name in HOSTILE} <= set(said)
+    assert {name for name in result if name != b"."} == there
+    assert {b"odd/" + name for name in HOSTILE} <= set(result)
     # A terminal or a mail shows this as it is: of what is not printable only tab and DEL are left.
     assert re.fullmatch(rb"[\t\n -\x7f]*", out)
 
 
 def test_the_checksum_that_rsync_prints_is_the_one_of_xxhsum(source: Path, tmp_path: Path) -> None:
-    said = items(snapshot(source, tmp_path / "snapshot"))
+    result = items(snapshot(source, tmp_path / "snapshot"))
     files = [name for name, entry in walk(source).items() if entry.kind == "file" and not entry.same_inode_as]
-    sent = {name: said[name][1] for name in files if said[name][0].startswith(b">f")}
+    sent = {name: result[name][1] for name in files if result[name][0].startswith(b">f")}
     assert len(sent) > 100
     for name in (b"d0/large", b"special/sparse", b"special/empty", b"odd/new\nline", b"odd/" + b"a" * 255):
         with open(os.path.join(os.fsencode(source), name), "rb") as file:  # noqa: PTH118, PTH123

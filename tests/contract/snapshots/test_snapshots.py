@@ -56,15 +56,15 @@ def sums(house: Storehouse, name: str) -> dict[bytes, bytes]:
 
 
 def test_the_first_snapshot_is_sealed_with_its_record_checksums_and_link(house: Storehouse) -> None:
-    said = house.snapshot(ONE, "", (), "--host", "papio", "--job", "backup-papio")
-    assert said.code == 0
-    assert said.answer["sealed"] == ONE
-    assert said.answer["files"] == 4
-    assert (said.answer["added_files"], said.answer["added_bytes"]) == (3, 19)
+    result = house.snapshot(ONE, "", (), "--host", "papio", "--job", "backup-papio")
+    assert result.code == 0
+    assert result.answer["sealed"] == ONE
+    assert result.answer["files"] == 4
+    assert (result.answer["added_files"], result.answer["added_bytes"]) == (3, 19)
     assert (house.root / "latest").readlink() == Path(ONE)
     assert not differences(house.source, house.root / ONE)
-    told = record(house, ONE)
-    assert (told["host"], told["basis"], told["summed"], told["exceptions"]) == ("papio", "", 2, 0)
+    written = record(house, ONE)
+    assert (written["host"], written["basis"], written["summed"], written["exceptions"]) == ("papio", "", 2, 0)
     assert "rsync" in (house.root / ".runner/README.txt").read_text()
     xxh = execute(("xxhsum", "-H2", str(house.source / "same"))).out.split()[0]
     assert sums(house, ONE)[b"same"] == xxh
@@ -77,8 +77,8 @@ def test_the_second_snapshot_shares_what_is_unchanged_and_touches_nothing_older(
     (house.source / "folder/log").write_text("second")
     (house.source / "same").chmod(0o600)
     (house.source / "new").write_text("new")
-    said = house.snapshot(TWO, ONE)
-    assert said.code == 0
+    result = house.snapshot(TWO, ONE)
+    assert result.code == 0
     assert fingerprint(house.root / ONE) == before
     assert not differences(house.source, house.root / TWO)
     (house.source / "same").chmod(0o644)
@@ -110,8 +110,8 @@ def test_an_interrupted_snapshot_is_resumed_into_a_fresh_folder_and_superseded(h
     (house.source / "folder/log").write_text("later")
     key = f"kept:papio/{TWO}/0"
     house.kept[key] = frame(key, Said(code=20, out=cut.out), "interrupted")
-    said = house.snapshot(THREE, ONE, (TWO,), "--kept", key)
-    assert said.code == 0, said.out
+    result = house.snapshot(THREE, ONE, (TWO,), "--kept", key)
+    assert result.code == 0, result.out
     assert (house.root / THREE / "big").stat().st_ino == inode
     assert set(sums(house, THREE)) == {b"big", b"folder/log"}
     assert record(house, THREE)["unsummed"] == 0
@@ -136,10 +136,10 @@ def test_a_file_that_vanishes_during_the_transfer_is_no_exception(house: Storeho
         with subprocess.Popen(("sh", "-c", 'sleep 0.5; rm "$0"', house.source / "z-gone")):
             sent = house.send(ONE, extra=("--bwlimit=300",))
         assert sent.code == 24
-        told = house.explain(house.look(ONE), since)
-        said = house.seal(ONE, frame("send", sent) + frame("explain", told), "--explained", "explain=/")
-    assert said.code == 0, said.out
-    assert said.answer["exceptions"] == 0
+        explained = house.explain(house.look(ONE), since)
+        result = house.seal(ONE, frame("send", sent) + frame("explain", explained), "--explained", "explain=/")
+    assert result.code == 0, result.out
+    assert result.answer["exceptions"] == 0
 
 
 def test_unreadable_files_and_folders_are_exceptions_and_known_ones_are_not_new(theirs: Storehouse) -> None:
@@ -158,14 +158,14 @@ def test_unreadable_files_and_folders_are_exceptions_and_known_ones_are_not_new(
             assert theirs.begin(name, basis).code == 0
             sent = theirs.send(name, [basis] if basis else [])
             assert sent.code == 23
-            told = theirs.explain(theirs.look(name), since)
-            assert {line["path"]: line["cause"] for line in told.lines[:-1]} == {
+            explained = theirs.explain(theirs.look(name), since)
+            assert {line["path"]: line["cause"] for line in explained.lines[:-1]} == {
                 "open/unreadable": "unreadable",
                 "closed": "unreadable",
             }
-            said = theirs.seal(name, frame("send", sent) + frame("explain", told), "--explained", "explain=/")
-        assert said.code == 0, said.out
-        assert (said.answer["exceptions"], said.answer["exceptions_new"]) == (2, new)
+            result = theirs.seal(name, frame("send", sent) + frame("explain", explained), "--explained", "explain=/")
+        assert result.code == 0, result.out
+        assert (result.answer["exceptions"], result.answer["exceptions_new"]) == (2, new)
         basis = name
 
 
@@ -178,12 +178,12 @@ def test_what_nobody_can_explain_is_not_sealed_and_says_which_names(house: Store
         sent = house.send(ONE)
         (house.root / ".partial" / ONE / "No space left on device (28)").unlink()
         (house.root / ".partial" / ONE / "same").write_text("torn on the disk")
-        told = house.explain(house.look(ONE), since)
-        assert told.answer["counts"]["unexplained"] == 2
+        explained = house.explain(house.look(ONE), since)
+        assert explained.answer["counts"]["unexplained"] == 2
         damaged = frame("send", Said(code=23, out=sent.out))
-        said = house.seal(ONE, damaged + frame("explain", told), "--explained", "explain=/")
-        assert said.code == 1
-        assert "2 names" in said.answer["error"]
+        result = house.seal(ONE, damaged + frame("explain", explained), "--explained", "explain=/")
+        assert result.code == 1
+        assert "2 names" in result.answer["error"]
         assert house.seal(ONE, damaged, "--explained", "explain=/").code == 1
     assert (house.root / ".partial" / ONE).is_dir()
     assert not (house.root / ONE).exists()
@@ -203,8 +203,8 @@ def test_every_cause_is_told_from_the_file_itself_and_not_from_its_name(house: S
     time.sleep(0.02)
     (house.source / "grown").write_text("longer text")
     (house.source / "gone").unlink()
-    told = house.explain(house.look(ONE), since)
-    assert {line["path"]: line["cause"] for line in told.lines[:-1] if line["path"] != "."} == {
+    explained = house.explain(house.look(ONE), since)
+    assert {line["path"]: line["cause"] for line in explained.lines[:-1] if line["path"] != "."} == {
         "grown": "changed",
         "gone": "vanished",
         "attribute": "attributes",
@@ -218,8 +218,8 @@ def test_a_cut_off_frame_seals_nothing(house: Storehouse, cut: int) -> None:
     with house.held():
         house.begin(ONE)
         whole = frame("send", house.send(ONE))
-        said = house.seal(ONE, whole[:-cut])
-    assert said.code == 1
+        result = house.seal(ONE, whole[:-cut])
+    assert result.code == 1
     assert not (house.root / ONE).exists()
 
 

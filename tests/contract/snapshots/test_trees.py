@@ -181,6 +181,6 @@ def test_the_capability_of_the_tree_is_one_that_the_kernel_knows(tmp_path: Path)
     make_tree(tmp_path / "tree", files=20)
     program = tmp_path / "tree" / "attributes" / "capability"
     assert os.getxattr(program, "security.capability") == NET_BIND
-    said = subprocess.run(["getcap", program], capture_output=True, text=True, check=True).stdout
-    assert "cap_net_bind_service" in said
+    result = subprocess.run(["getcap", program], capture_output=True, text=True, check=True).stdout
+    assert "cap_net_bind_service" in result
     set_acl(os.fsencode(program), ACCESS, USER_1001)

@@ -28,20 +28,20 @@ def test_what_is_found_is_of_the_archives_that_answered_alone(world: World, arch
     world.run("apt-get", "-qq", "update")
     archive.spoil(SECURITY)
     # The lists of before have these, and nobody knows whether they are still to be had.
-    found = read(world)
-    assert (found.fresh, found.partly) == (False, True)
-    assert (named(found.updates), found.held) == ({"demo-feature": "1.1"}, ())
-    (only,) = found.troubles
+    known = read(world)
+    assert (known.fresh, known.partly) == (False, True)
+    assert (named(known.updates), known.held) == ({"demo-feature": "1.1"}, ())
+    (only,) = known.troubles
     assert only.text.startswith(
         f"no package lists of http://127.0.0.1:{archive.port} demo-security, so nothing new is known from there: "
         f"{UNSIGNED}"
     )
     archive.publish(SECURITY)
     archive.spoil(STABLE)
-    found = read(world)
-    assert "demo-feature" not in named(found.updates)
-    assert {"demo-lib", "demo-extra"} <= set(named(found.updates)), "the other way round as well"
-    assert {one.update.name for one in found.held} >= {"libc-demo", META}
+    known = read(world)
+    assert "demo-feature" not in named(known.updates)
+    assert {"demo-lib", "demo-extra"} <= set(named(known.updates)), "the other way round as well"
+    assert {held.update.name for held in known.held} >= {"libc-demo", META}
 
 
 def test_a_package_does_not_go_over_to_another_archive_since_its_own_is_away(world: World, archive: Archive) -> None:
@@ -50,10 +50,10 @@ def test_a_package_does_not_go_over_to_another_archive_since_its_own_is_away(wor
     assert "demo-lib" not in named(read(world).updates)
     world.run("apt-get", "-qq", "update")
     archive.spoil(STABLE)
-    found = read(world)
-    assert found.partly
-    assert "demo-lib" not in named(found.updates)
-    assert "demo-lib" not in {one.update.name for one in found.held}
+    known = read(world)
+    assert known.partly
+    assert "demo-lib" not in named(known.updates)
+    assert "demo-lib" not in {held.update.name for held in known.held}
 
 
 def test_what_wants_something_from_the_archive_that_is_away_is_no_trouble_of_its_own(
@@ -64,11 +64,11 @@ def test_what_wants_something_from_the_archive_that_is_away_is_no_trouble_of_its
     archive.add(Deb(name="demo-there", version="1.0"), suite=STABLE)
     world.run("apt-get", "-qq", "update")
     archive.spoil(STABLE)
-    found = read(world)
-    (only,) = found.troubles
+    known = read(world)
+    (only,) = known.troubles
     assert only.text.endswith("; perhaps for that reason these are not upgraded: demo-torn")
-    assert "demo-torn" not in named(found.updates)
-    assert "demo-lib" in named(found.updates)
+    assert "demo-torn" not in named(known.updates)
+    assert "demo-lib" in named(known.updates)
 
 
 def test_what_apt_would_take_a_file_for_from_the_archive_that_is_away_keeps_nothing_else_back(
@@ -79,10 +79,10 @@ def test_what_apt_would_take_a_file_for_from_the_archive_that_is_away_keeps_noth
     archive.add(Deb(name="demo-extra", version="2.0"), suite=STABLE)
     world.run("apt-get", "-qq", "update")
     archive.spoil(STABLE)
-    found = read(world)
+    known = read(world)
     # For demo-lib apt takes demo-extra of the old lists.
-    assert named(found.updates) == {"demo-free": "1.1"}
-    (only,) = found.troubles
+    assert named(known.updates) == {"demo-free": "1.1"}
+    (only,) = known.troubles
     assert only.text.endswith("; perhaps for that reason these are not upgraded: demo-lib")
 
 
@@ -91,9 +91,9 @@ def test_an_archive_without_a_package_is_not_taken_for_one_that_is_away(world: W
     world.install("demo-app")
     other = archive.sources.splitlines()[0].replace(" demo main", " nowhere main")
     world.write("/etc/apt/sources.list", f"{archive.sources}{other}\n")
-    found = read(world)
-    assert found.partly
-    (only,) = found.troubles
+    known = read(world)
+    assert known.partly
+    (only,) = known.troubles
     assert only.text.startswith(f"no package lists of http://127.0.0.1:{archive.port} nowhere, so ")
 
 

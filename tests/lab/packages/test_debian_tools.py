@@ -10,6 +10,7 @@ import pytest
 
 from runner.jobs.packages.debian import apt, holds
 from runner.jobs.packages.debian import version as debian_version
+from runner.jobs.packages.debian.family import Debian
 from runner.model.packages import Update
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
 from tests.lab.debian import World
@@ -39,9 +40,9 @@ def test_reading_changes_nothing_and_starts_no_hook_of_apt(world: World, archive
     )
     world.write("/etc/apt/apt.conf.d/99hooks", hooks + 'DPkg::Pre-Invoke { "touch /root/hook-dpkg"; };\n')
     before = contents(world)
-    found = read(world)
-    assert found.fresh
-    assert found.updates
+    known = read(world)
+    assert known.fresh
+    assert known.updates
     assert contents(world) == before
     world.run("apt-get", "-qq", "update")
     assert world.path("/root/hook-Pre-Invoke").exists()
@@ -49,53 +50,53 @@ def test_reading_changes_nothing_and_starts_no_hook_of_apt(world: World, archive
 
 def test_what_can_be_had_is_read_from_the_archive_of_now_with_its_origin(world: World, archive: Archive) -> None:
     grown(world, archive)
-    found = read(world)
-    assert named(found.updates) == {"demo-lib": "1.1", "demo-extra": "1.0", "demo-feature": "1.1"}
-    security = {one.name: one.security for one in found.updates}
+    known = read(world)
+    assert named(known.updates) == {"demo-lib": "1.1", "demo-extra": "1.0", "demo-feature": "1.1"}
+    security = {update.name: update.security for update in known.updates}
     assert security == {"demo-lib": True, "demo-extra": True, "demo-feature": False}
-    files = [path for one in found.updates for path in archive.root.glob(f"pool/*/{one.name}_{one.new}_*")]
-    assert found.download == sum(path.stat().st_size for path in files)
-    assert not found.troubles
+    files = [path for update in known.updates for path in archive.root.glob(f"pool/*/{update.name}_{update.new}_*")]
+    assert known.download == sum(path.stat().st_size for path in files)
+    assert not known.troubles
 
 
 def test_a_hold_keeps_the_next_kernel_away_although_its_name_is_new(world: World, archive: Archive) -> None:
     grown(world, archive)
-    found = read(world)
-    held = {one.update.name: one for one in found.held}
+    known = read(world)
+    held = {held.update.name: held for held in known.held}
     assert set(held) == {"libc-demo", "demo-app", META, "linux-image-9.9.10-demo"}
     assert held["demo-app"].by == ("libc-demo",)
     assert held["linux-image-9.9.10-demo"].by == (META,)
     assert held[META].by == held["libc-demo"].by == ()
-    assert found.unheld == found.installed == tuple(sorted(ALL))
-    versioned = {one.update.name for one in read(world, [KERNEL]).held}
+    assert known.unheld == known.installed == tuple(sorted(ALL))
+    versioned = {held.update.name for held in read(world, [KERNEL]).held}
     assert {META, "linux-image-9.9.10-demo"} <= versioned
 
 
 def test_exactly_what_was_planned_is_installed_and_marks_stay(world: World, archive: Archive) -> None:
     grown(world, archive)
     automatic = set(world.run("apt-mark", "showauto").stdout.split())
-    found = read(world)
-    world.run(*holds.hold(found.unheld))
+    known = read(world)
+    world.run(*holds.hold(known.unheld))
     world.run(*apt.refresh())
-    planned = [one for one in found.updates if one.security]
+    planned = [update for update in known.updates if update.security]
     world.run(*apt.install(planned))
     assert world.versions("demo-lib", "demo-extra", "demo-feature", "libc-demo", KERNEL) == {
         "demo-lib": "ii 1.1", "demo-extra": "ii 1.0", "demo-feature": "ii 1.0", "libc-demo": "hi 1.0",
         KERNEL: "hi 1.0",
     }  # fmt: skip
     assert set(world.run("apt-mark", "showauto").stdout.split()) == automatic | {"demo-extra"}
-    assert world.run(*apt.audit()).stdout == ""
-    world.run(*apt.check())
+    assert world.run(*Debian().audit()).stdout == ""
+    world.run(*Debian().look(()))
     assert named(read(world).updates) == {"demo-feature": "1.1"}
 
 
 def test_a_version_that_is_gone_a_hold_and_a_removal_stop_the_installation(world: World, archive: Archive) -> None:
     grown(world, archive, Deb(name="demo-clash", version="1.0"))
     archive.add(Deb(name="demo-clash", version="1.1", control={"Conflicts": "demo-feature"}), suite=SECURITY)
-    found = read(world)
-    assert found.removals == ("demo-feature",)
-    assert "demo-clash" not in named(found.updates)
-    assert any("demo-clash is not upgraded" in one.text for one in found.troubles)
+    known = read(world)
+    assert known.removals == ("demo-feature",)
+    assert "demo-clash" not in named(known.updates)
+    assert any("demo-clash is not upgraded" in trouble.text for trouble in known.troubles)
     world.run(*holds.hold(ALL))
     world.run(*apt.refresh())
     before = world.run("dpkg-query", "-W").stdout
@@ -113,8 +114,8 @@ def test_the_first_run_of_aptitude_takes_no_hold_of_ours_away(world: World, arch
     world.run(*holds.hold(ALL))
     world.run("aptitude", "-q", "update")
     assert by_dpkg(world) == by_aptitude(world) == {*ALL, "demo-feature"}
-    found = read(world)
-    assert (found.unheld, found.stray) == ((), ("demo-feature",))
+    known = read(world)
+    assert (known.unheld, known.stray) == ((), ("demo-feature",))
     world.run("aptitude", "-q", "-y", "safe-upgrade")
     assert world.versions(KERNEL, META) == {KERNEL: "hi 1.0", META: "hi 1"}
 
@@ -165,7 +166,7 @@ def test_a_package_of_two_architectures_is_held_in_both_and_each_hold_is_verifie
     world.run(*holds.hold(names))
     assert list(read(world).holds) == names
     world.run(*apt.refresh())
-    world.run(*holds.upgrade([one.update for one in read(world).held], names, names))
+    world.run(*holds.upgrade([held.update for held in read(world).held], names, names))
     assert world.run(*holds.verify(names)).stdout == "held: libc-demo libc-demo:i386\n"
     assert set(world.run("dpkg-query", "-Wf", "${Version} ", "libc-demo").stdout.split()) == {"1.1"}
     world.run("apt-mark", "unhold", "libc-demo:i386")
@@ -184,7 +185,7 @@ def test_holding_carries_out_nothing_that_somebody_left_planned_in_aptitude(worl
 def wishes(world: World) -> tuple[list[Update], list[str]]:
     """All that is held back, and what must be let go of for it."""
     held = read(world).held
-    return [one.update for one in held], [one.update.name for one in held if not one.by]
+    return [each.update for each in held], [each.update.name for each in held if not each.by]
 
 
 def test_held_packages_are_upgraded_and_held_again_with_the_new_kernel(world: World, archive: Archive) -> None:
@@ -197,8 +198,8 @@ def test_held_packages_are_upgraded_and_held_again_with_the_new_kernel(world: Wo
         "demo-app": "ii 1.1", "libc-demo": "hi 1.1", META: "hi 2", "linux-image-9.9.10-demo": "hi 1.0",
     }  # fmt: skip
     assert by_dpkg(world) == by_aptitude(world) == {*ALL, "linux-image-9.9.10-demo"}
-    found = read(world)
-    assert (found.held, found.unheld, found.stray) == ((), (), ())
+    known = read(world)
+    assert (known.held, known.unheld, known.stray) == ((), (), ())
 
 
 @pytest.mark.parametrize("signal", ["", "TERM", "HUP"])
@@ -243,8 +244,8 @@ def test_versions_are_ordered_as_dpkg_orders_them(world: World) -> None:
     )  # fmt: skip
     pairs = list(itertools.product(some, some))
     asked = r'for pair; do for op in lt eq gt; do dpkg --compare-versions "${pair%%|*}" $op "${pair#*|}" && echo $op; done; done'
-    said = world.run("sh", "-c", asked, "compare", *("|".join(pair) for pair in pairs), check=False).stdout.split()
-    for (one, other), word in zip(pairs, said, strict=True):
+    done = world.run("sh", "-c", asked, "compare", *("|".join(pair) for pair in pairs), check=False).stdout.split()
+    for (one, other), word in zip(pairs, done, strict=True):
         ours, theirs = debian_version.key(one), debian_version.key(other)
         assert word == ("lt" if ours < theirs else "gt" if ours > theirs else "eq"), (one, other)
 
@@ -261,11 +262,11 @@ def test_a_later_version_that_passes_a_security_update_over_is_one_and_an_older_
     archive.add(Deb(name="slowly", version="1:1.1", control={"Phased-Update-Percentage": "10"}))
     world.write("/etc/apt/preferences.d/back", "Package: pinned\nPin: version 1:0.9\nPin-Priority: 1001\n")
     world.write("/etc/apt/apt.conf.d/slowly", 'APT::Get::Never-Include-Phased-Updates "true";\n')
-    found = read(world, hold=())
-    assert {one.name: one.security for one in found.updates} == {"mended": True, "plain": False}
-    assert {one.what for one in found.troubles} == {"phased", "unknown"}
-    texts = sorted(one.text for one in found.troubles)
+    known = read(world, hold=())
+    assert {update.name: update.security for update in known.updates} == {"mended": True, "plain": False}
+    assert {trouble.what for trouble in known.troubles} == {"phased", "unknown"}
+    texts = sorted(trouble.text for trouble in known.troubles)
     assert texts[0] == "pinned would go back from 1:1.0~rc1 to 1:0.9: that is never done here"
     assert texts[1].startswith("slowly is not upgraded yet: its archive gives it to 10 of 100 hosts so far")
     held = read(world, hold=("mended", "plain")).held
-    assert {one.update.name: one.update.security for one in held} == {"mended": True, "plain": False}
+    assert {each.update.name: each.update.security for each in held} == {"mended": True, "plain": False}

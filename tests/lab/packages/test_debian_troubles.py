@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.jobs.packages.debian import apt, holds, trouble
+from runner.jobs.packages.debian.family import Debian
 from runner.model.packages import PackageFacts, Trouble, Update
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
 from tests.lab.debian import World
@@ -20,7 +21,7 @@ ALL = (KERNEL, META, "libc-demo")
 
 
 def kinds(found: PackageFacts) -> list[str]:
-    return [one.what for one in found.troubles]
+    return [trouble.what for trouble in found.troubles]
 
 
 def lib(new: str = "1.1") -> Update:
@@ -47,13 +48,13 @@ def test_a_postinst_that_fails_stops_its_own_package_only(world: World, archive:
     world.run(*apt.refresh())
     done = world.run(*apt.install([lib("1.2"), Update(name="demo-feature", arch="", old="", new="1.2")]), check=False)
     assert done.returncode == 100
-    assert [one.what for one in said(done)] == ["half"]
+    assert [trouble.what for trouble in said(done)] == ["half"]
     assert world.versions("demo-lib", "demo-feature") == {"demo-lib": "iF 1.2", "demo-feature": "ii 1.2"}
-    found = read(world)
-    assert kinds(found) == ["half"]
-    assert found.troubles[0].text == "demo-lib 1.2 is only half configured: its script failed"
-    assert not found.troubles[0].mends
-    assert world.run(*apt.audit()).stdout
+    known = read(world)
+    assert kinds(known) == ["half"]
+    assert known.troubles[0].text == "demo-lib 1.2 is only half configured: its script failed"
+    assert not known.troubles[0].mends
+    assert world.run(*Debian().audit()).stdout
 
 
 def test_an_installation_that_is_killed_is_mended_by_the_repair(world: World, archive: Archive) -> None:
@@ -66,12 +67,12 @@ def test_an_installation_that_is_killed_is_mended_by_the_repair(world: World, ar
     world.run("sh", "-c", 'kill -9 $(cat /run/pid); for p in /proc/[0-9]*; do read -r c <$p/comm; '
               'case $c in dpkg|demo-lib.*|sleep) kill -9 ${p#/proc/};; esac; done', check=False)  # fmt: skip
     process.communicate(timeout=60)
-    found = read(world)
-    assert kinds(found)[0] == "interrupted"
-    assert found.troubles[0].mends
-    assert [one.what for one in said(world.run(*apt.install([lib("1.2")]), check=False))] == ["interrupted"]
+    known = read(world)
+    assert kinds(known)[0] == "interrupted"
+    assert known.troubles[0].mends
+    assert [trouble.what for trouble in said(world.run(*apt.install([lib("1.2")]), check=False))] == ["interrupted"]
     world.write("/run/again", "")
-    world.run(*apt.repair())
+    world.run(*Debian().repair())
     assert kinds(read(world)) == []
     assert world.versions("demo-lib") == {"demo-lib": "ii 1.2"}
 
@@ -93,17 +94,17 @@ def test_who_holds_the_lock_is_named_and_dpkgs_journal_is_not_taken_for_a_wreck(
     world.write("/var/lib/dpkg/updates/0000", "")
     with world.popen("python3", "-c", LOCKED, f"/var/lib/dpkg/{name}", "600") as process:
         wait_for(world, "/run/locked")
-        found = read(world)
+        known = read(world)
         failed = world.run(*apt.install([lib()])[:-1], "-o", "DPkg::Lock::Timeout=1", "demo-lib=1.1", check=False)
         process.kill()
         process.wait()
-    assert kinds(found) == ["lock"]
-    assert "(python3 -c " in found.troubles[0].text
-    assert f"/var/lib/dpkg/{name}" in found.troubles[0].text
-    assert not found.troubles[0].mends
-    assert found.updates
+    assert kinds(known) == ["lock"]
+    assert "(python3 -c " in known.troubles[0].text
+    assert f"/var/lib/dpkg/{name}" in known.troubles[0].text
+    assert not known.troubles[0].mends
+    assert known.updates
     if name == "lock-frontend":
-        assert [one.what for one in said(failed)] == ["lock"]
+        assert [trouble.what for trouble in said(failed)] == ["lock"]
 
 
 TWIN = """
@@ -128,9 +129,9 @@ def test_a_lock_on_another_file_of_the_same_number_is_no_lock_on_packages(world:
     world.run("mount", "-t", "tmpfs", "tmpfs", "/mnt")
     with world.popen("python3", "-c", TWIN) as process:
         wait_for(world, "/run/locked")
-        found = read(world)
+        known = read(world)
         process.kill()
-    assert kinds(found) == []
+    assert kinds(known) == []
 
 
 def test_an_installation_waits_for_another_that_is_at_work(world: World, archive: Archive) -> None:
@@ -192,17 +193,17 @@ def test_lists_that_cannot_be_had_are_never_nothing_to_do(world: World, archive:
     grown(world, archive)
     world.run("apt-get", "-qq", "update")
     broken(what, world, archive)
-    found = read(world)
-    assert not found.fresh
-    assert found.partly == (what not in ("unreachable", "no such host", "another key"))
-    assert "demo-lib" not in named(found.updates) or not found.partly, "its archive is not to be had"
-    assert set(kinds(found)) == {kind}, found.troubles
-    assert all(one.do and not one.mends for one in found.troubles)
+    known = read(world)
+    assert not known.fresh
+    assert known.partly == (what not in ("unreachable", "no such host", "another key"))
+    assert "demo-lib" not in named(known.updates) or not known.partly, "its archive is not to be had"
+    assert set(kinds(known)) == {kind}, known.troubles
+    assert all(trouble.do and not trouble.mends for trouble in known.troubles)
     done = world.run(*apt.refresh(), check=False)
     assert done.returncode == 100
-    assert {one.what for one in said(done)} == {kind}
+    assert {trouble.what for trouble in said(done)} == {kind}
     if what == "unreachable":
-        assert "demo-lib" in named(found.updates), "what the old lists say is told"
+        assert "demo-lib" in named(known.updates), "what the old lists say is told"
         archive.start()
         assert read(world).fresh
 
@@ -213,9 +214,9 @@ def test_a_file_that_is_gone_or_damaged_is_named(world: World, archive: Archive)
     pool = archive.root / "pool" / SECURITY
     (path,) = pool.glob("demo-lib_*")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
-    assert {one.what for one in said(world.run(*apt.install([lib()]), check=False))} == {"damaged"}
+    assert {trouble.what for trouble in said(world.run(*apt.install([lib()]), check=False))} == {"damaged"}
     path.unlink()
-    assert {one.what for one in said(world.run(*apt.install([lib()]), check=False))} == {"damaged"}
+    assert {trouble.what for trouble in said(world.run(*apt.install([lib()]), check=False))} == {"damaged"}
     assert world.versions("demo-lib") == {"demo-lib": "ii 1.0"}
 
 
@@ -236,17 +237,17 @@ def test_dependencies_that_are_not_met_are_in_the_way_and_an_archive_that_is_not
 ) -> None:
     grown(world, archive, Deb(name="demo-stuck", version="1.0"))
     archive.add(Deb(name="demo-stuck", version="1.1", control={"Depends": "no-such-package (>= 3)"}), suite=SECURITY)
-    found = read(world)
-    assert kinds(found) == ["unknown"]
-    assert "demo-stuck is not upgraded: demo-stuck : Depends: no-such-package (>= 3)" in found.troubles[0].text
-    assert "demo-lib" in named(found.updates)
+    known = read(world)
+    assert kinds(known) == ["unknown"]
+    assert "demo-stuck is not upgraded: demo-stuck : Depends: no-such-package (>= 3)" in known.troubles[0].text
+    assert "demo-lib" in named(known.updates)
     (path,) = (archive.root / "pool" / SECURITY).glob("demo-stuck_*")
     world.write("/root/stuck.deb", path.read_bytes())
     world.run("dpkg", "-i", "--force-depends", "/root/stuck.deb", check=False)
     assert "broken" in kinds(read(world))
     assert "was not found" in said(world.run(*apt.install([lib("1.0.9")]), check=False))[-1].text
     world.run(*apt.refresh())
-    assert {one.what for one in said(world.run(*apt.install([lib()]), check=False))} == {"broken"}
+    assert {trouble.what for trouble in said(world.run(*apt.install([lib()]), check=False))} == {"broken"}
 
 
 @pytest.mark.parametrize(("where", "kind"), [("/boot", "boot full"), ("/var/cache/apt/archives", "disk full")])
@@ -255,13 +256,13 @@ def test_a_full_disk_is_named_before_anything_is_begun(world: World, archive: Ar
     world.run("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", where)
     if where == "/boot":
         world.path("/boot/initrd.img-9.9.9-demo").write_bytes(b"x" * (600 << 10))
-    found = read(world)
-    assert kinds(found) == [kind]
-    assert found.boot_free is not None
+    known = read(world)
+    assert kinds(known) == [kind]
+    assert known.boot_free is not None
     if where != "/boot":
         world.run("sh", "-c", f"cat /dev/zero >{where}/full", check=False)
         world.run(*apt.refresh())
-        assert {one.what for one in said(world.run(*apt.install([lib()]), check=False))} == {"disk full"}
+        assert {trouble.what for trouble in said(world.run(*apt.install([lib()]), check=False))} == {"disk full"}
 
 
 def test_an_answer_that_was_cut_short_is_no_answer(
@@ -275,8 +276,8 @@ def test_an_answer_that_was_cut_short_is_no_answer(
         return subprocess.CompletedProcess(argv, done.returncode, done.stdout[:-20], done.stderr)
 
     monkeypatch.setattr(world, "run", cut)
-    found = read(world)
-    assert (found.fresh, found.updates, kinds(found)) == (False, (), ["unknown"])
+    known = read(world)
+    assert (known.fresh, known.updates, kinds(known)) == (False, (), ["unknown"])
 
 
 def test_a_survey_that_was_killed_leaves_nothing_for_long(world: World, archive: Archive) -> None:
@@ -292,8 +293,8 @@ def test_the_holds_come_back_after_a_kernel_whose_script_fails(world: World, arc
     archive.add(Deb(name="linux-image-9.9.10-demo", version="1.0", scripts={"postinst": "exit 3"}), suite=SECURITY)
     archive.publish(STABLE)
     world.run(*holds.hold(ALL))
-    updates = [one.update for one in read(world).held if one.update.name.startswith("linux-image")]
+    updates = [held.update for held in read(world).held if held.update.name.startswith("linux-image")]
     world.run(*apt.refresh())
     done = world.run(*holds.upgrade(updates, [META, KERNEL], [*ALL, "linux-image-9.9.10-demo"]), check=False)
-    assert {one.what for one in said(done)} == {"half"}
+    assert {trouble.what for trouble in said(done)} == {"half"}
     assert by_dpkg(world) == by_aptitude(world) == {*ALL, "linux-image-9.9.10-demo"}

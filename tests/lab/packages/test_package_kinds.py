@@ -82,13 +82,13 @@ class Reached:
 def report(plan: Plan, outcomes: tuple[Outcome, ...]) -> JobReport:
     """What is said of the plan's own job."""
     job = plan.jobs[-1]
-    found = packages_report(job, [one for one in outcomes if one.job == job.name])
-    assert found is not None
-    return found
+    report = packages_report(job, [outcome for outcome in outcomes if outcome.job == job.name])
+    assert report is not None
+    return report
 
 
 def state_of(outcomes: tuple[Outcome, ...], name: str) -> State:
-    return next(one.state for one in outcomes if one.step.endswith(f"/{name}"))
+    return next(outcome.state for outcome in outcomes if outcome.step.endswith(f"/{name}"))
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_the_daily_updates_hold_install_and_say_what_waits(world: World, archive
     published(archive)
     plan = site.plan(UPDATES)
     outcomes = site.run(plan)
-    assert {one.state for one in outcomes} == {State.DONE}
+    assert {outcome.state for outcome in outcomes} == {State.DONE}
     said = report(plan, outcomes)
     assert said.headline.startswith("1 package upgraded, 1 package newly installed")
     assert "demo-lib 1.0 -> 1.1" in said.details
@@ -136,7 +136,7 @@ def test_the_daily_updates_hold_install_and_say_what_waits(world: World, archive
         "demo-lib": "ii 1.1", "demo-feature": "ii 1.0", KERNEL: "hi 1.0",
     }  # fmt: skip
     assert by_dpkg(world) == by_aptitude(world) == {KERNEL, META, "libc-demo"}
-    waiting = [one.advice for one in plan.findings if one.text.startswith("held back: ")]
+    waiting = [finding.advice for finding in plan.findings if finding.text.startswith("held back: ")]
     asked = "when it suits people, run: runner run upgrade-debian --package"
     assert waiting == [f"{asked} libc-demo --yes", f"{asked} {META} --yes"]
     again = site.plan(UPDATES)
@@ -151,7 +151,7 @@ def test_the_upgrade_installs_what_is_held_and_holds_it_and_the_next_kernel(
     plan = site.plan(UPGRADE)
     outcomes = site.run(plan)
     # This Debian has no kernel of its own in /boot, and so none that could be booted.
-    assert {one.step for one in outcomes if one.state == State.FAILED} == {"upgrade-debian/initrd"}
+    assert {outcome.step for outcome in outcomes if outcome.state == State.FAILED} == {"upgrade-debian/initrd"}
     assert world.versions("libc-demo", "demo-app", META, NEXT) == {
         "libc-demo": "hi 1.1", "demo-app": "ii 1.1", META: "hi 2", NEXT: "hi 1.0",
     }  # fmt: skip
@@ -195,10 +195,10 @@ def test_a_connection_lost_in_the_middle_of_an_upgrade_costs_neither_the_holds_n
 
     again = site.plan(job)
     names = [step.id.partition("/")[2] for step in again.steps]
-    assert names[:2] == ["attach-1", "attach-1-told"]
+    assert names[:2] == ["attach-1", "attach-1-seen"]
     assert "upgrade" not in names
     outcomes = site.run(again)
-    assert {one.state for one in outcomes} == {State.DONE}
+    assert {outcome.state for outcome in outcomes} == {State.DONE}
     said = report(again, outcomes)
     assert said.verdict == Verdict.DONE
     assert "libc-demo 1.0 -> 1.1" in said.details

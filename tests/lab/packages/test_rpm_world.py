@@ -105,8 +105,8 @@ def read(world: RpmWorld, *hold: str, program: str = "dnf") -> PackageFacts:
         if probe.argv[0] != "runner-agent":
             ended = world.do(*probe.argv, ok=False)
             readings[probe.id] = Reading(exit=ended.returncode, out=ended.stdout, err=ended.stderr)
-    found = HostFacts(name="papio", kernel="5.14.0-70.el9.x86_64", readings=readings)
-    return packages_rpm.read(papio, Facts(at=NOW, hosts={"papio": found}))
+    host = HostFacts(name="papio", kernel="5.14.0-70.el9.x86_64", readings=readings)
+    return packages_rpm.read(papio, Facts(at=NOW, hosts={"papio": host}))
 
 
 def reasons(known: PackageFacts) -> tuple[str, ...]:
@@ -116,11 +116,11 @@ def reasons(known: PackageFacts) -> tuple[str, ...]:
 
 
 def packages(updates: tuple[Update, ...]) -> tuple[rpm.Package, ...]:
-    return tuple(rpm.Package(name=one.name, arch=one.arch, version=one.new) for one in updates)
+    return tuple(rpm.Package(name=update.name, arch=update.arch, version=update.new) for update in updates)
 
 
 def names(updates: tuple[Update, ...]) -> set[str]:
-    return {one.name for one in updates}
+    return {update.name for update in updates}
 
 
 def install(world: RpmWorld, updates: tuple[Update, ...], *hold: str) -> tuple[int, list[str]]:
@@ -133,10 +133,10 @@ def test_updates_are_read_with_versions_and_security_and_reading_leaves_no_trace
     world.use("updates", "gpgcheck=0")
     world.do("sleep", "0.1")
     world.path("/etc/mark").touch()
-    found = read(world)
-    assert found.fresh
-    assert found.troubles == ()
-    versions = {one.name: (one.old, one.new, one.origin, one.security) for one in found.updates}
+    known = read(world)
+    assert known.fresh
+    assert known.troubles == ()
+    versions = {update.name: (update.old, update.new, update.origin, update.security) for update in known.updates}
     assert versions == {
         "bind-libs": ("32:9.8.2-0.37.rc1.el6_7.5", "32:9.8.2-0.37.rc1.el6_7.6", "updates", True),
         "bind-utils": ("32:9.8.2-0.37.rc1.el6_7.5", "32:9.8.2-0.37.rc1.el6_7.6", "updates", True),
@@ -144,21 +144,21 @@ def test_updates_are_read_with_versions_and_security_and_reading_leaves_no_trace
         "glibc": ("2.34-60.el9", "2.34-100.el9", "updates", False),
         "kernel-core": ("5.14.0-70.el9", "5.14.0-100.el9", "updates", True),
     }
-    assert found.download is not None
-    assert found.download > 10_000
+    assert known.download is not None
+    assert known.download > 10_000
     assert world.do(
         "find", "/var/lib", "/var/cache", "/var/log", "/etc", "/opt", "/usr", "-xdev", "-newer", "/etc/mark"
     ).stdout.split() == ["/var/lib/rpm/rpmdb.sqlite-shm"], "rpm itself needs its shared memory"
-    lines = update_lines(found.updates)
+    lines = update_lines(known.updates)
     assert lines[0].split() == ["bind-libs.x86_64", "32:9.8.2-0.37.rc1.el6_7.6", "updates", "security"]
 
 
 def test_what_was_planned_is_what_is_installed_and_then_there_is_nothing_to_do(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0")
-    found = read(world)
-    code, _ = install(world, found.updates)
+    known = read(world)
+    code, _ = install(world, known.updates)
     assert code == 0
-    world.do(*rpm.look(packages(found.updates)))
+    world.do(*rpm.look(packages(known.updates)))
     after = read(world)
     assert after.updates == ()
     assert (after.running, after.newest) == ("5.14.0-70.el9.x86_64", "5.14.0-100.el9.x86_64")
@@ -175,8 +175,8 @@ def test_a_plan_made_before_somebody_else_upgraded_is_seen_to_be_so(world: RpmWo
     asked = ("env", f"PYTHONPATH={REPOSITORY}", "python3", "-B", "-m", "runner.agent", *argv)
     assert json.loads(world.do(*asked).stdout) == {"as_planned": True}
     world.do("dnf", "-y", "upgrade", "kernel-core")
-    said = json.loads(world.do(*asked).stdout)
-    assert said["error"] == (
+    done = json.loads(world.do(*asked).stdout)
+    assert done["error"] == (
         "kernel-core:x86_64 is 5.14.0-70.el9 and 5.14.0-100.el9 now, and 5.14.0-70.el9 was installed when this "
         "was planned"
     )
@@ -184,20 +184,20 @@ def test_a_plan_made_before_somebody_else_upgraded_is_seen_to_be_so(world: RpmWo
 
 def test_a_package_that_lacks_its_planned_version_makes_looking_fail(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0")
-    found = read(world)
-    assert world.do(*rpm.look(packages(found.updates)), ok=False).returncode != 0
+    known = read(world)
+    assert world.do(*rpm.look(packages(known.updates)), ok=False).returncode != 0
 
 
 def test_what_jobs_toml_holds_stays_and_what_it_blocks_is_named_with_the_hold(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0")
-    found = read(world, "kernel*", "bind-libs")
-    assert names(found.updates) == {"glibc"}
-    assert {held.update.name: held.by for held in found.held} == {
+    known = read(world, "kernel*", "bind-libs")
+    assert names(known.updates) == {"glibc"}
+    assert {held.update.name: held.by for held in known.held} == {
         "bind-libs": (), "kernel-core": (), "bind-utils": ("bind-libs",),
     }  # fmt: skip
-    assert all(isinstance(held, Held) and held.update.security for held in found.held)
-    assert set(found.holds) == {"bind-libs", "kernel-core"}
-    code, said = install(world, (*found.updates, found.held[0].update), "kernel*", "bind-libs")
+    assert all(isinstance(held, Held) and held.update.security for held in known.held)
+    assert set(known.holds) == {"bind-libs", "kernel-core"}
+    code, said = install(world, (*known.updates, known.held[0].update), "kernel*", "bind-libs")
     assert code == 1, said
     assert world.do("rpm", "-q", "glibc").stdout == "glibc-2.34-60.el9.x86_64\n"
 
@@ -205,10 +205,10 @@ def test_what_jobs_toml_holds_stays_and_what_it_blocks_is_named_with_the_hold(wo
 def test_excludes_and_version_locks_of_the_host_itself_are_told_and_not_passed_over(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0", "exclude=kernel*")
     world.do("dnf", "-q", "versionlock", "add", "glibc")
-    found = read(world)
-    assert names(found.updates) == {"bind-libs", "bind-utils", "extra"}
-    assert {held.update.name: held.by for held in found.held} == {"kernel-core": (), "glibc": ()}
-    (drift,) = found.troubles
+    known = read(world)
+    assert names(known.updates) == {"bind-libs", "bind-utils", "extra"}
+    assert {held.update.name: held.by for held in known.held} == {"kernel-core": (), "glibc": ()}
+    (drift,) = known.troubles
     assert drift.what == "hold drift"
     assert drift.text.endswith("glibc, kernel-core")
 
@@ -225,11 +225,11 @@ def test_a_dead_mirror_is_no_nothing_to_do_although_the_host_skips_such_reposito
         assert names(read(world).updates) >= {"glibc"}
         world.do("dnf", "-q", "check-update", ok=False)
         server.shutdown()
-    found = read(world)
-    assert not found.fresh
-    assert found.troubles[0].what == "unreachable"
-    assert "updates" in found.troubles[0].text
-    assert names(found.updates) >= {"glibc"}, "told by the lists of before"
+    known = read(world)
+    assert not known.fresh
+    assert known.troubles[0].what == "unreachable"
+    assert "updates" in known.troubles[0].text
+    assert names(known.updates) >= {"glibc"}, "told by the lists of before"
     refreshed = world.do(*dnf.refresh("dnf"), ok=False)
     assert refreshed.returncode == 1
     assert world.do(*dnf.refresh("yum"), ok=False).returncode != 0
@@ -247,9 +247,9 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 def test_a_scriptlet_that_fails_is_named_though_dnf_ends_well(world: RpmWorld) -> None:
     world.use("post", "gpgcheck=0")
-    code, said = install(world, read(world).updates)
+    code, known = install(world, read(world).updates)
     assert code == 0
-    assert rpm.failed_scriptlets(said) == ("service (postin)",)
+    assert rpm.failed_scriptlets(known) == ("service (postin)",)
 
 
 def test_no_key_is_ever_imported_and_an_untrusted_one_is_told_beforehand(
@@ -264,10 +264,10 @@ def test_no_key_is_ever_imported_and_an_untrusted_one_is_told_beforehand(
     other = repositories.key("other")
     world.path("/etc/other.key").write_text(other)
     world.do("rpm", "--import", "/etc/other.key")
-    found = read(world)
-    assert [trouble.what for trouble in found.troubles] == ["signature"]
-    assert found.troubles[0].do.endswith(f"rpm --import {key}")
-    code, said = install(world, found.updates)
+    known = read(world)
+    assert [trouble.what for trouble in known.troubles] == ["signature"]
+    assert known.troubles[0].do.endswith(f"rpm --import {key}")
+    code, said = install(world, known.updates)
     assert code == 1, said
     assert len(world.do("rpm", "-q", "gpg-pubkey").stdout.splitlines()) == 1
     assert world.do("rpm", "-q", "service").stdout == "service-1.0-1.el9.x86_64\n"
@@ -282,8 +282,8 @@ def test_one_unsigned_package_keeps_all_from_being_installed(world: RpmWorld, re
     world.path("/etc/any.key").write_text(repositories.key("any"))
     world.do("rpm", "--import", "/etc/any.key")
     world.use("updates", "gpgcheck=1", "gpgkey=file:///etc/any.key")
-    code, said = install(world, read(world).updates)
-    assert code == 1, said
+    code, known = install(world, read(world).updates)
+    assert code == 1, known
     assert world.do("rpm", "-q", "glibc").stdout == "glibc-2.34-60.el9.x86_64\n"
 
 
@@ -301,11 +301,11 @@ def at_work(world: RpmWorld) -> Iterator[subprocess.Popen[str]]:
 
 def test_another_dnf_at_work_is_named_and_ours_does_not_wait_for_it(world: RpmWorld) -> None:
     with at_work(world) as first:
-        found = read(world)
-        assert [trouble.what for trouble in found.troubles] == ["lock"] * len(found.troubles)
-        assert found.troubles[0].text.startswith("dnf (process ")
+        known = read(world)
+        assert [trouble.what for trouble in known.troubles] == ["lock"] * len(known.troubles)
+        assert known.troubles[0].text.startswith("dnf (process ")
         # Were it to wait, it would do so until the first one is let go.
-        code, _ = install(world, tuple(one for one in found.updates if one.name == "glibc"))
+        code, _ = install(world, tuple(update for update in known.updates if update.name == "glibc"))
         assert code == 200
         world.path(LET_GO).touch()
         assert first.communicate(timeout=60)[0]
@@ -315,15 +315,15 @@ def test_another_dnf_at_work_is_named_and_ours_does_not_wait_for_it(world: RpmWo
 def test_an_upgrade_that_was_killed_is_seen_by_what_it_left(world: RpmWorld) -> None:
     with at_work(world) as first:
         first.kill()
-    found = read(world)
-    assert [(trouble.what, trouble.text) for trouble in found.troubles] == [
+    known = read(world)
+    assert [(trouble.what, trouble.text) for trouble in known.troubles] == [
         ("interrupted", "an earlier upgrade was cut off: service")
     ]
 
 
 def test_a_version_that_is_gone_stops_all_of_it_before_anything_is_done(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0")
-    glibc = next(one for one in read(world).updates if one.name == "glibc")
+    glibc = next(update for update in read(world).updates if update.name == "glibc")
     gone = Update(name="bind-libs", arch="x86_64", old="", new="32:9.8.2-9")
     code, said = install(world, (glibc, gone))
     assert code == 1, said
@@ -332,36 +332,38 @@ def test_a_version_that_is_gone_stops_all_of_it_before_anything_is_done(world: R
 
 def test_an_update_that_cannot_be_installed_is_told_and_stops_no_other(world: RpmWorld) -> None:
     world.use("broken", "gpgcheck=0")
-    found = read(world)
-    assert names(found.updates) == {"glibc"}
-    assert found.held == ()
-    (trouble,) = found.troubles
+    known = read(world)
+    assert names(known.updates) == {"glibc"}
+    assert known.held == ()
+    (trouble,) = known.troubles
     assert trouble.what == "damaged"
     assert "service 9-1" in trouble.text
     assert "nothing provides nothing-has-this" in trouble.text
-    assert install(world, found.updates)[0] == 0
+    assert install(world, known.updates)[0] == 0
 
 
 def test_a_package_that_another_would_replace_stays_and_is_told(world: RpmWorld) -> None:
     world.use("renamed", "gpgcheck=0")
     world.use("updates", "gpgcheck=0")
-    found = read(world)
-    assert found.removals == ("oldname",)
-    assert "newname" not in names(found.updates)
-    assert install(world, found.updates)[0] == 0
+    known = read(world)
+    assert known.removals == ("oldname",)
+    assert "newname" not in names(known.updates)
+    assert install(world, known.updates)[0] == 0
     assert world.do("rpm", "-q", "oldname").stdout == "oldname-1.0-1.el9.x86_64\n"
 
 
 def test_a_security_update_stays_one_when_a_later_version_only_mends_something_else(world: RpmWorld) -> None:
     world.use("openssl", "gpgcheck=0")
-    found = read(world)
-    assert [(one.name, one.new, one.security) for one in found.updates] == [("openssl-libs", "1:3.0.7-3.el9", True)]
+    known = read(world)
+    assert [(update.name, update.new, update.security) for update in known.updates] == [
+        ("openssl-libs", "1:3.0.7-3.el9", True)
+    ]
 
 
 def test_an_upgrade_of_a_dependency_leaves_it_a_dependency(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0")
     world.do("dnf", "-y", "mark", "remove", "glibc")
-    install(world, tuple(one for one in read(world).updates if one.name == "glibc"))
+    install(world, tuple(update for update in read(world).updates if update.name == "glibc"))
     assert "glibc" not in world.do("dnf", "-q", "history", "userinstalled").stdout
 
 
@@ -384,12 +386,12 @@ def test_versions_are_ordered_as_this_rpm_orders_them(world: RpmWorld) -> None:
         "1_0",
     )
     versions = [f"{piece}-1" for piece in pieces] + ["1:0-1", "1.0-1.el9", "1.0-1.el9_6.2", "1.0-2~b"]
-    pairs = [(one, other) for one in versions for other in versions]
+    pairs = [(version, other) for version in versions for other in versions]
     asked = "".join(f'print(rpm.vercmp("{one}", "{other}") .. " ")' for one, other in pairs)
-    said = world.do("rpm", "--eval", f"%{{lua:{asked}}}").stdout.split()
+    done = world.do("rpm", "--eval", f"%{{lua:{asked}}}").stdout.split()
     keys = [(rpm.key(one), rpm.key(other)) for one, other in pairs]
     ours = [(one > other) - (one < other) for one, other in keys]
-    assert [(pair, mine) for pair, mine, real in zip(pairs, ours, said, strict=True) if mine != int(real)] == []
+    assert [(pair, mine) for pair, mine, real in zip(pairs, ours, done, strict=True) if mine != int(real)] == []
 
 
 def test_the_look_of_yum_3_reads_what_that_prints(world: RpmWorld) -> None:
@@ -402,21 +404,21 @@ def test_the_look_of_yum_3_reads_what_that_prints(world: RpmWorld) -> None:
         'case "$*" in *--security*) grep bind /etc/listed ;; *) cat /etc/listed ;; esac\nexit 100\n'
     )
     yum3.chmod(0o755)
-    found = read(world, "kernel*", program="yum")
-    assert found.fresh
-    assert found.troubles == ()
-    versions = {one.name: (one.old, one.new) for one in found.updates}
+    known = read(world, "kernel*", program="yum")
+    assert known.fresh
+    assert known.troubles == ()
+    versions = {update.name: (update.old, update.new) for update in known.updates}
     assert len(versions) == 10
     assert versions["bind-libs"] == ("32:9.8.2-0.37.rc1.el6_7.5", "32:9.8.2-0.37.rc1.el6_7.6")
-    assert [one.update.name for one in found.held] == ["kernel"]
-    assert found.removals == ("dracut-old",)
+    assert [held.update.name for held in known.held] == ["kernel"]
+    assert known.removals == ("dracut-old",)
 
 
 def test_yum_as_another_name_of_dnf_is_read_and_installs_too(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0")
     world.path("/usr/local/bin/yum").symlink_to("/usr/bin/dnf")
-    found = read(world, program="yum")
-    assert "glibc" in names(found.updates)
+    known = read(world, program="yum")
+    assert "glibc" in names(known.updates)
     world.do(*dnf.refresh("yum"))
-    world.do(*dnf.install("yum", packages(found.updates), ()))
-    world.do(*rpm.look(packages(found.updates)))
+    world.do(*dnf.install("yum", packages(known.updates), ()))
+    world.do(*rpm.look(packages(known.updates)))

@@ -164,28 +164,28 @@ def test_several_things_are_listed_first_and_counted_in_the_headline() -> None:
         root_typed=table(["root", "a", 1]), pretended=1, alive=False, problems=["x"], refused=table(["b", 90000])
     )
     assert made.headline.endswith("; and 2 more below")
-    assert [one.startswith("look at: ") for one in made.details[:6]] == [True] * 5 + [False]
+    assert [line.startswith("look at: ") for line in made.details[:6]] == [True] * 5 + [False]
 
 
 def test_numbers_that_are_not_exact_say_so_and_only_what_stands_out_is_named() -> None:
     made = report(users=table(["root", 500], ["u1", 1], total=9000, others=470775, exact=False))
     assert "  as root              >=500   from 203.0.113.7             700" in made.details
-    assert any("as about 470,776 others" in one for one in made.details)
-    assert not any("u1" in one for one in made.details)
+    assert any("as about 470,776 others" in line for line in made.details)
+    assert not any("u1" in line for line in made.details)
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"source": "/var/log/auth.log"}, "any user there can write to it"),
-        ({"usual": {}, "first": True}, "what is usual is told when 7 whole days are known: 0 so far"),
+        ({"usual": {}, "first": True}, "what is usual is shown once 7 whole days are known: 0 so far"),
         ({"usual": {"refused": {**USUAL, "days": 6}}}, "7 whole days are known: 6 so far"),
         ({"unproven": 2}, "2 lines of sudo or su by a program that had ended"),
     ],
 )
 def test_how_far_it_can_be_believed_is_said(changes: dict[str, Any], words: str) -> None:
-    assert any(words in one for one in report(**changes).details)
-    assert not any(words in one for one in report().details)
+    assert any(words in line for line in report(**changes).details)
+    assert not any(words in line for line in report().details)
 
 
 @given(name=st.text(max_size=80))

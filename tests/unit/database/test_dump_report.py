@@ -26,7 +26,7 @@ def step(name: str, state: State = State.DONE, code: int = 0, note: str = "", **
 def good(name: str, **changes: Any) -> Outcome:
     values = {
         "database": name, "dump": "x.dump", "bytes": 2048, "objects": 9, "rows": 1204113, "tables": 41,
-        "took": 3.5, "doubts": [], "said": "",
+        "took": 3.5, "doubts": [], "complaint": "",
     }  # fmt: skip
     return step(f"dump-{name}", **{**values, **changes})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -37,7 +38,7 @@ SNAPSHOT = Snapshot(name="2026-11-22T081500Z", host="papio")
 
 def draft(site: Site | None = None, **changes: Any) -> Draft:
     here = site or parts.site()
-    wanted = restore.Wanted(job=DUMP, name="babase", into="back", found=FOUND)
+    wanted = restore.DatabaseRestore(job=DUMP, name="babase", into="back", newest=FOUND)
     return restore.draft(here, replace(wanted, **changes), parts.facts(live=here.live), parts.NOW)
 
 
@@ -56,8 +57,8 @@ def test_a_restore_makes_compares_and_only_then_names_it() -> None:
 
 
 def test_restores_of_a_host_are_one_after_the_other() -> None:
-    for kept in (None, (parts.site().stores[0], SNAPSHOT)):
-        planned = draft(kept=kept).planned
+    for place in (None, restore.DumpPlace(parts.site().stores[0], SNAPSHOT)):
+        planned = draft(place=place).planned
         assert planned and [lock.host for lock in planned.locks if "restore-db" in lock.argv] == ["papio"]
 
 
@@ -70,7 +71,7 @@ def test_what_was_begun_is_dropped_whatever_fails_and_kept_when_it_has_its_name(
 
 def test_out_of_a_snapshot_the_dump_is_copied_first_read_where_it_is_kept_and_removed_again() -> None:
     here = parts.site()
-    made = draft(kept=(here.store("papio"), SNAPSHOT), bring=("karl",))
+    made = draft(place=restore.DumpPlace(here.store("papio"), SNAPSHOT), bring=("karl",))
     names = list(argvs(made))
     assert names == [
         "folder", "copy-dump", "copy-record", "copy-globals", "look", "roles", "restore", "compare", "name",
@@ -135,14 +136,14 @@ def test_what_no_database_can_be_called_is_refused(name: str) -> None:
 def test_in_the_sandbox_there_is_no_database() -> None:
     site = parts.site(live=False)
     assert draft(site).skip
-    wanted = swap_db.Wanted(job=DUMP, swap=Swap(name="a", new="b", before="c"), standing=standing())
+    wanted = swap_db.DatabaseSwap(job=DUMP, swap=Swap(name="a", new="b", before="c"), standing=standing())
     skip = swap_db.draft(site, wanted, parts.NOW).skip
     assert skip
     assert skip.reason == "the sandbox has no database"
 
 
 def test_what_was_passed_over_and_left_behind_is_said() -> None:
-    made = draft(found=FOUND._replace(passed=("later: it has 0 bytes",)), left=("runner_restoring_x",))
+    made = draft(newest=FOUND._replace(passed=("later: it has 0 bytes",)), left=("runner_restoring_x",))
     text = "\n".join(one.text for one in made.findings)
     assert "a newer dump was passed over: later: it has 0 bytes" in text
     assert "left database runner_restoring_x" in text
@@ -165,7 +166,7 @@ def standing(**changes: Any) -> SwapStanding:
 
 def swapped(**changes: Any) -> Draft:
     swap = Swap(name="babase", new="back", before="babase_before_20261123_081500")
-    wanted = swap_db.Wanted(job=DUMP, swap=swap, standing=standing(**changes))
+    wanted = swap_db.DatabaseSwap(job=DUMP, swap=swap, standing=standing(**changes))
     return swap_db.draft(parts.site(), wanted, parts.NOW)
 
 
@@ -223,7 +224,7 @@ def test_the_report_says_what_came_back_and_asks_for_a_hand_where_not_all_did() 
 
 def test_statements_are_told_apart_whatever_is_quoted_in_them() -> None:
     text = "\\restrict x;'\nSET a = 'b;''c';\n-- it's; no\nALTER ROLE \"x;\"\"\" SET y TO E'\\\\'';';COMMENT"
-    found = [sql.text_of(one) for one in sql.statements(text)]
+    found = [sql.checked(one) for one in sql.statements(text)]
     assert found == ["SET a = 'b;''c'", "ALTER ROLE \"x;\"\"\" SET y TO E'\\\\'';'"]
 
 
@@ -259,5 +260,6 @@ def test_only_missing_roles_are_made_and_none_that_is_there_is_changed() -> None
 @pytest.mark.parametrize("name", [*HOSTILE, "back\\slash'", 'a"b;'])
 def test_a_name_in_sql_is_read_back_as_itself(name: str) -> None:
     (statement,) = sql.statements(f"ALTER DATABASE {sql.identifier(name)} SET a TO {sql.literal(name)};")
-    assert sql.words(statement)[2].called == name
-    assert sql.words(statement)[-1].kind == "string"
+    match = re.fullmatch(rf"ALTER DATABASE ({sql.NAME}) SET a TO {sql.STRING}", statement, re.DOTALL)
+    assert match
+    assert sql.called(match[1]) == name

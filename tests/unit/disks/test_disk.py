@@ -47,15 +47,16 @@ ROOT = Filesystem(mount="/", source="/dev/sda1", type="ext4", dev=os.makedev(8, 
 
 
 def device(**changes: Any) -> str:
-    one: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "name": "/dev/sdb", "type": "disk", "size": 1000204886016, "maj:min": "8:16", "model": "T5",
         "serial": "S49W", "ro": False, "mountpoint": None,
     }  # fmt: skip
-    return json.dumps({"blockdevices": [{**one, **changes}]})
+    return json.dumps({"blockdevices": [{**fields, **changes}]})
 
 
-def marks(*found: tuple[str, str, str]) -> str:
-    return json.dumps({"signatures": [{"type": one[0], "uuid": one[1], "label": one[2]} for one in found]})
+def marks(*signatures: tuple[str, str, str]) -> str:
+    listed = [{"type": kind, "uuid": uuid, "label": label} for kind, uuid, label in signatures]
+    return json.dumps({"signatures": listed})
 
 
 OWN = ("ext3", UUID, "papio-snapshots")
@@ -80,19 +81,19 @@ RIGHT_DISK: dict[str, str | None] = {
 }
 
 
-def facts(said: dict[str, str | None], *mounts: Filesystem) -> Facts:
+def facts(answers: dict[str, str | None], *mounts: Filesystem) -> Facts:
     readings = {
         f"disk.papio-snapshots.{name}": Reading(
             exit=1 if text is None else 0, out=text or "", err="no such thing" if text is None else ""
         )
-        for name, text in said.items()
+        for name, text in answers.items()
     }
     host = HostFacts(name="backup-server1", filesystems=(ROOT, *mounts), readings=readings, program="p")
     return Facts(at=NOW, hosts={"backup-server1": host}, program="p")
 
 
-def drafted(said: dict[str, str | None], *mounts: Filesystem, site: Site = SITE, job: Job = JOB) -> Draft:
-    return DiskKind().draft(site, job, facts(said, *mounts), NOW)
+def drafted(answers: dict[str, str | None], *mounts: Filesystem, site: Site = SITE, job: Job = JOB) -> Draft:
+    return DiskKind().draft(site, job, facts(answers, *mounts), NOW)
 
 
 def with_disk(**changes: Any) -> Site:
@@ -156,7 +157,7 @@ def test_only_the_format_destroys_and_only_while_the_device_is_what_was_reviewed
 
 
 def test_the_reviewer_reads_which_device_what_is_on_it_and_what_it_becomes() -> None:
-    told = "\n".join(finding.text for finding in drafted(BLANK_DISK).findings)
+    texts = "\n".join(finding.text for finding in drafted(BLANK_DISK).findings)
     for piece in (
         DEVICE,
         "/dev/sdb",
@@ -167,7 +168,7 @@ def test_the_reviewer_reads_which_device_what_is_on_it_and_what_it_becomes() -> 
         "no signature",
         "244,195,328 inodes",
     ):
-        assert piece in told
+        assert piece in texts
     assert {finding.severity for finding in drafted(BLANK_DISK).findings} == {"note"}
 
 
@@ -186,7 +187,7 @@ def test_a_blank_device_in_the_place_of_a_known_disk_is_pointed_out(known: str) 
     site = with_disk(uuid=UUID) if known == "uuid" else SITE
     draft = drafted({**BLANK_DISK, **({"fstab": LINE} if known == "fstab" else {})}, site=site)
     assert "format" in names(draft)
-    (finding,) = [one for one in draft.findings if one.severity == "attention"]
+    (finding,) = [finding for finding in draft.findings if finding.severity == "attention"]
     assert "may be another one, or damaged" in finding.do
 
 
@@ -222,11 +223,11 @@ DRIFTED: dict[str, tuple[dict[str, str | None], list[str]]] = {
 
 @pytest.mark.parametrize("case", DRIFTED)
 def test_what_drifted_is_put_right_and_nothing_else(case: str) -> None:
-    change, wanted = DRIFTED[case]
+    change, expected = DRIFTED[case]
     if case == "two at once":
         change = {**change, "fstab": LINE.replace("nofail", "nofail,ro")}
     draft = drafted({**RIGHT_DISK, **change}, MOUNTED)
-    assert names(draft) == wanted
+    assert names(draft) == expected
     assert max(step.effect for step in draft.steps) <= Effect.WRITE
     for step in draft.steps:
         if argv(step)[0] == "tune2fs":
@@ -255,7 +256,7 @@ def test_a_disk_without_an_interval_in_jobs_toml_keeps_the_one_it_has() -> None:
 def test_what_only_a_new_filesystem_could_change_is_told_and_left(change: tuple[str, str], says: str) -> None:
     draft = drafted({**RIGHT_DISK, "superblock": SUPERBLOCK.replace(*change)}, MOUNTED)
     assert draft.steps == ()
-    (finding,) = [one for one in draft.findings if one.severity == "attention"]
+    (finding,) = [finding for finding in draft.findings if finding.severity == "attention"]
     assert says in finding.text
 
 
@@ -271,10 +272,10 @@ STRANGERS = {
 
 @pytest.mark.parametrize("case", STRANGERS)
 def test_a_device_with_any_signature_is_refused_and_the_way_to_wipe_it_is_told(case: str) -> None:
-    said = refused(drafted({**BLANK_DISK, "marks": marks(*STRANGERS[case])}))
-    assert "not blank" in said
-    assert said.endswith(f"wipe it and plan again; on backup-server1 run: wipefs --all -- {DEVICE}")
-    assert STRANGERS[case][0][0] in said
+    refusal = refused(drafted({**BLANK_DISK, "marks": marks(*STRANGERS[case])}))
+    assert "not blank" in refusal
+    assert refusal.endswith(f"wipe it and plan again; on backup-server1 run: wipefs --all -- {DEVICE}")
+    assert STRANGERS[case][0][0] in refusal
 
 
 KNOWN: dict[str, tuple[dict[str, str | None], Site]] = {
@@ -288,16 +289,16 @@ KNOWN: dict[str, tuple[dict[str, str | None], Site]] = {
 
 @pytest.mark.parametrize("case", KNOWN)
 def test_a_disk_that_may_hold_snapshots_is_refused_without_a_word_of_wiping(case: str) -> None:
-    said, site = KNOWN[case]
-    assert "wipefs" not in refused(drafted(said, MOUNTED, site=site))
+    answers, site = KNOWN[case]
+    assert "wipefs" not in refused(drafted(answers, MOUNTED, site=site))
 
 
 def test_another_disk_with_the_right_label_is_not_taken_for_it() -> None:
     wrong = {**RIGHT_DISK, "device": device(), "marks": marks(("ext3", OTHER, "papio-snapshots"))}
     for site in (SITE, with_disk(uuid=UUID)):
-        said = refused(drafted(wrong, site=site))
-        assert "attach the right disk" in said
-        assert "wipefs" not in said
+        refusal = refused(drafted(wrong, site=site))
+        assert "attach the right disk" in refusal
+        assert "wipefs" not in refusal
 
 
 PART = {"name": "/dev/sdb1", "type": "part", "size": 1, "maj:min": "8:17", "mountpoint": "/"}
@@ -325,8 +326,8 @@ USED: dict[str, tuple[dict[str, str | None], tuple[Filesystem, ...], str]] = {
 
 @pytest.mark.parametrize("case", USED)
 def test_a_disk_in_other_hands_or_not_to_be_read_is_refused(case: str) -> None:
-    said, mounts, words = USED[case]
-    assert words in refused(drafted(said, *mounts))
+    answers, mounts, words = USED[case]
+    assert words in refused(drafted(answers, *mounts))
 
 
 def test_no_reading_at_all_of_any_kind_leads_to_a_format_unless_all_three_say_blank() -> None:
@@ -342,9 +343,9 @@ def test_files_that_a_mounted_disk_hides_are_told() -> None:
     assert any("below the mount" in finding.text for finding in draft.findings)
 
 
-@pytest.mark.parametrize("said", [None, "empty unknown\n"])
-def test_a_mount_point_that_cannot_be_made_unwritable_is_told(said: str | None) -> None:
-    draft = drafted({**BLANK_DISK, "point": said})
+@pytest.mark.parametrize("point", [None, "empty unknown\n"])
+def test_a_mount_point_that_cannot_be_made_unwritable_is_told(point: str | None) -> None:
+    draft = drafted({**BLANK_DISK, "point": point})
     assert "unwritable" not in names(draft)
     assert any("is not known" in finding.text for finding in draft.findings)
 

@@ -33,11 +33,11 @@ OLD = """{"blockdevices": [{"name": "/dev/sdb", "type": "disk", "size": "512", "
 
 
 def test_a_disk_is_read_with_all_that_is_built_on_it() -> None:
-    found = lsblk.parse(DIVIDED)
-    assert found is not None
-    assert found.description == "Portable SSD T5, serial S49WNV0N"
-    assert (found.size, found.number, found.read_only) == (1000204886016, os.makedev(8, 16), False)
-    (part,) = found.children
+    device = lsblk.parse(DIVIDED)
+    assert device is not None
+    assert device.description == "Portable SSD T5, serial S49WNV0N"
+    assert (device.size, device.number, device.read_only) == (1000204886016, os.makedev(8, 16), False)
+    (part,) = device.children
     assert (part.name, part.mount, part.description) == (
         "/dev/sdb1",
         "/media/usb",
@@ -46,9 +46,9 @@ def test_a_disk_is_read_with_all_that_is_built_on_it() -> None:
 
 
 def test_an_old_lsblk_is_read_too() -> None:
-    found = lsblk.parse(OLD)
-    assert found is not None
-    assert (found.size, found.number, found.read_only, found.mount) == (512, os.makedev(8, 16), True, "[SWAP]")
+    device = lsblk.parse(OLD)
+    assert device is not None
+    assert (device.size, device.number, device.read_only, device.mount) == (512, os.makedev(8, 16), True, "[SWAP]")
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_a_filesystem_is_made_with_every_choice_spelt_out() -> None:
 
 
 def test_what_would_be_made_is_the_last_that_is_said() -> None:
-    said = (
+    output = (
         "/dev/sdb contains a ext3 file system labelled 'Creating filesystem with 1 4k blocks and 1 inodes'\n"
         "Creating filesystem with 244190646 4k blocks and 244195328 inodes\nFilesystem UUID: 0331d70c\n"
     )
-    assert mke2fs.parse(said) == mke2fs.Made(bytes=244190646 * 4096, inodes=244195328)
+    assert mke2fs.parse(output) == mke2fs.Made(bytes=244190646 * 4096, inodes=244195328)
     assert mke2fs.parse("/dev/sdb is mounted; will not make a filesystem here!\n") is None
 
 

@@ -41,8 +41,8 @@ def test_the_forecast_is_what_e2fsck_did(name: str) -> None:
 
 
 def test_every_field_is_read() -> None:
-    found = captured("120d")
-    assert found == Superblock(
+    block = captured("120d")
+    assert block == Superblock(
         state="clean",
         mounts=0,
         max_mounts=None,
@@ -50,14 +50,14 @@ def test_every_field_is_read() -> None:
         interval=AGE,
     )
     assert captured("mounted-first").last_mounted is not None
-    assert found.next_check == datetime(2027, 3, 23, 3, 45, 39, tzinfo=UTC)
+    assert block.next_check == datetime(2027, 3, 23, 3, 45, 39, tzinfo=UTC)
     assert captured("error-count").errors == 3
     assert captured("mounted-first").max_mounts == 3
 
 
 def test_a_disk_as_mke2fs_makes_it_today_is_never_checked() -> None:
-    found = captured("default")
-    assert (found.max_mounts, found.interval, found.next_check) == (None, None, None)
+    block = captured("default")
+    assert (block.max_mounts, block.interval, block.next_check) == (None, None, None)
 
 
 def test_a_label_that_holds_a_line_end_says_nothing_about_the_disk() -> None:
@@ -90,10 +90,10 @@ def test_a_check_is_due_from_the_second_it_is_old_enough_or_when_the_clock_was_w
 @pytest.mark.parametrize("field", ["last_mounted", "last_written"])
 def test_a_use_in_the_future_has_it_checked_where_it_is_checked_by_age_at_all(field: str) -> None:
     wrong = {field: NOW + timedelta(days=2)}
-    found = Superblock(state="clean", last_checked=NOW, interval=AGE, **wrong)  # type: ignore[arg-type]
-    assert "is in the future" in (will_check(found, NOW) or "")
-    assert will_check(replace(found, interval=None), NOW) is None
-    assert will_check(found, NOW + timedelta(days=1)) is None
+    block = Superblock(state="clean", last_checked=NOW, interval=AGE, **wrong)  # type: ignore[arg-type]
+    assert "is in the future" in (will_check(block, NOW) or "")
+    assert will_check(replace(block, interval=None), NOW) is None
+    assert will_check(block, NOW + timedelta(days=1)) is None
 
 
 def test_a_check_that_is_put_off_comes_back_as_it_was() -> None:
@@ -102,6 +102,6 @@ def test_a_check_that_is_put_off_comes_back_as_it_was() -> None:
     assert tune2fs.switch_on("/dev/x", odd) == ("tune2fs", "-i", "10368001s", "-c", "7", "--", "/dev/x")
 
 
-@pytest.mark.parametrize(("interval", "said"), [(AGE, "120d"), (timedelta(hours=30), "2d"), (timedelta(hours=1), "1d")])
-def test_the_command_that_mends_the_interval_counts_whole_days(interval: timedelta, said: str) -> None:
-    assert tune2fs.check_every("/dev/x", interval) == ("tune2fs", "-i", said, "-c", "0", "--", "/dev/x")
+@pytest.mark.parametrize(("interval", "days"), [(AGE, "120d"), (timedelta(hours=30), "2d"), (timedelta(hours=1), "1d")])
+def test_the_command_that_mends_the_interval_counts_whole_days(interval: timedelta, days: str) -> None:
+    assert tune2fs.check_every("/dev/x", interval) == ("tune2fs", "-i", days, "-c", "0", "--", "/dev/x")

@@ -65,7 +65,7 @@ def hook(*disks: Disk, when_due: str = "tell", **changes: Any) -> Asked:
     return Asked(fsck=made, site=where)
 
 
-def found(reading: Reading, **changes: Any) -> dict[str, Any]:
+def extfs(reading: Reading, **changes: Any) -> dict[str, Any]:
     """A filesystem as the program at the host tells it: what tune2fs said, and all is well but for `changes`."""
     values = {
         "device": "/dev/sdb1", "devices": ["/dev/usb"], "mount": "/srv", "superblock": reading.out,
@@ -78,16 +78,16 @@ def found(reading: Reading, **changes: Any) -> dict[str, Any]:
 
 def facts(*filesystems: dict[str, Any], at: datetime = NOW, **changes: Any) -> Facts:
     """What backup-server1 says of these filesystems, by a clock that is right but for `changes`."""
-    told = {
+    values = {
         "clock": at.isoformat(), "kernel": [], "files": [], "memory": 8 << 30, "filesystems": list(filesystems),
         **changes,
     }  # fmt: skip
-    readings = {"fsck": Reading(exit=0, out=json.dumps(told))}
+    readings = {"fsck": Reading(exit=0, out=json.dumps(values))}
     return Facts(at=at, hosts={DISK.host: HostFacts(name=DISK.host, readings=readings)})
 
 
 def findings(reading: Reading, *, disk: Disk = DISK, plan: Plan = PLAN, **changes: Any) -> list[Finding]:
-    return list(hook(disk).check_plan(plan, facts(found(reading, **changes))))
+    return list(hook(disk).check_plan(plan, facts(extfs(reading, **changes))))
 
 
 def captured(name: str) -> Reading:
@@ -106,12 +106,12 @@ def test_a_due_check_is_a_note_and_for_a_person_only_when_the_host_goes_off_and_
     (quiet,) = findings(captured("due"))
     (seen,) = findings(captured("due"), plan=REBOOTING)
     (left,) = findings(captured("due"), plan=replace(PLAN, steps=(replace(REBOOT, id="r/poweroff", role=Role.OFF),)))
-    assert [one.severity for one in (quiet, seen, left)] == ["note", "note", "attention"]
-    assert all("the next boot checks disk usb" in one.text for one in (quiet, seen, left))
+    assert [finding.severity for finding in (quiet, seen, left)] == ["note", "note", "attention"]
+    assert all("the next boot checks disk usb" in finding.text for finding in (quiet, seen, left))
     assert quiet.do == ""
-    for one in (seen, left):
-        assert one.do.startswith("leave ")
-        assert "the disk is not there" in one.do
+    for finding in (seen, left):
+        assert finding.do.startswith("leave ")
+        assert "the disk is not there" in finding.do
 
 
 def test_a_check_that_is_switched_off_against_jobs_toml_comes_with_the_command_that_mends_it() -> None:
@@ -123,9 +123,9 @@ def test_a_check_that_is_switched_off_against_jobs_toml_comes_with_the_command_t
 
 def test_another_interval_than_jobs_toml_says_is_told() -> None:
     month = replace(DISK, fsck_every=timedelta(days=30))
-    noted, told = findings(captured("120d"), disk=month)
+    noted, finding = findings(captured("120d"), disk=month)
     assert noted.severity == "note"
-    assert told.text.endswith("is checked every 120 days, jobs.toml says every 30 days")
+    assert finding.text.endswith("is checked every 120 days, jobs.toml says every 30 days")
 
 
 def test_a_check_that_jobs_toml_does_not_ask_for_may_be_off() -> None:
@@ -146,17 +146,17 @@ def test_damage_is_for_a_person_even_if_no_check_follows(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reading", "said"),
+    ("reading", "why"),
     [
         (Reading(exit=1, out="tune2fs 1.47.0 (5-Feb-2023)\n", err="tune2fs: No such file\n"), "tune2fs: No such file"),
         (Reading(exit=0, out="tune2fs 1.47.0 (5-Feb-2023)\n"), "tune2fs ended with 0"),
         (Reading(exit=None, err="timed out"), "timed out"),
     ],
 )
-def test_a_disk_that_cannot_be_read_is_for_a_person(reading: Reading, said: str) -> None:
+def test_a_disk_that_cannot_be_read_is_for_a_person(reading: Reading, why: str) -> None:
     (only,) = findings(reading)
     assert only.severity == "attention"
-    assert only.text.endswith(f"cannot be read: {said}")
+    assert only.text.endswith(f"cannot be read: {why}")
 
 
 def test_a_disk_whose_host_did_not_answer_is_unknown() -> None:
@@ -200,7 +200,7 @@ def test_without_nofail_the_host_itself_is_away_until_the_check_ends() -> None:
 
 
 def test_it_is_the_time_of_the_announced_reboot_that_counts() -> None:
-    known = facts(found(captured("120d")))
+    known = facts(extfs(captured("120d")))
     later = Announced(at=datetime(2027, 4, 1, tzinfo=UTC), notified=NOW)
     (now,) = hook(DISK).check_plan(REBOOTING, known)
     (then,) = hook(DISK).check_plan(REBOOTING, replace(known, announced={"r": later}))
@@ -208,17 +208,17 @@ def test_it_is_the_time_of_the_announced_reboot_that_counts() -> None:
 
 
 def test_it_is_the_clock_of_the_host_that_counts() -> None:
-    known = facts(found(captured("120d")), clock="2027-04-01T00:00:00Z")
+    known = facts(extfs(captured("120d")), clock="2027-04-01T00:00:00Z")
     (only,) = hook(DISK).check_plan(REBOOTING, known)
     assert only.text.startswith("the next boot checks disk usb")
-    behind = facts(found(captured("120d")), clock="2020-01-01T00:00:00Z")
+    behind = facts(extfs(captured("120d")), clock="2020-01-01T00:00:00Z")
     (only,) = hook(DISK).check_plan(REBOOTING, behind)
     assert "the clock was wrong" in only.text
 
 
 def test_a_check_that_is_near_is_told_before_a_reboot() -> None:
     at = datetime(2027, 3, 20, tzinfo=UTC)
-    (near,) = hook(DISK).check_plan(REBOOTING, facts(found(captured("120d")), at=at))
+    (near,) = hook(DISK).check_plan(REBOOTING, facts(extfs(captured("120d")), at=at))
     assert near.severity == "note"
     assert "from 2027-03-23 on, which is near; that takes" in near.text
     (mounts,) = findings(captured("mounted-first"), disk=FREE, plan=REBOOTING)
@@ -239,36 +239,36 @@ def test_a_due_disk_that_no_boot_looks_at_is_told_so(changes: dict[str, Any], wh
 
 
 def test_a_kernel_that_is_told_to_check_checks_what_is_not_due() -> None:
-    known = facts(found(captured("120d")), kernel=["fsck.mode=force"])
+    known = facts(extfs(captured("120d")), kernel=["fsck.mode=force"])
     (only,) = hook(DISK).check_plan(REBOOTING, known)
     assert "fsck.mode=force forces a check of all filesystems" in only.text
 
 
 def test_the_root_is_told_of_before_a_reboot_and_left_alone_otherwise() -> None:
-    root = found(captured("due"), device="/dev/sda1", devices=[], mount="/", at="/", nofail=False, **{"pass": 0})
-    known = facts(found(captured("120d")), root)
+    root = extfs(captured("due"), device="/dev/sda1", devices=[], mount="/", at="/", nofail=False, **{"pass": 0})
+    known = facts(extfs(captured("120d")), root)
     assert len(hook(DISK).check_plan(PLAN, known)) == 1
-    disk, told = hook(DISK).check_plan(REBOOTING, known)
-    assert told.text.startswith("the next boot checks filesystem / (/dev/sda1 of backup-server1): its last check")
+    disk, finding = hook(DISK).check_plan(REBOOTING, known)
+    assert finding.text.startswith("the next boot checks filesystem / (/dev/sda1 of backup-server1): its last check")
     assert "a boot checks disk usb" in disk.text
 
 
 def test_a_filesystem_in_order_that_is_no_disk_of_ours_is_not_worth_a_word() -> None:
-    home = found(captured("120d"), device="/dev/sda2", devices=[], mount="/home", at="/home")
-    assert len(hook(DISK).check_plan(REBOOTING, facts(found(captured("120d")), home))) == 1
+    home = extfs(captured("120d"), device="/dev/sda2", devices=[], mount="/home", at="/home")
+    assert len(hook(DISK).check_plan(REBOOTING, facts(extfs(captured("120d")), home))) == 1
 
 
 def test_a_check_that_may_not_fit_into_memory_is_told() -> None:
-    known = facts(found(captured("due"), directories=10**8), memory=1 << 30)
+    known = facts(extfs(captured("due"), directories=10**8), memory=1 << 30)
     _, memory = hook(DISK).check_plan(REBOOTING, known)
     assert memory.severity == "attention"
     assert "of memory, and backup-server1 has 1.0 GiB" in memory.text
 
 
 def test_a_mount_point_with_a_line_end_stays_one_line() -> None:
-    odd = found(captured("due"), devices=[], mount="/a\nb", at="")
-    told = hook(DISK).check_plan(REBOOTING, facts(found(captured("120d")), odd))
-    assert all("\n" not in one.text for one in told)
+    odd = extfs(captured("due"), devices=[], mount="/a\nb", at="")
+    made = hook(DISK).check_plan(REBOOTING, facts(extfs(captured("120d")), odd))
+    assert all("\n" not in finding.text for finding in made)
 
 
 def test_hosts_without_disks_are_asked_where_a_job_reboots_them() -> None:

@@ -13,7 +13,7 @@ from runner.model.facts import Facts
 from runner.model.plan import Check, Command, Effect, Finding, Insertion, Lock, Plan, PlannedJob, Step
 from runner.model.site import Job, Store
 from tests.unit import parts
-from tests.unit.hooks.test_fsck_hook import DISK, NOW, captured, facts, found, hook, site
+from tests.unit.hooks.test_fsck_hook import DISK, NOW, captured, extfs, facts, hook, site
 
 HOST = "backup-server1"
 STORE = Store(name="papio", host=HOST, path="/srv/papio", disk="usb")
@@ -31,7 +31,7 @@ def step(name: str, effect: Effect = Effect.READ) -> Step:
 
 
 STEPS = (step("idle"), step("reboot", Effect.INTERRUPT), step("back"), step("settled"), step("mounted"))
-DUE = facts(found(captured("due")))
+DUE = facts(extfs(captured("due")))
 
 
 def wishes(
@@ -55,7 +55,7 @@ def test_by_default_nothing_is_done_about_it() -> None:
 
 def test_a_disk_that_is_due_is_let_go_unmounted_and_checked_before_the_reboot() -> None:
     given = wishes("forward")
-    assert [shown(one) for one in given] == [
+    assert [shown(wish) for wish in given] == [
         ("release-papio", "before", "reboot"),
         ("unmount-usb", "before", "reboot"),
         ("check-usb", "before", "reboot"),
@@ -68,7 +68,7 @@ def test_a_disk_that_is_due_is_let_go_unmounted_and_checked_before_the_reboot() 
     assert argv(check)[1:4] == ("detach", f"--plan={PLAN}", "--step=reboot-it/check-usb")
     assert argv(mount) == ("mount", "--", "/srv")
     assert (check.step.ok_codes, check.step.detached) == ((0, 1), True)
-    assert [one.step.effect for one in given] == [Effect.WRITE, Effect.INTERRUPT, Effect.WRITE, Effect.WRITE]
+    assert [wish.step.effect for wish in given] == [Effect.WRITE, Effect.INTERRUPT, Effect.WRITE, Effect.WRITE]
 
 
 def test_nothing_is_taken_from_whoever_uses_the_disk() -> None:
@@ -78,7 +78,7 @@ def test_nothing_is_taken_from_whoever_uses_the_disk() -> None:
         argv=(PROGRAM, "in-use", f"--plan={PLAN}", "--store=/srv/papio", "--", "/srv"),
     )  # fmt: skip
     unlocked = wishes("forward", job=replace(JOB, locks=()))
-    assert [shown(one)[0] for one in unlocked] == ["unmount-usb", "check-usb", "mount-usb"]
+    assert [shown(wish)[0] for wish in unlocked] == ["unmount-usb", "check-usb", "mount-usb"]
     assert unlocked[0].step.guard is not None
 
 
@@ -95,8 +95,8 @@ def test_the_disk_is_mounted_again_if_there_was_no_boot_unless_errors_are_left()
 
 
 def test_a_disk_that_is_not_mounted_is_only_checked() -> None:
-    away = facts(found(captured("due"), mount=""))
-    assert [shown(one)[0] for one in wishes("forward", away)] == ["check-usb"]
+    away = facts(extfs(captured("due"), mount=""))
+    assert [shown(wish)[0] for wish in wishes("forward", away)] == ["check-usb"]
 
 
 def test_a_store_that_the_job_holds_until_the_reboot_keeps_its_disk_where_it_is() -> None:
@@ -125,15 +125,15 @@ def test_this_boot_passes_without_the_check_and_the_next_ones_do_not() -> None:
 @pytest.mark.parametrize(
     "known",
     [
-        facts(found(captured("120d"))),
-        facts(found(captured("due"), **{"pass": 0})),
-        facts(found(captured("not-clean"))),
-        facts(found(captured("errors"))),
-        facts(found(captured("due")), kernel=["fsck.mode=force"]),
-        facts(found(captured("due"), mount="/elsewhere")),
-        facts(found(captured("due"), devices=[], mount="/", at="/")),
+        facts(extfs(captured("120d"))),
+        facts(extfs(captured("due"), **{"pass": 0})),
+        facts(extfs(captured("not-clean"))),
+        facts(extfs(captured("errors"))),
+        facts(extfs(captured("due")), kernel=["fsck.mode=force"]),
+        facts(extfs(captured("due"), mount="/elsewhere")),
+        facts(extfs(captured("due"), devices=[], mount="/", at="/")),
         facts(),
-        facts(found(captured("due"), exit=1, error="no such device")),
+        facts(extfs(captured("due"), exit=1, error="no such device")),
     ],
     ids=["not due", "pass 0", "not clean", "errors", "forced", "elsewhere", "the root", "no answer", "unreadable"],
 )  # fmt: skip
@@ -148,7 +148,7 @@ def test_a_job_that_reboots_nothing_is_left_alone() -> None:
 
 def test_of_two_reboots_the_first_counts() -> None:
     twice = (step("first/reboot", Effect.INTERRUPT), step("first/back"), *STEPS)
-    assert [shown(one) for one in wishes("defer", steps=twice)] == [
+    assert [shown(wish) for wish in wishes("defer", steps=twice)] == [
         ("put-off-usb", "before", "first/reboot"), ("put-on-usb", "after", "mounted"),
     ]  # fmt: skip
 
@@ -162,36 +162,36 @@ def test_the_kind_and_the_hook_agree_on_what_is_brought_forward(when_due: str) -
     known = site(DISK, hooks=(used,), stores=(STORE,))
     early = [disk.name for disk, _ in boot_checks.brought_forward(known, DUE, job)]
     assert early == (["usb"] if when_due == "forward" else [])
-    assert any(shown(one)[0] == "check-usb" for one in wishes(when_due)) == bool(early)
+    assert any(shown(wish)[0] == "check-usb" for wish in wishes(when_due)) == bool(early)
 
 
-def told(when_due: str, *steps: Step, known: Facts = DUE) -> list[Finding]:
+def findings(when_due: str, *steps: Step, known: Facts = DUE) -> list[Finding]:
     plan = Plan(id="p", made_at=NOW, site="babase", live=True, steps=steps)
     return list(hook(DISK, when_due=when_due, stores=(STORE,)).check_plan(plan, known))
 
 
 def test_a_check_before_the_reboot_is_a_note_with_how_long_it_takes() -> None:
-    (only,) = told("forward", *(one.step for one in wishes("forward")), *STEPS)
+    (only,) = findings("forward", *(wish.step for wish in wishes("forward")), *STEPS)
     assert only.severity == "note"
     assert "is checked before the host goes down, since its last check was on 2026-01-01" in only.text
     assert "that takes" in only.text
 
 
 def test_a_check_that_is_put_off_is_a_note() -> None:
-    (only,) = told("defer", *(one.step for one in wishes("defer")), *STEPS)
+    (only,) = findings("defer", *(wish.step for wish in wishes("defer")), *STEPS)
     assert (only.severity, only.text.endswith("; the next one does")) == ("note", True)
 
 
 def test_what_could_not_be_done_as_asked_is_for_a_person() -> None:
-    (only,) = told("forward", *STEPS)
+    (only,) = findings("forward", *STEPS)
     assert only.severity == "attention"
     assert 'this job cannot do what when_due = "forward" asks' in only.text
-    damaged = told("forward", *STEPS, known=facts(found(captured("not-clean"))))
-    assert any("damage is never put off" in one.text for one in damaged)
-    (forced,) = told("defer", *STEPS, known=facts(found(captured("120d")), kernel=["fsck.mode=force"]))
+    damaged = findings("forward", *STEPS, known=facts(extfs(captured("not-clean"))))
+    assert any("damage is never put off" in wish.text for wish in damaged)
+    (forced,) = findings("defer", *STEPS, known=facts(extfs(captured("120d")), kernel=["fsck.mode=force"]))
     assert "that cannot be put off" in forced.text
 
 
 def test_a_check_gets_days_before_it_is_given_up() -> None:
-    timeouts = [one.step.timeout for one in wishes("forward") if shown(one)[0] == "check-usb"]
+    timeouts = [wish.step.timeout for wish in wishes("forward") if shown(wish)[0] == "check-usb"]
     assert timeouts == [int(timedelta(days=2).total_seconds())]

@@ -1,4 +1,4 @@
-"""What apt and dpkg said when something was wrong, on Debian 12 and 13: what it is, and what to do."""
+"""What apt and dpkg log when something was wrong, on Debian 12 and 13: what it is, and what to do."""
 
 from __future__ import annotations
 
@@ -52,15 +52,15 @@ def lines(name: str) -> list[str]:
     ],
 )
 def test_each_trouble_is_known_by_what_was_said(name: str, kinds: set[str]) -> None:
-    found = trouble.read(lines(name))
-    assert {one.what for one in found} == kinds
-    assert all(one.do for one in found)
-    assert [one.what for one in found if one.mends] == [one for one in ("interrupted",) if one in kinds]
+    troubles = trouble.read(lines(name))
+    assert {each.what for each in troubles} == kinds
+    assert all(each.do for each in troubles)
+    assert [each.what for each in troubles if each.mends] == [kind for kind in ("interrupted",) if kind in kinds]
 
 
 def test_a_lock_names_the_program_that_has_it() -> None:
-    (found, *_) = trouble.read(lines("lock-dpkg-frontend-apt-get-y"))
-    assert "held by process 341 (python3)" in found.text
+    (first, *_) = trouble.read(lines("lock-dpkg-frontend-apt-get-y"))
+    assert "held by process 341 (python3)" in first.text
 
 
 def test_a_key_that_is_missing_one_that_expired_and_a_bad_signature_have_remedies_of_their_own() -> None:
@@ -70,14 +70,14 @@ def test_a_key_that_is_missing_one_that_expired_and_a_bad_signature_have_remedie
 
 
 def test_an_error_that_nobody_knows_is_told_in_its_own_words() -> None:
-    said = ["E: The dog ate \x1b[31mit", "E: Some index files failed to download. They have been ignored", "W: dull"]
-    (found,) = trouble.read(said)
-    assert (found.what, found.text) == ("unknown", "The dog ate \\x1b[31mit")
+    log = ["E: The dog ate \x1b[31mit", "E: Some index files failed to download. They have been ignored", "W: dull"]
+    (only,) = trouble.read(log)
+    assert (only.what, only.text) == ("unknown", "The dog ate \\x1b[31mit")
 
 
 def test_boot_that_ran_full_is_told_apart_from_another_disk() -> None:
-    said = [
+    log = [
         "cp: error writing '/boot/initrd.img-6.1.0-56.new': No space left on device",
         "update-initramfs: failed for /boot/initrd.img-6.1.0-56 with 1.",
     ]
-    assert [one.what for one in trouble.read(said)] == ["boot full"]
+    assert [each.what for each in trouble.read(log)] == ["boot full"]

@@ -13,12 +13,12 @@ GLIBC = Package(name="glibc", arch="x86_64", version="2.34-100.el9")
 
 
 def transaction(name: str, section: str) -> dnf.Transaction:
-    said = survey.sections((CAPTURES / name).read_text())[section]
-    return dnf.parse_transaction(said.out, said.err)
+    sections = survey.sections((CAPTURES / name).read_text())[section]
+    return dnf.parse_transaction(sections.out, sections.err)
 
 
 def names(updates: tuple[Update, ...]) -> list[str]:
-    return [one.name for one in updates]
+    return [update.name for update in updates]
 
 
 def test_packages_are_installed_by_exact_version_and_no_key_lock_or_replacement_is_taken_on_the_way() -> None:
@@ -38,16 +38,16 @@ def test_lists_are_fetched_anew_and_a_dead_mirror_is_an_error_with_either_progra
 
 
 def test_a_simulation_names_what_is_upgraded_and_what_comes_along() -> None:
-    found = transaction("look-updates.stdout", "would")
-    assert sorted(names(found.updates)) == ["bind-libs", "bind-utils", "extra", "glibc", "kernel-core"]
-    assert found.removals == ()
-    assert found.problems == ()
+    simulated = transaction("look-updates.stdout", "would")
+    assert sorted(names(simulated.updates)) == ["bind-libs", "bind-utils", "extra", "glibc", "kernel-core"]
+    assert simulated.removals == ()
+    assert simulated.problems == ()
 
 
 def test_what_is_skipped_is_not_in_the_simulation_and_the_reason_is_kept() -> None:
-    found = transaction("look-held.stdout", "would")
-    assert names(found.updates) == ["glibc"]
-    assert any("bind-libs-32:9.8.2-0.37.rc1.el6_7.6.x86_64 is filtered out" in line for line in found.problems)
+    simulated = transaction("look-held.stdout", "would")
+    assert names(simulated.updates) == ["glibc"]
+    assert any("bind-libs-32:9.8.2-0.37.rc1.el6_7.6.x86_64 is filtered out" in line for line in simulated.problems)
 
 
 def test_a_replaced_package_is_a_removal() -> None:
@@ -72,7 +72,7 @@ def test_a_row_that_was_broken_is_whole_again() -> None:
         " b noarch 2-1 base 1 k",
         "",
     )
-    assert [(one.name, one.arch, one.new, one.origin) for one in dnf.parse_transaction(table).updates] == [
+    assert [(update.name, update.arch, update.new, update.origin) for update in dnf.parse_transaction(table).updates] == [
         ("a-very-long-name", "x86_64", "1.0-1", "updates"), ("b", "noarch", "2-1", "base"),
     ]  # fmt: skip
 
@@ -86,9 +86,9 @@ def test_a_hostile_package_is_in_no_list() -> None:
 
 def failed(name: str, exit: int = 1) -> tuple[str, str]:
     lines = tuple((CAPTURES / name).read_text().splitlines())
-    found = trouble.lists(survey.Section(exit=exit, err=lines))
-    assert found.do
-    return found.what, found.text
+    reason = trouble.lists(survey.Section(exit=exit, err=lines))
+    assert reason.do
+    return reason.what, reason.text
 
 
 def test_why_lists_cannot_be_had_is_told_with_the_repository_and_a_remedy() -> None:
@@ -102,9 +102,9 @@ def test_why_lists_cannot_be_had_is_told_with_the_repository_and_a_remedy() -> N
 
 
 def test_a_failure_without_a_word_is_a_trouble_too() -> None:
-    found = trouble.lists(survey.Section(exit=1))
-    assert (found.what, found.text) == (
-        "unreachable", "the package lists could not be fetched: exit 1without a message",
+    reason = trouble.lists(survey.Section(exit=1))
+    assert (reason.what, reason.text) == (
+        "unreachable", "the package lists could not be fetched: exit 1 without a message",
     )  # fmt: skip
 
 
@@ -120,8 +120,8 @@ def test_repositories_that_check_signatures_are_read_with_their_keys() -> None:
 
 def test_too_little_room_is_told_before_anything_is_fetched() -> None:
     kernel = Update(name="kernel-core", arch="x86_64", old="1-1", new="2-1")
-    found = trouble.room({"boot": 50 << 20, "var": 10 << 20}, (kernel,), 5 << 20)
-    assert [one.what for one in found] == ["boot full", "disk full"]
+    troubles = trouble.room({"boot": 50 << 20, "var": 10 << 20}, (kernel,), 5 << 20)
+    assert [each.what for each in troubles] == ["boot full", "disk full"]
     assert trouble.room({"boot": 500 << 20, "var": 10 << 30}, (kernel,), 5 << 20) == ()
     assert trouble.room({}, (kernel,), 5 << 20) == ()
     glibc = Update(name="glibc", arch="x86_64", old="1-1", new="2-1")

@@ -49,7 +49,7 @@ def test_the_host_of_a_third_family_is_looked_at_and_its_updates_are_planned() -
     kind = UpdatesKind(TABLE)
     assert [probe.id for probe in kind.probes(HILL, UPDATES)] == [SURVEY, "packages.outdated", "packages.detached"]
     draft = kind.draft(HILL, UPDATES, waiting(), NOW)
-    assert names(draft) == ["refresh", "install", "install-told", "whole", "look"]
+    assert names(draft) == ["refresh", "install", "install-seen", "whole", "look"]
     steps = by_name(draft)
     assert argv(steps["refresh"]) == ("apk", "update")
     assert argv(steps["install"]) == (
@@ -63,7 +63,7 @@ def test_the_host_of_a_third_family_is_looked_at_and_its_updates_are_planned() -
     guard = steps["refresh"].guard
     assert isinstance(guard, Check)
     assert guard.argv[1:] == ("as-planned", "--packages=apk", "--", "busybox=1.36.0-r0=1.36.1-r5")
-    assert [one.text for one in draft.findings] == ["to install: busybox 1.36.0-r0 -> 1.36.1-r5"]
+    assert [finding.text for finding in draft.findings] == ["to install: busybox 1.36.0-r0 -> 1.36.1-r5"]
 
 
 def test_the_plan_of_a_third_family_holds_together() -> None:
@@ -121,7 +121,7 @@ def test_nothing_waits_and_nothing_is_installed() -> None:
 def test_an_upgrade_is_planned_too() -> None:
     kind = UpgradeKind(TABLE)
     draft = kind.draft(HILL, replace(UPGRADE, options=replace(UPGRADE.options, reboot="no")), waiting(), NOW)
-    assert names(draft) == ["refresh", "others", "others-told", "whole", "look"]
+    assert names(draft) == ["refresh", "others", "others-seen", "whole", "look"]
     assert argv(by_name(draft)["others"])[-1] == "busybox=1.36.1-r5"
 
 

@@ -52,11 +52,11 @@ def test_what_needs_a_newer_version_of_a_held_package_is_kept_back_by_it() -> No
 
 
 def test_an_alternative_that_is_there_is_enough() -> None:
-    wish = PackageVersion(old="1", version="2", needs=(need("held", ">=", "2") + need("other"),))
-    found = kept_back(
+    wish = PackageVersion(old="1", version="2", needs=(need("held", ">=", "2") + need("newer"),))
+    blockers = kept_back(
         {"app": wish, "held": PackageVersion(old="1", version="2")}, {"held": PackageVersion(version="1")}
     )
-    assert found["app"] == ("held",), "no reason is seen, so the hold that could be it is named"
+    assert blockers["app"] == ("held",), "no reason is seen, so the hold that could be it is named"
     strict = PackageVersion(old="1", version="2", needs=(need("held", ">=", "2") + need("gone", ">=", "9"),))
     fixed = {"held": PackageVersion(version="1"), "gone": PackageVersion(version="")}
     assert kept_back({"app": strict}, fixed)["app"] == ("gone", "held")
@@ -87,18 +87,18 @@ def test_who_brings_a_new_package_is_found_over_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("older", "newer"),
     [
         ("1.0~rc1", "1.0"), ("1.0", "1.0-1"), ("1.0-1", "1.0-1+deb12u1"), ("1.0-9", "1.0-10"), ("9", "1:1"),
         ("1.0~~", "1.0~"), ("1.0a", "1.0+"), ("6.1.99", "6.1.176"),
     ],
 )  # fmt: skip
-def test_versions_have_debians_order(one: str, other: str) -> None:
-    assert key(one) < key(other)
-    assert fits(one, "<<", other)
-    assert fits(other, ">=", one)
-    assert not fits(one, "=", other)
-    assert fits(one, "", other)
+def test_versions_have_debians_order(older: str, newer: str) -> None:
+    assert key(older) < key(newer)
+    assert fits(older, "<<", newer)
+    assert fits(newer, ">=", older)
+    assert not fits(older, "=", newer)
+    assert fits(older, "", newer)
 
 
 def test_a_zero_more_or_less_makes_no_difference() -> None:

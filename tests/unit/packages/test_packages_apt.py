@@ -51,12 +51,12 @@ def read_all(text: str, outdated: str) -> PackageFacts:
 
 
 def test_what_can_be_installed_and_what_holds_keep_back() -> None:
-    found = read(survey("first-run"))
-    assert found.fresh
-    assert [(one.name, one.old, one.new, one.security) for one in found.updates] == [
+    known = read(survey("first-run"))
+    assert known.fresh
+    assert [(update.name, update.old, update.new, update.security) for update in known.updates] == [
         ("demo-extra", "", "1.0", True), ("demo-feature", "1.0", "1.1", False), ("demo-lib", "1.0", "1.1", True),
     ]  # fmt: skip
-    assert {one.update.name: one.by for one in found.held} == {
+    assert {held.update.name: held.by for held in known.held} == {
         "libc-demo": (), "demo-app": ("libc-demo",), "linux-image-demo": (),
         "linux-image-9.9.10-demo": ("linux-image-demo",),
     }  # fmt: skip
@@ -71,30 +71,30 @@ def test_a_hold_counts_when_every_program_that_keeps_holds_has_it() -> None:
     drifted = read(survey("drifted"))
     assert drifted.holds == ("demo-feature", *names[1:])
     assert (drifted.unheld, drifted.stray) == (("libc-demo",), ("demo-feature",))
-    assert "demo-feature" in {one.update.name for one in drifted.held}, "a hold that nobody declared is kept"
+    assert "demo-feature" in {held.update.name for held in drifted.held}, "a hold that nobody declared is kept"
 
 
 def test_lists_that_could_not_be_fetched_are_not_fresh() -> None:
-    found = read(survey("unreachable"))
-    assert not found.fresh
-    assert [one.what for one in found.troubles] == ["unreachable"]
+    known = read(survey("unreachable"))
+    assert not known.fresh
+    assert [trouble.what for trouble in known.troubles] == ["unreachable"]
 
 
 def less(text: str, *gone: str, some: int = 0) -> str:
     """A survey of when the archives `gone` did not answer, the first of them with a reason."""
-    said = "!E: Failed to fetch http://dead.example.org/dists/x/InRelease  Unable to connect\n"
+    reason = "!E: Failed to fetch http://dead.example.org/dists/x/InRelease  Unable to connect\n"
     lines = "".join(f" {name}\n" for name in gone)
     return text.replace("# refresh 0\n", "# refresh 100\n").replace(
-        "# arch 0", f"{said}# partly {some}\n{lines}# arch 0"
+        "# arch 0", f"{reason}# partly {some}\n{lines}# arch 0"
     )
 
 
 def test_where_some_archives_answered_the_others_are_named_and_what_is_known_is_known() -> None:
-    found = read(less(survey("first-run"), "http://dead.example.org x", "http://b y\x1b"))
+    known = read(less(survey("first-run"), "http://dead.example.org x", "http://b y\x1b"))
     whole = read(survey("first-run"))
-    assert (found.fresh, found.partly, whole.partly) == (False, True, False)
-    assert (found.updates, found.held) == (whole.updates, whole.held)
-    (only,) = found.troubles
+    assert (known.fresh, known.partly, whole.partly) == (False, True, False)
+    assert (known.updates, known.held) == (whole.updates, whole.held)
+    (only,) = known.troubles
     assert only.what == "unreachable"
     assert only.text.startswith(
         "no package lists of http://dead.example.org x, http://b y\\x1b, so nothing new is known from there: an archive "
@@ -106,20 +106,20 @@ def test_where_some_archives_answered_the_others_are_named_and_what_is_known_is_
 
 
 def test_where_no_archive_answered_the_lists_are_the_old_ones() -> None:
-    found = read(less(survey("first-run"), "http://dead.example.org x", some=1))
-    assert (found.fresh, found.partly) == (False, False)
-    assert found.troubles[0].text.startswith("an archive of packages cannot be reached: ")
+    known = read(less(survey("first-run"), "http://dead.example.org x", some=1))
+    assert (known.fresh, known.partly) == (False, False)
+    assert known.troubles[0].text.startswith("an archive of packages cannot be reached: ")
 
 
 def test_what_an_archive_that_did_not_answer_may_be_to_blame_for_is_told_with_it() -> None:
-    found = read(less(survey("drifted"), "http://dead.example.org x"))
-    (only,) = found.troubles
+    known = read(less(survey("drifted"), "http://dead.example.org x"))
+    (only,) = known.troubles
     assert only.text.endswith("; perhaps for that reason these are not upgraded: demo-stuck")
     back = (" Inst demo-lib [1.0] (1.1", " Inst demo-lib [1.2] (1.1")
-    assert any("would go back" in one.text for one in read(survey("first-run", back)).troubles)
+    assert any("would go back" in trouble.text for trouble in read(survey("first-run", back)).troubles)
     less_known = read(less(survey("first-run", back), "http://dead.example.org x"))
     assert len(less_known.troubles) == 1
-    assert "demo-lib" not in {one.name for one in less_known.updates}
+    assert "demo-lib" not in {update.name for update in less_known.updates}
     assert read(survey("first-run", ("# full 0", "# full 0\n Remv demo-old [1.0]"))).removals == ("demo-old",)
     removes = survey("first-run", ("# full 0", "# full 0\n Remv demo-old [1.0]"))
     assert read(less(removes, "http://dead.example.org x")).removals == ()
@@ -127,26 +127,26 @@ def test_what_an_archive_that_did_not_answer_may_be_to_blame_for_is_told_with_it
 
 def test_a_mirror_that_never_answers_is_unreachable() -> None:
     text = survey("drifted", ("# refresh 0", "# refresh 124"))
-    assert [one.what for one in read(text).troubles][0] == "unreachable"
+    assert [trouble.what for trouble in read(text).troubles][0] == "unreachable"
 
 
 @pytest.mark.parametrize("text", [None, "", "# refresh 0\n", survey("drifted")[:-30]])
 def test_without_a_whole_answer_nothing_is_claimed(text: str | None) -> None:
-    found = read(text, err="no answer within 600 s")
-    assert (found.fresh, found.updates, found.holds) == (False, (), ())
-    assert [one.what for one in found.troubles] == ["unknown"]
+    known = read(text, err="no answer within 600 s")
+    assert (known.fresh, known.updates, known.holds) == (False, (), ())
+    assert [trouble.what for trouble in known.troubles] == ["unknown"]
 
 
 def test_a_simulation_that_failed_is_told() -> None:
-    found = read(survey("drifted", ("# free 0", "# free 100")))
-    assert any("not fully known (free)" in one.text for one in found.troubles)
+    known = read(survey("drifted", ("# free 0", "# free 100")))
+    assert any("not fully known (free)" in trouble.text for trouble in known.troubles)
 
 
 def test_what_is_said_cannot_be_taken_for_the_next_answer() -> None:
     text = survey("drifted", ("# audit 0", "# audit 0\n # refresh 100\n!# held 0\n # end 0"))
-    found = apt_survey.parse(text)
-    assert found["audit"][0].out == ("# refresh 100", "# end 0")
-    assert len(found["refresh"]) == len(found["held"]) == 1
+    answers = apt_survey.parse(text)
+    assert answers["audit"][0].out == ("# refresh 100", "# end 0")
+    assert len(answers["refresh"]) == len(answers["held"]) == 1
 
 
 @pytest.mark.parametrize(
@@ -168,40 +168,42 @@ def test_what_is_said_cannot_be_taken_for_the_next_answer() -> None:
     ],
 )
 def test_each_trouble_has_its_evidence(old: str, new: str, kinds: list[str]) -> None:
-    found = read(survey("drifted", (old, new)))
-    assert [one.what for one in found.troubles if "demo-stuck" not in one.text] == kinds
-    assert [one.mends for one in found.troubles if one.what == "interrupted"] == [True] * kinds.count("interrupted")
+    known = read(survey("drifted", (old, new)))
+    assert [trouble.what for trouble in known.troubles if "demo-stuck" not in trouble.text] == kinds
+    assert [trouble.mends for trouble in known.troubles if trouble.what == "interrupted"] == [True] * kinds.count(
+        "interrupted"
+    )
 
 
 def test_a_package_that_was_cut_off_half_configured_is_mended_with_the_rest() -> None:
     half = ("|install|installed|ok|", "|install|half-configured|ok|")
-    found = read(survey("drifted", ("# updates 0", "# updates 0\n 0000"), half))
-    (only,) = (one for one in found.troubles if "demo-stuck" not in one.text)
+    known = read(survey("drifted", ("# updates 0", "# updates 0\n 0000"), half))
+    (only,) = (trouble for trouble in known.troubles if "demo-stuck" not in trouble.text)
     assert (only.what, only.mends) == ("interrupted", True)
     assert only.text.startswith("dpkg was interrupted; 1 package waiting to be configured: ")
 
 
 def test_while_somebody_is_at_work_nothing_looks_interrupted() -> None:
     lock = ("# locks 0", "# locks 0\n 77|/var/lib/dpkg/lock|dpkg \x1b[1m--unpack")
-    found = read(survey("drifted", ("# updates 0", "# updates 0\n 0000"), lock))
-    assert [one.what for one in found.troubles if "demo-stuck" not in one.text] == ["lock"]
-    assert found.troubles[0].text.startswith("process 77 (dpkg \\x1b[1m--unpack) is at work")
+    known = read(survey("drifted", ("# updates 0", "# updates 0\n 0000"), lock))
+    assert [trouble.what for trouble in known.troubles if "demo-stuck" not in trouble.text] == ["lock"]
+    assert known.troubles[0].text.startswith("process 77 (dpkg \\x1b[1m--unpack) is at work")
 
 
 def test_kernel_services_and_reasons_for_a_reboot_come_from_the_host() -> None:
     kernel = {"running": "6.1.0-50-amd64", "newest": "6.1.0-56-amd64"}
     outdated = json.dumps({"kernel": kernel, "services": ["ssh.service"], "needrestart": {"ksta": 3}, "flag": True})
-    found = read_all(survey("drifted"), outdated)
-    assert (found.running, found.newest) == ("6.1.0-50-amd64", "6.1.0-56-amd64")
-    assert found.services == ("ssh.service",)
-    assert len(found.reboot) == 3
+    known = read_all(survey("drifted"), outdated)
+    assert (known.running, known.newest) == ("6.1.0-50-amd64", "6.1.0-56-amd64")
+    assert known.services == ("ssh.service",)
+    assert len(known.reboot) == 3
 
 
 @pytest.mark.parametrize("answer", ["", "no json", "{}", '{"error": "no room"}', '{"kernel": 1}'])
 def test_what_cannot_be_read_of_the_host_is_not_known_and_never_nothing(answer: str) -> None:
-    found = read_all(survey("drifted"), answer)
-    assert found.reboot == ()
-    trouble = found.troubles[-1]
+    known = read_all(survey("drifted"), answer)
+    assert known.reboot == ()
+    trouble = known.troubles[-1]
     assert trouble.what == "unknown"
     assert trouble.text.startswith("whether server needs a reboot, and what runs replaced files there, is not known: ")
     assert "runner-agent outdated" in trouble.do
@@ -218,13 +220,13 @@ def test_the_script_has_no_pattern_in_its_text_and_takes_none_that_no_name_fits(
 def test_the_lines_of_a_simulation_are_read_as_debian_12_and_13_and_a_german_print_them() -> None:
     names = ("upg-apt-get-qq-s-dist-upgrade", "trixie-held-apt-get-s", "locale-de-apt-get-s")
     for name in names:
-        found = apt.simulated((CAPTURES / f"{name}.stdout").read_text().splitlines())
-        assert {one.name for one in found} >= {"demo-lib", "demo-app", "demo-feature"}, name
-        assert all(one.arch == "amd64" and (one.old, one.new) == ("1.0", "1.1") for one in found)
-        assert {one.name for one in found if not one.security} == {"demo-feature"}
+        updates = apt.simulated((CAPTURES / f"{name}.stdout").read_text().splitlines())
+        assert {update.name for update in updates} >= {"demo-lib", "demo-app", "demo-feature"}, name
+        assert all(update.arch == "amd64" and (update.old, update.new) == ("1.0", "1.1") for update in updates)
+        assert {update.name for update in updates if not update.security} == {"demo-feature"}
     lines = (CAPTURES / "newdep-apt-get-s-dist-upgrade.stdout").read_text().splitlines()
     assert apt.removed(lines) == ("demo-feature",)
-    assert [one.old for one in apt.simulated(lines) if one.name == "demo-extra"] == [""]
+    assert [update.old for update in apt.simulated(lines) if update.name == "demo-extra"] == [""]
 
 
 @pytest.mark.parametrize(
@@ -240,8 +242,8 @@ def test_the_lines_of_a_simulation_are_read_as_debian_12_and_13_and_a_german_pri
     ],
 )  # fmt: skip
 def test_security_is_told_by_where_it_comes_from_and_never_by_a_name(line: str, origin: str, security: bool) -> None:
-    (found,) = apt.simulated([line])
-    assert (found.origin, found.security) == (origin, security)
+    (update,) = apt.simulated([line])
+    assert (update.origin, update.security) == (origin, security)
 
 
 def test_lists_for_security_are_known_by_label_suite_or_codename_and_by_no_address() -> None:

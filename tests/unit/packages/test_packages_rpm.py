@@ -40,92 +40,92 @@ def look(name: str, *hold: str, **more: Any) -> PackageFacts:
     return read((CAPTURES / f"dnf/look-{name}.stdout").read_text(), *hold, **more)
 
 
-def names(found: PackageFacts) -> list[str]:
-    return sorted(one.name for one in found.updates)
+def names(known: PackageFacts) -> list[str]:
+    return sorted(update.name for update in known.updates)
 
 
 def test_nothing_to_do_is_told_only_with_lists_that_were_fetched() -> None:
-    found = look("nothing")
-    assert (found.fresh, found.updates, found.held, found.troubles) == (True, (), (), ())
+    known = look("nothing")
+    assert (known.fresh, known.updates, known.held, known.troubles) == (True, (), (), ())
 
 
 def test_updates_have_the_old_version_the_repository_and_whether_they_are_for_security() -> None:
-    found = look("updates")
-    kernel = next(one for one in found.updates if one.name == "kernel-core")
+    known = look("updates")
+    kernel = next(update for update in known.updates if update.name == "kernel-core")
     assert (kernel.old, kernel.new, kernel.origin, kernel.security) == (
         "5.14.0-70.el9", "5.14.0-100.el9", "updates", True,
     )  # fmt: skip
-    assert {one.name for one in found.updates if not one.security} == {"glibc", "extra"}
+    assert {update.name for update in known.updates if not update.security} == {"glibc", "extra"}
 
 
 def test_a_held_package_stays_and_what_needs_it_is_held_by_it() -> None:
-    found = look("held", "kernel*", "bind-libs")
-    assert names(found) == ["glibc"]
-    assert {one.update.name: one.by for one in found.held} == {
+    known = look("held", "kernel*", "bind-libs")
+    assert names(known) == ["glibc"]
+    assert {held.update.name: held.by for held in known.held} == {
         "bind-libs": (), "kernel-core": (), "bind-utils": ("bind-libs",),
     }  # fmt: skip
-    assert found.installed == ("bind-libs", "kernel-core")
-    assert found.troubles == ()
+    assert known.installed == ("bind-libs", "kernel-core")
+    assert known.troubles == ()
 
 
 def test_a_hold_that_the_look_was_not_told_of_holds_all_the_same() -> None:
-    found = look("updates", "kernel*")
-    assert "kernel-core" not in names(found)
-    assert [one.update.name for one in found.held] == ["kernel-core"]
+    known = look("updates", "kernel*")
+    assert "kernel-core" not in names(known)
+    assert [held.update.name for held in known.held] == ["kernel-core"]
 
 
 def test_updates_that_the_host_itself_excludes_or_locks_are_seen_and_named() -> None:
-    found = look("excluded-and-locked")
-    assert [one.update.name for one in found.held] == ["glibc", "kernel-core"]
-    assert [one.what for one in found.troubles] == ["hold drift"]
-    assert set(found.holds) == {"glibc", "kernel-core"}
+    known = look("excluded-and-locked")
+    assert [held.update.name for held in known.held] == ["glibc", "kernel-core"]
+    assert [trouble.what for trouble in known.troubles] == ["hold drift"]
+    assert set(known.holds) == {"glibc", "kernel-core"}
     assert look("excluded-and-locked", "kernel*", "glibc").troubles == ()
 
 
 def test_a_dead_mirror_is_not_fresh_and_says_which_repository() -> None:
-    found = look("no-address")
-    assert not found.fresh
-    assert found.updates == ()
-    assert [one.what for one in found.troubles] == ["unreachable"]
-    assert "repo 'updates'" in found.troubles[0].text
+    known = look("no-address")
+    assert not known.fresh
+    assert known.updates == ()
+    assert [trouble.what for trouble in known.troubles] == ["unreachable"]
+    assert "repo 'updates'" in known.troubles[0].text
 
 
 def test_an_update_that_lacks_what_it_needs_is_told_and_the_others_remain() -> None:
-    found = look("broken")
-    assert names(found) == ["glibc"]
-    assert found.held == ()
-    assert [one.what for one in found.troubles] == ["damaged"]
-    assert "service 9-1" in found.troubles[0].text
+    known = look("broken")
+    assert names(known) == ["glibc"]
+    assert known.held == ()
+    assert [trouble.what for trouble in known.troubles] == ["damaged"]
+    assert "service 9-1" in known.troubles[0].text
 
 
 def test_a_package_that_would_be_replaced_is_told_and_stays() -> None:
-    found = look("replaced")
-    assert found.removals == ("oldname",)
-    assert "newname" not in names(found)
+    known = look("replaced")
+    assert known.removals == ("oldname",)
+    assert "newname" not in names(known)
 
 
 def test_a_key_that_rpm_does_not_know_is_told_before_anything_is_fetched() -> None:
-    found = look("untrusted")
-    assert [one.what for one in found.troubles] == ["signature"]
-    assert "rpm --import /etc/pki/rpm-gpg/RPM-GPG-KEY-ours" in found.troubles[0].do
+    known = look("untrusted")
+    assert [trouble.what for trouble in known.troubles] == ["signature"]
+    assert "rpm --import /etc/pki/rpm-gpg/RPM-GPG-KEY-ours" in known.troubles[0].do
 
 
 def test_dnf_at_work_is_a_lock_and_what_it_has_half_done_no_trouble_yet() -> None:
-    assert [one.what for one in look("at-work").troubles] == ["lock"]
-    assert [one.what for one in look("cut-off").troubles] == ["interrupted"]
+    assert [trouble.what for trouble in look("at-work").troubles] == ["lock"]
+    assert [trouble.what for trouble in look("cut-off").troubles] == ["interrupted"]
 
 
 @pytest.mark.parametrize("keep", [0, 1, 20, 60, -1])
 def test_an_answer_that_was_cut_says_nothing_for_sure(keep: int) -> None:
     whole = (CAPTURES / "dnf/look-updates.stdout").read_text().splitlines(keepends=True)
-    found = read("".join(whole[:keep]))
-    assert (found.fresh, found.updates, [one.what for one in found.troubles]) == (False, (), ["unknown"])
+    known = read("".join(whole[:keep]))
+    assert (known.fresh, known.updates, [trouble.what for trouble in known.troubles]) == (False, (), ["unknown"])
 
 
 def test_a_host_that_was_not_read_has_no_fresh_lists() -> None:
-    found = packages_rpm.read(host(), Facts(at=NOW, hosts={}))
-    assert not found.fresh
-    assert found.troubles[0].what == "unknown"
+    known = packages_rpm.read(host(), Facts(at=NOW, hosts={}))
+    assert not known.fresh
+    assert known.troubles[0].what == "unknown"
 
 
 def yum3(**sections: tuple[int, str]) -> str:
@@ -142,33 +142,33 @@ def yum3(**sections: tuple[int, str]) -> str:
 
 def test_a_hundred_from_yum_says_that_there_are_updates_and_is_no_error() -> None:
     old = "bind-libs|32|9.8.2|0.37.rc1.el6_7.5|x86_64\nbind-utils|32|9.8.2|0.37.rc1.el6_7.5|x86_64"
-    found = read(yum3(installed=(0, old)), probe="packages.yum")
-    assert found.fresh
-    assert found.troubles == ()
-    assert [(one.name, one.old, one.security) for one in found.updates] == [
+    known = read(yum3(installed=(0, old)), probe="packages.yum")
+    assert known.fresh
+    assert known.troubles == ()
+    assert [(update.name, update.old, update.security) for update in known.updates] == [
         ("bind-libs", "32:9.8.2-0.37.rc1.el6_7.5", True), ("bind-utils", "32:9.8.2-0.37.rc1.el6_7.5", True),
     ]  # fmt: skip
 
 
 def test_what_yum_excludes_is_held_and_an_unfinished_transaction_of_it_is_told() -> None:
     left = ("transaction-all.2026-11-20.03:10.00",)
-    found = read(yum3(plain=(0, ""), unfinished=(0, left[0])), "bind-utils", probe="packages.yum")
-    assert found.updates == ()
-    assert [one.update.name for one in found.held] == ["bind-libs", "bind-utils"]
-    assert [one.what for one in found.troubles] == ["interrupted", "hold drift"]
+    known = read(yum3(plain=(0, ""), unfinished=(0, left[0])), "bind-utils", probe="packages.yum")
+    assert known.updates == ()
+    assert [held.update.name for held in known.held] == ["bind-libs", "bind-utils"]
+    assert [trouble.what for trouble in known.troubles] == ["interrupted", "hold drift"]
 
 
 def test_yum_that_cannot_reach_a_mirror_has_no_fresh_lists() -> None:
-    found = read(yum3(all=(1, ""), old=(0, "")), probe="packages.yum")
-    assert not found.fresh
-    assert found.troubles[0].what == "unreachable"
+    known = read(yum3(all=(1, ""), old=(0, "")), probe="packages.yum")
+    assert not known.fresh
+    assert known.troubles[0].what == "unreachable"
 
 
 def test_a_host_whose_program_is_yum_is_asked_for_both_versions_of_it() -> None:
-    assert [one.id for one in packages_rpm.probes(host(packages="yum"))] == [
+    assert [probe.id for probe in packages_rpm.probes(host(packages="yum"))] == [
         "packages.dnf", "packages.yum", "packages.outdated",
     ]  # fmt: skip
-    assert all(one.needs == ("packages",) for one in packages_rpm.probes(host()))
+    assert all(probe.needs == ("packages",) for probe in packages_rpm.probes(host()))
 
 
 def test_a_reboot_is_needed_for_reasons_that_yum_does_not_tell() -> None:
@@ -176,10 +176,10 @@ def test_a_reboot_is_needed_for_reasons_that_yum_does_not_tell() -> None:
         "kernel": {"running": RUNNING, "newest": RUNNING}, "changed": [["openssl-libs", "1:3.0.7-3.el9"], ["vim", "9-1"]],
         "pid1": True, "services": ["sshd.service"],
     }  # fmt: skip
-    found = look("nothing", outdated=changed)
-    assert "changed since the boot: openssl-libs 1:3.0.7-3.el9" in found.reboot
-    assert "process 1 still runs files that were replaced" in found.reboot
-    assert found.services == ("sshd.service",)
+    known = look("nothing", outdated=changed)
+    assert "changed since the boot: openssl-libs 1:3.0.7-3.el9" in known.reboot
+    assert "process 1 still runs files that were replaced" in known.reboot
+    assert known.services == ("sshd.service",)
 
 
 def reasons(outdated: Outdated) -> tuple[str, ...]:

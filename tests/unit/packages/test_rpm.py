@@ -32,10 +32,10 @@ def test_versions_are_ordered_as_rpm_orders_them(older: str, newer: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("1.0-1", "1.0-1"), ("0:1.0-1", "1.0-1"), ("1.05-1", "1.5-1"), ("1_0-1", "1.0-1")]
+    ("left", "right"), [("1.0-1", "1.0-1"), ("0:1.0-1", "1.0-1"), ("1.05-1", "1.5-1"), ("1_0-1", "1.0-1")]
 )
-def test_versions_that_rpm_takes_for_the_same_are_the_same(one: str, other: str) -> None:
-    assert rpm.key(one) == rpm.key(other)
+def test_versions_that_rpm_takes_for_the_same_are_the_same(left: str, right: str) -> None:
+    assert rpm.key(left) == rpm.key(right)
 
 
 def test_installed_packages_are_read_without_an_epoch_of_none() -> None:
@@ -62,10 +62,10 @@ def test_what_rpm_would_never_accept_is_no_package(line: str) -> None:
 
 
 def test_a_package_is_named_with_its_epoch_to_dnf_and_without_to_rpm() -> None:
-    one = Package(name="bind-libs", arch="x86_64", version="32:9.8.2-0.37")
-    assert one.spec == "bind-libs-32:9.8.2-0.37.x86_64"
-    assert rpm.from_spec(one.spec) == one
-    assert rpm.look((one,)) == ("rpm", "--query", "--", "bind-libs-9.8.2-0.37.x86_64")
+    package = Package(name="bind-libs", arch="x86_64", version="32:9.8.2-0.37")
+    assert package.spec == "bind-libs-32:9.8.2-0.37.x86_64"
+    assert rpm.from_spec(package.spec) == package
+    assert rpm.look((package,)) == ("rpm", "--query", "--", "bind-libs-9.8.2-0.37.x86_64")
 
 
 KERNELS = (
@@ -99,20 +99,20 @@ def lines(name: str) -> list[str]:
 
 def test_a_failed_scriptlet_is_found_though_dnf_says_complete() -> None:
     assert "Complete!" in lines("fail-scriptlet-post-only.stdout")
-    said = lines("fail-scriptlet-post-only.stdout") + lines("fail-scriptlet-post-only.stderr")
-    assert rpm.failed_scriptlets(said) == ("demo-badpost (postin)",)
+    log = lines("fail-scriptlet-post-only.stdout") + lines("fail-scriptlet-post-only.stderr")
+    assert rpm.failed_scriptlets(log) == ("demo-badpost (postin)",)
     assert rpm.failed_scriptlets(lines("fail-scriptlet-post-and-pre.stderr")) == (
         "demo-conf (prein)", "demo-badpost (postin)",
     )  # fmt: skip
 
 
 def test_a_failed_scriptlet_is_found_in_the_words_of_yum_and_of_rpm() -> None:
-    said = (
+    log = (
         "Non-fatal POSTIN scriptlet failure in rpm package httpd-2.4.6-99.el7.x86_64",
         "warning: %post(httpd-2.4.6-99.el7.x86_64) scriptlet failed, exit status 1",
         "error: %pre(other-1-1.noarch) scriptlet failed, exit status 2",
     )
-    assert rpm.failed_scriptlets(said) == ("httpd (postin)", "other (prein)")
+    assert rpm.failed_scriptlets(log) == ("httpd (postin)", "other (prein)")
 
 
 def test_a_run_without_failed_scriptlets_names_none() -> None:

@@ -44,7 +44,7 @@ PLAN = "20261123T081500.000Z"
 
 def test_security_updates_are_installed_in_exactly_the_versions_of_the_plan() -> None:
     draft = drafted(UPDATES, facts("waiting"))
-    assert names(draft) == ["refresh", "install", "install-told", "whole", "look"]
+    assert names(draft) == ["refresh", "install", "install-seen", "whole", "look"]
     steps = by_name(draft)
     assert "--error-on=any" in argv(steps["refresh"])
     install = argv(steps["install"])
@@ -76,10 +76,10 @@ def test_nothing_is_begun_where_somebody_changed_the_packages_since_they_were_re
     )  # fmt: skip
     assert (last.field, last.relation, last.value) == ("as_planned", "==", True)
     assert last.argv == (*first.argv[:3], "--to-be-had", *first.argv[3:])
-    told = by_name(drafted(UPDATES, facts("drift", begun("updates-server/install", alive=False))))
-    assert isinstance(told["hold"].guard, Check)
-    assert isinstance(told["attach-1-told"].guard, Check)
-    assert "as-planned" not in told["attach-1-told"].guard.argv
+    attached = by_name(drafted(UPDATES, facts("drift", begun("updates-server/install", alive=False))))
+    assert isinstance(attached["hold"].guard, Check)
+    assert isinstance(attached["attach-1-seen"].guard, Check)
+    assert "as-planned" not in attached["attach-1-seen"].guard.argv
     red = by_name(drafted(with_options(PAPIO, install="all"), red_hat("updates")))["refresh"].guard
     assert isinstance(red, Check)
     assert "kernel-core.x86_64=5.14.0-70.el9=5.14.0-100.el9" in red.argv
@@ -91,8 +91,8 @@ def test_all_updates_are_installed_where_jobs_toml_says_so_but_none_that_is_held
 
 
 def test_each_hold_that_keeps_something_back_is_told_with_the_command_that_upgrades_it() -> None:
-    said = texts(drafted(UPDATES, facts("waiting")), "attention")
-    assert said == [
+    lines = texts(drafted(UPDATES, facts("waiting")), "attention")
+    assert lines == [
         "held back: libc-demo 1.0 -> 1.1, a security update; it also keeps back demo-app 1.0 -> 1.1, a security "
         "update -> when it suits people, run: runner run upgrade-server --package libc-demo --yes",
         f"held back: {META} 1 -> 2, a security update; with it comes {NEXT} 1.0, not installed before -> "
@@ -101,8 +101,8 @@ def test_each_hold_that_keeps_something_back_is_told_with_the_command_that_upgra
 
 
 def test_without_an_upgrade_job_the_message_says_that_one_is_needed() -> None:
-    said = texts(drafted(UPDATES, facts("waiting"), replace(SITE, jobs=(UPDATES,))), "attention")
-    assert said[0].endswith(f'jobs.toml has no job of kind "upgrade" for {SERVER}: add one, and run it')
+    lines = texts(drafted(UPDATES, facts("waiting"), replace(SITE, jobs=(UPDATES,))), "attention")
+    assert lines[0].endswith(f'jobs.toml has no job of kind "upgrade" for {SERVER}: add one, and run it')
 
 
 def test_a_lost_hold_is_put_back_before_anything_is_installed_and_is_told() -> None:
@@ -110,30 +110,30 @@ def test_a_lost_hold_is_put_back_before_anything_is_installed_and_is_told() -> N
     assert names(draft)[:3] == ["hold", "refresh", "install"]
     assert set(argv(by_name(draft)["hold"])[-3:]) == {"libc-demo", KERNEL, META}
     assert not {KERNEL, META, NEXT, "libc-demo"} & {word.partition("=")[0] for word in argv(by_name(draft)["install"])}
-    assert any("not held, although jobs.toml wants it" in one for one in texts(draft, "attention"))
+    assert any("not held, although jobs.toml wants it" in text for text in texts(draft, "attention"))
 
 
 def test_before_the_first_run_nobody_can_have_let_go_of_a_hold() -> None:
     draft = drafted(UPDATES, facts("drift"))
-    assert any(one.startswith("held from now on, as jobs.toml wants it: ") for one in texts(draft, "note"))
-    assert not any("find out who" in one for one in texts(draft, "attention"))
+    assert any(text.startswith("held from now on, as jobs.toml wants it: ") for text in texts(draft, "note"))
+    assert not any("find out who" in text for text in texts(draft, "attention"))
 
 
 def test_what_the_host_holds_by_itself_is_told_with_both_ways_to_let_go_of_it() -> None:
     bare = replace(SITE, hosts=(SITE.hosts[0], replace(SITE.hosts[1], hold=("linux-image-*",))))
-    (said,) = texts(drafted(UPDATES, facts("nothing"), bare), "note")
-    assert said.startswith("held at the host, although jobs.toml does not say so: libc-demo -> ")
-    assert "apt-mark unhold libc-demo; " in said
-    assert "aptitude --schedule-only unhold libc-demo" in said
+    (text,) = texts(drafted(UPDATES, facts("nothing"), bare), "note")
+    assert text.startswith("held at the host, although jobs.toml does not say so: libc-demo -> ")
+    assert "apt-mark unhold libc-demo; " in text
+    assert "aptitude --schedule-only unhold libc-demo" in text
 
 
 def test_a_hold_that_fits_no_package_is_told_since_it_may_be_misspelt() -> None:
     hold = ("linux-imgae-*", "linux-image-*", "libc-demo", "$(x)")
     bare = replace(SITE, hosts=(SITE.hosts[0], replace(SITE.hosts[1], hold=hold)))
-    (said,) = texts(drafted(UPDATES, facts("nothing"), bare), "note")
-    assert "has patterns that fit no installed package: linux-imgae-*, $(x) -> check the spelling; " in said
+    (only,) = texts(drafted(UPDATES, facts("nothing"), bare), "note")
+    assert "has patterns that fit no installed package: linux-imgae-*, $(x) -> check the spelling; " in only
     stale = drafted(UPDATES, facts("unreachable"), bare)
-    assert not any("fits no installed" in one for one in texts(stale, "note"))
+    assert not any("fits no installed" in text for text in texts(stale, "note"))
 
 
 def test_where_there_is_nothing_to_do_nothing_is_changed_and_no_lock_is_taken() -> None:
@@ -161,10 +161,10 @@ def test_with_a_dead_mirror_nothing_is_called_up_to_date() -> None:
     draft = drafted(UPDATES, known)
     assert names(draft) == ["refresh-first"]
     assert [step.replans for step in draft.steps] == [True]
-    (said,) = texts(draft, "attention")
-    assert "mirror.example.org" in said
-    assert " -> " in said
-    assert any("the last run with good package lists was 3 days ago" in one for one in texts(draft, "note"))
+    (only,) = texts(draft, "attention")
+    assert "mirror.example.org" in only
+    assert " -> " in only
+    assert any("the last run with good package lists was 3 days ago" in text for text in texts(draft, "note"))
 
 
 @pytest.mark.parametrize("why", ["Failed to fetch http://dead.example.org/x  Unable to connect",
@@ -177,9 +177,9 @@ def test_an_archive_that_is_away_keeps_no_update_of_the_others_from_the_host(why
     assert by_name(whole)["refresh"].ok_codes == (0,)
     assert "Acquire::Retries=0" in argv(by_name(draft)["refresh"]), "what does not answer is not waited for again"
     assert isinstance(by_name(draft)["install"].guard, Check)
-    (said,) = [one for one in texts(draft, "attention") if "held back" not in one]
-    assert said.startswith("no package lists of http://dead.example.org x, so nothing new is known from there: ")
-    assert not any("good package lists" in one for one in texts(draft, "note"))
+    (only,) = [text for text in texts(draft, "attention") if "held back" not in text]
+    assert only.startswith("no package lists of http://dead.example.org x, so nothing new is known from there: ")
+    assert not any("good package lists" in text for text in texts(draft, "note"))
 
 
 @pytest.mark.parametrize("install", ["security", "all", "nothing"])
@@ -206,9 +206,9 @@ def test_a_lock_held_by_another_program_skips_the_job_and_says_who() -> None:
     assert draft.steps == ()
     assert draft.skip is not None
     assert draft.skip.reason == "another program is at work on the packages"
-    (said,) = texts(draft, "attention")
-    assert "python3" in said
-    assert "do not kill it" in said
+    (text,) = texts(draft, "attention")
+    assert "python3" in text
+    assert "do not kill it" in text
 
 
 def test_what_an_upgrade_that_was_cut_off_left_untold_is_a_matter_for_a_person() -> None:
@@ -217,23 +217,23 @@ def test_what_an_upgrade_that_was_cut_off_left_untold_is_a_matter_for_a_person()
         "upgrade-server was cut off, and how it ended is not known yet: its next run reports it -> "
         "when it suits people, run: runner run upgrade-server --yes"
     ]
-    told = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False, seen=True)))
-    assert told.findings == ()
+    seen = drafted(UPDATES, facts("nothing", begun("upgrade-server/upgrade", alive=False, seen=True)))
+    assert seen.findings == ()
 
 
 def test_while_an_upgrade_is_at_work_the_updates_wait_and_name_it() -> None:
     draft = drafted(UPDATES, facts("waiting", begun("upgrade-server/upgrade", alive=True)))
     assert (draft.steps, draft.skip and draft.skip.reason) == ((), "another job is at work on the packages")
-    (said,) = texts(draft, "attention")
-    assert said.startswith("upgrade-server is at work on the packages, since 2026-11-22 08:15 UTC")
+    (text,) = texts(draft, "attention")
+    assert text.startswith("upgrade-server is at work on the packages, since 2026-11-22 08:15 UTC")
 
 
 def test_an_interrupted_installation_is_finished_first_by_a_detached_step() -> None:
     draft = drafted(UPDATES, facts("interrupted"))
-    assert names(draft)[:2] == ["repair", "repair-told"]
+    assert names(draft)[:2] == ["repair", "repair-seen"]
     assert argv(by_name(draft)["repair"])[-2:] == ("--configure", "-a")
     assert by_name(draft)["repair"].detached
-    assert any("interrupted" in one for one in texts(draft, "note"))
+    assert any("interrupted" in text for text in texts(draft, "note"))
 
 
 def test_a_service_is_restarted_only_where_jobs_toml_names_it_and_it_runs_old_files() -> None:
@@ -251,8 +251,8 @@ def test_a_service_is_restarted_only_where_jobs_toml_names_it_and_it_runs_old_fi
 def test_a_reboot_that_is_due_is_told_with_its_command_and_never_done() -> None:
     known = facts("nothing", outdated={"kernel": {"running": "9.9.9-demo", "newest": "9.9.10-demo"}})
     draft = drafted(UPDATES, known)
-    (said,) = texts(draft, "attention")
-    assert said == (
+    (text,) = texts(draft, "attention")
+    assert text == (
         "server needs a reboot: kernel 9.9.9-demo runs, and 9.9.10-demo is installed -> "
         "when it suits people, run: runner run reboot-server --yes"
     )
@@ -266,31 +266,31 @@ def test_a_reboot_that_is_due_is_told_with_its_command_and_never_done() -> None:
 def test_only_packages_that_jobs_toml_names_make_a_reboot_due_where_it_names_any() -> None:
     known = facts("nothing", outdated={"changed": [["libc6", "2.36"], ["demo-app", "1.1"]]})
     assert "libc6" in texts(drafted(UPDATES, known), "attention")[0]
-    (said,) = texts(drafted(with_options(UPDATES, reboot_for=("demo-*",)), known), "attention")
-    assert "demo-app" in said
-    assert "libc6" not in said
+    (text,) = texts(drafted(with_options(UPDATES, reboot_for=("demo-*",)), known), "attention")
+    assert "demo-app" in text
+    assert "libc6" not in text
 
 
 def test_what_lost_its_connection_and_still_works_is_waited_for_and_nothing_else_is_begun() -> None:
     draft = drafted(UPDATES, facts("interrupted", begun("updates-server/install", alive=True)))
-    assert names(draft) == ["attach-1", "attach-1-told"]
-    attach, told = draft.steps
+    assert names(draft) == ["attach-1", "attach-1-seen"]
+    attach, seen = draft.steps
     assert argv(attach) == (
         PROGRAM, "detach", "--plan=20261122T081500.000Z", "--step=updates-server/install", "--again",
     )  # fmt: skip
     assert attach.detached
     assert attach.ok_codes == (0,)
-    assert argv(told)[-1] == "--seen"
-    assert told.despite == (attach.id,)
-    assert isinstance(told.guard, Check)
-    assert told.guard.argv[-1] == "--within=1"
+    assert argv(seen)[-1] == "--seen"
+    assert seen.despite == (attach.id,)
+    assert isinstance(seen.guard, Check)
+    assert seen.guard.argv[-1] == "--within=1"
     assert draft.planned is not None
     assert "--attach=20261122T081500.000Z" in draft.planned.locks[0].argv
 
 
 def test_what_ended_unseen_is_told_and_todays_updates_are_installed_all_the_same() -> None:
     draft = drafted(UPDATES, facts("waiting", begun("updates-server/install", alive=False)))
-    assert names(draft)[:4] == ["attach-1", "attach-1-told", "refresh", "install"]
+    assert names(draft)[:4] == ["attach-1", "attach-1-seen", "refresh", "install"]
     assert 100 in draft.steps[0].ok_codes
     assert 255 not in draft.steps[0].ok_codes
     assert "attach-1" not in names(
@@ -318,7 +318,7 @@ def test_on_red_hat_only_the_notice_is_made_unless_jobs_toml_says_otherwise() ->
     head, lines = draft.planned.headline, draft.planned.details
     assert " updates wait, " in head
     assert any(line.split()[:2] == ["kernel-core.x86_64", "5.14.0-100.el9"] for line in lines)
-    assert not any("update" in one for one in texts(drafted(PAPIO, red_hat("nothing")), "attention"))
+    assert not any("update" in text for text in texts(drafted(PAPIO, red_hat("nothing")), "attention"))
     every = argv(by_name(drafted(with_options(PAPIO, install="all"), red_hat("updates")))["install"])
     assert "--packages=rpm" in every
     assert "kernel-core-5.14.0-100.el9.x86_64" in every
@@ -327,7 +327,7 @@ def test_on_red_hat_only_the_notice_is_made_unless_jobs_toml_says_otherwise() ->
 def test_a_notice_is_made_although_nothing_could_be_installed() -> None:
     draft = drafted(PAPIO, red_hat("untrusted"))
     assert draft.planned is not None
-    assert any("signed with a key" in one for one in texts(draft, "attention"))
+    assert any("signed with a key" in text for text in texts(draft, "attention"))
     stopped = drafted(with_options(PAPIO, install="all"), red_hat("untrusted"))
     assert stopped.steps == ()
 

@@ -35,8 +35,8 @@ from tests.unit.upkeep_parts import (
     with_options,
 )
 
-FIRST = ["refresh", "others", "others-told"]
-LAST = ["upgrade", "upgrade-told", "hold", "held"]
+FIRST = ["refresh", "others", "others-seen"]
+LAST = ["upgrade", "upgrade-seen", "hold", "held"]
 
 
 def between(step: Step) -> tuple[list[str], list[str], list[str]]:
@@ -48,7 +48,7 @@ def between(step: Step) -> tuple[list[str], list[str], list[str]]:
     return (
         words[:first],
         words[first + 1 : second],
-        [one for one in words[second:] if one[:1].islower() and "=" in one],
+        [word for word in words[second:] if word[:1].islower() and "=" in word],
     )
 
 
@@ -96,7 +96,7 @@ def test_naming_a_package_upgrades_it_with_what_it_keeps_back_and_leaves_the_oth
     assert free == ["libc-demo"]
     assert set(again) == {KERNEL, META, "libc-demo"}
     assert set(install) == {"libc-demo=1.1", "demo-app=1.1"}
-    assert any(META in one and "stays held back" in one for one in texts(draft, "note"))
+    assert any(META in text and "stays held back" in text for text in texts(draft, "note"))
     other = drafted(with_options(UPGRADE, packages=(NEXT,)), facts("waiting"))
     assert set(between(by_name(other)["upgrade"])[2]) == {f"{META}=2", f"{NEXT}=1.0"}
 
@@ -104,8 +104,8 @@ def test_naming_a_package_upgrades_it_with_what_it_keeps_back_and_leaves_the_oth
 def test_a_package_of_which_there_is_no_update_refuses_the_plan() -> None:
     draft = drafted(with_options(UPGRADE, packages=("linux-image-wrong",)), facts("waiting"))
     assert draft.steps == ()
-    (said,) = texts(draft, "refusal")
-    assert said.startswith("linux-image-wrong is not held back, and there is no update of it -> there are updates of:")
+    (text,) = texts(draft, "refusal")
+    assert text.startswith("linux-image-wrong is not held back, and there is no update of it -> there are updates of:")
 
 
 def test_an_upgrade_is_stale_before_anything_is_changed_where_the_packages_are_not_as_planned() -> None:
@@ -125,7 +125,7 @@ def test_an_upgrade_is_stale_before_anything_is_changed_where_the_packages_are_n
     assert first.id not in steps["hold"].despite + steps["held"].despite, "nothing was let go of by then"
     assert steps["upgrade"].id in steps["hold"].despite
     cut = drafted(UPGRADE, facts("waiting", begun("upgrade-server/upgrade", alive=True)))
-    assert not any("as-planned" in one.guard.argv for one in cut.steps if one.guard)
+    assert not any("as-planned" in step.guard.argv for step in cut.steps if step.guard)
 
 
 def test_a_kernel_needs_room_what_it_boots_from_and_an_entry_before_the_reboot() -> None:
@@ -141,9 +141,9 @@ def test_a_kernel_needs_room_what_it_boots_from_and_an_entry_before_the_reboot()
     assert (entry.until.field, entry.until.relation, entry.until.value) == ("entry", "!=", False)
     assert names(draft).index("entry") < names(draft).index("reboot")
     tight = with_options(UPGRADE, boot_room=Amount(bytes=1 << 50))
-    (said,) = texts(drafted(tight, facts("waiting")), "refusal")
-    assert said.startswith("/boot has ")
-    assert NEXT in said
+    (text,) = texts(drafted(tight, facts("waiting")), "refusal")
+    assert text.startswith("/boot has ")
+    assert NEXT in text
     assert drafted(tight, facts("waiting")).steps == ()
     # Where no kernel comes, /boot does not matter.
     assert drafted(with_options(tight, packages=("libc-demo",)), facts("waiting")).steps != ()
@@ -198,7 +198,7 @@ def test_where_the_reboot_is_forbidden_nothing_is_begun() -> None:
 def test_what_cannot_be_read_or_is_locked_refuses_with_its_remedy(state: str) -> None:
     draft = drafted(UPGRADE, facts(state))
     assert draft.steps == ()
-    assert all(" -> " in one for one in texts(draft, "refusal"))
+    assert all(" -> " in text for text in texts(draft, "refusal"))
     assert texts(draft, "refusal")
     # With a schedule it must not take other jobs with it.
     nightly = drafted(replace(UPGRADE, schedule="0 1 * * *"), facts(state))
@@ -208,17 +208,17 @@ def test_what_cannot_be_read_or_is_locked_refuses_with_its_remedy(state: str) ->
 def test_while_an_archive_is_away_no_upgrade_is_begun() -> None:
     draft = drafted(UPGRADE, partly("waiting"))
     assert draft.steps == ()
-    (said,) = texts(draft, "refusal")
-    assert said.startswith("no package lists of http://dead.example.org x, so nothing new is known from there: ")
+    (text,) = texts(draft, "refusal")
+    assert text.startswith("no package lists of http://dead.example.org x, so nothing new is known from there: ")
 
 
 def test_an_upgrade_that_lost_its_connection_is_waited_for_and_the_holds_are_put_back_and_proved() -> None:
     lost = begun("upgrade-server/upgrade", alive=True, argv=("apt-get", "install", f"{META}=2", f"{NEXT}=1.0"))
     draft = drafted(UPGRADE, facts("drift", lost))
-    assert names(draft)[:4] == ["attach-1", "attach-1-told", "hold", "held"]
+    assert names(draft)[:4] == ["attach-1", "attach-1-seen", "hold", "held"]
     steps = by_name(draft)
     assert steps["attach-1"].detached
-    assert set(steps["hold"].despite) == {steps["attach-1"].id, steps["attach-1-told"].id}
+    assert set(steps["hold"].despite) == {steps["attach-1"].id, steps["attach-1-seen"].id}
     assert set(argv(steps["hold"])[-3:]) == {KERNEL, META, "libc-demo"}
     assert "upgrade" not in names(draft)
     assert "others" not in names(draft)
@@ -230,7 +230,7 @@ def test_an_upgrade_that_lost_its_connection_is_waited_for_and_the_holds_are_put
 
 def test_an_upgrade_that_ended_unseen_is_told_before_the_next_one() -> None:
     draft = drafted(UPGRADE, facts("waiting", begun("upgrade-server/upgrade", alive=False)))
-    assert names(draft)[: 2 + len(FIRST)] == ["attach-1", "attach-1-told", *FIRST]
+    assert names(draft)[: 2 + len(FIRST)] == ["attach-1", "attach-1-seen", *FIRST]
 
 
 def test_where_nothing_waits_nothing_is_done() -> None:
@@ -243,14 +243,14 @@ def test_where_nothing_waits_nothing_is_done() -> None:
 def test_on_red_hat_all_updates_are_one_transaction_of_exactly_these_versions() -> None:
     job = replace(UPGRADE, name="upgrade-papio", host="papio")
     draft = drafted(job, red_hat("updates"))
-    assert names(draft)[:3] == ["refresh", "others", "others-told"]
+    assert names(draft)[:3] == ["refresh", "others", "others-seen"]
     others = by_name(draft)["others"]
     assert others.effect == Effect.INTERRUPT
     assert "kernel-core-5.14.0-100.el9.x86_64" in argv(others)
     assert "hold" not in names(draft)
     assert "--is=5.14.0-100.el9.x86_64" in argv(by_name(draft)["kernel"])
-    one = drafted(with_options(job, packages=("extra",)), red_hat("updates"))
-    specs = argv(by_name(one)["others"])
+    extra = drafted(with_options(job, packages=("extra",)), red_hat("updates"))
+    specs = argv(by_name(extra)["others"])
     assert [word for word in specs[specs.index("install") + 1 :] if not word.startswith("extra-")] == []
 
 
@@ -301,7 +301,7 @@ def test_a_red_hat_upgrade_that_lost_its_connection_is_followed_by_the_reboot_in
     job = replace(UPGRADE, name="upgrade-papio", host="papio")
     lost = begun("upgrade-papio/others", alive=True, argv=("dnf", "install", "kernel-core-5.14.0-100.el9.x86_64"))
     draft = drafted(job, red_hat("updates", lost))
-    assert names(draft)[:2] == ["attach-1", "attach-1-told"]
+    assert names(draft)[:2] == ["attach-1", "attach-1-seen"]
     assert "--is=5.14.0-100.el9.x86_64" in argv(by_name(draft)["kernel"])
 
 

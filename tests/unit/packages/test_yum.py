@@ -45,19 +45,19 @@ def test_what_dnf_prints_is_read_the_same_way() -> None:
 
 
 def test_what_yum_says_besides_is_no_update() -> None:
-    said = (
+    rows = (
         "Loaded plugins: fastestmirror, langpacks",
         "Last metadata expiration check: 0:01:54 ago on Mon Nov 23 03:39:55 2026.",
         "Security: kernel-3.10.0-1160.119.1.el7.x86_64 is an installed security update",
         "Repodata is over 2 weeks old. Install yum-cron? Or run: yum makecache fast",
         "",
     )
-    assert dnf.parse_check_update(said) == ((), ())
+    assert dnf.parse_check_update(rows) == ((), ())
 
 
 def test_a_hostile_name_is_no_update() -> None:
-    said = ("--installroot=/.x86_64   1.0-1   evil", "glibc.x86_64   2.34-1   base", "$(id).noarch 1-1 evil")
-    updates, _ = dnf.parse_check_update(said)
+    rows = ("--installroot=/.x86_64   1.0-1   evil", "glibc.x86_64   2.34-1   base", "$(id).noarch 1-1 evil")
+    updates, _ = dnf.parse_check_update(rows)
     assert [offer.package.name for offer in updates] == ["glibc"]
 
 
@@ -71,7 +71,7 @@ def test_names_go_to_the_look_as_arguments_and_never_into_its_text() -> None:
 
 def test_a_line_that_pretends_to_be_another_section_stays_in_its_own() -> None:
     text = "all exit 0\nall out end exit 0\nall out would exit 0\nall err x\nnonsense\n"
-    found = survey.sections(text)
-    assert set(found) == {"all"}
-    assert found["all"].out == ("end exit 0", "would exit 0")
-    assert found["all"].err == ("x",)
+    sections = survey.sections(text)
+    assert set(sections) == {"all"}
+    assert sections["all"].out == ("end exit 0", "would exit 0")
+    assert sections["all"].err == ("x",)

@@ -17,7 +17,7 @@ UNKNOWN = Drive()
 
 
 @pytest.mark.parametrize(
-    ("boot", "said"),
+    ("boot", "why"),
     [
         (DATA, None),
         (AtBoot(root=False, passno=1), None),
@@ -34,8 +34,8 @@ UNKNOWN = Drive()
         (AtBoot(root=True, passno=None), None),
     ],
 )  # fmt: skip
-def test_some_filesystems_are_looked_at_by_no_boot(boot: AtBoot, said: str | None) -> None:
-    assert never(boot) == said
+def test_some_filesystems_are_looked_at_by_no_boot(boot: AtBoot, why: str | None) -> None:
+    assert never(boot) == why
 
 
 @pytest.mark.parametrize("word", ["fsck.mode=force", "forcefsck", "/forcefsck"])
@@ -79,15 +79,15 @@ def test_the_guides_disk_of_a_terabyte_takes_minutes_at_least_and_a_day_at_most(
         table=inodes * 256, blocks=10**12 // 4096, block=4096, inodes=inodes, inodes_used=60_000_000,
         used=8 * 10**11, directories=12_000_000,
     )  # fmt: skip
-    found = forecast("old", disk, Drive(rotates=True))
-    assert found.least is not None
-    assert found.most is not None
-    assert 4 * 60 < found.least < 35 * 60
-    assert 20 * 3600 < found.most < 48 * 3600
-    assert "127.9 GB to read" in found.source
+    whole = forecast("old", disk, Drive(rotates=True))
+    assert whole.least is not None
+    assert whole.most is not None
+    assert 4 * 60 < whole.least < 35 * 60
+    assert 20 * 3600 < whole.most < 48 * 3600
+    assert "127.9 GB to read" in whole.source
     slow = forecast("old", disk, Drive(rotates=True, speed=30e6))
     assert slow.least is not None
-    assert slow.least > found.least
+    assert slow.least > whole.least
     assert "30 MB/s" in slow.source
     # Twelve million folders need more memory than a small machine has.
     assert disk.memory > 2 * 10**9
@@ -98,24 +98,24 @@ SMALL = captured("ext3-4G-100k")[0]
 
 def test_the_last_check_here_is_the_best_measure() -> None:
     last = Measured(seconds=600.0, inodes_used=SMALL.inodes_used, used=SMALL.used)
-    found = forecast("old", SMALL, UNKNOWN, (last, Measured(seconds=1.0)))
-    assert (found.least, found.most) == (360.0, 963.0)
-    assert found.source == "the last check here took 10 min"
+    whole = forecast("old", SMALL, UNKNOWN, (last, Measured(seconds=1.0)))
+    assert (whole.least, whole.most) == (360.0, 963.0)
+    assert whole.source == "the last check here took 10 min"
 
 
 def test_a_disk_that_grew_since_takes_longer() -> None:
     last = Measured(seconds=100.0, inodes_used=SMALL.inodes_used // 4, used=SMALL.used // 4)
-    found = forecast("old", SMALL, UNKNOWN, (last,))
+    whole = forecast("old", SMALL, UNKNOWN, (last,))
     same = forecast("old", SMALL, UNKNOWN, (replace(last, inodes_used=SMALL.inodes_used, used=SMALL.used),))
-    assert found.most is not None
+    assert whole.most is not None
     assert same.most is not None
-    assert found.most > same.most
-    assert "as much to do now" in found.source
+    assert whole.most > same.most
+    assert "as much to do now" in whole.source
 
 
 def test_a_check_without_counts_leaves_more_open() -> None:
-    found = forecast("old", None, UNKNOWN, (Measured(seconds=100.0),))
-    assert (found.least, found.most) == (60.0, 253.0)
+    whole = forecast("old", None, UNKNOWN, (Measured(seconds=100.0),))
+    assert (whole.least, whole.most) == (60.0, 253.0)
 
 
 def test_nothing_is_said_where_nothing_is_known() -> None:
@@ -124,14 +124,14 @@ def test_nothing_is_said_where_nothing_is_known() -> None:
 
 def test_flash_needs_no_way_of_the_heads() -> None:
     folders = replace(SMALL, directories=1_000_000)
-    turning, flash = (forecast(None, folders, Drive(rotates=one)) for one in (True, False))
+    turning, flash = (forecast(None, folders, Drive(rotates=rotates)) for rotates in (True, False))
     assert turning.most is not None
     assert flash.most is not None
     assert turning.most > 8000 > flash.most
 
 
 def test_folders_that_nobody_counted_count_for_the_longest_time_only() -> None:
-    blind, seeing = (forecast(None, replace(SMALL, directories=one), UNKNOWN) for one in (None, 1004))
+    blind, seeing = (forecast(None, replace(SMALL, directories=count), UNKNOWN) for count in (None, 1004))
     assert blind.least is not None
     assert seeing.least is not None
     assert blind.least <= seeing.least

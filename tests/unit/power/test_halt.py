@@ -16,7 +16,7 @@ from runner.model.site import Disk, Job, Store
 from runner.planning import planner, review
 from runner.planning.passes import rest
 from tests.unit.parts import NOW, PAPIO, SERVER, plan
-from tests.unit.power_parts import facts, site, told
+from tests.unit.power_parts import facts, host_readings, site
 
 PROGRAM = "/usr/local/sbin/runner-agent"
 PLAN = "20261123T081500.000Z"
@@ -30,8 +30,8 @@ def job(host: str = SERVER, **options: Any) -> Job:
     return Job(name="halt-server", kind="halt", host=host, options=HaltOptions(**values))
 
 
-def draft(one: Job, found: Facts, **changes: Any) -> Draft:
-    return HaltKind().draft(site(one, **changes), one, found, found.at)
+def draft(own: Job, known: Facts, **changes: Any) -> Draft:
+    return HaltKind().draft(site(own, **changes), own, known, known.at)
 
 
 def steps(drawn: Draft) -> dict[str, Step]:
@@ -44,12 +44,12 @@ def argv(step: Step) -> tuple[str, ...]:
 
 def test_everything_is_written_and_unmounted_before_the_power_goes() -> None:
     drawn = draft(job(), facts())
-    found = steps(drawn)
-    assert list(found) == ["idle", "sync", "release-papio", "unmount-disk", "poweroff", "gone", "mount-disk"]
-    assert argv(found["release-papio"]) == (PROGRAM, "release", "/srv/backups/papio", f"--plan={PLAN}")
-    assert argv(found["unmount-disk"]) == ("umount", "--", "/srv/backups/papio")
-    assert argv(found["poweroff"]) == ("systemctl", "poweroff", "--check-inhibitors=yes")
-    gone = found["gone"].action
+    planned = steps(drawn)
+    assert list(planned) == ["idle", "sync", "release-papio", "unmount-disk", "poweroff", "gone", "mount-disk"]
+    assert argv(planned["release-papio"]) == (PROGRAM, "release", "/srv/backups/papio", f"--plan={PLAN}")
+    assert argv(planned["unmount-disk"]) == ("umount", "--", "/srv/backups/papio")
+    assert argv(planned["poweroff"]) == ("systemctl", "poweroff", "--check-inhibitors=yes")
+    gone = planned["gone"].action
     assert isinstance(gone, WaitFor)
     assert gone.gone
     assert all(step.despite == () for step in drawn.steps[:-1])
@@ -62,11 +62,11 @@ def test_a_disk_that_was_unmounted_for_nothing_is_mounted_again_and_no_other() -
         Disk(name="disk", host=SERVER, device="/dev/sdb1", mount="/srv/backups/papio"),
         Disk(name="home", host=SERVER, device="/dev/sdc1", mount="/home"),
     )
-    found = facts()
-    here = found.hosts[SERVER]
+    read = facts()
+    here = read.hosts[SERVER]
     home = replace(here.filesystems[-1], mount="/home", source="/dev/sdc1", dev=99)
     here = replace(here, filesystems=(*here.filesystems, home))
-    known = steps(draft(job(), replace(found, hosts={**found.hosts, SERVER: here}), disks=two))
+    known = steps(draft(job(), replace(read, hosts={**read.hosts, SERVER: here}), disks=two))
     assert list(known)[-7:] == [
         "release-papio", "unmount-disk", "unmount-home", "poweroff", "gone", "mount-home", "mount-disk",
     ]  # fmt: skip
@@ -81,9 +81,9 @@ def test_a_disk_that_was_unmounted_for_nothing_is_mounted_again_and_no_other() -
 
 def test_after_the_controller_was_off_nothing_of_the_plan_is_left() -> None:
     disk = Disk(name="own", host=PAPIO, device="/dev/sdz1", mount="/home")
-    one = job(host=PAPIO)
-    found = facts(host=PAPIO)
-    drawn = draft(one, found, disks=(*site(one).disks, disk))
+    own = job(host=PAPIO)
+    known = facts(host=PAPIO)
+    drawn = draft(own, known, disks=(*site(own).disks, disk))
     assert "mount-own" in steps(drawn)
     assert drawn.planned is not None
     whole = plan(*drawn.steps, jobs=(drawn.planned,))
@@ -110,8 +110,8 @@ def test_the_power_goes_only_in_the_boot_that_was_planned_for_and_when_nothing_i
 
 def test_a_machine_that_is_up_again_is_never_switched_off_by_what_was_left_of_the_plan() -> None:
     # What is gone on with after a boot is what comes behind a step that takes the power away.
-    found = steps(draft(job(), facts()))
-    taking = [name for name, one in found.items() if one.effect == Effect.INTERRUPT and "power" in one.needs]
+    planned = steps(draft(job(), facts()))
+    taking = [name for name, step in planned.items() if step.effect == Effect.INTERRUPT and "power" in step.needs]
     assert taking == ["poweroff"]
 
 
@@ -129,14 +129,14 @@ def test_locks_are_held_until_the_disk_goes_or_the_host() -> None:
 
 def test_while_something_is_being_written_it_is_not_switched_off() -> None:
     held = facts(changes={SERVER: {"store": {"holder": HOLDER}}})
-    for found in (facts(told(**BUSY)), held):
-        drawn = draft(job(), found)
+    for known in (facts(host_readings(**BUSY)), held):
+        drawn = draft(job(), known)
         assert drawn.planned is None
-        assert [one.severity for one in drawn.findings if one.severity != "note"] == ["refusal"]
+        assert [finding.severity for finding in drawn.findings if finding.severity != "note"] == ["refusal"]
 
 
 def test_told_to_stop_writers_it_takes_the_store_from_the_plan_that_it_saw_and_from_no_other() -> None:
-    drawn = draft(job(stop_writers=True), facts(told(**BUSY), changes={SERVER: {"store": {"holder": HOLDER}}}))
+    drawn = draft(job(stop_writers=True), facts(host_readings(**BUSY), changes={SERVER: {"store": {"holder": HOLDER}}}))
     assert drawn.planned is not None
     last = drawn.planned.locks[-1]
     assert last.resource == "store papio"
@@ -146,14 +146,14 @@ def test_told_to_stop_writers_it_takes_the_store_from_the_plan_that_it_saw_and_f
     )  # fmt: skip
     still = steps(drawn)["idle"].action
     assert isinstance(still, WaitFor)
-    (cut,) = [one for one in drawn.findings if "is cut off" in one.text]
+    (cut,) = [finding for finding in drawn.findings if "is cut off" in finding.text]
     assert cut.severity == "note", "the next run sees to it, and nobody else has to"
     assert "what backup of papio" in cut.text
     assert "the next run goes on with it" in cut.text
 
 
 def test_a_writer_without_a_store_is_not_stopped() -> None:
-    drawn = draft(job(stop_writers=True), facts(told(**BUSY)))
+    drawn = draft(job(stop_writers=True), facts(host_readings(**BUSY)))
     assert drawn.planned is None
 
 
@@ -194,7 +194,7 @@ def test_when_the_runner_is_on_the_host_nobody_is_left_to_see_that_it_is_off() -
 
 
 def test_what_must_be_pressed_is_in_the_plan() -> None:
-    notes = [one.text for one in draft(job(), facts()).findings]
+    notes = [finding.text for finding in draft(job(), facts()).findings]
     assert "to start server again: the round button" in notes
 
 
@@ -203,8 +203,8 @@ def test_what_must_be_pressed_is_in_the_plan() -> None:
     [(True, ("systemctl", "poweroff", "--check-inhibitors=yes")), (False, ("shutdown", "-h", "-P", "now"))],
 )
 def test_the_power_really_goes(systemd: bool, wanted: tuple[str, ...]) -> None:
-    found = steps(draft(job(), facts(told(up={"systemd": systemd}))))
-    assert argv(found["poweroff"]) == wanted
+    planned = steps(draft(job(), facts(host_readings(up={"systemd": systemd}))))
+    assert argv(planned["poweroff"]) == wanted
 
 
 def test_the_sandbox_is_not_switched_off() -> None:
@@ -214,7 +214,7 @@ def test_the_sandbox_is_not_switched_off() -> None:
 
 
 def test_the_plan_holds_together_and_needs_a_person() -> None:
-    one = job()
-    plan = planner.draft(site(one), (one,), facts(), {"halt": HaltKind()}, {})
+    own = job()
+    plan = planner.draft(site(own), (own,), facts(), {"halt": HaltKind()}, {})
     assert plan.effect == Effect.INTERRUPT
     assert [finding for finding in review.check(plan) if finding.severity == "refusal"] == []

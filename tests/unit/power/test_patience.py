@@ -10,24 +10,24 @@ LEAST = timedelta(minutes=30)
 
 
 def test_without_history_it_is_what_people_say() -> None:
-    found = patience(LEAST, (), ())
-    assert (found.back, found.why) == (1800, "at least 30 min")
+    wait = patience(LEAST, (), ())
+    assert (wait.back, wait.why) == (1800, "at least 30 min")
 
 
 def test_a_host_that_took_long_before_is_waited_for_twice_as_long() -> None:
-    found = patience(LEAST, (60.0, 1500.0, 90.0), ())
-    assert found.back == 3000
-    assert "twice the 25 min that the longest of 3 reboots took" in found.why
+    wait = patience(LEAST, (60.0, 1500.0, 90.0), ())
+    assert wait.back == 3000
+    assert "twice the 25 min that the longest of 3 reboots took" in wait.why
 
 
 def test_a_disk_check_is_waited_for_at_twice_its_most() -> None:
-    found = patience(LEAST, (60.0,), (2100.0, 300.0))
-    assert found.back == 1800 + 2 * 2400
-    assert found.settle == 600 + 2 * 2400
-    assert "twice the 40 min that checking 2 filesystems may take" in found.why
+    wait = patience(LEAST, (60.0,), (2100.0, 300.0))
+    assert wait.back == 1800 + 2 * 2400
+    assert wait.settle == 600 + 2 * 2400
+    assert "twice the 40 min that checking 2 filesystems may take" in wait.why
 
 
 def test_a_check_of_which_nobody_knows_the_length_may_take_a_day() -> None:
-    found = patience(LEAST, (), (2100.0, None))
-    assert found.back == 1800 + 4200 + 86400
-    assert "how many is not known" in found.why
+    wait = patience(LEAST, (), (2100.0, None))
+    assert wait.back == 1800 + 4200 + 86400
+    assert "how many is not known" in wait.why

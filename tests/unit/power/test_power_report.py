@@ -30,27 +30,27 @@ def rebooted(*after: Outcome, back: State = State.DONE, **changes: Any) -> JobRe
         outcome("reboot-server/reboot", 10, 12),
         outcome("reboot-server/back", 12, 202, back, **changes),
     ]
-    told = power_report(JOB, (*steps, *after))
-    assert told is not None
-    return told
+    report = power_report(JOB, (*steps, *after))
+    assert report is not None
+    return report
 
 
 def test_a_host_that_is_back_is_told_with_the_time_it_was_away() -> None:
-    told = rebooted(
+    report = rebooted(
         outcome("reboot-server/settled", 202, 250),
         outcome("reboot-server/kernel", 250, 251, result={"kernel": True, "running": "6.1.0-56-amd64"}),
         outcome("reboot-server/disk-disk", 251, 252),
     )
-    assert told.verdict == Verdict.DONE
-    assert told.headline == "is back after 3 min 12 s; 3 things looked at, all as before"
-    assert told.details == (
+    assert report.verdict == Verdict.DONE
+    assert report.headline == "is back after 3 min 12 s; 3 things looked at, all as before"
+    assert report.details == (
         "down at 2026-11-23 08:15:10 UTC, up at 2026-11-23 08:18:22 UTC",
         "its boot was over after 4 min", "it runs kernel 6.1.0-56-amd64",
     )  # fmt: skip
 
 
 def test_everything_that_is_missing_is_named_at_once() -> None:
-    told = rebooted(
+    report = rebooted(
         outcome("reboot-server/settled", 202, 250),
         outcome("reboot-server/kernel", 250, 251, State.FAILED, note="the kernel that runs is a, not b -> look",
                 result={"error": "the kernel that runs is a, not b", "do": "look at grub"}),
@@ -59,27 +59,27 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         outcome("reboot-server/units", 252, 253),
         outcome("reboot-server/page", 253, 260, State.FAILED, note="given up after 10 min"),
     )  # fmt: skip
-    assert told.verdict == Verdict.FAILED
-    assert told.headline == (
+    assert report.verdict == Verdict.FAILED
+    assert report.headline == (
         "is back after 3 min 12 s, but not as it was: the kernel that runs is a, not b; "
         "nothing is mounted at /srv/backups/papio; given up after 10 min"
     )
-    assert "kernel: look at grub" in told.details
-    assert "disk-disk: see dmesg" in told.details
+    assert "kernel: look at grub" in report.details
+    assert "disk-disk: see dmesg" in report.details
 
 
 def test_a_host_that_does_not_come_back_is_told_with_what_was_seen_last() -> None:
-    told = rebooted(
+    report = rebooted(
         outcome("reboot-server/settled", 0, 0, State.NOT_REACHED),
         back=State.FAILED, note="given up after 30 min", result={"error": "it answers, but is still in the boot before"},
     )  # fmt: skip
-    assert told.verdict == Verdict.FAILED
-    assert told.headline == (
+    assert report.verdict == Verdict.FAILED
+    assert report.headline == (
         "did not come back within 3 min 12 s: ask somebody on the spot what its screen shows; "
         "a disk check must not be cut off"
     )
-    assert "given up after 30 min" in told.details
-    assert "seen last" not in " ".join(told.details), "what was seen last stands in the note, and nowhere else"
+    assert "given up after 30 min" in report.details
+    assert "seen last" not in " ".join(report.details), "what was seen last stands in the note, and nowhere else"
     unsaid = rebooted(back=State.FAILED, result={"error": "it answers, but is still in the boot before"})
     assert "seen last: it answers, but is still in the boot before" in unsaid.details
     silent = rebooted(back=State.FAILED)
@@ -94,12 +94,12 @@ CHECKS: list[Any] = [
 
 
 def test_each_disk_that_the_boot_checked_is_told_by_its_name_with_how_long_that_took() -> None:
-    told = rebooted(
+    report = rebooted(
         outcome("reboot-server/settled", 202, 250, result={"settled": True, "checks": CHECKS}),
         outcome("reboot-server/disk-usb", 250, 251, result={"mounted": True, "uuid": "aa"}),
     )
-    assert told.verdict == Verdict.DONE
-    assert told.details[2:] == (
+    assert report.verdict == Verdict.DONE
+    assert report.details[2:] == (
         "disk usb was checked in 9.1 s", "filesystem /home\\n was checked in 1 h 6 min",
         "filesystem /dev/sda3 was checked",
     )  # fmt: skip
@@ -118,18 +118,18 @@ def early(code: int) -> Outcome:
 
 
 def test_errors_that_a_check_before_the_reboot_put_right_are_said_and_shown() -> None:
-    told = rebooted(early(1))
-    assert told.verdict == Verdict.ATTENTION
-    assert told.headline.endswith("; errors on disk usb were put right")
-    assert "disk usb was checked in 1 min 15 s before the host went down: errors were put right" in told.details
-    assert "e2fsck: papio: Inode 12, i_blocks is 8, should be 0.  FIXED." in told.details
-    assert any("errors were put right" in one for one in rebooted(early(1), back=State.FAILED).details)
+    report = rebooted(early(1))
+    assert report.verdict == Verdict.ATTENTION
+    assert report.headline.endswith("; errors on disk usb were put right")
+    assert "disk usb was checked in 1 min 15 s before the host went down: errors were put right" in report.details
+    assert "e2fsck: papio: Inode 12, i_blocks is 8, should be 0.  FIXED." in report.details
+    assert any("errors were put right" in line for line in rebooted(early(1), back=State.FAILED).details)
 
 
 def test_a_check_before_the_reboot_that_found_nothing_is_one_line() -> None:
-    told = rebooted(early(0))
-    assert told.verdict == Verdict.DONE
-    (line,) = [one for one in told.details if "usb" in one]
+    report = rebooted(early(0))
+    assert report.verdict == Verdict.DONE
+    (line,) = [detail for detail in report.details if "usb" in detail]
     assert line == "disk usb was checked in 1 min 15 s before the host went down: no error was found"
 
 
@@ -140,14 +140,14 @@ def test_a_reboot_that_was_never_begun_is_told_as_any_other_step_that_failed() -
 
 
 def test_while_it_is_down_nobody_says_that_it_is_back() -> None:
-    told = rebooted(back=State.NOT_REACHED)
-    assert told.verdict == Verdict.ATTENTION
-    assert "whether it came back is not known yet" in told.headline
+    report = rebooted(back=State.NOT_REACHED)
+    assert report.verdict == Verdict.ATTENTION
+    assert "whether it came back is not known yet" in report.headline
 
 
 def test_a_step_of_a_hook_that_was_skipped_counts_for_nothing() -> None:
-    told = rebooted(outcome("reboot-server/settled", 202, 250), outcome("reboot-server/x", 0, 0, State.NOT_NEEDED))
-    assert told.headline.startswith("is back after 3 min 12 s; 1 thing looked at")
+    report = rebooted(outcome("reboot-server/settled", 202, 250), outcome("reboot-server/x", 0, 0, State.NOT_NEEDED))
+    assert report.headline.startswith("is back after 3 min 12 s; 1 thing looked at")
 
 
 def test_the_reboots_of_a_bigger_job_are_told_in_its_details() -> None:
@@ -166,56 +166,56 @@ def halted(*last: Outcome) -> JobReport | None:
 
 
 def test_a_host_that_is_off_is_told_with_what_was_unmounted_and_what_to_press() -> None:
-    told = halted(outcome("halt-server/poweroff", 5, 6), outcome("halt-server/gone", 6, 50))
-    assert told is not None
-    assert told.verdict == Verdict.DONE
-    assert told.headline == (
+    report = halted(outcome("halt-server/poweroff", 5, 6), outcome("halt-server/gone", 6, 50))
+    assert report is not None
+    assert report.verdict == Verdict.DONE
+    assert report.headline == (
         "is going off, and has not answered since 2026-11-23 08:15:50 UTC: unplug it when its lights are out"
     )
-    assert told.details == (
+    assert report.details == (
         "written to its disks at 2026-11-23 08:15:03 UTC", "disk disk unmounted at 2026-11-23 08:15:05 UTC",
         "to start it again: the round button\\x1b",
     )  # fmt: skip
 
 
 def test_a_host_that_still_answers_must_not_be_unplugged() -> None:
-    told = halted(
+    report = halted(
         outcome("halt-server/poweroff", 5, 6), outcome("halt-server/gone", 6, 50, State.FAILED, note="given up")
     )
-    assert told is not None
-    assert told.verdict == Verdict.FAILED
-    assert "do not unplug it" in told.headline
+    assert report is not None
+    assert report.verdict == Verdict.FAILED
+    assert "do not unplug it" in report.headline
 
 
 def test_where_nobody_waited_to_the_end_it_is_not_said_to_be_on_or_off() -> None:
-    told = halted(
+    report = halted(
         outcome("halt-server/poweroff", 5, 6),
         outcome("halt-server/gone", 6, 9, State.INTERRUPTED, note="stopped while it ran"),
     )
-    assert told is not None
-    assert told.verdict == Verdict.FAILED
-    assert "nobody saw whether it did" in told.headline and "answers" not in told.headline
+    assert report is not None
+    assert report.verdict == Verdict.FAILED
+    assert "nobody saw whether it did" in report.headline and "answers" not in report.headline
 
 
 def test_what_could_not_be_put_right_at_a_host_that_is_away_is_named() -> None:
-    told = rebooted(
+    report = rebooted(
         outcome("reboot-server/put-on-disk", 202, 203, State.FAILED, note="ssh: no route to host"),
         back=State.FAILED, note="given up after 30 min",
     )  # fmt: skip
-    assert "also not done: put-on-disk: ssh: no route to host" in told.details
+    assert "also not done: put-on-disk: ssh: no route to host" in report.details
 
 
 def test_a_clock_that_was_put_back_makes_no_duration() -> None:
     steps = (outcome("reboot-server/reboot", 3600, 3602), outcome("reboot-server/back", 3602, 200))
-    told = power_report(JOB, steps)
-    assert told is not None
-    assert told.headline.startswith("is back after some time")
+    report = power_report(JOB, steps)
+    assert report is not None
+    assert report.headline.startswith("is back after some time")
 
 
 def test_the_runners_own_host_says_that_it_was_told_to_go() -> None:
-    told = halted(outcome("halt-server/poweroff", 5, 6))
-    assert told is not None
-    assert "look at its lights" in told.headline
+    report = halted(outcome("halt-server/poweroff", 5, 6))
+    assert report is not None
+    assert "look at its lights" in report.headline
 
 
 def test_a_halt_that_did_not_come_so_far_is_told_as_any_other_step_that_failed() -> None:
@@ -223,32 +223,32 @@ def test_a_halt_that_did_not_come_so_far_is_told_as_any_other_step_that_failed()
 
 
 def test_a_run_that_was_stopped_says_what_it_had_told_the_host_and_what_to_type() -> None:
-    told = rebooted(back=State.INTERRUPTED, note="stopped while it ran; waited 3 min, last seen: no answer")
-    assert told.verdict == Verdict.FAILED
-    assert told.headline == (
+    report = rebooted(back=State.INTERRUPTED, note="stopped while it ran; waited 3 min, last seen: no answer")
+    assert report.verdict == Verdict.FAILED
+    assert report.headline == (
         "was told to restart and was not seen again: the run was stopped after 3 min 12 s; "
         "see how it is: runner plan reboot-server"
     )
-    assert "told to restart at 2026-11-23 08:15:10 UTC" in told.details
-    assert "stopped while it ran; waited 3 min, last seen: no answer" in told.details
+    assert "told to restart at 2026-11-23 08:15:10 UTC" in report.details
+    assert "stopped while it ran; waited 3 min, last seen: no answer" in report.details
 
 
 def test_a_run_that_was_stopped_after_the_host_was_back_says_what_was_not_looked_at() -> None:
-    told = rebooted(
+    report = rebooted(
         outcome("reboot-server/settled", 202, 250, State.INTERRUPTED, note="stopped while it ran"),
         outcome("reboot-server/page", 250, 250, State.INTERRUPTED, note="stopped before it began"),
     )
-    assert told.verdict == Verdict.ATTENTION
-    assert told.headline.startswith(
+    assert report.verdict == Verdict.ATTENTION
+    assert report.headline.startswith(
         "is back after 3 min 12 s, but the run was stopped before it had looked at settled, page: "
     )
-    assert "runner plan reboot-server" in told.headline
+    assert "runner plan reboot-server" in report.headline
 
 
 def test_a_run_that_was_stopped_while_it_gave_the_order_does_not_say_that_nothing_happened() -> None:
     (cut,) = (outcome("reboot-server/reboot", 1, 2, State.INTERRUPTED, exit=-15),)
-    told = power_report(JOB, (cut,))
-    assert told is not None and "stopped while the host was told to restart" in told.headline
+    report = power_report(JOB, (cut,))
+    assert report is not None and "stopped while the host was told to restart" in report.headline
     assert power_report(JOB, (replace(cut, exit=None),)) is None, "it was stopped before the order"
 
 
@@ -260,10 +260,10 @@ def test_a_host_that_was_up_before_anybody_looked_says_itself_how_long_it_was_aw
     down = outcome("reboot-server/reboot", 10, 12)
     back = outcome("reboot-server/back", 9000, 9001, result={"back": True, "booted": seconds(50)})
     settled = outcome("reboot-server/settled", 9001, 9002, result={"settled": True, "up": seconds(70)})
-    told = power_report(JOB, (down, back, settled))
-    assert told is not None
-    assert told.headline.startswith("is back after 1 min;")
-    assert told.details == ("down at 2026-11-23 08:15:10 UTC, up at 2026-11-23 08:16:10 UTC",)
+    report = power_report(JOB, (down, back, settled))
+    assert report is not None
+    assert report.headline.startswith("is back after 1 min;")
+    assert report.details == ("down at 2026-11-23 08:15:10 UTC, up at 2026-11-23 08:16:10 UTC",)
     assert away(down, back, settled) == 60 and away(down, back, None) == 40
     watched = replace(back, started=down.ended)
     assert away(down, watched, settled) == 8991, "who watched saw more than that"

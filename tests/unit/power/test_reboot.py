@@ -19,7 +19,7 @@ from runner.model.site import Hook, Job, Store
 from runner.planning import planner, review
 from tests.unit import parts
 from tests.unit.parts import NOW, PAPIO, SERVER
-from tests.unit.power_parts import SUPERBLOCK, boot_checks, facts, site, told
+from tests.unit.power_parts import SUPERBLOCK, boot_checks, facts, host_readings, site
 
 PROGRAM = "/usr/local/sbin/runner-agent"
 DUE = SUPERBLOCK.replace("Sep  1 03:45:39 2026", "Mar  1 03:45:39 2026")
@@ -29,12 +29,12 @@ def job(host: str = SERVER, schedule: str = "", **options: Any) -> Job:
     return Job(name="reboot-server", kind="reboot", host=host, options=RebootOptions(**options), schedule=schedule)
 
 
-def draft(one: Job, found: Facts, **changes: Any) -> Draft:
-    return RebootKind().draft(site(one, **changes), one, found, found.at)
+def draft(own: Job, known: Facts, **changes: Any) -> Draft:
+    return RebootKind().draft(site(own, **changes), own, known, known.at)
 
 
-def refusal(one: Job, found: Facts, **changes: Any) -> str:
-    drawn = draft(one, found, **changes)
+def refusal(own: Job, known: Facts, **changes: Any) -> str:
+    drawn = draft(own, known, **changes)
     assert drawn.planned is None
     assert drawn.skip is not None
     (wrong, *_) = [finding for finding in drawn.findings if finding.severity == "refusal"]
@@ -51,46 +51,46 @@ def argv(step: Step) -> tuple[str, ...]:
 
 
 def notes(drawn: Draft) -> str:
-    return "\n".join(f"{one.severity}: {one.text}" for one in drawn.findings)
+    return "\n".join(f"{finding.severity}: {finding.text}" for finding in drawn.findings)
 
 
 def test_a_reboot_is_a_look_the_reboot_a_wait_and_one_look_for_each_thing_that_was_there() -> None:
-    one = job(must_run=("ssh.service",), database=True, page="https://papio.example.edu/")
-    drawn = draft(one, facts())
-    found = steps(drawn)
-    assert list(found) == [
+    own = job(must_run=("ssh.service",), database=True, page="https://papio.example.edu/")
+    drawn = draft(own, facts())
+    planned = steps(drawn)
+    assert list(planned) == [
         "idle", "reboot", "back", "settled", "kernel", "disk-disk", "mounted-2", "runs-ssh.service", "units",
         "database", "page",
     ]  # fmt: skip
-    assert argv(found["idle"]) == (PROGRAM, "idle", "--boot=boot")
-    assert argv(found["reboot"]) == ("systemctl", "reboot", "--check-inhibitors=yes")
-    assert argv(found["back"]) == (PROGRAM, "returned", "back", "--was=boot")
-    assert argv(found["kernel"])[-1] == "--is=6.1.0-56-amd64"
-    assert argv(found["disk-disk"]) == (PROGRAM, "returned", "mounted", "--at=/srv/backups/papio", "--writable")
-    assert argv(found["mounted-2"])[3] == "--at=/"
-    assert argv(found["units"])[-1] == "--known=old.service"
-    assert argv(found["page"]) == (PROGRAM, "page", "https://papio.example.edu/")
-    assert found["page"].host == PAPIO
+    assert argv(planned["idle"]) == (PROGRAM, "idle", "--boot=boot")
+    assert argv(planned["reboot"]) == ("systemctl", "reboot", "--check-inhibitors=yes")
+    assert argv(planned["back"]) == (PROGRAM, "returned", "back", "--was=boot")
+    assert argv(planned["kernel"])[-1] == "--is=6.1.0-56-amd64"
+    assert argv(planned["disk-disk"]) == (PROGRAM, "returned", "mounted", "--at=/srv/backups/papio", "--writable")
+    assert argv(planned["mounted-2"])[3] == "--at=/"
+    assert argv(planned["units"])[-1] == "--known=old.service"
+    assert argv(planned["page"]) == (PROGRAM, "page", "https://papio.example.edu/")
+    assert planned["page"].host == PAPIO
     assert {step.needs for step in drawn.steps} == {("power",)}
 
 
 def test_only_the_reboot_interrupts_and_nothing_runs_it_twice() -> None:
-    found = steps(draft(job(), facts()))
-    assert [name for name, step in found.items() if step.effect > Effect.READ] == ["reboot"]
-    guard = found["reboot"].guard
+    planned = steps(draft(job(), facts()))
+    assert [name for name, step in planned.items() if step.effect > Effect.READ] == ["reboot"]
+    guard = planned["reboot"].guard
     assert guard is not None
-    assert (guard.argv, guard.field, guard.value) == (argv(found["idle"]), "idle", True)
-    assert found["reboot"].ok_codes == (0, 255)
+    assert (guard.argv, guard.field, guard.value) == (argv(planned["idle"]), "idle", True)
+    assert planned["reboot"].ok_codes == (0, 255)
 
 
 def test_every_look_is_taken_whatever_the_others_found_but_none_at_a_host_that_is_not_back() -> None:
-    found = steps(draft(job(must_run=("a.service", "b.service")), facts()))
-    names = list(found)
+    planned = steps(draft(job(must_run=("a.service", "b.service")), facts()))
+    names = list(planned)
     looks = names[names.index("settled") + 1 :]
     for number, name in enumerate(looks):
         before = ["settled", *looks[:number]]
-        assert found[name].despite == tuple(f"reboot-server/{each}" for each in before)
-    assert found["settled"].despite == found["back"].despite == ()
+        assert planned[name].despite == tuple(f"reboot-server/{each}" for each in before)
+    assert planned["settled"].despite == planned["back"].despite == ()
 
 
 def test_a_reboot_holds_the_host_and_every_store_that_it_has_to_do_with_until_it_begins() -> None:
@@ -109,23 +109,23 @@ def test_a_reboot_holds_the_host_and_every_store_that_it_has_to_do_with_until_it
 
 
 def test_the_plan_holds_together_and_needs_a_person() -> None:
-    one = job()
-    here = site(one)
-    plan: Plan = planner.draft(here, (one,), facts(), {"reboot": RebootKind()}, {})
+    own = job()
+    here = site(own)
+    plan: Plan = planner.draft(here, (own,), facts(), {"reboot": RebootKind()}, {})
     assert plan.effect == Effect.INTERRUPT
     assert plan.refusals == ()
     assert [finding for finding in review.check(plan) if finding.severity == "refusal"] == []
 
 
 def test_the_hosts_that_keep_its_snapshots_are_asked_too() -> None:
-    one = job(database=True)
-    asked = RebootKind().probes(site(one), one)
-    assert {probe.host for probe in asked} == {SERVER, PAPIO}
-    assert {probe.id for probe in asked if probe.host == SERVER} == {
+    own = job(database=True)
+    probes = RebootKind().probes(site(own), own)
+    assert {probe.host for probe in probes} == {SERVER, PAPIO}
+    assert {probe.id for probe in probes if probe.host == SERVER} == {
         "power.up", "power.outdated", "power.idle", "power.systemd", "power.fstab", "power.half", "power.sessions",
         "fsck",
     }  # fmt: skip
-    assert all(probe.needs for probe in asked)
+    assert all(probe.needs for probe in probes)
 
 
 def test_nothing_is_rebooted_in_the_sandbox() -> None:
@@ -149,25 +149,32 @@ def test_nothing_is_rebooted_in_the_sandbox() -> None:
     ],
 )  # fmt: skip
 def test_a_host_that_is_at_work_or_would_not_come_back_is_left_alone(readings: Any, words: str) -> None:
-    assert words in refusal(job(), facts(told(**readings)))
+    assert words in refusal(job(), facts(host_readings(**readings)))
 
 
 def test_a_kernel_that_runs_already_needs_nothing_to_be_booted_again() -> None:
     kernel = {"running": "6.1.0-50-amd64", "newest": "6.1.0-50-amd64"}
-    drawn = draft(job(), facts(told(outdated={"kernel": kernel, "initrd": False, "entry": False})))
+    drawn = draft(job(), facts(host_readings(outdated={"kernel": kernel, "initrd": False, "entry": False})))
     assert drawn.planned is not None
     # But a file that is gone since then is worth a look.
     assert "attention: kernel 6.1.0-50-amd64 of server has no initrd: it might not come back" in notes(drawn)
 
 
 def test_where_no_kernel_is_found_a_person_is_told_and_none_is_expected() -> None:
-    drawn = draft(job(), facts(told(outdated={"kernel": {"running": "6.1.0-50-amd64", "newest": ""}})))
+    drawn = draft(job(), facts(host_readings(outdated={"kernel": {"running": "6.1.0-50-amd64", "newest": ""}})))
     assert "attention: which kernel server will boot is not known" in notes(drawn)
     assert "kernel" not in steps(drawn)
 
 
+def test_a_fstab_that_could_not_be_read_is_not_an_empty_one() -> None:
+    drawn = draft(job(), facts(host_readings(fstab=None)))
+    assert drawn.planned
+    assert "attention: fstab of server could not be read, so only declared disks are looked for" in notes(drawn)
+    assert "fstab of server could not be read" not in notes(draft(job(), facts(host_readings(fstab=""))))
+
+
 def test_a_boot_loader_that_is_not_known_forbids_nothing_but_is_told() -> None:
-    drawn = draft(job(), facts(told(outdated={"entry": None})))
+    drawn = draft(job(), facts(host_readings(outdated={"entry": None})))
     assert drawn.planned is not None
     assert "note: server has no known boot loader" in notes(drawn)
 
@@ -187,9 +194,9 @@ def test_a_restore_under_way_is_not_cut_off() -> None:
 
 
 def test_a_store_that_cannot_be_asked_is_not_locked_and_a_person_is_told() -> None:
-    found = facts()
-    gone = replace(found.hosts[PAPIO], error="no route to host", stores={})
-    drawn = draft(job(), replace(found, hosts={**found.hosts, PAPIO: gone}))
+    read = facts()
+    gone = replace(read.hosts[PAPIO], error="no route to host", stores={})
+    drawn = draft(job(), replace(read, hosts={**read.hosts, PAPIO: gone}))
     assert drawn.planned is not None
     assert "store server" not in {lock.resource for lock in drawn.planned.locks}
     assert "attention: whether store server is in use is not known: papio: no route to host" in notes(drawn)
@@ -202,7 +209,7 @@ def test_a_store_whose_disk_is_away_needs_no_lock() -> None:
 
 
 def test_with_a_schedule_what_forbids_it_stops_no_other_job() -> None:
-    drawn = draft(job(schedule="0 4 * * *"), facts(told(half="half")))
+    drawn = draft(job(schedule="0 4 * * *"), facts(host_readings(half="half")))
     assert drawn.skip is not None
     assert [finding.severity for finding in drawn.findings if finding.severity != "note"] == ["attention"]
 
@@ -217,34 +224,36 @@ def test_outside_its_window_it_is_refused_with_when_it_opens_next() -> None:
 
 
 def test_a_check_that_is_made_before_or_put_off_is_not_in_the_time_that_the_host_is_away() -> None:
-    one, found = job(), facts(told(fsck=boot_checks(superblock=DUE)))
-    (most,) = boot_checks_of.awaited(site(one), found, one, NOW)
+    own, known = job(), facts(host_readings(fsck=boot_checks(superblock=DUE)))
+    (most,) = boot_checks_of.awaited(site(own), known, own, NOW)
     assert most is not None and most > 10
     for when_due, left in (("tell", (most,)), ("forward", ()), ("defer", ())):
-        here = site(one, hooks=(Hook(name="fsck", module="hooks.fsck", settings={"when_due": when_due}),))
-        assert boot_checks_of.awaited(here, found, one, NOW) == left
-    assert boot_checks_of.awaited(site(one), facts(), one, NOW) == ()
-    assert boot_checks_of.awaited(site(one), facts(), one, NOW + timedelta(days=120)) != ()
+        here = site(own, hooks=(Hook(name="fsck", module="hooks.fsck", settings={"when_due": when_due}),))
+        assert boot_checks_of.awaited(here, known, own, NOW) == left
+    assert boot_checks_of.awaited(site(own), facts(), own, NOW) == ()
+    assert boot_checks_of.awaited(site(own), facts(), own, NOW + timedelta(days=120)) != ()
 
 
 def test_a_check_before_the_reboot_that_leaves_no_time_for_it_is_pointed_out() -> None:
-    found = facts(told(fsck=boot_checks(superblock=DUE)))
+    known = facts(host_readings(fsck=boot_checks(superblock=DUE)))
     hooks = (Hook(name="fsck", module="hooks.fsck", settings={"when_due": "forward"}),)
     late = "the disk check before the reboot may last 23 s, and then it is too late for the reboot itself"
-    for window, when_due, said in (
+    for window, when_due, doubted in (
         ("17:00-03:15", hooks, True),
         ("17:00-03:20", hooks, False),
         ("17:00-03:15", (), False),
     ):
-        words = notes(draft(job(window=(window,)), replace(found, at=NOW - timedelta(seconds=10)), hooks=when_due))
-        assert (late in words) is said, words
+        words = notes(draft(job(window=(window,)), replace(known, at=NOW - timedelta(seconds=10)), hooks=when_due))
+        assert (late in words) is doubted, words
 
 
 def test_where_the_disks_cannot_be_read_it_is_said_that_the_boot_may_take_hours() -> None:
     words = "attention: whether the boot of server checks a disk, which may take hours, could not be read: "
-    silent = notes(draft(job(), facts(told(fsck=None))))
+    silent = notes(draft(job(), facts(host_readings(fsck=None))))
     assert f"{words}no answer within 60 s" in silent
-    broken = notes(draft(job(), facts(told(fsck=boot_checks(superblock="", exit=1, error="no tune2fs there")))))
+    broken = notes(
+        draft(job(), facts(host_readings(fsck=boot_checks(superblock="", exit=1, error="no tune2fs there"))))
+    )
     assert f"{words}/srv/backups/papio: no tune2fs there" in broken
     assert words not in notes(draft(job(), facts()))
 
@@ -255,26 +264,26 @@ def test_a_reboot_that_may_last_longer_than_its_window_is_pointed_out() -> None:
     assert told_so in notes(draft(job(window=("17:00-03:20",)), facts()))
     assert told_so not in notes(draft(job(window=("17:00-03:25",)), facts()))
     assert told_so not in notes(draft(job(), facts()))
-    unknown = facts(told(fsck=boot_checks(superblock=DUE.replace("Block size:               4096\n", ""))))
+    unknown = facts(host_readings(fsck=boot_checks(superblock=DUE.replace("Block size:               4096\n", ""))))
     took = replace(unknown, took={("reboot-server", Role.BACK, ""): (40.0,)})
     assert "its window closes at" in notes(draft(job(window=("17:00-08:00",)), took))
 
 
 def test_a_plan_that_is_applied_when_the_window_has_closed_does_not_reboot() -> None:
-    found = steps(draft(job(window=("17:00-08:00",)), facts()))
-    guard = found["reboot"].guard
+    planned = steps(draft(job(window=("17:00-08:00",)), facts()))
+    guard = planned["reboot"].guard
     assert guard is not None
     assert guard.argv[-1] == "--by=2026-11-23T13:00:00Z"
 
 
 def announced(at: float, told_before: float) -> Facts:
     moment = NOW + timedelta(hours=at)
-    one = Announced(at=moment, notified=moment - timedelta(hours=told_before), reason="")
-    return facts(announced={"reboot-server": one})
+    coming = Announced(at=moment, notified=moment - timedelta(hours=told_before), reason="")
+    return facts(announced={"reboot-server": coming})
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("known", "words"),
     [
         (facts(), "the users of server have not been told"),
         (announced(0, 2), "the users were told only 2 h ahead"),
@@ -282,8 +291,8 @@ def announced(at: float, told_before: float) -> Facts:
         (announced(-3, 24), "which is 3 h ago"),
     ],
 )
-def test_users_are_told_in_time_and_it_comes_when_they_were_told(found: Facts, words: str) -> None:
-    assert words in refusal(job(announce=timedelta(hours=24)), found)
+def test_users_are_told_in_time_and_it_comes_when_they_were_told(known: Facts, words: str) -> None:
+    assert words in refusal(job(announce=timedelta(hours=24)), known)
 
 
 def test_where_nobody_need_be_told_it_does_not_come_before_what_they_were_told_all_the_same() -> None:
@@ -308,32 +317,34 @@ def test_a_plan_that_is_applied_long_after_what_was_announced_does_not_reboot() 
 
 def test_without_need_nothing_is_done_where_the_job_says_so() -> None:
     same = {"kernel": {"running": "6.1.0-56-amd64", "newest": "6.1.0-56-amd64"}}
-    drawn = draft(job(only_if_needed=True), facts(told(outdated=same)))
+    drawn = draft(job(only_if_needed=True), facts(host_readings(outdated=same)))
     assert drawn.skip is not None
     assert drawn.skip.reason == "server needs no reboot"
     assert draft(job(only_if_needed=True), facts()).planned is not None
-    flagged = facts(told(outdated={**same, "flag": True}))
+    flagged = facts(host_readings(outdated={**same, "flag": True}))
     assert draft(job(only_if_needed=True), flagged).planned is not None
-    library = facts(told(outdated={**same, "changed": [["libc6", "2.36-9"]]}))
+    library = facts(host_readings(outdated={**same, "changed": [["libc6", "2.36-9"]]}))
     assert "libc6" in steps(draft(job(only_if_needed=True), library))["reboot"].why
 
 
 def test_who_is_interrupted_is_named() -> None:
     users = [{"name": "ann\x1b[2J", "from": "", "since": None}, {"name": "bob", "from": "", "since": None}]
-    readings = told(up={"users": users}, sessions="sessions 3\n")
-    said = notes(draft(job(database=True), facts(readings)))
-    assert "note: logged in to server: ann\\x1b[2J, bob" in said
-    assert "note: connected to the database of server: 3 sessions" in said
+    readings = host_readings(up={"users": users}, sessions="sessions 3\n")
+    words = notes(draft(job(database=True), facts(readings)))
+    assert "note: logged in to server: ann\\x1b[2J, bob" in words
+    assert "note: connected to the database of server: 3 sessions" in words
+    unknown = host_readings(up={"users": None})
+    assert "note: who is logged in to server is not known" in notes(draft(job(), facts(unknown)))
 
 
 def test_a_clock_that_is_wrong_is_told_before_it_makes_the_boot_check_disks() -> None:
-    said = notes(draft(job(), facts(changes={SERVER: {"now": NOW + timedelta(days=400)}})))
-    assert "attention: the clock of server is wrong by 400 days" in said
+    words = notes(draft(job(), facts(changes={SERVER: {"now": NOW + timedelta(days=400)}})))
+    assert "attention: the clock of server is wrong by 400 days" in words
 
 
 def test_a_disk_check_that_is_due_is_waited_for() -> None:
-    plain = steps(draft(job(), facts(told(fsck=boot_checks()))))["back"].action
-    due = steps(draft(job(), facts(told(fsck=boot_checks(superblock=DUE)))))["back"].action
+    plain = steps(draft(job(), facts(host_readings(fsck=boot_checks()))))["back"].action
+    due = steps(draft(job(), facts(host_readings(fsck=boot_checks(superblock=DUE)))))["back"].action
     assert isinstance(plain, WaitFor)
     assert isinstance(due, WaitFor)
     assert plain.within == 1800
@@ -347,8 +358,8 @@ def test_a_host_that_was_slow_before_is_waited_for_longer() -> None:
 
 
 def test_the_lock_of_a_store_whose_disk_is_checked_before_ends_with_it_and_nobody_may_take_it() -> None:
-    found = facts(told(fsck=boot_checks(superblock=DUE)))
-    drawn = draft(job(), found, hooks=(Hook(name="fsck", module="hooks.fsck", settings={"when_due": "forward"}),))
+    known = facts(host_readings(fsck=boot_checks(superblock=DUE)))
+    drawn = draft(job(), known, hooks=(Hook(name="fsck", module="hooks.fsck", settings={"when_due": "forward"}),))
     assert drawn.planned is not None
     until = {lock.resource: lock.until for lock in drawn.planned.locks}
     assert until["store papio"] == "reboot-server/release-papio"
@@ -367,13 +378,13 @@ def test_the_lock_of_a_store_whose_disk_is_checked_before_ends_with_it_and_nobod
     ],
 )
 def test_a_host_is_rebooted_by_what_runs_it(systemd: bool, line: str, argv_: tuple[str, ...]) -> None:
-    found = facts(told(up={"systemd": systemd}, systemd=line))
-    assert argv(steps(draft(job(), found))["reboot"]) == argv_
+    known = facts(host_readings(up={"systemd": systemd}, systemd=line))
+    assert argv(steps(draft(job(), known))["reboot"]) == argv_
 
 
 def test_a_host_that_does_not_say_which_boot_it_is_in_is_not_rebooted() -> None:
     # Which boot it was is all that keeps a plan from rebooting twice.
-    assert "the state of server cannot be read" in refusal(job(), facts(told(up={"boot_id": ""})))
+    assert "the state of server cannot be read" in refusal(job(), facts(host_readings(up={"boot_id": ""})))
 
 
 def test_a_filesystem_that_was_mounted_by_hand_is_told_and_not_looked_for() -> None:
@@ -389,8 +400,8 @@ def test_a_filesystem_that_was_mounted_by_hand_is_told_and_not_looked_for() -> N
 
 
 def test_the_controller_itself_is_planned_like_any_other() -> None:
-    found = facts(host=PAPIO)
-    drawn = draft(job(host=PAPIO), found)
+    known = facts(host=PAPIO)
+    drawn = draft(job(host=PAPIO), known)
     assert {"reboot", "back", "settled"} <= set(steps(drawn))
     assert parts.site().controller == PAPIO
 
@@ -398,11 +409,11 @@ def test_the_controller_itself_is_planned_like_any_other() -> None:
 def test_the_controller_holds_every_store_since_all_that_runs_is_cut_off_with_it() -> None:
     other = Store(name="other", host=SERVER, path="/srv/other")
     changes = {"stores": (*parts.site().stores, other)}
-    found = facts(host=PAPIO)
-    here = found.hosts[SERVER]
+    known = facts(host=PAPIO)
+    here = known.hosts[SERVER]
     stores = {**here.stores, "other": replace(here.stores["papio"], path="/srv/other")}
-    found = replace(found, hosts={**found.hosts, SERVER: replace(here, stores=stores)})
-    one = job(host=PAPIO)
-    drawn = RebootKind().draft(site(one, **changes), one, found, found.at)
+    known = replace(known, hosts={**known.hosts, SERVER: replace(here, stores=stores)})
+    own = job(host=PAPIO)
+    drawn = RebootKind().draft(site(own, **changes), own, known, known.at)
     assert drawn.planned is not None
     assert "store other" in {lock.resource for lock in drawn.planned.locks}

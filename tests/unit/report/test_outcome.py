@@ -273,13 +273,13 @@ def test_a_kind_that_cannot_say_how_its_job_ended_hides_nothing_and_stops_nobody
     assert sealed.verdict == Verdict.DONE and report.job == "b"
     assert (report.verdict, report.headline) == (
         Verdict.ATTENTION,
-        "1 step done; what came of it is not known in full: see the log",
+        "1 step done; how it ended is not fully known: see the log",
     )
-    assert any("kind odd could not say more" in text for text in report.details)
+    assert any("kind odd could not report it" in text for text in report.details)
     failed = done(ended("b/step", State.FAILED, note="no room"), jobs=(odd,))
     (report,) = outcome.job_reports((failed,), kinds)
     assert (report.verdict, report.headline) == (
         Verdict.FAILED,
-        "step failed: no room; what came of it is not known in full: see the log",
+        "step failed: no room; how it ended is not fully known: see the log",
     )
     assert [report.verdict for report in outcome.job_lines(failed, kinds)] == [Verdict.FAILED]

@@ -64,7 +64,7 @@ def test_a_store_that_cannot_be_read_is_told() -> None:
     assert made.findings[0].text == made.skip.reason
 
 
-def said(**result: Any) -> JobReport:
+def report_of(**result: Any) -> JobReport:
     answer = {
         "read_bytes": 1 << 30, "read_files": 9, "findings": [], "total": 0, "taken": 1, "compared": 2, "unchecked": 0,
         "cursor": 7, "complete_in_days": 60, "problem": "", **result,
@@ -73,7 +73,7 @@ def said(**result: Any) -> JobReport:
     return audit_report(JOB, [outcome], Around())
 
 
-def found(kind: str, path: str = "etc/passwd", *names: str) -> dict[str, Any]:
+def finding(kind: str, path: str = "etc/passwd", *names: str) -> dict[str, Any]:
     return {"kind": kind, "path": path, "snapshots": list(names or ("2026-11-22T081500Z",))}
 
 
@@ -87,13 +87,13 @@ BAD = "not as sealed; the disk may be failing, or somebody wrote to it"
         ({}, Verdict.DONE, f"{READ}: all as it was sealed", ["so all of the store is read once in 60 days"]),
         ({"complete_in_days": None}, Verdict.DONE, f"{READ}: all as it was sealed", []),
         (
-            {"findings": [found("content", "a\nb", "x", "y")], "total": 1, "complete_in_days": 1},
+            {"findings": [finding("content", "a\nb", "x", "y")], "total": 1, "complete_in_days": 1},
             Verdict.ATTENTION, f"{READ}: 1 name {BAD}",
             ["content: a\\nb in x, y", "so all of the store is read once in 1 day"],
         ),
         (
             # The program lists the first; it counted all.
-            {"findings": [found("missing")] * 7, "total": 70_000, "complete_in_days": None},
+            {"findings": [finding("missing")] * 7, "total": 70_000, "complete_in_days": None},
             Verdict.ATTENTION, f"{READ}: 70,000 names {BAD}",
             [*["missing: etc/passwd in 2026-11-22T081500Z"] * 5, "and 69,995 more"],
         ),
@@ -107,17 +107,17 @@ BAD = "not as sealed; the disk may be failing, or somebody wrote to it"
 def test_what_an_audit_found_is_said_in_full_number_and_by_name(
     result: dict[str, Any], verdict: Verdict, headline: str, details: list[str]
 ) -> None:
-    made = said(**result)
+    made = report_of(**result)
     assert (made.verdict, made.headline, list(made.details)) == (verdict, headline, details)
 
 
 @pytest.mark.parametrize("result", [{"findings": None}, {"total": "many"}, {"findings": [{"kind": "content"}]}])
 def test_an_audit_whose_answer_cannot_be_read_found_nobody_knows_what(result: dict[str, Any]) -> None:
-    report = said(**result)
+    report = report_of(**result)
     text = "the audit ended, but its answer cannot be read: what it found is not known"
     assert (report.verdict, report.headline) == (Verdict.ATTENTION, text)
 
 
 def test_three_kinds_of_damage_are_three_different_words() -> None:
-    made = said(findings=[found("content"), found("attributes"), found("missing")], total=3)
+    made = report_of(findings=[finding("content"), finding("attributes"), finding("missing")], total=3)
     assert [one.partition(":")[0] for one in made.details[:3]] == ["content", "attributes", "missing"]

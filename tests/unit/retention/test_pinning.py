@@ -16,8 +16,8 @@ UNTIL = datetime(2027, 2, 1, 4, 59, tzinfo=UTC)
 
 def draft(until: datetime | None, why: str = "") -> Draft:
     here = parts.site()
-    found = parts.facts().hosts["server"].stores["papio"]
-    return pin.draft(here, pin.PinRequest(store=here.stores[0], name=NAME, until=until, why=why), found, parts.NOW)
+    stored = parts.facts().hosts["server"].stores["papio"]
+    return pin.draft(here, pin.PinRequest(store=here.stores[0], name=NAME, until=until, why=why), stored, parts.NOW)
 
 
 def argv(made: Draft) -> tuple[str, ...]:

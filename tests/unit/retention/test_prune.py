@@ -33,28 +33,28 @@ def site(retention: Retention | None = POLICY) -> Site:
 
 def sealed(count: int, *, freed: int | None = 10 * GIB, **changes: dict[str, Any]) -> list[dict[str, Any]]:
     """Snapshots of the days until the 22nd; each frees `freed` bytes; `changes` by day (`d20`)."""
-    found = []
+    snapshots = []
     for number, day in enumerate(range(23 - count, 23), start=1):
         one: dict[str, Any] = {"name": f"2026-11-{day:02}T081500Z", "host": "papio", "files": 1000}
         if freed is not None:
             one |= {"freed_bytes": freed * number, "freed_inodes": 100 * number}
-        found.append({**one, **changes.get(f"d{day}", {})})
-    return found
+        snapshots.append({**one, **changes.get(f"d{day}", {})})
+    return snapshots
 
 
-def facts(found: list[dict[str, Any]], **store: Any) -> Facts:
+def facts(snapshots: list[dict[str, Any]], **store: Any) -> Facts:
     space = {**SPACE, **store.pop("space", {})}
-    return parts.facts({"server": {"store": {"sealed": found, "space": space, **store}}})
+    return parts.facts({"server": {"store": {"sealed": snapshots, "space": space, **store}}})
 
 
-def draft(found: list[dict[str, Any]], retention: Retention | None = POLICY, **store: Any) -> Draft:
+def draft(snapshots: list[dict[str, Any]], retention: Retention | None = POLICY, **store: Any) -> Draft:
     here = site(retention)
-    return KIND.draft(here, here.job("purge"), facts(found, **store), parts.NOW)
+    return KIND.draft(here, here.job("purge"), facts(snapshots, **store), parts.NOW)
 
 
-def planned(found: list[dict[str, Any]], retention: Retention | None = POLICY, **store: Any) -> Plan:
+def planned(snapshots: list[dict[str, Any]], retention: Retention | None = POLICY, **store: Any) -> Plan:
     here = site(retention)
-    return planner.draft(here, [here.job("purge")], facts(found, **store), KINDS, {})
+    return planner.draft(here, [here.job("purge")], facts(snapshots, **store), KINDS, {})
 
 
 def ids(steps: tuple[Step, ...]) -> list[str]:
@@ -76,7 +76,7 @@ def low(free: int, **space: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("about", "found", "policy", "store", "wanted"),
+    ("about", "snapshots", "policy", "store", "wanted"),
     [
         ("at max nothing goes", sealed(4), POLICY, {}, ["count"]),
         ("an empty store", [], POLICY, {}, ["count"]),
@@ -119,13 +119,13 @@ def low(free: int, **space: int) -> dict[str, Any]:
     ],
 )  # fmt: skip
 def test_the_steps_are(
-    about: str, found: list[dict[str, Any]], policy: Retention | None, store: dict[str, Any], wanted: list[str]
+    about: str, snapshots: list[dict[str, Any]], policy: Retention | None, store: dict[str, Any], wanted: list[str]
 ) -> None:
-    made = draft(found, policy, **store)
+    made = draft(snapshots, policy, **store)
     assert ids(made.steps) == wanted, about
     assert made.planned is not None
-    plan = planned(found, policy, **store)
-    assert (*review.check(plan), *review.floors(plan, site(policy), facts(found, **store))) == ()
+    plan = planned(snapshots, policy, **store)
+    assert (*review.check(plan), *review.floors(plan, site(policy), facts(snapshots, **store))) == ()
 
 
 def test_each_that_goes_is_named_with_its_reason_the_floor_and_the_disk() -> None:
@@ -174,13 +174,13 @@ def test_what_may_not_go_stays_and_the_next_goes(changes: dict[str, Any], gone: 
 
 
 def test_what_no_run_sealed_is_no_snapshot_to_expire_or_to_count() -> None:
-    found = [{"name": "2025-01-01T000000Z", "recorded": False}, *sealed(4)]
-    assert ids(draft(found).steps) == ["count"]
-    assert draft(found).planned.headline == "nothing to expire: 4 snapshots"  # type: ignore[union-attr]
+    snapshots = [{"name": "2025-01-01T000000Z", "recorded": False}, *sealed(4)]
+    assert ids(draft(snapshots).steps) == ["count"]
+    assert draft(snapshots).planned.headline == "nothing to expire: 4 snapshots"  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(
-    ("about", "found", "policy", "store", "text"),
+    ("about", "snapshots", "policy", "store", "text"),
     [
         ("clock", [*sealed(6), {"name": "2026-11-24T081500Z"}], POLICY, {}, "the clock says 2026-11-23 08:15 UTC"),
         ("shrank", sealed(6, d22={"files": 10}), POLICY, {}, "papio shrank: 10 files"),
@@ -189,9 +189,9 @@ def test_what_no_run_sealed_is_no_snapshot_to_expire_or_to_count() -> None:
     ],
 )
 def test_frozen_is_told_with_what_to_do_and_nothing_expires(
-    about: str, found: list[dict[str, Any]], policy: Retention, store: dict[str, Any], text: str
+    about: str, snapshots: list[dict[str, Any]], policy: Retention, store: dict[str, Any], text: str
 ) -> None:
-    made = draft(found, policy, **store)
+    made = draft(snapshots, policy, **store)
     assert all(step.effect <= Effect.WRITE for step in made.steps), about
     (finding,) = made.findings
     assert finding.severity == "attention"
@@ -216,7 +216,7 @@ def test_a_store_that_cannot_be_used_is_left_alone_and_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "policy", "store", "told"),
+    ("snapshots", "policy", "store", "told"),
     [
         (sealed(4), POLICY, {}, "nothing to expire: 4 snapshots"),
         ([], POLICY, {}, "nothing to expire: no snapshot yet"),
@@ -234,9 +234,9 @@ def test_a_store_that_cannot_be_used_is_left_alone_and_told() -> None:
     ],
 )  # fmt: skip
 def test_the_plan_says_in_a_line_what_goes_and_what_that_frees(
-    found: list[dict[str, Any]], policy: Retention, store: dict[str, Any], told: str
+    snapshots: list[dict[str, Any]], policy: Retention, store: dict[str, Any], told: str
 ) -> None:
-    made = draft(found, policy, **store)
+    made = draft(snapshots, policy, **store)
     assert made.planned
     assert made.planned.headline == told
 
@@ -245,11 +245,11 @@ def test_the_plan_says_in_a_line_what_goes_and_what_that_frees(
     ("known", "files", "asked"), [(0, 1000, 29), (0, 1_000_000, 10), (0, 100_000_000, 5), (5, 100_000_000, 20)]
 )
 def test_so_many_are_measured_as_can_be_read_in_reason_and_more_each_time(known: int, files: int, asked: int) -> None:
-    found = []
+    snapshots = []
     for number in range(30):
         one = {"name": f"2026-10-{number + 1:02}T000000Z", "files": files}
-        found.append({**one, "freed_bytes": number, "freed_inodes": 1} if number < known else one)
-    (step,) = draft(found, ROOM, **low(40 * GIB)).steps
+        snapshots.append({**one, "freed_bytes": number, "freed_inodes": 1} if number < known else one)
+    (step,) = draft(snapshots, ROOM, **low(40 * GIB)).steps
     words = argv(step)
     names = words[words.index("--") + 1 :]
-    assert list(names) == [one["name"] for one in found[:asked]]
+    assert list(names) == [one["name"] for one in snapshots[:asked]]

@@ -25,9 +25,9 @@ def daily(days: int, bytes: int | None, inodes: int | None, start: datetime = ST
 
 
 def test_days_are_counted_down_to_the_floor() -> None:
-    found = runway(daily(20, 1000, 100), SPACE, FLOORS)
-    assert found == Runway(days_of_bytes=41.0, days_of_inodes=17.0)
-    assert found.words() == "41 days of bytes, 17 of inodes at the last month's growth"
+    ahead = runway(daily(20, 1000, 100), SPACE, FLOORS)
+    assert ahead == Runway(days_of_bytes=41.0, days_of_inodes=17.0)
+    assert ahead.words() == "41 days of bytes, 17 of inodes at the last month's growth"
 
 
 def test_without_floors_the_whole_disk_is_the_runway() -> None:
@@ -48,9 +48,9 @@ def test_only_the_last_month_counts() -> None:
 
 def test_growth_is_by_the_day_however_many_snapshots_there_are() -> None:
     hourly = [Growth(at=START + hour * DAY / 24, bytes=100, inodes=10) for hour in range(73)]
-    found = runway(hourly, SPACE, FLOORS)
-    assert found.days_of_bytes == pytest.approx(41_000 / 2400)
-    assert found.days_of_inodes == pytest.approx(1_700 / 240)
+    ahead = runway(hourly, SPACE, FLOORS)
+    assert ahead.days_of_bytes == pytest.approx(41_000 / 2400)
+    assert ahead.days_of_inodes == pytest.approx(1_700 / 240)
 
 
 def test_a_snapshot_of_unknown_growth_is_left_out_with_its_day() -> None:
@@ -61,9 +61,9 @@ def test_a_snapshot_of_unknown_growth_is_left_out_with_its_day() -> None:
 
 @pytest.mark.parametrize("history", [(), daily(1, 10, 10), daily(9, None, None)])
 def test_too_little_history_tells_nothing(history: tuple[Growth, ...]) -> None:
-    found = runway(history, SPACE, FLOORS)
-    assert found == Runway(days_of_bytes=None, days_of_inodes=None)
-    assert found.words() == "how long the disk will do is not known yet"
+    ahead = runway(history, SPACE, FLOORS)
+    assert ahead == Runway(days_of_bytes=None, days_of_inodes=None)
+    assert ahead.words() == "how long the disk will do is not known yet"
 
 
 def test_less_than_a_day_tells_nothing() -> None:
@@ -84,14 +84,14 @@ def test_at_its_floor_a_disk_has_no_day_left_whatever_is_known_of_its_growth() -
 
 
 def test_a_store_that_does_not_grow_lasts_as_long_as_can_be_said() -> None:
-    found = runway(daily(9, 0, 1), replace(SPACE, inodes_free=10_000, inodes=10_000), None)
-    assert found == Runway(days_of_bytes=LONGEST, days_of_inodes=LONGEST)
-    assert found.words() == ("more than 10 years of bytes, more than 10 years of inodes at the last month's growth")
+    ahead = runway(daily(9, 0, 1), replace(SPACE, inodes_free=10_000, inodes=10_000), None)
+    assert ahead == Runway(days_of_bytes=LONGEST, days_of_inodes=LONGEST)
+    assert ahead.words() == ("more than 10 years of bytes, more than 10 years of inodes at the last month's growth")
 
 
 def test_a_filesystem_that_counts_no_inodes_does_not_run_out_of_them() -> None:
-    found = runway(daily(9, 1000, None), replace(SPACE, inodes=0, inodes_free=0), FLOORS)
-    assert found == Runway(days_of_bytes=41.0, days_of_inodes=LONGEST)
+    ahead = runway(daily(9, 1000, None), replace(SPACE, inodes=0, inodes_free=0), FLOORS)
+    assert ahead == Runway(days_of_bytes=41.0, days_of_inodes=LONGEST)
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ def test_the_order_of_the_history_does_not_matter_and_days_are_never_negative(
 ) -> None:
     told = [Growth(at=START + timedelta(minutes=at), bytes=size, inodes=size) for at, size in dict(history).items()]
     shuffled = random.Random(1).sample(told, len(told))  # noqa: S311
-    found = runway(told, SPACE, FLOORS)
-    assert found == runway(shuffled, SPACE, FLOORS)
-    for days in (found.days_of_bytes, found.days_of_inodes):
+    ahead = runway(told, SPACE, FLOORS)
+    assert ahead == runway(shuffled, SPACE, FLOORS)
+    for days in (ahead.days_of_bytes, ahead.days_of_inodes):
         assert days is None or 0 <= days <= LONGEST
-    assert found.words()
+    assert ahead.words()

@@ -35,32 +35,32 @@ def site(retention: Retention | None = POLICY, **changes: Any) -> Site:
 
 def sealed(count: int, *, first: bool = False, **changes: dict[str, Any]) -> list[dict[str, Any]]:
     """A snapshot a day until yesterday, of 1,000 files each; `first`: nothing was there before them."""
-    found = []
+    stored = []
     for day in range(23 - count, 23):
-        one = {
+        each = {
             "name": f"2026-11-{day:02}T081500Z", "host": "papio", "files": 1000, "folders": 10, "added_files": 5,
             "added_bytes": MIB,
         }  # fmt: skip
-        found.append({**one, **changes.get(f"d{day}", {})})
+        stored.append({**each, **changes.get(f"d{day}", {})})
     if first:
-        found[0]["added_files"] = 1000
-    return found
+        stored[0]["added_files"] = 1000
+    return stored
 
 
 def draft(
-    found: list[dict[str, Any]], retention: Retention | None = POLICY, *, here: Site | None = None, **store: Any
+    stored: list[dict[str, Any]], retention: Retention | None = POLICY, *, here: Site | None = None, **store: Any
 ) -> Draft:
     space = {**SPACE, **store.pop("space", {})}
     papio = store.pop("papio", {})
-    known = parts.facts({"papio": papio, "server": {"store": {"sealed": found, "space": space, **store}}})
+    known = parts.facts({"papio": papio, "server": {"store": {"sealed": stored, "space": space, **store}}})
     at = here or site(retention)
     return KIND.draft(at, at.job("check"), known, parts.NOW)
 
 
 def attentions(made: Draft) -> list[str]:
-    assert all(one.do for one in made.findings if one.severity == "attention")
-    assert {one.source for one in made.findings} <= {"check"}
-    return [one.text for one in made.findings if one.severity == "attention"]
+    assert all(each.do for each in made.findings if each.severity == "attention")
+    assert {each.source for each in made.findings} <= {"check"}
+    return [each.text for each in made.findings if each.severity == "attention"]
 
 
 def test_nothing_wrong_is_a_message_with_the_count_and_the_age() -> None:
@@ -81,7 +81,7 @@ E13 = {"exceptions": 13}
 
 
 @pytest.mark.parametrize(
-    ("about", "found", "retention", "texts"),
+    ("about", "stored", "retention", "texts"),
     [
         ("exactly min", sealed(3), POLICY, []),
         ("no retention", sealed(1), None, []),
@@ -106,14 +106,14 @@ E13 = {"exceptions": 13}
     ],
 )  # fmt: skip
 def test_fewer_than_min_is_told_with_why(
-    about: str, found: list[dict[str, Any]], retention: Retention | None, texts: list[str]
+    about: str, stored: list[dict[str, Any]], retention: Retention | None, texts: list[str]
 ) -> None:
-    assert attentions(draft(found, retention)) == texts, about
+    assert attentions(draft(stored, retention)) == texts, about
 
 
 def test_a_store_that_is_young_has_few_and_nobody_is_called() -> None:
     made = draft(sealed(2, first=True))
-    assert [(one.severity, one.text) for one in made.findings] == [
+    assert [(each.severity, each.text) for each in made.findings] == [
         ("note", "store papio has 2 snapshots without exceptions, min is 3: it is still young")
     ]
 
@@ -172,13 +172,13 @@ def test_that_a_source_shrank_is_told_of_a_store_without_retention_too() -> None
 
 
 def test_the_first_snapshot_is_whole_and_makes_the_second_neither_small_nor_large() -> None:
-    found = sealed(3, first=True, d20={"added_bytes": 900 * GIB}, d21={"added_bytes": 0})
-    assert attentions(draft(found)) == []
+    stored = sealed(3, first=True, d20={"added_bytes": 900 * GIB}, d21={"added_bytes": 0})
+    assert attentions(draft(stored)) == []
 
 
 def test_what_no_run_sealed_is_told_and_counts_for_nothing() -> None:
-    found = [{"name": "2025-01-01T000000Z", "recorded": False}, *sealed(3)]
-    made = draft(found)
+    stored = [{"name": "2025-01-01T000000Z", "recorded": False}, *sealed(3)]
+    made = draft(stored)
     assert attentions(made) == ["2025-01-01T000000Z in store papio has no record: no run sealed it"]
     assert made.planned
     assert made.planned.headline.startswith("1 thing to look at: 3 snapshots, ")
@@ -201,18 +201,18 @@ def test_partials_left_behind_are_told_after_two_days(names: list[str], texts: l
 
 def daily(count: int, brings: int, frees: int | None = None) -> list[dict[str, Any]]:
     """Snapshots that each bring `brings` bytes; expiring one frees `frees`."""
-    found = [{**one, "added_bytes": brings, "folders": 0} for one in sealed(count)]
+    stored = [{**each, "added_bytes": brings, "folders": 0} for each in sealed(count)]
     if frees is None:
-        return found
+        return stored
     gains = ({"freed_bytes": frees * number, "freed_inodes": 5 * number} for number in range(1, 6))
-    return [*({**one, **gain} for one, gain in zip(found, gains, strict=False)), *found[5:]]
+    return [*({**each, **gain} for each, gain in zip(stored, gains, strict=False)), *stored[5:]]
 
 
 LAST = "at the last month's growth"
 
 
 @pytest.mark.parametrize(
-    ("about", "found", "free", "texts"),
+    ("about", "stored", "free", "texts"),
     [
         ("room for long", daily(3, GIB), 500 * GIB, []),
         (
@@ -230,9 +230,9 @@ LAST = "at the last month's growth"
     ],
 )  # fmt: skip
 def test_a_store_that_fills_faster_than_its_runway_is_told(
-    about: str, found: list[dict[str, Any]], free: int, texts: list[str]
+    about: str, stored: list[dict[str, Any]], free: int, texts: list[str]
 ) -> None:
-    assert attentions(draft(found, FLOORED, space={"free": free})) == texts, about
+    assert attentions(draft(stored, FLOORED, space={"free": free})) == texts, about
 
 
 def test_a_frozen_store_is_told_by_the_check_too() -> None:

@@ -15,11 +15,11 @@ EMPTY: dict[str, dict[str, Any]] = {"server": {"store": {"sealed": []}}}
 
 def test_an_empty_store_on_an_undeclared_disk_is_doubted_once_the_job_has_written_it() -> None:
     site = parts.site()
-    found = emptied(site, site.job("backup-papio"), parts.facts(EMPTY), runs=3)
-    assert found is not None
-    assert found.severity == "attention"
-    assert "another disk is mounted at /srv/backups/papio" in found.text
-    assert 'uuid = "11111111-2222-3333-4444-555555555555"' in found.do
+    finding = emptied(site, site.job("backup-papio"), parts.facts(EMPTY), runs=3)
+    assert finding is not None
+    assert finding.severity == "attention"
+    assert "another disk is mounted at /srv/backups/papio" in finding.text
+    assert 'uuid = "11111111-2222-3333-4444-555555555555"' in finding.do
 
 
 def test_a_first_snapshot_and_a_disk_that_is_declared_are_not_doubted() -> None:

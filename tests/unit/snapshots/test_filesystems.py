@@ -26,9 +26,9 @@ def names(choice: FilesystemChoice) -> list[str]:
 
 
 def test_every_local_filesystem_is_chosen_in_the_order_of_paths() -> None:
-    found = chosen(fs("/home", 2, type="xfs"), fs("/", 1), fs("/boot/efi", 3, type="vfat"), fs("/b", 4, type="btrfs"))
-    assert names(found) == ["/", "/b", "/boot/efi", "/home"]
-    assert (found.left, found.absent) == ((), ())
+    made = chosen(fs("/home", 2, type="xfs"), fs("/", 1), fs("/boot/efi", 3, type="vfat"), fs("/b", 4, type="btrfs"))
+    assert names(made) == ["/", "/b", "/boot/efi", "/home"]
+    assert (made.left, made.absent) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_every_local_filesystem_is_chosen_in_the_order_of_paths() -> None:
     ],
 )  # fmt: skip
 def test_what_is_left_out_is_told_with_its_reason(mount: Filesystem, reason: str) -> None:
-    found = chosen(fs("/"), mount, stores=("/srv/backups/papio",), excluded=("/cache",))
-    assert names(found) == ["/"]
-    assert found.left == ((mount.mount, reason),)
+    made = chosen(fs("/"), mount, stores=("/srv/backups/papio",), excluded=("/cache",))
+    assert names(made) == ["/"]
+    assert made.left == ((mount.mount, reason),)
 
 
 @pytest.mark.parametrize("kind", ["proc", "sysfs", "tmpfs", "cgroup2", "devtmpfs", "fuse.lxcfs"])
@@ -94,15 +94,15 @@ def test_of_several_mounts_at_one_place_the_last_is_seen() -> None:
 
 
 def test_declared_filesystems_are_the_only_ones_and_each_must_be_there() -> None:
-    found = chosen(fs("/"), fs("/home", 2), fs("/n", 3, type="nfs"), declared=("/home", "/n", "/data"))
-    assert names(found) == ["/home", "/n"]
-    assert found.left == (("/", "not among the declared filesystems"),)
-    assert found.absent == ("/data",)
+    made = chosen(fs("/"), fs("/home", 2), fs("/n", 3, type="nfs"), declared=("/home", "/n", "/data"))
+    assert names(made) == ["/home", "/n"]
+    assert made.left == (("/", "not among the declared filesystems"),)
+    assert made.absent == ("/data",)
 
 
 def test_a_declared_filesystem_that_is_excluded_is_not_missed() -> None:
-    found = chosen(fs("/"), declared=("/", "/home"), excluded=("/home",))
-    assert (names(found), found.absent) == (["/"], ())
+    made = chosen(fs("/"), declared=("/", "/home"), excluded=("/home",))
+    assert (names(made), made.absent) == (["/"], ())
 
 
 @pytest.mark.parametrize(
@@ -118,8 +118,8 @@ def test_a_declared_filesystem_that_is_excluded_is_not_missed() -> None:
 )
 def test_what_earlier_snapshots_had_is_missed_once(expected: tuple[str, ...], absent: tuple[str, ...]) -> None:
     mounted = (fs("/"), fs("/n", 2, type="nfs"))
-    found = chosen(*mounted, expected=expected, stores=("/srv/backups/papio",), excluded=("/cache",))
-    assert found.absent == absent
+    made = chosen(*mounted, expected=expected, stores=("/srv/backups/papio",), excluded=("/cache",))
+    assert made.absent == absent
 
 
 def test_stand_ins_of_one_disk_are_all_wanted() -> None:

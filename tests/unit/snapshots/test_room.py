@@ -29,14 +29,14 @@ BIG = Space(size=1000 * GIB, free=500 * GIB, available=500 * GIB, inodes=10**8, 
 
 def sealed(count: int, *, freed: int | None = GIB, **changes: Any) -> tuple[Snapshot, ...]:
     """One a day until yesterday, each bringing 10 MiB in 4 files; `changes` of all."""
-    found = []
+    stored = []
     for number in range(count):
         values: dict[str, Any] = {"added_bytes": 10 * MIB, "added_files": 4, "folders": 0, "files": 1000}
         if freed is not None:
             values |= {"freed_bytes": freed * (number + 1), "freed_inodes": 100 * (number + 1)}
         name = f"2026-11-{23 - count + number:02}T081500Z"
-        found.append(Snapshot(name=name, host="papio", **{**values, **changes}))
-    return tuple(found)
+        stored.append(Snapshot(name=name, host="papio", **{**values, **changes}))
+    return tuple(stored)
 
 
 def filesystem(used: int, inodes: int, kind: str = "ext4") -> Filesystem:
@@ -44,7 +44,7 @@ def filesystem(used: int, inodes: int, kind: str = "ext4") -> Filesystem:
 
 
 @pytest.mark.parametrize(
-    ("about", "found", "need"),
+    ("about", "stored", "need"),
     [
         ("before the first all that is used", (), Need(bytes=12, inodes=34)),
         ("half as much again as usual", sealed(9), Need(bytes=15 * MIB, inodes=6)),
@@ -56,8 +56,8 @@ def filesystem(used: int, inodes: int, kind: str = "ext4") -> Filesystem:
         ("nothing is known", sealed(9, added_bytes=None), Need(bytes=0, inodes=0)),
     ],
 )  # fmt: skip
-def test_the_next_snapshot_needs(about: str, found: tuple[Snapshot, ...], need: Need) -> None:
-    assert making_room.need(found, [filesystem(5, 30), filesystem(7, 4)]) == need, about
+def test_the_next_snapshot_needs(about: str, stored: tuple[Snapshot, ...], need: Need) -> None:
+    assert making_room.need(stored, [filesystem(5, 30), filesystem(7, 4)]) == need, about
 
 
 def test_what_a_folder_that_stands_in_for_a_filesystem_needs_is_not_known() -> None:
@@ -65,10 +65,10 @@ def test_what_a_folder_that_stands_in_for_a_filesystem_needs_is_not_known() -> N
 
 
 def room(
-    found: tuple[Snapshot, ...], free: int, need: int, policy: Retention | None = POLICY, **more: Any
+    stored: tuple[Snapshot, ...], free: int, need: int, policy: Retention | None = POLICY, **more: Any
 ) -> making_room.RoomToMake:
     space = replace(BIG, free=free)
-    facts = StoreFacts(path="/s", exists=True, sealed=found, space=space, **more)
+    facts = StoreFacts(path="/s", exists=True, sealed=stored, space=space, **more)
     return making_room.room(facts, policy, Need(bytes=need), parts.NOW)
 
 
@@ -77,7 +77,7 @@ def gone(made: making_room.RoomToMake) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("about", "found", "free", "need", "policy", "wanted"),
+    ("about", "stored", "free", "need", "policy", "wanted"),
     [
         ("there is room", sealed(9), 5 * GIB, 5 * GIB, POLICY, []),
         ("one goes", sealed(9), 4 * GIB, 5 * GIB, POLICY, ["14"]),
@@ -93,9 +93,9 @@ def gone(made: making_room.RoomToMake) -> list[str]:
     ],
 )  # fmt: skip
 def test_for_room_goes_what_is_needed_and_no_more(
-    about: str, found: tuple[Snapshot, ...], free: int, need: int, policy: Retention | None, wanted: list[str]
+    about: str, stored: tuple[Snapshot, ...], free: int, need: int, policy: Retention | None, wanted: list[str]
 ) -> None:
-    assert gone(room(found, free, need, policy)) == wanted, about
+    assert gone(room(stored, free, need, policy)) == wanted, about
 
 
 PARTIAL = (parts.facts({"server": {"store": {"partials": [{"name": "2026-11-23T000000Z"}]}}})
@@ -103,7 +103,7 @@ PARTIAL = (parts.facts({"server": {"store": {"partials": [{"name": "2026-11-23T0
 
 
 @pytest.mark.parametrize(
-    ("about", "found", "free", "least", "partials", "full"),
+    ("about", "stored", "free", "least", "partials", "full"),
     [
         ("min forbids and it was tried", sealed(3), 0, 0, PARTIAL, True),
         ("min forbids and it was not tried", sealed(3), 0, 0, (), False),
@@ -113,18 +113,18 @@ PARTIAL = (parts.facts({"server": {"store": {"partials": [{"name": "2026-11-23T0
     ],
 )
 def test_a_store_is_full_only_when_it_was_tried_and_nothing_may_go(
-    about: str, found: tuple[Snapshot, ...], free: int, least: int, partials: Any, full: bool
+    about: str, stored: tuple[Snapshot, ...], free: int, least: int, partials: Any, full: bool
 ) -> None:
     policy = replace(POLICY, free_space=Amount(bytes=least * GIB))
-    assert room(found, free, 5 * GIB, policy, partials=partials).full == full, about
+    assert room(stored, free, 5 * GIB, policy, partials=partials).full == full, about
 
 
-def draft(found: tuple[Snapshot, ...], free: int, **store: Any) -> Draft:
+def draft(stored: tuple[Snapshot, ...], free: int, **store: Any) -> Draft:
     here = parts.site()
     here = replace(here, stores=(replace(here.stores[0], retention=POLICY), here.stores[1]))
     facts = parts.facts()
     server = facts.hosts["server"]
-    kept = replace(server.stores["papio"], sealed=found, space=replace(BIG, free=free), **store)
+    kept = replace(server.stores["papio"], sealed=stored, space=replace(BIG, free=free), **store)
     known = replace(facts, hosts={**facts.hosts, "server": replace(server, stores={"papio": kept})})
     made = SnapshotKind().draft(here, here.job("backup-papio"), known, parts.NOW)
     if made.planned:
@@ -212,8 +212,8 @@ WENT = "expired 1 snapshot: 2026-11-14T081500Z; 8 are left"
 def test_no_snapshot_goes_for_another_without_a_word(
     passes: tuple[tuple[Outcome, ...], ...], headline: str, details: list[str]
 ) -> None:
-    said = report(*passes)
-    assert (said.headline, list(said.details)) == (headline, details)
+    job_report = report(*passes)
+    assert (job_report.headline, list(job_report.details)) == (headline, details)
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,8 @@ NOW = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)
 
 
 def picked(when: str, sealed: tuple[Snapshot, ...] = SEALED, zone: str = ZONE) -> str:
-    found = pick(sealed, when, zone=zone, now=NOW)
-    return found if isinstance(found, str) else found.name
+    pick_of = pick(sealed, when, zone=zone, now=NOW)
+    return pick_of if isinstance(pick_of, str) else pick_of.name
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_words_and_times_name_the_newest_snapshot_at_or_before_them(when: str, n
 
 
 @pytest.mark.parametrize(
-    ("when", "said"),
+    ("when", "answer"),
     [
         ("2026-11-01", "the oldest snapshot is 2026-11-20T081500Z, later than '2026-11-01'"),
         ("1 year ago", "the oldest snapshot is 2026-11-20T081500Z, later than '1 year ago'"),
@@ -64,8 +64,8 @@ def test_words_and_times_name_the_newest_snapshot_at_or_before_them(when: str, n
         ("-1 days ago", f"'-1 days ago' is not a time: say {WHEN_HELP}"),
     ],
 )
-def test_what_names_no_snapshot_is_answered_in_words(when: str, said: str) -> None:
-    assert picked(when) == said
+def test_what_names_no_snapshot_is_answered_in_words(when: str, answer: str) -> None:
+    assert picked(when) == answer
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_never_is_a_snapshot_picked_that_is_later_than_asked(
 ) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     sealed = parts.snapshots(*(snapshot_name(start + timedelta(seconds=each)) for each in sorted(seconds)))
-    found = pick(sealed, asked.strftime(form), zone=zone, now=NOW)
+    pick_of = pick(sealed, asked.strftime(form), zone=zone, now=NOW)
     limit = asked.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     if form == "%Y-%m-%d":
         limit = datetime(asked.year, asked.month, asked.day, tzinfo=ZoneInfo(zone)) + timedelta(days=1)
     earlier = [one for one in sealed if (at := snapshot_time(one.name)) and at <= limit]
-    if isinstance(found, Snapshot):
-        at = snapshot_time(found.name)
+    if isinstance(pick_of, Snapshot):
+        at = snapshot_time(pick_of.name)
         assert at is not None
         assert at <= limit
-    assert form.endswith("M") or isinstance(found, Snapshot) == bool(earlier)
+    assert form.endswith("M") or isinstance(pick_of, Snapshot) == bool(earlier)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import inspect
 from pathlib import Path
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 from runner import agent
 from runner.agent.answer import Refused
 from runner.agent.arguments import Field, argv, fields, parse_as
+from runner.agent.store import contract as store
+from runner.model import facts
 from runner.tools import answers
 
 FILES = sorted(Path(agent.__path__[0]).glob("*/contract*.py"))
@@ -77,3 +80,18 @@ def test_a_file_of_contracts_pays_for_nothing(file: Path) -> None:
     assert set(lines) <= known
     # Evaluated, also by 3.9: no `X | None`.
     assert "| None" not in file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("contract", "facts_type"),
+    [
+        (store.SnapshotAnswer, facts.Snapshot),
+        (store.PartialAnswer, facts.Partial),
+        (store.SpaceAnswer, facts.Space),
+        (store.ProofAnswer, facts.Proven),
+        (store.HolderAnswer, facts.Holder),
+        (store.StoreAnswer, facts.StoreFacts),
+    ],
+)
+def test_what_a_probe_answers_of_a_store_is_what_the_facts_are(contract: type[Any], facts_type: type[Any]) -> None:
+    assert set(contract._fields) == {field.name for field in dataclasses.fields(facts_type)}

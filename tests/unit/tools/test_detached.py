@@ -59,8 +59,8 @@ ANSWER = {
 
 
 def test_an_answer_is_read_from_the_last_line() -> None:
-    found = detached.parse_answer("a motd\n" + json.dumps(ANSWER) + "\n")
-    assert found == DetachAnswer(
+    read = detached.parse_answer("a motd\n" + json.dumps(ANSWER) + "\n")
+    assert read == DetachAnswer(
         detached=True, exit=100, seconds=3.5, lines=70, log=("a", "b"),
         packages=Changes(
             upgraded=(("libssl3", "1", "2"),), installed=(("new", "1"),), unfinished=(("new", "half-configured"),),
@@ -71,9 +71,9 @@ def test_an_answer_is_read_from_the_last_line() -> None:
 
 
 def test_an_end_that_nobody_saw_is_no_success() -> None:
-    found = detached.parse_answer(json.dumps({**ANSWER, "exit": None, "note": "restarted in the middle"}))
-    assert found
-    assert (found.exit, found.note) == (None, "restarted in the middle")
+    read = detached.parse_answer(json.dumps({**ANSWER, "exit": None, "note": "restarted in the middle"}))
+    assert read
+    assert (read.exit, read.note) == (None, "restarted in the middle")
 
 
 @pytest.mark.parametrize(
@@ -88,46 +88,46 @@ def test_what_is_no_answer_is_none(text: str) -> None:
 
 
 def test_what_is_detached_is_read_with_its_times() -> None:
-    one = {
+    line = {
         "plan": PLAN, "step": STEP, "argv": ["true"], "started": "2026-11-23T08:15:00.000000Z", "ended": None,
         "exit": None, "alive": True, "seen": False,
     }  # fmt: skip
-    found = detached.parse_detached(json.dumps({"detached": [one]}))
-    assert found == (
+    read = detached.parse_detached(json.dumps({"detached": [line]}))
+    assert read == (
         Detached(plan=PLAN, step=STEP, argv=("true",), started=datetime(2026, 11, 23, 8, 15, tzinfo=UTC), alive=True),
     )
     for odd in (
-        {**one, "plan": 7},
-        {**one, "step": None},
-        {**one, "started": "0001-01-01T00:00:00+23:00"},
-        {**one, "exit": True},
+        {**line, "plan": 7},
+        {**line, "step": None},
+        {**line, "started": "0001-01-01T00:00:00+23:00"},
+        {**line, "exit": True},
         "x",
     ):
-        assert detached.parse_detached(json.dumps({"detached": [one, odd]})) is None
+        assert detached.parse_detached(json.dumps({"detached": [line, odd]})) is None
     assert detached.parse_detached(json.dumps({"detached": []})) == ()
 
 
 def test_a_host_that_is_older_than_its_files_is_read() -> None:
-    told = {
+    values = {
         "kernel": {"running": "6.1.0-50", "newest": "6.1.0-56"}, "services": ["ssh.service"], "pid1": False,
         "changed": [["libssl3", "3.0.19"]], "flag": False, "needrestart": {"ksta": 3}, "boot_free": 10,
         "boot_size": 20, "initrd": True, "entry": None,
     }  # fmt: skip
-    assert detached.parse_outdated(json.dumps(told)) == Outdated(
+    assert detached.parse_outdated(json.dumps(values)) == Outdated(
         kernel=KernelVersions("6.1.0-50", "6.1.0-56"), services=("ssh.service",), changed=(("libssl3", "3.0.19"),),
         needrestart=Needrestart(3), boot_free=10, boot_size=20, initrd=True,
     )  # fmt: skip
 
 
 def test_a_host_that_is_up_is_read() -> None:
-    told = {
+    values = {
         "boot_id": "b", "kernel": "6.1", "system": "degraded", "failed": ["x.service"], "systemd": True,
         "up_since": "2026-11-23T08:00:00Z", "users": [{"name": "amy", "from": "there", "since": None}],
         "inhibitors": [{"who": "backup", "why": "rsync", "what": "shutdown"}],
         "mounts": {"u-1": "/srv"}, "checking": ["/dev/sdb1"],
     }  # fmt: skip
-    found = detached.parse_up(json.dumps(told))
-    assert found == Up(
+    read = detached.parse_up(json.dumps(values))
+    assert read == Up(
         boot_id="b", kernel="6.1", system="degraded", failed=("x.service",), systemd=True,
         up_since=datetime(2026, 11, 23, 8, tzinfo=UTC), users=(User(name="amy", from_="there"),),
         inhibitors=(Inhibitor(who="backup", why="rsync", what="shutdown"),),

@@ -90,24 +90,6 @@ def install(updates: Sequence[Update]) -> Argv:
     return ("apt-get", *options, *quiet, *KEEP_CONFFILES, *_MIRROR, "install", *specs)
 
 
-def check() -> Argv:
-    """See whether every installed package has what it depends on: exit 0, or 100 with the reason."""
-    return ("apt-get", "-q", "check")
-
-
-def repair() -> Argv:
-    """Finish an interrupted run: configure what was unpacked, keeping a person's configuration files.
-
-    Exit 1 if a package's own script fails. Needs the environment of `runner-agent detach`.
-    """
-    return ("dpkg", "--force-confdef", "--force-confold", "--configure", "-a")
-
-
-def audit() -> Argv:
-    """Name packages that are not whole. The exit code says nothing: any output means that there are some."""
-    return ("dpkg", "--audit")
-
-
 class DebianPackage(NamedTuple):
     """A package that is on the host, whole or not. `name` is as apt writes it: `libc6:i386` where foreign.
 

@@ -11,7 +11,7 @@ from runner.jobs.packages.debian.apt import PackageVersion
 from runner.jobs.packages.debian.held import brought_by, kept_back, to_hold
 from runner.jobs.packages.debian.survey import Survey, SurveyAnswer
 from runner.jobs.packages.debian.version import key
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import fits
 from runner.model.facts import Facts, Probe
 from runner.model.packages import Held, PackageFacts, Trouble, Update
 from runner.model.site import Host

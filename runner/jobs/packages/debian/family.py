@@ -44,8 +44,11 @@ class Debian(Family):
         return debian_facts.read(host, facts)
 
     def repair(self) -> Argv:
-        """Configure what was unpacked."""
-        return apt.repair()
+        """Configure what was unpacked, keeping a person's configuration files.
+
+        Exit 1 if a package's own script fails. Needs the environment of `runner-agent detach`.
+        """
+        return ("dpkg", "--force-confdef", "--force-confold", "--configure", "-a")
 
     def refresh(self, host: Host, *, partly: bool = False) -> Argv:
         """Fetch the lists; a mirror that is down is an error."""
@@ -68,12 +71,12 @@ class Debian(Family):
         return holds.verify(names) if names else ()
 
     def look(self, updates: Sequence[Update]) -> Argv:
-        """See whether every package has what it depends on."""
-        return apt.check()
+        """See whether every package has what it depends on: exit 0, or 100 with the reason."""
+        return ("apt-get", "-q", "check")
 
     def audit(self) -> Argv:
-        """Print what dpkg knows of packages that are not whole."""
-        return apt.audit()
+        """Name packages that are not whole. The exit code says nothing: any output means that there are some."""
+        return ("dpkg", "--audit")
 
     def label(self, update: Update) -> str:
         """As apt: an architecture is in the name where it is not the machine's own."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from runner.jobs.packages.debian.apt import PackageVersion
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import fits
 
 Versions = Mapping[str, PackageVersion]
 _NUMBERED = re.compile(r"[0-9]\.[0-9]")

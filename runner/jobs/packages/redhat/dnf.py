@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import Package, from_spec, package
@@ -87,8 +86,7 @@ say restarting needs-restarting -r
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Transaction:
+class Transaction(NamedTuple):
     """What dnf would do: upgrade and install `updates`, and remove packages for them (by name).
 
     `problems` are the lines in which dnf names what it had to leave out.

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runner.jobs.packages import outdated
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import fits
 from runner.jobs.packages.redhat import dnf, rpm, survey, trouble
 from runner.jobs.packages.redhat.held import held_back
 from runner.jobs.packages.redhat.survey import Section, Sections, section
@@ -108,8 +108,7 @@ def _free(room: Section) -> dict[str, int]:
     return {name: int(blocks) * int(size) for name, blocks, size in rows if blocks.isdecimal() and size.isdecimal()}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RedHatUpdates:
+class RedHatUpdates(NamedTuple):
     """What either program answers: all newer versions, those that `install` could take, the others.
 
     `hidden` are names that the host itself excludes or locks.
@@ -135,12 +134,14 @@ def from_dnf(host: Host, sections: Sections, installed: Sequence[rpm.Package]) -
     full = dnf.parse_transaction(section(sections, "full").out, section(sections, "full").err)
     keep = _keep(host, every, hidden)
     updates = tuple(
-        _update(_new(update), update.origin, installed, advised) for update in would.updates if update.name not in keep
+        _update(rpm.newer(update), update.origin, installed, advised)
+        for update in would.updates
+        if update.name not in keep
     )
-    going = {_new(update) for update in updates}
-    staying = [update for update in every if _new(update) not in going]
-    possible = {_new(update) for update in full.updates} if keep else set()
-    broken = [update for update in staying if update.name not in keep and _new(update) not in possible]
+    going = {rpm.newer(update) for update in updates}
+    staying = [update for update in every if rpm.newer(update) not in going]
+    possible = {rpm.newer(update) for update in full.updates} if keep else set()
+    broken = [update for update in staying if update.name not in keep and rpm.newer(update) not in possible]
     twice = [package.name for package in rpm.parse(section(sections, "twice").out)]
     return RedHatUpdates(
         all=every,
@@ -155,10 +156,6 @@ def from_dnf(host: Host, sections: Sections, installed: Sequence[rpm.Package]) -
         ),
         download=sum(offer.size for offer in offers if offer.package in going),
     )
-
-
-def _new(update: Update) -> rpm.Package:
-    return rpm.Package(name=update.name, arch=update.arch, version=update.new)
 
 
 def _keep(host: Host, updates: Iterable[Update], hidden: Iterable[str]) -> set[str]:

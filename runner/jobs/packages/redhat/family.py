@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 
-from runner.jobs.packages.family import Family, PackageLog
-from runner.jobs.packages.patterns import fits
+from runner.jobs.packages.family import Family, PackageLog, fits
 from runner.jobs.packages.redhat import dnf, rpm, trouble
 from runner.jobs.packages.redhat import facts as redhat_facts
 from runner.model.facts import Facts, Probe
@@ -50,16 +48,16 @@ class RedHat(Family):
 
     def install(self, host: Host, updates: Sequence[Update]) -> Argv:
         """Install exactly these; what fits `hold` stays as it is."""
-        return dnf.install(host.packages, _packages(updates), host.hold)
+        return dnf.install(host.packages, map(rpm.newer, updates), host.hold)
 
     def upgrade(self, host: Host, updates: Sequence[Update], free: Sequence[str], again: Sequence[str]) -> Argv:
         """Install exactly these; what fits `hold` stays as it is unless it is named."""
         staying = (pattern for pattern in host.hold if not any(fits(update.name, (pattern,)) for update in updates))
-        return dnf.install(host.packages, _packages(updates), tuple(staying))
+        return dnf.install(host.packages, map(rpm.newer, updates), tuple(staying))
 
     def look(self, updates: Sequence[Update]) -> Argv:
         """See whether exactly these are installed."""
-        return rpm.look(_packages(updates)) if updates else ()
+        return rpm.look(map(rpm.newer, updates)) if updates else ()
 
     def label(self, update: Update) -> str:
         """As rpm: the architecture is always named."""
@@ -72,12 +70,8 @@ class RedHat(Family):
 
     def kernel_release(self, updates: Sequence[Update]) -> str:
         """The version of a kernel's package is its release."""
-        return rpm.newest_kernel(tuple(_packages(updates)), "")
+        return rpm.newest_kernel(tuple(map(rpm.newer, updates)), "")
 
     def log(self, lines: Sequence[str]) -> PackageLog:
         """Read the output of dnf and rpm."""
-        return replace(super().log(lines), troubles=trouble.read(lines), scripts=rpm.failed_scriptlets(lines))
-
-
-def _packages(updates: Iterable[Update]) -> Sequence[rpm.Package]:
-    return [rpm.Package(name=update.name, arch=update.arch, version=update.new) for update in updates]
+        return super().log(lines)._replace(troubles=trouble.read(lines), scripts=rpm.failed_scriptlets(lines))

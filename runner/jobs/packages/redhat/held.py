@@ -25,7 +25,7 @@ def held_back(staying: Sequence[Update], keep: Collection[str], problems: Sequen
 
 
 def _named(update: Update, blocks: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:
-    spec = rpm.Package(name=update.name, arch=update.arch, version=update.new).spec
+    spec = rpm.newer(update).spec
     filtered = _FILTERED.findall(" ".join(block for block in blocks if spec in block))
     names = {package.name for package in map(rpm.from_spec, filtered) if package}
     return tuple(name for name in own if name in names)

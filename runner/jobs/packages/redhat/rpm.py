@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
+from runner.model.packages import Update
 from runner.model.plan import Argv
 
 # One package a line; rpm prints (none) for no epoch unless asked for the number.
@@ -24,8 +25,7 @@ _SCRIPTLET = re.compile(
 _KERNEL = re.compile(r"kernel(?:-(?:rt|debug|64k|uek|PAE|plus|lt|ml))?(?:-core)?")
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Package:
+class Package(NamedTuple):
     """A package: `version` is `epoch:version-release`, without an epoch of 0."""
 
     name: str
@@ -46,6 +46,11 @@ class Package:
 def look(packages: Iterable[Package]) -> Argv:
     """Name each of `packages` that is installed in exactly that version; exit 0 only if all are."""
     return ("rpm", "--query", "--", *(package.label for package in packages))
+
+
+def newer(update: Update) -> Package:
+    """The package that an update brings."""
+    return Package(name=update.name, arch=update.arch, version=update.new)
 
 
 def package(name: str, arch: str, version: str) -> Package | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import is_kernel
@@ -18,7 +18,7 @@ class _DnfSign(NamedTuple):
     do: str
 
 
-# That the lists could not be had is told by an exit code; the words only choose the remedy.
+# That the lists could not be had is known from an exit code; the words only choose the remedy.
 _SIGNS = (
     _DnfSign("lock", "lock", "wait until the other program has ended, or see what it does"),
     _DnfSign("No space left", "disk full", "make room below /var, then plan again"),
@@ -44,7 +44,7 @@ _SPARE = 64 << 20
 
 
 def read(lines: Iterable[str]) -> tuple[Trouble, ...]:
-    """What the errors in these lines of dnf's say, each remedy once; nothing of an error that is not known."""
+    """What the errors in the output of dnf mean, each remedy once; an error that is not known here is left out."""
     errors = [one_line(line.strip()) for line in lines if line.startswith("Error:")]
     signs = ((line, next((sign for sign in _SIGNS if sign.word in line), None)) for line in errors)
     return tuple({sign.do: Trouble(what=sign.what, text=line, do=sign.do) for line, sign in signs if sign}.values())
@@ -56,7 +56,7 @@ def lists(section: Section) -> Trouble:
     evidence = "; ".join([line for line in lines if line.startswith("Error")][:3] or lines[:3])
     text = "\n".join(lines)
     sign = next((sign for sign in _SIGNS if sign.word in text), _DnfSign("", "unreachable", _UNREACHABLE))
-    text = f"the package lists could not be fetched: {evidence or f'exit {section.exit}without a message'}"
+    text = f"the package lists could not be fetched: {evidence or f'exit {section.exit} without a message'}"
     return Trouble(what=sign.what, text=text, do=sign.do)
 
 
@@ -105,11 +105,11 @@ def unsolved(section: Section) -> tuple[Trouble, ...]:
     return (Trouble(what="broken", text=text, do=do),)
 
 
-def unsigned(sections: Sections, updates: Iterable[Update]) -> tuple[Trouble, ...]:
+def unsigned(sections: Sections, updates: Iterable[Update]) -> Iterator[Trouble]:
     """Repositories with updates whose packages are checked against a key that rpm does not know.
 
     The runner never imports a key. Where a key file cannot be read here (it is at a URL, or there is no
-    gpg) nothing is said, and the installation itself refuses.
+    gpg) there is no trouble here, and the installation itself refuses.
     """
     lines = [line.partition("|") for line in section(sections, "keys").out if "|" in line]
     known = {key.lower() for place, _, key in lines if place == "rpm"}
@@ -117,22 +117,16 @@ def unsigned(sections: Sections, updates: Iterable[Update]) -> tuple[Trouble, ..
     for place, _, key in lines:
         files.setdefault(place, set()).add(key[-8:].lower())
     signed = repositories(section(sections, "repositories").out)
-    missing = []
     for name in dict.fromkeys(update.origin for update in updates):
         keys = signed.get(name)
-        if keys is None:
-            continue
-        own = [files.get(key.removeprefix("file://")) for key in keys]
-        if not known or (own and all(each is not None and not each & known for each in own)):
-            missing.append((name, keys[0].removeprefix("file://") if keys else "FILE"))
-    return tuple(
-        Trouble(
-            what="signature",
-            text=f"packages of {one_line(name)} are signed with a key that this host does not trust",
-            do=f"compare the key's fingerprint with the distribution's, then as root: rpm --import {one_line(key)}",
-        )
-        for name, key in missing
-    )
+        own = [files.get(key.removeprefix("file://")) for key in keys or ()]
+        if keys is not None and (not known or (own and all(each is not None and not each & known for each in own))):
+            file = one_line(keys[0].removeprefix("file://")) if keys else "FILE"
+            yield Trouble(
+                what="signature",
+                text=f"packages of {one_line(name)} are signed with a key that this host does not trust",
+                do=f"compare the key's fingerprint with the distribution's, then as root: rpm --import {file}",
+            )
 
 
 def repositories(lines: Iterable[str]) -> dict[str, tuple[str, ...]]:
