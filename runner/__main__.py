@@ -13,7 +13,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one verb; the exit code. Errors are told on stderr, a bug with its traceback."""
+    """Run one verb; the exit code. Errors go to stderr, a bug with its traceback."""
     from runner.cli.verbs import parse
 
     verb, options = parse(argv)

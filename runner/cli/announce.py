@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Tell them; 6 where they could not be told."""
+    """Send the notice; 6 where it could not be delivered."""
     from runner.verbs import announce
 
     with opened(options) as app:

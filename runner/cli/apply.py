@@ -38,10 +38,10 @@ def run(options: argparse.Namespace) -> int:
 def carry_out(
     app: App, plan: Plan, options: argparse.Namespace, live: LiveDisplay | LogDisplay, question: str
 ) -> tuple[Report | None, int]:
-    """Run `plan` and tell what came of it, or write it to `--out` instead; the report and the exit code.
+    """Run `plan` and show the report, or write the plan to `--out` instead; the report and the exit code.
 
-    Where it interrupts, `--yes` or an answer to `question` at a terminal must allow it. Who answers no
-    has nothing to be told of.
+    Where it interrupts, `--yes` or an answer to `question` at a terminal must allow it. Where the
+    answer is no there is no report.
     """
     tell(plan_lines(plan, width=width()))
     tell([()])

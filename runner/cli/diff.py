@@ -42,12 +42,17 @@ def run(options: argparse.Namespace) -> int:
             show([_line(change)])
 
     with opened(options) as app:
-        wanted = browse.pair(app, (options.older, options.newer), options.store, options.path)
+        snapshots = browse.pair(app, (options.older, options.newer), options.store, options.path)
         if not options.json:
             show(
-                [line((f"{wanted.older.name} -> {wanted.newer.name}", "head"), f"  store {wanted.holding.store.name}")]
+                [
+                    line(
+                        (f"{snapshots.older.name} -> {snapshots.newer.name}", "head"),
+                        f"  store {snapshots.holding.store.name}",
+                    )
+                ]
             )
-        browse.diff(app, wanted, heard)
+        browse.diff(app, snapshots, heard)
     return 0
 
 

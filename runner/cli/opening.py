@@ -34,8 +34,8 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
 
     asking = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     # A verb that only reads may wait for a slow host, and nothing is lost with it.
-    wanted = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
-    before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
+    handlers = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         with App(placed(load(site_file(options)), options.here), tell or (lambda event: None), stop) as site:
             yield site

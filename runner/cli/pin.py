@@ -1,4 +1,4 @@
-"""runner pin: keep one snapshot whatever the retention says, or let it go again."""
+"""runner pin: keep one snapshot whatever the retention says, or release it again."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", default="", metavar="STORE", help="the store that has it")
     choice = parser.add_mutually_exclusive_group(required=True)
     choice.add_argument("--until", metavar="DATE", help="keep it until the end of this day: 2027-01-31")
-    choice.add_argument("--remove", action="store_true", help="let it go the way of the others again")
+    choice.add_argument("--remove", action="store_true", help="remove the pin")
     parser.add_argument("--why", default="", metavar="TEXT", help="for whoever finds it later")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show the plan, run it, show what came of it."""
+    """Show the plan, run it, show the report."""
     from runner.verbs import browse
 
     until = "" if options.remove else options.until

@@ -1,4 +1,4 @@
-"""What a run is doing, while it does it: a live display at a terminal, sparse lines in a log."""
+"""What a run is doing now: a live display at a terminal, sparse lines in a log."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 _LOG_EVERY = timedelta(minutes=1)
-# A wait that may take longer than these seconds is told with its end: people plan what to do meanwhile.
+# For a wait that may take longer than these seconds its end is shown: people plan what to do meanwhile.
 _LONG = 300
 _QUIET = frozenset((State.NOT_REACHED, State.NOT_NEEDED, State.NOT_HERE))
 

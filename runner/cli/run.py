@@ -59,10 +59,10 @@ def hints(site: Site, report: Report) -> list[Line]:
         lines.append(_hint("look at it", f"ls {site.host(store.host).at(store.path)}/latest/"))
     first = stores[0]
     host = next((job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller)
-    wanted = next((_example(folder) for folder in site.host(host).stand_ins), "/")
+    example = next((_example(folder) for folder in site.host(host).stand_ins), "/")
     runner = _command()
     lines += [
-        _hint("get a file back", f"{runner} restore {host} {one_line(wanted)}"),
+        _hint("get a file back", f"{runner} restore {host} {one_line(example)}"),
         line(f"  change it        edit jobs.toml, then: {runner} plan"),
         line("  for real         set live = true in jobs.toml; docs/guide.md says what else"),
     ]

@@ -17,7 +17,7 @@ VERBS = {
     "restore": "get a file or folder back, into a side folder unless told otherwise",
     "restore-db": "get a database back from a dump, beside the old one or in its place",
     "bare-metal": "print how a lost host is made again, step by step",
-    "pin": "keep one snapshot whatever the retention says, or let it go again",
+    "pin": "keep one snapshot whatever the retention says, or release it again",
     "announce": "tell the users when a job will interrupt them, or that it will not",
     "validate": "check jobs.toml and print every problem at once",
     "config": "print jobs.toml as it is understood, with every default filled in",
@@ -37,7 +37,7 @@ def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], arg
     )
     parser.add_argument("--version", action=_Version)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    wanted = next((word for word in argv if word in VERBS), "")
+    typed = next((word for word in argv if word in VERBS), "")
     run: Callable[[argparse.Namespace], int] | None = None
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
@@ -51,7 +51,7 @@ def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], arg
                 metavar="HOST",
                 help="which host of it this machine is (default: the one of its name, else the controller)",
             )
-        if name == wanted:
+        if name == typed:
             module = import_module(f"runner.cli.{name.replace('-', '_')}")
             module.arguments(verb)
             run = module.run

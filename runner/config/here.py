@@ -13,22 +13,22 @@ from runner.model.site import Job, Site
 ALONE = ("access", "updates")
 
 
-def placed(site: Site, asked: str = "") -> Site:
-    """The site as this machine sees it. UsageError where `asked` is no host of it.
+def placed(site: Site, host: str = "") -> Site:
+    """The site as this machine sees it. UsageError where `host` is no host of it.
 
-    `asked` says which host this is; "" means the one that is called like this machine, else the controller.
+    `host` says which host this is; "" means the one that is called like this machine, else the controller.
     The sandbox is never divided: one runner plays all its hosts.
     """
     if not site.live:
-        if asked:
+        if host:
             text = "the sandbox plays every host, so this machine is none of them"
             raise UsageError(text, do="leave --here out")
         return site
     names = [host.name for host in site.hosts]
-    if asked and asked not in names:
-        raise UsageError(no_such("host", asked, names), do="name one of jobs.toml")
+    if host and host not in names:
+        raise UsageError(no_such("host", host, names), do="name a host of jobs.toml")
     own = os.uname().nodename.partition(".")[0]
-    return seen_from(site, asked or (own if own in names else site.controller))
+    return seen_from(site, host or (own if own in names else site.controller))
 
 
 def starter(site: Site, job: Job) -> str:

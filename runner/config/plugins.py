@@ -105,7 +105,7 @@ class Hooks:
         """The steps that plugins want in this job, in name order; `added_by` is set to their name."""
         anchors = {step.id for step in steps}
         taken = set(anchors)
-        wanted: list[Insertion] = []
+        insertions: list[Insertion] = []
         values = {"site": site, "job": job, "steps": steps, "facts": facts}
         for hook in self._loaded:
             for insertion in _typed(hook, "add_steps", Insertion, values):
@@ -117,8 +117,8 @@ class Hooks:
                 if step.id in taken:
                     raise _wrong(hook, "add_steps", f"job '{job.name}' has a step '{step.id}' already")
                 taken.add(step.id)
-                wanted.append(replace(insertion, step=replace(step, added_by=hook.name)))
-        return tuple(wanted)
+                insertions.append(replace(insertion, step=replace(step, added_by=hook.name)))
+        return tuple(insertions)
 
     def check_plan(self, site: Site, plan: Plan, facts: Facts) -> tuple[Finding, ...]:
         """What plugins have to say about the plan; the source of each is `hooks.<name>`."""
@@ -187,11 +187,11 @@ def _answers(hook: Loaded, spec: str, values: Mapping[str, object]) -> tuple[Any
     return tuple(answer)
 
 
-def _typed(hook: Loaded, spec: str, wanted: type[T], values: Mapping[str, object]) -> tuple[T, ...]:
+def _typed(hook: Loaded, spec: str, to_return: type[T], values: Mapping[str, object]) -> tuple[T, ...]:
     answers = _answers(hook, spec, values)
     for answer in answers:
-        if not isinstance(answer, wanted):
-            raise _wrong(hook, spec, f"it must return {wanted.__name__}s, not {type(answer).__name__}")
+        if not isinstance(answer, to_return):
+            raise _wrong(hook, spec, f"it must return {to_return.__name__}s, not {type(answer).__name__}")
     return answers
 
 

@@ -60,7 +60,7 @@ def _walk(tables: Table) -> Iterator[tuple[KeyPath, Any]]:
 def sound_part(tables: Table, wrong: Iterable[Problem]) -> tuple[Table, Declared]:
     """Leave out every table of the second level that has a problem, and every section that is one.
 
-    The names that come with it include what was left out, so that nobody is told twice.
+    The names that come with it include what was left out, so that no problem is reported twice.
     """
     wrong = tuple(wrong)
     unread = {problem.path[0] for problem in wrong if len(problem.path) == 1}

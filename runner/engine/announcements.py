@@ -1,4 +1,4 @@
-"""The part of the journal that says what people were told, and what became of it."""
+"""The part of the journal about announcements, and how each has ended."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ CREATE TABLE IF NOT EXISTS announcements (
 
 
 class Announcements:
-    """What people were told, by job. Of each job at most one is open: coming, or late."""
+    """Announcements, by job. Each job has at most one that is open: coming, or late."""
 
     def __init__(self, do: Callable[..., int], rows: Callable[..., list[tuple[Any, ...]]]) -> None:
-        """`do` runs a statement of the journal with its values, `rows` gives what one finds."""
+        """`do` runs a statement of the journal with its values, `rows` gives the rows it selects."""
         self._do, self._rows = do, rows
 
     def add(self, job: str, announced: Announced) -> None:
-        """People have been told that `job` will interrupt them; what was told of it before is void."""
+        """The users know that `job` will interrupt them; what was announced for it before is void."""
         self.end(job, announced.notified, "moved")
         self._do(
             "INSERT OR REPLACE INTO announcements (job, at, told, reason) VALUES (?, ?, ?, ?)",
@@ -34,15 +34,15 @@ class Announcements:
         )
 
     def coming(self) -> dict[str, Announced]:
-        """What people were told is coming and has not come yet."""
+        """What is announced and has not begun yet."""
         return self._of("ended IS NULL")
 
     def late(self) -> dict[str, Announced]:
-        """What came, and of which nobody has said yet that it is over."""
+        """What has begun, and is not yet said to be over."""
         return self._of("how = 'late'")
 
     def end(self, job: str, at: datetime, how: str) -> None:
-        """It came, or will not come: `how` in a word. A late one is open until it is ended in another way."""
+        """It has ended, `how` in a word. One that ended as `late` stays open until it ends in another way."""
         self._do(
             "UPDATE announcements SET ended = ?, how = ? WHERE job = ? AND (ended IS NULL OR how = 'late')",
             _text(at),

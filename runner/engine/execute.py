@@ -108,7 +108,7 @@ class _JobRun:
             live=plan.live,
             stop=self._stop,
             tell=means.tell,
-            acts=self._stop.let_go,
+            acts=self._stop.release,
             read_by=frozenset(name for step in plan.steps for name in step.inputs),
         )
 
@@ -138,7 +138,7 @@ class _JobRun:
         return frozenset((*(place.host for place in self._steps), *(place.host for place in self._job.locks)))
 
     def refuse(self, why: Outcome) -> tuple[Outcome, ...]:
-        """End it before it begins, since what `why` tells of was not done."""
+        """End it before it begins, since the step of outcome `why` was not done."""
         if self._steps:
             note = f"not begun, as {why.job} {why.state.value}"
             self._end(self._steps[0], step_outcome(self._steps[0], why.state, note))
@@ -208,22 +208,22 @@ class _JobRun:
 class _JobStop:
     """A `StopSignal`: set when a person stops the run, or when a lock of this job is lost: nothing may go on then."""
 
-    def __init__(self, asked: StopSignal) -> None:
-        self._asked = asked
+    def __init__(self, person: StopSignal) -> None:
+        self._person = person
         self.held: list[tuple[HeldCommand, str]] = []
         self.left: list[HeldCommand] = []
         self._parted = 0.0
 
     def is_set(self) -> bool:
-        return self._asked.is_set() or not all(lock.alive() for lock, _ in self.held)
+        return self._person.is_set() or not all(lock.alive() for lock, _ in self.held)
 
-    def let_go(self, step: str) -> None:
+    def release(self, step: str) -> None:
         """From this step on the locks that say so may be lost; until they are they are held."""
         self.left += [lock for lock, until in self.held if until == step]
         self.held = [(lock, until) for lock, until in self.held if until != step]
 
     def parting(self) -> float:
-        """How many seconds are left to let go of those that may be lost, from the first that is asked for."""
+        """How many seconds are left to release the locks that may be lost, counted from the first call."""
         self._parted = self._parted or monotonic() + _PARTING
         return max(self._parted - monotonic(), 0.0)
 
@@ -234,13 +234,13 @@ class _JobStop:
             left = _LOOK if end is None else end - monotonic()
             if left <= 0:
                 return False
-            self._asked.wait(min(_LOOK, left))
+            self._person.wait(min(_LOOK, left))
         return True
 
     @property
     def why(self) -> str:
         lost = "the lock was lost (its holder or the connection is gone)"
-        return "stopped" if self._asked.is_set() else lost
+        return "stopped" if self._person.is_set() else lost
 
 
 @contextmanager

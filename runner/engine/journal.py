@@ -1,7 +1,7 @@
 """The journal: every run, plan, step, outcome, duration and size, in SQLite.
 
 Each change is committed before the next thing happens (write-ahead log, synchronous=FULL), so a
-kill -9 loses nothing that was told; what had begun and not ended is seen as such afterwards.
+kill -9 loses nothing that was recorded; what had begun and not ended is seen as such afterwards.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from runner.model.plan import Effect, Plan, Step
 from runner.model.role import Role
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
 
-FILE = "journal.sqlite"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
   id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, verdict TEXT, pid INTEGER NOT NULL, boot TEXT NOT NULL);
@@ -43,7 +42,7 @@ CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunLine:
-    """One run as the journal tells it; `ended` None and `alive` False means it was killed.
+    """One run in the journal; `ended` None and `alive` False means it was killed.
 
     `rebooted`: this machine was started again since it began.
     """
@@ -132,7 +131,7 @@ class Journal:
     def last_success(self) -> dict[str, datetime]:
         """For each job the start of its last run that was neither failed nor skipped.
 
-        One that took a host down counts whatever came of it: by itself it is not done again before its time.
+        One that took a host down counts, however it ended: it is not repeated before its time.
         """
         rows = self._rows(
             "SELECT job, max(started) FROM (SELECT job, started FROM jobs WHERE verdict != ? "
@@ -169,7 +168,7 @@ class Journal:
         )  # fmt: skip
 
     def answer(self, job: str, role: Role) -> Mapping[str, Any]:
-        """What the step of that role answered when the job last did it; empty if it never did."""
+        """The answer of the step of that role when it was last done in the job; empty if it never was."""
         rows = self._rows(
             "SELECT result FROM steps WHERE job = ? AND role = ? AND state = ? ORDER BY ended DESC LIMIT 1",
             job,
@@ -206,7 +205,7 @@ class Journal:
         return next((line for line in self.runs(1000) if rows and line.id == rows[0][0]), None)
 
     def passes_of(self, run: str) -> tuple[tuple[Mapping[str, Any], tuple[Outcome, ...]], ...]:
-        """The plans of a run, as `plan_started` got them, with what its steps came to as far as is known."""
+        """The plans of a run, as `plan_started` got them, with the outcomes of their steps as far as they are known."""
         plans = self._rows("SELECT id, plan FROM plans WHERE run = ? ORDER BY made_at", run)
         return tuple((json.loads(values), self._outcomes(plan)) for plan, values in plans)
 
@@ -237,11 +236,11 @@ class Journal:
         )  # fmt: skip
 
     def killed(self) -> tuple[RunLine, ...]:
-        """Runs that never ended, whose process is gone and of which nobody was told yet."""
+        """Runs that never ended, whose process is gone and which no report has mentioned yet."""
         return tuple(line for line in self.runs(1000) if line.ended is None and not line.alive)
 
     def close_killed(self, dead: Sequence[RunLine]) -> None:
-        """People know of these now: they failed, and what was under way in them was interrupted."""
+        """A report has mentioned these: they failed, and what was under way in them was interrupted."""
         for line in dead:
             self._do("UPDATE steps SET state = ? WHERE state IS NULL AND plan IN (SELECT id FROM plans WHERE run = ?)",
                      State.INTERRUPTED.value, line.id)  # fmt: skip
@@ -275,7 +274,7 @@ def _time(text: str) -> datetime:
 
 
 def _process(pid: int) -> str:
-    """What tells this process from every other that had or will have its number; "" if it is gone."""
+    """What distinguishes this process from every other with its number, before or after; "" if it is gone."""
     try:
         boot = _boot()
         # proc(5): the command's name is in parentheses and may hold anything; the 22nd field is the start.

@@ -86,7 +86,7 @@ def to_newest(db: sqlite3.Connection) -> None:
     there = _format(db)
     if there > FORMAT:
         raise RunnerError(
-            f"the journal has format {there}, and this runner knows no later one than {FORMAT}",
+            f"the journal has format {there}, but this runner reads none later than {FORMAT}",
             do="run the newer runner that wrote it, or move the journal out of the way",
         )
     if there == FORMAT:

@@ -1,6 +1,6 @@
 """Read the hosts before planning: one round trip a host, all at once, READ commands only.
 
-The program that reads travels over standard input, so nothing need be installed and nothing is
+The agent travels over standard input, so nothing need be installed and nothing is
 written. One host that cannot be read never hides another.
 """
 
@@ -37,7 +37,7 @@ _MEND = "run it again; if it stays so, look for what prints into the output of s
 _MADE = (1980, 1, 1, 0, 0, 0)
 _DOOR = "from runner_agent.__main__ import main\n\nmain()\n"
 
-# Runs the program without installing it: `python3 -I -c BOOT LENGTH [VERB ...]` reads the file from
+# Runs the agent without installing it: `python3 -I -c BOOT LENGTH [VERB ...]` reads the file from
 # stdin, keeps it in memory, and leaves the rest of stdin to the verb (probe, unless another is named).
 # Unbuffered, so that nothing more is read.
 BOOT = (
@@ -70,7 +70,7 @@ def gather(
 
 
 def request(site: Site, host: Host, probes: Sequence[Probe]) -> dict[str, Any]:
-    """What is asked of one host: its stores as they are declared, and the commands of its probes."""
+    """The question for one host: its stores as they are declared, and the commands of its probes."""
     disks = {disk.name: disk for disk in site.disks}
     stores = [
         {

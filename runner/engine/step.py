@@ -1,4 +1,4 @@
-"""One step: its guard, its unless, its action, what came of it."""
+"""One step: its guard, its unless, its action, its outcome."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class Stepper:
                 try:
                     return self._command(step, at, argv, earlier)
                 except OSError as error:
-                    # The spool: the command was ended, and what came of it cannot be judged.
+                    # The spool: the command was ended, so its outcome cannot be judged.
                     note = f"its input or output could not be kept on the controller: {error}"
                     return step_outcome(step, State.FAILED, note, at)
             case WaitFor():
@@ -166,7 +166,7 @@ class Stepper:
 
 
 class _TransferCounter:
-    """Counts files and bytes in rsync's output as it comes, and tells now and then."""
+    """Counts files and bytes in rsync's output as it comes, and sends a Progress now and then."""
 
     def __init__(self, step: Step, tell: Callable[[Event], None]) -> None:
         self._step, self._tell = step, tell
@@ -218,7 +218,7 @@ def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
     if answer.get("error"):
         return _error_of(answer)
     lines = log.strip().splitlines() or [str(entry) for entry in answer.get("log", ())]
-    last = lines[-1:] or ["it said nothing"]
+    last = lines[-1:] or ["it printed nothing"]
     return result.error or f"ended {result.exit}: {last[0]}"
 
 

@@ -59,7 +59,7 @@ class Session(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of it, so that its exit is known."""
+        """Close it, so that its exit is known."""
         ...
 
     def failure(self, carrier: Carrier) -> CommandFailure:
@@ -89,7 +89,7 @@ class Limits:
 
 
 class Carrier:
-    """Runs a session to its end. Afterwards `out`, `err`, `cut`, `timed_out` and `error` say what came.
+    """Runs a session to its end. Afterwards `out`, `err`, `cut`, `timed_out` and `error` hold the result.
 
     Output goes to `sink` complete and in order; `out` keeps its first MiB (`cut`: there was more),
     `err` the last 16 KiB. `left_open`: its pipes never ended. A command ended early never sees a
@@ -176,7 +176,7 @@ class Carrier:
         self._session.signal(SIGKILL)
 
     def _left_behind(self) -> bool:
-        """Whether it is vain to wait for a reader: its sink still blocks though the command was ended."""
+        """Whether waiting for a reader is useless: its sink still blocks though the command was ended."""
         return self._halted and time.monotonic() - self._ended > GRACE
 
     def _feed(self) -> None:

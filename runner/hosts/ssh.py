@@ -116,7 +116,7 @@ class _RemoteCommand:
         return 0
 
     def close(self) -> None:
-        """Let go of the channel, so that `exit` is known."""
+        """Close the channel, so that `exit` is known."""
         status = self._channel.exit_status
         killed_by = getattr(self._channel, "killed_by", "")
         if self._absent:

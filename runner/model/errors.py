@@ -8,7 +8,7 @@ RunnerError                 1   (never raised itself)
 ├── HookFailed              4   a planning hook failed or does not fit
 ├── StalePlan               5   jobs.toml, a store or a host changed since the review
 ├── GoingDown               0   the machine that the runner is on is being rebooted, as planned
-├── ReportUndelivered       6   the run is recorded, but a person could not be told
+├── ReportUndelivered       6   the run is recorded, but its report reached nobody
 └── Busy                   75   another run holds a lock
 
 Each is built once with fields, and its text says what to do next.

@@ -50,7 +50,7 @@ class Proven:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
-    """A sealed snapshot as its record tells it. Sizes in bytes, times UTC.
+    """A sealed snapshot as its record describes it. Sizes in bytes, times UTC.
 
     `added_bytes` and `added_files` count what the snapshot brought that no other had; `exceptions` is
     None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a restore
@@ -111,7 +111,7 @@ class Space:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StoreFacts:
-    """A store as found. `path` is where it really is. `problem` says why it cannot be used.
+    """A store as it was read. `path` is where it really is. `problem` says why it cannot be used.
 
     `mounted`: the store's own device differs from its parent's, or `disk mount` contains it.
     `whole_seconds` is true where the disk cannot hold nanosecond times. `proven` is the last successful

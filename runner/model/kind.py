@@ -51,7 +51,7 @@ class JobKind(Protocol):
         ...
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """Say what became of the job, from the outcomes of its steps.
+        """Say how the job ended, from the outcomes of its steps.
 
         A kind that a plugin brings may leave this out: how the job stopped, or how many steps were done,
         is said then.
@@ -64,7 +64,7 @@ class Beyond(Protocol):
     """A kind that looks beyond one job and today: at its past, and at what else is in the plan. Pure."""
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
-        """Why the job must not be planned, judged by its past runs; None where nothing speaks against it."""
+        """Why the job must not be planned, judged by its past runs; None where there is no reason."""
         ...
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:

@@ -17,7 +17,7 @@ def snapshot_name(moment: datetime) -> str:
 
 
 def snapshot_time(name: str) -> datetime | None:
-    """The moment a snapshot's name tells, or None where it is not such a name."""
+    """The moment that a snapshot's name stands for, or None where it is not such a name."""
     if not SNAPSHOT.fullmatch(name):
         return None
     try:

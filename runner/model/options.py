@@ -116,7 +116,7 @@ class RebootOptions:
     `window` are the times at which it is allowed, empty for always; `announce` how long before users must
     have been told, None for not at all; `must_run` units that must be active afterwards, `database`
     whether PostgreSQL must answer, `page` an address that must. `patience` is the least that is waited
-    for the host. `reason` is told to users. With `only_if_needed` nothing is done without a need.
+    for the host. `reason` is part of the notice to users. With `only_if_needed` nothing is done without a need.
     """
 
     window: tuple[str, ...] = ()

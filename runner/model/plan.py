@@ -87,7 +87,7 @@ class Ended:
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Lock:
     """A resource of a job. `argv` runs on `host` for as long as the job does: it prints one JSON
-    line, `{"held": true}` or `{"held": false, "holder": {...}}`, and lets go when its stdin ends.
+    line, `{"held": true}` or `{"held": false, "holder": {...}}`, and releases it when its stdin ends.
 
     From the step `until` on it may be lost, as when that step reboots the host that keeps it."""
 
@@ -135,6 +135,11 @@ class Step:
     role: Role = Role.STEP
     subject: str = ""
     replans: bool = False
+
+    @property
+    def takes_power(self) -> bool:
+        """Whether it takes its host down: it reboots it or switches it off."""
+        return self.effect == Effect.INTERRUPT and "power" in self.needs
 
     def known_as(self, role: Role, subject: str = "") -> Step:
         """The same step in this role, about this."""

@@ -70,7 +70,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pass:
-    """One plan and what became of it; a run has up to three."""
+    """One plan and the outcomes of its steps; a run has up to three."""
 
     plan: Plan
     outcomes: tuple[Outcome, ...]
@@ -88,7 +88,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobReport:
-    """What became of one job, in words: `headline` is one sentence, `details` the numbers.
+    """The end of one job, in words: `headline` is one sentence, `details` the numbers.
 
     `stop` is what kept it from being done: it decides between the exit codes of one verdict. `written`
     are the bytes and files that it wrote, for the journal, `made` the snapshot (`store/name`) that there is
@@ -121,10 +121,10 @@ class Around:
 
 
 class Reporter(Protocol):
-    """A kind as far as it tells its own end."""
+    """A kind, as far as it reports on its own jobs."""
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """What became of `job`, from the outcomes of its steps. Pure."""
+        """How `job` ended, from the outcomes of its steps. Pure."""
         ...
 
 

@@ -155,6 +155,11 @@ class Site:
     elsewhere: tuple[Job, ...] = ()
     hooks: tuple[Hook, ...] = ()
 
+    @property
+    def journal(self) -> str:
+        """The file of the journal."""
+        return f"{self.state}/journal.sqlite"
+
     def host(self, name: str) -> Host:
         """The host of that name; KeyError if jobs.toml has none (the loader checks every name)."""
         return _named(self.hosts, name)

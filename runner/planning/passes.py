@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from runner.model.plan import Effect, Ended, Plan, PlannedJob, Step
+from runner.model.plan import Ended, Plan, PlannedJob, Step
 from runner.model.run import Outcome, Pass, State
 
 MOST_PASSES = 3
@@ -19,9 +19,11 @@ def again(done: Pass) -> tuple[str, ...]:
     What was sent is kept, and a new plan takes it up. For a full disk that plan also says what must go
     first, or that nothing may; where an inode had no link left, rsync copies it in the fresh folder.
     """
-    kept = _kept(done)
+    resumable = _resumable(done)
     first = {step.id for step in done.plan.steps if step.replans}
-    worth = {outcome.job for outcome in done.outcomes if _interrupted(outcome, kept) or _not_whole(outcome, kept)}
+    worth = {
+        outcome.job for outcome in done.outcomes if _interrupted(outcome, resumable) or _not_whole(outcome, resumable)
+    }
     worth |= {outcome.job for outcome in done.outcomes if outcome.step in first and outcome.state == State.DONE}
     worth |= _unchanged(done)
     return tuple(job.name for job in done.plan.jobs if job.name in worth)
@@ -29,31 +31,31 @@ def again(done: Pass) -> tuple[str, ...]:
 
 def waits(done: Pass) -> bool:
     """Whether time may heal what `again` is for: a transfer cut off from outside. Nobody waits for a full disk."""
-    kept = _kept(done)
-    return any(_interrupted(outcome, kept) for outcome in done.outcomes)
+    resumable = _resumable(done)
+    return any(_interrupted(outcome, resumable) for outcome in done.outcomes)
 
 
-def _kept(done: Pass) -> set[str]:
+def _resumable(done: Pass) -> set[str]:
     """Steps that a new plan takes up where they were cut off."""
     return {step.id for step in done.plan.steps if step.keep_output_as or step.detached}
 
 
-def _interrupted(outcome: Outcome, kept: set[str]) -> bool:
-    return outcome.step in kept and outcome.state == State.INTERRUPTED
+def _interrupted(outcome: Outcome, resumable: set[str]) -> bool:
+    return outcome.step in resumable and outcome.state == State.INTERRUPTED
 
 
 def _unchanged(done: Pass) -> set[str]:
-    """Jobs that were stale and had installed nothing, so that nothing goes untold: a new plan may do better."""
+    """Jobs that were stale and had installed nothing that a report must mention: a new plan may do better."""
     asks = {step.id for step in done.plan.steps if step.guard and step.guard.replans}
     stale = {outcome.job for outcome in done.outcomes if outcome.step in asks and outcome.state == State.STALE}
     return stale - {outcome.job for outcome in done.outcomes if outcome.result.get("detached") is True}
 
 
-def _not_whole(outcome: Outcome, kept: set[str]) -> bool:
+def _not_whole(outcome: Outcome, resumable: set[str]) -> bool:
     # rsync(1): 11 is a write that failed. Out of inodes or links it ends with 23, and the seal finds out.
     if outcome.state != State.FAILED:
         return False
-    return (outcome.step in kept and outcome.exit == _FILE_IO) or outcome.result.get("again") is True
+    return (outcome.step in resumable and outcome.exit == _FILE_IO) or outcome.result.get("again") is True
 
 
 def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | None:
@@ -67,7 +69,7 @@ def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | Non
     steps: list[Step] = []
     for job in plan.jobs:
         own = [step for step in plan.steps if step.job == job.name]
-        down = [at for at, step in enumerate(own) if _reboots(step, controller) and step.id in begun]
+        down = [at for at, step in enumerate(own) if step.host == controller and step.takes_power and step.id in begun]
         left = [step for step in own[down[-1] + 1 :] if not _instead(step, begun)] if down else []
         if not left:
             continue
@@ -86,7 +88,7 @@ def joined(plan: Plan, before: Sequence[Outcome], after: Sequence[Outcome]) -> t
     A reboot that was cut off by itself was done: there is something left only where this is another boot.
     """
     known = {outcome.step: outcome for outcome in (*before, *after)}
-    down = {step.id for step in plan.steps if _takes_power(step)}
+    down = {step.id for step in plan.steps if step.takes_power}
     return tuple(
         replace(known[step.id], state=State.DONE, note="")
         if step.id in down and known[step.id].state == State.INTERRUPTED and _begun(known[step.id])
@@ -105,11 +107,3 @@ def _begun(outcome: Outcome) -> bool:
 def _instead(step: Step, begun: set[str]) -> bool:
     """Whether the step is for when another was not done, and that was."""
     return isinstance(step.unless, Ended) and step.unless.step in begun
-
-
-def _reboots(step: Step, controller: str) -> bool:
-    return step.host == controller and _takes_power(step)
-
-
-def _takes_power(step: Step) -> bool:
-    return step.effect == Effect.INTERRUPT and "power" in step.needs

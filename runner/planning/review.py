@@ -68,14 +68,14 @@ def _below(place: Store, known: StoreFacts, own: list[tuple[Step, str]]) -> list
     wrong |= {snapshot.name: "is being read" for snapshot in recorded if snapshot.being_read}
     proven = {drill.snapshot for drill in known.proven.values()}
     wrong |= {
-        snapshot.name: "is the last that was proven to come back"
+        snapshot.name: "is the last one that a drill restored"
         for snapshot in recorded
         if snapshot.proven or snapshot.name in proven
     }
     wrong |= {name: "is no sealed snapshot" for _, name in own if name not in {snapshot.name for snapshot in recorded}}
     faults = [f"{step.id} expires {name}, which {wrong[name]}" for step, name in own if name in wrong]
     faults += [
-        f"{step.id} is told another floor than min = {least}"
+        f"{step.id} is given another minimum than min = {least}"
         for step, _ in own
         if isinstance(step.action, Command) and f"--min={least}" not in step.action.argv
     ]
@@ -106,7 +106,7 @@ def _circle(plan: Plan) -> list[str]:
 
 
 def contain(plan: Plan, ceiling: Effect) -> Plan:
-    """The plan without the jobs that nobody may run unwatched, each told as a matter for a person.
+    """The plan without the jobs that may not run unattended; a finding for each tells a person.
 
     For a run that nobody asked for by name: one job that is above the ceiling, or refused on its own
     account, keeps no other from running.

@@ -1,4 +1,4 @@
-"""What the users are told: that an interruption comes, that it is over or late, that it is not to be."""
+"""The notices to users: an interruption comes, is over or late, or is cancelled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runner.model.errors import ReportUndelivered, UsageError
 from runner.model.facts import Announced, Facts, Probe
 from runner.model.notice import Notice
 from runner.model.options import RebootOptions
-from runner.model.plan import Effect, Finding, Step
+from runner.model.plan import Effect, Finding
 from runner.model.role import Phase, Role
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site
@@ -50,21 +50,19 @@ class NoticeDesk(Protocol):
 
 
 def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Notice:
-    """Tell the users that the job interrupts them at `at`; only what they were told counts as announced.
+    """Tell the users that the job interrupts them at `at`; only a notice that was delivered counts as announced.
 
-    UsageError where there is nothing to announce, nobody who would carry it, or where that is no time to
-    come. ReportUndelivered where they were not told: then what was announced before still stands.
+    UsageError where there is nothing to announce, no hook to deliver it, or where that time is not in
+    the future. ReportUndelivered where it was not delivered: then what was announced before still stands.
     """
     job = _job(desk, name)
     if not desk.hooks.tells_users:
-        raise UsageError(
-            "no hook carries announcements, so nobody would be told", do="add [hooks.announce] to jobs.toml"
-        )
+        raise UsageError("no hook delivers notices, so nobody would hear of it", do="add [hooks.announce] to jobs.toml")
     moment = time_of(at, zone=desk.site.timezone)
     if isinstance(moment, str):
-        raise UsageError(f"'{at}' is not a time to come", do=moment)
+        raise UsageError(f"'{at}' is not in the future", do=moment)
     if moment <= desk.now():
-        raise UsageError(f"'{at}' is not a time to come", do="it has passed: say a later one")
+        raise UsageError(f"'{at}' is not in the future", do="it has passed: give a later time")
     windows = getattr(_terms(desk, job), "window", ())
     if windows and window.open_until(windows, moment, desk.site.timezone) is None:
         do = "choose another time, or change `window` in jobs.toml"
@@ -82,7 +80,7 @@ def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Notice:
 def _foretold(desk: NoticeDesk, job: Job, moment: datetime) -> tuple[float, float] | None:
     """The least and the most seconds that it should take; None where it does not come back by itself, or a
     disk is checked of which nobody knows how long that takes."""
-    # Only who switches a host off must be told how to start it again.
+    # Only a job that switches a host off has an option for how to start it.
     if hasattr(job.options, "start"):
         return None
     checks: tuple[float | None, ...] = ()
@@ -97,7 +95,7 @@ def _foretold(desk: NoticeDesk, job: Job, moment: datetime) -> tuple[float, floa
 
 
 def cancel(desk: NoticeDesk, name: str) -> Notice:
-    """Tell them that it is not to be. UsageError where nothing is announced; ReportUndelivered: it still stands."""
+    """Tell them that it is cancelled. UsageError where nothing is announced; ReportUndelivered: it still stands."""
     job = _job(desk, name)
     announced = desk.journal.announcements.coming().get(name)
     if announced is None:
@@ -110,8 +108,8 @@ def over(desk: NoticeDesk, name: str) -> Notice:
     job = _job(desk, name)
     announced = desk.journal.announcements.late().get(name)
     if announced is None:
-        do = "a run that sees the host come back says so itself"
-        raise UsageError(f"the users of {job.host} do not wait for the end of {name}", do=do)
+        do = "a run that sees the host return tells them itself"
+        raise UsageError(f"the users of {job.host} are not waiting for the end of {name}", do=do)
     return _notify(desk, replace(_notice(desk, job, announced.at), what="over", reason=announced.reason))
 
 
@@ -122,11 +120,11 @@ def _notify(desk: NoticeDesk, notice: Notice) -> Notice:
 
 
 def settle(desk: NoticeDesk, done: Sequence[Pass]) -> tuple[Finding, ...]:
-    """Tell the users what became of what was announced; findings for those who could not be told.
+    """Tell the users how what was announced has ended; a finding where a notice was not delivered.
 
-    An interruption that was carried out is over, or late where the host cannot be used; one that was
-    refused, or whose time is long past, is cancelled. Of one that nobody watched to its end they are told
-    nothing: a person is asked to.
+    An interruption that took place is over, or late where the host cannot be used; one that was
+    refused, or whose time is long past, is cancelled. If nobody watched it to its end, they are told
+    nothing more: a person is asked to tell them.
     """
     findings: list[Finding] = []
     # All passes: an upgrade may reboot first, and upgrade in the next.
@@ -143,7 +141,7 @@ def settle(desk: NoticeDesk, done: Sequence[Pass]) -> tuple[Finding, ...]:
         if name in late and end != "over":
             continue
         if job and _is_off(outcomes, done):
-            # It was announced as going, and it went: when it is back is said by whoever starts it.
+            # It was announced, and it went off: whoever starts it again says when it is back.
             desk.journal.announcements.end(name, desk.now(), "late")
             text = f"when {job.host} is on again, tell its users: runner announce {name} --over"
             findings.append(Finding(severity="note", source="announcements", text=text, phase=Phase.RUN))
@@ -162,12 +160,12 @@ def settle(desk: NoticeDesk, done: Sequence[Pass]) -> tuple[Finding, ...]:
 
 
 def _settled(desk: NoticeDesk, notice: Notice, *, unseen: bool) -> Iterator[Finding]:
-    """Tell this to the users, unless nobody has seen what became of it, and to a person what they must know."""
+    """Send the notice, unless nobody saw how it ended; a finding for what a person must know."""
     name, what = notice.job, "late" if unseen else notice.what
     desk.journal.announcements.end(name, desk.now(), what)
     text, do = "", f"when {notice.host} can be used again, tell them: runner announce {name} --over"
     if unseen:
-        text = f"{name} was begun, and whether {notice.host} is back was not seen; its users were told nothing more"
+        text = f"{name} was begun, but nobody saw whether {notice.host} returned; its users were told nothing more"
     elif what == "late":
         text = f"the users of {notice.host} were told that it cannot be used yet"
     elif what == "cancelled":
@@ -181,9 +179,9 @@ def _settled(desk: NoticeDesk, notice: Notice, *, unseen: bool) -> Iterator[Find
 
 
 def _end_of(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_End, float | None]:
-    """What became of a job that was run, and how long its host was away; "" where it interrupted nobody."""
+    """How a job ended for the users, and how long its host was away; "" where it interrupted nobody."""
     steps = {step.id: step for item in done for step in item.plan.steps}
-    taking = [outcome for outcome in outcomes if _takes_power(steps[outcome.step])]
+    taking = [outcome for outcome in outcomes if steps[outcome.step].takes_power]
     down = [outcome for outcome in taking if outcome.state == State.DONE]
     if not down:
         halfway = any(outcome.state == State.INTERRUPTED and outcome.exit is not None for outcome in taking)
@@ -204,15 +202,11 @@ def _end_of(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> tuple[_End, fl
     return "over", away(down[-1], known[Role.BACK], known.get(Role.SETTLED))
 
 
-def _takes_power(step: Step) -> bool:
-    return step.effect == Effect.INTERRUPT and "power" in step.needs
-
-
 def _is_off(outcomes: Sequence[Outcome], done: Sequence[Pass]) -> bool:
     """Whether a job took its host down for good: it never meant to wait for it."""
     ids = {outcome.step for outcome in outcomes}
     own = [step for item in done for step in item.plan.steps if step.id in ids]
-    off = [step for step in own if _takes_power(step)]
+    off = [step for step in own if step.takes_power]
     waits = any(step.role == Role.BACK for step in own)
     return (
         bool(off)
@@ -259,4 +253,4 @@ def _deliver(desk: NoticeDesk, notice: Notice) -> None:
     failed = desk.hooks.deliver_notice(notice)
     if failed:
         lost = "; ".join(f"{name}: {why}" for name, why in failed)
-        raise ReportUndelivered(lost, do="mend that and say it again; until then they were not told")
+        raise ReportUndelivered(lost, do="fix that and announce it again: the users were not told")

@@ -1,4 +1,4 @@
-"""The verbs that plan and run, as visible lists of calls: load, gather, plan, review, execute, tell."""
+"""The verbs that plan and run, as visible lists of calls: load, gather, plan, review, execute, report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Self
 from runner.config.complaints import no_such
 from runner.config.plugins import Hooks
 from runner.engine import execute, planfile, probe
-from runner.engine.journal import FILE, Journal
+from runner.engine.journal import Journal
 from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.transport import Transport
@@ -68,7 +68,7 @@ class App:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Let go of connections and the journal."""
+        """Close the connections and the journal."""
         if "transports" in vars(self):
             for transport in self.transports.values():
                 transport.close()
@@ -76,11 +76,11 @@ class App:
             self.journal.close()
 
     # Both need room on the controller's disk. They are opened when they are first used, so that a run
-    # that cannot have them is told to people like any other failure.
+    # that cannot have them is reported like any other failure.
     @cached_property
     def journal(self) -> Journal:
         """The journal; RunnerError where it cannot be opened."""
-        return Journal(Path(self.site.state) / FILE)
+        return Journal(Path(self.site.journal))
 
     @cached_property
     def transports(self) -> Mapping[str, Transport]:
@@ -110,7 +110,7 @@ class App:
         unknown = [name for name in names if name not in known]
         if unknown:
             unknown_jobs = "; ".join(no_such("job", name, sorted(known)) for name in unknown)
-            raise UsageError(unknown_jobs, do="the jobs are those of jobs.toml")
+            raise UsageError(unknown_jobs, do="name a job of jobs.toml")
         if packages:
             return narrowed(schedule.named(self.site, names), packages)
         return (
@@ -123,7 +123,7 @@ class App:
         """UsageError where a job is started on another host, or none at all on this one."""
         for job in self.site.elsewhere:
             if job.name in names:
-                raise UsageError(f"{job.name} is started on {job.runs_on}, by `runs_on`", do="type it there")
+                raise UsageError(f"{job.name} is started on {job.runs_on}, by `runs_on`", do="run it there")
         if self.site.elsewhere and not self.site.jobs:
             here, starters = self.site.controller, {job.runs_on for job in self.site.elsewhere}
             raise UsageError(
@@ -238,7 +238,7 @@ class App:
         )  # fmt: skip
         outcomes = execute.run(plan, means)
         if self._goes_down(plan, outcomes):
-            raise GoingDown(f"{self.site.controller} goes down, as planned", do="the next run says how it came back")
+            raise GoingDown(f"{self.site.controller} goes down, as planned", do="the next run reports how it returned")
         return Pass(plan=plan, outcomes=outcomes)
 
     def _go_on(self, done: list[Pass], run: str) -> None:
@@ -262,7 +262,7 @@ class App:
             self.journal.job_ended(run, line)
 
     def tell(self, event: Event) -> None:
-        """Tell the terminal and the plugins; one event at a time. A terminal that has gone ends nothing."""
+        """Send it to the terminal and the plugins; one event at a time. A terminal that has gone ends nothing."""
         with self._saying:
             try:
                 self._say(event)

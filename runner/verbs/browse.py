@@ -49,9 +49,9 @@ def _holdings(app: App, names: Sequence[str], more: Sequence[str] = ()) -> tuple
     for name in names:
         if name not in known:
             raise UsageError(f"there is no store '{name}'", do=f"the stores are: {', '.join(sorted(known))}")
-    wanted = [store for store in app.site.stores if not names or store.name in names]
-    facts = app.gather(tuple(dict.fromkeys([*(store.host for store in wanted), *more])))
-    return tuple(_holding(store, facts) for store in wanted), facts
+    stores = [store for store in app.site.stores if not names or store.name in names]
+    facts = app.gather(tuple(dict.fromkeys([*(store.host for store in stores), *more])))
+    return tuple(_holding(store, facts) for store in stores), facts
 
 
 def _holding(store: Store, facts: Facts) -> Holding:
@@ -103,11 +103,11 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
     raise UsageError(f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is")
 
 
-def diff(app: App, wanted: Pair, heard: Callable[[agent.SnapshotDifference | Mapping[str, int]], None]) -> None:
+def diff(app: App, snapshots: Pair, heard: Callable[[agent.SnapshotDifference | Mapping[str, int]], None]) -> None:
     """Tell `heard` of each name that differs, in order, and last the counts."""
-    verb = agent.diff(wanted.holding.facts.path, wanted.older.name, wanted.newer.name)
-    transport = app.transports[wanted.holding.store.host]
-    ask_lines(transport, verb, {"path": wanted.path}, lambda line: heard(agent.difference(line)))
+    verb = agent.diff(snapshots.holding.facts.path, snapshots.older.name, snapshots.newer.name)
+    transport = app.transports[snapshots.holding.store.host]
+    ask_lines(transport, verb, {"path": snapshots.path}, lambda line: heard(agent.difference(line)))
 
 
 def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecord:
@@ -145,8 +145,8 @@ def restoring(app: App, host: str, path: str, when: str, to: str, store: str) ->
         if not _has(app, holding, path, chosen.name):
             reasons.append(f"{chosen.name} of store {holding.store.name} has no {path}")
             continue
-        wanted = restore.RestoreRequest(host=host, path=path, store=holding.store, snapshot=chosen, to=to)
-        return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
+        request = restore.RestoreRequest(host=host, path=path, store=holding.store, snapshot=chosen, to=to)
+        return app.plan_of(restore.draft(app.site, request, facts, facts.at), facts)
     raise UsageError(
         "; ".join(reasons) or f"no store has a snapshot of {host}",
         do=f"runner find {path} lists every version there is",
@@ -173,9 +173,9 @@ def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
     held, facts = _holdings(app, (store,) if store else ())
     end = moment_of(until, zone=app.site.timezone, now=facts.at) if until else None
     if until and (end is None or end <= facts.at):
-        raise UsageError(f"'{until}' is not a day to come", do="write it as 2027-01-31")
+        raise UsageError(f"'{until}' is not a day in the future", do="write it as 2027-01-31")
     if end and not why.strip():
-        raise UsageError("a pin needs a reason", do='say it for whoever finds it later: --why "..."')
+        raise UsageError("a pin needs a reason", do='give one for whoever finds the pin later: --why "..."')
     reasons = []
     for holding in held:
         chosen = _pick(app, holding, when)

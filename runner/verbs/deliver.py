@@ -1,4 +1,4 @@
-"""What a run is told of: every run ends in a report, also when it was refused, when it failed, when it broke."""
+"""Every run ends in a report, also when it was refused, when it failed, when it broke."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Passes = Callable[[list[Pass], str], None]
 
 
 class ReportDesk(announce.NoticeDesk, Protocol):
-    """What telling needs of the app: `kinds` say how their jobs ended."""
+    """What a report needs of the app: `kinds` say how their jobs ended."""
 
     kinds: Mapping[str, Reporter]
 
@@ -32,10 +32,10 @@ class ReportDesk(announce.NoticeDesk, Protocol):
 
 
 def reported(desk: ReportDesk, passes: Passes) -> tuple[Report, int]:
-    """Run `passes`, record what came of it, tell people; the report and the exit code.
+    """Run `passes`, record the results, deliver the report; the report and the exit code.
 
 
-    What the passes raise is told first and, where it is a bug, raised again.
+    What the passes raise is reported first and, where it is a bug, raised again.
     """
     started = desk.now()
     telling = _Telling(run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[], dead=[])
@@ -44,7 +44,7 @@ def reported(desk: ReportDesk, passes: Passes) -> tuple[Report, int]:
         desk.journal.run_started(telling.run, started)
         passes(telling.done, telling.run)
     except GoingDown:
-        raise  # what this run began is told by the one that goes on with it
+        raise  # what this run began is reported by the run that goes on with it
     except Exception as error:  # a refusal and a bug must reach people too, then the door
         trouble = error
         telling.findings.append(outcome.refusal(error))

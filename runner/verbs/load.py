@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from runner.config import load as config
 from runner.config import plugin_source
-from runner.config.plugins import Hooks
-from runner.engine.journal import FILE, Journal
 from runner.jobs.catalogue import TAKEN, together
 from runner.model.role import Role
 from runner.model.site import Job, Site
@@ -16,7 +16,12 @@ from runner.model.site import Job, Site
 def load(path: Path) -> Site:
     """The site in jobs.toml; ConfigError with every problem, HookFailed for a plugin that does not fit."""
     own = plugin_source.others(path)
-    brought = Hooks.named(own, str(path.parent.resolve())).declare_kinds(TAKEN) if own else ()
+    if not own:
+        return config.load(path, kinds=together(()))
+    # Late, like all that `validate` needs only at some sites.
+    from runner.config.plugins import Hooks
+
+    brought = Hooks.named(own, str(path.parent.resolve())).declare_kinds(TAKEN)
     return config.load(path, kinds=together(brought))
 
 
@@ -25,19 +30,21 @@ def outgrown(site: Site) -> tuple[str, ...]:
 
     Asks no host, so it knows nothing before the first check.
     """
-    path = Path(site.state) / FILE
+    path = Path(site.journal)
     if not path.exists():
         return ()
+    from runner.engine.journal import Journal
+
     journal = Journal(path)
     try:
-        return tuple(note for job in site.jobs if job.kind == "check" and (note := _outgrown(site, job, journal)))
+        checks = [(job, journal.answer(job.name, Role.LINKS)) for job in site.jobs if job.kind == "check"]
+        return tuple(note for job, counted in checks if (note := _outgrown(site, job, counted)))
     finally:
         journal.close()
 
 
-def _outgrown(site: Site, job: Job, journal: Journal) -> str:
+def _outgrown(site: Site, job: Job, counted: Mapping[str, Any]) -> str:
     policy = site.store(job.options.store).retention
-    counted = journal.answer(job.name, Role.LINKS)
     group, limit = int(counted.get("largest_group", 0)), int(counted.get("limit", 0))
     if policy is None or not group or group * policy.max < limit:
         return ""

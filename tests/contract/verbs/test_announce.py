@@ -316,7 +316,7 @@ def test_a_host_that_is_back_without_what_people_need_is_not_told_as_back(place:
     assert place.runner("announce", "bounce", "--over").code == 0
     assert subjects(sent)[2] == "papio is back"
     again = place.runner("announce", "bounce", "--over")
-    assert again.code == 2 and "do not wait for the end of bounce" in again.err
+    assert again.code == 2 and "are not waiting for the end of bounce" in again.err
 
 
 def test_users_who_were_left_waiting_hear_of_the_next_time_that_ends_well(place: Place) -> None:
@@ -356,7 +356,7 @@ def test_an_interruption_whose_run_was_killed_is_not_told_as_one_that_did_not_co
     killed.kill()
     ended(killed)
     said = place.runner("run", "quick", "--yes")
-    assert said.code == 3 and "whether papio is back was not seen" in said.out
+    assert said.code == 3 and "nobody saw whether papio returned" in said.out
     assert "runner announce bounce --over" in said.out and subjects(sent) == []
     assert place.runner("announce", "bounce", "--over").code == 0
     assert subjects(sent) == ["papio is back"]

@@ -257,5 +257,5 @@ def test_a_plan_that_would_expire_the_last_proven_one_is_refused_whoever_made_it
     argv = ("/usr/local/sbin/runner-agent", "expire", "/srv/backups/papio", OLD, "--plan=1", "--min=1")
     plan = parts.plan(parts.step("x/1", *argv, host="server", effect=Effect.EXPIRE))
     assert [finding.text for finding in review.floors(plan, here, facts)] == [
-        f"x/1 expires {OLD}, which is the last that was proven to come back"
+        f"x/1 expires {OLD}, which is the last one that a drill restored"
     ]

@@ -45,7 +45,7 @@ READ = {"d21": {"being_read": True}}
         ),
         (
             "a lower floor", expiring(D18, on=("--plan=1", "--min=1")), POLICY, {},
-            ["x/0 is told another floor than min = 2"],
+            ["x/0 is given another minimum than min = 2"],
         ),
         (
             "no retention", expiring(D18), None, {},
