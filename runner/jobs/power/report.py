@@ -10,20 +10,15 @@ from runner.agent.detached.contract import DetachAnswer
 from runner.agent.power.contract import Returned
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome, State, Verdict
+from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line
-from runner.report.default import STOPPED, default_report
+from runner.report.default import STOPPED
 from runner.tools import answers
 
 _REACHED = frozenset((State.DONE, *STOPPED))
 # What e2fsck(8) ends with where it put errors right.
 _MENDED = 1
 _SHOWN = 5
-
-
-def reported(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """The report of a reboot or a halt, however far it came."""
-    return power_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
