@@ -44,14 +44,12 @@ class Late:
         return _kind(self.place).draft(site, job, facts, now)
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
-        """See Beyond; None for a kind that does not look there."""
-        kind = _kind(self.place)
-        return kind.doubt(site, job, facts, forecast) if isinstance(kind, Beyond) else None
+        """See Beyond."""
+        return _kind(self.place).doubt(site, job, facts, forecast)
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
-        """See Beyond; the same drafts for a kind that does not look there."""
-        kind = _kind(self.place)
-        return kind.together(site, jobs, drafts, facts) if isinstance(kind, Beyond) else drafts
+        """See Beyond."""
+        return _kind(self.place).together(site, jobs, drafts, facts)
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """See JobKind."""
@@ -72,9 +70,9 @@ class LateReport:
 
 
 @cache
-def _kind(place: str) -> JobKind:
+def _kind(place: str) -> Beyond:
     module, _, made = place.partition(":")
-    kind: JobKind = getattr(import_module(f"runner.jobs.{module}"), made)()
+    kind: Beyond = getattr(import_module(f"runner.jobs.{module}"), made)()
     return kind
 
 

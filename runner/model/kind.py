@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from runner.model.facts import Facts, Probe
 from runner.model.plan import Finding, Forecast, PlannedJob, Skip, Step
@@ -53,9 +53,8 @@ class JobKind(Protocol):
         """
 
 
-@runtime_checkable
-class Beyond(Protocol):
-    """A kind that looks beyond one job and today: at its past, and at what else is in the plan. Pure."""
+class Beyond(JobKind, Protocol):
+    """A kind may have one of these besides, or both: it looks beyond one job and today. Pure."""
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
         """Why the job must not be planned, judged by its past runs; None where there is no reason."""
