@@ -52,10 +52,10 @@ def own_keys(kind: str) -> Mapping[str, Any]:
     return schema
 
 
-def unusable(job: Job, store: Store, found: StoreFacts, do: str) -> Draft | None:
+def unusable(job: Job, store: Store, facts: StoreFacts, do: str) -> Draft | None:
     """The skip of a job whose store cannot be used, with what to `do`; None where it can."""
-    if not found.problem:
+    if not facts.problem:
         return None
-    text = f"store {store.name} on {store.host} cannot be used: {found.problem}"
+    text = f"store {store.name} on {store.host} cannot be used: {facts.problem}"
     finding = Finding(severity="attention", source=job.name, text=text, do=do)
     return Draft(skip=Skip(job=job.name, reason=text), findings=(finding,))

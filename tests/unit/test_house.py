@@ -9,10 +9,10 @@ from statistics import median
 
 import pytest
 
-from tests.unit import house, house_prose
+from tests.unit import house, house_names, house_prose
 
 ROOT = Path(__file__).parents[2]
-RULES = (*house.RULES, *house_prose.RULES)
+RULES = (*house.RULES, *house_names.RULES, *house_prose.RULES)
 SMALL = "\n".join(f"def f{n}() -> int:\n    return {n}\n" for n in range(120))
 
 # The rule that must see it, the file that is planted, its text.
@@ -51,6 +51,16 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
     (house_prose.read_back, "runner/engine/bad.py", "import re\nx = re.search('a', one.note)\n"),
     (house_prose.read_back, "runner/verbs/bad.py", "x = step.action.argv[1]\n"),
     (house_prose.read_back, "runner/jobs/power/bad.py", "x = NOT_ALL in job.headline\n"),
+    (house_names.vague, "runner/jobs/power/bad.py", "def told() -> str:\n    return ''\n"),
+    (house_names.vague, "runner/agent/power/bad.py", "x = [one for one in range(3)]\n"),
+    (house_names.vague, "runner/model/bad.py", "class Bad:\n    found: int\n"),
+    (house_names.classes, "runner/agent/power/bad.py", "class B:\n    pass\n\n\nclass _B:\n    pass\n"),
+    (house_names.tuples, "runner/tools/bad.py", "def f(pair: tuple[str, int]) -> str:\n    return pair[0]\n"),
+    (house_names.vague, "runner/jobs/power/bad.py", "def told() -> str:\n    return ''\n"),
+    (house_names.vague, "runner/agent/power/bad.py", "x = [one for one in range(3)]\n"),
+    (house_names.vague, "runner/model/bad.py", "class Bad:\n    found: int\n"),
+    (house_names.classes, "runner/agent/power/bad.py", "class B:\n    pass\n\n\nclass _B:\n    pass\n"),
+    (house_names.tuples, "runner/tools/bad.py", "def f(pair: tuple[str, int]) -> str:\n    return pair[0]\n"),
     (house_prose.families, "runner/config/bad.py", "x = host.packages == 'apt'\n"),
     (house_prose.families, "runner/agent/power/bad.py", "x = 'dpkg'\n"),
     (house_prose.families, "runner/jobs/packages/bad.py", "x = ('dpkg', '--audit')\n"),
