@@ -54,6 +54,7 @@ def test_a_probe_tells_pins_as_the_facts_want_them(house: Storehouse) -> None:
     assert snapshots[1].pinned_why == 'a "quoted"\nwhy'
 
 
+@pytest.mark.alone
 def test_a_pin_that_has_run_out_keeps_nothing(house: Storehouse) -> None:
     now = time.gmtime(time.time() + 2)
     assert pin(house, ONE, time.strftime("%Y-%m-%dT%H:%M:%SZ", now)).code == 0
