@@ -209,9 +209,9 @@ def test_one_that_never_came_is_cancelled_by_the_next_run_which_says_so(place: P
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
-        (("bounce", "--at", "yesterday"), "not a time to come"),
-        (("bounce", "--at", "next week"), "not a time to come"),
-        (("bounce", "--at", "2020-01-01 17:00"), "it has passed"),
+        (("bounce", "--at", "yesterday"), "not a clear time"),
+        (("bounce", "--at", "next week"), "not a clear time"),
+        (("bounce", "--at", "2020-01-01 17:00"), "'2020-01-01 17:00' is not in the future"),
         # A day is no time, and was taken for its last moment.
         (("bounce", "--at", "2099-01-01"), "say the day and the time"),
         (("bounce", "--at", "today"), "say the day and the time"),
@@ -265,7 +265,7 @@ def test_without_a_hook_that_carries_it_nothing_counts_as_announced(place: Place
     path = place.folder / "jobs.toml"
     path.write_text(path.read_text().replace('[hooks.announce]\nwhat = "the database"', ""))
     said = place.runner("announce", "bounce", "--at", soon(hours=1))
-    assert said.code == 2 and "nobody would be told" in said.err
+    assert said.code == 2 and "nobody would hear of it" in said.err
     assert ", announced" not in place.runner("status").out
 
 
