@@ -245,7 +245,7 @@ def _wants(runs: _Runs, *, failed: bool = False) -> Iterator[_Want]:
     """
     for outcome in runs.outcomes:
         answer = runs.by_step.get(outcome.step)
-        if answer and answer.exit != 0 and (outcome.role == Role.ATTACH or not failed):
+        if answer and answer.exit != 0 and (outcome.role == Role.ATTACH or outcome.state == State.DONE):
             what = "what an earlier run began" if outcome.role == Role.ATTACH else outcome.label
             yield _Want(f"{what} {_ended(answer)}")
     if problem := next((answer.problem for answer in runs.answers if answer.problem), ""):
