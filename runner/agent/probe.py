@@ -70,7 +70,6 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             "boot_id": _text("/proc/sys/kernel/random/boot_id"),
             "kernel": platform.release(),
             "now": clock.now(),
-            "python": platform.python_version(),
             "program": _digest(str(request.get("program", ""))),
             "former": _former(str(request.get("former", ""))),
             "rsync": rsync.result(),
@@ -90,14 +89,8 @@ def _rsync() -> dict[str, Any]:
     answer = ask(("rsync", "-VV"), timeout=10)
     try:
         about = json.loads(answer.out)
-        able = about["capabilities"]
         sums = [str(name) for name in about["checksum_list"] if name != "none"]
-        return {
-            "version": str(about["version"]),
-            "checksums": sums,
-            "acls": able.get("ACLs") is True,
-            "xattrs": able.get("xattrs") is True,
-        }
+        return {"version": str(about["version"]), "checksums": sums}
     except (ValueError, KeyError, TypeError, AttributeError):
         return _from_prose(answer.out or ask(("rsync", "--version"), timeout=10).out)
 
@@ -106,13 +99,8 @@ def _from_prose(text: str) -> dict[str, Any]:
     """The version output of rsync before 3.2.4: prose, with a list of checksums since 3.2.0."""
     version = VERSION.search(text)
     sums = re.search(r"Checksum list:\n +(.*)\n", text)
-    words = re.split(r"[\s,]+", text)
-    return {
-        "version": version[1] if version else "",
-        "checksums": [name for name in sums[1].split() if name != "none"] if sums else [],
-        "acls": "ACLs" in words,
-        "xattrs": "xattrs" in words,
-    }
+    checksums = [name for name in sums[1].split() if name != "none"] if sums else []
+    return {"version": version[1] if version else "", "checksums": checksums}
 
 
 def _digest(path: str) -> str:

@@ -38,15 +38,12 @@ class NoticeDesk(Protocol):
     @property
     def journal(self) -> Journal:
         """The journal; RunnerError where it cannot be opened."""
-        ...
 
     def now(self) -> datetime:
         """The time, UTC."""
-        ...
 
     def gather(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
         """Read these hosts now."""
-        ...
 
 
 def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Notice:

@@ -47,7 +47,6 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
         trash=_names(store.trash),
         holder=contract.HolderAnswer(**holder) if holder else None,
         space=_space(here),
-        max_links=_max_links(here),
         proven=proven,
     )
 
@@ -112,15 +111,8 @@ def _names(folder: Path) -> tuple[str, ...]:
 
 def _space(folder: Path) -> contract.SpaceAnswer:
     space = os.statvfs(folder)
-    size, free, available = (blocks * space.f_frsize for blocks in (space.f_blocks, space.f_bfree, space.f_bavail))
-    return contract.SpaceAnswer(size, free, available, space.f_files, space.f_ffree)
-
-
-def _max_links(folder: Path) -> int | None:
-    try:
-        return os.pathconf(folder, "PC_LINK_MAX")
-    except (OSError, ValueError):
-        return None
+    size, free = space.f_blocks * space.f_frsize, space.f_bfree * space.f_frsize
+    return contract.SpaceAnswer(size, free, space.f_files, space.f_ffree)
 
 
 def _pins(store: StoreFolder) -> dict[str, StoredPin]:

@@ -19,7 +19,7 @@ from tests.unit import parts
 
 KIND = PruneKind()
 GIB = 1 << 30
-SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "available": 450 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
+SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
 POLICY = Retention(min=2, max=4)
 ROOM = Retention(min=2, max=400, free_space=Amount(percent=5))
 

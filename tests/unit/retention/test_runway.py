@@ -16,7 +16,7 @@ from runner.model.site import Amount, Retention
 
 START = datetime(2026, 10, 1, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
-SPACE = Space(size=100_000, free=46_000, available=0, inodes=10_000, inodes_free=2_200)
+SPACE = Space(size=100_000, free=46_000, inodes=10_000, inodes_free=2_200)
 FLOORS = Retention(min=1, max=9, free_space=Amount(percent=5), free_inodes=Amount(percent=5))
 
 

@@ -22,7 +22,7 @@ from tests.unit import parts
 
 KIND = CheckKind()
 GIB, MIB = 1 << 30, 1 << 20
-SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "available": 450 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
+SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
 POLICY = Retention(min=3, max=400)
 FLOORED = replace(POLICY, free_space=Amount(percent=5))
 
