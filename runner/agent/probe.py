@@ -142,8 +142,9 @@ def reading(argv: Sequence[str]) -> dict[str, Any]:
         return _section(0, table(_reader(argv[1])(argv[2:])))
     except Refused as refused:
         return _section(refused.code, {"error": refused.error, "do": refused.do})
-    except (OSError, ValueError) as problem:
-        return _section(1, {"error": ascii(str(problem)), "do": "look at the host"})
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as problem:
+        # What one of them cannot understand, such as a damaged record, does not hide the others.
+        return _section(1, {"error": f"{type(problem).__name__}: {ascii(str(problem))}", "do": "look at the host"})
 
 
 def _reader(verb: str) -> Callable[[Sequence[str]], Any]:

@@ -25,7 +25,10 @@ def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.Store
         return _inspect(path, request, played=played)
     except OSError as problem:
         error = f"{path} cannot be read: {problem.strerror or problem}; look at the disk"
-        return contract.StoreAnswer(path, exists=False, problem=error)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
+        # A file in it that no version of ours wrote so. The host and its other stores are looked at all the same.
+        error = f"a record of {path} cannot be understood ({type(problem).__name__}); look at {path}/.runner"
+    return contract.StoreAnswer(path, exists=False, problem=error)
 
 
 def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:

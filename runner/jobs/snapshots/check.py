@@ -171,7 +171,7 @@ def _partials(look: _StoreLook) -> Sequence[Finding]:
     if not times or look.now - min(times) < _OLD_PARTIAL:
         return ()
     text = f"{count(len(times), 'interrupted snapshot')} left behind, the oldest of {min(times):%Y-%m-%d}"
-    return (_doubt(text, "run the job that writes this store, and see why it does not come to its end"),)
+    return (_doubt(text, "run the job that writes this store, and see why it does not finish"),)
 
 
 def _room(look: _StoreLook) -> Sequence[Finding]:

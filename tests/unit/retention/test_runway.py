@@ -63,7 +63,7 @@ def test_a_snapshot_of_unknown_growth_is_left_out_with_its_day() -> None:
 def test_too_little_history_tells_nothing(history: tuple[Growth, ...]) -> None:
     ahead = runway(history, SPACE, FLOORS)
     assert ahead == Runway(days_of_bytes=None, days_of_inodes=None)
-    assert ahead.words() == "how long the disk will do is not known yet"
+    assert ahead.words() == "how long the disk will last is not known yet"
 
 
 def test_less_than_a_day_tells_nothing() -> None:
