@@ -12,8 +12,9 @@ from runner.jobs.catalogue import KINDS
 from runner.jobs.snapshots.check import CheckKind
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions
-from runner.model.plan import Effect
-from runner.model.run import Verdict
+from runner.model.plan import Effect, PlannedJob
+from runner.model.role import Role
+from runner.model.run import Around, Outcome, State, Verdict
 from runner.model.site import Amount, Job, Retention, Site
 from runner.planning import planner
 from runner.report.report import RunResult, compose
@@ -289,3 +290,13 @@ def test_what_is_wrong_makes_the_report_ask_for_a_person() -> None:
     (action,) = made.actions
     assert action.text.startswith("check: store papio has 2 snapshots without exceptions, min is 3")
     assert action.text.endswith("nothing expires below min")
+
+
+@pytest.mark.parametrize("result", [{}, {"largest_group": -1, "most": 1, "path": "/a", "limit": 9, "fits": True}])
+def test_links_that_could_not_be_counted_are_for_a_person(result: dict[str, Any]) -> None:
+    job = PlannedJob(name="check", kind="check", headline="nothing to do: 3 snapshots")
+    links = Outcome(step="check/links", role=Role.LINKS, job="check", state=State.DONE, result=result)
+    made = KIND.report(job, (links,), Around(live=True))
+    assert made.verdict == Verdict.ATTENTION
+    assert made.headline == "whether any file will run out of links is not known: the answer cannot be read"
+    assert made.details[0] == "nothing to do: 3 snapshots"
