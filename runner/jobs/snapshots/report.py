@@ -75,13 +75,14 @@ def check_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -
         return report
     groups = read(step.result, LinkGroups)
     if groups is None:
-        text = "whether any file will run out of links is not known: the answer cannot be read"
-        details = (report.headline, *report.details)
-        return replace(report, verdict=Verdict.ATTENTION, headline=text, details=details)
-    return report if groups.fits else replace(report, details=(*_links(groups), *report.details))
+        text = f"whether any file will run out of links is not known: the answer cannot be read; {report.headline}"
+        return replace(report, verdict=Verdict.ATTENTION, headline=text)
+    return replace(report, details=(*_links(groups), *report.details))
 
 
 def _links(groups: LinkGroups) -> tuple[str, ...]:
+    if groups.fits:
+        return ()
     snapshots = groups.limit // max(groups.largest_group, 1)
     return (
         f"{one_line(groups.path)} has {count(groups.largest_group, 'name')} in each snapshot: after "

@@ -12,7 +12,7 @@ from runner.jobs.catalogue import KINDS
 from runner.jobs.snapshots.check import CheckKind
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions
-from runner.model.plan import Effect, PlannedJob
+from runner.model.plan import Effect
 from runner.model.role import Role
 from runner.model.run import Around, Outcome, State, Verdict
 from runner.model.site import Amount, Job, Retention, Site
@@ -22,7 +22,7 @@ from tests.unit import parts
 
 KIND = CheckKind()
 GIB, MIB = 1 << 30, 1 << 20
-SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "available": 450 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
+SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
 POLICY = Retention(min=3, max=400)
 FLOORED = replace(POLICY, free_space=Amount(percent=5))
 
@@ -292,11 +292,13 @@ def test_what_is_wrong_makes_the_report_ask_for_a_person() -> None:
     assert action.text.endswith("nothing expires below min")
 
 
-@pytest.mark.parametrize("result", [{}, {"largest_group": -1, "most": 1, "path": "/a", "limit": 9, "fits": True}])
-def test_links_that_could_not_be_counted_are_for_a_person(result: dict[str, Any]) -> None:
-    job = PlannedJob(name="check", kind="check", headline="nothing to do: 3 snapshots")
-    links = Outcome(step="check/links", role=Role.LINKS, job="check", state=State.DONE, result=result)
-    made = KIND.report(job, (links,), Around(live=True))
-    assert made.verdict == Verdict.ATTENTION
-    assert made.headline == "whether any file will run out of links is not known: the answer cannot be read"
-    assert made.details[0] == "nothing to do: 3 snapshots"
+def test_a_count_of_links_that_cannot_be_read_is_no_good_news() -> None:
+    planned = draft(sealed(9)).planned
+    assert planned
+    outcomes = [
+        Outcome(step="check/count", job="check", role=Role.COUNT, state=State.DONE),
+        Outcome(step="check/links", job="check", role=Role.LINKS, state=State.DONE, result={"fits": "?"}),
+    ]
+    report = KIND.report(planned, outcomes, Around(looked=True))
+    assert report.verdict == Verdict.ATTENTION
+    assert report.headline.startswith("whether any file will run out of links is not known")
