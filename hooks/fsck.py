@@ -48,7 +48,12 @@ class Fsck:
 
     @hookimpl
     def check_plan(self, site: Site, plan: Plan, facts: Facts) -> Sequence[Finding]:
-        """Say of every disk what the next boot does to it; where the plan reboots, of every filesystem."""
+        """Say of every disk what the next boot does to it; where the plan reboots, of every filesystem.
+
+        A plan of no job in jobs.toml, such as a restore or a pin, had no disk read for it: there is nothing to say.
+        """
+        if plan.jobs and {job.name for job in plan.jobs}.isdisjoint(job.name for job in site.jobs):
+            return ()
         return tuple(fsck_findings.findings(site, plan, facts, self.when_due))
 
 

@@ -43,12 +43,12 @@ def _lines(notice: Notice) -> list[Line]:
     people = ", ".join(notice.recipients) or "nobody"
     where = f" (a file in {notice.sandbox}/mail; nothing is sent from the sandbox)" if notice.sandbox else ""
     if notice.what != "coming":
-        return [line(f"{notice.what}: {notice.job} on {at:%Y-%m-%d %H:%M %Z}; told {one_line(people)}{where}")]
+        return [line(f"{notice.what}: {notice.job} on {at:%Y-%m-%d %H:%M %Z}; sent to {one_line(people)}{where}")]
     long = "an unknown time"
     if notice.downtime:
         long = " to ".join(dict.fromkeys(length(timedelta(seconds=seconds)) for seconds in notice.downtime))
     return [
-        line(f"announced: {notice.job} on {at:%Y-%m-%d %H:%M %Z}, for {long}; told {one_line(people)}{where}"),
+        line(f"announced: {notice.job} on {at:%Y-%m-%d %H:%M %Z}, for {long}; sent to {one_line(people)}{where}"),
         line(f"  then: runner run {notice.job} --yes"),
         line(f"  or not: runner announce {notice.job} --cancel"),
     ]

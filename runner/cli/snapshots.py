@@ -140,7 +140,7 @@ def _exceptions(app: App, holdings: Sequence[Holding], options: argparse.Namespa
     for holding in holdings:
         chosen = pick(holding.sealed, options.exceptions, zone=app.site.timezone, now=app.now())
         if isinstance(chosen, str):
-            show([line((f"store {holding.store.name}", "name"), f"  {chosen}")])
+            show([line((f"store {holding.store.name}", "name"), f"  {holding.error or chosen}")])
             continue
         record = browse.exceptions(app, holding, chosen.name)
         if options.json:
@@ -152,4 +152,4 @@ def _exceptions(app: App, holdings: Sequence[Holding], options: argparse.Namespa
         show([line(f"  {one_line(item.cause):12} {one_line(item.path)}") for item in record.exceptions_list])
         if (more := record.exceptions - len(record.exceptions_list)) > 0:
             show([line(f"  and {more:,} more, which the record does not name")])
-    return 0
+    return FactsIncomplete.code if any(holding.error for holding in holdings) else 0

@@ -76,8 +76,8 @@ def read(path: Path) -> Plan:
         raise UsageError(f"{path}: is not a plan", do="make one: runner plan --out plan.toml")
     if values["format"] != FORMAT:
         raise UsageError(
-            f"{path}: its format is {values['format']!r}, this runner reads {FORMAT}",
-            do="make it again with this runner",
+            f"{path}: another version of the runner wrote it: its format is {values['format']!r}, not {FORMAT}",
+            do="make it again: runner plan --out plan.toml",
         )
     if values.pop("sha256", "") != _sum(values):
         raise UsageError(

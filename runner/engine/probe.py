@@ -105,9 +105,12 @@ def _read(name: str, transport: Transport, program: bytes, question: Mapping[str
         return HostFacts(name=name, error=_why(result))
     try:
         answer = json.loads(result.out)
-        return msgspec.convert({**answer, "name": name}, HostFacts, strict=False)
+        facts = msgspec.convert({**answer, "name": name}, HostFacts, strict=False)
     except (ValueError, TypeError, RecursionError, msgspec.ValidationError) as error:
         return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}")
+    asked = {f"store {store['name']}" for store in question["stores"]} | {each["id"] for each in question["commands"]}
+    lacking = sorted(asked - {f"store {store}" for store in facts.stores} - facts.readings.keys())
+    return HostFacts(name=name, error=f"its answer lacks {', '.join(lacking)}") if lacking else facts
 
 
 def _run(  # noqa: PLR0913

@@ -17,7 +17,7 @@ from runner.model.facts import Snapshot
 from runner.model.site import Disk, Host, Store
 from runner.model.text import one_line, size
 from runner.verbs.app import App
-from runner.verbs.browse import Holding, holdings
+from runner.verbs.browse import Holding, holdings, missing
 
 _LABEL = {"ext2": "-L", "ext3": "-L", "ext4": "-L", "xfs": "-L", "btrfs": "-L", "vfat": "-n"}
 _PLAIN = ("disk", "part")
@@ -177,13 +177,14 @@ def lost(app: App, host: str, when: str, store: str = "") -> Lost:
     if host not in hosts:
         raise UsageError(f"there is no host '{host}' in jobs.toml", do=f"the hosts are: {', '.join(hosts)}")
     reasons = []
-    for holding in holdings(app, (store,) if store else ()):
+    held = holdings(app, (store,) if store else ())
+    for holding in held:
         own = tuple(snapshot for snapshot in holding.sealed if snapshot.host == host)
         chosen = pick(own, when, zone=app.site.timezone, now=app.now()) if own else ""
         if isinstance(chosen, Snapshot):
             return _lost(app, host, holding, chosen)
         reasons.append(f"store {holding.store.name}: {chosen or holding.error or f'no snapshot of {host}'}")
-    raise UsageError(
+    raise missing(held)(
         "; ".join(reasons) or "there is no store",
         do="connect the disk to any machine: .runner/README.txt on it says what to do",
     )

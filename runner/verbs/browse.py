@@ -95,11 +95,14 @@ class Pair:
 def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
     """The two snapshots a person means, in the one store that has them."""
     _absolute(path)
-    for holding in holdings(app, (name,) if name else ()):
+    held = holdings(app, (name,) if name else ())
+    for holding in held:
         chosen = [_pick(app, holding, when) for when in ends]
         if all(isinstance(snapshot, Snapshot) for snapshot in chosen):
             first, second = (snapshot for snapshot in chosen if isinstance(snapshot, Snapshot))
             return Pair(holding=holding, older=first, newer=second, path=path)
+    if unread := "; ".join(f"store {holding.store.name}: {holding.error}" for holding in held if holding.error):
+        raise FactsIncomplete(unread)
     raise UsageError(f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is")
 
 
@@ -107,7 +110,17 @@ def diff(app: App, snapshots: Pair, heard: Callable[[agent.SnapshotDifference | 
     """Tell `heard` of each name that differs, in order, and last the counts."""
     verb = agent.diff(snapshots.holding.facts.path, snapshots.older.name, snapshots.newer.name)
     transport = app.transports[snapshots.holding.store.host]
-    ask_lines(transport, verb, {"path": snapshots.path}, lambda line: heard(agent.difference(line)))
+    counted = False
+
+    def hear(line: Mapping[str, Any]) -> None:
+        nonlocal counted
+        change = agent.difference(line)
+        counted = isinstance(change, Mapping)
+        heard(change)
+
+    ask_lines(transport, verb, {"path": snapshots.path}, hear)
+    if not counted:
+        raise FactsIncomplete(f"{transport.host}: its answer ended before the counts, so there may be more differences")
 
 
 def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecord:
@@ -147,7 +160,7 @@ def restoring(app: App, host: str, path: str, when: str, to: str, store: str) ->
             continue
         request = restore.RestoreRequest(host=host, path=path, store=holding.store, snapshot=chosen, to=to)
         return app.plan_of(restore.draft(app.site, request, facts, facts.at), facts)
-    raise UsageError(
+    raise missing(held)(
         "; ".join(reasons) or f"no store has a snapshot of {host}",
         do=f"runner find {path} lists every version there is",
     )
@@ -183,7 +196,7 @@ def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
             pin = pinned.PinRequest(store=holding.store, name=chosen.name, until=end, why=why)
             return app.plan_of(pinned.draft(app.site, pin, holding.contents, facts.at), facts)
         reasons.append(f"store {holding.store.name}: {holding.error or chosen}")
-    raise UsageError("; ".join(reasons), do="runner snapshots lists what there is")
+    raise missing(held)("; ".join(reasons), do="runner snapshots lists what there is")
 
 
 def exactly(app: App, plan: Plan) -> Plan:
@@ -227,6 +240,11 @@ def _pick(app: App, holding: Holding, when: str) -> Snapshot | str:
     if when == "previous" and len(holding.sealed) > 1:
         return holding.sealed[-2]
     return pick(holding.sealed, when, zone=app.site.timezone, now=app.now())
+
+
+def missing(held: Sequence[Holding]) -> type[RunnerError]:
+    """What it is that a snapshot was not found in these: where one could not be read, it may well be there."""
+    return FactsIncomplete if any(holding.error for holding in held) else UsageError
 
 
 def _absolute(path: str) -> str:

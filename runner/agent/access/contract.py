@@ -100,6 +100,6 @@ class AccessAnswer(NamedTuple):
     pretended: Count
     unproven: Count
     unknown_users: Count
-    methods: dict[str, int]
+    methods: dict[str, Count]
     usual: dict[str, UsualNumber]
     tables: AccessTables

@@ -80,7 +80,7 @@ class Database(NamedTuple):
 
     name: str
     owner: str
-    size: Optional[int]
+    size: Optional[Count]
 
 
 class Databases(NamedTuple):

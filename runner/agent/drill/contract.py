@@ -22,8 +22,8 @@ class ScratchFolder(NamedTuple):
     """Answer of `drill-room`: how many folders of earlier drills were `removed`, how many bytes are `free`."""
 
     folder: str
-    removed: int
-    free: int
+    removed: Count
+    free: Count
 
 
 class Bring(NamedTuple):
@@ -61,7 +61,7 @@ class SampledName(NamedTuple):
     owner: Optional[str] = None
     mtime_ns: Optional[int] = None
     xattrs: Optional[dict[str, str]] = None
-    size: Optional[int] = None
+    size: Optional[Count] = None
     target: Optional[str] = None
     rdev: Optional[int] = None
     sha256: Optional[str] = None
@@ -83,10 +83,10 @@ class SampleSummary(NamedTuple):
     """
 
     wrong: tuple[NameProblem, ...]
-    tried: dict[str, int]
-    recorded: int
-    unchecked: int
-    attributes: int
+    tried: dict[str, Count]
+    recorded: Count
+    unchecked: Count
+    attributes: Count
 
 
 class CompareDrill(NamedTuple):
@@ -100,15 +100,15 @@ class CompareDrill(NamedTuple):
 class Compared(NamedTuple):
     """Answer of `compare-drill`: how much was compared, `total` differences, and the first of them."""
 
-    files: int
-    canaries: int
-    snapshots: int
-    recorded: int
-    unchecked: int
-    attributes: int
-    source: int
-    bytes: int = 0
-    total: int = 0
+    files: Count
+    canaries: Count
+    snapshots: Count
+    recorded: Count
+    unchecked: Count
+    attributes: Count
+    source: Count
+    bytes: Count = 0
+    total: Count = 0
     wrong: tuple[NameProblem, ...] = ()
     error: str = ""
     do: str = ""
@@ -140,7 +140,7 @@ class DumpSummary(NamedTuple):
     """Last line of `newest-dumps`: `bytes` of all the dumps, and of the largest database when it is restored."""
 
     databases: tuple[str, ...]
-    bytes: int
+    bytes: Count
     tried: dict[str, str]
 
 
@@ -157,8 +157,8 @@ class TriedDatabase(NamedTuple):
 
     database: str
     at: str
-    tables: int
-    rows: int
+    tables: Count
+    rows: Count
     dump: str = ""
 
 
@@ -174,7 +174,7 @@ class DumpsTried(NamedTuple):
     """Answer of `try-dumps`: the databases that came back, and what is wrong with the others."""
 
     databases: tuple[TriedDatabase, ...]
-    total: int = 0
+    total: Count = 0
     wrong: tuple[DumpProblem, ...] = ()
     error: str = ""
     do: str = ""

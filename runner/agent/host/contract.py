@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Word
+from ..arguments import Count, Word
 
 
 class LookAtMount(NamedTuple):
@@ -31,9 +31,9 @@ class ProbedFilesystem(NamedTuple):
     dev: int
     root: str = "/"
     uuid: str = ""
-    size: int = 0
-    used: int = 0
-    inodes_used: int = 0
+    size: Count = 0
+    used: Count = 0
+    inodes_used: Count = 0
 
 
 class User(NamedTuple):

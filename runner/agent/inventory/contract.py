@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..arguments import DeclaredDisk, Word
+from ..arguments import Count, DeclaredDisk, Word
 
 
 class BlockDevice(NamedTuple):
@@ -15,7 +15,7 @@ class BlockDevice(NamedTuple):
 
     name: str
     type: str = ""
-    size: int = 0
+    size: Count = 0
     fstype: str = ""
     label: str = ""
     uuid: str = ""
@@ -39,8 +39,8 @@ class MountedFilesystem(NamedTuple):
     type: str
     uuid: str = ""
     label: str = ""
-    size: int = 0
-    inodes: int = 0
+    size: Count = 0
+    inodes: Count = 0
 
 
 class MachineFacts(NamedTuple):
@@ -85,7 +85,7 @@ class DatabaseDump(NamedTuple):
     database: str
     dump: str
     time: str = ""
-    bytes: int = 0
+    bytes: Count = 0
     server: str = ""
     owner: str = ""
 
@@ -134,6 +134,6 @@ class AboutKept(NamedTuple):
     """Answer of `keep-about`: how many files there are, how many of them are new, whether jobs.toml is kept."""
 
     kept: str
-    files: int
-    fresh: int
+    files: Count
+    fresh: Count
     site: bool

@@ -59,8 +59,8 @@ class Outdated(NamedTuple):
     changed: tuple[tuple[str, str], ...] = ()
     flag: bool = False
     needrestart: Optional[Needrestart] = None
-    boot_free: Optional[int] = None
-    boot_size: Optional[int] = None
+    boot_free: Optional[Count] = None
+    boot_size: Optional[Count] = None
     initrd: bool = False
     entry: Optional[bool] = None
     needs_restart: Optional[bool] = None

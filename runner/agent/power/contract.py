@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Rest, Word
+from ..arguments import Count, Rest, Word
 
 
 class AskIdle(NamedTuple):
@@ -94,7 +94,7 @@ class InUse(NamedTuple):
 class FolderUsers(NamedTuple):
     """Answer of `in-use` for a folder: how many use it, and the first of them in words."""
 
-    users: int
+    users: Count
     who: tuple[str, ...]
 
 
@@ -122,8 +122,8 @@ class CheckTime(NamedTuple):
     device: str
     started: datetime
     seconds: float
-    inodes: Optional[int]
-    blocks: Optional[int]
+    inodes: Optional[Count]
+    blocks: Optional[Count]
 
 
 class ExtFilesystem(NamedTuple):
@@ -141,10 +141,10 @@ class ExtFilesystem(NamedTuple):
     superblock: str
     exit: Optional[int]
     error: str
-    used: Optional[int]
-    inodes_used: Optional[int]
-    table: Optional[int]
-    directories: Optional[int]
+    used: Optional[Count]
+    inodes_used: Optional[Count]
+    table: Optional[Count]
+    directories: Optional[Count]
     extents: Optional[bool]
     rotates: Optional[bool]
     speed: Optional[float]
@@ -165,5 +165,5 @@ class BootChecks(NamedTuple):
     clock: datetime
     kernel: tuple[str, ...]
     files: tuple[str, ...]
-    memory: Optional[int]
+    memory: Optional[Count]
     filesystems: tuple[ExtFilesystem, ...]

@@ -21,7 +21,7 @@ class FloorKept(NamedTuple):
     """Answer of `floor`."""
 
     floor: int
-    before: int
+    before: Count
 
 
 class Expire(NamedTuple):
@@ -41,10 +41,10 @@ class Expired(NamedTuple):
     """
 
     expired: str
-    sealed: int
-    inherited: Optional[int]
-    free_bytes: int
-    free_inodes: int
+    sealed: Count
+    inherited: Optional[Count]
+    free_bytes: Count
+    free_inodes: Count
     free_percent: float
     free_inodes_percent: float
 
@@ -59,8 +59,8 @@ class Links(NamedTuple):
 class LinkGroups(NamedTuple):
     """Answer of `links`."""
 
-    largest_group: int
-    most: int
+    largest_group: Count
+    most: Count
     path: str
     limit: int
     fits: bool
@@ -91,13 +91,13 @@ class Audited(NamedTuple):
     `complete_in_days` is None where nothing was finished that it could be reckoned from.
     """
 
-    read_bytes: int
-    read_files: int
+    read_bytes: Count
+    read_files: Count
     findings: tuple[AuditFinding, ...]
-    total: int
-    taken: int
-    compared: int
-    unchecked: int
+    total: Count
+    taken: Count
+    compared: Count
+    unchecked: Count
     cursor: int
     complete_in_days: Optional[int]
     problem: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ..arguments import DeclaredDisk, Rest, Word
+from ..arguments import Count, DeclaredDisk, Rest, Word
 
 
 class Begin(NamedTuple):
@@ -46,7 +46,7 @@ class Explained(NamedTuple):
 class Explanation(NamedTuple):
     """Answer of `explain`, its last line: how many names have each cause, and how the comparison ended."""
 
-    counts: dict[str, int]
+    counts: dict[str, Count]
     look_exit: int
 
 
@@ -71,14 +71,14 @@ class Sealed(NamedTuple):
     """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have."""
 
     sealed: str
-    files: int
-    added_files: int
-    added_bytes: int
-    exceptions: int
-    exceptions_new: int
-    unsummed: int
-    vanished: int
-    changed: int
+    files: Count
+    added_files: Count
+    added_bytes: Count
+    exceptions: Count
+    exceptions_new: Count
+    unsummed: Count
+    vanished: Count
+    changed: Count
     seconds: float
 
 
@@ -87,9 +87,9 @@ class CopiedFilesystem(NamedTuple):
 
     mount: str
     exit: int
-    files: int
-    size: int
-    folders: Optional[int] = None
+    files: Count
+    size: Count
+    folders: Optional[Count] = None
 
 
 class SnapshotException(NamedTuple):
@@ -112,16 +112,16 @@ class SnapshotRecord(NamedTuple):
     basis: str
     resumed: tuple[str, ...]
     filesystems: tuple[CopiedFilesystem, ...]
-    files: int
-    added_files: int
-    added_bytes: int
-    exceptions: int
-    exceptions_by_cause: dict[str, int]
-    exceptions_new: int
+    files: Count
+    added_files: Count
+    added_bytes: Count
+    exceptions: Count
+    exceptions_by_cause: dict[str, Count]
+    exceptions_new: Count
     exceptions_list: tuple[SnapshotException, ...]
     checksum: str
-    summed: int
-    unsummed: int
+    summed: Count
+    unsummed: Count
     whole_seconds: bool
 
 
@@ -136,9 +136,9 @@ class FileVersion(NamedTuple):
 
     first: str
     last: str
-    snapshots: int
+    snapshots: Count
     type: str
-    size: int
+    size: Count
     mtime_ns: int
     mode: int
     uid: int
@@ -151,7 +151,7 @@ class Versions(NamedTuple):
     """Answer of `find`, oldest first; `missing` counts the snapshots without it."""
 
     versions: tuple[FileVersion, ...]
-    missing: int
+    missing: Count
 
 
 class Diff(NamedTuple):
@@ -167,13 +167,13 @@ class SnapshotDifference(NamedTuple):
 
     change: str
     path: str
-    size: int
+    size: Count
 
 
 class DiffCounts(NamedTuple):
     """Answer of `diff`, its last line: how many names changed in each way."""
 
-    counts: dict[str, int]
+    counts: dict[str, Count]
 
 
 class ReadSnapshots(NamedTuple):

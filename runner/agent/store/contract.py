@@ -70,10 +70,10 @@ class Counts(NamedTuple):
     """Answer of `newest`: the newest sealed snapshot ("" for none), how many there are, and what is free."""
 
     newest: str
-    sealed: int
-    partials: int
-    free_bytes: int
-    free_inodes: int
+    sealed: Count
+    partials: Count
+    free_bytes: Count
+    free_inodes: Count
     free_percent: float
     free_inodes_percent: float
 
@@ -100,8 +100,8 @@ class Gain(NamedTuple):
     """What is gained, in bytes and inodes, by everything up to and with snapshot `name`."""
 
     name: str
-    bytes: int
-    inodes: int
+    bytes: Count
+    inodes: Count
 
 
 class Gains(NamedTuple):
@@ -173,7 +173,7 @@ class Reap(NamedTuple):
 class Reaped(NamedTuple):
     """Answer of `reap`: how many names went."""
 
-    removed: int
+    removed: Count
 
 
 class SnapshotAnswer(NamedTuple):
@@ -184,8 +184,8 @@ class SnapshotAnswer(NamedTuple):
     being_read: bool
     filesystems: tuple[str, ...]
     proven: tuple[str, ...]
-    exceptions: Optional[int]
-    folders: Optional[int] = None
+    exceptions: Optional[Count]
+    folders: Optional[Count] = None
     freed_bytes: Optional[int] = None
     freed_inodes: Optional[int] = None
     pinned_until: Optional[str] = None
@@ -194,9 +194,9 @@ class SnapshotAnswer(NamedTuple):
     sealed: Optional[str] = None
     host: str = ""
     job: str = ""
-    files: Optional[int] = None
-    added_files: Optional[int] = None
-    added_bytes: Optional[int] = None
+    files: Optional[Count] = None
+    added_files: Optional[Count] = None
+    added_bytes: Optional[Count] = None
 
 
 class PartialAnswer(NamedTuple):
@@ -210,9 +210,9 @@ class PartialAnswer(NamedTuple):
 class SpaceAnswer(NamedTuple):
     """The space of a store's filesystem in the answer of `probe`: model/facts.py, Space."""
 
-    size: int
-    free: int
-    inodes: int
+    size: Count
+    free: Count
+    inodes: Count
     inodes_free: int
 
 

@@ -31,9 +31,11 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
         details = (*(line for outcome in failed for line in _wrong(outcome)), *summaries, *again)
         return JobReport(job=job.name, verdict=Verdict.FAILED, headline=_first(*failed), details=details)
     unread = [each.label for each in tried if each.state == State.DONE and _answer(each) is None]
-    doubts = [f"the answer of {label} cannot be read" for label in unread]
+    labels = " and of ".join(unread)
+    doubts = [f"whether all came back is not known: the answer of {labels} cannot be read"] if unread else []
     doubts += [f"what was restored is still there: {one_line(outcome.note)}" for outcome in stopped]
-    headline = "; but ".join(filter(None, ("; ".join(summaries) or job.headline, "; ".join(doubts))))
+    known = "; ".join(summaries) or ("" if doubts else job.headline)
+    headline = "; but ".join(filter(None, (known, "; ".join(doubts))))
     verdict = Verdict.ATTENTION if doubts else Verdict.DONE
     details = (*(line for outcome in tried for line in _compared_with(outcome)), *again)
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=details)

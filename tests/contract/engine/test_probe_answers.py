@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,9 +15,11 @@ from runner.engine import probe
 from runner.hosts.process import Process
 from runner.hosts.session import Session
 from runner.hosts.transport import Local
-from runner.model.errors import RunnerError
-from runner.model.site import Host, Site
+from runner.model.errors import FactsIncomplete, RunnerError
+from runner.model.facts import Probe, Snapshot, StoreFacts
+from runner.model.site import Host, Site, Store
 from runner.tools import agent
+from runner.verbs import browse
 
 SITE = Site(
     name="x",
@@ -76,3 +80,33 @@ def test_a_host_whose_answer_cannot_be_read_hides_no_other(words: str) -> None:
     facts = probe.gather(SITE, ("good", "chatty"), (), ways, at=datetime.now(UTC), program=probe.runner_agent())
     assert facts.hosts["good"].error == "" and facts.hosts["good"].kernel
     assert facts.hosts["chatty"].error.startswith("its answer makes no sense: ")
+
+
+class Only(Local):
+    """A host that answers everything with these words."""
+
+    def __init__(self, words: str) -> None:
+        """Start nothing yet."""
+        super().__init__("chatty")
+        self._words = words
+
+    def _open(self, argv: tuple[str, ...]) -> Session:
+        return Process(("sh", "-c", 'cat > /dev/null; printf %s "$1"', "sh", self._words))
+
+
+def test_an_answer_that_lacks_a_store_or_a_reading_makes_the_host_unknown() -> None:
+    site = replace(SITE, stores=(Store(name="a", host="chatty", path="/srv/a"),))
+    probes = (Probe(id="power.up", host="chatty", argv=("uptime",)),)
+    ways = {"chatty": Only("{}")}
+    facts = probe.gather(site, ("chatty",), probes, ways, at=datetime.now(UTC), program=probe.runner_agent())
+    assert facts.hosts["chatty"].error == "its answer lacks power.up, store a"
+
+
+@pytest.mark.parametrize("words", ["", '{"change": "added", "path": "/etc/a", "size": 1}\n'])
+def test_differences_without_their_counts_are_not_all_there_are(words: str) -> None:
+    app: Any = SimpleNamespace(transports={"chatty": Only(words)})
+    store = Store(name="a", host="chatty", path="/srv/a")
+    holding = browse.Holding(store=store, contents=StoreFacts(path="/srv/a", exists=True))
+    pair = browse.Pair(holding=holding, older=Snapshot(name="x"), newer=Snapshot(name="y"))
+    with pytest.raises(FactsIncomplete, match="chatty: its answer ended before the counts"):
+        browse.diff(app, pair, lambda _: None)

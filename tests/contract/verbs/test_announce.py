@@ -289,7 +289,7 @@ def test_a_host_that_is_switched_off_is_not_announced_as_back_in_ten_minutes(pla
     path = place.folder / "jobs.toml"
     path.write_text(path.read_text() + '\n[jobs.bounce-off]\nkind = "halt"\nhost = "papio"\nstart = "the button"\n')
     said = place.runner("announce", "bounce-off", "--at", soon(hours=1))
-    assert said.code == 0 and ", for an unknown time; told" in said.out, said.err
+    assert said.code == 0 and ", for an unknown time; sent to" in said.out, said.err
     ((subject, text),) = notices(place)
     assert subject.endswith("for an unknown time") and "minutes" not in text
 

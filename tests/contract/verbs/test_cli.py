@@ -228,6 +228,15 @@ def test_a_store_that_cannot_be_read_is_told_and_ends_3(fresh: Place) -> None:
         assert fresh.runner(verb).code == 3, verb
     said = fresh.runner("find", "/etc")
     assert said.code == 3 and "papio" in said.out
+    for verb in (
+        "diff latest",
+        "restore papio /x",
+        "bare-metal papio",
+        "pin latest --remove",
+        "snapshots --exceptions",
+    ):
+        said = fresh.runner(*verb.split())
+        assert said.code == 3 and "no snapshot" not in said.out + said.err, (verb, said)
 
 
 def test_a_report_that_cannot_be_delivered_ends_6_and_the_work_is_recorded(fresh: Place) -> None:

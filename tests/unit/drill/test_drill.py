@@ -196,7 +196,7 @@ def test_what_was_restored_and_could_not_be_removed_needs_a_person() -> None:
 def test_an_answer_that_cannot_be_read_is_no_answer_that_all_is_well() -> None:
     made = report(compare=(State.DONE, {**FILES, "files": "212"}), restore=(State.DONE, {}), clear=(State.DONE, {}))
     assert made.verdict == Verdict.ATTENTION
-    assert made.headline == ("seed 1; but the answer of compare cannot be read; the answer of restore cannot be read")
+    assert made.headline == "whether all came back is not known: the answer of compare and of restore cannot be read"
 
 
 def test_the_report_of_another_kind_is_not_its_own() -> None:

@@ -178,6 +178,17 @@ def test_in_the_sandbox_no_disk_is_asked_and_one_note_says_so() -> None:
     assert only.text == "the sandbox has no disks to check"
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_a_plan_of_no_job_of_the_site_had_no_disk_read_and_hears_nothing(live: bool) -> None:
+    known = site(DISK, jobs=(Job(name="prune-a", kind="prune", host=DISK.host, options=None),))
+    nothing = Facts(at=NOW, hosts={DISK.host: HostFacts(name=DISK.host)})
+    pin, prune = (PlannedJob(name=name, kind="k") for name in ("pin-a", "prune-a"))
+    of_a_pin, of_a_job = (replace(PLAN, live=live, jobs=jobs) for jobs in ((pin,), (pin, prune)))
+    asked = Asked(fsck=plugin({}), site=known)
+    assert asked.check_plan(of_a_pin, nothing) == ()
+    assert len(asked.check_plan(of_a_job, nothing)) == 1
+
+
 def test_a_site_without_disks_hears_nothing() -> None:
     assert hook().check_plan(PLAN, Facts(at=NOW, hosts={})) == ()
 

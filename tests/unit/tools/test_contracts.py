@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from runner import agent
 from runner.agent.answer import Refused
 from runner.agent.arguments import Field, argv, fields, parse_as
+from runner.agent.snapshots.contract import Sealed
 from runner.agent.store import contract as store
 from runner.model import facts
 from runner.tools import answers
@@ -95,3 +96,10 @@ def test_a_file_of_contracts_pays_for_nothing(file: Path) -> None:
 )
 def test_what_a_probe_answers_of_a_store_is_what_the_facts_are(contract: type[Any], facts_type: type[Any]) -> None:
     assert set(contract._fields) == {field.name for field in dataclasses.fields(facts_type)}
+
+
+@pytest.mark.parametrize("key", ["files", "added_bytes", "exceptions"])
+def test_no_answer_counts_less_than_nothing(key: str) -> None:
+    answer = {**dict.fromkeys(Sealed._fields, 1), "sealed": "2026-11-23T081500Z"}
+    assert answers.read(answer, Sealed) is not None
+    assert answers.read({**answer, key: -1}, Sealed) is None
