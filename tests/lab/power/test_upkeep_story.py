@@ -163,7 +163,9 @@ def test_somebody_at_work_on_the_packages_is_named_and_left_alone(keeper: Keeper
         somebody.communicate()
     assert (waits.code, asked.code) == (3, 4)
     for mail in (waits.mail, asked.mail):
-        present(mail.flat, ["is at work on the packages: it holds /var/lib/dpkg/lock-frontend: let it come to its end"])
+        present(
+            mail.flat, ["is at work on the packages: it holds /var/lib/dpkg/lock-frontend: wait until it has ended"]
+        )
     present(waits.mail.flat, [f"- {DAILY}: another program is at work on the packages"])
     assert waits.mail.flat.count("python3") == 1
     assert keeper.cron().code == 0
@@ -206,11 +208,11 @@ def test_after_the_runner_was_killed_the_next_runs_say_so_and_tell_what_came_of_
     until("the holds", lambda: by_dpkg(keeper.world) >= HELD)
     untold = keeper.cron()
     assert untold.code == 3
-    present(untold.mail.flat, [f"{UPGRADE} was cut off, and nobody was told what came of it"])
+    present(untold.mail.flat, [f"{UPGRADE} was cut off, and how it ended is not known yet: its next run reports it"])
     (line,) = commands(untold.mail)
     told = keeper.typed(line)
     assert told.code == 0
-    present(told.mail.subject, ["1 package upgraded, by what was cut off before"])
+    present(told.mail.subject, ["1 package upgraded, by a command that was cut off before"])
     present(told.mail.text, [" -> 2.2\n"])
     _upgraded(keeper, "2.2")
     assert keeper.cron().code == 0

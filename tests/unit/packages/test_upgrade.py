@@ -40,7 +40,7 @@ LAST = ["upgrade", "upgrade-seen", "hold", "held"]
 
 
 def between(step: Step) -> tuple[list[str], list[str], list[str]]:
-    """What A detached upgrade lets go of, what it holds again, and what it installs."""
+    """What a detached upgrade lets go of, what it holds again, and what it installs."""
     words = list(argv(step))
     words = words[words.index("runner-upgrade") + 1 :]
     first = words.index("--")
