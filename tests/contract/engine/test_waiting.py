@@ -22,7 +22,7 @@ from runner.model.plan import Argv, Check, WaitFor
 from tests.contract.sshd import free_port, new_key
 
 ARGV = ("/usr/local/sbin/runner-agent", "returned", "back", "--was=boot")
-CLAIM = Check(host="server", argv=ARGV, field="back", relation="==", value=True, why="it answers, in another boot")
+CLAIM = Check(host="server", argv=ARGV, field="returned", relation="==", value=True, why="it answers, in another boot")
 
 
 def waited(*answers: ClaimReading) -> tuple[Waited, list[str]]:
@@ -150,7 +150,7 @@ def test_a_host_that_takes_no_connection_is_told_so_without_the_command_that_was
 
 
 def test_the_last_words_of_a_host_that_fell_silent_are_told_with_when_they_came() -> None:
-    old = {"back": False, "error": "it answers, but is still in the boot from before"}
+    old = {"returned": False, "error": "it answers, but is still in the boot from before"}
     done, seen = waited(
         ClaimReading(False, f"{old['error']} -> see why", old), ClaimReading(None, "server does not answer", {})
     )
