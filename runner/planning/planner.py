@@ -154,7 +154,7 @@ def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
     if facts.program != sha256:
         yield put
     if facts.former:
-        why = "the agent has another name now; the old file is of no use any more"
+        why = "the agent has a new name, and nothing uses the file under its old name"
         yield replace(put, id=f"{job}/former", action=Command(argv=files.remove_file(agent.former(host))), why=why)
 
 
