@@ -189,7 +189,7 @@ def _memory(scene: Scene, name: str, outlook: Outlook) -> Iterator[Finding]:
     memory = checks.answer.memory if checks else None
     if memory and outlook.memory and outlook.forecast.why and outlook.memory > memory * SPARE_MEMORY:
         text = f"checking {name} may take {size(outlook.memory)} of memory, and {scene.host} has {size(memory)}"
-        yield _finding("attention", text, "see scratch_files in e2fsck.conf(5), or check it at a bigger machine")
+        yield _finding("attention", text, "see scratch_files in e2fsck.conf(5), or check it on a bigger machine")
 
 
 def _policy(disk: Disk, name: str, block: Superblock) -> Iterator[Finding]:

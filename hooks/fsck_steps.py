@@ -83,7 +83,7 @@ def insertions(
 
 
 def _defer(reboot: RebootingJob, disk: Disk, outlook: Outlook) -> Iterator[Insertion]:
-    why = f"this boot is not to check it, although {outlook.forecast.why}"
+    why = f"this boot must not check it, although {outlook.forecast.why}"
     off = reboot.new(f"put-off-{disk.name}", tune2fs.switch_off(disk.device), Effect.WRITE, why)
     argv = tune2fs.switch_on(disk.device, outlook.extfs.superblock)
     on = reboot.new(f"put-on-{disk.name}", argv, Effect.WRITE, "it is checked by age and mounts again, as before")
@@ -100,7 +100,7 @@ def _not_going(reboot: RebootingJob) -> Check:
         field="system",
         relation="!=",
         value="stopping",
-        why="this is not yet the boot that is to pass without a check",
+        why="the host is not going down right now",
     )
 
 

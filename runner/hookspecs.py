@@ -35,7 +35,6 @@ class Specs(Protocol):
 
         No I/O. Raising, or a name that is taken, stops the runner (exit 4).
         """
-        ...
 
     @hookspec
     def declare_probes(self, site: Site) -> Sequence[Probe]:
@@ -45,7 +44,6 @@ class Specs(Protocol):
         `facts.reading(host, id)` is what the command printed, None where it could not be run. Raising
         refuses the plan (exit 4).
         """
-        ...
 
     @hookspec
     def add_steps(self, site: Site, job: PlannedJob, steps: tuple[Step, ...], facts: Facts) -> Sequence[Insertion]:
@@ -55,7 +53,6 @@ class Specs(Protocol):
         steps with your name, and the ceiling holds for them too. Raising, a step of another job, an unknown
         anchor or an id that is taken refuses the plan (exit 4).
         """
-        ...
 
     @hookspec
     def check_plan(self, site: Site, plan: Plan, facts: Facts) -> Sequence[Finding]:
@@ -64,7 +61,6 @@ class Specs(Protocol):
         No I/O. A `refusal` stops the run before it starts; `attention` makes a person look at it
         and the exit code 3; a `note` is only read. Raising refuses the plan (exit 4).
         """
-        ...
 
     @hookspec
     def observe(self, event: Event) -> None:
@@ -72,7 +68,6 @@ class Specs(Protocol):
 
         Be quick: the run waits. Raising stops nothing; the report has one finding about it.
         """
-        ...
 
     @hookspec
     def deliver_report(self, report: Report) -> None:
@@ -81,7 +76,6 @@ class Specs(Protocol):
         The run is recorded before. Raising means that the report did not arrive: the other hooks are
         called all the same, and the exit code is 6.
         """
-        ...
 
     @hookspec
     def deliver_notice(self, notice: Notice) -> None:
@@ -90,4 +84,3 @@ class Specs(Protocol):
         Called when a person announces or cancels one, and after the run that brought it. Raising means
         that the notice did not arrive; a person learns that.
         """
-        ...

@@ -7,12 +7,15 @@ import sys
 import unicodedata
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 FAILED = 1
 BUSY = 75
 
 WIDEST = 500
+# The types that JSON has.
+PLAIN = frozenset((str, int, float, bool, type(None)))
 HARMFUL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
@@ -51,16 +54,24 @@ def reply(answer: tuple[Any, ...]) -> None:
 
 def table(answer: object) -> Any:  # noqa: ANN401
     """A NamedTuple as a mapping, and what is in it likewise; times as text, UTC."""
-    if answer is None or isinstance(answer, (str, int, float)):
+    if type(answer) in PLAIN:
         return answer
     if isinstance(answer, datetime):
         moment = answer.astimezone(timezone.utc)  # noqa: UP017
         return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(answer, dict):
         return {key: table(value) for key, value in answer.items()}
-    if hasattr(answer, "_asdict"):
-        return {key.rstrip("_"): table(value) for key, value in answer._asdict().items()}
+    if hasattr(answer, "_fields"):
+        # A line of a reading is one of many, and most of what is in it is plain.
+        values: Any = answer
+        pairs = zip(_keys(values.__class__), values)  # noqa: B905
+        return {key: value if type(value) in PLAIN else table(value) for key, value in pairs}
     return [table(each) for each in answer] if isinstance(answer, (tuple, list)) else answer
+
+
+@lru_cache(maxsize=None)  # noqa: UP033
+def _keys(contract: type[Any]) -> tuple[str, ...]:
+    return tuple(key.rstrip("_") for key in contract._fields)
 
 
 def refuse(refused: Refused) -> int:

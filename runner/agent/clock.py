@@ -29,7 +29,7 @@ def moment(value: object) -> datetime | None:
     """The time in a record, None where it has none."""
     try:
         return at(nanoseconds(str(value)))
-    except Refused:
+    except (Refused, OverflowError):
         return None
 
 

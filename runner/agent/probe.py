@@ -70,7 +70,6 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             "boot_id": _text("/proc/sys/kernel/random/boot_id"),
             "kernel": platform.release(),
             "now": clock.now(),
-            "python": platform.python_version(),
             "program": _digest(str(request.get("program", ""))),
             "former": _former(str(request.get("former", ""))),
             "rsync": rsync.result(),
@@ -90,14 +89,8 @@ def _rsync() -> dict[str, Any]:
     answer = ask(("rsync", "-VV"), timeout=10)
     try:
         about = json.loads(answer.out)
-        able = about["capabilities"]
         sums = [str(name) for name in about["checksum_list"] if name != "none"]
-        return {
-            "version": str(about["version"]),
-            "checksums": sums,
-            "acls": able.get("ACLs") is True,
-            "xattrs": able.get("xattrs") is True,
-        }
+        return {"version": str(about["version"]), "checksums": sums}
     except (ValueError, KeyError, TypeError, AttributeError):
         return _from_prose(answer.out or ask(("rsync", "--version"), timeout=10).out)
 
@@ -106,13 +99,8 @@ def _from_prose(text: str) -> dict[str, Any]:
     """The version output of rsync before 3.2.4: prose, with a list of checksums since 3.2.0."""
     version = VERSION.search(text)
     sums = re.search(r"Checksum list:\n +(.*)\n", text)
-    words = re.split(r"[\s,]+", text)
-    return {
-        "version": version[1] if version else "",
-        "checksums": [name for name in sums[1].split() if name != "none"] if sums else [],
-        "acls": "ACLs" in words,
-        "xattrs": "xattrs" in words,
-    }
+    checksums = [name for name in sums[1].split() if name != "none"] if sums else []
+    return {"version": version[1] if version else "", "checksums": checksums}
 
 
 def _digest(path: str) -> str:
@@ -154,8 +142,9 @@ def reading(argv: Sequence[str]) -> dict[str, Any]:
         return _section(0, table(_reader(argv[1])(argv[2:])))
     except Refused as refused:
         return _section(refused.code, {"error": refused.error, "do": refused.do})
-    except (OSError, ValueError) as problem:
-        return _section(1, {"error": ascii(str(problem)), "do": "look at the host"})
+    except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as problem:
+        # What one of them cannot understand, such as a damaged record, does not hide the others.
+        return _section(1, {"error": f"{type(problem).__name__}: {ascii(str(problem))}", "do": "look at the host"})
 
 
 def _reader(verb: str) -> Callable[[Sequence[str]], Any]:

@@ -19,7 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     choice = parser.add_mutually_exclusive_group(required=True)
     choice.add_argument("--at", metavar="TIME", help="when it begins: '2026-11-28 17:00', in the site's zone")
     choice.add_argument("--cancel", action="store_true", help="say that what was announced does not happen")
-    choice.add_argument("--over", action="store_true", help="say that it is over, where they were left waiting")
+    choice.add_argument("--over", action="store_true", help="tell them that it is over, if no run has")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the users")
 
 

@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("newer", metavar="B", nargs="?", default="latest", help="likewise (default: latest)")
     parser.add_argument("--store", default="", metavar="STORE", help="the store that has them")
     parser.add_argument("--path", default="/", metavar="PATH", help="only below this path (default: /)")
-    parser.add_argument("--json", action="store_true", help="print JSON, a line a difference")
+    parser.add_argument("--json", action="store_true", help="print JSON, one line for each difference")
 
 
 def run(options: argparse.Namespace) -> int:

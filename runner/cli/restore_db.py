@@ -47,7 +47,7 @@ def _plan(app: App, options: argparse.Namespace) -> Plan:
 
     if options.swap:
         if len(options.names) != 2 or options.at or options.into or options.globals:
-            raise UsageError("--swap wants two names and nothing else", do="runner restore-db --swap NEWNAME NAME")
+            raise UsageError("--swap takes two names and nothing else", do="runner restore-db --swap NEWNAME NAME")
         new, name = options.names
         return restore_database.swapping(app, new, name, options.job)
     if len(options.names) != 1:

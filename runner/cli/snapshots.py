@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="WHEN",
         nargs="?",
         const="latest",
-        help="list what the snapshot of that time (default: the latest) could not hold",
+        help="list what could not be read for the snapshot of that time (default: the latest)",
     )
 
 

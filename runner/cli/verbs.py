@@ -11,7 +11,7 @@ VERBS = {
     "apply": "run exactly what a reviewed plan file says, once",
     "run": "plan, review and run what is due, or the named jobs",
     "status": "how each job ended last, when it is due, what the stores hold",
-    "snapshots": "list the snapshots of the stores, or what one could not hold",
+    "snapshots": "list the snapshots of the stores, or what could not be read for one",
     "find": "list every version of a file or folder across the snapshots",
     "diff": "show what differs between two snapshots",
     "restore": "get a file or folder back, into a side folder unless told otherwise",

@@ -23,6 +23,7 @@ from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.role import Role
 from runner.model.run import Outcome, State
+from runner.tools.answers import last_object
 
 ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _LOCK_PATIENCE = 30.0
@@ -151,7 +152,7 @@ class _JobRun:
             held = stack.enter_context(_holding(self._means.transports[lock.host], lock, self._stop))
         except OSError as error:
             return step_outcome(first, State.FAILED, f"{lock.resource}: {error}")
-        reading = self._stepper.reading(held.first_line(_LOCK_PATIENCE))
+        reading = last_object(held.first_line(_LOCK_PATIENCE))
         if reading.get("held") is True:
             self._stop.held.append((held, lock.until))
             return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,6 +19,7 @@ from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, Wait
 from runner.model.run import Outcome, State
 from runner.model.text import printable
 from runner.tools import rsync
+from runner.tools.answers import last_object
 
 BUSY = 75
 _CHECK_PATIENCE = 60
@@ -57,34 +57,25 @@ class Stepper:
         elif step.unless:
             claim = self._claim(step.unless)
             if claim.holds:
-                return step_outcome(step, State.NOT_NEEDED, claim.text, at)
+                return step_outcome(step, State.NOT_NEEDED, claim.advice, at)
             if claim.holds is None and step.effect >= Effect.EXPIRE and not self.stop.is_set():
                 # Whether it is needed is not known, and what it does cannot be undone.
-                return step_outcome(step, State.FAILED, claim.text, at)
+                return step_outcome(step, State.FAILED, claim.advice, at)
         if step.guard:
             claim = self._claim(step.guard)
             if not claim.holds and not self.stop.is_set():
-                return step_outcome(step, State.STALE, claim.text, at)
+                return step_outcome(step, State.STALE, claim.advice, at)
         if self.stop.is_set():
             return step_outcome(step, State.INTERRUPTED, "stopped before it began", at)
         earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
         self.acts(step.id)
         return self._act(step, at, earlier)
 
-    def reading(self, text: bytes) -> dict[str, Any]:
-        """The JSON object on the last line of an answer; empty where there is none."""
-        lines = text.strip().splitlines()
-        try:
-            answer = json.loads(lines[-1]) if lines else {}
-        except ValueError:
-            return {}
-        return answer if isinstance(answer, dict) else {}
-
     def _claim(self, check: Check) -> ClaimReading:
         result = self.transports[check.host].run(
             check.argv, stdin=None, timeout=_CHECK_PATIENCE, sink=None, stop=self.stop, stall=None
         )
-        answer = self.reading(result.out)
+        answer = last_object(result.out)
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
             why = printable(str(answer.get("error") or result.error or last[0]))
@@ -93,10 +84,11 @@ class Stepper:
             there = answer or ({} if result.exit in _LOST else {"exit": result.exit})
             return ClaimReading(None, f"could not be checked ({check.why}): {why}", there, silence)
         value = answer[check.field]
-        words = f"{check.field} is {value!r}; the plan wants {check.relation} {check.value!r}"
         holds = _holds(value, check)
-        if not holds and answer.get("error"):
-            words = _error_of(answer)
+        error, do = (printable(str(answer.get(word) or "")) for word in ("error", "do"))
+        if error and not holds:
+            return ClaimReading(holds, error, answer, do=do)
+        words = f"{check.field} is {value!r}; the plan wants {check.relation} {check.value!r}"
         return ClaimReading(holds, words, answer)
 
     def _act(self, step: Step, at: datetime, earlier: Mapping[str, tuple[Step, Outcome]]) -> Outcome:
@@ -153,7 +145,7 @@ class Stepper:
         return self._outcome_of(step, at, result)
 
     def _outcome_of(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
-        answer = self.reading(result.out[-65536:]) if step.id not in self.read_by else {}
+        answer = last_object(result.out[-65536:]) if step.id not in self.read_by else {}
         log = printable(result.err[-4096:])
         state = _state(step, result, stopped=self.stop.is_set())
         note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)

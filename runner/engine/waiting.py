@@ -21,13 +21,20 @@ _TICK = 0.5
 class ClaimReading(NamedTuple):
     """Whether the claim of a check holds, None where that could not be read; that in words, and what was read.
 
-    `silence` says why nothing could be read to whoever waits for an answer; "" where `text` does.
+    `silence` says why nothing could be read to whoever waits for an answer; "" where `text` does. `do` is what
+    the program that refused says to do.
     """
 
     holds: bool | None
     text: str
     answer: Mapping[str, Any]
     silence: str = ""
+    do: str = ""
+
+    @property
+    def advice(self) -> str:
+        """What was read, and what to do about it."""
+        return f"{self.text} -> {self.do}" if self.do else self.text
 
 
 Ask = Callable[[], ClaimReading]
@@ -63,11 +70,12 @@ def wait(action: WaitFor, ask: Ask, stop: StopSignal, seen: Callable[[str], None
         silences = silences + 1 if holds is None and not (action.gone and reading.answer) else 0
         if holds is not None:
             answer, heard, words = reading.answer, monotonic(), str(reading.answer.get("error") or reading.text)
-        now = reading.text if holds is not None else f"no answer: {reading.silence or reading.text}"
+        silence = f"no answer: {reading.silence or reading.text}"
+        now = reading.advice if holds is not None else silence
         if now != last:
             last = now
             # What to do is for when it is given up: most that is seen goes by.
-            seen(now.partition(" -> ")[0])
+            seen(reading.text if holds is not None else silence)
         passed = monotonic() - begun
         if silences >= _SILENCES if action.gone else holds:
             return Waited(over=True, note="", seconds=passed, answer=answer)

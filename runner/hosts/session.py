@@ -36,35 +36,27 @@ class Session(Protocol):
 
     def read(self, err: bool) -> bytes | None:
         """Give the next output (or errors), b"" at its end, None if nothing came yet."""
-        ...
 
     def write(self, data: bytes) -> int:
         """Give what the command took of `data`, perhaps 0. OSError when it reads no more."""
-        ...
 
     def end_input(self) -> None:
         """Tell the command that its standard input is complete."""
-        ...
 
     def wait(self, seconds: float) -> bool:
         """Tell whether the command has ended, after at most `seconds`."""
-        ...
 
     def signal(self, number: int) -> None:
         """Signal the command's whole process group; no error if it is gone."""
-        ...
 
     def moved(self) -> int:
         """Bytes that the command's processes are known to have read and written; it may only grow."""
-        ...
 
     def close(self) -> None:
         """Close it, so that its exit is known."""
-        ...
 
     def failure(self, carrier: Carrier) -> CommandFailure:
         """What to say of its end, after `close`; `carrier` has carried it there."""
-        ...
 
 
 class StopSignal(Protocol):
@@ -72,11 +64,9 @@ class StopSignal(Protocol):
 
     def is_set(self) -> bool:
         """Whether to stop now."""
-        ...
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set, at most `timeout` seconds; whether it is."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,22 +10,9 @@ from importlib import import_module
 from typing import Any
 
 from runner.jobs.bundled import own_keys
+from runner.model import options
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Beyond, Draft, JobKind
-from runner.model.options import (
-    AccessOptions,
-    AuditOptions,
-    CheckOptions,
-    DiskOptions,
-    DrillOptions,
-    DumpOptions,
-    HaltOptions,
-    PruneOptions,
-    RebootOptions,
-    SnapshotOptions,
-    UpdatesOptions,
-    UpgradeOptions,
-)
 from runner.model.plan import Finding, Forecast, PlannedJob
 from runner.model.run import Around, JobReport, Outcome, Reporter
 from runner.model.site import Job, Site
@@ -57,14 +44,12 @@ class Late:
         return _kind(self.place).draft(site, job, facts, now)
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
-        """See Beyond; None for a kind that does not look there."""
-        kind = _kind(self.place)
-        return kind.doubt(site, job, facts, forecast) if isinstance(kind, Beyond) else None
+        """See Beyond."""
+        return _kind(self.place).doubt(site, job, facts, forecast)
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
-        """See Beyond; the same drafts for a kind that does not look there."""
-        kind = _kind(self.place)
-        return kind.together(site, jobs, drafts, facts) if isinstance(kind, Beyond) else drafts
+        """See Beyond."""
+        return _kind(self.place).together(site, jobs, drafts, facts)
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """See JobKind."""
@@ -85,30 +70,29 @@ class LateReport:
 
 
 @cache
-def _kind(place: str) -> JobKind:
+def _kind(place: str) -> Beyond:
     module, _, made = place.partition(":")
-    kind: JobKind = getattr(import_module(f"runner.jobs.{module}"), made)()
+    kind: Beyond = getattr(import_module(f"runner.jobs.{module}"), made)()
     return kind
 
 
 KINDS: dict[str, JobKind] = {
-    "access": Late(name="access", place="access.access:AccessKind", options=AccessOptions),
-    "audit": Late(name="audit", place="retention.audit:AuditKind", options=AuditOptions),
-    "check": Late(name="check", place="snapshots.check:CheckKind", options=CheckOptions, looks=True),
-    "disk": Late(name="disk", place="disks.disk:DiskKind", options=DiskOptions),
-    "drill": Late(name="drill", place="drill.drill:DrillKind", options=DrillOptions),
-    "dump": Late(name="dump", place="database.dump:DumpKind", options=DumpOptions),
-    "halt": Late(name="halt", place="power.halt:HaltKind", options=HaltOptions),
-    "prune": Late(name="prune", place="retention.prune:PruneKind", options=PruneOptions),
-    "reboot": Late(name="reboot", place="power.reboot:RebootKind", options=RebootOptions),
-    "snapshot": Late(name="snapshot", place="snapshots.snapshot:SnapshotKind", options=SnapshotOptions),
-    "updates": Late(name="updates", place="packages.updates:UpdatesKind", options=UpdatesOptions),
-    "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=UpgradeOptions),
+    "access": Late(name="access", place="access.access:AccessKind", options=options.AccessOptions),
+    "audit": Late(name="audit", place="retention.audit:AuditKind", options=options.AuditOptions),
+    "check": Late(name="check", place="snapshots.check:CheckKind", options=options.CheckOptions, looks=True),
+    "disk": Late(name="disk", place="disks.disk:DiskKind", options=options.DiskOptions),
+    "drill": Late(name="drill", place="drill.drill:DrillKind", options=options.DrillOptions),
+    "dump": Late(name="dump", place="database.dump:DumpKind", options=options.DumpOptions),
+    "halt": Late(name="halt", place="power.halt:HaltKind", options=options.HaltOptions),
+    "prune": Late(name="prune", place="retention.prune:PruneKind", options=options.PruneOptions),
+    "reboot": Late(name="reboot", place="power.reboot:RebootKind", options=options.RebootOptions),
+    "snapshot": Late(name="snapshot", place="snapshots.snapshot:SnapshotKind", options=options.SnapshotOptions),
+    "updates": Late(name="updates", place="packages.updates:UpdatesKind", options=options.UpdatesOptions),
+    "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=options.UpgradeOptions),
 }
 
-# Jobs that a person asks for by a verb of their own, and the one that the planner adds.
+# Jobs that a person asks for by a verb of their own, and the one that the planner adds. A pin has nothing to add.
 REPORTERS: dict[str, Reporter] = {
-    "pin": LateReport(place="retention.report:pin_report"),
     "prepare": LateReport(place="prepare:prepare_report"),
     "restore": LateReport(place="snapshots.report:restore_report"),
     "restore-db": LateReport(place="database.report:restored"),
@@ -116,7 +100,7 @@ REPORTERS: dict[str, Reporter] = {
 }
 
 # No plugin may bring a kind of such a name: these are here, or the runner makes such jobs by itself.
-TAKEN = frozenset((*KINDS, *REPORTERS))
+TAKEN = frozenset((*KINDS, *REPORTERS, "pin"))
 
 
 def together(brought: Iterable[JobKind]) -> dict[str, JobKind]:

@@ -38,15 +38,17 @@ class RunnerError(Exception):
 
     code = 1
 
-    def __init__(self, text: str, *, do: str = "") -> None:
-        """`text` says what is wrong, `do` what to do next (may be empty)."""
+    def __init__(self, text: str, *, do: str = "", command: str = "") -> None:
+        """`text` says what is wrong, `do` what to do next, `command` how, to be copied (both may be empty)."""
         super().__init__(text)
         self.text = text
         self.do = do
+        self.command = command
 
     def __str__(self) -> str:
         """Give the problem and, on a line of its own, what to do next."""
-        return f"{self.text}\n  -> {self.do}" if self.do else self.text
+        advice = f"{self.do} {self.command}".strip()
+        return f"{self.text}\n  -> {advice}" if advice else self.text
 
 
 class ConfigError(RunnerError):

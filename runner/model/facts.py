@@ -36,8 +36,6 @@ class Rsync:
 
     version: str = ""
     checksums: tuple[str, ...] = ()
-    acls: bool = False
-    xattrs: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,11 +98,10 @@ class Holder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Space:
-    """statvfs of a store, in bytes and inodes; `free` is root's view, `available` everybody's."""
+    """statvfs of a store, in bytes and inodes; `free` is what root may still use."""
 
     size: int
     free: int
-    available: int
     inodes: int
     inodes_free: int
 
@@ -131,7 +128,6 @@ class StoreFacts:
     trash: tuple[str, ...] = ()
     holder: Holder | None = None
     space: Space | None = None
-    max_links: int | None = None
     proven: Mapping[str, Proven] = field(default_factory=dict)
 
 
@@ -158,7 +154,6 @@ class HostFacts:
     boot_id: str = ""
     kernel: str = ""
     now: datetime | None = None
-    python: str = ""
     program: str = ""
     former: bool = False
     rsync: Rsync = Rsync()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 from runner.model.facts import Facts, Probe
 from runner.model.plan import Finding, Forecast, PlannedJob, Skip, Step
@@ -30,25 +30,20 @@ class JobKind(Protocol):
     @property
     def name(self) -> str:
         """The word after `kind =`."""
-        ...
 
     @property
     def schema(self) -> Mapping[str, Any]:
         """JSON Schema 2020-12 of the kind's own keys: `type`, `properties`, `required`."""
-        ...
 
     @property
     def options(self) -> type[Any]:
         """The frozen dataclass that the kind's own keys become."""
-        ...
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """Name the READ commands whose output `draft` needs, beyond host and store facts."""
-        ...
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """Turn the job into steps, or say why it is skipped."""
-        ...
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """Say how the job ended, from the outcomes of its steps.
@@ -56,17 +51,13 @@ class JobKind(Protocol):
         A kind that a plugin brings may leave this out: how the job stopped, or how many steps were done,
         is said then.
         """
-        ...
 
 
-@runtime_checkable
-class Beyond(Protocol):
-    """A kind that looks beyond one job and today: at its past, and at what else is in the plan. Pure."""
+class Beyond(JobKind, Protocol):
+    """A kind may have one of these besides, or both: it looks beyond one job and today. Pure."""
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
         """Why the job must not be planned, judged by its past runs; None where there is no reason."""
-        ...
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """Settle what the drafts of one plan mean for each other. Asked twice, the second changes nothing."""
-        ...

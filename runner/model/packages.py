@@ -15,7 +15,7 @@ What = (
 class Update:
     """A newer version of an installed package; `old` is "" for a package that is newly installed.
 
-    Versions are as the package manager writes them (rpm: `epoch:version-release`, no epoch 0).
+    Versions are as the package manager writes them (an epoch of 0 is left out).
     `origin` is where it comes from, `security` whether it is a security update as its origin says.
     """
 

@@ -125,7 +125,6 @@ class Reporter(Protocol):
 
     def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
         """How `job` ended, from the outcomes of its steps. Pure."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

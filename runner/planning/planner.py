@@ -9,7 +9,7 @@ from typing import assert_never
 
 from runner.model.errors import HookFailed
 from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
-from runner.model.kind import Beyond, Draft, JobKind
+from runner.model.kind import Draft, JobKind
 from runner.model.names import plan_id
 from runner.model.plan import (
     Argv,
@@ -54,8 +54,9 @@ def draft(
     """The plan for these jobs (in order) as of `facts.at`: literal, complete, nothing run yet."""
     drafts = tuple(_draft(site, job, facts, kinds[job.kind], past.get(job.name, Forecast())) for job in jobs)
     for name in dict.fromkeys(job.kind for job in jobs):
-        if isinstance(kind := kinds[name], Beyond):
-            drafts = kind.together(site, jobs, drafts, facts)
+        # Not by isinstance: from Python 3.12 on that sees no method which a plugin's kind passes on.
+        if together := getattr(kinds[name], "together", None):
+            drafts = together(site, jobs, drafts, facts)
     return assemble(site, drafts, facts, past)
 
 
@@ -131,7 +132,8 @@ def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast
             why = host.error if host else "it was not asked"
             finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
             return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
-    if isinstance(kind, Beyond) and (doubt := kind.doubt(site, job, facts, forecast)):
+    doubts = getattr(kind, "doubt", None)
+    if doubts and (doubt := doubts(site, job, facts, forecast)):
         return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
     return kind.draft(site, job, facts, facts.at)
 

@@ -155,9 +155,11 @@ def allow(plan: Plan, *, ceiling: Effect, reviewed: bool, confirmed: bool) -> No
     which is enough for INTERRUPT and never for DESTROY.
     """
     if plan.refusals:
+        first = next((refusal for refusal in plan.refusals if refusal.advice), None)
         raise PlanRefused(
             "\n".join(f"refused by {refusal.source}: {refusal.text}" for refusal in plan.refusals),
-            do=next((refusal.advice for refusal in plan.refusals if refusal.advice), "put that right and plan again"),
+            do=first.do if first else "put that right and plan again",
+            command=first.command if first else "",
         )
     if reviewed or plan.effect <= min(ceiling, Effect.INTERRUPT):
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from runner.model.plan import PlannedJob
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
@@ -10,6 +11,13 @@ from runner.model.text import count, one_line
 
 STOPPED = (State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY)
 _SHOWN = 5
+
+
+class ReportFunction(Protocol):
+    """How a job ended, from the outcomes of its steps."""
+
+    def __call__(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+        """Pure."""
 
 
 def default_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around, headline: str = "") -> JobReport:
@@ -22,6 +30,11 @@ def default_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around,
     headline = headline or job.headline or ("no step was needed" if idle else f"{count(done, 'step')} done")
     printed = [text for outcome in outcomes for text in tail(outcome)] if around.looked and not idle else []
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*job.details, *printed))
+
+
+def or_default(report: Callable[[PlannedJob, Sequence[Outcome]], JobReport | None]) -> ReportFunction:
+    """The report that is `report`, or the default one where that is None."""
+    return lambda job, outcomes, around: report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def stopped(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:

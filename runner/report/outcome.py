@@ -95,10 +95,10 @@ def killed(started: datetime) -> Finding:
 
 def refusal(trouble: Exception) -> Finding:
     """Why a run stopped: a reason that a person can act on, or a bug."""
-    text, do = f"a bug: {trouble!r}", "send the log below to the makers"
+    text, do, command = f"a bug: {trouble!r}", "send the log below to the makers", ""
     if isinstance(trouble, RunnerError):
-        text, do = trouble.text, trouble.do
-    return Finding(severity="refusal", source="runner", text=text, do=do)
+        text, do, command = trouble.text, trouble.do, trouble.command
+    return Finding(severity="refusal", source="runner", text=text, do=do, command=command)
 
 
 def log(done: Sequence[Pass], trouble: Exception | None) -> tuple[str, ...]:

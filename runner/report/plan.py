@@ -53,7 +53,8 @@ def summary(plan: Plan) -> Line:
     resumed = sum(job.resumes for job in writes)
     forecasts = [job.forecast for job in writes if job.forecast.bytes is not None]
     parts = [f"writes {count(len(writes), 'snapshot')}"] if writes else []
-    parts += ["gets files back" for job in plan.jobs if job.kind == "restore"]
+    # A copy that goes nowhere in particular is a drill's.
+    parts += ["gets files back"] if any(step.role == Role.COPY and step.subject for step in plan.steps) else []
     parts += [f"takes up {count(resumed, 'interrupted one')}"] if resumed else []
     if forecasts:
         amount = size(sum(forecast.bytes or 0 for forecast in forecasts))
@@ -137,7 +138,7 @@ def _spelt(char: str) -> str:
 def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
     steps = [step for step in plan.steps if step.job == job.name]
     # Hosts are prepared before everything else: that need not be said of each job.
-    preparing = {other.name for other in plan.jobs if other.kind == "prepare"}
+    preparing = {step.job for step in plan.steps if step.role == Role.PREPARE}
     awaited = [name for name in job.after if name not in preparing]
     title = f"  {job.kind}" + (f" -> {job.writes}" if job.writes else "")
     after = f"  after {', '.join(awaited)}" if awaited else ""

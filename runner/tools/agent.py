@@ -9,7 +9,8 @@ from typing import Any, TypeAlias
 from runner.agent.arguments import DeclaredDisk, argv
 from runner.agent.snapshots import contract
 from runner.agent.snapshots.contract import Diff, Find, ReadSnapshots
-from runner.agent.store.contract import CheckDisk, Freed, Gain, Gains, Hold, Newest, Reap, Record
+from runner.agent.store import contract as store_contract
+from runner.agent.store.contract import CheckDisk, Freed, Hold, Newest, Reap, Record
 from runner.model.errors import FactsIncomplete
 from runner.model.plan import Argv
 from runner.model.site import Host
@@ -24,6 +25,7 @@ SnapshotDifference: TypeAlias = contract.SnapshotDifference
 SnapshotRecord: TypeAlias = contract.SnapshotRecord
 FileVersion: TypeAlias = contract.FileVersion
 Versions: TypeAlias = contract.Versions
+Gains: TypeAlias = store_contract.Gains
 
 IDLE: Argv = ("ionice", "--class=idle", "nice", "--adjustment=19")
 
@@ -89,11 +91,6 @@ def find(store: str) -> Argv:
     return argv("find", Find(store))
 
 
-def versions(answer: Mapping[str, Any]) -> Versions:
-    """The answer of `find`; FactsIncomplete where it cannot be read."""
-    return _sure(answer, Versions)
-
-
 def diff(store: str, older: str, newer: str) -> Argv:
     """Print as NDJSON what differs between two snapshots below the path on stdin. Reads only; as `find`."""
     return argv("diff", Diff(store, older, newer))
@@ -101,17 +98,12 @@ def diff(store: str, older: str, newer: str) -> Argv:
 
 def difference(line: Mapping[str, Any]) -> SnapshotDifference | Mapping[str, int]:
     """A line of the answer of `diff`, the last of which are its counts; FactsIncomplete where it cannot be read."""
-    return _sure(line, contract.DiffCounts).counts if "counts" in line else _sure(line, SnapshotDifference)
+    return sure(line, contract.DiffCounts).counts if "counts" in line else sure(line, SnapshotDifference)
 
 
 def record(store: str, name: str) -> Argv:
     """Print the record of a sealed snapshot. Reads only; as `find`."""
     return argv("record", Record(store, name))
-
-
-def snapshot_record(answer: Mapping[str, Any]) -> SnapshotRecord:
-    """The answer of `record`; FactsIncomplete where it cannot be read."""
-    return _sure(answer, SnapshotRecord)
 
 
 def reading(program_path: str, store: str, name: str) -> Argv:
@@ -124,18 +116,14 @@ def freed(store: str, name: str) -> Argv:
     return argv("freed", Freed(store, (name,), exact=True))
 
 
-def gains(answer: Mapping[str, Any]) -> tuple[Gain, ...]:
-    """The answer of `freed`; FactsIncomplete where it cannot be read."""
-    return _sure(answer, Gains).freed
-
-
 def measure_freed(at: At, names: Sequence[str] = ()) -> Argv:
     """Count what expiring the oldest gains and keep it for probes, at idle priority."""
     options = Freed(at.path, tuple(names), save=True, plan=at.plan, disk=at.disk)
     return at.call("freed", options, idle=True)
 
 
-def _sure(answer: Mapping[str, Any], contract: type[Contract]) -> Contract:
+def sure(answer: Mapping[str, Any], contract: type[Contract]) -> Contract:
+    """The answer of the verb with this contract; FactsIncomplete where it cannot be read."""
     checked = read(answer, contract)
     if checked is None:
         raise FactsIncomplete("an answer of runner-agent cannot be read", do="look at the store's host, and try again")

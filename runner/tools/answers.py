@@ -27,9 +27,9 @@ _UNION: Any = Union
 Contract = TypeVar("Contract", bound=tuple[Any, ...])
 
 
-def last_object(text: str) -> Mapping[str, Any]:
+def last_object(text: str | bytes) -> Mapping[str, Any]:
     """The JSON object on the last line; empty where there is none."""
-    line = text.strip().rpartition("\n")[2]
+    line = text.strip().rpartition("\n")[2] if isinstance(text, str) else text.strip().rpartition(b"\n")[2]
     if len(line) > ANSWER:
         return {}
     try:

@@ -74,12 +74,6 @@ def runs_new(program: str, host: str, unit: str) -> Check:
     )
 
 
-def parse_answer(text: str) -> DetachAnswer | None:
-    """Read what `run` and `again` printed; None where it is no answer (a refusal, nothing at all)."""
-    answer = answers.read(text, DetachAnswer)
-    return answer if answer and answer.detached else None
-
-
 def parse_detached(text: str) -> tuple[Detached, ...] | None:
     """Read what `detached` printed, newest first; None where it is something else, and nobody knows what is begun."""
     answer = answers.read(text, DetachedList)

@@ -38,15 +38,12 @@ class NoticeDesk(Protocol):
     @property
     def journal(self) -> Journal:
         """The journal; RunnerError where it cannot be opened."""
-        ...
 
     def now(self) -> datetime:
         """The time, UTC."""
-        ...
 
     def gather(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
         """Read these hosts now."""
-        ...
 
 
 def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Notice:
@@ -60,7 +57,7 @@ def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Notice:
         raise UsageError("no hook delivers notices, so nobody would hear of it", do="add [hooks.announce] to jobs.toml")
     moment = time_of(at, zone=desk.site.timezone)
     if isinstance(moment, str):
-        raise UsageError(f"'{at}' is not in the future", do=moment)
+        raise UsageError(f"'{at}' is not a clear time", do=moment)
     if moment <= desk.now():
         raise UsageError(f"'{at}' is not in the future", do="it has passed: give a later time")
     windows = getattr(_terms(desk, job), "window", ())

@@ -113,7 +113,7 @@ def diff(app: App, snapshots: Pair, heard: Callable[[agent.SnapshotDifference | 
 def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecord:
     """The whole record of a snapshot, with what could not be read."""
     verb = agent.record(holding.facts.path, snapshot)
-    return agent.snapshot_record(ask(app.transports[holding.store.host], verb, {}))
+    return agent.sure(ask(app.transports[holding.store.host], verb, {}), agent.SnapshotRecord)
 
 
 def restoring(app: App, host: str, path: str, when: str, to: str, store: str) -> Plan:  # noqa: PLR0913
@@ -158,7 +158,7 @@ def unique(app: App, holding: Holding) -> Mapping[str, tuple[int, int]]:
     transport, path = app.transports[holding.store.host], holding.facts.path
     gains = {}
     for snapshot in holding.sealed[:-1]:
-        (gain,) = agent.gains(ask(transport, agent.freed(path, snapshot.name), {}))
+        (gain,) = agent.sure(ask(transport, agent.freed(path, snapshot.name), {}), agent.Gains).freed
         gains[snapshot.name] = (gain.bytes, gain.inodes)
     return gains
 
@@ -219,7 +219,8 @@ def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:
 
 
 def _find(app: App, holding: Holding, question: Mapping[str, str]) -> agent.Versions:
-    return agent.versions(ask(app.transports[holding.store.host], agent.find(holding.facts.path), question))
+    verb = agent.find(holding.facts.path)
+    return agent.sure(ask(app.transports[holding.store.host], verb, question), agent.Versions)
 
 
 def _pick(app: App, holding: Holding, when: str) -> Snapshot | str:

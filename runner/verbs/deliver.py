@@ -28,7 +28,6 @@ class ReportDesk(announce.NoticeDesk, Protocol):
 
     def tell(self, event: Event) -> None:
         """Tell the terminal and the plugins."""
-        ...
 
 
 def reported(desk: ReportDesk, passes: Passes) -> tuple[Report, int]:

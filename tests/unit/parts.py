@@ -25,7 +25,7 @@ PAPIO, SERVER = "papio", "server"
 
 _EXT4 = {"type": "ext4", "size": 10**12, "used": 10**11}
 _PROC = {"mount": "/proc", "source": "proc", "type": "proc", "dev": 5}
-_RSYNC = {"version": "3.5.0", "checksums": ["xxh128", "md5"], "acls": True, "xattrs": True}
+_RSYNC = {"version": "3.5.0", "checksums": ["xxh128", "md5"]}
 
 
 def site(*, live: bool = True, exclude: tuple[str, ...] = (), **changes: Any) -> Site:
@@ -98,7 +98,7 @@ def _host(filesystems: list[dict[str, Any]], store: str, path: str, mounts: list
     kept = {"path": path, "exists": True, "mounted": True, "writable": True, "sealed": sealed}
     uuid = "11111111-2222-3333-4444-555555555555" if store == "papio" else ""
     return {
-        "uid": 0, "boot_id": "boot", "now": NOW, "python": "3.11.2", "program": PROGRAM, "rsync": _RSYNC,
+        "uid": 0, "boot_id": "boot", "now": NOW, "program": PROGRAM, "rsync": _RSYNC,
         "filesystems": filesystems, "stores": {store: {**kept, "uuid": uuid}},
     }  # fmt: skip
 

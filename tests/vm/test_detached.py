@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import subprocess
 
+from runner.agent.detached.contract import DetachAnswer
 from runner.agent.host.contract import Inhibitor
 from runner.engine.probe import runner_agent
-from runner.tools import detached
+from runner.tools import answers, detached
 from runner.tools.agent import PROGRAM
 from tests.contract.two_hosts import wait_for
 from tests.vm.machine import Machine
@@ -28,7 +29,7 @@ def test_a_unit_that_is_stopped_leaves_its_command_alone_and_so_does_a_shutdown(
     # What a shutdown does to it: it is waited for.
     machine.run("systemctl", "stop", "runner-detached-*.scope", timeout=90)
     result = machine.run(*detached.again(PROGRAM, PLAN, STEP), check=False)
-    answer = detached.parse_answer(result.stdout)
+    answer = answers.read(result.stdout, DetachAnswer)
     assert answer
     assert (result.returncode, answer.exit, answer.log) == (7, 7, ("over",))
 

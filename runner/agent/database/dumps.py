@@ -54,7 +54,7 @@ def _row(record: Mapping[str, Any]) -> DumpRow:
         server=str(record.get("server") or ""),
         pg_dump=str(record.get("pg_dump") or ""),
         took=record.get("took"),
-        doubts=tuple(record.get("doubts") or ()),
+        doubts=tuple(map(str, record.get("doubts") or ())),
     )
 
 

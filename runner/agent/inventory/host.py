@@ -127,10 +127,10 @@ class _Survey:
         return disk._replace(table=file)
 
     def _packages(self) -> None:
-        # If asked on a host that has no packages of its own, rpm would make a database for the answer.
+        # If asked on a host that has no packages of its own, a package manager may make a database for the answer.
         family = family_of(Path("/"))
         if not family:
-            self.missing.append("packages.txt: neither dpkg nor rpm has packages here")
+            self.missing.append("packages.txt: no package manager has packages here")
             return
         try:
             self.files["packages.txt"] = "".join(f"{line}\n" for line in sorted(listed(family, {})))

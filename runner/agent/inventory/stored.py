@@ -19,7 +19,7 @@ from ..database.folder import Folder
 from ..frames import Frame, frames
 from ..snapshots import readme
 from ..store import disk, inventory
-from ..store.layout import StoreFolder, open_store, require_json, require_sealed
+from ..store.layout import StoreFolder, open_store, require_sealed
 from ..store.lock import working
 from .contract import AboutKept, AboutOf, DatabaseDump, KeepAbout, SnapshotDumps, StoredAbout
 
@@ -36,7 +36,7 @@ def about_of(argv: Sequence[str]) -> int:
     facts: Mapping[str, Any] = {}
     problem = ""
     try:
-        facts = require_json(place / inventory.FACTS)
+        facts = inventory.facts(place)
     except Refused as refused:
         problem = refused.error
     folders = dict.fromkeys((*options.dumps, *map(str, facts.get("dumps", ()))))

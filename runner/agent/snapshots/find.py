@@ -15,6 +15,9 @@ from ..arguments import parse_as
 from ..store.layout import StoreFolder, open_store, sealed
 from .contract import FileVersion, Find, Versions
 
+# No larger number is read in an answer; a time may lie after it, and some filesystems use all 64 bits of an inode.
+LARGEST = 2**63 - 1
+
 
 def run(argv: Sequence[str]) -> int:
     """Print one entry for each distinct inode with its attributes, oldest first; reads only.
@@ -73,10 +76,10 @@ def _at(store: StoreFolder, name: str, parts: tuple[bytes, ...]) -> FileVersion 
         snapshots=1,
         type=tree.kind(status),
         size=status.st_size,
-        mtime_ns=status.st_mtime_ns,
+        mtime_ns=max(-LARGEST, min(status.st_mtime_ns, LARGEST)),
         mode=stat.S_IMODE(status.st_mode),
         uid=status.st_uid,
         gid=status.st_gid,
-        inode=status.st_ino,
+        inode=status.st_ino & LARGEST,
         target=target,
     )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .. import durable
+from ..answer import Refused
 from ..host.mounts import mount_of, mounts, uuid_of
 from ..store import inventory
 from ..store.layout import StoreFolder, read_json
@@ -168,7 +170,10 @@ def _known(store: StoreFolder) -> Known:
     newest = inventory.newest(store)
     if newest is None:
         return Known(inside, uuid)
-    facts, record = read_json(newest / inventory.FACTS), read_json(store.record(newest.name))
+    facts: Mapping[str, Any] = {}
+    record = read_json(store.record(newest.name))
+    with contextlib.suppress(OSError, Refused):
+        facts = inventory.facts(newest)
     dumps = [str(folder) for folder in facts.get("dumps", ())]
     return Known(inside, uuid, str(record.get("host", "")), str(facts.get("system", "")), dumps[0] if dumps else "")
 

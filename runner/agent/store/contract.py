@@ -212,7 +212,6 @@ class SpaceAnswer(NamedTuple):
 
     size: int
     free: int
-    available: int
     inodes: int
     inodes_free: int
 
@@ -249,5 +248,4 @@ class StoreAnswer(NamedTuple):
     trash: tuple[str, ...] = ()
     holder: Optional[HolderAnswer] = None
     space: Optional[SpaceAnswer] = None
-    max_links: Optional[int] = None
     proven: dict[str, ProofAnswer] = {}

@@ -25,7 +25,10 @@ def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.Store
         return _inspect(path, request, played=played)
     except OSError as problem:
         error = f"{path} cannot be read: {problem.strerror or problem}; look at the disk"
-        return contract.StoreAnswer(path, exists=False, problem=error)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
+        # A file in it that no version of ours wrote so. The host and its other stores are looked at all the same.
+        error = f"a record of {path} cannot be understood ({type(problem).__name__}); look at {path}/.runner"
+    return contract.StoreAnswer(path, exists=False, problem=error)
 
 
 def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
@@ -47,7 +50,6 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
         trash=_names(store.trash),
         holder=contract.HolderAnswer(**holder) if holder else None,
         space=_space(here),
-        max_links=_max_links(here),
         proven=proven,
     )
 
@@ -112,15 +114,8 @@ def _names(folder: Path) -> tuple[str, ...]:
 
 def _space(folder: Path) -> contract.SpaceAnswer:
     space = os.statvfs(folder)
-    size, free, available = (blocks * space.f_frsize for blocks in (space.f_blocks, space.f_bfree, space.f_bavail))
-    return contract.SpaceAnswer(size, free, available, space.f_files, space.f_ffree)
-
-
-def _max_links(folder: Path) -> int | None:
-    try:
-        return os.pathconf(folder, "PC_LINK_MAX")
-    except (OSError, ValueError):
-        return None
+    size, free = space.f_blocks * space.f_frsize, space.f_bfree * space.f_frsize
+    return contract.SpaceAnswer(size, free, space.f_files, space.f_ffree)
 
 
 def _pins(store: StoreFolder) -> dict[str, StoredPin]:

@@ -8,9 +8,11 @@ import re
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from .. import durable
-from .layout import StoreFolder, sealed
+from ..answer import Refused
+from .layout import StoreFolder, require_json, sealed
 
 FACTS = "about.json"
 MOST = 4 << 20
@@ -31,6 +33,14 @@ def newest(store: StoreFolder) -> Path | None:
     """That of the newest sealed snapshot that has one."""
     there = (place(store, name) for name in reversed(sealed(store)))
     return next((path for path in there if path.is_dir()), None)
+
+
+def facts(folder: Path) -> Mapping[str, Any]:
+    """The facts kept in `folder`, empty where there are none. Refused where they cannot be understood."""
+    known = require_json(folder / FACTS)
+    if not isinstance(known.get("dumps", []), list):
+        raise Refused(f"{folder / FACTS} cannot be understood: `dumps` is not a list", "correct it, or remove it")
+    return known
 
 
 def keep(store: StoreFolder, name: str, files: Mapping[str, bytes]) -> int:

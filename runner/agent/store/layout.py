@@ -138,7 +138,7 @@ def read_json(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file; empty if there is none, or if it is not one."""
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -149,7 +149,7 @@ def require_json(path: Path) -> Mapping[str, Any]:
         content = json.loads(path.read_bytes())
     except FileNotFoundError:
         return {}
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if not isinstance(content, dict):
         raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know what was in it")

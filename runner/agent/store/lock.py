@@ -58,7 +58,7 @@ def holder_text(descriptor: int) -> dict[str, Any]:
     """What the holder wrote about itself, as far as it can be read."""
     try:
         text = json.loads(os.pread(descriptor, 65536, 0))
-    except ValueError:
+    except (ValueError, RecursionError):
         text = None
     return text if isinstance(text, dict) else {}
 
@@ -130,7 +130,8 @@ def _work(path: Path, plan: str, nobody: Refused, held: str) -> int:
             raise nobody
         text = holder_text(descriptor)
         if not alone and text.get("plan") == plan:
-            raise Refused("another verb is at work under this lock", "wait until it has ended", code=BUSY, holder=text)
+            error = f"another verb is at work under the lock {path}"
+            raise Refused(error, "wait until it has ended", code=BUSY, holder=text)
         if text.get("plan") != plan:
             who = text.get("who") or "another run"
             raise Refused(f"{held} {who}", "wait until it has ended", code=BUSY, holder=text)

@@ -15,9 +15,8 @@ from runner.model.kind import Draft
 from runner.model.options import AccessOptions
 from runner.model.plan import Argv, Command, Effect, PlannedJob, Skip, Step
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
-from runner.report.default import default_report
+from runner.report.default import or_default
 from runner.tools import agent as tool
 
 _PATIENCE = 3600
@@ -30,6 +29,7 @@ class AccessKind(Bundled):
 
     name = "access"
     options = AccessOptions
+    report = staticmethod(or_default(access_report))
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One step, at the host: it reads the logs there and keeps the history of what is usual."""
@@ -50,10 +50,6 @@ class AccessKind(Bundled):
             why=f"see in the logs of {job.host} who got in and who tried to, and keep what is usual",
         )
         return Draft(planned=PlannedJob(name=job.name, kind=self.name, after=job.after), steps=(step,))
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return access_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def look(program: str, *, hours: int, rows: int, expected: Sequence[str]) -> Argv:

@@ -90,7 +90,7 @@ def alarms(access: AccessAnswer) -> tuple[str, ...]:
     lines += extremes(access)
     if not access.alive:
         lines.append(f"nothing was written to {access.source} in this time: attempts are not recorded")
-    lines += [f"not all was read: {problem}" for problem in access.problems]
+    lines += [f"not everything was read: {problem}" for problem in access.problems]
     return tuple(lines)
 
 

@@ -51,7 +51,7 @@ def _headline(access: AccessAnswer) -> str:
 def _details(access: AccessAnswer) -> Iterator[str]:
     yield f"{access.since:%Y-%m-%d %H:%M} to {access.until:%Y-%m-%d %H:%M} UTC, from {access.source}"
     if access.source != "journal":
-        yield "any user there can write to it, such lines too; a journal (/var/log/journal) knows who wrote a line"
+        yield "any user there can write such lines into it; a journal (/var/log/journal) records who wrote a line"
     if not access.covered:
         yield "the log does not go back that far"
     if access.first:

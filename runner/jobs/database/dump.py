@@ -17,7 +17,6 @@ from runner.model.names import next_snapshot_name, plan_id
 from runner.model.options import DumpOptions
 from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Skip, Step
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site
 from runner.model.text import one_line
 from runner.tools import agent as store
@@ -69,6 +68,7 @@ class DumpKind(Bundled):
 
     name = "dump"
     options = DumpOptions
+    report = staticmethod(dumped)
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """Which databases the server has, and which dumps there are; nobody is asked in the sandbox."""
@@ -101,10 +101,6 @@ class DumpKind(Bundled):
         into = Into(program=store.program(host), to=job.options.to, at=at, server=server_of(job))
         draft = _draft(site, _DumpWork(job=job, host=host, into=into), folder, names, now)
         return replace(draft, findings=dump_findings.findings(job, server, folder, names))
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return dumped(job, outcomes, around)
 
 
 def _skip(job: Job, finding: Finding) -> Draft:

@@ -27,7 +27,7 @@ def unreadable(job: Job, trouble: DatabaseTrouble) -> Finding:
 
 def wrong_clock(job: Job) -> Finding:
     """The finding where a dump in the folder is of the future."""
-    text = f"the clock is before the newest dump in {job.options.to}"
+    text = f"the clock is behind the newest dump in {job.options.to}"
     return _finding(job, "attention", text, f"set the clock of {job.host} and of the controller right")
 
 

@@ -13,7 +13,7 @@ from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line, size
-from runner.report.default import default_report
+from runner.report.default import default_report, or_default
 from runner.tools.answers import read
 
 _SHOWN = 40
@@ -32,11 +32,6 @@ def dumped(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobR
     """The report of a job of kind `dump`; where it failed, a snapshot after it says so too."""
     report = dump_report(job, outcomes) or default_report(job, outcomes, around)
     return replace(report, passes_on=(_stale(job, outcomes),)) if report.verdict == Verdict.FAILED else report
-
-
-def restored(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """The report of a restore of a database, or of a swap."""
-    return restore_db_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def dump_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
@@ -169,3 +164,7 @@ def restore_db_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport
     settings = f"; but {count(len(left), 'setting')} of the database did not come back" if left else ""
     settings = "; but whether the settings of the database came back is not known" if unknown else settings
     return JobReport(job=job.name, verdict=verdict, headline=f"{job.headline}{settings}", details=tuple(details))
+
+
+# The report of a restore of a database, or of a swap, however far it came.
+restored = or_default(restore_db_report)

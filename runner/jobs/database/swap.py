@@ -69,7 +69,7 @@ def _headline(change: DatabaseSwap) -> str:
 
 
 def undo(swap: Swap) -> str:
-    """The command that swaps change."""
+    """The command that swaps back."""
     return f"runner restore-db --swap {shell(swap.before)} {shell(swap.name)}"
 
 

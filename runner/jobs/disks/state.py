@@ -84,7 +84,9 @@ def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
             "see that the disk is plugged in and that `device` in jobs.toml is right",
         )
     if answers.reading("fstab").exit != 0:
-        return DiskRefusal(f"fstab of {disk.host} cannot be read: {answers.error('fstab')}", "mend that and plan again")
+        return DiskRefusal(
+            f"fstab of {disk.host} cannot be read: {answers.error('fstab')}", "put that right and plan again"
+        )
     seen = facts.hosts[disk.host].filesystems
     there = [filesystem for filesystem in seen if filesystem.mount == disk.mount]
     return DiskState(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from runner.agent.arguments import argv as words
@@ -19,9 +18,8 @@ from runner.model.names import plan_id
 from runner.model.options import DrillOptions, SnapshotOptions
 from runner.model.plan import Finding, Lock, PlannedJob, Skip
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site, Store
-from runner.report.default import default_report
+from runner.report.default import or_default
 from runner.tools import agent
 
 
@@ -30,6 +28,7 @@ class DrillKind(Bundled):
 
     name = "drill"
     options = DrillOptions
+    report = staticmethod(or_default(drill_report))
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """A scratch folder, the files, the database, and nothing left of it but what was proven."""
@@ -61,10 +60,6 @@ class DrillKind(Bundled):
             when=now.isoformat(),
         )
         return _draft(drill, facts)
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return drill_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def _skipped(job: Job, why: str) -> Draft:

@@ -34,6 +34,7 @@ _FAILED = {
     Role.INITRD: "the newest kernel has no initrd to boot from: do not reboot; see df /boot",
     Role.ENTRY: "the boot loader does not know the newest kernel: do not reboot",
 }
+_INSTALLS = (Role.INSTALL, Role.UPGRADE)
 _BAD = (State.FAILED, State.INTERRUPTED, State.STALE)
 _MOST, _LAST = 100, 12
 # In a headline: the rest of it is by the lists of some archives only.
@@ -52,7 +53,7 @@ class _Runs:
 
     def __init__(self, outcomes: Sequence[Outcome], family: Family | None) -> None:
         self.outcomes, self.family = outcomes, family
-        self.by_step = {each.step: _answer(each) for each in outcomes if each.result.get("detached") is True}
+        self.by_step = {each.step: _answer(each) for each in outcomes if _is_detached(each)}
         self.answers = tuple(self.by_step.values())
 
     def log(self, lines: Sequence[str]) -> PackageLog:
@@ -76,6 +77,11 @@ class _Runs:
         end = max((at for at, outcome in enumerate(self.outcomes) if outcome.step in self.by_step), default=0)
         back = any(outcome.role == Role.BACK and outcome.state == State.DONE for outcome in self.outcomes[end:])
         return self.answers[-1] if self.answers and not back else DetachAnswer(detached=False)
+
+
+def _is_detached(outcome: Outcome) -> bool:
+    """Whether it is of a detached command: an installation that ended well is one, whatever it answered."""
+    return outcome.result.get("detached") is True or (outcome.state == State.DONE and outcome.role in _INSTALLS)
 
 
 def _answer(outcome: Outcome) -> DetachAnswer:
@@ -142,13 +148,13 @@ def _installed(job: PlannedJob, runs: _Runs) -> JobReport:
     broken = bool(failed or runs.changes.unfinished)
     verdict = Verdict.FAILED if broken else Verdict.ATTENTION if wants else Verdict.DONE
     did = _did(runs.outcomes)
-    changed = _changed(runs.changes) or next(iter(did), "") or "everything was installed already"
-    if any(outcome.role == Role.ATTACH for outcome in runs.outcomes):
+    changed = _changed(runs.changes) or next(iter(did), "") or ("" if failed else "everything was installed already")
+    if changed and any(outcome.role == Role.ATTACH for outcome in runs.outcomes):
         changed += ", by a command that was cut off before and went on at the host"
     more = (line for want in wants for line in want.lines)
     details = tuple(line for line in (*_versions(runs.changes), *did, *more, *_running(runs)) if line != changed)
     end = _end(runs, failed[0] if failed else runs.answers[-1]) if broken else ()
-    headline = "; ".join((changed, *(want.text for want in wants)))
+    headline = "; ".join(filter(None, (changed, *(want.text for want in wants))))
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*details, *end))
 
 
@@ -239,8 +245,9 @@ def _wants(runs: _Runs, *, failed: bool = False) -> Iterator[_Want]:
     """
     for outcome in runs.outcomes:
         answer = runs.by_step.get(outcome.step)
-        if answer and outcome.role == Role.ATTACH and answer.exit != 0:
-            yield _Want(f"what an earlier run began {_ended(answer)}")
+        if answer and answer.exit != 0 and (outcome.role == Role.ATTACH or outcome.state == State.DONE):
+            what = "what an earlier run began" if outcome.role == Role.ATTACH else outcome.label
+            yield _Want(f"{what} {_ended(answer)}")
     if problem := next((answer.problem for answer in runs.answers if answer.problem), ""):
         yield _Want(f"what changed is not known: {problem}")
     changes = runs.changes

@@ -68,7 +68,7 @@ def _against(work: PackageWork, known: PackageFacts, left: Sequence[Detached]) -
     job = work.job
     wrong = [package_findings.refused(job, trouble.text, trouble.do) for trouble in _in_the_way(known)]
     if not known.fresh and not wrong:
-        do = "see why with: runner plan, and the job of kind updates"
+        do = "see why in the plan of the job of kind updates: runner plan"
         wrong.append(package_findings.refused(job, "the package lists could not be fetched", do))
     every = (*known.held, *(Held(update=update) for update in known.updates))
     # What an earlier run was cut off from may have been upgraded by it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -11,7 +11,7 @@ from runner.jobs.bundled import Bundled
 from runner.jobs.disks import e2fsck, mount
 from runner.jobs.power import agent, before, boot_checks, locks, window
 from runner.jobs.power.locks import Concerned
-from runner.jobs.power.report import reported
+from runner.jobs.power.report import power_report
 from runner.jobs.power.request import ENDS, SESSION_DIED, Request, findings, refused
 from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Probe
@@ -19,8 +19,8 @@ from runner.model.kind import Draft
 from runner.model.options import HaltOptions
 from runner.model.plan import Argv, Command, Effect, Ended, Lock, PlannedJob, Skip, Step, WaitFor
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Disk, Job, Site
+from runner.report.default import or_default
 
 # The disk takes what is still in memory; shutting down takes its time.
 _SYNCS = 3600
@@ -32,6 +32,7 @@ class HaltKind(Bundled):
 
     name = "halt"
     options = HaltOptions
+    report = staticmethod(or_default(power_report))
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """Look at the host as before a reboot, and at the stores of other hosts that keep its snapshots."""
@@ -64,10 +65,6 @@ class HaltKind(Bundled):
             return refused(job, objections, known)
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=_locks(halt), headline=options.start)
         return Draft(planned=planned, steps=halt_steps(halt), findings=known)
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return reported(job, outcomes, around)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -67,7 +67,7 @@ def unknown(stores: tuple[Concerned, ...]) -> tuple[Objection, ...]:
     return tuple(
         Objection(
             text=f"whether store {each.store.name} is in use is not known: {each.store.host}: {each.error}",
-            do="see that no snapshot of it is being made",
+            do="see that no snapshot is being written to it",
         )
         for each in stores
         if each.error

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from runner.jobs.bundled import Bundled
 from runner.jobs.packages.families import need_reboot
 from runner.jobs.power import before, reboot_need, rebooting
-from runner.jobs.power.report import reported
+from runner.jobs.power.report import power_report
 from runner.jobs.power.request import RebootRequest, refused
 from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
 from runner.model.options import RebootOptions
 from runner.model.plan import PlannedJob, Skip
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
+from runner.report.default import or_default
 
 
 class RebootKind(Bundled):
@@ -24,6 +23,7 @@ class RebootKind(Bundled):
 
     name = "reboot"
     options = RebootOptions
+    report = staticmethod(or_default(power_report))
 
     def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
         """Look at the host, its filesystems, and the stores of other hosts that keep its snapshots."""
@@ -47,7 +47,3 @@ class RebootKind(Bundled):
         why = options.reason or "; ".join(needs) or "restart it, and see that everything comes back"
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=rebooting.locks(request))
         return Draft(planned=planned, steps=rebooting.steps(request, why), findings=known)
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return reported(job, outcomes, around)

@@ -59,7 +59,7 @@ def _too_long_before(request: RebootRequest) -> tuple[Objection, ...]:
         return ()
     lasts = length(seconds) if None not in early else "many hours"
     text = f"the disk check before the reboot may last {lasts}, and then it is too late for the reboot itself"
-    do = 'have the boot make it, or put it off: when_due = "tell" or "defer" in [hooks.fsck]'
+    do = 'let the boot make the check, or put it off: when_due = "tell" or "defer" in [hooks.fsck]'
     return (Objection(text=text, do=do),)
 
 

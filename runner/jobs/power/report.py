@@ -10,20 +10,15 @@ from runner.agent.detached.contract import DetachAnswer
 from runner.agent.power.contract import Returned
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome, State, Verdict
+from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line
-from runner.report.default import STOPPED, default_report
+from runner.report.default import STOPPED
 from runner.tools import answers
 
 _REACHED = frozenset((State.DONE, *STOPPED))
 # What e2fsck(8) ends with where it put errors right.
 _MENDED = 1
 _SHOWN = 5
-
-
-def reported(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """The report of a reboot or a halt, however far it came."""
-    return power_report(job, outcomes) or default_report(job, outcomes, around)
 
 
 def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
@@ -84,16 +79,6 @@ def _check(outcome: Outcome) -> DetachAnswer | None:
     return answers.read(outcome.result, DetachAnswer) if outcome.state == State.DONE else None
 
 
-def downtime(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
-    """How long each reboot among these took, in words: for the report of a job that does more than that."""
-    spans = [
-        _away(_find(outcomes[:at][::-1], Role.DOWN), outcome, _find(outcomes[at:], Role.SETTLED))
-        for at, outcome in enumerate(outcomes)
-        if outcome.role == Role.BACK and outcome.state == State.DONE
-    ]
-    return tuple(f"restarted, and back after {span}" for span in spans if span)
-
-
 def away(down: Outcome, back: Outcome, settled: Outcome | None) -> float | None:
     """How many seconds a host was away that was told to restart and came back; None where no clock says."""
     up = _up_again(down, back, settled)
@@ -111,11 +96,6 @@ def _up_again(down: Outcome, back: Outcome, settled: Outcome | None) -> datetime
     return back.ended
 
 
-def _away(down: Outcome | None, back: Outcome, settled: Outcome | None) -> str:
-    seconds = away(down, back, settled) if down else None
-    return "" if seconds is None else length(seconds)
-
-
 def _cut_off(outcome: Outcome) -> bool:
     """Whether the run was stopped when the host had been told to restart, or was about to be."""
     return outcome.state == State.INTERRUPTED and outcome.exit is not None
@@ -127,7 +107,8 @@ def _look(job: PlannedJob) -> str:
 
 def _returned(job: PlannedJob, reboot: _Reboot) -> JobReport:
     down, back, settled = reboot.down, reboot.back, reboot.settled
-    span = _away(down, back, settled) or "some time"
+    seconds = away(down, back, settled)
+    span = "some time" if seconds is None else length(seconds)
     after = [outcome for outcome in reboot.after if outcome.state in _REACHED]
     wrong = [outcome for outcome in after if outcome.state in STOPPED and outcome.state != State.INTERRUPTED]
     unseen = [outcome.label for outcome in after if outcome.state == State.INTERRUPTED]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,7 +15,6 @@ from runner.model.names import plan_id
 from runner.model.options import AuditOptions
 from runner.model.plan import Effect, PlannedJob, Skip
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site
 
 _TO_END = 900
@@ -27,6 +25,7 @@ class AuditKind(Bundled):
 
     name = "audit"
     options = AuditOptions
+    report = staticmethod(audit_report)
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One step that reads as much as a night allows, going on where the last one stopped."""
@@ -45,7 +44,3 @@ class AuditKind(Bundled):
         step = where.step("read", Role.AUDIT, Effect.WRITE, argv, why)
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=(where.lock,))
         return Draft(planned=planned, steps=(replace(step, timeout=seconds + _TO_END),))
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return audit_report(job, outcomes, around)

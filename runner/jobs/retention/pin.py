@@ -37,6 +37,6 @@ def draft(site: Site, pin: PinRequest, facts: StoreFacts, now: datetime) -> Draf
         why = f"keep {pin.name} until {day:%Y-%m-%d}: {pin.why}"
     else:
         argv = at.call("unpin", Unpin(at.path, pin.name, at.plan, at.disk))
-        why = f"{pin.name} goes the way of the others again"
+        why = f"{pin.name} is kept no longer than the retention says"
     planned = PlannedJob(name=job, kind="pin", locks=(where.lock,), headline=why)
     return Draft(planned=planned, steps=(where.step("keep", Role.PIN, Effect.WRITE, argv, why),))

@@ -18,7 +18,6 @@ from runner.model.names import plan_id
 from runner.model.options import PruneOptions
 from runner.model.plan import Action, Finding, PlannedJob
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, size
 
@@ -30,6 +29,7 @@ class PruneKind(Bundled):
 
     name = "prune"
     options = PruneOptions
+    report = staticmethod(prune_report)
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """What expires now, oldest first; without a lock where nothing does."""
@@ -51,10 +51,6 @@ class PruneKind(Bundled):
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """See Beyond: no snapshot expires twice."""
         return once(drafts)
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return prune_report(job, outcomes, around)
 
 
 def _is_to_measure(store: Store, sealed: Sequence[Snapshot], decision: Decision) -> bool:

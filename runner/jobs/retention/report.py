@@ -25,11 +25,6 @@ def prune_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -
     return with_earlier(report, around)
 
 
-def pin_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-    """That the snapshot is kept, or goes the way of the others again."""
-    return default_report(job, outcomes, around)
-
-
 def with_earlier(report: JobReport, around: Around) -> JobReport:
     """The report with what went in earlier passes."""
     went = expired(around.earlier)

@@ -207,7 +207,7 @@ def _unmeasured(policy: Retention, space: Space | None) -> Doubt | None:
     if not (policy.free_space or policy.free_inodes) or (space is not None and space.size > 0):
         return None
     return Doubt(
-        text="how much room is free was not measured, and room is to be kept free",
+        text="the free room was not measured, and some must stay free",
         do="see what the plan says about this store's host and disk",
     )
 

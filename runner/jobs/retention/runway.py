@@ -38,7 +38,7 @@ class Runway:
     def words(self) -> str:
         """`41 days of bytes, 17 of inodes at the last month's growth`."""
         if self.days_of_bytes is None and self.days_of_inodes is None:
-            return "how long the disk will do is not known yet"
+            return "how long the disk will last is not known yet"
         first = "bytes: not known" if self.days_of_bytes is None else f"{_days(self.days_of_bytes)} of bytes"
         return f"{first}, {self._inodes()} at the last month's growth"
 

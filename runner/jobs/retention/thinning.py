@@ -71,7 +71,7 @@ def _period(moment: datetime, rule: Thin) -> tuple[int, ...]:
 class Protection(StrEnum):
     """Why a snapshot may never go, in words."""
 
-    UNDATED = "its name is no time"
+    UNDATED = "its name is not a time"
     READ = "being read"
     PINNED = "pinned"
     PROVEN = "the last that was proven to come back: no newer one is"

@@ -22,7 +22,6 @@ from runner.model.names import snapshot_time
 from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
 from runner.model.plan import Effect, Finding, PlannedJob
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, length, size
 
@@ -40,6 +39,7 @@ class CheckKind(Bundled):
 
     name = "check"
     options = CheckOptions
+    report = staticmethod(check_report)
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """Everything a person should know about the store now; two READ steps look again when it runs."""
@@ -60,10 +60,6 @@ class CheckKind(Bundled):
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, headline=_headline(look, doubts))
         findings = tuple(replace(doubt, source=job.name) for doubt in doubts)
         return Draft(planned=planned, steps=(where.count, links), findings=findings)
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return check_report(job, outcomes, around)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,7 +171,7 @@ def _partials(look: _StoreLook) -> Sequence[Finding]:
     if not times or look.now - min(times) < _OLD_PARTIAL:
         return ()
     text = f"{count(len(times), 'interrupted snapshot')} left behind, the oldest of {min(times):%Y-%m-%d}"
-    return (_doubt(text, "run the job that writes this store, and see why it does not come to its end"),)
+    return (_doubt(text, "run the job that writes this store, and see why it does not finish"),)
 
 
 def _room(look: _StoreLook) -> Sequence[Finding]:

@@ -29,7 +29,7 @@ def unusable(site: Site, job: Job, store: Store, source: HostFacts, keeper: Host
         return attention(job, text, "nothing was written to it; put that right and run again")
     if site.live and keeper.uid != 0:
         text = f"owners cannot be kept: on {keeper.name} this runs as uid {keeper.uid}, not as root"
-        return attention(job, text, f"let hosts.{keeper.name}.user be root, or run as root there")
+        return attention(job, text, f"set hosts.{keeper.name}.user to root, or run as root there")
     return None
 
 

@@ -70,17 +70,19 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
 def check_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """What the check shows, and which file will run out of links first."""
     report = default_report(job, outcomes, around)
-    ended_well = report.verdict in (Verdict.NOTHING, Verdict.DONE)
-    return replace(report, details=(*_links(outcomes), *report.details)) if ended_well else report
-
-
-def _links(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
     step = next((outcome for outcome in outcomes if outcome.role == Role.LINKS and outcome.state == State.DONE), None)
-    groups = read(step.result, LinkGroups) if step else None
-    if step is None or (groups and groups.fits):
-        return ()
+    if step is None or report.verdict not in (Verdict.NOTHING, Verdict.DONE):
+        return report
+    groups = read(step.result, LinkGroups)
     if groups is None:
-        return ("whether any file will run out of links is not known: the answer cannot be read",)
+        text = f"whether any file will run out of links is not known: the answer cannot be read; {report.headline}"
+        return replace(report, verdict=Verdict.ATTENTION, headline=text)
+    return replace(report, details=(*_links(groups), *report.details))
+
+
+def _links(groups: LinkGroups) -> tuple[str, ...]:
+    if groups.fits:
+        return ()
     snapshots = groups.limit // max(groups.largest_group, 1)
     return (
         f"{one_line(groups.path)} has {count(groups.largest_group, 'name')} in each snapshot: after "

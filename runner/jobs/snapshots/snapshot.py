@@ -19,7 +19,6 @@ from runner.model.kind import Draft
 from runner.model.names import next_snapshot_name, plan_id
 from runner.model.options import SnapshotOptions
 from runner.model.plan import Finding, Forecast, PlannedJob, Skip
-from runner.model.run import Around, JobReport, Outcome
 from runner.model.site import Host, Job, Site, Store
 from runner.tools import agent, rsync, ssh
 
@@ -32,6 +31,7 @@ class SnapshotKind(Bundled):
 
     name = "snapshot"
     options = SnapshotOptions
+    report = staticmethod(snapshot_report)
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One snapshot of the host as it is mounted now; a skip where it could not be faithful."""
@@ -60,10 +60,6 @@ class SnapshotKind(Bundled):
         known = {finding for draft in drafts for finding in draft.findings}
         fresh = tuple(finding for finding in old if finding not in known)
         return (*prune.once(drafts), *((Draft(findings=fresh),) if fresh else ()))
-
-    def report(self, job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
-        """See JobKind."""
-        return snapshot_report(job, outcomes, around)
 
 
 def _skipped(finding: Finding) -> Draft:

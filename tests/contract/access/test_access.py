@@ -142,7 +142,7 @@ def test_a_log_that_is_cut_off_or_no_archive_is_named_and_the_rest_is_told(log: 
     ]  # fmt: skip
     access = rule.read(answer)
     assert access
-    assert any("not all was read" in alarm for alarm in rule.alarms(access))
+    assert any("not everything was read" in alarm for alarm in rule.alarms(access))
 
 
 def test_at_the_turn_of_the_year_december_is_last_year(log: Log) -> None:

@@ -117,6 +117,11 @@ def test_a_command_that_is_not_there_fails_in_words(stage: Stage) -> None:
     assert outcome.state == State.FAILED and outcome.exit is None and "no-such-program" in outcome.note
 
 
+def test_what_a_host_prints_is_never_too_deep_to_be_read(stage: Stage) -> None:
+    (outcome,) = stage.run(python("a/1", "print('[' * 60_000)"))
+    assert outcome.state == State.DONE and outcome.result == {}
+
+
 def test_a_step_is_recorded_before_it_acts_and_before_anyone_is_told(stage: Stage, tmp_path: Path) -> None:
     stage.run(step("a/1", "touch", str(tmp_path / "mark")))
     assert stage.journal == [("a/1", "begun"), ("a/1", "done")]

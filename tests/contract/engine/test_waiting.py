@@ -152,7 +152,7 @@ def test_a_host_that_takes_no_connection_is_told_so_without_the_command_that_was
 def test_the_last_words_of_a_host_that_fell_silent_are_told_with_when_they_came() -> None:
     old = {"returned": False, "error": "it answers, but is still in the boot from before"}
     done, seen = waited(
-        ClaimReading(False, f"{old['error']} -> see why", old), ClaimReading(None, "server does not answer", {})
+        ClaimReading(False, old["error"], old, do="see why"), ClaimReading(None, "server does not answer", {})
     )
     assert not done.over and done.answer == {}
     assert seen[0] == old["error"], "what to do about it is said when it is given up"

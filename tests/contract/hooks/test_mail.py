@@ -12,7 +12,7 @@ from hooks.mail import Mail, letter, plugin
 from hooks.mail_text import body
 from hooks.post import compose
 from runner.model.errors import ReportUndelivered
-from runner.model.plan import Skip
+from runner.model.plan import Finding, Skip
 from runner.model.run import JobReport, Report, Todo, Verdict
 from tests.contract.mail_parts import FAILED, fake_sendmail, read
 
@@ -205,3 +205,11 @@ def test_a_log_without_end_is_cut_at_its_beginning_and_says_so() -> None:
 
 def test_a_time_zone_that_this_host_does_not_know_stops_no_mail() -> None:
     assert "UTC" in compose(letter(replace(FAILED, timezone="Mars/Olympus")), ("a@b",), "c@d").get_content()
+
+
+def test_a_finding_with_nothing_but_a_command_shows_it() -> None:
+    finding = Finding(
+        severity="note", text="the disk is nearly due", source="hooks.mine", command="tune2fs -l /dev/sdb1"
+    )
+    lines = body(replace(FAILED, findings=(finding,))).splitlines()
+    assert lines[lines.index("  - note: the disk is nearly due") + 1].endswith("  tune2fs -l /dev/sdb1")

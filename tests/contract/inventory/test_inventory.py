@@ -190,3 +190,15 @@ def test_the_newest_whole_dump_of_each_database_in_a_snapshot_is_found(house: St
     assert answer["files"] == ["about.json", "fstab.txt"]
     assert house.call("about-of", str(house.root), ONE).answer["facts"] == {}
     assert house.call("about-of", str(house.root), THREE).code == 1
+
+
+@pytest.mark.parametrize("dumps", [5, "/srv/dumps", {"a": 1}, None])
+def test_kept_facts_whose_dumps_are_no_list_are_said_to_be_damaged_and_stop_no_snapshot(
+    house: Storehouse, dumps: Any
+) -> None:
+    keep(house, ONE)
+    (home(house, ONE) / "about.json").write_text(json.dumps({"format": 1, "system": "Debian", "dumps": dumps}))
+    answer = house.call("about-of", str(house.root), ONE).answer
+    assert answer["facts"] == {} and answer["dumps"] == []
+    assert f"{home(house, ONE)}/about.json cannot be understood" in answer["problem"]
+    assert house.snapshot(TWO, ONE).code == 0

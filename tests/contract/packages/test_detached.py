@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.detached.contract import DetachAnswer
 from runner.agent.host import processes
 from runner.engine.probe import runner_agent
-from runner.tools import detached
+from runner.tools import answers
 from tests.contract.sshd import sshd
 from tests.contract.storehouse import execute
 from tests.contract.two_hosts import PLAN, STEP, HostHouse, wait_for
@@ -49,7 +50,7 @@ def begun(tmp_path: Path) -> int:
 def test_the_answer_says_how_it_ended_and_what_it_printed(house: HostHouse) -> None:
     result = house.detach("--", "sh", "-c", f"{ESCAPES}; cat; echo $LC_ALL,$LANGUAGE,$DEBIAN_FRONTEND >&2; exit 3")
     assert result.code == 3
-    answer = detached.parse_answer(result.out.decode())
+    answer = answers.read(result.out.decode(), DetachAnswer)
     assert answer
     assert (answer.exit, answer.lines, answer.note) == (3, 4, "")
     assert answer.log == (r"a\x1b[31mred", "new", r"\xff", "C,,noninteractive")
@@ -213,7 +214,7 @@ def test_what_comes_after_is_run_however_the_command_ended(house: HostHouse, tmp
     assert (tmp_path / "after").exists()
     result = house.detach('--then=["false"]', "--", "true", step="job/other")
     assert (result.code, result.answer["exit"]) == (1, 1)
-    answer = detached.parse_answer(result.out.decode())
+    answer = answers.read(result.out.decode(), DetachAnswer)
     assert answer
     assert answer.then == ((("false",), 1),)
 
@@ -354,7 +355,10 @@ def test_what_an_earlier_version_began_is_known_and_not_begun_again(house: HostH
     first = house.detach(*command)
     folder = carried(house)
     for later in (house.detach(*command), house.again()):
-        assert (later.code, detached.parse_answer(later.out.decode())) == (3, detached.parse_answer(first.out.decode()))
+        assert (later.code, answers.read(later.out.decode(), DetachAnswer)) == (
+            3,
+            answers.read(first.out.decode(), DetachAnswer),
+        )
     assert (tmp_path / "runs").read_text() == "x\n"
     (line,) = house.detached()
     assert (line["plan"], line["step"], line["exit"], line["seen"]) == (PLAN, STEP, 3, False)
@@ -377,7 +381,7 @@ def test_what_an_earlier_version_began_and_still_works_keeps_its_locks_and_is_wa
         assert (house.hold().code, house.hold().answer["holder"]["plan"]) == (75, PLAN)
         assert house.detach("--again", "--within=1").answer["error"].startswith("the command still runs after 1 s")
         child.kill()
-    answer = detached.parse_answer(house.again().out.decode())
+    answer = answers.read(house.again().out.decode(), DetachAnswer)
     assert answer and (answer.exit, house.hold().code) == (None, 0)
 
 
@@ -395,4 +399,4 @@ def test_nothing_is_repeated_that_was_never_begun(house: HostHouse) -> None:
 
 
 def test_the_answer_to_a_run_without_an_end_is_no_answer() -> None:
-    assert detached.parse_answer('{"error": "the command still runs", "do": ""}') is None
+    assert answers.read('{"error": "the command still runs", "do": ""}', DetachAnswer) is None

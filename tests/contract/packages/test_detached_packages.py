@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.tools import detached
+from runner.agent.detached.contract import DetachAnswer
+from runner.tools import answers, detached
 from tests.contract.storehouse import execute
 from tests.contract.two_hosts import HostHouse
 
@@ -53,7 +54,7 @@ def dpkg(house: HostHouse, admin: Path, step: str, *argv: str) -> detached.Detac
     with house.held():
         options = ("--packages=dpkg", f"--env=DPKG_ADMINDIR={admin}")
         result = house.detach(*options, "--", "dpkg", "--log=/dev/null", *argv, step=step)
-    answer = detached.parse_answer(result.out.decode())
+    answer = answers.read(result.out.decode(), DetachAnswer)
     assert answer, result.out
     assert (answer.exit, answer.problem) == (result.code, "")
     return answer
@@ -128,7 +129,7 @@ def test_rpm_is_known_by_its_list_before_and_after(house: HostHouse, tmp_path: P
         with house.held():
             options = ("--packages=rpm", f"--env=HOME={home}")
             result = house.detach(*options, "--", "rpm", *argv, "--justdb", step=step)
-        answer = detached.parse_answer(result.out.decode())
+        answer = answers.read(result.out.decode(), DetachAnswer)
         assert answer and answer.exit == 0, result.out
         return answer
 

@@ -209,8 +209,8 @@ def test_one_that_never_came_is_cancelled_by_the_next_run_which_says_so(place: P
 @pytest.mark.parametrize(
     ("argv", "told"),
     [
-        (("bounce", "--at", "yesterday"), "not in the future"),
-        (("bounce", "--at", "next week"), "not in the future"),
+        (("bounce", "--at", "yesterday"), "not a clear time"),
+        (("bounce", "--at", "next week"), "not a clear time"),
         (("bounce", "--at", "2020-01-01 17:00"), "it has passed"),
         # A day is no time, and was taken for its last moment.
         (("bounce", "--at", "2099-01-01"), "say the day and the time"),

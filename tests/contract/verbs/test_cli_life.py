@@ -196,7 +196,9 @@ def test_a_pinned_snapshot_stays_and_goes_the_way_of_the_others_when_let_go(plac
     assert "pinned until 2099-01-31: the audit of 2098" in row
     life.good(place, "run", "purge-papio")
     assert names(place) == [before[0], *before[3:]]
-    assert f"{before[0]} goes the way of the others again" in life.good(place, "pin", before[0], "--remove").out
+    assert (
+        f"{before[0]} is kept no longer than the retention says" in life.good(place, "pin", before[0], "--remove").out
+    )
     declare(place, "min = 2, max = 3")
     life.good(place, "run", "purge-papio")
     assert names(place) == before[3:]

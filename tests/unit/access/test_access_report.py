@@ -133,7 +133,7 @@ def test_a_day_without_any_attempt_is_nothing_done() -> None:
         ({"new": table(["198.51.100.9", "karl,anne", 2], others=4)}, "5 login sources never seen before: karl,anne from"),
         ({"pretended": 3}, "3 lines under the name of sshd, sudo or su came from another program here"),
         ({"alive": False}, "nothing was written to journal in this time: attempts are not recorded"),
-        ({"problems": ["'/var/log/secure-1.zst': packed"]}, "not all was read: '/var/log/secure-1.zst'"),
+        ({"problems": ["'/var/log/secure-1.zst': packed"]}, "not everything was read: '/var/log/secure-1.zst'"),
         ({"refused": table(["203.0.113.7", 12431])}, "12,431 refused attempts, usually 300 to 900"),
         ({"refused": table()}, "0 refused attempts, usually 300 to 900"),
     ],
@@ -177,7 +177,7 @@ def test_numbers_that_are_not_exact_say_so_and_only_what_stands_out_is_named() -
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"source": "/var/log/auth.log"}, "any user there can write to it"),
+        ({"source": "/var/log/auth.log"}, "any user there can write such lines into it"),
         ({"usual": {}, "first": True}, "what is usual is shown once 7 whole days are known: 0 so far"),
         ({"usual": {"refused": {**USUAL, "days": 6}}}, "7 whole days are known: 6 so far"),
         ({"unproven": 2}, "2 lines of sudo or su by a program that had ended"),

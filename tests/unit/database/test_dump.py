@@ -175,7 +175,7 @@ def test_dumps_that_cannot_be_read_here_and_a_pg_dump_that_is_too_old_are_told()
 
 def test_a_clock_before_the_newest_dump_dumps_nothing() -> None:
     draft = drafted(facts(server("a"), {"a": [dump(-1)]}))
-    assert draft.skip and "the clock is before the newest dump" in draft.skip.reason
+    assert draft.skip and "the clock is behind the newest dump" in draft.skip.reason
 
 
 def test_a_folder_that_could_not_be_read_is_left_alone() -> None:

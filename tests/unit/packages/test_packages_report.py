@@ -187,7 +187,11 @@ def test_a_failure_is_told_by_the_line_that_tells_of_it_and_not_by_the_last() ->
 
 def test_an_answer_that_cannot_be_read_is_no_success() -> None:
     report = report_of(done("install", detached=True, exit=0, packages={"upgraded": "x"}), done("look"))
-    assert report.verdict == Verdict.FAILED
+    assert (report.verdict, report.headline) == (Verdict.FAILED, "install has an answer that makes no sense")
+    assert report_of(done("upgrade"), done("look")).headline == "upgrade has an answer that makes no sense"
+    later = report_of(done("upgrade"), failed("whole"))
+    assert later.verdict == Verdict.FAILED
+    assert "upgrade has an answer that makes no sense" in later.details
     again = report_of(done("attach-1", detached=True, exit=0, services=7), done("install", **detached()))
     assert again.verdict == Verdict.FAILED
     assert "what an earlier run began has an answer that makes no sense" in again.headline

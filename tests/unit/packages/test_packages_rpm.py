@@ -211,3 +211,9 @@ def test_the_notice_has_a_column_for_each_thing_and_marks_security() -> None:
         "kernel-core.x86_64  5.14.0-100.el9             updates  security",
     )
     assert update_lines(()) == ()
+
+
+def test_a_package_that_two_repositories_offer_is_fetched_once() -> None:
+    offers = "".join(f"all out glibc|0|2.34|2|x86_64|{repository}|100\n" for repository in ("base", "mirror"))
+    would = "would out Upgrading:\nwould out  glibc x86_64 2.34-2 base 100\nwould exit 0\n"
+    assert read(f"{offers}all exit 0\n{would}end exit 0\n").download == 100

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -14,8 +16,8 @@ from runner.jobs.catalogue import KINDS
 from runner.model.errors import HookFailed
 from runner.model.facts import Facts
 from runner.model.kind import Draft
-from runner.model.plan import Command, Forecast, Insertion, Plan, PlannedJob, PutFile, Step
-from runner.model.site import Site
+from runner.model.plan import Command, Forecast, Insertion, Plan, PlannedJob, PutFile, Skip, Step
+from runner.model.site import Job, Site
 from runner.planning import planner, review
 from tests.unit import parts
 
@@ -196,3 +198,27 @@ def test_only_the_hosts_of_a_job_and_of_its_store_are_read() -> None:
     assert planner.hosts_of(site, site.jobs[:1]) == ("papio", "server")
     alone = replace(site, stores=(replace(site.stores[0], host="papio"),))
     assert planner.hosts_of(alone, site.jobs[:1]) == ("papio",)
+
+
+class Passed:
+    """A kind that only settles drafts, and whose methods are nowhere on its class, as plugins' kinds are wrapped."""
+
+    def __getattr__(self, word: str) -> Any:
+        if word not in ("draft", "together"):
+            raise AttributeError(word)
+        return self._draft if word == "draft" else self._together
+
+    @staticmethod
+    def _draft(site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
+        return Draft(planned=PlannedJob(name=job.name, kind=job.kind))
+
+    @staticmethod
+    def _together(site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
+        return tuple(replace(draft, skip=Skip(job=draft.planned.name, reason="settled")) for draft in drafts)  # type: ignore[union-attr]
+
+
+def test_a_kind_that_has_only_one_of_the_two_looks_beyond_is_asked_it() -> None:
+    site, facts = of_case({})
+    job = replace(site.jobs[0], kind="passed")
+    made = planner.draft(site, [job], facts, {"passed": Passed()}, {})  # type: ignore[dict-item]
+    assert [skip.reason for skip in made.skips] == ["settled"]

@@ -7,6 +7,7 @@ import pytest
 from runner.model.errors import PlanRefused
 from runner.model.plan import Effect, Ended, Finding, Plan, PlannedJob
 from runner.planning import review
+from runner.report import outcome
 from tests.unit import parts
 
 READ, WRITE, EXPIRE, INTERRUPT, DESTROY = Effect
@@ -82,12 +83,15 @@ def test_a_refusal_stops_any_plan_and_says_what_to_do(reviewed: bool) -> None:
     plan = parts.plan(
         findings=(
             Finding(severity="note", text="fine", source="a"),
-            Finding(severity="refusal", text="the wrong disk", source="hooks.fsck", do="look at it"),
+            Finding(severity="refusal", text="the wrong disk", source="hooks.fsck", do="look at it:", command="ls -l"),
         )
     )
     with pytest.raises(PlanRefused, match="refused by hooks.fsck: the wrong disk") as refused:
         review.allow(plan, ceiling=DESTROY, reviewed=reviewed, confirmed=True)
-    assert refused.value.do == "look at it"
+    assert str(refused.value).endswith("  -> look at it: ls -l")
+    # The mail shows the command whole, so it must come that far by itself.
+    finding = outcome.refusal(refused.value)
+    assert (finding.do, finding.command) == ("look at it:", "ls -l")
 
 
 def test_of_a_run_that_nobody_asked_for_only_the_job_that_needs_a_person_is_left_out() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from runner.jobs.power.report import away, downtime, power_report
+from runner.jobs.power.report import away, power_report
 from runner.model.plan import PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
 from tests.unit import parts
@@ -148,14 +148,6 @@ def test_while_it_is_down_nobody_says_that_it_is_back() -> None:
 def test_a_step_of_a_hook_that_was_skipped_counts_for_nothing() -> None:
     report = rebooted(outcome("reboot-server/settled", 202, 250), outcome("reboot-server/x", 0, 0, State.NOT_NEEDED))
     assert report.headline.startswith("is back after 3 min 12 s; 1 thing looked at")
-
-
-def test_the_reboots_of_a_bigger_job_are_told_in_its_details() -> None:
-    outcomes = (
-        outcome("up/before/reboot", 0, 5), outcome("up/before/back", 5, 60),
-        outcome("up/after/reboot", 100, 105), outcome("up/after/back", 105, 225),
-    )  # fmt: skip
-    assert downtime(outcomes) == ("restarted, and back after 1 min", "restarted, and back after 2 min 5 s")
 
 
 def halted(*last: Outcome) -> JobReport | None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runner.jobs.catalogue import KINDS
 from runner.model.plan import Check, Effect, Finding, Forecast, Plan, PlannedJob, PutFile, Skip
+from runner.model.role import Role
 from runner.planning import planner
 from runner.report.line import plain
 from runner.report.plan import command_lines, finding_lines, plan_lines, summary
@@ -120,3 +121,10 @@ def test_the_summary_says_what_is_written_removed_and_interrupted(
 ) -> None:
     steps = (parts.step(f"a/{number}", effect=effect) for number, effect in enumerate(effects))
     assert text in plain((summary(parts.plan(*steps, jobs=jobs)),))
+
+
+@pytest.mark.parametrize(("place", "said"), [("/var/restored", True), ("", False)])
+def test_the_summary_tells_a_restore_from_the_copy_of_a_drill(place: str, said: bool) -> None:
+    copy = parts.step("x/copy", effect=Effect.WRITE, role=Role.COPY, subject=place)
+    made = parts.plan(copy, jobs=(PlannedJob(name="x", kind="brought"),))
+    assert ("gets files back" in plain((summary(made),))) == said

@@ -46,7 +46,7 @@ def test_letting_go_names_only_the_snapshot() -> None:
     made = draft(None)
     assert argv(made)[1:4] == ("unpin", "/srv/backups/papio", NAME)
     assert made.planned
-    assert made.planned.headline == f"{NAME} goes the way of the others again"
+    assert made.planned.headline == f"{NAME} is kept no longer than the retention says"
 
 
 def test_the_plan_of_a_pin_passes_review_below_every_ceiling_that_lets_anything_be_written() -> None:

@@ -19,7 +19,7 @@ from tests.unit import parts
 
 KIND = PruneKind()
 GIB = 1 << 30
-SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "available": 450 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
+SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
 POLICY = Retention(min=2, max=4)
 ROOM = Retention(min=2, max=400, free_space=Amount(percent=5))
 
@@ -185,7 +185,7 @@ def test_what_no_run_sealed_is_no_snapshot_to_expire_or_to_count() -> None:
         ("clock", [*sealed(6), {"name": "2026-11-24T081500Z"}], POLICY, {}, "the clock says 2026-11-23 08:15 UTC"),
         ("shrank", sealed(6, d22={"files": 10}), POLICY, {}, "papio shrank: 10 files"),
         ("foreign file", sealed(9, freed=GIB), ROOM, low(0), "5 % free cannot be had: 50.0 GiB missing"),
-        ("not measured", sealed(6), ROOM, {"space": {"size": 0}}, "how much room is free was not measured"),
+        ("not measured", sealed(6), ROOM, {"space": {"size": 0}}, "the free room was not measured"),
     ],
 )
 def test_frozen_is_told_with_what_to_do_and_nothing_expires(

@@ -44,9 +44,7 @@ def space_of(case: dict[str, Any]) -> Space | None:
         return None
     said = case["space"]
     free = said["free_bytes"] if "free_bytes" in said else size(said["free"])
-    return Space(
-        size=size(said["size"]), free=free, available=0, inodes=said["inodes"], inodes_free=said["inodes_free"]
-    )
+    return Space(size=size(said["size"]), free=free, inodes=said["inodes"], inodes_free=said["inodes_free"])
 
 
 def of_case(case: dict[str, Any]) -> Decision:
@@ -115,7 +113,7 @@ def test_a_naive_clock_is_refused() -> None:
 
 def test_percent_floors_are_exact_where_floats_are_not() -> None:
     # 2.3 % of 1000 is 23; 0.023 * 1000 as floats is a little less.
-    space = Space(size=1000, free=23, available=0, inodes=0, inodes_free=0)
+    space = Space(size=1000, free=23, inodes=0, inodes_free=0)
     policy = Retention(min=1, max=9, free_space=Amount(percent=2.3))
     sealed = [Snapshot(name=f"2026-11-2{day}T081500Z") for day in range(1, 4)]
     assert decide(sealed, policy, space, parts.NOW).expire == ()

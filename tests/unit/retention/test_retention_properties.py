@@ -124,7 +124,7 @@ def worlds(
         free_inodes=draw(PERCENT), thin=tuple(draw(st.lists(THIN, max_size=3))),
     )  # fmt: skip
     space = Space(
-        size=SIZE, free=draw(st.integers(0, SIZE)), available=0,
+        size=SIZE, free=draw(st.integers(0, SIZE)),
         inodes=draw(st.sampled_from([200, 200, 0])), inodes_free=draw(st.integers(0, 60)),
     )  # fmt: skip
     since = draw(st.sampled_from([-DAY, timedelta(), HOUR, HOUR, DAY, DAY, 20 * DAY, 900 * DAY]))

@@ -16,7 +16,7 @@ from runner.model.site import Amount, Retention
 
 START = datetime(2026, 10, 1, 3, tzinfo=UTC)
 DAY = timedelta(days=1)
-SPACE = Space(size=100_000, free=46_000, available=0, inodes=10_000, inodes_free=2_200)
+SPACE = Space(size=100_000, free=46_000, inodes=10_000, inodes_free=2_200)
 FLOORS = Retention(min=1, max=9, free_space=Amount(percent=5), free_inodes=Amount(percent=5))
 
 
@@ -63,7 +63,7 @@ def test_a_snapshot_of_unknown_growth_is_left_out_with_its_day() -> None:
 def test_too_little_history_tells_nothing(history: tuple[Growth, ...]) -> None:
     ahead = runway(history, SPACE, FLOORS)
     assert ahead == Runway(days_of_bytes=None, days_of_inodes=None)
-    assert ahead.words() == "how long the disk will do is not known yet"
+    assert ahead.words() == "how long the disk will last is not known yet"
 
 
 def test_less_than_a_day_tells_nothing() -> None:

@@ -13,7 +13,8 @@ from runner.jobs.snapshots.check import CheckKind
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions
 from runner.model.plan import Effect
-from runner.model.run import Verdict
+from runner.model.role import Role
+from runner.model.run import Around, Outcome, State, Verdict
 from runner.model.site import Amount, Job, Retention, Site
 from runner.planning import planner
 from runner.report.report import RunResult, compose
@@ -21,7 +22,7 @@ from tests.unit import parts
 
 KIND = CheckKind()
 GIB, MIB = 1 << 30, 1 << 20
-SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "available": 450 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
+SPACE = {"size": 1000 * GIB, "free": 500 * GIB, "inodes": 10**8, "inodes_free": 5 * 10**7}
 POLICY = Retention(min=3, max=400)
 FLOORED = replace(POLICY, free_space=Amount(percent=5))
 
@@ -289,3 +290,15 @@ def test_what_is_wrong_makes_the_report_ask_for_a_person() -> None:
     (action,) = made.actions
     assert action.text.startswith("check: store papio has 2 snapshots without exceptions, min is 3")
     assert action.text.endswith("nothing expires below min")
+
+
+def test_a_count_of_links_that_cannot_be_read_is_no_good_news() -> None:
+    planned = draft(sealed(9)).planned
+    assert planned
+    outcomes = [
+        Outcome(step="check/count", job="check", role=Role.COUNT, state=State.DONE),
+        Outcome(step="check/links", job="check", role=Role.LINKS, state=State.DONE, result={"fits": "?"}),
+    ]
+    report = KIND.report(planned, outcomes, Around(looked=True))
+    assert report.verdict == Verdict.ATTENTION
+    assert report.headline.startswith("whether any file will run out of links is not known")

@@ -24,7 +24,7 @@ from tests.unit import parts
 
 MIB, GIB = 1 << 20, 1 << 30
 POLICY = Retention(min=2, max=400)
-BIG = Space(size=1000 * GIB, free=500 * GIB, available=500 * GIB, inodes=10**8, inodes_free=10**8)
+BIG = Space(size=1000 * GIB, free=500 * GIB, inodes=10**8, inodes_free=10**8)
 
 
 def sealed(count: int, *, freed: int | None = GIB, **changes: Any) -> tuple[Snapshot, ...]:

@@ -110,3 +110,8 @@ def test_whatever_is_answered_nothing_raises(values: dict[str, Any]) -> None:
 @given(st.text())
 def test_no_text_raises(text: str) -> None:
     assert answers.read(text, Whole) is None
+
+
+@pytest.mark.parametrize("line", [b"[" * 60_000, b'{"held": NaN}', b'{"held": true', b"\xff\xfe\x00{", b"[1]", b""])
+def test_a_last_line_that_is_no_object_is_no_answer(line: bytes) -> None:
+    assert answers.last_object(b"a motd\n" + line) == {}

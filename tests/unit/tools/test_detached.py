@@ -10,7 +10,7 @@ import pytest
 from runner.agent.detached.contract import Changes, DetachAnswer, Detached, FollowUp
 from runner.agent.host.contract import Inhibitor, Up, User
 from runner.agent.packages.contract import KernelVersions, Needrestart, Outdated
-from runner.tools import detached
+from runner.tools import answers, detached
 
 PROGRAM = "/usr/local/sbin/runner-agent"
 PLAN, STEP = "2026-11-23T081500Z", "updates-server/install"
@@ -59,7 +59,7 @@ ANSWER = {
 
 
 def test_an_answer_is_read_from_the_last_line() -> None:
-    read = detached.parse_answer("a motd\n" + json.dumps(ANSWER) + "\n")
+    read = answers.read("a motd\n" + json.dumps(ANSWER) + "\n", DetachAnswer)
     assert read == DetachAnswer(
         detached=True, exit=100, seconds=3.5, lines=70, log=("a", "b"),
         packages=Changes(
@@ -71,7 +71,7 @@ def test_an_answer_is_read_from_the_last_line() -> None:
 
 
 def test_an_end_that_nobody_saw_is_no_success() -> None:
-    read = detached.parse_answer(json.dumps({**ANSWER, "exit": None, "note": "restarted in the middle"}))
+    read = answers.read(json.dumps({**ANSWER, "exit": None, "note": "restarted in the middle"}), DetachAnswer)
     assert read
     assert (read.exit, read.note) == (None, "restarted in the middle")
 
@@ -80,7 +80,7 @@ def test_an_end_that_nobody_saw_is_no_success() -> None:
     "text", ["", "bash: not found\n", "[]", "7", '{"error": "busy", "held": false}', '{"detached": []}', "{" * 5]
 )
 def test_what_is_no_answer_is_none(text: str) -> None:
-    assert detached.parse_answer(text) is None
+    assert answers.read(text, DetachAnswer) is None
     assert detached.parse_outdated(text) is None
     assert detached.parse_up(text) is None
     # That nothing was begun is an answer; all else is none.

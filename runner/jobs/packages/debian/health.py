@@ -111,7 +111,7 @@ def _unfinished(survey: Survey, installed: tuple[DebianPackage, ...]) -> Iterato
         name = package.name
         if package.state == "half-configured" and not cut:
             text = "is only half configured: its script failed"
-            do = f"at the host: dpkg --configure {name}, read what its script says, mend that, and again"
+            do = f"at the host: dpkg --configure {name}, read what its script says, fix that, and run it again"
         elif package.state == "half-installed" or package.flag != "ok":
             text, do = "is only half installed", f"apt-get install --reinstall {name}"
         else:

@@ -154,7 +154,8 @@ def from_dnf(host: Host, sections: Sections, installed: Sequence[rpm.Package]) -
             *(trouble.unsolved(sections["would"]) if lists.exit == 0 else ()),
             *trouble.unfit(_about(broken, full.problems)),
         ),
-        download=sum(offer.size for offer in offers if offer.package in going),
+        # Two repositories may offer the same package; it is fetched once.
+        download=sum({offer.package: offer.size for offer in offers if offer.package in going}.values()),
     )
 
 
