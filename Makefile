@@ -7,8 +7,6 @@ PYTEST  = .venv/bin/python -m pytest
 JOB    ?=
 # Tests with real programs and machines: they share the processors, and some of them measure.
 REAL    = tests/vm/test_due_check.py tests/lab tests/contract
-# What is tried on many made-up cases; the unit tier tries a few of them.
-PROPERTIES = tests/unit/retention/test_retention_properties.py tests/unit/tools
 
 .DEFAULT_GOAL := help
 .PHONY: help run plan apply status test lab vm soak lint bench clean
@@ -30,10 +28,11 @@ status: .venv/run  ## how each job ended last, when it is due, what the stores h
 
 test: .venv/dev  ## all tests, the fast ones first; as root the lab too
 	$(PYTEST) -q tests/unit
-	PROPERTIES=usual $(PYTEST) -q $(PROPERTIES) $(REAL) -m "not alone" --numprocesses=3 --dist=loadfile || { \
+	PROPERTIES=usual $(PYTEST) -q tests/unit -m hypothesis --numprocesses=3
+	PROPERTIES=usual $(PYTEST) -q $(REAL) -m "not alone" --numprocesses=3 --dist=loadfile || { \
 	  ended=$$?; [ $$ended -eq 1 ] || exit $$ended; \
 	  echo "what failed while other tests ran is tried once more, alone; it fails only if it fails again" ; \
-	  PROPERTIES=usual $(PYTEST) -q $(PROPERTIES) $(REAL) -m "not alone" --last-failed --last-failed-no-failures=none; }
+	  PROPERTIES=usual $(PYTEST) -q $(REAL) -m "not alone" --last-failed --last-failed-no-failures=none; }
 	$(PYTEST) -q tests/lab tests/contract -m alone
 
 lab: .venv/dev  ## two real hosts with a real disk: the story of the guide (root)
@@ -43,7 +42,7 @@ vm: .venv/dev  ## a machine that really reboots, under qemu (root)
 	$(PYTEST) tests/vm
 
 soak: .venv/dev  ## every property on a thousand made-up cases, some minutes
-	PROPERTIES=deep $(PYTEST) -q tests/unit tests/contract/config tests/contract/engine/test_planfile.py
+	PROPERTIES=deep $(PYTEST) -q tests/unit tests/contract -m hypothesis
 
 lint: .venv/dev  ## ruff and mypy
 	.venv/bin/ruff check .

@@ -23,8 +23,8 @@ ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 ADDRESS = re.compile(rf"(?!-){ATOM}(\.{ATOM})*(@[A-Za-z0-9][A-Za-z0-9.-]*)?")
 
 # ASCII in lines that SMTP allows is what no server changes on the way; everything else is encoded as that.
-POLICY = SMTP.clone(cte_type="7bit")
-LONGEST = 998
+WIDTH, LONGEST = 78, 998
+POLICY = SMTP.clone(cte_type="7bit", max_line_length=WIDTH)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,4 +102,7 @@ def compose(letter: Letter, people: tuple[str, ...], sender: str) -> EmailMessag
     message["Auto-Submitted"] = "auto-generated"
     plain = letter.text.isascii() and max(map(len, letter.text.splitlines())) <= LONGEST
     message.set_content(letter.text, cte="7bit" if plain else "quoted-printable")
+    if letter.subject.isascii() and len(letter.subject) < WIDTH < len(f"Subject: {letter.subject}"):
+        # Python would fold it before its first word, and readers and filters would get " [site]".
+        message.policy = POLICY.clone(max_line_length=LONGEST)
     return message

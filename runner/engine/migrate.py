@@ -68,7 +68,7 @@ def role_of(step: str) -> tuple[Role, str]:
     prefix, _, last = name.rpartition("/")
     # A reboot that only came before what its job was for.
     subject = _BEFORE if prefix == _BEFORE else ""
-    if last.endswith("-told"):
+    if last.endswith(("-told", "-seen")):
         return Role.SEEN, subject
     if role := _NAMES.get(last) or _PLAIN.get(last):
         return role, subject

@@ -58,9 +58,9 @@ def policy(place: Place, text: str) -> None:
 
 def good(place: Place, *argv: str) -> Said:
     """Run it; anything but exit 0 fails the test with what it said."""
-    said = place.runner(*argv)
-    assert said.code == 0, said.out + said.err
-    return said
+    ran = place.runner(*argv)
+    assert ran.code == 0, ran.out + ran.err
+    return ran
 
 
 def small_tree(path: Path, files: int = 6) -> Path:
@@ -149,11 +149,11 @@ def audited(place: Place) -> dict[str, Any]:
     """What an audit of all of the store answers."""
     house = Storehouse(root=place.store, source=place.trees[0], plan="audit")
     with house.held():
-        said = house.call(
+        ran = house.call(
             "audit", str(house.root), "--plan", "audit", "--bytes", str(1 << 40), "--seconds", "600", "--every", "1",
         )  # fmt: skip
-    assert said.code == 0, said.out
-    return said.answer
+    assert ran.code == 0, ran.out
+    return ran.answer
 
 
 def ballast(tree: Path, mib: float, *, day: int, pieces: int = 600) -> None:

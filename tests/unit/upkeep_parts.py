@@ -54,7 +54,7 @@ def facts(state: str, *detached: Mapping[str, Any], **changes: Any) -> Facts:
         "packages.detached": json.dumps({"detached": list(detached)}),
         "power.up": json.dumps({**UP, **changes.get("up", {})}),
         "power.outdated": json.dumps({**OUTDATED, **changes.get("outdated", {})}),
-        "power.idle": json.dumps({"idle": True, "busy": [], "inhibitors": []}),
+        "power.idle": json.dumps({"idle": True, "error": "", "do": ""}),
         "power.systemd": "systemd 252 (252.39-1~deb12u2)\n",
         "power.fstab": "UUID=1 / ext4 defaults 0 1\n",
         "power.half": "",

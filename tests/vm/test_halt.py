@@ -29,7 +29,7 @@ def test_a_machine_that_is_halted_is_really_off_its_disk_is_clean_and_somebody_k
 def test_a_machine_to_which_something_is_written_is_not_halted(site: Site) -> None:
     site.fill("much", 300)
     snapshot = site.start("run", "backup-papio")
-    until("the transfer", site.partials, 60)
+    until("the transfer", site.partials, 180)
     ran = site.run("run", HALT, "--yes")
     assert ran.code in (4, 75), ran.said
     assert "backup-papio" in ran.said or "store papio" in ran.said, ran.said
@@ -45,7 +45,7 @@ def test_writers_that_are_stopped_leave_a_snapshot_that_the_next_run_takes_up(si
     site.declare(halt=f"{PRESS}\nstop_writers = true")
     site.fill("much", 400)
     snapshot = site.start("run", "backup-papio")
-    until("the transfer", site.partials, 60)
+    until("the transfer", site.partials, 180)
     (name,) = site.partials()
     ran = site.run("run", HALT, "--yes")
     assert ran.code == 0, ran.said

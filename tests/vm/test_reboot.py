@@ -70,7 +70,7 @@ def test_a_machine_that_comes_back_without_its_disk_is_told(how: str, site: Site
 def test_a_snapshot_under_way_refuses_the_reboot_and_is_not_disturbed(site: Site) -> None:
     site.fill("much", 300)
     snapshot = site.start("run", "backup-papio")
-    until("the transfer", site.partials, 60)
+    until("the transfer", site.partials, 180)
     before = site.machine.boot_id()
     ran = site.run("run", REBOOT, "--yes")
     assert ran.code in (4, 75), ran.said

@@ -12,7 +12,7 @@ from tests.vm.site import Site
 def test_a_big_file_that_was_cut_off_arrives_with_the_rsync_of_debian_12(site: Site) -> None:
     site.fill("much", 300)
     snapshot = site.start("run", "backup-papio")
-    until("the transfer", site.partials, 60)
+    until("the transfer", site.partials, 180)
     time.sleep(4)
     snapshot.send_signal(signal.SIGTERM)
     assert site.finish(snapshot).code == 1

@@ -29,8 +29,8 @@ def dumps(cluster: pg.Cluster) -> Iterator[Dumps]:
 
 
 def test_the_record_says_what_the_dump_holds(dumps: Dumps) -> None:
-    said = dumps.dump("babase")
-    assert said.code == 0, said
+    result = dumps.dump("babase")
+    assert result.code == 0, result
     record, content = dumps.record(), dumps.file().read_bytes()
     assert record["tables"] == dumps.cluster.counts("babase")
     assert (record["bytes"], record["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
@@ -39,18 +39,18 @@ def test_the_record_says_what_the_dump_holds(dumps: Dumps) -> None:
     assert set(record["roles"]) == {"babase_owner", "Reader's role", dumps.cluster.user}
     assert record["large_objects"] == 5 and record["doubts"] == []
     assert record["server"].partition(".")[0] == record["pg_dump"].partition(".")[0]
-    assert said.answer["rows"] == sum(record["tables"].values()) and "tables" not in str(said.answer["complaint"])
+    assert result.answer["rows"] == sum(record["tables"].values()) and "tables" not in str(result.answer["complaint"])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", record["at"])
     listed = dumps.listed()["databases"]["babase"]
     assert [(one["time"], one["rows"], one["objects"]) for one in listed] == [
-        (AT, said.answer["rows"], record["objects"])
+        (AT, result.answer["rows"], record["objects"])
     ]
 
 
 @pytest.mark.parametrize("database", pg.DATABASES)
 def test_a_database_of_any_name_is_dumped_as_itself_and_comes_back(dumps: Dumps, database: str) -> None:
-    said = dumps.dump(database)
-    assert (said.code, said.answer["database"]) == (0, database)
+    result = dumps.dump(database)
+    assert (result.code, result.answer["database"]) == (0, database)
     listed = dumps.listed()
     assert list(listed["databases"]) == [database] and listed["odd"] == []
     (home,) = (dumps.root / "databases").iterdir()
@@ -64,8 +64,8 @@ def test_a_database_of_any_name_is_dumped_as_itself_and_comes_back(dumps: Dumps,
 
 def test_dumps_and_roles_can_be_read_by_their_owner_only(dumps: Dumps) -> None:
     assert dumps.dump("babase").code == 0
-    said = dumps.globals()
-    assert (said.code, said.answer["passwords"]) == (0, True)
+    result = dumps.globals()
+    assert (result.code, result.answer["passwords"]) == (0, True)
     for path in dumps.root.rglob("*"):
         mode = stat.S_IMODE(path.stat().st_mode)
         assert mode == (0o700 if path.is_dir() else 0o644 if path.name == "README.txt" else 0o600), path
@@ -130,8 +130,8 @@ def test_the_same_dump_again_is_the_one_that_is_there(dumps: Dumps) -> None:
 
 
 def test_a_database_that_was_dropped_meanwhile_is_said_to_be_gone(dumps: Dumps) -> None:
-    said = dumps.dump("dropped")
-    assert (said.code, said.answer) == (0, {"database": "dropped", "gone": True})
+    result = dumps.dump("dropped")
+    assert (result.code, result.answer) == (0, {"database": "dropped", "gone": True})
     assert dumps.dump("babase").code == dumps.globals().code == 0
     told = dumps.dumped("babase", "dropped", options=("--require", "--all", "--globals"))
     assert told.code == 0
@@ -198,8 +198,8 @@ def test_a_database_that_shrank_is_dumped_doubted_and_spares_its_older_dumps(dum
 def test_a_folder_that_is_not_the_database_users_own_is_refused(dumps: Dumps) -> None:
     dumps.root.mkdir(mode=0o700)
     give(dumps.root, "nobody")
-    said = dumps.dump("empty")
-    assert said.code == 1 and "chown" in said.answer["do"]
+    result = dumps.dump("empty")
+    assert result.code == 1 and "chown" in result.answer["do"]
     give(dumps.root, dumps.cluster.user)
     dumps.root.chmod(0o777)
     assert "others may write" in dumps.dump("empty").answer["error"]

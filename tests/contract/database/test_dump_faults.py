@@ -34,14 +34,14 @@ def dumps(cluster: pg.Cluster) -> Iterator[Dumps]:
         yield one
 
 
-def failed(dumps: Dumps, said: Said) -> str:
+def failed(dumps: Dumps, result: Said) -> str:
     """Why it failed; the good one of yesterday, and nothing else, is there."""
-    assert said.code == 1 and said.answer["do"], said
+    assert result.code == 1 and result.answer["do"], result
     listed = dumps.listed()
     assert [one["time"] for one in listed["databases"]["babase"]] == [at(22)]
     assert (listed["odd"], dumps.parts()) == ([], [])
     assert dumps.dumped("babase").answer["spared"]
-    error: str = said.answer["error"]
+    error: str = result.answer["error"]
     return error
 
 
@@ -80,9 +80,9 @@ def test_an_older_pg_dump_is_not_tried(dumps: Dumps) -> None:
         (made / name).unlink()
         (made / name).write_text("#!/bin/sh\necho 'pg_dump (PostgreSQL) 13.9'\n")
         (made / name).chmod(0o755)
-    said = dumps.dump("babase", f"--programs={made}")
-    assert "pg_dump 13.9 is older than the server" in failed(dumps, said)
-    assert "postgresql-client-" in said.answer["do"]
+    result = dumps.dump("babase", f"--programs={made}")
+    assert "pg_dump 13.9 is older than the server" in failed(dumps, result)
+    assert "postgresql-client-" in result.answer["do"]
     asked = execute((*PROGRAM, "databases", *dumps.options, f"--programs={made}"))
     assert asked.code == 0 and "older" in asked.answer["trouble"]["error"]
 
@@ -100,8 +100,8 @@ def test_a_full_disk_is_foretold_from_the_last_dump(cluster: pg.Cluster, tmp_pat
         one = Dumps(root=disk / "dumps", cluster=cluster, options=near.options)
         assert one.dump("babase", day=22).code == 0
         (disk / "filler").write_bytes(b"x" * (4 << 20))
-        said = one.dump("babase")
-        assert "no room for the dump" in failed(one, said) and "free" in said.answer["do"]
+        result = one.dump("babase")
+        assert "no room for the dump" in failed(one, result) and "free" in result.answer["do"]
 
 
 def test_a_disk_that_is_full_in_the_middle_is_named_and_freed_again(cluster: pg.Cluster, tmp_path: Path) -> None:
@@ -111,8 +111,8 @@ def test_a_disk_that_is_full_in_the_middle_is_named_and_freed_again(cluster: pg.
         cluster.run("createdb", "growing")
         assert one.dump("growing", day=22).code == 0
         cluster.sql("create table t as select g, md5(g::text) from generate_series(1, 900000) g", "growing")
-        said = one.dump("growing")
-        assert said.code == 1 and "the disk is full after" in said.answer["error"], said
+        result = one.dump("growing")
+        assert result.code == 1 and "the disk is full after" in result.answer["error"], result
         assert one.parts() == [] and len(one.listed()["databases"]["growing"]) == 1
         assert os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize > 16 << 20
     cluster.run("dropdb", "growing")
@@ -260,9 +260,9 @@ def test_a_table_that_stays_locked_is_named_with_who_holds_it(dumps: Dumps) -> N
     holder.stdin.flush()
     while b"held" not in holder.stdout.readline():
         pass
-    said = dumps.dump("babase", "--lock-wait=1")
+    result = dumps.dump("babase", "--lock-wait=1")
     holder.communicate(b"rollback;\n")
-    why = failed(dumps, said)
+    why = failed(dumps, result)
     assert "stayed locked for 1 s" in why and "lock table t" in why and "pid" in why
 
 
@@ -279,7 +279,7 @@ def test_tables_that_are_altered_meanwhile_neither_hang_nor_fail_a_dump(dumps: D
         begun = time.monotonic()
         codes = [dumps.dump("babase", day=day) for day in range(23, 29)]
         process.kill()
-    assert {said.code for said in codes} == {0}, codes
+    assert {result.code for result in codes} == {0}, codes
     assert time.monotonic() - begun < 60
 
 
@@ -300,8 +300,8 @@ def test_somebody_who_waits_for_our_locks_does_not_hold_up_the_dump(dumps: Dumps
 def test_roles_that_are_cut_off_are_no_good(dumps: Dumps) -> None:
     assert dumps.globals(day=22).code == 0
     made = programs(dumps.root.parent, pg_dumpall='"$REAL" "$@" | head -c 300')
-    said = dumps.globals(f"--programs={made}")
-    assert said.code == 1 and "pg_dumpall ended 0 and wrote 300 bytes" in said.answer["error"]
+    result = dumps.globals(f"--programs={made}")
+    assert result.code == 1 and "pg_dumpall ended 0 and wrote 300 bytes" in result.answer["error"]
     assert dumps.listed()["globals"] == [at(22)] and dumps.parts() == []
 
 
@@ -311,8 +311,8 @@ def test_a_server_that_is_down_is_named_with_what_to_do() -> None:
         with folder(one) as dumps:
             assert dumps.dump("babase", day=22).code == 0
             one.stop()
-            said = dumps.dump("babase")
-            assert "does not answer" in failed(dumps, said) and "systemctl status postgresql" in said.answer["do"]
+            result = dumps.dump("babase")
+            assert "does not answer" in failed(dumps, result) and "systemctl status postgresql" in result.answer["do"]
             assert execute((*PROGRAM, "databases", *dumps.options)).code == 1
             told = dumps.dumped("babase", options=("--require", "--all"))
             assert told.code == 1 and "babase" in told.answer["error"]
@@ -333,10 +333,10 @@ def test_a_wrong_password_is_named_and_a_right_one_is_nowhere_to_be_seen() -> No
                 passfile.write_text(f"*:*:*:backup:{word}\n")
                 passfile.chmod(0o600)
                 os.chown(passfile, *(service.parent.stat().st_uid, -1))
-                said = dumps.dump("babase")
-                assert said.code == (0 if good else 1), said
+                result = dumps.dump("babase")
+                assert result.code == (0 if good else 1), result
                 if not good:
-                    assert "does not let us in" in said.answer["error"] and "passfile" in said.answer["do"]
-                    assert word not in str(said)
+                    assert "does not let us in" in result.answer["error"] and "passfile" in result.answer["do"]
+                    assert word not in str(result)
             assert dumps.globals().code == 0
             assert execute((*PROGRAM, "databases", *by)).answer["databases"][0]["name"] == "babase"

@@ -64,8 +64,8 @@ class Papio:
         self.install()
         readings = {}
         for probe in DumpKind().probes(self.site, self.job):
-            said = call((*PROGRAM, *probe.argv[1:]))
-            readings[probe.id] = Reading(exit=said.code, out=said.out.decode())
+            result = call((*PROGRAM, *probe.argv[1:]))
+            readings[probe.id] = Reading(exit=result.code, out=result.out.decode())
         known = parts.facts(at=now)
         papio = replace(known.hosts[parts.PAPIO], readings=readings)
         facts: Facts = replace(known, hosts={"papio": papio})

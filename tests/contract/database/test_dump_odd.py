@@ -98,10 +98,10 @@ def restored(dumps: Dumps, name: str) -> Said:
         ("db-verify", (f"--plan={PLAN}",)),
         ("db-publish", (f"--plan={PLAN}", f"--into=new_{name}")),
     ):
-        said = execute((*PROGRAM, verb, *known, *options, "--", file))
-        if said.code:
+        result = execute((*PROGRAM, verb, *known, *options, "--", file))
+        if result.code:
             break
-    return said
+    return result
 
 
 def test_all_of_them_are_listed_dumped_drilled_and_restored(dumps: Dumps) -> None:
@@ -114,11 +114,11 @@ def test_all_of_them_are_listed_dumped_drilled_and_restored(dumps: Dumps) -> Non
         assert dumps.record(name)["tables"] == dumps.cluster.counts(name)
     # Its own, though none of its tables names it: CREATE DATABASE does.
     assert dumps.record("spaced")["tablespaces"] == ["fast"]
-    said = drilled(dumps, *MAKES)
-    assert said.code == 0, said.answer
-    assert sorted(one["database"] for one in said.answer["databases"]) == sorted(MAKES)
+    result = drilled(dumps, *MAKES)
+    assert result.code == 0, result.answer
+    assert sorted(one["database"] for one in result.answer["databases"]) == sorted(MAKES)
     for name in MAKES:
-        assert (said := restored(dumps, name)).code == 0, (name, said)
+        assert (result := restored(dumps, name)).code == 0, (name, result)
         assert dumps.cluster.counts(f"new_{name}") == dumps.cluster.counts(name)
 
 
@@ -140,13 +140,13 @@ def test_a_database_without_dumps_is_missed_beside_the_names_of_those_that_have_
     cluster.sql('create database "Über uns"')
     assert dumps.dump("Über uns").code == 0
     cluster.sql('drop database "Über uns"')
-    said = execute((*PROGRAM, "db-newest", "/", str(dumps.root)), b'{"database": "no such"}')
-    assert said.code == 1 and "'\\xdcber uns'" in said.answer["do"]
+    result = execute((*PROGRAM, "db-newest", "/", str(dumps.root)), b'{"database": "no such"}')
+    assert result.code == 1 and "'\\xdcber uns'" in result.answer["do"]
 
 
 def test_a_database_that_nobody_may_connect_to_is_not_said_to_be_gone(dumps: Dumps) -> None:
-    said = dumps.dump("shut")
-    assert said.code == 1 and "shut" in said.answer["error"]
+    result = dumps.dump("shut")
+    assert result.code == 1 and "shut" in result.answer["error"]
     told = dumps.dumped("shut", "dropped", options=("--require",)).answer
     assert (told["gone"], [one["database"] for one in told["missing"]]) == (["dropped"], ["shut"])
 
@@ -160,9 +160,9 @@ def test_a_lock_is_told_whatever_language_the_server_speaks(dumps: Dumps) -> Non
         holder.stdin.write(b"begin; lock table t;\n\\echo held\n")
         holder.stdin.flush()
         assert b"held" in holder.stdout.readline()
-        said = dumps.dump("icu", "--lock-wait=1")
+        result = dumps.dump("icu", "--lock-wait=1")
         holder.communicate(b"rollback;\n")
-    assert said.code == 1 and "stayed locked for 1 s" in said.answer["error"], said
+    assert result.code == 1 and "stayed locked for 1 s" in result.answer["error"], result
 
 
 def test_rows_that_are_hidden_from_who_dumps_are_a_failure_and_not_a_smaller_dump(dumps: Dumps) -> None:
@@ -172,8 +172,8 @@ def test_rows_that_are_hidden_from_who_dumps_are_a_failure_and_not_a_smaller_dum
     service = dumps.root.parent / "services"
     service.write_text(f"[r]\nhost={cluster.sockets}\nuser=reader\ndbname=postgres\n")
     by = (f"--user={cluster.user}", "--service=r", f"--service-file={service}")
-    said = Dumps(root=dumps.root, cluster=cluster, options=by).dump("rows")
-    assert said.code == 1 and "pg_dump ended 1" in said.answer["error"]
+    result = Dumps(root=dumps.root, cluster=cluster, options=by).dump("rows")
+    assert result.code == 1 and "pg_dump ended 1" in result.answer["error"]
     assert dumps.listed()["databases"] == {"rows": []}
 
 
@@ -200,8 +200,8 @@ def test_a_standby_is_dumped_without_the_rows_of_unlogged_tables_and_its_dump_co
         with standby(main, place) as second:
             by = (f"--user={second.user}", f"--socket={second.sockets}")
             near = Dumps(root=dumps.root, cluster=second, options=by)
-            said = near.dump("postgres")
-            assert said.code == 0, said
+            result = near.dump("postgres")
+            assert result.code == 0, result
             assert execute((*PROGRAM, "databases", *by)).answer["standby"] is True
     assert near.record("postgres")["tables"] == {"public.quick": 0, "public.t": 9}
-    assert (said := restored(dumps, "postgres")).code == 0, said
+    assert (result := restored(dumps, "postgres")).code == 0, result

@@ -90,8 +90,8 @@ class World:
         """Dumps of these databases and of the roles, as the nightly job writes them."""
         assert self.store("dump-globals", TO, at).code == 0
         for name in databases:
-            said = self.store("dump", TO, at, "--", name)
-            assert said.code == 0, said.out
+            result = self.store("dump", TO, at, "--", name)
+            assert result.code == 0, result.out
 
     def path(self, name: str) -> Path:
         """A file of this world as it is seen from outside."""
@@ -105,8 +105,8 @@ class World:
     def new(self, name: str, *words: str) -> str:
         """Restore under a new name; that name."""
         before = set(self.names())
-        said = self.runner("restore-db", *words, "--", name)
-        assert said.code == 0, said.out + said.err
+        result = self.runner("restore-db", *words, "--", name)
+        assert result.code == 0, result.out + result.err
         (made,) = set(self.names()) - before
         return made
 
@@ -189,16 +189,16 @@ def test_a_database_of_any_name_comes_back_beside_itself_equal_in_every_respect(
 def test_what_pg_restore_cannot_say_of_a_database_is_said_and_leaves_it_closed(world: World) -> None:
     world.cluster.sql('create database "a\nb"; grant connect on database "a\nb" to editor')
     world.dump(FIRST, "a\nb")
-    said = world.runner("restore-db", "a\nb", "--into", "back")
-    assert said.code == 3, said.out
-    assert "did not come back: its grants, so that only its owner may connect" in said.out
+    result = world.runner("restore-db", "a\nb", "--into", "back")
+    assert result.code == 3, result.out
+    assert "did not come back: its grants, so that only its owner may connect" in result.out
     assert properties(world.cluster, "back")["acl"] == ["postgres=CTc/postgres"]
 
 
 def test_the_plan_can_be_read_first_and_runs_once(world: World) -> None:
     before = world.cluster.databases()
-    said = world.runner("restore-db", "babase", "--into", "back", "--out", "plan.toml")
-    assert said.code == 0, said.err
+    result = world.runner("restore-db", "babase", "--into", "back", "--out", "plan.toml")
+    assert result.code == 0, result.err
     assert world.cluster.databases() == before
     text = (world.folder / "plan.toml").read_text()
     for word in ("db-restore", "db-verify", "db-publish", "db-drop", FIRST):
@@ -214,9 +214,9 @@ def test_out_of_a_snapshot_it_comes_back_when_the_folder_of_dumps_is_gone(world:
     folder = world.path(f"{TO}/databases")
     folder.rename(folder.with_name("away"))
     try:
-        said = world.runner("restore-db", "babase", "--into", "back")
-        assert said.code == 4
-        assert "there is no dump of 'babase'" in said.err + said.out
+        result = world.runner("restore-db", "babase", "--into", "back")
+        assert result.code == 4
+        assert "there is no dump of 'babase'" in result.err + result.out
         assert world.new("babase", "--at", "latest") != "back"
         made = world.new(pg.ODD, "--at", "latest", "--into", "odd back")
         assert world.cluster.contents(made) == world.cluster.contents(pg.ODD)
@@ -241,9 +241,9 @@ def test_a_dump_with_one_wrong_bit_is_refused_before_anything_is_made(world: Wor
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
-        said = world.runner("restore-db", "babase", "--into", "back")
-    assert said.code == 1
-    assert "look failed: the dump is damaged: its SHA-256" in said.out
+        result = world.runner("restore-db", "babase", "--into", "back")
+    assert result.code == 1
+    assert "look failed: the dump is damaged: its SHA-256" in result.out
     assert "back" not in world.cluster.databases()
 
 
@@ -253,9 +253,9 @@ def test_a_truncated_dump_is_passed_over_for_an_older_one_and_that_is_said(world
     world.dump(later, "babase")
     os.truncate(world.dumped("babase", later), size)
     try:
-        said = world.runner("restore-db", "babase", "--into", "back")
-        assert said.code == 0, said.out
-        assert f"a newer dump was passed over: {later}: it has {size} bytes" in said.out
+        result = world.runner("restore-db", "babase", "--into", "back")
+        assert result.code == 0, result.out
+        assert f"a newer dump was passed over: {later}: it has {size} bytes" in result.out
         assert json.loads(comment(world.cluster, "back"))["dump"] == f"{FIRST}.dump"
     finally:
         world.dumped("babase", later).unlink()
@@ -268,10 +268,10 @@ def test_rows_that_are_not_those_of_the_record_leave_no_database(world: World) -
         record["tables"]["public.members"] += 1
         record["tables"]["public.lost"] = 3
         path.write_text(json.dumps(record))
-        said = world.runner("restore-db", "babase", "--into", "back")
-    assert said.code == 1
-    assert "'public.members' has 500 rows, 501 rows then" in said.out
-    assert "'public.lost' has no such table, 3 rows then" in said.out
+        result = world.runner("restore-db", "babase", "--into", "back")
+    assert result.code == 1
+    assert "'public.members' has 500 rows, 501 rows then" in result.out
+    assert "'public.lost' has no such table, 3 rows then" in result.out
     assert "back" not in world.cluster.databases()
 
 
@@ -280,9 +280,9 @@ def test_a_dump_of_a_newer_server_is_refused_and_so_is_all_that_is_lacking_at_on
         record = json.loads(path.read_text())
         more = {"server": "99.1", "roles": ["nobody \"knows'"], "extensions": ["postgis"], "size": 1 << 60}
         path.write_text(json.dumps({**record, **more}))
-        said = world.runner("restore-db", "babase", "--into", "postgres")
-    assert said.code == 4
-    told = said.out + said.err
+        result = world.runner("restore-db", "babase", "--into", "postgres")
+    assert result.code == 4
+    told = result.out + result.err
     for words in (
         "PostgreSQL 99",
         'nobody "knows',
@@ -306,19 +306,19 @@ def test_roles_that_are_missing_come_back_with_their_passwords_and_no_other_chan
     cluster.sql("drop table hers", "empty")
     cluster.sql('drop role "gone; --"; alter role editor connection limit 5')
     try:
-        said = world.runner("restore-db", "empty", "--into", "back")
-        assert said.code == 4
-        assert "the server has no role 'gone; --'" in said.out + said.err
-        said = world.runner("restore-db", "empty", "--into", "back", "--globals")
-        assert said.code == 0, said.out
-        assert "make gone; --; no role that is there is changed" in said.out
+        result = world.runner("restore-db", "empty", "--into", "back")
+        assert result.code == 4
+        assert "the server has no role 'gone; --'" in result.out + result.err
+        result = world.runner("restore-db", "empty", "--into", "back", "--globals")
+        assert result.code == 0, result.out
+        assert "make gone; --; no role that is there is changed" in result.out
         assert cluster.sql(kept) == password
         assert cluster.sql("select rolconnlimit from pg_roles where rolname = 'gone; --'") == "3"
         assert cluster.sql("select rolconnlimit from pg_roles where rolname = 'editor'") == "5"
         assert cluster.sql("select count(*) from pg_auth_members where member = '\"gone; --\"'::regrole") == "1"
         assert cluster.sql("select tableowner from pg_tables where tablename = 'hers'", "back") == "gone; --"
-        assert "old secret" not in said.out
-        assert password not in said.out
+        assert "old secret" not in result.out
+        assert password not in result.out
         assert password not in (cluster.folder / "log").read_text()
     finally:
         cluster.sql(
@@ -342,8 +342,8 @@ def test_a_restore_that_is_killed_leaves_no_database_of_that_name_and_the_next_o
     process.communicate()
     (left,) = until(making)
     assert "back" not in cluster.databases()
-    said = world.runner("restore-db", "babase", "--into", "again", "--out", "plan.toml")
-    assert f"an earlier restore was cut off and left database {left}" in said.out
+    result = world.runner("restore-db", "babase", "--into", "again", "--out", "plan.toml")
+    assert f"an earlier restore was cut off and left database {left}" in result.out
     plan = left.removeprefix("runner_restoring_")
     until(lambda: world.store("db-drop", f"--plan={plan}").answer.get("dropped"))
     assert world.store("db-drop", f"--plan={plan}").answer == {"dropped": False}
@@ -353,8 +353,8 @@ def test_a_restore_that_is_stopped_drops_what_it_began(world: World) -> None:
     process = world.start("restore-db", "babase", "--into", "back")
     until(lambda: [name for name in world.cluster.databases() if name.startswith("runner_restoring")])
     os.kill(process.pid, signal.SIGINT)
-    said = ended(process)
-    assert said.code == 1, said.out
+    result = ended(process)
+    assert result.code == 1, result.out
     assert "back" not in world.cluster.databases()
 
 
@@ -367,8 +367,8 @@ def test_a_restore_is_busy_while_another_is_at_work_and_leaves_what_that_one_is_
     with subprocess.Popen(hold, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as first:
         assert first.stdout and b'"held": true' in first.stdout.readline()
         world.cluster.sql(f"create database {pg.identifier(making)}")
-        said = world.runner("apply", "plan.toml")
-        assert said.code == 75 and "another" in said.out, said
+        result = world.runner("apply", "plan.toml")
+        assert result.code == 75 and "another" in result.out, result
         assert making in world.names() and "back" not in world.names()
         first.communicate()
     world.cluster.sql(f"drop database {pg.identifier(making)}")
@@ -384,11 +384,11 @@ def test_nothing_but_what_a_plan_began_can_be_dropped(world: World) -> None:
 def test_a_server_that_is_down_is_named(world: World) -> None:
     world.cluster.stop()
     try:
-        said = world.runner("restore-db", "babase")
+        result = world.runner("restore-db", "babase")
     finally:
         world.cluster.start()
-    assert said.code == 4
-    assert "the database server does not answer" in said.out + said.err
+    assert result.code == 4
+    assert "the database server does not answer" in result.out + result.err
 
 
 @contextlib.contextmanager
@@ -420,10 +420,10 @@ def test_a_swap_keeps_the_old_one_ends_sessions_and_swaps_back(world: World) -> 
         assert refused.code == 4
         assert "--yes" in refused.out + refused.err
         with connected(cluster, name), connected(cluster, made, "the wiki"):
-            said = world.runner("restore-db", "--yes", "--swap", made, name)
-        assert said.code == 0, said.out + said.err
-        assert "ends the session of postgres with the wiki" in said.out
-        assert "2 sessions ended" in said.out
+            result = world.runner("restore-db", "--yes", "--swap", made, name)
+        assert result.code == 0, result.out + result.err
+        assert "ends the session of postgres with the wiki" in result.out
+        assert "2 sessions ended" in result.out
         (old,) = [one for one in cluster.databases() if one.startswith(f"{name}_before_")]
         assert made not in cluster.databases()
         assert cluster.contents(name) == then
@@ -440,9 +440,9 @@ def test_a_swap_keeps_the_old_one_ends_sessions_and_swaps_back(world: World) -> 
 
 def test_what_was_not_restored_and_compared_takes_nobodys_place(world: World) -> None:
     for new, words in (("empty", "was not restored and compared"), ("none", "there is no database 'none'")):
-        said = world.runner("restore-db", "--yes", "--swap", new, "babase")
-        assert said.code == 4
-        assert words in said.out + said.err
+        result = world.runner("restore-db", "--yes", "--swap", new, "babase")
+        assert result.code == 4
+        assert words in result.out + result.err
     world.cluster.sql('create database mine; comment on database mine is \'{"runner": "mine"}\'')
     assert world.runner("restore-db", "--yes", "--swap", "mine", "babase").code == 4
 
@@ -454,9 +454,9 @@ def test_what_a_restore_is_still_making_takes_nobodys_place_and_is_not_dumped(wo
     world.cluster.sql(f'create database "{name}"')
     world.cluster.sql(f"comment on database \"{name}\" is '{mark}'")
     try:
-        said = world.runner("restore-db", "--yes", "--swap", name, "babase")
-        assert said.code == 4
-        assert "was not restored and compared" in said.out + said.err
+        result = world.runner("restore-db", "--yes", "--swap", name, "babase")
+        assert result.code == 4
+        assert "was not restored and compared" in result.out + result.err
         told = world.store("databases", f"--user={pg.USER}", f"--socket={world.cluster.sockets}").answer
         listed = [one["name"] for one in told["databases"]]
         assert "babase" in listed
@@ -469,8 +469,8 @@ def test_where_the_old_one_is_gone_the_new_one_takes_its_name(world: World) -> N
     made = world.new("--help")
     world.cluster.sql('alter database "--help" rename to saved')
     try:
-        said = world.runner("restore-db", "--yes", "--swap", "--", made, "--help")
-        assert said.code == 0, said.out + said.err
+        result = world.runner("restore-db", "--yes", "--swap", "--", made, "--help")
+        assert result.code == 0, result.out + result.err
         assert world.cluster.contents("--help") == world.cluster.contents("saved")
     finally:
         world.cluster.sql('drop database if exists "--help"; alter database saved rename to "--help"')
@@ -486,11 +486,11 @@ def test_a_swap_waits_for_nobody_while_people_connect_again_and_again(world: Wor
     )  # fmt: skip
     try:
         time.sleep(0.3)
-        said = world.runner("restore-db", "--yes", "--swap", made, "empty")
+        result = world.runner("restore-db", "--yes", "--swap", made, "empty")
     finally:
         os.killpg(storm.pid, signal.SIGKILL)
         storm.wait()
-    assert said.code == 0, said.out + said.err
+    assert result.code == 0, result.out + result.err
     (old,) = [one for one in world.names() if one.startswith("empty_before")]
     assert world.cluster.contents("empty") == world.cluster.contents(old)
 

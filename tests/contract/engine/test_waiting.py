@@ -8,19 +8,21 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import monotonic
+from typing import Any, cast
 
 import pytest
 
 from runner.engine import waiting
+from runner.engine.step import Stepper
 from runner.engine.waiting import ClaimReading, Waited
 from runner.hosts.connection import Connection
 from runner.hosts.ssh import Ssh
-from runner.hosts.transport import Result
-from runner.model.plan import Check, WaitFor
+from runner.hosts.transport import Result, Transport
+from runner.model.plan import Argv, Check, WaitFor
 from tests.contract.sshd import free_port, new_key
 
 ARGV = ("/usr/local/sbin/runner-agent", "returned", "back", "--was=boot")
-CLAIM = Check(host="server", argv=ARGV, field="back", relation="==", value=True, why="it answers, in another boot")
+CLAIM = Check(host="server", argv=ARGV, field="returned", relation="==", value=True, why="it answers, in another boot")
 
 
 def waited(*answers: ClaimReading) -> tuple[Waited, list[str]]:
@@ -44,9 +46,24 @@ def by_ssh(folder: Path, port: int) -> Result:
         host.close()
 
 
+class Ended:
+    """A way to a host on which every command ends like this."""
+
+    def __init__(self, result: Result) -> None:
+        self.result = result
+
+    def run(self, argv: Argv, **_options: object) -> Result:
+        return self.result
+
+
 def silence(result: Result) -> ClaimReading:
-    """What a step makes of a look that was not answered."""
-    return ClaimReading(None, f"could not be checked ({CLAIM.why}): {result.error}", {}, result.brief)
+    """What a step makes of a look that ended like this."""
+    unused: Any = None
+    stepper = Stepper(
+        transports={"server": cast(Transport, Ended(result))}, artifacts={}, spool=unused, live=True,
+        stop=threading.Event(), tell=unused, read_by=frozenset(), acts=unused,
+    )  # fmt: skip
+    return stepper._claim(CLAIM)
 
 
 def silent(_talking: socket.socket) -> None:
@@ -133,7 +150,7 @@ def test_a_host_that_takes_no_connection_is_told_so_without_the_command_that_was
 
 
 def test_the_last_words_of_a_host_that_fell_silent_are_told_with_when_they_came() -> None:
-    old = {"back": False, "error": "it answers, but is still in the boot from before"}
+    old = {"returned": False, "error": "it answers, but is still in the boot from before"}
     done, seen = waited(
         ClaimReading(False, old["error"], old, do="see why"), ClaimReading(None, "server does not answer", {})
     )

@@ -40,34 +40,34 @@ def packages(place: Place) -> dict[str, str]:
 def test_a_hook_of_an_installed_package_is_used(place: Place) -> None:
     place.declare(HOOK)
     (place.sandbox / "papio").mkdir(parents=True)
-    said = place.runner("validate", **packages(place))
-    assert said.code == 0, said.err
-    said = place.runner("plan", "backup-papio", **packages(place))
-    assert "someone looks after the cellar of babase" in said.out, said.out + said.err
+    ran = place.runner("validate", **packages(place))
+    assert ran.code == 0, ran.err
+    ran = place.runner("plan", "backup-papio", **packages(place))
+    assert "someone looks after the cellar of babase" in ran.out, ran.out + ran.err
 
 
 def test_without_the_package_the_key_is_named_with_what_was_looked_for(place: Place) -> None:
     place.declare(HOOK)
-    said = place.runner("validate")
-    assert said.code == 2
-    (problem,) = [text for text in said.err.splitlines() if "watcher" in text]
+    ran = place.runner("validate")
+    assert ran.code == 2
+    (problem,) = [text for text in ran.err.splitlines() if "watcher" in text]
     assert re.match(r"jobs\.toml:\d+: hooks\.watcher: there is no hook 'watcher'; known: announce,", problem)
     assert "an entry point of group runner.hooks of an installed package" in problem
 
 
 def test_a_misspelt_name_of_an_installed_hook_is_recognised(place: Place) -> None:
     place.declare(HOOK.replace("watcher", "wacther"))
-    said = place.runner("validate", **packages(place))
-    assert said.code == 2
-    assert "hooks.wacther: there is no hook 'wacther'; did you mean 'watcher'?" in said.err
+    ran = place.runner("validate", **packages(place))
+    assert ran.code == 2
+    assert "hooks.wacther: there is no hook 'wacther'; did you mean 'watcher'?" in ran.err
 
 
 def test_two_packages_with_one_hook_are_refused(place: Place) -> None:
     place.declare(HOOK)
     install(place.folder.parent / "packages", "other-1.0", "watcher = elsewhere")
-    said = place.runner("validate", **packages(place))
-    assert said.code == 2
-    assert "several installed packages bring a hook 'watcher'" in said.err
+    ran = place.runner("validate", **packages(place))
+    assert ran.code == 2
+    assert "several installed packages bring a hook 'watcher'" in ran.err
 
 
 def test_a_bundled_hook_is_not_replaced_by_a_package(place: Place) -> None:
@@ -79,21 +79,21 @@ def test_a_bundled_hook_is_not_replaced_by_a_package(place: Place) -> None:
 def test_an_entry_point_that_leads_nowhere_is_the_packages_fault(place: Place) -> None:
     place.declare("[hooks.broken]\n")
     install(place.folder.parent / "packages", "other-1.0", "broken = not_there", "odd = a b:")
-    said = place.runner("validate", **packages(place))
-    assert said.code == 4
-    assert "hooks.broken: cannot import not_there:plugin: ModuleNotFoundError" in said.err
-    assert "see that the package that brings broken is installed whole" in said.err
+    ran = place.runner("validate", **packages(place))
+    assert ran.code == 4
+    assert "hooks.broken: cannot import not_there:plugin: ModuleNotFoundError" in ran.err
+    assert "see that the package that brings broken is installed whole" in ran.err
 
 
 def test_a_module_that_is_not_there_is_told_with_what_is(place: Place) -> None:
     place.declare('[hooks."mysite.qouta"]\n')
     (place.folder / "mysite").mkdir()
     (place.folder / "mysite/quota.py").touch()
-    said = place.runner("validate")
-    assert said.code == 4
-    assert "hooks.mysite.qouta: cannot import mysite.qouta: ModuleNotFoundError" in said.err
-    assert "did you mean 'mysite.quota'?" in said.err
-    assert "no installed package has an entry point 'mysite.qouta' of runner.hooks either" in said.err
+    ran = place.runner("validate")
+    assert ran.code == 4
+    assert "hooks.mysite.qouta: cannot import mysite.qouta: ModuleNotFoundError" in ran.err
+    assert "did you mean 'mysite.quota'?" in ran.err
+    assert "no installed package has an entry point 'mysite.qouta' of runner.hooks either" in ran.err
 
 
 def test_a_table_may_name_the_module_beside_jobs_toml(place: Place) -> None:
@@ -101,8 +101,8 @@ def test_a_table_may_name_the_module_beside_jobs_toml(place: Place) -> None:
     shutil.copytree(DISTRIBUTION / "site_watcher", place.folder / "mysite")
     source = (place.folder / "mysite/hook.py").read_text()
     (place.folder / "mysite/cellar.py").write_text(f"{source}\n\nplugin = make\n")
-    said = place.runner("validate")
-    assert said.code == 0, said.err
+    ran = place.runner("validate")
+    assert ran.code == 0, ran.err
     place.declare("[hooks.cellar]\nmodule = 7\n")
     assert "hooks.cellar.module: 7 is not the name of a Python module" in place.runner("validate").err
 
@@ -116,8 +116,8 @@ def test_only_an_unknown_name_pays_for_looking_through_packages(more: str, looke
         "atexit.register(lambda: print('looked', 'importlib.metadata' in sys.modules, file=sys.stderr))\n"
     )
     path = f"{place.folder}:{packages(place)['PYTHONPATH']}"
-    said = place.runner("validate", PYTHONPATH=path)
-    assert f"looked {looked}" in said.err, said.err
+    ran = place.runner("validate", PYTHONPATH=path)
+    assert f"looked {looked}" in ran.err, ran.err
 
 
 def test_a_kind_of_a_package_is_checked_printed_planned_and_run(place: Place) -> None:
@@ -128,19 +128,19 @@ def test_a_kind_of_a_package_is_checked_printed_planned_and_run(place: Place) ->
     options = place.runner("config", "--json", **packages(place)).json["jobs"][job]["options"]
     assert options["every"] == "7200s"
     assert options["folder"] == "/srv"
-    said = place.runner("plan", "water", **packages(place))
-    assert said.code in (0, 3), said.out + said.err
-    assert "looks for puddles" in said.out
-    said = place.runner("run", "water", **packages(place))
-    assert "every puddle was seen" in said.out, said.out + said.err
+    ran = place.runner("plan", "water", **packages(place))
+    assert ran.code in (0, 3), ran.out + ran.err
+    assert "looks for puddles" in ran.out
+    ran = place.runner("run", "water", **packages(place))
+    assert "every puddle was seen" in ran.out, ran.out + ran.err
     assert "water" in place.mails()[0]
 
 
 def test_every_problem_of_such_a_job_is_told_at_once_with_line_and_suggestion(place: Place) -> None:
     place.declare(HOOK + JOB.replace("folder", "fodler").replace('"2h"', '"2 moons"') + "deep = 0\n")
-    said = place.runner("validate", **packages(place))
-    assert said.code == 2
-    problems = dict(re.findall(r"jobs\.toml:\d+: jobs\.water\.(\w+): (.*)", said.err))
+    ran = place.runner("validate", **packages(place))
+    assert ran.code == 2
+    problems = dict(re.findall(r"jobs\.toml:\d+: jobs\.water\.(\w+): (.*)", ran.err))
     assert problems["fodler"] == "there is no key 'fodler' here; did you mean 'folder'?"
     assert "2 moons" in problems["every"]
     assert problems["deep"] == "0 is less than 1"
@@ -148,12 +148,12 @@ def test_every_problem_of_such_a_job_is_told_at_once_with_line_and_suggestion(pl
 
 def test_a_misspelt_kind_of_a_package_is_recognised(place: Place) -> None:
     place.declare(HOOK + JOB.replace("puddle", "pudle"))
-    said = place.runner("validate", **packages(place))
-    assert "there is no kind 'pudle'; did you mean 'puddle'?" in said.err
+    ran = place.runner("validate", **packages(place))
+    assert "there is no kind 'pudle'; did you mean 'puddle'?" in ran.err
 
 
 def test_a_kind_that_only_looks_is_planned_when_the_others_are_done(place: Place) -> None:
     place.declare(HOOK + JOB)
     (place.sandbox / "papio").mkdir(parents=True)
-    said = place.runner("plan", "water", "backup-papio", **packages(place))
-    assert "looks when the others are done" in said.out, said.out + said.err
+    ran = place.runner("plan", "water", "backup-papio", **packages(place))
+    assert "looks when the others are done" in ran.out, ran.out + ran.err

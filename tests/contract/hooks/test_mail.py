@@ -108,6 +108,18 @@ def test_the_subject_says_the_verdict_and_what_matters_most(case: str) -> None:
     assert compose(letter(replace(FAILED, **changes)), ("a@b",), "c@d")["Subject"] == expected
 
 
+@pytest.mark.parametrize("text", ["x" * 40, "a failure " * 10, "Größe " * 8], ids=["long", "words", "not ASCII"])
+def test_a_reader_gets_the_subject_that_was_written_however_long_it_is(text: str) -> None:
+    for cut in range(len(text)):
+        message = compose(
+            replace(letter(FAILED), subject=f"[babase] failed: backup-papio: {text[cut:]}."), ("a@b",), "c@d"
+        )
+        lines = message.as_bytes().split(b"\r\n")
+        assert read(message.as_bytes())["Subject"] == message["Subject"]
+        assert any(line.startswith(b"Subject: ") for line in lines)
+        assert all(len(line) <= 78 for line in lines if b"=?" in line)
+
+
 @pytest.mark.parametrize("evil", EVIL, ids=repr)
 @pytest.mark.parametrize("field", ["headline", "action", "reason", "log", "site", "run"])
 def test_no_text_of_a_report_adds_a_header_a_recipient_or_a_line(evil: str, field: str) -> None:

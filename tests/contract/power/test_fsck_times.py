@@ -133,7 +133,7 @@ def line(seconds: float, **changes: str) -> str:
     return json.dumps({**values, **changes})
 
 
-def said(seconds: float, message: str, **changes: str) -> str:
+def result(seconds: float, message: str, **changes: str) -> str:
     """What e2fsck printed, as systemd-fsck hands it on."""
     return line(seconds, _PID="222", _SYSTEMD_UNIT=UNIT, MESSAGE=message, **changes)
 
@@ -147,7 +147,7 @@ BEGUN, ENDED = line(11.379457, MESSAGE_ID=STARTING), line(20.403260, MESSAGE_ID=
 
 
 def test_what_e2fsck_counted_goes_with_the_time() -> None:
-    text = newest_first(BEGUN, said(11.9, "papio has gone 326 days, check forced."), said(20.1, COUNTS), ENDED)
+    text = newest_first(BEGUN, result(11.9, "papio has gone 326 days, check forced."), result(20.1, COUNTS), ENDED)
     (only,) = parse(text)
     assert (only.inodes, only.blocks) == (106017, 190093)
     assert (round(only.seconds, 3), only.started) == (9.024, clock.moment("2026-11-23T12:00:11.379457Z"))
@@ -194,7 +194,7 @@ def test_lines_without_a_whole_check_tell_of_none(text: str) -> None:
     ["papio: clean, 11/65536 files, 26752/262144 blocks", f"{COUNTS} more", "1/2 files", "x" * 3000, ": 9/9 files"],
 )
 def test_words_that_only_look_like_counts_count_nothing(message: str) -> None:
-    (only,) = parse(newest_first(BEGUN, said(20, message), ENDED))
+    (only,) = parse(newest_first(BEGUN, result(20, message), ENDED))
     assert (only.inodes, only.blocks) == (None, None)
 
 

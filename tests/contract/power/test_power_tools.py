@@ -14,18 +14,17 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runner.agent.power import idle, returned
-from runner.agent.power.contract import Idle, LookAfterBoot, PageAnswer, Returned
+from runner.agent.power.contract import LookAfterBoot
 from runner.jobs.power import agent
 from runner.model.plan import Argv
 from runner.tools import agent as store
-from runner.tools import answers
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, execute
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -48,9 +47,14 @@ def alone(script: str, *words: str, argv: tuple[str, ...]) -> Said:
     return execute((*WORLD, "sh", "-c", whole, *(words or ("sh",)), *PROGRAM, *argv))
 
 
+def looked_at(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer as it was printed, without the fields of other looks."""
+    return {key: value for key, value in answer.items() if value not in ("", None, [])}
+
+
 def test_where_nothing_is_at_work_it_is_idle() -> None:
     result = alone("true", argv=("idle", f"--boot={BOOT}"))
-    assert (result.code, answers.read(result.answer, Idle)) == (0, Idle(idle=True))
+    assert (result.code, result.answer) == (0, {"idle": True, "error": "", "do": ""})
 
 
 @pytest.mark.parametrize(
@@ -80,7 +84,7 @@ def test_an_rsync_that_waits_for_callers_is_no_work(tmp_path: Path) -> None:
     (tmp_path / "conf").write_text(f"port = 0\npid file = {tmp_path}/pid\n")
     script = 'rsync --daemon --no-detach --port=18730 --address=127.0.0.1 --config="$0" & sleep 0.5; kill -0 $!'
     result = alone(script, str(tmp_path / "conf"), argv=("idle",))
-    assert answers.read(result.answer, Idle) == Idle(idle=True)
+    assert result.answer == {"idle": True, "error": "", "do": ""}
 
 
 def test_an_rsync_that_serves_a_caller_is_at_work(tmp_path: Path) -> None:
@@ -99,7 +103,7 @@ def test_the_name_of_a_process_cannot_say_more_than_a_name(tmp_path: Path) -> No
     # A process may call itself anything; only the names that are known are told.
     rename = 'python3 -c "import time; open(\\"/proc/self/comm\\",\\"w\\").write(\\"rsync\\\\n{\\"); time.sleep(30)" &'
     result = alone(f"{rename} sleep 0.5", argv=("idle",))
-    assert answers.read(result.answer, Idle) == Idle(idle=True)
+    assert result.answer == {"idle": True, "error": "", "do": ""}
 
 
 def test_it_is_not_idle_in_another_boot_or_when_the_window_has_closed() -> None:
@@ -177,7 +181,7 @@ def test_the_boot_that_answers_is_only_another_one_when_it_is() -> None:
 def test_the_kernel_that_runs_is_compared_with_the_one_that_should() -> None:
     running = os.uname().release
     right = tool(agent.returned(HERE, LookAfterBoot("kernel", is_=running))).answer
-    assert answers.read(right, Returned) == Returned(returned=True, running=running)
+    assert looked_at(right) == {"returned": True, "running": running}
     wrong = tool(agent.returned(HERE, LookAfterBoot("kernel", is_="9.9.9-new")))
     assert wrong.code == 1
     assert wrong.answer["error"] == f"the kernel that runs is {running}, not 9.9.9-new"
@@ -197,7 +201,7 @@ def test_a_disk_that_is_not_mounted_or_is_another_is_named(tmp_path: Path) -> No
         return alone(script, *words, argv=("returned", "mounted", f"--at={point}", *wanted)).answer
 
     right = mounted("loop", f"--uuid={uuid.upper()}", "--writable")
-    assert answers.read(right, Returned) == Returned(returned=True, uuid=uuid)
+    assert looked_at(right) == {"returned": True, "uuid": uuid}
     other = mounted("loop", "--uuid=11111111-2222-3333-4444-555555555555")
     assert other["error"] == f"another filesystem is mounted at {point}: {uuid}"
     assert "is mounted read-only" in mounted("loop,ro", "--writable")["error"]
@@ -286,7 +290,7 @@ def test_a_page_answers_or_not(pages: str, path: str, answers: bool) -> None:
 
 def test_the_program_says_what_the_page_answered(pages: str) -> None:
     good, bad = run("page", f"{pages}/200"), run("page", f"{pages}/503")
-    assert (good.code, answers.read(good.answer, PageAnswer)) == (0, PageAnswer(answers=True, status=200))
+    assert (good.code, looked_at(good.answer)) == (0, {"answers": True, "status": 200})
     assert (bad.code, bad.answer["status"]) == (1, 503)
 
 

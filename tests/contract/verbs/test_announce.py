@@ -166,9 +166,9 @@ def test_nobody_to_tell_is_told() -> None:
 
 
 def test_announced_carried_out_and_all_clear(place: Place) -> None:
-    said = place.runner("announce", "bounce", "--at", soon(hours=1), "--reason", "new kernel")
-    assert said.code == 0, said.err
-    assert "announced: bounce on" in said.out and "users@example.com" in said.out
+    ran = place.runner("announce", "bounce", "--at", soon(hours=1), "--reason", "new kernel")
+    assert ran.code == 0, ran.err
+    assert "announced: bounce on" in ran.out and "users@example.com" in ran.out
     assert ", announced" in place.runner("status").out
     assert place.runner("run", "bounce", "--yes").code == 0
     (coming, over) = notices(place)
@@ -188,8 +188,8 @@ def test_a_host_that_is_not_back_is_late_and_the_users_hear_it(place: Place) -> 
 
 def test_what_is_cancelled_is_told_and_no_longer_stands(place: Place) -> None:
     place.runner("announce", "bounce", "--at", soon(hours=1))
-    said = place.runner("announce", "bounce", "--cancel")
-    assert said.code == 0 and "cancelled: bounce" in said.out
+    ran = place.runner("announce", "bounce", "--cancel")
+    assert ran.code == 0 and "cancelled: bounce" in ran.out
     assert [subject for subject, _ in notices(place)][1].startswith("[babase] papio stays up")
     again = place.runner("announce", "bounce", "--cancel")
     assert again.code == 2 and "nothing is announced" in again.err
@@ -201,8 +201,8 @@ def test_one_that_never_came_is_cancelled_by_the_next_run_which_says_so(place: P
     past = datetime.now(UTC) - timedelta(hours=3)
     journal.announcements.add("bounce", Announced(at=past, notified=past - timedelta(days=1)))
     journal.close()
-    said = place.runner("run", "backup-papio")
-    assert said.code == 3 and "did not run" in said.out
+    ran = place.runner("run", "backup-papio")
+    assert ran.code == 3 and "did not run" in ran.out
     assert notices(place)[-1][0].startswith("[babase] papio stays up")
 
 
@@ -225,8 +225,8 @@ def test_one_that_never_came_is_cancelled_by_the_next_run_which_says_so(place: P
     ],
 )
 def test_what_cannot_be_announced_is_refused_in_words(place: Place, argv: tuple[str, ...], told: str) -> None:
-    said = place.runner("announce", *argv)
-    assert said.code == 2 and told in said.err
+    ran = place.runner("announce", *argv)
+    assert ran.code == 2 and told in ran.err
     assert notices(place) == []
 
 
@@ -243,15 +243,15 @@ def test_what_is_left_of_a_reboot_is_done_before_a_plan_is_applied(place: Place)
     assert place.runner("run", "bounce", "--yes").code == 0
     place.runner("plan", "quick", "--out", "plan.toml")
     rebooted(place)
-    said = place.runner("apply", "plan.toml")
-    assert said.code == 0 and "bounce/back: done" in said.out and "quick/back: done" in said.out, said.out + said.err
+    ran = place.runner("apply", "plan.toml")
+    assert ran.code == 0 and "bounce/back: done" in ran.out and "quick/back: done" in ran.out, ran.out + ran.err
 
 
 def test_papio_reboots_itself_and_the_next_run_goes_on_where_the_boot_left_off(place: Place) -> None:
     # The deed ends the runner as a reboot does: TERM to it, while it waits for its machine to come back.
     live(place, f'argv = ["sh", "-c", "touch {place.folder}/down; kill -TERM $PPID"]')
-    said = place.runner("run", "bounce", "--yes")
-    assert said.code == 0 and "goes down, as planned" in said.err, said.out + said.err
+    ran = place.runner("run", "bounce", "--yes")
+    assert ran.code == 0 and "goes down, as planned" in ran.err, ran.out + ran.err
     (place.folder / "down").unlink()
     rebooted(place)
     back = place.runner("run", "bounce")
@@ -264,16 +264,16 @@ def test_papio_reboots_itself_and_the_next_run_goes_on_where_the_boot_left_off(p
 def test_without_a_hook_that_carries_it_nothing_counts_as_announced(place: Place) -> None:
     path = place.folder / "jobs.toml"
     path.write_text(path.read_text().replace('[hooks.announce]\nwhat = "the database"', ""))
-    said = place.runner("announce", "bounce", "--at", soon(hours=1))
-    assert said.code == 2 and "nobody would hear of it" in said.err
+    ran = place.runner("announce", "bounce", "--at", soon(hours=1))
+    assert ran.code == 2 and "nobody would hear of it" in ran.err
     assert ", announced" not in place.runner("status").out
 
 
 def test_what_was_not_delivered_does_not_count_as_announced(place: Place) -> None:
     path = place.folder / "jobs.toml"
     path.write_text(path.read_text().replace('users = ["users@example.com"]', "users = []"))
-    said = place.runner("announce", "bounce", "--at", soon(hours=1))
-    assert said.code == 6 and "there is nobody to tell" in said.err
+    ran = place.runner("announce", "bounce", "--at", soon(hours=1))
+    assert ran.code == 6 and "there is nobody to tell" in ran.err
     assert ", announced" not in place.runner("status").out
 
 
@@ -288,8 +288,8 @@ def test_another_time_takes_the_place_of_the_first_and_says_so(place: Place) -> 
 def test_a_host_that_is_switched_off_is_not_announced_as_back_in_ten_minutes(place: Place) -> None:
     path = place.folder / "jobs.toml"
     path.write_text(path.read_text() + '\n[jobs.bounce-off]\nkind = "halt"\nhost = "papio"\nstart = "the button"\n')
-    said = place.runner("announce", "bounce-off", "--at", soon(hours=1))
-    assert said.code == 0 and ", for an unknown time; sent to" in said.out, said.err
+    ran = place.runner("announce", "bounce-off", "--at", soon(hours=1))
+    assert ran.code == 0 and ", for an unknown time; sent to" in ran.out, ran.err
     ((subject, text),) = notices(place)
     assert subject.endswith("for an unknown time") and "minutes" not in text
 
@@ -309,8 +309,8 @@ def test_what_cannot_be_taken_back_or_moved_still_stands(place: Place) -> None:
 def test_a_host_that_is_back_without_what_people_need_is_not_told_as_back(place: Place) -> None:
     sent = live(place, 'look = ["false"]')
     assert place.runner("announce", "bounce", "--at", soon(hours=1)).code == 0
-    said = place.runner("run", "bounce", "--yes")
-    assert said.code == 1 and "runner announce bounce --over" in said.out
+    ran = place.runner("run", "bounce", "--yes")
+    assert ran.code == 1 and "runner announce bounce --over" in ran.out
     assert [one.partition(" from ")[0] for one in subjects(sent)] == ["papio will be down", "papio cannot be used yet"]
     assert "runner announce bounce --over" not in place.runner("run", "quick", "--yes").out, "it was told once"
     assert place.runner("announce", "bounce", "--over").code == 0
@@ -341,9 +341,9 @@ def test_while_another_run_waits_for_the_host_nobody_says_that_it_stays_up(place
     overdue(place)
     waiting = place.start("run", "bounce", "--yes")
     until((place.folder / "down").exists)
-    said = place.runner("run", "quick", "--yes")
+    ran = place.runner("run", "quick", "--yes")
     assert waiting.poll() is None, "it was still at it"
-    assert subjects(sent) == [] and "announcements" not in said.out
+    assert subjects(sent) == [] and "announcements" not in ran.out
     assert ended(waiting).code == 0
     assert subjects(sent) == ["papio is back"]
 
@@ -355,8 +355,8 @@ def test_an_interruption_whose_run_was_killed_is_not_told_as_one_that_did_not_co
     until((place.folder / "down").exists)
     killed.kill()
     ended(killed)
-    said = place.runner("run", "quick", "--yes")
-    assert said.code == 3 and "nobody saw whether papio returned" in said.out
-    assert "runner announce bounce --over" in said.out and subjects(sent) == []
+    ran = place.runner("run", "quick", "--yes")
+    assert ran.code == 3 and "nobody saw whether papio returned" in ran.out
+    assert "runner announce bounce --over" in ran.out and subjects(sent) == []
     assert place.runner("announce", "bounce", "--over").code == 0
     assert subjects(sent) == ["papio is back"]

@@ -30,10 +30,10 @@ def test_a_snapshot_leaves_all_it_takes_beside_itself(place: Place) -> None:
 
 def test_the_page_names_the_snapshot_the_disk_and_the_host_and_changes_nothing(place: Place) -> None:
     before = place.listing()
-    said = place.runner("bare-metal", "papio")
-    assert said.code == 0, said.err
-    assert said.out.startswith("HOW TO MAKE papio AGAIN ON AN EMPTY MACHINE\n")
-    assert f'restore.sh" {place.sealed[-1].name} / /mnt/newroot' in said.out
+    ran = place.runner("bare-metal", "papio")
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("HOW TO MAKE papio AGAIN ON AN EMPTY MACHINE\n")
+    assert f'restore.sh" {place.sealed[-1].name} / /mnt/newroot' in ran.out
     assert place.listing() == before
 
 
@@ -47,7 +47,7 @@ def test_the_page_names_the_snapshot_the_disk_and_the_host_and_changes_nothing(p
     ],
 )
 def test_what_cannot_be_had_is_said_with_what_to_do(place: Place, argv: tuple[str, ...], why: str) -> None:
-    said = place.runner("bare-metal", *argv)
-    assert said.code == 2
-    assert why in said.err
-    assert "->" in said.err
+    ran = place.runner("bare-metal", *argv)
+    assert ran.code == 2
+    assert why in ran.err
+    assert "->" in ran.err

@@ -55,8 +55,8 @@ def restored(place: Place) -> Path:
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_that_needs_no_site(verb: str, tmp_path: Path) -> None:
     nowhere = Place(folder=tmp_path, trees=())
-    said = nowhere.runner(verb, "--help")
-    assert said.code == 0 and f"usage: runner {verb}" in said.out and said.err == ""
+    ran = nowhere.runner(verb, "--help")
+    assert ran.code == 0 and f"usage: runner {verb}" in ran.out and ran.err == ""
     words = {
         "pin": ("latest", "--remove"),
         "restore": ("papio", "/x"),
@@ -72,27 +72,27 @@ def test_every_verb_has_help_that_needs_no_site(verb: str, tmp_path: Path) -> No
 
 
 def test_the_help_names_every_exit_code(tmp_path: Path) -> None:
-    said = Place(folder=tmp_path, trees=()).runner("--help")
+    ran = Place(folder=tmp_path, trees=()).runner("--help")
     for code, meaning in EXIT_CODES.items():
-        assert f"  {code:<3} {meaning}" in said.out
+        assert f"  {code:<3} {meaning}" in ran.out
 
 
 def test_find_gives_the_versions_of_every_hostile_name(place: Place) -> None:
     for name in (b"\n", b"\xff\xfe not utf8", b"-rf", b"a => b", b"a" * 255):
         number = trees.HOSTILE.index(name)
-        said = place.runner("find", odd(place, name), "--json")
-        assert said.code == 0, (name, said.err)
-        (version,) = said.json["stores"]["papio"]["versions"]
+        ran = place.runner("find", odd(place, name), "--json")
+        assert ran.code == 0, (name, ran.err)
+        (version,) = ran.json["stores"]["papio"]["versions"]
         assert version["snapshots"] == 2 and version["size"] == len(b"odd %d\n" % number)
-        assert os.fsencode(said.json["path"]) == odd(place, name)
+        assert os.fsencode(ran.json["path"]) == odd(place, name)
 
 
 def test_names_are_shown_so_that_no_terminal_obeys_them(place: Place) -> None:
     for name in (b"\x01\x7f\x1b[31m", b"\xe2\x80\xaertl", b"\xff\xfe not utf8", b"two\nlines; touch pwned"):
-        said = place.runner("find", odd(place, name), LC_ALL="C.UTF-8", PYTHONIOENCODING="utf-8:strict")
-        assert said.code == 0, said.err
-        assert not any(char in said.out for char in "\x01\x7f\x1b\u202e\udcff")
-        assert "\nlines;" not in said.out
+        ran = place.runner("find", odd(place, name), LC_ALL="C.UTF-8", PYTHONIOENCODING="utf-8:strict")
+        assert ran.code == 0, ran.err
+        assert not any(char in ran.out for char in "\x01\x7f\x1b\u202e\udcff")
+        assert "\nlines;" not in ran.out
 
 
 def test_find_of_what_is_nowhere_ends_2(place: Place) -> None:
@@ -101,13 +101,13 @@ def test_find_of_what_is_nowhere_ends_2(place: Place) -> None:
 
 
 def test_diff_tells_what_a_day_changed_and_every_line_is_json(place: Place) -> None:
-    said = place.runner("diff", "previous", "latest", "--json")
-    decoder, text, told = json.JSONDecoder(), said.out, []
+    ran = place.runner("diff", "previous", "latest", "--json")
+    decoder, text, told = json.JSONDecoder(), ran.out, []
     while text := text.lstrip():
         value, end = decoder.raw_decode(text)
         told.append(value)
         text = text[end:]
-    assert said.code == 0
+    assert ran.code == 0
     tree = str(place.trees[0])
     older, newer = (compare.walk(place.copy_of(place.trees[0], one)) for one in place.sealed)
     added = {os.fsencode(one["path"]) for one in told if one.get("change") == "added"}
@@ -141,13 +141,13 @@ def test_a_pipe_that_closes_early_is_no_failure(place: Place) -> None:
     "name", [b"-rf", b"new\nline", b"\xff\xfe not utf8", b"star*?[a]", b"host:path", b" leading", b"\\#012"]
 )
 def test_a_file_with_a_hostile_name_comes_back_to_a_side_folder(place: Place, name: bytes) -> None:
-    said = place.runner("restore", "papio", odd(place, name), LC_ALL="C.UTF-8", PYTHONIOENCODING="utf-8:strict")
-    assert said.code == 0, said.out + said.err
+    ran = place.runner("restore", "papio", odd(place, name), LC_ALL="C.UTF-8", PYTHONIOENCODING="utf-8:strict")
+    assert ran.code == 0, ran.out + ran.err
     back = os.fsencode(restored(place)) + odd(place, name)
     with open(back, "rb") as file:  # noqa: PTH123  (a name of bytes)
         assert file.read() == b"odd %d\n" % trees.HOSTILE.index(name)
     assert len(os.listdir(os.path.dirname(back))) == 1  # noqa: PTH120, PTH208
-    assert "It is back" in said.out
+    assert "It is back" in ran.out
 
 
 def test_a_name_that_is_not_utf8_survives_a_plan_file(place: Place) -> None:
@@ -170,8 +170,8 @@ def test_a_restore_is_of_the_time_asked_for(place: Place) -> None:
     tree = place.trees[0]
     older = place.copy_of(tree, place.sealed[0])
     for when in (place.sealed[0].name, "previous moment"):
-        said = place.runner("restore", "papio", str(tree / "links"), "--at", when)
-        assert said.code == (0 if when == place.sealed[0].name else 2), said.out + said.err
+        ran = place.runner("restore", "papio", str(tree / "links"), "--at", when)
+        assert ran.code == (0 if when == place.sealed[0].name else 2), ran.out + ran.err
     assert compare.differences(older / "links", Path(f"{restored(place)}{tree / 'links'}")) == []
     tomorrow = (datetime.now(UTC) + timedelta(days=2)).strftime("%Y-%m-%d")
     assert place.runner("restore", "papio", str(tree / "links"), "--at", tomorrow).code == 0
@@ -192,8 +192,8 @@ def test_a_restore_over_what_is_in_use_needs_yes_and_keeps_what_it_replaces(plac
     before = compare.walk(used.parent)[b"."], used.parent.stat().st_ino
     refused = place.runner("restore", "papio", source, "--to", "/srv/used")
     assert refused.code == 4 and "--yes" in refused.out and used.read_text() == "work of today\n"
-    said = place.runner("restore", "papio", source, "--to", "/srv/used", "--yes")
-    assert said.code == 0, said.out + said.err
+    ran = place.runner("restore", "papio", source, "--to", "/srv/used", "--yes")
+    assert ran.code == 0, ran.out + ran.err
     assert used.read_bytes() == (place.copy_of(place.trees[0]) / name).read_bytes()
     assert (used.parent / "bystander").read_text() == "stays\n"
     aside = [path for path in (place.sandbox / "papio/var/restored").glob("*-replaced") if any(path.iterdir())]
@@ -226,8 +226,8 @@ def test_a_store_that_cannot_be_read_is_told_and_ends_3(fresh: Place) -> None:
     fresh.store.write_text("no folder")
     for verb in ("status", "snapshots"):
         assert fresh.runner(verb).code == 3, verb
-    said = fresh.runner("find", "/etc")
-    assert said.code == 3 and "papio" in said.out
+    ran = fresh.runner("find", "/etc")
+    assert ran.code == 3 and "papio" in ran.out
     for verb in (
         "diff latest",
         "restore papio /x",
@@ -235,15 +235,15 @@ def test_a_store_that_cannot_be_read_is_told_and_ends_3(fresh: Place) -> None:
         "pin latest --remove",
         "snapshots --exceptions",
     ):
-        said = fresh.runner(*verb.split())
-        assert said.code == 3 and "no snapshot" not in said.out + said.err, (verb, said)
+        ran = fresh.runner(*verb.split())
+        assert ran.code == 3 and "no snapshot" not in ran.out + ran.err, (verb, ran)
 
 
 def test_a_report_that_cannot_be_delivered_ends_6_and_the_work_is_recorded(fresh: Place) -> None:
     fresh.sandbox.mkdir()
     (fresh.sandbox / "mail").write_text("not a folder")
-    said = fresh.runner("run")
-    assert said.code == 6 and "could not be delivered" in said.out
+    ran = fresh.runner("run")
+    assert ran.code == 6 and "could not be delivered" in ran.out
     assert len(fresh.sealed) == 1
     assert fresh.rows("SELECT verdict FROM jobs WHERE job = 'backup-papio'") == [{"verdict": "done"}]
 
@@ -269,8 +269,8 @@ def test_a_bug_ends_70_with_the_report_delivered_and_the_journal_closed(fresh: P
     (fresh.folder / "mysite").mkdir()
     (fresh.folder / "mysite/saboteur.py").write_text(BUGGY)
     fresh.declare('[hooks."mysite.saboteur"]\n')
-    said = fresh.runner("run")
-    assert said.code == 70 and "this is a bug in the runner" in said.err
+    ran = fresh.runner("run")
+    assert ran.code == 70 and "this is a bug in the runner" in ran.err
     assert "a bug of ours" in fresh.mails()[0] and "Traceback" in fresh.mails()[0]
     assert [row["verdict"] for row in fresh.rows("SELECT verdict FROM runs")] == ["failed"]
 
@@ -283,10 +283,10 @@ def test_no_room_for_the_journal_stops_the_run_and_people_hear_of_it(fresh: Plac
         with (fresh.state / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
             while True:
                 file.write(b"x" * 4096)
-        said = fresh.runner("run")
+        ran = fresh.runner("run")
     finally:
         subprocess.run(("umount", str(fresh.state)), check=True)
-    assert said.code == 1 and "journal" in said.out, said.out + said.err
+    assert ran.code == 1 and "journal" in ran.out, ran.out + ran.err
     assert "cannot be used" in fresh.mails()[0] and fresh.sealed == []
 
 
@@ -303,9 +303,9 @@ def test_a_full_store_fails_in_words_and_keeps_what_is_sealed(fresh: Place, tmp_
         before = compare.fingerprint(fresh.sealed[0])
         for number in range(40):
             (fresh.trees[0] / f"large{number}").write_bytes(os.urandom(1 << 20))
-        said = fresh.runner("run", "backup-papio")
-        assert said.code == 1, said.out + said.err
-        assert " failed: " in said.out and "space" in fresh.mails()[-1].lower(), said.out
+        ran = fresh.runner("run", "backup-papio")
+        assert ran.code == 1, ran.out + ran.err
+        assert " failed: " in ran.out and "space" in fresh.mails()[-1].lower(), ran.out
         assert len(fresh.sealed) == 1 and fresh.partials
         assert compare.fingerprint(fresh.sealed[0]) == before
         for number in range(30):

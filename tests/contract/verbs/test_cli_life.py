@@ -76,10 +76,10 @@ def words(mail: str) -> str:
 
 def test_a_prune_says_what_went_and_what_is_left_and_the_next_has_nothing_to_do(place: Place) -> None:
     before = names(place)
-    said = life.good(place, "run", "purge-papio")
-    assert "Summary  expires 2 snapshots." in said.out
+    ran = life.good(place, "run", "purge-papio")
+    assert "Summary  expires 2 snapshots." in ran.out
     told = f"expired 2 snapshots: {before[0]} to {before[1]}; 4 are left"
-    assert said.out.startswith("Plan ") and told in said.out
+    assert ran.out.startswith("Plan ") and told in ran.out
     assert told in words(place.mails()[-1])
     assert "done" in next(line for line in place.mails()[-1].splitlines() if line.startswith("Subject:"))
     assert names(place) == before[2:]
@@ -93,9 +93,9 @@ def test_a_prune_says_what_went_and_what_is_left_and_the_next_has_nothing_to_do(
 def test_below_the_ceiling_nothing_goes_unless_a_person_has_read_the_plan(place: Place) -> None:
     declare(place, "min = 2, max = 4", site='unattended = "write"')
     before = names(place)
-    said = place.runner("run", "purge-papio")
-    assert said.code == 4, said.out + said.err
-    assert "purge-papio/expire-1 would expire, and jobs.toml allows unattended runs no more than write" in said.out
+    ran = place.runner("run", "purge-papio")
+    assert ran.code == 4, ran.out + ran.err
+    assert "purge-papio/expire-1 would expire, and jobs.toml allows unattended runs no more than write" in ran.out
     assert "runner apply plan.toml" in words(place.mails()[-1])
     assert names(place) == before
     life.good(place, "plan", "purge-papio", "--out", "plan.toml")
@@ -107,9 +107,9 @@ def test_a_plan_to_expire_is_stale_once_there_is_another_snapshot(place: Place) 
     life.good(place, "plan", "purge-papio", "--out", "plan.toml")
     life.good(place, "run", "backup-papio")
     before = names(place)
-    said = place.runner("apply", "plan.toml")
-    assert said.code == 5, said.out + said.err
-    assert "store papio changed: 6 snapshots" in said.out
+    ran = place.runner("apply", "plan.toml")
+    assert ran.code == 5, ran.out + ran.err
+    assert "store papio changed: 6 snapshots" in ran.out
     assert names(place) == before
 
 
@@ -118,9 +118,9 @@ def test_review_refuses_a_plan_with_which_a_hook_would_go_below_min(place: Place
     (place.folder / "mysite/greedy.py").write_text(GREEDY)
     declare(place, "min = 2, max = 400", more='[hooks."mysite.greedy"]\n')
     before = names(place)
-    said = place.runner("run", "purge-papio")
-    assert said.code == 4, said.out + said.err
-    assert "this plan would leave 1 snapshot without exceptions in store papio, and min is 2" in said.out
+    ran = place.runner("run", "purge-papio")
+    assert ran.code == 4, ran.out + ran.err
+    assert "this plan would leave 1 snapshot without exceptions in store papio, and min is 2" in ran.out
     assert names(place) == before
 
 
@@ -129,18 +129,18 @@ def test_a_source_that_came_back_half_empty_freezes_the_store_and_calls_a_person
         path.unlink()
     life.good(place, "run", "backup-papio")
     before = names(place)
-    said = place.runner("run", "purge-papio")
-    assert said.code == 3, said.out + said.err
-    assert "nothing expires from this store: papio shrank" in said.out
-    assert "Attention needed" in said.out
+    ran = place.runner("run", "purge-papio")
+    assert ran.code == 3, ran.out + ran.err
+    assert "nothing expires from this store: papio shrank" in ran.out
+    assert "Attention needed" in ran.out
     mail = words(place.mails()[-1])
     assert "What to do" in mail and "see that all of it was mounted and is there" in mail
     assert names(place) == before
 
 
 def test_a_check_that_finds_nothing_is_a_message_too(place: Place) -> None:
-    said = life.good(place, "run", "check-papio")
-    assert "looks only, changes nothing" in said.out and "Nothing done" in said.out
+    ran = life.good(place, "run", "check-papio")
+    assert "looks only, changes nothing" in ran.out and "Nothing done" in ran.out
     assert "nothing to do: 6 snapshots, the newest " in words(place.mails()[-1])
     assert place.rows("SELECT verdict FROM jobs WHERE job = 'check-papio'") == [{"verdict": "nothing done"}]
 
@@ -149,10 +149,10 @@ def test_fewer_than_min_calls_a_person_and_says_why_and_what_to_do(place: Place)
     declare(place, "min = 5, max = 400")
     for old in place.sealed[:2]:
         shutil.rmtree(old)
-    said = place.runner("run", "check-papio")
-    assert said.code == 3, said.out + said.err
+    ran = place.runner("run", "check-papio")
+    assert ran.code == 3, ran.out + ran.err
     told = "store papio has 4 snapshots without exceptions, min is 5: those before "
-    assert told in said.out and "1 thing to look at: 4 snapshots" in said.out
+    assert told in ran.out and "1 thing to look at: 4 snapshots" in ran.out
     mail = place.mails()[-1]
     assert "attention" in next(line for line in mail.splitlines() if line.startswith("Subject:")).lower()
     assert told in words(mail) and "find out who removed them" in words(mail)
@@ -161,8 +161,8 @@ def test_fewer_than_min_calls_a_person_and_says_why_and_what_to_do(place: Place)
 def test_the_check_looks_when_the_backup_and_the_prune_are_done(place: Place) -> None:
     plan = life.good(place, "plan", "check-papio", "purge-papio", "backup-papio").out
     assert "check-papio  looks when the others are done" in plan
-    said = life.good(place, "run", "check-papio", "purge-papio", "backup-papio")
-    first, second = said.out.split("\nPlan ")
+    ran = life.good(place, "run", "check-papio", "purge-papio", "backup-papio")
+    first, second = ran.out.split("\nPlan ")
     assert "check-papio/count" not in first and "check-papio  check" in second
     # What was planned before the new snapshot was there: 6 less 2, and the new one.
     assert "nothing to do: 5 snapshots, the newest " in second
@@ -170,8 +170,8 @@ def test_the_check_looks_when_the_backup_and_the_prune_are_done(place: Place) ->
 
 
 def test_an_audit_says_that_all_is_as_sealed_and_names_one_flipped_byte(place: Place) -> None:
-    said = life.good(place, "run", "audit-papio")
-    assert ": all as it was sealed" in said.out
+    ran = life.good(place, "run", "audit-papio")
+    assert ": all as it was sealed" in ran.out
     rotten = place.copy_of(place.trees[0], place.sealed[2]) / "folder/file5"
     status = rotten.stat()
     with rotten.open("r+b") as file:
@@ -179,18 +179,18 @@ def test_an_audit_says_that_all_is_as_sealed_and_names_one_flipped_byte(place: P
         file.seek(0)
         file.write(bytes([byte[0] ^ 1]))
     os.utime(rotten, ns=(status.st_atime_ns, status.st_mtime_ns))
-    said = place.runner("run", "audit-papio")
-    assert said.code == 3, said.out + said.err
-    assert "1 name not as sealed" in said.out
-    (line,) = [line for line in said.out.splitlines() if "content: " in line]
+    ran = place.runner("run", "audit-papio")
+    assert ran.code == 3, ran.out + ran.err
+    assert "1 name not as sealed" in ran.out
+    (line,) = [line for line in ran.out.splitlines() if "content: " in line]
     assert "folder/file5" in line and all(name in line for name in names(place)[:5])
     assert "not as sealed" in words(place.mails()[-1])
 
 
 def test_a_pinned_snapshot_stays_and_goes_the_way_of_the_others_when_let_go(place: Place) -> None:
     before = names(place)
-    said = life.good(place, "pin", before[0], "--until", "2099-01-31", "--why", "the audit of 2098")
-    assert f"keep {before[0]} until 2099-01-31: the audit of 2098" in said.out
+    ran = life.good(place, "pin", before[0], "--until", "2099-01-31", "--why", "the audit of 2098")
+    assert f"keep {before[0]} until 2099-01-31: the audit of 2098" in ran.out
     listed = life.good(place, "snapshots").out
     (row,) = [line for line in listed.splitlines() if before[0] in line]
     assert "pinned until 2099-01-31: the audit of 2098" in row
@@ -219,9 +219,9 @@ def test_a_pin_that_says_too_little_is_refused_and_nothing_is_written(
     place: Place, argv: tuple[str, ...], text: str
 ) -> None:
     before = sorted(path.name for path in (place.store / ".runner").iterdir())
-    said = place.runner("pin", *argv)
-    assert said.code == 2, said.out + said.err
-    assert text in said.err
+    ran = place.runner("pin", *argv)
+    assert ran.code == 2, ran.out + ran.err
+    assert text in ran.err
     assert sorted(path.name for path in (place.store / ".runner").iterdir()) == before
 
 
@@ -230,17 +230,17 @@ def test_before_the_first_snapshot_nothing_of_this_fails(tmp_path: Path) -> None
     declare(fresh, "min = 2, max = 4")
     assert "nothing to expire: no snapshot yet" in life.good(fresh, "run", "purge-papio").out
     assert "there is no snapshot to audit yet" in life.good(fresh, "run", "audit-papio").out
-    said = fresh.runner("run", "check-papio")
-    assert said.code == 3
-    assert "store papio has no snapshot" in said.out
+    ran = fresh.runner("run", "check-papio")
+    assert ran.code == 3
+    assert "store papio has no snapshot" in ran.out
 
 
 def test_status_says_how_each_ended_and_how_long_the_disk_will_do(place: Place) -> None:
     life.good(place, "run", "purge-papio")
-    said = life.good(place, "status")
-    (row,) = [line for line in said.out.splitlines() if "purge-papio" in line]
+    ran = life.good(place, "status")
+    (row,) = [line for line in ran.out.splitlines() if "purge-papio" in line]
     assert "expired 2 snapshots" in row and "when named" in row
-    assert "at the last month's growth" in said.out and "2 to 4" in said.out
+    assert "at the last month's growth" in ran.out and "2 to 4" in ran.out
     told = life.good(place, "status", "--json").json
     assert told["jobs"]["purge-papio"]["verdict"] == "done"
     assert told["stores"]["papio"]["snapshots"] == 4
@@ -267,8 +267,8 @@ def short_of(place: Place, missing: int) -> None:
 def test_what_is_not_known_is_measured_and_then_exactly_enough_goes_in_the_same_run(small_disk: Place) -> None:
     before = names(small_disk)
     short_of(small_disk, 5 << 20)
-    said = life.good(small_disk, "run", "purge-papio")
-    first, second = said.out.split("\nPlan ")
+    ran = life.good(small_disk, "run", "purge-papio")
+    first, second = ran.out.split("\nPlan ")
     assert "measure-first" in first and "expires nothing" in first
     assert "expire-1" in second
     # The first brought next to nothing of its own; three of the others have 6 MiB.
@@ -282,10 +282,10 @@ def test_a_foreign_file_that_fills_the_disk_costs_no_snapshot_measured_or_not(sm
     (small_disk.store / "somebody's.iso").write_bytes(os.urandom(life.free(small_disk).bytes - (4 << 20)))
     short_of(small_disk, 20 << 20)
     for again in ("not measured yet", "measured"):
-        said = small_disk.runner("run", "purge-papio")
-        assert said.code == 3, again + said.out + said.err
-        assert "nothing expires from this store: " in said.out and "that is no snapshot" in said.out
+        ran = small_disk.runner("run", "purge-papio")
+        assert ran.code == 3, again + ran.out + ran.err
+        assert "nothing expires from this store: " in ran.out and "that is no snapshot" in ran.out
         assert names(small_disk) == before
     assert "see what else fills the disk" in words(small_disk.mails()[-1])
-    said = small_disk.runner("run", "backup-papio")
-    assert names(small_disk)[:8] == before, said.out
+    ran = small_disk.runner("run", "backup-papio")
+    assert names(small_disk)[:8] == before, ran.out

@@ -44,13 +44,13 @@ def test_the_time_that_passes_is_seen_whatever_the_width_and_when_the_wait_ends(
         (sys.executable, "-c", SHOW), env=known, stdin=theirs, stdout=theirs, stderr=theirs
     ) as process:
         os.close(theirs)
-        said = b""
+        ran = b""
         with suppress(OSError):
             while piece := os.read(ours, 4096):
-                said += piece
-        assert process.wait(30) == 0, said
+                ran += piece
+        assert process.wait(30) == 0, ran
     os.close(ours)
-    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", said.decode()))
+    lines = re.split(r"[\r\n]+", re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", ran.decode()))
     assert re.search(r"reboot-backup-server1/back: waits until \d{4}-\d\d-\d\d \d\d:\d\d at most", "\n".join(lines))
     waiting = [line for line in lines if "no answer: " in line]
     assert waiting and all(re.search(r" 0:00:0\d$", line.rstrip()) for line in waiting), waiting

@@ -16,16 +16,16 @@ ROOT = Path(__file__).parents[3]
 def test_the_readme_shows_the_help_as_it_is() -> None:
     environment = {**os.environ, "COLUMNS": "100", "PYTHONPATH": str(ROOT)}
     argv = (sys.executable, "-m", "runner", "--help")
-    said = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment).stdout
-    shown = "".join(f"    {line}".rstrip() + "\n" for line in said.splitlines())
+    ran = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment).stdout
+    shown = "".join(f"    {line}".rstrip() + "\n" for line in ran.splitlines())
     assert f"    $ runner --help\n{shown}" in (ROOT / "README.md").read_text("utf-8")
 
 
 def test_make_help_lists_every_target() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
-    said = subprocess.run(("make", "-C", str(ROOT), "help"), capture_output=True, text=True, check=True).stdout
+    ran = subprocess.run(("make", "-C", str(ROOT), "help"), capture_output=True, text=True, check=True).stdout
     assert targets == {"help", "run", "plan", "apply", "status", "test", "lab", "vm", "soak", "lint", "bench", "clean"}
-    assert all(f"make {target}" in said for target in targets)
+    assert all(f"make {target}" in ran for target in targets)
 
 
 def test_every_verb_of_the_program_at_the_disk_is_in_its_manual() -> None:
@@ -42,10 +42,10 @@ def test_every_document_that_is_linked_is_there() -> None:
 def test_what_the_guide_says_it_says_is_said_in_these_words() -> None:
     sources = "".join(path.read_text("utf-8") for path in (ROOT / "runner").rglob("*.py"))
     # A sentence may be cut over two lines of source.
-    said = re.sub(r'"\s*\n\s*f?"', "", sources)
+    ran = re.sub(r'"\s*\n\s*f?"', "", sources)
     table = (ROOT / "docs/guide.md").read_text("utf-8").partition("## Who tried to get in")[2]
     rows = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
     assert len(rows) > 10
     for row in rows:
         for words in re.split(r"\.\.\.|papio|\bN\b|send-1|:", row):
-            assert words.strip(" ,") in said, f"nothing says {words!r} of {row!r}"
+            assert words.strip(" ,") in ran, f"nothing says {words!r} of {row!r}"

@@ -44,8 +44,8 @@ def test_every_snapshot_equals_its_source_and_shares_what_did_not_change(place: 
     for day in range(3):
         if day:
             trees.change_tree(tree, seed=day)
-        said = place.runner("run", "backup-papio")
-        assert said.code == 0, said.out + said.err
+        ran = place.runner("run", "backup-papio")
+        assert ran.code == 0, ran.out + ran.err
         newest = place.sealed[-1]
         assert compare.differences(tree, place.copy_of(tree, newest)) == []
         assert compare.rsync_silent(tree, place.copy_of(tree, newest)) == ""
@@ -72,9 +72,9 @@ def test_an_unchanged_source_costs_no_inode_but_folders(place: Place) -> None:
 
 def test_a_run_with_nothing_due_still_reports(place: Place) -> None:
     place.runner("run")
-    said = place.runner("run")
-    assert said.code == 0
-    assert "Nothing done" in said.out and "not due until" in said.out
+    ran = place.runner("run")
+    assert ran.code == 0
+    assert "Nothing done" in ran.out and "not due until" in ran.out
     assert [mail.count("] nothing done") for mail in place.mails()] == [0, 1]
 
 
@@ -123,9 +123,9 @@ def test_a_store_that_cannot_be_written_is_told_and_the_other_job_goes_on(place:
     place.declare(SECOND)
     place.store.parent.mkdir(parents=True)
     place.store.write_text("not a folder")
-    said = place.runner("run")
-    assert said.code in (1, 3), said.out
-    assert "backup-papio" in said.out and len(place.mails()) == 1
+    ran = place.runner("run")
+    assert ran.code in (1, 3), ran.out
+    assert "backup-papio" in ran.out and len(place.mails()) == 1
     assert len(list((place.sandbox / "papio/srv/backups/second").glob("*Z"))) == 1
 
 
@@ -139,17 +139,17 @@ def test_a_reader_that_has_gone_ends_no_run(place: Place) -> None:
 
 
 def test_a_wrong_job_name_is_told_with_the_likely_one(place: Place) -> None:
-    said = place.runner("run", "backup-pappio")
-    assert said.code == 2
-    assert "there is no job 'backup-pappio'; did you mean 'backup-papio'?" in said.out
+    ran = place.runner("run", "backup-pappio")
+    assert ran.code == 2
+    assert "there is no job 'backup-pappio'; did you mean 'backup-papio'?" in ran.out
     assert not place.store.exists()
 
 
 def test_the_times_of_a_run_are_those_of_the_site(place: Place) -> None:
     zone = ZoneInfo("America/New_York")
     before = datetime.now(zone).replace(microsecond=0)
-    said = place.runner("run", "backup-papio")
-    at = re.search(r"^(\d\d:\d\d:\d\d) backup-papio/", said.out, re.MULTILINE)
+    ran = place.runner("run", "backup-papio")
+    at = re.search(r"^(\d\d:\d\d:\d\d) backup-papio/", ran.out, re.MULTILINE)
     assert at
     seconds = [int(part) for moment in (f"{before:%H:%M:%S}", at[1]) for part in moment.split(":")]
     (one, two) = (hour * 3600 + minute * 60 + second for hour, minute, second in (seconds[:3], seconds[3:]))
@@ -157,8 +157,8 @@ def test_the_times_of_a_run_are_those_of_the_site(place: Place) -> None:
 
 
 def test_a_file_that_is_no_plan_is_called_that(place: Place) -> None:
-    said = place.runner("apply", "jobs.toml")
-    assert (said.code, "jobs.toml: is not a plan" in said.err) == (2, True)
+    ran = place.runner("apply", "jobs.toml")
+    assert (ran.code, "jobs.toml: is not a plan" in ran.err) == (2, True)
 
 
 def test_the_record_and_the_journal_are_for_the_owner_only(place: Place) -> None:
@@ -173,8 +173,8 @@ def test_the_program_under_its_former_name_is_replaced_and_the_store_goes_on(pla
     installed.rename(installed.with_name("runner-store"))
     (kept,) = place.sealed
     before = compare.fingerprint(kept)
-    said = place.runner("run", "backup-papio")
-    assert said.code == 0, said.out + said.err
+    ran = place.runner("run", "backup-papio")
+    assert ran.code == 0, ran.out + ran.err
     assert installed.is_file() and not installed.with_name("runner-store").exists()
     assert len(place.sealed) == 2 and compare.fingerprint(kept) == before
     planned = place.runner("plan", "backup-papio")

@@ -30,15 +30,15 @@ def shown(place: Place, *argv: str, typed: bytes = b"") -> list[str]:
     )  # fmt: skip
     os.close(theirs)
     os.write(ours, typed)
-    said = b""
+    ran = b""
     try:
         while piece := os.read(ours, 65536):
-            said += piece
+            ran += piece
     except OSError:  # its other end has been closed
         pass
     os.close(ours)
     process.wait(60)
-    return COLOUR.sub("", said.decode()).replace("\r", "\n").splitlines()
+    return COLOUR.sub("", ran.decode()).replace("\r", "\n").splitlines()
 
 
 @pytest.fixture

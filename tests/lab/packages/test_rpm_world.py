@@ -247,9 +247,9 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 def test_a_scriptlet_that_fails_is_named_though_dnf_ends_well(world: RpmWorld) -> None:
     world.use("post", "gpgcheck=0")
-    code, known = install(world, read(world).updates)
+    code, log = install(world, read(world).updates)
     assert code == 0
-    assert rpm.failed_scriptlets(known) == ("service (postin)",)
+    assert rpm.failed_scriptlets(log) == ("service (postin)",)
 
 
 def test_no_key_is_ever_imported_and_an_untrusted_one_is_told_beforehand(
@@ -282,8 +282,8 @@ def test_one_unsigned_package_keeps_all_from_being_installed(world: RpmWorld, re
     world.path("/etc/any.key").write_text(repositories.key("any"))
     world.do("rpm", "--import", "/etc/any.key")
     world.use("updates", "gpgcheck=1", "gpgkey=file:///etc/any.key")
-    code, known = install(world, read(world).updates)
-    assert code == 1, known
+    code, log = install(world, read(world).updates)
+    assert code == 1, log
     assert world.do("rpm", "-q", "glibc").stdout == "glibc-2.34-60.el9.x86_64\n"
 
 

@@ -208,7 +208,7 @@ def test_after_the_runner_was_killed_the_next_runs_say_so_and_tell_what_came_of_
     until("the holds", lambda: by_dpkg(keeper.world) >= HELD)
     untold = keeper.cron()
     assert untold.code == 3
-    present(untold.mail.flat, [f"{UPGRADE} was cut off, and how it ended is not known yet"])
+    present(untold.mail.flat, [f"{UPGRADE} was cut off, and how it ended is not known yet: its next run reports it"])
     (line,) = commands(untold.mail)
     told = keeper.typed(line)
     assert told.code == 0

@@ -6,7 +6,7 @@ import unicodedata
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.model.text import count, length, one_line, printable, size
@@ -15,6 +15,7 @@ ANY = st.text(st.characters(), max_size=40)
 NASTY = "\x00\x07\x08\t\r\x1b\x7f\x85\x9b\xad\u061c\u200b\u200d\u200e\u202a\u202e\u2028\u2029\u2066\u2069\ufeff\U000e0041\ud800\udcff\ue000"
 
 
+@settings(max_examples=2 * settings().max_examples)
 @given(text=ANY | st.text(st.sampled_from(NASTY + "a\n\\"), max_size=20) | st.binary(max_size=40))
 def test_nothing_that_controls_or_hides_comes_through(text: str | bytes) -> None:
     shown = printable(text)

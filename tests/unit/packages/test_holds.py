@@ -52,7 +52,7 @@ def test_what_needs_a_newer_version_of_a_held_package_is_kept_back_by_it() -> No
 
 
 def test_an_alternative_that_is_there_is_enough() -> None:
-    wish = PackageVersion(old="1", version="2", needs=(need("held", ">=", "2") + need("newer"),))
+    wish = PackageVersion(old="1", version="2", needs=(need("held", ">=", "2") + need("other"),))
     blockers = kept_back(
         {"app": wish, "held": PackageVersion(old="1", version="2")}, {"held": PackageVersion(version="1")}
     )

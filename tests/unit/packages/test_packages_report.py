@@ -212,8 +212,9 @@ def test_a_lost_connection_says_that_the_host_goes_on_by_itself() -> None:
 
 
 def test_what_an_earlier_run_had_begun_is_told_by_the_next_however_it_ended() -> None:
-    good = report_of(done("attach-1", **detached()), done("attach-1-told"), done("look"))
+    good = report_of(done("attach-1", **detached()), done("attach-1-seen"), done("look"))
     assert good.verdict == Verdict.DONE
+    assert good.headline == "1 package upgraded, by a command that was cut off before and went on at the host"
     assert good.details[0] == "libssl3 3.0.14-1 -> 3.0.15-1"
     bad = report_of(done("attach-1", **detached(exit=100)), done("look"))
     assert bad.verdict == Verdict.FAILED

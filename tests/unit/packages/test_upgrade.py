@@ -40,7 +40,7 @@ LAST = ["upgrade", "upgrade-seen", "hold", "held"]
 
 
 def between(step: Step) -> tuple[list[str], list[str], list[str]]:
-    """What A detached upgrade lets go of, what it holds again, and what it installs."""
+    """What a detached upgrade lets go of, what it holds again, and what it installs."""
     words = list(argv(step))
     words = words[words.index("runner-upgrade") + 1 :]
     first = words.index("--")
@@ -185,13 +185,13 @@ def test_a_reboot_before_is_a_plan_of_its_own_and_not_repeated_when_the_host_is_
 
 def test_where_the_reboot_is_forbidden_nothing_is_begun() -> None:
     busy = facts("waiting")
-    reading = replace(
-        busy.hosts["server"].readings["power.idle"], out='{"idle": false, "busy": ["backup of papio"]}', exit=1
-    )
+    answer = '{"idle": false, "error": "rsync (process 7 of user 0) is at work", "do": "wait for it"}'
+    reading = replace(busy.hosts["server"].readings["power.idle"], out=answer, exit=1)
     host = replace(busy.hosts["server"], readings={**busy.hosts["server"].readings, "power.idle": reading})
     draft = drafted(UPGRADE, replace(busy, hosts={**busy.hosts, "server": host}))
     assert draft.steps == ()
-    assert texts(draft, "refusal")
+    (text,) = texts(draft, "refusal")
+    assert text.startswith("server is at work: rsync (process 7 of user 0) is at work")
 
 
 @pytest.mark.parametrize("state", ["locked", "unreachable"])

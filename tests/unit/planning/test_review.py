@@ -96,7 +96,7 @@ def test_a_refusal_stops_any_plan_and_says_what_to_do(reviewed: bool) -> None:
 
 def test_of_a_run_that_nobody_asked_for_only_the_job_that_needs_a_person_is_left_out() -> None:
     plan = parts.plan(
-        parts.step("backup/send", effect=WRITE), parts.step("down/still"), parts.step("down/reboot", effect=INTERRUPT),
+        parts.step("backup/send", effect=WRITE), parts.step("down/idle"), parts.step("down/reboot", effect=INTERRUPT),
         parts.step("disk/format", effect=DESTROY), jobs=(job("backup"), job("down"), job("disk")),
     )  # fmt: skip
     left = review.contain(plan, EXPIRE)

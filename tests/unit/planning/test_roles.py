@@ -31,6 +31,7 @@ from tests.unit.planning.test_planner import GOLDEN, of_case
         ("updates/attach-1", Role.ATTACH, ""),
         ("updates/attach-1-told", Role.SEEN, ""),
         ("updates/install-told", Role.SEEN, ""),
+        ("updates/attach-1-seen", Role.SEEN, ""),
         ("updates/restart-ssh.service", Role.RESTART, "ssh.service"),
         ("prepare-papio/runner-agent", Role.PREPARE, ""),
         ("sizes/whatever", Role.STEP, ""),

@@ -38,7 +38,7 @@ def rebooted(*after: Outcome, back: State = State.DONE, **changes: Any) -> JobRe
 def test_a_host_that_is_back_is_told_with_the_time_it_was_away() -> None:
     report = rebooted(
         outcome("reboot-server/settled", 202, 250),
-        outcome("reboot-server/kernel", 250, 251, result={"kernel": True, "running": "6.1.0-56-amd64"}),
+        outcome("reboot-server/kernel", 250, 251, result={"returned": True, "running": "6.1.0-56-amd64"}),
         outcome("reboot-server/disk-disk", 251, 252),
     )
     assert report.verdict == Verdict.DONE
@@ -95,8 +95,8 @@ CHECKS: list[Any] = [
 
 def test_each_disk_that_the_boot_checked_is_told_by_its_name_with_how_long_that_took() -> None:
     report = rebooted(
-        outcome("reboot-server/settled", 202, 250, result={"settled": True, "checks": CHECKS}),
-        outcome("reboot-server/disk-usb", 250, 251, result={"mounted": True, "uuid": "aa"}),
+        outcome("reboot-server/settled", 202, 250, result={"returned": True, "checks": CHECKS}),
+        outcome("reboot-server/disk-usb", 250, 251, result={"returned": True, "uuid": "aa"}),
     )
     assert report.verdict == Verdict.DONE
     assert report.details[2:] == (
@@ -250,8 +250,8 @@ def test_a_host_that_was_up_before_anybody_looked_says_itself_how_long_it_was_aw
         return int((NOW + timedelta(seconds=after)).timestamp())
 
     down = outcome("reboot-server/reboot", 10, 12)
-    back = outcome("reboot-server/back", 9000, 9001, result={"back": True, "booted": seconds(50)})
-    settled = outcome("reboot-server/settled", 9001, 9002, result={"settled": True, "up": seconds(70)})
+    back = outcome("reboot-server/back", 9000, 9001, result={"returned": True, "booted": seconds(50)})
+    settled = outcome("reboot-server/settled", 9001, 9002, result={"returned": True, "up": seconds(70)})
     report = power_report(JOB, (down, back, settled))
     assert report is not None
     assert report.headline.startswith("is back after 1 min;")
