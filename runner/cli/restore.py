@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         metavar="DIR",
         help="a folder of that host; / puts it where it was (default: a new folder below /var/restored)",
-    )  # noqa: E501
+    )
     parser.add_argument("--store", default="", metavar="STORE", help="take it from this store")
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan to a file instead of running it")
     parser.add_argument("--yes", action="store_true", help="do not ask before writing into a folder in use")

@@ -163,7 +163,7 @@ def _hook(name: str, settings: object, bundled: Table) -> tuple[Problem, ...]:
 
 
 def _against(rules: Table, value: object, path: KeyPath) -> tuple[Problem, ...]:
-    import jsonschema  # type: ignore[import-untyped]  # noqa: PLC0415 (70 ms that only this needs)
+    import jsonschema  # type: ignore[import-untyped]  # 70 ms that only this needs
 
     formats = jsonschema.FormatChecker(formats=())
     for word, read in _FORMATS.items():
@@ -177,7 +177,7 @@ def _against(rules: Table, value: object, path: KeyPath) -> tuple[Problem, ...]:
 
 def schema_fault(rules: object) -> str:
     """What keeps `rules` from being a JSON Schema of a table's keys; "" where nothing does."""
-    import jsonschema  # noqa: PLC0415 (see above)
+    import jsonschema
 
     if not isinstance(rules, Mapping):
         return f"{type(rules).__name__} is no table"

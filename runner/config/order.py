@@ -37,7 +37,7 @@ def never_fires(schedule: str) -> str:
 
 
 def _unreadable(schedule: str) -> str:
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415 (only jobs.toml's loader needs it)
+    from cronsim import CronSim, CronSimError
 
     try:
         next(CronSim(schedule, _ANY_DAY))

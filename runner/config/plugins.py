@@ -230,9 +230,9 @@ def _wrong(hook: Loaded, spec: str, reason: str) -> HookFailed:
 
 
 def _load(hook: Hook, folder: str) -> Loaded:
-    import pluggy  # noqa: PLC0415  (a site without hooks does not pay for it)
+    import pluggy
 
-    from runner import hookspecs  # noqa: PLC0415
+    from runner import hookspecs
 
     plugin = make(hook, folder)
     registry = pluggy.PluginManager(hookspecs.PROJECT)

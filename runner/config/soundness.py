@@ -87,7 +87,7 @@ def sound_part(tables: Table, wrong: Iterable[Problem]) -> tuple[Table, Declared
 
 def timezone(name: str) -> str:
     """Give `name` back if it is a time zone of this system; ValueError says what is wrong."""
-    from zoneinfo import ZoneInfo, available_timezones  # noqa: PLC0415 (only a site's loader needs it)
+    from zoneinfo import ZoneInfo, available_timezones
 
     try:
         ZoneInfo(name)

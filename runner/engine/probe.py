@@ -113,7 +113,7 @@ def _read(name: str, transport: Transport, program: bytes, question: Mapping[str
     return HostFacts(name=name, error=f"its answer lacks {', '.join(lacking)}") if lacking else facts
 
 
-def _run(  # noqa: PLR0913
+def _run(
     transport: Transport,
     program: bytes,
     verb: tuple[str, ...],

@@ -91,7 +91,7 @@ class Connection:
             self._lock.release()
 
     def _channel(self) -> tuple[paramiko.Transport, paramiko.Channel]:
-        import paramiko  # noqa: PLC0415
+        import paramiko
 
         failed: paramiko.Transport | None = None
         problem: Exception | None = None
@@ -145,7 +145,7 @@ class Connection:
 
     def _words(self, problem: Exception, line: _FabricConnection | None, last_line: str) -> str:
         """Say what is wrong and what to do, for everything that connecting can raise."""
-        import paramiko  # noqa: PLC0415
+        import paramiko
 
         place = f"{self._host} ({line.place})" if line else self._host
         match problem:
@@ -176,7 +176,7 @@ class _FabricConnection:
     """One fabric connection, and the ssh to a jump host that carries it, if any."""
 
     def __init__(self, host: str, config_path: str) -> None:
-        import fabric  # type: ignore[import-untyped]  # noqa: PLC0415
+        import fabric  # type: ignore[import-untyped]
 
         # Lazy: no file of fabric's own may change what the generated configuration says.
         settings = fabric.Config(lazy=True, runtime_ssh_path=config_path)
@@ -234,7 +234,7 @@ def _expanded(path: str) -> Path:
 
 def _watch_the_line(transport: paramiko.Transport) -> None:
     """Have a dead line noticed within some 75 seconds, and signals that end commands noted."""
-    from paramiko import common  # noqa: PLC0415
+    from paramiko import common
 
     transport.set_keepalive(KEEPALIVE)
     if transport.sock.family != socket.AF_UNIX:

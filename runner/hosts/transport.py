@@ -54,7 +54,7 @@ class Transport(ABC):
     def _open(self, argv: tuple[str, ...]) -> Session | Result:
         """Start a command, or say why it could not be started."""
 
-    def run(  # noqa: PLR0913
+    def run(
         self,
         argv: tuple[str, ...],
         *,

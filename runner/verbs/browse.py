@@ -129,7 +129,7 @@ def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecor
     return agent.sure(ask(app.transports[holding.store.host], verb, {}), agent.SnapshotRecord)
 
 
-def restoring(app: App, host: str, path: str, when: str, to: str, store: str) -> Plan:  # noqa: PLR0913
+def restoring(app: App, host: str, path: str, when: str, to: str, store: str) -> Plan:
     """The plan that restores `path` of `host` as of `when` into folder `to` ("" for a side folder).
 
     UsageError or FactsIncomplete where that cannot be done.

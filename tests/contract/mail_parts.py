@@ -101,7 +101,7 @@ class Inbox:
         self.messages: list[Envelope] = []
         self.encrypted: list[bool] = []
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(
         self, server: Protocol, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address in self.refuses:
@@ -109,7 +109,7 @@ class Inbox:
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, server: Protocol, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Protocol, session: Session, envelope: Envelope) -> str:
         self.messages.append(envelope)
         self.encrypted.append(session.ssl is not None)
         return "250 OK"

@@ -61,7 +61,7 @@ def mirror() -> str:
 
 def installed() -> Path:
     """The tar file of the installed Debian; it is made if it is not there, in a minute or so."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "/var/tmp") / "runner-tests"  # noqa: S108
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "/var/tmp") / "runner-tests"
     known = hashlib.sha256("\n".join((SUITE, *PACKAGES)).encode()).hexdigest()[:12]
     kept = cache / f"debian-{SUITE}-{known}.tar"
     if kept.exists():

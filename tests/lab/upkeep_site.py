@@ -156,13 +156,10 @@ class Keeper:
             return
         with contextlib.closing(sqlite3.connect(journal)) as database, database:
             for table in ("runs", "jobs"):
-                rows = database.execute(f"SELECT rowid, started, ended FROM {table}").fetchall()  # noqa: S608
+                rows = database.execute(f"SELECT rowid, started, ended FROM {table}").fetchall()
                 for row, *times in rows:
                     back = [_a_day_before(at) for at in times]
-                    database.execute(
-                        f"UPDATE {table} SET started = ?, ended = ? WHERE rowid = ?",  # noqa: S608
-                        (*back, row),
-                    )
+                    database.execute(f"UPDATE {table} SET started = ?, ended = ? WHERE rowid = ?", (*back, row))
 
     def rebooted(self) -> None:
         """The host has been started again since its packages were changed last, as far as anybody can see."""

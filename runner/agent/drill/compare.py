@@ -146,7 +146,7 @@ def _began(name: SampledName) -> int:
 
 
 def _digest(parent: int, name: bytes) -> str:
-    with open(open_file(parent, name), "rb") as stream:  # noqa: PTH123  (a descriptor)
+    with open(open_file(parent, name), "rb") as stream:
         return digest(stream.fileno())
 
 

@@ -39,7 +39,7 @@ def open_trash(store: StoreFolder) -> int:
 
 def move(store: StoreFolder, path: Path, trash: int) -> None:
     """Rename `path` into the open folder `trash`, under its own name if that is free."""
-    os.rename(path, free_name(store, path.name).name, dst_dir_fd=trash)  # noqa: PTH104
+    os.rename(path, free_name(store, path.name).name, dst_dir_fd=trash)
 
 
 def run(argv: Sequence[str]) -> int:

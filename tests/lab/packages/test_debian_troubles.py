@@ -282,7 +282,7 @@ def test_an_answer_that_was_cut_short_is_no_answer(
 
 def test_a_survey_that_was_killed_leaves_nothing_for_long(world: World, archive: Archive) -> None:
     grown(world, archive)
-    left = Path("/var/tmp/runner-packages.12345678")  # noqa: S108
+    left = Path("/var/tmp/runner-packages.12345678")
     world.run("sh", "-c", f"mkdir {left}; touch -d '2 days ago' {left}; mkdir {left}9; ln -s /etc {left}a; ls /var/tmp")
     read(world)
     assert world.run("ls", "/var/tmp").stdout.split() == [f"{left.name}9", f"{left.name}a"]

@@ -211,7 +211,7 @@ def test_the_folder_and_the_words_of_a_sudo_command_change_nothing() -> None:
         (b"sshd", "0", None, "own"),
         (b"sshd", "1000", "/usr/sbin/sshd", "another"),
         (b"su", "1000", "/usr/bin/su", "own"),
-        (b"su", "1000", "/tmp/su", "another"),  # noqa: S108
+        (b"su", "1000", "/tmp/su", "another"),
         (b"su", "1000", "/usr/bin/logger", "another"),
         (b"su", "1000", None, "unproven"),
     ],

@@ -108,7 +108,7 @@ def test_a_snapshot_of_which_the_exceptions_are_not_known_does_not_count_towards
 
 def test_a_naive_clock_is_refused() -> None:
     with pytest.raises(TypeError):
-        decide([Snapshot(name="2026-11-23T081500Z")], Retention(min=1, max=1), None, datetime(2026, 12, 1))  # noqa: DTZ001
+        decide([Snapshot(name="2026-11-23T081500Z")], Retention(min=1, max=1), None, datetime(2026, 12, 1))
 
 
 def test_percent_floors_are_exact_where_floats_are_not() -> None:

@@ -121,7 +121,7 @@ def test_the_order_of_the_history_does_not_matter_and_days_are_never_negative(
     history: list[tuple[int, int | None]],
 ) -> None:
     told = [Growth(at=START + timedelta(minutes=at), bytes=size, inodes=size) for at, size in dict(history).items()]
-    shuffled = random.Random(1).sample(told, len(told))  # noqa: S311
+    shuffled = random.Random(1).sample(told, len(told))
     ahead = runway(told, SPACE, FLOORS)
     assert ahead == runway(shuffled, SPACE, FLOORS)
     for days in (ahead.days_of_bytes, ahead.days_of_inodes):
