@@ -86,7 +86,7 @@ def installed() -> Mapping[str, tuple[str, ...]]:
 @cache
 def _entry_points(path: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
     # `path` is what it looks through, and what makes an answer out of date.
-    from importlib.metadata import entry_points
+    from importlib.metadata import entry_points  # 20 ms that few sites need
 
     places: dict[str, tuple[str, ...]] = {}
     for entry in entry_points(group=GROUP):

@@ -217,4 +217,4 @@ def _names(top: int, name: bytes) -> list[bytes]:
 
 
 def _listed(folder: int) -> list[bytes]:
-    return sorted(map(os.fsencode, os.listdir(folder)))
+    return sorted(map(os.fsencode, os.listdir(folder)))  # a descriptor
