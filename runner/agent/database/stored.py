@@ -130,14 +130,16 @@ def run(argv: Sequence[str]) -> int:
 
 
 def head(record: Mapping[str, Any]) -> DumpHead:
-    """What a restore must know of the dump with this record. Raises ValueError or TypeError where it is none."""
-
-    values: dict[str, Any] = {word: amount(record, word) for word in ("bytes", "rows", "size")}
-    for word in ("database", "dump", "sha256", "server", "pg_dump", "owner"):
-        values[word] = str(record.get(word) or "")
-    for word in ("roles", "extensions", "tablespaces"):
-        values[word] = tuple(map(str, record.get(word) or ()))
-    return DumpHead(tables=len(record.get("tables") or {}), **values)
+    """What a restore must know of the dump with this record. Raises Refused where it is none."""
+    try:
+        values: dict[str, Any] = {word: amount(record, word) for word in ("bytes", "rows", "size")}
+        for word in ("database", "dump", "sha256", "server", "pg_dump", "owner"):
+            values[word] = str(record.get(word) or "")
+        for word in ("roles", "extensions", "tablespaces"):
+            values[word] = tuple(map(str, record.get(word) or ()))
+        return DumpHead(tables=len(record.get("tables") or {}), **values)
+    except (ValueError, TypeError):
+        raise Refused("its record cannot be read", "take an older dump: --at") from None
 
 
 def newest(root: str, inside: str, database: str) -> NewestDump:
@@ -156,7 +158,7 @@ def newest(root: str, inside: str, database: str) -> NewestDump:
             names = ", ".join(shown(name) for each in folders[:20] if (name := decoded(os.fsdecode(each))) is not None)
             raise Refused(f"there is no dump of {shown(database)}", f"there are dumps of: {names or 'nothing'}")
         passed: list[str] = []
-        dump = next(_heads(top, own, database, passed), None)
+        dump = _newest(top, own, database, passed)
         if dump is None:
             raise Refused(f"no dump of {shown(database)} is whole: {'; '.join(passed[:5]) or 'none'}", "see --at WHEN")
         return NewestDump(dump, tuple(passed), _globals(top, dump.dump[:-5]))
@@ -164,8 +166,8 @@ def newest(root: str, inside: str, database: str) -> NewestDump:
         os.close(top)
 
 
-def _heads(top: int, own: bytes, database: str, passed: list[str]) -> Iterator[DumpHead]:
-    """The whole dumps of a database, newest first; `passed` gets why the others are none."""
+def _newest(top: int, own: bytes, database: str, passed: list[str]) -> DumpHead | None:
+    """The newest whole dump of a database; `passed` gets why newer ones are none."""
     folder = tree.above(f"/proc/self/fd/{top}/.", (b"databases", own, b"."))
     try:
         times = [name[:-5] for name in _listed(folder) if name.endswith(b".dump") and is_name(os.fsdecode(name[:-5]))]
@@ -176,22 +178,20 @@ def _heads(top: int, own: bytes, database: str, passed: list[str]) -> Iterator[D
                 if not wrong and record.get("database") != database:
                     wrong = "it is of another database"
                 if not wrong:
-                    yield head(record)
+                    return head(record)
             except OSError as problem:
                 wrong = "it has no record" if isinstance(problem, FileNotFoundError) else str(problem.strerror)
             except Refused as refused:
                 wrong = refused.error
-            except (ValueError, TypeError, AttributeError):
-                wrong = "its record cannot be read"
-            passed += [f"{time.decode()}: {wrong}"] if wrong else []
+            passed.append(f"{time.decode()}: {wrong}")
     finally:
         os.close(folder)
+    return None
 
 
 def _globals(top: int, time: str) -> RolesFile | None:
-    try:
-        folder = tree.folder(top, b"globals")
-    except OSError:
+    folder = _folder(top, b"globals")
+    if folder is None:
         return None
     try:
         names = [name for name in map(os.fsdecode, _listed(folder)) if name.endswith(".sql") and is_name(name[:-4])]
@@ -206,14 +206,23 @@ def _globals(top: int, time: str) -> RolesFile | None:
 
 
 def _names(top: int, name: bytes) -> list[bytes]:
-    try:
-        folder = tree.folder(top, name)
-    except OSError:
+    folder = _folder(top, name)
+    if folder is None:
         return []
     try:
         return _listed(folder)
     finally:
         os.close(folder)
+
+
+def _folder(top: int, name: bytes) -> int | None:
+    """The folder `name` in `top`, open; None where there is none. Raises OSError where nobody can look."""
+    try:
+        return tree.folder(top, name)
+    except OSError as problem:
+        if tree.is_absence(problem):
+            return None
+        raise
 
 
 def _listed(folder: int) -> list[bytes]:

@@ -173,9 +173,14 @@ main()
 
 def forked(argv: tuple[str, ...], number: int) -> subprocess.Popen[bytes]:
     """The program of `argv` in a session of its own, ended at that fork."""
+    return started(argv, AT_THE_FORK, str(number))
+
+
+def started(argv: tuple[str, ...], script: str, *first: str) -> subprocess.Popen[bytes]:
+    """The program of `argv` as `script` runs it, in a session of its own."""
     python, *_, module = argv[: len(PROGRAM)]
     assert module == "runner.agent"
-    words = (python, "-B", "-c", AT_THE_FORK, str(number), *argv[len(PROGRAM) :])
+    words = (python, "-B", "-c", script, *first, *argv[len(PROGRAM) :])
     return subprocess.Popen(
         words, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
@@ -203,6 +208,28 @@ def test_one_that_is_ended_at_the_very_start_of_a_program_takes_it_with_it(dumps
     _, err = process.communicate(timeout=30)
     assert process.returncode == 128 + signal.SIGTERM, err.decode()
     assert of_session(process.pid) == [] and dumps.parts() == []
+
+
+# Runs the program and sends it a signal when it begins to work out the checksum of the dump.
+AT_THE_DIGEST = """
+import hashlib, os, signal
+real = hashlib.sha256
+def sha256(*words):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return real(*words)
+hashlib.sha256 = sha256
+from runner.agent.__main__ import main
+main()
+"""
+
+
+def test_one_that_is_ended_while_the_dump_is_read_again_takes_it_and_pg_restore_with_it(dumps: Dumps) -> None:
+    made = programs(dumps.root.parent, pg_restore='test "$1" != --list && exec sleep 60; exec "$REAL" "$@"')
+    process = started(dumps.argv("dump", at(23), "babase", options=(f"--programs={made}",)), AT_THE_DIGEST)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM, err.decode()
+    assert of_session(process.pid) == [] and dumps.parts() == []
+    assert [one["time"] for one in dumps.listed()["databases"]["babase"]] == [at(22)]
 
 
 def test_roles_that_are_ended_at_the_very_start_leave_no_program(dumps: Dumps) -> None:

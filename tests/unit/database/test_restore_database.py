@@ -222,6 +222,16 @@ def test_the_report_says_what_came_back_and_asks_for_a_hand_where_not_all_did() 
     assert restore_db_report(job, (outcome("restore"), outcome("compare", State.FAILED))) is None
 
 
+@pytest.mark.parametrize("answer", [{}, {"restored": "x"}, {"restored": "x", "left": "all"}])
+def test_settings_that_nobody_knows_of_are_not_taken_for_settings_that_came_back(answer: dict[str, Any]) -> None:
+    job = draft().planned
+    assert job
+    report = restore_db_report(job, (outcome("restore", **answer), outcome("compare"), outcome("name")))
+    assert report
+    assert report.verdict == Verdict.ATTENTION
+    assert "whether the settings of the database came back is not known" in report.headline
+
+
 def test_statements_are_told_apart_whatever_is_quoted_in_them() -> None:
     text = "\\restrict x;'\nSET a = 'b;''c';\n-- it's; no\nALTER ROLE \"x;\"\"\" SET y TO E'\\\\'';';COMMENT"
     found = [sql.checked(one) for one in sql.statements(text)]

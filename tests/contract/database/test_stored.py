@@ -1,0 +1,59 @@
+"""Dumps as they lie in a folder: what is not there, and what nobody can look at."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from runner.agent import tree
+from runner.agent.answer import Refused
+from runner.agent.database import stored
+from runner.agent.database.contract import encoded
+
+AT = "2026-11-22T070000Z"
+
+
+@pytest.fixture
+def dumps(tmp_path: Path) -> Path:
+    """A folder of dumps with one dump of babase."""
+    home = tmp_path / "databases" / encoded("babase")
+    home.mkdir(parents=True)
+    (home / f"{AT}.dump").write_bytes(b"PGDMP")
+    record = {"database": "babase", "dump": f"{AT}.dump", "sha256": "ab", "bytes": 5, "tables": {"public.a": 3}}
+    (home / f"{AT}.json").write_text(json.dumps(record))
+    return tmp_path
+
+
+def test_a_folder_without_roles_has_none(dumps: Path) -> None:
+    assert stored.newest(str(dumps), "/", "babase").globals is None
+
+
+@pytest.mark.parametrize("name", ["databases", "globals"])
+def test_a_folder_that_nobody_can_look_at_is_not_an_empty_one(
+    dumps: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = tree.folder
+
+    def folder(parent: int, wanted: bytes) -> int:
+        if wanted == os.fsencode(name):
+            raise OSError(errno.EIO, "Input/output error", wanted)
+        return real(parent, wanted)
+
+    monkeypatch.setattr(tree, "folder", folder)
+    with pytest.raises(OSError, match="Input/output error"):
+        stored.newest(str(dumps), "/", "babase")
+
+
+@pytest.mark.parametrize("damage", [{"tables": 5}, {"tables": {"public.a": "many"}}, {"roles": 1}, {"size": "large"}])
+def test_a_record_that_is_none_is_refused_wherever_it_is_read(dumps: Path, damage: dict[str, object]) -> None:
+    file = dumps / "databases/babase" / f"{AT}.json"
+    record = {**json.loads(file.read_text()), **damage}
+    file.write_text(json.dumps(record))
+    with pytest.raises(Refused, match="its record cannot be read"):
+        stored.head(record)
+    with pytest.raises(Refused, match=f"{AT}: its record cannot be read"):
+        stored.newest(str(dumps), "/", "babase")
