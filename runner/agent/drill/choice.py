@@ -61,21 +61,18 @@ def choose(store: StoreFolder, options: DrawSample) -> SampleChoice:
     return SampleChoice(list(chosen), wrong)
 
 
-def canary(store: StoreFolder, snapshot: str, path: str) -> list[Name] | None:
-    """The name `path` (absolute, as on the host) in the snapshot, and all that is in it; None if it is not there.
+def canary(store: StoreFolder, snapshot: str, path: str) -> list[Name]:
+    """The name `path` (absolute, as on the host) in the snapshot, and all that is in it.
 
-    Raises Refused where that is too much.
+    Raises OSError where it is not there or cannot be read, Refused where that is too much.
     """
     parts = tree.components(path)
     top = Name(snapshot, b"/".join(parts))
     last = parts[-1] if parts else b"."
-    try:
-        with tree.parent_of(str(store.root / snapshot), parts) as parent:
-            if not stat.S_ISDIR(tree.status(parent, last).st_mode):
-                return [top]
-            descriptor = tree.folder(parent, last)
-    except OSError:
-        return None
+    with tree.parent_of(str(store.root / snapshot), parts) as parent:
+        if not stat.S_ISDIR(tree.status(parent, last).st_mode):
+            return [top]
+        descriptor = tree.folder(parent, last)
     try:
         below = (
             b"/".join(filter(None, (top.path, folder.path, each.name)))

@@ -64,12 +64,18 @@ def _sample(options: DrawSample) -> int:
     require_sealed(store, *options.snapshots)
     newest = options.snapshots[-1]
     choice = choose(store, options)
-    canaries = {path: canary(store, newest, path) for path in options.canary}
-    inside = {name for names in canaries.values() for name in names or ()}
+    canaries = dict.fromkeys(options.canary)
+    inside: set[Name] = set()
+    wrong: list[NameProblem] = []
+    for path in canaries:
+        try:
+            inside.update(canary(store, newest, path))
+        except OSError as problem:
+            gone = tree.is_absence(problem)
+            what = "this canary is missing from the snapshot" if gone else f"it cannot be read: {problem.strerror}"
+            wrong.append(NameProblem(newest, path, what))
     main = {*choice.names, *inside}
     every = with_parents(sorted(main))
-    lost = [path for path, names in canaries.items() if names is None]
-    wrong = [NameProblem(newest, path, "this canary is missing from the snapshot") for path in lost]
     wrong += choice.wrong
     starts = {name: str(read_json(store.record(name)).get("started", "")) for name in options.snapshots}
     drawn = Drawn(main, inside, starts, checksums(store, every), digests(store, every, wrong))

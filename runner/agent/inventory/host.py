@@ -17,6 +17,7 @@ from ..command import ENVIRONMENT, ask
 from ..host.mounts import EXT, mounts, uuid_of
 from ..packages.families import family as family_of
 from ..packages.installed import listed
+from ..tree import is_absence
 from .contract import About, BlockDevice, MachineFacts, MountedFilesystem
 
 LONGEST = 1 << 20
@@ -85,7 +86,7 @@ class _Survey:
             firmware="efi" if Path("/sys/firmware/efi").is_dir() else "bios",
             boot=tuple(path for path in BOOT if os.path.lexists(path)),
             disks=disks,
-            filesystems=_filesystems(every),
+            filesystems=self._filesystems(every),
             swaps=tuple(device for device in every if device.fstype == "swap"),
             missing=tuple(self.missing),
         )
@@ -126,6 +127,33 @@ class _Survey:
         self.files[file] = answer.out
         return disk._replace(table=file)
 
+    def _filesystems(self, devices: Sequence[BlockDevice]) -> tuple[MountedFilesystem, ...]:
+        """The mounted filesystems that are on block devices, each once, by mount point."""
+        known = {device.name: device for device in devices}
+        filesystems: dict[int, MountedFilesystem] = {}
+        for mount in sorted(mounts(), key=lambda mount: (len(mount.point), mount.point)):
+            if not mount.source.startswith("/dev/") or not mount.local or mount.root != "/" or mount.dev in filesystems:
+                continue
+            try:
+                space = os.statvfs(mount.point)
+            except OSError as problem:
+                # Another mount may hide it.
+                if not is_absence(problem):
+                    self.missing.append(f"filesystem {mount.point}: {problem.strerror}")
+                continue
+            device = known.get(mount.source, BlockDevice(mount.source))
+            filesystems[mount.dev] = MountedFilesystem(
+                mount=mount.point,
+                source=mount.source,
+                type=mount.type,
+                uuid=uuid_of(mount) or device.uuid,
+                label=device.label,
+                size=device.size or space.f_blocks * space.f_frsize,
+                # Elsewhere inodes are made as they are needed.
+                inodes=space.f_files if mount.type in EXT else 0,
+            )
+        return tuple(sorted(filesystems.values()))
+
     def _packages(self) -> None:
         # If asked on a host that has no packages of its own, a package manager may make a database for the answer.
         family = family_of(Path("/"))
@@ -164,28 +192,3 @@ def _device(row: Mapping[str, Any]) -> BlockDevice:
 
 def _between(device: BlockDevice) -> str:
     return "raid" if device.type.startswith("raid") else device.type if device.type in _BETWEEN else ""
-
-
-def _filesystems(devices: Sequence[BlockDevice]) -> tuple[MountedFilesystem, ...]:
-    """The mounted filesystems that are on block devices, each once, by mount point."""
-    known = {device.name: device for device in devices}
-    filesystems: dict[int, MountedFilesystem] = {}
-    for mount in sorted(mounts(), key=lambda mount: (len(mount.point), mount.point)):
-        if not mount.source.startswith("/dev/") or not mount.local or mount.root != "/" or mount.dev in filesystems:
-            continue
-        try:
-            space = os.statvfs(mount.point)
-        except OSError:
-            continue
-        device = known.get(mount.source, BlockDevice(mount.source))
-        filesystems[mount.dev] = MountedFilesystem(
-            mount=mount.point,
-            source=mount.source,
-            type=mount.type,
-            uuid=uuid_of(mount) or device.uuid,
-            label=device.label,
-            size=device.size or space.f_blocks * space.f_frsize,
-            # Elsewhere inodes are made as they are needed.
-            inodes=space.f_files if mount.type in EXT else 0,
-        )
-    return tuple(sorted(filesystems.values()))

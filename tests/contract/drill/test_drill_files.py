@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 import os
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent import tree
+from runner.agent.drill.sample import run as draw
 from runner.model.run import Verdict
 from runner.model.site import Amount
 from tests.contract.drill_parts import Drilled, World, copied, world
@@ -186,6 +189,27 @@ def test_a_file_that_has_gone_from_the_store_is_missed(here: World) -> None:
         (path, what) for _, path, what in wrong(drilled)
     }
     assert (THREE, "/data/day", "it was sealed, and is not there any more") in wrong(drilled)
+
+
+def test_a_canary_that_nobody_can_look_at_is_not_called_missing(
+    here: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = tree.status
+
+    def status(parent: int, name: bytes) -> os.stat_result:
+        if name == b"day":
+            raise OSError(errno.EIO, "Input/output error")
+        return real(parent, name)
+
+    monkeypatch.setattr(tree, "status", status)
+    words = ("--seed=1", "--files=0", "--most=1000", "--canary=/data/day", "--canary=/data/never", "--", THREE)
+    assert draw((str(here.house.root), *words)) == 0
+    summary = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert {(each["path"], each["what"]) for each in summary["wrong"]} == {
+        ("/data/day", "it cannot be read: Input/output error"),
+        ("/data/never", "this canary is missing from the snapshot"),
+    }
+    assert summary["tried"]["canaries"] == 2
 
 
 def test_records_that_cannot_be_read_are_a_failure_of_their_own(here: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from runner.agent.host.mounts import Mount
+from runner.agent.inventory import host
 from tests.contract.storehouse import Said, Storehouse, execute, frame
 
 ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
@@ -61,6 +64,23 @@ def test_a_host_without_any_program_of_this_sort_is_told_all_the_same(tmp_path: 
     assert output.code == 0
     missing = " ".join(output.answer["facts"]["missing"])
     assert all(word in missing for word in ("lsblk", "findmnt", "packages.txt"))
+
+
+def test_a_filesystem_that_nobody_can_look_at_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def statvfs(path: str) -> os.statvfs_result:
+        raise OSError(errno.EIO if path == "/srv" else errno.ENOENT, os.strerror(errno.EIO), path)
+
+    points = [Mount(0, dev, "/", point, (), "ext4", "/dev/sdx1") for dev, point in enumerate(("/srv", "/hidden"))]
+    monkeypatch.setattr(host, "mounts", lambda: points)
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    assert host.run(()) == 0
+    facts = json.loads(capsys.readouterr().out)["facts"]
+    assert facts["filesystems"] == []
+    assert [each for each in facts["missing"] if each.startswith("filesystem")] == [
+        "filesystem /srv: Input/output error"
+    ]
 
 
 def test_it_is_kept_beside_the_snapshot_for_its_owner_only(house: Storehouse) -> None:
