@@ -19,8 +19,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the procedure, filled in with this site's facts; runs nothing and changes nothing."""
     from runner.verbs import bare_metal
-    from runner.verbs.bare_metal import page
 
     with opened(options) as app:
-        sys.stdout.write(page(bare_metal.lost(app, options.host, options.at, options.store)))
+        sys.stdout.write(bare_metal.page(bare_metal.lost(app, options.host, options.at, options.store)))
     return 0

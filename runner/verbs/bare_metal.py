@@ -192,11 +192,7 @@ def lost(app: App, host: str, when: str, store: str = "") -> Lost:
 
 def _lost(app: App, host: str, holding: Holding, chosen: Snapshot) -> Lost:
     site, store, facts = app.site, holding.store, holding.facts
-    users = {
-        str(job.options.to): str(getattr(job.options, "user", ""))
-        for job in site.jobs
-        if job.kind == "dump" and job.host == host
-    }
+    users = {str(job.options.to): str(job.options.user) for job in site.jobs if job.kind == "dump" and job.host == host}
     jobs = (job.name for job in site.jobs if job.kind == "snapshot" and job.host == host)
     answer = ask(app.transports[store.host], inventory.of(facts.path, chosen.name, tuple(users)), {})
     keeper = site.host(store.host)

@@ -69,12 +69,12 @@ def has(to: DatabaseServer) -> Mapping[str, Any]:
 
 def sessions(session: SqlSession, names: Sequence[str]) -> list[dict[str, Any]]:
     """Who is connected to these databases, but for us."""
-    return session.ask(_SESSIONS.format(names=_list(names)))
+    return session.ask(_SESSIONS.format(names=literals(names)))
 
 
 def end_sessions(session: SqlSession, names: Sequence[str]) -> int:
     """End whoever is connected to these databases; gives how many."""
-    (row,) = session.ask(_END.format(names=_list(names)))
+    (row,) = session.ask(_END.format(names=literals(names)))
     return int(row["ended"])
 
 
@@ -102,7 +102,8 @@ def rename(old: str, new: str) -> str:
     return f"alter database {identifier(old)} rename to {identifier(new)};"
 
 
-def _list(names: Sequence[str]) -> str:
+def literals(names: Sequence[str]) -> str:
+    """Names as strings of SQL, for an `in (...)`."""
     return ", ".join(literal(name) for name in names)
 
 

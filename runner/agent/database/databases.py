@@ -47,9 +47,8 @@ def _answer(argv: Sequence[str]) -> Databases:
         version = pg_programs.version(to, pg_programs.dumper(to, about["number"]) / "pg_dump")
     except Refused as refused:
         why = DatabaseTrouble(refused.error, refused.do)
-    there, closed = _names(rows)
-    known = tuple(Database(row["name"], row["owner"], row["size"]) for row in rows if row["name"] in there)
-    return Databases(**about, databases=known, closed=closed, pg_dump=version, trouble=why)
+    known = tuple(Database(row["name"], row["owner"], row["size"]) for row in rows if not row["closed"])
+    return Databases(**about, databases=known, closed=_names(rows)[1], pg_dump=version, trouble=why)
 
 
 def names(to: DatabaseServer) -> tuple[tuple[str, ...], tuple[str, ...]]:

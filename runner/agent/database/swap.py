@@ -13,7 +13,6 @@ from ..store import lock
 from . import cluster, contract_restore, marks
 from .contract import DatabaseServer
 from .session import SqlSession, SqlTrouble, refusal
-from .sql import literal
 
 LOCK = "dump"
 
@@ -114,5 +113,5 @@ def _session(row: Mapping[str, Any]) -> contract_restore.DatabaseSession:
 def _look(to: DatabaseServer, names: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], list[dict[str, Any]]]:
     """What is known of each of these databases that is there, and who is connected to them."""
     with cluster.opened(to, cluster.maintenance(names)) as session:
-        rows = session.ask(_ASK.format(names=", ".join(literal(each) for each in names)))
+        rows = session.ask(_ASK.format(names=cluster.literals(names)))
         return {str(row["name"]): row for row in rows}, cluster.sessions(session, names)

@@ -97,7 +97,7 @@ def _check(options: CompareDrill, name: SampledName) -> Checked:
     source = Checked(False)
     # What is gone, or not for us to read, is nothing to compare with.
     with contextlib.suppress(OSError):
-        source = _compare_source(options.source or "/", name, max(0, options.margin))
+        source = _compare_source(options.source or "/", name, options.margin)
     return Checked(source.compared, (*name.wrong, *_compare_restored(options.folder, name), *source.wrong))
 
 

@@ -90,11 +90,11 @@ class SampleSummary(NamedTuple):
 
 
 class CompareDrill(NamedTuple):
-    """Options of `compare-drill`: `source` is "/" where none is named, `margin` seconds, -1 for none."""
+    """Options of `compare-drill`: `source` is "/" where none is named, `margin` seconds."""
 
     folder: Word
     source: str = ""
-    margin: Count = -1
+    margin: Count = 0
 
 
 class Compared(NamedTuple):

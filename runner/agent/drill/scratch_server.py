@@ -19,7 +19,9 @@ from ..answer import Refused
 from ..command import ask
 from ..database import server as pg_programs
 from ..database.contract import DatabaseServer
-from ..database.server import PLACES, account, complaint, free, run, start, stop
+from ..database.fits import major
+from ..database.server import PLACES, account, complaint, free, run, running, start, stop
+from ..database.sql import identifier
 from .scratch import end_server, floor
 
 PATIENCE = 120.0
@@ -55,16 +57,16 @@ def programs(to: DatabaseServer, server: str, pg_dump: str) -> Programs:
 
     Raises Refused unless the same major version of the server is here, and a pg_restore no older than pg_dump.
     """
-    major, least = _major(server), max(_major(server), _major(pg_dump))
+    wanted, least = major(server), max(major(server), major(pg_dump))
     own = [path for path in _folders(to) if (path / "initdb").is_file() and (path / "postgres").is_file()]
-    fit = [path for path in own if _major(pg_programs.version(to, path / "postgres")) == major]
-    if not major or not fit:
+    fit = [path for path in own if major(pg_programs.version(to, path / "postgres")) == wanted]
+    if not wanted or not fit:
         raise Refused(
-            f"the dump is of PostgreSQL {major or '?'}, but this host has no server of that version to try it with",
-            f"install postgresql-{major} (Red Hat: postgresql{major}-server) on this host",
+            f"the dump is of PostgreSQL {wanted or '?'}, but this host has no server of that version to try it with",
+            f"install postgresql-{wanted} (Red Hat: postgresql{wanted}-server) on this host",
         )
     known = sorted(
-        (_major(pg_programs.version(to, path / "pg_restore")), place, path)
+        (major(pg_programs.version(to, path / "pg_restore")), place, path)
         for place, path in enumerate((*fit, *_folders(to)))
         if (path / "pg_restore").is_file()
     )
@@ -135,12 +137,10 @@ class ScratchServer:
         Raises Refused with what it complained of, or when the disk of the folder is nearly full.
         """
         argv = (*self._apart, str((place or self._bin) / program), *words)
+        none = subprocess.DEVNULL
         with tempfile.TemporaryFile() as errors:
-            process = start(self._as, argv, stdin=given or subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors)
-            try:
+            with running(self._as, argv, stdin=given or none, stdout=none, stderr=errors) as process:
                 _watch(process, self._folder, time.monotonic() + seconds)
-            finally:
-                stop(process)
             if process.returncode != 0:
                 raise Refused(f"{program} ended {process.returncode}: {complaint(errors)}", "")
 
@@ -204,10 +204,5 @@ def _folders(to: DatabaseServer) -> Sequence[Path]:
     return [path for place in PLACES for path in sorted(Path("/").glob(place), reverse=True)]
 
 
-def _major(version: str) -> int:
-    digits = re.match(r"[0-9]+", version)
-    return int(digits[0]) if digits else 0
-
-
 def _identifier(name: str) -> str:
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else identifier(name)

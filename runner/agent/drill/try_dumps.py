@@ -17,6 +17,7 @@ from ..database.cluster import SETTINGS
 from ..database.contract import DatabaseServer
 from ..database.folder import complete, decoded
 from ..database.session import SqlSession, SqlTrouble
+from ..database.sql import identifier
 from ..frames import json_lines
 from .compare import digest
 from .contract import DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
@@ -142,7 +143,7 @@ def _restore_roles(scratch: ScratchServer, roles: Path, wrong: list[DumpProblem]
 
 def _restore(scratch: ScratchServer, programs: Path, dump: CopiedDump) -> TriedDatabase:
     """Restore it, count, and drop it again: there may not be room for all at once."""
-    name = _quoted(dump.database)
+    name = identifier(dump.database)
     _psql(scratch, f"drop database if exists {name} with (force)")
     with dump.file.open("rb") as stream:
         words = (
@@ -185,7 +186,3 @@ def _psql(scratch: ScratchServer, sql: str) -> None:
         stream.write(sql.encode("utf-8", "surrogateescape"))
         stream.seek(0)
         scratch.run("psql", *words, f"--dbname={scratch.server.conninfo(MAINTENANCE)}", given=stream)
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

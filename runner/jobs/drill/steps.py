@@ -10,7 +10,7 @@ from runner.agent.arguments import argv as words
 from runner.agent.drill.contract import Bring, CompareDrill, DrawSample, DrillRoom, NewestDumps, TryDumps
 from runner.agent.store.contract import Prove
 from runner.model.facts import Facts, StoreFacts
-from runner.model.options import DrillOptions
+from runner.model.options import DrillOptions, DumpOptions
 from runner.model.plan import Argv, Command, Effect, Finding, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site, Store
@@ -155,10 +155,10 @@ def steps_database(drill: Drill, facts: Facts, despite: Sequence[str]) -> tuple[
 
     They are tried also when the files (`despite`) did not come back as they should.
     """
-    dump: Any = drill.site.job(drill.options.database).options
+    dump: DumpOptions = drill.site.job(drill.options.database).options
     host, newest = drill.source, drill.snapshots[-1]
     find = words("newest-dumps", NewestDumps(drill.facts.path, newest, dump.to))
-    restore = words("try-dumps", TryDumps(drill.place, getattr(dump, "user", ""), getattr(dump, "programs", "")))
+    restore = words("try-dumps", TryDumps(drill.place, dump.user, dump.programs))
     why = "restore them into a server of their own, and count the rows again"
     space = "check that there is room to restore them"
     look: dict[str, Any] = {"effect": Effect.READ, "despite": tuple(despite)}
