@@ -28,12 +28,14 @@ def hold_host(
     plan: str,
     who: str,
     attach: str = "",
+    run: str = "",
 ) -> Argv:
     """Take one of the locks of a host and keep it until stdin ends.
 
-    `attach` is a plan whose detached command may still work: the holder waits for its end.
+    `attach` is a plan whose detached command may still work: the holder waits for its end. `run` is the folder of
+    the host's locks, "" for the usual one.
     """
-    return (program, *words("hold-host", HoldHost(resource, plan, who, attach)))
+    return (program, *words("hold-host", HoldHost(resource, plan, who, attach, run=run)))
 
 
 def run(program: str, plan: str, step: str, argv: Sequence[str], packages: str = "", then: Sequence[Argv] = ()) -> Argv:

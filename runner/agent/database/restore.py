@@ -29,6 +29,7 @@ where (relkind in ('r', 'm') or (relkind = 'p' and not exists (select from pg_cl
 and nspname <> 'information_schema' and nspname !~ '^pg_toast' \\gexec
 """
 
+_READ = 600
 # Of pg_restore's list: entries of pg_database, and what is said of them. Names come after these words.
 _OURS = re.compile(
     rb"[0-9]+; (1262 [0-9]+ DATABASE|0 0 ((COMMENT|ACL|SECURITY LABEL) - DATABASE|DATABASE PROPERTIES)) "
@@ -150,7 +151,9 @@ def _output(to: DatabaseServer, argv: tuple[str, ...], dump: OpenDump) -> tuple[
     """What a program writes that reads the dump, and its complaint where it fails."""
     dump.rewind()
     with scrap() as out:
-        ran = pg_programs.run(to, argv, given=dump.stream, output=out, seconds=600)
+        ran = pg_programs.run(to, argv, given=dump.stream, output=out, seconds=_READ)
+        if ran.exit is None:
+            raise Refused(f"pg_restore had not read the dump after {_READ} s and was stopped", "run it again")
         out.seek(0)
         return out.read(), "" if ran.exit == 0 else ran.complaint or f"it ended {ran.exit}"
 

@@ -112,7 +112,7 @@ def _compare_restored(folder: str, name: SampledName) -> Sequence[str]:
     except (FileNotFoundError, NotADirectoryError):
         return ["it did not come back"]
     except OSError as problem:
-        return [f"it cannot be read back: {problem}"]
+        return [f"it cannot be read back: {problem.strerror}"]
 
 
 def _compare_source(source: str, name: SampledName, margin: int) -> Checked:

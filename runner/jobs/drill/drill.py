@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from runner.agent.arguments import argv as words
-from runner.agent.detached.contract import HoldHost
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.drill.report import drill_report
 from runner.jobs.drill.steps import DAY, Drill, steps_database, steps_files, wrong
@@ -20,7 +18,7 @@ from runner.model.plan import Finding, Lock, PlannedJob, Skip
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site, Store
 from runner.report.default import or_default
-from runner.tools import agent
+from runner.tools import agent, detached
 
 
 class DrillKind(Bundled):
@@ -82,10 +80,11 @@ def _draft(drill: Drill, facts: Facts) -> Draft:
     every = tuple(step.id for step in steps)
     why = "remove everything that was restored"
     steps.append(drill.room("clear", why, remove=True, role=Role.CLEAR, despite=every, timeout=DAY))
-    hold = HoldHost("drill", drill.at.plan, f"{job.name} of {drill.site.controller}", run=drill.locks)
+    who = f"{job.name} of {drill.site.controller}"
+    hold = detached.hold_host(agent.program(drill.source), "drill", drill.at.plan, who, run=drill.locks)
     first, *others = drill.snapshots
     locks = (
-        Lock(resource=f"drill on {host}", host=host, argv=(agent.program(drill.source), *words("hold-host", hold))),
+        Lock(resource=f"drill on {host}", host=host, argv=hold),
         Lock(
             resource=f"reading {drill.store.name}",
             host=drill.keeper.name,

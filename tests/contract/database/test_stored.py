@@ -11,8 +11,8 @@ import pytest
 
 from runner.agent import tree
 from runner.agent.answer import Refused
-from runner.agent.database import stored
-from runner.agent.database.contract import encoded
+from runner.agent.database import restore, stored
+from runner.agent.database.contract import DatabaseServer, encoded
 
 AT = "2026-11-22T070000Z"
 
@@ -57,3 +57,13 @@ def test_a_record_that_is_none_is_refused_wherever_it_is_read(dumps: Path, damag
         stored.head(record)
     with pytest.raises(Refused, match=f"{AT}: its record cannot be read"):
         stored.newest(str(dumps), "/", "babase")
+
+
+def test_a_pg_restore_that_does_not_end_is_named(dumps: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeps = dumps / "sleeps"
+    sleeps.write_text("#!/bin/sh\nexec sleep 60\n")
+    sleeps.chmod(0o755)
+    monkeypatch.setattr(restore, "_READ", 0.2)
+    with stored.opened(str(dumps / f"databases/babase/{AT}.dump"), "ab") as dump, pytest.raises(Refused) as refused:
+        restore.read(DatabaseServer(), str(sleeps), dump, "back")
+    assert refused.value.error == "pg_restore had not read the dump after 0.2 s and was stopped"

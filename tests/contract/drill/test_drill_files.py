@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import gzip
+import io
 import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from runner.agent import tree
+from runner.agent.drill import compare
 from runner.agent.drill.sample import run as draw
 from runner.model.run import Verdict
 from runner.model.site import Amount
@@ -240,6 +243,24 @@ def test_what_does_not_come_back_whole_is_named(here: World) -> None:
     assert ("-dash", "it did not come back") in problems
     assert ("#comment", "it came back with a different owner (5:5, not 0:0)") in problems
     assert any(name in ("old", "twin") and "a different size" in what for name, what in problems)
+
+
+def test_what_came_back_and_cannot_be_read_is_named_in_words(
+    here: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = here.house.call("sample", str(here.house.root), "--seed=1", "--files=0", "--most=1000",
+                             "--canary=/data/day", "--", THREE)  # fmt: skip
+    (here.base / "back").mkdir()
+    subprocess.run(("cp", "-a", here.house.root / THREE, here.base / "back"), check=True)
+
+    def digest(descriptor: int) -> str:
+        raise OSError(errno.EIO, "Input/output error", str(descriptor))
+
+    monkeypatch.setattr(compare, "digest", digest)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(frame("drill/sample", sample))))
+    assert compare.run((str(here.base / "back"), "--source=/none")) == 1
+    (problem,) = json.loads(capsys.readouterr().out)["wrong"]
+    assert (problem["path"], problem["what"]) == ("/data/day", "it cannot be read back: Input/output error")
 
 
 def test_a_sample_that_is_cut_off_proves_nothing(here: World) -> None:
