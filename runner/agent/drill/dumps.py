@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import stat
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,11 +12,10 @@ from .. import tree
 from ..answer import reply
 from ..arguments import parse_as
 from ..database.folder import decoded
-from ..store.layout import open_store, require_sealed
+from ..store.layout import is_name, open_store, require_sealed
 from .compare import open_file
 from .contract import DumpLine, DumpSummary, NewestDumps
 
-TIME = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z")
 SORTS = {b".json": "record", b".dump": "dump", b".sql": "globals"}
 
 
@@ -65,13 +63,11 @@ def _is_link(root: str, place: tuple[bytes, ...]) -> bool:
 
 def _newest(root: str, place: tuple[bytes, ...], endings: Sequence[bytes]) -> bytes:
     names = set(_list(root, place))
-    first = endings[0]
-    times = [name[: -len(first)] for name in names if name.endswith(first)]
-    whole = [time for time in times if TIME.fullmatch(time) and all(time + end in names for end in endings)]
-    if whole or len(endings) == 1:
-        return max(whole, default=b"")
-    # None has its record: the newest is listed all the same, so that the restore misses the record.
-    return max((name[:-5] for name in names if name.endswith(b".dump") and TIME.fullmatch(name[:-5])), default=b"")
+    times = [name[: -len(endings[-1])] for name in names if name.endswith(endings[-1])]
+    times = [time for time in times if is_name(os.fsdecode(time))]
+    whole = [time for time in times if all(time + end in names for end in endings)]
+    # If no dump has its record, the newest is listed all the same, so that the restore misses the record.
+    return max(whole or times, default=b"")
 
 
 def _list(root: str, place: tuple[bytes, ...]) -> list[bytes]:
