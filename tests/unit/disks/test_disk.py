@@ -293,6 +293,12 @@ def test_a_disk_that_may_hold_snapshots_is_refused_without_a_word_of_wiping(case
     assert "wipefs" not in refused(drafted(answers, MOUNTED, site=site))
 
 
+@pytest.mark.parametrize("record", ["", '{"uu', "[]", '{"uuid": ""}'])
+def test_a_record_of_the_disk_that_makes_no_sense_is_not_a_store_without_one(record: str) -> None:
+    refusal = refused(drafted({**RIGHT_DISK, "identity.papio": record}, MOUNTED))
+    assert refusal.startswith("store papio does not say on which disk it was made: its .runner/disk.json cannot")
+
+
 def test_another_disk_with_the_right_label_is_not_taken_for_it() -> None:
     wrong = {**RIGHT_DISK, "device": device(), "marks": marks(("ext3", OTHER, "papio-snapshots"))}
     for site in (SITE, with_disk(uuid=UUID)):
