@@ -172,6 +172,8 @@ def notes(host: Host, here: Before, facts: Facts) -> tuple[str, ...]:
         notes.append(f"logged in to {host.name}: {', '.join(users[:_SHOWN])}{more}")
     if here.sessions:
         notes.append(f"connected to the database of {host.name}: {count(here.sessions, 'session')}")
+    elif here.sessions is None and facts.reading(host.name, "power.sessions"):
+        notes.append(f"who is connected to the database of {host.name} is not known")
     running, newest = here.outdated.running, here.outdated.newest
     if newest not in ("", running):
         notes.append(f"{host.name} runs kernel {running}; it should come back with {newest}")

@@ -353,6 +353,11 @@ def test_who_is_interrupted_is_named() -> None:
     assert "note: connected to the database of server: 3 sessions" in words
     unknown = host_readings(up={"users": None})
     assert "note: who is logged in to server is not known" in notes(draft(job(), facts(unknown)))
+    for odd in (None, "psql: error: connection refused"):
+        uncounted = notes(draft(job(), facts(host_readings(sessions=odd))))
+        assert "note: who is connected to the database of server is not known" in uncounted
+    assert "database" not in notes(draft(job(), facts(host_readings(sessions="sessions 0\n"))))
+    assert "database" not in notes(draft(job(), facts()))
 
 
 def test_a_clock_that_is_wrong_is_told_before_it_makes_the_boot_check_disks() -> None:
