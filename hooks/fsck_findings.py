@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from hooks.fsck_steps import SOURCE
 from runner.jobs.disks import tune2fs
 from runner.jobs.disks.tune2fs import Superblock
-from runner.jobs.power import boot_checks
+from runner.jobs.power import agent_checks, boot_checks
 from runner.jobs.power.agent_checks import Extfs
 from runner.jobs.power.boot_checks import Outlook
 from runner.model.facts import Facts
@@ -90,7 +90,11 @@ def _is_made(disk: Disk, plan: Plan) -> bool:
 def _disk(scene: Scene, disk: Disk, own: Extfs | None, outlook: Outlook | None) -> Iterator[Finding]:
     name = f"disk {disk.name} ({disk.device} of {disk.host})"
     if own is None:
-        yield _finding("note", f"{name} was not read, so its next check is not known")
+        # A host that did not answer has a line of its own; an answer without the disk is for a person.
+        asked = scene.facts.reading(scene.host, agent_checks.ID) is not None
+        do = "see at its host what `runner-agent boot-checks` says" if asked else ""
+        text = f"{name} was not read, so its next check is not known"
+        yield _finding("attention" if asked else "note", text, do)
     elif outlook is None:
         do = "see that it is plugged in and that `device` in jobs.toml is right"
         yield _finding("attention", f"{name} cannot be read: {one_line(own.problem)}", do)

@@ -95,7 +95,8 @@ class AccessTally:
     def _ran(self, line: LogLine, event: Event | None, program: str) -> None:
         if event is None:
             return
-        by_pam = event.method == _SU_BY_PAM
+        # Of sudo the method is the program that it ran, which may have any name.
+        by_pam = program == "su" and event.method == _SU_BY_PAM
         table = f"{program}{'_by_pam' if by_pam else ''}{'_refused' if event.what == 'refused' else ''}"
         self._count(table, (event.user, event.to, b"" if by_pam else event.method), line)
 

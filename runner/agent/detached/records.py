@@ -182,8 +182,9 @@ def _time(text: object) -> int:
 
 
 def _remove(place: DetachedFolder) -> None:
-    # What says that it ever began goes last, so that a removal that is cut off is taken up again.
+    # What says that it ever began goes first: a removal that is cut off leaves no command whose end nobody saw,
+    # but a folder in which nothing was begun, and is taken up again.
     with contextlib.suppress(OSError):
-        for entry in sorted(place.folder.iterdir(), key=lambda each: each == place.began):
-            entry.unlink()
+        for entry in (place.began, *place.folder.iterdir()):
+            entry.unlink(missing_ok=True)
         place.folder.rmdir()

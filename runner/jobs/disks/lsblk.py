@@ -47,7 +47,7 @@ def parse(text: str) -> Device | None:
     try:
         (device,) = json.loads(text)["blockdevices"]
         return _device(device)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

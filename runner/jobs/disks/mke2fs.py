@@ -90,5 +90,5 @@ def parse_identity(text: str) -> str:
     """The UUID in what `show` printed, lower case; "" where it says none."""
     try:
         return str(json.loads(text).get("uuid", "")).lower()
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""

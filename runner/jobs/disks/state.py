@@ -19,7 +19,8 @@ class DiskState:
 
     `device` is what the kernel knows, `marks` every signature on it, `stamp` both in one line.
     `mounts` are the places where the device is mounted, `there` is what is mounted at the disk's
-    place. `lines` are the lines of fstab for it; `identities` is the UUID that each store keeps.
+    place. `lines` are the lines of fstab for it; `identities` is the UUID that each store keeps, "" where
+    its record makes no sense; a store that keeps none is not in it.
     """
 
     device: lsblk.Device
@@ -105,6 +106,7 @@ def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
         identities={
             store.name: mke2fs.parse_identity(answers.output(f"identity.{store.name}"))
             for store in stores_on(site, disk)
+            if answers.reading(f"identity.{store.name}").exit == 0
         },
     )
 
@@ -190,8 +192,11 @@ def _unfit(disk: Disk, state: DiskState) -> DiskRefusal | None:
     if uuid and state.marks[0].uuid != uuid:
         text = f"{disk.device} holds {content}, but {_source(disk)} says that disk {disk.name} has uuid {uuid}"
         return DiskRefusal(text, f"attach the right disk, or correct {_source(disk)}")
-    for store, made_on in state.identities.items():
-        if state.mounted and made_on not in ("", state.marks[0].uuid):
+    for store, made_on in state.identities.items() if state.mounted else ():
+        if not made_on:
+            text = f"store {store} does not say on which disk it was made: its .runner/disk.json cannot be understood"
+            return DiskRefusal(text, "see whether the disk is damaged; then move that file away, and plan again")
+        if made_on != state.marks[0].uuid:
             text = f"store {store} was made on disk {made_on}, but {state.marks[0].uuid} is mounted"
             return DiskRefusal(text, "attach the right disk, or correct jobs.toml")
     return None

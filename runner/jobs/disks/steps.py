@@ -82,7 +82,7 @@ def keep(work: DiskWork) -> tuple[Step, ...]:
         steps.append(relabel.known_as(Role.LABEL))
     if disk.fsck_every and not _checked(state.superblock, disk.fsck_every):
         steps.append(_interval(work, disk.fsck_every, work.same()))
-    unmarked = state.mounted and any(not uuid for uuid in state.identities.values())
+    unmarked = any(store.name not in state.identities for store in stores_on(work.site, disk))
     marks = _identities(work) if unmarked or not state.mounted else ()
     return (*steps, *attach(work), *marks)
 
@@ -148,6 +148,6 @@ def _identities(work: DiskWork) -> tuple[Step, ...]:
                 f"store {store.name} belongs to this disk and is used on no other",
             ).known_as(Role.IDENTITY, store.name)
             for store in stores_on(work.site, disk)
-            if not work.state.mounted or not work.state.identities[store.name]
+            if not work.state.mounted or store.name not in work.state.identities
         ),
     )

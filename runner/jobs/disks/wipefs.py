@@ -69,7 +69,7 @@ def parse(text: str) -> tuple[Signature, ...] | None:
             Signature(type=str(mark["type"]), uuid=str(mark.get("uuid") or "").lower(), label=mark.get("label") or "")
             for mark in json.loads(text)["signatures"]
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -77,5 +77,5 @@ def parse_stamp(text: str) -> str:
     """Read what `stamp` printed; "" where it makes no sense."""
     try:
         return str(json.loads(text)["device"])
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return ""

@@ -117,16 +117,17 @@ def against(host: Host, here: Before) -> tuple[Objection, ...]:
     outdated = here.outdated
     if outdated.newest and outdated.newest != outdated.running:
         kernel = f"kernel {one_line(outdated.newest)} of {host.name}, which runs {one_line(outdated.running)},"
-        objections += _lacking(kernel, outdated)
+        objections += _lacking(host, kernel, outdated)
     return tuple(objections)
 
 
-def _lacking(kernel: str, outdated: Outdated) -> Iterator[Objection]:
+def _lacking(host: Host, kernel: str, outdated: Outdated) -> Iterator[Objection]:
+    packages = family(host)
     if not outdated.initrd:
-        do = f"there: update-initramfs -c -k {outdated.newest} (dracut --kver on Red Hat), with room in /boot"
-        yield Objection(text=f"{kernel} has no initrd: it might not come back", do=do)
+        do = f"there: {packages.write_initrd}" if packages else "have it written there"
+        yield Objection(text=f"{kernel} has no initrd: it might not come back", do=f"{do}, with room in /boot")
     if outdated.entry is False:
-        do = "there: update-grub (grub2-mkconfig -o /boot/grub2/grub.cfg on Red Hat)"
+        do = f"there: {packages.write_entry}" if packages else "have the menu written anew there"
         yield Objection(text=f"{kernel} is not in the boot loader's menu", do=do)
 
 
@@ -136,7 +137,7 @@ def doubts(site: Site, host: Host, here: Before, facts: Facts) -> tuple[Objectio
     outdated = here.outdated
     if outdated.newest == outdated.running:
         # It was booted with what there was then: an initrd that was written anew, and cut short, is gone since.
-        doubts += _lacking(f"kernel {one_line(outdated.running)} of {host.name}", outdated)
+        doubts += _lacking(host, f"kernel {one_line(outdated.running)} of {host.name}", outdated)
     if not outdated.newest:
         text = f"which kernel {host.name} will boot is not known: none is found in /boot"
         doubts.append(Objection(text=text, do="see there that /boot is mounted and which kernels it has"))
@@ -171,6 +172,8 @@ def notes(host: Host, here: Before, facts: Facts) -> tuple[str, ...]:
         notes.append(f"logged in to {host.name}: {', '.join(users[:_SHOWN])}{more}")
     if here.sessions:
         notes.append(f"connected to the database of {host.name}: {count(here.sessions, 'session')}")
+    elif here.sessions is None and facts.reading(host.name, "power.sessions"):
+        notes.append(f"who is connected to the database of {host.name} is not known")
     running, newest = here.outdated.running, here.outdated.newest
     if newest not in ("", running):
         notes.append(f"{host.name} runs kernel {running}; it should come back with {newest}")

@@ -147,7 +147,8 @@ def halt_steps(halt: Halt) -> tuple[Step, ...]:
 def _quiet(halt: Halt, argv: Argv) -> Step:
     why = "nothing is being written, and nothing blocks a shutdown"
     if not halt.cut_off:
-        return halt.step("idle", Command(argv=argv), why).known_as(Role.IDLE)
+        # On a disk at its limit the look itself takes long, as the sync that follows does.
+        return replace(halt.step("idle", Command(argv=argv), why), timeout=_SYNCS).known_as(Role.IDLE)
     wait = WaitFor(until=agent.is_idle(halt.job.host, argv), within=ENDS)
     return halt.step("idle", wait, f"{why} any more").known_as(Role.IDLE)
 

@@ -49,7 +49,7 @@ def power_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
         back=back,
         settled=_find(after, Role.SETTLED),
         after=tuple(after[after.index(back) + 1 :]),
-        early=tuple(outcome for outcome in outcomes if outcome.role == Role.CHECK and _check(outcome)),
+        early=tuple(each for each in outcomes if each.role == Role.CHECK and each.state == State.DONE),
     )
     return _returned(job, reboot) if back.state == State.DONE else _not_back(job, reboot)
 
@@ -72,11 +72,6 @@ def _find(outcomes: Sequence[Outcome], role: Role) -> Outcome | None:
 def _answer(outcome: Outcome | None) -> Returned:
     """What a look answered; empty where it gave no answer that makes sense."""
     return (answers.read(outcome.result, Returned) if outcome else None) or Returned()
-
-
-def _check(outcome: Outcome) -> DetachAnswer | None:
-    """How a disk check ended that was done before; None for any other."""
-    return answers.read(outcome.result, DetachAnswer) if outcome.state == State.DONE else None
 
 
 def away(down: Outcome, back: Outcome, settled: Outcome | None) -> float | None:
@@ -186,11 +181,11 @@ def _let_be(outcome: Outcome) -> str:
 
 def _checked_before(early: Sequence[Outcome]) -> Iterator[str]:
     for outcome in early:
-        name, answer = outcome.subject, _check(outcome)
+        name, answer = outcome.subject, answers.read(outcome.result, DetachAnswer)
         how = "errors were put right" if outcome.exit == _MENDED else "no error was found"
         yield f"disk {name} was checked{_took(answer.seconds if answer else None)} before the host went down: {how}"
-        if outcome.exit == _MENDED and answer:
-            yield from (f"e2fsck: {one_line(line)}" for line in answer.log[-_SHOWN:])
+        if outcome.exit == _MENDED:
+            yield from (f"e2fsck: {one_line(line)}" for line in (answer.log if answer else ())[-_SHOWN:])
             yield f"see in dmesg of its host, and at the cable of disk {name}, why there were any"
 
 

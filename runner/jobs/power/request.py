@@ -11,7 +11,8 @@ from runner.jobs.power import agent, boot_checks, downtime, locks, window
 from runner.jobs.power.before import Before
 from runner.jobs.power.locks import Concerned
 from runner.jobs.power.window import Objection
-from runner.model.facts import Facts
+from runner.jobs.retention.steps import place
+from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import HaltOptions, RebootOptions
@@ -90,17 +91,10 @@ class Request:
 
     def store_lock(self, concerned: Concerned, until: str, instead: str = "") -> Lock:
         """The lock of a store that can be used, until the step `until`; with `instead` taken from that plan."""
-        declared, facts = concerned.store, concerned.facts
-        disk = self.site.disk(declared.disk) if declared.disk else None
-        at = store.At(
-            program=store.program(self.site.host(declared.host)),
-            path=concerned.path,
-            plan=self.plan,
-            mount=disk.mount if disk else "",
-            uuid=(disk.uuid or (facts.uuid if facts else "")) if disk else "",
-        )
-        argv = agent.take_over(at, holder=instead, who=self.who) if instead else store.hold(at, who=self.who)
-        return Lock(resource=f"store {declared.name}", host=declared.host, argv=argv, until=until)
+        facts = concerned.facts or StoreFacts(path=concerned.path, exists=False)
+        where = place(self.site, self.job.name, concerned.store, facts, self.plan)
+        argv = agent.take_over(where.at, holder=instead, who=self.who) if instead else where.lock.argv
+        return replace(where.lock, argv=argv, until=until)
 
     def step(self, name: str, action: Command | WaitFor, why: str, effect: Effect = Effect.READ) -> Step:
         """A step of this job on the host."""

@@ -332,6 +332,24 @@ def test_the_oldest_are_forgotten_but_never_one_whose_end_nobody_saw(house: Host
     assert len(house.detached()) == 50
 
 
+def test_a_removal_that_is_cut_off_leaves_no_command_whose_end_nobody_saw(house: HostHouse) -> None:
+    for number in range(52):
+        folder = house.state / f"detached/old-{number:02}.x"
+        folder.mkdir(parents=True)
+        about = {"plan": f"old-{number:02}", "step": "x", "started": f"2026-11-01T00:00:{number:02}.000000Z"}
+        (folder / "began.json").write_text(json.dumps(about))
+        (folder / "seen").touch()
+    cut_off = house.state / "detached/old-00.x"
+    (cut_off / "stays").mkdir()
+    assert house.detach("--", "true").code == 0
+    assert (cut_off.exists(), (cut_off / "began.json").exists()) == (True, False)
+    assert not (house.state / "detached/old-01.x").exists()
+    (cut_off / "stays").rmdir()
+    os.utime(cut_off, (0, 0))
+    assert house.detach("--", "true", step="job/later").code == 0
+    assert not cut_off.exists()
+
+
 def test_that_a_person_saw_the_end_is_kept(house: HostHouse) -> None:
     assert house.detach("--seen").code == 1
     house.detach("--", "true")

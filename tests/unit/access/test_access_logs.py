@@ -195,6 +195,14 @@ def test_a_repeated_message_counts_as_often_as_it_was_said() -> None:
     assert (tally.tables["refused"].total, methods(tally)) == (5, {"password": 5})
 
 
+@pytest.mark.parametrize("name", [b"pam", b"pam_refused", b"su", b"_by_pam", b"accepted"])
+def test_the_name_of_a_program_that_sudo_runs_means_nothing(name: bytes) -> None:
+    ran = b"karl : TTY=pts/0 ; PWD=/ ; USER=root ; COMMAND=/usr/local/bin/" + name
+    tally = tally_of(ran, program=b"sudo")
+    assert rows(tally, "sudo") == [["karl", "root", name.decode(), 1]]
+    assert (tally.tables["su"].total, tally.tables["accepted"].total) == (0, 0)
+
+
 def test_the_folder_and_the_words_of_a_sudo_command_change_nothing() -> None:
     into = b"karl : TTY=pts/0 ; PWD=/tmp/a ; USER=nobody ; COMMAND=/bin/true/x ; USER=root ; COMMAND=/bin/ls"
     assert access_su.sudo(into) == Event("allowed", b"karl", b"", b"?", b"?")

@@ -293,6 +293,29 @@ def test_a_disk_that_may_hold_snapshots_is_refused_without_a_word_of_wiping(case
     assert "wipefs" not in refused(drafted(answers, MOUNTED, site=site))
 
 
+@pytest.mark.parametrize("record", ["", '{"uu', "[]", '{"uuid": ""}'])
+def test_a_record_of_the_disk_that_makes_no_sense_is_not_a_store_without_one(record: str) -> None:
+    refusal = refused(drafted({**RIGHT_DISK, "identity.papio": record}, MOUNTED))
+    assert refusal.startswith("store papio does not say on which disk it was made: its .runner/disk.json cannot")
+
+
+DEEP = "[" * 200_000
+NESTED = '{"name": "a", "type": "disk", "size": 1, "maj:min": "8:1", "children": ['
+
+
+@pytest.mark.parametrize("what", ["device", "marks", "stamp"])
+def test_an_answer_without_an_end_to_its_depth_is_that_disks_trouble_alone(what: str) -> None:
+    assert "cannot be read" in refused(drafted({**BLANK_DISK, what: DEEP}))
+    assert "cannot be understood" in refused(drafted({**RIGHT_DISK, "identity.papio": DEEP}, MOUNTED))
+
+
+@pytest.mark.parametrize(
+    "text", [f'{{"blockdevices": [{NESTED * 5000}{"]}" * 5000}]}}', device(**{"maj:min": "99999999999999:1"})]
+)
+def test_a_device_that_no_kernel_has_is_none(text: str) -> None:
+    assert "cannot be read" in refused(drafted({**BLANK_DISK, "device": text}))
+
+
 def test_another_disk_with_the_right_label_is_not_taken_for_it() -> None:
     wrong = {**RIGHT_DISK, "device": device(), "marks": marks(("ext3", OTHER, "papio-snapshots"))}
     for site in (SITE, with_disk(uuid=UUID)):

@@ -170,6 +170,7 @@ def test_an_answer_that_makes_no_sense_is_none(text: str) -> None:
     odd = HostFacts(name=DISK.host, readings={"fsck": Reading(exit=1, out=text)})
     (only,) = hook(DISK).check_plan(REBOOTING, Facts(at=NOW, hosts={DISK.host: odd}))
     assert only.text.endswith("its next check is not known")
+    assert only.severity == "attention"
 
 
 def test_in_the_sandbox_no_disk_is_asked_and_one_note_says_so() -> None:

@@ -156,7 +156,7 @@ def test_a_kernel_that_cannot_be_booted_is_told_in_words_that_keep_people_from_r
     report = report_of(done("upgrade", **detached()), failed("initrd", note="initrd is False; the plan wants == True"))
     assert report.headline.startswith("the newest kernel has no initrd to boot from: do not reboot;")
     assert report.headline.endswith(
-        "; see df /boot, then, at the host: update-initramfs -u -k all; 1 package upgraded all the same"
+        "; see df /boot, then, at the host: update-initramfs -c -k all; 1 package upgraded all the same"
     )
     assert "False" not in report.headline
     red = report_of(failed("initrd"), packages="dnf")

@@ -57,6 +57,11 @@ def test_everything_is_written_and_unmounted_before_the_power_goes() -> None:
     assert drawn.planned.headline == "the round button"
 
 
+def test_a_look_at_a_disk_at_its_limit_has_the_time_that_its_sync_has() -> None:
+    planned = steps(draft(job(), facts()))
+    assert {planned[name].timeout for name in ("idle", "sync", "release-papio", "unmount-disk")} == {3600}
+
+
 def test_a_disk_that_was_unmounted_for_nothing_is_mounted_again_and_no_other() -> None:
     two = (
         Disk(name="disk", host=SERVER, device="/dev/sdb1", mount="/srv/backups/papio"),

@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from runner.jobs.power.report import away, power_report
 from runner.model.plan import PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
@@ -124,6 +126,15 @@ def test_errors_that_a_check_before_the_reboot_put_right_are_said_and_shown() ->
     assert "disk usb was checked in 1 min 15 s before the host went down: errors were put right" in report.details
     assert "e2fsck: papio: Inode 12, i_blocks is 8, should be 0.  FIXED." in report.details
     assert any("errors were put right" in line for line in rebooted(early(1), back=State.FAILED).details)
+
+
+@pytest.mark.parametrize("result", [{}, {"detached": "yes"}, {"detached": True, "log": 7}])
+def test_errors_that_were_put_right_are_said_although_the_answer_makes_no_sense(result: dict[str, Any]) -> None:
+    report = rebooted(replace(early(1), result=result))
+    assert report.verdict == Verdict.ATTENTION
+    assert report.headline.endswith("; errors on disk usb were put right")
+    assert "disk usb was checked before the host went down: errors were put right" in report.details
+    assert any("at the cable of disk usb" in line for line in report.details)
 
 
 def test_a_check_before_the_reboot_that_found_nothing_is_one_line() -> None:

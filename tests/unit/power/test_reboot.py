@@ -152,6 +152,24 @@ def test_a_host_that_is_at_work_or_would_not_come_back_is_left_alone(readings: A
     assert words in refusal(job(), facts(host_readings(**readings)))
 
 
+@pytest.mark.parametrize(
+    ("packages", "initrd", "entry"),
+    [
+        ("apt", "there: update-initramfs -c -k all, with", "there: update-grub"),
+        ("dnf", "there: dracut --regenerate-all --force, with", "there: grub2-mkconfig -o /boot/grub2/grub.cfg"),
+        ("", "have it written there, with", "have the menu written anew there"),
+    ],
+)
+def test_what_a_kernel_lacks_is_written_with_the_programs_of_the_host(packages: str, initrd: str, entry: str) -> None:
+    own = job()
+    known, here = facts(host_readings(outdated={"initrd": False, "entry": False})), site(own)
+    hosts = tuple(replace(host, packages=packages) if host.name == SERVER else host for host in here.hosts)
+    drawn = RebootKind().draft(replace(here, hosts=hosts), own, known, known.at)
+    assert [finding.do for finding in drawn.findings if finding.severity == "refusal"] == [
+        f"{initrd} room in /boot", entry,
+    ]  # fmt: skip
+
+
 def test_a_kernel_that_runs_already_needs_nothing_to_be_booted_again() -> None:
     kernel = {"running": "6.1.0-50-amd64", "newest": "6.1.0-50-amd64"}
     drawn = draft(job(), facts(host_readings(outdated={"kernel": kernel, "initrd": False, "entry": False})))
@@ -335,6 +353,11 @@ def test_who_is_interrupted_is_named() -> None:
     assert "note: connected to the database of server: 3 sessions" in words
     unknown = host_readings(up={"users": None})
     assert "note: who is logged in to server is not known" in notes(draft(job(), facts(unknown)))
+    for odd in (None, "psql: error: connection refused"):
+        uncounted = notes(draft(job(), facts(host_readings(sessions=odd))))
+        assert "note: who is connected to the database of server is not known" in uncounted
+    assert "database" not in notes(draft(job(), facts(host_readings(sessions="sessions 0\n"))))
+    assert "database" not in notes(draft(job(), facts()))
 
 
 def test_a_clock_that_is_wrong_is_told_before_it_makes_the_boot_check_disks() -> None:

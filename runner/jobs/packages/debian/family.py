@@ -32,7 +32,8 @@ class Debian(Family):
         *("libsystemd0", "libudev1", "libssl[0-9]*", "libgnutls[0-9]*", "libdbus-1-3"),
     )
     by_hand = "dpkg --configure -a"
-    write_initrd = "update-initramfs -u -k all"
+    # With -u it would pass over a kernel that has none: update-initramfs(8).
+    write_initrd = "update-initramfs -c -k all"
     write_entry = "update-grub"
 
     def probes(self, host: Host) -> tuple[Probe, ...]:
