@@ -26,6 +26,8 @@ SnapshotRecord: TypeAlias = contract.SnapshotRecord
 FileVersion: TypeAlias = contract.FileVersion
 Versions: TypeAlias = contract.Versions
 Gains: TypeAlias = store_contract.Gains
+HolderAnswer: TypeAlias = store_contract.HolderAnswer
+LockAnswer: TypeAlias = store_contract.LockAnswer
 
 IDLE: Argv = ("ionice", "--class=idle", "nice", "--adjustment=19")
 
