@@ -40,7 +40,7 @@ DOORS: Mapping[str, frozenset[str]] = {
     "jinja2": frozenset({"verbs/bare_metal.py"}),
     "rich": frozenset({"cli/"}),
     "cronsim": frozenset({"planning/schedule.py", "config/order.py"}),
-    "msgspec": frozenset({"config/", "engine/probe.py", "tools/answers.py"}),
+    "msgspec": frozenset({"config/", "tools/answers.py"}),
 }
 CLOCK = {"verbs/app.py", "engine/execute.py", "engine/step.py"}
 BANNED_NAMES = {"utils", "helpers", "common", "base", "core", "manager"}
