@@ -28,6 +28,8 @@ _STALL = 1800.0
 _SSH_LOST = 255
 _LOST = (None, _SSH_LOST)
 _PROGRESS_EVERY = 0.5
+# No file is as long as a number of so many digits says.
+_DIGITS = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -172,7 +174,7 @@ class _TransferCounter:
         for line in lines:
             if line[1:2] == b"f" and line[:1] in b"<>":
                 parts = line.split(b"|", 3)
-                if len(parts) == 4 and parts[2].isdigit():
+                if len(parts) == 4 and parts[2].isdigit() and len(parts[2]) < _DIGITS:
                     self._files += 1
                     self._bytes += int(parts[2])
         if monotonic() - self._reported >= _PROGRESS_EVERY:
@@ -209,7 +211,8 @@ def _differs(result: Result) -> str:
 def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
     if answer.get("error"):
         return _error_of(answer)
-    lines = log.strip().splitlines() or [str(entry) for entry in answer.get("log", ())]
+    printed = answer.get("log")
+    lines = log.strip().splitlines() or ([printable(str(entry)) for entry in printed] if type(printed) is list else [])
     last = lines[-1:] or ["it printed nothing"]
     return result.error or f"ended {result.exit}: {last[0]}"
 

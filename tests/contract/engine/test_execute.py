@@ -266,6 +266,20 @@ def test_a_lock_that_cannot_be_taken_fails_the_job(stage: Stage, source: str) ->
     assert states(outcomes) == ["failed"] and outcomes[0].note
 
 
+@pytest.mark.parametrize("log", [7, None, "x", {"a": 1}, [], ["\ud800\x1b[31m"]])
+def test_an_odd_log_in_an_answer_ends_nothing_but_its_step(stage: Stage, log: object) -> None:
+    source = f"print({json.dumps({'log': log})!r}); raise SystemExit(3)"
+    (outcome,) = stage.run(python("a/1", source))
+    assert outcome.state == State.FAILED and outcome.note.startswith("ended 3: ")
+    assert outcome.note.encode("utf-8") and "\x1b" not in outcome.note
+
+
+def test_a_file_of_impossible_size_is_not_counted(stage: Stage) -> None:
+    source = f"print('<f+++++++++|0|{'9' * 5000}|a')"
+    sent = replace(python("a/1", source), keep_output_as="papio/2026-11-23T081500Z/0")
+    assert states(stage.run(sent)) == ["done"]
+
+
 def test_a_lock_lost_in_the_middle_ends_the_step(stage: Stage, tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     waits = f"import os, time\nwhile not os.path.exists({str(mark)!r}): time.sleep(0.01)"
