@@ -65,6 +65,11 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
         "hooks/bad.py",
         "def f(job):\n    for line in job.details:\n        re.search('a', line)\n",
     ),
+    (
+        house_prose.read_back,
+        "runner/verbs/bad.py",
+        "def f(steps):\n    all = (step.action.argv for step in steps)\n    return [argv[1:] for argv in all]\n",
+    ),
     (house_prose.kinds, "runner/planning/bad.py", "x = job.kind == 'snapshot'\n"),
     (house_prose.kinds, "runner/report/bad.py", "x = job.kind in ('restore', 'drill')\n"),
     (house_prose.families, "runner/agent/power/bad.py", "x = f'{y}: neither dpkg nor another'\n"),
