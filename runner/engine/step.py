@@ -74,9 +74,7 @@ class Stepper:
         return self._act(step, at, earlier)
 
     def _claim(self, check: Check) -> ClaimReading:
-        result = self.transports[check.host].run(
-            check.argv, stdin=None, timeout=_CHECK_PATIENCE, sink=None, stop=self.stop, stall=None
-        )
+        result = self.transports[check.host].run(check.argv, timeout=_CHECK_PATIENCE, stop=self.stop)
         answer = last_object(result.out)
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
@@ -131,7 +129,7 @@ class Stepper:
         transport = self.transports[step.host]
         stall = _STALL if step.keep_output_as else None
         if not spooled:
-            result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall)
+            result = transport.run(argv, stdin=stdin, timeout=step.timeout, stop=self.stop, stall=stall)
             return self._outcome_of(step, at, result, printed=step.effect == Effect.READ)
         with self.spool.open(step) as file:
             counter = _TransferCounter(step, self.tell) if step.keep_output_as else None
