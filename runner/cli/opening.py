@@ -55,5 +55,6 @@ def site_file(options: argparse.Namespace) -> Path:
     """The jobs.toml that was named; UsageError where there is none."""
     path = Path(options.file)
     if not path.is_file():
-        raise UsageError(f"{path}: no such file", do="name the site's file: runner VERB --file PATH/jobs.toml")
+        what = "this is not a file" if path.exists() else "no such file"
+        raise UsageError(f"{path}: {what}", do="name the site's file: runner VERB --file PATH/jobs.toml")
     return path

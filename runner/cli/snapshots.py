@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json
-from runner.model.errors import FactsIncomplete
+from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.facts import Snapshot
 from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line, size
@@ -137,8 +137,9 @@ def _exceptions(app: App, holdings: Sequence[Holding], options: argparse.Namespa
     from runner.jobs.snapshots.when import pick
     from runner.verbs import browse
 
-    for holding in holdings:
-        chosen = pick(holding.sealed, options.exceptions, zone=app.site.timezone, now=app.now())
+    now = app.now()
+    picked = [pick(holding.sealed, options.exceptions, zone=app.site.timezone, now=now) for holding in holdings]
+    for holding, chosen in zip(holdings, picked, strict=True):
         if isinstance(chosen, str):
             show([line((f"store {holding.store.name}", "name"), f"  {holding.error or chosen}")])
             continue
@@ -152,4 +153,7 @@ def _exceptions(app: App, holdings: Sequence[Holding], options: argparse.Namespa
         show([line(f"  {one_line(item.cause):12} {one_line(item.path)}") for item in record.exceptions_list])
         if (more := record.exceptions - len(record.exceptions_list)) > 0:
             show([line(f"  and {more:,} more, which the record does not name")])
-    return FactsIncomplete.code if any(holding.error for holding in holdings) else 0
+    if any(holding.error for holding in holdings):
+        return FactsIncomplete.code
+    unknown = all(isinstance(chosen, str) for chosen in picked) and any(holding.sealed for holding in holdings)
+    return UsageError.code if unknown else 0

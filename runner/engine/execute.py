@@ -23,7 +23,9 @@ from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.role import Role
 from runner.model.run import Outcome, State
-from runner.tools.answers import last_object
+from runner.model.text import printable
+from runner.tools.agent import HolderAnswer, LockAnswer
+from runner.tools.answers import last_object, read
 
 ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
 _LOCK_PATIENCE = 30.0
@@ -152,17 +154,17 @@ class _JobRun:
             held = stack.enter_context(_holding(self._means.transports[lock.host], lock, self._stop))
         except OSError as error:
             return step_outcome(first, State.FAILED, f"{lock.resource}: {error}")
-        reading = last_object(held.first_line(_LOCK_PATIENCE))
-        if reading.get("held") is True:
+        line = last_object(held.first_line(_LOCK_PATIENCE))
+        answer = read(line, LockAnswer)
+        if answer and answer.held:
             self._stop.held.append((held, lock.until))
             return None
-        if reading.get("held") is False:
-            holder = reading.get("holder") or {}
-            who, since, pid = (holder.get(word, "?") for word in ("who", "since", "pid"))
-            note = f"{lock.resource} on {lock.host} is held by {who} (pid {pid}) since {since}"
-            return step_outcome(first, State.BUSY, note)
-        why = str(reading.get("error") or held.close().error or "runner-agent gave no answer")
-        return step_outcome(first, State.FAILED, f"{lock.resource} on {lock.host}: {why}")
+        if answer:
+            _, who, pid, since = answer.holder or HolderAnswer()
+            note = f"{lock.resource} on {lock.host} is held by {who or '?'} (pid {pid or '?'}) since {since or '?'}"
+            return step_outcome(first, State.BUSY, printable(note))
+        why = str(line.get("error") or held.close().error or "runner-agent gave no answer")
+        return step_outcome(first, State.FAILED, printable(f"{lock.resource} on {lock.host}: {why}"))
 
     def _go(self) -> None:
         bad: set[str] = set()

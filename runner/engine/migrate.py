@@ -117,33 +117,46 @@ def _add_roles(db: sqlite3.Connection) -> None:
         db.execute(
             "UPDATE steps SET role = ?, subject = ? WHERE plan = ? AND id = ?", (role.value, subject, plan, step)
         )
-    _each_step(db, _with_role)
+    _each_plan(db, _with_roles)
 
 
-def _with_role(step: dict[str, Any]) -> dict[str, Any]:
-    role, subject = role_of(step["id"])
-    return {**step, "role": role.value, "subject": subject}
+def _with_roles(plan: dict[str, Any]) -> dict[str, Any]:
+    steps = [(step, *role_of(step["id"])) for step in plan.get("steps", ())]
+    return {**plan, "steps": [{**step, "role": role.value, "subject": subject} for step, role, subject in steps]}
 
 
 def _rename(db: sqlite3.Connection) -> None:
-    """Idle was called still, and detached carried, before format 3."""
+    """Before format 3 idle was called still and detached carried; what was told has names of its own now."""
     db.execute("UPDATE steps SET role = ? WHERE role = 'still'", (Role.IDLE.value,))
     db.execute(
         "UPDATE steps SET result = json_set(json_remove(result, '$.carried'), '$.detached', json('true')) "
         "WHERE json_type(result, '$.carried') = 'true'"
     )
-    _each_step(db, _renamed)
+    _each_plan(db, _renamed)
 
 
-def _renamed(step: dict[str, Any]) -> dict[str, Any]:
+def _renamed(plan: dict[str, Any]) -> dict[str, Any]:
+    parts = {"steps": _renamed_step, "jobs": _renamed_job, "basis": _renamed_basis}
+    return {key: [parts[key](part) for part in value] if key in parts else value for key, value in plan.items()}
+
+
+def _renamed_step(step: dict[str, Any]) -> dict[str, Any]:
     keys = {"detached" if key == "carried" else key: value for key, value in step.items()}
     return {**keys, "role": Role.IDLE.value} if step.get("role") == "still" else keys
 
 
-def _each_step(db: sqlite3.Connection, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+def _renamed_job(job: dict[str, Any]) -> dict[str, Any]:
+    headline, *details = str(job.get("told", "")).split("\n")
+    known = {key: value for key, value in job.items() if key != "told"}
+    return {**known, "headline": headline, "details": details} if "told" in job else known
+
+
+def _renamed_basis(basis: dict[str, Any]) -> dict[str, Any]:
+    return {"description" if key == "told" else key: value for key, value in basis.items()}
+
+
+def _each_plan(db: sqlite3.Connection, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
     # What a run that went down with its machine has left to do is read again from its plans.
     unended = "SELECT plans.id, plan FROM plans JOIN runs ON runs.id = plans.run WHERE runs.ended IS NULL"
     for plan, text in db.execute(unended).fetchall():
-        values = json.loads(text)
-        steps = [change(step) for step in values.get("steps", ())]
-        db.execute("UPDATE plans SET plan = ? WHERE id = ?", (json.dumps({**values, "steps": steps}), plan))
+        db.execute("UPDATE plans SET plan = ? WHERE id = ?", (json.dumps(change(json.loads(text))), plan))

@@ -140,7 +140,7 @@ def _plan(values: Mapping[str, Any]) -> Plan:
         steps=tuple(_step(step) for step in values.get("steps", ())),
         skips=tuple(Skip(**skip) for skip in values.get("skips", ())),
         findings=tuple(_finding(finding) for finding in values.get("findings", ())),
-        basis=tuple(Basis(**_renamed(basis, told="description")) for basis in values.get("basis", ())),
+        basis=tuple(Basis(**basis) for basis in values.get("basis", ())),
     )
 
 
@@ -149,7 +149,6 @@ def _finding(values: Mapping[str, Any]) -> Finding:
 
 
 def _job(values: Mapping[str, Any]) -> PlannedJob:
-    values = _renamed(values, told="headline")
     return PlannedJob(
         **_but(values, "after", "locks", "details", "forecast", "since"),
         after=tuple(values.get("after", ())),
@@ -192,11 +191,6 @@ def _unless(values: Mapping[str, Any]) -> Check | Ended:
 
 def _check(values: Mapping[str, Any]) -> Check:
     return Check(**_but(values, "argv"), argv=tuple(values["argv"]))
-
-
-def _renamed(values: Mapping[str, Any], **names: str) -> dict[str, Any]:
-    """The values, those that an earlier runner wrote under another name under the one of today."""
-    return {names.get(name, name): value for name, value in values.items()}
 
 
 def _but(values: Mapping[str, Any], *names: str) -> dict[str, Any]:

@@ -17,14 +17,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from runner.hosts.transport import Result, Transport
 from runner.model.errors import RunnerError
 from runner.model.facts import Facts, HostFacts, Probe
 from runner.model.site import Host, Site
 from runner.model.text import printable
 from runner.tools import agent
+from runner.tools.answers import understood
 
 _PATIENCE = 120.0
 
@@ -104,9 +103,8 @@ def _read(name: str, transport: Transport, program: bytes, question: Mapping[str
     if result.exit != 0:
         return HostFacts(name=name, error=_why(result))
     try:
-        answer = json.loads(result.out)
-        facts = msgspec.convert({**answer, "name": name}, HostFacts, strict=False)
-    except (ValueError, TypeError, RecursionError, msgspec.ValidationError) as error:
+        facts = understood({**json.loads(result.out), "name": name}, HostFacts)
+    except (ValueError, TypeError, RecursionError) as error:
         return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}")
     asked = {f"store {store['name']}" for store in question["stores"]} | {each["id"] for each in question["commands"]}
     lacking = sorted(asked - {f"store {store}" for store in facts.stores} - facts.readings.keys())

@@ -28,6 +28,8 @@ _STALL = 1800.0
 _SSH_LOST = 255
 _LOST = (None, _SSH_LOST)
 _PROGRESS_EVERY = 0.5
+# No file is as long as a number of so many digits says.
+_DIGITS = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,9 +74,7 @@ class Stepper:
         return self._act(step, at, earlier)
 
     def _claim(self, check: Check) -> ClaimReading:
-        result = self.transports[check.host].run(
-            check.argv, stdin=None, timeout=_CHECK_PATIENCE, sink=None, stop=self.stop, stall=None
-        )
+        result = self.transports[check.host].run(check.argv, timeout=_CHECK_PATIENCE, stop=self.stop)
         answer = last_object(result.out)
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
@@ -129,7 +129,7 @@ class Stepper:
         transport = self.transports[step.host]
         stall = _STALL if step.keep_output_as else None
         if not spooled:
-            result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=None, stop=self.stop, stall=stall)
+            result = transport.run(argv, stdin=stdin, timeout=step.timeout, stop=self.stop, stall=stall)
             return self._outcome_of(step, at, result, printed=step.effect == Effect.READ)
         with self.spool.open(step) as file:
             counter = _TransferCounter(step, self.tell) if step.keep_output_as else None
@@ -172,7 +172,7 @@ class _TransferCounter:
         for line in lines:
             if line[1:2] == b"f" and line[:1] in b"<>":
                 parts = line.split(b"|", 3)
-                if len(parts) == 4 and parts[2].isdigit():
+                if len(parts) == 4 and parts[2].isdigit() and len(parts[2]) < _DIGITS:
                     self._files += 1
                     self._bytes += int(parts[2])
         if monotonic() - self._reported >= _PROGRESS_EVERY:
@@ -209,7 +209,8 @@ def _differs(result: Result) -> str:
 def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
     if answer.get("error"):
         return _error_of(answer)
-    lines = log.strip().splitlines() or [str(entry) for entry in answer.get("log", ())]
+    printed = answer.get("log")
+    lines = log.strip().splitlines() or ([printable(str(entry)) for entry in printed] if type(printed) is list else [])
     last = lines[-1:] or ["it printed nothing"]
     return result.error or f"ended {result.exit}: {last[0]}"
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from runner.hosts.session import StopSignal
 from runner.model.plan import WaitFor
-from runner.model.text import length
+from runner.model.text import length, printable
 
 _SILENCES = 3
 # A look that was under way when the run was stopped has this long. It may be at a host that is down.
@@ -69,7 +69,8 @@ def wait(action: WaitFor, ask: Ask, stop: StopSignal, seen: Callable[[str], None
         # A refusal is an answer too: who gives one is not gone.
         silences = silences + 1 if holds is None and not (action.gone and reading.answer) else 0
         if holds is not None:
-            answer, heard, words = reading.answer, monotonic(), str(reading.answer.get("error") or reading.text)
+            answer, heard = reading.answer, monotonic()
+            words = printable(str(answer.get("error") or reading.text))
         silence = f"no answer: {reading.silence or reading.text}"
         now = reading.advice if holds is not None else silence
         if now != last:

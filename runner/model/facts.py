@@ -8,8 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
 
 from runner.model.role import Role
+
+# The most characters that are read of what a probe's command printed.
+PRINTED = 64 * 1024 * 1024
 
 # A step that took some time: its job, its role and what it is about.
 Timed = tuple[str, Role, str]
@@ -136,8 +140,8 @@ class Reading:
     """How a probe's command ended: its exit code (None: it could not be started) and its output."""
 
     exit: int | None
-    out: str = ""
-    err: str = ""
+    out: Annotated[str, PRINTED] = ""
+    err: Annotated[str, PRINTED] = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from runner.agent.arguments import DeclaredDisk, argv
+from runner.agent.arguments import DeclaredDisk, argv, parse_as
 from runner.agent.snapshots import contract
 from runner.agent.snapshots.contract import Diff, Find, ReadSnapshots
 from runner.agent.store import contract as store_contract
@@ -26,6 +26,8 @@ SnapshotRecord: TypeAlias = contract.SnapshotRecord
 FileVersion: TypeAlias = contract.FileVersion
 Versions: TypeAlias = contract.Versions
 Gains: TypeAlias = store_contract.Gains
+HolderAnswer: TypeAlias = store_contract.HolderAnswer
+LockAnswer: TypeAlias = store_contract.LockAnswer
 
 IDLE: Argv = ("ionice", "--class=idle", "nice", "--adjustment=19")
 
@@ -66,6 +68,12 @@ def former(host: Host) -> str:
 def hold(at: At, *, who: str) -> Argv:
     """Take the store's lock and keep it until stdin ends."""
     return at.call("hold", Hold(at.path, at.plan, who, at.disk))
+
+
+def begun(command: Argv) -> contract.Begin:
+    """The options of a `begin` that a plan holds."""
+    _, _, *options = command
+    return parse_as(contract.Begin, options)
 
 
 def check_disk(at: At) -> Argv:

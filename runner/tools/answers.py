@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Hashable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cache
 from types import UnionType
@@ -24,7 +25,7 @@ _TUPLE: Any = tuple
 _DICT: Any = dict
 _UNION: Any = Union
 
-Contract = TypeVar("Contract", bound=tuple[Any, ...])
+Contract = TypeVar("Contract")
 
 
 def last_object(text: str | bytes) -> Mapping[str, Any]:
@@ -45,11 +46,19 @@ def read(answer: str | Mapping[str, Any], contract: type[Contract]) -> Contract 
     A key that is missing has the default of its field, a key that the contract does not know is ignored.
     Times are UTC. Never raises, whatever is answered.
     """
-    table = last_object(answer) if isinstance(answer, str) else answer
     try:
-        made: Contract = _made(contract, msgspec.convert(table, _shape(contract)))
-    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        return understood(last_object(answer) if isinstance(answer, str) else answer, contract)
+    except ValueError:
         return None
+
+
+def understood(answer: object, contract: type[Contract]) -> Contract:
+    """As `read`, of a NamedTuple or a dataclass; ValueError says what does not fit."""
+    hint: Any = contract
+    try:
+        made: Contract = _made(hint, msgspec.convert(answer, _shape(hint)))
+    except (msgspec.MsgspecError, OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from error
     return made
 
 
@@ -74,17 +83,26 @@ def _hints(contract: Hashable) -> dict[str, Any]:
 @cache
 def _shape(contract: type[Any]) -> type[msgspec.Struct]:
     """What msgspec checks: the fields of the contract, each with its bounds."""
-    defaults = getattr(contract, "_field_defaults", {})
-    fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
+    defaults = _optional(contract)
+    shape_fields: list[tuple[str, Any] | tuple[str, Any, Any]] = []
     for key, hint in get_type_hints(contract, include_extras=True).items():
         kind = _bounded(hint, contract)
         # Not the default itself: it may be a NamedTuple, which msgspec takes for a list.
-        fields.append((key, _UNION[kind, msgspec.UnsetType], msgspec.UNSET) if key in defaults else (key, kind))
-    names = {field[0]: field[0].rstrip("_") for field in fields}
-    shape = msgspec.defstruct(contract.__name__, fields, rename=names, kw_only=True)
+        shape_fields.append((key, _UNION[kind, msgspec.UnsetType], msgspec.UNSET) if key in defaults else (key, kind))
+    names = {field[0]: field[0].rstrip("_") for field in shape_fields}
+    shape = msgspec.defstruct(contract.__name__, shape_fields, rename=names, kw_only=True)
     # Where msgspec looks for the name of what is within itself.
     setattr(shape, contract.__name__, shape)
     return shape
+
+
+def _optional(contract: Any) -> frozenset[str]:  # noqa: ANN401
+    """The fields that have a default."""
+    if not is_dataclass(contract):
+        return frozenset(getattr(contract, "_field_defaults", ()))
+    return frozenset(
+        field.name for field in fields(contract) if (field.default, field.default_factory) != (MISSING, MISSING)
+    )
 
 
 def _bounded(hint: Any, within: type[Any]) -> Any:  # noqa: ANN401
@@ -93,14 +111,14 @@ def _bounded(hint: Any, within: type[Any]) -> Any:  # noqa: ANN401
         return ForwardRef(within.__name__)
     if _is_contract(hint):
         return _shape(hint)
-    least = -NUMBER
+    mark = None
     if get_origin(hint) is Annotated:
-        least = next((mark for mark in hint.__metadata__ if isinstance(mark, int)), least)
+        mark = next((each for each in hint.__metadata__ if isinstance(each, int)), None)
         hint = hint.__origin__
     if hint is str:
-        return Annotated[str, msgspec.Meta(max_length=TEXT)]
+        return Annotated[str, msgspec.Meta(max_length=TEXT if mark is None else mark)]
     if hint is int:
-        return Annotated[int, msgspec.Meta(ge=least, le=NUMBER)]
+        return Annotated[int, msgspec.Meta(ge=-NUMBER if mark is None else mark, le=NUMBER)]
     if hint is float:
         return Annotated[float, msgspec.Meta(ge=-_INEXACT, le=_INEXACT)]
     if hint is datetime:
@@ -110,7 +128,7 @@ def _bounded(hint: Any, within: type[Any]) -> Any:  # noqa: ANN401
         return Annotated[_TUPLE[_bounded(inner[0], within), ...], msgspec.Meta(max_length=MANY)]
     if origin is tuple:
         return _TUPLE[tuple(_bounded(each, within) for each in inner)]
-    if origin is dict:
+    if origin in (dict, Mapping):
         return Annotated[_DICT[_bounded(inner[0], within), _bounded(inner[1], within)], msgspec.Meta(max_length=MANY)]
     if origin in (Union, UnionType):
         return _UNION[tuple(_bounded(each, within) for each in inner)]
@@ -118,7 +136,7 @@ def _bounded(hint: Any, within: type[Any]) -> Any:  # noqa: ANN401
 
 
 def _is_contract(hint: object) -> bool:
-    return isinstance(hint, type) and issubclass(hint, tuple) and hasattr(hint, "_fields")
+    return isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, tuple) and hasattr(hint, "_fields"))
 
 
 def _made(hint: Any, value: Any) -> Any:  # noqa: ANN401

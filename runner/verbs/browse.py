@@ -13,6 +13,7 @@ from runner.jobs.snapshots.when import moment_of, pick
 from runner.model.errors import FactsIncomplete, RunnerError, UsageError
 from runner.model.facts import Facts, Snapshot, StoreFacts
 from runner.model.plan import Command, Plan, PlannedJob
+from runner.model.role import Role
 from runner.model.site import Store
 from runner.tools import agent, rsync
 from runner.verbs.app import App
@@ -223,8 +224,8 @@ def _counted(app: App, plan: Plan, job: PlannedJob) -> PlannedJob:
 
 
 def _mounts(plan: Plan, job: PlannedJob) -> tuple[str, ...]:
-    begun = (step.action.argv for step in plan.steps if step.job == job.name and isinstance(step.action, Command))
-    return next((argv[argv.index("--") + 1 :] for argv in begun if argv[1:2] == ("begin",)), ())
+    begins = (step.action for step in plan.steps if step.job == job.name and step.role == Role.BEGIN)
+    return next((agent.begun(action.argv).points for action in begins if isinstance(action, Command)), ())
 
 
 def _has(app: App, holding: Holding, path: str, snapshot: str) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from runner.config import load as config
 from runner.config import plugin_source
 from runner.jobs.catalogue import TAKEN, together
 from runner.model.role import Role
-from runner.model.site import Job, Site
+from runner.model.site import Site
 
 
 def load(path: Path) -> Site:
@@ -34,21 +32,12 @@ def outgrown(site: Site) -> tuple[str, ...]:
     if not path.exists():
         return ()
     from runner.engine.journal import Journal
+    from runner.jobs.snapshots.report import too_many_links
 
     journal = Journal(path)
     try:
-        checks = [(job, journal.answer(job.name, Role.LINKS)) for job in site.jobs if job.kind == "check"]
-        return tuple(note for job, counted in checks if (note := _outgrown(site, job, counted)))
+        checks = [job for job in site.jobs if job.kind == "check"]
+        notes = (too_many_links(site.store(job.options.store), journal.answer(job.name, Role.LINKS)) for job in checks)
+        return tuple(filter(None, notes))
     finally:
         journal.close()
-
-
-def _outgrown(site: Site, job: Job, counted: Mapping[str, Any]) -> str:
-    policy = site.store(job.options.store).retention
-    group, limit = int(counted.get("largest_group", 0)), int(counted.get("limit", 0))
-    if policy is None or not group or group * policy.max < limit:
-        return ""
-    return (
-        f"stores.{job.options.store}.retention.max: {policy.max} snapshots of a file with {group} names are more than "
-        f"the {limit:,} links that the disk allows: it is copied once more after {limit // group} snapshots"
-    )

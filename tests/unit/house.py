@@ -26,7 +26,7 @@ BESIDE = {("config", "hookspecs"), ("hosts", "tools")}
 KNOW_NO_JOB = {"planning", "engine", "report", "hosts", "config", "tools"}
 # Of the program on a host the others may know what its verbs take and answer, and nothing else.
 CONTRACTS = re.compile(r"runner\.agent\.(\w+\.)?(contract(_\w+)?|arguments)\b")
-MAY_KNOW_CONTRACTS = {"jobs", "tools", "engine"}
+MAY_KNOW_CONTRACTS = {"jobs", "tools"}
 
 DOORS: Mapping[str, frozenset[str]] = {
     "fabric": frozenset({"hosts/"}),
@@ -39,8 +39,8 @@ DOORS: Mapping[str, frozenset[str]] = {
     "sqlite3": frozenset({"engine/"}),
     "jinja2": frozenset({"verbs/bare_metal.py"}),
     "rich": frozenset({"cli/"}),
-    "cronsim": frozenset({"planning/schedule.py", "config/order.py", "config/crosscheck.py"}),
-    "msgspec": frozenset({"config/", "engine/probe.py", "engine/planfile.py", "tools/answers.py"}),
+    "cronsim": frozenset({"planning/schedule.py", "config/order.py"}),
+    "msgspec": frozenset({"config/", "tools/answers.py"}),
 }
 CLOCK = {"verbs/app.py", "engine/execute.py", "engine/step.py"}
 BANNED_NAMES = {"utils", "helpers", "common", "base", "core", "manager"}
@@ -109,13 +109,15 @@ def floors(root: Path) -> Offences:
         if floor_of(own) < 0:
             wrong.append(f"{short} is on no floor")
             continue
+        wrong += [f"{short} has a relative import" for node in nodes(path) if getattr(node, "level", 0)]
         for name in imports(path):
             pieces = name.split(".")
             if pieces[0] not in ("runner", "hooks") or len(pieces) < 2 or pieces[1] == "__version__":
                 continue
             other = "hooks" if pieces[0] == "hooks" else pieces[1]
             if other == "agent":
-                if own not in MAY_KNOW_CONTRACTS or not (CONTRACTS.match(name) or name.count(".") < 3):
+                room = (root / name.replace(".", "/")).is_dir()
+                if own not in MAY_KNOW_CONTRACTS or not (CONTRACTS.match(name) or room):
                     wrong.append(f"{short} imports {name}")
             elif (
                 other == "jobs"
@@ -165,6 +167,7 @@ def alone(root: Path) -> Offences:
     wrong = []
     for path in sorted((root / "runner/agent").rglob("*.py")):
         name = path.relative_to(root / "runner").as_posix()
+        deepest = name.count("/")
         try:
             parsed = ast.parse(path.read_text("utf-8"), feature_version=(3, 9))
         except SyntaxError as error:
@@ -176,6 +179,8 @@ def alone(root: Path) -> Offences:
                 known = tuple(alias.name.split(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 known = ((node.module or "").split(".")[0],)
+            elif isinstance(node, ast.ImportFrom) and node.level > deepest:
+                known = (f"{'.' * node.level}{node.module or ''}",)
             wrong += [f"{name} imports {one}" for one in known if one not in sys.stdlib_module_names]
     return wrong
 

@@ -58,6 +58,8 @@ def _prose(node: ast.AST, named: Mapping[str, str]) -> str:
             node = node.args[0]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in SAME:
             node = node.func.value
+        elif isinstance(node, ast.GeneratorExp | ast.ListComp | ast.SetComp):
+            node = node.elt
         else:
             break
     if isinstance(node, ast.IfExp):
@@ -81,7 +83,7 @@ def _named(scope: Sequence[ast.AST]) -> Mapping[str, str]:
             target, value = node.target, node.iter
         elif isinstance(node, ast.NamedExpr):
             target, value = node.target, node.value
-        if isinstance(target, ast.Name) and value is not None and (name := _prose(value, {})):
+        if isinstance(target, ast.Name) and value is not None and (name := _prose(value, named)):
             named[target.id] = name
     return named
 

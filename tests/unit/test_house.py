@@ -23,7 +23,11 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
     (house.floors, "runner/hosts/bad.py", "from runner.config import load\n"),
     (house.floors, "runner/jobs/power/bad.py", "from runner.planning import planner\n"),
     (house.floors, "runner/jobs/power/bad2.py", "from runner.agent.power import idle\n"),
+    (house.floors, "runner/jobs/power/bad3.py", "from runner.agent import command\n"),
+    (house.floors, "runner/jobs/power/bad4.py", "import runner.agent.command\n"),
     (house.floors, "runner/verbs/bad.py", "from runner.agent.power.contract import Idle\n"),
+    (house.floors, "runner/engine/bad.py", "from runner.agent.power.contract import Idle\n"),
+    (house.floors, "runner/model/bad.py", "from ..engine import execute\n"),
     (house.floors, "runner/planning/bad.py", "from runner.jobs.retention import prune\n"),
     (house.floors, "runner/newcomer.py", "x = 1\n"),
     (house.circles, "runner/tools/a.py", "from runner.tools import b\n"),
@@ -31,6 +35,8 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
     (house.doors, "runner/report/bad.py", "from rich import table\n"),
     (house.alone, "runner/agent/power/bad.py", "import msgspec\n"),
     (house.alone, "runner/agent/power/bad.py", "from runner.model import plan\n"),
+    (house.alone, "runner/agent/power/bad.py", "from ...model import plan\n"),
+    (house.alone, "runner/agent/bad.py", "from .. import model\n"),
     (house.alone, "runner/agent/power/bad.py", "match x:\n    case 1:\n        pass\n"),
     (house.clock, "runner/jobs/power/bad.py", "from datetime import datetime\nx = datetime.now()\n"),
     (house.prints, "runner/engine/bad.py", "print('hello')\n"),
@@ -58,6 +64,11 @@ PLANTED: tuple[tuple[Callable[[Path], list[str]], str, str], ...] = (
         house_prose.read_back,
         "hooks/bad.py",
         "def f(job):\n    for line in job.details:\n        re.search('a', line)\n",
+    ),
+    (
+        house_prose.read_back,
+        "runner/verbs/bad.py",
+        "def f(steps):\n    all = (step.action.argv for step in steps)\n    return [argv[1:] for argv in all]\n",
     ),
     (house_prose.kinds, "runner/planning/bad.py", "x = job.kind == 'snapshot'\n"),
     (house_prose.kinds, "runner/report/bad.py", "x = job.kind in ('restore', 'drill')\n"),
@@ -121,6 +132,20 @@ def test_a_folder_of_too_many_files_is_seen(tmp_path: Path) -> None:
 
 def test_every_rule_has_an_offence_planted() -> None:
     assert {rule for rule, _, _ in PLANTED} | {house.full_folders} == set(RULES)
+
+
+def test_no_exception_to_a_rule_is_left_over() -> None:
+    known = {short: set(house.imports(path)) for short, path in house.modules(ROOT)}
+    floors = {(house.part(short), name.split(".")[1]) for short in known for name in known[short] if "runner." in name}
+    assert floors >= house.BESIDE | {(part, "agent") for part in house.MAY_KNOW_CONTRACTS}
+    for package, doors in house.DOORS.items():
+        users = {short for short in known if package in {name.split(".")[0] for name in known[short]}}
+        agent = {"agent/"} if package == "subprocess" else set()
+        assert [door for door in doors - agent if not any(short.startswith(door) for short in users)] == [], package
+    rooms = {path.name for path in (ROOT / "runner/agent").iterdir()}
+    assert rooms - {path.name for path in (ROOT / "runner/jobs").iterdir()} >= house.SHARED_ROOMS
+    named = (*(f"runner/{short}" for short in house.CLOCK), *house_prose.SECOND_READING, *house_prose.FAMILY_PLACES)
+    assert [path for path in (*named, *house_prose.KNOW_NO_KIND) if not (ROOT / path).exists()] == []
 
 
 def test_most_files_are_short() -> None:

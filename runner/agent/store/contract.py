@@ -16,10 +16,26 @@ class Hold(NamedTuple):
     disk: DeclaredDisk = DeclaredDisk()
 
 
+class HolderAnswer(NamedTuple):
+    """Who holds a lock, as far as that is known."""
+
+    plan: str = ""
+    who: str = ""
+    pid: int = 0
+    since: Optional[str] = None
+
+
 class HoldAnswer(NamedTuple):
     """Answer of `hold` and `take-over`, once the lock is theirs."""
 
     held: bool
+
+
+class LockAnswer(NamedTuple):
+    """A HoldAnswer, or the refusal in its place: `holder` has the lock."""
+
+    held: bool
+    holder: Optional[HolderAnswer] = None
 
 
 class Release(NamedTuple):
@@ -221,15 +237,6 @@ class ProofAnswer(NamedTuple):
 
     snapshot: str
     at: str
-
-
-class HolderAnswer(NamedTuple):
-    """Who holds a store's lock."""
-
-    plan: str
-    who: str
-    pid: int
-    since: Optional[str]
 
 
 class StoreAnswer(NamedTuple):

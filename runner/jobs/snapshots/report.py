@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from runner.agent.retention.contract import LinkGroups
 from runner.agent.snapshots.contract import Sealed
@@ -11,6 +12,7 @@ from runner.jobs.retention.report import expired, spared, with_earlier
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
+from runner.model.site import Store
 from runner.model.text import count, one_line, size
 from runner.report.default import STOPPED, default_report, tail
 from runner.tools.answers import read
@@ -87,6 +89,18 @@ def _links(groups: LinkGroups) -> tuple[str, ...]:
     return (
         f"{one_line(groups.path)} has {count(groups.largest_group, 'name')} in each snapshot: after "
         f"{count(snapshots, 'snapshot')} its links run out, and it is copied once more; nothing is lost by it",
+    )
+
+
+def too_many_links(store: Store, answer: Mapping[str, Any]) -> str:
+    """Where `max` of the store is more than the links of some file allow, as its check answered last; else ""."""
+    groups, policy = read(answer, LinkGroups), store.retention
+    if groups is None or policy is None or not groups.largest_group or groups.largest_group * policy.max < groups.limit:
+        return ""
+    return (
+        f"stores.{store.name}.retention.max: {policy.max} snapshots of a file with {groups.largest_group} names are "
+        f"more than the {groups.limit:,} links that the disk allows: it is copied once more after "
+        f"{count(groups.limit // groups.largest_group, 'snapshot')}"
     )
 
 

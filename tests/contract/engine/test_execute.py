@@ -246,10 +246,38 @@ def test_a_job_that_does_not_get_its_lock_says_who_has_it_and_runs_nothing(stage
     assert "held by backup-papio (pid 7) since 2026-11-23T08:15:00Z" in outcomes[0].note
 
 
+@pytest.mark.parametrize("holder", [[], "x", 7, {"pid": "7"}, {"who": ["x"]}])
+def test_a_lock_whose_answer_makes_no_sense_fails_its_job_alone(stage: Stage, holder: object) -> None:
+    taken = lock(f"print({json.dumps({'held': False, 'holder': holder})!r})")
+    assert states(stage.run(step("a/1"), locks=taken)) == ["failed"]
+
+
+@pytest.mark.parametrize(
+    "answer", [{"held": False, "holder": {"who": "\ud800\n\x1b[31m"}}, {"error": "\udcff\x1b[31m"}]
+)
+def test_what_a_lock_answers_is_shown_harmlessly(stage: Stage, answer: object) -> None:
+    (outcome,) = stage.run(step("a/1"), locks=lock(f"print({json.dumps(answer)!r})"))
+    assert outcome.note.encode("utf-8") and "\x1b" not in outcome.note
+
+
 @pytest.mark.parametrize("source", ["print('what')", "raise SystemExit(3)", 'print(\'{"error": "no disk"}\')'])
 def test_a_lock_that_cannot_be_taken_fails_the_job(stage: Stage, source: str) -> None:
     outcomes = stage.run(step("a/1"), locks=lock(source))
     assert states(outcomes) == ["failed"] and outcomes[0].note
+
+
+@pytest.mark.parametrize("log", [7, None, "x", {"a": 1}, [], ["\ud800\x1b[31m"]])
+def test_an_odd_log_in_an_answer_ends_nothing_but_its_step(stage: Stage, log: object) -> None:
+    source = f"print({json.dumps({'log': log})!r}); raise SystemExit(3)"
+    (outcome,) = stage.run(python("a/1", source))
+    assert outcome.state == State.FAILED and outcome.note.startswith("ended 3: ")
+    assert outcome.note.encode("utf-8") and "\x1b" not in outcome.note
+
+
+def test_a_file_of_impossible_size_is_not_counted(stage: Stage) -> None:
+    source = f"print('<f+++++++++|0|{'9' * 5000}|a')"
+    sent = replace(python("a/1", source), keep_output_as="papio/2026-11-23T081500Z/0")
+    assert states(stage.run(sent)) == ["done"]
 
 
 def test_a_lock_lost_in_the_middle_ends_the_step(stage: Stage, tmp_path: Path) -> None:

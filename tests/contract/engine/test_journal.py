@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sqlite3
@@ -15,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
+from runner.engine import planfile
 from runner.engine.journal import Journal
 from runner.model.errors import RunnerError
-from runner.model.plan import Command, Effect, Plan, Step
+from runner.model.plan import Basis, Command, Effect, Plan, Step
 from runner.model.role import Role
 from runner.model.run import JobLine, Outcome, State, Verdict
 from tests.contract.site import PATIENCE, REPOSITORY
@@ -286,6 +288,31 @@ def test_a_journal_that_said_still_and_carried_says_idle_and_detached(path: Path
             assert journal.answer("prune", Role.EXPIRE) == {"carried": 1}
             ((values, _),) = journal.passes_of("run")
             assert values["steps"] == [{"id": "up/still", "role": "idle"}, {"id": "up/x", "detached": True}]
+
+
+@pytest.mark.parametrize(
+    ("told", "headline", "details"),
+    [
+        ("3 updates wait", "3 updates wait", ()),
+        ("two disks\nusb: due\nsda: not due", "two disks", ("usb: due", "sda: not due")),
+    ],
+)
+def test_a_plan_of_an_earlier_runner_is_read_with_the_names_of_today(
+    path: Path, told: str, headline: str, details: tuple[str, ...]
+) -> None:
+    values = planfile.data(Plan(id="p", made_at=datetime(2026, 11, 23, tzinfo=UTC), site="s", live=True))
+    values["jobs"] = [{"name": "a", "kind": "x", "told": told}, {"name": "b", "kind": "x"}]
+    values["basis"] = [{"subject": "jobs.toml", "digest": "0f", "told": "as it was"}]
+    path.parent.mkdir(parents=True)
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(OLDER)
+        database.execute("UPDATE plans SET plan = ?", (json.dumps(values),))
+        database.commit()
+    with opened(path) as journal:
+        ((migrated, _),) = journal.passes_of("run")
+    read = planfile.plan({name: value for name, value in migrated.items() if name != "format"})
+    assert [(job.headline, job.details) for job in read.jobs] == [(headline, details), ("", ())]
+    assert read.basis == (Basis(subject="jobs.toml", digest="0f", description="as it was"),)
 
 
 def test_the_journal_of_a_newer_runner_is_left_alone_with_a_sentence(path: Path) -> None:

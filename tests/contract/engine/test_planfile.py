@@ -105,15 +105,6 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     )  # fmt: skip
 
 
-def test_a_plan_of_an_earlier_runner_is_read_with_the_names_of_today() -> None:
-    values = planfile.data(Plan(id="p", made_at=datetime(2026, 11, 23, tzinfo=UTC), site="s", live=True))
-    values["jobs"] = [{"name": "a", "kind": "x", "told": "3 updates wait"}]
-    values["basis"] = [{"subject": "jobs.toml", "digest": "0f", "told": "as it was"}]
-    read = planfile.plan({name: value for name, value in values.items() if name != "format"})
-    assert read.jobs[0].headline == "3 updates wait"
-    assert read.basis == (Basis(subject="jobs.toml", digest="0f", description="as it was"),)
-
-
 def validator(name: str) -> Any:
     schema = json.loads(files("schema").joinpath(f"{name}.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -100,6 +101,33 @@ def test_an_answer_that_lacks_a_store_or_a_reading_makes_the_host_unknown() -> N
     ways = {"chatty": Only("{}")}
     facts = probe.gather(site, ("chatty",), probes, ways, at=datetime.now(UTC), program=probe.runner_agent())
     assert facts.hosts["chatty"].error == "its answer lacks power.up, store a"
+
+
+STORED = {"path": "/srv/a", "exists": True}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"now": "2026-11-23T08:15:00"},
+        {"uid": 2**63},
+        {"stores": {"a": {**STORED, "space": {"size": 1, "free": 10**400, "inodes": 1, "inodes_free": 1}}}},
+        {"stores": {"a": {**STORED, "sealed": [{"name": "x", "pinned_until": "2026-11-23T08:15:00"}]}}},
+        {"stores": {"a": {**STORED, "trash": ["x" * 70_000]}}},
+    ],
+)
+def test_an_answer_beyond_its_bounds_makes_the_host_unknown(answer: Mapping[str, Any]) -> None:
+    site = replace(SITE, stores=(Store(name="a", host="chatty", path="/srv/a"),))
+    words = json.dumps({"stores": {"a": STORED}, **answer})
+    facts = probe.gather(site, ("chatty",), (), {"chatty": Only(words)}, at=datetime.now(UTC), program=b"")
+    assert facts.hosts["chatty"].error.startswith("its answer makes no sense: ")
+
+
+def test_what_a_command_printed_may_be_long() -> None:
+    probes = (Probe(id="p", host="chatty", argv=("dpkg-query",)),)
+    words = json.dumps({"readings": {"p": {"exit": 0, "out": "x" * 100_000}}})
+    facts = probe.gather(SITE, ("chatty",), probes, {"chatty": Only(words)}, at=datetime.now(UTC), program=b"")
+    assert facts.hosts["chatty"].error == "" and len(facts.hosts["chatty"].readings["p"].out) == 100_000
 
 
 @pytest.mark.parametrize("words", ["", '{"change": "added", "path": "/etc/a", "size": 1}\n'])

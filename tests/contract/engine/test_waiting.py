@@ -121,6 +121,13 @@ def test_a_person_who_stops_does_not_wait_for_a_look_at_a_host_that_is_down() ->
     assert done.note.startswith("waited ") and done.note.endswith("last seen: no answer: server does not answer")
 
 
+def test_what_a_host_answered_before_it_fell_silent_is_shown_harmlessly() -> None:
+    odd = ClaimReading(False, "harmless", {"error": "\ud800\x1b[31m"})
+    done, _ = waited(odd, ClaimReading(None, "silent", {}))
+    assert "the last answer came after" in done.note
+    assert done.note.encode("utf-8") and "\x1b" not in done.note
+
+
 def test_a_look_that_breaks_is_not_taken_for_silence() -> None:
     def ask() -> ClaimReading:
         raise ZeroDivisionError

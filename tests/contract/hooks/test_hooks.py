@@ -6,17 +6,19 @@ import inspect
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 
 from runner.config.plugins import Hooks
 from runner.hookspecs import Specs
-from runner.model.event import RunStarted
+from runner.model.event import Event, RunStarted
 from runner.model.facts import Facts, HostFacts, Reading
-from runner.model.plan import Command
+from runner.model.notice import Notice
+from runner.model.plan import Command, Severity
 from runner.model.site import Hook, Host, Job, Site
 from tests.contract.hook_parts import FACTS, JOB, NOW, PLAN, REPORT, SITE, STEP, imports_as_they_were
 from tests.contract.site import Place
@@ -50,6 +52,19 @@ def quota(folder: Path, *, limit: int, monitor: Path) -> tuple[Hooks, Site]:
 def run(argv: tuple[str, ...]) -> Reading:
     done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
     return Reading(exit=done.returncode, out=done.stdout, err=done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("observe", [event.__name__ for event in get_args(Event)]),
+        ("check_plan", get_args(Severity)),
+        ("deliver_notice", get_args(get_type_hints(Notice)["what"])),
+    ],
+)
+def test_every_word_that_a_hook_gets_or_may_use_is_documented(spec: str, words: Sequence[str]) -> None:
+    section = DOCUMENT.partition(f"\n### {spec}(")[2].partition("\n### ")[0]
+    assert words and [word for word in words if f"`{word}`" not in section] == []
 
 
 @pytest.mark.parametrize("spec", SPECS)

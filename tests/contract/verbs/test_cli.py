@@ -71,6 +71,19 @@ def test_every_verb_has_help_that_needs_no_site(verb: str, tmp_path: Path) -> No
     assert refused.code == 2 and refused.out == "" and "no such file" in refused.err.lower()
 
 
+def test_a_folder_called_like_the_file_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "jobs.toml").mkdir()
+    refused = Place(folder=tmp_path, trees=()).runner("validate")
+    assert refused.code == 2 and "this is not a file" in refused.err and "no such" not in refused.err
+
+
+def test_exceptions_of_a_time_that_means_no_snapshot_end_2(place: Place) -> None:
+    assert place.runner("snapshots", "--exceptions").code == 0
+    for when, words in (("harmless", "'harmless' is not a time"), ("1999-01-01", "the oldest snapshot is")):
+        ran = place.runner("snapshots", "--exceptions", when)
+        assert ran.code == 2 and words in ran.out
+
+
 def test_the_help_names_every_exit_code(tmp_path: Path) -> None:
     ran = Place(folder=tmp_path, trees=()).runner("--help")
     for code, meaning in EXIT_CODES.items():

@@ -10,6 +10,7 @@ import pytest
 
 from runner.jobs.catalogue import KINDS
 from runner.jobs.snapshots.check import CheckKind
+from runner.jobs.snapshots.report import too_many_links
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions
 from runner.model.plan import Effect
@@ -302,3 +303,25 @@ def test_a_count_of_links_that_cannot_be_read_is_no_good_news() -> None:
     report = KIND.report(planned, outcomes, Around(looked=True))
     assert report.verdict == Verdict.ATTENTION
     assert report.headline.startswith("whether any file will run out of links is not known")
+
+
+LINKS = {"largest_group": 100, "most": 500, "path": "/a", "limit": 32_000, "fits": True}
+
+
+@pytest.mark.parametrize(
+    ("answer", "retention", "note"),
+    [
+        (LINKS, POLICY, "400 snapshots of a file with 100 names are more than the 32,000 links that the disk allows"),
+        (LINKS, replace(POLICY, max=319), ""),
+        (LINKS, None, ""),
+        ({**LINKS, "largest_group": 0}, POLICY, ""),
+        ({**LINKS, "largest_group": "many"}, POLICY, ""),
+        ({**LINKS, "limit": [1]}, POLICY, ""),
+        ({}, POLICY, ""),
+    ],
+)
+def test_a_max_beyond_the_links_that_the_last_check_counted_is_told(
+    answer: dict[str, Any], retention: Retention | None, note: str
+) -> None:
+    text = too_many_links(site(retention).stores[0], answer)
+    assert bool(text) == bool(note) and note in text
