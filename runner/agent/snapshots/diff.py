@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -105,8 +106,10 @@ def _extended(parent: int | None, name: bytes) -> dict[str, bytes]:
     try:
         keys = os.listxattr(path, follow_symlinks=False)
         return {key: os.getxattr(path, key, follow_symlinks=False) for key in keys}
-    except OSError:
-        return {}
+    except OSError as problem:
+        if problem.errno == errno.ENOTSUP:
+            return {}
+        raise
 
 
 def _status(parent: int | None, name: bytes) -> Status:

@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from runner.agent import tree
+from runner.agent.snapshots import diff
 from runner.engine.probe import BOOT, runner_agent
 from runner.model.facts import HostFacts
 from tests.contract.storehouse import PROGRAM, Storehouse, execute
@@ -204,6 +205,25 @@ def test_diff_tells_content_attributes_types_and_names_apart(house: Storehouse) 
     assert result.answer["counts"]["content"] == 2
     below = house.call("diff", str(house.root), ONE, TWO, given=b'{"path": "/folder"}')
     assert [each["path"] for each in below.lines[:-1]] == ["/folder/inside", "/folder/new"]
+
+
+def test_attributes_that_cannot_be_read_are_not_none(house: Storehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> list[str]:
+        raise OSError(errno.EIO, "a broken disk")
+
+    (house.source / "same").write_text("text")
+    house.snapshot(ONE)
+    (house.source / "same").chmod(0o444)
+    house.snapshot(TWO, ONE)
+    # Two inodes, of which all else is equal.
+    (house.root / ONE / "same").chmod(0o444)
+    given = house.source / "given"
+    given.write_text(json.dumps({"path": "/same"}))
+    with given.open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(os, "listxattr", broken)
+        with pytest.raises(OSError, match="a broken disk"):
+            diff.run((str(house.root), ONE, TWO))
 
 
 def test_an_answer_that_nobody_reads_ends_quietly(house: Storehouse) -> None:
