@@ -292,6 +292,12 @@ def test_what_is_wrong_makes_the_report_ask_for_a_person() -> None:
     assert action.text.endswith("nothing expires below min")
 
 
+def test_what_could_not_be_read_of_a_store_is_not_nothing() -> None:
+    (text,) = attentions(draft(sealed(9), unread=["/srv/papio/.runner/pins.json", "/srv/papio/.tr\x1bash"]))
+    assert text.startswith("/srv/papio/.runner/pins.json, /srv/papio/.tr")
+    assert text.endswith("in store papio cannot be read") and "\x1b" not in text
+
+
 def test_a_count_of_links_that_cannot_be_read_is_no_good_news() -> None:
     planned = draft(sealed(9)).planned
     assert planned
