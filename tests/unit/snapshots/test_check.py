@@ -12,7 +12,7 @@ from runner.jobs.catalogue import KINDS
 from runner.jobs.snapshots.check import CheckKind
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions
-from runner.model.plan import Effect
+from runner.model.plan import Effect, PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, Outcome, State, Verdict
 from runner.model.site import Amount, Job, Retention, Site
@@ -308,3 +308,20 @@ def test_a_count_of_links_that_cannot_be_read_is_no_good_news() -> None:
     report = KIND.report(planned, outcomes, Around(looked=True))
     assert report.verdict == Verdict.ATTENTION
     assert report.headline.startswith("whether any file will run out of links is not known")
+
+
+COUNTS = {
+    "newest": "2026-11-22T081500Z", "sealed": 9, "partials": 0, "free_bytes": 1, "free_inodes": 1, "free_percent": 1.0,
+    "free_inodes_percent": 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "known"), [(COUNTS, True), ({**COUNTS, "sealed": -1}, False), ({}, False)])
+@pytest.mark.parametrize("kind", ["check", "prune"])
+def test_a_store_that_was_not_counted_is_no_good_news(kind: str, answer: dict[str, Any], known: bool) -> None:
+    planned = PlannedJob(name="check", kind=kind, headline="all is well")
+    outcome = Outcome(step="check/count", job="check", role=Role.COUNT, state=State.DONE, result=answer)
+    report = KINDS[kind].report(planned, [outcome], Around(looked=True))
+    assert report.verdict == (Verdict.NOTHING if known else Verdict.ATTENTION)
+    assert report.headline.endswith("all is well")
+    assert (report.headline == "all is well") == known
