@@ -17,7 +17,9 @@ import msgspec
 import pytest
 
 from runner.agent import tree
+from runner.agent.retention import manifest
 from runner.agent.snapshots import diff
+from runner.agent.store.layout import open_store
 from runner.engine.probe import BOOT, runner_agent
 from runner.model.facts import HostFacts
 from tests.contract.storehouse import PROGRAM, Storehouse, execute
@@ -224,6 +226,8 @@ def test_attributes_that_cannot_be_read_are_not_none(house: Storehouse, monkeypa
         monkeypatch.setattr(os, "listxattr", broken)
         with pytest.raises(OSError, match="a broken disk"):
             diff.run((str(house.root), ONE, TWO))
+        with pytest.raises(OSError, match="a broken disk"):
+            manifest.take(open_store(str(house.root)), ONE)
 
 
 def test_an_answer_that_nobody_reads_ends_quietly(house: Storehouse) -> None:
