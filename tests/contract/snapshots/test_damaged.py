@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 from pathlib import Path
@@ -12,7 +13,10 @@ import msgspec
 import pytest
 
 from runner.agent import clock
+from runner.agent.answer import Refused
+from runner.agent.frames import Frame, frames
 from runner.agent.snapshots.contract import Versions
+from runner.agent.snapshots.gather import Gathered
 from runner.model.facts import HostFacts
 from runner.tools import answers
 from tests.contract.storehouse import Storehouse
@@ -63,6 +67,23 @@ def test_a_field_of_another_type_makes_that_record_one_that_cannot_be_read(
     assert not store.problem
     assert (damaged.recorded, damaged.exceptions, damaged.host, damaged.files) == (True, None, "", None)
     assert whole.exceptions == 0 and whole.files and whole.sealed and whole.started
+
+
+@pytest.mark.parametrize("more", [{"exceptions_list": 5}, {"exceptions_list": [{"path": "/x"}]}, {"exceptions": [1]}])
+def test_a_damaged_record_keeps_no_later_snapshot_from_its_seal(house: Storehouse, more: dict[str, Any]) -> None:
+    path = house.root / f".runner/records/{ONE}.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **more}))
+    sealed = house.snapshot(TWO, ONE)
+    assert (sealed.code, sealed.answer["sealed"]) == (0, TWO)
+
+
+def test_an_output_nested_too_deep_is_refused() -> None:
+    deep = b"[" * 200_000 + b"\n"
+    with pytest.raises(Refused, match="stdin is not made of frames"):
+        next(frames(io.BytesIO(deep)))
+    frame = Frame(io.BytesIO(deep), "a/explain-1", "done", 0, len(deep))
+    with pytest.raises(Refused, match="an explanation cannot be read"):
+        Gathered(frozenset()).explain(frame, "/")
 
 
 @pytest.mark.parametrize("since", [5, "x", None])
