@@ -29,17 +29,19 @@ def moment(value: object) -> datetime | None:
     """The time in a record, None where it has none."""
     try:
         return at(nanoseconds(str(value)))
-    except (Refused, OverflowError):
+    except Refused:
         return None
 
 
 def nanoseconds(time_text: str) -> int:
     """A time as text in nanoseconds since 1970; it must have an offset or `Z`. Raises Refused."""
     try:
-        moment = datetime.fromisoformat(time_text[:-1] + "+00:00" if time_text.endswith("Z") else time_text)
-    except ValueError:
+        given = datetime.fromisoformat(time_text[:-1] + "+00:00" if time_text.endswith("Z") else time_text)
+        # Beyond the calendar in UTC it is a time that nobody could write down.
+        moment = given.astimezone(timezone.utc) if given.tzinfo else None  # noqa: UP017
+    except (ValueError, OverflowError):
         moment = None
-    if moment is None or moment.tzinfo is None:
+    if moment is None:
         raise Refused(f"not a time with an offset: {time_text!r}", "give it as 2026-11-23T08:15:00Z")
     start = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
     return (moment - start) // timedelta(microseconds=1) * 1000

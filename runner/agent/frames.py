@@ -60,7 +60,7 @@ def _frame(stream: BinaryIO, head: bytes) -> Frame:
     try:
         fields = json.loads(head)
         source, state, size, ended = fields["from"], fields["state"], fields["bytes"], fields.get("exit")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise Refused("stdin is not made of frames", "write each output as docs/store.md shows") from None
     whole = isinstance(ended, int) or ended is None
     if not (head.endswith(b"\n") and whole and isinstance(size, int) and size >= 0):

@@ -78,6 +78,18 @@ def through(parent: int, name: bytes) -> bytes:
     return b"/proc/self/fd/%d/%s" % (parent, name)
 
 
+def extended(parent: int, name: bytes) -> dict[str, bytes]:
+    """The extended attributes of `name` itself, none where its filesystem has no such thing; raises OSError."""
+    path = through(parent, name)
+    try:
+        keys = os.listxattr(path, follow_symlinks=False)
+    except OSError as problem:
+        if problem.errno == errno.ENOTSUP:
+            return {}
+        raise
+    return {key: os.getxattr(path, key, follow_symlinks=False) for key in keys}
+
+
 class TreeEntry(NamedTuple):
     """A name in a folder and its lstat(2)."""
 

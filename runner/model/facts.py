@@ -116,7 +116,8 @@ class StoreFacts:
 
     `mounted`: the store's own device differs from its parent's, or `disk mount` contains it.
     `whole_seconds` is true where the disk cannot hold nanosecond times. `proven` is the last successful
-    drill of each sort, `files` and `database`; a sort that never succeeded is not in it.
+    drill of each sort, `files` and `database`; a sort that never succeeded is not in it. `unread` are
+    files and folders in it that are there and cannot be read: what they hold is not known.
     """
 
     path: str
@@ -130,6 +131,7 @@ class StoreFacts:
     sealed: tuple[Snapshot, ...] = ()
     partials: tuple[Partial, ...] = ()
     trash: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     holder: Holder | None = None
     space: Space | None = None
     proven: Mapping[str, Proven] = field(default_factory=dict)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from ..answer import Refused, reply
 from ..arguments import parse_as
-from ..command import ask
 from .contract import LookAtMount, MountedThere, ProbedFilesystem
 
 OCTAL = re.compile(rb"\\([0-7]{3})")
@@ -141,6 +140,8 @@ def _linked_uuid(device: Path) -> str:
 
 
 def _printed_uuid(device: Path) -> str:
+    from ..command import ask  # noqa: PLC0415  (subprocess is slow to load, and few get here)
+
     for argv in (
         # Without a cache: blkid would write its own, and a reading writes nothing.
         ("blkid", "-c", "/dev/null", "-o", "value", "-s", "UUID", "--", str(device)),

@@ -88,16 +88,8 @@ def digest_of(parent: int, entry: TreeEntry) -> bytes:
         values += [status.st_size, status.st_rdev]
     if stat.S_ISLNK(status.st_mode):
         values.append(os.readlink(entry.name, dir_fd=parent))
-    path = tree.through(parent, entry.name)
-    values += [(key, os.getxattr(path, key, follow_symlinks=False)) for key in _keys(path)]
+    values += sorted(tree.extended(parent, entry.name).items())
     return hashlib.blake2b(repr(values).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest().encode()
-
-
-def _keys(path: bytes) -> list[str]:
-    try:
-        return sorted(os.listxattr(path, follow_symlinks=False))
-    except OSError:
-        return []
 
 
 def blocks(store: StoreFolder, name: str) -> Iterator[tuple[bytes, dict[bytes, bytes]]]:

@@ -89,7 +89,8 @@ def _change(pair: FolderPair, name: bytes, old: Status, new: Status) -> str:
         return "content"
     if (old.st_mode, old.st_uid, old.st_gid) != (new.st_mode, new.st_uid, new.st_gid):
         return "attributes"
-    return "attributes" if _extended(pair.old, name) != _extended(pair.new, name) else ""
+    before, after = (tree.extended(parent or 0, name) for parent in pair)
+    return "attributes" if before != after else ""
 
 
 def _content(parent: int | None, name: bytes, status: os.stat_result) -> object:
@@ -98,15 +99,6 @@ def _content(parent: int | None, name: bytes, status: os.stat_result) -> object:
     if stat.S_ISLNK(status.st_mode):
         return os.readlink(name, dir_fd=parent)
     return status.st_rdev if stat.S_ISBLK(status.st_mode) or stat.S_ISCHR(status.st_mode) else None
-
-
-def _extended(parent: int | None, name: bytes) -> dict[str, bytes]:
-    path = tree.through(parent or 0, name)
-    try:
-        keys = os.listxattr(path, follow_symlinks=False)
-        return {key: os.getxattr(path, key, follow_symlinks=False) for key in keys}
-    except OSError:
-        return {}
 
 
 def _status(parent: int | None, name: bytes) -> Status:

@@ -143,8 +143,8 @@ def _number(text: bytes) -> int:
 def _object(line: bytes) -> Mapping[str, Any]:
     try:
         answer = json.loads(line)
-    except ValueError:
-        raise Refused("an explanation cannot be read", "run the job again") from None
+    except (ValueError, RecursionError):
+        answer = None
     if not isinstance(answer, dict):
         raise Refused("an explanation cannot be read", "run the job again")
     return answer

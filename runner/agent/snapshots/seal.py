@@ -83,10 +83,7 @@ def _require_filesystems(snapshot: PartialSnapshot, expected: ExpectedOutputs) -
 
 def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, absent: Sequence[str]) -> Gathered:
     store, name, basis = snapshot.store, snapshot.name, str(snapshot.begun.get("basis", ""))
-    before = read_json(store.record(basis)) if basis else {}
-    known = frozenset(
-        SnapshotException(str(each["path"]), str(each["cause"])) for each in before.get("exceptions_list", ())
-    )
+    before, known = _exceptions(store, basis) if basis else (0, frozenset())
     gathered = Gathered(known)
     resumed = ResumedFiles(store, name, basis, snapshot.resumed)
     with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, 9) as lines:
@@ -94,9 +91,21 @@ def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, absent: Sequen
         gathered.absent(absent)
         _require_explained(store, gathered)
     count = sum(gathered.cause(cause) for cause in EXCEPTIONS)
-    if int(before.get("exceptions", 0)) > LISTED:
-        gathered.new = max(0, count - int(before["exceptions"]))
+    if before > LISTED:
+        gathered.new = max(0, count - before)
     return gathered
+
+
+def _exceptions(store: StoreFolder, name: str) -> tuple[int, frozenset[SnapshotException]]:
+    """How many exceptions sealed snapshot `name` has, and the first of them; none where its record is damaged."""
+    record = read_json(store.record(name))
+    try:
+        listed = (
+            SnapshotException(str(each["path"]), str(each["cause"])) for each in record.get("exceptions_list", ())
+        )
+        return int(record.get("exceptions", 0)), frozenset(listed)
+    except (ArithmeticError, LookupError, TypeError, ValueError):
+        return 0, frozenset()
 
 
 def _require_explained(store: StoreFolder, gathered: Gathered) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from ..arguments import Count, DeclaredDisk, Rest, Word
 
@@ -190,6 +190,7 @@ class Reaped(NamedTuple):
     """Answer of `reap`: how many names went."""
 
     removed: Count
+<<<<<<< HEAD
 
 
 class SnapshotAnswer(NamedTuple):
@@ -256,3 +257,5 @@ class StoreAnswer(NamedTuple):
     holder: Optional[HolderAnswer] = None
     space: Optional[SpaceAnswer] = None
     proven: dict[str, ProofAnswer] = {}
+=======
+>>>>>>> q-store

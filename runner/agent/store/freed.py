@@ -119,7 +119,7 @@ def known(store: StoreFolder) -> list[Gain]:
     try:
         then = [str(name) for name in saved["sealed"]]
         measured = [Gain(str(gain["name"]), int(gain["bytes"]), int(gain["inodes"])) for gain in saved["freed"]]
-    except (KeyError, TypeError, ValueError):
+    except (ArithmeticError, KeyError, TypeError, ValueError):
         return []
     now = sealed(store)
     gone = set(then).difference(now)

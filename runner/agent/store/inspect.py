@@ -10,12 +10,16 @@ from typing import Any
 from .. import clock
 from ..answer import Refused
 from ..arguments import DeclaredDisk
-from . import contract, disk, freed, layout, lock
+from . import contract_probe as contract
+from . import disk, freed, layout, lock
 from .layout import StoreFolder
 from .pins import StoredPin, pins
 from .proven import proofs
 
-RECORDED = ("started", "sealed", "host", "job", "files", "added_files", "added_bytes")
+TEXTS = ("host", "job")
+TIMES = ("started", "sealed")
+COUNTS = ("files", "added_files", "added_bytes")
+MOST = 2**63 - 1
 
 
 def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
@@ -35,7 +39,7 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
     store = layout.open_store(path)
     state = disk.look(store, DeclaredDisk(str(request.get("mount", "")), str(request.get("uuid", ""))))
     exists, here, holder = store.root.is_dir(), layout.nearest(store.root), lock.holder(store.lock)
-    proven = proofs(store)
+    proven, pinned, trash = proofs(store), _pins(store), _names(store.trash)
     return contract.StoreAnswer(
         path=str(store.root),
         exists=exists,
@@ -45,10 +49,11 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
         uuid=state.uuid,
         device=state.device,
         whole_seconds=disk.whole_seconds(store),
-        sealed=_snapshots(store, proven),
+        sealed=_snapshots(store, proven, pinned or {}),
         partials=tuple(_partial(store, name) for name in layout.partials(store)),
-        trash=_names(store.trash),
-        holder=contract.HolderAnswer(**holder) if holder else None,
+        trash=trash or (),
+        unread=tuple(str(path) for path, known in ((store.pins, pinned), (store.trash, trash)) if known is None),
+        holder=contract.HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
         space=_space(here),
         proven=proven,
     )
@@ -64,9 +69,11 @@ def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool, played:
     return ""
 
 
-def _snapshots(store: StoreFolder, proven: Mapping[str, contract.ProofAnswer]) -> tuple[contract.SnapshotAnswer, ...]:
+def _snapshots(
+    store: StoreFolder, proven: Mapping[str, contract.ProofAnswer], pinned: Mapping[str, StoredPin]
+) -> tuple[contract.SnapshotAnswer, ...]:
     names = layout.folders(store)
-    being_read, pinned, gains = _being_read(store, names), _pins(store), freed.oldest(store)
+    being_read, gains = _being_read(store, names), freed.oldest(store)
     answers = []
     for name in names:
         answer = _snapshot(store, name)._replace(
@@ -83,7 +90,7 @@ def _snapshots(store: StoreFolder, proven: Mapping[str, contract.ProofAnswer]) -
 
 def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
     path = store.record(name)
-    record, recorded = layout.read_json(path), path.exists()
+    record, recorded = _fitting(layout.read_json(path)), path.exists()
     points = record.get("filesystems", ())
     counted = bool(points) and all(point.get("folders") is not None for point in points)
     return contract.SnapshotAnswer(
@@ -95,8 +102,24 @@ def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
         # Of a record that cannot be read it is not known whether there were exceptions: it is not a clean one.
         exceptions=record.get("exceptions") if recorded else 0,
         folders=sum(int(point["folders"]) for point in points) if counted else None,
-        **{key: record[key] for key in RECORDED if record.get(key) is not None},
+        started=clock.moment(record.get("started")),
+        sealed=clock.moment(record.get("sealed")),
+        **{key: record[key] for key in (*TEXTS, *COUNTS) if record.get(key) is not None},
     )
+
+
+def _fitting(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The record, empty where something in it is not of its type: then no more of it is believed."""
+    fits = (
+        *(isinstance(record.get(key, ""), (str, type(None))) for key in TEXTS),
+        *(clock.moment(record[key]) is not None for key in TIMES if record.get(key) is not None),
+        *(_is_count(record.get(key, 0)) for key in (*COUNTS, "exceptions")),
+    )
+    return record if all(fits) else {}
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value <= MOST)
 
 
 def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
@@ -105,11 +128,14 @@ def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
     return contract.PartialAnswer(name, str(begun.get("basis", "")), points)
 
 
-def _names(folder: Path) -> tuple[str, ...]:
+def _names(folder: Path) -> tuple[str, ...] | None:
+    """What is in it, nothing where it is not there; None where that cannot be read."""
     try:
         return tuple(sorted(entry.name for entry in folder.iterdir()))
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except FileNotFoundError:
         return ()
+    except (NotADirectoryError, PermissionError):
+        return None
 
 
 def _space(folder: Path) -> contract.SpaceAnswer:
@@ -118,12 +144,12 @@ def _space(folder: Path) -> contract.SpaceAnswer:
     return contract.SpaceAnswer(size, free, space.f_files, space.f_ffree)
 
 
-def _pins(store: StoreFolder) -> dict[str, StoredPin]:
-    # A file that cannot be understood is not this reading's matter: `expire` refuses until it is corrected.
+def _pins(store: StoreFolder) -> dict[str, StoredPin] | None:
+    # A file that cannot be understood hides nothing else: `check` names it, and `expire` refuses until it is corrected.
     try:
         return pins(store)
     except (Refused, OSError):
-        return {}
+        return None
 
 
 def _being_read(store: StoreFolder, names: Sequence[str]) -> frozenset[str]:

@@ -13,7 +13,8 @@ from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
 from ..frames import frames
 from . import disk, lock
-from .contract import ProofAnswer, ProofKept, Prove
+from .contract import ProofKept, Prove
+from .contract_probe import ProofAnswer
 from .layout import StoreFolder, is_name, open_store, read_json, require_json, require_sealed
 
 SORTS = ("files", "database")
@@ -34,8 +35,10 @@ def guarded(store: StoreFolder) -> frozenset[str]:
 
     Refused if the file cannot be understood: nothing is expired until then.
     """
-    require_json(store.proven)
-    return frozenset(proof.snapshot for proof in proofs(store).values())
+    content, known = require_json(store.proven), proofs(store)
+    if any(sort in content and sort not in known for sort in SORTS):
+        raise Refused(f"{store.proven} cannot be understood", "correct it, or remove it if you know what was in it")
+    return frozenset(proof.snapshot for proof in known.values())
 
 
 def _proof(content: object) -> ProofAnswer | None:
@@ -90,7 +93,7 @@ def _tried(stream: BinaryIO) -> Mapping[str, Any]:
             last = line
         try:
             answer = json.loads(last)
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if isinstance(answer, dict) and isinstance(answer.get("tried"), dict):
             numbers.update(answer["tried"])

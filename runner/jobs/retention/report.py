@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from runner.agent.retention.contract import Audited, Expired
+from runner.agent.store.contract import Counts
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
@@ -13,6 +14,7 @@ from runner.model.text import count, one_line, size
 from runner.report.default import default_report, stopped, tail
 from runner.tools.answers import read
 
+WELL = (Verdict.NOTHING, Verdict.DONE)
 _SHOWN = 5
 
 
@@ -22,7 +24,16 @@ def prune_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -
     report = default_report(job, outcomes, around, went or spared(outcomes))
     if went and stopped(job, outcomes):
         report = replace(report, details=(went, *report.details))
-    return with_earlier(report, around)
+    return with_earlier(counted(report, outcomes), around)
+
+
+def counted(report: JobReport, outcomes: Sequence[Outcome]) -> JobReport:
+    """The report, and no good news where the store was to be counted and the answer cannot be read."""
+    counts = (outcome for outcome in outcomes if outcome.role == Role.COUNT and outcome.state == State.DONE)
+    if report.verdict not in WELL or all(read(count.result, Counts) for count in counts):
+        return report
+    text = f"how many snapshots there are is not known: the answer cannot be read; {report.headline}"
+    return replace(report, verdict=Verdict.ATTENTION, headline=text)
 
 
 def with_earlier(report: JobReport, around: Around) -> JobReport:

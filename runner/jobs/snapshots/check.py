@@ -23,7 +23,7 @@ from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
 from runner.model.plan import Effect, Finding, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
-from runner.model.text import count, length, size
+from runner.model.text import count, length, one_line, size
 
 _LINKS_PATIENCE = 3600
 _GREW = 10
@@ -51,7 +51,7 @@ class CheckKind(Bundled):
         decision = retention.decide(sealed, store.retention, stored.space, now)
         look = _StoreLook(store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision)
         doubts = (*_count(look), *_foreign(look), *_age(look), *_growth(look), *_partials(look), *_room(look))
-        doubts = (*doubts, *_uncovered(site, store, facts), *_unproven(site, look))
+        doubts = (*doubts, *_unread(look), *_uncovered(site, store, facts), *_unproven(site, look))
         where = steps.place(site, job.name, store, stored, plan="")
         most = store.retention.max if store.retention else len(stored.sealed)
         argv = where.at.call("links", Links(stored.path, most), idle=True)
@@ -123,6 +123,13 @@ def _foreign(look: _StoreLook) -> Sequence[Finding]:
         return ()
     text = f"{', '.join(names[:_SHOWN])} in store {look.store.name} has no record: no run sealed it"
     return (_doubt(text, "see where it comes from and move it away; until then it counts for nothing"),)
+
+
+def _unread(look: _StoreLook) -> Sequence[Finding]:
+    if not look.facts.unread:
+        return ()
+    text = f"{', '.join(map(one_line, look.facts.unread))} in store {look.store.name} cannot be read"
+    return (_doubt(text, "look at it on the store's host: what it holds is not known, and counts as nothing"),)
 
 
 def _age(look: _StoreLook) -> Sequence[Finding]:

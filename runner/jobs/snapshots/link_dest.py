@@ -158,7 +158,7 @@ def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
     bases = _bases(target, mount)
     parts = f"{target.at.path}/.partial/parts" if manner.halves else ""
     argv = rsync.send(ends, link_dest=bases, exclude=exclude, keep_parts=parts)
-    why = f"copy {mount}{_sharing(bases, target)}"
+    why = f"copy {mount}{_sharing(target, mount)}"
     send = replace(
         manner.step(f"send-{number + 1}", manner.runs_on, Role.SEND, Effect.WRITE, argv, why),
         ok_codes=rsync.PARTIAL_OK,
@@ -193,14 +193,10 @@ def _same_filesystem(source: Source, filesystem: Filesystem) -> Check:
     )
 
 
-def _sharing(bases: tuple[str, ...], target: Target) -> str:
-    if not bases:
-        return ", whole: there is nothing to share with"
-    interrupted = [base for base in bases if base.startswith(f"{target.at.path}/.partial/")]
-    sealed = [base.removeprefix(f"{target.at.path}/").partition("/")[0] for base in bases if base not in interrupted]
-    shared = [f"has not changed since {sealed[0]}"] if sealed else []
-    shared += ["the interrupted one had"] if interrupted else []
-    return f", sharing what {' and what '.join(shared)}"
+def _sharing(target: Target, mount: str) -> str:
+    shared = [f"has not changed since {name}" for point, name in target.bases if point == mount]
+    shared += ["the interrupted one had"] if any(mount in partial.filesystems for partial in target.partials) else []
+    return f", sharing what {' and what '.join(shared)}" if shared else ", whole: there is nothing to share with"
 
 
 def _below(paths: tuple[str, ...], top: str) -> tuple[str, ...]:

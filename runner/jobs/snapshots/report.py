@@ -8,7 +8,7 @@ from typing import Any
 
 from runner.agent.retention.contract import LinkGroups
 from runner.agent.snapshots.contract import Sealed
-from runner.jobs.retention.report import expired, spared, with_earlier
+from runner.jobs.retention.report import WELL, counted, expired, spared, with_earlier
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
@@ -71,9 +71,12 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
 
 def check_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """What the check shows, and which file will run out of links first."""
-    report = default_report(job, outcomes, around)
+    return counted(_linked(default_report(job, outcomes, around), outcomes), outcomes)
+
+
+def _linked(report: JobReport, outcomes: Sequence[Outcome]) -> JobReport:
     step = next((outcome for outcome in outcomes if outcome.role == Role.LINKS and outcome.state == State.DONE), None)
-    if step is None or report.verdict not in (Verdict.NOTHING, Verdict.DONE):
+    if step is None or report.verdict not in WELL:
         return report
     groups = read(step.result, LinkGroups)
     if groups is None:

@@ -67,7 +67,9 @@ def test_a_proof_is_replaced_by_a_newer_one_only(house: Storehouse) -> None:
     assert proven(house, NAMES[1], "2026-11-27T02:00:00+00:00").answer["kept"] is False
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"files": 1}\n\0'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{", '{"files": 1}\n\0', '{"files": 1}', '{"files": {"snapshot": "2026-11-21T010000Z"}}']
+)
 def test_a_damaged_note_lets_nothing_expire_and_the_next_drill_writes_it_anew(house: Storehouse, text: str) -> None:
     path = house.root / ".runner/proven.json"
     path.write_text(text)

@@ -17,6 +17,9 @@ import msgspec
 import pytest
 
 from runner.agent import tree
+from runner.agent.retention import manifest
+from runner.agent.snapshots import diff
+from runner.agent.store.layout import open_store
 from runner.engine.probe import BOOT, runner_agent
 from runner.model.facts import HostFacts
 from tests.contract.storehouse import PROGRAM, Storehouse, execute
@@ -206,6 +209,27 @@ def test_diff_tells_content_attributes_types_and_names_apart(house: Storehouse) 
     assert [each["path"] for each in below.lines[:-1]] == ["/folder/inside", "/folder/new"]
 
 
+def test_attributes_that_cannot_be_read_are_not_none(house: Storehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> list[str]:
+        raise OSError(errno.EIO, "a broken disk")
+
+    (house.source / "same").write_text("text")
+    house.snapshot(ONE)
+    (house.source / "same").chmod(0o444)
+    house.snapshot(TWO, ONE)
+    # Two inodes, of which all else is equal.
+    (house.root / ONE / "same").chmod(0o444)
+    given = house.source / "given"
+    given.write_text(json.dumps({"path": "/same"}))
+    with given.open() as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setattr(os, "listxattr", broken)
+        with pytest.raises(OSError, match="a broken disk"):
+            diff.run((str(house.root), ONE, TWO))
+        with pytest.raises(OSError, match="a broken disk"):
+            manifest.take(open_store(str(house.root)), ONE)
+
+
 def test_an_answer_that_nobody_reads_ends_quietly(house: Storehouse) -> None:
     house.snapshot(ONE)
     argv = f"{sys.executable} -m runner.agent newest {house.root} | true"
@@ -218,3 +242,11 @@ def test_a_folder_of_dumps_that_is_not_there_is_named_whole(tmp_path: Path) -> N
     assert (result.code, f"'{tmp_path}/srv/dumps'" in result.answer["error"]) == (1, True)
     result = execute((*PROGRAM, "db-newest", f"{tmp_path}/dumps", "/"), b'{"database": "babase"}')
     assert f"'{tmp_path}/dumps'" in result.answer["error"]
+
+
+@pytest.mark.parametrize("verb", ["store.hold", "snapshots.begin", "snapshots.seal", "store.trash", "store.newest"])
+def test_a_verb_of_every_day_starts_without_what_only_few_need(verb: str) -> None:
+    costly = {"subprocess", "ctypes", "runner.agent.store.contract_probe"}
+    code = f"import sys, runner.agent.{verb}; print(*sorted({costly} & set(sys.modules)))"
+    said = execute((PROGRAM[0], "-B", "-c", code))
+    assert (said.code, said.out) == (0, b"\n")

@@ -13,7 +13,7 @@ from runner.jobs.snapshots.check import CheckKind
 from runner.jobs.snapshots.report import too_many_links
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions
-from runner.model.plan import Effect
+from runner.model.plan import Effect, PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, Outcome, State, Verdict
 from runner.model.site import Amount, Job, Retention, Site
@@ -293,6 +293,12 @@ def test_what_is_wrong_makes_the_report_ask_for_a_person() -> None:
     assert action.text.endswith("nothing expires below min")
 
 
+def test_what_could_not_be_read_of_a_store_is_not_nothing() -> None:
+    (text,) = attentions(draft(sealed(9), unread=["/srv/papio/.runner/pins.json", "/srv/papio/.tr\x1bash"]))
+    assert text.startswith("/srv/papio/.runner/pins.json, /srv/papio/.tr")
+    assert text.endswith("in store papio cannot be read") and "\x1b" not in text
+
+
 def test_a_count_of_links_that_cannot_be_read_is_no_good_news() -> None:
     planned = draft(sealed(9)).planned
     assert planned
@@ -325,3 +331,20 @@ def test_a_max_beyond_the_links_that_the_last_check_counted_is_told(
 ) -> None:
     text = too_many_links(site(retention).stores[0], answer)
     assert bool(text) == bool(note) and note in text
+
+
+COUNTS = {
+    "newest": "2026-11-22T081500Z", "sealed": 9, "partials": 0, "free_bytes": 1, "free_inodes": 1, "free_percent": 1.0,
+    "free_inodes_percent": 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("answer", "known"), [(COUNTS, True), ({**COUNTS, "sealed": -1}, False), ({}, False)])
+@pytest.mark.parametrize("kind", ["check", "prune"])
+def test_a_store_that_was_not_counted_is_no_good_news(kind: str, answer: dict[str, Any], known: bool) -> None:
+    planned = PlannedJob(name="check", kind=kind, headline="all is well")
+    outcome = Outcome(step="check/count", job="check", role=Role.COUNT, state=State.DONE, result=answer)
+    report = KINDS[kind].report(planned, [outcome], Around(looked=True))
+    assert report.verdict == (Verdict.NOTHING if known else Verdict.ATTENTION)
+    assert report.headline.endswith("all is well")
+    assert (report.headline == "all is well") == known

@@ -16,7 +16,7 @@ from runner import agent
 from runner.agent.answer import Refused
 from runner.agent.arguments import Field, argv, fields, parse_as
 from runner.agent.snapshots.contract import Sealed
-from runner.agent.store import contract as store
+from runner.agent.store import contract_probe as store
 from runner.model import facts
 from runner.tools import answers
 

@@ -1,0 +1,84 @@
+"""What `probe` answers of a store; apart from the other contracts, which every verb of a store reads at its start."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple, Optional
+
+from ..arguments import Count
+
+
+class SnapshotAnswer(NamedTuple):
+    """A snapshot in the answer of `probe`: model/facts.py, Snapshot, says what is what."""
+
+    name: str
+    recorded: bool
+    being_read: bool
+    filesystems: tuple[str, ...]
+    proven: tuple[str, ...]
+    exceptions: Optional[Count]
+    folders: Optional[Count] = None
+    freed_bytes: Optional[int] = None
+    freed_inodes: Optional[int] = None
+    pinned_until: Optional[str] = None
+    pinned_why: str = ""
+    started: Optional[datetime] = None
+    sealed: Optional[datetime] = None
+    host: str = ""
+    job: str = ""
+    files: Optional[Count] = None
+    added_files: Optional[Count] = None
+    added_bytes: Optional[Count] = None
+
+
+class PartialAnswer(NamedTuple):
+    """An interrupted snapshot in the answer of `probe`."""
+
+    name: str
+    basis: str
+    filesystems: tuple[str, ...]
+
+
+class SpaceAnswer(NamedTuple):
+    """The space of a store's filesystem in the answer of `probe`: model/facts.py, Space."""
+
+    size: Count
+    free: Count
+    inodes: Count
+    inodes_free: int
+
+
+class ProofAnswer(NamedTuple):
+    """The last drill of a sort that succeeded: of which snapshot, and when."""
+
+    snapshot: str
+    at: str
+
+
+class HolderAnswer(NamedTuple):
+    """Who holds a store's lock."""
+
+    plan: str
+    who: str
+    pid: int
+    since: Optional[datetime]
+
+
+class StoreAnswer(NamedTuple):
+    """A store in the answer of `probe`: model/facts.py, StoreFacts, says what is what."""
+
+    path: str
+    exists: bool
+    problem: str
+    mounted: bool = False
+    writable: bool = False
+    uuid: str = ""
+    device: str = ""
+    whole_seconds: bool = False
+    sealed: tuple[SnapshotAnswer, ...] = ()
+    partials: tuple[PartialAnswer, ...] = ()
+    trash: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    holder: Optional[HolderAnswer] = None
+    space: Optional[SpaceAnswer] = None
+    proven: dict[str, ProofAnswer] = {}
