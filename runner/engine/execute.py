@@ -161,7 +161,8 @@ class _JobRun:
             return None
         if answer:
             _, who, pid, since = answer.holder or HolderAnswer()
-            note = f"{lock.resource} on {lock.host} is held by {who or '?'} (pid {pid or '?'}) since {since or '?'}"
+            time = f"{since:%Y-%m-%dT%H:%M:%SZ}" if since else "?"
+            note = f"{lock.resource} on {lock.host} is held by {who or '?'} (pid {pid or '?'}) since {time}"
             return step_outcome(first, State.BUSY, printable(note))
         why = str(line.get("error") or held.close().error or "runner-agent gave no answer")
         return step_outcome(first, State.FAILED, printable(f"{lock.resource} on {lock.host}: {why}"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from datetime import datetime
+from typing import NamedTuple, Optional
 
 from ..arguments import Count, DeclaredDisk, Rest, Word
 
@@ -22,7 +23,7 @@ class HolderAnswer(NamedTuple):
     plan: str = ""
     who: str = ""
     pid: int = 0
-    since: Optional[str] = None
+    since: Optional[datetime] = None
 
 
 class HoldAnswer(NamedTuple):
@@ -190,72 +191,3 @@ class Reaped(NamedTuple):
     """Answer of `reap`: how many names went."""
 
     removed: Count
-<<<<<<< HEAD
-
-
-class SnapshotAnswer(NamedTuple):
-    """A snapshot in the answer of `probe`: model/facts.py, Snapshot, says what is what."""
-
-    name: str
-    recorded: bool
-    being_read: bool
-    filesystems: tuple[str, ...]
-    proven: tuple[str, ...]
-    exceptions: Optional[Count]
-    folders: Optional[Count] = None
-    freed_bytes: Optional[int] = None
-    freed_inodes: Optional[int] = None
-    pinned_until: Optional[str] = None
-    pinned_why: str = ""
-    started: Optional[str] = None
-    sealed: Optional[str] = None
-    host: str = ""
-    job: str = ""
-    files: Optional[Count] = None
-    added_files: Optional[Count] = None
-    added_bytes: Optional[Count] = None
-
-
-class PartialAnswer(NamedTuple):
-    """An interrupted snapshot in the answer of `probe`."""
-
-    name: str
-    basis: str
-    filesystems: tuple[str, ...]
-
-
-class SpaceAnswer(NamedTuple):
-    """The space of a store's filesystem in the answer of `probe`: model/facts.py, Space."""
-
-    size: Count
-    free: Count
-    inodes: Count
-    inodes_free: int
-
-
-class ProofAnswer(NamedTuple):
-    """The last drill of a sort that succeeded: of which snapshot, and when."""
-
-    snapshot: str
-    at: str
-
-
-class StoreAnswer(NamedTuple):
-    """A store in the answer of `probe`: model/facts.py, StoreFacts, says what is what."""
-
-    path: str
-    exists: bool
-    problem: str
-    mounted: bool = False
-    writable: bool = False
-    uuid: str = ""
-    device: str = ""
-    whole_seconds: bool = False
-    sealed: tuple[SnapshotAnswer, ...] = ()
-    partials: tuple[PartialAnswer, ...] = ()
-    trash: tuple[str, ...] = ()
-    holder: Optional[HolderAnswer] = None
-    space: Optional[SpaceAnswer] = None
-    proven: dict[str, ProofAnswer] = {}
-=======
->>>>>>> q-store

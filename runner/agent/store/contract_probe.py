@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Optional
 
 from ..arguments import Count
+from .contract import HolderAnswer
 
 
 class SnapshotAnswer(NamedTuple):
@@ -53,15 +54,6 @@ class ProofAnswer(NamedTuple):
 
     snapshot: str
     at: str
-
-
-class HolderAnswer(NamedTuple):
-    """Who holds a store's lock."""
-
-    plan: str
-    who: str
-    pid: int
-    since: Optional[datetime]
 
 
 class StoreAnswer(NamedTuple):

@@ -12,6 +12,7 @@ from ..answer import Refused
 from ..arguments import DeclaredDisk
 from . import contract_probe as contract
 from . import disk, freed, layout, lock
+from .contract import HolderAnswer
 from .layout import StoreFolder
 from .pins import StoredPin, pins
 from .proven import proofs
@@ -53,7 +54,7 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
         partials=tuple(_partial(store, name) for name in layout.partials(store)),
         trash=trash or (),
         unread=tuple(str(path) for path, known in ((store.pins, pinned), (store.trash, trash)) if known is None),
-        holder=contract.HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
+        holder=HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
         space=_space(here),
         proven=proven,
     )
