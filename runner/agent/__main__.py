@@ -42,7 +42,7 @@ VERBS = {
     "databases": "database.databases:run",
     "drill-room": "drill.scratch:drill_room",
     "dump": "database.dump:run",
-    "dump-globals": "database.dump_globals:run",
+    "dump-globals": "database.dumps:dump_globals",
     "dumped": "database.dumps:dumped",
     "dumps": "database.dumps:dumps",
     "expire-dump": "database.dumps:expire_dump",

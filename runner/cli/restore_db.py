@@ -25,6 +25,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--job", default="", metavar="DUMPJOB", help="the dump job, where there is more than one")
     parser.add_argument("--globals", action="store_true", help="first make the roles that are missing")
     parser.add_argument(
+        "--as-superuser",
+        dest="superuser",
+        action="store_true",
+        help="restore all of it with a superuser's rights, so that all code in it runs as the server's account",
+    )
+    parser.add_argument(
         "--swap",
         action="store_true",
         help="with two names, NEWNAME NAME: put a restored database in the place of the old one, which is kept",
@@ -46,7 +52,7 @@ def _plan(app: App, options: argparse.Namespace) -> Plan:
     from runner.verbs import restore_database
 
     if options.swap:
-        if len(options.names) != 2 or options.at or options.into or options.globals:
+        if len(options.names) != 2 or options.at or options.into or options.globals or options.superuser:
             raise UsageError("--swap takes two names and nothing else", do="runner restore-db --swap NEWNAME NAME")
         new, name = options.names
         return restore_database.swapping(app, new, name, options.job)
@@ -55,6 +61,11 @@ def _plan(app: App, options: argparse.Namespace) -> Plan:
     return restore_database.restoring(
         app,
         restore_database.DatabaseRequest(
-            name=options.names[0], when=options.at, into=options.into, job=options.job, globals=options.globals
+            name=options.names[0],
+            when=options.at,
+            into=options.into,
+            job=options.job,
+            globals=options.globals,
+            superuser=options.superuser,
         ),
     )

@@ -28,7 +28,8 @@ Answer = TypeVar("Answer", bound=tuple[Any, ...])
 class DatabaseRequest:
     """Which database a person wants back: of `when` ("": the newest dump), as `into` ("": a name with the time).
 
-    `job` is the dump job, "" where there is one only; `globals`: roles that are missing are made first.
+    `job` is the dump job, "" where there is one only; `globals`: roles that are missing are made first. `superuser`:
+    all of it is restored with a superuser's rights.
     """
 
     name: str
@@ -36,6 +37,7 @@ class DatabaseRequest:
     into: str = ""
     job: str = ""
     globals: bool = False
+    superuser: bool = False
 
 
 def restoring(app: App, back: DatabaseRequest) -> Plan:
@@ -54,7 +56,15 @@ def restoring(app: App, back: DatabaseRequest) -> Plan:
     roles = newest.globals.roles if newest.globals and back.globals else ()
     fits = _ask(app, job.host, agent.fits(server_of(job), into, roles), newest.record._asdict(), DumpFits)
     wanted = restore.DatabaseRestore(
-        job=job, name=back.name, into=into, newest=newest, place=place, bring=fits.bring, left=fits.left
+        job=job,
+        name=back.name,
+        into=into,
+        newest=newest,
+        place=place,
+        bring=fits.bring,
+        left=fits.left,
+        supers=fits.supers,
+        superuser=back.superuser,
     )
     return app.plan_of(restore.draft(app.site, wanted, facts, facts.at), facts)
 

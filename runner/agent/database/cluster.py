@@ -24,6 +24,7 @@ select json_build_object(
     'makes', (select rolsuper or rolcreatedb from pg_roles where rolname = current_user),
     'super', (select rolsuper from pg_roles where rolname = current_user),
     'data', current_setting('data_directory', true),
+    'supers', (select coalesce(json_agg(rolname), '[]') from pg_roles where rolsuper),
     'roles', (select coalesce(json_agg(rolname), '[]') from pg_roles),
     'extensions', (select coalesce(json_agg(name), '[]') from pg_available_extensions),
     'tablespaces', (select coalesce(json_agg(spcname), '[]') from pg_tablespace),
@@ -38,6 +39,15 @@ _END = """
 select json_build_object('ended', count(*) filter (where pg_terminate_backend(pid)))
 from pg_stat_activity where pid <> pg_backend_pid() and datname in ({names});
 """
+# A subscription keeps its database from being dropped; and dropped as it is, it would take the slot of the database
+# that was dumped, at another server, along.
+_DETACH = """
+select format('alter subscription %I disable', subname),
+    format('alter subscription %I set (slot_name = none)', subname), format('drop subscription %I', subname)
+from pg_subscription where subdbid = (select oid from pg_database where datname = current_database()) \\gexec
+"""
+_THERE = """select json_build_object('subscribed', exists (select from pg_subscription where subdbid = d.oid))
+from pg_database d where datname = {name};"""
 
 TAKEN = "42P04"
 WEEK = 7 * 86400
@@ -95,6 +105,24 @@ def database_name(text: str) -> str:
     if why := unfit(text):
         raise Refused(f"no database can be called {shown(text)}: {why}", "take another name")
     return text
+
+
+def drop(to: DatabaseServer, name: str) -> bool:
+    """Drop a database that a restore made, and end whoever is connected to it; whether it was there.
+
+    Raises SqlTrouble.
+    """
+    with SqlSession(to) as session:
+        there = session.ask(_THERE.format(name=literal(name)))
+        if not there:
+            return False
+        if there[0]["subscribed"]:
+            with SqlSession(to, name) as inside:
+                inside.ask(_DETACH)
+        session.ask(f"alter database {identifier(name)} is_template false connection limit 0;")
+        end_sessions(session, (name,))
+        session.ask(f"drop database if exists {identifier(name)};", seconds=600)
+    return True
 
 
 def rename(old: str, new: str) -> str:

@@ -27,6 +27,16 @@ class DatabaseServer(NamedTuple):
     service_file: str = ""
     programs: str = ""
 
+    @property
+    def before(self) -> tuple[str, ...]:
+        """What goes before every program of it."""
+        return ()
+
+    @property
+    def folder(self) -> str:
+        """A folder that its programs share with us, and nobody else; "" where they see what we see."""
+        return ""
+
     def conninfo(self, database: str = "", **more: str) -> str:
         """A connection string that can only mean `database`: a bare name with `=` in it would be read as one.
 

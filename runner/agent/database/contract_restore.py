@@ -61,13 +61,17 @@ class CheckFits(NamedTuple):
 
 
 class DumpFits(NamedTuple):
-    """Answer of `db-fits`: roles of `bring` that it needs and lacks, databases that restores did not end making."""
+    """Answer of `db-fits`: roles of `bring` that it needs and lacks, databases that restores did not end making.
+
+    `supers` are the superusers among the roles of the dump.
+    """
 
     fits: bool
     number: int
     bring: tuple[str, ...]
     left: tuple[str, ...]
     room: Optional[int]
+    supers: tuple[str, ...] = ()
 
 
 class MakeRoles(NamedTuple):
@@ -87,13 +91,14 @@ class RolesMade(NamedTuple):
 
 
 class RestoreDump(NamedTuple):
-    """Options of `db-restore` and `db-verify`: seconds (0: a week)."""
+    """Options of `db-restore` and `db-verify`: seconds (0: a week); `superuser`: all of it with our own rights."""
 
     dump: Last
     server: DatabaseServer
     sha256: str
     plan: str
     within: Positive = 0
+    superuser: bool = False
 
 
 class DumpRestored(NamedTuple):

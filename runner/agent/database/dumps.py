@@ -1,4 +1,7 @@
-"""`dumps` and `dumped`: what a folder of dumps holds and lacks, reads only; `expire-dump`: remove an old one."""
+"""`dumps` and `dumped`: what a folder of dumps holds and lacks; `expire-dump`: remove an old one.
+
+`dump-globals`: write what all databases of a server share, roles and tablespaces, into it.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,34 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from .. import clock, durable
+from .. import clock, command, durable
 from ..answer import FAILED, Refused, emit, reply, shown, table
 from ..arguments import parse_as
 from ..store.layout import nearest
+from . import dump_file
 from . import folder as dump_folder
-from .contract import CheckDumps, DumpExpired, DumpListing, DumpMissing, DumpRow, DumpsChecked, ExpireDump, ListDumps
+from . import server as pg_programs
+from .contract import (
+    CheckDumps,
+    DumpExpired,
+    DumpGlobals,
+    DumpListing,
+    DumpMissing,
+    DumpRow,
+    DumpsChecked,
+    ExpireDump,
+    GlobalsDumped,
+    ListDumps,
+)
 from .databases import names
 from .folder import PART, Folder, amount
 from .server import free
-from .session import SqlTrouble
+from .session import SqlSession, SqlTrouble, refusal
 
 _MOST = 20
+_WITHIN = 600
+_ABOUT = """select json_build_object('number', current_setting('server_version_num')::int,
+    'super', (select rolsuper from pg_roles where rolname = current_user));"""
 
 
 def dumps(argv: Sequence[str]) -> int:
@@ -140,4 +159,39 @@ def expire_dump(argv: Sequence[str]) -> int:
         file.unlink(missing_ok=True)
         durable.sync_folder(file.parent)
     reply(DumpExpired(at, database, len(newer) + sum(time < at for time in times)))
+    return 0
+
+
+def dump_globals(argv: Sequence[str]) -> int:
+    """Dump the roles to `TO/globals/TIME.sql`.
+
+    Who is no superuser of the server may not read the passwords: then they are not in it.
+    """
+    options = parse_as(DumpGlobals, argv)
+    folder, to, at = dump_folder.hold(options.to, options.server), options.server, dump_folder.moment(options.at)
+    within = options.within or _WITHIN
+    try:
+        with SqlSession(to) as session:
+            (about,) = session.ask(_ABOUT)
+    except SqlTrouble as trouble:
+        raise refusal(to, trouble) from None
+    programs = pg_programs.dumper(to, about["number"])
+    durable.make_folder(folder.globals, 0o700)
+    durable.sync_folder(folder.root)
+    dump_file.write(folder, to)
+    final = folder.roles(at)
+    if not dump_folder.complete(final):
+        less = () if about["super"] else ("--no-role-passwords",)
+        words = (str(programs / "pg_dumpall"), "--globals-only", "--no-password", *less)
+        with command.together(), dump_file.writing(final) as (part, descriptor):
+            ran = pg_programs.run(to, (*words, f"--dbname={to.conninfo()}"), output=descriptor, seconds=within)
+            if ran.exit is None:
+                raise Refused(f"pg_dumpall had not ended after {within} s and was stopped", "raise `timeout`")
+            if ran.exit != 0 or not dump_folder.complete(part):
+                raise Refused(
+                    f"pg_dumpall ended {ran.exit} and wrote {part.stat().st_size:,} bytes: {ran.complaint}",
+                    "see the room on the disk and the log of the database server, and run it again",
+                )
+            dump_file.publish(part, final)
+    reply(GlobalsDumped(at, final.stat().st_size, passwords=bool(about["super"])))
     return 0

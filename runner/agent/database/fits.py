@@ -16,12 +16,7 @@ from . import cluster, sql, stored
 from . import server as pg_programs
 from .contract import DatabaseServer
 from .contract_restore import CheckFits, DumpFits, DumpHead, MakeRoles, RolesMade
-
-# A statement with a password in it is for no log, whatever becomes of it.
-_QUIET = """\\set VERBOSITY terse
-set log_statement = none; set log_min_error_statement = panic; set log_min_duration_statement = -1;
-begin;
-"""
+from .restorer import QUIET
 
 
 def db_fits(argv: Sequence[str]) -> int:
@@ -72,7 +67,8 @@ def _fits(options: CheckFits, dump: DumpHead) -> DumpFits:
         wrong.append((text, "make room there"))
     if wrong:
         raise Refused("; ".join(text for text, _ in wrong), "; ".join(dict.fromkeys(do for _, do in wrong)))
-    return DumpFits(True, has["number"], tuple(bring), tuple(cluster.left_over(has["databases"])), room)
+    left, supers = cluster.left_over(has["databases"]), sorted(named & set(has["supers"]))
+    return DumpFits(True, has["number"], tuple(bring), tuple(left), room, tuple(supers))
 
 
 def _versions(to: DatabaseServer, has: Mapping[str, Any], dump: DumpHead) -> list[tuple[str, str]]:
@@ -130,6 +126,6 @@ def db_roles(argv: Sequence[str]) -> int:
     if missing:
         statements = "".join(f"{text};\n" for text in sql.bringing(content, missing, has["roles"]))
         with cluster.opened(options.server) as session:
-            session.ask(f"{_QUIET}{statements}commit;")
+            session.ask(f"{QUIET}begin;\n{statements}commit;")
     reply(RolesMade(made=missing, there=there))
     return 0

@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from .. import clock, command
 from ..answer import Refused, reply, shown
 from ..arguments import parse_as
-from . import cluster, contract_restore, marks, stored
+from . import cluster, contract_restore, marks, restorer, stored
 from . import rows as pg_rows
 from .session import SqlSession, SqlTrouble, refusal
-from .sql import identifier, literal
 
 _SHOWN = 5
 
-_THERE = "select json_build_object('oid', oid::bigint) from pg_database where datname = {name};"
 _TRIES = 5
 _IN_USE = "55006"
 
@@ -93,20 +91,17 @@ def _rows(number: int | None) -> str:
 def db_drop(argv: Sequence[str]) -> int:
     """Drop the database that plan `--plan` was making, if there is one, and whoever is connected to it.
 
-    No other can be named: once it is whole it has another name.
+    No other can be named: once it is whole it has another name. The role that restored it goes too.
     """
     options = parse_as(contract_restore.DropRestored, argv)
     to, name = options.server, cluster.making(options.plan)
     for attempt in range(_TRIES):
         try:
-            with SqlSession(to) as session:
-                there = session.ask(_THERE.format(name=literal(name)))
-                if there:
-                    session.ask(f"alter database {identifier(name)} is_template false connection limit 0;")
-                    cluster.end_sessions(session, (name,))
-                    session.ask(f"drop database if exists {identifier(name)};", seconds=600)
-                reply(contract_restore.RestoreDropped(bool(there)))
-                return 0
+            there = cluster.drop(to, name)
+            if cluster.has(to)["super"]:
+                restorer.clear(to, ended=True)
+            reply(contract_restore.RestoreDropped(there))
+            return 0
         except SqlTrouble as trouble:
             if trouble.state != _IN_USE or attempt + 1 == _TRIES:
                 raise refusal(to, trouble) from None

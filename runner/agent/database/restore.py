@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from .. import command
@@ -17,7 +15,7 @@ from . import server as pg_programs
 from .contract import DatabaseServer
 from .contract_restore import DumpRestored, RestoreDump
 from .fits import major
-from .server import account, scrap
+from .load import Loading, listed, load, output_of
 from .session import SqlSession, SqlTrouble
 from .sql import NAME, checked, decoded, identifier, of_database, statements
 from .stored import OpenDump
@@ -29,7 +27,6 @@ where (relkind in ('r', 'm') or (relkind = 'p' and not exists (select from pg_cl
 and nspname <> 'information_schema' and nspname !~ '^pg_toast' \\gexec
 """
 
-_READ = 600
 # Of pg_restore's list: entries of pg_database, and what is said of them. Names come after these words.
 _OURS = re.compile(
     rb"[0-9]+; (1262 [0-9]+ DATABASE|0 0 ((COMMENT|ACL|SECURITY LABEL) - DATABASE|DATABASE PROPERTIES)) "
@@ -37,13 +34,15 @@ _OURS = re.compile(
 _MAKES = re.compile(rb"[0-9]+; 1262 ")
 _CREATE = re.compile(rf"CREATE DATABASE {NAME} (WITH .*)", re.DOTALL)
 _OWNER = re.compile(rf"ALTER DATABASE {NAME} OWNER TO ")
+# What code in it may ask for while it is restored.
+_SETTING = re.compile(rf"^ALTER (ROLE {NAME} IN )?DATABASE {NAME} SET (?!TABLESPACE )")
 
 
 def run(argv: Sequence[str]) -> int:
     """Restore DUMP (of that `--sha256`) into the database that plan `--plan` makes, with statistics.
 
-    Prints its name, and which settings did not come back, and why. What it has begun stays where it fails:
-    `db-drop` of the same plan removes it.
+    Each object is restored with the rights of its owner, unless `--superuser`. Prints its name, and which settings
+    did not come back, and why. What it has begun stays where it fails: `db-drop` of the same plan removes it.
     """
     options = parse_as(RestoreDump, argv)
     name, to, within = cluster.making(options.plan), options.server, options.within or cluster.WEEK
@@ -51,12 +50,7 @@ def run(argv: Sequence[str]) -> int:
         dump.verify(options.sha256)
         newest = max(int(cluster.has(to)["number"]), 10000 * major(dump.record.get("pg_dump")))
         pg_restore = str(pg_programs.dumper(to, newest) / "pg_restore")
-        properties = read(to, pg_restore, dump, name)
-        with cluster.opened(to) as session:
-            session.ask(f"create database {identifier(name)} {properties.options};", seconds=600)
-        # Whose it is and who may connect is settled before there is anything to see.
-        left = [*_give(to, properties, name)]
-        _load(to, pg_restore, dump, name, within)
+        left = make(Loading(to, name, pg_restore, within), dump, superuser=options.superuser)
     with cluster.opened(to, name) as session:
         session.ask(_ANALYZE, seconds=within)
     for setting in left:
@@ -65,31 +59,43 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
+def make(loading: Loading, dump: OpenDump, *, superuser: bool = False) -> list[str]:
+    """Make the database out of the dump; gives what could not be given to it, and why.
+
+    Nobody else may connect to it, nor is it anybody else's, before all is in it. Raises Refused.
+    """
+    to, name = loading.to, identifier(loading.database)
+    properties = read(to, loading.pg_restore, dump, loading.database)
+    with cluster.opened(to) as session:
+        session.ask(f"create database {name} {properties.options};", seconds=600)
+        session.ask(f"revoke connect, temporary on database {name} from public;")
+    left = list(_set(to, filter(_SETTING.search, properties.others)))
+    load(loading, dump, cluster.has(to), superuser=superuser)
+    with cluster.opened(to) as session:
+        session.ask(f"grant connect, temporary on database {name} to public;")
+    left += _give(to, properties, loading.database)
+    return left
+
+
 def _give(to: DatabaseServer, properties: Properties, name: str) -> Iterator[str]:
-    """Give it owner, grants and settings; gives what could not be given, which is no reason to stop."""
+    """Give it owner and grants; gives what could not be given, which is no reason to stop."""
     with cluster.opened(to) as session:
         if properties.owner:
             session.ask(f"{properties.owner};")
         if properties.lost:
             session.ask(f"revoke connect, temporary on database {identifier(name)} from public;")
             yield f"its grants, so that only its owner may connect until you GRANT it: {plain(properties.lost)}"
-    for statement in properties.others:
+    yield from _set(to, (each for each in properties.others if not _SETTING.search(each)))
+
+
+def _set(to: DatabaseServer, statements: Iterable[str]) -> Iterator[str]:
+    """Run these; gives those that could not be, and why."""
+    for statement in statements:
         try:
             with SqlSession(to) as session:
                 session.ask(f"{statement};")
         except SqlTrouble as trouble:
             yield f"{plain(statement, 200)}: {plain(trouble.text)}"
-
-
-def _load(to: DatabaseServer, pg_restore: str, dump: OpenDump, name: str, within: int) -> None:
-    where = to.conninfo(name, application_name="runner", options=cluster.SETTINGS)
-    argv = (pg_restore, "--exit-on-error", "--no-password", f"--dbname={where}")
-    dump.rewind()
-    ran = pg_programs.run(to, argv, given=dump.stream, seconds=within)
-    if ran.exit is None:
-        raise Refused(f"pg_restore had not ended after {within} s and was stopped", "see what keeps the server busy")
-    if ran.exit != 0:
-        raise Refused(f"pg_restore ended {ran.exit}: {ran.complaint}", "see the log of the database server")
 
 
 class Properties(NamedTuple):
@@ -105,11 +111,11 @@ class Properties(NamedTuple):
 
 def read(to: DatabaseServer, pg_restore: str, dump: OpenDump, name: str) -> Properties:
     """The statements that make `name` what the dumped database was. Raises Refused for a dump without."""
-    listed = [line for line in _list(to, pg_restore, dump) if _OURS.match(line)]
+    ours = [line for line in listed(to, pg_restore, dump, "--create") if _OURS.match(line)]
     # After some entries it writes how to connect, and gives up there over a name with a line feed in it: read
     # once with the making of the database first, and once with that last and the settings before it.
-    first, error = _chosen(to, pg_restore, dump, listed)
-    second, lost = _chosen(to, pg_restore, dump, sorted(listed, key=_late))
+    first, error = _chosen(to, pg_restore, dump, ours)
+    second, lost = _chosen(to, pg_restore, dump, sorted(ours, key=_late))
     create = next(filter(None, map(_CREATE.fullmatch, first)), None)
     if create is None:
         raise Refused(f"the dump does not say how its database was made: {error}", "restore it by hand: README.txt")
@@ -122,7 +128,7 @@ def read(to: DatabaseServer, pg_restore: str, dump: OpenDump, name: str) -> Prop
         owner="; ".join(filter(_OWNER.match, owners)),
         others=tuple(statement for statement in others if not _OWNER.match(statement)),
         # Grants are written after all else, so they are what such a name costs.
-        lost=lost if any(b" ACL - DATABASE " in line for line in listed) else "",
+        lost=lost if any(b" ACL - DATABASE " in line for line in ours) else "",
     )
 
 
@@ -130,32 +136,10 @@ def _chosen(to: DatabaseServer, pg_restore: str, dump: OpenDump, lines: Sequence
     """The statements of these entries, and what pg_restore complained of."""
     if not lines:
         return [], ""
-    with tempfile.NamedTemporaryFile() as chosen:
-        chosen.write(b"".join(lines))
-        chosen.flush()
-        if who := account(to):
-            shutil.chown(chosen.name, who.pw_uid)
-        argv = (pg_restore, "--create", f"--use-list={chosen.name}", "--file=-")
-        output, complaint = _output(to, argv, dump)
+    with pg_programs.listing(to, lines) as listing:
+        argv = (pg_restore, "--create", f"--use-list={listing}", "--file=-")
+        output, complaint = output_of(to, argv, dump)
     return list(statements(decoded(output))), complaint
-
-
-def _list(to: DatabaseServer, pg_restore: str, dump: OpenDump) -> list[bytes]:
-    output, complaint = _output(to, (pg_restore, "--create", "--list"), dump)
-    if complaint:
-        raise Refused(f"pg_restore cannot read the dump: {complaint}", "take an older one: --at")
-    return output.splitlines(keepends=True)
-
-
-def _output(to: DatabaseServer, argv: tuple[str, ...], dump: OpenDump) -> tuple[bytes, str]:
-    """What a program writes that reads the dump, and its complaint where it fails."""
-    dump.rewind()
-    with scrap() as out:
-        ran = pg_programs.run(to, argv, given=dump.stream, output=out, seconds=_READ)
-        if ran.exit is None:
-            raise Refused(f"pg_restore had not read the dump after {_READ} s and was stopped", "run it again")
-        out.seek(0)
-        return out.read(), "" if ran.exit == 0 else ran.complaint or f"it ended {ran.exit}"
 
 
 def _late(line: bytes) -> int:

@@ -7,7 +7,9 @@ import os
 import pwd
 import re
 import select
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -25,9 +27,15 @@ _VERSION = re.compile(r"\(PostgreSQL\) (([0-9]+)[0-9.]*\w*)")
 
 
 def start(
-    to: DatabaseServer, argv: Sequence[str], *, stdin: int | IO[bytes], stdout: int | IO[bytes], stderr: int | IO[bytes]
+    to: DatabaseServer,
+    argv: Sequence[str],
+    *,
+    stdin: int | IO[bytes],
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes],
+    keep: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a program as the server's OS user, with nothing of our environment.
+    """Start a program as the server's OS user, with nothing of our environment but the open files `keep`.
 
     Raises Refused where that cannot be.
     """
@@ -43,7 +51,14 @@ def start(
             switch = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": groups}
     try:
         return subprocess.Popen(
-            tuple(argv), stdin=stdin, stdout=stdout, stderr=stderr, env=environment, cwd="/", **switch
+            (*to.before, *argv),
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment,
+            cwd="/",
+            pass_fds=keep,
+            **switch,
         )
     except (OSError, ValueError) as problem:
         error = f"{argv[0]!a} could not be started: {problem}"
@@ -65,10 +80,16 @@ def account(to: DatabaseServer) -> pwd.struct_passwd | None:
 
 @contextlib.contextmanager
 def running(
-    to: DatabaseServer, argv: Sequence[str], *, stdin: int | IO[bytes], stdout: int | IO[bytes], stderr: IO[bytes]
+    to: DatabaseServer,
+    argv: Sequence[str],
+    *,
+    stdin: int | IO[bytes],
+    stdout: int | IO[bytes],
+    stderr: IO[bytes],
+    keep: Sequence[int] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A program while the block runs; ended when it is left. See `start`."""
-    process = start(to, argv, stdin=stdin, stdout=stdout, stderr=stderr)
+    process = start(to, argv, stdin=stdin, stdout=stdout, stderr=stderr, keep=keep)
     try:
         yield process
     finally:
@@ -90,6 +111,7 @@ def run(
     given: IO[bytes] | None = None,
     output: IO[bytes] | int | None = None,
     seconds: float = 60,
+    keep: Sequence[int] = (),
 ) -> Ran:
     """Run a program to its end, or until `seconds` have passed. Raises Refused where it does not start.
 
@@ -97,10 +119,24 @@ def run(
     """
     with scrap() as out, scrap() as err:
         place = out if output is None else output
-        with running(to, argv, stdin=given or subprocess.DEVNULL, stdout=place, stderr=err) as process:
+        none = subprocess.DEVNULL
+        with running(to, argv, stdin=given or none, stdout=place, stderr=err, keep=keep) as process:
             code = ended(process, seconds)
         out.seek(0)
         return Ran(code, out.read(65536).decode("utf-8", "backslashreplace"), complaint(err))
+
+
+@contextlib.contextmanager
+def listing(to: DatabaseServer, lines: Sequence[bytes]) -> Iterator[str]:
+    """The path of a file of these lines that programs of `to` can read, and nobody else."""
+    with tempfile.NamedTemporaryFile(dir=to.folder or None) as chosen:
+        chosen.write(b"".join(lines))
+        chosen.flush()
+        if who := account(to):
+            shutil.chown(chosen.name, who.pw_uid)
+        elif to.folder:
+            os.fchmod(chosen.fileno(), 0o644)
+        yield chosen.name
 
 
 def scrap() -> IO[bytes]:

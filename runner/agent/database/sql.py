@@ -31,11 +31,15 @@ def decoded(content: bytes) -> str:
     """The text of such a file, by the encoding that it names at its head. Raises Refused for one unknown."""
     match = _ENCODING.search(content)
     name = match[1].decode() if match else "UTF8"
-    codec = _CODECS.get(name, re.sub("^WIN", "cp", name))
     try:
-        return content.decode(codec)
+        return content.decode(codec(name))
     except (LookupError, UnicodeDecodeError):
         raise Refused(f"the text is in an encoding that cannot be read here: {name}", "do it by hand") from None
+
+
+def codec(encoding: str) -> str:
+    """Python's name of an encoding of PostgreSQL; "" for one that it does not have."""
+    return _CODECS.get(encoding, re.sub("^WIN", "cp", encoding))
 
 
 def statements(text: str) -> Iterator[str]:

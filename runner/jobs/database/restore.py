@@ -39,7 +39,8 @@ class DatabaseRestore:
     """What a person asks back: database `name` of the dump job `job` from `newest`, into the new database `into`.
 
     `place` is where that is; None: in the folder of the dumps itself. `bring` are the roles that are missing at
-    the server and are made first. `left` are databases that earlier restores began and did not end.
+    the server and are made first. `left` are databases that earlier restores began and did not end. `supers` are the
+    superusers among its owners; with `superuser` all of it is restored with a superuser's rights.
     """
 
     job: Job
@@ -49,6 +50,8 @@ class DatabaseRestore:
     place: DumpPlace | None = None
     bring: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    supers: tuple[str, ...] = ()
+    superuser: bool = False
 
     @property
     def file(self) -> str:
@@ -115,8 +118,9 @@ def _making(back: DatabaseRestore, program: str, source: RestoreDump, below: str
         yield _step(back, Role.ROLES, agent.make_roles(program, roles), why)
     compared = "every table has the rows that it had when it was dumped"
     publish, complete = agent.publish(program, source, back.into), f"it is complete: name it {one_line(back.into)}"
+    restored_as = source._replace(superuser=back.superuser)
     steps = (
-        _step(back, Role.RESTORE, agent.restore(program, source), "restore it beside what is there", _LONG),
+        _step(back, Role.RESTORE, agent.restore(program, restored_as), "restore it beside what is there", _LONG),
         _step(back, Role.COMPARE, agent.verify(program, source), compared, _LONG),
         _step(back, Role.NAME, publish, complete),
     )
@@ -155,12 +159,26 @@ def _findings(back: DatabaseRestore) -> Iterator[Finding]:
         f"nothing that is there is changed; to put it in the place of {one_line(back.name)} afterwards: "
         f"runner restore-db --swap {shell(back.into)} {shell(back.name)}",
     ]
+    texts.append(_rights(back))
     texts += [f"a newer dump was passed over: {one_line(why)}" for why in back.newest.passed]
     texts += [
         f"an earlier restore was cut off and left database {one_line(name)}: if none runs now, drop it"
         for name in back.left
     ]
     yield from (Finding(severity="note", text=text, source=JOB) for text in texts)
+
+
+def _rights(back: DatabaseRestore) -> str:
+    """Whose rights the code in the dump has while it is restored."""
+    if back.superuser:
+        return (
+            "asked for by --as-superuser: all code in it (checks, domains, index expressions), whoever wrote it, "
+            "runs as the account of the database server"
+        )
+    if back.supers:
+        names = ", ".join(map(one_line, back.supers))
+        return f"what belongs to {names} is restored with a superuser's rights, all else with those of its owner alone"
+    return "each thing in it is restored with the rights of its owner alone, never with those of a superuser"
 
 
 def shell(name: str) -> str:

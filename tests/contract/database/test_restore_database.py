@@ -157,7 +157,7 @@ def _nothing_left(world: World) -> Iterator[None]:
 
 def properties(cluster: pg.Cluster, name: str) -> Any:
     """What the server says of a database, but for its name."""
-    asked = f"""select json_build_object('owner', pg_get_userbyid(datdba), 'encoding', encoding, 'acl', (select json_agg(a::text order by a::text) from unnest(datacl) a),
+    asked = f"""select json_build_object('owner', pg_get_userbyid(datdba), 'encoding', encoding, 'acl', (select json_agg(a::text order by a::text) from unnest(coalesce(datacl, acldefault('d', datdba))) a),
         'limit', datconnlimit, 'template', datistemplate, 'collate', datcollate, 'settings',
         (select json_agg(s order by setrole) from (select setrole, setconfig from pg_db_role_setting
         where setdatabase = d.oid) s)) from pg_database d where datname = {literal(name)}"""

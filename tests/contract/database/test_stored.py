@@ -11,7 +11,7 @@ import pytest
 
 from runner.agent import tree
 from runner.agent.answer import Refused
-from runner.agent.database import restore, stored
+from runner.agent.database import load, restore, stored
 from runner.agent.database.contract import DatabaseServer, encoded
 
 AT = "2026-11-22T070000Z"
@@ -63,7 +63,7 @@ def test_a_pg_restore_that_does_not_end_is_named(dumps: Path, monkeypatch: pytes
     sleeps = dumps / "sleeps"
     sleeps.write_text("#!/bin/sh\nexec sleep 60\n")
     sleeps.chmod(0o755)
-    monkeypatch.setattr(restore, "_READ", 0.2)
+    monkeypatch.setattr(load, "_READ", 0.2)
     with stored.opened(str(dumps / f"databases/babase/{AT}.dump"), "ab") as dump, pytest.raises(Refused) as refused:
         restore.read(DatabaseServer(), str(sleeps), dump, "back")
     assert refused.value.error == "pg_restore had not read the dump after 0.2 s and was stopped"

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from runner.agent.database import sql
+from runner.agent.answer import Refused
+from runner.agent.database import load, sql
 from runner.agent.database.contract import DatabaseServer, unfit
 from runner.agent.database.contract_restore import DumpHead, NewestDump, RolesFile, SwapStanding
 from runner.jobs.database import agent, restore
@@ -273,3 +274,33 @@ def test_a_name_in_sql_is_read_back_as_itself(name: str) -> None:
     match = re.fullmatch(rf"ALTER DATABASE ({sql.NAME}) SET a TO {sql.STRING}", statement, re.DOTALL)
     assert match
     assert sql.called(match[1]) == name
+
+
+def test_a_plan_says_whose_rights_the_code_in_a_dump_has() -> None:
+    def told(**changes: Any) -> str:
+        return "\n".join(finding.text for finding in draft(**changes).findings)
+
+    assert "with the rights of its owner alone, never with those of a superuser" in told()
+    assert "what belongs to postgres is restored with a superuser's rights" in told(supers=("postgres",))
+    assert "runs as the account of the database server" in told(supers=("postgres",), superuser=True)
+    assert "--superuser" in argvs(draft(superuser=True))["restore"]
+    assert not any("--superuser" in argv for argv in argvs(draft()).values())
+
+
+def test_an_entry_is_restored_by_its_owner_and_rows_of_a_superuser_by_a_role_that_may_do_nothing_else() -> None:
+    entries = (
+        b"; a comment\n", b"5; 2615 1 SCHEMA - k mallory\n", b"6; 3079 2 EXTENSION - hstore \n",
+        b"7; 1259 3 TABLE k t mallory\n", b"8; 1259 4 TABLE public TABLE DATA x postgres\n",
+        b"9; 0 3 TABLE DATA k t mallory\n", b"10; 0 4 TABLE DATA public x postgres\n",
+        b"11; 0 0 ACL - SCHEMA k mallory\n", b"12; 2606 5 CONSTRAINT k t karl the 2nd\n",
+    )  # fmt: skip
+    roles = load.Roles(("mallory", "postgres", "karl the 2nd"), ("postgres",))
+    assert [(each.owner, len(each.lines)) for each in load.divided(entries, roles)] == [
+        ("", 2), ("mallory", 1), ("", 1), ("mallory", 1), ("runner_restore", 1), ("karl the 2nd", 1), ("", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("line", [b"7; 1259 3 TABLE k t of nobody\n", b"7; 1259 3 TABLE k t evil postgres\n"])
+def test_an_entry_whose_owner_cannot_be_told_is_refused(line: bytes) -> None:
+    with pytest.raises(Refused, match=r"cannot be told|does not say whether"):
+        load.divided((line,), load.Roles(("evil postgres", "postgres"), ("postgres",)))
