@@ -131,9 +131,8 @@ def _audited(survey: Survey) -> tuple[Trouble, ...]:
     names = [line.split()[0] for line in audit.out if line.startswith(" ") and line.strip()]
     why = ", ".join(names[:_NAMED]) or next(iter(audit.err), f"it ended with {audit.exit}")
     text = f"dpkg --audit says that packages are not whole: {one_line(why)}"
-    return (
-        Trouble(what="half", text=text, do="read what dpkg --audit says at the host, and do that; else ask an expert"),
-    )
+    do = "read what dpkg --audit says at the host, and do that; else ask an expert"
+    return (Trouble(what="half", text=text, do=do),)
 
 
 def _broken(survey: Survey) -> tuple[Trouble, ...]:
