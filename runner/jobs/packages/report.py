@@ -138,7 +138,7 @@ def packages_report(
 def _nothing_installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     """What the plan knew."""
     did, headline = _did(outcomes), job.headline or "nothing to do"
-    verdict = Verdict.ATTENTION if job.partly else Verdict.DONE if did else Verdict.NOTHING
+    verdict = Verdict.ATTENTION if job.partly or job.doubt else Verdict.DONE if did else Verdict.NOTHING
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*did, *job.details))
 
 
