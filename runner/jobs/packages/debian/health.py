@@ -41,9 +41,11 @@ def troubles(survey: Survey, installed: tuple[DebianPackage, ...], download: int
     holders = list(_holders(survey))
     at_work = any(holder.path.startswith(_LISTS) for holder in holders)
     stuck = map(_stuck, survey.get("kept", ()))
+    unfinished = () if at_work else tuple(_unfinished(survey, installed))
     return (
         *_locks(holders),
-        *(() if at_work else _unfinished(survey, installed)),
+        *unfinished,
+        *(() if at_work or unfinished else _audited(survey)),
         *_broken(survey),
         *_full(survey, download),
         *_refresh(survey),
@@ -118,6 +120,19 @@ def _unfinished(survey: Survey, installed: tuple[DebianPackage, ...]) -> Iterato
             continue
         version = package.version
         yield Trouble(what="half", package=name, version=version, text=f"{name} {version} {text}", do=do)
+
+
+def _audited(survey: Survey) -> tuple[Trouble, ...]:
+    """What dpkg itself says is not whole, where nothing else says so: with that, nothing is ever fine."""
+    audit = answer(survey, "audit")
+    if audit.exit == 0 and not audit.out:
+        return ()
+    # Names stand in lines of their own below a paragraph of prose.
+    names = [line.split()[0] for line in audit.out if line.startswith(" ") and line.strip()]
+    why = ", ".join(names[:_NAMED]) or next(iter(audit.err), f"it ended with {audit.exit}")
+    text = f"dpkg --audit says that packages are not whole: {one_line(why)}"
+    do = "read what dpkg --audit says at the host, and do that; else ask an expert"
+    return (Trouble(what="half", text=text, do=do),)
 
 
 def _broken(survey: Survey) -> tuple[Trouble, ...]:

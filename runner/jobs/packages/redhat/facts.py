@@ -51,6 +51,7 @@ def read(host: Host, facts: Facts) -> PackageFacts:
         *(() if fresh else (trouble.lists(sections["all"]),)),
         *locked,
         *(each for each in updates.troubles if not (locked and each.what == "interrupted")),
+        *(() if locked else trouble.incomplete(section(sections, "whole"))),
         *trouble.unsigned(sections, updates.all),
         *trouble.room(free, updates.updates, updates.download or 0),
         *_drift(host, updates.hidden),

@@ -77,6 +77,9 @@ locks() { # who is at work on packages now: process and program
             echo "$pid|$(head -n 1 "/proc/$pid/comm" 2>/dev/null)"
         done
 }
+whole() { # what the installed packages need and do not have; a script of theirs must not run
+    rpm --verify --all --nofiles --noscripts --nodigest --nosignature
+}
 room() { # bytes free where kernels and where downloads go
     echo "boot|$(stat -f -c '%a|%S' /boot 2>/dev/null)"
     echo "var|$(stat -f -c '%a|%S' /var 2>/dev/null)"
@@ -87,6 +90,7 @@ END = r"""
 say installed installed "$hidden/names" "$@"
 say repositories repositories
 say keys keys
+say whole whole
 say after locks
 say room room
 say end true
