@@ -21,7 +21,8 @@ SnapshotName = Annotated[str, SNAPSHOT]
 SnapshotNameOrNone = Annotated[str, re.compile(f"(?:{SNAPSHOT.pattern})?")]
 # From the root, and no part of it is empty, `.` or `..`.
 AbsolutePath = Annotated[str, re.compile(r"/|(?:/(?!\.{1,2}(?:/|\Z))[^/\0]{1,255})+")]
-Uuid = Annotated[str, re.compile(r"[0-9A-Za-z-]{0,64}")]
+UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
+Uuid = Annotated[str, UUID]
 # What a program calls a method or a version: it may become a part of an option.
 PlainWord = Annotated[str, re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z.+_-]{0,63})?")]
 Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]

@@ -54,6 +54,12 @@ def whole_number(digits: str) -> int | None:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS else None
 
 
+def digit_order(digits: str) -> tuple[int, str]:
+    """A key by which digits sort as numbers do, however many there are."""
+    plain = digits.lstrip("0")
+    return len(plain), plain
+
+
 def size(number: float) -> str:
     """Bytes in words: `0 B`, `12.3 MiB`."""
     value = float(number)

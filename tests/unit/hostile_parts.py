@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -177,6 +177,27 @@ def changed(draw: st.DrawFn, answer: Any) -> Any:
     copy: Any = list(answer) if isinstance(answer, list) else dict(answer)
     copy[key] = draw(changed(answer[key]))
     return copy
+
+
+def numbered(output: str, digits: str) -> Iterator[str]:
+    """The output with one line's numbers replaced, line after line; in JSON within it too."""
+    if output.lstrip()[:1] in ("{", "["):
+        yield from map(json.dumps, _numbered(json.loads(output), digits))
+        return
+    lines = output.split("\n")
+    for at, line in enumerate(lines):
+        if re.search(r"[0-9]", line):
+            yield "\n".join((*lines[:at], re.sub(r"[0-9]+", digits, line), *lines[at + 1 :]))
+
+
+def _numbered(value: Any, digits: str) -> Iterator[Any]:
+    if isinstance(value, str):
+        yield from numbered(value, digits)
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        for changed in _numbered(value[key], digits):
+            copy = value.copy()
+            copy[key] = changed
+            yield copy
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,19 @@ def test_an_answer_that_is_none_is_one_line_that_names_the_host(text: bytes) -> 
     assert line.startswith("server cannot be read: its answer makes no sense: ") and "\n" not in line
 
 
+READINGS = sorted({(host, name) for host, answer in WHOLE.items() for name in answer["readings"]})
+
+
+@pytest.mark.parametrize("digits", ["5" * 5000, "9" * 18])
+@pytest.mark.parametrize(("host", "name"), READINGS)
+def test_no_number_in_what_a_program_printed_is_too_long(host: str, name: str, digits: str) -> None:
+    reading = WHOLE[host]["readings"][name]
+    for output in hostile.numbered(reading["out"], digits):
+        answer = {**WHOLE[host], "readings": {**WHOLE[host]["readings"], name: {**reading, "out": output}}}
+        plan = hostile.planned(hostile.known({**GOOD, host: json.dumps(answer).encode()}))
+        assert not [finding for finding in plan.findings if "could not plan it" in finding.text]
+
+
 class _Broken(PruneKind):
     """A kind with a bug: an odd answer is more than it can read."""
 
