@@ -10,7 +10,7 @@ from runner.jobs.packages.debian import trouble as apt_trouble
 from runner.jobs.packages.debian.apt import DebianPackage
 from runner.jobs.packages.debian.survey import Survey, SurveyAnswer, answer
 from runner.model.packages import Trouble, What
-from runner.model.text import count, one_line, size
+from runner.model.text import count, one_line, size, whole_number
 
 _LISTS = "/var/lib/dpkg/"
 _PENDING = ("unpacked", "triggers-awaited", "triggers-pending")
@@ -63,8 +63,9 @@ def rooms(survey: Survey) -> dict[str, FreeSpace]:
     spaces = {}
     for line in answer(survey, "room").out:
         path, *fields = line.split("|")
-        if len(fields) == 4 and all(field.isdecimal() for field in fields):
-            block, free, inodes, left = map(int, fields)
+        numbers = [number for field in fields if (number := whole_number(field)) is not None]
+        if len(fields) == len(numbers) == 4:
+            block, free, inodes, left = numbers
             spaces[path] = FreeSpace(free=block * free, inodes=left if inodes else None)
     return spaces
 
@@ -149,7 +150,7 @@ def _broken(survey: Survey) -> tuple[Trouble, ...]:
 
 def _full(survey: Survey, download: int | None) -> Iterator[Trouble]:
     spaces = rooms(survey)
-    initrds = [int(line) for line in answer(survey, "initrds").out if line.isdecimal()]
+    initrds = [number for line in answer(survey, "initrds").out if (number := whole_number(line)) is not None]
     boot = spaces.get("/boot")
     if boot and initrds and boot.free < max(initrds):
         text = f"/boot has {size(boot.free)} left, and an initrd takes {size(max(initrds))}"

@@ -17,7 +17,7 @@ from runner.model.plan import Argv
 
 # A package's name has nothing else in it (deb-control(5)), so a pattern with anything else fits none.
 _PATTERN = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9.+:~*?\[\]!-]*")
-_HEAD = re.compile(r"# ([a-z]+) ([0-9]+)")
+_HEAD = re.compile(r"# ([a-z]+) ([0-9]{1,9})")
 
 # Hooks of apt are cleared: reading must start nothing. A folder that a killed survey left is swept a day later.
 _BEGIN = r"""

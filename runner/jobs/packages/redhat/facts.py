@@ -13,6 +13,7 @@ from runner.jobs.packages.redhat.survey import Section, Sections, section
 from runner.model.facts import Facts, Probe, Reading
 from runner.model.packages import Held, PackageFacts, Trouble, Update
 from runner.model.site import Host
+from runner.model.text import whole_number
 
 _DNF, _YUM = "packages.dnf", "packages.yum"
 
@@ -118,7 +119,8 @@ def _drift(host: Host, hidden: Iterable[str], hiding: Sequence[str]) -> tuple[Tr
 def _free(room: Section) -> dict[str, int]:
     """Bytes free, by `boot` and `var`."""
     rows = [row for row in (line.split("|") for line in room.out) if len(row) == 3]
-    return {name: int(blocks) * int(size) for name, blocks, size in rows if blocks.isdecimal() and size.isdecimal()}
+    known = ((name, whole_number(blocks), whole_number(size)) for name, blocks, size in rows)
+    return {name: blocks * size for name, blocks, size in known if blocks is not None and size is not None}
 
 
 class RedHatUpdates(NamedTuple):

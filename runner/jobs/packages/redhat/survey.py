@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import INSTALLED
+from runner.model.text import whole_number
 
 # `$1` is the program, the other arguments are hold patterns. All that is fetched goes below $hidden; what a
 # look that was killed has left there is swept a day later.
@@ -145,8 +146,8 @@ def sections(text: str) -> Sections:
     for line in text.split("\n"):
         name, _, rest = line.partition(" ")
         kind, _, words = rest.partition(" ")
-        if kind == "exit" and words.isdecimal():
-            codes[name] = int(words)
+        if kind == "exit" and (code := whole_number(words)) is not None:
+            codes[name] = code
         elif kind in ("out", "err"):
             lines.setdefault((name, kind), []).append(words)
     return {
