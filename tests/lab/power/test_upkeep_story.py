@@ -138,6 +138,30 @@ def test_a_script_that_fails_is_named_with_what_it_said_until_it_is_mended(
     assert (mended.code, mended.mail.subject) == (0, f"[babase] done: {DAILY}: 1 package upgraded")
 
 
+def test_a_script_that_fails_before_its_files_are_there_is_blamed_and_the_fix_of_another_is_in_force(
+    keeper: Keeper,
+) -> None:
+    names = ("before", "behind", "crashes")
+    _installed(keeper, *(Deb(name=name, version="1.0") for name in names))
+    keeper.published(
+        Deb(name="before", version="1.1"), Deb(name="behind", version="1.1"),
+        Deb(name="crashes", version="1.1", scripts={"preinst": "echo the sky falls; exit 4"}),
+    )  # fmt: skip
+    failed = keeper.cron()
+    assert failed.code == 1
+    assert failed.mail.subject.startswith(f"[babase] failed: {DAILY}: install failed: crashes could not be installed ")
+    present(
+        failed.mail.flat,
+        ["and stays as it was (new crashes package pre-installation script subprocess returned error exit status 4)",
+         "; 2 packages upgraded all the same", "- before 1.0 -> 1.1 -", "- behind 1.0 -> 1.1 -", "- the sky falls -"],
+    )  # fmt: skip
+    assert "could not be set up" not in failed.mail.text
+    assert keeper.world.versions(*names) == {"before": "ii 1.1", "behind": "ii 1.1", "crashes": "ii 1.0"}
+    keeper.published(Deb(name="crashes", version="1.2"))
+    keeper.rebooted()
+    assert keeper.cron().code == 0
+
+
 def test_an_installation_that_was_killed_is_ended_by_the_next_run(keeper: Keeper) -> None:
     world = keeper.world
     _installed(keeper, Deb(name="cut", version="1.0"))
