@@ -89,11 +89,16 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Partial:
-    """An interrupted snapshot; it counts for nothing and is only a basis to resume from."""
+    """An interrupted snapshot; it counts for nothing and is only a basis to resume from.
+
+    `apart`: each filesystem lies in a folder of its own, `0`, `1` and so on in their order. In one that an older
+    runner began they lie in each other.
+    """
 
     name: SnapshotName
     basis: SnapshotNameOrNone = ""
     filesystems: tuple[AbsolutePath, ...] = ()
+    apart: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from ..arguments import Count, DeclaredDisk, Rest, Word
 
 
 class Begin(NamedTuple):
-    """Options of `begin`: `points` are the mount points that are to be received."""
+    """Options of `begin`: `points` are the mount points that are received, `share` what they share files with."""
 
     store: Word
     name: Word
@@ -17,6 +17,7 @@ class Begin(NamedTuple):
     basis: str
     resume: tuple[str, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
+    share: tuple[str, ...] = ()
 
 
 class Begun(NamedTuple):
