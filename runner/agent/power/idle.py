@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +25,7 @@ _DISK = ("rsync", "e2fsck", "mke2fs", "mkfs.ext3", "mkfs.ext4", "resize2fs", "tu
 _BOOT = ("update-initramf", "mkinitramfs", "dracut", "grub-install", "grub-mkconfig", "grub2-install", "grub2-mkconfig")
 WRITERS = families.PROGRAMS.union(_DATABASE, _DISK, _BOOT)
 # Arguments with which these only read: looks of our own run beside this one.
-READS = families.READS
+READS = {"tune2fs": re.compile(rb"-l"), **families.READS}
 RESOURCES = (("dump", "works on the dumps"), ("drill", "runs a restore drill"), ("restore-db", "restores a database"))
 SHOWN = 5
 
