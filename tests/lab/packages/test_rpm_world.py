@@ -345,6 +345,12 @@ def test_a_package_that_lacks_what_it_needs_is_seen_whatever_is_held_and_new(
     assert names(known.updates) == ({"glibc"} if news else set())
 
 
+def test_without_advisories_a_host_is_known_to_find_no_security_update(world: RpmWorld) -> None:
+    assert not read(world).for_security
+    world.use("updates", "gpgcheck=0")
+    assert read(world).for_security
+
+
 def test_a_host_without_a_repository_is_not_one_with_nothing_to_do(world: RpmWorld) -> None:
     world.do("sh", "-c", "rm -f /etc/yum.repos.d/*")
     (only,) = read(world).troubles

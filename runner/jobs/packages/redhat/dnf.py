@@ -67,6 +67,8 @@ hidden_ones() {
 say hidden hidden_ones
 advised() { open -q $cached updateinfo list security | awk '{ print $NF }' | sort -u; }
 say security advised
+advisories() { ls "$hidden"/cache/*/repodata | grep updateinfo; true; }
+say advisories advisories
 twice() { open -q -C repoquery --duplicates --qf '%{name}|%{epoch}|%{version}|%{release}|%{arch}'; }
 say twice twice
 say would would "$@"
