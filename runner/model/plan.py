@@ -157,10 +157,11 @@ class Insertion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skip:
-    """A job that is not in the plan, and why."""
+    """A job that is not in the plan, and why; `done` is when it was done, where there is nothing left to do for it."""
 
     job: str
     reason: str
+    done: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -206,6 +207,7 @@ class PlannedJob:
     only looks; `about` is what it needs to know again then, such as whose packages the host has;
     `partly`: not all that it asked has answered. `since` is what the job made last, and
     that is out of date from then on (UTC), where it fails now; None where there is none.
+    `instant` is the scheduled time (UTC) that it is run for, once; None for a run by hand.
     """
 
     name: str
@@ -219,6 +221,7 @@ class PlannedJob:
     about: str = ""
     partly: bool = False
     since: datetime | None = None
+    instant: datetime | None = None
     forecast: Forecast = Forecast()
 
 

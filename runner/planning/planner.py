@@ -28,7 +28,7 @@ from runner.model.plan import (
 )
 from runner.model.role import Role
 from runner.model.site import Job, Site
-from runner.model.text import count
+from runner.model.text import count, minute
 from runner.tools import agent, files
 
 AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
@@ -132,10 +132,15 @@ def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast
             why = host.error if host else "it was not asked"
             finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
             return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
+    done = getattr(kind, "done", None) if getattr(kind, "records", False) else None
+    if job.instant and done and (skip := done(site, job, facts)):
+        reason = f"already done for {minute(job.instant, site.timezone)}: {skip.reason}"
+        return Draft(skip=replace(skip, reason=reason))
     doubts = getattr(kind, "doubt", None)
     if doubts and (doubt := doubts(site, job, facts, forecast)):
         return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
-    return kind.draft(site, job, facts, facts.at)
+    draft = kind.draft(site, job, facts, facts.at)
+    return replace(draft, planned=replace(draft.planned, instant=job.instant)) if draft.planned else draft
 
 
 def _uses(step: Step, program: str) -> bool:
