@@ -157,10 +157,11 @@ class Insertion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skip:
-    """A job that is not in the plan, and why."""
+    """A job that is not in the plan, and why; `done` is when it was done, where there is nothing left to do for it."""
 
     job: str
     reason: str
+    done: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,6 +208,7 @@ class PlannedJob:
     `partly`: not all that it asked has answered. `doubt`: what it knows to be wrong contradicts that there is
     nothing to do. `since` is what the job made last, and
     that is out of date from then on (UTC), where it fails now; None where there is none.
+    `instant` is the scheduled time (UTC) that it is run for, once; None for a run by hand.
     """
 
     name: str
@@ -221,6 +223,7 @@ class PlannedJob:
     partly: bool = False
     doubt: bool = False
     since: datetime | None = None
+    instant: datetime | None = None
     forecast: Forecast = Forecast()
 
 

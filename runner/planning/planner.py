@@ -29,7 +29,7 @@ from runner.model.plan import (
 )
 from runner.model.role import Role
 from runner.model.site import Job, Site
-from runner.model.text import count, excerpt, one_line
+from runner.model.text import count, excerpt, minute, one_line
 from runner.tools import agent, files
 
 Together = Callable[[Site, Sequence[Job], tuple[Draft, ...], Facts], tuple[Draft, ...]]
@@ -134,15 +134,24 @@ def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast
             why = host.error if host else "it was not asked"
             finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
             return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
-    doubts = getattr(kind, "doubt", None)
     try:
-        if doubts and (doubt := doubts(site, job, facts, forecast)):
-            return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
-        return kind.draft(site, job, facts, facts.at)
+        return _kind_draft(site, job, facts, kind, forecast)
     except RunnerError:
         raise
     except Exception as error:  # an odd answer of a host, or a bug: the other jobs are planned all the same
         return _unplanned(site, job, error)
+
+
+def _kind_draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast) -> Draft:
+    done = getattr(kind, "done", None) if getattr(kind, "records", False) else None
+    if job.instant and done and (skip := done(site, job, facts)):
+        reason = f"already done for {minute(job.instant, site.timezone)}: {skip.reason}"
+        return Draft(skip=replace(skip, reason=reason))
+    doubts = getattr(kind, "doubt", None)
+    if doubts and (doubt := doubts(site, job, facts, forecast)):
+        return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
+    draft = kind.draft(site, job, facts, facts.at)
+    return replace(draft, planned=replace(draft.planned, instant=job.instant)) if draft.planned else draft
 
 
 def _settled(

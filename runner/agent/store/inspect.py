@@ -18,7 +18,7 @@ from .pins import StoredPin, pins
 from .proven import proofs
 
 TEXTS = ("host", "job")
-TIMES = ("started", "sealed")
+TIMES = ("started", "sealed", "instant")
 COUNTS = ("files", "added_files", "added_bytes")
 MOST = 2**63 - 1
 
@@ -105,6 +105,7 @@ def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
         folders=sum(int(point["folders"]) for point in points) if counted else None,
         started=clock.moment(record.get("started")),
         sealed=clock.moment(record.get("sealed")),
+        instant=clock.moment(record.get("instant")),
         **{key: record[key] for key in (*TEXTS, *COUNTS) if record.get(key) is not None},
     )
 
