@@ -1,8 +1,30 @@
-"""Which process and which boot of this machine a run is of: what tells a run that goes on from one that was killed."""
+"""A run as the journal has it, and what tells one that goes on from one that was killed: its process, its boot."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunLine:
+    """One run in the journal; `ended` None and `alive` False means it was killed.
+
+    `rebooted`: this machine was started again since it began.
+    """
+
+    id: str
+    started: datetime
+    ended: datetime | None
+    verdict: str
+    alive: bool
+    rebooted: bool = False
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it was killed: it has no end, or a report has mentioned that and given it its beginning for one."""
+        return not self.alive and self.ended in (None, self.started)
 
 
 def process(pid: int) -> str:

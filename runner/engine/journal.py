@@ -13,13 +13,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runner.engine import announcements, instants, migrate
-from runner.engine.alive import boot_id, process
+from runner.engine.alive import RunLine, boot_id, process
 from runner.model.errors import RunnerError
 from runner.model.facts import Timed
 from runner.model.plan import Effect, Plan, Step
@@ -40,26 +39,6 @@ CREATE TABLE IF NOT EXISTS jobs (
   started TEXT NOT NULL, bytes INTEGER, files INTEGER, headline TEXT NOT NULL, PRIMARY KEY (run, job));
 CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
 """
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunLine:
-    """One run in the journal; `ended` None and `alive` False means it was killed.
-
-    `rebooted`: this machine was started again since it began.
-    """
-
-    id: str
-    started: datetime
-    ended: datetime | None
-    verdict: str
-    alive: bool
-    rebooted: bool = False
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether it was killed: it has no end, or a report has mentioned that and given it its beginning for one."""
-        return not self.alive and self.ended in (None, self.started)
 
 
 class Journal:
@@ -262,8 +241,11 @@ class Journal:
             self.run_ended(line.id, line.started, Verdict.FAILED)
 
     def _do(self, statement: str, *values: object) -> int:
+        kept = [
+            value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in values
+        ]
         with self._lock, self._usable():
-            return self._db.execute(statement, values).rowcount
+            return self._db.execute(statement, kept).rowcount
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock, self._usable():
@@ -289,6 +271,11 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _storable(value: object) -> object:
+    """A text that SQLite cannot keep, half a character in it for one, is kept escaped: nothing goes unrecorded."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _text(moment: datetime | None) -> str:

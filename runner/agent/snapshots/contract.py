@@ -16,7 +16,7 @@ class NotSealed(NamedTuple):
 
 
 class Begin(NamedTuple):
-    """Options of `begin`: `points` are the mount points that are to be received.
+    """Options of `begin`: `points` are the mount points that are received, `share` what they share files with.
 
     `instant` is the scheduled time that `job` is run for, "" for none.
     """
@@ -28,6 +28,7 @@ class Begin(NamedTuple):
     basis: str
     resume: tuple[str, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
+    share: tuple[str, ...] = ()
     job: str = ""
     instant: str = ""
 

@@ -34,11 +34,12 @@ class SnapshotAnswer(NamedTuple):
 
 
 class PartialAnswer(NamedTuple):
-    """An interrupted snapshot in the answer of `probe`."""
+    """An interrupted snapshot in the answer of `probe`: model/facts.py, Partial, says what is what."""
 
     name: str
     basis: str
     filesystems: tuple[str, ...]
+    apart: bool = False
 
 
 class SpaceAnswer(NamedTuple):
