@@ -1,30 +1,12 @@
-"""A run as the journal has it, and what tells one that goes on from one that was killed: its process, its boot."""
+"""Which process and which boot of this machine a run is of: what tells a run that goes on from one that was killed."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunLine:
-    """One run in the journal; `ended` None and `alive` False means it was killed.
-
-    `rebooted`: this machine was started again since it began.
-    """
-
-    id: str
-    started: datetime
-    ended: datetime | None
-    verdict: str
-    alive: bool
-    rebooted: bool = False
-
-    @property
-    def cut_off(self) -> bool:
-        """Whether it was killed: it has no end, or a report has mentioned that and given it its beginning for one."""
-        return not self.alive and self.ended in (None, self.started)
 
 
 def process(pid: int) -> str:
@@ -41,3 +23,14 @@ def process(pid: int) -> str:
 def boot_id() -> str:
     """What distinguishes this boot of this machine from every other."""
     return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Others wait meanwhile: SQLite itself waits for nobody who makes the same file and its log at this moment."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

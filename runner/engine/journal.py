@@ -6,19 +6,19 @@ kill -9 loses nothing that was recorded; what had begun and not ended is seen as
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from runner.engine import announcements, instants, migrate
-from runner.engine.alive import RunLine, boot_id, process
+from runner.engine.alive import alone, boot_id, process
 from runner.model.errors import RunnerError
 from runner.model.facts import Timed
 from runner.model.plan import Effect, Plan, Step
@@ -41,6 +41,26 @@ CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
 """
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunLine:
+    """One run in the journal; `ended` None and `alive` False means it was killed.
+
+    `rebooted`: this machine was started again since it began.
+    """
+
+    id: str
+    started: datetime
+    ended: datetime | None
+    verdict: str
+    alive: bool
+    rebooted: bool = False
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether it was killed: it has no end, or a report has mentioned that and given it its beginning for one."""
+        return not self.alive and self.ended in (None, self.started)
+
+
 class Journal:
     """The journal in the file `path`; made when missing. Safe for threads and for several runners."""
 
@@ -50,7 +70,7 @@ class Journal:
         self._lock = threading.Lock()
         with self._usable():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with _alone(path.parent):
+            with alone(path.parent):
                 self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")
@@ -260,22 +280,6 @@ class Journal:
                 f"the journal {self._path} cannot be used: {error}",
                 do="see that its disk has room and that this user may write there; nothing runs unrecorded",
             ) from error
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Others wait meanwhile: SQLite itself waits for nobody who makes the same file and its log at this moment."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _storable(value: object) -> object:
-    """A text that SQLite cannot keep, half a character in it for one, is kept escaped: nothing goes unrecorded."""
-    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _text(moment: datetime | None) -> str:

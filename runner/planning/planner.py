@@ -134,19 +134,23 @@ def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast
             why = host.error if host else "it was not asked"
             finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
             return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
-    done = getattr(kind, "done", None) if getattr(kind, "records", False) else None
-    doubts = getattr(kind, "doubt", None)
     try:
-        if job.instant and done and (skip := done(site, job, facts)):
-            reason = f"already done for {minute(job.instant, site.timezone)}: {skip.reason}"
-            return Draft(skip=replace(skip, reason=reason))
-        if doubts and (doubt := doubts(site, job, facts, forecast)):
-            return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
-        draft = kind.draft(site, job, facts, facts.at)
+        return _kind_draft(site, job, facts, kind, forecast)
     except RunnerError:
         raise
     except Exception as error:  # an odd answer of a host, or a bug: the other jobs are planned all the same
         return _unplanned(site, job, error)
+
+
+def _kind_draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast) -> Draft:
+    done = getattr(kind, "done", None) if getattr(kind, "records", False) else None
+    if job.instant and done and (skip := done(site, job, facts)):
+        reason = f"already done for {minute(job.instant, site.timezone)}: {skip.reason}"
+        return Draft(skip=replace(skip, reason=reason))
+    doubts = getattr(kind, "doubt", None)
+    if doubts and (doubt := doubts(site, job, facts, forecast)):
+        return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
+    draft = kind.draft(site, job, facts, facts.at)
     return replace(draft, planned=replace(draft.planned, instant=job.instant)) if draft.planned else draft
 
 

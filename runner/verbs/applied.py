@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC
 
-from runner.engine.alive import RunLine
-from runner.engine.journal import Journal
+from runner.engine.journal import Journal, RunLine
 from runner.model.errors import Busy
 from runner.model.facts import Facts, Snapshot, StoreFacts
 from runner.model.plan import Finding, Plan, PlannedJob, Skip

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from runner.engine.alive import RunLine
+from runner.engine.journal import RunLine
 from runner.model.errors import GoingDown, ReportUndelivered, RunnerError
 from runner.model.event import Event, RunFinished
 from runner.model.plan import Finding

@@ -94,7 +94,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     locks = st.builds(Lock, resource=name, host=name, argv=ARGV, until=name)
     jobs = st.builds(
         PlannedJob, name=name, kind=name, after=some(name), writes=name, resumes=st.integers(0, 30),
-        headline=TEXT, details=some(TEXT), about=TEXT, partly=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
+        headline=TEXT, details=some(TEXT), about=TEXT, partly=st.booleans(), doubt=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
         instant=st.none() | st.datetimes(timezones=st.just(UTC)),
     )  # fmt: skip
     severity = st.sampled_from(("note", "attention", "refusal"))
