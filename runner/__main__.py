@@ -16,6 +16,8 @@ def run(argv: Sequence[str]) -> int:
     """Run one verb; the exit code. Errors go to stderr, a bug with its traceback."""
     from runner.cli.verbs import parse
 
+    # Whatever the umask of whoever calls: nobody else may write to what is made here.
+    os.umask(os.umask(0o077) | 0o022)
     verb, options = parse(argv)
     try:
         return verb(options)

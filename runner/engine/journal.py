@@ -64,6 +64,8 @@ class Journal:
         self._lock = threading.Lock()
         with self._usable():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            path.touch()
+            path.chmod(0o600)
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
