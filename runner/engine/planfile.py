@@ -138,10 +138,18 @@ def _plan(values: Mapping[str, Any]) -> Plan:
         live=values["live"],
         jobs=tuple(_job(job) for job in values.get("jobs", ())),
         steps=tuple(_step(step) for step in values.get("steps", ())),
-        skips=tuple(Skip(**skip) for skip in values.get("skips", ())),
+        skips=tuple(_skip(skip) for skip in values.get("skips", ())),
         findings=tuple(_finding(finding) for finding in values.get("findings", ())),
         basis=tuple(Basis(**basis) for basis in values.get("basis", ())),
     )
+
+
+def _skip(values: Mapping[str, Any]) -> Skip:
+    return Skip(**_but(values, "done"), done=_moment(values, "done"))
+
+
+def _moment(values: Mapping[str, Any], name: str) -> datetime | None:
+    return datetime.fromisoformat(values[name]) if name in values else None
 
 
 def _finding(values: Mapping[str, Any]) -> Finding:
@@ -150,12 +158,13 @@ def _finding(values: Mapping[str, Any]) -> Finding:
 
 def _job(values: Mapping[str, Any]) -> PlannedJob:
     return PlannedJob(
-        **_but(values, "after", "locks", "details", "forecast", "since"),
+        **_but(values, "after", "locks", "details", "forecast", "since", "instant"),
         after=tuple(values.get("after", ())),
         details=tuple(values.get("details", ())),
         locks=tuple(Lock(**_but(lock, "argv"), argv=tuple(lock["argv"])) for lock in values.get("locks", ())),
         forecast=Forecast(**values.get("forecast", {})),
-        since=datetime.fromisoformat(values["since"]) if "since" in values else None,
+        since=_moment(values, "since"),
+        instant=_moment(values, "instant"),
     )
 
 
