@@ -308,8 +308,9 @@ def test_packages_that_change_while_cron_is_at_it_are_planned_anew_in_the_same_r
 
 
 def test_two_runs_for_one_host_at_once_keep_out_of_each_others_way(keeper: Keeper) -> None:
-    process = _at_work(keeper, "4.1")
+    process = _at_work(keeper, "4.1", "timeout 120 sh -c 'until [ -e /root/let-go ]; do sleep 0.1; done'")
     second = keeper.cron()
+    keeper.world.write("/root/let-go", "")
     first = keeper.ended(process)
     assert (second.code, first.code) == (3, 0)
     present(
@@ -336,9 +337,9 @@ def _installed(keeper: Keeper, *debs: Deb) -> None:
     keeper.rebooted()
 
 
-def _at_work(keeper: Keeper, version: str) -> subprocess.Popen[str]:
+def _at_work(keeper: Keeper, version: str, takes: str = "sleep 4") -> subprocess.Popen[str]:
     """A person's upgrade of libc-demo, in the middle: its script takes seconds. There is nothing else to do."""
-    script = f"touch /root/at-{version}; sleep 4"
+    script = f"touch /root/at-{version}; {takes}"
     keeper.published(Deb(name="libc-demo", version=version, scripts={"postinst": script}))
     process = keeper.start("run", UPGRADE, "--package", "libc-demo", "--yes")
     until("the script", keeper.world.path(f"/root/at-{version}").exists)
