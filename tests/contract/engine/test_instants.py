@@ -65,6 +65,7 @@ def test_a_run_by_hand_is_for_no_instant(journal: Journal) -> None:
         (Role.DOWN, "", State.DONE, True),
         (Role.DOWN, "", State.STALE, False),
         (Role.DOWN, "", State.FAILED, False),
+        (Role.DOWN, "", State.INTERRUPTED, False),
         (Role.DOWN, "before", None, False),
         (Role.UNMOUNT, "", None, False),
     ],
@@ -82,8 +83,13 @@ def test_a_reboot_that_cut_off_its_own_run_was_done_and_is_not_done_twice(
         outcome = Outcome(step=reboot.id, job=JOB, state=state, started=NOW, ended=LATER, role=role, subject=subject)
         journal.step_ended("plan-1", reboot, outcome)
     assert journal.instants.done(JOB, INSTANT) == (NOW if done else None)
-    # Nor by a run that had planned it before that, and has the lock only now.
+    # Nor by a run that had planned it before that, and has the lock only now; nor when its end was told of.
     assert (journal.instants.done(JOB, INSTANT, but="other") is not None) == done
+    line = journal.line("run")
+    assert line
+    journal.close_killed((line,))
+    assert journal.instants.done(JOB, INSTANT) == (NOW if done else None)
+    assert journal.last_success() == ({JOB: NOW} if done else {})
 
 
 def test_the_last_of_several_attempts_is_the_one_that_counts(journal: Journal) -> None:
