@@ -11,6 +11,7 @@ from .answer import Refused, refuse
 VERBS = {
     "probe": "probe:run",
     "hold": "store.hold:hold",
+    "not-sealed": "snapshots.instant:run",
     "begin": "snapshots.begin:run",
     "explain": "snapshots.explain:run",
     "seal": "snapshots.seal:run",
@@ -41,6 +42,7 @@ VERBS = {
     "compare-drill": "drill.compare:run",
     "databases": "database.databases:run",
     "drill-room": "drill.scratch:drill_room",
+    "not-dumped": "database.dumps:not_dumped",
     "dump": "database.dump:run",
     "dump-globals": "database.dump_globals:run",
     "dumped": "database.dumps:dumped",
@@ -72,7 +74,7 @@ VERBS = {
 
 
 def main() -> None:
-    """Run the verb that the command line names; exit 0, 1 (refused or failed) or 75 (busy)."""
+    """Run the verb that the command line names; exit 0, 1 (refused or failed), 75 (busy) or 79 (already done)."""
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()

@@ -18,6 +18,7 @@ from runner.tools import trust
 if TYPE_CHECKING:
     from runner.model.site import Site
     from runner.verbs.app import App, Tell
+    from runner.verbs.due import RunRequest
 
 
 @contextmanager
@@ -54,6 +55,24 @@ def package_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--package", action="append", default=[], metavar="NAME", help="upgrade only this (repeat for more)"
     )
+
+
+def instant_option(parser: argparse.ArgumentParser) -> None:
+    """The scheduled time that a job is done for, once."""
+    parser.add_argument(
+        "--for", dest="instant", default="", metavar="TIME", help="do JOB for this scheduled time, unless that is done"
+    )
+
+
+def asked(options: argparse.Namespace, site: Site) -> RunRequest:
+    """What these options ask a plan or a run for. UsageError where `--for` is no time, or two."""
+    from runner.jobs.snapshots.when import time_of
+    from runner.verbs.due import RunRequest
+
+    at = time_of(options.instant, zone=site.timezone) if options.instant else None
+    if isinstance(at, str):
+        raise UsageError(f"--for {options.instant}: {at}", do="or with its offset: --for 2026-11-30T03:15Z")
+    return RunRequest(jobs=tuple(options.jobs), packages=tuple(options.package), instant=at)
 
 
 def site_file(options: argparse.Namespace) -> Path:

@@ -8,11 +8,13 @@ import posixpath
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from ..answer import Refused, shown
 from ..frames import Frame, frames
-from ..store.layout import StoreFolder, read_json
+from ..store import received
+from ..store.layout import StoreFolder
 from .contract import CopiedFilesystem, SnapshotException
 from .sums import Sums, sent, unescaped
 
@@ -154,26 +156,22 @@ class ResumedFiles:
     """Judges files of partials by inode: it is in the new folder at the same name, or it is not."""
 
     def __init__(self, store: StoreFolder, name: str, basis: str, resumed: tuple[str, ...]) -> None:
-        self._store = store
-        self._new = os.fsencode(store.partial / name)
+        self._new = received.places(store, name)
         self._basis = os.fsencode(store.root / basis) if basis else b""
-        self._resumed = resumed
+        self._old = {partial: received.places(store, partial) for partial in resumed}
         self._known: set[int] = set()
 
     def read(self, frame: Frame, sums: Sums) -> int:
         """Write the checksum of each line whose file lives on; returns how many."""
-        place = self._place(frame.source)
-        if place is None:
+        point, old = self._place(frame.source)
+        if old is None:
             return 0
-        partial, point = place
-        old = os.fsencode(self._store.partial / partial)
         count = 0
         for line in frame.lines():
             file = sent(line)
             if file is None or not (file.transferred and file.checksum):
                 continue
-            below = os.fsencode(point).strip(b"/") + b"/" + unescaped(file.name)
-            inode = self._taken(old, below.lstrip(b"/"))
+            inode = self._taken(old, point, unescaped(file.name))
             if inode and inode not in self._known:
                 self._known.add(inode)
                 sums.add(file, point)
@@ -183,28 +181,28 @@ class ResumedFiles:
     def unknown(self) -> int:
         """How many files were taken over from a partial alone and have no checksum; call it last."""
         count = 0
-        for partial in self._resumed:
-            old = os.fsencode(self._store.partial / partial)
-            for below in _files(old):
-                inode = self._taken(old, below)
-                if inode and inode not in self._known and _inode(self._basis, below) != inode:
+        for point, old in ((point, old) for places in self._old.values() for point, old in places.items()):
+            basis = self._basis + os.fsencode(point).rstrip(b"/") if self._basis else b""
+            for below in _files(os.fsencode(old)):
+                inode = self._taken(old, point, below)
+                if inode and inode not in self._known and _inode(basis, below) != inode:
                     self._known.add(inode)
                     count += 1
         return count
 
-    def _taken(self, old: bytes, below: bytes) -> int:
-        inode = _inode(old, below)
-        return inode if inode and inode == _inode(self._new, below) else 0
+    def _taken(self, old: Path, point: str, below: bytes) -> int:
+        inode = _inode(os.fsencode(old), below) if point in self._new else 0
+        return inode if inode and inode == _inode(os.fsencode(self._new[point]), below) else 0
 
-    def _place(self, source: str) -> tuple[str, str] | None:
+    def _place(self, source: str) -> tuple[str, Path | None]:
         # An output that fits nothing only costs checksums: that must not keep a whole snapshot unsealed.
         kind, _, rest = source.partition(":")
         parts = rest.rsplit("/", 2)
-        if kind == "kept" and len(parts) == 3 and parts[1] in self._resumed and parts[2].isdigit():
-            points = read_json(self._store.begun(parts[1])).get("filesystems", ())
-            if int(parts[2]) < len(points):
-                return parts[1], str(points[int(parts[2])])
-        return None
+        if kind == "kept" and len(parts) == 3 and parts[1] in self._old and parts[2].isdigit():
+            old = tuple(self._old[parts[1]].items())
+            if int(parts[2]) < len(old):
+                return old[int(parts[2])]
+        return "", None
 
 
 def _inode(root: bytes, below: bytes) -> int:

@@ -6,18 +6,20 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import clock, durable
 from ..answer import Refused, reply, table
 from ..arguments import pairs, parse_as
-from ..store import disk
+from ..store import disk, received
 from ..store.layout import StoreFolder, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
 from .contract import Seal, Sealed, SnapshotException, SnapshotRecord
 from .gather import EXCEPTIONS, HARMLESS, LISTED, ExpectedOutputs, Gathered, ResumedFiles, gather
+from .instant import require_not_sealed
 from .sums import Sums, zipped
 
 
@@ -33,6 +35,12 @@ class PartialSnapshot(NamedTuple):
         """The partials that it supersedes."""
         return tuple(str(name) for name in self.begun.get("resumed", ()))
 
+    @property
+    def instant(self) -> str | None:
+        """The scheduled time that it is made for."""
+        instant = self.begun.get("instant")
+        return str(instant) if instant else None
+
 
 def run(argv: Sequence[str]) -> int:
     """Seal the partial NAME from the outputs on stdin, or refuse and leave it as it is.
@@ -46,15 +54,17 @@ def run(argv: Sequence[str]) -> int:
     with working(store, options.plan):
         disk.require_writable(store, options.disk)
         snapshot = PartialSnapshot(store, name, _begun(store, name, options.plan))
+        require_not_sealed(store, options.job, snapshot.instant or "")
         _require_filesystems(snapshot, expected)
         durable.make_folder(store.records, 0o700)
         gathered = _gather(snapshot, expected, options.absent)
         _require_room(store)
         record = _record(snapshot, gathered, options)
+        whole = received.join(store, name, snapshot.begun["filesystems"], options.host or "the host")
         durable.sync_filesystem(store.root)
         _keep(snapshot, record)
         disk.require(store, options.disk)
-        _name(snapshot)
+        _name(snapshot, whole)
         durable.sync_filesystem(store.root)
     reply(_answer(record, round(time.monotonic() - began, 3)))
     return 0
@@ -66,6 +76,10 @@ def _begun(store: StoreFolder, name: str, plan: str) -> Mapping[str, Any]:
     begun = read_json(store.begun(name))
     if begun.get("plan") != plan or begun.get("name") != name:
         raise Refused(f"the partial {name} was begun by another plan", "make a new plan")
+    if begun.get("format") != received.APART:
+        raise Refused(
+            f"the partial {name} was begun by an older runner-agent", "make a new plan; what was sent is used"
+        )
     counted = sealed(store)
     newest = counted[-1] if counted else ""
     if newest != begun.get("basis", ""):
@@ -160,6 +174,7 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
         summed=gathered.summed,
         unsummed=gathered.unsummed,
         whole_seconds=bool(snapshot.begun.get("whole_seconds")),
+        instant=snapshot.instant,
     )
 
 
@@ -170,10 +185,12 @@ def _keep(snapshot: PartialSnapshot, record: SnapshotRecord) -> None:
     durable.sync_folder(store.runner)
 
 
-def _name(snapshot: PartialSnapshot) -> None:
+def _name(snapshot: PartialSnapshot, whole: Path) -> None:
     store, name = snapshot.store, snapshot.name
-    (store.partial / name).rename(store.root / name)
+    with received.unchanged(whole):
+        whole.rename(store.root / name)
     durable.sync_folder(store.root)
+    (store.partial / name).rmdir()
     durable.point(store.root / "latest", name, store.runner / "latest.tmp")
     durable.make_folder(store.trash, 0o700)
     for other in snapshot.resumed:

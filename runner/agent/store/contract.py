@@ -95,6 +95,12 @@ class Counts(NamedTuple):
     free_inodes_percent: float
 
 
+class StillDue(NamedTuple):
+    """Answer of `not-sealed` and `not-dumped`: nothing was made for that instant yet."""
+
+    due: bool
+
+
 class Record(NamedTuple):
     """Options of `record`; its answer is the record that `seal` wrote."""
 

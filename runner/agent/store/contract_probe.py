@@ -30,14 +30,16 @@ class SnapshotAnswer(NamedTuple):
     files: Optional[Count] = None
     added_files: Optional[Count] = None
     added_bytes: Optional[Count] = None
+    instant: Optional[datetime] = None
 
 
 class PartialAnswer(NamedTuple):
-    """An interrupted snapshot in the answer of `probe`."""
+    """An interrupted snapshot in the answer of `probe`: model/facts.py, Partial, says what is what."""
 
     name: str
     basis: str
     filesystems: tuple[str, ...]
+    apart: bool = False
 
 
 class SpaceAnswer(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,14 @@ from .. import clock
 from ..answer import Refused
 from ..arguments import DeclaredDisk
 from . import contract_probe as contract
-from . import disk, freed, layout, lock
+from . import disk, freed, layout, lock, received
 from .contract import HolderAnswer
 from .layout import StoreFolder
 from .pins import StoredPin, pins
 from .proven import proofs
 
 TEXTS = ("host", "job")
-TIMES = ("started", "sealed")
+TIMES = ("started", "sealed", "instant")
 COUNTS = ("files", "added_files", "added_bytes")
 MOST = 2**63 - 1
 
@@ -98,13 +98,14 @@ def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
         name=name,
         recorded=recorded,
         being_read=False,
-        filesystems=tuple(str(point.get("mount", "")) for point in points),
+        filesystems=_shareable(store, name, (str(point.get("mount", "")) for point in points)),
         proven=(),
         # Of a record that cannot be read it is not known whether there were exceptions: it is not a clean one.
         exceptions=record.get("exceptions") if recorded else 0,
         folders=sum(int(point["folders"]) for point in points) if counted else None,
         started=clock.moment(record.get("started")),
         sealed=clock.moment(record.get("sealed")),
+        instant=clock.moment(record.get("instant")),
         **{key: record[key] for key in (*TEXTS, *COUNTS) if record.get(key) is not None},
     )
 
@@ -126,7 +127,15 @@ def _is_count(value: object) -> bool:
 def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
     begun = layout.read_json(store.begun(name))
     points = tuple(str(point) for point in begun.get("filesystems", ()))
-    return contract.PartialAnswer(name, str(begun.get("basis", "")), points)
+    apart = received.is_apart(store, name)
+    if not apart and _shareable(store, f".partial/{name}", points) != points:
+        points = ()
+    return contract.PartialAnswer(name, str(begun.get("basis", "")), points, apart)
+
+
+def _shareable(store: StoreFolder, name: str, points: Iterable[str]) -> tuple[str, ...]:
+    """The mount points at which there is a folder of the snapshot's own: nothing is compared with what a link shows."""
+    return tuple(point for point in points if received.is_folder(store, f"{name}/{point}"))
 
 
 def _names(folder: Path) -> tuple[str, ...] | None:

@@ -121,8 +121,10 @@ def sealed(store: StoreFolder) -> tuple[str, ...]:
 
 
 def partials(store: StoreFolder) -> tuple[str, ...]:
-    """The interrupted snapshots, oldest first."""
-    return _named_folders(store.partial)
+    """The interrupted snapshots, oldest first; what a seal leaves there once it has given the name is none."""
+    named = (name for name in _named_folders(store.partial) if store.record(name).exists())
+    whole = {name for name in named if os.path.lexists(store.root / name)}
+    return tuple(name for name in _named_folders(store.partial) if name not in whole)
 
 
 def require_sealed(store: StoreFolder, *names: str) -> tuple[str, ...]:

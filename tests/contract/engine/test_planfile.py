@@ -95,12 +95,13 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     locks = st.builds(Lock, resource=name, host=name, argv=ARGV, until=name)
     jobs = st.builds(
         PlannedJob, name=name, kind=name, after=some(name), writes=name, resumes=st.integers(0, 30),
-        headline=TEXT, details=some(TEXT), about=TEXT, partly=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
+        headline=TEXT, details=some(TEXT), about=TEXT, partly=st.booleans(), doubt=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
+        instant=st.none() | st.datetimes(timezones=st.just(UTC)),
     )  # fmt: skip
     severity = st.sampled_from(("note", "attention", "refusal"))
     return st.builds(
         Plan, id=name, made_at=st.datetimes(timezones=st.just(UTC)), site=TEXT, live=st.booleans(), jobs=some(jobs),
-        steps=some(steps), skips=some(st.builds(Skip, job=name, reason=TEXT)),
+        steps=some(steps), skips=some(st.builds(Skip, job=name, reason=TEXT, done=st.none() | st.datetimes(timezones=st.just(UTC)))),
         findings=some(st.builds(Finding, severity=severity, text=TEXT, source=name, do=TEXT, command=TEXT, phase=st.sampled_from(When))),
         basis=some(st.builds(Basis, subject=name, digest=name, description=TEXT)),
     )  # fmt: skip

@@ -106,7 +106,7 @@ def test_an_interrupted_snapshot_is_resumed_into_a_fresh_folder_and_superseded(h
         broken = house.seal(TWO, frame("send", Said(code=20, out=cut.out), "interrupted"))
         assert broken.code == 1
         assert "not whole" in broken.answer["error"]
-    inode = (house.root / ".partial" / TWO / "big").stat().st_ino
+    inode = (house.root / ".partial" / TWO / "0/big").stat().st_ino
     (house.source / "folder/log").write_text("later")
     key = f"kept:papio/{TWO}/0"
     house.kept[key] = frame(key, Said(code=20, out=cut.out), "interrupted")
@@ -176,8 +176,8 @@ def test_what_nobody_can_explain_is_not_sealed_and_says_which_names(house: Store
     with house.held():
         house.begin(ONE)
         sent = house.send(ONE)
-        (house.root / ".partial" / ONE / "No space left on device (28)").unlink()
-        (house.root / ".partial" / ONE / "same").write_text("torn on the disk")
+        (house.root / ".partial" / ONE / "0/No space left on device (28)").unlink()
+        (house.root / ".partial" / ONE / "0/same").write_text("torn on the disk")
         explained = house.explain(house.look(ONE), since)
         assert explained.answer["counts"]["unexplained"] == 2
         damaged = frame("send", Said(code=23, out=sent.out))
@@ -196,9 +196,9 @@ def test_every_cause_is_told_from_the_file_itself_and_not_from_its_name(house: S
         house.begin(ONE)
         house.send(ONE)
     time.sleep(0.02)
-    (house.root / ".partial" / ONE / "attribute").chmod(0o600)
-    (house.root / ".partial" / ONE / "*deleting   all").write_text("other text")
-    (house.root / ".partial" / ONE / "new\nline").unlink()
+    (house.root / ".partial" / ONE / "0/attribute").chmod(0o600)
+    (house.root / ".partial" / ONE / "0/*deleting   all").write_text("other text")
+    (house.root / ".partial" / ONE / "0/new\nline").unlink()
     since = now()
     time.sleep(0.02)
     (house.source / "grown").write_text("longer text")
@@ -244,6 +244,6 @@ def test_begin_refuses_a_store_that_is_not_as_the_plan_saw_it(house: Storehouse)
         assert house.begin(THREE, TWO, points=("/", "/srv/../..")).code == 1
         assert house.begin(THREE, TWO, resume=(ONE,)).code == 1
         assert house.begin(THREE, TWO, points=("/", "/srv/data")).code == 0
-        assert (house.root / ".partial" / THREE / "srv/data").is_dir()
+        assert {path.name for path in (house.root / ".partial" / THREE).iterdir()} == {"0", "1"}
         assert house.begin("2026-11-24T010000Z", TWO).code == 1
         assert "filesystems" in house.seal(THREE, b"").answer["error"]

@@ -118,7 +118,9 @@ def test_what_runs_is_what_the_plan_says_byte_for_byte(place: Place, tmp_path: P
 
 def test_a_plan_is_applied_once(place: Place) -> None:
     assert place.runner("apply", "plan.toml").code == 0
-    refused(place, 5, "was run already")
+    again = place.runner("apply", "plan.toml")
+    assert again.code == 0 and "already done: this plan was run at" in again.out
+    assert len(place.sealed) == 1
 
 
 def test_a_plan_file_reads_back_as_it_was_written(place: Place, tmp_path: Path) -> None:
@@ -242,7 +244,14 @@ def test_a_plan_of_the_sandbox_is_not_run_live(place: Place) -> None:
     # Nor where the key is the same.
     shutil.copy(place.state / "plan.key", place.folder / "state/plan.key")
     said = place.runner("apply", "plan.toml")
-    assert said.code == 5 and "made for another site, or for the sandbox" in said.out
+    assert said.code == 5 and "jobs.toml changed: this plan was made for the sandbox" in said.out
+
+
+def test_a_plan_of_another_site_is_no_plan_of_this_one(place: Place) -> None:
+    text = (place.folder / "jobs.toml").read_text()
+    (place.folder / "jobs.toml").write_text(text.replace('name = "babase"', 'name = "other"'))
+    said = place.runner("apply", "plan.toml")
+    assert said.code == 2 and "this plan is for site babase, and jobs.toml declares other" in said.out
 
 
 def test_a_plan_that_cannot_be_written_is_told_in_words(place: Place) -> None:

@@ -60,8 +60,8 @@ def test_the_steps_stand_in_their_order() -> None:
 
 def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:
     steps = made(partials=(Partial(name=CUT, filesystems=("/", "/home")),))
-    assert words(steps["send-1"])[-2:] == ("/", f"server:/store/.partial/{NEW}/")
-    assert words(steps["send-2"])[-2:] == ("/home/", f"server:/store/.partial/{NEW}/home/")
+    assert words(steps["send-1"])[-2:] == ("/", f"server:/store/.partial/{NEW}/0/")
+    assert words(steps["send-2"])[-2:] == ("/home/", f"server:/store/.partial/{NEW}/1/")
     assert words(steps["look-2"])[-2:] == words(steps["send-2"])[-2:]
     assert options(steps["send-2"], "link-dest") == [f"/store/{OLD}/home", f"/store/.partial/{CUT}/home"]
 
@@ -76,12 +76,18 @@ def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:
             [f"/store/{OLD}", "/store/.partial/b"],
             [f"/store/{OLD}/home", "/store/.partial/b/home", "/store/.partial/a/home"],
         ),
+        (
+            {"partials": (Partial(name="a", filesystems=("/var", "/home"), apart=True),)},
+            [f"/store/{OLD}"],
+            [f"/store/{OLD}/home", "/store/.partial/a/1"],
+        ),
     ],
 )
 def test_only_what_has_the_filesystem_is_linked_against_newest_first(
     changes: dict[str, Any], first: list[str], second: list[str]
 ) -> None:
     steps = made(**changes)
+    assert [f"/store/{path}" for path in options(steps["begin"], "share")] == [*first, *second]
     assert options(steps["send-1"], "link-dest") == first
     assert options(steps["send-2"], "link-dest") == second
 
@@ -128,7 +134,7 @@ def test_the_seal_is_told_of_every_transfer_explanation_and_missing_filesystem()
 
 def test_a_store_is_emptied_only_in_the_filesystem_it_lies_in() -> None:
     steps = made(emptied=("/home/snapshots", "/homely"), left_out=("/home/x", "/home"))
-    assert options(steps["send-1"], "exclude") == ["/home/snapshots/*", "/homely/*", "/home/x", "/home"]
+    assert options(steps["send-1"], "exclude") == ["/home/snapshots/*", "/homely/*", "/home/*", "/home/x", "/home"]
     assert options(steps["send-2"], "exclude") == ["/snapshots/*", "/x"]
     assert options(steps["look-2"], "exclude") == ["/snapshots/*", "/x"]
     assert options(steps["explain-2"], "exclude") == ["/home/snapshots", "/home/x"]
@@ -138,4 +144,4 @@ def test_a_stand_in_is_read_where_it_is_and_kept_under_its_mount_point() -> None
     stand_in = Filesystem(mount="/", source="/sandbox/papio", type="stand-in", dev=1)
     send = made(filesystems=(stand_in,), remote="")["send-1"]
     assert words(send)[-2] == "/sandbox/papio/"
-    assert words(send)[-1].endswith(f"/.partial/{NEW}/")
+    assert words(send)[-1].endswith(f"/.partial/{NEW}/0/")
