@@ -32,7 +32,6 @@ _LONGEST = 6 * 3600.0
 
 # How much of a line that cannot be read is shown, and what to do about it.
 _SHOWN = 60
-_REASON = 600
 _MEND = "run it again; if it stays so, look for what prints into the output of ssh or python3 on that host"
 
 _MADE = (1980, 1, 1, 0, 0, 0)
@@ -224,7 +223,7 @@ def ask_lines(
 def _why(result: Result) -> str:
     answer = last_object(result.out)
     if answer.get("error"):
-        return printable(f"{answer['error']}; {answer.get('do', '')}"[:_REASON])
+        return excerpt(f"{answer['error']}; {answer.get('do', '')}")
     lines = printable(result.err).strip().splitlines()
     return result.error or (lines[-1] if lines else f"runner-agent ended {result.exit}")
 
