@@ -60,7 +60,8 @@ class Proven:
 class Snapshot:
     """A sealed snapshot as its record describes it. Sizes in bytes, times UTC.
 
-    `added_bytes` and `added_files` count what the snapshot brought that no other had; `instant` is the scheduled
+    `added_bytes` (how long the files are) and `added_files` count what the snapshot brought that no other had,
+    `added_room` what that takes of the disk, None in the record of an older runner; `instant` is the scheduled
     time that it was made for, None where it was made by hand; `exceptions` is None where its record cannot be
     read. A pin holds until `pinned_until`; `being_read` while a restore has it open. `freed_bytes` and
     `freed_inodes` are what the disk gains when it is expired together with every older one, None if not
@@ -77,6 +78,7 @@ class Snapshot:
     folders: Count | None = None
     added_files: Count | None = None
     added_bytes: Count | None = None
+    added_room: Count | None = None
     instant: datetime | None = None
     exceptions: Count | None = 0
     recorded: bool = True

@@ -13,7 +13,10 @@ from runner.tools import agent
 
 
 def steps(site: Site, job: str, host: str, stores: Sequence[tuple[Store, StoreFacts]]) -> tuple[Step, ...]:
-    """One step a store on `host` that is open and can be closed, in the job that prepares the host."""
+    """One step a store on `host` that is open and can be closed, in the job that prepares the host.
+
+    Where there is nothing to see yet, whoever first holds the store closes it.
+    """
     return tuple(
         Step(
             id=f"{job}/close-{store.name}",
@@ -26,15 +29,17 @@ def steps(site: Site, job: str, host: str, stores: Sequence[tuple[Store, StoreFa
             why=f"give store {store.name} to root alone: other users could enter it",
         )
         for store, known in stores
-        if known.open and not known.foreign
+        if _exposed(known) and not known.foreign
     )
 
 
 def findings(job: str, host: str, stores: Sequence[tuple[Store, StoreFacts]]) -> tuple[Finding, ...]:
     """What a person should know where others could read snapshots; a store without any is closed without a word."""
-    return tuple(
-        _finding(job, host, store, known) for store, known in stores if known.open and (known.sealed or known.partials)
-    )
+    return tuple(_finding(job, host, store, known) for store, known in stores if _exposed(known))
+
+
+def _exposed(known: StoreFacts) -> bool:
+    return bool(known.open and (known.sealed or known.partials))
 
 
 def _finding(job: str, host: str, store: Store, known: StoreFacts) -> Finding:

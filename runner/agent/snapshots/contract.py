@@ -82,7 +82,10 @@ class Seal(NamedTuple):
 
 
 class Sealed(NamedTuple):
-    """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have."""
+    """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have.
+
+    `added_bytes` is how long the new files are, `added_room` what they take of the disk: holes take nothing.
+    """
 
     sealed: str
     files: Count
@@ -94,6 +97,7 @@ class Sealed(NamedTuple):
     vanished: Count
     changed: Count
     seconds: float
+    added_room: Optional[Count] = None
 
 
 class CopiedFilesystem(NamedTuple):
@@ -116,7 +120,8 @@ class SnapshotException(NamedTuple):
 class SnapshotRecord(NamedTuple):
     """The record of a snapshot, which `record` answers; `exceptions_list` has the first of the `exceptions`.
 
-    `instant` is the scheduled time that it was made for, None for none.
+    `instant` is the scheduled time that it was made for, None for none. `added_room` as in `Sealed`, None in the
+    record of an older agent.
     """
 
     format: int
@@ -141,6 +146,7 @@ class SnapshotRecord(NamedTuple):
     unsummed: Count
     whole_seconds: bool
     instant: Optional[str] = None
+    added_room: Optional[Count] = None
 
 
 class Find(NamedTuple):

@@ -14,9 +14,10 @@ from typing import Any, BinaryIO, NamedTuple
 from ..answer import Refused, shown
 from ..frames import Frame, frames
 from ..store import received
+from ..store.freed import BLOCK
 from ..store.layout import StoreFolder
 from .contract import CopiedFilesystem, SnapshotException
-from .sums import Sums, sent, unescaped
+from .sums import Sent, Sums, sent, unescaped
 
 LISTED = 1000
 WHOLE = (0, 23, 24)
@@ -36,17 +37,19 @@ class ExpectedOutputs(NamedTuple):
 class Gathered:
     """Sums over all frames; `exceptions` holds the first of them, in their order."""
 
-    def __init__(self, before: frozenset[SnapshotException]) -> None:
+    def __init__(self, before: frozenset[SnapshotException], places: Mapping[str, Path]) -> None:
         self.filesystems: dict[str, CopiedFilesystem] = {}
         self.causes: dict[str, dict[str, int]] = {}
         self.exceptions: list[SnapshotException] = []
         self.new = 0
         self.added_files = 0
         self.added_bytes = 0
+        self.added_room = 0
         self.summed = 0
         self.unsummed = 0
         self.unexplained: list[str] = []
         self._before = before
+        self._places = places
 
     def cause(self, name: str) -> int:
         """How many names have this cause."""
@@ -69,7 +72,9 @@ class Gathered:
                 continue
             fresh = file.transferred or file.copied
             self.added_files += fresh or file.created
-            self.added_bytes += file.size if fresh else 0
+            if fresh:
+                self.added_bytes += file.size
+                self.added_room += _room(self._places[point], file)
             self.unsummed += fresh and not file.checksum
             if file.transferred and file.checksum:
                 self.summed += 1
@@ -136,6 +141,15 @@ def gather(stream: BinaryIO, expected: ExpectedOutputs, resumed: ResumedFiles, s
             into.summed += resumed.read(frame, sums)
     into.require(expected)
     into.unsummed += resumed.unknown()
+
+
+def _room(place: Path, file: Sent) -> int:
+    """What a new file takes of the disk: its blocks, where its length counts the holes too."""
+    try:
+        return os.lstat(os.fsencode(place) + b"/" + unescaped(file.name)).st_blocks * BLOCK
+    except OSError:
+        # Gone, or deeper than a path can be long.
+        return file.size
 
 
 def _number(text: bytes) -> int:

@@ -98,7 +98,7 @@ def _require_filesystems(snapshot: PartialSnapshot, expected: ExpectedOutputs) -
 def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, absent: Sequence[str]) -> Gathered:
     store, name, basis = snapshot.store, snapshot.name, str(snapshot.begun.get("basis", ""))
     before, known = _exceptions(store, basis) if basis else (0, frozenset())
-    gathered = Gathered(known)
+    gathered = Gathered(known, received.places(store, name))
     resumed = ResumedFiles(store, name, basis, snapshot.resumed)
     with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, 9) as lines:
         gather(sys.stdin.buffer, expected, resumed, Sums(lines), gathered)
@@ -166,6 +166,7 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
         files=sum(each.files for each in gathered.filesystems.values()),
         added_files=gathered.added_files,
         added_bytes=gathered.added_bytes,
+        added_room=gathered.added_room,
         exceptions=sum(causes[cause] for cause in EXCEPTIONS),
         exceptions_by_cause=causes,
         exceptions_new=gathered.new,

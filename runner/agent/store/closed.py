@@ -22,8 +22,8 @@ OURS = frozenset((".runner", ".partial", ".incoming", ".trash", "latest", "lost+
 
 
 def open_places(store: StoreFolder) -> tuple[str, ...]:
-    """The folders of the store, without its snapshots, that somebody else may enter. Reads only."""
-    return tuple(str(path) for path in _places(store) if _is_open(path))
+    """The folders of the store, without its snapshots, that somebody else may enter; none of what is no store yet."""
+    return () if not _is_store(store) else tuple(str(path) for path in _places(store) if _is_open(path))
 
 
 def foreign(store: StoreFolder) -> tuple[str, ...]:
@@ -55,10 +55,14 @@ def close(store: StoreFolder) -> tuple[str, ...]:
 def run(argv: Sequence[str]) -> int:
     """Give the folders of a store to root alone, mode 0700; print which were open. Needs no lock."""
     store = open_store(parse_as(Close, argv).store)
-    if not store.runner.is_dir() or store.runner.is_symlink():
+    if not _is_store(store):
         raise Refused(f"{store.root} is no store", "name the folder that has .runner in it")
     reply(Closed(close(store), open_places(store)))
     return 0
+
+
+def _is_store(store: StoreFolder) -> bool:
+    return store.runner.is_dir() and not store.runner.is_symlink()
 
 
 def _places(store: StoreFolder) -> tuple[Path, ...]:

@@ -30,6 +30,7 @@ class SnapshotAnswer(NamedTuple):
     files: Optional[Count] = None
     added_files: Optional[Count] = None
     added_bytes: Optional[Count] = None
+    added_room: Optional[Count] = None
     instant: Optional[datetime] = None
 
 

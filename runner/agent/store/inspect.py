@@ -19,7 +19,7 @@ from .proven import proofs
 
 TEXTS = ("host", "job")
 TIMES = ("started", "sealed", "instant")
-COUNTS = ("files", "added_files", "added_bytes")
+COUNTS = ("files", "added_files", "added_bytes", "added_room")
 MOST = 2**63 - 1
 FOREIGN = 5
 

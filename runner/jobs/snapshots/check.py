@@ -11,6 +11,7 @@ from runner.agent.retention.contract import Links
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import prune, retention, steps
 from runner.jobs.retention.doubts import shrunk
+from runner.jobs.retention.room import brought
 from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import counting, extras, is_clean
 from runner.jobs.snapshots import filesystems, mounted
@@ -160,8 +161,9 @@ def _growth(look: _StoreLook) -> Sequence[Finding]:
         return ()
     # The first of all is whole, and no measure of what is usual.
     newest, usual = look.sealed[-1], look.sealed[1:-1][-_USUAL:]
+    *before, brings = brought((*usual, newest))
     grown = [
-        *_grew(newest.added_bytes, [snapshot.added_bytes for snapshot in usual], _LARGE, size),
+        *_grew(brings, before, _LARGE, size),
         *_grew(
             newest.added_files,
             [snapshot.added_files for snapshot in usual],

@@ -40,9 +40,14 @@ def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> J
     else:
         report = _sealed(job, sealed, live=around.live, went=went)
     if seal is not None:
-        written = (sealed.added_bytes, sealed.added_files) if sealed else None
+        written = (_room(sealed), sealed.added_files) if sealed else None
         report = replace(report, written=written, made=job.writes)
     return replace(report, details=(went, *report.details)) if went and (bad or (seal and not sealed)) else report
+
+
+def _room(sealed: Sealed) -> int:
+    """What the new files take of the disk; an older agent said only how long they are."""
+    return sealed.added_bytes if sealed.added_room is None else sealed.added_room
 
 
 def _not_to_the_end(job: PlannedJob, outcome: Outcome) -> JobReport:
@@ -56,7 +61,7 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
     exceptions, fresh, moved = sealed.exceptions, sealed.exceptions_new, sealed.vanished + sealed.changed
     headline = (
         f"sealed {job.writes}: {count(sealed.files, 'file')}, "
-        f"{size(sealed.added_bytes)} new in {count(sealed.added_files, 'file')}"
+        f"{size(_room(sealed))} new in {count(sealed.added_files, 'file')}"
     )
     details = [f"to make room {went}"] if went else []
     if exceptions:

@@ -189,3 +189,13 @@ def test_a_disk_is_mounted_again_so_that_nothing_in_a_snapshot_runs_as_root(tmp_
         assert probed(house, point)["lacks"] == []
         own = subprocess.run(("findmnt", "-no", "OPTIONS", point), check=True, capture_output=True, text=True).stdout
         assert {"nosuid", "nodev", "rw"} <= set(own.strip().split(","))
+
+
+def test_the_root_of_a_new_disk_becomes_a_store_without_a_word(tmp_path: Path) -> None:
+    place = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
+    place.folder.mkdir()
+    with life.disk(place, 16):
+        place.store.chmod(0o755)
+        life.policy(place, "min = 2, max = 4")
+        assert "could enter" not in life.good(place, "run", "backup-papio").out
+        assert mode(place.store) == 0o700

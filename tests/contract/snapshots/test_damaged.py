@@ -83,7 +83,7 @@ def test_an_output_nested_too_deep_is_refused() -> None:
         next(frames(io.BytesIO(deep)))
     frame = Frame(io.BytesIO(deep), "a/explain-1", "done", 0, len(deep))
     with pytest.raises(Refused, match="an explanation cannot be read"):
-        Gathered(frozenset()).explain(frame, "/")
+        Gathered(frozenset(), {}).explain(frame, "/")
 
 
 @pytest.mark.parametrize("since", [5, "x", None])
