@@ -17,6 +17,7 @@ VERBS = {
     "seal": "snapshots.seal:run",
     "reap": "store.trash:run",
     "check-disk": "store.disk:run",
+    "close": "store.closed:run",
     "newest": "store.newest:newest",
     "links": "retention.links:run",
     "mounted": "host.mounts:run",
@@ -75,6 +76,8 @@ VERBS = {
 
 def main() -> None:
     """Run the verb that the command line names; exit 0, 1 (refused or failed), 75 (busy) or 79 (already done)."""
+    # Whatever the umask of whoever calls: what is made here is root's alone, unless it is given another mode.
+    os.umask(0o077)
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()

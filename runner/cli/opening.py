@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from runner.model.errors import UsageError
+from runner.tools import trust
 
 if TYPE_CHECKING:
     from runner.model.site import Site
@@ -39,8 +41,10 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     handlers = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        with App(placed(load(site_file(options)), options.here), tell or (lambda event: None), stop) as site:
-            yield site
+        site = placed(load(site_file(options)), options.here)
+        _require_closed(site)
+        with App(site, tell or (lambda event: None), stop) as app:
+            yield app
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -72,9 +76,21 @@ def asked(options: argparse.Namespace, site: Site) -> RunRequest:
 
 
 def site_file(options: argparse.Namespace) -> Path:
-    """The jobs.toml that was named; UsageError where there is none."""
+    """The jobs.toml that was named; UsageError where there is none, Exposed where others may change it."""
     path = Path(options.file)
     if not path.is_file():
         what = "this is not a file" if path.exists() else "no such file"
         raise UsageError(f"{path}: {what}", do="name the site's file: runner VERB --file PATH/jobs.toml")
+    trust.require((".", str(path)))
     return path
+
+
+def _require_closed(site: Site) -> None:
+    """Exposed where others may change what the runner keeps for the site, or whom it takes a host for."""
+    from runner.tools import ssh
+
+    files = [f"{site.journal}{end}" for end in ("", "-wal", "-shm")]
+    files += [f"{site.state}/plan.key", f"{site.state}/spool/kept"]
+    if site.live:
+        files += [*map(os.path.expanduser, ssh.known_hosts(site)), *(host.key for host in site.hosts if host.key)]
+    trust.require(files, folders=(site.state,) if site.live else (site.state, site.sandbox))

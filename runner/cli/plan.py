@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
     else:
         show(plan_lines(plan, width=width(), commands=not options.brief, zone=app.site.timezone))
     if options.out:
-        planfile.write(plan, Path(options.out))
+        planfile.write(plan, Path(options.out), app.key)
         if not options.json:
             show([line(), line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
     return PlanRefused.code if plan.refusals else 0

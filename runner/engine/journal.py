@@ -71,6 +71,8 @@ class Journal:
         with self._usable():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with alone(path.parent):
+                path.touch()
+                path.chmod(0o600)
                 self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
                 self._db.execute("PRAGMA journal_mode=WAL")
                 self._db.execute("PRAGMA synchronous=FULL")

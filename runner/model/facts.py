@@ -129,7 +129,9 @@ class StoreFacts:
     `mounted`: the store's own device differs from its parent's, or `disk mount` contains it.
     `whole_seconds` is true where the disk cannot hold nanosecond times. `proven` is the last successful
     drill of each sort, `files` and `database`; a sort that never succeeded is not in it. `unread` are
-    files and folders in it that are there and cannot be read: what they hold is not known.
+    files and folders in it that are there and cannot be read: what they hold is not known. `lacks` are those
+    of nosuid and nodev that it is mounted without, `open` its own folders that others than root may enter,
+    `foreign` some of what is in its folder beside it.
     """
 
     path: AbsolutePath
@@ -147,6 +149,9 @@ class StoreFacts:
     holder: Holder | None = None
     space: Space | None = None
     proven: Mapping[str, Proven] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

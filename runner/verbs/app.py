@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from runner.config.plugins import Hooks
-from runner.engine import execute, planfile, probe
+from runner.engine import execute, planfile, probe, seal
 from runner.engine.journal import Journal
 from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
@@ -84,6 +84,11 @@ class App:
             raise RunnerError(f"{ssh_config} cannot be written: {error}", do="free room there") from error
         return transports(self.site, ssh_config)
 
+    @property
+    def key(self) -> bytes:
+        """The key that seals plans; RunnerError where it cannot be used."""
+        return seal.key_of(Path(self.site.state))
+
     def now(self) -> datetime:
         """The time, UTC."""
         return datetime.now(UTC)
@@ -120,7 +125,7 @@ class App:
 
     def _reviewed(self, plan: Plan, facts: Facts) -> Plan:
         plan = planner.insert(plan, facts, partial(self.hooks.add_steps, self.site))
-        reviewed = (*review.check(plan), *review.floors(plan, self.site, facts))
+        reviewed = (*review.check(plan), *review.names(plan, self.site), *review.floors(plan, self.site, facts))
         # A hook speaks of the plan it is given; with nothing planned there is nothing to speak of.
         of_hooks = self.hooks.check_plan(self.site, plan, facts) if plan.steps else ()
         return replace(plan, findings=(*plan.findings, *reviewed, *of_hooks))
@@ -160,7 +165,7 @@ class App:
             if left := applied.earlier(self.journal, plan, self.site):
                 done.append(Pass(plan=left, outcomes=()))
                 return
-            checked = replace(plan, findings=(*plan.findings, *review.check(plan)))
+            checked = replace(plan, findings=(*plan.findings, *review.check(plan), *review.names(plan, self.site)))
             review.allow(checked, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
             facts = self._facts_of(plan)
             if left := applied.made(plan, facts):

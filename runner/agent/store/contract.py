@@ -63,6 +63,19 @@ class TakeOver(NamedTuple):
     disk: DeclaredDisk = DeclaredDisk()
 
 
+class Close(NamedTuple):
+    """Options of `close`."""
+
+    store: Word
+
+
+class Closed(NamedTuple):
+    """Answer of `close`: the folders that others could enter, and those that they still can."""
+
+    closed: tuple[str, ...]
+    open: tuple[str, ...]
+
+
 class CheckDisk(NamedTuple):
     """Options of `check-disk`."""
 

@@ -76,3 +76,6 @@ class StoreAnswer(NamedTuple):
     holder: Optional[HolderAnswer] = None
     space: Optional[SpaceAnswer] = None
     proven: dict[str, ProofAnswer] = {}
+    lacks: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()

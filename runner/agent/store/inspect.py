@@ -10,8 +10,8 @@ from typing import Any
 from .. import clock
 from ..answer import Refused
 from ..arguments import DeclaredDisk
+from . import closed, disk, freed, layout, lock, received
 from . import contract_probe as contract
-from . import disk, freed, layout, lock, received
 from .contract import HolderAnswer
 from .layout import StoreFolder
 from .pins import StoredPin, pins
@@ -21,6 +21,7 @@ TEXTS = ("host", "job")
 TIMES = ("started", "sealed", "instant")
 COUNTS = ("files", "added_files", "added_bytes")
 MOST = 2**63 - 1
+FOREIGN = 5
 
 
 def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
@@ -57,6 +58,9 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
         holder=HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
         space=_space(here),
         proven=proven,
+        lacks=state.lacks,
+        open=closed.open_places(store),
+        foreign=closed.foreign(store)[:FOREIGN],
     )
 
 

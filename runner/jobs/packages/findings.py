@@ -148,7 +148,7 @@ def no_security(job: Job, known: PackageFacts) -> tuple[Finding, ...]:
     if known.for_security or not known.fresh:
         return ()
     text = f"none of the archives of {job.host} is for security updates, so this job finds none, ever"
-    do = 'add that archive to /etc/apt/sources.list; where the distribution has none, set install = "all" for this job'
+    do = 'add one to its archives or repositories; where its distribution has none, set install = "all" for this job'
     return (attention(job, text, do),)
 
 

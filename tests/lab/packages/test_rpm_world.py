@@ -345,6 +345,12 @@ def test_a_package_that_lacks_what_it_needs_is_seen_whatever_is_held_and_new(
     assert names(known.updates) == ({"glibc"} if news else set())
 
 
+def test_without_advisories_a_host_is_known_to_find_no_security_update(world: RpmWorld) -> None:
+    assert not read(world).for_security
+    world.use("updates", "gpgcheck=0")
+    assert read(world).for_security
+
+
 def test_a_host_without_a_repository_is_not_one_with_nothing_to_do(world: RpmWorld) -> None:
     world.do("sh", "-c", "rm -f /etc/yum.repos.d/*")
     (only,) = read(world).troubles
@@ -465,6 +471,26 @@ def test_the_look_of_yum_3_reads_what_that_prints(world: RpmWorld) -> None:
     assert versions["bind-libs"] == ("32:9.8.2-0.37.rc1.el6_7.5", "32:9.8.2-0.37.rc1.el6_7.6")
     assert [held.update.name for held in known.held] == ["kernel"]
     assert known.removals == ("dracut-old",)
+
+
+def test_the_look_of_yum_3_does_without_a_repository_that_is_dead(world: RpmWorld) -> None:
+    """A stand-in again: it fails as a whole while the dead one is in use."""
+    world.path("/etc/listed").write_text((CAPTURES / "yum3/check-update-seed.stdout").read_text())
+    for name, line in (("dead", "enabled = 1"), ("off", "enabled = 0"), ("others", "gpgcheck=0")):
+        world.use(name, line)
+    yum3 = world.path("/usr/local/bin/yum")
+    yum3.write_text(
+        "#!/bin/sh\n# import yummain\n"
+        'case "$*" in *enablerepo=off*) touch /etc/asked ;; *enablerepo=dead*) echo no way to dead >&2; exit 1 ;;\n'
+        "*enablerepo=*|*disablerepo=dead*) cat /etc/listed; exit 100 ;; esac\nexit 1\n"
+    )
+    yum3.chmod(0o755)
+    known = read(world, program="yum")
+    assert (known.fresh, known.partly) == (False, True)
+    assert names(known.updates) == {"bind-libs", "bind-utils"}
+    (only,) = known.troubles
+    assert only.text == "no package lists of dead, so nothing new is known from there: no way to dead"
+    assert not world.path("/etc/asked").exists(), "one that is not in use is none that is away"
 
 
 def test_yum_as_another_name_of_dnf_is_read_and_installs_too(world: RpmWorld) -> None:

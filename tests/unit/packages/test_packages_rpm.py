@@ -73,6 +73,17 @@ def test_repositories_that_are_away_are_named_and_the_others_count() -> None:
     assert none.what == "moved"
 
 
+@pytest.mark.parametrize(
+    ("answers", "whether"),
+    [
+        ("", True), ("advisories exit 0\n", False), ("advisories exit 0\nadvisories out x-updateinfo.xml.gz\n", True),
+        ("advisories exit 0\nenabled exit 0\nenabled out sl-security\n", True),
+    ],
+)  # fmt: skip
+def test_whether_there_can_be_a_security_update_is_known_by_advisories_or_the_name(answers: str, whether: bool) -> None:
+    assert read(answers + (CAPTURES / "dnf/look-nothing.stdout").read_text()).for_security == whether
+
+
 def test_what_leaves_a_package_out_is_named_by_file_and_line() -> None:
     rows = [
         "/etc/dnf/dnf.conf:3:exclude = kernel* , glib?", "/etc/yum.repos.d/x.repo:9:includepkgs=httpd",

@@ -197,9 +197,14 @@ def test_what_contradicts_that_there_is_nothing_to_do_is_never_nothing_done(answ
     server = known.hosts[SERVER]
     text = server.readings["packages.apt"].out.replace("# arch 0", f"{answers}# arch 0", 1)
     readings = {**server.readings, "packages.apt": Reading(exit=0, out=text)}
-    draft = drafted(UPDATES, replace(known, hosts={**known.hosts, SERVER: replace(server, readings=readings)}))
+    known = replace(known, hosts={**known.hosts, SERVER: replace(server, readings=readings)})
+    draft, asked = drafted(UPDATES, known), drafted(UPGRADE, known)
     assert draft.planned is not None
     assert draft.planned.doubt == doubt
+    assert asked.planned is not None
+    assert asked.planned.doubt == (doubt and "stable" not in answers), (
+        "who upgrades by hand asks for no security archive"
+    )
     report = packages_report(draft.planned, [])
     assert report is not None
     assert (report.verdict == Verdict.ATTENTION, bool(texts(draft, "attention"))) == (doubt, doubt)

@@ -45,7 +45,8 @@ done
 # the events that apt writes. After a signal nothing is begun.
 _SET_UP = r"""
 trap cut=1 HUP INT TERM
-exec 3>>"${RUNNER_EVENTS:-/dev/null}"
+events=${RUNNER_EVENTS:-/dev/null}; { true >>"$events"; } 2>/dev/null || events=/dev/null
+exec 3>>"$events"
 cut=; "$@"; ended=$?
 exec 3>&-
 [ $ended -ne 0 ] && [ -z "$cut" ] || exit $ended

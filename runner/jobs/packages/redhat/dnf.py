@@ -32,7 +32,10 @@ ask() {
         --disableplugin=generate_completion_cache --setopt=logdir="$hidden/log" $without "$@"
 }
 answers() { ask -q --disablerepo='*' --enablerepo="$1" --refresh makecache; }
-enabled() { ask -q -C repolist --enabled | awk 'NR > 1 { print $1 }'; }
+enabled() { # ids stand below the heading; there may be words of plugins above it
+    ask -q -C repolist --enabled >"$hidden/repolist" || return 1
+    awk 'below { print $1 } /^repo id / { below = 1 }' "$hidden/repolist"
+}
 open() { ask --disableexcludes=all --disableplugin=versionlock "$@"; }
 upgrades() {
     where=$1; shift
@@ -64,6 +67,8 @@ hidden_ones() {
 say hidden hidden_ones
 advised() { open -q $cached updateinfo list security | awk '{ print $NF }' | sort -u; }
 say security advised
+advisories() { ls "$hidden"/cache/*/repodata | grep updateinfo; true; }
+say advisories advisories
 twice() { open -q -C repoquery --duplicates --qf '%{name}|%{epoch}|%{version}|%{release}|%{arch}'; }
 say twice twice
 say would would "$@"
@@ -83,7 +88,7 @@ ask() {
         --setopt='*.timeout=20' --setopt='*.retries=2' --setopt='*.metadata_expire=0' \
         --setopt=cachedir="$hidden/cache" --setopt=logfile="$hidden/log/yum.log" $without "$@"
 }
-answers() { ask --disablerepo='*' --enablerepo="$1" check-update; case $? in 0 | 100) ;; *) return 1 ;; esac; }
+answers() { ask -e 1 --disablerepo='*' --enablerepo="$1" check-update; case $? in 0 | 100) ;; *) return 1 ;; esac; }
 enabled() { # repolist prints nothing with -d 0
     cat /etc/yum.conf /etc/yum.repos.d/*.repo 2>/dev/null | sed 's/[[:space:]]*=[[:space:]]*/=/' | awk '
         /^\[/ { sub(/^\[/, ""); sub(/\].*/, ""); id = $0; if (id != "main") on[id] = 1 }

@@ -63,11 +63,11 @@ def read(host: Host, facts: Facts) -> PackageFacts:
     )
     fitting = tuple(sorted({package.name for package in installed if fits(package.name, host.hold)}))
     running = facts.hosts[host.name].kernel
-    restarting = section(sections, "restarting")
-    named = rpm.parse_needs_restarting(restarting.exit, restarting.out)
+    named = rpm.parse_needs_restarting(section(sections, "restarting").exit, section(sections, "restarting").out)
     return PackageFacts(
         fresh=fresh,
         partly=partly,
+        for_security=_for_security(sections),
         updates=updates.updates,
         held=updates.held,
         removals=() if partly else updates.removals,
@@ -96,6 +96,12 @@ def _sections(host: Host, facts: Facts) -> Sections | Trouble:
 def _lists(sections: Sections) -> Section:
     """Where the updates stand: by the lists of all, of those that answered, or of before."""
     return sections.get("some") or sections.get("old") or sections["all"]
+
+
+def _for_security(sections: Sections) -> bool:
+    """Whether any repository has advisories, or is for security as a whole; where it was not asked nothing is said."""
+    advisories, ids = section(sections, "advisories"), section(sections, "enabled").out
+    return advisories.exit is None or bool(advisories.out) or any("security" in name for name in ids)
 
 
 def _why(answers: Iterable[Reading | None]) -> str:
