@@ -8,9 +8,12 @@ from pathlib import PurePosixPath
 from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
+from ..host.mounts import mount_of, mounts
+from ..host.processes import boot_id
 from ..store import disk, received
-from ..store.layout import StoreFolder, folders, is_name, open_store, partials, sealed
+from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
+from ..store.trash import free_name
 from .contract import Begin, Begun
 from .instant import require_not_sealed
 
@@ -31,6 +34,7 @@ def run(argv: Sequence[str]) -> int:
         _check_names(store, name, options.basis, resumed)
         _tidy(store)
         _require_folders(store, resumed, options.share)
+        _drop_torn(store, resumed)
         whole = not disk.keeps_nanoseconds(store.runner)
         if options.disk.mount and state.uuid and not (store.runner / "disk.json").exists():
             durable.write_json(store.runner / "disk.json", {"uuid": state.uuid, "since": clock.now()})
@@ -43,6 +47,7 @@ def run(argv: Sequence[str]) -> int:
             "resumed": resumed,
             "filesystems": points,
             "started": clock.now(),
+            "boot": boot_id(),
             "whole_seconds": whole,
         }
         _make(store, name, points)
@@ -107,6 +112,26 @@ def _require_folders(store: StoreFolder, resumed: Sequence[str], share: Sequence
                 f"{path!a} in the store is no folder, or a link leads to it: what it shows may not be the snapshot's",
                 "make a new plan, which shares nothing with it",
             )
+
+
+def _drop_torn(store: StoreFolder, resumed: Sequence[str]) -> None:
+    """Empty the partials in which a power cut may have left files with their size and time, but not their content.
+
+    rsync would take such a file for the source's. Only where the disk writes names before data, or in any order.
+    """
+    mount = mount_of(store.root, mounts())
+    if mount is None or not (mount.type == "ext2" or "data=writeback" in mount.options):
+        return
+    for other in resumed:
+        if read_json(store.begun(other)).get("boot") == boot_id():
+            continue
+        place = store.partial / other
+        parts = [path.name for path in place.iterdir() if path.name.isdigit()]
+        durable.make_folder(store.trash, 0o700)
+        place.rename(free_name(store, other))
+        place.mkdir(0o700)
+        for part in parts:
+            durable.make_folder(place / part, 0o700)
 
 
 def _make(store: StoreFolder, name: str, points: Sequence[str]) -> None:

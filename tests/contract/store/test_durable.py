@@ -104,3 +104,14 @@ def test_the_disk_has_it_before_the_name_and_the_name_before_the_answer(
     subprocess.run((*strace, sys.executable, "-B", "-c", script, folder / "file"), check=True, env=ENVIRONMENT)
     seen = [(name, re.findall(r"[<\"]([^<>\"]*)[>\"]", about)[-1]) for name, about in CALLS.findall(trace.read_text())]
     assert [f"{name} {Path(path).name}" for name, path in seen] == order
+
+
+def test_a_link_points_elsewhere_over_a_draft_that_a_cut_left(tmp_path: Path) -> None:
+    link, draft = tmp_path / "link", tmp_path / "draft"
+    draft.symlink_to("before")
+    durable.point(link, "target", draft)
+    assert (str(link.readlink()), list(tmp_path.iterdir())) == ("target", [link])
+
+
+def test_a_filesystem_that_can_be_synced_is_no_error(tmp_path: Path) -> None:
+    durable.sync_filesystem(tmp_path)
