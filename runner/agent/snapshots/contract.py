@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, DeclaredDisk, Rest, Word
+from ..arguments import (
+    AbsolutePath,
+    Count,
+    DeclaredDisk,
+    PathsRest,
+    PathWord,
+    SnapshotName,
+    SnapshotNameOrNone,
+    SnapshotsRest,
+    SnapshotWord,
+)
 
 
 class Begin(NamedTuple):
     """Options of `begin`: `points` are the mount points that are to be received."""
 
-    store: Word
-    name: Word
-    points: Rest
+    store: PathWord
+    name: SnapshotWord
+    points: PathsRest
     plan: str
-    basis: str
-    resume: tuple[str, ...] = ()
+    basis: SnapshotNameOrNone
+    resume: tuple[SnapshotName, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
 
 
@@ -29,7 +39,7 @@ class Begun(NamedTuple):
 class Explain(NamedTuple):
     """Options of `explain`."""
 
-    source: Word
+    source: PathWord
     since: str
     exclude: tuple[str, ...] = ()
 
@@ -53,8 +63,8 @@ class Explanation(NamedTuple):
 class Seal(NamedTuple):
     """Options of `seal`: `transfer` and `explained` are STEP=/MOUNTPOINT."""
 
-    store: Word
-    name: Word
+    store: PathWord
+    name: SnapshotWord
     plan: str
     host: str
     job: str
@@ -63,14 +73,14 @@ class Seal(NamedTuple):
     transfer: tuple[str, ...] = ()
     explained: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    absent: tuple[str, ...] = ()
+    absent: tuple[AbsolutePath, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
 
 
 class Sealed(NamedTuple):
     """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have."""
 
-    sealed: str
+    sealed: SnapshotName
     files: Count
     added_files: Count
     added_bytes: Count
@@ -128,14 +138,14 @@ class SnapshotRecord(NamedTuple):
 class Find(NamedTuple):
     """Options of `find`; the path is on stdin."""
 
-    store: Word
+    store: PathWord
 
 
 class FileVersion(NamedTuple):
     """The same file in `snapshots` snapshots, from `first` to `last`; `target` is that of a symbolic link."""
 
-    first: str
-    last: str
+    first: SnapshotName
+    last: SnapshotName
     snapshots: Count
     type: str
     size: Count
@@ -157,9 +167,9 @@ class Versions(NamedTuple):
 class Diff(NamedTuple):
     """Options of `diff`; the path is on stdin."""
 
-    store: Word
-    older: Word
-    newer: Word
+    store: PathWord
+    older: SnapshotWord
+    newer: SnapshotWord
 
 
 class SnapshotDifference(NamedTuple):
@@ -179,9 +189,9 @@ class DiffCounts(NamedTuple):
 class ReadSnapshots(NamedTuple):
     """Options of `reading`: the snapshots that must stay meanwhile."""
 
-    store: Word
-    name: Word
-    more: Rest = ()
+    store: PathWord
+    name: SnapshotWord
+    more: SnapshotsRest = ()
 
 
 class BeingRead(NamedTuple):
