@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from .answer import Refused, refuse
+from .answer import Refused, plain, refuse
 
 VERBS = {
     "probe": "probe:run",
@@ -74,6 +74,9 @@ VERBS = {
 }
 
 
+SHOWN = 200
+
+
 def main() -> None:
     """Run the verb that the command line names; exit 0, 1 (refused or failed), 75 (busy) or 79 (already done)."""
     # Whatever the umask of whoever calls: what is made here is root's alone, unless it is given another mode.
@@ -101,6 +104,15 @@ def _run(argv: list[str]) -> int:
     except OSError as problem:
         name = f" ({os.fsdecode(problem.filename)!a})" if isinstance(problem.filename, (str, bytes)) else ""
         return refuse(Refused(f"{problem.strerror or problem}{name}", "look at the disk and the folder"))
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as problem:
+        # Something that it read, such as a damaged file or what another host answered, is as nobody writes it.
+        last = problem.__traceback__
+        while last and last.tb_next:
+            last = last.tb_next
+        where = f" ({last.tb_frame.f_code.co_name}, line {last.tb_lineno})" if last else ""
+        what = f"{type(problem).__name__}: {plain(str(problem), SHOWN)}{where}"
+        do = "look for a damaged file in the store, or for an odd answer of the other host"
+        return refuse(Refused(f"what it read cannot be understood: {what}", do))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, Last, Positive, Rest, Word
+from ..arguments import Count, Last, MountPoint, PathWord, Positive, Rest, SnapshotName, SnapshotWord
 
 MOST_BYTES = 63
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
@@ -101,7 +101,7 @@ class Databases(NamedTuple):
 class ListDumps(NamedTuple):
     """Options of `dumps`."""
 
-    to: Word
+    to: PathWord
 
 
 class DumpRow(NamedTuple):
@@ -110,7 +110,7 @@ class DumpRow(NamedTuple):
     `instant` is the scheduled time that `job` made it for.
     """
 
-    time: str
+    time: SnapshotName
     bytes: Count
     at: Optional[datetime] = None
     objects: Count = 0
@@ -133,15 +133,15 @@ class DumpListing(NamedTuple):
     exists: bool
     free: Count
     databases: dict[str, tuple[DumpRow, ...]]
-    globals: tuple[str, ...]
-    real: str = ""
+    globals: tuple[SnapshotName, ...]
+    real: MountPoint = ""
     odd: tuple[str, ...] = ()
 
 
 class NotDumped(NamedTuple):
     """Options of `not-dumped`."""
 
-    to: Word
+    to: PathWord
     job: str
     instant: str
     databases: Rest = ()
@@ -150,8 +150,8 @@ class NotDumped(NamedTuple):
 class MakeDump(NamedTuple):
     """Options of `dump`: seconds (0: six hours), seconds, percent; the scheduled time that `job` is run for."""
 
-    to: Word
-    at: Word
+    to: PathWord
+    at: SnapshotWord
     database: Last
     server: DatabaseServer
     within: Positive = 0
@@ -186,8 +186,8 @@ class DumpGone(NamedTuple):
 class DumpGlobals(NamedTuple):
     """Options of `dump-globals`: seconds (0: ten minutes)."""
 
-    to: Word
-    at: Word
+    to: PathWord
+    at: SnapshotWord
     server: DatabaseServer
     within: Positive = 0
 
@@ -203,8 +203,8 @@ class GlobalsDumped(NamedTuple):
 class CheckDumps(NamedTuple):
     """Options of `dumped`."""
 
-    to: Word
-    at: Word
+    to: PathWord
+    at: SnapshotWord
     server: DatabaseServer
     globals: bool = False
     require: bool = False
@@ -232,8 +232,8 @@ class DumpsChecked(NamedTuple):
 class ExpireDump(NamedTuple):
     """Options of `expire-dump`: one database, or `globals`."""
 
-    to: Word
-    at: Word
+    to: PathWord
+    at: SnapshotWord
     server: DatabaseServer
     keep: Positive
     after: str

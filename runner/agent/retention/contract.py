@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, DeclaredDisk, Positive, PositiveWord, Word
+from ..arguments import Count, DeclaredDisk, PathWord, Positive, PositiveWord, SnapshotName, SnapshotWord
 
 
 class Floor(NamedTuple):
     """Options of `floor`: of a job and day no more than `per_day` count towards it; 0 leaves that as it is."""
 
-    store: Word
+    store: PathWord
     floor: PositiveWord
     plan: str
     lower: bool = False
@@ -29,8 +29,8 @@ class FloorKept(NamedTuple):
 class Expire(NamedTuple):
     """Options of `expire`: of a job and day no more than `per_day` count towards `min`; 0 for all."""
 
-    store: Word
-    name: Word
+    store: PathWord
+    name: SnapshotWord
     plan: str
     min: Positive
     disk: DeclaredDisk = DeclaredDisk()
@@ -43,7 +43,7 @@ class Expired(NamedTuple):
     `inherited` counts the checksums that the next snapshot took over, None where they could not be written.
     """
 
-    expired: str
+    expired: SnapshotName
     sealed: Count
     inherited: Optional[Count]
     free_bytes: Count
@@ -55,7 +55,7 @@ class Expired(NamedTuple):
 class Links(NamedTuple):
     """Options of `links`: without `max` as many snapshots as there are."""
 
-    store: Word
+    store: PathWord
     max: Count = -1
 
 
@@ -72,7 +72,7 @@ class LinkGroups(NamedTuple):
 class Audit(NamedTuple):
     """Options of `audit`."""
 
-    store: Word
+    store: PathWord
     plan: str
     bytes: Positive
     seconds: Positive

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, DeclaredDisk, Rest, Word
+from ..arguments import (
+    AbsolutePath,
+    Count,
+    DeclaredDisk,
+    PathsRest,
+    PathWord,
+    SnapshotName,
+    SnapshotNameOrNone,
+    SnapshotsRest,
+    SnapshotWord,
+)
 
 
 class NotSealed(NamedTuple):
     """Options of `not-sealed`."""
 
-    store: Word
+    store: PathWord
     job: str
     instant: str
 
@@ -21,12 +31,12 @@ class Begin(NamedTuple):
     `instant` is the scheduled time that `job` is run for, "" for none.
     """
 
-    store: Word
-    name: Word
-    points: Rest
+    store: PathWord
+    name: SnapshotWord
+    points: PathsRest
     plan: str
-    basis: str
-    resume: tuple[str, ...] = ()
+    basis: SnapshotNameOrNone
+    resume: tuple[SnapshotName, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
     share: tuple[str, ...] = ()
     job: str = ""
@@ -43,7 +53,7 @@ class Begun(NamedTuple):
 class Explain(NamedTuple):
     """Options of `explain`."""
 
-    source: Word
+    source: PathWord
     since: str
     exclude: tuple[str, ...] = ()
 
@@ -67,8 +77,8 @@ class Explanation(NamedTuple):
 class Seal(NamedTuple):
     """Options of `seal`: `transfer` and `explained` are STEP=/MOUNTPOINT."""
 
-    store: Word
-    name: Word
+    store: PathWord
+    name: SnapshotWord
     plan: str
     host: str
     job: str
@@ -77,7 +87,7 @@ class Seal(NamedTuple):
     transfer: tuple[str, ...] = ()
     explained: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    absent: tuple[str, ...] = ()
+    absent: tuple[AbsolutePath, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
 
 
@@ -87,7 +97,7 @@ class Sealed(NamedTuple):
     `added_bytes` is how long the new files are, `added_room` what they take of the disk: holes take nothing.
     """
 
-    sealed: str
+    sealed: SnapshotName
     files: Count
     added_files: Count
     added_bytes: Count
@@ -152,14 +162,14 @@ class SnapshotRecord(NamedTuple):
 class Find(NamedTuple):
     """Options of `find`; the path is on stdin."""
 
-    store: Word
+    store: PathWord
 
 
 class FileVersion(NamedTuple):
     """The same file in `snapshots` snapshots, from `first` to `last`; `target` is that of a symbolic link."""
 
-    first: str
-    last: str
+    first: SnapshotName
+    last: SnapshotName
     snapshots: Count
     type: str
     size: Count
@@ -181,9 +191,9 @@ class Versions(NamedTuple):
 class Diff(NamedTuple):
     """Options of `diff`; the path is on stdin."""
 
-    store: Word
-    older: Word
-    newer: Word
+    store: PathWord
+    older: SnapshotWord
+    newer: SnapshotWord
 
 
 class SnapshotDifference(NamedTuple):
@@ -203,9 +213,9 @@ class DiffCounts(NamedTuple):
 class ReadSnapshots(NamedTuple):
     """Options of `reading`: the snapshots that must stay meanwhile."""
 
-    store: Word
-    name: Word
-    more: Rest = ()
+    store: PathWord
+    name: SnapshotWord
+    more: SnapshotsRest = ()
 
 
 class BeingRead(NamedTuple):

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from runner.agent.retention.contract import LinkGroups
-from runner.agent.snapshots.contract import Sealed
-from runner.jobs.retention.report import WELL, counted, expired, spared, with_earlier
+from runner.agent.snapshots.contract import Begun, Sealed
+from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
@@ -20,7 +20,7 @@ from runner.tools.answers import read
 
 def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """What the snapshot holds, or how it stopped; what made room for it; what is wrong with the jobs before it."""
-    report = with_earlier(_snapshot(job, outcomes, around), around)
+    report = answered(with_earlier(_snapshot(job, outcomes, around), around), outcomes, {Role.BEGIN: Begun})
     before = (around.reports[name] for name in job.after if name in around.reports)
     passed_on = tuple(text for earlier in before for text in earlier.passes_on)
     return replace(report, details=(*passed_on, *report.details))

@@ -17,6 +17,7 @@ HOME = Filesystem(mount="/home", source="/dev/sda2", type="ext4", dev=2)
 NEW = "2026-11-23T081500Z"
 OLD = "2026-11-22T081500Z"
 CUT = "2026-11-23T010000Z"
+CUT_TOO = "2026-11-23T020000Z"
 
 SOURCE = link_dest.Source(
     host="papio", filesystems=(ROOT, HOME), emptied=(), left_out=(), absent=(), program="/p/runner-agent",
@@ -72,9 +73,14 @@ def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:
         ({"basis": "", "bases": ()}, [], []),
         ({"bases": (("/", OLD),)}, [f"/store/{OLD}"], []),
         (
-            {"partials": (Partial(name="a", filesystems=("/home",)), Partial(name="b", filesystems=("/", "/home")))},
-            [f"/store/{OLD}", "/store/.partial/b"],
-            [f"/store/{OLD}/home", "/store/.partial/b/home", "/store/.partial/a/home"],
+            {
+                "partials": (
+                    Partial(name=CUT, filesystems=("/home",)),
+                    Partial(name=CUT_TOO, filesystems=("/", "/home")),
+                )
+            },
+            [f"/store/{OLD}", f"/store/.partial/{CUT_TOO}"],
+            [f"/store/{OLD}/home", f"/store/.partial/{CUT_TOO}/home", f"/store/.partial/{CUT}/home"],
         ),
         (
             {"partials": (Partial(name="a", filesystems=("/var", "/home"), apart=True),)},
@@ -93,10 +99,10 @@ def test_only_what_has_the_filesystem_is_linked_against_newest_first(
 
 
 def test_rsync_is_never_given_more_folders_than_it_takes_and_the_newest_come_first() -> None:
-    many = tuple(Partial(name=f"{number:02}", filesystems=("/",)) for number in range(30))
+    many = tuple(Partial(name=f"2026-11-23T0100{number:02}Z", filesystems=("/",)) for number in range(30))
     given = options(made(partials=many)["send-1"], "link-dest")
     assert len(given) == 20
-    assert given[:2] == [f"/store/{OLD}", "/store/.partial/29"]
+    assert given[:2] == [f"/store/{OLD}", "/store/.partial/2026-11-23T010029Z"]
     assert len(options(made(partials=many)["begin"], "resume")) == 30
 
 
@@ -120,13 +126,13 @@ def test_a_clean_transfer_is_not_looked_at_again_and_any_other_is_explained_at_t
 
 
 def test_the_seal_is_told_of_every_transfer_explanation_and_missing_filesystem() -> None:
-    partials = (Partial(name=CUT, filesystems=("/", "/home")), Partial(name="x", filesystems=("/",)))
+    partials = (Partial(name=CUT, filesystems=("/", "/home")), Partial(name=CUT_TOO, filesystems=("/",)))
     seal = made(partials=partials, absent=("/data",))["seal"]
     assert options(seal, "transfer") == ["job/send-1=/", "job/send-2=/home"]
     assert options(seal, "explained") == ["job/explain-1=/", "job/explain-2=/home"]
     assert options(seal, "absent") == ["/data"]
     assert options(seal, "started") == ["then"]
-    kept = [f"kept:papio/{CUT}/0", f"kept:papio/{CUT}/1", "kept:papio/x/0"]
+    kept = [f"kept:papio/{CUT}/0", f"kept:papio/{CUT}/1", f"kept:papio/{CUT_TOO}/0"]
     assert options(seal, "kept") == kept
     assert seal.inputs == ("job/send-1", "job/send-2", "job/explain-1", "job/explain-2", *kept)
     assert seal.ok_codes == (0,)

@@ -25,7 +25,7 @@ SEAL = Seal(
     checksum="md5", transfer=("job/send-1=/",), explained=("job/explain-1=/",), kept=("kept:s/x/0",),
     absent=("/home",), disk=AT.disk,
 )  # fmt: skip
-BEGIN = Begin(NOWHERE, NAME, ("/", "--home"), "plan", "", ("x",), AT.disk)
+BEGIN = Begin(NOWHERE, NAME, ("/", "/--home"), "plan", "", (NAME,), AT.disk)
 
 
 @pytest.mark.parametrize(
