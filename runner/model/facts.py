@@ -61,10 +61,11 @@ class Snapshot:
     """A sealed snapshot as its record describes it. Sizes in bytes, times UTC.
 
     `added_bytes` and `added_files` count what the snapshot brought that no other had; `instant` is the scheduled
-    time that it was made for, None where it was made by hand; `exceptions` is None where its record cannot be
-    read. A pin holds until `pinned_until`; `being_read` while a restore has it open. `freed_bytes` and
-    `freed_inodes` are what the disk gains when it is expired together with every older one, None if not
-    measured. `proven` names the sorts (files, database) whose last successful drill was of this snapshot.
+    time that it was made for, None where it was made by hand, `plan` the id of the plan that made it;
+    `exceptions` is None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a
+    restore has it open. `freed_bytes` and `freed_inodes` are what the disk gains when it is expired together with
+    every older one, None if not measured. `proven` names the sorts (files, database) whose last successful drill
+    was of this snapshot.
     """
 
     name: SnapshotName
@@ -78,6 +79,7 @@ class Snapshot:
     added_files: Count | None = None
     added_bytes: Count | None = None
     instant: datetime | None = None
+    plan: str = ""
     exceptions: Count | None = 0
     recorded: bool = True
     pinned_until: datetime | None = None

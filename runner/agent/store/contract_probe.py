@@ -31,6 +31,7 @@ class SnapshotAnswer(NamedTuple):
     added_files: Optional[Count] = None
     added_bytes: Optional[Count] = None
     instant: Optional[datetime] = None
+    plan: str = ""
 
 
 class PartialAnswer(NamedTuple):
