@@ -62,10 +62,10 @@ class Snapshot:
 
     `added_bytes` (how long the files are) and `added_files` count what the snapshot brought that no other had,
     `added_room` what that takes of the disk, None in the record of an older runner; `instant` is the scheduled
-    time that it was made for, None where it was made by hand; `exceptions` is None where its record cannot be
-    read. A pin holds until `pinned_until`; `being_read` while a restore has it open. `freed_bytes` and
-    `freed_inodes` are what the disk gains when it is expired together with every older one, None if not
-    measured. `proven` names the sorts (files, database) whose last successful drill was of this snapshot.
+    time that it was made for, None where it was made by hand, `plan` the id of the plan that made it; `exceptions`
+    is None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a restore has it
+    open. `freed_bytes` and `freed_inodes` are what the disk gains when it is expired together with every older
+    one, None if not measured. `proven` names the sorts (files, database) whose last drill was of this snapshot.
     """
 
     name: SnapshotName
@@ -80,6 +80,7 @@ class Snapshot:
     added_bytes: Count | None = None
     added_room: Count | None = None
     instant: datetime | None = None
+    plan: str = ""
     exceptions: Count | None = 0
     recorded: bool = True
     pinned_until: datetime | None = None

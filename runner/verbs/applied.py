@@ -42,17 +42,18 @@ def made(plan: Plan, facts: Facts) -> Plan | None:
     The journal may be lost, or be that of another runner; or another plan has made them, for the same instant.
     """
     stores = {name: store for host in facts.hosts.values() for name, store in host.stores.items()}
-    there = [_sealed(job, stores) for job in _jobs(plan)]
+    there = [_sealed(job, plan.id, stores) for job in _jobs(plan)]
     if not there or not all(there):
         return None
     return _left(plan, skips=_done(plan, "already done: the snapshot that it makes is sealed"))
 
 
-def _sealed(job: PlannedJob, stores: Mapping[str, StoreFacts]) -> Snapshot | None:
-    store, _, name = job.writes.partition("/")
-    own = [snapshot for snapshot in stores[store].sealed if snapshot.job == job.name] if store in stores else []
+def _sealed(job: PlannedJob, plan: str, stores: Mapping[str, StoreFacts]) -> Snapshot | None:
+    """What the job has sealed by this plan, or for its instant. Two plans of one second name alike what they make."""
+    store = stores.get(job.writes.partition("/")[0])
+    own = [snapshot for snapshot in store.sealed if snapshot.job == job.name] if store else []
     instant = job.instant
-    return next((each for each in own if each.name == name or (instant and each.instant == instant)), None)
+    return next((each for each in own if each.plan == plan or (instant and each.instant == instant)), None)
 
 
 def _left(plan: Plan, *, skips: tuple[Skip, ...] = (), findings: tuple[Finding, ...] = ()) -> Plan:

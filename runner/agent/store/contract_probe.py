@@ -32,6 +32,7 @@ class SnapshotAnswer(NamedTuple):
     added_bytes: Optional[Count] = None
     added_room: Optional[Count] = None
     instant: Optional[datetime] = None
+    plan: str = ""
 
 
 class PartialAnswer(NamedTuple):

@@ -17,7 +17,7 @@ from .layout import StoreFolder
 from .pins import StoredPin, pins
 from .proven import proofs
 
-TEXTS = ("host", "job")
+TEXTS = ("host", "job", "plan")
 TIMES = ("started", "sealed", "instant")
 COUNTS = ("files", "added_files", "added_bytes", "added_room")
 MOST = 2**63 - 1

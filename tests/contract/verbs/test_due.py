@@ -175,12 +175,17 @@ def test_without_the_journal_the_stores_tell_that_a_plan_is_done() -> None:
         return parts.facts({parts.SERVER: {"store": {"sealed": [known]}}})
 
     plan = parts.plan(parts.step("backup-papio/seal"), jobs=(PlannedJob(name="prepare-x", kind="prepare"), job))
-    for done in (stored(name=name), stored(instant=INSTANT)):
+    for done in (stored(name=name, plan=plan.id), stored(instant=INSTANT)):
         left = applied.made(plan, done)
         assert left and left.skips[0].job == "backup-papio"
-    for other in (stored(), stored(name=name, job="another"), stored(instant=INSTANT + DAY)):
+    for other in (
+        stored(),
+        stored(name=name, plan="another"),
+        stored(plan=plan.id, job="another"),
+        stored(instant=INSTANT + DAY),
+    ):
         assert applied.made(plan, other) is None
     # What else the plan does leaves no trace there.
     more = replace(plan, jobs=(*plan.jobs, PlannedJob(name="prune", kind="prune")))
-    assert applied.made(more, stored(name=name)) is None
-    assert applied.made(parts.plan(), stored(name=name)) is None
+    assert applied.made(more, stored(plan=plan.id)) is None
+    assert applied.made(parts.plan(), stored(plan=plan.id)) is None

@@ -83,9 +83,9 @@ def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:
             [f"/store/{OLD}/home", f"/store/.partial/{CUT_TOO}/home", f"/store/.partial/{CUT}/home"],
         ),
         (
-            {"partials": (Partial(name="a", filesystems=("/var", "/home"), apart=True),)},
+            {"partials": (Partial(name=CUT, filesystems=("/var", "/home"), apart=True),)},
             [f"/store/{OLD}"],
-            [f"/store/{OLD}/home", "/store/.partial/a/1"],
+            [f"/store/{OLD}/home", f"/store/.partial/{CUT}/1"],
         ),
     ],
 )
