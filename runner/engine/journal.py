@@ -247,8 +247,11 @@ class Journal:
             self.run_ended(line.id, line.started, Verdict.FAILED)
 
     def _do(self, statement: str, *values: object) -> int:
+        kept = [
+            value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in values
+        ]
         with self._lock, self._usable():
-            return self._db.execute(statement, values).rowcount
+            return self._db.execute(statement, kept).rowcount
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock, self._usable():
@@ -263,6 +266,11 @@ class Journal:
                 f"the journal {self._path} cannot be used: {error}",
                 do="see that its disk has room and that this user may write there; nothing runs unrecorded",
             ) from error
+
+
+def _storable(value: object) -> object:
+    """A text that SQLite cannot keep, half a character in it for one, is kept escaped: nothing goes unrecorded."""
+    return value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _text(moment: datetime | None) -> str:

@@ -10,10 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
+from runner.model.names import AbsolutePath, Digest, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
 from runner.model.role import Role
 
 # The most characters that are read of what a probe's command printed.
 PRINTED = 64 * 1024 * 1024
+# A number that is never below zero, as in the contracts of the agent.
+Count = Annotated[int, 0]
+
+# The type of a folder that stands in for a filesystem, in the sandbox.
+STAND_IN = "stand-in"
 
 # A step that took some time: its job, its role and what it is about.
 Timed = tuple[str, Role, str]
@@ -23,30 +29,30 @@ Timed = tuple[str, Role, str]
 class Filesystem:
     """A mounted filesystem: `dev` is its device number, `root` the part of it that is mounted."""
 
-    mount: str
+    mount: AbsolutePath
     source: str
     type: str
-    dev: int
+    dev: Count
     root: str = "/"
-    uuid: str = ""
-    size: int = 0
-    used: int = 0
-    inodes_used: int = 0
+    uuid: Uuid = ""
+    size: Count = 0
+    used: Count = 0
+    inodes_used: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rsync:
     """The rsync of a host; `version` is "" where there is none."""
 
-    version: str = ""
-    checksums: tuple[str, ...] = ()
+    version: PlainWord = ""
+    checksums: tuple[PlainWord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proven:
     """A drill that succeeded: what is in `snapshot` came back whole at `at` (UTC)."""
 
-    snapshot: str
+    snapshot: SnapshotName
     at: datetime
 
 
@@ -61,23 +67,23 @@ class Snapshot:
     drill was of this snapshot.
     """
 
-    name: str
+    name: SnapshotName
     started: datetime | None = None
     sealed: datetime | None = None
     host: str = ""
     job: str = ""
-    filesystems: tuple[str, ...] = ()
-    files: int | None = None
-    folders: int | None = None
-    added_files: int | None = None
-    added_bytes: int | None = None
-    exceptions: int | None = 0
+    filesystems: tuple[AbsolutePath, ...] = ()
+    files: Count | None = None
+    folders: Count | None = None
+    added_files: Count | None = None
+    added_bytes: Count | None = None
+    exceptions: Count | None = 0
     recorded: bool = True
     pinned_until: datetime | None = None
     pinned_why: str = ""
     being_read: bool = False
-    freed_bytes: int | None = None
-    freed_inodes: int | None = None
+    freed_bytes: Count | None = None
+    freed_inodes: Count | None = None
     proven: tuple[str, ...] = ()
 
 
@@ -89,9 +95,9 @@ class Partial:
     runner began they lie in each other.
     """
 
-    name: str
-    basis: str = ""
-    filesystems: tuple[str, ...] = ()
+    name: SnapshotName
+    basis: SnapshotNameOrNone = ""
+    filesystems: tuple[AbsolutePath, ...] = ()
     apart: bool = False
 
 
@@ -101,7 +107,7 @@ class Holder:
 
     plan: str = ""
     who: str = ""
-    pid: int = 0
+    pid: Count = 0
     since: datetime | None = None
 
 
@@ -109,10 +115,10 @@ class Holder:
 class Space:
     """statvfs of a store, in bytes and inodes; `free` is what root may still use."""
 
-    size: int
-    free: int
-    inodes: int
-    inodes_free: int
+    size: Count
+    free: Count
+    inodes: Count
+    inodes_free: Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -125,18 +131,18 @@ class StoreFacts:
     files and folders in it that are there and cannot be read: what they hold is not known.
     """
 
-    path: str
+    path: AbsolutePath
     exists: bool
     mounted: bool = False
     writable: bool = False
-    uuid: str = ""
+    uuid: Uuid = ""
     device: str = ""
     problem: str = ""
     whole_seconds: bool = False
     sealed: tuple[Snapshot, ...] = ()
     partials: tuple[Partial, ...] = ()
     trash: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
+    unread: tuple[AbsolutePath, ...] = ()
     holder: Holder | None = None
     space: Space | None = None
     proven: Mapping[str, Proven] = field(default_factory=dict)
@@ -161,11 +167,11 @@ class HostFacts:
 
     name: str
     error: str = ""
-    uid: int | None = None
-    boot_id: str = ""
+    uid: Count | None = None
+    boot_id: PlainWord = ""
     kernel: str = ""
     now: datetime | None = None
-    program: str = ""
+    program: Digest = ""
     former: bool = False
     rsync: Rsync = Rsync()
     filesystems: tuple[Filesystem, ...] = ()

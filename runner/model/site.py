@@ -30,12 +30,14 @@ class Thin:
 class Retention:
     """How many sealed snapshots a store keeps, how much room stays free, and when to doubt.
 
-    `thin` is empty for no thinning. `max_shrink` (percent of the files of the snapshot before) is
-    how much smaller a source may have become before nothing is expired any more.
+    `per_day` is how many of one job and day count towards `min` and `max`, 0 for all. `thin` is empty for
+    no thinning. `max_shrink` (percent of the files of the snapshot before) is how much smaller a source
+    may have become before nothing is expired any more.
     """
 
     min: int
     max: int
+    per_day: int = 0
     free_space: Amount | None = None
     free_inodes: Amount | None = None
     thin: tuple[Thin, ...] = ()

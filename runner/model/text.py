@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from datetime import timedelta
 
+_DIGITS = 18
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -15,6 +16,12 @@ def printable(text: bytes | str) -> str:
     """
     known = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
     return "".join(char if char == "\n" or _harmless(char) else _escaped(char) for char in known)
+
+
+def excerpt(value: object, most: int = 2000) -> str:
+    """What a host answers where a text belongs, whatever it is: `printable`, and cut where it is longer than `most`."""
+    text = str(value)
+    return printable(text) if len(text) <= most else f"{printable(text[:most])}..."
 
 
 def one_line(text: bytes | str) -> str:
@@ -40,6 +47,17 @@ def _escaped(char: str) -> str:
         if code < 0xD800 or code > 0xDFFF
         else f"\\u{code:04x}"
     )
+
+
+def whole_number(digits: str) -> int | None:
+    """The whole number that a program printed in plain digits; None for anything else, and for more than 18 of them."""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS else None
+
+
+def digit_order(digits: str) -> tuple[int, str]:
+    """A key by which digits sort as numbers do, however many there are."""
+    plain = digits.lstrip("0")
+    return len(plain), plain
 
 
 def size(number: float) -> str:

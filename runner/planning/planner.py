@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from runner.model.errors import HookFailed
+from runner.model.errors import HookFailed, RunnerError
 from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
 from runner.model.kind import Draft, JobKind
 from runner.model.names import plan_id
@@ -28,9 +29,10 @@ from runner.model.plan import (
 )
 from runner.model.role import Role
 from runner.model.site import Job, Site
-from runner.model.text import count
+from runner.model.text import count, excerpt, one_line
 from runner.tools import agent, files
 
+Together = Callable[[Site, Sequence[Job], tuple[Draft, ...], Facts], tuple[Draft, ...]]
 AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
 
 
@@ -56,7 +58,7 @@ def draft(
     for name in dict.fromkeys(job.kind for job in jobs):
         # Not by isinstance: from Python 3.12 on that sees no method which a plugin's kind passes on.
         if together := getattr(kinds[name], "together", None):
-            drafts = together(site, jobs, drafts, facts)
+            drafts = _settled(together, name, site, jobs, drafts, facts)
     return assemble(site, drafts, facts, past)
 
 
@@ -133,9 +135,37 @@ def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast
             finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
             return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
     doubts = getattr(kind, "doubt", None)
-    if doubts and (doubt := doubts(site, job, facts, forecast)):
-        return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
-    return kind.draft(site, job, facts, facts.at)
+    try:
+        if doubts and (doubt := doubts(site, job, facts, forecast)):
+            return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
+        return kind.draft(site, job, facts, facts.at)
+    except RunnerError:
+        raise
+    except Exception as error:  # an odd answer of a host, or a bug: the other jobs are planned all the same
+        return _unplanned(site, job, error)
+
+
+def _settled(
+    together: Together, kind: str, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
+) -> tuple[Draft, ...]:
+    """The drafts, settled; where that cannot be done, those of this kind are none: they might do a thing twice."""
+    try:
+        return together(site, jobs, drafts, facts)
+    except RunnerError:
+        raise
+    except Exception as error:  # as in `_draft`
+        unplanned = {job.name: _unplanned(site, job, error) for job in jobs if job.kind == kind}
+        return tuple(unplanned.get(draft.planned.name, draft) if draft.planned else draft for draft in drafts)
+
+
+def _unplanned(site: Site, job: Job, error: Exception) -> Draft:
+    """The skip of a job whose kind could not plan it; it says enough for whoever mends the kind."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    hosts = " and ".join(needed(site, job))
+    text = f"kind {job.kind} could not plan it: {excerpt(repr(error), 200)} ({place.name}, line {place.lineno})"
+    do = f"look at what is odd on {hosts}; if nothing is, it is a bug: send this line to the makers"
+    finding = Finding(severity="attention", source=job.name, text=one_line(text), do=do)
+    return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
 
 
 def _uses(step: Step, program: str) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC
 
 from runner.model.errors import PlanRefused
-from runner.model.facts import Facts, StoreFacts
-from runner.model.plan import Command, Effect, Ended, Finding, Plan, Skip, Step
+from runner.model.facts import Facts, Snapshot, StoreFacts
+from runner.model.plan import Argv, Command, Effect, Ended, Finding, Plan, Skip, Step
 from runner.model.site import Site, Store
 from runner.model.text import count
 
@@ -42,7 +43,8 @@ def floors(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
     """Refusals for a plan that would leave a store with less than its `retention.min`.
 
     Counted here again, and by itself: whoever decided what expires may be wrong. Every step that may
-    expire counts as if it did. Only snapshots with a record and without exceptions count as left.
+    expire counts as if it did. Only snapshots with a record and without exceptions count as left, and of
+    each job and day (UTC, when they were sealed) no more than `retention.per_day`.
     """
     faults: list[str] = []
     steps = [(step, *gone) for step in plan.steps if (gone := _expires(step))]
@@ -79,12 +81,29 @@ def _below(place: Store, known: StoreFacts, own: list[tuple[Step, str]]) -> list
         for step, _ in own
         if isinstance(step.action, Command) and f"--min={least}" not in step.action.argv
     ]
+    most = place.retention.per_day
+    faults += [
+        f"{step.id} is given another number a day than per_day = {most}"
+        for step, _ in own
+        # A plan of an older runner says none: then the disk counts all, and it is counted here alone.
+        if isinstance(step.action, Command) and _per_day(step.action.argv) not in ("", str(most))
+    ]
     gone = {name for _, name in own}
-    left = sum(snapshot.exceptions == 0 and snapshot.name not in gone for snapshot in recorded)
+    stay = [snapshot for snapshot in recorded if snapshot.exceptions == 0 and snapshot.name not in gone]
+    days = Counter((snapshot.job, _day(snapshot)) for snapshot in stay)
+    left = sum(min(many, most or many) for many in days.values())
     if left < least:
-        stay = count(left, "snapshot")
-        faults.append(f"this plan would leave {stay} without exceptions in store {place.name}, and min is {least}")
+        many = count(left, "snapshot")
+        faults.append(f"this plan would leave {many} without exceptions in store {place.name}, and min is {least}")
     return faults
+
+
+def _per_day(argv: Argv) -> str:
+    return next((word.partition("=")[2] for word in argv if word.startswith("--per-day=")), "")
+
+
+def _day(snapshot: Snapshot) -> str:
+    return f"{snapshot.sealed.astimezone(UTC):%Y-%m-%d}" if snapshot.sealed else snapshot.name[:10]
 
 
 def _expires(step: Step) -> tuple[str, str] | None:

@@ -8,30 +8,33 @@ from ..arguments import Count, DeclaredDisk, Positive, PositiveWord, Word
 
 
 class Floor(NamedTuple):
-    """Options of `floor`."""
+    """Options of `floor`: of a job and day no more than `per_day` count towards it; 0 leaves that as it is."""
 
     store: Word
     floor: PositiveWord
     plan: str
     lower: bool = False
     disk: DeclaredDisk = DeclaredDisk()
+    per_day: Count = 0
 
 
 class FloorKept(NamedTuple):
-    """Answer of `floor`."""
+    """Answer of `floor`; `per_day` is 0 where all of a day count."""
 
     floor: int
     before: Count
+    per_day: Count = 0
 
 
 class Expire(NamedTuple):
-    """Options of `expire`."""
+    """Options of `expire`: of a job and day no more than `per_day` count towards `min`; 0 for all."""
 
     store: Word
     name: Word
     plan: str
     min: Positive
     disk: DeclaredDisk = DeclaredDisk()
+    per_day: Count = 0
 
 
 class Expired(NamedTuple):

@@ -11,7 +11,7 @@ from runner.model.facts import Facts
 from runner.model.names import snapshot_time
 from runner.model.plan import Finding, Severity
 from runner.model.site import Job, Site
-from runner.model.text import count, one_line, size
+from runner.model.text import count, one_line, size, whole_number
 
 _LISTED = 10
 _NONE = "the server has none of the databases that are to be dumped"
@@ -124,8 +124,7 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _major(version: str) -> int:
-    digits = version.partition(".")[0]
-    return int(digits) if digits.isascii() and digits.isdigit() else 0
+    return whole_number(version.partition(".")[0]) or 0
 
 
 def _finding(job: Job, severity: Severity, text: str, do: str = "") -> Finding:

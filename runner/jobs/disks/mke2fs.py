@@ -9,6 +9,7 @@ from datetime import datetime
 
 from runner.model.plan import Argv
 from runner.model.site import Disk
+from runner.tools.answers import json_object
 
 LABEL_BYTES = 16
 BLOCK = 4096
@@ -89,6 +90,6 @@ def write(store: str, uuid: str, since: datetime) -> Argv:
 def parse_identity(text: str) -> str:
     """The UUID in what `show` printed, lower case; "" where it says none."""
     try:
-        return str(json.loads(text).get("uuid", "")).lower()
-    except (ValueError, AttributeError, RecursionError):
+        return str(json_object(text).get("uuid", "")).lower()
+    except ValueError:
         return ""

@@ -8,9 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from runner.model.plan import Argv
+from runner.model.text import whole_number
 
 # e2fsck.conf(5), accept_time_fudge: on unless somebody switched it off.
 _FUDGE = timedelta(days=1)
+# What the superblock has room for: 32 bits of an interval, and 34 of a time.
+_LONGEST = 2**32 - 1
+_EPOCH, _LAST_YEAR = 1970, 2446
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +112,7 @@ def parse_superblock(text: str) -> Superblock:
         mounts=_number(lines.get("Mount count", "")),
         max_mounts=most if most > 0 else None,
         last_checked=_date(lines.get("Last checked", "")),
-        interval=timedelta(seconds=seconds) if seconds > 0 else None,
+        interval=timedelta(seconds=min(seconds, _LONGEST)) if seconds > 0 else None,
         errors=_number(lines.get("FS Error count", "")),
         last_mounted=_date(lines.get("Last mount time", "")),
         last_written=_date(lines.get("Last write time", "")),
@@ -204,12 +208,14 @@ def _lines(text: str) -> dict[str, str]:
 
 
 def _number(text: str) -> int:
-    word = text.partition(" ")[0]
-    return int(word) if word.removeprefix("-").isdecimal() else 0
+    sign, minus, digits = text.partition(" ")[0].rpartition("-")
+    value = whole_number(digits) if not sign else None
+    return (-value if minus else value) if value is not None else 0
 
 
 def _date(text: str) -> datetime | None:
     try:
-        return datetime.strptime(text, "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
+        moment = datetime.strptime(text, "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
     except ValueError:
         return None
+    return moment if _EPOCH <= moment.year <= _LAST_YEAR else None

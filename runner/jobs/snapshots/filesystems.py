@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runner.config.overlap import inside
-from runner.model.facts import Facts, Filesystem
+from runner.model.facts import STAND_IN, Facts, Filesystem
 from runner.model.plan import Finding
 from runner.model.site import Job, Site
 
@@ -78,7 +78,7 @@ def choose(
 def _shows(mount: Filesystem, other: Filesystem) -> bool:
     """Whether a copy of `mount`, kept to one filesystem, has all that is seen at `other`."""
     # Stand-ins are folders of one disk, and all of them are copied.
-    if mount.dev != other.dev or "stand-in" in (mount.type, other.type):
+    if mount.dev != other.dev or STAND_IN in (mount.type, other.type):
         return False
     if not inside(other.root, mount.root):
         return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from runner.agent.arguments import argv as words
 from runner.agent.host.contract import LookAtMount
 from runner.agent.snapshots.contract import Begin, Explain, Seal
-from runner.model.facts import Filesystem, Partial
+from runner.model.facts import STAND_IN, Filesystem, Partial
 from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
 from runner.model.role import Role
 from runner.tools import agent, rsync
@@ -99,7 +99,7 @@ def disk_step(target: Target, manner: Manner) -> Step:
 
 def real(filesystem: Filesystem) -> str:
     """Where a filesystem really is: in the sandbox a folder stands in for it."""
-    return filesystem.source if filesystem.type == "stand-in" else filesystem.mount
+    return filesystem.source if filesystem.type == STAND_IN else filesystem.mount
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

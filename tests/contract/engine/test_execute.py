@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -340,3 +341,35 @@ def test_half_a_character_in_an_answer_can_be_written_down(stage: Stage) -> None
     guard = Check(host="here", argv=("printf", "%s", odd), field="n", relation="==", value=1, why="a test")
     (outcome,) = stage.run(replace(step("a/1"), guard=guard))
     assert outcome.state == State.STALE and outcome.note.encode()
+
+
+@pytest.mark.parametrize(
+    ("reading", "relation", "value"),
+    [
+        (True, "==", 1), (1, "==", True), ("5", ">=", 5), (True, ">=", 1), (float("inf"), ">=", 5), (["x"], "==", "x"),
+        ({"a": 1}, "!=", "b"), (5, "!=", "b"), ("x" * 90_000, ">=", 1),
+    ],
+)  # fmt: skip
+def test_a_reading_of_another_type_than_the_claim_is_no_reading(
+    stage: Stage, reading: object, relation: str, value: Any
+) -> None:
+    words = json.dumps({"n": reading}).replace("Infinity", "1e999")
+    check = Check(
+        host="here", argv=("printf", "%s", words), field="n", relation=relation, value=value, why="a test"  # type: ignore[arg-type]
+    )  # fmt: skip
+    (guarded,) = stage.run(replace(step("a/1"), guard=check))
+    assert guarded.state == State.STALE and guarded.note.startswith("could not be checked (a test): n cannot be ")
+    assert len(guarded.note) < 120
+    (expiring,) = stage.run(replace(step("a/2"), unless=check, effect=Effect.EXPIRE))
+    assert expiring.state == State.FAILED, "whether it is needed is not known"
+
+
+def test_a_reading_that_is_null_is_not_what_it_should_not_be(stage: Stage) -> None:
+    (outcome,) = stage.run(replace(step("a/1"), guard=claim({"n": None}, "n", "!=", value=False)))
+    assert outcome.state == State.DONE
+
+
+def test_a_refusal_of_any_length_is_a_line(stage: Stage) -> None:
+    words = json.dumps({"error": ["x\x1b"] * 5000, "do": {"a": "y" * 9000}})
+    (outcome,) = stage.run(python("a/1", f"import sys; print({words!r}); sys.exit(1)"))
+    assert outcome.state == State.FAILED and len(outcome.note) < 5000 and "\x1b" not in outcome.note

@@ -100,6 +100,7 @@ def test_whatever_was_told_before_kill_9_is_there_afterwards(path: Path, lines: 
     with process(WRITER, path) as writer:
         assert writer.stdout
         told = [writer.stdout.readline() for _ in range(lines)]
+        assert all(told), "it ended by itself"
         writer.kill()
         told += writer.stdout.readlines()
     began = sum(text.startswith("began") for text in told)
@@ -113,6 +114,8 @@ def test_whatever_was_told_before_kill_9_is_there_afterwards(path: Path, lines: 
         journal.close_killed(dead)
         assert journal.killed() == ()
         assert journal.runs()[0].verdict == "failed"
+        ((_, outcomes),) = journal.passes_of("run")
+        assert {one.note for one in outcomes if one.state is State.DONE} <= {"\\udcff"}
     assert rows(path, "SELECT id FROM steps WHERE state IS NULL") == []
 
 

@@ -13,11 +13,17 @@ from runner.jobs.packages.debian import apt, holds, trouble
 from runner.jobs.packages.debian.family import Debian
 from runner.model.packages import PackageFacts, Trouble, Update
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
-from tests.lab.debian import World
+from tests.lab.debian import HOLD, World
 from tests.lab.package_files import KERNEL, META, by_aptitude, by_dpkg, grown, named, read
 
 pytest_plugins = ("tests.lab.debian_fixtures",)
 ALL = (KERNEL, META, "libc-demo")
+
+
+@pytest.fixture(params=[HOLD, ()], ids=["holds", "no holds"])
+def hold(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Troubles are the same whatever is held: nothing is what jobs.toml says at first."""
+    return tuple(request.param)
 
 
 def kinds(found: PackageFacts) -> list[str]:
@@ -55,6 +61,14 @@ def test_a_postinst_that_fails_stops_its_own_package_only(world: World, archive:
     assert known.troubles[0].text == "demo-lib 1.2 is only half configured: its script failed"
     assert not known.troubles[0].mends
     assert world.run(*Debian().audit()).stdout
+
+
+def test_what_dpkg_audit_names_is_never_nothing_whatever_the_table_says(world: World, archive: Archive) -> None:
+    grown(world, archive)
+    world.path("/var/lib/dpkg/info/demo-lib.list").unlink()
+    known = read(world)
+    assert kinds(known) == ["half"]
+    assert known.troubles[0].text == "dpkg --audit says that packages are not whole: demo-lib"
 
 
 def test_an_installation_that_is_killed_is_mended_by_the_repair(world: World, archive: Archive) -> None:

@@ -321,6 +321,23 @@ def test_an_upgrade_that_was_killed_is_seen_by_what_it_left(world: RpmWorld) -> 
     ]
 
 
+@pytest.mark.parametrize("hold", [(), ("nothing-*",), ("kernel*",)])
+@pytest.mark.parametrize("news", ["updates", ""])
+def test_a_package_that_lacks_what_it_needs_is_seen_whatever_is_held_and_new(
+    world: RpmWorld, hold: tuple[str, ...], news: str
+) -> None:
+    world.use("updates", "gpgcheck=0")
+    world.do("dnf", "-y", "install", "bind-utils")
+    world.do("dnf", "-y", "upgrade", *((f"--exclude={GLIBC.name}",) if news else ()))
+    world.do("rpm", "--erase", "--nodeps", "extra")
+    known = read(world, *hold)
+    assert [trouble.what for trouble in known.troubles] == ["half"]
+    assert known.troubles[0].text.startswith(
+        "installed packages are not whole: extra is needed by (installed) bind-utils"
+    )
+    assert names(known.updates) == ({"glibc"} if news else set())
+
+
 def test_a_version_that_is_gone_stops_all_of_it_before_anything_is_done(world: RpmWorld) -> None:
     world.use("updates", "gpgcheck=0")
     glibc = next(update for update in read(world).updates if update.name == "glibc")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
-from tests.lab.debian import World
+from tests.lab.debian import HOLD, World
 from tests.lab.package_files import KERNEL, META, OLD, by_aptitude, by_dpkg, meta
 from tests.lab.upkeep_site import DAILY, UPGRADE, Keeper, commands, present, until
 
@@ -112,24 +112,29 @@ def test_archives_of_which_none_can_be_used_are_a_failure_with_its_remedy(
     assert keeper.cron().code == 0
 
 
-def test_a_script_that_fails_is_named_with_what_it_said_until_it_is_mended(keeper: Keeper) -> None:
-    _installed(keeper, Deb(name="fails", version="1.0"), Deb(name="works", version="1.0"))
+@pytest.mark.parametrize(("name", "hold"), [("fails", HOLD), ("faints", ()), ("falls", ("nothing-*",))])
+def test_a_script_that_fails_is_named_with_what_it_said_until_it_is_mended(
+    keeper: Keeper, name: str, hold: tuple[str, ...]
+) -> None:
+    keeper.declare(hold)
+    _installed(keeper, Deb(name=name, version="1.0"), Deb(name=f"{name}-not", version="1.0"))
     keeper.published(
-        Deb(name="fails", version="1.1", scripts={"postinst": "echo the sky falls; exit 3"}),
-        Deb(name="works", version="1.1"),
+        Deb(name=name, version="1.1", scripts={"postinst": "echo the sky falls; exit 3"}),
+        Deb(name=f"{name}-not", version="1.1"),
     )
     failed = keeper.cron()
     assert failed.code == 1
-    assert failed.mail.subject.startswith(f"[babase] failed: {DAILY}: install failed: fails could not be set up: ")
-    present(failed.mail.flat, ["dpkg --configure -a; 1 package upgraded all the same", "fails 1.0 -> 1.1, and it is",
-                               "- works 1.0 -> 1.1 -", "- the sky falls -"])  # fmt: skip
+    assert failed.mail.subject.startswith(f"[babase] failed: {DAILY}: install failed: {name} could not be set up: ")
+    present(failed.mail.flat, ["dpkg --configure -a; 1 package upgraded all the same", f"{name} 1.0 -> 1.1, and it is",
+                               f"- {name}-not 1.0 -> 1.1 -", "- the sky falls -"])  # fmt: skip
     day = keeper.cron()
     assert day.code == 3
     present(
-        day.mail.flat, ["fails 1.1 is only half configured: its script failed: at the host: dpkg --configure fails"]
+        day.mail.flat, [f"{name} 1.1 is only half configured: its script failed: at the host: dpkg --configure {name}"]
     )
-    keeper.published(Deb(name="fails", version="1.2"))
+    keeper.published(Deb(name=name, version="1.2"))
     mended = keeper.cron()
+    keeper.declare(HOLD)
     assert (mended.code, mended.mail.subject) == (0, f"[babase] done: {DAILY}: 1 package upgraded")
 
 

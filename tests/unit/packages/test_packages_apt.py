@@ -137,6 +137,25 @@ def test_without_a_whole_answer_nothing_is_claimed(text: str | None) -> None:
     assert [trouble.what for trouble in known.troubles] == ["unknown"]
 
 
+@pytest.mark.parametrize(
+    ("audit", "why"),
+    [
+        ("# audit 0\n The following packages\n are missing the list:\n  demo-lib             demo\n", "demo-lib"),
+        ("# audit 2\n!dpkg: error: cannot\n", "dpkg: error: cannot"),
+        ("# audit 2\n", "it ended with 2"),
+    ],
+)
+def test_nothing_is_fine_while_dpkg_audit_says_otherwise(audit: str, why: str) -> None:
+    only, _ = read(survey("first-run", ("# audit 0\n", audit))).troubles
+    assert (only.what, only.text) == ("half", f"dpkg --audit says that packages are not whole: {why}")
+
+
+def test_what_is_seen_to_be_half_installed_is_not_told_twice_because_of_dpkg_audit() -> None:
+    table = ("# table 0\n", "# table 0\n demo-lib|amd64|1.1|install|half-configured|ok|\n")
+    only, _ = read(survey("first-run", table, ("# audit 0\n", "# audit 0\n  demo-lib\n"))).troubles
+    assert (only.what, only.package) == ("half", "demo-lib")
+
+
 def test_a_simulation_that_failed_is_told() -> None:
     known = read(survey("drifted", ("# free 0", "# free 100")))
     assert any("not fully known (free)" in trouble.text for trouble in known.troubles)

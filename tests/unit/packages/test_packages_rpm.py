@@ -49,6 +49,15 @@ def test_nothing_to_do_is_told_only_with_lists_that_were_fetched() -> None:
     assert (known.fresh, known.updates, known.held, known.troubles) == (True, (), (), ())
 
 
+def test_nothing_is_fine_while_rpm_verify_says_otherwise() -> None:
+    text = (CAPTURES / "dnf/look-nothing.stdout").read_text()
+    lacks = "whole exit 1\nwhole out Unsatisfied dependencies for app-0:1-1.x86_64:\nwhole out \tlib is needed by app\n"
+    (only,) = read(f"{lacks}{text}").troubles
+    assert (only.what, only.text) == ("half", "installed packages are not whole: lib is needed by app")
+    assert [each.what for each in read(f"whole exit 1\n{text}").troubles] == ["half"], "whatever it prints"
+    assert read(f"whole exit 0\n{text}").troubles == ()
+
+
 def test_updates_have_the_old_version_the_repository_and_whether_they_are_for_security() -> None:
     known = look("updates")
     kernel = next(update for update in known.updates if update.name == "kernel-core")

@@ -80,6 +80,8 @@ def test_nothing_wrong_is_a_message_with_the_count_and_the_age() -> None:
 
 
 E13 = {"exceptions": 13}
+SEALED_AT_ONCE = {"sealed": "2026-11-22T09:00:00Z"}
+DAILY = Retention(min=3, max=400, per_day=2)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +105,11 @@ E13 = {"exceptions": 13}
         (
             "not counted by their records", sealed(2, d21={"files": None}), POLICY,
             ["store papio has 2 snapshots without exceptions, min is 3: those before 2026-11-21T081500Z are gone"],
+        ),
+        (
+            "all made on one day", sealed(5, **{f"d{day}": SEALED_AT_ONCE for day in range(18, 23)}), DAILY,
+            ["store papio has 2 snapshots without exceptions, min is 3: 3 more are beyond per_day = 2 of their "
+             "days, and count for nothing, those before 2026-11-18T081500Z are gone"],
         ),
         ("none at all", [], POLICY, ["store papio has no snapshot"]),
     ],

@@ -15,6 +15,7 @@ from runner.jobs.packages.family import fits
 from runner.model.facts import Facts, Probe
 from runner.model.packages import Held, PackageFacts, Trouble, Update
 from runner.model.site import Host
+from runner.model.text import whole_number
 
 SURVEY = "packages.apt"
 
@@ -84,7 +85,7 @@ class DebianPackages:
         self._simulated = self._updates("held")
         self.updates = tuple(update for update in self._simulated if not _goes_back(update))
         download = "".join(self.answer("download").out)
-        self.download = int(download) if self.answer("download").exit == 0 and download.isdecimal() else None
+        self.download = whole_number(download) if self.answer("download").exit == 0 else None
 
     def answer(self, name: str) -> SurveyAnswer:
         """The answer of that name."""

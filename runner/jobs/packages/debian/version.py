@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable
 from operator import eq, ge, gt, le, lt
 
+from runner.model.text import digit_order, whole_number
+
 # What stands before the next number, character by character, and that number.
-Parts = tuple[tuple[tuple[int, ...], int], ...]
+Parts = tuple[tuple[tuple[int, ...], tuple[int, str]], ...]
 _RELATIONS = {"<<": lt, "<=": le, "=": eq, ">=": ge, ">>": gt}
-_PART = re.compile(r"(\D*)(\d*)")
+_PART = re.compile(r"([^0-9]*)([0-9]*)")
 _KERNEL = re.compile(r"linux-image-(\d.*?)(?:-unsigned)?(?::[a-z0-9]+)?")
 
 _FILE = re.compile(r" *-?[0-9]+ (?P<place>\S.*)")
@@ -23,7 +25,7 @@ def key(version: str) -> tuple[int, Parts, Parts]:
     if not colon:
         epoch, rest = "0", version
     upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "0")
-    return (int(epoch) if epoch.isdecimal() else 0, _parts(upstream), _parts(revision))
+    return (whole_number(epoch) or 0, _parts(upstream), _parts(revision))
 
 
 def fits(version: str, relation: str, bound: str) -> bool:
@@ -39,7 +41,7 @@ def newest_kernel(names: Iterable[str]) -> str:
 
 def _parts(text: str) -> Parts:
     # The last part is always empty, and is the end that a shorter text has there.
-    return tuple((tuple(map(_weight, chars)) + (0,), int(digits or 0)) for chars, digits in _PART.findall(text))
+    return tuple((tuple(map(_weight, chars)) + (0,), digit_order(digits)) for chars, digits in _PART.findall(text))
 
 
 def _weight(char: str) -> int:

@@ -9,6 +9,7 @@ from runner.jobs.packages.redhat.rpm import Package, from_spec, package
 from runner.jobs.packages.redhat.survey import script
 from runner.model.packages import Update
 from runner.model.plan import Argv
+from runner.model.text import whole_number
 
 # A repository that cannot be read is an error (the short form of the option does not reach repositories), and
 # a lock is an error instead of a wait without end.
@@ -160,7 +161,7 @@ def parse_upgrades(lines: Iterable[str]) -> tuple[Offer, ...]:
     """Read the lines of `repoquery --upgrades`."""
     rows = [row for row in (line.split("|") for line in lines) if len(row) == 7]
     offers = (
-        Offer(newer, repository, int(size) if size.isdecimal() else 0)
+        Offer(newer, repository, whole_number(size) or 0)
         for name, epoch, version, release, arch, repository, size in rows
         if (newer := package(name, arch, f"{epoch}:{version}-{release}"))
     )

@@ -13,6 +13,7 @@ from runner.jobs.packages.redhat.survey import Section, Sections, section
 from runner.model.facts import Facts, Probe, Reading
 from runner.model.packages import Held, PackageFacts, Trouble, Update
 from runner.model.site import Host
+from runner.model.text import whole_number
 
 _DNF, _YUM = "packages.dnf", "packages.yum"
 
@@ -51,6 +52,7 @@ def read(host: Host, facts: Facts) -> PackageFacts:
         *(() if fresh else (trouble.lists(sections["all"]),)),
         *locked,
         *(each for each in updates.troubles if not (locked and each.what == "interrupted")),
+        *(() if locked else trouble.incomplete(section(sections, "whole"))),
         *trouble.unsigned(sections, updates.all),
         *trouble.room(free, updates.updates, updates.download or 0),
         *_drift(host, updates.hidden),
@@ -105,7 +107,8 @@ def _drift(host: Host, hidden: Iterable[str]) -> tuple[Trouble, ...]:
 def _free(room: Section) -> dict[str, int]:
     """Bytes free, by `boot` and `var`."""
     rows = [row for row in (line.split("|") for line in room.out) if len(row) == 3]
-    return {name: int(blocks) * int(size) for name, blocks, size in rows if blocks.isdecimal() and size.isdecimal()}
+    known = ((name, whole_number(blocks), whole_number(size)) for name, blocks, size in rows)
+    return {name: blocks * size for name, blocks, size in known if blocks is not None and size is not None}
 
 
 class RedHatUpdates(NamedTuple):

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import INSTALLED
+from runner.model.text import whole_number
 
 # `$1` is the program, the other arguments are hold patterns. All that is fetched goes below $hidden; what a
 # look that was killed has left there is swept a day later.
@@ -77,6 +78,9 @@ locks() { # who is at work on packages now: process and program
             echo "$pid|$(head -n 1 "/proc/$pid/comm" 2>/dev/null)"
         done
 }
+whole() { # what the installed packages need and do not have; a script of theirs must not run
+    rpm --verify --all --nofiles --noscripts --nodigest --nosignature
+}
 room() { # bytes free where kernels and where downloads go
     echo "boot|$(stat -f -c '%a|%S' /boot 2>/dev/null)"
     echo "var|$(stat -f -c '%a|%S' /var 2>/dev/null)"
@@ -87,6 +91,7 @@ END = r"""
 say installed installed "$hidden/names" "$@"
 say repositories repositories
 say keys keys
+say whole whole
 say after locks
 say room room
 say end true
@@ -122,8 +127,8 @@ def sections(text: str) -> Sections:
     for line in text.split("\n"):
         name, _, rest = line.partition(" ")
         kind, _, words = rest.partition(" ")
-        if kind == "exit" and words.isdecimal():
-            codes[name] = int(words)
+        if kind == "exit" and (code := whole_number(words)) is not None:
+            codes[name] = code
         elif kind in ("out", "err"):
             lines.setdefault((name, kind), []).append(words)
     return {

@@ -87,6 +87,16 @@ def cut_off(names: Iterable[str]) -> tuple[Trouble, ...]:
     return (Trouble(what="interrupted", text=f"an earlier upgrade was cut off: {packages}", do=do),)
 
 
+def incomplete(section: Section) -> tuple[Trouble, ...]:
+    """Installed packages that lack what they need, as rpm itself says; by its exit, whatever it prints."""
+    if section.exit in (0, None):
+        return ()
+    lacks = [one_line(line.strip()) for line in section.out if line[:1].isspace()] or _lines(section)
+    text = f"installed packages are not whole: {'; '.join(lacks[:4]) or f'rpm --verify ended with {section.exit}'}"
+    do = "see all of it with dnf check (yum 3: yum check); install what is missing, or remove what needs it"
+    return (Trouble(what="half", text=text, do=do),)
+
+
 def unfit(problems: Sequence[str]) -> tuple[Trouble, ...]:
     """Updates that cannot be installed because what they need is nowhere; the others can."""
     if not problems:
