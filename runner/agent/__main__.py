@@ -13,6 +13,7 @@ VERBS = {
     "hold": "store.hold:hold",
     "begin": "snapshots.begin:run",
     "explain": "snapshots.explain:run",
+    "walk": "snapshots.walk:run",
     "seal": "snapshots.seal:run",
     "reap": "store.trash:run",
     "check-disk": "store.disk:run",
