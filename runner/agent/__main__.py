@@ -11,12 +11,14 @@ from .answer import Refused, refuse
 VERBS = {
     "probe": "probe:run",
     "hold": "store.hold:hold",
+    "not-sealed": "snapshots.instant:run",
     "begin": "snapshots.begin:run",
     "explain": "snapshots.explain:run",
     "walk": "snapshots.walk:run",
     "seal": "snapshots.seal:run",
     "reap": "store.trash:run",
     "check-disk": "store.disk:run",
+    "close": "store.closed:run",
     "newest": "store.newest:newest",
     "links": "retention.links:run",
     "mounted": "host.mounts:run",
@@ -42,6 +44,7 @@ VERBS = {
     "compare-drill": "drill.compare:run",
     "databases": "database.databases:run",
     "drill-room": "drill.scratch:drill_room",
+    "not-dumped": "database.dumps:not_dumped",
     "dump": "database.dump:run",
     "dump-globals": "database.dump_globals:run",
     "dumped": "database.dumps:dumped",
@@ -73,7 +76,9 @@ VERBS = {
 
 
 def main() -> None:
-    """Run the verb that the command line names; exit 0, 1 (refused or failed) or 75 (busy)."""
+    """Run the verb that the command line names; exit 0, 1 (refused or failed), 75 (busy) or 79 (already done)."""
+    # Whatever the umask of whoever calls: what is made here is root's alone, unless it is given another mode.
+    os.umask(0o077)
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()

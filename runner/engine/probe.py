@@ -23,8 +23,8 @@ from runner.model.errors import RunnerError
 from runner.model.facts import STAND_IN, Facts, HostFacts, Probe, Reading, StoreFacts
 from runner.model.site import Host, Site
 from runner.model.text import excerpt, printable
-from runner.tools import agent
-from runner.tools.answers import ANSWER, json_object, understood
+from runner.tools import agent, trust
+from runner.tools.answers import ANSWER, json_object, last_object, understood
 
 _PATIENCE = 120.0
 
@@ -32,6 +32,7 @@ _LONGEST = 6 * 3600.0
 
 # How much of a line that cannot be read is shown, and what to do about it.
 _SHOWN = 60
+_REASON = 600
 _MEND = "run it again; if it stays so, look for what prints into the output of ssh or python3 on that host"
 
 _MADE = (1980, 1, 1, 0, 0, 0)
@@ -221,6 +222,9 @@ def ask_lines(
 
 
 def _why(result: Result) -> str:
+    answer = last_object(result.out)
+    if answer.get("error"):
+        return printable(f"{answer['error']}; {answer.get('do', '')}"[:_REASON])
     lines = printable(result.err).strip().splitlines()
     return result.error or (lines[-1] if lines else f"runner-agent ended {result.exit}")
 
@@ -229,7 +233,9 @@ def _why(result: Result) -> str:
 def runner_agent() -> bytes:
     """The file to install as `runner-agent`; it needs python3, 3.9 or later, and nothing else."""
     folder = Path(__file__).parent.parent / "agent"
-    names = {f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*.py")}
+    modules = tuple(folder.rglob("*.py"))
+    trust.require_modules(map(str, modules))
+    names = {f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in modules}
     names["__main__.py"] = _DOOR.encode()
     stream = io.BytesIO()
     # Nothing of the caller's Python and no site-packages: safer for root, and a quarter of its start is saved.

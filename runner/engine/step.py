@@ -23,6 +23,7 @@ from runner.tools import rsync
 from runner.tools.answers import last_object
 
 BUSY = 75
+ALREADY = 79
 _CHECK_PATIENCE = 60
 _STALL = 1800.0
 # What a broken connection leaves behind: no exit code, or that of ssh.
@@ -67,7 +68,9 @@ class Stepper:
         if step.guard:
             claim = self._claim(step.guard)
             if not claim.holds and not self.stop.is_set():
-                return step_outcome(step, State.STALE, claim.advice, at)
+                # What could not be looked at has not changed, as far as is known.
+                unread = {"unread": True} if claim.holds is None else {}
+                return replace(step_outcome(step, State.STALE, claim.advice, at), result=unread)
         if self.stop.is_set():
             return step_outcome(step, State.INTERRUPTED, "stopped before it began", at)
         earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
@@ -151,7 +154,8 @@ class Stepper:
     def _outcome_of(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
         answer = last_object(result.out[-65536:]) if step.id not in self.read_by else {}
         log = printable(result.err[-4096:])
-        state = _state(step, result, stopped=self.stop.is_set())
+        already = result.exit == ALREADY and bool(answer.get("already"))
+        state = State.ALREADY if already else _state(step, result, stopped=self.stop.is_set())
         note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
         if state == State.FAILED and step.keep_output_as and not result.error:
             note = rsync.WORDS.get(result.exit or 0, note)

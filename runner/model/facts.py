@@ -60,11 +60,11 @@ class Proven:
 class Snapshot:
     """A sealed snapshot as its record describes it. Sizes in bytes, times UTC.
 
-    `added_bytes` and `added_files` count what the snapshot brought that no other had; `exceptions` is
-    None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a restore
-    has it open. `freed_bytes` and `freed_inodes` are what the disk gains when it is expired together with
-    every older one, None if not measured. `proven` names the sorts (files, database) whose last successful
-    drill was of this snapshot.
+    `added_bytes` and `added_files` count what the snapshot brought that no other had; `instant` is the scheduled
+    time that it was made for, None where it was made by hand; `exceptions` is None where its record cannot be
+    read. A pin holds until `pinned_until`; `being_read` while a restore has it open. `freed_bytes` and
+    `freed_inodes` are what the disk gains when it is expired together with every older one, None if not
+    measured. `proven` names the sorts (files, database) whose last successful drill was of this snapshot.
     """
 
     name: SnapshotName
@@ -77,6 +77,7 @@ class Snapshot:
     folders: Count | None = None
     added_files: Count | None = None
     added_bytes: Count | None = None
+    instant: datetime | None = None
     exceptions: Count | None = 0
     recorded: bool = True
     pinned_until: datetime | None = None
@@ -128,7 +129,9 @@ class StoreFacts:
     `mounted`: the store's own device differs from its parent's, or `disk mount` contains it.
     `whole_seconds` is true where the disk cannot hold nanosecond times. `proven` is the last successful
     drill of each sort, `files` and `database`; a sort that never succeeded is not in it. `unread` are
-    files and folders in it that are there and cannot be read: what they hold is not known.
+    files and folders in it that are there and cannot be read: what they hold is not known. `lacks` are those
+    of nosuid and nodev that it is mounted without, `open` its own folders that others than root may enter,
+    `foreign` some of what is in its folder beside it.
     """
 
     path: AbsolutePath
@@ -146,6 +149,9 @@ class StoreFacts:
     holder: Holder | None = None
     space: Space | None = None
     proven: Mapping[str, Proven] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

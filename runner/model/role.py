@@ -15,6 +15,7 @@ class Role(StrEnum):
     STEP = "step"
     PREPARE = "prepare"
     DISK = "disk"
+    INSTANT = "instant"
     BEGIN = "begin"
     SEND = "send"
     LOOK = "look"

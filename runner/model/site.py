@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from runner.model.plan import Effect
@@ -98,7 +98,8 @@ class Store:
 class Job:
     """One thing to keep doing. `options` is the kind's own dataclass; `after` names other jobs.
 
-    `runs_on` is the host whose runner starts it, "" for the controller.
+    `runs_on` is the host whose runner starts it, "" for the controller. `instant` is the scheduled time (UTC)
+    that this run of it is for, None for none; jobs.toml says nothing of it.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Job:
     schedule: str = ""
     after: tuple[str, ...] = ()
     runs_on: str = ""
+    instant: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

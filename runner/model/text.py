@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 _DIGITS = 18
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
@@ -89,3 +90,8 @@ def length(span: timedelta | float) -> str:
         return f"{whole // 3600} h {whole % 3600 // 60} min" if whole % 3600 // 60 else f"{whole // 3600} h"
     days, hours = whole // 86400, whole % 86400 // 3600
     return f"{count(days, 'day')} {hours} h" if hours and days < 10 else count(days, "day")
+
+
+def minute(at: datetime, zone: str) -> str:
+    """A time to the minute, as the clocks of `zone` show it: `2026-11-30 03:15 EST`."""
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC
+from typing import assert_never
 
 from runner.model.errors import PlanRefused
 from runner.model.facts import Facts, Snapshot, StoreFacts
-from runner.model.plan import Argv, Command, Effect, Ended, Finding, Plan, Skip, Step
+from runner.model.names import SNAPSHOT
+from runner.model.plan import Argv, Check, Command, Effect, Ended, Finding, Plan, PutFile, Skip, Step, WaitFor
 from runner.model.site import Site, Store
 from runner.model.text import count
+
+# What may name a file below the spool: no path, and nothing that a person could not read.
+_ID = re.compile(r"(?!\.)[^/\0-\x1f\x7f\ud800-\udfff]{1,200}")
+_KEPT = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]*/{SNAPSHOT.pattern}/\d{{1,6}}", re.ASCII)
 
 
 def check(plan: Plan) -> tuple[Finding, ...]:
@@ -37,6 +45,55 @@ def check(plan: Plan) -> tuple[Finding, ...]:
     writes = Counter(job.writes.partition("/")[0] for job in plan.jobs if job.writes)
     faults += [f"{times} jobs of this plan write store {store}" for store, times in writes.items() if times > 1]
     return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
+
+
+def names(plan: Plan, site: Site) -> tuple[Finding, ...]:
+    """Refusals for a plan that names what cannot be: an unknown host, a file outside the spool, no command.
+
+    Folders and files of the controller are named by a plan's id, a step's id and what a step keeps.
+    """
+    hosts = {host.name for host in site.hosts}
+    faults = [] if _ID.fullmatch(plan.id) else ["the plan's id is none"]
+    faults += [f"job {job.name!a} has no proper name" for job in plan.jobs if not _ID.fullmatch(job.name)]
+    for step in plan.steps:
+        if not _ID.fullmatch(step.id.replace("/", "_")):
+            faults.append(f"step {step.id!a} has no proper name")
+        kept = [name.removeprefix("kept:") for name in step.inputs if name.startswith("kept:")]
+        kept += [step.keep_output_as] * bool(step.keep_output_as)
+        faults += [f"{step.id} keeps its output as {name!a}" for name in kept if not _KEPT.fullmatch(name)]
+    for owner, host, argv in _calls(plan):
+        if host not in hosts:
+            faults.append(f"{owner} is for {host!a}, which is no host of jobs.toml")
+        if not argv or not all(_is_word(word) for word in argv):
+            faults.append(f"{owner} has no command that can be run")
+    return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
+
+
+def _calls(plan: Plan) -> Iterator[tuple[str, str, Argv]]:
+    """What would run where, and for whom: a file that is put somewhere is a command too."""
+    for step in plan.steps:
+        match step.action:
+            case Command(argv=argv):
+                yield step.id, step.host, argv
+            case PutFile(path=path):
+                yield step.id, step.host, (path,)
+            case WaitFor(until=until):
+                yield step.id, step.host, until.argv
+                yield step.id, until.host, until.argv
+            case _:
+                assert_never(step.action)
+        for check in (step.guard, step.unless):
+            if isinstance(check, Check):
+                yield step.id, check.host, check.argv
+    for job in plan.jobs:
+        yield from ((job.name, lock.host, lock.argv) for lock in job.locks)
+
+
+def _is_word(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
 
 
 def floors(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:

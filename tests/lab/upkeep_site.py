@@ -167,6 +167,8 @@ class Keeper:
                 for row, *times in rows:
                     back = [_a_day_before(at) for at in times]
                     database.execute(f"UPDATE {table} SET started = ?, ended = ? WHERE rowid = ?", (*back, row))
+            for row, instant in database.execute("SELECT rowid, instant FROM instants").fetchall():
+                database.execute("UPDATE instants SET instant = ? WHERE rowid = ?", (_a_day_before(instant), row))
 
     def rebooted(self) -> None:
         """The host has been started again since its packages were changed last, as far as anybody can see."""

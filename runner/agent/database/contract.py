@@ -105,7 +105,10 @@ class ListDumps(NamedTuple):
 
 
 class DumpRow(NamedTuple):
-    """A dump that counts. `time` names its file, `at` is when it was begun; `rows` are those of all tables."""
+    """A dump that counts. `time` names its file, `at` is when it was begun; `rows` are those of all tables.
+
+    `instant` is the scheduled time that `job` made it for.
+    """
 
     time: str
     bytes: Count
@@ -116,6 +119,8 @@ class DumpRow(NamedTuple):
     pg_dump: str = ""
     took: Optional[float] = None
     doubts: tuple[str, ...] = ()
+    job: str = ""
+    instant: Optional[datetime] = None
 
 
 class DumpListing(NamedTuple):
@@ -133,8 +138,17 @@ class DumpListing(NamedTuple):
     odd: tuple[str, ...] = ()
 
 
+class NotDumped(NamedTuple):
+    """Options of `not-dumped`."""
+
+    to: Word
+    job: str
+    instant: str
+    databases: Rest = ()
+
+
 class MakeDump(NamedTuple):
-    """Options of `dump`: seconds (0: six hours), seconds, percent."""
+    """Options of `dump`: seconds (0: six hours), seconds, percent; the scheduled time that `job` is run for."""
 
     to: Word
     at: Word
@@ -143,6 +157,8 @@ class MakeDump(NamedTuple):
     within: Positive = 0
     lock_wait: Positive = 600
     max_shrink: Count = 100
+    job: str = ""
+    instant: str = ""
 
 
 class DumpMade(NamedTuple):

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import durable
+from .. import clock, durable
 from ..answer import BUSY, Refused
 from ..store.layout import is_name, read_json
 from .contract import DatabaseServer, encoded
@@ -142,6 +142,15 @@ def good(folder: Folder, database: str, at: str) -> Mapping[str, Any]:
     if not record or not dump.is_file() or dump.stat().st_size != record.get("bytes"):
         return {}
     return {**record, "time": at} if record["bytes"] and record.get("database") == database else {}
+
+
+def made_for(folder: Folder, database: str, job: str, instant: str) -> str:
+    """The time of the dump that `job` has made of a database for that instant; "" where there is none."""
+    at = clock.moment(instant)
+    for row in dumps(folder, database) if at else ():
+        if row.get("job") == job and clock.moment(row.get("instant")) == at:
+            return str(row["time"])
+    return ""
 
 
 def roles(folder: Folder) -> list[str]:

@@ -12,6 +12,7 @@ from ..store import disk, received
 from ..store.layout import StoreFolder, folders, is_name, open_store, partials, sealed
 from ..store.lock import working
 from .contract import Begin, Begun
+from .instant import require_not_sealed
 
 
 def run(argv: Sequence[str]) -> int:
@@ -26,6 +27,7 @@ def run(argv: Sequence[str]) -> int:
     _check_points(points)
     with working(store, options.plan):
         state = disk.require_writable(store, options.disk)
+        require_not_sealed(store, options.job, options.instant)
         _check_names(store, name, options.basis, resumed)
         _tidy(store)
         _require_folders(store, resumed, options.share)
@@ -36,6 +38,7 @@ def run(argv: Sequence[str]) -> int:
             "format": received.APART,
             "name": name,
             "plan": options.plan,
+            "instant": options.instant or None,
             "basis": options.basis,
             "resumed": resumed,
             "filesystems": points,

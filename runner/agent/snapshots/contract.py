@@ -7,8 +7,19 @@ from typing import NamedTuple, Optional
 from ..arguments import Count, DeclaredDisk, Rest, Word
 
 
+class NotSealed(NamedTuple):
+    """Options of `not-sealed`."""
+
+    store: Word
+    job: str
+    instant: str
+
+
 class Begin(NamedTuple):
-    """Options of `begin`: `points` are the mount points that are received, `share` what they share files with."""
+    """Options of `begin`: `points` are the mount points that are received, `share` what they share files with.
+
+    `instant` is the scheduled time that `job` is run for, "" for none.
+    """
 
     store: Word
     name: Word
@@ -18,6 +29,8 @@ class Begin(NamedTuple):
     resume: tuple[str, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
     share: tuple[str, ...] = ()
+    job: str = ""
+    instant: str = ""
 
 
 class Begun(NamedTuple):
@@ -126,7 +139,10 @@ class SnapshotException(NamedTuple):
 
 
 class SnapshotRecord(NamedTuple):
-    """The record of a snapshot, which `record` answers; `exceptions_list` has the first of the `exceptions`."""
+    """The record of a snapshot, which `record` answers; `exceptions_list` has the first of the `exceptions`.
+
+    `instant` is the scheduled time that it was made for, None for none.
+    """
 
     format: int
     name: str
@@ -149,6 +165,7 @@ class SnapshotRecord(NamedTuple):
     summed: Count
     unsummed: Count
     whole_seconds: bool
+    instant: Optional[str] = None
 
 
 class Find(NamedTuple):

@@ -142,7 +142,7 @@ def keep(store: StoreFolder) -> None:
         path = store.runner / name
         with contextlib.suppress(OSError):
             if not _says(path, text):
-                durable.write_file(path, text.encode("utf-8", "backslashreplace"), 0o644)
+                durable.write_file(path, text.encode("utf-8", "backslashreplace"))
 
 
 def text_for(known: Known) -> str:

@@ -19,6 +19,7 @@ from ..store.trash import free_name
 from . import readme
 from .contract import Seal, Sealed, SnapshotException, SnapshotRecord
 from .gather import EXCEPTIONS, HARMLESS, LISTED, ExpectedOutputs, Gathered, gather
+from .instant import require_not_sealed
 from .resumed import ResumedFiles
 from .sums import Sums, zipped
 
@@ -34,6 +35,12 @@ class PartialSnapshot(NamedTuple):
     def resumed(self) -> tuple[str, ...]:
         """The partials that it supersedes."""
         return tuple(str(name) for name in self.begun.get("resumed", ()))
+
+    @property
+    def instant(self) -> str | None:
+        """The scheduled time that it is made for."""
+        instant = self.begun.get("instant")
+        return str(instant) if instant else None
 
 
 def run(argv: Sequence[str]) -> int:
@@ -53,6 +60,7 @@ def run(argv: Sequence[str]) -> int:
     with working(store, options.plan):
         disk.require_writable(store, options.disk)
         snapshot = PartialSnapshot(store, name, _begun(store, name, options.plan))
+        require_not_sealed(store, options.job, snapshot.instant or "")
         _require_filesystems(snapshot, expected)
         durable.make_folder(store.records, 0o700)
         gathered = _gather(snapshot, expected, options.absent)
@@ -172,6 +180,7 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
         summed=gathered.summed,
         unsummed=gathered.unsummed,
         whole_seconds=bool(snapshot.begun.get("whole_seconds")),
+        instant=snapshot.instant,
     )
 
 

@@ -63,6 +63,19 @@ class TakeOver(NamedTuple):
     disk: DeclaredDisk = DeclaredDisk()
 
 
+class Close(NamedTuple):
+    """Options of `close`."""
+
+    store: Word
+
+
+class Closed(NamedTuple):
+    """Answer of `close`: the folders that others could enter, and those that they still can."""
+
+    closed: tuple[str, ...]
+    open: tuple[str, ...]
+
+
 class CheckDisk(NamedTuple):
     """Options of `check-disk`."""
 
@@ -93,6 +106,12 @@ class Counts(NamedTuple):
     free_inodes: Count
     free_percent: float
     free_inodes_percent: float
+
+
+class StillDue(NamedTuple):
+    """Answer of `not-sealed` and `not-dumped`: nothing was made for that instant yet."""
+
+    due: bool
 
 
 class Record(NamedTuple):

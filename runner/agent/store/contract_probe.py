@@ -30,6 +30,7 @@ class SnapshotAnswer(NamedTuple):
     files: Optional[Count] = None
     added_files: Optional[Count] = None
     added_bytes: Optional[Count] = None
+    instant: Optional[datetime] = None
 
 
 class PartialAnswer(NamedTuple):
@@ -75,3 +76,6 @@ class StoreAnswer(NamedTuple):
     holder: Optional[HolderAnswer] = None
     space: Optional[SpaceAnswer] = None
     proven: dict[str, ProofAnswer] = {}
+    lacks: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()

@@ -15,14 +15,20 @@ from ..host.mounts import EXT, device_of, mount_of, mounts, superblock, uuid_of
 from .contract import CheckDisk, DiskChecked
 from .layout import StoreFolder, nearest, open_store, read_json
 
+HARMLESS = ("nosuid", "nodev")
+
 
 class StoreDisk(NamedTuple):
-    """The disk as it is now; `problem` and `do` are "" when the store may be used."""
+    """The disk as it is now; `problem` and `do` are "" when the store may be used.
+
+    `lacks` are the options with which no program and no device in a snapshot is one here, where they are not set.
+    """
 
     mounted: bool = False
     uuid: str = ""
     device: str = ""
     read_only: bool = False
+    lacks: tuple[str, ...] = ()
     problem: str = ""
     do: str = ""
 
@@ -35,7 +41,8 @@ def look(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
     uuid = uuid_of(mount) if mount and known else ""
     device = device_of(mount) if mount and mount.local else None
     own = here == store.root and here.stat().st_dev != here.parent.stat().st_dev
-    state = StoreDisk(own, uuid, str(device or ""), bool(mount and mount.read_only))
+    lacks = tuple(option for option in HARMLESS if mount and option not in mount.options)
+    state = StoreDisk(own, uuid, str(device or ""), bool(mount and mount.read_only), lacks)
     if declared.mount:
         problem = _not_mounted(store, declared)
         if problem:

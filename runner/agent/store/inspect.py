@@ -10,17 +10,18 @@ from typing import Any
 from .. import clock
 from ..answer import Refused
 from ..arguments import DeclaredDisk
+from . import closed, disk, freed, layout, lock, received
 from . import contract_probe as contract
-from . import disk, freed, layout, lock, received
 from .contract import HolderAnswer
 from .layout import StoreFolder
 from .pins import StoredPin, pins
 from .proven import proofs
 
 TEXTS = ("host", "job")
-TIMES = ("started", "sealed")
+TIMES = ("started", "sealed", "instant")
 COUNTS = ("files", "added_files", "added_bytes")
 MOST = 2**63 - 1
+FOREIGN = 5
 
 
 def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
@@ -57,6 +58,9 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
         holder=HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
         space=_space(here),
         proven=proven,
+        lacks=state.lacks,
+        open=closed.open_places(store),
+        foreign=closed.foreign(store)[:FOREIGN],
     )
 
 
@@ -105,6 +109,7 @@ def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
         folders=sum(int(point["folders"]) for point in points) if counted else None,
         started=clock.moment(record.get("started")),
         sealed=clock.moment(record.get("sealed")),
+        instant=clock.moment(record.get("instant")),
         **{key: record[key] for key in (*TEXTS, *COUNTS) if record.get(key) is not None},
     )
 

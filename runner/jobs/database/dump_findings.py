@@ -58,6 +58,16 @@ def findings(
     return (*seen, *_room(job, folder, names))
 
 
+def made(job: Job, number: int) -> tuple[Finding, ...]:
+    """That so many databases have a dump for the job's instant: the run that made them did not end well."""
+    if not number:
+        return ()
+    text = (
+        f"{count(number, 'database')} dumped for the same time before, by a run that did not dump all; this takes it up"
+    )
+    return (_finding(job, "note", text),)
+
+
 def _differences(job: Job, server: Databases, folder: DumpListing, names: Sequence[str]) -> Iterator[Finding]:
     """What the server has, against what jobs.toml names and what was dumped before."""
     there = {*(database.name for database in server.databases), *server.closed}

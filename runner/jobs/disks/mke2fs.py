@@ -19,7 +19,7 @@ _MAKES = re.compile(r"Creating filesystem with ([0-9]+) ([0-9]+)k blocks and ([0
 _WRITE = "; ".join(
     (
         "set -eu",
-        "umask 022",
+        "umask 077",
         'mkdir --parents -- "$1"',
         'if [ -e "$1/disk.json" ]; then exit; fi',
         'printf "%s\\n" "$2" > "$1/disk.json.tmp"',

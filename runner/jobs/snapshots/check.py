@@ -13,7 +13,7 @@ from runner.jobs.retention import prune, retention, steps
 from runner.jobs.retention.doubts import shrunk
 from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import counting, extras, is_clean
-from runner.jobs.snapshots import filesystems
+from runner.jobs.snapshots import filesystems, mounted
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.report import check_report
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
@@ -52,6 +52,7 @@ class CheckKind(Bundled):
         look = _StoreLook(store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision)
         doubts = (*_count(look), *_foreign(look), *_age(look), *_growth(look), *_partials(look), *_room(look))
         doubts = (*doubts, *_unread(look), *_uncovered(site, store, facts), *_unproven(site, look))
+        doubts = (*doubts, *mounted.harmful(site, store, facts))
         where = steps.place(site, job.name, store, stored, plan="")
         most = store.retention.max if store.retention else len(stored.sealed)
         argv = where.at.call("links", Links(stored.path, most), idle=True)

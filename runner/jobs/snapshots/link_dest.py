@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from runner.agent.arguments import argv as words
 from runner.agent.host.contract import LookAtMount
-from runner.agent.snapshots.contract import Begin, Explain, Seal, Walk
+from runner.agent.snapshots.contract import Begin, Explain, NotSealed, Seal, Walk
 from runner.model.facts import STAND_IN, Filesystem, Partial
 from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
 from runner.model.role import Role
@@ -63,7 +63,8 @@ class Manner:
     """How it is copied: where rsync runs, over what, how long it may take.
 
     `started` is by the controller's clock, `since` the same moment by the source's own. `halves`: what was
-    sent of a big file before it was cut off is kept, and used by the next transfer.
+    sent of a big file before it was cut off is kept, and used by the next transfer. `instant` is the scheduled
+    time that it is copied for, "" for none.
     """
 
     job: str
@@ -75,6 +76,7 @@ class Manner:
     since: str
     guard_mounts: bool
     halves: bool = True
+    instant: str = ""
 
     def step(self, name: str, host: str, role: Role, effect: Effect, argv: Argv, why: str) -> Step:
         """A step of the job at `host`."""
@@ -95,6 +97,13 @@ def disk_step(target: Target, manner: Manner) -> Step:
     why = "the store is on its own disk, mounted and writable"
     step = manner.step("disk", target.host, Role.DISK, Effect.READ, agent.check_disk(target.at), why)
     return replace(step, needs=("device",))
+
+
+def instant_step(target: Target, manner: Manner) -> Step:
+    """The step that looks, under the lock, whether another run has made the snapshot meanwhile."""
+    argv = target.at.call("not-sealed", NotSealed(target.at.path, manner.job, manner.instant))
+    why = "no other run has sealed the snapshot for this time meanwhile"
+    return manner.step("instant", target.host, Role.INSTANT, Effect.READ, argv, why)
 
 
 def real(filesystem: Filesystem) -> str:
@@ -122,7 +131,18 @@ def _begin(work: _CopyWork) -> Step:
     resume = tuple(partial.name for partial in target.partials)
     at = target.at
     share = tuple(dict.fromkeys(each for mount in work.mounts for each in _bases(target, mount)))
-    options = Begin(at.path, target.name, work.mounts, at.plan, target.basis, resume, at.disk, share)
+    options = Begin(
+        store=at.path,
+        name=target.name,
+        points=work.mounts,
+        plan=at.plan,
+        basis=target.basis,
+        resume=resume,
+        disk=at.disk,
+        share=share,
+        job=work.manner.job if work.manner.instant else "",
+        instant=work.manner.instant,
+    )
     argv = at.call("begin", options)
     why = "make the folder of the new snapshot"
     return replace(work.manner.step("begin", target.host, Role.BEGIN, Effect.WRITE, argv, why), guard=guard)

@@ -38,6 +38,7 @@ class Stage:
         self.told: list[Event] = []
         self.journal: list[tuple[str, str]] = []
         self.left: list[str] = []
+        self.already: dict[str, str] = {}
         self.places = {"here": Local("here")}
 
     def stop_when(self, mark: Path) -> None:
@@ -56,6 +57,7 @@ class Stage:
         """Run this plan."""
         return list(execute.run(plan, execute.Means(
             transports=self.places, artifacts={"program": CONTENT}, spool=self.spool,
+            already=lambda job: self.already.get(job.name, ""),
             begun=lambda step, at: self.journal.append((step.id, "begun")),
             ended=lambda step, outcome: self.journal.append((step.id, outcome.state.value)),
             left=lambda job, outcomes: self.left.append(job.name), tell=self.told.append, stop=self.stop,
@@ -150,8 +152,25 @@ def test_a_guard_that_does_not_hold_or_cannot_be_read_lets_nothing_run(
     guarded = replace(step("a/1", "touch", str(tmp_path / "mark")), guard=claim(answer, "n", relation, value))
     outcomes = stage.run(guarded, step("a/2"))
     assert states(outcomes)[0] == state
+    # What could not be looked at is not what has changed.
+    assert outcomes[0].result.get("unread", False) == (not isinstance(answer, dict) or "n" not in answer)
     assert (tmp_path / "mark").exists() == (state == "done")
     assert outcomes[1].state == (State.DONE if state == "done" else State.NOT_REACHED)
+
+
+def test_a_job_that_is_done_for_its_instant_when_it_has_its_locks_is_not_begun(stage: Stage) -> None:
+    stage.already = {"a": "by another run"}
+    outcomes = stage.run(step("a/1"), replace(step("a/2"), despite=("a/1",)), step("b/1"), b="a")
+    assert states(outcomes) == ["already done", "not reached", "done"]
+    assert outcomes[0].note == "by another run" and ("a/1", "begun") not in stage.journal
+
+
+def test_a_program_that_finds_it_done_ends_its_job_well_and_nothing_else_of_it_runs(stage: Stage) -> None:
+    """Exit 79 alone is any program's; with the name of what is there it is the agent's."""
+    answer = json.dumps({"error": "a has sealed x", "do": "", "already": "x"})
+    told = python("a/1", f"import sys; print({answer!r}); sys.exit(79)")
+    assert states(stage.run(told, step("a/2"))) == ["already done", "not reached"]
+    assert states(stage.run(python("a/1", "import sys; sys.exit(79)"), step("a/2"))) == ["failed", "not reached"]
 
 
 def test_an_unless_that_cannot_be_read_lets_a_harmless_step_run(stage: Stage) -> None:

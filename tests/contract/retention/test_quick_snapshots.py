@@ -23,7 +23,7 @@ def place(tmp_path: Path) -> Place:
         time.sleep(121)
     made = Place(folder=tmp_path / "site", trees=(life.small_tree(tmp_path / "tree"),))
     made.folder.mkdir()
-    life.policy(made, "min = 2, max = 4")
+    life.policy(made, "min = 2, max = 4", counting="")
     life.good(made, "run", "backup-papio")
     life.years(made, 4)
     return made
@@ -46,7 +46,7 @@ def test_many_quick_snapshots_by_name_take_no_more_than_those_that_a_day_may_hav
 
 
 def test_what_may_be_had_in_a_day_is_what_jobs_toml_says(place: Place) -> None:
-    life.policy(place, "min = 2, max = 4, per_day = 2")
+    life.policy(place, "min = 2, max = 4", counting=", per_day = 2")
     old = [path.name for path in place.sealed]
     quick(place, 5)
     made = [path.name for path in place.sealed[4:]]

@@ -12,7 +12,7 @@ from runner.jobs.catalogue import KINDS
 from runner.jobs.snapshots.check import CheckKind
 from runner.jobs.snapshots.report import too_many_links
 from runner.model.kind import Draft
-from runner.model.options import CheckOptions
+from runner.model.options import CheckOptions, DiskOptions
 from runner.model.plan import Effect, PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, Outcome, State, Verdict
@@ -118,6 +118,22 @@ def test_fewer_than_min_is_told_with_why(
     about: str, stored: list[dict[str, Any]], retention: Retention | None, texts: list[str]
 ) -> None:
     assert attentions(draft(stored, retention)) == texts, about
+
+
+def test_a_store_on_a_filesystem_where_programs_keep_their_rights_is_told_unless_a_disk_job_mends_it() -> None:
+    (finding,) = draft(sealed(9), lacks=["nosuid", "nodev"]).findings
+    assert finding.severity == "attention"
+    assert finding.text == ("store papio is on /srv/backups/papio of server, mounted without nosuid and nodev")
+    assert finding.command == "mount -o remount,nosuid,nodev /srv/backups/papio"
+    kept = site()
+    disk = Job(name="disk", kind="disk", host="server", options=DiskOptions(disk=kept.stores[0].disk))
+    assert draft(sealed(9), here=replace(kept, jobs=(*kept.jobs, disk)), lacks=["nodev"]).findings == ()
+
+
+def test_on_the_root_filesystem_only_the_mode_keeps_users_away_and_that_is_a_note() -> None:
+    (finding,) = draft(sealed(9), path="/var/backups/papio", lacks=["nosuid", "nodev"]).findings
+    assert finding.severity == "note"
+    assert finding.text.endswith("only the mode of its folder keeps users from the programs in its snapshots")
 
 
 def test_a_store_that_is_young_has_few_and_nobody_is_called() -> None:

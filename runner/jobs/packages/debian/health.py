@@ -165,7 +165,11 @@ def _full(survey: Survey, download: int | None) -> Iterator[Trouble]:
 
 
 def _refresh(survey: Survey) -> tuple[Trouble, ...]:
-    refresh = answer(survey, "refresh")
+    refresh, archives = answer(survey, "refresh"), answer(survey, "archives")
+    if refresh.exit == 0 and archives.exit == 0 and not archives.out:
+        # apt-get update ends well where there is nothing to fetch.
+        do = "write its archives into /etc/apt/sources.list, or a file in /etc/apt/sources.list.d"
+        return (Trouble(what="moved", text="apt knows no archive, so there can be no update", do=do),)
     if refresh.exit == 0:
         return ()
     known = apt_trouble.read((*refresh.err, *answer(survey, "copy").err))

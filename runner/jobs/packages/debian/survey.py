@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from runner.jobs.packages.debian.fixes import FIXES, HIDES
 from runner.model.plan import Argv
 
 # A package's name has nothing else in it (deb-control(5)), so a pattern with anything else fits none.
@@ -113,6 +114,7 @@ sed 's/|.*//' "$d/out" >>"$d/want"
 status='${db:Status-Want}|${db:Status-Status}|${db:Status-Eflag}'
 needs='${Depends}, ${Pre-Depends}'
 dpkg-query -W -f='${Package}|${Architecture}|${Version}|'"$status|$needs\n" >"$d/all" 2>"$d/err"; code=$?
+cp "$d/all" "$d/installed"
 awk -F'|' -v brings="$d/brings" '
   function needs_exactly() {
     deps = $0; for (i = 1; i < 7; i++) sub(/^[^|]*[|]/, "", deps); gsub(/^, |, $/, "", deps)
@@ -210,12 +212,6 @@ if [ -n "$back" ]; then
   grep -E '^(Package|Version|Architecture|Depends|Pre-Depends|Breaks|Conflicts): ' "$d/all" >"$d/out"
 fi
 answer back $code
-ask places apt-cache -c "$d/apt.conf" policy
-plain=$(awk '$1 == "Inst" && $3 ~ /^\[/ && tolower($0) !~ /-security[,: ]/ { print $2 }' \
-  "$d/would.held" "$d/would.free" | sort -u)
-: >"$d/out"; : >"$d/err"; code=0
-[ -z "$plain" ] || { apt-cache -c "$d/apt.conf" madison $plain >"$d/out" 2>"$d/err"; code=$?; }
-answer versions $code
 """
 
 _HEALTH = r"""
@@ -237,7 +233,7 @@ ask room stat -f -c '%n|%S|%a|%c|%d' /boot /var/cache/apt/archives /var/lib/dpkg
 ask initrds find /boot -maxdepth 1 -name 'initrd.img-*' -printf '%s\n'
 : >"$d/out"; : >"$d/err"; answer end 0
 """
-_SCRIPT = _BEGIN + _REFRESH + _HOLDS + _WOULD + _HEALTH
+_SCRIPT = _BEGIN + _REFRESH + _HOLDS + FIXES + _WOULD + HIDES + _HEALTH
 
 
 class SurveyAnswer(NamedTuple):

@@ -14,10 +14,6 @@ _RELATIONS = {"<<": lt, "<=": le, "=": eq, ">=": ge, ">>": gt}
 _PART = re.compile(r"([^0-9]*)([0-9]*)")
 _KERNEL = re.compile(r"linux-image-(\d.*?)(?:-unsigned)?(?::[a-z0-9]+)?")
 
-_FILE = re.compile(r" *-?[0-9]+ (?P<place>\S.*)")
-# Label, archive (suite) and codename, as `apt-cache policy` writes them.
-_NAMES = ("l", "a", "n")
-
 
 def key(version: str) -> tuple[int, Parts, Parts]:
     """A key by which versions sort: by epoch, upstream version, revision."""
@@ -52,32 +48,6 @@ def _weight(char: str) -> int:
 def is_security(origin: str) -> bool:
     """Whether any of the places a version comes from (`LABEL:SUITE, LABEL:SUITE`) is a security archive."""
     return any(_named_so(part) for place in origin.split(",") for part in place.partition(":")[::2])
-
-
-def security_places(policy: Iterable[str]) -> frozenset[str]:
-    """The lists of security archives, as `apt-cache policy` and `madison` write them (`URI SUITE/PART ARCH ...`)."""
-    places, place = set[str](), ""
-    for line in policy:
-        text = line.strip()
-        if text.startswith("release "):
-            fields = dict(field.partition("=")[::2] for field in text.removeprefix("release ").split(","))
-            if place and any(_named_so(fields.get(name, "")) for name in _NAMES):
-                places.add(place)
-        elif file := _FILE.fullmatch(line):
-            place = file["place"].strip()
-        elif not text.startswith("origin "):
-            place = ""
-    return frozenset(places)
-
-
-def fixes(madison: Iterable[str], places: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """The versions that those lists have, by name, from the output of `apt-cache madison`."""
-    versions: dict[str, tuple[str, ...]] = {}
-    for line in madison:
-        name, version, place = ([field.strip() for field in line.split("|", 2)] + ["", ""])[:3]
-        if version and place in places:
-            versions[name] = (*versions.get(name, ()), version)
-    return versions
 
 
 def _named_so(word: str) -> bool:

@@ -44,6 +44,17 @@ keep_lists() { # the lists that DIR has, without the packages, so that only what
         done
     done
 }
+each_apart() { # each_apart ID...: which repositories do not answer is told, and then done without; 1: none answers
+    came=1
+    : >"$hidden/apart"
+    for id do
+        if answers "$id" >/dev/null 2>"$hidden/why" </dev/null; then came=0; continue; fi
+        echo "$id|$(grep -m 1 . "$hidden/why" | head -c 300)" >>"$hidden/apart"
+    done
+    say away cat "$hidden/apart"
+    [ $came -ne 0 ] || for id in $(cut -d '|' -f 1 "$hidden/apart"); do without="$without --disablerepo=$id"; done
+    return $came
+}
 installed() { # installed FILE PATTERN...: kernels, what the patterns fit, and the names that FILE lists
     names=$1; shift
     rpm -qa --qf 'FORMAT' 'kernel*' "$@"
@@ -54,6 +65,13 @@ repositories() { # which are in use, and whose signatures they want; passwords s
     cat /etc/yum.conf /etc/dnf/dnf.conf /etc/yum.repos.d/*.repo /etc/distro.repos.d/*.repo 2>/dev/null |
         grep -E '^(\[|(enabled|gpgcheck|gpgkey|exclude|excludepkgs)[[:space:]]*=|[[:space:]])' |
         sed 's,//[^/@]*@,//,'
+    true
+}
+hiding() { # what leaves packages out, by file and line
+    grep -nsE '^[[:space:]]*(exclude|excludepkgs|includepkgs)[[:space:]]*=' \
+        /etc/yum.conf /etc/dnf/dnf.conf /etc/yum.repos.d/*.repo /etc/distro.repos.d/*.repo /dev/null
+    grep -ns '^[[:space:]]*[^#[:space:]]' \
+        /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list /dev/null
     true
 }
 keys() { # the keys that rpm trusts, then the keys of the distribution's files
@@ -90,6 +108,7 @@ room() { # bytes free where kernels and where downloads go
 END = r"""
 say installed installed "$hidden/names" "$@"
 say repositories repositories
+say hiding hiding
 say keys keys
 say whole whole
 say after locks
