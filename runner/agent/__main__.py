@@ -14,6 +14,7 @@ VERBS = {
     "not-sealed": "snapshots.instant:run",
     "begin": "snapshots.begin:run",
     "explain": "snapshots.explain:run",
+    "walk": "snapshots.walk:run",
     "seal": "snapshots.seal:run",
     "reap": "store.trash:run",
     "check-disk": "store.disk:run",

@@ -20,6 +20,7 @@ class Role(StrEnum):
     SEND = "send"
     LOOK = "look"
     EXPLAIN = "explain"
+    WALK = "walk"
     ABOUT = "about"
     SITE = "site"
     KEEP = "keep"

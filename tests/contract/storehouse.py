@@ -46,7 +46,7 @@ def frame(source: str, said: Said, state: str = "done") -> bytes:
 
 
 def execute(argv: Sequence[str], given: bytes = b"") -> Said:
-    done = subprocess.run(argv, check=False, input=given, capture_output=True, env=ENVIRONMENT, timeout=60)
+    done = subprocess.run(argv, check=False, input=given, capture_output=True, env=ENVIRONMENT, timeout=600)
     return Said(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
@@ -115,10 +115,19 @@ class Storehouse:
     def explain(self, looked: Said, since: str) -> Said:
         return self.call("explain", str(self.source), "--since", since, given=frame("look", looked))
 
+    def walk(self, number: int = 0, given: bytes = b"", since: str = "2100-01-01T00:00:00Z") -> Said:
+        """The count at the source, given the output of its transfer (or that and more, which tells it nothing)."""
+        point = self.points[number].rstrip("/")
+        inner = [each for each in self.points if each != self.points[number] and each.startswith(f"{point}/")]
+        emptied = [f"--emptied={self.source}{each}" for each in inner]
+        return self.call("walk", f"{self.source}{point}/", f"--since={since}", *emptied, given=given)
+
     def seal(self, name: str, given: bytes, *options: str, around: tuple[str, ...] = ()) -> Said:
         transfers = [f"--transfer=send{number or ''}={point}" for number, point in enumerate(self.points)]
+        walks = [f"--walked=walk{number or ''}={point}" for number, point in enumerate(self.points)]
+        given += b"".join(frame(f"walk{number or ''}", self.walk(number, given)) for number in range(len(self.points)))
         return self.call(
-            "seal", str(self.root), name, "--plan", self.plan, *transfers, *options, *self.disk,
+            "seal", str(self.root), name, "--plan", self.plan, *transfers, *walks, *options, *self.disk,
             given=given, around=around,
         )  # fmt: skip
 

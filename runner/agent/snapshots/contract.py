@@ -55,7 +55,6 @@ class Explain(NamedTuple):
 
     source: PathWord
     since: str
-    exclude: tuple[str, ...] = ()
 
 
 class Explained(NamedTuple):
@@ -74,8 +73,33 @@ class Explanation(NamedTuple):
     look_exit: int
 
 
+class Walk(NamedTuple):
+    """Options of `walk`: what is in `emptied` is not copied, and neither are `left_out` themselves."""
+
+    source: PathWord
+    since: str
+    emptied: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+class Walked(NamedTuple):
+    """A line of `walk`: a folder that was not entered, and why; or how many `names` in it must be in the copy."""
+
+    path: str
+    cause: str
+    errno: int
+    names: Count
+
+
+class WalkedNames(NamedTuple):
+    """Answer of `walk`, its last line: how many names must be in the copy, and how many changed since."""
+
+    names: Count
+    young: Count
+
+
 class Seal(NamedTuple):
-    """Options of `seal`: `transfer` and `explained` are STEP=/MOUNTPOINT."""
+    """Options of `seal`: `transfer`, `explained` and `walked` are STEP=/MOUNTPOINT."""
 
     store: PathWord
     name: SnapshotWord
@@ -86,6 +110,7 @@ class Seal(NamedTuple):
     checksum: str
     transfer: tuple[str, ...] = ()
     explained: tuple[str, ...] = ()
+    walked: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     absent: tuple[AbsolutePath, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()

@@ -18,8 +18,9 @@ from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
 from .contract import Seal, Sealed, SnapshotException, SnapshotRecord
-from .gather import EXCEPTIONS, HARMLESS, LISTED, ExpectedOutputs, Gathered, ResumedFiles, gather
+from .gather import EXCEPTIONS, HARMLESS, LISTED, ExpectedOutputs, Gathered, gather
 from .instant import require_not_sealed
+from .resumed import ResumedFiles
 from .sums import Sums, zipped
 
 
@@ -50,7 +51,12 @@ def run(argv: Sequence[str]) -> int:
     began = time.monotonic()
     options = parse_as(Seal, argv)
     store, name = open_store(options.store), options.name
-    expected = ExpectedOutputs(pairs(options.transfer, "transfer"), pairs(options.explained, "explained"), options.kept)
+    expected = ExpectedOutputs(
+        pairs(options.transfer, "transfer"),
+        pairs(options.explained, "explained"),
+        pairs(options.walked, "walked"),
+        options.kept,
+    )
     with working(store, options.plan):
         disk.require_writable(store, options.disk)
         snapshot = PartialSnapshot(store, name, _begun(store, name, options.plan))

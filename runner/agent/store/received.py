@@ -43,6 +43,15 @@ def is_folder(store: StoreFolder, below: str) -> bool:
     return True
 
 
+def lacks(copy: Path | None, path: str, names: int) -> bool:
+    """Whether the folder `path` below `copy` is not there, or has fewer than so many names in it."""
+    try:
+        with tree.parent_of(str(copy), (*tree.components(f"/{path}"), b"")) as folder, os.scandir(folder) as entries:
+            return sum(1 for _ in entries) < names
+    except OSError:
+        return True
+
+
 def join(store: StoreFolder, name: str, points: Sequence[str], host: str) -> Path:
     """Put each filesystem at its mount point in the tree of /, and give that; Refused where no empty folder is there.
 

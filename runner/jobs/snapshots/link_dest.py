@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from runner.agent.arguments import argv as words
 from runner.agent.host.contract import LookAtMount
-from runner.agent.snapshots.contract import Begin, Explain, NotSealed, Seal
+from runner.agent.snapshots.contract import Begin, Explain, NotSealed, Seal, Walk
 from runner.model.facts import STAND_IN, Filesystem, Partial
 from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
 from runner.model.role import Role
@@ -19,7 +19,7 @@ from runner.tools import agent, rsync
 
 MOST_BASES = 20
 # The steps whose outputs the seal reads, for each filesystem.
-_INPUTS = ("send", "explain")
+_INPUTS = ("send", "explain", "walk")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -192,14 +192,17 @@ def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
         unless=Ended(step=send.id, codes=(0,)),
         ok_codes=rsync.PARTIAL_OK,
     )
-    argv = (source.program, *words("explain", Explain(top, manner.since, (*emptied, *left_out))))
+    argv = (source.program, *words("explain", Explain(top, manner.since)))
     why = "why it is not: gone, changed meanwhile, unreadable, or no reason at all"
     explain = replace(
         manner.step(f"explain-{number + 1}", source.host, Role.EXPLAIN, Effect.READ, argv, why),
         unless=look.unless,
         inputs=(look.id,),
     )
-    return tuple(replace(step, timeout=manner.timeout) for step in (send, look, explain))
+    argv = (source.program, *words("walk", Walk(top, manner.since, emptied, left_out)))
+    why = f"count what {mount} has, whatever rsync saw of it"
+    walk = replace(manner.step(f"walk-{number + 1}", source.host, Role.WALK, Effect.READ, argv, why), inputs=(send.id,))
+    return tuple(replace(step, timeout=manner.timeout) for step in (send, look, explain, walk))
 
 
 def _same_filesystem(source: Source, filesystem: Filesystem) -> Check:
@@ -231,7 +234,7 @@ def _seal(work: _CopyWork) -> Step:
         for partial in target.partials
         for number in range(len(partial.filesystems))
     )
-    transfer, explained = (tuple(map("=".join, zip(steps[what], work.mounts, strict=True))) for what in _INPUTS)
+    transfer, explained, walked = (tuple(map("=".join, zip(steps[what], work.mounts, strict=True))) for what in _INPUTS)
     options = Seal(
         store=target.at.path,
         name=target.name,
@@ -242,6 +245,7 @@ def _seal(work: _CopyWork) -> Step:
         checksum=manner.checksum,
         transfer=transfer,
         explained=explained,
+        walked=walked,
         kept=kept,
         absent=source.absent,
         disk=target.at.disk,
@@ -249,7 +253,7 @@ def _seal(work: _CopyWork) -> Step:
     argv = target.at.call("seal", options)
     why = "a faithful copy gets its name and is never written again"
     step = manner.step("seal", target.host, Role.SEAL, Effect.WRITE, argv, why)
-    return replace(step, inputs=(*steps["send"], *steps["explain"], *kept), timeout=3600)
+    return replace(step, inputs=(*steps["send"], *steps["explain"], *steps["walk"], *kept), timeout=3600)
 
 
 def _reap(work: _CopyWork) -> Step:

@@ -51,7 +51,7 @@ def options(step: Step, name: str) -> list[str]:
 
 
 def test_the_steps_stand_in_their_order() -> None:
-    copy = ["send-1", "look-1", "explain-1", "send-2", "look-2", "explain-2"]
+    copy = ["send-1", "look-1", "explain-1", "walk-1", "send-2", "look-2", "explain-2", "walk-2"]
     assert list(made()) == ["begin", *copy, "seal"]
     cut = Partial(name=CUT, filesystems=("/",))
     assert list(made(partials=(cut,))) == ["begin", *copy, "seal", "reap"]
@@ -134,7 +134,9 @@ def test_the_seal_is_told_of_every_transfer_explanation_and_missing_filesystem()
     assert options(seal, "started") == ["then"]
     kept = [f"kept:papio/{CUT}/0", f"kept:papio/{CUT}/1", f"kept:papio/{CUT_TOO}/0"]
     assert options(seal, "kept") == kept
-    assert seal.inputs == ("job/send-1", "job/send-2", "job/explain-1", "job/explain-2", *kept)
+    copied = tuple(f"job/{what}-{number}" for what in ("send", "explain", "walk") for number in (1, 2))
+    assert seal.inputs == (*copied, *kept)
+    assert options(seal, "walked") == ["job/walk-1=/", "job/walk-2=/home"]
     assert seal.ok_codes == (0,)
 
 
@@ -143,7 +145,8 @@ def test_a_store_is_emptied_only_in_the_filesystem_it_lies_in() -> None:
     assert options(steps["send-1"], "exclude") == ["/home/snapshots/*", "/homely/*", "/home/*", "/home/x", "/home"]
     assert options(steps["send-2"], "exclude") == ["/snapshots/*", "/x"]
     assert options(steps["look-2"], "exclude") == ["/snapshots/*", "/x"]
-    assert options(steps["explain-2"], "exclude") == ["/home/snapshots", "/home/x"]
+    assert options(steps["walk-2"], "emptied") == ["/home/snapshots"]
+    assert options(steps["walk-2"], "left-out") == ["/home/x"]
 
 
 def test_a_stand_in_is_read_where_it_is_and_kept_under_its_mount_point() -> None:
