@@ -120,7 +120,7 @@ class Storehouse:
         point = self.points[number].rstrip("/")
         inner = [each for each in self.points if each != self.points[number] and each.startswith(f"{point}/")]
         emptied = [f"--emptied={self.source}{each}" for each in inner]
-        return self.call("walk", f"{self.source}{point}/", f"--since={since}", *emptied, given=given)
+        return self.call("walk", f"{self.source}{point}", f"--since={since}", *emptied, given=given)
 
     def seal(self, name: str, given: bytes, *options: str, around: tuple[str, ...] = ()) -> Said:
         transfers = [f"--transfer=send{number or ''}={point}" for number, point in enumerate(self.points)]

@@ -11,7 +11,7 @@ from ..arguments import parse_as
 from ..host.mounts import mount_of, mounts
 from ..host.processes import boot_id
 from ..store import disk, received
-from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
+from ..store.layout import StoreFolder, folders, open_store, partials, read_json, sealed
 from ..store.lock import working
 from ..store.trash import free_name
 from .contract import Begin, Begun
@@ -68,8 +68,6 @@ def _check_points(points: Sequence[str]) -> None:
 
 
 def _check_names(store: StoreFolder, name: str, basis: str, resumed: tuple[str, ...]) -> None:
-    if not is_name(name):
-        raise Refused(f"{name!a} is no snapshot name", "names are UTC times such as 2026-11-23T081500Z")
     counted = sealed(store)
     newest = counted[-1] if counted else ""
     if newest != basis:

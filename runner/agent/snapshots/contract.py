@@ -99,7 +99,10 @@ class WalkedNames(NamedTuple):
 
 
 class Seal(NamedTuple):
-    """Options of `seal`: `transfer`, `explained` and `walked` are STEP=/MOUNTPOINT."""
+    """Options of `seal`: `transfer`, `explained` and `walked` are STEP=/MOUNTPOINT.
+
+    What cannot be copied at or below an `accept` path is counted apart, and is no exception.
+    """
 
     store: PathWord
     name: SnapshotWord
@@ -114,10 +117,11 @@ class Seal(NamedTuple):
     kept: tuple[str, ...] = ()
     absent: tuple[AbsolutePath, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
+    accept: tuple[AbsolutePath, ...] = ()
 
 
 class Sealed(NamedTuple):
-    """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have.
+    """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have, `accepted` are none.
 
     `added_bytes` is how long the new files are, `added_room` what they take of the disk: holes take nothing.
     """
@@ -133,6 +137,7 @@ class Sealed(NamedTuple):
     changed: Count
     seconds: float
     added_room: Optional[Count] = None
+    accepted: Count = 0
 
 
 class CopiedFilesystem(NamedTuple):

@@ -23,7 +23,9 @@ WIDEST_PATH = 200
 PARTIAL = 23
 WHOLE = (0, 23, 24)
 EXCEPTIONS = ("unreadable", "attributes", "not mounted", "another filesystem", "too deep")
-HARMLESS = ("vanished", "changed")
+# One that jobs.toml accepts by name is no exception.
+ACCEPTED = "accepted"
+HARMLESS = ("vanished", "changed", ACCEPTED)
 STATS = re.compile(rb"(Number of files|Total file size): ([0-9,]+)(?:.*[( ]dir: ([0-9,]+))?")
 
 
@@ -37,9 +39,11 @@ class ExpectedOutputs(NamedTuple):
 
 
 class Gathered:
-    """Sums over all frames; `exceptions` holds the first of them, in their order."""
+    """Sums over all frames; `exceptions` holds the first of them, in their order, but none at an `accept` path."""
 
-    def __init__(self, before: frozenset[SnapshotException], places: Mapping[str, Path]) -> None:
+    def __init__(
+        self, before: frozenset[SnapshotException], places: Mapping[str, Path], accept: Sequence[str] = ()
+    ) -> None:
         self.filesystems: dict[str, CopiedFilesystem] = {}
         self.causes: dict[str, dict[str, int]] = {}
         self.looks: dict[str, int] = {}
@@ -54,6 +58,7 @@ class Gathered:
         self.unexplained: list[str] = []
         self._before = before
         self._places = places
+        self._accept = tuple(f"{path}/" for path in accept)
         self._noted: set[SnapshotException] = set()
 
     def cause(self, name: str) -> int:
@@ -95,17 +100,17 @@ class Gathered:
         if frame.state != "done" or frame.exit != 0:
             return
         counts: dict[str, int] = {}
+        self.causes[point] = {}
         answer: Mapping[str, Any] = {}
         for line in frame.lines():
             answer = _object(line)
             if "cause" in answer:
                 cause = str(answer["cause"])
                 counts[cause] = counts.get(cause, 0) + 1
-                self._note(SnapshotException(posixpath.join(point, str(answer.get("path", ""))), cause))
+                self._note(point, str(answer.get("path", "")), cause)
         total = answer.get("counts")
         if not isinstance(total, dict) or {key: n for key, n in total.items() if n} != counts:
             raise Refused(f"the explanation for {point} is cut off", "run the job again")
-        self.causes[point] = counts
         self.looks[point] = int(answer.get("look_exit", 0))
 
     def walk(self, frame: Frame, point: str, copy: Path | None) -> None:
@@ -130,12 +135,8 @@ class Gathered:
                 missed = not inside and received.lacks(copy, path, int(answer["names"]))
                 deepest = path if missed else deepest
             closed += missed and cause in ("unreadable", "too deep")
-            if cause and missed:
-                exception = SnapshotException(posixpath.join(point, path), cause)
-                if exception not in self._noted:
-                    counts = self.causes.setdefault(point, {})
-                    counts[cause] = counts.get(cause, 0) + 1
-                    self._note(exception)
+            if cause and missed and SnapshotException(posixpath.join(point, path), cause) not in self._noted:
+                self._note(point, path, cause)
         if not isinstance(answer.get("names"), int) or answer.get("cause"):
             raise Refused(f"the count of the names in {point} is cut off", "run the job again")
         self.walks[point] = WalkOfFilesystem(answer["names"], closed, lacks)
@@ -143,13 +144,19 @@ class Gathered:
     def absent(self, points: Sequence[str]) -> None:
         """Note filesystems that should have been copied and were not mounted."""
         for point in points:
-            self.causes.setdefault(point, {})["not mounted"] = 1
-            self._note(SnapshotException(point, "not mounted"))
+            self._note(point, "", "not mounted")
 
-    def _note(self, line: SnapshotException) -> None:
+    def _note(self, point: str, path: str, cause: str) -> None:
+        line = SnapshotException(posixpath.join(point, path) if path else point, cause)
+        accepted = cause in EXCEPTIONS and f"{line.path}/".startswith(self._accept)
+        counts = self.causes.setdefault(point, {})
+        counted = ACCEPTED if accepted else cause
+        counts[counted] = counts.get(counted, 0) + 1
+        if cause == "unreadable":
+            self._noted.add(line)
+        if accepted:
+            return
         if line.cause in EXCEPTIONS:
-            if line.cause == "unreadable":
-                self._noted.add(line)
             self.new += line not in self._before
             if len(self.exceptions) < LISTED:
                 self.exceptions.append(line)

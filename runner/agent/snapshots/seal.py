@@ -63,7 +63,7 @@ def run(argv: Sequence[str]) -> int:
         require_not_sealed(store, options.job, snapshot.instant or "")
         _require_filesystems(snapshot, expected)
         durable.make_folder(store.records, 0o700)
-        gathered = _gather(snapshot, expected, options.absent)
+        gathered = _gather(snapshot, expected, options)
         _require_room(store)
         record = _record(snapshot, gathered, options)
         whole = received.join(store, name, snapshot.begun["filesystems"], options.host or "the host")
@@ -101,14 +101,14 @@ def _require_filesystems(snapshot: PartialSnapshot, expected: ExpectedOutputs) -
         raise Refused("the transfers are not those of the filesystems that were begun", "make a new plan")
 
 
-def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, absent: Sequence[str]) -> Gathered:
+def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, options: Seal) -> Gathered:
     store, name, basis = snapshot.store, snapshot.name, str(snapshot.begun.get("basis", ""))
     before, known = _exceptions(store, basis) if basis else (0, frozenset())
-    gathered = Gathered(known, received.places(store, name))
+    gathered = Gathered(known, received.places(store, name), options.accept)
     resumed = ResumedFiles(store, name, basis, snapshot.resumed)
     with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, 9) as lines:
         gather(sys.stdin.buffer, expected, resumed, Sums(lines), gathered)
-        gathered.absent(absent)
+        gathered.absent(options.absent)
         _require_explained(store, gathered)
     count = sum(gathered.cause(cause) for cause in EXCEPTIONS)
     if before > LISTED:
@@ -213,5 +213,5 @@ def _name(snapshot: PartialSnapshot, whole: Path) -> None:
 def _answer(record: SnapshotRecord, seconds: float) -> Sealed:
     alike = {key: getattr(record, key) for key in Sealed._fields if hasattr(record, key)}
     causes = record.exceptions_by_cause
-    moved = {"vanished": causes["vanished"], "changed": causes["changed"]}
+    moved = {cause: causes[cause] for cause in HARMLESS}
     return Sealed(**{**alike, **moved, "sealed": record.name, "seconds": seconds})

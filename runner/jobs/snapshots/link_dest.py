@@ -26,8 +26,9 @@ _INPUTS = ("send", "explain", "walk")
 class Source:
     """What is copied: from `host`, these filesystems; `left_out` and `emptied` are real paths.
 
-    `left_out` are left out whole, `emptied` are kept as empty folders. `program` is runner-agent
-    on that host, `remote` is `host:` where rsync must reach it over ssh.
+    `left_out` are left out whole, `emptied` are kept as empty folders. What cannot be copied at or below
+    an `accepted` path is no exception. `program` is runner-agent on that host, `remote` is `host:` where rsync
+    must reach it over ssh.
     """
 
     host: str
@@ -37,6 +38,7 @@ class Source:
     absent: tuple[str, ...]
     program: str
     remote: str = ""
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -249,6 +251,7 @@ def _seal(work: _CopyWork) -> Step:
         kept=kept,
         absent=source.absent,
         disk=target.at.disk,
+        accept=source.accepted,
     )
     argv = target.at.call("seal", options)
     why = "a faithful copy gets its name and is never written again"

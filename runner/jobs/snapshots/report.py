@@ -68,6 +68,8 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
         new = f", {fresh} of them new" if fresh and fresh != exceptions else ""
         missing = "what could not be read is not in it (runner snapshots --exceptions)"
         details.append(f"{count(exceptions, 'exception')}{new}: {missing}")
+    if sealed.accepted:
+        details.append(f"{count(sealed.accepted, 'name')} could not be copied, as `accept` in jobs.toml allows")
     if moved:
         details.append(f"{count(moved, 'file')} changed or went while it was copied, as on any busy machine")
     verdict = Verdict.ATTENTION if fresh and live else Verdict.DONE

@@ -184,7 +184,8 @@ def _stores(work: _SnapshotWork) -> tuple[str, ...]:
 
 def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_dest.Source:
     site, host = work.site, work.host
-    emptied = _stores(work)
+    inner = filesystems.InnerMounts() if host.root else filesystems.inner_mounts(work.source.filesystems, choice.chosen)
+    emptied = tuple(dict.fromkeys((*_stores(work), *inner.emptied)))
     if host.root:
         emptied = (*sorted({site.host(store.host).at(store.path) for store in site.stores}), site.sandbox)
     return link_dest.Source(
@@ -193,7 +194,11 @@ def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_d
         absent=choice.absent,
         emptied=emptied,
         # In the sandbox a stand-in is a real folder of this machine, and so is an excluded path.
-        left_out=tuple(path if host.stand_ins else host.at(path) for path in work.job.options.exclude),
+        left_out=(
+            *(path if host.stand_ins else host.at(path) for path in work.job.options.exclude),
+            *(path for path in inner.left_out if path not in work.job.options.exclude),
+        ),
+        accepted=work.job.options.accept,
         program=agent.program(host),
         remote=work.remote(host.name),
     )

@@ -115,7 +115,11 @@ def test_every_key_of_the_full_sample_reaches_the_site() -> None:
     )
     first, second = site.jobs
     assert first.options == SnapshotOptions(
-        store="papio", exclude=("/home/snapshots", "/var/cache"), filesystems=("/home",), timeout=timedelta(minutes=90)
+        store="papio",
+        exclude=("/home/snapshots", "/var/cache"),
+        accept=("/home/anna/mnt",),
+        filesystems=("/home",),
+        timeout=timedelta(minutes=90),
     )
     assert (second.after, second.schedule) == (("first",), "")
     assert site.people.experts == ("a.b+c@example.edu",)

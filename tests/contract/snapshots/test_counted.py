@@ -157,7 +157,7 @@ def test_the_count_is_exact_below_what_is_left_out_and_however_deep(house: Store
         f"--left-out={house.source}/store*",
     )
     walked = house.call(
-        "walk", f"{house.source}/", f"--since={now()}", *words, around=("prlimit", "--nofile=64"), given=b""
+        "walk", str(house.source), f"--since={now()}", *words, around=("prlimit", "--nofile=64"), given=b""
     )
     argv = ("--exclude=/store/*", "--exclude=/cache", r"--exclude=/store\*")
     with house.held():
@@ -166,7 +166,7 @@ def test_the_count_is_exact_below_what_is_left_out_and_however_deep(house: Store
     (line,) = [line for line in sent.out.splitlines() if line.startswith(b"Number of files")]
     assert walked.answer["young"] == 0
     # Under so low a limit, what lies deeper than rsync could go is not asked for.
-    free = house.call("walk", f"{house.source}/", f"--since={now()}", *words)
+    free = house.call("walk", str(house.source), f"--since={now()}", *words)
     assert line.split()[3].replace(b",", b"").decode() == str(free.answer["names"])
     assert walked.answer["names"] < free.answer["names"]
 

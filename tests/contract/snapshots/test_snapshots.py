@@ -238,7 +238,7 @@ def test_begin_refuses_a_store_that_is_not_as_the_plan_saw_it(house: Storehouse)
     with house.held():
         assert "newest snapshot is" in house.begin(THREE, "").answer["error"]
         assert "not later" in house.begin(ONE, TWO).answer["error"]
-        assert "no snapshot name" in house.begin("today", TWO).answer["error"]
+        assert "name cannot be 'today'" in house.begin("today", TWO).answer["error"]
         assert house.begin(THREE, TWO, points=("/", "/srv/../..")).code == 1
         assert house.begin(THREE, TWO, resume=(ONE,)).code == 1
         assert house.begin(THREE, TWO, points=("/", "/srv/data")).code == 0
