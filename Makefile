@@ -9,7 +9,7 @@ JOB    ?=
 REAL    = tests/vm/test_due_check.py tests/lab tests/contract
 
 .DEFAULT_GOAL := help
-.PHONY: help run plan apply status test lab vm soak lint bench clean
+.PHONY: help run plan apply status test lab vm soak mutants lint bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,12 @@ lab: .venv/dev  ## two real hosts with a real disk: the story of the guide (root
 vm: .venv/dev  ## a machine that really reboots, under qemu (root)
 	$(PYTEST) tests/vm
 
-soak: .venv/dev  ## every property on a thousand made-up cases, some minutes
+soak: .venv/dev  ## every property on a thousand made-up cases, and every power cut; an hour (the cuts as root)
 	PROPERTIES=deep $(PYTEST) -q tests/unit tests/contract -m hypothesis
+	PROPERTIES=deep $(PYTEST) -q tests/contract/store/test_power_cuts.py
+
+mutants: .venv/dev  ## do the tests notice a wrong program? hours; ONLY="runner/planning ..." EACH=8 for less
+	.venv/bin/python -m tests.mutants --each $(or $(EACH),0) $(ONLY)
 
 lint: .venv/dev  ## ruff and mypy
 	.venv/bin/ruff check .

@@ -118,8 +118,10 @@ def _other(scene: Scene, own: Extfs, outlook: Outlook | None) -> Iterator[Findin
 
 
 def _health(device: str, name: str, block: Superblock) -> Iterator[Finding]:
-    if "errors" in block.state or block.state.startswith("not clean") or block.errors:
-        state = f"its state is '{block.state}'" + (f", errors counted: {block.errors}" if block.errors else "")
+    damage = tune2fs.damage(block)
+    if damage or block.errors:
+        state = damage if damage and block.state == "clean" else f"its state is '{block.state}'"
+        state += f", errors counted: {block.errors}" if block.errors else ""
         check = shlex.join(("e2fsck", "-f", "--", device))
         yield _finding("attention", f"{name} may be damaged: {state}", DAMAGED, check)
 

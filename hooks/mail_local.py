@@ -42,7 +42,7 @@ def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str
 
 def keep(message: EmailMessage, path: Path) -> None:
     """Write the message to `path`, whole or not at all; makes the folder."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with part.open("wb") as out:
         out.write(message.as_bytes())

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from runner.model.errors import ReportUndelivered
+from runner.tools import trust
 
 PATIENCE = 60  # seconds that a mail server may take to answer
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -81,6 +82,9 @@ def _password(server: MailServer) -> str:
             if (mode := stat.S_IMODE(os.fstat(file.fileno()).st_mode)) & 0o077:
                 text = f"{path} holds a password, and others may read it (mode {mode:04o})"
                 raise ReportUndelivered(text, do=f"chmod 600 {path}")
+            if exposed := trust.exposures((path,)):
+                closing = trust.refusal(exposed)
+                raise ReportUndelivered(closing.text, do=closing.do)
             password = file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as problem:
         text = f"the password in {path or 'password_file'} cannot be read: {problem}"

@@ -30,12 +30,16 @@ def subject(report: Report) -> str:
 
 def body(report: Report) -> str:
     """The message: verdict, what to do, what happened, what was not done and why, findings, log."""
-    zone, looked = _zone(report.timezone), report.verdict is Verdict.NOTHING and report.jobs
+    zone, done = _zone(report.timezone), [skip for skip in report.skips if skip.done]
+    nothing_left = report.verdict is Verdict.NOTHING and (report.jobs or done)
     started, ended = (f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}" for at in (report.started, report.ended))
     return render(
         "mail.txt.j2",
         report=report,
-        sentence="There was nothing to do." if looked else SENTENCES[report.verdict],
+        done=done,
+        minute=lambda at: f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
+        skips=[skip for skip in report.skips if not skip.done],
+        sentence="There was nothing to do." if nothing_left else SENTENCES[report.verdict],
         started=started,
         ended=ended,
         took=length(report.ended - report.started),

@@ -6,16 +6,19 @@ import importlib
 import os
 import sys
 
-from .answer import Refused, refuse
+from .answer import Refused, plain, refuse
 
 VERBS = {
     "probe": "probe:run",
     "hold": "store.hold:hold",
+    "not-sealed": "snapshots.instant:run",
     "begin": "snapshots.begin:run",
     "explain": "snapshots.explain:run",
+    "walk": "snapshots.walk:run",
     "seal": "snapshots.seal:run",
     "reap": "store.trash:run",
     "check-disk": "store.disk:run",
+    "close": "store.closed:run",
     "newest": "store.newest:newest",
     "links": "retention.links:run",
     "mounted": "host.mounts:run",
@@ -41,6 +44,7 @@ VERBS = {
     "compare-drill": "drill.compare:run",
     "databases": "database.databases:run",
     "drill-room": "drill.scratch:drill_room",
+    "not-dumped": "database.dumps:not_dumped",
     "dump": "database.dump:run",
     "dump-globals": "database.dumps:dump_globals",
     "dumped": "database.dumps:dumped",
@@ -71,8 +75,13 @@ VERBS = {
 }
 
 
+SHOWN = 200
+
+
 def main() -> None:
-    """Run the verb that the command line names; exit 0, 1 (refused or failed) or 75 (busy)."""
+    """Run the verb that the command line names; exit 0, 1 (refused or failed), 75 (busy) or 79 (already done)."""
+    # Whatever the umask of whoever calls: what is made here is root's alone, unless it is given another mode.
+    os.umask(0o077)
     try:
         code = _run(sys.argv[1:])
         sys.stdout.flush()
@@ -96,6 +105,15 @@ def _run(argv: list[str]) -> int:
     except OSError as problem:
         name = f" ({os.fsdecode(problem.filename)!a})" if isinstance(problem.filename, (str, bytes)) else ""
         return refuse(Refused(f"{problem.strerror or problem}{name}", "look at the disk and the folder"))
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as problem:
+        # Something that it read, such as a damaged file or what another host answered, is as nobody writes it.
+        last = problem.__traceback__
+        while last and last.tb_next:
+            last = last.tb_next
+        where = f" ({last.tb_frame.f_code.co_name}, line {last.tb_lineno})" if last else ""
+        what = f"{type(problem).__name__}: {plain(str(problem), SHOWN)}{where}"
+        do = "look for a damaged file in the store, or for an odd answer of the other host"
+        return refuse(Refused(f"what it read cannot be understood: {what}", do))
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 FAILED = 1
 BUSY = 75
+ALREADY = 79
 
 WIDEST = 500
 # The types that JSON has.
@@ -40,6 +41,14 @@ class Refused(Exception):
         self.code = code
         self.holder = holder
         self.again = again
+
+
+class AlreadyDone(Refused):
+    """Nothing is left to do: what was wanted for an instant was made for it before, and `made` is its name."""
+
+    def __init__(self, error: str, made: str) -> None:
+        super().__init__(error, code=ALREADY)
+        self.made = made
 
 
 def emit(answer: Mapping[str, Any]) -> None:
@@ -81,6 +90,8 @@ def refuse(refused: Refused) -> int:
         answer["holder"] = dict(refused.holder)
     if refused.again:
         answer["again"] = True
+    if isinstance(refused, AlreadyDone):
+        answer["already"] = refused.made
     if refused.code == BUSY:
         answer["held"] = False
     emit(answer)

@@ -4,11 +4,12 @@ What a field is follows from its type: `Word` a word, in order; `Last` one after
 `Rest` the words after these; `bool` a flag; `tuple[str, ...]` an option that is repeated; a NamedTuple the options
 that it has; all else an option with one value, `Count` and `Positive` a number. A field without a default is always
 written, another only where it differs. `not_before` is `--not-before`; an underscore at the end keeps a name from
-being one of Python's words.
+being one of Python's words. A field whose type has a pattern takes nothing else, in an option and in an answer alike.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple, Tuple, TypeVar, get_type_hints  # noqa: UP035
@@ -24,6 +25,31 @@ Count = Annotated[int, 0]
 Positive = Annotated[int, 1]
 PositiveWord = Annotated[int, 1, WORD]
 
+# As in model/names.py, for this side: a time from 1970 to 2099; a path from the root without `.` and `..`; a uuid.
+SNAPSHOT = re.compile(
+    r"(?!(?:19|20)(?:[02468][1235679]|[13579][013-57-9])-02-29)(?:19[7-9][0-9]|20[0-9]{2})-"
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+    r"T(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z"
+)
+SnapshotName = Annotated[str, SNAPSHOT]
+SnapshotWord = Annotated[str, WORD, SNAPSHOT]
+SnapshotNameOrNone = Annotated[str, re.compile(f"(?:{SNAPSHOT.pattern})?")]
+PATH = re.compile(r"/|(?:/(?!\.{1,2}(?:/|\Z))[^/\0]{1,255})+")
+AbsolutePath = Annotated[str, PATH]
+PathWord = Annotated[str, WORD, PATH]
+PathsRest = Annotated[Tuple[AbsolutePath, ...], REST]  # noqa: UP006
+SnapshotsRest = Annotated[Tuple[SnapshotName, ...], REST]  # noqa: UP006
+MountPoint = Annotated[str, re.compile(f"(?:{PATH.pattern})?")]
+# One name, that no program takes for an option or a path.
+FileName = Annotated[str, re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")]
+Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
+UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
+Uuid = Annotated[str, UUID]
+
+# No option has more: more would be no number that anything here counts.
+DIGITS = 18
+SHOWN = 60
+
 Options = TypeVar("Options", bound=Tuple[Any, ...])  # noqa: UP006
 
 
@@ -34,12 +60,12 @@ class NoOptions(NamedTuple):
 class DeclaredDisk(NamedTuple):
     """The disk that a store must be on, as declared; "" for what is not."""
 
-    mount: str = ""
-    uuid: str = ""
+    mount: MountPoint = ""
+    uuid: Uuid = ""
 
 
 class Field(NamedTuple):
-    """A field of a contract: its option's name, its place on the command line, its type and least number.
+    """A field of a contract: its option's name, its place on the command line, its type, least number and pattern.
 
     `default` is None where the field must be given; `part` is the field of the contract that has it, "" for its own.
     """
@@ -51,6 +77,18 @@ class Field(NamedTuple):
     least: int = 0
     default: object = None
     part: str = ""
+    pattern: re.Pattern[str] | None = None
+
+    def require(self, text: str) -> str:
+        """The text; Refused where it does not fit the pattern."""
+        if self.pattern is not None and not self.pattern.fullmatch(text):
+            raise Refused(f"{self.title} cannot be {text[:SHOWN]!a}", "see docs/store.md")
+        return text
+
+    @property
+    def title(self) -> str:
+        """What it is called on the command line."""
+        return self.name if self.place else f"--{self.name}"
 
 
 @lru_cache(maxsize=None)  # noqa: UP033
@@ -67,20 +105,30 @@ def fields(contract: type[Any]) -> tuple[Field, ...]:
 
 def _field(key: str, hint: object, default: object) -> Field:
     marks = getattr(hint, "__metadata__", ())
-    kind = getattr(hint, "__origin__", hint) if marks else hint
+    kind: Any = getattr(hint, "__origin__", hint) if marks else hint
+    # Those of what is in a tuple are each word's.
+    marks = (*marks, *(mark for each in getattr(kind, "__args__", ()) for mark in getattr(each, "__metadata__", ())))
     kind = getattr(kind, "__origin__", kind)
     place = next((mark for mark in marks if mark in (WORD, LAST, REST)), "")
     least = next((mark for mark in marks if isinstance(mark, int)), 0)
-    return Field(key, key.rstrip("_").replace("_", "-"), place, getattr(kind, "__name__", ""), least, default)
+    pattern = next((mark for mark in marks if isinstance(mark, re.Pattern)), None)
+    name = key.rstrip("_").replace("_", "-")
+    return Field(key, name, place, getattr(kind, "__name__", ""), least, default, pattern=pattern)
 
 
 def argv(verb: str, options: tuple[Any, ...]) -> tuple[str, ...]:
-    """The words that call `verb`: its words, its options in the order of their fields, `--` and the rest."""
+    """The words that call `verb`: its words, its options in the order of their fields, `--` and the rest.
+
+    Refused where one fits no pattern: whoever planned it had it from somebody who should not be believed.
+    """
     words: list[str] = []
     given: list[str] = []
     rest: tuple[str, ...] = ()
     for field in fields(type(options)):
         value = getattr(getattr(options, field.part) if field.part else options, field.key)
+        if field.default is None or value != field.default:
+            for each in value if field.kind == "tuple" else (value,):
+                field.require(str(each))
         if field.place == WORD:
             words.append(str(value))
         elif field.default is not None and value == field.default:
@@ -111,7 +159,7 @@ def parse_as(contract: type[Options], given: Sequence[str]) -> Options:
     if len(words) < len(named) or (len(words) > len(named) and not rest):
         raise Refused(f"it takes {len(named)} words, not {len(words)}", "see docs/store.md")
     values.update({field: _read(field, text) for field, text in zip(named, words)})  # noqa: B905
-    values.update(dict.fromkeys(rest, tuple(words[len(named) :])))
+    values.update({field: tuple(map(field.require, words[len(named) :])) for field in rest})
     own = {field.key: value for field, value in values.items() if not field.part}
     for key in {field.part for field in known if field.part}:
         part = get_type_hints(contract)[key]
@@ -145,15 +193,13 @@ def _value(field: Field, texts: Sequence[str]) -> object:
     if field.kind == "bool":
         return bool(texts)
     if field.kind == "tuple":
-        return tuple(texts)
+        return tuple(map(field.require, texts))
     text = texts[-1] if texts else ""
     return _read(field, text) if text or field.default is None else field.default
 
 
 def _read(field: Field, text: str) -> str | int:
-    if field.kind != "int":
-        return text
-    return number(text, field.name if field.place else f"--{field.name}", least=field.least)
+    return field.require(text) if field.kind != "int" else number(text, field.title, least=field.least)
 
 
 def pairs(values: Sequence[str], option: str) -> dict[str, str]:
@@ -169,6 +215,6 @@ def pairs(values: Sequence[str], option: str) -> dict[str, str]:
 
 def number(text: str, option: str, *, least: int = 0) -> int:
     """A whole number of at least `least`, in plain decimal digits. Raises Refused."""
-    if not (text.isascii() and text.isdigit()) or int(text) < least:
-        raise Refused(f"{option} takes a number, {least} or more: {text!a}", "see docs/store.md")
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS) or int(text) < least:
+        raise Refused(f"{option} takes a number, {least} or more: {text[:SHOWN]!a}", "see docs/store.md")
     return int(text)

@@ -7,6 +7,10 @@ from datetime import datetime, timedelta, timezone
 
 from .answer import Refused
 
+FIRST_YEAR, LAST_YEAR = 1970, 2099
+# The last moment of them, in nanoseconds since 1970.
+LAST = 4_102_444_799 * 10**9
+
 
 def now() -> str:
     """The time of this machine, UTC, to the microsecond."""
@@ -26,11 +30,12 @@ def at(nanoseconds: int) -> datetime:
 
 
 def moment(value: object) -> datetime | None:
-    """The time in a record, None where it has none."""
+    """The time in a record, None where it has none, or one that no clock of ours has shown or will."""
     try:
-        return at(nanoseconds(str(value)))
+        known = at(nanoseconds(str(value)))
     except Refused:
         return None
+    return known if FIRST_YEAR <= known.year <= LAST_YEAR else None
 
 
 def nanoseconds(time_text: str) -> int:

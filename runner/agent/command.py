@@ -41,6 +41,8 @@ def ask(argv: Sequence[str], *, timeout: float) -> CommandAnswer:
             env=ENVIRONMENT,
             cwd="/",
             start_new_session=True,
+            # What such a program keeps for itself, as a package manager its lists, is for all to read.
+            umask=0o022,
         )
     except (OSError, ValueError, IndexError) as problem:
         return CommandAnswer(None, "", f"could not be started: {problem}")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 
-def make_folder(path: Path, mode: int = 0o755) -> None:
+def make_folder(path: Path, mode: int = 0o700) -> None:
     """Make a folder with exactly `mode`, unless it is there; its parent must be."""
     try:
         path.mkdir()
@@ -43,7 +43,7 @@ def sync_filesystem(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+def replacing(path: Path, mode: int = 0o600) -> Iterator[BinaryIO]:
     """Write the file at `path` anew: all of it takes its place in one move, synced, or none where the block fails."""
     draft = path.with_name(f"{path.name}.tmp")
     draft.unlink(missing_ok=True)
@@ -60,13 +60,13 @@ def replacing(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
     sync_folder(path.parent)
 
 
-def write_file(path: Path, content: bytes, mode: int = 0o644) -> None:
+def write_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Put `content` at `path` as `replacing` does."""
     with replacing(path, mode) as stream:
         stream.write(content)
 
 
-def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o644) -> None:
+def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o600) -> None:
     """Put a JSON object at `path` as `write_file` does."""
     write_file(path, (json.dumps(content, indent=1) + "\n").encode(), mode)
 

@@ -53,7 +53,13 @@ def json_lines(stream: BinaryIO) -> Iterator[dict[str, Any]]:
     """The object on each line of each frame."""
     for frame in frames(stream):
         for line in frame.lines():
-            yield json.loads(line)
+            try:
+                fields = json.loads(line)
+            except (ValueError, RecursionError):
+                fields = None
+            if not isinstance(fields, dict):
+                raise Refused(f"a line of {shown(frame.source)} cannot be read", "run the job again")
+            yield fields
 
 
 def _frame(stream: BinaryIO, head: bytes) -> Frame:

@@ -14,10 +14,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from . import clock
+from . import clock, trust
 from .answer import Refused, emit, table
 from .arguments import NoOptions, parse_as
 from .command import ask
+from .detached import records
 from .host import processes
 from .host.mounts import filesystems, stand_ins
 from .store.inspect import inspect_store
@@ -50,8 +51,21 @@ def run(argv: Sequence[str]) -> int:
         request = None
     if not isinstance(request, dict):
         raise Refused("the request on stdin is no JSON object", "see docs/store.md")
+    _require_closed(request)
     emit(_answer(request))
     return 0
+
+
+def _require_closed(request: Mapping[str, Any]) -> None:
+    """Refused where others may change the agent that is installed here, or what it keeps: it is not to be run."""
+    program, state = str(request.get("program", "")), "" if request.get("root") else records.STATE
+    places = [place for path in (program, state) if path for place in trust.exposures(path)]
+    if places:
+        first = places[0]
+        raise Refused(
+            f"others may change what {PROGRAM} is run from there: {first.path}: {first.who}",
+            f"there: {' && '.join(dict.fromkeys(place.command for place in places))}",
+        )
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,10 +26,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Run the plan; 5 where it is stale, 4 where it is refused."""
-    plan = planfile.read(Path(options.plan))
     live = display()
-    with opened(options, live) as app, live:
-        report, code = app.apply(plan, reviewed=True, confirmed=True)
+    with opened(options, live) as app:
+        plan = planfile.read(Path(options.plan), app.key)
+        with live:
+            report, code = app.apply(plan, reviewed=True, confirmed=True)
     tell(report_lines(report))
     tell(hints(app.site, report))
     return code
@@ -46,7 +47,7 @@ def carry_out(
     tell(plan_lines(plan, width=width()))
     tell([()])
     if options.out:
-        planfile.write(plan, Path(options.out))
+        planfile.write(plan, Path(options.out), app.key)
         tell([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
         return None, 0
     confirmed = options.yes

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from zoneinfo import ZoneInfo
+from collections.abc import Sequence
+from datetime import datetime
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json
-from runner.model.text import length
+from runner.model.text import length, minute
 from runner.report.line import Table, line
 
 
@@ -20,19 +21,38 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """List them, newest first."""
     with opened(options) as app:
-        runs, zone = app.journal.runs(options.number), ZoneInfo(app.site.timezone)
+        runs, zone = app.journal.runs(options.number), app.site.timezone
+        instants = {run.id: app.journal.instants.of(run.id) for run in runs}
     if options.json:
-        show_json([{"id": run.id, "started": run.started, "ended": run.ended, "verdict": run.verdict} for run in runs])
+        show_json(
+            [
+                {
+                    "id": run.id,
+                    "started": run.started,
+                    "ended": run.ended,
+                    "verdict": run.verdict,
+                    "instants": instants[run.id],
+                }
+                for run in runs
+            ]
+        )
         return 0
     rows = tuple(
         (
             run.id,
-            f"{run.started.astimezone(zone):%Y-%m-%d %H:%M %Z}",
+            minute(run.started, zone),
             length(run.ended - run.started) if run.ended else "",
             run.verdict or ("under way" if run.alive else "killed"),
+            _due(tuple(instants[run.id].values()), zone),
         )
         for run in runs
     )
-    table = Table(head=("run", "started", "took", "verdict"), rows=rows)
+    table = Table(head=("run", "started", "took", "verdict", "was due"), rows=rows)
     show([table if rows else line("no run yet")])
     return 0
+
+
+def _due(instants: Sequence[datetime], zone: str) -> str:
+    """When the jobs of a run were due, in short; "" where it was by hand."""
+    times = sorted(set(instants))
+    return f"{minute(times[0], zone)}{' and later' if len(times) > 1 else ''}" if times else ""

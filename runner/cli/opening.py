@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,9 +13,12 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from runner.model.errors import UsageError
+from runner.tools import trust
 
 if TYPE_CHECKING:
+    from runner.model.site import Site
     from runner.verbs.app import App, Tell
+    from runner.verbs.due import RunRequest
 
 
 @contextmanager
@@ -37,8 +41,10 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     handlers = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        with App(placed(load(site_file(options)), options.here), tell or (lambda event: None), stop) as site:
-            yield site
+        site = placed(load(site_file(options)), options.here)
+        _require_closed(site)
+        with App(site, tell or (lambda event: None), stop) as app:
+            yield app
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -51,10 +57,40 @@ def package_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def instant_option(parser: argparse.ArgumentParser) -> None:
+    """The scheduled time that a job is done for, once."""
+    parser.add_argument(
+        "--for", dest="instant", default="", metavar="TIME", help="do JOB for this scheduled time, unless that is done"
+    )
+
+
+def asked(options: argparse.Namespace, site: Site) -> RunRequest:
+    """What these options ask a plan or a run for. UsageError where `--for` is no time, or two."""
+    from runner.jobs.snapshots.when import time_of
+    from runner.verbs.due import RunRequest
+
+    at = time_of(options.instant, zone=site.timezone) if options.instant else None
+    if isinstance(at, str):
+        raise UsageError(f"--for {options.instant}: {at}", do="or with its offset: --for 2026-11-30T03:15Z")
+    return RunRequest(jobs=tuple(options.jobs), packages=tuple(options.package), instant=at)
+
+
 def site_file(options: argparse.Namespace) -> Path:
-    """The jobs.toml that was named; UsageError where there is none."""
+    """The jobs.toml that was named; UsageError where there is none, Exposed where others may change it."""
     path = Path(options.file)
     if not path.is_file():
         what = "this is not a file" if path.exists() else "no such file"
         raise UsageError(f"{path}: {what}", do="name the site's file: runner VERB --file PATH/jobs.toml")
+    trust.require((".", str(path)))
     return path
+
+
+def _require_closed(site: Site) -> None:
+    """Exposed where others may change what the runner keeps for the site, or whom it takes a host for."""
+    from runner.tools import ssh
+
+    files = [f"{site.journal}{end}" for end in ("", "-wal", "-shm")]
+    files += [f"{site.state}/plan.key", f"{site.state}/spool/kept"]
+    if site.live:
+        files += [*map(os.path.expanduser, ssh.known_hosts(site)), *(host.key for host in site.hosts if host.key)]
+    trust.require(files, folders=(site.state,) if site.live else (site.state, site.sandbox))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runner.cli.opening import opened, package_option
+from runner.cli.opening import asked, instant_option, opened, package_option
 from runner.cli.show import show, show_json, width
 from runner.engine import planfile
 from runner.model.errors import PlanRefused
@@ -17,6 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Which jobs, which form, which file."""
     parser.add_argument("jobs", nargs="*", metavar="JOB", help="plan these and what they come after, due or not")
     package_option(parser)
+    instant_option(parser)
     parser.add_argument("--json", action="store_true", help="print the plan as JSON (schema/plan.schema.json)")
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan to a file, for `runner apply`")
     parser.add_argument("--exact", action="store_true", help="count what the snapshots will need (scans the sources)")
@@ -28,14 +29,14 @@ def run(options: argparse.Namespace) -> int:
     from runner.verbs import browse
 
     with opened(options) as app:
-        plan = app.plan(options.jobs, tuple(options.package))
+        plan = app.plan(asked(options, app.site))
         plan = browse.exactly(app, plan) if options.exact else plan
     if options.json:
         show_json(planfile.data(plan))
     else:
-        show(plan_lines(plan, width=width(), commands=not options.brief))
+        show(plan_lines(plan, width=width(), commands=not options.brief, zone=app.site.timezone))
     if options.out:
-        planfile.write(plan, Path(options.out))
+        planfile.write(plan, Path(options.out), app.key)
         if not options.json:
             show([line(), line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
     return PlanRefused.code if plan.refusals else 0

@@ -7,9 +7,10 @@ import os
 import shlex
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from runner.cli.opening import opened, package_option
+from runner.cli.opening import asked, instant_option, opened, package_option
 from runner.cli.progress import display
 from runner.cli.show import tell, width
 from runner.model.plan import Plan
@@ -26,6 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("jobs", nargs="*", metavar="JOB", help="run these and what they come after, due or not")
     parser.add_argument("--yes", action="store_true", help="allow what interrupts people (never what destroys)")
     package_option(parser)
+    instant_option(parser)
     parser.add_argument("--commands", action="store_true", help="show every command in the plan")
 
 
@@ -33,16 +35,12 @@ def run(options: argparse.Namespace) -> int:
     """Show the plan, run it, show the report; the exit code is the worst of its parts."""
 
     def shown(plan: Plan) -> None:
-        tell(plan_lines(plan, width=width(), commands=options.commands))
+        tell(plan_lines(plan, width=width(), commands=options.commands, zone=app.site.timezone))
         tell([()])
 
-    from runner.verbs.app import RunRequest
-
-    packages = tuple(options.package)
-    request = RunRequest(jobs=tuple(options.jobs), confirmed=options.yes, packages=packages)
     live = display()
     with opened(options, live) as app, live:
-        report, code = app.run(request, shown)
+        report, code = app.run(replace(asked(options, app.site), confirmed=options.yes), shown)
     tell(report_lines(report))
     tell(hints(app.site, report))
     return code

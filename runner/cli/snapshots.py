@@ -101,12 +101,13 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
 
 def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tuple[str, ...]:
     at = snapshot_time(snapshot.name)
+    new = snapshot.added_bytes if snapshot.added_room is None else snapshot.added_room
     return (
         snapshot.name,
         snapshot.host or "?",
         _number(snapshot.files),
         _number(snapshot.added_files),
-        size(snapshot.added_bytes) if snapshot.added_bytes is not None else "?",
+        size(new) if new is not None else "?",
         _number(snapshot.exceptions) if snapshot.recorded else "no record",
         length(now - at) if at else "?",
         size(alone[0]) if alone else "",

@@ -48,8 +48,8 @@ def run(options: argparse.Namespace) -> int:
             **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in announced_at.items()},
         }
         rows = [_job_row(job, last[job.name], due.get(job.name, "when named"), now) for job in site.jobs]
-        rows += [(job.name, "", "", f"on {job.runs_on}", "") for job in site.elsewhere]
-        job_head = ("job", "last", "when", "next", "what")
+        rows += [(job.name, "", "", "", f"on {job.runs_on}", "") for job in site.elsewhere]
+        job_head = ("job", "last", "when", "for", "next", "what")
         show([Table(head=job_head, rows=tuple(rows), cut=True)])
         show([line()])
         store_head = ("store", "snapshots", "to keep", "newest", "free", "state")
@@ -71,9 +71,10 @@ def run(options: argparse.Namespace) -> int:
 
 def _job_row(job: Job, last: JobLine | None, due: str, now: datetime) -> tuple[str, ...]:
     if last is None:
-        return (job.name, "never run", "", due, "")
+        return (job.name, "never run", "", "", due, "")
     ago = f"{' '.join(length(now - last.ended).split()[:2])} ago"
-    return (job.name, last.verdict.value, ago, due, one_line(last.headline))
+    instant = f"{last.instant.astimezone(now.tzinfo):%a %d %b %H:%M}" if last.instant else "by hand"
+    return (job.name, last.verdict.value, ago, instant, due, one_line(last.headline))
 
 
 def _store_row(holding: Holding) -> tuple[str, ...]:
@@ -108,6 +109,7 @@ def _json(
         job.name: {
             "verdict": ended.verdict.value if (ended := last[job.name]) else None,
             "ended": ended.ended if ended else None,
+            "instant": ended.instant if ended else None,
             "headline": ended.headline if ended else "",
             "next": upcoming.get(job.name),
         }

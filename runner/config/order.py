@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
-from itertools import combinations
+from datetime import datetime, timedelta
+from itertools import combinations, takewhile
 
 from runner.config.complaints import Problem
 from runner.model.options import SnapshotOptions
@@ -34,6 +34,18 @@ def never_fires(schedule: str) -> str:
     if wrong == "never" or not _unreadable(in_any_month) and not _unreadable(on_the_first):
         return "never fires: no month that it names has such a day"
     return f"is not a crontab schedule: {wrong}"
+
+
+def times_a_day(schedule: str) -> int:
+    """How often the crontab line fires on a day on which it does; 0 where it never does."""
+    from cronsim import CronSim
+
+    if not schedule or _unreadable(schedule):
+        return 0
+    # From the minute before a day, so that midnight is in it.
+    times = CronSim(schedule, _ANY_DAY - timedelta(minutes=1))
+    first = next(times)
+    return 1 + sum(1 for _ in takewhile(lambda moment: moment.date() == first.date(), times))
 
 
 def _unreadable(schedule: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 
 import schema
 from runner.config.complaints import KeyPath, Problem, nearest, show
-from runner.model.errors import HookFailed, ReportUndelivered
+from runner.model.errors import Exposed, HookFailed, ReportUndelivered
 from runner.model.site import Hook
 
 GROUP = "runner.hooks"
@@ -122,6 +122,8 @@ def make(hook: Hook, folder: str) -> object:
         sys.path.append(folder)
     try:
         module = importlib.import_module(place)
+    except Exposed:
+        raise
     except FAILURES as trouble:
         raise HookFailed(
             f"hooks.{hook.name}: cannot import {hook.module}: {reason(trouble)}",

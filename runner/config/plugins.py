@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 KIND = ("name", "schema", "options", "probes", "draft")
-_PLANNING = ("probes", "draft", "doubt", "together")
+_PLANNING = ("probes", "draft", "doubt", "together", "done")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
-from runner.config import plugin_source, quantity
+from runner.config import order, plugin_source, quantity
 from runner.model.kind import JobKind
+from runner.model.options import SnapshotOptions
 from runner.model.plan import Effect
 from runner.model.site import Disk, Host, Job, People, Site, Store
 
 Table = Mapping[str, Any]
 T = TypeVar("T")
+_BY_HAND = 2
 
 
 def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: Path, digest: str) -> Site:
@@ -24,6 +26,8 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
     Tables may be missing: then what they would say is empty.
     """
     known = schema["properties"]
+    jobs = tuple(_job(name, table, kinds[table["kind"]], tables) for name, table in tables.get("jobs", {}).items())
+    stores = _all(tables.get("stores", {}), known["stores"]["additionalProperties"], Store)
     own: Table = tables.get("site", {})
     live = bool(own.get("live", False))
     sandbox = folder / "sandbox"
@@ -41,8 +45,8 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
         people=msgspec.convert(tables.get("people", {}), People),
         hosts=_hosts(tables, known["hosts"]["additionalProperties"], None if live else sandbox),
         disks=_all(tables.get("disks", {}), known["disks"]["additionalProperties"], Disk),
-        stores=_all(tables.get("stores", {}), known["stores"]["additionalProperties"], Store),
-        jobs=tuple(_job(name, table, kinds[table["kind"]], tables) for name, table in tables.get("jobs", {}).items()),
+        stores=tuple(_counting(store, jobs) for store in stores),
+        jobs=jobs,
         hooks=tuple(
             hook
             for name, settings in tables.get("hooks", {}).items()
@@ -53,6 +57,19 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
 
 def _all(tables: Table, schema: Table, to: type[T]) -> tuple[T, ...]:
     return tuple(msgspec.convert({**_plain(table, schema), "name": name}, to) for name, table in tables.items())
+
+
+def _counting(store: Store, jobs: Sequence[Job]) -> Store:
+    """The store with its `per_day`: as often as the schedule of its busiest job fires in a day, and two by hand.
+
+    A job without a schedule, started by hand or by another program's, is taken for one that runs once a day.
+    """
+    policy = store.retention
+    if policy is None or policy.per_day:
+        return store
+    own = (job for job in jobs if isinstance(job.options, SnapshotOptions) and job.options.store == store.name)
+    times = max((order.times_a_day(job.schedule) for job in own), default=1)
+    return replace(store, retention=replace(policy, per_day=max(times, 1) + _BY_HAND))
 
 
 def _hosts(tables: Table, schema: Table, sandbox: Path | None) -> tuple[Host, ...]:

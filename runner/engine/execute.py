@@ -27,7 +27,7 @@ from runner.model.text import printable
 from runner.tools.agent import HolderAnswer, LockAnswer
 from runner.tools.answers import last_object, read
 
-ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY))
+ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY, State.ALREADY))
 _LOCK_PATIENCE = 30.0
 _LOOK = 1.0
 _PARTING = 2.0
@@ -38,13 +38,15 @@ class Means:
     """What it takes to run a plan: the ways to the hosts, files that ship with the runner, a spool
     folder, who is told, and the event by which a person stops it all.
 
-    `begun`, `ended` and `left` (a job, with the outcomes of its steps) are called before `tell`, from
-    several threads; what they raise ends the run.
+    `already` says why a job that has its locks now is done for its instant, "" where it is not. `begun`,
+    `ended` and `left` (a job, with the outcomes of its steps) are called before `tell`. All four are called
+    from several threads; what they raise ends the run.
     """
 
     transports: Mapping[str, Transport]
     artifacts: Mapping[str, bytes]
     spool: Path
+    already: Callable[[PlannedJob], str]
     begun: Callable[[Step, datetime], None]
     ended: Callable[[Step, Outcome], None]
     left: Callable[[PlannedJob, tuple[Outcome, ...]], None]
@@ -125,7 +127,10 @@ class _JobRun:
                     self._end(self._steps[0], refused)
                     break
             else:
-                self._go()
+                if why := self._means.already(self._job):
+                    self._end(self._steps[0], step_outcome(self._steps[0], State.ALREADY, why))
+                else:
+                    self._go()
             self._rest()
             if all(outcome.state not in ENDING for outcome in self._outcomes.values()):
                 for step in self._steps:

@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.engine import announcements, migrate
+from runner.engine import announcements, instants, migrate
+from runner.engine.alive import alone, boot_id, process
 from runner.model.errors import RunnerError
 from runner.model.facts import Timed
 from runner.model.plan import Effect, Plan, Step
@@ -54,6 +55,11 @@ class RunLine:
     alive: bool
     rebooted: bool = False
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether it was killed: it has no end, or a report has mentioned that and given it its beginning for one."""
+        return not self.alive and self.ended in (None, self.started)
+
 
 class Journal:
     """The journal in the file `path`; made when missing. Safe for threads and for several runners."""
@@ -64,12 +70,16 @@ class Journal:
         self._lock = threading.Lock()
         with self._usable():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA + announcements.SCHEMA)
-            migrate.to_newest(self._db)
+            with alone(path.parent):
+                path.touch()
+                path.chmod(0o600)
+                self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+                self._db.execute("PRAGMA journal_mode=WAL")
+                self._db.execute("PRAGMA synchronous=FULL")
+                self._db.executescript(_SCHEMA + announcements.SCHEMA + instants.SCHEMA)
+                migrate.to_newest(self._db)
         self.announcements = announcements.Announcements(self._do, self._rows)
+        self.instants = instants.Instants(self._do, self._rows)
 
     def close(self) -> None:
         """Close the file; nothing is pending."""
@@ -82,11 +92,12 @@ class Journal:
             run,
             _text(at),
             os.getpid(),
-            _process(os.getpid()),
+            process(os.getpid()),
         )
 
     def plan_started(self, run: str, plan: Plan, values: Mapping[str, Any]) -> bool:
         """Note that `plan` begins; False if a plan of that id was begun before, by anyone."""
+        self.instants.planned(plan)
         begun = self._do(
             "INSERT OR IGNORE INTO plans VALUES (?, ?, ?, ?)", plan.id, run, _text(plan.made_at), json.dumps(values)
         )
@@ -123,10 +134,13 @@ class Journal:
         """A run is over and recorded; people are told after this."""
         self._do("UPDATE runs SET ended = ?, verdict = ? WHERE id = ?", _text(at), verdict.value, run)
 
-    def plan_run(self, plan: str) -> datetime | None:
-        """When the plan of that id was run, or None."""
-        rows = self._rows("SELECT runs.started FROM plans JOIN runs ON runs.id = plans.run WHERE plans.id = ?", plan)
-        return _time(rows[0][0]) if rows else None
+    def run_of(self, plan: str) -> RunLine | None:
+        """The run that ran the plan of that id, or None."""
+        return next(iter(self._lines("WHERE id = (SELECT run FROM plans WHERE id = ?)", plan)), None)
+
+    def line(self, run: str) -> RunLine | None:
+        """The run of that id, or None."""
+        return next(iter(self._lines("WHERE id = ?", run)), None)
 
     def last_success(self) -> dict[str, datetime]:
         """For each job the start of its last run that was neither failed nor skipped.
@@ -134,10 +148,10 @@ class Journal:
         One that took a host down counts, however it ended: it is not repeated before its time.
         """
         rows = self._rows(
-            "SELECT job, max(started) FROM (SELECT job, started FROM jobs WHERE verdict != ? "
-            "UNION ALL SELECT job, started FROM steps WHERE effect = ? AND (state IS NULL OR state = ?) "
+            "SELECT job, max(started) FROM (SELECT job, started FROM jobs WHERE verdict != ? "  # noqa: S608 (constant)
+            f"UNION ALL SELECT job, started FROM steps WHERE effect = ? AND {instants.BEGUN} "
             "AND role IN (?, ?) AND subject = '') GROUP BY job",
-            Verdict.FAILED.value, Effect.INTERRUPT.name, State.DONE.value, Role.DOWN.value, Role.OFF.value,
+            Verdict.FAILED.value, Effect.INTERRUPT.name, Role.DOWN.value, Role.OFF.value,
         )  # fmt: skip
         return {job: _time(started) for job, started in rows}
 
@@ -155,16 +169,15 @@ class Journal:
     def last_of(self, job: str) -> JobLine | None:
         """How the job ended last, or None."""
         rows = self._rows(
-            "SELECT started, ended, verdict, headline, bytes, files FROM jobs WHERE job = ? "
-            "ORDER BY ended DESC LIMIT 1",
-            job,
-        )
+            "SELECT started, ended, verdict, headline, bytes, files, run FROM jobs WHERE job = ? "
+            "ORDER BY ended DESC LIMIT 1", job,
+        )  # fmt: skip
         if not rows:
             return None
-        started, ended, verdict, headline, size, files = rows[0]
+        started, ended, verdict, headline, size, files, run = rows[0]
         return JobLine(
             job=job, started=_time(started), ended=_time(ended), verdict=Verdict(verdict), headline=headline,
-            written=(size, files) if size is not None else None,
+            written=(size, files) if size is not None else None, instant=self.instants.of(run).get(job),
         )  # fmt: skip
 
     def answer(self, job: str, role: Role) -> Mapping[str, Any]:
@@ -202,7 +215,7 @@ class Journal:
             "AND started > ? AND (state IS NULL OR state IN (?, ?)) ORDER BY started DESC LIMIT 1",
             job, Effect.INTERRUPT.name, _text(since), State.DONE.value, State.INTERRUPTED.value,
         )  # fmt: skip
-        return next((line for line in self.runs(1000) if rows and line.id == rows[0][0]), None)
+        return self.line(rows[0][0]) if rows else None
 
     def passes_of(self, run: str) -> tuple[tuple[Mapping[str, Any], tuple[Outcome, ...]], ...]:
         """The plans of a run, as `plan_started` got them, with the outcomes of their steps as far as they are known."""
@@ -226,11 +239,14 @@ class Journal:
 
     def runs(self, most: int = 20) -> tuple[RunLine, ...]:
         """The last runs, newest first."""
-        rows = self._rows("SELECT id, started, ended, verdict, pid, boot FROM runs ORDER BY started DESC LIMIT ?", most)
+        return self._lines("ORDER BY started DESC LIMIT ?", most)
+
+    def _lines(self, which: str, value: object) -> tuple[RunLine, ...]:
+        rows = self._rows(f"SELECT id, started, ended, verdict, pid, boot FROM runs {which}", value)  # noqa: S608 (constant)
         return tuple(
             RunLine(
                 id=run, started=_time(started), ended=_time(ended) if ended else None, verdict=verdict or "",
-                alive=not ended and boot == _process(pid), rebooted=boot.partition(" ")[0] not in ("", _boot()),
+                alive=not ended and boot == process(pid), rebooted=boot.partition(" ")[0] not in ("", boot_id()),
             )
             for run, started, ended, verdict, pid, boot in rows
         )  # fmt: skip
@@ -247,8 +263,11 @@ class Journal:
             self.run_ended(line.id, line.started, Verdict.FAILED)
 
     def _do(self, statement: str, *values: object) -> int:
+        kept = [
+            value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value for value in values
+        ]
         with self._lock, self._usable():
-            return self._db.execute(statement, values).rowcount
+            return self._db.execute(statement, kept).rowcount
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock, self._usable():
@@ -271,18 +290,3 @@ def _text(moment: datetime | None) -> str:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _process(pid: int) -> str:
-    """What distinguishes this process from every other with its number, before or after; "" if it is gone."""
-    try:
-        boot = _boot()
-        # proc(5): the command's name is in parentheses and may hold anything; the 22nd field is the start.
-        about = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return ""
-    return f"{boot} {about[19].decode('ascii')}" if about[0] != b"Z" else ""
-
-
-def _boot() -> str:
-    return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()

@@ -52,6 +52,7 @@ _COUNTED = {
     "send-": Role.SEND,
     "look-": Role.LOOK,
     "explain-": Role.EXPLAIN,
+    "walk-": Role.WALK,
     "expire-": Role.EXPIRE,
     "empty-": Role.EMPTY,
     "copy-": Role.COPY,

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
-from datetime import datetime
+from dataclasses import MISSING, fields, is_dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cache
+from math import isfinite
 from pathlib import Path
-from typing import Any
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from runner.model.errors import UsageError
-from runner.model.plan import (
-    Action,
-    Basis,
-    Check,
-    Command,
-    Effect,
-    Ended,
-    Finding,
-    Forecast,
-    Lock,
-    Plan,
-    PlannedJob,
-    PutFile,
-    Skip,
-    Step,
-    WaitFor,
-)
-from runner.model.role import Phase, Role
+from runner.engine import seal
+from runner.model.errors import PlanRefused, UsageError
+from runner.model.plan import Effect, Plan
+from runner.tools import trust
 
-FORMAT = 2
+FORMAT = 3
+
+AGAIN = "make it again: runner plan --out plan.toml"
+# What a number may be, where its type allows more; schema/plan.schema.json says the same.
+BOUNDS = {"timeout": (1, 10**9), "within": (1, 10**9), "every": (1, 10**9), "mode": (0, 0o7777)}
+_NUMBER = 2**63 - 1
+# What Python's unicode_escape writes.
+_ESCAPED = re.compile(r"([ -\[\]-~]|\\([\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(0[0-9a-f]|10)[0-9a-f]{4}))*")
 
 
 def data(plan: Plan) -> dict[str, Any]:
@@ -45,16 +39,16 @@ def data(plan: Plan) -> dict[str, Any]:
     return {"format": FORMAT, **_plain(plan)}
 
 
-def write(plan: Plan, path: Path) -> None:
-    """Write `plan` to `path` in one piece; a plan that is being read is never half there."""
+def write(plan: Plan, path: Path, key: bytes) -> None:
+    """Write `plan` to `path` in one piece, sealed; a plan that is being read is never half there."""
     import tomli_w
 
     heading = (
         "# A plan of runner. What is written here is what `runner apply` runs: nothing else, and once.\n"
-        "# It is refused when jobs.toml, a store or a host has changed since.\n\n"
+        "# It is refused when anything in it, or jobs.toml, a store or a host, has changed since.\n\n"
     )
     values = data(plan)
-    content = (heading + tomli_w.dumps({**values, "sha256": _sum(values)})).encode("utf-8")
+    content = (heading + tomli_w.dumps({**values, "seal": seal.of(values, key)})).encode("utf-8")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content)
@@ -64,39 +58,42 @@ def write(plan: Plan, path: Path) -> None:
         raise UsageError(f"{path}: {error.strerror}", do="name a file that can be written") from error
 
 
-def read(path: Path) -> Plan:
-    """The plan in `path`. UsageError if it is not one, or of a format this runner does not know."""
+def read(path: Path, key: bytes) -> Plan:
+    """The plan in `path`. UsageError if it is none, PlanRefused if it is not one that `write` made with this key.
+
+    Nor is it read where others may change it, although they could not seal it.
+    """
+    if exposed := trust.exposures((str(path),)):
+        closing = trust.refusal(exposed)
+        raise PlanRefused(closing.text, do=closing.do)
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}", do="make one: runner plan --out plan.toml") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: not a plan: {error}", do="make it again: runner plan --out plan.toml") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not a plan: {error}", do=AGAIN) from error
     if "format" not in values:
         raise UsageError(f"{path}: is not a plan", do="make one: runner plan --out plan.toml")
     if values["format"] != FORMAT:
-        raise UsageError(
+        raise PlanRefused(
             f"{path}: another version of the runner wrote it: its format is {values['format']!r}, not {FORMAT}",
-            do="make it again: runner plan --out plan.toml",
+            do=AGAIN,
         )
-    if values.pop("sha256", "") != _sum(values):
-        raise UsageError(
-            f"{path}: it was changed after it was made",
-            do="make it again: runner plan --out plan.toml; what should run is said in jobs.toml",
+    if not seal.holds(values, values.pop("seal", None), key):
+        raise PlanRefused(
+            f"{path}: it was changed after it was made, or made by another site, user or machine",
+            do=f"{AGAIN}; what should run is said in jobs.toml",
         )
     try:
         return plan(values)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise UsageError(f"{path}: not a whole plan: {error}", do="make it again; it is not for editing") from error
+    except ValueError as error:
+        raise PlanRefused(f"{path}: not a whole plan: {error}", do=AGAIN) from error
 
 
 def plan(values: Mapping[str, Any]) -> Plan:
-    """The plan of which `data` made these values; AttributeError, KeyError, TypeError or ValueError if of none."""
-    return _plan(_unescaped({**values}))
-
-
-def _sum(values: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode("ascii")).hexdigest()
+    """The plan of which `data` made these values; ValueError if of none."""
+    whole: Plan = _whole(Plan, {key: value for key, value in values.items() if key != "format"})
+    return whole
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  (any value of a plan)
@@ -120,78 +117,76 @@ def _is_utf8(text: str) -> bool:
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
-def _unescaped(value: Any) -> Any:  # noqa: ANN401  (any value of a plan file)
-    if isinstance(value, list):
-        return [_unescaped(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if value.keys() == {"escaped"}:
-        return value["escaped"].encode("ascii").decode("unicode_escape")
-    return {name: _unescaped(item) for name, item in value.items()}
+@cache
+def _hints(hint: Any) -> dict[str, Any]:  # noqa: ANN401
+    return get_type_hints(hint)
 
 
-def _plan(values: Mapping[str, Any]) -> Plan:
-    return Plan(
-        id=values["id"],
-        made_at=datetime.fromisoformat(values["made_at"]),
-        site=values["site"],
-        live=values["live"],
-        jobs=tuple(_job(job) for job in values.get("jobs", ())),
-        steps=tuple(_step(step) for step in values.get("steps", ())),
-        skips=tuple(Skip(**skip) for skip in values.get("skips", ())),
-        findings=tuple(_finding(finding) for finding in values.get("findings", ())),
-        basis=tuple(Basis(**basis) for basis in values.get("basis", ())),
+@cache
+def _needed(hint: Any) -> frozenset[str]:  # noqa: ANN401
+    return frozenset(
+        field.name for field in fields(hint) if (field.default, field.default_factory) == (MISSING, MISSING)
     )
 
 
-def _finding(values: Mapping[str, Any]) -> Finding:
-    return Finding(**_but(values, "phase"), phase=Phase(values.get("phase", Phase.PLAN)))
+def _whole(hint: Any, value: Any) -> Any:  # noqa: ANN401  (a value of the plan, as in the others)
+    if not _fits(hint, value):
+        raise ValueError(f"a {hint.__name__} has not these keys")
+    hints = _hints(hint)
+    return hint(**{name: _part(name, hints[name], each) for name, each in value.items()})
 
 
-def _job(values: Mapping[str, Any]) -> PlannedJob:
-    return PlannedJob(
-        **_but(values, "after", "locks", "details", "forecast", "since"),
-        after=tuple(values.get("after", ())),
-        details=tuple(values.get("details", ())),
-        locks=tuple(Lock(**_but(lock, "argv"), argv=tuple(lock["argv"])) for lock in values.get("locks", ())),
-        forecast=Forecast(**values.get("forecast", {})),
-        since=datetime.fromisoformat(values["since"]) if "since" in values else None,
-    )
+def _fits(hint: Any, value: object) -> bool:  # noqa: ANN401
+    """Whether it has every key that it must have, and no other than those that it may have."""
+    return isinstance(value, dict) and _needed(hint) <= value.keys() <= _hints(hint).keys()
 
 
-def _step(values: Mapping[str, Any]) -> Step:
-    action, unless = values["action"], values.get("unless")
-    plain: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in _but(values, "action", "effect", "role", "guard", "unless").items()
-    }
-    return Step(
-        **plain,
-        action=_action(action),
-        effect=Effect[values["effect"].upper()],
-        role=Role(values.get("role", Role.STEP)),
-        guard=_check(values["guard"]) if "guard" in values else None,
-        unless=_unless(unless) if unless else None,
-    )
+def _part(name: str, hint: Any, value: Any) -> Any:  # noqa: ANN401
+    if get_origin(hint) in (Union, UnionType):
+        hint = _meant(name, get_args(hint), value)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return _whole(hint, value)
+    if get_origin(hint) is tuple and isinstance(value, list):
+        return tuple(_part(name, get_args(hint)[0], each) for each in value)
+    single = _single(name, hint, value)
+    if single is None:
+        raise ValueError(f"{name} cannot be {repr(value)[:60]}")
+    return single
 
 
-def _action(values: Mapping[str, Any]) -> Action:
-    if "artifact" in values:
-        return PutFile(**values)
-    if "until" in values:
-        return WaitFor(**_but(values, "until"), until=_check(values["until"]))
-    return Command(argv=tuple(values["argv"]))
+def _meant(name: str, hints: tuple[Any, ...], value: object) -> Any:  # noqa: ANN401
+    """Of the types that may stand here, the one that the value is of; None is left out, so it never stands anywhere."""
+    for hint in hints:
+        if _fits(hint, value) if is_dataclass(hint) else _single(name, hint, value) is not None:
+            return hint
+    return None
 
 
-def _unless(values: Mapping[str, Any]) -> Check | Ended:
-    if "step" in values:
-        return Ended(step=values["step"], codes=tuple(values.get("codes", (0,))))
-    return _check(values)
+def _single(name: str, hint: Any, value: Any) -> Any:  # noqa: ANN401
+    """A value without parts, or None if it is not of this type."""
+    if hint is str:
+        return _text(value)
+    if type(value) is int and hint in (int, float):
+        least, most = BOUNDS.get(name, (-_NUMBER, _NUMBER))
+        return value if least <= value <= most else None
+    if hint in (bool, float):
+        return value if type(value) is hint and isfinite(value) else None
+    if not isinstance(value, str):
+        return None
+    if get_origin(hint) is Literal:
+        return value if value in get_args(hint) else None
+    if hint is Effect:
+        return next((effect for effect in Effect if effect.name.lower() == value), None)
+    if hint is datetime:
+        moment = datetime.fromisoformat(value)
+        return moment if moment.utcoffset() == timedelta(0) else None
+    return hint(value) if isinstance(hint, type) and issubclass(hint, StrEnum) else None
 
 
-def _check(values: Mapping[str, Any]) -> Check:
-    return Check(**_but(values, "argv"), argv=tuple(values["argv"]))
-
-
-def _but(values: Mapping[str, Any], *names: str) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}
+def _text(value: Any) -> str | None:  # noqa: ANN401
+    if not isinstance(value, dict) or value.keys() != {"escaped"}:
+        return value if isinstance(value, str) else None
+    escaped = value["escaped"]
+    if not isinstance(escaped, str) or not _ESCAPED.fullmatch(escaped):
+        return None
+    return escaped.encode("ascii").decode("unicode_escape")

@@ -13,17 +13,18 @@ import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from runner.hosts.transport import Result, Transport
 from runner.model.errors import RunnerError
-from runner.model.facts import Facts, HostFacts, Probe
+from runner.model.facts import STAND_IN, Facts, HostFacts, Probe, Reading, StoreFacts
 from runner.model.site import Host, Site
-from runner.model.text import printable
-from runner.tools import agent
-from runner.tools.answers import understood
+from runner.model.text import excerpt, printable
+from runner.tools import agent, trust
+from runner.tools.answers import ANSWER, json_object, last_object, understood
 
 _PATIENCE = 120.0
 
@@ -102,13 +103,62 @@ def _read(name: str, transport: Transport, program: bytes, question: Mapping[str
     result = _run(transport, program, (), question, timeout=patience)
     if result.exit != 0:
         return HostFacts(name=name, error=_why(result))
+    if result.cut:
+        return HostFacts(name=name, error=f"its answer is longer than {len(result.out) >> 20} MiB")
     try:
-        facts = understood({**json.loads(result.out), "name": name}, HostFacts)
-    except (ValueError, TypeError, RecursionError) as error:
+        answer = json_object(result.out)
+        stores = {each["name"]: _store(each, _part(answer, "stores", each["name"])) for each in question["stores"]}
+        readings = {each["id"]: _reading(_part(answer, "readings", each["id"])) for each in question["commands"]}
+        facts = understood({**answer, "name": name, "stores": {}, "readings": {}}, HostFacts)
+        played = question["root"] or question["stand_ins"]
+        if not played and any(filesystem.type == STAND_IN for filesystem in facts.filesystems):
+            raise ValueError(f"`type` cannot be {STAND_IN!a}")
+    except ValueError as error:
         return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}")
-    asked = {f"store {store['name']}" for store in question["stores"]} | {each["id"] for each in question["commands"]}
-    lacking = sorted(asked - {f"store {store}" for store in facts.stores} - facts.readings.keys())
-    return HostFacts(name=name, error=f"its answer lacks {', '.join(lacking)}") if lacking else facts
+    lacking = sorted(
+        [f"store {store}" for store, known in stores.items() if known is None]
+        + [each for each, known in readings.items() if known is None]
+    )
+    if lacking:
+        return HostFacts(name=name, error=f"its answer lacks {', '.join(lacking)}")
+    return replace(
+        facts,
+        stores={store: known for store, known in stores.items() if known},
+        readings={each: known for each, known in readings.items() if known},
+    )
+
+
+def _part(answer: Mapping[str, Any], table: str, name: str) -> object:
+    """What a host answers for one of its stores or commands; None where it does not."""
+    whole = answer.get(table, {})
+    if not isinstance(whole, dict):
+        raise ValueError(f"`{table}` is no table")
+    return whole.get(name)
+
+
+def _store(asked: Mapping[str, str], answer: object) -> StoreFacts | None:
+    """A store as it was answered; one whose answer does not fit cannot be used, and its host's others can."""
+    if answer is None:
+        return None
+    try:
+        store = understood(answer, StoreFacts)
+        for key, names in (
+            ("sealed", [snapshot.name for snapshot in store.sealed]),
+            ("partials", [partial.name for partial in store.partials]),
+        ):
+            if names != sorted(set(names)):
+                raise ValueError(f"`{key}` is not in order, or names one twice")
+        return store
+    except ValueError as error:
+        why = f"what its host answers of it makes no sense: {printable(str(error))}; look at {asked['path']} there"
+        return StoreFacts(path=asked["path"], exists=False, problem=why)
+
+
+def _reading(answer: object) -> Reading | None:
+    try:
+        return None if answer is None else understood(answer, Reading)
+    except ValueError as error:
+        return Reading(exit=None, err=f"the answer makes no sense: {printable(str(error))}")
 
 
 def _run(
@@ -142,19 +192,22 @@ def ask_lines(
     problems: list[RunnerError] = []
 
     def hear(text: bytes) -> None:
-        answer = _object(text)
-        if answer is None:
+        try:
+            answer = json_object(text)
+        except ValueError:
             start = printable(text[:_SHOWN])
             problems.append(RunnerError(f"{transport.host}: the answer to {verb[0]} cannot be read: {start}", do=_MEND))
-        elif "error" in answer:
-            problems.append(RunnerError(printable(str(answer["error"])), do=printable(str(answer.get("do", "")))))
+            return
+        if "error" in answer:
+            problems.append(RunnerError(excerpt(answer["error"]), do=excerpt(answer.get("do", ""))))
         else:
             heard(answer)
 
     def sink(chunk: bytes) -> None:
         nonlocal rest
-        *lines, rest = (rest + chunk).split(b"\n")
-        for text in lines:
+        # After a problem, or in a line without an end, nothing more is kept.
+        *lines, rest = (rest + chunk).split(b"\n") if not problems else (b"",)
+        for text in (*lines, *([rest] if len(rest) > ANSWER else ())):
             if not problems:
                 hear(text)
 
@@ -167,15 +220,10 @@ def ask_lines(
         raise RunnerError(f"{transport.host}: {_why(result)}")
 
 
-def _object(text: bytes) -> dict[str, Any] | None:
-    try:
-        answer = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return answer if isinstance(answer, dict) else None
-
-
 def _why(result: Result) -> str:
+    answer = last_object(result.out)
+    if answer.get("error"):
+        return excerpt(f"{answer['error']}; {answer.get('do', '')}")
     lines = printable(result.err).strip().splitlines()
     return result.error or (lines[-1] if lines else f"runner-agent ended {result.exit}")
 
@@ -184,7 +232,9 @@ def _why(result: Result) -> str:
 def runner_agent() -> bytes:
     """The file to install as `runner-agent`; it needs python3, 3.9 or later, and nothing else."""
     folder = Path(__file__).parent.parent / "agent"
-    names = {f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in folder.rglob("*.py")}
+    modules = tuple(folder.rglob("*.py"))
+    trust.require_modules(map(str, modules))
+    names = {f"runner_agent/{path.relative_to(folder).as_posix()}": path.read_bytes() for path in modules}
     names["__main__.py"] = _DOOR.encode()
     stream = io.BytesIO()
     # Nothing of the caller's Python and no site-packages: safer for root, and a quarter of its start is saved.

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from math import isfinite
 from time import monotonic
 from typing import Any, assert_never
 
@@ -17,11 +18,12 @@ from runner.hosts.transport import Result, Transport
 from runner.model.event import Event, Progress, Waiting
 from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, WaitFor
 from runner.model.run import Outcome, State
-from runner.model.text import printable
+from runner.model.text import excerpt, printable
 from runner.tools import rsync
 from runner.tools.answers import last_object
 
 BUSY = 75
+ALREADY = 79
 _CHECK_PATIENCE = 60
 _STALL = 1800.0
 # What a broken connection leaves behind: no exit code, or that of ssh.
@@ -66,7 +68,9 @@ class Stepper:
         if step.guard:
             claim = self._claim(step.guard)
             if not claim.holds and not self.stop.is_set():
-                return step_outcome(step, State.STALE, claim.advice, at)
+                # What could not be looked at has not changed, as far as is known.
+                unread = {"unread": True} if claim.holds is None else {}
+                return replace(step_outcome(step, State.STALE, claim.advice, at), result=unread)
         if self.stop.is_set():
             return step_outcome(step, State.INTERRUPTED, "stopped before it began", at)
         earlier = {name: (steps[name], outcomes[name]) for name in step.inputs if name in outcomes}
@@ -78,17 +82,20 @@ class Stepper:
         answer = last_object(result.out)
         if check.field not in answer:
             last = printable(result.err).strip().splitlines()[-1:] or ["no answer"]
-            why = printable(str(answer.get("error") or result.error or last[0]))
-            silence = printable(str(answer.get("error") or result.brief or why))
+            why = excerpt(answer.get("error") or result.error or last[0])
+            silence = excerpt(answer.get("error") or result.brief or why)
             # Whoever answers anything at all is there, even where the program itself cannot be run.
             there = answer or ({} if result.exit in _LOST else {"exit": result.exit})
             return ClaimReading(None, f"could not be checked ({check.why}): {why}", there, silence)
         value = answer[check.field]
         holds = _holds(value, check)
-        error, do = (printable(str(answer.get(word) or "")) for word in ("error", "do"))
+        error, do = (excerpt(answer.get(word) or "") for word in ("error", "do"))
+        if holds is None:
+            text = f"could not be checked ({check.why}): {check.field} cannot be {excerpt(repr(value), 60)}"
+            return ClaimReading(None, text, answer)
         if error and not holds:
             return ClaimReading(holds, error, answer, do=do)
-        words = f"{check.field} is {value!r}; the plan wants {check.relation} {check.value!r}"
+        words = f"{check.field} is {excerpt(repr(value))}; the plan wants {check.relation} {check.value!r}"
         return ClaimReading(holds, words, answer)
 
     def _act(self, step: Step, at: datetime, earlier: Mapping[str, tuple[Step, Outcome]]) -> Outcome:
@@ -147,7 +154,8 @@ class Stepper:
     def _outcome_of(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
         answer = last_object(result.out[-65536:]) if step.id not in self.read_by else {}
         log = printable(result.err[-4096:])
-        state = _state(step, result, stopped=self.stop.is_set())
+        already = result.exit == ALREADY and bool(answer.get("already"))
+        state = State.ALREADY if already else _state(step, result, stopped=self.stop.is_set())
         note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
         if state == State.FAILED and step.keep_output_as and not result.error:
             note = rsync.WORDS.get(result.exit or 0, note)
@@ -210,31 +218,38 @@ def _why(result: Result, answer: Mapping[str, Any], log: str) -> str:
     if answer.get("error"):
         return _error_of(answer)
     printed = answer.get("log")
-    lines = log.strip().splitlines() or ([printable(str(entry)) for entry in printed] if type(printed) is list else [])
+    lines = log.strip().splitlines() or ([excerpt(entry) for entry in printed] if type(printed) is list else [])
     last = lines[-1:] or ["it printed nothing"]
     return result.error or f"ended {result.exit}: {last[0]}"
 
 
 def _error_of(answer: Mapping[str, Any]) -> str:
     # Half a character in it could not be written down, and the run would end there.
-    do = f" -> {answer['do']}" if answer.get("do") else ""
-    return printable(f"{answer['error']}{do}")
+    do = f" -> {excerpt(answer['do'])}" if answer.get("do") else ""
+    return f"{excerpt(answer['error'])}{do}"
 
 
-def _holds(value: object, check: Check) -> bool:
+def _holds(value: object, check: Check) -> bool | None:
+    """Whether the claim holds of what was read; None where that is of another type than what is claimed."""
+    numbers = _is_number(value) and _is_number(check.value)
+    if value is not None and not numbers and type(value) is not type(check.value):
+        return None
     match check.relation:
         case "==":
-            return bool(value == check.value)
+            return value == check.value
         case "!=":
-            return bool(value != check.value)
+            return value != check.value
         case ">=" | "<=":
-            try:
-                reading, claimed = float(str(value)), float(check.value)
-            except (TypeError, ValueError):
-                return False
+            if not numbers:
+                return None
+            reading, claimed = float(str(value)), float(check.value)
             return reading >= claimed if check.relation == ">=" else reading <= claimed
         case _:
             assert_never(check.relation)
+
+
+def _is_number(value: object) -> bool:
+    return type(value) is int or (type(value) is float and isfinite(value))
 
 
 def step_outcome(step: Step, state: State, note: str, at: datetime | None = None) -> Outcome:

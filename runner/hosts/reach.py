@@ -14,7 +14,7 @@ from runner.tools import ssh
 
 def write_ssh_config(site: Site, config_path: Path) -> None:
     """Write the generated configuration to `config_path` at once, readable by its owner only."""
-    config_path.parent.mkdir(parents=True, exist_ok=True)
+    config_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = config_path.with_name(f".{secrets.token_hex(8)}.ssh")
     fresh.touch(mode=0o600, exist_ok=False)
     fresh.write_text(ssh.config(site, str(config_path)), encoding="utf-8")
@@ -36,6 +36,7 @@ def transports(site: Site, config_path: Path) -> Mapping[str, Transport]:
 
 def make(site: Site) -> None:
     """Make the folder of every host and the parents of every store; what is there stays."""
+    Path(site.sandbox).mkdir(mode=0o700, parents=True, exist_ok=True)
     for host in site.hosts:
         Path(host.root).mkdir(parents=True, exist_ok=True)
     for store in site.stores:

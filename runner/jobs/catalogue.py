@@ -13,7 +13,7 @@ from runner.jobs.bundled import own_keys
 from runner.model import options
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Beyond, Draft, JobKind
-from runner.model.plan import Finding, Forecast, PlannedJob
+from runner.model.plan import Finding, Forecast, PlannedJob, Skip
 from runner.model.run import Around, JobReport, Outcome, Reporter
 from runner.model.site import Job, Site
 
@@ -22,13 +22,15 @@ from runner.model.site import Job, Site
 class Late:
     """The kind `name`; `place` is its class as `module:Class` below runner.jobs.
 
-    `looks` says that it only looks: it is planned when everything else of the run is done.
+    `looks` says that it only looks: it is planned when everything else of the run is done. `records`: what it
+    makes tells for which instant it was made.
     """
 
     name: str
     place: str
     options: type[Any]
     looks: bool = False
+    records: bool = False
 
     @property
     def schema(self) -> Mapping[str, Any]:
@@ -46,6 +48,10 @@ class Late:
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
         """See Beyond."""
         return _kind(self.place).doubt(site, job, facts, forecast)
+
+    def done(self, site: Site, job: Job, facts: Facts) -> Skip | None:
+        """See Beyond."""
+        return _kind(self.place).done(site, job, facts)
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """See Beyond."""
@@ -82,11 +88,13 @@ KINDS: dict[str, JobKind] = {
     "check": Late(name="check", place="snapshots.check:CheckKind", options=options.CheckOptions, looks=True),
     "disk": Late(name="disk", place="disks.disk:DiskKind", options=options.DiskOptions),
     "drill": Late(name="drill", place="drill.drill:DrillKind", options=options.DrillOptions),
-    "dump": Late(name="dump", place="database.dump:DumpKind", options=options.DumpOptions),
+    "dump": Late(name="dump", place="database.dump:DumpKind", options=options.DumpOptions, records=True),
     "halt": Late(name="halt", place="power.halt:HaltKind", options=options.HaltOptions),
     "prune": Late(name="prune", place="retention.prune:PruneKind", options=options.PruneOptions),
     "reboot": Late(name="reboot", place="power.reboot:RebootKind", options=options.RebootOptions),
-    "snapshot": Late(name="snapshot", place="snapshots.snapshot:SnapshotKind", options=options.SnapshotOptions),
+    "snapshot": Late(
+        name="snapshot", place="snapshots.snapshot:SnapshotKind", options=options.SnapshotOptions, records=True
+    ),
     "updates": Late(name="updates", place="packages.updates:UpdatesKind", options=options.UpdatesOptions),
     "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=options.UpgradeOptions),
 }

@@ -3,6 +3,7 @@
 RunnerError                 1   (never raised itself)
 ├── ConfigError             2   jobs.toml is wrong: every problem at once
 ├── UsageError              2   the command line asks for something that is not there
+├── Exposed                 2   others may change what the runner runs or obeys
 ├── FactsIncomplete         3   no host could be read, so nothing can be planned
 ├── PlanRefused             4   a finding refuses the plan, or it is above the ceiling
 ├── HookFailed              4   a planning hook failed or does not fit
@@ -23,7 +24,7 @@ BUG = 70
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing to do",
     1: "a step failed",
-    2: "jobs.toml or the command line is wrong",
+    2: "jobs.toml or the command line is wrong, or others may change a file that the runner obeys",
     3: "attention: a person must act",
     4: "the plan was refused",
     5: "the plan is stale: something changed since it was made",
@@ -65,6 +66,12 @@ class ConfigError(RunnerError):
 
 class UsageError(RunnerError):
     """The command line names a job, host, store or snapshot that does not exist."""
+
+    code = 2
+
+
+class Exposed(RunnerError):
+    """Others than root and the user that runs this may change a file that it runs or obeys; nothing was done."""
 
     code = 2
 

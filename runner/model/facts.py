@@ -10,10 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated
 
+from runner.model.names import AbsolutePath, Digest, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
 from runner.model.role import Role
 
 # The most characters that are read of what a probe's command printed.
 PRINTED = 64 * 1024 * 1024
+# A number that is never below zero, as in the contracts of the agent.
+Count = Annotated[int, 0]
+
+# The type of a folder that stands in for a filesystem, in the sandbox.
+STAND_IN = "stand-in"
 
 # A step that took some time: its job, its role and what it is about.
 Timed = tuple[str, Role, str]
@@ -23,30 +29,30 @@ Timed = tuple[str, Role, str]
 class Filesystem:
     """A mounted filesystem: `dev` is its device number, `root` the part of it that is mounted."""
 
-    mount: str
+    mount: AbsolutePath
     source: str
     type: str
-    dev: int
+    dev: Count
     root: str = "/"
-    uuid: str = ""
-    size: int = 0
-    used: int = 0
-    inodes_used: int = 0
+    uuid: Uuid = ""
+    size: Count = 0
+    used: Count = 0
+    inodes_used: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rsync:
     """The rsync of a host; `version` is "" where there is none."""
 
-    version: str = ""
-    checksums: tuple[str, ...] = ()
+    version: PlainWord = ""
+    checksums: tuple[PlainWord, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Proven:
     """A drill that succeeded: what is in `snapshot` came back whole at `at` (UTC)."""
 
-    snapshot: str
+    snapshot: SnapshotName
     at: datetime
 
 
@@ -54,40 +60,49 @@ class Proven:
 class Snapshot:
     """A sealed snapshot as its record describes it. Sizes in bytes, times UTC.
 
-    `added_bytes` and `added_files` count what the snapshot brought that no other had; `exceptions` is
-    None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a restore
-    has it open. `freed_bytes` and `freed_inodes` are what the disk gains when it is expired together with
-    every older one, None if not measured. `proven` names the sorts (files, database) whose last successful
-    drill was of this snapshot.
+    `added_bytes` (how long the files are) and `added_files` count what the snapshot brought that no other had,
+    `added_room` what that takes of the disk, None in the record of an older runner; `instant` is the scheduled
+    time that it was made for, None where it was made by hand, `plan` the id of the plan that made it; `exceptions`
+    is None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a restore has it
+    open. `freed_bytes` and `freed_inodes` are what the disk gains when it is expired together with every older
+    one, None if not measured. `proven` names the sorts (files, database) whose last drill was of this snapshot.
     """
 
-    name: str
+    name: SnapshotName
     started: datetime | None = None
     sealed: datetime | None = None
     host: str = ""
     job: str = ""
-    filesystems: tuple[str, ...] = ()
-    files: int | None = None
-    folders: int | None = None
-    added_files: int | None = None
-    added_bytes: int | None = None
-    exceptions: int | None = 0
+    filesystems: tuple[AbsolutePath, ...] = ()
+    files: Count | None = None
+    folders: Count | None = None
+    added_files: Count | None = None
+    added_bytes: Count | None = None
+    added_room: Count | None = None
+    instant: datetime | None = None
+    plan: str = ""
+    exceptions: Count | None = 0
     recorded: bool = True
     pinned_until: datetime | None = None
     pinned_why: str = ""
     being_read: bool = False
-    freed_bytes: int | None = None
-    freed_inodes: int | None = None
+    freed_bytes: Count | None = None
+    freed_inodes: Count | None = None
     proven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Partial:
-    """An interrupted snapshot; it counts for nothing and is only a basis to resume from."""
+    """An interrupted snapshot; it counts for nothing and is only a basis to resume from.
 
-    name: str
-    basis: str = ""
-    filesystems: tuple[str, ...] = ()
+    `apart`: each filesystem lies in a folder of its own, `0`, `1` and so on in their order. In one that an older
+    runner began they lie in each other.
+    """
+
+    name: SnapshotName
+    basis: SnapshotNameOrNone = ""
+    filesystems: tuple[AbsolutePath, ...] = ()
+    apart: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,7 +111,7 @@ class Holder:
 
     plan: str = ""
     who: str = ""
-    pid: int = 0
+    pid: Count = 0
     since: datetime | None = None
 
 
@@ -104,10 +119,10 @@ class Holder:
 class Space:
     """statvfs of a store, in bytes and inodes; `free` is what root may still use."""
 
-    size: int
-    free: int
-    inodes: int
-    inodes_free: int
+    size: Count
+    free: Count
+    inodes: Count
+    inodes_free: Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,24 +132,29 @@ class StoreFacts:
     `mounted`: the store's own device differs from its parent's, or `disk mount` contains it.
     `whole_seconds` is true where the disk cannot hold nanosecond times. `proven` is the last successful
     drill of each sort, `files` and `database`; a sort that never succeeded is not in it. `unread` are
-    files and folders in it that are there and cannot be read: what they hold is not known.
+    files and folders in it that are there and cannot be read: what they hold is not known. `lacks` are those
+    of nosuid and nodev that it is mounted without, `open` its own folders that others than root may enter,
+    `foreign` some of what is in its folder beside it.
     """
 
-    path: str
+    path: AbsolutePath
     exists: bool
     mounted: bool = False
     writable: bool = False
-    uuid: str = ""
+    uuid: Uuid = ""
     device: str = ""
     problem: str = ""
     whole_seconds: bool = False
     sealed: tuple[Snapshot, ...] = ()
     partials: tuple[Partial, ...] = ()
     trash: tuple[str, ...] = ()
-    unread: tuple[str, ...] = ()
+    unread: tuple[AbsolutePath, ...] = ()
     holder: Holder | None = None
     space: Space | None = None
     proven: Mapping[str, Proven] = field(default_factory=dict)
+    lacks: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,11 +176,11 @@ class HostFacts:
 
     name: str
     error: str = ""
-    uid: int | None = None
-    boot_id: str = ""
+    uid: Count | None = None
+    boot_id: PlainWord = ""
     kernel: str = ""
     now: datetime | None = None
-    program: str = ""
+    program: Digest = ""
     former: bool = False
     rsync: Rsync = Rsync()
     filesystems: tuple[Filesystem, ...] = ()

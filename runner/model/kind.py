@@ -54,10 +54,16 @@ class JobKind(Protocol):
 
 
 class Beyond(JobKind, Protocol):
-    """A kind may have one of these besides, or both: it looks beyond one job and today. Pure."""
+    """A kind may have any of these besides: it looks beyond one job and today. Pure."""
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
         """Why the job must not be planned, judged by its past runs; None where there is no reason."""
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """Settle what the drafts of one plan mean for each other. Asked twice, the second changes nothing."""
+
+    def done(self, site: Site, job: Job, facts: Facts) -> Skip | None:
+        """What the job left behind for its instant, where that is whole; None where it must still be done.
+
+        Asked of a kind whose `records` is true; for any other the journal knows.
+        """

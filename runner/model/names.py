@@ -1,12 +1,31 @@
-"""Names made from the time: of snapshots and of plans. UTC, so that their order is time's order."""
+"""Names made from the time: of snapshots and of plans. UTC, so that their order is time's order.
+
+Also the patterns of what hosts answer and plans are made of, as types: whoever reads an answer holds it to them.
+`agent/arguments.py` has the same ones for the other side.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
-SNAPSHOT = re.compile(r"\d{4}-\d\d-\d\dT\d{6}Z")
+# A time of the calendar, from 1970 to 2099: nothing is reckoned from any other.
+SNAPSHOT = re.compile(
+    r"(?!(?:19|20)(?:[02468][1235679]|[13579][013-57-9])-02-29)(?:19[7-9][0-9]|20[0-9]{2})-"
+    r"(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|[12][0-9]))"
+    r"T(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z"
+)
+SnapshotName = Annotated[str, SNAPSHOT]
+SnapshotNameOrNone = Annotated[str, re.compile(f"(?:{SNAPSHOT.pattern})?")]
+# From the root, and no part of it is empty, `.` or `..`.
+AbsolutePath = Annotated[str, re.compile(r"/|(?:/(?!\.{1,2}(?:/|\Z))[^/\0]{1,255})+")]
+UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
+Uuid = Annotated[str, UUID]
+# What a program calls a method or a version: it may become a part of an option.
+PlainWord = Annotated[str, re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z.+_-]{0,63})?")]
+Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
 _SNAPSHOT_FORMAT = "%Y-%m-%dT%H%M%SZ"
 _NEAR = timedelta(minutes=2)
 

@@ -16,13 +16,15 @@ from runner.model.site import Amount
 class SnapshotOptions:
     """What a `snapshot` job says beside the common keys.
 
-    `exclude` are absolute folders or files of the host whose content is left out; `filesystems`
-    overrides the host's and is empty for all; `timeout` ends a transfer that takes longer.
+    `exclude` are absolute folders or files of the host whose content is left out; `accept` those where what
+    cannot be copied is no exception; `filesystems` overrides the host's and is empty for all; `timeout` ends a
+    transfer that takes longer.
     """
 
     store: str
     ownership: Literal["numeric"] = "numeric"
     exclude: tuple[str, ...] = ()
+    accept: tuple[str, ...] = ()
     filesystems: tuple[str, ...] = ()
     timeout: timedelta = timedelta(hours=20)
 

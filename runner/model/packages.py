@@ -7,7 +7,7 @@ from typing import Literal
 
 What = (
     Literal["lock", "interrupted", "broken", "half", "boot full", "disk full", "expired", "signature"]
-    | Literal["moved", "clock", "unreachable", "damaged", "hold drift", "phased", "unknown"]
+    | Literal["moved", "clock", "unreachable", "damaged", "hold drift", "hidden", "phased", "unknown"]
 )
 
 
@@ -57,6 +57,7 @@ class PackageFacts:
 
     `fresh` is false where they could not all be fetched. Of those that could, everything is by these alone:
     `partly` is true, and a trouble names the archives that did not answer. Where none could it is by the old lists.
+    `for_security` is false where no archive is one for security updates, so that there never can be any.
     `updates` are what can be installed without touching a hold and without removing anything; `held` the others.
     `removals` are what a full upgrade would remove. `installed` are the packages whose name fits a hold
     pattern of jobs.toml, and `holds` what is held now (by every program that keeps holds), by name.
@@ -67,6 +68,7 @@ class PackageFacts:
 
     fresh: bool
     partly: bool = False
+    for_security: bool = True
     updates: tuple[Update, ...] = ()
     held: tuple[Held, ...] = ()
     removals: tuple[str, ...] = ()

@@ -157,10 +157,11 @@ class Insertion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skip:
-    """A job that is not in the plan, and why."""
+    """A job that is not in the plan, and why; `done` is when it was done, where there is nothing left to do for it."""
 
     job: str
     reason: str
+    done: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -204,8 +205,10 @@ class PlannedJob:
     `writes` names the snapshot that it makes (`store/name`) or is empty; `resumes` counts the
     interrupted ones it takes up. `headline` and `details` are what the kind knew, for the report of a job that
     only looks; `about` is what it needs to know again then, such as whose packages the host has;
-    `partly`: not all that it asked has answered. `since` is what the job made last, and
+    `partly`: not all that it asked has answered. `doubt`: what it knows to be wrong contradicts that there is
+    nothing to do. `since` is what the job made last, and
     that is out of date from then on (UTC), where it fails now; None where there is none.
+    `instant` is the scheduled time (UTC) that it is run for, once; None for a run by hand.
     """
 
     name: str
@@ -218,7 +221,9 @@ class PlannedJob:
     details: tuple[str, ...] = ()
     about: str = ""
     partly: bool = False
+    doubt: bool = False
     since: datetime | None = None
+    instant: datetime | None = None
     forecast: Forecast = Forecast()
 
 

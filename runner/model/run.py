@@ -13,7 +13,7 @@ from runner.model.role import Role
 
 
 class State(StrEnum):
-    """How a step ended. Everything after `failed`, `stale` or `interrupted` is `not reached`."""
+    """How a step ended. Everything after `failed`, `stale`, `interrupted` or `already done` is `not reached`."""
 
     DONE = "done"
     NOT_NEEDED = "not needed"
@@ -22,6 +22,7 @@ class State(StrEnum):
     STALE = "stale"
     INTERRUPTED = "interrupted"
     BUSY = "busy"
+    ALREADY = "already done"
     NOT_REACHED = "not reached"
 
 
@@ -35,7 +36,7 @@ class Verdict(StrEnum):
 
 
 class Stop(StrEnum):
-    """What kept a job from being done, where that has an exit code of its own."""
+    """What kept a job from being done, where that has an exit code of its own. STALE: something has changed."""
 
     NONE = ""
     STALE = "stale"
@@ -93,6 +94,7 @@ class JobReport:
     `stop` is what kept it from being done: it decides between the exit codes of one verdict. `written`
     are the bytes and files that it wrote, for the journal, `made` the snapshot (`store/name`) that there is
     now. `passes_on` is said by jobs that came after it as well. `quiet`: not worth a word to people.
+    `instant` is the scheduled time (UTC) that it was run for, None by hand.
     """
 
     job: str
@@ -104,6 +106,7 @@ class JobReport:
     made: str = ""
     passes_on: tuple[str, ...] = ()
     quiet: bool = False
+    instant: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +132,10 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobLine:
-    """How one job of one run ended; `written` is (bytes, files) or None where it wrote nothing."""
+    """How one job of one run ended; `written` is (bytes, files) or None where it wrote nothing.
+
+    `instant` is the scheduled time that it was for, where that is asked; None by hand.
+    """
 
     job: str
     started: datetime
@@ -137,6 +143,7 @@ class JobLine:
     verdict: Verdict
     headline: str
     written: tuple[int, int] | None = None
+    instant: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from runner.model.plan import Effect
@@ -30,12 +30,14 @@ class Thin:
 class Retention:
     """How many sealed snapshots a store keeps, how much room stays free, and when to doubt.
 
-    `thin` is empty for no thinning. `max_shrink` (percent of the files of the snapshot before) is
-    how much smaller a source may have become before nothing is expired any more.
+    `per_day` is how many of one job and day count towards `min` and `max`, 0 for all. `thin` is empty for
+    no thinning. `max_shrink` (percent of the files of the snapshot before) is how much smaller a source
+    may have become before nothing is expired any more.
     """
 
     min: int
     max: int
+    per_day: int = 0
     free_space: Amount | None = None
     free_inodes: Amount | None = None
     thin: tuple[Thin, ...] = ()
@@ -96,7 +98,8 @@ class Store:
 class Job:
     """One thing to keep doing. `options` is the kind's own dataclass; `after` names other jobs.
 
-    `runs_on` is the host whose runner starts it, "" for the controller.
+    `runs_on` is the host whose runner starts it, "" for the controller. `instant` is the scheduled time (UTC)
+    that this run of it is for, None for none; jobs.toml says nothing of it.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Job:
     schedule: str = ""
     after: tuple[str, ...] = ()
     runs_on: str = ""
+    instant: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

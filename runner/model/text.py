@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
+_DIGITS = 18
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -15,6 +17,12 @@ def printable(text: bytes | str) -> str:
     """
     known = text.decode("utf-8", "backslashreplace") if isinstance(text, bytes) else text
     return "".join(char if char == "\n" or _harmless(char) else _escaped(char) for char in known)
+
+
+def excerpt(value: object, most: int = 2000) -> str:
+    """What a host answers where a text belongs, whatever it is: `printable`, and cut where it is longer than `most`."""
+    text = str(value)
+    return printable(text) if len(text) <= most else f"{printable(text[:most])}..."
 
 
 def one_line(text: bytes | str) -> str:
@@ -40,6 +48,17 @@ def _escaped(char: str) -> str:
         if code < 0xD800 or code > 0xDFFF
         else f"\\u{code:04x}"
     )
+
+
+def whole_number(digits: str) -> int | None:
+    """The whole number that a program printed in plain digits; None for anything else, and for more than 18 of them."""
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= _DIGITS else None
+
+
+def digit_order(digits: str) -> tuple[int, str]:
+    """A key by which digits sort as numbers do, however many there are."""
+    plain = digits.lstrip("0")
+    return len(plain), plain
 
 
 def size(number: float) -> str:
@@ -71,3 +90,8 @@ def length(span: timedelta | float) -> str:
         return f"{whole // 3600} h {whole % 3600 // 60} min" if whole % 3600 // 60 else f"{whole // 3600} h"
     days, hours = whole // 86400, whole % 86400 // 3600
     return f"{count(days, 'day')} {hours} h" if hours and days < 10 else count(days, "day")
+
+
+def minute(at: datetime, zone: str) -> str:
+    """A time to the minute, as the clocks of `zone` show it: `2026-11-30 03:15 EST`."""
+    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"

@@ -62,7 +62,7 @@ def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | Non
     """The steps behind the last reboot of `controller` that was begun, as a plan of its own; None if none.
 
     What came before is never run again, the reboot least of all. Locks that the reboot took away are
-    not taken again.
+    not taken again. It is for no instant: the reboot was, and was done.
     """
     begun = {outcome.step for outcome in outcomes if _begun(outcome)}
     jobs: list[PlannedJob] = []
@@ -75,7 +75,7 @@ def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | Non
             continue
         ids = {step.id for step in left}
         locks = tuple(lock for lock in job.locks if not lock.until or lock.until in ids)
-        jobs.append(replace(job, after=(), locks=locks))
+        jobs.append(replace(job, after=(), locks=locks, instant=None))
         steps += left
     if not jobs:
         return None

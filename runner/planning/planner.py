@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from runner.model.errors import HookFailed
+from runner.model.errors import HookFailed, RunnerError
 from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
 from runner.model.kind import Draft, JobKind
 from runner.model.names import plan_id
@@ -27,10 +28,12 @@ from runner.model.plan import (
     WaitFor,
 )
 from runner.model.role import Role
-from runner.model.site import Job, Site
-from runner.model.text import count
+from runner.model.site import Job, Site, Store
+from runner.model.text import count, excerpt, minute, one_line
+from runner.planning import closing
 from runner.tools import agent, files
 
+Together = Callable[[Site, Sequence[Job], tuple[Draft, ...], Facts], tuple[Draft, ...]]
 AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
 
 
@@ -56,7 +59,7 @@ def draft(
     for name in dict.fromkeys(job.kind for job in jobs):
         # Not by isinstance: from Python 3.12 on that sees no method which a plugin's kind passes on.
         if together := getattr(kinds[name], "together", None):
-            drafts = together(site, jobs, drafts, facts)
+            drafts = _settled(together, name, site, jobs, drafts, facts)
     return assemble(site, drafts, facts, past)
 
 
@@ -65,7 +68,15 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
     steps = [step for draft in drafts for step in draft.steps]
     users = {step.host for step in steps if _uses(step, agent.program(site.host(step.host)))}
     users |= {lock.host for draft in drafts if draft.planned for lock in draft.planned.locks}
-    preparing = tuple(step for name in sorted(users) for step in _prepare(site, facts.hosts[name], facts.program))
+    stores = {name: _named(site, facts.hosts[name], steps) for name in sorted(users)}
+    preparing = tuple(
+        step
+        for name in stores
+        for step in (
+            *_prepare(site, facts.hosts[name], facts.program),
+            *closing.steps(site, f"prepare-{name}", name, stores[name]),
+        )
+    )
     planned = [draft.planned for draft in drafts if draft.planned]
     return Plan(
         id=plan_id(facts.at),
@@ -78,7 +89,10 @@ def assemble(site: Site, drafts: Sequence[Draft], facts: Facts, past: Mapping[st
         ),
         steps=(*preparing, *steps),
         skips=tuple(draft.skip for draft in drafts if draft.skip),
-        findings=tuple(finding for draft in drafts for finding in draft.findings),
+        findings=(
+            *(finding for draft in drafts for finding in draft.findings),
+            *(finding for name in stores for finding in closing.findings(f"prepare-{name}", name, stores[name])),
+        ),
         basis=_concerned(basis(site, facts), steps, facts),
     )
 
@@ -132,10 +146,47 @@ def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast
             why = host.error if host else "it was not asked"
             finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
             return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
+    try:
+        return _kind_draft(site, job, facts, kind, forecast)
+    except RunnerError:
+        raise
+    except Exception as error:  # an odd answer of a host, or a bug: the other jobs are planned all the same
+        return _unplanned(site, job, error)
+
+
+def _kind_draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast) -> Draft:
+    done = getattr(kind, "done", None) if getattr(kind, "records", False) else None
+    if job.instant and done and (skip := done(site, job, facts)):
+        reason = f"already done for {minute(job.instant, site.timezone)}: {skip.reason}"
+        return Draft(skip=replace(skip, reason=reason))
     doubts = getattr(kind, "doubt", None)
     if doubts and (doubt := doubts(site, job, facts, forecast)):
         return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
-    return kind.draft(site, job, facts, facts.at)
+    draft = kind.draft(site, job, facts, facts.at)
+    return replace(draft, planned=replace(draft.planned, instant=job.instant)) if draft.planned else draft
+
+
+def _settled(
+    together: Together, kind: str, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts
+) -> tuple[Draft, ...]:
+    """The drafts, settled; where that cannot be done, those of this kind are none: they might do a thing twice."""
+    try:
+        return together(site, jobs, drafts, facts)
+    except RunnerError:
+        raise
+    except Exception as error:  # as in `_draft`
+        unplanned = {job.name: _unplanned(site, job, error) for job in jobs if job.kind == kind}
+        return tuple(unplanned.get(draft.planned.name, draft) if draft.planned else draft for draft in drafts)
+
+
+def _unplanned(site: Site, job: Job, error: Exception) -> Draft:
+    """The skip of a job whose kind could not plan it; it says enough for whoever mends the kind."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    hosts = " and ".join(needed(site, job))
+    text = f"kind {job.kind} could not plan it: {excerpt(repr(error), 200)} ({place.name}, line {place.lineno})"
+    do = f"look at what is odd on {hosts}; if nothing is, it is a bug: send this line to the makers"
+    finding = Finding(severity="attention", source=job.name, text=one_line(text), do=do)
+    return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
 
 
 def _uses(step: Step, program: str) -> bool:
@@ -158,6 +209,17 @@ def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
     if facts.former:
         why = "the agent has a new name, and nothing uses the file under its old name"
         yield replace(put, id=f"{job}/former", action=Command(argv=files.remove_file(agent.former(host))), why=why)
+
+
+def _named(site: Site, facts: HostFacts, steps: Sequence[Step]) -> tuple[tuple[Store, StoreFacts], ...]:
+    """The stores of a host that steps name, as they were read."""
+    words = [word for step in steps for word in _argv(step)]
+    known = [(store, facts.stores[store.name]) for store in site.stores if store.name in facts.stores]
+    return tuple((store, read) for store, read in known if store.host == facts.name and _among(words, read.path))
+
+
+def _among(words: Sequence[str], path: str) -> bool:
+    return any(path in word for word in words)
 
 
 def _after(job: PlannedJob, preparing: Sequence[Step], forecast: Forecast) -> PlannedJob:
@@ -184,9 +246,7 @@ def _concerned(known: Sequence[Basis], steps: Sequence[Step], facts: Facts) -> t
     """Without the stores that no step names: a reboot is not stale because of a new snapshot."""
     words = [word for step in steps for word in _argv(step)]
     paths = {f"store {name}": store.path for host in facts.hosts.values() for name, store in host.stores.items()}
-    return tuple(
-        entry for entry in known if entry.subject not in paths or any(paths[entry.subject] in w for w in words)
-    )
+    return tuple(entry for entry in known if entry.subject not in paths or _among(words, paths[entry.subject]))
 
 
 def _argv(step: Step) -> Argv:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC
+from typing import assert_never
 
 from runner.model.errors import PlanRefused
-from runner.model.facts import Facts, StoreFacts
-from runner.model.plan import Command, Effect, Ended, Finding, Plan, Skip, Step
+from runner.model.facts import Facts, Snapshot, StoreFacts
+from runner.model.names import SNAPSHOT
+from runner.model.plan import Argv, Check, Command, Effect, Ended, Finding, Plan, PutFile, Skip, Step, WaitFor
 from runner.model.site import Site, Store
 from runner.model.text import count
+
+# What may name a file below the spool: no path, and nothing that a person could not read.
+_ID = re.compile(r"(?!\.)[^/\0-\x1f\x7f\ud800-\udfff]{1,200}")
+_KEPT = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]*/{SNAPSHOT.pattern}/\d{{1,6}}", re.ASCII)
 
 
 def check(plan: Plan) -> tuple[Finding, ...]:
@@ -38,11 +47,61 @@ def check(plan: Plan) -> tuple[Finding, ...]:
     return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
 
 
+def names(plan: Plan, site: Site) -> tuple[Finding, ...]:
+    """Refusals for a plan that names what cannot be: an unknown host, a file outside the spool, no command.
+
+    Folders and files of the controller are named by a plan's id, a step's id and what a step keeps.
+    """
+    hosts = {host.name for host in site.hosts}
+    faults = [] if _ID.fullmatch(plan.id) else ["the plan's id is none"]
+    faults += [f"job {job.name!a} has no proper name" for job in plan.jobs if not _ID.fullmatch(job.name)]
+    for step in plan.steps:
+        if not _ID.fullmatch(step.id.replace("/", "_")):
+            faults.append(f"step {step.id!a} has no proper name")
+        kept = [name.removeprefix("kept:") for name in step.inputs if name.startswith("kept:")]
+        kept += [step.keep_output_as] * bool(step.keep_output_as)
+        faults += [f"{step.id} keeps its output as {name!a}" for name in kept if not _KEPT.fullmatch(name)]
+    for owner, host, argv in _calls(plan):
+        if host not in hosts:
+            faults.append(f"{owner} is for {host!a}, which is no host of jobs.toml")
+        if not argv or not all(_is_word(word) for word in argv):
+            faults.append(f"{owner} has no command that can be run")
+    return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
+
+
+def _calls(plan: Plan) -> Iterator[tuple[str, str, Argv]]:
+    """What would run where, and for whom: a file that is put somewhere is a command too."""
+    for step in plan.steps:
+        match step.action:
+            case Command(argv=argv):
+                yield step.id, step.host, argv
+            case PutFile(path=path):
+                yield step.id, step.host, (path,)
+            case WaitFor(until=until):
+                yield step.id, step.host, until.argv
+                yield step.id, until.host, until.argv
+            case _:
+                assert_never(step.action)
+        for check in (step.guard, step.unless):
+            if isinstance(check, Check):
+                yield step.id, check.host, check.argv
+    for job in plan.jobs:
+        yield from ((job.name, lock.host, lock.argv) for lock in job.locks)
+
+
+def _is_word(text: str) -> bool:
+    try:
+        return b"\0" not in text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+
+
 def floors(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
     """Refusals for a plan that would leave a store with less than its `retention.min`.
 
     Counted here again, and by itself: whoever decided what expires may be wrong. Every step that may
-    expire counts as if it did. Only snapshots with a record and without exceptions count as left.
+    expire counts as if it did. Only snapshots with a record and without exceptions count as left, and of
+    each job and day (UTC, when they were sealed) no more than `retention.per_day`.
     """
     faults: list[str] = []
     steps = [(step, *gone) for step in plan.steps if (gone := _expires(step))]
@@ -79,12 +138,29 @@ def _below(place: Store, known: StoreFacts, own: list[tuple[Step, str]]) -> list
         for step, _ in own
         if isinstance(step.action, Command) and f"--min={least}" not in step.action.argv
     ]
+    most = place.retention.per_day
+    faults += [
+        f"{step.id} is given another number a day than per_day = {most}"
+        for step, _ in own
+        # A plan of an older runner says none: then the disk counts all, and it is counted here alone.
+        if isinstance(step.action, Command) and _per_day(step.action.argv) not in ("", str(most))
+    ]
     gone = {name for _, name in own}
-    left = sum(snapshot.exceptions == 0 and snapshot.name not in gone for snapshot in recorded)
+    stay = [snapshot for snapshot in recorded if snapshot.exceptions == 0 and snapshot.name not in gone]
+    days = Counter((snapshot.job, _day(snapshot)) for snapshot in stay)
+    left = sum(min(many, most or many) for many in days.values())
     if left < least:
-        stay = count(left, "snapshot")
-        faults.append(f"this plan would leave {stay} without exceptions in store {place.name}, and min is {least}")
+        many = count(left, "snapshot")
+        faults.append(f"this plan would leave {many} without exceptions in store {place.name}, and min is {least}")
     return faults
+
+
+def _per_day(argv: Argv) -> str:
+    return next((word.partition("=")[2] for word in argv if word.startswith("--per-day=")), "")
+
+
+def _day(snapshot: Snapshot) -> str:
+    return f"{snapshot.sealed.astimezone(UTC):%Y-%m-%d}" if snapshot.sealed else snapshot.name[:10]
 
 
 def _expires(step: Step) -> tuple[str, str] | None:

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
-from runner.model.plan import Forecast, Skip
+from runner.model.errors import UsageError
+from runner.model.plan import Forecast, Plan, Skip
 from runner.model.run import Past
 from runner.model.site import Job, Site
+from runner.model.text import minute
 
 MOST = 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DueJobs:
-    """The jobs to plan now, in an order that respects `after`, and the others with their reason."""
+    """The jobs to plan now, in an order that respects `after`, and the others with their reason.
+
+    `missed` is the job whose instant is not its latest any more: its state is gone, but it may have been done.
+    """
 
     jobs: tuple[Job, ...]
     skips: tuple[Skip, ...]
+    missed: str = ""
 
 
 def due(site: Site, last: Mapping[str, datetime], now: datetime) -> DueJobs:
-    """Every job whose latest scheduled time has come since it last succeeded (`last`, aware).
+    """Every job whose latest scheduled time has come since it last succeeded (`last`, aware), for that instant.
 
     A job that never succeeded is due; one without a schedule runs only when it is named, and is no news.
     """
@@ -39,7 +45,7 @@ def due(site: Site, last: Mapping[str, datetime], now: datetime) -> DueJobs:
         if reason:
             skips.append(Skip(job=job.name, reason=reason))
         else:
-            jobs.append(job)
+            jobs.append(_for_latest(job, now.astimezone(zone)))
     return DueJobs(jobs=tuple(jobs), skips=tuple(skips))
 
 
@@ -51,7 +57,7 @@ def apart(due: DueJobs, looking: Collection[str]) -> tuple[DueJobs, DueJobs]:
     """
     doing = tuple(job for job in due.jobs if job.kind not in looking)
     last = tuple(job for job in due.jobs if job.kind in looking)
-    return (DueJobs(jobs=doing, skips=due.skips), DueJobs(jobs=last, skips=() if doing else due.skips))
+    return (replace(due, jobs=doing), replace(due, jobs=last, skips=() if doing else due.skips))
 
 
 def named(site: Site, names: Sequence[str]) -> DueJobs:
@@ -65,6 +71,40 @@ def named(site: Site, names: Sequence[str]) -> DueJobs:
             todo.extend(job.after)
     jobs = tuple(job for job in in_order(site.jobs) if job.name in chosen)
     return DueJobs(jobs=jobs, skips=())
+
+
+def for_instant(site: Site, name: str, instant: datetime, now: datetime) -> DueJobs:
+    """As `named` for one job, for one of its times; UsageError where `instant` is none of these, or is to come.
+
+    A job without a schedule takes any time that has come: whoever gives it the same one twice gets it done once.
+    What the job comes after is done for its own latest time or, without a schedule, for the same.
+    """
+    zone = ZoneInfo(site.timezone)
+    job, here, there = site.job(name), now.astimezone(zone), instant.astimezone(zone)
+    if instant > now:
+        raise UsageError(f"--for {_shown(there)} is to come: it is {_shown(here)}", do="run it then")
+    before = previous_time(job.schedule, there) if job.schedule else there
+    if before.astimezone(UTC) != instant.astimezone(UTC):
+        times = (before.astimezone(UTC), next_time(job.schedule, there).astimezone(UTC))
+        nearest = min((time for time in times if time <= now), key=lambda time: abs(time - instant))
+        text = f"--for {_shown(there)} is no time of {name}: its schedule is {job.schedule!r}"
+        raise UsageError(text, do=f"the nearest is {_shown(nearest.astimezone(zone))}: {_option(nearest)}")
+    jobs = tuple(
+        replace(each, instant=instant) if each.name == name or not each.schedule else _for_latest(each, here)
+        for each in named(site, (name,)).jobs
+    )
+    latest = _for_latest(job, here).instant if job.schedule else instant
+    return DueJobs(jobs=jobs, skips=(), missed=name if latest != instant else "")
+
+
+def require_not_missed(site: Site, due: DueJobs, plan: Plan) -> None:
+    """UsageError where `plan` would do a job for an instant that is over: nobody can make the state of then."""
+    for job in plan.jobs:
+        if job.name == due.missed and job.instant:
+            latest = previous_time(site.job(job.name).schedule, plan.made_at.astimezone(ZoneInfo(site.timezone)))
+            text = f"{minute(job.instant, site.timezone)} is missed: {job.name} was due again since"
+            do = f"what was there then is not there now; its latest time is {minute(latest, site.timezone)}:"
+            raise UsageError(text, do=f"{do} {_option(latest)}")
 
 
 def in_order(jobs: Sequence[Job]) -> tuple[Job, ...]:
@@ -94,6 +134,19 @@ def previous_time(schedule: str, moment: datetime) -> datetime:
     # a zone's own clock does not count minutes where it is put forward or back.
     after = moment.astimezone(UTC).replace(second=0, microsecond=0) + timedelta(minutes=1)
     return next(CronSim(schedule, after.astimezone(moment.tzinfo), reverse=True))
+
+
+def _for_latest(job: Job, now: datetime) -> Job:
+    """The job for its latest scheduled time at or before `now` (aware, in the site's zone)."""
+    return replace(job, instant=previous_time(job.schedule, now).astimezone(UTC))
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M %Z}"
+
+
+def _option(instant: datetime) -> str:
+    return f"--for {instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
 def _not_due(job: Job, last: datetime | None, now: datetime) -> str:

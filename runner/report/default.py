@@ -9,7 +9,7 @@ from runner.model.plan import PlannedJob
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line
 
-STOPPED = (State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY)
+STOPPED = (State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY, State.ALREADY)
 _SHOWN = 5
 
 
@@ -46,6 +46,8 @@ def stopped(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | None:
     match outcome.state:
         case State.BUSY:
             verdict, details, text = Verdict.ATTENTION, (), f"busy: {outcome.note}"
+        case State.ALREADY:
+            verdict, details, text = Verdict.NOTHING, (), f"already done: {outcome.note}"
         case State.STALE:
             details, text = (), f"stale at {outcome.label}: {outcome.note}"
         case State.INTERRUPTED:

@@ -76,7 +76,7 @@ def _report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around, kinds:
         report = error
     if not isinstance(report, JobReport) or report.job != job.name:
         report = _unreported(default_report(job, outcomes, around), job.kind, report)
-    return report if report.stop else replace(report, stop=_stop(outcomes))
+    return replace(report, stop=report.stop or _stop(outcomes), instant=job.instant)
 
 
 def _unreported(plain: JobReport, kind: str, instead: object) -> JobReport:
@@ -132,8 +132,10 @@ def _stop(outcomes: Sequence[Outcome]) -> Stop:
     states = {outcome.state for outcome in outcomes}
     if states & {State.FAILED, State.INTERRUPTED}:
         return Stop.NONE
-    if State.STALE in states:
+    if any(outcome.state == State.STALE and outcome.result.get("unread") is not True for outcome in outcomes):
         return Stop.STALE
+    if State.STALE in states:
+        return Stop.NONE
     return Stop.BUSY if State.BUSY in states else Stop.NONE
 
 

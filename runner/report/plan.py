@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from runner.model.plan import Check, Effect, Ended, Finding, Plan, PlannedJob, PutFile, Step, WaitFor
 from runner.model.role import Role
-from runner.model.text import count, length, one_line, printable, size
+from runner.model.text import count, length, minute, one_line, printable, size
 from runner.report.line import Line, Style, line
 from runner.report.report import skip_lines
 
@@ -21,11 +21,11 @@ _EFFECTS: dict[Effect, Style] = {
 _SEVERITY: dict[str, Style] = {"note": "dim", "attention": "warn", "refusal": "bad"}
 
 
-def plan_lines(plan: Plan, *, width: int = 100, commands: bool = True) -> tuple[Line, ...]:
-    """The whole plan; `width` is where commands are folded, `commands` whether they are shown."""
+def plan_lines(plan: Plan, *, width: int = 100, commands: bool = True, zone: str = "UTC") -> tuple[Line, ...]:
+    """The whole plan; `width` is where commands are folded, `commands` whether they are shown, `zone` for times."""
     where = "live" if plan.live else "sandbox: nothing outside ./sandbox is written"
     head = line(("Plan ", "head"), (plan.id, "head"), f"  {plan.site} ({where})")
-    jobs = [row for job in plan.jobs for row in _job(plan, job, width, commands)]
+    jobs = [row for job in plan.jobs for row in (*_title(plan, job, zone), *_job(plan, job, width, commands))]
     skips = skip_lines("Not in this plan", plan.skips)
     return (head, *jobs, *skips, *finding_lines(plan.findings), line(), summary(plan))
 
@@ -135,22 +135,24 @@ def _spelt(char: str) -> str:
     return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
-def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
-    steps = [step for step in plan.steps if step.job == job.name]
+def _title(plan: Plan, job: PlannedJob, zone: str) -> list[Line]:
     # Hosts are prepared before everything else: that need not be said of each job.
     preparing = {step.job for step in plan.steps if step.role == Role.PREPARE}
     awaited = [name for name in job.after if name not in preparing]
     title = f"  {job.kind}" + (f" -> {job.writes}" if job.writes else "")
+    when = f"  for {minute(job.instant, zone)}" if job.instant else ""
     after = f"  after {', '.join(awaited)}" if awaited else ""
-    lines = [line(), line((job.name, "name"), title, (after, "dim"))]
+    return [line(), line((job.name, "name"), title, when, (after, "dim"))]
+
+
+def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
+    steps = [step for step in plan.steps if step.job == job.name]
     if not commands:
         if job.headline and all(step.effect == Effect.READ for step in steps):
-            return [*lines, *(line(f"  {one_line(text)}") for text in (job.headline, *job.details))]
+            return [line(f"  {one_line(text)}") for text in (job.headline, *job.details)]
         # In short: what only happens when something else went wrong is left out.
         steps = [step for step in steps if not isinstance(step.unless, Ended)]
-    for step in steps:
-        lines += _step(plan, step, width, commands)
-    return lines
+    return [row for step in steps for row in _step(plan, step, width, commands)]
 
 
 def _step(plan: Plan, step: Step, width: int, whole: bool) -> list[Line]:

@@ -11,7 +11,7 @@ from runner.model.plan import Finding, Plan, Skip
 from runner.model.role import Phase
 from runner.model.run import JobReport, Report, Todo, Verdict
 from runner.model.site import Site
-from runner.model.text import length, one_line
+from runner.model.text import length, minute, one_line
 from runner.report.line import Line, Style, line
 
 _STYLES: dict[Verdict, Style] = {
@@ -91,12 +91,17 @@ def report_lines(report: Report) -> tuple[Line, ...]:
     # The others were seen in the plan.
     lines += [line(one_line(finding.text)) for finding in report.findings if finding.phase == Phase.RUN]
     for job in report.jobs:
-        lines += [line(), line((job.job, "name"), "  ", (job.verdict.value, _STYLES[job.verdict]))]
+        when = f"  for {minute(job.instant, report.timezone)}" if job.instant else ""
+        lines += [line(), line((job.job, "name"), "  ", (job.verdict.value, _STYLES[job.verdict]), when)]
         lines += [line(f"  {one_line(text)}") for text in (job.headline, *job.details)]
     return (*lines, *skip_lines("Not done", report.skips))
 
 
 def skip_lines(heading: str, skips: Sequence[Skip]) -> tuple[Line, ...]:
-    """The jobs that were left out, and why, under a heading; nothing where there are none."""
-    rows = [line("  ", (skip.job, "name"), f"  {one_line(skip.reason)}") for skip in skips]
-    return (line(), line((heading, "head")), *rows) if rows else ()
+    """The jobs that were left out, and why, under a heading, those that are done under another; nothing without any."""
+    groups = {heading: [skip for skip in skips if not skip.done], "Done before": [skip for skip in skips if skip.done]}
+    lines: list[Line] = []
+    for head, rows in groups.items():
+        lines += [line(), line((head, "head"))] if rows else []
+        lines += [line("  ", (skip.job, "name"), f"  {one_line(skip.reason)}") for skip in rows]
+    return tuple(lines)

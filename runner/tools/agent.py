@@ -10,7 +10,7 @@ from runner.agent.arguments import DeclaredDisk, argv, parse_as
 from runner.agent.snapshots import contract
 from runner.agent.snapshots.contract import Diff, Find, ReadSnapshots
 from runner.agent.store import contract as store_contract
-from runner.agent.store.contract import CheckDisk, Freed, Hold, Newest, Reap, Record
+from runner.agent.store.contract import CheckDisk, Close, Freed, Hold, Newest, Reap, Record
 from runner.model.errors import FactsIncomplete
 from runner.model.plan import Argv
 from runner.model.site import Host
@@ -79,6 +79,11 @@ def begun(command: Argv) -> contract.Begin:
 def check_disk(at: At) -> Argv:
     """Say whether the store is on its declared disk, really mounted. Reads only."""
     return at.call("check-disk", CheckDisk(at.path, at.disk))
+
+
+def close(host: Host, store: str) -> Argv:
+    """Let nobody but root enter the store's folders."""
+    return (program(host), *argv("close", Close(store)))
 
 
 def newest(at: At) -> Argv:

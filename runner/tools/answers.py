@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
@@ -16,9 +17,16 @@ import msgspec
 ANSWER = 64 * 1024 * 1024
 TEXT = 64 * 1024
 MANY = 100_000
+DEEP = 40
 NUMBER = 2**63 - 1
+# Whatever the clock of a host shows: no time before Unix, and none that no sum of times could go beyond.
+FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC)
 
 _INEXACT = 1e300
+_SHOWN = 60
+
+_TOO_DEEP = f"it is nested in more than {DEEP} levels"
+_NESTED = (dict, list)
 
 # Types that are made here are nothing that mypy could follow.
 _TUPLE: Any = tuple
@@ -28,16 +36,37 @@ _UNION: Any = Union
 Contract = TypeVar("Contract")
 
 
+def parsed(text: str | bytes) -> Any:  # noqa: ANN401
+    """The JSON in `text`, whoever wrote it; ValueError says what is wrong with it."""
+    if len(text) > ANSWER:
+        raise ValueError(f"it is longer than {ANSWER >> 20} MiB")
+    try:
+        value = json.loads(text, parse_constant=_refused)
+    except RecursionError:
+        raise ValueError(_TOO_DEEP) from None
+    level = [value]
+    for _ in range(DEEP):
+        level = [part for each in level if isinstance(each, _NESTED) for part in _parts(each)]
+        if not level:
+            return value
+    raise ValueError(_TOO_DEEP)
+
+
+def json_object(text: str | bytes) -> Mapping[str, Any]:
+    """The JSON object that `text` is; ValueError where it is none."""
+    value = parsed(text)
+    if not isinstance(value, dict):
+        raise ValueError("it is no JSON object")
+    return value
+
+
 def last_object(text: str | bytes) -> Mapping[str, Any]:
     """The JSON object on the last line; empty where there is none."""
     line = text.strip().rpartition("\n")[2] if isinstance(text, str) else text.strip().rpartition(b"\n")[2]
-    if len(line) > ANSWER:
-        return {}
     try:
-        read = json.loads(line, parse_constant=_refused)
-    except (ValueError, RecursionError):
+        return json_object(line)
+    except ValueError:
         return {}
-    return read if isinstance(read, dict) else {}
 
 
 def read(answer: str | Mapping[str, Any], contract: type[Contract]) -> Contract | None:
@@ -56,7 +85,7 @@ def understood(answer: object, contract: type[Contract]) -> Contract:
     """As `read`, of a NamedTuple or a dataclass; ValueError says what does not fit."""
     hint: Any = contract
     try:
-        made: Contract = _made(hint, msgspec.convert(answer, _shape(hint)))
+        made: Contract = _made(hint, msgspec.convert(answer, _shape(hint)), "it")
     except (msgspec.MsgspecError, OverflowError, RecursionError) as error:
         raise ValueError(str(error)) from error
     return made
@@ -69,6 +98,10 @@ def plain(value: object) -> Any:  # noqa: ANN401
         names = getattr(value, "_fields", ())
         return dict(zip((name.rstrip("_") for name in names), each, strict=True)) if names else each
     return value
+
+
+def _parts(value: Any) -> Any:  # noqa: ANN401
+    return value.values() if isinstance(value, dict) else value
 
 
 def _refused(constant: str) -> float:
@@ -139,23 +172,32 @@ def _is_contract(hint: object) -> bool:
     return isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, tuple) and hasattr(hint, "_fields"))
 
 
-def _made(hint: Any, value: Any) -> Any:  # noqa: ANN401
-    """What was checked, as the types of the contract."""
+def _made(hint: Any, value: Any, name: str) -> Any:  # noqa: ANN401
+    """What was checked, as the types of the contract; ValueError where it fits no pattern, or is no time of ours.
+
+    `name` is that of the field which has it.
+    """
     if value is None:
         return None
     if get_origin(hint) is Annotated:
-        return _made(hint.__origin__, value)
+        patterns = [mark for mark in hint.__metadata__ if isinstance(mark, re.Pattern)]
+        if not all(pattern.fullmatch(value) for pattern in patterns):
+            raise ValueError(f"`{name}` cannot be {value[:_SHOWN]!a}")
+        return _made(hint.__origin__, value, name)
     inner = get_args(hint)
     if get_origin(hint) in (Union, UnionType):
-        return _made(next(each for each in inner if each is not type(None)), value)
+        return _made(next(each for each in inner if each is not type(None)), value, name)
     if _is_contract(hint):
         given = {key: (each, getattr(value, key)) for key, each in _hints(hint).items()}
-        return hint(**{key: _made(*each) for key, each in given.items() if each[1] is not msgspec.UNSET})
+        return hint(**{key: _made(*each, key) for key, each in given.items() if each[1] is not msgspec.UNSET})
     if isinstance(value, datetime):
-        return value.astimezone(UTC)
+        moment = value.astimezone(UTC)
+        if not FIRST <= moment < LAST:
+            raise ValueError(f"`{name}` cannot be {moment.isoformat()}")
+        return moment
     if isinstance(value, tuple):
         kinds = inner[:1] * len(value) if inner[1:] == (Ellipsis,) else inner
-        return tuple(_made(kind, each) for kind, each in zip(kinds, value, strict=True))
+        return tuple(_made(kind, each, name) for kind, each in zip(kinds, value, strict=True))
     if isinstance(value, dict):
-        return {key: _made(inner[1], each) for key, each in value.items()}
+        return {_made(inner[0], key, name): _made(inner[1], each, name) for key, each in value.items()}
     return value

@@ -8,8 +8,11 @@ from runner.model.plan import Argv
 
 
 def make_folders(paths: Sequence[str]) -> Argv:
-    """Make folders and their parents, readable by their owner only; existing ones stay (mkdir(1))."""
-    return ("mkdir", "--parents", "--mode=0700", "--", *paths)
+    """Make folders, for their owner only, and their parents, which others may pass through and no more.
+
+    Whatever the umask; existing ones stay (mkdir(1), where --mode is not for the parents).
+    """
+    return ("sh", "-c", 'umask 066; exec mkdir --parents --mode=0700 -- "$@"', "sh", *paths)
 
 
 def remove_file(path: str) -> Argv:

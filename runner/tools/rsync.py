@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from runner.model.facts import Rsync
 from runner.model.plan import Argv
+from runner.model.text import whole_number
 
 # %n is escaped by rsync (\#ooo) and cannot hold "//", so every line parses in one way only.
 LINE = "--out-format=%i|%C|%l|%n//%L"
@@ -139,14 +140,14 @@ class Foreseen:
 
     def _line(self, line: bytes) -> None:
         if line[11:12] == b"|":
-            item, size = line[:11], line[12:]
+            item, size = line[:11], line[12:].decode("ascii", "replace")
             # h is one more name; folders are counted by the statistics, since no line has all of them.
             if item[:1] in b"<>c." and item[1:2] != b"d":
                 self.inodes += 1
-                self.bytes += int(size) if item[1:2] == b"f" and size.isdigit() else 0
+                self.bytes += (whole_number(size) or 0) if item[1:2] == b"f" else 0
         elif line.startswith(b"Number of files:"):
             folders = line.partition(b"dir: ")[2].partition(b")")[0].partition(b",")[0]
-            count = int(folders) if folders.isdigit() else 0
+            count = whole_number(folders.decode("ascii", "replace")) or 0
             self.inodes += count
             self.bytes += count * BLOCK
 
@@ -238,7 +239,8 @@ def takes_up_halves(receiver: Rsync) -> bool:
 
 def version_number(version: str) -> tuple[int, ...]:
     """`3.2.7` as (3, 2, 7), to be compared; () where there is no rsync."""
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+    numbers = map(whole_number, version.split("."))
+    return tuple(number for number in numbers if number is not None)
 
 
 def _places(ends: Ends) -> Argv:

@@ -110,6 +110,7 @@ class World:
     def run(self, plan: Plan, stop: threading.Event | None = None) -> Drilled:
         outcomes = execute.run(plan, execute.Means(
             transports={"papio": Local("papio")}, artifacts={}, spool=self.base / "spool",
+            already=lambda job: "",
             begun=lambda step, at: None, ended=lambda step, outcome: None, left=lambda job, outcomes: None,
             tell=lambda event: None, stop=stop or threading.Event(),
         ))  # fmt: skip

@@ -49,11 +49,12 @@ def disk(place: Place, mib: int, *options: str, image: Path | None = None) -> It
         subprocess.run(("umount", place.store), check=True)
 
 
-def policy(place: Place, text: str) -> None:
+def policy(place: Place, text: str, *, counting: str = ", per_day = 400") -> None:
     """Let jobs.toml have a prune job and a check, and the store this retention."""
     place.declare(PURGE, mail=True)
     path = place.folder / "jobs.toml"
-    path.write_text(path.read_text().replace("{ min = 30, max = 400 }", f"{{ {text} }}"))
+    # Days are played within a minute here, and all of that one real day are to count.
+    path.write_text(path.read_text().replace("{ min = 30, max = 400 }", f"{{ {text}{counting} }}"))
 
 
 def good(place: Place, *argv: str) -> Said:

@@ -107,6 +107,11 @@ class Place:
         return self.sandbox / "state"
 
     @property
+    def key(self) -> bytes:
+        """The key that seals its plans."""
+        return (self.state / "plan.key").read_bytes()
+
+    @property
     def store(self) -> Path:
         return self.sandbox / "backup-server1/srv/backups/papio"
 

@@ -46,19 +46,23 @@ def frame(source: str, said: Said, state: str = "done") -> bytes:
 
 
 def execute(argv: Sequence[str], given: bytes = b"") -> Said:
-    done = subprocess.run(argv, check=False, input=given, capture_output=True, env=ENVIRONMENT, timeout=60)
+    done = subprocess.run(argv, check=False, input=given, capture_output=True, env=ENVIRONMENT, timeout=600)
     return Said(code=done.returncode, out=done.stdout, err=done.stderr)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Storehouse:
-    """One store and one source; `before` is put before every command (to be somebody else)."""
+    """One store and one source; `before` is put before every command (to be somebody else).
+
+    `points` are folders of the source that are taken for mount points, and sent each by itself.
+    """
 
     root: Path
     source: Path
     before: tuple[str, ...] = ()
     disk: tuple[str, ...] = ()
     plan: str = "plan-1"
+    points: tuple[str, ...] = ("/",)
     kept: dict[str, bytes] = field(default_factory=dict)
 
     def call(self, *argv: str, given: bytes = b"", around: tuple[str, ...] = ()) -> Said:
@@ -78,19 +82,32 @@ class Storehouse:
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.close()
 
-    def begin(self, name: str, basis: str = "", resume: Sequence[str] = (), points: Sequence[str] = ("/",)) -> Said:
+    def begin(self, name: str, basis: str = "", resume: Sequence[str] = (), points: Sequence[str] = ()) -> Said:
         again = [word for each in resume for word in ("--resume", each)]
+        points = points or self.points
         return self.call(
             "begin", str(self.root), name, "--plan", self.plan, "--basis", basis, *again, *self.disk, "--", *points
         )
 
-    def ends(self, name: str) -> rsync.Ends:
-        return rsync.Ends(source=f"{self.source}/", target=f"{self.root}/.partial/{name}/")
+    def ends(self, name: str, number: int = 0) -> rsync.Ends:
+        source = f"{self.source}{self.points[number].rstrip('/')}/"
+        return rsync.Ends(source=source, target=f"{self.root}/.partial/{name}/{number}/")
 
-    def send(self, name: str, bases: Sequence[str] = (), extra: tuple[str, ...] = ()) -> Said:
-        folders = [str(self.root / basis) for basis in bases]
-        argv = rsync.send(self.ends(name), link_dest=folders, exclude=(), keep_parts=f"{self.root}/.partial/parts")
+    def send(self, name: str, bases: Sequence[str] = (), extra: tuple[str, ...] = (), number: int = 0) -> Said:
+        point = self.points[number].rstrip("/")
+        folders = [str(self.root) + f"/{base}" + (f"/{number}" if ".partial" in base else point) for base in bases]
+        inner = [each for each in self.points if each != self.points[number] and each.startswith(f"{point}/")]
+        argv = rsync.send(
+            self.ends(name, number), link_dest=folders, exclude=[rsync.below(point, each) for each in inner],
+            keep_parts=f"{self.root}/.partial/parts",
+        )  # fmt: skip
         return execute((*self.before, argv[0], *extra, *argv[1:]))
+
+    def send_all(self, name: str, bases: Sequence[str] = ()) -> bytes:
+        """Send every filesystem, and give what the seal reads of it; each must be whole."""
+        sent = [self.send(name, bases, number=number) for number in range(len(self.points))]
+        assert not any(each.code for each in sent), sent
+        return b"".join(frame(f"send{number or ''}", each) for number, each in enumerate(sent))
 
     def look(self, name: str) -> Said:
         return execute((*self.before, *rsync.look(self.ends(name), exclude=())))
@@ -98,9 +115,19 @@ class Storehouse:
     def explain(self, looked: Said, since: str) -> Said:
         return self.call("explain", str(self.source), "--since", since, given=frame("look", looked))
 
+    def walk(self, number: int = 0, given: bytes = b"", since: str = "2100-01-01T00:00:00Z") -> Said:
+        """The count at the source, given the output of its transfer (or that and more, which tells it nothing)."""
+        point = self.points[number].rstrip("/")
+        inner = [each for each in self.points if each != self.points[number] and each.startswith(f"{point}/")]
+        emptied = [f"--emptied={self.source}{each}" for each in inner]
+        return self.call("walk", f"{self.source}{point}", f"--since={since}", *emptied, given=given)
+
     def seal(self, name: str, given: bytes, *options: str, around: tuple[str, ...] = ()) -> Said:
+        transfers = [f"--transfer=send{number or ''}={point}" for number, point in enumerate(self.points)]
+        walks = [f"--walked=walk{number or ''}={point}" for number, point in enumerate(self.points)]
+        given += b"".join(frame(f"walk{number or ''}", self.walk(number, given)) for number in range(len(self.points)))
         return self.call(
-            "seal", str(self.root), name, "--plan", self.plan, "--transfer", "send=/", *options, *self.disk,
+            "seal", str(self.root), name, "--plan", self.plan, *transfers, *walks, *options, *self.disk,
             given=given, around=around,
         )  # fmt: skip
 
@@ -110,7 +137,4 @@ class Storehouse:
             begun = self.begin(name, basis, resume)
             assert begun.code == 0, begun.out
             bases = [each for each in (basis, *(f".partial/{part}" for part in resume)) if each]
-            sent = self.send(name, bases)
-            assert sent.code == 0, sent.err
-            kept = b"".join(self.kept.values())
-            return self.seal(name, frame("send", sent) + kept, *options)
+            return self.seal(name, self.send_all(name, bases) + b"".join(self.kept.values()), *options)

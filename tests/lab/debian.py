@@ -20,6 +20,8 @@ from tests.contract.sshd import free_port, new_key
 from tests.lab.archive import Archive
 
 SUITE = "bookworm"
+# What a world's host is to hold, unless a test says otherwise.
+HOLD = ("linux-image-*", "libc-demo")
 PACKAGES = ("aptitude", "openssh-server", "python3", "rsync")
 ENVIRONMENT = (
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C", "LANGUAGE=",
@@ -96,6 +98,7 @@ class World:
         self._holder: subprocess.Popen[str] | None = None
         self.pid = 0
         self.port = 0
+        self.hold: tuple[str, ...] = HOLD
         self.key = folder / "key"
 
     def __enter__(self) -> Self:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.archive import Archive
-from tests.lab.debian import World, unpack
+from tests.lab.debian import HOLD, World, unpack
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,14 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 
 @pytest.fixture
-def world(base: Path, tmp_path: Path, archive: Archive) -> Iterator[World]:
+def hold() -> tuple[str, ...]:
+    """What the Debian is to hold; a module whose tests hold whatever that is has it with none as well."""
+    return HOLD
+
+
+@pytest.fixture
+def world(base: Path, tmp_path: Path, archive: Archive, hold: tuple[str, ...]) -> Iterator[World]:
     """A running Debian that knows the archive."""
     with World(base, tmp_path / "world", archive) as made:
+        made.hold = hold
         yield made

@@ -12,7 +12,6 @@ from runner.model.site import Host
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
 from tests.lab.debian import World
 
-HOLD = ("linux-image-*", "libc-demo")
 KERNEL, META = "linux-image-9.9.9-demo", "linux-image-demo"
 
 
@@ -48,9 +47,9 @@ def grown(world: World, archive: Archive, *more: Deb) -> None:
     archive.add(Deb(name="demo-feature", version="1.1"), suite=STABLE)
 
 
-def read(world: World, hold: Sequence[str] = HOLD) -> PackageFacts:
+def read(world: World, hold: Sequence[str] | None = None) -> PackageFacts:
     """What the adapter makes of the world as it is now."""
-    host = Host(name="debian", address="127.0.0.1", packages="apt", hold=tuple(hold))
+    host = Host(name="debian", address="127.0.0.1", packages="apt", hold=tuple(world.hold if hold is None else hold))
     survey = packages_apt.probes(host)[0]
     done = world.run(*survey.argv, check=False)
     reading = Reading(exit=done.returncode, out=done.stdout, err=done.stderr)

@@ -174,7 +174,7 @@ class Runner:
     def arrived(self, name: str) -> int:
         """How many of the files of `fill` are in the newest snapshot that is being made."""
         names = self.partials()
-        folder = self.store("papio") / ".partial" / (names[-1] if names else "none") / DATA[1:] / name
+        folder = self.store("papio") / ".partial" / (names[-1] if names else "none") / "1" / name
         return len(list(folder.glob(f"{name}*"))) if folder.is_dir() else 0
 
     def record(self, name: str, store: str = "papio") -> dict[str, Any]:

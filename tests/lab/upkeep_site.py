@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import email.policy
+import json
 import os
 import shlex
 import signal
@@ -11,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email import message_from_bytes
@@ -41,7 +42,7 @@ address = "127.0.0.1"
 port = {port}
 key = "{key}"
 packages = "apt"
-hold = ["linux-image-*", "libc-demo"]
+hold = {hold}
 [jobs.security-updates]
 kind = "updates"
 host = "backup-server1"
@@ -101,8 +102,14 @@ class Keeper:
         (folder / "sendmail").chmod(0o755)
         host_key = world.path("/etc/ssh/test_key.pub").read_text()
         (folder / "known_hosts").write_text(f"[127.0.0.1]:{world.port} {host_key}")
-        declared = JOBS.format(folder=folder, port=world.port, key=world.key)
-        (folder / "jobs.toml").write_text(declared)
+        self.declare(world.hold)
+
+    def declare(self, hold: Sequence[str]) -> None:
+        """Write jobs.toml, in which the Debian holds what fits these."""
+        declared = JOBS.format(
+            folder=self.folder, port=self.world.port, key=self.world.key, hold=json.dumps(list(hold))
+        )
+        (self.folder / "jobs.toml").write_text(declared)
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         """Start `runner argv` as the leader of a process group."""
@@ -160,6 +167,8 @@ class Keeper:
                 for row, *times in rows:
                     back = [_a_day_before(at) for at in times]
                     database.execute(f"UPDATE {table} SET started = ?, ended = ? WHERE rowid = ?", (*back, row))
+            for row, instant in database.execute("SELECT rowid, instant FROM instants").fetchall():
+                database.execute("UPDATE instants SET instant = ? WHERE rowid = ?", (_a_day_before(instant), row))
 
     def rebooted(self) -> None:
         """The host has been started again since its packages were changed last, as far as anybody can see."""

@@ -24,8 +24,9 @@ FLOORS = (
 BESIDE = {("config", "hookspecs"), ("hosts", "tools")}
 # A plan is made, run and reported without knowing what any kind of job means.
 KNOW_NO_JOB = {"planning", "engine", "report", "hosts", "config", "tools"}
-# Of the program on a host the others may know what its verbs take and answer, and nothing else.
-CONTRACTS = re.compile(r"runner\.agent\.(\w+\.)?(contract(_\w+)?|arguments)\b")
+# Of the program on a host the others may know what its verbs take and answer, and the rule who may change a file,
+# which is the same on both sides.
+CONTRACTS = re.compile(r"runner\.agent\.(\w+\.)?(contract(_\w+)?|arguments|trust)\b")
 MAY_KNOW_CONTRACTS = {"jobs", "tools"}
 
 DOORS: Mapping[str, frozenset[str]] = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, Last, Positive, Rest, Word
+from ..arguments import Count, Last, MountPoint, PathWord, Positive, Rest, SnapshotName, SnapshotWord
 
 MOST_BYTES = 63
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-.")
@@ -111,13 +111,16 @@ class Databases(NamedTuple):
 class ListDumps(NamedTuple):
     """Options of `dumps`."""
 
-    to: Word
+    to: PathWord
 
 
 class DumpRow(NamedTuple):
-    """A dump that counts. `time` names its file, `at` is when it was begun; `rows` are those of all tables."""
+    """A dump that counts. `time` names its file, `at` is when it was begun; `rows` are those of all tables.
 
-    time: str
+    `instant` is the scheduled time that `job` made it for.
+    """
+
+    time: SnapshotName
     bytes: Count
     at: Optional[datetime] = None
     objects: Count = 0
@@ -126,6 +129,8 @@ class DumpRow(NamedTuple):
     pg_dump: str = ""
     took: Optional[float] = None
     doubts: tuple[str, ...] = ()
+    job: str = ""
+    instant: Optional[datetime] = None
 
 
 class DumpListing(NamedTuple):
@@ -138,21 +143,32 @@ class DumpListing(NamedTuple):
     exists: bool
     free: Count
     databases: dict[str, tuple[DumpRow, ...]]
-    globals: tuple[str, ...]
-    real: str = ""
+    globals: tuple[SnapshotName, ...]
+    real: MountPoint = ""
     odd: tuple[str, ...] = ()
 
 
-class MakeDump(NamedTuple):
-    """Options of `dump`: seconds (0: six hours), seconds, percent."""
+class NotDumped(NamedTuple):
+    """Options of `not-dumped`."""
 
-    to: Word
-    at: Word
+    to: PathWord
+    job: str
+    instant: str
+    databases: Rest = ()
+
+
+class MakeDump(NamedTuple):
+    """Options of `dump`: seconds (0: six hours), seconds, percent; the scheduled time that `job` is run for."""
+
+    to: PathWord
+    at: SnapshotWord
     database: Last
     server: DatabaseServer
     within: Positive = 0
     lock_wait: Positive = 600
     max_shrink: Count = 100
+    job: str = ""
+    instant: str = ""
 
 
 class DumpMade(NamedTuple):
@@ -180,8 +196,8 @@ class DumpGone(NamedTuple):
 class DumpGlobals(NamedTuple):
     """Options of `dump-globals`: seconds (0: ten minutes)."""
 
-    to: Word
-    at: Word
+    to: PathWord
+    at: SnapshotWord
     server: DatabaseServer
     within: Positive = 0
 
@@ -197,8 +213,8 @@ class GlobalsDumped(NamedTuple):
 class CheckDumps(NamedTuple):
     """Options of `dumped`."""
 
-    to: Word
-    at: Word
+    to: PathWord
+    at: SnapshotWord
     server: DatabaseServer
     globals: bool = False
     require: bool = False
@@ -226,8 +242,8 @@ class DumpsChecked(NamedTuple):
 class ExpireDump(NamedTuple):
     """Options of `expire-dump`: one database, or `globals`."""
 
-    to: Word
-    at: Word
+    to: PathWord
+    at: SnapshotWord
     server: DatabaseServer
     keep: Positive
     after: str

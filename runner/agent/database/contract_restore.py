@@ -5,23 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, Last, Positive, Rest, Word
+from ..arguments import Count, Digest, FileName, Last, PathWord, Positive, Rest
 from .contract import DatabaseServer
 
 
 class FindDump(NamedTuple):
     """Options of `db-newest`: the folder of dumps is `inside` below `root`."""
 
-    root: Word
-    inside: Word
+    root: PathWord
+    inside: PathWord
 
 
 class DumpHead(NamedTuple):
     """What a restore must know of a dump: what it is, and what the server must have for it."""
 
     database: str
-    dump: str
-    sha256: str
+    dump: FileName
+    sha256: Digest
     bytes: Count
     tables: Count = 0
     rows: Count = 0
@@ -37,8 +37,8 @@ class DumpHead(NamedTuple):
 class RolesFile(NamedTuple):
     """A dump of the roles: its file, its SHA-256 and the roles that it makes."""
 
-    file: str
-    sha256: str
+    file: FileName
+    sha256: Digest
     roles: tuple[str, ...]
 
 

@@ -46,7 +46,11 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _answer(folder: Folder, options: MakeDump) -> DumpMade | DumpGone:
-    record = dump_folder.good(folder, options.database, options.at) or _dumped(folder, options)
+    record: Mapping[str, Any] | None = dump_folder.good(folder, options.database, options.at)
+    if not record and dump_folder.made_for(folder, options.database, options.job, options.instant):
+        # `not-dumped` has looked, so the lock was lost meanwhile; the other databases must still be dumped.
+        raise Refused(f"{options.job} has dumped it for that time", "make a new plan for the others")
+    record = record or _dumped(folder, options)
     if record is None:
         return DumpGone(options.database, gone=True)
     return DumpMade(
@@ -156,7 +160,7 @@ def take(
             "database": database, "at": began_at, "dump": final.name, "bytes": contents.bytes,
             "sha256": contents.sha256, "objects": contents.objects, "pg_dump": contents.version, "tables": tables,
             "large_objects": objects, **{word: about[word] for word in _ABOUT}, "said": error,
-            "took": round(time.monotonic() - began, 1),
+            "took": round(time.monotonic() - began, 1), "job": options.job, "instant": options.instant or None,
         }  # fmt: skip
         few = contents.tables < len(tables)
         lacking = [f"{contents.tables:,} tables in it, {len(tables):,} counted"] if few else []

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from .. import clock, command, durable
-from ..answer import FAILED, Refused, emit, reply, shown, table
+from ..answer import FAILED, AlreadyDone, Refused, emit, reply, shown, table
 from ..arguments import parse_as
+from ..store.contract import StillDue
 from ..store.layout import nearest
 from . import dump_file
 from . import folder as dump_folder
@@ -28,6 +29,7 @@ from .contract import (
     ExpireDump,
     GlobalsDumped,
     ListDumps,
+    NotDumped,
 )
 from .databases import names
 from .folder import PART, Folder, amount
@@ -74,6 +76,8 @@ def _row(record: Mapping[str, Any]) -> DumpRow:
         pg_dump=str(record.get("pg_dump") or ""),
         took=record.get("took"),
         doubts=tuple(map(str, record.get("doubts") or ())),
+        job=str(record.get("job") or ""),
+        instant=clock.moment(record.get("instant")),
     )
 
 
@@ -86,6 +90,23 @@ def _odd(folder: Folder, known: Mapping[str, Sequence[Mapping[str, Any]]]) -> li
         files = sorted(entry.name for entry in home.iterdir())
         odd += [f"{home.name}/{file}" for file in files if file not in fine and not file.endswith(PART)]
     return odd
+
+
+def not_dumped(argv: Sequence[str]) -> int:
+    """Print `{"due": true}` while none of these databases has a dump of JOB for that instant. Reads only.
+
+    Exit 79 where each has, and 1 where some have: then a new plan is for the others.
+    """
+    options = parse_as(NotDumped, argv)
+    folder = dump_folder.absolute(options.to)
+    made = {name: dump_folder.made_for(folder, name, options.job, options.instant) for name in options.databases}
+    times = sorted(filter(None, made.values()))
+    if times and all(made.values()):
+        raise AlreadyDone(f"{options.job} has dumped every database for that time", times[-1])
+    if times:
+        raise Refused(f"{len(times)} of {len(made)} databases are dumped for that time", "make a new plan", again=True)
+    reply(StillDue(due=True))
+    return 0
 
 
 def dumped(argv: Sequence[str]) -> int:

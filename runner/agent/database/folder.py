@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import durable
+from .. import clock, durable
 from ..answer import BUSY, Refused
 from ..store.layout import is_name, read_json
 from .contract import DatabaseServer, encoded
@@ -28,6 +28,8 @@ GLOBALS_END = b"-- PostgreSQL database cluster dump complete"
 _CODE = re.compile(rb"%([0-9A-F]{2})")
 _TAIL = 4096
 
+# No dump takes a hundred years.
+_LONGEST = 3.2e9
 _RECENT = 7
 _AMOUNTS = ("bytes", "objects", "rows")
 
@@ -139,9 +141,34 @@ def dumps(folder: Folder, database: str) -> list[Mapping[str, Any]]:
 def good(folder: Folder, database: str, at: str) -> Mapping[str, Any]:
     """The record of a dump that counts, with its `time`; empty where there is none, or it is no dump of that size."""
     record, dump = read_json(folder.record(database, at)), folder.dump(database, at)
-    if not record or not dump.is_file() or dump.stat().st_size != record.get("bytes"):
+    if not record or not _fits(record) or not dump.is_file() or dump.stat().st_size != record.get("bytes"):
         return {}
     return {**record, "time": at} if record["bytes"] and record.get("database") == database else {}
+
+
+def made_for(folder: Folder, database: str, job: str, instant: str) -> str:
+    """The time of the dump that `job` has made of a database for that instant; "" where there is none."""
+    at = clock.moment(instant)
+    for row in dumps(folder, database) if at else ():
+        if row.get("job") == job and clock.moment(row.get("instant")) == at:
+            return str(row["time"])
+    return ""
+
+
+def _fits(record: Mapping[str, Any]) -> bool:
+    """Whether what is reckoned with is of its type: a dump that a damaged record describes does not count."""
+    tables, took, listed = record.get("tables") or {}, record.get("took"), record.get("doubts") or []
+    return (
+        isinstance(tables, dict)
+        and all(map(_is_count, (*tables.values(), *(record.get(word) for word in ("bytes", "objects", "size")))))
+        and (took is None or (type(took) in (int, float) and 0 <= took < _LONGEST))
+        and isinstance(listed, list)
+        and all(isinstance(doubt, str) for doubt in listed)
+    )
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value < 1 << 62)
 
 
 def roles(folder: Folder) -> list[str]:

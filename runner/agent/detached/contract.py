@@ -61,6 +61,7 @@ class Changes(NamedTuple):
 class DetachAnswer(NamedTuple):
     """Answer of `detach`: how the command ended. `exit` is None where nobody saw it, and `note` says why.
 
+    `failed` are packages and why each failed, as their manager's own events say, in their order.
     `problem` says why the packages could not be compared. `conffiles` are files to look at, `services`
     units that still run old files, `reboot` reasons for one, in words. `log` are the last of `lines`.
     """
@@ -75,6 +76,7 @@ class DetachAnswer(NamedTuple):
     log: tuple[str, ...] = ()
     lines: int = 0
     packages: Changes = Changes()
+    failed: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     conffiles: tuple[str, ...] = ()
     services: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from .. import clock, durable
 from ..answer import Refused, plain, table
 from ..host import processes
-from ..packages.families import BESIDE
+from ..packages.families import BESIDE, FAMILIES
 from ..packages.installed import changes, installed, listed, remember
 from ..packages.outdated import condition
 from ..store.layout import read_json
@@ -25,6 +25,7 @@ KILLED = "the command ended without an answer: the process that watched it was k
 KEPT = 256 * 1024
 MOST = 8 * 1024 * 1024
 SHOWN = 60
+FAILED = 50
 PUNCH = 0x1 | 0x2  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 BITE = 1024 * 1024
 
@@ -51,6 +52,7 @@ def conclude(place: DetachedFolder) -> Mapping[str, Any]:
         note=note,
         log=tail.log,
         lines=tail.lines,
+        failed=_failed(place, str(began.get("packages", ""))),
         conffiles=tuple(sorted(path for path, mark in conffiles(root).items() if known.get(path) != mark)),
     )
     try:
@@ -94,6 +96,16 @@ def _changes(place: DetachedFolder, began: Mapping[str, Any], before: Mapping[st
     with contextlib.suppress(OSError):
         remember(place.folder.parent.parent, [*(row[::2] for row in made.upgraded), *made.installed])
     return made
+
+
+def _failed(place: DetachedFolder, family: str) -> tuple[tuple[str, str], ...]:
+    if family not in FAMILIES:
+        return ()
+    try:
+        with place.events.open("rb") as file:
+            return FAMILIES[family].failed(file.read(MOST))[:FAILED]
+    except OSError:
+        return ()
 
 
 def code_of(answer: Mapping[str, Any]) -> int:

@@ -33,8 +33,9 @@ class DetachedFolder(NamedTuple):
     `lock` is locked by the worker for as long as it lives; fcntl(2). `began` is what was started, when, in which
     boot: without it nothing ever was. `child` is the command's own process, which outlives a worker that is killed,
     and how it ended; `before` are packages and configuration files as they were; `output` is what the command
-    printed; `ended` is the answer, once there is one. `seen` is there once a person knows of the end. `room` is
-    given back to the disk when the answer is written: the command may fill the disk.
+    printed, `events` what a package manager wrote for programs to read; `ended` is the answer, once there is one.
+    `seen` is there once a person knows of the end. `room` is given back to the disk when the answer is written: the
+    command may fill the disk.
     """
 
     folder: Path
@@ -43,6 +44,7 @@ class DetachedFolder(NamedTuple):
     child: Path
     before: Path
     output: Path
+    events: Path
     ended: Path
     seen: Path
     room: Path
@@ -50,7 +52,7 @@ class DetachedFolder(NamedTuple):
 
 def _at(folder: Path) -> DetachedFolder:
     seen = "told" if folder.parent.name == FORMER else "seen"
-    names = ("lock", "began.json", "child.json", "before.json", "output", "ended.json", seen, "room")
+    names = ("lock", "began.json", "child.json", "before.json", "output", "events", "ended.json", seen, "room")
     return DetachedFolder(folder, *(folder / name for name in names))
 
 

@@ -30,6 +30,8 @@ from .records import AT_WORK, DetachedFolder
 ROOM = 1024 * 1024
 LOOK = 0.2
 
+# Where a package manager may write what happens, for programs to read.
+EVENTS = "RUNNER_EVENTS"
 UNATTENDED = {
     **ENVIRONMENT,
     "HOME": "/root",
@@ -181,7 +183,7 @@ def _run(place: DetachedFolder, argv: Sequence[str], order: DetachOrder, output:
             stdin=subprocess.DEVNULL,
             stdout=output.fileno(),
             stderr=subprocess.STDOUT,
-            env={**UNATTENDED, **order.env},
+            env={**UNATTENDED, EVENTS: str(place.events), **order.env},
             cwd="/",
             start_new_session=True,
         )

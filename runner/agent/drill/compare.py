@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import stat
@@ -216,6 +217,9 @@ def _extended(path: bytes) -> dict[str, str]:
     try:
         keys = os.listxattr(path, follow_symlinks=False)
         values = {key: os.getxattr(path, key, follow_symlinks=False) for key in keys}
-    except OSError:
+    except OSError as problem:
+        # Only where the filesystem has none of them there is none: what cannot be read is not nothing.
+        if problem.errno != errno.ENOTSUP:
+            raise
         return {}
     return {key: hashlib.sha256(value).hexdigest()[:32] for key, value in values.items()}

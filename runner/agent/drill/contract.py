@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, Rest, Word
+from ..arguments import Count, PathWord, Rest, SnapshotName, SnapshotsRest, SnapshotWord, Word
 
 
 class DrillRoom(NamedTuple):
     """Options of `drill-room`: `need` are bytes; `run` is the folder of the host's locks, "" for the usual one."""
 
-    folder: Word
+    folder: PathWord
     plan: Word
     need: Count = 0
     measure: bool = False
@@ -35,8 +35,8 @@ class Bring(NamedTuple):
 class DrawSample(NamedTuple):
     """Options of `sample`: `files` names of `most` bytes together, drawn from `snapshots`, and the canaries."""
 
-    store: Word
-    snapshots: Rest
+    store: PathWord
+    snapshots: SnapshotsRest
     seed: str
     files: Count
     most: Count
@@ -50,7 +50,7 @@ class SampledName(NamedTuple):
     or cannot be read. `main` is false for a folder on the way to a name that was drawn.
     """
 
-    snapshot: str
+    snapshot: SnapshotName
     path: str
     main: bool
     canary: bool
@@ -92,7 +92,7 @@ class SampleSummary(NamedTuple):
 class CompareDrill(NamedTuple):
     """Options of `compare-drill`: `source` is "/" where none is named, `margin` seconds."""
 
-    folder: Word
+    folder: PathWord
     source: str = ""
     margin: Count = 0
 
@@ -117,9 +117,9 @@ class Compared(NamedTuple):
 class NewestDumps(NamedTuple):
     """Options of `newest-dumps`; the folder of dumps is absolute, as on the host."""
 
-    store: Word
-    name: Word
-    folder: Word
+    store: PathWord
+    name: SnapshotWord
+    folder: PathWord
 
 
 class DumpLine(NamedTuple):
@@ -147,7 +147,7 @@ class DumpSummary(NamedTuple):
 class TryDumps(NamedTuple):
     """Options of `try-dumps`: the OS user of the server, the folder of PostgreSQL's programs."""
 
-    folder: Word
+    folder: PathWord
     user: str = ""
     programs: str = ""
 

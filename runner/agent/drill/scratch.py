@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from .. import durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..database.server import free
@@ -21,6 +22,7 @@ from .contract import Bring, DrillRoom, ScratchFolder
 
 PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 INSIDE = ("files", "dumps", "cluster")
+PASSED = 0o711
 PATIENCE = 20.0
 LOOK = 0.05
 
@@ -47,20 +49,26 @@ def drill_room(argv: Sequence[str]) -> int:
         elif options.remove:
             removed = _remove(folder)
         else:
-            folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            _make(folder)
             status = folder.lstat()
             if folder.is_symlink() or status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
                 raise Refused(f"others may write to {folder}", "choose another `scratch`, or chmod it to 755")
             removed = _remove(folder)
             _require(folder, options.need)
-            (folder / plan).mkdir(mode=0o711)
-            (folder / plan).chmod(0o711)
+            durable.make_folder(folder / plan, PASSED)
             for name in INSIDE:
-                (folder / plan / name).mkdir(mode=0o700)
+                durable.make_folder(folder / plan / name)
     finally:
         os.close(own)
     reply(ScratchFolder(str(folder / plan), removed, free(folder) if folder.is_dir() else 0))
     return 0
+
+
+def _make(folder: Path) -> None:
+    """Make it and what is missing above it: the scratch server, which is not root's, must get through."""
+    for path in (*reversed(folder.parents), folder):
+        if not path.is_dir():
+            durable.make_folder(path, PASSED)
 
 
 def floor(folder: Path) -> int:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, Word
+from ..arguments import Count, PathWord
 
 
 class LookAtMount(NamedTuple):
     """Options of `mounted`."""
 
-    mount: Word
+    mount: PathWord
 
 
 class MountedThere(NamedTuple):

@@ -23,10 +23,10 @@ class MountLine(NamedTuple):
 
 
 def fstab(path: Path) -> tuple[MountLine, ...]:
-    """The entries for filesystems on devices of this host; empty where the file cannot be read."""
+    """The entries for filesystems on devices of this host; empty where there is no such file. Raises OSError."""
     try:
         text = path.read_bytes()
-    except OSError:
+    except FileNotFoundError:
         return ()
     # Not splitlines: a form feed ends no line of this file.
     lines = (_line(line) for line in text.split(b"\n"))

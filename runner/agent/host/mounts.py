@@ -91,11 +91,13 @@ def uuid_of(mount: Mount) -> str:
     return _linked_uuid(device) or _printed_uuid(device)
 
 
-def superblock(device: Path) -> bytes:
-    """The superblock of an ext2, ext3 or ext4 filesystem; empty if it cannot be read or is none."""
+def superblock(device: Path, start: int = 1024) -> bytes:
+    """The superblock of an ext2, ext3 or ext4 filesystem, or its copy that begins at `start`; empty if it cannot be
+    read or is none.
+    """
     try:
         with device.open("rb", buffering=0) as stream:
-            stream.seek(1024)
+            stream.seek(start)
             block = stream.read(1024)
     except OSError:
         return b""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -36,7 +37,12 @@ def started(pid: int) -> int:
 
 
 def processes(root: Path = Path("/")) -> Iterator[Path]:
-    """The folder of every process that runs now and was started in the pid namespace that we are in."""
+    """The folder of every process that runs now and was started in the pid namespace that we are in.
+
+    Raises OSError where not even we are among them: then nothing is known of the others either.
+    """
+    if root == Path("/") and not (root / "proc/self/stat").exists():
+        raise OSError(errno.ENOENT, "no process can be seen, so /proc is not mounted", "/proc")
     ours = _namespace(root / "proc/self")
     for entry in sorted((root / "proc").glob("[1-9]*")):
         if entry.name.isdigit() and _namespace(entry) == ours:

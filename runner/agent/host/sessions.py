@@ -31,9 +31,12 @@ def users(root: Path) -> tuple[User, ...] | None:
     try:
         data = (root / "run/utmp").read_bytes()
     except FileNotFoundError:
-        return _by_logind() if (root / "run/systemd/seats").is_dir() and root == Path("/") else ()
+        data = b""
     except OSError:
         return None
+    # Whoever keeps it writes the boot into it first: an empty one is kept by nobody.
+    if not data:
+        return _by_logind() if (root / "run/systemd/seats").is_dir() and root == Path("/") else ()
     shape = LONG if platform.machine() in LONG_ON else SHORT
     whole = len(data) - len(data) % shape.size
     sessions = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..arguments import Count, DeclaredDisk, Word
+from ..arguments import Count, DeclaredDisk, PathWord, SnapshotWord
 
 
 class BlockDevice(NamedTuple):
@@ -74,8 +74,8 @@ class About(NamedTuple):
 class AboutOf(NamedTuple):
     """Options of `about-of`: folders of dumps, beside those that are kept with the snapshot."""
 
-    store: Word
-    name: Word
+    store: PathWord
+    name: SnapshotWord
     dumps: tuple[str, ...] = ()
 
 
@@ -120,8 +120,8 @@ class StoredAbout(NamedTuple):
 class KeepAbout(NamedTuple):
     """Options of `keep-about`: the steps that printed `about` and jobs.toml, whose SHA-256 the plan knows."""
 
-    store: Word
-    name: Word
+    store: PathWord
+    name: SnapshotWord
     plan: str
     about: str
     site: str

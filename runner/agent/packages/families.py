@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from ..answer import plain
 from ..command import ask
 
 PATIENCE = 40
@@ -22,6 +23,7 @@ class FamilyRow(NamedTuple):
     `dated` are the packages below a root that were installed after a time in seconds: versions by label, ""
     where only `listing` has them. `kernel` is the release of the kernel that was installed last, as the
     database has it, "" if it does not.
+    `failed` are packages and why each failed, of what its programs wrote into the file of RUNNER_EVENTS.
     `programs` change packages, `reads` are words with which they only read, `locks` what they hold.
     `beside` are endings of new configuration files that are put beside a person's, `aside` a pattern of
     endings that make a kernel's file none.
@@ -40,6 +42,7 @@ class FamilyRow(NamedTuple):
     native: Callable[[], tuple[str, ...]] = tuple
     offered: Callable[[Sequence[str]], Mapping[str, set[str]] | None] = lambda names: None
     kernel: Callable[[], str] = str
+    failed: Callable[[bytes], tuple[tuple[str, str], ...]] = lambda events: ()
 
     def split(self, label: str) -> tuple[str, str]:
         """The name and the architecture in a label, "" where it has none; a name may have a mark of its own."""
@@ -60,6 +63,13 @@ def _madison(names: Sequence[str]) -> Mapping[str, set[str]] | None:
         label, _, rest = line.partition("|")
         versions.setdefault(label.strip().partition(":")[0], set()).add(rest.partition("|")[0].strip())
     return versions
+
+
+def _apt_failed(events: bytes) -> tuple[tuple[str, str], ...]:
+    rows = (plain(line).split(":", 3) for line in events.split(b"\n") if line.startswith(b"pmerror:"))
+    # Before a package is unpacked it is named by its file, NAME_VERSION_ARCHITECTURE.deb.
+    known = ((row[1].rpartition("/")[2].partition("_")[0], row[3].strip()) for row in rows if len(row) == 4)
+    return tuple(dict.fromkeys(known))
 
 
 def _unpacked_since(root: Path, time: int) -> dict[str, str]:
@@ -103,6 +113,7 @@ FAMILIES: Mapping[str, FamilyRow] = {
         dated=_unpacked_since,
         native=_native,
         offered=_madison,
+        failed=_apt_failed,
         programs=("dpkg", "apt-get", "apt", "aptitude"),
         reads={
             "dpkg": re.compile(

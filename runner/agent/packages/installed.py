@@ -111,7 +111,7 @@ def remember(state: Path, fresh: Iterable[Sequence[str]]) -> None:
     """Note in `state` packages (name, version) that are new since this boot. Raises OSError."""
     known = {**_remembered(state), **{str(name): str(version) for name, version in fresh}}
     boot = processes.boot_id()
-    durable.write_json(state / NAME, {"boot_id": boot, "changed": sorted(map(list, known.items()))}, 0o644)
+    durable.write_json(state / NAME, {"boot_id": boot, "changed": sorted(map(list, known.items()))})
 
 
 def since_boot(state: Path, root: Path) -> list[list[str]]:

@@ -23,6 +23,14 @@ SKIPPED = ("fsck.mode=skip", "fastboot")
 # systemd built for old habits, and init scripts, look for these as well.
 FILES = ("forcefsck", "fastboot")
 
+# Where the superblock has each kind of features, and bits of it that e2fsck does not compare: the kernel sets these
+# in the first superblock alone (a large file, many subdirectories; extents, a journal to be replayed).
+FEATURES = ((0x5C, 0), (0x60, 0x44), (0x64, 0x22))
+# This is there only while it is mounted. e2fsck 1.47.1 and later ignore what a crash leaves of it; we foretell a check.
+ORPHANS = 0x10000
+# Blocks, their upper half, inodes, uuid.
+IDENTITY = ((0x04, 4), (0x150, 4), (0x00, 4), (0x68, 16))
+SPARSE, SPARSE_2 = 0x1, 0x200
 META_GROUPS = 0x10
 EXTENTS = 0x40
 WIDE = 0x80
@@ -88,7 +96,7 @@ def _places(seen: Sequence[Mount], lines: Sequence[MountLine], named: Mapping[st
 
 def _look(device: str, mount: Mount | None, line: MountLine | None) -> ExtFilesystem:
     # The dates are local times without a zone, so the zone is ours.
-    answer = ask(("env", "TZ=UTC", "LC_ALL=C", "tune2fs", "-l", "--", device), timeout=10)
+    answer = ask(("env", "TZ=UTC", "LC_ALL=C", "dumpe2fs", "-h", "--", device), timeout=10)
     counted = groups(Path(device))
     space = os.statvfs(mount.point) if mount else None
     return ExtFilesystem(
@@ -103,6 +111,7 @@ def _look(device: str, mount: Mount | None, line: MountLine | None) -> ExtFilesy
         table=counted.table if counted else None,
         directories=counted.directories if counted else None,
         extents=counted.extents if counted else None,
+        backup_differs=backup_differs(Path(device), mounted=mount is not None),
         rotates=_rotates(number_of(device)),
         speed=None,
         pass_=line.passno if line else None,
@@ -187,6 +196,37 @@ def groups(device: Path) -> Groups | None:
     except OSError:
         return None
     return _counted(block, table, each) if len(table) == count * each else None
+
+
+def backup_differs(device: Path, *, mounted: bool = False) -> bool | None:
+    """Whether the first copy of the superblock has other features than the superblock: e2fsck then checks.
+
+    None where there is no copy, or none that can be read.
+    """
+    block = superblock(device)
+    if not block or not _number(block, 0x20, 4):
+        return None
+    size, first, each = 1024 << _number(block, 0x18, 4), _number(block, 0x14, 4), _number(block, 0x20, 4)
+    blocks = _number(block, 0x04, 4) | (_number(block, 0x150, 4) << 32 if _number(block, 0x60, 4) & WIDE else 0)
+    for group in _copies(block, -(-(blocks - first) // each)):
+        copy = superblock(device, (first + group * each) * size)
+        if copy and _number(copy, 0x4C, 4) <= 1 and _number(copy, 0x18, 4) <= 6:
+            return _differ(block, copy, ORPHANS if mounted else 0)
+    return None
+
+
+def _differ(block: bytes, copy: bytes, less: int) -> bool:
+    features = ((_number(block, at, 4) ^ _number(copy, at, 4)) & ~(ignored | less) for at, ignored in FEATURES)
+    identity = (block[at : at + width] != copy[at : at + width] for at, width in IDENTITY)
+    return any(features) or any(identity)
+
+
+def _copies(block: bytes, count: int) -> list[int]:
+    """The groups that have a copy of the superblock, as far as they are looked for; ext4(5), sparse_super2."""
+    if _number(block, 0x5C, 4) & SPARSE_2:
+        return sorted(group for place in (0x24C, 0x250) if 0 < (group := _number(block, place, 4)) < count)
+    sparse = _number(block, 0x64, 4) & SPARSE
+    return [group for group in ((1, 3, 5, 7, 9, 25, 27) if sparse else range(1, 9)) if group < count]
 
 
 def _counted(block: bytes, table: bytes, each: int) -> Groups:

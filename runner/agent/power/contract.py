@@ -129,10 +129,11 @@ class CheckTime(NamedTuple):
 class ExtFilesystem(NamedTuple):
     """An ext filesystem as it was read; what is not known is None.
 
-    `devices` are the options that name it. `superblock` is what tune2fs(8) printed, `exit` and `error` how it
+    `devices` are the options that name it. `superblock` is what dumpe2fs(8) printed, `exit` and `error` how it
     ended. `mount` is where it is mounted now, `at` where fstab mounts it, "" for nowhere; `pass_` is the last
     column of its line in fstab. `used` is in bytes. By the group table: `table`, the bytes of inode tables that
-    a check reads, and `directories`. `speed` is in bytes a second.
+    a check reads, and `directories`. `backup_differs`: e2fsck will find other features in the copy of the superblock.
+    `speed` is in bytes a second.
     """
 
     device: str
@@ -153,6 +154,7 @@ class ExtFilesystem(NamedTuple):
     noauto: bool
     nofail: bool
     checks: tuple[CheckTime, ...]
+    backup_differs: Optional[bool] = None
 
 
 class BootChecks(NamedTuple):

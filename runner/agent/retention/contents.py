@@ -162,9 +162,7 @@ def _check(store: StoreFolder, batch: Sequence[File], checksums: Checksums, find
 
 
 def _open(store: StoreFolder, file: File) -> int:
-    root = os.open(store.root / file.snapshot, tree.FOLDER)
-    try:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        return os.open(unescaped(file.name), flags, dir_fd=root)
-    finally:
-        os.close(root)
+    # The name came with the transfer: a link on the way to it would lead out of the snapshot.
+    parts = tuple(unescaped(file.name).split(b"/"))
+    with tree.parent_of(str(store.root / file.snapshot), parts) as parent:
+        return os.open(parts[-1], os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)

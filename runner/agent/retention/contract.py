@@ -4,34 +4,37 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, DeclaredDisk, Positive, PositiveWord, Word
+from ..arguments import Count, DeclaredDisk, PathWord, Positive, PositiveWord, SnapshotName, SnapshotWord
 
 
 class Floor(NamedTuple):
-    """Options of `floor`."""
+    """Options of `floor`: of a job and day no more than `per_day` count towards it; 0 leaves that as it is."""
 
-    store: Word
+    store: PathWord
     floor: PositiveWord
     plan: str
     lower: bool = False
     disk: DeclaredDisk = DeclaredDisk()
+    per_day: Count = 0
 
 
 class FloorKept(NamedTuple):
-    """Answer of `floor`."""
+    """Answer of `floor`; `per_day` is 0 where all of a day count."""
 
     floor: int
     before: Count
+    per_day: Count = 0
 
 
 class Expire(NamedTuple):
-    """Options of `expire`."""
+    """Options of `expire`: of a job and day no more than `per_day` count towards `min`; 0 for all."""
 
-    store: Word
-    name: Word
+    store: PathWord
+    name: SnapshotWord
     plan: str
     min: Positive
     disk: DeclaredDisk = DeclaredDisk()
+    per_day: Count = 0
 
 
 class Expired(NamedTuple):
@@ -40,7 +43,7 @@ class Expired(NamedTuple):
     `inherited` counts the checksums that the next snapshot took over, None where they could not be written.
     """
 
-    expired: str
+    expired: SnapshotName
     sealed: Count
     inherited: Optional[Count]
     free_bytes: Count
@@ -52,7 +55,7 @@ class Expired(NamedTuple):
 class Links(NamedTuple):
     """Options of `links`: without `max` as many snapshots as there are."""
 
-    store: Word
+    store: PathWord
     max: Count = -1
 
 
@@ -69,7 +72,7 @@ class LinkGroups(NamedTuple):
 class Audit(NamedTuple):
     """Options of `audit`."""
 
-    store: Word
+    store: PathWord
     plan: str
     bytes: Positive
     seconds: Positive

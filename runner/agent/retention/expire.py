@@ -10,7 +10,7 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..snapshots.sums import bequeath
 from ..store import disk, inventory, lock, trash
-from ..store.layout import StoreFolder, is_clean, is_name, open_store, require_sealed, room, sealed
+from ..store.layout import StoreFolder, is_name, open_store, require_sealed, room, sealed
 from ..store.lock import working
 from ..store.pins import pins
 from ..store.proven import guarded
@@ -23,14 +23,14 @@ def expire(argv: Sequence[str]) -> int:
 
     Refused when NAME is no sealed snapshot, the newest, pinned, being read or the last that was proven to
     come back, and when fewer than `--min` or the store's own floor of snapshots without exceptions would
-    stay. Needs no room on the disk.
+    stay, of which each job and day has `--per-day` at most. Needs no room on the disk.
     """
     options = parse_as(Expire, argv)
-    store, name, least = open_store(options.store), options.name, options.min
+    store, name = open_store(options.store), options.name
     with working(store, options.plan) as descriptor:
         # Not by writing, as other verbs: on a full disk this is the verb that must work.
         disk.require(store, options.disk)
-        _require(store, name, least)
+        _require(store, name, options)
         if not lock.take(descriptor, lock.byte_of(name)):
             raise Refused(f"{name} is being read by a restore", "wait until it has ended")
         counted = sealed(store)
@@ -41,7 +41,7 @@ def expire(argv: Sequence[str]) -> int:
     return 0
 
 
-def _require(store: StoreFolder, name: str, least: int) -> None:
+def _require(store: StoreFolder, name: str, options: Expire) -> None:
     counted = require_sealed(store, name)
     if name == counted[-1]:
         raise Refused(f"{name} is the newest snapshot", "the newest is never expired")
@@ -50,11 +50,12 @@ def _require(store: StoreFolder, name: str, least: int) -> None:
         raise Refused(f"{name} is pinned: {pin.why}", "unpin it first if you know better")
     if name in guarded(store):
         raise Refused(f"{name} is the last snapshot that was proven to come back", "run the drill: then it may go")
-    stay = sum(is_clean(store, each) for each in counted if each != name)
-    floor = max(least, kept_floor(store))
-    if stay < floor:
+    floor = kept_floor(store).raised(options.min, options.per_day)
+    stay = floor.counting(store, (each for each in counted if each != name))
+    if stay < floor.least:
+        most = f", at most {floor.per_day} of a day" if floor.per_day else ""
         raise Refused(
-            f"without {name} there would be {stay} snapshots without exceptions, and the floor is {floor}",
+            f"without {name} there would be {stay} snapshots without exceptions{most}, and the floor is {floor.least}",
             "find out why there are so few; a person may lower the floor at the store",
         )
 

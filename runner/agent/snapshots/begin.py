@@ -8,17 +8,21 @@ from pathlib import PurePosixPath
 from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
-from ..store import disk
-from ..store.layout import StoreFolder, folders, is_name, open_store, partials, sealed
+from ..host.mounts import mount_of, mounts
+from ..host.processes import boot_id
+from ..store import disk, received
+from ..store.layout import StoreFolder, folders, open_store, partials, read_json, sealed
 from ..store.lock import working
+from ..store.trash import free_name
 from .contract import Begin, Begun
+from .instant import require_not_sealed
 
 
 def run(argv: Sequence[str]) -> int:
-    """Make `.partial/NAME` with a folder for each mount point; print where it is.
+    """Make `.partial/NAME` with a folder for each mount point, `0`, `1` and so on; print where it is.
 
-    Refused unless the store is what the plan was made from: `--basis` is the newest sealed snapshot
-    and `--resume` names every partial there is.
+    Refused unless the store is what the plan was made from: `--basis` is the newest sealed snapshot,
+    `--resume` names every partial there is, and each `--share` is a folder in it.
     """
     options = parse_as(Begin, argv)
     store, name, points = open_store(options.store), options.name, options.points
@@ -26,19 +30,24 @@ def run(argv: Sequence[str]) -> int:
     _check_points(points)
     with working(store, options.plan):
         state = disk.require_writable(store, options.disk)
+        require_not_sealed(store, options.job, options.instant)
         _check_names(store, name, options.basis, resumed)
         _tidy(store)
+        _require_folders(store, resumed, options.share)
+        _drop_torn(store, resumed)
         whole = not disk.keeps_nanoseconds(store.runner)
         if options.disk.mount and state.uuid and not (store.runner / "disk.json").exists():
             durable.write_json(store.runner / "disk.json", {"uuid": state.uuid, "since": clock.now()})
         begun = {
-            "format": 1,
+            "format": received.APART,
             "name": name,
             "plan": options.plan,
+            "instant": options.instant or None,
             "basis": options.basis,
             "resumed": resumed,
             "filesystems": points,
             "started": clock.now(),
+            "boot": boot_id(),
             "whole_seconds": whole,
         }
         _make(store, name, points)
@@ -59,8 +68,6 @@ def _check_points(points: Sequence[str]) -> None:
 
 
 def _check_names(store: StoreFolder, name: str, basis: str, resumed: tuple[str, ...]) -> None:
-    if not is_name(name):
-        raise Refused(f"{name!a} is no snapshot name", "names are UTC times such as 2026-11-23T081500Z")
     counted = sealed(store)
     newest = counted[-1] if counted else ""
     if newest != basis:
@@ -83,6 +90,8 @@ def _tidy(store: StoreFolder) -> None:
         durable.point(store.root / "latest", counted[-1], store.runner / "latest.tmp")
     there = partials(store)
     if store.partial.is_dir():
+        for name in set(counted).intersection(path.name for path in store.partial.iterdir()):
+            (store.partial / name).rmdir()
         for path in store.partial.glob("*.json"):
             if path.stem not in there:
                 path.unlink()
@@ -91,17 +100,45 @@ def _tidy(store: StoreFolder) -> None:
             path.unlink()
 
 
+def _require_folders(store: StoreFolder, resumed: Sequence[str], share: Sequence[str]) -> None:
+    """Refused unless rsync can compare with these folders without leaving the store."""
+    for other in resumed:
+        received.part(store, other)
+    for path in share:
+        if not received.is_folder(store, path):
+            raise Refused(
+                f"{path!a} in the store is no folder, or a link leads to it: what it shows may not be the snapshot's",
+                "make a new plan, which shares nothing with it",
+            )
+
+
+def _drop_torn(store: StoreFolder, resumed: Sequence[str]) -> None:
+    """Empty the partials in which a power cut may have left files with their size and time, but not their content.
+
+    rsync would take such a file for the source's. Only where the disk writes names before data, or in any order.
+    """
+    mount = mount_of(store.root, mounts())
+    if mount is None or not (mount.type == "ext2" or "data=writeback" in mount.options):
+        return
+    for other in resumed:
+        if read_json(store.begun(other)).get("boot") == boot_id():
+            continue
+        place = store.partial / other
+        parts = [path.name for path in place.iterdir() if path.name.isdigit()]
+        durable.make_folder(store.trash, 0o700)
+        place.rename(free_name(store, other))
+        place.mkdir(0o700)
+        for part in parts:
+            durable.make_folder(place / part, 0o700)
+
+
 def _make(store: StoreFolder, name: str, points: Sequence[str]) -> None:
     durable.make_folder(store.partial, 0o700)
     durable.make_folder(store.parts, 0o700)
     folder = store.partial / name
-    folder.mkdir()
-    folder.chmod(0o755)
-    for point in sorted(points):
-        place = folder
-        for part in PurePosixPath(point).parts[1:]:
-            place /= part
-            durable.make_folder(place)
+    folder.mkdir(0o700)
+    for number in range(len(points)):
+        durable.make_folder(folder / str(number), 0o700)
     durable.sync_folder(folder)
     durable.sync_folder(store.partial)
     durable.sync_folder(store.root)

@@ -4,19 +4,43 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, DeclaredDisk, Rest, Word
+from ..arguments import (
+    AbsolutePath,
+    Count,
+    DeclaredDisk,
+    PathsRest,
+    PathWord,
+    SnapshotName,
+    SnapshotNameOrNone,
+    SnapshotsRest,
+    SnapshotWord,
+)
+
+
+class NotSealed(NamedTuple):
+    """Options of `not-sealed`."""
+
+    store: PathWord
+    job: str
+    instant: str
 
 
 class Begin(NamedTuple):
-    """Options of `begin`: `points` are the mount points that are to be received."""
+    """Options of `begin`: `points` are the mount points that are received, `share` what they share files with.
 
-    store: Word
-    name: Word
-    points: Rest
+    `instant` is the scheduled time that `job` is run for, "" for none.
+    """
+
+    store: PathWord
+    name: SnapshotWord
+    points: PathsRest
     plan: str
-    basis: str
-    resume: tuple[str, ...] = ()
+    basis: SnapshotNameOrNone
+    resume: tuple[SnapshotName, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
+    share: tuple[str, ...] = ()
+    job: str = ""
+    instant: str = ""
 
 
 class Begun(NamedTuple):
@@ -29,9 +53,8 @@ class Begun(NamedTuple):
 class Explain(NamedTuple):
     """Options of `explain`."""
 
-    source: Word
+    source: PathWord
     since: str
-    exclude: tuple[str, ...] = ()
 
 
 class Explained(NamedTuple):
@@ -50,11 +73,39 @@ class Explanation(NamedTuple):
     look_exit: int
 
 
-class Seal(NamedTuple):
-    """Options of `seal`: `transfer` and `explained` are STEP=/MOUNTPOINT."""
+class Walk(NamedTuple):
+    """Options of `walk`: what is in `emptied` is not copied, and neither are `left_out` themselves."""
 
-    store: Word
-    name: Word
+    source: PathWord
+    since: str
+    emptied: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+class Walked(NamedTuple):
+    """A line of `walk`: a folder that was not entered, and why; or how many `names` in it must be in the copy."""
+
+    path: str
+    cause: str
+    errno: int
+    names: Count
+
+
+class WalkedNames(NamedTuple):
+    """Answer of `walk`, its last line: how many names must be in the copy, and how many changed since."""
+
+    names: Count
+    young: Count
+
+
+class Seal(NamedTuple):
+    """Options of `seal`: `transfer`, `explained` and `walked` are STEP=/MOUNTPOINT.
+
+    What cannot be copied at or below an `accept` path is counted apart, and is no exception.
+    """
+
+    store: PathWord
+    name: SnapshotWord
     plan: str
     host: str
     job: str
@@ -62,15 +113,20 @@ class Seal(NamedTuple):
     checksum: str
     transfer: tuple[str, ...] = ()
     explained: tuple[str, ...] = ()
+    walked: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
-    absent: tuple[str, ...] = ()
+    absent: tuple[AbsolutePath, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
+    accept: tuple[AbsolutePath, ...] = ()
 
 
 class Sealed(NamedTuple):
-    """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have."""
+    """Answer of `seal`: `exceptions_new` are those that the snapshot before did not have, `accepted` are none.
 
-    sealed: str
+    `added_bytes` is how long the new files are, `added_room` what they take of the disk: holes take nothing.
+    """
+
+    sealed: SnapshotName
     files: Count
     added_files: Count
     added_bytes: Count
@@ -80,6 +136,8 @@ class Sealed(NamedTuple):
     vanished: Count
     changed: Count
     seconds: float
+    added_room: Optional[Count] = None
+    accepted: Count = 0
 
 
 class CopiedFilesystem(NamedTuple):
@@ -100,7 +158,11 @@ class SnapshotException(NamedTuple):
 
 
 class SnapshotRecord(NamedTuple):
-    """The record of a snapshot, which `record` answers; `exceptions_list` has the first of the `exceptions`."""
+    """The record of a snapshot, which `record` answers; `exceptions_list` has the first of the `exceptions`.
+
+    `instant` is the scheduled time that it was made for, None for none. `added_room` as in `Sealed`, None in the
+    record of an older agent.
+    """
 
     format: int
     name: str
@@ -123,19 +185,21 @@ class SnapshotRecord(NamedTuple):
     summed: Count
     unsummed: Count
     whole_seconds: bool
+    instant: Optional[str] = None
+    added_room: Optional[Count] = None
 
 
 class Find(NamedTuple):
     """Options of `find`; the path is on stdin."""
 
-    store: Word
+    store: PathWord
 
 
 class FileVersion(NamedTuple):
     """The same file in `snapshots` snapshots, from `first` to `last`; `target` is that of a symbolic link."""
 
-    first: str
-    last: str
+    first: SnapshotName
+    last: SnapshotName
     snapshots: Count
     type: str
     size: Count
@@ -157,9 +221,9 @@ class Versions(NamedTuple):
 class Diff(NamedTuple):
     """Options of `diff`; the path is on stdin."""
 
-    store: Word
-    older: Word
-    newer: Word
+    store: PathWord
+    older: SnapshotWord
+    newer: SnapshotWord
 
 
 class SnapshotDifference(NamedTuple):
@@ -179,9 +243,9 @@ class DiffCounts(NamedTuple):
 class ReadSnapshots(NamedTuple):
     """Options of `reading`: the snapshots that must stay meanwhile."""
 
-    store: Word
-    name: Word
-    more: Rest = ()
+    store: PathWord
+    name: SnapshotWord
+    more: SnapshotsRest = ()
 
 
 class BeingRead(NamedTuple):

@@ -31,22 +31,15 @@ def run(argv: Sequence[str]) -> int:
     options = parse_as(Explain, argv)
     since = clock.nanoseconds(options.since)
     source = SourceTree(os.fsencode(options.source), since)
-    excluded = frozenset(os.fsencode(path).rstrip(b"/") or b"/" for path in options.exclude)
     if not os.path.isdir(source.root):  # noqa: PTH112
         raise Refused(f"{options.source!a} is not there", "is the filesystem mounted?")
     counts = dict.fromkeys(CAUSES, 0)
     exits: list[int] = []
     for frame in frames(sys.stdin.buffer):
         exits.append(_look_exit(frame))
-        closed: set[str] = set()
         for line in _explained(frame, source):
-            if line.cause == "unreadable":
-                closed.add(line.path)
-            _report(line, counts)
-        if exits[-1] != 0:
-            for path, code in closed_folders(source, excluded):
-                if os.fsdecode(path) not in closed:
-                    _report(Explained(os.fsdecode(path), ".d.........", "unreadable", code), counts)
+            counts[line.cause] += 1
+            reply(line)
     if len(exits) != 1:
         raise Refused(f"{len(exits)} comparisons on stdin", "give exactly one")
     reply(Explanation(counts, exits[0]))
@@ -57,11 +50,6 @@ def _look_exit(frame: Frame) -> int:
     if frame.exit not in LOOK_EXITS:
         raise Refused(f"the comparison did not end: exit {frame.exit}", "run the job again")
     return frame.exit
-
-
-def _report(line: Explained, counts: dict[str, int]) -> None:
-    counts[line.cause] += 1
-    reply(line)
 
 
 def _explained(frame: Frame, source: SourceTree) -> Iterator[Explained]:
@@ -149,30 +137,6 @@ def _failure(read: Callable[[], None]) -> int:
 def _list(path: bytes) -> None:
     with os.scandir(path) as entries:
         next(entries, None)
-
-
-def closed_folders(source: SourceTree, excluded: frozenset[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Every folder of this filesystem that cannot be listed, with the errno; not inside `excluded`.
-
-    Folders that vanish meanwhile are left out.
-    """
-    device = os.stat(source.root).st_dev  # noqa: PTH116
-    waiting = [b""]
-    while waiting:
-        name = waiting.pop()
-        path = source.path(name) if name else source.root
-        if path in excluded:
-            continue
-        try:
-            if name and os.lstat(path).st_dev != device:
-                continue
-            with os.scandir(path) as entries:
-                folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        except OSError as problem:
-            if problem.errno not in (errno.ENOENT, errno.ENOTDIR):
-                yield name or b".", problem.errno or errno.EIO
-            continue
-        waiting.extend(name + b"/" + folder if name else folder for folder in folders)
 
 
 def _read(path: bytes, size: int) -> None:

@@ -6,20 +6,26 @@ import json
 import os
 import posixpath
 import re
-import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from ..answer import Refused, shown
+from ..answer import Refused, plain, shown
 from ..frames import Frame, frames
-from ..store.layout import StoreFolder, read_json
+from ..store import received
+from ..store.freed import BLOCK
 from .contract import CopiedFilesystem, SnapshotException
-from .sums import Sums, sent, unescaped
+from .resumed import ResumedFiles
+from .sums import Sent, Sums, sent, unescaped
 
 LISTED = 1000
+WIDEST_PATH = 200
+PARTIAL = 23
 WHOLE = (0, 23, 24)
-EXCEPTIONS = ("unreadable", "attributes", "not mounted")
-HARMLESS = ("vanished", "changed")
+EXCEPTIONS = ("unreadable", "attributes", "not mounted", "another filesystem", "too deep")
+# One that jobs.toml accepts by name is no exception.
+ACCEPTED = "accepted"
+HARMLESS = ("vanished", "changed", ACCEPTED)
 STATS = re.compile(rb"(Number of files|Total file size): ([0-9,]+)(?:.*[( ]dir: ([0-9,]+))?")
 
 
@@ -28,23 +34,32 @@ class ExpectedOutputs(NamedTuple):
 
     transfers: Mapping[str, str]
     explained: Mapping[str, str]
+    walked: Mapping[str, str]
     kept: tuple[str, ...]
 
 
 class Gathered:
-    """Sums over all frames; `exceptions` holds the first of them, in their order."""
+    """Sums over all frames; `exceptions` holds the first of them, in their order, but none at an `accept` path."""
 
-    def __init__(self, before: frozenset[SnapshotException]) -> None:
+    def __init__(
+        self, before: frozenset[SnapshotException], places: Mapping[str, Path], accept: Sequence[str] = ()
+    ) -> None:
         self.filesystems: dict[str, CopiedFilesystem] = {}
         self.causes: dict[str, dict[str, int]] = {}
+        self.looks: dict[str, int] = {}
+        self.walks: dict[str, WalkOfFilesystem] = {}
         self.exceptions: list[SnapshotException] = []
         self.new = 0
         self.added_files = 0
         self.added_bytes = 0
+        self.added_room = 0
         self.summed = 0
         self.unsummed = 0
         self.unexplained: list[str] = []
         self._before = before
+        self._places = places
+        self._accept = tuple(f"{path}/" for path in accept)
+        self._noted: set[SnapshotException] = set()
 
     def cause(self, name: str) -> int:
         """How many names have this cause."""
@@ -67,7 +82,9 @@ class Gathered:
                 continue
             fresh = file.transferred or file.copied
             self.added_files += fresh or file.created
-            self.added_bytes += file.size if fresh else 0
+            if fresh:
+                self.added_bytes += file.size
+                self.added_room += _room(self._places[point], file)
             self.unsummed += fresh and not file.checksum
             if file.transferred and file.checksum:
                 self.summed += 1
@@ -83,25 +100,62 @@ class Gathered:
         if frame.state != "done" or frame.exit != 0:
             return
         counts: dict[str, int] = {}
+        self.causes[point] = {}
         answer: Mapping[str, Any] = {}
         for line in frame.lines():
             answer = _object(line)
             if "cause" in answer:
                 cause = str(answer["cause"])
                 counts[cause] = counts.get(cause, 0) + 1
-                self._note(SnapshotException(posixpath.join(point, str(answer.get("path", ""))), cause))
+                self._note(point, str(answer.get("path", "")), cause)
         total = answer.get("counts")
         if not isinstance(total, dict) or {key: n for key, n in total.items() if n} != counts:
             raise Refused(f"the explanation for {point} is cut off", "run the job again")
-        self.causes[point] = counts
+        self.looks[point] = int(answer.get("look_exit", 0))
+
+    def walk(self, frame: Frame, point: str, copy: Path | None) -> None:
+        """Read the answer of `walk`, and compare it with `copy` where rsync saw less; Refused if it is cut off."""
+        if frame.state != "done" or frame.exit != 0:
+            return
+        ended = self.filesystems[point].exit if point in self.filesystems else 0
+        answer: Mapping[str, Any] = {}
+        closed = 0
+        lacks = deepest = ""
+        for line in frame.lines():
+            answer = _object(line)
+            path, cause = str(answer.get("path", "")), str(answer.get("cause", ""))
+            if cause == "counted":
+                lacks = lacks or (path if received.lacks(copy, path, int(answer["names"])) else "")
+                continue
+            # What rsync brought whole was read, and in a folder that is too deep for others it may have been.
+            missed = cause == "another filesystem" or ended != 0
+            if cause == "too deep" and missed:
+                # How deep rsync came depends on its version and its limits: the first that it did not copy is named.
+                inside = bool(deepest) and path.startswith(f"{deepest}/")
+                missed = not inside and received.lacks(copy, path, int(answer["names"]))
+                deepest = path if missed else deepest
+            closed += missed and cause in ("unreadable", "too deep")
+            if cause and missed and SnapshotException(posixpath.join(point, path), cause) not in self._noted:
+                self._note(point, path, cause)
+        if not isinstance(answer.get("names"), int) or answer.get("cause"):
+            raise Refused(f"the count of the names in {point} is cut off", "run the job again")
+        self.walks[point] = WalkOfFilesystem(answer["names"], closed, lacks)
 
     def absent(self, points: Sequence[str]) -> None:
         """Note filesystems that should have been copied and were not mounted."""
         for point in points:
-            self.causes.setdefault(point, {})["not mounted"] = 1
-            self._note(SnapshotException(point, "not mounted"))
+            self._note(point, "", "not mounted")
 
-    def _note(self, line: SnapshotException) -> None:
+    def _note(self, point: str, path: str, cause: str) -> None:
+        line = SnapshotException(posixpath.join(point, path) if path else point, cause)
+        accepted = cause in EXCEPTIONS and f"{line.path}/".startswith(self._accept)
+        counts = self.causes.setdefault(point, {})
+        counted = ACCEPTED if accepted else cause
+        counts[counted] = counts.get(counted, 0) + 1
+        if cause == "unreadable":
+            self._noted.add(line)
+        if accepted:
+            return
         if line.cause in EXCEPTIONS:
             self.new += line not in self._before
             if len(self.exceptions) < LISTED:
@@ -115,8 +169,47 @@ class Gathered:
             if point not in self.filesystems:
                 raise Refused(f"the output of {shown(step)} is missing", "run the job again")
             ended = self.filesystems[point].exit
-            if ended != 0 and point not in self.causes:
+            if ended != 0 and point not in self.looks:
                 raise Refused(f"rsync ended with {ended} for {point}, unexplained", "run the job again")
+        for point in expected.transfers.values():
+            if point not in self.walks:
+                raise Refused(
+                    f"how many names {point} has is not known: nobody but rsync counted them", "run the job again"
+                )
+            self._require_all(point)
+
+    def _require_all(self, point: str) -> None:
+        """Refused where rsync saw fewer names than there are, or could not read something that nobody can name."""
+        seen, walk = self.filesystems[point].files, self.walks[point]
+        if seen < walk.names:
+            first = plain(posixpath.join(point, walk.lacks), WIDEST_PATH) if walk.lacks else "not known"
+            raise Refused(
+                f"rsync saw {seen} names of {point}, and {walk.names} were there before it began: the first folder of "
+                f"which some are missing is {first}",
+                "look at that folder on the source, or name it in `exclude`; the partial is kept",
+                again=True,
+            )
+        named = walk.closed or any(self.causes.get(point, {}).values())
+        if self.looks.get(point, 0) == PARTIAL and not named:
+            raise Refused(
+                f"rsync could not read something of {point}, twice, and everything there can be read",
+                "run the job again; if it stays so, look at what rsync says: `runner log` has it",
+                again=True,
+            )
+
+
+class WalkOfFilesystem(NamedTuple):
+    """How many names of a filesystem must be there, how many were not entered, the first folder that lacks some."""
+
+    names: int
+    closed: int
+    lacks: str
+
+
+def counted(frame: Frame) -> int:
+    """How many names rsync saw in the transfer whose output this is, 0 where it does not say."""
+    statistics = (STATS.match(line) for line in frame.lines())
+    return max((_number(each[2]) for each in statistics if each and each[1] == b"Number of files"), default=0)
 
 
 def gather(stream: BinaryIO, expected: ExpectedOutputs, resumed: ResumedFiles, sums: Sums, into: Gathered) -> None:
@@ -130,10 +223,22 @@ def gather(stream: BinaryIO, expected: ExpectedOutputs, resumed: ResumedFiles, s
             into.transfer(frame, expected.transfers[frame.source], sums)
         elif frame.source in expected.explained:
             into.explain(frame, expected.explained[frame.source])
+        elif frame.source in expected.walked:
+            point = expected.walked[frame.source]
+            into.walk(frame, point, resumed.place(point))
         elif frame.source in expected.kept:
             into.summed += resumed.read(frame, sums)
     into.require(expected)
     into.unsummed += resumed.unknown()
+
+
+def _room(place: Path, file: Sent) -> int:
+    """What a new file takes of the disk: its blocks, where its length counts the holes too."""
+    try:
+        return os.lstat(os.fsencode(place) + b"/" + unescaped(file.name)).st_blocks * BLOCK
+    except OSError:
+        # Gone, or deeper than a path can be long.
+        return file.size
 
 
 def _number(text: bytes) -> int:
@@ -148,88 +253,3 @@ def _object(line: bytes) -> Mapping[str, Any]:
     if not isinstance(answer, dict):
         raise Refused("an explanation cannot be read", "run the job again")
     return answer
-
-
-class ResumedFiles:
-    """Judges files of partials by inode: it is in the new folder at the same name, or it is not."""
-
-    def __init__(self, store: StoreFolder, name: str, basis: str, resumed: tuple[str, ...]) -> None:
-        self._store = store
-        self._new = os.fsencode(store.partial / name)
-        self._basis = os.fsencode(store.root / basis) if basis else b""
-        self._resumed = resumed
-        self._known: set[int] = set()
-
-    def read(self, frame: Frame, sums: Sums) -> int:
-        """Write the checksum of each line whose file lives on; returns how many."""
-        place = self._place(frame.source)
-        if place is None:
-            return 0
-        partial, point = place
-        old = os.fsencode(self._store.partial / partial)
-        count = 0
-        for line in frame.lines():
-            file = sent(line)
-            if file is None or not (file.transferred and file.checksum):
-                continue
-            below = os.fsencode(point).strip(b"/") + b"/" + unescaped(file.name)
-            inode = self._taken(old, below.lstrip(b"/"))
-            if inode and inode not in self._known:
-                self._known.add(inode)
-                sums.add(file, point)
-                count += 1
-        return count
-
-    def unknown(self) -> int:
-        """How many files were taken over from a partial alone and have no checksum; call it last."""
-        count = 0
-        for partial in self._resumed:
-            old = os.fsencode(self._store.partial / partial)
-            for below in _files(old):
-                inode = self._taken(old, below)
-                if inode and inode not in self._known and _inode(self._basis, below) != inode:
-                    self._known.add(inode)
-                    count += 1
-        return count
-
-    def _taken(self, old: bytes, below: bytes) -> int:
-        inode = _inode(old, below)
-        return inode if inode and inode == _inode(self._new, below) else 0
-
-    def _place(self, source: str) -> tuple[str, str] | None:
-        # An output that fits nothing only costs checksums: that must not keep a whole snapshot unsealed.
-        kind, _, rest = source.partition(":")
-        parts = rest.rsplit("/", 2)
-        if kind == "kept" and len(parts) == 3 and parts[1] in self._resumed and parts[2].isdigit():
-            points = read_json(self._store.begun(parts[1])).get("filesystems", ())
-            if int(parts[2]) < len(points):
-                return parts[1], str(points[int(parts[2])])
-        return None
-
-
-def _inode(root: bytes, below: bytes) -> int:
-    """The inode of a regular file, 0 where there is none."""
-    if not root:
-        return 0
-    try:
-        status = os.lstat(root + b"/" + below)
-    except OSError:
-        return 0
-    return status.st_ino if stat.S_ISREG(status.st_mode) else 0
-
-
-def _files(root: bytes) -> Iterator[bytes]:
-    """Every regular file with more than one name below `root`, relative."""
-    waiting = [b""]
-    while waiting:
-        name = waiting.pop()
-        try:
-            with os.scandir(root + b"/" + name) as entries:
-                for entry in entries:
-                    below = name + b"/" + entry.name if name else entry.name
-                    if entry.is_dir(follow_symlinks=False):
-                        waiting.append(below)
-                    elif entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_nlink > 1:
-                        yield below
-        except OSError:
-            continue

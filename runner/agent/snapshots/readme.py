@@ -45,7 +45,8 @@ need a Linux with rsync (any rescue system has it); nothing of the tool that wro
 
 Another copy than the newest: its name in place of "latest". Put things somewhere else first, look at
 them, and then move them to their places. Without the script it is, with a slash at the end of both,
-"rsync --archive --hard-links --acls --xattrs --sparse --numeric-ids $store/latest/etc/ /root/restored/etc/".
+"rsync --archive --hard-links --acls --xattrs --sparse --numeric-ids --modify-window=-1 $store/latest/etc/
+/root/restored/etc/".
 
 3. WHOSE FILES THEY ARE
 
@@ -141,7 +142,7 @@ def keep(store: StoreFolder) -> None:
         path = store.runner / name
         with contextlib.suppress(OSError):
             if not _says(path, text):
-                durable.write_file(path, text.encode("utf-8", "backslashreplace"), 0o644)
+                durable.write_file(path, text.encode("utf-8", "backslashreplace"))
 
 
 def text_for(known: Known) -> str:

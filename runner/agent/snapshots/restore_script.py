@@ -149,7 +149,7 @@ restore() {
         echo "Copying $path of $host, as in snapshot $name, into $target"
     fi
     mkdir -p -- "$target" || exit 1
-    rsync --archive --hard-links --acls --xattrs --sparse --numeric-ids -- "$from" "${target%/}/"
+    rsync --archive --hard-links --acls --xattrs --sparse --numeric-ids --modify-window=-1 -- "$from" "${target%/}/"
     code=$?
     if [ "$code" = 0 ]; then
         echo "It is there, with its owners as numbers, times, links and attributes."

@@ -6,18 +6,21 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import clock, durable
 from ..answer import Refused, reply, table
 from ..arguments import pairs, parse_as
-from ..store import disk
+from ..store import disk, received
 from ..store.layout import StoreFolder, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
 from ..store.trash import free_name
 from . import readme
 from .contract import Seal, Sealed, SnapshotException, SnapshotRecord
-from .gather import EXCEPTIONS, HARMLESS, LISTED, ExpectedOutputs, Gathered, ResumedFiles, gather
+from .gather import EXCEPTIONS, HARMLESS, LISTED, ExpectedOutputs, Gathered, gather
+from .instant import require_not_sealed
+from .resumed import ResumedFiles
 from .sums import Sums, zipped
 
 
@@ -33,6 +36,12 @@ class PartialSnapshot(NamedTuple):
         """The partials that it supersedes."""
         return tuple(str(name) for name in self.begun.get("resumed", ()))
 
+    @property
+    def instant(self) -> str | None:
+        """The scheduled time that it is made for."""
+        instant = self.begun.get("instant")
+        return str(instant) if instant else None
+
 
 def run(argv: Sequence[str]) -> int:
     """Seal the partial NAME from the outputs on stdin, or refuse and leave it as it is.
@@ -42,19 +51,26 @@ def run(argv: Sequence[str]) -> int:
     began = time.monotonic()
     options = parse_as(Seal, argv)
     store, name = open_store(options.store), options.name
-    expected = ExpectedOutputs(pairs(options.transfer, "transfer"), pairs(options.explained, "explained"), options.kept)
+    expected = ExpectedOutputs(
+        pairs(options.transfer, "transfer"),
+        pairs(options.explained, "explained"),
+        pairs(options.walked, "walked"),
+        options.kept,
+    )
     with working(store, options.plan):
         disk.require_writable(store, options.disk)
         snapshot = PartialSnapshot(store, name, _begun(store, name, options.plan))
+        require_not_sealed(store, options.job, snapshot.instant or "")
         _require_filesystems(snapshot, expected)
         durable.make_folder(store.records, 0o700)
-        gathered = _gather(snapshot, expected, options.absent)
+        gathered = _gather(snapshot, expected, options)
         _require_room(store)
         record = _record(snapshot, gathered, options)
+        whole = received.join(store, name, snapshot.begun["filesystems"], options.host or "the host")
         durable.sync_filesystem(store.root)
         _keep(snapshot, record)
         disk.require(store, options.disk)
-        _name(snapshot)
+        _name(snapshot, whole)
         durable.sync_filesystem(store.root)
     reply(_answer(record, round(time.monotonic() - began, 3)))
     return 0
@@ -66,6 +82,10 @@ def _begun(store: StoreFolder, name: str, plan: str) -> Mapping[str, Any]:
     begun = read_json(store.begun(name))
     if begun.get("plan") != plan or begun.get("name") != name:
         raise Refused(f"the partial {name} was begun by another plan", "make a new plan")
+    if begun.get("format") != received.APART:
+        raise Refused(
+            f"the partial {name} was begun by an older runner-agent", "make a new plan; what was sent is used"
+        )
     counted = sealed(store)
     newest = counted[-1] if counted else ""
     if newest != begun.get("basis", ""):
@@ -81,14 +101,14 @@ def _require_filesystems(snapshot: PartialSnapshot, expected: ExpectedOutputs) -
         raise Refused("the transfers are not those of the filesystems that were begun", "make a new plan")
 
 
-def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, absent: Sequence[str]) -> Gathered:
+def _gather(snapshot: PartialSnapshot, expected: ExpectedOutputs, options: Seal) -> Gathered:
     store, name, basis = snapshot.store, snapshot.name, str(snapshot.begun.get("basis", ""))
     before, known = _exceptions(store, basis) if basis else (0, frozenset())
-    gathered = Gathered(known)
+    gathered = Gathered(known, received.places(store, name), options.accept)
     resumed = ResumedFiles(store, name, basis, snapshot.resumed)
     with durable.replacing(store.sums(name), 0o600) as stream, zipped(stream, 9) as lines:
         gather(sys.stdin.buffer, expected, resumed, Sums(lines), gathered)
-        gathered.absent(absent)
+        gathered.absent(options.absent)
         _require_explained(store, gathered)
     count = sum(gathered.cause(cause) for cause in EXCEPTIONS)
     if before > LISTED:
@@ -152,6 +172,7 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
         files=sum(each.files for each in gathered.filesystems.values()),
         added_files=gathered.added_files,
         added_bytes=gathered.added_bytes,
+        added_room=gathered.added_room,
         exceptions=sum(causes[cause] for cause in EXCEPTIONS),
         exceptions_by_cause=causes,
         exceptions_new=gathered.new,
@@ -160,6 +181,7 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
         summed=gathered.summed,
         unsummed=gathered.unsummed,
         whole_seconds=bool(snapshot.begun.get("whole_seconds")),
+        instant=snapshot.instant,
     )
 
 
@@ -170,10 +192,12 @@ def _keep(snapshot: PartialSnapshot, record: SnapshotRecord) -> None:
     durable.sync_folder(store.runner)
 
 
-def _name(snapshot: PartialSnapshot) -> None:
+def _name(snapshot: PartialSnapshot, whole: Path) -> None:
     store, name = snapshot.store, snapshot.name
-    (store.partial / name).rename(store.root / name)
+    with received.unchanged(whole):
+        whole.rename(store.root / name)
     durable.sync_folder(store.root)
+    (store.partial / name).rmdir()
     durable.point(store.root / "latest", name, store.runner / "latest.tmp")
     durable.make_folder(store.trash, 0o700)
     for other in snapshot.resumed:
@@ -189,5 +213,5 @@ def _name(snapshot: PartialSnapshot) -> None:
 def _answer(record: SnapshotRecord, seconds: float) -> Sealed:
     alike = {key: getattr(record, key) for key in Sealed._fields if hasattr(record, key)}
     causes = record.exceptions_by_cause
-    moved = {"vanished": causes["vanished"], "changed": causes["changed"]}
+    moved = {cause: causes[cause] for cause in HARMLESS}
     return Sealed(**{**alike, **moved, "sealed": record.name, "seconds": seconds})

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, Optional
 
 from .. import durable, tree
+from ..arguments import DIGITS
 from ..store.layout import StoreFolder, read_json
 
 SENT = re.compile(rb"([<>ch.][fdLDS][^|]{9})\|([0-9a-f]*) *\|([0-9]+)\|(.+?)//", re.DOTALL)
@@ -71,7 +72,7 @@ def sum_lines(store: StoreFolder, name: str) -> Iterator[SumLine]:
     with gzip.open(path, "rb") as stream:
         for raw in stream:
             parts = raw.rstrip(b"\n").split(b" ", 2)
-            if len(parts) == 3 and parts[1].isdigit() and parts[2]:
+            if len(parts) == 3 and parts[1].isdigit() and len(parts[1]) <= DIGITS and parts[2]:
                 other, _, checksum = parts[0].decode("ascii", "replace").rpartition(":")
                 yield SumLine(other or usual, checksum, int(parts[1]), parts[2])
 
@@ -106,6 +107,8 @@ def sent(line: bytes) -> Sent | None:
     if match is None:
         return None
     item, checksum, size, name = match.groups()
+    if len(size) > DIGITS:
+        return None
     return Sent(item.decode("ascii", "replace"), checksum.decode(), int(size), name)
 
 

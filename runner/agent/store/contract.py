@@ -5,13 +5,23 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count, DeclaredDisk, Rest, Word
+from ..arguments import (
+    Count,
+    DeclaredDisk,
+    PathWord,
+    SnapshotName,
+    SnapshotNameOrNone,
+    SnapshotsRest,
+    SnapshotWord,
+    Uuid,
+    Word,
+)
 
 
 class Hold(NamedTuple):
     """Options of `hold`."""
 
-    store: Word
+    store: PathWord
     plan: str
     who: str
     disk: DeclaredDisk = DeclaredDisk()
@@ -42,7 +52,7 @@ class LockAnswer(NamedTuple):
 class Release(NamedTuple):
     """Options of `release`."""
 
-    store: Word
+    store: PathWord
     plan: str
     within: Count = 20
 
@@ -56,17 +66,30 @@ class Released(NamedTuple):
 class TakeOver(NamedTuple):
     """Options of `take-over`."""
 
-    store: Word
+    store: PathWord
     from_: str
     plan: str
     who: str
     disk: DeclaredDisk = DeclaredDisk()
 
 
+class Close(NamedTuple):
+    """Options of `close`."""
+
+    store: Word
+
+
+class Closed(NamedTuple):
+    """Answer of `close`: the folders that others could enter, and those that they still can."""
+
+    closed: tuple[str, ...]
+    open: tuple[str, ...]
+
+
 class CheckDisk(NamedTuple):
     """Options of `check-disk`."""
 
-    store: Word
+    store: PathWord
     disk: DeclaredDisk = DeclaredDisk()
 
 
@@ -74,19 +97,19 @@ class DiskChecked(NamedTuple):
     """Answer of `check-disk`."""
 
     ok: bool
-    uuid: str
+    uuid: Uuid
 
 
 class Newest(NamedTuple):
     """Options of `newest`."""
 
-    store: Word
+    store: PathWord
 
 
 class Counts(NamedTuple):
     """Answer of `newest`: the newest sealed snapshot ("" for none), how many there are, and what is free."""
 
-    newest: str
+    newest: SnapshotNameOrNone
     sealed: Count
     partials: Count
     free_bytes: Count
@@ -95,18 +118,24 @@ class Counts(NamedTuple):
     free_inodes_percent: float
 
 
+class StillDue(NamedTuple):
+    """Answer of `not-sealed` and `not-dumped`: nothing was made for that instant yet."""
+
+    due: bool
+
+
 class Record(NamedTuple):
     """Options of `record`; its answer is the record that `seal` wrote."""
 
-    store: Word
-    name: Word
+    store: PathWord
+    name: SnapshotWord
 
 
 class Freed(NamedTuple):
     """Options of `freed`."""
 
-    store: Word
-    names: Rest
+    store: PathWord
+    names: SnapshotsRest
     exact: bool = False
     save: bool = False
     plan: str = ""
@@ -116,7 +145,7 @@ class Freed(NamedTuple):
 class Gain(NamedTuple):
     """What is gained, in bytes and inodes, by everything up to and with snapshot `name`."""
 
-    name: str
+    name: SnapshotName
     bytes: Count
     inodes: Count
 
@@ -130,8 +159,8 @@ class Gains(NamedTuple):
 class Pin(NamedTuple):
     """Options of `pin`."""
 
-    store: Word
-    name: Word
+    store: PathWord
+    name: SnapshotWord
     plan: str
     until: str
     why: str
@@ -149,8 +178,8 @@ class Pinned(NamedTuple):
 class Unpin(NamedTuple):
     """Options of `unpin`."""
 
-    store: Word
-    name: Word
+    store: PathWord
+    name: SnapshotWord
     plan: str
     disk: DeclaredDisk = DeclaredDisk()
 
@@ -164,9 +193,9 @@ class Unpinned(NamedTuple):
 class Prove(NamedTuple):
     """Options of `proven`."""
 
-    store: Word
+    store: PathWord
     sort: Word
-    name: Word
+    name: SnapshotWord
     at: str
     disk: DeclaredDisk = DeclaredDisk()
 
@@ -182,7 +211,7 @@ class ProofKept(NamedTuple):
 class Reap(NamedTuple):
     """Options of `reap`."""
 
-    store: Word
+    store: PathWord
     plan: str
     disk: DeclaredDisk = DeclaredDisk()
 

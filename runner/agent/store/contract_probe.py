@@ -30,14 +30,18 @@ class SnapshotAnswer(NamedTuple):
     files: Optional[Count] = None
     added_files: Optional[Count] = None
     added_bytes: Optional[Count] = None
+    added_room: Optional[Count] = None
+    instant: Optional[datetime] = None
+    plan: str = ""
 
 
 class PartialAnswer(NamedTuple):
-    """An interrupted snapshot in the answer of `probe`."""
+    """An interrupted snapshot in the answer of `probe`: model/facts.py, Partial, says what is what."""
 
     name: str
     basis: str
     filesystems: tuple[str, ...]
+    apart: bool = False
 
 
 class SpaceAnswer(NamedTuple):
@@ -74,3 +78,6 @@ class StoreAnswer(NamedTuple):
     holder: Optional[HolderAnswer] = None
     space: Optional[SpaceAnswer] = None
     proven: dict[str, ProofAnswer] = {}
+    lacks: tuple[str, ...] = ()
+    open: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()

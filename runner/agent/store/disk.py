@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .. import durable
 from ..answer import Refused, reply
-from ..arguments import DeclaredDisk, parse_as
+from ..arguments import UUID, DeclaredDisk, parse_as
 from ..host.mounts import EXT, device_of, mount_of, mounts, superblock, uuid_of
 from .contract import CheckDisk, DiskChecked
-from .layout import StoreFolder, nearest, open_store, read_json
+from .layout import StoreFolder, nearest, open_store, require_json
+
+HARMLESS = ("nosuid", "nodev")
 
 
 class StoreDisk(NamedTuple):
-    """The disk as it is now; `problem` and `do` are "" when the store may be used."""
+    """The disk as it is now; `problem` and `do` are "" when the store may be used.
+
+    `lacks` are the options with which no program and no device in a snapshot is one here, where they are not set.
+    """
 
     mounted: bool = False
     uuid: str = ""
     device: str = ""
     read_only: bool = False
+    lacks: tuple[str, ...] = ()
     problem: str = ""
     do: str = ""
 
@@ -35,13 +41,17 @@ def look(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
     uuid = uuid_of(mount) if mount and known else ""
     device = device_of(mount) if mount and mount.local else None
     own = here == store.root and here.stat().st_dev != here.parent.stat().st_dev
-    state = StoreDisk(own, uuid, str(device or ""), bool(mount and mount.read_only))
+    lacks = tuple(option for option in HARMLESS if mount and option not in mount.options)
+    state = StoreDisk(own, uuid, str(device or ""), bool(mount and mount.read_only), lacks)
     if declared.mount:
         problem = _not_mounted(store, declared)
         if problem:
             return state._replace(mounted=False, problem=problem, do=f"mount {declared.mount} and try again")
         state = state._replace(mounted=True)
-    problem = _wrong(state, declared, read_json(store.runner / "disk.json"))
+    try:
+        problem = _wrong(state, declared, _marked(store) if declared.mount else "")
+    except Refused as refused:
+        return state._replace(problem=refused.error, do=refused.do)
     if problem:
         return state._replace(problem=problem, do="attach the right disk, or correct jobs.toml")
     if state.read_only:
@@ -114,11 +124,19 @@ def _not_mounted(store: StoreFolder, declared: DeclaredDisk) -> str:
     return ""
 
 
-def _wrong(state: StoreDisk, declared: DeclaredDisk, marker: Mapping[str, Any]) -> str:
+def _marked(store: StoreFolder) -> str:
+    """The uuid of the disk that the store was made on, "" where nobody noted it. Refused where it cannot be read."""
+    path = store.runner / "disk.json"
+    marked = require_json(path).get("uuid", "")
+    if not isinstance(marked, str) or not UUID.fullmatch(marked):
+        raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know that this is the disk")
+    return marked.lower()
+
+
+def _wrong(state: StoreDisk, declared: DeclaredDisk, marked: str) -> str:
     if declared.uuid and state.uuid != declared.uuid.lower():
         actual = state.uuid or "one whose uuid cannot be read"
         return f"another disk is mounted: {actual} instead of {declared.uuid.lower()}"
-    marked = str(marker.get("uuid", "")).lower()
     if declared.mount and marked and state.uuid and marked != state.uuid:
         return f"this store was made on disk {marked}, but {state.uuid} is mounted"
     return ""

@@ -20,6 +20,7 @@ from .lock import working
 OLDEST = 5
 
 BLOCK = 512
+MOST = 2**62
 
 
 def run(argv: Sequence[str]) -> int:
@@ -119,6 +120,8 @@ def known(store: StoreFolder) -> list[Gain]:
     try:
         then = [str(name) for name in saved["sealed"]]
         measured = [Gain(str(gain["name"]), int(gain["bytes"]), int(gain["inodes"])) for gain in saved["freed"]]
+        if any(not 0 <= number < MOST for gain in measured for number in (gain.bytes, gain.inodes)):
+            return []
     except (ArithmeticError, KeyError, TypeError, ValueError):
         return []
     now = sealed(store)
@@ -131,6 +134,8 @@ def known(store: StoreFolder) -> list[Gain]:
         return []
     before = start[-1] if start else Gain("", 0, 0)
     left = [Gain(gain.name, gain.bytes - before.bytes, gain.inodes - before.inodes) for gain in rest]
+    if any(gain.bytes < 0 or gain.inodes < 0 for gain in left):
+        return []
     return _with_records(store, left)
 
 

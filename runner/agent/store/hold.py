@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import clock, durable
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
-from . import disk, lock
+from . import closed, disk, lock
 from .contract import Hold, HoldAnswer, Release, Released, TakeOver
 from .layout import StoreFolder, open_store
 
@@ -27,8 +27,8 @@ WITHIN = 20.0
 def hold(argv: Sequence[str]) -> int:
     """Print `{"held": true}` and wait for the end of stdin; exit 75 with the holder if taken.
 
-    Makes the store's folder (its parents too where no disk is declared) and `.runner` if missing,
-    but nothing at all when the declared disk is not there.
+    Makes the store's folder (its parents too where no disk is declared) and `.runner` if missing, all for
+    root alone, and closes those that are there; but nothing at all when the declared disk is not there.
     """
     _hold(parse_as(Hold, argv))
     return 0
@@ -44,6 +44,7 @@ def _hold(options: Hold) -> None:
     else:
         store.root.mkdir(parents=True, exist_ok=True)
     durable.make_folder(store.runner)
+    closed.close(store)
     descriptor = take(store.lock)
     if descriptor is None or lock.held_by(descriptor, lock.WORK) is not None:
         raise Refused(
@@ -63,7 +64,7 @@ def take(path: Path) -> int | None:
     # The old text goes before the look at byte 1: a verb of the former holder that takes byte 1 later
     # reads blanks and stops, one that took it earlier is seen. Always the same length in place: that
     # works on a full disk too, where somebody must be able to hold the store in order to free room.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     if not lock.take(descriptor, lock.HOLD):
         os.close(descriptor)
         return None

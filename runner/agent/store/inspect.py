@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from .. import clock
 from ..answer import Refused
-from ..arguments import DeclaredDisk
+from ..arguments import PATH, DeclaredDisk
+from . import closed, disk, freed, layout, lock, received
 from . import contract_probe as contract
-from . import disk, freed, layout, lock
 from .contract import HolderAnswer
 from .layout import StoreFolder
 from .pins import StoredPin, pins
 from .proven import proofs
 
-TEXTS = ("host", "job")
-TIMES = ("started", "sealed")
-COUNTS = ("files", "added_files", "added_bytes")
+TEXTS = ("host", "job", "plan")
+TIMES = ("started", "sealed", "instant")
+COUNTS = ("files", "added_files", "added_bytes", "added_room")
 MOST = 2**63 - 1
+FOREIGN = 5
+LONGEST = 1000
 
 
 def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
@@ -57,6 +59,9 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
         holder=HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
         space=_space(here),
         proven=proven,
+        lacks=state.lacks,
+        open=closed.open_places(store),
+        foreign=closed.foreign(store)[:FOREIGN],
     )
 
 
@@ -82,7 +87,9 @@ def _snapshots(
             proven=tuple(sort for sort, proof in proven.items() if proof.snapshot == name),
         )
         if name in pinned:
-            answer = answer._replace(pinned_until=clock.text(pinned[name].until), pinned_why=pinned[name].why)
+            answer = answer._replace(
+                pinned_until=clock.text(min(pinned[name].until, clock.LAST)), pinned_why=pinned[name].why
+            )
         if name in gains:
             answer = answer._replace(freed_bytes=gains[name].bytes, freed_inodes=gains[name].inodes)
         answers.append(answer)
@@ -98,25 +105,40 @@ def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
         name=name,
         recorded=recorded,
         being_read=False,
-        filesystems=tuple(str(point.get("mount", "")) for point in points),
+        filesystems=_shareable(store, name, (str(point.get("mount", "")) for point in points)),
         proven=(),
         # Of a record that cannot be read it is not known whether there were exceptions: it is not a clean one.
         exceptions=record.get("exceptions") if recorded else 0,
         folders=sum(int(point["folders"]) for point in points) if counted else None,
         started=clock.moment(record.get("started")),
         sealed=clock.moment(record.get("sealed")),
+        instant=clock.moment(record.get("instant")),
         **{key: record[key] for key in (*TEXTS, *COUNTS) if record.get(key) is not None},
     )
 
 
 def _fitting(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """The record, empty where something in it is not of its type: then no more of it is believed."""
+    points = record.get("filesystems", [])
     fits = (
-        *(isinstance(record.get(key, ""), (str, type(None))) for key in TEXTS),
+        *(_is_text(record.get(key)) for key in TEXTS),
         *(clock.moment(record[key]) is not None for key in TIMES if record.get(key) is not None),
         *(_is_count(record.get(key, 0)) for key in (*COUNTS, "exceptions")),
+        isinstance(points, list) and all(map(_is_point, points)),
     )
     return record if all(fits) else {}
+
+
+def _is_text(value: object) -> bool:
+    return value is None or (isinstance(value, str) and len(value) <= LONGEST)
+
+
+def _is_point(point: object) -> bool:
+    return isinstance(point, dict) and _is_path(point.get("mount")) and _is_count(point.get("folders"))
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and PATH.fullmatch(value) is not None
 
 
 def _is_count(value: object) -> bool:
@@ -125,8 +147,18 @@ def _is_count(value: object) -> bool:
 
 def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
     begun = layout.read_json(store.begun(name))
-    points = tuple(str(point) for point in begun.get("filesystems", ()))
-    return contract.PartialAnswer(name, str(begun.get("basis", "")), points)
+    basis, points = begun.get("basis", ""), begun.get("filesystems", [])
+    fits = (basis == "" or layout.is_name(str(basis))) and isinstance(points, list) and all(map(_is_path, points))
+    apart = received.is_apart(store, name)
+    if fits and not apart:
+        fits = _shareable(store, f".partial/{name}", points) == tuple(points)
+    # One that is not known to be a basis for anything is resumed from nothing, and removed with the others.
+    return contract.PartialAnswer(name, basis if fits else "", tuple(points) if fits else (), apart)
+
+
+def _shareable(store: StoreFolder, name: str, points: Iterable[str]) -> tuple[str, ...]:
+    """The mount points at which there is a folder of the snapshot's own: nothing is compared with what a link shows."""
+    return tuple(point for point in points if received.is_folder(store, f"{name}/{point}"))
 
 
 def _names(folder: Path) -> tuple[str, ...] | None:
@@ -142,7 +174,8 @@ def _names(folder: Path) -> tuple[str, ...] | None:
 def _space(folder: Path) -> contract.SpaceAnswer:
     space = os.statvfs(folder)
     size, free = space.f_blocks * space.f_frsize, space.f_bfree * space.f_frsize
-    return contract.SpaceAnswer(size, free, space.f_files, space.f_ffree)
+    # Some filesystems have no such number, and give one that is beyond all.
+    return contract.SpaceAnswer(*(min(number, MOST) for number in (size, free, space.f_files, space.f_ffree)))
 
 
 def _pins(store: StoreFolder) -> dict[str, StoredPin] | None:

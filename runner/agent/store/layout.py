@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..answer import Refused
-
-NAME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{6}Z")
+from ..arguments import SNAPSHOT
 
 
 class StoreFolder(NamedTuple):
@@ -103,7 +101,7 @@ def nearest(path: Path) -> Path:
 
 def is_name(text: str) -> bool:
     """Whether `text` is a snapshot's name: UTC, to the second, so that its order is that of time."""
-    return NAME.fullmatch(text) is not None
+    return SNAPSHOT.fullmatch(text) is not None
 
 
 def folders(store: StoreFolder) -> tuple[str, ...]:
@@ -121,8 +119,10 @@ def sealed(store: StoreFolder) -> tuple[str, ...]:
 
 
 def partials(store: StoreFolder) -> tuple[str, ...]:
-    """The interrupted snapshots, oldest first."""
-    return _named_folders(store.partial)
+    """The interrupted snapshots, oldest first; what a seal leaves there once it has given the name is none."""
+    named = (name for name in _named_folders(store.partial) if store.record(name).exists())
+    whole = {name for name in named if os.path.lexists(store.root / name)}
+    return tuple(name for name in _named_folders(store.partial) if name not in whole)
 
 
 def require_sealed(store: StoreFolder, *names: str) -> tuple[str, ...]:

@@ -27,6 +27,8 @@ from .layout import StoreFolder
 HOLD = 0
 WORK = 1
 FLOCK = "hhqqi0q"
+TEXT = 1000
+MOST_PIDS = 1 << 22
 
 
 RUN = "/run/lock/runner"
@@ -77,13 +79,17 @@ def holder(path: Path) -> Mapping[str, Any] | None:
             return None
         text = holder_text(descriptor)
         return {
-            "plan": str(text.get("plan", "")),
-            "who": str(text.get("who", "")),
-            "pid": pid or int(text.get("pid", 0)),
+            "plan": str(text.get("plan", ""))[:TEXT],
+            "who": str(text.get("who", ""))[:TEXT],
+            "pid": pid or _pid(text.get("pid")),
             "since": text.get("since"),
         }
     finally:
         os.close(descriptor)
+
+
+def _pid(value: object) -> int:
+    return value if type(value) is int and 0 < value < MOST_PIDS else 0
 
 
 def open_lock(store: StoreFolder, flags: int) -> int:

@@ -22,12 +22,17 @@ _PROBE = "runner-agent"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Into:
-    """A folder of dumps on a host, the server that is dumped, and the time that this run's dumps are named by."""
+    """A folder of dumps on a host, the server that is dumped, and the time that this run's dumps are named by.
+
+    `instant` is the scheduled time that `job` is run for; both are "" for none.
+    """
 
     program: str
     to: str
     at: str
     server: DatabaseServer
+    job: str = ""
+    instant: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,8 +56,15 @@ def dumps(to: str) -> Argv:
 
 def dump(into: Into, database: str, *, within: int, max_shrink: float) -> Argv:
     """Write one database into the folder, and read the dump again. `within` are seconds, `max_shrink` percent."""
-    options = contract.MakeDump(into.to, into.at, database, into.server, within, max_shrink=int(max_shrink))
+    options = contract.MakeDump(
+        into.to, into.at, database, into.server, within, max_shrink=int(max_shrink), job=into.job, instant=into.instant
+    )
     return (into.program, *argv("dump", options))
+
+
+def not_dumped(into: Into, databases: Sequence[str]) -> Argv:
+    """End 79 where all of these have a dump for the instant, 1 where some have. Reads only."""
+    return (into.program, *argv("not-dumped", contract.NotDumped(into.to, into.job, into.instant, tuple(databases))))
 
 
 def dump_globals(into: Into, *, within: int) -> Argv:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpListing, encoded
+from runner.agent.database.contract import Databases, DatabaseServer, DatabaseTrouble, DumpListing, DumpRow, encoded
 from runner.jobs.bundled import Bundled
 from runner.jobs.database import agent, dump_findings
 from runner.jobs.database.agent import Into
@@ -18,7 +18,7 @@ from runner.model.options import DumpOptions
 from runner.model.plan import Argv, Check, Command, Effect, Finding, Lock, PlannedJob, Skip, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site
-from runner.model.text import one_line
+from runner.model.text import count, one_line
 from runner.tools import agent as store
 from runner.tools import detached
 
@@ -27,16 +27,18 @@ SERVER, FOLDER = "dump.server", "dump.folder"
 _MARGIN = 3600
 # A database that could not be dumped ends 1, keeps no other from being dumped, and is missed at the end.
 _EITHER = (0, 1)
-_EFFECTS = {Role.ANSWERS: Effect.READ, Role.ALL: Effect.READ, Role.EXPIRE: Effect.EXPIRE}
+_EFFECTS = {Role.INSTANT: Effect.READ, Role.ANSWERS: Effect.READ, Role.ALL: Effect.READ, Role.EXPIRE: Effect.EXPIRE}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _DumpWork:
-    """What all steps of a job have in common."""
+    """What all steps of a job have in common. `names` are the databases to dump: `every` one, or what is left."""
 
     job: Job
     host: Host
     into: Into
+    names: tuple[str, ...]
+    every: bool
 
     @property
     def options(self) -> DumpOptions:
@@ -98,9 +100,39 @@ class DumpKind(Bundled):
         if at is None:
             return _skip(job, dump_findings.wrong_clock(job))
         host = site.host(job.host)
-        into = Into(program=store.program(host), to=job.options.to, at=at, server=server_of(job))
-        draft = _draft(site, _DumpWork(job=job, host=host, into=into), folder, names, now)
-        return replace(draft, findings=dump_findings.findings(job, server, folder, names))
+        instant = job.instant.isoformat() if job.instant else ""
+        into = Into(
+            program=store.program(host),
+            to=job.options.to,
+            at=at,
+            server=server_of(job),
+            job=job.name if instant else "",
+            instant=instant,
+        )
+        left = tuple(name for name in names if not _made(job, folder, name))
+        every = not job.options.databases and left == names
+        draft = _draft(site, _DumpWork(job=job, host=host, into=into, names=left, every=every), folder, now)
+        made = dump_findings.made(job, len(names) - len(left))
+        return replace(draft, findings=(*dump_findings.findings(job, server, folder, names), *made))
+
+    def done(self, site: Site, job: Job, facts: Facts) -> Skip | None:
+        """See Beyond: a dump of each database and the roles, made for the job's instant."""
+        server = agent.read_databases(facts.reading(job.host, f"{SERVER}.{job.name}"))
+        folder = agent.read_dumps(facts.reading(job.host, f"{FOLDER}.{job.name}"))
+        if isinstance(folder, DatabaseTrouble):
+            return None
+        made = [_made(job, folder, name) for name in _names(job.options, server, folder)]
+        times = sorted(dump.time for dump in made if dump)
+        if not all(made) or not set(times) & set(folder.globals):
+            return None
+        at = max((dump.at for dump in made if dump and dump.at), default=None)
+        return Skip(job=job.name, reason=f"{count(len(made), 'database')} and the roles are dumped", done=at)
+
+
+def _made(job: Job, folder: DumpListing, name: str) -> DumpRow | None:
+    """The dump of a database that the job has made for its instant."""
+    rows = folder.databases.get(name, ()) if job.instant else ()
+    return next((row for row in rows if (row.job, row.instant) == (job.name, job.instant)), None)
 
 
 def _skip(job: Job, finding: Finding) -> Draft:
@@ -127,15 +159,18 @@ def _names(options: DumpOptions, server: Databases | DatabaseTrouble, folder: Du
     return tuple(name for name in names if name in options.databases or not options.databases)
 
 
-def _draft(site: Site, work: _DumpWork, folder: DumpListing, names: tuple[str, ...], now: datetime) -> Draft:
-    job, options, into = work.job, work.options, work.into
+def _draft(site: Site, work: _DumpWork, folder: DumpListing, now: datetime) -> Draft:
+    job, into, names = work.job, work.into, work.names
     lock = Lock(
         resource=f"dumps of {job.host}",
         host=job.host,
         argv=detached.hold_host(into.program, "dump", plan_id(now), f"{job.name} of {site.controller}"),
     )
-    everything = agent.all_dumped(into, names, every=not options.databases)
+    everything = agent.all_dumped(into, names, every=work.every)
+    why = "no other run has dumped these for this time meanwhile"
+    due = (work.step(Role.INSTANT, agent.not_dumped(into, names), why),) if into.instant and names else ()
     steps = (
+        *due,
         work.step(Role.ANSWERS, agent.databases(into.server, into.program), "see that the server answers"),
         work.step(Role.GLOBALS, agent.dump_globals(into, within=600), "keep the roles, which no database has"),
         *(_dump(work, name) for name in names),

@@ -11,7 +11,7 @@ from runner.model.facts import Facts
 from runner.model.names import snapshot_time
 from runner.model.plan import Finding, Severity
 from runner.model.site import Job, Site
-from runner.model.text import count, one_line, size
+from runner.model.text import count, one_line, size, whole_number
 
 _LISTED = 10
 _NONE = "the server has none of the databases that are to be dumped"
@@ -56,6 +56,16 @@ def findings(
     if isinstance(server, Databases):
         seen += _newer(job, server, folder)
     return (*seen, *_room(job, folder, names))
+
+
+def made(job: Job, number: int) -> tuple[Finding, ...]:
+    """That so many databases have a dump for the job's instant: the run that made them did not end well."""
+    if not number:
+        return ()
+    text = (
+        f"{count(number, 'database')} dumped for the same time before, by a run that did not dump all; this takes it up"
+    )
+    return (_finding(job, "note", text),)
 
 
 def _differences(job: Job, server: Databases, folder: DumpListing, names: Sequence[str]) -> Iterator[Finding]:
@@ -124,8 +134,7 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _major(version: str) -> int:
-    digits = version.partition(".")[0]
-    return int(digits) if digits.isascii() and digits.isdigit() else 0
+    return whole_number(version.partition(".")[0]) or 0
 
 
 def _finding(job: Job, severity: Severity, text: str, do: str = "") -> Finding:

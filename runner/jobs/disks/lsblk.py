@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from runner.model.plan import Argv
+from runner.model.text import whole_number
+from runner.tools.answers import json_object
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,9 +46,9 @@ def look(device: str) -> Argv:
 def parse(text: str) -> Device | None:
     """Read what `look` printed; None where it lists no device, several, or makes no sense."""
     try:
-        (device,) = json.loads(text)["blockdevices"]
+        (device,) = json_object(text)["blockdevices"]
         return _device(device)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
         return None
 
 
@@ -56,8 +57,8 @@ def _device(fields: Mapping[str, Any]) -> Device:
     return Device(
         name=str(fields["name"]),
         type=str(fields["type"]),
-        size=int(fields["size"]),
-        number=os.makedev(int(major), int(minor)),
+        size=_number(fields["size"]),
+        number=os.makedev(_number(major), _number(minor)),
         model=" ".join(str(fields.get("model") or "").split()),
         serial=" ".join(str(fields.get("serial") or "").split()),
         # Before version 2.33 truth and numbers were texts.
@@ -65,3 +66,10 @@ def _device(fields: Mapping[str, Any]) -> Device:
         mount=str(fields.get("mountpoint") or ""),
         children=tuple(_device(child) for child in fields.get("children", ())),
     )
+
+
+def _number(value: object) -> int:
+    known = whole_number(str(value))
+    if known is None:
+        raise ValueError(f"{value!r} is no number")
+    return known

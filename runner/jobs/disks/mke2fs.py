@@ -9,6 +9,7 @@ from datetime import datetime
 
 from runner.model.plan import Argv
 from runner.model.site import Disk
+from runner.tools.answers import json_object
 
 LABEL_BYTES = 16
 BLOCK = 4096
@@ -18,7 +19,7 @@ _MAKES = re.compile(r"Creating filesystem with ([0-9]+) ([0-9]+)k blocks and ([0
 _WRITE = "; ".join(
     (
         "set -eu",
-        "umask 022",
+        "umask 077",
         'mkdir --parents -- "$1"',
         'if [ -e "$1/disk.json" ]; then exit; fi',
         'printf "%s\\n" "$2" > "$1/disk.json.tmp"',
@@ -89,6 +90,6 @@ def write(store: str, uuid: str, since: datetime) -> Argv:
 def parse_identity(text: str) -> str:
     """The UUID in what `show` printed, lower case; "" where it says none."""
     try:
-        return str(json.loads(text).get("uuid", "")).lower()
-    except (ValueError, AttributeError, RecursionError):
+        return str(json_object(text).get("uuid", "")).lower()
+    except ValueError:
         return ""

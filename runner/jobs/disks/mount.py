@@ -61,6 +61,11 @@ def mount(point: str) -> Argv:
     return ("mount", "--", point)
 
 
+def remount(point: str, options: tuple[str, ...]) -> Argv:
+    """Give what is mounted at `point` these options too, beside those of fstab; nothing is unmounted."""
+    return ("mount", "-o", f"remount,{','.join(options)}", "--", point)
+
+
 def has_systemd() -> Argv:
     """Tell by the exit code, 0 or 1, whether systemd runs the host: sd_booted(3). Reads only."""
     return ("test", "-d", "/run/systemd/system")

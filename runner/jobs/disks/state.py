@@ -20,7 +20,8 @@ class DiskState:
     `device` is what the kernel knows, `marks` every signature on it, `stamp` both in one line.
     `mounts` are the places where the device is mounted, `there` is what is mounted at the disk's
     place. `lines` are the lines of fstab for it; `identities` is the UUID that each store keeps, "" where
-    its record makes no sense; a store that keeps none is not in it.
+    its record makes no sense; a store that keeps none is not in it. `lacks` are those of nosuid and nodev that it
+    is mounted without, as the stores on it show.
     """
 
     device: lsblk.Device
@@ -35,6 +36,7 @@ class DiskState:
     mounts: tuple[str, ...]
     there: Filesystem | None
     identities: Mapping[str, str]
+    lacks: tuple[str, ...] = ()
 
     @property
     def mounted(self) -> bool:
@@ -89,6 +91,7 @@ def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
             f"fstab of {disk.host} cannot be read: {answers.error('fstab')}", "put that right and plan again"
         )
     seen = facts.hosts[disk.host].filesystems
+    known = facts.hosts[disk.host].stores
     there = [filesystem for filesystem in seen if filesystem.mount == disk.mount]
     return DiskState(
         device=device,
@@ -108,6 +111,14 @@ def read(site: Site, disk: Disk, facts: Facts) -> DiskState | DiskRefusal:
             for store in stores_on(site, disk)
             if answers.reading(f"identity.{store.name}").exit == 0
         },
+        lacks=tuple(
+            dict.fromkeys(
+                option
+                for store in stores_on(site, disk)
+                if store.name in known and known[store.name].mounted
+                for option in known[store.name].lacks
+            )
+        ),
     )
 
 

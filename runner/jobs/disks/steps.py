@@ -106,6 +106,10 @@ def attach(work: DiskWork) -> tuple[Step, ...]:
     if not state.mounted:
         mounted = work.step("mount", mount.mount(disk.mount), f"mount it at {disk.mount}")
         steps.append(mounted.known_as(Role.MOUNT, disk.name))
+    elif state.lacks:
+        why = f"it is mounted without {' and '.join(state.lacks)}: a snapshot holds every program and device of a host"
+        again = work.step("remount", mount.remount(disk.mount, state.lacks), why)
+        steps.append(again.known_as(Role.MOUNT, disk.name))
     return tuple(steps)
 
 

@@ -1,4 +1,4 @@
-"""tune2fs(8): what the superblock of an ext filesystem says about its next check, and e2fsck's rule."""
+"""dumpe2fs(8), tune2fs(8): what an ext filesystem says about its next check, and e2fsck's rule; its settings."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from runner.model.plan import Argv
+from runner.model.text import whole_number
 
 # e2fsck.conf(5), accept_time_fudge: on unless somebody switched it off.
 _FUDGE = timedelta(days=1)
+# What the superblock has room for: 32 bits of an interval, and 34 of a time.
+_LONGEST = 2**32 - 1
+_EPOCH, _LAST_YEAR = 1970, 2446
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Superblock:
-    """What `tune2fs -l` says of checks; `state` is "" where the text was no superblock.
+    """What `dumpe2fs -h` says of checks; `state` is "" where the text was no superblock.
 
     `last_checked`, `last_mounted` and `last_written` are UTC. `max_mounts` and `interval` are None where
     that check is switched off. `errors` is what the kernel met since the last check; alone it does not
-    make e2fsck check.
+    make e2fsck check. Of its `journal`, if it has one: `journal_error` is what the kernel noted there, `journal_start`
+    where something is to be replayed (0: nothing is), and `replay` says that it will be. dumpe2fs does not say
+    whether it is `mounted`, and whether the features in the copy of the superblock are others (`backup_differs`).
     """
 
     state: str = ""
@@ -30,6 +36,12 @@ class Superblock:
     errors: int = 0
     last_mounted: datetime | None = None
     last_written: datetime | None = None
+    journal: bool = False
+    journal_error: int = 0
+    journal_start: int = 0
+    replay: bool = False
+    mounted: bool = False
+    backup_differs: bool = False
 
     @property
     def next_check(self) -> datetime | None:
@@ -63,7 +75,7 @@ class CheckDue:
 def superblock(device: str) -> Argv:
     """Read the superblock of `device`, mounted or not; changes nothing. Needs root."""
     # The dates are local times without a zone, so the zone is ours.
-    return ("env", "TZ=UTC", "LC_ALL=C", "tune2fs", "-l", "--", device)
+    return ("env", "TZ=UTC", "LC_ALL=C", "dumpe2fs", "-h", "--", device)
 
 
 def check_every(device: str, interval: timedelta) -> Argv:
@@ -103,15 +115,20 @@ def parse_superblock(text: str) -> Superblock:
     lines = _lines(text)
     most = _number(lines.get("Maximum mount count", ""))
     seconds = _number(lines.get("Check interval", ""))
+    features = lines.get("Filesystem features", "").split()
     return Superblock(
         state=lines.get("Filesystem state", ""),
         mounts=_number(lines.get("Mount count", "")),
         max_mounts=most if most > 0 else None,
         last_checked=_date(lines.get("Last checked", "")),
-        interval=timedelta(seconds=seconds) if seconds > 0 else None,
+        interval=timedelta(seconds=min(seconds, _LONGEST)) if seconds > 0 else None,
         errors=_number(lines.get("FS Error count", "")),
         last_mounted=_date(lines.get("Last mount time", "")),
         last_written=_date(lines.get("Last write time", "")),
+        journal="has_journal" in features,
+        journal_error=_number(lines.get("Journal errno", "")),
+        journal_start=_number(lines.get("Journal start", "")),
+        replay="needs_recovery" in features,
     )
 
 
@@ -150,10 +167,8 @@ def due(superblock: Superblock, now: datetime) -> CheckDue | None:
     By the host's clock at the time of the boot: e2fsck takes dates up to a day ahead of it for those
     of a clock kept in local time.
     """
-    if "errors" in superblock.state:
-        return CheckDue(cause="damage", why="errors were found on it")
-    if superblock.state.startswith("not clean"):
-        return CheckDue(cause="damage", why="it is not marked clean")
+    if why := damage(superblock):
+        return CheckDue(cause="damage", why=why)
     now = now.replace(microsecond=0)
     ahead = _ahead(superblock, now)
     if ahead:
@@ -164,11 +179,27 @@ def due(superblock: Superblock, now: datetime) -> CheckDue | None:
     return _by_age(superblock, now)
 
 
+def damage(superblock: Superblock) -> str:
+    """What is wrong with it, whatever the time, so that e2fsck checks it; "" where nothing is."""
+    if "errors" in superblock.state:
+        return "errors were found on it"
+    if superblock.journal_error:
+        return f"its journal notes an error ({superblock.journal_error})"
+    if superblock.journal_start and not superblock.replay:
+        return "its journal has data that nothing says is to be replayed"
+    # Without a journal it is never marked clean while it is mounted.
+    if superblock.state.startswith("not clean") and not (superblock.mounted and not superblock.journal):
+        return "it is not marked clean"
+    return "the copy of its superblock has other features" if superblock.backup_differs else ""
+
+
 def _ahead(superblock: Superblock, now: datetime) -> str:
     """Which of its dates of use lies so far ahead that e2fsck puts it right, and then checks."""
+    # What is mounted is written before that, and so is a journal replayed: by the clock of then.
+    written = None if superblock.replay or superblock.mounted else superblock.last_written
     # It matters only where the filesystem is checked by age at all.
     if superblock.interval is not None:
-        for what, date in (("mount", superblock.last_mounted), ("write", superblock.last_written)):
+        for what, date in (("mount", superblock.last_mounted), ("write", written)):
             if date is not None and date > now + _FUDGE:
                 return f"its last {what} is in the future ({date:%Y-%m-%d}): the clock was wrong, or is"
     return ""
@@ -204,12 +235,14 @@ def _lines(text: str) -> dict[str, str]:
 
 
 def _number(text: str) -> int:
-    word = text.partition(" ")[0]
-    return int(word) if word.removeprefix("-").isdecimal() else 0
+    sign, minus, digits = text.partition(" ")[0].rpartition("-")
+    value = whole_number(digits) if not sign else None
+    return (-value if minus else value) if value is not None else 0
 
 
 def _date(text: str) -> datetime | None:
     try:
-        return datetime.strptime(text, "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
+        moment = datetime.strptime(text, "%a %b %d %H:%M:%S %Y").replace(tzinfo=UTC)
     except ValueError:
         return None
+    return moment if _EPOCH <= moment.year <= _LAST_YEAR else None

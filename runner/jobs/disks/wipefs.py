@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from runner.model.names import UUID
 from runner.model.plan import Argv, Check
+from runner.tools.answers import json_object
 
 BLANK = "blank, unused"
 # One JSON line, so that it can be a guard: size, name, whether anything is on it or uses it. A command that
@@ -65,17 +68,22 @@ def unchanged(host: str, device: str, stamped: str) -> Check:
 def parse(text: str) -> tuple[Signature, ...] | None:
     """Read what `look` printed; None where it makes no sense, which is not the same as no signature."""
     try:
-        return tuple(
-            Signature(type=str(mark["type"]), uuid=str(mark.get("uuid") or "").lower(), label=mark.get("label") or "")
-            for mark in json.loads(text)["signatures"]
-        )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return tuple(map(_signature, json_object(text)["signatures"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _signature(mark: Mapping[str, Any]) -> Signature:
+    uuid = str(mark.get("uuid") or "").lower()
+    # It may be written into fstab.
+    if not UUID.fullmatch(uuid):
+        raise ValueError(f"{uuid!r} is no uuid")
+    return Signature(type=str(mark["type"]), uuid=uuid, label=str(mark.get("label") or ""))
 
 
 def parse_stamp(text: str) -> str:
     """Read what `stamp` printed; "" where it makes no sense."""
     try:
-        return str(json.loads(text)["device"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+        return str(json_object(text)["device"])
+    except (ValueError, KeyError, TypeError):
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from runner.agent.drill.contract import Compared, DumpProblem, DumpsTried, NameProblem
+from runner.agent.store.contract import ProofKept
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import JobReport, Outcome, State, Verdict
@@ -34,6 +35,9 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     labels = " and of ".join(unread)
     doubts = [f"whether all came back is not known: the answer of {labels} cannot be read"] if unread else []
     doubts += [f"what was restored is still there: {one_line(outcome.note)}" for outcome in stopped]
+    proofs = [each for each in outcomes if each.role == Role.PROVEN and each.state == State.DONE]
+    if any(answers.read(each.result, ProofKept) is None for each in proofs):
+        doubts.append("whether the store remembers it is not known: the answer cannot be read")
     known = "; ".join(summaries) or ("" if doubts else job.headline)
     headline = "; but ".join(filter(None, (known, "; ".join(doubts))))
     verdict = Verdict.ATTENTION if doubts else Verdict.DONE

@@ -67,13 +67,15 @@ def troubles(job: Job, troubles: Sequence[Trouble]) -> tuple[Finding, ...]:
     """Each trouble with its remedy; what the plan itself mends, or time does, is only a note."""
     return tuple(
         Finding(
-            severity="note" if trouble.mends or trouble.what == "phased" else "attention",
-            source=job.name,
-            text=trouble.text,
-            do=trouble.do,
+            severity="attention" if is_serious(trouble) else "note", source=job.name, text=trouble.text, do=trouble.do
         )
         for trouble in troubles
     )
+
+
+def is_serious(trouble: Trouble) -> bool:
+    """Whether neither the plan itself nor time mends it: with such a one there is never nothing to do."""
+    return not trouble.mends and trouble.what != "phased"
 
 
 def short(trouble: Trouble) -> str:
@@ -139,6 +141,15 @@ def holds(site: Site, job: Job, known: PackageFacts, facts: Facts, family: Famil
             note(job, text, "check the spelling; if the package is missing on purpose, there is nothing to do")
         )
     return tuple(findings)
+
+
+def no_security(job: Job, known: PackageFacts) -> tuple[Finding, ...]:
+    """That a job which installs security updates can never find one."""
+    if known.for_security or not known.fresh:
+        return ()
+    text = f"none of the archives of {job.host} is for security updates, so this job finds none, ever"
+    do = 'add one to its archives or repositories; where its distribution has none, set install = "all" for this job'
+    return (attention(job, text, do),)
 
 
 def removals(job: Job, known: PackageFacts) -> tuple[Finding, ...]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from runner.agent.detached.contract import Changes
 from runner.jobs.bundled import Bundled
 from runner.jobs.packages import families
+from runner.jobs.packages.blame import blamed
 from runner.jobs.packages.families import FAMILIES
 from runner.jobs.packages.family import Family, PackageLog, plain_log
 from runner.jobs.power.report import power_report
@@ -138,7 +139,7 @@ def packages_report(
 def _nothing_installed(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport:
     """What the plan knew."""
     did, headline = _did(outcomes), job.headline or "nothing to do"
-    verdict = Verdict.ATTENTION if job.partly else Verdict.DONE if did else Verdict.NOTHING
+    verdict = Verdict.ATTENTION if job.partly or job.doubt else Verdict.DONE if did else Verdict.NOTHING
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=(*did, *job.details))
 
 
@@ -187,9 +188,8 @@ def _why(bad: Outcome, answer: DetachAnswer | None, runs: _Runs) -> str:
     known = next(iter(runs.log(lines).troubles), None)
     if bad.role in _FAILED and bad.state == State.FAILED:
         return _FAILED[bad.role] + _remedy(bad, runs.family, f"{known.text}: {known.do}" if known else bad.note)
-    if answer and (names := _names(answer.packages.unfinished)):
-        do = f", then, at the host: {runs.family.by_hand}" if runs.family and runs.family.by_hand else ""
-        return f"{failed}: {', '.join(names[:_LAST])} could not be set up: see its last lines below, mend that{do}"
+    if answer and (who := blamed(answer, runs.family.by_hand if runs.family else "")):
+        return f"{failed}: {who}"
     if known:
         return f"{failed}: {known.text}: {known.do}"
     if not answer:

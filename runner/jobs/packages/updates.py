@@ -58,6 +58,7 @@ class UpdatesKind(PackagesKind):
             *package_findings.troubles(job, package_findings.replaced(known.troubles, install)),
             *package_findings.holds(work.site, job, known, facts, work.family),
             *package_findings.cut_off(site, others),
+            *(package_findings.no_security(job, known) if _policy(work) == "security" else ()),
         )
         if not readable:
             return _refresh_first(work, before, (*findings, *package_findings.notes(job, known, (), facts)))
@@ -102,9 +103,14 @@ def _install(work: PackageWork, known: PackageFacts, before: tuple[Step, ...], f
     steps += package_steps.look(work, choice.install)
     steps = list(package_steps.guarded(work, steps, choice.install))
     waiting = package_findings.update_lines(choice.later) if _policy(work) == "nothing" else ()
-    draft = work.draft(steps, findings, _headline(work, choice, known.partly))
-    planned = replace(draft.planned, details=waiting, partly=known.partly) if draft.planned else None
+    draft = work.draft(steps, findings, _headline(work, choice, known))
+    planned = draft.planned and replace(draft.planned, details=waiting, partly=known.partly, doubt=_doubt(work, known))
     return replace(draft, planned=planned)
+
+
+def _doubt(work: PackageWork, known: PackageFacts) -> bool:
+    blind = _policy(work) == "security" and bool(package_findings.no_security(work.job, known))
+    return blind or any(map(package_findings.is_serious, known.troubles))
 
 
 def _choice(work: PackageWork, known: PackageFacts) -> UpdateChoice:
@@ -145,8 +151,9 @@ def _later(work: PackageWork, choice: UpdateChoice) -> tuple[Finding, ...]:
     return (package_findings.note(work.job, f"{text}, which this job does not install", *todo),)
 
 
-def _headline(work: PackageWork, choice: UpdateChoice, partly: bool) -> str:
-    less = f"; {NOT_ALL}" if partly else ""
+def _headline(work: PackageWork, choice: UpdateChoice, known: PackageFacts) -> str:
+    less = f"; {NOT_ALL}" if known.partly else ""
+    less += "; some are hidden there" if any(trouble.what == "hidden" for trouble in known.troubles) else ""
     policy = _policy(work)
     if not choice.later or policy != "nothing":
         sort = "security update" if policy == "security" else "update"

@@ -97,7 +97,9 @@ def _upgrade(work: PackageWork, known: PackageFacts, facts: Facts, left: tuple[D
         others = tuple(update for update in others if update.name in names)
     if not (others or held or left):
         findings = package_findings.troubles(job, known.troubles)
-        return work.draft(package_steps.look(work, ()), findings, "nothing to upgrade")
+        draft = work.draft(package_steps.look(work, ()), findings, "nothing to upgrade")
+        doubt = any(map(package_findings.is_serious, known.troubles))
+        return replace(draft, planned=draft.planned and replace(draft.planned, doubt=doubt))
     upgraded = tuple(each.update for each in held)
     due = (*others, *upgraded)
     kernels = [update.name for update in due if fits(update.name, work.family.kernels)]

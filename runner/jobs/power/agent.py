@@ -12,6 +12,7 @@ from runner.agent.power.contract import AskIdle, Idle, LookAfterBoot, Page
 from runner.agent.store.contract import TakeOver
 from runner.model.plan import Argv, Check
 from runner.model.site import Host
+from runner.model.text import whole_number
 from runner.tools import agent
 from runner.tools.answers import read
 
@@ -74,7 +75,7 @@ def sessions() -> Argv:
 def parse_sessions(text: str) -> int | None:
     """Read what `sessions` printed; None where it makes no sense."""
     word, _, number = text.strip().partition(" ")
-    return int(number) if word == "sessions" and number.isascii() and number.isdigit() else None
+    return whole_number(number) if word == "sessions" else None
 
 
 def idle(boot: Boot, by: datetime | None, stores: Sequence[str] = ()) -> Argv:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runner.agent.arguments import argv as words
 from runner.agent.power.contract import BootChecks, ExtFilesystem, LookAtBoot
@@ -57,9 +57,13 @@ def read(reading: Reading) -> HostChecks | None:
 
 def _extfs(seen: ExtFilesystem) -> Extfs:
     text = seen.superblock if seen.exit == 0 else ""
-    superblock = tune2fs.parse_superblock(text)
+    superblock = replace(
+        tune2fs.parse_superblock(text), mounted=bool(seen.mount), backup_differs=seen.backup_differs is True
+    )
     used, inodes_used = tune2fs.parse_used(text)
-    why = next((line.strip() for line in seen.error.splitlines() if line.strip()), f"tune2fs ended with {seen.exit}")
+    # Its first words are always its version.
+    errors = (line.strip() for line in seen.error.splitlines() if not line.startswith("dumpe2fs 1."))
+    why = next(filter(None, errors), f"dumpe2fs ended with {seen.exit}")
     return Extfs(
         seen=seen,
         superblock=superblock,

@@ -72,10 +72,10 @@ def careful(decision: Decision, space: Space | None) -> Decision:
     """What of `decision` may be done before it is known what it frees.
 
     To try one after the other could take all above `min` and free nothing, where something foreign fills
-    the disk. So nothing goes for room before that is measured; only where the disk has no room left to
-    note the answer, the oldest does.
+    the disk. So only what is extra goes for room before that is measured; where the disk has no room left
+    to note the answer, the oldest does too.
     """
-    rest = [expiry for expiry in decision.expire if expiry.unless]
+    rest = [expiry for expiry in decision.expire if expiry.unless and not expiry.extra]
     if not decision.unmeasured:
         return decision
     if space is None or not _can_note(space):

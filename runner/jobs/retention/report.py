@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from runner.agent.retention.contract import Audited, Expired
 from runner.agent.store.contract import Counts
@@ -33,6 +34,21 @@ def counted(report: JobReport, outcomes: Sequence[Outcome]) -> JobReport:
     if report.verdict not in WELL or all(read(count.result, Counts) for count in counts):
         return report
     text = f"how many snapshots there are is not known: the answer cannot be read; {report.headline}"
+    return replace(report, verdict=Verdict.ATTENTION, headline=text)
+
+
+def answered(report: JobReport, outcomes: Sequence[Outcome], contracts: Mapping[Role, type[Any]]) -> JobReport:
+    """The report, and no good news where a step of such a role ended well with an answer that cannot be read."""
+    unread = [
+        outcome.label
+        for outcome in outcomes
+        if outcome.state == State.DONE
+        and outcome.role in contracts
+        and not read(outcome.result, contracts[outcome.role])
+    ]
+    if report.verdict not in WELL or not unread:
+        return report
+    text = f"what {' and '.join(unread)} did is not known: the answer cannot be read; {report.headline}"
     return replace(report, verdict=Verdict.ATTENTION, headline=text)
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from runner.jobs.retention.doubts import Doubt, clock_ahead, clock_behind, moments, shrunk
 from runner.jobs.retention.room import Claim, Short, freed_at_most, shortages, surely_freed
-from runner.jobs.retention.thinning import Protected, Protection, Selection, is_clean, stand_ins
+from runner.jobs.retention.thinning import Protected, Protection, Selection, extras, is_clean, stand_ins
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_time
 from runner.model.site import Retention
@@ -31,23 +31,25 @@ class Expiry:
     """A snapshot that goes, for which goal, and why; it need not go any more once `unless` holds.
 
     Where bytes and inodes are both short, all that go for room carry the claim of the one that takes
-    more of them: should it be met early, the other is looked at when it is decided again.
+    more of them: should it be met early, the other is looked at when it is decided again. `extra`: it
+    counts for nothing, so it goes first, and for room also where it is not known what it frees.
     """
 
     snapshot: Snapshot
     goal: Goal
     reason: str
     unless: Claim | None = None
+    extra: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Decision:
     """What becomes of every sealed snapshot: each is in `keep` or in `expire`, never in both.
 
-    `keep` is oldest first. `expire` is in the order to do it in: what goes whatever the room, then
-    what goes for room, each oldest first. `frozen` is why nothing expires, "" where something may, and
-    `do` what a person should do. `cause` is the doubt that froze it. `doubts` is what a person should see
-    although something may expire.
+    `keep` is oldest first. `expire` is in the order to do it in: what goes whatever the room, oldest first,
+    then what goes for room, the extra ones of a day before the oldest. `frozen` is why nothing expires, ""
+    where something may, and `do` what a person should do. `cause` is the doubt that froze it. `doubts` is
+    what a person should see although something may expire.
     `unmeasured` names those that go for room while it is not known what they free, oldest first: to
     measure that and decide again is better than to try.
     """
@@ -64,28 +66,31 @@ class Decision:
 def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | None, now: datetime) -> Decision:
     """Decide about `sealed`, given in any order; `space` is None if not measured, `now` is aware.
 
-    First thinning, then `max`, then room: each takes the oldest that may go, and no more than it
-    needs, as far as it is known what expiring them frees. Never goes: the newest, the newest without
-    exceptions, one that is pinned or being read, the last that was proven to come back, one whose name
-    is no time. After each that goes there are at least `min` without exceptions: one with exceptions
-    does not count towards `min`, so it may go at exactly `min`, and nothing may below. If what is missing
-    cannot be freed, nothing goes.
+    First thinning, then `max`, then room: each takes the extra ones of a day and then the oldest that may go,
+    and no more than it needs, as far as it is known what expiring them frees. What a day has beyond `per_day`
+    is extra: it counts neither towards `min` nor towards `max`, and stands for no period. Never goes: the
+    newest, the newest without exceptions, one that is pinned or being read, the last that was proven to come
+    back, one whose name is no time. After each that goes there are at least `min` without exceptions: one
+    with exceptions does not count towards `min`, so it may go at exactly `min`, and nothing may below. If
+    what is missing cannot be freed, nothing goes.
     """
     ordered = sorted(sealed, key=lambda snapshot: snapshot.name)
     if policy is None:
         return Decision(keep=_all_stay(ordered, "no retention is declared for this store"))
     times = moments(ordered)
-    doubts = (clock_behind(times, now), shrunk(ordered, policy.max_shrink), _unmeasured(policy, space))
+    extra = extras(ordered, policy.per_day)
+    counted = tuple(snapshot for snapshot in ordered if snapshot.name not in extra)
+    doubts = (clock_behind(times, now), shrunk(counted, policy.max_shrink), _unmeasured(policy, space))
     if any(doubts):
         return _frozen(ordered, *doubts)
     ahead = clock_ahead(times, now)
     protected = _protected(ordered, times[-1] if ahead and times else now)
-    stands = stand_ins(ordered, policy.thin)
+    stands = stand_ins(counted, policy.thin)
     outside = {snapshot.name for snapshot in ordered if policy.thin and not ahead} - stands.keys()
     short = shortages(policy, space) if space else ()
-    selection = Selection(ordered, protected, policy.min)
+    selection = Selection(ordered, protected, policy)
     whatever = (*_thin(selection, policy, outside), *_to_max(selection, policy))
-    for_room = _for_room(selection, short)
+    for_room = _for_room(selection, policy, short)
     out_of_reach = _out_of_reach(selection, policy, short)
     if out_of_reach:
         return _frozen(ordered, out_of_reach, ahead)
@@ -98,7 +103,9 @@ def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | 
         keep=keep,
         expire=(*sorted(whatever, key=lambda expiry: expiry.snapshot.name), *for_room),
         doubts=tuple(doubt for doubt in (ahead, _over_max(selection, policy)) if doubt),
-        unmeasured=tuple(expiry.snapshot.name for expiry in for_room if not _is_measured(expiry.snapshot)),
+        unmeasured=tuple(
+            expiry.snapshot.name for expiry in for_room if not expiry.extra and not _is_measured(expiry.snapshot)
+        ),
     )
 
 
@@ -115,33 +122,44 @@ def _thin(selection: Selection, policy: Retention, outside: Collection[str]) -> 
 
 def _to_max(selection: Selection, policy: Retention) -> tuple[Expiry, ...]:
     expiring = []
-    total = selection.left
-    for index, snapshot in enumerate(selection.ordered):
-        if selection.left <= policy.max:
-            break
-        if selection.take(index):
-            reason = f"the oldest: {count(total, 'snapshot')}, max is {policy.max}"
-            expiring.append(Expiry(snapshot=snapshot, goal="over max", reason=reason))
+    total = selection.counting
+    for index in selection.first_to_go:
+        extra = index in selection.extra
+        # The extra ones count for nothing, so none that counts goes for them.
+        if (selection.left if extra else selection.counting) > policy.max and selection.take(index):
+            reason = _beyond(policy) if extra else f"the oldest: {count(total, 'snapshot')}, max is {policy.max}"
+            expiring.append(Expiry(snapshot=selection.ordered[index], goal="over max", reason=reason, extra=extra))
     return tuple(expiring)
 
 
-def _for_room(selection: Selection, short: Sequence[Short]) -> tuple[Expiry, ...]:
-    expiring: list[Snapshot] = []
+def _beyond(policy: Retention) -> str:
+    return f"an extra one of its day, beyond per_day = {policy.per_day}"
+
+
+def _for_room(selection: Selection, policy: Retention, short: Sequence[Short]) -> tuple[Expiry, ...]:
+    expiring: list[int] = []
     scarce: Short | None = None
-    for index, snapshot in enumerate(selection.ordered):
+    for index in selection.first_to_go:
         lacking = [
             lack for lack in short if surely_freed(selection.ordered, selection.gone, lack.resource) < lack.missing
         ]
         if not lacking:
             break
         if selection.take(index):
-            expiring.append(snapshot)
+            expiring.append(index)
             scarce = max(lacking, key=lambda lack: lack.share)
     if scarce is None:
         return ()
-    reason = "the oldest: " + ", ".join(f"{lack.text(lack.missing)} missing for {lack.claim.why}" for lack in short)
+    missing = ", ".join(f"{lack.text(lack.missing)} missing for {lack.claim.why}" for lack in short)
     return tuple(
-        Expiry(snapshot=snapshot, goal=scarce.resource, reason=reason, unless=scarce.claim) for snapshot in expiring
+        Expiry(
+            snapshot=selection.ordered[index],
+            goal=scarce.resource,
+            reason=f"{_beyond(policy) if index in selection.extra else 'the oldest'}: {missing}",
+            unless=scarce.claim,
+            extra=index in selection.extra,
+        )
+        for index in expiring
     )
 
 
@@ -162,10 +180,11 @@ def _out_of_reach(selection: Selection, policy: Retention, short: Sequence[Short
 
 
 def _over_max(selection: Selection, policy: Retention) -> Doubt | None:
-    if selection.left <= policy.max:
+    if selection.counting <= policy.max:
         return None
     return Doubt(
-        text=f"{count(selection.left, 'snapshot')} are left, max is {policy.max}; in the way: {selection.obstacles()}",
+        text=f"{count(selection.counting, 'snapshot')} are left, max is {policy.max}; "
+        f"in the way: {selection.obstacles()}",
         do="unpin what need not stay, see why snapshots have exceptions: only those without count; and let a "
         "drill prove a newer one",
     )
@@ -198,6 +217,8 @@ def _why_kept(selection: Selection, index: int, policy: Retention, stands: Mappi
         return selection.protected[index].text
     if index in selection.held:
         return f"needed for min: {policy.min} without exceptions must stay"
+    if index in selection.extra:
+        return f"{_beyond(policy)}: among the first to go"
     if periods:
         return "stands for its " + ", ".join(periods)
     return f"within max: {policy.max}"

@@ -63,6 +63,16 @@ def floor(amount: Amount, whole: int) -> int:
     return -(-whole * round(amount.percent * 1000) // 100_000)
 
 
+def brought(snapshots: Sequence[Snapshot]) -> tuple[int | None, ...]:
+    """What each took of the disk without its folders, None where that is not known.
+
+    Records of an older runner say only how long the files were that came, holes and all: they count as long as no
+    record says more.
+    """
+    known = any(snapshot.added_room is not None for snapshot in snapshots)
+    return tuple(snapshot.added_room if known else snapshot.added_bytes for snapshot in snapshots)
+
+
 def surely_freed(ordered: Sequence[Snapshot], gone: Collection[int], resource: Resource) -> int:
     """What expiring those at the indices `gone` frees at least.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from runner.jobs.retention.room import floor
+from runner.jobs.retention.room import brought, floor
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_time
 from runner.model.site import Amount, Retention
@@ -60,10 +60,10 @@ def growth(sealed: Sequence[Snapshot]) -> tuple[Growth, ...]:
     return tuple(
         Growth(
             at=moment,
-            bytes=None if taken.added_bytes is None else taken.added_bytes + _FOLDER * (taken.folders or 0),
+            bytes=None if room is None else room + _FOLDER * (taken.folders or 0),
             inodes=None if taken.added_files is None or taken.folders is None else taken.added_files + taken.folders,
         )
-        for taken in sealed
+        for taken, room in zip(sealed, brought(sealed), strict=True)
         if (moment := snapshot_time(taken.name)) is not None
     )
 

@@ -21,13 +21,14 @@ _FEWEST = 5
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Place:
-    """A store to work on: under which job's lock, and the least that its retention keeps."""
+    """A store to work on: under which job's lock, and the least that its retention keeps, as it counts."""
 
     job: str
     host: str
     at: agent.At
     lock: Lock
-    least: int
+    least: int = 0
+    per_day: int = 0
 
     def step(self, name: str, role: Role, effect: Effect, argv: Argv, why: str) -> Step:
         """A step of the job at the store's host."""
@@ -56,7 +57,8 @@ def place(site: Site, job: str, store: Store, facts: StoreFacts, plan: str) -> P
     )
     argv = agent.hold(at, who=f"{job} of {site.controller}")
     lock = Lock(resource=f"store {store.name}", host=store.host, argv=argv)
-    return Place(job=job, host=store.host, at=at, lock=lock, least=store.retention.min if store.retention else 0)
+    floor = {"least": store.retention.min, "per_day": store.retention.per_day} if store.retention else {}
+    return Place(job=job, host=store.host, at=at, lock=lock, **floor)
 
 
 def steps(where: Place, decision: Decision, *, has_trash: bool = False, may_fail: bool = False) -> tuple[Step, ...]:
@@ -89,7 +91,7 @@ def _expire(where: Place, expiry: Expiry, number: int) -> Step:
     if snapshot.freed_bytes is not None:
         frees = f"; with all older ones that frees {size(snapshot.freed_bytes)}"
     at = where.at
-    argv = at.call("expire", Expire(at.path, snapshot.name, at.plan, where.least, at.disk))
+    argv = at.call("expire", Expire(at.path, snapshot.name, at.plan, where.least, at.disk, where.per_day))
     why = f"{snapshot.name}: {expiry.reason}{frees}"
     step = where.step(f"expire-{number}", Role.EXPIRE, Effect.EXPIRE, argv, why)
     return replace(step, subject=one_line(snapshot.name), unless=_unless(where, expiry))

@@ -11,9 +11,10 @@ from runner.agent.retention.contract import Links
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import prune, retention, steps
 from runner.jobs.retention.doubts import shrunk
+from runner.jobs.retention.room import brought
 from runner.jobs.retention.runway import growth, runway
-from runner.jobs.retention.thinning import is_clean
-from runner.jobs.snapshots import filesystems
+from runner.jobs.retention.thinning import counting, extras, is_clean
+from runner.jobs.snapshots import filesystems, mounted
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.report import check_report
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
@@ -52,6 +53,7 @@ class CheckKind(Bundled):
         look = _StoreLook(store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision)
         doubts = (*_count(look), *_foreign(look), *_age(look), *_growth(look), *_partials(look), *_room(look))
         doubts = (*doubts, *_unread(look), *_uncovered(site, store, facts), *_unproven(site, look))
+        doubts = (*doubts, *mounted.harmful(site, store, facts))
         where = steps.place(site, job.name, store, stored, plan="")
         most = store.retention.max if store.retention else len(stored.sealed)
         argv = where.at.call("links", Links(stored.path, most), idle=True)
@@ -73,7 +75,9 @@ class _StoreLook:
 
     @property
     def clean(self) -> int:
-        return sum(map(is_clean, self.sealed))
+        """How many count towards `min`."""
+        policy = self.store.retention
+        return counting(self.sealed, policy).count if policy else sum(map(is_clean, self.sealed))
 
     @property
     def newest(self) -> datetime | None:
@@ -92,7 +96,8 @@ def _count(look: _StoreLook) -> Sequence[Finding]:
     oldest = look.sealed[0]
     begun = snapshot_time(oldest.name)
     days = (look.now - begun).days if begun else 0
-    unclean = len(look.sealed) - look.clean
+    unclean = sum(not is_clean(snapshot) for snapshot in look.sealed)
+    beyond = len(look.sealed) - unclean - look.clean
     # A new store fills by one a day, and its keeper knows it: that is no reason to call anybody.
     if _is_first(oldest) and look.clean + 1 >= days:
         return (Finding(severity="note", text=f"{text}: it is still young", source=""),)
@@ -100,6 +105,9 @@ def _count(look: _StoreLook) -> Sequence[Finding]:
     if unclean:
         why.append(f"{unclean} more have exceptions")
         do.append("`runner snapshots --exceptions` lists what could not be read")
+    if beyond:
+        why.append(f"{beyond} more are beyond per_day = {policy.per_day} of their days, and count for nothing")
+        do.append("see in `runner history` who makes so many in a day, and that the clock of the store's host is right")
     if not _is_first(oldest):
         why.append(f"those before {oldest.name} are gone")
         do.append("find out who removed them, if `min` was not raised: nothing expires below min")
@@ -142,8 +150,10 @@ def _age(look: _StoreLook) -> Sequence[Finding]:
 
 
 def _growth(look: _StoreLook) -> Sequence[Finding]:
-    limit = look.store.retention.max_shrink if look.store.retention else 30.0
-    smaller = shrunk(look.sealed, limit)
+    policy = look.store.retention
+    limit, per_day = (policy.max_shrink, policy.per_day) if policy else (30.0, 0)
+    extra = extras(look.sealed, per_day)
+    smaller = shrunk([snapshot for snapshot in look.sealed if snapshot.name not in extra], limit)
     if smaller:
         # Where it freezes the store, that finding has it.
         return () if look.decision.cause == smaller else (_doubt(smaller.text, smaller.do),)
@@ -151,8 +161,9 @@ def _growth(look: _StoreLook) -> Sequence[Finding]:
         return ()
     # The first of all is whole, and no measure of what is usual.
     newest, usual = look.sealed[-1], look.sealed[1:-1][-_USUAL:]
+    *before, brings = brought((*usual, newest))
     grown = [
-        *_grew(newest.added_bytes, [snapshot.added_bytes for snapshot in usual], _LARGE, size),
+        *_grew(brings, before, _LARGE, size),
         *_grew(
             newest.added_files,
             [snapshot.added_files for snapshot in usual],

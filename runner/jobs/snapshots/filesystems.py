@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runner.config.overlap import inside
-from runner.model.facts import Facts, Filesystem
+from runner.model.facts import STAND_IN, Facts, Filesystem
 from runner.model.plan import Finding
 from runner.model.site import Job, Site
 
@@ -78,7 +78,7 @@ def choose(
 def _shows(mount: Filesystem, other: Filesystem) -> bool:
     """Whether a copy of `mount`, kept to one filesystem, has all that is seen at `other`."""
     # Stand-ins are folders of one disk, and all of them are copied.
-    if mount.dev != other.dev or "stand-in" in (mount.type, other.type):
+    if mount.dev != other.dev or STAND_IN in (mount.type, other.type):
         return False
     if not inside(other.root, mount.root):
         return False
@@ -102,13 +102,45 @@ def _reason(mount: Filesystem, declared: Sequence[str], stores: Sequence[str]) -
         return "not a disk"
     if mount.type in NETWORK or mount.source.startswith("//"):
         return f"it belongs to another machine ({mount.type})"
-    if mount.type == "fuse" or mount.type.startswith("fuse."):
+    if _is_shown_by_a_program(mount):
         return f"what a program shows, not a disk ({mount.type})"
     if mount.type in IMAGES:
         return f"a read-only image ({mount.type})"
     if mount.type == "overlay" and mount.mount != "/":
         return "a container's view of files that are copied where they really are"
     return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InnerMounts:
+    """Mount points inside what is copied: `emptied` stay as empty folders, `left_out` are not even looked at."""
+
+    emptied: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def inner_mounts(mounts: Sequence[Filesystem], chosen: Sequence[Filesystem]) -> InnerMounts:
+    """Every mount inside a chosen filesystem that is not chosen itself; of those in each other the outermost.
+
+    rsync stops at another device, but enters what is mounted of the same one (a bind mount), and may not even
+    look at what a program shows to one user.
+    """
+    taken = sorted((mount.mount for mount in chosen), key=len, reverse=True)
+    inner: list[tuple[str, Filesystem]] = []
+    for mount in sorted(_topmost(mounts), key=lambda mount: mount.mount):
+        around = next((top for top in taken if inside(mount.mount, top)), None)
+        if around is None or mount.mount in taken:
+            continue
+        if not any(top == around and inside(mount.mount, outer.mount) for top, outer in inner):
+            inner.append((around, mount))
+    return InnerMounts(
+        emptied=tuple(mount.mount for _, mount in inner if not _is_shown_by_a_program(mount)),
+        left_out=tuple(mount.mount for _, mount in inner if _is_shown_by_a_program(mount)),
+    )
+
+
+def _is_shown_by_a_program(mount: Filesystem) -> bool:
+    return mount.type == "fuse" or mount.type.startswith("fuse.")
 
 
 def _inside_any(path: str, folders: Sequence[str]) -> bool:

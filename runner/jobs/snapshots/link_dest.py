@@ -1,8 +1,8 @@
 """How a snapshot gets written: the seam between the kind and runner-agent.
 
-One rsync a filesystem into a fresh folder, sharing inodes with the newest sealed snapshot by
---link-dest. An interrupted snapshot is never written into again, because its files may be linked
-to a sealed one and rsync changes attributes in place: it becomes one more --link-dest.
+One rsync a filesystem, each into a fresh folder of its own, sharing inodes with the newest sealed
+snapshot by --link-dest; the seal joins them. An interrupted snapshot is never written into again, because
+its files may be linked to a sealed one and rsync changes attributes in place: it becomes one more --link-dest.
 """
 
 from __future__ import annotations
@@ -11,23 +11,24 @@ from dataclasses import dataclass, replace
 
 from runner.agent.arguments import argv as words
 from runner.agent.host.contract import LookAtMount
-from runner.agent.snapshots.contract import Begin, Explain, Seal
-from runner.model.facts import Filesystem, Partial
+from runner.agent.snapshots.contract import Begin, Explain, NotSealed, Seal, Walk
+from runner.model.facts import STAND_IN, Filesystem, Partial
 from runner.model.plan import Argv, Check, Command, Effect, Ended, Step
 from runner.model.role import Role
 from runner.tools import agent, rsync
 
 MOST_BASES = 20
 # The steps whose outputs the seal reads, for each filesystem.
-_INPUTS = ("send", "explain")
+_INPUTS = ("send", "explain", "walk")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
     """What is copied: from `host`, these filesystems; `left_out` and `emptied` are real paths.
 
-    `left_out` are left out whole, `emptied` are kept as empty folders. `program` is runner-agent
-    on that host, `remote` is `host:` where rsync must reach it over ssh.
+    `left_out` are left out whole, `emptied` are kept as empty folders. What cannot be copied at or below
+    an `accepted` path is no exception. `program` is runner-agent on that host, `remote` is `host:` where rsync
+    must reach it over ssh.
     """
 
     host: str
@@ -37,6 +38,7 @@ class Source:
     absent: tuple[str, ...]
     program: str
     remote: str = ""
+    accepted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,7 +65,8 @@ class Manner:
     """How it is copied: where rsync runs, over what, how long it may take.
 
     `started` is by the controller's clock, `since` the same moment by the source's own. `halves`: what was
-    sent of a big file before it was cut off is kept, and used by the next transfer.
+    sent of a big file before it was cut off is kept, and used by the next transfer. `instant` is the scheduled
+    time that it is copied for, "" for none.
     """
 
     job: str
@@ -75,6 +78,7 @@ class Manner:
     since: str
     guard_mounts: bool
     halves: bool = True
+    instant: str = ""
 
     def step(self, name: str, host: str, role: Role, effect: Effect, argv: Argv, why: str) -> Step:
         """A step of the job at `host`."""
@@ -97,9 +101,16 @@ def disk_step(target: Target, manner: Manner) -> Step:
     return replace(step, needs=("device",))
 
 
+def instant_step(target: Target, manner: Manner) -> Step:
+    """The step that looks, under the lock, whether another run has made the snapshot meanwhile."""
+    argv = target.at.call("not-sealed", NotSealed(target.at.path, manner.job, manner.instant))
+    why = "no other run has sealed the snapshot for this time meanwhile"
+    return manner.step("instant", target.host, Role.INSTANT, Effect.READ, argv, why)
+
+
 def real(filesystem: Filesystem) -> str:
     """Where a filesystem really is: in the sandbox a folder stands in for it."""
-    return filesystem.source if filesystem.type == "stand-in" else filesystem.mount
+    return filesystem.source if filesystem.type == STAND_IN else filesystem.mount
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,11 +123,6 @@ class _CopyWork:
     def mounts(self) -> tuple[str, ...]:
         return tuple(filesystem.mount for filesystem in self.source.filesystems)
 
-    @property
-    def folder(self) -> str:
-        """The folder that the snapshot is sent into."""
-        return f"{self.target.at.path}/.partial/{self.target.name}"
-
 
 def _begin(work: _CopyWork) -> Step:
     target = work.target
@@ -126,20 +132,34 @@ def _begin(work: _CopyWork) -> Step:
     )
     resume = tuple(partial.name for partial in target.partials)
     at = target.at
-    argv = at.call("begin", Begin(at.path, target.name, work.mounts, at.plan, target.basis, resume, at.disk))
+    share = tuple(dict.fromkeys(each for mount in work.mounts for each in _bases(target, mount)))
+    options = Begin(
+        store=at.path,
+        name=target.name,
+        points=work.mounts,
+        plan=at.plan,
+        basis=target.basis,
+        resume=resume,
+        disk=at.disk,
+        share=share,
+        job=work.manner.job if work.manner.instant else "",
+        instant=work.manner.instant,
+    )
+    argv = at.call("begin", options)
     why = "make the folder of the new snapshot"
     return replace(work.manner.step("begin", target.host, Role.BEGIN, Effect.WRITE, argv, why), guard=guard)
 
 
 def _bases(target: Target, mount: str) -> tuple[str, ...]:
-    inside = mount.rstrip("/")
-    newest = [f"{target.at.path}/{name}{inside}" for point, name in target.bases if point == mount]
-    resumed = [
-        f"{target.at.path}/.partial/{partial.name}{inside}"
-        for partial in reversed(target.partials)
-        if mount in partial.filesystems
-    ]
+    """The folders in the store with which what is mounted there is compared."""
+    newest = [f"{name}{mount.rstrip('/')}" for point, name in target.bases if point == mount]
+    resumed = [_received(partial, mount) for partial in reversed(target.partials) if mount in partial.filesystems]
     return tuple((newest + resumed)[:MOST_BASES])
+
+
+def _received(partial: Partial, mount: str) -> str:
+    inside = f"/{partial.filesystems.index(mount)}" if partial.apart else mount.rstrip("/")
+    return f".partial/{partial.name}{inside}"
 
 
 def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
@@ -149,13 +169,15 @@ def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
     mount, top = filesystem.mount, real(filesystem)
     ends = rsync.Ends(
         source=f"{source.remote}{top.rstrip('/')}/",
-        target=f"{target.remote}{work.folder}{mount.rstrip('/')}/",
+        target=f"{target.remote}{target.at.path}/.partial/{target.name}/{number}/",
         rsh=manner.rsh,
         checksum=manner.checksum,
     )
-    emptied, left_out = _below(source.emptied, top), _below(source.left_out, top)
+    # What is mounted in it comes from a transfer of its own, and is joined where it leaves an empty folder.
+    others = tuple(f"{top.rstrip('/')}{each[len(mount.rstrip('/')) :]}" for each in _below(work.mounts, mount))
+    emptied, left_out = _below((*source.emptied, *others), top), _below(source.left_out, top)
     exclude = (*(rsync.below(top, path) for path in emptied), *(rsync.exactly(top, path) for path in left_out))
-    bases = _bases(target, mount)
+    bases = tuple(f"{target.at.path}/{each}" for each in _bases(target, mount))
     parts = f"{target.at.path}/.partial/parts" if manner.halves else ""
     argv = rsync.send(ends, link_dest=bases, exclude=exclude, keep_parts=parts)
     why = f"copy {mount}{_sharing(target, mount)}"
@@ -172,14 +194,17 @@ def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
         unless=Ended(step=send.id, codes=(0,)),
         ok_codes=rsync.PARTIAL_OK,
     )
-    argv = (source.program, *words("explain", Explain(top, manner.since, (*emptied, *left_out))))
+    argv = (source.program, *words("explain", Explain(top, manner.since)))
     why = "why it is not: gone, changed meanwhile, unreadable, or no reason at all"
     explain = replace(
         manner.step(f"explain-{number + 1}", source.host, Role.EXPLAIN, Effect.READ, argv, why),
         unless=look.unless,
         inputs=(look.id,),
     )
-    return tuple(replace(step, timeout=manner.timeout) for step in (send, look, explain))
+    argv = (source.program, *words("walk", Walk(top, manner.since, emptied, left_out)))
+    why = f"count what {mount} has, whatever rsync saw of it"
+    walk = replace(manner.step(f"walk-{number + 1}", source.host, Role.WALK, Effect.READ, argv, why), inputs=(send.id,))
+    return tuple(replace(step, timeout=manner.timeout) for step in (send, look, explain, walk))
 
 
 def _same_filesystem(source: Source, filesystem: Filesystem) -> Check:
@@ -200,7 +225,7 @@ def _sharing(target: Target, mount: str) -> str:
 
 
 def _below(paths: tuple[str, ...], top: str) -> tuple[str, ...]:
-    return tuple(path for path in paths if path.startswith(top.rstrip("/") + "/"))
+    return tuple(path for path in paths if path != top and path.startswith(top.rstrip("/") + "/"))
 
 
 def _seal(work: _CopyWork) -> Step:
@@ -211,7 +236,7 @@ def _seal(work: _CopyWork) -> Step:
         for partial in target.partials
         for number in range(len(partial.filesystems))
     )
-    transfer, explained = (tuple(map("=".join, zip(steps[what], work.mounts, strict=True))) for what in _INPUTS)
+    transfer, explained, walked = (tuple(map("=".join, zip(steps[what], work.mounts, strict=True))) for what in _INPUTS)
     options = Seal(
         store=target.at.path,
         name=target.name,
@@ -222,14 +247,16 @@ def _seal(work: _CopyWork) -> Step:
         checksum=manner.checksum,
         transfer=transfer,
         explained=explained,
+        walked=walked,
         kept=kept,
         absent=source.absent,
         disk=target.at.disk,
+        accept=source.accepted,
     )
     argv = target.at.call("seal", options)
     why = "a faithful copy gets its name and is never written again"
     step = manner.step("seal", target.host, Role.SEAL, Effect.WRITE, argv, why)
-    return replace(step, inputs=(*steps["send"], *steps["explain"], *kept), timeout=3600)
+    return replace(step, inputs=(*steps["send"], *steps["explain"], *steps["walk"], *kept), timeout=3600)
 
 
 def _reap(work: _CopyWork) -> Step:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from runner.agent.retention.contract import LinkGroups
-from runner.agent.snapshots.contract import Sealed
-from runner.jobs.retention.report import WELL, counted, expired, spared, with_earlier
+from runner.agent.snapshots.contract import Begun, Sealed
+from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, JobReport, Outcome, State, Verdict
@@ -20,7 +20,7 @@ from runner.tools.answers import read
 
 def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """What the snapshot holds, or how it stopped; what made room for it; what is wrong with the jobs before it."""
-    report = with_earlier(_snapshot(job, outcomes, around), around)
+    report = answered(with_earlier(_snapshot(job, outcomes, around), around), outcomes, {Role.BEGIN: Begun})
     before = (around.reports[name] for name in job.after if name in around.reports)
     passed_on = tuple(text for earlier in before for text in earlier.passes_on)
     return replace(report, details=(*passed_on, *report.details))
@@ -40,9 +40,14 @@ def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> J
     else:
         report = _sealed(job, sealed, live=around.live, went=went)
     if seal is not None:
-        written = (sealed.added_bytes, sealed.added_files) if sealed else None
+        written = (_room(sealed), sealed.added_files) if sealed else None
         report = replace(report, written=written, made=job.writes)
     return replace(report, details=(went, *report.details)) if went and (bad or (seal and not sealed)) else report
+
+
+def _room(sealed: Sealed) -> int:
+    """What the new files take of the disk; an older agent said only how long they are."""
+    return sealed.added_bytes if sealed.added_room is None else sealed.added_room
 
 
 def _not_to_the_end(job: PlannedJob, outcome: Outcome) -> JobReport:
@@ -56,13 +61,15 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
     exceptions, fresh, moved = sealed.exceptions, sealed.exceptions_new, sealed.vanished + sealed.changed
     headline = (
         f"sealed {job.writes}: {count(sealed.files, 'file')}, "
-        f"{size(sealed.added_bytes)} new in {count(sealed.added_files, 'file')}"
+        f"{size(_room(sealed))} new in {count(sealed.added_files, 'file')}"
     )
     details = [f"to make room {went}"] if went else []
     if exceptions:
         new = f", {fresh} of them new" if fresh and fresh != exceptions else ""
         missing = "what could not be read is not in it (runner snapshots --exceptions)"
         details.append(f"{count(exceptions, 'exception')}{new}: {missing}")
+    if sealed.accepted:
+        details.append(f"{count(sealed.accepted, 'name')} could not be copied, as `accept` in jobs.toml allows")
     if moved:
         details.append(f"{count(moved, 'file')} changed or went while it was copied, as on any busy machine")
     verdict = Verdict.ATTENTION if fresh and live else Verdict.DONE

@@ -8,8 +8,8 @@ from datetime import datetime
 from statistics import median
 
 from runner.jobs.retention import prune, retention
-from runner.jobs.retention.room import floor, shortages
-from runner.model.facts import Filesystem, Snapshot, Space, StoreFacts
+from runner.jobs.retention.room import brought, floor, shortages
+from runner.model.facts import STAND_IN, Filesystem, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
 from runner.model.text import count, size
 
@@ -45,11 +45,11 @@ def need(sealed: Sequence[Snapshot], filesystems: Sequence[Filesystem]) -> Need:
     Before the first one: all that is on the filesystems; of a folder that stands in for one that is not known.
     """
     if not sealed:
-        real = [filesystem for filesystem in filesystems if filesystem.type != "stand-in"]
+        real = [filesystem for filesystem in filesystems if filesystem.type != STAND_IN]
         return Need(bytes=sum(each.used for each in real), inodes=sum(each.inodes_used for each in real))
     # The first of all is whole, and no measure of a day.
     last = [each for each in sealed[1:][-_LAST:] if each.added_bytes is not None and each.added_files is not None]
-    usual_bytes = median([each.added_bytes or 0 for each in last] or [0])
+    usual_bytes = median([taken for taken in brought(last) if taken is not None] or [0])
     usual_files = median([each.added_files or 0 for each in last] or [0])
     folders = sealed[-1].folders or 0
     return Need(bytes=int(_MARGIN * usual_bytes) + _BLOCK * folders, inodes=int(_MARGIN * usual_files) + folders)

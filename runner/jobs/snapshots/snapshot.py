@@ -53,6 +53,15 @@ class SnapshotKind(Bundled):
         """See Beyond: a store that was written to before and is empty now may be another disk."""
         return emptied(site, job, facts, runs=forecast.runs)
 
+    def done(self, site: Site, job: Job, facts: Facts) -> Skip | None:
+        """See Beyond: the snapshot that the job has sealed for its instant."""
+        store = site.store(job.options.store)
+        sealed = prune.counted(facts.hosts[store.host].stores[store.name])
+        made = [snapshot for snapshot in sealed if (snapshot.job, snapshot.instant) == (job.name, job.instant)]
+        if not made:
+            return None
+        return Skip(job=job.name, reason=f"{store.name}/{made[-1].name} is sealed", done=made[-1].sealed)
+
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """See Beyond: no snapshot expires twice, and one that comes after an old dump says so."""
         planned = {draft.planned.name for draft in drafts if draft.planned}
@@ -119,9 +128,11 @@ def _draft(work: _SnapshotWork) -> Draft:
         since=(work.source.now or work.now).isoformat(),
         guard_mounts=not host.root,
         halves=rsync.takes_up_halves(work.keeper.rsync),
+        instant=job.instant.isoformat() if job.instant else "",
     )
     making = expiring.steps(where, room.decision, may_fail=True) if room.decision else ()
     disk = (link_dest.disk_step(target, manner),) if store.disk else ()
+    due = (link_dest.instant_step(target, manner),) if manner.instant else ()
     about = inventory.steps(site, job, where.at, work.name)
     planned = PlannedJob(
         name=job.name,
@@ -133,7 +144,7 @@ def _draft(work: _SnapshotWork) -> Draft:
     )
     return Draft(
         planned=planned,
-        steps=(*disk, *making, *link_dest.steps(source, target, manner, about)),
+        steps=(*disk, *due, *making, *link_dest.steps(source, target, manner, about)),
         findings=(*findings.findings(site, job, choice, work.source, stored), *_short(job, room)),
     )
 
@@ -173,7 +184,8 @@ def _stores(work: _SnapshotWork) -> tuple[str, ...]:
 
 def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_dest.Source:
     site, host = work.site, work.host
-    emptied = _stores(work)
+    inner = filesystems.InnerMounts() if host.root else filesystems.inner_mounts(work.source.filesystems, choice.chosen)
+    emptied = tuple(dict.fromkeys((*_stores(work), *inner.emptied)))
     if host.root:
         emptied = (*sorted({site.host(store.host).at(store.path) for store in site.stores}), site.sandbox)
     return link_dest.Source(
@@ -182,7 +194,11 @@ def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_d
         absent=choice.absent,
         emptied=emptied,
         # In the sandbox a stand-in is a real folder of this machine, and so is an excluded path.
-        left_out=tuple(path if host.stand_ins else host.at(path) for path in work.job.options.exclude),
+        left_out=(
+            *(path if host.stand_ins else host.at(path) for path in work.job.options.exclude),
+            *(path for path in inner.left_out if path not in work.job.options.exclude),
+        ),
+        accepted=work.job.options.accept,
         program=agent.program(host),
         remote=work.remote(host.name),
     )

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -45,7 +46,7 @@ def test_the_example_says_what_the_administration_guide_asks_for() -> None:
     assert not site.live
     assert site.unattended is Effect.EXPIRE
     share = Amount(percent=5)
-    retention = Retention(min=30, max=400, free_space=share, free_inodes=share)
+    retention = Retention(min=30, max=400, per_day=3, free_space=share, free_inodes=share)
     assert [store.retention for store in site.stores] == [retention, retention]
     assert site.disk("papio-snapshots").fsck_every == timedelta(days=120)
     assert site.job("backup-papio").options == SnapshotOptions(store="papio")
@@ -90,6 +91,17 @@ def test_a_live_site_is_the_hosts_themselves(tmp_path: Path) -> None:
     assert load(relative, kinds=KINDS).state == f"{tmp_path}/somewhere"
 
 
+@pytest.mark.parametrize(
+    ("schedule", "per_day"), [("15 3 * * *", 3), ("0 * * * *", 26), ("0 8-18/2 * * 1-5", 8), ("", 3), ("0 0 * * 0", 3)]
+)
+def test_a_day_may_have_as_many_snapshots_as_its_job_fires_and_two(schedule: str, per_day: int, tmp_path: Path) -> None:
+    line = f'schedule = "{schedule}"' if schedule else ""
+    text = EXAMPLE.read_text().replace('schedule  = "15 3 * * *"', line)
+    assert load(write(tmp_path, text), kinds=KINDS).store("papio").retention == replace(
+        load(EXAMPLE, kinds=KINDS).store("backup-server1").retention or Retention(min=1, max=1), per_day=per_day
+    )
+
+
 def test_every_key_of_the_full_sample_reaches_the_site() -> None:
     site = load(SAMPLES / "valid" / "everything.toml", kinds=KINDS)
     host, disk, store = site.host("backup-server1"), site.disk("papio.snapshots"), site.store("papio")
@@ -99,11 +111,15 @@ def test_every_key_of_the_full_sample_reaches_the_site() -> None:
     assert site.host("papio").filesystems == ("/", "/home")
     assert (disk.bytes_per_inode, disk.filesystem, disk.uuid[:8]) == (8192, "ext4", "0a4f3c1e")
     assert store.retention == Retention(
-        min=30, max=30, free_space=Amount(bytes=20 * 2**30), free_inodes=Amount(percent=2.5)
+        min=30, max=30, per_day=5, free_space=Amount(bytes=20 * 2**30), free_inodes=Amount(percent=2.5)
     )
     first, second = site.jobs
     assert first.options == SnapshotOptions(
-        store="papio", exclude=("/home/snapshots", "/var/cache"), filesystems=("/home",), timeout=timedelta(minutes=90)
+        store="papio",
+        exclude=("/home/snapshots", "/var/cache"),
+        accept=("/home/anna/mnt",),
+        filesystems=("/home",),
+        timeout=timedelta(minutes=90),
     )
     assert (second.after, second.schedule) == (("first",), "")
     assert site.people.experts == ("a.b+c@example.edu",)

@@ -74,6 +74,7 @@ class Papio:
     def run(self, plan: Plan) -> tuple[dict[str, Outcome], JobReport | None]:
         outcomes = execute.run(plan, execute.Means(
             transports={"papio": Local("papio")}, artifacts={}, spool=self.root / "spool", tell=lambda event: None,
+            already=lambda job: "",
             begun=lambda step, at: None, ended=lambda step, outcome: None, left=lambda job, outcomes: None,
             stop=threading.Event(),
         ))  # fmt: skip

@@ -55,7 +55,7 @@ filesystems = ["{TO}"]
 WORLD = """
 mount -t tmpfs world /mnt && mkdir /mnt/up /mnt/work
 mount -t overlay world -o lowerdir=/var,upperdir=/mnt/up,workdir=/mnt/work /var
-for each in /usr/local/sbin /run/lock /srv; do mount -t tmpfs world "$each"; done
+for each in /usr/local/sbin /run/lock /srv; do mount -t tmpfs -o mode=755 world "$each"; done
 mkdir -m 755 /srv/postgres /srv/backups && mount -t tmpfs world /srv/postgres
 chown postgres: /srv/postgres && chmod 700 /srv/postgres
 echo ready; exec sleep infinity

@@ -301,7 +301,7 @@ def test_a_store_says_once_which_disk_it_is_on(tmp_path: Path) -> None:
     do(*mke2fs.write(store, "another", now))
     assert mke2fs.parse_identity(do(*mke2fs.show(store))) == UUID
     assert [path.name for path in (tmp_path / "papio/.runner").iterdir()] == ["disk.json"]
-    assert (tmp_path / "papio/.runner").stat().st_mode & 0o777 == 0o755
+    assert (tmp_path / "papio/.runner").stat().st_mode & 0o777 == 0o700
 
 
 def drafted(disk: Disk) -> Draft:

@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,7 @@ class Stage:
         self.told: list[Event] = []
         self.journal: list[tuple[str, str]] = []
         self.left: list[str] = []
+        self.already: dict[str, str] = {}
         self.places = {"here": Local("here")}
 
     def stop_when(self, mark: Path) -> None:
@@ -55,6 +57,7 @@ class Stage:
         """Run this plan."""
         return list(execute.run(plan, execute.Means(
             transports=self.places, artifacts={"program": CONTENT}, spool=self.spool,
+            already=lambda job: self.already.get(job.name, ""),
             begun=lambda step, at: self.journal.append((step.id, "begun")),
             ended=lambda step, outcome: self.journal.append((step.id, outcome.state.value)),
             left=lambda job, outcomes: self.left.append(job.name), tell=self.told.append, stop=self.stop,
@@ -149,8 +152,25 @@ def test_a_guard_that_does_not_hold_or_cannot_be_read_lets_nothing_run(
     guarded = replace(step("a/1", "touch", str(tmp_path / "mark")), guard=claim(answer, "n", relation, value))
     outcomes = stage.run(guarded, step("a/2"))
     assert states(outcomes)[0] == state
+    # What could not be looked at is not what has changed.
+    assert outcomes[0].result.get("unread", False) == (not isinstance(answer, dict) or "n" not in answer)
     assert (tmp_path / "mark").exists() == (state == "done")
     assert outcomes[1].state == (State.DONE if state == "done" else State.NOT_REACHED)
+
+
+def test_a_job_that_is_done_for_its_instant_when_it_has_its_locks_is_not_begun(stage: Stage) -> None:
+    stage.already = {"a": "by another run"}
+    outcomes = stage.run(step("a/1"), replace(step("a/2"), despite=("a/1",)), step("b/1"), b="a")
+    assert states(outcomes) == ["already done", "not reached", "done"]
+    assert outcomes[0].note == "by another run" and ("a/1", "begun") not in stage.journal
+
+
+def test_a_program_that_finds_it_done_ends_its_job_well_and_nothing_else_of_it_runs(stage: Stage) -> None:
+    """Exit 79 alone is any program's; with the name of what is there it is the agent's."""
+    answer = json.dumps({"error": "a has sealed x", "do": "", "already": "x"})
+    told = python("a/1", f"import sys; print({answer!r}); sys.exit(79)")
+    assert states(stage.run(told, step("a/2"))) == ["already done", "not reached"]
+    assert states(stage.run(python("a/1", "import sys; sys.exit(79)"), step("a/2"))) == ["failed", "not reached"]
 
 
 def test_an_unless_that_cannot_be_read_lets_a_harmless_step_run(stage: Stage) -> None:
@@ -340,3 +360,35 @@ def test_half_a_character_in_an_answer_can_be_written_down(stage: Stage) -> None
     guard = Check(host="here", argv=("printf", "%s", odd), field="n", relation="==", value=1, why="a test")
     (outcome,) = stage.run(replace(step("a/1"), guard=guard))
     assert outcome.state == State.STALE and outcome.note.encode()
+
+
+@pytest.mark.parametrize(
+    ("reading", "relation", "value"),
+    [
+        (True, "==", 1), (1, "==", True), ("5", ">=", 5), (True, ">=", 1), (float("inf"), ">=", 5), (["x"], "==", "x"),
+        ({"a": 1}, "!=", "b"), (5, "!=", "b"), ("x" * 90_000, ">=", 1),
+    ],
+)  # fmt: skip
+def test_a_reading_of_another_type_than_the_claim_is_no_reading(
+    stage: Stage, reading: object, relation: str, value: Any
+) -> None:
+    words = json.dumps({"n": reading}).replace("Infinity", "1e999")
+    check = Check(
+        host="here", argv=("printf", "%s", words), field="n", relation=relation, value=value, why="a test"  # type: ignore[arg-type]
+    )  # fmt: skip
+    (guarded,) = stage.run(replace(step("a/1"), guard=check))
+    assert guarded.state == State.STALE and guarded.note.startswith("could not be checked (a test): n cannot be ")
+    assert len(guarded.note) < 120
+    (expiring,) = stage.run(replace(step("a/2"), unless=check, effect=Effect.EXPIRE))
+    assert expiring.state == State.FAILED, "whether it is needed is not known"
+
+
+def test_a_reading_that_is_null_is_not_what_it_should_not_be(stage: Stage) -> None:
+    (outcome,) = stage.run(replace(step("a/1"), guard=claim({"n": None}, "n", "!=", value=False)))
+    assert outcome.state == State.DONE
+
+
+def test_a_refusal_of_any_length_is_a_line(stage: Stage) -> None:
+    words = json.dumps({"error": ["x\x1b"] * 5000, "do": {"a": "y" * 9000}})
+    (outcome,) = stage.run(python("a/1", f"import sys; print({words!r}); sys.exit(1)"))
+    assert outcome.state == State.FAILED and len(outcome.note) < 5000 and "\x1b" not in outcome.note

@@ -19,9 +19,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from runner.engine import planfile
+from runner.engine import planfile, seal
 from runner.jobs.catalogue import KINDS
-from runner.model.errors import UsageError
+from runner.model.errors import PlanRefused, UsageError
 from runner.model.plan import (
     Basis,
     Check,
@@ -46,6 +46,7 @@ from runner.report.plan import command_lines
 from tests.unit.planning.test_planner import GOLDEN, of_case
 from tests.unit.report.test_report import GOLDEN as REPORTS
 
+KEY = b"k" * 32
 QUIET = settings(
     # Without shrinking: a whole plan takes minutes to shrink, and the value that failed is shown anyway.
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
@@ -94,12 +95,13 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     locks = st.builds(Lock, resource=name, host=name, argv=ARGV, until=name)
     jobs = st.builds(
         PlannedJob, name=name, kind=name, after=some(name), writes=name, resumes=st.integers(0, 30),
-        headline=TEXT, details=some(TEXT), about=TEXT, partly=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
+        headline=TEXT, details=some(TEXT), about=TEXT, partly=st.booleans(), doubt=st.booleans(), since=st.none() | st.datetimes(timezones=st.just(UTC)), locks=some(locks), forecast=forecasts,
+        instant=st.none() | st.datetimes(timezones=st.just(UTC)),
     )  # fmt: skip
     severity = st.sampled_from(("note", "attention", "refusal"))
     return st.builds(
         Plan, id=name, made_at=st.datetimes(timezones=st.just(UTC)), site=TEXT, live=st.booleans(), jobs=some(jobs),
-        steps=some(steps), skips=some(st.builds(Skip, job=name, reason=TEXT)),
+        steps=some(steps), skips=some(st.builds(Skip, job=name, reason=TEXT, done=st.none() | st.datetimes(timezones=st.just(UTC)))),
         findings=some(st.builds(Finding, severity=severity, text=TEXT, source=name, do=TEXT, command=TEXT, phase=st.sampled_from(When))),
         basis=some(st.builds(Basis, subject=name, digest=name, description=TEXT)),
     )  # fmt: skip
@@ -121,8 +123,8 @@ def golden() -> Iterator[tuple[str, Plan]]:
 @given(plan=plans(TEXT))
 def test_a_plan_comes_back_as_it_was(plan: Plan, tmp_path: Path) -> None:
     file = tmp_path / "plan.toml"
-    planfile.write(plan, file)
-    assert planfile.read(file) == plan
+    planfile.write(plan, file, KEY)
+    assert planfile.read(file, KEY) == plan
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -137,8 +139,8 @@ def test_no_field_of_a_value_is_forgotten_above() -> None:
 @pytest.mark.parametrize(("name", "plan"), tuple(golden()), ids=lambda each: each if isinstance(each, str) else "")
 def test_golden_plans_come_back_and_fit_the_schema(name: str, plan: Plan, tmp_path: Path) -> None:
     file = tmp_path / f"{name}.toml"
-    planfile.write(plan, file)
-    assert planfile.read(file) == plan
+    planfile.write(plan, file, KEY)
+    assert planfile.read(file, KEY) == plan
     validator("plan").validate(json.loads(json.dumps(planfile.data(plan))))
     validator("plan").validate(tomllib.loads(file.read_text("utf-8")))
 
@@ -191,30 +193,32 @@ def test_the_schemas_have_exactly_the_fields_of_the_values() -> None:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         ]  # fmt: skip
         assert sorted(schema["required"]) == sorted(needed), value
-    assert set(plan["properties"]) == {field.name for field in dataclasses.fields(Plan)} | {"format", "sha256"}
+    assert set(plan["properties"]) == {field.name for field in dataclasses.fields(Plan)} | {"format", "seal"}
 
 
 def test_a_plan_that_was_changed_by_hand_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "plan.toml"
-    planfile.write(next(golden())[1], file)
+    planfile.write(next(golden())[1], file, KEY)
     file.write_text(file.read_text("utf-8").replace("--archive", "--delete", 1), "utf-8")
-    with pytest.raises(UsageError, match="it was changed after it was made"):
-        planfile.read(file)
+    with pytest.raises(PlanRefused, match="it was changed after it was made"):
+        planfile.read(file, KEY)
 
 
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"\xff", b"x", b"format = 3", b"format = 1", b"format = 2", b'format = "2"',
-        b'format = 2\nid = "x"\nmade_at = "today"\nsite = "s"\nlive = true',
-        b'format = 2\nid = "x"\nsite = "s"\nlive = true\nmade_at = 2026-11-23',
+        b"", b"\xff", b"x", b"format = 4", b"format = 1", b"format = 2", b"format = 3", b'format = "3"',
+        b'format = 3\nid = "x"\nmade_at = "today"\nsite = "s"\nlive = true',
+        b'format = 3\nid = "x"\nsite = "s"\nlive = true\nmade_at = 2026-11-23',
+        b"format = 3\nseal = 2026-11-23", b"format = 3\nseal = \"\xc3\xa9\"",
+        b"format = 3\na = " + b"[" * 5000, b"format = 3\na = " + b"[" * 200 + b"]" * 200,
     ],
 )  # fmt: skip
 def test_what_is_no_plan_says_so(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "plan.toml"
     file.write_bytes(content)
-    with pytest.raises(UsageError) as problem:
-        planfile.read(file)
+    with pytest.raises((UsageError, PlanRefused)) as problem:
+        planfile.read(file, KEY)
     assert problem.value.do
 
 
@@ -245,12 +249,12 @@ def test_a_plan_with_a_wrong_value_anywhere_is_refused_in_words_or_is_a_plan(
     values = {"format": planfile.FORMAT, **values, key: spoilt(values[key])}
     file = tmp_path / "plan.toml"
     try:
-        file.write_text(tomli_w.dumps({**values, "sha256": planfile._sum(values)}), "utf-8")
+        file.write_text(tomli_w.dumps({**values, "seal": seal.of(values, KEY)}), "utf-8")
     except TypeError:
         return
     try:
-        assert isinstance(planfile.read(file), Plan)
-    except UsageError as problem:
+        assert isinstance(planfile.read(file, KEY), Plan)
+    except PlanRefused as problem:
         assert problem.do
 
 

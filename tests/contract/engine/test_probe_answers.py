@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from runner.hosts.process import Process
 from runner.hosts.session import Session
 from runner.hosts.transport import Local
 from runner.model.errors import FactsIncomplete, RunnerError
-from runner.model.facts import Probe, Snapshot, StoreFacts
+from runner.model.facts import HostFacts, Probe, Snapshot, StoreFacts
 from runner.model.site import Host, Site, Store
 from runner.tools import agent
 from runner.verbs import browse
@@ -89,10 +90,12 @@ class Only(Local):
     def __init__(self, words: str) -> None:
         """Start nothing yet."""
         super().__init__("chatty")
-        self._words = words
+        self._words = os.memfd_create("words")
+        os.write(self._words, words.encode())
 
     def _open(self, argv: tuple[str, ...]) -> Session:
-        return Process(("sh", "-c", 'cat > /dev/null; printf %s "$1"', "sh", self._words))
+        # Longer than an argument may be.
+        return Process(("sh", "-c", 'cat > /dev/null; cat "$1"', "sh", f"/proc/{os.getpid()}/fd/{self._words}"))
 
 
 def test_an_answer_that_lacks_a_store_or_a_reading_makes_the_host_unknown() -> None:
@@ -104,23 +107,97 @@ def test_an_answer_that_lacks_a_store_or_a_reading_makes_the_host_unknown() -> N
 
 
 STORED = {"path": "/srv/a", "exists": True}
+ONE = "2026-11-21T010000Z"
+
+
+def asked(answer: Mapping[str, Any], *probes: Probe) -> HostFacts:
+    """What is known of a host with two stores that answers so."""
+    stores = (Store(name="a", host="chatty", path="/srv/a"), Store(name="b", host="chatty", path="/srv/b"))
+    words = json.dumps({"stores": {"a": STORED, "b": {**STORED, "path": "/srv/b"}}, **answer})
+    site, ways = replace(SITE, stores=stores), {"chatty": Only(words)}
+    return probe.gather(site, ("chatty",), probes, ways, at=datetime.now(UTC), program=b"").hosts["chatty"]
 
 
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "what"),
     [
-        {"now": "2026-11-23T08:15:00"},
-        {"uid": 2**63},
-        {"stores": {"a": {**STORED, "space": {"size": 1, "free": 10**400, "inodes": 1, "inodes_free": 1}}}},
-        {"stores": {"a": {**STORED, "sealed": [{"name": "x", "pinned_until": "2026-11-23T08:15:00"}]}}},
-        {"stores": {"a": {**STORED, "trash": ["x" * 70_000]}}},
+        ({"now": "2026-11-23T08:15:00"}, "now"),
+        ({"now": "9999-12-31T23:59:59Z"}, "`now` cannot be 9999-12-31T23:59:59"),
+        ({"now": "1969-12-31T23:59:59Z"}, "`now` cannot be 1969-12-31"),
+        ({"uid": 2**63}, "uid"),
+        ({"uid": True}, "uid"),
+        ({"boot_id": "x --evil"}, "`boot_id` cannot be 'x --evil'"),
+        ({"program": "../x"}, "`program` cannot be '../x'"),
+        ({"rsync": {"version": "3.2.7", "checksums": ["md5 --evil"]}}, "`checksums` cannot be 'md5 --evil'"),
+        ({"filesystems": [{"mount": "--help", "source": "", "type": "", "dev": 0}]}, "`mount` cannot be '--help'"),
+        ({"filesystems": [{"mount": "/a/../b", "source": "", "type": "", "dev": 0}]}, "`mount` cannot be '/a/../b'"),
+        ({"filesystems": [{"mount": "/a", "source": "", "type": "", "dev": -1}]}, "dev"),
+        ({"filesystems": [{"mount": "/a", "source": "-x", "type": "stand-in", "dev": 0}]}, "`type` cannot be 'stand-in'"),
+        ({"stores": []}, "`stores` is no table"),
+        ({"readings": 5}, "`readings` is no table"),
+        ({"x": json.loads("[" * 40 + "]" * 40)}, "it is nested in more than 40 levels"),
+    ],
+)  # fmt: skip
+def test_an_answer_beyond_its_bounds_makes_the_host_unknown(answer: Mapping[str, Any], what: str) -> None:
+    error = asked(answer, Probe(id="p", host="chatty", argv=("x",))).error
+    assert error.startswith("its answer makes no sense: ") and what in error
+    assert len(error) < 250
+
+
+@pytest.mark.parametrize("digits", ["5" * 5_000, "-" + "5" * 5_000, "NaN", "-Infinity", "[" * 100_000 + "]" * 100_000])
+def test_a_number_without_end_and_one_that_is_none_are_that_hosts_trouble(digits: str) -> None:
+    ways = {"good": Local("good"), "chatty": Only('{"uid": %s}' % digits)}  # noqa: UP031
+    facts = probe.gather(SITE, ("good", "chatty"), (), ways, at=datetime.now(UTC), program=probe.runner_agent())
+    assert facts.hosts["good"].error == ""
+    assert facts.hosts["chatty"].error.startswith("its answer makes no sense: ")
+
+
+@pytest.mark.parametrize(
+    ("answer", "what"),
+    [
+        ({"space": {"size": 1, "free": 10**400, "inodes": 1, "inodes_free": 1}}, "$.space.free"),
+        ({"space": {"size": 1, "free": -1, "inodes": 1, "inodes_free": 1}}, "free"),
+        ({"sealed": [{"name": ONE, "pinned_until": "2026-11-23T08:15:00"}]}, "pinned_until"),
+        ({"sealed": [{"name": "9999-12-31T235959Z"}]}, "`name` cannot be '9999-12-31T235959Z'"),
+        ({"sealed": [{"name": "0000-01-01T000000Z"}]}, "`name` cannot be"),
+        ({"sealed": [{"name": "2026-02-30T000000Z"}]}, "`name` cannot be"),
+        ({"sealed": [{"name": "2026-11-21T010000Z\n"}]}, "`name` cannot be"),
+        ({"sealed": [{"name": ONE}, {"name": ONE}]}, "`sealed` is not in order, or names one twice"),
+        ({"sealed": [{"name": ONE, "filesystems": ["-e sh"]}]}, "`filesystems` cannot be '-e sh'"),
+        ({"sealed": [{"name": ONE, "freed_bytes": -5}]}, "freed_bytes"),
+        ({"partials": [{"name": "../../etc"}]}, "`name` cannot be '../../etc'"),
+        ({"partials": [{"name": ONE, "basis": "../.."}]}, "`basis` cannot be '../..'"),
+        ({"path": "--help"}, "`path` cannot be '--help'"),
+        ({"path": "/a\0b"}, "`path` cannot be"),
+        ({"uuid": "x --evil"}, "`uuid` cannot be 'x --evil'"),
+        ({"trash": ["x" * 70_000]}, "trash"),
+        ({"trash": ["x"] * 100_001}, "trash"),
+        ({"proven": {"files": {"snapshot": "x", "at": "2026-11-23T08:15:00Z"}}}, "`snapshot` cannot be 'x'"),
+        ({"holder": {"since": "0001-01-01T00:00:00+14:00"}}, "makes no sense"),
+        ({"exists": "yes"}, "exists"),
     ],
 )
-def test_an_answer_beyond_its_bounds_makes_the_host_unknown(answer: Mapping[str, Any]) -> None:
-    site = replace(SITE, stores=(Store(name="a", host="chatty", path="/srv/a"),))
-    words = json.dumps({"stores": {"a": STORED}, **answer})
-    facts = probe.gather(site, ("chatty",), (), {"chatty": Only(words)}, at=datetime.now(UTC), program=b"")
-    assert facts.hosts["chatty"].error.startswith("its answer makes no sense: ")
+def test_a_store_beyond_its_bounds_cannot_be_used_and_its_hosts_others_can(answer: dict[str, Any], what: str) -> None:
+    facts = asked({"stores": {"a": {**STORED, **answer}, "b": {**STORED, "path": "/srv/b"}, "papio": STORED}})
+    assert facts.error == "" and not facts.stores["b"].problem
+    assert set(facts.stores) == {"a", "b"}, "what it answers for the store of another host is not taken"
+    problem = facts.stores["a"].problem
+    assert problem.startswith("what its host answers of it makes no sense: ") and what in problem
+    assert problem.endswith("; look at /srv/a there") and "\0" not in problem and len(problem) < 250
+
+
+@pytest.mark.parametrize("answer", [{"exit": 0, "out": 5}, {"exit": True}, [], {"out": "x"}, {"exit": 0, "out": None}])
+def test_a_reading_that_is_none_hides_no_other(answer: Any) -> None:
+    probes = (Probe(id="p", host="chatty", argv=("x",)), Probe(id="q", host="chatty", argv=("x",)))
+    facts = asked({"readings": {"p": answer, "q": {"exit": 0}}}, *probes)
+    assert facts.error == "" and facts.readings["q"].exit == 0
+    assert facts.readings["p"].exit is None and facts.readings["p"].err.startswith("the answer makes no sense: ")
+
+
+def test_a_line_without_an_end_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "ANSWER", 1 << 20)
+    with pytest.raises(RunnerError, match="chatty: the answer to find cannot be read: xxx"):
+        versions(Only("x" * (8 << 20)), tmp_path)
 
 
 def test_what_a_command_printed_may_be_long() -> None:

@@ -108,6 +108,16 @@ def test_a_password_that_others_may_read_is_refused(mode: int, tmp_path: Path) -
     assert caught.value.do.startswith("chmod 600 ")
 
 
+def test_a_password_that_others_may_replace_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "etc"
+    folder.mkdir(mode=0o755)
+    values = login(folder)
+    folder.chmod(0o777)
+    with pytest.raises(ReportUndelivered, match="others may change") as problem:
+        send(1, tls="starttls", **values)
+    assert str(folder) in str(problem.value)
+
+
 @pytest.mark.parametrize("password", ["", "pässword"])
 def test_a_password_that_cannot_be_sent_is_refused_without_showing_it(password: str, tmp_path: Path) -> None:
     with pytest.raises(ReportUndelivered, match="is empty or not ASCII") as caught:

@@ -91,6 +91,18 @@ def test_a_held_package_is_not_unfinished_and_unpacked_is(house: HostHouse, admi
     assert unpacked.packages.unfinished == (("kernel-demo", "unpacked"),)
 
 
+def test_who_failed_is_known_by_the_package_managers_own_events(house: HostHouse, admin: Path) -> None:
+    events = (
+        "pmstatus:demo:1:Installing", "pmerror:/var/a_b/demo_1.1_all.deb:5.8:no: it\\033[2J fails", "pmerror:other:9:no",
+        "pmerror:other:9:no", "pmerror:bad", "",
+    )  # fmt: skip
+    script = "printf '" + "\\n".join(events) + '\' >>"$RUNNER_EVENTS"; exit 1'
+    with house.held():
+        options = ("--packages=dpkg", f"--env=DPKG_ADMINDIR={admin}")
+        result = house.detach(*options, "--", "sh", "-c", script)
+    assert result.answer["failed"] == [["demo", "no: it\\x1b[2J fails"], ["other", "no"]]
+
+
 def test_what_was_done_before_the_machine_went_down_is_told_after_it(
     house: HostHouse, admin: Path, tmp_path: Path
 ) -> None:

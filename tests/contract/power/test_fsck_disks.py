@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,7 @@ def test_a_disk_that_is_away_or_no_disk_says_why(bench: Bench, tmp_path: Path) -
         read = agent_checks.read(Reading(exit=0, out=json.dumps(table(answer))))
         assert read is not None
         (only,) = [own for own in read.filesystems if str(path) in own.seen.devices]
-        assert only.problem.startswith("tune2fs: ")
+        assert only.problem.startswith("dumpe2fs: ")
 
 
 def test_words_to_the_kernel_and_files_that_force_checks_are_found(bench: Bench) -> None:
@@ -128,6 +128,78 @@ def test_an_unmounted_disk_of_fstab_is_told_without_being_asked_for(bench: Bench
     answer = boot_checks.read((), bench.root)
     assert [own.mount for own in answer.filesystems if own.device == bench.device] == [""]
     assert [own.pass_ for own in answer.filesystems if own.device == bench.device] == [2]
+
+
+def due(own: agent_checks.Extfs, at: datetime) -> str:
+    """What a boot at that time checks it for; "" for nothing."""
+    assert own.problem == ""
+    return tune2fs.will_check(own.superblock, at) or ""
+
+
+def e2fsck(path: str | Path, at: datetime) -> str:
+    """What a boot at that time does with it."""
+    return run("env", f"E2FSCK_TIME={int(at.timestamp())}", "e2fsck", "-p", "--", path, codes=(0, 1))
+
+
+def changed(path: Path, place: int, value: bytes) -> None:
+    """Write into a disk that is not mounted, or into the file under one that is."""
+    with path.open("r+b", buffering=0) as file:
+        file.seek(place)
+        file.write(value)
+
+
+@pytest.mark.parametrize("future", [False, True])
+@pytest.mark.parametrize("errno", [0, -5])
+def test_after_a_power_cut_the_journal_decides_and_not_a_clock_that_ran_ahead(
+    bench: Bench, tmp_path: Path, future: bool, errno: int
+) -> None:
+    now = datetime.now(tz=UTC)
+    run("tune2fs", "-T", "now", bench.device)
+    (bench.mount / "written").write_text("before the cut")
+    run("sync", "-f", bench.mount)
+    assert due(bench.own(), now) == "", "while it is mounted"
+    crashed = tmp_path / "crashed.img"
+    run("cp", tmp_path / "disk.img", crashed)
+    if future:
+        changed(crashed, 1024 + 0x30, int((now + timedelta(days=9)).timestamp()).to_bytes(4, "little"))
+    journal = crashed.read_bytes().find(b"\xc0\x3b\x39\x98")
+    changed(crashed, journal + 0x20, errno.to_bytes(4, "big", signed=True))
+    answer = agent_checks.read(Reading(exit=0, out=json.dumps(table(boot_checks.read(("--", str(crashed)), tmp_path)))))
+    assert answer is not None
+    (own,) = [each for each in answer.filesystems if str(crashed) in each.seen.devices]
+    assert own.superblock.replay
+    assert (due(own, now) == "") == (errno == 0)
+    done = e2fsck(crashed, now)
+    assert ("recovering journal" in done, ": clean," in done) == (True, errno == 0)
+
+
+def test_a_copy_of_the_superblock_with_other_features_is_seen_on_a_mounted_disk(bench: Bench) -> None:
+    now = datetime.now(tz=UTC)
+    run("tune2fs", "-T", "now", bench.device)
+    assert due(bench.own(), now) == ""
+    # In the second of its groups of 8192 blocks of 1 KiB.
+    changed(Path(bench.device), (8193 * 1024) + 0x5C, bytes(1))
+    before = Path(bench.device).read_bytes()
+    assert due(bench.own(), now) == "the copy of its superblock has other features"
+    assert Path(bench.device).read_bytes() == before, "it is only read"
+    run("umount", bench.mount)
+    assert due(bench.own(), now) == "the copy of its superblock has other features"
+    assert "primary superblock features different from backup" in e2fsck(bench.device, now)
+    assert due(bench.own(), now) == ""
+
+
+def test_what_has_no_journal_is_not_taken_for_damaged_while_it_is_mounted(bench: Bench) -> None:
+    now = datetime.now(tz=UTC)
+    run("umount", bench.mount)
+    run("mke2fs", "-q", "-F", "-t", "ext2", bench.device)
+    run("mount", "-t", "ext4", bench.device, bench.mount)
+    assert bench.own().superblock.state == "not clean"
+    assert due(bench.own(), now) == ""
+    run("umount", bench.mount)
+    assert due(bench.own(), now) == ""
+    assert ": clean," in e2fsck(bench.device, now)
+    changed(Path(bench.device), 1024 + 0x3A, bytes(2))
+    assert due(bench.own(), now) == "it is not marked clean"
 
 
 class Host:

@@ -134,6 +134,15 @@ def test_each_kind_of_change_is_found(house: Storehouse, change: str) -> None:
     assert {(kind, path) for kind, path, _ in findings(house)} == expected
 
 
+def test_a_link_on_the_way_to_a_file_is_not_followed(house: Storehouse, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    shutil.copytree(house.root / ONE / "folder", outside)
+    for name in (ONE, TWO, THREE):
+        shutil.rmtree(house.root / name / "folder")
+        (house.root / name / "folder").symlink_to(outside)
+    assert ("missing", "folder/other") in [(kind, path) for kind, path, _ in findings(house)]
+
+
 def test_expiring_and_sealing_change_nothing_that_the_audit_minds(house: Storehouse) -> None:
     assert expire(house, ONE).code == 0
     assert house.snapshot("2026-11-23T010000Z", THREE).code == 0

@@ -50,8 +50,10 @@ def verb(house: Storehouse, *argv: str, around: tuple[str, ...] = ()) -> Said:
         return house.call(argv[0], str(house.root), *argv[1:], "--plan", house.plan, around=around)
 
 
-def expire(house: Storehouse, name: str, least: int = 1, around: tuple[str, ...] = ()) -> Said:
-    return verb(house, "expire", name, "--min", str(least), around=around)
+def expire(
+    house: Storehouse, name: str, least: int = 1, more: tuple[str, ...] = (), around: tuple[str, ...] = ()
+) -> Said:
+    return verb(house, "expire", name, "--min", str(least), *more, around=around)
 
 
 def facts(house: Storehouse) -> dict[str, Any]:
@@ -110,16 +112,28 @@ def test_it_stops_at_the_floor_it_is_given(house: Storehouse) -> None:
 
 
 def test_it_keeps_the_stores_own_floor_whatever_it_is_told(house: Storehouse) -> None:
-    assert verb(house, "floor", "4").answer == {"floor": 4, "before": 0}
+    assert verb(house, "floor", "4").answer == {"floor": 4, "before": 0, "per_day": 0}
     assert expire(house, NAMES[0], 1).code == 0
     assert "floor is 4" in expire(house, NAMES[1], 1).answer["error"]
     assert verb(house, "floor", "3").code == 1
     assert "floor is 4" in expire(house, NAMES[1], 1).answer["error"]
-    assert verb(house, "floor", "3", "--lower").answer == {"floor": 3, "before": 4}
+    assert verb(house, "floor", "3", "--lower").answer == {"floor": 3, "before": 4, "per_day": 0}
     assert expire(house, NAMES[1], 1).code == 0
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"min": "4"}', '{"min": true}', '{"max": 4}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"min": "4"}',
+        '{"min": true}',
+        '{"min": 4, "per_day": "3"}',
+        '{"min": 4, "per_day": -1}',
+        '{"max": 4}',
+    ],
+)
 def test_a_floor_that_cannot_be_understood_lets_nothing_go(house: Storehouse, content: str) -> None:
     (house.root / ".runner/floor.json").write_text(content)
     assert "cannot be understood" in expire(house, NAMES[0]).answer["error"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -11,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests.compare import differences, fingerprint
-from tests.contract.storehouse import Storehouse, frame
+from tests.contract.storehouse import Storehouse
 
 OLD, CUT, NEXT = "2026-11-20T010000Z", "2026-11-21T010000Z", "2026-11-22T010000Z"
+POINTS = ("/", "/data", "/data/deep/inner")
 PART = "2026-11-20T020000Z"
-MOVES = "rename,renameat,renameat2,symlink,symlinkat,unlink,unlinkat,fsync,syncfs,mkdir,mkdirat"
+MOVES = "rename,renameat,renameat2,symlink,symlinkat,unlink,unlinkat,rmdir,fsync,syncfs,mkdir,mkdirat,utimensat"
 
 pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to cut at a call")
 
@@ -23,25 +25,27 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="needs st
 def prepared(tmp_path: Path) -> tuple[Storehouse, bytes]:
     """A store with one snapshot, one interrupted one, and a third sent whole and ready to seal."""
     source = tmp_path / "source"
-    (source / "folder").mkdir(parents=True)
+    for folder in ("folder", *(point[1:] for point in POINTS[1:])):
+        (source / folder).mkdir(parents=True, exist_ok=True)
+        (source / folder / "file").write_text(f"text of {folder}")
+        os.utime(source / folder, ns=(0, len(folder) * 10**9))
     for number in range(5):
         (source / "folder" / f"{number}").write_text(f"text {number}")
-    house = Storehouse(root=tmp_path / "store", source=source)
+    house = Storehouse(root=tmp_path / "store", source=source, points=POINTS)
     assert house.snapshot(OLD).code == 0
     with house.held():
         assert house.begin(PART, OLD).code == 0
-        house.send(PART, [OLD])
+        house.send_all(PART, [OLD])
     (source / "new").write_text("new")
     with house.held():
         assert house.begin(CUT, OLD, (PART,)).code == 0
-        sent = house.send(CUT, [OLD, f".partial/{PART}"])
-    return house, frame("send", sent)
+        return house, house.send_all(CUT, [OLD, f".partial/{PART}"])
 
 
 def copied(ready: Storehouse, place: Path) -> Storehouse:
     """The same again at `place`, with the inodes shared as they were."""
     subprocess.run(("cp", "-a", ready.root.parent, place), check=True)
-    return Storehouse(root=place / "store", source=place / "source")
+    return Storehouse(root=place / "store", source=place / "source", points=POINTS)
 
 
 def moves(house: Storehouse, given: bytes) -> list[tuple[str, int]]:
@@ -61,7 +65,7 @@ def check(house: Storehouse, old: dict[bytes, object]) -> bool:
     if named:
         assert not differences(house.source, house.root / CUT)
         record = json.loads((house.root / f".runner/records/{CUT}.json").read_bytes())
-        assert record["files"] == 8
+        assert [each["files"] for each in record["filesystems"]] == [10, 4, 2]
     else:
         assert (house.root / ".partial" / CUT).is_dir()
     request = {"host": "h", "stores": [{"name": "s", "path": str(house.root), "mount": "", "uuid": ""}]}

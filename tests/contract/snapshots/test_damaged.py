@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import io
 import json
 import os
@@ -14,9 +15,13 @@ import pytest
 
 from runner.agent import clock
 from runner.agent.answer import Refused
-from runner.agent.frames import Frame, frames
+from runner.agent.database.contract import DumpListing
+from runner.agent.frames import Frame, frames, json_lines
 from runner.agent.snapshots.contract import Versions
 from runner.agent.snapshots.gather import Gathered
+from runner.agent.snapshots.sums import sent, sum_lines
+from runner.agent.store import disk
+from runner.agent.store.layout import StoreFolder
 from runner.model.facts import HostFacts
 from runner.tools import answers
 from tests.contract.storehouse import Storehouse
@@ -40,12 +45,88 @@ def probe(house: Storehouse, *commands: tuple[str, ...]) -> HostFacts:
     return msgspec.convert(house.call("probe", given=given).answer, HostFacts, strict=False)
 
 
-@pytest.mark.parametrize("filesystems", [5, ["/"], [None], [{"mount": "/", "folders": "many"}]])
-def test_a_record_that_makes_no_sense_hides_neither_host_nor_other_stores(house: Storehouse, filesystems: Any) -> None:
+@pytest.mark.parametrize(
+    "filesystems",
+    [
+        5, ["/"], [None], [{"mount": "/", "folders": "many"}], [{"mount": "../../etc"}], [{"mount": "--help"}],
+        [{"mount": "/", "folders": -1}], {"mount": "/"},
+    ],
+)  # fmt: skip
+def test_a_record_that_makes_no_sense_hides_neither_its_store_nor_other_snapshots(
+    house: Storehouse, filesystems: Any
+) -> None:
+    assert house.snapshot(TWO, ONE).code == 0
     (house.root / f".runner/records/{ONE}.json").write_text(json.dumps({"filesystems": filesystems}))
-    facts = probe(house)
-    assert f"look at {house.root}/.runner" in facts.stores["papio"].problem
-    assert not facts.stores["other"].problem
+    store = probe(house).stores["papio"]
+    assert not store.problem
+    assert [(each.filesystems, each.exceptions) for each in store.sealed] == [((), None), (("/",), 0)]
+
+
+@pytest.mark.parametrize(
+    "name", ["9999-12-31T235959Z", "0000-01-01T000000Z", "2026-02-30T000000Z", "2100-01-01T000000Z"]
+)
+def test_a_folder_that_is_called_as_no_day_is_no_snapshot(house: Storehouse, name: str) -> None:
+    (house.root / name).mkdir()
+    (house.root / ".partial" / name).mkdir()
+    (house.root / f".runner/records/{name}.json").write_text((house.root / f".runner/records/{ONE}.json").read_text())
+    store = probe(house).stores["papio"]
+    assert [each.name for each in store.sealed] == [ONE] and not store.partials
+    assert house.call("newest", str(house.root)).answer["newest"] == ONE
+    assert house.snapshot(TWO, ONE).code == 0
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [{"filesystems": 5}, {"filesystems": ["../../etc"]}, {"basis": "../..", "filesystems": ["/"]}, {"basis": 5}],
+)
+def test_what_a_partial_was_begun_from_is_believed_whole_or_not_at_all(house: Storehouse, begun: Any) -> None:
+    with house.held():
+        assert house.begin(TWO, ONE).code == 0
+    (house.root / f".partial/{TWO}.json").write_text(json.dumps(begun))
+    store = probe(house).stores["papio"]
+    assert not store.problem
+    assert [(each.name, each.basis, each.filesystems) for each in store.partials] == [(TWO, "", ())]
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "5", '{"uuid": 5}', '{"uuid": "x --evil"}', "\0"])
+def test_a_record_of_its_disk_that_cannot_be_read_is_not_a_store_without_one(tmp_path: Path, text: str) -> None:
+    store = StoreFolder(tmp_path)
+    store.runner.mkdir()
+    assert disk._marked(store) == ""
+    (store.runner / "disk.json").write_text(text)
+    with pytest.raises(Refused, match=r"disk\.json cannot be understood"):
+        disk._marked(store)
+    (store.runner / "disk.json").write_text('{"uuid": "AB-1"}')
+    assert disk._marked(store) == "ab-1"
+
+
+def test_a_pin_for_ever_is_told_as_long_as_there_are_days(house: Storehouse) -> None:
+    pin = {ONE: {"until": "9999-12-31T23:59:59Z", "why": "the paper"}}
+    (house.root / ".runner/pins.json").write_text(json.dumps(pin))
+    (sealed,) = probe(house).stores["papio"].sealed
+    assert sealed.pinned_until and sealed.pinned_until.year == 2099
+
+
+def test_a_size_of_any_number_of_digits_is_no_checksum(house: Storehouse) -> None:
+    path = house.root / f".runner/records/{ONE}.sums.gz"
+    path.write_bytes(gzip.compress(b"aa " + b"5" * 5000 + b" far\n"))
+    assert list(sum_lines(StoreFolder(house.root), ONE)) == []
+    line = b">f+++++++++|" + b"a" * 32 + b"|" + b"5" * 5000 + b"|far//\n"
+    assert sent(line) is None and sent(line.replace(b"5" * 5000, b"5"))
+
+
+def test_whatever_a_verb_cannot_understand_is_a_refusal_of_one_line(house: Storehouse) -> None:
+    refused = house.call("db-fits", given=b'{"database": 5, "dump": [], "sha256": {}, "bytes": "x"}')
+    assert refused.code == 1 and "\n" not in refused.answer["error"] and refused.err == b""
+    refused = house.call("proven", str(house.root), "files", ONE, "--at", "2026-11-21T01:00:00Z", given=b"[" * 9)
+    assert refused.code == 1 and refused.err == b"" and refused.answer["error"]
+
+
+@pytest.mark.parametrize("line", [b"[" * 100_000, b"5", b"", b"{", b'{"a": ' + b"5" * 5000 + b"}"])
+def test_a_line_of_another_step_that_is_no_object_is_refused(line: bytes) -> None:
+    head = json.dumps({"from": "x/sample", "state": "done", "exit": 0, "bytes": len(line) + 1}).encode()
+    with pytest.raises(Refused, match="a line of 'x/sample' cannot be read"):
+        list(json_lines(io.BytesIO(head + b"\n" + line + b"\n\n")))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +164,7 @@ def test_an_output_nested_too_deep_is_refused() -> None:
         next(frames(io.BytesIO(deep)))
     frame = Frame(io.BytesIO(deep), "a/explain-1", "done", 0, len(deep))
     with pytest.raises(Refused, match="an explanation cannot be read"):
-        Gathered(frozenset()).explain(frame, "/")
+        Gathered(frozenset(), {}).explain(frame, "/")
 
 
 @pytest.mark.parametrize("since", [5, "x", None])
@@ -131,13 +212,22 @@ def test_a_record_of_a_thousand_lists_in_each_other_is_one_that_cannot_be_read(h
     assert "cannot be understood" in house.call("record", str(house.root), ONE).answer["error"]
 
 
-def test_a_dump_whose_record_makes_no_sense_hides_no_other_reading(house: Storehouse, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [{"doubts": 5}, {"took": "long"}, {"took": 1e999}, {"objects": -1}, {"tables": ["a"]}, {"tables": {"a": "b"}}, {"doubts": [5]}],
+)  # fmt: skip
+def test_a_dump_whose_record_makes_no_sense_does_not_count_and_hides_no_other(
+    house: Storehouse, tmp_path: Path, damage: dict[str, Any]
+) -> None:
     folder = tmp_path / "dumps/databases/babase"
     folder.mkdir(parents=True)
-    (folder / f"{ONE}.dump").write_text("PGDMP")
-    (folder / f"{ONE}.json").write_text(json.dumps({"database": "babase", "bytes": 5, "doubts": 5}))
+    for name, more in ((ONE, damage), (TWO, {"took": 1.5})):
+        (folder / f"{name}.dump").write_text("PGDMP")
+        (folder / f"{name}.json").write_text(json.dumps({"database": "babase", "bytes": 5, **more}))
     readings = probe(house, ("dumps", str(tmp_path / "dumps")), ("up",)).readings
-    assert readings["dumps"].exit == 1 and "TypeError" in readings["dumps"].out
+    listing = answers.read(readings["dumps"].out, DumpListing)
+    assert listing and [row.time for row in listing.databases["babase"]] == [TWO]
+    assert listing.odd == (f"babase/{ONE}.dump", f"babase/{ONE}.json")
     assert readings["up"].exit == 0
 
 

@@ -92,6 +92,20 @@ def test_a_whole_tree_comes_back_as_it_was_and_the_store_is_untouched(
     assert fingerprint(house.root / TWO) == before
 
 
+def test_what_changed_within_the_same_second_comes_back(call: Called, house: Storehouse, tmp_path: Path) -> None:
+    target = tmp_path / "new root"
+    target.mkdir()
+    lost = next(path for path in sorted((house.root / TWO).iterdir()) if path.is_file() and path.stat().st_size)
+    copy = target / lost.name
+    copy.write_bytes(b"x" * lost.stat().st_size)
+    for path in (copy, target):
+        second, part = divmod(lost.stat().st_mtime_ns if path == copy else (house.root / TWO).stat().st_mtime_ns, 10**9)
+        os.utime(path, ns=(0, second * 10**9 + (part + 1) % 10**9))
+    assert call("latest", "/", target).returncode == 0
+    assert copy.read_bytes() == lost.read_bytes()
+    assert target.stat().st_mtime_ns == (house.root / TWO).stat().st_mtime_ns
+
+
 def test_one_file_and_one_link_go_into_the_folder_named(call: Called, house: Storehouse, tmp_path: Path) -> None:
     assert call(ONE, "/links/z/first", tmp_path / "a").returncode == 0
     assert (tmp_path / "a/first").read_bytes() == (house.source / "links/z/first").read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,7 @@ import pytest
 import tomli_w
 
 from runner.engine import planfile
-from runner.model.errors import UsageError
+from runner.model.errors import PlanRefused, UsageError
 from tests import compare
 from tests.contract.site import PATIENCE, REPOSITORY, Place, tree_without_holes
 
@@ -70,9 +71,10 @@ def refused(place: Place, code: int, words: str) -> None:
     assert place.rows("SELECT verdict FROM runs ORDER BY started DESC")[0]["verdict"] == "failed"
 
 
-def executed(log: Path) -> list[tuple[bytes, ...]]:
-    """Every argv that strace saw executed with success."""
-    calls = re.findall(r'execve\("[^"]*", \[(.*)\], 0x[^)]*\) = 0', log.read_text())
+def executed(folder: Path) -> list[tuple[bytes, ...]]:
+    """Every argv that strace saw executed with success: a file for each process, so that no line is cut by another's."""
+    logs = "".join(path.read_text() for path in sorted(folder.iterdir()))
+    calls = re.findall(r'execve\("[^"]*", \[(.*)\], 0x[^)]*\) = 0', logs)
     return [
         tuple(one.encode("latin-1").decode("unicode_escape").encode("latin-1") for one in QUOTED.findall(call))
         for call in calls
@@ -80,14 +82,27 @@ def executed(log: Path) -> list[tuple[bytes, ...]]:
 
 
 def test_what_runs_is_what_the_plan_says_byte_for_byte(place: Place, tmp_path: Path) -> None:
-    plan = planfile.read(place.folder / "plan.toml")
-    log = tmp_path / "strace"
-    argv = ("strace", "-f", "-e", "trace=execve", "-s", "100000", "-o", str(log), sys.executable, "-m", "runner")
+    plan = planfile.read(place.folder / "plan.toml", place.key)
+    logs = tmp_path / "strace"
+    logs.mkdir()
+    argv = (
+        "strace",
+        "-ff",
+        "-e",
+        "trace=execve",
+        "-s",
+        "100000",
+        "-o",
+        str(logs / "of"),
+        sys.executable,
+        "-m",
+        "runner",
+    )
     subprocess.run(
         (*argv, "apply", "plan.toml"), cwd=place.folder, check=True, capture_output=True, timeout=PATIENCE,
         env={"PATH": "/usr/bin:/bin:/usr/sbin", "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
-    ran = executed(log)
+    ran = executed(logs)
     wanted = [step for step in plan.steps if not step.unless]
     for step in wanted:
         words = getattr(step.action, "argv", None)
@@ -103,12 +118,14 @@ def test_what_runs_is_what_the_plan_says_byte_for_byte(place: Place, tmp_path: P
 
 def test_a_plan_is_applied_once(place: Place) -> None:
     assert place.runner("apply", "plan.toml").code == 0
-    refused(place, 5, "was run already")
+    again = place.runner("apply", "plan.toml")
+    assert again.code == 0 and "already done: this plan was run at" in again.out
+    assert len(place.sealed) == 1
 
 
 def test_a_plan_file_reads_back_as_it_was_written(place: Place, tmp_path: Path) -> None:
-    plan = planfile.read(place.folder / "plan.toml")
-    planfile.write(plan, tmp_path / "again.toml")
+    plan = planfile.read(place.folder / "plan.toml", place.key)
+    planfile.write(plan, tmp_path / "again.toml", place.key)
     assert (tmp_path / "again.toml").read_bytes() == (place.folder / "plan.toml").read_bytes()
     assert not list(tmp_path.glob(".again*"))
 
@@ -149,8 +166,8 @@ def a_step_less(values: dict[str, Any]) -> None:
     del values["steps"][2]
 
 
-def no_sum(values: dict[str, Any]) -> None:
-    del values["sha256"]
+def no_seal(values: dict[str, Any]) -> None:
+    del values["seal"]
 
 
 def a_time_for_a_text(values: dict[str, Any]) -> None:
@@ -160,24 +177,24 @@ def a_time_for_a_text(values: dict[str, Any]) -> None:
 def test_a_plan_file_that_was_edited_is_not_run(place: Place) -> None:
     path = place.folder / "plan.toml"
     good = path.read_text()
-    for edit in (more_of_a_command, nothing_found, another_id, a_step_less, no_sum, a_time_for_a_text):
+    for edit in (more_of_a_command, nothing_found, another_id, a_step_less, no_seal, a_time_for_a_text):
         values = tomllib.loads(good)
         edit(values)
         path.write_text(tomli_w.dumps(values))
-        with pytest.raises(UsageError, match="changed after it was made"):
-            planfile.read(path)
+        with pytest.raises(PlanRefused, match="changed after it was made"):
+            planfile.read(path, place.key)
     said = place.runner("apply", "plan.toml")
-    assert said.code == 2 and "changed after it was made" in said.err
+    assert said.code == 4 and "changed after it was made" in said.err
     assert not place.store.exists()
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"not = [toml", b"\xff\xfe", b"format = 99\n", b"format = 1\n", b"format = 2\n"]
+    "content", [b"", b"not = [toml", b"\xff\xfe", b"format = 99\n", b"format = 2\n", b"format = 3\n"]
 )
 def test_what_is_no_plan_is_not_read(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "plan.toml").write_bytes(content)
-    with pytest.raises(UsageError, match=r"plan\.toml"):
-        planfile.read(tmp_path / "plan.toml")
+    with pytest.raises((UsageError, PlanRefused), match=r"plan\.toml"):
+        planfile.read(tmp_path / "plan.toml", b"k" * 32)
 
 
 def test_a_hook_that_refuses_stops_run_and_apply_and_people_hear_of_it(place: Place) -> None:
@@ -223,7 +240,18 @@ def test_a_plan_of_the_sandbox_is_not_run_live(place: Place) -> None:
     text = (place.folder / "jobs.toml").read_text()
     (place.folder / "jobs.toml").write_text(text.replace("live = false", "live = true").replace("[hooks.mail]", ""))
     said = place.runner("apply", "plan.toml")
-    assert said.code == 5 and "made for another site, or for the sandbox" in said.out
+    assert said.code == 4 and "made by another site" in said.err
+    # Nor where the key is the same.
+    shutil.copy(place.state / "plan.key", place.folder / "state/plan.key")
+    said = place.runner("apply", "plan.toml")
+    assert said.code == 5 and "jobs.toml changed: this plan was made for the sandbox" in said.out
+
+
+def test_a_plan_of_another_site_is_no_plan_of_this_one(place: Place) -> None:
+    text = (place.folder / "jobs.toml").read_text()
+    (place.folder / "jobs.toml").write_text(text.replace('name = "babase"', 'name = "other"'))
+    said = place.runner("apply", "plan.toml")
+    assert said.code == 2 and "this plan is for site babase, and jobs.toml declares other" in said.out
 
 
 def test_a_plan_that_cannot_be_written_is_told_in_words(place: Place) -> None:

@@ -290,7 +290,7 @@ def test_a_bug_ends_70_with_the_report_delivered_and_the_journal_closed(fresh: P
 
 def test_no_room_for_the_journal_stops_the_run_and_people_hear_of_it(fresh: Place) -> None:
     fresh.state.mkdir(parents=True)
-    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=512k", "none", str(fresh.state)), check=True)
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=512k,mode=700", "none", str(fresh.state)), check=True)
     try:
         fresh.runner("status")
         with (fresh.state / "filler").open("wb", buffering=0) as file, pytest.raises(OSError, match="No space"):

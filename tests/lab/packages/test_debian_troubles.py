@@ -9,15 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.packages.families import FAMILIES
 from runner.jobs.packages.debian import apt, holds, trouble
 from runner.jobs.packages.debian.family import Debian
 from runner.model.packages import PackageFacts, Trouble, Update
 from tests.lab.archive import SECURITY, STABLE, Archive, Deb
-from tests.lab.debian import World
+from tests.lab.debian import HOLD, World
 from tests.lab.package_files import KERNEL, META, by_aptitude, by_dpkg, grown, named, read
 
 pytest_plugins = ("tests.lab.debian_fixtures",)
 ALL = (KERNEL, META, "libc-demo")
+
+
+@pytest.fixture(params=[HOLD, ()], ids=["holds", "no holds"])
+def hold(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Troubles are the same whatever is held: nothing is what jobs.toml says at first."""
+    return tuple(request.param)
 
 
 def kinds(found: PackageFacts) -> list[str]:
@@ -55,6 +62,48 @@ def test_a_postinst_that_fails_stops_its_own_package_only(world: World, archive:
     assert known.troubles[0].text == "demo-lib 1.2 is only half configured: its script failed"
     assert not known.troubles[0].mends
     assert world.run(*Debian().audit()).stdout
+
+
+BAD = {"preinst": "echo the sky falls; exit 4"}
+
+
+def test_a_preinst_that_fails_keeps_no_other_from_being_set_up(world: World, archive: Archive) -> None:
+    names = ("a-first", "bad", "waits", "z-last")
+    archive.add(*(Deb(name=name, version="1.0") for name in names))
+    world.install(*names)
+    needs = {"Depends": "bad (>= 1.1)"}
+    archive.add(
+        Deb(name="a-first", version="1.1", scripts={"postinst": "echo set up"}), Deb(name="z-last", version="1.1"),
+        Deb(name="bad", version="1.1", scripts=BAD), Deb(name="waits", version="1.1", control=needs), suite=SECURITY,
+    )  # fmt: skip
+    world.run(*apt.refresh())
+    wanted = [Update(name=name, arch="", old="1.0", new="1.1") for name in names]
+    argv = ("env", "RUNNER_EVENTS=/root/events", *apt.install(wanted))
+    assert world.run(*argv, check=False).returncode == 100
+    assert world.versions(*names) == {"a-first": "ii 1.1", "bad": "ii 1.0", "waits": "iU 1.1", "z-last": "ii 1.1"}
+    failed = FAMILIES["dpkg"].failed(world.path("/root/events").read_bytes())
+    assert failed == (("bad", "new bad package pre-installation script subprocess returned error exit status 4"),)
+
+
+def test_a_postinst_that_fails_is_not_run_again_while_the_others_are_set_up(world: World, archive: Archive) -> None:
+    archive.add(Deb(name="bad", version="1.0"), Deb(name="good", version="1.0"))
+    world.install("bad", "good")
+    archive.add(Deb(name="bad", version="1.1", scripts={"postinst": "echo >>/root/ran; exit 4"}), suite=SECURITY)
+    archive.add(Deb(name="good", version="1.1"), suite=SECURITY)
+    world.run(*apt.refresh())
+    wanted = [Update(name=name, arch="", old="1.0", new="1.1") for name in ("bad", "good")]
+    assert world.run("env", "RUNNER_EVENTS=/root/events", *apt.install(wanted), check=False).returncode == 100
+    assert world.versions("bad", "good") == {"bad": "iF 1.1", "good": "ii 1.1"}
+    assert world.path("/root/ran").read_text() == "\n"
+    assert [name for name, _ in FAMILIES["dpkg"].failed(world.path("/root/events").read_bytes())] == ["bad"]
+
+
+def test_what_dpkg_audit_names_is_never_nothing_whatever_the_table_says(world: World, archive: Archive) -> None:
+    grown(world, archive)
+    world.path("/var/lib/dpkg/info/demo-lib.list").unlink()
+    known = read(world)
+    assert kinds(known) == ["half"]
+    assert known.troubles[0].text == "dpkg --audit says that packages are not whole: demo-lib"
 
 
 def test_an_installation_that_is_killed_is_mended_by_the_repair(world: World, archive: Archive) -> None:

@@ -210,7 +210,9 @@ def test_excludes_and_version_locks_of_the_host_itself_are_told_and_not_passed_o
     assert {held.update.name: held.by for held in known.held} == {"kernel-core": (), "glibc": ()}
     (drift,) = known.troubles
     assert drift.what == "hold drift"
-    assert drift.text.endswith("glibc, kernel-core")
+    assert drift.text.endswith(
+        "glibc (/etc/dnf/plugins/versionlock.list:3), kernel-core (/etc/yum.repos.d/updates.repo:6)"
+    )
 
 
 def test_a_dead_mirror_is_no_nothing_to_do_although_the_host_skips_such_repositories(
@@ -229,6 +231,11 @@ def test_a_dead_mirror_is_no_nothing_to_do_although_the_host_skips_such_reposito
     assert not known.fresh
     assert known.troubles[0].what == "unreachable"
     assert "updates" in known.troubles[0].text
+    assert (known.partly, names(known.updates)) == (True, set()), "the other repository answers"
+    world.path("/etc/yum.repos.d/base.repo").unlink()
+    known = read(world)
+    assert (known.fresh, known.partly) == (False, False)
+    assert known.troubles[0].text.startswith("the package lists could not be fetched: Error: ")
     assert names(known.updates) >= {"glibc"}, "told by the lists of before"
     refreshed = world.do(*dnf.refresh("dnf"), ok=False)
     assert refreshed.returncode == 1
@@ -319,6 +326,58 @@ def test_an_upgrade_that_was_killed_is_seen_by_what_it_left(world: RpmWorld) -> 
     assert [(trouble.what, trouble.text) for trouble in known.troubles] == [
         ("interrupted", "an earlier upgrade was cut off: service")
     ]
+
+
+@pytest.mark.parametrize("hold", [(), ("nothing-*",), ("kernel*",)])
+@pytest.mark.parametrize("news", ["updates", ""])
+def test_a_package_that_lacks_what_it_needs_is_seen_whatever_is_held_and_new(
+    world: RpmWorld, hold: tuple[str, ...], news: str
+) -> None:
+    world.use("updates", "gpgcheck=0")
+    world.do("dnf", "-y", "install", "bind-utils")
+    world.do("dnf", "-y", "upgrade", *((f"--exclude={GLIBC.name}",) if news else ()))
+    world.do("rpm", "--erase", "--nodeps", "extra")
+    known = read(world, *hold)
+    assert [trouble.what for trouble in known.troubles] == ["half"]
+    assert known.troubles[0].text.startswith(
+        "installed packages are not whole: extra is needed by (installed) bind-utils"
+    )
+    assert names(known.updates) == ({"glibc"} if news else set())
+
+
+def test_without_advisories_a_host_is_known_to_find_no_security_update(world: RpmWorld) -> None:
+    assert not read(world).for_security
+    world.use("updates", "gpgcheck=0")
+    assert read(world).for_security
+
+
+def test_a_host_without_a_repository_is_not_one_with_nothing_to_do(world: RpmWorld) -> None:
+    world.do("sh", "-c", "rm -f /etc/yum.repos.d/*")
+    (only,) = read(world).troubles
+    assert (only.what, only.text) == ("moved", "no repository is in use, so there can be no update")
+
+
+@pytest.mark.parametrize("skips", [0, 1])
+def test_one_dead_repository_keeps_no_update_of_the_others_away_and_is_named(world: RpmWorld, skips: int) -> None:
+    world.use("updates", "gpgcheck=0", f"skip_if_unavailable={skips}")
+    for name in ("dead", "gone"):
+        world.use(name, "gpgcheck=0", f"skip_if_unavailable={skips}", url="http://127.0.0.1:9/nothing")
+    known = read(world, "kernel*")
+    assert (known.fresh, known.partly) == (False, True)
+    assert names(known.updates) == {"bind-libs", "bind-utils", "extra", "glibc"}
+    assert {update.name for update in known.updates if update.security} == {"bind-libs", "bind-utils"}
+    assert [held.update.name for held in known.held] == ["kernel-core"]
+    (only,) = known.troubles
+    assert only.what == "unreachable"
+    assert only.text.startswith("no package lists of dead, gone, so nothing new is known from there: Error: ")
+    world.do(*RedHat().refresh(Host(name="papio", address="", packages="dnf"), partly=True))
+    code, log = install(world, known.updates, "kernel*")
+    assert code == 0, log
+    world.do(*rpm.look(packages(known.updates)))
+    assert read(world, "kernel*").updates == ()
+    world.path("/etc/yum.repos.d/dead.repo").unlink()
+    world.path("/etc/yum.repos.d/gone.repo").unlink()
+    assert read(world, "kernel*").fresh
 
 
 def test_a_version_that_is_gone_stops_all_of_it_before_anything_is_done(world: RpmWorld) -> None:
@@ -412,6 +471,26 @@ def test_the_look_of_yum_3_reads_what_that_prints(world: RpmWorld) -> None:
     assert versions["bind-libs"] == ("32:9.8.2-0.37.rc1.el6_7.5", "32:9.8.2-0.37.rc1.el6_7.6")
     assert [held.update.name for held in known.held] == ["kernel"]
     assert known.removals == ("dracut-old",)
+
+
+def test_the_look_of_yum_3_does_without_a_repository_that_is_dead(world: RpmWorld) -> None:
+    """A stand-in again: it fails as a whole while the dead one is in use."""
+    world.path("/etc/listed").write_text((CAPTURES / "yum3/check-update-seed.stdout").read_text())
+    for name, line in (("dead", "enabled = 1"), ("off", "enabled = 0"), ("others", "gpgcheck=0")):
+        world.use(name, line)
+    yum3 = world.path("/usr/local/bin/yum")
+    yum3.write_text(
+        "#!/bin/sh\n# import yummain\n"
+        'case "$*" in *enablerepo=off*) touch /etc/asked ;; *enablerepo=dead*) echo no way to dead >&2; exit 1 ;;\n'
+        "*enablerepo=*|*disablerepo=dead*) cat /etc/listed; exit 100 ;; esac\nexit 1\n"
+    )
+    yum3.chmod(0o755)
+    known = read(world, program="yum")
+    assert (known.fresh, known.partly) == (False, True)
+    assert names(known.updates) == {"bind-libs", "bind-utils"}
+    (only,) = known.troubles
+    assert only.text == "no package lists of dead, so nothing new is known from there: no way to dead"
+    assert not world.path("/etc/asked").exists(), "one that is not in use is none that is away"
 
 
 def test_yum_as_another_name_of_dnf_is_read_and_installs_too(world: RpmWorld) -> None:

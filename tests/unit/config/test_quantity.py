@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from runner.config.quantity import amount, duration, percent
-from runner.model.site import Amount
+from runner.config.quantity import amount, duration, percent, share, thinning
+from runner.model.site import Amount, Thin
 
 
 @pytest.mark.parametrize(
@@ -72,3 +72,26 @@ def test_a_size_tells_units_of_1000_from_units_of_1024(text: str, size: int) -> 
 def test_a_size_without_a_clear_unit_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match=r"^is (neither|a size of nothing)"):
         amount(text)
+
+
+def test_a_share_is_a_number_of_percent() -> None:
+    assert (share("30%"), share("2.5%")) == (30.0, 2.5)
+
+
+def test_a_thinning_says_how_many_of_each_period_stay() -> None:
+    assert thinning("daily 60, weekly 1,monthly all") == (
+        Thin(period="daily", count=60), Thin(period="weekly", count=1), Thin(period="monthly", count=None),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("", "not a list"), ("daily", "not a list"), ("hourly 3", "not a list"), ("hourly all", "not a list"),
+        ("daily some", "not a list"), ("daily -1", "not a list"), ("daily 3, daily all", "says daily twice"),
+        ("weekly 0", "keeps 0 weekly"),
+    ],
+)  # fmt: skip
+def test_a_thinning_that_could_be_misread_is_refused_in_words(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        thinning(text)

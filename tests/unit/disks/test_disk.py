@@ -12,9 +12,10 @@ import pytest
 
 from runner.jobs.disks.disk import DiskKind, DiskOptions
 from runner.model.errors import PlanRefused
-from runner.model.facts import Facts, Filesystem, HostFacts, Reading
+from runner.model.facts import Facts, Filesystem, HostFacts, Reading, StoreFacts
 from runner.model.kind import Draft
 from runner.model.plan import Command, Effect, Plan, Step
+from runner.model.role import Role
 from runner.model.site import Disk, Host, Job, Site, Store
 from runner.planning import planner, review
 
@@ -132,7 +133,8 @@ def test_a_blank_device_becomes_a_mounted_store() -> None:
         "-L", "papio-snapshots", "-U", uuid, "--", DEVICE,
     )  # fmt: skip
     assert argv(by_name["interval"]) == ("tune2fs", "-i", "120d", "-c", "0", "--", DEVICE)
-    assert argv(by_name["folder"]) == ("mkdir", "--parents", "--mode=0700", "--", MOUNT)
+    assert argv(by_name["folder"])[:2] == ("sh", "-c")
+    assert argv(by_name["folder"])[-2:] == ("sh", MOUNT)
     assert argv(by_name["unwritable"])[-1] == MOUNT
     assert argv(by_name["fstab"])[-3:] == ("/etc/fstab", "", LINE.replace(UUID, uuid))
     assert argv(by_name["mount"]) == ("mount", "--", MOUNT)
@@ -143,6 +145,21 @@ def test_a_blank_device_becomes_a_mounted_store() -> None:
     assert json.loads(argv(by_name["identity-papio"])[-1]) == {"uuid": uuid, "since": NOW.isoformat()}
     assert {step.host for step in draft.steps} == {"backup-server1"}
     assert all(step.needs == ("device",) for step in draft.steps)
+
+
+def test_a_disk_that_is_mounted_without_nosuid_and_nodev_is_mounted_again_at_once() -> None:
+    store = StoreFacts(path=MOUNT, exists=True, mounted=True, lacks=("nosuid", "nodev"))
+    for known, steps in (
+        (store, ["remount"]), (replace(store, lacks=("nodev",)), ["remount"]),
+        (replace(store, lacks=()), []), (replace(store, mounted=False), []),
+    ):  # fmt: skip
+        seen = facts(RIGHT_DISK, MOUNTED)
+        host = replace(seen.hosts["backup-server1"], stores={"papio": known})
+        draft = DiskKind().draft(SITE, JOB, replace(seen, hosts={"backup-server1": host}), NOW)
+        assert names(draft) == steps
+        for step in draft.steps:
+            assert argv(step) == ("mount", "-o", f"remount,{','.join(known.lacks)}", "--", MOUNT)
+            assert (step.effect, step.role) == (Effect.WRITE, Role.MOUNT)
 
 
 def test_only_the_format_destroys_and_only_while_the_device_is_what_was_reviewed() -> None:

@@ -48,6 +48,7 @@ def test_every_field_is_read() -> None:
         max_mounts=None,
         last_checked=datetime(2026, 11, 23, 3, 45, 39, tzinfo=UTC),
         interval=AGE,
+        journal=True,
     )
     assert captured("mounted-first").last_mounted is not None
     assert block.next_check == datetime(2027, 3, 23, 3, 45, 39, tzinfo=UTC)
@@ -66,7 +67,7 @@ def test_a_label_that_holds_a_line_end_says_nothing_about_the_disk() -> None:
     assert parse_superblock(text).mounts == 0
 
 
-@pytest.mark.parametrize("text", ["", "tune2fs 1.47.0 (5-Feb-2023)\n", "Mount count: many\nLast checked: n/a\n:\n"])
+@pytest.mark.parametrize("text", ["", "dumpe2fs 1.47.0 (5-Feb-2023)\n", "Mount count: many\nLast checked: n/a\n:\n"])
 def test_what_is_no_superblock_has_no_state(text: str) -> None:
     assert parse_superblock(text) == Superblock()
     assert will_check(parse_superblock(text), NOW) is None
@@ -94,6 +95,35 @@ def test_a_use_in_the_future_has_it_checked_where_it_is_checked_by_age_at_all(fi
     assert "is in the future" in (will_check(block, NOW) or "")
     assert will_check(replace(block, interval=None), NOW) is None
     assert will_check(block, NOW + timedelta(days=1)) is None
+
+
+def test_what_only_the_journal_and_the_copy_know_has_it_checked() -> None:
+    clean = Superblock(state="clean", journal=True)
+    assert "its journal notes an error (-5)" in (will_check(replace(clean, journal_error=-5), NOW) or "")
+    assert "nothing says is to be replayed" in (will_check(replace(clean, journal_start=1), NOW) or "")
+    assert will_check(replace(clean, journal_start=1, replay=True), NOW) is None
+    assert "copy of its superblock" in (will_check(replace(clean, backup_differs=True), NOW) or "")
+
+
+@pytest.mark.parametrize(("field", "due"), [("replay", False), ("mounted", False), ("journal", True)])
+def test_what_is_written_before_e2fsck_looks_has_the_date_of_then(field: str, due: bool) -> None:
+    block = Superblock(state="clean", last_checked=NOW, interval=AGE, last_written=NOW + timedelta(days=2))
+    assert (will_check(replace(block, **{field: True}), NOW) is not None) == due  # type: ignore[arg-type]
+
+
+def test_without_a_journal_it_is_never_marked_clean_while_it_is_mounted() -> None:
+    block = Superblock(state="not clean", mounted=True)
+    assert will_check(block, NOW) is None
+    assert will_check(replace(block, journal=True), NOW) == will_check(replace(block, mounted=False), NOW)
+    assert will_check(replace(block, state="not clean with errors"), NOW) == "errors were found on it"
+
+
+def test_what_dumpe2fs_says_of_the_journal_is_read() -> None:
+    text = "Filesystem magic number:  0xEF53\nFilesystem features:      has_journal needs_recovery\n"
+    block = parse_superblock(
+        f"\n{text}Filesystem state:         clean\nJournal start:            7\nJournal errno:            -5\n"
+    )
+    assert block == Superblock(state="clean", journal=True, replay=True, journal_start=7, journal_error=-5)
 
 
 def test_a_check_that_is_put_off_comes_back_as_it_was() -> None:

@@ -148,8 +148,8 @@ def test_damage_is_for_a_person_even_if_no_check_follows(name: str) -> None:
 @pytest.mark.parametrize(
     ("reading", "why"),
     [
-        (Reading(exit=1, out="tune2fs 1.47.0 (5-Feb-2023)\n", err="tune2fs: No such file\n"), "tune2fs: No such file"),
-        (Reading(exit=0, out="tune2fs 1.47.0 (5-Feb-2023)\n"), "tune2fs ended with 0"),
+        (Reading(exit=1, err="dumpe2fs 1.47.0 (5-Feb-2023)\ndumpe2fs: No such file\n"), "dumpe2fs: No such file"),
+        (Reading(exit=0, err="dumpe2fs 1.47.0 (5-Feb-2023)\n"), "dumpe2fs ended with 0"),
         (Reading(exit=None, err="timed out"), "timed out"),
     ],
 )

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from runner.model.names import next_snapshot_name, plan_id, snapshot_name, snapshot_time
 from tests.unit import parts
 
-MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1), timezones=st.timezones())
+# Names are of the years to 2099, in UTC.
+MOMENTS = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 30), timezones=st.timezones())
 
 
 @given(moment=MOMENTS, other=MOMENTS)

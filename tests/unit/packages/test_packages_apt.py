@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runner.jobs.packages import outdated as host_outdated
-from runner.jobs.packages.debian import apt, version
+from runner.jobs.packages.debian import apt, fixes
 from runner.jobs.packages.debian import facts as packages_apt
 from runner.jobs.packages.debian import survey as apt_survey
 from runner.jobs.packages.debian.apt import Alternative
@@ -137,6 +137,25 @@ def test_without_a_whole_answer_nothing_is_claimed(text: str | None) -> None:
     assert [trouble.what for trouble in known.troubles] == ["unknown"]
 
 
+@pytest.mark.parametrize(
+    ("audit", "why"),
+    [
+        ("# audit 0\n The following packages\n are missing the list:\n  demo-lib             demo\n", "demo-lib"),
+        ("# audit 2\n!dpkg: error: cannot\n", "dpkg: error: cannot"),
+        ("# audit 2\n", "it ended with 2"),
+    ],
+)
+def test_nothing_is_fine_while_dpkg_audit_says_otherwise(audit: str, why: str) -> None:
+    only, _ = read(survey("first-run", ("# audit 0\n", audit))).troubles
+    assert (only.what, only.text) == ("half", f"dpkg --audit says that packages are not whole: {why}")
+
+
+def test_what_is_seen_to_be_half_installed_is_not_told_twice_because_of_dpkg_audit() -> None:
+    table = ("# table 0\n", "# table 0\n demo-lib|amd64|1.1|install|half-configured|ok|\n")
+    only, _ = read(survey("first-run", table, ("# audit 0\n", "# audit 0\n  demo-lib\n"))).troubles
+    assert (only.what, only.package) == ("half", "demo-lib")
+
+
 def test_a_simulation_that_failed_is_told() -> None:
     known = read(survey("drifted", ("# free 0", "# free 100")))
     assert any("not fully known (free)" in trouble.text for trouble in known.troubles)
@@ -246,33 +265,47 @@ def test_security_is_told_by_where_it_comes_from_and_never_by_a_name(line: str, 
     assert (update.origin, update.security) == (origin, security)
 
 
-def test_lists_for_security_are_known_by_label_suite_or_codename_and_by_no_address() -> None:
-    policy = """Package files:
- 100 /var/lib/dpkg/status
-     release a=now
- -10 http://deb.example.org/debian-security buster/updates/main amd64 Packages
-     release v=10,o=Debian,a=oldstable,n=buster,l=Debian-Security,c=main,b=amd64
-     origin deb.example.org
- 500 http://deb.example.org/ubuntu jammy-security/main i386 Packages
-     release v=22.04,o=Ubuntu,a=jammy-security,n=jammy,l=Ubuntu,c=main,b=i386
-     origin deb.example.org
- 500 http://nice-security.example.org stable/main amd64 Packages
-     release o=Some Vendor,l=Vendor,c=main,b=amd64
-     origin nice-security.example.org
- 500 file:/srv/flat-security ./ Packages
-Pinned packages:
-""".splitlines()
-    places = version.security_places(policy)
-    assert places == {
-        "http://deb.example.org/debian-security buster/updates/main amd64 Packages",
-        "http://deb.example.org/ubuntu jammy-security/main i386 Packages",
+@pytest.mark.parametrize(
+    ("archive", "whether"),
+    [
+        ("Debian-Security|oldstable|buster|/x", True), ("Ubuntu|jammy-security|jammy|/x", True),
+        ("Vendor||one-SECURITY|/x", True), ("Vendor|stable|stable|/nice-security", False), ("", False),
+    ],
+)  # fmt: skip
+def test_an_archive_for_security_is_known_by_label_suite_or_codename_and_by_no_address(
+    archive: str, whether: bool
+) -> None:
+    assert fixes.is_there(["Debian|stable|bookworm|/y", archive]) == whether
+    text = survey("first-run", ("# arch 0\n", f"# archives 0\n {archive}\n# arch 0\n"))
+    assert read(text).for_security == whether
+    assert read(survey("first-run")).for_security, "where it was not asked nothing is said"
+
+
+def test_a_security_update_that_apt_does_not_take_is_told_with_what_hides_it() -> None:
+    rows = ["b|1|2", "a|1|1.5", "a|1|2", "old|3|2", "c:i386|1|2", "e|1|2", "f|1|2", "odd"]
+    known = fixes.parse(rows)
+    assert known.brings("a", "1", "1.5")
+    assert not known.brings("a", "1.5", "1.7")
+    missed = known.missed({"f": "2", "b": "1.5"})
+    assert missed == {"a": "2", "b": "2", "c:i386": "2", "e": "2"}
+    hides = ["|a|1", "|b|1", "|c:i386|1", "|e|2", "*|a|2", "*|b|2", "*|c:i386|1", "/p:1|a|2", "/p:1|b|1", "/q|x:9|b|1"]
+    texts = {trouble.text: trouble.what for trouble in fixes.hidden(missed, hides, partly=False)}
+    assert texts == {
+        "hidden by /p:1, so not installed although a security archive has it: a 2": "hidden",
+        "hidden by /p:1, /q|x:9, so not installed although a security archive has it: b 2": "hidden",
+        "hidden by a setting of apt that was not found, so not installed although a security archive has it: "
+        "c:i386 2": "hidden",
+        "kept back by apt without a reason, although a security archive has it: e 2": "unknown",
     }
-    rows = [
-        "   libc6 | 2.36-9+deb12u10 | http://deb.example.org/debian-security buster/updates/main amd64 Packages",
-        "   libc6 | 2.36-9+deb12u11 | http://nice-security.example.org stable/main amd64 Packages",
-        "libc6:i386 | 2.35 | http://deb.example.org/ubuntu jammy-security/main i386 Packages", "", "libc6 | 1",
-    ]  # fmt: skip
-    assert version.fixes(rows, places) == {"libc6": ("2.36-9+deb12u10",), "libc6:i386": ("2.35",)}
+    less = fixes.hidden({"e": "2", "g": "2"}, hides, partly=True)
+    assert list(less) == [], "what is away may be why"
+    many = fixes.hidden({f"p{number}": "2" for number in range(12)}, [], partly=False)
+    assert next(many).text.endswith("p9 2 and 2 more")
+
+
+def test_apt_that_knows_no_archive_is_never_up_to_date() -> None:
+    known = read(survey("first-run", ("# arch 0\n", "# archives 0\n# arch 0\n")))
+    assert (known.fresh, [trouble.what for trouble in known.troubles]) == (True, ["moved", "unknown"])
 
 
 def test_lines_that_are_no_answer_are_passed_over() -> None:

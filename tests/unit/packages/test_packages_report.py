@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from runner.jobs.packages.report import packages_report
 from runner.model.plan import PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
@@ -112,6 +114,34 @@ def test_a_failed_installation_names_what_was_upgraded_all_the_same_and_shows_th
     assert report.details[:2] == ("bad 1 -> 2, and it is half-configured", "good 1 -> 2")
     assert not any(line.startswith("odd: ") for line in report.details)
     assert report.details[-2:] == ("dpkg: error processing package bad", "E: it broke")
+
+
+@pytest.mark.parametrize(
+    ("unfinished", "blame", "headline"),
+    [
+        ([], [["bad", "no"]], "bad could not be installed and stays as it was (no): see its last lines below, mend that"),
+        (
+            [["good", "unpacked"], ["other", "unpacked"]], [["bad", "no"], ["bad", "again"]],
+            "bad could not be installed and stays as it was (no): see its last lines below, mend that, then, at the host: "
+            "dpkg --configure -a; good, other wait for that",
+        ),
+        (
+            [["bad", "half-configured"], ["good", "unpacked"]], [["bad", "exit 1"], ["good", "it needs bad"]],
+            "bad could not be set up: see its last lines below, mend that, then, at the host: dpkg --configure -a; "
+            "good waits for that",
+        ),
+        (
+            [["good", "unpacked"]], [["good", "it needs what is not there"]],
+            "good could not be set up: see its last lines below, mend that, then, at the host: dpkg --configure -a",
+        ),
+    ],
+)  # fmt: skip
+def test_who_failed_is_blamed_and_not_who_waits(
+    unfinished: list[list[str]], blame: list[list[str]], headline: str
+) -> None:
+    answer = detached(exit=100, failed=blame, packages={"upgraded": [], "unfinished": unfinished})
+    report = report_of(done("refresh"), failed("install", answer=answer))
+    assert report.headline == f"install failed: {headline}"
 
 
 def test_a_package_that_is_not_set_up_is_a_failure_whatever_the_exit_code_says() -> None:

@@ -13,6 +13,7 @@ from runner.jobs.packages import outdated as host_outdated
 from runner.jobs.packages.debian.family import Debian
 from runner.jobs.packages.findings import update_lines
 from runner.jobs.packages.redhat import facts as packages_rpm
+from runner.jobs.packages.redhat import trouble
 from runner.jobs.packages.redhat.family import RedHat
 from runner.jobs.power import reboot_need
 from runner.model.facts import Facts, HostFacts, Reading
@@ -47,6 +48,51 @@ def names(known: PackageFacts) -> list[str]:
 def test_nothing_to_do_is_told_only_with_lists_that_were_fetched() -> None:
     known = look("nothing")
     assert (known.fresh, known.updates, known.held, known.troubles) == (True, (), (), ())
+
+
+def test_nothing_is_fine_while_rpm_verify_says_otherwise() -> None:
+    text = (CAPTURES / "dnf/look-nothing.stdout").read_text()
+    lacks = "whole exit 1\nwhole out Unsatisfied dependencies for app-0:1-1.x86_64:\nwhole out \tlib is needed by app\n"
+    (only,) = read(f"{lacks}{text}").troubles
+    assert (only.what, only.text) == ("half", "installed packages are not whole: lib is needed by app")
+    assert [each.what for each in read(f"whole exit 1\n{text}").troubles] == ["half"], "whatever it prints"
+    assert read(f"whole exit 0\n{text}").troubles == ()
+
+
+def test_repositories_that_are_away_are_named_and_the_others_count() -> None:
+    text = (CAPTURES / "dnf/look-updates.stdout").read_text().replace("all ", "some ")
+    away = "all exit 1\naway exit 0\naway out a|Error: 'a': Cannot download\naway out b|Error: 'b': Cannot download\n"
+    known = read(f"{away}away out c|Error: GPG check\n{text}")
+    assert (known.fresh, known.partly, names(known)) == (False, True, names(look("updates")))
+    assert [(each.what, each.text[:38]) for each in known.troubles] == [
+        ("unreachable", "no package lists of a, b, so nothing n"), ("signature", "no package lists of c, so nothing new "),
+    ]  # fmt: skip
+    well = read(f"all exit 1\naway exit 0\n{text}")
+    assert (well.fresh, well.partly, well.troubles) == (True, False, ()), "each of them answered after all"
+    (none,) = read("enabled exit 0\n" + (CAPTURES / "dnf/look-nothing.stdout").read_text()).troubles
+    assert none.what == "moved"
+
+
+@pytest.mark.parametrize(
+    ("answers", "whether"),
+    [
+        ("", True), ("advisories exit 0\n", False), ("advisories exit 0\nadvisories out x-updateinfo.xml.gz\n", True),
+        ("advisories exit 0\nenabled exit 0\nenabled out sl-security\n", True),
+    ],
+)  # fmt: skip
+def test_whether_there_can_be_a_security_update_is_known_by_advisories_or_the_name(answers: str, whether: bool) -> None:
+    assert read(answers + (CAPTURES / "dnf/look-nothing.stdout").read_text()).for_security == whether
+
+
+def test_what_leaves_a_package_out_is_named_by_file_and_line() -> None:
+    rows = [
+        "/etc/dnf/dnf.conf:3:exclude = kernel* , glib?", "/etc/yum.repos.d/x.repo:9:includepkgs=httpd",
+        "/etc/dnf/plugins/versionlock.list:2:!glibc-0:2.34-1.*", "/etc/dnf/plugins/versionlock.list:4:kernelx-1", "odd",
+    ]  # fmt: skip
+    assert list(trouble.hiding("glibc", rows)) == [
+        "/etc/dnf/dnf.conf:3", "/etc/yum.repos.d/x.repo:9", "/etc/dnf/plugins/versionlock.list:2",
+    ]  # fmt: skip
+    assert list(trouble.hiding("httpd", rows)) == []
 
 
 def test_updates_have_the_old_version_the_repository_and_whether_they_are_for_security() -> None:

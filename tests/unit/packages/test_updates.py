@@ -182,6 +182,35 @@ def test_an_archive_that_is_away_keeps_no_update_of_the_others_from_the_host(why
     assert not any("good package lists" in text for text in texts(draft, "note"))
 
 
+HIDDEN = " demo-lib|1.1|1.2\n# hides 0\n |demo-lib|1.1\n /etc/apt/preferences:1|demo-lib|1.2\n"
+
+
+@pytest.mark.parametrize(
+    ("answers", "doubt"),
+    [
+        ("# archives 0\n D-Security|||/x\n", False), ("# archives 0\n Debian|stable|bookworm|/x\n", True),
+        ("# archives 0\n", True), (f"# fixes 0\n{HIDDEN}", True),
+    ],
+)  # fmt: skip
+def test_what_contradicts_that_there_is_nothing_to_do_is_never_nothing_done(answers: str, doubt: bool) -> None:
+    known = facts("nothing")
+    server = known.hosts[SERVER]
+    text = server.readings["packages.apt"].out.replace("# arch 0", f"{answers}# arch 0", 1)
+    readings = {**server.readings, "packages.apt": Reading(exit=0, out=text)}
+    known = replace(known, hosts={**known.hosts, SERVER: replace(server, readings=readings)})
+    draft, asked = drafted(UPDATES, known), drafted(UPGRADE, known)
+    assert draft.planned is not None
+    assert draft.planned.doubt == doubt
+    assert asked.planned is not None
+    assert asked.planned.doubt == (doubt and "stable" not in answers), (
+        "who upgrades by hand asks for no security archive"
+    )
+    report = packages_report(draft.planned, [])
+    assert report is not None
+    assert (report.verdict == Verdict.ATTENTION, bool(texts(draft, "attention"))) == (doubt, doubt)
+    assert report.headline.endswith("; some are hidden there") == ("hides" in answers)
+
+
 @pytest.mark.parametrize("install", ["security", "all", "nothing"])
 def test_with_an_archive_away_nothing_to_install_is_never_told_alone(install: str) -> None:
     draft = drafted(with_options(UPDATES, install=install), partly("nothing"))

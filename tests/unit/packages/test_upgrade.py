@@ -45,11 +45,7 @@ def between(step: Step) -> tuple[list[str], list[str], list[str]]:
     words = words[words.index("runner-upgrade") + 1 :]
     first = words.index("--")
     second = words.index("--", first + 1)
-    return (
-        words[:first],
-        words[first + 1 : second],
-        [word for word in words[second:] if word[:1].islower() and "=" in word],
-    )
+    return (words[:first], words[first + 1 : second], [word for word in words[words.index("install") :] if "=" in word])
 
 
 def test_all_that_is_held_is_upgraded_in_exactly_these_versions_after_the_other_updates() -> None:

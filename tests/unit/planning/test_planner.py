@@ -16,7 +16,9 @@ from runner.jobs.catalogue import KINDS
 from runner.model.errors import HookFailed
 from runner.model.facts import Facts
 from runner.model.kind import Draft
-from runner.model.plan import Command, Forecast, Insertion, Plan, PlannedJob, PutFile, Skip, Step
+from runner.model.options import PruneOptions
+from runner.model.plan import Command, Effect, Forecast, Insertion, Plan, PlannedJob, PutFile, Skip, Step
+from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.planning import planner, review
 from tests.unit import parts
@@ -117,6 +119,44 @@ def test_the_file_of_the_former_name_is_removed_after_the_program_is_there() -> 
     assert plan.jobs[0].name == "prepare-papio" and plan.jobs[-1].after == ("prepare-papio",)
     again = planned(parts.site(), parts.facts({"papio": {"former": True}}), "backup-papio")
     assert [step.id for step in again.steps if step.job == "prepare-papio"] == ["prepare-papio/former"]
+
+
+def opened(**more: Any) -> Facts:
+    return parts.facts({"server": {"store": {"open": ["/srv/backups/papio"], **more}}})
+
+
+@pytest.mark.parametrize("job", ["backup-papio", "purge"])
+def test_a_store_that_others_may_enter_is_closed_first_by_whatever_job_works_on_it(job: str) -> None:
+    plan = planned(purging(), opened(), job)
+    (step,) = [step for step in plan.steps if step.job == "prepare-server"]
+    assert step.action == Command(argv=("/usr/local/sbin/runner-agent", "close", "/srv/backups/papio"))
+    assert (step.role, step.subject, step.effect) == (Role.PREPARE, "papio", Effect.WRITE)
+    assert plan.jobs[-1].after == ("prepare-server",)
+    (finding,) = [finding for finding in plan.findings if finding.source == "prepare-server"]
+    assert finding.severity == "attention"
+    assert "other users of server could enter store papio" in finding.text
+    assert "this run closes it" in finding.text
+
+
+def test_a_store_with_other_things_in_its_folder_is_told_and_left() -> None:
+    plan = planned(purging(), opened(foreign=["www"]), "purge")
+    assert [step for step in plan.steps if step.job == "prepare-server"] == []
+    (finding,) = plan.findings
+    assert "it stays open, since there is something else in its folder: www" in finding.text
+    assert "/srv/backups/papio" in finding.do
+
+
+def test_an_empty_store_is_left_to_whoever_holds_it_and_another_is_not_looked_at() -> None:
+    assert planned(purging(), opened(sealed=[]), "backup-papio").findings == ()
+    assert not any("close" in step.id for step in planned(purging(), opened(sealed=[]), "backup-papio").steps)
+    other = {"papio": {"store": {"open": ["/srv/backups/server"]}}}
+    assert not any("close" in step.id for step in planned(purging(), parts.facts(other), "purge").steps)
+
+
+def purging() -> Site:
+    here = parts.site()
+    job = Job(name="purge", kind="prune", host="server", options=PruneOptions(store="papio"))
+    return replace(here, jobs=(*here.jobs, job))
 
 
 def test_a_path_that_only_looks_like_the_program_brings_it_nowhere() -> None:

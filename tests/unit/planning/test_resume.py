@@ -16,7 +16,7 @@ LOCKS = (
     Lock(resource="power papio", host=PAPIO, argv=("hold",), until="down/reboot"),
     Lock(resource="packages papio", host=PAPIO, argv=("hold",)),
 )
-PLAN = plan(*STEPS, jobs=(PlannedJob(name="down", kind="reboot", after=("other",), locks=LOCKS),))
+PLAN = plan(*STEPS, jobs=(PlannedJob(name="down", kind="reboot", after=("other",), locks=LOCKS, instant=NOW),))
 
 
 def ended(*names: str, state: State = State.DONE) -> tuple[Outcome, ...]:
@@ -29,6 +29,8 @@ def test_only_what_comes_after_the_reboot_is_left_and_never_the_reboot() -> None
     assert [one.id for one in left.steps] == ["down/back", "down/kernel"]
     assert left.id == f"{PLAN.id}.back" and left.jobs[0].after == ()
     assert [lock.resource for lock in left.jobs[0].locks] == ["packages papio"]
+    # For the instant the reboot itself is done, and who asks for it there would not go on.
+    assert left.jobs[0].instant is None
 
 
 def test_a_reboot_that_was_cut_off_while_it_was_ordered_counts_as_begun() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from runner.model.errors import PlanRefused
-from runner.model.plan import Effect, Ended, Finding, Plan, PlannedJob
+from runner.model.plan import Check, Command, Effect, Ended, Finding, Lock, Plan, PlannedJob, PutFile, WaitFor
 from runner.planning import review
 from runner.report import outcome
 from tests.unit import parts
@@ -47,6 +49,47 @@ def test_a_plan_that_does_not_hold_together_is_refused(plan: Plan, text: str) ->
     found = review.check(plan)
     assert [one.severity for one in found] == ["refusal"]
     assert found[0].text.startswith(text)
+
+
+CLAIM = Check(host="papio", argv=("true",), field="a", relation="==", value=1, why="")
+ODD = "2026-11-23T081500Z"
+
+
+@pytest.mark.parametrize(
+    ("plan", "text"),
+    [
+        (parts.plan(id="../x"), "the plan's id is none"),
+        (parts.plan(id=".."), "the plan's id is none"),
+        (parts.plan(id=""), "the plan's id is none"),
+        (parts.plan(jobs=(job("a\0"),)), "job 'a\\x00' has no proper name"),
+        (parts.plan(parts.step("..", job="a")), "step '..' has no proper name"),
+        (parts.plan(parts.step("a/\udcff")), "step 'a/\\udcff' has no proper name"),
+        (parts.plan(parts.step("a/" + "x" * 300)), "step 'a/xxx"),
+        (parts.plan(parts.step("a/x", inputs=("kept:papio/../../etc/0",))), "a/x keeps its output as 'papio/../../etc/0'"),
+        (parts.plan(parts.step("a/x", keep_output_as=f"../{ODD}/0")), "a/x keeps its output as '../"),
+        (parts.plan(parts.step("a/x", keep_output_as=f"papio/{ODD}/0/..")), "a/x keeps its output as 'papio"),
+        (parts.plan(parts.step("a/x", host="stranger")), "a/x is for 'stranger', which is no host of jobs.toml"),
+        (parts.plan(parts.step("a/x", guard=replace(CLAIM, host=""))), "a/x is for '', which is no host"),
+        (parts.plan(parts.step("a/x", unless=replace(CLAIM, host="no"))), "a/x is for 'no', which is no host"),
+        (parts.plan(parts.step("a/x", action=WaitFor(until=replace(CLAIM, host="no"), within=1))), "a/x is for 'no'"),
+        (parts.plan(parts.step("a/x", action=Command(argv=()))), "a/x has no command that can be run"),
+        (parts.plan(parts.step("a/x", "touch", "\0")), "a/x has no command that can be run"),
+        (parts.plan(parts.step("a/x", "touch", "\ud800")), "a/x has no command that can be run"),
+        (parts.plan(parts.step("a/x", guard=replace(CLAIM, argv=()))), "a/x has no command that can be run"),
+        (parts.plan(parts.step("a/x", action=PutFile(path="/\0", artifact="", sha256=""))), "a/x has no command"),
+        (parts.plan(jobs=(replace(job("a"), locks=(Lock(resource="", host="no", argv=("x",)),)),)), "a is for 'no'"),
+        (parts.plan(jobs=(replace(job("a"), locks=(Lock(resource="", host="papio", argv=()),)),)), "a has no command"),
+    ],
+)  # fmt: skip
+def test_a_plan_that_names_what_cannot_be_is_refused(plan: Plan, text: str) -> None:
+    first, *_ = review.names(plan, parts.site())
+    assert first.severity == "refusal" and first.text.startswith(text)
+
+
+def test_names_with_bytes_of_their_own_and_what_is_kept_are_no_fault() -> None:
+    kept = f"papio/{ODD}/12"
+    plan = parts.plan(parts.step("a/x y.z:1", "touch", "\udcff", inputs=(f"kept:{kept}",), keep_output_as=kept))
+    assert review.names(plan, parts.site()) == ()
 
 
 @pytest.mark.parametrize(

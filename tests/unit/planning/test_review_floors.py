@@ -26,6 +26,9 @@ def expiring(*names: str, argv: tuple[str, ...] = EXPIRE, on: tuple[str, ...] = 
 
 D18, D19, D20, D21, D22 = (f"2026-11-{day}T081500Z" for day in range(18, 23))
 READ = {"d21": {"being_read": True}}
+DAILY = Retention(min=3, max=4, per_day=2)
+SAME_DAY = {f"d{day}": {"sealed": "2026-11-22T09:00:00Z"} for day in (19, 20, 21, 22)}
+PER_DAY = ("--plan=1", "--min=3", "--per-day=2")
 
 
 @pytest.mark.parametrize(
@@ -46,6 +49,17 @@ READ = {"d21": {"being_read": True}}
         (
             "a lower floor", expiring(D18, on=("--plan=1", "--min=1")), POLICY, {},
             ["x/0 is given another minimum than min = 2"],
+        ),
+        ("as many of a day count as may", expiring(D20, on=PER_DAY), DAILY, SAME_DAY, []),
+        (
+            "and no more, whatever their names", expiring(D18, on=PER_DAY), DAILY, SAME_DAY,
+            ["this plan would leave 2 snapshots without exceptions in store papio, and min is 3"],
+        ),
+        ("another job counts by itself", expiring(D18, on=PER_DAY), DAILY, SAME_DAY | {"d20": {"job": "other"}}, []),
+        ("a plan of a runner that said none", expiring(D18, on=PER_DAY[:2]), DAILY, {}, []),
+        (
+            "another number a day", expiring(D18, on=(*PER_DAY[:2], "--per-day=20")), DAILY, {},
+            ["x/0 is given another number a day than per_day = 2"],
         ),
         (
             "no retention", expiring(D18), None, {},

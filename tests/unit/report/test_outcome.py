@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -151,6 +152,22 @@ def test_the_exit_code_is_the_worst_of_the_parts(states: tuple[State, ...], want
     jobs = tuple(PlannedJob(name=str(number), kind="x") for number in range(len(states)))
     outcomes = (ended(f"{number}/step", state) for number, state in enumerate(states))
     assert code(done(*outcomes, jobs=jobs)) == wanted
+
+
+def test_what_could_not_be_looked_at_has_not_changed_and_what_was_done_before_is_well() -> None:
+    unread = ended("a/begin", State.STALE, note="could not be checked", result={"unread": True})
+    assert code(done(unread)) == 1
+    assert code(done(ended("a/begin", State.STALE), ended("b/begin", State.STALE, result={"unread": True}),
+                     jobs=(JOB, PlannedJob(name="b", kind="x")))) == 1  # fmt: skip
+    before = ended("a/instant", State.ALREADY, note="a has sealed x for that time")
+    assert code(done(before)) == 0
+    assert verdict_and_headline(before) == (Verdict.NOTHING, "already done: a has sealed x for that time")
+
+
+def test_a_report_says_for_which_instant_its_job_was() -> None:
+    job = replace(JOB, instant=parts.NOW)
+    (report,) = outcome.job_reports((done(ended("a/begin"), jobs=(job,)),), EVERY)
+    assert report.instant == parts.NOW
 
 
 def reported(*jobs: tuple[Verdict, Stop], refused: bool = False) -> int:

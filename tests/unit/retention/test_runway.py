@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.jobs.retention.room import brought
 from runner.jobs.retention.runway import LONGEST, Growth, Runway, growth, runway
 from runner.model.facts import Snapshot, Space
 from runner.model.site import Amount, Retention
@@ -127,3 +128,13 @@ def test_the_order_of_the_history_does_not_matter_and_days_are_never_negative(
     for days in (ahead.days_of_bytes, ahead.days_of_inodes):
         assert days is None or 0 <= days <= LONGEST
     assert ahead.words()
+
+
+def test_room_is_what_the_disk_lost_and_lengths_count_only_while_no_record_says_more() -> None:
+    old = [Snapshot(name=f"2026-11-{day}T081500Z", added_bytes=30 * 2**20, folders=0) for day in (20, 21)]
+    new = [
+        Snapshot(name=f"2026-11-{day}T081500Z", added_bytes=30 * 2**20, added_room=4096, folders=1) for day in (22, 23)
+    ]
+    assert brought(old) == (30 * 2**20, 30 * 2**20)
+    assert brought([*old, *new]) == (None, None, 4096, 4096)
+    assert [taken.bytes for taken in growth([*old, *new])] == [None, None, 8192, 8192]

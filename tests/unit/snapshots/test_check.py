@@ -12,7 +12,7 @@ from runner.jobs.catalogue import KINDS
 from runner.jobs.snapshots.check import CheckKind
 from runner.jobs.snapshots.report import too_many_links
 from runner.model.kind import Draft
-from runner.model.options import CheckOptions
+from runner.model.options import CheckOptions, DiskOptions
 from runner.model.plan import Effect, PlannedJob
 from runner.model.role import Role
 from runner.model.run import Around, Outcome, State, Verdict
@@ -80,6 +80,8 @@ def test_nothing_wrong_is_a_message_with_the_count_and_the_age() -> None:
 
 
 E13 = {"exceptions": 13}
+SEALED_AT_ONCE = {"sealed": "2026-11-22T09:00:00Z"}
+DAILY = Retention(min=3, max=400, per_day=2)
 
 
 @pytest.mark.parametrize(
@@ -104,6 +106,11 @@ E13 = {"exceptions": 13}
             "not counted by their records", sealed(2, d21={"files": None}), POLICY,
             ["store papio has 2 snapshots without exceptions, min is 3: those before 2026-11-21T081500Z are gone"],
         ),
+        (
+            "all made on one day", sealed(5, **{f"d{day}": SEALED_AT_ONCE for day in range(18, 23)}), DAILY,
+            ["store papio has 2 snapshots without exceptions, min is 3: 3 more are beyond per_day = 2 of their "
+             "days, and count for nothing, those before 2026-11-18T081500Z are gone"],
+        ),
         ("none at all", [], POLICY, ["store papio has no snapshot"]),
     ],
 )  # fmt: skip
@@ -111,6 +118,22 @@ def test_fewer_than_min_is_told_with_why(
     about: str, stored: list[dict[str, Any]], retention: Retention | None, texts: list[str]
 ) -> None:
     assert attentions(draft(stored, retention)) == texts, about
+
+
+def test_a_store_on_a_filesystem_where_programs_keep_their_rights_is_told_unless_a_disk_job_mends_it() -> None:
+    (finding,) = draft(sealed(9), lacks=["nosuid", "nodev"]).findings
+    assert finding.severity == "attention"
+    assert finding.text == ("store papio is on /srv/backups/papio of server, mounted without nosuid and nodev")
+    assert finding.command == "mount -o remount,nosuid,nodev /srv/backups/papio"
+    kept = site()
+    disk = Job(name="disk", kind="disk", host="server", options=DiskOptions(disk=kept.stores[0].disk))
+    assert draft(sealed(9), here=replace(kept, jobs=(*kept.jobs, disk)), lacks=["nodev"]).findings == ()
+
+
+def test_on_the_root_filesystem_only_the_mode_keeps_users_away_and_that_is_a_note() -> None:
+    (finding,) = draft(sealed(9), path="/var/backups/papio", lacks=["nosuid", "nodev"]).findings
+    assert finding.severity == "note"
+    assert finding.text.endswith("only the mode of its folder keeps users from the programs in its snapshots")
 
 
 def test_a_store_that_is_young_has_few_and_nobody_is_called() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.jobs.snapshots.filesystems import FilesystemChoice, choose
+from runner.jobs.snapshots.filesystems import FilesystemChoice, InnerMounts, choose, inner_mounts
 from runner.model.facts import Filesystem
 
 
@@ -139,3 +139,35 @@ def test_the_choice_does_not_depend_on_the_order_of_mounting(data: st.DataObject
     assert one == chosen(*mixed, **wishes)
     assert "/srv/s" not in names(one)
     assert {one.mount for one in mounts} == {*names(one), *(mount for mount, _ in one.left)}
+
+
+def inner(*mounts: Filesystem) -> InnerMounts:
+    return inner_mounts(mounts, chosen(*mounts).chosen)
+
+
+def test_every_mount_inside_a_copied_filesystem_is_left_out_on_purpose_and_the_outermost_is_enough() -> None:
+    assert inner(
+        fs("/"),
+        fs("/home", 2),
+        fs("/proc", 3, type="proc", source="proc"),
+        fs("/proc/sys/fs/binfmt_misc", 4, type="binfmt_misc", source="x"),
+        fs("/var/www/data", 1, root="/home2"),
+        fs("/home/anna/mnt", 5, type="fuse.sshfs", source="me@server:"),
+        fs("/home/anna/mnt/inside", 6, type="nfs", source="server:/n"),
+        fs("/home*", 7, type="nfs", source="server:/n"),
+    ) == InnerMounts(emptied=("/home*", "/proc", "/var/www/data"), left_out=("/home/anna/mnt",))
+
+
+def test_what_is_mounted_in_a_copied_filesystem_below_a_mount_that_is_not_copied_is_left_out_too() -> None:
+    mounts = (
+        fs("/"),
+        fs("/srv", 2, type="nfs", source="server:/n"),
+        fs("/srv/data", 3),
+        fs("/srv/data/again", 3, root="/photos"),
+    )
+    assert inner(*mounts) == InnerMounts(emptied=("/srv", "/srv/data/again"))
+
+
+def test_a_host_where_only_copied_filesystems_are_mounted_has_no_other() -> None:
+    assert inner(fs("/"), fs("/home", 2)) == InnerMounts()
+    assert inner_mounts((), ()) == InnerMounts()

@@ -17,6 +17,7 @@ HOME = Filesystem(mount="/home", source="/dev/sda2", type="ext4", dev=2)
 NEW = "2026-11-23T081500Z"
 OLD = "2026-11-22T081500Z"
 CUT = "2026-11-23T010000Z"
+CUT_TOO = "2026-11-23T020000Z"
 
 SOURCE = link_dest.Source(
     host="papio", filesystems=(ROOT, HOME), emptied=(), left_out=(), absent=(), program="/p/runner-agent",
@@ -50,7 +51,7 @@ def options(step: Step, name: str) -> list[str]:
 
 
 def test_the_steps_stand_in_their_order() -> None:
-    copy = ["send-1", "look-1", "explain-1", "send-2", "look-2", "explain-2"]
+    copy = ["send-1", "look-1", "explain-1", "walk-1", "send-2", "look-2", "explain-2", "walk-2"]
     assert list(made()) == ["begin", *copy, "seal"]
     cut = Partial(name=CUT, filesystems=("/",))
     assert list(made(partials=(cut,))) == ["begin", *copy, "seal", "reap"]
@@ -60,8 +61,8 @@ def test_the_steps_stand_in_their_order() -> None:
 
 def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:
     steps = made(partials=(Partial(name=CUT, filesystems=("/", "/home")),))
-    assert words(steps["send-1"])[-2:] == ("/", f"server:/store/.partial/{NEW}/")
-    assert words(steps["send-2"])[-2:] == ("/home/", f"server:/store/.partial/{NEW}/home/")
+    assert words(steps["send-1"])[-2:] == ("/", f"server:/store/.partial/{NEW}/0/")
+    assert words(steps["send-2"])[-2:] == ("/home/", f"server:/store/.partial/{NEW}/1/")
     assert words(steps["look-2"])[-2:] == words(steps["send-2"])[-2:]
     assert options(steps["send-2"], "link-dest") == [f"/store/{OLD}/home", f"/store/.partial/{CUT}/home"]
 
@@ -72,9 +73,19 @@ def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:
         ({"basis": "", "bases": ()}, [], []),
         ({"bases": (("/", OLD),)}, [f"/store/{OLD}"], []),
         (
-            {"partials": (Partial(name="a", filesystems=("/home",)), Partial(name="b", filesystems=("/", "/home")))},
-            [f"/store/{OLD}", "/store/.partial/b"],
-            [f"/store/{OLD}/home", "/store/.partial/b/home", "/store/.partial/a/home"],
+            {
+                "partials": (
+                    Partial(name=CUT, filesystems=("/home",)),
+                    Partial(name=CUT_TOO, filesystems=("/", "/home")),
+                )
+            },
+            [f"/store/{OLD}", f"/store/.partial/{CUT_TOO}"],
+            [f"/store/{OLD}/home", f"/store/.partial/{CUT_TOO}/home", f"/store/.partial/{CUT}/home"],
+        ),
+        (
+            {"partials": (Partial(name=CUT, filesystems=("/var", "/home"), apart=True),)},
+            [f"/store/{OLD}"],
+            [f"/store/{OLD}/home", f"/store/.partial/{CUT}/1"],
         ),
     ],
 )
@@ -82,15 +93,16 @@ def test_only_what_has_the_filesystem_is_linked_against_newest_first(
     changes: dict[str, Any], first: list[str], second: list[str]
 ) -> None:
     steps = made(**changes)
+    assert [f"/store/{path}" for path in options(steps["begin"], "share")] == [*first, *second]
     assert options(steps["send-1"], "link-dest") == first
     assert options(steps["send-2"], "link-dest") == second
 
 
 def test_rsync_is_never_given_more_folders_than_it_takes_and_the_newest_come_first() -> None:
-    many = tuple(Partial(name=f"{number:02}", filesystems=("/",)) for number in range(30))
+    many = tuple(Partial(name=f"2026-11-23T0100{number:02}Z", filesystems=("/",)) for number in range(30))
     given = options(made(partials=many)["send-1"], "link-dest")
     assert len(given) == 20
-    assert given[:2] == [f"/store/{OLD}", "/store/.partial/29"]
+    assert given[:2] == [f"/store/{OLD}", "/store/.partial/2026-11-23T010029Z"]
     assert len(options(made(partials=many)["begin"], "resume")) == 30
 
 
@@ -114,28 +126,31 @@ def test_a_clean_transfer_is_not_looked_at_again_and_any_other_is_explained_at_t
 
 
 def test_the_seal_is_told_of_every_transfer_explanation_and_missing_filesystem() -> None:
-    partials = (Partial(name=CUT, filesystems=("/", "/home")), Partial(name="x", filesystems=("/",)))
+    partials = (Partial(name=CUT, filesystems=("/", "/home")), Partial(name=CUT_TOO, filesystems=("/",)))
     seal = made(partials=partials, absent=("/data",))["seal"]
     assert options(seal, "transfer") == ["job/send-1=/", "job/send-2=/home"]
     assert options(seal, "explained") == ["job/explain-1=/", "job/explain-2=/home"]
     assert options(seal, "absent") == ["/data"]
     assert options(seal, "started") == ["then"]
-    kept = [f"kept:papio/{CUT}/0", f"kept:papio/{CUT}/1", "kept:papio/x/0"]
+    kept = [f"kept:papio/{CUT}/0", f"kept:papio/{CUT}/1", f"kept:papio/{CUT_TOO}/0"]
     assert options(seal, "kept") == kept
-    assert seal.inputs == ("job/send-1", "job/send-2", "job/explain-1", "job/explain-2", *kept)
+    copied = tuple(f"job/{what}-{number}" for what in ("send", "explain", "walk") for number in (1, 2))
+    assert seal.inputs == (*copied, *kept)
+    assert options(seal, "walked") == ["job/walk-1=/", "job/walk-2=/home"]
     assert seal.ok_codes == (0,)
 
 
 def test_a_store_is_emptied_only_in_the_filesystem_it_lies_in() -> None:
     steps = made(emptied=("/home/snapshots", "/homely"), left_out=("/home/x", "/home"))
-    assert options(steps["send-1"], "exclude") == ["/home/snapshots/*", "/homely/*", "/home/x", "/home"]
+    assert options(steps["send-1"], "exclude") == ["/home/snapshots/*", "/homely/*", "/home/*", "/home/x", "/home"]
     assert options(steps["send-2"], "exclude") == ["/snapshots/*", "/x"]
     assert options(steps["look-2"], "exclude") == ["/snapshots/*", "/x"]
-    assert options(steps["explain-2"], "exclude") == ["/home/snapshots", "/home/x"]
+    assert options(steps["walk-2"], "emptied") == ["/home/snapshots"]
+    assert options(steps["walk-2"], "left-out") == ["/home/x"]
 
 
 def test_a_stand_in_is_read_where_it_is_and_kept_under_its_mount_point() -> None:
     stand_in = Filesystem(mount="/", source="/sandbox/papio", type="stand-in", dev=1)
     send = made(filesystems=(stand_in,), remote="")["send-1"]
     assert words(send)[-2] == "/sandbox/papio/"
-    assert words(send)[-1].endswith(f"/.partial/{NEW}/")
+    assert words(send)[-1].endswith(f"/.partial/{NEW}/0/")

@@ -47,7 +47,7 @@ def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
 def test_over_what_is_there_it_interrupts_and_keeps_what_it_replaces() -> None:
     made = draft(to="/")
     folder, copy, compare = argvs(made)
-    assert folder[-2:] == ("--", "/var/restored/20261123T081500.000Z-replaced")
+    assert folder[-2:] == ("sh", "/var/restored/20261123T081500.000Z-replaced")
     assert "--backup-dir=/var/restored/20261123T081500.000Z-replaced" in copy
     assert copy[-1] == "/"
     assert "--no-implied-dirs" in copy

@@ -53,6 +53,7 @@ def filesystem(used: int, inodes: int, kind: str = "ext4") -> Filesystem:
             "each folder is made anew", sealed(9, folders=1000),
             Need(bytes=15 * MIB + 1000 * 4096, inodes=6 + 1000),
         ),
+        ("holes take nothing", sealed(9, added_room=MIB), Need(bytes=3 * MIB // 2, inodes=6)),
         ("nothing is known", sealed(9, added_bytes=None), Need(bytes=0, inodes=0)),
     ],
 )  # fmt: skip

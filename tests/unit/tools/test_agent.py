@@ -10,7 +10,7 @@ import pytest
 from runner.agent.__main__ import VERBS, _run
 from runner.agent.host.contract import LookAtMount
 from runner.agent.retention.contract import Expire, Floor
-from runner.agent.snapshots.contract import Begin, Explain, Seal
+from runner.agent.snapshots.contract import Begin, Explain, Seal, Walk
 from runner.agent.store.contract import Pin, Unpin
 from runner.model.site import Host
 from runner.tools import agent
@@ -25,7 +25,7 @@ SEAL = Seal(
     checksum="md5", transfer=("job/send-1=/",), explained=("job/explain-1=/",), kept=("kept:s/x/0",),
     absent=("/home",), disk=AT.disk,
 )  # fmt: skip
-BEGIN = Begin(NOWHERE, NAME, ("/", "--home"), "plan", "", ("x",), AT.disk)
+BEGIN = Begin(NOWHERE, NAME, ("/", "/--home"), "plan", "", (NAME,), AT.disk)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,8 @@ BEGIN = Begin(NOWHERE, NAME, ("/", "--home"), "plan", "", ("x",), AT.disk)
         agent.newest(AT),
         AT.call("begin", BEGIN),
         BARE.call("begin", Begin(NOWHERE, NAME, ("/",), "plan", NAME)),
-        AT.call("explain", Explain(NOWHERE, "2026-11-23T08:15:00+00:00", ("/a", "/--b"))),
+        AT.call("explain", Explain(NOWHERE, "2026-11-23T08:15:00+00:00")),
+        AT.call("walk", Walk(NOWHERE, "2026-11-23T08:15:00+00:00", ("/a",), ("/--b",))),
         AT.call("seal", SEAL),
         BARE.call("seal", SEAL._replace(disk=BARE.disk)),
         agent.reap(AT)[agent.reap(AT).index("/p/runner-agent") :],

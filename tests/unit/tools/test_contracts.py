@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner import agent
+from runner.agent import arguments
 from runner.agent.answer import Refused
 from runner.agent.arguments import Field, argv, fields, parse_as
 from runner.agent.snapshots.contract import Sealed
 from runner.agent.store import contract_probe as store
-from runner.model import facts
+from runner.model import facts, names
 from runner.tools import answers
 
 FILES = sorted(Path(agent.__path__[0]).glob("*/contract*.py"))
@@ -33,11 +34,25 @@ ANSWERS = [one for one in CONTRACTS if one not in OPTIONS]
 PLAIN = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
 
 
+SAMPLES = (
+    "", "/", "/srv/a b", "/-x/..y/\udcff\n", "2026-11-23T081500Z", "1972-02-29T000000Z", "2099-12-31T235959Z",
+    "0a4f3c1e-5b1e-4c52-9d0c-0d8f5c1f7a55", "ABCD-1234", "5a" * 32,
+)  # fmt: skip
+UNFIT = (
+    "--help", "-e sh", "../../etc", "a", "//x", "/a/../b", "/a/.", "/a/", "/a\0b", "x --evil", "9999-12-31T235959Z",
+    "0000-01-01T000000Z", "2026-02-30T000000Z", "2100-01-01T000000Z", "1900-02-29T000000Z", "2026-11-23T081500Z\n",
+    "\u0662026-11-23T081500Z", "/" + "x" * 256, "\x1b[31m",
+)  # fmt: skip
+
+
 def _values(field: Field) -> st.SearchStrategy[Any]:
     if field.kind == "bool":
         return st.booleans()
     if field.kind == "int":
         return st.integers(min_value=field.least, max_value=10**9)
+    if field.pattern:
+        texts = st.sampled_from([text for text in SAMPLES if field.pattern.fullmatch(text)])
+        return st.lists(texts).map(tuple) if field.kind == "tuple" else texts
     if field.kind == "tuple":
         return st.lists(PLAIN).map(tuple)
     # A word before `--` that begins as an option would be taken for one.
@@ -65,6 +80,49 @@ def test_an_option_that_is_not_known_is_refused(contract: type[Any]) -> None:
     words = [field.name for field in fields(contract) if field.place == "word"]
     with pytest.raises(Refused, match="no option --of-tomorrow"):
         parse_as(contract, (*words, "--of-tomorrow=1"))
+
+
+@pytest.mark.parametrize("contract", OPTIONS, ids=lambda one: one.__name__)
+def test_what_fits_no_pattern_is_refused_on_both_sides(contract: type[Any]) -> None:
+    known = [field for field in fields(contract) if not field.part]
+    for field in [each for each in known if each.pattern]:
+        usual = {each.key: each.default if each.default is not None else _usual(each) for each in known}
+        parts_of = {part: kind() for part, kind in get_type_hints(contract).items() if part not in usual}
+        for text in [each for each in UNFIT if not field.pattern or not field.pattern.fullmatch(each)]:
+            value = (text,) if field.kind == "tuple" else text
+            with pytest.raises(Refused, match="cannot be"):
+                argv("verb", contract(**{**usual, **parts_of, field.key: value}))
+            # What begins as an option is refused as one that is not known.
+            words = list(argv("verb", contract(**{**usual, **parts_of}))[1:])
+            if field.place == "word":
+                words[[each.key for each in known if each.place == "word"].index(field.key)] = text
+            elif field.place:
+                words += ["--", text]
+            else:
+                words.append(f"--{field.name}={text}")
+            with pytest.raises(Refused):
+                parse_as(contract, words)
+
+
+def _usual(field: Field) -> Any:
+    if field.kind == "int":
+        return max(field.least, 1)
+    text = next((each for each in SAMPLES if each and field.pattern and field.pattern.fullmatch(each)), "x")
+    return {"bool": False, "tuple": ()}.get(field.kind, text)
+
+
+@pytest.mark.parametrize("text", ["5" * 5000, "1" * 19, "-1", "\u00b2", "1e3", "0x1", ""])
+def test_a_number_of_any_length_is_refused_and_not_raised(text: str) -> None:
+    with pytest.raises(Refused, match="takes a number"):
+        arguments.number(text, "--days")
+
+
+def test_both_sides_know_the_same_patterns() -> None:
+    for here, there in (
+        (names.SnapshotName, arguments.SnapshotName), (names.SnapshotNameOrNone, arguments.SnapshotNameOrNone),
+        (names.AbsolutePath, arguments.AbsolutePath), (names.Uuid, arguments.Uuid), (names.Digest, arguments.Digest),
+    ):  # fmt: skip
+        assert [mark.pattern for mark in here.__metadata__] == [mark.pattern for mark in there.__metadata__]
 
 
 @pytest.mark.parametrize("contract", ANSWERS, ids=lambda one: one.__name__)

@@ -40,6 +40,22 @@ while :; do
 done
 """
 
+# Where a package's script fails before its files are there, apt-get leaves the others unpacked and does not set them
+# up: they are, at once. dpkg puts them in order, and one that failed is not tried again. Which one that was is in
+# the events that apt writes. After a signal nothing is begun.
+_SET_UP = r"""
+trap cut=1 HUP INT TERM
+events=${RUNNER_EVENTS:-/dev/null}; { true >>"$events"; } 2>/dev/null || events=/dev/null
+exec 3>>"$events"
+cut=; "$@"; ended=$?
+exec 3>&-
+[ $ended -ne 0 ] && [ -z "$cut" ] || exit $ended
+waiting=$(dpkg-query -W -f='${db:Status-Status} ${binary:Package}\n' |
+  sed -n -E 's/^(unpacked|triggers-awaited|triggers-pending) //p')
+[ -z "$waiting" ] || dpkg --force-confdef --force-confold --configure $waiting
+exit $ended
+"""
+
 # "libc6:any (>= 2.36) [amd64]" in a Depends field; see deb-control(5).
 _WORD = re.compile(r"\s*([a-z0-9][a-z0-9.+-]*)(?::[a-z0-9-]+)?\s*(?:\(\s*(<<|<=|=|>=|>>)\s*([^)\s]+)\s*\))?.*")
 
@@ -82,12 +98,14 @@ def install(updates: Sequence[Update]) -> Argv:
 
     Ends with 100 and changes nothing where a held package would change, a package be removed, or a version
     is not to be had any more. What was installed automatically stays so, and what is new is. Needs the
-    environment of `runner-agent detach`, and must not be killed while it works.
+    environment of `runner-agent detach`, and must not be killed while it works. Where the script of one package
+    fails, those that were unpacked are set up all the same.
     """
     options = ("-q", "-y", "--no-remove", "--no-auto-remove", "--no-install-recommends", "--mark-auto")
-    quiet = ("-o", f"DPkg::Lock::Timeout={PATIENCE}", "-o", "Dpkg::Use-Pty=0")
+    quiet = ("-o", f"DPkg::Lock::Timeout={PATIENCE}", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Status-Fd=3")
     specs = (f"{update.name}={update.new}" for update in updates)
-    return ("apt-get", *options, *quiet, *KEEP_CONFFILES, *_MIRROR, "install", *specs)
+    apart = ("sh", "-c", _SET_UP.strip(), "runner-install")
+    return (*apart, "apt-get", *options, *quiet, *KEEP_CONFFILES, *_MIRROR, "install", *specs)
 
 
 class DebianPackage(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from runner.jobs.packages import outdated
-from runner.jobs.packages.debian import apt, health, survey, version
+from runner.jobs.packages.debian import apt, fixes, health, survey
 from runner.jobs.packages.debian.apt import PackageVersion
 from runner.jobs.packages.debian.held import brought_by, kept_back, to_hold
 from runner.jobs.packages.debian.survey import Survey, SurveyAnswer
@@ -15,6 +15,7 @@ from runner.jobs.packages.family import fits
 from runner.model.facts import Facts, Probe
 from runner.model.packages import Held, PackageFacts, Trouble, Update
 from runner.model.site import Host
+from runner.model.text import whole_number
 
 SURVEY = "packages.apt"
 
@@ -43,6 +44,7 @@ def read(host: Host, facts: Facts) -> PackageFacts:
     return PackageFacts(
         fresh=packages.answer("refresh").exit == 0,
         partly=partly,
+        for_security=packages.answer("archives").exit != 0 or fixes.is_there(packages.answer("archives").out),
         updates=packages.updates,
         held=packages.held,
         # What an archive that did not answer has could make these needless.
@@ -55,6 +57,7 @@ def read(host: Host, facts: Facts) -> PackageFacts:
             *health.troubles(answers, packages.installed, packages.download),
             *packages.unanswered(),
             *(() if partly else packages.downgrades()),
+            *packages.hidden(),
         ),
         boot_free=boot.free if boot else None,
         download=packages.download,
@@ -79,12 +82,11 @@ class DebianPackages:
         without = self.answer("aptitude").exit == 127
         self.holds = tuple(sorted(by_dpkg if without else by_dpkg & by_aptitude))
         self.held_anyhow = by_dpkg | by_aptitude
-        places = version.security_places(self.answer("places").out)
-        self._fixes = version.fixes(self.answer("versions").out, places)
+        self.fixes = fixes.parse(self.answer("fixes").out)
         self._simulated = self._updates("held")
         self.updates = tuple(update for update in self._simulated if not _goes_back(update))
         download = "".join(self.answer("download").out)
-        self.download = int(download) if self.answer("download").exit == 0 and download.isdecimal() else None
+        self.download = whole_number(download) if self.answer("download").exit == 0 else None
 
     def answer(self, name: str) -> SurveyAnswer:
         """The answer of that name."""
@@ -101,10 +103,20 @@ class DebianPackages:
                 f"meant, at the host: apt-get --allow-downgrades install {name}={update.new}",
             )
 
+    def hidden(self) -> Iterator[Trouble]:
+        """Security updates that apt does not take for a reason that nothing else tells: its own settings mostly."""
+        kept = {each.out[0] for each in self._answers.get("kept", ()) if each.out}
+        every = (*self._updates("free"), *self._simulated)
+        taken: dict[str, str] = {}
+        for update in every:
+            taken[update.name] = max(taken.get(update.name, update.new), update.new, key=key)
+        missed = {name: new for name, new in self.fixes.missed(taken).items() if name not in kept}
+        return fixes.hidden(missed, self.answer("hides").out, partly=health.is_partly(self._answers))
+
     def unanswered(self) -> tuple[Trouble, ...]:
         """What could not be found out, so that nobody takes it for nothing."""
         failed = [name for name in ("table", "held", "full", "free") if self.answer(name).exit != 0]
-        failed += [name for name in ("places", "versions") if self.answer(name).exit not in (0, 127)]
+        failed += [name for name in ("archives", "fixes") if self.answer(name).exit not in (0, 127)]
         failed += ["aptitude"] if self.answer("aptitude").exit not in (0, 2, 127) else []
         if not failed or self.answer("check").exit != 0:
             return ()
@@ -140,13 +152,9 @@ class DebianPackages:
     def _updates(self, name: str) -> tuple[Update, ...]:
         """The updates of that simulation; one is for security too if it brings or passes over such a version."""
         return tuple(
-            replace(update, security=update.security or self._brings_fix(update))
+            replace(update, security=update.security or self.fixes.brings(update.name, update.old, update.new))
             for update in apt.simulated(self.answer(name).out)
         )
-
-    def _brings_fix(self, update: Update) -> bool:
-        fixes = self._fixes.get(update.name, ())
-        return bool(update.old) and any(key(update.old) < key(fix) <= key(update.new) for fix in fixes)
 
 
 def _goes_back(update: Update) -> bool:

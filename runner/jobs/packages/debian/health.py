@@ -10,7 +10,7 @@ from runner.jobs.packages.debian import trouble as apt_trouble
 from runner.jobs.packages.debian.apt import DebianPackage
 from runner.jobs.packages.debian.survey import Survey, SurveyAnswer, answer
 from runner.model.packages import Trouble, What
-from runner.model.text import count, one_line, size
+from runner.model.text import count, one_line, size, whole_number
 
 _LISTS = "/var/lib/dpkg/"
 _PENDING = ("unpacked", "triggers-awaited", "triggers-pending")
@@ -41,9 +41,11 @@ def troubles(survey: Survey, installed: tuple[DebianPackage, ...], download: int
     holders = list(_holders(survey))
     at_work = any(holder.path.startswith(_LISTS) for holder in holders)
     stuck = map(_stuck, survey.get("kept", ()))
+    unfinished = () if at_work else tuple(_unfinished(survey, installed))
     return (
         *_locks(holders),
-        *(() if at_work else _unfinished(survey, installed)),
+        *unfinished,
+        *(() if at_work or unfinished else _audited(survey)),
         *_broken(survey),
         *_full(survey, download),
         *_refresh(survey),
@@ -61,8 +63,9 @@ def rooms(survey: Survey) -> dict[str, FreeSpace]:
     spaces = {}
     for line in answer(survey, "room").out:
         path, *fields = line.split("|")
-        if len(fields) == 4 and all(field.isdecimal() for field in fields):
-            block, free, inodes, left = map(int, fields)
+        numbers = [number for field in fields if (number := whole_number(field)) is not None]
+        if len(fields) == len(numbers) == 4:
+            block, free, inodes, left = numbers
             spaces[path] = FreeSpace(free=block * free, inodes=left if inodes else None)
     return spaces
 
@@ -120,6 +123,19 @@ def _unfinished(survey: Survey, installed: tuple[DebianPackage, ...]) -> Iterato
         yield Trouble(what="half", package=name, version=version, text=f"{name} {version} {text}", do=do)
 
 
+def _audited(survey: Survey) -> tuple[Trouble, ...]:
+    """What dpkg itself says is not whole, where nothing else says so: with that, nothing is ever fine."""
+    audit = answer(survey, "audit")
+    if audit.exit == 0 and not audit.out:
+        return ()
+    # Names stand in lines of their own below a paragraph of prose.
+    names = [line.split()[0] for line in audit.out if line.startswith(" ") and line.strip()]
+    why = ", ".join(names[:_NAMED]) or next(iter(audit.err), f"it ended with {audit.exit}")
+    text = f"dpkg --audit says that packages are not whole: {one_line(why)}"
+    do = "read what dpkg --audit says at the host, and do that; else ask an expert"
+    return (Trouble(what="half", text=text, do=do),)
+
+
 def _broken(survey: Survey) -> tuple[Trouble, ...]:
     check = answer(survey, "check")
     if check.exit == 0:
@@ -134,7 +150,7 @@ def _broken(survey: Survey) -> tuple[Trouble, ...]:
 
 def _full(survey: Survey, download: int | None) -> Iterator[Trouble]:
     spaces = rooms(survey)
-    initrds = [int(line) for line in answer(survey, "initrds").out if line.isdecimal()]
+    initrds = [number for line in answer(survey, "initrds").out if (number := whole_number(line)) is not None]
     boot = spaces.get("/boot")
     if boot and initrds and boot.free < max(initrds):
         text = f"/boot has {size(boot.free)} left, and an initrd takes {size(max(initrds))}"
@@ -149,7 +165,11 @@ def _full(survey: Survey, download: int | None) -> Iterator[Trouble]:
 
 
 def _refresh(survey: Survey) -> tuple[Trouble, ...]:
-    refresh = answer(survey, "refresh")
+    refresh, archives = answer(survey, "refresh"), answer(survey, "archives")
+    if refresh.exit == 0 and archives.exit == 0 and not archives.out:
+        # apt-get update ends well where there is nothing to fetch.
+        do = "write its archives into /etc/apt/sources.list, or a file in /etc/apt/sources.list.d"
+        return (Trouble(what="moved", text="apt knows no archive, so there can be no update", do=do),)
     if refresh.exit == 0:
         return ()
     known = apt_trouble.read((*refresh.err, *answer(survey, "copy").err))

@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from runner.jobs.packages.debian.fixes import FIXES, HIDES
 from runner.model.plan import Argv
 
 # A package's name has nothing else in it (deb-control(5)), so a pattern with anything else fits none.
 _PATTERN = re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9.+:~*?\[\]!-]*")
-_HEAD = re.compile(r"# ([a-z]+) ([0-9]+)")
+_HEAD = re.compile(r"# ([a-z]+) ([0-9]{1,9})")
 
 # Hooks of apt are cleared: reading must start nothing. A folder that a killed survey left is swept a day later.
 _BEGIN = r"""
@@ -84,6 +85,7 @@ ask arch dpkg --print-architecture
 
 # aptitude writes down what it wants and what dpkg wanted when it looked last; where dpkg wants something
 # else now, that counts. Running aptitude to ask it could change holds, and so could its first run (exit 2).
+# awk's NR == FNR is true of the second file where the first is empty: FILENAME tells which file it is.
 _HOLDS = r"""
 : >"$d/want"; : >"$d/out"; : >"$d/err"; code=127
 [ $# -eq 0 ] || dpkg-query -W -f='${Package}\n' "$@" >"$d/want" 2>/dev/null
@@ -93,14 +95,13 @@ if [ $code -eq 2 ] && [ -e /var/lib/aptitude/pkgstates ]; then
     BEGIN { number["install"] = 1; number["hold"] = 2; number["deinstall"] = 3; number["purge"] = 4 }
     function ends() {
       if (p == "") return
-      if (NR == FNR || first) { now[p, a] = want + 0; here[p, a] = state }
+      if (by_dpkg) { now[p, a] = want + 0; here[p, a] = state }
       else if ((p, a) in now && here[p, a] !~ /^(config-files|not-installed)$/) {
         if ((now[p, a] != d ? now[p, a] : s) == 2) print p "|" a
       }
       p = ""
     }
-    FNR == 1 { first = NR != 1; ends(); first = 0 }
-    /^Package: / { ends(); p = $2; a = s = d = ""; want = 0 }
+    /^Package: / { ends(); p = $2; a = s = d = ""; want = 0; by_dpkg = FILENAME == ARGV[1] }
     /^Architecture: / { a = $2 == "all" ? native : $2 }
     /^Status: / { want = number[$2]; state = $4 }
     /^State: / { s = $2 }
@@ -113,7 +114,8 @@ sed 's/|.*//' "$d/out" >>"$d/want"
 status='${db:Status-Want}|${db:Status-Status}|${db:Status-Eflag}'
 needs='${Depends}, ${Pre-Depends}'
 dpkg-query -W -f='${Package}|${Architecture}|${Version}|'"$status|$needs\n" >"$d/all" 2>"$d/err"; code=$?
-awk -F'|' '
+cp "$d/all" "$d/installed"
+awk -F'|' -v brings="$d/brings" '
   function needs_exactly() {
     deps = $0; for (i = 1; i < 7; i++) sub(/^[^|]*[|]/, "", deps); gsub(/^, |, $/, "", deps)
     count = split(deps, each, /[,|]/); all = exact = count > 0
@@ -123,10 +125,10 @@ awk -F'|' '
     }
     return exact
   }
-  NR == FNR { want[$1]; next }
+  FILENAME == ARGV[1] { want[$1]; next }
   needs_exactly() && all && $5 != "config-files" { print $1 >>brings }
   $1 in want || $4 != "install" || $5 != "installed" || $6 != "ok" { print; next }
-  exact' brings="$d/brings" "$d/want" "$d/all" >"$d/out"
+  exact' "$d/want" "$d/all" >"$d/out"
 answer table $code
 cat "$d/brings" >>"$d/want" 2>/dev/null
 """
@@ -138,7 +140,7 @@ cat "$d/brings" >>"$d/want" 2>/dev/null
 # package that somebody's preferences take from there would go over to another archive, or one such file keep all back.
 _WOULD = r"""
 awk '
-  NR == FNR && FILENAME ~ /want$/ { want[$1]; next }
+  FILENAME == ARGV[1] { want[$1]; next }
   /^Package: / { p = $2 }
   /^Status: (install|hold) / { sub(/^Status: [a-z]+/, "Status: " (($2 == "hold" || p in want) ? "hold" : "install")) }
   { print }' "$d/want" /var/lib/dpkg/status >"$d/status.held"
@@ -210,12 +212,6 @@ if [ -n "$back" ]; then
   grep -E '^(Package|Version|Architecture|Depends|Pre-Depends|Breaks|Conflicts): ' "$d/all" >"$d/out"
 fi
 answer back $code
-ask places apt-cache -c "$d/apt.conf" policy
-plain=$(awk '$1 == "Inst" && $3 ~ /^\[/ && tolower($0) !~ /-security[,: ]/ { print $2 }' \
-  "$d/would.held" "$d/would.free" | sort -u)
-: >"$d/out"; : >"$d/err"; code=0
-[ -z "$plain" ] || { apt-cache -c "$d/apt.conf" madison $plain >"$d/out" 2>"$d/err"; code=$?; }
-answer versions $code
 """
 
 _HEALTH = r"""
@@ -225,7 +221,7 @@ ask updates ls -A /var/lib/dpkg/updates
 for path in /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock /var/cache/apt/archives/lock; do
   stat -c '%i %n' "$path" 2>/dev/null
 done >"$d/locks"
-awk 'NR == FNR { name[$1] = $2; next } $2 == "->" { next }
+awk 'FILENAME == ARGV[1] { name[$1] = $2; next } $2 == "->" { next }
   { split($6, at, ":"); if (at[3] in name) print $5, name[at[3]] }' "$d/locks" /proc/locks 2>/dev/null |
 while read -r pid path; do
   # Other filesystems have the same inode numbers: is it this very file that the process has open?
@@ -237,7 +233,7 @@ ask room stat -f -c '%n|%S|%a|%c|%d' /boot /var/cache/apt/archives /var/lib/dpkg
 ask initrds find /boot -maxdepth 1 -name 'initrd.img-*' -printf '%s\n'
 : >"$d/out"; : >"$d/err"; answer end 0
 """
-_SCRIPT = _BEGIN + _REFRESH + _HOLDS + _WOULD + _HEALTH
+_SCRIPT = _BEGIN + _REFRESH + _HOLDS + FIXES + _WOULD + HIDES + _HEALTH
 
 
 class SurveyAnswer(NamedTuple):

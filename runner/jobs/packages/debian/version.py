@@ -6,15 +6,13 @@ import re
 from collections.abc import Iterable
 from operator import eq, ge, gt, le, lt
 
-# What stands before the next number, character by character, and that number.
-Parts = tuple[tuple[tuple[int, ...], int], ...]
-_RELATIONS = {"<<": lt, "<=": le, "=": eq, ">=": ge, ">>": gt}
-_PART = re.compile(r"(\D*)(\d*)")
-_KERNEL = re.compile(r"linux-image-(\d.*?)(?:-unsigned)?(?::[a-z0-9]+)?")
+from runner.model.text import digit_order, whole_number
 
-_FILE = re.compile(r" *-?[0-9]+ (?P<place>\S.*)")
-# Label, archive (suite) and codename, as `apt-cache policy` writes them.
-_NAMES = ("l", "a", "n")
+# What stands before the next number, character by character, and that number.
+Parts = tuple[tuple[tuple[int, ...], tuple[int, str]], ...]
+_RELATIONS = {"<<": lt, "<=": le, "=": eq, ">=": ge, ">>": gt}
+_PART = re.compile(r"([^0-9]*)([0-9]*)")
+_KERNEL = re.compile(r"linux-image-(\d.*?)(?:-unsigned)?(?::[a-z0-9]+)?")
 
 
 def key(version: str) -> tuple[int, Parts, Parts]:
@@ -23,7 +21,7 @@ def key(version: str) -> tuple[int, Parts, Parts]:
     if not colon:
         epoch, rest = "0", version
     upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "0")
-    return (int(epoch) if epoch.isdecimal() else 0, _parts(upstream), _parts(revision))
+    return (whole_number(epoch) or 0, _parts(upstream), _parts(revision))
 
 
 def fits(version: str, relation: str, bound: str) -> bool:
@@ -39,7 +37,7 @@ def newest_kernel(names: Iterable[str]) -> str:
 
 def _parts(text: str) -> Parts:
     # The last part is always empty, and is the end that a shorter text has there.
-    return tuple((tuple(map(_weight, chars)) + (0,), int(digits or 0)) for chars, digits in _PART.findall(text))
+    return tuple((tuple(map(_weight, chars)) + (0,), digit_order(digits)) for chars, digits in _PART.findall(text))
 
 
 def _weight(char: str) -> int:
@@ -50,32 +48,6 @@ def _weight(char: str) -> int:
 def is_security(origin: str) -> bool:
     """Whether any of the places a version comes from (`LABEL:SUITE, LABEL:SUITE`) is a security archive."""
     return any(_named_so(part) for place in origin.split(",") for part in place.partition(":")[::2])
-
-
-def security_places(policy: Iterable[str]) -> frozenset[str]:
-    """The lists of security archives, as `apt-cache policy` and `madison` write them (`URI SUITE/PART ARCH ...`)."""
-    places, place = set[str](), ""
-    for line in policy:
-        text = line.strip()
-        if text.startswith("release "):
-            fields = dict(field.partition("=")[::2] for field in text.removeprefix("release ").split(","))
-            if place and any(_named_so(fields.get(name, "")) for name in _NAMES):
-                places.add(place)
-        elif file := _FILE.fullmatch(line):
-            place = file["place"].strip()
-        elif not text.startswith("origin "):
-            place = ""
-    return frozenset(places)
-
-
-def fixes(madison: Iterable[str], places: frozenset[str]) -> dict[str, tuple[str, ...]]:
-    """The versions that those lists have, by name, from the output of `apt-cache madison`."""
-    versions: dict[str, tuple[str, ...]] = {}
-    for line in madison:
-        name, version, place = ([field.strip() for field in line.split("|", 2)] + ["", ""])[:3]
-        if version and place in places:
-            versions[name] = (*versions.get(name, ()), version)
-    return versions
 
 
 def _named_so(word: str) -> bool:

@@ -9,11 +9,13 @@ from runner.jobs.packages.redhat.rpm import Package, from_spec, package
 from runner.jobs.packages.redhat.survey import script
 from runner.model.packages import Update
 from runner.model.plan import Argv
+from runner.model.text import whole_number
 
 # A repository that cannot be read is an error (the short form of the option does not reach repositories), and
 # a lock is an error instead of a wait without end.
-_NOT_SKIPPED = "--setopt=*.skip_if_unavailable=0"
-_STRICT = (_NOT_SKIPPED, "--setopt=exit_on_lock=True")
+_NOT_SKIPPED, _SKIPPED = (f"--setopt=*.skip_if_unavailable={value}" for value in (0, 1))
+_NO_WAIT = "--setopt=exit_on_lock=True"
+_STRICT = (_NOT_SKIPPED, _NO_WAIT)
 # `-y` answers yes to every key that a package is signed with: then there is no key to ask about.
 _NO_KEYS = "--setopt=*.gpgkey="
 # Nothing that is replaced by a package of another name, since that is a removal too.
@@ -27,7 +29,12 @@ rm -f "$hidden"/lib/*lock.pid
 ask() {
     "$program" --color=never STRICT --setopt=timeout=20 --setopt=retries=1 \
         --setopt=cachedir="$hidden/cache" --setopt=persistdir="$hidden/lib" \
-        --disableplugin=generate_completion_cache --setopt=logdir="$hidden/log" "$@"
+        --disableplugin=generate_completion_cache --setopt=logdir="$hidden/log" $without "$@"
+}
+answers() { ask -q --disablerepo='*' --enablerepo="$1" --refresh makecache; }
+enabled() { # ids stand below the heading; there may be words of plugins above it
+    ask -q -C repolist --enabled >"$hidden/repolist" || return 1
+    awk 'below { print $1 } /^repo id / { below = 1 }' "$hidden/repolist"
 }
 open() { ask --disableexcludes=all --disableplugin=versionlock "$@"; }
 upgrades() {
@@ -43,8 +50,12 @@ would() ( # what `install` below would do with all that it may touch
     awk -F '|' '/^[A-Za-z0-9_]/ { print $1 "-" $2 ":" $3 "-" $4 "." $5 }' "$hidden/all" >"$hidden/specs"
     [ ! -s "$hidden/specs" ] || table ask $cached --assumeno --nobest OBSOLETES "$@" $(cat "$hidden/specs")
 )
-cached=
-say all upgrades open --refresh || { cached=-C; say old upgrades open -C; }
+cached= without=
+say enabled enabled
+if ! say all upgrades open --refresh; then
+    cached=-C
+    if each_apart $(enabled); then say some upgrades open -C; else say old upgrades open -C; fi
+fi
 cp "$hidden/out" "$hidden/all"
 cut -d '|' -f 1 "$hidden/all" >"$hidden/names"
 # repoquery knows nothing of version locks, check-update does; its rows are not broken without a terminal.
@@ -56,6 +67,8 @@ hidden_ones() {
 say hidden hidden_ones
 advised() { open -q $cached updateinfo list security | awk '{ print $NF }' | sort -u; }
 say security advised
+advisories() { ls "$hidden"/cache/*/repodata | grep updateinfo; true; }
+say advisories advisories
 twice() { open -q -C repoquery --duplicates --qf '%{name}|%{epoch}|%{version}|%{release}|%{arch}'; }
 say twice twice
 say would would "$@"
@@ -73,10 +86,18 @@ done
 ask() {
     "$program" -d 0 -e 0 --color=never --setopt='*.skip_if_unavailable=0' --setopt=exit_on_lock=1 \
         --setopt='*.timeout=20' --setopt='*.retries=2' --setopt='*.metadata_expire=0' \
-        --setopt=cachedir="$hidden/cache" --setopt=logfile="$hidden/log/yum.log" "$@"
+        --setopt=cachedir="$hidden/cache" --setopt=logfile="$hidden/log/yum.log" $without "$@"
 }
+answers() { ask -e 1 --disablerepo='*' --enablerepo="$1" check-update; case $? in 0 | 100) ;; *) return 1 ;; esac; }
+enabled() { # repolist prints nothing with -d 0
+    cat /etc/yum.conf /etc/yum.repos.d/*.repo 2>/dev/null | sed 's/[[:space:]]*=[[:space:]]*/=/' | awk '
+        /^\[/ { sub(/^\[/, ""); sub(/\].*/, ""); id = $0; if (id != "main") on[id] = 1 }
+        /^enabled=/ { if (tolower($0) ~ /=(0|no|false|off)[[:space:]]*$/) delete on[id] }
+        END { for (id in on) print id }'
+}
+without=
 all() { ask --disableexcludes=all --disableplugin=versionlock "$@" check-update; }
-say all all || [ $? -eq 100 ] || say old all -C
+say all all || [ $? -eq 100 ] || { if each_apart $(enabled); then say some all -C; else say old all -C; fi; }
 sed -n 's/^\([A-Za-z0-9_][A-Za-z0-9_.+-]*\)\.[a-z0-9_]*\( .*\)\{0,1\}$/\1/p' "$hidden/out" >"$hidden/names"
 say plain ask -C check-update
 say security all -C --security
@@ -127,14 +148,14 @@ def look_with_yum3(program: str, hold: Sequence[str]) -> Argv:
     return ("sh", "-c", script(_LOOK_YUM3), "look", program, *hold)
 
 
-def refresh(program: str) -> Argv:
-    """Fetch the lists of all repositories anew; exit 1 where one cannot be had.
+def refresh(program: str, *, partly: bool = False) -> Argv:
+    """Fetch the lists of all repositories anew; exit 1 where one cannot be had, unless it may be `partly`.
 
     Waits for another program that fetches lists, as many hosts do every hour; gives up after nine minutes
     with exit 124.
     """
     bounded = ("timeout", "--kill-after=10", "540")
-    words = (program, "-q", "--color=never", _NOT_SKIPPED)
+    words = (program, "-q", "--color=never", _SKIPPED if partly else _NOT_SKIPPED)
     if program != "yum":
         return (*bounded, *words, "--refresh", "makecache")
     # yum may be version 3, which has no --refresh.
@@ -153,14 +174,15 @@ def install(program: str, packages: Iterable[Package], hold: Sequence[str]) -> A
         # What is an error to dnf is a line of text to version 3.
         kept = ("--setopt=skip_missing_names_on_install=0", *kept)
     specs = (package.spec for package in packages)
-    return (program, "-y", "--color=never", *_STRICT, _NO_KEYS, _IN_PLACE, *kept, "install", *specs)
+    # A repository that is away keeps nothing from being installed that others have: each version is named.
+    return (program, "-y", "--color=never", _SKIPPED, _NO_WAIT, _NO_KEYS, _IN_PLACE, *kept, "install", *specs)
 
 
 def parse_upgrades(lines: Iterable[str]) -> tuple[Offer, ...]:
     """Read the lines of `repoquery --upgrades`."""
     rows = [row for row in (line.split("|") for line in lines) if len(row) == 7]
     offers = (
-        Offer(newer, repository, int(size) if size.isdecimal() else 0)
+        Offer(newer, repository, whole_number(size) or 0)
         for name, epoch, version, release, arch, repository, size in rows
         if (newer := package(name, arch, f"{epoch}:{version}-{release}"))
     )

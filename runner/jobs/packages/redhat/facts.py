@@ -13,6 +13,7 @@ from runner.jobs.packages.redhat.survey import Section, Sections, section
 from runner.model.facts import Facts, Probe, Reading
 from runner.model.packages import Held, PackageFacts, Trouble, Update
 from runner.model.site import Host
+from runner.model.text import whole_number
 
 _DNF, _YUM = "packages.dnf", "packages.yum"
 
@@ -44,26 +45,32 @@ def read(host: Host, facts: Facts) -> PackageFacts:
     updates = (from_dnf if with_dnf else from_yum3)(host, sections, installed)
     free = _free(section(sections, "room"))
     # check-update of yum 3: 100 says that there are updates, and is no error.
-    fresh = sections["all"].exit in ((0,) if with_dnf else (0, 100))
+    good = (0,) if with_dnf else (0, 100)
+    away = section(sections, "away").out
+    answered = section(sections, "some").exit in good
+    fresh, partly = sections["all"].exit in good or (answered and not away), answered and bool(away)
     locked = trouble.locked(section(sections, "before"), section(sections, "after"))
     # What is half done while somebody is at work is no trouble yet.
     troubles = (
-        *(() if fresh else (trouble.lists(sections["all"]),)),
+        *(() if fresh else trouble.away(away) if partly else (trouble.lists(sections["all"]),)),
+        *trouble.no_repository(section(sections, "enabled")),
         *locked,
         *(each for each in updates.troubles if not (locked and each.what == "interrupted")),
+        *(() if locked else trouble.incomplete(section(sections, "whole"))),
         *trouble.unsigned(sections, updates.all),
         *trouble.room(free, updates.updates, updates.download or 0),
-        *_drift(host, updates.hidden),
+        *_drift(host, updates.hidden, section(sections, "hiding").out),
     )
     fitting = tuple(sorted({package.name for package in installed if fits(package.name, host.hold)}))
     running = facts.hosts[host.name].kernel
-    restarting = section(sections, "restarting")
-    named = rpm.parse_needs_restarting(restarting.exit, restarting.out)
+    named = rpm.parse_needs_restarting(section(sections, "restarting").exit, section(sections, "restarting").out)
     return PackageFacts(
         fresh=fresh,
+        partly=partly,
+        for_security=_for_security(sections),
         updates=updates.updates,
         held=updates.held,
-        removals=updates.removals,
+        removals=() if partly else updates.removals,
         installed=fitting,
         holds=tuple(sorted({*fitting, *updates.hidden})),
         troubles=troubles,
@@ -86,6 +93,17 @@ def _sections(host: Host, facts: Facts) -> Sections | Trouble:
     return Trouble(what="unknown", text=f"the packages could not be read: {_why(answers)}", do=do)
 
 
+def _lists(sections: Sections) -> Section:
+    """Where the updates stand: by the lists of all, of those that answered, or of before."""
+    return sections.get("some") or sections.get("old") or sections["all"]
+
+
+def _for_security(sections: Sections) -> bool:
+    """Whether any repository has advisories, or is for security as a whole; where it was not asked nothing is said."""
+    advisories, ids = section(sections, "advisories"), section(sections, "enabled").out
+    return advisories.exit is None or bool(advisories.out) or any("security" in name for name in ids)
+
+
 def _why(answers: Iterable[Reading | None]) -> str:
     for answer in answers:
         if answer and (answer.exit != 0 or "all exit" in answer.out):
@@ -93,19 +111,22 @@ def _why(answers: Iterable[Reading | None]) -> str:
     return "there is no yum 3 and no dnf 4" if any(answers) else "nothing was asked"
 
 
-def _drift(host: Host, hidden: Iterable[str]) -> tuple[Trouble, ...]:
+def _drift(host: Host, hidden: Iterable[str], hiding: Sequence[str]) -> tuple[Trouble, ...]:
     names = sorted(name for name in hidden if not fits(name, host.hold))
     if not names:
         return ()
-    text = f"held back by an exclude or a version lock of the host itself: {', '.join(names)}"
-    do = f"write it into `hold` of [hosts.{host.name}], or see dnf versionlock list, and exclude in /etc/yum.repos.d"
+    places = {name: ", ".join(trouble.hiding(name, hiding)) for name in names}
+    words = ", ".join(f"{name} ({place})" if place else name for name, place in places.items())
+    text = f"held back by an exclude or a version lock of the host itself: {words}"
+    do = f"write it into `hold` of [hosts.{host.name}], or take it out there (dnf versionlock list)"
     return (Trouble(what="hold drift", text=text, do=do),)
 
 
 def _free(room: Section) -> dict[str, int]:
     """Bytes free, by `boot` and `var`."""
     rows = [row for row in (line.split("|") for line in room.out) if len(row) == 3]
-    return {name: int(blocks) * int(size) for name, blocks, size in rows if blocks.isdecimal() and size.isdecimal()}
+    known = ((name, whole_number(blocks), whole_number(size)) for name, blocks, size in rows)
+    return {name: blocks * size for name, blocks, size in known if blocks is not None and size is not None}
 
 
 class RedHatUpdates(NamedTuple):
@@ -125,7 +146,7 @@ class RedHatUpdates(NamedTuple):
 
 def from_dnf(host: Host, sections: Sections, installed: Sequence[rpm.Package]) -> RedHatUpdates:
     """What dnf said: what its own simulation would install is what can be installed."""
-    lists = sections.get("old") or sections["all"]
+    lists = _lists(sections)
     offers = dnf.parse_upgrades(lists.out)
     advised = dnf.parse_advised(section(sections, "security").out)
     every = tuple(_update(offer.package, offer.repository, installed, advised) for offer in offers)
@@ -173,7 +194,7 @@ def _about(broken: Sequence[Update], problems: Sequence[str]) -> tuple[str, ...]
 
 def from_yum3(host: Host, sections: Sections, installed: Sequence[rpm.Package]) -> RedHatUpdates:
     """What yum 3 said: it simulates nothing, so what does not fit is met when it installs."""
-    offers, replaced = dnf.parse_check_update((sections.get("old") or sections["all"]).out)
+    offers, replaced = dnf.parse_check_update(_lists(sections).out)
     plain = {offer.package.name for offer in dnf.parse_check_update(section(sections, "plain").out).updates}
     advised = [offer.package for offer in dnf.parse_check_update(section(sections, "security").out).updates]
     every = tuple(_update(offer.package, offer.repository, installed, advised) for offer in offers)

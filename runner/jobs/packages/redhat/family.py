@@ -43,8 +43,8 @@ class RedHat(Family):
         return redhat_facts.read(host, facts)
 
     def refresh(self, host: Host, *, partly: bool = False) -> Argv:
-        """Fetch the lists; a repository that is down is an error."""
-        return dnf.refresh(host.packages)
+        """Fetch the lists; a repository that is down is an error, unless it is known to be."""
+        return dnf.refresh(host.packages, partly=partly)
 
     def install(self, host: Host, updates: Sequence[Update]) -> Argv:
         """Install exactly these; what fits `hold` stays as it is."""

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from runner.model.packages import Update
 from runner.model.plan import Argv
+from runner.model.text import digit_order
 
 # One package a line; rpm prints (none) for no epoch unless asked for the number.
 INSTALLED = r"%{NAME}|%{EPOCHNUM}|%{VERSION}|%{RELEASE}|%{ARCH}\n"
@@ -141,4 +142,4 @@ def _weight(piece: str) -> tuple[int, int, str]:
     # `~` comes before the end, `^` after it, then letters, then numbers, as numbers.
     if piece in ("~", "", "^"):
         return (("~", "", "^").index(piece), 0, "")
-    return (4, int(piece), "") if piece.isdecimal() else (3, 0, piece)
+    return (4, *digit_order(piece)) if piece.isdecimal() else (3, 0, piece)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import INSTALLED
+from runner.model.text import whole_number
 
 # `$1` is the program, the other arguments are hold patterns. All that is fetched goes below $hidden; what a
 # look that was killed has left there is swept a day later.
@@ -43,6 +44,17 @@ keep_lists() { # the lists that DIR has, without the packages, so that only what
         done
     done
 }
+each_apart() { # each_apart ID...: which repositories do not answer is told, and then done without; 1: none answers
+    came=1
+    : >"$hidden/apart"
+    for id do
+        if answers "$id" >/dev/null 2>"$hidden/why" </dev/null; then came=0; continue; fi
+        echo "$id|$(grep -m 1 . "$hidden/why" | head -c 300)" >>"$hidden/apart"
+    done
+    say away cat "$hidden/apart"
+    [ $came -ne 0 ] || for id in $(cut -d '|' -f 1 "$hidden/apart"); do without="$without --disablerepo=$id"; done
+    return $came
+}
 installed() { # installed FILE PATTERN...: kernels, what the patterns fit, and the names that FILE lists
     names=$1; shift
     rpm -qa --qf 'FORMAT' 'kernel*' "$@"
@@ -53,6 +65,13 @@ repositories() { # which are in use, and whose signatures they want; passwords s
     cat /etc/yum.conf /etc/dnf/dnf.conf /etc/yum.repos.d/*.repo /etc/distro.repos.d/*.repo 2>/dev/null |
         grep -E '^(\[|(enabled|gpgcheck|gpgkey|exclude|excludepkgs)[[:space:]]*=|[[:space:]])' |
         sed 's,//[^/@]*@,//,'
+    true
+}
+hiding() { # what leaves packages out, by file and line
+    grep -nsE '^[[:space:]]*(exclude|excludepkgs|includepkgs)[[:space:]]*=' \
+        /etc/yum.conf /etc/dnf/dnf.conf /etc/yum.repos.d/*.repo /etc/distro.repos.d/*.repo /dev/null
+    grep -ns '^[[:space:]]*[^#[:space:]]' \
+        /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list /dev/null
     true
 }
 keys() { # the keys that rpm trusts, then the keys of the distribution's files
@@ -77,6 +96,9 @@ locks() { # who is at work on packages now: process and program
             echo "$pid|$(head -n 1 "/proc/$pid/comm" 2>/dev/null)"
         done
 }
+whole() { # what the installed packages need and do not have; a script of theirs must not run
+    rpm --verify --all --nofiles --noscripts --nodigest --nosignature
+}
 room() { # bytes free where kernels and where downloads go
     echo "boot|$(stat -f -c '%a|%S' /boot 2>/dev/null)"
     echo "var|$(stat -f -c '%a|%S' /var 2>/dev/null)"
@@ -86,7 +108,9 @@ room() { # bytes free where kernels and where downloads go
 END = r"""
 say installed installed "$hidden/names" "$@"
 say repositories repositories
+say hiding hiding
 say keys keys
+say whole whole
 say after locks
 say room room
 say end true
@@ -122,8 +146,8 @@ def sections(text: str) -> Sections:
     for line in text.split("\n"):
         name, _, rest = line.partition(" ")
         kind, _, words = rest.partition(" ")
-        if kind == "exit" and words.isdecimal():
-            codes[name] = int(words)
+        if kind == "exit" and (code := whole_number(words)) is not None:
+            codes[name] = code
         elif kind in ("out", "err"):
             lines.setdefault((name, kind), []).append(words)
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from runner.jobs.packages.redhat.rpm import is_kernel
@@ -60,6 +61,40 @@ def lists(section: Section) -> Trouble:
     return Trouble(what=sign.what, text=text, do=sign.do)
 
 
+def away(rows: Iterable[str]) -> Iterator[Trouble]:
+    """Repositories that do not answer where others do, of lines `ID|ERROR`: a trouble for each remedy."""
+    errors: dict[_DnfSign, dict[str, str]] = {}
+    for name, _, error in (row.partition("|") for row in rows):
+        sign = next((sign for sign in _SIGNS if sign.word in error), _DnfSign("", "unreachable", _UNREACHABLE))
+        errors.setdefault(sign, {})[name] = error
+    for sign, known in errors.items():
+        reason = next(iter(known.values())) or "no reason given"
+        text = f"no package lists of {', '.join(known)}, so nothing new is known from there: {reason}"
+        do = f"{sign.do}; if that repository is gone for good, write enabled=0 into its file in /etc/yum.repos.d"
+        yield Trouble(what=sign.what, text=one_line(text), do=do)
+
+
+def no_repository(section: Section) -> tuple[Trouble, ...]:
+    """That a host has no repository at all, where it was asked: dnf then ends well, with nothing to do."""
+    if section.exit != 0 or section.out:
+        return ()
+    do = "see the files in /etc/yum.repos.d, and write enabled=1 where a repository is wanted"
+    return (Trouble(what="moved", text="no repository is in use, so there can be no update", do=do),)
+
+
+def hiding(name: str, rows: Iterable[str]) -> Iterator[str]:
+    """The places (file and line) that leave the package `name` out, of lines `FILE:LINE:TEXT`."""
+    for file, line, text in (row.split(":", 2) for row in rows if row.count(":") >= 2):
+        key, equals, value = text.partition("=")
+        if file.endswith("versionlock.list"):
+            leaves_out = text.strip().lstrip("!").startswith(f"{name}-")
+        else:
+            fitting = any(fnmatchcase(name, pattern) for pattern in re.split(r"[\s,]+", value.strip()))
+            leaves_out = bool(equals) and fitting != key.strip().startswith("include")
+        if leaves_out:
+            yield f"{one_line(file)}:{line}"
+
+
 def _lines(section: Section) -> list[str]:
     return [one_line(line.strip()) for line in section.err if line.strip()]
 
@@ -85,6 +120,16 @@ def cut_off(names: Iterable[str]) -> tuple[Trouble, ...]:
         return ()
     do = "as root: dnf remove --duplicates (yum 3: yum-complete-transaction), and look at what it wants to do"
     return (Trouble(what="interrupted", text=f"an earlier upgrade was cut off: {packages}", do=do),)
+
+
+def incomplete(section: Section) -> tuple[Trouble, ...]:
+    """Installed packages that lack what they need, as rpm itself says; by its exit, whatever it prints."""
+    if section.exit in (0, None):
+        return ()
+    lacks = [one_line(line.strip()) for line in section.out if line[:1].isspace()] or _lines(section)
+    text = f"installed packages are not whole: {'; '.join(lacks[:4]) or f'rpm --verify ended with {section.exit}'}"
+    do = "see all of it with dnf check (yum 3: yum check); install what is missing, or remove what needs it"
+    return (Trouble(what="half", text=text, do=do),)
 
 
 def unfit(problems: Sequence[str]) -> tuple[Trouble, ...]:

@@ -1,0 +1,121 @@
+"""Which jobs a run is for, and for which instant: those that are named or due, without what was done for it before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from runner.config.complaints import no_such
+from runner.engine.journal import Journal
+from runner.model.errors import UsageError
+from runner.model.plan import Finding, Plan, PlannedJob, Skip
+from runner.model.run import Reporter
+from runner.model.site import Job, Site
+from runner.model.text import minute
+from runner.planning import schedule
+from runner.planning.schedule import DueJobs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunRequest:
+    """What a person or cron asks of a run: these jobs (empty: what is due), confirmed with --yes or not.
+
+    `packages` are the only ones that the jobs of kind `upgrade` among them shall upgrade. `instant` is the
+    scheduled time that the one job is asked for.
+    """
+
+    jobs: tuple[str, ...] = ()
+    confirmed: bool = False
+    packages: tuple[str, ...] = ()
+    instant: datetime | None = None
+
+
+class DueDesk(Protocol):
+    """What is needed of the app."""
+
+    site: Site
+    kinds: Mapping[str, Reporter]
+
+    @property
+    def journal(self) -> Journal:
+        """What was done."""
+
+    def now(self) -> datetime:
+        """The time, UTC."""
+
+
+def asked(desk: DueDesk, request: RunRequest) -> DueJobs:
+    """What is to be planned: the named jobs, or what is due; UsageError for what is not in jobs.toml.
+
+    Without what was done for its instant, as far as the journal is where that is known.
+    """
+    site, names = desk.site, request.jobs
+    known = {job.name for job in site.jobs}
+    _require_here(site, names)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        unknown_jobs = "; ".join(no_such("job", name, sorted(known)) for name in unknown)
+        raise UsageError(unknown_jobs, do="name a job of jobs.toml")
+    if request.instant:
+        if len(names) != 1:
+            raise UsageError("--for is for one job", do="name it: runner run JOB --for TIME")
+        chosen = schedule.for_instant(site, names[0], request.instant, desk.now())
+    elif names or request.packages:
+        chosen = schedule.named(site, names)
+    else:
+        chosen = schedule.due(site, desk.journal.last_success(), desk.now())
+    return _undone(desk, narrowed(chosen, request.packages) if request.packages else chosen)
+
+
+def _undone(desk: DueDesk, due: DueJobs) -> DueJobs:
+    done = {job.name: (job.instant, at) for job in due.jobs if job.instant and (at := done_at(desk, job, job.instant))}
+    zone = desk.site.timezone
+    skips = tuple(
+        Skip(job=name, reason=f"already done for {minute(instant, zone)}, at {minute(at, zone)}", done=at)
+        for name, (instant, at) in done.items()
+    )
+    return replace(due, jobs=tuple(job for job in due.jobs if job.name not in done), skips=(*due.skips, *skips))
+
+
+def done_at(desk: DueDesk, job: Job | PlannedJob, instant: datetime, *, but: str = "") -> datetime | None:
+    """When a run (any `but` this one) did the job for `instant`; None if none did, or where a record tells that."""
+    records = getattr(desk.kinds.get(job.kind), "records", False)
+    return None if records else desk.journal.instants.done(job.name, instant, but=but)
+
+
+def cut_off(desk: DueDesk, plan: Plan) -> tuple[Finding, ...]:
+    """What was begun for the same instant before, and did not end: this plan takes it up."""
+    zone = desk.site.timezone
+    begun = [(job, desk.journal.instants.unended(job.name, job.instant)) for job in plan.jobs if job.instant]
+    lines = [(job, line) for job, run in begun if run and (line := desk.journal.line(run)) and line.cut_off]
+    text = "it was begun at {at} for the same time, and did not end; this plan takes it up"
+    return tuple(
+        Finding(severity="note", source=job.name, text=text.format(at=minute(line.started, zone)))
+        for job, line in lines
+    )
+
+
+def narrowed(due: DueJobs, packages: tuple[str, ...]) -> DueJobs:
+    """The same jobs, those of kind `upgrade` for these packages only; UsageError where there is none."""
+    jobs = tuple(
+        replace(job, options=replace(job.options, packages=packages)) if job.kind == "upgrade" else job
+        for job in due.jobs
+    )
+    if jobs == due.jobs:
+        raise UsageError("--package is for jobs of kind upgrade", do="name such a job: runner run JOB --package NAME")
+    return replace(due, jobs=jobs)
+
+
+def _require_here(site: Site, names: Sequence[str]) -> None:
+    """UsageError where a job is started on another host, or none at all on this one."""
+    for job in site.elsewhere:
+        if job.name in names:
+            raise UsageError(f"{job.name} is started on {job.runs_on}, by `runs_on`", do="run it there")
+    if site.elsewhere and not site.jobs:
+        here, starters = site.controller, {job.runs_on for job in site.elsewhere}
+        raise UsageError(
+            f"this machine is {here}, and jobs.toml starts no job on it",
+            do=f"run it on {' or '.join(sorted(starters))}; if this is not {here}: --here HOST",
+        )

@@ -1,0 +1,90 @@
+"""What is mounted inside what is copied: left out on purpose, told, and an accepted exception is none."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.agent.clock import now
+from runner.agent.host.mounts import filesystems
+from runner.jobs.snapshots.filesystems import choose, inner_mounts
+from runner.model.facts import Filesystem
+from runner.tools import rsync
+from tests.contract.storehouse import Storehouse, execute, frame
+
+NAME = "2026-11-21T010000Z"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A filesystem of its own, with a folder of itself mounted once more inside it."""
+    top = tmp_path / "disk"
+    top.mkdir()
+    if subprocess.run(("mount", "-t", "tmpfs", "tmpfs", top), check=False).returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        for folder in ("photos", "www", "other"):
+            (top / folder).mkdir()
+        (top / "photos/one").write_text("one")
+        subprocess.run(("mount", "--bind", top / "photos", top / "www"), check=True)
+        subprocess.run(("mount", "-t", "tmpfs", "tmpfs", top / "other"), check=True)
+        (top / "other/far").write_text("far")
+        yield top
+    finally:
+        subprocess.run(("umount", "--recursive", top), check=True)
+
+
+def test_a_folder_that_is_mounted_twice_is_copied_once_and_its_mount_point_stays_empty(
+    disk: Path, tmp_path: Path
+) -> None:
+    mounts = [Filesystem(mount=each.mount, source=each.source, type=each.type, dev=each.dev, root=each.root)
+              for each in filesystems()]  # fmt: skip
+    choice = choose(mounts, declared=(str(disk),), stores=(), expected=())
+    inner = inner_mounts(mounts, choice.chosen)
+    assert inner.emptied == (f"{disk}/other", f"{disk}/www")
+    house = Storehouse(root=tmp_path / "store", source=disk)
+    exclude = [rsync.below(str(disk), path) for path in inner.emptied]
+    with house.held():
+        assert house.begin(NAME).code == 0
+        sent = execute(rsync.send(house.ends(NAME), link_dest=(), exclude=exclude))
+        emptied = [word for path in inner.emptied for word in ("--emptied", path)]
+        walked = house.call("walk", str(disk), "--since", now(), *emptied, given=frame("send", sent))
+        words = (str(house.root), NAME, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/")
+        sealed = house.call("seal", *words, given=frame("send", sent) + frame("walk", walked))
+    assert sealed.code == 0, sealed.out
+    copy = house.root / NAME
+    assert sorted(str(path.relative_to(copy)) for path in copy.rglob("*")) == ["other", "photos", "photos/one", "www"]
+
+
+@pytest.mark.parametrize(
+    ("accept", "exceptions", "accepted"),
+    [((), 1, 0), (("/home/anna",), 0, 1), (("/home/anna/mnt",), 0, 1), (("/home/ann",), 1, 0), (("/data",), 1, 0)],
+)
+def test_what_jobs_toml_accepts_by_name_is_told_and_is_no_exception(
+    tmp_path: Path, accept: tuple[str, ...], exceptions: int, accepted: int
+) -> None:
+    source = tmp_path / "source"
+    (source / "home/anna/mnt").mkdir(parents=True)
+    (source / "file").write_text("text")
+    house = Storehouse(root=tmp_path / "store", source=source)
+    closed = {"path": "home/anna/mnt", "item": ".d.........", "cause": "unreadable", "errno": 13}
+    counts = {"counts": {"unreadable": 1}, "look_exit": 23}
+    explained = "".join(f"{json.dumps(line)}\n" for line in (closed, counts))
+    with house.held():
+        assert house.begin(NAME).code == 0
+        sent = house.send(NAME)
+        given = frame("send", sent).replace(b'"exit": 0', b'"exit": 23')
+        given += frame("explain", execute(("printf", "%s", explained)))
+        given += frame("walk", house.walk(0, frame("send", sent), now()))
+        words = (str(house.root), NAME, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/")
+        options = ("--explained=explain=/", *(f"--accept={path}" for path in accept))
+        sealed = house.call("seal", *words, *options, given=given)
+    assert sealed.code == 0, sealed.out
+    assert (sealed.answer["exceptions"], sealed.answer["accepted"]) == (exceptions, accepted)
+    record = house.call("record", str(house.root), NAME).answer
+    assert (record["exceptions"], len(record["exceptions_list"])) == (exceptions, exceptions)
+    assert record["exceptions_by_cause"]["accepted"] == accepted

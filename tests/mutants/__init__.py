@@ -1,0 +1,1 @@
+"""Wrong programs made on purpose, to see whether the tests notice; make mutants."""
