@@ -107,12 +107,12 @@ def database_name(text: str) -> str:
     return text
 
 
-def drop(to: DatabaseServer, name: str) -> bool:
+def drop(to: DatabaseServer, name: str, beside: str = "") -> bool:
     """Drop a database that a restore made, and end whoever is connected to it; whether it was there.
 
-    Raises SqlTrouble.
+    `beside` is the database that we are connected to meanwhile. Raises SqlTrouble.
     """
-    with SqlSession(to) as session:
+    with SqlSession(to, beside) as session:
         there = session.ask(_THERE.format(name=literal(name)))
         if not there:
             return False

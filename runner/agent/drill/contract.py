@@ -123,9 +123,10 @@ class NewestDumps(NamedTuple):
 
 
 class DumpLine(NamedTuple):
-    """A line of `newest-dumps`: `what` is record, dump, globals, or link for a database whose folder is one.
+    """A line of `newest-dumps`: `what` is record, dump, globals, passed, or link for a database whose folder is one.
 
-    `database` is the name of its folder. Nothing else is known of a link.
+    `database` is the name of its folder. Nothing else is known of a link, and the `time` alone of a dump that is passed
+    over: it is newer than the one that counts, and has no record.
     """
 
     what: str
@@ -171,10 +172,11 @@ class DumpProblem(NamedTuple):
 
 
 class DumpsTried(NamedTuple):
-    """Answer of `try-dumps`: the databases that came back, and what is wrong with the others."""
+    """Answer of `try-dumps`: the databases that came back, what is wrong with the others, newer dumps passed over."""
 
     databases: tuple[TriedDatabase, ...]
     total: Count = 0
     wrong: tuple[DumpProblem, ...] = ()
     error: str = ""
     do: str = ""
+    passed: tuple[DumpProblem, ...] = ()

@@ -34,11 +34,13 @@ def run(argv: Sequence[str]) -> int:
     for directory in (b"globals", *(b"databases/" + each for each in _databases(root, top))):
         place = (*top, *directory.split(b"/"))
         endings = (b".sql",) if directory == b"globals" else (b".json", b".dump")
-        time = _newest(root, place, endings)
+        time, passed = _newest(root, place, endings)
         database = os.fsdecode(directory.partition(b"/")[2])
         for ending in endings if time else ():
             path = os.fsdecode(b"/".join((*place, time + ending)))
             reply(DumpLine(SORTS[ending], database, name, path, "file", time.decode()))
+        for each in passed if database else ():
+            reply(DumpLine("passed", database, time=each.decode()))
         if database and _is_link(root, place):
             reply(DumpLine("link", database))
         if time and database:
@@ -61,13 +63,15 @@ def _is_link(root: str, place: tuple[bytes, ...]) -> bool:
         return stat.S_ISLNK(tree.status(parent, place[-1]).st_mode)
 
 
-def _newest(root: str, place: tuple[bytes, ...], endings: Sequence[bytes]) -> bytes:
+def _newest(root: str, place: tuple[bytes, ...], endings: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+    """The newest time that counts, and newer ones that do not."""
     names = set(_list(root, place))
     times = [name[: -len(endings[-1])] for name in names if name.endswith(endings[-1])]
     times = [time for time in times if is_name(os.fsdecode(time))]
     whole = [time for time in times if all(time + end in names for end in endings)]
     # If no dump has its record, the newest is listed all the same, so that the restore misses the record.
-    return max(whole or times, default=b"")
+    newest = max(whole or times, default=b"")
+    return newest, sorted(time for time in times if time > newest)
 
 
 def _list(root: str, place: tuple[bytes, ...]) -> list[bytes]:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import command
 from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
+from ..database import cluster
 from ..database import rows as pg_rows
-from ..database.cluster import SETTINGS
 from ..database.contract import DatabaseServer
 from ..database.folder import complete, decoded
 from ..database.session import SqlSession, SqlTrouble
-from ..database.sql import identifier
 from ..frames import json_lines
 from .compare import digest
 from .contract import DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
@@ -68,7 +67,7 @@ def run(argv: Sequence[str]) -> int:
                     except (Refused, SqlTrouble) as problem:
                         why = problem.error if isinstance(problem, Refused) else problem.text
                         wrong.append(_problem(dump.database, dump.file, why))
-    return _answer(DumpsTried(tuple(good), len(wrong), tuple(wrong)))
+    return _answer(DumpsTried(tuple(good), len(wrong), tuple(wrong), passed=tuple(_passed(lines))))
 
 
 def _answer(tried: DumpsTried) -> int:
@@ -109,6 +108,14 @@ def _sound(folder: Path, lines: Sequence[DumpLine], wrong: list[DumpProblem]) ->
     return dumps
 
 
+def _passed(lines: Sequence[DumpLine]) -> Iterator[DumpProblem]:
+    """The dumps that are newer than the one that was tried."""
+    for line in lines:
+        if line.what == "passed":
+            name = f"{line.time}.dump"
+            yield DumpProblem(decoded(line.database) or line.database, name, f"{name}: it has no record")
+
+
 def _record(file: Path) -> Mapping[str, Any] | None:
     try:
         record = {} if file.is_symlink() else json.loads(file.read_bytes())
@@ -143,20 +150,19 @@ def _restore_roles(scratch: ScratchServer, roles: Path, wrong: list[DumpProblem]
 
 def _restore(scratch: ScratchServer, programs: Path, dump: CopiedDump) -> TriedDatabase:
     """Restore it, count, and drop it again: there may not be room for all at once."""
-    name = identifier(dump.database)
-    _psql(scratch, f"drop database if exists {name} with (force)")
+    cluster.drop(scratch.server, dump.database, MAINTENANCE)
     with dump.file.open("rb") as stream:
         words = (
             "--create",
             "--exit-on-error",
             "--no-password",
-            f"--dbname={scratch.server.conninfo(MAINTENANCE, options=SETTINGS)}",
+            f"--dbname={scratch.server.conninfo(MAINTENANCE, options=cluster.SETTINGS)}",
         )
         scratch.run("pg_restore", *words, given=stream, place=programs, seconds=HOURS)
     with SqlSession(scratch.server, dump.database) as session:
         tables, objects = pg_rows.count(session, seconds=HOURS)
     _compare(dump.record, tables, objects)
-    _psql(scratch, f"alter database {name} is_template false;\ndrop database {name} with (force)")
+    cluster.drop(scratch.server, dump.database, MAINTENANCE)
     return TriedDatabase(
         database=dump.database,
         at=str(dump.record.get("at", "")),

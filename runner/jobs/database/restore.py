@@ -160,12 +160,14 @@ def _findings(back: DatabaseRestore) -> Iterator[Finding]:
         f"runner restore-db --swap {shell(back.into)} {shell(back.name)}",
     ]
     texts.append(_rights(back))
-    texts += [f"a newer dump was passed over: {one_line(why)}" for why in back.newest.passed]
     texts += [
         f"an earlier restore was cut off and left database {one_line(name)}: if none runs now, drop it"
         for name in back.left
     ]
     yield from (Finding(severity="note", text=text, source=JOB) for text in texts)
+    for why in back.newest.passed:
+        text = f"a newer dump was passed over: {one_line(why)}"
+        yield Finding(severity="attention", text=text, source=JOB, do="see why it is not whole, and dump again")
 
 
 def _rights(back: DatabaseRestore) -> str:

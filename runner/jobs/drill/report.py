@@ -34,6 +34,7 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     unread = [each.label for each in tried if each.state == State.DONE and _answer(each) is None]
     labels = " and of ".join(unread)
     doubts = [f"whether all came back is not known: the answer of {labels} cannot be read"] if unread else []
+    doubts += [line for outcome in tried for line in _passed(outcome)]
     doubts += [f"what was restored is still there: {one_line(outcome.note)}" for outcome in stopped]
     proofs = [each for each in outcomes if each.role == Role.PROVEN and each.state == State.DONE]
     if any(answers.read(each.result, ProofKept) is None for each in proofs):
@@ -61,6 +62,13 @@ def _came_back(outcome: Outcome) -> Iterator[str]:
     for each in answer.databases if isinstance(answer, DumpsTried) else ():
         tables, rows = count(each.tables, "table"), count(each.rows, "row")
         yield f"database {one_line(each.database)}: {tables}, {rows} (dump of {one_line(each.at)[:16]})"
+
+
+def _passed(outcome: Outcome) -> Iterator[str]:
+    """Newer dumps than those that were tried."""
+    answer = _answer(outcome)
+    for each in answer.passed if isinstance(answer, DumpsTried) else ():
+        yield f"a newer dump was passed over: {_line(each)}"
 
 
 def _first(outcome: Outcome, *others: Outcome) -> str:

@@ -39,6 +39,9 @@ def ready() -> Iterator[World]:
         cluster.sql(f"create tablespace \"odd ' space\" location '{place}'")
         cluster.sql('create table apart (x int) tablespace "odd \' space"; insert into apart values (1)', "babase")
         cluster.sql("create table here (x int)")
+        # It keeps its database from being dropped.
+        subscription = "create subscription s connection 'host=192.0.2.1 dbname=x' publication p"
+        cluster.sql(f"{subscription} with (connect = false)", "babase")
         root = here.source / DUMPS.lstrip("/")
         root.parent.mkdir(parents=True)
         dumps = Dumps(root=root, cluster=cluster, options=(f"--user={pg.USER}", f"--socket={cluster.sockets}"))
@@ -168,6 +171,10 @@ def test_a_dump_without_its_record_does_not_count_and_the_one_before_is_taken(he
     (home / "2026-11-24T070000Z.dump").write_bytes(b"half")
     drilled = drill(here)
     assert drilled.states["restore"] == "done"
+    (passed,) = drilled.result("restore")["passed"]
+    assert (passed["database"], passed["dump"]) == ("babase", "2026-11-24T070000Z.dump")
+    assert drilled.report.verdict == Verdict.ATTENTION
+    assert "a newer dump was passed over: database babase: 2026-11-24T070000Z.dump" in drilled.report.headline
 
 
 def test_the_database_is_tried_although_files_are_wrong(here: World) -> None:
