@@ -46,8 +46,8 @@ Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
 UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
 Uuid = Annotated[str, UUID]
 
-# No option has more: more would be no number that anything here counts.
-DIGITS = 18
+# No option has more: more would be no number that anything here counts, and none that an answer may have.
+DIGITS, MOST = 19, 2**63 - 1
 SHOWN = 60
 
 Options = TypeVar("Options", bound=Tuple[Any, ...])  # noqa: UP006
@@ -215,6 +215,6 @@ def pairs(values: Sequence[str], option: str) -> dict[str, str]:
 
 def number(text: str, option: str, *, least: int = 0) -> int:
     """A whole number of at least `least`, in plain decimal digits. Raises Refused."""
-    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS) or int(text) < least:
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS) or not least <= int(text) <= MOST:
         raise Refused(f"{option} takes a number, {least} or more: {text[:SHOWN]!a}", "see docs/store.md")
     return int(text)
