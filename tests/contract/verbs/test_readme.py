@@ -24,7 +24,21 @@ def test_the_readme_shows_the_help_as_it_is() -> None:
 def test_make_help_lists_every_target() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     ran = subprocess.run(("make", "-C", str(ROOT), "help"), capture_output=True, text=True, check=True).stdout
-    assert targets == {"help", "run", "plan", "apply", "status", "test", "lab", "vm", "soak", "lint", "bench", "clean"}
+    assert targets == {
+        "help",
+        "run",
+        "plan",
+        "apply",
+        "status",
+        "test",
+        "lab",
+        "vm",
+        "soak",
+        "mutants",
+        "lint",
+        "bench",
+        "clean",
+    }
     assert all(f"make {target}" in ran for target in targets)
 
 
