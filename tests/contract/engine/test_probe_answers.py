@@ -212,6 +212,8 @@ def test_differences_without_their_counts_are_not_all_there_are(words: str) -> N
     app: Any = SimpleNamespace(transports={"chatty": Only(words)})
     store = Store(name="a", host="chatty", path="/srv/a")
     holding = browse.Holding(store=store, contents=StoreFacts(path="/srv/a", exists=True))
-    pair = browse.Pair(holding=holding, older=Snapshot(name="x"), newer=Snapshot(name="y"))
+    pair = browse.Pair(
+        holding=holding, older=Snapshot(name="2026-11-21T010000Z"), newer=Snapshot(name="2026-11-22T010000Z")
+    )
     with pytest.raises(FactsIncomplete, match="chatty: its answer ended before the counts"):
         browse.diff(app, pair, lambda _: None)

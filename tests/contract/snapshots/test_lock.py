@@ -81,7 +81,7 @@ def test_nobody_takes_the_lock_while_a_verb_of_the_former_holder_works(house: St
 @contextlib.contextmanager
 def sealing(house: Storehouse, sent: bytes) -> Iterator[subprocess.Popen[bytes]]:
     """A seal of ONE that has been given `sent`, whatever more it waits for, and is at work."""
-    argv = (*PROGRAM, "seal", str(house.root), ONE, "--plan", house.plan, "--transfer", "send=/")
+    argv = (*PROGRAM, "seal", str(house.root), ONE, "--plan", house.plan, "--transfer", "send=/", "--walked", "walk=/")
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe, env=ENVIRONMENT) as verb:
         assert verb.stdin
@@ -97,6 +97,7 @@ def test_a_verb_at_work_has_the_second_byte_and_lets_no_other_work(house: Storeh
     with house.held():
         house.begin(ONE)
         sent = frame("send", house.send(ONE))
+        sent += frame("walk", house.walk(0, sent))
         with sealing(house, sent[:20]) as verb:
             descriptor = os.open(house.root / ".runner/lock", os.O_RDWR)
             try:
@@ -115,6 +116,7 @@ def test_a_verb_whose_holder_was_killed_keeps_the_store_to_itself(house: Storeho
     with house.held() as holder:
         house.begin(ONE)
         sent = frame("send", house.send(ONE))
+        sent += frame("walk", house.walk(0, sent))
         with sealing(house, sent[:20]) as verb:
             holder.kill()
             holder.wait()

@@ -94,7 +94,7 @@ def test_four_hundred_snapshots_are_read_in_well_under_a_second(house: Storehous
     house.snapshot(ONE)
     record = house.root / f".runner/records/{ONE}.json"
     for number in range(400):
-        name = f"2025-01-01T{number:06d}Z"
+        name = f"2025-01-01T{number // 60:04d}{number % 60:02d}Z"
         (house.root / name).mkdir()
         record.with_name(f"{name}.json").write_bytes(record.read_bytes())
     # Processor time: how long one waits for it beside other work is the machine's affair.

@@ -50,7 +50,7 @@ def _old(runner: Runner) -> Iterator[None]:
 def test_a_disk_that_fills_up_over_ssh_is_pruned_and_finished_by_the_same_run(runner: Runner) -> None:
     file, old, new = runner.path(PAPIO, FILE), runner.data / "old", runner.data / "new"
     jobs = file.read_text()
-    file.write_text(jobs.replace("{ min = 30, max = 400 }", "{ min = 2, max = 400, free_space = '2%' }"))
+    file.write_text(jobs.replace("{ min = 30, max = 400 }", "{ min = 2, max = 400, free_space = '2%', per_day = 400 }"))
     runner.fill("old", 24)
     runner.good("run", "backup-papio")
     shutil.rmtree(old)
