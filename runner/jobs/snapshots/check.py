@@ -98,13 +98,15 @@ def _count(look: _StoreLook) -> Sequence[Finding]:
     days = (look.now - begun).days if begun else 0
     unclean = sum(not is_clean(snapshot) for snapshot in look.sealed)
     beyond = len(look.sealed) - unclean - look.clean
+    others = f"{unclean} more {'has' if unclean == 1 else 'have'} exceptions"
     # A new store fills by one a day, and its keeper knows it: that is no reason to call anybody.
     if _is_first(oldest) and look.clean + 1 >= days:
-        return (Finding(severity="note", text=f"{text}: it is still young", source=""),)
+        text = f"{text}: it is still young{f', and {others}' if unclean else ''}"
+        return (Finding(severity="note", text=text, source=""),)
     why, do = [], []
     if unclean:
-        why.append(f"{unclean} more have exceptions")
-        do.append("`runner snapshots --exceptions` lists what could not be read")
+        why.append(others)
+        do.append("`runner snapshots --exceptions` lists what could not be read; what never can goes into `accept`")
     if beyond:
         why.append(f"{beyond} more are beyond per_day = {policy.per_day} of their days, and count for nothing")
         do.append("see in `runner history` who makes so many in a day, and that the clock of the store's host is right")

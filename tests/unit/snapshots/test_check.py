@@ -143,6 +143,18 @@ def test_a_store_that_is_young_has_few_and_nobody_is_called() -> None:
     ]
 
 
+def test_a_young_store_whose_snapshots_have_exceptions_says_so_and_where_such_a_name_goes() -> None:
+    (note,) = draft(sealed(2, first=True, d22=E13)).findings
+    assert note.severity == "note"
+    assert note.text.endswith(
+        "has 1 snapshot without exceptions, min is 3: it is still young, and 1 more has exceptions"
+    )
+    (later,) = draft(sealed(9, first=True, **{f"d{day}": E13 for day in range(14, 23)})).findings
+    assert later.severity == "attention"
+    assert later.text.endswith("has 0 snapshots without exceptions, min is 3: 9 more have exceptions")
+    assert later.do.endswith("what never can goes into `accept`")
+
+
 def test_a_store_from_which_somebody_removed_the_oldest_is_not_young() -> None:
     before, after = sealed(20, first=True), sealed(20, first=True)[10:]
     policy = Retention(min=15, max=400)
