@@ -15,9 +15,9 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..frames import Frame, frames
 from .contract import Explain, Explained, Explanation
+from .gather import WHOLE
 from .sums import is_about_a_name, looked, unescaped
 
-LOOK_EXITS = (0, 23, 24)
 CAUSES = ("vanished", "changed", "unreadable", "attributes", "unexplained")
 
 CHUNK = 1 << 20
@@ -47,7 +47,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _look_exit(frame: Frame) -> int:
-    if frame.exit not in LOOK_EXITS:
+    if frame.exit not in WHOLE:
         raise Refused(f"the comparison did not end: exit {frame.exit}", "run the job again")
     return frame.exit
 

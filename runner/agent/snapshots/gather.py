@@ -108,14 +108,15 @@ class Gathered:
                 cause = str(answer["cause"])
                 counts[cause] = counts.get(cause, 0) + 1
                 self._note(point, str(answer.get("path", "")), cause)
-        total = answer.get("counts")
-        if not isinstance(total, dict) or {key: n for key, n in total.items() if n} != counts:
+        total, look = answer.get("counts"), answer.get("look_exit")
+        if not isinstance(total, dict) or {key: n for key, n in total.items() if n} != counts or look not in WHOLE:
             raise Refused(f"the explanation for {point} is cut off", "run the job again")
-        self.looks[point] = int(answer.get("look_exit", 0))
+        self.looks[point] = look
 
-    def walk(self, frame: Frame, point: str, copy: Path | None) -> None:
-        """Read the answer of `walk`, and compare it with `copy` where rsync saw less; Refused if it is cut off."""
-        if frame.state != "done" or frame.exit != 0:
+    def walk(self, frame: Frame, point: str) -> None:
+        """Read the answer of `walk`, and compare it with the copy where rsync saw less; Refused if it is cut off."""
+        copy = self._places.get(point)
+        if copy is None or frame.state != "done" or frame.exit != 0:
             return
         ended = self.filesystems[point].exit if point in self.filesystems else 0
         answer: Mapping[str, Any] = {}
@@ -189,7 +190,8 @@ class Gathered:
                 "look at that folder on the source, or name it in `exclude`; the partial is kept",
                 again=True,
             )
-        named = walk.closed or any(self.causes.get(point, {}).values())
+        # What changed or went meanwhile is nothing that rsync could not read.
+        named = walk.closed or any(self.causes.get(point, {}).get(cause) for cause in (*EXCEPTIONS, ACCEPTED))
         if self.looks.get(point, 0) == PARTIAL and not named:
             raise Refused(
                 f"rsync could not read something of {point}, twice, and everything there can be read",
@@ -224,8 +226,7 @@ def gather(stream: BinaryIO, expected: ExpectedOutputs, resumed: ResumedFiles, s
         elif frame.source in expected.explained:
             into.explain(frame, expected.explained[frame.source])
         elif frame.source in expected.walked:
-            point = expected.walked[frame.source]
-            into.walk(frame, point, resumed.place(point))
+            into.walk(frame, expected.walked[frame.source])
         elif frame.source in expected.kept:
             into.summed += resumed.read(frame, sums)
     into.require(expected)

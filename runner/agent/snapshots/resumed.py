@@ -22,10 +22,6 @@ class ResumedFiles:
         self._old = {partial: received.places(store, partial) for partial in resumed}
         self._known: set[int] = set()
 
-    def place(self, point: str) -> Path | None:
-        """Where the new snapshot has what is mounted there, while it is received."""
-        return self._new.get(point)
-
     def read(self, frame: Frame, sums: Sums) -> int:
         """Write the checksum of each line whose file lives on; returns how many."""
         point, old = self._place(frame.source)

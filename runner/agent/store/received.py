@@ -43,7 +43,7 @@ def is_folder(store: StoreFolder, below: str) -> bool:
     return True
 
 
-def lacks(copy: Path | None, path: str, names: int) -> bool:
+def lacks(copy: Path, path: str, names: int) -> bool:
     """Whether the folder `path` below `copy` is not there, or has fewer than so many names in it."""
     try:
         with tree.parent_of(str(copy), (*tree.components(f"/{path}"), b"")) as folder, os.scandir(folder) as entries:

@@ -63,14 +63,21 @@ def deep(folder: Path, depth: int) -> None:
     os.close(here)
 
 
-def sealed(house: Storehouse, around: tuple[str, ...] = (), counting: tuple[str, ...] = ()) -> Said:
-    """The whole way: begin, send, look, explain, count, seal; `around` is for rsync alone, `counting` for the count."""
+def sealed(
+    house: Storehouse, around: tuple[str, ...] = (), counting: tuple[str, ...] = (), meanwhile: str = ""
+) -> Said:
+    """The whole way: begin, send, look, explain, count, seal; `around` is for rsync alone, `counting` for the count.
+
+    The file at `meanwhile` changes after it was sent.
+    """
     since = now()
     rsync = Storehouse(root=house.root, source=house.source, before=around)
     with house.held():
         assert house.begin(ONE).code == 0
         sent = rsync.send(ONE)
         given, options = frame("send", sent), []
+        if meanwhile:
+            (house.source / meanwhile).write_text("changed")
         if sent.code:
             looked = rsync.look(ONE)
             given += frame(
@@ -126,9 +133,13 @@ def test_a_folder_that_rsync_alone_cannot_open_is_refused_and_named(house: Store
     assert refused.answer["error"].endswith("is /folder/shut")
 
 
-def test_a_look_that_failed_is_not_a_look_that_found_nothing(house: Storehouse, shut: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("meanwhile", ["", "folder/file"])
+def test_a_look_that_failed_is_not_a_look_that_found_nothing(
+    house: Storehouse, shut: tuple[str, ...], meanwhile: str
+) -> None:
     (house.source / "folder/shut").mkdir()
-    refused = sealed(house, shut)
+    # On a busy machine something always changes, which is no reason why rsync could not read something else.
+    refused = sealed(house, shut, meanwhile=meanwhile)
     assert refused.code == 1
     assert "could not read something of /, twice" in refused.answer["error"]
 
@@ -169,6 +180,13 @@ def test_the_count_is_exact_below_what_is_left_out_and_however_deep(house: Store
     free = house.call("walk", str(house.source), f"--since={now()}", *words)
     assert line.split()[3].replace(b",", b"").decode() == str(free.answer["names"])
     assert walked.answer["names"] < free.answer["names"]
+
+
+def test_whoever_nests_folders_without_end_costs_no_room_without_end(house: Storehouse) -> None:
+    deep(house.source / "folder", 6000)
+    walker = Walker(os.fsencode(house.source), time.time_ns())
+    assert max(len(path) for path, _ in walker.folders()) < 2 * LONGEST
+    assert walker.closed and sum(len(line.path) for line in walker.closed) < 8 << 20
 
 
 def test_another_filesystem_that_is_no_mount_is_named(tmp_path: Path) -> None:

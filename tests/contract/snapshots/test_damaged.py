@@ -167,6 +167,14 @@ def test_an_output_nested_too_deep_is_refused() -> None:
         Gathered(frozenset(), {}).explain(frame, "/")
 
 
+@pytest.mark.parametrize("look", [{}, {"look_exit": None}, {"look_exit": "0"}, {"look_exit": 5}, {"look_exit": True}])
+def test_an_explanation_that_does_not_say_how_the_look_ended_is_cut_off(look: dict[str, Any]) -> None:
+    line = json.dumps({"counts": {}, **look}).encode() + b"\n"
+    frame = Frame(io.BytesIO(line), "a/explain-1", "done", 0, len(line))
+    with pytest.raises(Refused, match="the explanation for / is cut off"):
+        Gathered(frozenset(), {}).explain(frame, "/")
+
+
 @pytest.mark.parametrize("since", [5, "x", None])
 def test_a_holder_whose_time_is_none_hides_nothing(house: Storehouse, since: Any) -> None:
     with house.held():
