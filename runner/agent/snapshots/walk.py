@@ -194,7 +194,8 @@ class Walker:
             self.beyond += older
             if older:
                 self.closed.append(Walked(os.fsdecode(path), "too deep", 0, older))
-        return waiting, 0 if beyond else older
+        # No rsync gets into these, and a path for each of too many levels would take all memory.
+        return [] if len(path) > LONGEST else waiting, 0 if beyond else older
 
     def _unseen(self, path: bytes, name: bytes, problem: OSError) -> None:
         path = _join(path, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from runner.agent.clock import now
-from runner.agent.snapshots.walk import Walker
+from runner.agent.snapshots.walk import LONGEST, Walker
 from tests.contract.storehouse import Said, Storehouse, frame
 
 ONE = "2026-11-21T010000Z"
