@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,24 +23,29 @@ def test_the_readme_shows_the_help_as_it_is() -> None:
     assert f"    $ runner --help\n{shown}" in (ROOT / "README.md").read_text("utf-8")
 
 
+def test_the_readme_shows_the_steps_of_a_first_run_as_they_are(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "jobs.toml", tmp_path)
+    argv = (sys.executable, "-m", "runner", "plan", "--json")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(argv, capture_output=True, text=True, check=True, env=environment, cwd=tmp_path).stdout
+    shown = (ROOT / "README.md").read_text("utf-8").partition("### Plan")[0]
+    for job in ("backup-papio", "backup-backup-server1"):
+        rows = re.findall(r"^      (\S+) +(read|write) +(\S+) +(.*?)(?:  \[.*)?$", part(shown, job), re.MULTILINE)
+        steps = [step for step in json.loads(ran)["steps"] if step["job"] == job and "unless" not in step]
+        assert rows == [(step["id"].partition("/")[2], step["effect"], step["host"], step["why"]) for step in steps]
+
+
+def part(text: str, job: str) -> str:
+    """What is shown of a job in a plan."""
+    return text.partition(f"\n    {job}  snapshot -> ")[2].partition("\n\n")[0]
+
+
 def test_make_help_lists_every_target() -> None:
     targets = set(re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     ran = subprocess.run(("make", "-C", str(ROOT), "help"), capture_output=True, text=True, check=True).stdout
-    assert targets == {
-        "help",
-        "run",
-        "plan",
-        "apply",
-        "status",
-        "test",
-        "lab",
-        "vm",
-        "soak",
-        "mutants",
-        "lint",
-        "bench",
-        "clean",
-    }
+    assert targets == set(
+        ["help", "run", "plan", "apply", "status", "test", "lab", "vm", "soak", "mutants", "lint", "bench", "clean"]
+    )
     assert all(f"make {target}" in ran for target in targets)
 
 
