@@ -154,13 +154,18 @@ class TryDumps(NamedTuple):
 
 
 class TriedDatabase(NamedTuple):
-    """A database that was restored from a dump with all its rows; `at` is when it was dumped."""
+    """A database that was restored from a dump with all its rows; `at` is when it was dumped.
+
+    `left` are settings that did not come back; `superuser` is why the rights of owners did not do, "" where they did.
+    """
 
     database: str
     at: str
     tables: Count
     rows: Count
     dump: str = ""
+    left: tuple[str, ...] = ()
+    superuser: str = ""
 
 
 class DumpProblem(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -78,20 +79,28 @@ def floor(folder: Path) -> int:
 
 
 def end_server(data: Path) -> None:
-    """End the server whose data is in this folder, if one runs; it need not save anything."""
-    try:
-        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
-        if pid <= 1 or Path(f"/proc/{pid}/cwd").readlink() != data.resolve():
-            return
-        os.kill(pid, signal.SIGQUIT)
-        until = time.monotonic() + PATIENCE
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
-            time.sleep(LOOK)
-        if Path(f"/proc/{pid}").exists():
-            os.kill(pid, signal.SIGKILL)
-    except (OSError, ValueError):
-        # There is none, or it has ended by itself.
-        return
+    """End the server whose data is in this folder, if one runs; it need not save anything.
+
+    It is known by its working folder: the files in there were written by whoever wrote the dump.
+    """
+    until = time.monotonic() + PATIENCE
+    # The folder itself may be a link by now.
+    place = data.parent.resolve() / data.name
+    while (pids := _working(place)) and time.monotonic() < until:
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(LOOK)
+
+
+def _working(folder: Path) -> list[int]:
+    """The processes that work in this folder."""
+    pids = []
+    for each in Path("/proc").glob("[1-9]*"):
+        with contextlib.suppress(OSError):
+            if (each / "cwd").readlink() == folder:
+                pids.append(int(each.name))
+    return pids
 
 
 def _remove(folder: Path) -> int:

@@ -1,14 +1,13 @@
-"""A PostgreSQL server made to be thrown away: its own folder and socket, no network, gone whatever happens."""
+"""A PostgreSQL server made to be thrown away: its own folder and socket, confined to it, gone whatever happens."""
 
 from __future__ import annotations
 
 import os
-import pwd
 import re
 import shutil
-import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,15 +15,17 @@ from types import TracebackType
 from typing import IO, NamedTuple
 
 from ..answer import Refused
-from ..command import ask
+from ..command import ENVIRONMENT
 from ..database import server as pg_programs
 from ..database.contract import DatabaseServer
 from ..database.fits import major
-from ..database.server import PLACES, account, complaint, free, run, running, start, stop
+from ..database.server import PLACES, complaint, free, run, stop
 from ..database.sql import identifier
+from .confined import confined
 from .scratch import end_server, floor
 
 PATIENCE = 120.0
+PROGRAM = 600.0
 LOOK = 0.2
 # sun_path of unix(7), with the name that PostgreSQL gives its socket.
 LONGEST = 107 - len("/.s.PGSQL.5432")
@@ -80,37 +81,38 @@ def programs(to: DatabaseServer, server: str, pg_dump: str) -> Programs:
 
 
 class ScratchServer:
-    """A server in `folder` (ours, 0700), for the OS user of `to`; started when the block is entered."""
+    """A server in `folder` (ours, 0700), confined to it; started when the block is entered."""
 
     def __init__(self, to: DatabaseServer, bin_folder: Path, folder: Path) -> None:
-        """Nothing is made yet. Raises Refused where a socket could not be below `folder`."""
-        self._bin, self._folder = bin_folder, folder
-        self._as, self._errors = to, tempfile.TemporaryFile()  # noqa: SIM115  (closed on leaving)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._apart = _apart()
-        self.server = DatabaseServer(user=to.user, socket=str(folder), programs=to.programs)
+        """Its superuser is called as the OS user of `to`. Nothing is made yet.
+
+        Raises Refused where a socket could not be below `folder`, or this host cannot confine a server.
+        """
         if len(os.fsencode(folder)) > LONGEST:
             raise Refused(f"{folder} is too long for the path of a socket", "choose a shorter path for `scratch`")
-
-    @property
-    def name(self) -> str:
-        """The name of the superuser: that of the OS user."""
-        who = account(self._as) or pwd.getpwuid(os.geteuid())
-        return who.pw_name
+        self._bin, self._folder = bin_folder, folder
+        self.name = to.user or "postgres"
+        self.server = confined(folder, self.name, to.programs, bin_folder)
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed on leaving)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._left = threading.Event()
+        self._watch = threading.Thread(target=self._look, daemon=True)
+        self._full = False
 
     def __enter__(self) -> ScratchServer:
-        who = account(self._as)
-        if who:
-            os.chown(self._folder, who.pw_uid, who.pw_gid)
         data = self._folder / "data"
         plain = ("--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync")
-        self.run("initdb", f"--pgdata={data}", f"--username={self.name}", *plain)
         settings = {**_SETTINGS, "unix_socket_directories": f'"{self._folder}"', "unix_socket_permissions": "0700"}
         words = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
-        argv = (*self._apart, str(self._bin / "postgres"), "-D", str(data), *words)
+        argv = (*self.server.serving, str(self._bin / "postgres"), "-D", str(data), *words)
         try:
-            self._process = start(self._as, argv, stdin=subprocess.DEVNULL, stdout=self._errors, stderr=self._errors)
+            self.run("initdb", f"--pgdata={data}", f"--username={self.name}", *plain)
+            none = subprocess.DEVNULL
+            self._process = subprocess.Popen(
+                argv, stdin=none, stdout=self._errors, stderr=self._errors, env=ENVIRONMENT, cwd="/"
+            )
             self._wait()
+            self._watch.start()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -119,35 +121,37 @@ class ScratchServer:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGQUIT)
-            try:
-                self._process.wait(PATIENCE)
-            except subprocess.TimeoutExpired:
-                stop(self._process)
+        self._left.set()
+        if self._process is not None:
+            # It need not save anything, and all that code in it began ends with it.
+            stop(self._process)
         end_server(self._folder / "data")
         shutil.rmtree(self._folder, ignore_errors=True)
         self._errors.close()
 
-    def run(
-        self, program: str, *words: str, given: IO[bytes] | None = None, place: Path | None = None, seconds: float = 600
-    ) -> None:
-        """Run a program of PostgreSQL against the server, on a disk that keeps some room.
+    def run(self, program: str, *words: str, given: IO[bytes] | None = None) -> None:
+        """Run a program of PostgreSQL against the server. Raises Refused with what it complained of."""
+        ran = run(self.server, (str(self._bin / program), *words), given=given, seconds=PROGRAM)
+        if ran.exit != 0:
+            raise Refused(f"{program} ended {ran.exit}: {ran.complaint}", "")
 
-        Raises Refused with what it complained of, or when the disk of the folder is nearly full.
-        """
-        argv = (*self._apart, str((place or self._bin) / program), *words)
-        none = subprocess.DEVNULL
-        with tempfile.TemporaryFile() as errors:
-            with running(self._as, argv, stdin=given or none, stdout=none, stderr=errors) as process:
-                _watch(process, self._folder, time.monotonic() + seconds)
-            if process.returncode != 0:
-                raise Refused(f"{program} ended {process.returncode}: {complaint(errors)}", "")
+    def trouble(self, text: str) -> str:
+        """Why something failed here: `text`, or that the disk was nearly full and the server was ended."""
+        return "the disk of the scratch folder is nearly full: put `scratch` on a larger one" if self._full else text
+
+    def _look(self) -> None:
+        """End the server before it fills the disk of the folder."""
+        least = floor(self._folder) // 2
+        while not self._left.wait(LOOK):
+            if free(self._folder) < least and self._process is not None:
+                self._full = True
+                self._process.kill()
+                return
 
     def _wait(self) -> None:
         until = time.monotonic() + PATIENCE
         ready = (str(self._bin / "pg_isready"), f"--host={self._folder}", "--quiet")
-        while run(self._as, ready, seconds=30).exit != 0:
+        while run(self.server, ready, seconds=30).exit != 0:
             if self._process is None or self._process.poll() is not None or time.monotonic() > until:
                 why = complaint(self._errors)
                 raise Refused(f"the scratch server did not start: {why}", "find out why, and run the drill again")
@@ -168,34 +172,11 @@ class ScratchServer:
                     raise Refused(what, "look at it")
                 place = self._folder / f"space-{number}"
                 place.mkdir(mode=0o700)
-                if who := account(self._as):
-                    os.chown(place, who.pw_uid, who.pw_gid)
+                os.chown(place, self.server.uid, self.server.uid)
                 lines.append(f"{statement[1]} LOCATION '{str(place)}';")
             else:
                 lines.append(line)
         return "\n".join(lines)
-
-
-def _watch(process: subprocess.Popen[bytes], folder: Path, until: float) -> None:
-    least = floor(folder) // 2
-    while True:
-        try:
-            process.wait(LOOK)
-        except subprocess.TimeoutExpired:
-            if free(folder) < least:
-                raise Refused(
-                    "the disk of the scratch folder is nearly full", "put `scratch` on a larger disk"
-                ) from None
-            if time.monotonic() > until:
-                raise Refused("the restore took too long", "find out why the host is so slow") from None
-            continue
-        return
-
-
-def _apart() -> tuple[str, ...]:
-    """What keeps a program from outliving us, where this host can do that; setpriv(1)."""
-    words = ("setpriv", "--pdeathsig", "QUIT", "--")
-    return words if ask((*words, "true"), timeout=10).exit == 0 else ()
 
 
 def _folders(to: DatabaseServer) -> Sequence[Path]:

@@ -12,18 +12,19 @@ from typing import Any, NamedTuple
 from .. import command
 from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
-from ..database import cluster
+from ..database import cluster, restore, stored
 from ..database import rows as pg_rows
 from ..database.contract import DatabaseServer
 from ..database.folder import complete, decoded
+from ..database.load import Loading
 from ..database.session import SqlSession, SqlTrouble
 from ..frames import json_lines
 from .compare import digest
 from .contract import DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
 from .scratch_server import ScratchServer, programs
 
-HOURS = 24 * 3600.0
-MAINTENANCE = "template1"
+HOURS = 24 * 3600
+MOST_LEFT = 20
 
 
 class CopiedDump(NamedTuple):
@@ -38,9 +39,10 @@ class CopiedDump(NamedTuple):
 def run(argv: Sequence[str]) -> int:
     """Restore each dump that `newest-dumps` lists on stdin and that is below FOLDER/dumps; exit 1 if any fails.
 
-    A server is made in FOLDER/cluster, and gone when this ends, however. Each dump must have the size and
+    A server is made in FOLDER/cluster, confined, and gone when this ends, however. Each dump must have the size and
     SHA-256 of its record, be restored without an error, and hold the rows of each table and the large
-    objects that were counted when it was made.
+    objects that were counted when it was made. Each object is restored with the rights of its owner; where that does
+    not do, with a superuser's of that server, and the answer says so.
     """
     options = parse_as(TryDumps, argv)
     folder = Path(options.folder)
@@ -66,7 +68,7 @@ def run(argv: Sequence[str]) -> int:
                         good.append(_restore(scratch, use.restore, dump))
                     except (Refused, SqlTrouble) as problem:
                         why = problem.error if isinstance(problem, Refused) else problem.text
-                        wrong.append(_problem(dump.database, dump.file, why))
+                        wrong.append(_problem(dump.database, dump.file, scratch.trouble(why)))
     return _answer(DumpsTried(tuple(good), len(wrong), tuple(wrong), passed=tuple(_passed(lines))))
 
 
@@ -145,30 +147,31 @@ def _restore_roles(scratch: ScratchServer, roles: Path, wrong: list[DumpProblem]
     try:
         _psql(scratch, sql)
     except Refused as refused:
-        wrong.append(DumpProblem("", roles.name, f"the roles: {refused.error}"))
+        wrong.append(DumpProblem("", roles.name, f"the roles: {scratch.trouble(refused.error)}"))
 
 
 def _restore(scratch: ScratchServer, programs: Path, dump: CopiedDump) -> TriedDatabase:
-    """Restore it, count, and drop it again: there may not be room for all at once."""
-    cluster.drop(scratch.server, dump.database, MAINTENANCE)
-    with dump.file.open("rb") as stream:
-        words = (
-            "--create",
-            "--exit-on-error",
-            "--no-password",
-            f"--dbname={scratch.server.conninfo(MAINTENANCE, options=cluster.SETTINGS)}",
-        )
-        scratch.run("pg_restore", *words, given=stream, place=programs, seconds=HOURS)
-    with SqlSession(scratch.server, dump.database) as session:
+    """Restore it as `restore-db` would, count, and drop it again: there may not be room for all at once."""
+    loading = Loading(scratch.server, cluster.making("drill"), str(programs / "pg_restore"), HOURS)
+    with stored.opened(str(dump.file), str(dump.record["sha256"])) as stream:
+        try:
+            left, superuser = restore.make(loading, stream), ""
+        except Refused as refused:
+            # Confined as it is, no code in it can do harm even so; but restore-db would ask for it.
+            cluster.drop(scratch.server, loading.database)
+            left, superuser = restore.make(loading, stream, superuser=True), refused.error
+    with SqlSession(scratch.server, loading.database) as session:
         tables, objects = pg_rows.count(session, seconds=HOURS)
     _compare(dump.record, tables, objects)
-    cluster.drop(scratch.server, dump.database, MAINTENANCE)
+    cluster.drop(scratch.server, loading.database)
     return TriedDatabase(
         database=dump.database,
         at=str(dump.record.get("at", "")),
         tables=len(tables),
         rows=sum(tables.values()),
         dump=dump.file.name,
+        left=tuple(left[:MOST_LEFT]),
+        superuser=superuser,
     )
 
 
@@ -191,4 +194,4 @@ def _psql(scratch: ScratchServer, sql: str) -> None:
     with tempfile.TemporaryFile() as stream:
         stream.write(sql.encode("utf-8", "surrogateescape"))
         stream.seek(0)
-        scratch.run("psql", *words, f"--dbname={scratch.server.conninfo(MAINTENANCE)}", given=stream)
+        scratch.run("psql", *words, f"--dbname={scratch.server.conninfo()}", given=stream)

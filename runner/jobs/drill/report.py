@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from runner.agent.drill.contract import Compared, DumpProblem, DumpsTried, NameProblem
+from runner.agent.drill.contract import Compared, DumpProblem, DumpsTried, NameProblem, TriedDatabase
 from runner.agent.store.contract import ProofKept
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
@@ -34,7 +34,7 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     unread = [each.label for each in tried if each.state == State.DONE and _answer(each) is None]
     labels = " and of ".join(unread)
     doubts = [f"whether all came back is not known: the answer of {labels} cannot be read"] if unread else []
-    doubts += [line for outcome in tried for line in _passed(outcome)]
+    doubts += [line for outcome in tried for line in (*_passed(outcome), *_left(outcome))]
     doubts += [f"what was restored is still there: {one_line(outcome.note)}" for outcome in stopped]
     proofs = [each for each in outcomes if each.role == Role.PROVEN and each.state == State.DONE]
     if any(answers.read(each.result, ProofKept) is None for each in proofs):
@@ -42,7 +42,7 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     known = "; ".join(summaries) or ("" if doubts else job.headline)
     headline = "; but ".join(filter(None, (known, "; ".join(doubts))))
     verdict = Verdict.ATTENTION if doubts else Verdict.DONE
-    details = (*(line for outcome in tried for line in _compared_with(outcome)), *again)
+    details = (*(line for outcome in tried for line in (*_compared_with(outcome), *_asked_for(outcome))), *again)
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=details)
 
 
@@ -53,13 +53,19 @@ def _answer(outcome: Outcome) -> Compared | DumpsTried | None:
     return answers.read(outcome.result, Compared) if outcome.role == Role.COMPARE else None
 
 
+def _databases(outcome: Outcome) -> tuple[TriedDatabase, ...]:
+    """The databases that came back."""
+    answer = _answer(outcome)
+    return answer.databases if isinstance(answer, DumpsTried) else ()
+
+
 def _came_back(outcome: Outcome) -> Iterator[str]:
     answer = _answer(outcome)
     if isinstance(answer, Compared) and outcome.state == State.DONE:
         canaries = f" and {count(answer.canaries, 'canary', 'canaries')}" if answer.canaries else ""
         files, snapshots = count(answer.files, "file"), count(answer.snapshots, "snapshot")
         yield f"{files}{canaries} of {snapshots} came back as sealed"
-    for each in answer.databases if isinstance(answer, DumpsTried) else ():
+    for each in _databases(outcome):
         tables, rows = count(each.tables, "table"), count(each.rows, "row")
         yield f"database {one_line(each.database)}: {tables}, {rows} (dump of {one_line(each.at)[:16]})"
 
@@ -69,6 +75,20 @@ def _passed(outcome: Outcome) -> Iterator[str]:
     answer = _answer(outcome)
     for each in answer.passed if isinstance(answer, DumpsTried) else ():
         yield f"a newer dump was passed over: {_line(each)}"
+
+
+def _left(outcome: Outcome) -> Iterator[str]:
+    """Settings that did not come back."""
+    for each in _databases(outcome):
+        yield from (f"of database {one_line(each.database)} did not come back: {one_line(left)}" for left in each.left)
+
+
+def _asked_for(outcome: Outcome) -> Iterator[str]:
+    """The databases that need a superuser's rights."""
+    for each in _databases(outcome):
+        if each.superuser:
+            name = one_line(each.database)
+            yield f"database {name}: restore-db will need --as-superuser for it: {one_line(each.superuser)}"
 
 
 def _first(outcome: Outcome, *others: Outcome) -> str:

@@ -193,6 +193,16 @@ def test_what_was_restored_and_could_not_be_removed_needs_a_person() -> None:
     assert "what was restored is still there: the disk is read-only" in made.headline
 
 
+def test_settings_that_did_not_come_back_need_a_person_and_who_needs_a_superuser_is_said() -> None:
+    odd = {**BABASE, "left": ["ALTER DATABASE babase SET x.y TO 1: no such setting"], "superuser": "language\nc"}
+    made = report(compare=(State.DONE, FILES), restore=(State.DONE, {"databases": [odd]}), clear=(State.DONE, {}))
+    assert made.verdict == Verdict.ATTENTION
+    assert made.headline.endswith(
+        "; but of database babase did not come back: ALTER DATABASE babase SET x.y TO 1: no such setting"
+    )
+    assert "database babase: restore-db will need --as-superuser for it: language\\nc" in made.details
+
+
 def test_an_answer_that_cannot_be_read_is_no_answer_that_all_is_well() -> None:
     made = report(compare=(State.DONE, {**FILES, "files": "212"}), restore=(State.DONE, {}), clear=(State.DONE, {}))
     assert made.verdict == Verdict.ATTENTION
