@@ -10,14 +10,13 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from runner.agent.database.contract import encoded
 from tests.contract import pg
 from tests.lab.images import BACKUP, PAPIO, STORE
 from tests.lab.machines import CHECKOUT, Lab
-from tests.lab.site import FILE, JOBS, MAIL, NAME, SENDMAIL, STATE, Ran, Runner
+from tests.lab.site import FILE, JOBS, MAIL, SENDMAIL, Ran, Runner, earlier
 
 DUMPS, HOME, POSTGRES = "/srv/babase_database/postgres", "/var/lib/postgresql", 26
 ODD = 'it\'s "odd"; DROP --x ünï'
@@ -47,17 +46,6 @@ after = ["backup-papio"]
 schedule = "45 6 * * *"
 [hooks.mail]"""
 NIGHTLY = f'store = "papio"\nafter = ["dump-babase"]\nexclude = {json.dumps(OTHERS)}\nschedule = "15 3 * * *"\n[jobs.backup-backup'
-# Run on papio: the path of a database below /proc/PID/root is not what SQLite makes of it.
-AGE = """
-import datetime, sqlite3, sys
-database = sqlite3.connect(sys.argv[1])
-back = datetime.timedelta(days=int(sys.argv[2]))
-database.create_function("aged", 1, lambda at: at and (datetime.datetime.fromisoformat(at) - back).isoformat())
-for table in ("runs", "jobs"):
-    database.execute(f"UPDATE {table} SET started = aged(started), ended = aged(ended)")
-database.execute("UPDATE instants SET instant = aged(instant)")
-database.commit()
-"""
 COUNTS = """
 select coalesce(json_object_agg(name, (xpath('/row/c/text()', query_to_xml(
     'select count(*) as c from only ' || name, false, true, '')))[1]::text::int), '{}')
@@ -65,7 +53,6 @@ from (select format('%I.%I', nspname, relname) as name from pg_class join pg_nam
     where relkind = 'r' and nspname !~ '^pg_' and nspname <> 'information_schema') tables
 """
 STALE = re.compile(r"database(?: \S.*?)?: stale since \d{4}-\d\d-\d\d \d\d:\d\d UTC")
-MOMENT = re.compile(r"\d{4}-\d\d-\d\dT(?:\d{6}Z|\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z))")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,25 +193,11 @@ class Keeper(Runner):
             write(path, before, about.st_mtime_ns)
 
     def days_pass(self, days: int = 1) -> None:
-        """All that the journal and the store know was that many days earlier."""
-        back = timedelta(days=days)
-        self.lab.run(PAPIO, self.lab.python, "-c", AGE, f"{STATE}/journal.sqlite", str(days))
-        store = self.store("papio")
-        for name in self.sealed():
-            (store / name).rename(store / earlier(name, back))
-        records = store / ".runner/records"
-        for path in (*sorted(records.iterdir()), store / ".runner/proven.json"):
-            if path.suffix == ".json" and path.exists():
-                path.write_text(earlier(path.read_text(), back))
-            if NAME.match(path.name):
-                path.rename(path.with_name(earlier(path.name, back)))
+        """All that the journal, the store and the dumps know was that many days earlier."""
+        Runner.days_pass(self, days)
         for path in self.path(PAPIO, DUMPS).rglob("*.json"):
             made_for = re.compile(r'"instant": "[^"]+"')
-            path.write_text(made_for.sub(lambda line: earlier(line[0], back), path.read_text()))
-        latest = store / "latest"
-        latest.unlink()
-        latest.symlink_to(self.sealed()[-1])
-        self.seen.clear()
+            path.write_text(made_for.sub(lambda line: earlier(line[0], days), path.read_text()))
 
 
 def write(path: Path, content: bytes, mtime_ns: int) -> None:
@@ -232,18 +205,6 @@ def write(path: Path, content: bytes, mtime_ns: int) -> None:
     with path.open("r+b") as stream:
         stream.write(content)
     os.utime(path, ns=(mtime_ns, mtime_ns))
-
-
-def earlier(text: str, back: timedelta) -> str:
-    """A text with every moment in it, in a name or as ISO 8601, that much earlier."""
-
-    def moved(found: re.Match[str]) -> str:
-        if NAME.fullmatch(found[0]):
-            at = datetime.strptime(found[0], "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC)
-            return f"{at - back:%Y-%m-%dT%H%M%SZ}"
-        return (datetime.fromisoformat(found[0]) - back).isoformat()
-
-    return MOMENT.sub(moved, text)
 
 
 def flat(ran: Ran) -> str:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,18 @@ store = "local"
 filesystems = ["{DATA}"]
 [hooks.mail]
 sendmail = "{SENDMAIL}"
+"""
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT(?:\d{6}Z|\d\d:\d\d:\d\d(?:\.\d+)?(?:\+00:00|Z))")
+# Run on papio: the path of a database below /proc/PID/root is not what SQLite makes of it.
+AGE = """
+import datetime, sqlite3, sys
+database = sqlite3.connect(sys.argv[1])
+back = datetime.timedelta(days=int(sys.argv[2]))
+database.create_function("aged", 1, lambda at: at and (datetime.datetime.fromisoformat(at) - back).isoformat())
+for table in ("runs", "jobs"):
+    database.execute(f"UPDATE {table} SET started = aged(started), ended = aged(ended)")
+database.execute("UPDATE instants SET instant = aged(instant)")
+database.commit()
 """
 # What changes while a host runs, or on this machine: it cannot be compared after the fact.
 MOVING = (b"var/lib/runner", b"dev", b"proc", b"run", b"sys", b"tmp", b"mnt", b"usr", b"srv/backups", b"srv/data")
@@ -162,6 +175,23 @@ class Runner:
         folder = self.store(store) / ".partial"
         return sorted(one.name for one in folder.iterdir() if NAME.fullmatch(one.name)) if folder.is_dir() else []
 
+    def days_pass(self, days: int = 1) -> None:
+        """All that the journal and the store of papio know was that many days earlier."""
+        self.lab.run(PAPIO, self.lab.python, "-c", AGE, f"{STATE}/journal.sqlite", str(days))
+        store = self.store("papio")
+        for name in self.sealed():
+            (store / name).rename(store / earlier(name, days))
+        records = store / ".runner/records"
+        for path in (*sorted(records.iterdir()), store / ".runner/proven.json"):
+            if path.suffix == ".json" and path.exists():
+                path.write_text(earlier(path.read_text(), days))
+            if NAME.match(path.name):
+                path.rename(path.with_name(earlier(path.name, days)))
+        latest = store / "latest"
+        latest.unlink()
+        latest.symlink_to(self.sealed()[-1])
+        self.seen.clear()
+
     def fill(self, name: str, mib: int, pieces: int = 8) -> int:
         """Put some big files on papio that no snapshot has; how many bytes they are."""
         folder = self.data / name
@@ -250,3 +280,16 @@ def until(what: str, test: Callable[[], object], seconds: float = 20) -> None:
     while not test():
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
         time.sleep(0.02)
+
+
+def earlier(text: str, days: int) -> str:
+    """A text with every moment in it, in a name or as ISO 8601, that many days earlier."""
+    back = timedelta(days=days)
+
+    def moved(found: re.Match[str]) -> str:
+        if NAME.fullmatch(found[0]):
+            at = datetime.strptime(found[0], "%Y-%m-%dT%H%M%SZ").replace(tzinfo=UTC)
+            return f"{at - back:%Y-%m-%dT%H%M%SZ}"
+        return (datetime.fromisoformat(found[0]) - back).isoformat()
+
+    return MOMENT.sub(moved, text)
