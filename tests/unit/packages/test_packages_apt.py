@@ -318,3 +318,13 @@ def test_a_dependency_field_is_read() -> None:
         (Alternative("libc6", ">=", "2.36"),), (Alternative("a"), Alternative("b", "<<", "2:1.0~")), (Alternative("c"),),
     )  # fmt: skip
     assert apt.clauses(", ") == ()
+
+
+@pytest.mark.parametrize("name", ["--purge", "-o=DPkg::Pre-Invoke::=id", "a;id", "a/../b", "", "é", "a\x1b[2J", "_x"])
+def test_what_dpkg_would_not_take_for_a_package_is_none(name: str) -> None:
+    """These go into the command line of apt-get."""
+    assert apt.simulated([f"Inst {name} [1.0] (1.1 Debian-Security:13/stable-security [amd64])"]) == ()
+    assert apt.removed([f"Remv {name} [1.0]"]) == ()
+    assert apt.parse_table([f"{name}|amd64|1.0|install|installed|ok|"], "amd64") == ()
+    (update,) = apt.simulated(["Inst libstdc++6:i386 [1:1.0~rc1-2] (1:1.0+dfsg-1_x Debian:13/stable [i386])"])
+    assert (update.name, update.old, update.new) == ("libstdc++6:i386", "1:1.0~rc1-2", "1:1.0+dfsg-1_x")
