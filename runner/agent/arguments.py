@@ -41,7 +41,9 @@ PathsRest = Annotated[Tuple[AbsolutePath, ...], REST]  # noqa: UP006
 SnapshotsRest = Annotated[Tuple[SnapshotName, ...], REST]  # noqa: UP006
 MountPoint = Annotated[str, re.compile(f"(?:{PATH.pattern})?")]
 # One name, that no program takes for an option or a path.
-FileName = Annotated[str, re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")]
+FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
+FileName = Annotated[str, FILE_NAME]
+FileNameOrNone = Annotated[str, re.compile(f"(?:{FILE_NAME.pattern})?")]
 Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
 UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
 Uuid = Annotated[str, UUID]

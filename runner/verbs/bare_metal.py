@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from runner.verbs.browse import Holding, holdings, missing
 
 _LABEL = {"ext2": "-L", "ext3": "-L", "ext4": "-L", "xfs": "-L", "btrfs": "-L", "vfat": "-n"}
 _PLAIN = ("disk", "part")
+_WIDTH = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,15 +59,10 @@ def page(lost: Lost) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        finalize=lambda value: one_lines(value) if isinstance(value, str) else value,
+        finalize=lambda value: one_line(value) if isinstance(value, str) else value,
     )
     environment.filters.update(quote=lambda text: shlex.quote(one_line(text)), size=size, line=one_line)
     return environment.get_template("bare_metal.txt.j2").render(_values(lost))
-
-
-def one_lines(text: str) -> str:
-    """Every line of `text`, without anything that a terminal takes for more than text."""
-    return "\n".join(one_line(line) for line in text.split("\n"))
 
 
 def _values(lost: Lost) -> dict[str, Any]:
@@ -90,6 +87,7 @@ def _values(lost: Lost) -> dict[str, Any]:
         "mounts": lost.snapshot.filesystems,
         "about": about,
         "facts": facts,
+        "files": textwrap.wrap("  ".join(map(one_line, about.files)).strip(), _WIDTH, break_on_hyphens=False),
         "unreadable": lost.about is None or about.problem,
         "disk": lost.disk,
         "uuid": lost.uuid,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..arguments import Count, DeclaredDisk, PathWord, SnapshotWord
+from ..arguments import Count, DeclaredDisk, FileNameOrNone, PathWord, SnapshotWord
 
 
 class BlockDevice(NamedTuple):
@@ -23,7 +23,7 @@ class BlockDevice(NamedTuple):
     model: str = ""
     serial: str = ""
     parts: tuple[BlockDevice, ...] = ()
-    table: str = ""
+    table: FileNameOrNone = ""
 
     @property
     def all(self) -> tuple[BlockDevice, ...]:

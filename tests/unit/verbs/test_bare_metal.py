@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
 from typing import Any
 
 import pytest
@@ -148,6 +149,35 @@ def test_a_database_name_makes_no_line_and_no_colour_of_its_own() -> None:
     text = page(lost(answer()))
     assert "\x1b" not in text
     assert not any("rm -rf" in line for line in commands(text))
+
+
+EVIL = ["$(EVIL)", "`EVIL`", "\n    EVIL\n", "    EVIL", "'; EVIL; '", '"; EVIL; "', "x; EVIL", "-x || EVIL", "\\"]
+
+
+def everywhere(known: Any, text: str) -> Any:
+    """Every text of an answer is this one, but for those that may be nothing but a file's name or a type."""
+    if isinstance(known, dict):
+        return {key: each if key in ("table", "family") else everywhere(each, text) for key, each in known.items()}
+    if isinstance(known, list):
+        return [everywhere(each, text) for each in known]
+    return text if isinstance(known, str) else known
+
+
+@pytest.mark.parametrize("text", EVIL)
+def test_whatever_a_host_said_of_itself_is_no_command_on_its_page(text: str) -> None:
+    facts = everywhere(answer(), text)
+    # Disks and their partitions stand for themselves: only so are there commands with their names.
+    for odd in (facts, {**facts, "facts": {**facts["facts"], "disks": [SDA], "filesystems": FILESYSTEMS}}):
+        lines = commands(page(lost(odd)))
+        assert len(lines) > 10
+        for line in lines:
+            # A shell that finds no program at all says which ones it looked for.
+            ran = subprocess.run(("/bin/sh", "-c", line), env={"PATH": "/nowhere"}, capture_output=True, check=False)
+            assert b"EVIL: not found" not in ran.stderr, line
+
+
+def test_the_name_of_a_table_is_that_of_a_file() -> None:
+    assert inventory.read(answer(disks=[{**SDA, "table": "$(EVIL)"}])) is None
 
 
 def test_every_command_is_one_that_a_shell_understands() -> None:
