@@ -161,13 +161,13 @@ class Server:
         return struct.pack("<QQQQQQ10I", node, size, size // 512, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
 
 
-def serve(image: str, folder: str, log: str) -> None:
-    """Serve until it is unmounted."""
+def serve(image: str, folder: str, log: str, user: str = "0") -> None:
+    """Serve until it is unmounted; nobody but `user` gets at it, root neither."""
     device = os.open("/dev/fuse", os.O_RDWR)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     server = Server(bytearray(Path(image).read_bytes()), os.open(log, flags, 0o600))
     libc = ctypes.CDLL(None, use_errno=True)
-    data = f"fd={device},rootmode=40000,user_id=0,group_id=0".encode()
+    data = f"fd={device},rootmode=40000,user_id={user},group_id={user}".encode()
     if libc.mount(b"powerdisk", os.fsencode(folder), b"fuse", 0, data):
         raise OSError(ctypes.get_errno(), "mount")
     os.write(1, b"ready\n")

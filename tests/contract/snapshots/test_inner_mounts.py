@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from runner.model.facts import Filesystem
 from runner.tools import rsync
 from tests.contract.storehouse import Storehouse, execute, frame
 
+REPOSITORY = Path(__file__).parents[3]
 NAME = "2026-11-21T010000Z"
 
 
@@ -58,6 +60,73 @@ def test_a_folder_that_is_mounted_twice_is_copied_once_and_its_mount_point_stays
     assert sealed.code == 0, sealed.out
     copy = house.root / NAME
     assert sorted(str(path.relative_to(copy)) for path in copy.rglob("*")) == ["other", "photos", "photos/one", "www"]
+
+
+def test_a_subvolume_that_is_no_mount_is_an_exception_by_name_and_one_that_is_mounted_is_none(tmp_path: Path) -> None:
+    image, top = tmp_path / "btrfs.img", tmp_path / "btrfs"
+    top.mkdir()
+    with image.open("wb") as stream:
+        stream.truncate(128 << 20)
+    subprocess.run(("mkfs.btrfs", "--quiet", "--mixed", image), check=True, capture_output=True)
+    if subprocess.run(("mount", "-o", "loop", image, top), check=False).returncode:
+        pytest.skip("this machine mounts no btrfs")
+    try:
+        for name in ("hidden", "mounted"):
+            subprocess.run(("btrfs", "subvolume", "create", top / name), check=True, capture_output=True)
+            (top / name / "file").write_text(name)
+        (top / "own").mkdir()
+        (top / "own/file").write_text("own")
+        device = next(each.source for each in filesystems() if each.mount == str(top))
+        subprocess.run(("mount", "-o", "subvol=mounted", device, top / "mounted"), check=True)
+        house = Storehouse(root=tmp_path / "store", source=top)
+        assert house.snapshot(NAME).code == 0
+        record = house.call("record", str(house.root), NAME).answer
+        assert [(each["path"], each["cause"]) for each in record["exceptions_list"]] == [
+            ("/hidden", "another filesystem")
+        ]
+        copy = house.root / NAME
+        assert sorted(str(each.relative_to(copy)) for each in copy.rglob("*")) == [
+            "hidden",
+            "mounted",
+            "own",
+            "own/file",
+        ]
+    finally:
+        subprocess.run(("umount", "--recursive", top), check=True)
+
+
+def test_what_a_program_shows_to_one_user_alone_is_left_out_on_purpose_and_is_no_exception(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    point = source / "home/anna/mnt"
+    point.mkdir(parents=True)
+    (source / "home/anna/thesis").write_text("thesis")
+    (tmp_path / "shown").write_bytes(b"x" * 512)
+    argv = (sys.executable, "-B", "-m", "tests.powerdisk", tmp_path / "shown", point, tmp_path / "log", "1000")
+    with subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE) as server:
+        assert server.stdout and server.stdout.readline() == b"ready\n"
+        try:
+            with pytest.raises(PermissionError):
+                list(point.iterdir())
+            mounts = [Filesystem(mount=each.mount, source=each.source, type=each.type, dev=each.dev, root=each.root)
+                      for each in filesystems()]  # fmt: skip
+            here = max((each for each in mounts if source.is_relative_to(each.mount)), key=lambda each: len(each.mount))
+            assert str(point) in inner_mounts(mounts, (here,)).left_out
+            house = Storehouse(root=tmp_path / "store", source=source)
+            with house.held():
+                assert house.begin(NAME).code == 0
+                sent = execute(
+                    rsync.send(house.ends(NAME), link_dest=(), exclude=[rsync.exactly("/", "/home/anna/mnt")])
+                )
+                assert sent.code == 0, sent.out
+                walked = house.call(
+                    "walk", str(source), "--since", now(), f"--left-out={point}", given=frame("send", sent)
+                )
+                words = (str(house.root), NAME, f"--plan={house.plan}", "--transfer=send=/", "--walked=walk=/")
+                sealed = house.call("seal", *words, given=frame("send", sent) + frame("walk", walked))
+            assert (sealed.code, sealed.answer["exceptions"]) == (0, 0), sealed.out
+        finally:
+            subprocess.run(("umount", point), check=True)
+            server.kill()
 
 
 @pytest.mark.parametrize(
