@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
 import subprocess
@@ -12,11 +13,12 @@ from typing import Any
 
 import pytest
 
-from tests.contract.storehouse import Storehouse, frame
+from tests.compare import fingerprint
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, frame
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 
-ONE = "2026-11-21T010000Z"
+ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
 UUID = "11111111-2222-4333-8444-555555555555"
 OTHER = "99999999-2222-4333-8444-555555555555"
 
@@ -94,6 +96,51 @@ def test_another_disk_is_refused_by_declaration_and_by_the_stores_own_mark(tmp_p
         assert "made on disk" in probed(undeclared, mount, "")["problem"]
 
 
+WRITING = {
+    "begin": (THREE, f"--basis={TWO}", f"--resume={THREE}", "--", "/"),
+    "seal": (THREE, "--transfer=send=/", "--walked=walk=/"),
+    "expire": (ONE, "--min=1"),
+    "reap": (),
+    "floor": ("1",),
+    "pin": (ONE, "--until=2099-01-01T00:00:00Z", "--why=w"),
+    "unpin": (TWO,),
+    "audit": ("--bytes=1000", "--seconds=10", "--every=1"),
+    "freed": ("--save",),
+    "keep-about": (ONE, "--about=about", "--site=site", f"--site-sha256={'0' * 64}"),
+    "proven": ("files", ONE, "--at=2026-11-25T02:00:00Z"),
+}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
+    """Two snapshots, of which the second is pinned, a partial, and something in the trash."""
+    place = tmp_path_factory.mktemp("stored")
+    (place / "source").mkdir()
+    (place / "source/file").write_text("of all of them")
+    house = Storehouse(root=place / "store", source=place / "source")
+    assert (house.snapshot(ONE).code, house.snapshot(TWO, ONE).code) == (0, 0)
+    (house.root / ".trash/old").write_text("old")
+    with house.held():
+        assert written(house, "pin", TWO, "--until=2099-01-01T00:00:00Z", "--why=w").code == 0
+        assert house.begin(THREE, TWO).code == 0
+    return house
+
+
+def written(house: Storehouse, verb: str, *argv: str) -> Said:
+    owner = () if verb == "proven" else (f"--plan={house.plan}",)
+    return house.call(verb, str(house.root), *owner, *argv)
+
+
+@pytest.mark.parametrize("verb", WRITING)
+def test_no_verb_writes_on_another_disk(stored: Storehouse, verb: str) -> None:
+    """Each asks for itself: the disk may have been changed since somebody took the lock."""
+    with stored.held():
+        before = fingerprint(stored.root)
+        call = written(stored, verb, f"--uuid={OTHER}", *WRITING[verb])
+        assert (call.code, "another disk is mounted" in call.answer["error"]) == (1, True)
+        assert fingerprint(stored.root) == before
+
+
 def test_a_read_only_disk_is_refused(tmp_path: Path) -> None:
     with disk(tmp_path) as mount:
         house = on(tmp_path, mount)
@@ -115,6 +162,30 @@ def test_a_disk_taken_away_during_the_transfer_is_not_sealed(tmp_path: Path) -> 
             assert call.code == 1
             subprocess.run(("mount", "-o", "loop", tmp_path / f"{OTHER}.img", mount), check=True)
         assert not (house.root / ONE).exists()
+
+
+def test_a_disk_changed_while_checksums_are_inherited_loses_no_snapshot(tmp_path: Path) -> None:
+    """Both disks have the same snapshots: the one beneath keeps its own."""
+    for uuid in (OTHER, UUID):
+        with disk(tmp_path, uuid=uuid) as mount:
+            house = on(tmp_path, mount, uuid)
+            assert (house.snapshot(ONE).code, house.snapshot(TWO, ONE).code) == (0, 0)
+    with disk(tmp_path) as mount, disk(tmp_path, uuid=OTHER):
+        house = on(tmp_path, mount, OTHER)
+        slow = house.root / f".runner/records/{ONE}.sums.gz"
+        slow.unlink()
+        os.mkfifo(slow)
+        argv = (*PROGRAM, "expire", str(house.root), ONE, "--min=1", f"--plan={house.plan}", *house.disk)
+        with house.held(), subprocess.Popen(argv, stdout=subprocess.PIPE, env=ENVIRONMENT) as verb:
+            with slow.open("wb") as stream:
+                subprocess.run(("umount", "--lazy", mount), check=True)
+                stream.write(gzip.compress(b""))
+            assert verb.stdout
+            answer = json.loads(verb.stdout.read())
+        assert "another disk is mounted" in answer["error"]
+        assert [path.name for path in sorted(house.root.iterdir()) if path.name.startswith("2")] == [ONE, TWO]
+        subprocess.run(("mount", "-o", "loop", tmp_path / f"{OTHER}.img", mount), check=True)
+        assert (house.root / ONE).is_dir()
 
 
 def test_a_disk_with_small_inodes_keeps_whole_seconds_and_says_so(tmp_path: Path) -> None:
