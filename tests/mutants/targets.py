@@ -14,11 +14,11 @@ DISK = "tests/contract/disks/test_disks.py"
 HOLES = "tests/contract/retention/test_holes.py"
 SEAL = " ".join(
     f"tests/contract/snapshots/test_{name}.py"
-    for name in ("snapshots", "instants", "joined", "counted", "damaged", "lock", "closed", "inner_mounts")
+    for name in ("kept", "snapshots", "instants", "joined", "counted", "damaged", "lock", "inner_mounts")
 )
 CUTS = (
-    "tests/contract/store/test_power_cuts.py tests/contract/snapshots/test_cuts.py "
-    "tests/contract/snapshots/test_interrupted.py"
+    "tests/contract/snapshots/test_interrupted.py tests/contract/store/test_power_cuts.py "
+    "tests/contract/snapshots/test_cuts.py"
 )
 PACKAGES = "tests/unit/packages"
 PLANNING = "tests/unit/planning tests/unit/retention"
@@ -27,7 +27,9 @@ TARGETS: dict[str, str] = {
     "runner/agent/arguments.py": "tests/unit/tools tests/contract/snapshots/test_damaged.py",
     "runner/agent/durable.py": "tests/contract/store/test_durable.py",
     "runner/agent/store/lock.py": LOCK,
-    "runner/agent/store/layout.py": f"{SEAL} {EXPIRE}",
+    "runner/agent/store/layout.py": (
+        f"{SEAL} {EXPIRE} tests/contract/retention/test_freed.py tests/contract/retention/test_audit.py"
+    ),
     "runner/agent/store/trash.py": f"tests/contract/retention/test_reap.py {EXPIRE}",
     "runner/agent/store/pins.py": f"tests/contract/retention/test_pin.py {DISK} tests/contract/snapshots/test_damaged.py",
     "runner/agent/store/proven.py": f"tests/contract/drill/test_drill_proven.py {DISK}",

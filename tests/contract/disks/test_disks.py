@@ -6,6 +6,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from runner.agent.clock import now
 from tests.compare import fingerprint
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, frame
 
@@ -69,6 +71,9 @@ def test_the_declared_disk_is_used_and_marked_as_this_stores(tmp_path: Path) -> 
         assert (state["uuid"], state["mounted"], state["problem"], state["whole_seconds"]) == (UUID, True, "", False)
         assert state["device"].startswith("/dev/loop")
         assert house.call("check-disk", str(house.root), *house.disk).answer == {"ok": True, "uuid": UUID}
+        marked = (house.root / ".runner/disk.json").read_bytes()
+        assert house.snapshot(TWO, ONE).code == 0
+        assert (house.root / ".runner/disk.json").read_bytes() == marked
 
 
 def test_a_disk_that_is_not_mounted_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
@@ -210,7 +215,34 @@ def test_a_disk_without_inodes_or_room_is_never_sealed_but_can_be_held_and_reape
             explained = house.explain(house.look(ONE), since)
             assert explained.answer["counts"]["unexplained"] > 0
             call = house.seal(ONE, frame("send", sent) + frame("x", explained), "--explained", "x=/")
-            assert call.code == 1
+            assert (call.code, call.answer["again"]) == (1, True)
+            # One for the folder of the records, one for the list of checksums.
+            for name in sorted((house.root / ".partial" / ONE / "0").iterdir())[:2]:
+                name.unlink()
+            call = house.seal(ONE, frame("send", sent) + frame("x", explained), "--explained", "x=/")
+            assert call.answer["error"].endswith("; the disk has 0 inodes left")
             (house.root / ".partial" / ONE).rename(house.root / ".partial/parts/moved")
             reaped = house.call("reap", str(house.root), "--plan", house.plan, *house.disk)
             assert reaped.answer["removed"] > 30
+
+
+def test_a_disk_without_room_is_said_to_be_full_where_names_are_missing(tmp_path: Path) -> None:
+    with disk(tmp_path, "-b", "1024") as mount:
+        house = on(tmp_path, mount)
+        (house.source / "file").write_text("text")
+        since = now()
+        with house.held():
+            assert house.begin(ONE).code == 0
+            sent = house.send(ONE)
+            (house.root / ".partial" / ONE / "0/file").unlink()
+            explained = house.explain(house.look(ONE), since)
+            filler = mount / "filler"
+            with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+                while stream.write(bytes(4096)):
+                    pass
+            os.truncate(filler, filler.stat().st_size - 8192)
+            given = frame("send", Said(code=23, out=sent.out)) + frame("x", explained)
+            refused = house.seal(ONE, given, "--explained", "x=/").answer
+        left = re.search(r"; the disk has ([0-9]+) bytes left$", refused["error"])
+        assert left and 0 < int(left[1]) <= 16384
+        assert refused["again"] is True

@@ -144,6 +144,8 @@ def test_snapshots_with_exceptions_do_not_count_towards_the_floor(house: Storeho
     for name, content in ((NAMES[1], '{"exceptions": 2}'), (NAMES[2], "damaged")):
         (house.root / f".runner/records/{name}.json").write_text(content)
     assert "2 snapshots without exceptions" in expire(house, NAMES[0], 3).answer["error"]
+    (house.root / f".runner/records/{NAMES[2]}.json").write_text('{"exceptions": false}')
+    assert "2 snapshots without exceptions" in expire(house, NAMES[0], 3).answer["error"]
     assert expire(house, NAMES[1], 3).code == 0
     assert expire(house, NAMES[2], 3).code == 0
     assert expire(house, NAMES[0], 3).code == 1
