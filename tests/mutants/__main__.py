@@ -152,6 +152,8 @@ def main() -> int:
     wanted = [name for name in TARGETS if any(name.startswith(start) for start in options.modules)]
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="mutants.") as folder, ThreadPoolExecutor(options.at_once) as pool:
+        # Some tests become nobody, who must get at the program too.
+        Path(folder).chmod(0o755)
         copies: SimpleQueue[Copy] = SimpleQueue()
         for number in range(options.at_once):
             copy = Copy(folder=Path(folder) / str(number))

@@ -21,6 +21,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from .. import durable
 from ..answer import BUSY, Refused
 from .layout import StoreFolder
 
@@ -156,9 +157,10 @@ def place(run: str, resource: str) -> Path:
         raise Refused(f"no such resource: {resource!a}", f"there are: {', '.join(RESOURCES)}")
     folder = Path(run or RUN)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o755, exist_ok=True)
+    durable.make_folder(folder)
+    # A symbolic link has mode 777.
     status = folder.lstat()
-    if folder.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o022:
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
         owner = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
         raise Refused(f"{folder} is not {owner}'s alone", "see who made it, remove it, and make it with mode 755")
     return folder / resource

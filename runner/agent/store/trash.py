@@ -69,18 +69,13 @@ def run(argv: Sequence[str]) -> int:
 def _empty(root: Path, place: Path) -> tuple[int, int]:
     parts = tuple(os.fsencode(part) for part in place.relative_to(root).parts)
     try:
-        parent = tree.above(str(root), parts)
+        with tree.parent_of(str(root), parts) as parent:
+            mount, top = _mount_id(parent), tree.folder(parent, parts[-1])
     except FileNotFoundError:
         return 0, 0
     try:
-        top = tree.folder(parent, os.fsencode(place.name))
-    except FileNotFoundError:
-        return 0, 0
-    finally:
-        os.close(parent)
-    try:
-        remover = Remover(top)
-        remover.empty(top, depth=0)
+        remover = Remover(top, mount)
+        remover.empty()
         os.fsync(top)
         return remover.removed, remover.stuck
     finally:
@@ -88,22 +83,22 @@ def _empty(root: Path, place: Path) -> tuple[int, int]:
 
 
 class Remover:
-    """Empties folders of one mount; counts what went (`removed`) and what could not (`stuck`)."""
+    """Empties the open folder `top` as far as it is on this mount; counts what went and what could not (`stuck`)."""
 
-    def __init__(self, top: int) -> None:
+    def __init__(self, top: int, mount: tuple[int, int]) -> None:
         self.removed = 0
         self.stuck = 0
         self._top = top
-        self._mount = _mount_id(top)
+        self._mount = mount
         self._moved = 0
 
-    def empty(self, folder: int, depth: int) -> None:
-        """Remove everything in `folder`, an open folder on the same mount as the top one."""
-        if _mount_id(folder) != self._mount:
+    def empty(self) -> None:
+        """Remove everything in it, unless it is a mount point itself."""
+        if _mount_id(self._top) != self._mount:
             self.stuck += 1
             return
-        _clear_flags(folder)
-        self._empty(folder, depth)
+        _clear_flags(self._top)
+        self._empty(self._top, 0)
 
     def _empty(self, folder: int, depth: int) -> None:
         while True:

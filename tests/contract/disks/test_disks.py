@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,11 +14,13 @@ from typing import Any
 
 import pytest
 
-from tests.contract.storehouse import Storehouse, frame
+from runner.agent.clock import now
+from tests.compare import fingerprint
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, frame
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 
-ONE = "2026-11-21T010000Z"
+ONE, TWO, THREE = "2026-11-21T010000Z", "2026-11-22T010000Z", "2026-11-23T010000Z"
 UUID = "11111111-2222-4333-8444-555555555555"
 OTHER = "99999999-2222-4333-8444-555555555555"
 
@@ -67,6 +71,9 @@ def test_the_declared_disk_is_used_and_marked_as_this_stores(tmp_path: Path) -> 
         assert (state["uuid"], state["mounted"], state["problem"], state["whole_seconds"]) == (UUID, True, "", False)
         assert state["device"].startswith("/dev/loop")
         assert house.call("check-disk", str(house.root), *house.disk).answer == {"ok": True, "uuid": UUID}
+        marked = (house.root / ".runner/disk.json").read_bytes()
+        assert house.snapshot(TWO, ONE).code == 0
+        assert (house.root / ".runner/disk.json").read_bytes() == marked
 
 
 def test_a_disk_that_is_not_mounted_is_refused_and_nothing_is_made(tmp_path: Path) -> None:
@@ -94,6 +101,51 @@ def test_another_disk_is_refused_by_declaration_and_by_the_stores_own_mark(tmp_p
         assert "made on disk" in probed(undeclared, mount, "")["problem"]
 
 
+WRITING = {
+    "begin": (THREE, f"--basis={TWO}", f"--resume={THREE}", "--", "/"),
+    "seal": (THREE, "--transfer=send=/", "--walked=walk=/"),
+    "expire": (ONE, "--min=1"),
+    "reap": (),
+    "floor": ("1",),
+    "pin": (ONE, "--until=2099-01-01T00:00:00Z", "--why=w"),
+    "unpin": (TWO,),
+    "audit": ("--bytes=1000", "--seconds=10", "--every=1"),
+    "freed": ("--save",),
+    "keep-about": (ONE, "--about=about", "--site=site", f"--site-sha256={'0' * 64}"),
+    "proven": ("files", ONE, "--at=2026-11-25T02:00:00Z"),
+}
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Storehouse:
+    """Two snapshots, of which the second is pinned, a partial, and something in the trash."""
+    place = tmp_path_factory.mktemp("stored")
+    (place / "source").mkdir()
+    (place / "source/file").write_text("of all of them")
+    house = Storehouse(root=place / "store", source=place / "source")
+    assert (house.snapshot(ONE).code, house.snapshot(TWO, ONE).code) == (0, 0)
+    (house.root / ".trash/old").write_text("old")
+    with house.held():
+        assert written(house, "pin", TWO, "--until=2099-01-01T00:00:00Z", "--why=w").code == 0
+        assert house.begin(THREE, TWO).code == 0
+    return house
+
+
+def written(house: Storehouse, verb: str, *argv: str) -> Said:
+    owner = () if verb == "proven" else (f"--plan={house.plan}",)
+    return house.call(verb, str(house.root), *owner, *argv)
+
+
+@pytest.mark.parametrize("verb", WRITING)
+def test_no_verb_writes_on_another_disk(stored: Storehouse, verb: str) -> None:
+    """Each asks for itself: the disk may have been changed since somebody took the lock."""
+    with stored.held():
+        before = fingerprint(stored.root)
+        call = written(stored, verb, f"--uuid={OTHER}", *WRITING[verb])
+        assert (call.code, "another disk is mounted" in call.answer["error"]) == (1, True)
+        assert fingerprint(stored.root) == before
+
+
 def test_a_read_only_disk_is_refused(tmp_path: Path) -> None:
     with disk(tmp_path) as mount:
         house = on(tmp_path, mount)
@@ -115,6 +167,30 @@ def test_a_disk_taken_away_during_the_transfer_is_not_sealed(tmp_path: Path) -> 
             assert call.code == 1
             subprocess.run(("mount", "-o", "loop", tmp_path / f"{OTHER}.img", mount), check=True)
         assert not (house.root / ONE).exists()
+
+
+def test_a_disk_changed_while_checksums_are_inherited_loses_no_snapshot(tmp_path: Path) -> None:
+    """Both disks have the same snapshots: the one beneath keeps its own."""
+    for uuid in (OTHER, UUID):
+        with disk(tmp_path, uuid=uuid) as mount:
+            house = on(tmp_path, mount, uuid)
+            assert (house.snapshot(ONE).code, house.snapshot(TWO, ONE).code) == (0, 0)
+    with disk(tmp_path) as mount, disk(tmp_path, uuid=OTHER):
+        house = on(tmp_path, mount, OTHER)
+        slow = house.root / f".runner/records/{ONE}.sums.gz"
+        slow.unlink()
+        os.mkfifo(slow)
+        argv = (*PROGRAM, "expire", str(house.root), ONE, "--min=1", f"--plan={house.plan}", *house.disk)
+        with house.held(), subprocess.Popen(argv, stdout=subprocess.PIPE, env=ENVIRONMENT) as verb:
+            with slow.open("wb") as stream:
+                subprocess.run(("umount", "--lazy", mount), check=True)
+                stream.write(gzip.compress(b""))
+            assert verb.stdout
+            answer = json.loads(verb.stdout.read())
+        assert "another disk is mounted" in answer["error"]
+        assert [path.name for path in sorted(house.root.iterdir()) if path.name.startswith("2")] == [ONE, TWO]
+        subprocess.run(("mount", "-o", "loop", tmp_path / f"{OTHER}.img", mount), check=True)
+        assert (house.root / ONE).is_dir()
 
 
 def test_a_disk_with_small_inodes_keeps_whole_seconds_and_says_so(tmp_path: Path) -> None:
@@ -139,7 +215,34 @@ def test_a_disk_without_inodes_or_room_is_never_sealed_but_can_be_held_and_reape
             explained = house.explain(house.look(ONE), since)
             assert explained.answer["counts"]["unexplained"] > 0
             call = house.seal(ONE, frame("send", sent) + frame("x", explained), "--explained", "x=/")
-            assert call.code == 1
+            assert (call.code, call.answer["again"]) == (1, True)
+            # One for the folder of the records, one for the list of checksums.
+            for name in sorted((house.root / ".partial" / ONE / "0").iterdir())[:2]:
+                name.unlink()
+            call = house.seal(ONE, frame("send", sent) + frame("x", explained), "--explained", "x=/")
+            assert call.answer["error"].endswith("; the disk has 0 inodes left")
             (house.root / ".partial" / ONE).rename(house.root / ".partial/parts/moved")
             reaped = house.call("reap", str(house.root), "--plan", house.plan, *house.disk)
             assert reaped.answer["removed"] > 30
+
+
+def test_a_disk_without_room_is_said_to_be_full_where_names_are_missing(tmp_path: Path) -> None:
+    with disk(tmp_path, "-b", "1024") as mount:
+        house = on(tmp_path, mount)
+        (house.source / "file").write_text("text")
+        since = now()
+        with house.held():
+            assert house.begin(ONE).code == 0
+            sent = house.send(ONE)
+            (house.root / ".partial" / ONE / "0/file").unlink()
+            explained = house.explain(house.look(ONE), since)
+            filler = mount / "filler"
+            with filler.open("wb", buffering=0) as stream, contextlib.suppress(OSError):
+                while stream.write(bytes(4096)):
+                    pass
+            os.truncate(filler, filler.stat().st_size - 8192)
+            given = frame("send", Said(code=23, out=sent.out)) + frame("x", explained)
+            refused = house.seal(ONE, given, "--explained", "x=/").answer
+        left = re.search(r"; the disk has ([0-9]+) bytes left$", refused["error"])
+        assert left and 0 < int(left[1]) <= 16384
+        assert refused["again"] is True

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from runner.tools import detached
+from tests.contract.storehouse import PROGRAM, execute
 from tests.contract.two_hosts import PLAN, STEP, HostHouse, wait_for
 
 
@@ -68,7 +69,8 @@ def test_a_detached_command_whose_runner_is_gone_holds_the_packages(house: HostH
 def test_the_lock_is_not_kept_in_a_folder_that_others_can_write(house: HostHouse, tmp_path: Path) -> None:
     house.locks.mkdir()
     house.locks.chmod(0o777)
-    assert "alone" in house.hold().answer["error"]
+    owner = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
+    assert house.hold().answer["error"] == f"{house.locks} is not {owner}'s alone"
     house.locks.chmod(0o755)
     assert house.hold().code == 0
     if os.geteuid() == 0:
@@ -80,6 +82,14 @@ def test_the_lock_is_not_kept_in_a_folder_that_others_can_write(house: HostHouse
     other.locks.symlink_to(elsewhere)
     assert other.hold().code == 1
     assert list(elsewhere.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+def test_a_host_that_is_told_nothing_keeps_its_locks_where_the_next_boot_forgets_them(tmp_path: Path) -> None:
+    script = 'mount -t tmpfs none /run; umask 0; "$@" && cd /run/lock/runner && stat -c "%a %n" . *'
+    argv = (*PROGRAM, "hold-host", "power", "--plan=p", "--who=w", f"--state={tmp_path}")
+    done = execute(("unshare", "--mount", "--propagation=private", "sh", "-ec", script, "sh", *argv))
+    assert done.out.splitlines()[1:] == [b"700 .", b"600 power"], done.err
 
 
 def test_a_lock_that_is_a_link_is_not_followed(house: HostHouse, tmp_path: Path) -> None:

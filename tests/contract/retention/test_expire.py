@@ -144,6 +144,8 @@ def test_snapshots_with_exceptions_do_not_count_towards_the_floor(house: Storeho
     for name, content in ((NAMES[1], '{"exceptions": 2}'), (NAMES[2], "damaged")):
         (house.root / f".runner/records/{name}.json").write_text(content)
     assert "2 snapshots without exceptions" in expire(house, NAMES[0], 3).answer["error"]
+    (house.root / f".runner/records/{NAMES[2]}.json").write_text('{"exceptions": false}')
+    assert "2 snapshots without exceptions" in expire(house, NAMES[0], 3).answer["error"]
     assert expire(house, NAMES[1], 3).code == 0
     assert expire(house, NAMES[2], 3).code == 0
     assert expire(house, NAMES[0], 3).code == 1
@@ -213,6 +215,31 @@ def test_reading_writes_nothing(house: Storehouse) -> None:
     before = {path: path.lstat().st_mtime_ns for path in house.root.rglob("*")}
     assert house.call("reading", str(house.root), NAMES[2]).answer == {"held": True, "reading": NAMES[2]}
     assert {path: path.lstat().st_mtime_ns for path in house.root.rglob("*")} == before
+
+
+def test_a_trash_that_is_gone_is_made_for_root_alone_and_what_is_no_record_stays(house: Storehouse) -> None:
+    shutil.rmtree(house.root / ".trash")
+    records = house.root / ".runner/records"
+    (records / "notes.txt").write_text("a person's")
+    # Of a snapshot whose seal was cut off before its name: the next one takes it up.
+    for path in (records / "2026-11-25T010000Z.json", records / "2026-11-25T010000Z.sums.gz"):
+        path.write_text("{}")
+    (house.root / ".partial/2026-11-25T010000Z").mkdir()
+    assert expire(house, NAMES[0]).code == 0
+    assert (house.root / ".trash").stat().st_mode & 0o7777 == 0o700
+    assert {path.name.partition(".")[0] for path in records.iterdir()} == {*NAMES[1:], "notes", "2026-11-25T010000Z"}
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to see every call")
+def test_the_disk_knows_that_a_snapshot_is_in_the_trash_before_its_record_goes(house: Storehouse) -> None:
+    around = ("strace", "-qq", "-y", "-o", "/dev/stdout", "--trace=rename,renameat,renameat2,fsync")
+    out = expire(house, NAMES[0], around=around).out.decode()
+    calls = re.findall(r"^(?:rename\w*\(.*/([^/\"]+)\", [0-9]+<|fsync\([0-9]+<(?:.*/)?([^/>]+)>)", out, re.MULTILINE)
+    seen = [before or synced for before, synced in calls]
+    top = house.root.name
+    assert seen[seen.index(NAMES[0]) :] == [
+        NAMES[0], ".trash", top, f"{NAMES[0]}.json", f"{NAMES[0]}.sums.gz", ".trash", "records",
+    ]  # fmt: skip
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to cut at a call")

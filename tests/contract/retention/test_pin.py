@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -39,9 +40,25 @@ def test_a_pinned_snapshot_stays_until_it_is_unpinned(house: Storehouse) -> None
     assert pin(house, ONE).answer == {"pinned": ONE, "until": "2099-01-01T00:00:00.000000Z", "why": "the audit of 2026"}
     assert "the audit of 2026" in expire(house, ONE).answer["error"]
     assert expire(house, TWO).code == 0
-    assert verb(house, "unpin", ONE).answer == {"unpinned": ONE}
+    unpinned = verb(house, "unpin", ONE)
+    assert (unpinned.code, unpinned.answer) == (0, {"unpinned": ONE})
     assert verb(house, "unpin", ONE).code == 1
     assert expire(house, ONE).code == 0
+
+
+def test_to_unpin_what_is_not_pinned_is_refused_and_the_pins_stay(house: Storehouse) -> None:
+    pin(house, ONE)
+    before = (house.root / ".runner/pins.json").read_bytes()
+    for name in (TWO, "2026-11-19T010000Z"):
+        assert verb(house, "unpin", name).answer["error"] == f"'{name}' is not pinned"
+    assert (house.root / ".runner/pins.json").read_bytes() == before
+
+
+def test_a_pin_for_ever_holds_to_the_last_moment_of_the_calendar(house: Storehouse) -> None:
+    assert pin(house, ONE, "9999-12-31T23:59:59.999999Z").code == 0
+    assert "pinned" in expire(house, ONE).answer["error"]
+    assert pin(house, TWO, "10000-01-01T00:00:00Z").code == 1
+    assert expire(house, TWO).code == 0
 
 
 def test_a_probe_tells_pins_as_the_facts_want_them(house: Storehouse) -> None:
@@ -70,7 +87,7 @@ def test_a_pin_needs_a_moment_in_the_future(house: Storehouse, until: str) -> No
 
 
 def test_a_pin_needs_a_reason_a_snapshot_and_the_lock(house: Storehouse) -> None:
-    assert pin(house, ONE, why=" ").code == 1
+    assert pin(house, ONE, why=" ").answer["error"] == "--why is missing"
     assert pin(house, "2026-11-19T010000Z").code == 1
     argv = ("pin", str(house.root), ONE, "--until", SOON, "--why", "w", "--plan", house.plan)
     assert house.call(*argv).code == 1
@@ -88,4 +105,4 @@ def test_the_pins_of_snapshots_that_are_gone_are_dropped(house: Storehouse) -> N
         '{"2026-11-01T010000Z": {"until": "2099-01-01T00:00:00Z", "why": "gone"}}'
     )
     pin(house, ONE)
-    assert "2026-11-01" not in (house.root / ".runner/pins.json").read_text()
+    assert list(json.loads((house.root / ".runner/pins.json").read_text())) == [ONE]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.contract.storehouse import Said, Storehouse
+from tests.contract.storehouse import NOBODY, Said, Storehouse
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 
@@ -64,6 +65,52 @@ def test_what_is_mounted_in_the_trash_keeps_its_content(house: Storehouse, tmp_p
     assert (precious / "kept").read_text() == "kept"
     assert not (house.root / ".trash/2026-11-20T010000Z/other").exists()
     assert reap(house).code == 0
+
+
+@root_only
+@pytest.mark.parametrize("place", [".trash", ".partial/parts"])
+def test_what_is_mounted_over_the_trash_itself_keeps_its_content(house: Storehouse, tmp_path: Path, place: str) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/kept").write_text("kept")
+    folder = house.root / place
+    folder.mkdir(parents=True, exist_ok=True)
+    subprocess.run(("mount", "--bind", tmp_path / "precious", folder), check=True)
+    try:
+        result = reap(house)
+    finally:
+        subprocess.run(("umount", folder), check=True)
+    gone = 0 if place == ".trash" else 2
+    assert result.answer["error"] == f"1 names could not be removed, {gone} were"
+    assert (tmp_path / "precious/kept").read_text() == "kept"
+
+
+def test_where_there_is_no_trash_nothing_went(house: Storehouse) -> None:
+    assert reap(house).answer == {"removed": 2}
+    (house.root / ".trash").rmdir()
+    assert reap(house).answer == {"removed": 0}
+    (house.root / ".partial").mkdir()
+    assert reap(house).answer == {"removed": 0}
+
+
+@root_only
+def test_folders_that_are_closed_to_their_owner_go_though_he_is_not_root() -> None:
+    with tempfile.TemporaryDirectory(prefix="storehouse-") as folder:
+        top = Path(folder)
+        os.chown(top, 65534, 65534)
+        theirs = Storehouse(root=top / "store", source=top, before=NOBODY)
+        with theirs.held():
+            pass
+        for mode in (0o000, 0o100, 0o500, 0o700):
+            (top / f"store/.trash/{mode:o}/inner").mkdir(parents=True)
+            (top / f"store/.trash/{mode:o}/file").write_text("gone")
+            (top / f"store/.trash/{mode:o}/inner").chmod(mode)
+            (top / f"store/.trash/{mode:o}").chmod(mode)
+        subprocess.run(("chown", "-R", "65534:65534", top), check=True)
+        (top / "elsewhere").mkdir(mode=0o500)
+        (top / "store/.trash/link").symlink_to(top / "elsewhere")
+        assert reap(theirs).answer == {"removed": 13}
+        assert list((top / "store/.trash").iterdir()) == []
+        assert (top / "elsewhere").stat().st_mode & 0o777 == 0o500
 
 
 @root_only

@@ -22,7 +22,7 @@ WRITES: tuple[Callable[[Path], None], ...] = (
     lambda path: durable.write_json(path, {"new": "new" * 5000}),
 )
 SCRIPT = "import sys; from pathlib import Path; from runner.agent import durable; {}"
-CALLS = re.compile(r"^(fsync|rename\w*)\((.*)\) += 0", re.MULTILINE)
+CALLS = re.compile(r"^(write|fsync|rename\w*)\((.*)\) += [0-9]", re.MULTILINE)
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to see every call")
 
 
@@ -89,8 +89,8 @@ def test_a_draft_that_a_cut_left_is_not_written_through(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "order"),
     [
-        ("durable.write_file(path, b'new')", ["fsync file.tmp", "rename file", "fsync folder"]),
-        ("durable.write_json(path, {})", ["fsync file.tmp", "rename file", "fsync folder"]),
+        ("durable.write_file(path, b'new')", ["write file.tmp", "fsync file.tmp", "rename file", "fsync folder"]),
+        ("durable.write_json(path, {})", ["write file.tmp", "fsync file.tmp", "rename file", "fsync folder"]),
         ("durable.point(path, 'target', path.with_name('draft'))", ["rename file", "fsync folder"]),
     ],
 )
@@ -100,9 +100,10 @@ def test_the_disk_has_it_before_the_name_and_the_name_before_the_answer(
     folder, trace = tmp_path / "folder", tmp_path / "trace"
     folder.mkdir()
     script = SCRIPT.format(f"path = Path(sys.argv[1]); {call}")
-    strace = ("strace", "-qq", "-y", "-o", trace, "--trace=fsync,fdatasync,rename,renameat,renameat2")
+    strace = ("strace", "-qq", "-y", "-o", trace, "--trace=write,fsync,fdatasync,rename,renameat,renameat2")
     subprocess.run((*strace, sys.executable, "-B", "-c", script, folder / "file"), check=True, env=ENVIRONMENT)
-    seen = [(name, re.findall(r"[<\"]([^<>\"]*)[>\"]", about)[-1]) for name, about in CALLS.findall(trace.read_text())]
+    found = ((name, re.findall(r"[<\"]([^<>\"]*)[>\"]", about)) for name, about in CALLS.findall(trace.read_text()))
+    seen = [(name, words[0 if name == "write" else -1]) for name, words in found]
     assert [f"{name} {Path(path).name}" for name, path in seen] == order
 
 
@@ -115,3 +116,51 @@ def test_a_link_points_elsewhere_over_a_draft_that_a_cut_left(tmp_path: Path) ->
 
 def test_a_filesystem_that_can_be_synced_is_no_error(tmp_path: Path) -> None:
     durable.sync_filesystem(tmp_path)
+
+
+@needs_strace
+def test_a_filesystem_that_cannot_be_synced_says_why(tmp_path: Path) -> None:
+    """What the disk answers is what a person must read: an error of 0 says that there was none."""
+    script = SCRIPT.format("durable.sync_filesystem(Path(sys.argv[1]))")
+    failing = ("strace", "-qq", "-o", "/dev/null", "--trace=syncfs", "--inject=syncfs:error=EIO")
+    argv = (*failing, sys.executable, "-B", "-c", script, tmp_path)
+    done = subprocess.run(argv, check=False, capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"OSError: [Errno 5] Input/output error: '{tmp_path}'"
+
+
+def test_what_is_written_is_for_its_owner_alone_unless_said_otherwise(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        durable.write_file(tmp_path / "file", NEW)
+        durable.write_json(tmp_path / "json", {})
+        with durable.replacing(tmp_path / "replaced") as stream:
+            stream.write(NEW)
+        durable.make_folder(tmp_path / "folder")
+        os.umask(0o077)
+        durable.make_folder(tmp_path / "open", 0o755)
+        durable.make_folder(tmp_path / "open", 0o700)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o7777 for path in tmp_path.iterdir()}
+    assert modes == {"file": 0o600, "json": 0o600, "replaced": 0o600, "folder": 0o700, "open": 0o755}
+
+
+@pytest.mark.parametrize("sync", [durable.sync_folder, durable.sync_filesystem])
+def test_only_a_folder_is_opened_to_be_synced_and_it_is_closed_again(
+    tmp_path: Path, sync: Callable[[Path], None]
+) -> None:
+    (tmp_path / "file").touch()
+    before = list(Path("/proc/self/fd").iterdir())
+    sync(tmp_path)
+    with pytest.raises(NotADirectoryError):
+        sync(tmp_path / "file")
+    assert list(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_a_draft_that_is_gone_hides_no_fault(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with pytest.raises(ZeroDivisionError), durable.replacing(path):
+        (tmp_path / "file.tmp").unlink()
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []
