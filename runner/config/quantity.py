@@ -39,13 +39,7 @@ def duration(text: str) -> timedelta:
 
 def percent(text: str) -> Amount:
     """Read "5%" as a share of more than 0 and less than 100; ValueError says what is wrong."""
-    match = _PERCENT.fullmatch(text)
-    if match is None:
-        raise ValueError("is not a share: write a number and %, such as '5%'")
-    share = float(match[1])
-    if not 0 < share < 100:
-        raise ValueError("is not a share between 0% and 100%")
-    return Amount(percent=share)
+    return Amount(percent=share(text))
 
 
 def amount(text: str) -> Amount:
@@ -75,7 +69,13 @@ def size(text: str) -> Amount:
 
 def share(text: str) -> float:
     """Read "30%" as 30.0; ValueError says what is wrong."""
-    return float(percent(text).percent or 0)
+    match = _PERCENT.fullmatch(text)
+    if match is None:
+        raise ValueError("is not a share: write a number and %, such as '5%'")
+    percent = float(match[1])
+    if not 0 < percent < 100:
+        raise ValueError("is not a share between 0% and 100%")
+    return percent
 
 
 def week(text: str) -> timedelta:

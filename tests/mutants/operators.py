@@ -17,6 +17,7 @@ ARITHMETIC: dict[type[ast.operator], type[ast.operator]] = {
 }  # fmt: skip
 SWAPPED = {"min": "max", "max": "min", "any": "all", "all": "any", "takewhile": "dropwhile"}
 BUFFER = 4096
+NOT_SO = (None, False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +41,7 @@ def mutants(source: str) -> Iterator[Mutant]:
             text = ast.unparse(ast.fix_missing_locations(tree))
             _put(parent, field, index, node)
             number = f" ({known[key]})" if known[key] > 1 else ""
-            yield Mutant(key=key + number, line=getattr(node, "lineno", 0), text=text + "\n")
+            yield Mutant(key=key + number, line=_line(node), text=text + "\n")
 
 
 def _places(node: ast.AST, scope: str, tree: ast.AST) -> Iterator[tuple[str, ast.AST, ast.AST, str, int | None]]:
@@ -94,7 +95,8 @@ def _changed(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Name(SWAPPED[name], node.ctx)
         case ast.Expr(value=ast.Call()) | ast.Raise() | ast.AugAssign() | ast.Continue() | ast.Break() | ast.Delete():
             yield ast.Pass()
-        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+        # Whoever asks whether something is so takes None for False.
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value in NOT_SO):
             yield ast.Return(ast.Constant(None))
 
 
@@ -105,6 +107,11 @@ def _less(node: ast.BoolOp, place: int) -> ast.AST:
 
 def _negated(test: ast.expr) -> ast.expr:
     return test.operand if isinstance(test, ast.UnaryOp) else ast.UnaryOp(ast.Not(), test)
+
+
+def _line(node: ast.AST) -> int:
+    """The line of a node, or of the first in it that has one: a comprehension has none."""
+    return next((each.lineno for each in ast.walk(node) if isinstance(each, (ast.expr, ast.stmt))), 0)
 
 
 def _put(parent: ast.AST, field: str, index: int | None, node: ast.AST) -> None:

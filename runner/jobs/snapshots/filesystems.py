@@ -64,10 +64,9 @@ def choose(
             chosen.append(mount)
         elif mount.type not in PSEUDO:
             left.append((mount.mount, reason))
-    taken = {mount.mount for mount in chosen}
     known = {mount.mount for mount in mounts}
     due = [point for point in declared or expected if not _inside_any(point, (*stores, *excluded))]
-    absent = {point for point in due if point not in taken and (declared or point not in known)}
+    absent = {point for point in due if point not in known}
     return FilesystemChoice(
         chosen=tuple(sorted(chosen, key=lambda mount: mount.mount)),
         left=tuple(sorted(left)),
@@ -168,7 +167,7 @@ def emptied(site: Site, job: Job, facts: Facts, *, runs: int) -> Finding | None:
     Labels are no proof of a disk: one without a declared uuid is known only by what is on it. A person
     who has put a new disk there declares its uuid.
     """
-    if job.kind != "snapshot" or not runs:
+    if not runs:
         return None
     store = site.store(job.options.store)
     stored = facts.hosts[store.host].stores[store.name]

@@ -48,9 +48,9 @@ def need(sealed: Sequence[Snapshot], filesystems: Sequence[Filesystem]) -> Need:
         real = [filesystem for filesystem in filesystems if filesystem.type != STAND_IN]
         return Need(bytes=sum(each.used for each in real), inodes=sum(each.inodes_used for each in real))
     # The first of all is whole, and no measure of a day.
-    last = [each for each in sealed[1:][-_LAST:] if each.added_bytes is not None and each.added_files is not None]
+    last = sealed[1:][-_LAST:]
     usual_bytes = median([taken for taken in brought(last) if taken is not None] or [0])
-    usual_files = median([each.added_files or 0 for each in last] or [0])
+    usual_files = median([each.added_files for each in last if each.added_files is not None] or [0])
     folders = sealed[-1].folders or 0
     return Need(bytes=int(_MARGIN * usual_bytes) + _BLOCK * folders, inodes=int(_MARGIN * usual_files) + folders)
 
@@ -70,17 +70,15 @@ def room(facts: StoreFacts, policy: Retention | None, need: Need, now: datetime)
     sealed = prune.counted(facts)
     only_room = replace(wider, max=max(len(sealed), policy.max), thin=())
     decision = prune.careful(retention.decide(sealed, only_room, space, now), space)
-    expire = tuple(expiry for expiry in decision.expire if expiry.goal in ("space", "inodes"))
-    lacks = space.free < need.bytes or (space.inodes > 0 and space.inodes_free < need.inodes)
-    full = lacks and not expire and not decision.unmeasured and bool(facts.partials)
-    return RoomToMake(need=need, decision=replace(decision, expire=expire), full=full)
+    without_floors = replace(policy, free_space=None, free_inodes=None)
+    lacks = bool(shortages(_with(without_floors, space, need), space))
+    full = lacks and not decision.expire and not decision.unmeasured and bool(facts.partials)
+    return RoomToMake(need=need, decision=decision, full=full)
 
 
 def _with(policy: Retention, space: Space, need: Need) -> Retention:
     least_bytes = floor(policy.free_space, space.size) if policy.free_space else 0
     least_inodes = floor(policy.free_inodes, space.inodes) if policy.free_inodes else 0
     return replace(
-        policy,
-        free_space=Amount(bytes=least_bytes + need.bytes),
-        free_inodes=Amount(bytes=least_inodes + need.inodes) if space.inodes else None,
+        policy, free_space=Amount(bytes=least_bytes + need.bytes), free_inodes=Amount(bytes=least_inodes + need.inodes)
     )

@@ -52,17 +52,16 @@ def time_of(when: str, *, zone: str) -> datetime | str:
         return how
     try:
         moment = datetime.fromisoformat(when)
-    except ValueError:
+        here = moment.tzinfo or ZoneInfo(zone)
+        first, second = (moment.replace(tzinfo=here, fold=fold).astimezone(UTC) for fold in (0, 1))
+    except (ValueError, OverflowError):
         return how
-    if moment.tzinfo:
-        return moment.astimezone(UTC)
-    first, second = (moment.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1))
-    if first == second:
-        return first
-    here = [utc.astimezone(ZoneInfo(zone)).isoformat(" ", "minutes") for utc in (first, second)]
+    read = [utc.astimezone(here).isoformat(" ", "minutes") for utc in (first, second)]
     if second < first:
-        return f"the clock is put forward then, so there is no such time: say '{here[0]}', or another"
-    return f"the clock is put back then, so that time comes twice: say '{here[0]}' or '{here[1]}'"
+        return f"the clock is put forward then, so there is no such time: say '{read[0]}', or another"
+    if first < second:
+        return f"the clock is put back then, so that time comes twice: say '{read[0]}' or '{read[1]}'"
+    return first
 
 
 def _moment(when: str, here: tzinfo, now: datetime) -> datetime:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from runner.jobs.snapshots.filesystems import scaffold
 from tests.contract.site import Place, tree_without_holes
 from tests.trees import change_tree
 
@@ -69,17 +68,3 @@ def test_validate_warns_of_more_snapshots_than_links_allow(tmp_path: Path) -> No
         assert "has 170 names in each snapshot" in checked.out
         assert "stores.papio.retention.max: 400 snapshots of a file with 170 names" in answer.out
     assert answer.code == 0
-
-
-@pytest.mark.parametrize(
-    ("mounts", "count"),
-    [
-        (("/",), 0),
-        (("/", "/boot", "/boot/efi"), -2),
-        (("/etc",), 1),
-        (("/etc", "/usr/share/doc"), 3),
-        (("/usr", "/usr/share/doc"), 0),
-    ],
-)
-def test_folders_around_the_mount_points_are_counted_once(mounts: tuple[str, ...], count: int) -> None:
-    assert scaffold(mounts) == count

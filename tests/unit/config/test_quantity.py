@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from runner.config.quantity import amount, duration, percent, share, thinning
+from runner.config.quantity import amount, duration, network, percent, share, size, thinning, week
 from runner.model.site import Amount, Thin
 
 
@@ -18,6 +18,7 @@ from runner.model.site import Amount, Thin
         ("90 min", timedelta(minutes=90)),
         ("1.5h", timedelta(minutes=90)),
         ("45s", timedelta(seconds=45)),
+        ("1s", timedelta(seconds=1)),
         ("2w", timedelta(days=14)),
         ("36500d", timedelta(days=36500)),
     ],
@@ -72,6 +73,31 @@ def test_a_size_tells_units_of_1000_from_units_of_1024(text: str, size: int) -> 
 def test_a_size_without_a_clear_unit_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match=r"^is (neither|a size of nothing)"):
         amount(text)
+
+
+def test_a_size_is_no_share() -> None:
+    assert size("20 GiB") == Amount(bytes=20 * 2**30)
+    for text in ("5%", "0 GiB", "20"):
+        with pytest.raises(ValueError, match=r"^is (not a size|neither|a size of nothing)"):
+            size(text)
+
+
+def test_a_length_of_a_week_at_most_may_be_a_week() -> None:
+    assert (week("7d"), week("1w"), week("1s")) == (timedelta(days=7), timedelta(days=7), timedelta(seconds=1))
+    for text in ("8d", "168.001h"):
+        with pytest.raises(ValueError, match="^is more than a week$"):
+            week(text)
+
+
+@pytest.mark.parametrize("text", ["192.0.2.7", "192.0.2.0/24", "192.0.2.7/24", "2001:db8::/32", "::1"])
+def test_a_network_is_given_back_as_it_was_written(text: str) -> None:
+    assert network(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "192.0.2", "192.0.2.0/33", "papio.example.edu", "192.0.2.0-9"])
+def test_what_is_no_network_is_refused_in_words(text: str) -> None:
+    with pytest.raises(ValueError, match="^is not an address or a network"):
+        network(text)
 
 
 def test_a_share_is_a_number_of_percent() -> None:

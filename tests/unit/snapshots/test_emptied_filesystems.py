@@ -31,6 +31,12 @@ def test_a_first_snapshot_and_a_disk_that_is_declared_are_not_doubted() -> None:
     assert emptied(site, job, parts.facts(), runs=3) is None
 
 
+def test_a_store_that_could_not_be_read_is_not_said_to_be_empty() -> None:
+    site = parts.site()
+    changes = {"server": {"store": {"sealed": [], "problem": "the disk is not mounted"}}}
+    assert emptied(site, site.job("backup-papio"), parts.facts(changes), runs=3) is None
+
+
 @pytest.mark.parametrize("partials", [[{"name": "2026-11-22T081500Z"}]])
 def test_a_store_with_an_interrupted_snapshot_is_the_one_it_was(partials: list[dict[str, str]]) -> None:
     site = parts.site()

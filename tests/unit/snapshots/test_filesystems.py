@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.jobs.snapshots.filesystems import FilesystemChoice, InnerMounts, choose, inner_mounts
+from runner.jobs.snapshots.filesystems import FilesystemChoice, InnerMounts, choose, inner_mounts, scaffold
 from runner.model.facts import Filesystem
 
 
@@ -46,6 +46,9 @@ def test_every_local_filesystem_is_chosen_in_the_order_of_paths() -> None:
         (fs("/srv/backups/papio", 2), "it holds snapshots: every store is left out of every source"),
         (fs("/srv/backups/papio/x", 2), "it holds snapshots: every store is left out of every source"),
         (fs("/cache/x", 2), "the job excludes it"),
+        (fs("/cache/same", 1), "the job excludes it"),
+        (fs("/cache/n", 2, type="nfs4", source="server:/n"), "it belongs to another machine (nfs4)"),
+        (fs("/n", 2, type="fuse", source="one"), "what a program shows, not a disk (fuse)"),
     ],
 )  # fmt: skip
 def test_what_is_left_out_is_told_with_its_reason(mount: Filesystem, reason: str) -> None:
@@ -98,6 +101,12 @@ def test_declared_filesystems_are_the_only_ones_and_each_must_be_there() -> None
     assert names(made) == ["/home", "/n"]
     assert made.left == (("/", "not among the declared filesystems"),)
     assert made.absent == ("/data",)
+
+
+def test_a_declared_place_that_another_one_shows_is_mounted_and_not_missed() -> None:
+    made = chosen(fs("/"), fs("/again"), declared=("/", "/again"))
+    assert (names(made), made.absent) == (["/"], ())
+    assert made.left == (("/again", "the same filesystem as /"),)
 
 
 def test_a_declared_filesystem_that_is_excluded_is_not_missed() -> None:
@@ -166,6 +175,26 @@ def test_what_is_mounted_in_a_copied_filesystem_below_a_mount_that_is_not_copied
         fs("/srv/data/again", 3, root="/photos"),
     )
     assert inner(*mounts) == InnerMounts(emptied=("/srv", "/srv/data/again"))
+
+
+def test_what_is_mounted_outside_of_what_is_copied_is_not_inside_it() -> None:
+    mounts = (fs("/"), fs("/home", 2), fs("/home/anna", 3), fs("/proc", 4, type="proc", source="proc"))
+    assert inner_mounts(mounts, chosen(*mounts, declared=("/home",)).chosen) == InnerMounts(emptied=("/home/anna",))
+
+
+@pytest.mark.parametrize(
+    ("mounts", "count"),
+    [
+        ((), 0),
+        (("/",), 0),
+        (("/", "/boot", "/boot/efi"), -2),
+        (("/etc",), 1),
+        (("/etc", "/usr/share/doc"), 3),
+        (("/usr", "/usr/share/doc"), 0),
+    ],
+)
+def test_folders_around_the_mount_points_are_counted_once(mounts: tuple[str, ...], count: int) -> None:
+    assert scaffold(mounts) == count
 
 
 def test_a_host_where_only_copied_filesystems_are_mounted_has_no_other() -> None:

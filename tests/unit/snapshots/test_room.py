@@ -54,7 +54,11 @@ def filesystem(used: int, inodes: int, kind: str = "ext4") -> Filesystem:
             Need(bytes=15 * MIB + 1000 * 4096, inodes=6 + 1000),
         ),
         ("holes take nothing", sealed(9, added_room=MIB), Need(bytes=3 * MIB // 2, inodes=6)),
-        ("nothing is known", sealed(9, added_bytes=None), Need(bytes=0, inodes=0)),
+        ("holes are known of one only", (*sealed(8), *sealed(1, added_room=MIB)), Need(bytes=3 * MIB // 2, inodes=6)),
+        ("how many files is known of some", (*sealed(8, added_files=None), *sealed(1)), Need(bytes=15 * MIB, inodes=6)),
+        ("how many folders is not known", sealed(9, folders=None), Need(bytes=15 * MIB, inodes=6)),
+        ("the last seven are usual, no more", (*sealed(5, added_bytes=GIB), *sealed(4)), Need(bytes=15 * MIB, inodes=6)),
+        ("nothing is known", sealed(9, added_bytes=None, added_files=None), Need(bytes=0, inodes=0)),
     ],
 )  # fmt: skip
 def test_the_next_snapshot_needs(about: str, stored: tuple[Snapshot, ...], need: Need) -> None:
@@ -110,7 +114,7 @@ PARTIAL = (parts.facts({"server": {"store": {"partials": [{"name": "2026-11-23T0
         ("min forbids and it was not tried", sealed(3), 0, 0, (), False),
         ("one may go", sealed(9), 4 * GIB, 0, PARTIAL, False),
         ("what they free is measured first", sealed(9, freed=None), 4 * GIB, 0, PARTIAL, False),
-        ("enough for the snapshot, not for the floor", sealed(3), 6 * GIB, 100, PARTIAL, False),
+        ("enough for the snapshot, not for the floor", sealed(3), 5 * GIB, 100, PARTIAL, False),
     ],
 )
 def test_a_store_is_full_only_when_it_was_tried_and_nothing_may_go(
@@ -118,6 +122,40 @@ def test_a_store_is_full_only_when_it_was_tried_and_nothing_may_go(
 ) -> None:
     policy = replace(POLICY, free_space=Amount(bytes=least * GIB))
     assert room(stored, free, 5 * GIB, policy, partials=partials).full == full, about
+
+
+@pytest.mark.parametrize(
+    ("about", "inodes", "free", "need", "floor", "wanted"),
+    [
+        ("just enough", 1000, 10, 10, None, []),
+        ("one too few", 1000, 10, 11, None, ["14"]),
+        ("more than one frees", 1000, 10, 111, None, ["14", "15"]),
+        ("enough for the floor too", 1000, 10, 5, Amount(bytes=5), []),
+        ("not for the floor", 1000, 10, 6, Amount(bytes=5), ["14"]),
+        ("a filesystem that counts none", 0, 0, 11, None, []),
+    ],
+)
+def test_inodes_are_room_as_bytes_are(
+    about: str, inodes: int, free: int, need: int, floor: Amount | None, wanted: list[str]
+) -> None:
+    facts = StoreFacts(path="/s", exists=True, sealed=sealed(9), space=replace(BIG, inodes=inodes, inodes_free=free))
+    policy = replace(POLICY, free_inodes=floor)
+    assert gone(making_room.room(facts, policy, Need(inodes=need), parts.NOW)) == wanted, about
+
+
+@pytest.mark.parametrize(
+    ("inodes", "free", "need", "full"), [(1000, 10, 11, True), (1000, 10, 10, False), (0, 0, 11, False)]
+)
+def test_a_store_is_full_too_when_it_has_no_inodes_left(inodes: int, free: int, need: int, full: bool) -> None:
+    space = replace(BIG, inodes=inodes, inodes_free=free)
+    facts = StoreFacts(path="/s", exists=True, sealed=sealed(3), space=space, partials=PARTIAL)
+    policy = replace(POLICY, free_inodes=Amount(bytes=500))
+    assert making_room.room(facts, policy, Need(inodes=need), parts.NOW).full == full
+
+
+def test_of_a_store_whose_room_is_not_known_nothing_goes() -> None:
+    facts = StoreFacts(path="/s", exists=True, sealed=sealed(9), space=None)
+    assert making_room.room(facts, POLICY, Need(bytes=GIB), parts.NOW) == making_room.RoomToMake(need=Need(bytes=GIB))
 
 
 def draft(stored: tuple[Snapshot, ...], free: int, **store: Any) -> Draft:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.jobs.snapshots.when import WHEN_HELP, moment_of, pick
+from runner.jobs.snapshots.when import WHEN_HELP, moment_of, pick, time_of
 from runner.model.facts import Snapshot
 from runner.model.names import snapshot_name, snapshot_time
 from tests.unit import parts
@@ -66,6 +66,51 @@ def test_words_and_times_name_the_newest_snapshot_at_or_before_them(when: str, n
 )
 def test_what_names_no_snapshot_is_answered_in_words(when: str, answer: str) -> None:
     assert picked(when) == answer
+
+
+@pytest.mark.parametrize(
+    ("when", "days"), [("1 day ago", 1), ("2 weeks ago", 14), ("1 month ago", 30), ("1 year ago", 365), ("now", 0)]
+)
+def test_so_long_ago_is_as_many_days(when: str, days: int) -> None:
+    assert moment_of(when, zone=ZONE, now=NOW) == NOW - timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("when", "moment"),
+    [
+        ("2026-11-28 17:00", "2026-11-28T22:00:00+00:00"),
+        ("2026-07-01T17:00", "2026-07-01T21:00:00+00:00"),
+        ("2026-11-30T03:15Z", "2026-11-30T03:15:00+00:00"),
+        ("2026-11-01 01:30-04:00", "2026-11-01T05:30:00+00:00"),
+        ("2026-11-01 01:30-05:00", "2026-11-01T06:30:00+00:00"),
+    ],
+)
+def test_a_day_with_a_time_is_of_the_sites_zone_unless_it_says_another(when: str, moment: str) -> None:
+    read = time_of(when, zone=ZONE)
+    assert isinstance(read, datetime)
+    assert read.isoformat() == moment
+
+
+DAY_AND_TIME = "say the day and the time, as '2026-11-28 17:00', in the site's time zone"
+TWICE = "the clock is put back then, so that time comes twice: say '2026-11-01 01:30-04:00' or '2026-11-01 01:30-05:00'"
+NEVER = "the clock is put forward then, so there is no such time: say '2026-03-08 03:30-04:00', or another"
+
+
+@pytest.mark.parametrize(
+    ("when", "answer"),
+    [
+        ("2026-11-28", DAY_AND_TIME),
+        ("17:00", DAY_AND_TIME),
+        ("tomorrow", DAY_AND_TIME),
+        ("2026-02-30 17:00", DAY_AND_TIME),
+        ("9999-12-31 23:59", DAY_AND_TIME),
+        ("0001-01-01 00:00+14:00", DAY_AND_TIME),
+        ("2026-11-01 01:30", TWICE),
+        ("2026-03-08 02:30", NEVER),
+    ],
+)
+def test_what_is_no_time_or_two_is_answered_with_what_to_say(when: str, answer: str) -> None:
+    assert time_of(when, zone=ZONE) == answer
 
 
 @pytest.mark.parametrize(
