@@ -45,7 +45,7 @@ soak: .venv/dev  ## every property on a thousand made-up cases, and every power 
 	PROPERTIES=deep $(PYTEST) -q tests/unit tests/contract -m hypothesis
 	PROPERTIES=deep $(PYTEST) -q tests/contract/store/test_power_cuts.py
 
-mutants: .venv/dev  ## do the tests notice a wrong program? hours; ONLY="runner/planning ..." EACH=8 for less
+mutants: .venv/dev  ## do the tests notice a wrong program? hours; the rules in minutes: ONLY="runner/jobs runner/planning"
 	.venv/bin/python -m tests.mutants --each $(or $(EACH),0) $(ONLY)
 
 lint: .venv/dev  ## ruff and mypy

@@ -190,7 +190,7 @@ def _unplanned(site: Site, job: Job, error: Exception) -> Draft:
 
 
 def _uses(step: Step, program: str) -> bool:
-    return not isinstance(step.action, PutFile) and program in _argv(step)
+    return program in _argv(step)
 
 
 def _prepare(site: Site, facts: HostFacts, sha256: str) -> Iterator[Step]:
@@ -215,7 +215,7 @@ def _named(site: Site, facts: HostFacts, steps: Sequence[Step]) -> tuple[tuple[S
     """The stores of a host that steps name, as they were read."""
     words = [word for step in steps for word in _argv(step)]
     known = [(store, facts.stores[store.name]) for store in site.stores if store.name in facts.stores]
-    return tuple((store, read) for store, read in known if store.host == facts.name and _among(words, read.path))
+    return tuple((store, read) for store, read in known if _among(words, read.path))
 
 
 def _among(words: Sequence[str], path: str) -> bool:

@@ -136,14 +136,14 @@ def _below(place: Store, known: StoreFacts, own: list[tuple[Step, str]]) -> list
     faults += [
         f"{step.id} is given another minimum than min = {least}"
         for step, _ in own
-        if isinstance(step.action, Command) and f"--min={least}" not in step.action.argv
+        if f"--min={least}" not in _argv(step)
     ]
     most = place.retention.per_day
     faults += [
         f"{step.id} is given another number a day than per_day = {most}"
         for step, _ in own
         # A plan of an older runner says none: then the disk counts all, and it is counted here alone.
-        if isinstance(step.action, Command) and _per_day(step.action.argv) not in ("", str(most))
+        if _per_day(_argv(step)) not in ("", str(most))
     ]
     gone = {name for _, name in own}
     stay = [snapshot for snapshot in recorded if snapshot.exceptions == 0 and snapshot.name not in gone]
@@ -160,16 +160,20 @@ def _per_day(argv: Argv) -> str:
 
 
 def _day(snapshot: Snapshot) -> str:
-    return f"{snapshot.sealed.astimezone(UTC):%Y-%m-%d}" if snapshot.sealed else snapshot.name[:10]
+    return f"{snapshot.sealed.astimezone(UTC):%Y-%m-%d}" if snapshot.sealed else snapshot.name.partition("T")[0]
 
 
 def _expires(step: Step) -> tuple[str, str] | None:
     """Give the store's folder and the snapshot, where a step calls `runner-agent expire`."""
-    argv = step.action.argv if isinstance(step.action, Command) else ()
-    for program, verb, *rest in (argv[at : at + 4] for at in range(len(argv) - 3)):
+    argv = _argv(step)
+    for program, verb, path, name in zip(argv, argv[1:], argv[2:], argv[3:], strict=False):
         if verb == "expire" and program.endswith("runner-agent"):
-            return rest[0], rest[1]
+            return path, name
     return None
+
+
+def _argv(step: Step) -> Argv:
+    return step.action.argv if isinstance(step.action, Command) else ()
 
 
 def _circle(plan: Plan) -> list[str]:

@@ -149,12 +149,12 @@ def _option(instant: datetime) -> str:
     return f"--for {instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
 
 
-def _not_due(job: Job, last: datetime | None, now: datetime) -> str:
+def _not_due(job: Job, last: datetime | None, now: datetime) -> str | None:
     # Compared in UTC: two moments of one zone are compared by wall clock, which repeats in autumn.
     # A success in the future is one under a clock that was ahead: it proves nothing.
     ahead = last is not None and last.astimezone(UTC) > now.astimezone(UTC)
     if last is None or ahead or last.astimezone(UTC) < previous_time(job.schedule, now).astimezone(UTC):
-        return ""
+        return None
     return f"not due until {next_time(job.schedule, now):%Y-%m-%d %H:%M %Z}"
 
 

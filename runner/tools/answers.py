@@ -97,6 +97,8 @@ def plain(value: object) -> Any:  # noqa: ANN401
         each = [plain(part) for part in value]
         names = getattr(value, "_fields", ())
         return dict(zip((name.rstrip("_") for name in names), each, strict=True)) if names else each
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
     return value
 
 

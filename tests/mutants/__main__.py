@@ -144,6 +144,8 @@ def attempt(module: str, copies: SimpleQueue[Copy], pool: ThreadPoolExecutor, ea
             result.survived.append(mutant)
             sys.stdout.write(f"    {json.dumps(mutant.key)}\n")
             sys.stdout.flush()
+    if alone and not quick.passes():
+        sys.exit(f"{module}: its tests fail without a change by now, so nothing is known: {tests}")
     return result
 
 

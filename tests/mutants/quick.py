@@ -24,6 +24,8 @@ import pytest
 from tests.mutants.operators import Mutant
 
 COLLECTED = ""
+# How a fork tells the end of its tests: whatever else it ends with says nothing of them.
+ENDED = 100
 FORKS = get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.mutants.quick", "hypothesis.strategies", "msgspec", "jsonschema", "cronsim"])
 
@@ -108,7 +110,11 @@ class Quick:
         process.join(most)
         process.kill()
         process.join()
-        return process.exitcode == 0
+        code = process.exitcode or 0
+        # Less than 0: it did not end by itself, as no program does that is right.
+        if 0 <= code < ENDED:
+            raise RuntimeError(f"{self.module}: its tests could not be run: exit {code}")
+        return code == ENDED
 
 
 def _function(source: str, line: int) -> range:
@@ -145,7 +151,7 @@ def _watch(folder: Path, module: str, tests: list[str], seen: Path) -> None:
     code = _enter(folder, *tests, plugin=reached)
     sys.settrace(None)
     seen.write_bytes(pickle.dumps((reached.lines, reached.seconds)))
-    os._exit(code)
+    os._exit(ENDED + code)
 
 
 def _try(folder: Path, module: str, files: list[str], text: str, wanted: tuple[str, ...]) -> None:
@@ -155,4 +161,4 @@ def _try(folder: Path, module: str, files: list[str], text: str, wanted: tuple[s
         return compile(text, path, "exec") if self.path == path else usual(self, name)
 
     importlib.machinery.SourceFileLoader.get_code = code  # type: ignore[method-assign]
-    os._exit(_enter(folder, *files, plugin=Only(wanted=wanted)))
+    os._exit(ENDED + _enter(folder, *files, plugin=Only(wanted=wanted)))

@@ -21,7 +21,8 @@ CUTS = (
     "tests/contract/snapshots/test_cuts.py"
 )
 PACKAGES = "tests/unit/packages"
-PLANNING = "tests/unit/planning tests/unit/retention"
+RETENTION = "tests/unit/retention tests/unit/snapshots tests/unit/planning"
+PLANNING = f"{RETENTION} tests/unit/power"
 
 TARGETS: dict[str, str] = {
     "runner/agent/arguments.py": "tests/unit/tools tests/contract/snapshots/test_damaged.py",
@@ -61,13 +62,13 @@ TARGETS: dict[str, str] = {
     "runner/jobs/packages/redhat/held.py": PACKAGES,
     "runner/jobs/power/check_forecast.py": "tests/unit/power",
     "runner/jobs/power/window.py": "tests/unit/power",
-    "runner/jobs/retention/doubts.py": "tests/unit/retention tests/unit/planning",
-    "runner/jobs/retention/prune.py": "tests/unit/retention",
-    "runner/jobs/retention/retention.py": "tests/unit/retention",
-    "runner/jobs/retention/room.py": "tests/unit/retention",
-    "runner/jobs/retention/runway.py": "tests/unit/retention",
-    "runner/jobs/retention/steps.py": "tests/unit/retention",
-    "runner/jobs/retention/thinning.py": "tests/unit/retention",
+    "runner/jobs/retention/doubts.py": RETENTION,
+    "runner/jobs/retention/prune.py": RETENTION,
+    "runner/jobs/retention/retention.py": RETENTION,
+    "runner/jobs/retention/room.py": RETENTION,
+    "runner/jobs/retention/runway.py": RETENTION,
+    "runner/jobs/retention/steps.py": RETENTION,
+    "runner/jobs/retention/thinning.py": RETENTION,
     "runner/jobs/snapshots/filesystems.py": "tests/unit/snapshots",
     "runner/jobs/snapshots/room.py": "tests/unit/snapshots",
     "runner/jobs/snapshots/when.py": "tests/unit/snapshots",

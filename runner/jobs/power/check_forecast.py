@@ -18,7 +18,7 @@ _FASTER, _SLOWER = 4.0, 3.0
 _LESS, _MORE, _MORE_UNKNOWN = 0.6, 1.6, 2.5
 # One block of addresses stands for so many bytes of a file without extents.
 _INDIRECT = 1024
-_MEMORY_FOLDER, _MEMORY_INODE, _MEMORY_BITS = 60, 24, 8
+_MEMORY_FOLDER, _MEMORY_INODE = 60, 24
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +69,9 @@ class Content:
     @property
     def memory(self) -> int:
         """How much memory a check may need, at most."""
-        bits = (self.inodes + self.blocks) // 8 * _MEMORY_BITS // 2
-        return self.folders * _MEMORY_FOLDER + self.inodes_used * _MEMORY_INODE + bits
+        # Several bits for each inode and each block: half a byte.
+        bitmaps = (self.inodes + self.blocks) // 2
+        return self.folders * _MEMORY_FOLDER + self.inodes_used * _MEMORY_INODE + bitmaps
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,20 +150,27 @@ def forecast(why: str | None, content: Content | None, drive: Drive, took: Seque
 
 
 def _as_last(why: str | None, content: Content | None, last: Measured) -> FsckForecast:
-    growth, more = 1.0, _MORE_UNKNOWN
-    if content and last.inodes_used and last.used is not None and content.inodes_used:
-        folders = content.folders * last.inodes_used // content.inodes_used
-        then = replace(content, inodes_used=last.inodes_used, used=last.used, directories=folders)
-        # A folder costs more time than its bytes: weigh it as what a turning disk reads meanwhile.
-        growth, more = _weight(content) / _weight(then), _MORE
-    scaled = last.seconds * growth
-    grown = f", and there is {growth:.1f} times as much to do now" if abs(growth - 1) >= 0.1 else ""
+    growth = _growth(content, last) if content else None
+    more = _MORE if growth else _MORE_UNKNOWN
+    times = growth or 1.0
+    scaled = last.seconds * times
+    grown = f", and there is {times:.1f} times as much to do now" if abs(times - 1) >= 0.1 else ""
     source = f"the last check here took {_seconds(last.seconds)}{grown}"
     return FsckForecast(why=why, least=scaled * _LESS, most=scaled * more + _AROUND, source=source)
 
 
+def _growth(content: Content, last: Measured) -> float | None:
+    """How many times as much there is to do now as at the last check; None where it is not known."""
+    if not last.inodes_used or last.used is None or not content.inodes_used:
+        return None
+    folders = content.folders * last.inodes_used // content.inodes_used
+    then = _weight(replace(content, inodes_used=last.inodes_used, used=last.used, directories=folders))
+    return _weight(content) / then if then else None
+
+
 def _weight(content: Content) -> float:
-    return content.bytes + content.folders * _SEEK * _TURNING[0] + 1
+    # A folder costs more time than its bytes: weigh it as what a turning disk reads meanwhile.
+    return content.bytes + content.folders * _SEEK * _TURNING[0]
 
 
 def _gigabytes(number: int) -> str:

@@ -130,8 +130,8 @@ def open_until(windows: Sequence[str], moment: datetime, zone: str) -> datetime 
     spans = sorted(_spans(windows, here, zone))
     end = here
     for begins, ends in spans:
-        if begins <= end < ends:
-            end = ends
+        if begins <= end:
+            end = max(end, ends)
     return min(end, here + _WEEK) if end > here else None
 
 

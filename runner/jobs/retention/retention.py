@@ -84,7 +84,7 @@ def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | 
     if any(doubts):
         return _frozen(ordered, *doubts)
     ahead = clock_ahead(times, now)
-    protected = _protected(ordered, times[-1] if ahead and times else now)
+    protected = _protected(ordered, times[-1] if ahead else now)
     stands = stand_ins(counted, policy.thin)
     outside = {snapshot.name for snapshot in ordered if policy.thin and not ahead} - stands.keys()
     short = shortages(policy, space) if space else ()
@@ -225,7 +225,7 @@ def _why_kept(selection: Selection, index: int, policy: Retention, stands: Mappi
 
 
 def _unmeasured(policy: Retention, space: Space | None) -> Doubt | None:
-    if not (policy.free_space or policy.free_inodes) or (space is not None and space.size > 0):
+    if not (policy.free_space or policy.free_inodes) or (space and space.size):
         return None
     return Doubt(
         text="the free room was not measured, and some must stay free",

@@ -51,7 +51,7 @@ def shortages(policy: Retention, space: Space) -> tuple[Short, ...]:
     floors = []
     if policy.free_space:
         floors.append(_short("space", policy.free_space, space.free, space.size))
-    if policy.free_inodes and space.inodes > 0:
+    if policy.free_inodes and space.inodes:
         floors.append(_short("inodes", policy.free_inodes, space.inodes_free, space.inodes))
     return tuple(short for short in floors if short is not None)
 

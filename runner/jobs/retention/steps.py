@@ -111,7 +111,7 @@ def every(decision: Decision) -> list[Snapshot]:
 def _measure(where: Place, decision: Decision, *, may_fail: bool) -> Step:
     snapshots = every(decision)
     known = sum(snapshot.freed_bytes is not None for snapshot in snapshots)
-    files = max((snapshot.files or 0 for snapshot in snapshots), default=0) or _NAMES_TO_COUNT
+    files = max(snapshot.files or 0 for snapshot in snapshots) or _NAMES_TO_COUNT
     names = [snapshot.name for snapshot in snapshots[:-1]][: max(_FEWEST, 4 * known, _NAMES_TO_COUNT // files)]
     gone = {expiry.snapshot.name for expiry in decision.expire}
     argv = agent.measure_freed(where.at, tuple(name for name in names if name not in gone))

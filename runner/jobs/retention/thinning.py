@@ -48,10 +48,12 @@ def extras(snapshots: Sequence[Snapshot], per_day: int) -> frozenset[str]:
     Never a day's first or last, nor any of its first and its last without exceptions, as far as these count:
     so a day that somebody fills keeps what it had before, and its end.
     """
+    if not per_day:
+        return frozenset()
     days: dict[Day, list[Snapshot]] = {}
     for snapshot in sorted(snapshots, key=lambda snapshot: snapshot.name):
         days.setdefault(named_day(snapshot), []).append(snapshot)
-    return frozenset(name for day in days.values() if 0 < per_day < len(day) for name in _beyond(day, per_day))
+    return frozenset(name for day in days.values() for name in _beyond(day, per_day))
 
 
 def _beyond(day: Sequence[Snapshot], per_day: int) -> set[str]:

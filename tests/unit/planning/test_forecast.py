@@ -26,6 +26,8 @@ FIRST = past(10**12, 10**6, 3600.0)
         ((past(21, 4, 3.0), DAY, FIRST), Forecast(bytes=15, files=2, seconds=2.5, runs=3)),
         ((past(9, 9, 9.0), DAY, past(10**12, 5, 1.0), FIRST), Forecast(bytes=10, files=5, seconds=2.0, runs=4)),
         ((past(0, 0, 0.0), FIRST), Forecast(bytes=0, files=0, seconds=0.0, runs=2)),
+        # Of ten the first that there ever was is not among them any more.
+        ((DAY,) * 5 + (past(30, 3, 6.0),) * 5, Forecast(bytes=20, files=2, seconds=4.0, runs=10)),
         ((DAY,) * MOST, Forecast(bytes=10, files=1, seconds=2.0, runs=MOST)),
     ],
 )

@@ -89,6 +89,12 @@ def test_a_time_that_is_none_of_the_schedule_is_refused_with_the_nearest_that_is
     assert f"--for {nearest:%Y-%m-%dT%H:%MZ}" in refused.value.do
 
 
+def test_the_nearest_time_may_be_now() -> None:
+    with pytest.raises(UsageError) as refused:
+        asked(AT - timedelta(minutes=1))
+    assert refused.value.do == "the nearest is 2026-11-23 03:15 EST: --for 2026-11-23T08:15Z"
+
+
 def test_a_time_that_has_not_come_is_refused_in_the_time_of_the_site() -> None:
     with pytest.raises(UsageError, match="2026-11-24 03:15 EST is to come: it is 2026-11-23 03:15 EST"):
         asked(AT + DAY)

@@ -89,6 +89,24 @@ def test_packages_that_are_not_as_planned_are_planned_again_unless_some_were_cha
     assert again(Pass(plan=plan, outcomes=outcomes)) == jobs
 
 
+def test_a_detached_installation_that_was_cut_off_is_taken_up_again() -> None:
+    for detached in (True, False):
+        plan = parts.plan(parts.step("a/install", detached=detached))
+        cut = Outcome(step="a/install", job="a", state=State.INTERRUPTED)
+        assert again(Pass(plan=plan, outcomes=(cut,))) == (("a",) if detached else ())
+
+
+@pytest.mark.parametrize(
+    ("replans", "state", "jobs"), [(True, State.DONE, ("a",)), (True, State.FAILED, ()), (False, State.DONE, ())]
+)
+def test_what_had_to_be_known_first_is_planned_with_once_it_is(
+    replans: bool, state: State, jobs: tuple[str, ...]
+) -> None:
+    plan = parts.plan(parts.step("a/measure-first", replans=replans))
+    done = Pass(plan=plan, outcomes=(Outcome(step="a/measure-first", job="a", state=state),))
+    assert again(done) == jobs
+
+
 def test_only_what_was_cut_off_from_outside_is_waited_for() -> None:
     assert waits(ended(a1=State.INTERRUPTED))
     assert not waits(failed("a/send-1", exit=11))

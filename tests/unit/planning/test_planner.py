@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,11 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.jobs.catalogue import KINDS
-from runner.model.errors import HookFailed
+from runner.model.errors import HookFailed, UsageError
 from runner.model.facts import Facts
 from runner.model.kind import Draft
 from runner.model.options import PruneOptions
-from runner.model.plan import Command, Effect, Forecast, Insertion, Plan, PlannedJob, PutFile, Skip, Step
+from runner.model.plan import Command, Effect, Forecast, Insertion, Lock, Plan, PlannedJob, PutFile, Skip, Step
 from runner.model.role import Role
 from runner.model.site import Job, Site
 from runner.planning import planner, review
@@ -153,6 +154,17 @@ def test_an_empty_store_is_left_to_whoever_holds_it_and_another_is_not_looked_at
     assert not any("close" in step.id for step in planned(purging(), parts.facts(other), "purge").steps)
 
 
+def test_of_two_stores_of_a_host_only_the_one_that_the_steps_name_is_closed_and_rested_on() -> None:
+    here, known = purging(), opened()
+    here = replace(here, stores=(here.stores[0], replace(here.stores[1], host="server")))
+    papio, server = known.hosts["papio"], known.hosts["server"]
+    other = replace(papio.stores["server"], open=("/srv/backups/server",), path="/srv/backups/server")
+    hosts = {"papio": replace(papio, stores={}), "server": replace(server, stores={**server.stores, "server": other})}
+    plan = planned(here, replace(known, hosts=hosts), "purge")
+    assert [step.subject for step in plan.steps if step.job == "prepare-server"] == ["papio"]
+    assert [entry.subject for entry in plan.basis] == ["jobs.toml", "host papio", "host server", "store papio"]
+
+
 def purging() -> Site:
     here = parts.site()
     job = Job(name="purge", kind="prune", host="server", options=PruneOptions(store="papio"))
@@ -164,6 +176,14 @@ def test_a_path_that_only_looks_like_the_program_brings_it_nowhere() -> None:
     draft = Draft(planned=PlannedJob(name="restore-server", kind="restore"), steps=(step,))
     plan = planner.assemble(parts.site(), (draft,), parts.facts({"server": {"program": ""}}), {})
     assert plan.steps == (step,)
+
+
+def test_where_only_a_lock_needs_the_program_it_is_put_there_too() -> None:
+    lock = Lock(resource="power server", host="server", argv=("/usr/local/sbin/runner-agent", "hold"))
+    job = PlannedJob(name="down", kind="reboot", locks=(lock,))
+    draft = Draft(planned=job, steps=(parts.step("down/one", "true", host="papio"),))
+    plan = planner.assemble(parts.site(), (draft,), parts.facts({"server": {"program": ""}}), {})
+    assert [step.id for step in plan.steps] == ["prepare-server/runner-agent", "down/one"]
 
 
 def test_the_forecast_of_a_job_is_in_its_plan() -> None:
@@ -203,6 +223,16 @@ def test_a_wish_that_does_not_fit_refuses_the_plan(bad: Insertion) -> None:
         inserted(bad)
 
 
+FILESYSTEMS = [
+    {"mount": mount, "source": "/dev/sda", "type": kind, "dev": dev, "size": size, "used": size // 10}
+    for mount, kind, dev, size in (
+        ("/", "ext4", 2049, 10**12),
+        ("/home", "ext4", 2050, 10**12),
+        ("/proc", "proc", 5, 0),
+    )
+]
+
+
 @pytest.mark.parametrize(
     ("changes", "subject"),
     [
@@ -214,6 +244,7 @@ def test_a_wish_that_does_not_fit_refuses_the_plan(bad: Insertion) -> None:
         ({"server": {"store": {"problem": "gone"}}}, "store papio"),
         ({"server": {"store": {"uuid": "another"}}}, "store papio"),
         ({"papio": {"error": "no answer", "stores": {}}}, "host papio"),
+        ({"papio": {"filesystems": [*FILESYSTEMS, {**FILESYSTEMS[0], "mount": "/new", "dev": 99}]}}, "host papio"),
     ],
 )
 def test_what_changed_since_the_plan_is_named(changes: dict[str, Any], subject: str) -> None:
@@ -223,6 +254,12 @@ def test_what_changed_since_the_plan_is_named(changes: dict[str, Any], subject: 
     told = planner.changed(then, now)
     assert told
     assert re.match(rf"{subject} (changed: .+ then, .+ now|cannot be read now)$", told[0])
+
+
+def test_what_the_kernel_mounts_and_nobody_copies_is_no_change() -> None:
+    tmpfs = {"mount": "/run/user/1000", "source": "tmpfs", "type": "tmpfs", "dev": 77}
+    then, now = parts.facts(), parts.facts({"papio": {"filesystems": [*FILESYSTEMS, tmpfs]}})
+    assert planner.changed(planner.basis(parts.site(), then), planner.basis(parts.site(), now)) == ()
 
 
 def test_another_jobs_toml_is_a_change_and_a_later_moment_is_none() -> None:
@@ -240,6 +277,22 @@ def test_only_the_hosts_of_a_job_and_of_its_store_are_read() -> None:
     assert planner.hosts_of(alone, site.jobs[:1]) == ("papio",)
 
 
+def test_the_host_whose_snapshots_a_prune_is_about_is_read_too() -> None:
+    site = purging()
+    assert planner.needed(site, site.job("purge")) == ("server",)
+    assert planner.hosts_of(site, [site.job("purge")]) == ("papio", "server")
+
+
+def test_a_store_that_was_written_and_is_empty_is_doubted_and_its_job_skipped() -> None:
+    facts = parts.facts({"server": {"store": {"sealed": []}}})
+    plan = planner.draft(
+        parts.site(), [parts.site().job("backup-papio")], facts, KINDS, {"backup-papio": Forecast(runs=3)}
+    )
+    (skip,), (finding,) = plan.skips, plan.findings
+    assert plan.steps == () and skip.reason == finding.text
+    assert skip.reason.startswith("store papio is empty, and backup-papio has written to it before")
+
+
 class Passed:
     """A kind that only settles drafts, and whose methods are nowhere on its class, as plugins' kinds are wrapped."""
 
@@ -255,6 +308,26 @@ class Passed:
     @staticmethod
     def _together(site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         return tuple(replace(draft, skip=Skip(job=draft.planned.name, reason="settled")) for draft in drafts)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("has", [{"records": True}, {"done": lambda *_: Skip(job="a", reason="it is")}, {}])
+def test_a_kind_that_keeps_no_record_of_its_instants_is_not_asked_for_them(has: dict[str, Any]) -> None:
+    site, facts = of_case({})
+    job = replace(site.jobs[0], kind="simple", instant=parts.NOW)
+    kind = SimpleNamespace(draft=Passed._draft, **has)
+    made = planner.draft(site, [job], facts, {"simple": kind}, {})  # type: ignore[dict-item]
+    assert [(each.name, each.instant) for each in made.jobs] == [(job.name, parts.NOW)]
+
+
+@pytest.mark.parametrize("word", ["draft", "together"])
+def test_a_kind_that_says_what_is_wrong_is_heard(word: str) -> None:
+    def refuse(*_: object) -> Any:
+        raise UsageError("the options do not fit", do="see docs/jobs.md")
+
+    site, facts = of_case({})
+    kind = SimpleNamespace(**{"draft": Passed._draft, word: refuse})
+    with pytest.raises(UsageError, match="the options do not fit"):
+        planner.draft(site, [replace(site.jobs[0], kind="simple")], facts, {"simple": kind}, {})  # type: ignore[dict-item]
 
 
 def test_a_kind_that_has_only_one_of_the_two_looks_beyond_is_asked_it() -> None:

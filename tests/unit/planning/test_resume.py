@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from runner.model.plan import Effect, Lock, PlannedJob
+import pytest
+
+from runner.model.plan import Effect, Ended, Lock, PlannedJob
 from runner.model.run import Outcome, State
 from runner.planning.passes import joined, rest
 from tests.unit import parts
@@ -72,6 +74,33 @@ def test_of_two_reboots_the_last_that_was_begun_counts() -> None:
     left = rest(two, ended("reboot-before", "upgrade", "reboot"), PAPIO)
     assert left is not None
     assert [one.id for one in left.steps] == ["down/back", "down/kernel"]
+
+
+def test_of_other_jobs_nothing_is_left_and_a_lock_is_taken_again_for_what_is_left_under_it() -> None:
+    own = replace(LOCKS[0], resource="back", until="down/back")
+    jobs = (replace(PLAN.jobs[0], locks=(*LOCKS, own)), PlannedJob(name="other", kind="prune"))
+    two = replace(PLAN, steps=(step("other/one"), *STEPS, step("other/two")), jobs=jobs)
+    left = rest(two, ended("idle", "reboot"), PAPIO)
+    assert left is not None
+    assert [one.id for one in left.steps] == ["down/back", "down/kernel"]
+    assert [one.name for one in left.jobs] == ["down"]
+    assert [lock.resource for lock in left.jobs[0].locks] == ["packages papio", "back"]
+
+
+def test_what_is_for_when_the_reboot_was_not_done_is_not_left_behind_it() -> None:
+    cancel = step("down/cancel", unless=Ended(step="down/reboot"))
+    look = step("down/look", unless=Ended(step="down/back"))
+    left = rest(replace(PLAN, steps=(*STEPS, cancel, look)), ended("idle", "reboot"), PAPIO)
+    assert left is not None
+    assert [one.id for one in left.steps] == ["down/back", "down/kernel", "down/look"]
+
+
+@pytest.mark.parametrize("state", [State.INTERRUPTED, State.FAILED])
+def test_only_a_reboot_that_was_begun_is_done_by_being_cut_off(state: State) -> None:
+    (order,), (idle,) = ended("reboot", state=state), ended("idle", state=State.INTERRUPTED)
+    # It was stopped before it began, or was refused; and a look that was cut off was no reboot.
+    whole = joined(PLAN, (idle, replace(order, ended=NOW)), ())
+    assert [(one.step, one.state) for one in whole] == [("down/idle", State.INTERRUPTED), ("down/reboot", state)]
 
 
 def test_the_report_has_what_came_before_and_after_in_the_plans_order() -> None:

@@ -39,6 +39,7 @@ def test_a_plan_that_holds_together_has_no_finding() -> None:
         (parts.plan(parts.step("a/one", unless=Ended(step="a/one"))), "a/one rests on a/one"),
         (parts.plan(parts.step("b/one"), parts.step("a/one", inputs=("b/one",))), "a/one rests on b/one"),
         (parts.plan(parts.step("b/one"), parts.step("a/x", unless=Ended(step="b/one"))), "a/x rests on b/one"),
+        (parts.plan(parts.step("b/one"), parts.step("a/x", despite=("b/one",))), "a/x rests on b/one"),
         (parts.plan(jobs=(job("a", writes="s/x"), job("b", writes="s/y"))), "2 jobs of this plan write store s"),
         (parts.plan(jobs=(job("a"), job("a"))), "two jobs are called a"),
         (parts.plan(jobs=(job("a", "a"),)), "a wait for each other"),
@@ -88,7 +89,8 @@ def test_a_plan_that_names_what_cannot_be_is_refused(plan: Plan, text: str) -> N
 
 def test_names_with_bytes_of_their_own_and_what_is_kept_are_no_fault() -> None:
     kept = f"papio/{ODD}/12"
-    plan = parts.plan(parts.step("a/x y.z:1", "touch", "\udcff", inputs=(f"kept:{kept}",), keep_output_as=kept))
+    inputs = ("a/first", f"kept:{kept}")
+    plan = parts.plan(parts.step("a/x y.z:1", "touch", "\udcff", inputs=inputs, keep_output_as=kept))
     assert review.names(plan, parts.site()) == ()
 
 
@@ -137,6 +139,14 @@ def test_a_refusal_stops_any_plan_and_says_what_to_do(reviewed: bool) -> None:
     assert (finding.do, finding.command) == ("look at it:", "ls -l")
 
 
+def test_of_several_refusals_the_first_that_knows_what_to_do_says_it() -> None:
+    silent = Finding(severity="refusal", text="no", source="review")
+    knowing = Finding(severity="refusal", text="the wrong disk", source="hooks.fsck", do="attach the right one")
+    with pytest.raises(PlanRefused, match="refused by review: no\nrefused by hooks.fsck") as refused:
+        review.allow(parts.plan(findings=(silent, knowing)), ceiling=READ, reviewed=True, confirmed=False)
+    assert str(refused.value).endswith("  -> attach the right one")
+
+
 def test_of_a_run_that_nobody_asked_for_only_the_job_that_needs_a_person_is_left_out() -> None:
     plan = parts.plan(
         parts.step("backup/send", effect=WRITE), parts.step("down/idle"), parts.step("down/reboot", effect=INTERRUPT),
@@ -149,6 +159,9 @@ def test_of_a_run_that_nobody_asked_for_only_the_job_that_needs_a_person_is_left
     ]  # fmt: skip
     assert [(one.severity, one.source) for one in left.findings] == [("attention", "down"), ("attention", "disk")]
     assert "runner run down --yes" in left.findings[0].advice and "runner apply plan.toml" in left.findings[1].advice
+    assert [one.do for one in left.findings] == [
+        "when it suits people, run:", "runner plan disk --out plan.toml, read it, then:",
+    ]  # fmt: skip
     review.allow(left, ceiling=EXPIRE, reviewed=False, confirmed=False)
 
 
@@ -162,10 +175,11 @@ def test_what_is_left_may_always_run_and_nothing_below_the_ceiling_is_left_out(c
 
 def test_a_job_that_refuses_itself_keeps_no_other_from_running_but_a_hook_or_the_review_does() -> None:
     refused = Finding(severity="refusal", text="not now", source="down", do="later")
-    plan = parts.plan(parts.step("backup/send"), parts.step("down/reboot"), findings=(refused,))
+    note = Finding(severity="note", text="by the way", source="down")
+    plan = parts.plan(parts.step("backup/send"), parts.step("down/reboot"), findings=(refused, note))
     left = review.contain(plan, EXPIRE)
     assert [one.id for one in left.steps] == ["backup/send"] and left.refusals == ()
-    assert [(one.severity, one.text) for one in left.findings] == [("attention", "not now")]
+    assert [(one.severity, one.text) for one in left.findings] == [("attention", "not now"), ("note", "by the way")]
     others = parts.plan(
         parts.step("backup/send"), findings=(Finding(severity="refusal", text="no", source="hooks.fsck"),)
     )

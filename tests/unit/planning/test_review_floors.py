@@ -26,6 +26,7 @@ def expiring(*names: str, argv: tuple[str, ...] = EXPIRE, on: tuple[str, ...] = 
 
 D18, D19, D20, D21, D22 = (f"2026-11-{day}T081500Z" for day in range(18, 23))
 READ = {"d21": {"being_read": True}}
+PROVEN = {"d20": {"proven": ["files"]}}
 DAILY = Retention(min=3, max=4, per_day=2)
 SAME_DAY = {f"d{day}": {"sealed": "2026-11-22T09:00:00Z"} for day in (19, 20, 21, 22)}
 PER_DAY = ("--plan=1", "--min=3", "--per-day=2")
@@ -42,6 +43,8 @@ PER_DAY = ("--plan=1", "--min=3", "--per-day=2")
         ("the same one twice counts once", expiring(D18, D18, D19), POLICY, {}, []),
         ("the newest", expiring(D22), POLICY, {}, [f"x/0 expires {D22}, which is the newest"]),
         ("one that is read", expiring(D21), POLICY, READ, [f"x/0 expires {D21}, which is being read"]),
+        ("one that was proven", expiring(D20), POLICY, PROVEN, [f"x/0 expires {D20}, which is the last one that a drill restored"]),
+        ("another program's expire", expiring(D22, argv=("logger", *EXPIRE[1:])), POLICY, {}, []),
         (
             "one that is not there", expiring("2020-01-01T000000Z"), POLICY, {},
             ["x/0 expires 2020-01-01T000000Z, which is no sealed snapshot"],
@@ -97,6 +100,12 @@ def test_those_with_exceptions_or_without_a_record_are_not_what_is_left() -> Non
         severity="refusal", source="review",
         text="this plan would leave 1 snapshot without exceptions in store papio, and min is 2",
     )  # fmt: skip
+
+
+def test_the_last_one_that_a_drill_restored_does_not_go_whatever_its_own_facts_say() -> None:
+    known = facts(sealed(5), proven={"files": {"snapshot": D19, "at": "2026-11-20T08:15:00Z"}})
+    (finding,) = review.floors(expiring(D19), site(), known)
+    assert finding.text == f"x/0 expires {D19}, which is the last one that a drill restored"
 
 
 def test_a_host_that_could_not_be_read_has_no_store_to_expire_from() -> None:

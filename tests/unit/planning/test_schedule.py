@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.model.plan import Skip
 from runner.model.site import Job, Site
 from runner.planning import schedule
 from tests.unit import parts
@@ -67,6 +68,21 @@ def test_a_job_that_never_succeeded_is_due_and_one_without_a_schedule_never_is()
     found = schedule.due(site(parts.job("a", schedule="0 4 * * *"), parts.job("b")), {}, parts.NOW)
     assert [job.name for job in found.jobs] == ["a"]
     assert found.skips == ()
+
+
+def test_a_success_under_a_clock_that_was_ahead_proves_nothing() -> None:
+    found = schedule.due(site(parts.job("a", schedule="15 3 * * *")), {"a": parts.later(days=1)}, parts.NOW)
+    assert [job.name for job in found.jobs] == ["a"]
+
+
+def test_what_only_looks_comes_apart_and_says_what_is_not_due_where_it_is_all_there_is() -> None:
+    copy, look = parts.job("a", schedule="* * * * *"), replace(parts.job("b", schedule="* * * * *"), kind="check")
+    skip = Skip(job="c", reason="not due")
+    both = schedule.DueJobs(jobs=(look, copy), skips=(skip,))
+    doing, looking = schedule.apart(both, ("check",))
+    assert (doing.jobs, doing.skips, looking.jobs, looking.skips) == ((copy,), (skip,), (look,), ())
+    doing, looking = schedule.apart(replace(both, jobs=(look,)), ("check",))
+    assert (doing.jobs, looking.jobs, looking.skips) == ((), (look,), (skip,))
 
 
 def test_a_skip_says_when_the_job_is_due_in_the_zone_of_the_site() -> None:

@@ -67,6 +67,33 @@ def test_what_a_check_reads_is_known_from_the_inode_tables_and_the_folders(name:
     assert abs(content.bytes - read) < 0.03 * read + 10 * 2**20
 
 
+NOTHING = Content(table=0, blocks=0, block=4096, inodes=0, inodes_used=0, used=0, directories=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "read"),
+    [
+        (NOTHING, 0),
+        # A bit for each block and each inode: 8 TiB, and an inode for 16 KiB.
+        (replace(NOTHING, blocks=2**31, inodes=2**29, extents=True), 2**28 + 2**26),
+        (replace(NOTHING, blocks=2**31, inodes=2**29), 2**28 + 2**26),
+        # Without extents a block of addresses for each 4 MiB of files.
+        (replace(NOTHING, used=2**40), 2**30),
+        (replace(NOTHING, directories=1000), 1000 * 4096),
+        # Where nobody counted the folders every second inode may be one.
+        (replace(NOTHING, inodes_used=2000, directories=None), 1000 * 4096),
+    ],
+)
+def test_a_check_reads_every_map_folder_and_block_of_addresses_once(content: Content, read: int) -> None:
+    assert content.bytes == read
+
+
+def test_a_check_of_twelve_million_folders_needs_more_memory_than_a_small_machine_has() -> None:
+    assert replace(NOTHING, directories=12 * 10**6).memory == 720 * 10**6
+    assert replace(NOTHING, inodes_used=60 * 10**6).memory == 1440 * 10**6
+    assert replace(NOTHING, blocks=240 * 10**6, inodes=240 * 10**6).memory == 240 * 10**6
+
+
 def test_a_check_needs_no_more_memory_than_foretold() -> None:
     content, _ = captured("ext3-16G-100k-x41-hardlinks")
     # e2fsck said 912k/4288k at its peak.
@@ -113,9 +140,49 @@ def test_a_disk_that_grew_since_takes_longer() -> None:
     assert "as much to do now" in whole.source
 
 
+def test_a_folder_counts_as_what_the_disk_reads_while_its_heads_move() -> None:
+    # Beside 1,000 folders, each of 204 kB so counted, as much again of tables: with half of the folders it was 3 to 4.
+    disk = replace(NOTHING, table=204_096_000, inodes_used=2000, directories=1000, extents=True)
+    whole = forecast("old", disk, UNKNOWN, (Measured(seconds=300.0, inodes_used=1000, used=0),))
+    assert whole.source == "the last check here took 5 min, and there is 1.3 times as much to do now"
+    assert (whole.least, whole.most) == (pytest.approx(240), pytest.approx(643))
+
+
 def test_a_check_without_counts_leaves_more_open() -> None:
     whole = forecast("old", None, UNKNOWN, (Measured(seconds=100.0),))
     assert (whole.least, whole.most) == (60.0, 253.0)
+
+
+@pytest.mark.parametrize(
+    ("content", "last"),
+    [
+        (None, Measured(seconds=100.0, inodes_used=1000, used=0)),
+        (SMALL, Measured(seconds=100.0, inodes_used=None, used=0)),
+        (SMALL, Measured(seconds=100.0, inodes_used=1000, used=None)),
+        (replace(SMALL, inodes_used=0), Measured(seconds=100.0, inodes_used=1000, used=0)),
+        (replace(NOTHING, inodes_used=1), Measured(seconds=100.0, inodes_used=1, used=0)),
+    ],
+)
+def test_where_then_cannot_be_compared_with_now_more_is_left_open_too(content: Content | None, last: Measured) -> None:
+    whole = forecast("old", content, UNKNOWN, (last,))
+    assert (whole.least, whole.most) == (60.0, 253.0)
+    assert whole.source == "the last check here took 2 min"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(99.9, "99.9 s"), (100.0, "2 min"), (100.5, "2 min")])
+def test_a_short_check_is_told_in_seconds(seconds: float, words: str) -> None:
+    assert forecast(None, None, UNKNOWN, (Measured(seconds=seconds),)).source == f"the last check here took {words}"
+
+
+@pytest.mark.parametrize(("table", "words"), [(999_000_000, "999 MB"), (10**9, "1.0 GB")])
+def test_what_there_is_to_read_is_told_in_gigabytes(table: int, words: str) -> None:
+    source = forecast(None, replace(NOTHING, table=table), UNKNOWN).source
+    assert source == f"it has {words} to read; the speed of its disk was not measured"
+
+
+def test_a_disk_that_was_measured_may_be_a_third_as_fast_or_four_times() -> None:
+    whole = forecast(None, replace(NOTHING, table=7_200_000_000), Drive(speed=60e6))
+    assert (whole.least, whole.most) == (30.0, 363.0)
 
 
 def test_nothing_is_said_where_nothing_is_known() -> None:
@@ -136,3 +203,5 @@ def test_folders_that_nobody_counted_count_for_the_longest_time_only() -> None:
     assert seeing.least is not None
     assert blind.least <= seeing.least
     assert (blind.most or 0) > (seeing.most or 0)
+    assert blind.least < seeing.least
+    assert blind.least == forecast(None, replace(SMALL, directories=0), UNKNOWN).least

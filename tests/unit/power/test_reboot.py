@@ -306,6 +306,8 @@ def announced(at: float, told_before: float) -> Facts:
         (facts(), "the users of server have not been told"),
         (announced(0, 2), "the users were told only 2 h ahead"),
         (announced(5, 24), "told that it comes at Mon 2026-11-23 08:15 EST, not before"),
+        (announced(1.1 / 60, 24), "told that it comes at Mon 2026-11-23 03:16 EST, not before"),
+        (announced(-2.02, 24), "which is 2 h 1 min ago"),
         (announced(-3, 24), "which is 3 h ago"),
     ],
 )
@@ -319,7 +321,7 @@ def test_where_nobody_need_be_told_it_does_not_come_before_what_they_were_told_a
 
 
 def test_what_was_announced_in_time_is_done_at_its_time() -> None:
-    for late in (0.0, -1.5):
+    for late in (1 / 60, 0.0, -1.5, -2.0):
         assert draft(job(announce=timedelta(hours=24)), announced(late, 24)).planned is not None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from runner.jobs.power import window
+from runner.model.facts import Announced
+from runner.model.options import RebootOptions
+from runner.model.site import Job
+from tests.unit import parts
 
 ZONE = "America/New_York"
 NIGHT = ("17:00-08:00",)
@@ -32,7 +37,12 @@ def at(text: str, zone: str = ZONE) -> datetime:
         (("Sat 22:00-02:00",), "2026-11-28 01:00", None),
         (("Mon-Fri 18:00-24:00",), "2026-11-27 23:59", "2026-11-28 00:00"),
         (("Fri-Mon 10:00-11:00",), "2026-11-29 10:30", "2026-11-29 11:00"),
+        (("Fri-Mon 10:00-11:00",), "2026-11-30 10:30", "2026-11-30 11:00"),
+        (("Fri-Mon 10:00-11:00",), "2026-11-24 10:30", None),
         (("Fri-Mon 10:00-11:00",), "2026-11-25 10:30", None),
+        (("Sat 06:00-06:00",), "2026-11-28 07:00", "2026-11-29 06:00"),
+        (("Sat 06:59-07:59",), "2026-11-28 06:59", "2026-11-28 07:59"),
+        (("09:00-13:00", "10:00-11:00"), "2026-11-27 09:30", "2026-11-27 13:00"),
         (("Mon,Wed 10:00-11:00",), "2026-11-25 10:30", "2026-11-25 11:00"),
         (("Fri 17:00-24:00", "Sat 00:00-08:00"), "2026-11-27 20:00", "2026-11-28 08:00"),
         (("09:00-12:00", "11:00-13:00"), "2026-11-27 10:00", "2026-11-27 13:00"),
@@ -48,6 +58,7 @@ def test_a_window_is_open_from_its_first_minute_until_its_last(
     ("windows", "moment", "opens"),
     [
         (NIGHT, "2026-11-23 09:00", "2026-11-23 17:00"),
+        (NIGHT, "2026-11-23 17:00", "2026-11-24 17:00"),
         (("Sat 06:00-10:00",), "2026-11-28 10:00", "2026-12-05 06:00"),
         (("Sat 06:00-10:00", "Wed 20:00-22:00"), "2026-11-29 00:00", "2026-12-02 20:00"),
     ],
@@ -56,8 +67,32 @@ def test_who_comes_too_early_is_told_when_it_opens(windows: tuple[str, ...], mom
     assert window.opens(windows, at(moment), ZONE) == at(opens)
 
 
+@pytest.mark.parametrize(
+    ("options", "until"),
+    [
+        (RebootOptions(), None),
+        (RebootOptions(window=NIGHT), "2026-11-24 08:00"),
+        (RebootOptions(window=("23:30-24:00",)), None),
+        (RebootOptions(announce=timedelta(hours=1)), "2026-11-24 01:00"),
+        (RebootOptions(announce=timedelta(hours=1), window=NIGHT), "2026-11-24 01:00"),
+        (RebootOptions(announce=timedelta(hours=1), window=("23:30-24:00",)), "2026-11-24 01:00"),
+    ],
+)
+def test_a_plan_holds_until_its_window_closes_or_what_was_announced_is_too_long_ago(
+    options: RebootOptions, until: str | None
+) -> None:
+    now = at("2026-11-23 23:15")
+    told = Announced(at=at("2026-11-23 23:00"), notified=at("2026-11-22 23:00"))
+    job = Job(name="reboot", kind="reboot", host="server", options=options)
+    ends = window.closes(parts.site(), job, options, replace(parts.facts(), at=now, announced={"reboot": told}))
+    assert ends == (at(until) if until else None)
+
+
 def test_a_window_that_never_closes_is_a_week_long() -> None:
     moment = at("2026-11-23 09:00")
+    assert window.open_until(("00:00-24:00",), moment, ZONE) == moment + timedelta(days=7)
+    # Seven days of 24 hours from here are in the night of the eighth, since an hour is left out between.
+    moment = at("2026-03-07 23:30")
     assert window.open_until(("00:00-24:00",), moment, ZONE) == moment + timedelta(days=7)
 
 

@@ -146,6 +146,26 @@ def test_pinned_proven_and_read_ones_stay_and_take_the_place_of_no_other_day() -
     assert not decision.doubts
 
 
+def test_of_a_day_without_a_whole_one_the_first_ones_and_the_last_stay() -> None:
+    torn = [replace(each, exceptions=3) for each in days(8)]
+    assert extras(torn, 3) == {*names(torn[2:-1])}
+    assert extras(torn[:3], 3) == extras(torn, 0) == frozenset()
+    assert extras(torn, 1) == {*names(torn[1:-1])}
+
+
+def test_what_is_extra_and_stays_is_told_as_the_first_to_go() -> None:
+    sealed = days(1, 1, 5)
+    decision = decided(sealed, Retention(min=2, max=12, per_day=3))
+    told = {stays.snapshot.name: stays.reason for stays in decision.keep}
+    assert told[sealed[4].name] == "an extra one of its day, beyond per_day = 3: among the first to go"
+    assert told[sealed[3].name] == "within max: 12"
+
+
+def test_where_no_record_says_when_they_were_sealed_their_names_do() -> None:
+    old = [replace(each, sealed=None) for each in days(1, 1, 1, 4)]
+    assert counting(old, Retention(min=1, max=9, per_day=3)).count == 6
+
+
 def test_another_job_of_the_same_day_is_counted_by_itself() -> None:
     hourly = [at(MONDAY + HOUR * n, job="hourly") for n in range(1, 9)]
     nightly = at(MONDAY + 5 * HOUR + MINUTE, job="nightly")

@@ -9,7 +9,8 @@ import pytest
 
 from runner.jobs.catalogue import KINDS
 from runner.jobs.retention.prune import PruneKind
-from runner.model.facts import Facts
+from runner.jobs.retention.steps import place
+from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.options import PruneOptions
 from runner.model.plan import Check, Command, Effect, Plan, Step
@@ -87,6 +88,10 @@ def low(free: int, **space: int) -> dict[str, Any]:
             ["expire-1", "empty", "measure"],
         ),
         ("one over max", sealed(5), POLICY, {}, ["expire-1", "empty"]),
+        (
+            "two of the rest are known: enough", [*sealed(5)[:3], *sealed(5, freed=None)[3:]], POLICY, {},
+            ["expire-1", "empty"],
+        ),
         ("two over max", sealed(6), POLICY, {}, ["expire-1", "expire-2", "empty"]),
         ("what is in the trash goes", sealed(3), POLICY, {"trash": ["x"]}, ["empty"]),
         ("nothing is known of what they free", sealed(3, freed=None), POLICY, {}, ["measure"]),
@@ -110,6 +115,16 @@ def low(free: int, **space: int) -> dict[str, Any]:
         ),
         (
             "not measured, no room to note it", sealed(9, freed=None), ROOM, low(4096),
+            ["expire-1", "empty-1", "measure"],
+        ),
+        (
+            "not measured, a byte too few to note it", sealed(9, freed=None), ROOM, low((1 << 20) - 1),
+            ["expire-1", "empty-1", "measure"],
+        ),
+        ("just room to note it", sealed(9, freed=None), ROOM, low(1 << 20, inodes_free=16), ["measure-first"]),
+        ("no inodes are counted", sealed(9, freed=None), ROOM, low(1 << 20, inodes=0, inodes_free=0), ["measure-first"]),
+        (
+            "not measured, an inode too few to note it", sealed(9, freed=None), ROOM, low(40 * GIB, inodes_free=15),
             ["expire-1", "empty-1", "measure"],
         ),
         (
@@ -231,6 +246,7 @@ def test_a_store_that_cannot_be_used_is_left_alone_and_told() -> None:
             sealed(9, freed=None), ROOM, low(40 * GIB),
             "room is short, and what expiring the oldest frees is measured first: 9 snapshots",
         ),
+        (sealed(9, freed=None), ROOM, low(4096), "1 snapshot may go; 8 stay"),
     ],
 )  # fmt: skip
 def test_the_plan_says_in_a_line_what_goes_and_what_that_frees(
@@ -242,14 +258,60 @@ def test_the_plan_says_in_a_line_what_goes_and_what_that_frees(
 
 
 @pytest.mark.parametrize(
-    ("known", "files", "asked"), [(0, 1000, 29), (0, 1_000_000, 10), (0, 100_000_000, 5), (5, 100_000_000, 20)]
-)
-def test_so_many_are_measured_as_can_be_read_in_reason_and_more_each_time(known: int, files: int, asked: int) -> None:
+    ("known", "files", "asked"),
+    [
+        (0, 1000, 29), (0, 1_000_000, 10), (0, 100_000_000, 5), (5, 100_000_000, 20),
+        # The largest that is known counts; where none is, as if each were very large.
+        (0, None, 5), (0, 0, 5),
+    ],
+)  # fmt: skip
+def test_so_many_are_measured_as_can_be_read_in_reason_and_more_each_time(
+    known: int, files: int | None, asked: int
+) -> None:
     snapshots = []
     for number in range(30):
-        one = {"name": f"2026-10-{number + 1:02}T000000Z", "files": files}
+        one = {"name": f"2026-10-{number + 1:02}T000000Z", "files": files if number % 2 else files and files // 2}
         snapshots.append({**one, "freed_bytes": number, "freed_inodes": 1} if number < known else one)
     (step,) = draft(snapshots, ROOM, **low(40 * GIB)).steps
     words = argv(step)
     names = words[words.index("--") + 1 :]
     assert list(names) == [one["name"] for one in snapshots[:asked]]
+
+
+def test_what_is_measured_before_anything_may_go_must_succeed_and_is_planned_with_again() -> None:
+    (first,) = draft(sealed(9, freed=None), ROOM, **low(40 * GIB)).steps
+    assert (first.replans, first.ok_codes) == (True, (0,))
+    *_, after = draft(sealed(9, freed=None), ROOM, **low(4096)).steps
+    assert (after.replans, after.ok_codes) == (False, (0,))
+    names = argv(after)[argv(after).index("--") + 1 :]
+    assert names == tuple(f"2026-11-{day}T081500Z" for day in range(15, 22)), "not what goes, nor the newest"
+
+
+def test_to_empty_a_large_disk_may_take_a_day_and_to_measure_it_six_hours() -> None:
+    _, empty, measure = draft(sealed(5, freed=None)).steps
+    assert (empty.timeout, measure.timeout) == (24 * 3600, 6 * 3600)
+    (first,) = draft(sealed(9, freed=None), ROOM, **low(40 * GIB)).steps
+    assert first.timeout == 6 * 3600
+
+
+@pytest.mark.parametrize(
+    ("store", "changes", "mount", "uuid"),
+    [
+        ("papio", {}, "/srv/backups/papio", "1111"),
+        ("papio", {"uuid": "2222"}, "/srv/backups/papio", "2222"),
+        ("server", {}, "", ""),
+    ],
+)
+def test_work_on_a_store_names_its_disk_and_the_declared_one_before_the_one_that_is_there(
+    store: str, changes: dict[str, str], mount: str, uuid: str
+) -> None:
+    here = site()
+    here = replace(here, disks=(replace(here.disks[0], **changes),))
+    where = place(here, "purge", here.store(store), StoreFacts(path="/s", exists=True, uuid="1111"), "plan")
+    assert (where.at.mount, where.at.uuid) == (mount, uuid)
+
+
+def test_work_in_the_sandbox_and_without_a_retention_asks_for_no_disk_and_no_floor() -> None:
+    here = parts.site(live=False)
+    where = place(here, "purge", here.store("papio"), StoreFacts(path="/s", exists=True, uuid="1111"), "plan")
+    assert (where.at.mount, where.at.uuid, where.least, where.per_day) == ("", "", 0, 0)

@@ -10,13 +10,16 @@ import msgspec
 import pytest
 
 from runner.config import quantity
+from runner.jobs.retention.doubts import clock_ahead
 from runner.jobs.retention.retention import Decision, Expiry, decide
+from runner.jobs.retention.room import floor, shortages
 from runner.jobs.retention.thinning import is_clean
 from runner.model.facts import Snapshot, Space
 from runner.model.names import snapshot_name, snapshot_time
 from runner.model.site import Amount, Retention
 from tests.unit import parts
 
+GIB = 1 << 30
 GOLDEN = parts.cases("retention")
 
 
@@ -67,6 +70,7 @@ def test_the_decision_is_the_golden_one(name: str) -> None:
     assert decision.frozen == case.get("frozen", "")
     assert [one.text for one in decision.doubts] == case.get("doubts", [])
     assert list(decision.unmeasured) == case.get("unmeasured", [])
+    assert not any(one.extra for one in decision.expire), "no case has a per_day"
     if "kept" in case:
         assert [f"{one.snapshot.name} {one.reason}" for one in decision.keep] == case["kept"]
     else:
@@ -78,6 +82,68 @@ def test_what_a_person_must_see_says_what_to_do(name: str) -> None:
     decision = of_case(GOLDEN[name])
     assert bool(decision.frozen) == bool(decision.do)
     assert all(doubt.do for doubt in decision.doubts)
+
+
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    ("apart", "old", "doubted"),
+    [
+        ([1] * 20, 14 * DAY, False),
+        ([1] * 20, 14 * DAY + MINUTE, True),
+        # Weekly ones: ten weeks are ten times as long.
+        ([7] * 20, 70 * DAY, False),
+        ([7] * 20, 70 * DAY + MINUTE, True),
+        # The last ten times between two count: half of them a month, half a day.
+        ([30] * 11 + [1] * 5, 155 * DAY, False),
+        ([30] * 11 + [1] * 5, 155 * DAY + MINUTE, True),
+    ],
+)
+def test_a_store_is_silent_after_two_weeks_and_ten_times_as_long_as_usual(
+    apart: list[int], old: timedelta, doubted: bool
+) -> None:
+    times = [parts.NOW]
+    for days in apart:
+        times.append(times[-1] + days * DAY)
+    assert (clock_ahead(times, times[-1] + old) is not None) == doubted
+
+
+@pytest.mark.parametrize(
+    ("freed", "measured"), [((None, None), False), ((GIB, None), False), ((None, 9000), False), ((GIB, 9000), True)]
+)
+def test_what_goes_for_room_is_measured_when_its_bytes_and_its_inodes_are(
+    freed: tuple[int | None, int | None], measured: bool
+) -> None:
+    oldest = Snapshot(name="2026-11-20T081500Z", freed_bytes=freed[0], freed_inodes=freed[1])
+    space = Space(size=100 * GIB, free=4 * GIB, inodes=100_000, inodes_free=1000)
+    policy = Retention(min=1, max=9, free_space=Amount(percent=5), free_inodes=Amount(percent=5))
+    decision = decide([oldest, Snapshot(name="2026-11-23T081500Z")], policy, space, parts.NOW)
+    assert [one.snapshot.name for one in decision.expire] == [oldest.name]
+    assert decision.unmeasured == (() if measured else (oldest.name,))
+
+
+@pytest.mark.parametrize(
+    ("amount", "whole", "least"),
+    [
+        (Amount(percent=5), 1000, 50),
+        (Amount(percent=0.001), 100, 1),
+        (Amount(percent=5), 0, 0),
+        (Amount(bytes=7), 1000, 7),
+        (Amount(), 1000, 0),
+    ],
+)
+def test_the_least_that_stays_free_is_a_share_rounded_up_or_a_number(amount: Amount, whole: int, least: int) -> None:
+    assert floor(amount, whole) == least
+
+
+def test_at_its_floors_a_disk_lacks_nothing_and_one_without_inodes_never_lacks_them() -> None:
+    policy = Retention(min=1, max=9, free_space=Amount(bytes=10), free_inodes=Amount(bytes=10))
+    at_its_floors = Space(size=100, free=10, inodes=100, inodes_free=10)
+    assert shortages(policy, at_its_floors) == ()
+    assert shortages(policy, replace(at_its_floors, inodes=0, inodes_free=0)) == ()
+    less = replace(at_its_floors, free=9, inodes_free=9)
+    assert [(lack.resource, lack.missing) for lack in shortages(policy, less)] == [("space", 1), ("inodes", 1)]
 
 
 def test_a_shrunk_source_is_told_along_with_a_wrong_clock() -> None:

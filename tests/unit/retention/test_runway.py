@@ -47,6 +47,12 @@ def test_only_the_last_month_counts() -> None:
     assert runway((*before, *daily(31, 1000, 100)), SPACE, FLOORS).days_of_bytes == 41.0
 
 
+def test_a_month_is_thirty_days_before_the_newest() -> None:
+    days = (*daily(2, 5000, 500, START - DAY), Growth(at=START + DAY, bytes=9000, inodes=900))
+    month = (*days, *daily(29, 1000, 100, START + 2 * DAY))
+    assert runway(month, SPACE, FLOORS).days_of_bytes == pytest.approx(41_000 / (38_000 / 30))
+
+
 def test_growth_is_by_the_day_however_many_snapshots_there_are() -> None:
     hourly = [Growth(at=START + hour * DAY / 24, bytes=100, inodes=10) for hour in range(73)]
     ahead = runway(hourly, SPACE, FLOORS)
@@ -88,6 +94,11 @@ def test_a_store_that_does_not_grow_lasts_as_long_as_can_be_said() -> None:
     ahead = runway(daily(9, 0, 1), replace(SPACE, inodes_free=10_000, inodes=10_000), None)
     assert ahead == Runway(days_of_bytes=LONGEST, days_of_inodes=LONGEST)
     assert ahead.words() == ("more than 10 years of bytes, more than 10 years of inodes at the last month's growth")
+
+
+@pytest.mark.parametrize(("free", "growth", "days"), [(5100, 1, 100.0), (5001, 1000, 0.001), (5000, 1000, 0.0)])
+def test_the_last_bytes_and_the_smallest_growth_count_too(free: int, growth: int, days: float) -> None:
+    assert runway(daily(9, growth, 100), replace(SPACE, free=free), FLOORS).days_of_bytes == days
 
 
 def test_a_filesystem_that_counts_no_inodes_does_not_run_out_of_them() -> None:

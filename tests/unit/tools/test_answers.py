@@ -49,6 +49,13 @@ def test_what_the_agent_writes_is_read_back() -> None:
     assert table(FULL)["from"] == "there"
 
 
+def test_what_was_read_is_written_as_it_was_said() -> None:
+    said = answers.plain(FULL._replace(at=None))
+    assert said == table(FULL._replace(at=None))
+    assert said["parts"] == [{"name": "a", "size": 1}, {"name": "b", "size": 0}]
+    assert (said["from"], said["pairs"], answers.plain("text")) == ("there", [["a", "b"]], "text")
+
+
 def test_what_is_missing_has_its_default_and_what_is_new_is_ignored() -> None:
     assert answers.read('{"held": false, "of tomorrow": [1]}', Whole) == Whole(held=False)
 
