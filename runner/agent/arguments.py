@@ -128,13 +128,13 @@ def argv(verb: str, options: tuple[Any, ...]) -> tuple[str, ...]:
     rest: tuple[str, ...] = ()
     for field in fields(type(options)):
         value = getattr(getattr(options, field.part) if field.part else options, field.key)
-        if field.default is None or value != field.default:
+        if value != field.default:
             for each in value if field.kind == "tuple" else (value,):
                 field.require(str(each))
         if field.place == WORD:
             words.append(str(value))
-        elif field.default is not None and value == field.default:
-            continue
+        elif value == field.default:
+            pass
         elif field.place:
             rest = (*(rest or ("--",)), *((value,) if field.place == LAST else value))
         elif field.kind == "bool":
@@ -208,8 +208,8 @@ def pairs(values: Sequence[str], option: str) -> dict[str, str]:
     """Turn repeated `ID=MOUNTPOINT` into a table from ID to mount point. Raises Refused."""
     table: dict[str, str] = {}
     for value in values:
-        key, given, mount = value.partition("=")
-        if not given or not mount.startswith("/") or key in table:
+        key, _, mount = value.partition("=")
+        if not mount.startswith("/") or key in table:
             raise Refused(f"--{option} takes STEP=/MOUNTPOINT, each step once", "see docs/store.md")
         table[key] = mount
     return table

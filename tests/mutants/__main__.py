@@ -158,7 +158,9 @@ def main() -> int:
     options = parser.parse_args()
     wanted = [name for name in TARGETS if any(name.startswith(start) for start in options.modules)]
     results: list[Result] = []
-    with tempfile.TemporaryDirectory(prefix="mutants.") as folder, ThreadPoolExecutor(options.at_once) as pool:
+    # What a wrong program left mounted or protected is no reason to lose the figures.
+    place = tempfile.TemporaryDirectory(prefix="mutants.", ignore_cleanup_errors=True)
+    with place as folder, ThreadPoolExecutor(options.at_once) as pool:
         # Some tests become nobody, who must get at the program too.
         Path(folder).chmod(0o755)
         copies: SimpleQueue[Copy] = SimpleQueue()

@@ -25,13 +25,15 @@ RETENTION = "tests/unit/retention tests/unit/snapshots tests/unit/planning"
 PLANNING = f"{RETENTION} tests/unit/power"
 
 TARGETS: dict[str, str] = {
-    "runner/agent/arguments.py": "tests/unit/tools tests/contract/snapshots/test_damaged.py",
+    "runner/agent/arguments.py": (
+        "tests/unit/tools/test_arguments.py tests/unit/tools tests/contract/snapshots/test_damaged.py"
+    ),
     "runner/agent/durable.py": "tests/contract/store/test_durable.py",
     "runner/agent/store/lock.py": LOCK,
     "runner/agent/store/layout.py": (
         f"{SEAL} {EXPIRE} tests/contract/retention/test_freed.py tests/contract/retention/test_audit.py"
     ),
-    "runner/agent/store/trash.py": f"tests/contract/retention/test_reap.py {EXPIRE}",
+    "runner/agent/store/trash.py": f"tests/contract/retention/test_reap.py {EXPIRE} {DISK}",
     "runner/agent/store/pins.py": f"tests/contract/retention/test_pin.py {DISK} tests/contract/snapshots/test_damaged.py",
     "runner/agent/store/proven.py": f"tests/contract/drill/test_drill_proven.py {DISK}",
     "runner/agent/store/received.py": f"tests/contract/snapshots/test_joined.py {SEAL} tests/contract/snapshots/test_cuts.py",

@@ -65,15 +65,16 @@ def run(argv: Sequence[str]) -> int:
         disk.require_writable(store, options.disk)
         counted = require_sealed(store, name)
         before = proofs(store).get(sort)
-        stays = before is not None and (
+        later = before is not None and (
             clock.nanoseconds(before.at) > when or (before.snapshot > name and before.snapshot in counted)
         )
-        if not stays:
+        stays = before if later else None
+        if stays is None:
             proof = {"snapshot": name, "at": options.at, **tried}
             durable.write_json(store.proven, {**read_json(store.proven), sort: proof})
     finally:
         os.close(descriptor)
-    reply(ProofKept(sort, before.snapshot if before and stays else name, stays))
+    reply(ProofKept(sort, stays.snapshot if stays else name, stays is not None))
     return 0
 
 

@@ -93,6 +93,19 @@ def test_only_a_sealed_snapshot_can_be_proven(house: Storehouse, name: str, sort
     assert not (house.root / ".runner/proven.json").exists()
 
 
+@pytest.mark.parametrize("last", [b"", b"nonsense", b"[]", b"{}", b'{"tried": 7}', b'{"tried": [7]}', b"[" * 9999])
+def test_what_was_tried_may_be_damaged_and_is_then_not_told(house: Storehouse, last: bytes) -> None:
+    whole = b'{"tried": {"sample": 7}}\n'
+    given = b""
+    for number, line in enumerate((whole, last + b"\n")):
+        head = {"from": f"drill/{number}", "state": "done", "exit": 0, "bytes": len(line)}
+        given += json.dumps(head).encode() + b"\n" + line + b"\n"
+    at = "2026-11-25T02:00:00+00:00"
+    assert house.call("proven", str(house.root), "files", NAMES[1], f"--at={at}", given=given).code == 0
+    kept = json.loads((house.root / ".runner/proven.json").read_text())["files"]
+    assert kept == {"snapshot": NAMES[1], "at": at, "sample": 7}
+
+
 def test_it_is_written_while_a_snapshot_is_being_made(house: Storehouse) -> None:
     with house.held("another plan"):
         assert proven(house, NAMES[4]).code == 0

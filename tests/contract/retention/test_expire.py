@@ -87,6 +87,18 @@ def test_an_expired_snapshot_is_in_the_trash_with_all_that_was_known_of_it(house
     assert list((house.root / ".trash").iterdir()) == []
 
 
+def test_what_is_in_the_trash_already_is_not_written_over(house: Storehouse) -> None:
+    trash = house.root / ".trash"
+    for name in (NAMES[0], f"{NAMES[0]}.1"):
+        (trash / name).mkdir(parents=True)
+    (trash / f"{NAMES[0]}.json").symlink_to("nowhere")
+    assert expire(house, NAMES[0]).code == 0
+    assert {path.name for path in trash.iterdir() if not path.name.endswith("sums.gz")} == {
+        NAMES[0], f"{NAMES[0]}.1", f"{NAMES[0]}.2", f"{NAMES[0]}.json", f"{NAMES[0]}.json.1",
+    }  # fmt: skip
+    assert (trash / f"{NAMES[0]}.2/day").exists()
+
+
 def test_a_checksum_is_inherited_by_the_next_snapshot_only_where_the_file_lives_on(house: Storehouse) -> None:
     assert sums(house, NAMES[1]) == [b"day"]
     expire(house, NAMES[0])

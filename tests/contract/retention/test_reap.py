@@ -132,7 +132,7 @@ def test_protected_files_go_and_their_names_in_snapshots_stay_protected(house: S
             (sealed / "file").write_text("changed")
         assert (sealed / "file").read_text() == "kept"
     finally:
-        subprocess.run(("chattr", "-i", sealed / "file"), check=True)
+        subprocess.run(("chattr", "-R", "-i", house.root), check=True)
 
 
 def test_a_tree_deeper_than_any_path_is_removed(house: Storehouse) -> None:

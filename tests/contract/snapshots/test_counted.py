@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,7 +15,7 @@ import pytest
 
 from runner.agent.clock import now
 from runner.agent.snapshots.walk import LONGEST, Walker
-from tests.contract.storehouse import Said, Storehouse, frame
+from tests.contract.storehouse import NOBODY, PROGRAM, Said, Storehouse, execute, frame
 
 ONE = "2026-11-21T010000Z"
 FEW_FILES = ("prlimit", "--nofile=40:40")
@@ -205,3 +206,96 @@ def test_another_filesystem_that_is_no_mount_is_named(tmp_path: Path) -> None:
         assert walker.names == 2
     finally:
         subprocess.run(("umount", tmp_path / "top/subvolume"), check=True)
+
+
+def branching(top: Path, depth: int) -> tuple[list[Path], set[str]]:
+    """So many folders in each other, each with two more beside it: the way down, and every folder below the top."""
+    way = [top]
+    for _ in range(depth):
+        for name in ("a", "m", "z"):
+            (way[-1] / name).mkdir()
+        (way[-1] / "file").touch()
+        way.append(way[-1] / "m")
+    return way, {str(path.relative_to(top)) for path in top.rglob("*") if path.is_dir()}
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_folder_that_is_moved_meanwhile_keeps_no_other_from_being_counted(tmp_path: Path, gone: bool) -> None:
+    top = tmp_path / "top"
+    top.mkdir()
+    way, known = branching(top, 40)
+    walker = Walker(os.fsencode(top), time.time_ns() + 10**9)
+    before = list(Path("/proc/self/fd").iterdir())
+    seen: list[str] = []
+    for path, names in walker.folders():
+        seen.append(os.fsdecode(path))
+        assert names in (4, 0)
+        if len(path.split(b"/")) == 40 and way[8].exists():
+            # Only its last 32 folders are open: the way back is by `..`, or from the top again.
+            way[8].rename(tmp_path / "moved")
+            if gone:
+                way[5].rename(tmp_path / "gone")
+    assert list(Path("/proc/self/fd").iterdir()) == before
+    assert len(seen) == len(set(seen))
+    missed = known - set(seen)
+    assert missed <= (
+        {str((way[level] / name).relative_to(top)) for level in (5, 6, 7) for name in "az"} if gone else set()
+    )
+    assert walker.closed == []
+    if not gone:
+        # The top itself, and in each of the folders on the way a file and three folders.
+        assert (walker.names, walker.young, walker.beyond) == (1 + 40 * 4, 0, 0)
+
+
+def test_what_is_mounted_meanwhile_is_not_entered(tmp_path: Path) -> None:
+    (tmp_path / "top/folder").mkdir(parents=True)
+    walker = Walker(os.fsencode(tmp_path / "top"), time.time_ns() + 10**9)
+    before = list(Path("/proc/self/fd").iterdir())
+    going = walker.folders()
+    assert next(going) == (b"", 1)
+    if subprocess.run(("mount", "-t", "tmpfs", "tmpfs", tmp_path / "top/folder"), check=False).returncode:
+        pytest.skip("this machine mounts nothing")
+    try:
+        (tmp_path / "top/folder/file").touch()
+        assert list(going) == []
+    finally:
+        subprocess.run(("umount", "--lazy", tmp_path / "top/folder"), check=True)
+    assert (walker.names, walker.closed) == (2, [])
+    assert list(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_a_source_that_is_not_there_is_refused(house: Storehouse) -> None:
+    shutil.rmtree(house.source)
+    refused = house.walk()
+    assert (refused.code, refused.answer["error"]) == (1, f"'{house.source}': No such file or directory")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+def test_what_cannot_be_looked_at_is_named_with_its_error() -> None:
+    with tempfile.TemporaryDirectory(prefix="counted-") as folder:
+        top = Path(folder)
+        top.chmod(0o755)
+        for name, mode in (("listed", 0o644), ("shut", 0o700), ("open", 0o755)):
+            (top / name).mkdir()
+            (top / name / "file").touch()
+            (top / name).chmod(mode)
+        lines = execute((*NOBODY, *PROGRAM, "walk", folder, "--since=2100-01-01T00:00:00Z")).lines
+        assert sorted(lines[:-1], key=lambda line: line["path"]) == [
+            {"path": "listed/file", "cause": "unreadable", "errno": 13, "names": 0},
+            {"path": "shut", "cause": "unreadable", "errno": 13, "names": 0},
+        ]
+        assert lines[-1] == {"names": 5, "young": 0}
+        left = f"--left-out={folder}/listed/file"
+        lines = execute((*NOBODY, *PROGRAM, "walk", folder, "--since=2100-01-01T00:00:00Z", left)).lines
+        assert [line["path"] for line in lines[:-1]] == ["shut"]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace for a disk that fails")
+@pytest.mark.parametrize(("below", "named"), [("", "."), ("folder", "folder")])
+def test_a_folder_that_the_disk_does_not_give_is_named_with_its_error(
+    house: Storehouse, below: str, named: str
+) -> None:
+    failing = ("strace", "-qq", "-o", "/dev/null", "-P", str(house.source / below), "--inject=getdents64:error=EUCLEAN")
+    lines = house.call("walk", str(house.source), "--since=2100-01-01T00:00:00Z", around=failing).lines
+    assert lines[0] == {"path": named, "cause": "unreadable", "errno": 117, "names": 0}
+    assert lines[-1] == {"names": 2 if below else 1, "young": 0}
