@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from runner.engine.probe import ask
+from runner.jobs.database.agent import DatabaseServer
+from runner.jobs.database.dump import server_of
 from runner.jobs.snapshots import inventory
-from runner.jobs.snapshots.inventory import BlockDevice, MountedFilesystem, SnapshotDumps, StoredAbout
+from runner.jobs.snapshots.inventory import BlockDevice, MountedFilesystem, StoredAbout
 from runner.jobs.snapshots.when import pick
 from runner.model.errors import UsageError
 from runner.model.facts import Snapshot
@@ -19,6 +21,8 @@ from runner.model.site import Disk, Host, Store
 from runner.model.text import one_line, size
 from runner.verbs.app import App
 from runner.verbs.browse import Holding, holdings, missing
+from runner.verbs.lost_servers import labelled, lost_servers, word
+from runner.verbs.lost_servers import warnings as of_databases
 
 _LABEL = {"ext2": "-L", "ext3": "-L", "ext4": "-L", "xfs": "-L", "btrfs": "-L", "vfat": "-n"}
 _PLAIN = ("disk", "part")
@@ -30,8 +34,8 @@ class Lost:
     """The host to make again: from which snapshot of which store, on which disk, and what is known of it.
 
     `uuid` is that of the store's filesystem or "", `path` where the store really is on its host `keeper`. `about` is
-    None where the answer of that host makes no sense. `users` is the OS user of the database server by folder of
-    dumps, `job` makes the host's snapshots.
+    None where the answer of that host makes no sense. `servers` are the database servers by folder of dumps, `job`
+    makes the host's snapshots.
     """
 
     host: Host
@@ -44,14 +48,14 @@ class Lost:
     uuid: str = ""
     job: str = ""
     controller: str = ""
-    users: Mapping[str, str] = field(default_factory=dict)
+    servers: Mapping[str, DatabaseServer] = field(default_factory=dict)
 
 
 def page(lost: Lost) -> str:
     """The procedure, to be printed; lines with four spaces in front are commands."""
     import jinja2  # 40 ms that only this page should take
 
-    # Plain text: nothing is escaped for HTML, and control characters are by the filters.
+    # Plain text: nothing is escaped for HTML; no value makes a line of its own, or anything else but text.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         undefined=jinja2.StrictUndefined,
@@ -61,7 +65,9 @@ def page(lost: Lost) -> str:
         keep_trailing_newline=True,
         finalize=lambda value: one_line(value) if isinstance(value, str) else value,
     )
-    environment.filters.update(quote=lambda text: shlex.quote(one_line(text)), size=size, line=one_line)
+    environment.filters.update(
+        quote=lambda text: shlex.quote(one_line(text)), size=size, line=one_line, word=word, labelled=labelled
+    )
     return environment.get_template("bare_metal.txt.j2").render(_values(lost))
 
 
@@ -93,7 +99,7 @@ def _values(lost: Lost) -> dict[str, Any]:
         "uuid": lost.uuid,
         "inside": lost.path.removeprefix(top) if top else lost.path,
         "job": lost.job,
-        "dumps": [(each, lost.users.get(each.folder) or "postgres") for each in _with_dumps(about)],
+        "servers": lost_servers(about, lost.servers),
         "remote": f"{lost.keeper.user}@{lost.keeper.address}:{lost.path}/{lost.snapshot.name}/",
         "warnings": _warnings(lost, {each.mount for each in filesystems}),
         "firmware": {"efi": "EFI", "bios": "BIOS"}.get(facts.firmware, ""),
@@ -140,10 +146,6 @@ def _swap(swap: BlockDevice, names: Mapping[str, str]) -> str:
     return f"{shlex.join(words)} {names.get(swap.name, shlex.quote(swap.name))}"
 
 
-def _with_dumps(about: StoredAbout) -> list[SnapshotDumps]:
-    return [folder for folder in about.dumps if folder.databases]
-
-
 def _warnings(lost: Lost, known: set[str]) -> list[str]:
     name, host, about = lost.snapshot.name, lost.host.name, lost.about
     warnings = []
@@ -164,8 +166,7 @@ def _warnings(lost: Lost, known: set[str]) -> list[str]:
     if about.known:
         absent = [mount for mount in lost.snapshot.filesystems if mount not in known]
         warnings += [f"no device is known for {mount}: make a filesystem for it yourself" for mount in absent]
-    lacking = [path for path in lost.users if path not in {folder.folder for folder in _with_dumps(about)}]
-    warnings += [f"there is no dump of a database in {path} of this snapshot" for path in lacking]
+    warnings += of_databases(about, lost.servers)
     return [*warnings, *(f"not kept with the snapshot: {each}" for each in about.facts.missing)]
 
 
@@ -190,9 +191,9 @@ def lost(app: App, host: str, when: str, store: str = "") -> Lost:
 
 def _lost(app: App, host: str, holding: Holding, chosen: Snapshot) -> Lost:
     site, store, facts = app.site, holding.store, holding.facts
-    users = {str(job.options.to): str(job.options.user) for job in site.jobs if job.kind == "dump" and job.host == host}
+    servers = {str(job.options.to): server_of(job) for job in site.jobs if job.kind == "dump" and job.host == host}
     jobs = (job.name for job in site.jobs if job.kind == "snapshot" and job.host == host)
-    answer = ask(app.transports[store.host], inventory.of(facts.path, chosen.name, tuple(users)), {})
+    answer = ask(app.transports[store.host], inventory.of(facts.path, chosen.name, tuple(servers)), {})
     keeper = site.host(store.host)
     disk = site.disk(store.disk) if store.disk and not keeper.root else None
     return Lost(
@@ -206,5 +207,5 @@ def _lost(app: App, host: str, holding: Holding, chosen: Snapshot) -> Lost:
         uuid=facts.uuid or (disk.uuid if disk else ""),
         job=next(jobs, ""),
         controller=site.controller,
-        users=users,
+        servers=servers,
     )

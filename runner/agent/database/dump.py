@@ -29,7 +29,7 @@ _WITHIN = 6 * 3600
 
 _SPARE = 16 << 20
 _LOOK = 0.02
-_ABOUT = ("server", "owner", "encoding", "collate", "ctype", "size", "extensions", "tablespaces", "roles")
+_ABOUT = ("server", "owner", "encoding", "collate", "ctype", "size", "extensions", "tablespaces", "roles", "data")
 
 
 def run(argv: Sequence[str]) -> int:

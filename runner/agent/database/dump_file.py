@@ -47,9 +47,13 @@ DUMP stands for databases/NAME/TIME.dump, GLOBALS for the globals/TIME.sql of th
     sha256sum DUMP
     runuser -u {user} -- pg_restore --list < DUMP
 
-2. On a new server the roles come first. That role "{user}" exists already is the one error to expect:
+2. On a new server the roles and tablespaces come first; no error is to be expected. A tablespace's folder must
+   be there, the server's own, without a folder PG_... of before in it. That makes them:
 
-    runuser -u {user} -- psql --no-psqlrc --dbname=postgres < GLOBALS
+    sed -n "s/^CREATE [A-Z]*SPACE .* LOCATION '\\(.*\\)';$/\\1/p" GLOBALS | while IFS= read -r place; do \
+mkdir -p "$place" && chown {user}: "$place" && chmod 700 "$place" || exit; done
+    sed '/^CREATE ROLE {role};$/{{N;s/^CREATE ROLE [^\\n]*\\n\\(ALTER ROLE {role} WITH \\)/\\1/;}}' GLOBALS | \
+runuser -u {user} -- psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname=postgres
 
 3. Either: the database under its own name, on a server that does not have it:
 
@@ -186,7 +190,9 @@ def digest(stream: IO[bytes]) -> str:
 
 def write(folder: Folder, to: DatabaseServer) -> None:
     """Leave the README in the folder, unless it is there and says the same."""
-    text = _TEXT.format(user=to.user or "postgres")
+    user = to.user or "postgres"
+    # pg_dumpall writes some names in quotes.
+    text = _TEXT.format(user=user, role=f'"\\{{0,1\\}}{user}"\\{{0,1\\}}')
     path = folder.root / "README.txt"
     with contextlib.suppress(FileNotFoundError):
         if path.read_bytes() == text.encode():

@@ -47,6 +47,7 @@ select json_build_object(
     'collate', datcollate,
     'ctype', datctype,
     'size', pg_database_size(d.oid),
+    'data', (select setting from pg_settings where name = 'data_directory'),
     'extensions', (select coalesce(json_agg(extname order by extname), '[]') from pg_extension),
     'tablespaces', (select coalesce(json_agg(spcname order by spcname), '[]') from pg_tablespace t
         where spcname not in ('pg_global', 'pg_default')

@@ -15,6 +15,7 @@ _PIECE = re.compile(
 _OF_ROLE = re.compile(
     rf"(?P<make>CREATE ROLE|ALTER ROLE|COMMENT ON ROLE) (?P<role>{NAME})(?= (?:WITH|SET|IS) |$)", re.DOTALL
 )
+_TABLESPACE = re.compile(rf"CREATE TABLESPACE ({NAME}) (?:OWNER {NAME} )?LOCATION ({STRING})", re.DOTALL)
 _MEMBER = re.compile(
     rf"(?P<grant>GRANT (?P<group>{NAME}) TO (?P<member>{NAME})(?: .*?)?)(?P<by>GRANTED BY (?P<who>{NAME}))?", re.DOTALL
 )
@@ -99,6 +100,18 @@ def created(content: bytes) -> set[str]:
     """The names of the roles that it makes."""
     matches = map(_OF_ROLE.match, statements(decoded(content)))
     return {called(match["role"]) for match in matches if match and match["make"] == "CREATE ROLE"}
+
+
+def tablespaces(content: bytes) -> dict[str, str]:
+    """The folder of each tablespace that it makes, by name; "" for one inside the data folder."""
+    matches = map(_TABLESPACE.fullmatch, statements(decoded(content)))
+    return {called(match[1]): _meant(match[2]) for match in matches if match}
+
+
+def _meant(string: str) -> str:
+    """The text that a string of SQL means, as PostgreSQL's own programs write one."""
+    inside = string.partition("'")[2][:-1].replace("''", "'")
+    return inside if string.startswith("'") else inside.replace("\\\\", "\\")
 
 
 def bringing(content: bytes, roles: Collection[str], there: Collection[str]) -> list[str]:

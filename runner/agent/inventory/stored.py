@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from .. import durable, tree
+from .. import durable
 from ..answer import Refused, emit, reply, table
 from ..arguments import parse_as
-from ..database import folder
-from ..database.contract import encoded
-from ..database.folder import Folder
 from ..frames import Frame, frames
 from ..snapshots import readme
 from ..store import disk, inventory
 from ..store.layout import StoreFolder, open_store, require_sealed
 from ..store.lock import working
-from .contract import AboutKept, AboutOf, DatabaseDump, KeepAbout, SnapshotDumps, StoredAbout
+from . import dumps
+from .contract import AboutKept, AboutOf, KeepAbout, StoredAbout
 
 
 def about_of(argv: Sequence[str]) -> int:
@@ -43,32 +39,12 @@ def about_of(argv: Sequence[str]) -> int:
     answer = StoredAbout(
         folder=str(place),
         files=tuple(sorted(path.name for path in place.iterdir())) if place.is_dir() else (),
-        dumps=tuple(filter(None, (_dumps(store.root / name, path) for path in folders))),
+        dumps=tuple(filter(None, (dumps.dumps_in(store.root / name, path) for path in folders))),
         problem=problem,
     )
     # The facts are as the version that kept them knew them.
     emit({**table(answer), "facts": facts})
     return 0
-
-
-def _dumps(snapshot: Path, path: str) -> SnapshotDumps | None:
-    parts = tree.components(path)
-    try:
-        # A link on the way would lead out of the snapshot, to a folder of this machine.
-        os.close(tree.above(str(snapshot), (*parts, b".")))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    inside = Folder(snapshot.joinpath(*(os.fsdecode(part) for part in parts)))
-    roles = folder.roles(inside)
-    newest = [(name, records[-1]) for name in folder.databases(inside) if (records := folder.dumps(inside, name))]
-    databases = tuple(_dump(name, record) for name, record in newest)
-    return SnapshotDumps(path, f"globals/{roles[-1]}.sql" if roles else "", databases)
-
-
-def _dump(name: str, record: Mapping[str, Any]) -> DatabaseDump:
-    texts = {key: record[key] for key in ("server", "owner") if isinstance(record.get(key), str)}
-    file = f"databases/{encoded(name)}/{record['time']}.dump"
-    return DatabaseDump(name, file, record["time"], record["bytes"], **texts)
 
 
 def keep_about(argv: Sequence[str]) -> int:

@@ -90,11 +90,18 @@ Not everything here can be known, so this is for you to adapt:
 Dumps of PostgreSQL databases are files of the copied computer like any others; a README.txt beside them
 says more, and the setting "to" in .runner/jobs.toml where they are. PostgreSQL of the same version or
 a newer one must be installed and running, and EMPTY: on a server in use, follow the README.txt instead.
-First the roles: that role "postgres" exists already is the one error to expect.
+First the folders of tablespaces, where there are any (what an old server left in them is moved aside), then
+roles and tablespaces. No error is to be expected. What follows has the rights of the server's superuser.
 
     dumps=@dumps@
     roles=$(ls "$dumps"/globals/*.sql | tail -n 1)
-    su postgres -s /bin/sh -c 'psql --no-psqlrc --quiet --dbname=postgres' < "$roles"
+    sed -n "s/^CREATE TABLESPACE .* LOCATION '\(.*\)';$/\1/p" "$roles" | while IFS= read -r place; do
+      mkdir -p "$place" && chown postgres: "$place" && chmod 700 "$place"
+      for one in "$place"/PG_[0-9]*; do [ ! -e "$one" ] || mv "$one" "$place/before-${one##*/}"; done
+    done
+    only='/^CREATE ROLE postgres;$/{N;s/^CREATE ROLE postgres;\n\(ALTER ROLE postgres WITH \)/\1/;}'
+    sed "$only" "$roles" |
+      su postgres -s /bin/sh -c 'psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname=postgres'
 
 Then the newest dump of each database; one that has no .json beside it is not complete, and is left out.
 

@@ -14,7 +14,7 @@ from runner.model.plan import Argv, Check
 from runner.tools import answers
 
 # What its callers read, as the agent declares it.
-__all__ = ["DumpFits", "NewestDump", "SwapStanding", "unfit"]
+__all__ = ["DatabaseServer", "DumpFits", "NewestDump", "SwapStanding", "unfit"]
 
 # As probes: the program that probes answers them itself, so that nothing need be installed.
 _PROBE = "runner-agent"

@@ -19,6 +19,8 @@ _PATIENCE = 300
 BlockDevice = contract.BlockDevice
 MountedFilesystem = contract.MountedFilesystem
 SnapshotDumps = contract.SnapshotDumps
+DatabaseDump = contract.DatabaseDump
+Tablespace = contract.Tablespace
 StoredAbout = contract.StoredAbout
 
 

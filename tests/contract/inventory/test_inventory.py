@@ -187,7 +187,8 @@ def dump(folder: Path, database: str, at: str, content: bytes = b"a dump", size:
     place = folder / "databases" / database
     place.mkdir(parents=True, exist_ok=True)
     (place / f"{at}.dump").write_bytes(content)
-    about = {"database": database, "bytes": size or len(content), "server": "15.14", "owner": "o"}
+    size = size or len(content)
+    about = {"database": database, "dump": f"{at}.dump", "bytes": size, "server": "15.14", "owner": "o"}
     (place / f"{at}.json").write_text(json.dumps(about))
 
 
@@ -210,6 +211,36 @@ def test_the_newest_whole_dump_of_each_database_in_a_snapshot_is_found(house: St
     assert answer["files"] == ["about.json", "fstab.txt"]
     assert house.call("about-of", str(house.root), ONE).answer["facts"] == {}
     assert house.call("about-of", str(house.root), THREE).code == 1
+
+
+def test_dumps_that_do_not_count_are_named_and_so_are_the_tablespaces(house: Storehouse) -> None:
+    folder = house.source / "srv/dumps"
+    dump(folder, "babase", "2026-11-21T070000Z")
+    dump(folder, "babase", "2026-11-22T070000Z", size=99)
+    dump(folder, "torn", "2026-11-22T070000Z", size=99)
+    (folder / "databases/bare").mkdir()
+    (folder / "globals").mkdir()
+    end = "--\n-- PostgreSQL database cluster dump complete\n--\n"
+    # As pg_dumpall writes them; the last is one inside the data folder.
+    spaces = (
+        "CREATE TABLESPACE fast OWNER postgres LOCATION '/srv/fa st';\n"
+        'CREATE TABLESPACE "it\'s ""odd""; x" OWNER "a b" LOCATION E\'/srv/\\\\b\';\n'
+        "CREATE TABLESPACE inside OWNER postgres LOCATION '';\n"
+    )
+    (folder / "globals/2026-11-21T070000Z.sql").write_text(spaces + end)
+    (folder / "globals/2026-11-22T070000Z.sql").write_text(f"{spaces}CREATE TABLESPACE torn OWNER x LOCA")
+    house.snapshot(TWO, ONE)
+    (dumps,) = house.call("about-of", str(house.root), TWO, "--dumps=/srv/dumps").answer["dumps"]
+    assert dumps["globals"] == "globals/2026-11-21T070000Z.sql"
+    assert dumps["tablespaces"] == [
+        {"name": "fast", "folder": "/srv/fa st"}, {"name": 'it\'s "odd"; x', "folder": "/srv/\\b"},
+        {"name": "inside", "folder": ""},
+    ]  # fmt: skip
+    assert [each["database"] for each in dumps["lacking"]] == ["bare", "torn"]
+    assert "has 6 bytes, and its record says 99" in dumps["lacking"][1]["why"]
+    assert [each["passed"] for each in dumps["databases"]] == [
+        ["2026-11-22T070000Z: it has 6 bytes, and its record says 99"]
+    ]
 
 
 @pytest.mark.parametrize("dumps", [5, "/srv/dumps", {"a": 1}, None])

@@ -87,6 +87,11 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     mounted.mkdir()
     with pg.cluster() as cluster:
         pg.fill(cluster)
+        place = cluster.folder / "my space"
+        place.mkdir()
+        shutil.chown(place, pg.USER)
+        cluster.sql(f"create tablespace \"it's odd\" location '{place}'")
+        cluster.sql('create table apart tablespace "it\'s odd" as select generate_series(1, 9) as x', "babase")
         dump(cluster, Folder(source / DUMPS))
         with attached(image) as device:
             subprocess.run(("mount", device, mounted), check=True)

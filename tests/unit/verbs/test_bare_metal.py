@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from runner.jobs.database.agent import DatabaseServer
 from runner.jobs.snapshots import inventory
 from runner.model.facts import Snapshot
 from runner.model.site import Disk, Host, Store
@@ -60,7 +61,7 @@ def lost(about: dict[str, Any], **changes: Any) -> Lost:
         "store": Store(name="papio", host="server", path="/srv/backups/papio", disk="usb"),
         "disk": Disk(name="usb", host="server", device="/dev/disk/by-id/usb", mount="/srv/backups"),
         "path": "/srv/backups/papio", "uuid": "99-00", "job": "backup-papio", "about": inventory.read(about),
-        "users": {"/srv/pg dumps": "pg"},
+        "servers": {"/srv/pg dumps": DatabaseServer(user="pg")},
     }  # fmt: skip
     return Lost(**{**values, **changes})
 
@@ -141,7 +142,9 @@ def test_databases_come_back_from_the_dumps_in_that_snapshot() -> None:
     assert [shlex.split(line)[-1] for line in restores] == [
         f"$dumps/databases/{name}/2026-11-23T070000Z.dump" for name in ("babase", "postgres", "it%27s")
     ]
-    assert ["--create" in line for line in restores] == [True, False, True]
+    # The new server has postgres already; made anew, it gets its owner, rights and settings back.
+    assert ["--create" in line for line in restores] == [True, True, True]
+    assert ["--clean --if-exists --dbname=template1" in line for line in restores] == [False, True, False]
     assert all(line.startswith("runuser -u pg -- ") for line in restores)
 
 
@@ -186,7 +189,7 @@ def test_every_command_is_one_that_a_shell_understands() -> None:
 
 
 def test_without_kept_facts_the_snapshot_s_own_fstab_is_shown() -> None:
-    text = page(lost({"facts": {}, "files": [], "folder": "/kept", "dumps": []}, users={}))
+    text = page(lost({"facts": {}, "files": [], "folder": "/kept", "dumps": []}, servers={}))
     assert f'cat "$store/{NAME}/etc/fstab"' in commands(text)
     assert "mkfs" not in " ".join(commands(text))
     assert "DATABASES" not in text
@@ -216,3 +219,97 @@ def test_facts_that_are_kept_and_cannot_be_read_are_not_said_to_be_missing() -> 
     assert "what papio was like cannot be read: about.json cannot be understood" in text
     assert "is not kept with this snapshot" not in text
     assert "10. THE DATABASES" in text
+
+
+def with_spaces(**changes: Any) -> dict[str, Any]:
+    """An answer whose first dump says all that dumps say since tablespaces are known."""
+    first, *others = DUMPS["databases"]
+    known = {"sha256": "a" * 64, "tables": 18, "rows": 345, "encoding": "UTF8", "collate": "C", "ctype": "C",
+             "data": "/var/lib/pgsql/15/data", "tablespaces": ["fast"], "roles": ["pg", "owner"]}  # fmt: skip
+    spaces = [{"name": "fast", "folder": "/srv/fast"}, {"name": "b", "folder": "/srv/it\\ is b"}]
+    folder = {**DUMPS, "tablespaces": spaces, "databases": [{**first, **known}, *others]}  # type: ignore[dict-item]
+    return {**answer(family="redhat"), "dumps": [{**folder, **changes}]}
+
+
+def at(lines: list[str], beginning: str) -> int:
+    (place,) = (number for number, line in enumerate(lines) if line.startswith(beginning))
+    return place
+
+
+def test_everything_is_there_before_what_needs_it_and_what_came_back_is_counted_last() -> None:
+    lines = commands(page(lost(with_spaces())))
+    order = (
+        "(cd ", "systemctl stop", '[ ! -e "$data" ] || mv -T', "runuser -u pg -- initdb ", "systemctl start",
+        "place=/srv/fast", "place='/srv/it\\ is b'", "sed ", "runuser -u pg -- pg_restore --exit-on-error --create "
+        '--dbname=postgres < "$dumps"/databases/babase/', "count babase ",
+    )  # fmt: skip
+    places = [at(lines, each) for each in order]
+    assert places == sorted(places)
+    assert "data=/var/lib/pgsql/15/data unit=postgresql-15" in lines
+    for place in (at(lines, "place=/srv/fast"), at(lines, "place='/srv/it")):
+        assert lines[place + 1] == 'mkdir -p -- "$place" && chown pg: "$place" && chmod 0700 "$place"'
+    assert sum("chcon --recursive --type=postgresql_db_t" in line for line in lines) == 2
+    # A blank ends the pattern in SELinux's list.
+    assert [line.split()[-1] for line in lines if "semanage" in line] == ["'/srv/fast(/.*)?'"]
+    assert not any("chcon" in line for line in commands(page(lost(answer()))))
+    assert all("ON_ERROR_STOP=1" in line for line in lines if " psql " in line)
+    assert all("--exit-on-error" in line for line in lines if " pg_restore " in line)
+
+
+def test_the_rows_that_are_to_come_back_are_on_the_page() -> None:
+    assert "* babase: 18 tables, 345 rows (as of 2026-11-23T070000Z, 3.0 MiB, PostgreSQL 15.14)" in page(
+        lost(with_spaces())
+    ).splitlines()  # fmt: skip
+
+
+def test_what_is_not_known_of_a_server_is_asked_for_and_not_guessed() -> None:
+    text = page(lost(answer(family="")))
+    assert "data=/THE/DATA/FOLDER unit=postgresql" in commands(text)
+    assert "Where its data were is not kept with these dumps" in text
+    assert "data=/var/lib/postgresql/15/main unit=postgresql@15-main" in commands(page(lost(answer())))
+    assert "Where its data were" not in page(lost(with_spaces()))
+    text = page(lost(with_spaces(globals="", tablespaces=[])))
+    assert "! There is no whole dump of its roles. Make them first, as superuser (CREATE ROLE): owner" in text
+    assert "! Nothing here makes these tablespaces. Make them first (CREATE TABLESPACE): fast" in text
+
+
+@pytest.mark.parametrize(
+    ("folder", "told"),
+    [
+        ({"databases": [], "problem": "Input/output error"}, "in /srv/pg dumps cannot all be read: Input/output error"),
+        ({"databases": [], "lacking": [{"database": "babase", "why": "torn"}]}, "database babase comes back: torn"),
+        ({"databases": [{**DUMPS["databases"][0], "passed": ["T: torn"]}]}, "database babase does not count: T: torn"),  # type: ignore[dict-item]
+    ],
+)
+def test_a_folder_of_dumps_that_cannot_be_read_is_not_one_without_dumps(folder: dict[str, Any], told: str) -> None:
+    text = page(lost({**answer(), "dumps": [{**DUMPS, **folder}]}))
+    assert told in text
+    assert "there is no dump of a database in /srv/pg dumps" not in text
+
+
+def test_a_server_that_only_a_service_knows_is_not_taken_for_one_of_this_machine() -> None:
+    server = DatabaseServer(user="pg", service="far", service_file="/etc/my services")
+    lines = commands(page(lost(with_spaces(), servers={"/srv/pg dumps": server})))
+    assert "export PGSERVICE=far" in lines and "export PGSERVICEFILE='/etc/my services'" in lines
+    assert not any(word in line for line in lines for word in ("initdb --auth", "systemctl", "$data"))
+
+
+def test_nothing_that_a_host_or_a_dump_says_makes_a_line_of_its_own() -> None:
+    evil = "x\n    rm -rf /\x1b[31m'; rm -rf /; '"
+    about = with_spaces(
+        lacking=[{"database": evil, "why": evil}], problem=evil, globals=f"globals/{evil}",
+        tablespaces=[{"name": evil, "folder": evil}, {"name": evil, "folder": ""}],
+        databases=[{**dict.fromkeys(("database", "dump", "time", "server", "encoding", "data"), evil),
+                    "sha256": "a" * 64, "roles": [evil], "tablespaces": [f"{evil}2"], "passed": [evil]}],
+    )  # fmt: skip
+    disk = {**SDA, "model": evil, "serial": evil}
+    facts = {"disks": [disk], "hostname": evil, "kernel": evil, "system": evil, "missing": [evil], "family": ""}
+    about["facts"] |= facts
+    about |= {"files": [evil], "folder": evil}
+    text = page(lost(about))
+    assert "\x1b" not in text
+    for line in commands(text):
+        # Whatever a shell would take for a word or an operator of its own.
+        words = shlex.shlex(line, posix=True, punctuation_chars=True)
+        words.commenters, words.whitespace_split = "", True
+        assert "rm" not in list(words), line
