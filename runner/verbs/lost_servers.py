@@ -107,15 +107,19 @@ def labelled(folder: str) -> str:
 
 def lost_servers(about: StoredAbout, servers: Mapping[str, DatabaseServer]) -> list[LostServer]:
     """Every server that some folder has a dump of; folders of one server go together, the newest dump counts."""
-    groups: dict[DatabaseServer, list[SnapshotDumps]] = {}
+    groups: dict[object, tuple[DatabaseServer, list[SnapshotDumps]]] = {}
     for folder in about.dumps:
         if folder.databases:
-            groups.setdefault(servers.get(folder.folder, DatabaseServer(user="postgres")), []).append(folder)
+            server = servers.get(folder.folder, DatabaseServer(user="postgres"))
+            # Two jobs may reach one server in two ways: it must not be emptied once more for the second.
+            known = "" if server.service else _data([*folder.databases])
+            groups.setdefault(known or server, (server, []))[1].append(folder)
     made, number = [], 0
-    for server, folders in groups.items():
+    for server, folders in groups.values():
         names = {f"dumps{number + at if number + at > 1 else ''}": each for at, each in enumerate(folders, 1)}
         number += len(folders)
-        made.append(_server(server, names, about.facts.family))
+        # The distribution has one place: it is no guess for two servers.
+        made.append(_server(server, names, about.facts.family if len(groups) == 1 else ""))
     return made
 
 
@@ -129,7 +133,7 @@ def _server(server: DatabaseServer, folders: Mapping[str, SnapshotDumps], family
     with_roles = [(folder.globals, var) for var, folder in folders.items() if folder.globals]
     roles = max(with_roles, default=None)
     spaces = folders[roles[1]].tablespaces if roles else ()
-    data = next((dump.data for dump in sorted(dumps, key=lambda dump: dump.time, reverse=True) if dump.data), "")
+    data = _data(dumps)
     place = data or _DATA.get(family, "/THE/DATA/FOLDER").format(_major(dumps))
     needed = {role for dump in dumps for role in dump.roles} - {server.user or "postgres"}
     return LostServer(
@@ -144,6 +148,11 @@ def _server(server: DatabaseServer, folders: Mapping[str, SnapshotDumps], family
         need_roles=() if roles else sorted(needed),
         need_spaces=sorted({space for dump in dumps for space in dump.tablespaces} - {space.name for space in spaces}),
     )
+
+
+def _data(dumps: Sequence[DatabaseDump]) -> str:
+    """The data folder that the newest of them knows."""
+    return next((dump.data for dump in sorted(dumps, key=lambda dump: dump.time, reverse=True) if dump.data), "")
 
 
 def _major(dumps: Sequence[DatabaseDump]) -> str:

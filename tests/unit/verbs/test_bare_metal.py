@@ -294,6 +294,28 @@ def test_a_server_that_only_a_service_knows_is_not_taken_for_one_of_this_machine
     assert not any(word in line for line in lines for word in ("initdb --auth", "systemctl", "$data"))
 
 
+@pytest.mark.parametrize(
+    ("one", "two", "emptied"),
+    [
+        ("/d", "/d", ["/d"]),
+        ("/d", "/e", ["/d", "/e"]),
+        ("/d", "", ["/d", "/THE/DATA/FOLDER"]),
+        ("", "", ["/THE/DATA/FOLDER", "/THE/DATA/FOLDER"]),
+    ],
+)
+def test_no_server_is_emptied_once_more_when_its_databases_are_back(one: str, two: str, emptied: list[str]) -> None:
+    about = answer()
+    about["dumps"] = [
+        {"folder": f"/dumps/{data}{number}", "databases": [{"database": f"n{number}", "dump": "d.dump", "data": data}]}
+        for number, data in enumerate((one, two))
+    ]
+    servers = {each["folder"]: DatabaseServer(socket=f"/s{number}") for number, each in enumerate(about["dumps"])}
+    lines = commands(page(lost(about, servers=servers)))
+    assert [line.split()[0] for line in lines if line.startswith("data=")] == [f"data={each}" for each in emptied]
+    counted = [line for line in lines if line.startswith("count n")]
+    assert counted == ['count n0 "$dumps"/d.json', 'count n1 "$dumps2"/d.json']
+
+
 def test_nothing_that_a_host_or_a_dump_says_makes_a_line_of_its_own() -> None:
     evil = "x\n    rm -rf /\x1b[31m'; rm -rf /; '"
     about = with_spaces(
