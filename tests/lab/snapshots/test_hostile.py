@@ -37,9 +37,6 @@ SORTS = {
     "years": "sed -E 's/20[0-9]{2}-[0-9]{2}-[0-9]{2}T/9999-12-31T/g' /run/said",
     "options": """sed -E 's/"path": "[^"]*"/"path": "--help"/g; s/"uuid": "[^"]*"/"uuid": "x --evil"/g' /run/said""",
     "paths": """sed -E 's/"(partials|sealed)": \\[/&"..\\/..\\/etc", /g; s/"name": "[^"]*"/"name": "..\\/..\\/etc"/g' /run/said""",
-    "sizes": """sed -E 's/: [0-9]{3,}/: -5/g' /run/said""",
-    "long": """sed -E 's/"path": "/&'$(printf '%0900000d' 0)'/' /run/said""",
-    "nothing": ":",
 }
 PURGE = """[jobs.purge-papio]
 kind = "prune"
