@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from runner.jobs.packages.debian.version import key
+from runner.jobs.packages.debian.version import is_named_for_security, key
 from runner.model.packages import Trouble
 from runner.model.text import one_line
 
@@ -134,7 +134,7 @@ def parse(lines: Iterable[str]) -> SecurityVersions:
 
 def is_there(archives: Iterable[str]) -> bool:
     """Whether one of the lines of the answer `archives` is of an archive for security updates."""
-    return any(word.strip().casefold().endswith("-security") for line in archives for word in line.split("|")[:3])
+    return any(is_named_for_security(word) for line in archives for word in line.split("|")[:3])
 
 
 def hidden(missed: Mapping[str, str], hides: Iterable[str], *, partly: bool) -> Iterator[Trouble]:

@@ -47,8 +47,9 @@ def _weight(char: str) -> int:
 
 def is_security(origin: str) -> bool:
     """Whether any of the places a version comes from (`LABEL:SUITE, LABEL:SUITE`) is a security archive."""
-    return any(_named_so(part) for place in origin.split(",") for part in place.partition(":")[::2])
+    return any(is_named_for_security(part) for place in origin.split(",") for part in place.partition(":")[::2])
 
 
-def _named_so(word: str) -> bool:
+def is_named_for_security(word: str) -> bool:
+    """Whether an archive of that label, suite or codename is one for security updates."""
     return word.strip().casefold().endswith("-security")
