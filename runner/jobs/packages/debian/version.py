@@ -1,4 +1,4 @@
-"""How Debian orders versions, and whether one fits a relation; see deb-version(7)."""
+"""What Debian takes for a name and a version, how versions are ordered, and whether one fits; see deb-version(7)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from operator import eq, ge, gt, le, lt
 
 from runner.model.text import digit_order, whole_number
 
+# What dpkg itself takes for a name, and for a version (deb-version(7)). Anything else is no package, whoever says so.
+NAME, VERSION = r"[A-Za-z0-9][A-Za-z0-9+._-]*(?::[a-z0-9-]+)?", r"[A-Za-z0-9][A-Za-z0-9.+:~_-]*"
 # What stands before the next number, character by character, and that number.
 Parts = tuple[tuple[tuple[int, ...], tuple[int, str]], ...]
 _RELATIONS = {"<<": lt, "<=": le, "=": eq, ">=": ge, ">>": gt}
