@@ -22,12 +22,11 @@ from runner.hosts.transport import HeldCommand, Transport
 from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.role import Role
-from runner.model.run import Outcome, State
+from runner.model.run import STOPPED, Outcome, State
 from runner.model.text import printable
 from runner.tools.agent import HolderAnswer, LockAnswer
 from runner.tools.answers import last_object, read
 
-ENDING = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY, State.ALREADY))
 _LOCK_PATIENCE = 30.0
 _LOOK = 1.0
 _PARTING = 2.0
@@ -82,7 +81,9 @@ def run(plan: Plan, means: Means) -> tuple[Outcome, ...]:
                 outcomes = own.run()
             # Nobody else needs another job to end well; but without the agent nothing goes on at a host.
             if own.prepares:
-                unready.update((host, outcome) for outcome in outcomes if outcome.state in ENDING for host in own.hosts)
+                unready.update(
+                    (host, outcome) for outcome in outcomes if outcome.state in STOPPED for host in own.hosts
+                )
             means.left(job, outcomes)
             return outcomes
         finally:
@@ -132,7 +133,7 @@ class _JobRun:
                 else:
                     self._go()
             self._rest()
-            if all(outcome.state not in ENDING for outcome in self._outcomes.values()):
+            if all(outcome.state not in STOPPED for outcome in self._outcomes.values()):
                 for step in self._steps:
                     self._spool.drop(step)
         return tuple(self._outcomes.values())
@@ -182,7 +183,7 @@ class _JobRun:
             if self._stop.is_set() and not cleanup:
                 self._end(step, step_outcome(step, State.INTERRUPTED, f"{self._stop.why} before it began"))
                 bad.add(step.id)
-            elif self._run(step, cleanup) in ENDING:
+            elif self._run(step, cleanup) in STOPPED:
                 bad.add(step.id)
 
     def _only_looks(self, step: Step) -> bool:

@@ -18,7 +18,7 @@ from runner.hosts.transport import Result, Transport
 from runner.model.event import Event, Progress, Waiting
 from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, WaitFor
 from runner.model.run import Outcome, State
-from runner.model.text import excerpt, printable
+from runner.model.text import excerpt, printable, whole_number
 from runner.tools import rsync
 from runner.tools.answers import last_object
 
@@ -30,8 +30,6 @@ _STALL = 1800.0
 _SSH_LOST = 255
 _LOST = (None, _SSH_LOST)
 _PROGRESS_EVERY = 0.5
-# No file is as long as a number of so many digits says.
-_DIGITS = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,9 +178,10 @@ class _TransferCounter:
         for line in lines:
             if line[1:2] == b"f" and line[:1] in b"<>":
                 parts = line.split(b"|", 3)
-                if len(parts) == 4 and parts[2].isdigit() and len(parts[2]) < _DIGITS:
+                size = whole_number(parts[2].decode("ascii", "replace")) if len(parts) == 4 else None
+                if size is not None:
                     self._files += 1
-                    self._bytes += int(parts[2])
+                    self._bytes += size
         if monotonic() - self._reported >= _PROGRESS_EVERY:
             self._reported = monotonic()
             self._tell(

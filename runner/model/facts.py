@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from runner.model.names import AbsolutePath, Digest, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
 from runner.model.role import Role
@@ -152,7 +152,7 @@ class StoreFacts:
     holder: Holder | None = None
     space: Space | None = None
     proven: Mapping[str, Proven] = field(default_factory=dict)
-    lacks: tuple[str, ...] = ()
+    lacks: tuple[Literal["nosuid", "nodev"], ...] = ()
     open: tuple[str, ...] = ()
     foreign: tuple[str, ...] = ()
 

@@ -26,6 +26,10 @@ class State(StrEnum):
     NOT_REACHED = "not reached"
 
 
+# How a step ends that ends its job.
+STOPPED = frozenset((State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY, State.ALREADY))
+
+
 class Verdict(StrEnum):
     """The guide's three messages and the fourth that is missing there."""
 

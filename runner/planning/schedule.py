@@ -136,6 +136,11 @@ def previous_time(schedule: str, moment: datetime) -> datetime:
     return next(CronSim(schedule, after.astimezone(moment.tzinfo), reverse=True))
 
 
+def instant_words(instant: datetime) -> tuple[str, str]:
+    """The words with which `runner plan` and `runner run` are asked for that instant."""
+    return "--for", f"{instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+
+
 def _for_latest(job: Job, now: datetime) -> Job:
     """The job for its latest scheduled time at or before `now` (aware, in the site's zone)."""
     return replace(job, instant=previous_time(job.schedule, now).astimezone(UTC))
@@ -146,7 +151,7 @@ def _shown(moment: datetime) -> str:
 
 
 def _option(instant: datetime) -> str:
-    return f"--for {instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+    return " ".join(instant_words(instant))
 
 
 def _not_due(job: Job, last: datetime | None, now: datetime) -> str | None:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from runner.model.plan import PlannedJob
-from runner.model.run import Around, JobReport, Outcome, State, Verdict
+from runner.model.run import STOPPED, Around, JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line
 
-STOPPED = (State.FAILED, State.STALE, State.INTERRUPTED, State.BUSY, State.ALREADY)
 _SHOWN = 5
 
 

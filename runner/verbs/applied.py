@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC
 
 from runner.engine.journal import Journal, RunLine
 from runner.model.errors import Busy
@@ -14,6 +13,7 @@ from runner.model.plan import Finding, Plan, PlannedJob, Skip
 from runner.model.run import State, Verdict
 from runner.model.site import Site
 from runner.model.text import minute
+from runner.planning.schedule import instant_words
 
 _PREPARE = "prepare"
 
@@ -33,7 +33,9 @@ def earlier(journal: Journal, plan: Plan, site: Site) -> Plan | None:
     if line.cut_off or busy or line.verdict == Verdict.FAILED:
         return _left(plan, findings=(_ended(line, plan, site, busy=busy),))
     began = minute(line.started, site.timezone)
-    return _left(plan, skips=_done(plan, f"already done: this plan was run at {began} and ended: {line.verdict}", line))
+    reason = f"already done: this plan was run at {began} and ended: {line.verdict}"
+    at = line.ended or line.started
+    return _left(plan, skips=tuple(Skip(job=job.name, reason=reason, done=at) for job in _jobs(plan)))
 
 
 def made(plan: Plan, facts: Facts) -> Plan | None:
@@ -42,10 +44,12 @@ def made(plan: Plan, facts: Facts) -> Plan | None:
     The journal may be lost, or be that of another runner; or another plan has made them, for the same instant.
     """
     stores = {name: store for host in facts.hosts.values() for name, store in host.stores.items()}
-    there = [_sealed(job, plan.id, stores) for job in _jobs(plan)]
-    if not there or not all(there):
+    there = [(job, _sealed(job, plan.id, stores)) for job in _jobs(plan)]
+    if not there or not all(made for _, made in there):
         return None
-    return _left(plan, skips=_done(plan, "already done: the snapshot that it makes is sealed"))
+    reason = "already done: the snapshot that it makes is sealed"
+    skips = (Skip(job=job.name, reason=reason, done=made.sealed or plan.made_at) for job, made in there if made)
+    return _left(plan, skips=tuple(skips))
 
 
 def _sealed(job: PlannedJob, plan: str, stores: Mapping[str, StoreFacts]) -> Snapshot | None:
@@ -58,11 +62,6 @@ def _sealed(job: PlannedJob, plan: str, stores: Mapping[str, StoreFacts]) -> Sna
 
 def _left(plan: Plan, *, skips: tuple[Skip, ...] = (), findings: tuple[Finding, ...] = ()) -> Plan:
     return replace(plan, jobs=(), steps=(), skips=skips, findings=findings, basis=())
-
-
-def _done(plan: Plan, reason: str, line: RunLine | None = None) -> tuple[Skip, ...]:
-    at = line.ended if line and line.ended else plan.made_at
-    return tuple(Skip(job=job.name, reason=reason, done=at) for job in _jobs(plan))
 
 
 def _jobs(plan: Plan) -> tuple[PlannedJob, ...]:
@@ -89,5 +88,5 @@ def _again(plan: Plan, site: Site) -> str:
         return ""
     due = [job for job in jobs if job.instant]
     names = () if len(due) > 1 else tuple(job.name for job in due or jobs)
-    when = f" --for {due[0].instant.astimezone(UTC):%Y-%m-%dT%H:%MZ}" if len(due) == 1 and due[0].instant else ""
-    return f"runner plan {shlex.join(names)}{' ' if names else ''}{when.lstrip()}{' ' if when else ''}--out plan.toml"
+    when = instant_words(due[0].instant) if len(due) == 1 and due[0].instant else ()
+    return shlex.join(("runner", "plan", *names, *when, "--out", "plan.toml"))

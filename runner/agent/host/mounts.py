@@ -99,7 +99,7 @@ def superblock(device: Path, start: int = 1024) -> bytes:
         with device.open("rb", buffering=0) as stream:
             stream.seek(start)
             block = stream.read(1024)
-    except OSError:
+    except (OSError, OverflowError):
         return b""
     return block if len(block) == 1024 and block[0x38:0x3A] == b"\x53\xef" else b""
 

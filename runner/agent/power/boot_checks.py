@@ -31,6 +31,8 @@ ORPHANS = 0x10000
 # Blocks, their upper half, inodes, uuid.
 IDENTITY = ((0x04, 4), (0x150, 4), (0x00, 4), (0x68, 16))
 SPARSE, SPARSE_2 = 0x1, 0x200
+# A block has 64 KiB at most: 1024 << 6.
+MOST_SHIFT = 6
 META_GROUPS = 0x10
 EXTENTS = 0x40
 WIDE = 0x80
@@ -176,22 +178,37 @@ class Groups(NamedTuple):
     extents: bool
 
 
+class Layout(NamedTuple):
+    """The bytes of a block, the first block, the blocks of a group, and how many groups there are."""
+
+    size: int
+    first: int
+    each: int
+    many: int
+
+
+def _layout(block: bytes) -> Layout | None:
+    """What a superblock says; None where there is none, or a damaged one says what cannot be."""
+    if not block or not _number(block, 0x20, 4) or _number(block, 0x18, 4) > MOST_SHIFT:
+        return None
+    first, each = _number(block, 0x14, 4), _number(block, 0x20, 4)
+    blocks = _number(block, 0x04, 4) | (_number(block, 0x150, 4) << 32 if _number(block, 0x60, 4) & WIDE else 0)
+    return Layout(1024 << _number(block, 0x18, 4), first, each, -(-(blocks - first) // each))
+
+
 def groups(device: Path) -> Groups | None:
     """Read the group table; None where it cannot be read, or is kept in a way not known here."""
     block = superblock(device)
-    if not block or _number(block, 0x60, 4) & META_GROUPS or not _number(block, 0x20, 4):
+    layout = _layout(block)
+    if layout is None or _number(block, 0x60, 4) & META_GROUPS:
         return None
-    size = 1024 << _number(block, 0x18, 4)
-    first = _number(block, 0x14, 4)
-    wide = bool(_number(block, 0x60, 4) & WIDE)
-    blocks = _number(block, 0x04, 4) | (_number(block, 0x150, 4) << 32 if wide else 0)
-    count = -(-(blocks - first) // _number(block, 0x20, 4))
-    each = max(_number(block, 0xFE, 2), 32) if wide else 32
+    count = layout.many
+    each = max(_number(block, 0xFE, 2), 32) if _number(block, 0x60, 4) & WIDE else 32
     if count <= 0 or count * each > MOST_DESCRIPTORS:
         return None
     try:
         with device.open("rb", buffering=0) as stream:
-            stream.seek((first + 1) * size)
+            stream.seek((layout.first + 1) * layout.size)
             table = stream.read(count * each)
     except OSError:
         return None
@@ -204,13 +221,12 @@ def backup_differs(device: Path, *, mounted: bool = False) -> bool | None:
     None where there is no copy, or none that can be read.
     """
     block = superblock(device)
-    if not block or not _number(block, 0x20, 4):
+    layout = _layout(block)
+    if layout is None:
         return None
-    size, first, each = 1024 << _number(block, 0x18, 4), _number(block, 0x14, 4), _number(block, 0x20, 4)
-    blocks = _number(block, 0x04, 4) | (_number(block, 0x150, 4) << 32 if _number(block, 0x60, 4) & WIDE else 0)
-    for group in _copies(block, -(-(blocks - first) // each)):
-        copy = superblock(device, (first + group * each) * size)
-        if copy and _number(copy, 0x4C, 4) <= 1 and _number(copy, 0x18, 4) <= 6:
+    for group in _copies(block, layout.many):
+        copy = superblock(device, (layout.first + group * layout.each) * layout.size)
+        if copy and _number(copy, 0x4C, 4) <= 1 and _number(copy, 0x18, 4) <= MOST_SHIFT:
             return _differ(block, copy, ORPHANS if mounted else 0)
     return None
 

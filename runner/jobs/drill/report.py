@@ -8,9 +8,8 @@ from runner.agent.drill.contract import Compared, DumpProblem, DumpsTried, NameP
 from runner.agent.store.contract import ProofKept
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
-from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.model.run import STOPPED, JobReport, Outcome, State, Verdict
 from runner.model.text import count, one_line
-from runner.report.default import STOPPED
 from runner.tools import answers
 
 _SHOWN = 5

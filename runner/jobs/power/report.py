@@ -10,9 +10,8 @@ from runner.agent.detached.contract import DetachAnswer
 from runner.agent.power.contract import Returned
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
-from runner.model.run import JobReport, Outcome, State, Verdict
+from runner.model.run import STOPPED, JobReport, Outcome, State, Verdict
 from runner.model.text import count, length, one_line
-from runner.report.default import STOPPED
 from runner.tools import answers
 
 _REACHED = frozenset((State.DONE, *STOPPED))

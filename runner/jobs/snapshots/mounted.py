@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+
+from runner.config.overlap import inside
 from runner.model.facts import Facts, HostFacts
 from runner.model.options import DiskOptions
 from runner.model.plan import Finding
@@ -24,9 +27,10 @@ def harmful(site: Site, store: Store, facts: Facts) -> tuple[Finding, ...]:
         text += ": only the mode of its folder keeps users from the programs in its snapshots"
         return (Finding(severity="note", text=text, source=""),)
     do = f"add {lacks} to the options of {mount} in /etc/fstab of {store.host}, and run there:"
-    return (Finding(severity="attention", text=text, source="", do=do, command=f"mount -o remount,{lacks} {mount}"),)
+    command = shlex.join(("mount", "-o", f"remount,{lacks}", mount))
+    return (Finding(severity="attention", text=text, source="", do=do, command=command),)
 
 
 def _mount(host: HostFacts, path: str) -> str:
-    above = [each.mount for each in host.filesystems if f"{path}/".startswith(f"{each.mount.rstrip('/')}/")]
+    above = [each.mount for each in host.filesystems if inside(path, each.mount)]
     return max(above, key=len, default="/")

@@ -11,10 +11,10 @@ from runner.agent.snapshots.contract import Begun, Sealed
 from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
-from runner.model.run import Around, JobReport, Outcome, State, Verdict
+from runner.model.run import STOPPED, Around, JobReport, Outcome, State, Verdict
 from runner.model.site import Store
 from runner.model.text import count, one_line, size
-from runner.report.default import STOPPED, default_report, tail
+from runner.report.default import default_report, tail
 from runner.tools.answers import read
 
 

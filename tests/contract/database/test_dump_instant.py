@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from runner.jobs.catalogue import KINDS
-from runner.model.facts import Facts, Reading
-from runner.model.plan import Plan
 from runner.model.run import State
 from runner.model.site import Job
-from runner.planning import planner
 from tests.contract import pg
 from tests.contract.database.test_dump_job import Papio
 from tests.contract.dump_parts import folder
-from tests.contract.storehouse import PROGRAM
-from tests.contract.storehouse import execute as call
 from tests.unit import parts
 
 INSTANT = parts.NOW - timedelta(minutes=15)
@@ -33,15 +27,6 @@ class Due(Papio):
     @property
     def job(self) -> Job:
         return replace(super().job, instant=INSTANT)
-
-    def plan(self, now: datetime) -> Plan:
-        self.install()
-        kind, site, job = KINDS["dump"], self.site, self.job
-        results = {probe.id: call((*PROGRAM, *probe.argv[1:])) for probe in kind.probes(site, job)}
-        readings = {name: Reading(exit=each.code, out=each.out.decode()) for name, each in results.items()}
-        known = parts.facts(at=now)
-        facts: Facts = replace(known, hosts={"papio": replace(known.hosts[parts.PAPIO], readings=readings)})
-        return planner.draft(site, (job,), facts, KINDS, {})
 
     def count(self) -> dict[str, int]:
         return {name: len(rows) for name, rows in self.dumps.listed()["databases"].items()}

@@ -13,7 +13,8 @@ import pytest
 
 from runner.engine import execute
 from runner.hosts.transport import Local
-from runner.jobs.database.dump import DumpKind, DumpOptions
+from runner.jobs.catalogue import KINDS
+from runner.jobs.database.dump import DumpOptions
 from runner.jobs.database.report import dump_report
 from runner.model.facts import Facts, Reading
 from runner.model.plan import Plan
@@ -63,13 +64,13 @@ class Papio:
     def plan(self, now: datetime) -> Plan:
         self.install()
         readings = {}
-        for probe in DumpKind().probes(self.site, self.job):
+        for probe in KINDS["dump"].probes(self.site, self.job):
             result = call((*PROGRAM, *probe.argv[1:]))
             readings[probe.id] = Reading(exit=result.code, out=result.out.decode())
         known = parts.facts(at=now)
         papio = replace(known.hosts[parts.PAPIO], readings=readings)
         facts: Facts = replace(known, hosts={"papio": papio})
-        return planner.draft(self.site, (self.job,), facts, {"dump": DumpKind()}, {})
+        return planner.draft(self.site, (self.job,), facts, KINDS, {})
 
     def run(self, plan: Plan) -> tuple[dict[str, Outcome], JobReport | None]:
         outcomes = execute.run(plan, execute.Means(

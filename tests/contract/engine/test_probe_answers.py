@@ -174,6 +174,7 @@ def test_a_number_without_end_and_one_that_is_none_are_that_hosts_trouble(digits
         ({"trash": ["x"] * 100_001}, "trash"),
         ({"proven": {"files": {"snapshot": "x", "at": "2026-11-23T08:15:00Z"}}}, "`snapshot` cannot be 'x'"),
         ({"holder": {"since": "0001-01-01T00:00:00+14:00"}}, "makes no sense"),
+        ({"lacks": ["nosuid,exec,suid"]}, "lacks"),
         ({"exists": "yes"}, "exists"),
     ],
 )

@@ -317,14 +317,19 @@ def test_the_answer_is_written_although_the_command_filled_the_disk(house: HostH
     assert (result.code, result.answer["exit"]) == (9, 9)
 
 
-def test_the_oldest_are_forgotten_but_never_one_whose_end_nobody_saw(house: HostHouse) -> None:
-    for number in range(60):
+def earlier(house: HostHouse, count: int, unseen: tuple[int, ...] = ()) -> None:
+    """So many commands were begun before, a second each, and a person knows how they ended, but for the `unseen`."""
+    for number in range(count):
         folder = house.state / f"detached/old-{number:02}.x"
         folder.mkdir(parents=True)
         about = {"plan": f"old-{number:02}", "step": "x", "started": f"2026-11-01T00:00:{number:02}.000000Z"}
         (folder / "began.json").write_text(json.dumps(about))
-        if number not in (3, 5):
+        if number not in unseen:
             (folder / "seen").touch()
+
+
+def test_the_oldest_are_forgotten_but_never_one_whose_end_nobody_saw(house: HostHouse) -> None:
+    earlier(house, 60, unseen=(3, 5))
     assert house.detach("--", "true").code == 0
     left = sorted(path.name for path in (house.state / "detached").iterdir())
     assert [name for name in left if name < "old-10.x" and name.startswith("old")] == ["old-03.x", "old-05.x"]
@@ -333,12 +338,7 @@ def test_the_oldest_are_forgotten_but_never_one_whose_end_nobody_saw(house: Host
 
 
 def test_a_removal_that_is_cut_off_leaves_no_command_whose_end_nobody_saw(house: HostHouse) -> None:
-    for number in range(52):
-        folder = house.state / f"detached/old-{number:02}.x"
-        folder.mkdir(parents=True)
-        about = {"plan": f"old-{number:02}", "step": "x", "started": f"2026-11-01T00:00:{number:02}.000000Z"}
-        (folder / "began.json").write_text(json.dumps(about))
-        (folder / "seen").touch()
+    earlier(house, 52)
     cut_off = house.state / "detached/old-00.x"
     (cut_off / "stays").mkdir()
     assert house.detach("--", "true").code == 0

@@ -185,3 +185,22 @@ def test_the_grid_is_big_and_has_both_answers_in_plenty(tmp_path: Path) -> None:
     image = made(tmp_path / "made.img", "ext2")
     done = [foretold_and_done(image, block, tmp_path / "one.img")[1] for block in GRID[::16]]
     assert len(done) // 5 < sum(done) < len(done) * 4 // 5
+
+
+@pytest.mark.parametrize(
+    ("about", "fields"),
+    [
+        ("a block of more bytes than there are", {0x18: 0xFFFFFFFF}),
+        ("a copy beyond what a file can be", {0x14: 0xFFFFFFFF, 0x18: 6, 0x150: 0xFFFFFFFF, 0x20: 0xFFFFFFFF, 0x60: 0x80,
+                                              0x5C: 0x200, 0x24C: 0xFFFFFFF0}),
+        ("groups without a block", {0x20: 0}),
+    ],
+)  # fmt: skip
+def test_a_superblock_that_says_what_cannot_be_is_known_for_nothing(
+    about: str, fields: dict[int, int], tmp_path: Path
+) -> None:
+    changed = bytearray(made(path := tmp_path / "made.img", "ext2"))
+    for place, value in fields.items():
+        struct.pack_into("<I", changed, 1024 + place, value)
+    path.write_bytes(changed)
+    assert (boot_checks.backup_differs(path), boot_checks.groups(path)) == (None, None), about

@@ -178,6 +178,8 @@ def test_without_the_journal_the_stores_tell_that_a_plan_is_done() -> None:
     for done in (stored(name=name, plan=plan.id), stored(instant=INSTANT)):
         left = applied.made(plan, done)
         assert left and left.skips[0].job == "backup-papio"
+    sealed = applied.made(plan, stored(instant=INSTANT, sealed=INSTANT + DAY))
+    assert sealed and sealed.skips[0].done == INSTANT + DAY, "when it was sealed, not when this plan was made"
     for other in (
         stored(),
         stored(name=name, plan="another"),

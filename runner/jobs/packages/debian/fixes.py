@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from runner.jobs.packages.debian.version import key
+from runner.jobs.packages.debian.version import NAME, VERSION, is_named_for_security, key
 from runner.model.packages import Trouble
 from runner.model.text import one_line
 
 _NAMED = 10
+_FIX = re.compile(rf"({NAME})\|({VERSION})\|({VERSION})")
 # Before any simulation: of each installed package the versions that an archive for security has, from the lists
 # themselves, so that no setting of apt has a part in it. An archive is one by its label, suite or codename.
 FIXES = r"""
@@ -126,7 +128,8 @@ def parse(lines: Iterable[str]) -> SecurityVersions:
     """Read the lines of the answer `fixes`."""
     installed: dict[str, str] = {}
     versions: dict[str, tuple[str, ...]] = {}
-    for name, old, new in (line.split("|") for line in lines if line.count("|") == 2):
+    for match in filter(None, map(_FIX.fullmatch, lines)):
+        name, old, new = match.groups()
         installed[name] = old
         versions[name] = (*versions.get(name, ()), new)
     return SecurityVersions(installed, versions)
@@ -134,7 +137,7 @@ def parse(lines: Iterable[str]) -> SecurityVersions:
 
 def is_there(archives: Iterable[str]) -> bool:
     """Whether one of the lines of the answer `archives` is of an archive for security updates."""
-    return any(word.strip().casefold().endswith("-security") for line in archives for word in line.split("|")[:3])
+    return any(is_named_for_security(word) for line in archives for word in line.split("|")[:3])
 
 
 def hidden(missed: Mapping[str, str], hides: Iterable[str], *, partly: bool) -> Iterator[Trouble]:

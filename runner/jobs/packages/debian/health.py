@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -210,7 +211,8 @@ def _stuck(kept: SurveyAnswer) -> Trouble:
     reasons = [line for line in reasons if not line.startswith(_PHASED)]
     if any("remove is disabled" in line for line in kept.err):
         text = f"{name} is not upgraded, since that would remove other packages"
-        do = f"at the host: apt-get -s install {name} names them; decide by hand, the runner removes nothing"
+        word = shlex.quote(one_line(name))
+        do = f"at the host: apt-get -s install {word} names them; decide by hand, the runner removes nothing"
     else:
         why = "; ".join(" ".join(line.split()) for line in reasons if line.strip()) or "apt gives no reason"
         text = one_line(f"{name} is not upgraded: {why}")

@@ -1,4 +1,4 @@
-"""How Debian orders versions, and whether one fits a relation; see deb-version(7)."""
+"""What Debian takes for a name and a version, how versions are ordered, and whether one fits; see deb-version(7)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from operator import eq, ge, gt, le, lt
 
 from runner.model.text import digit_order, whole_number
 
+# What dpkg itself takes for a name, and for a version (deb-version(7)). Anything else is no package, whoever says so.
+NAME, VERSION = r"[A-Za-z0-9][A-Za-z0-9+._-]*(?::[a-z0-9-]+)?", r"[A-Za-z0-9][A-Za-z0-9.+:~_-]*"
 # What stands before the next number, character by character, and that number.
 Parts = tuple[tuple[tuple[int, ...], tuple[int, str]], ...]
 _RELATIONS = {"<<": lt, "<=": le, "=": eq, ">=": ge, ">>": gt}
@@ -47,8 +49,9 @@ def _weight(char: str) -> int:
 
 def is_security(origin: str) -> bool:
     """Whether any of the places a version comes from (`LABEL:SUITE, LABEL:SUITE`) is a security archive."""
-    return any(_named_so(part) for place in origin.split(",") for part in place.partition(":")[::2])
+    return any(is_named_for_security(part) for place in origin.split(",") for part in place.partition(":")[::2])
 
 
-def _named_so(word: str) -> bool:
+def is_named_for_security(word: str) -> bool:
+    """Whether an archive of that label, suite or codename is one for security updates."""
     return word.strip().casefold().endswith("-security")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import NamedTuple
@@ -166,7 +167,7 @@ def unsigned(sections: Sections, updates: Iterable[Update]) -> Iterator[Trouble]
         keys = signed.get(name)
         own = [files.get(key.removeprefix("file://")) for key in keys or ()]
         if keys is not None and (not known or (own and all(each is not None and not each & known for each in own))):
-            file = one_line(keys[0].removeprefix("file://")) if keys else "FILE"
+            file = shlex.quote(one_line(keys[0].removeprefix("file://"))) if keys else "FILE"
             yield Trouble(
                 what="signature",
                 text=f"packages of {one_line(name)} are signed with a key that this host does not trust",
