@@ -16,6 +16,8 @@ from . import server
 from .contract import DatabaseServer
 from .server import complaint, run, scrap, start, stop
 
+# The longest line of an answer: names of all roles, databases and extensions of a server.
+LONGEST = 64 << 20
 # ERROR or FATAL, in the language of the server; 00 to 02 begin those of warnings.
 _STATE = re.compile(r"(?:^|/ )[^:/]{1,80}:  (?!0[0-2])([0-9A-Z]{5}): ")
 # Names in the catalogue are looked up in pg_catalog only: nobody's own operators take part.
@@ -116,8 +118,13 @@ class SqlSession:
             if not data:
                 raise self._ended()
             self._rest += data
+            if len(self._rest) > LONGEST:
+                raise SqlTrouble("", "the database answers without end")
         line, _, self._rest = self._rest.partition(b"\n")
-        row: dict[str, Any] = json.loads(line.decode("utf-8", "surrogateescape"))
+        try:
+            row: dict[str, Any] = json.loads(line.decode("utf-8", "surrogateescape"))
+        except (ValueError, RecursionError):
+            raise SqlTrouble("", "what the database answered makes no sense") from None
         return row
 
     def _ended(self) -> SqlTrouble:

@@ -1,20 +1,26 @@
 """A view of the host for a server that runs what strangers wrote: its programs, its own folder, and nothing else.
 
 A user id that nobody else has; no network; no other server's files, sockets, memory or processes; no way to more
-rights. All of it ends with whoever started it: unshare(1), setpriv(1), mount_namespaces(7).
+rights. All of it ends with whoever started it: unshare(1), setpriv(1), mount_namespaces(7). What becomes root's script
+below lies in folders of root's: whoever wrote a dump may change all that is in the server's own folder, at any moment.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import pwd
 import re
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 from ..answer import Refused, plain
-from ..command import ask
+from ..command import ENVIRONMENT, ask
 from ..database.contract import DatabaseServer
+from ..store import lock
 
 # Free on the systems that we know: above people's and packages' own, below those that systemd gives to services.
 _IDS = range(61183, 60999, -1)
@@ -22,10 +28,13 @@ _IDS = range(61183, 60999, -1)
 _SEEN = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "opt", "etc")
 _DEVICES = ("null", "zero", "random", "urandom")
 _APART = ("unshare", "--mount", "--net", "--ipc", "--uts", "--propagation", "private")
+_SWEEP = ("sh", "-c", "kill -KILL -1 <&- >&- 2>&-")
 _DYING = ("setpriv", "--pdeathsig", "KILL", "--")
+PATIENCE = 20.0
+_LOOK = 0.05
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}\$?")
-# Arguments: the folder, an empty folder in it for the root, a file for /etc/passwd, the user id, one more folder that
-# is seen or "", and the command.
+# Arguments: the folder, an empty folder for the root, a file for /etc/passwd, the user id, one more folder that is seen
+# or "", and the command.
 _SCRIPT = f"""
 folder=$1 root=$2 passwd=$3 id=$4 more=$5; shift 5; umask 022; ulimit -c 0
 mount -t tmpfs -o mode=755,size=256m,nosuid tmpfs "$root"
@@ -45,15 +54,20 @@ for each in {" ".join(_DEVICES)}; do : > "$root/dev/$each"; mount --bind "/dev/$
 mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"; mount -o remount,bind,nosuid,nodev "$root$folder"
 mount --bind /proc "$root/proc"
 cd "$root"; pivot_root . gone; cd /; umount -l /gone; umount -l /proc
-exec setpriv --reuid="$id" --regid="$id" --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all -- "$@"
+exec prlimit --nproc=256 setpriv --reuid="$id" --regid="$id" --clear-groups --no-new-privs \
+    --inh-caps=-all --bounding-set=-all -- "$@"
 """
 
 
 class ConfinedServer(DatabaseServer):
-    """A server in a folder of its own, whose programs all run confined; made by `confined`."""
+    """A server in a folder of its own, whose programs all run confined; made by `confined`.
+
+    Nobody else has its user id, on this host, as long as `held` is open.
+    """
 
     view: tuple[str, ...] = ()
     uid: int = 0
+    held: int = -1
 
     @property
     def before(self) -> tuple[str, ...]:
@@ -74,14 +88,17 @@ class ConfinedServer(DatabaseServer):
 def confined(folder: Path, name: str, programs: str, bin_folder: Path) -> ConfinedServer:
     """A server in `folder`, whose OS user there is called `name`; the folder belongs to it from now on.
 
-    Raises Refused where this host cannot confine it: what a dump holds is code, and would run as somebody who is known.
+    What the view needs is in the folder `view` beside it, which is ours alone. Raises Refused where this host cannot
+    confine it: what a dump holds is code, and would run as somebody who is known.
     """
     if not _NAME.fullmatch(name):
         raise Refused(f"not the name of a user: {name!a}", "correct `user` of the job that dumps")
     server = ConfinedServer(socket=str(folder), programs=programs)
-    server.uid = _free()
-    root, passwd = folder / "root", folder / "passwd"
-    root.mkdir(mode=0o700)
+    server.uid, server.held = _reserved()
+    view = folder.with_name("view")
+    root, passwd = view / "root", view / "passwd"
+    for each in (view, root, folder):
+        each.mkdir(mode=0o700, exist_ok=True)
     # PostgreSQL must know the name of whom it runs as.
     passwd.write_text(f"root:x:0:0:root:/:/bin/false\n{name}:x:{server.uid}:{server.uid}::/:/bin/false\n")
     passwd.chmod(0o644)
@@ -98,16 +115,54 @@ def confined(folder: Path, name: str, programs: str, bin_folder: Path) -> Confin
     return server
 
 
-def _free() -> int:
-    """A user id that nobody has, and no process runs as. Raises Refused where there is none."""
-    used = set()
-    for path in Path("/proc").glob("[0-9]*"):
+def end(folder: Path) -> bool:
+    """End whatever runs as the one whose confined server's folder this is; whether nothing is left of it.
+
+    By its user id, which it cannot change: it may rename what it works in, and trace what would have ended it.
+    """
+    try:
+        uid = folder.lstat().st_uid
+    except FileNotFoundError:
+        return True
+    if uid not in _IDS:
+        return True
+    until = time.monotonic() + PATIENCE
+    while pids := _running(uid):
+        if time.monotonic() > until:
+            return False
+        # At once, as itself: what it begins meanwhile is among them. Where even that cannot be begun, one by one.
         with contextlib.suppress(OSError):
-            used.add(path.stat().st_uid)
+            subprocess.run(_SWEEP, check=False, env=ENVIRONMENT, cwd="/", user=uid, group=uid, extra_groups=())
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(_LOOK)
+    return True
+
+
+def _running(uid: int) -> list[int]:
+    """The processes of this user id that have not ended."""
+    pids = []
+    for each in Path("/proc").glob("[1-9]*"):
+        with contextlib.suppress(OSError):
+            # The name comes in brackets and may hold anything.
+            state = (each / "stat").read_bytes().rpartition(b")")[2].split()[0]
+            if each.stat().st_uid == uid and state not in b"ZX":
+                pids.append(int(each.name))
+    return pids
+
+
+def _reserved() -> tuple[int, int]:
+    """A user id that nobody has and no process runs as, and what holds it until it is closed. Raises Refused."""
+    folder = lock.place("", "drill").parent
     for number in _IDS:
         try:
             pwd.getpwuid(number)
         except KeyError:
-            if number not in used:
-                return number
+            held = os.open(folder / f"scratch-{number}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not _running(number):
+                    return number, held
+            os.close(held)
     raise Refused(f"all user ids from {_IDS[-1]} to {_IDS[0]} are taken", "free one: the scratch server needs it")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,14 +14,13 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..database.server import free
 from ..frames import json_lines
-from ..store import lock
+from ..store import lock, trash
+from . import confined
 from .contract import Bring, DrillRoom, ScratchFolder
 
 PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
-INSIDE = ("files", "dumps", "cluster")
+INSIDE = ("files", "dumps", "cluster", "view")
 PASSED = 0o711
-PATIENCE = 20.0
-LOOK = 0.05
 
 
 def drill_room(argv: Sequence[str]) -> int:
@@ -78,31 +73,6 @@ def floor(folder: Path) -> int:
     return min(space.f_blocks * space.f_frsize // 20, 8 << 30)
 
 
-def end_server(data: Path) -> None:
-    """End the server whose data is in this folder, if one runs; it need not save anything.
-
-    It is known by its working folder: the files in there were written by whoever wrote the dump.
-    """
-    until = time.monotonic() + PATIENCE
-    # The folder itself may be a link by now.
-    place = data.parent.resolve() / data.name
-    while (pids := _working(place)) and time.monotonic() < until:
-        for pid in pids:
-            with contextlib.suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
-        time.sleep(LOOK)
-
-
-def _working(folder: Path) -> list[int]:
-    """The processes that work in this folder."""
-    pids = []
-    for each in Path("/proc").glob("[1-9]*"):
-        with contextlib.suppress(OSError):
-            if (each / "cwd").readlink() == folder:
-                pids.append(int(each.name))
-    return pids
-
-
 def _remove(folder: Path) -> int:
     count = 0
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
@@ -115,17 +85,13 @@ def _remove(folder: Path) -> int:
 
 
 def _clear(path: Path) -> None:
-    """Remove it; a drill that was killed may have left programs that write there a moment longer."""
-    until = time.monotonic() + PATIENCE
-    while True:
-        end_server(path / "cluster/data")
-        try:
-            shutil.rmtree(path)
-            return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(LOOK)
+    """Remove it, after what still runs in it was ended. Raises Refused where that cannot be."""
+    if not confined.end(path / "cluster"):
+        raise Refused(f"what a dump began in {path} cannot be ended", "end it by hand: ps -ef names its user by number")
+    _, stuck = trash.empty(path.parent, path)
+    if stuck:
+        raise Refused(f"{stuck} names in {path} could not be removed", "is something mounted there?")
+    path.rmdir()
 
 
 def _require(folder: Path, need: int) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import threading
@@ -21,8 +21,9 @@ from ..database.contract import DatabaseServer
 from ..database.fits import major
 from ..database.server import PLACES, complaint, free, run, stop
 from ..database.sql import identifier
-from .confined import confined
-from .scratch import end_server, floor
+from ..store.trash import empty
+from .confined import confined, end
+from .scratch import floor
 
 PATIENCE = 120.0
 PROGRAM = 600.0
@@ -97,7 +98,7 @@ class ScratchServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._left = threading.Event()
         self._watch = threading.Thread(target=self._look, daemon=True)
-        self._full = False
+        self.full = False
 
     def __enter__(self) -> ScratchServer:
         data = self._folder / "data"
@@ -123,11 +124,17 @@ class ScratchServer:
     ) -> None:
         self._left.set()
         if self._process is not None:
-            # It need not save anything, and all that code in it began ends with it.
+            # It need not save anything.
             stop(self._process)
-        end_server(self._folder / "data")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        ended = end(self._folder)
         self._errors.close()
+        os.close(self.server.held)
+        if not ended:
+            raise Refused("what a dump began cannot be ended", "end it by hand: ps -ef names its user by number")
+        # What cannot be removed is left to the step that clears the scratch folder, and that says so.
+        with contextlib.suppress(OSError):
+            empty(self._folder.parent, self._folder)
+            self._folder.rmdir()
 
     def run(self, program: str, *words: str, given: IO[bytes] | None = None) -> None:
         """Run a program of PostgreSQL against the server. Raises Refused with what it complained of."""
@@ -137,15 +144,18 @@ class ScratchServer:
 
     def trouble(self, text: str) -> str:
         """Why something failed here: `text`, or that the disk was nearly full and the server was ended."""
-        return "the disk of the scratch folder is nearly full: put `scratch` on a larger one" if self._full else text
+        return "the disk of the scratch folder is nearly full: put `scratch` on a larger one" if self.full else text
 
     def _look(self) -> None:
-        """End the server before it fills the disk of the folder."""
+        """End the server before it fills the disk of the folder, with content or with names."""
         least = floor(self._folder) // 2
         while not self._left.wait(LOOK):
-            if free(self._folder) < least and self._process is not None:
-                self._full = True
+            space = os.statvfs(self._folder)
+            names_short = space.f_files and space.f_ffree < space.f_files // 40
+            if (free(self._folder) < least or names_short) and self._process is not None:
+                self.full = True
                 self._process.kill()
+                end(self._folder)
                 return
 
     def _wait(self) -> None:
@@ -172,7 +182,7 @@ class ScratchServer:
                     raise Refused(what, "look at it")
                 place = self._folder / f"space-{number}"
                 place.mkdir(mode=0o700)
-                os.chown(place, self.server.uid, self.server.uid)
+                os.chown(place, self.server.uid, self.server.uid, follow_symlinks=False)
                 lines.append(f"{statement[1]} LOCATION '{str(place)}';")
             else:
                 lines.append(line)

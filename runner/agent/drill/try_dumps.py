@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -21,10 +22,11 @@ from ..database.session import SqlSession, SqlTrouble
 from ..frames import json_lines
 from .compare import digest
 from .contract import DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
-from .scratch_server import ScratchServer, programs
+from .scratch_server import Programs, ScratchServer, programs
 
 HOURS = 24 * 3600
 MOST_LEFT = 20
+MAKING = cluster.making("drill")
 
 
 class CopiedDump(NamedTuple):
@@ -54,21 +56,19 @@ def run(argv: Sequence[str]) -> int:
     if not any(line.what == "dump" for line in lines):
         # Roles alone prove nothing of a database.
         wrong.append(DumpProblem("", "", "there is no dump in the newest snapshot"))
-    elif not roles or not complete(roles[0]):
+    elif not roles or roles[0].is_symlink() or not complete(roles[0]):
         wrong.append(DumpProblem("", "", "the dump of the roles is missing, or cut off"))
     elif dumps:
         newest = max(dumps, key=lambda dump: dump.time).record
         with command.together():
             server = DatabaseServer(user=options.user, programs=options.programs)
             use = programs(server, str(newest.get("server", "")), str(newest.get("pg_dump", "")))
-            with ScratchServer(server, use.server, folder / "cluster") as scratch:
-                _restore_roles(scratch, roles[0], wrong)
-                for dump in dumps:
-                    try:
-                        good.append(_restore(scratch, use.restore, dump))
-                    except (Refused, SqlTrouble) as problem:
-                        why = problem.error if isinstance(problem, Refused) else problem.text
-                        wrong.append(_problem(dump.database, dump.file, scratch.trouble(why)))
+            trying = Trying(server, use, folder / "cluster", roles[0])
+            again = trying.by_owners(dumps)
+            for dump, why in again:
+                # A server of its own: code that runs as a superuser there is not to say how others came back.
+                trying.by_superuser(dump, why)
+            good, wrong = trying.good, [*wrong, *trying.wrong]
     return _answer(DumpsTried(tuple(good), len(wrong), tuple(wrong), passed=tuple(_passed(lines))))
 
 
@@ -142,37 +142,79 @@ def _differs(file: Path, record: Mapping[str, Any]) -> str:
     return "" if same else "it is damaged: its SHA-256 is not the recorded one"
 
 
-def _restore_roles(scratch: ScratchServer, roles: Path, wrong: list[DumpProblem]) -> None:
-    sql = scratch.globals(roles.read_bytes().decode("utf-8", "surrogateescape"))
-    try:
-        _psql(scratch, sql)
-    except Refused as refused:
-        wrong.append(DumpProblem("", roles.name, f"the roles: {scratch.trouble(refused.error)}"))
+class Trying:
+    """Restores dumps into servers made for that in `folder`, with these roles; what came back, and what did not."""
 
+    def __init__(self, to: DatabaseServer, use: Programs, folder: Path, roles: Path) -> None:
+        self._to, self._use, self._folder, self._roles = to, use, folder, roles
+        self.good: list[TriedDatabase] = []
+        self.wrong: list[DumpProblem] = []
 
-def _restore(scratch: ScratchServer, programs: Path, dump: CopiedDump) -> TriedDatabase:
-    """Restore it as `restore-db` would, count, and drop it again: there may not be room for all at once."""
-    loading = Loading(scratch.server, cluster.making("drill"), str(programs / "pg_restore"), HOURS)
-    with stored.opened(str(dump.file), str(dump.record["sha256"])) as stream:
+    def by_owners(self, dumps: Sequence[CopiedDump]) -> list[tuple[CopiedDump, str]]:
+        """Restore them as `restore-db` would; gives those that the rights of their owners do not do for, and why."""
+        again: list[tuple[CopiedDump, str]] = []
+        with ScratchServer(self._to, self._use.server, self._folder) as scratch:
+            try:
+                self._restore_roles(scratch)
+            except Refused as refused:
+                self.wrong.append(DumpProblem("", self._roles.name, f"the roles: {scratch.trouble(refused.error)}"))
+            for dump in dumps:
+                with self._named(scratch, dump):
+                    try:
+                        left = self._restored(scratch, dump)
+                    except Refused as refused:
+                        if scratch.full:
+                            raise
+                        again.append((dump, refused.error))
+                        continue
+                    self._count(scratch, dump, left)
+        return again
+
+    def by_superuser(self, dump: CopiedDump, why: str) -> None:
+        """Restore it with a superuser's rights. Confined, no code in it does harm; but `restore-db` would ask."""
+        with ScratchServer(self._to, self._use.server, self._folder) as scratch, self._named(scratch, dump):
+            with contextlib.suppress(Refused):
+                self._restore_roles(scratch)
+            self._count(scratch, dump, self._restored(scratch, dump, superuser=True), why)
+
+    @contextlib.contextmanager
+    def _named(self, scratch: ScratchServer, dump: CopiedDump) -> Iterator[None]:
+        """What fails while the block runs is what is wrong with that dump."""
         try:
-            left, superuser = restore.make(loading, stream), ""
-        except Refused as refused:
-            # Confined as it is, no code in it can do harm even so; but restore-db would ask for it.
-            cluster.drop(scratch.server, loading.database)
-            left, superuser = restore.make(loading, stream, superuser=True), refused.error
-    with SqlSession(scratch.server, loading.database) as session:
-        tables, objects = pg_rows.count(session, seconds=HOURS)
-    _compare(dump.record, tables, objects)
-    cluster.drop(scratch.server, loading.database)
-    return TriedDatabase(
-        database=dump.database,
-        at=str(dump.record.get("at", "")),
-        tables=len(tables),
-        rows=sum(tables.values()),
-        dump=dump.file.name,
-        left=tuple(left[:MOST_LEFT]),
-        superuser=superuser,
-    )
+            yield
+        except Refused as problem:
+            self.wrong.append(_problem(dump.database, dump.file, scratch.trouble(problem.error)))
+        except SqlTrouble as problem:
+            self.wrong.append(_problem(dump.database, dump.file, scratch.trouble(problem.text)))
+        except (ValueError, TypeError, KeyError):
+            text = "what the server answered makes no sense"
+            self.wrong.append(_problem(dump.database, dump.file, scratch.trouble(text)))
+
+    def _restore_roles(self, scratch: ScratchServer) -> None:
+        _psql(scratch, scratch.globals(self._roles.read_bytes().decode("utf-8", "surrogateescape")))
+
+    def _restored(self, scratch: ScratchServer, dump: CopiedDump, *, superuser: bool = False) -> list[str]:
+        """Restore it, after the one before was dropped: there may not be room for all at once."""
+        loading = Loading(scratch.server, MAKING, str(self._use.restore / "pg_restore"), HOURS)
+        cluster.drop(scratch.server, MAKING)
+        with stored.opened(str(dump.file), str(dump.record["sha256"])) as stream:
+            return restore.make(loading, stream, superuser=superuser)
+
+    def _count(self, scratch: ScratchServer, dump: CopiedDump, left: Sequence[str], superuser: str = "") -> None:
+        with SqlSession(scratch.server, MAKING) as session:
+            tables, objects = pg_rows.count(session, seconds=HOURS)
+        _compare(dump.record, tables, objects)
+        self.good.append(
+            TriedDatabase(
+                database=dump.database,
+                at=str(dump.record.get("at", "")),
+                tables=len(tables),
+                rows=sum(tables.values()),
+                dump=dump.file.name,
+                left=tuple(left[:MOST_LEFT]),
+                superuser=superuser,
+            )
+        )
 
 
 def _compare(record: Mapping[str, Any], tables: Mapping[str, int], objects: int) -> None:

@@ -55,7 +55,7 @@ def run(argv: Sequence[str]) -> int:
         places = [store.trash] if partials(store) else [store.trash, store.parts]
         removed, stuck = 0, 0
         for place in places:
-            gone, left = _empty(store.root, place)
+            gone, left = empty(store.root, place)
             removed, stuck = removed + gone, stuck + left
     if stuck:
         raise Refused(
@@ -66,7 +66,8 @@ def run(argv: Sequence[str]) -> int:
     return 0
 
 
-def _empty(root: Path, place: Path) -> tuple[int, int]:
+def empty(root: Path, place: Path) -> tuple[int, int]:
+    """Empty the folder `place` below `root`, however deep it is; how many names went, and how many could not."""
     parts = tuple(os.fsencode(part) for part in place.relative_to(root).parts)
     try:
         with tree.parent_of(str(root), parts) as parent:

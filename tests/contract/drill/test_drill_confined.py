@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -31,9 +32,13 @@ create function public.deed(i int) returns boolean language plpgsql as $f$ begin
 end $f$;
 create table public.t (i int check (public.deed(i))); insert into public.t values (1);
 """
-# A superuser's code runs as one, and can start programs; it stays until the test has looked at it.
-OF_SUPERUSER = f"""copy (select 1) to program
-    'setsid sleep {ASLEEP} & for f in SPOT /etc/x /x; do touch $f; done; while [ ! -e go ]; do sleep 0.05; done';"""
+# A superuser's code runs as one, and can start programs. When the test has looked at it, it hides the server's folder,
+# makes folders that are too deep for most, and takes for itself what root would mount upon.
+OF_SUPERUSER = f"""copy (select 1) to program $deed$
+    setsid sleep {ASLEEP} & for f in SPOT /etc/x /x; do touch $f; done; while [ ! -e go ]; do sleep 0.05; done
+    for f in root passwd view ../view ../view/root; do mv ../$f ../$f.away; ln -s /etc ../$f; done
+    mv ../data ../data2; ln -s data2 ../data
+    python3 -c 'import os; [(os.mkdir("d"), os.chdir("d")) for _ in range(3000)]' $deed$;"""
 # Somebody else's code that could start one would stop the restore.
 OF_OWNER = """begin
     copy (select 1) to program 'true';
@@ -110,8 +115,14 @@ def drilled(here: World) -> tuple[Drilled, dict[str, Any]]:
     for space in ("net", "ipc", "pid", "mnt", "uts"):
         seen[space] = (process / f"ns/{space}").readlink() != Path(f"/proc/self/ns/{space}").readlink()
     (cluster,) = here.scratch.glob("*/cluster/data")
+    ours = cluster.parents[1]
+    seen["ours"] = {each.name: each.stat().st_uid for each in (ours, ours / "view", *(ours / "view").iterdir())}
+    uid = str(cluster.stat().st_uid)
+    # As what has made itself free of the server would: nothing ends it but its user id.
+    stray = subprocess.Popen(("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "sleep", "1000"))
     (cluster / "go").touch()
     thread.join()
+    seen["stray"] = stray.wait(20)
     return done[0], seen
 
 
@@ -130,7 +141,9 @@ def test_code_in_a_dump_reaches_nothing_and_is_nobody_even_as_a_superuser(here: 
     assert seen["users"] == ["root", pg.USER]
     assert seen["tmp"] == [here.base.name]
     assert list(spot.iterdir()) == [] and not Path("/etc/x").exists() and not Path("/x").exists()
+    assert set(seen["ours"].values()) == {0} and len(seen["ours"]) == 4
     # It ends with the drill, although it left its session.
+    assert seen["stray"] == -signal.SIGKILL
     assert asleep() == [] and servers(here.base) == []
     # Each owner's code has the owner's rights, and which database needs more is said.
     known = {each["database"]: each for each in drill.result("restore")["databases"]}
