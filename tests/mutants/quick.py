@@ -13,7 +13,7 @@ import pickle
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -80,20 +80,28 @@ class Quick:
     def passes(self) -> bool:
         """Whether the tests pass without a change; what each reaches is kept for the mutants."""
         seen = self.folder.with_suffix(".reached")
-        passed = self._run(_watch, self.tests.split(), seen, most=3600)
+        passed = self._run(_watch, self.rooms, seen, most=3600)
         if passed:
             self.lines, self.seconds = pickle.loads(seen.read_bytes())
         return passed
 
     def notices(self, mutant: Mutant) -> bool:
-        """Whether one of the tests that reach this mutant fails on it; where none reaches it, none does."""
-        wanted = self._wanted(mutant)
+        """Whether one of the tests that reach this mutant fails on it, those of the first room first."""
+        reaching = self._reaching(mutant)
+        return any(self._fails(mutant, [name for name in reaching if name.startswith(room)]) for room in self.rooms)
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Where the tests are, in the order in which they are tried."""
+        return tuple(self.tests.split())
+
+    def _fails(self, mutant: Mutant, wanted: Sequence[str]) -> bool:
         files = sorted({name.partition("::")[0] for name in wanted})
         most = 10 + 4 * sum(self.seconds[name] for name in wanted)
-        return bool(wanted) and not self._run(_try, files, mutant.text, wanted, most=most)
+        return bool(wanted) and not self._run(_try, files, mutant.text, tuple(wanted), most=most)
 
-    def _wanted(self, mutant: Mutant) -> tuple[str, ...]:
-        """Those that enter the function of a mutant, the quickest first."""
+    def _reaching(self, mutant: Mutant) -> tuple[str, ...]:
+        """The tests that enter the function of a mutant, the quickest first."""
         place = _function((self.folder / self.module).read_text(), mutant.line)
         if not place or self._among(self.lines.get(COLLECTED, set()), place):
             place = range(sys.maxsize)
@@ -145,7 +153,7 @@ def _enter(folder: Path, *arguments: str, plugin: object) -> int:
     return int(pytest.main([*usual, place, *arguments], plugins=[plugin]))
 
 
-def _watch(folder: Path, module: str, tests: list[str], seen: Path) -> None:
+def _watch(folder: Path, module: str, tests: Sequence[str], seen: Path) -> None:
     sys.dont_write_bytecode = False
     reached = Reached(path=str(folder / module))
     code = _enter(folder, *tests, plugin=reached)

@@ -7,7 +7,7 @@ EXPIRE = "tests/contract/retention/test_expire.py tests/contract/retention/test_
 SEAL = "tests/contract/snapshots/test_snapshots.py tests/contract/snapshots/test_damaged.py"
 PACKAGES = "tests/unit/packages"
 RETENTION = "tests/unit/retention tests/unit/snapshots tests/unit/planning"
-PLANNING = f"{RETENTION} tests/unit/power"
+PLANNING = "tests/unit/planning tests/unit/retention tests/unit/snapshots tests/unit/power"
 
 TARGETS: dict[str, str] = {
     "runner/agent/arguments.py": "tests/unit/tools tests/contract/snapshots/test_damaged.py",

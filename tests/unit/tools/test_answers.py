@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Optional
+from typing import Annotated, Any, NamedTuple, Optional
 
 import pytest
 from hypothesis import given
@@ -86,6 +87,40 @@ def test_what_does_not_fit_is_no_answer(values: dict[str, Any]) -> None:
 )
 def test_only_an_object_on_the_last_line_is_an_answer(text: str) -> None:
     assert answers.read(text, Whole) is None
+
+
+def test_an_answer_may_be_as_long_and_as_deep_as_no_answer_of_ours_is_and_no_more() -> None:
+    assert answers.parsed("[" * 40 + "]" * 40)
+    assert len(answers.parsed('"' + "x" * (2**26 - 2) + '"')) == 2**26 - 2
+    for text, why in (("[" * 41 + "]" * 41, "in more than 40 levels"), (" " * (2**26 + 1), "longer than 64 MiB")):
+        with pytest.raises(ValueError, match=why):
+            answers.parsed(text)
+
+
+@pytest.mark.parametrize(
+    ("values", "fits"),
+    [
+        ({"from": "x" * 65536}, True),
+        ({"from": "x" * 65537}, False),
+        ({"at": "1970-01-01T00:00:00Z"}, True),
+        ({"at": "1969-12-31T23:59:59Z"}, False),
+        ({"at": "2099-12-31T23:59:59Z"}, True),
+        ({"at": "2100-01-01T00:00:00Z"}, False),
+    ],
+)
+def test_a_text_and_a_time_have_their_bounds(values: dict[str, Any], fits: bool) -> None:
+    assert (answers.read({"held": True, **values}, Whole) is not None) == fits
+
+
+class Named(NamedTuple):
+    name: Annotated[str, re.compile("[a-z]+")]
+
+
+def test_what_fits_no_pattern_is_shown_as_far_as_a_person_reads() -> None:
+    assert answers.understood({"name": "x" * 100}, Named) == Named("x" * 100)
+    with pytest.raises(ValueError) as refused:
+        answers.understood({"name": "X" * 100}, Named)
+    assert str(refused.value) == f"`name` cannot be '{'X' * 60}'"
 
 
 def test_a_contract_may_be_within_itself() -> None:
