@@ -1,7 +1,7 @@
 """Tests that run in one process, quickly: a fork a mutant, which is only in memory, and only the tests that reach it.
 
 Which tests enter which function is seen once, in a run of all of them. A mutant of what runs at import, of what is
-kept between tests, or of what is called while tests are collected, is given to all that enter its module.
+called while tests are collected, or of a module that caches what it made, is given to all that enter its module.
 """
 
 from __future__ import annotations
@@ -126,12 +126,14 @@ class Quick:
 
 
 def _function(source: str, line: int) -> range:
-    """The lines of the outermost function that a line is in; none where it runs at import, or is kept in a cache."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or line):
-            kept = any("cache" in ast.unparse(decorator) for decorator in node.decorator_list)
+    """The lines of the outermost function that a line is in; none where it runs at import, or something is cached."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    if any("cache" in ast.unparse(decorator) for node in functions for decorator in node.decorator_list):
+        return range(0)
+    for node in functions:
+        if node.lineno <= line <= (node.end_lineno or line):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            return range(0) if kept else range(first, (node.end_lineno or line) + 1)
+            return range(first, (node.end_lineno or line) + 1)
     return range(0)
 
 

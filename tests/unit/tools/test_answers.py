@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, NamedTuple, Optional
 
@@ -71,7 +72,8 @@ def test_a_time_is_utc() -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"held": 1}, {"held": "true"}, {"held": None}, {"seconds": float("inf")}, {"exit": 2**63}, {"exit": True},
+        {"held": 1}, {"held": "true"}, {"held": None}, {"seconds": float("inf")}, {"exit": 2**63}, {"exit": -(2**63)},
+        {"exit": True},
         {"exit": "3"}, {"from": "x" * (answers.TEXT + 1)}, {"from": 7}, {"at": "2026-11-23T08:15:00"},
         {"at": "0001-01-01T00:00:00+23:00"}, {"at": 7}, {"parts": [{"name": "a", "size": -1}]}, {"parts": [{}]},
         {"parts": ["a"]}, {"parts": {}}, {"pairs": [["a"]]}, {"pairs": [["a", "b", "c"]]}, {"mounts": []},
@@ -121,6 +123,24 @@ def test_what_fits_no_pattern_is_shown_as_far_as_a_person_reads() -> None:
     with pytest.raises(ValueError) as refused:
         answers.understood({"name": "X" * 100}, Named)
     assert str(refused.value) == f"`name` cannot be '{'X' * 60}'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """As plans and facts are read: by keywords, so what must be said may come last."""
+
+    sorts: tuple[str, ...] = field(default_factory=tuple)
+    pair: tuple[str, int] = ("", 0)
+    name: str
+
+
+def test_a_dataclass_is_read_as_well_and_what_it_must_have_must_be_said() -> None:
+    assert answers.read({"name": "a"}, Kept) == Kept(name="a")
+    assert answers.read({"name": "a", "sorts": ["x", "y", "z"], "pair": ["b", 1]}, Kept) == Kept(
+        name="a", sorts=("x", "y", "z"), pair=("b", 1)
+    )
+    for odd in ({}, {"name": "a", "pair": ["b", "c"]}, {"name": "a", "pair": [1, 1]}, {"name": "a", "sorts": [1]}):
+        assert answers.read(odd, Kept) is None
 
 
 def test_a_contract_may_be_within_itself() -> None:
