@@ -171,7 +171,7 @@ def _bounded(hint: Any, within: type[Any]) -> Any:  # noqa: ANN401
 
 
 def _is_contract(hint: object) -> bool:
-    return isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, tuple) and hasattr(hint, "_fields"))
+    return isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "_fields"))
 
 
 def _made(hint: Any, value: Any, name: str) -> Any:  # noqa: ANN401
