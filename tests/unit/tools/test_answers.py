@@ -102,6 +102,8 @@ def test_an_answer_may_be_as_long_and_as_deep_as_no_answer_of_ours_is_and_no_mor
 @pytest.mark.parametrize(
     ("values", "fits"),
     [
+        ({"exit": 2**63 - 1}, True),
+        ({"exit": 1 - 2**63}, True),
         ({"from": "x" * 65536}, True),
         ({"from": "x" * 65537}, False),
         ({"at": "1970-01-01T00:00:00Z"}, True),
@@ -131,6 +133,7 @@ class Kept:
 
     sorts: tuple[str, ...] = field(default_factory=tuple)
     pair: tuple[str, int] = ("", 0)
+    first: None | Part = None
     name: str
 
 
@@ -139,6 +142,7 @@ def test_a_dataclass_is_read_as_well_and_what_it_must_have_must_be_said() -> Non
     assert answers.read({"name": "a", "sorts": ["x", "y", "z"], "pair": ["b", 1]}, Kept) == Kept(
         name="a", sorts=("x", "y", "z"), pair=("b", 1)
     )
+    assert answers.read({"name": "a", "first": {"name": "b"}}, Kept) == Kept(name="a", first=Part("b"))
     for odd in ({}, {"name": "a", "pair": ["b", "c"]}, {"name": "a", "pair": [1, 1]}, {"name": "a", "sorts": [1]}):
         assert answers.read(odd, Kept) is None
 
