@@ -159,7 +159,7 @@ def _bounded(hint: Any, within: type[Any]) -> Any:  # noqa: ANN401
     if hint is datetime:
         return Annotated[datetime, msgspec.Meta(tz=True)]
     origin, inner = get_origin(hint), get_args(hint)
-    if origin is tuple and inner[1:] == (Ellipsis,):
+    if inner[1:] == (Ellipsis,):
         return Annotated[_TUPLE[_bounded(inner[0], within), ...], msgspec.Meta(max_length=MANY)]
     if origin is tuple:
         return _TUPLE[tuple(_bounded(each, within) for each in inner)]
@@ -171,7 +171,7 @@ def _bounded(hint: Any, within: type[Any]) -> Any:  # noqa: ANN401
 
 
 def _is_contract(hint: object) -> bool:
-    return isinstance(hint, type) and (is_dataclass(hint) or issubclass(hint, tuple) and hasattr(hint, "_fields"))
+    return isinstance(hint, type) and (is_dataclass(hint) or hasattr(hint, "_fields"))
 
 
 def _made(hint: Any, value: Any, name: str) -> Any:  # noqa: ANN401

@@ -169,10 +169,13 @@ def main() -> int:
             copy.folder.mkdir()
             copy.fill()
             copies.put(copy)
-        for module in wanted:
-            results.append(attempt(module, copies, pool, options.each))
-            sys.stdout.write("\n".join(results[-1].lines()) + "\n")
-            sys.stdout.flush()
+        # Whoever stops it does not wait for the mutants that have not been tried.
+        with contextlib.ExitStack() as stopped:
+            stopped.callback(pool.shutdown, wait=False, cancel_futures=True)
+            for module in wanted:
+                results.append(attempt(module, copies, pool, options.each))
+                sys.stdout.write("\n".join(results[-1].lines()) + "\n")
+                sys.stdout.flush()
     tried = sum(result.tried - result.accepted for result in results)
     noticed = sum(result.noticed for result in results)
     sys.stdout.write(f"{noticed} of {tried} noticed ({100 * noticed / max(1, tried):.1f} %)\n")

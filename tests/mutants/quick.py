@@ -1,7 +1,7 @@
 """Tests that run in one process, quickly: a fork a mutant, which is only in memory, and only the tests that reach it.
 
 Which tests enter which function is seen once, in a run of all of them. A mutant of what runs at import, of what is
-kept between tests, or of what is called while tests are collected, is given to all that enter its module.
+called while tests are collected, or of a module that caches what it made, is given to all that enter its module.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import pickle
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
@@ -80,20 +80,28 @@ class Quick:
     def passes(self) -> bool:
         """Whether the tests pass without a change; what each reaches is kept for the mutants."""
         seen = self.folder.with_suffix(".reached")
-        passed = self._run(_watch, self.tests.split(), seen, most=3600)
+        passed = self._run(_watch, self.rooms, seen, most=3600)
         if passed:
             self.lines, self.seconds = pickle.loads(seen.read_bytes())
         return passed
 
     def notices(self, mutant: Mutant) -> bool:
-        """Whether one of the tests that reach this mutant fails on it; where none reaches it, none does."""
-        wanted = self._wanted(mutant)
+        """Whether one of the tests that reach this mutant fails on it, those of the first room first."""
+        reaching = self._reaching(mutant)
+        return any(self._fails(mutant, [name for name in reaching if name.startswith(room)]) for room in self.rooms)
+
+    @property
+    def rooms(self) -> tuple[str, ...]:
+        """Where the tests are, in the order in which they are tried."""
+        return tuple(self.tests.split())
+
+    def _fails(self, mutant: Mutant, wanted: Sequence[str]) -> bool:
         files = sorted({name.partition("::")[0] for name in wanted})
         most = 10 + 4 * sum(self.seconds[name] for name in wanted)
-        return bool(wanted) and not self._run(_try, files, mutant.text, wanted, most=most)
+        return bool(wanted) and not self._run(_try, files, mutant.text, tuple(wanted), most=most)
 
-    def _wanted(self, mutant: Mutant) -> tuple[str, ...]:
-        """Those that enter the function of a mutant, the quickest first."""
+    def _reaching(self, mutant: Mutant) -> tuple[str, ...]:
+        """The tests that enter the function of a mutant, the quickest first."""
         place = _function((self.folder / self.module).read_text(), mutant.line)
         if not place or self._among(self.lines.get(COLLECTED, set()), place):
             place = range(sys.maxsize)
@@ -118,12 +126,14 @@ class Quick:
 
 
 def _function(source: str, line: int) -> range:
-    """The lines of the outermost function that a line is in; none where it runs at import, or is kept in a cache."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.lineno <= line <= (node.end_lineno or line):
-            kept = any("cache" in ast.unparse(decorator) for decorator in node.decorator_list)
+    """The lines of the outermost function that a line is in; none where it runs at import, or something is cached."""
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef)]
+    if any("cache" in ast.unparse(decorator) for node in functions for decorator in node.decorator_list):
+        return range(0)
+    for node in functions:
+        if node.lineno <= line <= (node.end_lineno or line):
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            return range(0) if kept else range(first, (node.end_lineno or line) + 1)
+            return range(first, (node.end_lineno or line) + 1)
     return range(0)
 
 
@@ -145,7 +155,7 @@ def _enter(folder: Path, *arguments: str, plugin: object) -> int:
     return int(pytest.main([*usual, place, *arguments], plugins=[plugin]))
 
 
-def _watch(folder: Path, module: str, tests: list[str], seen: Path) -> None:
+def _watch(folder: Path, module: str, tests: Sequence[str], seen: Path) -> None:
     sys.dont_write_bytecode = False
     reached = Reached(path=str(folder / module))
     code = _enter(folder, *tests, plugin=reached)

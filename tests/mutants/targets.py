@@ -22,7 +22,7 @@ CUTS = (
 )
 PACKAGES = "tests/unit/packages"
 RETENTION = "tests/unit/retention tests/unit/snapshots tests/unit/planning"
-PLANNING = f"{RETENTION} tests/unit/power"
+PLANNING = "tests/unit/planning tests/unit/retention tests/unit/snapshots tests/unit/power"
 
 TARGETS: dict[str, str] = {
     "runner/agent/arguments.py": (

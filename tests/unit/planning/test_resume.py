@@ -103,6 +103,12 @@ def test_only_a_reboot_that_was_begun_is_done_by_being_cut_off(state: State) -> 
     assert [(one.step, one.state) for one in whole] == [("down/idle", State.INTERRUPTED), ("down/reboot", state)]
 
 
+def test_a_reboot_that_ended_as_it_should_keeps_its_note() -> None:
+    (done,) = ended("reboot")
+    done = replace(done, note="users were logged in")
+    assert joined(PLAN, (done,), ())[0] == done
+
+
 def test_the_report_has_what_came_before_and_after_in_the_plans_order() -> None:
     before = (*ended("idle"), *ended("reboot"), *ended("back", state=State.INTERRUPTED))
     whole = joined(PLAN, before, ended("back", "kernel"))

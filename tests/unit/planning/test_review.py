@@ -119,8 +119,10 @@ def test_the_ceiling_holds_unless_a_person_has_read_the_plan(
     if runs:
         review.allow(plan, ceiling=ceiling, reviewed=reviewed, confirmed=confirmed)
         return
-    with pytest.raises(PlanRefused, match=f"a/two would {effect.name.lower()}"):
+    with pytest.raises(PlanRefused, match=f"a/two would {effect.name.lower()}") as refused:
         review.allow(plan, ceiling=ceiling, reviewed=reviewed, confirmed=confirmed)
+    assert ("-> say --yes if you mean it, or write" in str(refused.value)) == (effect == INTERRUPT)
+    assert "apply it: runner apply plan.toml" in str(refused.value)
 
 
 @pytest.mark.parametrize("reviewed", [True, False])

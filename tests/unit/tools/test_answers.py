@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Optional
+from typing import Annotated, Any, NamedTuple, Optional
 
 import pytest
 from hypothesis import given
@@ -70,7 +72,8 @@ def test_a_time_is_utc() -> None:
 @pytest.mark.parametrize(
     "values",
     [
-        {"held": 1}, {"held": "true"}, {"held": None}, {"seconds": float("inf")}, {"exit": 2**63}, {"exit": True},
+        {"held": 1}, {"held": "true"}, {"held": None}, {"seconds": float("inf")}, {"exit": 2**63}, {"exit": -(2**63)},
+        {"exit": True},
         {"exit": "3"}, {"from": "x" * (answers.TEXT + 1)}, {"from": 7}, {"at": "2026-11-23T08:15:00"},
         {"at": "0001-01-01T00:00:00+23:00"}, {"at": 7}, {"parts": [{"name": "a", "size": -1}]}, {"parts": [{}]},
         {"parts": ["a"]}, {"parts": {}}, {"pairs": [["a"]]}, {"pairs": [["a", "b", "c"]]}, {"mounts": []},
@@ -86,6 +89,62 @@ def test_what_does_not_fit_is_no_answer(values: dict[str, Any]) -> None:
 )
 def test_only_an_object_on_the_last_line_is_an_answer(text: str) -> None:
     assert answers.read(text, Whole) is None
+
+
+def test_an_answer_may_be_as_long_and_as_deep_as_no_answer_of_ours_is_and_no_more() -> None:
+    assert answers.parsed("[" * 40 + "]" * 40)
+    assert len(answers.parsed('"' + "x" * (2**26 - 2) + '"')) == 2**26 - 2
+    for text, why in (("[" * 41 + "]" * 41, "in more than 40 levels"), (" " * (2**26 + 1), "longer than 64 MiB")):
+        with pytest.raises(ValueError, match=why):
+            answers.parsed(text)
+
+
+@pytest.mark.parametrize(
+    ("values", "fits"),
+    [
+        ({"exit": 2**63 - 1}, True),
+        ({"exit": 1 - 2**63}, True),
+        ({"from": "x" * 65536}, True),
+        ({"from": "x" * 65537}, False),
+        ({"at": "1970-01-01T00:00:00Z"}, True),
+        ({"at": "1969-12-31T23:59:59Z"}, False),
+        ({"at": "2099-12-31T23:59:59Z"}, True),
+        ({"at": "2100-01-01T00:00:00Z"}, False),
+    ],
+)
+def test_a_text_and_a_time_have_their_bounds(values: dict[str, Any], fits: bool) -> None:
+    assert (answers.read({"held": True, **values}, Whole) is not None) == fits
+
+
+class Named(NamedTuple):
+    name: Annotated[str, re.compile("[a-z]+")]
+
+
+def test_what_fits_no_pattern_is_shown_as_far_as_a_person_reads() -> None:
+    assert answers.understood({"name": "x" * 100}, Named) == Named("x" * 100)
+    with pytest.raises(ValueError) as refused:
+        answers.understood({"name": "X" * 100}, Named)
+    assert str(refused.value) == f"`name` cannot be '{'X' * 60}'"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """As plans and facts are read: by keywords, so what must be said may come last."""
+
+    sorts: tuple[str, ...] = field(default_factory=tuple)
+    pair: tuple[str, int] = ("", 0)
+    first: None | Part = None
+    name: str
+
+
+def test_a_dataclass_is_read_as_well_and_what_it_must_have_must_be_said() -> None:
+    assert answers.read({"name": "a"}, Kept) == Kept(name="a")
+    assert answers.read({"name": "a", "sorts": ["x", "y", "z"], "pair": ["b", 1]}, Kept) == Kept(
+        name="a", sorts=("x", "y", "z"), pair=("b", 1)
+    )
+    assert answers.read({"name": "a", "first": {"name": "b"}}, Kept) == Kept(name="a", first=Part("b"))
+    for odd in ({}, {"name": "a", "pair": ["b", "c"]}, {"name": "a", "pair": [1, 1]}, {"name": "a", "sorts": [1]}):
+        assert answers.read(odd, Kept) is None
 
 
 def test_a_contract_may_be_within_itself() -> None:
