@@ -232,3 +232,16 @@ def test_a_folder_lacks_some_where_fewer_names_are_in_the_copy(
         "rsync saw 5 names of /, and 99 were there before it began: "
         f"the first folder of which some are missing is {first}"
     )
+
+
+@pytest.mark.parametrize(
+    "source", ["kept:papio/{}/x", "kept:papio/{}/7", "kept:papio/other/0", "kept:{}", "sent:papio/{}/0"]
+)
+def test_an_output_that_fits_no_partial_only_costs_checksums(house: Storehouse, source: str) -> None:
+    with house.held():
+        assert house.begin(ONE).code == 0
+        sent = house.send(ONE)
+    key = source.format(ONE)
+    house.kept[key] = frame(key, sent)
+    said = house.snapshot(TWO, "", (ONE,), "--kept", key)
+    assert (said.code, said.answer["unsummed"]) == (0, 2)
