@@ -7,6 +7,7 @@ import os
 import smtplib
 import socket
 import ssl
+import shlex
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def _password(server: MailServer) -> str:
         with Path(path).open(encoding="utf-8") as file:
             if (mode := stat.S_IMODE(os.fstat(file.fileno()).st_mode)) & 0o077:
                 text = f"{path} holds a password, and others may read it (mode {mode:04o})"
-                raise ReportUndelivered(text, do=f"chmod 600 {path}")
+                raise ReportUndelivered(text, do=f"chmod 600 {shlex.quote(path)}")
             if exposed := trust.exposures((path,)):
                 closing = trust.refusal(exposed)
                 raise ReportUndelivered(closing.text, do=closing.do)

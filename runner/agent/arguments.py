@@ -76,7 +76,7 @@ class Field(NamedTuple):
     name: str
     place: str
     kind: str
-    least: int = 0
+    least: int
     default: object = None
     part: str = ""
     pattern: re.Pattern[str] | None = None

@@ -7,6 +7,7 @@ import hmac
 import json
 import os
 import secrets
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def _read(path: Path) -> bytes:
         raise PlanRefused(
             f"{path}, the key that seals plans, was within others' reach or is damaged",
             do="make another, then plan again:",
-            command=f"rm {path}",
+            command=shlex.join(("rm", "--", str(path))),
         )
     return key
 

@@ -52,13 +52,15 @@ def conclude(place: DetachedFolder) -> Mapping[str, Any]:
         note=note,
         log=tail.log,
         lines=tail.lines,
-        failed=_failed(place, str(began.get("packages", ""))),
         conffiles=tuple(sorted(path for path, mark in conffiles(root).items() if known.get(path) != mark)),
     )
     try:
+        ended = ended._replace(failed=_failed(place, str(began.get("packages", ""))))
         ended = ended._replace(packages=_changes(place, began, before))
     except Refused as refused:
         ended = ended._replace(problem=refused.error)
+    except OSError as problem:
+        ended = ended._replace(problem=f"who failed is not known: {problem.strerror}")
     # How the command ended matters more than what it left to be restarted.
     try:
         ended = ended._replace(**condition(Path(root)))
@@ -104,7 +106,7 @@ def _failed(place: DetachedFolder, family: str) -> tuple[tuple[str, str], ...]:
     try:
         with place.events.open("rb") as file:
             return FAMILIES[family].failed(file.read(MOST))[:FAILED]
-    except OSError:
+    except FileNotFoundError:
         return ()
 
 

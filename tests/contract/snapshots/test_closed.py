@@ -8,10 +8,13 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from runner.agent.store import closed
+from runner.agent.store.layout import StoreFolder
 from runner.tools import files
 from tests.contract import life
 from tests.contract.disks.test_disks import disk, on, probed
@@ -96,6 +99,7 @@ def test_an_old_store_is_closed_by_whoever_holds_it(open_to_all: Path) -> None:
     assert house.snapshot(TWO, ONE).code == 0
     assert not may_read(house.root / ONE / "home/private")
     assert (house.root.stat().st_uid, mode(house.root), mode(house.root / ".runner")) == (0, 0o700, 0o700)
+    assert house.root.stat().st_gid == 0
     assert mode(house.root / ONE) == 0o755
 
 
@@ -133,6 +137,24 @@ def place(tmp_path: Path) -> Place:
     life.good(made, "run", "backup-papio")
     made.store.chmod(0o755)
     return made
+
+
+def test_who_may_not_close_a_store_is_not_told_to(open_to_all: Path) -> None:
+    house = replace(opened(open_to_all), before=SOMEBODY)
+    assert house.call("close", str(house.root)).answer == {"closed": [], "open": []}
+    assert mode(house.root) == 0o755
+
+
+def test_what_a_link_shows_is_no_store_and_no_folder_stays_open(open_to_all: Path) -> None:
+    house = opened(open_to_all)
+    before = list(Path("/proc/self/fd").iterdir())
+    assert closed.close(StoreFolder(house.root)) == (str(house.root), str(house.root / ".runner"))
+    assert list(Path("/proc/self/fd").iterdir()) == before
+    (house.root / ".runner").rename(open_to_all / "elsewhere")
+    (house.root / ".runner").symlink_to(open_to_all / "elsewhere")
+    house.root.chmod(0o755)
+    assert house.call("close", str(house.root)).answer["error"] == f"{house.root} is no store"
+    assert mode(house.root) == 0o755
 
 
 @pytest.mark.parametrize("job", ["purge-papio", "check-papio", "backup-papio"])

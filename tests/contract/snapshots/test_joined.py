@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.store import received
 from tests.compare import differences, fingerprint
 from tests.contract.storehouse import Storehouse
 
@@ -103,6 +104,47 @@ def test_where_no_root_is_copied_folders_are_made_on_the_way_and_the_rest_keeps_
     assert (house.root / ONE / "srv").stat().st_mode & 0o7777 == 0o755
     assert house.snapshot(TWO, ONE).code == 0
     assert (house.root / ONE / "home/file").samefile(house.root / TWO / "home/file")
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace to cut at a call")
+def test_what_a_seal_that_was_cut_off_had_joined_is_side_by_side_again_for_the_next(tmp_path: Path) -> None:
+    (tmp_path / "source/srv/data/exchange").mkdir(parents=True)
+    (tmp_path / "source/srv/data/exchange/file").write_text("text")
+    points = ("/", "/srv/data/exchange")
+    house = Storehouse(root=tmp_path / "store", source=tmp_path / "source", points=points)
+    with house.held():
+        house.begin(ONE)
+        given = house.send_all(ONE)
+        # After the filesystems were joined, the first file to be written is the store's README.
+        cut = ("strace", "-qq", "-o", "/dev/null", "--trace=rename", "--inject=rename:signal=KILL:when=3")
+        assert house.seal(ONE, given, around=cut).code != 0
+    folder = house.root / ".partial" / ONE
+    assert (folder / "0/srv/data/exchange/file").exists()
+    inode = (folder / "0/srv/data/exchange/file").stat().st_ino
+    with house.held():
+        assert house.begin(TWO, "", (ONE,)).code == 0
+        assert (folder / "1/file").stat().st_ino == inode
+        assert not (folder / "0/srv/data/exchange").exists()
+        assert house.seal(TWO, house.send_all(TWO, (f".partial/{ONE}",))).code == 0
+    assert (house.root / TWO / "srv/data/exchange/file").stat().st_ino == inode
+    assert not differences(house.source, house.root / TWO)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace for a disk that fails")
+def test_a_disk_that_fails_is_not_a_host_that_lies(house: Storehouse) -> None:
+    with house.held():
+        house.begin(ONE)
+        failing = ("strace", "-qq", "-o", "/dev/null", "--trace=renameat", "--inject=renameat:error=EIO")
+        refused = house.seal(ONE, house.send_all(ONE), around=failing)
+    assert (refused.code, "Input/output error" in refused.answer["error"]) == (1, True)
+    assert "is mounted there" not in refused.answer["error"]
+
+
+def test_no_folder_stays_open(tmp_path: Path) -> None:
+    before = list(Path("/proc/self/fd").iterdir())
+    with received.unchanged(tmp_path):
+        (tmp_path / "new").touch()
+    assert list(Path("/proc/self/fd").iterdir()) == before
 
 
 def test_a_basis_that_a_link_leads_to_is_not_shared_with_and_not_shown(house: Storehouse, elsewhere: Path) -> None:

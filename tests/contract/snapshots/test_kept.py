@@ -218,3 +218,30 @@ def test_a_count_that_ends_with_a_name_is_cut_off(house: Storehouse) -> None:
 
 def test_a_count_that_ends_with_the_sum_is_whole(house: Storehouse) -> None:
     assert walked(house, {"names": 5, "young": 0}).code == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "names", "first"), [(".", 3, "not known"), (".", 4, "/."), ("gone", 1, "/gone"), ("one", 1, "/one")]
+)
+def test_a_folder_lacks_some_where_fewer_names_are_in_the_copy(
+    house: Storehouse, path: str, names: int, first: str
+) -> None:
+    whole = {"path": "folder", "cause": "counted", "errno": 0, "names": 1}
+    refused = walked(house, whole, {**whole, "path": path, "names": names}, {"names": 99, "young": 0})
+    assert refused.answer["error"] == (
+        "rsync saw 5 names of /, and 99 were there before it began: "
+        f"the first folder of which some are missing is {first}"
+    )
+
+
+@pytest.mark.parametrize(
+    "source", ["kept:papio/{}/x", "kept:papio/{}/7", "kept:papio/other/0", "kept:{}", "sent:papio/{}/0"]
+)
+def test_an_output_that_fits_no_partial_only_costs_checksums(house: Storehouse, source: str) -> None:
+    with house.held():
+        assert house.begin(ONE).code == 0
+        sent = house.send(ONE)
+    key = source.format(ONE)
+    house.kept[key] = frame(key, sent)
+    said = house.snapshot(TWO, "", (ONE,), "--kept", key)
+    assert (said.code, said.answer["unsummed"]) == (0, 2)

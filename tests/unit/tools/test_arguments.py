@@ -13,12 +13,14 @@ from runner.agent.arguments import (
     DeclaredDisk,
     Last,
     PathWord,
+    Positive,
     PositiveWord,
     Rest,
     SnapshotsRest,
     Word,
     argv,
     fields,
+    number,
     pairs,
     parse_as,
 )
@@ -73,6 +75,7 @@ class Fitting(NamedTuple):
     from_: str
     least: Count = 0
     paths: tuple[AbsolutePath, ...] = ()
+    each: Positive = 5
     disk: DeclaredDisk = DeclaredDisk()
 
 
@@ -90,6 +93,7 @@ def refused(words: tuple[str, ...], contract: type[tuple[Any, ...]] = Fitting) -
         (("/s", "--least"), "--least needs a value"),
         (("/s", "--least=-1"), "--least takes a number, 0 or more: '-1'"),
         (("/s", "--least=" + "x" * 100), f"--least takes a number, 0 or more: '{'x' * 60}'"),
+        (("/s", "--each=0"), "--each takes a number, 1 or more: '0'"),
         (("s" * 100,), f"store cannot be '{'s' * 60}'"),
         (("/s", "--paths=/a", "--paths=a"), "--paths cannot be 'a'"),
         (("/s", "--uuid=x y"), "--uuid cannot be 'x y'"),
@@ -108,24 +112,46 @@ def test_words_are_counted_as_they_are_wanted() -> None:
 
 
 def test_what_is_not_given_is_its_default_and_of_several_the_last_counts() -> None:
-    assert parse_as(Fitting, ("/s",)) == Fitting("/s", (), "", 0, (), DeclaredDisk())
-    words = ("--from", "a", "--from=b", "--least=1", "--from=c", "--uuid=1-2", "--paths", "/a", "--paths=/b", "/s")
-    assert parse_as(Fitting, words) == Fitting("/s", (), "c", 1, ("/a", "/b"), DeclaredDisk(uuid="1-2"))
+    assert parse_as(Fitting, ("/s",)) == Fitting("/s", (), "", 0, (), 5, DeclaredDisk())
+    words = (
+        "--from",
+        "a",
+        "--from=b",
+        "--least=1",
+        "--from=c",
+        "--uuid=1-2",
+        "--paths",
+        "/a",
+        "--paths=/b",
+        "--each=1",
+        "/s",
+    )
+    assert parse_as(Fitting, words) == Fitting("/s", (), "c", 1, ("/a", "/b"), 1, DeclaredDisk(uuid="1-2"))
 
 
 def test_only_what_differs_is_written_and_only_what_fits() -> None:
     assert argv("verb", Fitting("/s", (), "")) == ("verb", "/s", "--from=", "--")
-    options = Fitting("/s", ("2026-11-23T081500Z",), "x", 7, ("/a", "/b"), DeclaredDisk("/m", ""))
-    written = ("--from=x", "--least=7", "--paths=/a", "--paths=/b", "--mount=/m", "--", "2026-11-23T081500Z")
+    options = Fitting("/s", ("2026-11-23T081500Z",), "x", 7, ("/a", "/b"), 1, DeclaredDisk("/m", ""))
+    written = (
+        "--from=x",
+        "--least=7",
+        "--paths=/a",
+        "--paths=/b",
+        "--each=1",
+        "--mount=/m",
+        "--",
+        "2026-11-23T081500Z",
+    )
     assert argv("verb", options) == ("verb", "/s", *written)
     for unfit in ({"store": "s"}, {"names": ("x",)}, {"paths": ("/a", "b")}, {"disk": DeclaredDisk("m")}):
         with pytest.raises(Refused):
             argv("verb", options._replace(**unfit))
 
 
-@pytest.mark.parametrize(("text", "number"), [("0", 0), ("0" * 18 + "7", 7), (str(2**63 - 1), 2**63 - 1)])
-def test_a_number_is_what_its_digits_say(text: str, number: int) -> None:
-    assert parse_as(Plain, ("s", "1", f"--least={text}")).least == number
+@pytest.mark.parametrize(("text", "known"), [("0", 0), ("0" * 18 + "7", 7), (str(2**63 - 1), 2**63 - 1)])
+def test_a_number_is_what_its_digits_say(text: str, known: int) -> None:
+    assert parse_as(Plain, ("s", "1", f"--least={text}")).least == known
+    assert number(text, "--least") == known
 
 
 @pytest.mark.parametrize("text", ["", "+1", " 1", "1_0", "\u0663", "\u00b3", "1.0", str(2**63), "0" * 19 + "7"])
@@ -146,6 +172,6 @@ def test_the_fields_of_a_contract_are_what_their_types_say() -> None:
     assert known == {
         "store": ("store", "word", "str", 0, ""), "names": ("names", "rest", "tuple", 0, ""),
         "from_": ("from", "", "str", 0, ""), "least": ("least", "", "int", 0, ""),
-        "paths": ("paths", "", "tuple", 0, ""), "mount": ("mount", "", "str", 0, "disk"),
+        "paths": ("paths", "", "tuple", 0, ""), "each": ("each", "", "int", 1, ""), "mount": ("mount", "", "str", 0, "disk"),
         "uuid": ("uuid", "", "str", 0, "disk"),
     }  # fmt: skip
