@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import smtplib
 import socket
 import ssl
-import shlex
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass

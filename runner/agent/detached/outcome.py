@@ -56,11 +56,12 @@ def conclude(place: DetachedFolder) -> Mapping[str, Any]:
     )
     try:
         ended = ended._replace(failed=_failed(place, str(began.get("packages", ""))))
+    except OSError as problem:
+        ended = ended._replace(problem=f"the package manager's own events cannot be read: {problem.strerror}")
+    try:
         ended = ended._replace(packages=_changes(place, began, before))
     except Refused as refused:
         ended = ended._replace(problem=refused.error)
-    except OSError as problem:
-        ended = ended._replace(problem=f"who failed is not known: {problem.strerror}")
     # How the command ended matters more than what it left to be restarted.
     try:
         ended = ended._replace(**condition(Path(root)))

@@ -103,6 +103,14 @@ def test_who_failed_is_known_by_the_package_managers_own_events(house: HostHouse
     assert result.answer["failed"] == [["demo", "no: it\\x1b[2J fails"], ["other", "no"]]
 
 
+def test_events_that_cannot_be_read_are_not_said_to_name_nobody(house: HostHouse, admin: Path) -> None:
+    script = 'rm -f "$RUNNER_EVENTS"; mkdir "$RUNNER_EVENTS"; exit 1'
+    with house.held():
+        options = ("--packages=dpkg", f"--env=DPKG_ADMINDIR={admin}")
+        result = house.detach(*options, "--", "sh", "-c", script)
+    assert result.answer["problem"] == "the package manager's own events cannot be read: Is a directory"
+
+
 def test_what_was_done_before_the_machine_went_down_is_told_after_it(
     house: HostHouse, admin: Path, tmp_path: Path
 ) -> None:
