@@ -12,7 +12,7 @@ from pathlib import Path
 from .. import clock, durable
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
-from . import closed, disk, lock
+from . import closed, disk, lock, owned
 from .contract import Hold, HoldAnswer, Release, Released, TakeOver
 from .layout import StoreFolder, open_store
 
@@ -28,7 +28,8 @@ def hold(argv: Sequence[str]) -> int:
     """Print `{"held": true}` and wait for the end of stdin; exit 75 with the holder if taken.
 
     Makes the store's folder (its parents too where no disk is declared) and `.runner` if missing, all for
-    root alone, and closes those that are there; but nothing at all when the declared disk is not there.
+    root alone, and closes those that are there; but nothing at all when the declared disk is not there, or others
+    may change what is written to the store.
     """
     _hold(parse_as(Hold, argv))
     return 0
@@ -39,12 +40,15 @@ def _hold(options: Hold) -> None:
         raise Refused("--plan is missing", "name the plan that takes the lock")
     store = open_store(options.store)
     disk.require(store, options.disk)
+    owned.require(options.store)
     if options.disk.mount:
         durable.make_folder(store.root)
     else:
         store.root.mkdir(parents=True, exist_ok=True)
     durable.make_folder(store.runner)
     closed.close(store)
+    # Until now others could have put something there.
+    owned.require(options.store)
     descriptor = take(store.lock)
     if descriptor is None or lock.held_by(descriptor, lock.WORK) is not None:
         raise Refused(

@@ -10,7 +10,7 @@ from typing import Any
 from .. import clock
 from ..answer import Refused
 from ..arguments import PATH, DeclaredDisk
-from . import closed, disk, freed, layout, lock, received
+from . import closed, disk, freed, layout, lock, owned, received
 from . import contract_probe as contract
 from .contract import HolderAnswer
 from .layout import StoreFolder
@@ -43,10 +43,12 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
     state = disk.look(store, DeclaredDisk(str(request.get("mount", "")), str(request.get("uuid", ""))))
     exists, here, holder = store.root.is_dir(), layout.nearest(store.root), lock.holder(store.lock)
     proven, pinned, trash = proofs(store), _pins(store), _names(store.trash)
+    error, do = owned.trouble(path)
+    exposed = f"{error}; {do}" if error else ""
     return contract.StoreAnswer(
         path=str(store.root),
         exists=exists,
-        problem=_problem(store, state, exists=exists, played=played),
+        problem=_problem(store, state, exists=exists, played=played) or exposed,
         mounted=state.mounted,
         writable=os.access(here, os.W_OK) and not state.read_only,
         uuid=state.uuid,
@@ -60,7 +62,7 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
         space=_space(here),
         proven=proven,
         lacks=state.lacks,
-        open=closed.open_places(store),
+        open=() if exposed else closed.open_places(store),
         foreign=closed.foreign(store)[:FOREIGN],
     )
 

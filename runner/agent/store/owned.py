@@ -1,0 +1,69 @@
+"""Whether only root, or the user that runs this, decides what is at a store's place: it, `.runner`, the way to both."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from .. import trust
+from ..answer import Refused
+from . import closed, inventory
+from .layout import open_store
+
+WHOSE = "root" if trust.US == 0 else "this user"
+
+
+def require(path: str) -> None:
+    """Refused where another user may change what is written to the store at `path`, as declared."""
+    error, do = trouble(path)
+    if error:
+        raise Refused(error, do)
+
+
+def trouble(path: str) -> tuple[str, str]:
+    """What lets others change what is at `path`, and what to do; both "" where nothing does. Reads only.
+
+    A store that we made and left open is none: it is closed before it is used.
+    """
+    return next(_troubles(path), ("", ""))
+
+
+def _troubles(path: str) -> Iterator[tuple[str, str]]:
+    try:
+        # Whoever made a link chose where it leads, also where he may not change it any more.
+        yield from map(_link, filter(_is_foreign_link, (Path(path), *Path(path).parents)))
+        places, store = trust.exposures(path), open_store(path)
+        stays = not _is_ours(store.runner) or bool(closed.foreign(store))
+        for place in places:
+            if place.path != str(store.root) or stays:
+                do = place.command or f"move the store to a folder that only {WHOSE} may write"
+                yield f"others may change what is written to the store: {place.path}: {place.who}", do
+        known = (store.runner, store.records, inventory.home(store), store.partial, store.parts)
+        for inner in known:
+            if os.path.lexists(inner) and not _is_ours(inner):
+                yield f"{inner} is not a folder of {_own()}", "see who made it and what it is, and move it away"
+    except (OSError, RuntimeError) as problem:
+        yield f"who may change {path} cannot be seen: {problem}", "look at that folder and at those above it"
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid in trust.TRUSTED
+
+
+def _is_foreign_link(path: Path) -> bool:
+    return path.is_symlink() and path.lstat().st_uid not in trust.TRUSTED
+
+
+def _link(path: Path) -> tuple[str, str]:
+    place = trust.exposure(str(path), path.lstat())
+    return f"{path} leads to the store and is a link of another user: {place.who}", f"remove that link ({path})"
+
+
+def _own() -> str:
+    return "root's own" if trust.US == 0 else "this user's own"
