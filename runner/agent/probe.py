@@ -20,7 +20,7 @@ from .arguments import NoOptions, parse_as
 from .command import ask
 from .detached import records
 from .host import processes
-from .host.mounts import filesystems, stand_ins
+from .host.mounts import filesystems, inside, stand_ins
 from .store.inspect import inspect_store
 
 VERSION = re.compile(r"rsync +version v?([0-9][0-9.]*)")
@@ -88,6 +88,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
             "former": _former(str(request.get("former", ""))),
             "rsync": rsync.result(),
             "filesystems": table(seen),
+            "inside": table(inside(folders or (root,)) if played else ()),
             "stores": stores,
             "readings": {key: future.result() for key, future in readings},
         }

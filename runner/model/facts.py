@@ -27,7 +27,7 @@ Timed = tuple[str, Role, str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filesystem:
-    """A mounted filesystem: `dev` is its device number, `root` the part of it that is mounted."""
+    """A mounted filesystem: `dev` is its device number, `root` the part of it that is mounted: a folder or a `file`."""
 
     mount: AbsolutePath
     source: str
@@ -38,6 +38,7 @@ class Filesystem:
     size: Count = 0
     used: Count = 0
     inodes_used: Count = 0
+    file: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,7 +172,8 @@ class HostFacts:
     """One host as read in one round trip; `error` says why nothing is known about it.
 
     `program` is the SHA-256 of the runner-agent that is installed there, "" where there is none; `former`
-    is true where the file that it was called before is there too.
+    is true where the file that it was called before is there too. `inside` is what is really mounted in the
+    folders that play a host's filesystems.
     """
 
     name: str
@@ -184,6 +186,7 @@ class HostFacts:
     former: bool = False
     rsync: Rsync = Rsync()
     filesystems: tuple[Filesystem, ...] = ()
+    inside: tuple[Filesystem, ...] = ()
     stores: Mapping[str, StoreFacts] = field(default_factory=dict)
     readings: Mapping[str, Reading] = field(default_factory=dict)
 

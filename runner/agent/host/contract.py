@@ -23,7 +23,10 @@ class MountedThere(NamedTuple):
 
 
 class ProbedFilesystem(NamedTuple):
-    """A mount as `probe` answers it; what is not known of it, or could make the reading hang, has its default."""
+    """A mount as `probe` answers it; what is not known of it, or could make the reading hang, has its default.
+
+    `file`: one file is mounted there, over another.
+    """
 
     mount: str
     source: str
@@ -34,6 +37,7 @@ class ProbedFilesystem(NamedTuple):
     size: Count = 0
     used: Count = 0
     inodes_used: Count = 0
+    file: bool = False
 
 
 class User(NamedTuple):

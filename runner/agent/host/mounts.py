@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -171,13 +172,57 @@ def filesystems() -> list[ProbedFilesystem]:
     """Every mount. Sizes and uuid only of those that no dead server can make hang."""
     uuids: dict[int, str] = {}
     every = []
-    for mount in mounts():
-        filesystem = ProbedFilesystem(mount.point, mount.source, mount.type, mount.dev, mount.root)
+    there = mounts()
+    files = _files(there)
+    for mount in there:
+        filesystem = _probed(mount, files)
         if mount.local:
             if mount.dev not in uuids:
                 uuids[mount.dev] = uuid_of(mount)
             filesystem = _with_space(filesystem._replace(uuid=uuids[mount.dev]))
         every.append(filesystem)
+    return every
+
+
+def _probed(mount: Mount, files: frozenset[str]) -> ProbedFilesystem:
+    filesystem = ProbedFilesystem(mount.point, mount.source, mount.type, mount.dev, mount.root)
+    return filesystem._replace(file=mount.point in files)
+
+
+def _files(there: tuple[Mount, ...]) -> frozenset[str]:
+    """The mount points that are files, by what is listed in the folders above them.
+
+    To look at a mount itself may hang; and a file is mounted over a file only, a folder over a folder.
+    """
+    names: dict[str, set[str]] = {}
+    for mount in there:
+        folder, _, name = mount.point.rpartition("/")
+        names.setdefault(folder or "/", set()).add(name)
+    points = {mount.point: mount for mount in there}
+    files = set()
+    for folder, wanted in names.items():
+        top = folder
+        while top not in points and top != "/":
+            top = top.rpartition("/")[0] or "/"
+        if top in points and not points[top].local and top != "/":
+            continue
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            listed = (each for each in entries if each.name in wanted)
+            files |= {each.path for each in listed if not each.is_dir(follow_symlinks=False)}
+    return frozenset(files)
+
+
+def inside(folders: Sequence[str]) -> list[ProbedFilesystem]:
+    """What is mounted inside the folders that play a sandboxed host's filesystems, by its path from that folder."""
+    there = mounts()
+    files = _files(there)
+    every = []
+    for folder in folders:
+        real = os.path.realpath(folder).rstrip("/")
+        for mount in there:
+            if mount.point.startswith(f"{real}/") and mount.point != "/":
+                point = folder.rstrip("/") + mount.point[len(real) :]
+                every.append(_probed(mount, files)._replace(mount=point))
     return every
 
 

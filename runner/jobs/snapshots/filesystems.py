@@ -22,6 +22,11 @@ NETWORK = frozenset((
     "9p", "afs", "ceph", "cifs", "coda", "fuse.glusterfs", "fuse.sshfs", "fuse.rclone", "gfs2", "lustre", "ncpfs",
     "nfs", "nfs4", "ocfs2", "smb3", "smbfs", "virtiofs",
 ))  # fmt: skip
+# Where the PSEUDO ones of every system are, there and below; and where some have one.
+USUAL = ("/dev", "/proc", "/run", "/sys")
+USUAL_POINTS = ("/tmp", "/var/lib/lxcfs", "/var/lib/nfs/rpc_pipefs")  # noqa: S108  (nothing is written there)
+UNDECLARED = "not among the declared filesystems"
+MEMORY = frozenset(("ramfs", "tmpfs"))
 IMAGES = frozenset(["cramfs", "erofs", "iso9660", "romfs", "squashfs", "udf"])
 
 
@@ -51,19 +56,19 @@ def choose(
     folder; what several mounts show is taken once, at the mount that shows most of it. `expected`
     are those of earlier snapshots: one that is not mounted any more is absent.
     """
-    left: list[tuple[str, str]] = []
+    refused: list[tuple[Filesystem, str]] = []
     chosen: list[Filesystem] = []
     for mount in sorted(_topmost(mounts), key=lambda mount: (len(mount.root), len(mount.mount), mount.mount)):
         reason = _reason(mount, declared, stores)
         if reason is None and _inside_any(mount.mount, excluded):
             reason = "the job excludes it"
-        shown = next((other for other in chosen if _shows(other, mount)), None)
-        if reason is None and shown:
-            reason = f"the same filesystem as {shown.mount}"
+        reason = reason or _shown(mount, chosen)
         if reason is None:
             chosen.append(mount)
         elif mount.type not in PSEUDO:
-            left.append((mount.mount, reason))
+            refused.append((mount, reason))
+    # What is chosen may show it, although its turn came later.
+    left = [(mount.mount, (reason == UNDECLARED and _shown(mount, chosen)) or reason) for mount, reason in refused]
     known = {mount.mount for mount in mounts}
     due = [point for point in declared or expected if not _inside_any(point, (*stores, *excluded))]
     absent = {point for point in due if point not in known}
@@ -72,6 +77,11 @@ def choose(
         left=tuple(sorted(left)),
         absent=tuple(sorted(absent)),
     )
+
+
+def _shown(mount: Filesystem, chosen: Sequence[Filesystem]) -> str | None:
+    other = next((other for other in chosen if _shows(other, mount)), None)
+    return f"the same filesystem as {other.mount}" if other else None
 
 
 def _shows(mount: Filesystem, other: Filesystem) -> bool:
@@ -95,10 +105,18 @@ def _topmost(mounts: Sequence[Filesystem]) -> list[Filesystem]:
 def _reason(mount: Filesystem, declared: Sequence[str], stores: Sequence[str]) -> str | None:
     if _inside_any(mount.mount, stores):
         return "it holds snapshots: every store is left out of every source"
-    if declared:
-        return None if mount.mount in declared else "not among the declared filesystems"
+    if mount.mount in declared and not mount.file:
+        return None
+    return _no_disk(mount) or (UNDECLARED if declared else None)
+
+
+def _no_disk(mount: Filesystem) -> str | None:
+    if mount.file:
+        return "one file, mounted by itself"
+    if mount.type in MEMORY:
+        return f"in memory ({mount.type})"
     if mount.type in PSEUDO:
-        return "not a disk"
+        return f"not a disk ({mount.type})"
     if mount.type in NETWORK or mount.source.startswith("//"):
         return f"it belongs to another machine ({mount.type})"
     if _is_shown_by_a_program(mount):
@@ -124,18 +142,58 @@ def inner_mounts(mounts: Sequence[Filesystem], chosen: Sequence[Filesystem]) -> 
     rsync stops at another device, but enters what is mounted of the same one (a bind mount), and may not even
     look at what a program shows to one user.
     """
+    inner = [mount for _, mount in _outermost(_within(mounts, chosen))]
+    return InnerMounts(
+        emptied=tuple(mount.mount for mount in inner if not _is_left_whole(mount)),
+        left_out=tuple(mount.mount for mount in inner if _is_left_whole(mount)),
+    )
+
+
+def left_inside(
+    mounts: Sequence[Filesystem], chosen: Sequence[Filesystem], left: Sequence[tuple[str, str]] = ()
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    """What a person should know is not copied, by the mount point of the chosen one that it lies in: where, and why.
+
+    `left` are the reasons that `choose` gave. Without what every system shows at its usual place; but not without
+    what is mounted in that.
+    """
+    reasons, unusual = dict(left), [pair for pair in _within(mounts, chosen) if not _is_usual(pair[1])]
+    by_top: dict[str, tuple[tuple[str, str], ...]] = {}
+    for top, mount in _outermost(unusual):
+        # A folder that stands in shares its number with what is mounted there once more.
+        same = next((other.mount for other in chosen if other.mount == top and other.dev == mount.dev), None)
+        own = _no_disk(mount) or (f"the same filesystem as {same}" if same else "another filesystem")
+        why = reasons.get(mount.mount, own)
+        by_top[top] = (*by_top.get(top, ()), (mount.mount, why))
+    return by_top
+
+
+def _within(mounts: Sequence[Filesystem], chosen: Sequence[Filesystem]) -> list[tuple[str, Filesystem]]:
+    """What is mounted inside the chosen ones and is none, by path, each with the innermost of them around it."""
     taken = sorted((mount.mount for mount in chosen), key=len, reverse=True)
-    inner: list[tuple[str, Filesystem]] = []
+    within = []
     for mount in sorted(_topmost(mounts), key=lambda mount: mount.mount):
         around = next((top for top in taken if inside(mount.mount, top)), None)
-        if around is None or mount.mount in taken:
-            continue
-        if not any(top == around and inside(mount.mount, outer.mount) for top, outer in inner):
-            inner.append((around, mount))
-    return InnerMounts(
-        emptied=tuple(mount.mount for _, mount in inner if not _is_shown_by_a_program(mount)),
-        left_out=tuple(mount.mount for _, mount in inner if _is_shown_by_a_program(mount)),
-    )
+        if around is not None and mount.mount not in taken:
+            within.append((around, mount))
+    return within
+
+
+def _outermost(within: Sequence[tuple[str, Filesystem]]) -> list[tuple[str, Filesystem]]:
+    outermost: list[tuple[str, Filesystem]] = []
+    for around, mount in within:
+        if not any(top == around and inside(mount.mount, outer.mount) for top, outer in outermost):
+            outermost.append((around, mount))
+    return outermost
+
+
+def _is_usual(mount: Filesystem) -> bool:
+    return mount.type in PSEUDO and (mount.mount in USUAL_POINTS or _inside_any(mount.mount, USUAL))
+
+
+def _is_left_whole(mount: Filesystem) -> bool:
+    """Whether not even the mount point can be kept empty: it may not be looked at, or it is a file."""
+    return mount.file or _is_shown_by_a_program(mount)
 
 
 def _is_shown_by_a_program(mount: Filesystem) -> bool:

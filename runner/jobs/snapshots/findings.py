@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from runner.jobs.snapshots import filesystems
 from runner.model.facts import HostFacts, StoreFacts
 from runner.model.plan import Finding
 from runner.model.site import Job, Site, Store
 from runner.tools import rsync
 
+LeftInside = Mapping[str, Sequence[tuple[str, str]]]
 OLDEST_RSYNC = (3, 1, 3)
 SAFE_RSYNC = (3, 5, 0)
 
@@ -33,10 +36,20 @@ def unusable(site: Site, job: Job, store: Store, source: HostFacts, keeper: Host
     return None
 
 
+def left_out(site: Site, job: Job, choice: filesystems.FilesystemChoice, inner: LeftInside) -> tuple[Finding, ...]:
+    """What is mounted on the host and not copied, and why: a line for all that is `inner`, in one that is copied."""
+    named = {mount for each in inner.values() for mount, _ in each}
+    beside = () if job.options.filesystems or site.host(job.host).filesystems else choice.left
+    notes = [f"left out: {mount} ({why})" for mount, why in beside if mount not in named]
+    for top, each in inner.items():
+        notes.append(f"left out inside {top}: {', '.join(f'{mount} ({why})' for mount, why in each)}")
+    return tuple(Finding(severity="note", text=text, source=job.name) for text in notes)
+
+
 def findings(
     site: Site, job: Job, choice: filesystems.FilesystemChoice, source: HostFacts, stored: StoreFacts
 ) -> tuple[Finding, ...]:
-    """What a person should know of the snapshot before it is made: what it leaves out, and what is short."""
+    """What a person should know of the snapshot before it is made: what it misses, and what is short."""
     store, version = job.options.store, source.rsync.version
     doubts = []
     for mount in choice.absent:
@@ -46,8 +59,6 @@ def findings(
         text = f"the disk of store {store} keeps whole seconds only: nothing will be shared"
         doubts.append(attention(job, text, "make it again with 256-byte inodes (mke2fs -I 256)"))
     notes = []
-    if not (job.options.filesystems or site.host(job.host).filesystems):
-        notes += [f"left out: {mount} ({why})" for mount, why in choice.left]
     if source.uid != 0:
         notes.append(f"not root on {job.host}: owners are not kept, and what only root may read is missing")
     if site.live and rsync.version_number(version) < SAFE_RSYNC:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from runner.config.overlap import inside
 from runner.jobs.bundled import Bundled
 from runner.jobs.database import dump_findings
 from runner.jobs.retention import prune
@@ -14,7 +15,7 @@ from runner.jobs.snapshots import filesystems, findings, inventory, link_dest
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
-from runner.model.facts import Facts, HostFacts, Snapshot, StoreFacts
+from runner.model.facts import Facts, Filesystem, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import next_snapshot_name, plan_id
 from runner.model.options import SnapshotOptions
@@ -145,7 +146,11 @@ def _draft(work: _SnapshotWork) -> Draft:
     return Draft(
         planned=planned,
         steps=(*disk, *due, *making, *link_dest.steps(source, target, manner, about)),
-        findings=(*findings.findings(site, job, choice, work.source, stored), *_short(job, room)),
+        findings=(
+            *findings.left_out(site, job, choice, _left_inside(work, choice)),
+            *findings.findings(site, job, choice, work.source, stored),
+            *_short(job, room),
+        ),
     )
 
 
@@ -182,12 +187,33 @@ def _stores(work: _SnapshotWork) -> tuple[str, ...]:
     return tuple(sorted(declared | {stored.path for stored in work.source.stores.values()}))
 
 
+def _left_inside(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> findings.LeftInside:
+    return filesystems.left_inside(_mounts(work), _tops(work, choice), choice.left)
+
+
+def _mounts(work: _SnapshotWork) -> Sequence[Filesystem]:
+    if not work.host.root:
+        return work.source.filesystems
+    return [mount for mount in work.source.inside if not any(inside(mount.mount, each) for each in _kept_empty(work))]
+
+
+def _tops(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> Sequence[Filesystem]:
+    # In the sandbox what plays / is a folder elsewhere, and so is what is mounted in it.
+    return [replace(each, mount=link_dest.real(each)) for each in choice.chosen]
+
+
+def _kept_empty(work: _SnapshotWork) -> tuple[str, ...]:
+    """What is no part of any source: every store of the host, and in the sandbox the sandbox too."""
+    site = work.site
+    if not work.host.root:
+        return _stores(work)
+    return (*sorted({site.host(store.host).at(store.path) for store in site.stores}), site.sandbox)
+
+
 def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_dest.Source:
-    site, host = work.site, work.host
-    inner = filesystems.InnerMounts() if host.root else filesystems.inner_mounts(work.source.filesystems, choice.chosen)
-    emptied = tuple(dict.fromkeys((*_stores(work), *inner.emptied)))
-    if host.root:
-        emptied = (*sorted({site.host(store.host).at(store.path) for store in site.stores}), site.sandbox)
+    host = work.host
+    inner = filesystems.inner_mounts(_mounts(work), _tops(work, choice))
+    emptied = tuple(dict.fromkeys((*_kept_empty(work), *inner.emptied)))
     return link_dest.Source(
         host=host.name,
         filesystems=choice.chosen,

@@ -15,6 +15,7 @@ from runner.agent.host.mounts import filesystems
 from runner.jobs.snapshots.filesystems import choose, inner_mounts
 from runner.model.facts import Filesystem
 from runner.tools import rsync
+from tests.contract.site import Place
 from tests.contract.storehouse import Storehouse, execute, frame
 
 REPOSITORY = Path(__file__).parents[3]
@@ -60,6 +61,49 @@ def test_a_folder_that_is_mounted_twice_is_copied_once_and_its_mount_point_stays
     assert sealed.code == 0, sealed.out
     copy = house.root / NAME
     assert sorted(str(path.relative_to(copy)) for path in copy.rglob("*")) == ["other", "photos", "photos/one", "www"]
+
+
+def test_a_file_that_is_mounted_over_another_is_seen_as_one_and_left_out_by_its_name(
+    disk: Path, tmp_path: Path
+) -> None:
+    point = disk / "photos/[k]ey\n"
+    point.write_text("hidden")
+    (tmp_path / "secret").write_text("secret")
+    subprocess.run(("mount", "--bind", tmp_path / "secret", point), check=True)
+    (mount,) = (each for each in filesystems() if each.mount == str(point))
+    assert mount.file and [each.mount for each in filesystems() if each.file and f"{disk}/" in each.mount] == [
+        str(point)
+    ]
+    mounts = [Filesystem(mount=each.mount, source=each.source, type=each.type, dev=each.dev, root=each.root,
+                         file=each.file) for each in filesystems()]  # fmt: skip
+    choice = choose(mounts, declared=(str(disk),), stores=(), expected=())
+    assert inner_mounts(mounts, choice.chosen).left_out == (str(point),)
+
+
+@pytest.mark.parametrize("behind_a_link", [False, True])
+def test_in_the_sandbox_what_is_mounted_in_a_stand_in_is_left_out_and_told(
+    disk: Path, tmp_path: Path, *, behind_a_link: bool
+) -> None:
+    (disk / "photos/key").write_text("hidden")
+    (tmp_path / "secret").write_text("secret")
+    subprocess.run(("mount", "--bind", tmp_path / "secret", disk / "photos/key"), check=True)
+    tree = tmp_path / "link" if behind_a_link else disk
+    if behind_a_link:
+        tree.symlink_to(disk)
+    place = Place(folder=tmp_path / "site", trees=(tree,))
+    place.declare()
+    said = place.runner("plan", "backup-papio")
+    assert said.code == 0, said.out + said.err
+    text = (
+        f"left out inside {tree}: {tree}/other (in memory (tmpfs)), "
+        f"{tree}/photos/key (one file, mounted by itself), {tree}/www (in memory (tmpfs))"
+    )
+    assert text.replace(" ", "") in "".join(said.out.split())
+    ran = place.runner("run", "backup-papio")
+    assert ran.code == 0, ran.out + ran.err
+    copy = place.copy_of(tree)
+    assert sorted(str(path.relative_to(copy)) for path in copy.rglob("*")) == ["other", "photos", "photos/one", "www"]
+    assert place.record(place.sealed[0])["exceptions"] == 0
 
 
 def test_a_subvolume_that_is_no_mount_is_an_exception_by_name_and_one_that_is_mounted_is_none(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.jobs.snapshots.filesystems import FilesystemChoice, InnerMounts, choose, inner_mounts, scaffold
+from runner.jobs.snapshots.filesystems import FilesystemChoice, InnerMounts, choose, inner_mounts, left_inside, scaffold
 from runner.model.facts import Filesystem
 
 
@@ -180,6 +180,56 @@ def test_what_is_mounted_in_a_copied_filesystem_below_a_mount_that_is_not_copied
 def test_what_is_mounted_outside_of_what_is_copied_is_not_inside_it() -> None:
     mounts = (fs("/"), fs("/home", 2), fs("/home/anna", 3), fs("/proc", 4, type="proc", source="proc"))
     assert inner_mounts(mounts, chosen(*mounts, declared=("/home",)).chosen) == InnerMounts(emptied=("/home/anna",))
+
+
+def test_a_file_that_is_mounted_over_another_is_left_out_by_its_own_name_and_is_no_filesystem() -> None:
+    mounts = (fs("/"), fs("/etc/hosts", 2, file=True), fs("/etc/name", 1, root="/x", file=True))
+    assert names(chosen(*mounts)) == names(chosen(*mounts, declared=("/", "/etc/hosts"))) == ["/"]
+    assert inner(*mounts) == InnerMounts(left_out=("/etc/hosts", "/etc/name"))
+
+
+@pytest.mark.parametrize("declared", [(), ("/", "/home")])
+def test_whatever_is_mounted_inside_is_told_with_its_reason_by_path_but_not_what_every_system_shows(
+    declared: tuple[str, ...],
+) -> None:
+    mounts = (
+        fs("/"),
+        fs("/home", 2),
+        fs("/proc", 3, type="proc", source="proc"),
+        fs("/sys/fs/cgroup", 4, type="cgroup2", source="cgroup2"),
+        fs("/run", 5, type="tmpfs", source="tmpfs"),
+        fs("/run/media/nas", 6, type="nfs", source="server:/n"),
+        fs("/tmp", 7, type="tmpfs", source="tmpfs"),
+        fs("/tmp/build", 8, type="tmpfs", source="tmpfs"),
+        fs("/srv/jail/proc", 3, type="proc", source="proc"),
+        fs("/srv/www", 1, root="/photos"),
+        fs("/srv/www/inner", 9, type="tmpfs", source="tmpfs"),
+        fs("/mnt/key", 1, root="/key", file=True),
+        fs("/home/anna/mnt", 10, type="fuse.encfs", source="encfs"),
+        fs("/home/again", 1),
+    )
+    choice = chosen(*mounts, declared=declared)
+    assert left_inside(mounts, choice.chosen, choice.left) == {
+        "/": (
+            ("/mnt/key", "one file, mounted by itself"),
+            ("/run/media/nas", "it belongs to another machine (nfs)"),
+            ("/srv/jail/proc", "not a disk (proc)"),
+            ("/srv/www", "the same filesystem as /"),
+            ("/tmp/build", "in memory (tmpfs)"),
+        ),
+        "/home": (
+            ("/home/again", "the same filesystem as /"),
+            ("/home/anna/mnt", "what a program shows, not a disk (fuse.encfs)"),
+        ),
+    }
+
+
+def test_a_disk_inside_a_declared_filesystem_is_told_as_not_declared_and_a_whole_one_is_known_by_its_part() -> None:
+    mounts = (fs("/"), fs("/data", 2), fs("/d", 3), fs("/a/longer/name", 3))
+    choice = chosen(*mounts, declared=("/", "/a/longer/name"))
+    assert left_inside(mounts, choice.chosen, choice.left) == {
+        "/": (("/d", "the same filesystem as /a/longer/name"), ("/data", "not among the declared filesystems"))
+    }
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,41 @@ def test_in_the_sandbox_the_stand_ins_are_copied_whatever_filesystems_are_named(
     assert made.findings == ()
 
 
+BOUND = {"mount": "/srv/www", "source": "/dev/sd1", "type": "ext4", "dev": 2049, "root": "/photos"}
+MEMORY = {"mount": "/srv/cache", "source": "tmpfs", "type": "tmpfs", "dev": 7}
+LEFT = "left out inside /: /srv/cache (in memory (tmpfs)), /srv/www (the same filesystem as /)"
+
+
+@pytest.mark.parametrize("declared", [(), ("/",)])
+def test_what_is_mounted_inside_is_told_in_one_note_also_where_filesystems_are_declared(
+    declared: tuple[str, ...],
+) -> None:
+    site = parts.site()
+    named = replace(site.jobs[0], options=replace(site.jobs[0].options, filesystems=declared))
+    known = [BOUND, MEMORY, *parts._hosts(live=True)["papio"]["filesystems"]]
+    made = draft({"papio": {"filesystems": known}}, site=replace(site, jobs=(named,)))
+    assert [(each.severity, each.text) for each in made.findings] == [
+        ("note", LEFT if not declared else f"{LEFT[:18]} /home (not among the declared filesystems),{LEFT[18:]}")
+    ]
+
+
+def test_in_the_sandbox_what_is_mounted_inside_a_stand_in_is_left_out_and_told_too() -> None:
+    inside = [
+        {**BOUND, "mount": "/etc/a file", "file": True},
+        {**BOUND, "mount": "/etc/www"},
+        {**MEMORY, "mount": "/usr/share/doc/cache"},
+        {**MEMORY, "mount": "/site/sandbox/server/srv/backups/papio"},
+    ]
+    made = draft({"papio": {"inside": inside}}, site=parts.site(live=False))
+    assert [each.text for each in made.findings] == [
+        "left out inside /etc: /etc/a file (one file, mounted by itself), /etc/www (the same filesystem as /etc)",
+        "left out inside /usr/share/doc: /usr/share/doc/cache (in memory (tmpfs))",
+    ]
+    assert {"--exclude=/a file", "--exclude=/www/*"} <= set(argv(made, "send-1"))
+    assert {"--left-out=/etc/a file", "--emptied=/etc/www"} <= set(argv(made, "walk-1"))
+    assert "--exclude=/cache/*" in argv(made, "send-2")
+
+
 def test_in_the_sandbox_an_excluded_stand_in_is_not_copied() -> None:
     made = draft(site=parts.site(live=False, exclude=("/etc", "/usr/share/doc/x")))
     assert argv(made, "begin")[-2:] == ("--", "/usr/share/doc")
