@@ -10,7 +10,6 @@ their owner, and of nobody else.
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,22 +17,54 @@ from ..answer import Refused, shown
 from . import cluster, sql
 from . import server as pg_programs
 from .contract import DatabaseServer
-from .restorer import RESTORER, Restorer
+from .dumped.entries import (
+    CONSTRAINT,
+    DESPERATE,
+    EVENT_TRIGGER,
+    PUBLICATION,
+    REFRESH,
+    SCHEMA,
+    SUBSCRIPTION,
+    Entry,
+    Roles,
+    parsed,
+    place,
+    split,
+    texts,
+)
+from .dumped.others import Others
+from .restorer import RESTORER, RIGHTS, Restorer
 from .stored import OpenDump
 
 _READ = 600
-# An entry of pg_restore's list: its number, the catalogue it is of (0: none), and then words in which names may stand.
-_ENTRY = re.compile(rb"[0-9]+; ([0-9]+) [0-9]+ ([^\n]*)\n?")
-_SCHEMA, _SUBSCRIPTION, _CONSTRAINT, _PUBLICATION, _EVENT_TRIGGER = b"2615", b"6100", b"2606", b"6104", b"3466"
 _ROWS = b"TABLE DATA "
 # Written last, as pg_restore does: rights, then what needs them. It sorts them itself.
-_LAST = (b"ACL ", b"DEFAULT ACL ", b"MATERIALIZED VIEW DATA ")
+_LAST = (b"ACL ", b"DEFAULT ACL ", REFRESH)
 # No code of anybody runs in these.
 _HARMLESS = (b"BLOB", b"SECURITY LABEL ", b"SEQUENCE SET ")
-_DESPERATE = "or let all code in this database run as the server's account: --as-superuser"
 
 _SCHEMAS = """select format('schema %I', nspname) as what, '{rights}' as rights from pg_namespace
     where nspname !~ '^pg_' and {named} and {lacks}"""
+# The schema is what stands before the name; where two fit, neither is lent.
+_LENT = """select format('schema %I', min(nspname::text)), '{right}' from (values {named}) as entry (named)
+    join pg_namespace on strpos(named, translate(nspname, E'\\n\\r', '  ') || ' ') = 1
+    where nspname !~ '^pg_' group by named having count(*) = 1 and bool_and({lacks})"""
+# What an owner has in schemas that were lent to it, as the list writes it.
+_MADE = """select json_build_object('made', translate(nspname || ' ' || made, E'\\n\\r', '  '))
+from pg_namespace n join (
+    select relnamespace, relname::text, relowner from pg_class where relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+    union all select pronamespace, format('%s(%s)', proname, (select string_agg(format_type(t, null), ', ' order by i)
+        from unnest(proargtypes) with ordinality as a (t, i))), proowner from pg_proc p
+        where not exists (select from pg_depend d
+            where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.deptype in ('i', 'e'))
+    union all select typnamespace, typname, typowner from pg_type where typtype in ('b', 'd', 'e', 'r') and typelem = 0
+    union all select oprnamespace, oprname, oprowner from pg_operator
+    union all select collnamespace, collname, collowner from pg_collation
+    union all select connamespace, conname, conowner from pg_conversion
+    union all select cfgnamespace, cfgname, cfgowner from pg_ts_config
+    union all select dictnamespace, dictname, dictowner from pg_ts_dict) as m (space, made, owner) on space = n.oid
+where owner in ({role}::regrole, {restorer}::regrole) and has_schema_privilege({rights}, n.oid, 'create')
+    and not has_schema_privilege('public', n.oid, 'create');"""
 _TABLES = """select format('table %I.%I', nspname, relname), '{right}' from pg_class c
     join pg_namespace n on n.oid = relnamespace where relkind in ('r', 'p') and nspname !~ '^pg_'
     and nspname <> 'information_schema' and not has_table_privilege({role}, c.oid, '{right}')"""
@@ -78,37 +109,89 @@ def load(loading: Loading, dump: OpenDump, has: Mapping[str, Any], *, superuser:
         # No code in it is anybody else's.
         _pg_restore(loading, dump, ())
         return
+    _refuse_borrowed(loading, dump, roles)
     with Restorer(loading.to, loading.database) as restorer:
         for segment in segments:
-            _restore(loading, dump, restorer, segment, codec)
+            if not segment.owner:
+                _pg_restore(loading, dump, segment.lines)
+                continue
+            words = () if segment.owner == RESTORER else ("--no-owner", f"--role={segment.owner}")
+            with restorer.acting(segment.owner, _needed(segment, roles)) as login:
+                _pg_restore(loading, dump, segment.lines, words, login)
+                if words:
+                    _refuse_planted(loading, segments, segment.owner, roles)
 
 
-def _restore(loading: Loading, dump: OpenDump, restorer: Restorer, segment: Segment, codec: str) -> None:
-    if not segment.owner:
-        _pg_restore(loading, dump, segment.lines)
+def _refuse_planted(loading: Loading, segments: Sequence[Segment], owner: str, roles: Roles) -> None:
+    """Refuse where code of this owner made something in a schema that was lent to it, beyond what is in the dump."""
+    role, restorer, rights = map(sql.literal, (sql.identifier(owner), RESTORER, RIGHTS))
+    with cluster.opened(loading.to, loading.database) as session:
+        rows = session.ask(_MADE.format(role=role, restorer=restorer, rights=rights), seconds=600)
+    if not rows:
         return
-    bare = segment.owner == RESTORER
-    words = () if bare else ("--no-owner", f"--role={segment.owner}")
-    with restorer.acting(segment.owner, _needed(segment, codec)) as login:
-        _pg_restore(loading, dump, segment.lines, words, login)
+    lines = [fields for each in segments if each.owner == owner for line in each.lines if (fields := split(line))]
+    known = {place(catalogue, text, roles.written(owner))[0] for _, catalogue, text in lines}
+    for made in (str(row["made"]) for row in rows):
+        if made.encode(roles.codec, "replace") not in known | {name.replace(b"(*)", b"()") for name in known}:
+            raise Refused(
+                f"code of {shown(owner)} made {shown(made)} while it was restored, where it may make nothing",
+                f"see what that code is for, {DESPERATE}",
+            )
 
 
-def _needed(segment: Segment, codec: str) -> str:
+def _refuse_borrowed(loading: Loading, dump: OpenDump, roles: Roles) -> None:
+    """Refuse a dump out of which a superuser's session would run code of somebody else."""
+    supers = {"", *roles.supers}
+    lines = listed(loading.to, loading.pg_restore, dump, "--verbose")
+    entries = parsed(lines, roles)
+    chosen = {
+        each.number for each in entries.values()
+        if each.catalogue not in (b"0", b"1262") and (each.owner in supers or each.catalogue == CONSTRAINT)
+    }  # fmt: skip
+    own = [line for line in lines if (fields := split(line)) and int(fields[0]) in chosen]
+    if not own:
+        return
+    with pg_programs.listing(loading.to, own) as listing:
+        words = (loading.pg_restore, "--verbose", f"--use-list={listing}", "--file=-")
+        script, complaint = output_of(loading.to, words, dump)
+    if complaint:
+        raise Refused(f"pg_restore cannot read the dump: {complaint}", "take an older one: --at")
+    for what, code in Others(entries, supers, texts(script)).borrowed():
+        raise Refused(
+            f"{_described(what, roles)} is a superuser's, and code of {shown(code.owner)} would run with it, with a "
+            f"superuser's rights: {_described(code, roles)}",
+            f"give it to somebody who is no superuser (ALTER ... OWNER TO) and make a new dump, {DESPERATE}",
+        )
+
+
+def _described(entry: Entry, roles: Roles) -> str:
+    """An entry in words, without whose it is."""
+    end = len(entry.text) - len(roles.written(entry.owner)) - 1
+    return shown(entry.text[: max(0, end)].decode(roles.codec, "replace"))
+
+
+def _needed(segment: Segment, roles: Roles) -> str:
     """The query for what its role may not do yet and must: rights that it has for this long."""
-    role, lines = sql.literal(segment.owner), sql.literal(b"".join(segment.lines).decode(codec, "replace"))
+    role = sql.literal(segment.owner)
     usage, create = (f"has_schema_privilege({role}, oid, '{right}')" for right in ("usage", "create"))
     if segment.owner == RESTORER:
         # A check may be of any schema.
         schemas = _SCHEMAS.format(rights="usage", named="nspname <> 'information_schema'", lacks=f"not {usage}")
         superusers = "pg_get_userbyid(relowner) in (select rolname from pg_roles where rolsuper)"
         return f"{schemas} union all {_TABLES.format(role=role, right='insert')} and {superusers}"
-    named = f"strpos({lines}, ' ' || nspname || ' ') > 0"
-    parts = [_SCHEMAS.format(rights="usage, create", named=named, lacks=f"not ({usage} and {create})")]
-    parts.append(_OTHERS.format(role=role))
-    catalogues = {match[1] for line in segment.lines if (match := _ENTRY.fullmatch(line))}
-    if _CONSTRAINT in catalogues:
+    entries = [fields for line in segment.lines if (fields := split(line))]
+    places = {place(catalogue, text, roles.written(segment.owner)) for _, catalogue, text in entries}
+    parts = [_OTHERS.format(role=role)]
+    for right, lacks, chosen in (
+        ("usage", usage, places), ("create", create, [each for each in places if each[1]]),
+    ):  # fmt: skip
+        named = ", ".join(f"({sql.literal(name.decode(roles.codec, 'replace'))})" for name, _ in sorted(chosen) if name)
+        if named:
+            parts.append(_LENT.format(right=right, named=named, lacks=f"not {lacks}"))
+    catalogues = {catalogue for _, catalogue, _ in entries}
+    if CONSTRAINT in catalogues:
         parts.append(_TABLES.format(role=role, right="references"))
-    if _PUBLICATION in catalogues:
+    if PUBLICATION in catalogues:
         parts.append(_DATABASE.format(role=role, right="create"))
     return " union all ".join(parts)
 
@@ -132,7 +215,7 @@ def _pg_restore(
     if ran.exit != 0:
         role = next((word.partition("=")[2] for word in words if word.startswith("--role=")), "")
         who = f" with the rights of {shown(role)}" if role else ""
-        do = f", give {shown(role)} what it lacks, {_DESPERATE}" if role else ""
+        do = f", give {shown(role)} what it lacks, {DESPERATE}" if role else ""
         raise Refused(f"pg_restore ended {ran.exit}{who}: {ran.complaint}", f"see the log of the database server{do}")
 
 
@@ -155,52 +238,35 @@ def output_of(to: DatabaseServer, argv: tuple[str, ...], dump: OpenDump) -> tupl
         return out.read(), "" if ran.exit == 0 else ran.complaint or f"it ended {ran.exit}"
 
 
-class Roles(NamedTuple):
-    """The roles of the server, those of them that are superusers, and the encoding of their names in the dump."""
-
-    every: Iterable[str]
-    supers: Iterable[str]
-    codec: str = "utf-8"
-
-    def owner(self, text: bytes) -> str:
-        """Whose an entry is, "" for nobody's: its last word, or words, and names hold blanks too. Raises Refused."""
-        owners = {name for name in self.every if text.endswith(b" " + self._written(name))}
-        if len(owners) > 1:
-            names = " or ".join(shown(name) for name in sorted(owners))
-            raise Refused(f"the dump does not say whether something is of {names}", f"rename a role; {_DESPERATE}")
-        if not owners and not text.endswith(b" "):
-            what = text[:200].decode("utf-8", "backslashreplace")
-            raise Refused(f"whose this is cannot be told: {shown(what)}", f"make its owner: CREATE ROLE; {_DESPERATE}")
-        return "".join(owners)
-
-    def _written(self, name: str) -> bytes:
-        """A name as pg_restore writes it into its list."""
-        return name.replace("\n", " ").replace("\r", " ").encode(self.codec, "replace")
-
-
 def divided(lines: Iterable[bytes], roles: Roles) -> list[Segment]:
     """The entries in their order, by who restores them; rights, and what needs them, are last. Raises Refused."""
     supers = {"", *roles.supers}
     first: list[tuple[str, bytes]] = []
     last: list[bytes] = []
     for line in lines:
-        match = _ENTRY.fullmatch(line)
-        if match is None:
+        fields = split(line)
+        if fields is None:
             continue
-        catalogue, text = match.groups()
-        if text.startswith(_LAST) or catalogue == _EVENT_TRIGGER:
+        _, catalogue, text = fields
+        if text.startswith(_LAST) or catalogue == EVENT_TRIGGER:
             last.append(line)
             continue
         owner = roles.owner(text)
-        plain = catalogue in (_SCHEMA, _SUBSCRIPTION) or text.startswith(_HARMLESS)
+        plain = catalogue in (SCHEMA, SUBSCRIPTION) or text.startswith(_HARMLESS)
         if owner == "pg_database_owner" and text.startswith(b"COMMENT "):
             plain = True
-        if catalogue == b"0" and text.startswith(_ROWS) and owner in supers:
+        if _is_rows(line) and owner in supers:
             first.append((RESTORER, line))
         else:
             first.append(("" if plain or owner in supers else owner, line))
+    # Rows are apart: their checks need not run with the right to make something.
     segments = [
         Segment(owner, tuple(line for _, line in group))
-        for owner, group in itertools.groupby(first, key=lambda entry: entry[0])
+        for (owner, _), group in itertools.groupby(first, key=lambda entry: (entry[0], _is_rows(entry[1])))
     ]
     return [*segments, Segment("", tuple(last))] if last else segments
+
+
+def _is_rows(line: bytes) -> bool:
+    fields = split(line)
+    return fields is not None and fields[1] == b"0" and fields[2].startswith(_ROWS)

@@ -72,8 +72,56 @@ SORTS = {
     "create function k.whole(t k.t) returns boolean language sql immutable as 'select k.evil(1)';"
     "alter table k.t add constraint c check (k.whole(t));",
     # A superuser's own table that somebody else's function guards.
+    "folded": "create table k.t (i int); insert into k.t values (1); create index on k.t (i) where k.evil(1);",
     "of-postgres": "reset session authorization; create table public.t (i int check (k.evil(i)));"
     "insert into public.t values (1);",
+}
+# A superuser's own things, that somebody else's code takes part in; the server evaluates them as their owner.
+HIS_TABLE = "reset session authorization; create table public.t (i int); insert into public.t values (1), (2);"
+HIS = {
+    "matview": "create view k.v as select k.evil(1) as e; reset session authorization;"
+    "create materialized view public.m as select e from k.v;",
+    "matview-of-matview": "create view k.v as select k.evil(1) as e; reset session authorization;"
+    "create view public.v as select e from k.v; create materialized view public.m as select e from public.v;"
+    "create materialized view public.n as select e from public.m;",
+    "matview-of-function": "reset session authorization;"
+    "create function public.mine(i int) returns boolean language plpgsql as $$ begin return K.Evil(i); end $$;"
+    "create materialized view public.m as select public.mine(1);",
+    "rule": "create table k.g (i int primary key, j int); create view k.v as select i, j, k.evil(j) as e from k.g group by i;"
+    "insert into k.g values (1, 1); reset session authorization; create materialized view public.m as select e from k.v;",
+    "index": HIS_TABLE + "create index on public.t (k.evil(i));",
+    "index-of-function": HIS_TABLE + "create function public.mine(i int) returns boolean immutable language plpgsql"
+    " as $$ begin return k.evil(i); end $$; create index on public.t (public.mine(i));",
+    "partial": HIS_TABLE + "create index on public.t (i) where k.evil(i);",
+    "domain": "create domain k.d as int check (k.evil(value));" + HIS_TABLE + "create index on public.t ((i::k.d));",
+    "operator": "create function k.like(i int, j int) returns boolean immutable language sql as 'select k.evil(i)';"
+    "create operator k.=== (function = k.like, leftarg = int, rightarg = int);"
+    + HIS_TABLE
+    + "create index on public.t ((i operator(k.===) 1));",
+    "exclusion": HIS_TABLE + "delete from public.t where i = 2;"
+    "alter table public.t add constraint x exclude using btree (k.evil(i) with =);",
+    "statistics": HIS_TABLE + "create statistics public.s on (k.evil(i)), i from public.t;",
+    "validated": HIS_TABLE + "set session authorization mallory; create function k.whole(t public.t) returns boolean"
+    " language sql immutable as 'select k.evil(1)'; reset session authorization;"
+    "alter table public.t add constraint c check (k.whole(t));",
+    "constant": "create domain k.d as int check (k.evil(value)); reset session authorization;"
+    "create table public.t (i int, a k.d[] default '{1}'::k.d[]);",
+    "partition-key": "reset session authorization;"
+    "create table public.t (i int) partition by list ((k.evil(1) and i > 0));"
+    "create table public.p partition of public.t for values in (true); insert into public.t values (1);",
+    "attached": "create domain k.d as int check (k.evil(value)); reset session authorization;"
+    "create table public.t (a k.d[]) partition by list (a); create table public.p partition of public.t for values in ('{1}');",
+    "range": "create function k.less(i int, j int) returns float language sql immutable as"
+    " 'select case when k.evil(i) then i - j end'; create type k.r as range (subtype = int, subtype_diff = k.less);"
+    "reset session authorization; create table public.t (r k.r);"
+    "insert into public.t select k.r(g, g + 5) from generate_series(1, 50) g;",
+    "read-by-key": "create table k.t (i int primary key); insert into k.t values (1);"
+    "create index on k.t (i) where k.evil(1); reset session authorization;"
+    "create table public.t (i int references k.t); insert into public.t values (1);",
+    "read-by-matview": "create table k.t (i int); insert into k.t values (1); create index on k.t (i) where k.evil(1);"
+    "reset session authorization; create materialized view public.m as select i from k.t;",
+    "event": "create function k.told() returns event_trigger language plpgsql as $$ begin perform k.evil(1); end $$;"
+    "reset session authorization; create event trigger told on ddl_command_start execute function k.told();",
 }
 
 
@@ -144,6 +192,99 @@ def test_the_code_in_a_database_never_runs_as_the_servers_account(dumps: Dumps, 
     assert dumps.cluster.contents(MAKING) == dumps.cluster.contents("trap")
 
 
+@pytest.mark.parametrize("sort", HIS)
+def test_a_superusers_thing_that_would_run_somebody_elses_code_is_refused_by_name(
+    dumps: Dumps, spot: Path, sort: str
+) -> None:
+    dumps.cluster.sql("create database trap")
+    dumps.cluster.sql(TRAP.replace("SPOT", str(spot)) + HIS[sort], "trap")
+    words = dumped(dumps)
+    dumps.cluster.sql("create role closed")
+    refused = verb(dumps, "db-restore", *words)
+    assert not spot.exists(), spot.read_text()
+    assert refused.code == 1, refused.out
+    what, found, code = refused.answer["error"].partition("is a superuser's, and code of 'mallory' would run with it")
+    assert found and (" public " in what or "EVENT TRIGGER" in what) and " k " in code, refused.answer
+    assert "--as-superuser" in refused.answer["do"]
+
+
+LENT = """
+create schema app authorization karl; create table app.karls (i int); alter table app.karls owner to karl;
+create schema k authorization mallory; set session authorization mallory;
+create function k.deed() returns boolean language plpgsql as $$ begin
+    if exists (select from pg_catalog.pg_roles where rolname = 'closed') then
+        begin create function app.lower(text) returns text language sql as 'select $1';
+        exception when insufficient_privilege then null; end;
+    end if; return true; end $$;
+create function k.evil(i int) returns boolean language sql immutable as 'select k.deed()';
+"""
+
+
+def test_a_table_that_is_called_as_others_schemas_are_earns_nothing_in_them(dumps: Dumps) -> None:
+    cluster = dumps.cluster
+    cluster.sql("create database lent")
+    named = 'create table k."x app y" (i int check (k.evil(i))); insert into k."x app y" values (1);'
+    cluster.sql(LENT + named, "lent")
+    words = dumped(dumps, "lent")
+    cluster.sql("create role closed")
+    restored(dumps, *words)
+    assert cluster.contents(MAKING) == cluster.contents("lent")
+
+
+OF_MALLORY = "reset session authorization; create table app.t (i int); alter table app.t owner to mallory;"
+
+
+def test_code_that_guards_rows_may_not_make_anything_in_the_schema_of_their_table(dumps: Dumps) -> None:
+    cluster = dumps.cluster
+    cluster.sql("create database lent")
+    checked = "alter table app.t add check (k.evil(i)); insert into app.t values (1);"
+    cluster.sql(LENT + OF_MALLORY + checked, "lent")
+    words = dumped(dumps, "lent")
+    cluster.sql("create role closed")
+    restored(dumps, *words)
+    assert cluster.contents(MAKING) == cluster.contents("lent")
+
+
+def test_what_code_makes_in_a_schema_that_is_lent_to_its_owner_ends_the_restore(dumps: Dumps) -> None:
+    cluster = dumps.cluster
+    cluster.sql("create database lent")
+    indexed = "create index on app.t (k.evil(i)); insert into app.t values (1);"
+    cluster.sql(LENT + OF_MALLORY + indexed, "lent")
+    words = dumped(dumps, "lent")
+    restored(dumps, *words)
+    assert cluster.contents(MAKING) == cluster.contents("lent")
+    verb(dumps, "db-drop", f"--plan={PLAN}")
+    cluster.sql("create role closed")
+    refused = verb(dumps, "db-restore", *words)
+    assert refused.code == 1 and "code of 'mallory' made 'app lower(text)'" in refused.answer["error"], refused.out
+
+
+EVERY_SORT = """
+create schema app authorization karl; grant usage, create on schema app to mallory; set session authorization mallory;
+create table app."a t" (id serial primary key, n int generated always as identity, j jsonb, s text collate "C" unique);
+create index on app."a t" (s); insert into app."a t" (s) values ('x'); create view app.v as select * from app."a t";
+create type app.r as range (subtype = int); create type app.e as enum ('a'); create type app.c as (i int, e app.e);
+create domain app.d as int check (value > 0); create table app.u (d app.d, r app.r[], c app.c, e app.e);
+create function app.f(i int, j character varying[], out k app.e) language sql as $$ select 'a'::app.e $$;
+create function app."odd (name)"() returns int language sql as 'select 1';
+create procedure app.p(i app.d) language sql as 'select 1';
+create aggregate app.a(*) (sfunc = int8inc, stype = int8, initcond = '0'); create aggregate app.b(int) (sfunc = int4pl, stype = int);
+create function app.same(i app.e, j app.e) returns boolean language sql as 'select true';
+create operator app.=== (function = app.same, leftarg = app.e, rightarg = app.e); create collation app.col from "C";
+create text search configuration app.ts (copy = pg_catalog.simple); create text search dictionary app.dict (template = simple);
+create materialized view app.m as select 1 as i; create statistics app.st on id, s from app."a t";
+create table app.part (i int) partition by list (i); create table app.p1 partition of app.part for values in (1);
+reset session authorization; revoke usage, create on schema app from mallory;
+"""
+
+
+def test_every_sort_of_thing_comes_back_where_its_owner_may_make_nothing(dumps: Dumps) -> None:
+    dumps.cluster.sql("create database lent")
+    dumps.cluster.sql(EVERY_SORT, "lent")
+    restored(dumps, *dumped(dumps, "lent"))
+    assert dumps.cluster.contents(MAKING) == dumps.cluster.contents("lent")
+
+
 ORDINARY = """
 create schema k authorization mallory; create schema "of Karl" authorization karl;
 create schema extensions; create extension hstore schema extensions; create extension pgcrypto;
@@ -158,6 +299,14 @@ alter table "of Karl".t owner to karl;
 create table public.given (i int, constraint c check (i > 0)); insert into public.given values (1);
 alter table public.given owner to "Karl the 2nd";
 create view public.seen as select * from "of Karl".t;
+create function k.used(i int) returns int language sql immutable as 'select i'; alter function k.used owner to mallory;
+create function public.twice(i int) returns int language sql immutable as 'select 2 * i';
+create view public.ours as select public.twice(id) as two, tags from public.everybodys;
+create materialized view public.kept as select o.two, t.id from public.ours o join "of Karl".t on t.of_all * 2 = o.two;
+create index on public.everybodys (public.twice(id)) where id > 0; create index on public.everybodys using gin (tags);
+create index on public.kept (two); create statistics public.both on (id + 1), tags from public.everybodys;
+create table public.booked (r int4range, who int, exclude using gist (r with &&) where (who > 0));
+alter table public.everybodys add constraint positive check (id > 0);
 create materialized view k.counted as select count(*) from public.everybodys; alter materialized view k.counted owner to mallory;
 grant select on public.everybodys to mallory; grant select (id) on "of Karl".t to mallory;
 revoke execute on function public.mine() from public; refresh materialized view k.counted;

@@ -13,6 +13,8 @@ from runner.agent.answer import Refused
 from runner.agent.database import load, sql
 from runner.agent.database.contract import DatabaseServer, unfit
 from runner.agent.database.contract_restore import DumpHead, NewestDump, RolesFile, SwapStanding
+from runner.agent.database.dumped import entries as dumped
+from runner.agent.database.dumped.others import Others
 from runner.jobs.database import agent, restore
 from runner.jobs.database import swap as swap_db
 from runner.jobs.database.agent import Swap
@@ -294,7 +296,7 @@ def test_an_entry_is_restored_by_its_owner_and_rows_of_a_superuser_by_a_role_tha
         b"9; 0 3 TABLE DATA k t mallory\n", b"10; 0 4 TABLE DATA public x postgres\n",
         b"11; 0 0 ACL - SCHEMA k mallory\n", b"12; 2606 5 CONSTRAINT k t karl the 2nd\n",
     )  # fmt: skip
-    roles = load.Roles(("mallory", "postgres", "karl the 2nd"), ("postgres",))
+    roles = dumped.Roles(("mallory", "postgres", "karl the 2nd"), ("postgres",))
     assert [(each.owner, len(each.lines)) for each in load.divided(entries, roles)] == [
         ("", 2), ("mallory", 1), ("", 1), ("mallory", 1), ("runner_restore", 1), ("karl the 2nd", 1), ("", 1),
     ]  # fmt: skip
@@ -303,4 +305,40 @@ def test_an_entry_is_restored_by_its_owner_and_rows_of_a_superuser_by_a_role_tha
 @pytest.mark.parametrize("line", [b"7; 1259 3 TABLE k t of nobody\n", b"7; 1259 3 TABLE k t evil postgres\n"])
 def test_an_entry_whose_owner_cannot_be_told_is_refused(line: bytes) -> None:
     with pytest.raises(Refused, match=r"cannot be told|does not say whether"):
-        load.divided((line,), load.Roles(("evil postgres", "postgres"), ("postgres",)))
+        load.divided((line,), dumped.Roles(("evil postgres", "postgres"), ("postgres",)))
+
+
+@pytest.mark.parametrize(
+    ("catalogue", "text", "expected"),
+    [
+        (b"1259", b"TABLE k x app y mallory", (b"k x app y", True)),
+        (b"0", b"TABLE DATA k t mallory", (b"k t", False)),
+        # A table in a schema that is called DATA.
+        (b"1259", b"TABLE DATA t mallory", (b"DATA t", True)),
+        (b"2606", b"FK CONSTRAINT k t t_i_fkey mallory", (b"k t t_i_fkey", True)),
+        (b"2620", b"TRIGGER k t x mallory", (b"k t x", False)),
+        (b"3079", b"EXTENSION - hstore mallory", (b"", False)),
+    ],
+)
+def test_the_schema_of_an_entry_is_what_stands_before_its_name(catalogue: bytes, text: bytes, expected: object) -> None:
+    assert dumped.place(catalogue, text, b"mallory") == expected
+
+
+def test_statements_belong_to_entries_and_a_text_that_reads_like_the_head_of_one_is_refused() -> None:
+    script = b"--\n-- TOC entry 7 (class 1259 OID 3)\n-- Name: t\nA;\n-- TOC entry 8 (class 0 OID 0)\nB;\n"
+    assert {number: text.split()[-1] for number, text in dumped.texts(script).items()} == {7: b"A;", 8: b"B;"}
+    with pytest.raises(Refused, match="looks like the head"):
+        dumped.texts(script + b"-- TOC entry 7 (class 1259 OID 3)\n")
+
+
+def test_a_superusers_table_of_somebodys_domain_and_a_view_of_somebodys_table_borrow_nothing() -> None:
+    lines = (
+        b"1; 1255 1 FUNCTION k f(integer) mallory\n", b"2; 1247 2 DOMAIN k d mallory\n", b";\tdepends on: 1\n",
+        b"3; 1259 3 TABLE public t postgres\n", b";\tdepends on: 1 2\n", b"4; 1259 4 VIEW public v postgres\n",
+        b";\tdepends on: 3 1\n", b"5; 1259 5 INDEX public t_i postgres\n", b";\tdepends on: 3\n",
+        b"6; 1259 6 INDEX public t_f postgres\n", b";\tdepends on: 3 1\n",
+    )  # fmt: skip
+    entries = dumped.parsed(lines, dumped.Roles(("mallory", "postgres"), ("postgres",)))
+    statements = {3: b"CREATE TABLE public.t (i k.d DEFAULT 1, CHECK (k.f(i)));"}
+    borrowed = [(each.what.number, each.code.number) for each in Others(entries, {"postgres"}, statements).borrowed()]
+    assert borrowed == [(6, 1)]

@@ -1,0 +1,1 @@
+"""What is in a dump, as pg_restore tells it: pure."""
