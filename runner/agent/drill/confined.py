@@ -14,6 +14,7 @@ import pwd
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -27,16 +28,18 @@ _IDS = range(61183, 60999, -1)
 # What programs need, to read only; the configuration of the host is among it, as every user of it can read it.
 _SEEN = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "opt", "etc")
 _DEVICES = ("null", "zero", "random", "urandom")
-_APART = ("unshare", "--mount", "--net", "--ipc", "--uts", "--propagation", "private")
+# What the host unmounts meanwhile is unmounted in its copy too: a disk is to be free at once.
+_APART = ("unshare", "--mount", "--net", "--ipc", "--uts", "--propagation", "slave", "--")
+_SPACES = {"mnt": "mount", "net": "net", "ipc": "ipc", "uts": "uts"}
 _SWEEP = ("sh", "-c", "kill -KILL -1 <&- >&- 2>&-")
 _DYING = ("setpriv", "--pdeathsig", "KILL", "--")
 PATIENCE = 20.0
 _LOOK = 0.05
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}\$?")
-# Arguments: the folder, an empty folder for the root, a file for /etc/passwd, the user id, one more folder that is seen
-# or "", and the command.
+# Arguments: the folder, an empty folder for the root, a file for /etc/passwd, one more folder that is seen or "". It is
+# there as long as somebody holds it, and is made once: each time is a moment in which all that is mounted is in use.
 _SCRIPT = f"""
-folder=$1 root=$2 passwd=$3 id=$4 more=$5; shift 5; umask 022; ulimit -c 0
+folder=$1 root=$2 passwd=$3 more=$4; umask 022
 mount -t tmpfs -o mode=755,size=256m,nosuid tmpfs "$root"
 for each in {" ".join(_SEEN)}; do
     if [ -L "/$each" ]; then cp -P "/$each" "$root/$each"
@@ -54,30 +57,47 @@ for each in {" ".join(_DEVICES)}; do : > "$root/dev/$each"; mount --bind "/dev/$
 mkdir -p "$root$folder"; mount --bind "$folder" "$root$folder"; mount -o remount,bind,nosuid,nodev "$root$folder"
 mount --bind /proc "$root/proc"
 cd "$root"; pivot_root . gone; cd /; umount -l /gone; umount -l /proc
-exec prlimit --nproc=256 setpriv --reuid="$id" --regid="$id" --clear-groups --no-new-privs \
-    --inh-caps=-all --bounding-set=-all -- "$@"
+echo made; exec cat
 """
 
 
 class ConfinedServer(DatabaseServer):
     """A server in a folder of its own, whose programs all run confined; made by `confined`.
 
-    Nobody else has its user id, on this host, as long as `held` is open.
+    Its view, and its user id, which nobody else on this host has, are held until `release`.
     """
 
-    view: tuple[str, ...] = ()
     uid: int = 0
-    held: int = -1
+    held: tuple[int, ...] = ()
 
     @property
     def before(self) -> tuple[str, ...]:
         """What goes before every program of it that talks to the server."""
-        return (*_APART, "--", *self.view)
+        return (*self._inside, *self._nobody)
 
     @property
     def serving(self) -> tuple[str, ...]:
         """What goes before the server itself: whatever code in it begins ends with it, and it ends with us."""
-        return (*_DYING, *_APART, "--pid", "--fork", "--kill-child", "--", *self.view, *_DYING)
+        apart = ("unshare", "--pid", "--fork", "--kill-child", "--")
+        return (*_DYING, *self._inside, *apart, *self._nobody, *_DYING)
+
+    @property
+    def _inside(self) -> tuple[str, ...]:
+        words = (
+            f"--{word}=/proc/{os.getpid()}/fd/{held}" for word, held in zip(_SPACES.values(), self.held, strict=False)
+        )
+        return ("nsenter", *words, "--")
+
+    @property
+    def _nobody(self) -> tuple[str, ...]:
+        ids = (f"--reuid={self.uid}", f"--regid={self.uid}", "--clear-groups")
+        none = ("--no-new-privs", "--inh-caps=-all", "--bounding-set=-all", "--")
+        return ("prlimit", "--nproc=256", "--core=0", "setpriv", *ids, *none)
+
+    def release(self) -> None:
+        """Give up the view, and the user id. Nothing that runs in it may be left."""
+        for held in self.held:
+            os.close(held)
 
     @property
     def folder(self) -> str:
@@ -94,7 +114,8 @@ def confined(folder: Path, name: str, programs: str, bin_folder: Path) -> Confin
     if not _NAME.fullmatch(name):
         raise Refused(f"not the name of a user: {name!a}", "correct `user` of the job that dumps")
     server = ConfinedServer(socket=str(folder), programs=programs)
-    server.uid, server.held = _reserved()
+    server.uid, reserved = _reserved()
+    server.held = (reserved,)
     view = folder.with_name("view")
     root, passwd = view / "root", view / "passwd"
     for each in (view, root, folder):
@@ -104,15 +125,38 @@ def confined(folder: Path, name: str, programs: str, bin_folder: Path) -> Confin
     passwd.chmod(0o644)
     seen = any(bin_folder.is_relative_to(f"/{each}") for each in _SEEN)
     more = "" if seen else str(bin_folder.parent)
-    server.view = ("sh", "-ec", _SCRIPT, "confined", str(folder), str(root), str(passwd), str(server.uid), more)
     os.chown(folder, server.uid, server.uid)
-    tried = ask((*server.serving, "true"), timeout=30)
-    if tried.exit != 0:
-        raise Refused(
-            f"this host cannot confine the scratch server: {plain(tried.err, 200) or f'exit {tried.exit}'}",
-            "the drill needs root, and unshare and setpriv of util-linux 2.32 or newer, outside of a container",
-        )
+    try:
+        server.held = (*_made(str(folder), str(root), str(passwd), more), reserved)
+        tried = ask((*server.serving, "true"), timeout=30)
+        if tried.exit != 0:
+            raise _cannot(plain(tried.err, 200) or f"exit {tried.exit}")
+    except BaseException:
+        server.release()
+        raise
     return server
+
+
+def _made(*words: str) -> tuple[int, ...]:
+    """Make the view, and hold its spaces open. Raises Refused."""
+    with tempfile.TemporaryFile() as errors, subprocess.Popen(
+        (*_APART, "sh", "-ec", _SCRIPT, "confined", *words), cwd="/", env=ENVIRONMENT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+    ) as maker:  # fmt: skip
+        try:
+            if maker.stdout and maker.stdout.readline() == b"made\n":
+                return tuple(os.open(f"/proc/{maker.pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _SPACES)
+        finally:
+            maker.kill()
+        errors.seek(0)
+        raise _cannot(plain(errors.read(4096).decode("utf-8", "replace"), 200))
+
+
+def _cannot(why: str) -> Refused:
+    return Refused(
+        f"this host cannot confine the scratch server: {why}",
+        "the drill needs root, and unshare and setpriv of util-linux 2.32 or newer, outside of a container",
+    )
 
 
 def end(folder: Path) -> bool:

@@ -128,7 +128,7 @@ class ScratchServer:
             stop(self._process)
         ended = end(self._folder)
         self._errors.close()
-        os.close(self.server.held)
+        self.server.release()
         if not ended:
             raise Refused("what a dump began cannot be ended", "end it by hand: ps -ef names its user by number")
         # What cannot be removed is left to the step that clears the scratch folder, and that says so.

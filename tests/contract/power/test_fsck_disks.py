@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -24,6 +25,7 @@ from runner.model.plan import Argv, Check, Command, Effect, Insertion, Lock, Pla
 from runner.model.role import Role
 from runner.model.site import Disk, Store
 from tests.contract.fsck_parts import fsck_site
+from tests.contract.site import until
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
 
@@ -58,6 +60,19 @@ class Bench:
         """The filesystem on the device."""
         (only,) = [own for own in self.checks().filesystems if self.device in own.seen.devices]
         return only
+
+    def unmount(self) -> None:
+        """Take it away. Where tests beside this one make a name space, it is in their copy of all mounts for a moment."""
+        run("umount", self.mount)
+        until(self._is_free)
+
+    def _is_free(self) -> bool:
+        try:
+            os.close(os.open(self.device, os.O_RDONLY | os.O_EXCL))
+        except OSError as problem:
+            assert problem.errno == errno.EBUSY
+            return False
+        return True
 
     def mounted(self) -> bool:
         """Whether it is where it should be."""
@@ -124,7 +139,7 @@ def test_words_to_the_kernel_and_files_that_force_checks_are_found(bench: Bench)
 
 
 def test_an_unmounted_disk_of_fstab_is_told_without_being_asked_for(bench: Bench) -> None:
-    run("umount", bench.mount)
+    bench.unmount()
     answer = boot_checks.read((), bench.root)
     assert [own.mount for own in answer.filesystems if own.device == bench.device] == [""]
     assert [own.pass_ for own in answer.filesystems if own.device == bench.device] == [2]
@@ -182,7 +197,7 @@ def test_a_copy_of_the_superblock_with_other_features_is_seen_on_a_mounted_disk(
     before = Path(bench.device).read_bytes()
     assert due(bench.own(), now) == "the copy of its superblock has other features"
     assert Path(bench.device).read_bytes() == before, "it is only read"
-    run("umount", bench.mount)
+    bench.unmount()
     assert due(bench.own(), now) == "the copy of its superblock has other features"
     assert "primary superblock features different from backup" in e2fsck(bench.device, now)
     assert due(bench.own(), now) == ""
@@ -190,12 +205,12 @@ def test_a_copy_of_the_superblock_with_other_features_is_seen_on_a_mounted_disk(
 
 def test_what_has_no_journal_is_not_taken_for_damaged_while_it_is_mounted(bench: Bench) -> None:
     now = datetime.now(tz=UTC)
-    run("umount", bench.mount)
+    bench.unmount()
     run("mke2fs", "-q", "-F", "-t", "ext2", bench.device)
     run("mount", "-t", "ext4", bench.device, bench.mount)
     assert bench.own().superblock.state == "not clean"
     assert due(bench.own(), now) == ""
-    run("umount", bench.mount)
+    bench.unmount()
     assert due(bench.own(), now) == ""
     assert ": clean," in e2fsck(bench.device, now)
     changed(Path(bench.device), 1024 + 0x3A, bytes(2))
