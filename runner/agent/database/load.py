@@ -25,7 +25,6 @@ from .dumped.entries import (
     REFRESH,
     SCHEMA,
     SUBSCRIPTION,
-    Entry,
     Roles,
     parsed,
     place,
@@ -156,18 +155,13 @@ def _refuse_borrowed(loading: Loading, dump: OpenDump, roles: Roles) -> None:
         script, complaint = output_of(loading.to, words, dump)
     if complaint:
         raise Refused(f"pg_restore cannot read the dump: {complaint}", "take an older one: --at")
-    for what, code in Others(entries, supers, texts(script)).borrowed():
+    for borrowed in Others(entries, supers, texts(script)).borrowed():
+        what, code = (shown(each.text.decode(roles.codec, "replace")) for each in borrowed)
         raise Refused(
-            f"{_described(what, roles)} is a superuser's, and code of {shown(code.owner)} would run with it, with a "
-            f"superuser's rights: {_described(code, roles)}",
+            f"{what} is a superuser's, and code of {shown(borrowed.code.owner)} would run with it, with a superuser's "
+            f"rights: {code}",
             f"give it to somebody who is no superuser (ALTER ... OWNER TO) and make a new dump, {DESPERATE}",
         )
-
-
-def _described(entry: Entry, roles: Roles) -> str:
-    """An entry in words, without whose it is."""
-    end = len(entry.text) - len(roles.written(entry.owner)) - 1
-    return shown(entry.text[: max(0, end)].decode(roles.codec, "replace"))
 
 
 def _needed(segment: Segment, roles: Roles) -> str:

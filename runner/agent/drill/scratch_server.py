@@ -126,6 +126,8 @@ class ScratchServer:
         if self._process is not None:
             # It need not save anything.
             stop(self._process)
+        if self._watch.is_alive():
+            self._watch.join()
         ended = end(self._folder)
         self._errors.close()
         self.server.release()

@@ -172,10 +172,14 @@ class Trying:
 
     def by_superuser(self, dump: CopiedDump, why: str) -> None:
         """Restore it with a superuser's rights. Confined, no code in it does harm; but `restore-db` would ask."""
-        with ScratchServer(self._to, self._use.server, self._folder) as scratch, self._named(scratch, dump):
-            with contextlib.suppress(Refused):
-                self._restore_roles(scratch)
-            self._count(scratch, dump, self._restored(scratch, dump, superuser=True), why)
+        try:
+            with ScratchServer(self._to, self._use.server, self._folder) as scratch, self._named(scratch, dump):
+                with contextlib.suppress(Refused):
+                    self._restore_roles(scratch)
+                self._count(scratch, dump, self._restored(scratch, dump, superuser=True), why)
+        except Refused as problem:
+            # What came back before is known all the same.
+            self.wrong.append(_problem(dump.database, dump.file, problem.error))
 
     @contextlib.contextmanager
     def _named(self, scratch: ScratchServer, dump: CopiedDump) -> Iterator[None]:

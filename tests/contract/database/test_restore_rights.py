@@ -220,12 +220,16 @@ create function k.evil(i int) returns boolean language sql immutable as 'select 
 """
 
 
+def lent(dumps: Dumps, more: str) -> tuple[str, ...]:
+    """A dump of a database with these things of mallory's, beside a schema of karl's that she has no right on."""
+    dumps.cluster.sql("create database lent")
+    dumps.cluster.sql(LENT + more, "lent")
+    return dumped(dumps, "lent")
+
+
 def test_a_table_that_is_called_as_others_schemas_are_earns_nothing_in_them(dumps: Dumps) -> None:
     cluster = dumps.cluster
-    cluster.sql("create database lent")
-    named = 'create table k."x app y" (i int check (k.evil(i))); insert into k."x app y" values (1);'
-    cluster.sql(LENT + named, "lent")
-    words = dumped(dumps, "lent")
+    words = lent(dumps, 'create table k."x app y" (i int check (k.evil(i))); insert into k."x app y" values (1);')
     cluster.sql("create role closed")
     restored(dumps, *words)
     assert cluster.contents(MAKING) == cluster.contents("lent")
@@ -236,10 +240,7 @@ OF_MALLORY = "reset session authorization; create table app.t (i int); alter tab
 
 def test_code_that_guards_rows_may_not_make_anything_in_the_schema_of_their_table(dumps: Dumps) -> None:
     cluster = dumps.cluster
-    cluster.sql("create database lent")
-    checked = "alter table app.t add check (k.evil(i)); insert into app.t values (1);"
-    cluster.sql(LENT + OF_MALLORY + checked, "lent")
-    words = dumped(dumps, "lent")
+    words = lent(dumps, f"{OF_MALLORY}alter table app.t add check (k.evil(i)); insert into app.t values (1);")
     cluster.sql("create role closed")
     restored(dumps, *words)
     assert cluster.contents(MAKING) == cluster.contents("lent")
@@ -247,10 +248,7 @@ def test_code_that_guards_rows_may_not_make_anything_in_the_schema_of_their_tabl
 
 def test_what_code_makes_in_a_schema_that_is_lent_to_its_owner_ends_the_restore(dumps: Dumps) -> None:
     cluster = dumps.cluster
-    cluster.sql("create database lent")
-    indexed = "create index on app.t (k.evil(i)); insert into app.t values (1);"
-    cluster.sql(LENT + OF_MALLORY + indexed, "lent")
-    words = dumped(dumps, "lent")
+    words = lent(dumps, f"{OF_MALLORY}create index on app.t (k.evil(i)); insert into app.t values (1);")
     restored(dumps, *words)
     assert cluster.contents(MAKING) == cluster.contents("lent")
     verb(dumps, "db-drop", f"--plan={PLAN}")

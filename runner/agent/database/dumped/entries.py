@@ -36,7 +36,7 @@ _OF_NONE = (b"COMMENT", b"MATERIALIZED VIEW DATA", b"ROW SECURITY", b"SECURITY L
 
 
 class Entry(NamedTuple):
-    """One of them: `text` is what stands after its numbers, `owner` is "" for nobody, `needs` are other numbers."""
+    """One of them: `text` stands between its numbers and its `owner` ("" for nobody); `needs` are numbers of others."""
 
     number: int
     catalogue: bytes
@@ -89,7 +89,9 @@ def parsed(lines: Iterable[bytes], roles: Roles) -> dict[int, Entry]:
         if parts := split(line):
             last, catalogue, text = int(parts[0]), parts[1], parts[2]
             owned = catalogue not in (b"0", _DATABASE) or text.startswith(REFRESH)
-            entries[last] = Entry(last, catalogue, text, roles.owner(text) if owned else "", ())
+            owner = roles.owner(text) if owned else ""
+            named = text[: len(text) - len(roles.written(owner)) - 1] if owned else text
+            entries[last] = Entry(last, catalogue, named, owner, ())
         elif last is not None and (match := _NEEDS.fullmatch(line)):
             entries[last] = entries[last]._replace(needs=tuple(map(int, match[1].split())))
     return entries

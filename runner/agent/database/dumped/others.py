@@ -146,6 +146,5 @@ def _stored(entry: Entry) -> bool:
 
 def _name(entry: Entry) -> bytes:
     """The last word of its name; "" where that has none."""
-    text = entry.text.rpartition(b" ")[0] if not entry.owner else entry.text[: -len(entry.owner.encode()) - 1]
-    words = _WORD.findall(text.partition(b"(")[0] if entry.catalogue == FUNCTION else text)
+    words = _WORD.findall(entry.text.partition(b"(")[0] if entry.catalogue == FUNCTION else entry.text)
     return words[-1].lower() if words else b""
