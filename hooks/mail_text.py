@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from runner.model.run import Report, Verdict
 from runner.model.text import length, one_line
+from runner.report.report import merged_skips
 
 WIDTH = 78
 LOG_LINES = 200
@@ -38,7 +39,7 @@ def body(report: Report) -> str:
         report=report,
         done=done,
         minute=lambda at: f"{at.astimezone(zone):%Y-%m-%d %H:%M %Z}",
-        skips=[skip for skip in report.skips if not skip.done],
+        skips=merged_skips([skip for skip in report.skips if not skip.done]),
         sentence="There was nothing to do." if nothing_left else SENTENCES[report.verdict],
         started=started,
         ended=ended,

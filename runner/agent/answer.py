@@ -23,7 +23,8 @@ HARMFUL = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 class Refused(Exception):
     """The agent will not do it, or could not; `do` is what to do next, `code` the exit code.
 
-    `again`: another plan may well do better, since this one changed what is there.
+    `again`: another plan may well do better, since this one changed what is there. `cause` is `full`, `unusable` or
+    `clock` where the disk is full, or is not as it must be, or a clock is wrong: other jobs suffer from it too.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Refused(Exception):
         code: int = FAILED,
         holder: Mapping[str, Any] | None = None,
         again: bool = False,
+        cause: str = "",
     ) -> None:
         super().__init__(error)
         self.error = error
@@ -41,6 +43,7 @@ class Refused(Exception):
         self.code = code
         self.holder = holder
         self.again = again
+        self.cause = cause
 
 
 class AlreadyDone(Refused):
@@ -90,6 +93,8 @@ def refuse(refused: Refused) -> int:
         answer["holder"] = dict(refused.holder)
     if refused.again:
         answer["again"] = True
+    if refused.cause:
+        answer["cause"] = refused.cause
     if isinstance(refused, AlreadyDone):
         answer["already"] = refused.made
     if refused.code == BUSY:

@@ -19,6 +19,7 @@ from runner.engine.spool import Spool
 from runner.engine.step import Stepper, step_outcome
 from runner.hosts.session import StopSignal
 from runner.hosts.transport import HeldCommand, Transport
+from runner.model import cause
 from runner.model.event import Event, StepFinished, StepStarted
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.role import Role
@@ -150,7 +151,8 @@ class _JobRun:
         """End it before it begins, since the step of outcome `why` was not done."""
         if self._steps:
             note = f"not begun, as {why.job} {why.state.value}"
-            self._end(self._steps[0], step_outcome(self._steps[0], why.state, note))
+            outcome = step_outcome(self._steps[0], why.state, note)
+            self._end(self._steps[0], replace(outcome, cause=why.cause or cause.of_job(why.job)))
             self._rest()
         return tuple(self._outcomes.values())
 
@@ -170,8 +172,11 @@ class _JobRun:
             time = f"{since:%Y-%m-%dT%H:%M:%SZ}" if since else "?"
             note = f"{lock.resource} on {lock.host} is held by {who or '?'} (pid {pid or '?'}) since {time}"
             return step_outcome(first, State.BUSY, printable(note))
-        why = str(line.get("error") or held.close().error or "runner-agent gave no answer")
-        return step_outcome(first, State.FAILED, printable(f"{lock.resource} on {lock.host}: {why}"))
+        ended = held.close()
+        why = str(line.get("error") or ended.error or "runner-agent gave no answer")
+        outcome = step_outcome(first, State.FAILED, printable(f"{lock.resource} on {lock.host}: {why}"))
+        lost = cause.of_host(lock.host, cause.Fault.UNREACHABLE) if ended.lost else ""
+        return replace(outcome, result=line, cause=lost)
 
     def _go(self) -> None:
         bad: set[str] = set()

@@ -15,9 +15,10 @@ from runner.engine.spool import Spool
 from runner.engine.waiting import ClaimReading
 from runner.hosts.session import StopSignal
 from runner.hosts.transport import Result, Transport
+from runner.model import cause
 from runner.model.event import Event, Progress, Waiting
 from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, WaitFor
-from runner.model.run import Outcome, State
+from runner.model.run import STOPPED, Outcome, State
 from runner.model.text import excerpt, printable, whole_number
 from runner.tools import rsync
 from runner.tools.answers import last_object
@@ -157,10 +158,12 @@ class Stepper:
         note = "" if state == State.DONE else _differs(result) if step.silent else _why(result, answer, log)
         if state == State.FAILED and step.keep_output_as and not result.error:
             note = rsync.WORDS.get(result.exit or 0, note)
+            answer = {**answer, "cause": cause.Fault.FULL.value} if result.exit == rsync.FILE_IO else answer
         if printed and not answer:
             # It was run for what it prints, and that is for people.
             log = printable(result.out[-4096:].expandtabs()) + log
-        return replace(step_outcome(step, state, note, at), exit=result.exit, result=answer, log=log)
+        lost = cause.of_host(step.host, cause.Fault.UNREACHABLE) if result.lost and state in STOPPED else ""
+        return replace(step_outcome(step, state, note, at), exit=result.exit, result=answer, log=log, cause=lost)
 
 
 class _TransferCounter:

@@ -18,10 +18,14 @@ QUIET_CHANGE = 64 << 10
 
 
 class CommandFailure(NamedTuple):
-    """Why a command did not end well, in words; `brief` without the command itself. Both "" where it did."""
+    """Why a command did not end well, in words; `brief` without the command itself. Both "" where it did.
+
+    `lost`: its connection broke.
+    """
 
     error: str = ""
     brief: str = ""
+    lost: bool = False
 
 
 class Session(Protocol):

@@ -43,7 +43,7 @@ class Ssh(Transport):
             return _RemoteCommand(self._connection, self.host, argv)
         except Unreachable as problem:
             # Not a word of the command: it is not its fault.
-            return Result(exit=None, error=f"ssh: {problem}", brief=problem.brief)
+            return Result(exit=None, error=f"ssh: {problem}", brief=problem.brief, lost=True)
         except ValueError as problem:
             return not_started(argv, self.host, str(problem))
 
@@ -137,7 +137,8 @@ class _RemoteCommand:
         lost = self._lost or (f"{self._broken}; the command may still run there" if self._broken else "")
         left_open = "it ended, but what it started keeps its output open" if carrier.left_open else ""
         brief = "; ".join(filter(None, (carrier.error, self._broken)))
-        return CommandFailure("; ".join(filter(None, (carrier.error, lost, left_open))), brief=brief)
+        error = "; ".join(filter(None, (carrier.error, lost, left_open)))
+        return CommandFailure(error, brief=brief, lost=bool(self._broken))
 
     def _beheaded(self, data: bytes) -> bytes | None:
         """Take the first line, which is ours, off the errors; a login shell may have written before it."""

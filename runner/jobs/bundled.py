@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, ClassVar
 
+from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts, Probe, StoreFacts
 from runner.model.kind import Draft
 from runner.model.plan import Finding, Forecast, PlannedJob, Skip
@@ -57,5 +58,6 @@ def unusable(job: Job, store: Store, facts: StoreFacts, do: str) -> Draft | None
     if not facts.problem:
         return None
     text = f"store {store.name} on {store.host} cannot be used: {facts.problem}"
-    finding = Finding(severity="attention", source=job.name, text=text, do=do)
-    return Draft(skip=Skip(job=job.name, reason=text), findings=(finding,))
+    cause = of_store(store.name, Fault.UNUSABLE)
+    finding = Finding(severity="attention", source=job.name, text=text, do=do, cause=cause)
+    return Draft(skip=Skip(job=job.name, reason=text, cause=cause), findings=(finding,))

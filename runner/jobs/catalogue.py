@@ -99,6 +99,11 @@ KINDS: dict[str, JobKind] = {
     "upgrade": Late(name="upgrade", place="packages.upgrade:UpgradeKind", options=options.UpgradeOptions),
 }
 
+# What is amiss with one of these is told before what is amiss with those behind it.
+_WEIGHTS = tuple(
+    ["snapshot", "dump", "prune", "audit", "check", "drill", "disk", "halt", "reboot", "updates", "upgrade", "access"]
+)
+
 # Jobs that a person asks for by a verb of their own, and the one that the planner adds. A pin has nothing to add.
 REPORTERS: dict[str, Reporter] = {
     "prepare": LateReport(place="prepare:prepare_report"),
@@ -114,6 +119,11 @@ TAKEN = frozenset((*KINDS, *REPORTERS, "pin"))
 def together(brought: Iterable[JobKind]) -> dict[str, JobKind]:
     """The bundled kinds and those that plugins bring, by name."""
     return {**KINDS, **{kind.name: kind for kind in brought}}
+
+
+def weight(kind: str) -> int:
+    """How much matters what is amiss with a job of that kind: 0 most. What a plugin brings comes last."""
+    return _WEIGHTS.index(kind) if kind in _WEIGHTS else len(_WEIGHTS)
 
 
 def looking_kinds(kinds: Mapping[str, JobKind]) -> frozenset[str]:

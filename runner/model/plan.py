@@ -157,11 +157,15 @@ class Insertion:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Skip:
-    """A job that is not in the plan, and why; `done` is when it was done, where there is nothing left to do for it."""
+    """A job that is not in the plan, and why; `done` is when it was done, where there is nothing left to do for it.
+
+    `cause` names why, where it may keep other jobs too (see model/cause.py).
+    """
 
     job: str
     reason: str
     done: datetime | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,6 +173,7 @@ class Finding:
     """Something a reviewer should know; a refusal stops the plan.
 
     `do` says what to do next; `command`, where there is one, is to be copied as it is, and `do` leads to it.
+    What has the same `cause` (see model/cause.py) is one thing to do.
     """
 
     severity: Severity
@@ -177,6 +182,7 @@ class Finding:
     do: str = ""
     command: str = ""
     phase: Phase = Phase.PLAN
+    cause: str = ""
 
     @property
     def advice(self) -> str:

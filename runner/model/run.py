@@ -52,7 +52,7 @@ class Outcome:
     """How one step ended. `result` is its JSON answer where it gives one, `log` its last lines.
 
     `exit` is None where nothing was started; a signal is negative, as in subprocess. `role` and
-    `subject` are those of the step.
+    `subject` are those of the step. `cause` names what it failed of, where that may keep other jobs too.
     """
 
     step: str
@@ -66,6 +66,7 @@ class Outcome:
     note: str = ""
     role: Role = Role.STEP
     subject: str = ""
+    cause: str = ""
 
     @property
     def label(self) -> str:
@@ -98,7 +99,8 @@ class JobReport:
     `stop` is what kept it from being done: it decides between the exit codes of one verdict. `written`
     are the bytes and files that it wrote, for the journal, `made` the snapshot (`store/name`) that there is
     now. `passes_on` is said by jobs that came after it as well. `quiet`: not worth a word to people.
-    `instant` is the scheduled time (UTC) that it was run for, None by hand.
+    `instant` is the scheduled time (UTC) that it was run for, None by hand. `cause` names what it failed of, where
+    that may keep other jobs too (see model/cause.py).
     """
 
     job: str
@@ -111,6 +113,7 @@ class JobReport:
     passes_on: tuple[str, ...] = ()
     quiet: bool = False
     instant: datetime | None = None
+    cause: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,10 +164,14 @@ class Past:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Todo:
-    """Something that a person must do. `command`, where there is one, is to be copied as it is; `text` leads to it."""
+    """Something that a person must do. `command`, where there is one, is to be copied as it is; `text` leads to it.
+
+    `headline` is what is wrong, without what to do about it.
+    """
 
     text: str
     command: str = ""
+    headline: str = ""
 
     def __str__(self) -> str:
         return f"{self.text} {self.command}".rstrip()

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from runner.model.plan import Ended, Plan, PlannedJob, Step
 from runner.model.run import Outcome, Pass, State
+from runner.tools import rsync
 
 MOST_PASSES = 3
-_FILE_IO = 11
 
 
 def again(done: Pass) -> tuple[str, ...]:
@@ -55,7 +55,7 @@ def _not_whole(outcome: Outcome, resumable: set[str]) -> bool:
     # rsync(1): 11 is a write that failed. Out of inodes or links it ends with 23, and the seal finds out.
     if outcome.state != State.FAILED:
         return False
-    return (outcome.step in resumable and outcome.exit == _FILE_IO) or outcome.result.get("again") is True
+    return (outcome.step in resumable and outcome.exit == rsync.FILE_IO) or outcome.result.get("again") is True
 
 
 def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | None:

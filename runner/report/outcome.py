@@ -8,10 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import assert_never
 
+from runner.model import cause
 from runner.model.errors import BUG, Busy, FactsIncomplete, PlanRefused, RunnerError, StalePlan
 from runner.model.plan import Effect, Finding, Plan, PlannedJob
 from runner.model.role import Phase
-from runner.model.run import Around, JobLine, JobReport, Outcome, Pass, Report, Reporter, State, Stop, Verdict
+from runner.model.run import STOPPED, Around, JobLine, JobReport, Outcome, Pass, Report, Reporter, State, Stop, Verdict
+from runner.model.site import Site
 from runner.model.text import one_line
 from runner.report.default import default_report
 
@@ -28,7 +30,7 @@ def _latest(done: Sequence[Pass]) -> tuple[tuple[PlannedJob, Plan, tuple[Outcome
     return tuple(last.values())
 
 
-def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter]) -> tuple[JobReport, ...]:
+def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter], site: Site) -> tuple[JobReport, ...]:
     """A report for each job, made by its kind, without those that people need not hear of."""
     reports: dict[str, JobReport] = {}
     for job, plan, outcomes in _latest(done):
@@ -39,8 +41,23 @@ def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter]) -> tuple[Jo
             earlier=tuple(outcome for outcome in before if outcome.job == job.name),
             reports=dict(reports),
         )
-        reports[job.name] = _report(job, outcomes, around, kinds)
+        report = _report(job, outcomes, around, kinds)
+        reports[job.name] = replace(report, cause=report.cause or _cause(site, report, outcomes))
     return tuple(report for report in reports.values() if not report.quiet)
+
+
+def _cause(site: Site, report: JobReport, outcomes: Sequence[Outcome]) -> str:
+    """The name of what the job stopped of, where other jobs may stop of it too."""
+    outcome = next((outcome for outcome in outcomes if outcome.state in STOPPED), None)
+    if outcome is None or report.verdict not in (Verdict.FAILED, Verdict.ATTENTION):
+        return ""
+    fault = cause.fault_of(outcome.result)
+    if outcome.cause or fault is None:
+        return outcome.cause
+    if fault == cause.Fault.CLOCK:
+        return cause.of_host(site.controller, fault)
+    store = next((getattr(job.options, "store", "") for job in site.jobs if job.name == report.job), "")
+    return cause.of_store(store, fault) if store else ""
 
 
 def job_lines(done: Pass, kinds: Mapping[str, Reporter]) -> tuple[JobLine, ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from runner.model.plan import Finding, Plan, Skip
 from runner.model.role import Phase
-from runner.model.run import JobReport, Report, Todo, Verdict
+from runner.model.run import JobReport, Report, Verdict
 from runner.model.site import Site
 from runner.model.text import length, minute, one_line
 from runner.report.line import Line, Style, line
+from runner.report.todo import to_do
 
 _STYLES: dict[Verdict, Style] = {
     Verdict.NOTHING: "good",
@@ -29,7 +30,10 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunResult:
-    """What a report is made of, beside the site: the run's id and times, what was planned and done."""
+    """What a report is made of, beside the site: the run's id and times, what was planned and done.
+
+    `weights` orders what there is to do: of the job with the least comes first.
+    """
 
     run: str
     started: datetime
@@ -39,6 +43,7 @@ class RunResult:
     skips: tuple[Skip, ...] = ()
     findings: tuple[Finding, ...] = ()
     log: tuple[str, ...] = ()
+    weights: Mapping[str, int] = field(default_factory=dict)
 
 
 def compose(site: Site, result: RunResult) -> Report:
@@ -47,6 +52,7 @@ def compose(site: Site, result: RunResult) -> Report:
         dict.fromkeys((*(finding for plan in result.plans for finding in plan.findings), *result.findings))
     )
     serious = [finding for finding in findings if finding.severity != "note"]
+    todo = to_do(result.jobs, serious, result.weights)
     verdicts = [Verdict.FAILED if finding.severity == "refusal" else Verdict.ATTENTION for finding in serious]
     return Report(
         site=site.name,
@@ -57,26 +63,13 @@ def compose(site: Site, result: RunResult) -> Report:
         ended=result.ended,
         timezone=site.timezone,
         sandbox="" if site.live else site.sandbox,
-        actions=_actions(result.jobs, serious),
+        actions=todo.items,
         jobs=result.jobs,
         skips=result.skips,
-        findings=tuple(note for note in findings if note.severity == "note" and note.phase != Phase.FORECAST),
+        findings=(*todo.left, *(note for note in findings if note.severity == "note" and note.phase != Phase.FORECAST)),
         log=result.log,
         recipients={"admin": site.people.admin, "experts": site.people.experts, "users": site.people.users},
     )
-
-
-def _actions(jobs: Sequence[JobReport], serious: Sequence[Finding]) -> tuple[Todo, ...]:
-    """What to do, the failures first: what else is due may be for another day."""
-    failed, others = (
-        [Todo(text=f"{job.job}: {job.headline}") for job in jobs if job.verdict == verdict]
-        for verdict in (Verdict.FAILED, Verdict.ATTENTION)
-    )
-    wishes = [
-        Todo(text=": ".join(filter(None, (finding.source, finding.text, finding.do))), command=finding.command)
-        for finding in serious
-    ]
-    return (*failed, *wishes, *others)
 
 
 def report_lines(report: Report) -> tuple[Line, ...]:
@@ -88,8 +81,13 @@ def report_lines(report: Report) -> tuple[Line, ...]:
     if report.actions:
         lines += [line(), line(("What to do", "head"))]
         lines += [line("  ", ("* ", "warn"), one_line(str(todo))) for todo in report.actions]
-    # The others were seen in the plan.
-    lines += [line(one_line(finding.text)) for finding in report.findings if finding.phase == Phase.RUN]
+    # The other notes were seen in the plan.
+    for finding in report.findings:
+        if finding.severity != "note":
+            text = ": ".join(filter(None, (finding.source, finding.text, finding.advice)))
+            lines.append(line("  ", (f"{finding.severity}: ", "warn"), one_line(text)))
+        elif finding.phase == Phase.RUN:
+            lines.append(line(one_line(finding.text)))
     for job in report.jobs:
         when = f"  for {minute(job.instant, report.timezone)}" if job.instant else ""
         lines += [line(), line((job.job, "name"), "  ", (job.verdict.value, _STYLES[job.verdict]), when)]
@@ -103,5 +101,13 @@ def skip_lines(heading: str, skips: Sequence[Skip]) -> tuple[Line, ...]:
     lines: list[Line] = []
     for head, rows in groups.items():
         lines += [line(), line((head, "head"))] if rows else []
-        lines += [line("  ", (skip.job, "name"), f"  {one_line(skip.reason)}") for skip in rows]
+        lines += [line("  ", (names, "name"), f"  {one_line(reason)}") for names, reason in merged_skips(rows)]
     return tuple(lines)
+
+
+def merged_skips(skips: Sequence[Skip]) -> tuple[tuple[str, str], ...]:
+    """The names of jobs that were left out, and the reason; those that have one cause together."""
+    merged: dict[tuple[str, ...], list[Skip]] = {}
+    for skip in skips:
+        merged.setdefault((skip.cause, skip.reason) if skip.cause else (skip.job,), []).append(skip)
+    return tuple((", ".join(skip.job for skip in same), same[0].reason) for same in merged.values())

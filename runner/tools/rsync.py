@@ -42,7 +42,8 @@ INTERRUPTED = (10, 12, 20, 30, 255)
 
 # rsync(1), EXIT VALUES. What a sender cannot read is 23: of 11 it is the receiver that speaks, and the
 # last line is often the sender's broken pipe.
-WORDS = {11: "the receiving disk took no more: it is full, or it fails (rsync exit 11); what was sent is kept"}
+FILE_IO = 11
+WORDS = {FILE_IO: "the receiving disk took no more: it is full, or it fails (rsync exit 11); what was sent is kept"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from runner.engine.journal import RunLine
+from runner.jobs.catalogue import weight
 from runner.model.errors import GoingDown, ReportUndelivered, RunnerError
 from runner.model.event import Event, RunFinished
 from runner.model.plan import Finding
@@ -101,9 +102,11 @@ def _report(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> R
             started=telling.started,
             ended=desk.now(),
             plans=tuple(item.plan for item in done),
-            jobs=outcome.job_reports(done, desk.kinds),
+            jobs=outcome.job_reports(done, desk.kinds, desk.site),
             skips=tuple(skip for item in done for skip in item.plan.skips),
             findings=(*telling.findings, *desk.hooks.deaf()),
             log=outcome.log(done, trouble),
+            # What is of no job, such as a hook's, is of a host or its disks.
+            weights={"": weight("disk"), **{job.name: weight(job.kind) for job in desk.site.jobs}},
         ),
     )

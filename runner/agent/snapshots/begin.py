@@ -80,7 +80,7 @@ def _check_names(store: StoreFolder, name: str, basis: str, resumed: tuple[str, 
         )
     for other in (*folders(store), *there):
         if other >= name:
-            raise Refused(f"{name} is not later than {other}", "check the clocks, then make a new plan")
+            raise Refused(f"{name} is not later than {other}", "check the clocks, then make a new plan", cause="clock")
 
 
 def _tidy(store: StoreFolder) -> None:

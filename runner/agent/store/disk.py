@@ -63,7 +63,7 @@ def require(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
     """As `look`, but any problem is Refused."""
     state = look(store, declared)
     if state.problem:
-        raise Refused(state.problem, state.do)
+        raise Refused(state.problem, state.do, cause="unusable")
     return state
 
 
@@ -80,6 +80,7 @@ def require_writable(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
             "look at the disk and its free space",
             # Without an inode left the trial cannot be made either: the next plan makes room.
             again=problem.errno in (errno.ENOSPC, errno.EDQUOT),
+            cause="full" if problem.errno in (errno.ENOSPC, errno.EDQUOT) else "unusable",
         ) from problem
     return state
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from runner.jobs.snapshots import filesystems
+from runner.model.cause import Fault, of_store
 from runner.model.facts import HostFacts, StoreFacts
 from runner.model.plan import Finding
 from runner.model.site import Job, Site, Store
@@ -29,7 +31,8 @@ def unusable(site: Site, job: Job, store: Store, source: HostFacts, keeper: Host
             return attention(job, f"{host.name} has {has}", f"install rsync 3.1.3 or newer on {host.name}")
     if problem := keeper.stores[store.name].problem:
         text = f"store {store.name} on {store.host} cannot be used: {problem}"
-        return attention(job, text, "nothing was written to it; put that right and run again")
+        finding = attention(job, text, "nothing was written to it; put that right and run again")
+        return replace(finding, cause=of_store(store.name, Fault.UNUSABLE))
     if site.live and keeper.uid != 0:
         text = f"owners cannot be kept: on {keeper.name} this runs as uid {keeper.uid}, not as root"
         return attention(job, text, f"set hosts.{keeper.name}.user to root, or run as root there")

@@ -15,6 +15,7 @@ from runner.jobs.snapshots import filesystems, findings, inventory, link_dest
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
+from runner.model.cause import Fault, of_host, of_store
 from runner.model.facts import Facts, Filesystem, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import next_snapshot_name, plan_id
@@ -47,7 +48,8 @@ class SnapshotKind(Bundled):
         if name is None:
             text = f"the clock says {now:%Y-%m-%d %H:%M} UTC, before the newest snapshot {max(taken)}"
             do = f"set the clock of {site.controller}; snapshots must be in order of time"
-            return _skipped(findings.attention(job, text, do))
+            finding = findings.attention(job, text, do)
+            return _skipped(replace(finding, cause=of_host(site.controller, Fault.CLOCK)))
         return _draft(_SnapshotWork(site=site, job=job, store=store, source=source, keeper=keeper, name=name, now=now))
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
@@ -73,7 +75,8 @@ class SnapshotKind(Bundled):
 
 
 def _skipped(finding: Finding) -> Draft:
-    return Draft(skip=Skip(job=finding.source, reason=finding.text), findings=(finding,))
+    skip = Skip(job=finding.source, reason=finding.text, cause=finding.cause)
+    return Draft(skip=skip, findings=(finding,))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,7 +161,7 @@ def _full(job: Job, store: Store, room: making_room.RoomToMake) -> Finding:
     why = room.decision.frozen if room.decision and room.decision.frozen else "nothing in it may expire"
     text = f"store {store.name} is full, the next snapshot needs about {room.need.words()}, and {why}"
     do = "see what else fills the disk, take a larger one, or lower `min`; what was sent is kept"
-    return findings.attention(job, text, do)
+    return replace(findings.attention(job, text, do), cause=of_store(store.name, Fault.FULL))
 
 
 def _short(job: Job, room: making_room.RoomToMake) -> tuple[Finding, ...]:

@@ -115,7 +115,7 @@ def snapshot_report(*outcomes: Outcome, after: tuple[str, ...] = ("dump-papio",)
         started=parts.NOW, ended=parts.NOW,
     )  # fmt: skip
     plan = Plan(id="p", made_at=parts.NOW, site="s", live=True, jobs=(JOB, backup))
-    reports = job_reports((Pass(plan=plan, outcomes=(*outcomes, seal)),), KINDS)
+    reports = job_reports((Pass(plan=plan, outcomes=(*outcomes, seal)),), KINDS, parts.site())
     return next(one for one in reports if one.job == "backup-papio")
 
 

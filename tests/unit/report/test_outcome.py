@@ -39,7 +39,7 @@ def verdict_and_headline(*outcomes: Outcome) -> tuple[Verdict, str]:
 def code(*passes: Pass, trouble: Exception | None = None) -> int:
     report = compose(
         parts.site(),
-        RunResult(run="r", started=parts.NOW, ended=parts.NOW, jobs=outcome.job_reports(passes, EVERY), plans=tuple(item.plan for item in passes)),
+        RunResult(run="r", started=parts.NOW, ended=parts.NOW, jobs=outcome.job_reports(passes, EVERY, parts.site()), plans=tuple(item.plan for item in passes)),
     )  # fmt: skip
     return outcome.exit_code(report, trouble)
 
@@ -121,7 +121,7 @@ def test_a_seal_whose_answer_cannot_be_read_is_a_snapshot_of_which_nothing_more_
 def test_only_the_last_pass_of_a_job_counts() -> None:
     first = done(ended("a/send-1", State.INTERRUPTED, note="cut"))
     second = done(ended("a/send-1"), ended("a/seal", result=SEALED))
-    assert [report.verdict for report in outcome.job_reports((first, second), EVERY)] == [Verdict.DONE]
+    assert [report.verdict for report in outcome.job_reports((first, second), EVERY, parts.site())] == [Verdict.DONE]
     assert code(first, second) == 0
     assert code(second, first) == 1
 
@@ -130,14 +130,14 @@ def test_a_job_of_the_first_pass_alone_is_still_told() -> None:
     both = (JOB, PlannedJob(name="b", kind="snapshot", writes="server/x"))
     first = done(ended("a/send-1", State.INTERRUPTED), ended("b/seal", result=SEALED), jobs=both)
     second = done(ended("a/seal", result=SEALED))
-    assert [report.job for report in outcome.job_reports((first, second), EVERY)] == ["a", "b"]
+    assert [report.job for report in outcome.job_reports((first, second), EVERY, parts.site())] == ["a", "b"]
 
 
 def test_that_a_host_was_prepared_is_told_only_when_it_went_wrong() -> None:
     prepare = PlannedJob(name="prepare-x", kind="prepare")
-    assert outcome.job_reports((done(ended("prepare-x/put"), jobs=(prepare,)),), EVERY) == ()
+    assert outcome.job_reports((done(ended("prepare-x/put"), jobs=(prepare,)),), EVERY, parts.site()) == ()
     wrong = done(ended("prepare-x/put", State.FAILED, note="no room"), jobs=(prepare,))
-    assert [report.headline for report in outcome.job_reports((wrong,), EVERY)] == ["put failed: no room"]
+    assert [report.headline for report in outcome.job_reports((wrong,), EVERY, parts.site())] == ["put failed: no room"]
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_what_could_not_be_looked_at_has_not_changed_and_what_was_done_before_is
 
 def test_a_report_says_for_which_instant_its_job_was() -> None:
     job = replace(JOB, instant=parts.NOW)
-    (report,) = outcome.job_reports((done(ended("a/begin"), jobs=(job,)),), EVERY)
+    (report,) = outcome.job_reports((done(ended("a/begin"), jobs=(job,)),), EVERY, parts.site())
     assert report.instant == parts.NOW
 
 
@@ -245,7 +245,7 @@ def test_what_stopped_a_run_decides_the_exit_code_whatever_its_jobs_did() -> Non
 
 def test_skips_are_no_jobs() -> None:
     plan = parts.plan(skips=(Skip(job="a", reason="not due"),))
-    assert outcome.job_reports((Pass(plan=plan, outcomes=()),), EVERY) == ()
+    assert outcome.job_reports((Pass(plan=plan, outcomes=()),), EVERY, parts.site()) == ()
 
 
 class Plain:
@@ -258,10 +258,10 @@ def test_a_kind_without_a_report_of_its_own_is_told_as_any_job() -> None:
     sizes = PlannedJob(name="sizes", kind="sizes", headline="12 folders")
     for kinds in ({"sizes": Plain()}, {}):
         fine = done(ended("sizes/look"), jobs=(sizes,))
-        (report,) = outcome.job_reports((fine,), kinds)
+        (report,) = outcome.job_reports((fine,), kinds, parts.site())
         assert (report.verdict, report.headline) == (Verdict.DONE, "12 folders")
         late = done(ended("sizes/look", State.STALE, note="changed"), jobs=(sizes,))
-        (report,) = outcome.job_reports((late,), kinds)
+        (report,) = outcome.job_reports((late,), kinds, parts.site())
         assert (report.headline, report.stop) == ("stale at look: changed", Stop.STALE)
 
 
@@ -286,7 +286,7 @@ def test_a_kind_that_cannot_say_how_its_job_ended_hides_nothing_and_stops_nobody
     odd = PlannedJob(name="b", kind="odd")
     kinds = {**EVERY, "odd": _Odd(gives)}
     well = done(ended("a/seal", result=SEALED), ended("b/step"), jobs=(JOB, odd))
-    sealed, report = outcome.job_reports((well,), kinds)
+    sealed, report = outcome.job_reports((well,), kinds, parts.site())
     assert sealed.verdict == Verdict.DONE and report.job == "b"
     assert (report.verdict, report.headline) == (
         Verdict.ATTENTION,
@@ -294,7 +294,7 @@ def test_a_kind_that_cannot_say_how_its_job_ended_hides_nothing_and_stops_nobody
     )
     assert any("kind odd could not report it" in text for text in report.details)
     failed = done(ended("b/step", State.FAILED, note="no room"), jobs=(odd,))
-    (report,) = outcome.job_reports((failed,), kinds)
+    (report,) = outcome.job_reports((failed,), kinds, parts.site())
     assert (report.verdict, report.headline) == (
         Verdict.FAILED,
         "step failed: no room; how it ended is not fully known: see the log",

@@ -102,9 +102,9 @@ def test_what_to_do_holds_every_serious_finding_once_and_every_job_that_went_wro
         jobs=(job("a", FAILED, "seal failed"), job("b", DONE), job("c", ATTENTION, "busy")),
     )
     assert report.actions == (
-        Todo(text="a: seal failed"),
-        Todo(text="a: not mounted: mount it, on papio run:", command="mount /srv"),
-        Todo(text="c: busy"),
+        Todo(text="a: seal failed", headline="a: seal failed"),
+        Todo(text="a: not mounted: mount it, on papio run:", command="mount /srv", headline="a: not mounted"),
+        Todo(text="c: busy", headline="c: busy"),
     )
     assert report.findings == (finding("note", "fine"),)
 

@@ -224,7 +224,7 @@ def report(*passes: tuple[Outcome, ...], kind: str = "snapshot", told: str = "")
     plans = [parts.plan(*(parts.step(one.step) for one in each), jobs=(job,)) for each in passes]
     plans = [replace(plan, id=str(number)) for number, plan in enumerate(plans)]
     done = [Pass(plan=plan, outcomes=each) for plan, each in zip(plans, passes, strict=True)]
-    (told_of,) = outcome.job_reports(done, KINDS)
+    (told_of,) = outcome.job_reports(done, KINDS, parts.site())
     return told_of
 
 

@@ -1,0 +1,40 @@
+"""Causes: the names by which findings, skips and reports that have one cause are known to have it.
+
+A person has one thing to do about a cause, however many jobs it keeps from being done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+
+class Fault(StrEnum):
+    """What is wrong with a host or a store, where several jobs may suffer from it."""
+
+    UNREACHABLE = "unreachable"
+    CLOCK = "clock"
+    UNUSABLE = "unusable"
+    FULL = "full"
+
+
+def of_host(name: str, fault: Fault) -> str:
+    """`host/backup-server1/unreachable`."""
+    return f"host/{name}/{fault}"
+
+
+def of_store(name: str, fault: Fault) -> str:
+    """`store/papio/full`."""
+    return f"store/{name}/{fault}"
+
+
+def of_job(name: str) -> str:
+    """`job/prepare-papio`: what the others were not begun for."""
+    return f"job/{name}"
+
+
+def fault_of(answer: Mapping[str, Any]) -> Fault | None:
+    """The fault that an outcome's answer names under `cause`; None where there is none of these."""
+    word = answer.get("cause")
+    return next((fault for fault in Fault if fault == word), None)
