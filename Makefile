@@ -9,7 +9,7 @@ JOB    ?=
 REAL    = tests/vm/test_due_check.py tests/lab tests/contract
 
 .DEFAULT_GOAL := help
-.PHONY: help run plan apply status test lab vm soak mutants lint bench clean
+.PHONY: help run plan apply status test lab vm soak mutants lint schema bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ lint: .venv/dev  ## ruff and mypy
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+
+schema: .venv/run  ## put what is below schema/kinds and schema/hooks into the one file for editors
+	.venv/bin/python -m tests.schema_bundle
 
 bench: .venv/dev  ## against bare rsync and rsnapshot, some minutes (root)
 	.venv/bin/python -m tests.bench

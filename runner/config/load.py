@@ -110,7 +110,7 @@ def _violations(tables: Table, root: Table, kinds: Mapping[str, JobKind]) -> tup
     for name, table in _tables(tables, "jobs"):
         problems += _job(name, table, root["$defs"], kinds)
     for name, table in _tables(tables, "hooks"):
-        problems += _hook(name, table, root["properties"]["hooks"]["properties"])
+        problems += _hook(name, table, root["$defs"]["hooks"])
     return tuple(problems)
 
 
@@ -156,8 +156,7 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
 def _hook(name: str, settings: object, bundled: Table) -> tuple[Problem, ...]:
     path: KeyPath = ("hooks", name)
     if name in bundled:
-        own = json.loads((_SCHEMAS / bundled[name]["$ref"]).read_bytes())
-        return _against(own, settings, path)
+        return _against(bundled[name], settings, path)
     wrong = plugin_source.problem(name, settings if isinstance(settings, dict) else {})
     return (wrong,) if wrong else _against({"type": "object"}, settings, path)
 

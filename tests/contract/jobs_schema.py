@@ -82,9 +82,13 @@ def _inner(prefix: str, table: Mapping[str, Any], defs: Mapping[str, Any]) -> Ke
 def _whole(part: dict[str, Any], defs: Mapping[str, Any]) -> dict[str, Any]:
     """Put what a reference leads to in its place."""
     ref = part.get("$ref", "")
-    if ref.startswith("#/$defs/"):
-        return {**defs[ref.removeprefix("#/$defs/")], **part}
-    return {**part, **read(ref.removesuffix(".schema.json"))} if ref else part
+    if not ref:
+        return part
+    # What an editor is told of a job is made of the job's own keys and those of its kind, which are read apart.
+    whole: dict[str, Any] = defs
+    for word in ref.removeprefix("#/$defs/").replace("any_job", "job").split("/"):
+        whole = whole[word]
+    return {**part, **whole} if "properties" in whole else {**whole, **part}
 
 
 def toml(value: object) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker  # type: ignore[import-untyped]
-from referencing import Registry, Resource
 
-from tests.contract.jobs_schema import KINDS, ROOT, SCHEMAS, keys, read, rows
+from tests.contract.jobs_schema import KINDS, ROOT, keys, read, rows
 
 HOOKS = ("hooks/announce", "hooks/fsck", "hooks/mail")
 JOBS_TOML = ("jobs", *HOOKS, *(f"kinds/{kind}" for kind in KINDS))
@@ -19,12 +18,8 @@ KEYS = list(keys())
 
 
 def editor() -> Draft202012Validator:
-    """Read jobs.schema.json as an editor does: references are files beside it."""
-    base = SCHEMAS.as_uri() + "/"
-    registry: Registry[Any] = Registry().with_resources(
-        [(f"{base}{name}.schema.json", Resource.from_contents(read(name))) for name in JOBS_TOML]
-    )
-    return Draft202012Validator({"$ref": f"{base}jobs.schema.json"}, registry=registry)
+    """jobs.schema.json as an editor has it: one file."""
+    return Draft202012Validator(read("jobs"))
 
 
 def example() -> dict[str, Any]:
@@ -47,9 +42,13 @@ def test_each_schema_is_json_schema_2020_12(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["jobs", *HOOKS])
 def test_no_table_takes_keys_that_it_does_not_name(name: str) -> None:
-    for table in objects(read(name)):
-        if table != {"type": "object"}:
-            assert table.get("additionalProperties", table.get("unevaluatedProperties", True)) is not True
+    rules = read(name)
+    if name == "jobs":
+        # Of a plugin's hooks and jobs nobody here knows the keys; those of our kinds of job are under `kinds`.
+        rules["properties"]["hooks"]["additionalProperties"] = False
+        rules["$defs"] = {word: part for word, part in rules["$defs"].items() if word not in ("any_job", "job")}
+    for table in objects(rules):
+        assert table.get("additionalProperties", True) is not True
 
 
 @pytest.mark.parametrize(("path", "part"), [(path, part) for path, part, _ in KEYS], ids=[key[0] for key in KEYS])
@@ -72,9 +71,7 @@ def test_an_editor_accepts_the_example() -> None:
 
 
 @pytest.mark.parametrize(
-    "way",
-    [("site", "nmae"), ("jobs", "backup-papio", "stoer"), ("hooks", "mail", "form"), ("hooks", "mial")],
-    ids=".".join,
+    "way", [("site", "nmae"), ("jobs", "backup-papio", "stoer"), ("hooks", "mail", "form")], ids=".".join
 )
 def test_an_editor_marks_a_misspelt_key(way: tuple[str, ...]) -> None:
     tables = example()
@@ -88,5 +85,5 @@ def test_an_editor_marks_a_misspelt_key(way: tuple[str, ...]) -> None:
 def test_an_editor_lets_the_jobs_and_hooks_of_plugins_be() -> None:
     tables = example()
     tables["jobs"]["own"] = {"kind": "mine", "host": "papio", "anything": 1}
-    tables["hooks"]["mysite.quota"] = {"anything": 1}
+    tables["hooks"] |= {"mysite.quota": {"anything": 1}, "of_an_installed_package": {"anything": 1}}
     assert list(editor().iter_errors(tables)) == []
