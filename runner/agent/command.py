@@ -19,6 +19,9 @@ ENVIRONMENT = {
     "HOME": "/",
 }
 
+# In the environment of whatever only answers a question, and of what that starts: nobody need wait for it.
+MARK = {"RUNNER_ASKS": "1"}
+
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -31,14 +34,14 @@ class CommandAnswer(NamedTuple):
 
 
 def ask(argv: Sequence[str], *, timeout: float) -> CommandAnswer:
-    """Run `argv` with stdin closed, for at most `timeout` seconds; never raises for a bad program."""
+    """Run `argv`, which only reads, with stdin closed, for at most `timeout` seconds; never raises for its faults."""
     try:
         process = subprocess.Popen(
             tuple(argv),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, **MARK},
             cwd="/",
             start_new_session=True,
             # What such a program keeps for itself, as a package manager its lists, is for all to read.

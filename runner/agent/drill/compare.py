@@ -15,7 +15,7 @@ from .. import clock, tree
 from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
 from ..frames import json_lines
-from .contract import Compared, CompareDrill, NameProblem, SampledName, SampleSummary
+from .contract import UNTRIED, Compared, CompareDrill, NameProblem, SampledName, SampleSummary
 
 LISTED = 50
 
@@ -43,7 +43,7 @@ class Checked(NamedTuple):
 
 
 def run(argv: Sequence[str]) -> int:
-    """Compare FOLDER with the lines of `sample` on stdin; exit 1 where anything differs.
+    """Compare FOLDER with the lines of `sample` on stdin; exit 1 where anything differs, 3 without anything to compare.
 
     With the source below `--source` (/) too: contents where size and time of a file are the same, and all
     else where its last change of any sort was `--margin` seconds before the snapshot began.
@@ -89,7 +89,7 @@ def run(argv: Sequence[str]) -> int:
         do = "the disk may be failing, or somebody wrote to the store: look at it before you need it"
         answer = answer._replace(error=error, do=do)
     reply(answer)
-    return FAILED if wrong else 0
+    return FAILED if wrong else UNTRIED if answer.untried else 0
 
 
 def _check(options: CompareDrill, name: SampledName) -> Checked:

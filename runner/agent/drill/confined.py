@@ -61,6 +61,10 @@ echo made; exec cat
 """
 
 
+class Untried(Refused):
+    """This host lacks what it takes to try a dump: nothing is known of the dump."""
+
+
 class ConfinedServer(DatabaseServer):
     """A server in a folder of its own, whose programs all run confined; made by `confined`.
 
@@ -152,8 +156,8 @@ def _made(*words: str) -> tuple[int, ...]:
         raise _cannot(plain(errors.read(4096).decode("utf-8", "replace"), 200))
 
 
-def _cannot(why: str) -> Refused:
-    return Refused(
+def _cannot(why: str) -> Untried:
+    return Untried(
         f"this host cannot confine the scratch server: {why}",
         "the drill needs root, and unshare and setpriv of util-linux 2.32 or newer, outside of a container",
     )

@@ -6,6 +6,9 @@ from typing import NamedTuple, Optional
 
 from ..arguments import Count, PathWord, Rest, SnapshotName, SnapshotsRest, SnapshotWord, Word
 
+# How `compare-drill` and `try-dumps` end where nothing was wrong and nothing was proven: see their answers.
+UNTRIED = 3
+
 
 class DrillRoom(NamedTuple):
     """Options of `drill-room`: `need` are bytes; `run` is the folder of the host's locks, "" for the usual one."""
@@ -113,6 +116,11 @@ class Compared(NamedTuple):
     error: str = ""
     do: str = ""
 
+    @property
+    def untried(self) -> bool:
+        """Whether nothing was wrong, since there was nothing to compare with."""
+        return not self.wrong and not (self.recorded or self.unchecked or self.attributes or self.source)
+
 
 class NewestDumps(NamedTuple):
     """Options of `newest-dumps`; the folder of dumps is absolute, as on the host."""
@@ -138,11 +146,15 @@ class DumpLine(NamedTuple):
 
 
 class DumpSummary(NamedTuple):
-    """Last line of `newest-dumps`: `bytes` of all the dumps, and of the largest database when it is restored."""
+    """Last line of `newest-dumps`: `bytes` of all the dumps, and of the largest database when it is restored.
+
+    `none_yet`: neither this snapshot nor an older one has a dump.
+    """
 
     databases: tuple[str, ...]
     bytes: Count
     tried: dict[str, str]
+    none_yet: bool = False
 
 
 class TryDumps(NamedTuple):
@@ -177,7 +189,10 @@ class DumpProblem(NamedTuple):
 
 
 class DumpsTried(NamedTuple):
-    """Answer of `try-dumps`: the databases that came back, what is wrong with the others, newer dumps passed over."""
+    """Answer of `try-dumps`: the databases that came back, what is wrong with the others, newer dumps passed over.
+
+    `untried`: nothing is known to be wrong, but none could be tried, and `error` says why.
+    """
 
     databases: tuple[TriedDatabase, ...]
     total: Count = 0
@@ -185,3 +200,4 @@ class DumpsTried(NamedTuple):
     error: str = ""
     do: str = ""
     passed: tuple[DumpProblem, ...] = ()
+    untried: bool = False

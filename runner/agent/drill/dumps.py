@@ -12,7 +12,7 @@ from .. import tree
 from ..answer import reply
 from ..arguments import parse_as
 from ..database.folder import decoded
-from ..store.layout import is_name, open_store, require_sealed
+from ..store.layout import StoreFolder, is_name, open_store, require_sealed
 from .compare import open_file
 from .contract import DumpLine, DumpSummary, NewestDumps
 
@@ -27,11 +27,12 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(NewestDumps, argv)
     store, name = open_store(options.store), options.name
-    require_sealed(store, name)
+    counted = require_sealed(store, name)
     top = tree.components(options.folder)
     root = str(store.root / name)
+    homes = _databases(root, top)
     size, largest, newest, databases = 0, 0, "", []
-    for directory in (b"globals", *(b"databases/" + each for each in _databases(root, top))):
+    for directory in (b"globals", *(b"databases/" + each for each in homes)):
         place = (*top, *directory.split(b"/"))
         endings = (b".sql",) if directory == b"globals" else (b".json", b".dump")
         time, passed = _newest(root, place, endings)
@@ -49,8 +50,17 @@ def run(argv: Sequence[str]) -> int:
             databases.append(decoded(database) or database)
             newest = max(newest, f"{time.decode()}.dump")
     tried = {"database": ", ".join(databases), "dump": newest}
-    reply(DumpSummary(databases=tuple(databases), bytes=size + largest, tried=tried))
+    # A folder that is a link, or has lost its dumps, is a database that is missed.
+    older = () if homes else (each for each in counted if each < name)
+    none_yet = not homes and not any(_has_dump(store, each, top) for each in older)
+    reply(DumpSummary(databases=tuple(databases), bytes=size + largest, tried=tried, none_yet=none_yet))
     return 0
+
+
+def _has_dump(store: StoreFolder, name: str, top: tuple[bytes, ...]) -> bool:
+    root = str(store.root / name)
+    homes = ((*top, b"databases", each) for each in _databases(root, top))
+    return any(each.endswith(b".dump") for home in homes for each in _list(root, home))
 
 
 def _databases(root: str, top: tuple[bytes, ...]) -> list[bytes]:

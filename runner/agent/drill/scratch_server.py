@@ -22,7 +22,7 @@ from ..database.fits import major
 from ..database.server import PLACES, complaint, free, run, stop
 from ..database.sql import identifier
 from ..store.trash import empty
-from .confined import confined, end
+from .confined import Untried, confined, end
 from .scratch import floor
 
 PATIENCE = 120.0
@@ -57,13 +57,13 @@ class Programs(NamedTuple):
 def programs(to: DatabaseServer, server: str, pg_dump: str) -> Programs:
     """The programs to restore a dump of a `server` that `pg_dump` wrote (versions such as `15.18`).
 
-    Raises Refused unless the same major version of the server is here, and a pg_restore no older than pg_dump.
+    Raises Untried unless the same major version of the server is here, and a pg_restore no older than pg_dump.
     """
     wanted, least = major(server), max(major(server), major(pg_dump))
     own = [path for path in _folders(to) if (path / "initdb").is_file() and (path / "postgres").is_file()]
     fit = [path for path in own if major(pg_programs.version(to, path / "postgres")) == wanted]
     if not wanted or not fit:
-        raise Refused(
+        raise Untried(
             f"the dump is of PostgreSQL {wanted or '?'}, but this host has no server of that version to try it with",
             f"install postgresql-{wanted} (Red Hat: postgresql{wanted}-server) on this host",
         )
@@ -74,7 +74,7 @@ def programs(to: DatabaseServer, server: str, pg_dump: str) -> Programs:
     )
     able = [path for version, _, path in known if version >= least]
     if not able:
-        raise Refused(
+        raise Untried(
             f"the dump was written by pg_dump {pg_dump}, but pg_restore on this host is older",
             f"install the client programs of PostgreSQL {least} on this host",
         )

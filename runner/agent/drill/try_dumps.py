@@ -21,7 +21,8 @@ from ..database.load import Loading
 from ..database.session import SqlSession, SqlTrouble
 from ..frames import json_lines
 from .compare import digest
-from .contract import DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
+from .confined import Untried
+from .contract import UNTRIED, DumpLine, DumpProblem, DumpsTried, TriedDatabase, TryDumps
 from .scratch_server import Programs, ScratchServer, programs
 
 HOURS = 24 * 3600
@@ -41,6 +42,8 @@ class CopiedDump(NamedTuple):
 def run(argv: Sequence[str]) -> int:
     """Restore each dump that `newest-dumps` lists on stdin and that is below FOLDER/dumps; exit 1 if any fails.
 
+    Exit 3 where there never was a dump, or this host lacks what it takes to try one.
+
     A server is made in FOLDER/cluster, confined, and gone when this ends, however. Each dump must have the size and
     SHA-256 of its record, be restored without an error, and hold the rows of each table and the large
     objects that were counted when it was made. Each object is restored with the rights of its owner; where that does
@@ -48,7 +51,10 @@ def run(argv: Sequence[str]) -> int:
     """
     options = parse_as(TryDumps, argv)
     folder = Path(options.folder)
-    lines = [DumpLine(**line) for line in json_lines(sys.stdin.buffer) if "what" in line]
+    listed = list(json_lines(sys.stdin.buffer))
+    lines = [DumpLine(**line) for line in listed if "what" in line]
+    if listed and listed[-1].get("none_yet") is True:
+        return _untried("no snapshot has a dump yet", "run the job that dumps, then the backup, and then this drill")
     good: list[TriedDatabase] = []
     wrong: list[DumpProblem] = []
     dumps = _sound(folder / "dumps", lines, wrong)
@@ -59,17 +65,21 @@ def run(argv: Sequence[str]) -> int:
     elif not roles or roles[0].is_symlink() or not complete(roles[0]):
         wrong.append(DumpProblem("", "", "the dump of the roles is missing, or cut off"))
     elif dumps:
-        newest = max(dumps, key=lambda dump: dump.time).record
-        with command.together():
-            server = DatabaseServer(user=options.user, programs=options.programs)
-            use = programs(server, str(newest.get("server", "")), str(newest.get("pg_dump", "")))
-            trying = Trying(server, use, folder / "cluster", roles[0])
-            again = trying.by_owners(dumps)
-            for dump, why in again:
-                # A server of its own: code that runs as a superuser there is not to say how others came back.
-                trying.by_superuser(dump, why)
-            good, wrong = trying.good, [*wrong, *trying.wrong]
+        server = DatabaseServer(user=options.user, programs=options.programs)
+        trying = Trying(server, folder / "cluster", roles[0])
+        try:
+            trying.all(dumps)
+        except Untried as problem:
+            if not wrong:
+                return _untried(problem.error, problem.do)
+            wrong.append(DumpProblem("", "", problem.error))
+        good, wrong = trying.good, [*wrong, *trying.wrong]
     return _answer(DumpsTried(tuple(good), len(wrong), tuple(wrong), passed=tuple(_passed(lines))))
+
+
+def _untried(error: str, do: str) -> int:
+    reply(DumpsTried((), untried=True, error=error, do=do))
+    return UNTRIED
 
 
 def _answer(tried: DumpsTried) -> int:
@@ -145,12 +155,22 @@ def _differs(file: Path, record: Mapping[str, Any]) -> str:
 class Trying:
     """Restores dumps into servers made for that in `folder`, with these roles; what came back, and what did not."""
 
-    def __init__(self, to: DatabaseServer, use: Programs, folder: Path, roles: Path) -> None:
-        self._to, self._use, self._folder, self._roles = to, use, folder, roles
+    def __init__(self, to: DatabaseServer, folder: Path, roles: Path) -> None:
+        self._to, self._folder, self._roles = to, folder, roles
+        self._use = Programs(Path(), Path())
         self.good: list[TriedDatabase] = []
         self.wrong: list[DumpProblem] = []
 
-    def by_owners(self, dumps: Sequence[CopiedDump]) -> list[tuple[CopiedDump, str]]:
+    def all(self, dumps: Sequence[CopiedDump]) -> None:
+        """Restore them all. Raises Untried where this host cannot try any."""
+        newest = max(dumps, key=lambda dump: dump.time).record
+        with command.together():
+            self._use = programs(self._to, str(newest.get("server", "")), str(newest.get("pg_dump", "")))
+            for dump, why in self._by_owners(dumps):
+                # A server of its own: code that runs as a superuser there is not to say how others came back.
+                self._by_superuser(dump, why)
+
+    def _by_owners(self, dumps: Sequence[CopiedDump]) -> list[tuple[CopiedDump, str]]:
         """Restore them as `restore-db` would; gives those that the rights of their owners do not do for, and why."""
         again: list[tuple[CopiedDump, str]] = []
         with ScratchServer(self._to, self._use.server, self._folder) as scratch:
@@ -170,7 +190,7 @@ class Trying:
                     self._count(scratch, dump, left)
         return again
 
-    def by_superuser(self, dump: CopiedDump, why: str) -> None:
+    def _by_superuser(self, dump: CopiedDump, why: str) -> None:
         """Restore it with a superuser's rights. Confined, no code in it does harm; but `restore-db` would ask."""
         try:
             with ScratchServer(self._to, self._use.server, self._folder) as scratch, self._named(scratch, dump):

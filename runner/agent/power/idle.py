@@ -24,7 +24,7 @@ _DISK = ("rsync", "e2fsck", "mke2fs", "mkfs.ext3", "mkfs.ext4", "resize2fs", "tu
 # Cut off, these leave a host that does not boot. The kernel keeps 15 characters of a name.
 _BOOT = ("update-initramf", "mkinitramfs", "dracut", "grub-install", "grub-mkconfig", "grub2-install", "grub2-mkconfig")
 WRITERS = families.PROGRAMS.union(_DATABASE, _DISK, _BOOT)
-# Arguments with which these only read: looks of our own run beside this one.
+# Arguments with which these only read, whoever runs them.
 READS = {"tune2fs": re.compile(rb"-l"), **families.READS}
 RESOURCES = (("dump", "works on the dumps"), ("drill", "runs a restore drill"), ("restore-db", "restores a database"))
 SHOWN = 5
@@ -63,7 +63,7 @@ def _writing(root: Path) -> Iterator[str]:
         except OSError:
             continue
         # A dead process that nobody has reaped has no words.
-        if name not in WRITERS or _reads(name, words[1:]):
+        if name not in WRITERS or _reads(name, words[1:]) or _asked(process):
             continue
         if words != [b""] and not (b"--daemon" in words and _waits(process, words)):
             yield f"{plain(name)} (process {process.name} of user {owner}) is at work"
@@ -71,6 +71,14 @@ def _writing(root: Path) -> Iterator[str]:
 
 def _reads(name: str, words: Sequence[bytes]) -> bool:
     return name in READS and any(READS[name].fullmatch(word) for word in words)
+
+
+def _asked(process: Path) -> bool:
+    """Whether it is a question of ours, or has ended. What cannot be seen is at work."""
+    try:
+        return processes.asked(process)
+    except OSError:
+        return not process.exists()
 
 
 def _waits(process: Path, words: Sequence[bytes]) -> bool:
@@ -85,7 +93,7 @@ def _waits(process: Path, words: Sequence[bytes]) -> bool:
 def _locked(root: Path) -> Iterator[str]:
     for name in families.LOCKS:
         holder = _holder(root / name)
-        if holder is not None:
+        if holder is not None and not (holder and _asked(Path(f"/proc/{holder}"))):
             yield f"process {holder} works on the packages (it holds /{name})"
             return
 

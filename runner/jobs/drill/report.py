@@ -33,7 +33,7 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     unread = [each.label for each in tried if each.state == State.DONE and _answer(each) is None]
     labels = " and of ".join(unread)
     doubts = [f"whether all came back is not known: the answer of {labels} cannot be read"] if unread else []
-    doubts += [line for outcome in tried for line in (*_passed(outcome), *_left(outcome))]
+    doubts += [line for outcome in tried for line in (*_untried(outcome), *_passed(outcome), *_left(outcome))]
     doubts += [f"what was restored is still there: {one_line(outcome.note)}" for outcome in stopped]
     proofs = [each for each in outcomes if each.role == Role.PROVEN and each.state == State.DONE]
     if any(answers.read(each.result, ProofKept) is None for each in proofs):
@@ -60,13 +60,23 @@ def _databases(outcome: Outcome) -> tuple[TriedDatabase, ...]:
 
 def _came_back(outcome: Outcome) -> Iterator[str]:
     answer = _answer(outcome)
-    if isinstance(answer, Compared) and outcome.state == State.DONE:
+    if isinstance(answer, Compared) and outcome.state == State.DONE and not answer.untried:
         canaries = f" and {count(answer.canaries, 'canary', 'canaries')}" if answer.canaries else ""
         files, snapshots = count(answer.files, "file"), count(answer.snapshots, "snapshot")
         yield f"{files}{canaries} of {snapshots} came back as sealed"
     for each in _databases(outcome):
         tables, rows = count(each.tables, "table"), count(each.rows, "row")
         yield f"database {one_line(each.database)}: {tables}, {rows} (dump of {one_line(each.at)[:16]})"
+
+
+def _untried(outcome: Outcome) -> Iterator[str]:
+    """Why nothing was proven, although nothing is wrong."""
+    answer = _answer(outcome)
+    if isinstance(answer, DumpsTried) and answer.untried:
+        yield f"no database was tried: {one_line(answer.error)}; {one_line(answer.do)}"
+    if isinstance(answer, Compared) and answer.untried:
+        files = count(answer.files + answer.canaries, "file")
+        yield f"whether {files} came back as sealed is not known: the store has no checksums of them"
 
 
 def _passed(outcome: Outcome) -> Iterator[str]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.agent.arguments import argv as words
-from runner.agent.drill.contract import Bring, CompareDrill, DrawSample, DrillRoom, NewestDumps, TryDumps
+from runner.agent.drill.contract import UNTRIED, Bring, CompareDrill, DrawSample, DrillRoom, NewestDumps, TryDumps
 from runner.agent.store.contract import Prove
 from runner.model.facts import Facts, StoreFacts
 from runner.model.options import DrillOptions, DumpOptions
-from runner.model.plan import Argv, Command, Effect, Finding, Step
+from runner.model.plan import Argv, Command, Effect, Ended, Finding, Step
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site, Store
 from runner.model.text import count
@@ -20,6 +20,8 @@ from runner.tools import agent, rsync, ssh
 DAY = 24 * 3600
 # A name that is not there, or that rsync could not give back whole, is named by the comparison.
 _NOT_ALL = (0, 23, 24)
+# A file that differs, or a dump that does not come back, ends 1.
+_TRIED = (0, UNTRIED)
 # Clocks that are kept by NTP are much closer; a change within it is not seen as one.
 _CLOCKS_APART = 600
 
@@ -100,9 +102,11 @@ class Drill:
         return self.step(name, runs_on, bring, why, role=Role.COPY, timeout=DAY, ok_codes=_NOT_ALL, **more)
 
     def proven(self, sort: str, why: str, **more: Any) -> Step:  # noqa: ANN401
-        """Record at the store that a drill of this sort succeeded."""
+        """Record at the store that a drill of this sort succeeded, unless there was nothing to try."""
         proof = Prove(self.at.path, sort, self.snapshots[-1], self.when, self.at.disk)
-        return self.step(f"proven-{sort}", self.keeper, words("proven", proof), why, role=Role.PROVEN, **more)
+        unless = Ended(step=self.id("restore" if sort == "database" else "compare"), codes=(UNTRIED,))
+        verb = words("proven", proof)
+        return self.step(f"proven-{sort}", self.keeper, verb, why, role=Role.PROVEN, unless=unless, **more)
 
 
 def steps_files(drill: Drill, facts: Facts) -> tuple[Step, ...]:
@@ -127,7 +131,7 @@ def steps_files(drill: Drill, facts: Facts) -> tuple[Step, ...]:
     return (
         drill.step("sample", drill.keeper, words("sample", names), why, role=Role.SAMPLE, **look),
         drill.copy("copy", facts, "files", f"restore them to {source.name}", inputs=read),
-        drill.step("compare", source, compare, compared, role=Role.COMPARE, inputs=read, **look),
+        drill.step("compare", source, compare, compared, role=Role.COMPARE, inputs=read, ok_codes=_TRIED, **look),
         drill.proven("files", "record at the store that its files can be restored", inputs=read),
     )
 
@@ -168,6 +172,6 @@ def steps_database(drill: Drill, facts: Facts, despite: Sequence[str]) -> tuple[
         drill.room("dumps-room", space, measure=True, role=Role.ROOM, **{**more, **look}),
         # Without a dump there is nothing to copy: the restore says so.
         drill.copy("dumps-copy", facts, "dumps", f"copy them to {host.name}", **more),
-        drill.step("restore", host, restore, why, role=Role.RESTORE, timeout=DAY, **more),
+        drill.step("restore", host, restore, why, role=Role.RESTORE, timeout=DAY, ok_codes=_TRIED, **more),
         drill.proven("database", "record at the store that its dumps can be restored", **more),
     )

@@ -146,13 +146,17 @@ def test_roles_that_are_cut_off_are_named(here: World) -> None:
     assert "the dump of the roles is missing, or cut off" in failed(drill(here))
 
 
-def test_a_dump_of_a_version_that_is_not_here_is_refused_in_words(here: World) -> None:
+def test_a_dump_of_a_version_that_is_not_here_cannot_be_tried_and_is_no_failure(here: World) -> None:
     for path in here.at(TWO, HOME).glob("*/*.json"):
         before = json.loads(path.read_text())
         path.unlink()
         path.write_text(json.dumps({**before, "server": "9.6.24"}))
-    error = failed(drill(here))
-    assert "the dump is of PostgreSQL 9, but this host has no server of that version" in error
+    drilled = drill(here)
+    assert (drilled.states["restore"], drilled.states["proven-database"]) == ("done", "not needed")
+    assert drilled.report.verdict == Verdict.ATTENTION
+    error = "but no database was tried: the dump is of PostgreSQL 9, but this host has no server of that version"
+    assert error in drilled.report.headline and "install postgresql-9 " in drilled.report.headline
+    assert "database" not in here.proven
 
 
 def test_a_snapshot_without_dumps_is_a_failure(here: World) -> None:

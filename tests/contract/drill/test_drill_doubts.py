@@ -48,7 +48,29 @@ def wrong(here: World) -> list[str]:
 
 
 def test_roles_without_any_dump_prove_nothing(here: World) -> None:
-    assert wrong(here) == ["there is no dump in the newest snapshot"]
+    # A site that has not dumped yet: nothing is wrong.
+    for name, basis in ((ONE, ""), (TWO, ONE)):
+        assert here.house.snapshot(name, basis).code == 0
+    drilled = here.drill(pg.USER, database="dump", files=1)
+    assert drilled.report.verdict == Verdict.ATTENTION
+    assert drilled.report.headline == (
+        "1 file of 2 snapshots came back as sealed; but no database was tried: no snapshot has a dump yet; "
+        "run the job that dumps, then the backup, and then this drill"
+    )
+    assert drilled.states["proven-database"] == "not needed" and list(here.proven) == ["files"]
+    assert list(here.scratch.iterdir()) == []
+
+
+def test_a_dump_that_only_an_older_snapshot_has_is_missed(here: World) -> None:
+    folder = home(here)
+    (folder / f"{TIME}.dump").write_bytes(b"PGDMP")
+    assert here.house.snapshot(ONE).code == 0
+    (folder / f"{TIME}.dump").unlink()
+    folder.rmdir()
+    assert here.house.snapshot(TWO, ONE).code == 0
+    drilled = here.drill(pg.USER, database="dump", files=1)
+    assert drilled.report.verdict == Verdict.FAILED
+    assert [each["what"] for each in drilled.result("restore")["wrong"]] == ["there is no dump in the newest snapshot"]
 
 
 def test_a_database_none_of_whose_dumps_is_whole_is_missed(here: World) -> None:

@@ -354,6 +354,10 @@ def test_the_users_of_a_disk_are_counted_without_the_lock_of_the_plan_itself(ben
     answer = json.loads(Host(bench).call(other.argv).stdout)
     assert answer["users"] == 1
     assert str(holder.pid) in answer["who"][0]
+    # Such as a look at the store for another job.
+    passing = subprocess.Popen(("sleep", "0.7"), cwd=bench.mount)
+    assert Host(bench).holds(check)
+    passing.wait()
     (bench.mount / "inner").mkdir()
     run("mount", "-t", "tmpfs", "none", bench.mount / "inner")
     try:

@@ -28,7 +28,7 @@ from runner.tools import agent as store
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, Storehouse, execute
 
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-WORLD = ("unshare", "--mount", "--pid", "--fork", "--mount-proc")
+WORLD = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 HERE = "runner-agent"
 
 
@@ -69,6 +69,43 @@ def test_what_only_reads_is_not_at_work(tmp_path: Path, argv: str) -> None:
     result = alone(f'"$0" {words} & sleep 0.3', str(tmp_path / name), argv=("idle",))
     assert result.answer.get("idle") is True, result.answer
     assert idle._reads(name, [b"--configure", b"-a"]) is idle._reads(name, [b"install", b"x=-s1"]) is False
+
+
+# Each look asks rsync for its version, and here that takes as long as on a host that is busy.
+SLOW = """#!/bin/sh
+sleep 0.3
+exec /usr/bin/rsync "$@"
+"""
+LOOKS = """mount -t tmpfs tmpfs /usr/local/sbin && printf %s "$SLOW" >/usr/local/sbin/rsync && chmod 755 /usr/local/sbin/rsync
+for each in $(seq $MANY); do
+  printf %s "$ASK" | "$@" probe >"$OUT/$each" &
+  [ $((each % 5)) != 0 ] || wait
+done
+"""
+
+
+def looks(folder: Path, many: int, before: str = "") -> list[dict[str, Any]]:
+    """What `many` looks at this host, five at a time, say: is it idle? Nothing runs there but what `before` begins."""
+    question = {"commands": [{"id": "idle", "argv": ["runner-agent", "idle"]}]}
+    environment = {**ENVIRONMENT, "SLOW": SLOW, "ASK": json.dumps(question), "OUT": str(folder), "MANY": str(many)}
+    script = ("sh", "-c", before + LOOKS, "sh", *PROGRAM)
+    subprocess.run((*WORLD, *script), env=environment, check=True, timeout=60, capture_output=True)
+    readings = [json.loads((folder / str(each)).read_text())["readings"]["idle"] for each in range(1, many + 1)]
+    return [json.loads(reading["out"]) for reading in readings]
+
+
+def test_of_an_idle_host_twenty_looks_of_twenty_say_so(tmp_path: Path) -> None:
+    assert looks(tmp_path, 20) == [{"idle": True, "error": "", "do": ""}] * 20
+
+
+def test_beside_our_own_questions_a_real_rsync_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(1 << 20))
+    answers = looks(tmp_path, 5, '(rsync --bwlimit=1 -- "$OUT/file" "$OUT/copy" & sleep 0.3)\n')
+    assert {answer["idle"] for answer in answers} == {False}
+    for answer in answers:
+        reasons = answer["error"].split("; ")
+        # Its sender, its receiver and its generator.
+        assert len(reasons) == 3 and all(why.startswith("rsync (process ") for why in reasons), reasons
 
 
 @pytest.mark.parametrize("name", ["rsync", "pg_dump", "e2fsck", "update-initramfs"])

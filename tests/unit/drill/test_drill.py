@@ -17,7 +17,7 @@ from runner.jobs.snapshots.check import CheckKind
 from runner.model.facts import Proven, Snapshot
 from runner.model.kind import Draft
 from runner.model.options import CheckOptions, DrillOptions
-from runner.model.plan import Command, Effect, PlannedJob
+from runner.model.plan import Command, Effect, Ended, PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.site import Job, Retention, Site
 from runner.planning import review
@@ -207,6 +207,24 @@ def test_an_answer_that_cannot_be_read_is_no_answer_that_all_is_well() -> None:
     made = report(compare=(State.DONE, {**FILES, "files": "212"}), restore=(State.DONE, {}), clear=(State.DONE, {}))
     assert made.verdict == Verdict.ATTENTION
     assert made.headline == "whether all came back is not known: the answer of compare and of restore cannot be read"
+
+
+def test_where_nothing_could_be_tried_nothing_has_failed_and_nothing_is_proven() -> None:
+    none = {"databases": [], "untried": True, "error": "no snapshot has a dump yet", "do": "dump"}
+    made = report(compare=(State.DONE, FILES), restore=(State.DONE, none), proven_database=(State.NOT_NEEDED, {}))
+    assert made.verdict == Verdict.ATTENTION
+    assert made.headline.endswith("came back as sealed; but no database was tried: no snapshot has a dump yet; dump")
+    bare = {**FILES, "recorded": 0, "attributes": 0, "source": 0}
+    made = report(compare=(State.DONE, bare), proven_files=(State.NOT_NEEDED, {}))
+    assert made.verdict == Verdict.ATTENTION
+    assert made.headline == "whether 215 files came back as sealed is not known: the store has no checksums of them"
+
+
+def test_a_proof_is_recorded_unless_there_was_nothing_to_try() -> None:
+    steps = {step.id: step for step in draft(database="dump-babase").steps}
+    for sort, tried in (("files", "compare"), ("database", "restore")):
+        assert steps[f"drill/proven-{sort}"].unless == Ended(step=f"drill/{tried}", codes=(3,))
+        assert steps[f"drill/{tried}"].ok_codes == (0, 3)
 
 
 def test_the_report_of_another_kind_is_not_its_own() -> None:
