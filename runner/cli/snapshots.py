@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from runner.cli.apply import carry_out
 from runner.cli.opening import opened
+from runner.cli.progress import display
 from runner.cli.show import show, show_json
 from runner.model.errors import FactsIncomplete, UsageError
-from runner.model.facts import Snapshot
+from runner.model.facts import Snapshot, StoreFacts
 from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line, size
 from runner.report.line import Line, Table, line
@@ -34,12 +36,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         const="latest",
         help="list what could not be read for the snapshot of that time (default: the latest)",
     )
+    acts = parser.add_mutually_exclusive_group()
+    acts.add_argument(
+        "--set-aside", metavar="NAME", nargs="+", default=[], help="take snapshots out of the count; they are kept"
+    )
+    acts.add_argument(
+        "--bring-back", metavar="NAME", nargs="+", default=[], help="let snapshots that were set aside count again"
+    )
+    acts.add_argument(
+        "--drop-aside", metavar="NAME", nargs="+", default=[], help="remove snapshots that were set aside, for good"
+    )
+    acts.add_argument("--drop-partials", action="store_true", help="drop the interrupted copies of a store")
+    parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan of these to a file instead of running it")
 
 
 def run(options: argparse.Namespace) -> int:
     """List them; 3 where a store could not be read."""
     from runner.verbs import browse
 
+    if options.set_aside or options.bring_back or options.drop_aside or options.drop_partials:
+        return _act(options)
+    if options.out:
+        raise UsageError("--out is for a plan, and a list is none", do="leave it out")
     with opened(options) as app:
         holdings = browse.holdings(app, options.stores)
         now = app.now().astimezone(ZoneInfo(app.site.timezone))
@@ -57,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
                         "path": holding.store.path,
                         "error": holding.error,
                         "snapshots": [browse.as_json(snapshot) for snapshot in holding.sealed],
+                        "aside": [each.name for each in holding.contents.aside] if holding.contents else [],
+                        "lost": list(holding.contents.lost) if holding.contents else [],
                         "partials": [partial.name for partial in holding.contents.partials] if holding.contents else [],
                         **({"unique": _gains(alone[holding.store.name])} if holding.store.name in alone else {}),
                     }
@@ -68,6 +88,28 @@ def run(options: argparse.Namespace) -> int:
         for holding in holdings:
             show(_store(holding, now, alone.get(holding.store.name, {})))
     return FactsIncomplete.code if any(holding.error for holding in holdings) else 0
+
+
+def _act(options: argparse.Namespace) -> int:
+    """Show the plan and run it, or write it to `--out`."""
+    from runner.verbs import aside
+
+    live = display()
+    options.yes = False
+    with opened(options, live) as app:
+        if options.set_aside:
+            plan = aside.setting(app, options.set_aside, options.stores)
+        elif options.bring_back:
+            plan = aside.returning(app, options.bring_back, options.stores)
+        elif options.drop_aside:
+            plan = aside.removing(app, options.drop_aside, options.stores)
+        elif (drops := aside.dropping(app, options.stores)) is not None:
+            plan = drops
+        else:
+            show([line("nothing to drop: no snapshot is interrupted")])
+            return 0
+        _, code = carry_out(app, plan, options, live, question="")
+    return code
 
 
 def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]) -> list[Line | Table]:
@@ -88,6 +130,7 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
     if contents and contents.partials:
         interrupted = count(len(contents.partials), "interrupted one")
         lines.append(line("  ", (f"{interrupted}, which the next run takes up", "warn")))
+    lines += _beside(store.name, contents) if contents else []
     if contents and (space := contents.space):
         share = f"{100 * space.free / space.size:.0f} %" if space.size else "?"
         inodes = f", {100 * space.inodes_free / space.inodes:.0f} % of inodes" if space.inodes else ""
@@ -97,6 +140,27 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
     if any(snapshot.freed_bytes is not None for snapshot in holding.sealed):
         lines.append(line(("  frees: what the disk gains when it and every older one expire", "dim")))
     return [*lines, line()]
+
+
+def _beside(store: str, contents: StoreFacts) -> list[Line | Table]:
+    """What is there and does not count, each with the command for it."""
+    lines: list[Line | Table] = []
+    for each in contents.aside:
+        room = "" if each.room is None else f", brought {size(each.room)}"
+        lines.append(line(f"  set aside: {each.name}{room}"))
+        lines.append(line((f"    it counts again: runner snapshots {store} --bring-back {each.name}", "dim")))
+        drop = f"runner snapshots {store} --drop-aside {each.name} --out plan.toml"
+        lines.append(line((f"    it goes for good: {drop}", "dim")))
+    if contents.lost:
+        lost = count(len(contents.lost), "snapshot")
+        lines.append(line("  ", (f"{lost} lost: only the record is left of {_ends(contents.lost)}", "bad")))
+    if contents.partials:
+        lines.append(line((f"    to drop what is interrupted: runner snapshots {store} --drop-partials", "dim")))
+    return lines
+
+
+def _ends(names: Sequence[str]) -> str:
+    return " to ".join(dict.fromkeys((names[0], names[-1])))
 
 
 def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tuple[str, ...]:

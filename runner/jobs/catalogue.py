@@ -107,6 +107,8 @@ _WEIGHTS = tuple(
 # Jobs that a person asks for by a verb of their own, and the one that the planner adds. A pin has nothing to add.
 REPORTERS: dict[str, Reporter] = {
     "prepare": LateReport(place="prepare:prepare_report"),
+    "aside": LateReport(place="retention.report:aside_report"),
+    "drop": LateReport(place="retention.report:drop_report"),
     "restore": LateReport(place="snapshots.report:restore_report"),
     "restore-db": LateReport(place="database.report:restored"),
     "swap-db": LateReport(place="database.report:restored"),

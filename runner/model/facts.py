@@ -107,6 +107,15 @@ class Partial:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Aside:
+    """A snapshot that a person took out of the count: of which host, and what it brought that none before it had."""
+
+    name: SnapshotName
+    host: str = ""
+    room: Count | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Holder:
     """Who holds a store's lock: `plan` is the id of the plan it works on."""
 
@@ -135,7 +144,8 @@ class StoreFacts:
     drill of each sort, `files` and `database`; a sort that never succeeded is not in it. `unread` are
     files and folders in it that are there and cannot be read: what they hold is not known. `lacks` are those
     of nosuid and nodev that it is mounted without, `open` its own folders that others than root may enter,
-    `foreign` some of what is in its folder beside it.
+    `foreign` some of what is in its folder beside it. `aside` are snapshots that were taken out of the count,
+    `lost` those of which only the record is left.
     """
 
     path: AbsolutePath
@@ -149,6 +159,8 @@ class StoreFacts:
     sealed: tuple[Snapshot, ...] = ()
     partials: tuple[Partial, ...] = ()
     trash: tuple[str, ...] = ()
+    aside: tuple[Aside, ...] = ()
+    lost: tuple[SnapshotName, ...] = ()
     unread: tuple[AbsolutePath, ...] = ()
     holder: Holder | None = None
     space: Space | None = None

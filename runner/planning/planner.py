@@ -285,8 +285,9 @@ def _store_basis(name: str, store: StoreFacts) -> Basis:
     sealed = tuple(snapshot.name for snapshot in store.sealed)
     partials = tuple(partial.name for partial in store.partials)
     newest = f", the newest {sealed[-1]}" if sealed else ""
+    aside = tuple(snapshot.name for snapshot in store.aside)
     return Basis(
         subject=f"store {name}",
-        digest=_digest(store.path, store.uuid, store.problem, sealed, partials),
+        digest=_digest(store.path, store.uuid, store.problem, sealed, partials, *([aside] if aside else ())),
         description=f"{count(len(sealed), 'snapshot')}{newest}, {count(len(partials), 'interrupted one')}",
     )

@@ -6,12 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import assert_never
 
 from runner.model.errors import PlanRefused
 from runner.model.facts import Facts, Snapshot, StoreFacts
-from runner.model.names import SNAPSHOT
+from runner.model.names import SNAPSHOT, snapshot_time
 from runner.model.plan import Argv, Check, Command, Effect, Ended, Finding, Plan, PutFile, Skip, Step, WaitFor
 from runner.model.site import Site, Store
 from runner.model.text import count
@@ -104,7 +104,8 @@ def floors(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
     each job and day (UTC, when they were sealed) no more than `retention.per_day`.
     """
     faults: list[str] = []
-    steps = [(step, *gone) for step in plan.steps if (gone := _expires(step))]
+    steps = [(step, *gone) for step in plan.steps if (gone := _called(step, "expire"))]
+    moved = [(step, *gone) for step in plan.steps if (gone := _called(step, "set-aside"))]
     for place in site.stores:
         host = facts.hosts.get(place.host)
         known = host.stores.get(place.name) if host else None
@@ -114,6 +115,8 @@ def floors(plan: Plan, site: Site, facts: Facts) -> tuple[Finding, ...]:
         if own:
             faults += _below(place, known, own)
             steps = [row for row in steps if (row[0], row[2]) not in own]
+        aside = [name for step, path, name in moved if (step.host, path) == (place.host, known.path)]
+        faults += _below_aside(place, known, aside, facts.at)
     faults += [f"{step.id} expires {name} from {path}, which is no store that was read" for step, path, name in steps]
     return tuple(Finding(severity="refusal", text=text, source="review") for text in faults)
 
@@ -145,14 +148,31 @@ def _below(place: Store, known: StoreFacts, own: list[tuple[Step, str]]) -> list
         # A plan of an older runner says none: then the disk counts all, and it is counted here alone.
         if _per_day(_argv(step)) not in ("", str(most))
     ]
-    gone = {name for _, name in own}
-    stay = [snapshot for snapshot in recorded if snapshot.exceptions == 0 and snapshot.name not in gone]
-    days = Counter((snapshot.job, _day(snapshot)) for snapshot in stay)
-    left = sum(min(many, most or many) for many in days.values())
+    left = _left(known, {name for _, name in own}, most)
     if left < least:
         many = count(left, "snapshot")
         faults.append(f"this plan would leave {many} without exceptions in store {place.name}, and min is {least}")
     return faults
+
+
+def _below_aside(place: Store, known: StoreFacts, names: list[str], now: datetime) -> list[str]:
+    """Why these may not be set aside: only one whose name lies in the future may be where too few would count."""
+    past = [name for name in names if (at := snapshot_time(name)) is None or at <= now]
+    counting = {snapshot.name for snapshot in known.sealed if snapshot.recorded and snapshot.exceptions == 0}
+    if place.retention is None or not counting.intersection(past):
+        return []
+    left = _left(known, set(names), place.retention.per_day)
+    if left >= place.retention.min:
+        return []
+    many = count(left, "snapshot")
+    text = f"without {', '.join(past)} only {many} without exceptions would count in store {place.name}"
+    return [f"{text}, and min is {place.retention.min}"]
+
+
+def _left(known: StoreFacts, gone: set[str], most: int) -> int:
+    stay = [each for each in known.sealed if each.recorded and each.exceptions == 0 and each.name not in gone]
+    days = Counter((snapshot.job, _day(snapshot)) for snapshot in stay)
+    return sum(min(many, most or many) for many in days.values())
 
 
 def _per_day(argv: Argv) -> str:
@@ -163,11 +183,11 @@ def _day(snapshot: Snapshot) -> str:
     return f"{snapshot.sealed.astimezone(UTC):%Y-%m-%d}" if snapshot.sealed else snapshot.name.partition("T")[0]
 
 
-def _expires(step: Step) -> tuple[str, str] | None:
-    """Give the store's folder and the snapshot, where a step calls `runner-agent expire`."""
+def _called(step: Step, verb: str) -> tuple[str, str] | None:
+    """Give the store's folder and the snapshot, where a step calls this verb of `runner-agent`."""
     argv = _argv(step)
-    for program, verb, path, name in zip(argv, argv[1:], argv[2:], argv[3:], strict=False):
-        if verb == "expire" and program.endswith("runner-agent"):
+    for program, word, path, name in zip(argv, argv[1:], argv[2:], argv[3:], strict=False):
+        if word == verb and program.endswith("runner-agent"):
             return path, name
     return None
 

@@ -42,10 +42,11 @@ class Holding:
 
 def holdings(app: App, names: Sequence[str] = ()) -> tuple[Holding, ...]:
     """What these stores hold (all, where none is named); one that cannot be read says why."""
-    return _holdings(app, names)[0]
+    return gathered(app, names)[0]
 
 
-def _holdings(app: App, names: Sequence[str], more: Sequence[str] = ()) -> tuple[tuple[Holding, ...], Facts]:
+def gathered(app: App, names: Sequence[str], more: Sequence[str] = ()) -> tuple[tuple[Holding, ...], Facts]:
+    """As `holdings`, with the facts of their hosts and of those in `more`."""
     known = {store.name: store for store in app.site.stores}
     for name in names:
         if name not in known:
@@ -143,7 +144,7 @@ def restoring(app: App, host: str, path: str, when: str, to: str, store: str) ->
     names = [declared.name for declared in app.site.hosts]
     if host not in names:
         raise UsageError(f"there is no host '{host}' in jobs.toml", do=f"the hosts are: {', '.join(names)}")
-    held, facts = _holdings(app, (store,) if store else (), (host,))
+    held, facts = gathered(app, (store,) if store else (), (host,))
     if facts.hosts[host].error:
         raise FactsIncomplete(f"{host} cannot be read: {facts.hosts[host].error}")
     reasons: list[str] = []
@@ -184,7 +185,7 @@ def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
     """
     from runner.jobs.retention import pin as pinned
 
-    held, facts = _holdings(app, (store,) if store else ())
+    held, facts = gathered(app, (store,) if store else ())
     end = moment_of(until, zone=app.site.timezone, now=facts.at) if until else None
     if until and (end is None or end <= facts.at):
         raise UsageError(f"'{until}' is not a day in the future", do="write it as 2027-01-31")

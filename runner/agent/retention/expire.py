@@ -10,7 +10,7 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..snapshots.sums import bequeath
 from ..store import disk, inventory, lock, trash
-from ..store.layout import StoreFolder, is_name, open_store, require_sealed, room, sealed
+from ..store.layout import StoreFolder, open_store, require_sealed, room, sealed
 from ..store.lock import working
 from ..store.pins import pins
 from ..store.proven import guarded
@@ -62,18 +62,14 @@ def _require(store: StoreFolder, name: str, options: Expire) -> None:
 
 def _move(store: StoreFolder, name: str) -> None:
     # The folder first, and on the disk, then what is known of it: cut off in between, there is a record
-    # without a folder, which counts for nothing and goes with the next snapshot that is expired.
+    # whose folder is in the trash, which counts for nothing and follows it there before that is emptied.
     durable.make_folder(store.trash, 0o700)
     descriptor = trash.open_trash(store)
     try:
         trash.move(store, store.root / name, descriptor)
         os.fsync(descriptor)
         durable.sync_folder(store.root)
-        for path in sorted(store.records.iterdir()):
-            about = path.name.partition(".")[0]
-            homes = (store.root / about, store.partial / about)
-            if is_name(about) and not any(os.path.lexists(home) for home in homes):
-                trash.move(store, path, descriptor)
+        trash.follow(store, descriptor)
         if inventory.place(store, name).is_dir():
             trash.move(store, inventory.place(store, name), descriptor)
         os.fsync(descriptor)

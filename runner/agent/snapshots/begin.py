@@ -10,7 +10,7 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..host.mounts import mount_of, mounts
 from ..host.processes import boot_id
-from ..store import disk, received
+from ..store import aside, disk, received
 from ..store.layout import StoreFolder, folders, open_store, partials, read_json, sealed
 from ..store.lock import working
 from ..store.trash import free_name
@@ -85,10 +85,9 @@ def _check_names(store: StoreFolder, name: str, basis: str, resumed: tuple[str, 
 
 def _tidy(store: StoreFolder) -> None:
     """Finish what a seal that was cut off after its rename left undone, and drop torn drafts."""
-    counted = sealed(store)
-    if counted:
-        durable.point(store.root / "latest", counted[-1], store.runner / "latest.tmp")
-    there = partials(store)
+    aside.tidy(store)
+    aside.point_latest(store)
+    counted, there = sealed(store), partials(store)
     if store.partial.is_dir():
         for name in set(counted).intersection(path.name for path in store.partial.iterdir()):
             (store.partial / name).rmdir()

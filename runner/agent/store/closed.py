@@ -18,7 +18,7 @@ from .contract import Close, Closed
 from .layout import StoreFolder, is_name, open_store
 
 MODE = 0o700
-OURS = frozenset((".runner", ".partial", ".incoming", ".trash", "latest", "lost+found"))
+OURS = frozenset((".runner", ".partial", ".incoming", ".trash", ".aside", "latest", "lost+found"))
 
 
 def open_places(store: StoreFolder) -> tuple[str, ...]:
@@ -66,7 +66,7 @@ def _is_store(store: StoreFolder) -> bool:
 
 
 def _places(store: StoreFolder) -> tuple[Path, ...]:
-    known = (store.runner, store.records, inventory.home(store), store.partial, store.parts, store.trash)
+    known = (store.runner, store.records, inventory.home(store), store.partial, store.parts, store.trash, store.aside)
     return (store.root, *known, store.root / ".incoming")
 
 

@@ -208,6 +208,22 @@ class ProofKept(NamedTuple):
     kept: bool
 
 
+class DropPartials(NamedTuple):
+    """Options of `drop-partials`."""
+
+    store: PathWord
+    names: SnapshotsRest
+    plan: str = ""
+    disk: DeclaredDisk = DeclaredDisk()
+
+
+class PartialsDropped(NamedTuple):
+    """Answer of `drop-partials`: what went to the trash, and which interrupted snapshots are left."""
+
+    dropped: tuple[str, ...]
+    left: tuple[str, ...]
+
+
 class Reap(NamedTuple):
     """Options of `reap`."""
 

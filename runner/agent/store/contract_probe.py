@@ -44,6 +44,14 @@ class PartialAnswer(NamedTuple):
     apart: bool = False
 
 
+class AsideAnswer(NamedTuple):
+    """A snapshot that lies aside in the answer of `probe`: model/facts.py, Aside, says what is what."""
+
+    name: str
+    host: str = ""
+    room: Optional[Count] = None
+
+
 class SpaceAnswer(NamedTuple):
     """The space of a store's filesystem in the answer of `probe`: model/facts.py, Space."""
 
@@ -74,6 +82,8 @@ class StoreAnswer(NamedTuple):
     sealed: tuple[SnapshotAnswer, ...] = ()
     partials: tuple[PartialAnswer, ...] = ()
     trash: tuple[str, ...] = ()
+    aside: tuple[AsideAnswer, ...] = ()
+    lost: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     holder: Optional[HolderAnswer] = None
     space: Optional[SpaceAnswer] = None

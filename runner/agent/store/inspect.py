@@ -10,7 +10,7 @@ from typing import Any
 from .. import clock
 from ..answer import Refused
 from ..arguments import PATH, DeclaredDisk
-from . import closed, disk, freed, layout, lock, owned, received
+from . import aside, closed, disk, freed, layout, lock, owned, received
 from . import contract_probe as contract
 from .contract import HolderAnswer
 from .layout import StoreFolder
@@ -57,6 +57,8 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
         sealed=_snapshots(store, proven, pinned or {}),
         partials=tuple(_partial(store, name) for name in layout.partials(store)),
         trash=trash or (),
+        aside=tuple(_aside(store, name) for name in aside.names(store)),
+        lost=layout.lost(store),
         unread=tuple(str(path) for path, known in ((store.pins, pinned), (store.trash, trash)) if known is None),
         holder=HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
         space=_space(here),
@@ -156,6 +158,12 @@ def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
         fits = _shareable(store, f".partial/{name}", points) == tuple(points)
     # One that is not known to be a basis for anything is resumed from nothing, and removed with the others.
     return contract.PartialAnswer(name, basis if fits else "", tuple(points) if fits else (), apart)
+
+
+def _aside(store: StoreFolder, name: str) -> contract.AsideAnswer:
+    record = _fitting(layout.read_json(aside.record(store, name)))
+    room = record.get("added_room")
+    return contract.AsideAnswer(name, record.get("host") or "", record.get("added_bytes") if room is None else room)
 
 
 def _shareable(store: StoreFolder, name: str, points: Iterable[str]) -> tuple[str, ...]:

@@ -33,6 +33,11 @@ class StoreFolder(NamedTuple):
         return self.root / ".trash"
 
     @property
+    def aside(self) -> Path:
+        """What a person took out of the count: whole snapshots, and what is known of them in `records` and `about`."""
+        return self.root / ".aside"
+
+    @property
     def runner(self) -> Path:
         """What the program knows about the store."""
         return self.root / ".runner"
@@ -116,6 +121,19 @@ def sealed(store: StoreFolder) -> tuple[str, ...]:
     except FileNotFoundError:
         return ()
     return tuple(name for name in folders(store) if f"{name}.json" in records)
+
+
+def lost(store: StoreFolder) -> tuple[str, ...]:
+    """The snapshots of which only the record is left, oldest first: what this program moves takes its record along."""
+    try:
+        recorded = {entry.name[:-5] for entry in store.records.iterdir() if entry.name.endswith(".json")}
+        trash = {entry.name.partition(".")[0] for entry in store.trash.iterdir()} if store.trash.is_dir() else set()
+    except FileNotFoundError:
+        return ()
+    homes = (store.root, store.partial, store.aside)
+    gone = (name for name in recorded if not any(os.path.lexists(home / name) for home in homes))
+    # One in the trash expired: its record follows it.
+    return tuple(sorted(name for name in gone if is_name(name) and name not in trash))
 
 
 def partials(store: StoreFolder) -> tuple[str, ...]:

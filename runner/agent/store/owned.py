@@ -40,7 +40,7 @@ def _troubles(path: str) -> Iterator[tuple[str, str]]:
             if place.path != str(store.root) or stays:
                 do = place.command or f"move the store to a folder that only {WHOSE} may write"
                 yield f"others may change what is written to the store: {place.path}: {place.who}", do
-        known = (store.runner, store.records, inventory.home(store), store.partial, store.parts)
+        known = (store.runner, store.records, inventory.home(store), store.partial, store.parts, store.aside)
         for inner in known:
             if os.path.lexists(inner) and not _is_ours(inner):
                 yield f"{inner} is not a folder of {_own()}", "see who made it and what it is, and move it away"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
@@ -21,6 +22,10 @@ SORTS = ("files", "database")
 
 # A byte of the store's lock of its own: a drill must not wait for a snapshot that is being made.
 PROVING = 2
+
+
+# A proof of a time that has not come yet was written by a clock that was ahead: it is no later one.
+NEAR = 3600 * 10**9
 
 
 def proofs(store: StoreFolder) -> dict[str, ProofAnswer]:
@@ -66,7 +71,8 @@ def run(argv: Sequence[str]) -> int:
         counted = require_sealed(store, name)
         before = proofs(store).get(sort)
         later = before is not None and (
-            clock.nanoseconds(before.at) > when or (before.snapshot > name and before.snapshot in counted)
+            when < clock.nanoseconds(before.at) <= time.time_ns() + NEAR
+            or (before.snapshot > name and before.snapshot in counted)
         )
         stays = before if later else None
         if stays is None:
@@ -76,6 +82,15 @@ def run(argv: Sequence[str]) -> int:
         os.close(descriptor)
     reply(ProofKept(sort, stays.snapshot if stays else name, stays is not None))
     return 0
+
+
+def forget(store: StoreFolder, name: str) -> tuple[str, ...]:
+    """Let the proofs of snapshot `name`, which counts no more, prove nothing; their sorts. Under the byte PROVING."""
+    content = read_json(store.proven)
+    sorts = tuple(sort for sort, proof in proofs(store).items() if proof.snapshot == name)
+    if sorts:
+        durable.write_json(store.proven, {sort: proof for sort, proof in content.items() if sort not in sorts})
+    return sorts
 
 
 def _alone(store: StoreFolder) -> int:

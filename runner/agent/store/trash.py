@@ -15,7 +15,7 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from . import disk
 from .contract import Reap, Reaped
-from .layout import StoreFolder, open_store, partials
+from .layout import StoreFolder, is_name, lost, open_store, partials
 from .lock import working
 
 DEEPEST = 64
@@ -42,6 +42,21 @@ def move(store: StoreFolder, path: Path, trash: int) -> None:
     os.rename(path, free_name(store, path.name).name, dst_dir_fd=trash)
 
 
+def follow(store: StoreFolder, trash: int) -> None:
+    """Move there what is known of snapshots that expired. What is known of a lost one stays: it is the evidence."""
+    if not store.records.is_dir():
+        return
+    known: dict[str, list[Path]] = {}
+    gone = set(lost(store))
+    for path in sorted(store.records.iterdir()):
+        known.setdefault(path.name.partition(".")[0], []).append(path)
+    for name, paths in known.items():
+        homes = (store.root / name, store.partial / name, store.aside / name)
+        if is_name(name) and name not in gone and not any(os.path.lexists(home) for home in homes):
+            for path in paths:
+                move(store, path, trash)
+
+
 def run(argv: Sequence[str]) -> int:
     """Empty `.trash/`, and `.partial/parts/` when no partial is left; print how many names went.
 
@@ -52,6 +67,8 @@ def run(argv: Sequence[str]) -> int:
     store = open_store(options.store)
     with working(store, options.plan):
         disk.require(store, options.disk)
+        if store.trash.is_dir():
+            _follow(store)
         places = [store.trash] if partials(store) else [store.trash, store.parts]
         removed, stuck = 0, 0
         for place in places:
@@ -64,6 +81,15 @@ def run(argv: Sequence[str]) -> int:
         )
     reply(Reaped(removed))
     return 0
+
+
+def _follow(store: StoreFolder) -> None:
+    trash = open_trash(store)
+    try:
+        follow(store, trash)
+        os.fsync(trash)
+    finally:
+        os.close(trash)
 
 
 def empty(root: Path, place: Path) -> tuple[int, int]:

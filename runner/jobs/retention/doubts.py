@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median, median_high
 
 from runner.model.facts import Snapshot
-from runner.model.names import snapshot_time
+from runner.model.names import snapshot_name, snapshot_time
 from runner.model.text import count, length, one_line
 
 SLACK = timedelta(minutes=5)
@@ -39,7 +39,8 @@ def clock_behind(times: Sequence[datetime], now: datetime) -> Doubt | None:
     return Doubt(
         text=f"the clock says {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC, {length(times[-1] - now)} before "
         "the newest snapshot was begun",
-        do="set the clock right; if a snapshot has a wrong name from a wrong clock, move it out of the store",
+        do="set the clock right; if it is right, a clock that was ahead named that snapshot: "
+        f"runner snapshots --set-aside {snapshot_name(times[-1])}",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from runner.agent.retention.contract import Audited, Expired
+from runner.agent.retention.contract import Audited, Expired, PutAside
 from runner.agent.store.contract import Counts
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
@@ -74,6 +74,35 @@ def spared(outcomes: Sequence[Outcome]) -> str:
     expiring = [outcome.state for outcome in outcomes if outcome.role == Role.EXPIRE]
     none = bool(expiring) and all(state == State.NOT_NEEDED for state in expiring)
     return "no snapshot had to go: there is room by now" if none else ""
+
+
+def aside_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+    """Which snapshots count no more, or again, and how many do; how they come back."""
+    report = default_report(job, outcomes, around)
+    done = [outcome for outcome in outcomes if outcome.state == State.DONE]
+    moved = [outcome for outcome in done if outcome.role == Role.ASIDE]
+    if not moved:
+        return report
+    answers = [read(outcome.result, PutAside) for outcome in moved]
+    names = [one_line(outcome.subject) for outcome in moved]
+    last = answers[-1]
+    left = f"{last.sealed} are left" if last else "how many are left is not known"
+    text = f"{', '.join(names[:_SHOWN])} {'counts' if len(names) == 1 else 'count'} no more, and {left}"
+    store = job.locks[0].resource.removeprefix("store ") if job.locks else "STORE"
+    details = [f"to let it count again: runner snapshots {store} --bring-back {' '.join(names[:_SHOWN])}"]
+    details += [
+        f"the last drill that succeeded ({', '.join(answer.unproven)}) was of {answer.aside}: run the drill again"
+        for answer in answers
+        if answer and answer.unproven
+    ]
+    if stopped(job, outcomes):
+        return replace(report, details=(text, *details, *report.details))
+    return replace(report, headline=text, details=tuple(details))
+
+
+def drop_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
+    """That it is done is all there is to say; what was planned said what."""
+    return default_report(job, outcomes, around, f"{job.headline}: done")
 
 
 def audit_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

@@ -11,14 +11,14 @@ from runner.jobs.bundled import Bundled
 from runner.jobs.database import dump_findings
 from runner.jobs.retention import prune
 from runner.jobs.retention import steps as expiring
-from runner.jobs.snapshots import filesystems, findings, inventory, link_dest
+from runner.jobs.snapshots import clocks, filesystems, findings, inventory, link_dest
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
-from runner.model.cause import Fault, of_host, of_store
+from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts, Filesystem, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft
-from runner.model.names import next_snapshot_name, plan_id
+from runner.model.names import plan_id
 from runner.model.options import SnapshotOptions
 from runner.model.plan import Finding, Forecast, PlannedJob, Skip
 from runner.model.site import Host, Job, Site, Store
@@ -40,17 +40,15 @@ class SnapshotKind(Bundled):
         options: SnapshotOptions = job.options
         store = site.store(options.store)
         source, keeper = facts.hosts[job.host], facts.hosts[store.host]
-        stored = keeper.stores[store.name]
         if refusal := findings.unusable(site, job, store, source, keeper):
             return _skipped(refusal)
-        taken = [*(snapshot.name for snapshot in stored.sealed), *(partial.name for partial in stored.partials)]
-        name = next_snapshot_name(now, taken)
-        if name is None:
-            text = f"the clock says {now:%Y-%m-%d %H:%M} UTC, before the newest snapshot {max(taken)}"
-            do = f"set the clock of {site.controller}; snapshots must be in order of time"
-            finding = findings.attention(job, text, do)
-            return _skipped(replace(finding, cause=of_host(site.controller, Fault.CLOCK)))
-        return _draft(_SnapshotWork(site=site, job=job, store=store, source=source, keeper=keeper, name=name, now=now))
+        known = clocks.Clocks(site=site, job=job, store=store, facts=facts)
+        name = clocks.name_or_why(known)
+        if isinstance(name, Finding):
+            return _skipped(name)
+        work = _SnapshotWork(site=site, job=job, store=store, source=source, keeper=keeper, name=name, now=now)
+        made = _draft(work)
+        return replace(made, findings=(*clocks.doubts(known), *made.findings)) if made.planned else made
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
         """See Beyond: a store that was written to before and is empty now may be another disk."""

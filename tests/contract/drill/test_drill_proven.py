@@ -58,13 +58,19 @@ def test_each_sort_keeps_its_own(house: Storehouse) -> None:
 
 
 def test_a_proof_is_replaced_by_a_newer_one_only(house: Storehouse) -> None:
-    assert proven(house, NAMES[2], "2026-11-25T02:00:00+00:00").code == 0
-    for name, at in ((NAMES[4], "2026-11-24T02:00:00+00:00"), (NAMES[1], "2026-11-26T02:00:00+00:00")):
+    assert proven(house, NAMES[2], "2001-11-25T02:00:00+00:00").code == 0
+    for name, at in ((NAMES[4], "2001-11-24T02:00:00+00:00"), (NAMES[1], "2001-11-26T02:00:00+00:00")):
         assert proven(house, name, at).answer == {"proven": "files", "snapshot": NAMES[2], "kept": True}
-    assert proven(house, NAMES[2], "2026-11-26T02:00:00+00:00").answer["kept"] is False
+    assert proven(house, NAMES[2], "2001-11-26T02:00:00+00:00").answer["kept"] is False
     # Where that snapshot is no more, what is there is better than nothing.
     shutil.rmtree(house.root / NAMES[2])
-    assert proven(house, NAMES[1], "2026-11-27T02:00:00+00:00").answer["kept"] is False
+    assert proven(house, NAMES[1], "2001-11-27T02:00:00+00:00").answer["kept"] is False
+
+
+def test_a_proof_of_a_time_that_has_not_come_is_replaced(house: Storehouse) -> None:
+    """A clock that was ahead wrote it: it would keep every later one from being noted for as long."""
+    assert proven(house, NAMES[2], "2098-11-25T02:00:00+00:00").code == 0
+    assert proven(house, NAMES[2], "2001-11-26T02:00:00+00:00").answer["kept"] is False
 
 
 @pytest.mark.parametrize(

@@ -41,8 +41,8 @@ def test_it_needs_no_probes_of_its_own_and_names_its_keys() -> None:
         ({"server": {"store": {"problem": "the disk is another"}}}, "cannot be used: the disk is another"),
         ({"server": {"uid": 1000}}, "on server this runs as uid 1000"),
         ({"papio": {"filesystems": []}}, "no filesystem of papio can be copied"),
-        ({"server": {"store": {"sealed": [{"name": "2026-11-24T000000Z"}]}}}, "before the newest snapshot"),
-        ({"server": {"store": {"partials": [{"name": "2026-11-24T000000Z"}]}}}, "before the newest snapshot"),
+        ({"server": {"store": {"sealed": [{"name": "2026-11-24T000000Z"}]}}}, "lies 15 h 45 min in the future"),
+        ({"server": {"store": {"partials": [{"name": "2026-11-24T000000Z"}]}}}, "lies 15 h 45 min in the future"),
     ],
 )
 def test_a_snapshot_that_could_not_be_faithful_is_skipped_and_somebody_told(

@@ -1,0 +1,169 @@
+"""Whether the controller's clock can be right, before a snapshot is named by it: a false name blocks what follows.
+
+Clocks of other machines decide: those of the job's own hosts, so that no other can keep it from being done. What the
+store and the journal remember only says how long nothing ran: a site that was off, and a clock that jumped, look the
+same there, and so do the times in a filesystem, which the same clock wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from runner.model.cause import Fault, of_host
+from runner.model.facts import Facts, HostFacts, StoreFacts
+from runner.model.names import next_snapshot_name, snapshot_time
+from runner.model.plan import Finding
+from runner.model.site import Job, Site, Store
+from runner.model.text import count, length
+
+# Clocks that nobody sets may be off by that; a name that is, does no harm.
+NEAR = timedelta(hours=1)
+# A name that is off by more may keep the next day's snapshot from being made.
+FALSE = timedelta(days=1)
+# What was named within that time was named by the clock that runs still.
+LATELY = timedelta(days=2)
+# Of one machine alone: so long a silence is worth a word.
+SILENCE = timedelta(days=60)
+# As `next_snapshot_name` has it.
+_CLOSE = timedelta(minutes=2)
+_NAMED = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clocks:
+    """What a job's snapshot will be named by, and what there is to compare with."""
+
+    site: Site
+    job: Job
+    store: Store
+    facts: Facts
+
+    @property
+    def stored(self) -> StoreFacts:
+        """The store as it was read."""
+        return self.facts.hosts[self.store.host].stores[self.store.name]
+
+    @property
+    def others(self) -> tuple[HostFacts, ...]:
+        """The job's hosts that say what time it is."""
+        names = dict.fromkeys((self.job.host, self.store.host))
+        return tuple(self.facts.hosts[name] for name in names if self.facts.hosts[name].now is not None)
+
+    def ahead_of(self, host: HostFacts) -> timedelta:
+        """How far the controller's clock stands before that host's."""
+        return self.facts.at - (host.now or self.facts.at)
+
+    def is_another(self, host: HostFacts) -> bool:
+        """Whether it has a clock of its own."""
+        controller = self.facts.hosts.get(self.site.controller)
+        same = controller is not None and controller.boot_id == host.boot_id != ""
+        return host.name != self.site.controller and not same
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether the controller named a snapshot here lately, which was sealed after that by the store's own clock."""
+        at = self.facts.at
+        return any(
+            named <= at <= named + LATELY and sealed - named >= -NEAR
+            for named, sealed in ((snapshot_time(each.name), each.sealed) for each in self.stored.sealed)
+            if named and sealed
+        )
+
+    def went_back(self, host: HostFacts) -> bool:
+        """Whether it is the store's host, and stands before what it wrote itself when it last sealed."""
+        own = [snapshot.sealed for snapshot in self.stored.sealed if snapshot.sealed]
+        return host.name == self.store.host and bool(own) and max(own) - (host.now or self.facts.at) > NEAR
+
+
+def name_or_why(clocks: Clocks) -> str | Finding:
+    """The name of a snapshot that begins now; or why the controller's clock may name none."""
+    sealed, partials = clocks.stored.sealed, clocks.stored.partials
+    taken = [*(snapshot.name for snapshot in sealed), *(partial.name for partial in partials)]
+    name = next_snapshot_name(clocks.facts.at, taken)
+    return _behind(clocks) if name is None else (_ahead(clocks) or name)
+
+
+def doubts(clocks: Clocks) -> tuple[Finding, ...]:
+    """What a person should know of the clocks, where a snapshot is made all the same."""
+    return (*_apart(clocks), *_silent(clocks))
+
+
+def _ahead(clocks: Clocks) -> Finding | None:
+    differ = [host for host in clocks.others if clocks.ahead_of(host) > FALSE and not clocks.went_back(host)]
+    agree = [host for host in clocks.others if clocks.is_another(host) and abs(clocks.ahead_of(host)) <= FALSE]
+    if not differ or agree or clocks.is_steady:
+        return None
+    witness = next((host for host in differ if clocks.is_another(host)), differ[0])
+    site, at = clocks.site, clocks.facts.at
+    text = (
+        f"the clock of {site.controller} says {_day(at)}, and that of {witness.name} {_day(witness.now)}: "
+        f"it seems {length(clocks.ahead_of(witness))} ahead, and the snapshot would have a name from the future"
+    )
+    do = f"nothing was written; set the clock that is wrong ({site.controller} or {witness.name}) and run again"
+    return replace(_attention(clocks.job, text, do), cause=_cause(site))
+
+
+def _behind(clocks: Clocks) -> Finding:
+    at, store = clocks.facts.at, clocks.store.name
+    sealed = {snapshot.name: snapshot.recorded for snapshot in clocks.stored.sealed}
+    partials = {partial.name for partial in clocks.stored.partials}
+    later = [name for name in (*sealed, *partials) if (time := snapshot_time(name)) and time - at > _CLOSE]
+    last = max(later)
+    by = (snapshot_time(last) or at) - at
+    slow = next((host for host in clocks.others if -clocks.ahead_of(host) > NEAR), None)
+    if slow:
+        text = f"the clock of {clocks.site.controller} says {_day(at)}, and that of {slow.name} {_day(slow.now)}"
+        do = f"set the clock of {clocks.site.controller}; snapshots must be in order of time"
+        finding = _attention(clocks.job, f"{text}; store {store} has {last}, which comes after", do)
+        return replace(finding, cause=_cause(clocks.site))
+    what = last if len(later) == 1 else f"{count(len(later), 'snapshot')}, the last {last},"
+    lies = "lies" if len(later) == 1 else "lie"
+    text = f"{what} of store {store} {lies} {length(by)} in the future: a clock that was ahead gave the name"
+    wait = "wait until then, or " if by <= FALSE else ""
+    why = "no snapshot can be made before it is out of the way"
+    named = sorted(name for name in later if sealed.get(name))[:_NAMED]
+    if named:
+        command = f"runner snapshots {store} --set-aside {' '.join(named)}"
+        return _attention(clocks.job, text, f"{why}: {wait}take it out of the count:", command)
+    if partials.intersection(later):
+        command = f"runner snapshots {store} --drop-partials"
+        return _attention(clocks.job, text, f"{why}: {wait}drop what is interrupted:", command)
+    return _attention(clocks.job, text, f"{why}, and it has no record: see where it comes from and move it away")
+
+
+def _apart(clocks: Clocks) -> Iterator[Finding]:
+    for host in clocks.others:
+        if (by := clocks.ahead_of(host)) > NEAR or -by > NEAR:
+            order = "behind" if by > NEAR else "ahead of"
+            text = f"the clock of {host.name} is {length(abs(by))} {order} that of {clocks.site.controller}"
+            yield _attention(clocks.job, text, "set the one that is wrong; names and dates of snapshots rest on them")
+
+
+def _silent(clocks: Clocks) -> Iterator[Finding]:
+    """For want of another clock: how long the store and the journal know of nothing."""
+    at = clocks.facts.at
+    if any(clocks.is_another(host) for host in clocks.others):
+        return
+    names = (snapshot_time(snapshot.name) for snapshot in clocks.stored.sealed)
+    known = [time for time in (*names, *clocks.facts.last.values()) if time is not None and time <= at]
+    if known and at - max(known) > SILENCE:
+        text = (
+            f"nothing ran since {_day(max(known))}, {length(at - max(known))} ago by the clock of "
+            f"{clocks.site.controller}, and there is no other clock to compare it with"
+        )
+        do = "if the site was off that long, all is well; if not, set the clock before the next run"
+        yield _attention(clocks.job, text, do)
+
+
+def _cause(site: Site) -> str:
+    return of_host(site.controller, Fault.CLOCK)
+
+
+def _day(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment else "nothing"
+
+
+def _attention(job: Job, text: str, do: str, command: str = "") -> Finding:
+    return Finding(severity="attention", source=job.name, text=text, do=do, command=command)
