@@ -31,7 +31,8 @@ class Result:
     session. `out` is its output, at most the first MiB (`cut`: there was more, which only the sink
     saw); `err` the last 16 KiB of its errors. `timed_out`: it was ended for being slow or silent.
     `error` is "" or says in words why it could not be started, was ended, or lost its connection; `brief` the same
-    for whoever waits for the host, without the command. It is "" where `error` is brief enough.
+    for whoever waits for the host, without the command. It is "" where `error` is brief enough. `shell` is what a
+    login shell printed before the command began, the last 64 KiB of it: it is no part of `out`.
     """
 
     exit: int | None
@@ -41,6 +42,7 @@ class Result:
     error: str = ""
     brief: str = ""
     cut: bool = False
+    shell: bytes = b""
 
 
 class Transport(ABC):
@@ -89,6 +91,7 @@ class Transport(ABC):
             error=failure.error,
             brief=failure.brief,
             cut=carrier.cut,
+            shell=session.shell,
         )
 
     def start(self, argv: tuple[str, ...]) -> HeldCommand:
