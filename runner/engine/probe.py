@@ -109,7 +109,8 @@ def _read(name: str, transport: Transport, program: bytes, question: Mapping[str
         answer = json_object(result.out)
         stores = {each["name"]: _store(each, _part(answer, "stores", each["name"])) for each in question["stores"]}
         readings = {each["id"]: _reading(_part(answer, "readings", each["id"])) for each in question["commands"]}
-        facts = understood({**answer, "name": name, "stores": {}, "readings": {}}, HostFacts)
+        ours = {"name": name, "stores": {}, "readings": {}, "shell": excerpt(result.shell.decode("utf-8", "replace"))}
+        facts = understood({**answer, **ours}, HostFacts)
         played = question["root"] or question["stand_ins"]
         if not played and any(filesystem.type == STAND_IN for filesystem in facts.filesystems):
             raise ValueError(f"`type` cannot be {STAND_IN!a}")

@@ -60,6 +60,12 @@ class Connection:
         """What to say of a command whose channel ended without an exit code."""
         return f"the connection to {self._host} broke"
 
+    @property
+    def account(self) -> str:
+        """Whose login shell runs the commands, and where, for people; the host alone before there is a connection."""
+        line = next(iter(self._lines), None)
+        return f"{line.user}@{self._host}" if line else self._host
+
     def execute(self, command: bytes) -> paramiko.Channel:
         """Give the paramiko channel on which `command` runs. Unreachable if it certainly does not run.
 
@@ -184,7 +190,8 @@ class _FabricConnection:
         keys = {"allow_agent": False, "banner_timeout": 15, "auth_timeout": 30}
         self._fabric = fabric.Connection(host, config=settings, gateway=False, connect_kwargs=keys)
         self._proxy: Proxy | None = None
-        self.place = f"{self._fabric.user}@{self._fabric.host} port {self._fabric.port}"
+        self.user: str = self._fabric.user
+        self.place = f"{self.user}@{self._fabric.host} port {self._fabric.port}"
 
     @property
     def transport(self) -> paramiko.Transport:

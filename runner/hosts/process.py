@@ -28,6 +28,7 @@ class Process:
     """A process of this machine with three pipes, leader of a session and group of its own."""
 
     linger = 2.0
+    shell = b""
 
     def __init__(self, argv: tuple[str, ...]) -> None:
         """Start `argv`; OSError or ValueError if that cannot be done."""

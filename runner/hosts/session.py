@@ -32,11 +32,12 @@ class Session(Protocol):
     """A command that has been started, with three pipes. Reads and writes wait at most half a second.
 
     `linger`: seconds of silence after the command's end when its output counts as complete although
-    something that it started keeps the pipe open. `exit` as in a Result, known after `close`.
+    something that it started keeps the pipe open. `exit` as in a Result, known after `close`, and so `shell`.
     """
 
     linger: float
     exit: int | None
+    shell: bytes
 
     def read(self, err: bool) -> bytes | None:
         """Give the next output (or errors), b"" at its end, None if nothing came yet."""

@@ -13,17 +13,20 @@ from runner.hosts.connection import OPEN_TIMEOUT, Connection, Unreachable
 from runner.hosts.process import ENVIRONMENT
 from runner.hosts.session import Carrier, CommandFailure, Session
 from runner.hosts.transport import Result, Transport, cannot_start, not_started
+from runner.model.text import printable
 
-# `$0` is a word made for this one command: only the line that begins with it is believed, and it
-# comes before anything that the command itself can say. It tells the process group to signal, or 0
-# where that is not the login shell's own: an sshd that makes no session would be hit itself.
+# `$0` is a word made for this one command, and only what comes after it is the command's: a login shell
+# may print what it likes first. On the errors it tells the process group to signal, or 0 where that is not
+# the login shell's own: an sshd that makes no session would be hit itself.
 _START = (
     f"cd /; PATH={ENVIRONMENT['PATH']}; export PATH; read -r a b c d group e </proc/$$/stat; "
     '[ "$group" = $$ ] || [ "$group" = $PPID ] || group=0; '
-    'if command -v "$1" >/dev/null 2>&1; then echo "$0 $group" >&2; '
+    'if command -v "$1" >/dev/null 2>&1; then echo "$0"; echo "$0 $group" >&2; '
     'exec env -i LC_ALL=C LANGUAGE= PATH="$PATH" TZ=UTC HOME="$HOME" "$@"; fi; echo "$0 absent" >&2; exit 127'
 )
 _HEAD = 64 << 10
+_LINE = 128
+_QUOTED = 300
 
 
 class Ssh(Transport):
@@ -71,9 +74,12 @@ class _RemoteCommand:
         self._connection = connection
         self._token = secrets.token_hex(16)
         self._head: bytes | None = b""
+        self._begun = False
+        self.shell = self._shell_errors = b""
         self._group = ""
         self._started = threading.Event()
-        command = shlex.join(("sh", "-c", _START, self._token, *argv))
+        # With `exec` the login shell says nothing afterwards.
+        command = f"exec {shlex.join(('sh', '-c', _START, self._token, *argv))}"
         self._channel = connection.execute(command.encode(errors="surrogateescape"))
 
     def read(self, err: bool) -> bytes | None:
@@ -81,7 +87,9 @@ class _RemoteCommand:
             data: bytes = self._channel.recv_stderr(1 << 16) if err else self._channel.recv(1 << 18)
         except TimeoutError:
             return None
-        return self._beheaded(data) if err and self._head is not None else data
+        if err:
+            return data if self._head is None else self._beheaded(data)
+        return data if self._begun else self._behind_the_shell(data)
 
     def write(self, data: bytes) -> int:
         try:
@@ -119,7 +127,7 @@ class _RemoteCommand:
         """Close the channel, so that `exit` is known."""
         status = self._channel.exit_status
         killed_by = getattr(self._channel, "killed_by", "")
-        if self._absent:
+        if self._absent or self._refused:
             self.exit = None
         elif status >= 0:
             self.exit = status
@@ -134,24 +142,48 @@ class _RemoteCommand:
         """A command that loses its connection may live on: `error` says so."""
         if self._absent:
             return CommandFailure(cannot_start(self._argv, self._host, self._absent), brief=self._absent)
+        if self._refused and not carrier.timed_out:
+            return CommandFailure(f"{self._shell_words()}: the command was not run")
         lost = self._lost or (f"{self._broken}; the command may still run there" if self._broken else "")
         left_open = "it ended, but what it started keeps its output open" if carrier.left_open else ""
         brief = "; ".join(filter(None, (carrier.error, self._broken)))
         error = "; ".join(filter(None, (carrier.error, lost, left_open)))
         return CommandFailure(error, brief=brief, lost=bool(self._broken))
 
+    @property
+    def _refused(self) -> bool:
+        """Whether the login shell ended by itself and had not begun the command, as `nologin` does."""
+        return not (self._begun or self._started.is_set()) and self._channel.exit_status >= 0
+
+    def _shell_words(self) -> str:
+        said = " ".join(printable(self.shell + b"\n" + self._shell_errors).split())
+        quoted = said if len(said) <= _QUOTED else f"{said[:_QUOTED]}..."
+        shell = f"the login shell of {self._connection.account}"
+        return f"{shell} said: {quoted}" if said else f"{shell} ended without a word"
+
+    def _behind_the_shell(self, data: bytes) -> bytes | None:
+        """Take off the output what came before our line: it is no answer, whatever it looks like."""
+        seen = self.shell + data
+        before, token, rest = seen.partition(self._token.encode() + b"\n")
+        self._begun = bool(token)
+        self.shell = (before if token else seen)[-_HEAD:]
+        return rest or (None if data else b"")
+
     def _beheaded(self, data: bytes) -> bytes | None:
-        """Take the first line, which is ours, off the errors; a login shell may have written before it."""
-        self._head = (self._head or b"") + data
-        before, token, after = self._head.partition(self._token.encode() + b" ")
+        """Take our line off the errors; a login shell may have written before it."""
+        seen = (self._head or b"") + data
+        before, token, after = seen.partition(self._token.encode() + b" ")
         group, newline, rest = after.partition(b"\n")
-        if data and not newline and len(self._head) < _HEAD:
-            return None
         if token and newline:
+            self._head, self._shell_errors = None, before
             self._group = group.decode("ascii", "replace")
             self._absent = "it is not installed there" if self._group == "absent" else ""
             self._started.set()
-        else:
-            before, rest = self._head, b""
-        self._head = None
-        return before + rest or (None if data else b"")
+            return before + rest or (None if data else b"")
+        self._shell_errors = seen[:_HEAD]
+        if not data:
+            self._head = None
+            return seen
+        # Our line is short: what was seen before its length is none of it.
+        self._head = seen if len(seen) < _HEAD else seen[-_LINE:]
+        return seen[:-_LINE] if len(seen) >= _HEAD else None

@@ -32,7 +32,8 @@ class Result:
     saw); `err` the last 16 KiB of its errors. `timed_out`: it was ended for being slow or silent.
     `error` is "" or says in words why it could not be started, was ended, or lost its connection; `brief` the same
     for whoever waits for the host, without the command. It is "" where `error` is brief enough. `lost`: the host
-    could not be reached, or the connection broke.
+    could not be reached, or the connection broke. `shell` is what a
+    login shell printed before the command began, the last 64 KiB of it: it is no part of `out`.
     """
 
     exit: int | None
@@ -43,6 +44,7 @@ class Result:
     brief: str = ""
     cut: bool = False
     lost: bool = False
+    shell: bytes = b""
 
 
 class Transport(ABC):
@@ -92,6 +94,7 @@ class Transport(ABC):
             brief=failure.brief,
             cut=carrier.cut,
             lost=failure.lost,
+            shell=session.shell,
         )
 
     def start(self, argv: tuple[str, ...]) -> HeldCommand:

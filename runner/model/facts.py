@@ -185,7 +185,8 @@ class HostFacts:
 
     `program` is the SHA-256 of the runner-agent that is installed there, "" where there is none; `former`
     is true where the file that it was called before is there too. `inside` is what is really mounted in the
-    folders that play a host's filesystems.
+    folders that play a host's filesystems. `shell` is what the login shell there prints before each command, "" where
+    it is silent or none is needed.
     """
 
     name: str
@@ -201,6 +202,7 @@ class HostFacts:
     inside: tuple[Filesystem, ...] = ()
     stores: Mapping[str, StoreFacts] = field(default_factory=dict)
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    shell: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,6 +10,7 @@ from runner.jobs.drill.steps import DAY, Drill, steps_database, steps_files, wro
 from runner.jobs.retention import prune, retention
 from runner.jobs.retention import steps as expiring
 from runner.jobs.snapshots import proven as rules
+from runner.jobs.snapshots import shell
 from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -43,6 +44,8 @@ class DrillKind(Bundled):
         host = facts.hosts.get(source.name)
         if host is None or host.error:
             return _skipped(job, f"{source.name} cannot be read: {host.error if host else 'it was not asked'}")
+        if noise := shell.in_the_way(site, job.name, (host, facts.hosts[store.host])):
+            return Draft(skip=Skip(job=job.name, reason=noise.text), findings=(noise,))
         plan = plan_id(now)
         seed = job.options.seed or plan
         drill = Drill(

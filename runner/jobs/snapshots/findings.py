@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from runner.jobs.snapshots import filesystems
+from runner.jobs.snapshots import filesystems, shell
 from runner.model.cause import Fault, of_store
 from runner.model.facts import HostFacts, StoreFacts
 from runner.model.plan import Finding
@@ -36,7 +36,7 @@ def unusable(site: Site, job: Job, store: Store, source: HostFacts, keeper: Host
     if site.live and keeper.uid != 0:
         text = f"owners cannot be kept: on {keeper.name} this runs as uid {keeper.uid}, not as root"
         return attention(job, text, f"set hosts.{keeper.name}.user to root, or run as root there")
-    return None
+    return shell.in_the_way(site, job.name, (source, keeper))
 
 
 def left_out(site: Site, job: Job, choice: filesystems.FilesystemChoice, inner: LeftInside) -> tuple[Finding, ...]:

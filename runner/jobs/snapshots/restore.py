@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from runner.jobs.snapshots import shell
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -78,8 +79,10 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     lock = Lock(resource=f"reading {request.store.name}/{snapshot}", host=keeper.name, argv=reading)
     planned = PlannedJob(name=job, kind="restore", locks=(lock,))
     notes = _notes(request, root=facts.hosts[request.host].uid == 0)
-    findings = tuple(Finding(severity="note", source=job, text=text) for text in notes)
-    return Draft(planned=planned, steps=steps, findings=findings)
+    findings = [Finding(severity="note", source=job, text=text) for text in notes]
+    if noise := shell.in_the_way(site, job, (facts.hosts[host.name], facts.hosts[keeper.name])):
+        findings.append(replace(noise, severity="refusal"))
+    return Draft(planned=planned, steps=steps, findings=tuple(findings))
 
 
 def _notes(request: RestoreRequest, *, root: bool) -> Iterator[str]:
