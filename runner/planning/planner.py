@@ -30,7 +30,7 @@ from runner.model.plan import (
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, excerpt, minute, one_line
-from runner.planning import closing
+from runner.planning import closing, machines
 from runner.tools import agent, files
 
 Together = Callable[[Site, Sequence[Job], tuple[Draft, ...], Facts], tuple[Draft, ...]]
@@ -141,10 +141,7 @@ def changed(then: Sequence[Basis], now: Sequence[Basis]) -> tuple[str, ...]:
 
 def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast) -> Draft:
     for name in needed(site, job):
-        host = facts.hosts.get(name)
-        if host is None or host.error:
-            why = host.error if host else "it was not asked"
-            finding = Finding(severity="attention", source=job.name, text=f"{name} cannot be read: {why}")
+        if finding := machines.unread(site, job.name, facts, name):
             return Draft(skip=Skip(job=job.name, reason=finding.text), findings=(finding,))
     try:
         return _kind_draft(site, job, facts, kind, forecast)
