@@ -47,6 +47,9 @@ FileNameOrNone = Annotated[str, re.compile(f"(?:{FILE_NAME.pattern})?")]
 Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
 UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
 Uuid = Annotated[str, UUID]
+# machine-id(5), "" where it is not known.
+MACHINE = re.compile(r"(?:[0-9a-f]{32})?")
+MachineId = Annotated[str, MACHINE]
 
 # No option has more: more would be no number that anything here counts, and none that an answer may have.
 DIGITS, MOST = 19, 2**63 - 1

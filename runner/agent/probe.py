@@ -19,7 +19,7 @@ from .answer import Refused, emit, table
 from .arguments import NoOptions, parse_as
 from .command import ask
 from .detached import records
-from .host import processes
+from .host import machine, processes
 from .host.mounts import filesystems, inside, stand_ins
 from .store.inspect import inspect_store
 
@@ -81,6 +81,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
         return {
             "name": str(request.get("host", "")),
             "uid": os.getuid(),
+            "machine": machine.machine_id(),
             "boot_id": _text("/proc/sys/kernel/random/boot_id"),
             "kernel": platform.release(),
             "now": clock.now(),

@@ -28,6 +28,7 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     """
     # Late: a verb about the file alone needs none of these.
     from runner.config.here import placed
+    from runner.engine import machines
     from runner.verbs.app import App
     from runner.verbs.load import load
 
@@ -41,7 +42,8 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     handlers = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        site = placed(load(site_file(options)), options.here)
+        site = load(site_file(options))
+        site = placed(site, options.here, machines.own(Path(site.state)) if site.live else "")
         _require_closed(site)
         with App(site, tell or (lambda event: None), stop) as app:
             yield app

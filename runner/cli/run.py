@@ -26,6 +26,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Which jobs, and whether a person stands behind an interruption."""
     parser.add_argument("jobs", nargs="*", metavar="JOB", help="run these and what they come after, due or not")
     parser.add_argument("--yes", action="store_true", help="allow what interrupts people (never what destroys)")
+    parser.add_argument(
+        "--new-machine",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="HOST is the machine that answers now, and no longer the one that it was (repeat for more)",
+    )
     package_option(parser)
     instant_option(parser)
     parser.add_argument("--commands", action="store_true", help="show every command in the plan")
@@ -40,7 +47,9 @@ def run(options: argparse.Namespace) -> int:
 
     live = display()
     with opened(options, live) as app, live:
-        report, code = app.run(replace(asked(options, app.site), confirmed=options.yes), shown)
+        request = asked(options, app.site)
+        request = replace(request, confirmed=options.yes, new_machines=tuple(options.new_machine))
+        report, code = app.run(request, shown)
     tell(report_lines(report))
     tell(hints(app.site, report))
     return code

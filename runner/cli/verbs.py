@@ -49,7 +49,7 @@ def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], arg
                 "--here",
                 default="",
                 metavar="HOST",
-                help="which host of it this machine is (default: the one of its name, else the controller)",
+                help="which host of it this machine is (default: the one of its name, or that a run has bound it to)",
             )
         if name == typed:
             module = import_module(f"runner.cli.{name.replace('-', '_')}")

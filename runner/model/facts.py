@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Literal
 
-from runner.model.names import AbsolutePath, Digest, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
+from runner.model.names import AbsolutePath, Digest, MachineId, PlainWord, SnapshotName, SnapshotNameOrNone, Uuid
 from runner.model.role import Role
 
 # The most characters that are read of what a probe's command printed.
@@ -63,7 +63,8 @@ class Snapshot:
 
     `added_bytes` (how long the files are) and `added_files` count what the snapshot brought that no other had,
     `added_room` what that takes of the disk, None in the record of an older runner; `instant` is the scheduled
-    time that it was made for, None where it was made by hand, `plan` the id of the plan that made it; `exceptions`
+    time that it was made for, None where it was made by hand, `plan` the id of the plan that made it, `machine` the
+    machine-id of the host that was copied, "" where that is not known; `exceptions`
     is None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a restore has it
     open. `freed_bytes` and `freed_inodes` are what the disk gains when it is expired together with every older
     one, None if not measured. `proven` names the sorts (files, database) whose last drill was of this snapshot.
@@ -82,6 +83,7 @@ class Snapshot:
     added_room: Count | None = None
     instant: datetime | None = None
     plan: str = ""
+    machine: MachineId = ""
     exceptions: Count | None = 0
     recorded: bool = True
     pinned_until: datetime | None = None
@@ -186,12 +188,13 @@ class HostFacts:
     `program` is the SHA-256 of the runner-agent that is installed there, "" where there is none; `former`
     is true where the file that it was called before is there too. `inside` is what is really mounted in the
     folders that play a host's filesystems. `shell` is what the login shell there prints before each command, "" where
-    it is silent or none is needed.
+    it is silent or none is needed. `machine` is its machine-id, "" where it has none.
     """
 
     name: str
     error: str = ""
     uid: Count | None = None
+    machine: MachineId = ""
     boot_id: PlainWord = ""
     kernel: str = ""
     now: datetime | None = None
@@ -229,12 +232,21 @@ class Announced:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class BoundMachine:
+    """The machine that a host of jobs.toml is, by its id, and those that it was before a person said so."""
+
+    machine: MachineId
+    former: tuple[MachineId, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """All hosts that were asked, by name, and the time (UTC, the controller's) of asking.
 
     `program` is the SHA-256 of the runner-agent that this runner ships. From the journal: `last` is when
     each job last succeeded, `took` how many seconds a step took when it was last done, newest first, and
-    `announced` is the interruption that each job has announced to the users.
+    `announced` is the interruption that each job has announced to the users. `bound` are the machines that the
+    hosts were when a run last acted on them.
     """
 
     at: datetime
@@ -243,6 +255,7 @@ class Facts:
     last: Mapping[str, datetime] = field(default_factory=dict)
     took: Mapping[Timed, tuple[float, ...]] = field(default_factory=dict)
     announced: Mapping[str, Announced] = field(default_factory=dict)
+    bound: Mapping[str, BoundMachine] = field(default_factory=dict)
 
     def reading(self, host: str, probe: str) -> Reading | None:
         """What probe `probe` read on `host`; None where it was not asked, or the host did not answer."""

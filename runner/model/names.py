@@ -23,6 +23,9 @@ SnapshotNameOrNone = Annotated[str, re.compile(f"(?:{SNAPSHOT.pattern})?")]
 AbsolutePath = Annotated[str, re.compile(r"/|(?:/(?!\.{1,2}(?:/|\Z))[^/\0]{1,255})+")]
 UUID = re.compile(r"[0-9A-Za-z-]{0,64}")
 Uuid = Annotated[str, UUID]
+# machine-id(5), "" where it is not known.
+MACHINE = re.compile(r"(?:[0-9a-f]{32})?")
+MachineId = Annotated[str, MACHINE]
 # What a program calls a method or a version: it may become a part of an option.
 PlainWord = Annotated[str, re.compile(r"(?:[0-9A-Za-z][0-9A-Za-z.+_-]{0,63})?")]
 Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
-from runner.model.cause import Fault, of_host
 from runner.model.errors import HookFailed, RunnerError
 from runner.model.facts import Facts, HostFacts, Probe, StoreFacts
 from runner.model.kind import Draft, JobKind
@@ -31,11 +30,10 @@ from runner.model.plan import (
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
 from runner.model.text import count, excerpt, minute, one_line
-from runner.planning import closing
+from runner.planning import closing, machines
 from runner.tools import agent, files
 
 Together = Callable[[Site, Sequence[Job], tuple[Draft, ...], Facts], tuple[Draft, ...]]
-_REACH = "see that it is on and can be reached; the next run makes up for what was left out"
 AddSteps = Callable[[PlannedJob, tuple[Step, ...], Facts], Sequence[Insertion]]
 
 
@@ -143,12 +141,8 @@ def changed(then: Sequence[Basis], now: Sequence[Basis]) -> tuple[str, ...]:
 
 def _draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: Forecast) -> Draft:
     for name in needed(site, job):
-        host = facts.hosts.get(name)
-        if host is None or host.error:
-            why = host.error if host else "it was not asked"
-            text, cause = f"{name} cannot be read: {why}", of_host(name, Fault.UNREACHABLE)
-            finding = Finding(severity="attention", source=job.name, text=text, do=_REACH, cause=cause)
-            return Draft(skip=Skip(job=job.name, reason=text, cause=cause), findings=(finding,))
+        if finding := machines.unread(site, job.name, facts, name):
+            return Draft(skip=Skip(job=job.name, reason=finding.text, cause=finding.cause), findings=(finding,))
     try:
         return _kind_draft(site, job, facts, kind, forecast)
     except RunnerError:

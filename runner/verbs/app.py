@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from runner.config.plugins import Hooks
-from runner.engine import execute, planfile, probe, seal
+from runner.engine import execute, machines, planfile, probe, seal
 from runner.engine.journal import Journal
 from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
@@ -22,15 +22,16 @@ from runner.model.errors import Busy, GoingDown, RunnerError, StalePlan, UsageEr
 from runner.model.event import Event, RunStarted
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
-from runner.model.plan import Basis, Plan, PlannedJob, Skip
+from runner.model.plan import Basis, Finding, Plan, PlannedJob, Skip
 from runner.model.run import Outcome, Pass, Report, Reporter, Verdict
 from runner.model.site import Site
 from runner.model.text import minute
+from runner.planning import machines as same
 from runner.planning import passes, planner, review, schedule
 from runner.planning.passes import MOST_PASSES, again, waits
 from runner.planning.schedule import DueJobs, forecast
 from runner.report.outcome import job_lines
-from runner.verbs import applied, due
+from runner.verbs import applied, due, new_machines
 from runner.verbs.due import RunRequest
 
 Tell = Callable[[Event], None]
@@ -53,6 +54,7 @@ class App:
         self._kinds = together(self.hooks.declare_kinds(TAKEN))
         self.kinds: Mapping[str, Reporter] = {**REPORTERS, **self._kinds}
         self.looking = looking_kinds(self._kinds)
+        self._read = Facts(at=self.now(), hosts={})
 
     def __enter__(self) -> Self:
         """Itself."""
@@ -94,10 +96,16 @@ class App:
         return datetime.now(UTC)
 
     def gather(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
-        """Read these hosts now."""
+        """Read these hosts now; one that is another machine than it was is not believed."""
+        self._read = same.checked(self.site, self.gather_any(hosts, probes))
+        return self._read
+
+    def gather_any(self, hosts: Sequence[str], probes: Sequence[Probe] = ()) -> Facts:
+        """Read these hosts now, whichever machines they are."""
         facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=probe.runner_agent())
-        known = self.journal
-        return replace(facts, last=known.last_success(), took=known.took(), announced=known.announcements.coming())
+        known, bound = self.journal, machines.bound(Path(self.site.state)) if self.site.live else {}
+        facts = replace(facts, last=known.last_success(), took=known.took(), announced=known.announcements.coming())
+        return replace(facts, bound=bound)
 
     def plan(self, request: RunRequest) -> Plan:
         """The plan for the named jobs, or for what is due, with all findings of review and hooks."""
@@ -116,7 +124,7 @@ class App:
         past = {job.name: forecast(self.journal.past(job.name)) for job in chosen.jobs}
         plan = planner.draft(self.site, chosen.jobs, facts, self._kinds, past)
         schedule.require_not_missed(self.site, chosen, plan)
-        plan = replace(plan, findings=(*plan.findings, *due.cut_off(self, plan)))
+        plan = replace(plan, findings=(*plan.findings, *due.cut_off(self, plan), *same.notes(self.site, facts)))
         return self._reviewed(replace(plan, skips=(*plan.skips, *chosen.skips)), facts)
 
     def plan_of(self, draft: Draft, facts: Facts) -> Plan:
@@ -133,8 +141,11 @@ class App:
     def run(self, request: RunRequest, shown: Callable[[Plan], None]) -> tuple[Report, int]:
         """Plan, review and run what is asked, up to three passes; `shown` gets each plan before it runs."""
 
+        taken: list[Finding] = []
+
         def run_pass(chosen: DueJobs, done: list[Pass], run: str) -> None:
             plan = self._planned(chosen)
+            plan = replace(plan, findings=(*taken, *plan.findings))
             if not request.jobs and not request.confirmed:
                 plan = review.contain(plan, self.site.unattended)
             shown(plan)
@@ -142,6 +153,7 @@ class App:
             done.append(self._pass(plan, run, len(done)))
 
         def passes(done: list[Pass], run: str) -> None:
+            taken.extend(new_machines.take(self, request.new_machines))
             self._go_on(done, run)
             doing, looking = schedule.apart(due.asked(self, request), self.looking)
             for number in range(MOST_PASSES if doing.jobs or not looking.jobs else 0):
@@ -168,6 +180,7 @@ class App:
             checked = replace(plan, findings=(*plan.findings, *review.check(plan), *review.names(plan, self.site)))
             review.allow(checked, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
             facts = self._facts_of(plan)
+            same.require_same(self.site, facts)
             if left := applied.made(plan, facts):
                 done.append(Pass(plan=left, outcomes=()))
                 return
@@ -200,6 +213,8 @@ class App:
             return Pass(plan=plan, outcomes=())
         if not self.journal.plan_started(run, plan, planfile.data(plan)):
             raise Busy(f"plan {plan.id} is being run by another runner", do="wait until that run has ended")
+        if self.site.live and (fresh := same.fresh(self._read, dict.fromkeys(step.host for step in plan.steps))):
+            machines.bind(Path(self.site.state), fresh)
         zone = self.site.timezone
         self.tell(RunStarted(run=run, plan=plan, at=self.now(), again=number, timezone=zone))
         means = execute.Means(

@@ -23,13 +23,14 @@ class RunRequest:
     """What a person or cron asks of a run: these jobs (empty: what is due), confirmed with --yes or not.
 
     `packages` are the only ones that the jobs of kind `upgrade` among them shall upgrade. `instant` is the
-    scheduled time that the one job is asked for.
+    scheduled time that the one job is asked for. `new_machines` are hosts that are other machines from now on.
     """
 
     jobs: tuple[str, ...] = ()
     confirmed: bool = False
     packages: tuple[str, ...] = ()
     instant: datetime | None = None
+    new_machines: tuple[str, ...] = ()
 
 
 class DueDesk(Protocol):

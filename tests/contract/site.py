@@ -10,7 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -90,7 +90,8 @@ class Place:
         paths = f"{REPOSITORY}:{environment.pop('PYTHONPATH', '')}".rstrip(":")
         known = {**os.environ, "PYTHONPATH": paths, "PYTHONDONTWRITEBYTECODE": "1", **environment}
         return subprocess.Popen(
-            (sys.executable, "-m", "runner", *argv), cwd=self.folder, env=known, start_new_session=True,
+            (sys.executable, "-m", "runner", *as_papio(self.folder, argv)), cwd=self.folder, env=known,
+            start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
@@ -156,6 +157,13 @@ class Place:
                 status = path.lstat()
                 found[str(path)] = (0 if path.is_dir() else status.st_size, status.st_ctime_ns)
         return found
+
+
+def as_papio(folder: Path, argv: Sequence[T]) -> tuple[T | str, ...]:
+    """`argv` of a runner whose site in `folder` may be live: then this machine is papio, whatever its name is."""
+    jobs = folder / "jobs.toml"
+    live = jobs.is_file() and b"live = true" in jobs.read_bytes()
+    return (*argv[:1], "--here=papio", *argv[1:]) if live and argv[0] not in ("validate", "config") else tuple(argv)
 
 
 def tree_without_holes(path: Path) -> None:

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
 
+from tests.contract.site import as_papio
 from tests.lab.archive import SECURITY, Archive, Deb
 from tests.lab.debian import World
 
@@ -115,7 +116,7 @@ class Keeper:
         """Start `runner argv` as the leader of a process group."""
         known = {**os.environ, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "100"}
         return subprocess.Popen(
-            (sys.executable, "-m", "runner", *argv), cwd=self.folder, env=known, start_new_session=True,
+            (sys.executable, "-m", "runner", *as_papio(self.folder, argv)), cwd=self.folder, env=known, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 

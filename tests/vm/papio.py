@@ -69,6 +69,8 @@ def install(machine: Machine) -> None:
     _write(machine, "/root/sendmail", SENDMAIL, mode="755")
     _write(machine, "/etc/cron.d/runner", f"{at_boot().replace('/path/to/checkout', HOME)}\n")
     machine.run("touch", f"{HOME}/.venv/run")
+    _write(machine, "/etc/hostname", "papio\n")
+    machine.run("hostname", "papio")
 
 
 def at_boot() -> str:

@@ -13,7 +13,7 @@ from subprocess import DEVNULL, PIPE
 from types import TracebackType
 from typing import Any, Self
 
-from tests.contract.site import REPOSITORY
+from tests.contract.site import REPOSITORY, as_papio
 from tests.vm.machine import BY_ID, Machine
 from tests.vm.recipe import STORE
 
@@ -133,7 +133,7 @@ class Site:
 
     def start(self, *argv: str) -> subprocess.Popen[str]:
         """Start the runner and go on."""
-        return self._started(*self._inside, sys.executable, "-m", "runner", *argv)
+        return self._started(*self._inside, sys.executable, "-m", "runner", *as_papio(self.folder, argv))
 
     def finish(self, process: subprocess.Popen[str], timeout: float = 400) -> Ran:
         """Wait for what `start` began."""

@@ -8,6 +8,7 @@ from ..arguments import (
     AbsolutePath,
     Count,
     DeclaredDisk,
+    MachineId,
     PathsRest,
     PathWord,
     SnapshotName,
@@ -101,7 +102,8 @@ class WalkedNames(NamedTuple):
 class Seal(NamedTuple):
     """Options of `seal`: `transfer`, `explained` and `walked` are STEP=/MOUNTPOINT.
 
-    What cannot be copied at or below an `accept` path is counted apart, and is no exception.
+    What cannot be copied at or below an `accept` path is counted apart, and is no exception. `machine` is the id
+    of the machine that it was copied from, "" for one that has none.
     """
 
     store: PathWord
@@ -118,6 +120,7 @@ class Seal(NamedTuple):
     absent: tuple[AbsolutePath, ...] = ()
     disk: DeclaredDisk = DeclaredDisk()
     accept: tuple[AbsolutePath, ...] = ()
+    machine: MachineId = ""
 
 
 class Sealed(NamedTuple):
@@ -161,7 +164,7 @@ class SnapshotRecord(NamedTuple):
     """The record of a snapshot, which `record` answers; `exceptions_list` has the first of the `exceptions`.
 
     `instant` is the scheduled time that it was made for, None for none. `added_room` as in `Sealed`, None in the
-    record of an older agent.
+    record of an older agent. `machine` is the machine-id of the source, "" where that is not known.
     """
 
     format: int
@@ -187,6 +190,7 @@ class SnapshotRecord(NamedTuple):
     whole_seconds: bool
     instant: Optional[str] = None
     added_room: Optional[Count] = None
+    machine: MachineId = ""
 
 
 class Find(NamedTuple):

@@ -182,6 +182,7 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
         unsummed=gathered.unsummed,
         whole_seconds=bool(snapshot.begun.get("whole_seconds")),
         instant=snapshot.instant,
+        machine=options.machine,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple, Optional
 
-from ..arguments import Count
+from ..arguments import Count, MachineId
 from .contract import HolderAnswer
 
 
@@ -33,6 +33,7 @@ class SnapshotAnswer(NamedTuple):
     added_room: Optional[Count] = None
     instant: Optional[datetime] = None
     plan: str = ""
+    machine: MachineId = ""
 
 
 class PartialAnswer(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 from .. import clock
 from ..answer import Refused
-from ..arguments import PATH, DeclaredDisk
+from ..arguments import MACHINE, PATH, DeclaredDisk
 from . import aside, closed, disk, freed, layout, lock, owned, received
 from . import contract_probe as contract
 from .contract import HolderAnswer
@@ -117,6 +117,7 @@ def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
         started=clock.moment(record.get("started")),
         sealed=clock.moment(record.get("sealed")),
         instant=clock.moment(record.get("instant")),
+        machine=_machine(record.get("machine")),
         **{key: record[key] for key in (*TEXTS, *COUNTS) if record.get(key) is not None},
     )
 
@@ -131,6 +132,10 @@ def _fitting(record: Mapping[str, Any]) -> Mapping[str, Any]:
         isinstance(points, list) and all(map(_is_point, points)),
     )
     return record if all(fits) else {}
+
+
+def _machine(value: object) -> str:
+    return value if isinstance(value, str) and MACHINE.fullmatch(value) else ""
 
 
 def _is_text(value: object) -> bool:

@@ -28,7 +28,7 @@ class Source:
 
     `left_out` are left out whole, `emptied` are kept as empty folders. What cannot be copied at or below
     an `accepted` path is no exception. `program` is runner-agent on that host, `remote` is `host:` where rsync
-    must reach it over ssh.
+    must reach it over ssh. `machine` is its machine-id, "" where that is not known.
     """
 
     host: str
@@ -39,6 +39,7 @@ class Source:
     program: str
     remote: str = ""
     accepted: tuple[str, ...] = ()
+    machine: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -252,6 +253,7 @@ def _seal(work: _CopyWork) -> Step:
         absent=source.absent,
         disk=target.at.disk,
         accept=source.accepted,
+        machine=source.machine,
     )
     argv = target.at.call("seal", options)
     why = "a faithful copy gets its name and is never written again"

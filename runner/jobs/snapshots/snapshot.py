@@ -11,7 +11,7 @@ from runner.jobs.bundled import Bundled
 from runner.jobs.database import dump_findings
 from runner.jobs.retention import prune
 from runner.jobs.retention import steps as expiring
-from runner.jobs.snapshots import clocks, filesystems, findings, inventory, link_dest
+from runner.jobs.snapshots import clocks, filesystems, findings, inventory, link_dest, machine
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
@@ -51,8 +51,8 @@ class SnapshotKind(Bundled):
         return replace(made, findings=(*clocks.doubts(known), *made.findings)) if made.planned else made
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
-        """See Beyond: a store that was written to before and is empty now may be another disk."""
-        return emptied(site, job, facts, runs=forecast.runs)
+        """See Beyond: a store that was written to before and is empty now may be another disk, and a host another."""
+        return emptied(site, job, facts, runs=forecast.runs) or machine.another(site, job, facts)
 
     def done(self, site: Site, job: Job, facts: Facts) -> Skip | None:
         """See Beyond: the snapshot that the job has sealed for its instant."""
@@ -228,6 +228,8 @@ def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_d
         accepted=work.job.options.accept,
         program=agent.program(host),
         remote=work.remote(host.name),
+        # The sandbox is all on one machine.
+        machine="" if host.root else work.source.machine,
     )
 
 

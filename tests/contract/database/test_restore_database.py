@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.contract import pg
-from tests.contract.site import Said, ended, until
+from tests.contract.site import Said, as_papio, ended, until
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, REPOSITORY, execute
 from tests.contract.storehouse import Said as Answer
 
@@ -73,7 +73,7 @@ class World:
     def start(self, *argv: str) -> subprocess.Popen[bytes]:
         known = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.Popen(
-            (*self.into, sys.executable, "-m", "runner", *argv), cwd=self.folder, env=known, start_new_session=True,
+            (*self.into, sys.executable, "-m", "runner", *as_papio(self.folder, argv)), cwd=self.folder, env=known, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

@@ -102,7 +102,7 @@ def test_a_silent_shell_is_in_nobodys_way(tmp_path: Path) -> None:
         ("/usr/sbin/nologin", "said: This account is currently not available."),
         ("echo 'sftp only' >&2; false", "said: sftp only: the command was not run"),
         ("true", "ended without a word: the command was not run"),
-        ('echo \'{"held": true}\'', 'said: {"held": true}'),
+        ("echo '{\"held\": true}'", 'said: {"held": true}'),
     ],
 )
 def test_a_shell_that_runs_nothing_is_quoted(tmp_path: Path, account: str, said: str) -> None:

@@ -19,7 +19,7 @@ import pytest
 
 from runner.cli.verbs import VERBS
 from runner.model.errors import Exposed
-from tests.contract.site import PATIENCE, REPOSITORY, SITE, Said
+from tests.contract.site import PATIENCE, REPOSITORY, SITE, Said, as_papio
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
 
@@ -51,7 +51,7 @@ class Installed:
 
     def runner(self, *argv: str, at: Path | None = None) -> Said:
         ended = subprocess.run(
-            (self.folder / "venv/bin/python", "-P", "-m", "runner", *argv, "--file", self.site / "jobs.toml"),
+            (self.folder / "venv/bin/python", "-P", "-m", "runner", *as_papio(self.site, argv), "--file", self.site / "jobs.toml"),
             check=False, cwd=at or self.site, capture_output=True, text=True, timeout=PATIENCE,
             env={"PATH": "/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(self.folder)},
         )  # fmt: skip
