@@ -156,10 +156,10 @@ class _RemoteCommand:
         return not (self._begun or self._started.is_set()) and self._channel.exit_status >= 0
 
     def _shell_words(self) -> str:
-        said = " ".join(printable(self.shell + b"\n" + self._shell_errors).split())
-        quoted = said if len(said) <= _QUOTED else f"{said[:_QUOTED]}..."
+        words = " ".join(printable(self.shell + b"\n" + self._shell_errors).split())
+        quoted = words if len(words) <= _QUOTED else f"{words[:_QUOTED]}..."
         shell = f"the login shell of {self._connection.account}"
-        return f"{shell} said: {quoted}" if said else f"{shell} ended without a word"
+        return f"{shell} said: {quoted}" if words else f"{shell} ended without a word"
 
     def _behind_the_shell(self, data: bytes) -> bytes | None:
         """Take off the output what came before our line: it is no answer, whatever it looks like."""
