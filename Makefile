@@ -5,14 +5,22 @@ PYTHON ?= python3
 RUNNER  = .venv/bin/runner
 PYTEST  = .venv/bin/python -m pytest
 JOB    ?=
-# Tests with real programs and machines: they share the processors, and some of them measure.
-REAL    = tests/vm/test_due_check.py tests/lab tests/contract
+# What the marks mean, and where a new test goes: docs/house.md, Tests.
+SHORT   = not (packages or long or soak or alone)
+REST    = (packages or long or lab) and not (soak or alone)
+# Tests with real programs share the processors; what fails among others is tried once more, by itself.
+define together
+	$(PYTEST) -q $(1) -m "$(2)" --numprocesses=3 --dist=$(3) --durations=10 --durations-min=3 || { \
+	  ended=$$?; [ $$ended -eq 1 ] || exit $$ended; \
+	  echo "what failed while other tests ran is tried once more, alone; it fails only if it fails again" ; \
+	  $(PYTEST) -q $(1) -m "$(2)" --last-failed --last-failed-no-failures=none; }
+endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run plan apply status test lab vm soak mutants lint schema bench clean
+.PHONY: help run plan apply status test test-all lab vm soak mutants lint schema bench clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/run  ## plan, review and run what is due, or JOB="name ..."
 	@$(RUNNER) run $(JOB)
@@ -26,26 +34,39 @@ apply: .venv/run  ## run exactly what plan.toml says, once
 status: .venv/run  ## how each job ended last, when it is due, what the stores hold
 	@$(RUNNER) status
 
-test: .venv/dev  ## all tests, the fast ones first; as root the lab too
-	$(PYTEST) -q tests/unit
-	PROPERTIES=usual $(PYTEST) -q tests/unit -m hypothesis --numprocesses=3
-	PROPERTIES=usual $(PYTEST) -q $(REAL) -m "not alone" --numprocesses=3 --dist=loadfile || { \
-	  ended=$$?; [ $$ended -eq 1 ] || exit $$ended; \
-	  echo "what failed while other tests ran is tried once more, alone; it fails only if it fails again" ; \
-	  PROPERTIES=usual $(PYTEST) -q $(REAL) -m "not alone" --last-failed --last-failed-no-failures=none; }
+test:  ## most tests, in some minutes; says first what it installs and how long it takes
+	@echo "make test: 6 minutes or so on 2 cores, and before it a minute to install what is missing"
+	@PYTHON=$(PYTHON) sh .ci/packages --tell test
+	@echo "  Python packages, into .venv: those of pyproject.toml, with pytest, hypothesis, mypy and ruff"
+	@$(MAKE) --no-print-directory .venv/dev
+	@.venv/bin/python -m compileall -q runner hooks
+	$(PYTEST) -q tests/unit --numprocesses=2
+	$(call together,tests/contract,$(SHORT),worksteal)
+
+test-all: export PROPERTIES = usual
+test-all:  ## the rest: with a database server, a Debian, a dnf, two hosts (root); says what it installs too
+	@echo "make test-all: 10 minutes or so on 2 cores, and before it 2 minutes to install what is missing"
+	@PYTHON=$(PYTHON) sh .ci/packages --tell test-all
+	@echo "  kept in /var/tmp/runner-tests: a Debian of 300 MB, made by debootstrap, for the next time"
+	@$(MAKE) --no-print-directory .venv/all
+	@.venv/bin/python -m compileall -q runner hooks
+	$(PYTEST) -q tests/unit -m hypothesis --numprocesses=3
+	$(call together,tests/lab tests/contract,$(REST),loadfile)
 	$(PYTEST) -q tests/lab tests/contract -m alone
 
-lab: .venv/dev  ## two real hosts with a real disk: the story of the guide (root)
+lab: .venv/all  ## two real hosts with a real disk: the story of the guide (root)
 	$(PYTEST) tests/lab
 
-vm: .venv/dev  ## a machine that really reboots, under qemu (root)
+vm: .venv/vm  ## a machine that really reboots, under qemu (root)
 	$(PYTEST) tests/vm
 
-soak: .venv/dev  ## every property on a thousand made-up cases, and every power cut; an hour (the cuts as root)
-	PROPERTIES=deep $(PYTEST) -q tests/unit tests/contract -m hypothesis
-	PROPERTIES=deep $(PYTEST) -q tests/contract/store/test_power_cuts.py
+soak: export PROPERTIES = deep
+soak: .venv/all  ## every property on a thousand cases, every power cut, all that is marked soak; an hour or two (root)
+	$(PYTEST) -q tests/unit tests/contract -m hypothesis
+	$(PYTEST) -q tests/contract/store/test_power_cuts.py
+	PROPERTIES=usual $(PYTEST) -q tests/contract tests/lab -m soak
 
-mutants: .venv/dev  ## do the tests notice a wrong program? hours; the rules in minutes: ONLY="runner/jobs runner/planning"
+mutants: .venv/all  ## do the tests notice a wrong program? hours; the rules in minutes: ONLY="runner/jobs runner/planning"
 	.venv/bin/python -m tests.mutants --each $(or $(EACH),0) $(ONLY)
 
 lint: .venv/dev  ## ruff and mypy
@@ -56,7 +77,7 @@ lint: .venv/dev  ## ruff and mypy
 schema: .venv/run  ## put what is below schema/kinds and schema/hooks into the one file for editors
 	.venv/bin/python -m tests.schema_bundle
 
-bench: .venv/dev  ## against bare rsync and rsnapshot, some minutes (root)
+bench: .venv/bench  ## against bare rsync and rsnapshot, some minutes (root)
 	.venv/bin/python -m tests.bench
 
 clean:  ## remove the virtual environment and caches; the sandbox stays
@@ -69,8 +90,20 @@ clean:  ## remove the virtual environment and caches; the sandbox stays
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
-.venv/dev: .venv/run
+.venv/dev: .venv/run .ci/packages
 	@PYTHON=$(PYTHON) sh .ci/packages test
 	@echo "adding what the tests need"
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+.venv/all: .venv/dev
+	@PYTHON=$(PYTHON) sh .ci/packages test-all
+	@touch $@
+
+.venv/vm: .venv/dev
+	@PYTHON=$(PYTHON) sh .ci/packages vm
+	@touch $@
+
+.venv/bench: .venv/dev
+	@PYTHON=$(PYTHON) sh .ci/packages bench
 	@touch $@

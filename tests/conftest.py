@@ -1,4 +1,4 @@
-"""How often a property is tried: a few times in the unit tier, more in the rest of `make test`, many with `make soak`."""
+"""How often a property is tried: a few times in `make test`, more in `make test-all`, many with `make soak`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A disk whose check is due: the plan foretells it, the reboot runs it, the wait outlasts it, the message tells.
-
-The short form of this folder: `make test` runs this file alone.
-"""
+"""A disk whose check is due: the plan foretells it, the reboot runs it, the wait outlasts it, the message tells."""
 
 from __future__ import annotations
 

@@ -14,6 +14,8 @@ from tests.contract import pg
 from tests.contract.dump_parts import AT, Dumps, at, folder, give
 from tests.contract.storehouse import PROGRAM, execute
 
+pytestmark = pytest.mark.packages
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[pg.Cluster]:

@@ -17,6 +17,8 @@ from tests.contract.dump_parts import Dumps, at, folder, programs, small_disk
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, execute
 from tests.contract.two_hosts import wait_for
 
+pytestmark = pytest.mark.packages
+
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[pg.Cluster]:

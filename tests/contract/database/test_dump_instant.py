@@ -16,6 +16,8 @@ from tests.contract.database.test_dump_job import Papio
 from tests.contract.dump_parts import folder
 from tests.unit import parts
 
+pytestmark = pytest.mark.packages
+
 INSTANT = parts.NOW - timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
 

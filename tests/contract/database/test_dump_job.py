@@ -27,6 +27,8 @@ from tests.contract.storehouse import PROGRAM, REPOSITORY
 from tests.contract.storehouse import execute as call
 from tests.unit import parts
 
+pytestmark = pytest.mark.packages
+
 DAY = timedelta(days=1)
 
 

@@ -15,6 +15,8 @@ from tests.contract import pg
 from tests.contract.dump_parts import AT, Dumps, folder
 from tests.contract.storehouse import PROGRAM, Said, execute, frame
 
+pytestmark = pytest.mark.packages
+
 PLAN = "20261128T000000.000Z"
 MAKES = {
     "icu": """create database icu template template0 locale_provider icu icu_locale 'de-DE';

@@ -23,7 +23,10 @@ from tests.contract.site import Said, as_papio, ended, until
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, REPOSITORY, execute
 from tests.contract.storehouse import Said as Answer
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user's server, mounts of its own")
+pytestmark = [
+    pytest.mark.packages,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user's server, mounts of its own"),
+]
 
 TO = "/srv/postgres"
 FIRST = "2026-11-22T070000Z"

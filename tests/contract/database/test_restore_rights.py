@@ -13,7 +13,7 @@ from tests.contract import pg
 from tests.contract.dump_parts import Dumps, folder
 from tests.contract.storehouse import PROGRAM, Said, execute
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user's server")
+pytestmark = [pytest.mark.packages, pytest.mark.skipif(os.geteuid() != 0, reason="needs root: another user's server")]
 
 PLAN, MAKING = "20261123T081500.000Z", "runner_restoring_20261123T081500.000Z"
 # Harmless while the trap is open; closed, the function tries every way to the server's account that there is.

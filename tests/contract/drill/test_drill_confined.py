@@ -20,7 +20,10 @@ from tests.contract.drill_parts import DUMPS, Drilled, World, copied, servers, w
 from tests.contract.dump_parts import Dumps
 from tests.contract.site import until
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("psql") is None, reason="needs root and PostgreSQL")
+pytestmark = [
+    pytest.mark.packages,
+    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("psql") is None, reason="needs root and PostgreSQL"),
+]
 ONE = "2026-11-23T080000Z"
 ASLEEP = f"4711.{os.getpid()}"
 # Nothing of it happens before the role is there, which is after the dump.

@@ -23,7 +23,10 @@ from tests.contract.dump_parts import AT, Dumps
 from tests.contract.retention.test_audit import flip
 from tests.contract.site import until
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0 or shutil.which("psql") is None, reason="needs root and PostgreSQL")
+pytestmark = [
+    pytest.mark.packages,
+    pytest.mark.skipif(os.geteuid() != 0 or shutil.which("psql") is None, reason="needs root and PostgreSQL"),
+]
 ONE, TWO = "2026-11-23T080000Z", "2026-11-24T080000Z"
 HOME = f"{DUMPS.lstrip('/')}/databases"
 

@@ -14,7 +14,10 @@ from runner.model.run import Verdict
 from tests.contract import pg
 from tests.contract.drill_parts import DUMPS, World, world
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: owners and locks of the host")
+pytestmark = [
+    pytest.mark.packages,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root: owners and locks of the host"),
+]
 ONE, TWO, TIME = "2026-11-23T080000Z", "2026-11-24T080000Z", "2026-11-23T070000Z"
 ROLES = "--\n-- PostgreSQL database cluster dump complete\n--\n"
 

@@ -27,6 +27,7 @@ from tests.contract.site import until
 from tests.contract.storehouse import frame
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(os.geteuid() != 0, reason="owners come back to root only"),
     pytest.mark.skipif(shutil.which("xxhsum") is None, reason="needs xxhsum"),
 ]

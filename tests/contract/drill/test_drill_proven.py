@@ -12,6 +12,8 @@ import pytest
 from tests.contract.retention.test_expire import NAMES, copied, expire, facts, ready
 from tests.contract.storehouse import PROGRAM, Said, Storehouse
 
+pytestmark = pytest.mark.long
+
 __all__ = ["ready"]
 
 

@@ -137,6 +137,7 @@ def test_a_list_that_cannot_be_read_lets_nothing_begin(house: HostHouse, tmp_pat
     assert not (tmp_path / "there").exists()
 
 
+@pytest.mark.packages
 @pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="needs rpmbuild")
 def test_rpm_is_known_by_its_list_before_and_after(house: HostHouse, tmp_path: Path) -> None:
     home = tmp_path / "home"

@@ -91,6 +91,7 @@ def test_only_so_many_are_named(admin: Path) -> None:
     assert len(done.out) < 1000
 
 
+@pytest.mark.packages
 @pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="needs rpmbuild")
 def test_of_a_kernel_beside_others_the_planned_one_must_be_missing_and_the_old_one_there(tmp_path: Path) -> None:
     (tmp_path / ".rpmmacros").write_text(f"%_dbpath {tmp_path}/rpmdb\n")

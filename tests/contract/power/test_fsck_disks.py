@@ -27,7 +27,7 @@ from runner.model.site import Disk, Store
 from tests.contract.fsck_parts import fsck_site
 from tests.contract.site import until
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")]
 
 VERB = "from runner.agent.__main__ import main; main()"
 

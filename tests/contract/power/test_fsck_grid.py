@@ -18,6 +18,8 @@ import pytest
 from runner.agent.power import boot_checks
 from runner.jobs.disks import tune2fs
 
+pytestmark = pytest.mark.long
+
 DAY = 86400
 NOW = int(datetime(2026, 11, 23, 8, 15, tzinfo=UTC).timestamp())
 AGE = 120 * DAY

@@ -18,7 +18,7 @@ from tests.compare import differences
 from tests.contract import life
 from tests.contract.site import REPOSITORY, Place, children, ended, running, until
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")]
 SECOND = 1.0
 
 

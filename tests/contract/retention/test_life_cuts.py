@@ -24,7 +24,7 @@ from tests.contract.storehouse import Storehouse
 # What is being done when the power goes; each comes round as often as the others.
 DURING = ("--archive", "seal", "seal", "expire", "reap", "freed", "begin", "seal")
 CUTS = 50
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tests.compare import differences, rsync_silent, shared
 from tests.contract import life
 from tests.contract.site import Place, Said
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")]
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from tests.contract.retention.test_expire import expire, verb
 from tests.contract.site import Place
 from tests.contract.storehouse import Storehouse
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def place(tmp_path: Path) -> Place:

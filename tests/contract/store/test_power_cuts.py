@@ -21,9 +21,12 @@ STRICT = "noatime,data=writeback"
 PLANTED = "import os\nfrom runner.agent import durable\n{}\n"
 NO_SYNC = "durable.sync_filesystem = lambda path: None"
 NO_FSYNC = "os.fsync = os.fdatasync = lambda descriptor: None"
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or not Path("/dev/fuse").exists(), reason="needs root and /dev/fuse for a disk that remembers"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        os.geteuid() != 0 or not Path("/dev/fuse").exists(), reason="needs root and /dev/fuse for a disk that remembers"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

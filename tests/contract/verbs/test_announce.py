@@ -19,6 +19,8 @@ from runner.model.facts import Announced
 from runner.model.notice import Notice
 from tests.contract.site import Place, ended, until
 
+pytestmark = pytest.mark.long
+
 AT = datetime(2026, 11, 28, 22, 0, tzinfo=UTC)
 NOTICE = Notice(
     what="coming", site="babase", job="reboot-papio", host="papio", at=AT, reason="software updates",

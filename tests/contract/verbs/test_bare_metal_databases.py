@@ -23,7 +23,7 @@ from tests.contract import pg
 from tests.contract.dump_parts import Dumps, folder
 from tests.contract.site import Place
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the page is for root")
+pytestmark = [pytest.mark.packages, pytest.mark.skipif(os.geteuid() != 0, reason="the page is for root")]
 SYSTEMCTL = """#!/bin/sh
 case $1 in
 stop) [ ! -e {data}/postmaster.pid ] || runuser -u {user} -- {bin}/pg_ctl -D {data} -w -s -m immediate stop ;;

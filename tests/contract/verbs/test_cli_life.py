@@ -13,6 +13,8 @@ import pytest
 from tests.contract import life
 from tests.contract.site import Place
 
+pytestmark = pytest.mark.long
+
 JOBS = """
 [jobs.purge-papio]
 kind = "prune"

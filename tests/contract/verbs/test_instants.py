@@ -15,6 +15,8 @@ import pytest
 from runner.engine import planfile
 from tests.contract.site import Place, Said, children, ended, running, senders, until
 
+pytestmark = pytest.mark.long
+
 JOB = "backup-papio"
 FILES = 400
 HERE = ZoneInfo("America/New_York")

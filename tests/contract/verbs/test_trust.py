@@ -21,7 +21,7 @@ from runner.cli.verbs import VERBS
 from runner.model.errors import Exposed
 from tests.contract.site import PATIENCE, REPOSITORY, SITE, Said, as_papio
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")]
 
 STRANGER = 12345
 HOOK = "def plugin(settings):\n    raise SystemExit('it ran')\n"

@@ -21,7 +21,7 @@ pytest_plugins = ("tests.lab.debian_fixtures",)
 ALL = (KERNEL, META, "libc-demo")
 
 
-@pytest.fixture(params=[HOLD, ()], ids=["holds", "no holds"])
+@pytest.fixture(params=[pytest.param(HOLD, id="holds"), pytest.param((), id="no holds", marks=pytest.mark.soak)])
 def hold(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """Troubles are the same whatever is held: nothing is what jobs.toml says at first."""
     return tuple(request.param)
