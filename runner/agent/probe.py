@@ -76,7 +76,7 @@ def _answer(request: Mapping[str, Any]) -> dict[str, Any]:
     with concurrent.futures.ThreadPoolExecutor(max_workers=8) as pool:
         rsync = pool.submit(_rsync)
         readings = [(str(each["id"]), pool.submit(_reading, each)) for each in commands]
-        stores = {str(each["name"]): table(inspect_store(each, played=played)) for each in request.get("stores", ())}
+        stores = {str(each["name"]): table(inspect_store(each)) for each in request.get("stores", ())}
         seen = stand_ins(folders or (root,), root) if played else filesystems()
         return {
             "name": str(request.get("host", "")),

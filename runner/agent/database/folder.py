@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from .. import clock, durable
 from ..answer import BUSY, Refused
+from ..host.fstab import unmounted
 from ..store.layout import is_name, read_json
 from .contract import DatabaseServer, encoded
 from .server import account
@@ -27,6 +28,7 @@ PART = ".part"
 GLOBALS_END = b"-- PostgreSQL database cluster dump complete"
 _CODE = re.compile(rb"%([0-9A-F]{2})")
 _TAIL = 4096
+_PASSED = 0o711
 
 # No dump takes a hundred years.
 _LONGEST = 3.2e9
@@ -87,10 +89,10 @@ def moment(text: str) -> str:
 
 
 def hold(path: str, server: DatabaseServer) -> Folder:
-    """Take the folder for ourselves, made for the server's OS user if it is not there; its parent must be.
+    """Take the folder for ourselves, made for the server's OS user if it is not there, and what is missing above it.
 
     From here on we are its owner: root, or the server's OS user, who then needs no help to write there.
-    Raises Refused: busy while somebody else writes there, and where it belongs to a third.
+    Raises Refused: busy while somebody else writes there, where it belongs to a third, and where its disk is missing.
     """
     folder = absolute(path)
     who = account(server)
@@ -116,8 +118,11 @@ def hold(path: str, server: DatabaseServer) -> Folder:
 
 
 def _make(root: Path, uid: int, gid: int) -> None:
-    if not root.parent.is_dir():
-        raise Refused(f"there is no folder {str(root.parent)!a}", "mount its disk, or make it, and correct `to`")
+    if point := unmounted(root.resolve()):
+        raise Refused(f"nothing is mounted at {point!a}, and {str(root)!a} is not there", "mount it, or correct `to`")
+    for folder in reversed(root.parents):
+        # Whose the dumps are must get through.
+        durable.make_folder(folder, _PASSED)
     root.mkdir(mode=0o700)
     os.chown(root, uid, gid)
     durable.sync_folder(root.parent)

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from ..command import ask
-from .mounts import number_of, unescaped
+from .mounts import mounts, number_of, unescaped
+
+FSTAB = Path("/etc/fstab")
 
 
 class MountLine(NamedTuple):
@@ -31,6 +33,22 @@ def fstab(path: Path) -> tuple[MountLine, ...]:
     # Not splitlines: a form feed ends no line of this file.
     lines = (_line(line) for line in text.split(b"\n"))
     return tuple(line for line in lines if line is not None)
+
+
+def unmounted(path: Path, table: Path = FSTAB) -> str:
+    """The mount point of fstab that `path` (resolved) lies below and where nothing is mounted; "" without one.
+
+    What is made below it would be hidden once its disk is there. A table that cannot be read names none.
+    """
+    try:
+        lines = table.read_bytes().split(b"\n")
+    except OSError:
+        return ""
+    words = [line.split() for line in lines if not line.lstrip().startswith(b"#")]
+    declared = {Path(unescaped(each[1])) for each in words if len(each) > 1 and each[1].startswith(b"/")}
+    there = {mount.point for mount in mounts()}
+    above = (point for point in (path, *path.parents) if point in declared and point != Path("/"))
+    return next((str(point) for point in above if str(point) not in there), "")
 
 
 def _line(line: bytes) -> Optional[MountLine]:  # noqa: UP045

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from .. import durable
 from ..answer import Refused, reply
 from ..arguments import UUID, DeclaredDisk, parse_as
+from ..host.fstab import unmounted
 from ..host.mounts import EXT, device_of, mount_of, mounts, superblock, uuid_of
 from .contract import CheckDisk, DiskChecked
 from .layout import StoreFolder, nearest, open_store, require_json
@@ -48,6 +49,9 @@ def look(store: StoreFolder, declared: DeclaredDisk) -> StoreDisk:
         if problem:
             return state._replace(mounted=False, problem=problem, do=f"mount {declared.mount} and try again")
         state = state._replace(mounted=True)
+    elif here != store.root and (point := unmounted(store.root)):
+        problem = f"nothing is mounted at {point}, and {store.root} is not there"
+        return state._replace(problem=problem, do=f"mount {point} and try again, or correct the path in jobs.toml")
     try:
         problem = _wrong(state, declared, _marked(store) if declared.mount else "")
     except Refused as refused:

@@ -27,9 +27,9 @@ WITHIN = 20.0
 def hold(argv: Sequence[str]) -> int:
     """Print `{"held": true}` and wait for the end of stdin; exit 75 with the holder if taken.
 
-    Makes the store's folder (its parents too where no disk is declared) and `.runner` if missing, all for
-    root alone, and closes those that are there; but nothing at all when the declared disk is not there, or others
-    may change what is written to the store.
+    Makes the store's folder, its parents and `.runner` if missing, all for root alone, and closes those that are
+    there; but nothing at all when the declared disk, or one of fstab, is not there, or others may change what is
+    written to the store.
     """
     _hold(parse_as(Hold, argv))
     return 0
@@ -41,10 +41,8 @@ def _hold(options: Hold) -> None:
     store = open_store(options.store)
     disk.require(store, options.disk)
     owned.require(options.store)
-    if options.disk.mount:
-        durable.make_folder(store.root)
-    else:
-        store.root.mkdir(parents=True, exist_ok=True)
+    for folder in (*reversed(store.root.parents), store.root):
+        durable.make_folder(folder)
     durable.make_folder(store.runner)
     closed.close(store)
     # Until now others could have put something there.

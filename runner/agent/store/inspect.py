@@ -25,11 +25,11 @@ FOREIGN = 5
 LONGEST = 1000
 
 
-def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
-    """Facts of one store; `played` is true in a sandbox, where missing parents are nothing."""
+def inspect_store(request: Mapping[str, Any]) -> contract.StoreAnswer:
+    """Facts of one store. One that is not there yet is no problem: `hold` makes it, and what is missing above it."""
     path = str(request["path"])
     try:
-        return _inspect(path, request, played=played)
+        return _inspect(path, request)
     except OSError as problem:
         error = f"{path} cannot be read: {problem.strerror or problem}; look at the disk"
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as problem:
@@ -38,7 +38,7 @@ def inspect_store(request: Mapping[str, Any], *, played: bool) -> contract.Store
     return contract.StoreAnswer(path, exists=False, problem=error)
 
 
-def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract.StoreAnswer:
+def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
     store = layout.open_store(path)
     state = disk.look(store, DeclaredDisk(str(request.get("mount", "")), str(request.get("uuid", ""))))
     exists, here, holder = store.root.is_dir(), layout.nearest(store.root), lock.holder(store.lock)
@@ -48,7 +48,7 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
     return contract.StoreAnswer(
         path=str(store.root),
         exists=exists,
-        problem=_problem(store, state, exists=exists, played=played) or exposed,
+        problem=_problem(store, state, exists=exists) or exposed,
         mounted=state.mounted,
         writable=os.access(here, os.W_OK) and not state.read_only,
         uuid=state.uuid,
@@ -69,13 +69,11 @@ def _inspect(path: str, request: Mapping[str, Any], *, played: bool) -> contract
     )
 
 
-def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool, played: bool) -> str:
+def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool) -> str:
     if state.problem:
         return f"{state.problem}; {state.do}"
     if not exists and os.path.lexists(store.root):
         return f"{store.root} is not a folder; correct the path in jobs.toml, or move what is there"
-    if not exists and not played and not store.root.parent.is_dir():
-        return f"{store.root.parent} is not there; make it, or correct the path in jobs.toml"
     return ""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from runner.agent.arguments import argv
+from runner.agent.disks.contract import CountFstabLines, PutFstabLine
 from runner.model.plan import Argv, Check
 
 PATH = "/etc/fstab"
@@ -13,33 +15,6 @@ PATH = "/etc/fstab"
 OPTIONS = ("noatime", "nodev", "nosuid", "nofail")
 _AGAINST = frozenset(("atime", "relatime", "strictatime", "dev", "suid", "defaults", "fail", "noauto", "ro"))
 _ESCAPED = re.compile(r"\\([0-7]{3})")
-_COUNT = "; ".join(
-    (
-        "set -eu",
-        "lines=0",
-        'while read -r what where rest || [ -n "$what" ]; do case $what in "#"*) ;; *) '
-        'if [ "$where" = "$2" ]; then lines=$((lines + 1)); fi;; esac; where=; done < "$1"',
-        'printf \'{"fstab_lines": %s}\\n\' "$lines"',
-    )
-)
-# One line is replaced or added, all others stay byte for byte, and no moment exists without a whole fstab. The
-# lock is for another job of ours: mv gives the file a new inode, so the folder is locked.
-_PUT = "; ".join(
-    (
-        "set -eu",
-        'folder=${1%/*}; exec 9< "$folder"; flock 9',
-        'draft=$(mktemp "$1.XXXXXXXXXX"); trap \'rm -f -- "$draft"\' EXIT',
-        'cp --preserve=all -- "$1" "$draft"',
-        "hits=0",
-        'put() { while IFS= read -r line || [ -n "$line" ]; do '
-        'if [ -n "$1" ] && [ "$line" = "$1" ]; then hits=$((hits + 1)); printf "%s\\n" "$2"; '
-        'else printf "%s\\n" "$line"; fi; done; '
-        'if [ -z "$1" ]; then hits=1; printf "%s\\n" "$2"; fi; }',
-        'put "$2" "$3" < "$1" > "$draft"',
-        'if [ "$hits" -ne 1 ]; then echo "$1 has the line $hits times" >&2; exit 1; fi',
-        'sync -- "$draft"; mv --force --no-target-directory -- "$draft" "$1"; trap - EXIT; sync -- "$folder"',
-    )
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -104,20 +79,16 @@ def line(uuid: str, mount: str, filesystem: str, entry: FstabEntry | None = None
     return f"UUID={uuid} {escaped(mount)} {filesystem} {','.join(options)} 0 2"
 
 
-def put(old: str, new: str, path: str = PATH) -> Argv:
-    """Put the line `new` in the place of `old`, which must be there once; at the end where `old` is "".
-
-    The file is replaced in one move, with its mode and owner. The script is fixed, the lines are
-    words of their own.
-    """
-    return ("sh", "-c", _PUT, "sh", path, old, new)
+def put(program: str, old: str, new: str, path: str = PATH) -> Argv:
+    """Put the line `new` in the place of `old`, which must be there once; at the end where `old` is ""."""
+    return (program, *argv("put-fstab-line", PutFstabLine(new, old, path)))
 
 
-def absent(host: str, mount: str, path: str = PATH) -> Check:
+def absent(host: str, program: str, mount: str, path: str = PATH) -> Check:
     """The claim that no line of the file mounts anything at `mount`."""
     return Check(
         host=host,
-        argv=("sh", "-c", _COUNT, "sh", path, escaped(mount)),
+        argv=(program, *argv("fstab-lines", CountFstabLines(mount, path))),
         field="fstab_lines",
         relation="==",
         value=0,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from runner.agent.arguments import argv
+from runner.agent.disks.contract import MarkDisk
 from runner.model.plan import Argv
 from runner.model.site import Disk
 from runner.tools.answers import json_object
@@ -15,19 +16,6 @@ LABEL_BYTES = 16
 BLOCK = 4096
 INODE = 256
 _MAKES = re.compile(r"Creating filesystem with ([0-9]+) ([0-9]+)k blocks and ([0-9]+) inodes")
-
-_WRITE = "; ".join(
-    (
-        "set -eu",
-        "umask 077",
-        'mkdir --parents -- "$1"',
-        'if [ -e "$1/disk.json" ]; then exit; fi',
-        'printf "%s\\n" "$2" > "$1/disk.json.tmp"',
-        'sync -- "$1/disk.json.tmp"',
-        'mv --force --no-target-directory -- "$1/disk.json.tmp" "$1/disk.json"',
-        'sync -- "$1"',
-    )
-)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,13 +66,9 @@ def show(store: str) -> Argv:
     return ("cat", "--", f"{store}/.runner/disk.json")
 
 
-def write(store: str, uuid: str, since: datetime) -> Argv:
-    """Write that the store is on the disk `uuid` since then, in one move; an existing file stays.
-
-    The script is fixed, the folder and the text are words of their own.
-    """
-    text = json.dumps({"uuid": uuid, "since": since.isoformat()})
-    return ("sh", "-c", _WRITE, "sh", f"{store}/.runner", text)
+def write(program: str, store: str, uuid: str, since: datetime) -> Argv:
+    """Have the store keep that it is on the disk `uuid` since then; what it keeps already stays."""
+    return (program, *argv("mark-disk", MarkDisk(store, uuid, since.isoformat())))
 
 
 def parse_identity(text: str) -> str:

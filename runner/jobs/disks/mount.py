@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runner.agent.arguments import argv
+from runner.agent.disks.contract import MakeUnwritable
 from runner.model.plan import Argv
 
 # In a mount namespace of its own, gone with the process, what is mounted there can be taken away to reach
@@ -18,7 +20,6 @@ _LOOK = "; ".join(
         'printf "%s %s\\n" "${inside:-empty}" "${flags%% *}"',
     )
 )
-_UNWRITABLE = f'{_BELOW}; chattr +i -- "$1"'
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,9 +52,9 @@ def parse(text: str) -> Point | None:
             return None
 
 
-def make_unwritable(mount: str) -> Argv:
-    """Make the folder below the mount immutable, so that nobody, root included, writes to it: chattr(1)."""
-    return ("unshare", "--mount", "--", "sh", "-c", _UNWRITABLE, "sh", mount)
+def make_unwritable(program: str, mount: str) -> Argv:
+    """Make the folder below the mount immutable, so that nobody, root included, writes to it."""
+    return (program, *argv("make-unwritable", MakeUnwritable(mount)))
 
 
 def mount(point: str) -> Argv:

@@ -27,6 +27,11 @@ class DiskWork:
     uuid: str
     now: datetime
 
+    @property
+    def program(self) -> str:
+        """Where the agent is on the disk's host."""
+        return agent.program(self.site.host(self.disk.host))
+
     def step(
         self, name: str, argv: Argv, why: str, *, effect: Effect = Effect.WRITE, guard: Check | None = None
     ) -> Step:
@@ -96,7 +101,9 @@ def attach(work: DiskWork) -> tuple[Step, ...]:
         steps.append(folder.known_as(Role.FOLDER))
     if state.point and (not state.point.exists or state.point.unwritable is False):
         why = "nobody can write to the mount point while the disk is away, and so fill the root filesystem"
-        steps.append(work.step("unwritable", mount.make_unwritable(disk.mount), why).known_as(Role.FOLDER))
+        steps.append(
+            work.step("unwritable", mount.make_unwritable(work.program, disk.mount), why).known_as(Role.FOLDER)
+        )
     old = state.lines[0] if state.lines else None
     if old is None or not fstab.right(old, work.uuid, disk.filesystem):
         steps.append(_line(work, old))
@@ -119,11 +126,13 @@ def _line(work: DiskWork, old: fstab.FstabEntry | None) -> Step:
     if old is None:
         why, guard = (
             "mounted at every boot, checked when it is due; the host also starts without it",
-            fstab.absent(disk.host, disk.mount),
+            fstab.absent(disk.host, work.program, disk.mount),
         )
     else:
         why, guard = f"replaces {old.line!a}; in force from the next mount on", None
-    return work.step("fstab", fstab.put(old.line if old else "", new), why, guard=guard).known_as(Role.FSTAB)
+    return work.step("fstab", fstab.put(work.program, old.line if old else "", new), why, guard=guard).known_as(
+        Role.FSTAB
+    )
 
 
 def _interval(work: DiskWork, every: timedelta, guard: Check | None) -> Step:
@@ -139,7 +148,7 @@ def _checked(superblock: tune2fs.Superblock, every: timedelta) -> bool:
 
 def _identities(work: DiskWork) -> tuple[Step, ...]:
     """Check that this disk is what is mounted, then have each store on it record that."""
-    program, disk = agent.program(work.site.host(work.disk.host)), work.disk
+    program, disk = work.program, work.disk
     at = agent.At(program=program, path=disk.mount, plan="", mount=disk.mount, uuid=work.uuid)
     why = f"check that this disk, and no other, is mounted at {disk.mount}"
     checked = work.step("mounted", agent.check_disk(at), why, effect=Effect.READ).known_as(Role.DISK)
@@ -148,7 +157,7 @@ def _identities(work: DiskWork) -> tuple[Step, ...]:
         *(
             work.step(
                 f"identity-{store.name}",
-                mke2fs.write(store.path, work.uuid, work.now),
+                mke2fs.write(program, store.path, work.uuid, work.now),
                 f"store {store.name} belongs to this disk and is used on no other",
             ).known_as(Role.IDENTITY, store.name)
             for store in stores_on(work.site, disk)

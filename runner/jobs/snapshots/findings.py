@@ -9,6 +9,7 @@ from runner.jobs.snapshots import filesystems, shell
 from runner.model.cause import Fault, of_store
 from runner.model.facts import HostFacts, StoreFacts
 from runner.model.plan import Finding
+from runner.model.role import Phase
 from runner.model.site import Job, Site, Store
 from runner.tools import rsync
 
@@ -69,4 +70,16 @@ def findings(
     if stored.holder:
         since = f" since {stored.holder.since:%Y-%m-%d %H:%M} UTC" if stored.holder.since else ""
         notes.append(f"store {store} is busy now: {stored.holder.who} holds it{since}")
-    return (*doubts, *(Finding(severity="note", text=text, source=job.name) for text in notes))
+    return (
+        *doubts,
+        *_made(site, job, stored),
+        *(Finding(severity="note", text=text, source=job.name) for text in notes),
+    )
+
+
+def _made(site: Site, job: Job, stored: StoreFacts) -> tuple[Finding, ...]:
+    """Where a store begins: a person who mistyped its path sees it in the plan."""
+    if stored.exists or not site.live:
+        return ()
+    text = f"{stored.path} is not there yet on {site.store(job.options.store).host}, and is made"
+    return (Finding(severity="note", text=text, source=job.name, phase=Phase.FORECAST),)

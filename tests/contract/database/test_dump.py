@@ -230,8 +230,10 @@ def test_a_folder_that_is_a_link_is_said_to_be_elsewhere(dumps: Dumps) -> None:
     assert dumps.listed()["real"] == str(real) and (real / "databases/empty").is_dir()
 
 
-def test_a_folder_whose_parent_is_missing_is_not_made(dumps: Dumps) -> None:
+def test_what_is_missing_above_the_folder_is_made_so_that_its_owner_gets_through(dumps: Dumps) -> None:
     dumps.root.parent.chmod(0o755)
-    lost = Dumps(root=dumps.root / "deep", cluster=dumps.cluster, options=dumps.options)
-    assert "mount its disk" in lost.dump("empty").answer["do"]
-    assert not dumps.root.exists()
+    deep = Dumps(root=dumps.root / "a/deep", cluster=dumps.cluster, options=dumps.options)
+    assert deep.dump("empty").code == 0
+    assert [(path.owner(), path.stat().st_mode & 0o777) for path in (dumps.root, deep.root.parent, deep.root)] == [
+        ("root", 0o711), ("root", 0o711), (pg.USER, 0o700),
+    ]  # fmt: skip

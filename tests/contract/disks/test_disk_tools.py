@@ -22,16 +22,19 @@ from runner.model.facts import Facts, Filesystem, HostFacts, Reading
 from runner.model.kind import Draft
 from runner.model.plan import Argv, Check, Command
 from runner.model.site import Disk, Host, Job, Site
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="loop devices and mounts: root only")
 UUID = "0a4f3c1e-5b1e-4c52-9d0c-0d8f5c1f7a55"
 MIB = 2**20
+HERE = "runner-agent"
 
 
 def run(argv: Argv) -> subprocess.CompletedProcess[str]:
+    words = (*PROGRAM, *argv[1:]) if argv[0] == HERE else argv
     return subprocess.run(
-        argv, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
-        env={**os.environ, "LC_ALL": "C"},
+        words, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
+        env={**os.environ, **ENVIRONMENT},
     )  # fmt: skip
 
 
@@ -197,20 +200,20 @@ def table(tmp_path: Path) -> Path:
 
 def test_a_line_is_added_at_the_end_and_all_else_stays_byte_for_byte(table: Path) -> None:
     before = table.read_bytes()
-    assert holds(fstab.absent("b", "/srv/disk", str(table)))
-    do(*fstab.put("", LINE, str(table)))
+    assert holds(fstab.absent("b", HERE, "/srv/disk", str(table)))
+    do(*fstab.put(HERE, "", LINE, str(table)))
     assert table.read_bytes() == before + LINE.encode() + b"\n"
     status = table.stat()
     assert (status.st_mode & 0o7777, status.st_uid, status.st_gid) == (0o640, 1, 2)
     assert list(table.parent.iterdir()) == [table]
-    assert not holds(fstab.absent("b", "/srv/disk", str(table)))
-    assert not holds(fstab.absent("b", "/srv/a b", str(table)))
+    assert not holds(fstab.absent("b", HERE, "/srv/disk", str(table)))
+    assert not holds(fstab.absent("b", HERE, "/srv/a b", str(table)))
 
 
 def test_a_line_is_replaced_where_it_stands(table: Path) -> None:
     old = "LABEL=x /srv/a\\040b ext3 ro"
     before = table.read_bytes()
-    do(*fstab.put(old, "new \\n %s $(id) `id` 'q' \"q\"", str(table)))
+    do(*fstab.put(HERE, old, "new \\n %s $(id) `id` 'q' \"q\"", str(table)))
     assert table.read_bytes() == before.replace(old.encode(), b"new \\n %s $(id) `id` 'q' \"q\"")
 
 
@@ -218,7 +221,7 @@ def test_a_line_is_replaced_where_it_stands(table: Path) -> None:
 def test_a_table_that_is_empty_or_ends_within_a_line_gets_a_line_of_its_own(content: str, tmp_path: Path) -> None:
     path = tmp_path / "fstab"
     path.write_text(content)
-    do(*fstab.put("", LINE, str(path)))
+    do(*fstab.put(HERE, "", LINE, str(path)))
     assert path.read_text() == (f"{content}\n" if content else "") + LINE + "\n"
 
 
@@ -226,21 +229,21 @@ def test_a_table_that_is_empty_or_ends_within_a_line_gets_a_line_of_its_own(cont
 def test_a_line_that_is_not_there_exactly_once_is_not_replaced(lines: str, tmp_path: Path) -> None:
     path = tmp_path / "fstab"
     path.write_text(lines)
-    assert run(fstab.put(LINE, "new", str(path))).returncode == 1
+    assert run(fstab.put(HERE, LINE, "new", str(path))).returncode == 1
     assert path.read_text() == lines
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_table_that_is_not_there_is_neither_made_nor_said_to_have_no_line(tmp_path: Path) -> None:
     path = tmp_path / "fstab"
-    assert run(fstab.put("", LINE, str(path))).returncode != 0
-    assert not holds(fstab.absent("b", "/srv/disk", str(path)))
+    assert run(fstab.put(HERE, "", LINE, str(path))).returncode != 0
+    assert not holds(fstab.absent("b", HERE, "/srv/disk", str(path)))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_two_jobs_at_once_lose_no_line(table: Path) -> None:
     lines = [f"UUID={number} /srv/{number} ext3 noatime 0 2" for number in range(12)]
-    threads = [threading.Thread(target=do, args=fstab.put("", line, str(table))) for line in lines]
+    threads = [threading.Thread(target=do, args=fstab.put(HERE, "", line, str(table))) for line in lines]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -272,7 +275,7 @@ def test_the_folder_below_a_mount_is_seen_and_made_unwritable_and_the_disk_is_no
     do(*mke2fs.make(disk, UUID))
     do("mount", device, str(place))
     try:
-        do(*mount.make_unwritable(str(place)))
+        do(*mount.make_unwritable(HERE, str(place)))
         assert mount.parse(do(*mount.look(str(place)))) == mount.Point(exists=True, unwritable=True)
         assert place.is_mount()
         (place / "on the disk").touch()
@@ -296,9 +299,9 @@ def test_files_below_a_mount_are_seen(name: str, tmp_path: Path) -> None:
 def test_a_store_says_once_which_disk_it_is_on(tmp_path: Path) -> None:
     now = datetime(2026, 11, 23, 8, 15, tzinfo=UTC)
     store = str(tmp_path / "papio")
-    do(*mke2fs.write(store, UUID, now))
+    do(*mke2fs.write(HERE, store, UUID, now))
     assert mke2fs.parse_identity(do(*mke2fs.show(store))) == UUID
-    do(*mke2fs.write(store, "another", now))
+    do(*mke2fs.write(HERE, store, "another", now))
     assert mke2fs.parse_identity(do(*mke2fs.show(store))) == UUID
     assert [path.name for path in (tmp_path / "papio/.runner").iterdir()] == ["disk.json"]
     assert (tmp_path / "papio/.runner").stat().st_mode & 0o777 == 0o700

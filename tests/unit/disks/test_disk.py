@@ -135,14 +135,16 @@ def test_a_blank_device_becomes_a_mounted_store() -> None:
     assert argv(by_name["interval"]) == ("tune2fs", "-i", "120d", "-c", "0", "--", DEVICE)
     assert argv(by_name["folder"])[:2] == ("sh", "-c")
     assert argv(by_name["folder"])[-2:] == ("sh", MOUNT)
-    assert argv(by_name["unwritable"])[-1] == MOUNT
-    assert argv(by_name["fstab"])[-3:] == ("/etc/fstab", "", LINE.replace(UUID, uuid))
+    program = "/usr/local/sbin/runner-agent"
+    assert argv(by_name["unwritable"]) == (program, "make-unwritable", MOUNT)
+    assert argv(by_name["fstab"]) == (program, "put-fstab-line", f"--new={LINE.replace(UUID, uuid)}")
     assert argv(by_name["mount"]) == ("mount", "--", MOUNT)
     assert argv(by_name["mounted"]) == (
         "/usr/local/sbin/runner-agent", "check-disk", MOUNT, f"--mount={MOUNT}", f"--uuid={uuid}",
     )  # fmt: skip
-    assert argv(by_name["identity-papio"])[-2] == f"{MOUNT}/.runner"
-    assert json.loads(argv(by_name["identity-papio"])[-1]) == {"uuid": uuid, "since": NOW.isoformat()}
+    assert argv(by_name["identity-papio"]) == (
+        program, "mark-disk", MOUNT, f"--uuid={uuid}", f"--since={NOW.isoformat()}",
+    )  # fmt: skip
     assert {step.host for step in draft.steps} == {"backup-server1"}
     assert all(step.needs == ("device",) for step in draft.steps)
 

@@ -1,0 +1,52 @@
+"""`make-unwritable`: nobody writes to the folder of a mount point while its disk is away."""
+
+from __future__ import annotations
+
+import array
+import ctypes
+import fcntl
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..answer import Refused, reply
+from ..arguments import parse_as
+from ..host.mounts import mounts
+from ..store.trash import GET_FLAGS, SET_FLAGS
+from .contract import MadeUnwritable, MakeUnwritable
+
+IMMUTABLE = 0x10
+# unshare(2), mount(2), umount(2).
+NEW_MOUNTS, RECURSIVE, PRIVATE, DETACH = 0x00020000, 1 << 14, 1 << 18, 2
+
+
+def run(argv: Sequence[str]) -> int:
+    """Make the folder at MOUNT immutable (chattr(1)), so that nobody, root included, fills the filesystem it is on.
+
+    The folder below whatever is mounted there, never the top of the disk: what is mounted is taken away in a
+    mount namespace that ends with us, and the host sees nothing of it.
+    """
+    point = Path(parse_as(MakeUnwritable, argv).mount).resolve()
+    libc = ctypes.CDLL(None, use_errno=True)
+    _require(libc.unshare(NEW_MOUNTS), "unshare")
+    _require(libc.mount(b"none", b"/", None, ctypes.c_ulong(RECURSIVE | PRIVATE), None), "/")
+    while any(mount.point == str(point) for mount in mounts()):
+        _require(libc.umount2(os.fsencode(point), DETACH), str(point))
+    descriptor = os.open(point, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        flags = array.array("i", [0])
+        fcntl.ioctl(descriptor, GET_FLAGS, flags, True)
+        fcntl.ioctl(descriptor, SET_FLAGS, array.array("i", [flags[0] | IMMUTABLE]))
+    except OSError as problem:
+        error = f"{str(point)!a} cannot be made immutable: {problem.strerror}"
+        raise Refused(error, "its filesystem has no such flag: see that the disk is always mounted") from problem
+    finally:
+        os.close(descriptor)
+    reply(MadeUnwritable(unwritable=True))
+    return 0
+
+
+def _require(code: int, name: str) -> None:
+    if code != 0:
+        problem = ctypes.get_errno()
+        raise OSError(problem, os.strerror(problem), name)
