@@ -17,10 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.engine import announcements, instants, migrate
+from runner.engine import announcements, instants, migrate, written
 from runner.engine.alive import alone, boot_id, process
 from runner.model.errors import RunnerError
-from runner.model.facts import Timed
+from runner.model.facts import Timed, Wrote
 from runner.model.plan import Effect, Plan, Step
 from runner.model.role import Role
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
@@ -165,6 +165,10 @@ class Journal:
             Past(bytes=size, files=files, seconds=(_time(ended) - _time(started)).total_seconds())
             for size, files, started, ended in rows
         )
+
+    def wrote(self) -> Mapping[str, tuple[Wrote, ...]]:
+        """Where each job sealed its snapshots, and when."""
+        return written.places(self._rows)
 
     def last_of(self, job: str) -> JobLine | None:
         """How the job ended last, or None."""

@@ -240,19 +240,31 @@ class BoundMachine:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Wrote:
+    """That a job sealed `count` snapshots in the store at `path`, on the disk `uuid` ("": none is declared)."""
+
+    path: str
+    uuid: str
+    first: datetime
+    last: datetime
+    count: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Facts:
     """All hosts that were asked, by name, and the time (UTC, the controller's) of asking.
 
     `program` is the SHA-256 of the runner-agent that this runner ships. From the journal: `last` is when
-    each job last succeeded, `took` how many seconds a step took when it was last done, newest first, and
-    `announced` is the interruption that each job has announced to the users. `bound` are the machines that the
-    hosts were when a run last acted on them.
+    each job last succeeded, `wrote` where it sealed its snapshots, `took` how many seconds a step took when it was
+    last done, newest first, and `announced` is the interruption that each job has announced to the users. `bound` are
+    the machines that the hosts were when a run last acted on them.
     """
 
     at: datetime
     hosts: Mapping[str, HostFacts]
     program: str = ""
     last: Mapping[str, datetime] = field(default_factory=dict)
+    wrote: Mapping[str, tuple[Wrote, ...]] = field(default_factory=dict)
     took: Mapping[Timed, tuple[float, ...]] = field(default_factory=dict)
     announced: Mapping[str, Announced] = field(default_factory=dict)
     bound: Mapping[str, BoundMachine] = field(default_factory=dict)

@@ -104,8 +104,8 @@ class App:
         """Read these hosts now, whichever machines they are."""
         facts = probe.gather(self.site, hosts, probes, self.transports, at=self.now(), program=probe.runner_agent())
         known, bound = self.journal, machines.bound(Path(self.site.state)) if self.site.live else {}
-        facts = replace(facts, last=known.last_success(), took=known.took(), announced=known.announcements.coming())
-        return replace(facts, bound=bound)
+        facts = replace(facts, last=known.last_success(), wrote=known.wrote(), took=known.took())
+        return replace(facts, announced=known.announcements.coming(), bound=bound)
 
     def plan(self, request: RunRequest) -> Plan:
         """The plan for the named jobs, or for what is due, with all findings of review and hooks."""

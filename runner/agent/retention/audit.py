@@ -16,7 +16,7 @@ from ..arguments import parse_as
 from ..store import disk
 from ..store.layout import StoreFolder, open_store, read_json, sealed
 from ..store.lock import working
-from . import contents, manifest
+from . import contents, coverage, manifest
 from .contract import Audit, Audited
 from .findings import Findings
 
@@ -49,9 +49,15 @@ def run(argv: Sequence[str]) -> int:
         findings = Findings(store)
         names = _names(store, state, bounds._replace(until=began + options.seconds / 2), findings)
         read = contents.reread(store, _cursor(state), bounds, findings)
-        durable.write_json(store.audit, {"cursor": read.cursor, "last": clock.now(), "compared": names.times})
+        known = coverage.remembered(state, read.listed)
+        noted = {"cursor": read.cursor, "last": clock.now(), "compared": names.times, "lists": known}
+        durable.write_json(store.audit, noted)
+        lacking = coverage.uncovered(store, read.listed, known)
         count = len(sealed(store))
-    parts = (read.shares / contents.SHARES, (names.taken + names.compared) / count if count else 1.0)
+    # Where nothing can be compared, no number of days is enough.
+    idle = not read.files and bool(read.unchecked or lacking.files or lacking.never)
+    shares = 0 if idle else read.shares
+    parts = (shares / contents.SHARES, (names.taken + names.compared) / count if count else 1.0)
     problem = f"{read.unchecked} files have a checksum that no program here can check; install xxhash"
     audited = Audited(
         read_bytes=read.bytes,
@@ -64,6 +70,10 @@ def run(argv: Sequence[str]) -> int:
         cursor=read.cursor,
         complete_in_days=math.ceil(days / min(parts)) if min(parts) else None,
         problem=problem if read.unchecked else "",
+        lost_snapshots=lacking.snapshots,
+        lost_files=lacking.files,
+        lost_bytes=lacking.bytes,
+        never_summed=lacking.never,
     )
     reply(audited)
     return 0
@@ -78,6 +88,10 @@ def _names(store: StoreFolder, state: Mapping[str, Any], bounds: contents.Bounds
     # Those that nothing is known of come first, for what changes before that cannot be seen; the newest
     # first, for they will stay longest.
     taken = compared = 0
+    for name in fresh:
+        # It was compared before: what changed meanwhile will not be seen.
+        if name in times:
+            findings.add("missing", os.fsencode(store.names(name).relative_to(store.root)), name)
     for name in reversed(fresh):
         if taken and time.monotonic() >= bounds.until:
             break

@@ -18,6 +18,7 @@ from .. import tree
 from ..snapshots.checksum import Checksums, OpenFile
 from ..snapshots.sums import SumLine, sum_lines, unescaped
 from ..store.layout import StoreFolder, sealed
+from .coverage import Listed
 from .findings import Findings
 
 SHARES = 4096
@@ -44,13 +45,17 @@ class Bounds(NamedTuple):
 
 
 class Read(NamedTuple):
-    """What was read, the next share, how many shares were finished, how many lines no program can check."""
+    """What was read and compared, the next share, how many shares were finished, how many lines no program can check.
+
+    `listed` is how long each snapshot's list of checksums is.
+    """
 
     bytes: int
     files: int
     cursor: int
     shares: int
     unchecked: int
+    listed: dict[str, Listed]
 
 
 def reread(store: StoreFolder, cursor: int, bounds: Bounds, findings: Findings) -> Read:
@@ -66,10 +71,10 @@ def reread(store: StoreFolder, cursor: int, bounds: Bounds, findings: Findings) 
         share = batch[0].share
         if share != cursor and time.monotonic() >= bounds.until:
             done = (share - cursor) % SHARES
-            return Read(done_bytes, done_files, share, done, checksums.unchecked)
+            return Read(done_bytes, done_files, share, done, checksums.unchecked, weights.listed)
         for size in _check(store, batch, checksums, findings):
             done_bytes, done_files = done_bytes + size, done_files + 1
-    return Read(done_bytes, done_files, (cursor + count) % SHARES, count, checksums.unchecked)
+    return Read(done_bytes, done_files, (cursor + count) % SHARES, count, checksums.unchecked, weights.listed)
 
 
 def _share(name: bytes) -> int:
@@ -77,22 +82,27 @@ def _share(name: bytes) -> int:
 
 
 class _Weights(NamedTuple):
-    """Bytes and lines of each share, and the snapshots whose checksums could be read to the end."""
+    """Bytes and lines of each share, the snapshots whose checksums could be read to the end, and how many all have."""
 
     bytes: list[int]
     lines: list[int]
     sound: list[str]
+    listed: dict[str, Listed]
 
 
 def _weigh(store: StoreFolder, findings: Findings) -> _Weights:
-    weights = _Weights([0] * SHARES, [0] * SHARES, [])
+    weights = _Weights([0] * SHARES, [0] * SHARES, [], {})
     for name in sealed(store):
+        lines = size = 0
+        weights.listed[name] = Listed(0, 0)
         try:
             for line in sum_lines(store, name):
                 share = _share(line.name)
                 weights.bytes[share] += line.size
                 weights.lines[share] += 1
+                lines, size = lines + 1, size + line.size
             weights.sound.append(name)
+            weights.listed[name] = Listed(lines, size)
         except (OSError, EOFError, zlib.error):
             findings.add("content", os.fsencode(store.sums(name).relative_to(store.root)), name)
     return weights
@@ -155,7 +165,8 @@ def _check(store: StoreFolder, batch: Sequence[File], checksums: Checksums, find
             status = os.fstat(descriptor)
             if file not in right or status.st_size not in {line.size for line in file.lines}:
                 findings.add("content", unescaped(file.name), file.snapshot, status.st_ino)
-            yield status.st_size
+            if checksums.can_check(OpenFile(descriptor, file.lines)):
+                yield status.st_size
     finally:
         for descriptor, _ in opened:
             os.close(descriptor)

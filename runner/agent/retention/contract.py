@@ -146,7 +146,8 @@ class AuditFinding(NamedTuple):
 class Audited(NamedTuple):
     """Answer of `audit`: `findings` are the first of `total`.
 
-    `complete_in_days` is None where nothing was finished that it could be reckoned from.
+    `complete_in_days` is of what can be compared, None where nothing was finished that it could be reckoned from.
+    `lost_*` count what had checksums and has none now, `never_summed` the files that came without one.
     """
 
     read_bytes: Count
@@ -159,3 +160,7 @@ class Audited(NamedTuple):
     cursor: int
     complete_in_days: Optional[int]
     problem: str
+    lost_snapshots: Count = 0
+    lost_files: Count = 0
+    lost_bytes: Count = 0
+    never_summed: Count = 0

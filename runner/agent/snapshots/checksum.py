@@ -38,6 +38,10 @@ class Checksums:
         self.unchecked = 0
         self._xxhsum = _program()
 
+    def can_check(self, file: OpenFile) -> bool:
+        """Whether there is a program here for one of its checksums."""
+        return bool(file.algorithms & ({"md5", "xxh128"} if self._xxhsum else {"md5"}))
+
     def agree(self, files: Sequence[OpenFile]) -> list[bool]:
         """For each file whether its content has the checksum of one of its lines.
 
@@ -51,7 +55,7 @@ class Checksums:
         return [self._agrees(file, sums.get(file.descriptor, "")) for file in files]
 
     def _agrees(self, file: OpenFile, xxh128: str) -> bool:
-        if not file.algorithms & ({"md5", "xxh128"} if self._xxhsum else {"md5"}):
+        if not self.can_check(file):
             self.unchecked += 1
             return True
         actual = {"xxh128": xxh128, "md5": _md5(file.descriptor) if "md5" in file.algorithms else ""}

@@ -126,12 +126,30 @@ def _audited(job: PlannedJob, audited: Audited) -> JobReport:
     ]
     details += [f"and {total - len(listed):,} more"] if total > len(listed) else []
     details += [one_line(problem)] if problem else []
+    lost = _lost(audited)
+    if lost:
+        details.append("find out who removed or changed .runner/records: what is sent from now on has checksums")
+    if audited.never_summed:
+        details.append(f"{count(audited.never_summed, 'file')} came without a checksum, and cannot be audited")
     if audited.complete_in_days:
-        details.append(f"so all of the store is read once in {count(audited.complete_in_days, 'day')}")
+        what = "what has a checksum" if lost or audited.never_summed else "all of the store"
+        details.append(f"so {what} is read once in {count(audited.complete_in_days, 'day')}")
     text = f"{amount}: all as it was sealed"
     if total:
         text = f"{amount}: {count(total, 'name')} not as sealed; the disk may be failing, or somebody wrote to it"
     elif problem:
         text = f"{amount}, but not everything could be compared"
-    verdict = Verdict.ATTENTION if total or problem else Verdict.DONE
+    elif lost:
+        text = f"{amount}: what could be compared is as it was sealed"
+    text = f"{lost}; {text}" if lost else text
+    verdict = Verdict.ATTENTION if total or problem or lost else Verdict.DONE
     return JobReport(job=job.name, verdict=verdict, headline=text, details=tuple(details))
+
+
+def _lost(audited: Audited) -> str:
+    """What has no checksum any more, with its numbers: whether it rots nobody can see."""
+    if not audited.lost_snapshots:
+        return ""
+    files = f"{count(audited.lost_files, 'file')} ({size(audited.lost_bytes)})"
+    snapshots = count(audited.lost_snapshots, "snapshot")
+    return f"the checksums of {files} in {snapshots} are gone: nobody sees it if they rot"

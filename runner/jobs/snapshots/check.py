@@ -14,7 +14,7 @@ from runner.jobs.retention.doubts import shrunk
 from runner.jobs.retention.room import brought
 from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import counting, extras, is_clean
-from runner.jobs.snapshots import filesystems, mounted
+from runner.jobs.snapshots import filesystems, lost, mounted
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.report import check_report
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
@@ -50,8 +50,20 @@ class CheckKind(Bundled):
             return skipped
         sealed = prune.counted(stored)
         decision = retention.decide(sealed, store.retention, stored.space, now)
-        look = _StoreLook(store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision)
-        doubts = (*_count(look), *_foreign(look), *_age(look), *_growth(look), *_partials(look), *_room(look))
+        more, gone = lost.had_more(site, store, facts), lost.gone(site, store, facts)
+        look = _StoreLook(
+            store=store, facts=stored, options=job.options, now=now, sealed=sealed, decision=decision, had_more=more
+        )
+        doubts = (
+            *((gone,) if gone else ()),
+            *_count(look),
+            *_foreign(look),
+            # Of one that was emptied it is said already that it has none.
+            *(() if gone and not sealed else _age(look)),
+            *_growth(look),
+            *_partials(look),
+            *_room(look),
+        )
         doubts = (*doubts, *_unread(look), *_uncovered(site, store, facts), *_unproven(site, look))
         doubts = (*doubts, *mounted.harmful(site, store, facts))
         where = steps.place(site, job.name, store, stored, plan="")
@@ -72,6 +84,7 @@ class _StoreLook:
     now: datetime
     sealed: tuple[Snapshot, ...]
     decision: retention.Decision
+    had_more: bool = False
 
     @property
     def clean(self) -> int:
@@ -100,7 +113,8 @@ def _count(look: _StoreLook) -> Sequence[Finding]:
     beyond = len(look.sealed) - unclean - look.clean
     others = f"{unclean} more {'has' if unclean == 1 else 'have'} exceptions"
     # A new store fills by one a day, and its keeper knows it: that is no reason to call anybody.
-    if _is_first(oldest) and look.clean + 1 >= days:
+    first = _is_first(oldest) and not look.had_more
+    if first and look.clean + 1 >= days:
         text = f"{text}: it is still young{f', and {others}' if unclean else ''}"
         return (Finding(severity="note", text=text, source=""),)
     why, do = [], []
@@ -110,7 +124,7 @@ def _count(look: _StoreLook) -> Sequence[Finding]:
     if beyond:
         why.append(f"{beyond} more are beyond per_day = {policy.per_day} of their days, and count for nothing")
         do.append("see in `runner history` who makes so many in a day, and that the clock of the store's host is right")
-    if not _is_first(oldest):
+    if not first:
         why.append(f"those before {oldest.name} are gone")
         do.append("find out who removed them, if `min` was not raised: nothing expires below min")
     if len(look.sealed) + 1 < days:

@@ -72,7 +72,8 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
         details.append(f"{count(sealed.accepted, 'name')} could not be copied, as `accept` in jobs.toml allows")
     if moved:
         details.append(f"{count(moved, 'file')} changed or went while it was copied, as on any busy machine")
-    verdict = Verdict.ATTENTION if fresh and live else Verdict.DONE
+    verdict = Verdict.ATTENTION if (fresh and live) or job.doubt else Verdict.DONE
+    headline = f"{job.headline}; {headline}" if job.doubt else headline
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=tuple(details))
 
 

@@ -11,7 +11,7 @@ from runner.jobs.bundled import Bundled
 from runner.jobs.database import dump_findings
 from runner.jobs.retention import prune
 from runner.jobs.retention import steps as expiring
-from runner.jobs.snapshots import clocks, filesystems, findings, inventory, link_dest, machine
+from runner.jobs.snapshots import clocks, filesystems, findings, inventory, link_dest, lost, machine
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
@@ -47,8 +47,11 @@ class SnapshotKind(Bundled):
         if isinstance(name, Finding):
             return _skipped(name)
         work = _SnapshotWork(site=site, job=job, store=store, source=source, keeper=keeper, name=name, now=now)
-        made = _draft(work)
-        return replace(made, findings=(*clocks.doubts(known), *made.findings)) if made.planned else made
+        made, gone = _draft(work), lost.gone(site, store, facts)
+        first = (replace(gone, source=job.name),) if gone else ()
+        # What is gone is said first, and the job that finds it does not end as done.
+        planned = made.planned and replace(made.planned, headline=gone.text if gone else "", doubt=gone is not None)
+        return replace(made, planned=planned, findings=(*first, *clocks.doubts(known), *made.findings))
 
     def doubt(self, site: Site, job: Job, facts: Facts, forecast: Forecast) -> Finding | None:
         """See Beyond: a store that was written to before and is empty now may be another disk, and a host another."""

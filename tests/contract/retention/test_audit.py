@@ -185,6 +185,89 @@ def test_a_damaged_list_is_a_finding_and_accuses_no_file(house: Storehouse) -> N
     ]
 
 
+def lacking(house: Storehouse) -> tuple[int, int, int, int]:
+    """How many snapshots lack checksums that they had, of how many files and bytes; how many files never had one."""
+    answer = audit(house)
+    return answer["lost_snapshots"], answer["lost_files"], answer["lost_bytes"], answer["never_summed"]
+
+
+def spoil(path: Path, how: str) -> None:
+    content = path.read_bytes()
+    lines = gzip.decompress(content).splitlines(keepends=True)
+    match how:
+        case "removed":
+            path.unlink()
+        case "nothing in it":
+            path.write_bytes(b"")
+        case "garbage":
+            path.write_bytes(b"garbage")
+        case "cut":
+            path.write_bytes(content[:-6])
+        case "half of its lines":
+            path.write_bytes(gzip.compress(b"".join(lines[: len(lines) // 2])))
+
+
+@pytest.mark.parametrize("how", ["removed", "nothing in it", "garbage", "cut", "half of its lines"])
+def test_checksums_that_are_gone_are_counted_each_day_as_what_cannot_be_audited(house: Storehouse, how: str) -> None:
+    sums = house.root / f".runner/records/{ONE}.sums.gz"
+    had = json.loads((house.root / f".runner/records/{ONE}.json").read_text())["summed"]
+    spoil(sums, how)
+    gone = had - had // 2 if how == "half of its lines" else had
+    for _ in range(2):
+        snapshots, lost, size, never = lacking(house)
+        assert (snapshots, lost, never, size > 0) == (1, gone, 0, True)
+
+
+def test_all_lists_gone_is_no_store_that_is_read_once_in_a_day(house: Storehouse) -> None:
+    for path in (house.root / ".runner/records").glob("*.sums.gz"):
+        path.unlink()
+    flip(house.root / TWO / "folder/other")
+    answer = audit(house)
+    assert (answer["read_files"], answer["lost_snapshots"], answer["lost_files"] >= 7) == (0, 3, True)
+    assert answer["complete_in_days"] is None
+
+
+def test_what_was_inherited_is_missed_too_once_an_audit_saw_it(house: Storehouse) -> None:
+    sums = house.root / f".runner/records/{TWO}.sums.gz"
+    own = sums.read_bytes()
+    inherited = expire(house, ONE).answer["inherited"]
+    assert lacking(house) == (0, 0, 0, 0)
+    sums.write_bytes(own)
+    assert lacking(house)[:2] == (1, inherited)
+
+
+def test_a_list_that_is_lost_is_not_begun_anew_by_what_is_inherited(house: Storehouse) -> None:
+    (house.root / f".runner/records/{TWO}.sums.gz").unlink()
+    assert expire(house, ONE).answer["inherited"] is None
+    assert lacking(house)[:2] == (1, 2)
+
+
+def test_what_came_without_a_checksum_and_what_an_older_record_does_not_say_is_counted(house: Storehouse) -> None:
+    record = house.root / f".runner/records/{THREE}.json"
+    about = json.loads(record.read_text())
+    record.write_text(json.dumps({**about, "unsummed": 4}))
+    assert lacking(house) == (0, 0, 0, 4)
+    record.write_text(json.dumps({key: value for key, value in about.items() if key != "summed"}))
+    (house.root / ".runner/audit.json").unlink()
+    (house.root / f".runner/records/{THREE}.sums.gz").unlink()
+    assert lacking(house) == (0, 0, 0, about["added_files"])
+
+
+def test_a_manifest_that_is_gone_is_missed_and_taken_anew(house: Storehouse) -> None:
+    (house.root / f".runner/records/{TWO}.names.gz").unlink()
+    assert findings(house) == [("missing", f".runner/records/{TWO}.names.gz", [TWO])]
+    assert findings(house) == []
+
+
+def test_what_no_program_here_can_check_was_not_read(house: Storehouse) -> None:
+    for name in (ONE, TWO, THREE):
+        record = house.root / f".runner/records/{name}.json"
+        record.write_text(json.dumps({**json.loads(record.read_text()), "checksum": "sha1"}))
+    answer = audit(house)
+    assert (answer["read_bytes"], answer["read_files"], answer["unchecked"]) == (0, 0, 7)
+    assert answer["complete_in_days"] is None
+
+
 def test_checksums_of_two_kinds_live_side_by_side(house: Storehouse) -> None:
     record = house.root / f".runner/records/{TWO}.json"
     record.write_text(json.dumps({**json.loads(record.read_text()), "checksum": "md5"}))

@@ -121,3 +121,23 @@ def test_an_audit_whose_answer_cannot_be_read_found_nobody_knows_what(result: di
 def test_three_kinds_of_damage_are_three_different_words() -> None:
     made = report_of(findings=[finding("content"), finding("attributes"), finding("missing")], total=3)
     assert [one.partition(":")[0] for one in made.details[:3]] == ["content", "attributes", "missing"]
+
+
+def test_checksums_that_are_gone_are_said_first_with_their_numbers_and_what_is_read_is_not_all() -> None:
+    report = report_of(lost_snapshots=2, lost_files=1234, lost_bytes=3 << 30, complete_in_days=60)
+    assert report.verdict == Verdict.ATTENTION
+    assert report.headline == (
+        "the checksums of 1,234 files (3.0 GiB) in 2 snapshots are gone: nobody sees it if they rot; "
+        f"{READ}: what could be compared is as it was sealed"
+    )
+    assert report.details[-1] == "so what has a checksum is read once in 60 days"
+    nothing = report_of(lost_snapshots=2, lost_files=1234, lost_bytes=3 << 30, complete_in_days=None, read_bytes=0)
+    assert not any("read once" in text for text in nothing.details)
+    worse = report_of(lost_snapshots=1, lost_files=1, total=1, findings=[finding("content")])
+    assert "1 name not as sealed" in worse.headline and "are gone" in worse.headline
+
+
+def test_what_never_had_a_checksum_is_told_and_calls_nobody() -> None:
+    report = report_of(never_summed=5)
+    assert (report.verdict, report.headline) == (Verdict.DONE, f"{READ}: all as it was sealed")
+    assert "5 files came without a checksum, and cannot be audited" in report.details

@@ -1,0 +1,67 @@
+"""What of a store an audit can compare, and what not: checksums that are gone, and those that never were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from ..store.layout import StoreFolder, read_json
+
+
+class Listed(NamedTuple):
+    """The list of checksums of a snapshot: how many lines it has and of how many bytes; none where it is damaged."""
+
+    lines: int
+    bytes: int
+
+
+class Uncovered(NamedTuple):
+    """How many snapshots lack checksums that they had, of how many files and bytes; how many files never had one."""
+
+    snapshots: int
+    files: int
+    bytes: int
+    never: int
+
+
+def uncovered(store: StoreFolder, listed: Mapping[str, Listed], known: Mapping[str, Listed]) -> Uncovered:
+    """Compare the lists with what the seals wrote, and with what they were `known` to be: a list only grows."""
+    snapshots = files = size = never = 0
+    for name, now in listed.items():
+        sealed, unsummed = _sealed(store, name)
+        before = known.get(name, Listed(0, 0))
+        lines = max(0, sealed.lines - now.lines, before.lines - now.lines)
+        if lines:
+            snapshots, files = snapshots + 1, files + lines
+            size += max(0, sealed.bytes - now.bytes, before.bytes - now.bytes)
+        never += unsummed
+    return Uncovered(snapshots, files, size, never)
+
+
+def remembered(state: Mapping[str, Any], listed: Mapping[str, Listed]) -> dict[str, Listed]:
+    """The most that each list was known to have, from what an audit noted; what cannot be read is nothing."""
+    noted = state.get("lists")
+    known = noted if isinstance(noted, dict) else {}
+    return {name: _most(known.get(name), now) for name, now in listed.items()}
+
+
+def _most(noted: object, now: Listed) -> Listed:
+    if isinstance(noted, list) and len(noted) == len(now) and all(_count(each) == each for each in noted):
+        return Listed(max(noted[0], now.lines), max(noted[1], now.bytes))
+    return now
+
+
+def _sealed(store: StoreFolder, name: str) -> tuple[Listed, int]:
+    """What the seal wrote, and how many files came without a checksum. An older record only says how many came."""
+    record = read_json(store.record(name))
+    summed, added, size, unsummed = (
+        _count(record.get(key)) for key in ("summed", "added_files", "added_bytes", "unsummed")
+    )
+    if record.get("summed") is None:
+        return Listed(0, 0), 0 if store.sums(name).exists() else added
+    # Of what came with a checksum and what without the record does not say the bytes apart.
+    return Listed(summed, 0 if unsummed else size), unsummed
+
+
+def _count(value: object) -> int:
+    return value if type(value) is int and value >= 0 else 0

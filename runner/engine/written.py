@@ -1,0 +1,40 @@
+"""The part of the journal about what was written: where each job sealed its snapshots, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from runner.model.facts import Wrote
+from runner.model.role import Role
+from runner.model.run import State
+
+_MOST = 5000
+# Of what `begin` answers the folder of the partial, of what `check-disk` answers the disk; by run, as plans are few.
+_SEALS = """
+SELECT jobs.job, jobs.ended, json_extract(begun.result, '$.path'), json_extract(disk.result, '$.uuid')
+FROM jobs JOIN plans ON plans.run = jobs.run
+JOIN steps AS seal ON seal.plan = plans.id AND seal.job = jobs.job AND seal.role = ? AND seal.state = ?
+JOIN steps AS begun ON begun.plan = plans.id AND begun.job = jobs.job AND begun.role = ? AND begun.state = ?
+LEFT JOIN steps AS disk ON disk.plan = plans.id AND disk.job = jobs.job AND disk.role = ? AND disk.state = ?
+WHERE jobs.bytes IS NOT NULL ORDER BY jobs.ended DESC LIMIT ?
+"""
+
+
+def places(rows: Callable[..., list[tuple[Any, ...]]]) -> Mapping[str, tuple[Wrote, ...]]:
+    """For each job the stores that it sealed snapshots in, by folder and disk; what cannot be read is none."""
+    known: dict[str, dict[tuple[str, str], Wrote]] = {}
+    values = (Role.SEAL, State.DONE, Role.BEGIN, State.DONE, Role.DISK, State.DONE)
+    for job, ended, partial, uuid in rows(_SEALS, *(value.value for value in values), _MOST):
+        store, between, _ = str(partial).rpartition("/.partial/")
+        if not between:
+            continue
+        at, own = datetime.fromisoformat(ended), known.setdefault(job, {})
+        here = Wrote(path=store, uuid=str(uuid or ""), first=at, last=at, count=0)
+        before = own.get((here.path, here.uuid), here)
+        own[here.path, here.uuid] = replace(
+            before, first=min(before.first, at), last=max(before.last, at), count=before.count + 1
+        )
+    return {job: tuple(wrote.values()) for job, wrote in known.items()}

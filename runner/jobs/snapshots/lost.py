@@ -1,0 +1,65 @@
+"""What a store has held and has no more, though no run expired it: the disk and the journal remember each for itself.
+
+A new snapshot is made all the same: it is the best answer to a loss. But the job does not end as done.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from runner.model.facts import Facts, StoreFacts, Wrote
+from runner.model.names import snapshot_time
+from runner.model.options import SnapshotOptions
+from runner.model.plan import Finding
+from runner.model.site import Site, Store
+from runner.model.text import count
+
+# A snapshot is named when it begins, and the journal knows when it ended.
+_NEAR = timedelta(minutes=1)
+
+
+def gone(site: Site, store: Store, facts: Facts) -> Finding | None:
+    """What is gone from the store, to be said before anything else; None where nothing is, as far as is known.
+
+    Another folder, or another disk, is another store: nothing is missed there. Of a disk that is declared without
+    its uuid `emptied` says more.
+    """
+    stored = facts.hosts[store.host].stores[store.name]
+    if stored.lost:
+        many, ends = len(stored.lost), " to ".join(dict.fromkeys((stored.lost[0], stored.lost[-1])))
+        are, them = ("is", "it") if many == 1 else ("are", "them")
+        text = f"{count(many, 'snapshot')} of store {store.name} {are} gone, and no run expired {them}: {ends}"
+        do = "find out who removed what; only the records are left, and when that is known they go aside:"
+        return _finding(text, do, f"runner snapshots {store.name} --set-aside lost")
+    wrote = _wrote(site, store, stored, facts)
+    if not wrote or stored.aside or any(snapshot.recorded for snapshot in stored.sealed):
+        return None
+    first, last = min(each.first for each in wrote), max(each.last for each in wrote)
+    many = sum(each.count for each in wrote)
+    was = f"{count(many, 'snapshot')} sealed in it since {first:%Y-%m-%d}, the last on {last:%Y-%m-%d}"
+    if stored.sealed:
+        text = f"store {store.name} has lost its records: {was}, and {len(stored.sealed)} there count for nothing now"
+        return _finding(text, f"find out who removed {stored.path}/.runner/records, and put it back if you can")
+    text = f"store {store.name} has been emptied: {was}, and none is left"
+    return _finding(text, f"find out who emptied {stored.path}; the next snapshot copies everything again")
+
+
+def had_more(site: Site, store: Store, facts: Facts) -> bool:
+    """Whether snapshots were sealed in this very store before the oldest that it has."""
+    stored = facts.hosts[store.host].stores[store.name]
+    oldest = next((snapshot_time(each.name) for each in stored.sealed if each.recorded), None)
+    wrote = _wrote(site, store, stored, facts)
+    return oldest is not None and any(each.first < oldest - _NEAR for each in wrote)
+
+
+def _wrote(site: Site, store: Store, stored: StoreFacts, facts: Facts) -> tuple[Wrote, ...]:
+    """What the journal knows was sealed here; nothing in the sandbox, which anybody may make anew."""
+    if site.host(store.host).root:
+        return ()
+    here = stored.path, stored.uuid
+    every = (job for job in site.jobs if isinstance(job.options, SnapshotOptions) and job.options.store == store.name)
+    return tuple(wrote for job in every for wrote in facts.wrote.get(job.name, ()) if (wrote.path, wrote.uuid) == here)
+
+
+def _finding(text: str, do: str, command: str = "") -> Finding:
+    return Finding(severity="attention", source="", text=text, do=do, command=command)
