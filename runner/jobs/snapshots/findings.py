@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from runner.jobs.retention.room import sent
 from runner.jobs.snapshots import filesystems
+from runner.jobs.snapshots.room import Fit, RoomToMake
 from runner.model.facts import HostFacts, StoreFacts
 from runner.model.plan import Finding
 from runner.model.site import Job, Site, Store
+from runner.model.text import count, size
 from runner.tools import rsync
 
 LeftInside = Mapping[str, Sequence[tuple[str, str]]]
@@ -67,3 +71,44 @@ def findings(
         since = f" since {stored.holder.since:%Y-%m-%d %H:%M} UTC" if stored.holder.since else ""
         notes.append(f"store {store} is busy now: {stored.holder.who} holds it{since}")
     return (*doubts, *(Finding(severity="note", text=text, source=job.name) for text in notes))
+
+
+def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> Finding:
+    """That the next snapshot is known not to fit: how much it needs, how much there is, of whose disk, what to do."""
+    finding = attention(job, f"the next snapshot does not fit into {_shortage(store, stored, room)}", _larger(room))
+    if not stored.partials:
+        return finding
+    many = len(stored.partials)
+    much = f" of about {size(taken)}" if (taken := sent(stored.partials)) else ""
+    waits = f"{count(many, 'interrupted copy', 'interrupted copies')}{much} {'is' if many == 1 else 'are'} kept there"
+    do = f"{finding.do}; {waits}, and to give it up, run:"
+    return replace(finding, do=do, command=f"runner snapshots {store.name} --drop-partials")
+
+
+def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple[Finding, ...]:
+    """That there is little room, and that nothing goes for it; the snapshot is tried all the same."""
+    if room.decision and room.decision.frozen:
+        text = f"there is little room, and nothing expires: {room.decision.frozen}"
+        return (attention(job, text, room.decision.do),)
+    if room.fit == Fit.TIGHT:
+        text = f"the next snapshot may not fit into {_shortage(store, stored, room)}"
+        return (attention(job, text, f"it is tried, and ended before the disk is full; {_larger(room)}"),)
+    return ()
+
+
+def _shortage(store: Store, stored: StoreFacts, room: RoomToMake) -> str:
+    space, why = stored.space, "nothing in it expires without `retention`"
+    disk = f"on its disk at {store.host}"
+    if space and space.system:
+        last = f"the last {size(space.last)} stay free for the system"
+        disk = f"on {store.host}, where it shares the filesystem of {space.system} and {last}"
+    if store.retention:
+        why = room.decision.frozen if room.decision and room.decision.frozen else "nothing in it may expire"
+    return (
+        f"store {store.name}: it needs about {room.need.words()}, and {room.free.words()} are to be had {disk}; {why}"
+    )
+
+
+def _larger(room: RoomToMake) -> str:
+    larger = "take a larger disk for it, remove what else fills that one, or leave something out (`exclude`)"
+    return room.decision.do if room.decision and room.decision.do else larger
