@@ -126,7 +126,7 @@ class Holder:
 class Space:
     """statvfs of a store, in bytes and inodes; `free` is what root may still use.
 
-    `last` and `inodes_last` are the last of it, which no transfer takes; `system` is the part of its host's system that
+    `last` and `inodes_last` are the last of it: with less free no transfer begins or goes on. `system` is the part of its host's system that
     is on the same filesystem, `/` or `/var`, "" for none.
     """
 

@@ -57,18 +57,21 @@ class Seen(NamedTuple):
     last: Room
 
     @property
-    def left(self) -> Room | None:
-        """How much may still be taken; None where nothing may.
+    def least(self) -> Room:
+        """What must be free for anything to be sent.
 
         Between the look and the end of whoever writes a little more is taken, what it had in memory too: that is not to
         be of the last.
         """
         late_bytes = min(max(self.last.bytes // 8, MIB), 64 * MIB, self.last.bytes)
         late_inodes = min(max(self.last.inodes // 8, 16), 1000, self.last.inodes)
-        least = Room(self.last.bytes + late_bytes, self.last.inodes + late_inodes)
-        if short(self.free, least):
-            return None
-        return Room(self.free.bytes - least.bytes, self.free.inodes - least.inodes)
+        return Room(self.last.bytes + late_bytes, self.last.inodes + late_inodes)
+
+    @property
+    def left(self) -> Room | None:
+        """How much may still be taken; None where nothing may."""
+        free, least = self.free, self.least
+        return None if short(free, least) else Room(free.bytes - least.bytes, free.inodes - least.inodes)
 
 
 class Guard(NamedTuple):

@@ -188,8 +188,10 @@ def _space(folder: Path) -> contract.SpaceAnswer:
     size, free = space.f_blocks * space.f_frsize, space.f_bfree * space.f_frsize
     # Some filesystems have no such number, and give one that is beyond all.
     size, free, inodes, inodes_free = (min(number, MOST) for number in (size, free, space.f_files, space.f_ffree))
-    last = rooms.last(space, system=bool(system))
-    return contract.SpaceAnswer(size, free, inodes, inodes_free, min(last.bytes, MOST), min(last.inodes, MOST), system)
+    least = rooms.Guard(folder, bool(system)).look().least
+    return contract.SpaceAnswer(
+        size, free, inodes, inodes_free, min(least.bytes, MOST), min(least.inodes, MOST), system
+    )
 
 
 def _pins(store: StoreFolder) -> dict[str, StoredPin] | None:

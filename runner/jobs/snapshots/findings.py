@@ -104,9 +104,10 @@ def _shortage(store: Store, stored: StoreFacts, room: RoomToMake) -> str:
         disk = f"on {store.host}, where it shares the filesystem of {space.system} and {last}"
     if store.retention:
         why = room.decision.frozen if room.decision and room.decision.frozen else "nothing in it may expire"
-    return (
-        f"store {store.name}: it needs about {room.need.words()}, and {room.free.words()} are to be had {disk}; {why}"
-    )
+    needs = f"it needs about {room.need.words()}"
+    if room.tried:
+        needs = "the last copy was ended for room, and there is no more now"
+    return f"store {store.name}: {needs}, and {room.free.words()} are to be had {disk}; {why}"
 
 
 def _larger(room: RoomToMake) -> str:

@@ -47,13 +47,14 @@ class Fit(Enum):
 class RoomToMake:
     """What goes before a snapshot is begun: None where nothing need go, or nothing ever does; and whether it fits then.
 
-    `free` is what it may take of the disk before that.
+    `free` is what it may take of the disk before that. `tried`: the last one was ended for room, and no more is free now.
     """
 
     need: Need
     decision: retention.Decision | None = None
     fit: Fit = Fit.GOOD
     free: Need = Need()
+    tried: bool = False
 
 
 def need(sealed: Sequence[Snapshot], fresh: Sequence[Filesystem] = (), partly: Collection[str] = ()) -> Need:
@@ -94,16 +95,19 @@ def room(facts: StoreFacts, policy: Retention | None, need: Need, now: datetime)
     space = facts.space
     if space is None:
         return RoomToMake(need=need)
+    free = Need(bytes=max(0, space.free - space.last), inodes=max(0, space.inodes_free - space.inodes_last))
+    tried = bool(facts.partials) and facts.partials[-1].full is True and not has_more_room(space, facts.partials[-1])
+    # However much it needs, it is more than is free.
+    wanted = replace(need, bytes=max(need.bytes, free.bytes + 1)) if tried else need
     decision = None
-    if policy and shortages(wider := _with(policy, space, need), space):
+    if policy and shortages(wider := _with(policy, space, wanted), space):
         # Only room counts here: what is over max or thinned goes by a prune job, and must not be counted on.
         sealed = prune.counted(facts)
         only_room = replace(wider, max=max(len(sealed), policy.max), thin=())
         decision = prune.careful(retention.decide(sealed, only_room, space, now), space)
-    free = Need(bytes=max(0, space.free - space.last), inodes=max(0, space.inodes_free - space.inodes_last))
     makes_room = decision is not None and bool(decision.expire or decision.unmeasured)
-    fit = Fit.GOOD if makes_room else _fit(facts.partials, space, need)
-    return RoomToMake(need=need, decision=decision, fit=fit, free=free)
+    fit = Fit.GOOD if makes_room else Fit.FULL if tried else _fit(facts.partials, space, need)
+    return RoomToMake(need=need, decision=decision, fit=fit, free=free, tried=tried)
 
 
 def _fit(partials: Sequence[Partial], space: Space, need: Need) -> Fit:
@@ -118,12 +122,8 @@ def _fit(partials: Sequence[Partial], space: Space, need: Need) -> Fit:
         return Fit.FULL
     if not _lacks(space, need.bytes, need.inodes):
         return Fit.GOOD
-    return Fit.FULL if partials and _was_tried(partials[-1], space) else Fit.TIGHT
-
-
-def _was_tried(partial: Partial, space: Space) -> bool:
-    """Whether the last one ended for room, or of what nobody knows, and there is no more room now."""
-    return partial.full is None or (partial.full and not has_more_room(space, partial))
+    # Of what the last one ended nobody knows: it may well have been tried.
+    return Fit.FULL if partials and partials[-1].full is None else Fit.TIGHT
 
 
 def _lacks(space: Space, least_bytes: int, least_inodes: int) -> bool:
