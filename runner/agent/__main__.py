@@ -26,6 +26,8 @@ VERBS = {
     "newest": "store.newest:newest",
     "links": "retention.links:run",
     "mounted": "host.mounts:run",
+    "keep-room": "snapshots.keep_room:keep_room",
+    "room": "snapshots.keep_room:room",
     "record": "store.newest:record",
     "find": "snapshots.find:run",
     "diff": "snapshots.diff:run",

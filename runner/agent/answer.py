@@ -12,6 +12,7 @@ from typing import Any
 
 FAILED = 1
 BUSY = 75
+NO_ROOM = 78
 ALREADY = 79
 
 WIDEST = 500

@@ -12,6 +12,7 @@ from runner.cli.apply import carry_out
 from runner.cli.opening import opened
 from runner.cli.progress import display
 from runner.cli.show import show, show_json
+from runner.jobs.retention.room import is_full, state
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.facts import Snapshot, StoreFacts
 from runner.model.names import snapshot_time
@@ -127,9 +128,11 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
         lines.append(Table(head=cells[0], rows=tuple(cells[1:]), right=right))
     elif not holding.error:
         lines.append(line("  no snapshot yet"))
-    if contents and contents.partials:
-        interrupted = count(len(contents.partials), "interrupted one")
-        lines.append(line("  ", (f"{interrupted}, which the next run takes up", "warn")))
+    if contents and (amiss := state(contents, store.retention)):
+        lines.append(line("  ", ("; ".join(amiss), "warn")))
+    if contents and contents.space and contents.partials and is_full(contents.space, contents.partials):
+        command = f"runner snapshots {store.name} --drop-partials"
+        lines.append(line("  ", (f"what was sent can be given up: {command}", "warn")))
     lines += _beside(store.name, contents) if contents else []
     if contents and (space := contents.space):
         share = f"{100 * space.free / space.size:.0f} %" if space.size else "?"

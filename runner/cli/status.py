@@ -85,8 +85,14 @@ def _store_row(holding: Holding) -> tuple[str, ...]:
         f"{policy.min} to {policy.max}" if policy else "all",
         holding.sealed[-1].name if holding.sealed else "none",
         size(holding.contents.space.free) if holding.contents and holding.contents.space else "?",
-        one_line(holding.error) or "good",
+        one_line(holding.error) or _state(holding),
     )
+
+
+def _state(holding: Holding) -> str:
+    from runner.jobs.retention.room import state
+
+    return ", ".join(state(holding.contents, holding.store.retention) if holding.contents else ()) or "good"
 
 
 def _runway(holding: Holding) -> str:
@@ -120,6 +126,7 @@ def _json(
             "snapshots": len(holding.sealed),
             "newest": holding.sealed[-1].name if holding.sealed else None,
             "error": holding.error,
+            "state": one_line(holding.error) or _state(holding),
             "runway": _runway(holding),
             "proven": {sort: each.at for sort, each in holding.contents.proven.items()} if holding.contents else {},
         }

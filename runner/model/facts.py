@@ -99,13 +99,19 @@ class Partial:
     """An interrupted snapshot; it counts for nothing and is only a basis to resume from.
 
     `apart`: each filesystem lies in a folder of its own, `0`, `1` and so on in their order. In one that an older
-    runner began they lie in each other.
+    runner began they lie in each other. How its transfer ended, None where nobody could note it: `full`, for room, with
+    `free` bytes and `inodes_free` of the disk then; `sent` bytes and `inodes_sent` are about what it takes.
     """
 
     name: SnapshotName
     basis: SnapshotNameOrNone = ""
     filesystems: tuple[AbsolutePath, ...] = ()
     apart: bool = False
+    full: bool | None = None
+    free: Count | None = None
+    inodes_free: Count | None = None
+    sent: Count | None = None
+    inodes_sent: Count | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,12 +135,19 @@ class Holder:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Space:
-    """statvfs of a store, in bytes and inodes; `free` is what root may still use."""
+    """statvfs of a store, in bytes and inodes; `free` is what root may still use.
+
+    `last` and `inodes_last` are the last of it: with less free no transfer begins or goes on. `system` is the part of
+    its host's system that is on the same filesystem, `/` or `/var`, "" for none.
+    """
 
     size: Count
     free: Count
     inodes: Count
     inodes_free: Count
+    last: Count = 0
+    inodes_last: Count = 0
+    system: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

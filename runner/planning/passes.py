@@ -32,7 +32,8 @@ def again(done: Pass) -> tuple[str, ...]:
 def waits(done: Pass) -> bool:
     """Whether time may heal what `again` is for: a transfer cut off from outside. Nobody waits for a full disk."""
     resumable = _resumable(done)
-    return any(_interrupted(outcome, resumable) for outcome in done.outcomes)
+    full = {outcome.job for outcome in done.outcomes if _not_whole(outcome, resumable)}
+    return any(_interrupted(outcome, resumable) and outcome.job not in full for outcome in done.outcomes)
 
 
 def _resumable(done: Pass) -> set[str]:
@@ -55,7 +56,8 @@ def _not_whole(outcome: Outcome, resumable: set[str]) -> bool:
     # rsync(1): 11 is a write that failed. Out of inodes or links it ends with 23, and the seal finds out.
     if outcome.state != State.FAILED:
         return False
-    return (outcome.step in resumable and outcome.exit == rsync.FILE_IO) or outcome.result.get("again") is True
+    full = outcome.exit in (rsync.FILE_IO, rsync.NO_ROOM)
+    return (outcome.step in resumable and full) or outcome.result.get("again") is True
 
 
 def rest(plan: Plan, outcomes: Sequence[Outcome], controller: str) -> Plan | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from runner.agent.arguments import DeclaredDisk, argv, parse_as
+from runner.agent.host.contract import KeepRoom, LookAtRoom
 from runner.agent.snapshots import contract
 from runner.agent.snapshots.contract import Diff, Find, ReadSnapshots
 from runner.agent.store import contract as store_contract
@@ -94,6 +95,17 @@ def newest(at: At) -> Argv:
 def reap(at: At) -> Argv:
     """Remove what is in the trash, at idle priority (ionice(1), nice(1))."""
     return at.call("reap", Reap(at.path, at.plan, at.disk), idle=True)
+
+
+def keep_room(program_path: str, folder: str, *, partial: str = "", by_hand: bool = False) -> Argv:
+    """Run the command whose words follow, and end it before it takes the last of the disk that `folder` is on."""
+    *words, _ = argv("keep-room", KeepRoom(folder, ("rsync",), partial, by_hand=by_hand))
+    return (program_path, *words)
+
+
+def room(program_path: str, folder: str, *, partial: str = "", by_hand: bool = False) -> Argv:
+    """Say whether `keep_room` ended what it ran for room, or would now: then it ends 1. Reads only."""
+    return (program_path, *argv("room", LookAtRoom(folder, partial, by_hand=by_hand)))
 
 
 def find(store: str) -> Argv:

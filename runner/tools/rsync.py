@@ -5,6 +5,7 @@ Options and traps: rsync(1), and docs/decisions for the ones that are not obviou
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,23 +41,42 @@ BLOCK = 4096
 PARTIAL_OK = (0, 23, 24)
 INTERRUPTED = (10, 12, 20, 30, 255)
 
+# That of `keep-room` of the agent, which ended it before it took the last of the disk.
+NO_ROOM = 78
+
 # rsync(1), EXIT VALUES. What a sender cannot read is 23: of 11 it is the receiver that speaks, and the
 # last line is often the sender's broken pipe.
 FILE_IO = 11
-WORDS = {FILE_IO: "the receiving disk took no more: it is full, or it fails (rsync exit 11); what was sent is kept"}
+WORDS = {
+    FILE_IO: "the receiving disk took no more: it is full, or it fails (rsync exit 11); what was sent is kept",
+    NO_ROOM: "no space left where it goes: it was ended before it took the last; what was sent is kept",
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ends:
     """Where a transfer starts and ends; `rsh` is the ssh command for a remote end, "" for none.
 
-    Both are absolute paths, with `host:` in front of the remote one.
+    Both are absolute paths, with `host:` in front of the remote one. `keep` is the command that runs what receives at
+    the target's host, and keeps room there.
     """
 
     source: str
     target: str
     rsh: Argv = ()
     checksum: str = "xxh128"
+    keep: Argv = ()
+
+    @property
+    def program(self) -> Argv:
+        """The command that begins a transfer here; what receives elsewhere is begun by that host's shell."""
+        return (*self.keep, "rsync") if self.target.startswith("/") else ("rsync",)
+
+    @property
+    def receiver(self) -> Argv:
+        """The option that says how to begin what receives elsewhere; rsync(1): its words are for a shell there."""
+        far = self.keep and not self.target.startswith("/")
+        return (f"--rsync-path={shlex.join((*self.keep, 'rsync'))}",) if far else ()
 
 
 def send(ends: Ends, *, link_dest: Sequence[str], exclude: Sequence[str], keep_parts: str = "") -> Argv:
@@ -68,7 +88,7 @@ def send(ends: Ends, *, link_dest: Sequence[str], exclude: Sequence[str], keep_p
     if len(link_dest) > 20:
         raise ValueError("rsync takes at most 20 --link-dest folders")
     return (
-        "rsync",
+        *ends.program,
         *FAITHFUL,
         *_STATS,
         f"--checksum-choice={ends.checksum}",
@@ -76,6 +96,7 @@ def send(ends: Ends, *, link_dest: Sequence[str], exclude: Sequence[str], keep_p
         *((f"--partial-dir={keep_parts}",) if keep_parts else ()),
         *(f"--exclude={pattern}" for pattern in exclude),
         *(f"--link-dest={folder}" for folder in link_dest),
+        *ends.receiver,
         *_places(ends),
     )
 
@@ -160,12 +181,13 @@ def restore(ends: Ends, *, aside: str = "") -> Argv:
     parents that are there stay as they are; into an empty one they are restored as they were.
     """
     return (
-        "rsync",
+        *ends.program,
         *_WHOLE,
         *_STATS,
         LINE,
         f"--checksum-choice={ends.checksum}",
         *(("--no-implied-dirs", "--backup", f"--backup-dir={aside}") if aside else ()),
+        *ends.receiver,
         *_places(ends),
     )
 
@@ -176,12 +198,13 @@ def chosen(ends: Ends) -> Argv:
     A folder is copied without what is in it; a name that is not there is exit 23.
     """
     return (
-        "rsync",
+        *ends.program,
         *_WHOLE,
         "--files-from=-",
         "--from0",
         *_STATS,
         f"--checksum-choice={ends.checksum}",
+        *ends.receiver,
         *_places(ends),
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 from .. import clock, command, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
+from ..host import room
 from . import dump_file, rows
 from . import folder as dump_folder
 from .contract import DumpGone, DumpMade, MakeDump
@@ -149,7 +150,7 @@ def take(
             about = rows.about(session)
             if not _locks(session, name, process, until):
                 return None
-            code = ended(process, max(1, until - time.monotonic()))
+            code = _ended(process, until, folder)
         error = complaint(err)
         if code != 0:
             raise _failure(folder, options, part, code, error)
@@ -170,6 +171,26 @@ def take(
     return record
 
 
+def _ended(process: subprocess.Popen[bytes], until: float, folder: Folder) -> int | None:
+    """Wait for pg_dump as `ended` does. Raises Refused before it takes the last of the disk: then it is ended.
+
+    It is begun where there should be room, but a database grows, and others write to that disk too.
+    """
+    watch = room.guard(folder.root)
+    while True:
+        seen = watch.look()
+        if seen.left is None:
+            raise Refused(
+                f"no space left for the dump: {seen.free.bytes:,} bytes are free below {str(folder.root)!a}, and the "
+                f"last {seen.last.bytes:,} are left; what was written is removed again",
+                "free some there, keep fewer dumps, or take a larger disk",
+            )
+        left = max(1, until - time.monotonic())
+        code = ended(process, min(left, room.pause(seen.left)))
+        if code is not None or time.monotonic() >= until:
+            return code
+
+
 def _locks(session: SqlSession, name: str, process: subprocess.Popen[bytes], until: float) -> bool:
     """Wait until pg_dump has all its locks; False if it never will, because of ours."""
     while process.poll() is None and time.monotonic() < until:
@@ -182,7 +203,9 @@ def _locks(session: SqlSession, name: str, process: subprocess.Popen[bytes], unt
 
 def _require_room(folder: Folder, before: Sequence[Mapping[str, Any]]) -> None:
     """As much as the last one took and a tenth: a disk that this fills would stop more than the dump."""
+    left = room.guard(folder.root).look().left
     needed, there = (int(before[-1]["bytes"]) * 11 // 10 if before else 0) + _SPARE, free(folder.root)
+    there = min(there, left.bytes) if left else 0
     if there < needed:
         raise Refused(
             f"no room for the dump: going by the last one it needs {needed:,} bytes, and {there:,} are free",
@@ -201,7 +224,7 @@ def _failure(folder: Folder, options: MakeDump, part: Path, code: int | None, er
         )
     if free(folder.root) < _SPARE:
         return Refused(
-            f"the disk is full after {wrote:,} bytes: {error}; what was written is removed again",
+            f"no space left for the dump after {wrote:,} bytes: {error}; what was written is removed again",
             f"free some below {str(folder.root)!a}, keep fewer dumps, or take a larger disk",
         )
     return Refused(f"pg_dump ended {code}: {error}", "see the log of the database server, and run it again")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
+from ..host import room as rooms
 from ..host.mounts import mount_of, mounts
 from ..host.processes import boot_id
 from ..store import aside, disk, received
@@ -47,6 +49,7 @@ def run(argv: Sequence[str]) -> int:
             "resumed": resumed,
             "filesystems": points,
             "started": clock.now(),
+            "free": rooms.free(os.statvfs(store.root))._asdict(),
             "boot": boot_id(),
             "whole_seconds": whole,
         }

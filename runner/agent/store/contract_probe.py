@@ -43,6 +43,11 @@ class PartialAnswer(NamedTuple):
     basis: str
     filesystems: tuple[str, ...]
     apart: bool = False
+    full: Optional[bool] = None
+    free: Optional[Count] = None
+    inodes_free: Optional[Count] = None
+    sent: Optional[Count] = None
+    inodes_sent: Optional[Count] = None
 
 
 class AsideAnswer(NamedTuple):
@@ -60,6 +65,9 @@ class SpaceAnswer(NamedTuple):
     free: Count
     inodes: Count
     inodes_free: int
+    last: Count = 0
+    inodes_last: Count = 0
+    system: str = ""
 
 
 class ProofAnswer(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any
 from .. import clock
 from ..answer import Refused
 from ..arguments import MACHINE, PATH, DeclaredDisk
+from ..host import room as rooms
 from . import aside, closed, disk, freed, layout, lock, owned, received
 from . import contract_probe as contract
 from .contract import HolderAnswer
@@ -160,7 +161,16 @@ def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
     if fits and not apart:
         fits = _shareable(store, f".partial/{name}", points) == tuple(points)
     # One that is not known to be a basis for anything is resumed from nothing, and removed with the others.
-    return contract.PartialAnswer(name, basis if fits else "", tuple(points) if fits else (), apart)
+    ended = rooms.ended(begun)
+    return contract.PartialAnswer(
+        name,
+        basis if fits else "",
+        tuple(points) if fits else (),
+        apart,
+        ended.full,
+        *(ended.free or (None, None)),
+        *(ended.sent or (None, None)),
+    )
 
 
 def _aside(store: StoreFolder, name: str) -> contract.AsideAnswer:
@@ -185,10 +195,14 @@ def _names(folder: Path) -> tuple[str, ...] | None:
 
 
 def _space(folder: Path) -> contract.SpaceAnswer:
-    space = os.statvfs(folder)
+    space, system = os.statvfs(folder), rooms.system_on(folder)
     size, free = space.f_blocks * space.f_frsize, space.f_bfree * space.f_frsize
     # Some filesystems have no such number, and give one that is beyond all.
-    return contract.SpaceAnswer(*(min(number, MOST) for number in (size, free, space.f_files, space.f_ffree)))
+    size, free, inodes, inodes_free = (min(number, MOST) for number in (size, free, space.f_files, space.f_ffree))
+    least = rooms.Guard(folder, bool(system)).look().least
+    return contract.SpaceAnswer(
+        size, free, inodes, inodes_free, min(least.bytes, MOST), min(least.inodes, MOST), system
+    )
 
 
 def _pins(store: StoreFolder) -> dict[str, StoredPin] | None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from runner.model.facts import Snapshot, Space
+from runner.model.facts import Partial, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
 from runner.model.text import count, size
 
@@ -54,6 +54,44 @@ def shortages(policy: Retention, space: Space) -> tuple[Short, ...]:
     if policy.free_inodes and space.inodes:
         floors.append(_short("inodes", policy.free_inodes, space.inodes_free, space.inodes))
     return tuple(short for short in floors if short is not None)
+
+
+def state(facts: StoreFacts, policy: Retention | None) -> tuple[str, ...]:
+    """What is amiss with a store that can be used, the worst first, each in a few words; () where all is well.
+
+    It is full where nothing may be sent there any more, or the last transfer was ended for room and there is no more
+    room now; below its reserve where retention wants more free; and an interrupted copy waits for the next run.
+    """
+    space, words = facts.space, []
+    if space and is_full(space, facts.partials):
+        words.append("full")
+    elif space and policy and (short := shortages(policy, space)):
+        words.append(f"below its reserve of {' and '.join(lack.claim.why for lack in short)}")
+    if facts.partials:
+        many = len(facts.partials)
+        much = f" of about {size(taken)}" if (taken := sent(facts.partials)) else ""
+        copies = count(many, "interrupted copy", "interrupted copies")
+        words.append(f"{copies}{much} {'waits' if many == 1 else 'wait'}")
+    return tuple(words)
+
+
+def sent(partials: Sequence[Partial]) -> int | None:
+    """What these take of the disk, about; None where that is not known of all."""
+    known = [partial.sent for partial in partials if partial.sent is not None]
+    return sum(known) if len(known) == len(partials) else None
+
+
+def is_full(space: Space, partials: Sequence[Partial]) -> bool:
+    """Whether nothing may be sent there; or the last transfer was ended for room, and there is no more room now."""
+    nothing = space.free < space.last or space.inodes_free < space.inodes_last
+    return nothing or bool(partials and partials[-1].full and not has_more_room(space, partials[-1]))
+
+
+def has_more_room(space: Space, partial: Partial) -> bool:
+    """Whether more is free than when the transfer of `partial` ended, as far as that is known, and not by a trifle."""
+    more_bytes = partial.free is not None and space.free > partial.free + space.size // 1000
+    more_inodes = partial.inodes_free is not None and space.inodes_free > partial.inodes_free + space.inodes // 1000
+    return more_bytes or more_inodes
 
 
 def floor(amount: Amount, whole: int) -> int:

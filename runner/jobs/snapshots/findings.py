@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from runner.jobs.retention.room import sent
 from runner.jobs.snapshots import filesystems, shell
+from runner.jobs.snapshots.room import Fit, RoomToMake
 from runner.model.cause import Fault, of_store
 from runner.model.facts import HostFacts, StoreFacts
 from runner.model.plan import Finding
 from runner.model.role import Phase
 from runner.model.site import Job, Site, Store
+from runner.model.text import count, size
 from runner.tools import rsync
 
 LeftInside = Mapping[str, Sequence[tuple[str, str]]]
@@ -83,3 +86,46 @@ def _made(site: Site, job: Job, stored: StoreFacts) -> tuple[Finding, ...]:
         return ()
     text = f"{stored.path} is not there yet on {site.store(job.options.store).host}, and is made"
     return (Finding(severity="note", text=text, source=job.name, phase=Phase.FORECAST),)
+
+
+def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> Finding:
+    """That the next snapshot is known not to fit: how much it needs, how much there is, of whose disk, what to do."""
+    text = f"the next snapshot does not fit into {_shortage(store, stored, room)}"
+    finding = replace(attention(job, text, _larger(room)), cause=of_store(store.name, Fault.FULL))
+    if not stored.partials:
+        return finding
+    many = len(stored.partials)
+    much = f" of about {size(taken)}" if (taken := sent(stored.partials)) else ""
+    waits = f"{count(many, 'interrupted copy', 'interrupted copies')}{much} {'is' if many == 1 else 'are'} kept there"
+    do = f"{finding.do}; {waits}, and to give it up, run:"
+    return replace(finding, do=do, command=f"runner snapshots {store.name} --drop-partials")
+
+
+def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple[Finding, ...]:
+    """That there is little room, and that nothing goes for it; the snapshot is tried all the same."""
+    if room.decision and room.decision.frozen:
+        text = f"there is little room, and nothing expires: {room.decision.frozen}"
+        return (replace(attention(job, text, room.decision.do), cause=of_store(store.name, Fault.FULL)),)
+    if room.fit == Fit.TIGHT:
+        text = f"the next snapshot may not fit into {_shortage(store, stored, room)}"
+        return (attention(job, text, f"it is tried, and ended before the disk is full; {_larger(room)}"),)
+    return ()
+
+
+def _shortage(store: Store, stored: StoreFacts, room: RoomToMake) -> str:
+    space, why = stored.space, "nothing in it expires without `retention`"
+    disk = f"on its disk at {store.host}"
+    if space and space.system:
+        last = f"the last {size(space.last)} stay free for the system"
+        disk = f"on {store.host}, where it shares the filesystem of {space.system} and {last}"
+    if store.retention:
+        why = room.decision.frozen if room.decision and room.decision.frozen else "nothing in it may expire"
+    needs = f"it needs about {room.need.words()}"
+    if room.tried:
+        needs = "the last copy was ended for room, and there is no more now"
+    return f"store {store.name}: {needs}, and {room.free.words()} are to be had {disk}; {why}"
+
+
+def _larger(room: RoomToMake) -> str:
+    larger = "take a larger disk for it, remove what else fills that one, or leave something out (`exclude`)"
+    return room.decision.do if room.decision and room.decision.do else larger

@@ -92,7 +92,7 @@ def steps(source: Source, target: Target, manner: Manner, beside: tuple[Step, ..
     work = _CopyWork(source=source, target=target, manner=manner)
     copying = [step for number in range(len(source.filesystems)) for step in _copy(work, number)]
     reaping = (_reap(work),) if target.partials or target.has_trash else ()
-    return (_begin(work), *copying, _seal(work), *beside, *reaping)
+    return (_begin(work), *copying, _room(work), _seal(work), *beside, *reaping)
 
 
 def disk_step(target: Target, manner: Manner) -> Step:
@@ -173,6 +173,7 @@ def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
         target=f"{target.remote}{target.at.path}/.partial/{target.name}/{number}/",
         rsh=manner.rsh,
         checksum=manner.checksum,
+        keep=agent.keep_room(target.at.program, target.at.path, partial=target.name),
     )
     # What is mounted in it comes from a transfer of its own, and is joined where it leaves an empty folder.
     others = tuple(f"{top.rstrip('/')}{each[len(mount.rstrip('/')) :]}" for each in _below(work.mounts, mount))
@@ -206,6 +207,16 @@ def _copy(work: _CopyWork, number: int) -> tuple[Step, ...]:
     why = f"count what {mount} has, whatever rsync saw of it"
     walk = replace(manner.step(f"walk-{number + 1}", source.host, Role.WALK, Effect.READ, argv, why), inputs=(send.id,))
     return tuple(replace(step, timeout=manner.timeout) for step in (send, look, explain, walk))
+
+
+def _room(work: _CopyWork) -> Step:
+    """Look why a transfer was cut off: over a connection, that it was for room is not to be seen at this end."""
+    target, manner = work.target, work.manner
+    sends = tuple(f"{manner.job}/send-{number + 1}" for number in range(len(work.mounts)))
+    argv = agent.room(target.at.program, target.at.path, partial=target.name)
+    why = "whether a transfer that was cut off had room"
+    step = manner.step("room", target.host, Role.ROOM, Effect.READ, argv, why)
+    return replace(step, unless=Ended(step=sends[-1], codes=rsync.PARTIAL_OK), despite=sends, timeout=60)
 
 
 def _same_filesystem(source: Source, filesystem: Filesystem) -> Check:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from runner.agent.host.contract import RoomThere
 from runner.agent.retention.contract import LinkGroups
 from runner.agent.snapshots.contract import Begun, Sealed
 from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
@@ -16,6 +17,21 @@ from runner.model.site import Store
 from runner.model.text import count, one_line, size
 from runner.report.default import default_report, tail
 from runner.tools.answers import read
+
+
+def no_room(report: JobReport, outcomes: Sequence[Outcome], place: str) -> JobReport:
+    """The report, and what a transfer really stopped of, where the host of the disk says that nothing was left."""
+    looked = next((each for each in outcomes if each.role == Role.ROOM and each.state == State.FAILED), None)
+    there = read(looked.result, RoomThere) if looked else None
+    if there is None or not there.error:
+        return report
+    scarce = there.last_inodes and 8 * there.free_inodes < 9 * there.last_inodes
+    free = f"{size(there.free_bytes)}{f' and {there.free_inodes:,} inodes' if scarce else ''}"
+    last = f"{size(there.last_bytes)}{f' and {there.last_inodes:,} inodes' if scarce else ''}"
+    whose = f"its system, which is on the same filesystem ({there.system})" if there.system else "the disk itself"
+    sent = f" (about {size(there.sent)})" if there.sent else ""
+    text = f"no space left {place}: {free} free, and the last {last} stay free for {whose}; what was sent{sent} is kept"
+    return replace(report, verdict=Verdict.FAILED, headline=text)
 
 
 def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -32,6 +48,8 @@ def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> J
     sealed, went = read(seal.result, Sealed) if seal else None, expired(outcomes)
     if seal is None:
         report = default_report(job, outcomes, around, went or spared(outcomes))
+        host = next((lock.host for lock in job.locks), "its host")
+        report = no_room(report, outcomes, f"for store {job.writes.partition('/')[0]} on {host}")
     elif bad:
         report = _not_to_the_end(job, bad)
     elif sealed is None:
@@ -118,4 +136,4 @@ def too_many_links(store: Store, answer: Mapping[str, Any]) -> str:
 def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """That all was restored, or how it stopped."""
     words = "copied back, and compared byte for byte with the snapshot: no difference"
-    return default_report(job, outcomes, around, job.headline or words)
+    return no_room(default_report(job, outcomes, around, job.headline or words), outcomes, "for what is restored")

@@ -10,9 +10,9 @@ from runner.jobs.snapshots import shell
 from runner.model.facts import Facts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Command, Effect, Finding, Lock, PlannedJob, Step
+from runner.model.plan import Command, Effect, Ended, Finding, Lock, PlannedJob, Step
 from runner.model.role import Role
-from runner.model.site import Site, Store
+from runner.model.site import Host, Site, Store
 from runner.model.text import one_line
 from runner.tools import agent, files, rsync, ssh
 
@@ -45,6 +45,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     folder = request.to or f"{SIDE}/{stamp}"
     aside = f"{SIDE}/{stamp}-replaced" if request.to else ""
     job = f"restore-{request.host}"
+    disk = "/" + "/".join(part for part in host.at(folder).split("/") if part not in ("", "."))
     far = site.live and host.name != keeper.name
     sums = rsync.checksum(facts.hosts[host.name].rsync, facts.hosts[keeper.name].rsync)
     source = f"{keeper.at(request.store.path)}/{snapshot}/./{request.path.strip('/')}"
@@ -53,6 +54,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
         target=(f"{host.name}:" if far and host.name != site.controller else "") + host.at(folder).rstrip("/") + "/",
         rsh=ssh.rsh(f"{site.state}/ssh_config") if far else (),
         checksum=sums,
+        keep=agent.keep_room(agent.program(host), disk, by_hand=True),
     )
     runs_on = site.controller if far or site.controller in (host.name, keeper.name) else host.name
     effect = Effect.INTERRUPT if request.to else Effect.WRITE
@@ -68,6 +70,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
             id=f"{job}/copy", role=Role.COPY, subject=place, job=job, host=runs_on, effect=effect, timeout=7 * 86400,
             action=Command(argv=rsync.restore(ends, aside=host.at(aside) if aside else "")), why=why,
         ),
+        _room(job, host, disk),
         Step(
             id=f"{job}/compare", role=Role.COMPARE, job=job, host=runs_on, effect=Effect.READ, timeout=7 * 86400,
             action=Command(argv=rsync.verify(ends, parents=not aside)), silent=True,
@@ -83,6 +86,21 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     if noise := shell.in_the_way(site, job, (facts.hosts[host.name], facts.hosts[keeper.name])):
         findings.append(replace(noise, severity="refusal"))
     return Draft(planned=planned, steps=steps, findings=tuple(findings))
+
+
+def _room(job: str, host: Host, folder: str) -> Step:
+    return Step(
+        id=f"{job}/room",
+        role=Role.ROOM,
+        job=job,
+        host=host.name,
+        effect=Effect.READ,
+        action=Command(argv=agent.room(agent.program(host), folder, by_hand=True)),
+        unless=Ended(step=f"{job}/copy"),
+        despite=(f"{job}/copy",),
+        timeout=60,
+        why="whether a copy that was cut off had room",
+    )
 
 
 def _notes(request: RestoreRequest, *, root: bool) -> Iterator[str]:

@@ -1,84 +1,140 @@
-"""Room for the next snapshot: what it will need, from the last ones, and what must go for it."""
+"""Room for the next snapshot: what it will need, what must go for it, and whether it can fit at all."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 from statistics import median
 
 from runner.jobs.retention import prune, retention
-from runner.jobs.retention.room import brought, floor, shortages
-from runner.model.facts import STAND_IN, Filesystem, Snapshot, Space, StoreFacts
+from runner.jobs.retention.room import brought, floor, has_more_room, shortages
+from runner.model.facts import STAND_IN, Filesystem, Partial, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
 from runner.model.text import count, size
 
 _LAST = 7
 _MARGIN = 1.5
 _BLOCK = 4096
+# Of what a filesystem says is used, some is in files that are deleted and open, and in folders that are copied tighter.
+_SURELY = 0.9
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Need:
-    """What a snapshot will probably take of the disk; 0 where nothing is known."""
+    """What a snapshot will probably take of the disk, and what it takes at least; 0 where nothing is known."""
 
     bytes: int = 0
     inodes: int = 0
+    least_bytes: int = 0
+    least_inodes: int = 0
 
     def words(self) -> str:
         """`12.3 MiB and 4,000 inodes`."""
         return f"{size(self.bytes)} and {count(self.inodes, 'inode')}"
 
 
+class Fit(Enum):
+    """Whether a snapshot fits. TIGHT: it may or may not, and is tried. FULL: it is known that it does not."""
+
+    GOOD = "good"
+    TIGHT = "tight"
+    FULL = "full"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoomToMake:
-    """What goes before a snapshot is begun: None where there is room. `full`: it cannot even be tried."""
+    """What goes before a snapshot is begun: None where nothing need go, or nothing ever does; and whether it fits then.
+
+    `free` is what it may take of the disk before that. `tried`: the last one was ended for room, and there is
+    no more now.
+    """
 
     need: Need
     decision: retention.Decision | None = None
-    full: bool = False
+    fit: Fit = Fit.GOOD
+    free: Need = Need()
+    tried: bool = False
 
 
-def need(sealed: Sequence[Snapshot], filesystems: Sequence[Filesystem]) -> Need:
-    """Half as much again as the last snapshots brought (median), and a block and an inode a folder.
+def need(sealed: Sequence[Snapshot], fresh: Sequence[Filesystem] = (), partly: Collection[str] = ()) -> Need:
+    """Half as much again as the last snapshots brought (median), a block and an inode a folder, and all that is fresh.
 
-    Before the first one: all that is on the filesystems; of a folder that stands in for one that is not known.
+    `fresh` are the filesystems that no snapshot has yet: each is copied whole. Of the mount points in `partly`
+    something is left out, nobody knows how much: they may need nothing. Of a folder that stands in for one nothing is
+    known.
+
+    At least it needs nine tenths of what is fresh, and inodes for as many folders: all are made anew. For files that
+    many days brought, a quiet one may bring none. Room is made for what is probable, and a snapshot is given up only
+    for what is sure: to begin one that does not fit costs time and no more, since `keep-room` ends it; to refuse one
+    that fits costs the snapshot.
     """
-    if not sealed:
-        real = [filesystem for filesystem in filesystems if filesystem.type != STAND_IN]
-        return Need(bytes=sum(each.used for each in real), inodes=sum(each.inodes_used for each in real))
+    # Subvolumes have one pool, and each says what all of it holds.
+    pools = {each.source if each.type == "btrfs" else each.mount: each for each in fresh if each.type != STAND_IN}
+    real = tuple(pools.values())
+    sure = [each for each in real if each.mount not in partly and each.root == "/" and each.type != "btrfs"]
     # The first of all is whole, and no measure of a day.
     last = sealed[1:][-_LAST:]
-    usual_bytes = median([taken for taken in brought(last) if taken is not None] or [0])
-    usual_files = median([each.added_files for each in last if each.added_files is not None] or [0])
-    folders = sealed[-1].folders or 0
-    return Need(bytes=int(_MARGIN * usual_bytes) + _BLOCK * folders, inodes=int(_MARGIN * usual_files) + folders)
+    room = [taken for taken in brought(last) if taken is not None]
+    files = [each.added_files for each in last if each.added_files is not None]
+    folders = (sealed[-1].folders or 0) if sealed else 0
+    return Need(
+        bytes=int(_MARGIN * median(room or [0])) + _BLOCK * folders + sum(each.used for each in real),
+        inodes=int(_MARGIN * median(files or [0])) + folders + sum(each.inodes_used for each in real),
+        # Some filesystems keep a small folder in its inode.
+        least_bytes=int(_SURELY * sum(each.used for each in sure)),
+        least_inodes=int(_SURELY * (folders + sum(each.inodes_used for each in sure))),
+    )
 
 
 def room(facts: StoreFacts, policy: Retention | None, need: Need, now: datetime) -> RoomToMake:
-    """What must go so that the snapshot has its room and the floors of `policy` hold afterwards.
+    """What must go so that the snapshot has its room and the floors of `policy` hold afterwards, and whether it fits.
 
-    Only what goes for room: more than `max` is the business of a prune job.
+    Only what goes for room: more than `max` is the business of a prune job. The last of the disk is nobody's.
     """
     space = facts.space
-    if policy is None or space is None:
+    if space is None:
         return RoomToMake(need=need)
-    wider = _with(policy, space, need)
-    if not shortages(wider, space):
-        return RoomToMake(need=need)
-    # Only room counts here: what is over max or thinned goes by a prune job, and must not be counted on.
-    sealed = prune.counted(facts)
-    only_room = replace(wider, max=max(len(sealed), policy.max), thin=())
-    decision = prune.careful(retention.decide(sealed, only_room, space, now), space)
-    without_floors = replace(policy, free_space=None, free_inodes=None)
-    lacks = bool(shortages(_with(without_floors, space, need), space))
-    full = lacks and not decision.expire and not decision.unmeasured and bool(facts.partials)
-    return RoomToMake(need=need, decision=decision, full=full)
+    free = Need(bytes=max(0, space.free - space.last), inodes=max(0, space.inodes_free - space.inodes_last))
+    tried = bool(facts.partials) and facts.partials[-1].full is True and not has_more_room(space, facts.partials[-1])
+    # However much it needs, it is more than is free.
+    wanted = replace(need, bytes=max(need.bytes, free.bytes + 1)) if tried else need
+    decision = None
+    if policy and shortages(wider := _with(policy, space, wanted), space):
+        # Only room counts here: what is over max or thinned goes by a prune job, and must not be counted on.
+        sealed = prune.counted(facts)
+        only_room = replace(wider, max=max(len(sealed), policy.max), thin=())
+        decision = prune.careful(retention.decide(sealed, only_room, space, now), space)
+    makes_room = decision is not None and bool(decision.expire or decision.unmeasured)
+    fit = Fit.GOOD if makes_room else Fit.FULL if tried else _fit(facts.partials, space, need)
+    return RoomToMake(need=need, decision=decision, fit=fit, free=free, tried=tried)
+
+
+def _fit(partials: Sequence[Partial], space: Space, need: Need) -> Fit:
+    """Whether it fits where nothing goes."""
+    # What was sent is there already, but for the folders. Where nobody knows how much that is, it may be all.
+    sent = [(partial.sent, partial.inodes_sent) for partial in partials]
+    known = [(taken, inodes) for taken, inodes in sent if taken is not None and inodes is not None]
+    unknown = len(known) < len(sent)
+    least_bytes = 0 if unknown else max(0, need.least_bytes - sum(taken for taken, _ in known))
+    least_inodes = 0 if unknown else max(0, need.least_inodes - sum(inodes for _, inodes in known))
+    if _lacks(space, least_bytes, least_inodes):
+        return Fit.FULL
+    if not _lacks(space, need.bytes, need.inodes):
+        return Fit.GOOD
+    # Of what the last one ended nobody knows: it may well have been tried.
+    return Fit.FULL if partials and partials[-1].full is None else Fit.TIGHT
+
+
+def _lacks(space: Space, least_bytes: int, least_inodes: int) -> bool:
+    inodes = bool(space.inodes) and space.inodes_free < space.inodes_last + least_inodes
+    return inodes or space.free < space.last + least_bytes
 
 
 def _with(policy: Retention, space: Space, need: Need) -> Retention:
-    least_bytes = floor(policy.free_space, space.size) if policy.free_space else 0
-    least_inodes = floor(policy.free_inodes, space.inodes) if policy.free_inodes else 0
+    least_bytes = max(space.last, floor(policy.free_space, space.size) if policy.free_space else 0)
+    least_inodes = max(space.inodes_last, floor(policy.free_inodes, space.inodes) if policy.free_inodes else 0)
     return replace(
         policy, free_space=Amount(bytes=least_bytes + need.bytes), free_inodes=Amount(bytes=least_inodes + need.inodes)
     )

@@ -15,7 +15,6 @@ from runner.jobs.snapshots import clocks, filesystems, findings, inventory, link
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
-from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts, Filesystem, HostFacts, Snapshot, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -117,10 +116,9 @@ def _draft(work: _SnapshotWork) -> Draft:
     if not choice.chosen:
         text = f"no filesystem of {job.host} can be copied"
         return _skipped(findings.attention(job, text, "compare `filesystems` in jobs.toml with what is mounted there"))
-    need = making_room.need(stored.sealed, choice.chosen)
-    room = making_room.room(stored, store.retention, need, work.now)
-    if room.full:
-        return _skipped(_full(job, store, room))
+    room = making_room.room(stored, store.retention, _need(work, choice), work.now)
+    if room.fit == making_room.Fit.FULL:
+        return _skipped(findings.does_not_fit(job, store, stored, room))
     where = expiring.place(site, job.name, store, stored, plan_id(work.now))
     source, target = _source(work, choice), _target(work, where.at, room)
     manner = link_dest.Manner(
@@ -153,23 +151,19 @@ def _draft(work: _SnapshotWork) -> Draft:
         findings=(
             *findings.left_out(site, job, choice, _left_inside(work, choice)),
             *findings.findings(site, job, choice, work.source, stored),
-            *_short(job, room),
+            *findings.short(job, store, stored, room),
         ),
     )
 
 
-def _full(job: Job, store: Store, room: making_room.RoomToMake) -> Finding:
-    why = room.decision.frozen if room.decision and room.decision.frozen else "nothing in it may expire"
-    text = f"store {store.name} is full, the next snapshot needs about {room.need.words()}, and {why}"
-    do = "see what else fills the disk, take a larger one, or lower `min`; what was sent is kept"
-    return replace(findings.attention(job, text, do), cause=of_store(store.name, Fault.FULL))
-
-
-def _short(job: Job, room: making_room.RoomToMake) -> tuple[Finding, ...]:
-    if room.decision is None or not room.decision.frozen:
-        return ()
-    text = f"there is little room, and nothing expires: {room.decision.frozen}"
-    return (findings.attention(job, text, room.decision.do),)
+def _need(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> making_room.Need:
+    had = {mount for snapshot in work.own for mount in snapshot.filesystems}
+    fresh = [filesystem for filesystem in choice.chosen if filesystem.mount not in had]
+    # What is left out of a filesystem is not among what it says is used, unless something else is mounted there.
+    tops = sorted(work.source.filesystems, key=lambda filesystem: len(filesystem.mount), reverse=True)
+    left_out = (*work.job.options.exclude, *_kept_empty(work))
+    owners = (next((top.mount for top in tops if inside(path, top.mount)), "") for path in left_out)
+    return making_room.need(prune.counted(work.stored), fresh, frozenset(owners))
 
 
 def _choice(work: _SnapshotWork) -> filesystems.FilesystemChoice:

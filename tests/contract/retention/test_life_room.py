@@ -81,7 +81,7 @@ def test_a_disk_that_fills_up_in_mid_transfer_is_pruned_and_finished_by_the_same
         life.ballast(tree, 36, day=6)
         with kept(place, names[:1]):
             result = life.good(place, "run", "backup-papio")
-        assert "the receiving disk took no more" in result.out
+        assert "no space left where it goes" in result.out
         assert passes(place) == 2
         faithful(place)
 

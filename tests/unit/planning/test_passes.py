@@ -53,6 +53,7 @@ def test_only_an_interrupted_transfer_is_taken_up_again(states: dict[str, State]
     ("found", "jobs"),
     [
         (failed("a/send-1", exit=11), ("a",)),
+        (failed("a/send-1", exit=78), ("a",)),
         (failed("a/send-1", exit=1), ()),
         (failed("a/seal", exit=11), ()),
         (failed("b/seal", exit=1, result={"again": True}), ("b",)),
@@ -64,6 +65,16 @@ def test_a_full_disk_or_a_seal_that_says_so_deserves_another_plan_and_words_do_n
     found: Pass, jobs: tuple[str, ...]
 ) -> None:
     assert again(found) == jobs
+
+
+def test_nobody_waits_for_room_though_the_transfer_over_a_connection_looks_cut_off() -> None:
+    plan = parts.plan(parts.step("a/send-1", keep_output_as="papio/x/0"), parts.step("a/room"), parts.step("a/seal"))
+    cut = Outcome(step="a/send-1", job="a", state=State.INTERRUPTED, exit=12)
+    full = Outcome(step="a/room", job="a", state=State.FAILED, exit=1, result={"error": "no space left", "again": True})
+    for outcomes, patient in (((cut,), True), ((cut, full), False)):
+        done = Pass(plan=plan, outcomes=outcomes)
+        assert again(done) == ("a",)
+        assert waits(done) == patient
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_no_golden_plan_lets_rsync_write_outside_the_new_partial() -> None:
         site, facts = of_case(case)
         for step in planned(site, facts, *case["jobs"]).steps:
             argv = step.action.argv if isinstance(step.action, Command) else ()
-            if argv[:1] == ("rsync",):
+            if "rsync" in argv:
                 assert ".partial/2026-11-23T0815" in argv[-1]
                 assert not any(word.startswith("--link-dest") and argv[-1] in word for word in argv)
 

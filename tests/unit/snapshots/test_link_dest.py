@@ -52,11 +52,24 @@ def options(step: Step, name: str) -> list[str]:
 
 def test_the_steps_stand_in_their_order() -> None:
     copy = ["send-1", "look-1", "explain-1", "walk-1", "send-2", "look-2", "explain-2", "walk-2"]
-    assert list(made()) == ["begin", *copy, "seal"]
+    assert list(made()) == ["begin", *copy, "room", "seal"]
     cut = Partial(name=CUT, filesystems=("/",))
-    assert list(made(partials=(cut,))) == ["begin", *copy, "seal", "reap"]
+    assert list(made(partials=(cut,))) == ["begin", *copy, "room", "seal", "reap"]
     assert list(made(has_trash=True))[-1] == "reap"
     assert [step.effect for step in made(has_trash=True).values() if step.effect > Effect.WRITE] == [Effect.EXPIRE]
+
+
+def test_what_receives_keeps_room_at_the_store_and_only_a_transfer_that_was_cut_off_is_looked_at() -> None:
+    far = made()
+    keep = f"keep-room /store --partial={NEW} -- rsync"
+    assert options(far["send-2"], "rsync-path") == [f"/s/runner-agent {keep}"]
+    assert words(far["send-2"])[0] == "rsync"
+    near = {step.id.removeprefix("job/"): step for step in link_dest.steps(SOURCE, replace(TARGET, remote=""), MANNER)}
+    assert words(near["send-1"])[:6] == ("/s/runner-agent", *keep.split())
+    room = far["room"]
+    assert (room.host, room.unless) == ("server", Ended(step="job/send-2", codes=(0, 23, 24)))
+    assert room.despite == ("job/send-1", "job/send-2")
+    assert words(room) == ("/s/runner-agent", "room", "/store", f"--partial={NEW}")
 
 
 def test_rsync_writes_into_the_new_partial_and_nowhere_else() -> None:

@@ -32,27 +32,38 @@ def argvs(made: Draft) -> list[tuple[str, ...]]:
 
 def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
     made = draft()
-    folder, copy, compare = argvs(made)
+    folder, copy, room, compare = argvs(made)
     assert folder[-1] == "/var/restored/20261123T081500.000Z"
     assert copy[-2:] == (
         "server:/srv/backups/papio/2026-11-22T081500Z/./home/ann",
         "/var/restored/20261123T081500.000Z/",
     )
     assert compare[-2:] == copy[-2:]
-    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.WRITE, Effect.READ]
+    keep = (
+        "/usr/local/sbin/runner-agent",
+        "keep-room",
+        "/var/restored/20261123T081500.000Z",
+        "--by-hand",
+        "--",
+        "rsync",
+    )
+    assert copy[:7] == (*keep, "--archive")
+    assert room == (keep[0], "room", *keep[2:4])
+    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.WRITE, Effect.READ, Effect.READ]
     assert not any(word.startswith("--backup") for word in copy)
     assert made.findings == ()
 
 
 def test_over_what_is_there_it_interrupts_and_keeps_what_it_replaces() -> None:
     made = draft(to="/")
-    folder, copy, compare = argvs(made)
+    folder, copy, room, compare = argvs(made)
     assert folder[-2:] == ("sh", "/var/restored/20261123T081500.000Z-replaced")
     assert "--backup-dir=/var/restored/20261123T081500.000Z-replaced" in copy
     assert copy[-1] == "/"
+    assert copy[1:3] == ("keep-room", "/") and room[1:3] == ("room", "/")
     assert "--no-implied-dirs" in copy
     assert "--no-implied-dirs" in compare
-    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.INTERRUPT, Effect.READ]
+    assert [step.effect for step in made.steps] == [Effect.WRITE, Effect.INTERRUPT, Effect.READ, Effect.READ]
     assert "writes over what is in /" in made.findings[0].text
 
 
@@ -78,16 +89,20 @@ def test_the_other_way_round_papio_sends_to_the_host() -> None:
     assert copy[-2:] == (
         "/srv/backups/server/2026-11-22T081500Z/./etc", "server:/var/restored/20261123T081500.000Z/",
     )  # fmt: skip
+    assert copy[0] == "rsync"
+    keep = "/usr/local/sbin/runner-agent keep-room /var/restored/20261123T081500.000Z --by-hand -- rsync"
+    assert f"--rsync-path={keep}" in copy
 
 
 def test_in_the_sandbox_everything_stays_in_it() -> None:
     made = draft("/etc", "/", site=parts.site(live=False))
-    folder, copy, _ = argvs(made)
+    folder, copy, room, _ = argvs(made)
     assert folder[-1] == "/site/sandbox/papio/var/restored/20261123T081500.000Z-replaced"
     assert copy[-2:] == (
         "/site/sandbox/server/srv/backups/papio/2026-11-22T081500Z/./etc", "/site/sandbox/papio/",
     )  # fmt: skip
     assert not any(word.startswith("--rsh") for word in copy)
+    assert copy[1:3] == ("keep-room", "/site/sandbox/papio") and room[2] == copy[2]
 
 
 def test_an_old_rsync_is_not_asked_for_a_checksum_that_it_does_not_know() -> None:

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from runner.jobs.catalogue import KINDS
+from runner.jobs.retention.room import state
 from runner.jobs.snapshots import room as making_room
-from runner.jobs.snapshots.room import Need
+from runner.jobs.snapshots.room import Fit, Need
 from runner.jobs.snapshots.snapshot import SnapshotKind
-from runner.model.facts import Filesystem, Snapshot, Space, StoreFacts
+from runner.model.facts import Filesystem, Partial, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.options import PruneOptions
 from runner.model.plan import Check, Command, Plan, PlannedJob
@@ -32,6 +33,7 @@ def sealed(count: int, *, freed: int | None = GIB, **changes: Any) -> tuple[Snap
     stored = []
     for number in range(count):
         values: dict[str, Any] = {"added_bytes": 10 * MIB, "added_files": 4, "folders": 0, "files": 1000}
+        values["filesystems"] = ("/", "/home")
         if freed is not None:
             values |= {"freed_bytes": freed * (number + 1), "freed_inodes": 100 * (number + 1)}
         name = f"2026-11-{23 - count + number:02}T081500Z"
@@ -39,19 +41,18 @@ def sealed(count: int, *, freed: int | None = GIB, **changes: Any) -> tuple[Snap
     return tuple(stored)
 
 
-def filesystem(used: int, inodes: int, kind: str = "ext4") -> Filesystem:
-    return Filesystem(mount="/", source="s", type=kind, dev=1, used=used, inodes_used=inodes)
+def filesystem(used: int, inodes: int, kind: str = "ext4", mount: str = "/") -> Filesystem:
+    return Filesystem(mount=mount, source="s", type=kind, dev=1, used=used, inodes_used=inodes)
 
 
 @pytest.mark.parametrize(
     ("about", "stored", "need"),
     [
-        ("before the first all that is used", (), Need(bytes=12, inodes=34)),
         ("half as much again as usual", sealed(9), Need(bytes=15 * MIB, inodes=6)),
         ("the first is whole and says nothing", sealed(1), Need(bytes=0, inodes=0)),
         (
             "each folder is made anew", sealed(9, folders=1000),
-            Need(bytes=15 * MIB + 1000 * 4096, inodes=6 + 1000),
+            Need(bytes=15 * MIB + 1000 * 4096, inodes=6 + 1000, least_inodes=900),
         ),
         ("holes take nothing", sealed(9, added_room=MIB), Need(bytes=3 * MIB // 2, inodes=6)),
         ("holes are known of one only", (*sealed(8), *sealed(1, added_room=MIB)), Need(bytes=3 * MIB // 2, inodes=6)),
@@ -62,11 +63,33 @@ def filesystem(used: int, inodes: int, kind: str = "ext4") -> Filesystem:
     ],
 )  # fmt: skip
 def test_the_next_snapshot_needs(about: str, stored: tuple[Snapshot, ...], need: Need) -> None:
-    assert making_room.need(stored, [filesystem(5, 30), filesystem(7, 4)]) == need, about
+    assert making_room.need(stored) == need, about
 
 
-def test_what_a_folder_that_stands_in_for_a_filesystem_needs_is_not_known() -> None:
-    assert making_room.need((), [filesystem(5, 30, "stand-in")]) == Need()
+WHOLE = Need(bytes=1200, inodes=340, least_bytes=1080, least_inodes=306)
+
+
+@pytest.mark.parametrize(
+    ("about", "fresh", "partly", "need"),
+    [
+        ("before the first all that is used", [filesystem(500, 300), filesystem(700, 40, "xfs", "/home")], (), WHOLE),
+        ("of one something is left out", [filesystem(500, 300), filesystem(700, 40, "xfs", "/home")], ("/home",),
+         replace(WHOLE, least_bytes=450, least_inodes=270)),
+        ("nothing is left out of what is not copied", [filesystem(1200, 340)], ("/srv",), WHOLE),
+        ("what stands in for one is not known", [filesystem(5, 30, "stand-in")], (), Need()),
+        ("subvolumes say of each other what they hold",
+         [filesystem(1200, 340, "btrfs"), filesystem(1200, 340, "btrfs", "/home")], (), Need(bytes=1200, inodes=340)),
+        ("a part of one that is mounted says it of the whole", [replace(filesystem(1200, 340), root="/a")], (),
+         Need(bytes=1200, inodes=340)),
+    ],
+)  # fmt: skip
+def test_what_no_snapshot_has_yet_is_copied_whole(
+    about: str, fresh: list[Filesystem], partly: tuple[str, ...], need: Need
+) -> None:
+    assert making_room.need((), fresh, partly) == need, about
+    usual = making_room.need(sealed(9), fresh, partly)
+    assert (usual.bytes, usual.inodes) == (15 * MIB + need.bytes, 6 + need.inodes), about
+    assert usual.least_bytes == need.least_bytes, "a quiet day may bring no file at all"
 
 
 def room(
@@ -107,21 +130,86 @@ PARTIAL = (parts.facts({"server": {"store": {"partials": [{"name": "2026-11-23T0
            .hosts["server"].stores["papio"].partials)  # fmt: skip
 
 
+def cut(full: bool | None, *, free: int | None = None, sent: int | None = None) -> tuple[Partial, ...]:
+    """An interrupted snapshot that was ended for room, or not; and what was free then."""
+    inodes = None if free is None else BIG.inodes_free
+    return tuple(
+        replace(each, full=full, free=free, inodes_free=inodes, sent=sent, inodes_sent=sent) for each in PARTIAL
+    )
+
+
 @pytest.mark.parametrize(
-    ("about", "stored", "free", "least", "partials", "full"),
+    ("about", "stored", "free", "least", "partials", "fit"),
     [
-        ("min forbids and it was tried", sealed(3), 0, 0, PARTIAL, True),
-        ("min forbids and it was not tried", sealed(3), 0, 0, (), False),
-        ("one may go", sealed(9), 4 * GIB, 0, PARTIAL, False),
-        ("what they free is measured first", sealed(9, freed=None), 4 * GIB, 0, PARTIAL, False),
-        ("enough for the snapshot, not for the floor", sealed(3), 5 * GIB, 100, PARTIAL, False),
+        ("min forbids and it was tried", sealed(3), 0, 0, PARTIAL, Fit.FULL),
+        ("min forbids and it was not tried", sealed(3), 0, 0, (), Fit.TIGHT),
+        ("it was cut off for another reason", sealed(3), 0, 0, cut(False, free=0), Fit.TIGHT),
+        ("it was ended for room", sealed(3), GIB, 0, cut(True, free=GIB), Fit.FULL),
+        ("it was ended for room, and since then some came", sealed(3), 3 * GIB, 0, cut(True, free=GIB), Fit.TIGHT),
+        ("hardly any came", sealed(3), GIB + MIB, 0, cut(True, free=GIB), Fit.FULL),
+        ("one may go", sealed(9), 4 * GIB, 0, PARTIAL, Fit.GOOD),
+        ("what they free is measured first", sealed(9, freed=None), 4 * GIB, 0, PARTIAL, Fit.GOOD),
+        ("enough for the snapshot, not for the floor", sealed(3), 5 * GIB, 100, PARTIAL, Fit.GOOD),
     ],
 )
 def test_a_store_is_full_only_when_it_was_tried_and_nothing_may_go(
-    about: str, stored: tuple[Snapshot, ...], free: int, least: int, partials: Any, full: bool
+    about: str, stored: tuple[Snapshot, ...], free: int, least: int, partials: Any, fit: Fit
 ) -> None:
     policy = replace(POLICY, free_space=Amount(bytes=least * GIB))
-    assert room(stored, free, 5 * GIB, policy, partials=partials).full == full, about
+    assert room(stored, free, 5 * GIB, policy, partials=partials).fit == fit, about
+
+
+SURE = Need(bytes=10 * GIB, inodes=1000, least_bytes=9 * GIB, least_inodes=900)
+LOOSE = Need(bytes=10 * GIB, inodes=1000)
+
+
+@pytest.mark.parametrize(
+    ("about", "need", "space", "partials", "fit"),
+    [
+        ("it fits", SURE, {"free": 10 * GIB}, (), Fit.GOOD),
+        ("it may fit: nobody knows to the byte", SURE, {"free": 9 * GIB}, (), Fit.TIGHT),
+        ("it is known that it does not", SURE, {"free": 9 * GIB - 1}, (), Fit.FULL),
+        ("something is left out, and it may fit", LOOSE, {"free": 1}, (), Fit.TIGHT),
+        ("the last is nobody's", SURE, {"free": 13 * GIB, "last": 4 * GIB + 1}, (), Fit.FULL),
+        ("not even the last is free", LOOSE, {"free": 1, "last": 2}, (), Fit.FULL),
+        ("inodes", SURE, {"inodes": 9999, "inodes_free": 899}, (), Fit.FULL),
+        ("the last inodes", SURE, {"inodes": 9999, "inodes_free": 1000, "inodes_last": 200}, (), Fit.FULL),
+        ("a filesystem that counts none", SURE, {"inodes": 0, "inodes_free": 0}, (), Fit.GOOD),
+        ("most of it was sent", SURE, {"free": 2 * GIB}, cut(False, free=2 * GIB, sent=8 * GIB), Fit.TIGHT),
+        ("some of it was sent", SURE, {"free": 2 * GIB}, cut(False, free=2 * GIB, sent=5 * GIB), Fit.FULL),
+        ("nobody knows how much was sent", SURE, {"free": 2 * GIB}, cut(False), Fit.TIGHT),
+        ("as much as goes was sent", LOOSE, {"free": 2 * GIB}, cut(True, free=2 * GIB, sent=8 * GIB), Fit.FULL),
+    ],
+)
+@pytest.mark.parametrize("policy", [None, POLICY])
+def test_a_first_snapshot_is_given_up_only_where_it_is_known_not_to_fit(
+    about: str, need: Need, space: dict[str, int], partials: Any, fit: Fit, policy: Retention | None
+) -> None:
+    facts = StoreFacts(path="/s", exists=True, space=replace(BIG, **space), partials=partials)
+    assert making_room.room(facts, policy, need, parts.NOW).fit == fit, about
+
+
+@pytest.mark.parametrize(
+    ("about", "space", "partials", "words"),
+    [
+        ("all is well", {}, (), ()),
+        ("it waits", {}, cut(False, free=500 * GIB, sent=3 * GIB), ("1 interrupted copy of about 3.0 GiB waits",)),
+        ("how much it holds is not known", {}, cut(None), ("1 interrupted copy waits",)),
+        ("below its reserve", {"free": 40 * GIB}, (), ("below its reserve of 5 % free",)),
+        ("less than the last", {"free": 1, "last": 2}, (), ("full",)),
+        ("fewer inodes than the last", {"inodes_free": 1, "inodes_last": 2}, (), ("full",)),
+        ("ended for room", {"free": GIB}, cut(True, free=GIB), ("full", "1 interrupted copy waits")),
+        ("there is room again", {"free": 90 * GIB}, cut(True, free=GIB), ("1 interrupted copy waits",)),
+        ("two", {}, (*cut(None), *cut(None)), ("2 interrupted copies wait",)),
+    ],
+)
+def test_what_is_amiss_with_a_store(about: str, space: dict[str, int], partials: Any, words: tuple[str, ...]) -> None:
+    facts = StoreFacts(path="/s", exists=True, space=replace(BIG, **space), partials=partials)
+    assert state(facts, replace(POLICY, free_space=Amount(percent=5))) == words, about
+
+
+def test_of_a_store_whose_room_was_not_measured_only_copies_are_told() -> None:
+    assert state(StoreFacts(path="/s", exists=True, partials=cut(None)), POLICY) == ("1 interrupted copy waits",)
 
 
 @pytest.mark.parametrize(
@@ -144,13 +232,13 @@ def test_inodes_are_room_as_bytes_are(
 
 
 @pytest.mark.parametrize(
-    ("inodes", "free", "need", "full"), [(1000, 10, 11, True), (1000, 10, 10, False), (0, 0, 11, False)]
+    ("inodes", "free", "need", "fit"), [(1000, 10, 11, Fit.FULL), (1000, 10, 10, Fit.GOOD), (0, 0, 11, Fit.GOOD)]
 )
-def test_a_store_is_full_too_when_it_has_no_inodes_left(inodes: int, free: int, need: int, full: bool) -> None:
+def test_a_store_is_full_too_when_it_has_no_inodes_left(inodes: int, free: int, need: int, fit: Fit) -> None:
     space = replace(BIG, inodes=inodes, inodes_free=free)
     facts = StoreFacts(path="/s", exists=True, sealed=sealed(3), space=space, partials=PARTIAL)
     policy = replace(POLICY, free_inodes=Amount(bytes=500))
-    assert making_room.room(facts, policy, Need(inodes=need), parts.NOW).full == full
+    assert making_room.room(facts, policy, Need(inodes=need), parts.NOW).fit == fit
 
 
 def test_of_a_store_whose_room_is_not_known_nothing_goes() -> None:
@@ -163,7 +251,7 @@ def draft(stored: tuple[Snapshot, ...], free: int, **store: Any) -> Draft:
     here = replace(here, stores=(replace(here.stores[0], retention=POLICY), here.stores[1]))
     facts = parts.facts()
     server = facts.hosts["server"]
-    kept = replace(server.stores["papio"], sealed=stored, space=replace(BIG, free=free), **store)
+    kept = replace(server.stores["papio"], sealed=stored, **{"space": replace(BIG, free=free), **store})
     known = replace(facts, hosts={**facts.hosts, "server": replace(server, stores={"papio": kept})})
     made = SnapshotKind().draft(here, here.job("backup-papio"), known, parts.NOW)
     if made.planned:
@@ -199,9 +287,44 @@ def test_a_full_store_is_skipped_in_words_and_keeps_what_was_sent() -> None:
     assert made.skip
     (finding,) = made.findings
     assert finding.severity == "attention"
-    assert finding.text.startswith("store papio is full, the next snapshot needs about 15.0 MiB and 6 inodes, and ")
-    assert "min = 2" in finding.text
-    assert "what was sent is kept" in finding.do
+    needs, had = "it needs about 15.0 MiB and 6 inodes", "4.0 MiB and 100,000,000 inodes are to be had"
+    assert finding.text.startswith(
+        f"the next snapshot does not fit into store papio: {needs}, and {had} on its disk at "
+    )
+    assert "min = 2" in finding.do
+    assert "1 interrupted copy is kept there" in finding.do
+    assert finding.command == "runner snapshots papio --drop-partials"
+
+
+def test_whose_filesystem_it_is_and_what_stays_free_for_the_system_is_told() -> None:
+    space = replace(BIG, free=5 * MIB, last=4 * MIB, system="/var")
+    made = draft(sealed(2), 5 * MIB, partials=PARTIAL, space=space)
+    (finding,) = made.findings
+    assert (
+        "1.0 MiB and 100,000,000 inodes are to be had on server, where it shares the filesystem of /var and the "
+        in (finding.text)
+    )
+    assert "the last 4.0 MiB stay free for the system; " in finding.text
+
+
+def test_a_first_snapshot_that_does_not_fit_is_skipped_where_nothing_ever_expires_too() -> None:
+    here, facts = parts.site(), parts.facts({"server": {"store": {"sealed": []}}})
+    papio, server = facts.hosts["papio"], facts.hosts["server"]
+    kept = replace(server.stores["papio"], space=replace(BIG, free=4 * MIB))
+    full = [replace(each, used=GIB) if each.mount == "/home" else each for each in papio.filesystems]
+    hosts = {"papio": replace(papio, filesystems=tuple(full)), "server": replace(server, stores={"papio": kept})}
+    here = replace(here, stores=(replace(here.stores[0], retention=None), here.stores[1]))
+    made = SnapshotKind().draft(here, here.job("backup-papio"), replace(facts, hosts=hosts), parts.NOW)
+    assert made.skip and made.skip.reason.startswith("the next snapshot does not fit into store papio: ")
+    (finding,) = made.findings
+    assert finding.text.endswith("; nothing in it expires without `retention`")
+    assert finding.command == "", "nothing was sent yet"
+    without = replace(here, jobs=(parts.job("backup-papio", exclude=("/home/big",)), *here.jobs[1:]))
+    made = SnapshotKind().draft(without, without.job("backup-papio"), replace(facts, hosts=hosts), parts.NOW)
+    assert made.skip is None
+    assert [each.text.partition(":")[0] for each in made.findings if each.severity == "attention"] == [
+        "the next snapshot may not fit into store papio"
+    ]
 
 
 def test_little_room_of_which_nothing_may_be_made_is_told_and_the_snapshot_tried() -> None:

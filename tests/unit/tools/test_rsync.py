@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pytest
@@ -82,6 +84,30 @@ def test_every_command_keeps_all_of_a_file_and_ends_its_options(argv: tuple[str,
     assert {"--archive", "--hard-links", "--acls", "--xattrs", "--sparse", "--numeric-ids"} <= set(argv)
     assert {"--modify-window=-1", "--no-inc-recursive", "--timeout=600"} <= set(argv)
     assert all(word.startswith("--") for word in argv[1:-2])
+
+
+KEEP = ("/bin/runner-agent", "keep-room", "/store of papio", "--")
+
+
+def test_what_receives_is_begun_by_what_keeps_room_there() -> None:
+    near = replace(ENDS, keep=KEEP)
+    far = replace(near, target="server:/target/", rsh=("ssh",))
+    pull = replace(near, source="server:/source/", rsh=("ssh",))
+    for made in (lambda ends: rsync.send(ends, link_dest=("/b",), exclude=("/x",)), rsync.restore, rsync.chosen):
+        assert made(near) == (*KEEP, *made(ENDS)), "rsync itself is as it was"
+        assert made(pull)[:5] == (*KEEP, "rsync")
+        assert made(far)[0] == "rsync"
+        (option,) = (word for word in made(far) if word.startswith("--rsync-path="))
+        assert shlex.split(option.partition("=")[2]) == [*KEEP, "rsync"], "for the shell of the other end"
+    for reads in (rsync.look(far, exclude=()), rsync.verify(far, parents=True)):
+        assert not any("keep-room" in word for word in reads), "what only looks takes no room"
+
+
+def test_a_rehearsal_of_a_transfer_keeps_no_room() -> None:
+    ends = rsync.Ends(source="/source/", target="/store/.partial/x/0/", keep=KEEP)
+    assert rsync.foresee(rsync.send(ends, link_dest=("/store/old",), exclude=("/x",))) == rsync.foresee(
+        rsync.send(replace(ends, keep=()), link_dest=("/store/old",), exclude=("/x",))
+    )
 
 
 def test_only_what_looks_is_a_rehearsal_and_nothing_ever_deletes() -> None:

@@ -1,0 +1,199 @@
+"""`keep-room`: run a program that writes much, and end it before it takes the last of the disk; `room`: was that so."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import clock, durable
+from ..answer import FAILED, NO_ROOM, Refused, reply
+from ..arguments import parse_as
+from ..host import room as rooms
+from ..host.contract import KeepRoom, LookAtRoom, RoomThere
+from ..host.room import Guard, Room
+from ..store.layout import nearest, open_store, read_json
+
+GRACE, PARTING, EAGER = 10.0, 5.0, -10
+NOT_STARTED = 127
+# prctl(2)
+SET_PDEATHSIG, SET_CHILD_SUBREAPER = 1, 36
+HEARD = (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
+def keep_room(argv: Sequence[str]) -> int:
+    """Run ARGV with our own standard input, output and errors, and end as it ends; or 78, where it was ended for room.
+
+    It is ended, by TERM, before less is free where FOLDER is than the last (`rooms.last`). How it ended is noted with
+    the partial, if one is named and it did not end well. Nothing of ours goes to standard output: rsync speaks there.
+    """
+    try:
+        options = parse_as(KeepRoom, argv)
+        if not options.argv:
+            raise Refused("no command is named", "see docs/store.md")
+        system = _system(options.folder, by_hand=options.by_hand)
+        ended = _run(options, Guard(os.open(nearest(Path(options.folder)), os.O_RDONLY | os.O_DIRECTORY), bool(system)))
+    except (Refused, OSError) as problem:
+        _say(problem.error if isinstance(problem, Refused) else str(problem))
+        return FAILED
+    if ended < 0:
+        # As whoever waits for it would see it end without us.
+        if -ended not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(-ended, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
+        os.kill(os.getpid(), -ended)
+    return ended
+
+
+def _system(folder: str, *, by_hand: bool) -> str:
+    return "" if by_hand else rooms.system_on(nearest(Path(folder).resolve()))
+
+
+def _say(text: str) -> None:
+    print(f"runner-agent keep-room: {text}", file=sys.stderr)
+
+
+def _run(options: KeepRoom, guard: Guard) -> int:
+    ended = _GuardedEnd(0, full=True)
+    if guard.look().left:
+        ended = _watched(options.argv, guard)
+    if ended.full or ended.code:
+        _note(options, guard.look().free, full=ended.full)
+    if not ended.full:
+        return ended.code
+    free = guard.look().free
+    _say(
+        f"no space left: {free.bytes:,} bytes and {free.inodes:,} inodes are free, and {options.argv[0]} may not go on"
+    )
+    return NO_ROOM
+
+
+class _GuardedEnd(NamedTuple):
+    """How the program ended, a signal negative; `full`: we ended it, for room."""
+
+    code: int
+    full: bool
+
+
+def _watched(argv: Sequence[str], guard: Guard) -> _GuardedEnd:
+    """Run it to its end, or until nothing is left."""
+    prctl = _prctl()
+    # What rsync has forked is ours when rsync is gone, so that nobody writes any more when we say how it ended.
+    prctl(SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = _start(argv, prctl, set(signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)))
+    with contextlib.suppress(OSError):
+        # Who is to end it must not wait for a processor behind it.
+        os.nice(EAGER)
+    deadline = 0.0
+    while True:
+        gone, status = os.waitpid(pid, os.WNOHANG)
+        if gone:
+            break
+        left = None if deadline else guard.look().left
+        if left is None and not deadline:
+            deadline = time.monotonic() + GRACE
+            _end(pid)
+        elif deadline and time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+        heard = signal.sigtimedwait(HEARD, rooms.pause(left) if left else rooms.OFTEN)
+        if heard and heard.si_signo != signal.SIGCHLD:
+            os.kill(pid, heard.si_signo)
+    _part()
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else -os.WTERMSIG(status)
+    return _GuardedEnd(code, bool(deadline))
+
+
+def _prctl() -> Callable[[int, int], int]:
+    import ctypes  # noqa: PLC0415  (slow to load, and few want it)
+
+    # Looked up before any fork.
+    prctl: Callable[[int, int], int] = ctypes.PyDLL(None).prctl
+    return prctl
+
+
+def _start(argv: Sequence[str], prctl: Callable[[int, int], int], mask: set[int]) -> int:
+    """Start it with all that is open here as it is; it is told by TERM when we are gone."""
+    us = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        prctl(SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() == us:
+            # What Python ignores, and whoever called us did not; and the agent's umask is for files of the agent.
+            for number in (signal.SIGPIPE, signal.SIGXFSZ):
+                signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            os.umask(0o022)
+            os.execvp(argv[0], tuple(argv))  # noqa: S606  (there is no shell)
+    except OSError as problem:
+        _say(f"{argv[0]!a} could not be started: {problem.strerror}")
+        sys.stderr.flush()
+    finally:
+        os._exit(NOT_STARTED)
+
+
+def _end(pid: int) -> None:
+    """Ask it and all that it has started to end, those that it started last first: they are the ones that write."""
+    everybody = [pid]
+    for each in everybody:
+        with contextlib.suppress(OSError):
+            everybody += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+    for each in reversed(everybody):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, signal.SIGTERM)
+
+
+def _part() -> None:
+    """Wait for what it left behind, but not for ever: an ssh, say, whose other end does not answer."""
+    deadline = time.monotonic() + PARTING
+    with contextlib.suppress(ChildProcessError):
+        while time.monotonic() < deadline:
+            if not os.waitpid(-1, os.WNOHANG)[0]:
+                signal.sigtimedwait(HEARD[:1], rooms.SELDOM)
+
+
+def _note(options: KeepRoom, free: Room, *, full: bool) -> None:
+    """Write down with the partial how its transfer ended and what it takes; where that cannot be, nobody knows."""
+    if not options.partial:
+        return
+    path = open_store(options.folder).begun(options.partial)
+    begun = read_json(path)
+    if begun:
+        ended = {"at": clock.now(), "full": full, "free": free._asdict(), "sent": _sent(begun, free)._asdict()}
+        with contextlib.suppress(OSError):
+            durable.write_json(path, {**begun, "ended": ended})
+
+
+def _sent(begun: Mapping[str, object], free: Room) -> Room:
+    """What has gone of the free room since the partial was begun: others write to a disk too, so it is about that."""
+    before = rooms.read(begun.get("free"))
+    return Room(max(0, before.bytes - free.bytes), max(0, before.inodes - free.inodes)) if before else Room(0, 0)
+
+
+def room(argv: Sequence[str]) -> int:
+    """Print what is free where FOLDER is; exit 1 where a transfer was ended for room, or nothing may be sent now."""
+    options = parse_as(LookAtRoom, argv)
+    store = open_store(options.folder)
+    folder, system = nearest(store.root), _system(options.folder, by_hand=options.by_hand)
+    seen, ended = Guard(folder, bool(system)).look(), rooms.NotedEnd(None, None, None)
+    if options.partial:
+        ended = rooms.ended(read_json(store.begun(options.partial)))
+    there = RoomThere(*seen.free, *seen.last, system, sent=ended.sent.bytes if ended.sent else None)
+    if ended.full or not seen.left:
+        why = f", since {system} is on that disk too" if system else ""
+        there = there._replace(
+            error=f"no space left for {str(folder)!a}: {there.free_bytes:,} bytes and {there.free_inodes:,} inodes are "
+            f"free, and the last {there.last_bytes:,} bytes and {there.last_inodes:,} inodes are left{why}",
+            do="see what else fills the disk and remove it, or take a larger disk",
+            again=True,
+            cause="full",
+        )
+    reply(there)
+    return FAILED if there.error else 0

@@ -1,0 +1,214 @@
+"""`keep-room` around real programs on a disk that is really filled: it holds the last, and is not to be seen else."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from runner.agent.host.room import Room, free, last
+from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, execute
+
+root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")
+MIB = 1 << 20
+
+
+def keep(folder: Path, *argv: str, given: bytes = b"") -> Said:
+    return execute((*PROGRAM, "keep-room", str(folder), "--", *argv), given)
+
+
+class Disk(NamedTuple):
+    """A small filesystem, and the last of it."""
+
+    folder: Path
+    last: Room
+
+    def free(self) -> Room:
+        return free(os.statvfs(self.folder))
+
+
+@pytest.fixture(params=["ext3", "tmpfs"])
+def disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Disk]:
+    folder, image = tmp_path / "disk", tmp_path / "disk.img"
+    folder.mkdir()
+    argv: tuple[str | Path, ...] = ("mount", "-t", "tmpfs", "-o", "size=24m,nr_inodes=2048", "tmpfs", folder)
+    if request.param == "ext3":
+        with image.open("wb") as stream:
+            stream.truncate(24 * MIB)
+        subprocess.run(("mke2fs", "-q", "-t", "ext3", "-b", "4096", "-I", "256", "-N", "2048", image), check=True)
+        argv = ("mount", "-o", "loop", image, folder)
+    if subprocess.run(argv, check=False).returncode:
+        pytest.skip("this machine mounts none here")
+    try:
+        yield Disk(folder, last(os.statvfs(folder), system=False))
+    finally:
+        subprocess.run(("umount", folder), check=True)
+
+
+class Lowest:
+    """The least that was free of a disk while the block ran, looked at all the time."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.seen = disk.free()
+        self._disk, self._over = disk, threading.Event()
+        self._thread = threading.Thread(target=self._look)
+
+    def _look(self) -> None:
+        while not self._over.wait(0.002):
+            now = self._disk.free()
+            self.seen = Room(min(self.seen.bytes, now.bytes), min(self.seen.inodes, now.inodes))
+
+    def __enter__(self) -> Lowest:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+@root_only
+@pytest.mark.parametrize("scarce", ["bytes", "inodes"])
+def test_rsync_is_ended_before_it_takes_the_last_and_nobody_writes_any_more(
+    disk: Disk, tmp_path: Path, scarce: str
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    if scarce == "bytes":
+        (source / "large").write_bytes(random.Random(1).randbytes(20 * MIB))
+        (disk.folder / "others").write_bytes(bytes(disk.free().bytes - disk.last.bytes - 10 * MIB))
+    for number in range(0 if scarce == "bytes" else 600):
+        (source / f"{number}").write_bytes(bytes(2048))
+        if disk.free().inodes > 350:
+            for other in range(disk.free().inodes - 350):
+                (disk.folder / f"other{other}").touch()
+    # The last of so small a disk is gone in a moment, and this machine has more to do than to end it.
+    slowly = "--bwlimit=20m" if scarce == "bytes" else "--bwlimit=2m"
+    with Lowest(disk) as lowest:
+        ended = keep(disk.folder, "rsync", "-a", slowly, "--", f"{source}/", f"{disk.folder}/copy/")
+    assert ended.code == 78, ended
+    assert b"no space left" in ended.err
+    assert lowest.seen.bytes >= disk.last.bytes
+    assert lowest.seen.inodes >= disk.last.inodes
+    before = disk.free()
+    time.sleep(0.05)
+    assert disk.free() == before
+
+
+@root_only
+def test_where_not_even_the_last_is_free_nothing_is_begun(disk: Disk) -> None:
+    (disk.folder / "others").write_bytes(bytes(disk.free().bytes - disk.last.bytes))
+    assert keep(disk.folder, "touch", f"{disk.folder}/begun").code == 78
+    assert not (disk.folder / "begun").exists()
+    looked = execute((*PROGRAM, "room", str(disk.folder)))
+    assert looked.code == 1 and looked.answer["again"] is True and looked.answer["cause"] == "full"
+    assert looked.answer["error"].startswith("no space left for ")
+    assert looked.answer["last_bytes"] == disk.last.bytes
+    (disk.folder / "others").unlink()
+    assert keep(disk.folder, "touch", f"{disk.folder}/begun").code == 0
+    looked = execute((*PROGRAM, "room", str(disk.folder)))
+    assert (looked.code, looked.answer["error"], looked.answer["system"]) == (0, "", "")
+
+
+def test_the_system_s_filesystem_is_known_and_a_person_may_go_further() -> None:
+    shared = execute((*PROGRAM, "room", "/")).answer
+    by_hand = execute((*PROGRAM, "room", "/", "--by-hand")).answer
+    assert (shared["system"], by_hand["system"]) == ("/", "")
+    assert shared["last_bytes"] > by_hand["last_bytes"] > 0
+
+
+@pytest.mark.parametrize(
+    ("script", "code", "out"),
+    [
+        ("cat; echo err >&2", 0, b"given\0\n"),
+        ("exit 23", 23, b""),
+        ("kill -9 $$", -9, b""),
+        ("kill -TERM $$", -15, b""),
+        ("umask; exec cat /dev/null", 0, b"0022\n"),
+    ],
+)
+def test_it_is_not_to_be_seen_between_a_program_and_whoever_called(
+    tmp_path: Path, script: str, code: int, out: bytes
+) -> None:
+    said = keep(tmp_path, "sh", "-c", script, given=b"given\0\n")
+    assert (said.code, said.out) == (code, out)
+    assert said.err == (b"err\n" if "err" in script else b"")
+
+
+def test_signals_are_as_they_were() -> None:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    argv = ("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")
+    own = [line for line in lines if line.startswith("SigBlk")]
+    plain, kept = execute(argv).out.splitlines(), keep(Path("/"), *argv).out.splitlines()
+    assert plain == kept and own[0].encode() == kept[0]
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "why"), [(("/nonesuch/rsync",), 127, b"could not be started"), ((), 1, b"no command is named")]
+)
+def test_what_cannot_be_begun_is_told_where_no_protocol_is_spoken(
+    tmp_path: Path, argv: tuple[str, ...], code: int, why: bytes
+) -> None:
+    said = keep(tmp_path, *argv)
+    assert (said.code, said.out) == (code, b"")
+    assert said.err.startswith(b"runner-agent keep-room: ") and why in said.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_whoever_ends_it_ends_what_it_runs(tmp_path: Path, number: signal.Signals) -> None:
+    script = f"echo $$ > {tmp_path}/pid; exec sleep 60"
+    argv = (*PROGRAM, "keep-room", str(tmp_path), "--", "sh", "-c", script)
+    # Shells ignore this for what they begin in the background, and so may whoever runs the tests.
+    reset = lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL)  # noqa: E731
+    with subprocess.Popen(argv, env=ENVIRONMENT, preexec_fn=reset) as process:  # noqa: PLW1509
+        pid = int(_until(lambda: (tmp_path / "pid").read_text() if (tmp_path / "pid").exists() else ""))
+        process.send_signal(number)
+        assert process.wait(20) == -number
+    _until(lambda: "" if _alive(pid) else "gone")
+
+
+def _until(look: object) -> str:
+    assert callable(look)
+    for _ in range(2000):
+        if seen := look().strip():
+            return str(seen)
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z"
+    except OSError:
+        return False
+
+
+def test_how_a_transfer_ended_is_noted_with_its_partial(tmp_path: Path) -> None:
+    name, store = "2026-11-23T081500Z", tmp_path / "store"
+    begun = store / f".partial/{name}.json"
+    begun.parent.mkdir(parents=True)
+    there = free(os.statvfs(store))
+    begun.write_text(json.dumps({"name": name, "free": {"bytes": there.bytes + (1 << 40), "inodes": there.inodes}}))
+    argv = (*PROGRAM, "keep-room", str(store), f"--partial={name}", "--", "sh", "-c")
+    assert execute((*argv, "exit 0")).code == 0
+    assert "ended" not in json.loads(begun.read_text())
+    assert execute((*argv, "exit 12")).code == 12
+    ended = json.loads(begun.read_text())["ended"]
+    assert ended["full"] is False
+    assert abs(ended["sent"]["bytes"] - (1 << 40)) < 1 << 36, "others write to this filesystem meanwhile"
+    looked = execute((*PROGRAM, "room", str(store), f"--partial={name}"))
+    assert looked.code == 0 and looked.answer["sent"] == ended["sent"]["bytes"]
+    begun.write_text(json.dumps({"name": name, "ended": {**ended, "full": True}}))
+    assert execute((*PROGRAM, "room", str(store), f"--partial={name}")).code == 1
+    begun.unlink()
+    assert execute((*argv, "exit 12")).code == 12
+    assert not begun.exists(), "a partial that is gone is not begun again"
