@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from runner.jobs.snapshots import shell
-from runner.model.facts import Facts, Snapshot
+from runner.model.facts import Facts, HostFacts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.plan import Command, Effect, Ended, Finding, Lock, PlannedJob, Step
@@ -81,11 +81,16 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     reading = agent.reading(agent.program(keeper), keeper.at(request.store.path), snapshot)
     lock = Lock(resource=f"reading {request.store.name}/{snapshot}", host=keeper.name, argv=reading)
     planned = PlannedJob(name=job, kind="restore", locks=(lock,))
-    notes = _notes(request, root=facts.hosts[request.host].uid == 0)
-    findings = [Finding(severity="note", source=job, text=text) for text in notes]
-    if noise := shell.in_the_way(site, job, (facts.hosts[host.name], facts.hosts[keeper.name])):
-        findings.append(replace(noise, severity="refusal"))
-    return Draft(planned=planned, steps=steps, findings=tuple(findings))
+    ends_of = (facts.hosts[host.name], facts.hosts[keeper.name])
+    return Draft(planned=planned, steps=steps, findings=tuple(_findings(site, job, request, ends_of)))
+
+
+def _findings(site: Site, job: str, request: RestoreRequest, ends: tuple[HostFacts, HostFacts]) -> Iterator[Finding]:
+    """What a person should know of it; `ends` are where it goes and where it comes from."""
+    for text in _notes(request, root=ends[0].uid == 0):
+        yield Finding(severity="note", source=job, text=text)
+    if noise := shell.in_the_way(site, job, ends):
+        yield replace(noise, severity="refusal")
 
 
 def _room(job: str, host: Host, folder: str) -> Step:
