@@ -157,6 +157,7 @@ def _beside(store: str, contents: StoreFacts) -> list[Line | Table]:
     if contents.lost:
         lost = count(len(contents.lost), "snapshot")
         lines.append(line("  ", (f"{lost} lost: only the record is left of {_ends(contents.lost)}", "bad")))
+        lines.append(line((f"    not to miss it any more: runner snapshots {store} --set-aside lost", "dim")))
     if contents.partials:
         lines.append(line((f"    to drop what is interrupted: runner snapshots {store} --drop-partials", "dim")))
     return lines

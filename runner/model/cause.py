@@ -17,6 +17,7 @@ class Fault(StrEnum):
     CLOCK = "clock"
     UNUSABLE = "unusable"
     FULL = "full"
+    LOST = "lost"
 
 
 def of_host(name: str, fault: Fault) -> str:

@@ -65,7 +65,7 @@ class CheckKind(Bundled):
             *_room(look),
         )
         doubts = (*doubts, *_unread(look), *_uncovered(site, store, facts), *_unproven(site, look))
-        doubts = (*doubts, *mounted.harmful(site, store, facts))
+        doubts = (*doubts, *mounted.harmful(site, store, facts), *lost.lies_aside(store, stored))
         where = steps.place(site, job.name, store, stored, plan="")
         most = store.retention.max if store.retention else len(stored.sealed)
         argv = where.at.call("links", Links(stored.path, most), idle=True)
@@ -205,7 +205,8 @@ def _partials(look: _StoreLook) -> Sequence[Finding]:
     if not times or look.now - min(times) < _OLD_PARTIAL:
         return ()
     text = f"{count(len(times), 'interrupted snapshot')} left behind, the oldest of {min(times):%Y-%m-%d}"
-    return (_doubt(text, "run the job that writes this store, and see why it does not finish"),)
+    do = "run the job that writes this store, and see why it does not finish; if it never can:"
+    return (replace(_doubt(text, do), command=f"runner snapshots {look.store.name} --drop-partials"),)
 
 
 def _room(look: _StoreLook) -> Sequence[Finding]:

@@ -138,7 +138,8 @@ def _apart(clocks: Clocks) -> Iterator[Finding]:
         if (by := clocks.ahead_of(host)) > NEAR or -by > NEAR:
             order = "behind" if by > NEAR else "ahead of"
             text = f"the clock of {host.name} is {length(abs(by))} {order} that of {clocks.site.controller}"
-            yield _attention(clocks.job, text, "set the one that is wrong; names and dates of snapshots rest on them")
+            do = "set the one that is wrong; names and dates of snapshots rest on them"
+            yield replace(_attention(clocks.job, text, do), cause=of_host(host.name, Fault.CLOCK))
 
 
 def _silent(clocks: Clocks) -> Iterator[Finding]:

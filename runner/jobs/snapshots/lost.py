@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts, StoreFacts, Wrote
 from runner.model.names import snapshot_time
 from runner.model.options import SnapshotOptions
 from runner.model.plan import Finding
 from runner.model.site import Site, Store
-from runner.model.text import count
+from runner.model.text import count, size
 
 # A snapshot is named when it begins, and the journal knows when it ended.
 _NEAR = timedelta(minutes=1)
@@ -30,7 +31,7 @@ def gone(site: Site, store: Store, facts: Facts) -> Finding | None:
         are, them = ("is", "it") if many == 1 else ("are", "them")
         text = f"{count(many, 'snapshot')} of store {store.name} {are} gone, and no run expired {them}: {ends}"
         do = "find out who removed what; only the records are left, and when that is known they go aside:"
-        return _finding(text, do, f"runner snapshots {store.name} --set-aside lost")
+        return _finding(store, text, do, f"runner snapshots {store.name} --set-aside lost")
     wrote = _wrote(site, store, stored, facts)
     if not wrote or stored.aside or any(snapshot.recorded for snapshot in stored.sealed):
         return None
@@ -39,9 +40,9 @@ def gone(site: Site, store: Store, facts: Facts) -> Finding | None:
     was = f"{count(many, 'snapshot')} sealed in it since {first:%Y-%m-%d}, the last on {last:%Y-%m-%d}"
     if stored.sealed:
         text = f"store {store.name} has lost its records: {was}, and {len(stored.sealed)} there count for nothing now"
-        return _finding(text, f"find out who removed {stored.path}/.runner/records, and put it back if you can")
+        return _finding(store, text, f"find out who removed {stored.path}/.runner/records, and put it back if you can")
     text = f"store {store.name} has been emptied: {was}, and none is left"
-    return _finding(text, f"find out who emptied {stored.path}; the next snapshot copies everything again")
+    return _finding(store, text, f"find out who emptied {stored.path}; the next snapshot copies everything again")
 
 
 def had_more(site: Site, store: Store, facts: Facts) -> bool:
@@ -61,5 +62,19 @@ def _wrote(site: Site, store: Store, stored: StoreFacts, facts: Facts) -> tuple[
     return tuple(wrote for job in every for wrote in facts.wrote.get(job.name, ()) if (wrote.path, wrote.uuid) == here)
 
 
-def _finding(text: str, do: str, command: str = "") -> Finding:
-    return Finding(severity="attention", source="", text=text, do=do, command=command)
+def lies_aside(store: Store, stored: StoreFacts) -> tuple[Finding, ...]:
+    """That something lies aside and takes room, though it counts for nothing."""
+    if not stored.aside:
+        return ()
+    room = sum(each.room or 0 for each in stored.aside)
+    many, brought = count(len(stored.aside), "snapshot"), f" and brought {size(room)}" if room else ""
+    lie = "lies" if len(stored.aside) == 1 else "lie"
+    text = (
+        f"{many} of store {store.name} {lie} aside{brought}; runner snapshots {store.name} shows the way back and out"
+    )
+    return (Finding(severity="note", source="", text=text),)
+
+
+def _finding(store: Store, text: str, do: str, command: str = "") -> Finding:
+    cause = of_store(store.name, Fault.LOST)
+    return Finding(severity="attention", source="", text=text, do=do, command=command, cause=cause)

@@ -10,6 +10,7 @@ from runner.agent.host.contract import RoomThere
 from runner.agent.retention.contract import LinkGroups
 from runner.agent.snapshots.contract import Begun, Sealed
 from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
+from runner.model.cause import Fault, of_store
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
 from runner.model.run import STOPPED, Around, JobReport, Outcome, State, Verdict
@@ -92,7 +93,8 @@ def _sealed(job: PlannedJob, sealed: Sealed, *, live: bool, went: str) -> JobRep
         details.append(f"{count(moved, 'file')} changed or went while it was copied, as on any busy machine")
     verdict = Verdict.ATTENTION if (fresh and live) or job.doubt else Verdict.DONE
     headline = f"{job.headline}; {headline}" if job.doubt else headline
-    return JobReport(job=job.name, verdict=verdict, headline=headline, details=tuple(details))
+    cause = of_store(job.writes.partition("/")[0], Fault.LOST) if job.doubt else ""
+    return JobReport(job=job.name, verdict=verdict, headline=headline, details=tuple(details), cause=cause)
 
 
 def check_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

@@ -88,7 +88,7 @@ def test_the_job_that_finds_it_does_not_end_as_done() -> None:
     assert report.verdict == Verdict.ATTENTION
     assert report.headline.startswith("store papio has been emptied: 40 snapshots")
     assert "; sealed papio/2026-11-23T081500Z: 10 files" in report.headline
-    assert report.written
+    assert report.written and report.cause == "store/papio/lost"
     usual = SnapshotKind().draft(made, made.job("backup-papio"), facts(sealed=[{"name": TWO}]), parts.NOW).planned
     assert usual
     assert snapshot_report(usual, (seal,), Around(live=True)).verdict == Verdict.DONE
@@ -118,3 +118,16 @@ def test_a_sandbox_may_be_made_anew() -> None:
     path = parts.facts(live=False).hosts["server"].stores["papio"].path
     known = facts(replace(HERE, path=path, uuid=""), live=False, uuid="")
     assert lost.gone(made, made.stores[0], known) is None
+
+
+def test_what_lies_aside_is_a_note_with_the_room_it_took_and_is_missed_by_nobody() -> None:
+    made = site()
+    known = facts(
+        sealed=[{"name": TWO}], aside=[{"name": "2027-11-22T081500Z", "room": 3 << 30}, {"name": "2027-11-23T081500Z"}]
+    )
+    (note,) = lost.lies_aside(made.stores[0], known.hosts["server"].stores["papio"])
+    assert note.severity == "note"
+    assert note.text.startswith("2 snapshots of store papio lie aside and brought 3.0 GiB")
+    assert note.text in [
+        finding.text for finding in CheckKind().draft(made, made.job("check"), known, parts.NOW).findings
+    ]
