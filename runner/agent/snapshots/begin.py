@@ -78,9 +78,11 @@ def _check_names(store: StoreFolder, name: str, basis: str, resumed: tuple[str, 
             f"the interrupted snapshots are {', '.join(there) or 'none'}, not {', '.join(resumed) or 'none'}",
             "make a new plan",
         )
-    for other in (*folders(store), *there):
+    for other in (*counted, *there):
         if other >= name:
             raise Refused(f"{name} is not later than {other}", "check the clocks, then make a new plan", cause="clock")
+    if name in folders(store):
+        raise Refused(f"there is a {name} already", "look at what it is; the next plan takes another name")
 
 
 def _tidy(store: StoreFolder) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Optional
 
-from .. import durable, tree
+from .. import durable, regular, tree
 from ..arguments import DIGITS
 from ..store.layout import StoreFolder, read_json
 
@@ -69,7 +69,7 @@ def sum_lines(store: StoreFolder, name: str) -> Iterator[SumLine]:
     usual, path = algorithm(store, name), store.sums(name)
     if not path.exists():
         return
-    with gzip.open(path, "rb") as stream:
+    with regular.opened(path) as packed, gzip.open(packed, "rb") as stream:
         for raw in stream:
             parts = raw.rstrip(b"\n").split(b" ", 2)
             if len(parts) == 3 and parts[1].isdigit() and len(parts[1]) <= DIGITS and parts[2]:
@@ -155,7 +155,7 @@ def _append(sums: Path, batches: Iterable[tuple[bytes, ...]]) -> int:
     count = 0
     with durable.replacing(sums, 0o600) as stream:
         if sums.exists():
-            with sums.open("rb") as before:
+            with regular.opened(sums) as before:
                 shutil.copyfileobj(before, stream, 1 << 20)
         # A second gzip member: what reads the file reads both as one.
         with zipped(stream, 4) as member:

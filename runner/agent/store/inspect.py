@@ -59,7 +59,10 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         trash=trash or (),
         aside=tuple(_aside(store, name) for name in aside.names(store)),
         lost=layout.lost(store),
-        unread=tuple(str(path) for path, known in ((store.pins, pinned), (store.trash, trash)) if known is None),
+        unread=(
+            *(str(path) for path, known in ((store.pins, pinned), (store.trash, trash)) if known is None),
+            *_odd(store)[:FOREIGN],
+        ),
         holder=HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
         space=_space(here),
         proven=proven,
@@ -74,6 +77,8 @@ def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool) -> str:
         return f"{state.problem}; {state.do}"
     if not exists and os.path.lexists(store.root):
         return f"{store.root} is not a folder; correct the path in jobs.toml, or move what is there"
+    if os.path.lexists(store.lock) and not store.lock.is_file():
+        return f"{store.lock} is not a file, so nobody can hold it; see who made it, and move it away"
     return ""
 
 
@@ -172,6 +177,18 @@ def _aside(store: StoreFolder, name: str) -> contract.AsideAnswer:
 def _shareable(store: StoreFolder, name: str, points: Iterable[str]) -> tuple[str, ...]:
     """The mount points at which there is a folder of the snapshot's own: nothing is compared with what a link shows."""
     return tuple(point for point in points if received.is_folder(store, f"{name}/{point}"))
+
+
+def _odd(store: StoreFolder) -> tuple[str, ...]:
+    """What is in the place of a file of ours and is no regular file: it is not read, and nothing waits for it."""
+    own = (store.floor, store.proven, store.freed, store.audit, store.runner / "disk.json")
+    odd = [str(path) for path in own if os.path.lexists(path) and not path.is_file()]
+    try:
+        with os.scandir(store.records) as entries:
+            odd += sorted(entry.path for entry in entries if not entry.is_file())
+    except OSError:
+        pass  # where there is no such folder there is nothing in it; else `sealed` has said so
+    return tuple(odd)
 
 
 def _names(folder: Path) -> tuple[str, ...] | None:

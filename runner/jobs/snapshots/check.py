@@ -33,6 +33,7 @@ _LARGE = 1 << 26
 _MANY = 10_000
 _OLD_PARTIAL = timedelta(days=2)
 _SHOWN = 5
+_LATEST = "latest"
 
 
 class CheckKind(Bundled):
@@ -143,10 +144,19 @@ def _is_first(oldest: Snapshot) -> bool:
 
 def _foreign(look: _StoreLook) -> Sequence[Finding]:
     names = [snapshot.name for snapshot in look.facts.sealed if not snapshot.recorded]
-    if not names:
-        return ()
-    text = f"{', '.join(names[:_SHOWN])} in store {look.store.name} has no record: no run sealed it"
-    return (_doubt(text, "see where it comes from and move it away; until then it counts for nothing"),)
+    store, do = look.store.name, "see where it comes from and move it away; until then it counts for nothing"
+    doubts = []
+    if names:
+        doubts.append(_doubt(f"{', '.join(names[:_SHOWN])} in store {store} has no record: no run sealed it", do))
+    if _LATEST in look.facts.foreign:
+        text = f"{_LATEST} in store {store} is no link, so it does not lead to the newest snapshot"
+        doubts.append(_doubt(text, f"see what is in it and move it away: the next snapshot makes {_LATEST} again"))
+    if others := [one_line(name) for name in look.facts.foreign if name != _LATEST]:
+        text = f"in the folder of store {store} lies what is not the store's: {', '.join(others)}"
+        doubts.append(
+            Finding(severity="note", text=text, source="", do="move it elsewhere: it takes room, and never expires")
+        )
+    return doubts
 
 
 def _unread(look: _StoreLook) -> Sequence[Finding]:
