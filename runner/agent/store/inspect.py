@@ -218,7 +218,7 @@ def _pins(store: StoreFolder) -> dict[str, StoredPin] | None:
 
 def _being_read(store: StoreFolder, names: Sequence[str]) -> frozenset[str]:
     try:
-        descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return frozenset()
     try:

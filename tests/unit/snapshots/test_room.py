@@ -270,11 +270,11 @@ def test_no_snapshot_goes_for_another_without_a_word(
         ),
         (
             (ended("a/expire-1", State.NOT_NEEDED), ended("a/empty-1", State.NOT_NEEDED)),
-            "no snapshot had to go: there is room by now",
+            "no snapshot had to go",
         ),
         (
             (ended("a/expire-1", State.NOT_NEEDED), ended("a/measure")),
-            "no snapshot had to go: there is room by now",
+            "no snapshot had to go",
         ),
         ((ended("a/measure"),), "what the plan said"),
     ],
