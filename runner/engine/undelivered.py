@@ -18,7 +18,7 @@ _FOLDER = "undelivered"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Content:
+class _ReportFile:
     """What a file holds."""
 
     report: Report
@@ -79,7 +79,7 @@ def _alone(descriptor: int) -> bool:
 
 def _read(path: Path) -> KeptReport:
     try:
-        content = understood(json_object(path.read_bytes()), _Content)
+        content = understood(json_object(path.read_bytes()), _ReportFile)
     except (OSError, ValueError):
         return KeptReport(path=path)
     return KeptReport(path=path, report=content.report, hooks=content.hooks)

@@ -10,8 +10,8 @@ from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..host.mounts import mount_of, mounts
 from ..host.processes import boot_id
-from ..store import aside, disk, received
-from ..store.layout import StoreFolder, folders, open_store, partials, read_json, sealed
+from ..store import aside, disk, freed, received
+from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
 from ..store.trash import free_name
 from .contract import Begin, Begun
@@ -35,6 +35,7 @@ def run(argv: Sequence[str]) -> int:
         _tidy(store)
         _require_folders(store, resumed, options.share)
         _drop_torn(store, resumed)
+        freed.forget(store, _older(options))
         whole = not disk.keeps_nanoseconds(store.runner)
         if options.disk.mount and state.uuid and not (store.runner / "disk.json").exists():
             durable.write_json(store.runner / "disk.json", {"uuid": state.uuid, "since": clock.now()})
@@ -46,6 +47,7 @@ def run(argv: Sequence[str]) -> int:
             "basis": options.basis,
             "resumed": resumed,
             "filesystems": points,
+            "older": _older(options),
             "started": clock.now(),
             "boot": boot_id(),
             "whole_seconds": whole,
@@ -54,6 +56,12 @@ def run(argv: Sequence[str]) -> int:
         durable.write_json(store.begun(name), begun)
         reply(Begun(str(store.partial / name), whole))
     return 0
+
+
+def _older(options: Begin) -> tuple[str, ...]:
+    """The snapshots before the newest with which it shares files as well."""
+    names = {path.partition("/")[0] for path in options.share}
+    return tuple(sorted(name for name in names if is_name(name) and name != options.basis))
 
 
 def _check_points(points: Sequence[str]) -> None:

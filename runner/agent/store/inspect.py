@@ -121,6 +121,7 @@ def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
         sealed=clock.moment(record.get("sealed")),
         instant=clock.moment(record.get("instant")),
         machine=_machine(record.get("machine")),
+        filled={str(point["mount"]): filled for point in points if (filled := _filled(point))},
         **{key: record[key] for key in (*TEXTS, *COUNTS) if record.get(key) is not None},
     )
 
@@ -135,6 +136,13 @@ def _fitting(record: Mapping[str, Any]) -> Mapping[str, Any]:
         isinstance(points, list) and all(map(_is_point, points)),
     )
     return record if all(fits) else {}
+
+
+def _filled(point: Mapping[str, Any]) -> contract.FilledAnswer | None:
+    files, size = point.get("files"), point.get("size")
+    if files is None or size is None or not (_is_count(files) and _is_count(size)):
+        return None
+    return contract.FilledAnswer(files, size)
 
 
 def _machine(value: object) -> str:

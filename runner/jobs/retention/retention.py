@@ -74,12 +74,11 @@ def decide(
 
     First thinning, then `max`, then room: each takes the extra ones of a day and then the oldest that may go,
     and no more than it needs, as far as it is known what expiring them frees. What a day has beyond `per_day`
-    is extra: it counts neither towards `min` nor towards `max`, and stands for no period. Never goes: the
-    newest, the newest without exceptions, one that is pinned or being read, the last that was proven to come
-    back, one whose name is no time. After each that goes there are at least `min` without exceptions: one
-    with exceptions does not count towards `min`, so it may go at exactly `min`, and nothing may below. If
-    what is missing cannot be freed, nothing goes. For `coming`, which the same plan makes before, another goes over
-    `max`, unless it is not there by then.
+    is extra: it counts neither towards `min` nor towards `max`, and stands for no period. Never goes: the newest, the
+    newest without exceptions, one that is pinned or being read, the last that was proven to come back, one whose name
+    is no time. After each that goes there are at least `min` without exceptions: one with exceptions does not count
+    towards `min`, so it may go at exactly `min`, and nothing may below. If what is missing cannot be freed, nothing
+    goes. For `coming`, which the plan makes before, another goes over `max`, unless it is not there by then.
     """
     ordered = sorted(sealed, key=lambda snapshot: snapshot.name)
     if policy is None:
@@ -96,11 +95,10 @@ def decide(
     outside = {snapshot.name for snapshot in ordered if policy.thin and not ahead} - stands.keys()
     short = shortages(policy, space) if space else ()
     selection = Selection(ordered, protected, policy)
-    whatever = (*_thin(selection, policy, outside), *_to_max(selection, policy))
+    whatever = sorted((*_thin(selection, policy, outside), *_to_max(selection, policy)), key=_by_name)
     for_coming = _for_coming(selection, policy, coming) if coming else ()
     for_room = _for_room(selection, policy, short)
-    out_of_reach = _out_of_reach(selection, policy, short)
-    if out_of_reach:
+    if out_of_reach := _out_of_reach(selection, policy, short):
         return _frozen(ordered, out_of_reach, ahead)
     keep = tuple(
         KeptSnapshot(snapshot=snapshot, reason=_why_kept(selection, index, policy, stands))
@@ -109,12 +107,16 @@ def decide(
     )
     return Decision(
         keep=keep,
-        expire=(*sorted(whatever, key=lambda expiry: expiry.snapshot.name), *for_coming, *for_room),
+        expire=(*whatever, *for_coming, *for_room),
         doubts=tuple(doubt for doubt in (ahead, _over_max(selection, policy)) if doubt),
         unmeasured=tuple(
             expiry.snapshot.name for expiry in for_room if not expiry.extra and not _is_measured(expiry.snapshot)
         ),
     )
+
+
+def _by_name(expiry: Expiry) -> str:
+    return expiry.snapshot.name
 
 
 def _thin(selection: Selection, policy: Retention, outside: Collection[str]) -> tuple[Expiry, ...]:

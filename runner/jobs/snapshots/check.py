@@ -14,7 +14,7 @@ from runner.jobs.retention.doubts import shrunk
 from runner.jobs.retention.room import brought
 from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import counting, extras, is_clean
-from runner.jobs.snapshots import filesystems, lost, mounted
+from runner.jobs.snapshots import fallen, filesystems, foreign, lost, mounted
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.report import check_report
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
@@ -24,7 +24,7 @@ from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
 from runner.model.plan import Effect, Finding, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
-from runner.model.text import count, length, one_line, size
+from runner.model.text import count, length, size
 
 _LINKS_PATIENCE = 3600
 _GREW = 10
@@ -33,7 +33,6 @@ _LARGE = 1 << 26
 _MANY = 10_000
 _OLD_PARTIAL = timedelta(days=2)
 _SHOWN = 5
-_LATEST = "latest"
 
 
 class CheckKind(Bundled):
@@ -58,14 +57,14 @@ class CheckKind(Bundled):
         doubts = (
             *((gone,) if gone else ()),
             *_count(look),
-            *_foreign(look),
+            *foreign.doubts(store, stored),
             # Of one that was emptied it is said already that it has none.
             *(() if gone and not sealed else _age(look)),
             *_growth(look),
             *_partials(look),
             *_room(look),
         )
-        doubts = (*doubts, *_unread(look), *_uncovered(site, store, facts), *_unproven(site, look))
+        doubts = (*doubts, *_uncovered(site, store, facts), *_unproven(site, look))
         doubts = (*doubts, *mounted.harmful(site, store, facts))
         where = steps.place(site, job.name, store, stored, plan="")
         most = store.retention.max if store.retention else len(stored.sealed)
@@ -142,30 +141,6 @@ def _is_first(oldest: Snapshot) -> bool:
     return 2 * oldest.added_files >= oldest.files
 
 
-def _foreign(look: _StoreLook) -> Sequence[Finding]:
-    names = [snapshot.name for snapshot in look.facts.sealed if not snapshot.recorded]
-    store, do = look.store.name, "see where it comes from and move it away; until then it counts for nothing"
-    doubts = []
-    if names:
-        doubts.append(_doubt(f"{', '.join(names[:_SHOWN])} in store {store} has no record: no run sealed it", do))
-    if _LATEST in look.facts.foreign:
-        text = f"{_LATEST} in store {store} is no link, so it does not lead to the newest snapshot"
-        doubts.append(_doubt(text, f"see what is in it and move it away: the next snapshot makes {_LATEST} again"))
-    if others := [one_line(name) for name in look.facts.foreign if name != _LATEST]:
-        text = f"in the folder of store {store} lies what is not the store's: {', '.join(others)}"
-        doubts.append(
-            Finding(severity="note", text=text, source="", do="move it elsewhere: it takes room, and never expires")
-        )
-    return doubts
-
-
-def _unread(look: _StoreLook) -> Sequence[Finding]:
-    if not look.facts.unread:
-        return ()
-    text = f"{', '.join(map(one_line, look.facts.unread))} in store {look.store.name} cannot be read"
-    return (_doubt(text, "look at it on the store's host: what it holds is not known, and counts as nothing"),)
-
-
 def _age(look: _StoreLook) -> Sequence[Finding]:
     if look.newest is None:
         return (_doubt(f"store {look.store.name} has no snapshot", "run the job that writes it"),)
@@ -183,6 +158,8 @@ def _growth(look: _StoreLook) -> Sequence[Finding]:
     if smaller:
         # Where it freezes the store, that finding has it.
         return () if look.decision.cause == smaller else (_doubt(smaller.text, smaller.do),)
+    if lost := fallen.emptied(look.sealed):
+        return tuple(_doubt(text, "see that it is mounted, and that all of it is there") for text in lost)
     if not look.sealed:
         return ()
     # The first of all is whole, and no measure of what is usual.
