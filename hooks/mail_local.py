@@ -10,6 +10,8 @@ from pathlib import Path
 
 from runner.model.errors import ReportUndelivered
 
+# sysexits.h: EX_TEMPFAIL.
+_TEMPORARY = 75
 PATIENCE = 60  # how many seconds the program may take
 
 
@@ -37,7 +39,7 @@ def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str
     if ended.returncode != 0:
         output = (ended.stderr or ended.stdout).decode(errors="backslashreplace").strip() or "it printed nothing"
         text = f"{program} ended with {ended.returncode}: {output}"
-        raise ReportUndelivered(text, do="look at the mail log of this host")
+        raise ReportUndelivered(text, do="look at the mail log of this host", passing=ended.returncode == _TEMPORARY)
 
 
 def keep(message: EmailMessage, path: Path) -> None:

@@ -19,6 +19,8 @@ from runner.model.errors import ReportUndelivered
 from runner.tools import trust
 
 PATIENCE = 60  # seconds that a mail server may take to answer
+# What a server answers that wants to be asked again: RFC 5321, 4.2.1.
+_PUT_OFF = range(400, 500)
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -51,9 +53,13 @@ def over_smtp(message: EmailMessage, people: Sequence[str], server: MailServer) 
         refused = problem.recipients
     except (OSError, smtplib.SMTPException, ValueError) as problem:
         do = "see that the server runs and that hooks.mail.smtp in jobs.toml is right"
-        raise ReportUndelivered(f"{place}: {_without(_answer(problem), server.user, password)}", do=do) from None
+        answer = _without(_answer(problem), server.user, password)
+        raise ReportUndelivered(f"{place}: {answer}", do=do, passing=_is_passing(problem)) from None
     if refused:
         answers = "; ".join(f"{who}: {code} {_text(reply)}" for who, (code, reply) in refused.items())
+        if all(code in _PUT_OFF for code, _ in refused.values()):
+            do = "nothing, unless it stays so: then ask who keeps that mail server"
+            raise ReportUndelivered(f"{place} puts off {answers}", do=do, passing=True)
         raise ReportUndelivered(f"{place} refuses {answers}", do="correct the address under people in jobs.toml")
 
 
@@ -102,6 +108,12 @@ def _without(text: str, user: str, password: str) -> str:
         for secret in (password, *(base64.b64encode(part.encode()).decode() for part in (password, login))):
             text = text.replace(secret, "***")
     return text
+
+
+def _is_passing(problem: Exception) -> bool:
+    if isinstance(problem, smtplib.SMTPResponseException):
+        return problem.smtp_code in _PUT_OFF
+    return isinstance(problem, TimeoutError | ConnectionError | socket.gaierror | smtplib.SMTPServerDisconnected)
 
 
 def _answer(problem: Exception) -> str:

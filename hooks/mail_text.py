@@ -24,8 +24,9 @@ SENTENCES = {
 
 
 def subject(report: Report) -> str:
-    """`[site] verdict: the most important line`, one line of at most 120 characters."""
-    line = header(f"[{report.site}] {report.verdict}: {_most_important(report)}")
+    """`[site] verdict: the most important line`, one line of at most 120 characters; a late one says when it was."""
+    made = f" on {report.ended.astimezone(_zone(report.timezone)):%Y-%m-%d %H:%M %Z}" if report.late else ""
+    line = header(f"[{report.site}] {report.verdict}{made}: {_most_important(report)}")
     return line if len(line) <= 120 else f"{line[:117].rstrip()}..."
 
 

@@ -74,7 +74,8 @@ class Specs(Protocol):
         """Deliver the report to people. Called once a run, always: also when nothing was done.
 
         The run is recorded before. Raising means that the report did not arrive: the other hooks are
-        called all the same, and the exit code is 6.
+        called all the same, and the exit code is 6. Who raised gets it again: after a minute if what it raised is
+        a ReportUndelivered with `passing`, and before the report of the next run, for 14 days, with `report.late`.
         """
 
     @hookspec

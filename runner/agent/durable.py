@@ -72,7 +72,12 @@ def write_json(path: Path, content: Mapping[str, Any], mode: int = 0o600) -> Non
 
 
 def point(link: Path, target: str, draft: Path) -> None:
-    """Make `link` a symbolic link to `target` in one move; `draft` is a free name beside it."""
+    """Make `link` a symbolic link to `target` in one move; `draft` is a free name beside it.
+
+    What is there and no symbolic link is somebody else's, and stays.
+    """
+    if os.path.lexists(link) and not link.is_symlink():
+        return
     draft.unlink(missing_ok=True)
     draft.symlink_to(target)
     draft.rename(link)

@@ -15,8 +15,12 @@ from typing import BinaryIO
 MOST = 64 << 20
 
 
+class Irregular(OSError):
+    """What is at a path is no regular file, or longer than it can be: it is none of ours."""
+
+
 def opened(path: Path) -> BinaryIO:
-    """The file at `path`, open for reading; OSError where it is none, or anything but a regular file. Never waits."""
+    """The file at `path`, open for reading; Irregular where it is anything else. Never waits."""
     _require(path.stat(), path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     stream = os.fdopen(descriptor, "rb")
@@ -29,24 +33,14 @@ def opened(path: Path) -> BinaryIO:
 
 
 def content(path: Path, most: int = MOST) -> bytes:
-    """All that is in the regular file at `path`; OSError also where that is more than `most` bytes."""
+    """All that is in the regular file at `path`; Irregular also where that is more than `most` bytes."""
     with opened(path) as stream:
         read = stream.read(most + 1)
     if len(read) > most:
-        raise OSError(errno.EFBIG, f"longer than {most} bytes", str(path))
+        raise Irregular(errno.EFBIG, f"longer than {most} bytes", str(path))
     return read
-
-
-def is_odd(path: Path) -> bool:
-    """Whether something is at `path` that is no regular file, nor a link to one."""
-    try:
-        return not stat.S_ISREG(path.stat().st_mode)
-    except FileNotFoundError:
-        return os.path.lexists(path)
-    except OSError:
-        return True
 
 
 def _require(status: os.stat_result, path: Path) -> None:
     if not stat.S_ISREG(status.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file", str(path))
+        raise Irregular(errno.EINVAL, "not a regular file", str(path))

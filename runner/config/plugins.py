@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from runner.config.load import schema_fault
 from runner.config.plugin_source import FAILURES, line, make, reason, table, unfit
-from runner.model.errors import HookFailed, RunnerError
+from runner.model.errors import HookFailed, ReportUndelivered, RunnerError
 from runner.model.event import Event
 from runner.model.facts import Facts, Probe
 from runner.model.kind import JobKind
 from runner.model.notice import Notice
 from runner.model.plan import Finding, Insertion, Plan, PlannedJob, Step
-from runner.model.run import Report
+from runner.model.run import Report, Undelivered
 from runner.model.site import Hook, Site
 
 if TYPE_CHECKING:
@@ -152,26 +152,29 @@ class Hooks:
         self._deaf.clear()
         return findings
 
-    def deliver_report(self, report: Report) -> tuple[tuple[str, str], ...]:
-        """Let every plugin carry the report; the names and reasons of those that could not."""
-        return self._failures("deliver_report", {"report": report})
+    def deliver_report(self, report: Report, only: Collection[str] | None = None) -> tuple[Undelivered, ...]:
+        """Let every plugin carry the report, or `only` those of these names; those that could not."""
+        return self._failures("deliver_report", {"report": report}, self.names if only is None else only)
 
     def deliver_notice(self, notice: Notice) -> tuple[tuple[str, str], ...]:
         """Let every plugin carry the notice; the names and reasons of those that could not."""
-        return self._failures("deliver_notice", {"notice": notice})
+        failed = self._failures("deliver_notice", {"notice": notice}, self.names)
+        return tuple((each.hook, each.why) for each in failed)
 
     @property
     def tells_users(self) -> bool:
         """Whether any plugin carries notices at all."""
         return any(hook.registry.hook.deliver_notice.get_hookimpls() for hook in self._loaded)
 
-    def _failures(self, spec: str, values: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-        failed: list[tuple[str, str]] = []
+    def _failures(self, spec: str, values: Mapping[str, object], names: Collection[str]) -> tuple[Undelivered, ...]:
+        failed: list[Undelivered] = []
         for hook in self._loaded:
             try:
-                hook.call(spec, values)
+                if hook.name in names:
+                    hook.call(spec, values)
             except FAILURES as problem:
-                failed.append((hook.name, reason(problem)))
+                passing = isinstance(problem, ReportUndelivered) and problem.passing
+                failed.append(Undelivered(hook=hook.name, why=reason(problem), passing=passing))
         return tuple(failed)
 
 

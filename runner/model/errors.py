@@ -111,6 +111,11 @@ class ReportUndelivered(RunnerError):
 
     code = 6
 
+    def __init__(self, text: str, *, do: str = "", command: str = "", passing: bool = False) -> None:
+        """`passing`: whoever was to take it may do so in a minute, without anybody's help."""
+        super().__init__(text, do=do, command=command)
+        self.passing = passing
+
 
 class Busy(RunnerError):
     """Another run holds the lock; `text` says who and since when."""

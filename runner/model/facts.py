@@ -58,6 +58,14 @@ class Proven:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Filled:
+    """What a filesystem had when it was copied: how many files, how many bytes."""
+
+    files: Count
+    size: Count
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Snapshot:
     """A sealed snapshot as its record describes it. Sizes in bytes, times UTC.
 
@@ -67,7 +75,8 @@ class Snapshot:
     machine-id of the host that was copied, "" where that is not known; `exceptions`
     is None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a restore has it
     open. `freed_bytes` and `freed_inodes` are what the disk gains when it is expired together with every older
-    one, None if not measured. `proven` names the sorts (files, database) whose last drill was of this snapshot.
+    one, None if not measured. `filled` says for its mount points what was there. `proven` names the sorts (files,
+    database) whose last drill was of this snapshot.
     """
 
     name: SnapshotName
@@ -92,6 +101,7 @@ class Snapshot:
     freed_bytes: Count | None = None
     freed_inodes: Count | None = None
     proven: tuple[str, ...] = ()
+    filled: Mapping[AbsolutePath, Filled] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -182,7 +182,8 @@ class Report:
     """What people read about a run: the verdict, what to do (first), what happened, the log.
 
     `actions` is empty unless a person must act. `sandbox` is the sandbox folder, "" when live.
-    `recipients` maps admin, experts and users to mail addresses.
+    `recipients` maps admin, experts and users to mail addresses. `late`: it is of an earlier run, after which it
+    could not be delivered.
     """
 
     site: str
@@ -199,3 +200,13 @@ class Report:
     findings: tuple[Finding, ...] = ()
     log: tuple[str, ...] = ()
     recipients: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    late: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Undelivered:
+    """That a hook could not deliver a report, and why; `passing`: that may be over in a minute, by itself."""
+
+    hook: str
+    why: str
+    passing: bool = False

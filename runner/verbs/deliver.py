@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from runner.model.plan import Finding
 from runner.model.run import Pass, Report, Reporter, Todo
 from runner.report import outcome
 from runner.report.report import RunResult, compose
-from runner.verbs import announce
+from runner.verbs import announce, undelivered
 
 Passes = Callable[[list[Pass], str], None]
 
@@ -26,6 +27,7 @@ class ReportDesk(announce.NoticeDesk, Protocol):
     """What a report needs of the app: `kinds` say how their jobs ended."""
 
     kinds: Mapping[str, Reporter]
+    stop: threading.Event
 
     def tell(self, event: Event) -> None:
         """Tell the terminal and the plugins."""
@@ -67,6 +69,7 @@ class _Telling:
 
 
 def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> tuple[Report, int]:
+    telling.findings.extend(undelivered.catch_up(desk))
     try:
         report = _report(desk, telling, trouble)
         desk.journal.run_ended(telling.run, report.ended, report.verdict)
@@ -77,16 +80,15 @@ def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> 
             telling.done.clear()
         report = _report(desk, telling, error)
     desk.tell(RunFinished(run=telling.run, report=report, at=report.ended))
-    failed = desk.hooks.deliver_report(report)
+    failed = undelivered.deliver(desk, report)
     if telling.dead and not failed:
         with suppress(RunnerError):
             desk.journal.close_killed(telling.dead)
     code = outcome.exit_code(report, trouble)
     if failed:
-        lost = ReportUndelivered("; ".join(f"{name}: {why}" for name, why in failed))
-        report = replace(
-            report, actions=(*report.actions, Todo(text=f"the report could not be delivered: {lost.text}"))
-        )
+        lost = ReportUndelivered("; ".join(f"{each.hook}: {each.why}" for each in failed))
+        todo = Todo(text=f"the report could not be delivered, and is sent before the next one: {lost.text}")
+        report = replace(report, actions=(*report.actions, todo))
         code = code if code in (1, 2, 4, 5, 70) else ReportUndelivered.code
     if trouble is not None and not isinstance(trouble, RunnerError):
         raise trouble

@@ -98,6 +98,7 @@ class Inbox:
 
     def __init__(self, refuses: tuple[str, ...] = (), password: str = "") -> None:
         self.refuses, self.password = refuses, password
+        self.refusal = "550 5.1.1 no such user here"
         self.messages: list[Envelope] = []
         self.encrypted: list[bool] = []
 
@@ -105,7 +106,7 @@ class Inbox:
         self, server: Protocol, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         if address in self.refuses:
-            return "550 5.1.1 no such user here"
+            return self.refusal
         envelope.rcpt_tos.append(address)
         return "250 OK"
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, NamedTuple
 
-from .. import durable
+from .. import durable, regular
 from ..answer import Refused
 from ..store.layout import is_name
 from .contract import DatabaseServer
@@ -195,6 +195,6 @@ def write(folder: Folder, to: DatabaseServer) -> None:
     text = _TEXT.format(user=user, role=f'"\\{{0,1\\}}{user}"\\{{0,1\\}}')
     path = folder.root / "README.txt"
     with contextlib.suppress(FileNotFoundError):
-        if path.read_bytes() == text.encode():
+        if regular.content(path) == text.encode():
             return
     publish_text(path, text, 0o644)

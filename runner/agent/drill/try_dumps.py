@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import command
+from .. import command, regular
 from ..answer import FAILED, Refused, reply, shown
 from ..arguments import parse_as
 from ..database import cluster, restore, stored
@@ -130,7 +130,7 @@ def _passed(lines: Sequence[DumpLine]) -> Iterator[DumpProblem]:
 
 def _record(file: Path) -> Mapping[str, Any] | None:
     try:
-        record = {} if file.is_symlink() else json.loads(file.read_bytes())
+        record = {} if file.is_symlink() else json.loads(regular.content(file))
     except (OSError, ValueError):
         return None
     fits = isinstance(record, dict) and isinstance(record.get("tables"), dict) and record.get("sha256")
@@ -145,7 +145,7 @@ def _differs(file: Path, record: Mapping[str, Any]) -> str:
         size = file.stat().st_size
         if size != record.get("bytes"):
             return f"it has {size} bytes, and its record says {record.get('bytes')}"
-        with file.open("rb") as stream:
+        with regular.opened(file) as stream:
             same = digest(stream.fileno()) == record["sha256"]
     except OSError as problem:
         return f"it did not come back: {problem.strerror}"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import tree
+from .. import regular, tree
 from ..answer import Refused
 from ..database import folder, sql, stored
 from ..database.contract import encoded
@@ -52,7 +52,7 @@ def _read(snapshot: Path, path: str, inside: Folder) -> SnapshotDumps:
     made, problem = dict[str, str](), ""
     if times:
         try:
-            made = sql.tablespaces(inside.roles(times[-1]).read_bytes())
+            made = sql.tablespaces(regular.content(inside.roles(times[-1])))
         except Refused as refused:
             problem = f"the tablespaces are not known: {refused.error}"
     return SnapshotDumps(

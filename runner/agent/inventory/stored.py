@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .. import durable
+from .. import durable, regular
 from ..answer import Refused, emit, reply, table
 from ..arguments import parse_as
 from ..frames import Frame, frames
@@ -106,7 +106,7 @@ def _keep_site(store: StoreFolder, content: bytes, digest: str) -> bool:
         return False
     path = store.runner / "jobs.toml"
     try:
-        same = path.read_bytes() == content
+        same = regular.content(path) == content
     except OSError:
         same = False
     if not same:

@@ -49,7 +49,7 @@ def set_aside(argv: Sequence[str]) -> int:
         if not lock.take(descriptor, proven.PROVING):
             raise Refused("a drill is writing its proof", "run this again", code=BUSY)
         later = counted[counted.index(name) + 1 :]
-        inherited = bequeath(store, name, later[0]) if later else 0
+        inherited = bequeath(store, name, later) if later else 0
         disk.require(store, options.disk)
         aside.out(store, name)
         unproven = proven.forget(store, name)

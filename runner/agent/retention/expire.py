@@ -34,7 +34,7 @@ def expire(argv: Sequence[str]) -> int:
         if not lock.take(descriptor, lock.byte_of(name)):
             raise Refused(f"{name} is being read by a restore", "wait until it has ended")
         counted = sealed(store)
-        inherited = bequeath(store, name, counted[counted.index(name) + 1])
+        inherited = bequeath(store, name, counted[counted.index(name) + 1 :])
         disk.require(store, options.disk)
         _move(store, name)
     reply(Expired(name, len(sealed(store)), inherited, *room(store)))

@@ -14,7 +14,7 @@ import stat
 from collections.abc import Iterator
 from typing import Optional
 
-from .. import durable, tree
+from .. import durable, regular, tree
 from ..snapshots.sums import escaped, unescaped, zipped
 from ..store.layout import StoreFolder
 from ..tree import TreeEntry, folders
@@ -99,7 +99,7 @@ def blocks(store: StoreFolder, name: str) -> Iterator[tuple[bytes, dict[bytes, b
     """
     path: bytes = b""
     entries: dict[bytes, bytes] = {}
-    with gzip.open(store.names(name), "rb") as stream:
+    with regular.opened(store.names(name)) as packed, gzip.open(packed, "rb") as stream:
         for number, raw in enumerate(stream):
             line = raw.rstrip(b"\n")
             if line.startswith(b"/"):

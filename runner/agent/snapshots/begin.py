@@ -12,8 +12,8 @@ from ..arguments import parse_as
 from ..host import room as rooms
 from ..host.mounts import mount_of, mounts
 from ..host.processes import boot_id
-from ..store import aside, disk, received
-from ..store.layout import StoreFolder, folders, open_store, partials, read_json, sealed
+from ..store import aside, disk, freed, received
+from ..store.layout import StoreFolder, folders, is_name, open_store, partials, read_json, sealed
 from ..store.lock import working
 from ..store.trash import free_name
 from .contract import Begin, Begun
@@ -37,6 +37,7 @@ def run(argv: Sequence[str]) -> int:
         _tidy(store)
         _require_folders(store, resumed, options.share)
         _drop_torn(store, resumed)
+        freed.forget(store, _older(options))
         whole = not disk.keeps_nanoseconds(store.runner)
         if options.disk.mount and state.uuid and not (store.runner / "disk.json").exists():
             durable.write_json(store.runner / "disk.json", {"uuid": state.uuid, "since": clock.now()})
@@ -48,6 +49,7 @@ def run(argv: Sequence[str]) -> int:
             "basis": options.basis,
             "resumed": resumed,
             "filesystems": points,
+            "older": _older(options),
             "started": clock.now(),
             "free": rooms.free(os.statvfs(store.root))._asdict(),
             "boot": boot_id(),
@@ -57,6 +59,12 @@ def run(argv: Sequence[str]) -> int:
         durable.write_json(store.begun(name), begun)
         reply(Begun(str(store.partial / name), whole))
     return 0
+
+
+def _older(options: Begin) -> tuple[str, ...]:
+    """The snapshots before the newest with which it shares files as well."""
+    names = {path.partition("/")[0] for path in options.share}
+    return tuple(sorted(name for name in names if is_name(name) and name != options.basis))
 
 
 def _check_points(points: Sequence[str]) -> None:
@@ -81,9 +89,11 @@ def _check_names(store: StoreFolder, name: str, basis: str, resumed: tuple[str, 
             f"the interrupted snapshots are {', '.join(there) or 'none'}, not {', '.join(resumed) or 'none'}",
             "make a new plan",
         )
-    for other in (*folders(store), *there):
+    for other in (*counted, *there):
         if other >= name:
             raise Refused(f"{name} is not later than {other}", "check the clocks, then make a new plan", cause="clock")
+    if name in folders(store):
+        raise Refused(f"there is a {name} already", "look at what it is; the next plan takes another name")
 
 
 def _tidy(store: StoreFolder) -> None:

@@ -164,7 +164,8 @@ class SnapshotRecord(NamedTuple):
     """The record of a snapshot, which `record` answers; `exceptions_list` has the first of the `exceptions`.
 
     `instant` is the scheduled time that it was made for, None for none. `added_room` as in `Sealed`, None in the
-    record of an older agent. `machine` is the machine-id of the source, "" where that is not known.
+    record of an older agent. `machine` is the machine-id of the source, "" where that is not known. `older` are
+    the snapshots before `basis` with which it shares files too.
     """
 
     format: int
@@ -191,6 +192,7 @@ class SnapshotRecord(NamedTuple):
     instant: Optional[str] = None
     added_room: Optional[Count] = None
     machine: MachineId = ""
+    older: tuple[str, ...] = ()
 
 
 class Find(NamedTuple):

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import durable
+from .. import durable, regular
 from ..answer import Refused
 from ..host.mounts import mount_of, mounts, uuid_of
 from ..store import inventory
@@ -189,6 +189,6 @@ def _known(store: StoreFolder) -> Known:
 
 def _says(path: Path, text: str) -> bool:
     try:
-        return path.read_bytes() == text.encode("utf-8", "backslashreplace")
+        return regular.content(path) == text.encode("utf-8", "backslashreplace")
     except OSError:
         return False

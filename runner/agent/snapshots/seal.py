@@ -183,6 +183,7 @@ def _record(snapshot: PartialSnapshot, gathered: Gathered, options: Seal) -> Sna
         whole_seconds=bool(snapshot.begun.get("whole_seconds")),
         instant=snapshot.instant,
         machine=options.machine,
+        older=tuple(map(str, snapshot.begun.get("older", ()))),
     )
 
 

@@ -8,11 +8,11 @@ import os
 import re
 import shutil
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Optional
 
-from .. import durable, tree
+from .. import durable, regular, tree
 from ..arguments import DIGITS
 from ..store.layout import StoreFolder, read_json
 
@@ -69,7 +69,7 @@ def sum_lines(store: StoreFolder, name: str) -> Iterator[SumLine]:
     usual, path = algorithm(store, name), store.sums(name)
     if not path.exists():
         return
-    with gzip.open(path, "rb") as stream:
+    with regular.opened(path) as packed, gzip.open(packed, "rb") as stream:
         for raw in stream:
             parts = raw.rstrip(b"\n").split(b" ", 2)
             if len(parts) == 3 and parts[1].isdigit() and len(parts[1]) <= DIGITS and parts[2]:
@@ -133,29 +133,40 @@ def escaped(name: bytes) -> bytes:
     return UNSAFE.sub(lambda char: b"\\#%03o" % char[0][0], name)
 
 
-def bequeath(store: StoreFolder, name: str, heir: str) -> Optional[int]:  # noqa: UP045
-    """Add to `heir`'s checksums those of `name` whose inode `heir` has at the same place.
+def bequeath(store: StoreFolder, name: str, later: Sequence[str]) -> Optional[int]:  # noqa: UP045
+    """Add to the checksums of each heir those of `name` whose inode it has at the same place, and no heir before it.
 
-    `heir` is the sealed snapshot after `name`: what lives on in any later one is in it, since each is
-    linked against the one before. Returns how many, None where the disk has no room for them or the
-    list is damaged: that costs the audit of these files, and must not keep a full disk full.
+    Of the sealed snapshots `later` than `name` the heirs are the next, since each is linked against the one before,
+    and any that says that it was linked against `name` too. Returns how many, None where the disk has no room for them
+    or a list is damaged or lost: that costs the audit of these files, and must not keep a full disk full.
     """
-    if read_json(store.record(heir)).get("summed") and not store.sums(heir).exists():
-        # Its own are lost. A list begun anew would look whole, and nobody would miss them.
-        return None
+    heirs = [other for number, other in enumerate(later) if not number or name in _older(store, other)]
+    count, lost = 0, False
     try:
-        batches = _batches(_shared(store, name, heir))
-        first = next(batches, None)
-        return _append(store.sums(heir), itertools.chain((first,), batches)) if first else 0
+        for number, heir in enumerate(heirs):
+            if read_json(store.record(heir)).get("summed") and not store.sums(heir).exists():
+                # Its own are lost. A list begun anew would look whole, and nobody would miss them.
+                lost = True
+                continue
+            batches = _batches(_shared(store, name, heir, heirs[:number]))
+            first = next(batches, None)
+            count += _append(store.sums(heir), itertools.chain((first,), batches)) if first else 0
     except (OSError, EOFError, zlib.error):
         return None
+    return None if lost else count
+
+
+def _older(store: StoreFolder, name: str) -> Sequence[str]:
+    """The snapshots before the newest of its time that `name` was linked against as well."""
+    older = read_json(store.record(name)).get("older")
+    return older if isinstance(older, list) else ()
 
 
 def _append(sums: Path, batches: Iterable[tuple[bytes, ...]]) -> int:
     count = 0
     with durable.replacing(sums, 0o600) as stream:
         if sums.exists():
-            with sums.open("rb") as before:
+            with regular.opened(sums) as before:
                 shutil.copyfileobj(before, stream, 1 << 20)
         # A second gzip member: what reads the file reads both as one.
         with zipped(stream, 4) as member:
@@ -170,18 +181,20 @@ def _batches(lines: Iterator[bytes]) -> Iterator[tuple[bytes, ...]]:
         yield batch
 
 
-def _shared(store: StoreFolder, name: str, heir: str) -> Iterator[bytes]:
+def _shared(store: StoreFolder, name: str, heir: str, before: Sequence[str]) -> Iterator[bytes]:
     old, new = _Inodes(store.root / name), _Inodes(store.root / heir)
+    others = [_Inodes(store.root / other) for other in before]
     usual = algorithm(store, heir)
     try:
         for line in sum_lines(store, name):
             inode = old.of(line.path)
-            if inode is not None and inode == new.of(line.path):
+            known = inode is not None and inode == new.of(line.path)
+            if known and not any(other.of(line.path) == inode for other in others):
                 checksum = line.checksum if line.algorithm == usual else f"{line.algorithm}:{line.checksum}"
                 yield b"%s %d %s\n" % (checksum.encode(), line.size, line.name)
     finally:
-        old.close()
-        new.close()
+        for each in (old, new, *others):
+            each.close()
 
 
 class _Inodes:

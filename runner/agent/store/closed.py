@@ -17,8 +17,8 @@ from . import inventory
 from .contract import Close, Closed
 from .layout import StoreFolder, is_name, open_store
 
-MODE = 0o700
-OURS = frozenset((".runner", ".partial", ".incoming", ".trash", ".aside", "latest", "lost+found"))
+MODE, LATEST = 0o700, "latest"
+OURS = frozenset((".runner", ".partial", ".incoming", ".trash", ".aside", LATEST, "lost+found"))
 
 
 def open_places(store: StoreFolder) -> tuple[str, ...]:
@@ -27,11 +27,12 @@ def open_places(store: StoreFolder) -> tuple[str, ...]:
 
 
 def foreign(store: StoreFolder) -> tuple[str, ...]:
-    """What is in the store's folder beside it, for which others may have to enter. Reads only."""
+    """What is in the store's folder beside it, for which others may have to enter, `latest` first. Reads only."""
     try:
-        return tuple(sorted(path.name for path in store.root.iterdir() if path.name not in OURS | _names(path)))
+        names = [path.name for path in store.root.iterdir() if not _is_own(path)]
     except OSError:
         return ()
+    return tuple(sorted(names, key=lambda name: (name != LATEST, name)))
 
 
 def close(store: StoreFolder) -> tuple[str, ...]:
@@ -81,5 +82,6 @@ def _is_open(path: Path) -> bool:
     return stat.S_ISDIR(status.st_mode) and mine and (bool(status.st_mode & 0o077) or status.st_uid != own)
 
 
-def _names(path: Path) -> frozenset[str]:
-    return frozenset((path.name,)) if is_name(path.name) else frozenset()
+def _is_own(path: Path) -> bool:
+    # `latest` is a link of ours, or nothing of ours.
+    return is_name(path.name) or (path.name in OURS and (path.name != LATEST or path.is_symlink()))

@@ -9,6 +9,13 @@ from ..arguments import Count, MachineId
 from .contract import HolderAnswer
 
 
+class FilledAnswer(NamedTuple):
+    """What a filesystem of a snapshot had, in the answer of `probe`."""
+
+    files: Count
+    size: Count
+
+
 class SnapshotAnswer(NamedTuple):
     """A snapshot in the answer of `probe`: model/facts.py, Snapshot, says what is what."""
 
@@ -34,6 +41,7 @@ class SnapshotAnswer(NamedTuple):
     instant: Optional[datetime] = None
     plan: str = ""
     machine: MachineId = ""
+    filled: dict[str, FilledAnswer] = {}
 
 
 class PartialAnswer(NamedTuple):

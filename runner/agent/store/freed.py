@@ -111,6 +111,13 @@ def keep(store: StoreFolder, chosen: Sequence[str], measured: Sequence[Gain]) ->
     durable.write_json(store.freed, about)
 
 
+def forget(store: StoreFolder, shared: Sequence[str]) -> None:
+    """Drop what was measured of these snapshots: another one is going to share with them, and they free less then."""
+    chosen = read_json(store.freed).get("chosen")
+    if isinstance(chosen, list) and any(name in chosen for name in shared):
+        store.freed.unlink(missing_ok=True)
+
+
 def known(store: StoreFolder) -> list[Gain]:
     """What is left of the last measurement: gains as of now, in the order that was measured, with records.
 

@@ -100,7 +100,7 @@ def release(argv: Sequence[str]) -> int:
 def end(store: StoreFolder, plan: str, within: float) -> None:
     """End the hold of `plan` and wait until the lock is free; Refused where it is not by then."""
     try:
-        descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         return
     try:

@@ -60,7 +60,10 @@ def _inspect(path: str, request: Mapping[str, Any]) -> contract.StoreAnswer:
         trash=trash or (),
         aside=tuple(_aside(store, name) for name in aside.names(store)),
         lost=layout.lost(store),
-        unread=tuple(str(path) for path, known in ((store.pins, pinned), (store.trash, trash)) if known is None),
+        unread=(
+            *(str(path) for path, known in ((store.pins, pinned), (store.trash, trash)) if known is None),
+            *_odd(store)[:FOREIGN],
+        ),
         holder=HolderAnswer(**{**holder, "since": clock.moment(holder["since"])}) if holder else None,
         space=_space(here),
         proven=proven,
@@ -75,6 +78,8 @@ def _problem(store: StoreFolder, state: disk.StoreDisk, *, exists: bool) -> str:
         return f"{state.problem}; {state.do}"
     if not exists and os.path.lexists(store.root):
         return f"{store.root} is not a folder; correct the path in jobs.toml, or move what is there"
+    if os.path.lexists(store.lock) and not store.lock.is_file():
+        return f"{store.lock} is not a file, so nobody can hold it; see who made it, and move it away"
     return ""
 
 
@@ -117,6 +122,7 @@ def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
         sealed=clock.moment(record.get("sealed")),
         instant=clock.moment(record.get("instant")),
         machine=_machine(record.get("machine")),
+        filled={str(point["mount"]): filled for point in points if (filled := _filled(point))},
         **{key: record[key] for key in (*TEXTS, *COUNTS) if record.get(key) is not None},
     )
 
@@ -131,6 +137,13 @@ def _fitting(record: Mapping[str, Any]) -> Mapping[str, Any]:
         isinstance(points, list) and all(map(_is_point, points)),
     )
     return record if all(fits) else {}
+
+
+def _filled(point: Mapping[str, Any]) -> contract.FilledAnswer | None:
+    files, size = point.get("files"), point.get("size")
+    if files is None or size is None or not (_is_count(files) and _is_count(size)):
+        return None
+    return contract.FilledAnswer(files, size)
 
 
 def _machine(value: object) -> str:
@@ -184,6 +197,18 @@ def _shareable(store: StoreFolder, name: str, points: Iterable[str]) -> tuple[st
     return tuple(point for point in points if received.is_folder(store, f"{name}/{point}"))
 
 
+def _odd(store: StoreFolder) -> tuple[str, ...]:
+    """What is in the place of a file of ours and is no regular file: it is not read, and nothing waits for it."""
+    own = (store.floor, store.proven, store.freed, store.audit, store.runner / "disk.json")
+    odd = [str(path) for path in own if os.path.lexists(path) and not path.is_file()]
+    try:
+        with os.scandir(store.records) as entries:
+            odd += sorted(entry.path for entry in entries if not entry.is_file())
+    except OSError:
+        pass  # where there is no such folder there is nothing in it; else `sealed` has said so
+    return tuple(odd)
+
+
 def _names(folder: Path) -> tuple[str, ...] | None:
     """What is in it, nothing where it is not there; None where that cannot be read."""
     try:
@@ -215,7 +240,7 @@ def _pins(store: StoreFolder) -> dict[str, StoredPin] | None:
 
 def _being_read(store: StoreFolder, names: Sequence[str]) -> frozenset[str]:
     try:
-        descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(store.lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return frozenset()
     try:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import durable
+from .. import durable, regular
 from ..answer import Refused
 from .layout import StoreFolder, require_json, sealed
 
@@ -79,6 +79,6 @@ def tidy(store: StoreFolder) -> None:
 
 def _same(path: Path, content: bytes) -> bool:
     try:
-        return path.stat().st_size == len(content) and path.read_bytes() == content
+        return path.stat().st_size == len(content) and regular.content(path) == content
     except OSError:
         return False

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .. import regular
 from ..answer import Refused
 from ..arguments import SNAPSHOT
 
@@ -155,7 +156,7 @@ def require_sealed(store: StoreFolder, *names: str) -> tuple[str, ...]:
 def read_json(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file; empty if there is none, or if it is not one."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(regular.content(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
@@ -164,10 +165,10 @@ def read_json(path: Path) -> Mapping[str, Any]:
 def require_json(path: Path) -> Mapping[str, Any]:
     """The JSON object in a file that guards snapshots; empty if there is none, Refused if it is not one."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(regular.content(path))
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, regular.Irregular):
         content = None
     if not isinstance(content, dict):
         raise Refused(f"{path} cannot be understood", "correct it, or remove it if you know what was in it")

@@ -69,7 +69,7 @@ def holder_text(descriptor: int) -> dict[str, Any]:
 def holder(path: Path) -> Mapping[str, Any] | None:
     """Who holds the lock now, without touching it; None if nobody."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
     try:
@@ -96,7 +96,7 @@ def _pid(value: object) -> int:
 def open_lock(store: StoreFolder, flags: int) -> int:
     """A descriptor of the store's lock, for a verb that needs no `hold`; Refused where there is none."""
     try:
-        return os.open(store.lock, flags | os.O_NOFOLLOW)
+        return os.open(store.lock, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         raise Refused(f"{store.root} has no lock", "is this a store, and is its disk mounted?") from None
 
@@ -128,7 +128,7 @@ def working(store: StoreFolder, plan: str) -> Iterator[int]:
 def _work(path: Path, plan: str, nobody: Refused, held: str) -> int:
     """Take byte 1 of the lock at `path`, whose byte 0 `plan` must hold; the descriptor."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except FileNotFoundError:
         raise nobody from None
     try:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import retention
+from runner.jobs.retention.coming import coming
 from runner.jobs.retention.doubts import Doubt
 from runner.jobs.retention.report import prune_report
 from runner.jobs.retention.retention import Decision, KeptSnapshot
@@ -33,12 +34,15 @@ class PruneKind(Bundled):
 
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """What expires now, oldest first; without a lock where nothing does."""
+        return self._drafted(site, job, facts, now, None)
+
+    def _drafted(self, site: Site, job: Job, facts: Facts, now: datetime, coming: Snapshot | None) -> Draft:
         store = site.store(job.options.store)
         stored = facts.hosts[store.host].stores[store.name]
         if skipped := unusable(job, store, stored, "nothing was removed from it; put that right and run again"):
             return skipped
         sealed = counted(stored)
-        decision = careful(retention.decide(sealed, store.retention, stored.space, now), stored.space)
+        decision = careful(retention.decide(sealed, store.retention, stored.space, now, coming), stored.space)
         where = place(site, job.name, store, stored, plan_id(now))
         made = (
             *steps(where, decision, has_trash=bool(stored.trash)),
@@ -49,8 +53,23 @@ class PruneKind(Bundled):
         return Draft(planned=planned, steps=made or (where.count,), findings=findings(where, decision))
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
-        """See Beyond: no snapshot expires twice."""
-        return once(drafts)
+        """See Beyond: what the plan makes counts too, and no snapshot expires twice."""
+        pruning = {job.name: job for job in jobs if job.kind == self.name}
+        made = []
+        for draft in drafts:
+            job = pruning.get(draft.planned.name) if draft.planned else None
+            made.append(self._counting(site, job, draft, drafts, facts) if job and draft.planned else draft)
+        return once(made)
+
+    def _counting(self, site: Site, job: Job, draft: Draft, drafts: Sequence[Draft], facts: Facts) -> Draft:
+        """The draft of `job`, which counts the snapshot that the plan makes in its store, and waits for it."""
+        made = coming(site, job, job.options.store, drafts)
+        if made is None or draft.planned is None:
+            return draft
+        again = self._drafted(site, job, facts, facts.at, made)
+        after = tuple(dict.fromkeys((*job.after, made.job)))
+        planned = again.planned and replace(again.planned, instant=draft.planned.instant, after=after)
+        return replace(again, planned=planned)
 
 
 def _is_to_measure(store: Store, sealed: Sequence[Snapshot], decision: Decision) -> bool:
@@ -75,7 +94,7 @@ def careful(decision: Decision, space: Space | None) -> Decision:
     the disk. So only what is extra goes for room before that is measured; where the disk has no room left
     to note the answer, the oldest does too.
     """
-    rest = [expiry for expiry in decision.expire if expiry.unless and not expiry.extra]
+    rest = [expiry for expiry in decision.expire if expiry.goal in ("space", "inodes") and not expiry.extra]
     if not decision.unmeasured:
         return decision
     if space is None or not _can_note(space):

@@ -73,7 +73,7 @@ def spared(outcomes: Sequence[Outcome]) -> str:
     """That none had to go of those that might have; "" where there were none, or some went."""
     expiring = [outcome.state for outcome in outcomes if outcome.role == Role.EXPIRE]
     none = bool(expiring) and all(state == State.NOT_NEEDED for state in expiring)
-    return "no snapshot had to go: there is room by now" if none else ""
+    return "no snapshot had to go" if none else ""
 
 
 def aside_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

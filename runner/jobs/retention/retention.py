@@ -63,16 +63,22 @@ class Decision:
     cause: Doubt | None = None
 
 
-def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | None, now: datetime) -> Decision:
+def decide(
+    sealed: Sequence[Snapshot],
+    policy: Retention | None,
+    space: Space | None,
+    now: datetime,
+    coming: Snapshot | None = None,
+) -> Decision:
     """Decide about `sealed`, given in any order; `space` is None if not measured, `now` is aware.
 
     First thinning, then `max`, then room: each takes the extra ones of a day and then the oldest that may go,
     and no more than it needs, as far as it is known what expiring them frees. What a day has beyond `per_day`
-    is extra: it counts neither towards `min` nor towards `max`, and stands for no period. Never goes: the
-    newest, the newest without exceptions, one that is pinned or being read, the last that was proven to come
-    back, one whose name is no time. After each that goes there are at least `min` without exceptions: one
-    with exceptions does not count towards `min`, so it may go at exactly `min`, and nothing may below. If
-    what is missing cannot be freed, nothing goes.
+    is extra: it counts neither towards `min` nor towards `max`, and stands for no period. Never goes: the newest, the
+    newest without exceptions, one that is pinned or being read, the last that was proven to come back, one whose name
+    is no time. After each that goes there are at least `min` without exceptions: one with exceptions does not count
+    towards `min`, so it may go at exactly `min`, and nothing may below. If what is missing cannot be freed, nothing
+    goes. For `coming`, which the plan makes before, another goes over `max`, unless it is not there by then.
     """
     ordered = sorted(sealed, key=lambda snapshot: snapshot.name)
     if policy is None:
@@ -89,10 +95,10 @@ def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | 
     outside = {snapshot.name for snapshot in ordered if policy.thin and not ahead} - stands.keys()
     short = shortages(policy, space) if space else ()
     selection = Selection(ordered, protected, policy)
-    whatever = (*_thin(selection, policy, outside), *_to_max(selection, policy))
+    whatever = sorted((*_thin(selection, policy, outside), *_to_max(selection, policy)), key=_by_name)
+    for_coming = _for_coming(selection, policy, coming) if coming else ()
     for_room = _for_room(selection, policy, short)
-    out_of_reach = _out_of_reach(selection, policy, short)
-    if out_of_reach:
+    if out_of_reach := _out_of_reach(selection, policy, short):
         return _frozen(ordered, out_of_reach, ahead)
     keep = tuple(
         KeptSnapshot(snapshot=snapshot, reason=_why_kept(selection, index, policy, stands))
@@ -101,12 +107,16 @@ def decide(sealed: Sequence[Snapshot], policy: Retention | None, space: Space | 
     )
     return Decision(
         keep=keep,
-        expire=(*sorted(whatever, key=lambda expiry: expiry.snapshot.name), *for_room),
+        expire=(*whatever, *for_coming, *for_room),
         doubts=tuple(doubt for doubt in (ahead, _over_max(selection, policy)) if doubt),
         unmeasured=tuple(
             expiry.snapshot.name for expiry in for_room if not expiry.extra and not _is_measured(expiry.snapshot)
         ),
     )
+
+
+def _by_name(expiry: Expiry) -> str:
+    return expiry.snapshot.name
 
 
 def _thin(selection: Selection, policy: Retention, outside: Collection[str]) -> tuple[Expiry, ...]:
@@ -130,6 +140,22 @@ def _to_max(selection: Selection, policy: Retention) -> tuple[Expiry, ...]:
             reason = _beyond(policy) if extra else f"the oldest: {count(total, 'snapshot')}, max is {policy.max}"
             expiring.append(Expiry(snapshot=selection.ordered[index], goal="over max", reason=reason, extra=extra))
     return tuple(expiring)
+
+
+def _for_coming(selection: Selection, policy: Retention, coming: Snapshot) -> tuple[Expiry, ...]:
+    # Where more than `max` must stay already, one more is no reason to take another than those that may go.
+    if selection.counting_with(coming) <= max(policy.max, selection.counting):
+        return ()
+    left = selection.left
+    claim = Claim(field="sealed", value=left, why=f"{coming.name} was not made", relation="<=")
+    for index in selection.first_to_go:
+        if selection.take(index):
+            extra = index in selection.extra
+            reason = f"the oldest: {count(left, 'snapshot')} and {coming.name}, max is {policy.max}"
+            reason = _beyond(policy) if extra else reason
+            snapshot = selection.ordered[index]
+            return (Expiry(snapshot=snapshot, goal="over max", reason=reason, unless=claim, extra=extra),)
+    return ()
 
 
 def _beyond(policy: Retention) -> str:

@@ -15,14 +15,15 @@ Resource = Literal["space", "inodes"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """That a reading of the store has at least `value` under `field`; `why` says it in words.
+    """That a reading of the store has at least `value` under `field`, or at most; `why` says it in words.
 
-    `field` is `free_percent`, `free_inodes_percent`, `free_bytes` or `free_inodes`, of root's view.
+    `field` is `free_percent`, `free_inodes_percent`, `free_bytes` or `free_inodes`, of root's view, or `sealed`.
     """
 
     field: str
     value: float | int
     why: str
+    relation: Literal[">=", "<="] = ">="
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -68,8 +68,9 @@ def steps(where: Place, decision: Decision, *, has_trash: bool = False, may_fail
     the trash before: the first `unless` then sees the room that all of it made. Last is measured what
     was not known when this was decided; `may_fail`: the job goes on where that cannot be noted.
     """
-    sure = [expiry for expiry in decision.expire if not expiry.unless]
-    rest = [expiry for expiry in decision.expire if expiry.unless]
+    # What goes for the count alone goes before what goes for room: its own claim is over once it is done.
+    sure = [expiry for expiry in decision.expire if expiry.goal in ("over max", "thinned")]
+    rest = [expiry for expiry in decision.expire if expiry not in sure]
     made = [_expire(where, expiry, number) for number, expiry in enumerate(sure, start=1)]
     if sure or has_trash:
         made.append(_empty(where, "empty"))
@@ -127,5 +128,10 @@ def _unless(where: Place, expiry: Expiry) -> Check | None:
     if claim is None:
         return None
     return Check(
-        host=where.host, argv=agent.newest(where.at), field=claim.field, relation=">=", value=claim.value, why=claim.why
+        host=where.host,
+        argv=agent.newest(where.at),
+        field=claim.field,
+        relation=claim.relation,
+        value=claim.value,
+        why=claim.why,
     )

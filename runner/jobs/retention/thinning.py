@@ -140,12 +140,16 @@ class DailyCount:
     def __init__(self, snapshots: Sequence[Snapshot], per_day: int, day: Callable[[Snapshot], Day]) -> None:
         self._day = day
         self._days = Counter(map(day, snapshots))
-        self._most = per_day or len(snapshots)
+        self._most = per_day or len(snapshots) + 1
         self.count = sum(min(many, self._most) for many in self._days.values())
 
     def without(self, snapshot: Snapshot) -> int:
         """How many would count without this one of them."""
         return self.count - (self._days[self._day(snapshot)] <= self._most)
+
+    def including(self, snapshot: Snapshot) -> int:
+        """How many would count with this one as well."""
+        return self.count + (self._days[self._day(snapshot)] < self._most)
 
     def drop(self, snapshot: Snapshot) -> None:
         """Take this one of them out."""
@@ -187,6 +191,10 @@ class Selection:
     def counting(self) -> int:
         """How many of those that stay count towards `max`."""
         return self._all.count
+
+    def counting_with(self, coming: Snapshot) -> int:
+        """How many of those that stay count towards `max` once `coming` is there."""
+        return self._all.including(coming)
 
     def take(self, index: int) -> bool:
         """Let this snapshot go if it may; returns whether it went now."""

@@ -14,7 +14,7 @@ from runner.jobs.retention.doubts import shrunk
 from runner.jobs.retention.room import brought
 from runner.jobs.retention.runway import growth, runway
 from runner.jobs.retention.thinning import counting, extras, is_clean
-from runner.jobs.snapshots import filesystems, lost, mounted
+from runner.jobs.snapshots import fallen, filesystems, foreign, lost, mounted
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.report import check_report
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
@@ -24,7 +24,7 @@ from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
 from runner.model.plan import Effect, Finding, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
-from runner.model.text import count, length, one_line, size
+from runner.model.text import count, length, size
 
 _LINKS_PATIENCE = 3600
 _GREW = 10
@@ -57,14 +57,14 @@ class CheckKind(Bundled):
         doubts = (
             *((gone,) if gone else ()),
             *_count(look),
-            *_foreign(look),
+            *foreign.doubts(store, stored),
             # Of one that was emptied it is said already that it has none.
             *(() if gone and not sealed else _age(look)),
             *_growth(look),
             *_partials(look),
             *_room(look),
         )
-        doubts = (*doubts, *_unread(look), *_uncovered(site, store, facts), *_unproven(site, look))
+        doubts = (*doubts, *_uncovered(site, store, facts), *_unproven(site, look))
         doubts = (*doubts, *mounted.harmful(site, store, facts), *lost.lies_aside(store, stored))
         where = steps.place(site, job.name, store, stored, plan="")
         most = store.retention.max if store.retention else len(stored.sealed)
@@ -141,21 +141,6 @@ def _is_first(oldest: Snapshot) -> bool:
     return 2 * oldest.added_files >= oldest.files
 
 
-def _foreign(look: _StoreLook) -> Sequence[Finding]:
-    names = [snapshot.name for snapshot in look.facts.sealed if not snapshot.recorded]
-    if not names:
-        return ()
-    text = f"{', '.join(names[:_SHOWN])} in store {look.store.name} has no record: no run sealed it"
-    return (_doubt(text, "see where it comes from and move it away; until then it counts for nothing"),)
-
-
-def _unread(look: _StoreLook) -> Sequence[Finding]:
-    if not look.facts.unread:
-        return ()
-    text = f"{', '.join(map(one_line, look.facts.unread))} in store {look.store.name} cannot be read"
-    return (_doubt(text, "look at it on the store's host: what it holds is not known, and counts as nothing"),)
-
-
 def _age(look: _StoreLook) -> Sequence[Finding]:
     if look.newest is None:
         return (_doubt(f"store {look.store.name} has no snapshot", "run the job that writes it"),)
@@ -173,6 +158,8 @@ def _growth(look: _StoreLook) -> Sequence[Finding]:
     if smaller:
         # Where it freezes the store, that finding has it.
         return () if look.decision.cause == smaller else (_doubt(smaller.text, smaller.do),)
+    if fell := fallen.emptied(look.sealed):
+        return tuple(_doubt(text, "see that it is mounted, and that all of it is there") for text in fell)
     if not look.sealed:
         return ()
     # The first of all is whole, and no measure of what is usual.

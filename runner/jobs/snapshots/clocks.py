@@ -46,6 +46,11 @@ class Clocks:
         return self.facts.hosts[self.store.host].stores[self.store.name]
 
     @property
+    def sealed(self) -> tuple[str, ...]:
+        """The names of the sealed snapshots of the store."""
+        return tuple(snapshot.name for snapshot in self.stored.sealed if snapshot.recorded)
+
+    @property
     def others(self) -> tuple[HostFacts, ...]:
         """The job's hosts that say what time it is."""
         names = dict.fromkeys((self.job.host, self.store.host))
@@ -79,8 +84,8 @@ class Clocks:
 
 def name_or_why(clocks: Clocks) -> str | Finding:
     """The name of a snapshot that begins now; or why the controller's clock may name none."""
-    sealed, partials = clocks.stored.sealed, clocks.stored.partials
-    taken = [*(snapshot.name for snapshot in sealed), *(partial.name for partial in partials)]
+    # A folder that no run sealed may have any name, and stands in nobody's way.
+    taken = [*clocks.sealed, *(partial.name for partial in clocks.stored.partials)]
     name = next_snapshot_name(clocks.facts.at, taken)
     return _behind(clocks) if name is None else (_ahead(clocks) or name)
 
@@ -107,9 +112,8 @@ def _ahead(clocks: Clocks) -> Finding | None:
 
 def _behind(clocks: Clocks) -> Finding:
     at, store = clocks.facts.at, clocks.store.name
-    sealed = {snapshot.name: snapshot.recorded for snapshot in clocks.stored.sealed}
     partials = {partial.name for partial in clocks.stored.partials}
-    later = [name for name in (*sealed, *partials) if (time := snapshot_time(name)) and time - at > _CLOSE]
+    later = [name for name in (*clocks.sealed, *partials) if (time := snapshot_time(name)) and time - at > _CLOSE]
     last = max(later)
     by = (snapshot_time(last) or at) - at
     slow = next((host for host in clocks.others if -clocks.ahead_of(host) > NEAR), None)
@@ -123,14 +127,12 @@ def _behind(clocks: Clocks) -> Finding:
     text = f"{what} of store {store} {lies} {length(by)} in the future: a clock that was ahead gave the name"
     wait = "wait until then, or " if by <= FALSE else ""
     why = "no snapshot can be made before it is out of the way"
-    named = sorted(name for name in later if sealed.get(name))[:_NAMED]
+    named = sorted(set(later).intersection(clocks.sealed))[:_NAMED]
     if named:
         command = f"runner snapshots {store} --set-aside {' '.join(named)}"
         return _attention(clocks.job, text, f"{why}: {wait}take it out of the count:", command)
-    if partials.intersection(later):
-        command = f"runner snapshots {store} --drop-partials"
-        return _attention(clocks.job, text, f"{why}: {wait}drop what is interrupted:", command)
-    return _attention(clocks.job, text, f"{why}, and it has no record: see where it comes from and move it away")
+    command = f"runner snapshots {store} --drop-partials"
+    return _attention(clocks.job, text, f"{why}: {wait}drop what is interrupted:", command)
 
 
 def _apart(clocks: Clocks) -> Iterator[Finding]:

@@ -46,8 +46,8 @@ class Source:
 class Target:
     """Where the snapshot goes, and what it shares inodes with.
 
-    `basis` is the newest sealed one. `bases` pairs each mount point with the newest that has it, which
-    is an older one where a filesystem was not mounted lately. `partials` is oldest first.
+    `basis` is the newest sealed one. `bases` pairs each mount point with the newest that has it, which is an older
+    one where a filesystem was not mounted lately, and then with those that had much more. `partials` is oldest first.
     """
 
     host: str

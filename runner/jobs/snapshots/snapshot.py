@@ -11,7 +11,7 @@ from runner.jobs.bundled import Bundled
 from runner.jobs.database import dump_findings
 from runner.jobs.retention import prune
 from runner.jobs.retention import steps as expiring
-from runner.jobs.snapshots import clocks, filesystems, findings, inventory, link_dest, lost, machine
+from runner.jobs.snapshots import clocks, fallen, filesystems, findings, inventory, link_dest, lost, machine
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
@@ -233,9 +233,8 @@ def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_d
 def _target(work: _SnapshotWork, at: agent.At, room: making_room.RoomToMake) -> link_dest.Target:
     recorded = prune.counted(work.stored)
     going = {expiry.snapshot.name for expiry in room.decision.expire} if room.decision else set()
-    bases = {
-        mount: snapshot.name for snapshot in work.own if snapshot.name not in going for mount in snapshot.filesystems
-    }
+    stay = [snapshot for snapshot in work.own if snapshot.name not in going]
+    mounts = sorted({mount for snapshot in stay for mount in snapshot.filesystems})
     return link_dest.Target(
         host=work.keeper.name,
         at=at,
@@ -243,7 +242,7 @@ def _target(work: _SnapshotWork, at: agent.At, room: making_room.RoomToMake) -> 
         name=work.name,
         partials=work.stored.partials,
         basis=recorded[-1].name if recorded else "",
-        bases=tuple(sorted(bases.items())),
+        bases=tuple((mount, name) for mount in mounts for name in fallen.bases(stay, mount)),
         remote=work.remote(work.keeper.name),
         has_trash=bool(work.stored.trash),
     )

@@ -169,8 +169,8 @@ def test_a_telling_hook_that_fails_silences_nobody_else(body: str, tmp_path: Pat
     good = method("deliver_report", f"from pathlib import Path; Path({str(told)!r}).touch()", ", report")
     hooks = load(tmp_path, a=method("deliver_report", body), b=good, c=method("deliver_report", body))
     failed = hooks.deliver_report(REPORT)
-    assert [name for name, _ in failed] == ["mysite.a", "mysite.c"]
-    assert all(text.isprintable() for _, text in failed)
+    assert [each.hook for each in failed] == ["mysite.a", "mysite.c"]
+    assert all(each.why.isprintable() and not each.passing for each in failed)
     assert told.exists()
 
 

@@ -95,7 +95,8 @@ def test_the_password_is_in_no_text_even_if_the_server_repeats_it(
     with server(Inbox(password="another"), context) as port:
         settings["smtp"]["port"] = port
         hooks = Hooks.named((Hook(name="mail", module="hooks.mail", settings=settings),), "/")
-        ((name, text),) = hooks.deliver_report(FAILED)
+        (lost,) = hooks.deliver_report(FAILED)
+        name, text = lost.hook, lost.why
     assert name == "mail"
     assert "535 5.7.8 wrong: ***" in text
     assert PASSWORD not in text

@@ -259,6 +259,11 @@ def test_a_report_that_cannot_be_delivered_ends_6_and_the_work_is_recorded(fresh
     assert ran.code == 6 and "could not be delivered" in ran.out
     assert len(fresh.sealed) == 1
     assert fresh.rows("SELECT verdict FROM jobs WHERE job = 'backup-papio'") == [{"verdict": "done"}]
+    (fresh.sandbox / "mail").unlink()
+    assert fresh.runner("run").code == 0
+    first, second = fresh.mails()
+    assert "sealed papio/" in first and " on " in first.partition("Subject: ")[2].partition(":")[0], "the late one"
+    assert "could not be delivered then" in first and "could not be delivered" not in second
 
 
 BUGGY = """

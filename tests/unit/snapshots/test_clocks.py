@@ -97,7 +97,6 @@ def test_one_of_the_two_that_agrees_is_enough() -> None:
             "runner snapshots papio --set-aside 2027-11-23T081500Z 2027-11-24T081500Z",
         ),
         ((), ("2027-11-25T081500Z",), NOW, "lies 367 days", "drop what is interrupted: runner snapshots papio --drop-partials"),
-        (({**FALSE, "recorded": False},), (), NOW, "lies 365 days", "it has no record: see where it comes from"),
         (
             (YESTERDAY, {"name": "2026-11-23T091500Z"}), (), NOW + HOUR * 2,
             "the clock of papio says 2026-11-23 08:15 UTC, and that of server 2026-11-23 10:15 UTC",

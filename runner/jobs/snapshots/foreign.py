@@ -1,0 +1,33 @@
+"""What lies in a store and is not the store's, or is in the place of what should be read there. Pure."""
+
+from __future__ import annotations
+
+from runner.model.facts import StoreFacts
+from runner.model.plan import Finding
+from runner.model.site import Store
+from runner.model.text import one_line
+
+_LATEST = "latest"
+_SHOWN = 5
+
+
+def doubts(store: Store, facts: StoreFacts) -> tuple[Finding, ...]:
+    """What a person should know of it: none of it is touched, and none of it keeps a snapshot from being made."""
+    made = []
+    if names := [snapshot.name for snapshot in facts.sealed if not snapshot.recorded]:
+        text = f"{', '.join(names[:_SHOWN])} in store {store.name} has no record: no run sealed it"
+        made.append(_doubt(text, "see where it comes from and move it away; until then it counts for nothing"))
+    if _LATEST in facts.foreign:
+        text = f"{_LATEST} in store {store.name} is no link, so it does not lead to the newest snapshot"
+        made.append(_doubt(text, f"see what is in it and move it away: the next snapshot makes {_LATEST} again"))
+    if others := [one_line(name) for name in facts.foreign if name != _LATEST]:
+        text = f"in the folder of store {store.name} lies what is not the store's: {', '.join(others)}"
+        made.append(Finding(severity="note", text=text, source="", do="move it elsewhere: it never expires"))
+    if facts.unread:
+        text = f"{', '.join(map(one_line, facts.unread))} in store {store.name} cannot be read"
+        made.append(_doubt(text, "look at it on the store's host: what it holds is not known, and counts as nothing"))
+    return tuple(made)
+
+
+def _doubt(text: str, do: str) -> Finding:
+    return Finding(severity="attention", text=text, source="", do=do)

@@ -1,0 +1,101 @@
+"""What somebody else put into a store is told, waited for by nobody, and left where it is; snapshots go on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runner.agent import regular
+from runner.agent.store.inspect import inspect_store
+from runner.agent.store.layout import open_store, read_json, require_json
+from tests.contract.site import Place
+
+CHECK = '[jobs.check-papio]\nkind = "check"\nstore = "papio"\nnewest_within = "26h"\nrunway = "30d"\n'
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "file").write_text("kept")
+    made = Place(folder=tmp_path / "site", trees=(tree,))
+    made.declare(CHECK)
+    assert made.runner("run", "backup-papio").code == 0
+    return made
+
+
+def fifo(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    path.parent.mkdir(exist_ok=True)
+    os.mkfifo(path)
+
+
+def test_foreign_folders_and_a_latest_that_is_one_stay_and_are_told(place: Place) -> None:
+    store = place.store
+    (store / "latest").unlink()
+    # Without a record it is no snapshot, whatever its name: it neither counts nor stands in the way.
+    for name in ("latest", "old stuff", "2099-01-01T000000Z"):
+        (store / name).mkdir()
+        (store / name / "theirs").write_text("theirs")
+    said = place.runner("run", "backup-papio", "check-papio")
+    assert len(place.sealed) == 2 and said.code == 3, said.out
+    told = " ".join(said.out.split())
+    assert "latest in store papio is no link" in told
+    assert "2099-01-01T000000Z in store papio has no record" in told
+    assert "lies what is not the store's: old stuff" in " ".join(place.mails()[-1].split())
+    assert all(
+        (store / name / "theirs").read_text() == "theirs" for name in ("latest", "old stuff", "2099-01-01T000000Z")
+    )
+    (store / "latest").rename(store / "old stuff/latest")
+    assert place.runner("run", "backup-papio").code == 0
+    assert (store / "latest").readlink().name == place.sealed[-1].name
+
+
+def test_a_file_that_is_called_latest_is_not_overwritten(place: Place) -> None:
+    (place.store / "latest").unlink()
+    (place.store / "latest").write_text("theirs")
+    assert place.runner("run", "backup-papio").code == 0
+    assert len(place.sealed) == 2 and (place.store / "latest").read_text() == "theirs"
+
+
+def test_a_fifo_in_place_of_any_file_of_a_store_keeps_nobody_waiting(place: Place) -> None:
+    assert place.runner("run", "backup-papio").code == 0
+    first, own = place.sealed[0].name, place.store / ".runner"
+    names = ("pins.json", "proven.json", "freed.json", "audit.json", "README.txt", "restore.sh", "jobs.toml")
+    about = own / "about" / place.sealed[-1].name / "about.json"
+    ends = ("json", "sums.gz", "names.gz")
+    for path in (*(own / name for name in names), *(own / "records" / f"{first}.{end}" for end in ends), about):
+        fifo(path)
+    fifo(place.store / ".partial/2026-01-01T000000Z.json")
+    said = place.runner("run", "backup-papio", "check-papio")
+    assert len(list(place.store.glob("*Z"))) == 3 and said.code == 3, said.out
+    told = " ".join(said.out.split())
+    for name in ("pins.json", "proven.json", f"records/{first}.json"):
+        assert f"{own}/{name}" in told, told
+    assert place.runner("snapshots").code == 0
+    assert place.runner("find", f"{place.trees[0]}/file").code == 0
+
+
+def test_a_lock_that_is_no_file_is_a_sentence(place: Place) -> None:
+    fifo(place.store / ".runner/lock")
+    said = place.runner("run", "backup-papio")
+    assert said.code == 3 and "lock is not a file, so nobody can hold it" in " ".join(said.out.split())
+
+
+def test_only_regular_files_of_a_possible_size_are_read(tmp_path: Path) -> None:
+    fifo(tmp_path / "fifo")
+    (tmp_path / "link").symlink_to("fifo")
+    (tmp_path / "big").write_text("12345")
+    for name in ("fifo", "link", "."):
+        with pytest.raises(OSError, match="not a regular file"):
+            regular.content(tmp_path / name)
+    with pytest.raises(regular.Irregular, match="longer than 4 bytes"):
+        regular.content(tmp_path / "big", 4)
+    assert regular.content(tmp_path / "big", 5) == b"12345"
+    assert read_json(tmp_path / "fifo") == {}
+    with pytest.raises(Exception, match="cannot be understood"):
+        require_json(tmp_path / "fifo")
+    answer = inspect_store({"path": str(open_store(str(tmp_path)).root)}, played=True)
+    assert answer.problem == "" and set(answer.foreign) == {"fifo", "link", "big"}

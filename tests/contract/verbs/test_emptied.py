@@ -1,0 +1,95 @@
+"""A source that is empty for a day, and a purge beside the backup: nothing is copied twice, and `max` is the end."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.contract.site import Place
+
+MORE = """
+[jobs.purge-papio]
+kind = "prune"
+store = "papio"
+[jobs.check-papio]
+kind = "check"
+store = "papio"
+newest_within = "26h"
+runway = "30d"
+"""
+# A backup that fails on its way, while the file `stop` is there.
+STOP = """
+from runner.hookspecs import hookimpl
+from runner.model.plan import Command, Effect, Insertion, Step
+
+class Keeper:
+    @hookimpl
+    def add_steps(self, job, steps, facts):
+        if job.kind != "snapshot":
+            return []
+        step = Step(id=job.name + "/stop", job=job.name, host="papio", effect=Effect.READ,
+                    action=Command(argv=("test", "!", "-e", "{stop}")), why="as the test wants")
+        return [Insertion(step=step, where="before", anchor=job.name + "/send-1")]
+
+def plugin(settings):
+    return Keeper()
+"""
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    for number in range(5):
+        (tree / f"file {number}").write_text(f"content {number}")
+    made = Place(folder=tmp_path / "site", trees=(tree,))
+    made.declare(MORE)
+    jobs = made.folder / "jobs.toml"
+    jobs.write_text(jobs.read_text().replace("min = 30, max = 400", "min = 1, max = 2, per_day = 9"))
+    return made
+
+
+def sums(place: Place, snapshot: Path) -> list[str]:
+    lines = gzip.decompress((place.store / f".runner/records/{snapshot.name}.sums.gz").read_bytes()).splitlines()
+    return sorted(os.fsdecode(line.rpartition(b"/")[2]) for line in lines)
+
+
+def test_what_was_gone_for_a_day_is_shared_again_and_keeps_its_checksums(place: Place) -> None:
+    (tree,) = place.trees
+    assert place.runner("run", "backup-papio").code == 0
+    inodes = {path.name: path.stat().st_ino for path in place.copy_of(tree).iterdir()}
+    for path in list(tree.iterdir()):
+        path.rename(tree.parent / path.name)
+    emptied = place.runner("run", "backup-papio", "check-papio")
+    assert emptied.code == 3 and "shrank: 1 file" in emptied.out, "the day itself is one that a person looks at"
+    for name in inodes:
+        (tree.parent / name).rename(tree / name)
+    ran = place.runner("run", "backup-papio")
+    assert ran.code == 0 and "0 B new in 0 files" in ran.out, ran.out
+    assert {path.name: path.stat().st_ino for path in place.copy_of(tree).iterdir()} == inodes
+    assert place.runner("run", "purge-papio").code == 0
+    assert len(place.sealed) == 2
+    assert sums(place, place.sealed[-1]) == sorted(inodes), "what is audited is the newest's now"
+    assert sums(place, place.sealed[0]) == []
+
+
+def test_a_backup_and_a_purge_in_one_plan_end_at_max_and_none_goes_for_one_that_was_not_made(
+    place: Place, tmp_path: Path
+) -> None:
+    stop, jobs = tmp_path / "stop", place.folder / "jobs.toml"
+    (place.folder / "mysite").mkdir()
+    (place.folder / "mysite/keeper.py").write_text(STOP.format(stop=stop))
+    jobs.write_text(jobs.read_text() + '[hooks."mysite.keeper"]\n')
+    for _ in range(2):
+        assert place.runner("run", "backup-papio").code == 0
+    before = place.sealed
+    stop.touch()
+    failed = place.runner("run", "backup-papio", "purge-papio")
+    assert failed.code == 1 and place.sealed == before, failed.out
+    assert "no snapshot had to go" in failed.out
+    stop.unlink()
+    assert place.runner("run", "backup-papio", "purge-papio").code == 0
+    assert len(place.sealed) == 2 and place.sealed[0] == before[1]

@@ -1,0 +1,87 @@
+"""What a source lost for a day is told that day, and shared with once it is back."""
+
+from __future__ import annotations
+
+import pytest
+
+from runner.jobs.snapshots import fallen
+from runner.model.facts import Filled, Snapshot
+
+GIB = 1 << 30
+
+
+def days(*filled: int | tuple[int, int] | None, mount: str = "/home", host: str = "papio") -> tuple[Snapshot, ...]:
+    """A snapshot a day, with so many files (and bytes) at `mount`; None: it was not counted."""
+    made = []
+    for day, held in enumerate(filled, start=1):
+        files, size = held if isinstance(held, tuple) else (held, 0)
+        known = {mount: Filled(files=files, size=size)} if files is not None else {}
+        made.append(Snapshot(name=f"2026-11-{day:02}T081500Z", host=host, filesystems=(mount,), filled=known))
+    return tuple(made)
+
+
+def shared(*filled: int | tuple[int, int] | None) -> list[int]:
+    """The days whose snapshots the next one shares with, in the order in which they are asked."""
+    return [int(name[8:10]) for name in fallen.bases(days(*filled), "/home")]
+
+
+@pytest.mark.parametrize(
+    ("filled", "with_days"),
+    [
+        ((), []),
+        ((100,), [1]),
+        ((100, 100, 101), [3]),
+        ((100_000, 100_000, 0), [3, 2]),
+        ((100_000, 0, 0, 0), [4, 1]),
+        ((100_000, 0, 100_000), [3]),
+        ((100_000, 0, 99_990), [3]),
+        ((100_000, 60_000, 10), [3, 2, 1]),
+        ((100_000, 98_000), [2]),
+        ((100_000, 80_000), [2, 1]),
+        ((50, 40), [2]),
+        ((50, 20), [2, 1]),
+        (((3, 300 * GIB), (2, 0)), [2, 1]),
+        (((3, 300 * GIB), (3, 290 * GIB)), [2]),
+        ((100_000, *(0,) * 6), [7, 1]),
+        ((100_000, *(0,) * 7), [8]),
+        ((None, 5), [2]),
+        ((100_000, None), [2]),
+        ((100_000, None, 0), [3, 1]),
+    ],
+)
+def test_what_is_shared_with(filled: tuple[int | None, ...], with_days: list[int]) -> None:
+    assert shared(*filled) == with_days
+
+
+def test_where_it_was_not_mounted_it_is_shared_with_the_last_that_had_it() -> None:
+    with_home, without = days(10, 10), days(5, mount="/srv")[0]
+    later = (
+        *with_home,
+        Snapshot(name="2026-11-09T081500Z", host="papio", filesystems=("/srv",), filled=without.filled),
+    )
+    assert fallen.bases(later, "/home") == ("2026-11-02T081500Z",)
+    assert fallen.bases(later, "/srv") == ("2026-11-09T081500Z",)
+
+
+@pytest.mark.parametrize(
+    ("filled", "told"),
+    [
+        ((1000, 3), True),
+        ((1000, 99), True),
+        ((1000, 100), False),
+        ((99, 0), False),
+        ((1000,), False),
+        ((1000, 0, 0), False),
+    ],
+)
+def test_a_filesystem_that_is_as_good_as_empty_is_told_the_day_it_is(filled: tuple[int, ...], told: bool) -> None:
+    texts = fallen.emptied(days(*filled))
+    assert bool(texts) is told
+    if told:
+        assert texts[0].startswith("/home of papio is as good as empty: ") and "1,000 before" in texts[0]
+
+
+def test_each_host_of_a_store_has_its_own_past() -> None:
+    papio, server = days(1000, 0), days(5000, 5000, host="server")
+    both = sorted((*papio, *server), key=lambda snapshot: snapshot.name)
+    assert len(fallen.emptied(both)) == 1
