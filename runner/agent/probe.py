@@ -35,6 +35,7 @@ READERS: Mapping[str, str] = {
     "boot-checks": "power.boot_checks",
     "databases": "database.databases",
     "dumps": "database.dumps",
+    "restored": "snapshots.restored",
 }
 
 

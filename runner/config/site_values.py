@@ -18,6 +18,7 @@ from runner.model.site import Disk, Host, Job, People, Site, Store
 Table = Mapping[str, Any]
 T = TypeVar("T")
 _BY_HAND = 2
+_RESTORED_KEEP = "30d"
 
 
 def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: Path, digest: str) -> Site:
@@ -41,6 +42,7 @@ def site(tables: Table, *, schema: Table, kinds: Mapping[str, JobKind], folder: 
         timezone=own.get("timezone", "UTC"),
         live=live,
         unattended=Effect[own.get("unattended", "expire").upper()],
+        restored_keep=quantity.duration(own.get("restored_keep", _RESTORED_KEEP)),
         known_hosts=own.get("known_hosts", ""),
         people=msgspec.convert(tables.get("people", {}), People),
         hosts=_hosts(tables, known["hosts"]["additionalProperties"], None if live else sandbox),

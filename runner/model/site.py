@@ -150,6 +150,7 @@ class Site:
     timezone: str = "UTC"
     live: bool = False
     unattended: Effect = Effect.EXPIRE
+    restored_keep: timedelta = timedelta(days=30)
     known_hosts: str = ""
     people: People = People()
     hosts: tuple[Host, ...] = ()

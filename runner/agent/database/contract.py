@@ -86,11 +86,15 @@ class ListDatabases(NamedTuple):
 
 
 class Database(NamedTuple):
-    """A database of a server; its `size` in bytes is None where we may not ask."""
+    """A database of a server; its `size` in bytes is None where we may not ask.
+
+    `restored` is when it was restored here beside the one that it is of, None for any other.
+    """
 
     name: str
     owner: str
     size: Optional[Count]
+    restored: Optional[datetime] = None
 
 
 class Databases(NamedTuple):

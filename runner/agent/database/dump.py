@@ -95,8 +95,8 @@ def _dumped(folder: Folder, options: MakeDump) -> Mapping[str, Any] | None:
 def _gone(options: MakeDump) -> bool:
     """Whether the server answers and does not have the database any more."""
     try:
-        there, closed = names(options.server)
-        return options.database not in (*there, *closed)
+        known = names(options.server)
+        return options.database not in (*known.there, *known.closed)
     except SqlTrouble:
         return False
 

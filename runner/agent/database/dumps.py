@@ -31,7 +31,7 @@ from .contract import (
     ListDumps,
     NotDumped,
 )
-from .databases import names
+from .databases import ServerNames, names
 from .folder import PART, Folder, amount
 from .server import free
 from .session import SqlSession, SqlTrouble, refusal
@@ -123,12 +123,14 @@ def dumped(argv: Sequence[str]) -> int:
     missing, gone, new = [name for name, record in records.items() if not record], [], []
     if options.require:
         try:
-            there, closed = names(options.server)
+            known = names(options.server)
         except SqlTrouble:
-            there, closed = options.databases, ()
-        gone = [name for name in missing if name not in (*there, *closed)]
+            known = ServerNames(options.databases)
+        gone = [name for name in missing if name not in (*known.there, *known.closed)]
         missing = [name for name in missing if name not in gone]
-        new = [name for name in there if name not in options.databases] if options.all else []
+        # What is restored beside another is none that anybody made.
+        named = (*options.databases, *known.restored)
+        new = [name for name in known.there if name not in named] if options.all else []
     lacking = [shown(name) for name in missing[:_MOST]]
     if options.globals and not dump_folder.complete(folder.roles(at)):
         lacking.append("the roles")

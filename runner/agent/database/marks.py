@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from .. import clock
@@ -40,6 +41,17 @@ def _table(comment: str | None) -> Mapping[str, Any] | None:
     except ValueError:
         return None
     return mark if isinstance(mark, dict) and mark.get("runner") in (RESTORED, BEFORE) else None
+
+
+def restored(name: str, comment: str | None) -> datetime | None:
+    """When the database `name` was restored beside the one that it is of; None for any other.
+
+    One that was given another name since, or that has the name of the one that was dumped, is in use.
+    """
+    mark = _table(comment)
+    if mark is None or mark["runner"] != RESTORED or mark.get("into") != name or mark.get("database") == name:
+        return None
+    return clock.moment(mark.get("restored"))
 
 
 def own(comment: str | None) -> str | None:

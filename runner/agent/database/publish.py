@@ -41,6 +41,7 @@ def db_publish(argv: Sequence[str]) -> int:
                 tables=dump.tables,
                 rows=dump.rows,
                 plan=options.plan,
+                into=into,
                 restored=clock.now(),
             )
             # Only we and what looks at every database by itself can be connected to it.

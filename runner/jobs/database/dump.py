@@ -113,7 +113,8 @@ class DumpKind(Bundled):
         every = not job.options.databases and left == names
         draft = _draft(site, _DumpWork(job=job, host=host, into=into, names=left, every=every), folder, now)
         made = dump_findings.made(job, len(names) - len(left))
-        return replace(draft, findings=(*dump_findings.findings(job, server, folder, names), *made))
+        old = dump_findings.restored(job, server, folder, now, site.restored_keep)
+        return replace(draft, findings=(*dump_findings.findings(job, server, folder, names), *old, *made))
 
     def done(self, site: Site, job: Job, facts: Facts) -> Skip | None:
         """See Beyond: a dump of each database and the roles, made for the job's instant."""
@@ -155,7 +156,8 @@ def _names(options: DumpOptions, server: Databases | DatabaseTrouble, folder: Du
     """The databases to dump: those of the job that the server has, or had last time where it does not answer."""
     if isinstance(server, DatabaseTrouble):
         return options.databases or tuple(sorted(name for name, dumps in folder.databases.items() if dumps))
-    names = tuple(database.name for database in server.databases)
+    scratch = dump_findings.scratch(options, server, folder)
+    names = (database.name for database in server.databases if database not in scratch)
     return tuple(name for name in names if name in options.databases or not options.databases)
 
 

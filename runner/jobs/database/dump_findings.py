@@ -6,12 +6,13 @@ import posixpath
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
-from runner.agent.database.contract import Databases, DatabaseTrouble, DumpListing
+from runner.agent.database.contract import Database, Databases, DatabaseTrouble, DumpListing
 from runner.model.facts import Facts
 from runner.model.names import snapshot_time
+from runner.model.options import DumpOptions
 from runner.model.plan import Finding, Severity
 from runner.model.site import Job, Site
-from runner.model.text import count, one_line, size, whole_number
+from runner.model.text import count, length, one_line, size, whole_number
 
 _LISTED = 10
 _NONE = "the server has none of the databases that are to be dumped"
@@ -66,6 +67,25 @@ def made(job: Job, number: int) -> tuple[Finding, ...]:
         f"{count(number, 'database')} dumped for the same time before, by a run that did not dump all; this takes it up"
     )
     return (_finding(job, "note", text),)
+
+
+def scratch(options: DumpOptions, server: Databases | DatabaseTrouble, folder: DumpListing) -> tuple[Database, ...]:
+    """The databases that were restored beside another and are not dumped: none that is named, or that has a dump."""
+    if isinstance(server, DatabaseTrouble) or options.databases:
+        return ()
+    return tuple(each for each in server.databases if each.restored and not folder.databases.get(each.name))
+
+
+def restored(
+    job: Job, server: Databases | DatabaseTrouble, folder: DumpListing, now: datetime, keep: timedelta
+) -> Iterator[Finding]:
+    """What was restored and is not dumped; that it is old, where a person should drop it."""
+    for each in scratch(job.options, server, folder):
+        age = now - each.restored if each.restored else timedelta(0)
+        name = one_line(each.name)
+        text = f"database {name} is not dumped: it was restored {length(max(age, timedelta(0)))} ago, and is scratch"
+        do = "drop it, or put it into place: docs/guide.md; or name it in `databases`, to dump it"
+        yield _finding(job, "attention" if age > keep else "note", text, do)
 
 
 def _differences(job: Job, server: Databases, folder: DumpListing, names: Sequence[str]) -> Iterator[Finding]:

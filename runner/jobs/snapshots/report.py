@@ -10,6 +10,7 @@ from runner.agent.host.contract import RoomThere
 from runner.agent.retention.contract import LinkGroups
 from runner.agent.snapshots.contract import Begun, Sealed
 from runner.jobs.retention.report import WELL, answered, counted, expired, spared, with_earlier
+from runner.jobs.snapshots import restored
 from runner.model.cause import Fault, of_store
 from runner.model.plan import PlannedJob
 from runner.model.role import Role
@@ -40,7 +41,7 @@ def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around
     report = answered(with_earlier(_snapshot(job, outcomes, around), around), outcomes, {Role.BEGIN: Begun})
     before = (around.reports[name] for name in job.after if name in around.reports)
     passed_on = tuple(text for earlier in before for text in earlier.passes_on)
-    return replace(report, details=(*passed_on, *report.details))
+    return replace(report, details=(*passed_on, *report.details, *restored.cleared(outcomes)))
 
 
 def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from runner.jobs.snapshots import shell
+from runner.jobs.snapshots import restored, shell
 from runner.model.facts import Facts, HostFacts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -16,7 +16,8 @@ from runner.model.site import Host, Site, Store
 from runner.model.text import one_line
 from runner.tools import agent, files, rsync, ssh
 
-SIDE = "/var/restored"
+# For those above.
+SIDE = restored.SIDE
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,12 +60,13 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     runs_on = site.controller if far or site.controller in (host.name, keeper.name) else host.name
     effect = Effect.INTERRUPT if request.to else Effect.WRITE
     place = one_line(f"{host.at(folder).rstrip('/')}/{request.path.strip('/')}")
-    make = tuple(host.at(path) for path in (folder, aside) if path and path != "/")
+    places = tuple(host.at(path) for path in (folder, aside) if path and path != "/")
+    make = files.make_folders(places) if request.to else restored.make_folder(host, stamp)
     why = f"copy {request.path} of {snapshot} to {folder}" + (f"; what it replaces goes to {aside}" if aside else "")
     steps = (
         Step(
             id=f"{job}/folder", role=Role.FOLDER, job=job, host=host.name, effect=Effect.WRITE,
-            action=Command(argv=files.make_folders(make)), why=f"a folder for what is restored: {folder}",
+            action=Command(argv=make), why=f"a folder for what is restored: {folder}",
         ),
         Step(
             id=f"{job}/copy", role=Role.COPY, subject=place, job=job, host=runs_on, effect=effect, timeout=7 * 86400,

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from runner.agent.snapshots.contract_restored import RestoredListing
 from runner.config.overlap import inside
 from runner.jobs.bundled import Bundled
 from runner.jobs.database import dump_findings
 from runner.jobs.retention import prune
 from runner.jobs.retention import steps as expiring
-from runner.jobs.snapshots import clocks, fallen, filesystems, findings, inventory, link_dest, lost, machine
+from runner.jobs.snapshots import clocks, fallen, filesystems, findings, inventory, link_dest, lost, machine, restored
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
-from runner.model.facts import Facts, Filesystem, HostFacts, Snapshot, StoreFacts
+from runner.model.facts import Facts, Filesystem, HostFacts, Probe, Snapshot, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
 from runner.model.options import SnapshotOptions
@@ -34,6 +35,10 @@ class SnapshotKind(Bundled):
     options = SnapshotOptions
     report = staticmethod(snapshot_report)
 
+    def probes(self, site: Site, job: Job) -> tuple[Probe, ...]:
+        """What was restored to the host: it is in no snapshot, and goes when it is old."""
+        return restored.probes(site, job)
+
     def draft(self, site: Site, job: Job, facts: Facts, now: datetime) -> Draft:
         """One snapshot of the host as it is mounted now; a skip where it could not be faithful."""
         options: SnapshotOptions = job.options
@@ -45,7 +50,10 @@ class SnapshotKind(Bundled):
         name = clocks.name_or_why(known)
         if isinstance(name, Finding):
             return _skipped(name)
-        work = _SnapshotWork(site=site, job=job, store=store, source=source, keeper=keeper, name=name, now=now)
+        side = restored.read(facts, job)
+        work = _SnapshotWork(
+            site=site, job=job, store=store, source=source, keeper=keeper, name=name, now=now, restored=side
+        )
         made, gone = _draft(work), lost.gone(site, store, facts)
         first = (replace(gone, source=job.name),) if gone else ()
         # What is gone is said first, and the job that finds it does not end as done.
@@ -90,6 +98,7 @@ class _SnapshotWork:
     keeper: HostFacts
     name: str
     now: datetime
+    restored: RestoredListing
 
     @property
     def host(self) -> Host:
@@ -136,7 +145,7 @@ def _draft(work: _SnapshotWork) -> Draft:
     making = expiring.steps(where, room.decision, may_fail=True) if room.decision else ()
     disk = (link_dest.disk_step(target, manner),) if store.disk else ()
     due = (link_dest.instant_step(target, manner),) if manner.instant else ()
-    about = inventory.steps(site, job, where.at, work.name)
+    about, scratch = inventory.steps(site, job, where.at, work.name), restored.steps(site, job, work.restored, work.now)
     planned = PlannedJob(
         name=job.name,
         kind="snapshot",
@@ -147,11 +156,12 @@ def _draft(work: _SnapshotWork) -> Draft:
     )
     return Draft(
         planned=planned,
-        steps=(*disk, *due, *making, *link_dest.steps(source, target, manner, about)),
+        steps=(*disk, *due, *making, *link_dest.steps(source, target, manner, (*about, *scratch))),
         findings=(
             *findings.left_out(site, job, choice, _left_inside(work, choice)),
             *findings.findings(site, job, choice, work.source, stored),
             *findings.short(job, store, stored, room),
+            *restored.findings(site, job, work.restored, work.now),
         ),
     )
 
@@ -175,7 +185,7 @@ def _choice(work: _SnapshotWork) -> filesystems.FilesystemChoice:
         stores=() if host.root else _stores(work),
         # What stands in is what jobs.toml names now, and nothing else is missed.
         expected=() if host.root else tuple(mount for snapshot in before for mount in snapshot.filesystems),
-        excluded=work.job.options.exclude,
+        excluded=(*work.job.options.exclude, *restored.left_out(work.restored)),
     )
 
 
@@ -220,6 +230,7 @@ def _source(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> link_d
         # In the sandbox a stand-in is a real folder of this machine, and so is an excluded path.
         left_out=(
             *(path if host.stand_ins else host.at(path) for path in work.job.options.exclude),
+            *restored.left_out(work.restored),
             *(path for path in inner.left_out if path not in work.job.options.exclude),
         ),
         accepted=work.job.options.accept,

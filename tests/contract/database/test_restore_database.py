@@ -152,7 +152,7 @@ def _nothing_left(world: World) -> Iterator[None]:
     before = world.names()
     yield
     assert not [name for name in world.names() if name.startswith("runner_restoring")]
-    assert not list(world.path("/var").glob("restored/*")), "a copy of a dump was left"
+    assert not list(world.path("/var").glob("restored/[!.]*")), "a copy of a dump was left"
     for name in set(world.names()) - set(before):
         world.cluster.sql(f"alter database {pg.identifier(name)} is_template false")
         world.cluster.sql(f"drop database {pg.identifier(name)}")
@@ -467,6 +467,21 @@ def test_what_a_restore_is_still_making_takes_nobodys_place_and_is_not_dumped(wo
         assert name not in listed
     finally:
         world.cluster.sql(f'drop database "{name}"')
+
+
+def test_what_was_restored_beside_another_is_marked_as_scratch_until_it_is_given_a_name(world: World) -> None:
+    def scratch() -> list[str]:
+        told = world.store("databases", f"--user={pg.USER}", f"--socket={world.cluster.sockets}").answer
+        return [one["name"] for one in told["databases"] if one["restored"]]
+
+    before = scratch()
+    made = world.new("babase")
+    assert scratch() == sorted([*before, made])
+    world.cluster.sql(f'alter database "{made}" rename to renamed')
+    try:
+        assert scratch() == before
+    finally:
+        world.cluster.sql("drop database renamed")
 
 
 def test_where_the_old_one_is_gone_the_new_one_takes_its_name(world: World) -> None:

@@ -84,6 +84,28 @@ def test_every_database_is_a_step_of_its_own_named_literally() -> None:
     assert draft.planned.locks[0].argv[:3] == (PROGRAM, "hold-host", "dump")
 
 
+def test_a_database_that_was_restored_beside_another_is_not_dumped_and_told() -> None:
+    def asked(days: float) -> dict[str, Any]:
+        known = server("babase", "look")
+        known["databases"][1]["restored"] = (parts.NOW - timedelta(days=days)).isoformat()
+        return known
+
+    young, old = (drafted(facts(asked(days), {"babase": [dump(1)]})) for days in (2, 40))
+    assert names(young) == names(old) == ["answers", "globals", "dump-babase", "all"]
+    assert "database look is not dumped: it was restored 2 days ago, and is scratch" in texts(young, "note")
+    assert (texts(young), texts(old)) == (
+        "",
+        "database look is not dumped: it was restored 40 days ago, and is scratch",
+    )
+    # Somebody named it, or it was dumped before: it is in use.
+    for kept, job in (
+        ({"look": [dump(1)]}, JOB),
+        ({}, replace(JOB, options=DumpOptions(to=TO, databases=("babase", "look")))),
+    ):
+        draft = drafted(facts(asked(2), kept), job)
+        assert "dump-look" in names(draft) and "scratch" not in texts(draft, "note")
+
+
 def test_a_database_that_fails_keeps_no_other_from_being_dumped() -> None:
     draft = drafted(facts(server("a", "b"), {}))
     assert {step.id: step.ok_codes for step in draft.steps if step.ok_codes != (0,)} == {

@@ -33,7 +33,8 @@ def argvs(made: Draft) -> list[tuple[str, ...]]:
 def test_without_a_place_it_goes_to_a_side_folder_and_needs_nobody() -> None:
     made = draft()
     folder, copy, room, compare = argvs(made)
-    assert folder[-1] == "/var/restored/20261123T081500.000Z"
+    # Marked, so that it is known to be ours when it is old.
+    assert folder == ("/usr/local/sbin/runner-agent", "make-restored", "/var/restored", "20261123T081500.000Z")
     assert copy[-2:] == (
         "server:/srv/backups/papio/2026-11-22T081500Z/./home/ann",
         "/var/restored/20261123T081500.000Z/",

@@ -27,9 +27,10 @@ def argv(made: Draft, name: str) -> tuple[str, ...]:
     return step.action.argv
 
 
-def test_it_needs_no_probes_of_its_own_and_names_its_keys() -> None:
+def test_it_asks_for_what_was_restored_and_names_its_keys() -> None:
     site = parts.site()
-    assert KIND.probes(site, site.jobs[0]) == ()
+    assert [probe.argv for probe in KIND.probes(site, site.jobs[0])] == [("runner-agent", "restored", "/var/restored")]
+    assert KIND.probes(parts.site(live=False), site.jobs[0]) == ()
     assert "store" in KIND.schema["properties"]
 
 

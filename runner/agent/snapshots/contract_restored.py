@@ -1,0 +1,60 @@
+"""Options and answers of the verbs for the folder in which restored files lie."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, NamedTuple, Optional
+
+from ..arguments import WORD, Count, PathWord
+
+# A restore's own folder is called as its plan.
+PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
+PlanWord = Annotated[str, WORD, PLAN]
+
+
+class MakeRestored(NamedTuple):
+    """Options of `make-restored`: the folder of all that is restored, and the name of the new one in it."""
+
+    folder: PathWord
+    name: PlanWord
+
+
+class RestoredMade(NamedTuple):
+    """Answer of `make-restored`."""
+
+    folder: str
+
+
+class ListRestored(NamedTuple):
+    """Options of `restored`."""
+
+    folder: PathWord
+
+
+class RestoredFolder(NamedTuple):
+    """A folder that a restore has made, and when."""
+
+    name: str
+    at: datetime
+
+
+class RestoredListing(NamedTuple):
+    """Answer of `restored`: what restores have made there, oldest first."""
+
+    made: tuple[RestoredFolder, ...]
+
+
+class ClearRestored(NamedTuple):
+    """Options of `clear-restored`: in which nothing may have changed for `quiet` seconds."""
+
+    folder: PathWord
+    name: PlanWord
+    quiet: Count
+
+
+class RestoredCleared(NamedTuple):
+    """Answer of `clear-restored`: whether it went, or when something in it last changed."""
+
+    removed: bool
+    changed: Optional[datetime] = None

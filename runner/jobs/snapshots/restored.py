@@ -1,0 +1,111 @@
+"""What was restored to a host is scratch: in no snapshot, told, and cleared after `restored_keep`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from runner.agent.arguments import argv
+from runner.agent.snapshots.contract_restored import (
+    ClearRestored,
+    ListRestored,
+    MakeRestored,
+    RestoredCleared,
+    RestoredListing,
+)
+from runner.model.facts import Facts, Probe
+from runner.model.plan import Argv, Command, Effect, Finding, Step
+from runner.model.role import Phase, Role
+from runner.model.run import Outcome, State
+from runner.model.site import Host, Job, Site
+from runner.model.text import count, length
+from runner.tools import agent, answers
+
+SIDE = "/var/restored"
+_PATIENCE = 6 * 3600
+# Whatever becomes of it, the snapshot is sealed.
+_EITHER = (0, 1)
+
+
+def probes(site: Site, job: Job) -> tuple[Probe, ...]:
+    """What was restored to the host of `job`; nothing of that is in a sandbox's sources."""
+    if not site.live:
+        return ()
+    return (Probe(id=_probe(job), host=job.host, argv=(agent.ARTIFACT, *argv("restored", ListRestored(SIDE)))),)
+
+
+def make_folder(host: Host, name: str) -> Argv:
+    """Make and mark the folder for what plan `name` restores."""
+    return (agent.program(host), *argv("make-restored", MakeRestored(host.at(SIDE), name)))
+
+
+def read(facts: Facts, job: Job) -> RestoredListing:
+    """What was restored to the host of `job`; nothing, where that is not known."""
+    reading = facts.reading(job.host, _probe(job))
+    return (answers.read(reading.out, RestoredListing) if reading else None) or RestoredListing(())
+
+
+def left_out(known: RestoredListing) -> tuple[str, ...]:
+    """The folders that no snapshot has: those that a restore has made. What else is in that place is somebody's."""
+    return tuple(f"{SIDE}/{each.name}" for each in known.made)
+
+
+def steps(site: Site, job: Job, known: RestoredListing, now: datetime) -> tuple[Step, ...]:
+    """Clear what was restored longer ago than is kept; nothing where a run of nobody may not remove anything."""
+    return tuple(_clear(site, job, name, at, now) for name, at in _old(site, known, now) if _may(site))
+
+
+def findings(site: Site, job: Job, known: RestoredListing, now: datetime) -> Iterator[Finding]:
+    """What is left out of the snapshot, and what of it nobody clears."""
+    if known.made:
+        text = f"left out: {count(len(known.made), 'folder')} restored into {SIDE} of {job.host}, which are scratch"
+        yield Finding(severity="note", source=job.name, text=text, phase=Phase.FORECAST)
+    old = _old(site, known, now)
+    if old and not _may(site):
+        days = length(site.restored_keep)
+        text = f"{count(len(old), 'folder')} restored to {job.host} more than {days} ago, the oldest {SIDE}/{old[0][0]}"
+        do = f'remove what is not needed; with unattended = "{Effect.EXPIRE.name.lower()}" this job does'
+        yield Finding(severity="note", source=job.name, text=text, do=do)
+
+
+def cleared(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """What became of the folders that were to be cleared."""
+    return tuple(_cleared(outcome) for outcome in outcomes if outcome.role == Role.TIDY and outcome.state == State.DONE)
+
+
+def _cleared(outcome: Outcome) -> str:
+    answer = answers.read(outcome.result, RestoredCleared)
+    place = f"{SIDE}/{outcome.subject}"
+    if answer is None:
+        return f"{place} is still there: {answers.plain(outcome.result.get('error', 'its answer cannot be read'))}"
+    if not answer.removed:
+        return f"{place} stays: something in it changed on {answer.changed:%Y-%m-%d}" if answer.changed else place
+    return f"removed {place}, which was restored long ago"
+
+
+def _probe(job: Job) -> str:
+    return f"restored.{job.name}"
+
+
+def _may(site: Site) -> bool:
+    return site.unattended >= Effect.EXPIRE
+
+
+def _old(site: Site, known: RestoredListing, now: datetime) -> list[tuple[str, datetime]]:
+    return [(each.name, each.at) for each in known.made if now - each.at > site.restored_keep]
+
+
+def _clear(site: Site, job: Job, name: str, at: datetime, now: datetime) -> Step:
+    options = ClearRestored(SIDE, name, round(site.restored_keep.total_seconds()))
+    return Step(
+        id=f"{job.name}/clear-{name}",
+        role=Role.TIDY,
+        subject=name,
+        job=job.name,
+        host=job.host,
+        effect=Effect.EXPIRE,
+        timeout=_PATIENCE,
+        ok_codes=_EITHER,
+        action=Command(argv=(agent.program(site.host(job.host)), *argv("clear-restored", options))),
+        why=f"restored {length(now - at)} ago; it stays if anything in it has changed since",
+    )

@@ -1,0 +1,87 @@
+"""The folder of what is restored: only what a restore made and marked is ever removed, and nothing that is in use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.contract.storehouse import PROGRAM, Said, execute
+
+NAME, OTHER = "20261123T081500.000Z", "20261124T081500.000Z"
+
+
+@pytest.fixture
+def side(tmp_path: Path) -> Path:
+    return tmp_path / "var/restored"
+
+
+def call(verb: str, side: Path, *words: str) -> Said:
+    return execute((*PROGRAM, verb, str(side), *words))
+
+
+def made(side: Path, name: str = NAME) -> Path:
+    assert call("make-restored", side, name).answer == {"folder": str(side / name)}
+    (side / name / "etc").mkdir()
+    (side / name / "etc/hosts").write_text("a")
+    return side / name
+
+
+def listed(side: Path) -> list[str]:
+    return [each["name"] for each in call("restored", side).answer["made"]]
+
+
+def test_a_folder_is_made_for_its_owner_and_known_again(side: Path) -> None:
+    assert call("restored", side).answer == {"made": []}
+    folder = made(side)
+    assert [path.stat().st_mode & 0o777 for path in (side.parent, side, folder)] == [0o711, 0o711, 0o700]
+    (side / f"{NAME}-replaced").mkdir()
+    answer = call("restored", side).answer
+    assert listed(side) == [NAME]
+    assert abs(datetime.fromisoformat(answer["made"][0]["at"]).timestamp() - time.time()) < 60
+    assert call("make-restored", side, NAME).code == 1
+
+
+def test_it_goes_once_nothing_in_it_has_changed_for_long_enough(side: Path) -> None:
+    folder = made(side)
+    result = call("clear-restored", side, NAME, "--quiet=3600")
+    assert (result.code, result.answer["removed"]) == (0, False)
+    assert folder.is_dir() and result.answer["changed"]
+    assert call("clear-restored", side, NAME, "--quiet=0").answer == {"removed": True, "changed": None}
+    assert listed(side) == [] and sorted(path.name for path in side.rglob("*")) == [".made"]
+
+
+def test_what_no_restore_has_made_stays(side: Path) -> None:
+    folder = made(side)
+    # By hand, under such a name; put in its place; a link to it.
+    (side / OTHER).mkdir()
+    shutil.copytree(folder, side / "copy")
+    shutil.rmtree(folder)
+    (side / "copy").rename(folder)
+    (side / "20261125T081500.000Z").symlink_to(folder)
+    before = sorted(side.rglob("*"))
+    for name in (NAME, OTHER, "20261125T081500.000Z", "20261126T081500.000Z"):
+        result = call("clear-restored", side, name, "--quiet=0")
+        assert result.code == 1 and "is not what a restore has made" in result.answer["error"]
+    assert call("clear-restored", side, f"{NAME}-replaced", "--quiet=0").code == 1
+    assert (sorted(side.rglob("*")), listed(side)) == (before, [])
+
+
+def test_the_mark_of_a_folder_that_is_gone_goes_too(side: Path) -> None:
+    shutil.rmtree(made(side))
+    made(side, OTHER)
+    assert [path.name for path in (side / ".made").iterdir()] == [f"{OTHER}.json"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: a mount")
+def test_nothing_goes_while_anything_is_mounted_in_it(side: Path) -> None:
+    folder = made(side)
+    script = 'mount -t tmpfs tmpfs "$0/etc" && exec "$@"'
+    words = ("clear-restored", str(side), NAME, "--quiet=0")
+    result = execute(("unshare", "--mount", "sh", "-c", script, str(folder), *PROGRAM, *words))
+    assert result.code == 1 and "something is mounted in" in result.answer["error"]
+    assert (folder / "etc/hosts").exists()

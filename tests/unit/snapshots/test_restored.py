@@ -1,0 +1,90 @@
+"""What was restored is in no snapshot, is told, and goes when it is old; only where a run of nobody may remove."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from runner.jobs.snapshots import restored
+from runner.jobs.snapshots.snapshot import SnapshotKind
+from runner.model.facts import Reading
+from runner.model.kind import Draft
+from runner.model.names import plan_id
+from runner.model.plan import Command, Effect
+from runner.model.run import Outcome, State
+from tests.unit import parts
+
+YOUNG, OLD = (plan_id(parts.NOW - timedelta(days=days)) for days in (3, 40))
+MADE = [{"name": name, "at": (parts.NOW - timedelta(days=days)).isoformat()} for name, days in ((OLD, 40), (YOUNG, 3))]
+
+
+def draft(answer: dict[str, Any] | str | None, **changes: Any) -> Draft:
+    facts, site = parts.facts(), parts.site(**changes)
+    if answer is not None:
+        out = answer if isinstance(answer, str) else json.dumps(answer)
+        papio = replace(facts.hosts["papio"], readings={"restored.backup-papio": Reading(exit=0, out=out)})
+        facts = replace(facts, hosts={**facts.hosts, "papio": papio})
+    return SnapshotKind().draft(site, site.job("backup-papio"), facts, parts.NOW)
+
+
+def words(made: Draft, name: str) -> tuple[str, ...]:
+    (step,) = [step for step in made.steps if step.id == f"backup-papio/{name}"]
+    assert isinstance(step.action, Command)
+    return step.action.argv
+
+
+def clears(made: Draft) -> list[str]:
+    return [step.id for step in made.steps if "/clear-" in step.id]
+
+
+def test_it_is_left_out_of_the_snapshot_and_the_old_goes_when_all_else_is_done() -> None:
+    made = draft({"made": MADE})
+    for name in (OLD, YOUNG):
+        assert f"--exclude=/var/restored/{name}" in words(made, "send-1")
+        assert any(f"/var/restored/{name}" in word for word in words(made, "walk-1"))
+    last = made.steps[-1]
+    assert clears(made) == [last.id] == [f"backup-papio/clear-{OLD}"]
+    assert words(made, f"clear-{OLD}")[1:] == ("clear-restored", "/var/restored", OLD, "--quiet=2592000")
+    assert (last.host, last.effect, last.ok_codes) == ("papio", Effect.EXPIRE, (0, 1))
+    texts = [finding.text for finding in made.findings]
+    assert "left out: 2 folders restored into /var/restored of papio, which are scratch" in texts
+
+
+@pytest.mark.parametrize("answer", [None, "", "{}", {"made": []}])
+def test_where_nothing_was_restored_or_it_is_not_known_nothing_is_left_out_and_nothing_goes(answer: Any) -> None:
+    made = draft(answer)
+    assert not any("restored" in word for word in words(made, "send-1"))
+    assert clears(made) == [] and not any("restored" in finding.text for finding in made.findings)
+
+
+def test_where_a_run_of_nobody_may_remove_nothing_a_person_is_told() -> None:
+    made = draft({"made": MADE}, unattended=Effect.WRITE)
+    assert clears(made) == []
+    assert any(f"the oldest /var/restored/{OLD}" in finding.text for finding in made.findings)
+
+
+def test_it_is_kept_for_as_long_as_jobs_toml_says() -> None:
+    assert clears(draft({"made": MADE}, restored_keep=timedelta(days=50))) == []
+    assert len(clears(draft({"made": MADE}, restored_keep=timedelta(days=2)))) == 2
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        ({"removed": True}, "removed /var/restored/x, which was restored long ago"),
+        (
+            {"removed": False, "changed": "2026-11-20T00:00:00Z"},
+            "/var/restored/x stays: something in it changed on 2026-11-20",
+        ),
+        ({"error": "busy"}, "/var/restored/x is still there: busy"),
+        ({}, "/var/restored/x is still there: its answer cannot be read"),
+    ],
+)
+def test_what_became_of_it_is_told(result: dict[str, Any], text: str) -> None:
+    step = draft({"made": MADE}).steps[-1]
+    outcome = Outcome(step=step.id, job=step.job, state=State.DONE, result=result, role=step.role, subject="x")
+    assert restored.cleared([outcome]) == (text,)
