@@ -82,7 +82,8 @@ def test_a_disk_that_fills_up_in_mid_transfer_is_pruned_and_finished_by_the_same
         with kept(place, names[:1]):
             result = life.good(place, "run", "backup-papio")
         assert "no space left where it goes" in result.out
-        assert passes(place) == 2
+        # What is not known is measured first: there is room to note it.
+        assert passes(place) == (2 if measured else 3)
         faithful(place)
 
 
