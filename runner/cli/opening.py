@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from runner.verbs.due import RunRequest
 
 
+# What does or foretells something at a live site. Asking, and getting something back, goes on with an old file.
+_ACTING = ("plan", "run", "apply", "announce")
+
+
 @contextmanager
 def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[App]:
     """The site of `--file`, open. For a verb that runs something (it gives `tell`) Ctrl-C, TERM and a lost
@@ -42,7 +46,7 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     handlers = {number: ask_to_stop for number in asking} if tell else {signal.SIGINT: signal.SIG_DFL}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        site = load(site_file(options))
+        site = load(site_file(options), acting=options.verb in _ACTING)
         site = placed(site, options.here, machines.own(Path(site.state)) if site.live else "")
         _require_closed(site)
         with App(site, tell or (lambda event: None), stop) as app:

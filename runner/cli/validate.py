@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     """Print what the site has; ConfigError carries the problems."""
     from runner.verbs.load import load, outgrown
 
-    site = load(site_file(options))
+    site = load(site_file(options), acting=True)
     parts = (count(len(site.hosts), "host"), count(len(site.stores), "store"), count(len(site.jobs), "job"))
     show(
         [

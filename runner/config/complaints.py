@@ -8,6 +8,8 @@ from datetime import date, datetime, time
 from difflib import get_close_matches
 from typing import Any, Protocol
 
+from runner.config import meant
+
 _TYPES = {
     "string": "a text in quotes",
     "integer": "an integer",
@@ -16,6 +18,9 @@ _TYPES = {
     "array": "a list",
     "object": "a table",
 }
+
+BOOLEANS = {"yes": "true", "on": "true", "y": "true", "true": "true"}
+BOOLEANS |= {"no": "false", "off": "false", "n": "false", "false": "false"}
 
 KeyPath = tuple[str | int, ...]
 
@@ -94,7 +99,8 @@ def _missing(violation: Violation, path: KeyPath) -> Iterator[Problem]:
 def _unknown(violation: Violation, path: KeyPath) -> Iterator[Problem]:
     known = violation.schema.get("properties", {})
     for key, near in _strangers(violation):
-        hint = f"did you mean {near!r}?" if near else f"allowed here: {', '.join(known) or 'none'}"
+        hint = f"did you mean {near!r}?" if near else meant.key(key, violation.instance[key], known)
+        hint = hint or f"allowed here: {', '.join(known) or 'none'}"
         yield Problem(path=(*path, key), text=f"there is no key {show(key)} here; {hint}")
 
 
@@ -121,7 +127,7 @@ def _any_of(violation: Violation, path: KeyPath) -> Iterator[Problem]:
 def _sentence(violation: Violation) -> str:
     value, limit = show(violation.instance), violation.validator_value
     words: Mapping[str, Callable[[], str]] = {
-        "type": lambda: f"is not {_TYPES.get(str(limit), str(limit))}",
+        "type": lambda: f"is not {_TYPES.get(str(limit), str(limit))}{_bare(limit, violation.instance)}",
         "enum": lambda: f"is not one of {', '.join(map(show, limit))}{_hint(violation)}",
         "const": lambda: f"is not {show(limit)}",
         "format": lambda: str(violation.cause),
@@ -135,6 +141,19 @@ def _sentence(violation: Violation) -> str:
     otherwise: str = violation.schema.get("errorMessage", "is not as its schema says")
     words_for = words.get(violation.validator)
     return f"{value} {words_for() if words_for else otherwise}"
+
+
+def _bare(limit: object, value: object) -> str:
+    """How a value is written that was given as a text, or a list of one that was given without its brackets."""
+    match limit, value:
+        case "boolean", str(text) if text.lower() in BOOLEANS:
+            return f": write {BOOLEANS[text.lower()]}, without quotes"
+        case "integer", str(text) if text.isascii() and text.isdigit() and len(text) < 12:
+            return f": write {int(text)}, without quotes"
+        case "array", str(text):
+            return f": write [{show(text)}]"
+        case _:
+            return ""
 
 
 def _hint(violation: Violation) -> str:
@@ -152,9 +171,24 @@ class Problem:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Give the known word that `name` most likely stands for, or ""."""
-    near = get_close_matches(name, tuple(known), n=1, cutoff=0.6)
-    return near[0] if near else ""
+    """Give the known word that `name` most likely stands for, a slip or two of the hand away, or ""."""
+    slips = max(1, (len(name) + 2) // 4)
+    near = get_close_matches(name, tuple(known), n=3, cutoff=0.6)
+    return next((word for word in near if _slips(name, word) <= slips), "")
+
+
+def _slips(first: str, second: str) -> int:
+    """How many letters must be put in, left out, changed, or swapped with the next, to make one of the other."""
+    rows = [list(range(len(second) + 1))]
+    for i, one in enumerate(first, start=1):
+        row = [i]
+        for j, other in enumerate(second, start=1):
+            least = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (one != other))
+            if i > 1 and j > 1 and (one, first[i - 2]) == (second[j - 2], other):
+                least = min(least, rows[-2][j - 2] + 1)
+            row.append(least)
+        rows.append(row)
+    return rows[-1][-1]
 
 
 def no_such(what: str, name: str, known: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,43 +15,82 @@ from typing import Any
 import msgspec
 
 import schema
-from runner.config import complaints, crosscheck, plugin_source, quantity, site_values, soundness
+from runner.config import (
+    address,
+    complaints,
+    crosscheck,
+    meant,
+    order,
+    plugin_source,
+    quantity,
+    readiness,
+    site_values,
+    soundness,
+    syntax,
+)
 from runner.config.complaints import KeyPath, Problem, no_such
 from runner.config.toml_lines import key_lines, line_of
-from runner.model.errors import ConfigError
+from runner.model.errors import ConfigError, HookUnfit
 from runner.model.kind import JobKind
 from runner.model.site import Site
 
 Table = dict[str, Any]
 
 _SCHEMAS = Path(schema.__file__).parent
+_EMPTY = "is empty: it needs [site], with name and controller, and [hosts.NAME]; the jobs.toml of a checkout has all"
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
-def load(path: Path, *, kinds: Mapping[str, JobKind]) -> Site:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plugins:
+    """What is known of the plugins that do not come with the runner: those that cannot be used, and why, by name;
+    and those that carry reports.
+    """
+
+    unfit: Mapping[str, HookUnfit] = field(default_factory=dict)
+    delivering: frozenset[str] = frozenset()
+
+    @property
+    def carriers(self) -> frozenset[str]:
+        """Every hook that carries reports, or that might if it could be used."""
+        return plugin_source.CARRIERS | self.delivering | self.unfit.keys()
+
+
+def load(path: Path, *, kinds: Mapping[str, JobKind], plugins: Plugins | None = None, acting: bool = False) -> Site:
     """Read the jobs.toml at `path`; `kinds` are the kinds of job it may use, by name.
 
     The Site that comes back is complete: every name in it exists, every path is absolute and in
     its plain form, every default is filled in (hooks' settings excepted: they are as written).
+    `acting` also asks of a live site that no example is left in it, and that somebody hears of a run.
     ConfigError holds every problem at once, in the order of the file, each as
     `jobs.toml:LINE: KEY PATH: what is wrong`.
     """
     content = _read(path)
     text, tables = _parse(content, path)
+    if not tables:
+        raise ConfigError(str(path), [f"{path.name}:1: {_EMPTY}"])
     if hopeless := soundness.hopeless(tables):
         raise _error(path, text, hopeless)
     root = json.loads((_SCHEMAS / "jobs.schema.json").read_bytes())
     hidden = soundness.control_characters(tables)
     seen = {problem.path for problem in hidden}
-    problems = [*hidden, *(problem for problem in _violations(tables, root, kinds) if problem.path not in seen)]
+    plugins = plugins or Plugins()
+    found = (*_violations(tables, root, kinds), *_unfit(plugins))
+    problems = [*hidden, *(problem for problem in found if problem.path not in seen)]
     sound, declared = soundness.sound_part(tables, problems)
     hosts = root["properties"]["hosts"]["additionalProperties"]
     families = hosts["properties"]["packages"]["enum"]
     digest = hashlib.sha256(content).hexdigest()
     site = site_values.site(sound, schema=root, kinds=kinds, folder=path.parent.resolve(), digest=digest)
-    wrong = (*problems, *crosscheck.check(site, declared, families), *soundness.stand_ins(site))
+    wrong = [*problems, *crosscheck.check(site, declared, families), *soundness.stand_ins(site)]
+    if acting:
+        # Of a table that is wrong it is not known what it lacks.
+        known = {problem.path[:2] for problem in wrong}
+        hears = any(name in plugins.carriers for name, _ in _tables(tables, "hooks"))
+        ready = readiness.check(site, hears=hears)
+        wrong += (problem for problem in ready if not {problem.path[:1], problem.path[:2]} & known)
     if wrong:
-        raise _error(path, text, wrong)
+        raise _error(path, text, (problem for problem in wrong if not (plugins.unfit and _is_of_a_kind(problem))))
     return site
 
 
@@ -63,18 +103,17 @@ def _read(path: Path) -> bytes:
 
 def _parse(content: bytes, path: Path) -> tuple[str, Table]:
     """Decode and parse; of a syntax error tomllib knows only the first, with its place."""
+    text = ""
     try:
         # Editors of another system put a mark before the text.
         text = content.decode("utf-8-sig")
         return text, tomllib.loads(text)
     except UnicodeDecodeError as error:
-        line, what = content[: error.start].count(b"\n") + 1, "is not UTF-8 text"
+        line, what = content[: error.start].count(b"\n") + 1, "is not UTF-8 text: save the file as UTF-8"
     except RecursionError:
         line, what = 1, "is nested too deeply"
     except ValueError as error:
-        at = re.search(r" \(at line (\d+), column (\d+)\)$", str(error))
-        line = int(at[1]) if at else content.count(b"\n") + 1
-        what = f"is not TOML: {str(error)[: at.start()]} (column {at[2]})" if at else f"is not TOML: {error}"
+        line, what = syntax.explain(text, error)
     raise ConfigError(str(path), [f"{path.name}:{line}: {what}"])
 
 
@@ -97,6 +136,17 @@ def _dotted(path: KeyPath) -> str:
         else:
             words += "." * bool(words) + (part if _BARE.fullmatch(part) else json.dumps(part))
     return words
+
+
+def _is_of_a_kind(problem: Problem) -> bool:
+    """Whether a job's kind is not known; where a plugin cannot be used, that may be the one that brings it."""
+    return problem.path[:1] == ("jobs",) and problem.path[2:] == ("kind",)
+
+
+def _unfit(plugins: Plugins) -> Iterable[Problem]:
+    """The plugins that cannot be used, each at its table."""
+    for name, error in plugins.unfit.items():
+        yield Problem(path=("hooks", name), text=f"{error.why}; {error.do}")
 
 
 def _violations(tables: Table, root: Table, kinds: Mapping[str, JobKind]) -> tuple[Problem, ...]:
@@ -131,7 +181,7 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
         return _against(rules, table, path)
     kind = kinds.get(word)
     if kind is None:
-        return (Problem(path=(*path, "kind"), text=no_such("kind", word, kinds)), *_against(rules, table, path))
+        return (Problem(path=(*path, "kind"), text=_no_kind(word, kinds)), *_against(rules, table, path))
     own = kind.schema
     merged = {
         **own,
@@ -151,6 +201,13 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
         except msgspec.ValidationError as error:
             return (Problem(path=path, text=f"kind {word!r} does not take what its schema allows: {error}"),)
     return wrong
+
+
+def _no_kind(word: str, kinds: Mapping[str, JobKind]) -> str:
+    called = meant.kind(word)
+    return (
+        f"there is no kind {word!r}; it is called {called!r} here" if called in kinds else no_such("kind", word, kinds)
+    )
 
 
 def _hook(name: str, settings: object, bundled: Table) -> tuple[Problem, ...]:
@@ -196,6 +253,10 @@ _FORMATS: Mapping[str, Callable[[str], object]] = {
     "thinning": quantity.thinning,
     "week": quantity.week,
     "network": quantity.network,
+    "address": address.address,
+    "jump": address.jump,
+    "crontab": order.crontab,
+    "whole": quantity.whole,
     "timezone": soundness.timezone,
 }
 

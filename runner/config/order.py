@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import combinations, takewhile
@@ -21,6 +22,32 @@ def check(site: Site) -> Iterator[Problem]:
     for job in site.jobs:
         if job.schedule and (wrong := never_fires(job.schedule)):
             yield Problem(path=("jobs", job.name, "schedule"), text=f"{job.schedule!r} {wrong}")
+
+
+_NICKNAMES = {
+    "hourly": "0 * * * *",
+    "daily": "0 0 * * *",
+    "midnight": "0 0 * * *",
+    "nightly": "0 0 * * *",
+    "weekly": "0 0 * * 0",
+    "monthly": "0 0 1 * *",
+    "yearly": "0 0 1 1 *",
+    "annually": "0 0 1 1 *",
+}
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+
+
+def crontab(text: str) -> str:
+    """Give five fields back; ValueError for other ways to say when, with the five fields that say it."""
+    word = text.strip().lower().removeprefix("@")
+    fields = _NICKNAMES.get(word, "")
+    if clock := _CLOCK.fullmatch(word):
+        fields = f"{int(clock[2])} {int(clock[1])} * * *"
+    if fields:
+        raise ValueError(f"is not the five fields of a crontab line: write {fields!r}")
+    if word == "reboot":
+        raise ValueError("is no time: what was missed is made up by `runner run` in an @reboot line of cron")
+    return text
 
 
 def never_fires(schedule: str) -> str:

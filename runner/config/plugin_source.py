@@ -18,11 +18,14 @@ from typing import Any
 
 import schema
 from runner.config.complaints import KeyPath, Problem, nearest, show
-from runner.model.errors import Exposed, HookFailed, ReportUndelivered
+from runner.model.errors import Exposed, HookUnfit, ReportUndelivered
 from runner.model.site import Hook
 
 GROUP = "runner.hooks"
 MODULE = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)*")
+
+# Those of the runner that carry reports.
+CARRIERS = frozenset(("mail",))
 
 # A plugin that calls sys.exit must not end the run of everybody else.
 FAILURES = (Exception, SystemExit)
@@ -115,7 +118,7 @@ def others(path: Path) -> tuple[Hook, ...]:
 
 
 def make(hook: Hook, folder: str) -> object:
-    """Import a plugin, one of the site's own from `folder`, and make its object; raises HookFailed."""
+    """Import a plugin, one of the site's own from `folder`, and make its object; raises HookUnfit."""
     place, _, function = hook.module.partition(":")
     # At the end of the path: a json.py that lies beside jobs.toml must not replace Python's.
     if not function and not place.startswith("hooks.") and folder not in sys.path:
@@ -125,8 +128,9 @@ def make(hook: Hook, folder: str) -> object:
     except Exposed:
         raise
     except FAILURES as trouble:
-        raise HookFailed(
-            f"hooks.{hook.name}: cannot import {hook.module}: {reason(trouble)}",
+        raise HookUnfit(
+            hook.name,
+            f"cannot import {hook.module}: {reason(trouble)}",
             do=f"{_see(hook, folder, trouble)}, or take {table(hook.name)} out of jobs.toml",
         ) from trouble
     build: object = module
@@ -141,10 +145,11 @@ def make(hook: Hook, folder: str) -> object:
     return made
 
 
-def unfit(hook: Hook, why: str) -> HookFailed:
+def unfit(hook: Hook, why: str) -> HookUnfit:
     """The error for what was found, but is no plugin."""
-    return HookFailed(
-        f"hooks.{hook.name}: {hook.module} is no plugin: {why}",
+    return HookUnfit(
+        hook.name,
+        f"{hook.module} is no plugin: {why}",
         do=f"mend it (docs/hooks.md), or take {table(hook.name)} out of jobs.toml",
     )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from runner.config.load import schema_fault
 from runner.config.plugin_source import FAILURES, line, make, reason, table, unfit
-from runner.model.errors import HookFailed, ReportUndelivered, RunnerError
+from runner.model.errors import HookFailed, HookUnfit, ReportUndelivered, RunnerError
 from runner.model.event import Event
 from runner.model.facts import Facts, Probe
 from runner.model.kind import JobKind
@@ -66,6 +66,17 @@ class Hooks:
     def named(cls, hooks: Sequence[Hook], folder: str) -> Self:
         """Import these plugins, a site's own from `folder`; raises HookFailed for the first bad one."""
         return cls([_load(hook, folder) for hook in sorted(hooks, key=lambda hook: hook.name)])
+
+    @classmethod
+    def tried(cls, hooks: Sequence[Hook], folder: str) -> tuple[Self, Mapping[str, HookUnfit]]:
+        """Those of these plugins that can be used; and, by name, what is wrong with each of the others."""
+        loaded, unfit = [], {}
+        for hook in hooks:
+            try:
+                loaded.append(_load(hook, folder))
+            except HookUnfit as error:
+                unfit[hook.name] = error
+        return cls(loaded), unfit
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -165,6 +176,11 @@ class Hooks:
     def tells_users(self) -> bool:
         """Whether any plugin carries notices at all."""
         return any(hook.registry.hook.deliver_notice.get_hookimpls() for hook in self._loaded)
+
+    @property
+    def delivering(self) -> frozenset[str]:
+        """The plugins that carry reports."""
+        return frozenset(hook.name for hook in self._loaded if hook.registry.hook.deliver_report.get_hookimpls())
 
     def _failures(self, spec: str, values: Mapping[str, object], names: Collection[str]) -> tuple[Undelivered, ...]:
         failed: list[Undelivered] = []

@@ -33,7 +33,8 @@ def control_characters(tables: Table) -> tuple[Problem, ...]:
     problems = []
     for path, value in _walk(tables):
         if isinstance(value, str) and _has_control(value):
-            problems.append(Problem(path=path, text=f"{ascii(value)[:64]} has a control or invisible character"))
+            what = "a tab: write a blank" if "\t" in value else "a control or invisible character"
+            problems.append(Problem(path=path, text=f"{ascii(value)[:64]} has {what}"))
         if path and isinstance(path[-1], str) and _has_control(path[-1]):
             problems.append(Problem(path=path, text="the key has a control or invisible character"))
     return tuple(problems)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 KeyPath = tuple[str | int, ...]
 Word = tuple[str, int]
@@ -29,21 +31,59 @@ def key_lines(text: str) -> Mapping[KeyPath, int]:
     no entry: the line of the key that holds them is theirs. Tables of a list are numbered from 0.
     """
     lines: dict[KeyPath, int] = {(): 1}
+    for path, line, _ in _paths(text):
+        for end in range(1, len(path) + 1):
+            lines.setdefault(path[:end], line)
+    return lines
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Repeated:
+    """A table or key that is written in two lines; `name` as it stands in the file."""
+
+    name: str
+    first: int
+    second: int
+    is_table: bool
+
+
+def repeated(text: str) -> Repeated | None:
+    """The first table or key of a text that is there twice; the text need not be TOML beyond that."""
+    seen: dict[KeyPath, int] = {}
+    with suppress(ValueError):
+        for path, line, is_table in _paths(text):
+            if path in seen:
+                name = ".".join(str(part) for part in path if isinstance(part, str))
+                return Repeated(
+                    name=name if is_table else str(path[-1]), first=seen[path], second=line, is_table=is_table
+                )
+            seen[path] = line
+    return None
+
+
+def open_brackets(text: str) -> list[tuple[str, int]]:
+    """The brackets that are open at the end of a text, of lists and of tables in braces, each with its line."""
+    *_, last = ([], *_statements(text))
+    left: list[tuple[str, int]] = []
+    for word, line in () if last[:1] and last[0][0] == "[" else last:
+        if word in ("[", "{"):
+            left.append((word, line))
+        elif word in ("]", "}") and left:
+            left.pop()
+    return left
+
+
+def _paths(text: str) -> Iterator[tuple[KeyPath, int, bool]]:
+    """Yield the path of each header and each key with its line, and whether it is a header."""
     counts: dict[KeyPath, int] = {}
     table: KeyPath = ()
     for statement in _statements(text):
         words = [word for word, _ in statement]
-        line = statement[0][1]
-        if words[0] == "[":
-            listed = words[1] == "["
-            names = _names(words[2:] if listed else words[1:])
-            table = _resolve(names, counts, listed)
-            path = table
-        else:
-            path = table + tuple(_names(words))
-        for end in range(1, len(path) + 1):
-            lines.setdefault(path[:end], line)
-    return lines
+        is_table = words[0] == "["
+        if is_table:
+            listed = words[1:2] == ["["]
+            table = _resolve(_names(words[2:] if listed else words[1:]), counts, listed)
+        yield table if is_table else table + tuple(_names(words)), statement[0][1], is_table
 
 
 def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int:

@@ -6,7 +6,8 @@ RunnerError                 1   (never raised itself)
 ├── Exposed                 2   others may change what the runner runs or obeys
 ├── FactsIncomplete         3   no host could be read, so nothing can be planned
 ├── PlanRefused             4   a finding refuses the plan, or it is above the ceiling
-├── HookFailed              4   a planning hook failed or does not fit
+├── HookFailed              4   a planning hook failed
+│   └── HookUnfit           2   a hook of jobs.toml cannot be imported, or is no plugin
 ├── StalePlan               5   jobs.toml, a store or a host changed since the review
 ├── GoingDown               0   the machine that the runner is on is being rebooted, as planned
 ├── ReportUndelivered       6   the run is recorded, but its report reached nobody
@@ -89,9 +90,20 @@ class PlanRefused(RunnerError):
 
 
 class HookFailed(RunnerError):
-    """A hook cannot be loaded, or failed while planning; nothing was run."""
+    """A hook failed while planning, or brings what does not fit; nothing was run."""
 
     code = 4
+
+
+class HookUnfit(HookFailed):
+    """A hook cannot be imported, or is no plugin; `why` is the reason, without the hook's name."""
+
+    code = 2
+
+    def __init__(self, hook: str, why: str, *, do: str) -> None:
+        """`hook` is its name in jobs.toml."""
+        super().__init__(f"hooks.{hook}: {why}", do=do)
+        self.why = why
 
 
 class StalePlan(RunnerError):

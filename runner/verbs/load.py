@@ -11,16 +11,20 @@ from runner.model.role import Role
 from runner.model.site import Site
 
 
-def load(path: Path) -> Site:
-    """The site in jobs.toml; ConfigError with every problem, HookFailed for a plugin that does not fit."""
+def load(path: Path, *, acting: bool = False) -> Site:
+    """The site in jobs.toml; ConfigError with every problem, HookFailed for a plugin that brings what does not fit.
+
+    `acting` also asks of a live site what it needs before anything is done: no example left in, and somebody who hears.
+    """
     own = plugin_source.others(path)
     if not own:
-        return config.load(path, kinds=together(()))
+        return config.load(path, kinds=together(()), acting=acting)
     # Late, like all that `validate` needs only at some sites.
     from runner.config.plugins import Hooks
 
-    brought = Hooks.named(own, str(path.parent.resolve())).declare_kinds(TAKEN)
-    return config.load(path, kinds=together(brought))
+    hooks, unfit = Hooks.tried(own, str(path.parent.resolve()))
+    plugins = config.Plugins(unfit=unfit, delivering=hooks.delivering)
+    return config.load(path, kinds=together(hooks.declare_kinds(TAKEN)), plugins=plugins, acting=acting)
 
 
 def outgrown(site: Site) -> tuple[str, ...]:

@@ -32,7 +32,7 @@ admin = ["root@localhost"]
 [sandbox]
 papio = {trees}
 [hosts.papio]
-address = "papio.example.edu"
+address = "papio.test"
 [hosts.backup-server1]
 address = "192.0.2.2"
 [stores.papio]

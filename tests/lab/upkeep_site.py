@@ -34,10 +34,10 @@ live = true
 state = "{folder}/state"
 known_hosts = "{folder}/known_hosts"
 [people]
-admin = ["keeper@example.com"]
-experts = ["expert@example.com"]
+admin = ["keeper@site.test"]
+experts = ["expert@site.test"]
 [hosts.papio]
-address = "papio.example.edu"
+address = "papio.test"
 [hosts.backup-server1]
 address = "127.0.0.1"
 port = {port}

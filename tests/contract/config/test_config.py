@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ KEY = re.compile(r"(?:^|[{,] ?)([a-z_]+) *=|^\[([a-z]+)")
 
 def problems(path: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
-        load(path, kinds=KINDS)
+        load(path, kinds=KINDS, acting=True)
     assert caught.value.code == 2
     return list(caught.value.problems)
 
@@ -69,8 +69,13 @@ def test_what_an_access_job_cannot_mean_is_told_with_the_rest(line: str, told: s
     assert told in problem
 
 
-def test_a_mark_that_an_editor_put_before_the_text_is_no_mistake(tmp_path: Path) -> None:
-    assert load(write(tmp_path, "\ufeff" + EXAMPLE.read_text()), kinds=KINDS).name == "babase"
+@pytest.mark.parametrize(
+    "other", [lambda text: "\ufeff" + text, lambda text: text.replace("\n", "\r\n"), lambda text: text.replace(" = ", "\t=\t")],
+    ids=["a mark before the text", "line ends of Windows", "tabs"],
+)  # fmt: skip
+def test_what_other_editors_write_is_no_mistake(other: Callable[[str], str], tmp_path: Path) -> None:
+    (tmp_path / "jobs.toml").write_bytes(other((SAMPLES / "valid" / "sandbox.toml").read_text()).encode())
+    assert load(tmp_path / "jobs.toml", kinds=KINDS).name == "sandbox"
 
 
 def test_in_the_sandbox_every_path_lies_beside_jobs_toml(tmp_path: Path) -> None:
@@ -106,7 +111,7 @@ def test_every_key_of_the_full_sample_reaches_the_site() -> None:
     site = load(SAMPLES / "valid" / "everything.toml", kinds=KINDS)
     host, disk, store = site.host("backup-server1"), site.disk("papio.snapshots"), site.store("papio")
     assert (host.address, host.user, host.port, host.packages) == ("fd00::2", "backup", 2222, "apt")
-    assert (host.jump, host.key) == ("ops@gate.example.edu", "/root/.ssh/backup")
+    assert (host.jump, host.key) == ("ops@gate.test", "/root/.ssh/backup")
     assert (host.hold, host.filesystems) == (("linux-image-*", "libc6"), ())
     assert site.host("papio").filesystems == ("/", "/home")
     assert (disk.bytes_per_inode, disk.filesystem, disk.uuid[:8]) == (8192, "ext4", "0a4f3c1e")
@@ -122,19 +127,28 @@ def test_every_key_of_the_full_sample_reaches_the_site() -> None:
         timeout=timedelta(minutes=90),
     )
     assert (second.after, second.schedule) == (("first",), "")
-    assert site.people.experts == ("a.b+c@example.edu",)
+    assert site.people.experts == ("a.b+c@site.test",)
     assert [hook.module for hook in site.hooks] == ["hooks.fsck", "hooks.mail", "mysite.quota", "mysite.other"]
     assert (site.unattended, site.timezone) == (Effect.WRITE, "Europe/Berlin")
 
 
 @pytest.mark.parametrize("sample", sorted((SAMPLES / "valid").glob("*.toml")), ids=lambda path: path.stem)
 def test_valid_samples_load(sample: Path) -> None:
-    assert isinstance(load(sample, kinds=KINDS), Site)
+    assert isinstance(load(sample, kinds=KINDS, acting=True), Site)
 
 
 @pytest.mark.parametrize("sample", sorted((SAMPLES / "invalid").glob("*.toml")), ids=lambda path: path.stem)
 def test_invalid_samples_are_told_everything_at_once(sample: Path) -> None:
     assert problems(sample) == sample.with_suffix(".expected").read_text().splitlines()
+
+
+def test_only_what_acts_asks_whether_a_live_site_is_ready() -> None:
+    sample = SAMPLES / "invalid" / "example_left_in.toml"
+    assert load(sample, kinds=KINDS).live
+    # A word that is wrong elsewhere in a table is no reason to say that the rest of it is missing.
+    assert not [
+        line for line in problems(SAMPLES / "invalid" / "words.toml") if "live: " in line and "is missing" in line
+    ]
 
 
 def misspellings() -> Iterator[tuple[int, str, str]]:

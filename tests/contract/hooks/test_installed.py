@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from runner.config.plugin_source import CARRIERS, bundled
+from runner.config.plugins import Hooks
+from runner.model.site import Hook
 from tests.contract.site import Place
 
 DISTRIBUTION = Path(__file__).parents[1] / "plugins" / "watcher"
@@ -80,7 +83,7 @@ def test_an_entry_point_that_leads_nowhere_is_the_packages_fault(place: Place) -
     place.declare("[hooks.broken]\n")
     install(place.folder.parent / "packages", "other-1.0", "broken = not_there", "odd = a b:")
     ran = place.runner("validate", **packages(place))
-    assert ran.code == 4
+    assert ran.code == 2
     assert "hooks.broken: cannot import not_there:plugin: ModuleNotFoundError" in ran.err
     assert "see that the package that brings broken is installed whole" in ran.err
 
@@ -90,10 +93,48 @@ def test_a_module_that_is_not_there_is_told_with_what_is(place: Place) -> None:
     (place.folder / "mysite").mkdir()
     (place.folder / "mysite/quota.py").touch()
     ran = place.runner("validate")
-    assert ran.code == 4
-    assert "hooks.mysite.qouta: cannot import mysite.qouta: ModuleNotFoundError" in ran.err
+    assert ran.code == 2
+    assert 'jobs.toml:25: hooks."mysite.qouta": cannot import mysite.qouta: ModuleNotFoundError' in ran.err
     assert "did you mean 'mysite.quota'?" in ran.err
     assert "no installed package has an entry point 'mysite.qouta' of runner.hooks either" in ran.err
+
+
+def test_a_broken_module_is_told_with_all_other_problems_at_their_lines(place: Place) -> None:
+    place.declare('[hooks."mysite.quota"]\n[jobs.own]\nkind = "its_own"\nhost = "papio"\n', site="colour = 1")
+    (place.folder / "mysite").mkdir()
+    (place.folder / "mysite/quota.py").write_text("import runner\nlimit = 1 / 0\n")
+    ran = place.runner("run")
+    assert ran.code == 2 and "Traceback" not in ran.err
+    first, second = ran.err.splitlines()[1:]
+    assert first.startswith("jobs.toml:7: site.colour: ")
+    assert second.startswith(
+        'jobs.toml:25: hooks."mysite.quota": cannot import mysite.quota: ZeroDivisionError: division by zero (quota.py line 2); '
+    )
+
+
+CARRIER = """
+from runner.hookspecs import hookimpl
+class Letters:
+    @hookimpl
+    def {hook}(self, {value}): pass
+def plugin(settings): return Letters()
+"""
+
+
+@pytest.mark.parametrize(("hook", "value", "code"), [("deliver_report", "report", 0), ("observe", "event", 2)])
+def test_a_live_site_may_have_a_carrier_of_its_own(place: Place, hook: str, value: str, code: int) -> None:
+    place.declare('[hooks."mysite.letters"]\n', mail=False)
+    jobs = place.folder / "jobs.toml"
+    jobs.write_text(jobs.read_text().replace("live = false", "live = true"))
+    (place.folder / "mysite").mkdir()
+    (place.folder / "mysite/letters.py").write_text(CARRIER.format(hook=hook, value=value))
+    ran = place.runner("validate")
+    assert (ran.code, "none carries reports to anybody" in ran.err) == (code, code != 0), ran.err
+
+
+def test_the_carriers_of_the_runner_are_known_without_loading_them() -> None:
+    own = [Hook(name=name, module=f"hooks.{name}") for name in bundled()]
+    assert Hooks.named(own, "/").delivering == CARRIERS
 
 
 def test_a_table_may_name_the_module_beside_jobs_toml(place: Place) -> None:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.long
 AT = datetime(2026, 11, 28, 22, 0, tzinfo=UTC)
 NOTICE = Notice(
     what="coming", site="babase", job="reboot-papio", host="papio", at=AT, reason="software updates",
-    timezone="America/New_York", downtime=(300.0, 600.0), recipients=("users@example.com",),
+    timezone="America/New_York", downtime=(300.0, 600.0), recipients=("users@site.test",),
 )  # fmt: skip
 # A kind that takes the machine away from people for a moment, as a reboot does: `argv` is its only deed.
 BOUNCE = """
@@ -109,14 +109,14 @@ def place(tmp_path: Path) -> Place:
 def declare(place: Place, argv: str = "") -> None:
     place.declare(JOB.format(argv=argv), site="")
     text = (place.folder / "jobs.toml").read_text()
-    (place.folder / "jobs.toml").write_text(text.replace("[people]", '[people]\nusers = ["users@example.com"]'))
+    (place.folder / "jobs.toml").write_text(text.replace("[people]", '[people]\nusers = ["users@site.test"]'))
 
 
 def notices(place: Place) -> list[tuple[str, str]]:
     """Subject and text of what the users got, in the order it was written."""
     found = sorted((place.sandbox / "mail").glob("bounce-*.eml"), key=lambda path: path.stat().st_mtime_ns)
     read = [email.message_from_bytes(path.read_bytes(), policy=email.policy.default) for path in found]
-    assert all(one["To"] == "users@example.com" for one in read)
+    assert all(one["To"] == "users@site.test" for one in read)
     return [(one["Subject"], one.get_content()) for one in read]
 
 
@@ -128,7 +128,7 @@ def live(place: Place, argv: str) -> Path:
     sendmail.chmod(0o755)
     text = (place.folder / "jobs.toml").read_text().replace("live = false", "live = true")
     text = "\n".join(line for line in text.splitlines() if not line.startswith("papio = ["))
-    text = text.replace("[sandbox]", "").replace("[hooks.mail]", "[hooks.fsck]")
+    text = text.replace("[sandbox]", "").replace("[hooks.mail]", '[hooks.fsck]\n[hooks.mail]\nsendmail = "/bin/true"')
     text = text.replace("[hooks.announce]", f'[hooks.announce]\nsendmail = "{sendmail}"')
     (place.folder / "jobs.toml").write_text(text)
     return sent
@@ -170,7 +170,7 @@ def test_nobody_to_tell_is_told() -> None:
 def test_announced_carried_out_and_all_clear(place: Place) -> None:
     ran = place.runner("announce", "bounce", "--at", soon(hours=1), "--reason", "new kernel")
     assert ran.code == 0, ran.err
-    assert "announced: bounce on" in ran.out and "users@example.com" in ran.out
+    assert "announced: bounce on" in ran.out and "users@site.test" in ran.out
     assert ", announced" in place.runner("status").out
     assert place.runner("run", "bounce", "--yes").code == 0
     (coming, over) = notices(place)
@@ -273,7 +273,7 @@ def test_without_a_hook_that_carries_it_nothing_counts_as_announced(place: Place
 
 def test_what_was_not_delivered_does_not_count_as_announced(place: Place) -> None:
     path = place.folder / "jobs.toml"
-    path.write_text(path.read_text().replace('users = ["users@example.com"]', "users = []"))
+    path.write_text(path.read_text().replace('users = ["users@site.test"]', "users = []"))
     ran = place.runner("announce", "bounce", "--at", soon(hours=1))
     assert ran.code == 6 and "there is nobody to tell" in ran.err
     assert ", announced" not in place.runner("status").out
@@ -300,7 +300,7 @@ def test_what_cannot_be_taken_back_or_moved_still_stands(place: Place) -> None:
     assert place.runner("announce", "bounce", "--at", soon(hours=1)).code == 0
     path = place.folder / "jobs.toml"
     whole = path.read_text()
-    path.write_text(whole.replace('users = ["users@example.com"]', "users = []"))
+    path.write_text(whole.replace('users = ["users@site.test"]', "users = []"))
     assert place.runner("announce", "bounce", "--at", soon(hours=5)).code == 6
     assert place.runner("announce", "bounce", "--cancel").code == 6
     assert ", announced" in place.runner("status").out

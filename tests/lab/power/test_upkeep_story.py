@@ -104,7 +104,7 @@ def test_archives_of_which_none_can_be_used_are_a_failure_with_its_remedy(
     for suite in (STABLE, SECURITY):
         keeper.archive.publish(suite)
     assert (failed.code, failed.mail.subject) == (1, f"[babase] failed: {UNREACHED}")
-    assert failed.mail.to == "keeper@example.com, expert@example.com"
+    assert failed.mail.to == "keeper@site.test, expert@site.test"
     present(failed.mail.flat, [reason, remedy, " good package lists"])
     assert failed.mail.flat.count(reason) == 1
     assert asked.code == 4

@@ -1,0 +1,67 @@
+"""Words that people bring from other programs, and what they are called in jobs.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+_KINDS: Mapping[str, str] = {
+    word: kind
+    for kind, words in {
+        "snapshot": "backup copy rsync archive mirror sync rsnapshot borg restic files",
+        "prune": "purge rotate rotation expire forget cleanup clean delete thin retention",
+        "audit": "verify scrub checksum integrity bitrot",
+        "check": "monitor status watch health",
+        "drill": "test restore restore-test verify-restore rehearsal proof",
+        "dump": "database pg_dump postgres postgresql sql db",
+        "disk": "format mkfs fsck mount filesystem",
+        "updates": "update security patch unattended-upgrades apt yum dnf",
+        "upgrade": "dist-upgrade full-upgrade packages",
+        "reboot": "restart",
+        "halt": "shutdown poweroff off",
+        "access": "login logins auth ssh security-log logs",
+    }.items()
+    for word in words.split()
+}
+_PERIODS = ("daily", "weekly", "monthly", "yearly")
+# Where a table has one of these keys, these words of others mean what the sentence says.
+_KEPT = ("retention", "min", "store")
+_KEYS: tuple[tuple[tuple[str, ...], str, str], ...] = (
+    (_KEPT, "`min` and `max` of the store's retention say it", "keep keep_last max_snapshots snapshots count rotate"),
+    (_KEPT, "`min` of the store's retention says it", "keep_min minimum keep_at_least"),
+    (_KEPT, "`max` of the store's retention says it", "keep_max maximum keep_at_most"),
+    (_KEPT, "`per_day` of the store's retention says it", "keep_hourly hourly"),
+    (_KEPT, "`free_space` of the store's retention says it", "min_free reserve free keep_free"),
+    (("exclude",), "say exclude = [...], a list of paths", "excludes excluding ignore skip filter filters"),
+    (
+        ("filesystems",),
+        "all of the host is copied, or the mount points in filesystems = [...]",
+        "source sources src path paths include includes folders from",
+    ),
+    (("store",), "store = ... says where to", "destination dest target repository repo"),
+    (
+        ("schedule",),
+        'when it is due is said by schedule = "15 3 * * *"',
+        "cron time at when hour on_calendar oncalendar interval every frequency",
+    ),
+    (("after",), "what it waits for is said by after = [...]", "depends depends_on requires needs wait_for"),
+    (("schedule",), "without its schedule a job runs only when it is named", "enabled disabled active"),
+    (("kind", "controller"), "who hears what is said in [people]", "mail email mailto notify recipients admin"),
+    (("address",), "say address = ...", "hostname host ip ip_address addr"),
+    (("kind", "controller"), "`runner plan` shows what would be done", "dry_run dryrun simulate"),
+)
+
+
+def kind(word: str) -> str:
+    """The kind of job that is called `word` elsewhere; "" where none is."""
+    return _KINDS.get(word.lower(), "")
+
+
+def key(word: str, value: object, known: Collection[str]) -> str:
+    """What to write in place of a key of other programs, in a table that has the keys `known`; "" where none is."""
+    plain = word.lower().replace("-", "_")
+    for period in _PERIODS:
+        if plain in (period, f"keep_{period}") and any(needed in known for needed in _KEPT):
+            count = value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10_000 else 7
+            return f'the store\'s retention says it: thin = "{period} {count}", beside min and max'
+    meant = (said for needs, said, words in _KEYS if plain in words.split() and any(need in known for need in needs))
+    return next(meant, "")

@@ -1,0 +1,208 @@
+"""What keeps a jobs.toml from being TOML, in words for whoever wrote that line: tomllib gives little but the place."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from runner.config.complaints import BOOLEANS
+from runner.config.toml_lines import open_brackets, repeated
+
+_CURLY = "“”„‟‘’‚‛«»"
+_PLACE = re.compile(r" \(at line (\d+), column (\d+)\)$")
+_ASSIGNMENT = re.compile(r"\s*([A-Za-z0-9_.\"'-]+)\s*=\s*(.*?)\s*")
+_NOTHING = ("none", "null", "nil", "undefined")
+_MUCH = 48
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Stop:
+    """Where tomllib stopped: `row` is that line, `at` the place in it; `before` is all the text up to there."""
+
+    line: int
+    row: str
+    at: int
+    before: str
+
+    @property
+    def here(self) -> str:
+        """The character it stopped at; a line feed at the end of the line."""
+        return self.row[self.at : self.at + 1] or "\n"
+
+    @property
+    def rest(self) -> str:
+        """What is left of the line, without blanks and a comment."""
+        return re.sub(r"\s+#.*|^#.*", "", self.row[self.at :]).strip()
+
+    @property
+    def last(self) -> str:
+        """The last character before it that is no blank; a line feed where it is the first of its line."""
+        return self.row[: self.at].rstrip()[-1:] or "\n"
+
+    @property
+    def key(self) -> str:
+        """The key whose value the line gives; "" where it gives none."""
+        found = _ASSIGNMENT.fullmatch(self.row)
+        return found[1] if found else ""
+
+
+def explain(text: str, error: ValueError) -> tuple[int, str]:
+    """The line, from 1, that keeps `text` from being TOML, and a sentence that says what to write there."""
+    rows = text.split("\n")
+    place = _PLACE.search(str(error))
+    line, column = (int(place[1]), int(place[2])) if place else _end(rows)
+    row = rows[line - 1].removesuffix("\r")
+    stop = _Stop(line=line, row=row, at=column - 1, before="\n".join((*rows[: line - 1], row[: column - 1])))
+    # It stops at the first mistake, so what is there twice up to here is this one.
+    if twice := repeated("\n".join(rows[:line])):
+        return twice.second, _twice(_shown(twice.name), twice.first, twice.is_table)
+    for found in (_character(stop), _bracket(stop), _in_line(stop)):
+        if found:
+            return found
+    where = f" (column {column})" if place else ""
+    return line, f"is not TOML: {str(error)[: place.start()] if place else error}{where}"
+
+
+def _end(rows: list[str]) -> tuple[int, int]:
+    """Where a text begins that has no end, or else the end of the file; a text may go on for all of the file."""
+    line = next((number for number, row in enumerate(rows, start=1) if _unclosed(row)[0]), len(rows))
+    return line, len(rows[line - 1].removesuffix("\r")) + 1
+
+
+def _twice(name: str, first: int, is_table: bool) -> str:
+    if is_table:
+        return f"table [{name}] is there twice, first in line {first}: put all its keys under one of them"
+    return f"key {name} is there twice, first in line {first}: take one of them out"
+
+
+_Found = tuple[int, str] | None
+
+
+def _character(stop: _Stop) -> _Found:
+    """A character that looks like another, and texts without an end."""
+    quote, begun = _unclosed(stop.row[: stop.at])
+    told = ""
+    if stop.here in _CURLY or quote and any(curly in stop.row for curly in _CURLY):
+        told = "has curly quotes, as word processors write them: put straight ones, \" or ', in their place"
+    elif re.search(r"\r(?!\n)", stop.before + stop.here):
+        told = "ends its lines as an old Macintosh did: save the file with plain (LF) line ends"
+    elif stop.here != "\n" and unicodedata.category(stop.here) in ("Zs", "Cf") and stop.here != " ":
+        told = f"has a blank that is no plain one ({ascii(stop.here)[1:-1]}): write the blanks of this line anew"
+    elif stop.here not in "\n\t" and unicodedata.category(stop.here) == "Cc":
+        told = f"has a control character ({ascii(stop.here)[1:-1]}): take it out"
+    elif quote == '"' and "\\" in stop.row[max(stop.at - 2, 0) : stop.at + 1]:
+        told = "has a backslash in a text: write it twice, or put the text in single quotes"
+    elif quote and stop.here == "\n":
+        told = f"has a text without a quote at its end: {_shown(begun)}"
+    return (stop.line, told) if told else None
+
+
+def _bracket(stop: _Stop) -> _Found:
+    """A list or a table in braces that does not go on as it should."""
+    brackets = open_brackets(stop.before)
+    if not brackets:
+        return None
+    word, begun = brackets[-1]
+    if word == "{":
+        if stop.here == "}" and stop.last == ",":
+            return stop.line, "a table in braces has no comma before its }: take it out"
+        if stop.here in "\n#" or stop.rest.startswith("#"):
+            text = "a table in braces stands in one line: join the lines, or give its keys a [table.of.its.own]"
+            return begun, text
+        inner = _ASSIGNMENT.fullmatch(re.split(r"[{,]", stop.row[: stop.at])[-1])
+        return (stop.line, _value(inner[1], re.split(r"[},]", stop.rest)[0].strip())) if inner else None
+    if stop.last == "\n" and (not stop.rest or _ASSIGNMENT.fullmatch(stop.row) or stop.here == "["):
+        return begun, f"a list begins here and has no ] at its end (line {stop.line} is something else)"
+    if stop.before.rstrip()[-1:] not in (",", "["):
+        return stop.line, f"a comma is missing in a list, before {_shown(stop.rest)}"
+    return stop.line, _value("", re.split(r"[],]", stop.rest)[0].strip())
+
+
+def _in_line(stop: _Stop) -> _Found:
+    """A line that is neither a table nor a key with its value."""
+    row, key = stop.row.strip(), stop.key
+    word = re.split(r"[\s=:\"'\[{#]", row)[0]
+    if row.startswith("["):
+        told = _header(row)
+    elif key and stop.last == "=":
+        told = _value(key, stop.rest)
+    elif key:
+        told = _after(key, stop)
+    elif re.match(r"[A-Za-z0-9_-]+\s*:", row):
+        told = f"has : where = belongs: {_shown(word)} = ..."
+    elif word and word != row.partition("#")[0].strip():
+        told = f"has no = between the key and its value: {_shown(word)} = ..."
+    elif word:
+        told = f"{_shown(word)} stands alone: a line is a [table], or key = value"
+    else:
+        return None
+    return stop.line, told
+
+
+def _header(row: str) -> str:
+    if "]" not in row:
+        return f"a table has no ] at the end of its name: {_shown(row)}"
+    if re.fullmatch(r"\[+[^\[\]]*\]+\s*(#.*)?", row) is None:
+        return "there is more after the ] of a table's name: begin a new line there"
+    names = row.partition("#")[0].strip()
+    if not names.strip("[] "):
+        return "a table has no name: [site], for instance"
+    if re.fullmatch(r"\[+[A-Za-z0-9_.\"'\s-]*\]+", names) and not re.search(r"[A-Za-z0-9_-]\s+[A-Za-z0-9_-]", names):
+        return f"table {_shown(names)} is there already, written in another way"
+    return 'a name with blanks or signs stands in quotes, such as [hooks."mysite.quota"]'
+
+
+def _value(key: str, raw: str) -> str:
+    """What was given as a value and is none."""
+    begin = f"{key} = " if key else ""
+    boolean = BOOLEANS.get(raw.lower())
+    if not raw or raw.startswith("="):
+        return f"has no value: {begin}..." if not raw else f"one = is enough: {begin}..."
+    if boolean:
+        return f"{_shown(raw)} is no value: write {begin}{boolean}"
+    if raw.lower() in _NOTHING:
+        return f"{_shown(raw)} is no value: to say nothing, leave the key out"
+    text = raw.strip("\"'").strip()
+    missing = "a quote is missing" if raw[-1:] in "\"'" else "text stands in quotes"
+    return f"{missing}: {begin}{json.dumps(text)}" if len(text) <= _MUCH else missing
+
+
+def _after(key: str, stop: _Stop) -> str:
+    """What follows a value that has ended."""
+    found = _ASSIGNMENT.fullmatch(stop.row)
+    raw = re.sub(r"\s+#.*", "", found[2] if found else "")
+    if stop.rest.startswith("//"):
+        return "a comment begins with #, not with //"
+    if stop.rest in (",", ";"):
+        return f"a line has no {stop.rest} at its end: take it out"
+    if zeros := re.fullmatch(r"0+([0-9]+)", raw):
+        return f"a number has no 0 in front: {key} = {zeros[1]}"
+    if raw[:1] in "\"'":
+        return f"there is more after the text: {_shown(stop.rest)}; a comment begins with #, a quote in a text with \\"
+    if raw[:1] in "[{":
+        return f"there is more after the {'list' if raw[0] == '[' else 'table'}: {_shown(stop.rest)}"
+    return _value(key, raw)
+
+
+def _unclosed(part: str) -> tuple[str, str]:
+    """The quote of the text that begins in `part` of a line and does not end there, and that text; or ("", "")."""
+    quote, begun, escaped = "", 0, False
+    for place, character in enumerate(part):
+        if escaped:
+            escaped = False
+        elif quote:
+            escaped = quote == '"' and character == "\\"
+            quote = "" if character == quote else quote
+        elif character in "\"'":
+            quote, begun = character, place
+        elif character == "#":
+            break
+    return (quote, part[begun:]) if quote else ("", "")
+
+
+def _shown(text: str) -> str:
+    """What stands in the file, short and printable."""
+    short = text if len(text) <= _MUCH else f"{text[:_MUCH]}..."
+    return short if short.isprintable() and short.isascii() else ascii(short)

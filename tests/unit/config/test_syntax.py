@@ -1,0 +1,83 @@
+"""What is no TOML is told in words, with the line that must be changed."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from runner.config.syntax import explain
+
+QUOTED = "text stands in quotes: "
+CASES = {
+    "text without quotes": ("[site]\nname = babase # the site\n", 2, QUOTED + 'name = "babase"'),
+    "a path without quotes": ("device = /dev/sdb1\n", 1, QUOTED + 'device = "/dev/sdb1"'),
+    "a number with a unit": ("fsck_every = 120d\n", 1, QUOTED + 'fsck_every = "120d"'),
+    "a share": ("free_space = 5%\r\n", 1, QUOTED + 'free_space = "5%"'),
+    "a crontab line": ("schedule = 15 3 * * *\n", 1, QUOTED + 'schedule = "15 3 * * *"'),
+    "text without quotes in a list": ("admin = [root@localhost]\n", 1, QUOTED + '"root@localhost"'),
+    "text without quotes in braces": ("r = { min = thirty }\n", 1, QUOTED + 'min = "thirty"'),
+    "no quote at its begin": ('name = babase"\n', 1, 'a quote is missing: name = "babase"'),
+    "no quote at its end": ('name = "babase\nx = "y"\n', 1, 'has a text without a quote at its end: "babase'),
+    "no quote, and carriage returns": ('x = 1\r\nname = "babase\r\n', 2, 'has a text without a quote at its end: "babase'),
+    "no quote in single ones": ("x = 'abc\ny = 1\n", 1, "has a text without a quote at its end: 'abc"),
+    "three quotes": ('x = """abc\ny = 1\n', 1, 'has a text without a quote at its end: "abc'),
+    "a table twice": (
+        '[site]\n[hosts.a]\n[site]\nname = "b"\n', 3,
+        "table [site] is there twice, first in line 1: put all its keys under one of them",
+    ),
+    "a table of a list again": (
+        "[[hosts.a]]\n[hosts.a]\n", 2, "table [hosts.a] is there twice, first in line 1: put all its keys under one of them"
+    ),
+    "a table in braces again": (
+        "[s]\nr = { min = 1 }\n[s.r]\nmax = 1\n", 3,
+        "table [s.r] is there twice, first in line 2: put all its keys under one of them",
+    ),
+    "a key twice": ('[s]\nname = "a"\n\nname = "b"\n', 4, "key name is there twice, first in line 2: take one of them out"),
+    "a key twice, over lines": ("a = [\n1,\n]\na = [\n2,\n]\n", 4, "key a is there twice, first in line 1: take one of them out"),
+    "a table of dotted keys": ("a.b = 1\n[a]\n", 2, "table [a] is there already, written in another way"),
+    "curly quotes": ("name = “babase”\n", 1, "has curly quotes"),
+    "curly at its end": ('name = "babase”\n', 1, "has curly quotes"),
+    "curly in a name": ("[“site”]\n", 1, "has curly quotes"),
+    "yes": ("[site]\nlive = yes\n", 2, "yes is no value: write live = true"),
+    "Off": ("live = Off\n", 1, "Off is no value: write live = false"),
+    "True": ("live = True # really\n", 1, "True is no value: write live = true"),
+    "none": ("disk = none\n", 1, "none is no value: to say nothing, leave the key out"),
+    "nothing": ("disk =\n", 1, "has no value: disk = ..."),
+    "a bare word": ("[site]\nhello\n", 2, "hello stands alone: a line is a [table], or key = value"),
+    "a colon": ('name: "a"\n', 1, "has : where = belongs: name = ..."),
+    "no sign": ('name "a"\n', 1, "has no = between the key and its value: name = ..."),
+    "two signs": ('name == "a"\n', 1, "one = is enough: name = ..."),
+    "a table in braces over lines": ("a = 1\nretention = {\n  min = 30,\n}\n", 2, "a table in braces stands in one line"),
+    "over two lines": ("retention = { min = 30,\n max = 400 }\n", 1, "a table in braces stands in one line"),
+    "ended in the next": ("retention = { min = 30\n}\n", 1, "a table in braces stands in one line"),
+    "a comma before the brace": ("r = { min = 30, }\n", 1, "a table in braces has no comma before its }: take it out"),
+    "a list without an end": ('a = ["a",\n"b"\n[hosts]\n', 1, "a list begins here and has no ] at its end (line 3"),
+    "a list before a key": ('a = ["a",\nb = 1\n', 1, "a list begins here and has no ] at its end (line 2"),
+    "a list before nothing": ('a = ["a",\n', 1, "a list begins here and has no ] at its end (line 2"),
+    "a list without a comma": ('a = ["a" "b"]\n', 1, 'a comma is missing in a list, before "b"]'),
+    "lines without a comma": ('a = [\n"a"\n"b"\n]\n', 3, 'a comma is missing in a list, before "b"'),
+    "no bracket": ('[site\nname = "a"\n', 1, "a table has no ] at the end of its name: [site"),
+    "two in one line": ("[site] name = 1\n", 1, "there is more after the ] of a table's name: begin a new line there"),
+    "a blank in a name": ("[hosts.a b]\n", 1, "a name with blanks or signs stands in quotes"),
+    "no name": ("[]\n", 1, "a table has no name: [site], for instance"),
+    "a semicolon": ('name = "a";\n', 1, "a line has no ; at its end: take it out"),
+    "a comma": ("live = true,\n", 1, "a line has no , at its end: take it out"),
+    "another comment": ('name = "a" // x\n', 1, "a comment begins with #, not with //"),
+    "quotes in quotes": ('name = "say "hi" now"\n', 1, "there is more after the text: "),
+    "a zero": ("port = 022\n", 1, "a number has no 0 in front: port = 22"),
+    "a backslash": ('path = "C:\\dir"\n', 1, "has a backslash in a text: write it twice"),
+    "a blank from the web": ('name\u00a0= "a"\n', 1, r"has a blank that is no plain one (\xa0)"),
+    "a control character": ('name = "a\x07"\n', 1, r"has a control character (\x07): take it out"),
+    "lines of an old Macintosh": ('[site]\rname = "a"\r', 1, "ends its lines as an old Macintosh did"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_each_mistake_is_told_in_words_with_its_line(case: str) -> None:
+    text, line, said = CASES[case]
+    with pytest.raises(ValueError) as caught:
+        tomllib.loads(text)
+    found, words = explain(text, caught.value)
+    assert (found, words.startswith(said)) == (line, True), words
+    assert words.isprintable()
