@@ -35,8 +35,8 @@ def jump(text: str) -> str:
 
 def _parts(text: str) -> tuple[str, str, str]:
     """User, host and port of an address, "" for what it has not; ValueError where it is none at all."""
-    found = _PARTS.fullmatch(text)
-    user, host, port = found.groups("") if found else ("", text, "")
+    match = _PARTS.fullmatch(text)
+    user, host, port = match.groups("") if match else ("", text, "")
     # The numbers of an IPv6 address look like a port.
     whole = text.rpartition("@")[2]
     if _ip(whole):

@@ -180,11 +180,11 @@ def nearest(name: str, known: Iterable[str]) -> str:
 def _slips(first: str, second: str) -> int:
     """How many letters must be put in, left out, changed, or swapped with the next, to make one of the other."""
     rows = [list(range(len(second) + 1))]
-    for i, one in enumerate(first, start=1):
+    for i, letter in enumerate(first, start=1):
         row = [i]
         for j, other in enumerate(second, start=1):
-            least = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (one != other))
-            if i > 1 and j > 1 and (one, first[i - 2]) == (second[j - 2], other):
+            least = min(rows[-1][j] + 1, row[-1] + 1, rows[-1][j - 1] + (letter != other))
+            if i > 1 and j > 1 and (letter, first[i - 2]) == (second[j - 2], other):
                 least = min(least, rows[-2][j - 2] + 1)
             row.append(least)
         rows.append(row)

@@ -14,7 +14,7 @@ _KINDS: Mapping[str, str] = {
         "drill": "test restore restore-test verify-restore rehearsal proof",
         "dump": "database pg_dump postgres postgresql sql db",
         "disk": "format mkfs fsck mount filesystem",
-        "updates": "update security patch unattended-upgrades apt yum dnf",
+        "updates": "update security patch unattended-upgrades",
         "upgrade": "dist-upgrade full-upgrade packages",
         "reboot": "restart",
         "halt": "shutdown poweroff off",
@@ -47,7 +47,7 @@ _KEYS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("schedule",), "without its schedule a job runs only when it is named", "enabled disabled active"),
     (("kind", "controller"), "who hears what is said in [people]", "mail email mailto notify recipients admin"),
     (("address",), "say address = ...", "hostname host ip ip_address addr"),
-    (("kind", "controller"), "`runner plan` shows what would be done", "dry_run dryrun simulate"),
+    (("kind", "controller"), "`runner plan` shows what would be done", "dryrun simulate"),
 )
 
 
@@ -58,10 +58,16 @@ def kind(word: str) -> str:
 
 def key(word: str, value: object, known: Collection[str]) -> str:
     """What to write in place of a key of other programs, in a table that has the keys `known`; "" where none is."""
-    plain = word.lower().replace("-", "_")
+    plain = _squashed(word)
     for period in _PERIODS:
-        if plain in (period, f"keep_{period}") and any(needed in known for needed in _KEPT):
+        if plain in (period, f"keep{period}") and any(needed in known for needed in _KEPT):
             count = value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 10_000 else 7
             return f'the store\'s retention says it: thin = "{period} {count}", beside min and max'
-    meant = (said for needs, said, words in _KEYS if plain in words.split() and any(need in known for need in needs))
-    return next(meant, "")
+    for needs, sentence, words in _KEYS:
+        if plain in map(_squashed, words.split()) and any(needed in known for needed in needs):
+            return sentence
+    return ""
+
+
+def _squashed(word: str) -> str:
+    return word.lower().replace("-", "").replace("_", "")

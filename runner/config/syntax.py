@@ -18,7 +18,7 @@ _MUCH = 48
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Stop:
+class _Mistake:
     """Where tomllib stopped: `row` is that line, `at` the place in it; `before` is all the text up to there."""
 
     line: int
@@ -44,8 +44,8 @@ class _Stop:
     @property
     def key(self) -> str:
         """The key whose value the line gives; "" where it gives none."""
-        found = _ASSIGNMENT.fullmatch(self.row)
-        return found[1] if found else ""
+        match = _ASSIGNMENT.fullmatch(self.row)
+        return match[1] if match else ""
 
 
 def explain(text: str, error: ValueError) -> tuple[int, str]:
@@ -54,13 +54,13 @@ def explain(text: str, error: ValueError) -> tuple[int, str]:
     place = _PLACE.search(str(error))
     line, column = (int(place[1]), int(place[2])) if place else _end(rows)
     row = rows[line - 1].removesuffix("\r")
-    stop = _Stop(line=line, row=row, at=column - 1, before="\n".join((*rows[: line - 1], row[: column - 1])))
+    mistake = _Mistake(line=line, row=row, at=column - 1, before="\n".join((*rows[: line - 1], row[: column - 1])))
     # It stops at the first mistake, so what is there twice up to here is this one.
     if twice := repeated("\n".join(rows[:line])):
         return twice.second, _twice(_shown(twice.name), twice.first, twice.is_table)
-    for found in (_character(stop), _bracket(stop), _in_line(stop)):
-        if found:
-            return found
+    for answer in (_character(mistake), _bracket(mistake), _in_line(mistake)):
+        if answer:
+            return answer
     where = f" (column {column})" if place else ""
     return line, f"is not TOML: {str(error)[: place.start()] if place else error}{where}"
 
@@ -77,68 +77,68 @@ def _twice(name: str, first: int, is_table: bool) -> str:
     return f"key {name} is there twice, first in line {first}: take one of them out"
 
 
-_Found = tuple[int, str] | None
+_Answer = tuple[int, str] | None
 
 
-def _character(stop: _Stop) -> _Found:
+def _character(mistake: _Mistake) -> _Answer:
     """A character that looks like another, and texts without an end."""
-    quote, begun = _unclosed(stop.row[: stop.at])
-    told = ""
-    if stop.here in _CURLY or quote and any(curly in stop.row for curly in _CURLY):
-        told = "has curly quotes, as word processors write them: put straight ones, \" or ', in their place"
-    elif re.search(r"\r(?!\n)", stop.before + stop.here):
-        told = "ends its lines as an old Macintosh did: save the file with plain (LF) line ends"
-    elif stop.here != "\n" and unicodedata.category(stop.here) in ("Zs", "Cf") and stop.here != " ":
-        told = f"has a blank that is no plain one ({ascii(stop.here)[1:-1]}): write the blanks of this line anew"
-    elif stop.here not in "\n\t" and unicodedata.category(stop.here) == "Cc":
-        told = f"has a control character ({ascii(stop.here)[1:-1]}): take it out"
-    elif quote == '"' and "\\" in stop.row[max(stop.at - 2, 0) : stop.at + 1]:
-        told = "has a backslash in a text: write it twice, or put the text in single quotes"
-    elif quote and stop.here == "\n":
-        told = f"has a text without a quote at its end: {_shown(begun)}"
-    return (stop.line, told) if told else None
+    quote, begun = _unclosed(mistake.row[: mistake.at])
+    sentence = ""
+    if mistake.here in _CURLY or quote and any(curly in mistake.row for curly in _CURLY):
+        sentence = "has curly quotes, as word processors write them: put straight ones, \" or ', in their place"
+    elif re.search(r"\r(?!\n)", mistake.before + mistake.here):
+        sentence = "ends its lines as an old Macintosh did: save the file with plain (LF) line ends"
+    elif mistake.here != "\n" and unicodedata.category(mistake.here) in ("Zs", "Cf") and mistake.here != " ":
+        sentence = f"has a blank that is no plain one ({ascii(mistake.here)[1:-1]}): write the blanks of this line anew"
+    elif mistake.here not in "\n\t" and unicodedata.category(mistake.here) == "Cc":
+        sentence = f"has a control character ({ascii(mistake.here)[1:-1]}): take it out"
+    elif quote == '"' and "\\" in mistake.row[max(mistake.at - 2, 0) : mistake.at + 1]:
+        sentence = "has a backslash in a text: write it twice, or put the text in single quotes"
+    elif quote and mistake.here == "\n":
+        sentence = f"has a text without a quote at its end: {_shown(begun)}"
+    return (mistake.line, sentence) if sentence else None
 
 
-def _bracket(stop: _Stop) -> _Found:
+def _bracket(mistake: _Mistake) -> _Answer:
     """A list or a table in braces that does not go on as it should."""
-    brackets = open_brackets(stop.before)
+    brackets = open_brackets(mistake.before)
     if not brackets:
         return None
     word, begun = brackets[-1]
     if word == "{":
-        if stop.here == "}" and stop.last == ",":
-            return stop.line, "a table in braces has no comma before its }: take it out"
-        if stop.here in "\n#" or stop.rest.startswith("#"):
+        if mistake.here == "}" and mistake.last == ",":
+            return mistake.line, "a table in braces has no comma before its }: take it out"
+        if mistake.here in "\n#" or mistake.rest.startswith("#"):
             text = "a table in braces stands in one line: join the lines, or give its keys a [table.of.its.own]"
             return begun, text
-        inner = _ASSIGNMENT.fullmatch(re.split(r"[{,]", stop.row[: stop.at])[-1])
-        return (stop.line, _value(inner[1], re.split(r"[},]", stop.rest)[0].strip())) if inner else None
-    if stop.last == "\n" and (not stop.rest or _ASSIGNMENT.fullmatch(stop.row) or stop.here == "["):
-        return begun, f"a list begins here and has no ] at its end (line {stop.line} is something else)"
-    if stop.before.rstrip()[-1:] not in (",", "["):
-        return stop.line, f"a comma is missing in a list, before {_shown(stop.rest)}"
-    return stop.line, _value("", re.split(r"[],]", stop.rest)[0].strip())
+        inner = _ASSIGNMENT.fullmatch(re.split(r"[{,]", mistake.row[: mistake.at])[-1])
+        return (mistake.line, _value(inner[1], re.split(r"[},]", mistake.rest)[0].strip())) if inner else None
+    if mistake.last == "\n" and (not mistake.rest or _ASSIGNMENT.fullmatch(mistake.row) or mistake.here == "["):
+        return begun, f"a list begins here and has no ] at its end (line {mistake.line} is something else)"
+    if mistake.before.rstrip()[-1:] not in (",", "["):
+        return mistake.line, f"a comma is missing in a list, before {_shown(mistake.rest)}"
+    return mistake.line, _value("", re.split(r"[],]", mistake.rest)[0].strip())
 
 
-def _in_line(stop: _Stop) -> _Found:
+def _in_line(mistake: _Mistake) -> _Answer:
     """A line that is neither a table nor a key with its value."""
-    row, key = stop.row.strip(), stop.key
+    row, key = mistake.row.strip(), mistake.key
     word = re.split(r"[\s=:\"'\[{#]", row)[0]
     if row.startswith("["):
-        told = _header(row)
-    elif key and stop.last == "=":
-        told = _value(key, stop.rest)
+        sentence = _header(row)
+    elif key and mistake.last == "=":
+        sentence = _value(key, mistake.rest)
     elif key:
-        told = _after(key, stop)
+        sentence = _after(key, mistake)
     elif re.match(r"[A-Za-z0-9_-]+\s*:", row):
-        told = f"has : where = belongs: {_shown(word)} = ..."
+        sentence = f"has : where = belongs: {_shown(word)} = ..."
     elif word and word != row.partition("#")[0].strip():
-        told = f"has no = between the key and its value: {_shown(word)} = ..."
+        sentence = f"has no = between the key and its value: {_shown(word)} = ..."
     elif word:
-        told = f"{_shown(word)} stands alone: a line is a [table], or key = value"
+        sentence = f"{_shown(word)} stands alone: a line is a [table], or key = value"
     else:
         return None
-    return stop.line, told
+    return mistake.line, sentence
 
 
 def _header(row: str) -> str:
@@ -169,20 +169,20 @@ def _value(key: str, raw: str) -> str:
     return f"{missing}: {begin}{json.dumps(text)}" if len(text) <= _MUCH else missing
 
 
-def _after(key: str, stop: _Stop) -> str:
+def _after(key: str, mistake: _Mistake) -> str:
     """What follows a value that has ended."""
-    found = _ASSIGNMENT.fullmatch(stop.row)
-    raw = re.sub(r"\s+#.*", "", found[2] if found else "")
-    if stop.rest.startswith("//"):
+    match = _ASSIGNMENT.fullmatch(mistake.row)
+    raw = re.sub(r"\s+#.*", "", match[2] if match else "")
+    if mistake.rest.startswith("//"):
         return "a comment begins with #, not with //"
-    if stop.rest in (",", ";"):
-        return f"a line has no {stop.rest} at its end: take it out"
+    if mistake.rest in (",", ";"):
+        return f"a line has no {mistake.rest} at its end: take it out"
     if zeros := re.fullmatch(r"0+([0-9]+)", raw):
         return f"a number has no 0 in front: {key} = {zeros[1]}"
     if raw[:1] in "\"'":
-        return f"there is more after the text: {_shown(stop.rest)}; a comment begins with #, a quote in a text with \\"
+        return f"there is more after the text: {_shown(mistake.rest)}; a comment begins with #, a quote in it with \\"
     if raw[:1] in "[{":
-        return f"there is more after the {'list' if raw[0] == '[' else 'table'}: {_shown(stop.rest)}"
+        return f"there is more after the {'list' if raw[0] == '[' else 'table'}: {_shown(mistake.rest)}"
     return _value(key, raw)
 
 

@@ -23,6 +23,8 @@ ATTEMPTS = 5
 KEEPALIVE = 15
 DEAD_AFTER_MS = 60_000
 _CLOSING = 1.0
+# Of the keys that ssh takes by itself; the first is the one to make.
+_KEY_KINDS = ("ed25519", "ecdsa", "rsa", "dsa")
 
 
 # What is said of a port behind which no sshd speaks (yet, or any more): a tunnel, a router, a kernel that panicked.
@@ -162,6 +164,12 @@ class Connection:
                     f"the host key of {place} is not the one in known_hosts but {fingerprint(problem.key)}: "
                     "ask its keeper why, and replace the line only if this fingerprint is right"
                 )
+            case paramiko.SSHException() | FileNotFoundError() if line and (key := line.lacks()):
+                make = shlex.join(("ssh-keygen", "-t", "ed25519", "-N", "", "-f", key))
+                return (
+                    f"{place} cannot let us in, since there is no ssh key here: make one with `{make}`, and add the "
+                    f"line in {key}.pub to {line.authorized} there"
+                )
             case paramiko.AuthenticationException() | paramiko.PasswordRequiredException():
                 return (
                     f"{place} refused to let us in: put the public half of our key into authorized_keys "
@@ -190,6 +198,7 @@ class _FabricConnection:
         keys = {"allow_agent": False, "banner_timeout": 15, "auth_timeout": 30}
         self._fabric = fabric.Connection(host, config=settings, gateway=False, connect_kwargs=keys)
         self._proxy: Proxy | None = None
+        self._was_asked = False
         self.user: str = self._fabric.user
         self.place = f"{self.user}@{self._fabric.host} port {self._fabric.port}"
 
@@ -197,6 +206,20 @@ class _FabricConnection:
     def transport(self) -> paramiko.Transport:
         """The transport that channels are opened on."""
         return self._fabric.transport
+
+    @property
+    def authorized(self) -> str:
+        """Where the host keeps the keys of those that it lets in as our user."""
+        home = "/root" if self.user == "root" else f"/home/{self.user}"
+        return f"{home}/.ssh/authorized_keys"
+
+    def lacks(self) -> str:
+        """The key file to make, where the host asked who we are and there is none; "" otherwise."""
+        if not self._was_asked:
+            return ""
+        named = [str(path) for path in self._fabric.connect_kwargs.get("key_filename", ())]
+        usual = [f"~/.ssh/id_{kind}" for kind in _KEY_KINDS]
+        return "" if any(_expanded(path).exists() for path in named or usual) else str(_expanded((named or usual)[0]))
 
     def open(self, known_hosts: list[Path]) -> None:
         """Connect; raises whatever stands in the way."""
@@ -209,7 +232,12 @@ class _FabricConnection:
         if through := self._fabric.ssh_config.get("proxycommand"):
             self._proxy = Proxy(tuple(shlex.split(through)))
             kwargs["sock"] = self._proxy.socket
-        self._fabric.open()
+        try:
+            self._fabric.open()
+        except Exception:
+            transport = self._fabric.client.get_transport()
+            self._was_asked = bool(transport and transport.initial_kex_done)
+            raise
         _watch_the_line(self.transport)
 
     def close(self) -> str:

@@ -78,7 +78,25 @@ def test_a_key_that_is_not_authorized_is_told(server: Sshd, tmp_path: Path, touc
 def test_a_key_file_that_is_missing_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
     result = touch(ssh(server, tmp_path, key=str(tmp_path / "no-key")))
     assert result.exit is None
-    assert "no-key" in result.error
+    key = tmp_path / "no-key"
+    assert f"make one with `ssh-keygen -t ed25519 -N '' -f {key}`, and add the line in {key}.pub to " in result.error
+
+
+def test_where_there_is_no_key_at_all_it_says_how_to_make_one(
+    server: Sshd, tmp_path: Path, touch: Try, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    result = touch(ssh(server, tmp_path, key=""))
+    key = tmp_path / ".ssh/id_ed25519"
+    assert f"there is no ssh key here: make one with `ssh-keygen -t ed25519 -N '' -f {key}`" in result.error
+    assert result.error.endswith("/.ssh/authorized_keys there")
+    # Where there is one, it is this that is not known there.
+    key.parent.mkdir(mode=0o700)
+    new_key(key)
+    assert "refused to let us in" in touch(ssh(server, tmp_path, key="")).error
+    # A host that speaks no ssh asked for none.
+    key.unlink()
+    assert "ssh key" not in touch(ssh(server, tmp_path, key="", port=free_port())).error
 
 
 def test_a_closed_port_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
