@@ -83,9 +83,14 @@ bench: .venv/bench  ## against bare rsync and rsnapshot, some minutes (root)
 clean:  ## remove the virtual environment and caches; the sandbox stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
+# The programs of a checkout that was moved name the place where it was: they are made anew.
+MADE_HERE = [ -L .venv ] || grep -qsF "$(CURDIR)/.venv/" .venv/bin/runner
+$(shell [ ! -e .venv/run ] || { $(MADE_HERE); } || rm -f .venv/run .venv/dev)
+
 .venv/run: pyproject.toml
 	@PYTHON=$(PYTHON) sh .ci/packages run
 	@echo "making .venv"
+	@{ $(MADE_HERE); } || rm -rf .venv
 	@$(PYTHON) -m venv .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from runner.model.run import Report, Verdict
 from runner.model.text import length, one_line
 from runner.report.report import merged_skips
+from runner.tools import called
 
 WIDTH = 78
 LOG_LINES = 200
@@ -72,14 +73,14 @@ def item(text: str, first: str = "", command: str = "") -> str:
     bare = text.lstrip(" ")
     first += " " * (len(text) - len(bare))
     lines = textwrap.wrap(
-        one_line(bare),
+        called.spelled(one_line(bare)),
         WIDTH,
         initial_indent=first,
         subsequent_indent=" " * len(first),
         break_long_words=False,
         break_on_hyphens=False,
     )
-    return "\n".join((*lines, f"{' ' * len(first)}  {one_line(command)}") if command else lines)
+    return "\n".join((*lines, f"{' ' * len(first)}  {one_line(called.spelled(command))}") if command else lines)
 
 
 def heading(text: str) -> str:

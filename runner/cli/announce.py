@@ -17,7 +17,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Which job, when, why."""
     parser.add_argument("job", metavar="JOB", help="a job that interrupts people, such as a reboot")
     choice = parser.add_mutually_exclusive_group(required=True)
-    choice.add_argument("--at", metavar="TIME", help="when it begins: '2026-11-28 17:00', in the site's zone")
+    at = "when it begins, in the site's zone: '2026-11-28 17:00' or 'tomorrow 17:00'"
+    choice.add_argument("--at", metavar="TIME", help=at)
     choice.add_argument("--cancel", action="store_true", help="say that what was announced does not happen")
     choice.add_argument("--over", action="store_true", help="tell them that it is over, if no run has")
     parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the users")

@@ -24,7 +24,7 @@ _MARKS: dict[str, tuple[str, Style]] = {
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The two, and below where."""
-    parser.add_argument("older", metavar="A", help=f"{WHEN_HELP}, or previous")
+    parser.add_argument("older", metavar="A", nargs="?", default="previous", help=f"{WHEN_HELP} (default: previous)")
     parser.add_argument("newer", metavar="B", nargs="?", default="latest", help="likewise (default: latest)")
     parser.add_argument("--store", default="", metavar="STORE", help="the store that has them")
     parser.add_argument("--path", default="/", metavar="PATH", help="only below this path (default: /)")

@@ -13,7 +13,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from runner.model.errors import UsageError
-from runner.tools import trust
+from runner.tools import called, trust
 
 if TYPE_CHECKING:
     from runner.model.site import Site
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner.verbs.due import RunRequest
 
 
+SITE = "jobs.toml"
 # What does or foretells something at a live site. Asking, and getting something back, goes on with an old file.
 _ACTING = ("plan", "run", "apply", "announce")
 
@@ -70,12 +71,12 @@ def instant_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def asked(options: argparse.Namespace, site: Site) -> RunRequest:
+def asked(options: argparse.Namespace, app: App) -> RunRequest:
     """What these options ask a plan or a run for. UsageError where `--for` is no time, or two."""
     from runner.jobs.snapshots.when import time_of
     from runner.verbs.due import RunRequest
 
-    at = time_of(options.instant, zone=site.timezone) if options.instant else None
+    at = time_of(options.instant, zone=app.site.timezone, now=app.now()) if options.instant else None
     if isinstance(at, str):
         raise UsageError(f"--for {options.instant}: {at}", do="or with its offset: --for 2026-11-30T03:15Z")
     return RunRequest(jobs=tuple(options.jobs), packages=tuple(options.package), instant=at)
@@ -83,7 +84,9 @@ def asked(options: argparse.Namespace, site: Site) -> RunRequest:
 
 def site_file(options: argparse.Namespace) -> Path:
     """The jobs.toml that was named; UsageError where there is none, Exposed where others may change it."""
-    path = Path(options.file)
+    path = Path(options.file or SITE)
+    if not (options.file or path.exists()):
+        path = called.site_beside() or path
     if not path.is_file():
         what = "this is not a file" if path.exists() else "no such file"
         raise UsageError(f"{path}: {what}", do="name the site's file: runner VERB --file PATH/jobs.toml")

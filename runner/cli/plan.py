@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     from runner.verbs import browse
 
     with opened(options) as app:
-        plan = app.plan(asked(options, app.site))
+        plan = app.plan(asked(options, app))
         plan = browse.exactly(app, plan) if options.exact else plan
     if options.json:
         show_json(planfile.data(plan))

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
 
     live = display()
     with opened(options, live) as app, live:
-        request = asked(options, app.site)
+        request = asked(options, app)
         request = replace(request, confirmed=options.yes, new_machines=tuple(options.new_machine))
         report, code = app.run(request, shown)
     tell(report_lines(report))
@@ -67,10 +65,9 @@ def hints(site: Site, report: Report) -> list[Line]:
     first = stores[0]
     host = next((job.host for job in site.jobs if getattr(job.options, "store", "") == first.name), site.controller)
     example = next((_example(folder) for folder in site.host(host).stand_ins), "/")
-    runner = _command()
     lines += [
-        _hint("get a file back", f"{runner} restore {host} {one_line(example)}"),
-        line(f"  change it        edit jobs.toml, then: {runner} plan"),
+        _hint("get a file back", f"runner restore {host} {one_line(example)}"),
+        line("  change it        edit jobs.toml, then: runner plan"),
         line("  for real         set live = true in jobs.toml; docs/guide.md says what else"),
     ]
     return lines
@@ -86,12 +83,3 @@ def _example(folder: str) -> str:
     known = [path for path in files if path.name == "hostname"]
     plain = [path for path in files if path.name.isidentifier()]
     return shlex.quote(str(next(iter((*known, *plain)), Path(folder))))
-
-
-def _command() -> str:
-    """How to call the runner from here: it need not be on the PATH of a fresh clone."""
-    called = sys.argv[0]
-    if shutil.which("runner") or not called.endswith("/runner"):
-        return "runner"
-    here = os.path.relpath(called)
-    return shlex.quote(called if here.startswith("..") else here)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from runner.report.line import Line, Style, Table, aligned, folded, line, plain
+from runner.tools import called
 
 _STYLES: dict[Style, str] = {
     "head": "1",
@@ -62,7 +63,7 @@ def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form f
 
 def complain(text: str) -> None:
     """Write to standard error, at a terminal in lines that fit it."""
-    lines = tuple(line(part) for part in text.split("\n"))
+    lines = tuple(line(part) for part in called.spelled(text).split("\n"))
     if sys.stderr.isatty():
         columns = os.get_terminal_size(sys.stderr.fileno()).columns
         lines = tuple(part for whole in lines for part in folded(whole, max(columns, 60)))
@@ -70,6 +71,7 @@ def complain(text: str) -> None:
 
 
 def _write(lines: tuple[Line, ...]) -> None:
+    lines = tuple(tuple((called.spelled(text), style) for text, style in whole) for whole in lines)
     if sys.stdout.isatty():
         lines = tuple(piece for whole in lines for piece in folded(whole, width()))
     sys.stdout.write("".join(_coloured(each) + "\n" for each in lines) if at_terminal() else plain(lines))

@@ -18,15 +18,9 @@ def run(options: argparse.Namespace) -> int:
     """Print what the site has; ConfigError carries the problems."""
     from runner.verbs.load import load, outgrown
 
-    site = load(site_file(options), acting=True)
+    file = site_file(options)
+    site = load(file, acting=True)
     parts = (count(len(site.hosts), "host"), count(len(site.stores), "store"), count(len(site.jobs), "job"))
-    show(
-        [
-            line(
-                ("Good", "good"),
-                f"  {options.file}: {site.name}, {', '.join(parts)}, {'live' if site.live else 'sandbox'}",
-            )
-        ]
-    )
+    show([line(("Good", "good"), f"  {file}: {site.name}, {', '.join(parts)}, {'live' if site.live else 'sandbox'}")])
     show([line(("note", "warn"), f"  {text}") for text in outgrown(site)])
     return 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
+
+from runner.model.errors import UsageError
 
 VERBS = {
     "plan": "show what would run, and write it to a file for review",
@@ -25,10 +27,42 @@ VERBS = {
 }
 # These are about jobs.toml alone, wherever they are typed.
 _OF_THE_FILE = ("validate", "config")
+# What people type who know other programs.
+_RUN = "runner run makes what is due, runner run JOB one job now; runner snapshots lists what there is"
+_PRUNE = "a job of kind prune does it: runner run purge-NAME"
+_CHECK = "runner validate checks jobs.toml; jobs of kind check, audit and drill check the stores: runner run check-NAME"
+_PLAN = "runner plan shows what would be done, and does nothing"
+_WORDS: Mapping[str, str] = {
+    word: advice
+    for words, advice in (
+        ("backup backups snapshot create make start execute go now sync copy", _RUN),
+        ("list ls show", "runner snapshots lists the snapshots, runner find PATH the versions of a file"),
+        ("prune purge forget rotate expire delete remove clean cleanup", _PRUNE),
+        ("check verify audit drill test lint", _CHECK),
+        ("dry-run dryrun preview simulate", _PLAN),
+        ("log logs runs", "runner history lists the last runs"),
+        ("recover get extract undelete", "runner restore HOST PATH gets a file or folder back"),
+        ("dump reboot halt update updates upgrade access disk", "that is a kind of job: runner run JOB runs one"),
+        ("compare", "runner diff shows what differs between two snapshots"),
+        ("mount", "a snapshot is a plain folder: runner status says where the stores are"),
+        ("cancel", "runner announce JOB --cancel"),
+        ("cron schedule next", "runner status says when each job is due"),
+        ("init setup install", "edit jobs.toml, then: runner validate"),
+        ("help", "runner --help, or runner VERB --help"),
+        ("version", "runner --version"),
+    )
+    for word in words.split()
+}
+_PRETENDING = frozenset(("--dry-run", "--dryrun", "--simulate", "--just-print", "--whatif"))
+# Where -n is no option of ours, it is that of rsync and make.
+_RUNNING = ("run", "apply")
 
 
 def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], argparse.Namespace]:
-    """The verb's function and its options. Leaves with exit 0 for --help, 2 for a wrong command line."""
+    """The verb's function and its options. Leaves with exit 0 for --help, 2 for a wrong command line; UsageError
+    where a word of it means something else here.
+    """
+    _require_meant(argv)
     parser = argparse.ArgumentParser(
         prog="runner",
         description="Keep a small site safe: declare it in jobs.toml, read the plan, run exactly that.",
@@ -42,7 +76,7 @@ def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], arg
     for name, summary in VERBS.items():
         verb = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".")
         verb.add_argument(
-            "-f", "--file", default="jobs.toml", metavar="JOBS.TOML", help="the site (default: jobs.toml)"
+            "-f", "--file", default="", metavar="JOBS.TOML", help="the site (default: jobs.toml here or beside .venv)"
         )
         if name not in _OF_THE_FILE:
             verb.add_argument(
@@ -55,10 +89,29 @@ def parse(argv: Sequence[str]) -> tuple[Callable[[argparse.Namespace], int], arg
             module = import_module(f"runner.cli.{name.replace('-', '_')}")
             module.arguments(verb)
             run = module.run
+    if not argv:
+        # Without a verb nothing was done, and whoever calls it must not take that for a success.
+        parser.exit(2, parser.format_help())
     options = parser.parse_args(argv)
     if run is None:
         raise AssertionError("argparse accepted a verb that is not in the table")
     return run, options
+
+
+def _require_meant(argv: Sequence[str]) -> None:
+    """UsageError where the first word is no verb, or an option asks to pretend; with what does that here."""
+    if argv and not argv[0].startswith("-") and argv[0] not in VERBS:
+        from runner.config.complaints import nearest
+
+        near = nearest(argv[0], VERBS)
+        other = f"did you mean: runner {near}? " if near else ""
+        all_of_them = f"{other}The verbs are {', '.join(VERBS)}; a job is run with: runner run JOB"
+        raise UsageError(f"there is no verb {argv[0]!a}", do=_WORDS.get(argv[0].lower(), all_of_them))
+    words = argv[: argv.index("--")] if "--" in argv else argv
+    for word in words[1:]:
+        if word in _PRETENDING or word == "-n" and argv[0] in _RUNNING:
+            out = "; with --out plan.toml this verb writes its plan and stops" if argv[0].startswith("rest") else ""
+            raise UsageError(f"there is no {word}: nothing here only pretends", do=f"{_PLAN}{out}")
 
 
 class _Version(argparse.Action):

@@ -55,7 +55,7 @@ def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Notice:
     job = _job(desk, name)
     if not desk.hooks.tells_users:
         raise UsageError("no hook delivers notices, so nobody would hear of it", do="add [hooks.announce] to jobs.toml")
-    moment = time_of(at, zone=desk.site.timezone)
+    moment = time_of(at, zone=desk.site.timezone, now=desk.now())
     if isinstance(moment, str):
         raise UsageError(f"'{at}' is not a clear time", do=moment)
     if moment <= desk.now():

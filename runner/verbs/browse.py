@@ -98,14 +98,16 @@ def pair(app: App, ends: tuple[str, str], name: str, path: str) -> Pair:
     """The two snapshots a person means, in the one store that has them."""
     _absolute(path)
     held = holdings(app, (name,) if name else ())
+    reasons = []
     for holding in held:
         chosen = [_pick(app, holding, when) for when in ends]
         if all(isinstance(snapshot, Snapshot) for snapshot in chosen):
             first, second = (snapshot for snapshot in chosen if isinstance(snapshot, Snapshot))
             return Pair(holding=holding, older=first, newer=second, path=path)
+        reasons += [f"store {holding.store.name}: {next(why for why in chosen if isinstance(why, str))}"]
     if unread := "; ".join(f"store {holding.store.name}: {holding.error}" for holding in held if holding.error):
         raise FactsIncomplete(unread)
-    raise UsageError(f"no store has both '{ends[0]}' and '{ends[1]}'", do="runner snapshots lists what there is")
+    raise UsageError("; ".join(reasons) or "there is no store", do="runner snapshots lists what there is")
 
 
 def diff(app: App, snapshots: Pair, heard: Callable[[agent.SnapshotDifference | Mapping[str, int]], None]) -> None:
@@ -239,8 +241,6 @@ def _find(app: App, holding: Holding, question: Mapping[str, str]) -> agent.Vers
 
 
 def _pick(app: App, holding: Holding, when: str) -> Snapshot | str:
-    if when == "previous" and len(holding.sealed) > 1:
-        return holding.sealed[-2]
     return pick(holding.sealed, when, zone=app.site.timezone, now=app.now())
 
 

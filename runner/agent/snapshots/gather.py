@@ -195,7 +195,7 @@ class Gathered:
         if self.looks.get(point, 0) == PARTIAL and not named:
             raise Refused(
                 f"rsync could not read something of {point}, twice, and everything there can be read",
-                "run the job again; if it stays so, look at what rsync says: `runner log` has it",
+                "run the job again; if it stays so, what rsync says is in the log of the message",
                 again=True,
             )
 

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from runner.model.facts import Snapshot
 from runner.model.names import SNAPSHOT, snapshot_time
 
-WHEN_HELP = "latest, a snapshot's name, 2026-11-22, '2026-11-22 18:00', yesterday, or '3 days ago'"
+WHEN_HELP = "latest, previous, a snapshot's name, 2026-11-22, '2026-11-22 18:00', yesterday, or '3 days ago'"
 _AGO = re.compile(r"([0-9]{1,6})\s*(hour|day|week|month|year)s?\s+ago")
+_DAY_BY_NAME = re.compile(r"(today|tomorrow)(?:,|,? at)? +([0-9]{1,2}:[0-9]{2})")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 
 
@@ -26,6 +27,8 @@ def pick(sealed: Sequence[Snapshot], when: str, *, zone: str, now: datetime) -> 
     name = when.strip()
     if name in ("", "latest"):
         return sealed[-1]
+    if name == "previous":
+        return sealed[-2] if len(sealed) > 1 else f"there is none before {sealed[-1].name}, the only one"
     if SNAPSHOT.fullmatch(name):
         exact = [snapshot for snapshot in sealed if snapshot.name == name]
         return exact[0] if exact else f"there is no snapshot {name}; the newest is {sealed[-1].name}"
@@ -44,12 +47,15 @@ def moment_of(when: str, *, zone: str, now: datetime) -> datetime | None:
         return None
 
 
-def time_of(when: str, *, zone: str) -> datetime | str:
+def time_of(when: str, *, zone: str, now: datetime) -> datetime | str:
     """The UTC moment that `when`, a day with a time of that day, means; a sentence where it means none, or two."""
-    how = "say the day and the time, as '2026-11-28 17:00', in the site's time zone"
+    how = "say the day and the time, as '2026-11-28 17:00' or 'tomorrow 17:00', in the site's time zone"
     with suppress(ValueError):
         date.fromisoformat(when)
         return how
+    if by_name := _DAY_BY_NAME.fullmatch(when.strip().lower()):
+        day = now.astimezone(ZoneInfo(zone)).date() + timedelta(days=by_name[1] == "tomorrow")
+        when = f"{day} {by_name[2]:0>5}"
     try:
         moment = datetime.fromisoformat(when)
         here = moment.tzinfo or ZoneInfo(zone)

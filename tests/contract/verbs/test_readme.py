@@ -57,6 +57,7 @@ def test_make_help_lists_every_target() -> None:
             "soak",
             "mutants",
             "lint",
+            "schema",
             "bench",
             "clean",
         ]

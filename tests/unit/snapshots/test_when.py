@@ -86,12 +86,12 @@ def test_so_long_ago_is_as_many_days(when: str, days: int) -> None:
     ],
 )
 def test_a_day_with_a_time_is_of_the_sites_zone_unless_it_says_another(when: str, moment: str) -> None:
-    read = time_of(when, zone=ZONE)
+    read = time_of(when, zone=ZONE, now=NOW)
     assert isinstance(read, datetime)
     assert read.isoformat() == moment
 
 
-DAY_AND_TIME = "say the day and the time, as '2026-11-28 17:00', in the site's time zone"
+DAY_AND_TIME = "say the day and the time, as '2026-11-28 17:00' or 'tomorrow 17:00', in the site's time zone"
 TWICE = "the clock is put back then, so that time comes twice: say '2026-11-01 01:30-04:00' or '2026-11-01 01:30-05:00'"
 NEVER = "the clock is put forward then, so there is no such time: say '2026-03-08 03:30-04:00', or another"
 
@@ -110,7 +110,7 @@ NEVER = "the clock is put forward then, so there is no such time: say '2026-03-0
     ],
 )
 def test_what_is_no_time_or_two_is_answered_with_what_to_say(when: str, answer: str) -> None:
-    assert time_of(when, zone=ZONE) == answer
+    assert time_of(when, zone=ZONE, now=NOW) == answer
 
 
 @pytest.mark.parametrize(
