@@ -104,9 +104,9 @@ def _require_meant(argv: Sequence[str]) -> None:
         from runner.config.complaints import nearest
 
         near = nearest(argv[0], VERBS)
-        other = f"did you mean: runner {near}? " if near else ""
-        all_of_them = f"{other}The verbs are {', '.join(VERBS)}; a job is run with: runner run JOB"
-        raise UsageError(f"there is no verb {argv[0]!a}", do=_WORDS.get(argv[0].lower(), all_of_them))
+        others = f"the verbs are {', '.join(VERBS)}; a job is run with: runner run JOB"
+        hint = f"did you mean: runner {near}?" if near else others
+        raise UsageError(f"there is no verb {argv[0]!a}", do=_WORDS.get(argv[0].lower(), hint))
     words = argv[: argv.index("--")] if "--" in argv else argv
     for word in words[1:]:
         if word in _PRETENDING or word == "-n" and argv[0] in _RUNNING:
