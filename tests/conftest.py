@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import Phase, settings
+
+# Whoever starts us in the background of a script has us ignore SIGINT, and nohup has us ignore SIGHUP; every program
+# that a test starts would inherit that. We stay deaf, and so do our workers, by a handler: programs do not inherit it.
+for _number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN or f"TESTS_DEAF_TO_{_number.name}" in os.environ:
+        os.environ[f"TESTS_DEAF_TO_{_number.name}"] = "yes"
+        signal.signal(_number, lambda number, frame: None)
 
 settings.register_profile("short", max_examples=20, deadline=None)
 settings.register_profile("usual", max_examples=100, deadline=None)

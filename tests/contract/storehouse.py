@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,10 +18,26 @@ from typing import Any
 from runner.tools import rsync
 
 REPOSITORY = Path(__file__).parents[2]
+
+
+def _readable() -> Path:
+    """Where everybody can read the program: the checkout, or a copy of it where its folders keep others out."""
+    closed = [path for path in (REPOSITORY / "runner", *(REPOSITORY / "runner").parents) if not path.stat().st_mode & 1]
+    if not closed or os.geteuid() != 0:
+        return REPOSITORY
+    copy = Path(tempfile.mkdtemp(prefix="runner-readable-", dir="/tmp"))
+    atexit.register(shutil.rmtree, copy, ignore_errors=True)
+    shutil.copytree(REPOSITORY / "runner", copy / "runner", ignore=shutil.ignore_patterns("__pycache__"))
+    for path in (copy, *copy.rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return copy
+
+
+READABLE = _readable()
 # The system's own python: a virtual environment may lie where only its owner may look.
 PROGRAM = (shutil.which("python3", path="/usr/bin:/bin") or sys.executable, "-B", "-m", "runner.agent")
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
-ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C", "LANGUAGE": "", "PYTHONPATH": str(REPOSITORY)}
+ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C", "LANGUAGE": "", "PYTHONPATH": str(READABLE)}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -175,6 +175,14 @@ class Machine:
         waited = self.run("systemctl", "is-system-running", "--wait", check=False, timeout=seconds)
         return waited.stdout.strip()
 
+    def await_mounted(self, seconds: float = 60) -> None:
+        """Wait until the backup disk is mounted; where the boot gave up on a slow one, it is asked for again."""
+        end = time.monotonic() + seconds
+        while self.run("findmnt", "--noheadings", recipe.STORE, check=False).returncode:
+            assert time.monotonic() < end, f"{recipe.STORE} is not mounted after {seconds} s:\n{self.console[-3000:]}"
+            self.run("systemctl", "start", recipe.MOUNT, check=False, timeout=seconds)
+            time.sleep(0.5)
+
     def _start(self, *more: str) -> None:
         socket_path = self.folder / "monitor"
         socket_path.unlink(missing_ok=True)
@@ -227,7 +235,7 @@ def first_boot(base: Path) -> None:
         state = machine.await_settled()
         if state != "running":
             raise RuntimeError(f"the image is {state}: {machine.run('systemctl', '--failed').stdout}")
-        machine.run("findmnt", "--noheadings", recipe.STORE)
+        machine.await_mounted()
         machine.run("sync")
         # No connection may be half closed in what is kept.
         time.sleep(1)

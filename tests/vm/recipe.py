@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 HOST, STORE = "backup-server1", "/srv/backups/papio"
+MOUNT = f"{STORE[1:].replace('/', '-')}.mount"
 PACKAGES = (
     "linux-image-cloud-amd64", "initramfs-tools", "systemd-sysv", "dbus", "udev", "kmod", "e2fsprogs",
     "procps", "iproute2", "openssh-server", "python3", "rsync", "cron", "make",

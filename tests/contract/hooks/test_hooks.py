@@ -148,6 +148,8 @@ def test_what_a_job_of_the_documented_kind_prints_reaches_people(tmp_path: Path)
     place.declare(f'[hooks."mysite.quota"]\n{where}\n[jobs.sizes]\nkind = "sizes"\nhost = "papio"\nfolder = "/srv"\n')
     shutil.copytree(QUOTA.parent, place.folder / "mysite")
     (place.sandbox / "papio/srv/people/karl").mkdir(parents=True)
+    # On a tmpfs a folder alone takes no room, and what takes none is nothing to tell.
+    (place.sandbox / "papio/srv/people/karl/thesis").write_bytes(b"x" * 300_000)
     said = place.runner("run", "sizes")
     assert said.code == 3, said.out + said.err
     assert re.search(r"^  \S+ +/\S*/srv/people$", said.out, re.MULTILINE)

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.compare import differences, fingerprint, rsync_silent, shared, walk
+from tests.contract.storehouse import PROGRAM
 from tests.trees import ACCESS, HOSTILE, NET_BIND, USER_1001, USER_1002, change_tree, make_tree, set_acl
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners, devices and capabilities need root")
-CHECKOUT = Path(__file__).parents[3]
+TESTS = Path(__file__).parents[2]
 A_DAY = (
     "is missing", "should not be there", "mode is", "mtime_ns is", "content is", "kind is",
     "attributes is", "same_inode_as is", "target is", "size is",
@@ -158,6 +158,10 @@ def test_a_folder_that_is_left_out_is_still_compared_itself(pair: tuple[Path, Pa
 
 @needs_root
 def test_a_user_who_is_not_root_gets_what_a_user_can_make(tmp_path: Path) -> None:
+    for name in ("trees.py", "compare.py", "__init__.py"):
+        (tmp_path / "tests").mkdir(mode=0o755, exist_ok=True)
+        shutil.copy(TESTS / name, tmp_path / "tests")
+        (tmp_path / "tests" / name).chmod(0o644)
     script = (
         "from pathlib import Path; import sys; from tests.trees import *; "
         "from tests.compare import differences;"
@@ -170,8 +174,8 @@ def test_a_user_who_is_not_root_gets_what_a_user_can_make(tmp_path: Path) -> Non
         if parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):
             parent.chmod(parent.stat().st_mode | 0o011)
     user = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
-    argv = (*user, sys.executable, "-c", script, str(tmp_path / "one"), str(tmp_path / "two"))
-    done = subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    argv = (*user, PROGRAM[0], "-c", script, str(tmp_path / "one"), str(tmp_path / "two"))
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 10
 
