@@ -61,6 +61,7 @@ class Proven:
 class Filled:
     """What a filesystem had when it was copied: how many files, how many bytes."""
 
+    mount: AbsolutePath
     files: Count
     size: Count
 
@@ -75,7 +76,7 @@ class Snapshot:
     machine-id of the host that was copied, "" where that is not known; `exceptions`
     is None where its record cannot be read. A pin holds until `pinned_until`; `being_read` while a restore has it
     open. `freed_bytes` and `freed_inodes` are what the disk gains when it is expired together with every older
-    one, None if not measured. `filled` says for its mount points what was there. `proven` names the sorts (files,
+    one, None if not measured. `filled` says what was at its mount points. `proven` names the sorts (files,
     database) whose last drill was of this snapshot.
     """
 
@@ -101,7 +102,7 @@ class Snapshot:
     freed_bytes: Count | None = None
     freed_inodes: Count | None = None
     proven: tuple[str, ...] = ()
-    filled: Mapping[AbsolutePath, Filled] = field(default_factory=dict)
+    filled: tuple[Filled, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

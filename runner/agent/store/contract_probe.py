@@ -12,6 +12,7 @@ from .contract import HolderAnswer
 class FilledAnswer(NamedTuple):
     """What a filesystem of a snapshot had, in the answer of `probe`."""
 
+    mount: str
     files: Count
     size: Count
 
@@ -41,7 +42,7 @@ class SnapshotAnswer(NamedTuple):
     instant: Optional[datetime] = None
     plan: str = ""
     machine: MachineId = ""
-    filled: dict[str, FilledAnswer] = {}
+    filled: tuple[FilledAnswer, ...] = ()
 
 
 class PartialAnswer(NamedTuple):

@@ -122,7 +122,7 @@ def _snapshot(store: StoreFolder, name: str) -> contract.SnapshotAnswer:
         sealed=clock.moment(record.get("sealed")),
         instant=clock.moment(record.get("instant")),
         machine=_machine(record.get("machine")),
-        filled={str(point["mount"]): filled for point in points if (filled := _filled(point))},
+        filled=tuple(filter(None, map(_filled, points))),
         **{key: record[key] for key in (*TEXTS, *COUNTS) if record.get(key) is not None},
     )
 
@@ -143,7 +143,7 @@ def _filled(point: Mapping[str, Any]) -> contract.FilledAnswer | None:
     files, size = point.get("files"), point.get("size")
     if files is None or size is None or not (_is_count(files) and _is_count(size)):
         return None
-    return contract.FilledAnswer(files, size)
+    return contract.FilledAnswer(str(point["mount"]), files, size)
 
 
 def _machine(value: object) -> str:

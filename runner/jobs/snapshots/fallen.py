@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from runner.model.facts import Filled, Snapshot
 from runner.model.text import count, one_line
@@ -22,12 +23,14 @@ def bases(own: Sequence[Snapshot], mount: str) -> tuple[str, ...]:
     """
     having = [snapshot for snapshot in own if mount in snapshot.filesystems]
     chosen = having[-1:]
-    most = chosen[0].filled.get(mount) if chosen else None
+    most = _filled(chosen[0], mount) if chosen else None
     for snapshot in reversed(having[-_LOOK_BACK:-1]):
-        held = snapshot.filled.get(mount)
+        held = _filled(snapshot, mount)
         if held and most and _fell(held, most):
             chosen.append(snapshot)
-        most = Filled(files=max(held.files, most.files), size=max(held.size, most.size)) if held and most else most
+        most = (
+            replace(held, files=max(held.files, most.files), size=max(held.size, most.size)) if held and most else most
+        )
     return tuple(snapshot.name for snapshot in chosen)
 
 
@@ -38,13 +41,17 @@ def emptied(sealed: Sequence[Snapshot]) -> tuple[str, ...]:
         *_, before, newest = (None, None, *(snapshot for snapshot in sealed if snapshot.host == host))
         if before is None or newest is None:
             continue
-        for mount, now in newest.filled.items():
-            held = before.filled.get(mount)
+        for now in newest.filled:
+            held = _filled(before, now.mount)
             if held and held.files >= _WORTH and now.files * 100 < held.files * _LEFT:
-                where = f"{one_line(mount)} of {one_line(host or 'the source')}"
+                where = f"{one_line(now.mount)} of {one_line(host or 'the source')}"
                 has = f"{count(now.files, 'file')} in {newest.name}, {held.files:,} before"
                 texts.append(f"{where} is as good as empty: {has}")
     return tuple(texts)
+
+
+def _filled(snapshot: Snapshot, mount: str) -> Filled | None:
+    return next((each for each in snapshot.filled if each.mount == mount), None)
 
 
 def _fell(before: Filled, now: Filled) -> bool:

@@ -15,7 +15,7 @@ def days(*filled: int | tuple[int, int] | None, mount: str = "/home", host: str 
     made = []
     for day, held in enumerate(filled, start=1):
         files, size = held if isinstance(held, tuple) else (held, 0)
-        known = {mount: Filled(files=files, size=size)} if files is not None else {}
+        known = (Filled(mount=mount, files=files, size=size),) if files is not None else ()
         made.append(Snapshot(name=f"2026-11-{day:02}T081500Z", host=host, filesystems=(mount,), filled=known))
     return tuple(made)
 
