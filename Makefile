@@ -5,6 +5,8 @@ PYTHON ?= python3
 RUNNER  = .venv/bin/runner
 PYTEST  = .venv/bin/python -m pytest
 JOB    ?=
+# A folder of Python packages, for a machine without a network; make wheels fills one.
+WHEELS ?=
 # What the marks mean, and where a new test goes: docs/house.md, Tests.
 SHORT   = not (packages or long or soak or alone)
 REST    = (packages or long or lab) and not (soak or alone)
@@ -17,7 +19,7 @@ define together
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help run plan apply status test test-all lab vm soak mutants lint schema bench clean
+.PHONY: help run plan apply status test test-all lab vm soak mutants lint schema bench wheels clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +82,9 @@ schema: .venv/run  ## put what is below schema/kinds and schema/hooks into the o
 bench: .venv/bench  ## against bare rsync and rsnapshot, some minutes (root)
 	.venv/bin/python -m tests.bench
 
+wheels: .venv/run  ## put the Python packages into ./wheels, for a machine without a network: make run WHEELS=wheels
+	@.venv/bin/python -m pip wheel --quiet --disable-pip-version-check --wheel-dir wheels . 'setuptools>=68'
+
 clean:  ## remove the virtual environment and caches; the sandbox stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info
 
@@ -92,13 +97,13 @@ $(shell [ ! -e .venv/run ] || { $(MADE_HERE); } || rm -f .venv/run .venv/dev)
 	@echo "making .venv"
 	@{ $(MADE_HERE); } || rm -rf .venv
 	@$(PYTHON) -m venv .venv
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
+	@WHEELS="$(WHEELS)" sh .ci/python-packages .
 	@touch $@
 
 .venv/dev: .venv/run .ci/packages
 	@PYTHON=$(PYTHON) sh .ci/packages test
 	@echo "adding what the tests need"
-	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@WHEELS="$(WHEELS)" sh .ci/python-packages '.[dev]'
 	@touch $@
 
 .venv/all: .venv/dev

@@ -43,6 +43,7 @@ MountPoint = Annotated[str, re.compile(f"(?:{PATH.pattern})?")]
 # One name, that no program takes for an option or a path.
 FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,99}")
 FileName = Annotated[str, FILE_NAME]
+FileNameWord = Annotated[str, WORD, FILE_NAME]
 FileNameOrNone = Annotated[str, re.compile(f"(?:{FILE_NAME.pattern})?")]
 Digest = Annotated[str, re.compile(r"(?:[0-9a-f]{64})?")]
 UUID = re.compile(r"[0-9A-Za-z-]{0,64}")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from typing import Annotated, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
-from ..arguments import WORD, Count, PathWord
-
-# A restore's own folder is called as its plan.
-PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
-PlanWord = Annotated[str, WORD, PLAN]
+from ..arguments import Count, FileNameWord, PathWord
 
 
 class MakeRestored(NamedTuple):
     """Options of `make-restored`: the folder of all that is restored, and the name of the new one in it."""
 
     folder: PathWord
-    name: PlanWord
+    name: FileNameWord
 
 
 class RestoredMade(NamedTuple):
@@ -49,7 +44,7 @@ class ClearRestored(NamedTuple):
     """Options of `clear-restored`: in which nothing may have changed for `quiet` seconds."""
 
     folder: PathWord
-    name: PlanWord
+    name: FileNameWord
     quiet: Count
 
 

@@ -7,6 +7,7 @@ was put in its place, or copied here from elsewhere, is nobody's to remove.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import time
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,6 @@ from ..host.mounts import mounts
 from ..store.layout import read_json
 from ..store.trash import empty
 from .contract_restored import (
-    PLAN,
     ClearRestored,
     ListRestored,
     MakeRestored,
@@ -30,6 +30,8 @@ from .contract_restored import (
     RestoredMade,
 )
 
+# A restore's own folder is called as its plan.
+PLAN = re.compile(r"[0-9]{8}T[0-9]{6}\.[0-9]{3}Z")
 PASSED = 0o711
 MADE = ".made"
 
@@ -38,6 +40,8 @@ def make(argv: Sequence[str]) -> int:
     """Make FOLDER/NAME, for its owner only, and what is missing above it, which others may pass through."""
     options = parse_as(MakeRestored, argv)
     folder = Path(options.folder)
+    if not PLAN.fullmatch(options.name):
+        raise Refused(f"{options.name!a} is no plan", "see docs/store.md")
     for path in (*reversed(folder.parents), folder):
         durable.make_folder(path, PASSED)
     durable.make_folder(folder / MADE)

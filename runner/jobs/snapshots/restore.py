@@ -60,7 +60,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     runs_on = site.controller if far or site.controller in (host.name, keeper.name) else host.name
     effect = Effect.INTERRUPT if request.to else Effect.WRITE
     place = one_line(f"{host.at(folder).rstrip('/')}/{request.path.strip('/')}")
-    places = tuple(host.at(path) for path in (folder, aside) if path and path != "/")
+    places = [host.at(path) for path in (folder, aside) if path not in ("", "/")]
     make = files.make_folders(places) if request.to else restored.make_folder(host, stamp)
     why = f"copy {request.path} of {snapshot} to {folder}" + (f"; what it replaces goes to {aside}" if aside else "")
     steps = (

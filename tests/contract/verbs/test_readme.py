@@ -59,6 +59,7 @@ def test_make_help_lists_every_target() -> None:
             "lint",
             "schema",
             "bench",
+            "wheels",
             "clean",
         ]
     )

@@ -1,0 +1,70 @@
+"""Setting up where there is no network, or no root: what is missing, and what to do, in a few lines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+# As pip goes on where there is no network.
+PIP = """#!/bin/sh
+[ "$1" != -V ] || { echo Python 3.11.2; exit; }
+echo "$@" >words
+for each in 1 2 3 4 5 6 7 8 9 10; do echo "WARNING: Retrying after connection broken: $each" >&2; done
+echo "  ERROR: Could not find a version that satisfies the requirement setuptools>=68 (from versions: none)" >&2
+exit ${FAILS:-1}
+"""
+
+
+def packages(folder: Path, **environment: str) -> tuple[int, list[str], str]:
+    """How .ci/python-packages ends, what it says, and what pip was asked for."""
+    program = folder / ".venv/bin/python"
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(PIP)
+    program.chmod(0o755)
+    ran = subprocess.run(
+        ("sh", str(ROOT / ".ci/python-packages"), "."), cwd=folder, env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    return ran.returncode, (ran.stdout + ran.stderr).splitlines(), (folder / "words").read_text()
+
+
+def test_without_a_network_it_says_what_to_do_and_not_all_that_pip_says(tmp_path: Path) -> None:
+    code, said, words = packages(tmp_path)
+    assert (code, len(said)) == (1, 4) and "setuptools>=68" in said[1]
+    assert "make wheels" in said[2] and said[3].endswith("and: make run WHEELS=wheels") and "Python 3.11.2" in said[3]
+    assert "--no-index" not in words
+    assert len((tmp_path / ".venv/pip.log").read_text().splitlines()) == 11
+
+
+def test_out_of_a_folder_of_wheels_nobody_else_is_asked(tmp_path: Path) -> None:
+    code, said, words = packages(tmp_path, WHEELS="my wheels")
+    assert code == 1 and "could not be installed from my wheels" in said[0] and "same version of Python" in said[-1]
+    assert "--no-index --find-links=my wheels --editable ." in words
+    assert packages(tmp_path, WHEELS="wheels", FAILS="0")[:2] == (0, [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to be somebody else")
+@pytest.mark.parametrize(
+    ("jobs", "wants"), [('kind     = "drill"\n', True), ('kind = "check"\n# kind = drill\n', False)]
+)
+def test_what_only_a_drill_wants_keeps_nobody_from_beginning(tmp_path: Path, jobs: str, wants: bool) -> None:
+    (tmp_path / "jobs.toml").write_text(jobs)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in ("rsync", "ionice", "ssh", "sh", "grep", "id", "python3"):
+        (programs / name).symlink_to(shutil.which(name) or pytest.fail(f"{name} is not here"))
+    for path in (tmp_path, *tmp_path.parents[:-2]):
+        path.chmod(0o755)
+    ran = subprocess.run(
+        (shutil.which("setpriv") or "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/bin/sh", "-s", "run"),
+        input=(ROOT / ".ci/packages").read_text(), cwd=tmp_path, capture_output=True, text=True, check=False,
+        env={"PATH": f"{programs}:/usr/sbin", "PYTHON": "/usr/bin/python3"}, timeout=60,
+    )  # fmt: skip
+    if "python3-venv" in ran.stderr:
+        pytest.skip("this machine's own python has no venv")
+    assert (ran.returncode, "apt-get install xxhash  as root" in ran.stdout) == (0, wants), ran.stderr
