@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from runner.engine.alive import alone
-from runner.model.errors import RunnerError
+from runner.model.errors import RunnerError, remedy
 from runner.model.facts import BoundMachine
 from runner.model.names import MACHINE
 from runner.tools.answers import json_object, understood
@@ -33,7 +33,12 @@ def bound(state: Path) -> Mapping[str, BoundMachine]:
         return understood(json_object(path.read_bytes()), _Kept).hosts
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise RunnerError(
+            f"{path} cannot be read, so it is not known which machines the hosts are: {error.strerror}",
+            do=remedy(error),
+        ) from error
+    except ValueError as error:
         raise RunnerError(
             f"{path} cannot be understood, so it is not known which machines the hosts are: {error}",
             do="look at each host, and remove that file: the next run binds them as they are then",
@@ -55,7 +60,7 @@ def bind(state: Path, hosts: Mapping[str, BoundMachine]) -> None:
                 os.fsync(descriptor)
             draft.rename(path)
     except OSError as error:
-        raise RunnerError(f"{path} cannot be written: {error.strerror}", do="see that its disk has room") from error
+        raise RunnerError(f"{path} cannot be written: {error.strerror}", do=remedy(error)) from error
 
 
 def own(state: Path) -> str:

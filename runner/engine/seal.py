@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from runner.model.errors import PlanRefused, RunnerError
+from runner.model.errors import PlanRefused, RunnerError, remedy
 
 _LENGTH = 32
 
@@ -24,8 +24,7 @@ def key_of(state: Path) -> bytes:
         return _read(path) if path.exists() else _make(path)
     except OSError as error:
         raise RunnerError(
-            f"{path}, the key that seals plans, cannot be used: {error.strerror}",
-            do="see that its disk has room and that this user may write there",
+            f"{path}, the key that seals plans, cannot be used: {error.strerror}", do=remedy(error)
         ) from error
 
 

@@ -18,9 +18,18 @@ Each is built once with fields, and its text says what to do next.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 
 BUG = 70
+
+_REMEDIES = {
+    errno.ENOSPC: "free room there",
+    errno.EDQUOT: "free room there: this user may not use more of it",
+    errno.EROFS: "its filesystem is read-only: look for errors of its disk, then remount it",
+    errno.EACCES: "it is another user's: run this as the user who owns it, or in a checkout of your own",
+}
+_REMEDIES[errno.EPERM] = _REMEDIES[errno.EACCES]
 
 EXIT_CODES: dict[int, str] = {
     0: "done, or nothing to do",
@@ -51,6 +60,11 @@ class RunnerError(Exception):
         """Give the problem and, on a line of its own, what to do next."""
         advice = f"{self.do} {self.command}".strip()
         return f"{self.text}\n  -> {advice}" if advice else self.text
+
+
+def remedy(problem: OSError) -> str:
+    """What to do where a file of ours cannot be read or written: its cause decides, and not where it was noticed."""
+    return _REMEDIES.get(problem.errno or 0, "look at that file, its folder and its disk")
 
 
 class ConfigError(RunnerError):

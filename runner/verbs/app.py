@@ -18,7 +18,7 @@ from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.transport import Transport
 from runner.jobs.catalogue import REPORTERS, TAKEN, looking_kinds, together
-from runner.model.errors import Busy, GoingDown, RunnerError, StalePlan, UsageError
+from runner.model.errors import Busy, GoingDown, RunnerError, StalePlan, UsageError, remedy
 from runner.model.event import Event, RunStarted
 from runner.model.facts import Facts, Probe
 from runner.model.kind import Draft
@@ -83,7 +83,7 @@ class App:
             if self.site.live:
                 write_ssh_config(self.site, ssh_config)
         except OSError as error:
-            raise RunnerError(f"{ssh_config} cannot be written: {error}", do="free room there") from error
+            raise RunnerError(f"{ssh_config} cannot be written: {error.strerror}", do=remedy(error)) from error
         return transports(self.site, ssh_config)
 
     @property

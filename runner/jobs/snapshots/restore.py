@@ -10,7 +10,7 @@ from runner.jobs.snapshots import restored, shell
 from runner.model.facts import Facts, HostFacts, Snapshot
 from runner.model.kind import Draft
 from runner.model.names import plan_id
-from runner.model.plan import Command, Effect, Ended, Finding, Lock, PlannedJob, Step
+from runner.model.plan import Argv, Command, Effect, Ended, Finding, Lock, PlannedJob, Step
 from runner.model.role import Role
 from runner.model.site import Host, Site, Store
 from runner.model.text import one_line
@@ -60,8 +60,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     runs_on = site.controller if far or site.controller in (host.name, keeper.name) else host.name
     effect = Effect.INTERRUPT if request.to else Effect.WRITE
     place = one_line(f"{host.at(folder).rstrip('/')}/{request.path.strip('/')}")
-    places = [host.at(path) for path in (folder, aside) if path not in ("", "/")]
-    make = files.make_folders(places) if request.to else restored.make_folder(host, stamp)
+    make = _made(host, (folder, aside)) if request.to else restored.make_folder(host, stamp)
     why = f"copy {request.path} of {snapshot} to {folder}" + (f"; what it replaces goes to {aside}" if aside else "")
     steps = (
         Step(
@@ -85,6 +84,10 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     planned = PlannedJob(name=job, kind="restore", locks=(lock,))
     ends_of = (facts.hosts[host.name], facts.hosts[keeper.name])
     return Draft(planned=planned, steps=steps, findings=tuple(_findings(site, job, request, ends_of)))
+
+
+def _made(host: Host, places: tuple[str, ...]) -> Argv:
+    return files.make_folders([host.at(path) for path in places if path != "/"])
 
 
 def _findings(site: Site, job: str, request: RestoreRequest, ends: tuple[HostFacts, HostFacts]) -> Iterator[Finding]:
