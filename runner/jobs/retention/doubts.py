@@ -21,10 +21,11 @@ _WEEK = 7
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Doubt:
-    """What a person should look into, and what to do about it."""
+    """What a person should look into, and what to do about it. `full`: it is the room that is short, and stays so."""
 
     text: str
     do: str
+    full: bool = False
 
 
 def moments(ordered: Sequence[Snapshot]) -> tuple[datetime, ...]:

@@ -9,10 +9,10 @@ from datetime import datetime
 from runner.jobs.bundled import Bundled, unusable
 from runner.jobs.retention import retention
 from runner.jobs.retention.coming import coming
-from runner.jobs.retention.doubts import Doubt
 from runner.jobs.retention.report import prune_report
 from runner.jobs.retention.retention import Decision, KeptSnapshot
 from runner.jobs.retention.steps import Place, every, measure_ahead, place, steps
+from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -50,7 +50,7 @@ class PruneKind(Bundled):
         )
         locks = (where.lock,) if made else ()
         planned = PlannedJob(name=job.name, kind=self.name, after=job.after, locks=locks, headline=headline(decision))
-        return Draft(planned=planned, steps=made or (where.count,), findings=findings(where, decision))
+        return Draft(planned=planned, steps=made or (where.count,), findings=findings(where, decision, store))
 
     def together(self, site: Site, jobs: Sequence[Job], drafts: tuple[Draft, ...], facts: Facts) -> tuple[Draft, ...]:
         """See Beyond: what the plan makes counts too, and no snapshot expires twice."""
@@ -125,11 +125,19 @@ def once(drafts: Sequence[Draft]) -> tuple[Draft, ...]:
     return tuple(made)
 
 
-def findings(where: Place, decision: Decision) -> tuple[Finding, ...]:
+def findings(where: Place, decision: Decision, store: Store) -> tuple[Finding, ...]:
     """What a person should see: why nothing may expire where the decision is frozen, and its doubts."""
-    frozen = Doubt(text=f"nothing expires from this store: {decision.frozen}", do=decision.do)
-    doubts = (*((frozen,) if decision.frozen else ()), *decision.doubts)
-    return tuple(Finding(severity="attention", source=where.job, text=doubt.text, do=doubt.do) for doubt in doubts)
+    frozen = (f"nothing expires from this store: {decision.frozen}", decision.do, cause_of(decision, store))
+    doubts = [(doubt.text, doubt.do, "") for doubt in decision.doubts]
+    return tuple(
+        Finding(severity="attention", source=where.job, text=text, do=do, cause=cause)
+        for text, do, cause in (*((frozen,) if decision.frozen else ()), *doubts)
+    )
+
+
+def cause_of(decision: Decision, store: Store) -> str:
+    """The cause that nothing expires for: the same for all jobs of a store that is full, "" for another."""
+    return of_store(store.name, Fault.FULL) if decision.cause and decision.cause.full else ""
 
 
 def headline(decision: Decision) -> str:

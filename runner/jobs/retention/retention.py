@@ -201,6 +201,7 @@ def _out_of_reach(selection: Selection, policy: Retention, short: Sequence[Short
                 "is on the disk that is no snapshot",
                 do="see what else fills the disk and remove it, or take a larger disk; or ask for less room, "
                 f"or for fewer than min = {policy.min} snapshots",
+                full=True,
             )
     return None
 

@@ -198,7 +198,10 @@ def _partials(look: _StoreLook) -> Sequence[Finding]:
 
 def _room(look: _StoreLook) -> Sequence[Finding]:
     decision = look.decision
-    frozen = (_doubt(f"nothing expires: {decision.frozen}", decision.do),) if decision.frozen else ()
+    doubt = replace(
+        _doubt(f"nothing expires: {decision.frozen}", decision.do), cause=prune.cause_of(decision, look.store)
+    )
+    frozen = (doubt,) if decision.frozen else ()
     spare = _spare(look)
     if look.facts.space is None or spare is None:
         return frozen

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from runner.jobs.retention.prune import cause_of
 from runner.jobs.retention.room import sent
 from runner.jobs.snapshots import filesystems, shell
 from runner.jobs.snapshots.room import Fit, RoomToMake
@@ -105,7 +106,7 @@ def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple
     """That there is little room, and that nothing goes for it; the snapshot is tried all the same."""
     if room.decision and room.decision.frozen:
         text = f"there is little room, and nothing expires: {room.decision.frozen}"
-        return (replace(attention(job, text, room.decision.do), cause=of_store(store.name, Fault.FULL)),)
+        return (replace(attention(job, text, room.decision.do), cause=cause_of(room.decision, store)),)
     if room.fit == Fit.TIGHT:
         text = f"the next snapshot may not fit into {_shortage(store, stored, room)}"
         return (attention(job, text, f"it is tried, and ended before the disk is full; {_larger(room)}"),)

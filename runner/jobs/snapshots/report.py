@@ -21,7 +21,7 @@ from runner.report.default import default_report, tail
 from runner.tools.answers import read
 
 
-def no_room(report: JobReport, outcomes: Sequence[Outcome], place: str) -> JobReport:
+def no_room(report: JobReport, outcomes: Sequence[Outcome], place: str, cause: str = "") -> JobReport:
     """The report, and what a transfer really stopped of, where the host of the disk says that nothing was left."""
     looked = next((each for each in outcomes if each.role == Role.ROOM and each.state == State.FAILED), None)
     there = read(looked.result, RoomThere) if looked else None
@@ -33,7 +33,7 @@ def no_room(report: JobReport, outcomes: Sequence[Outcome], place: str) -> JobRe
     whose = f"its system, which is on the same filesystem ({there.system})" if there.system else "the disk itself"
     sent = f" (about {size(there.sent)})" if there.sent else ""
     text = f"no space left {place}: {free} free, and the last {last} stay free for {whose}; what was sent{sent} is kept"
-    return replace(report, verdict=Verdict.FAILED, headline=text)
+    return replace(report, verdict=Verdict.FAILED, headline=text, cause=cause)
 
 
 def snapshot_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
@@ -50,8 +50,8 @@ def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> J
     sealed, went = read(seal.result, Sealed) if seal else None, expired(outcomes)
     if seal is None:
         report = default_report(job, outcomes, around, went or spared(outcomes))
-        host = next((lock.host for lock in job.locks), "its host")
-        report = no_room(report, outcomes, f"for store {job.writes.partition('/')[0]} on {host}")
+        host, store = next((lock.host for lock in job.locks), "its host"), job.writes.partition("/")[0]
+        report = no_room(report, outcomes, f"for store {store} on {host}", of_store(store, Fault.FULL))
     elif bad:
         report = _not_to_the_end(job, bad)
     elif sealed is None:

@@ -31,7 +31,12 @@ def of_case(case: dict[str, Any]) -> tuple[Site, Plan]:
     kept = msgspec.convert(case["retention"], Retention)
     here = replace(here, jobs=(*here.jobs, *jobs), stores=(replace(here.stores[0], retention=kept), here.stores[1]))
     sealed = [
-        {"name": f"2026-11-{one.pop('day'):02}T081500Z", "host": "papio", "filesystems": ["/"], **one}
+        {
+            "name": f"2026-11-{one.pop('day'):02}T081500Z",
+            "host": "papio",
+            "filesystems": case.get("mounts", ["/"]),
+            **one,
+        }
         for one in map(dict, case["sealed"])
     ]
     facts = parts.facts({"server": {"store": {"sealed": sealed, **case.get("store", {})}}})
