@@ -97,5 +97,5 @@ def test_only_regular_files_of_a_possible_size_are_read(tmp_path: Path) -> None:
     assert read_json(tmp_path / "fifo") == {}
     with pytest.raises(Exception, match="cannot be understood"):
         require_json(tmp_path / "fifo")
-    answer = inspect_store({"path": str(open_store(str(tmp_path)).root)}, played=True)
+    answer = inspect_store({"path": str(open_store(str(tmp_path)).root)})
     assert answer.problem == "" and set(answer.foreign) == {"fifo", "link", "big"}
