@@ -40,7 +40,7 @@ test:  ## most tests, in some minutes; says first what it installs and how long 
 	@echo "make test: 6 minutes or so on 2 cores, and before it a minute to install what is missing"
 	@PYTHON=$(PYTHON) sh .ci/packages --tell test
 	@echo "  Python packages, into .venv: those of pyproject.toml, with pytest, hypothesis, mypy and ruff"
-	@$(MAKE) --no-print-directory .venv/dev
+	@$(MAKE) --silent .venv/dev
 	@.venv/bin/python -m compileall -q runner hooks
 	$(PYTEST) -q tests/unit --numprocesses=2
 	$(call together,tests/contract,$(SHORT),worksteal)
@@ -50,7 +50,7 @@ test-all:  ## the rest: with a database server, a Debian, a dnf, two hosts (root
 	@echo "make test-all: 10 minutes or so on 2 cores, and before it 2 minutes to install what is missing"
 	@PYTHON=$(PYTHON) sh .ci/packages --tell test-all
 	@echo "  kept in /var/tmp/runner-tests: a Debian of 300 MB, made by debootstrap, for the next time"
-	@$(MAKE) --no-print-directory .venv/all
+	@$(MAKE) --silent .venv/all
 	@.venv/bin/python -m compileall -q runner hooks
 	$(PYTEST) -q tests/unit -m hypothesis --numprocesses=3
 	$(call together,tests/lab tests/contract,$(REST),loadfile)

@@ -16,6 +16,7 @@ from tests.contract import pg
 from tests.contract.dump_parts import Dumps, at, folder, programs, small_disk
 from tests.contract.storehouse import ENVIRONMENT, PROGRAM, Said, execute
 from tests.contract.two_hosts import wait_for
+from tests.soak import few
 
 pytestmark = pytest.mark.packages
 
@@ -144,7 +145,7 @@ def test_a_backend_that_is_terminated_fails_the_dump(dumps: Dumps) -> None:
     assert "pg_dump ended 1" in failed(dumps, Said(code=process.returncode, out=out, err=err))
 
 
-@pytest.mark.parametrize("which", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("which", few([signal.SIGTERM, signal.SIGHUP, signal.SIGINT], signal.SIGTERM))
 def test_one_that_is_ended_takes_pg_dump_and_what_it_wrote_with_it(dumps: Dumps, which: int) -> None:
     made = programs(dumps.root.parent, pg_dump='echo $$ > "$0.pid"; exec sleep 60')
     made.chmod(0o777)
@@ -201,7 +202,7 @@ def of_session(number: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("number", few([1, 2, 3, 4, 5], 1, 4))
 def test_one_that_is_ended_at_the_very_start_of_a_program_takes_it_with_it(dumps: Dumps, number: int) -> None:
     # psql, pg_dump's version, pg_dump, and pg_restore twice.
     scripts = {"pg_restore": "exec sleep 60", **({"pg_dump": "exec sleep 60"} if number == 3 else {})}

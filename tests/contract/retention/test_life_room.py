@@ -14,6 +14,7 @@ from tests import trees
 from tests.compare import differences, rsync_silent, shared
 from tests.contract import life
 from tests.contract.site import Place, Said
+from tests.soak import few
 
 pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0, reason="needs root to mount")]
 
@@ -68,7 +69,7 @@ def passes(place: Place) -> int:
     return int(rows[0]["plans"])
 
 
-@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize("measured", few([True, False], True))
 def test_a_disk_that_fills_up_in_mid_transfer_is_pruned_and_finished_by_the_same_run(
     place: Place, measured: bool
 ) -> None:
@@ -114,7 +115,7 @@ def test_a_disk_without_inodes_in_mid_transfer_is_pruned_and_finished_by_the_sam
         faithful(place)
 
 
-@pytest.mark.parametrize("scarce", ["bytes", "inodes"])
+@pytest.mark.parametrize("scarce", few(["bytes", "inodes"], "bytes"))
 def test_with_min_in_the_way_it_stops_says_why_and_keeps_what_was_sent(place: Place, scarce: str) -> None:
     (tree,) = place.trees
     options = () if scarce == "bytes" else ("-N", "2048")
@@ -163,7 +164,7 @@ def test_a_foreign_file_in_the_way_freezes_the_store_and_nothing_expires(place: 
         assert len(place.sealed) == 3
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", few([1, 2], 1))
 def test_what_the_plan_foretells_is_what_statvfs_says_afterwards(tmp_path: Path, seed: int) -> None:
     tree = tmp_path / "tree"
     trees.make_tree(tree, seed=seed, files=80)

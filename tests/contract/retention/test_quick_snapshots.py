@@ -47,6 +47,7 @@ def test_many_quick_snapshots_by_name_take_no_more_than_those_that_a_day_may_hav
     assert "nothing to expire" in life.good(place, "run", "purge-papio").out
 
 
+@pytest.mark.soak
 def test_what_may_be_had_in_a_day_is_what_jobs_toml_says(place: Place) -> None:
     life.policy(place, "min = 2, max = 4", counting=", per_day = 2")
     old = [path.name for path in place.sealed]

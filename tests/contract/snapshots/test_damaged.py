@@ -26,6 +26,8 @@ from runner.model.facts import HostFacts
 from runner.tools import answers
 from tests.contract.storehouse import Storehouse
 
+pytestmark = pytest.mark.long
+
 ONE, TWO = "2026-11-21T010000Z", "2026-11-22T010000Z"
 
 

@@ -22,6 +22,7 @@ import pytest
 from tests.contract import pg
 from tests.contract.dump_parts import Dumps, folder
 from tests.contract.site import Place
+from tests.soak import few
 
 pytestmark = [pytest.mark.packages, pytest.mark.skipif(os.geteuid() != 0, reason="the page is for root")]
 SYSTEMCTL = """#!/bin/sh
@@ -163,7 +164,7 @@ def seen(cluster: pg.Cluster) -> dict[str, object]:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("shell", ["bash", "dash"])
+@pytest.mark.parametrize("shell", few(["bash", "dash"], "dash"))
 def test_every_line_of_the_page_works_and_every_row_is_there(
     lost: tuple[Lost, dict[str, object], Path], shell: str
 ) -> None:

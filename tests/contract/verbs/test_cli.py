@@ -18,6 +18,8 @@ from runner.model.errors import EXIT_CODES
 from tests import compare, trees
 from tests.contract.site import Place, running, tree_without_holes, until
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Place:

@@ -10,6 +10,7 @@ from runner.jobs.packages.debian import apt
 from tests.lab.archive import SECURITY, Archive, Deb
 from tests.lab.debian import World
 from tests.lab.package_files import OLD, named, read
+from tests.soak import few
 
 pytest_plugins = ("tests.lab.debian_fixtures",)
 STATE, LOCKS = "/var/lib/aptitude/pkgstates", ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock", "/var/lib/apt/lists/lock",
@@ -43,7 +44,7 @@ def hold() -> tuple[str, ...]:
     return ()
 
 
-@pytest.mark.parametrize("name", EMPTY)
+@pytest.mark.parametrize("name", few(EMPTY, "no hold", "no aptitude", "no list of archives"))
 def test_what_is_broken_and_held_is_seen_whatever_is_empty(world: World, archive: Archive, name: str) -> None:
     archive.add(*OLD)
     world.install("demo-app", "demo-feature")

@@ -11,6 +11,7 @@ from tests.lab.archive import SECURITY, Archive, Deb
 from tests.lab.debian import World
 from tests.lab.package_files import OLD, named, read
 from tests.lab.upkeep_site import DAILY, Keeper, present
+from tests.soak import few
 
 pytest_plugins = ("tests.lab.debian_fixtures",)
 
@@ -51,7 +52,7 @@ HIDES = {
 
 
 @pytest.mark.parametrize("name", HIDES)
-@pytest.mark.parametrize("hold", [(), ("demo-lib",)], ids=["no hold", "held"])
+@pytest.mark.parametrize("hold", few([(), ("demo-lib",)], ("demo-lib",)), ids=["no hold", "held"])
 def test_what_apts_own_settings_hide_is_named_with_the_place_that_hides_it(
     world: World, archive: Archive, name: str, hold: tuple[str, ...]
 ) -> None:

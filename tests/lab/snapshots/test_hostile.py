@@ -11,6 +11,7 @@ from tests.compare import fingerprint
 from tests.lab.images import BACKUP, PAPIO, STORE
 from tests.lab.machines import Lab
 from tests.lab.site import DATA, FILE, LOCAL, REVERSE, Runner
+from tests.soak import few
 
 LIAR = """#!/bin/sh
 # The first transfer finds a link where the mount is, the others find the mount.
@@ -90,7 +91,7 @@ def test_a_link_where_the_host_says_that_something_is_mounted_writes_nothing_out
     assert outside(runner) == before
 
 
-@pytest.mark.parametrize("sort", SORTS)
+@pytest.mark.parametrize("sort", few(SORTS, "options", "paths"))
 def test_rubbish_from_one_machine_costs_what_needs_it_and_nothing_else(runner: Runner, sort: str) -> None:
     before, here, there = outside(runner), runner.sealed("local"), runner.sealed("papio")
     del before[LOCAL]
@@ -136,6 +137,7 @@ def test_other_users_of_the_backup_server_get_at_nothing_of_papio(runner: Runner
     assert checked.code == 3 and "nosuid" in checked.said, checked.said
 
 
+@pytest.mark.soak
 def test_many_snapshots_of_one_day_by_whoever_has_papio_take_none_of_the_days_before(runner: Runner) -> None:
     for _ in range(4):
         runner.good("run", "backup-papio")

@@ -15,6 +15,7 @@ import pytest
 
 from tests.lab.images import ADDRESS, BACKUP, PAPIO, STORE
 from tests.lab.machines import CHECKOUT, Lab, loops
+from tests.soak import few
 
 SSH = ("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", "-o", "ConnectTimeout=3")
 LEAVE_A_LAB = """
@@ -137,6 +138,7 @@ def test_the_disk_can_be_absent(lab: Lab) -> None:
     assert lab.run(BACKUP, "findmnt", STORE).returncode == 0
 
 
+@pytest.mark.soak
 def test_a_disk_that_fails_can_be_read_but_not_written(fresh_lab: Lab) -> None:
     fresh_lab.run(BACKUP, "touch", f"{STORE}/before")
     fresh_lab.disk("readonly")
@@ -148,6 +150,7 @@ def test_a_disk_that_fails_can_be_read_but_not_written(fresh_lab: Lab) -> None:
     assert fresh_lab.run(BACKUP, "touch", f"{STORE}/after").returncode == 0
 
 
+@pytest.mark.soak
 def test_a_crash_is_silent_and_a_boot_finds_what_was_on_the_disks(fresh_lab: Lab) -> None:
     lab = fresh_lab
     marks = f"echo kept | tee /srv/root {STORE}/disk > /run/gone; sync"
@@ -165,6 +168,7 @@ def test_a_crash_is_silent_and_a_boot_finds_what_was_on_the_disks(fresh_lab: Lab
     assert kept == "kept\nkept\n"
 
 
+@pytest.mark.soak
 def test_papio_can_crash_and_boot_as_well(fresh_lab: Lab) -> None:
     fresh_lab.run(PAPIO, "sh", "-c", "echo kept > /srv/file; sync")
     fresh_lab.crash(PAPIO)
@@ -187,7 +191,7 @@ def test_two_labs_run_side_by_side_and_leave_nothing_behind(lab: Lab) -> None:
     assert not other.folder.exists()
 
 
-@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("end", few([signal.SIGINT, signal.SIGTERM, signal.SIGKILL], signal.SIGINT))
 def test_a_lab_ends_with_its_test_run_however_that_ends(end: signal.Signals) -> None:
     argv = (sys.executable, "-c", LEAVE_A_LAB)
     with subprocess.Popen(argv, cwd=CHECKOUT, stdout=PIPE, stderr=DEVNULL, text=True) as run:

@@ -46,6 +46,7 @@ def verdicts(runner: Runner) -> list[str]:
     return [one["verdict"] for one in json.loads(runner.good("history", "--json").said)]
 
 
+@pytest.mark.soak
 def test_nine_kills_at_random_moments_cost_nothing_but_time(runner: Runner) -> None:
     dice = random.Random(20261123)
     sealed, killed, partials = len(runner.sealed()), 0, 0
@@ -169,6 +170,7 @@ def test_a_backup_server_that_loses_power_in_mid_transfer_is_taken_up_when_it_is
     runner.faithful(runner.sealed()[-1])
 
 
+@pytest.mark.soak
 def test_a_pulled_cable_is_noticed_within_75_seconds_and_the_next_run_sends_the_rest(runner: Runner) -> None:
     size, sent = runner.fill("cable", 12), runner.sent()
     with runner.slow(40):
