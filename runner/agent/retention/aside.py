@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from .. import durable
 from ..answer import BUSY, Refused, reply
 from ..arguments import parse_as
-from ..snapshots.sums import bequeath
+from ..snapshots.sums import adopt, bequeath
 from ..store import aside, disk, lock, proven, trash
 from ..store.layout import StoreFolder, is_clean, lost, open_store, require_sealed, sealed
 from ..store.lock import working
@@ -29,7 +29,7 @@ def set_aside(argv: Sequence[str]) -> int:
 
     Refused when it is pinned or being read; and when fewer without exceptions would stay than `--min` or
     the store's floor, unless its name lies in the future by this machine's clock: then it must be possible, and
-    nothing expires until there are enough. Of one that is lost the record is put aside.
+    nothing expires until there are enough. Of one that is lost the record is put aside, and its checksums go on.
     """
     options = parse_as(SetAside, argv)
     store, name = open_store(options.store), options.name
@@ -37,8 +37,10 @@ def set_aside(argv: Sequence[str]) -> int:
         disk.require_writable(store, options.disk)
         aside.tidy(store)
         if name in lost(store):
+            heir = next((each for each in sealed(store) if each > name), "")
+            inherited = adopt(store, name, heir) if heir else 0
             aside.follow(store, name)
-            reply(PutAside(name, len(sealed(store)), True, None, ()))
+            reply(PutAside(name, len(sealed(store)), True, inherited, ()))
             return 0
         counted = require_sealed(store, name)
         _require_spared(store, name, options)

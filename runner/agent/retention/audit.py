@@ -14,7 +14,7 @@ from .. import clock, durable
 from ..answer import Refused, reply
 from ..arguments import parse_as
 from ..store import disk
-from ..store.layout import StoreFolder, open_store, read_json, sealed
+from ..store.layout import StoreFolder, lost, open_store, read_json, sealed
 from ..store.lock import working
 from . import contents, coverage, manifest
 from .contract import Audit, Audited
@@ -52,7 +52,9 @@ def run(argv: Sequence[str]) -> int:
         known = coverage.remembered(state, read.listed)
         noted = {"cursor": read.cursor, "last": clock.now(), "compared": names.times, "lists": known}
         durable.write_json(store.audit, noted)
-        lacking = coverage.uncovered(store, read.listed, known)
+        # What a lost snapshot brought and others share still has its checksum in a list that fits no tree.
+        without = dict.fromkeys(lost(store), coverage.Listed(0, 0))
+        lacking = coverage.uncovered(store, {**read.listed, **without}, known)
         count = len(sealed(store))
     # Where nothing can be compared, no number of days is enough.
     idle = not read.files and bool(read.unchecked or lacking.files or lacking.never)

@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import shutil
+import stat
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -144,8 +145,7 @@ def bequeath(store: StoreFolder, name: str, later: Sequence[str]) -> Optional[in
     count, lost = 0, False
     try:
         for number, heir in enumerate(heirs):
-            if read_json(store.record(heir)).get("summed") and not store.sums(heir).exists():
-                # Its own are lost. A list begun anew would look whole, and nobody would miss them.
+            if _lost_its_own(store, heir):
                 lost = True
                 continue
             batches = _batches(_shared(store, name, heir, heirs[:number]))
@@ -156,10 +156,32 @@ def bequeath(store: StoreFolder, name: str, later: Sequence[str]) -> Optional[in
     return None if lost else count
 
 
+def _lost_its_own(store: StoreFolder, name: str) -> bool:
+    """Whether the list of `name` is gone. One begun anew would look whole, and nobody would miss what was in it."""
+    return bool(read_json(store.record(name)).get("summed")) and not store.sums(name).exists()
+
+
 def _older(store: StoreFolder, name: str) -> Sequence[str]:
     """The snapshots before the newest of its time that `name` was linked against as well."""
     older = read_json(store.record(name)).get("older")
     return older if isinstance(older, list) else ()
+
+
+def adopt(store: StoreFolder, name: str, heir: str) -> Optional[int]:  # noqa: UP045
+    """Add to `heir`'s checksums those of `name`, whose tree is lost, as far as they are of what `heir` has.
+
+    `heir` is the sealed snapshot after it: what it did not bring itself it shares with the one before. Returns how
+    many, None where a list cannot be read, or where it was linked against others too: then that is not sure.
+    """
+    if _lost_its_own(store, heir) or _older(store, heir):
+        return None
+    try:
+        own = {line.name for line in sum_lines(store, heir)}
+        batches = _batches(_alike(store, name, heir, own))
+        first = next(batches, None)
+        return _append(store.sums(heir), itertools.chain((first,), batches)) if first else 0
+    except (OSError, EOFError, zlib.error):
+        return None
 
 
 def _append(sums: Path, batches: Iterable[tuple[bytes, ...]]) -> int:
@@ -190,11 +212,27 @@ def _shared(store: StoreFolder, name: str, heir: str, before: Sequence[str]) -> 
             inode = old.of(line.path)
             known = inode is not None and inode == new.of(line.path)
             if known and not any(other.of(line.path) == inode for other in others):
-                checksum = line.checksum if line.algorithm == usual else f"{line.algorithm}:{line.checksum}"
-                yield b"%s %d %s\n" % (checksum.encode(), line.size, line.name)
+                yield _written(line, usual)
     finally:
         for each in (old, new, *others):
             each.close()
+
+
+def _alike(store: StoreFolder, name: str, heir: str, own: set[bytes]) -> Iterator[bytes]:
+    there = _Inodes(store.root / heir)
+    usual = algorithm(store, heir)
+    try:
+        for line in sum_lines(store, name):
+            if line.name not in own and there.size(line.path) == line.size:
+                yield _written(line, usual)
+    finally:
+        there.close()
+
+
+def _written(line: SumLine, usual: str) -> bytes:
+    """The line as it is in a list whose algorithm is `usual`."""
+    checksum = line.checksum if line.algorithm == usual else f"{line.algorithm}:{line.checksum}"
+    return b"%s %d %s\n" % (checksum.encode(), line.size, line.name)
 
 
 class _Inodes:
@@ -207,16 +245,24 @@ class _Inodes:
 
     def of(self, path: bytes) -> Optional[int]:  # noqa: UP045
         """The inode of `path`; None where there is none, or where no second snapshot can share it."""
+        status = self._status(path)
+        return status.st_ino if status and status.st_nlink > 1 else None
+
+    def size(self, path: bytes) -> Optional[int]:  # noqa: UP045
+        """How long the file at `path` is; None where there is none."""
+        status = self._status(path)
+        return status.st_size if status and stat.S_ISREG(status.st_mode) else None
+
+    def _status(self, path: bytes) -> Optional[os.stat_result]:  # noqa: UP045
         parent, _, name = path.rpartition(b"/")
         if parent != self._path:
             self._enter(parent)
         if self._folder is None:
             return None
         try:
-            status = tree.status(self._folder, name)
+            return tree.status(self._folder, name)
         except OSError:
             return None
-        return status.st_ino if status.st_nlink > 1 else None
 
     def _enter(self, parent: bytes) -> None:
         self._leave()

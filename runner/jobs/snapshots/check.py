@@ -57,9 +57,8 @@ class CheckKind(Bundled):
         doubts = (
             *((gone,) if gone else ()),
             *_count(look),
-            *foreign.doubts(store, stored),
-            # Of one that was emptied it is said already that it has none.
-            *(() if gone and not sealed else _age(look)),
+            # Of one that was emptied, or lost its records, it is said already that it has none.
+            *(() if gone and not sealed else (*foreign.doubts(store, stored), *_age(look))),
             *_growth(look),
             *_partials(look),
             *_room(look),

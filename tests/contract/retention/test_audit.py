@@ -242,6 +242,17 @@ def test_a_list_that_is_lost_is_not_begun_anew_by_what_is_inherited(house: Store
     assert lacking(house)[:2] == (1, 2)
 
 
+def test_what_a_lost_snapshot_brought_is_missed_until_its_checksums_go_on(house: Storehouse) -> None:
+    had = json.loads((house.root / f".runner/records/{ONE}.json").read_text())["summed"]
+    shutil.rmtree(house.root / ONE)
+    assert lacking(house)[:2] == (1, had)
+    # Not `day`, which the next one brought itself.
+    assert verb(house, "set-aside", ONE).answer["inherited"] == had - 1
+    assert lacking(house) == (0, 0, 0, 0)
+    flip(house.root / TWO / "folder/other")
+    assert findings(house) == [("content", "folder/other", [TWO, THREE])]
+
+
 def test_what_came_without_a_checksum_and_what_an_older_record_does_not_say_is_counted(house: Storehouse) -> None:
     record = house.root / f".runner/records/{THREE}.json"
     about = json.loads(record.read_text())
