@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+
+_STANDARD = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+_MEMORY = b"runner: it ran out of memory\n  -> raise the limit (ulimit -v), or free some, and run it again\n"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one verb and leave the process with its exit code (see `runner --help`)."""
+    _open_standard_files()
     # What is written must be closed to others, or the next call would refuse it.
     os.umask(os.umask(0o022) | 0o022)
-    sys.exit(run(sys.argv[1:] if argv is None else argv))
+    try:
+        code = run(sys.argv[1:] if argv is None else argv)
+    finally:
+        _let_go()
+    sys.exit(code)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -24,13 +33,17 @@ def run(argv: Sequence[str]) -> int:
         with trust.watched():
             return _run(argv)
     except BrokenPipeError:
-        # The reader has gone, as in `runner snapshots | head`. Python would try to flush once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 0  # the reader has gone, as in `runner snapshots | head`
     except KeyboardInterrupt:
-        return 1
+        # Before a verb listens to it, or after: a run that has begun ends by itself, and reports.
+        return _say(b"runner: interrupted\n")
     except Exception as error:
-        return _tell(error)
+        try:
+            return _tell(error)
+        except ModuleNotFoundError:
+            raise
+        except (MemoryError, ImportError):
+            return _say(_MEMORY)
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -43,16 +56,44 @@ def _run(argv: Sequence[str]) -> int:
 def _tell(error: Exception) -> int:
     from runner.cli.show import complain
     from runner.model.errors import RunnerError
+    from runner.model.lack import plain
     from runner.model.text import printable
 
+    error = plain(error)
     if isinstance(error, RunnerError):
         complain(f"runner: {printable(str(error))}")
         return error.code
     import traceback
 
-    traceback.print_exception(error)
-    sys.stderr.write("runner: this is a bug in the runner; nothing more was done\n")
+    complain("".join(traceback.format_exception(error)) + "runner: this is a bug in the runner; nothing more was done")
     return 70
+
+
+def _say(text: bytes) -> int:
+    with suppress(OSError):  # where nobody listens the exit code says it
+        os.write(2, text)
+    return 1
+
+
+def _open_standard_files() -> None:
+    """Open those of the numbers 0, 1 and 2 that are closed: a file that gets such a number would be written into."""
+    for number, (name, mode) in enumerate(_STANDARD):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
+def _let_go() -> None:
+    """Give away what is written and not given yet; where nobody takes it Python would try again, and end with 120."""
+    for name, _ in _STANDARD[1:]:
+        stream = getattr(sys, name)
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.cli.opening import opened
 from runner.cli.progress import LiveDisplay, LogDisplay, display
 from runner.cli.run import hints
-from runner.cli.show import tell, width
+from runner.cli.show import show_text, tell, width
 from runner.engine import planfile
 from runner.model.plan import Effect, Plan
 from runner.model.run import Report
@@ -63,6 +63,5 @@ def carry_out(
 
 
 def _agreed(question: str) -> bool:
-    sys.stdout.write(f"{question} Go on? [y/N] ")
-    sys.stdout.flush()
+    show_text(f"{question} Go on? [y/N] ")
     return sys.stdin.readline().strip().lower() in ("y", "yes")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
 from runner.cli.opening import opened
+from runner.cli.show import show_text
 from runner.jobs.snapshots.when import WHEN_HELP
 
 
@@ -21,5 +21,5 @@ def run(options: argparse.Namespace) -> int:
     from runner.verbs import bare_metal
 
     with opened(options) as app:
-        sys.stdout.write(bare_metal.page(bare_metal.lost(app, options.host, options.at, options.store)))
+        show_text(bare_metal.page(bare_metal.lost(app, options.host, options.at, options.store)))
     return 0

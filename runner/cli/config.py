@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
@@ -11,7 +10,7 @@ from enum import IntEnum
 from typing import Any
 
 from runner.cli.opening import site_file
-from runner.cli.show import show_json
+from runner.cli.show import show_json, show_text
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +28,7 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         show_json(values)
     else:
-        sys.stdout.write(tomli_w.dumps(values))
+        show_text(tomli_w.dumps(values))
     return 0
 
 

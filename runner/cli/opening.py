@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from runner.verbs.app import App, Tell
     from runner.verbs.due import RunRequest
 
+_ALL = os.R_OK | os.W_OK | os.X_OK
+
 
 SITE = "jobs.toml"
 # What does or foretells something at a live site. Asking, and getting something back, goes on with an old file.
@@ -48,10 +50,13 @@ def opened(options: argparse.Namespace, tell: Tell | None = None) -> Iterator[Ap
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         site = load(site_file(options), acting=options.verb in _ACTING)
+        _require_own(site)
         site = placed(site, options.here, machines.own(Path(site.state)) if site.live else "")
         _require_closed(site)
         with App(site, tell or (lambda event: None), stop) as app:
             yield app
+            if not tell:
+                _mention_lost(app)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -85,13 +90,49 @@ def asked(options: argparse.Namespace, app: App) -> RunRequest:
 def site_file(options: argparse.Namespace) -> Path:
     """The jobs.toml that was named; UsageError where there is none, Exposed where others may change it."""
     path = Path(options.file or SITE)
-    if not (options.file or path.exists()):
-        path = called.site_beside() or path
-    if not path.is_file():
-        what = "this is not a file" if path.exists() else "no such file"
+    try:
+        if not (options.file or path.exists()):
+            path = called.site_beside() or path
+        there, whole = path.exists(), path.is_file()
+    except PermissionError as error:
+        text = f"{path} is in a folder that {_name(os.geteuid())} may not enter"
+        raise UsageError(text, do="run it as the user whose it is") from error
+    if not whole:
+        what = "this is not a file" if there else "no such file"
         raise UsageError(f"{path}: {what}", do="name the site's file: runner VERB --file PATH/jobs.toml")
     trust.require((".", str(path)))
     return path
+
+
+def _mention_lost(app: App) -> None:
+    """Say of an answer that the journal which it is from knows nothing of before, until a report has said so."""
+    for aside in app.journal.asides.untold() if "journal" in vars(app) else ():
+        from runner.cli.show import complain
+
+        complain(
+            f"runner: the journal could not be read ({aside.why}); it is now {aside.path}, and a new one has begun"
+        )
+
+
+def _name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
+
+
+def _require_own(site: Site) -> None:
+    """UsageError where another user keeps this site: its journal and its keys are closed to this one."""
+    place, me = Path(site.state), os.geteuid()
+    # What is in a folder that is closed to us is not there for us either.
+    while not os.path.lexists(place):
+        place = place.parent
+    owner = place.lstat().st_uid
+    if me not in (0, owner) and not os.access(place, _ALL, effective_ids=True):
+        text = f"this site is kept by {_name(owner)}, and {_name(me)} may not work in {place}"
+        raise UsageError(text, do=f"run it as {_name(owner)}; a checkout of your own has a sandbox of its own")
 
 
 def _require_closed(site: Site) -> None:

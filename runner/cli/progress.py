@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -98,9 +99,10 @@ class LiveDisplay:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Take the live display away."""
+        """Take the live display away; a terminal that has gone is no trouble of the run's."""
         if self._bars:
-            self._bars.stop()
+            with suppress(OSError):
+                self._bars.stop()
 
     def __call__(self, event: Event) -> None:
         """Bring the display up to date."""

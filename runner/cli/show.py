@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
+from runner.model.errors import RunnerError
 from runner.report.line import Line, Style, Table, aligned, folded, line, plain
 from runner.tools import called
 
@@ -38,7 +40,12 @@ def width() -> int:
 
 
 def show(parts: Sequence[Line | Table]) -> None:
-    """Print them; at a terminal in lines that fit it, and tables drawn."""
+    """Print them; at a terminal in lines that fit it, and tables drawn. RunnerError where nobody takes them."""
+    with taken():
+        _show(parts)
+
+
+def _show(parts: Sequence[Line | Table]) -> None:
     for part in parts:
         if not isinstance(part, Table):
             _write((part,))
@@ -50,7 +57,7 @@ def show(parts: Sequence[Line | Table]) -> None:
 def tell(lines: Sequence[Line | Table]) -> None:
     """Show what a run has to say; a reader that has gone ends no run and changes no exit code."""
     try:
-        show(lines)
+        _show(lines)
     except OSError:
         # Python would try to flush once more when it ends, and fail with a code of its own.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -58,16 +65,36 @@ def tell(lines: Sequence[Line | Table]) -> None:
 
 def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form for)
     """Print one JSON document; names that are not UTF-8 keep their bytes as lone surrogates."""
-    sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
+    show_text(json.dumps(values, indent=2, default=str) + "\n")
+
+
+def show_text(text: str) -> None:
+    """Print it as it is; RunnerError where nobody takes it."""
+    with taken():
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+@contextmanager
+def taken() -> Iterator[None]:
+    """RunnerError where standard output takes no more; a reader that has gone is no error."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        do = "send it to a file on a disk with room, or nowhere: >/dev/null"
+        raise RunnerError(f"standard output cannot be written: {error.strerror}", do=do) from error
 
 
 def complain(text: str) -> None:
-    """Write to standard error, at a terminal in lines that fit it."""
+    """Write to standard error, at a terminal in lines that fit it; where nobody takes it the exit code must do."""
     lines = tuple(line(part) for part in called.spelled(text).split("\n"))
-    if sys.stderr.isatty():
-        columns = os.get_terminal_size(sys.stderr.fileno()).columns
-        lines = tuple(part for whole in lines for part in folded(whole, max(columns, 60)))
-    sys.stderr.write(plain(lines))
+    with suppress(OSError):
+        if sys.stderr.isatty():
+            columns = os.get_terminal_size(sys.stderr.fileno()).columns
+            lines = tuple(part for whole in lines for part in folded(whole, max(columns, 60)))
+        sys.stderr.write(plain(lines))
 
 
 def _write(lines: tuple[Line, ...]) -> None:

@@ -177,7 +177,7 @@ def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tu
         _number(snapshot.added_files),
         size(new) if new is not None else "?",
         _number(snapshot.exceptions) if snapshot.recorded else "no record",
-        length(now - at) if at else "?",
+        "?" if at is None else length(now - at) if at <= now else "ahead",
         size(alone[0]) if alone else "",
         size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "",
         _protected(snapshot, now),

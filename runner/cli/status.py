@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
 def _job_row(job: Job, last: JobLine | None, due: str, now: datetime) -> tuple[str, ...]:
     if last is None:
         return (job.name, "never run", "", "", due, "")
-    ago = f"{' '.join(length(now - last.ended).split()[:2])} ago"
+    ago = f"{' '.join(length(now - last.ended).split()[:2])} ago" if last.ended <= now else "ahead of the clock"
     instant = f"{last.instant.astimezone(now.tzinfo):%a %d %b %H:%M}" if last.instant else "by hand"
     return (job.name, last.verdict.value, ago, instant, due, one_line(last.headline))
 

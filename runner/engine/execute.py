@@ -20,7 +20,9 @@ from runner.engine.step import Stepper, step_outcome
 from runner.hosts.session import StopSignal
 from runner.hosts.transport import HeldCommand, Transport
 from runner.model import cause
+from runner.model.errors import RunnerError
 from runner.model.event import Event, StepFinished, StepStarted
+from runner.model.lack import plain
 from runner.model.plan import Effect, Lock, Plan, PlannedJob, Step, WaitFor
 from runner.model.role import Role
 from runner.model.run import STOPPED, Outcome, State
@@ -40,7 +42,8 @@ class Means:
 
     `already` says why a job that has its locks now is done for its instant, "" where it is not. `begun`,
     `ended` and `left` (a job, with the outcomes of its steps) are called before `tell`. All four are called
-    from several threads; what they raise ends the run.
+    from several threads. A RunnerError of `begun` keeps the step from beginning, unless it undoes something; what else
+    they raise ends the run.
     """
 
     transports: Mapping[str, Transport]
@@ -199,15 +202,30 @@ class _JobRun:
 
     def _run(self, step: Step, cleanup: bool) -> State:
         at = now()
-        self._means.begun(step, at)
+        try:
+            self._means.begun(step, at)
+        except RunnerError as error:
+            if not cleanup:
+                outcome = step_outcome(step, State.FAILED, f"not begun: {error.text}", at)
+                self._end(step, outcome)
+                return outcome.state
         self._means.tell(StepStarted(step=step, at=at))
         stepper = replace(self._stepper, stop=threading.Event()) if cleanup else self._stepper
-        outcome = stepper.run(step, at, self._outcomes, {other.id: other for other in self._steps})
+        outcome = self._outcome(stepper, step, at)
         if outcome.state == State.INTERRUPTED and self._stop.is_set() and not cleanup:
             seen = f"; {outcome.note}" if isinstance(step.action, WaitFor) and outcome.note else ""
             outcome = replace(outcome, note=f"{self._stop.why} while it ran{seen}")
         self._end(step, outcome)
         return outcome.state
+
+    def _outcome(self, stepper: Stepper, step: Step, at: datetime) -> Outcome:
+        try:
+            return stepper.run(step, at, self._outcomes, {other.id: other for other in self._steps})
+        except Exception as error:
+            lack = plain(error)
+            if not isinstance(lack, RunnerError):
+                raise
+            return step_outcome(step, State.FAILED, f"the runner could not go on with it: {lack.text}", at)
 
     def _rest(self) -> None:
         for step in self._steps:

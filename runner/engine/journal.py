@@ -6,39 +6,24 @@ kill -9 loses nothing that was recorded; what had begun and not ended is seen as
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.engine import announcements, instants, migrate, written
+from runner.engine import announcements, aside, instants, tables, written
 from runner.engine.alive import alone, boot_id, process
 from runner.model.errors import RunnerError
 from runner.model.facts import Timed, Wrote
 from runner.model.plan import Effect, Plan, Step
 from runner.model.role import Role
 from runner.model.run import JobLine, Outcome, Past, State, Verdict
-
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS runs (
-  id TEXT PRIMARY KEY, started TEXT NOT NULL, ended TEXT, verdict TEXT, pid INTEGER NOT NULL, boot TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS plans (
-  id TEXT PRIMARY KEY, run TEXT NOT NULL REFERENCES runs, made_at TEXT NOT NULL, plan TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS steps (
-  plan TEXT NOT NULL REFERENCES plans, id TEXT NOT NULL, job TEXT NOT NULL, host TEXT NOT NULL,
-  effect TEXT NOT NULL, started TEXT NOT NULL, ended TEXT, state TEXT, exit INTEGER, result TEXT, log TEXT,
-  note TEXT, role TEXT NOT NULL DEFAULT 'step', subject TEXT NOT NULL DEFAULT '', PRIMARY KEY (plan, id));
-CREATE TABLE IF NOT EXISTS jobs (
-  run TEXT NOT NULL REFERENCES runs, job TEXT NOT NULL, ended TEXT NOT NULL, verdict TEXT NOT NULL,
-  started TEXT NOT NULL, bytes INTEGER, files INTEGER, headline TEXT NOT NULL, PRIMARY KEY (run, job));
-CREATE INDEX IF NOT EXISTS jobs_by_name ON jobs (job, ended);
-"""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,21 +50,26 @@ class Journal:
     """The journal in the file `path`; made when missing. Safe for threads and for several runners."""
 
     def __init__(self, path: Path) -> None:
-        """Open or make it. Like every method it raises RunnerError where the file cannot be used."""
+        """Open or make it. Like every method it raises RunnerError where the file cannot be used.
+
+        One that is there and cannot be read is put aside (`asides` says so), and a new one is made.
+        """
         self._path = path
         self._lock = threading.Lock()
+        gone: aside.Aside | None = None
         with self._usable():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with alone(path.parent):
-                path.touch()
-                path.chmod(0o600)
-                self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-                self._db.execute("PRAGMA journal_mode=WAL")
-                self._db.execute("PRAGMA synchronous=FULL")
-                self._db.executescript(_SCHEMA + announcements.SCHEMA + instants.SCHEMA)
-                migrate.to_newest(self._db)
+                try:
+                    self._db = tables.opened(path)
+                except aside.Unreadable as why:
+                    gone = aside.put_aside(path, why)
+                    self._db = tables.opened(path)
         self.announcements = announcements.Announcements(self._do, self._rows)
+        self.asides = aside.Asides(self._do, self._rows)
         self.instants = instants.Instants(self._do, self._rows)
+        if gone:
+            self.asides.add(gone)
 
     def close(self) -> None:
         """Close the file; nothing is pending."""
@@ -162,7 +152,7 @@ class Journal:
             "ORDER BY ended DESC LIMIT ?", job, most,
         )  # fmt: skip
         return tuple(
-            Past(bytes=size, files=files, seconds=(_time(ended) - _time(started)).total_seconds())
+            Past(bytes=size, files=files, seconds=max((_time(ended) - _time(started)).total_seconds(), 0.0))
             for size, files, started, ended in rows
         )
 
@@ -209,7 +199,7 @@ class Journal:
         durations: dict[Timed, tuple[float, ...]] = {}
         for job, role, subject, seconds in rows:
             step = (job, Role(role), subject)
-            durations[step] = (*durations.get(step, ()), float(seconds))[:most]
+            durations[step] = (*durations.get(step, ()), max(float(seconds), 0.0))[:most]
         return durations
 
     def interrupting(self, job: str, since: datetime) -> RunLine | None:
@@ -277,14 +267,16 @@ class Journal:
         with self._lock, self._usable():
             return self._db.execute(statement, values).fetchall()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _usable(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise RunnerError(
                 f"the journal {self._path} cannot be used: {error}",
-                do="see that its disk has room and that this user may write there; nothing runs unrecorded",
+                do="the next run puts it aside, and begins a new one"
+                if aside.damaged(error)
+                else "see that its disk has room and that this user may write there; nothing runs unrecorded",
             ) from error
 
 

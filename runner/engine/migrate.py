@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from runner.model.errors import RunnerError
+from runner.engine.aside import Unreadable
 from runner.model.role import Role
 
 FORMAT = 3
@@ -79,18 +79,19 @@ def role_of(step: str) -> tuple[Role, str]:
     return next((role for beginning, role in _COUNTED.items() if last.startswith(beginning)), Role.STEP), subject
 
 
+def require_known(db: sqlite3.Connection) -> None:
+    """Unreadable for the journal of a newer runner."""
+    there = _format(db)
+    if there > FORMAT:
+        raise Unreadable(f"it has format {there}, and this runner reads none later than {FORMAT}", newer=True)
+
+
 def to_newest(db: sqlite3.Connection) -> None:
     """Add what the journal `db` lacks, in one transaction; nothing where it is of this format already.
 
-    Several runners may open it at the same time. RunnerError for the journal of a newer runner.
+    Several runners may open it at the same time.
     """
-    there = _format(db)
-    if there > FORMAT:
-        raise RunnerError(
-            f"the journal has format {there}, but this runner reads none later than {FORMAT}",
-            do="run the newer runner that wrote it, or move the journal out of the way",
-        )
-    if there == FORMAT:
+    if _format(db) == FORMAT:
         return
     db.execute("BEGIN IMMEDIATE")
     try:

@@ -1,21 +1,27 @@
 """Outputs on their way: what one step prints and a later one reads, on disk and never in memory.
 
+A run that is killed leaves the folder of its plan behind, without the lock on it: the next run removes it.
 What an interrupted snapshot's transfers printed stays under `kept/` until the snapshot that takes
 it up is sealed: it holds the checksums of what was already sent.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
+from runner.engine.alive import alone
 from runner.model.plan import Step
 from runner.model.run import Outcome
 
 _CHUNK = 1 << 18
+_KEPT = "kept"
 
 
 class Spool:
@@ -23,12 +29,17 @@ class Spool:
 
     def __init__(self, folder: Path, plan: str) -> None:
         """Nothing is made before the first output comes."""
-        self._kept = folder / "kept"
+        self._folder = folder
+        self._kept = folder / _KEPT
         self._plan = folder / plan
+        self._making = threading.Lock()
+        self._held: int | None = None
 
     def path(self, step: Step) -> Path:
         """Where the output of `step` goes; its folder is made."""
         path = self._kept / step.keep_output_as if step.keep_output_as else self._plan / step.id.replace("/", "_")
+        if not step.keep_output_as:
+            self._hold()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path
 
@@ -60,6 +71,43 @@ class Spool:
     def close(self) -> None:
         """Remove the outputs of this plan that nobody needs any more."""
         shutil.rmtree(self._plan, ignore_errors=True)
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def _hold(self) -> None:
+        """Make the plan's folder, with a lock on it for as long as this process lives."""
+        with self._making:
+            if self._held is None:
+                self._plan.mkdir(parents=True, exist_ok=True, mode=0o700)
+                with alone(self._folder):
+                    self._plan.mkdir(exist_ok=True, mode=0o700)
+                    self._held = os.open(self._plan, os.O_RDONLY | os.O_DIRECTORY)
+                    fcntl.flock(self._held, fcntl.LOCK_SH)
+
+
+def sweep(folder: Path, running: Callable[[str], bool]) -> None:
+    """Remove what killed runs left below `folder`. `running` says whether a plan is being run, as far as is known."""
+    try:
+        names = [entry.name for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+        with alone(folder):
+            for name in names:
+                if name != _KEPT and not running(name) and _is_left(folder / name):
+                    shutil.rmtree(folder / name, ignore_errors=True)
+    except OSError:
+        return  # it is not there yet, or has been removed by another; nothing else needs it gone
+
+
+def _is_left(plan: Path) -> bool:
+    descriptor = os.open(plan, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(descriptor)
 
 
 def _frame(header: Mapping[str, object], path: Path) -> Iterator[bytes]:

@@ -256,7 +256,7 @@ def _is_number(value: object) -> bool:
 
 def step_outcome(step: Step, state: State, note: str, at: datetime | None = None) -> Outcome:
     """The outcome of a step that ends now and began at `at` (now, where that is None)."""
-    ended = datetime.now(UTC)
+    ended = max(datetime.now(UTC), at) if at else datetime.now(UTC)  # the clock may have been put back meanwhile
     return Outcome(
         step=step.id,
         job=step.job,

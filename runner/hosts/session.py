@@ -145,7 +145,13 @@ class Carrier:
                 self.error = self.error or "it was told to stop, and its output is not complete"
 
     def _thread(self, target: Callable[[], None]) -> threading.Thread:
-        thread = threading.Thread(target=target, daemon=True)
+        def reading() -> None:
+            try:
+                target()
+            except BaseException as problem:  # such as a want of memory: what was read so far is not all there was
+                self._fault = problem
+
+        thread = threading.Thread(target=reading, daemon=True)
         thread.start()
         return thread
 

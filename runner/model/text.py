@@ -77,8 +77,11 @@ def count(number: int, what: str, many: str = "") -> str:
 
 
 def length(span: timedelta | float) -> str:
-    """A duration in words, two units at most: `0.4 s`, `3 min 12 s`, `2 days 4 h`."""
-    seconds = span.total_seconds() if isinstance(span, timedelta) else float(span)
+    """A duration in words, two units at most: `0.4 s`, `3 min 12 s`, `2 days 4 h`.
+
+    A clock that was put back meanwhile makes none less than nothing.
+    """
+    seconds = max(span.total_seconds() if isinstance(span, timedelta) else float(span), 0.0)
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -90,6 +93,11 @@ def length(span: timedelta | float) -> str:
         return f"{whole // 3600} h {whole % 3600 // 60} min" if whole % 3600 // 60 else f"{whole // 3600} h"
     days, hours = whole // 86400, whole % 86400 // 3600
     return f"{count(days, 'day')} {hours} h" if hours and days < 10 else count(days, "day")
+
+
+def age(then: datetime, now: datetime) -> str:
+    """How long ago something was: `2 h 5 min old`; `2 h 5 min ahead of the clock` where it is to come."""
+    return f"{length(now - then)} old" if then <= now else f"{length(then - now)} ahead of the clock"
 
 
 def minute(at: datetime, zone: str) -> str:

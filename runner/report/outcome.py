@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -108,6 +109,24 @@ def killed(started: datetime) -> Finding:
     """What the next run says about one that was killed."""
     text = f"the run of {started:%Y-%m-%d %H:%M} UTC was killed before it ended"
     return Finding(severity="note", source="journal", text=text, phase=Phase.RUN)
+
+
+def put_aside(path: str, why: str, at: datetime, *, newer: bool) -> Finding:
+    """What the first report after it says of a journal that could not be read."""
+    text = (
+        f"the journal could not be read ({why}); it was put aside, and a new one begins. What ran before "
+        f"{at:%Y-%m-%d %H:%M} UTC is not known: what is due is done again, unless a snapshot or a dump says that it was"
+    )
+    first = "one site needs one version of the runner" if newer else "look at the disk that it is on (dmesg)"
+    do = f"{first}; when nobody needs the old one any more:"
+    command = shlex.join(("rm", "-r", "--", path))
+    return Finding(severity="attention", source="journal", text=text, do=do, command=command, phase=Phase.RUN)
+
+
+def unrecorded(error: RunnerError) -> Finding:
+    """What is said where the journal did not take what was done: it was done all the same."""
+    text = f"what was done could not be recorded, and is in this message only: {error.text}"
+    return Finding(severity="attention", source="journal", text=text, do=error.do, command=error.command)
 
 
 def refusal(trouble: Exception) -> Finding:

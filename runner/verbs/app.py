@@ -12,8 +12,9 @@ from types import TracebackType
 from typing import Self
 
 from runner.config.plugins import Hooks
-from runner.engine import execute, machines, planfile, probe, seal
+from runner.engine import execute, machines, planfile, probe, seal, spool
 from runner.engine.journal import Journal
+from runner.engine.recording import Recording
 from runner.hosts import reach
 from runner.hosts.reach import transports, write_ssh_config
 from runner.hosts.transport import Transport
@@ -48,6 +49,7 @@ class App:
         self.stop = stop
         self._say = tell
         self._saying = threading.Lock()
+        self.recording = Recording()
         if not site.live:
             reach.make(site)
         self.hooks = Hooks.load(site)
@@ -125,6 +127,8 @@ class App:
         plan = planner.draft(self.site, chosen.jobs, facts, self._kinds, past)
         schedule.require_not_missed(self.site, chosen, plan)
         plan = replace(plan, findings=(*plan.findings, *due.cut_off(self, plan), *same.notes(self.site, facts)))
+        if since := self.journal.asides.since():
+            plan = review.doubted(plan, since)
         return self._reviewed(replace(plan, skips=(*plan.skips, *chosen.skips)), facts)
 
     def plan_of(self, draft: Draft, facts: Facts) -> Plan:
@@ -215,14 +219,15 @@ class App:
             raise Busy(f"plan {plan.id} is being run by another runner", do="wait until that run has ended")
         if self.site.live and (fresh := same.fresh(self._read, dict.fromkeys(step.host for step in plan.steps))):
             machines.bind(Path(self.site.state), fresh)
-        zone = self.site.timezone
+        zone, kept = self.site.timezone, Path(self.site.state) / "spool"
+        spool.sweep(kept, lambda name: (line := self.journal.run_of(name)) is not None and line.alive)
         self.tell(RunStarted(run=run, plan=plan, at=self.now(), again=number, timezone=zone))
         means = execute.Means(
             transports=self.transports, artifacts={"runner-agent": probe.runner_agent()},
-            spool=Path(self.site.state) / "spool", stop=self.stop, tell=self.tell,
+            spool=kept, stop=self.stop, tell=self.tell,
             already=lambda job: self._already(job, run),
-            begun=lambda step, at: self.journal.step_started(plan.id, step, at),
-            ended=lambda step, outcome: self.journal.step_ended(plan.id, step, outcome),
+            begun=lambda step, at: self.recording.sure(partial(self.journal.step_started, plan.id, step, at)),
+            ended=lambda step, outcome: self.recording.soon(partial(self.journal.step_ended, plan.id, step, outcome)),
             left=lambda job, outcomes: self._left(run, plan, job, outcomes),
         )  # fmt: skip
         outcomes = execute.run(plan, means)
@@ -253,7 +258,7 @@ class App:
         if self._goes_down(plan, outcomes):
             return
         for line in job_lines(Pass(plan=replace(plan, jobs=(job,)), outcomes=outcomes), self.kinds):
-            self.journal.job_ended(run, line)
+            self.recording.soon(partial(self.journal.job_ended, run, line))
 
     def tell(self, event: Event) -> None:
         """Send it to the terminal and the plugins; one event at a time. A terminal that has gone ends nothing."""

@@ -130,7 +130,12 @@ def diff(app: App, snapshots: Pair, heard: Callable[[agent.SnapshotDifference | 
 def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecord:
     """The whole record of a snapshot, with what could not be read."""
     verb = agent.record(holding.facts.path, snapshot)
-    return agent.sure(ask(app.transports[holding.store.host], verb, {}), agent.SnapshotRecord)
+    try:
+        return agent.sure(ask(app.transports[holding.store.host], verb, {}), agent.SnapshotRecord)
+    except FactsIncomplete as error:
+        path = f"{holding.facts.path}/.runner/records/{snapshot}.json"
+        text = f"the record of {snapshot} cannot be understood: {path} on {holding.store.host}"
+        raise FactsIncomplete(text, do="it is empty or damaged: look at that disk (dmesg, smartctl -a)") from error
 
 
 def restoring(app: App, host: str, path: str, when: str, to: str, store: str) -> Plan:

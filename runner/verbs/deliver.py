@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
+from runner.engine.aside import Aside
 from runner.engine.journal import RunLine
+from runner.engine.recording import Recording
 from runner.jobs.catalogue import weight
 from runner.model.errors import GoingDown, ReportUndelivered, RunnerError
 from runner.model.event import Event, RunFinished
+from runner.model.lack import plain
 from runner.model.plan import Finding
 from runner.model.run import Pass, Report, Reporter, Todo
 from runner.report import outcome
@@ -28,6 +31,7 @@ class ReportDesk(announce.NoticeDesk, Protocol):
 
     kinds: Mapping[str, Reporter]
     stop: threading.Event
+    recording: Recording
 
     def tell(self, event: Event) -> None:
         """Tell the terminal and the plugins."""
@@ -36,11 +40,12 @@ class ReportDesk(announce.NoticeDesk, Protocol):
 def reported(desk: ReportDesk, passes: Passes) -> tuple[Report, int]:
     """Run `passes`, record the results, deliver the report; the report and the exit code.
 
-
-    What the passes raise is reported first and, where it is a bug, raised again.
+    The report is made of what is known here, whether the journal took it or not. What the passes raise is
+    reported first and, where it is a bug, raised again.
     """
     started = desk.now()
-    telling = _Telling(run=f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}", started=started, done=[], findings=[], dead=[])
+    run = f"{started:%Y%m%dT%H%M%S}Z-{os.getpid()}"
+    telling = _Telling(run=run, started=started, done=[], findings=[], dead=[], asides=[])
     trouble: Exception | None = None
     try:
         desk.journal.run_started(telling.run, started)
@@ -48,11 +53,13 @@ def reported(desk: ReportDesk, passes: Passes) -> tuple[Report, int]:
     except GoingDown:
         raise  # what this run began is reported by the run that goes on with it
     except Exception as error:  # a refusal and a bug must reach people too, then the door
-        trouble = error
-        telling.findings.append(outcome.refusal(error))
+        trouble = plain(error)
+        telling.findings.append(outcome.refusal(trouble))
     with suppress(RunnerError):
         telling.dead.extend(desk.journal.killed())
         telling.findings.extend(outcome.killed(line.started) for line in telling.dead)
+        telling.asides.extend(desk.journal.asides.untold())
+        telling.findings.extend(map(_put_aside, telling.asides))
         telling.findings.extend(announce.settle(desk, telling.done))
     return _deliver(desk, telling, trouble)
 
@@ -66,14 +73,15 @@ class _Telling:
     done: list[Pass]
     findings: list[Finding]
     dead: list[RunLine]
+    asides: list[Aside]
 
 
 def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> tuple[Report, int]:
     telling.findings.extend(undelivered.catch_up(desk))
     try:
-        report = _report(desk, telling, trouble)
-        desk.journal.run_ended(telling.run, report.ended, report.verdict)
-    except Exception as error:  # neither a full disk nor a bug keeps the report from people
+        report = _recorded(desk, telling, trouble)
+    except Exception as problem:  # a bug, or a want of memory, keeps no report from people
+        error = plain(problem)
         trouble = trouble or error
         telling.findings.append(outcome.refusal(error))
         if not isinstance(error, RunnerError):
@@ -81,9 +89,11 @@ def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> 
         report = _report(desk, telling, error)
     desk.tell(RunFinished(run=telling.run, report=report, at=report.ended))
     failed = undelivered.deliver(desk, report)
-    if telling.dead and not failed:
+    if not failed:
         with suppress(RunnerError):
             desk.journal.close_killed(telling.dead)
+            for each in telling.asides:
+                desk.journal.asides.mention(each)
     code = outcome.exit_code(report, trouble)
     if failed:
         lost = ReportUndelivered("; ".join(f"{each.hook}: {each.why}" for each in failed))
@@ -95,6 +105,23 @@ def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> 
     return report, code
 
 
+def _put_aside(each: Aside) -> Finding:
+    return outcome.put_aside(each.path, each.why, each.at, newer=each.newer)
+
+
+def _recorded(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> Report:
+    """The report, with a word about the journal where that did not take how the run ended."""
+    report = _report(desk, telling, trouble)
+    try:
+        desk.recording.settle()
+        desk.journal.run_ended(telling.run, report.ended, report.verdict)
+        return report
+    except RunnerError as error:
+        # What stopped the run may be the same.
+        telling.findings.extend(() if trouble else (outcome.unrecorded(error),))
+    return _report(desk, telling, trouble)
+
+
 def _report(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> Report:
     done = telling.done
     return compose(
@@ -102,7 +129,7 @@ def _report(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> R
         RunResult(
             run=telling.run,
             started=telling.started,
-            ended=desk.now(),
+            ended=max(desk.now(), telling.started),
             plans=tuple(item.plan for item in done),
             jobs=outcome.job_reports(done, desk.kinds, desk.site),
             skips=tuple(skip for item in done for skip in item.plan.skips),

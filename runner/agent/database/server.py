@@ -20,6 +20,9 @@ from .contract import DatabaseServer
 
 PATIENCE = 20
 _LAST = 5
+_SEARCHED = 1 << 20
+# Before version 12 the program names what it is at in brackets, and does not say that it is an error.
+_ERROR = re.compile(rb"pg_\w+: (error|fatal|\[[^]]*\].*ERROR): |psql: error: |(psql:\S+: )?(ERROR|FATAL): ")
 
 
 PLACES = ("usr/lib/postgresql/*/bin", "usr/pgsql-*/bin", "usr/local/pgsql/bin", "usr/local/bin", "usr/bin")
@@ -167,10 +170,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def complaint(err: IO[bytes]) -> str:
-    """The last lines that a program wrote to this file, as one harmless line."""
-    err.seek(max(0, err.seek(0, os.SEEK_END) - 4096))
+    """The last error that a program wrote to this file and what follows it, or its last lines, as one harmless line.
+
+    What follows may be long: PostgreSQL's programs show the whole command that failed.
+    """
+    err.seek(max(0, err.seek(0, os.SEEK_END) - _SEARCHED))
     lines = [line for line in err.read().splitlines() if line.strip()]
-    return " / ".join(plain(line.strip()) for line in lines[-_LAST:])
+    last = max((index for index, line in enumerate(lines) if _ERROR.match(line)), default=max(len(lines) - _LAST, 0))
+    return " / ".join(plain(line.strip()) for line in lines[last : last + _LAST])
 
 
 def free(folder: Path) -> int:

@@ -62,8 +62,9 @@ class DetachAnswer(NamedTuple):
     """Answer of `detach`: how the command ended. `exit` is None where nobody saw it, and `note` says why.
 
     `failed` are packages and why each failed, as their manager's own events say, in their order.
-    `problem` says why the packages could not be compared. `conffiles` are files to look at, `services`
-    units that still run old files, `reboot` reasons for one, in words. `log` are the last of `lines`.
+    `problem` says why the packages could not be compared. `conffiles` are files to look at, `gone`
+    those of them beside which there is no file any more, `services` units that still run old files, `reboot` reasons
+    for one, in words. `log` are the last of `lines`.
     """
 
     detached: bool
@@ -79,6 +80,7 @@ class DetachAnswer(NamedTuple):
     failed: tuple[tuple[str, str], ...] = ()
     problem: str = ""
     conffiles: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
     services: tuple[str, ...] = ()
     pid1: bool = False
     reboot: tuple[str, ...] = ()

@@ -42,6 +42,7 @@ def conclude(place: DetachedFolder) -> Mapping[str, Any]:
         note = KILLED if began.get("boot_id") == processes.boot_id() else RESTARTED
     root, tail = str(began.get("root") or "/"), _tail(place, child)
     known = before.get("conffiles", {})
+    fresh = tuple(sorted(path for path, mark in conffiles(root).items() if known.get(path) != mark))
     ended = DetachAnswer(
         detached=True,
         exit=code,
@@ -52,7 +53,8 @@ def conclude(place: DetachedFolder) -> Mapping[str, Any]:
         note=note,
         log=tail.log,
         lines=tail.lines,
-        conffiles=tuple(sorted(path for path, mark in conffiles(root).items() if known.get(path) != mark)),
+        conffiles=fresh,
+        gone=tuple(path for path in fresh if not os.path.lexists(f"{root}/{path.rpartition('.')[0]}")),
     )
     try:
         ended = ended._replace(failed=_failed(place, str(began.get("packages", ""))))

@@ -118,7 +118,7 @@ def working(state: str) -> Mapping[str, Any] | None:
             return {
                 "plan": str(began.get("plan", "")),
                 "who": f"step {began.get('step', '')}, which goes on without its runner",
-                "pid": int(read_json(place.child).get("pid", 0) or began.get("pid", 0)),
+                "pid": _number(read_json(place.child).get("pid")) or _number(began.get("pid")) or 0,
                 "since": began.get("started"),
             }
     return None
@@ -146,18 +146,29 @@ def read(argv: Sequence[str]) -> DetachedList:
 
 
 def _line(place: DetachedFolder) -> Detached:
+    """What is known of one: of a damaged record no more than its folder's name, so that the others are read as well."""
     works = alive(place)
     began, ended = read_json(place.began), read_json(place.ended)
+    words = began.get("argv")
+    code = ended.get("exit", None if works else read_json(place.child).get("exit"))
     return Detached(
-        plan=began.get("plan", ""),
-        step=began.get("step", ""),
-        argv=tuple(began.get("argv", ())),
+        plan=_text(began.get("plan")),
+        step=_text(began.get("step")) or place.folder.name,
+        argv=tuple(map(_text, words)) if isinstance(words, list) else (),
         started=clock.moment(began.get("started")),
         ended=clock.moment(ended.get("ended")),
-        exit=ended.get("exit", None if works else read_json(place.child).get("exit")),
+        exit=_number(code),
         alive=works,
         seen=place.seen.exists(),
     )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _number(value: object) -> int | None:
+    return value if type(value) is int else None
 
 
 def keep_few(state: str) -> None:

@@ -174,7 +174,8 @@ def notes(job: Job, known: PackageFacts, install: Sequence[Update], facts: Facts
     # When the lists were good is known by our own record: no file at the host tells that truly.
     text, last = "no earlier run of this job got good package lists", facts.last.get(job.name)
     if last:
-        text = f"the last run with good package lists was {length(facts.at - last)} ago, {last:%Y-%m-%d %H:%M} UTC"
+        ago = f"{length(facts.at - last)} ago, " if last <= facts.at else ""
+        text = f"the last run with good package lists was {ago}{last:%Y-%m-%d %H:%M} UTC"
     return (*foretold, note(job, text))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from runner.agent.detached.contract import Changes
 from runner.jobs.bundled import Bundled
-from runner.jobs.packages import families
+from runner.jobs.packages import conffiles, families
 from runner.jobs.packages.blame import blamed
 from runner.jobs.packages.families import FAMILIES
 from runner.jobs.packages.family import Family, PackageLog, plain_log
@@ -264,8 +264,8 @@ def _wants(runs: _Runs, *, failed: bool = False) -> Iterator[_Want]:
     if not failed and log.odd:
         yield _Want(f"{count(len(log.odd), 'odd line')} in the log", tuple(f"odd: {line}" for line in log.odd[:_LAST]))
     if files := dict.fromkeys(path for answer in runs.answers for path in answer.conffiles):
-        # A new file was put beside the one that stays.
-        lines = tuple(f"{path.rpartition('.')[0]} stays; compare it with {path}" for path in files)
+        gone = {path for answer in runs.answers for path in answer.gone}
+        lines = tuple(conffiles.words(path, gone=path in gone) for path in files)
         words = lines[0] if len(lines) == 1 else f"{len(files)} configuration files to compare with the new ones"
         yield _Want(words, lines if len(lines) > 1 else ())
     if runs.last.reboot:

@@ -24,7 +24,7 @@ from runner.model.options import CheckOptions, DrillOptions, SnapshotOptions
 from runner.model.plan import Effect, Finding, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Job, Site, Store
-from runner.model.text import count, length, size
+from runner.model.text import age, count, length, size
 
 _LINKS_PATIENCE = 3600
 _GREW = 10
@@ -108,8 +108,9 @@ def _count(look: _StoreLook) -> Sequence[Finding]:
     oldest = look.sealed[0]
     begun = snapshot_time(oldest.name)
     days = (look.now - begun).days if begun else 0
-    unclean = sum(not is_clean(snapshot) for snapshot in look.sealed)
-    beyond = len(look.sealed) - unclean - look.clean
+    unread = sum(snapshot.exceptions is None for snapshot in look.sealed)
+    unclean = sum(not is_clean(snapshot) for snapshot in look.sealed) - unread
+    beyond = len(look.sealed) - unread - unclean - look.clean
     others = f"{unclean} more {'has' if unclean == 1 else 'have'} exceptions"
     # A new store fills by one a day, and its keeper knows it: that is no reason to call anybody.
     first = _is_first(oldest) and not look.had_more
@@ -120,6 +121,8 @@ def _count(look: _StoreLook) -> Sequence[Finding]:
     if unclean:
         why.append(others)
         do.append("`runner snapshots --exceptions` lists what could not be read; what never can goes into `accept`")
+    if unread:
+        why.append(f"of {unread} more that is not known")
     if beyond:
         why.append(f"{beyond} more are beyond per_day = {policy.per_day} of their days, and count for nothing")
         do.append("see in `runner history` who makes so many in a day, and that the clock of the store's host is right")
@@ -277,9 +280,9 @@ def _uncovered(site: Site, store: Store, facts: Facts) -> Sequence[Finding]:
 
 def _headline(look: _StoreLook, doubts: Sequence[Finding]) -> str:
     wrong = sum(doubt.severity != "note" for doubt in doubts)
-    age = f", the newest {length(look.now - look.newest)} old" if look.newest else ""
+    newest = f", the newest {age(look.newest, look.now)}" if look.newest else ""
     ahead = runway(growth(look.sealed), look.facts.space, look.store.retention)
     lasts = f"; {ahead.words()}" if len(look.sealed) > 1 else ""
     head = count(wrong, "thing") + " to look at" if wrong else "nothing to do"
     proven = drill.ages(look.facts.proven, look.now)
-    return f"{head}: {count(len(look.sealed), 'snapshot')}{age}{lasts}{f'; {proven}' if proven else ''}"
+    return f"{head}: {count(len(look.sealed), 'snapshot')}{newest}{lasts}{f'; {proven}' if proven else ''}"

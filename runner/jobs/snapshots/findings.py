@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runner.jobs.retention.prune import cause_of
 from runner.jobs.retention.room import sent
-from runner.jobs.snapshots import filesystems, shell
+from runner.jobs.snapshots import filesystems, foreign, shell
 from runner.jobs.snapshots.room import Fit, RoomToMake
 from runner.model.cause import Fault, of_store
 from runner.model.facts import HostFacts, StoreFacts
@@ -66,6 +66,10 @@ def findings(
     if stored.whole_seconds:
         text = f"the disk of store {store} keeps whole seconds only: nothing will be shared"
         doubts.append(attention(job, text, "make it again with 256-byte inodes (mke2fs -I 256)"))
+    if unread := foreign.unread_records(site.store(store), stored):
+        own = [each for each in stored.sealed if each.recorded and each.host == job.host]
+        shared = "nothing is shared with it" if own else f"there is no other of {job.host}, so all is copied again"
+        doubts.append(attention(job, f"{unread[0]}; {shared}", unread[1]))
     notes = []
     if source.uid != 0:
         notes.append(f"not root on {job.host}: owners are not kept, and what only root may read is missing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runner.model.facts import StoreFacts
 from runner.model.plan import Finding
 from runner.model.site import Store
-from runner.model.text import one_line
+from runner.model.text import count, one_line
 
 _LATEST = "latest"
 _SHOWN = 5
@@ -26,7 +26,24 @@ def doubts(store: Store, facts: StoreFacts) -> tuple[Finding, ...]:
     if facts.unread:
         text = f"{', '.join(map(one_line, facts.unread))} in store {store.name} cannot be read"
         made.append(_doubt(text, "look at it on the store's host: what it holds is not known, and counts as nothing"))
+    if damaged := unread_records(store, facts):
+        made.append(_doubt(*damaged))
     return tuple(made)
+
+
+def unread_records(store: Store, stored: StoreFacts) -> tuple[str, str] | None:
+    """Which records of sealed snapshots cannot be understood, and what to do; None where there is no such record."""
+    names = [snapshot.name for snapshot in stored.sealed if snapshot.recorded and snapshot.exceptions is None]
+    if not names:
+        return None
+    more = f" and {len(names) - 1} more there" if names[1:] else ""
+    path = f"{stored.path}/.runner/records/{names[0]}.json{more}"
+    text = f"the record of {count(len(names), 'snapshot')} of store {store.name} is empty or damaged: {path}"
+    do = (
+        f"look at the disk of {store.host} (dmesg, smartctl -a); that snapshot may be whole, but it counts for "
+        f"nothing. When you have done without it: runner snapshots {store.name} --set-aside {names[0]}"
+    )
+    return text, do
 
 
 def _doubt(text: str, do: str) -> Finding:

@@ -249,8 +249,10 @@ def test_configuration_files_that_are_new_are_named(house: HostHouse, tmp_path: 
     (etc / "known.rpmnew").touch()
     (etc / "again.dpkg-dist").touch()
     script = f"cd {etc}; mkdir d; touch d/a.conf.dpkg-dist b.ucf-dist c.conf; rm again.dpkg-dist; touch again.dpkg-dist"
-    files = house.detach("--", "sh", "-c", script).answer["conffiles"]
-    assert files == ["/etc/again.dpkg-dist", "/etc/b.ucf-dist", "/etc/d/a.conf.dpkg-dist"]
+    (etc / "b").touch()
+    answer = house.detach("--", "sh", "-c", script).answer
+    assert answer["conffiles"] == ["/etc/again.dpkg-dist", "/etc/b.ucf-dist", "/etc/d/a.conf.dpkg-dist"]
+    assert answer["gone"] == ["/etc/again.dpkg-dist", "/etc/d/a.conf.dpkg-dist"], "a person removed these"
 
 
 def test_the_program_may_be_replaced_by_the_very_command_that_it_runs(
@@ -418,3 +420,17 @@ def test_nothing_is_repeated_that_was_never_begun(house: HostHouse) -> None:
 
 def test_the_answer_to_a_run_without_an_end_is_no_answer() -> None:
     assert answers.read('{"error": "the command still runs", "do": ""}', DetachAnswer) is None
+
+
+def test_a_damaged_record_is_that_commands_trouble_alone(house: HostHouse) -> None:
+    assert house.detach("--", "true").code == 0
+    whole = house.detached()
+    for number, began in enumerate(({"plan": 5, "step": [], "argv": "x"}, {"argv": [1, None]}, [], "")):
+        folder = house.folder.parent / f"damaged.{number}"
+        folder.mkdir()
+        (folder / "began.json").write_text(json.dumps(began) if began != "" else "")
+        (folder / "ended.json").write_text('{"exit": "zero"}')
+    rows = house.detached()
+    assert [row for row in rows if row["plan"] == whole[0]["plan"]] == whole
+    assert {row["step"] for row in rows} - {whole[0]["step"]} == {f"damaged.{number}" for number in range(4)}
+    assert {row["exit"] for row in rows if row["plan"] == ""} == {None}

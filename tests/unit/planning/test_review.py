@@ -186,3 +186,18 @@ def test_a_job_that_refuses_itself_keeps_no_other_from_running_but_a_hook_or_the
         parts.step("backup/send"), findings=(Finding(severity="refusal", text="no", source="hooks.fsck"),)
     )
     assert review.contain(others, EXPIRE) == others
+
+
+def test_what_interrupts_is_not_done_for_a_time_before_the_journal_was_lost() -> None:
+    due, later = parts.NOW, parts.NOW + parts.timedelta(hours=1)
+    plan = parts.plan(
+        parts.step("reboot/down", effect=INTERRUPT), parts.step("backup/send"), parts.step("named/down", effect=INTERRUPT),
+        jobs=(replace(job("reboot"), instant=due), replace(job("backup"), instant=due), job("named")),
+    )  # fmt: skip
+    left = review.doubted(plan, later)
+    assert [each.name for each in left.jobs] == ["backup", "named"]
+    assert [each.id for each in left.steps] == ["backup/send", "named/down"]
+    assert [each.job for each in left.skips] == ["reboot"]
+    (finding,) = left.findings
+    assert (finding.severity, finding.command) == ("attention", "runner run reboot --yes")
+    assert review.doubted(plan, due) == plan, "it was due since, and what was done since is known"

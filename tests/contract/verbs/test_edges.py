@@ -1,0 +1,161 @@
+"""The edges of a process: nobody who listens, no memory, an interrupt while it starts, another user, odd umasks."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from runner import __main__ as door
+from runner.cli import opening, verbs
+from runner.config import load as config
+from runner.jobs.catalogue import together
+from runner.model.errors import UsageError
+from tests.contract.site import PATIENCE, REPOSITORY, Place
+
+WITHOUT: dict[str, Callable[[], None]] = {
+    "1>&-": lambda: os.close(1),
+    "0<&- 1>&- 2>&-": lambda: [os.close(number) for number in (0, 1, 2)] and None,
+    ">/dev/full": lambda: os.dup2(os.open("/dev/full", os.O_WRONLY), 1) and None,
+    ">/dev/full 2>&1": lambda: [os.dup2(os.open("/dev/full", os.O_WRONLY), number) for number in (1, 2)] and None,
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree/file").write_text("content\n")
+    made = Place(folder=tmp_path / "site", trees=(tmp_path / "tree",))
+    made.declare()
+    return made
+
+
+def started(place: Place, before: Callable[[], None], *argv: str) -> subprocess.CompletedProcess[bytes]:
+    """`runner argv`, after `before` was called in its process."""
+    known = {**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
+    return subprocess.run(
+        (sys.executable, "-m", "runner", *argv), cwd=place.folder, env=known, preexec_fn=before, timeout=PATIENCE,
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+
+
+def test_a_run_that_nobody_hears_is_a_run_and_is_mailed(place: Place) -> None:
+    for number, how in enumerate(("0<&- 1>&- 2>&-", "1>&-", ">/dev/full 2>&1"), 1):
+        ran = started(place, WITHOUT[how], "run", "backup-papio")
+        assert (ran.returncode, ran.stderr) == (0, b"")
+        assert len(place.sealed) == len(place.mails()) == number
+        # What was opened instead of them is nobody's: no output of a run is in a file of the site.
+        assert place.rows("SELECT verdict FROM runs WHERE verdict = 'done'")
+
+
+def test_a_question_whose_answer_nobody_takes_ends_in_a_sentence(place: Place) -> None:
+    for argv in (("validate",), ("snapshots", "--json"), ("config",)):
+        ran = started(place, WITHOUT[">/dev/full"], *argv)
+        assert ran.returncode == 1
+        assert ran.stderr.startswith(b"runner: standard output cannot be written: No space left on device\n  -> ")
+        assert started(place, WITHOUT["1>&-"], *argv).returncode == 0
+    assert started(place, WITHOUT[">/dev/full 2>&1"], "run", "no-such-job").returncode == 2
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_whatever_the_umask_all_that_is_made_is_closed_to_others(place: Place, mask: int) -> None:
+    def masked() -> None:
+        os.umask(mask)
+
+    for argv in (("plan", "backup-papio", "--out", "plan.toml"), ("apply", "plan.toml")):
+        assert started(place, masked, *argv).returncode == 0, argv
+    assert len(place.sealed) == 1
+    made = (path.lstat().st_mode for path in place.folder.rglob("*") if not path.is_symlink())
+    assert not any(mode & 0o022 for mode in made)
+
+
+@pytest.mark.parametrize("where", ["parsing", "telling"])
+def test_a_process_without_memory_says_so(
+    where: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise MemoryError
+
+    if where == "telling":
+        # Of what it takes to tell it something cannot be loaded either.
+        monkeypatch.setattr("runner.cli.show.complain", refuse)
+    monkeypatch.setattr(verbs, "parse", refuse)
+    assert door.run(("status",)) == 1
+    said = capfd.readouterr().err
+    assert said.startswith("runner: it ran out of memory") and "\n  -> raise the limit" in said
+    assert "Traceback" not in said
+
+
+def test_an_interrupt_while_it_starts_is_one_word(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verbs, "parse", interrupt)
+    assert door.run(("run",)) == 1
+    assert capfd.readouterr() == ("", "runner: interrupted\n")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+@pytest.mark.parametrize("closed", ["site/sandbox", "site"])
+def test_another_user_hears_whose_site_it_is(place: Place, closed: str) -> None:
+    assert place.runner("run").code == 0
+    site = config.load(place.folder / "jobs.toml", kinds=together(()))
+    for folder in (place.folder, place.folder.parent):
+        folder.chmod(0o755)
+    (place.folder.parent / closed).chmod(0o700)
+    opening._require_own(site)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(
+            UsageError, match=r"this site is kept by root, and \w+ may not work in .*\n.*run it as root"
+        ):
+            opening._require_own(site)
+    finally:
+        os.seteuid(0)
+
+
+FILLER = """
+import os
+from runner.hookspecs import hookimpl
+from runner.model.event import StepFinished
+from runner.model.role import Role
+
+class Filler:
+    @hookimpl
+    def observe(self, event):
+        if isinstance(event, StepFinished) and event.step.role == Role.SEAL:
+            with open("sandbox/state/filler", "wb", buffering=0) as file:
+                while True:
+                    file.write(b"x")
+
+def plugin(settings):
+    return Filler()
+"""
+
+
+def test_what_was_sealed_before_the_state_was_full_is_in_the_message(place: Place) -> None:
+    place.declare('[hooks."mysite.filler"]\n')
+    (place.folder / "mysite").mkdir()
+    (place.folder / "mysite/filler.py").write_text(FILLER)
+    place.state.mkdir(parents=True, mode=0o700)
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "none", str(place.state)), check=True)
+    try:
+        ran = place.runner("run")
+        assert ran.code == 3, ran
+    finally:
+        subprocess.run(("umount", str(place.state)), check=True)
+    (mail,) = place.mails()
+    assert ran.code == 3 and len(place.sealed) == 1
+    words = " ".join(mail.split())
+    assert f"sealed papio/{place.sealed[0].name}, but then about failed: not begun: the journal" in words
+    assert "what was done could not be recorded" in words
+    # The record in the store is what the next run goes by.
+    again = place.runner("run")
+    assert again.code == 0 and "is sealed" in again.out
