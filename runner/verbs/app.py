@@ -27,8 +27,8 @@ from runner.model.plan import Basis, Finding, Plan, PlannedJob, Skip
 from runner.model.run import Outcome, Pass, Report, Reporter, Verdict
 from runner.model.site import Site
 from runner.model.text import minute
+from runner.planning import floors, passes, planner, review, schedule
 from runner.planning import machines as same
-from runner.planning import passes, planner, review, schedule
 from runner.planning.passes import MOST_PASSES, again, waits
 from runner.planning.schedule import DueJobs, forecast
 from runner.report.outcome import job_lines
@@ -137,7 +137,7 @@ class App:
 
     def _reviewed(self, plan: Plan, facts: Facts) -> Plan:
         plan = planner.insert(plan, facts, partial(self.hooks.add_steps, self.site))
-        reviewed = (*review.check(plan), *review.names(plan, self.site), *review.floors(plan, self.site, facts))
+        reviewed = (*review.check(plan), *review.names(plan, self.site), *floors.refusals(plan, self.site, facts))
         # A hook speaks of the plan it is given; with nothing planned there is nothing to speak of.
         of_hooks = self.hooks.check_plan(self.site, plan, facts) if plan.steps else ()
         return replace(plan, findings=(*plan.findings, *reviewed, *of_hooks))
@@ -189,7 +189,7 @@ class App:
                 done.append(Pass(plan=left, outcomes=()))
                 return
             _require_fresh(plan, planner.basis(self.site, facts))
-            below = replace(plan, findings=review.floors(plan, self.site, facts))
+            below = replace(plan, findings=floors.refusals(plan, self.site, facts))
             review.allow(below, ceiling=self.site.unattended, reviewed=reviewed, confirmed=confirmed)
             done.append(self._pass(plan, run, 0))
 

@@ -76,6 +76,7 @@ TARGETS: dict[str, str] = {
     "runner/jobs/snapshots/when.py": "tests/unit/snapshots",
     "runner/planning/passes.py": PLANNING,
     "runner/planning/planner.py": PLANNING,
+    "runner/planning/floors.py": PLANNING,
     "runner/planning/review.py": PLANNING,
     "runner/planning/schedule.py": PLANNING,
     "runner/tools/answers.py": "tests/unit/tools tests/unit/retention",

@@ -19,7 +19,7 @@ from runner.jobs.catalogue import KINDS
 from runner.model.facts import Facts, Probe
 from runner.model.plan import Plan
 from runner.model.site import Job, Retention, Site
-from runner.planning import planner, review
+from runner.planning import floors, planner, review
 from tests.unit import parts, power_parts, upkeep_parts
 from tests.unit.database import test_dump
 from tests.unit.disks import test_disk
@@ -223,5 +223,5 @@ def planned(facts: Facts) -> Plan:
     here = site()
     plan = planner.draft(here, here.jobs, facts, KINDS, {})
     plan = planner.insert(plan, facts, lambda job, steps, known: HOOK.add_steps(here, job, steps, known))
-    found = (*review.check(plan), *review.floors(plan, here, facts), *HOOK.check_plan(here, plan, facts))
+    found = (*review.check(plan), *floors.refusals(plan, here, facts), *HOOK.check_plan(here, plan, facts))
     return replace(plan, findings=(*plan.findings, *found))

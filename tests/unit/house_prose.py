@@ -33,7 +33,7 @@ PATTERNS = frozenset({"search", "match", "fullmatch", "findall", "finditer", "sp
 PASSES = frozenset({"str", "one_line", "printable"})
 SAME = frozenset({"lower", "upper", "casefold", "strip", "lstrip", "rstrip", "replace", "encode", "splitlines"})
 # Review reads a second time, from the command itself, what a plan would expire: that is its purpose.
-SECOND_READING = {"runner/planning/review.py"}
+SECOND_READING = {"runner/planning/review.py", "runner/planning/floors.py"}
 FAMILIES = frozenset({"apt", "aptitude", "dpkg", "rpm", "dnf", "yum"})
 FAMILY_PLACES = (
     "runner/jobs/packages/debian/",

@@ -101,7 +101,8 @@ def _copies(site: Site, back: DatabaseRestore, facts: Facts, now: datetime) -> t
         path = f"{back.job.options.to}/{name}"
         request = restore.RestoreRequest(host=back.job.host, path=path, store=kept, snapshot=snapshot)
         copying = restore.draft(site, request, facts, now)
-        folder, copy, _ = copying.steps
+        roles = {step.role: step for step in copying.steps}
+        folder, copy = roles[Role.FOLDER], roles[Role.COPY]
         locks = copying.planned.locks if copying.planned else ()
         steps += [replace(folder, id=f"{JOB}/folder", job=JOB)] if not steps else []
         steps.append(replace(copy, id=f"{JOB}/copy-{what}", job=JOB, subject=what))

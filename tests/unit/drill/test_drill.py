@@ -20,7 +20,7 @@ from runner.model.options import CheckOptions, DrillOptions
 from runner.model.plan import Command, Effect, Ended, PlannedJob
 from runner.model.run import JobReport, Outcome, State, Verdict
 from runner.model.site import Job, Retention, Site
-from runner.planning import review
+from runner.planning import floors, review
 from tests.unit import parts
 
 KIND = DrillKind()
@@ -284,6 +284,6 @@ def test_a_plan_that_would_expire_the_last_proven_one_is_refused_whoever_made_it
     )
     argv = ("/usr/local/sbin/runner-agent", "expire", "/srv/backups/papio", OLD, "--plan=1", "--min=1")
     plan = parts.plan(parts.step("x/1", *argv, host="server", effect=Effect.EXPIRE))
-    assert [finding.text for finding in review.floors(plan, here, facts)] == [
+    assert [finding.text for finding in floors.refusals(plan, here, facts)] == [
         f"x/1 expires {OLD}, which is the last one that a drill restored"
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from runner.model.plan import Effect, Finding, Plan
 from runner.model.site import Retention
-from runner.planning import review
+from runner.planning import floors
 from tests.unit import parts
 from tests.unit.retention.test_prune import POLICY, facts, sealed, site
 
@@ -85,7 +85,7 @@ PER_DAY = ("--plan=1", "--min=3", "--per-day=2")
 def test_review_counts_again_what_a_plan_would_leave(
     about: str, plan: Plan, policy: Retention | None, found: dict[str, Any], texts: list[str]
 ) -> None:
-    refusals = review.floors(plan, site(policy), facts(sealed(5, **found)))
+    refusals = floors.refusals(plan, site(policy), facts(sealed(5, **found)))
     assert [one.text for one in refusals] == texts, about
     assert {one.severity for one in refusals} <= {"refusal"}
 
@@ -94,8 +94,8 @@ def test_those_with_exceptions_or_without_a_record_are_not_what_is_left() -> Non
     known = facts([
         {"name": "2025-01-01T000000Z", "recorded": False}, *sealed(5, d20={"exceptions": 1}, d21={"exceptions": 9})
     ])  # fmt: skip
-    assert review.floors(expiring(D18), site(), known) == ()
-    (finding,) = review.floors(expiring(D18, D19), site(), known)
+    assert floors.refusals(expiring(D18), site(), known) == ()
+    (finding,) = floors.refusals(expiring(D18, D19), site(), known)
     assert finding == Finding(
         severity="refusal", source="review",
         text="this plan would leave 1 snapshot without exceptions in store papio, and min is 2",
@@ -104,10 +104,10 @@ def test_those_with_exceptions_or_without_a_record_are_not_what_is_left() -> Non
 
 def test_the_last_one_that_a_drill_restored_does_not_go_whatever_its_own_facts_say() -> None:
     known = facts(sealed(5), proven={"files": {"snapshot": D19, "at": "2026-11-20T08:15:00Z"}})
-    (finding,) = review.floors(expiring(D19), site(), known)
+    (finding,) = floors.refusals(expiring(D19), site(), known)
     assert finding.text == f"x/0 expires {D19}, which is the last one that a drill restored"
 
 
 def test_a_host_that_could_not_be_read_has_no_store_to_expire_from() -> None:
-    (finding,) = review.floors(expiring(D18), site(), parts.facts({"server": {"error": "no answer", "stores": {}}}))
+    (finding,) = floors.refusals(expiring(D18), site(), parts.facts({"server": {"error": "no answer", "stores": {}}}))
     assert "no store that was read" in finding.text

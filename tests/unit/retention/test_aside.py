@@ -15,7 +15,7 @@ from runner.model.kind import Draft
 from runner.model.plan import Command, Effect, Plan
 from runner.model.run import Around, Outcome, State, Verdict
 from runner.model.site import Retention, Site
-from runner.planning import planner, review
+from runner.planning import floors, planner, review
 from tests.unit import parts
 
 PAST, AHEAD, LATER = "2026-11-22T081500Z", "2027-11-23T081500Z", "2027-11-24T081500Z"
@@ -32,7 +32,7 @@ def planned(draft: Drafted, *names: str, least: int = 1, **store: Any) -> tuple[
     facts = parts.facts({"server": {"store": {"sealed": sealed, **store}}})
     asked = aside.AsideRequest(store=first, facts=facts.hosts["server"].stores["papio"], names=names)
     plan = planner.assemble(site, (draft(site, asked, parts.NOW),), facts, {})
-    found = (*review.check(plan), *review.names(plan, site), *review.floors(plan, site, facts))
+    found = (*review.check(plan), *review.names(plan, site), *floors.refusals(plan, site, facts))
     return plan, [finding.text for finding in found]
 
 

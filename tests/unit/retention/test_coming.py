@@ -14,7 +14,7 @@ from runner.model.options import PruneOptions
 from runner.model.plan import Check, Command, Plan
 from runner.model.role import Role
 from runner.model.site import Job, Retention, Site
-from runner.planning import planner, review
+from runner.planning import floors, planner, review
 from tests.unit import parts
 
 GIB = 1 << 30
@@ -38,7 +38,7 @@ def sealed(count: int) -> list[dict[str, Any]]:
 def planned(here: Site, count: int, jobs: tuple[str, ...] = ("backup-papio", "purge")) -> Plan:
     facts = parts.facts({"server": {"store": {"sealed": sealed(count), "space": SPACE}}})
     plan = planner.draft(here, [here.job(name) for name in jobs], facts, KINDS, {})
-    assert review.check(plan) == () and review.floors(plan, here, facts) == ()
+    assert review.check(plan) == () and floors.refusals(plan, here, facts) == ()
     return plan
 
 

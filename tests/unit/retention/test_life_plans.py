@@ -12,7 +12,7 @@ from runner.jobs.catalogue import KINDS
 from runner.model.options import AuditOptions, CheckOptions, PruneOptions
 from runner.model.plan import Plan
 from runner.model.site import Job, Retention, Site
-from runner.planning import planner, review
+from runner.planning import floors, planner, review
 from tests.unit import parts
 
 GOLDEN = parts.cases("life")
@@ -41,7 +41,7 @@ def of_case(case: dict[str, Any]) -> tuple[Site, Plan]:
     ]
     facts = parts.facts({"server": {"store": {"sealed": sealed, **case.get("store", {})}}})
     plan = planner.draft(here, [here.job(name) for name in case["jobs"]], facts, KINDS, {})
-    assert (*review.check(plan), *review.floors(plan, here, facts)) == ()
+    assert (*review.check(plan), *floors.refusals(plan, here, facts)) == ()
     review.allow(plan, ceiling=here.unattended, reviewed=False, confirmed=False)
     return here, plan
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from runner.jobs.retention import pin
 from runner.model.kind import Draft
 from runner.model.plan import Command, Effect
-from runner.planning import planner, review
+from runner.planning import floors, planner, review
 from tests.unit import parts
 
 NAME = "2026-11-22T081500Z"
@@ -52,5 +52,5 @@ def test_letting_go_names_only_the_snapshot() -> None:
 def test_the_plan_of_a_pin_passes_review_below_every_ceiling_that_lets_anything_be_written() -> None:
     here, facts = parts.site(), parts.facts()
     plan = planner.assemble(here, (draft(UNTIL, "x"),), facts, {})
-    assert (*review.check(plan), *review.floors(plan, here, facts)) == ()
+    assert (*review.check(plan), *floors.refusals(plan, here, facts)) == ()
     review.allow(plan, ceiling=Effect.WRITE, reviewed=False, confirmed=False)

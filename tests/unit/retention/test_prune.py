@@ -15,7 +15,7 @@ from runner.model.kind import Draft
 from runner.model.options import PruneOptions
 from runner.model.plan import Check, Command, Effect, Plan, Step
 from runner.model.site import Amount, Job, Retention, Site
-from runner.planning import planner, review
+from runner.planning import floors, planner, review
 from tests.unit import parts
 
 KIND = PruneKind()
@@ -140,7 +140,7 @@ def test_the_steps_are(
     assert ids(made.steps) == wanted, about
     assert made.planned is not None
     plan = planned(snapshots, policy, **store)
-    assert (*review.check(plan), *review.floors(plan, site(policy), facts(snapshots, **store))) == ()
+    assert (*review.check(plan), *floors.refusals(plan, site(policy), facts(snapshots, **store))) == ()
 
 
 def test_each_that_goes_is_named_with_its_reason_the_floor_and_the_disk() -> None:

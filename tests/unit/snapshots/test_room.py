@@ -18,7 +18,7 @@ from runner.model.options import PruneOptions
 from runner.model.plan import Check, Command, Plan, PlannedJob
 from runner.model.run import JobReport, Outcome, Pass, State
 from runner.model.site import Amount, Job, Retention
-from runner.planning import planner, review
+from runner.planning import floors, planner, review
 from runner.planning.passes import again
 from runner.report import outcome
 from tests.unit import parts
@@ -256,7 +256,7 @@ def draft(stored: tuple[Snapshot, ...], free: int, **store: Any) -> Draft:
     made = SnapshotKind().draft(here, here.job("backup-papio"), known, parts.NOW)
     if made.planned:
         plan = Plan(id="x", made_at=parts.NOW, site="s", live=True, jobs=(made.planned,), steps=made.steps)
-        assert (*review.check(plan), *review.floors(plan, here, known)) == ()
+        assert (*review.check(plan), *floors.refusals(plan, here, known)) == ()
     return made
 
 
@@ -431,4 +431,4 @@ def test_of_two_jobs_that_make_room_in_one_store_only_one_expires_each() -> None
     assert gone == [("backup-papio", "expire-1"), ("backup-papio", "expire-2"), ("purge", "expire-3")]
     alone = planner.draft(here, [purge], known, KINDS, {})
     assert [one.id for one in alone.steps if "/expire-" in one.id] == ["purge/expire-1", "purge/expire-2"]
-    assert (*review.check(plan), *review.floors(plan, here, known)) == ()
+    assert (*review.check(plan), *floors.refusals(plan, here, known)) == ()
