@@ -95,7 +95,7 @@ def _made(site: Site, job: Job, stored: StoreFacts) -> tuple[Finding, ...]:
 
 def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> Finding:
     """That the next snapshot is known not to fit: how much it needs, how much there is, of whose disk, what to do."""
-    text = f"the next snapshot does not fit into {_shortage(store, stored, room)}"
+    text = f"the next snapshot does not fit into store {store.name}: {_shortage(store, stored, room)}"
     finding = replace(attention(job, text, _larger(room)), cause=of_store(store.name, Fault.FULL))
     if not stored.partials:
         return finding
@@ -112,7 +112,7 @@ def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple
         text = f"there is little room, and nothing expires: {room.decision.frozen}"
         return (replace(attention(job, text, room.decision.do), cause=cause_of(room.decision, store)),)
     if room.fit == Fit.TIGHT:
-        text = f"the next snapshot may not fit into {_shortage(store, stored, room)}"
+        text = f"the next snapshot may not fit into store {store.name}: {_shortage(store, stored, room)}"
         return (attention(job, text, f"it is tried, and ended before the disk is full; {_larger(room)}"),)
     return ()
 
@@ -128,7 +128,7 @@ def _shortage(store: Store, stored: StoreFacts, room: RoomToMake) -> str:
     needs = f"it needs about {room.need.words()}"
     if room.tried:
         needs = "the last copy was ended for room, and there is no more now"
-    return f"store {store.name}: {needs}, and {room.free.words()} are to be had {disk}; {why}"
+    return f"{needs}, and {room.free.words()} are to be had {disk}; {why}"
 
 
 def _larger(room: RoomToMake) -> str:
