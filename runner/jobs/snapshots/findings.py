@@ -95,8 +95,8 @@ def _made(site: Site, job: Job, stored: StoreFacts) -> tuple[Finding, ...]:
 
 def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> Finding:
     """That the next snapshot is known not to fit: how much it needs, how much there is, of whose disk, what to do."""
-    text = f"the next snapshot does not fit into {_shortage(store, stored, room)}"
-    finding = replace(attention(job, text, _larger(room)), cause=of_store(store.name, Fault.FULL))
+    text = f"the next snapshot does not fit into store {store.name}: {_shortage(store, stored, room)}"
+    finding = replace(attention(job, text, _larger(stored, room)), cause=of_store(store.name, Fault.FULL))
     if not stored.partials:
         return finding
     many = len(stored.partials)
@@ -108,12 +108,12 @@ def does_not_fit(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -
 
 def short(job: Job, store: Store, stored: StoreFacts, room: RoomToMake) -> tuple[Finding, ...]:
     """That there is little room, and that nothing goes for it; the snapshot is tried all the same."""
-    if room.decision and room.decision.frozen:
+    if room.decision and room.decision.frozen and stored.sealed:
         text = f"there is little room, and nothing expires: {room.decision.frozen}"
         return (replace(attention(job, text, room.decision.do), cause=cause_of(room.decision, store)),)
     if room.fit == Fit.TIGHT:
-        text = f"the next snapshot may not fit into {_shortage(store, stored, room)}"
-        return (attention(job, text, f"it is tried, and ended before the disk is full; {_larger(room)}"),)
+        text = f"the next snapshot may not fit into store {store.name}: {_shortage(store, stored, room)}"
+        return (attention(job, text, f"it is tried, and ended before the disk is full; {_larger(stored, room)}"),)
     return ()
 
 
@@ -123,14 +123,16 @@ def _shortage(store: Store, stored: StoreFacts, room: RoomToMake) -> str:
     if space and space.system:
         last = f"the last {size(space.last)} stay free for the system"
         disk = f"on {store.host}, where it shares the filesystem of {space.system} and {last}"
-    if store.retention:
+    if not stored.sealed:
+        why = "there is no snapshot in it that could expire"
+    elif store.retention:
         why = room.decision.frozen if room.decision and room.decision.frozen else "nothing in it may expire"
     needs = f"it needs about {room.need.words()}"
     if room.tried:
         needs = "the last copy was ended for room, and there is no more now"
-    return f"store {store.name}: {needs}, and {room.free.words()} are to be had {disk}; {why}"
+    return f"{needs}, and {room.free.words()} are to be had {disk}; {why}"
 
 
-def _larger(room: RoomToMake) -> str:
+def _larger(stored: StoreFacts, room: RoomToMake) -> str:
     larger = "take a larger disk for it, remove what else fills that one, or leave something out (`exclude`)"
-    return room.decision.do if room.decision and room.decision.do else larger
+    return room.decision.do if room.decision and room.decision.do and stored.sealed else larger

@@ -21,7 +21,7 @@ from runner.report.default import default_report, tail
 from runner.tools.answers import read
 
 
-def no_room(report: JobReport, outcomes: Sequence[Outcome], place: str, cause: str = "") -> JobReport:
+def no_room(report: JobReport, outcomes: Sequence[Outcome], head: str, cause: str = "") -> JobReport:
     """The report, and what a transfer really stopped of, where the host of the disk says that nothing was left."""
     looked = next((each for each in outcomes if each.role == Role.ROOM and each.state == State.FAILED), None)
     there = read(looked.result, RoomThere) if looked else None
@@ -32,7 +32,7 @@ def no_room(report: JobReport, outcomes: Sequence[Outcome], place: str, cause: s
     last = f"{size(there.last_bytes)}{f' and {there.last_inodes:,} inodes' if scarce else ''}"
     whose = f"its system, which is on the same filesystem ({there.system})" if there.system else "the disk itself"
     sent = f" (about {size(there.sent)})" if there.sent else ""
-    text = f"no space left {place}: {free} free, and the last {last} stay free for {whose}; what was sent{sent} is kept"
+    text = f"{head}: {free} free, and the last {last} stay free for {whose}; what was sent{sent} is kept"
     return replace(report, verdict=Verdict.FAILED, headline=text, cause=cause)
 
 
@@ -51,7 +51,7 @@ def _snapshot(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> J
     if seal is None:
         report = default_report(job, outcomes, around, went or spared(outcomes))
         host, store = next((lock.host for lock in job.locks), "its host"), job.writes.partition("/")[0]
-        report = no_room(report, outcomes, f"for store {store} on {host}", of_store(store, Fault.FULL))
+        report = no_room(report, outcomes, f"no space left for store {store} on {host}", of_store(store, Fault.FULL))
     elif bad:
         report = _not_to_the_end(job, bad)
     elif sealed is None:
@@ -139,4 +139,5 @@ def too_many_links(store: Store, answer: Mapping[str, Any]) -> str:
 def restore_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """That all was restored, or how it stopped."""
     words = "copied back, and compared byte for byte with the snapshot: no difference"
-    return no_room(default_report(job, outcomes, around, job.headline or words), outcomes, "for what is restored")
+    report = default_report(job, outcomes, around, job.headline or words)
+    return no_room(report, outcomes, "no space left for what is restored")

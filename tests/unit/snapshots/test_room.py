@@ -317,7 +317,7 @@ def test_a_first_snapshot_that_does_not_fit_is_skipped_where_nothing_ever_expire
     made = SnapshotKind().draft(here, here.job("backup-papio"), replace(facts, hosts=hosts), parts.NOW)
     assert made.skip and made.skip.reason.startswith("the next snapshot does not fit into store papio: ")
     (finding,) = made.findings
-    assert finding.text.endswith("; nothing in it expires without `retention`")
+    assert finding.text.endswith("; there is no snapshot in it that could expire")
     assert finding.command == "", "nothing was sent yet"
     without = replace(here, jobs=(parts.job("backup-papio", exclude=("/home/big",)), *here.jobs[1:]))
     made = SnapshotKind().draft(without, without.job("backup-papio"), replace(facts, hosts=hosts), parts.NOW)
