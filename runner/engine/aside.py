@@ -30,7 +30,7 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class OldJournal:
+class LostJournal:
     """A journal that was put aside: where it is now, when that was, and why. `newer` as in Unreadable."""
 
     path: str
@@ -77,7 +77,7 @@ def require_tables(db: sqlite3.Connection, schema: str) -> None:
                 raise Unreadable(f"it is another kind of journal: its table {table} lacks {min(lacks)}")
 
 
-def put_aside(path: Path, why: Unreadable) -> OldJournal:
+def put_aside(path: Path, why: Unreadable) -> LostJournal:
     """Rename it with the log beside it. Whoever has it open goes on in it."""
     at = datetime.now(UTC)
     kind = "newer" if why.newer else "broken"
@@ -90,7 +90,7 @@ def put_aside(path: Path, why: Unreadable) -> OldJournal:
         beside = path.with_name(path.name + end)
         if beside.exists():
             beside.rename(place.with_name(place.name + end))
-    return OldJournal(path=str(place), at=at, why=str(why), newer=why.newer)
+    return LostJournal(path=str(place), at=at, why=str(why), newer=why.newer)
 
 
 class Asides:
@@ -100,20 +100,20 @@ class Asides:
         """`do` runs a statement of the journal with its values, `rows` gives the rows it selects."""
         self._do, self._rows = do, rows
 
-    def add(self, aside: OldJournal) -> None:
+    def add(self, aside: LostJournal) -> None:
         """This one began when `aside` was put aside."""
         statement = "INSERT INTO asides (path, at, why, newer) VALUES (?, ?, ?, ?)"
         self._do(statement, aside.path, aside.at.isoformat(), aside.why, int(aside.newer))
 
-    def untold(self) -> tuple[OldJournal, ...]:
+    def untold(self) -> tuple[LostJournal, ...]:
         """Those that no report has mentioned."""
         rows = self._rows("SELECT path, at, why, newer FROM asides WHERE told IS NULL ORDER BY at")
         return tuple(
-            OldJournal(path=path, at=datetime.fromisoformat(at), why=why, newer=bool(newer))
+            LostJournal(path=path, at=datetime.fromisoformat(at), why=why, newer=bool(newer))
             for path, at, why, newer in rows
         )
 
-    def mention(self, aside: OldJournal) -> None:
+    def mention(self, aside: LostJournal) -> None:
         """A report has mentioned it."""
         self._do("UPDATE asides SET told = ? WHERE path = ?", datetime.now(UTC).isoformat(), aside.path)
 

@@ -56,7 +56,7 @@ class Journal:
         """
         self._path = path
         self._lock = threading.Lock()
-        gone: aside.OldJournal | None = None
+        gone: aside.LostJournal | None = None
         with self._usable():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with alone(path.parent):

@@ -27,7 +27,7 @@ from runner.model.plan import Basis, Finding, Plan, PlannedJob, Skip
 from runner.model.run import Outcome, Pass, Report, Reporter, Verdict
 from runner.model.site import Site
 from runner.model.text import minute
-from runner.planning import floors, passes, planner, review, schedule
+from runner.planning import doubted, floors, passes, planner, review, schedule
 from runner.planning import machines as same
 from runner.planning.passes import MOST_PASSES, again, waits
 from runner.planning.schedule import DueJobs, forecast
@@ -128,7 +128,7 @@ class App:
         schedule.require_not_missed(self.site, chosen, plan)
         plan = replace(plan, findings=(*plan.findings, *due.cut_off(self, plan), *same.notes(self.site, facts)))
         if since := self.journal.asides.since():
-            plan = review.doubted(plan, since)
+            plan = doubted.left_out(plan, since)
         return self._reviewed(replace(plan, skips=(*plan.skips, *chosen.skips)), facts)
 
     def plan_of(self, draft: Draft, facts: Facts) -> Plan:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from runner.engine.aside import OldJournal
+from runner.engine.aside import LostJournal
 from runner.engine.journal import RunLine
 from runner.engine.recording import Recording
 from runner.jobs.catalogue import weight
@@ -73,7 +73,7 @@ class _Telling:
     done: list[Pass]
     findings: list[Finding]
     dead: list[RunLine]
-    asides: list[OldJournal]
+    asides: list[LostJournal]
 
 
 def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> tuple[Report, int]:
@@ -105,7 +105,7 @@ def _deliver(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> 
     return report, code
 
 
-def _put_aside(each: OldJournal) -> Finding:
+def _put_aside(each: LostJournal) -> Finding:
     return outcome.put_aside(each.path, each.why, each.at, newer=each.newer)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from runner.model.errors import PlanRefused
 from runner.model.plan import Check, Command, Effect, Ended, Finding, Lock, Plan, PlannedJob, PutFile, WaitFor
-from runner.planning import review
+from runner.planning import doubted, review
 from runner.report import outcome
 from tests.unit import parts
 
@@ -194,10 +194,10 @@ def test_what_interrupts_is_not_done_for_a_time_before_the_journal_was_lost() ->
         parts.step("reboot/down", effect=INTERRUPT), parts.step("backup/send"), parts.step("named/down", effect=INTERRUPT),
         jobs=(replace(job("reboot"), instant=due), replace(job("backup"), instant=due), job("named")),
     )  # fmt: skip
-    left = review.doubted(plan, later)
+    left = doubted.left_out(plan, later)
     assert [each.name for each in left.jobs] == ["backup", "named"]
     assert [each.id for each in left.steps] == ["backup/send", "named/down"]
     assert [each.job for each in left.skips] == ["reboot"]
     (finding,) = left.findings
     assert (finding.severity, finding.command) == ("attention", "runner run reboot --yes")
-    assert review.doubted(plan, due) == plan, "it was due since, and what was done since is known"
+    assert doubted.left_out(plan, due) == plan, "it was due since, and what was done since is known"
