@@ -87,13 +87,13 @@ def test_planning_writes_nothing_but_state_and_the_plan_asked_for(place: Place, 
     assert not place.store.exists() and (tmp_path / "plan.toml").exists()
 
 
-def test_two_runs_at_once_the_second_says_who_holds_the_store_and_since_when(
+def test_two_runs_at_once_the_second_says_which_is_at_it_since_when_and_how_far(
     frozen: tuple[Place, subprocess.Popen[bytes], list[int]],
 ) -> None:
     place, first, pids = frozen
     second = place.runner("run", "backup-papio")
     assert second.code == 75, second.out + second.err
-    assert re.search(r"held by backup-papio of papio \(pid \d+\) since 20\d\d-", second.out)
+    assert re.search(r"busy: the run that began at 20\d\d-.* is at step send-1 of it", second.out)
     assert "busy" in place.mails()[-1]
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
