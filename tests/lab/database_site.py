@@ -88,8 +88,6 @@ class Cluster(pg.Cluster):
         self.lab.run(PAPIO, "ln", "-sfT", "/run", "/var/run")
         self.lab.run(PAPIO, "mkdir", "-p", "/run/postgresql", HOME, DUMPS)
         self.lab.run(PAPIO, "mount", "-t", "tmpfs", "-o", "size=400m", "tmpfs", HOME)
-        # As a job of kind `disk` mounts it; without that the check of the store asks for a person.
-        self.lab.run(BACKUP, "mount", "-o", "remount,nosuid,nodev", STORE)
         self.lab.run(PAPIO, "chown", "postgres:", "/run/postgresql", HOME, DUMPS)
         self.lab.run(PAPIO, "chmod", "700", DUMPS)
         words = ("--no-sync", "--auth=peer", "--encoding=UTF8", "--locale=C")
@@ -146,6 +144,8 @@ class Keeper(Runner):
     def settle(self, *, files: int = 0) -> None:
         """Put jobs.toml on papio, and something in a home."""
         del files
+        # As a job of kind `disk` mounts it; without that the check of the store asks for a person.
+        self.lab.run(BACKUP, "mount", "-o", "remount,nosuid,nodev", STORE)
         self.lab.run(PAPIO, "mkdir", "-p", "/etc/runner")
         declared = JOBS.replace('filesystems = ["/", "/srv/data"]', 'filesystems = ["/"]')
         declared = declared.replace('store = "papio"\n[jobs.backup-backup', NIGHTLY)
