@@ -137,6 +137,15 @@ class Keeper:
         path = self.lab.path(host, file)
         path.write_text(edited(path.read_text("utf-8"), self.mine(step.text)), "utf-8")
 
+    def take_out(self, host: str, file: str, jobs: tuple[str, ...]) -> None:
+        """Take out the tables of these jobs, which the reader does not want."""
+        path, kept, unwanted = self.lab.path(host, file), list[str](), False
+        for line in path.read_text("utf-8").splitlines():
+            if line.startswith("["):
+                unwanted = _code(line).removeprefix("[jobs.").removesuffix("]") in jobs
+            kept += [] if unwanted else [line]
+        path.write_text("\n".join(kept) + "\n", "utf-8")
+
     def mine(self, text: str) -> str:
         """The text with what is the reader's own."""
         for word, instead in self.own.items():

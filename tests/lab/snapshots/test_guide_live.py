@@ -21,6 +21,10 @@ from tests.lab.site import MAIL, SENDMAIL
 pytestmark = pytest.mark.skipif(shutil.which("psql") is None, reason="needs PostgreSQL")
 LIVE = "From the sandbox to the real site"
 ORIGIN, RUNNER, BLANK = "/mnt/runner", "/srv/runner", "/mnt/usb/blank.img"
+# The hosts of the lab have no packages of their own, no logs and nothing that starts them again.
+UNWANTED = (
+    "security-updates", "upgrade-backup-server1", "papio-updates", "upgrade-papio", "access-papio",
+)  # fmt: skip
 DUMPS = "/srv/babase_database/postgres"
 
 
@@ -87,12 +91,15 @@ def _answers(command: str) -> tuple[str, str]:
 
 
 def test_the_live_section_leads_bare_hosts_to_a_sealed_drilled_and_mailed_snapshot(bare: Lab, cluster: Cluster) -> None:
-    bare.run(BACKUP, "truncate", "--size=256M", BLANK)
+    bare.run(BACKUP, "truncate", "--size=900M", BLANK)
     device = bare.run(BACKUP, "losetup", "--find", "--show", BLANK).stdout.strip()
     own = {
         "<this repository>": ORIGIN,
-        "papio.example.edu": "192.168.199.1",
+        '"papio.example.edu"': '"192.168.199.1"',
+        'filesystems = "all"': 'filesystems = ["/"]',
+        "https://papio.example.edu/": "http://192.168.199.1/",
         "/usr/sbin/sendmail": SENDMAIL,
+        "babase-users@example.com": "users@papio",
         "/dev/disk/by-id/usb-Example_Backup_Disk-0:0-part1": device,
     }
     keeper = Keeper(lab=bare, own=own, answers=_answers)
@@ -101,6 +108,7 @@ def test_the_live_section_leads_bare_hosts_to_a_sealed_drilled_and_mailed_snapsh
             match step:
                 case Edited():
                     keeper.edit(PAPIO, f"{RUNNER}/jobs.toml", step)
+                    keeper.take_out(PAPIO, f"{RUNNER}/jobs.toml", UNWANTED)
                 case Typed():
                     code, printed = keeper.type(step)
                     if step.command.startswith("cat /root/.ssh"):
