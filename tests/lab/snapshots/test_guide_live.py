@@ -33,7 +33,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
     """Two hosts that were just installed: no key, no store, a blank disk, and a PostgreSQL at work."""
     wheels, origin = _made(tmp_path)
     del monkeypatch
-    with Lab(binds=(wheels, origin), root_mb=900) as lab:
+    with Lab(binds=(wheels, origin), root_mb=2600) as lab:
         for host in (PAPIO, BACKUP):
             shutil.rmtree(lab.path(host, "/root/.ssh"))
             key = "/etc/ssh/ssh_host_ed25519_key"
@@ -91,7 +91,7 @@ def _answers(command: str) -> tuple[str, str]:
 
 
 def test_the_live_section_leads_bare_hosts_to_a_sealed_drilled_and_mailed_snapshot(bare: Lab, cluster: Cluster) -> None:
-    bare.run(BACKUP, "truncate", "--size=900M", BLANK)
+    bare.run(BACKUP, "truncate", "--size=1500M", BLANK)
     device = bare.run(BACKUP, "losetup", "--find", "--show", BLANK).stdout.strip()
     own = {
         "<this repository>": ORIGIN,
