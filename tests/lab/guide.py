@@ -7,7 +7,6 @@ import subprocess
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tests.lab.machines import CHECKOUT, Lab
 
@@ -155,8 +154,3 @@ class Keeper:
     def told(self) -> str:
         """All of it, as it stood on the screens."""
         return "\n".join(f"{typed}\n{printed}[exit {code}]" for typed, code, printed in self.said)
-
-
-def keep(path: Path, keeper: Keeper) -> None:
-    """Leave what was said for somebody to read."""
-    path.write_text(keeper.told(), "utf-8")

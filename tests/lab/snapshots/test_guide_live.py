@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,27 +14,36 @@ from pathlib import Path
 
 import pytest
 
+from runner.agent.database.contract import encoded
 from tests.lab.database_site import Cluster
 from tests.lab.guide import Edited, Keeper, Typed, steps
 from tests.lab.images import BACKUP, PAPIO, STORE
 from tests.lab.machines import CHECKOUT, Lab
-from tests.lab.site import MAIL, SENDMAIL
+from tests.lab.site import MAIL, NAME, SENDMAIL
 
-pytestmark = pytest.mark.skipif(shutil.which("psql") is None, reason="needs PostgreSQL")
+pytestmark = [pytest.mark.packages, pytest.mark.skipif(shutil.which("psql") is None, reason="needs PostgreSQL")]
 LIVE = "From the sandbox to the real site"
 ORIGIN, RUNNER, BLANK = "/mnt/runner", "/srv/runner", "/mnt/usb/blank.img"
 # The hosts of the lab have no packages of their own, no logs and nothing that starts them again.
 UNWANTED = (
     "security-updates", "upgrade-backup-server1", "papio-updates", "upgrade-papio", "access-papio",
 )  # fmt: skip
+# What a reader has in place of the guide's examples.
+OWN = {
+    "<this repository>": ORIGIN,
+    '"papio.example.edu"': '"192.168.199.1"',
+    'filesystems = "all"': 'filesystems = ["/"]',
+    "https://papio.example.edu/": "http://192.168.199.1/",
+    "/usr/sbin/sendmail": SENDMAIL,
+    "babase-users@example.com": "users@papio",
+}
 DUMPS = "/srv/babase_database/postgres"
 
 
 @pytest.fixture
-def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+def bare(tmp_path: Path) -> Iterator[Lab]:
     """Two hosts that were just installed: no key, no store, a blank disk, and a PostgreSQL at work."""
     wheels, origin = _made(tmp_path)
-    del monkeypatch
     with Lab(binds=(wheels, origin), root_mb=2600) as lab:
         for host in (PAPIO, BACKUP):
             shutil.rmtree(lab.path(host, "/root/.ssh"))
@@ -93,29 +104,49 @@ def _answers(command: str) -> tuple[str, str]:
 def test_the_live_section_leads_bare_hosts_to_a_sealed_drilled_and_mailed_snapshot(bare: Lab, cluster: Cluster) -> None:
     bare.run(BACKUP, "truncate", "--size=1500M", BLANK)
     device = bare.run(BACKUP, "losetup", "--find", "--show", BLANK).stdout.strip()
-    own = {
-        "<this repository>": ORIGIN,
-        '"papio.example.edu"': '"192.168.199.1"',
-        'filesystems = "all"': 'filesystems = ["/"]',
-        "https://papio.example.edu/": "http://192.168.199.1/",
-        "/usr/sbin/sendmail": SENDMAIL,
-        "babase-users@example.com": "users@papio",
-        "/dev/disk/by-id/usb-Example_Backup_Disk-0:0-part1": device,
-    }
-    keeper = Keeper(lab=bare, own=own, answers=_answers)
+    keeper = Keeper(
+        lab=bare, own={**OWN, "/dev/disk/by-id/usb-Example_Backup_Disk-0:0-part1": device}, answers=_answers
+    )
     try:
-        for step in steps(LIVE):
-            match step:
-                case Edited():
-                    keeper.edit(PAPIO, f"{RUNNER}/jobs.toml", step)
-                    keeper.take_out(PAPIO, f"{RUNNER}/jobs.toml", UNWANTED)
-                case Typed():
-                    code, printed = keeper.type(step)
-                    if step.command.startswith("cat /root/.ssh"):
-                        keeper.own["ssh-ed25519 AAAA... root@papio"] = printed.strip()
-                    assert code in (0, 3), keeper.told()
+        _play(keeper)
+        _sealed_drilled_and_mailed(bare, cluster)
+    except AssertionError as error:
+        raise AssertionError(keeper.told()) from error
     finally:
-        Path("/tmp/s4/live.txt").write_text(keeper.told())
         bare.run(BACKUP, "umount", STORE, check=False)
         bare.run(BACKUP, "losetup", "--detach", device)
-    Path("/tmp/s4/live-mail.txt").write_text(bare.path(PAPIO, MAIL).read_text())
+
+
+def _play(keeper: Keeper) -> None:
+    """Do all that the section says; nothing fails, and only what the lab's hosts are is for a person."""
+    for step in steps(LIVE):
+        match step:
+            case Edited():
+                keeper.edit(PAPIO, f"{RUNNER}/jobs.toml", step)
+                keeper.take_out(PAPIO, f"{RUNNER}/jobs.toml", UNWANTED)
+            case Typed():
+                code, printed = keeper.type(step)
+                if step.command.startswith("cat /root/.ssh"):
+                    keeper.own["ssh-ed25519 AAAA... root@papio"] = printed.strip()
+                # The lab lends its hosts folders of this machine, which the checks of the stores miss.
+                checks = step.command.endswith("runner run") and "no job copies" in printed
+                assert code == (3 if checks else 0), f"{step.command}: exit {code}"
+
+
+def _sealed_drilled_and_mailed(lab: Lab, cluster: Cluster) -> None:
+    store = lab.path(BACKUP, STORE)
+    (name,) = (path.name for path in store.iterdir() if NAME.fullmatch(path.name))
+    assert (store / "latest").readlink() == Path(name)
+    assert (store / name / "etc/hostname").read_text() == "papio\n"
+    kept = [path.parent.name for path in (store / name / DUMPS[1:]).rglob("*.dump")]
+    assert sorted(kept) == sorted(encoded(database) for database in (*cluster.names(), "postgres"))
+    proven = json.loads((store / ".runner/proven.json").read_text())
+    assert {sort: one["snapshot"] for sort, one in proven.items()} == {"files": name, "database": name}
+    mails = lab.path(PAPIO, MAIL).read_text()
+    assert re.findall(r"^Subject: \[babase\] (done|attention needed|failed): (?:\S+: )?", mails, re.MULTILINE) == [
+        "done", "attention needed", "done",
+    ]  # fmt: skip
+    (other,) = (path for path in lab.path(PAPIO, "/srv/backups/backup-server1").iterdir() if NAME.fullmatch(path.name))
+    assert (other / "etc/hostname").read_text() == "backup-server1\n"
+    lines = lab.path(PAPIO, "/etc/cron.d/runner").read_text().splitlines()
+    assert len(lines) == 3 and all(re.match(r"(@reboot|[\d,]+ [\d,]+ \* \* \*) +root +cd ", line) for line in lines)
