@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from hooks.fsck_steps import SOURCE
@@ -13,6 +13,7 @@ from runner.jobs.disks.tune2fs import Superblock
 from runner.jobs.power import agent_checks, boot_checks
 from runner.jobs.power.agent_checks import Extfs
 from runner.jobs.power.boot_checks import Outlook
+from runner.model.cause import Fault, of_store
 from runner.model.facts import Facts
 from runner.model.plan import Effect, Finding, Plan, Severity, Step
 from runner.model.role import Role
@@ -97,12 +98,21 @@ def _disk(scene: Scene, disk: Disk, own: Extfs | None, outlook: Outlook | None) 
         yield _finding("attention" if asked else "note", text, do)
     elif outlook is None:
         do = "see that it is plugged in and that `device` in jobs.toml is right"
-        yield _finding("attention", f"{name} cannot be read: {one_line(own.problem)}", do)
+        gone = _finding("attention", f"{name} cannot be read: {one_line(own.problem)}", do)
+        yield replace(gone, cause=_cause(scene, disk))
     else:
         yield from _health(disk.device, name, own.superblock)
         yield from _next(scene, name, outlook, disk)
         yield from _memory(scene, name, outlook)
         yield from _policy(disk, name, own.superblock)
+
+
+def _cause(scene: Scene, disk: Disk) -> str:
+    """That of the store on the disk, where that cannot be used either: it is the same trouble."""
+    host = scene.facts.hosts.get(disk.host)
+    known = host.stores if host else {}
+    stores = [store.name for store in scene.site.stores if store.disk == disk.name and store.name in known]
+    return next((of_store(name, Fault.UNUSABLE) for name in stores if known[name].problem), "")
 
 
 def _other(scene: Scene, own: Extfs, outlook: Outlook | None) -> Iterator[Finding]:

@@ -54,6 +54,7 @@ def letter(report: Report) -> Letter:
     return Letter(
         subject=mail_text.subject(report),
         text=mail_text.body(report),
+        log=mail_text.log_file(report),
         at=report.ended,
         name=report.run,
         site=report.site,

@@ -9,11 +9,13 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from runner.model.run import Report, Verdict
-from runner.model.text import length, one_line
+from runner.model.text import length, one_line, size
 from runner.report.report import merged_skips
 from runner.tools import called
 
 WIDTH = 78
+# A message that is longer than a person reads has its log attached.
+LONGEST = 60
 LOG_LINES = 200
 
 SENTENCES = {
@@ -32,7 +34,33 @@ def subject(report: Report) -> str:
 
 
 def body(report: Report) -> str:
-    """The message: verdict, what to do, what happened, what was not done and why, findings, log."""
+    """The message: verdict, what to do, what happened, what was not done and why, findings, log.
+
+    Where it would be too long to be read it only says that the log is attached, and if need be the notes with it.
+    """
+    whole = _body(report)
+    if not _is_long(whole, report):
+        return whole
+    short = _body(report, attached=True)
+    return _body(report, attached=True, notes=False) if _is_long(short, report) else short
+
+
+def log_file(report: Report) -> str:
+    """The log, to be attached, where the message is too long with it; else "". The notes come first in it."""
+    if not _is_long(_body(report), report):
+        return ""
+    notes = [f"note: {finding.text}" for finding in report.findings if finding.severity == "note"]
+    left_out = max(0, len(report.log) - LOG_LINES)
+    head = f"({left_out} earlier lines are in the journal)\n" if left_out else ""
+    noted, entries = ("".join(f"{log(entry)}\n" for entry in each) for each in (notes, report.log[-LOG_LINES:]))
+    return f"{noted}{head}{entries}"
+
+
+def _is_long(whole: str, report: Report) -> bool:
+    return bool(report.log) and whole.count("\n") > LONGEST
+
+
+def _body(report: Report, *, attached: bool = False, notes: bool = True) -> str:
     zone, done = _zone(report.timezone), [skip for skip in report.skips if skip.done]
     nothing_left = report.verdict is Verdict.NOTHING and (report.jobs or done)
     started, ended = (f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}" for at in (report.started, report.ended))
@@ -46,8 +74,9 @@ def body(report: Report) -> str:
         started=started,
         ended=ended,
         took=length(report.ended - report.started),
-        lines=report.log[-LOG_LINES:],
-        left_out=max(0, len(report.log) - LOG_LINES),
+        lines=() if attached else report.log,
+        findings=[finding for finding in report.findings if notes or finding.severity != "note"],
+        attached=attached,
     )
 
 
@@ -104,10 +133,17 @@ def word(text: str) -> str:
 
 
 def _most_important(report: Report) -> str:
-    worst = [f"{job.job}: {job.headline}" for job in report.jobs if job.verdict is report.verdict]
-    lines = [] if report.verdict is Verdict.FAILED and worst else [str(todo) for todo in report.actions]
-    first, *more = lines or worst or [f"{skip.job}: {skip.reason}" for skip in report.skips] or ["no job"]
-    return f"{first} (and {len(more)} more)" if more else first
+    """What somebody who reads no more than the subject should know."""
+    if report.actions:
+        first, *more = report.actions
+        others = sum(todo.things for todo in more)
+        return f"{first.headline or first.text}{f' (and {others} more)' if others else ''}"
+    made = [job for job in report.jobs if job.made]
+    if made:
+        return "; ".join(f"{job.made}, {size(job.written[0])} new" if job.written else job.made for job in made)
+    lines = [f"{job.job}: {job.headline}" for job in report.jobs if job.verdict is report.verdict]
+    first_line, *rest = lines or [f"{skip.job}: {skip.reason}" for skip in report.skips] or ["no job"]
+    return f"{first_line} (and {len(rest)} more)" if rest else first_line
 
 
 def _zone(name: str) -> tzinfo:

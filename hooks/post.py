@@ -31,7 +31,7 @@ POLICY = SMTP.clone(cte_type="7bit", max_line_length=WIDTH)
 class Letter:
     """A message before it has headers: `name` is its own in file and Message-ID, `host` is where it comes from.
 
-    Messages that have the same `about` belong together.
+    Messages that have the same `about` belong together. `log` is attached where there is one.
     """
 
     subject: str
@@ -41,6 +41,7 @@ class Letter:
     site: str
     host: str
     about: str = ""
+    log: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,9 +101,15 @@ def compose(letter: Letter, people: tuple[str, ...], sender: str) -> EmailMessag
         # No message has that id, but mail programs group messages that refer to the same one.
         message["References"] = f"<{mail_text.word(letter.about)}.{mail_text.word(letter.site)}@{place}>"
     message["Auto-Submitted"] = "auto-generated"
-    plain = letter.text.isascii() and max(map(len, letter.text.splitlines())) <= LONGEST
-    message.set_content(letter.text, cte="7bit" if plain else "quoted-printable")
+    message.set_content(letter.text, cte=_encoding(letter.text))
+    if letter.log:
+        message.add_attachment(letter.log, filename="log.txt", cte=_encoding(letter.log))
     if letter.subject.isascii() and len(letter.subject) < WIDTH < len(f"Subject: {letter.subject}"):
         # Python would fold it before its first word, and readers and filters would get " [site]".
         message.policy = POLICY.clone(max_line_length=LONGEST)
     return message
+
+
+def _encoding(text: str) -> str:
+    plain = text.isascii() and max(map(len, text.splitlines())) <= LONGEST
+    return "7bit" if plain else "quoted-printable"

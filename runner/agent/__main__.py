@@ -33,6 +33,7 @@ VERBS = {
     "make-restored": "snapshots.restored:make",
     "restored": "snapshots.restored:run",
     "clear-restored": "snapshots.restored:clear",
+    "search": "snapshots.search:run",
     "diff": "snapshots.diff:run",
     "floor": "retention.floor:run",
     "pin": "store.pins:pin",

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json
-from runner.model.text import length, minute
+from runner.model.run import Verdict
+from runner.model.text import count, length
 from runner.report.line import Table, line
+
+if TYPE_CHECKING:
+    from runner.engine.journal import RunLine
+    from runner.verbs.app import App
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +30,7 @@ def run(options: argparse.Namespace) -> int:
     with opened(options) as app:
         runs, zone = app.journal.runs(options.number), app.site.timezone
         instants = {run.id: app.journal.instants.of(run.id) for run in runs}
+        jobs = {run.id: _jobs(app, run) for run in runs}
     if options.json:
         show_json(
             [
@@ -32,27 +40,54 @@ def run(options: argparse.Namespace) -> int:
                     "ended": run.ended,
                     "verdict": run.verdict,
                     "instants": instants[run.id],
+                    "jobs": jobs[run.id],
                 }
                 for run in runs
             ]
         )
         return 0
+    clock = ZoneInfo(zone)
     rows = tuple(
         (
-            run.id,
-            minute(run.started, zone),
+            _short(run.started, clock),
             length(run.ended - run.started) if run.ended else "",
             run.verdict or ("under way" if run.alive else "killed"),
-            _due(tuple(instants[run.id].values()), zone),
+            _due(tuple(instants[run.id].values()), clock),
+            _names(jobs[run.id]),
         )
         for run in runs
     )
-    table = Table(head=("run", "started", "took", "verdict", "was due"), rows=rows)
+    table = Table(head=("started", "took", "verdict", "was due", "jobs"), rows=rows)
     show([table if rows else line("no run yet")])
     return 0
 
 
-def _due(instants: Sequence[datetime], zone: str) -> str:
+def _jobs(app: App, run: RunLine) -> dict[str, str]:
+    """Each job of the run with its verdict; one that has not ended is under way, not begun or was cut off."""
+    ended = app.journal.progress.jobs(run.id)
+    if run.ended and not run.cut_off:
+        return ended
+    state = {True: "under way", False: "not begun"} if run.alive else {True: "cut off", False: "not begun"}
+    return {
+        **ended,
+        **{job.job: state[job.started is not None] for job in app.journal.progress.of(run.id) if job.job not in ended},
+    }
+
+
+def _names(jobs: Mapping[str, str]) -> str:
+    """The jobs in short: how one ended only where that was not well, and those that had nothing to do not at all."""
+    shown = {job: end for job, end in jobs.items() if end != Verdict.NOTHING.value}
+    idle = len(jobs) - len(shown)
+    words = [job if end == Verdict.DONE.value else f"{job} ({end})" for job, end in shown.items()]
+    words += [f"{idle} with nothing to do" if shown else count(idle, "job")] if idle else []
+    return ", ".join(words)
+
+
+def _due(instants: Sequence[datetime], clock: ZoneInfo) -> str:
     """When the jobs of a run were due, in short; "" where it was by hand."""
     times = sorted(set(instants))
-    return f"{minute(times[0], zone)}{' and later' if len(times) > 1 else ''}" if times else ""
+    return f"{_short(times[0], clock)}{' and later' if len(times) > 1 else ''}" if times else ""
+
+
+def _short(at: datetime, clock: ZoneInfo) -> str:
+    return f"{at.astimezone(clock):%a %d %b %H:%M}"

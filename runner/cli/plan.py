@@ -8,7 +8,8 @@ from pathlib import Path
 from runner.cli.opening import asked, instant_option, opened, package_option
 from runner.cli.show import show, show_json, width
 from runner.engine import planfile
-from runner.model.errors import PlanRefused
+from runner.model.errors import FactsIncomplete, PlanRefused
+from runner.model.text import utc
 from runner.report.line import line
 from runner.report.plan import plan_lines
 
@@ -21,22 +22,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the plan as JSON (schema/plan.schema.json)")
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan to a file, for `runner apply`")
     parser.add_argument("--exact", action="store_true", help="count what the snapshots will need (scans the sources)")
-    parser.add_argument("--brief", action="store_true", help="leave the commands out")
+    parser.add_argument("--commands", action="store_true", help="show every step, with its command word for word")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show the plan; 4 where something refuses it."""
+    """Show the plan; 4 where something refuses it, 3 where a person must see to something."""
     from runner.verbs import browse
 
     with opened(options) as app:
         plan = app.plan(asked(options, app))
         plan = browse.exactly(app, plan) if options.exact else plan
     if options.json:
-        show_json(planfile.data(plan))
+        show_json(planfile.data(plan, utc))
     else:
-        show(plan_lines(plan, width=width(), commands=not options.brief, zone=app.site.timezone))
+        show(plan_lines(plan, width=width(), commands=options.commands, zone=app.site.timezone))
     if options.out:
         planfile.write(plan, Path(options.out), app.key)
         if not options.json:
             show([line(), line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
-    return PlanRefused.code if plan.refusals else 0
+    if plan.refusals:
+        return PlanRefused.code
+    return FactsIncomplete.code if any(finding.severity == "attention" for finding in plan.findings) else 0

@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     package_option(parser)
     instant_option(parser)
-    parser.add_argument("--commands", action="store_true", help="show every command in the plan")
+    parser.add_argument("--commands", action="store_true", help="show every step, with its command word for word")
 
 
 def run(options: argparse.Namespace) -> int:

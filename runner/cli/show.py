@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 from runner.model.errors import RunnerError
+from runner.model.text import utc
 from runner.report.line import Line, Style, Table, aligned, folded, line, plain
 from runner.tools import called
 
@@ -64,8 +66,8 @@ def tell(lines: Sequence[Line | Table]) -> None:
 
 
 def show_json(values: Any) -> None:  # noqa: ANN401  (anything JSON has a form for)
-    """Print one JSON document; names that are not UTF-8 keep their bytes as lone surrogates."""
-    show_text(json.dumps(values, indent=2, default=str) + "\n")
+    """Print one JSON document, times in UTC; names that are not UTF-8 keep their bytes as lone surrogates."""
+    show_text(json.dumps(values, indent=2, default=_json) + "\n")
 
 
 def show_text(text: str) -> None:
@@ -85,6 +87,10 @@ def taken() -> Iterator[None]:
     except OSError as error:
         do = "send it to a file on a disk with room, or nowhere: >/dev/null"
         raise RunnerError(f"standard output cannot be written: {error.strerror}", do=do) from error
+
+
+def _json(value: object) -> str:
+    return utc(value) if isinstance(value, datetime) else str(value)
 
 
 def complain(text: str) -> None:

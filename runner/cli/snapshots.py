@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from runner.cli.apply import carry_out
@@ -13,6 +13,7 @@ from runner.cli.opening import opened
 from runner.cli.progress import display
 from runner.cli.show import show, show_json
 from runner.jobs.retention.room import is_full, state
+from runner.model.copies import interrupted, under_way
 from runner.model.errors import FactsIncomplete, UsageError
 from runner.model.facts import Snapshot, StoreFacts
 from runner.model.names import snapshot_time
@@ -78,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
                         "snapshots": [browse.as_json(snapshot) for snapshot in holding.sealed],
                         "aside": [each.name for each in holding.contents.aside] if holding.contents else [],
                         "lost": list(holding.contents.lost) if holding.contents else [],
-                        "partials": [partial.name for partial in holding.contents.partials] if holding.contents else [],
+                        **_copies(holding.contents),
                         **({"unique": _gains(alone[holding.store.name])} if holding.store.name in alone else {}),
                     }
                     for holding in holdings
@@ -128,6 +129,8 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
         lines.append(Table(head=cells[0], rows=tuple(cells[1:]), right=right))
     elif not holding.error:
         lines.append(line("  no snapshot yet"))
+    if contents and (copy := under_way(contents)):
+        lines.append(line("  ", (f"{copy.name} is being made", "warn")))
     if contents and (amiss := state(contents, store.retention)):
         lines.append(line("  ", ("; ".join(amiss), "warn")))
     if contents and contents.space and contents.partials and is_full(contents.space, contents.partials):
@@ -182,6 +185,13 @@ def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tu
         size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "",
         _protected(snapshot, now),
     )
+
+
+def _copies(contents: StoreFacts | None) -> dict[str, Any]:
+    """The copies that are not sealed: the interrupted ones, and the one that is being made."""
+    copy = under_way(contents) if contents else None
+    cut_off = [partial.name for partial in interrupted(contents)] if contents else []
+    return {"partials": cut_off, "under_way": copy.name if copy else None}
 
 
 def _gains(alone: Mapping[str, tuple[int, int]]) -> dict[str, dict[str, int]]:

@@ -1,23 +1,53 @@
-"""runner status: how each job ended last, when it is due, what the stores hold."""
+"""runner status: what runs now, how each job ended last, when it is due, what the stores hold."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
 from runner.cli.show import show, show_json
+from runner.model.copies import under_way
 from runner.model.errors import FactsIncomplete
-from runner.model.run import JobLine
+from runner.model.run import JobLine, Verdict
 from runner.model.site import Job, Site
-from runner.model.text import length, one_line, size
-from runner.report.line import Table, line
+from runner.model.text import count, length, one_line, size
+from runner.report.line import Line, Style, line
 
 if TYPE_CHECKING:
+    from runner.engine.journal import RunLine
+    from runner.engine.progress import JobNow
+    from runner.model.facts import Announced
     from runner.verbs.browse import Holding
+
+_STYLES: dict[Verdict | None, Style] = {
+    Verdict.NOTHING: "good",
+    Verdict.DONE: "good",
+    Verdict.ATTENTION: "warn",
+    Verdict.FAILED: "bad",
+    None: "dim",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Status:
+    """All that is shown. `running` are the runs that are under way, each with its jobs."""
+
+    site: Site
+    now: datetime
+    last: Mapping[str, JobLine | None]
+    upcoming: Mapping[str, datetime]
+    announced: Mapping[str, Announced]
+    holdings: Sequence[Holding]
+    running: Sequence[tuple[RunLine, Sequence[JobNow]]]
+
+    def at(self, moment: datetime) -> str:
+        """A time as the clocks of the site show it."""
+        return f"{moment.astimezone(self.now.tzinfo):%a %d %b %H:%M}"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,68 +61,112 @@ def run(options: argparse.Namespace) -> int:
     from runner.verbs import browse
 
     with opened(options) as app:
-        site, now = app.site, app.now().astimezone(ZoneInfo(app.site.timezone))
-        last = {job.name: app.journal.last_of(job.name) for job in site.jobs}
-        holdings = browse.holdings(app)
-        running = [run for run in app.journal.runs(50) if run.alive]
-        announced = app.journal.announcements.coming()
-    upcoming = {job.name: next_time(job.schedule, now) for job in site.jobs if job.schedule}
-    if options.json:
-        show_json(_json(site, last, upcoming, holdings))
-    else:
-        mode = "live" if site.live else "sandbox"
-        show([line((site.name, "name"), f"  {mode}, controller {site.controller}"), line()])
-        announced_at = {name: coming.at.astimezone(now.tzinfo) for name, coming in announced.items()}
-        due = {
-            **{name: f"{at:%a %d %b %H:%M}" for name, at in upcoming.items()},
-            **{name: f"{at:%a %d %b %H:%M}, announced" for name, at in announced_at.items()},
-        }
-        rows = [_job_row(job, last[job.name], due.get(job.name, "when named"), now) for job in site.jobs]
-        rows += [(job.name, "", "", "", f"on {job.runs_on}", "") for job in site.elsewhere]
-        job_head = ("job", "last", "when", "for", "next", "what")
-        show([Table(head=job_head, rows=tuple(rows), cut=True)])
-        show([line()])
-        store_head = ("store", "snapshots", "to keep", "newest", "free", "state")
-        show([Table(head=store_head, rows=tuple(_store_row(holding) for holding in holdings), right=(1,))])
-        show(
-            [
-                line((f"  {holding.store.name}: {_runway(holding)}", "dim"))
-                for holding in holdings
-                if len(holding.sealed) > 1
-            ]
+        now = app.now().astimezone(ZoneInfo(app.site.timezone))
+        status = _Status(
+            site=app.site,
+            now=now,
+            last={job.name: app.journal.last_of(job.name) for job in app.site.jobs},
+            upcoming={job.name: next_time(job.schedule, now) for job in app.site.jobs if job.schedule},
+            announced=app.journal.announcements.coming(),
+            holdings=browse.holdings(app),
+            running=[(run, app.journal.progress.of(run.id)) for run in app.journal.runs(50) if run.alive],
         )
-        proven = [(holding.store.name, _proven(holding, now)) for holding in holdings]
-        show([line((f"  {name}: {ages}", "dim")) for name, ages in proven if ages])
-        for run in running:
-            since = f"{run.started.astimezone(now.tzinfo):%Y-%m-%d %H:%M %Z}"
-            show([line(), line((f"a run is under way since {since}", "warn"))])
-    return FactsIncomplete.code if any(holding.error for holding in holdings) else 0
+    if options.json:
+        show_json(_json(status))
+    else:
+        mode = "live" if status.site.live else "sandbox"
+        show([line((status.site.name, "name"), f"  {mode}, controller {status.site.controller}")])
+        show([*_running(status), *_jobs(status), *_stores(status)])
+    return FactsIncomplete.code if any(holding.error for holding in status.holdings) else 0
 
 
-def _job_row(job: Job, last: JobLine | None, due: str, now: datetime) -> tuple[str, ...]:
-    if last is None:
-        return (job.name, "never run", "", "", due, "")
-    ago = f"{' '.join(length(now - last.ended).split()[:2])} ago" if last.ended <= now else "ahead of the clock"
-    instant = f"{last.instant.astimezone(now.tzinfo):%a %d %b %H:%M}" if last.instant else "by hand"
-    return (job.name, last.verdict.value, ago, instant, due, one_line(last.headline))
+def _running(status: _Status) -> list[Line]:
+    """Each run that is under way: which job, how far, for how long, and how long still."""
+    lines = []
+    for run, jobs in status.running:
+        took = length(max(status.now - run.started, timedelta(0)))
+        lines += [line(), line(("Under way", "head"), f"  since {status.at(run.started)}, for {took}")]
+        for job in jobs:
+            if job.started is not None and not job.verdict:
+                lines.append(line("  ", (job.job, "name"), f"  {_far(job, job.started, status.now)}"))
+        waiting = [job.job for job in jobs if job.started is None and not job.verdict]
+        lines += [line("  then  ", ", ".join(waiting))] if waiting else []
+        lines += [] if jobs else [line("  it reads the hosts, to plan")]
+    return lines
 
 
-def _store_row(holding: Holding) -> tuple[str, ...]:
-    policy = holding.store.retention
-    return (
-        holding.store.name,
-        str(len(holding.sealed)),
-        f"{policy.min} to {policy.max}" if policy else "all",
-        holding.sealed[-1].name if holding.sealed else "none",
-        size(holding.contents.space.free) if holding.contents and holding.contents.space else "?",
-        one_line(holding.error) or _state(holding),
-    )
+def _far(job: JobNow, started: datetime, now: datetime) -> str:
+    text = f"step {job.number} of {job.of} ({job.step}), for {length(max(now - started, timedelta(0)))}"
+    if job.usual is None:
+        return f"{text}; how long it takes is not known before it was done once"
+    left = job.left(now)
+    usual = f"it takes {length(job.usual)} as a rule"
+    return f"{text}; about {length(left)} left" if left is not None else f"{text}; {usual}, and is late"
 
 
-def _state(holding: Holding) -> str:
+def _jobs(status: _Status) -> list[Line]:
+    """A line a job, and below it what it said last: that is as long as it is. Those that only wait are named."""
+    idle = [job.name for job in status.site.jobs if not status.last[job.name] and _due(status, job) == ""]
+    jobs = [job for job in status.site.jobs if job.name not in idle]
+    names = [job.name for job in (*jobs, *status.site.elsewhere)]
+    wide = max(map(len, names), default=0)
+    lines = [line(), line(("Jobs", "head"))]
+    for job in jobs:
+        last = status.last[job.name]
+        verdict, style = (last.verdict.value, _STYLES[last.verdict]) if last else ("never run", _STYLES[None])
+        ago = _ago(last.ended, status.now) if last else ""
+        row = line("  ", (job.name.ljust(wide), "name"), "  ", (f"{verdict:16}", style), f"  {ago:14}  ")
+        lines.append((*row, (_due(status, job) or "when named", "")))
+        if last:
+            instant = f"for {status.at(last.instant)}: " if last.instant else ""
+            lines.append(line("      ", (instant, "dim"), one_line(last.headline)))
+    elsewhere = status.site.elsewhere
+    lines += [line("  ", (job.name.ljust(wide), "name"), f"  on {job.runs_on}") for job in elsewhere]
+    return [*lines, line("  never run, and only when named: ", ", ".join(idle))] if idle else lines
+
+
+def _ago(ended: datetime, now: datetime) -> str:
+    return f"{' '.join(length(now - ended).split()[:2])} ago" if ended <= now else "ahead of clock"
+
+
+def _due(status: _Status, job: Job) -> str:
+    """When it comes next; "" where it waits to be named."""
+    if job.name in status.announced:
+        return f"next {status.at(status.announced[job.name].at)}, announced"
+    return f"next {status.at(status.upcoming[job.name])}" if job.name in status.upcoming else ""
+
+
+def _stores(status: _Status) -> list[Line]:
+    """A line a store, and below it how it is, how long it will do, what was proven of it."""
+    wide = max((len(holding.store.name) for holding in status.holdings), default=0)
+    lines = [line(), line(("Stores", "head"))]
+    for holding in status.holdings:
+        policy = holding.store.retention
+        kept = f" ({policy.min} to {policy.max})" if policy else ""
+        newest = f"  newest {holding.sealed[-1].name}" if holding.sealed else ""
+        free = f", {size(holding.contents.space.free)} free" if holding.contents and holding.contents.space else ""
+        snapshots = f"{count(len(holding.sealed), 'snapshot')}{kept}"
+        lines.append(line("  ", (holding.store.name.ljust(wide), "name"), f"  {snapshots}{newest}"))
+        lines.append(line("      ", _state(status, holding), free))
+        below = [_runway(holding) if len(holding.sealed) > 1 else "", _proven(holding, status.now)]
+        lines += [line("      ", (text, "dim")) for text in below if text]
+    return lines
+
+
+def _state(status: _Status, holding: Holding) -> tuple[str, Style]:
+    """How the store is, in a word or a sentence, and whether that is good."""
     from runner.jobs.retention.room import state
 
-    return ", ".join(state(holding.contents, holding.store.retention) if holding.contents else ()) or "good"
+    contents = holding.contents
+    if holding.error or contents is None:
+        return one_line(holding.error), "bad"
+    if copy := under_way(contents):
+        return f"copy {copy.name} is being made", "warn"
+    if contents.holder:
+        since = f" since {status.at(contents.holder.since)}" if contents.holder.since else ""
+        return f"in use{since} by {one_line(contents.holder.who)}", "warn"
+    amiss = state(contents, holding.store.retention)
+    return ("; ".join(amiss), "warn") if amiss else ("good", "good")
 
 
 def _runway(holding: Holding) -> str:
@@ -108,28 +182,30 @@ def _proven(holding: Holding, now: datetime) -> str:
     return ages(holding.contents.proven, now) if holding.contents else ""
 
 
-def _json(
-    site: Site, last: Mapping[str, JobLine | None], upcoming: Mapping[str, datetime], holdings: Sequence[Holding]
-) -> dict[str, Any]:
+def _json(status: _Status) -> dict[str, Any]:
     jobs = {
         job.name: {
-            "verdict": ended.verdict.value if (ended := last[job.name]) else None,
+            "verdict": ended.verdict.value if (ended := status.last[job.name]) else None,
             "ended": ended.ended if ended else None,
             "instant": ended.instant if ended else None,
             "headline": ended.headline if ended else "",
-            "next": upcoming.get(job.name),
+            "next": status.upcoming.get(job.name),
         }
-        for job in site.jobs
+        for job in status.site.jobs
     }
     stores = {
         holding.store.name: {
             "snapshots": len(holding.sealed),
             "newest": holding.sealed[-1].name if holding.sealed else None,
             "error": holding.error,
-            "state": one_line(holding.error) or _state(holding),
+            "state": _state(status, holding)[0],
             "runway": _runway(holding),
             "proven": {sort: each.at for sort, each in holding.contents.proven.items()} if holding.contents else {},
         }
-        for holding in holdings
+        for holding in status.holdings
     }
-    return {"site": site.name, "live": site.live, "jobs": jobs, "stores": stores}
+    running = [
+        {"run": run.id, "started": run.started, "jobs": [{**asdict(job), "left": job.left(status.now)} for job in now]}
+        for run, now in status.running
+    ]
+    return {"site": status.site.name, "live": status.site.live, "running": running, "jobs": jobs, "stores": stores}

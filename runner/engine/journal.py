@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner.engine import announcements, aside, instants, tables, written
+from runner.engine import announcements, aside, instants, progress, tables, written
 from runner.engine.alive import alone, boot_id, process
 from runner.model.errors import RunnerError
 from runner.model.facts import Timed, Wrote
@@ -68,6 +68,7 @@ class Journal:
         self.announcements = announcements.Announcements(self._do, self._rows)
         self.asides = aside.Asides(self._do, self._rows)
         self.instants = instants.Instants(self._do, self._rows)
+        self.progress = progress.RunProgress(self._rows)
         if gone:
             self.asides.add(gone)
 

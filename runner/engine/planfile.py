@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -30,13 +30,13 @@ _NUMBER = 2**63 - 1
 _ESCAPED = re.compile(r"([ -\[\]-~]|\\([\\nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U00(0[0-9a-f]|10)[0-9a-f]{4}))*")
 
 
-def data(plan: Plan) -> dict[str, Any]:
-    """The plan as plain JSON and TOML values; empty and default values are left out.
+def data(plan: Plan, time: Callable[[datetime], str] = datetime.isoformat) -> dict[str, Any]:
+    """The plan as plain JSON and TOML values, its times as `time` writes them; empty and default ones are left out.
 
     Text that is not UTF-8 (a name with bytes of its own) becomes `{"escaped": "..."}`, as Python
     writes it, since TOML has no form for it.
     """
-    return {"format": FORMAT, **_plain(plan)}
+    return {"format": FORMAT, **_plain(plan, time)}
 
 
 def write(plan: Plan, path: Path, key: bytes) -> None:
@@ -96,18 +96,18 @@ def plan(values: Mapping[str, Any]) -> Plan:
     return whole
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401  (any value of a plan)
+def _plain(value: Any, time: Callable[[datetime], str]) -> Any:  # noqa: ANN401  (any value of a plan)
     if isinstance(value, Effect):
         return value.name.lower()
     if isinstance(value, StrEnum):
         return value.value
     if isinstance(value, datetime):
-        return value.isoformat()
+        return time(value)
     if is_dataclass(value):
         pairs = ((field.name, getattr(value, field.name), field.default) for field in fields(value))
-        return {name: _plain(item) for name, item, default in pairs if item != default and item is not None}
+        return {name: _plain(item, time) for name, item, default in pairs if item != default and item is not None}
     if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, time) for item in value]
     if isinstance(value, str) and not _is_utf8(value):
         return {"escaped": value.encode("unicode_escape").decode("ascii")}
     return value

@@ -7,19 +7,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from math import isfinite
-from time import monotonic
 from typing import Any, assert_never
 
 from runner.engine import waiting
 from runner.engine.spool import Spool
+from runner.engine.transfer import TransferCounter
 from runner.engine.waiting import ClaimReading
-from runner.hosts.session import StopSignal
+from runner.hosts.session import Pace, StopSignal
 from runner.hosts.transport import Result, Transport
 from runner.model import cause
-from runner.model.event import Event, Progress, Waiting
+from runner.model.event import Event, Waiting
 from runner.model.plan import Check, Command, Effect, Ended, PutFile, Step, WaitFor
+from runner.model.role import Role
 from runner.model.run import STOPPED, Outcome, State
-from runner.model.text import excerpt, printable, whole_number
+from runner.model.text import excerpt, printable
 from runner.tools import rsync
 from runner.tools.answers import last_object
 
@@ -30,7 +31,6 @@ _STALL = 1800.0
 # What a broken connection leaves behind: no exit code, or that of ssh.
 _SSH_LOST = 255
 _LOST = (None, _SSH_LOST)
-_PROGRESS_EVERY = 0.5
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,12 +133,14 @@ class Stepper:
         stdin = self.spool.frames(step, earlier) if step.inputs else None
         spooled = bool(step.keep_output_as) or step.id in self.read_by
         transport = self.transports[step.host]
-        stall = _STALL if step.keep_output_as else None
+        counter = TransferCounter(step, self.tell) if step.keep_output_as or step.role == Role.COPY else None
+        moved = counter.moved if counter else None
         if not spooled:
-            result = transport.run(argv, stdin=stdin, timeout=step.timeout, stop=self.stop, stall=stall)
+            heard, pace = counter.add if counter else None, Pace(moved=moved)
+            result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=heard, stop=self.stop, pace=pace)
             return self._outcome_of(step, at, result, printed=step.effect == Effect.READ)
         with self.spool.open(step) as file:
-            counter = _TransferCounter(step, self.tell) if step.keep_output_as else None
+            pace = Pace(stall=_STALL, moved=moved) if step.keep_output_as else Pace(moved=moved)
 
             def sink(chunk: bytes) -> None:
                 file.write(chunk)
@@ -147,7 +149,7 @@ class Stepper:
                 if counter:
                     counter.add(chunk)
 
-            result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, stall=stall)
+            result = transport.run(argv, stdin=stdin, timeout=step.timeout, sink=sink, stop=self.stop, pace=pace)
         return self._outcome_of(step, at, result)
 
     def _outcome_of(self, step: Step, at: datetime, result: Result, *, printed: bool = False) -> Outcome:
@@ -164,34 +166,6 @@ class Stepper:
             log = printable(result.out[-4096:].expandtabs()) + log
         lost = cause.of_host(step.host, cause.Fault.UNREACHABLE) if result.lost and state in STOPPED else ""
         return replace(step_outcome(step, state, note, at), exit=result.exit, result=answer, log=log, cause=lost)
-
-
-class _TransferCounter:
-    """Counts files and bytes in rsync's output as it comes, and sends a Progress now and then."""
-
-    def __init__(self, step: Step, tell: Callable[[Event], None]) -> None:
-        self._step, self._tell = step, tell
-        self._rest = b""
-        self._files = self._bytes = 0
-        self._reported = monotonic()
-
-    def add(self, chunk: bytes) -> None:
-        lines = (self._rest + chunk).split(b"\n")
-        self._rest = lines.pop()
-        for line in lines:
-            if line[1:2] == b"f" and line[:1] in b"<>":
-                parts = line.split(b"|", 3)
-                size = whole_number(parts[2].decode("ascii", "replace")) if len(parts) == 4 else None
-                if size is not None:
-                    self._files += 1
-                    self._bytes += size
-        if monotonic() - self._reported >= _PROGRESS_EVERY:
-            self._reported = monotonic()
-            self._tell(
-                Progress(
-                    step=self._step.id, job=self._step.job, files=self._files, bytes=self._bytes, at=datetime.now(UTC)
-                )
-            )
 
 
 def _state(step: Step, result: Result, *, stopped: bool) -> State:

@@ -14,6 +14,7 @@ KEPT_ERR = 16 << 10
 GRACE = 10.0
 TICK = 0.1
 PIECE = 64 << 10
+SHOWN_EVERY = 1.0
 QUIET_CHANGE = 64 << 10
 
 
@@ -75,11 +76,22 @@ class StopSignal(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Pace:
+    """How a command is seen to go on: `stall` seconds without progress end it, None never.
+
+    `moved` hears now and then how many bytes it has read and written on this machine so far.
+    """
+
+    stall: float | None = None
+    moved: Callable[[int], None] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Limits:
     """What ends a command early: seconds in all, seconds without progress, a wish from outside."""
 
     timeout: float
-    stall: float | None = None
+    pace: Pace = Pace()
     stop: StopSignal | None = None
 
 
@@ -244,23 +256,28 @@ class _Watch:
         self._begin = self._progress = self._looked = time.monotonic()
         self._seen = -1
         self._moved = -1
+        self._shown = self._begin
 
     def overdue(self, seen: int, moved: Callable[[], int]) -> str:
         """Say in words which deadline has passed, "" if none has."""
         now = time.monotonic()
         if now - self._begin > self._limits.timeout:
             return f"it took longer than {self._limits.timeout:g} s"
-        if self._limits.stall is None:
+        pace = self._limits.pace
+        if pace.moved and now - self._shown > SHOWN_EVERY:
+            self._shown = now
+            pace.moved(moved())
+        if pace.stall is None:
             return ""
         if seen != self._seen:
             self._seen, self._progress, self._moved = seen, now, -1
-        elif now - self._looked > min(5.0, self._limits.stall / 8):
+        elif now - self._looked > min(5.0, pace.stall / 8):
             self._looked = now
             moved_now = moved()
             if self._moved < 0:
                 self._moved = moved_now
             elif moved_now - self._moved > QUIET_CHANGE:
                 self._moved, self._progress = moved_now, now
-        if now - self._progress > self._limits.stall:
-            return f"it made no progress for {self._limits.stall:g} s"
+        if now - self._progress > pace.stall:
+            return f"it made no progress for {pace.stall:g} s"
         return ""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from runner.hosts.process import Process
-from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, Session, StopSignal
+from runner.hosts.session import GRACE, KEPT_ERR, Carrier, Limits, Pace, Session, StopSignal
 
 PUT_TIMEOUT = 60.0
 
@@ -66,20 +66,20 @@ class Transport(ABC):
         stdin: Iterable[bytes] | None = None,
         sink: Callable[[bytes], None] | None = None,
         stop: StopSignal | None = None,
-        stall: float | None = None,
+        pace: Pace | None = None,
     ) -> Result:
         """Run `argv` to its end; whatever the world does is in the Result, never raised.
 
         `stdin` is streamed, None is an empty input; a command that does not read it all is fine.
         `sink` gets all output in order, on another thread. The command's process group is ended
-        (TERM, after 10 s KILL) after `timeout` seconds, after `stall` seconds without output, input
+        (TERM, after 10 s KILL) after `timeout` seconds, after `pace.stall` seconds without output, input
         taken or (on this machine) 64 KiB read or written, when `stop` is set, and when `stdin` or
         `sink` raise, which is raised here again.
         """
         session = self._open(argv)
         if isinstance(session, Result):
             return session
-        carrier = Carrier(session, Limits(timeout=timeout, stall=stall, stop=stop), stdin, sink)
+        carrier = Carrier(session, Limits(timeout=timeout, pace=pace or Pace(), stop=stop), stdin, sink)
         try:
             carrier.carry()
         finally:

@@ -18,6 +18,8 @@ class Fault(StrEnum):
     UNUSABLE = "unusable"
     FULL = "full"
     LOST = "lost"
+    EMPTY = "empty"
+    BUSY = "busy"
 
 
 def of_host(name: str, fault: Fault) -> str:
@@ -33,6 +35,16 @@ def of_store(name: str, fault: Fault) -> str:
 def of_job(name: str) -> str:
     """`job/prepare-papio`: what the others were not begun for."""
     return f"job/{name}"
+
+
+def of_run(name: str) -> str:
+    """`run/20261129T081500Z-77/busy`: another run is at it."""
+    return f"run/{name}/{Fault.BUSY}"
+
+
+def is_busy(cause: str) -> bool:
+    """Whether it is that somebody else is at it."""
+    return cause.rpartition("/")[2] == Fault.BUSY
 
 
 def fault_of(answer: Mapping[str, Any]) -> Fault | None:

@@ -30,7 +30,10 @@ class StepStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Progress:
-    """A running step has handled `files` files and `bytes` bytes so far; sent at most twice a second."""
+    """A running step has handled `files` files and about `bytes` bytes so far; sent at most twice a second.
+
+    What is there of a file that is being sent is counted too, as far as it can be seen from here.
+    """
 
     step: str
     job: str

@@ -107,7 +107,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Partial:
-    """An interrupted snapshot; it counts for nothing and is only a basis to resume from.
+    """An interrupted snapshot, begun by `plan`; it counts for nothing and is only a basis to resume from.
 
     `apart`: each filesystem lies in a folder of its own, `0`, `1` and so on in their order. In one that an older
     runner began they lie in each other. How its transfer ended, None where nobody could note it: `full`, for room, with
@@ -123,6 +123,7 @@ class Partial:
     inodes_free: Count | None = None
     sent: Count | None = None
     inodes_sent: Count | None = None
+    plan: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -159,13 +159,14 @@ class Insertion:
 class Skip:
     """A job that is not in the plan, and why; `done` is when it was done, where there is nothing left to do for it.
 
-    `cause` names why, where it may keep other jobs too (see model/cause.py).
+    `cause` names why, where it may keep other jobs too (see model/cause.py). `needless`: there is nothing to do for it.
     """
 
     job: str
     reason: str
     done: datetime | None = None
     cause: str = ""
+    needless: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,6 +27,7 @@ class Role(StrEnum):
     SEAL = "seal"
     REAP = "reap"
     EXPIRE = "expire"
+    EXPIRE_DUMP = "expire-dump"
     EMPTY = "empty"
     MEASURE = "measure"
     COUNT = "count"

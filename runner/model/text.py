@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _DIGITS = 18
@@ -98,6 +98,11 @@ def length(span: timedelta | float) -> str:
 def age(then: datetime, now: datetime) -> str:
     """How long ago something was: `2 h 5 min old`; `2 h 5 min ahead of the clock` where it is to come."""
     return f"{length(now - then)} old" if then <= now else f"{length(then - now)} ahead of the clock"
+
+
+def utc(at: datetime) -> str:
+    """A time for programs, the same in every `--json`: `2026-11-30T08:15:00Z`."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def minute(at: datetime, zone: str) -> str:

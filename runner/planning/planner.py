@@ -158,7 +158,7 @@ def _kind_draft(site: Site, job: Job, facts: Facts, kind: JobKind, forecast: For
         return Draft(skip=replace(skip, reason=reason))
     doubts = getattr(kind, "doubt", None)
     if doubts and (doubt := doubts(site, job, facts, forecast)):
-        return Draft(skip=Skip(job=job.name, reason=doubt.text), findings=(doubt,))
+        return Draft(skip=Skip(job=job.name, reason=doubt.text, cause=doubt.cause), findings=(doubt,))
     draft = kind.draft(site, job, facts, facts.at)
     return replace(draft, planned=replace(draft.planned, instant=job.instant)) if draft.planned else draft
 
@@ -221,7 +221,9 @@ def _among(words: Sequence[str], path: str) -> bool:
 
 def _after(job: PlannedJob, preparing: Sequence[Step], forecast: Forecast) -> PlannedJob:
     first = dict.fromkeys(step.job for step in preparing)
-    return replace(job, after=(*first, *job.after), forecast=forecast)
+    # Before anything is known from history, what the kind itself foresees: a first copy is of all there is.
+    known = forecast if forecast.bytes is not None or job.forecast.bytes is None else job.forecast
+    return replace(job, after=(*first, *job.after), forecast=replace(known, runs=forecast.runs))
 
 
 def _place(own: list[Step], wish: Insertion, behind: dict[str, str]) -> None:

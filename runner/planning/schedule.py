@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
 
+from runner.model.cause import is_busy, of_job
 from runner.model.errors import UsageError
-from runner.model.plan import Forecast, Plan, Skip
+from runner.model.plan import Finding, Forecast, Plan, Skip
 from runner.model.run import Past
 from runner.model.site import Job, Site
 from runner.model.text import minute
@@ -23,11 +24,13 @@ class DueJobs:
     """The jobs to plan now, in an order that respects `after`, and the others with their reason.
 
     `missed` is the job whose instant is not its latest any more: its state is gone, but it may have been done.
+    `named` are those that a person asked for by name.
     """
 
     jobs: tuple[Job, ...]
     skips: tuple[Skip, ...]
     missed: str = ""
+    named: tuple[str, ...] = ()
 
 
 def due(site: Site, last: Mapping[str, datetime], now: datetime) -> DueJobs:
@@ -70,7 +73,41 @@ def named(site: Site, names: Sequence[str]) -> DueJobs:
             chosen.add(job.name)
             todo.extend(job.after)
     jobs = tuple(job for job in in_order(site.jobs) if job.name in chosen)
-    return DueJobs(jobs=jobs, skips=())
+    return DueJobs(jobs=jobs, skips=(), named=tuple(names))
+
+
+def for_somebody(due: DueJobs, skips: Sequence[Skip]) -> DueJobs:
+    """Without the jobs that are only there because others come after them, where all of these are busy (`skips`).
+
+    A dump is not made for a snapshot that will not be. What is due on its own account, or named, stays.
+    """
+    busy = {skip.job for skip in skips if is_busy(skip.cause)}
+    if not due.named or not busy:
+        return due
+    by_name, wanted = {job.name: job for job in due.jobs}, set[str]()
+    todo = [name for name in due.named if name not in busy]
+    while todo:
+        name = todo.pop()
+        if name in by_name and name not in wanted:
+            wanted.add(name)
+            todo.extend(by_name[name].after)
+    idle = [job.name for job in due.jobs if job.name not in wanted and job.name not in busy]
+    reason, cause = f"it is only wanted for {', '.join(sorted(busy))}, which is busy", of_job(min(busy))
+    return replace(
+        due,
+        jobs=tuple(job for job in due.jobs if job.name not in idle),
+        skips=(*due.skips, *(Skip(job=name, reason=reason, cause=cause) for name in idle)),
+    )
+
+
+def left_out(due: DueJobs, plan: Plan) -> tuple[Finding, ...]:
+    """A finding for each job that was asked for by name and is not in `plan`, where nothing else tells of it."""
+    known = {finding.source for finding in plan.findings if finding.severity != "note"}
+    return tuple(
+        Finding(severity="attention", source=skip.job, text=f"it was left out: {skip.reason}", cause=skip.cause)
+        for skip in plan.skips
+        if skip.job in due.named and skip.done is None and not skip.needless and skip.job not in known
+    )
 
 
 def for_instant(site: Site, name: str, instant: datetime, now: datetime) -> DueJobs:
@@ -94,7 +131,7 @@ def for_instant(site: Site, name: str, instant: datetime, now: datetime) -> DueJ
         for each in named(site, (name,)).jobs
     )
     latest = _for_latest(job, here).instant if job.schedule else instant
-    return DueJobs(jobs=jobs, skips=(), missed=name if latest != instant else "")
+    return DueJobs(jobs=jobs, skips=(), missed=name if latest != instant else "", named=(name,))
 
 
 def require_not_missed(site: Site, due: DueJobs, plan: Plan) -> None:

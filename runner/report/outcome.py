@@ -11,7 +11,7 @@ from typing import assert_never
 
 from runner.model import cause
 from runner.model.errors import BUG, Busy, FactsIncomplete, PlanRefused, RunnerError, StalePlan
-from runner.model.plan import Effect, Finding, Plan, PlannedJob
+from runner.model.plan import Effect, Finding, Plan, PlannedJob, Skip
 from runner.model.role import Phase
 from runner.model.run import STOPPED, Around, JobLine, JobReport, Outcome, Pass, Report, Reporter, State, Stop, Verdict
 from runner.model.site import Site
@@ -45,6 +45,28 @@ def job_reports(done: Sequence[Pass], kinds: Mapping[str, Reporter], site: Site)
         report = _report(job, outcomes, around, kinds)
         reports[job.name] = replace(report, cause=report.cause or _cause(site, report, outcomes))
     return tuple(report for report in reports.values() if not report.quiet)
+
+
+def current(done: Sequence[Pass], reports: Sequence[JobReport]) -> tuple[Plan, ...]:
+    """The plans of a run with what is still to be said of them when it is over.
+
+    What a pass found out about a job is void where a later one planned that again; that a store has no snapshot is,
+    where the run made one.
+    """
+    made = {cause.of_store(report.made.partition("/")[0], cause.Fault.EMPTY) for report in reports if report.made}
+    plans = []
+    for number, item in enumerate(done):
+        later = [other.plan for other in done[number + 1 :]]
+        again = {job.name for plan in later for job in plan.jobs} | {skip.job for plan in later for skip in plan.skips}
+        plan = item.plan
+        findings = (each for each in plan.findings if each.source not in again and each.cause not in made)
+        skips = (_not_empty(skip) if skip.cause in made else skip for skip in plan.skips if skip.job not in again)
+        plans.append(replace(plan, findings=tuple(findings), skips=tuple(skips)))
+    return tuple(plans)
+
+
+def _not_empty(skip: Skip) -> Skip:
+    return replace(skip, reason="there was no snapshot when it was planned; the next run does it", cause="")
 
 
 def _cause(site: Site, report: JobReport, outcomes: Sequence[Outcome]) -> str:
@@ -157,7 +179,8 @@ def exit_code(report: Report, trouble: Exception | None) -> int:
         case Verdict.FAILED:
             return StalePlan.code if all(stop == Stop.STALE for stop in stops) else RunnerError.code
         case Verdict.ATTENTION:
-            return Busy.code if Stop.BUSY in stops else FactsIncomplete.code
+            busy = Stop.BUSY in stops or any(cause.is_busy(skip.cause) for skip in report.skips)
+            return Busy.code if busy else FactsIncomplete.code
         case Verdict.DONE | Verdict.NOTHING:
             return 0
         case _:

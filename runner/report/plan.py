@@ -22,25 +22,31 @@ _SEVERITY: dict[str, Style] = {"note": "dim", "attention": "warn", "refusal": "b
 
 
 def plan_lines(plan: Plan, *, width: int = 100, commands: bool = True, zone: str = "UTC") -> tuple[Line, ...]:
-    """The whole plan; `width` is where commands are folded, `commands` whether they are shown, `zone` for times."""
+    """The plan; `width` is where commands are folded, `zone` for times.
+
+    With `commands` it is all there. Else a job has a line, and below it what is more than usual: what expires or a
+    hook has added; every step of one that interrupts or destroys.
+    """
     where = "live" if plan.live else "sandbox: nothing outside ./sandbox is written"
     head = line(("Plan ", "head"), (plan.id, "head"), f"  {plan.site} ({where})")
-    jobs = [row for job in plan.jobs for row in (*_title(plan, job, zone), *_job(plan, job, width, commands))]
+    jobs = [row for job in plan.jobs for row in _whole(plan, job, width, zone)] if commands else _short(plan, zone)
     skips = skip_lines("Not in this plan", plan.skips)
     return (head, *jobs, *skips, *finding_lines(plan.findings), line(), summary(plan))
 
 
 def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
-    """Findings under a heading, the same text of several jobs once; nothing where there are none."""
+    """Findings under a heading, those of one cause once, and the same text of several jobs; nothing where none are."""
     if not findings:
         return ()
-    merged: dict[tuple[str, str, str], list[str]] = {}
+    merged: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
-        merged.setdefault((finding.severity, finding.text, finding.advice), []).append(finding.source)
+        key = (finding.cause,) if finding.cause else (finding.text, finding.advice)
+        merged.setdefault((finding.severity, *key), []).append(finding)
     lines = [line(), line(("To know", "head"))]
-    for (severity, text, advice), sources in merged.items():
-        mark = line("  ", (f"{severity:9}", _SEVERITY[severity]), f"  {one_line(text)}  ")
-        lines.append((*mark, (f"({', '.join(sources)})", "dim")))
+    for (severity, *_), same in merged.items():
+        mark = line("  ", (f"{severity:9}", _SEVERITY[severity]), f"  {one_line(same[0].text)}  ")
+        lines.append((*mark, (f"({', '.join(dict.fromkeys(finding.source for finding in same))})", "dim")))
+        advice = next((finding.advice for finding in same if finding.advice), "")
         lines += [line(" " * 13 + f"-> {one_line(advice)}")] if advice else []
     return tuple(lines)
 
@@ -48,7 +54,8 @@ def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
 def summary(plan: Plan) -> Line:
     """One line: what is written, expired, interrupted; roughly how much and how long."""
     if not plan.steps:
-        return line(("Nothing to do.", "good"))
+        wanted = any(finding.severity != "note" for finding in plan.findings)
+        return line(("Nothing can be done now.", "warn")) if wanted else line(("Nothing to do.", "good"))
     writes = [job for job in plan.jobs if job.writes]
     resumed = sum(job.resumes for job in writes)
     forecasts = [job.forecast for job in writes if job.forecast.bytes is not None]
@@ -56,6 +63,7 @@ def summary(plan: Plan) -> Line:
     # A copy that goes nowhere in particular is a drill's.
     parts += ["gets files back"] if any(step.role == Role.COPY and step.subject for step in plan.steps) else []
     parts += [f"takes up {count(resumed, 'interrupted one')}"] if resumed else []
+    unknown = [job for job in writes if job.forecast.bytes is None]
     if forecasts:
         amount = size(sum(forecast.bytes or 0 for forecast in forecasts))
         slowest = max((forecast.seconds for forecast in forecasts if forecast.seconds is not None), default=None)
@@ -64,12 +72,9 @@ def summary(plan: Plan) -> Line:
             parts[-1] += f", about {length(slowest)}" if slowest is not None else ""
         else:
             parts.append(f"about {amount} new" + (f" in {length(slowest)}" if slowest is not None else ""))
-    elif writes:
-        parts.append("how much is not known before the first run")
+    parts += _unknown(unknown, alone=len(unknown) == len(writes)) if unknown else []
     gone = [step for step in plan.steps if _expires(step)]
-    if gone:
-        unsure = any(step.unless for step in gone)
-        parts.append(f"expires {count(len(gone), 'snapshot')}" + (" at most" if unsure else ""))
+    parts += [f"expires {_gone(gone)}" + (" at most" if any(step.unless for step in gone) else "")] if gone else []
     for effect, word in ((Effect.INTERRUPT, "interrupts"), (Effect.DESTROY, "destroys")):
         if steps := [step.id for step in plan.steps if step.effect == effect]:
             parts.append(f"{word}: {', '.join(steps)}")
@@ -78,6 +83,25 @@ def summary(plan: Plan) -> Line:
     elif not gone and plan.effect <= Effect.EXPIRE:
         parts.append("expires nothing, interrupts nothing")
     return line(("Summary  ", "head"), "; ".join(parts) + ".")
+
+
+def _unknown(jobs: Sequence[PlannedJob], *, alone: bool) -> list[str]:
+    """What is not known of how much will be written. The first run copies everything, so only the second tells."""
+    first = [job.name for job in jobs if not job.forecast.runs]
+    later = [job.name for job in jobs if job.forecast.runs]
+    if alone and not (first and later):
+        when = "a day brings is not known before the second run" if later else "is not known before the first run"
+        return [f"how much {when}"]
+    texts = [f"what {name} brings is not known before its first run" for name in first]
+    return [*texts, *(f"what a day of {name} brings is not known before its second run" for name in later)]
+
+
+def _gone(steps: Sequence[Step]) -> str:
+    """What expires, each by its own name. A step of a hook may be about anything."""
+    dumps = sum(step.role == Role.EXPIRE_DUMP for step in steps)
+    snapshots = sum(step.role == Role.EXPIRE for step in steps)
+    counts = ((snapshots, "snapshot"), (dumps, "dump"), (len(steps) - snapshots - dumps, "thing"))
+    return " and ".join(count(number, what) for number, what in counts if number)
 
 
 def _expires(step: Step) -> bool:
@@ -135,24 +159,47 @@ def _spelt(char: str) -> str:
     return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
 
 
-def _title(plan: Plan, job: PlannedJob, zone: str) -> list[Line]:
+def _title(plan: Plan, job: PlannedJob, zone: str, wide: int = 0) -> Line:
     # Hosts are prepared before everything else: that need not be said of each job.
     preparing = {step.job for step in plan.steps if step.role == Role.PREPARE}
     awaited = [name for name in job.after if name not in preparing]
+    after = f"  after {', '.join(awaited)}" if awaited else ""
     title = f"  {job.kind}" + (f" -> {job.writes}" if job.writes else "")
     when = f"  for {minute(job.instant, zone)}" if job.instant else ""
-    after = f"  after {', '.join(awaited)}" if awaited else ""
-    return [line(), line((job.name, "name"), title, when, (after, "dim"))]
+    return line((job.name.ljust(wide), "name"), title, when, (after, "dim"))
 
 
-def _job(plan: Plan, job: PlannedJob, width: int, commands: bool) -> list[Line]:
-    steps = [step for step in plan.steps if step.job == job.name]
-    if not commands:
-        if job.headline and all(step.effect == Effect.READ for step in steps):
-            return [line(f"  {one_line(text)}") for text in (job.headline, *job.details)]
-        # In short: what only happens when something else went wrong is left out.
-        steps = [step for step in steps if not isinstance(step.unless, Ended)]
-    return [row for step in steps for row in _step(plan, step, width, commands)]
+def _whole(plan: Plan, job: PlannedJob, width: int, zone: str) -> list[Line]:
+    rows = [row for step in plan.steps if step.job == job.name for row in _step(plan, step, width, True)]
+    return [line(), _title(plan, job, zone), *rows]
+
+
+def _short(plan: Plan, zone: str) -> list[Line]:
+    lines = [line()] if plan.jobs else []
+    wide = max((len(job.name) for job in plan.jobs), default=0)
+    for job in plan.jobs:
+        steps = [step for step in plan.steps if step.job == job.name]
+        most = max((step.effect for step in steps), default=Effect.READ)
+        # What only happens when something else went wrong is left out.
+        usual = [step for step in steps if not isinstance(step.unless, Ended)]
+        unusual = [step for step in steps if step.effect > Effect.WRITE or step.added_by]
+        shown = usual if most > Effect.EXPIRE else unusual
+        rest = "" if most > Effect.EXPIRE else f"  {_in_short(job, steps, usual)}"
+        lines.append((*_title(plan, job, zone, wide), (rest, "dim")))
+        lines += [row for step in shown for row in _step(plan, step, 0, False)]
+        if most == Effect.READ and job.headline:
+            lines += [line(f"  {one_line(text)}") for text in job.details]
+    return lines
+
+
+def _in_short(job: PlannedJob, steps: Sequence[Step], usual: Sequence[Step]) -> str:
+    """A job in which nothing is unusual: what it found out already, what it is for, or how many steps it has."""
+    if job.headline and all(step.effect == Effect.READ for step in steps):
+        return one_line(job.headline)
+    if len(usual) == 1:
+        return f"{usual[0].host}: {one_line(usual[0].why)}"
+    hosts = dict.fromkeys(step.host for step in usual)
+    return f"{count(len(usual), 'step')} on {' and '.join(hosts)}"
 
 
 def _step(plan: Plan, step: Step, width: int, whole: bool) -> list[Line]:

@@ -52,7 +52,7 @@ def to_do(jobs: Sequence[JobReport], serious: Sequence[Finding], weights: Mappin
     shown = ordered if len(ordered) <= MOST else ordered[: MOST - 1]
     rest = ordered[len(shown) :]
     todos = [_todo(item) for item in shown]
-    todos += [Todo(text=f"and {count(len(rest), 'more thing')}, below")] if rest else []
+    todos += [Todo(text=f"and {count(len(rest), 'more thing')}, below", things=len(rest))] if rest else []
     return ToDo(items=tuple(todos), left=tuple(finding for item in rest for finding in item.findings))
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from runner.agent.arguments import DeclaredDisk, argv, parse_as
 from runner.agent.host.contract import KeepRoom, LookAtRoom
 from runner.agent.snapshots import contract
-from runner.agent.snapshots.contract import Diff, Find, ReadSnapshots
+from runner.agent.snapshots.contract import Diff, Find, ReadSnapshots, Search
 from runner.agent.store import contract as store_contract
 from runner.agent.store.contract import CheckDisk, Close, Freed, Hold, Newest, Reap, Record
 from runner.model.errors import FactsIncomplete
@@ -26,6 +26,7 @@ SnapshotDifference: TypeAlias = contract.SnapshotDifference
 SnapshotRecord: TypeAlias = contract.SnapshotRecord
 FileVersion: TypeAlias = contract.FileVersion
 Versions: TypeAlias = contract.Versions
+NamesFound: TypeAlias = contract.NamesFound
 Gains: TypeAlias = store_contract.Gains
 HolderAnswer: TypeAlias = store_contract.HolderAnswer
 LockAnswer: TypeAlias = store_contract.LockAnswer
@@ -114,6 +115,11 @@ def find(store: str) -> Argv:
     A verb without its program, as the next two: it is called where nothing need be installed.
     """
     return argv("find", Find(store))
+
+
+def search(store: str, snapshot: str) -> Argv:
+    """Print as JSON which names in the snapshot match the pattern on stdin. Reads only; as `find`."""
+    return argv("search", Search(store, snapshot))
 
 
 def diff(store: str, older: str, newer: str) -> Argv:

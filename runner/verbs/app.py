@@ -125,8 +125,14 @@ class App:
         facts = self.gather(hosts, tuple({(probe.host, probe.id): probe for probe in (*brought, *own)}.values()))
         past = {job.name: forecast(self.journal.past(job.name)) for job in chosen.jobs}
         plan = planner.draft(self.site, chosen.jobs, facts, self._kinds, past)
+        wanted = schedule.for_somebody(chosen, plan.skips)
+        if wanted != chosen:
+            chosen = wanted
+            plan = planner.draft(self.site, chosen.jobs, facts, self._kinds, past)
         schedule.require_not_missed(self.site, chosen, plan)
-        plan = replace(plan, findings=(*plan.findings, *due.cut_off(self, plan), *same.notes(self.site, facts)))
+        plan = replace(plan, findings=(*plan.findings, *due.busy(chosen.skips, plan)))
+        more = (*schedule.left_out(chosen, plan), *due.cut_off(self, plan), *same.notes(self.site, facts))
+        plan = replace(plan, findings=(*plan.findings, *more))
         if since := self.journal.asides.since():
             plan = review.doubted(plan, since)
         return self._reviewed(replace(plan, skips=(*plan.skips, *chosen.skips)), facts)
@@ -143,7 +149,11 @@ class App:
         return replace(plan, findings=(*plan.findings, *reviewed, *of_hooks))
 
     def run(self, request: RunRequest, shown: Callable[[Plan], None]) -> tuple[Report, int]:
-        """Plan, review and run what is asked, up to three passes; `shown` gets each plan before it runs."""
+        """Plan, review and run what is asked, up to three passes; `shown` gets each plan before it runs.
+
+        A job that is not there by its name is answered at once: there is no run, and nobody else need hear of it.
+        """
+        due.require_known(self.site, request.jobs)
 
         taken: list[Finding] = []
 
@@ -167,7 +177,7 @@ class App:
                 if last or self.stop.wait(_WAITS[number] if self.site.live and waits(done[-1]) else 0.0):
                     break
                 # These and nothing else: what they come after has been done.
-                doing = DueJobs(jobs=tuple(job for job in doing.jobs if job.name in names), skips=())
+                doing = replace(doing, jobs=tuple(job for job in doing.jobs if job.name in names), skips=(), missed="")
             if looking.jobs and not self.stop.is_set():
                 run_pass(looking, done, run)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
@@ -82,6 +81,41 @@ def find(app: App, path: str, names: Sequence[str]) -> tuple[list[tuple[Store, a
         if answer and answer.versions:
             versions.append((holding.store, answer))
     return versions, unread
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Matches:
+    """What of a snapshot of `store` matches a pattern."""
+
+    store: Store
+    snapshot: str
+    answer: agent.NamesFound
+
+
+def search(app: App, pattern: str, names: Sequence[str], when: str) -> tuple[list[Matches], dict[str, str]]:
+    """What matches `pattern` in the snapshot of `when` of each of these stores; and the stores that could not be read.
+
+    UsageError where no store has a snapshot of that time.
+    """
+    matches, unread, reasons = [], {}, []
+    for holding in holdings(app, names):
+        if holding.error:
+            unread[holding.store.name] = holding.error
+            continue
+        chosen = _pick(app, holding, when) if holding.sealed else "no snapshot yet"
+        if not isinstance(chosen, Snapshot):
+            reasons.append(f"store {holding.store.name}: {chosen}")
+            continue
+        try:
+            verb = agent.search(holding.facts.path, chosen.name)
+            answer = agent.sure(ask(app.transports[holding.store.host], verb, {"pattern": pattern}), agent.NamesFound)
+        except RunnerError as error:
+            unread[holding.store.name] = error.text
+            continue
+        matches.append(Matches(store=holding.store, snapshot=chosen.name, answer=answer))
+    if reasons and not matches and not unread:
+        raise UsageError("; ".join(reasons), do="runner snapshots lists what there is")
+    return matches, unread
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -262,6 +296,5 @@ def _absolute(path: str) -> str:
 
 
 def as_json(snapshot: Snapshot) -> dict[str, Any]:
-    """A snapshot as plain values."""
-    values: dict[str, Any] = json.loads(json.dumps(asdict(snapshot), default=str))
-    return values
+    """A snapshot as plain values, and times."""
+    return asdict(snapshot)

@@ -124,15 +124,17 @@ def _recorded(desk: ReportDesk, telling: _Telling, trouble: Exception | None) ->
 
 def _report(desk: ReportDesk, telling: _Telling, trouble: Exception | None) -> Report:
     done = telling.done
+    jobs = outcome.job_reports(done, desk.kinds, desk.site)
+    plans = outcome.current(done, jobs)
     return compose(
         desk.site,
         RunResult(
             run=telling.run,
             started=telling.started,
             ended=max(desk.now(), telling.started),
-            plans=tuple(item.plan for item in done),
-            jobs=outcome.job_reports(done, desk.kinds, desk.site),
-            skips=tuple(skip for item in done for skip in item.plan.skips),
+            plans=plans,
+            jobs=jobs,
+            skips=tuple(skip for plan in plans for skip in plan.skips),
             findings=(*telling.findings, *desk.hooks.deaf()),
             log=outcome.log(done, trouble),
             # What is of no job, such as a hook's, is of a host or its disks.

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from runner.config.complaints import no_such
 from runner.engine.journal import Journal
+from runner.model.cause import is_busy, of_run
 from runner.model.errors import UsageError
 from runner.model.plan import Finding, Plan, PlannedJob, Skip
 from runner.model.run import Reporter
@@ -16,6 +17,8 @@ from runner.model.site import Job, Site
 from runner.model.text import minute
 from runner.planning import schedule
 from runner.planning.schedule import DueJobs
+
+_RUNS = 50
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,12 +56,8 @@ def asked(desk: DueDesk, request: RunRequest) -> DueJobs:
     Without what was done for its instant, as far as the journal is where that is known.
     """
     site, names = desk.site, request.jobs
-    known = {job.name for job in site.jobs}
-    _require_here(site, names)
-    unknown = [name for name in names if name not in known]
-    if unknown:
-        unknown_jobs = "; ".join(no_such("job", name, sorted(known)) for name in unknown)
-        raise UsageError(unknown_jobs, do="name a job of jobs.toml")
+    require_known(site, names)
+    _require_here(site)
     if request.instant:
         if len(names) != 1:
             raise UsageError("--for is for one job", do="name it: runner run JOB --for TIME")
@@ -67,7 +66,32 @@ def asked(desk: DueDesk, request: RunRequest) -> DueJobs:
         chosen = schedule.named(site, names)
     else:
         chosen = schedule.due(site, desk.journal.last_success(), desk.now())
-    return _undone(desk, narrowed(chosen, request.packages) if request.packages else chosen)
+    return _free(desk, _undone(desk, narrowed(chosen, request.packages) if request.packages else chosen))
+
+
+def _free(desk: DueDesk, due: DueJobs) -> DueJobs:
+    """Without the jobs that another run is at, or will come to: they would be busy, or be done twice."""
+    zone, taken = desk.site.timezone, {}
+    for run in desk.journal.runs(_RUNS):
+        for job in desk.journal.progress.of(run.id) if run.alive else ():
+            if not job.verdict:
+                begun = f"is at step {job.step} of it" if job.is_running else "will come to it"
+                reason = f"busy: the run that began at {minute(run.started, zone)} {begun}"
+                taken[job.job] = Skip(job=job.job, reason=reason, cause=of_run(run.id))
+    skips = tuple(taken[job.name] for job in due.jobs if job.name in taken)
+    free = replace(due, jobs=tuple(job for job in due.jobs if job.name not in taken), skips=(*due.skips, *skips))
+    return schedule.for_somebody(free, skips)
+
+
+def busy(skips: Sequence[Skip], plan: Plan) -> tuple[Finding, ...]:
+    """What a person should know of the jobs that others are at, where the plan does not say it."""
+    known = {finding.source for finding in plan.findings if finding.severity != "note"}
+    do = "wait until it has ended; `runner status` tells how far it is"
+    return tuple(
+        Finding(severity="attention", source=skip.job, text=skip.reason, do=do, cause=skip.cause)
+        for skip in skips
+        if is_busy(skip.cause) and skip.job not in known
+    )
 
 
 def _undone(desk: DueDesk, due: DueJobs) -> DueJobs:
@@ -109,11 +133,20 @@ def narrowed(due: DueJobs, packages: tuple[str, ...]) -> DueJobs:
     return replace(due, jobs=jobs)
 
 
-def _require_here(site: Site, names: Sequence[str]) -> None:
-    """UsageError where a job is started on another host, or none at all on this one."""
+def require_known(site: Site, names: Sequence[str]) -> None:
+    """UsageError for a name that no job has, or one that is started on another host."""
+    known = {job.name for job in site.jobs}
     for job in site.elsewhere:
         if job.name in names:
             raise UsageError(f"{job.name} is started on {job.runs_on}, by `runs_on`", do="run it there")
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        unknown_jobs = "; ".join(no_such("job", name, sorted(known)) for name in unknown)
+        raise UsageError(unknown_jobs, do="name a job of jobs.toml")
+
+
+def _require_here(site: Site) -> None:
+    """UsageError where jobs.toml starts no job at all on this host."""
     if site.elsewhere and not site.jobs:
         here, starters = site.controller, {job.runs_on for job in site.elsewhere}
         raise UsageError(

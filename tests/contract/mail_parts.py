@@ -36,7 +36,8 @@ FAILED = Report(
     actions=(
         Todo(
             text="backup-papio: the disk of store papio is not mounted on backup-server1. Plug it in, or mount it: "
-            "mount /srv/backups/papio"
+            "mount /srv/backups/papio",
+            headline="backup-papio: the disk of store papio is not mounted on backup-server1",
         ),
         Todo(
             text="hooks.fsck: disk papio-snapshots is never checked, jobs.toml says every 120 days: on "

@@ -224,6 +224,29 @@ class Versions(NamedTuple):
     missing: Count
 
 
+class Search(NamedTuple):
+    """Options of `search`; the pattern is on stdin."""
+
+    store: PathWord
+    snapshot: SnapshotWord
+
+
+class NameFound(NamedTuple):
+    """A name that matches, by its path on its host."""
+
+    path: str
+    type: str
+    size: Count
+    mtime_ns: int
+
+
+class NamesFound(NamedTuple):
+    """Answer of `search`: the first names, and how many there are in all."""
+
+    names: tuple[NameFound, ...]
+    total: Count
+
+
 class Diff(NamedTuple):
     """Options of `diff`; the path is on stdin."""
 

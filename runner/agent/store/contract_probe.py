@@ -57,6 +57,7 @@ class PartialAnswer(NamedTuple):
     inodes_free: Optional[Count] = None
     sent: Optional[Count] = None
     inodes_sent: Optional[Count] = None
+    plan: str = ""
 
 
 class AsideAnswer(NamedTuple):

@@ -22,6 +22,8 @@ TEXTS = ("host", "job", "plan")
 TIMES = ("started", "sealed", "instant")
 COUNTS = ("files", "added_files", "added_bytes", "added_room")
 MOST = 2**63 - 1
+# No id of a plan is longer.
+_PLAN = 200
 FOREIGN = 5
 LONGEST = 1000
 
@@ -174,8 +176,9 @@ def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
     if fits and not apart:
         fits = _shareable(store, f".partial/{name}", points) == tuple(points)
     # One that is not known to be a basis for anything is resumed from nothing, and removed with the others.
+    plan = str(begun.get("plan") or "")[:_PLAN]
     ended = rooms.ended(begun)
-    return contract.PartialAnswer(
+    made = contract.PartialAnswer(
         name,
         basis if fits else "",
         tuple(points) if fits else (),
@@ -184,6 +187,7 @@ def _partial(store: StoreFolder, name: str) -> contract.PartialAnswer:
         *(ended.free or (None, None)),
         *(ended.sent or (None, None)),
     )
+    return made._replace(plan=plan)
 
 
 def _aside(store: StoreFolder, name: str) -> contract.AsideAnswer:

@@ -27,7 +27,14 @@ SERVER, FOLDER = "dump.server", "dump.folder"
 _MARGIN = 3600
 # A database that could not be dumped ends 1, keeps no other from being dumped, and is missed at the end.
 _EITHER = (0, 1)
-_EFFECTS = {Role.INSTANT: Effect.READ, Role.ANSWERS: Effect.READ, Role.ALL: Effect.READ, Role.EXPIRE: Effect.EXPIRE}
+_EFFECTS = {
+    Role.INSTANT: Effect.READ,
+    Role.ANSWERS: Effect.READ,
+    Role.ALL: Effect.READ,
+    Role.EXPIRE_DUMP: Effect.EXPIRE,
+}
+# How a step is called where that is not its role.
+_WORDS = {Role.EXPIRE_DUMP: "expire"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +60,7 @@ class _DumpWork:
         """A step about the database `name`. One that writes may fail, which keeps no other from its turn."""
         effect = _EFFECTS.get(role, Effect.WRITE)
         step = Step(
-            id=f"{self.job.name}/{'-'.join(filter(None, (role, encoded(name), suffix)))}",
+            id=f"{self.job.name}/{'-'.join(filter(None, (_WORDS.get(role, role), encoded(name), suffix)))}",
             role=role,
             subject=one_line(name),
             job=self.job.name,
@@ -203,7 +210,7 @@ def _expire(work: _DumpWork, name: str, folder: DumpListing, now: datetime) -> I
     for time in dump_findings.expiring(times, options.keep, options.keep_for, now):
         argv = agent.expire(work.into, time, name, keep=max(options.keep, 1))
         why = f"{what}: older than is kept, and {options.keep} newer ones stay"
-        yield replace(work.step(Role.EXPIRE, argv, why, name, time), unless=spared)
+        yield replace(work.step(Role.EXPIRE_DUMP, argv, why, name, time), unless=spared)
 
 
 def _last(folder: DumpListing, names: Sequence[str]) -> datetime | None:

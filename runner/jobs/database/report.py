@@ -134,7 +134,7 @@ def _rest(outcomes: Sequence[Outcome]) -> Iterator[str]:
         yield "the roles are kept without their passwords: only a superuser of the server may read those"
     if expired := sum(read(result, contract.DumpExpired) is not None for result in results):
         yield f"{count(expired, 'old dump')} expired"
-    spared = [outcome for outcome in outcomes if outcome.state == State.NOT_NEEDED and outcome.role == Role.EXPIRE]
+    spared = [outcome for outcome in outcomes if outcome.state == State.NOT_NEEDED and outcome.role == Role.EXPIRE_DUMP]
     if spared:
         yield f"{count(len(spared), 'old dump')} spared: there is no new one, or a doubtful one"
     for check in (read(result, contract.DumpsChecked) for result in results):

@@ -96,7 +96,7 @@ def _keep(work: DiskWork) -> Draft:
     findings = (*_write_down(work), *_shape(work), *_place(work))
     steps = disk_steps.keep(work)
     if not steps:
-        return Draft(skip=Skip(job=work.job.name, reason="as declared"), findings=findings)
+        return Draft(skip=Skip(job=work.job.name, reason="as declared", needless=True), findings=findings)
     return _planned(work, steps, findings)
 
 

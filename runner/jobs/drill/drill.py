@@ -11,6 +11,7 @@ from runner.jobs.retention import prune, retention
 from runner.jobs.retention import steps as expiring
 from runner.jobs.snapshots import proven as rules
 from runner.jobs.snapshots import shell
+from runner.model.cause import Fault, of_host, of_store
 from runner.model.facts import Facts, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -37,13 +38,15 @@ class DrillKind(Bundled):
             return skipped
         names = _names(store, known, now)
         if not names:
-            return Draft(skip=Skip(job=job.name, reason="there is no snapshot to restore from yet"))
+            empty = of_store(store.name, Fault.EMPTY)
+            return Draft(skip=Skip(job=job.name, reason="there is no snapshot to restore from yet", cause=empty))
         source = _source(site, store, known)
         if source is None:
             return _skipped(job, f"no job writes store {store.name}, so there is no host to restore to")
         host = facts.hosts.get(source.name)
         if host is None or host.error:
-            return _skipped(job, f"{source.name} cannot be read: {host.error if host else 'it was not asked'}")
+            why = f"{source.name} cannot be read: {host.error if host else 'it was not asked'}"
+            return _skipped(job, why, of_host(source.name, Fault.UNREACHABLE))
         if noise := shell.in_the_way(site, job.name, (host, facts.hosts[store.host])):
             return Draft(skip=Skip(job=job.name, reason=noise.text), findings=(noise,))
         plan = plan_id(now)
@@ -63,9 +66,9 @@ class DrillKind(Bundled):
         return _draft(drill, facts)
 
 
-def _skipped(job: Job, why: str) -> Draft:
-    finding = Finding(severity="attention", source=job.name, text=why)
-    return Draft(skip=Skip(job=job.name, reason=why), findings=(finding,))
+def _skipped(job: Job, why: str, cause: str = "") -> Draft:
+    finding = Finding(severity="attention", source=job.name, text=why, cause=cause)
+    return Draft(skip=Skip(job=job.name, reason=why, cause=cause), findings=(finding,))
 
 
 def _draft(drill: Drill, facts: Facts) -> Draft:

@@ -39,9 +39,12 @@ def drill_report(job: PlannedJob, outcomes: Sequence[Outcome]) -> JobReport | No
     if any(answers.read(each.result, ProofKept) is None for each in proofs):
         doubts.append("whether the store remembers it is not known: the answer cannot be read")
     known = "; ".join(summaries) or ("" if doubts else job.headline)
-    headline = "; but ".join(filter(None, (known, "; ".join(doubts))))
+    # One line, however many databases there are: what it has no place for is below.
+    doubt = doubts[0] if len(doubts) == 1 else f"{doubts[0]} (and {len(doubts) - 1} more, below)" if doubts else ""
+    headline = "; but ".join(filter(None, (known, doubt)))
     verdict = Verdict.ATTENTION if doubts else Verdict.DONE
-    details = (*(line for outcome in tried for line in (*_compared_with(outcome), *_asked_for(outcome))), *again)
+    numbers = [line for outcome in tried for each in (_compared_with, _each, _asked_for) for line in each(outcome)]
+    details = (*doubts[1:], *numbers, *again)
     return JobReport(job=job.name, verdict=verdict, headline=headline, details=details)
 
 
@@ -64,9 +67,30 @@ def _came_back(outcome: Outcome) -> Iterator[str]:
         canaries = f" and {count(answer.canaries, 'canary', 'canaries')}" if answer.canaries else ""
         files, snapshots = count(answer.files, "file"), count(answer.snapshots, "snapshot")
         yield f"{files}{canaries} of {snapshots} came back as sealed"
-    for each in _databases(outcome):
-        tables, rows = count(each.tables, "table"), count(each.rows, "row")
-        yield f"database {one_line(each.database)}: {tables}, {rows} (dump of {one_line(each.at)[:16]})"
+    databases = _databases(outcome)
+    if len(databases) == 1:
+        yield _database(databases[0])
+    elif databases:
+        tables, rows = sum(each.tables for each in databases), sum(each.rows for each in databases)
+        oldest = min(one_line(each.at)[:16] for each in databases)
+        yield (
+            f"{count(len(databases), 'database')} came back with {count(tables, 'table')} and {count(rows, 'row')} "
+            f"(the oldest dump is of {oldest})"
+        )
+
+
+def _database(each: TriedDatabase) -> str:
+    tables, rows = count(each.tables, "table"), count(each.rows, "row")
+    return f"database {one_line(each.database)}: {tables}, {rows} (dump of {one_line(each.at)[:16]})"
+
+
+def _each(outcome: Outcome) -> Iterator[str]:
+    """The databases that the headline only counts."""
+    databases = _databases(outcome)
+    if len(databases) > 1:
+        yield from map(_database, databases[:_SHOWN])
+        if len(databases) > _SHOWN:
+            yield f"and {count(len(databases) - _SHOWN, 'more database')}"
 
 
 def _untried(outcome: Outcome) -> Iterator[str]:

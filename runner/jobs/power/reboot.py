@@ -39,7 +39,7 @@ class RebootKind(Bundled):
             return refused(job, (here,))
         needs = reboot_need.reasons(here.outdated, need_reboot(site.host(job.host)))
         if options.only_if_needed and not needs:
-            return Draft(skip=Skip(job=job.name, reason=f"{job.host} needs no reboot"))
+            return Draft(skip=Skip(job=job.name, reason=f"{job.host} needs no reboot", needless=True))
         request = RebootRequest(site=site, job=job, options=options, facts=facts, before=here)
         known, objections = rebooting.known(request), rebooting.against(request, now)
         if objections:

@@ -35,7 +35,7 @@ class AuditKind(Bundled):
         if skipped := unusable(job, store, stored, "put that right and run again"):
             return skipped
         if not stored.sealed:
-            return Draft(skip=Skip(job=job.name, reason="there is no snapshot to audit yet"))
+            return Draft(skip=Skip(job=job.name, reason="there is no snapshot to audit yet", needless=True))
         where = steps.place(site, job.name, store, stored, plan_id(now))
         seconds = int(options.within.total_seconds())
         at, most, every = where.at, options.most.bytes or 0, max(options.every.days, 1)

@@ -22,10 +22,19 @@ _SHOWN = 5
 def prune_report(job: PlannedJob, outcomes: Sequence[Outcome], around: Around) -> JobReport:
     """What went, also where the job then stopped: no snapshot goes without a word."""
     went = expired(outcomes)
-    report = default_report(job, outcomes, around, went or spared(outcomes))
+    report = default_report(job, outcomes, around, went or spared(outcomes) or _kept(outcomes))
     if went and stopped(job, outcomes):
         report = replace(report, details=(went, *report.details))
     return with_earlier(counted(report, outcomes), around)
+
+
+def _kept(outcomes: Sequence[Outcome]) -> str:
+    """How many there are, as they were counted when nothing was to expire: what was planned may be out of date."""
+    if any(outcome.role == Role.EXPIRE for outcome in outcomes):
+        return ""
+    counts = (read(outcome.result, Counts) for outcome in outcomes if outcome.role == Role.COUNT)
+    known = next(filter(None, counts), None)
+    return f"nothing to expire: {count(known.sealed, 'snapshot')}" if known and known.sealed else ""
 
 
 def counted(report: JobReport, outcomes: Sequence[Outcome]) -> JobReport:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from runner.model.copies import interrupted
 from runner.model.facts import Partial, Snapshot, Space, StoreFacts
 from runner.model.site import Amount, Retention
 from runner.model.text import count, size
@@ -68,9 +69,9 @@ def state(facts: StoreFacts, policy: Retention | None) -> tuple[str, ...]:
         words.append("full")
     elif space and policy and (short := shortages(policy, space)):
         words.append(f"below its reserve of {' and '.join(lack.claim.why for lack in short)}")
-    if facts.partials:
-        many = len(facts.partials)
-        much = f" of about {size(taken)}" if (taken := sent(facts.partials)) else ""
+    if interrupted(facts):
+        many = len(interrupted(facts))
+        much = f" of about {size(taken)}" if (taken := sent(interrupted(facts))) else ""
         copies = count(many, "interrupted copy", "interrupted copies")
         words.append(f"{copies}{much} {'waits' if many == 1 else 'wait'}")
     return tuple(words)

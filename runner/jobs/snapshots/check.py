@@ -17,6 +17,7 @@ from runner.jobs.retention.thinning import counting, extras, is_clean
 from runner.jobs.snapshots import fallen, filesystems, foreign, lost, mounted
 from runner.jobs.snapshots import proven as drill
 from runner.jobs.snapshots.report import check_report
+from runner.model.copies import interrupted
 from runner.model.facts import Facts, Snapshot, Space, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import snapshot_time
@@ -190,7 +191,7 @@ def _grew(added: int | None, before: Sequence[int | None], least: int, words: Ca
 
 
 def _partials(look: _StoreLook) -> Sequence[Finding]:
-    times = [time for partial in look.facts.partials if (time := snapshot_time(partial.name))]
+    times = [time for partial in interrupted(look.facts) if (time := snapshot_time(partial.name))]
     if not times or look.now - min(times) < _OLD_PARTIAL:
         return ()
     text = f"{count(len(times), 'interrupted snapshot')} left behind, the oldest of {min(times):%Y-%m-%d}"

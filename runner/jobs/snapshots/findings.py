@@ -10,6 +10,7 @@ from runner.jobs.retention.room import sent
 from runner.jobs.snapshots import filesystems, foreign, shell
 from runner.jobs.snapshots.room import Fit, RoomToMake
 from runner.model.cause import Fault, of_store
+from runner.model.copies import under_way
 from runner.model.facts import HostFacts, StoreFacts
 from runner.model.plan import Finding
 from runner.model.role import Phase
@@ -34,6 +35,8 @@ def unusable(site: Site, job: Job, store: Store, source: HostFacts, keeper: Host
         if version < OLDEST_RSYNC:
             has = f"rsync {host.rsync.version}" if version else "no rsync"
             return attention(job, f"{host.name} has {has}", f"install rsync 3.1.3 or newer on {host.name}")
+    if busy := _under_way(job, store, keeper.stores[store.name]):
+        return busy
     if problem := keeper.stores[store.name].problem:
         text = f"store {store.name} on {store.host} cannot be used: {problem}"
         finding = attention(job, text, "nothing was written to it; put that right and run again")
@@ -42,6 +45,16 @@ def unusable(site: Site, job: Job, store: Store, source: HostFacts, keeper: Host
         text = f"owners cannot be kept: on {keeper.name} this runs as uid {keeper.uid}, not as root"
         return attention(job, text, f"set hosts.{keeper.name}.user to root, or run as root there")
     return shell.in_the_way(site, job.name, (source, keeper))
+
+
+def _under_way(job: Job, store: Store, stored: StoreFacts) -> Finding | None:
+    copy, holder = under_way(stored), stored.holder
+    if copy is None or holder is None:
+        return None
+    since = f" since {holder.since:%Y-%m-%d %H:%M} UTC" if holder.since else ""
+    text = f"store {store.name} is busy: {holder.who} has been making copy {copy.name}{since}"
+    finding = attention(job, text, "wait until it has ended; `runner status` tells how far it is")
+    return replace(finding, cause=of_store(store.name, Fault.BUSY))
 
 
 def left_out(site: Site, job: Job, choice: filesystems.FilesystemChoice, inner: LeftInside) -> tuple[Finding, ...]:

@@ -81,7 +81,7 @@ def draft(site: Site, request: RestoreRequest, facts: Facts, now: datetime) -> D
     # While it is read, nobody expires it.
     reading = agent.reading(agent.program(keeper), keeper.at(request.store.path), snapshot)
     lock = Lock(resource=f"reading {request.store.name}/{snapshot}", host=keeper.name, argv=reading)
-    planned = PlannedJob(name=job, kind="restore", locks=(lock,))
+    planned = _planned(request, lock, place)
     ends_of = (facts.hosts[host.name], facts.hosts[keeper.name])
     return Draft(planned=planned, steps=steps, findings=tuple(_findings(site, job, request, ends_of)))
 
@@ -110,6 +110,17 @@ def _room(job: str, host: Host, folder: str) -> Step:
         despite=(f"{job}/copy",),
         timeout=60,
         why="whether a copy that was cut off had room",
+    )
+
+
+def _planned(request: RestoreRequest, lock: Lock, place: str) -> PlannedJob:
+    back = f"{one_line(request.path)} of {request.host} is back as of {request.snapshot.name}"
+    return PlannedJob(
+        name=f"restore-{request.host}",
+        kind="restore",
+        locks=(lock,),
+        headline=f"{back}, compared byte for byte: no difference",
+        details=(f"it is in {place}",),
     )
 
 

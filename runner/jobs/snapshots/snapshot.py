@@ -16,6 +16,7 @@ from runner.jobs.snapshots import clocks, fallen, filesystems, findings, invento
 from runner.jobs.snapshots import room as making_room
 from runner.jobs.snapshots.filesystems import emptied
 from runner.jobs.snapshots.report import snapshot_report
+from runner.model.copies import interrupted
 from runner.model.facts import Facts, Filesystem, HostFacts, Probe, Snapshot, StoreFacts
 from runner.model.kind import Draft
 from runner.model.names import plan_id
@@ -153,6 +154,7 @@ def _draft(work: _SnapshotWork) -> Draft:
         locks=(where.lock,),
         writes=f"{store.name}/{work.name}",
         resumes=len(target.partials),
+        forecast=_foreseen(room.need, stored),
     )
     return Draft(
         planned=planned,
@@ -174,6 +176,11 @@ def _need(work: _SnapshotWork, choice: filesystems.FilesystemChoice) -> making_r
     left_out = (*work.job.options.exclude, *_kept_empty(work))
     owners = (next((top.mount for top in tops if inside(path, top.mount)), "") for path in left_out)
     return making_room.need(prune.counted(work.stored), fresh, frozenset(owners))
+
+
+def _foreseen(need: making_room.Need, stored: StoreFacts) -> Forecast:
+    """The first copy is of all there is; what a later one brings is known from history alone."""
+    return Forecast() if stored.sealed or not need.bytes else Forecast(bytes=need.bytes, files=need.inodes)
 
 
 def _choice(work: _SnapshotWork) -> filesystems.FilesystemChoice:
@@ -251,7 +258,7 @@ def _target(work: _SnapshotWork, at: agent.At, room: making_room.RoomToMake) -> 
         at=at,
         store=work.store.name,
         name=work.name,
-        partials=work.stored.partials,
+        partials=interrupted(work.stored),
         basis=recorded[-1].name if recorded else "",
         bases=tuple((mount, name) for mount in mounts for name in fallen.bases(stay, mount)),
         remote=work.remote(work.keeper.name),

@@ -101,7 +101,7 @@ def plans(name: st.SearchStrategy[str]) -> st.SearchStrategy[Plan]:
     severity = st.sampled_from(("note", "attention", "refusal"))
     return st.builds(
         Plan, id=name, made_at=st.datetimes(timezones=st.just(UTC)), site=TEXT, live=st.booleans(), jobs=some(jobs),
-        steps=some(steps), skips=some(st.builds(Skip, job=name, reason=TEXT, cause=name, done=st.none() | st.datetimes(timezones=st.just(UTC)))),
+        steps=some(steps), skips=some(st.builds(Skip, job=name, reason=TEXT, cause=name, needless=st.booleans(), done=st.none() | st.datetimes(timezones=st.just(UTC)))),
         findings=some(st.builds(Finding, severity=severity, text=TEXT, source=name, do=TEXT, command=TEXT, phase=st.sampled_from(When), cause=name)),
         basis=some(st.builds(Basis, subject=name, digest=name, description=TEXT)),
     )  # fmt: skip

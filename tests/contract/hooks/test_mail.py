@@ -90,6 +90,29 @@ SUBJECTS: dict[str, tuple[dict[str, Any], str]] = {
         {"verdict": Verdict.DONE, "actions": (), "jobs": (DONE, DONE)},
         "[babase] done: backup-papio: sealed papio/2026-11-23T081500Z (and 1 more)",
     ),
+    "the snapshot and its size, not what came before it": (
+        {
+            "verdict": Verdict.DONE,
+            "actions": (),
+            "jobs": (
+                JobReport(job="dump-babase", verdict=Verdict.DONE, headline="dumped 32 databases"),
+                replace(DONE, made="papio/2026-11-23T081500Z", written=(3 << 20, 12)),
+                replace(DONE, job="b", made="server/2026-11-23T101500Z", written=(1 << 10, 1)),
+            ),
+        },
+        "[babase] done: papio/2026-11-23T081500Z, 3.0 MiB new; server/2026-11-23T101500Z, 1.0 KiB new",
+    ),
+    "what there was no place for is counted": (
+        {
+            "verdict": Verdict.FAILED,
+            "actions": (
+                Todo(text="store papio is full (a, b): free room", headline="store papio is full (a, b)"),
+                Todo(text="c: it failed"),
+                Todo(text="and 4 more things, below", things=4),
+            ),
+        },
+        "[babase] failed: store papio is full (a, b) (and 5 more)",
+    ),
     "attention": (
         {"verdict": Verdict.ATTENTION, "actions": (Todo(text="plug in the disk"),), "jobs": (DONE,)},
         "[babase] attention needed: plug in the disk",
@@ -193,14 +216,48 @@ def test_a_sender_that_is_no_address_is_refused_when_it_is_loaded() -> None:
         plugin({"from": "a@b, c@d"})
 
 
+def attached(raw: bytes) -> str:
+    """The log that comes with a message, as a reader saves it; "" where there is none."""
+    files = {part.get_filename(): str(part.get_content()) for part in read(raw).iter_attachments()}
+    assert set(files) <= {"log.txt"}
+    return files.get("log.txt", "")
+
+
+def shown(raw: bytes) -> str:
+    """What a reader shows of a message."""
+    part = read(raw).get_body()
+    assert part is not None
+    return str(part.get_content())
+
+
 def test_a_log_without_end_is_cut_at_its_beginning_and_says_so() -> None:
     report = replace(FAILED, log=tuple(f"line {number} {'x' * 2000}" for number in range(1000)))
     raw = compose(letter(report), ("a@b",), "c@d").as_bytes()
-    text = read(raw).get_content()
+    text = attached(raw)
     assert "(800 earlier lines are in the journal)" in text
     assert "line 799 " not in text
     assert "line 999 " in text
     assert max(len(line) for line in raw.split(b"\r\n")) < 998
+
+
+@pytest.mark.parametrize(("many", "apart"), [(0, False), (3, False), (30, True), (150, True)])
+def test_a_message_is_no_longer_than_a_person_reads_and_its_log_comes_beside(many: int, apart: bool) -> None:
+    entries = tuple(f"step-{number}: done\n  h\u00e9 said so" for number in range(many))
+    raw = compose(letter(replace(FAILED, log=entries)), ("a@b",), "c@d").as_bytes()
+    assert shown(raw).count("\n") <= 60
+    assert ("log.txt" in shown(raw)) == bool(attached(raw)) == apart
+    said = attached(raw) if apart else shown(raw)
+    assert all(f"step-{number}: done" in said for number in range(many))
+    # Nothing in it can pass for a part of the report.
+    assert all(line.startswith(("  ", "(")) for line in attached(raw).splitlines())
+
+
+def test_many_notes_make_no_long_message_either(many: int = 80) -> None:
+    notes = tuple(Finding(severity="note", text=f"left out: /mnt/{number}", source="x") for number in range(many))
+    attention = Finding(severity="attention", text="see to this", source="x")
+    raw = compose(letter(replace(FAILED, findings=(attention, *notes))), ("a@b",), "c@d").as_bytes()
+    assert shown(raw).count("\n") <= 60 and "see to this" in shown(raw)
+    assert "left out: /mnt/79" in attached(raw)
 
 
 def test_a_time_zone_that_this_host_does_not_know_stops_no_mail() -> None:

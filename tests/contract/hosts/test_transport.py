@@ -12,6 +12,7 @@ import pytest
 
 from runner.hosts import session
 from runner.hosts.process import ENVIRONMENT
+from runner.hosts.session import Pace
 from runner.hosts.transport import Transport
 from tests.contract.ways import gone, server, sh, way
 
@@ -200,13 +201,13 @@ def test_a_slow_sink_loses_nothing(way: Transport) -> None:
 
 
 def test_silence_beyond_the_limit_ends_the_command_and_is_told(way: Transport) -> None:
-    result = way.run(sh("echo one; sleep 600"), timeout=60, stall=1)
+    result = way.run(sh("echo one; sleep 600"), timeout=60, pace=Pace(stall=1))
     assert (result.timed_out, result.exit, result.out) == (True, -15, b"one\n")
     assert "no progress for 1 s" in result.error
 
 
 def test_output_now_and_then_is_progress(way: Transport) -> None:
-    result = way.run(sh("for i in 1 2 3 4 5; do echo $i; sleep 0.5; done"), timeout=60, stall=1.5)
+    result = way.run(sh("for i in 1 2 3 4 5; do echo $i; sleep 0.5; done"), timeout=60, pace=Pace(stall=1.5))
     assert (result.exit, result.error) == (0, "")
 
 

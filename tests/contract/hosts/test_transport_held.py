@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from runner.hosts import transport
+from runner.hosts.session import Pace
 from runner.hosts.transport import HeldCommand, Local, Transport
 from tests.contract.ways import gone, server, sh, way
 
@@ -158,7 +159,7 @@ def test_an_exit_code_that_the_kernel_threw_away_is_never_taken_for_success() ->
 
 def test_reading_and_writing_without_output_is_progress_on_this_machine() -> None:
     script = "for i in 1 2 3 4 5 6 7 8 9 10; do head -c 300000 /dev/zero >/dev/null; sleep 0.3; done"
-    result = Local("papio").run(sh(script), timeout=60, stall=1.5)
+    result = Local("papio").run(sh(script), timeout=60, pace=Pace(stall=1.5))
     assert (result.exit, result.error) == (0, "")
 
 

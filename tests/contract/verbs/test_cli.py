@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +21,13 @@ from tests import compare, trees
 from tests.contract.site import Place, running, tree_without_holes, until
 
 pytestmark = pytest.mark.long
+
+DUMP = """
+[jobs.dump-papio]
+kind = "dump"
+host = "papio"
+to = "/var/dumps"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +150,54 @@ def test_json_of_status_snapshots_history_and_config_parses(place: Place) -> Non
     assert [one["verdict"] for one in place.runner("history", "--json").json][:2] != []
     assert place.runner("config", "--json").json["name"] == "babase"
     assert place.runner("plan", "backup-papio", "--json").json["steps"]
+
+
+def times(values: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Every text that looks like a time, with its key."""
+    if isinstance(values, dict):
+        for name, value in values.items():
+            yield from times(value, name)
+    elif isinstance(values, list):
+        for value in values:
+            yield from times(value, key)
+    elif isinstance(values, str) and re.match(r"20\d\d-\d\d-\d\d[ T]\d\d:", values):
+        yield key, values
+
+
+def test_a_time_has_one_form_in_every_json(place: Place) -> None:
+    file = str(place.trees[0] / "odd")
+    verbs = (("status",), ("snapshots",), ("history",), ("find", file), ("plan", "backup-papio"), ("find", "odd"))
+    known = [each for argv in verbs for each in times(place.runner(*argv, "--json").json)]
+    assert {"ended", "started", "sealed", "changed", "made_at"} <= {key for key, _ in known}
+    assert [each for each in known if not re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", each[1])] == []
+
+
+def test_a_pattern_finds_names_in_the_newest_snapshot_and_hides_none_that_is_called_so(place: Place) -> None:
+    star = os.fsdecode(odd(place, b"star*?[a]"))
+    assert "first in" in place.runner("find", star).out
+    by_pattern = place.runner("find", "star*").out
+    assert star in by_pattern and re.search(rf"\d+ names? in {place.sealed[-1].name} match star\*", by_pattern)
+    whole = place.runner("find", f"{place.trees[0]}/od[d]/s*r*", "--json").json["stores"]["papio"]
+    assert whole["total"] >= 1 and star in [name["path"] for name in whole["names"]]
+    nothing = place.runner("find", "no such*")
+    assert nothing.code == 2 and "matches no name in papio/" in nothing.out
+
+
+def test_history_names_the_jobs_of_each_run(place: Place) -> None:
+    assert [run["jobs"] for run in place.runner("history", "--json").json][-1]["backup-papio"] == "done"
+    assert "backup-papio" in place.runner("history").out and "prepare-" not in place.runner("history").out
+
+
+def test_a_mistyped_job_is_answered_and_not_mailed_and_one_that_is_left_out_is_3(fresh: Place) -> None:
+    fresh.declare(DUMP)
+    ran = fresh.runner("run", "backup-papoi")
+    assert ran.code == 2 and "did you mean 'backup-papio'?" in ran.err
+    assert fresh.mails() == [] and fresh.runner("history", "--json").json == []
+    for verb in ("plan", "run"):
+        ran = fresh.runner(verb, "dump-papio")
+        assert ran.code == 3, verb
+        assert "it was left out: the sandbox has no database" in ran.out
+    assert fresh.runner("plan").code == 0
 
 
 def test_a_pipe_that_closes_early_is_no_failure(place: Place) -> None:

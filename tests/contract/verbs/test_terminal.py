@@ -54,7 +54,7 @@ def place(tmp_path: Path) -> Place:
 def test_everything_fits_and_nothing_is_lost(place: Place) -> None:
     file = str(place.trees[0] / "file")
     assert place.runner("run").code == 0
-    for argv in (("plan", "backup-papio", "--brief"), ("status",), ("find", file), ("run", "backup-papio")):
+    for argv in (("plan", "backup-papio"), ("status",), ("find", file), ("run", "backup-papio")):
         lines = shown(place, *argv)
         assert [line for line in lines if len(line) > 80 and len(line.split()[-1]) < 60] == [], argv
     told = " ".join(shown(place, "restore", "papio", file, "--at", "never"))
@@ -80,5 +80,5 @@ def test_a_table_is_drawn_at_a_terminal_and_plain_in_a_pipe(place: Place) -> Non
     (rule,) = (text for text in shown(place, "history") if "\u2500" in text)
     assert set(rule) == {" ", "\u2500"}
     piped = place.runner("history").out
-    assert piped.startswith("  run ")
+    assert piped.startswith("  started ")
     assert "\u2500" not in piped

@@ -80,7 +80,7 @@ def test_a_blank_device_becomes_a_mounted_store_that_takes_a_snapshot(runner: Ru
     assert "destroy" in refused.said
     assert lab.run(BACKUP, "wipefs", "--no-act", device).stdout == "", "a run that nobody reviewed wrote"
 
-    shown = runner.good("plan", "disk-second").said
+    shown = runner.good("plan", "disk-second", "--commands").said
     assert "mke2fs -q -t ext3 -b 4096 -i 4096 -I 256 -m 1 -e remount-ro -L second" in " ".join(
         shown.replace("\\\n", " ").split()
     )

@@ -8,6 +8,7 @@ from typing import Any
 from runner.jobs.catalogue import KINDS
 from runner.jobs.database.report import dump_report
 from runner.model.plan import Plan, PlannedJob
+from runner.model.role import Role
 from runner.model.run import JobReport, Outcome, Pass, State, Verdict
 from runner.report.outcome import job_reports
 from tests.unit import parts
@@ -17,8 +18,9 @@ JOB = PlannedJob(name="dump-papio", kind="dump", since=datetime.fromisoformat(LA
 
 
 def step(name: str, state: State = State.DONE, code: int = 0, note: str = "", **result: Any) -> Outcome:
+    role = {"role": Role.EXPIRE_DUMP} if name.startswith("expire-") else parts.role(f"dump-papio/{name}")
     return Outcome(
-        step=f"dump-papio/{name}", **parts.role(f"dump-papio/{name}"), job="dump-papio", state=state, exit=code, result=result, note=note,
+        step=f"dump-papio/{name}", **role, job="dump-papio", state=state, exit=code, result=result, note=note,
         started=parts.NOW, ended=parts.NOW,
     )  # fmt: skip
 

@@ -163,6 +163,22 @@ def test_a_drill_that_went_well_says_so_with_its_numbers() -> None:
     assert made.details[-1] == "the same sample again: seed 1"
 
 
+def test_the_headline_of_many_databases_fits_a_line_and_none_of_them_hides_a_doubt() -> None:
+    many = [
+        {**BABASE, "database": f"site_{number}", "at": f"2026-11-{number % 20 + 1:02}T02:00:00Z"}
+        for number in range(32)
+    ]
+    made = report(compare=(State.DONE, FILES), restore=(State.DONE, {"databases": many}), clear=(State.DONE, {}))
+    assert made.verdict == Verdict.DONE and len(made.headline) <= 200
+    assert "32 databases came back with" in made.headline and "the oldest dump is of 2026-11-01T02:00" in made.headline
+    assert any("database site_0: " in line for line in made.details) and "and 27 more databases" in made.details
+    odd = [{**each, "left": ["a setting"]} for each in many]
+    made = report(compare=(State.DONE, FILES), restore=(State.DONE, {"databases": odd}), clear=(State.DONE, {}))
+    assert made.verdict == Verdict.ATTENTION and len(made.headline) <= 300
+    assert made.headline.endswith("(and 31 more, below)")
+    assert sum("did not come back" in line for line in made.details) == 31
+
+
 def test_what_is_wrong_is_named_first_and_the_rest_is_counted() -> None:
     result = {**FILES, "total": 70, "wrong": WRONG, "error": f"'/etc/a\\nb' of {NEW}: its content ...; 69 more"}
     made = report(compare=(State.FAILED, result), restore=(State.DONE, {"databases": [BABASE]}))

@@ -97,6 +97,12 @@ def test_the_same_finding_of_several_jobs_is_told_once() -> None:
         "\nTo know\n  note       no tunnel  (a, b)\n  note       else  (a)\n"
     )
     assert finding_lines([]) == ()
+    cause = "store/papio/unusable"
+    told = [
+        Finding(severity="attention", text=f"it is away, says {source}", source=source, do=source, cause=cause)
+        for source in ("a", "b")
+    ]
+    assert plain(finding_lines(told)) == ("\nTo know\n  attention  it is away, says a  (a, b)\n             -> a\n")
 
 
 def job(name: str, **changes: object) -> PlannedJob:
@@ -110,9 +116,18 @@ def job(name: str, **changes: object) -> PlannedJob:
         (
             (job("a", forecast=Forecast(bytes=2**30, seconds=60.0, runs=1)), job("b", resumes=2)),
             [Effect.WRITE],
-            "writes 2 snapshots; takes up 2 interrupted ones; about 1.0 GiB new in 1 min; expires nothing",
+            "writes 2 snapshots; takes up 2 interrupted ones; about 1.0 GiB new in 1 min; what b brings is not known before its first run; expires nothing",
         ),
-        ((job("a"),), [Effect.WRITE, Effect.EXPIRE], "before the first run; expires 1 snapshot."),
+        (
+            (job("a", forecast=Forecast(runs=1)),),
+            [Effect.WRITE],
+            "how much a day brings is not known before the second run; expires nothing",
+        ),
+        (
+            (job("a"), job("b", forecast=Forecast(runs=1))),
+            [Effect.WRITE],
+            "what a brings is not known before its first run; what a day of b brings is not known",
+        ),
         ((job("a"),), [Effect.DESTROY, Effect.INTERRUPT], "interrupts: a/1; destroys: a/0."),
     ],
 )
@@ -121,6 +136,21 @@ def test_the_summary_says_what_is_written_removed_and_interrupted(
 ) -> None:
     steps = (parts.step(f"a/{number}", effect=effect) for number, effect in enumerate(effects))
     assert text in plain((summary(parts.plan(*steps, jobs=jobs)),))
+
+
+@pytest.mark.parametrize(
+    ("roles", "text"),
+    [
+        ([Role.EXPIRE], "expires 1 snapshot."),
+        ([Role.EXPIRE_DUMP] * 9, "expires 9 dumps."),
+        ([Role.EXPIRE, Role.EXPIRE_DUMP], "expires 1 snapshot and 1 dump."),
+        ([Role.STEP], "expires 1 thing."),
+        ([Role.REAP], "expires nothing"),
+    ],
+)
+def test_the_summary_calls_what_expires_by_its_name(roles: list[Role], text: str) -> None:
+    steps = (parts.step(f"a/{number}", effect=Effect.EXPIRE, role=role) for number, role in enumerate(roles))
+    assert text in plain((summary(parts.plan(*steps, jobs=(job("a"),))),))
 
 
 @pytest.mark.parametrize(("place", "said"), [("/var/restored", True), ("", False)])

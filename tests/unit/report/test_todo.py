@@ -106,3 +106,27 @@ def test_a_job_has_the_cause_that_stopped_it(changes: dict[str, Any], named_caus
     one = Pass(plan=parts.plan(step), outcomes=(Outcome(**{**ended, **changes}),))
     (report,) = outcome.job_reports((one,), {}, parts.site())
     assert report.cause == named_cause
+
+
+def sealed(store: str) -> JobReport:
+    return JobReport(job="backup", verdict=Verdict.DONE, headline="sealed", made=f"{store}/2026-11-23T081500Z")
+
+
+@pytest.mark.parametrize(("store", "mended"), [("papio", True), ("server", False)])
+def test_what_the_run_itself_has_mended_is_not_told_at_its_end(store: str, mended: bool) -> None:
+    empty = cause.of_store("papio", cause.Fault.EMPTY)
+    skip = Skip(job="drill", reason="there is no snapshot", cause=empty)
+    plan = parts.plan(skips=(skip,), findings=(wish("drill", "it was left out", cause=empty), wish("x", "else")))
+    (told,) = outcome.current((Pass(plan=plan, outcomes=()),), (sealed(store),))
+    assert [finding.source for finding in told.findings] == (["x"] if mended else ["drill", "x"])
+    assert (told.skips == (skip,)) is not mended
+
+
+def test_of_a_job_that_was_planned_again_only_the_last_plan_is_told() -> None:
+    first = parts.plan(
+        parts.step("a/1"), findings=(wish("a", "no room"), wish("b", "else")), skips=(Skip(job="c", reason="later"),)
+    )
+    second = parts.plan(parts.step("a/1"), parts.step("c/1"), findings=(wish("c", "new"),))
+    told = outcome.current((Pass(plan=first, outcomes=()), Pass(plan=second, outcomes=())), ())
+    assert [finding.text for plan in told for finding in plan.findings] == ["else", "new"]
+    assert [skip.job for plan in told for skip in plan.skips] == []

@@ -176,3 +176,24 @@ def test_half_a_file_is_sent_again_to_a_receiver_that_would_die_of_it() -> None:
     assert any(word.startswith("--partial-dir=") for word in argv(draft(), "send-1"))
     stock = draft({"server": {"rsync": {"version": "3.2.7"}}})
     assert not any(word.startswith("--partial-dir=") for word in argv(stock, "send-1"))
+
+
+def test_while_a_copy_is_being_made_none_is_planned_and_it_is_not_taken_for_interrupted() -> None:
+    copy = {"name": "2026-11-23T080000Z", "plan": "20261123T080000.000Z", "filesystems": ["/"]}
+    holder = {"plan": copy["plan"], "who": "backup-papio of papio", "pid": 7, "since": "2026-11-23T08:00:00Z"}
+    made = draft({"server": {"store": {"partials": [copy], "holder": holder}}})
+    assert made.planned is None and made.skip is not None
+    assert made.skip.cause == "store/papio/busy"
+    assert (
+        "backup-papio of papio has been making copy 2026-11-23T080000Z since 2026-11-23 08:00 UTC" in made.skip.reason
+    )
+    # Of a holder that does something else they are what was cut off, and are taken up.
+    other = draft({"server": {"store": {"partials": [copy], "holder": {**holder, "plan": "20261123T081400.000Z"}}}})
+    assert other.planned is not None and other.planned.resumes == 1
+
+
+def test_before_the_first_copy_all_there_is_to_be_copied_is_foreseen_and_afterwards_history_is_asked() -> None:
+    first = draft({"server": {"store": {"sealed": []}}}).planned
+    later = draft().planned
+    assert first and later
+    assert first.forecast.bytes == 2 * 10**11 and later.forecast.bytes is None

@@ -1,0 +1,100 @@
+"""The part of the journal about runs that are under way, and how the jobs of a run ended."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from runner.model.run import Verdict
+
+_PREPARE = "prepare"
+_LAST = 10
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobNow:
+    """A job of a run that is under way: at step `step`, the `number`th of `of`, or not begun where `started` is None.
+
+    `verdict` is "" until it has ended. `usual` is how many seconds it took when it was last done; None where unknown.
+    """
+
+    job: str
+    started: datetime | None = None
+    step: str = ""
+    number: int = 0
+    of: int = 0
+    verdict: str = ""
+    usual: float | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun and not ended."""
+        return self.started is not None and not self.verdict
+
+    def left(self, now: datetime) -> float | None:
+        """How many more seconds it will take if it is as always; None where that is not known, or it takes longer."""
+        if self.usual is None:
+            return None
+        gone = (now - self.started).total_seconds() if self.started else 0.0
+        return self.usual - gone if self.usual > gone else None
+
+
+class RunProgress:
+    """What the runs of a journal have come to."""
+
+    def __init__(self, rows: Callable[..., list[tuple[Any, ...]]]) -> None:
+        """`rows` gives the rows that a statement selects."""
+        self._rows = rows
+
+    def jobs(self, run: str) -> dict[str, str]:
+        """How each job of the run ended, in the order in which they did; without those that prepare a host."""
+        rows = self._rows(
+            "SELECT job, verdict FROM jobs WHERE run = ?1 AND job NOT IN (SELECT json_extract(value, '$.name') "
+            "FROM plans, json_each(plan, '$.jobs') WHERE run = ?1 AND json_extract(value, '$.kind') = ?2) "
+            "ORDER BY ended, job",
+            run,
+            _PREPARE,
+        )
+        return dict(rows)
+
+    def of(self, run: str) -> tuple[JobNow, ...]:
+        """The jobs of a run that is under way, as its last plan has them, without those that prepare a host."""
+        plans = self._rows("SELECT id, plan FROM plans WHERE run = ? ORDER BY made_at DESC LIMIT 1", run)
+        ended = self.jobs(run)
+        for plan, text in plans:
+            values = json.loads(text)
+            rows = self._rows("SELECT id, job, started FROM steps WHERE plan = ? ORDER BY ended IS NULL, rowid", plan)
+            names = [job["name"] for job in values.get("jobs", ()) if job.get("kind") != _PREPARE]
+            steps = [(step["id"], step["job"]) for step in values.get("steps", ())]
+            return tuple(self._job(name, steps, rows, ended) for name in names)
+        return ()
+
+    def _job(
+        self, name: str, steps: list[tuple[str, str]], rows: list[tuple[Any, ...]], ended: dict[str, str]
+    ) -> JobNow:
+        own = [step for step, job in steps if job == name]
+        begun = [(step, started) for step, job, started in rows if job == name]
+        if not begun:
+            return JobNow(job=name, of=len(own), verdict=ended.get(name, ""), usual=self._usual(name))
+        last = begun[-1][0]
+        return JobNow(
+            job=name,
+            started=min(datetime.fromisoformat(started) for _, started in begun),
+            step=last.rpartition("/")[2],
+            number=own.index(last) + 1 if last in own else 0,
+            of=len(own),
+            verdict=ended.get(name, ""),
+            usual=self._usual(name),
+        )
+
+    def _usual(self, job: str) -> float | None:
+        rows = self._rows(
+            "SELECT started, ended FROM jobs WHERE job = ? AND verdict NOT IN (?, ?) ORDER BY ended DESC LIMIT ?",
+            job, Verdict.FAILED.value, Verdict.NOTHING.value, _LAST,
+        )  # fmt: skip
+        took = [(datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds() for begin, end in rows]
+        return median(took) if took else None
