@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from runner.engine import planfile
+from runner.model.text import utc
 from tests.contract.site import Place, Said, children, ended, running, senders, until
 
 pytestmark = pytest.mark.long
@@ -78,9 +79,9 @@ def test_a_scheduled_run_says_in_the_record_for_which_instant_it_was(place: Plac
     (snapshot,) = place.sealed
     assert place.record(snapshot)["instant"] == DUE.isoformat()
     assert [row["instant"] for row in place.rows("SELECT instant FROM instants")] == [DUE.isoformat()]
-    assert f" {DUE.astimezone(HERE):%a %d %b %H:%M} " in place.runner("status", COLUMNS="120").out
-    assert place.runner("status", "--json").json["jobs"][JOB]["instant"] == str(DUE)
-    assert place.runner("history", "--json").json[0]["instants"] == {JOB: str(DUE)}
+    assert f"for {DUE.astimezone(HERE):%a %d %b %H:%M}: " in place.runner("status", COLUMNS="120").out
+    assert place.runner("status", "--json").json["jobs"][JOB]["instant"] == utc(DUE)
+    assert place.runner("history", "--json").json[0]["instants"] == {JOB: utc(DUE)}
 
 
 def test_what_is_sealed_for_an_instant_is_already_done(place: Place) -> None:

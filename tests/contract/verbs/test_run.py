@@ -141,7 +141,7 @@ def test_a_reader_that_has_gone_ends_no_run(place: Place) -> None:
 def test_a_wrong_job_name_is_told_with_the_likely_one(place: Place) -> None:
     ran = place.runner("run", "backup-pappio")
     assert ran.code == 2
-    assert "there is no job 'backup-pappio'; did you mean 'backup-papio'?" in ran.out
+    assert "there is no job 'backup-pappio'; did you mean 'backup-papio'?" in ran.err
     assert not place.store.exists()
 
 
@@ -187,8 +187,8 @@ def test_a_file_of_the_former_name_stays_while_something_works_from_it(place: Pl
     former.write_text("#!/bin/sh\nread word\n")
     former.chmod(0o755)
     with subprocess.Popen(("sh", str(former)), stdin=subprocess.PIPE) as at_work:
-        assert "runner-store" not in place.runner("plan", "backup-papio").out
+        assert "runner-store" not in place.runner("plan", "backup-papio", "--commands").out
         assert place.runner("run", "backup-papio").code == 0
         assert former.is_file()
         at_work.communicate(b"go\n")
-    assert "runner-store" in place.runner("plan", "backup-papio").out
+    assert "runner-store" in place.runner("plan", "backup-papio", "--commands").out
