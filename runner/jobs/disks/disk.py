@@ -89,7 +89,8 @@ def _make(work: DiskWork) -> Draft:
     if not disk.device.startswith(("/dev/disk/by-id/", "/dev/mapper/")):
         text = f"{disk.device} names a place, where another disk may be after a reboot"
         findings.append(work.note(text, do="set `device` to the disk's name below /dev/disk/by-id"))
-    return _planned(work, disk_steps.make(work), (*findings, *_write_down(work), *_place(work)))
+    made_at = f"{disk.name} is made, and mounted at {disk.mount}"
+    return _planned(work, disk_steps.make(work), (*findings, *_write_down(work), *_place(work)), made_at)
 
 
 def _keep(work: DiskWork) -> Draft:
@@ -97,11 +98,12 @@ def _keep(work: DiskWork) -> Draft:
     steps = disk_steps.keep(work)
     if not steps:
         return Draft(skip=Skip(job=work.job.name, reason="as declared", needless=True), findings=findings)
-    return _planned(work, steps, findings)
+    mended = f"{work.disk.name} is as declared again: {', '.join(step.id.rpartition('/')[2] for step in steps)}"
+    return _planned(work, steps, findings, mended)
 
 
-def _planned(work: DiskWork, steps: tuple[Step, ...], findings: tuple[Finding, ...]) -> Draft:
-    planned = PlannedJob(name=work.job.name, kind="disk", after=work.job.after)
+def _planned(work: DiskWork, steps: tuple[Step, ...], findings: tuple[Finding, ...], headline: str) -> Draft:
+    planned = PlannedJob(name=work.job.name, kind="disk", after=work.job.after, headline=headline)
     return Draft(planned=planned, steps=steps, findings=findings)
 
 

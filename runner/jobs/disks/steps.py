@@ -70,7 +70,7 @@ def make(work: DiskWork) -> tuple[Step, ...]:
         mke2fs.make(disk, work.uuid),
         effect=Effect.DESTROY,
         guard=work.same(),
-        why=f"make an {disk.filesystem}{holds}, on {work.state.stamp}",
+        why=f"make an {disk.filesystem}{holds}, on {work.state.device.description}: all on it is lost",
     ).known_as(Role.FORMAT, disk.name)
     checked = (_interval(work, disk.fsck_every, None),) if disk.fsck_every else ()
     return (destroy, *checked, *attach(work), *_identities(work))

@@ -60,9 +60,8 @@ def stamp(device: str) -> Argv:
 
 def unchanged(host: str, device: str, stamped: str) -> Check:
     """The claim that `device` is what `stamp` printed: the same one, in the same state."""
-    return Check(
-        host=host, argv=stamp(device), field="device", relation="==", value=stamped, why=f"{device} still is: {stamped}"
-    )
+    why = f"{device} is still the same disk, and as blank as it was"
+    return Check(host=host, argv=stamp(device), field="device", relation="==", value=stamped, why=why)
 
 
 def parse(text: str) -> tuple[Signature, ...] | None:
