@@ -11,6 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import NamedTuple, NoReturn
 
+from .host.processes import MARK
+
 CAP = 256 * 1024
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -18,9 +20,6 @@ ENVIRONMENT = {
     "LANGUAGE": "",
     "HOME": "/",
 }
-
-# In the environment of whatever only answers a question, and of what that starts: nobody need wait for it.
-MARK = {"RUNNER_ASKS": "1"}
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 

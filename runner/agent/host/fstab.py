@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from ..command import ask
 from .mounts import mounts, number_of, unescaped
 
 FSTAB = Path("/etc/fstab")
@@ -76,5 +75,7 @@ def _device(tag: str) -> str:
     link = Path("/dev/disk") / folder / value.strip('"') if folder else None
     if link is not None and link.exists():
         return str(link)
+    from ..command import ask  # noqa: PLC0415  (slow to load; who has a store on a disk only wants the mount points)
+
     answer = ask(("findfs", tag.replace('"', "")), timeout=10)
     return answer.out.strip() if answer.exit == 0 else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import json
 import os
 import re
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -173,6 +174,16 @@ def test_a_disk_taken_away_during_the_transfer_is_not_sealed(tmp_path: Path) -> 
         assert not (house.root / ONE).exists()
 
 
+def stopped(log: Path) -> int:
+    """The process that strace says is stopped."""
+    for _ in range(2000):
+        found = re.search(r"^(\d+) .*--- stopped by SIGSTOP", log.read_text() if log.exists() else "", re.MULTILINE)
+        if found:
+            return int(found[1])
+        time.sleep(0.01)
+    raise AssertionError("it never stopped")
+
+
 def test_a_disk_changed_while_checksums_are_inherited_loses_no_snapshot(tmp_path: Path) -> None:
     """Both disks have the same snapshots: the one beneath keeps its own."""
     for uuid in (OTHER, UUID):
@@ -181,16 +192,17 @@ def test_a_disk_changed_while_checksums_are_inherited_loses_no_snapshot(tmp_path
             assert (house.snapshot(ONE).code, house.snapshot(TWO, ONE).code) == (0, 0)
     with disk(tmp_path) as mount, disk(tmp_path, uuid=OTHER):
         house = on(tmp_path, mount, OTHER)
-        slow = house.root / f".runner/records/{ONE}.sums.gz"
-        slow.unlink()
-        os.mkfifo(slow)
-        argv = (*PROGRAM, "expire", str(house.root), ONE, "--min=1", f"--plan={house.plan}", *house.disk)
-        with house.held(), subprocess.Popen(argv, stdout=subprocess.PIPE, env=ENVIRONMENT) as verb:
-            with slow.open("wb") as stream:
-                subprocess.run(("umount", "--lazy", mount), check=True)
-                stream.write(gzip.compress(b""))
-            assert verb.stdout
-            answer = json.loads(verb.stdout.read())
+        # It is stopped where it begins to read the checksums that go on to the next snapshot.
+        sums = house.root / f".runner/records/{ONE}.sums.gz"
+        log = tmp_path / "strace"
+        stop = ("strace", "-f", "-o", log, "-P", sums, "-e", "inject=openat:signal=STOP:when=1")
+        argv = (*stop, *PROGRAM, "expire", str(house.root), ONE, "--min=1", f"--plan={house.plan}", *house.disk)
+        with house.held(), subprocess.Popen(argv, stdout=subprocess.PIPE, env=ENVIRONMENT) as traced:
+            verb = stopped(log)
+            subprocess.run(("umount", "--lazy", mount), check=True)
+            os.kill(verb, signal.SIGCONT)
+            assert traced.stdout
+            answer = json.loads(traced.stdout.read())
         assert "another disk is mounted" in answer["error"]
         assert [path.name for path in sorted(house.root.iterdir()) if path.name.startswith("2")] == [ONE, TWO]
         subprocess.run(("mount", "-o", "loop", tmp_path / f"{OTHER}.img", mount), check=True)

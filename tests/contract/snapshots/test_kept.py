@@ -54,7 +54,7 @@ def test_a_record_says_what_was_told_what_was_sent_and_when_to_the_last_field(ho
         "filesystems": [{"mount": "/", "exit": 0, "files": 5, "size": 5006, "folders": 2}],
         "files": 5, "added_files": 4, "added_bytes": 5003, "added_room": room,
         "exceptions": 0, "exceptions_by_cause": dict.fromkeys(causes, 0), "exceptions_new": 0, "exceptions_list": [],
-        "checksum": "md5", "summed": 2, "unsummed": 0, "whole_seconds": False, "instant": None,
+        "checksum": "md5", "summed": 2, "unsummed": 0, "whole_seconds": False, "instant": None, "machine": "", "older": [],
     }  # fmt: skip
     assert answer == {
         "sealed": ONE, "files": 5, "added_files": 4, "added_bytes": 5003, "added_room": room, "exceptions": 0,
