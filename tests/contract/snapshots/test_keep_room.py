@@ -85,14 +85,13 @@ def test_rsync_is_ended_before_it_takes_the_last_and_nobody_writes_any_more(
     source.mkdir()
     if scarce == "bytes":
         (source / "large").write_bytes(random.Random(1).randbytes(20 * MIB))
-        (disk.folder / "others").write_bytes(bytes(disk.free().bytes - disk.last.bytes - 10 * MIB))
+        (disk.folder / "others").write_bytes(bytes(disk.free().bytes - disk.last.bytes - 3 * MIB))
     for number in range(0 if scarce == "bytes" else 600):
         (source / f"{number}").write_bytes(bytes(2048))
-        if disk.free().inodes > 350:
-            for other in range(disk.free().inodes - 350):
-                (disk.folder / f"other{other}").touch()
-    # The last of so small a disk is gone in a moment, and this machine has more to do than to end it.
-    slowly = "--bwlimit=20m" if scarce == "bytes" else "--bwlimit=2m"
+        for other in range(disk.free().inodes - disk.last.inodes - 60 if not number else 0):
+            (disk.folder / f"other{other}").touch()
+    # So slowly that the last of so small a disk takes a third of a second: this machine has more to do than to end it.
+    slowly = "--bwlimit=4m" if scarce == "bytes" else "--bwlimit=200k"
     with Lowest(disk) as lowest:
         ended = keep(disk.folder, "rsync", "-a", slowly, "--", f"{source}/", f"{disk.folder}/copy/")
     assert ended.code == 78, ended
