@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 # [scheme://][user@]host[:port][:][/folder]
 _PARTS = re.compile(r"(?:[a-z]+://)?(?:([^\s@/]+)@)?(\[[^]\s]*\]|[^\s@/]+?)(?::([0-9]{1,5}))?(?::?/\S*)?")
@@ -16,6 +16,8 @@ def address(text: str) -> str:
         more = [f"user = {user!a}"] * bool(user) + [f"port = {port}"] * bool(port)
         beside = f", and beside it {' and '.join(more)}" if more else ""
         raise ValueError(f"is more than an address: write {host!a}{beside}")
+    if (ip := _ip(host)) and (ip.is_unspecified or ip.is_multicast or host == "255.255.255.255"):
+        raise ValueError("is no address of one host")
     return text
 
 
@@ -43,12 +45,15 @@ def _parts(text: str) -> tuple[str, str, str]:
         host, port = whole, ""
     host = host.removeprefix("[").removesuffix("]")
     ip = _ip(host)
+    # No name ends in a number (RFC 1123), so this was to be one.
+    if ip is None and re.fullmatch(r"[0-9.]+", host):
+        raise ValueError("is not an IP address: four numbers from 0 to 255, with dots between them")
     if isinstance(ip, IPv6Address) and (ip.is_link_local or ip.scope_id):
         raise ValueError("is an address on one cable only: write another address of that host, or its name")
     return user, host, port
 
 
-def _ip(text: str) -> object:
+def _ip(text: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(text)
     except ValueError:

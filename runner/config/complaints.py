@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from difflib import get_close_matches
 from typing import Any, Protocol
 
-from runner.config import meant
+from runner.config import meant, remedy
 
 _TYPES = {
     "string": "a text in quotes",
@@ -18,9 +18,6 @@ _TYPES = {
     "array": "a list",
     "object": "a table",
 }
-
-BOOLEANS = {"yes": "true", "on": "true", "y": "true", "true": "true"}
-BOOLEANS |= {"no": "false", "off": "false", "n": "false", "false": "false"}
 
 KeyPath = tuple[str | int, ...]
 
@@ -65,7 +62,7 @@ def show(value: object) -> str:
         case list():
             return "a list"
         case _:
-            text = ascii(value)
+            text = repr(value) if isinstance(value, str) and remedy.is_plain(value) else ascii(value)
             return text if len(text) <= 64 else f"{text[:60]}...{text[-1]}"
 
 
@@ -90,9 +87,10 @@ def _missing(violation: Violation, path: KeyPath) -> Iterator[Problem]:
     if isinstance(needed, Mapping):
         needed = [key for given, keys in needed.items() if given in violation.instance for key in keys]
     closed = violation.schema.get("additionalProperties") is False
-    meant = {near for _, near in _strangers(violation)} if closed else set()
+    strangers = _strangers(violation) if closed else []
+    stood_for = {near or (meant.section(key) if path == () else "") for key, near in strangers}
     for key in needed:
-        if key not in violation.instance and key not in meant:
+        if key not in violation.instance and key not in stood_for:
             yield Problem(path=(*path, key), text="is missing")
 
 
@@ -100,6 +98,8 @@ def _unknown(violation: Violation, path: KeyPath) -> Iterator[Problem]:
     known = violation.schema.get("properties", {})
     for key, near in _strangers(violation):
         hint = f"did you mean {near!r}?" if near else meant.key(key, violation.instance[key], known)
+        if not near and path == () and (section := meant.section(key)) in known:
+            hint = f"it is called {section!r} here"
         hint = hint or f"allowed here: {', '.join(known) or 'none'}"
         yield Problem(path=(*path, key), text=f"there is no key {show(key)} here; {hint}")
 
@@ -117,6 +117,11 @@ def _any_of(violation: Violation, path: KeyPath) -> Iterator[Problem]:
     for inner in violation.context:
         branches.setdefault(inner.schema_path[0], []).append(inner)
     for inners in branches.values():
+        for inner in inners:
+            if inner.validator == "const" and violation.instance == [inner.validator_value]:
+                text = f"{remedy.quoted(str(inner.validator_value))} stands without brackets"
+                yield Problem(path=path, text=text)
+                return
         if all(inner.path or inner.validator not in ("type", "const") for inner in inners):
             for inner in inners:
                 yield from _explain(inner)
@@ -127,7 +132,7 @@ def _any_of(violation: Violation, path: KeyPath) -> Iterator[Problem]:
 def _sentence(violation: Violation) -> str:
     value, limit = show(violation.instance), violation.validator_value
     words: Mapping[str, Callable[[], str]] = {
-        "type": lambda: f"is not {_TYPES.get(str(limit), str(limit))}{_bare(limit, violation.instance)}",
+        "type": lambda: f"is not {_TYPES.get(str(limit), str(limit))}",
         "enum": lambda: f"is not one of {', '.join(map(show, limit))}{_hint(violation)}",
         "const": lambda: f"is not {show(limit)}",
         "format": lambda: str(violation.cause),
@@ -139,21 +144,14 @@ def _sentence(violation: Violation) -> str:
         "uniqueItems": lambda: "has an item twice",
     }
     otherwise: str = violation.schema.get("errorMessage", "is not as its schema says")
+    if violation.validator == "type":
+        after = remedy.of_another_type(limit, violation.instance, violation.schema)
+    elif violation.validator == "pattern":
+        after = remedy.in_another_way(violation.instance, violation.schema)
+    else:
+        after = ""
     words_for = words.get(violation.validator)
-    return f"{value} {words_for() if words_for else otherwise}"
-
-
-def _bare(limit: object, value: object) -> str:
-    """How a value is written that was given as a text, or a list of one that was given without its brackets."""
-    match limit, value:
-        case "boolean", str(text) if text.lower() in BOOLEANS:
-            return f": write {BOOLEANS[text.lower()]}, without quotes"
-        case "integer", str(text) if text.isascii() and text.isdigit() and len(text) < 12:
-            return f": write {int(text)}, without quotes"
-        case "array", str(text):
-            return f": write [{show(text)}]"
-        case _:
-            return ""
+    return f"{value} {words_for() if words_for else otherwise}{after}"
 
 
 def _hint(violation: Violation) -> str:

@@ -39,6 +39,7 @@ def check(site: Site, declared: Declared, families: Sequence[str] = ()) -> tuple
         *_retention(site),
         *_packages(site, families),
         *_alone(site),
+        *_jumps(site),
         *overlap.check(site),
         *order.check(site),
         *_reach(site),
@@ -123,6 +124,14 @@ def _alone(site: Site) -> Iterator[Problem]:
             if name in jobs and (other := here.starter(site, jobs[name])) != starts:
                 text = f"job {name!r} is started on {other!r} and this one on {starts!r}: neither hears of the other"
                 yield Problem(path=("jobs", job.name, "after", place), text=text)
+
+
+def _jumps(site: Site) -> Iterator[Problem]:
+    """A host is not on the way to itself."""
+    for host in site.hosts:
+        if host.jump and host.jump.rpartition("@")[2] in (host.name, host.address):
+            text = f"{host.jump!r} is this host itself: name the one on the way to it, or take jump out"
+            yield Problem(path=("hosts", host.name, "jump"), text=text)
 
 
 def _retention(site: Site) -> Iterator[Problem]:

@@ -181,7 +181,8 @@ def _job(name: str, table: object, defs: Table, kinds: Mapping[str, JobKind]) ->
         return _against(rules, table, path)
     kind = kinds.get(word)
     if kind is None:
-        return (Problem(path=(*path, "kind"), text=_no_kind(word, kinds)), *_against(rules, table, path))
+        rest = (problem for problem in _against(rules, table, path) if problem.path != (*path, "kind"))
+        return (Problem(path=(*path, "kind"), text=_no_kind(word, kinds)), *rest)
     own = kind.schema
     merged = {
         **own,

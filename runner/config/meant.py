@@ -22,6 +22,19 @@ _KINDS: Mapping[str, str] = {
     }.items()
     for word in words.split()
 }
+_SECTIONS: Mapping[str, str] = {
+    word: section
+    for section, words in {
+        "hosts": "server servers machine machines node nodes client clients computers",
+        "stores": "repository repositories repo repos storage storages destinations targets backups",
+        "jobs": "task tasks cron crons",
+        "disks": "drive drives volume volumes devices",
+        "hooks": "plugins notifications mail smtp",
+        "people": "contacts users admins emails recipients persons",
+        "site": "global globals general settings config defaults",
+    }.items()
+    for word in words.split()
+}
 _PERIODS = ("daily", "weekly", "monthly", "yearly")
 # Where a table has one of these keys, these words of others mean what the sentence says.
 _KEPT = ("retention", "min", "store")
@@ -47,6 +60,10 @@ _KEYS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     (("schedule",), "without its schedule a job runs only when it is named", "enabled disabled active"),
     (("kind", "controller"), "who hears what is said in [people]", "mail email mailto notify recipients admin"),
     (("address",), "say address = ...", "hostname host ip ip_address addr"),
+    (("exclude",), "say exclude = [...], a list of paths", "exclude_patterns exclude_paths exclude_from"),
+    (("port",), "say port = ...", "ssh_port"),
+    (("key",), "say key = ...", "identity_file identity ssh_key key_file private_key"),
+    (("user",), "say user = ...", "ssh_user username login remote_user"),
     (("kind", "controller"), "`runner plan` shows what would be done", "dryrun simulate"),
 )
 
@@ -54,6 +71,11 @@ _KEYS: tuple[tuple[tuple[str, ...], str, str], ...] = (
 def kind(word: str) -> str:
     """The kind of job that is called `word` elsewhere; "" where none is."""
     return _KINDS.get(word.lower(), "")
+
+
+def section(word: str) -> str:
+    """The part of jobs.toml that is called `word` elsewhere; "" where none is."""
+    return _SECTIONS.get(word.lower(), "")
 
 
 def key(word: str, value: object, known: Collection[str]) -> str:

@@ -11,6 +11,7 @@ from runner.config.complaints import Problem
 from runner.model.options import SnapshotOptions
 from runner.model.site import Job, Site
 
+_FIELDS = 5
 _ANY_DAY = datetime(2026, 1, 1)  # noqa: DTZ001 (only whether there is a next time, not when)
 
 
@@ -34,6 +35,8 @@ _NICKNAMES = {
     "yearly": "0 0 1 1 *",
     "annually": "0 0 1 1 *",
 }
+# What other crons have more, such as L for a last day, is not in crontab(5).
+_NAMES = re.compile("jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|sun|mon|tue|wed|thu|fri|sat", re.IGNORECASE)
 _CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
 
 
@@ -47,6 +50,9 @@ def crontab(text: str) -> str:
         raise ValueError(f"is not the five fields of a crontab line: write {fields!r}")
     if word == "reboot":
         raise ValueError("is no time: what was missed is made up by `runner run` in an @reboot line of cron")
+    unknown = [name for name in re.findall(r"[A-Za-z]+", text) if not _NAMES.fullmatch(name)]
+    if unknown and len(text.split()) == _FIELDS:
+        raise ValueError(f"has {unknown[0]!r}: letters are only for English names of months and days, such as Sun")
     return text
 
 

@@ -91,7 +91,7 @@ def _job(name: str, table: Table, kind: JobKind, tables: Table) -> Job:
         kind=kind.name,
         host=table["host"] if "host" in table else _host_of(table, kind, tables),
         options=options(table, kind),
-        schedule=table.get("schedule", ""),
+        schedule=" ".join(table.get("schedule", "").split()),
         after=tuple(table.get("after", ())),
         runs_on=table.get("runs_on", ""),
     )

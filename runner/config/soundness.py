@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from runner.config import meant
 from runner.config.complaints import KeyPath, Problem, nearest
 from runner.config.crosscheck import Declared
 from runner.model.site import Site
@@ -15,6 +16,7 @@ Table = dict[str, Any]
 
 _DEEPEST = 20
 _LARGEST = 2**63
+_SHORT = 5  # letters: EST, CEST and the like are no cities with a slip
 
 
 def hopeless(tables: Table) -> tuple[Problem, ...]:
@@ -65,7 +67,7 @@ def sound_part(tables: Table, wrong: Iterable[Problem]) -> tuple[Table, Declared
     """
     wrong = tuple(wrong)
     unread = {problem.path[0] for problem in wrong if len(problem.path) == 1}
-    unread |= {nearest(str(name), ("hosts", "disks", "stores", "jobs")) for name in unread}
+    unread |= {nearest(str(name), ("hosts", "disks", "stores", "jobs")) or meant.section(str(name)) for name in unread}
     tainted = {problem.path[:2] for problem in wrong}
     sound = {
         section: {name: inner for name, inner in held.items() if (section, name) not in tainted}
@@ -93,9 +95,26 @@ def timezone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError):
-        near = nearest(name, available_timezones())
-        raise ValueError(f"is not a time zone{f'; did you mean {near!r}?' if near else ''}") from None
+        near = _place(name, available_timezones())
+        hint = f"did you mean {near!r}?" if near else "write an area and a city, such as 'America/New_York'"
+        raise ValueError(f"is not a time zone; {hint}") from None
     return name
+
+
+_AREAS = ("Africa", "America", "Antarctica", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific")
+
+
+def _place(name: str, zones: Iterable[str]) -> str:
+    """The zone of a place, never one by its letters: those of one country are another's, hours away."""
+    places = sorted(zone for zone in zones if zone.startswith(tuple(f"{area}/" for area in _AREAS)))
+    plain = "_".join(name.split()).casefold()
+    for zone in places:
+        if plain in (zone.casefold(), zone.rpartition("/")[2].casefold()):
+            return zone
+    if "/" in name:
+        return nearest(name, places)
+    cities = {zone.rpartition("/")[2].casefold(): zone for zone in places}
+    return cities.get(nearest(plain, cities), "") if len(plain) > _SHORT else ""
 
 
 def stand_ins(site: Site) -> Iterator[Problem]:

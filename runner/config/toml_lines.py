@@ -27,37 +27,58 @@ _WORD = re.compile(
 def key_lines(text: str) -> Mapping[KeyPath, int]:
     """Map the path of each table and key to the line, from 1, where it is first written.
 
-    `text` must be TOML that tomllib accepts. Keys inside an inline table and items of a list have
-    no entry: the line of the key that holds them is theirs. Tables of a list are numbered from 0.
+    `text` must be TOML that tomllib accepts. Keys inside an inline table have no entry: the line of the key that holds
+    them is theirs. Items of a list that is a key's value, and tables of a list, are numbered from 0.
     """
     lines: dict[KeyPath, int] = {(): 1}
-    for path, line, _ in _paths(text):
+    for path, line, is_table, statement in _paths(text):
         for end in range(1, len(path) + 1):
             lines.setdefault(path[:end], line)
+        for place, row in enumerate(() if is_table else _items(statement)):
+            lines.setdefault((*path, place), row)
     return lines
+
+
+def _items(statement: Sequence[Word]) -> Iterator[int]:
+    """The line of each item, where a key's value is a list."""
+    words = [word for word, _ in statement]
+    value = words.index("=") + 1 if "=" in words else len(words)
+    depth, begins = 0, False
+    for word, line in statement[value:] if words[value : value + 1] == ["["] else ():
+        if begins and word != "]":
+            yield line
+        depth += (word in "[{") - (word in "]}")
+        begins = depth == 1 and word in "[,"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Repeated:
-    """A table or key that is written in two lines; `name` as it stands in the file."""
+    """A table or key that is written in two lines; `name` as it stands in the file.
+
+    `inside` names the key that has a value in the first line, where the second takes it for a table.
+    """
 
     name: str
     first: int
     second: int
     is_table: bool
+    inside: str = ""
 
 
 def repeated(text: str) -> Repeated | None:
     """The first table or key of a text that is there twice; the text need not be TOML beyond that."""
-    seen: dict[KeyPath, int] = {}
+    seen: dict[KeyPath, tuple[int, bool]] = {}
     with suppress(ValueError):
-        for path, line, is_table in _paths(text):
+        for path, line, is_table, _ in _paths(text):
+            name = ".".join(str(part) for part in path if isinstance(part, str))
+            for end in range(1, len(path)):
+                first, headed = seen.get(path[:end], (0, True))
+                if not headed:
+                    return Repeated(name=name, first=first, second=line, is_table=is_table, inside=str(path[end - 1]))
             if path in seen:
-                name = ".".join(str(part) for part in path if isinstance(part, str))
-                return Repeated(
-                    name=name if is_table else str(path[-1]), first=seen[path], second=line, is_table=is_table
-                )
-            seen[path] = line
+                shown = name if is_table else str(path[-1])
+                return Repeated(name=shown, first=seen[path][0], second=line, is_table=is_table)
+            seen[path] = (line, is_table)
     return None
 
 
@@ -73,8 +94,8 @@ def open_brackets(text: str) -> list[tuple[str, int]]:
     return left
 
 
-def _paths(text: str) -> Iterator[tuple[KeyPath, int, bool]]:
-    """Yield the path of each header and each key with its line, and whether it is a header."""
+def _paths(text: str) -> Iterator[tuple[KeyPath, int, bool, Sequence[Word]]]:
+    """Yield the path of each header and each key with its line, whether it is a header, and its words."""
     counts: dict[KeyPath, int] = {}
     table: KeyPath = ()
     for statement in _statements(text):
@@ -83,7 +104,7 @@ def _paths(text: str) -> Iterator[tuple[KeyPath, int, bool]]:
         if is_table:
             listed = words[1:2] == ["["]
             table = _resolve(_names(words[2:] if listed else words[1:]), counts, listed)
-        yield table if is_table else table + tuple(_names(words)), statement[0][1], is_table
+        yield table if is_table else table + tuple(_names(words)), statement[0][1], is_table, statement
 
 
 def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int:

@@ -45,6 +45,8 @@ LINES: dict[KeyPath, int] = {
     ("hosts",): 5,
     ("hosts", "papio"): 5,
     ("hosts", "papio", "hold"): 6,
+    ("hosts", "papio", "hold", 0): 7,
+    ("hosts", "papio", "hold", 1): 7,
     ("hosts", "papio", "after"): 9,
     ("hosts", "ot her"): 10,
     ("hosts", "ot her", "text"): 11,
@@ -79,7 +81,7 @@ def test_windows_line_ends_and_a_missing_last_one_change_nothing() -> None:
     ("path", "line"),
     [
         (("hosts", "ot her", "inline", "deep", "max", 0), 17),
-        (("hosts", "papio", "hold", 1), 6),
+        (("hosts", "papio", "hold", 3), 6),
         (("hosts", "papio", "missing"), 5),
         (("nowhere",), 1),
     ],

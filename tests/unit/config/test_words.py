@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
 
-from runner.config import meant
+import schema
+from runner.config import meant, remedy
 from runner.config.address import address, jump
 from runner.config.complaints import nearest, no_such
 from runner.config.order import crontab
+from runner.config.soundness import timezone
 from runner.jobs.catalogue import KINDS
 
 HOOKS = ("announce", "fsck", "mail")
@@ -48,6 +54,78 @@ def test_every_word_for_a_kind_leads_to_a_kind_and_none_is_one() -> None:
 def test_a_key_of_other_programs_leads_to_ours(word: str, value: object, known: tuple[str, ...], said: str) -> None:
     told = meant.key(word, value, known)
     assert said in told if said else told == ""
+
+
+def test_every_word_for_a_section_leads_to_one_and_none_is_one() -> None:
+    sections = set(json.loads((Path(schema.__file__).parent / "jobs.schema.json").read_bytes())["properties"])
+    assert {meant.section(word) for word in meant._SECTIONS} <= sections
+    assert not set(meant._SECTIONS) & sections
+    assert (meant.section("Servers"), meant.section("nonsense")) == ("hosts", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("CEST", "write an area and a city"), ("EDT", "write an area and a city"), ("New York", "'America/New_York'"), ("berlin", "'Europe/Berlin'"),
+        ("America/New_Yrok", "'America/New_York'"), ("europe/berlin", "'Europe/Berlin'"), ("Nairobbi", "'Africa/Nairobi'"), ("", "write an area"),
+    ],
+)  # fmt: skip
+def test_a_time_zone_is_a_place_and_no_letters_are_guessed(typed: str, said: str) -> None:
+    with pytest.raises(ValueError, match="is not a time zone; ") as caught:
+        timezone(typed)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "value", "rules", "said"),
+    [
+        ("boolean", 1, {}, ": write true"), ("boolean", 0, {}, ": write false"), ("boolean", 2, {}, ""), ("boolean", "On", {}, ": write true, without quotes"),
+        ("string", 5, {"format": "share"}, ': write "5%"'), ("string", 150, {"format": "share"}, ""), ("string", 0, {"format": "amount"}, ""),
+        ("string", 5, {"format": "amount"}, ': write "5%" or "5 GiB"'), ("string", 700, {"format": "week"}, ': write "700s" or "700min"'),
+        ("string", 5, {"pattern": "^[0-9]$"}, ': write "5"'), ("string", 5, {"pattern": "^[a-z]$"}, ""), ("string", True, {}, ""),
+        ("object", "mail.x", {"required": ["host"]}, ': write { host = "mail.x" }'), ("object", "x", {}, ""), ("object", [{}], {}, ": write its [name] in single brackets"),
+        ("array", "/a", {}, ': write ["/a"]'), ("integer", "030", {}, ": write 30, without quotes"),
+    ],
+)  # fmt: skip
+def test_a_value_of_another_type_is_written_so_that_it_is_taken(
+    wanted: str, value: object, rules: dict[str, Any], said: str
+) -> None:
+    assert remedy.of_another_type(wanted, value, rules) == said
+
+
+PATH = "^(/(?!\\.{1,2}(/|$))[^/]+)+$"
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "said"),
+    [
+        ("/var/cache/", PATH, ': write "/var/cache"'), ("//var//cache", PATH, ': write "/var/cache"'), ("/var/../etc", PATH, ""), ("/", PATH, ""), ("var", PATH, ""),
+        ("Karl <k@x.org>", "^[a-z.]+@[a-z.]+$", ': write "k@x.org"'), ("Karl", "^[a-z.]+@[a-z.]+$", ""), (" a", "^[a-z]$", ': write "a"'),
+        ("Backup Server", "^[a-z-]+$", ': write "backup-server"'), ("Büro", "^[a-z-]+$", ""), ("/etc/known hosts", "^[a-z/-]+$", ""), ("Karl@x", "^[a-z@]+$", ""), (5, "^5$", ""),
+    ],
+)  # fmt: skip
+def test_a_text_is_put_into_the_form_that_is_taken_where_it_is_near(value: object, pattern: str, said: str) -> None:
+    assert remedy.in_another_way(value, {"pattern": pattern}) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("192.168.199.256", "is not an IP address"), ("10.0.0", "is not an IP address"), ("0.0.0.0", "no address of one host"), ("::", "no address of one host"),
+        ("224.0.0.1", "no address of one host"), ("255.255.255.255", "no address of one host"),
+    ],
+)  # fmt: skip
+def test_what_can_be_no_host_is_no_address(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "letters"), [("15 3 L * *", "L"), ("0 0 * * 5L", "L"), ("0 0 LW * *", "LW"), ("0 0 * * Sunday", "Sunday")]
+)
+def test_what_other_crons_have_more_is_not_taken(text: str, letters: str) -> None:
+    with pytest.raises(ValueError, match=f"has '{letters}'"):
+        crontab(text)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,63 @@
+"""One cause in jobs.toml is one problem, in its line, and what it says to write is taken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from runner.config.load import load
+from runner.jobs.catalogue import KINDS
+from runner.model.errors import ConfigError
+
+EXAMPLE = (Path(__file__).parents[3] / "jobs.toml").read_text()
+BACKUP = '[jobs.backup-papio]\nkind      = "snapshot"\n'
+SERVER = '[hosts.backup-server1]\naddress  = "192.168.199.2" '
+
+
+def told(text: str, folder: Path) -> tuple[str, ...]:
+    """The problems of a jobs.toml; none where it is taken."""
+    path = folder / "jobs.toml"
+    path.write_text(text)
+    try:
+        load(path, kinds=KINDS)
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+ONE = {
+    "hosts by another name": ("[hosts.", "[servers.", "servers: there is no key 'servers' here; it is called 'hosts' here"),
+    "stores by another name": ("[stores.", "[repositories.", "there is no key 'repositories' here; it is called 'stores' here"),
+    "a kind in capitals": ('"snapshot"\nhost      = "papio"', '"Snapshot"\nhost = "papio"', "there is no kind 'Snapshot'; did you mean 'snapshot'?"),
+    "a number for a time": (BACKUP, f"{BACKUP}timeout = 3600\n", "timeout: 3600 is not a text in quotes: write \"3600s\" or"),
+    "all in a list": ('filesystems = "all"', 'filesystems = ["all"]', 'filesystems: "all" stands without brackets'),
+    "tables of a list": ("[people]", "[[people]]", "people: a list is not a table: write its [name] in single brackets"),
+    "an umlaut": ('host      = "papio"\nstore', 'host = "Bücher"\nstore', "host: 'Bücher' is not a name"),
+    "letters that look like ours": ('host      = "papio"\nstore', 'host = "p\u0430pio"\nstore', r"host: 'p\u0430pio' is not a name"),
+    "ssh's own words": (SERVER, f"[hosts.backup-server1]\nssh_port = 22\n{SERVER[SERVER.index('address'):]}", "ssh_port' here; say port = ..."),
+    "a jump to itself": (SERVER, f'[hosts.backup-server1]\njump = "backup-server1"\n{SERVER[SERVER.index("address"):]}', "is this host itself"),
+    "a jump to its address": (SERVER, f'[hosts.backup-server1]\njump = "ops@192.168.199.2"\n{SERVER[SERVER.index("address"):]}', "is this host itself"),
+    "a letter of other crons": ('"15 3 * * *"', '"15 3 L * *"', "schedule: '15 3 L * *' has 'L'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ONE)
+def test_one_cause_is_one_problem(case: str, tmp_path: Path) -> None:
+    old, new, said = ONE[case]
+    assert old in EXAMPLE
+    (problem,) = told(EXAMPLE.replace(old, new), tmp_path)
+    assert said in problem
+
+
+def test_a_wrong_item_of_a_list_has_the_line_that_it_stands_in(tmp_path: Path) -> None:
+    (problem,) = told(f'{BACKUP}exclude = [\n  "/a", # x\n  "/b",\n  "c",\n]\n'.join(EXAMPLE.split(BACKUP)), tmp_path)
+    line = EXAMPLE[: EXAMPLE.index(BACKUP)].count("\n") + BACKUP.count("\n") + 4
+    assert problem.startswith(f"jobs.toml:{line}: jobs.backup-papio.exclude[3]: 'c' is not")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [('"15 3 * * *"', '"  15  3 * * *  "'), ('"15 3 * * *"', '"15 3 * Jan-Mar mon"')]
+)
+def test_blanks_and_names_in_a_schedule_are_no_mistake(old: str, new: str, tmp_path: Path) -> None:
+    assert told(EXAMPLE.replace(old, new), tmp_path) == ()
