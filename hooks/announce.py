@@ -56,7 +56,7 @@ class Announce:
 
 def plugin(settings: Mapping[str, Any]) -> Announce:
     """Make the hook from `[hooks.announce]`; raises ValueError for a sender that is no address."""
-    return Announce(post=Post.of(settings), what=settings.get("what", ""))
+    return Announce(post=Post.of(settings, "hooks.announce"), what=settings.get("what", ""))
 
 
 def subject(notice: Notice) -> str:

@@ -43,7 +43,7 @@ class Mail:
 def plugin(settings: Mapping[str, Any]) -> Mail:
     """Make the hook from `[hooks.mail]`; raises ValueError for a sender that is no address."""
     return Mail(
-        post=Post.of(settings),
+        post=Post.of(settings, "hooks.mail"),
         groups=tuple(settings.get("to", ("admin",))),
         quiet=settings.get("when", "always") == "attention",
     )

@@ -15,8 +15,11 @@ _TEMPORARY = 75
 PATIENCE = 60  # how many seconds the program may take
 
 
-def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str]) -> None:
-    """Give the message to `argv` with the people after `--`; ReportUndelivered unless it exits 0."""
+def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str], table: str) -> None:
+    """Give the message to `argv` with the people after `--`; ReportUndelivered unless it exits 0.
+
+    `table` is the one of jobs.toml that says how it is sent.
+    """
     program = argv[0]
     # sendmail programs want the line ends of the machine, not those of the wire.
     content = message.as_bytes(policy=message.policy.clone(linesep="\n"))
@@ -31,7 +34,7 @@ def by_sendmail(message: EmailMessage, people: Sequence[str], argv: Sequence[str
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C", "LANGUAGE": ""},
         )
     except OSError as problem:
-        do = "install a mail server program, or give hooks.mail a table smtp in jobs.toml"
+        do = f"install a mail server program, or give {table} in jobs.toml a table smtp"
         raise ReportUndelivered(f"{program} cannot be started: {problem.strerror}", do=do) from problem
     except subprocess.TimeoutExpired as problem:
         text = f"{program} did not end within {PATIENCE} seconds"

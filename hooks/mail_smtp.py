@@ -37,12 +37,14 @@ class MailServer:
     password_file: str = ""
 
 
-def over_smtp(message: EmailMessage, people: Sequence[str], server: MailServer) -> None:
+def over_smtp(message: EmailMessage, people: Sequence[str], server: MailServer, table: str) -> None:
     """Send the message; ReportUndelivered unless the server takes it for all of the people.
+
+    `table` is the one of jobs.toml that names the server.
 
     No text holds the password: not even an error in which the server repeats it.
     """
-    password = _password(server) if server.user else ""
+    password = _password(server, table) if server.user else ""
     place = f"mail server {server.host}:{server.port}"
     try:
         with _connect(server) as session:
@@ -52,7 +54,7 @@ def over_smtp(message: EmailMessage, people: Sequence[str], server: MailServer) 
     except smtplib.SMTPRecipientsRefused as problem:
         refused = problem.recipients
     except (OSError, smtplib.SMTPException, ValueError) as problem:
-        do = "see that the server runs and that hooks.mail.smtp in jobs.toml is right"
+        do = f"see that the server runs and that {table}.smtp in jobs.toml is right"
         answer = _without(_answer(problem), server.user, password)
         raise ReportUndelivered(f"{place}: {answer}", do=do, passing=_is_passing(problem)) from None
     if refused:
@@ -79,10 +81,10 @@ def _connect(server: MailServer) -> smtplib.SMTP:
     return session
 
 
-def _password(server: MailServer) -> str:
+def _password(server: MailServer, table: str) -> str:
     if server.tls == "none" and server.host not in LOOPBACK:
         text = f"the password for {server.host} would be sent unencrypted"
-        raise ReportUndelivered(text, do="set hooks.mail.smtp.tls in jobs.toml")
+        raise ReportUndelivered(text, do=f"set {table}.smtp.tls in jobs.toml")
     path = server.password_file
     try:
         with Path(path).open(encoding="utf-8") as file:
@@ -95,7 +97,7 @@ def _password(server: MailServer) -> str:
             password = file.readline().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as problem:
         text = f"the password in {path or 'password_file'} cannot be read: {problem}"
-        do = "set hooks.mail.smtp.password_file in jobs.toml to a file with one line"
+        do = f"set {table}.smtp.password_file in jobs.toml to a file with one line"
         raise ReportUndelivered(text, do=do) from None
     if not password.isascii() or not password:
         raise ReportUndelivered(f"the password in {path} is empty or not ASCII", do=f"write it into {path} again")

@@ -46,20 +46,23 @@ class Letter:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Post:
-    """How messages are sent. `sender` is empty for root of this host; without `smtp` it is sendmail."""
+    """How messages are sent, as `table` of jobs.toml says: `sender` is empty for root of this host, without `smtp`
+    it is sendmail.
+    """
 
     sender: str = ""
     sendmail: str = "/usr/sbin/sendmail"
     smtp: Mapping[str, Any] = field(default_factory=dict)
+    table: str = "hooks.mail"
 
     @classmethod
-    def of(cls, settings: Mapping[str, Any]) -> Post:
-        """From a hook's settings `from`, `sendmail` and `smtp`; ValueError for a sender that is no address."""
+    def of(cls, settings: Mapping[str, Any], table: str) -> Post:
+        """From `from`, `sendmail` and `smtp` of the hook's `table`; ValueError for a sender that is no address."""
         sender = settings.get("from", "")
         if sender and not ADDRESS.fullmatch(sender):
             raise ValueError(f"from: {sender!r} is not a plain mail address")
         sendmail = settings.get("sendmail", "/usr/sbin/sendmail")
-        return cls(sender=sender, sendmail=sendmail, smtp=settings.get("smtp", {}))
+        return cls(sender=sender, sendmail=sendmail, smtp=settings.get("smtp", {}), table=table)
 
     def send(self, letter: Letter, people: tuple[str, ...], sandbox: str) -> None:
         """Send it, in the sandbox write it to a file; ReportUndelivered with what the server or program printed.
@@ -73,10 +76,10 @@ class Post:
         elif good and self.smtp:
             from hooks import mail_smtp  # noqa: PLC0415  (35 ms that only those who use it should take)
 
-            mail_smtp.over_smtp(message, good, mail_smtp.MailServer(**self.smtp))
+            mail_smtp.over_smtp(message, good, mail_smtp.MailServer(**self.smtp), self.table)
         elif good:
             envelope = ("-f", self.sender) if self.sender else ()
-            mail_local.by_sendmail(message, good, (self.sendmail, "-i", *envelope))
+            mail_local.by_sendmail(message, good, (self.sendmail, "-i", *envelope), self.table)
         if bad := [mail_text.header(person) for person in people if person not in good]:
             do = "write it as name@example.com, one address a string, under people in jobs.toml"
             raise ReportUndelivered(f"not mailed to {', '.join(bad)}: not a plain mail address", do=do)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 
 from runner.cli.opening import site_file
 from runner.cli.show import show
@@ -16,11 +17,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print what the site has; ConfigError carries the problems."""
-    from runner.verbs.load import load, outgrown
+    from runner.verbs.load import load, outgrown, unheard
 
     file = site_file(options)
     site = load(file, acting=True)
     parts = (count(len(site.hosts), "host"), count(len(site.stores), "store"), count(len(site.jobs), "job"))
     show([line(("Good", "good"), f"  {file}: {site.name}, {', '.join(parts)}, {'live' if site.live else 'sandbox'}")])
-    show([line(("note", "warn"), f"  {text}") for text in outgrown(site)])
+    show([line(("note", "warn"), f"  {text}") for text in (*unheard(site, os.uname().nodename), *outgrown(site))])
     return 0

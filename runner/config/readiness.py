@@ -24,8 +24,21 @@ def check(site: Site, *, hears: bool) -> Iterator[Problem]:
     if not site.people.admin:
         text = 'is missing, and the site is live: who gets the reports? Say admin = ["root@localhost"], for instance'
         yield Problem(path=("people", "admin"), text=text)
+    elif groups := _unheard(site):
+        names = " and ".join(f"people.{group}" for group in groups)
+        text = f'nobody is in {names}, and the site is live: who gets the reports? Fill it, or say to = ["admin"]'
+        yield Problem(path=("hooks", "mail", "to"), text=text)
     if not hears:
         yield Problem(path=("hooks",), text="none carries reports to anybody, and the site is live: add [hooks.mail]")
+
+
+def _unheard(site: Site) -> tuple[str, ...]:
+    """The groups that the mail hook writes to, where nobody is in any of them."""
+    for hook in site.hooks:
+        groups = hook.settings.get("to", ())
+        if hook.module == "hooks.mail" and groups and not any(getattr(site.people, group) for group in groups):
+            return tuple(groups)
+    return ()
 
 
 def _examples(site: Site) -> Iterator[Problem]:

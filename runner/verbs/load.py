@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+import schema
 from runner.config import load as config
 from runner.config import plugin_source
 from runner.jobs.catalogue import TAKEN, together
@@ -26,6 +28,48 @@ def load(path: Path, *, acting: bool = False) -> Site:
     hooks, unfit = Hooks.tried(own, str(path.parent.resolve()))
     plugins = config.Plugins(unfit=unfit, delivering=hooks.delivering)
     return config.load(path, kinds=together(hooks.declare_kinds(TAKEN)), plugins=plugins, acting=acting)
+
+
+def unheard(site: Site, machine: str) -> tuple[str, ...]:
+    """What keeps a message of a live site from people, as far as it is known before one is sent.
+
+    `machine` is what this one calls itself: only the controller knows which programs the controller has. That a mail
+    program is away, while it is replaced for instance, stops no run.
+    """
+    if not site.live:
+        return ()
+    notes = []
+    for hook in site.hooks:
+        if hook.module not in _MAILING:
+            continue
+        name = hook.module.removeprefix("hooks.")
+        if name == "announce" and not site.people.users:
+            notes.append("nobody is in people.users, whom hooks.announce tells: fill it, or take [hooks.announce] out")
+        program = hook.settings.get("sendmail") or _default(name)
+        if machine.partition(".")[0] == site.controller and not hook.settings.get("smtp") and _is_absent(program):
+            table = f"hooks.{name}"
+            do = f"install a mail server program, or give {table} in jobs.toml a table smtp"
+            notes.append(f"{table} cannot send: {program} is not here; {do}")
+    return tuple(notes)
+
+
+_MAILING = ("hooks.mail", "hooks.announce")
+
+
+def _default(name: str) -> str:
+    path = Path(schema.__file__).parent / "hooks" / f"{name}.schema.json"
+    return str(json.loads(path.read_bytes())["properties"]["sendmail"]["default"])
+
+
+def _is_absent(program: str) -> bool:
+    """Whether it is known that there is no such program: a look that failed knows nothing."""
+    try:
+        Path(program).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def outgrown(site: Site) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ import pytest
 
 from hooks.mail import Mail, letter, plugin
 from hooks.mail_text import body
-from hooks.post import compose
+from hooks.post import Post, compose
 from runner.model.errors import ReportUndelivered
 from runner.model.plan import Finding, Skip
 from runner.model.run import JobReport, Report, Todo, Verdict
@@ -209,6 +209,17 @@ def test_a_sendmail_that_fails_is_quoted(ending: int, says: str, told: str, tmp_
 def test_a_sendmail_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ReportUndelivered, match="cannot be started: No such file"):
         mail(sendmail=str(tmp_path / "none")).deliver_report(FAILED)
+
+
+@pytest.mark.parametrize("table", ["hooks.mail", "hooks.announce"])
+@pytest.mark.parametrize("smtp", [{}, {"host": "127.0.0.1", "port": 1}, {"host": "mail.test", "user": "x"}])
+def test_the_advice_names_the_table_that_the_message_was_sent_by(
+    table: str, smtp: dict[str, Any], tmp_path: Path
+) -> None:
+    post = Post.of({"sendmail": str(tmp_path / "none"), "smtp": smtp}, table)
+    with pytest.raises(ReportUndelivered) as caught:
+        post.send(letter(FAILED), ("root@localhost",), "")
+    assert f" {table}" in caught.value.do
 
 
 def test_a_sender_that_is_no_address_is_refused_when_it_is_loaded() -> None:
