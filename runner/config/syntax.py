@@ -103,6 +103,8 @@ def _foreign(mistake: _Mistake) -> _Answer:
     sentence = ""
     if row.startswith(_MERGE):
         sentence = "is left of a merge: keep one of its two versions, and take its marks out"
+    elif row == "---":
+        sentence = 'is YAML, and this file is TOML: a line is a [table], or key = value, such as name = "babase"'
     elif row.startswith(_COMMENTS):
         sentence = f"a comment begins with #, not with {next(sign for sign in _COMMENTS if row.startswith(sign))}"
     elif row.startswith("{") and not open_brackets("\n".join(mistake.before.split("\n")[:-1])):
@@ -118,9 +120,8 @@ def _character(mistake: _Mistake) -> _Answer:
         sentence = "has curly quotes, as word processors write them: put straight ones, \" or ', in their place"
     elif not quote and mistake.here.translate(_DASHES) != mistake.here:
         plain = re.sub(r"\s+#.*", "", mistake.row.translate(_DASHES)).strip()
-        sentence = (
-            f"has a long dash: write - in its place{f': {plain}' if plain.isascii() and len(plain) <= _MUCH else ''}"
-        )
+        inside = mistake.row[mistake.at - 1 : mistake.at].isalnum() and len(plain) <= _MUCH
+        sentence = f"has a long dash: write - in its place: {plain}" if inside else "has a long dash where none belongs"
     elif re.search(r"\r(?!\n)", mistake.before + mistake.here):
         sentence = "ends its lines as an old Macintosh did: save the file with plain (LF) line ends"
     elif mistake.here != "\n" and unicodedata.category(mistake.here) in ("Zs", "Cf") and mistake.here != " ":
@@ -140,6 +141,8 @@ def _bracket(mistake: _Mistake) -> _Answer:
     if not brackets:
         return None
     word, begun = brackets[-1]
+    if sign := next(filter(mistake.rest.startswith, (f"{sign} " for sign in _COMMENTS)), ""):
+        return mistake.line, f"a comment begins with #, not with {sign.strip()}"
     if word == "{":
         if mistake.here == "}" and mistake.last == ",":
             return mistake.line, "a table in braces has no comma before its }: take it out"
@@ -147,6 +150,8 @@ def _bracket(mistake: _Mistake) -> _Answer:
             text = "a table in braces stands in one line: join the lines, or give its keys a [table.of.its.own]"
             return begun, text
         inner = _ASSIGNMENT.fullmatch(re.split(r"[{,]", mistake.row[: mistake.at])[-1])
+        if inner and inner[2] and re.match(r"[A-Za-z0-9_-]+\s*=", mistake.rest):
+            return mistake.line, f"a comma is missing between braces, before {_shown(mistake.rest)}"
         return (mistake.line, _value(inner[1], inner[2] + _item(mistake, r"[},]"))) if inner else None
     if mistake.last == "\n" and (not mistake.rest or _ASSIGNMENT.fullmatch(mistake.row) or mistake.here == "["):
         return begun, f"a list begins here and has no ] at its end (line {mistake.line} is something else)"
@@ -160,7 +165,8 @@ def _bracket(mistake: _Mistake) -> _Answer:
 
 def _item(mistake: _Mistake, ends: str) -> str:
     """What is left of one value among others, up to one of the signs that may end it."""
-    return re.split(ends, mistake.rest)[0].strip()
+    item = re.split(ends, mistake.rest)[0].strip()
+    return f" {item}" if mistake.row[mistake.at - 1 : mistake.at] == " " and mistake.last not in "=[{," else item
 
 
 def _in_line(mistake: _Mistake) -> _Answer:
