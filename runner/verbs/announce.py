@@ -80,7 +80,7 @@ def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Announcement:
     _require_possible(desk, job, announced, now)
     notice = replace(_notice(desk, job, moment), reason=why)
     if announced == same:
-        return Announcement(notice=notice, since=same.notified)
+        return Announcement(notice=notice, since=announced.notified)
     instead = before.at if before and not same else None
     notice = replace(notice, downtime=_foretold(desk, job, moment), instead=instead)
     _deliver(desk, notice)
