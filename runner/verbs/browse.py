@@ -228,7 +228,7 @@ def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
     held, facts = gathered(app, (store,) if store else ())
     end = moment_of(until, zone=app.site.timezone, now=facts.at) if until else None
     if until and (end is None or end <= facts.at):
-        raise UsageError(f"'{until}' is not a day in the future", do="write it as 2027-01-31")
+        raise UsageError(f"'{until}' is no day that is to come", do="write it as 2027-01-31")
     if end and not why.strip():
         raise UsageError("a pin needs a reason", do='give one for whoever finds the pin later: --why "..."')
     reasons = []

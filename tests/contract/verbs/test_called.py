@@ -41,12 +41,13 @@ def test_without_a_verb_the_verbs_are_listed_and_nothing_was_done(place: Place) 
         ("backup", "runner run makes what is due"), ("snapshot", "runner run makes what is due"), ("runn", "did you mean: runner run?"),
         ("purge", "runner run JOB"), ("check", "runner validate checks jobs.toml"), ("log", "runner history"),
         ("backup-papio", "a job is run with: runner run JOB"), ("help", "runner run --help"), ("--dry-run", "runner plan shows"), ("dump", "runner run JOB"),
+        ("find ", "names no file"),
         ("run --dry-run", "runner plan shows what would be done"), ("run backup-papio -n", "runner plan shows what would be done"),
         ("apply plan.toml --dry-run", "runner plan shows"), ("restore papio /x --dry-run", "with --out plan.toml"),
     ],
 )  # fmt: skip
 def test_a_word_of_other_programs_is_answered_with_ours(argv: str, told: str, place: Place) -> None:
-    ran = place.runner(*argv.split())
+    ran = place.runner(*argv.split(" "))
     assert (ran.code, ran.out) == (2, "") and not place.sandbox.exists()
     assert told in ran.err and "choose from" not in ran.err
 
