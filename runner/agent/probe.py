@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -39,6 +40,10 @@ READERS: Mapping[str, str] = {
 }
 
 
+# What is there for everybody, and stays so.
+_EVERYBODYS = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  (they are only named)
+
+
 def run(argv: Sequence[str]) -> int:
     """Answer the request on stdin; creates, locks and changes nothing.
 
@@ -65,8 +70,15 @@ def _require_closed(request: Mapping[str, Any]) -> None:
         first = places[0]
         raise Refused(
             f"others may change what {PROGRAM} is run from there: {first.path}: {first.who}",
-            f"there: {' && '.join(dict.fromkeys(place.command for place in places))}",
+            f"there: {' && '.join(dict.fromkeys(map(_closing, places)))}",
         )
+
+
+def _closing(place: trust.Exposure) -> str:
+    """The command that closes it: a folder from which programs are run is nobody's to make names in but root's."""
+    if place.command or place.path in _EVERYBODYS:
+        return place.command or f"keep it in another folder than {place.path}"
+    return f"chmod go-w {shlex.quote(place.path)}"
 
 
 def _answer(request: Mapping[str, Any]) -> dict[str, Any]:

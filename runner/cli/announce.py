@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from datetime import timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from runner.cli.opening import opened
@@ -28,15 +28,23 @@ def run(options: argparse.Namespace) -> int:
     """Send the notice; 6 where it could not be delivered."""
     from runner.verbs import announce
 
+    since = None
     with opened(options) as app:
         if options.cancel:
             notice = announce.cancel(app, options.job)
         elif options.over:
             notice = announce.over(app, options.job)
         else:
-            notice = announce.announce(app, options.job, options.at, options.reason)
-    show(_lines(notice))
+            sent = announce.announce(app, options.job, options.at, options.reason)
+            notice, since = sent.notice, sent.since
+    show(_standing(notice, since) if since else _lines(notice))
     return 0
+
+
+def _standing(notice: Notice, since: datetime) -> list[Line]:
+    at, before = (moment.astimezone(ZoneInfo(notice.timezone)) for moment in (notice.at, since))
+    when = f"{at:%Y-%m-%d %H:%M %Z}, told {before:%a %Y-%m-%d %H:%M}"
+    return [line(f"announced already: {notice.job} on {when}; nothing is sent again"), *_next(notice)]
 
 
 def _lines(notice: Notice) -> list[Line]:
@@ -50,6 +58,9 @@ def _lines(notice: Notice) -> list[Line]:
         long = " to ".join(dict.fromkeys(length(timedelta(seconds=seconds)) for seconds in notice.downtime))
     return [
         line(f"announced: {notice.job} on {at:%Y-%m-%d %H:%M %Z}, for {long}; sent to {one_line(people)}{where}"),
-        line(f"  then: runner run {notice.job} --yes"),
-        line(f"  or not: runner announce {notice.job} --cancel"),
+        *_next(notice),
     ]
+
+
+def _next(notice: Notice) -> tuple[Line, ...]:
+    return (line(f"  then: runner run {notice.job} --yes"), line(f"  or not: runner announce {notice.job} --cancel"))

@@ -16,6 +16,7 @@ from runner.model.run import Report
 from runner.report.line import line
 from runner.report.plan import plan_lines
 from runner.report.report import report_lines
+from runner.tools import called
 from runner.verbs.app import App
 
 
@@ -48,7 +49,7 @@ def carry_out(
     tell([()])
     if options.out:
         planfile.write(plan, Path(options.out), app.key)
-        tell([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
+        tell([line(f"Written to {options.out}. To run exactly this: runner apply {called.anywhere(options.out)}")])
         return None, 0
     confirmed = options.yes
     if plan.effect >= Effect.INTERRUPT and not confirmed and sys.stdin.isatty():

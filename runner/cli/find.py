@@ -43,6 +43,8 @@ def run(options: argparse.Namespace) -> int:
     names: list[browse.Matches] = []
     versions: list[tuple[Store, Versions]] = []
     unread: dict[str, str] = {}
+    if not options.path.strip():
+        raise UsageError(f"'{options.path}' names no file", do="give a path from the first /, or a name: '*.conf'")
     with opened(options) as app:
         zone = ZoneInfo(app.site.timezone)
         if options.path.startswith("/"):
@@ -87,7 +89,7 @@ def _matches(names: Matches, pattern: str, zone: ZoneInfo) -> list[Line | Table]
     lines: list[Line | Table] = [
         line(
             (f"store {names.store.name}", "name"),
-            f"  {count(names.answer.total, 'name')} in {names.snapshot} match {one_line(pattern)}",
+            f"  {count(names.answer.total, 'name')} in {names.snapshot} for {one_line(pattern)}",
         ),
         Table(head=("type", "size", "changed", "path"), rows=rows, right=(1,)),
     ]

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _ALL = os.R_OK | os.W_OK | os.X_OK
 
 
-SITE = "jobs.toml"
 # What does or foretells something at a live site. Asking, and getting something back, goes on with an old file.
 _ACTING = ("plan", "run", "apply", "announce")
 
@@ -89,10 +88,9 @@ def asked(options: argparse.Namespace, app: App) -> RunRequest:
 
 def site_file(options: argparse.Namespace) -> Path:
     """The jobs.toml that was named; UsageError where there is none, Exposed where others may change it."""
-    path = Path(options.file or SITE)
+    path = Path(options.file or called.SITE)
     try:
-        if not (options.file or path.exists()):
-            path = called.site_beside() or path
+        path = called.site_file(options.file)
         there, whole = path.exists(), path.is_file()
     except PermissionError as error:
         text = f"{path} is in a folder that {_name(os.geteuid())} may not enter"
@@ -101,6 +99,10 @@ def site_file(options: argparse.Namespace) -> Path:
         what = "this is not a file" if there else "no such file"
         raise UsageError(f"{path}: {what}", do="name the site's file: runner VERB --file PATH/jobs.toml")
     trust.require((".", str(path)))
+    if not options.file and (beside := called.site_beside()) and not called.is_beside(path):
+        from runner.cli.show import complain
+
+        complain(f"runner: the site is {path.absolute()}, of this folder, and not {beside}")
     return path
 
 

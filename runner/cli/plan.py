@@ -12,6 +12,7 @@ from runner.model.errors import FactsIncomplete, PlanRefused
 from runner.model.text import utc
 from runner.report.line import line
 from runner.report.plan import plan_lines
+from runner.tools import called
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +40,8 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         planfile.write(plan, Path(options.out), app.key)
         if not options.json:
-            show([line(), line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
+            command = f"runner apply {called.anywhere(options.out)}"
+            show([line(), line(f"Written to {options.out}. To run exactly this: {command}")])
     if plan.refusals:
         return PlanRefused.code
     return FactsIncomplete.code if any(finding.severity == "attention" for finding in plan.findings) else 0

@@ -9,7 +9,7 @@ from importlib import import_module
 from runner.model.errors import UsageError
 
 VERBS = {
-    "plan": "show what would run, and write it to a file for review",
+    "plan": "show what would run; --out writes it to a file for review",
     "apply": "run exactly what a reviewed plan file says, once",
     "run": "plan, review and run what is due, or the named jobs",
     "status": "how each job ended last, when it is due, what the stores hold",
@@ -29,8 +29,8 @@ VERBS = {
 _OF_THE_FILE = ("validate", "config")
 # What people type who know other programs.
 _RUN = "runner run makes what is due, runner run JOB one job now; runner snapshots lists what there is"
-_PRUNE = "a job of kind prune does it: runner run purge-NAME"
-_CHECK = "runner validate checks jobs.toml; jobs of kind check, audit and drill check the stores: runner run check-NAME"
+_PRUNE = "jobs of kind prune do it: runner status lists them, and runner run JOB runs one"
+_CHECK = "runner validate checks jobs.toml; jobs of kind check, audit and drill check the stores: runner run JOB"
 _PLAN = "runner plan shows what would be done, and does nothing"
 _WORDS: Mapping[str, str] = {
     word: advice
@@ -48,7 +48,7 @@ _WORDS: Mapping[str, str] = {
         ("cancel", "runner announce JOB --cancel"),
         ("cron schedule next", "runner status says when each job is due"),
         ("init setup install", "edit jobs.toml, then: runner validate"),
-        ("help", "runner --help, or runner VERB --help"),
+        ("help", "all verbs: runner --help; one of them: runner run --help"),
         ("version", "runner --version"),
     )
     for word in words.split()
@@ -108,7 +108,7 @@ def _require_meant(argv: Sequence[str]) -> None:
         hint = f"did you mean: runner {near}?" if near else others
         raise UsageError(f"there is no verb {argv[0]!a}", do=_WORDS.get(argv[0].lower(), hint))
     words = argv[: argv.index("--")] if "--" in argv else argv
-    for word in words[1:]:
+    for word in words:
         if word in _PRETENDING or word == "-n" and argv[0] in _RUNNING:
             out = "; with --out plan.toml this verb writes its plan and stops" if argv[0].startswith("rest") else ""
             raise UsageError(f"there is no {word}: nothing here only pretends", do=f"{_PLAN}{out}")

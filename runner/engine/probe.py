@@ -34,6 +34,9 @@ _LONGEST = 6 * 3600.0
 _SHOWN = 60
 _MEND = "run it again; if it stays so, look for what prints into the output of ssh or python3 on that host"
 
+_HANGS = "look there for a disk or a mount that hangs"
+_PYTHON = "see that python3 there is 3.9 or later, and works"
+
 _MADE = (1980, 1, 1, 0, 0, 0)
 _DOOR = "from runner_agent.__main__ import main\n\nmain()\n"
 
@@ -102,31 +105,43 @@ def _read(name: str, transport: Transport, program: bytes, question: Mapping[str
     patience = _PATIENCE + sum(command["timeout"] for command in question["commands"])
     result = _run(transport, program, (), question, timeout=patience)
     if result.exit != 0:
-        return HostFacts(name=name, error=_why(result))
+        return _unread(name, result)
     if result.cut:
-        return HostFacts(name=name, error=f"its answer is longer than {len(result.out) >> 20} MiB")
+        return HostFacts(name=name, error=f"its answer is longer than {len(result.out) >> 20} MiB", do=_MEND)
     try:
         answer = json_object(result.out)
         stores = {each["name"]: _store(each, _part(answer, "stores", each["name"])) for each in question["stores"]}
         readings = {each["id"]: _reading(_part(answer, "readings", each["id"])) for each in question["commands"]}
-        ours = {"name": name, "stores": {}, "readings": {}, "shell": excerpt(result.shell.decode("utf-8", "replace"))}
+        shell = excerpt(result.shell.decode("utf-8", "replace"))
+        ours = {"name": name, "do": "", "stores": {}, "readings": {}, "shell": shell}
         facts = understood({**answer, **ours}, HostFacts)
         played = question["root"] or question["stand_ins"]
         if not played and any(filesystem.type == STAND_IN for filesystem in facts.filesystems):
             raise ValueError(f"`type` cannot be {STAND_IN!a}")
     except ValueError as error:
-        return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}")
+        return HostFacts(name=name, error=f"its answer makes no sense: {printable(str(error))}", do=_MEND)
     lacking = sorted(
         [f"store {store}" for store, known in stores.items() if known is None]
         + [each for each, known in readings.items() if known is None]
     )
     if lacking:
-        return HostFacts(name=name, error=f"its answer lacks {', '.join(lacking)}")
+        return HostFacts(name=name, error=f"its answer lacks {', '.join(lacking)}", do=_MEND)
     return replace(
         facts,
         stores={store: known for store, known in stores.items() if known},
         readings={each: known for each, known in readings.items() if known},
     )
+
+
+def _unread(name: str, result: Result) -> HostFacts:
+    """A host that gave no answer: what each kind of failure is, and what to do about it."""
+    answer = last_object(result.out)
+    if answer.get("error"):
+        return HostFacts(name=name, error=excerpt(answer["error"]), do=excerpt(answer.get("do", "")) or _MEND)
+    do = result.do
+    if not do and not result.lost:
+        do = _HANGS if result.timed_out else _PYTHON
+    return HostFacts(name=name, error=result.why or _why(result), do=do)
 
 
 def _part(answer: Mapping[str, Any], table: str, name: str) -> object:

@@ -25,8 +25,6 @@ DEAD_AFTER_MS = 60_000
 _CLOSING = 1.0
 # Of the keys that ssh takes by itself; the first is the one to make.
 _KEY_KINDS = ("ed25519", "ecdsa", "rsa", "dsa")
-
-
 # What is said of a port behind which no sshd speaks (yet, or any more): a tunnel, a router, a kernel that panicked.
 _SPEECHLESS = (
     "No existing session",
@@ -38,12 +36,13 @@ _SPEECHLESS = (
 
 
 class Unreachable(Exception):
-    """The host cannot be reached; the text says why and what to do, `brief` is for whoever waits for the host."""
+    """The host cannot be reached: `why`, what to `do` beside switching it on, and `brief` for who waits."""
 
-    def __init__(self, text: str, brief: str = "") -> None:
+    def __init__(self, why: str, do: str = "", brief: str = "") -> None:
         """`brief` is "" where it is not another text."""
-        super().__init__(text)
-        self.brief = brief or text
+        super().__init__(f"{why}: {do}" if do else why)
+        self.why, self.do = why, do
+        self.brief = brief or str(self)
 
 
 class Connection:
@@ -112,9 +111,9 @@ class Connection:
                 failed, problem = transport, full
             except (paramiko.SSHException, OSError, EOFError) as broken:
                 if failed is not None:
-                    raise self._unreachable(f"{self._host} opens no session: {broken}") from broken
+                    raise self._unreachable(Unreachable(f"{self._host} opens no session: {broken}")) from broken
                 failed, problem = transport, broken
-        raise Unreachable(f"{self._host} allows no further session ({problem}): see MaxSessions in its sshd_config")
+        raise Unreachable(f"{self._host} allows no further session ({problem})", "see MaxSessions in its sshd_config")
 
     def _transport(self, failed: paramiko.Transport | None) -> paramiko.Transport:
         """Give the newest connection's transport, after making a new one where it is dead or `failed`.
@@ -131,59 +130,60 @@ class Connection:
 
     def _connect(self) -> _FabricConnection:
         known = [path for path in map(_expanded, self._known_hosts) if path.is_file()]
-        if not known:
-            raise Unreachable(
-                f"no host key is known: none of {', '.join(self._known_hosts)} exists; check the key of "
-                f"{self._host} with its keeper, then put it there"
-            )
         logging.getLogger("paramiko").handlers = [logging.NullHandler()]
         logging.getLogger("paramiko").propagate = False
         line = None
         try:
             line = _FabricConnection(self._host, self._config_path)
+            if not known:
+                raise self._knows_nobody(line)
             line.open(known)
         except Exception as problem:
             last_line = line.close() if line else ""
             raise self._unreachable(self._words(problem, line, last_line)) from problem
         return line
 
-    def _unreachable(self, text: str) -> Unreachable:
+    def _unreachable(self, failure: Unreachable) -> Unreachable:
         plain = f"something takes the connection to {self._host}, but no ssh server speaks: it is on its way, or hangs"
-        return Unreachable(text, brief=plain if any(words in text for words in _SPEECHLESS) else "")
+        brief = plain if any(words in str(failure) for words in _SPEECHLESS) else ""
+        return Unreachable(failure.why, failure.do, brief=brief)
 
-    def _words(self, problem: Exception, line: _FabricConnection | None, last_line: str) -> str:
+    def _knows_nobody(self, line: _FabricConnection) -> Unreachable:
+        """There is no file of host keys yet; on the first day there is no key of ours either."""
+        do = f"check its key with its keeper, then put it into {self._known_hosts[0]}"
+        why, key = f"no host key is known: none of {', '.join(self._known_hosts)} exists", line.missing_key
+        also, make = (", and there is no ssh key here", f"{line.how_to_make(key)}; ") if key else ("", "")
+        return Unreachable(f"{why}{also}", f"{make}{do}")
+
+    def _words(self, problem: Exception, line: _FabricConnection | None, last_line: str) -> Unreachable:
         """Say what is wrong and what to do, for everything that connecting can raise."""
         import paramiko
 
         place = f"{self._host} ({line.place})" if line else self._host
         match problem:
             case Unreachable():
-                return f"{place} {problem}"
+                return Unreachable(f"{place} {problem.why}", problem.do)
             case paramiko.BadHostKeyException():
-                return (
-                    f"the host key of {place} is not the one in known_hosts but {fingerprint(problem.key)}: "
-                    "ask its keeper why, and replace the line only if this fingerprint is right"
+                return Unreachable(
+                    f"the host key of {place} is not the one in known_hosts but {fingerprint(problem.key)}",
+                    "ask its keeper why, and replace the line only if this fingerprint is right",
                 )
-            case paramiko.SSHException() | FileNotFoundError() if line and (key := line.lacks()):
-                make = shlex.join(("ssh-keygen", "-t", "ed25519", "-N", "", "-f", key))
-                return (
-                    f"{place} cannot let us in, since there is no ssh key here: make one with `{make}`, and add the "
-                    f"line in {key}.pub to {line.authorized} there"
-                )
+            case paramiko.SSHException() | FileNotFoundError() if line and (key := line.lacked):
+                return Unreachable(f"{place} cannot let us in, since there is no ssh key here", line.how_to_make(key))
             case paramiko.AuthenticationException() | paramiko.PasswordRequiredException():
-                return (
-                    f"{place} refused to let us in: put the public half of our key into authorized_keys "
-                    f"there, and keep the key itself without a passphrase ({problem})"
+                return Unreachable(
+                    f"{place} refused to let us in ({problem})",
+                    "put our public key into authorized_keys there, and keep the private one without a passphrase",
                 )
             case socket.gaierror():
-                return f"the address of {place} is not known: check `address` and the name service"
+                return Unreachable(f"the address of {place} is not known", "check `address` and the name service")
             case TimeoutError():
-                return f"{place} does not answer: is it on, is the tunnel up, does a firewall drop us?"
+                return Unreachable(f"{place} does not answer: is it on, is the tunnel up, does a firewall drop us?")
             case paramiko.ssh_exception.NoValidConnectionsError():
-                return f"{place} takes no connection: is sshd running there, is the port right?"
+                return Unreachable(f"{place} takes no connection: is sshd running there, is the port right?")
             case _:
-                reason = last_line or str(problem) or type(problem).__name__
-                return f"no connection to {place}: {reason}; try ssh -F {self._config_path} {self._host}"
+                why = f"no connection to {place}: {last_line or str(problem) or type(problem).__name__}"
+                return Unreachable(why, f"try ssh -F {self._config_path} {self._host}")
 
 
 class _FabricConnection:
@@ -213,10 +213,19 @@ class _FabricConnection:
         home = "/root" if self.user == "root" else f"/home/{self.user}"
         return f"{home}/.ssh/authorized_keys"
 
-    def lacks(self) -> str:
-        """The key file to make, where the host asked who we are and there is none; "" otherwise."""
-        if not self._was_asked:
-            return ""
+    @property
+    def lacked(self) -> str:
+        """The `missing_key` where the host asked who we are; "" otherwise."""
+        return self.missing_key if self._was_asked else ""
+
+    def how_to_make(self, key: str) -> str:
+        """What gives the host a key of ours that is to be in this file."""
+        make = shlex.join(("ssh-keygen", "-t", "ed25519", "-N", "", "-f", key))
+        return f"make one with `{make}`, and add the line in {key}.pub to {self.authorized} there"
+
+    @property
+    def missing_key(self) -> str:
+        """The key file to make, where there is no key of ours; "" otherwise."""
         named = [str(path) for path in self._fabric.connect_kwargs.get("key_filename", ())]
         usual = [f"~/.ssh/id_{kind}" for kind in _KEY_KINDS]
         return "" if any(_expanded(path).exists() for path in named or usual) else str(_expanded((named or usual)[0]))
@@ -253,7 +262,7 @@ class Refuse:
     def missing_host_key(self, _client: object, _name: str, key: paramiko.PKey) -> None:
         """Refuse."""
         raise Unreachable(
-            f"is not in known_hosts: check with its keeper that {fingerprint(key)} is its fingerprint, then add it"
+            "is not in known_hosts", f"check with its keeper that {fingerprint(key)} is its fingerprint, then add it"
         )
 
 

@@ -21,12 +21,13 @@ QUIET_CHANGE = 64 << 10
 class CommandFailure(NamedTuple):
     """Why a command did not end well, in words; `brief` without the command itself. Both "" where it did.
 
-    `lost`: its connection broke.
+    `lost`: its connection broke. `do` is what a person can do about it, where that is known.
     """
 
     error: str = ""
     brief: str = ""
     lost: bool = False
+    do: str = ""
 
 
 class Session(Protocol):

@@ -46,7 +46,8 @@ class Ssh(Transport):
             return _RemoteCommand(self._connection, self.host, argv)
         except Unreachable as problem:
             # Not a word of the command: it is not its fault.
-            return Result(exit=None, error=f"ssh: {problem}", brief=problem.brief, lost=True)
+            why, text = f"ssh: {problem.why}", f"ssh: {problem}"
+            return Result(exit=None, error=text, brief=problem.brief, why=why, do=problem.do, lost=True)
         except ValueError as problem:
             return not_started(argv, self.host, str(problem))
 
@@ -141,9 +142,14 @@ class _RemoteCommand:
     def failure(self, carrier: Carrier) -> CommandFailure:
         """A command that loses its connection may live on: `error` says so."""
         if self._absent:
-            return CommandFailure(cannot_start(self._argv, self._host, self._absent), brief=self._absent)
+            return CommandFailure(
+                cannot_start(self._argv, self._host, self._absent),
+                brief=self._absent,
+                do=f"install {self._argv[0]} there",
+            )
         if self._refused and not carrier.timed_out:
-            return CommandFailure(f"{self._shell_words()}: the command was not run")
+            do = f"give {self._connection.account} a Bourne shell that runs commands"
+            return CommandFailure(f"{self._shell_words()}: the command was not run", do=do)
         lost = self._lost or (f"{self._broken}; the command may still run there" if self._broken else "")
         left_open = "it ended, but what it started keeps its output open" if carrier.left_open else ""
         brief = "; ".join(filter(None, (carrier.error, self._broken)))

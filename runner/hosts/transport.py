@@ -31,7 +31,8 @@ class Result:
     session. `out` is its output, at most the first MiB (`cut`: there was more, which only the sink
     saw); `err` the last 16 KiB of its errors. `timed_out`: it was ended for being slow or silent.
     `error` is "" or says in words why it could not be started, was ended, or lost its connection; `brief` the same
-    for whoever waits for the host, without the command. It is "" where `error` is brief enough. `lost`: the host
+    for whoever waits for the host, without the command. It is "" where `error` is brief enough. `do` is what a person
+    can do about it, where that is known, and `why` the error without that, where `error` holds it. `lost`: the host
     could not be reached, or the connection broke. `shell` is what a
     login shell printed before the command began, the last 64 KiB of it: it is no part of `out`.
     """
@@ -42,6 +43,8 @@ class Result:
     timed_out: bool = False
     error: str = ""
     brief: str = ""
+    why: str = ""
+    do: str = ""
     cut: bool = False
     lost: bool = False
     shell: bytes = b""
@@ -92,6 +95,7 @@ class Transport(ABC):
             timed_out=carrier.timed_out,
             error=failure.error,
             brief=failure.brief,
+            do=failure.do,
             cut=carrier.cut,
             lost=failure.lost,
             shell=session.shell,

@@ -208,16 +208,16 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HostFacts:
-    """One host as read in one round trip; `error` says why nothing is known about it.
+    """One host as read in one round trip; `error` says why nothing is known about it, and `do` the remedy, if known.
 
-    `program` is the SHA-256 of the runner-agent that is installed there, "" where there is none; `former`
-    is true where the file that it was called before is there too. `inside` is what is really mounted in the
-    folders that play a host's filesystems. `shell` is what the login shell there prints before each command, "" where
-    it is silent or none is needed. `machine` is its machine-id, "" where it has none.
+    `program` is the SHA-256 of the runner-agent that is installed there, `former` is true where the file that it was
+    called before is there too. `inside` is what is really mounted in what plays a host's filesystems. `shell`
+    is what the login shell there prints before each command. `machine` is its machine-id. Each "" where there is none.
     """
 
     name: str
     error: str = ""
+    do: str = ""
     uid: Count | None = None
     machine: MachineId = ""
     boot_id: PlainWord = ""

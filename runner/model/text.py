@@ -76,6 +76,11 @@ def count(number: int, what: str, many: str = "") -> str:
     return f"{number:,} {what if number == 1 else many or what + 's'}"
 
 
+def remedied(error: str, do: str) -> str:
+    """An error with what to do about it, in one sentence."""
+    return f"{error}; {do}" if do else error
+
+
 def length(span: timedelta | float) -> str:
     """A duration in words, two units at most: `0.4 s`, `3 min 12 s`, `2 days 4 h`.
 

@@ -12,7 +12,8 @@ from runner.model.plan import Finding
 from runner.model.site import Site
 from runner.tools import machines
 
-_REACH = "see that it is on and can be reached; the next run makes up for what was left out"
+_REACH = "see that it is on and can be reached"
+_NEXT = "the next run makes up for what was left out"
 
 
 def checked(site: Site, facts: Facts) -> Facts:
@@ -36,9 +37,9 @@ def unread(site: Site, job: str, facts: Facts, host: str) -> Finding | None:
         return None
     if site.live and known and (text := _stranger(facts, host)):
         return machines.stranger(site, job, host, text)
-    why = known.error if known else "it was not asked"
+    why, do = (known.error, known.do or _REACH) if known else ("it was not asked", _REACH)
     text, cause = f"{host} cannot be read: {why}", of_host(host, Fault.UNREACHABLE)
-    return Finding(severity="attention", source=job, text=text, do=_REACH, cause=cause)
+    return Finding(severity="attention", source=job, text=text, do=f"{do}; {_NEXT}", cause=cause)
 
 
 def require_same(site: Site, facts: Facts) -> None:

@@ -7,16 +7,18 @@ import re
 import shlex
 import shutil
 import sys
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+SITE = "jobs.toml"
 _VERBS = "plan|apply|run|status|snapshots|find|diff|restore-db|restore|bare-metal|pin|announce|validate|config|history"
 _CALL = re.compile(rf"(?<![\w./-])runner ({_VERBS})(?![\w-])")
 
 
 def spelled(advice: str) -> str:
-    """The advice with each `runner VERB` in it as it must be typed here: the program's path, where it is not on the
-    PATH, and `--file` where another one was named.
+    """The advice with each `runner VERB` in it as it must be typed from any folder: the program's path, where it is not
+    on the PATH, and `--file` where the site is not the one of the program's checkout.
     """
     return typed(advice, *_here(tuple(sys.argv)))
 
@@ -27,11 +29,28 @@ def typed(advice: str, program: str, file: str) -> str:
     return _CALL.sub(lambda call: f"{program} {call[1]}{named}", advice) if program != "runner" or file else advice
 
 
+def anywhere(path: str) -> str:
+    """A path as it must be typed from any folder."""
+    return shlex.quote(str(Path(path).absolute()))
+
+
+def site_file(named: str) -> Path:
+    """The site that is meant: that of `--file`, else the one in this folder (as with make), or that of the checkout."""
+    here = Path(SITE)
+    return Path(named) if named else here if here.exists() else site_beside() or here
+
+
+def is_beside(file: Path) -> bool:
+    """Whether it is what the program takes from a folder without one: advice about any other must name it."""
+    beside = site_beside()
+    return bool(beside and file.exists() and beside.samefile(file))
+
+
 def site_beside() -> Path | None:
     """The jobs.toml of the checkout that has the `.venv` of this program; None where there is none."""
     script = _script(sys.argv[0])
     place = Path(script).resolve().parent.parent if script else Path()
-    beside = place.parent / "jobs.toml"
+    beside = place.parent / SITE
     return beside if place.name == ".venv" and beside.is_file() else None
 
 
@@ -40,8 +59,16 @@ def _here(argv: tuple[str, ...]) -> tuple[str, str]:
     script = _script(argv[0])
     on_path = shutil.which("runner")
     known = not script or (on_path and os.path.realpath(on_path) == os.path.realpath(script))
-    file = file_named(argv[1:]) if script else ""
-    return "runner" if known else shlex.quote(script), shlex.quote(str(Path(file).absolute())) if file else ""
+    return "runner" if known else shlex.quote(script), _other(file_named(argv[1:])) if script else ""
+
+
+def _other(named: str) -> str:
+    """The whole path of the site, quoted, where advice must name it; "" where there is none, or it is found without."""
+    with suppress(OSError):
+        file = site_file(named)
+        if named or (file.is_file() and not is_beside(file)):
+            return shlex.quote(str(file.absolute()))
+    return ""
 
 
 def _script(called: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from runner.config.plugins import Hooks
 from runner.engine.journal import Journal
@@ -16,11 +17,12 @@ from runner.jobs.snapshots.when import time_of
 from runner.model.errors import ReportUndelivered, UsageError
 from runner.model.facts import Announced, Facts, Probe
 from runner.model.notice import Notice
-from runner.model.options import RebootOptions
+from runner.model.options import HaltOptions, RebootOptions
 from runner.model.plan import Effect, Finding
 from runner.model.role import Phase, Role
 from runner.model.run import Outcome, Pass, State
 from runner.model.site import Job, Site
+from runner.model.text import length
 
 # An interruption that has not come by then will not come today; people may go on with their work.
 _OVERDUE = timedelta(hours=2)
@@ -46,32 +48,64 @@ class NoticeDesk(Protocol):
         """Read these hosts now."""
 
 
-def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Notice:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Announcement:
+    """A notice that was sent now, or one that the users have had `since` then and were not sent again."""
+
+    notice: Notice
+    since: datetime | None = None
+
+
+def announce(desk: NoticeDesk, name: str, at: str, reason: str) -> Announcement:
     """Tell the users that the job interrupts them at `at`; only a notice that was delivered counts as announced.
 
-    UsageError where there is nothing to announce, no hook to deliver it, or where that time is not in
-    the future. ReportUndelivered where it was not delivered: then what was announced before still stands.
+    What they were told already they are not told again. UsageError where there is nothing to announce, no hook to
+    deliver it, or where the job would refuse to run at that time. ReportUndelivered where it was not delivered: then
+    what was announced before still stands.
     """
     job = _job(desk, name)
     if not desk.hooks.tells_users:
         raise UsageError("no hook delivers notices, so nobody would hear of it", do="add [hooks.announce] to jobs.toml")
-    moment = time_of(at, zone=desk.site.timezone, now=desk.now())
+    now = desk.now()
+    moment = time_of(at, zone=desk.site.timezone, now=now)
     if isinstance(moment, str):
         raise UsageError(f"'{at}' is not a clear time", do=moment)
-    if moment <= desk.now():
+    if moment <= now:
         raise UsageError(f"'{at}' is not in the future", do="it has passed: give a later time")
-    windows = getattr(_terms(desk, job), "window", ())
-    if windows and window.open_until(windows, moment, desk.site.timezone) is None:
-        do = "choose another time, or change `window` in jobs.toml"
-        raise UsageError(f"{job.host} may be interrupted {' and '.join(windows)} only", do=do)
     why = reason or str(getattr(_terms(desk, job), "reason", ""))
     before = desk.journal.announcements.coming().get(name)
-    instead = before.at if before and before.at != moment else None
-    notice = _notice(desk, job, moment)
-    notice = replace(notice, reason=why, downtime=_foretold(desk, job, moment), instead=instead)
+    same = before if before and before.at == moment else None
+    # Who hears another reason has known the time since the first notice.
+    announced = Announced(at=moment, notified=same.notified if same else now, reason=why)
+    _require_possible(desk, job, announced, now)
+    notice = replace(_notice(desk, job, moment), reason=why)
+    if announced == same:
+        return Announcement(notice=notice, since=announced.notified)
+    instead = before.at if before and not same else None
+    notice = replace(notice, downtime=_foretold(desk, job, moment), instead=instead)
     _deliver(desk, notice)
-    desk.journal.announcements.add(name, Announced(at=moment, notified=desk.now(), reason=why))
-    return notice
+    desk.journal.announcements.add(name, announced)
+    return Announcement(notice=notice)
+
+
+def _require_possible(desk: NoticeDesk, job: Job, announced: Announced, now: datetime) -> None:
+    """UsageError, with the first time that will do, where the job would refuse to run at the announced one."""
+    terms = _terms(desk, job)
+    if not isinstance(terms, RebootOptions | HaltOptions):
+        return
+    zone = desk.site.timezone
+    if terms.window and window.open_until(terms.window, announced.at, zone) is None:
+        text = f"{job.host} may be interrupted {' and '.join(terms.window)} only"
+    elif terms.announce is not None and announced.at - announced.notified < terms.announce:
+        ahead, wanted = length(announced.at - announced.notified), length(terms.announce)
+        text = f"{ahead} ahead is too soon: {job.name} wants its users told {wanted} ahead"
+    else:
+        return
+    first = window.first_told(terms, zone, now).astimezone(ZoneInfo(zone))
+    # By the clock on the wall, unless that shows this time twice.
+    plain = f"{first:%Y-%m-%d %H:%M}"
+    shown = plain if isinstance(time_of(plain, zone=zone, now=now), datetime) else first.isoformat(" ", "minutes")
+    raise UsageError(text, do=f"the first time that will do is '{shown}': runner announce {job.name} --at '{shown}'")
 
 
 def _foretold(desk: NoticeDesk, job: Job, moment: datetime) -> tuple[float, float] | None:

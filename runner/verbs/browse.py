@@ -14,6 +14,7 @@ from runner.model.facts import Facts, Snapshot, StoreFacts
 from runner.model.plan import Command, Plan, PlannedJob
 from runner.model.role import Role
 from runner.model.site import Store
+from runner.model.text import remedied
 from runner.tools import agent, rsync
 from runner.verbs.app import App
 
@@ -58,7 +59,8 @@ def gathered(app: App, names: Sequence[str], more: Sequence[str] = ()) -> tuple[
 def _holding(store: Store, facts: Facts) -> Holding:
     host = facts.hosts[store.host]
     if host.error:
-        return Holding(store=store, contents=None, error=f"{store.host} cannot be read: {host.error}")
+        error = remedied(f"{store.host} cannot be read: {host.error}", host.do)
+        return Holding(store=store, contents=None, error=error)
     contents = host.stores[store.name]
     return Holding(store=store, contents=contents, error=contents.problem)
 
@@ -163,8 +165,8 @@ def diff(app: App, snapshots: Pair, heard: Callable[[agent.SnapshotDifference | 
 
 def exceptions(app: App, holding: Holding, snapshot: str) -> agent.SnapshotRecord:
     """The whole record of a snapshot, with what could not be read."""
-    verb = agent.record(holding.facts.path, snapshot)
     try:
+        verb = agent.record(holding.facts.path, snapshot)
         return agent.sure(ask(app.transports[holding.store.host], verb, {}), agent.SnapshotRecord)
     except FactsIncomplete as error:
         path = f"{holding.facts.path}/.runner/records/{snapshot}.json"
@@ -179,15 +181,12 @@ def restoring(app: App, host: str, path: str, when: str, to: str, store: str) ->
     """
     from runner.jobs.snapshots import restore
 
-    path = _absolute(path)
-    if to:
-        _absolute(to)
-    names = [declared.name for declared in app.site.hosts]
-    if host not in names:
+    path, _ = _absolute(path), to and _absolute(to)
+    if host not in (names := [declared.name for declared in app.site.hosts]):
         raise UsageError(f"there is no host '{host}' in jobs.toml", do=f"the hosts are: {', '.join(names)}")
     held, facts = gathered(app, (store,) if store else (), (host,))
     if facts.hosts[host].error:
-        raise FactsIncomplete(f"{host} cannot be read: {facts.hosts[host].error}")
+        raise FactsIncomplete(f"{host} cannot be read: {facts.hosts[host].error}", do=facts.hosts[host].do)
     reasons: list[str] = []
     for holding in held:
         own = tuple(snapshot for snapshot in holding.sealed if snapshot.host == host)
@@ -229,7 +228,7 @@ def pinning(app: App, when: str, store: str, until: str, why: str) -> Plan:
     held, facts = gathered(app, (store,) if store else ())
     end = moment_of(until, zone=app.site.timezone, now=facts.at) if until else None
     if until and (end is None or end <= facts.at):
-        raise UsageError(f"'{until}' is not a day in the future", do="write it as 2027-01-31")
+        raise UsageError(f"'{until}' is no day that is to come", do="write it as 2027-01-31")
     if end and not why.strip():
         raise UsageError("a pin needs a reason", do='give one for whoever finds the pin later: --why "..."')
     reasons = []

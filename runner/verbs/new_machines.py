@@ -13,6 +13,7 @@ from runner.model.facts import Facts
 from runner.model.plan import Finding
 from runner.model.role import Phase
 from runner.model.site import Site
+from runner.model.text import remedied
 from runner.planning.machines import taken
 
 
@@ -44,7 +45,10 @@ def take(desk: MachineDesk, hosts: Sequence[str]) -> tuple[Finding, ...]:
     made = taken(facts, hosts)
     for name in hosts:
         if name not in made:
-            why = facts.hosts[name].error or "it has no machine-id, so it can be no other than it was"
+            why = (
+                remedied(facts.hosts[name].error, facts.hosts[name].do)
+                or "it has no machine-id, so it can be no other than it was"
+            )
             raise FactsIncomplete(f"{name} cannot be bound: {why}", do="put that right, and run it again")
     machines.bind(Path(site.state), made)
     lines = [

@@ -138,7 +138,7 @@ def _ask(app: App, host: str, argv: Argv, question: Mapping[str, Any], contract:
 
 def _require(facts: Facts, host: str) -> None:
     if facts.hosts[host].error:
-        raise FactsIncomplete(f"{host} cannot be read: {facts.hosts[host].error}")
+        raise FactsIncomplete(f"{host} cannot be read: {facts.hosts[host].error}", do=facts.hosts[host].do)
 
 
 def _nothing(app: App, facts: Facts, job: str, why: str) -> Plan:

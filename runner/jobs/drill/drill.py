@@ -19,6 +19,7 @@ from runner.model.options import DrillOptions, SnapshotOptions
 from runner.model.plan import Finding, Lock, PlannedJob, Skip
 from runner.model.role import Role
 from runner.model.site import Host, Job, Site, Store
+from runner.model.text import remedied
 from runner.report.default import or_default
 from runner.tools import agent, detached
 
@@ -45,7 +46,7 @@ class DrillKind(Bundled):
             return _skipped(job, f"no job writes store {store.name}, so there is no host to restore to")
         host = facts.hosts.get(source.name)
         if host is None or host.error:
-            why = f"{source.name} cannot be read: {host.error if host else 'it was not asked'}"
+            why = f"{source.name} cannot be read: {remedied(host.error, host.do) if host else 'it was not asked'}"
             return _skipped(job, why, of_host(source.name, Fault.UNREACHABLE))
         if noise := shell.in_the_way(site, job.name, (host, facts.hosts[store.host])):
             return Draft(skip=Skip(job=job.name, reason=noise.text), findings=(noise,))

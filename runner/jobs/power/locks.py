@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runner.jobs.power.window import Objection
 from runner.model.facts import Facts, Holder, StoreFacts
 from runner.model.site import Site, Store
+from runner.model.text import remedied
 
 _WAIT = "wait until it has ended"
 
@@ -89,5 +90,5 @@ def _stores(site: Site, host: str) -> tuple[Store, ...]:
 def _read(store: Store, facts: Facts) -> Concerned:
     host = facts.hosts.get(store.host)
     if host is None or host.error:
-        return Concerned(store=store, error=host.error if host else "it was not asked")
+        return Concerned(store=store, error=remedied(host.error, host.do) if host else "it was not asked")
     return Concerned(store=store, facts=host.stores.get(store.name))

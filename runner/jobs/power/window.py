@@ -16,6 +16,8 @@ from runner.model.text import length
 # People plan their day by an announcement: not before its time, and not in the evening what was due at noon.
 _EARLY = timedelta(minutes=1)
 _LATE = timedelta(hours=2)
+# Whoever reads a first possible time has this long to type it.
+_TYPED = timedelta(minutes=5)
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _DAY = f"(?:{'|'.join(_DAYS)})"
@@ -59,6 +61,16 @@ def overruns(site: Site, job: Job, options: Options, facts: Facts, most: timedel
     text = f"{job.host} {away}, and its window closes at {_shown(site, ends)}"
     do = "begin earlier; a disk check can be made before the reboot (when_due in [hooks.fsck])"
     return (Objection(text=text, do=do),)
+
+
+def first_told(options: Options, zone: str, now: datetime) -> datetime:
+    """The first time, UTC and in whole five minutes, that may be announced from now on: told long enough ahead, and
+    in the window."""
+    soonest = (now + (options.announce or timedelta(0)) + _TYPED).astimezone(UTC)
+    first = soonest + (datetime.min.replace(tzinfo=UTC) - soonest) % _TYPED
+    if not options.window or open_until(options.window, first, zone):
+        return first
+    return opens(options.window, first, zone)
 
 
 def _closed(site: Site, job: Job, options: Options, now: datetime) -> tuple[Objection, ...]:

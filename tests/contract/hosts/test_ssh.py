@@ -66,13 +66,18 @@ def test_a_host_with_another_key_than_the_known_one_is_refused(server: Sshd, tmp
 def test_without_any_known_hosts_file_nobody_is_trusted(server: Sshd, tmp_path: Path, touch: Try) -> None:
     result = touch(ssh(server, tmp_path, known=tmp_path / "absent"))
     assert result.exit is None
-    assert "no host key is known" in result.error
+    assert "no host key is known" in result.why and "no ssh key" not in result.why
+    assert result.do == f"check its key with its keeper, then put it into {tmp_path}/absent"
+    # On the first day our own key is missing too, and the host was not asked.
+    both = touch(ssh(server, tmp_path, known=tmp_path / "absent", key=str(tmp_path / "no-key")))
+    assert both.why.endswith(" exists, and there is no ssh key here")
+    assert both.do.startswith(f"make one with `ssh-keygen -t ed25519 -N '' -f {tmp_path}/no-key`")
 
 
 def test_a_key_that_is_not_authorized_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
     result = touch(ssh(server, tmp_path, key=str(server.stranger)))
     assert result.exit is None
-    assert "authorized_keys" in result.error
+    assert "authorized_keys" in result.do and "refused to let us in" in result.why
 
 
 def test_a_key_file_that_is_missing_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
@@ -102,7 +107,7 @@ def test_where_there_is_no_key_at_all_it_says_how_to_make_one(
 def test_a_closed_port_is_told(server: Sshd, tmp_path: Path, touch: Try) -> None:
     result = touch(ssh(server, tmp_path, port=free_port()))
     assert result.exit is None
-    assert "is sshd running there" in result.error
+    assert "is sshd running there" in result.error and (result.do, result.lost) == ("", True)
     assert result.error.startswith("ssh: ") and "'true'" not in result.error
 
 

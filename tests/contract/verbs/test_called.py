@@ -39,14 +39,15 @@ def test_without_a_verb_the_verbs_are_listed_and_nothing_was_done(place: Place) 
     ("argv", "told"),
     [
         ("backup", "runner run makes what is due"), ("snapshot", "runner run makes what is due"), ("runn", "did you mean: runner run?"),
-        ("purge", "runner run purge-NAME"), ("check", "runner validate checks jobs.toml"), ("log", "runner history"),
-        ("backup-papio", "a job is run with: runner run JOB"), ("help", "runner VERB --help"), ("dump", "runner run JOB"),
+        ("purge", "runner run JOB"), ("check", "runner validate checks jobs.toml"), ("log", "runner history"),
+        ("backup-papio", "a job is run with: runner run JOB"), ("help", "runner run --help"), ("--dry-run", "runner plan shows"), ("dump", "runner run JOB"),
+        ("find ", "names no file"),
         ("run --dry-run", "runner plan shows what would be done"), ("run backup-papio -n", "runner plan shows what would be done"),
         ("apply plan.toml --dry-run", "runner plan shows"), ("restore papio /x --dry-run", "with --out plan.toml"),
     ],
 )  # fmt: skip
 def test_a_word_of_other_programs_is_answered_with_ours(argv: str, told: str, place: Place) -> None:
-    ran = place.runner(*argv.split())
+    ran = place.runner(*argv.split(" "))
     assert (ran.code, ran.out) == (2, "") and not place.sandbox.exists()
     assert told in ran.err and "choose from" not in ran.err
 
@@ -95,6 +96,14 @@ def test_advice_is_a_command_that_works_from_any_folder(place: Place, tmp_path: 
     named = typed(script, "restore", "papio", "/not-there", "-f", str(place.folder / "jobs.toml"))
     assert f"{script} find --file {place.folder}/jobs.toml /not-there" in named.stderr
     assert list(elsewhere.iterdir()) == []
+    # A site in the folder that one is in is meant, which is said; what is advised about it works elsewhere too.
+    copied = elsewhere / "jobs.toml"
+    copied.write_text((place.folder / "jobs.toml").read_text())
+    taken = typed(script, "restore", "papio", "/not-there")
+    assert f"the site is {copied}, of this folder, and not {place.folder}/jobs.toml" in taken.stderr
+    assert f"{script} find --file {copied} /not-there" in taken.stderr or f"run --file {copied}" in taken.stderr
+    planned = typed(script, "plan", "--out", "p.toml", "--file", place.folder / "jobs.toml")
+    assert f"apply --file {place.folder}/jobs.toml {elsewhere}/p.toml" in planned.stdout
 
 
 def test_a_checkout_that_was_moved_makes_its_programs_anew(tmp_path: Path) -> None:

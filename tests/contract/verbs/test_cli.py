@@ -176,7 +176,7 @@ def test_a_pattern_finds_names_in_the_newest_snapshot_and_hides_none_that_is_cal
     star = os.fsdecode(odd(place, b"star*?[a]"))
     assert "first in" in place.runner("find", star).out
     by_pattern = place.runner("find", "star*").out
-    assert star in by_pattern and re.search(rf"\d+ names? in {place.sealed[-1].name} match star\*", by_pattern)
+    assert star in by_pattern and re.search(rf"\d+ names? in {place.sealed[-1].name} for star\*", by_pattern)
     whole = place.runner("find", f"{place.trees[0]}/od[d]/s*r*", "--json").json["stores"]["papio"]
     assert whole["total"] >= 1 and star in [name["path"] for name in whole["names"]]
     nothing = place.runner("find", "no such*")

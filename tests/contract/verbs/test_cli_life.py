@@ -211,9 +211,9 @@ def test_a_pinned_snapshot_stays_and_goes_the_way_of_the_others_when_let_go(plac
 @pytest.mark.parametrize(
     ("argv", "text"),
     [
-        (("oldest", "--until", "2001-01-31", "--why", "x"), "'2001-01-31' is not a day in the future"),
-        (("latest", "--until", "2001-01-31", "--why", "x"), "'2001-01-31' is not a day in the future"),
-        (("latest", "--until", "2099-02-30", "--why", "x"), "'2099-02-30' is not a day in the future"),
+        (("oldest", "--until", "2001-01-31", "--why", "x"), "'2001-01-31' is no day that is to come"),
+        (("latest", "--until", "2001-01-31", "--why", "x"), "'2001-01-31' is no day that is to come"),
+        (("latest", "--until", "2099-02-30", "--why", "x"), "'2099-02-30' is no day that is to come"),
         (("latest", "--until", "2099-01-31"), "a pin needs a reason"),
         (("latest", "--until", "2099-01-31", "--why", " "), "a pin needs a reason"),
         (("2001-01-01", "--remove"), "store papio: "),

@@ -60,6 +60,16 @@ def test_the_machine_that_the_runner_is_on_is_named_as_what_it_is_taken_for() ->
     assert finding and finding.command == "runner run --here papio --new-machine papio"
 
 
+def test_what_to_do_about_a_host_that_cannot_be_read_is_of_its_failure() -> None:
+    known = parts.facts({"server": {"error": "ssh: there is no ssh key here", "do": "make one"}})
+    finding = machines.unread(SITE, "backup-papio", known, "server")
+    assert finding and finding.do == "make one; the next run makes up for what was left out"
+    assert finding.text == "server cannot be read: ssh: there is no ssh key here"
+    silent = parts.facts({"server": {"error": "ssh: server does not answer"}})
+    finding = machines.unread(SITE, "backup-papio", silent, "server")
+    assert finding and finding.do.startswith("see that it is on and can be reached; ")
+
+
 def test_jobs_of_other_hosts_go_on() -> None:
     site = replace(SITE, jobs=(*SITE.jobs, parts.job("own", host="papio", store="server")))
     known = machines.checked(site, facts(server=NEW, bound={"server": BoundMachine(machine=OLD)}))
