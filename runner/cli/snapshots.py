@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -14,11 +14,12 @@ from runner.cli.progress import display
 from runner.cli.show import show, show_json
 from runner.jobs.retention.room import is_full, state
 from runner.model.copies import interrupted, under_way
-from runner.model.errors import FactsIncomplete, UsageError
+from runner.model.errors import FactsIncomplete, RunnerError, UsageError
 from runner.model.facts import Snapshot, StoreFacts
 from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line, size
 from runner.report.line import Line, Table, line
+from runner.tools.agent import SnapshotRecord
 from runner.tools.answers import plain
 
 if TYPE_CHECKING:
@@ -133,9 +134,6 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
         lines.append(line("  ", (f"{copy.name} is being made", "warn")))
     if contents and (amiss := state(contents, store.retention)):
         lines.append(line("  ", ("; ".join(amiss), "warn")))
-    if contents and contents.space and contents.partials and is_full(contents.space, contents.partials):
-        command = f"runner snapshots {store.name} --drop-partials"
-        lines.append(line("  ", (f"what was sent can be given up: {command}", "warn")))
     lines += _beside(store.name, contents) if contents else []
     if contents and (space := contents.space):
         share = f"{100 * space.free / space.size:.0f} %" if space.size else "?"
@@ -161,8 +159,12 @@ def _beside(store: str, contents: StoreFacts) -> list[Line | Table]:
         lost = count(len(contents.lost), "snapshot")
         lines.append(line("  ", (f"{lost} lost: only the record is left of {_ends(contents.lost)}", "bad")))
         lines.append(line((f"    not to miss it any more: runner snapshots {store} --set-aside lost", "dim")))
-    if contents.partials:
-        lines.append(line((f"    to drop what is interrupted: runner snapshots {store} --drop-partials", "dim")))
+    if interrupted(contents) and not under_way(contents):
+        # A full disk needs it, elsewhere the next run takes up what was sent.
+        full = contents.space is not None and is_full(contents.space, contents.partials)
+        what = "what was sent can be given up" if full else "to drop what is interrupted"
+        command = f"runner snapshots {store} --drop-partials"
+        lines.append(line(("  " if full else "    ", ""), (f"{what}: {command}", "warn" if full else "dim")))
     return lines
 
 
@@ -213,26 +215,61 @@ def _number(value: int | None) -> str:
 
 
 def _exceptions(app: App, holdings: Sequence[Holding], options: argparse.Namespace) -> int:
+    """List what could not be read for the snapshot of that time, of each store; one that cannot say hides no other."""
+    records = {holding.store.name: _record(app, holding, options.exceptions) for holding in holdings}
+    if options.json:
+        stores = {
+            name: {
+                "error": record.text if isinstance(record, RunnerError) else "",
+                "record": None if isinstance(record, RunnerError) else _record_json(record),
+            }
+            for name, record in records.items()
+        }
+        show_json({"stores": stores})
+    else:
+        show([each for name, record in records.items() for each in _record_lines(name, record)])
+    failed = [record for record in records.values() if isinstance(record, RunnerError)]
+    if any(isinstance(error, FactsIncomplete) for error in failed):
+        return FactsIncomplete.code
+    unknown = len(failed) == len(records) and any(holding.sealed for holding in holdings)
+    return UsageError.code if unknown else 0
+
+
+def _record(app: App, holding: Holding, when: str) -> SnapshotRecord | RunnerError:
+    """The record of the snapshot of that time; what hinders it where there is none, or none that can be read."""
     from runner.jobs.snapshots.when import pick
     from runner.verbs import browse
 
-    now = app.now()
-    picked = [pick(holding.sealed, options.exceptions, zone=app.site.timezone, now=now) for holding in holdings]
-    for holding, chosen in zip(holdings, picked, strict=True):
-        if isinstance(chosen, str):
-            show([line((f"store {holding.store.name}", "name"), f"  {holding.error or chosen}")])
-            continue
-        record = browse.exceptions(app, holding, chosen.name)
-        if options.json:
-            show_json(plain(record))
-            continue
-        show(
-            [line((f"store {holding.store.name}", "name"), f"  {chosen.name}: {count(record.exceptions, 'exception')}")]
-        )
-        show([line(f"  {one_line(item.cause):12} {one_line(item.path)}") for item in record.exceptions_list])
-        if (more := record.exceptions - len(record.exceptions_list)) > 0:
-            show([line(f"  and {more:,} more, which the record does not name")])
-    if any(holding.error for holding in holdings):
-        return FactsIncomplete.code
-    unknown = all(isinstance(chosen, str) for chosen in picked) and any(holding.sealed for holding in holdings)
-    return UsageError.code if unknown else 0
+    if holding.error:
+        return FactsIncomplete(holding.error)
+    chosen = pick(holding.sealed, when, zone=app.site.timezone, now=app.now())
+    if isinstance(chosen, str):
+        return UsageError(chosen)
+    try:
+        return browse.exceptions(app, holding, chosen.name)
+    except RunnerError as error:
+        return error if isinstance(error, FactsIncomplete) else FactsIncomplete(error.text, do=error.do)
+
+
+def _record_lines(store: str, record: SnapshotRecord | RunnerError) -> list[Line]:
+    if isinstance(record, RunnerError):
+        lines = [line((f"store {store}", "name"), f"  {one_line(record.text)}")]
+        return [*lines, line(f"  -> {one_line(record.do)}")] if record.do else lines
+    lines = [line((f"store {store}", "name"), f"  {record.name}: {count(record.exceptions, 'exception')}")]
+    lines += [line(f"  {one_line(item.cause):12} {one_line(item.path)}") for item in record.exceptions_list]
+    more = record.exceptions - len(record.exceptions_list)
+    return [*lines, line(f"  and {more:,} more, which the record does not name")] if more > 0 else lines
+
+
+def _record_json(record: SnapshotRecord) -> dict[str, Any]:
+    """With its times in the form that times have everywhere; one that is none stays as it was written."""
+    values: dict[str, Any] = plain(record)
+    return {**values, **{key: _time(values[key]) for key in ("started", "sealed", "instant")}}
+
+
+def _time(written: str | None) -> datetime | str | None:
+    try:
+        at = datetime.fromisoformat(written or "")
+        return at.astimezone(UTC) if at.tzinfo else written
+    except (ValueError, OverflowError):
+        return written

@@ -93,6 +93,8 @@ def test_exceptions_of_a_time_that_means_no_snapshot_end_2(place: Place) -> None
     for when, words in (("harmless", "'harmless' is not a time"), ("1999-01-01", "the oldest snapshot is")):
         ran = place.runner("snapshots", "--exceptions", when)
         assert ran.code == 2 and words in ran.out
+        ran = place.runner("snapshots", "--json", "--exceptions", when)
+        assert ran.code == 2 and words in ran.json["stores"]["papio"]["error"]
 
 
 def test_the_help_names_every_exit_code(tmp_path: Path) -> None:
@@ -167,8 +169,9 @@ def times(values: object, key: str = "") -> Iterator[tuple[str, str]]:
 def test_a_time_has_one_form_in_every_json(place: Place) -> None:
     file = str(place.trees[0] / "odd")
     verbs = (("status",), ("snapshots",), ("history",), ("find", file), ("plan", "backup-papio"), ("find", "odd"))
+    verbs += (("snapshots", "--exceptions"),)
     known = [each for argv in verbs for each in times(place.runner(*argv, "--json").json)]
-    assert {"ended", "started", "sealed", "changed", "made_at"} <= {key for key, _ in known}
+    assert {"ended", "started", "sealed", "changed", "made_at", "instant"} <= {key for key, _ in known}
     assert [each for each in known if not re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", each[1])] == []
 
 
