@@ -139,7 +139,9 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
         share = f"{100 * space.free / space.size:.0f} %" if space.size else "?"
         inodes = f", {100 * space.inodes_free / space.inodes:.0f} % of inodes" if space.inodes else ""
         limits = f"; {store.retention.min} to {store.retention.max} are kept" if store.retention else ""
-        snapshots = count(len(holding.sealed), "snapshot")
+        # None was found, and it could not be looked: how many there are is not known.
+        blind = holding.error and not holding.sealed
+        snapshots = "snapshots unknown" if blind else count(len(holding.sealed), "snapshot")
         lines.append(line(f"  {snapshots}{limits}; free: {size(space.free)} ({share}{inodes})"))
     if any(snapshot.freed_bytes is not None for snapshot in holding.sealed):
         lines.append(line(("  frees: what the disk gains when it and every older one expire", "dim")))
