@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from runner.engine.journal import RunLine
     from runner.verbs.app import App
 
+# So many jobs that had nothing to do are named.
+_MOST = 3
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """How many, which form."""
@@ -75,12 +78,13 @@ def _jobs(app: App, run: RunLine) -> dict[str, str]:
 
 
 def _names(jobs: Mapping[str, str]) -> str:
-    """The jobs in short: how one ended only where that was not well, and those that had nothing to do not at all."""
+    """The jobs in short: how one ended only where that was not well, and many that had nothing to do as a number."""
     shown = {job: end for job, end in jobs.items() if end != Verdict.NOTHING.value}
-    idle = len(jobs) - len(shown)
+    idle = [job for job in jobs if job not in shown]
     words = [job if end == Verdict.DONE.value else f"{job} ({end})" for job, end in shown.items()]
-    words += [f"{idle} with nothing to do" if shown else count(idle, "job")] if idle else []
-    return ", ".join(words)
+    if len(idle) > _MOST:
+        return ", ".join([*words, f"{count(len(idle), 'job')} with nothing to do"])
+    return ", ".join([*words, *(f"{job} ({Verdict.NOTHING.value})" for job in idle)])
 
 
 def _due(instants: Sequence[datetime], clock: ZoneInfo) -> str:
