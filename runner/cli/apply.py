@@ -44,7 +44,7 @@ def carry_out(
     Where it interrupts, `--yes` or an answer to `question` at a terminal must allow it. Where the
     answer is no there is no report.
     """
-    tell(plan_lines(plan, width=width()))
+    tell(plan_lines(plan, width=width(), commands=options.commands, zone=app.site.timezone))
     tell([()])
     if options.out:
         planfile.write(plan, Path(options.out), app.key)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from runner.cli.apply import carry_out
-from runner.cli.opening import opened
+from runner.cli.opening import commands_option, opened
 from runner.cli.progress import display
 from runner.cli.show import show, show_json
 from runner.jobs.retention.room import is_full, state
@@ -51,6 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     acts.add_argument("--drop-partials", action="store_true", help="drop the interrupted copies of a store")
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan of these to a file instead of running it")
+    commands_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
