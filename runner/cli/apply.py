@@ -48,7 +48,7 @@ def carry_out(
     tell([()])
     if options.out:
         planfile.write(plan, Path(options.out), app.key)
-        tell([line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
+        tell([line(f"Written to {options.out}. To run exactly this: ", (f"runner apply {options.out}", "command"))])
         return None, 0
     confirmed = options.yes
     if plan.effect >= Effect.INTERRUPT and not confirmed and sys.stdin.isatty():

@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         )
         for run in runs
     )
-    table = Table(head=("started", "took", "verdict", "was due", "jobs"), rows=rows)
+    table = Table(head=("started", "took", "verdict", "due from", "jobs"), rows=rows, whole=(0, 1, 3))
     show([table if rows else line("no run yet")])
     return 0
 
@@ -88,9 +88,8 @@ def _names(jobs: Mapping[str, str]) -> str:
 
 
 def _due(instants: Sequence[datetime], clock: ZoneInfo) -> str:
-    """When the jobs of a run were due, in short; "" where it was by hand."""
-    times = sorted(set(instants))
-    return f"{_short(times[0], clock)}{' and later' if len(times) > 1 else ''}" if times else ""
+    """When the first job of a run was due, in short; "" where it was by hand."""
+    return _short(min(instants), clock) if instants else ""
 
 
 def _short(at: datetime, clock: ZoneInfo) -> str:

@@ -39,7 +39,8 @@ def run(options: argparse.Namespace) -> int:
     if options.out:
         planfile.write(plan, Path(options.out), app.key)
         if not options.json:
-            show([line(), line(f"Written to {options.out}. To run exactly this: runner apply {options.out}")])
+            command = f"runner apply {options.out}"
+            show([line(), line(f"Written to {options.out}. To run exactly this: ", (command, "command"))])
     if plan.refusals:
         return PlanRefused.code
     return FactsIncomplete.code if any(finding.severity == "attention" for finding in plan.findings) else 0

@@ -18,7 +18,7 @@ from runner.model.errors import FactsIncomplete, RunnerError, UsageError
 from runner.model.facts import Snapshot, StoreFacts
 from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line, size
-from runner.report.line import Line, Table, line
+from runner.report.line import Line, Style, Table, line
 from runner.tools.agent import SnapshotRecord
 from runner.tools.answers import plain
 
@@ -122,13 +122,14 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
     if holding.error:
         lines.append(line("  ", (one_line(holding.error), "bad")))
     if holding.sealed:
-        head = ("snapshot", "of", "files", "new files", "new", "exceptions", "age", "unique", "frees", "")
+        head = ("snapshot", "of", "files", "new files", "new", "exceptions", "age", "unique", "frees")
         rows = [_row(snapshot, now, alone.get(snapshot.name)) for snapshot in holding.sealed]
         # A column that says nothing of any of them is left out.
         shown = [index for index in range(len(head)) if index < 7 or any(row[index] for row in rows)]
         cells = [tuple(row[index] for index in shown) for row in (head, *rows)]
         right = tuple(shown.index(index) for index in shown if 2 <= index <= 8)
-        lines.append(Table(head=cells[0], rows=tuple(cells[1:]), right=right))
+        lines.append(Table(head=cells[0], rows=tuple(cells[1:]), right=right, whole=(0, 1)))
+        lines += [line(f"  {each.name} is {why}") for each in holding.sealed if (why := _protected(each, now))]
     elif not holding.error:
         lines.append(line("  no snapshot yet"))
     if contents and (copy := under_way(contents)):
@@ -155,20 +156,24 @@ def _beside(store: str, contents: StoreFacts) -> list[Line | Table]:
     for each in contents.aside:
         room = "" if each.room is None else f", brought {size(each.room)}"
         lines.append(line(f"  set aside: {each.name}{room}"))
-        lines.append(line((f"    it counts again: runner snapshots {store} --bring-back {each.name}", "dim")))
+        lines.append(_command("    it counts again", f"runner snapshots {store} --bring-back {each.name}"))
         drop = f"runner snapshots {store} --drop-aside {each.name} --out plan.toml"
-        lines.append(line((f"    it goes for good: {drop}", "dim")))
+        lines.append(_command("    it goes for good", drop))
     if contents.lost:
         lost = count(len(contents.lost), "snapshot")
         lines.append(line("  ", (f"{lost} lost: only the record is left of {_ends(contents.lost)}", "bad")))
-        lines.append(line((f"    not to miss it any more: runner snapshots {store} --set-aside lost", "dim")))
+        lines.append(_command("    not to miss it any more", f"runner snapshots {store} --set-aside lost"))
     if interrupted(contents) and not under_way(contents):
         # A full disk needs it, elsewhere the next run takes up what was sent.
         full = contents.space is not None and is_full(contents.space, contents.partials)
-        what = "what was sent can be given up" if full else "to drop what is interrupted"
-        command = f"runner snapshots {store} --drop-partials"
-        lines.append(line(("  " if full else "    ", ""), (f"{what}: {command}", "warn" if full else "dim")))
+        what = "  what was sent can be given up" if full else "    to drop what is interrupted"
+        lines.append(_command(what, f"runner snapshots {store} --drop-partials", "warn" if full else "dim"))
     return lines
+
+
+def _command(what: str, command: str, style: Style = "dim") -> Line:
+    """What it is for, and the command, which nothing folds."""
+    return line((f"{what}: ", style), (command, "command"))
 
 
 def _ends(names: Sequence[str]) -> str:
@@ -185,10 +190,9 @@ def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tu
         _number(snapshot.added_files),
         size(new) if new is not None else "?",
         _number(snapshot.exceptions) if snapshot.recorded else "no record",
-        "?" if at is None else length(now - at) if at <= now else "ahead",
+        "?" if at is None else " ".join(length(now - at).split()[:2]) if at <= now else "ahead",
         size(alone[0]) if alone else "",
         size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "",
-        _protected(snapshot, now),
     )
 
 

@@ -10,7 +10,9 @@ import pytest
 
 from runner.cli import snapshots
 from runner.model.facts import Holder, Partial, Space, StoreFacts
-from runner.report.line import Line, Table, aligned, plain
+from runner.model.plan import Finding
+from runner.report.line import Line, Table, aligned, folded, plain
+from runner.report.plan import finding_lines
 from runner.verbs.browse import Holding
 from tests.unit import parts
 
@@ -32,6 +34,16 @@ def test_the_command_that_drops_what_is_interrupted_is_there_once() -> None:
     full = replace(STORE, partials=(OLD, NEW), space=space)
     assert shown(full).count("--drop-partials") == 1
     assert "what was sent can be given up: runner snapshots papio --drop-partials" in shown(full)
+
+
+def test_a_command_is_not_folded_however_narrow_the_terminal_is() -> None:
+    command = "runner snapshots papio --drop-partials"
+    seen = snapshots._store(Holding(store=SITE.store("papio"), contents=replace(STORE, partials=(OLD,))), NOW, {})
+    rows = [row for part in seen if not isinstance(part, Table) for row in folded(part, 40)]
+    assert any(command in "".join(text for text, _ in row) for row in rows)
+    finding = Finding(severity="attention", source="x", text="t", do="drop what is interrupted:", command=command)
+    rows = [row for part in finding_lines((finding,)) for row in folded(part, 40)]
+    assert "".join(text for text, _ in rows[-1]).strip() == command
 
 
 def test_it_is_not_offered_where_nothing_is_interrupted_or_a_copy_is_being_made() -> None:
