@@ -45,11 +45,12 @@ def carry_out(
     Where it interrupts, `--yes` or an answer to `question` at a terminal must allow it. Where the
     answer is no there is no report.
     """
-    tell(plan_lines(plan, width=width()))
+    tell(plan_lines(plan, width=width(), commands=options.commands, zone=app.site.timezone))
     tell([()])
     if options.out:
         planfile.write(plan, Path(options.out), app.key)
-        tell([line(f"Written to {options.out}. To run exactly this: runner apply {called.anywhere(options.out)}")])
+        command = f"runner apply {called.anywhere(options.out)}"
+        tell([line(f"Written to {options.out}. To run exactly this: ", (command, "command"))])
         return None, 0
     confirmed = options.yes
     if plan.effect >= Effect.INTERRUPT and not confirmed and sys.stdin.isatty():

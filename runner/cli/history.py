@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from runner.engine.journal import RunLine
     from runner.verbs.app import App
 
+# So many jobs that had nothing to do are named.
+_MOST = 3
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """How many, which form."""
@@ -57,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
         )
         for run in runs
     )
-    table = Table(head=("started", "took", "verdict", "was due", "jobs"), rows=rows)
+    table = Table(head=("started", "took", "verdict", "due from", "jobs"), rows=rows, whole=(0, 1, 3))
     show([table if rows else line("no run yet")])
     return 0
 
@@ -75,18 +78,18 @@ def _jobs(app: App, run: RunLine) -> dict[str, str]:
 
 
 def _names(jobs: Mapping[str, str]) -> str:
-    """The jobs in short: how one ended only where that was not well, and those that had nothing to do not at all."""
+    """The jobs in short: how one ended only where that was not well, and many that had nothing to do as a number."""
     shown = {job: end for job, end in jobs.items() if end != Verdict.NOTHING.value}
-    idle = len(jobs) - len(shown)
+    idle = [job for job in jobs if job not in shown]
     words = [job if end == Verdict.DONE.value else f"{job} ({end})" for job, end in shown.items()]
-    words += [f"{idle} with nothing to do" if shown else count(idle, "job")] if idle else []
-    return ", ".join(words)
+    if len(idle) > _MOST:
+        return ", ".join([*words, f"{count(len(idle), 'job')} with nothing to do"])
+    return ", ".join([*words, *(f"{job} ({Verdict.NOTHING.value})" for job in idle)])
 
 
 def _due(instants: Sequence[datetime], clock: ZoneInfo) -> str:
-    """When the jobs of a run were due, in short; "" where it was by hand."""
-    times = sorted(set(instants))
-    return f"{_short(times[0], clock)}{' and later' if len(times) > 1 else ''}" if times else ""
+    """When the first job of a run was due, in short; "" where it was by hand."""
+    return _short(min(instants), clock) if instants else ""
 
 
 def _short(at: datetime, clock: ZoneInfo) -> str:

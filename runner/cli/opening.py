@@ -68,6 +68,11 @@ def package_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def commands_option(parser: argparse.ArgumentParser) -> None:
+    """How much of a plan is shown: a line a job, or all of it."""
+    parser.add_argument("--commands", action="store_true", help="show every step, with its command word for word")
+
+
 def instant_option(parser: argparse.ArgumentParser) -> None:
     """The scheduled time that a job is done for, once."""
     parser.add_argument(

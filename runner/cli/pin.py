@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from runner.cli.opening import opened
+from runner.cli.opening import commands_option, opened
 from runner.cli.progress import display
 from runner.cli.show import show, width
 from runner.jobs.snapshots.when import WHEN_HELP
@@ -20,6 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     choice.add_argument("--until", metavar="DATE", help="keep it until the end of this day: 2027-01-31")
     choice.add_argument("--remove", action="store_true", help="remove the pin")
     parser.add_argument("--why", default="", metavar="TEXT", help="for whoever finds it later")
+    commands_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     live = display()
     with opened(options, live) as app:
         plan = browse.pinning(app, options.snapshot, options.store, until, options.why)
-        show(plan_lines(plan, width=width()))
+        show(plan_lines(plan, width=width(), commands=options.commands, zone=app.site.timezone))
         show([()])
         with live:
             report, code = app.apply(plan, reviewed=False, confirmed=False)

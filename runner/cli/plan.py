@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from runner.cli.opening import asked, instant_option, opened, package_option
+from runner.cli.opening import asked, commands_option, instant_option, opened, package_option
 from runner.cli.show import show, show_json, width
 from runner.engine import planfile
 from runner.model.errors import FactsIncomplete, PlanRefused
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the plan as JSON (schema/plan.schema.json)")
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan to a file, for `runner apply`")
     parser.add_argument("--exact", action="store_true", help="count what the snapshots will need (scans the sources)")
-    parser.add_argument("--commands", action="store_true", help="show every step, with its command word for word")
+    commands_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         planfile.write(plan, Path(options.out), app.key)
         if not options.json:
             command = f"runner apply {called.anywhere(options.out)}"
-            show([line(), line(f"Written to {options.out}. To run exactly this: {command}")])
+            show([line(), line(f"Written to {options.out}. To run exactly this: ", (command, "command"))])
     if plan.refusals:
         return PlanRefused.code
     return FactsIncomplete.code if any(finding.severity == "attention" for finding in plan.findings) else 0

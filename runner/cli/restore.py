@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from runner.cli.apply import carry_out
-from runner.cli.opening import opened
+from runner.cli.opening import commands_option, opened
 from runner.cli.progress import display
 from runner.cli.show import tell
 from runner.jobs.snapshots.when import WHEN_HELP
@@ -32,6 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--store", default="", metavar="STORE", help="take it from this store")
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan to a file instead of running it")
     parser.add_argument("--yes", action="store_true", help="do not ask before writing into a folder in use")
+    commands_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:

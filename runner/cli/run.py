@@ -8,7 +8,7 @@ import shlex
 from dataclasses import replace
 from pathlib import Path
 
-from runner.cli.opening import asked, instant_option, opened, package_option
+from runner.cli.opening import asked, commands_option, instant_option, opened, package_option
 from runner.cli.progress import display
 from runner.cli.show import tell, width
 from runner.model.plan import Plan
@@ -33,7 +33,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     package_option(parser)
     instant_option(parser)
-    parser.add_argument("--commands", action="store_true", help="show every step, with its command word for word")
+    commands_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from runner.cli.apply import carry_out
-from runner.cli.opening import opened
+from runner.cli.opening import commands_option, opened
 from runner.cli.progress import display
 from runner.cli.show import show, show_json
 from runner.jobs.retention.room import is_full, state
 from runner.model.copies import interrupted, under_way
-from runner.model.errors import FactsIncomplete, UsageError
+from runner.model.errors import FactsIncomplete, RunnerError, UsageError
 from runner.model.facts import Snapshot, StoreFacts
 from runner.model.names import snapshot_time
 from runner.model.text import count, length, one_line, size
-from runner.report.line import Line, Table, line
+from runner.report.line import Line, Style, Table, line
+from runner.tools.agent import SnapshotRecord
 from runner.tools.answers import plain
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     acts.add_argument("--drop-partials", action="store_true", help="drop the interrupted copies of a store")
     parser.add_argument("--out", metavar="PLAN.TOML", help="write the plan of these to a file instead of running it")
+    commands_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -120,28 +122,28 @@ def _store(holding: Holding, now: datetime, alone: Mapping[str, tuple[int, int]]
     if holding.error:
         lines.append(line("  ", (one_line(holding.error), "bad")))
     if holding.sealed:
-        head = ("snapshot", "of", "files", "new files", "new", "exceptions", "age", "unique", "frees", "")
+        head = ("snapshot", "of", "files", "new files", "new", "exceptions", "age", "unique", "frees")
         rows = [_row(snapshot, now, alone.get(snapshot.name)) for snapshot in holding.sealed]
         # A column that says nothing of any of them is left out.
         shown = [index for index in range(len(head)) if index < 7 or any(row[index] for row in rows)]
         cells = [tuple(row[index] for index in shown) for row in (head, *rows)]
         right = tuple(shown.index(index) for index in shown if 2 <= index <= 8)
-        lines.append(Table(head=cells[0], rows=tuple(cells[1:]), right=right))
+        lines.append(Table(head=cells[0], rows=tuple(cells[1:]), right=right, whole=(0, 1)))
+        lines += [line(f"  {each.name} is {why}") for each in holding.sealed if (why := _protected(each, now))]
     elif not holding.error:
         lines.append(line("  no snapshot yet"))
     if contents and (copy := under_way(contents)):
         lines.append(line("  ", (f"{copy.name} is being made", "warn")))
     if contents and (amiss := state(contents, store.retention)):
         lines.append(line("  ", ("; ".join(amiss), "warn")))
-    if contents and contents.space and contents.partials and is_full(contents.space, contents.partials):
-        command = f"runner snapshots {store.name} --drop-partials"
-        lines.append(line("  ", (f"what was sent can be given up: {command}", "warn")))
     lines += _beside(store.name, contents) if contents else []
     if contents and (space := contents.space):
         share = f"{100 * space.free / space.size:.0f} %" if space.size else "?"
         inodes = f", {100 * space.inodes_free / space.inodes:.0f} % of inodes" if space.inodes else ""
         limits = f"; {store.retention.min} to {store.retention.max} are kept" if store.retention else ""
-        snapshots = count(len(holding.sealed), "snapshot")
+        # None was found, and it could not be looked: how many there are is not known.
+        blind = holding.error and not holding.sealed
+        snapshots = "snapshots unknown" if blind else count(len(holding.sealed), "snapshot")
         lines.append(line(f"  {snapshots}{limits}; free: {size(space.free)} ({share}{inodes})"))
     if any(snapshot.freed_bytes is not None for snapshot in holding.sealed):
         lines.append(line(("  frees: what the disk gains when it and every older one expire", "dim")))
@@ -154,16 +156,24 @@ def _beside(store: str, contents: StoreFacts) -> list[Line | Table]:
     for each in contents.aside:
         room = "" if each.room is None else f", brought {size(each.room)}"
         lines.append(line(f"  set aside: {each.name}{room}"))
-        lines.append(line((f"    it counts again: runner snapshots {store} --bring-back {each.name}", "dim")))
+        lines.append(_command("    it counts again", f"runner snapshots {store} --bring-back {each.name}"))
         drop = f"runner snapshots {store} --drop-aside {each.name} --out plan.toml"
-        lines.append(line((f"    it goes for good: {drop}", "dim")))
+        lines.append(_command("    it goes for good", drop))
     if contents.lost:
         lost = count(len(contents.lost), "snapshot")
         lines.append(line("  ", (f"{lost} lost: only the record is left of {_ends(contents.lost)}", "bad")))
-        lines.append(line((f"    not to miss it any more: runner snapshots {store} --set-aside lost", "dim")))
-    if contents.partials:
-        lines.append(line((f"    to drop what is interrupted: runner snapshots {store} --drop-partials", "dim")))
+        lines.append(_command("    not to miss it any more", f"runner snapshots {store} --set-aside lost"))
+    if interrupted(contents) and not under_way(contents):
+        # A full disk needs it, elsewhere the next run takes up what was sent.
+        full = contents.space is not None and is_full(contents.space, contents.partials)
+        what = "  what was sent can be given up" if full else "    to drop what is interrupted"
+        lines.append(_command(what, f"runner snapshots {store} --drop-partials", "warn" if full else "dim"))
     return lines
+
+
+def _command(what: str, command: str, style: Style = "dim") -> Line:
+    """What it is for, and the command, which nothing folds."""
+    return line((f"{what}: ", style), (command, "command"))
 
 
 def _ends(names: Sequence[str]) -> str:
@@ -180,10 +190,9 @@ def _row(snapshot: Snapshot, now: datetime, alone: tuple[int, int] | None) -> tu
         _number(snapshot.added_files),
         size(new) if new is not None else "?",
         _number(snapshot.exceptions) if snapshot.recorded else "no record",
-        "?" if at is None else length(now - at) if at <= now else "ahead",
+        "?" if at is None else " ".join(length(now - at).split()[:2]) if at <= now else "ahead",
         size(alone[0]) if alone else "",
         size(snapshot.freed_bytes) if snapshot.freed_bytes is not None else "",
-        _protected(snapshot, now),
     )
 
 
@@ -213,26 +222,61 @@ def _number(value: int | None) -> str:
 
 
 def _exceptions(app: App, holdings: Sequence[Holding], options: argparse.Namespace) -> int:
+    """List what could not be read for the snapshot of that time, of each store; one that cannot say hides no other."""
+    records = {holding.store.name: _record(app, holding, options.exceptions) for holding in holdings}
+    if options.json:
+        stores = {
+            name: {
+                "error": record.text if isinstance(record, RunnerError) else "",
+                "record": None if isinstance(record, RunnerError) else _record_json(record),
+            }
+            for name, record in records.items()
+        }
+        show_json({"stores": stores})
+    else:
+        show([each for name, record in records.items() for each in _record_lines(name, record)])
+    failed = [record for record in records.values() if isinstance(record, RunnerError)]
+    if any(isinstance(error, FactsIncomplete) for error in failed):
+        return FactsIncomplete.code
+    unknown = len(failed) == len(records) and any(holding.sealed for holding in holdings)
+    return UsageError.code if unknown else 0
+
+
+def _record(app: App, holding: Holding, when: str) -> SnapshotRecord | RunnerError:
+    """The record of the snapshot of that time; what hinders it where there is none, or none that can be read."""
     from runner.jobs.snapshots.when import pick
     from runner.verbs import browse
 
-    now = app.now()
-    picked = [pick(holding.sealed, options.exceptions, zone=app.site.timezone, now=now) for holding in holdings]
-    for holding, chosen in zip(holdings, picked, strict=True):
-        if isinstance(chosen, str):
-            show([line((f"store {holding.store.name}", "name"), f"  {holding.error or chosen}")])
-            continue
-        record = browse.exceptions(app, holding, chosen.name)
-        if options.json:
-            show_json(plain(record))
-            continue
-        show(
-            [line((f"store {holding.store.name}", "name"), f"  {chosen.name}: {count(record.exceptions, 'exception')}")]
-        )
-        show([line(f"  {one_line(item.cause):12} {one_line(item.path)}") for item in record.exceptions_list])
-        if (more := record.exceptions - len(record.exceptions_list)) > 0:
-            show([line(f"  and {more:,} more, which the record does not name")])
-    if any(holding.error for holding in holdings):
-        return FactsIncomplete.code
-    unknown = all(isinstance(chosen, str) for chosen in picked) and any(holding.sealed for holding in holdings)
-    return UsageError.code if unknown else 0
+    if holding.error:
+        return FactsIncomplete(holding.error)
+    chosen = pick(holding.sealed, when, zone=app.site.timezone, now=app.now())
+    if isinstance(chosen, str):
+        return UsageError(chosen)
+    try:
+        return browse.exceptions(app, holding, chosen.name)
+    except RunnerError as error:
+        return error if isinstance(error, FactsIncomplete) else FactsIncomplete(error.text, do=error.do)
+
+
+def _record_lines(store: str, record: SnapshotRecord | RunnerError) -> list[Line]:
+    if isinstance(record, RunnerError):
+        lines = [line((f"store {store}", "name"), f"  {one_line(record.text)}")]
+        return [*lines, line(f"  -> {one_line(record.do)}")] if record.do else lines
+    lines = [line((f"store {store}", "name"), f"  {record.name}: {count(record.exceptions, 'exception')}")]
+    lines += [line(f"  {one_line(item.cause):12} {one_line(item.path)}") for item in record.exceptions_list]
+    more = record.exceptions - len(record.exceptions_list)
+    return [*lines, line(f"  and {more:,} more, which the record does not name")] if more > 0 else lines
+
+
+def _record_json(record: SnapshotRecord) -> dict[str, Any]:
+    """With its times in the form that times have everywhere; one that is none stays as it was written."""
+    values: dict[str, Any] = plain(record)
+    return {**values, **{key: _time(values[key]) for key in ("started", "sealed", "instant")}}
+
+
+def _time(written: str | None) -> datetime | str | None:
+    try:
+        at = datetime.fromisoformat(written or "")
+        return at.astimezone(UTC) if at.tzinfo else written
+    except (ValueError, OverflowError):
+        return written

@@ -35,12 +35,15 @@ _STYLES: dict[Verdict | None, Style] = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Status:
-    """All that is shown. `running` are the runs that are under way, each with its jobs."""
+    """All that is shown. `due` are the jobs whose time has come, each with that time; `running` are the runs that are
+    under way, each with its jobs.
+    """
 
     site: Site
     now: datetime
     last: Mapping[str, JobLine | None]
     upcoming: Mapping[str, datetime]
+    due: Mapping[str, datetime]
     announced: Mapping[str, Announced]
     holdings: Sequence[Holding]
     running: Sequence[tuple[RunLine, Sequence[JobNow]]]
@@ -57,16 +60,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print it; 3 where a store could not be read."""
-    from runner.planning.schedule import next_time
+    from runner.planning.schedule import due, next_time
     from runner.verbs import browse
 
     with opened(options) as app:
         now = app.now().astimezone(ZoneInfo(app.site.timezone))
+        waiting = due(app.site, app.journal.last_success(), now).jobs
         status = _Status(
             site=app.site,
             now=now,
             last={job.name: app.journal.last_of(job.name) for job in app.site.jobs},
             upcoming={job.name: next_time(job.schedule, now) for job in app.site.jobs if job.schedule},
+            due={job.name: job.instant for job in waiting if job.instant},
             announced=app.journal.announcements.coming(),
             holdings=browse.holdings(app),
             running=[(run, app.journal.progress.of(run.id)) for run in app.journal.runs(50) if run.alive],
@@ -130,9 +135,14 @@ def _ago(ended: datetime, now: datetime) -> str:
 
 
 def _due(status: _Status, job: Job) -> str:
-    """When it comes next; "" where it waits to be named."""
+    """Whether its time has come, else when it comes next; "" where it waits to be named."""
+    taken = [now for _, jobs in status.running for now in jobs if now.job == job.name and not now.verdict]
+    if taken:
+        return "under way" if any(now.started for now in taken) else "waits in the run under way"
     if job.name in status.announced:
         return f"next {status.at(status.announced[job.name].at)}, announced"
+    if job.name in status.due:
+        return f"due since {status.at(status.due[job.name])}"
     return f"next {status.at(status.upcoming[job.name])}" if job.name in status.upcoming else ""
 
 
@@ -145,12 +155,18 @@ def _stores(status: _Status) -> list[Line]:
         kept = f" ({policy.min} to {policy.max})" if policy else ""
         newest = f"  newest {holding.sealed[-1].name}" if holding.sealed else ""
         free = f", {size(holding.contents.space.free)} free" if holding.contents and holding.contents.space else ""
-        snapshots = f"{count(len(holding.sealed), 'snapshot')}{kept}"
+        known = _counted(holding)
+        snapshots = f"{'snapshots unknown' if known is None else count(known, 'snapshot')}{kept}"
         lines.append(line("  ", (holding.store.name.ljust(wide), "name"), f"  {snapshots}{newest}"))
         lines.append(line("      ", _state(status, holding), free))
         below = [_runway(holding) if len(holding.sealed) > 1 else "", _proven(holding, status.now)]
         lines += [line("      ", (text, "dim")) for text in below if text]
     return lines
+
+
+def _counted(holding: Holding) -> int | None:
+    """How many snapshots there are; None where none was found because it could not be looked."""
+    return None if holding.error and not holding.sealed else len(holding.sealed)
 
 
 def _state(status: _Status, holding: Holding) -> tuple[str, Style]:
@@ -190,12 +206,13 @@ def _json(status: _Status) -> dict[str, Any]:
             "instant": ended.instant if ended else None,
             "headline": ended.headline if ended else "",
             "next": status.upcoming.get(job.name),
+            "due": status.due.get(job.name),
         }
         for job in status.site.jobs
     }
     stores = {
         holding.store.name: {
-            "snapshots": len(holding.sealed),
+            "snapshots": _counted(holding),
             "newest": holding.sealed[-1].name if holding.sealed else None,
             "error": holding.error,
             "state": _state(status, holding)[0],

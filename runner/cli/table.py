@@ -59,12 +59,13 @@ def draw(table: Table, width: int, *, colour: bool) -> bool:
 def widths(table: Table, room: int) -> tuple[tuple[int, ...], int] | None:
     """How wide each column is, and the gap between them, for all to fit `room`.
 
-    The column that may be cut gives way first, then the gap, then the widest column down to its longest word.
+    The column that may be cut gives way first, then the gap, then the widest column down to its longest word; in
+    one of numbers or of whole cells only the heading may be broken.
     None where that is not enough.
     """
     columns = list(zip(table.head, *table.rows, strict=True))
     wide = [max(map(cell_len, cells)) for cells in columns]
-    least = [max(cell_len(word) for cell in cells for word in cell.split(" ")) for cells in columns]
+    least = [_least(cells, whole=index in (*table.right, *table.whole)) for index, cells in enumerate(columns)]
     gaps = len(wide) - 1
     if table.cut:
         least[-1] = min(wide[-1], _LEAST)
@@ -76,3 +77,10 @@ def widths(table: Table, room: int) -> tuple[tuple[int, ...], int] | None:
             return None
         wide[max(gives, key=lambda index: wide[index])] -= 1
     return tuple(wide), gap
+
+
+def _least(cells: tuple[str, ...], *, whole: bool) -> int:
+    """The longest word of the heading, and of the other cells, or the longest of these where they are `whole`."""
+    head, *others = cells
+    pieces = [*head.split(" "), *(others if whole else (word for cell in others for word in cell.split(" ")))]
+    return max(map(cell_len, pieces))

@@ -12,13 +12,14 @@ Line = tuple[tuple[str, Style], ...]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Table:
-    """Rows of cells under a heading. The columns in `right` are numbers; with `cut`, the last may be shortened
-    where there is no room for it.
+    """Rows of cells under a heading. The columns in `right` are numbers; their cells are never broken, nor those in
+    `whole`. With `cut`, the last may be shortened where there is no room for it.
     """
 
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     right: tuple[int, ...] = ()
+    whole: tuple[int, ...] = ()
     cut: bool = False
 
 

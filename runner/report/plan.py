@@ -46,9 +46,16 @@ def finding_lines(findings: Sequence[Finding]) -> tuple[Line, ...]:
     for (severity, *_), same in merged.items():
         mark = line("  ", (f"{severity:9}", _SEVERITY[severity]), f"  {one_line(same[0].text)}  ")
         lines.append((*mark, (f"({', '.join(dict.fromkeys(finding.source for finding in same))})", "dim")))
-        advice = next((finding.advice for finding in same if finding.advice), "")
-        lines += [line(" " * 13 + f"-> {one_line(advice)}")] if advice else []
+        advised = next((finding for finding in same if finding.advice), None)
+        lines += _advice(advised.do, advised.command) if advised else []
     return tuple(lines)
+
+
+def _advice(do: str, command: str) -> list[Line]:
+    """What to do, and on a line of its own, which nothing folds, the command to be copied."""
+    pad = " " * 13
+    lines = [line(f"{pad}-> {one_line(do)}")] if do else []
+    return [*lines, line(f"{pad}   " if do else f"{pad}-> ", (one_line(command), "command"))] if command else lines
 
 
 def summary(plan: Plan) -> Line:

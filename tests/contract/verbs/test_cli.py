@@ -18,7 +18,7 @@ import pytest
 from runner.cli.verbs import VERBS
 from runner.model.errors import EXIT_CODES
 from tests import compare, trees
-from tests.contract.site import Place, running, tree_without_holes, until
+from tests.contract.site import REPOSITORY, Place, running, tree_without_holes, until
 
 pytestmark = pytest.mark.long
 
@@ -93,6 +93,8 @@ def test_exceptions_of_a_time_that_means_no_snapshot_end_2(place: Place) -> None
     for when, words in (("harmless", "'harmless' is not a time"), ("1999-01-01", "the oldest snapshot is")):
         ran = place.runner("snapshots", "--exceptions", when)
         assert ran.code == 2 and words in ran.out
+        ran = place.runner("snapshots", "--json", "--exceptions", when)
+        assert ran.code == 2 and words in ran.json["stores"]["papio"]["error"]
 
 
 def test_the_help_names_every_exit_code(tmp_path: Path) -> None:
@@ -167,8 +169,9 @@ def times(values: object, key: str = "") -> Iterator[tuple[str, str]]:
 def test_a_time_has_one_form_in_every_json(place: Place) -> None:
     file = str(place.trees[0] / "odd")
     verbs = (("status",), ("snapshots",), ("history",), ("find", file), ("plan", "backup-papio"), ("find", "odd"))
+    verbs += (("snapshots", "--exceptions"),)
     known = [each for argv in verbs for each in times(place.runner(*argv, "--json").json)]
-    assert {"ended", "started", "sealed", "changed", "made_at"} <= {key for key, _ in known}
+    assert {"ended", "started", "sealed", "changed", "made_at", "instant"} <= {key for key, _ in known}
     assert [each for each in known if not re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", each[1])] == []
 
 
@@ -250,6 +253,16 @@ def test_a_restore_is_of_the_time_asked_for(place: Place) -> None:
     assert place.runner("restore", "papio", str(tree / "links"), "--at", "3 days ago").code == 2
     assert place.runner("restore", "papio", str(tree / "nothing")).code == 2
     assert place.runner("restore", "nobody", str(tree)).code == 2
+
+
+def test_the_plan_of_a_restore_is_short_and_the_one_of_the_readme_and_word_for_word_when_asked(place: Place) -> None:
+    source = ("restore", "papio", str(place.trees[0] / "links/z/first"), "--out", "short.toml")
+    _, job, summary, _ = place.runner(*source).out.split("\n\n")
+    assert f"\n\n    {job}\n\n    {summary}\n\n" in (REPOSITORY / "README.md").read_text("utf-8")
+    assert "$ rsync --archive" in place.runner(*source, "--commands").out
+    pin = ("pin", "latest", "--store", "papio", "--until", "2999-01-01", "--why", "x")
+    assert " $ " not in place.runner(*pin).out
+    assert " $ " in place.runner("pin", "latest", "--store", "papio", "--remove", "--commands").out
 
 
 def test_a_restore_over_what_is_in_use_needs_yes_and_keeps_what_it_replaces(place: Place) -> None:

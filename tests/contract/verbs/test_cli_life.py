@@ -196,8 +196,7 @@ def test_a_pinned_snapshot_stays_and_goes_the_way_of_the_others_when_let_go(plac
     ran = life.good(place, "pin", before[0], "--until", "2099-01-31", "--why", "the audit of 2098")
     assert f"keep {before[0]} until 2099-01-31: the audit of 2098" in ran.out
     listed = life.good(place, "snapshots").out
-    (row,) = [line for line in listed.splitlines() if before[0] in line]
-    assert "pinned until 2099-01-31: the audit of 2098" in row
+    assert f"{before[0]} is pinned until 2099-01-31: the audit of 2098" in listed
     life.good(place, "run", "purge-papio")
     assert names(place) == [before[0], *before[3:]]
     assert (

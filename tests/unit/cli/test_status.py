@@ -37,7 +37,7 @@ def held(**changes: object) -> Holding:
 
 def seen(**changes: object) -> status._Status:
     values: dict[str, object] = {
-        "site": SITE, "now": NOW, "announced": {}, "holdings": [held()], "running": [],
+        "site": SITE, "now": NOW, "announced": {}, "due": {}, "holdings": [held()], "running": [],
         "last": {job.name: line_of(job.name, Verdict.DONE) for job in SITE.jobs},
         "upcoming": {"backup-papio": datetime(2026, 11, 24, 3, 15, tzinfo=NOW.tzinfo)},
     }  # fmt: skip
@@ -59,6 +59,31 @@ def test_a_headline_is_whole_and_every_line_fits() -> None:
 def test_a_job_that_only_waits_for_its_name_takes_no_line_of_its_own() -> None:
     (*_, last) = shown(status._jobs(seen(last={job.name: None for job in SITE.jobs})))
     assert last == "  never run, and only when named: backup-server"
+
+
+def test_a_job_whose_time_has_come_is_due_and_not_shown_with_its_next_time() -> None:
+    due = {"backup-papio": datetime(2026, 11, 23, 3, 15, tzinfo=NOW.tzinfo)}
+    (text,) = (text for text in shown(status._jobs(seen(due=due)), 200) if text.startswith("  backup-papio "))
+    assert text.endswith("due since Mon 23 Nov 03:15")
+    running = [(RUN, (JobNow(job="backup-papio", started=RUN.started),))]
+    (text,) = (
+        text for text in shown(status._jobs(seen(due=due, running=running)), 200) if text.startswith("  backup-papio ")
+    )
+    assert text.endswith("under way")
+    waiting = [(RUN, (JobNow(job="backup-papio"),))]
+    (text,) = (
+        text for text in shown(status._jobs(seen(due=due, running=waiting)), 200) if text.startswith("  backup-papio ")
+    )
+    assert text.endswith("waits in the run under way")
+    assert status._json(seen(due=due))["jobs"]["backup-papio"]["due"] == due["backup-papio"]
+
+
+def test_how_much_a_store_holds_that_could_not_be_read_is_unknown() -> None:
+    unread = Holding(store=SITE.store("papio"), contents=None, error="backup-server1 cannot be read: no route")
+    text = "\n".join(shown(status._stores(seen(holdings=[unread]))))
+    assert "snapshots unknown" in text and "0 snapshots" not in text and "no route" in text
+    assert status._json(seen(holdings=[unread]))["stores"]["papio"]["snapshots"] is None
+    assert status._json(seen(holdings=[held(sealed=())]))["stores"]["papio"]["snapshots"] == 0
 
 
 @pytest.mark.parametrize(

@@ -34,3 +34,10 @@ def test_a_table_without_rows_is_as_wide_as_its_heading() -> None:
 
 def test_wide_letters_count_twice() -> None:
     assert widths(Table(head=("x",), rows=(("\u65e5\u672c",),)), 80) == ((4,), 2)
+
+
+def test_a_number_with_its_unit_and_a_whole_cell_are_not_broken_and_their_heading_is() -> None:
+    rows = (("Sun 29 Nov 17:26", "292.0 KiB", "one and another"),)
+    table = Table(head=("started", "new in all", "jobs"), rows=rows, right=(1,), whole=(0,))
+    assert widths(table, 36) == ((16, 9, 9), 1)
+    assert widths(table, 33) is None
