@@ -21,6 +21,7 @@ from runner.tools import rsync
 LeftInside = Mapping[str, Sequence[tuple[str, str]]]
 OLDEST_RSYNC = (3, 1, 3)
 SAFE_RSYNC = (3, 5, 0)
+LARGER = "take a larger disk for it, remove what else fills that one, or leave something out (`exclude`)"
 
 
 def attention(job: Job, text: str, do: str) -> Finding:
@@ -147,5 +148,4 @@ def _shortage(store: Store, stored: StoreFacts, room: RoomToMake) -> str:
 
 
 def _larger(stored: StoreFacts, room: RoomToMake) -> str:
-    larger = "take a larger disk for it, remove what else fills that one, or leave something out (`exclude`)"
-    return room.decision.do if room.decision and room.decision.do and stored.sealed else larger
+    return room.decision.do if room.decision and room.decision.do and stored.sealed else LARGER
