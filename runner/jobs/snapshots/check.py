@@ -160,7 +160,7 @@ def _age(look: _StoreLook) -> Sequence[Finding]:
     if has:
         return (_doubt(has, "see in `runner status` how the job that writes it ended"),)
     if look.facts.space and is_full(look.facts.space, look.facts.partials):
-        full = _doubt(f"no space left for store {name}, and it has no snapshot", LARGER)
+        full = _doubt(f"store {name} has no snapshot, as there is no room for one", LARGER)
         return (replace(full, cause=of_store(name, Fault.FULL)),)
     return (_doubt(f"store {name} has no snapshot", "run the job that writes it"),)
 

@@ -263,7 +263,14 @@ NO_ROOM = {"space": {"free": MIB, "last": GIB}}
         ("a late one", sealed(9)[:6], UNDER_WAY, "note", "4 days old; copy 2026-11-23T080000Z is being made", ""),
         ("one that takes days", sealed(9)[:6], LONG_UNDER_WAY, "attention", "is 4 days old", ""),
         ("cut off", [], {**UNDER_WAY, "holder": None}, "attention", "has no snapshot", ""),
-        ("full", [], NO_ROOM, "attention", "no space left for store papio, and it has no snapshot", "store/papio/full"),
+        (
+            "full",
+            [],
+            NO_ROOM,
+            "attention",
+            "store papio has no snapshot, as there is no room for one",
+            "store/papio/full",
+        ),
     ],
 )
 def test_where_a_copy_is_being_made_or_cannot_be_nobody_is_told_to_make_one(
